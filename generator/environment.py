@@ -1,0 +1,183 @@
+"""The schema of an environment: every setting with its unit, its range, its default and the reason for it.
+
+This is the only place that states defaults. Reading the files is `generator.environments`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from generator.settings import REQUIRED, choice, flag, number, section, text, whole
+
+WEBHOOKS_PER_HOUR = (100, 50_000)
+"""The supported rates; outside, the stack's other parts (shards, one Region, one number to send from) are unproven."""
+
+LOG_RETENTION_DAYS = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    30,
+    60,
+    90,
+    120,
+    150,
+    180,
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)
+"""What CloudWatch Logs accepts. Source: CloudWatch Logs API reference, PutRetentionPolicy, retentionInDays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What arrives."""
+
+    webhooks_per_hour: int = whole(
+        REQUIRED,
+        *WEBHOOKS_PER_HOUR,
+        too_low="raise it: below that, reservations no longer change with the rate",
+        too_high="lower it or split the sources over two stacks",
+    )
+    # Five times the mean is a lively hour's busiest minute; measure your own with `generator size --fit-trace`.
+    peak_factor: float = number(5.0, 1, 100)
+    # One price in twenty crosses somebody's threshold.
+    alerts_per_webhook: float = number(0.05, 0, 100)
+    # One hot market does not spread over shards: its records share a partition key.
+    busiest_shard_share: float = number(0.40, 0.001, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is promised at the peak."""
+
+    # A throttled webhook is lost unless its sender tries again: one in ten thousand.
+    webhook_throttle_probability: float = number(1e-4, 1e-9, 0.1)
+    # A notification that waits is late, not lost: one in a hundred.
+    notification_wait_probability: float = number(0.01, 1e-6, 0.5)
+    # Half, so that a backlog drains at the speed at which it grew.
+    stream_utilisation: float = number(0.5, 0.05, 0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account and Region that the stack goes into; their concurrency is shared by everything in them."""
+
+    # Empty: the environment's own name, that is, an account of its own.
+    name: str = text("", r"[A-Za-z0-9._-]{0,64}", "a name of letters, digits, dots, dashes and underscores")
+    # The default quota; new accounts may have 10. Source: AWS Lambda Developer Guide, "Lambda quotas".
+    concurrency_limit: int = whole(1000, 1, 1_000_000)
+    # What AWS keeps unreserved. Source: Lambda API reference, PutFunctionConcurrency. Accounts with a low quota
+    # have answered with 10, 40 or 50, so it is an input.
+    unreserved_floor: int = whole(100, 0, 1_000_000)
+    # Reserved by functions that are not part of these environments.
+    reserved_elsewhere: int = whole(0, 0, 1_000_000)
+    on_shortfall: str = choice("fail", "fail", "unreserved")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """How the price table's stream is read. Ranges: Lambda API reference, CreateEventSourceMapping."""
+
+    # Inferred, not documented: a new on-demand table serves 4,000 writes/s, a partition 1,000, and shards follow.
+    shards: int = whole(4, 1, 1000)
+    batch_size: int = whole(10, 1, 1000)
+    # At least 1: without a window batches of one record keep the lanes busy at twice the target.
+    batching_window_s: int = whole(1, 1, 300, too_low="raise it: sizing relies on batches that fill")
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function. Ranges: AWS Lambda Developer Guide, "Lambda quotas"; the four sets of defaults are below."""
+
+    mean_duration_ms: float = number(REQUIRED, 1, 900_000)
+    p95_duration_ms: float = number(REQUIRED, 1, 900_000)
+    distribution: str = choice("lognormal", "lognormal", "exponential", "constant")
+    # Added to the first run of a new execution environment.
+    cold_start_ms: float = number(600, 0, 60_000)
+    memory_mb: int = whole(REQUIRED, 128, 10_240)
+    timeout_s: int = whole(REQUIRED, 1, 900)
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """Durations to begin with; replace them with measured ones. A check_alerts duration is that of a whole batch."""
+
+    process_webhook: Function = section(
+        Function, mean_duration_ms=105, p95_duration_ms=250, memory_mb=1024, timeout_s=30
+    )
+    check_alerts: Function = section(Function, mean_duration_ms=250, p95_duration_ms=600, memory_mb=512, timeout_s=60)
+    send_notification: Function = section(
+        Function, mean_duration_ms=300, p95_duration_ms=700, memory_mb=256, timeout_s=30
+    )
+    cleanup_history: Function = section(
+        Function, mean_duration_ms=2000, p95_duration_ms=5000, memory_mb=256, timeout_s=300
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long things are kept."""
+
+    price_history_days: int = whole(30, 1, 3650)
+    log_days: int = choice(30, *LOG_RETENTION_DAYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """Who hears of trouble, and what protects the data."""
+
+    # Empty: nobody is subscribed to the alarms.
+    email: str = text("", r"|[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address or empty")
+    deletion_protection: bool = flag(False)
+    # "create" changes a setting of the whole account and Region, so it has to be chosen.
+    api_logging_role: str = choice("existing", "existing", "create")
+    # New accounts may spend 1 USD a month. Source: Amazon SNS Developer Guide, SMS spending quota.
+    sms_monthly_spend_usd: float = number(50, 1, 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The hour that `generator simulate` tries."""
+
+    workload: str = choice("peak", "peak", "poisson", "day", "spike", "trace")
+    spike_factor: float = number(10, 1, 1000)
+    spike_onset_s: float = number(30, 0, 3600)
+    spike_decay_s: float = number(600, 1, 86_400)
+    # Zipf's law with exponent 1: the second market trades half as often as the first.
+    symbol_zipf_exponent: float = number(1.0, 0, 5)
+    # Not documented by AWS; 5 to 15 minutes is commonly observed.
+    environment_idle_timeout_s: float = number(600, 1, 86_400)
+    # Concurrent executions of everything else in the account.
+    account_load: int = whole(0, 0, 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One environment: one template, one stack."""
+
+    name: str = text(REQUIRED, r"[a-z][a-z0-9-]{0,31}", "a name of lower-case letters, digits and dashes")
+    region: str = text(REQUIRED, r"[a-z]{2}(-[a-z]+)+-\d", "a Region such as us-east-1")
+    traffic: Traffic = section(Traffic)
+    targets: Targets = section(Targets)
+    account: Account = section(Account)
+    stream: Stream = section(Stream)
+    functions: Functions = section(Functions)
+    retention: Retention = section(Retention)
+    operations: Operations = section(Operations)
+    simulation: Simulation = section(Simulation)
+
+    @property
+    def peak_rate_per_s(self) -> float:
+        """The arrival rate that everything is sized for, in webhooks per second."""
+        return self.traffic.webhooks_per_hour / 3600 * self.traffic.peak_factor

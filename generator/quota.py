@@ -1,0 +1,166 @@
+"""Proves that reservations fit the account, environment by environment and together, before anything is written.
+
+AWS keeps a floor of unreserved concurrency in every account and Region, and refuses a reservation that would go
+below it. No template check of AWS's own looks at the sum; the deployment fails half-way through the stack instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from generator.environment import Environment
+from generator.errors import Fault, InvalidEnvironment
+from generator.sizing import Sizing
+
+QUOTA_CODE = "L-B99A9384"
+"""Service Quotas code of Lambda's "Concurrent executions"."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountQuota:
+    """The concurrency of one account in one Region."""
+
+    name: str
+    region: str
+    concurrency_limit: int
+    unreserved_floor: int
+    reserved_elsewhere: int
+
+    @property
+    def reservable(self) -> int:
+        """What these environments may reserve together.
+
+        Source: Lambda API reference, PutFunctionConcurrency: AWS keeps a floor unreserved, documented as 100.
+        """
+        return max(0, self.concurrency_limit - self.unreserved_floor - self.reserved_elsewhere)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One environment and its sizing."""
+
+    environment: Environment
+    sizing: Sizing
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether everything that shares one account fits it. `plans` hold the sizing as it will be deployed."""
+
+    account: AccountQuota
+    plans: tuple[Plan, ...]
+
+    @property
+    def total(self) -> int:
+        """What all environments in this account reserve."""
+        return sum(plan.sizing.total_reserved for plan in self.plans)
+
+    @property
+    def headroom(self) -> int:
+        """What could still be reserved; negative is the shortfall."""
+        return self.account.reservable - self.total
+
+    @property
+    def fits(self) -> bool:
+        """Reserving nothing is always possible; a reservation must leave the floor whole."""
+        return self.total == 0 or self.headroom >= 0
+
+
+def judge(plans: Iterable[Plan]) -> list[Verdict]:
+    """One verdict per account and Region, with each environment's `on_shortfall` applied.
+
+    Raises InvalidEnvironment if environments that share an account disagree about it.
+    """
+    shared: dict[tuple[str, str], list[Plan]] = {}
+    for plan in plans:
+        account = plan.environment.account
+        shared.setdefault((account.name, plan.environment.region), []).append(plan)
+    if faults := [fault for group in shared.values() for fault in _disagreements(group)]:
+        raise InvalidEnvironment(faults)
+    return [_judge_one(group) for group in shared.values()]
+
+
+def account_of(environment: Environment) -> AccountQuota:
+    """The account that an environment states."""
+    account = environment.account
+    return AccountQuota(
+        account.name,
+        environment.region,
+        account.concurrency_limit,
+        account.unreserved_floor,
+        account.reserved_elsewhere,
+    )
+
+
+def refusal(verdict: Verdict) -> str:
+    """Why a verdict is bad, for a person: the sum, what is reservable, the shortfall, AWS's words, and what to do."""
+    account = verdict.account
+    return "\n".join(
+        [
+            f"account {account.name} in {account.region}: {verdict.total} reserved concurrent executions wanted, "
+            f"{account.reservable} reservable, {-verdict.headroom} too many",
+            *(f"  {plan.environment.name:<12} {_terms(plan.sizing)}" for plan in verdict.plans),
+            f"  {'reservable':<12} {account.concurrency_limit} concurrency limit - "
+            f"{account.unreserved_floor} unreserved floor - {account.reserved_elsewhere} reserved elsewhere = {account.reservable}",
+            "  Deploying this would fail with: Specified ReservedConcurrentExecutions for function decreases account's "
+            f"UnreservedConcurrentExecution below its minimum value of [{account.unreserved_floor}].",
+            *(f"  {line}" for line in _remedies(verdict)),
+        ]
+    )
+
+
+def _judge_one(group: Sequence[Plan]) -> Verdict:
+    verdict = Verdict(account_of(group[0].environment), tuple(group))
+    return verdict if verdict.fits else replace(verdict, plans=tuple(map(_yielded, group)))
+
+
+def _yielded(plan: Plan) -> Plan:
+    """What an environment makes of a shortfall."""
+    if plan.environment.account.on_shortfall == "unreserved":
+        return replace(plan, sizing=_unreserved(plan.sizing))
+    return plan
+
+
+def _unreserved(sizing: Sizing) -> Sizing:
+    why = "nothing is reserved, it shares the account's pool: the reservations do not fit the account"
+    functions = tuple(
+        replace(function, reserved_concurrency=None, predicted=None, reason=why) for function in sizing.functions
+    )
+    return replace(sizing, functions=functions)
+
+
+def _disagreements(group: Sequence[Plan]) -> Iterable[Fault]:
+    first, *others = (plan.environment for plan in group)
+    for other in others:
+        for key in ("concurrency_limit", "unreserved_floor", "reserved_elsewhere"):
+            mine, theirs = getattr(other.account, key), getattr(first.account, key)
+            if mine != theirs:
+                yield Fault(
+                    f"{other.name}: account.{key}",
+                    f"{mine} here and {theirs} in {first.name}, which shares the account {first.account.name} in "
+                    f"{first.region}",
+                    "state the same, or give the accounts different names",
+                )
+
+
+def _terms(sizing: Sizing) -> str:
+    figures = [str(function.reserved_concurrency or 0) for function in sizing.functions]
+    return f"{' + '.join(figures)} = {sizing.total_reserved}"
+
+
+def _remedies(verdict: Verdict) -> Iterable[str]:
+    account = verdict.account
+    needed = verdict.total + account.unreserved_floor + account.reserved_elsewhere
+    request = (
+        f"aws service-quotas request-service-quota-increase --region {account.region} --service-code lambda "
+        f"--quota-code {QUOTA_CODE} --desired-value {max(needed, 1000)}"
+    )
+    if account.reservable == 0:
+        yield "Nothing can be reserved in this account. To go on now, share the account's pool, without guarantee and"
+        yield 'without cap: write on_shortfall = "unreserved" under [account]. To keep the guarantee, request a limit of'
+        yield f"{needed} or more: {request}"
+    else:
+        yield f"Request a limit of {needed} or more: {request}"
+        yield "or free what is reserved elsewhere, lower the rate, relax a target, or share the account's pool, without"
+        yield 'guarantee and without cap: write on_shortfall = "unreserved" under [account].'
