@@ -101,8 +101,8 @@ def refusal(verdict: Verdict) -> str:
             f"account {account.name} in {account.region}: {verdict.total} reserved concurrent executions wanted, "
             f"{account.reservable} reservable, {-verdict.headroom} too many",
             *(f"  {plan.environment.name:<12} {_terms(plan.sizing)}" for plan in verdict.plans),
-            f"  {'reservable':<12} {account.concurrency_limit} concurrency limit - "
-            f"{account.unreserved_floor} unreserved floor - {account.reserved_elsewhere} reserved elsewhere = {account.reservable}",
+            f"  {'reservable':<12} {account.concurrency_limit} concurrency limit - {account.unreserved_floor} "
+            f"unreserved floor - {account.reserved_elsewhere} reserved elsewhere = {account.reservable}",
             "  Deploying this would fail with: Specified ReservedConcurrentExecutions for function decreases account's "
             f"UnreservedConcurrentExecution below its minimum value of [{account.unreserved_floor}].",
             *(f"  {line}" for line in _remedies(verdict)),
@@ -158,8 +158,8 @@ def _remedies(verdict: Verdict) -> Iterable[str]:
     )
     if account.reservable == 0:
         yield "Nothing can be reserved in this account. To go on now, share the account's pool, without guarantee and"
-        yield 'without cap: write on_shortfall = "unreserved" under [account]. To keep the guarantee, request a limit of'
-        yield f"{needed} or more: {request}"
+        yield 'without cap: write on_shortfall = "unreserved" under [account]. To keep the guarantee, request a limit'
+        yield f"of {needed} or more: {request}"
     else:
         yield f"Request a limit of {needed} or more: {request}"
         yield "or free what is reserved elsewhere, lower the rate, relax a target, or share the account's pool, without"
