@@ -46,7 +46,7 @@ class Traffic:
     webhooks_per_hour: int = whole(
         REQUIRED,
         *WEBHOOKS_PER_HOUR,
-        too_low="raise it: below that, reservations no longer change with the rate",
+        too_low="raise it: a smaller rate needs no less than 100 does",
         too_high="lower it or split the sources over two stacks",
     )
     # Five times the mean is a lively hour's busiest minute; measure your own with `generator size --fit-trace`.

@@ -22,6 +22,9 @@ API_GATEWAY_TIMEOUT_MS = 29_000
 LEASE_S = 45
 """How long SendNotification's claim on an alert holds: longer than its timeout, shorter than Lambda's first retry."""
 
+MIN_RESUMING_TIMEOUT_S = 30
+"""CheckAlerts and CleanupHistory stop 15 s before their timeout and go on later; below this they would not get far."""
+
 MAX_LOGNORMAL_P95_OVER_MEAN = math.exp(1.6448536269514722**2 / 2)
 """The 95th percentile of a lognormal is mean x exp(1.645 s - s^2 / 2), largest at s = 1.645: 3.87 times the mean."""
 
@@ -33,7 +36,7 @@ def load(names: Sequence[str] = (), overrides: Sequence[str] = (), folder: Path 
     """
     environments: list[Environment] = []
     faults: list[Fault] = []
-    for name in names or _all_names(folder):
+    for name in dict.fromkeys(names) or _all_names(folder):
         try:
             environments.append(_load_one(name, overrides, folder))
         except InvalidEnvironment as error:
@@ -64,8 +67,13 @@ def read(table: Mapping[str, Any], origin: str, overridden: Iterable[str] = ()) 
     return environment
 
 
+def known(folder: Path = FOLDER) -> list[str]:
+    """The names of the environments in the folder, sorted."""
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
 def _all_names(folder: Path) -> list[str]:
-    names = sorted(path.stem for path in folder.glob("*.toml"))
+    names = known(folder)
     if not names:
         raise InvalidEnvironment(
             [Fault(f"{folder}/", "no environment file here", f"add one, such as {folder}/dev.toml")]
@@ -99,9 +107,9 @@ def _parse(path: Path, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        known = sorted(other.stem for other in path.parent.glob("*.toml"))
-        close = difflib.get_close_matches(name, known, n=1)
-        remedy = f"did you mean {close[0]}?" if close else f"the environments are {', '.join(known) or 'none yet'}"
+        others = known(path.parent)
+        close = difflib.get_close_matches(name, others, n=1)
+        remedy = f"did you mean {close[0]}?" if close else f"the environments are {', '.join(others) or 'none yet'}"
         fault = Fault(str(path), "no such environment file", remedy)
     except (OSError, UnicodeDecodeError) as error:
         fault = Fault(str(path), f"cannot be read ({error})", "correct the file or its permissions")
@@ -157,6 +165,10 @@ def _contradictions(environment: Environment) -> Iterator[tuple[str, str, str]]:
     if functions.process_webhook.mean_duration_ms >= API_GATEWAY_TIMEOUT_MS:
         key = "functions.process_webhook.mean_duration_ms"
         yield key, f"API Gateway gives up after {API_GATEWAY_TIMEOUT_MS} ms", "lower it"
+    for name in ("check_alerts", "cleanup_history"):
+        if (timeout_s := getattr(functions, name).timeout_s) < MIN_RESUMING_TIMEOUT_S:
+            what = f"{timeout_s} leaves no time to work: the function stops 15 s before its timeout to go on later"
+            yield f"functions.{name}.timeout_s", what, f"set it to at least {MIN_RESUMING_TIMEOUT_S}"
     if functions.send_notification.timeout_s >= LEASE_S:
         key = "functions.send_notification.timeout_s"
         yield (

@@ -156,8 +156,9 @@ def _check_alerts(environment: Environment, factor: int) -> FunctionSizing:
         target=environment.targets.stream_utilisation,
         predicted=predicted,
         inputs={
+            "arrival_rate_per_s": batches_per_s,
+            "mean_duration_s": duration_s,
             "busiest_shard_batches_per_s": busiest_batches_per_s,
-            "mean_batch_duration_s": duration_s,
             "batch_size": stream.batch_size,
             "shards": stream.shards,
             "parallelization_factor": factor,
@@ -201,7 +202,7 @@ def _cleanup_history(environment: Environment) -> FunctionSizing:
         offered_load_erlangs=queueing.offered_load_erlangs(1 / 3600, duration_s),
         target=None,
         predicted=None,
-        inputs={"runs_per_hour": 1, "mean_duration_s": duration_s},
+        inputs={"arrival_rate_per_s": 1 / 3600, "mean_duration_s": duration_s},
         reason="one run an hour, and one more for a duplicate or late delivery",
     )
 

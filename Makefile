@@ -1,0 +1,43 @@
+# Every target sets up .venv by itself on a fresh machine with Python 3.11 or newer.
+PYTHON ?= python3
+BIN := .venv/bin
+ENV ?=
+OVERRIDES := $(if $(RATE),--set traffic.webhooks_per_hour=$(RATE))
+ONE = $(if $(ENV),$(ENV),prod)
+
+.DEFAULT_GOAL := help
+.PHONY: help template size check lint format test clean
+
+help: ## show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+template: .venv/base ## write templates_out/: ENV=prod for one environment, RATE=20000 for a variant
+	@$(BIN)/generator template $(ENV) $(OVERRIDES)
+
+size: .venv/base ## show how the figures of ENV (default prod) are derived
+	@$(BIN)/generator size $(ONE) $(OVERRIDES)
+
+check: .venv/base ## check the committed templates: lint, size, drift, quota
+	@$(BIN)/generator check $(ENV)
+
+lint: .venv/test ## check format, style and types of the code
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy
+
+format: .venv/test ## format the code
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+test: lint check ## lint, check and test: what continuous integration runs; TESTS=tests/test_sizing.py for some
+	@$(BIN)/python -m pytest $(TESTS)
+
+clean: ## remove the virtual environment and caches
+	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/base: setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/test: .venv/base
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@

@@ -1,0 +1,63 @@
+"""The command line. Each command is a walk along one pipeline, and only here is all of it seen.
+
+environment   A TOML file and --set overrides become a frozen Environment. Rule: no AWS resource names; every fault
+              of every file is collected and raised once.
+sizing        The Environment becomes a Sizing: each function's reserved concurrency with its model, inputs and
+              reason. Rule: no input or output, no account.
+quota         Sizings and the account that they share become a verdict. Rule: nothing is written before it.
+stack         Environment and Sizing become troposphere objects. Rule: no arithmetic that a reviewer would ask about.
+writer        The objects become the bytes that are committed. Rule: no decisions; a file is replaced whole.
+checks        A file becomes findings: cfn-lint, size, drift, quota. Rule: nothing is modified.
+
+Exit codes: 0 good; 1 the verdict is bad; 2 the input is wrong, with one line for each fault and nothing written.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from generator import __version__
+from generator.errors import GeneratorError
+
+COMMANDS = ("template", "size", "check")
+"""Each is the command of that name in the module of that name in `generator.commands`."""
+
+
+class Pipeline(click.Group):
+    """A group that imports a command when it is named and turns wrong input into exit code 2."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of the pipeline."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, from its own module."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"generator.commands.{cmd_name}").command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; a GeneratorError becomes one line for each fault, anything else is a bug and shows."""
+        try:
+            return super().invoke(ctx)
+        except GeneratorError as error:
+            for fault in error.faults:
+                click.echo(fault, err=True)
+            sys.exit(2)
+
+
+@click.group(
+    cls=Pipeline, context_settings={"help_option_names": ["-h", "--help"]}, epilog="Example: generator size prod"
+)
+@click.version_option(__version__, prog_name="generator")
+def main() -> None:
+    """Generate a CloudFormation template for a serverless price-alert system that fits its AWS account.
+
+    Reads environments/ENV.toml, derives each Lambda function's reserved concurrency from the expected webhook rate,
+    proves that the sum fits the account, and writes templates_out/ENV.json for review and commit.
+    """

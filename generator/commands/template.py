@@ -1,0 +1,82 @@
+"""`generator template`: writes the template of each environment, once the quota is proven."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from generator import environments, pipeline, writer
+from generator.commands import options
+from generator.pipeline import Judged
+
+
+@click.command(epilog="Example: generator template prod --set traffic.webhooks_per_hour=20000")
+@click.argument("names", metavar="[ENV]...", nargs=-1)
+@options.overrides
+@click.option(
+    "--output",
+    default=str(pipeline.OUTPUT),
+    metavar="DIR|-",
+    show_default=True,
+    help="The folder to write to; - prints one environment's JSON instead.",
+)
+def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> None:
+    """Write the template of the named environments, or of all.
+
+    Nothing is written unless every environment fits its account together with those that share it: exit code 1.
+    """
+    judged = pipeline.judge(names, overrides)
+    if output == "-" and len(judged) != 1:
+        raise click.UsageError("--output - prints one template: name one ENV.")
+    if refusals := pipeline.refusals(judged):
+        click.echo("\n".join(refusals), err=True)
+        click.echo("Nothing was written.", err=True)
+        sys.exit(1)
+    texts = {one.name: pipeline.render(one.plan) for one in judged}
+    if output == "-":
+        click.echo(texts[judged[0].name], nl=False)
+        return
+    for one in judged:
+        path = Path(output) / f"{one.name}.json"
+        changed = writer.write(path, texts[one.name])
+        click.echo(_line(path, one, len(texts[one.name].encode()), changed))
+    for line in _permanence(names or [one.name for one in judged], overrides):
+        click.echo(line)
+
+
+def _line(path: Path, one: Judged, size_bytes: int, changed: bool) -> str:
+    sizing = one.plan.sizing
+    reserved = [function.reserved_concurrency for function in sizing.functions]
+    if None in reserved:
+        sum_ = "nothing reserved"
+    else:
+        sum_ = (
+            f"{' + '.join(map(str, reserved))} = {sizing.total_reserved} reserved of {one.verdict.account.reservable}"
+        )
+    state = "written" if changed else "unchanged"
+    return f"{path}  {sizing.webhooks_per_hour:,} webhooks/h  {sum_}  {size_bytes:,} bytes  {state}"
+
+
+def _permanence(names: Iterable[str], overrides: Iterable[str]) -> Iterable[str]:
+    """Which line of which file makes each override permanent; until then `generator check` reports drift."""
+    for name in names:
+        path = environments.FOLDER / f"{name}.toml"
+        for override in overrides:
+            key, value = environments.parse_override(override)
+            yield f"To make this permanent: {_place(path, key)} {key.rpartition('.')[2]} = {json.dumps(value)}"
+
+
+def _place(path: Path, key: str) -> str:
+    section, _, name = key.rpartition(".")
+    current = ""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if header := re.match(r"\s*\[([^\[\]]+)\]", line):
+            current = header[1].strip()
+        elif current == section and re.match(rf"\s*{re.escape(name)}\s*=", line):
+            return f"{path} line {number}:"
+    return f"{path}, under [{section}]:" if section else f"{path}, at the top:"

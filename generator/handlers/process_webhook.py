@@ -1,0 +1,120 @@
+"""ProcessWebhookFunction: verifies one signed price webhook (Standard Webhooks 1.0) and stores it as sent, once."""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import time
+from decimal import Decimal, InvalidOperation
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+TABLE, SECRET, RETENTION_S = os.environ['TABLE'], os.environ['SECRET'], int(os.environ['RETENTION_S'])
+SECRET_CACHE_S, REREAD_S, ROTATION_S, WINDOW_S = 300, 10, 86400, 300
+# API Gateway gives up at 29 s: two attempts of at most 3 s at each service leave room to answer 503.
+CONFIG = Config(connect_timeout=1, read_timeout=2, retries={'total_max_attempts': 2})
+dynamodb, secrets = boto3.client('dynamodb', config=CONFIG), boto3.client('secretsmanager', config=CONFIG)
+cache, known_symbols = {'read_at': 0, 'keys': []}, set()
+
+
+def handler(event, context):
+  started = time.time()
+  try:
+    status, message = accept(event, started)
+  except (BotoCoreError, ClientError) as error:
+    status, message = 503, f'{type(error).__name__}, try again'
+  log(context.aws_request_id, status, Stored=int(status == 202), Ms=int((time.time() - started) * 1000))
+  retry = {'headers': {'Retry-After': '5'}} if status == 503 else {}
+  return {'statusCode': status, 'body': json.dumps({'message': message}), **retry}
+
+
+def accept(event, now):
+  headers = {name.lower(): value or '' for name, value in (event.get('headers') or {}).items()}
+  try:
+    body = (event.get('body') or '').encode()
+    body = base64.b64decode(body, validate=True) if event.get('isBase64Encoded') else body
+  except ValueError:
+    return 400, 'body is not base64'
+  if fault := forgery(headers, body, now):
+    return 401, fault
+  try:
+    price = json.loads(body.decode())
+  except (ValueError, RecursionError):
+    return 400, 'body is not JSON'
+  if faults := list(check(price, now)) if isinstance(price, dict) else ['body is not an object']:
+    return 422, '; '.join(faults)
+  return store(price, headers['webhook-id'], hashlib.sha256(body).hexdigest())
+
+
+def forgery(headers, body, now):
+  webhook_id, sent_at = headers.get('webhook-id', ''), headers.get('webhook-timestamp', '')
+  if not re.fullmatch('[!-~]{1,128}', webhook_id):
+    return 'webhook-id is not 1 to 128 printable characters'
+  if not re.fullmatch('[0-9]{1,12}', sent_at) or abs(now - int(sent_at)) > WINDOW_S:
+    return 'webhook-timestamp is not within 5 minutes'
+  content = f'{webhook_id}.{sent_at}.'.encode() + body
+  offered = re.findall('v1,([A-Za-z0-9+/=]+)', headers.get('webhook-signature', ''))
+  # A key that was just rotated is not in the cache: look again, but not once for each bad signature of a flood.
+  for max_age_s in (SECRET_CACHE_S, REREAD_S):
+    mine = [base64.b64encode(hmac.digest(key, content, 'sha256')).decode() for key in keys(max_age_s, now)]
+    if any(hmac.compare_digest(one, other) for one in mine for other in offered):
+      return None
+  return 'webhook-signature is wrong'
+
+
+def keys(max_age_s, now):
+  if now - cache['read_at'] >= max_age_s:
+    current = secrets.get_secret_value(SecretId=SECRET, VersionStage='AWSCURRENT')
+    found = [(current['SecretString'], float('inf'))]
+    try:
+      previous = secrets.get_secret_value(SecretId=SECRET, VersionStage='AWSPREVIOUS')
+      found.append((previous['SecretString'], current['CreatedDate'].timestamp() + ROTATION_S))
+    except secrets.exceptions.ResourceNotFoundException:
+      # There is no previous version before the first rotation.
+      pass
+    cache['keys'] = [(base64.b64decode(text.removeprefix('whsec_')), until) for text, until in found]
+    cache['read_at'] = now
+  return [key for key, until in cache['keys'] if now < until]
+
+
+def check(price, now):
+  symbol, source, value, stamp = (price.get(name) for name in ('symbol', 'source', 'price', 'timestamp'))
+  if not (isinstance(symbol, str) and re.fullmatch('[A-Z0-9]{1,15}-[A-Z0-9]{1,15}', symbol)):
+    yield 'symbol is not like BTC-USD'
+  if not (isinstance(source, str) and re.fullmatch('[a-z0-9._-]{1,32}', source)):
+    yield 'source is not 1 to 32 of a-z 0-9 . _ -'
+  if not (type(stamp) is int and (now - RETENTION_S) * 1000 <= stamp <= (now + 300) * 1000):
+    yield 'timestamp is not milliseconds within retention and 5 minutes ahead'
+  try:
+    number = Decimal(value if isinstance(value, str) and re.fullmatch('[0-9.eE+-]{1,128}', value) else 0)
+  except InvalidOperation:
+    number = Decimal(0)
+  # What a DynamoDB number cannot hold could not be compared.
+  if number <= 0 or len(number.as_tuple().digits) > 38 or not -130 <= number.adjusted() <= 125:
+    yield 'price is not a string of a positive number of at most 38 digits'
+
+
+def store(price, webhook_id, digest):
+  symbol, stamp = {'S': price['symbol']}, price['timestamp']
+  if symbol['S'] not in known_symbols:
+    # CleanupHistoryFunction finds the symbols here and need not scan the table.
+    dynamodb.put_item(TableName=TABLE, Item={'symbol': {'S': '#symbols'}, 'observation': symbol})
+    known_symbols.add(symbol['S'])
+  observation = f'{stamp:013d}#{price["source"]}#{webhook_id}'
+  item = {'symbol': symbol, 'observation': {'S': observation}, 'ttl': {'N': str(stamp // 1000 + RETENTION_S)}}
+  item |= {'price': {'S': price['price']}, 'digest': {'S': digest}}
+  options = {'ConditionExpression': 'attribute_not_exists(symbol)', 'ReturnValuesOnConditionCheckFailure': 'ALL_OLD'}
+  try:
+    dynamodb.put_item(TableName=TABLE, Item=item, **options)
+  except dynamodb.exceptions.ConditionalCheckFailedException as error:
+    same = error.response['Item']['digest']['S'] == digest
+    return (200, 'already stored') if same else (409, 'webhook-id was used with another body')
+  return 202, 'stored'
+
+
+def log(record_id, outcome, **fields):
+  print(json.dumps({'id': record_id, 'outcome': outcome, **fields}))

@@ -1,0 +1,199 @@
+"""From the exchange to ProcessWebhookFunction: REST API, key, usage plan, error answers, logging."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+from troposphere import AWSObject, Equals, If, Ref, Sub
+from troposphere.apigateway import AccessLogSetting as AccessLog
+from troposphere.apigateway import (
+    Account,
+    ApiKey,
+    ApiStage,
+    Deployment,
+    EndpointConfiguration,
+    GatewayResponse,
+    Integration,
+    Method,
+    MethodSetting,
+    Model,
+    QuotaSettings,
+    RequestValidator,
+    Resource,
+    RestApi,
+    Stage,
+    ThrottleSettings,
+    UsagePlan,
+    UsagePlanKey,
+)
+from troposphere.awslambda import Permission
+from troposphere.iam import Role
+
+from generator import sizing
+from generator.environment import Environment
+from generator.sizing import PROCESS_WEBHOOK, Sizing
+from generator.stack import names, permissions
+from generator.stack.functions import log_group
+
+STAGE_NAME = "v1"
+
+GATEWAY_RESPONSES = (
+    # A Lambda throttle reaches the client as an opaque 500 unless these say otherwise; AWS does not document which of
+    # the two types it is, so both tell the sender to come back. They must not swallow the two below.
+    ("INTEGRATION_FAILURE", 503, 5),
+    ("DEFAULT_5XX", 503, 5),
+    ("INTEGRATION_TIMEOUT", 504, None),
+    ("API_CONFIGURATION_ERROR", 500, None),
+    ("THROTTLED", 429, 1),
+)
+"""Type, status and Retry-After in seconds. Source: API Gateway Developer Guide, "Gateway response types"."""
+
+
+def create_api_logging() -> Equals:
+    """The condition under which the stack owns the account's API logging role."""
+    return Equals(Ref(names.API_LOGGING), "create")
+
+
+def resources(environment: Environment, sizing_: Sizing) -> list[AWSObject]:
+    """Everything in front of the function, in the order of a request."""
+    interface = [*_method(), *_gateway_responses()]
+    deployment = _deployment(interface)
+    return [
+        _api(),
+        *interface,
+        deployment,
+        _stage(deployment, sizing_.usage_plan),
+        log_group(names.ACCESS_LOG_GROUP, environment),
+        *_admission(sizing_.usage_plan),
+        Permission(
+            "ProcessWebhookPermission",
+            Action="lambda:InvokeFunction",
+            FunctionName=Ref(PROCESS_WEBHOOK),
+            Principal="apigateway.amazonaws.com",
+            SourceArn=Sub(
+                "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebhookApi}/*/POST/webhooks"
+            ),
+        ),
+        *_logging_role(),
+    ]
+
+
+def _api() -> RestApi:
+    return RestApi(
+        names.API,
+        EndpointConfiguration=EndpointConfiguration(Types=["REGIONAL"]),
+        Name=Sub("price-alerts-${EnvironmentSuffix}"),
+    )
+
+
+def _method() -> list[AWSObject]:
+    """POST /webhooks. The model asks for a JSON object and no more: content is the handler's, after the signature."""
+    invocations = (
+        "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
+        "${ProcessWebhookFunction.Arn}/invocations"
+    )
+    return [
+        Resource(names.RESOURCE, ParentId=names.root_resource(), PathPart="webhooks", RestApiId=Ref(names.API)),
+        Model(names.MODEL, ContentType="application/json", RestApiId=Ref(names.API), Schema={"type": "object"}),
+        RequestValidator(names.VALIDATOR, RestApiId=Ref(names.API), ValidateRequestBody=True),
+        Method(
+            names.METHOD,
+            ApiKeyRequired=True,
+            AuthorizationType="NONE",
+            HttpMethod="POST",
+            Integration=Integration(IntegrationHttpMethod="POST", Type="AWS_PROXY", Uri=Sub(invocations)),
+            RequestModels={"application/json": Ref(names.MODEL)},
+            RequestValidatorId=Ref(names.VALIDATOR),
+            ResourceId=Ref(names.RESOURCE),
+            RestApiId=Ref(names.API),
+        ),
+    ]
+
+
+def _gateway_responses() -> Iterable[GatewayResponse]:
+    for kind, status, retry_after_s in GATEWAY_RESPONSES:
+        header = {"gatewayresponse.header.Retry-After": f"'{retry_after_s}'"}
+        optional = {"ResponseParameters": header} if retry_after_s else {}
+        title = "".join(word.capitalize() for word in kind.split("_")) + "Response"
+        yield GatewayResponse(title, ResponseType=kind, RestApiId=Ref(names.API), StatusCode=str(status), **optional)
+
+
+def _deployment(interface: list[AWSObject]) -> Deployment:
+    """A deployment is a snapshot and never changes: a new interface needs a new logical id, so a hash is part of it."""
+    content = json.dumps(
+        [resource.to_dict() for resource in interface], sort_keys=True, default=lambda part: part.to_dict()
+    )
+    digest = hashlib.sha256(content.encode()).hexdigest()[:10]
+    return Deployment(
+        f"WebhookDeployment{digest}",
+        DependsOn=[resource.title for resource in interface if isinstance(resource, Method | GatewayResponse)],
+        RestApiId=Ref(names.API),
+    )
+
+
+def _stage(deployment: Deployment, plan: sizing.UsagePlan) -> Stage:
+    """Access log without addresses or payload; the throttle is the usage plan's, so that it is never the lower one."""
+    fields = {
+        "requestId": "$context.requestId",
+        "time": "$context.requestTimeEpoch",
+        "status": "$context.status",
+        "error": "$context.error.responseType",
+        "latencyMs": "$context.responseLatency",
+    }
+    return Stage(
+        names.STAGE,
+        AccessLogSetting=AccessLog(
+            DestinationArn=names.arn(names.ACCESS_LOG_GROUP), Format=json.dumps(fields, separators=(",", ":"))
+        ),
+        DeploymentId=Ref(deployment),
+        MethodSettings=[
+            MethodSetting(
+                HttpMethod="*",
+                ResourcePath="/*",
+                ThrottlingBurstLimit=plan.burst,
+                ThrottlingRateLimit=plan.rate_per_s,
+            )
+        ],
+        # Where the stack makes the logging role, the stage has to wait for it; DependsOn cannot be conditional.
+        Description=If(names.CREATE_API_LOGGING, Ref(names.API_LOGGING_ACCOUNT), "existing role"),
+        RestApiId=Ref(names.API),
+        StageName=STAGE_NAME,
+        TracingEnabled=True,
+    )
+
+
+def _admission(plan: sizing.UsagePlan) -> list[AWSObject]:
+    """The API key and its usage plan. A key identifies a sender; the signature is what authenticates it."""
+    return [
+        ApiKey(names.API_KEY, Enabled=True),
+        UsagePlan(
+            names.USAGE_PLAN,
+            ApiStages=[ApiStage(ApiId=Ref(names.API), Stage=Ref(names.STAGE))],
+            Quota=QuotaSettings(Limit=plan.quota_per_day, Period="DAY"),
+            Throttle=ThrottleSettings(BurstLimit=plan.burst, RateLimit=plan.rate_per_s),
+        ),
+        UsagePlanKey(
+            "WebhookUsagePlanKey", KeyId=Ref(names.API_KEY), KeyType="API_KEY", UsagePlanId=Ref(names.USAGE_PLAN)
+        ),
+    ]
+
+
+def _logging_role() -> list[AWSObject]:
+    """API Gateway's role for logs is one setting for the whole account and Region: made only on request, and retained,
+    because deleting it would stop the logs of every other API there.
+
+    Source: API Gateway Developer Guide, "Permissions for CloudWatch logging"; the managed policy is the one it names.
+    """
+    managed = Sub("arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs")
+    retained = {"Condition": names.CREATE_API_LOGGING, "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+    return [
+        Role(
+            names.API_LOGGING_ROLE,
+            AssumeRolePolicyDocument=permissions.trust("apigateway.amazonaws.com"),
+            ManagedPolicyArns=[managed],
+            **retained,
+        ),
+        Account(names.API_LOGGING_ACCOUNT, CloudWatchRoleArn=names.arn(names.API_LOGGING_ROLE), **retained),
+    ]

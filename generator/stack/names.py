@@ -1,0 +1,55 @@
+"""The logical id of every resource that another one refers to, so that a reference cannot be misspelt."""
+
+from __future__ import annotations
+
+from troposphere import GetAtt
+
+from generator.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
+
+KEY = "KmsKey"
+SIGNING_SECRET = "SigningSecret"  # noqa: S105 - a logical id
+PRICE_HISTORY_TABLE = "PriceHistoryTable"
+PRICE_ALERTS_TABLE = "PriceAlertsTable"
+ALERTS_INDEX = "CryptocurrencyIndex"
+STREAM_FAILURE_QUEUE = "StreamFailureQueue"
+ASYNC_FAILURE_QUEUE = "AsyncFailureQueue"
+NOTIFICATION_TOPIC = "NotificationTopic"
+OPERATIONS_TOPIC = "OperationsTopic"
+API = "WebhookApi"
+RESOURCE = "WebhookResource"
+MODEL = "WebhookModel"
+VALIDATOR = "WebhookValidator"
+METHOD = "WebhookMethod"
+STAGE = "WebhookStage"
+API_KEY = "WebhookApiKey"
+USAGE_PLAN = "WebhookUsagePlan"
+ACCESS_LOG_GROUP = "WebhookAccessLogGroup"
+API_LOGGING_ROLE = "ApiLoggingRole"
+API_LOGGING_ACCOUNT = "ApiLoggingAccount"
+SCHEDULE_ROLE = "CleanupScheduleRole"
+
+ENVIRONMENT_SUFFIX = "EnvironmentSuffix"
+API_LOGGING = "ApiLogging"
+CREATE_API_LOGGING = "CreateApiLogging"
+
+FUNCTIONS = (PROCESS_WEBHOOK, CHECK_ALERTS, SEND_NOTIFICATION, CLEANUP_HISTORY)
+
+
+def role(function: str) -> str:
+    """ProcessWebhookFunction -> ProcessWebhookRole."""
+    return function.removesuffix("Function") + "Role"
+
+
+def log_group(function: str) -> str:
+    """ProcessWebhookFunction -> ProcessWebhookLogGroup."""
+    return function.removesuffix("Function") + "LogGroup"
+
+
+def arn(logical_id: str) -> GetAtt:
+    """The ARN of a resource."""
+    return GetAtt(logical_id, "Arn")
+
+
+def root_resource() -> GetAtt:
+    """The path / of the API."""
+    return GetAtt(API, "RootResourceId")

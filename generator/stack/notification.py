@@ -1,0 +1,49 @@
+"""The topic between alerts and SMS, and the separate topic for operations: an alarm must never reach a customer."""
+
+from __future__ import annotations
+
+from troposphere import AWSObject, Ref
+from troposphere.awslambda import Permission
+from troposphere.sns import SubscriptionResource, Topic
+
+from generator.environment import Environment
+from generator.sizing import SEND_NOTIFICATION
+from generator.stack import names, queues
+
+MAX_EVENT_AGE_S = 6 * 3600
+"""As long as Lambda keeps a throttled notification. Source: AWS Lambda API reference, PutFunctionEventInvokeConfig."""
+
+
+def resources(environment: Environment) -> list[AWSObject]:
+    """Topic, subscription, permission, failure handling, and the operations topic with its subscriber."""
+    subscribers = [_operations_email(environment.operations.email)] if environment.operations.email else []
+    return [
+        _topic(names.NOTIFICATION_TOPIC),
+        SubscriptionResource(
+            "SendNotificationSubscription",
+            Endpoint=names.arn(SEND_NOTIFICATION),
+            Protocol="lambda",
+            RedrivePolicy={"deadLetterTargetArn": names.arn(names.ASYNC_FAILURE_QUEUE)},
+            TopicArn=Ref(names.NOTIFICATION_TOPIC),
+        ),
+        Permission(
+            "SendNotificationPermission",
+            Action="lambda:InvokeFunction",
+            FunctionName=Ref(SEND_NOTIFICATION),
+            Principal="sns.amazonaws.com",
+            SourceArn=Ref(names.NOTIFICATION_TOPIC),
+        ),
+        queues.on_async_failure(SEND_NOTIFICATION, MAX_EVENT_AGE_S),
+        _topic(names.OPERATIONS_TOPIC),
+        *subscribers,
+    ]
+
+
+def _topic(logical_id: str) -> Topic:
+    return Topic(logical_id, KmsMasterKeyId=Ref(names.KEY))
+
+
+def _operations_email(address: str) -> SubscriptionResource:
+    return SubscriptionResource(
+        "OperationsSubscription", Endpoint=address, Protocol="email", TopicArn=Ref(names.OPERATIONS_TOPIC)
+    )
