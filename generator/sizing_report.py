@@ -121,7 +121,7 @@ def _account(judged: Judged) -> Iterable[str]:
         f"{verdict.total} reserved{with_others}, {verdict.headroom} left"
     )
     yield (
-        f"API Gateway admits {plan.rate_per_s:g} webhooks/s in bursts of {plan.burst} and {plan.quota_per_day:,} a day, "
+        f"API Gateway admits {plan.rate_per_s:g} webhooks/s, bursts of {plan.burst} and {plan.quota_per_day:,} a day: "
         "as much as the reservation sustains"
     )
     yield "Reserved concurrency is not charged. It is taken from the pool that every other function in the account"
@@ -129,4 +129,6 @@ def _account(judged: Judged) -> Iterable[str]:
 
 
 def _percent(value: float) -> str:
-    return f"{value * 100:.2g} %"
+    """Two significant digits, never in scientific notation."""
+    digits = f"{float(f'{value * 100:.2g}'):.12f}".rstrip("0").rstrip(".")
+    return f"{digits} %"

@@ -1,0 +1,57 @@
+"""What most tests need: a project to work in, and the command line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import settings
+
+from generator.cli import main
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENTS = ("dev", "prod", "staging")
+
+settings.register_profile("default", deadline=None)
+settings.load_profile("default")
+
+# Nothing here may reach a real account, whatever the machine is configured for.
+os.environ.update(
+    AWS_ACCESS_KEY_ID="testing",
+    AWS_SECRET_ACCESS_KEY="testing",
+    AWS_DEFAULT_REGION="us-east-1",
+    AWS_EC2_METADATA_DISABLED="true",
+)
+for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
+    os.environ.pop(name, None)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of this project's environments and output, as the current folder."""
+    for folder in ("environments", "templates_out"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def generator(project: Path) -> Callable[..., Result]:
+    """Runs the command line in the project; an exception that is not an exit is a bug and fails the test."""
+
+    def run(*arguments: str) -> Result:
+        result = CliRunner().invoke(main, list(arguments))
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, to tell that nothing was written."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -1,0 +1,124 @@
+"""The formulas against published tables, exact arithmetic and their own defining properties."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generator import queueing
+
+loads = st.floats(min_value=0.001, max_value=300)
+targets = st.floats(min_value=1e-9, max_value=0.5)
+
+# Erlangs that N channels carry at a blocking probability, to three digits, some rounded and some cut off.
+# T. Rappaport, "Wireless Communications: Principles and Practice" (2nd ed., 2002), table 3.4.
+BLOCKING = (0.01, 0.005, 0.002, 0.001)
+ERLANG_B_TABLE = {
+    2: (0.153, 0.105, 0.065, 0.046),
+    5: (1.36, 1.13, 0.900, 0.762),
+    10: (4.46, 3.96, 3.43, 3.09),
+    20: (12.0, 11.1, 10.1, 9.41),
+    100: (84.1, 80.9, 77.4, 75.2),
+}
+
+# P(j >= s) by utilisation and servers. W. Winston, "Operations Research" (4th ed., 2004), chapter 20, table 6.
+ERLANG_C_TABLE = [
+    *[(0.50, 2, 0.33), (0.50, 3, 0.24), (0.50, 4, 0.17), (0.50, 5, 0.13)],
+    *[(0.80, 2, 0.71), (0.80, 3, 0.65), (0.80, 4, 0.60), (0.80, 5, 0.55)],
+]
+
+
+@pytest.mark.parametrize("servers", ERLANG_B_TABLE)
+def test_erlang_b_agrees_with_the_published_table(servers: int) -> None:
+    for blocking, load_erlangs in zip(BLOCKING, ERLANG_B_TABLE[servers], strict=True):
+        digit = 0.001 if load_erlangs < 1 else 10 ** (math.floor(math.log10(load_erlangs)) - 2)
+        assert queueing.erlang_b(servers, load_erlangs - digit) <= blocking
+        assert queueing.erlang_b(servers, load_erlangs + digit) >= blocking
+
+
+@pytest.mark.parametrize(("per_server", "servers", "waiting"), ERLANG_C_TABLE)
+def test_erlang_c_agrees_with_the_published_table(per_server: float, servers: int, waiting: float) -> None:
+    assert queueing.erlang_c(servers, per_server * servers) == pytest.approx(waiting, abs=0.005)
+
+
+def exact_b(servers: int, load: Fraction) -> Fraction:
+    """The closed form with factorials, in exact arithmetic: (a^c / c!) / sum of (a^k / k!)."""
+    terms = [load**k / math.factorial(k) for k in range(servers + 1)]
+    return terms[-1] / sum(terms)
+
+
+def exact_c(servers: int, load: Fraction) -> Fraction:
+    """The closed form of M/M/c, in exact arithmetic."""
+    last = load**servers / math.factorial(servers) * Fraction(servers) / (servers - load)
+    return last / (sum(load**k / Fraction(math.factorial(k)) for k in range(servers)) + last)
+
+
+@given(st.integers(0, 60), st.fractions(min_value=Fraction(1, 100), max_value=50, max_denominator=1000))
+def test_erlang_b_equals_the_closed_form_in_exact_fractions(servers: int, load: Fraction) -> None:
+    assert queueing.erlang_b(servers, float(load)) == pytest.approx(float(exact_b(servers, load)), rel=1e-12, abs=0)
+
+
+@given(st.integers(1, 60), st.fractions(min_value=Fraction(1, 100), max_value=Fraction(99, 100), max_denominator=1000))
+def test_erlang_c_equals_the_closed_form_in_exact_fractions(servers: int, per_server: Fraction) -> None:
+    load = per_server * servers
+    assert queueing.erlang_c(servers, float(load)) == pytest.approx(float(exact_c(servers, load)), rel=1e-12, abs=0)
+
+
+@given(loads, targets)
+def test_servers_for_blocking_is_the_smallest_that_meets_the_target(load: float, target: float) -> None:
+    servers = queueing.servers_for_blocking(load, target)
+    assert queueing.erlang_b(servers, load) <= target < queueing.erlang_b(servers - 1, load)
+
+
+@given(loads, targets)
+def test_servers_for_waiting_is_the_smallest_that_meets_the_target_and_is_stable(load: float, target: float) -> None:
+    servers = queueing.servers_for_waiting(load, target)
+    assert servers > load
+    assert queueing.erlang_c(servers, load) <= target < queueing.erlang_c(servers - 1, load)
+
+
+@given(st.integers(1, 200), loads)
+def test_waiting_is_likelier_than_blocking(servers: int, load: float) -> None:
+    assert 0 <= queueing.erlang_b(servers, load) <= queueing.erlang_c(servers, load) <= 1
+
+
+def test_a_hundred_thousand_servers_neither_overflow_nor_underflow() -> None:
+    assert 0 < queueing.erlang_b(100_000, 100_000) < 0.01
+
+
+def test_without_load_nothing_blocks_or_waits() -> None:
+    assert queueing.erlang_b(1, 0) == 0
+    assert queueing.erlang_c(1, 0) == 0
+    assert queueing.servers_for_waiting(0, 0.01) == 1
+
+
+@pytest.mark.parametrize("load", [-1.0, math.nan, math.inf])
+def test_a_load_that_is_no_load_is_refused(load: float) -> None:
+    for formula in (queueing.erlang_b, queueing.erlang_c):
+        with pytest.raises(ValueError, match="finite and not negative"):
+            formula(1, load)
+    with pytest.raises(ValueError, match="finite and not negative"):
+        queueing.offered_load_erlangs(load, 1)
+
+
+def test_a_target_of_zero_is_refused_rather_than_searched_for_for_ever() -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        queueing.servers_for_blocking(1, 0)
+
+
+def test_no_servers_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        queueing.utilisation(1, 1, 0)
+    with pytest.raises(ValueError, match="not be negative"):
+        queueing.erlang_b(-1, 1)
+
+
+@given(st.floats(0, 1e3), st.floats(0, 1e3), st.integers(1, 1000))
+def test_utilisation_is_the_load_shared_by_the_servers(rate: float, time_s: float, servers: int) -> None:
+    assert queueing.utilisation(rate, time_s, servers) * servers == pytest.approx(
+        queueing.offered_load_erlangs(rate, time_s)
+    )

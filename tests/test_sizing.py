@@ -1,0 +1,153 @@
+"""The figures: golden rows, their direction, and that each is the smallest that will do."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generator import queueing
+from generator.environment import Environment
+from generator.environments import read
+from generator.errors import UnsizableLoad
+from generator.sizing import (
+    CHECK_ALERTS,
+    CLEANUP_HISTORY,
+    MAX_PARALLELIZATION_FACTOR,
+    PROCESS_WEBHOOK,
+    SEND_NOTIFICATION,
+    size,
+)
+
+rates = st.integers(100, 50_000)
+
+
+def environment(webhooks_per_hour: int = 50_000, **sections: dict[str, object]) -> Environment:
+    traffic = {"webhooks_per_hour": webhooks_per_hour, **sections.pop("traffic", {})}
+    return read({"name": "test", "region": "us-east-1", "traffic": traffic, **sections}, "test")
+
+
+def figures(sized: Environment) -> list[int | None]:
+    return [function.reserved_concurrency for function in size(sized).functions]
+
+
+@pytest.mark.parametrize(
+    ("webhooks_per_hour", "expected", "total"),
+    [(50_000, [20, 10, 5, 2], 37), (5_000, [7, 5, 2, 2], 16), (100, [3, 5, 1, 2], 11)],
+)
+def test_golden_rows(webhooks_per_hour: int, expected: list[int], total: int) -> None:
+    sizing = size(environment(webhooks_per_hour))
+    assert [function.logical_id for function in sizing.functions] == [
+        *(PROCESS_WEBHOOK, CHECK_ALERTS, SEND_NOTIFICATION, CLEANUP_HISTORY)
+    ]
+    assert [function.reserved_concurrency for function in sizing.functions] == expected
+    assert sizing.total_reserved == total
+
+
+@given(rates, rates)
+def test_no_figure_falls_as_the_rate_rises(one: int, other: int) -> None:
+    low, high = sorted((one, other))
+    for smaller, larger in zip(figures(environment(low)), figures(environment(high)), strict=True):
+        assert smaller is not None
+        assert larger is not None
+        assert smaller <= larger
+
+
+@given(rates, st.floats(1, 20), st.floats(1, 3_000))
+def test_process_webhook_is_the_smallest_that_meets_its_target(rate: int, peak: float, duration_ms: float) -> None:
+    functions = {"process_webhook": {"mean_duration_ms": duration_ms, "p95_duration_ms": duration_ms * 2}}
+    sized = environment(rate, traffic={"peak_factor": peak}, functions=functions)
+    function = size(sized)[PROCESS_WEBHOOK]
+    reserved, load = function.reserved_concurrency, sized.peak_rate_per_s * (duration_ms / 1000)
+    assert reserved is not None
+    assert function.predicted == queueing.erlang_b(reserved, load) <= sized.targets.webhook_throttle_probability
+    assert reserved >= sized.peak_rate_per_s / 10 - 1e-9
+    one_less_blocks = queueing.erlang_b(reserved - 1, load) > sized.targets.webhook_throttle_probability
+    assert one_less_blocks or reserved - 1 < sized.peak_rate_per_s / 10
+
+
+@given(rates, st.floats(1e-3, 2), st.floats(1, 3_000))
+def test_send_notification_is_the_smallest_that_meets_its_target(rate: int, share: float, duration_ms: float) -> None:
+    functions = {"send_notification": {"mean_duration_ms": duration_ms, "p95_duration_ms": duration_ms * 2}}
+    sized = environment(rate, traffic={"alerts_per_webhook": share}, functions=functions)
+    reserved = size(sized)[SEND_NOTIFICATION].reserved_concurrency
+    load = sized.peak_rate_per_s * share * (duration_ms / 1000)
+    assert reserved is not None
+    assert queueing.erlang_c(reserved, load) <= 0.01 < queueing.erlang_c(reserved - 1, load)
+
+
+@given(rates, st.floats(0.1, 1), st.integers(1, 50), st.integers(1, 100))
+def test_check_alerts_has_the_fewest_lanes_that_meet_the_target(
+    rate: int, share: float, shards: int, batch_size: int
+) -> None:
+    sized = environment(
+        rate, traffic={"busiest_shard_share": share}, stream={"shards": shards, "batch_size": batch_size}
+    )
+    share = max(share, 1 / shards)
+    busy_with_one_lane = sized.peak_rate_per_s * share * 0.25 / batch_size
+    try:
+        sizing = size(sized)
+    except UnsizableLoad:
+        assert busy_with_one_lane / MAX_PARALLELIZATION_FACTOR > 0.5
+        return
+    factor = sizing.parallelization_factor
+    assert busy_with_one_lane / factor <= 0.5 + 1e-9
+    assert factor == 1 or busy_with_one_lane / (factor - 1) > 0.5 - 1e-9
+    assert sizing[CHECK_ALERTS].reserved_concurrency == (shards + 1) * factor
+
+
+def test_a_very_short_function_is_held_up_by_ten_requests_a_second_for_each_unit() -> None:
+    functions = {"process_webhook": {"mean_duration_ms": 5, "p95_duration_ms": 10}}
+    function = size(environment(functions=functions))[PROCESS_WEBHOOK]
+    assert function.reserved_concurrency == math.ceil(50_000 / 3600 * 5 / 10)
+    assert "10 requests/s per unit" in function.reason
+
+
+def test_a_load_beyond_every_parallelization_factor_is_refused_with_the_smallest_batch_size_that_works() -> None:
+    with pytest.raises(UnsizableLoad) as refused:
+        size(environment(stream={"batch_size": 1}))
+    (fault,) = refused.value.faults
+    assert "parallelization factor of 14, and Lambda allows 10" in fault.what
+    assert "smallest stream.batch_size that carries it in the same batch duration is 2" in fault.remedy
+    assert figures(environment(stream={"batch_size": 2}))[1] == 5 * 7
+
+
+@pytest.mark.parametrize(
+    ("webhooks_per_hour", "rate_per_s", "burst", "quota_per_day"),
+    [(50_000, 190, 20, 6_000_000), (100, 28, 3, 12_000)],
+)
+def test_the_usage_plan_admits_what_the_reservation_sustains(
+    webhooks_per_hour: int, rate_per_s: float, burst: int, quota_per_day: int
+) -> None:
+    plan = size(environment(webhooks_per_hour)).usage_plan
+    assert (plan.rate_per_s, plan.burst, plan.quota_per_day) == (rate_per_s, burst, quota_per_day)
+
+
+@given(rates, st.floats(1, 28_000))
+def test_the_usage_plan_always_admits_the_peak(rate: int, duration_ms: float) -> None:
+    functions = {"process_webhook": {"mean_duration_ms": duration_ms, "distribution": "constant"}}
+    sized = environment(rate, functions=functions)
+    plan = size(sized).usage_plan
+    assert plan.rate_per_s > 0
+    assert plan.rate_per_s >= math.floor(sized.peak_rate_per_s)
+    assert plan.quota_per_day >= 24 * 3600 * sized.peak_rate_per_s - 1e-3
+
+
+def test_every_figure_explains_itself() -> None:
+    for function in size(environment()).functions:
+        assert function.reason
+        assert {"arrival_rate_per_s", "mean_duration_s"} <= function.inputs.keys()
+        assert function.model
+    assert "20 is the least that throttles no more than 1 in 10,000" in size(environment())[PROCESS_WEBHOOK].reason
+
+
+def test_without_alerts_one_notification_at_a_time_is_enough() -> None:
+    assert figures(environment(traffic={"alerts_per_webhook": 0}))[2] == 1
+
+
+def test_a_sizing_cannot_be_changed_by_who_reads_it() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        size(environment()).functions[0].reserved_concurrency = 0  # type: ignore[misc]
