@@ -1,0 +1,56 @@
+"""The committed templates, and what a reader of IAM makes of them."""
+
+from __future__ import annotations
+
+import json
+from fnmatch import fnmatchcase
+from typing import Any
+
+from tests.conftest import ENVIRONMENTS, ROOT
+
+TEXTS = {name: (ROOT / f"templates_out/{name}.json").read_text() for name in ENVIRONMENTS}
+TEMPLATES: dict[str, dict[str, Any]] = {name: json.loads(text) for name, text in TEXTS.items()}
+
+
+def of_type(template: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    """Resources of one type, by logical id."""
+    return {name: body for name, body in template["Resources"].items() if body["Type"] == kind}
+
+
+def statements(template: dict[str, Any], role: str) -> list[dict[str, Any]]:
+    """Every statement of a role's inline policies."""
+    policies = template["Resources"][role]["Properties"]["Policies"]
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def flat(value: Any) -> str:
+    """A resource of a statement as one comparable text: Ref and GetAtt become ${Name} and ${Name.Attribute}."""
+    match value:
+        case {"Ref": name}:
+            return f"${{{name}}}"
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"${{{name}.{attribute}}}"
+        case {"Fn::Sub": text}:
+            return str(text)
+    return str(value)
+
+
+def allowed(template: dict[str, Any], role: str) -> set[tuple[str, str]]:
+    """Every (action, resource) that the role may; NotResource is written with a leading exclamation mark."""
+    return {
+        (action, mark + flat(resource))
+        for statement in statements(template, role)
+        for key, mark in (("Resource", ""), ("NotResource", "!"))
+        for action in statement["Action"]
+        for resource in statement.get(key, [])
+    }
+
+
+def permits(grants: set[tuple[str, str]], action: str, resource: str) -> bool:
+    """Whether one of the grants covers the call; nothing here is a wildcard but NotResource's pattern."""
+    for granted, pattern in grants:
+        inverse = pattern.startswith("!")
+        pattern = pattern.removeprefix("!").replace("${AWS::Partition}", "aws")
+        if granted == action and (fnmatchcase(resource, pattern) if inverse else resource == pattern) != inverse:
+            return True
+    return False

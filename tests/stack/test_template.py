@@ -1,0 +1,244 @@
+"""The committed templates: complete, golden, accepted by engines that nobody here wrote."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import json
+import subprocess
+import sys
+import warnings
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from generator import environments, pipeline
+from generator.quota import Plan
+from generator.sizing import size
+from generator.stack import names
+from generator.stack.code import shipped_lines
+from tests.conftest import ENVIRONMENTS, ROOT
+from tests.stack.model import TEMPLATES, TEXTS, of_type
+
+EVERY = pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
+
+FIGURES = {"dev": [3, 5, 1, 2], "staging": [7, 5, 2, 2], "prod": [20, 10, 5, 2]}
+
+UNKNOWN_TO_MOTO = {
+    *(f"AWS::ApiGateway::{t}" for t in ("ApiKey", "GatewayResponse", "Model", "RequestValidator", "Stage")),
+    *("AWS::ApiGateway::UsagePlan", "AWS::ApiGateway::UsagePlanKey", "AWS::CloudWatch::Alarm"),
+    *("AWS::Lambda::EventInvokeConfig", "AWS::SNS::Subscription", "AWS::SQS::QueuePolicy"),
+    *("AWS::Scheduler::Schedule", "AWS::SecretsManager::Secret"),
+}
+
+
+def generated(name: str, *overrides: str) -> dict[str, Any]:
+    (environment,) = environments.load([name], overrides, ROOT / "environments")
+    template: dict[str, Any] = json.loads(pipeline.render(Plan(environment, size(environment))))
+    return template
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_the_committed_file_is_what_the_environment_generates(name: str) -> None:
+    (environment,) = environments.load([name], folder=ROOT / "environments")
+    text = pipeline.render(Plan(environment, size(environment)))
+    difference = difflib.unified_diff(
+        TEXTS[name].splitlines(), text.splitlines(), "committed", "generated", lineterm=""
+    )
+    assert text == TEXTS[name], "\n".join(["run `make template` and review:", *difference])
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_the_golden_figures_are_in_the_template(name: str) -> None:
+    functions = of_type(TEMPLATES[name], "AWS::Lambda::Function")
+    assert [functions[f]["Properties"]["ReservedConcurrentExecutions"] for f in names.FUNCTIONS] == FIGURES[name]
+
+
+def test_sizes_leave_room_below_what_cloudformation_takes_directly(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text in TEXTS.items():
+        total = len(text.encode())
+        handlers = sum(len(json.dumps(line)) + 6 for h in HANDLERS.values() for line in shipped_lines(h))
+        with capsys.disabled():
+            print(f"\n{name}: {total:,} bytes, resources {total - handlers:,}, handlers {handlers:,}", end="")
+        assert total <= 45_200
+        assert handlers <= 15_000
+        assert total - handlers <= 35_500
+
+
+HANDLERS = {
+    "ProcessWebhookFunction": "process_webhook",
+    "CheckAlertsFunction": "check_alerts",
+    "SendNotificationFunction": "send_notification",
+    "CleanupHistoryFunction": "cleanup_history",
+}
+
+
+@pytest.mark.parametrize("handler", HANDLERS.values())
+def test_what_ships_is_the_handler_without_its_comments(handler: str) -> None:
+    source = resources.files("generator.handlers").joinpath(f"{handler}.py").read_text()
+    assert len(source.splitlines()) <= 120
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node):
+            del node.body[0]
+    assert ast.dump(tree) == ast.dump(ast.parse("\n".join(shipped_lines(handler))))
+    imports = {n.split(".")[0] for node in ast.walk(tree) for n in imported(node)}
+    assert imports <= {*sys.stdlib_module_names, "boto3", "botocore"}
+
+
+def imported(node: ast.AST) -> list[str]:
+    match node:
+        case ast.Import(names=aliases):
+            return [alias.name for alias in aliases]
+        case ast.ImportFrom(module=str(module)):
+            return [module]
+    return []
+
+
+@EVERY
+def test_the_functions_ship_their_own_handlers(template: dict[str, Any]) -> None:
+    for function, handler in HANDLERS.items():
+        code = template["Resources"][function]["Properties"]["Code"]["ZipFile"]["Fn::Join"]
+        assert code == ["\n", list(shipped_lines(handler))]
+
+
+def test_cfn_lint_prints_nothing_at_all() -> None:
+    paths = [f"templates_out/{name}.json" for name in ENVIRONMENTS]
+    cfn_lint = Path(sys.prefix) / "bin/cfn-lint"
+    done = subprocess.run([cfn_lint, *paths], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@EVERY
+def test_moto_creates_the_stack_and_what_it_created_is_what_the_template_says(template: dict[str, Any]) -> None:
+    with mock_aws(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cloudformation = boto3.client("cloudformation")
+        cloudformation.create_stack(
+            StackName="test", TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"]
+        )
+        listed = cloudformation.describe_stack_resources(StackName="test")["StackResources"]
+        rows = [row for row in listed if "LogicalResourceId" in row]
+        created = {row["LogicalResourceId"]: row["ResourceType"] for row in rows}
+        expected = {
+            name: body["Type"]
+            for name, body in template["Resources"].items()
+            if body["Type"] not in UNKNOWN_TO_MOTO and body.get("Condition") != "CreateApiLogging"
+        }
+        assert created == expected
+        check_created_functions(template, {row["LogicalResourceId"]: row.get("PhysicalResourceId", "") for row in rows})
+
+
+def check_created_functions(template: dict[str, Any], ids: dict[str, str]) -> None:
+    client = boto3.client("lambda")
+    for name, body in of_type(template, "AWS::Lambda::Function").items():
+        wanted, made = body["Properties"], client.get_function(FunctionName=ids[name])
+        configuration = made["Configuration"]
+        assert made["Concurrency"]["ReservedConcurrentExecutions"] == wanted["ReservedConcurrentExecutions"]
+        assert configuration["Architectures"] == ["arm64"]
+        for key in ("MemorySize", "Timeout", "Runtime", "Handler"):
+            assert configuration[key] == wanted[key]
+    (mapping,) = client.list_event_source_mappings()["EventSourceMappings"]
+    wanted = template["Resources"]["CheckAlertsEventSourceMapping"]["Properties"]
+    assert mapping["BatchSize"] == wanted["BatchSize"]
+
+
+@EVERY
+def test_every_resource_that_the_design_names_is_there(template: dict[str, Any]) -> None:
+    named = """ProcessWebhookFunction CheckAlertsFunction SendNotificationFunction CleanupHistoryFunction
+        ProcessWebhookRole CheckAlertsRole SendNotificationRole CleanupHistoryRole PriceHistoryTable PriceAlertsTable
+        KmsKey NotificationTopic OperationsTopic SendNotificationSubscription SendNotificationPermission
+        CheckAlertsEventSourceMapping WebhookApi WebhookResource WebhookMethod WebhookApiKey WebhookUsagePlan"""
+    assert set(named.split()) <= template["Resources"].keys()
+    assert template["Parameters"]["EnvironmentSuffix"]["Type"] == "String"
+    assert all(parameter["Description"] for parameter in template["Parameters"].values())
+    assert all(output["Description"] for output in template["Outputs"].values())
+    assert "erverless cryptocurrency price alert system" in template["Description"]
+
+
+@EVERY
+def test_at_most_sixteen_alarms_and_each_is_heard_by_operations_only(template: dict[str, Any]) -> None:
+    alarms = of_type(template, "AWS::CloudWatch::Alarm")
+    assert 13 <= len(alarms) <= 16
+    for alarm in alarms.values():
+        assert alarm["Properties"]["AlarmActions"] == [{"Ref": "OperationsTopic"}]
+        assert "Metrics" not in alarm["Properties"]
+
+
+def test_the_concurrency_alarm_is_there_where_at_least_five_are_reserved() -> None:
+    alarm = "ProcessWebhookConcurrentExecutionsAlarm"
+    assert alarm not in TEMPLATES["dev"]["Resources"]
+    properties = TEMPLATES["prod"]["Resources"][alarm]["Properties"]
+    assert properties["Threshold"] == 16
+    assert (properties["DatapointsToAlarm"], properties["EvaluationPeriods"], properties["Period"]) == (3, 5, 60)
+
+
+@EVERY
+def test_what_holds_data_is_retained_with_the_key_that_encrypts_it(template: dict[str, Any]) -> None:
+    retained = {name for name, body in template["Resources"].items() if body.get("DeletionPolicy") == "Retain"}
+    assert retained == {"PriceHistoryTable", "PriceAlertsTable", "KmsKey", "ApiLoggingRole", "ApiLoggingAccount"}
+    assert all(template["Resources"][name]["UpdateReplacePolicy"] == "Retain" for name in retained)
+
+
+@EVERY
+def test_nothing_that_may_need_replacement_has_a_physical_name(template: dict[str, Any]) -> None:
+    physical = {"TableName", "FunctionName", "RoleName", "TopicName", "QueueName", "LogGroupName", "AlarmName"}
+    references = {"AWS::Lambda::Permission", "AWS::Lambda::EventSourceMapping", "AWS::Lambda::EventInvokeConfig"}
+    for name, body in template["Resources"].items():
+        if body["Type"] not in references:
+            assert not physical & body.get("Properties", {}).keys(), name
+
+
+def test_a_changed_interface_makes_a_new_deployment_and_nothing_else_does() -> None:
+    def deployment(template: dict[str, Any]) -> str:
+        (name,) = of_type(template, "AWS::ApiGateway::Deployment")
+        return name
+
+    assert len({deployment(template) for template in TEMPLATES.values()}) == 1
+    assert deployment(generated("prod", "functions.process_webhook.memory_mb=512")) == deployment(TEMPLATES["prod"])
+
+
+def test_settings_reach_the_template() -> None:
+    template = generated(
+        "prod",
+        *("operations.email=ops@example.com", "operations.api_logging_role=create", "retention.log_days=7"),
+        *("retention.price_history_days=10", "functions.check_alerts.memory_mb=2048", "stream.batch_size=20"),
+    )["Resources"]
+    assert template["OperationsSubscription"]["Properties"]["Endpoint"] == "ops@example.com"
+    assert template["CheckAlertsLogGroup"]["Properties"]["RetentionInDays"] == 7
+    assert template["CleanupHistoryFunction"]["Properties"]["Environment"]["Variables"]["RETENTION_S"] == "864000"
+    assert template["CheckAlertsFunction"]["Properties"]["MemorySize"] == 2048
+    assert template["CheckAlertsEventSourceMapping"]["Properties"]["BatchSize"] == 20
+    assert "OperationsSubscription" not in TEMPLATES["prod"]["Resources"]
+    assert TEMPLATES["prod"]["Resources"]["PriceAlertsTable"]["Properties"]["DeletionProtectionEnabled"] is True
+    assert generated("prod", "operations.api_logging_role=create")["Parameters"]["ApiLogging"]["Default"] == "create"
+
+
+@EVERY
+def test_the_gateway_tells_senders_when_to_come_back(template: dict[str, Any]) -> None:
+    responses = {
+        body["Properties"]["ResponseType"]: (
+            body["Properties"]["StatusCode"],
+            "gatewayresponse.header.Retry-After" in body["Properties"].get("ResponseParameters", {}),
+        )
+        for body in of_type(template, "AWS::ApiGateway::GatewayResponse").values()
+    }
+    assert responses == {
+        "INTEGRATION_FAILURE": ("503", True),
+        "DEFAULT_5XX": ("503", True),
+        "INTEGRATION_TIMEOUT": ("504", False),
+        "API_CONFIGURATION_ERROR": ("500", False),
+        "THROTTLED": ("429", True),
+    }
+
+
+@EVERY
+def test_the_stage_never_throttles_below_the_usage_plan(template: dict[str, Any]) -> None:
+    plan = template["Resources"]["WebhookUsagePlan"]["Properties"]["Throttle"]
+    (stage,) = template["Resources"]["WebhookStage"]["Properties"]["MethodSettings"]
+    assert stage["ThrottlingRateLimit"] >= plan["RateLimit"]
+    assert stage["ThrottlingBurstLimit"] >= plan["BurstLimit"]

@@ -1,0 +1,196 @@
+"""The commands as a user meets them: output, exit codes, what they import."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from tests.conftest import ENVIRONMENTS, ROOT, snapshot
+from tests.stack.model import TEXTS
+
+Run = Callable[..., Result]
+
+
+def test_template_writes_all_environments_and_changes_nothing_that_is_right(generator: Run, project: Path) -> None:
+    before = snapshot(project)
+    result = generator("template")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"templates_out/{name}.json  {rate} webhooks/h  {figures} reserved of 900  {len(TEXTS[name]):,} bytes  "
+        "unchanged"
+        for name, rate, figures in (
+            ("dev", "100", "3 + 5 + 1 + 2 = 11"),
+            ("prod", "50,000", "20 + 10 + 5 + 2 = 37"),
+            ("staging", "5,000", "7 + 5 + 2 + 2 = 16"),
+        )
+    ]
+    assert snapshot(project) == before
+
+
+def test_template_prints_one_environment(generator: Run, project: Path) -> None:
+    before = snapshot(project)
+    result = generator("template", "prod", "--output", "-")
+    assert (result.exit_code, result.stdout) == (0, TEXTS["prod"])
+    assert snapshot(project) == before
+    assert generator("template", "--output", "-").exit_code == 2
+
+
+def test_template_writes_to_another_folder(generator: Run, project: Path) -> None:
+    assert generator("template", "dev", "--output", "elsewhere").exit_code == 0
+    assert (project / "elsewhere/dev.json").read_text() == TEXTS["dev"]
+
+
+def test_a_variant_says_which_line_makes_it_permanent(generator: Run) -> None:
+    result = generator("template", "prod", "--set", "traffic.webhooks_per_hour=20000", "--set", "stream.batch_size=20")
+    assert result.stdout.splitlines()[1:] == [
+        "To make this permanent: environments/prod.toml line 6: webhooks_per_hour = 20000",
+        "To make this permanent: environments/prod.toml, under [stream]: batch_size = 20",
+    ]
+
+
+def test_a_fault_in_one_environment_writes_none(generator: Run, project: Path) -> None:
+    Path("environments/dev.toml").write_text("name = 'dev'\n")
+    before = snapshot(project)
+    assert generator("template").exit_code == 2
+    assert snapshot(project) == before
+
+
+SIZE_PROD = """\
+prod: 50,000 webhooks per hour, that is 13.9/s on average and 69.4/s at the peak (peak factor 5)
+
+Function                    Rate      Load  Model               Target  Predicted  Reserved
+------------------------  ------  --------  ------------  ------------  ---------  --------
+ProcessWebhookFunction    69.4/s      7.29  Erlang B         <= 0.01 %   0.0051 %        20
+CheckAlertsFunction       6.94/s      1.74  stream lanes  <= 50 % busy  35 % busy        10
+SendNotificationFunction  3.47/s      1.04  Erlang C            <= 1 %     0.46 %         5
+CleanupHistoryFunction       1/h  0.000556  overlap                  -          -         2
+------------------------  ------  --------  ------------  ------------  ---------  --------
+Total                                                                                    37
+"""
+
+
+def test_size_prints_a_table_with_reasons_and_the_account(generator: Run) -> None:
+    result = generator("size", "prod")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(SIZE_PROD)
+    assert "20 is the least that throttles no more than 1 in 10,000 of webhooks" in result.stdout
+    assert "1000 limit - 100 unreserved floor - 0 reserved elsewhere = 900 reservable" in result.stdout
+    assert "Reserved concurrency is not charged." in result.stdout
+
+
+def test_size_as_json_has_the_documented_keys(generator: Run) -> None:
+    report = json.loads(generator("size", "prod", "--format", "json").stdout)
+    assert report.keys() == {"environment", "webhooks_per_hour", "functions", "total_reserved", "account"}
+    function = report["functions"]["ProcessWebhookFunction"]
+    assert list(function) == [
+        *("reserved_concurrency", "model", "offered_load_erlangs", "target", "predicted", "inputs", "reason")
+    ]
+    assert list(report["account"]) == [
+        *("name", "concurrency_limit", "unreserved_floor", "reserved_elsewhere", "reservable", "headroom")
+    ]
+    assert (report["total_reserved"], report["account"]["headroom"]) == (37, 863)
+
+
+def test_size_shows_the_derivation_even_if_it_does_not_fit(generator: Run) -> None:
+    result = generator("size", "prod", "--set", "account.concurrency_limit=130")
+    assert result.exit_code == 1
+    assert (
+        "Total                                                                                    37" in result.stdout
+    )
+    assert "7 too many" in result.stderr
+
+
+def test_check_is_content_with_what_is_committed(generator: Run) -> None:
+    result = generator("check")
+    assert (result.exit_code, result.stdout) == (0, "dev, prod, staging: lint, size, drift and quota are good\n")
+
+
+def test_check_reports_drift_where_it_is_and_how_to_mend_it(generator: Run) -> None:
+    path = Path("templates_out/prod.json")
+    path.write_text(path.read_text().replace('"Timeout": 60,', '"Timeout": 61,'))
+    result = generator("check", "prod")
+    assert result.exit_code == 1
+    line = TEXTS["prod"].splitlines().index('   "Timeout": 60,') + 1
+    assert result.stdout.startswith(f"templates_out/prod.json:{line}: error drift: not what environments/prod.toml ")
+    assert "run: generator template prod" in result.stdout
+    assert '+   "Timeout": 60,' in result.stdout
+    assert '"Timeout": 61' in path.read_text()
+
+
+def test_check_reports_a_changed_rate_a_missing_file_and_lint(generator: Run) -> None:
+    toml = Path("environments/prod.toml")
+    toml.write_text(toml.read_text().replace("50000", "40000"))
+    Path("templates_out/dev.json").unlink()
+    staging = Path("templates_out/staging.json")
+    staging.write_text(staging.read_text().replace('"Runtime": "python3.13"', '"Runtime": "python3.99"', 1))
+    report = json.loads(generator("check", "--format", "json").stdout)
+    found = {(finding["file"], finding["rule"]) for finding in report["findings"]}
+    assert not report["passed"]
+    assert {
+        ("templates_out/prod.json", "drift"),
+        ("templates_out/dev.json", "drift"),
+        ("templates_out/staging.json", "drift"),
+        ("templates_out/staging.json", "E3030"),
+    } <= found
+    assert list(report["findings"][0]) == ["file", "line", "rule", "severity", "path", "message"]
+
+
+def test_check_reports_an_account_that_has_become_too_small(generator: Run) -> None:
+    with Path("environments/prod.toml").open("a") as file:
+        file.write("[account]\nconcurrency_limit = 130\n")
+    result = generator("check", "prod")
+    assert result.exit_code == 1
+    assert "error quota" in result.stdout
+    assert "7 too many" in result.stdout
+
+
+def test_check_reports_a_file_that_is_too_large_for_a_direct_upload(generator: Run) -> None:
+    path = Path("templates_out/dev.json")
+    path.write_text(path.read_text() + " " * 10_000)
+    assert "54,663 bytes are more than the 51,200" in generator("check", "dev").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["template"], ["size", "prod"], ["template", "prod", "--output", "-"]]
+)
+def test_the_main_job_imports_neither_boto3_nor_cfnlint(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom generator.cli import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
+        "heavy = {'boto3', 'botocore', 'cfnlint', 'matplotlib', 'moto'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_command_has_help_with_an_example(generator: Run) -> None:
+    for command in ((), ("template",), ("size",), ("check",)):
+        result = generator(*command, "--help")
+        assert result.exit_code == 0
+        assert "Example: generator " in result.stdout
+
+
+def test_python_m_generator_is_the_same_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "generator", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("generator, version ")
+
+
+def test_a_bug_keeps_its_traceback(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from generator import quota
+
+    monkeypatch.setattr(quota, "judge", lambda plans: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        generator("size", "prod")
+
+
+def test_all_environments_are_known() -> None:
+    assert sorted(path.stem for path in (ROOT / "environments").glob("*.toml")) == sorted(ENVIRONMENTS)

@@ -1,0 +1,156 @@
+"""The bytes: laid out for review, the same everywhere, and replaced whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generator import layout, writer
+from generator.errors import UnwritableOutput
+from tests.conftest import ENVIRONMENTS, ROOT
+from tests.stack.model import TEXTS
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=40),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=20), inner, max_size=6),
+    max_leaves=40,
+)
+
+
+@given(json_values)
+def test_the_layout_is_json_of_the_same_value_in_the_same_order(value: object) -> None:
+    text = layout.lay_out(value)
+    assert json.dumps(json.loads(text)) == json.dumps(value)
+
+
+@given(json_values)
+def test_a_line_is_broken_only_where_it_would_not_fit(value: object) -> None:
+    text = layout.lay_out(value)
+    if len(json.dumps(value, ensure_ascii=False)) < layout.WIDTH:
+        assert "\n" not in text
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_lines_are_short_except_for_what_cannot_be_broken(name: str) -> None:
+    for line in TEXTS[name].splitlines():
+        assert len(line) <= layout.WIDTH or line.count('"') - line.count('\\"') <= 4, line
+
+
+def test_what_fits_stays_on_one_line_and_the_rest_is_indented_by_one() -> None:
+    value = {
+        "Short": {"Ref": "X"},
+        "List": ["a" * 60, "b" * 60, "c"],
+        "Join": {"Fn::Join": ["\n", ["x" * 80, "y" * 80]]},
+    }
+    assert layout.lay_out(value).splitlines() == [
+        "{",
+        ' "Short": {"Ref": "X"},',
+        ' "List": [',
+        f'  "{"a" * 60}",',
+        f'  "{"b" * 60}",',
+        '  "c"',
+        " ],",
+        ' "Join": {"Fn::Join": ["\\n", [',
+        f'  "{"x" * 80}",',
+        f'  "{"y" * 80}"',
+        " ]]}",
+        "}",
+    ]
+
+
+def test_a_changed_handler_line_is_one_changed_line() -> None:
+    lines = TEXTS["prod"].splitlines()
+    changed = TEXTS["prod"].replace("RESERVE_MS = 15000", "RESERVE_MS = 20000", 1).splitlines()
+    assert sum(a != b for a, b in zip(lines, changed, strict=True)) == 1
+
+
+def test_the_file_ends_with_a_newline_and_anyone_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "new/dev.json"
+    assert writer.write(path, "text\n") is True
+    assert path.read_text() == "text\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert list(path.parent.iterdir()) == [path]
+    assert all(text.endswith("}\n") for text in TEXTS.values())
+
+
+def test_a_file_that_is_right_already_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "dev.json"
+    writer.write(path, "text\n")
+    before = path.stat()
+    assert writer.write(path, "text\n") is False
+    assert path.stat().st_ino == before.st_ino
+
+
+def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UnwritableOutput, match="cannot be written"):
+        writer.write(tmp_path / "file/dev.json", "text\n")
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(UnwritableOutput, match=r"folder\.json: cannot be written"):
+        writer.write(tmp_path / "folder.json", "text\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.json"]
+
+
+def test_interrupted_at_any_moment_each_file_is_old_or_new(project: Path) -> None:
+    """Kills the command at thirty moments spread over its run."""
+    command = [sys.executable, "-m", "generator", "template", "--set", "traffic.webhooks_per_hour=20000"]
+    started = time.monotonic()
+    subprocess.run([*command, "--output", "new"], check=True, capture_output=True)
+    whole_s = time.monotonic() - started
+    outcomes = set()
+    for moment in range(30):
+        for name in ENVIRONMENTS:
+            (project / f"templates_out/{name}.json").write_text(TEXTS[name])
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(whole_s * moment / 29)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for name in ENVIRONMENTS:
+            text = (project / f"templates_out/{name}.json").read_text()
+            outcomes.add(text == TEXTS[name])
+            assert text in (TEXTS[name], (project / f"new/{name}.json").read_text())
+    assert True in outcomes
+
+
+def interpreter(version: str) -> str | None:
+    """An interpreter of that version: this one, one on the path that really runs, or one of pyenv's."""
+    candidates = [f"python{version}", *map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))]
+    if sys.version_info[:2] == tuple(map(int, version.split("."))):
+        candidates.insert(0, sys.executable)
+    for candidate in candidates:
+        try:
+            if subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
+                return candidate
+        except OSError:
+            continue
+    return None
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_the_same_bytes_from_every_python_and_hash_seed(version: str, tmp_path: Path) -> None:
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"no Python {version} on this machine")
+    packages = [path for path in sys.path if path.endswith("site-packages")]
+    for seed in ("0", "1", "4711"):
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *packages]), "PYTHONHASHSEED": seed}
+        subprocess.run(
+            [python, "-m", "generator", "template", "--output", str(tmp_path)],
+            cwd=ROOT,
+            env=environ,
+            check=True,
+            capture_output=True,
+        )
+        for name in ENVIRONMENTS:
+            assert (tmp_path / f"{name}.json").read_text() == TEXTS[name]
+            (tmp_path / f"{name}.json").unlink()
