@@ -30,7 +30,7 @@ def handler(event, context):
       # Whatever it is, Lambda retries from here; what has fired is no longer armed by then.
       outcome = type(error).__name__
       failures.append({'itemIdentifier': record['dynamodb']['SequenceNumber']})
-    log(record['eventID'], outcome, AlertsFired=len(fired), Ms=int((time.time() - started) * 1000))
+    log(context, record['eventID'], outcome, AlertsFired=len(fired), Ms=int((time.time() - started) * 1000))
   return {'batchItemFailures': failures}
 
 
@@ -40,17 +40,15 @@ def check(row, context, fired):
     return
   symbol, price, stamp = row['symbol']['S'], row['price']['S'], row['observation']['S'][:13]
   for direction, past in (('above', '<='), ('below', '>=')):
-    query = {
-      'KeyConditionExpression': f'watch = :watch AND threshold {past} :price',
-      'FilterExpression': 'armedAt <= :stamp',
-      'ExpressionAttributeValues': {
-        ':watch': {'S': f'{symbol}#{direction}'},
-        ':price': {'N': str(Decimal(price))},
-        ':stamp': {'N': stamp},
-      },
-    }
     seen = {'symbol': symbol, 'direction': direction, 'price': price, 'timestamp': int(stamp)}
-    pages = dynamodb.get_paginator('query').paginate(TableName=TABLE, IndexName='CryptocurrencyIndex', **query)
+    values = {':price': {'N': str(Decimal(price))}, ':stamp': {'N': stamp}}
+    pages = dynamodb.get_paginator('query').paginate(
+      TableName=TABLE,
+      IndexName='CryptocurrencyIndex',
+      KeyConditionExpression=f'watch = :watch AND threshold {past} :price',
+      FilterExpression='armedAt <= :stamp',
+      ExpressionAttributeValues={':watch': {'S': f'{symbol}#{direction}'}, **values},
+    )
     for page in pages:
       for start in range(0, len(page['Items']), 10):
         if context.get_remaining_time_in_millis() < RESERVE_MS:
@@ -72,18 +70,16 @@ def fire(alerts, seen, fired):
 
 
 def disarm(alert):
+  key = {'userId': alert['userId'], 'alertId': alert['alertId']}
+  armed = {'ConditionExpression': 'generation = :g', 'ExpressionAttributeValues': {':g': alert['generation']}}
   try:
-    dynamodb.update_item(
-      TableName=TABLE,
-      Key={'userId': alert['userId'], 'alertId': alert['alertId']},
-      UpdateExpression='REMOVE watch, threshold',
-      ConditionExpression='generation = :generation',
-      ExpressionAttributeValues={':generation': alert['generation']},
-    )
+    dynamodb.update_item(TableName=TABLE, Key=key, UpdateExpression='REMOVE watch, threshold', **armed)
   except dynamodb.exceptions.ConditionalCheckFailedException:
     # Deleted, or armed anew since the index was read.
     pass
 
 
-def log(record_id, outcome, **fields):
-  print(json.dumps({'id': record_id, 'outcome': outcome, **fields}))
+def log(context, record_id, outcome, **metrics):
+  spec = {'Namespace': 'PriceAlerts', 'Dimensions': [['Function']], 'Metrics': [{'Name': n} for n in metrics]}
+  aws = {'Timestamp': int(time.time() * 1000), 'CloudWatchMetrics': [spec]}
+  print(json.dumps({'_aws': aws, 'Function': context.function_name, 'id': record_id, 'outcome': outcome, **metrics}))

@@ -24,7 +24,7 @@ def handler(event, context):
       outcome = 'to be continued'
       break
     deleted += delete(key, now)
-  log(context.aws_request_id, outcome, Deleted=deleted, Ms=int((time.time() - now) * 1000))
+  log(context, context.aws_request_id, outcome, Deleted=deleted, Ms=int((time.time() - now) * 1000))
 
 
 def expired(now):
@@ -50,5 +50,7 @@ def delete(key, now):
   return 1
 
 
-def log(record_id, outcome, **fields):
-  print(json.dumps({'id': record_id, 'outcome': outcome, **fields}))
+def log(context, record_id, outcome, **metrics):
+  spec = {'Namespace': 'PriceAlerts', 'Dimensions': [['Function']], 'Metrics': [{'Name': n} for n in metrics]}
+  aws = {'Timestamp': int(time.time() * 1000), 'CloudWatchMetrics': [spec]}
+  print(json.dumps({'_aws': aws, 'Function': context.function_name, 'id': record_id, 'outcome': outcome, **metrics}))

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import boto3
 from botocore.config import Config
@@ -17,7 +17,7 @@ TABLE, SECRET, RETENTION_S = os.environ['TABLE'], os.environ['SECRET'], int(os.e
 SECRET_CACHE_S, REREAD_S, ROTATION_S, WINDOW_S = 300, 10, 86400, 300
 # API Gateway gives up at 29 s: two attempts of at most 3 s at each service leave room to answer 503.
 CONFIG = Config(connect_timeout=1, read_timeout=2, retries={'total_max_attempts': 2})
-dynamodb, secrets = boto3.client('dynamodb', config=CONFIG), boto3.client('secretsmanager', config=CONFIG)
+dynamodb, secrets = (boto3.client(name, config=CONFIG) for name in ('dynamodb', 'secretsmanager'))
 cache, known_symbols = {'read_at': 0, 'keys': []}, set()
 
 
@@ -27,9 +27,9 @@ def handler(event, context):
     status, message = accept(event, started)
   except (BotoCoreError, ClientError) as error:
     status, message = 503, f'{type(error).__name__}, try again'
-  log(context.aws_request_id, status, Stored=int(status == 202), Ms=int((time.time() - started) * 1000))
-  retry = {'headers': {'Retry-After': '5'}} if status == 503 else {}
-  return {'statusCode': status, 'body': json.dumps({'message': message}), **retry}
+  log(context, context.aws_request_id, status, Stored=int(status == 202), Ms=int((time.time() - started) * 1000))
+  headers = {'Retry-After': '5'} if status == 503 else {}
+  return {'statusCode': status, 'headers': headers, 'body': json.dumps({'message': message})}
 
 
 def accept(event, now):
@@ -68,11 +68,11 @@ def forgery(headers, body, now):
 
 def keys(max_age_s, now):
   if now - cache['read_at'] >= max_age_s:
-    current = secrets.get_secret_value(SecretId=SECRET, VersionStage='AWSCURRENT')
-    found = [(current['SecretString'], float('inf'))]
+    new = secrets.get_secret_value(SecretId=SECRET)
+    found = [(new['SecretString'], float('inf'))]
     try:
-      previous = secrets.get_secret_value(SecretId=SECRET, VersionStage='AWSPREVIOUS')
-      found.append((previous['SecretString'], current['CreatedDate'].timestamp() + ROTATION_S))
+      old = secrets.get_secret_value(SecretId=SECRET, VersionStage='AWSPREVIOUS')
+      found.append((old['SecretString'], new['CreatedDate'].timestamp() + ROTATION_S))
     except secrets.exceptions.ResourceNotFoundException:
       # There is no previous version before the first rotation.
       pass
@@ -89,13 +89,11 @@ def check(price, now):
     yield 'source is not 1 to 32 of a-z 0-9 . _ -'
   if not (type(stamp) is int and (now - RETENTION_S) * 1000 <= stamp <= (now + 300) * 1000):
     yield 'timestamp is not milliseconds within retention and 5 minutes ahead'
-  try:
-    number = Decimal(value if isinstance(value, str) and re.fullmatch('[0-9.eE+-]{1,128}', value) else 0)
-  except InvalidOperation:
-    number = Decimal(0)
+  written = '[0-9]{1,99}([.][0-9]{1,99})?([eE][+-]?[0-9]{1,3})?'
+  number = Decimal(value if isinstance(value, str) and re.fullmatch(written, value) else 0)
   # What a DynamoDB number cannot hold could not be compared.
   if number <= 0 or len(number.as_tuple().digits) > 38 or not -130 <= number.adjusted() <= 125:
-    yield 'price is not a string of a positive number of at most 38 digits'
+    yield 'price is not a string like 64231.50, positive, of at most 38 digits'
 
 
 def store(price, webhook_id, digest):
@@ -116,5 +114,7 @@ def store(price, webhook_id, digest):
   return 202, 'stored'
 
 
-def log(record_id, outcome, **fields):
-  print(json.dumps({'id': record_id, 'outcome': outcome, **fields}))
+def log(context, record_id, outcome, **metrics):
+  spec = {'Namespace': 'PriceAlerts', 'Dimensions': [['Function']], 'Metrics': [{'Name': n} for n in metrics]}
+  aws = {'Timestamp': int(time.time() * 1000), 'CloudWatchMetrics': [spec]}
+  print(json.dumps({'_aws': aws, 'Function': context.function_name, 'id': record_id, 'outcome': outcome, **metrics}))

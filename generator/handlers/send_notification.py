@@ -30,7 +30,7 @@ def handler(event, context):
     finally:
       now = time.time()
       metrics = {'Ms': int((now - started) * 1000), 'LatencyMs': int(now * 1000) - alert['timestamp']}
-      log(record['Sns']['MessageId'], outcome, Sent=int(outcome == 'sent'), **metrics)
+      log(context, record['Sns']['MessageId'], outcome, Sent=int(outcome == 'sent'), **metrics)
 
 
 def notify(alert):
@@ -53,16 +53,13 @@ def notify(alert):
 
 def claim(target, generation):
   now = int(time.time())
-  free = 'attribute_not_exists(leaseUntil) OR leaseUntil < :now'
+  values = {':generation': {'N': generation}, ':now': {'N': str(now)}, ':until': {'N': str(now + LEASE_S)}}
+  unsent = 'attribute_exists(alertId) AND NOT contains(notified, :generation)'
   return dynamodb.update_item(
     **target,
     UpdateExpression='SET leaseUntil = :until',
-    ConditionExpression=f'attribute_exists(alertId) AND NOT contains(notified, :generation) AND ({free})',
-    ExpressionAttributeValues={
-      ':generation': {'N': generation},
-      ':now': {'N': str(now)},
-      ':until': {'N': str(now + LEASE_S)},
-    },
+    ConditionExpression=f'{unsent} AND (attribute_not_exists(leaseUntil) OR leaseUntil < :now)',
+    ExpressionAttributeValues=values,
     ReturnValues='ALL_NEW',
     ReturnValuesOnConditionCheckFailure='ALL_OLD',
   )['Attributes']
@@ -82,5 +79,7 @@ def send(number, alert):
   return 'invalid number'
 
 
-def log(record_id, outcome, **fields):
-  print(json.dumps({'id': record_id, 'outcome': outcome, **fields}))
+def log(context, record_id, outcome, **metrics):
+  spec = {'Namespace': 'PriceAlerts', 'Dimensions': [['Function']], 'Metrics': [{'Name': n} for n in metrics]}
+  aws = {'Timestamp': int(time.time() * 1000), 'CloudWatchMetrics': [spec]}
+  print(json.dumps({'_aws': aws, 'Function': context.function_name, 'id': record_id, 'outcome': outcome, **metrics}))

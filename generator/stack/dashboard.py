@@ -20,18 +20,27 @@ def resources() -> list[AWSObject]:
 
 
 def _widgets() -> Iterable[dict[str, Any]]:
+    counts = zip(("Stored", "AlertsFired", "Sent"), names.FUNCTIONS, strict=False)
+    yield _widget(
+        "Prices stored, alerts fired, SMS sent", "Sum", *(_own(metric, function) for metric, function in counts)
+    )
     for metric, statistic in (("ConcurrentExecutions", "Maximum"), ("Errors", "Sum")):
         first, *others = names.FUNCTIONS
         yield _widget(metric, statistic, _lambda(metric, first), *(["...", f"${{{name}}}"] for name in others))
     lateness = (_lambda("IteratorAge", CHECK_ALERTS), _lambda("AsyncEventAge", SEND_NOTIFICATION))
-    yield _widget("Lateness (ms)", "Maximum", *lateness)
+    yield _widget("Lateness (ms)", "Maximum", *lateness, _own("LatencyMs", SEND_NOTIFICATION))
 
 
 def _widget(title: str, statistic: str, *metrics: list[str]) -> dict[str, Any]:
     """Three dots repeat all but the last of the line before."""
     properties = {"title": title, "region": "${AWS::Region}", "stat": statistic, "metrics": metrics}
-    return {"type": "metric", "width": 8, "properties": properties}
+    return {"type": "metric", "width": 12, "properties": properties}
 
 
 def _lambda(metric: str, function: str) -> list[str]:
     return ["AWS/Lambda", metric, "FunctionName", f"${{{function}}}"]
+
+
+def _own(metric: str, function: str) -> list[str]:
+    """What the handlers print in CloudWatch's embedded metric format."""
+    return ["PriceAlerts", metric, "Function", f"${{{function}}}"]

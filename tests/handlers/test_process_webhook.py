@@ -100,7 +100,7 @@ def test_json_that_is_no_object_is_422(stack: Stack, body: str) -> None:
     assert answer(stack, webhook(body)) == (422, "body is not an object")
 
 
-PRICE = "price is not a string of a positive number of at most 38 digits"
+PRICE = "price is not a string like 64231.50, positive, of at most 38 digits"
 SYMBOL = "symbol is not like BTC-USD"
 SOURCE = "source is not 1 to 32 of a-z 0-9 . _ -"
 TIMESTAMP = "timestamp is not milliseconds within retention and 5 minutes ahead"
@@ -110,7 +110,10 @@ TIMESTAMP = "timestamp is not milliseconds within retention and 5 minutes ahead"
     ("change", "message"),
     [
         *[({"price": value}, PRICE) for value in (64231.5, None, "", "0", "-1", "NaN", "Infinity", "1e126", "1e-131")],
-        *[({"price": value}, PRICE) for value in ("9" * 39, "1_000", " 1", "1\n", "\u0661", "1" + "0" * 200, "..", [])],
+        *[
+            ({"price": value}, PRICE)
+            for value in ("9" * 39, "1_000", " 1", "1\n", "\u0661", "1" + "0" * 200, "..", "+1", [])
+        ],
         *[({"symbol": value}, SYMBOL) for value in ("BTC", "btc-usd", "#symbols", "A-B\n", 1, None, "A" * 16 + "-B")],
         *[({"source": value}, SOURCE) for value in ("", "Kraken", "a#b", 5, None, "x" * 33)],
         *[({"timestamp": value}, TIMESTAMP) for value in ("1767225600000", 1.5, True, None, 0, -1, 10**400)],
