@@ -4,7 +4,8 @@ GeneratorError
 ├── InvalidEnvironment    an environment file or a --set override is wrong
 ├── UnsizableLoad         no setting that AWS allows can carry the load
 ├── UnreadableTemplate    a template file is missing, not JSON or YAML, or not a template
-└── UnwritableOutput      the output folder or file cannot be written
+├── UnwritableOutput      the output folder or file cannot be written
+└── EmulatorFailure       the local emulator is not installed, cannot start or does not take the template
 
 A verdict (over quota, a finding, drift) is a value, not an error. Anything else is a bug and keeps its traceback.
 """
@@ -49,3 +50,7 @@ class UnreadableTemplate(GeneratorError):
 
 class UnwritableOutput(GeneratorError):
     """An output file cannot be written."""
+
+
+class EmulatorFailure(GeneratorError):
+    """The local emulator cannot be started or used."""

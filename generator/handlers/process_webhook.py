@@ -69,14 +69,14 @@ def forgery(headers, body, now):
 def keys(max_age_s, now):
   if now - cache['read_at'] >= max_age_s:
     new = secrets.get_secret_value(SecretId=SECRET)
-    found = [(new['SecretString'], float('inf'))]
+    cache['keys'] = [(base64.b64decode(new['SecretString'].removeprefix('whsec_')), float('inf'))]
     try:
       old = secrets.get_secret_value(SecretId=SECRET, VersionStage='AWSPREVIOUS')
-      found.append((old['SecretString'], new['CreatedDate'].timestamp() + ROTATION_S))
-    except secrets.exceptions.ResourceNotFoundException:
-      # There is no previous version before the first rotation.
+      until = new['CreatedDate'].timestamp() + ROTATION_S
+      cache['keys'].append((base64.b64decode(old['SecretString'].removeprefix('whsec_')), until))
+    except (secrets.exceptions.ResourceNotFoundException, ValueError):
+      # No previous version before the first rotation, or none that anybody could have signed with.
       pass
-    cache['keys'] = [(base64.b64decode(text.removeprefix('whsec_')), until) for text, until in found]
     cache['read_at'] = now
   return [key for key, until in cache['keys'] if now < until]
 

@@ -1,0 +1,128 @@
+"""The AWS emulator (ministack) as a process of this machine: started on 127.0.0.1, stopped with all it started."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from generator.errors import EmulatorFailure, Fault
+
+HOST = "127.0.0.1"
+START_TIMEOUT_S = 30
+
+
+class Emulator:
+    """A running emulator, and clients for it. It takes any credentials and enforces no IAM."""
+
+    def __init__(self, port: int, region: str) -> None:
+        self.url = f"http://{HOST}:{port}"
+        self.region = region
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the emulator, never of AWS."""
+        import boto3
+
+        session = boto3.session.Session("local", "local")
+        return session.client(service, endpoint_url=self.url, region_name=self.region)
+
+
+@contextmanager
+def running(region: str, port: int | None = None) -> Iterator[Emulator]:
+    """Starts the emulator on the port, or on a free one, and stops it and its workers at the end.
+
+    Raises EmulatorFailure if the extra is not installed, the port is taken or the emulator does not start.
+    """
+    if importlib.util.find_spec("ministack") is None:
+        fault = Fault("generator local", "the emulator is not installed", "run: pip install 'price-alert-stack[local]'")
+        raise EmulatorFailure([fault])
+    port = _free_port() if port is None else _unused(port)
+    with tempfile.TemporaryDirectory(prefix="generator-local-") as folder:
+        log = Path(folder) / "emulator.log"
+        process = _start(port, region, folder, log)
+        try:
+            emulator = Emulator(port, region)
+            _wait(process, emulator, log)
+            yield emulator
+        finally:
+            _stop(process)
+
+
+def _start(port: int, region: str, folder: str, log: Path) -> subprocess.Popen[bytes]:
+    """In a process group of its own, so that a Ctrl-C meant for us does not stop it before we have finished."""
+    environ = {
+        **os.environ,
+        "BIND_HOST": HOST,
+        "GATEWAY_PORT": str(port),
+        "LAMBDA_EXECUTOR": "local",
+        "MINISTACK_HOST": HOST,
+        "MINISTACK_REGION": region,
+        "TMPDIR": folder,
+    }
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "ministack"],
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _wait(process: subprocess.Popen[bytes], emulator: Emulator, log: Path) -> None:
+    until = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{emulator.url}/_ministack/health", timeout=1):  # noqa: S310 - our own URL
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
+    fault = Fault("generator local", f"the emulator did not start: {last}", "see whether `python -m ministack` starts")
+    raise EmulatorFailure([fault])
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Asks the emulator to stop, then makes sure of its whole group: Lambda workers are processes too."""
+    process.terminate()
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _unused(port: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            fault = Fault(
+                f"--port {port}", f"cannot be used ({error.strerror})", "choose another, or none for a free one"
+            )
+            raise EmulatorFailure([fault]) from None
+    return port

@@ -1,0 +1,133 @@
+"""The committed template running on this machine: deployed through CloudFormation, used over HTTP."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import string
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from typing import Any
+
+from generator.emulator import Emulator
+from generator.errors import EmulatorFailure, Fault
+from generator.webhook import signed_headers
+
+DEPLOY_TIMEOUT_S = 60
+STACK = "local"
+
+# Whose log groups tell what happens, in the order of a webhook's way.
+LOG_GROUPS = {
+    "ProcessWebhookLogGroup": "webhook",
+    "CheckAlertsLogGroup": "price checked",
+    "SendNotificationLogGroup": "notification",
+    "CleanupHistoryLogGroup": "cleanup",
+}
+
+
+@dataclass
+class System:
+    """A deployed stack, and what a sender, a subscriber and an operator would do with it."""
+
+    emulator: Emulator
+    ids: dict[str, str]
+    url: str
+    api_key: str
+    secret: str
+    _read: dict[str, int] = field(default_factory=dict)
+
+    def send(self, body: dict[str, object], webhook_id: str) -> tuple[int, str]:
+        """POSTs a signed price; the status and the message of the answer."""
+        raw = json.dumps(body).encode()
+        headers = {
+            "content-type": "application/json",
+            "x-api-key": self.api_key,
+            **signed_headers(self.secret, webhook_id, int(time.time()), raw),
+        }
+        request = urllib.request.Request(self.url, data=raw, headers=headers, method="POST")  # noqa: S310 - our own URL
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def put_alert(self, alert_id: str, symbol: str, direction: str, threshold: str, phone_number: str) -> None:
+        """Arms an alert, as an application would write it."""
+        item = {
+            "userId": {"S": "demo"},
+            "alertId": {"S": alert_id},
+            "watch": {"S": f"{symbol}#{direction}"},
+            "threshold": {"N": threshold},
+            "generation": {"N": "1"},
+            "armedAt": {"N": str(int(time.time() * 1000))},
+            "phoneNumber": {"S": phone_number},
+        }
+        self.emulator.client("dynamodb").put_item(TableName=self.ids["PriceAlertsTable"], Item=item)
+
+    def sms(self) -> dict[str, list[str]]:
+        """What was sent, by number."""
+        with urllib.request.urlopen(f"{self.emulator.url}/_ministack/sns/sms-messages", timeout=10) as answer:  # noqa: S310
+            found = json.load(answer)["sms_messages"]
+        return {number: [message["Message"] for message in messages] for number, messages in found.items()}
+
+    def news(self) -> list[tuple[str, dict[str, Any]]]:
+        """What the functions have logged since the last call, oldest first: the kind of event and its line."""
+        pages = self.emulator.client("logs").get_paginator("filter_log_events")
+        found = []
+        for group, kind in LOG_GROUPS.items():
+            events = [event for page in pages.paginate(logGroupName=self.ids[group]) for event in page["events"]]
+            for event in events[self._read.get(group, 0) :]:
+                if event["message"].startswith('{"_aws"'):
+                    found.append((event["timestamp"], kind, json.loads(event["message"])))
+            self._read[group] = len(events)
+        return [(kind, line) for _, kind, line in sorted(found, key=lambda row: row[0])]
+
+
+def deploy(emulator: Emulator, template: str) -> System:
+    """Creates the stack from the template's text as it is, then does what the emulator leaves undone.
+
+    It ignores ReservedConcurrentExecutions, so they are applied by call where that does no harm; and it ignores how
+    the secret is to be generated, so one of the right form is put in its place.
+    Raises EmulatorFailure with the reason if the stack is not created.
+    """
+    cloudformation = emulator.client("cloudformation")
+    cloudformation.create_stack(StackName=STACK, TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
+    _wait(cloudformation)
+    rows = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    ids = {row["LogicalResourceId"]: row["PhysicalResourceId"] for row in rows}
+    _reserve(emulator, json.loads(template), ids)
+    secret = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(44))
+    emulator.client("secretsmanager").put_secret_value(SecretId=ids["SigningSecret"], SecretString=secret)
+    api_key = emulator.client("apigateway").get_api_key(apiKey=ids["WebhookApiKey"], includeValue=True)["value"]
+    url = f"{emulator.url}/restapis/{ids['WebhookApi']}/{ids['WebhookStage']}/_user_request_/webhooks"
+    return System(emulator, ids, url, api_key, secret)
+
+
+def _wait(cloudformation: Any) -> None:
+    until = time.monotonic() + DEPLOY_TIMEOUT_S
+    status = "CREATE_IN_PROGRESS"
+    while status.endswith("IN_PROGRESS") and time.monotonic() < until:
+        time.sleep(0.1)
+        status = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
+    if status != "CREATE_COMPLETE":
+        events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+        failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
+        reasons = (f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed)
+        fault = Fault("the template", f"not created ({status}) {', '.join(reasons)}", "run: generator check")
+        raise EmulatorFailure([fault])
+
+
+def _reserve(emulator: Emulator, template: dict[str, Any], ids: dict[str, str]) -> None:
+    """Applies the reservations, except behind a topic: there the emulator drops what Lambda keeps in its queue.
+
+    A reservation of 1 would then lose the second of two simultaneous notifications, which on AWS only waits.
+    """
+    functions, resources = emulator.client("lambda"), template["Resources"]
+    endpoints = [r["Properties"].get("Endpoint") for r in resources.values() if r["Type"] == "AWS::SNS::Subscription"]
+    queued = {endpoint["Fn::GetAtt"][0] for endpoint in endpoints if isinstance(endpoint, dict)}
+    for name, resource in resources.items():
+        reserved = resource.get("Properties", {}).get("ReservedConcurrentExecutions")
+        if reserved is not None and name not in queued:
+            functions.put_function_concurrency(FunctionName=ids[name], ReservedConcurrentExecutions=reserved)
