@@ -128,6 +128,11 @@ class Stack:
         }
         self.dynamodb.put_item(TableName=self.alerts, Item=item)
 
+    def notifications(self) -> list[dict[str, Any]]:
+        """Everything that was ever published to the notification topic, in order."""
+        topic = sns_backends[DEFAULT_ACCOUNT_ID][REGION].topics[self.ids["NotificationTopic"]]
+        return [json.loads(sent[1]) for sent in topic.sent_notifications]
+
     def capture_topic(self) -> str:
         """Subscribes a queue to the notification topic and returns its URL."""
         sqs = boto3.client("sqs")
