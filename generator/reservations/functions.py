@@ -29,13 +29,12 @@ def is_reference(source: Source, value: Any, target: str) -> bool:
 
     A literal counts where it is the name that the resource states for itself: a logical id is no name.
     """
-    referred = _referred(value)
-    if referred is not None:
-        return referred == target
     name = _physical_name(source, target)
-    if name is None:
-        return False
-    return bool(value == name or (isinstance(value, str) and isinstance(name, str) and value.endswith(f":{name}")))
+    if name is not None and value == name:
+        return True
+    if isinstance(value, str) and isinstance(name, str):
+        return value.endswith(f":function:{name}")
+    return _referred(value) == target
 
 
 def mentions(source: Source, value: Any, target: str) -> bool:

@@ -31,11 +31,21 @@ class Excess:
         """What is provisioned together."""
         return sum(number for _, number, _ in self.provisioned)
 
+    @property
+    def missing(self) -> int:
+        """What the reservation lacks."""
+        return self.total - self.reserved
+
 
 def excesses(template: Template) -> list[Excess]:
     """The worst deployment of each function that has one with more provisioned than reserved."""
-    found = [_excess(source, function) for source in sources(template) for function in functions(source)]
-    return [excess for excess in found if excess]
+    worst: dict[str, Excess] = {}
+    for source in sources(template):
+        for function in functions(source):
+            excess = _excess(source, function)
+            if excess and (function not in worst or excess.missing > worst[function].missing):
+                worst[function] = excess
+    return list(worst.values())
 
 
 def _excess(source: Source, function: str) -> Excess | None:

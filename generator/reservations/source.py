@@ -61,9 +61,7 @@ def sources(template: Template) -> list[Source]:
 
 def _reader(template: Template) -> Callable[[str], Section]:
     """Reads a section, with every Fn::FindInMap as it was before the transform; empty when it is no table."""
-    written: dict[Path, Any] = {}
-    if template.has_language_extensions_transform():
-        written = {tuple(path[:-2]): {"Fn::FindInMap": path[-1]} for path in template.transform_pre["Fn::FindInMap"]}
+    written = _written(template) if template.has_language_extensions_transform() else {}
 
     def section(name: str) -> Section:
         content = template.template.get(name)
@@ -78,11 +76,22 @@ def _reader(template: Template) -> Callable[[str], Section]:
     return section
 
 
+def _written(template: Template) -> dict[Path, Any]:
+    """Each Fn::FindInMap of the template, by its place.
+
+    One in SAM's Globals is merged into functions before it is guessed, where the guess looks like a literal.
+    """
+    written = {tuple(path[:-2]): {"Fn::FindInMap": path[-1]} for path in template.transform_pre["Fn::FindInMap"]}
+    merged = [path[2:] for path in written if path[:2] == ("Globals", "Function")]
+    for function in template.get_resources("AWS::Serverless::Function"):
+        for path in merged:
+            written.setdefault(("Resources", function, "Properties", *path), UNKNOWN_VALUE)
+    return written
+
+
 def _restored(value: Any, path: Path, written: Mapping[Path, Any]) -> Any:
     if path in written:
         return written[path]
-    if path[0] == "Resources" and ("Globals", "Function", *path[3:]) in written:
-        return UNKNOWN_VALUE
     if isinstance(value, dict):
         return {key: _restored(inner, (*path, key), written) for key, inner in value.items()}
     if isinstance(value, list):

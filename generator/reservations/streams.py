@@ -51,14 +51,24 @@ class Surplus:
         """The most that all of them run at once."""
         return sum(lanes for _, lanes in self.pollers)
 
+    @property
+    def unused(self) -> int:
+        """What no poller can ever use."""
+        return self.reserved - self.usable
+
 
 def surpluses(template: Template, shards: int) -> list[Surplus]:
     """The worst deployment of each function that only streams invoke and that reserves more than they can use.
 
     `shards` is the number for streams whose shards the template does not tell; 0 leaves such functions alone.
     """
-    found = [_surplus(source, function, shards) for source in sources(template) for function in functions(source)]
-    return [surplus for surplus in found if surplus]
+    worst: dict[str, Surplus] = {}
+    for source in sources(template):
+        for function in functions(source):
+            surplus = _surplus(source, function, shards)
+            if surplus and (function not in worst or surplus.unused > worst[function].unused):
+                worst[function] = surplus
+    return list(worst.values())
 
 
 def _surplus(source: Source, function: str, shards: int) -> Surplus | None:

@@ -24,13 +24,12 @@ class ProvisionedConcurrency(CloudFormationLintRule):  # type: ignore[misc]
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         """One finding per function."""
-        found = {excess.provisioned[0][2]: _message(excess) for excess in excesses(cfn)}
-        return [RuleMatch(list(path), message) for path, message in found.items()]
+        return [RuleMatch(list(excess.provisioned[0][2]), _message(excess)) for excess in excesses(cfn)]
 
 
 def _message(excess: Excess) -> str:
     return (
         f"{excess.function} has {excess.total} provisioned concurrent executions, "
-        f"{excess.total - excess.reserved} more than the {excess.reserved} that it reserves"
+        f"{excess.missing} more than the {excess.reserved} that it reserves"
         f"{in_scenario(excess.scenario)}: {named([figure[:2] for figure in excess.provisioned])}"
     )

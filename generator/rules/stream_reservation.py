@@ -29,13 +29,12 @@ class StreamReservation(CloudFormationLintRule):  # type: ignore[misc]
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         """One finding per function, at its reservation."""
-        found = {surplus.path: _message(surplus) for surplus in surpluses(cfn, self.config["shards"])}
-        return [RuleMatch(list(path), message) for path, message in found.items()]
+        return [RuleMatch(list(found.path), _message(found)) for found in surpluses(cfn, self.config["shards"])]
 
 
 def _message(surplus: Surplus) -> str:
     return (
         f"{surplus.function} reserves {surplus.reserved} concurrent executions, "
-        f"{surplus.reserved - surplus.usable} more than the {surplus.usable} that its pollers can ever use "
+        f"{surplus.unused} more than the {surplus.usable} that its pollers can ever use "
         f"(shards x parallelization factor){in_scenario(surplus.scenario)}: {named(surplus.pollers)}"
     )
