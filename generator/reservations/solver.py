@@ -19,8 +19,8 @@ class Solver:
     """Knows the conditions behind some facts, and no others: what is not asked about costs nothing.
 
     An equality is put to cfn-lint as one more condition, so its own knowledge of parameters holds for it as well: one
-    value at a time, and only allowed ones. cfn-lint takes comparisons of anything but parameters to be free, and so
-    does this; comparisons of mapped values are spelled out as comparisons of the parameter that selects them.
+    value at a time, and only allowed ones. Comparisons of mapped values are spelled out as comparisons of the parameter
+    that selects them. What cfn-lint takes to be free, such as a comparison of two parameters, is free here too.
     """
 
     def __init__(self, source: Source, facts: Iterable[Fact]) -> None:

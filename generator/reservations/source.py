@@ -2,7 +2,7 @@
 
 cfn-lint's copy of the AWS::LanguageExtensions transform guesses where it cannot know: Fn::FindInMap by a parameter
 becomes the value of some key, Fn::ForEach over an unknown list becomes two made-up resources. A guess must not become
-a finding, so the first is put back as it was written and the second is left out.
+a finding, so the first is put back as it was written and the second is kept apart.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ class Source:
     """One template, in one deployment's parameters where cfn-lint was given them."""
 
     resources: Mapping[str, Section]
+    guessed: tuple[Section, ...]
+    """Resources that cfn-lint made up for a loop over something unknown; the real ones are like them."""
+
     parameters: Section
     conditions: Section
     mappings: Section
@@ -42,13 +45,10 @@ def sources(template: Template) -> list[Source]:
     """The template under each set of parameters that cfn-lint was given; just the template when it was given none."""
     section = _reader(template)
     guessed = guessed_ids(template)
-    resources = {
-        logical_id: resource
-        for logical_id, resource in section("Resources").items()
-        if isinstance(resource, dict) and not guessed(logical_id)
-    }
+    resources = {name: resource for name, resource in section("Resources").items() if isinstance(resource, dict)}
     written = Source(
-        resources=resources,
+        resources={name: resource for name, resource in resources.items() if not guessed(name)},
+        guessed=tuple(resource for name, resource in resources.items() if guessed(name)),
         parameters=section("Parameters"),
         conditions=section("Conditions"),
         mappings=section("Mappings"),

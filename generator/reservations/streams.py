@@ -10,26 +10,12 @@ from typing import Any
 
 from cfnlint.template import Template
 
-from generator.reservations.functions import functions, is_reference, mentions, reservations
+from generator.reservations.functions import functions, is_reference, reservations
 from generator.reservations.guards import Guard, Path, merge, when
+from generator.reservations.invokers import has_other_invoker, mappings, qualifiers, sam_events
 from generator.reservations.search import Candidate, Item, heaviest
 from generator.reservations.source import Source, sources
 from generator.reservations.values import MAX_OPTIONS, Branch, Missing, Option, branches, options, present
-
-MAPPING = "AWS::Lambda::EventSourceMapping"
-
-QUALIFIERS = ("AWS::Lambda::Alias", "AWS::Lambda::Version")
-
-NEVER_INVOKES = (
-    MAPPING,
-    *QUALIFIERS,
-    "AWS::CloudWatch::Alarm",
-    "AWS::CloudWatch::CompositeAlarm",
-    "AWS::CloudWatch::Dashboard",
-    "AWS::Logs::LogGroup",
-    "AWS::Logs::MetricFilter",
-)
-"""Types that may name a function without invoking it, or whose invocations are counted here."""
 
 SAM_STREAM_EVENTS = ("Kinesis", "DynamoDB")
 
@@ -103,69 +89,44 @@ def _with_first_running(pollers: list[Item], first: int) -> list[Item]:
 
 
 def _pollers(source: Source, function: str, shards: int) -> list[Item] | None:
-    """What each mapping of a function may run at once; None when anything else may invoke it, or cannot be told."""
-    own = [function, *_qualifiers(source, function)]
-    items = [_sam_event(source, function, name, shards) for name in _sam_events(source, function)]
-    for mapping in source.of_type(MAPPING):
-        if any(mentions(source, source.resources[mapping], target) for target in own):
-            items.append(_mapping(source, mapping, own, shards))
-    return items if all(items) and not _has_other_invoker(source, function, own) else None
+    """What each mapping of a function may run at once; None when anything else invokes it, or may."""
+    own = [function, *qualifiers(source, function)]
+    items = [_sam_event(source, function, event, shards) for event in sam_events(source, function)]
+    items += [_mapping(source, mapping, own, shards) for mapping in mappings(source, own)]
+    streams = [item for item in items if item is not None]
+    return streams if len(streams) == len(items) and not has_other_invoker(source, function, own) else None
 
 
-def _qualifiers(source: Source, function: str) -> list[str]:
-    return [
-        qualifier
-        for qualifier in source.of_type(*QUALIFIERS)
-        if mentions(source, source.resources[qualifier], function)
-    ]
-
-
-def _has_other_invoker(source: Source, function: str, own: list[str]) -> bool:
-    """Whether anything but a mapping names the function, its versions or its aliases; an export may, out of sight."""
-    exports = [output for output in source.outputs.values() if isinstance(output, dict) and "Export" in output]
-    others = [
-        resource
-        for logical_id, resource in source.resources.items()
-        if logical_id not in own and resource.get("Type") not in NEVER_INVOKES
-    ]
-    properties = source.resources[function].get("Properties")
-    has_url = isinstance(properties, dict) and "FunctionUrlConfig" in properties
-    return has_url or any(mentions(source, value, target) for value in [*exports, *others] for target in own)
-
-
-def _sam_events(source: Source, function: str) -> list[str]:
-    properties = source.resources[function].get("Properties")
-    events = properties.get("Events") if isinstance(properties, dict) else None
-    return [str(name) for name in events] if isinstance(events, dict) else []
-
-
-def _sam_event(source: Source, function: str, name: str, shards: int) -> Item:
+def _sam_event(source: Source, function: str, name: str, shards: int) -> Item | None:
     kinds = branches(source, function, "Events", name, "Type")
     if any(kind.value not in SAM_STREAM_EVENTS for kind in kinds):
-        return []
+        return None
     return _lanes(source, function, ("Events", name, "Properties"), "Stream", shards)
 
 
-def _mapping(source: Source, mapping: str, own: list[str], shards: int) -> Item:
-    """Empty when it cannot be told; a conditional mapping may also not be there."""
+def _mapping(source: Source, mapping: str, own: list[str], shards: int) -> Item | None:
+    """A conditional mapping may also not be there."""
     targets = branches(source, mapping, "FunctionName")
     if not all(any(is_reference(source, branch.value, target) for target in own) for branch in targets):
-        return []
+        return None
     running = _lanes(source, mapping, (), "EventSourceArn", shards)
     condition = source.resources[mapping].get("Condition")
-    absent = [Candidate(0, when(condition, False), None)] if isinstance(condition, str) and running else []
-    return [*running, *absent]
+    if running is None or not isinstance(condition, str):
+        return running
+    return [*running, Candidate(0, when(condition, False), None)]
 
 
-def _lanes(source: Source, owner: str, prefix: tuple[str, ...], stream: str, shards: int) -> Item:
-    """Shards times parallelization factor.
+def _lanes(source: Source, owner: str, prefix: tuple[str, ...], stream: str, shards: int) -> Item | None:
+    """Shards times parallelization factor; none where one is not told, and None when the source is not a stream.
 
     Source: Lambda Developer Guide, "Using Lambda to process records from Amazon Kinesis Data Streams": a factor of 2
     and 100 shards make 200 concurrent invocations at the most. The factor is 1 unless stated.
     """
+    arns = branches(source, owner, *prefix, stream)
+    if any(_stream(source, arn.value) is None for arn in arns):
+        return None
     found = []
-    factors = options(source, owner, *prefix, "ParallelizationFactor")
-    for arn, factor in product(branches(source, owner, *prefix, stream), factors):
+    for arn, factor in product(arns, options(source, owner, *prefix, "ParallelizationFactor")):
         lanes_per_shard = 1 if factor.number is Missing.ABSENT else factor.known() or 0
         for count, guard in _shards(source, arn, shards) if lanes_per_shard else []:
             both = merge(arn.guard, factor.guard, guard)

@@ -151,21 +151,20 @@ def _default(source: Source, name: object, branch: Branch) -> Option:
 
 
 def _mapped(source: Source, arguments: Any, branch: Branch) -> Iterator[Option]:
-    """Every number that Fn::FindInMap can come to by the keys that the mapping has.
-
-    With a DefaultValue there may be more: what it gives depends on keys that the mapping does not have.
-    """
-    found = False
-    if isinstance(arguments, list) and len(arguments) in (3, 4):
-        for value, guard in lookups(source, *arguments[:3]):
-            both = merge(branch.guard, guard)
-            if both is not None:
-                found = True
-                number = whole_number(value)
-                yield Option(Missing.UNKNOWN if number is None else number, both, branch.path)
-        found = found and len(arguments) == 3
-    if not found:
-        yield Option(Missing.UNKNOWN, branch.guard, branch.path)
+    """Every number that Fn::FindInMap can come to by the keys that the mapping has."""
+    well_formed = isinstance(arguments, list) and len(arguments) in (3, 4)
+    found = list(lookups(source, *arguments[:3])) if well_formed else []
+    for value, guard in found:
+        both = merge(branch.guard, guard)
+        if both is not None:
+            number = whole_number(value)
+            yield Option(Missing.UNKNOWN if number is None else number, both, branch.path)
+    if well_formed and len(arguments) == 4 and all(isinstance(key, str | int) for key in arguments[:3]):
+        if not found:
+            for side in sides(_inside(replace(branch, value=arguments[3]), "DefaultValue")):
+                yield from _numbers(source, replace(side, path=branch.path))
+    elif len(found) == 0 or len(arguments) == 4:
+        yield Option(Missing.UNKNOWN, branch.guard, branch.path)  # by a parameter, and its other values are not told
 
 
 def lookups(source: Source, name: Any, first: Any, second: Any) -> Iterator[tuple[Any, Guard]]:

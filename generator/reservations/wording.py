@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from generator.reservations.guards import Equality, Fact, Guard
 
@@ -44,8 +44,3 @@ def _order(item: tuple[Fact, bool]) -> tuple[bool, str]:
 def counted(number: int, noun: str) -> str:
     """A number and its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def joined(names: Iterable[str]) -> str:
-    """Names in a sentence."""
-    return ", ".join(names)

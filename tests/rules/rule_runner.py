@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,3 +55,8 @@ def edited(content: Any, *edits: tuple[str, Any]) -> Any:
 def by_name(cases: Sequence[tuple[Any, ...]]) -> list[Any]:
     """Parametrisation with the first of each tuple as its name."""
     return [pytest.param(*case, id=name) for name, *case in cases]
+
+
+def pretty(content: Any) -> str:
+    """For the message of a failing test."""
+    return json.dumps(content, indent=1)

@@ -128,3 +128,16 @@ def test_a_guess_in_sam_globals_is_not_taken() -> None:
 def test_a_loop_that_is_none_is_left_to_cfn_lint(written: Any) -> None:
     template = Template("template.json", edited(TEMPLATE, (LOOP, written)))
     assert worst_case_reservations(template).total == 1000
+
+
+def test_a_made_up_resource_may_invoke_a_function_all_the_same(findings: Any) -> None:
+    permission = {"Type": "AWS::Lambda::Permission", "Properties": {"FunctionName": {"Ref": "Always"}}}
+    source = {"FunctionName": {"Ref": "Always"}, "EventSourceArn": {"Fn::GetAtt": ["Stream", "Arn"]}}
+    content = edited(
+        TEMPLATE,
+        ("Resources/Stream", {"Type": "AWS::Kinesis::Stream", "Properties": {"ShardCount": 1}}),
+        ("Resources/Source", {"Type": "AWS::Lambda::EventSourceMapping", "Properties": source}),
+    )
+    assert len(findings("W9803", content)) == 1
+    looped = edited(content, (LOOP, loop("Name", {"Ref": "Names"}, {"Permission${Name}": permission})))
+    assert findings("W9803", looped) == []
