@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from cfnlint.helpers import load_plugins
 from cfnlint.template import Template
-from rule_runner import Finding, transformed
 
 from generator.rules import folder
+from tests.rules.rule_runner import Finding, transformed
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rule_runner import TEMPLATES
 
 from generator.rules import folder
+from tests.rules.rule_runner import TEMPLATES
 
 CFN_LINT = Path(sys.executable).with_name("cfn-lint")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from cfnlint.template import Template
-from rule_runner import by_name, edited, transformed
 
 from generator.reservations.worst_case import worst_case_reservations
+from tests.rules.rule_runner import by_name, edited, transformed
 
 LAMBDA = "AWS::Lambda::Function"
 

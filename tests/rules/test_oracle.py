@@ -12,12 +12,12 @@ from itertools import product
 from typing import Any
 
 import pytest
-from rule_runner import pretty, transformed
 
 from generator.reservations.guards import Equality
 from generator.reservations.provisioned import excesses
 from generator.reservations.streams import surpluses
 from generator.reservations.worst_case import worst_case_reservations
+from tests.rules.rule_runner import pretty, transformed
 
 LETTERS = ("a", "b", "c")
 NO_VALUE = {"Ref": "AWS::NoValue"}

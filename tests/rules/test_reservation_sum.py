@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rule_runner import DELETE, by_name, edited
+
+from tests.rules.rule_runner import DELETE, by_name, edited
 
 LAMBDA = "AWS::Lambda::Function"
 

@@ -8,9 +8,9 @@ from itertools import product
 from typing import Any
 
 import pytest
-from rule_runner import transformed
 
 from generator.reservations.worst_case import WorstCase, worst_case_reservations
+from tests.rules.rule_runner import transformed
 
 
 def function(units: int, condition: str) -> dict[str, Any]:

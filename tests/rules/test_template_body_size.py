@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from cfnlint.template import Template
-from rule_runner import read
+
+from tests.rules.rule_runner import read
 
 JSON = '{"Description": "PAD", "Resources": {}}'
 YAML = "Description: PAD\nResources: {}\n"

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from cfnlint.context import ParameterSet
 from cfnlint.template import Template
-from rule_runner import TEMPLATES, edited, read, transformed
 
 from generator.reservations.guards import Equality
 from generator.reservations.worst_case import Share, worst_case_reservations
+from tests.rules.rule_runner import TEMPLATES, edited, read, transformed
 
 CONTENT: dict[str, Any] = {
     "Parameters": {

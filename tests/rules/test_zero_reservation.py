@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rule_runner import DELETE, by_name, edited
+
+from tests.rules.rule_runner import DELETE, by_name, edited
 
 GOOD: dict[str, Any] = {
     "Parameters": {"Environment": {"Type": "String"}, "Units": {"Type": "Number", "Default": 0}},
