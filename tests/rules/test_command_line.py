@@ -67,6 +67,14 @@ def test_every_template_has_just_the_finding_it_was_written_for() -> None:
     assert sorted(EXPECTED) == [file.name for file in files]
 
 
+def test_plain_as_in_the_documentation() -> None:
+    """The template comes first: -a and -x take everything that follows them."""
+    path = TEMPLATES / "sum.json"
+    command = [str(CFN_LINT), str(path), "-a", str(folder()), "-x", "E9801:concurrency_limit=300"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (run.returncode, run.stdout) == (2, f"E9801 {SUM.format('')}\n{path}:33:5\n\n")
+
+
 @pytest.mark.parametrize(
     "configuration",
     [
