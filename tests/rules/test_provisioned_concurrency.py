@@ -144,6 +144,8 @@ SILENT: list[tuple[Any, ...]] = [
     ("as it is", []),
     ("nothing reserved, so nothing to exceed", [(RESERVED, DELETE), (LIVE, 500)]),
     ("reservation unknown", [(RESERVED, {"Fn::ImportValue": "units"}), (LIVE, 500)]),
+    ("a negative reservation", [(RESERVED, -1)]),
+    ("a negative figure", [(LIVE, -1), (RESERVED, 10)]),
     ("figure unknown", [(LIVE, {"Fn::ImportValue": "units"})]),
     ("figure of another kind", [(LIVE, [500])]),
     ("configuration of another kind", [("Resources/Live/Properties/ProvisionedConcurrencyConfig", 500)]),

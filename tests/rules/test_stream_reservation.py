@@ -177,6 +177,8 @@ SILENT: list[tuple[Any, ...]] = [
     ("reservation unknown", [(COUNTER, {"Fn::ImportValue": "units"})]),
     ("shards unknown", [(SHARDS, {"Fn::ImportValue": "shards"}), (COUNTER, 700)]),
     ("no shards, for the stream scales by itself", [(SHARDS, DELETE), (COUNTER, 700)]),
+    ("negative shards", [(SHARDS, -1), (COUNTER, 700)]),
+    ("a negative reservation", [(COUNTER, -1)]),
     ("factor unknown", [(f"{SOURCE}/ParallelizationFactor", {"Fn::ImportValue": "factor"}), (COUNTER, 700)]),
     ("a factor of another kind", [(f"{SOURCE}/ParallelizationFactor", [1]), (COUNTER, 700)]),
     ("no mapping", [("Resources/CounterSource", DELETE), (COUNTER, 700)]),

@@ -87,6 +87,12 @@ def test_given_parameters_are_the_deployments(given: Any, total: int) -> None:
     assert worst_case_reservations(with_parameters(*given)).total == total
 
 
+def test_a_parameter_that_is_not_given_has_its_default() -> None:
+    content = edited(CONTENT, ("Parameters/Environment/Default", "dev"))
+    assert worst_case_reservations(with_parameters({"Units": 9}, content=content)).total == 10
+    assert worst_case_reservations(transformed(content)).total == 97
+
+
 @pytest.mark.parametrize("parameter", [None, [], {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/units"}])
 def test_given_parameters_say_nothing_about_odd_ones(parameter: Any) -> None:
     content = edited(CONTENT, ("Parameters/Units", parameter))
