@@ -1,0 +1,199 @@
+"""Reads what a property may come to: whole numbers, each with the facts under which the property has it.
+
+Values come from where the template states them: a literal, a parameter's default, a mapping. What selects between
+stated values, a condition or a mapping's key, ranges over everything that can be deployed. Anything else is unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import chain, islice
+from typing import Any
+
+from generator.reservations.guards import ALWAYS, Equality, Guard, Path, merge, when
+from generator.reservations.loops import is_stored
+from generator.reservations.source import Source
+
+MAX_OPTIONS = 32
+"""How many values one property is followed to; the largest are kept, and the rest counts as unknown.
+
+Conditions grow with the square of a mapping's keys: 32 take the solver 0.2 s, 200 take it 5 s.
+"""
+
+
+class Missing(Enum):
+    """Why a property has no number."""
+
+    ABSENT = "the property is not there"
+    UNKNOWN = "the template does not tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """What stands in one place when its guard holds: an expression free of Fn::If, or why there is none."""
+
+    value: Any
+    guard: Guard
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A number that a property has when its guard holds, and the place to point at."""
+
+    number: int | Missing
+    guard: Guard
+    path: Path
+
+    def known(self) -> int | None:
+        """The number, if there is one."""
+        return None if isinstance(self.number, Missing) else self.number
+
+
+def whole_number(value: object) -> int | None:
+    """A literal as CloudFormation reads it, which takes "100" for 100; None for anything else."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9:
+        return value
+    return None
+
+
+def present(source: Source, logical_id: str) -> Guard | None:
+    """When a resource exists; None when its condition is not a name."""
+    condition = source.resources[logical_id].get("Condition")
+    if condition is None:
+        return ALWAYS
+    return when(str(condition)) if isinstance(condition, str) else None
+
+
+def branches(source: Source, logical_id: str, *keys: str) -> list[Branch]:
+    """What a property, named key by key, may be: every side of every Fn::If on the way to it."""
+    guard = present(source, logical_id)
+    if guard is None:
+        return []
+    found = [Branch(source.resources[logical_id].get("Properties", {}), guard, ("Resources", logical_id, "Properties"))]
+    for key in keys:
+        every_side = chain.from_iterable(sides(_inside(branch, key)) for branch in found)
+        found = list(islice(every_side, MAX_OPTIONS))
+        if beyond := next(every_side, None):
+            found.append(replace(beyond, value=Missing.UNKNOWN, guard=guard))
+    return found
+
+
+def options(source: Source, logical_id: str, *keys: str) -> list[Option]:
+    """The numbers that a property may have, largest first, then why it may have none."""
+    found = [option for branch in branches(source, logical_id, *keys) for option in _numbers(source, branch)]
+    found.sort(key=_descending)
+    beyond = [replace(option, number=Missing.UNKNOWN) for option in found[MAX_OPTIONS : MAX_OPTIONS + 1]]
+    return found[:MAX_OPTIONS] + beyond
+
+
+def sides(branch: Branch) -> Iterator[Branch]:
+    """The sides of a Fn::If that the facts so far leave open, and of those inside it."""
+    value = branch.value
+    if value == {"Ref": "AWS::NoValue"}:
+        yield replace(branch, value=Missing.ABSENT)
+        return
+    choice = value.get("Fn::If") if isinstance(value, dict) and len(value) == 1 else None
+    if not (isinstance(choice, list) and len(choice) == 3 and isinstance(choice[0], str)):
+        yield branch
+        return
+    for index, holds in ((1, True), (2, False)):
+        guard = merge(branch.guard, when(str(choice[0]), holds))
+        if guard is not None:
+            yield from sides(Branch(choice[index], guard, (*branch.path, "Fn::If", index)))
+
+
+def _inside(branch: Branch, key: str) -> Branch:
+    """One key further; an intrinsic function beside or instead of the keys may hold anything."""
+    value, path = branch.value, (*branch.path, key)
+    if isinstance(value, dict) and key in value:
+        return Branch(value[key], branch.guard, path)
+    if value is Missing.ABSENT or (isinstance(value, dict) and not any(_is_intrinsic(name) for name in value)):
+        return Branch(Missing.ABSENT, branch.guard, path)
+    return Branch(Missing.UNKNOWN, branch.guard, path)
+
+
+def _is_intrinsic(name: object) -> bool:
+    return name == "Ref" or str(name).startswith("Fn::")
+
+
+def _numbers(source: Source, branch: Branch) -> Iterator[Option]:
+    value = branch.value
+    if isinstance(value, dict) and len(value) == 1:
+        if "Ref" in value:
+            yield _default(source, value["Ref"], branch)
+            return
+        if "Fn::FindInMap" in value:
+            yield from _mapped(source, value["Fn::FindInMap"], branch)
+            return
+    if isinstance(value, Missing):
+        yield Option(value, branch.guard, branch.path)
+        return
+    number = whole_number(value)
+    yield Option(Missing.UNKNOWN if number is None else number, branch.guard, branch.path)
+
+
+def _default(source: Source, name: object, branch: Branch) -> Option:
+    """A parameter's default, which the conditions must then agree that it has."""
+    parameter = source.parameters.get(name) if isinstance(name, str) else None
+    if isinstance(parameter, dict) and parameter.get("Type") in ("String", "Number"):
+        default = parameter.get("Default")
+        number = whole_number(default)
+        guard = merge(branch.guard, when(Equality(str(name), str(default))))
+        if number is not None and guard is not None:
+            return Option(number, guard, branch.path)
+    return Option(Missing.UNKNOWN, branch.guard, branch.path)
+
+
+def _mapped(source: Source, arguments: Any, branch: Branch) -> Iterator[Option]:
+    """Every number that Fn::FindInMap can come to by the keys that the mapping has."""
+    well_formed = isinstance(arguments, list) and len(arguments) in (3, 4)
+    found = list(lookups(source, *arguments[:3])) if well_formed else []
+    for value, guard in found:
+        both = merge(branch.guard, guard)
+        if both is not None:
+            number = whole_number(value)
+            yield Option(Missing.UNKNOWN if number is None else number, both, branch.path)
+    if well_formed and len(arguments) == 4 and all(isinstance(key, str | int) for key in arguments[:3]):
+        if not found:
+            for side in sides(_inside(replace(branch, value=arguments[3]), "DefaultValue")):
+                yield from _numbers(source, replace(side, path=branch.path))
+    elif len(found) == 0 or len(arguments) == 4:
+        yield Option(Missing.UNKNOWN, branch.guard, branch.path)  # by a parameter, and its other values are not told
+
+
+def lookups(source: Source, name: Any, first: Any, second: Any) -> Iterator[tuple[Any, Guard]]:
+    """What a mapping holds under two keys, each a literal or whatever the parameter that it refers to may be."""
+    mapping = source.mappings.get(name) if isinstance(name, str) else None
+    for values, guard in _selected(source, first, mapping):
+        for value, inner_guard in _selected(source, second, values):
+            both = merge(guard, inner_guard)
+            if both is not None:
+                yield value, both
+
+
+def _selected(source: Source, key: Any, table: Any) -> Iterator[tuple[Any, Guard]]:
+    """What a key may select from a table."""
+    if not isinstance(table, dict):
+        return
+    if isinstance(key, dict) and len(key) == 1 and _is_selector(source, key.get("Ref")):
+        yield from ((value, when(Equality(str(key["Ref"]), str(name)))) for name, value in table.items())
+    elif isinstance(key, str | int) and str(key) in table:
+        yield table[str(key)], ALWAYS
+
+
+def _is_selector(source: Source, name: object) -> bool:
+    if not isinstance(name, str):
+        return False
+    parameter = source.parameters.get(name)
+    return name.startswith("AWS::") or (isinstance(parameter, dict) and not is_stored(parameter))
+
+
+def _descending(option: Option) -> int:
+    number = option.known()
+    return 1 if number is None else -number

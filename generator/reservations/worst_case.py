@@ -1,0 +1,75 @@
+"""Sums what a template's functions reserve in the deployment that reserves most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cfnlint.template import Template
+
+from generator.reservations.functions import functions, reservations
+from generator.reservations.guards import ALWAYS, Guard, Path
+from generator.reservations.search import LEFT_OUT, Candidate, Item, heaviest
+from generator.reservations.source import Source, sources
+from generator.reservations.values import Missing
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one function reserves, and the property that says so."""
+
+    function: str
+    reserved: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """The deployment of a template that reserves most."""
+
+    shares: tuple[Share, ...]
+    """Largest first; functions that reserve nothing are left out."""
+
+    scenario: Guard
+    """What has to hold for it: conditions, and values of parameters."""
+
+    exact: bool
+    """False when the search was cut short: some deployment reserves this, and another may reserve more."""
+
+    unresolved: tuple[str, ...]
+    """Functions whose reservation the template does not tell, or not in every deployment. Not in the sum then."""
+
+    @property
+    def total(self) -> int:
+        """The sum of all shares."""
+        return sum(share.reserved for share in self.shares)
+
+
+def worst_case_reservations(template: Template) -> WorstCase:
+    """What a template, already transformed by cfn-lint, reserves at the most in one deployment.
+
+    Conditions and the keys of mappings range over all that can be true together; a plain parameter has its default.
+    Where cfn-lint was given parameters, each set of them is a deployment, and the one that reserves most is told.
+    """
+    return max((_worst_case(source) for source in sources(template)), key=lambda case: case.total)
+
+
+def _worst_case(source: Source) -> WorstCase:
+    by_function = {function: reservations(source, function) for function in functions(source)}
+    items: list[Item] = []
+    for found in by_function.values():
+        candidates = [Candidate(number, option.guard, option) for option in found if (number := option.known())]
+        if candidates:
+            items.append([*candidates, LEFT_OUT])
+    combination = heaviest(source, items)
+    picks = [pick.option for pick in combination.picks if pick.option] if combination else []
+    shares = [Share(str(pick.path[1]), pick.known() or 0, pick.path) for pick in picks]
+    return WorstCase(
+        shares=tuple(sorted(shares, key=lambda share: (-share.reserved, share.function))),
+        scenario=combination.guard if combination else ALWAYS,
+        exact=combination.exact if combination else True,
+        unresolved=tuple(
+            function
+            for function, found in by_function.items()
+            if any(option.number is Missing.UNKNOWN for option in found)
+        ),
+    )

@@ -1,0 +1,55 @@
+"""E9801: the reservations of a template fit the account."""
+
+from cfnlint.rules import CloudFormationLintRule, RuleMatch
+from cfnlint.template import Template
+
+from generator.quota import AccountQuota
+from generator.reservations.wording import counted, in_scenario, named
+from generator.reservations.worst_case import WorstCase, worst_case_reservations
+
+
+class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
+    """Compares the sum with the account, which no schema of a single function can.
+
+    One finding, at the largest reservation: the sum is one fault, and the largest share is where to look first. A
+    finding at every function would say the same many times in a review, and blame functions that are not at fault.
+    """
+
+    id = "E9801"
+    shortdesc = "Reserved concurrency of all functions fits the account"
+    description = (
+        "AWS keeps a floor of unreserved concurrency in every account and Region. A stack whose functions reserve more "
+        "than what is left above it fails half-way with: Specified ReservedConcurrentExecutions for function decreases "
+        "account's UnreservedConcurrentExecution below its minimum value"
+    )
+    source_url = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"
+    tags = ["resources", "lambda", "quota"]  # noqa: RUF012 (cfn-lint's own form)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config_definition = {
+            "concurrency_limit": {"default": 1000, "type": "integer"},
+            "unreserved_floor": {"default": 100, "type": "integer"},
+            "reserved_elsewhere": {"default": 0, "type": "integer"},
+        }
+        self.configure()
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        """One finding when the deployment that reserves most reserves more than the account can give."""
+        case = worst_case_reservations(cfn)
+        account = AccountQuota(name="", region="", **self.config)
+        if case.total <= account.reservable:
+            return []
+        return [RuleMatch(list(case.shares[0].path), _message(case, account))]
+
+
+def _message(case: WorstCase, account: AccountQuota) -> str:
+    shares = named([(share.function, share.reserved) for share in case.shares])
+    unresolved = f"; not counted: {counted(len(case.unresolved), 'function')} that the template does not tell"
+    return (
+        f"The functions reserve {'' if case.exact else 'at least '}{case.total} concurrent executions together, "
+        f"{case.total - account.reservable} more than the {account.reservable} that can be reserved "
+        f"(limit {account.concurrency_limit} - unreserved floor {account.unreserved_floor} - "
+        f"reserved elsewhere {account.reserved_elsewhere}){in_scenario(case.scenario)}: {shares}"
+        f"{unresolved if case.unresolved else ''}"
+    )
