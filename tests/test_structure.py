@@ -17,6 +17,7 @@ LAYERS = (
     ("generator.environment",),
     ("generator.environments",),
     ("generator.sizing",),
+    ("generator.fit", "generator.update"),
     ("generator.quota",),
     ("generator.reservations",),
     ("generator.rules",),
