@@ -36,6 +36,10 @@ class AccountQuota:
         """
         return max(0, self.concurrency_limit - self.unreserved_floor - self.reserved_elsewhere)
 
+    def holds(self, reserved: int) -> bool:
+        """Whether so much can be reserved: nothing always can, anything else must leave the floor whole."""
+        return reserved <= self.reservable
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -69,8 +73,8 @@ class Verdict:
 
     @property
     def fits(self) -> bool:
-        """Reserving nothing is always possible; a reservation must leave the floor whole."""
-        return self.total == 0 or self.headroom >= 0
+        """Whether everything can be deployed."""
+        return self.account.holds(self.total)
 
 
 def judge(plans: Iterable[Plan]) -> list[Verdict]:
