@@ -5,6 +5,7 @@ GeneratorError
 ├── UnsizableLoad         no setting that AWS allows can carry the load
 ├── UnreadableTemplate    a template file is missing, not JSON or YAML, or not a template
 ├── UnwritableOutput      the output folder or file cannot be written
+├── UnreachableAccount    no credentials, or nothing answers: the account cannot be asked at all
 └── EmulatorFailure       the local emulator is not installed, cannot start or does not take the template
 
 A verdict (over quota, a finding, drift) is a value, not an error. Anything else is a bug and keeps its traceback.
@@ -50,6 +51,10 @@ class UnreadableTemplate(GeneratorError):
 
 class UnwritableOutput(GeneratorError):
     """An output file cannot be written."""
+
+
+class UnreachableAccount(GeneratorError):
+    """The AWS account cannot be asked at all."""
 
 
 class EmulatorFailure(GeneratorError):

@@ -181,10 +181,10 @@ def limit_for(account: AccountQuota, reserved: int) -> int:
     return reserved + account.unreserved_floor + account.reserved_elsewhere
 
 
-def increase_command(region: str, limit: int) -> str:
+def increase_command(region: str, limit: int, aws: str = "aws") -> str:
     """What to type to request a concurrency limit. AWS's own default is 1,000, so less is not worth a request."""
     return (
-        f"aws service-quotas request-service-quota-increase --region {region} --service-code lambda "
+        f"{aws} service-quotas request-service-quota-increase --region {region} --service-code lambda "
         f"--quota-code {QUOTA_CODE} --desired-value {max(limit, 1000)}"
     )
 

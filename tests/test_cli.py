@@ -157,7 +157,8 @@ def test_check_reports_a_file_that_is_too_large_for_a_direct_upload(generator: R
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["template"], ["size", "prod"], ["template", "prod", "--output", "-"]]
+    "arguments",
+    [["--help"], ["template"], ["size", "prod"], ["template", "prod", "--output", "-"], ["preflight", "--help"]],
 )
 def test_the_main_job_imports_neither_boto3_nor_cfnlint(arguments: list[str]) -> None:
     code = (
@@ -171,7 +172,7 @@ def test_the_main_job_imports_neither_boto3_nor_cfnlint(arguments: list[str]) ->
 
 
 def test_every_command_has_help_with_an_example(generator: Run) -> None:
-    for command in ((), ("template",), ("size",), ("check",)):
+    for command in ((), ("template",), ("size",), ("check",), ("preflight",)):
         result = generator(*command, "--help")
         assert result.exit_code == 0
         assert "Example: generator " in result.stdout

@@ -32,6 +32,8 @@ LAYERS = (
         "generator.webhook",
         "generator.emulator",
     ),
+    ("generator.account",),
+    ("generator.preflight",),
     ("generator.local",),
     ("generator.demo",),
     ("generator.commands",),

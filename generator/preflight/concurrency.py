@@ -1,0 +1,112 @@
+"""Lambda concurrency: what the account really has, and whether this deployment fits it at every moment."""
+
+from __future__ import annotations
+
+from generator import quota, update
+from generator.account import Unanswered
+from generator.preflight import stack
+from generator.preflight.subject import Check, Opinion, Subject, bad, good, unknown
+from generator.quota import AccountQuota
+
+
+def limit(subject: Subject) -> Opinion:
+    """Whether the account has what the environment states."""
+    real, _ = _limit_and_unreserved(subject)
+    stated = subject.environment.account.concurrency_limit
+    if real >= stated:
+        return good(f"the concurrency limit is {real}, and {stated} is stated")
+    return bad(
+        f"the concurrency limit is {real}, and {stated} is stated, so what was proven is not about this account",
+        f"write concurrency_limit = {real} under [account], then run: generator template {subject.environment.name}; "
+        f"or request the limit: {quota.increase_command(subject.account.region, stated, subject.account.cli)}",
+    )
+
+
+def elsewhere(subject: Subject) -> Opinion:
+    """Whether others reserve more than the environment states. Stacks of ours are not others."""
+    real, unreserved = _limit_and_unreserved(subject)
+    ours = {name: _total(subject, name) for name in (subject.stack_name, *subject.neighbour_stack_names)}
+    others, stated = real - unreserved - sum(ours.values()), subject.environment.account.reserved_elsewhere
+    held = ", ".join(f"{total} by {name}" for name, total in ours.items() if total) or "nothing by stacks of ours"
+    figures = f"{real - unreserved} are reserved in the account ({held}), {others} elsewhere, and {stated} stated"
+    if others <= stated:
+        return good(figures)
+    return bad(
+        figures,
+        f"write reserved_elsewhere = {others} under [account], then run: generator template {subject.environment.name}",
+    )
+
+
+def reservations(subject: Subject) -> Opinion:
+    """Whether the account as it is now takes all that this stack is to reserve."""
+    account, total = _account(subject), subject.plan.sizing.total_reserved
+    figures = (
+        f"{total} to reserve of {account.reservable}: limit {account.concurrency_limit} - floor "
+        f"{account.unreserved_floor} - reserved by others {account.reserved_elsewhere}"
+    )
+    if account.holds(total):
+        return good(figures)
+    needed = quota.limit_for(account, total)
+    return bad(
+        f"{figures}; the deployment would fail with: Specified ReservedConcurrentExecutions for function decreases "
+        f"account's UnreservedConcurrentExecution below its minimum value of [{account.unreserved_floor}]",
+        f"request a limit of {needed} or more: "
+        f"{quota.increase_command(account.region, needed, subject.account.cli)}; "
+        'or write on_shortfall = "fit" or "unreserved" under [account]',
+    )
+
+
+def update_order(subject: Subject) -> Opinion:
+    """Whether the live stack's reservations can be changed in the order that CloudFormation happens to choose."""
+    functions = stack.physical_ids(subject, subject.stack_name, "AWS::Lambda::Function")
+    old, account = stack.reservations(subject, subject.stack_name), _account(subject)
+    new = {function.logical_id: function.reserved_concurrency for function in subject.plan.sizing.functions}
+    highest = update.highest_total(old, new)
+    if not old:
+        return good("nothing is deployed yet, so that the order does not matter")
+    if update.is_safe_in_any_order(old, new, account.reservable):
+        return good(f"safe in any order: at no moment more than {highest} of {account.reservable}")
+    if not account.holds(subject.plan.sizing.total_reserved):
+        return unknown("the new reservations do not fit, whatever the order", "see the check reservations")
+    commands = [_lower(subject, functions[name], to) for name, to in update.lowered_first(old, new).items()]
+    return bad(
+        f"{highest} of {account.reservable} could be reserved half-way: CloudFormation may raise before it lowers",
+        f"deploy in two steps. First lower: {'; '.join(commands)}. Then deploy, which only raises",
+    )
+
+
+def _lower(subject: Subject, function: str, to: int | None) -> str:
+    if to is None:
+        return subject.aws(f"lambda delete-function-concurrency --function-name {function}")
+    return subject.aws(
+        f"lambda put-function-concurrency --function-name {function} --reserved-concurrent-executions {to}"
+    )
+
+
+def _account(subject: Subject) -> AccountQuota:
+    """The account as it is, with everything but this stack counted as elsewhere."""
+    stated = quota.account_of(subject.environment)
+    real, unreserved = _limit_and_unreserved(subject)
+    others = real - unreserved - _total(subject, subject.stack_name)
+    return AccountQuota(stated.name, subject.account.region, real, stated.unreserved_floor, others)
+
+
+def _total(subject: Subject, stack_name: str) -> int:
+    return sum(reserved or 0 for reserved in stack.reservations(subject, stack_name).values())
+
+
+def _limit_and_unreserved(subject: Subject) -> tuple[int, int]:
+    """Source: Lambda API reference, AccountLimit: unreserved is the limit less the reservations of all functions."""
+    found = subject.account.ask("lambda", "GetAccountSettings").get("AccountLimit", {})
+    try:
+        return int(found["ConcurrentExecutions"]), int(found["UnreservedConcurrentExecutions"])
+    except KeyError as error:
+        raise Unanswered(f"lambda GetAccountSettings was answered without {error}", "ask the real account") from error
+
+
+CHECKS = (
+    Check("account-limit", limit),
+    Check("reserved-elsewhere", elsewhere),
+    Check("reservations", reservations),
+    Check("update-order", update_order),
+)

@@ -1,0 +1,48 @@
+"""SMS: a new account sends to verified numbers only, and for one dollar a month."""
+
+from __future__ import annotations
+
+from generator.account import Unanswered
+from generator.preflight.subject import Check, Opinion, Subject, bad, good, unknown
+
+
+def sandbox(subject: Subject) -> Opinion:
+    """Whether anybody but verified numbers would get an SMS.
+
+    Source: Amazon SNS Developer Guide, "Using the Amazon SNS SMS sandbox".
+    """
+    answer = subject.account.ask("sns", "GetSMSSandboxAccountStatus")
+    if "IsInSandbox" not in answer:
+        raise Unanswered("sns GetSMSSandboxAccountStatus was answered without IsInSandbox", "ask the real account")
+    if not answer["IsInSandbox"]:
+        return good("the account is out of the SMS sandbox")
+    region = subject.account.region
+    verify = subject.aws("sns create-sms-sandbox-phone-number --phone-number +15555550100")
+    return bad(
+        "the account is in the SMS sandbox: only verified numbers, at most ten, get an SMS",
+        f"verify the numbers to test with: {verify}; and to reach everybody, ask to leave the sandbox at "
+        f"https://{region}.console.aws.amazon.com/sns/v3/home?region={region}#/mobile/text-messaging",
+    )
+
+
+def spend(subject: Subject) -> Opinion:
+    """Whether the month's SMS budget is what the environment counts on.
+
+    Source: Amazon SNS API reference, SetSMSAttributes: a limit that is not set is the account's quota, which no call
+    tells; it is 1 USD for new accounts ("Requesting increases to your monthly Amazon SNS SMS spending quota").
+    """
+    wanted = subject.environment.operations.sms_monthly_spend_usd
+    attributes = subject.account.ask("sns", "GetSMSAttributes", attributes=("MonthlySpendLimit",)).get("attributes", {})
+    set_it = (
+        subject.aws(f"sns set-sms-attributes --attributes MonthlySpendLimit={wanted:g}")
+        + " (if that is refused, the account's quota is lower: open a quota increase case for SNS text messaging)"
+    )
+    stated = attributes.get("MonthlySpendLimit") or ""
+    if not stated.replace(".", "", 1).isdecimal():
+        return unknown("no monthly SMS limit is set: the account's quota holds, 1 USD in a new account", set_it)
+    if float(stated) >= wanted:
+        return good(f"the monthly SMS limit is {stated} USD, and {wanted:g} are wanted")
+    return bad(f"the monthly SMS limit is {stated} USD, and {wanted:g} are wanted: SMS stop when it is spent", set_it)
+
+
+CHECKS = (Check("sms-sandbox", sandbox), Check("sms-spend", spend))

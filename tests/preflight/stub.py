@@ -1,0 +1,150 @@
+"""An AWS account on 127.0.0.1, for the calls that emulators lack.
+
+It answers what it is told to, in the form that botocore's own service models prescribe: an answer that the model does
+not allow is a mistake in the test and raises there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
+
+import botocore.session
+from botocore.model import OperationModel, ServiceModel, Shape
+from botocore.validate import ParamValidator
+
+Question = tuple[str, str]
+
+
+class Refusal:
+    """An answer that is an error."""
+
+    def __init__(self, code: str, message: str = "", status: int = 400) -> None:
+        self.code, self.message, self.status = code, message, status
+
+
+DENIED = Refusal("AccessDenied", "User is not authorized to perform this action", 403)
+
+_SESSION = botocore.session.get_session()
+_MODELS: dict[str, ServiceModel] = {
+    name: _SESSION.get_service_model(name)
+    for name in ("sts", "cloudformation", "lambda", "sns", "apigateway", "dynamodb", "kms")
+}
+
+
+class Stub:
+    """What is answered to each call, and which calls came. An answer may depend on the parameters of the call."""
+
+    def __init__(self, answers: Mapping[Question, Any]) -> None:
+        self.answers = dict(answers)
+        self.asked: list[Question] = []
+        self.url = ""
+
+    def answer(self, model: OperationModel, parameters: dict[str, str]) -> tuple[int, str, bytes]:
+        """Status, content type and body."""
+        question = (model.service_model.service_name, model.name)
+        self.asked.append(question)
+        answer = self.answers[question]
+        if callable(answer):
+            answer = answer(parameters)
+        if isinstance(answer, Refusal):
+            return _refuse(model, answer)
+        report = ParamValidator().validate(answer, model.output_shape)
+        if report.has_errors():
+            raise AssertionError(f"{question}: {report.generate_report()}")
+        return _accept(model, answer)
+
+
+@contextmanager
+def serving(stub: Stub) -> Iterator[Stub]:
+    """The stub behind a URL, until the block ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
+            model, parameters = _recognise(self.command, self.path, dict(self.headers.items()), body)
+            status, kind, content = stub.answer(model, parameters)
+            self.send_response(status)
+            self.send_header("content-type", kind)
+            self.send_header("content-length", str(len(content)))
+            if isinstance(answer := stub.answers[model.service_model.service_name, model.name], Refusal):
+                self.send_header("x-amzn-errortype", answer.code)
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    stub.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield stub
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _recognise(method: str, path: str, headers: dict[str, str], body: str) -> tuple[OperationModel, dict[str, str]]:
+    """The call and its parameters, by the service that the request is signed for and that service's protocol."""
+    scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", headers["Authorization"])
+    assert scope is not None
+    model = _MODELS[scope[1]]
+    if model.resolved_protocol == "query":
+        parameters = {name: values[0] for name, values in parse_qs(body).items()}
+        return model.operation_model(parameters.pop("Action")), parameters
+    if model.resolved_protocol == "json":
+        return model.operation_model(headers["X-Amz-Target"].rpartition(".")[2]), json.loads(body)
+    for name in model.operation_names:
+        operation = model.operation_model(name)
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", operation.http["requestUri"].partition("?")[0])
+        if operation.http["method"] == method and (found := re.fullmatch(pattern, urlsplit(path).path)):
+            return operation, {key: unquote(value) for key, value in found.groupdict().items()}
+    raise AssertionError(f"no operation of {scope[1]} is {method} {path}")
+
+
+def _accept(model: OperationModel, answer: dict[str, Any]) -> tuple[int, str, bytes]:
+    if model.service_model.resolved_protocol == "query":
+        result = "".join(_xml(name, answer[name], model.output_shape.members[name]) for name in answer)
+        wrapper = model.output_shape.serialization.get("resultWrapper", f"{model.name}Result")
+        text = f"<{model.name}Response><{wrapper}>{result}</{wrapper}></{model.name}Response>"
+        return 200, "text/xml", text.encode()
+    names = {name: shape.serialization.get("name", name) for name, shape in model.output_shape.members.items()}
+    body = {names[name]: value for name, value in answer.items()}
+    return 200, "application/json", json.dumps(body, default=str).encode()
+
+
+def _refuse(model: OperationModel, refusal: Refusal) -> tuple[int, str, bytes]:
+    if model.service_model.resolved_protocol == "query":
+        parts = f"<Type>Sender</Type><Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message>"
+        return refusal.status, "text/xml", f"<ErrorResponse><Error>{parts}</Error></ErrorResponse>".encode()
+    body = {"__type": refusal.code, "message": refusal.message}
+    return refusal.status, "application/json", json.dumps(body).encode()
+
+
+def _xml(name: str, value: Any, shape: Shape) -> str:
+    if shape.type_name == "list":
+        inner = "".join(_xml("member", one, shape.member) for one in value)
+    elif shape.type_name == "map":
+        pairs = ((_xml("key", key, shape.key), _xml("value", one, shape.value)) for key, one in value.items())
+        inner = "".join(f"<entry>{key}{one}</entry>" for key, one in pairs)
+    elif shape.type_name == "structure":
+        inner = "".join(_xml(key, one, shape.members[key]) for key, one in value.items())
+    elif shape.type_name == "boolean":
+        inner = str(value).lower()
+    elif shape.type_name == "timestamp":
+        inner = value.isoformat()
+    else:
+        inner = escape(str(value))
+    return f"<{name}>{inner}</{name}>"

@@ -1,0 +1,322 @@
+"""The preflight over HTTP: fresh and used accounts, each permission missing in turn, nobody there."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import Result
+
+from generator.account import ACTIONS, POLICY
+from tests.preflight.conftest import FUNCTIONS, GOOD, NO_STACK, STACK, asking, deployed, limits, setting
+from tests.preflight.stub import DENIED, Refusal, Stub, serving
+
+Run = Callable[..., Result]
+Ask = Callable[..., dict[str, dict[str, str]]]
+
+IDS = [
+    *("stack", "account-limit", "reserved-elsewhere", "reservations", "update-order", "runtime", "api-logging-role"),
+    *("api-name", "table-throughput", "key", "sms-sandbox", "sms-spend"),
+]
+IN_PLACE = dict(zip(FUNCTIONS, (20, 10, 5, 2), strict=True))
+
+
+def failed(checks: dict[str, dict[str, str]]) -> list[str]:
+    return [id_ for id_, check in checks.items() if check["status"] == "fail"]
+
+
+def skipped(checks: dict[str, dict[str, str]]) -> list[str]:
+    return [id_ for id_, check in checks.items() if check["status"] == "skip"]
+
+
+def test_a_fresh_account_passes_everything(ask: Ask) -> None:
+    checks = ask()
+    assert list(checks) == IDS
+    assert {check["status"] for check in checks.values()} == {"pass"}
+    assert not any(check["remedy"] for check in checks.values())
+    assert all(list(check) == ["id", "status", "message", "remedy"] for check in checks.values())
+    assert checks["reservations"]["message"] == "37 to reserve of 900: limit 1000 - floor 100 - reserved by others 0"
+
+
+def test_the_text_names_the_account_and_counts(generator: Run) -> None:
+    with serving(Stub({**GOOD, ("sns", "GetSMSSandboxAccountStatus"): {"IsInSandbox": True}})) as stub:
+        result = generator("preflight", "prod", "--endpoint-url", stub.url)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("prod: stack price-alerts-prod in account 123456789012, us-east-1\n")
+    assert "fail  sms-sandbox" in result.stdout
+    assert "-> verify the numbers to test with: aws --endpoint-url http" in result.stdout
+    assert result.stdout.endswith("11 passed, 1 failed, 0 skipped\n")
+
+
+def test_an_account_of_ten(ask: Ask) -> None:
+    checks = ask(limits(10, 10))
+    assert failed(checks) == ["account-limit", "reservations"]
+    assert checks["account-limit"]["remedy"].startswith("write concurrency_limit = 10 under [account]")
+    assert "37 to reserve of 0" in checks["reservations"]["message"]
+    assert "below its minimum value of [100]" in checks["reservations"]["message"]
+    assert "--quota-code L-B99A9384 --desired-value 1000" in checks["reservations"]["remedy"]
+
+
+def test_an_account_of_ten_takes_a_plan_that_reserves_nothing(ask: Ask) -> None:
+    setting("account", concurrency_limit=10, on_shortfall="unreserved")
+    assert failed(ask(limits(10, 10))) == []
+
+
+def test_foreign_reservations_that_nobody_stated(ask: Ask) -> None:
+    checks = ask(limits(1000, 900))
+    assert failed(checks) == ["reserved-elsewhere"]
+    assert checks["reserved-elsewhere"]["remedy"].startswith("write reserved_elsewhere = 100 under [account]")
+    assert failed(ask(limits(1000, 136))) == ["reserved-elsewhere", "reservations"]
+    assert failed(ask(limits(1000, 137))) == ["reserved-elsewhere"]
+
+
+def test_foreign_reservations_that_are_stated(ask: Ask) -> None:
+    setting("account", reserved_elsewhere=100)
+    assert failed(ask(limits(1000, 900))) == []
+
+
+def test_the_stack_s_own_reservations_are_credited_back(ask: Ask) -> None:
+    setting("account", concurrency_limit=137)
+    checks = ask({**deployed(IN_PLACE), **limits(137, 100)})
+    assert failed(checks) == []
+    assert "37 by price-alerts-prod" in checks["reserved-elsewhere"]["message"]
+    assert checks["update-order"]["message"] == "safe in any order: at no moment more than 37 of 37"
+    assert "it will be updated" in checks["stack"]["message"]
+
+
+def test_an_update_that_could_pass_the_limit_half_way_gets_the_two_steps(ask: Ask) -> None:
+    setting("account", concurrency_limit=137)
+    old = dict(zip(FUNCTIONS, (10, 10, 15, None), strict=True))
+    checks = ask({**deployed(old), **limits(137, 102)})
+    assert failed(checks) == ["update-order"]
+    assert "47 of 37 could be reserved half-way" in checks["update-order"]["message"]
+    assert (
+        "--region us-east-1 lambda put-function-concurrency --function-name physical-SendNotificationFunction "
+        "--reserved-concurrent-executions 5. Then deploy" in checks["update-order"]["remedy"]
+    )
+    gone = ask({**deployed({**old, "OldFunction": 1}), **limits(137, 101)})
+    assert "lambda delete-function-concurrency" in gone["update-order"]["remedy"]
+
+
+def test_the_order_is_not_judged_where_the_reservations_do_not_fit(ask: Ask) -> None:
+    checks = ask({**deployed({FUNCTIONS[0]: 1}), **limits(130, 129)})
+    assert checks["update-order"]["status"] == "skip"
+    assert checks["reservations"]["status"] == "fail"
+
+
+def test_a_function_deleted_behind_the_stack_reserves_nothing(ask: Ask) -> None:
+    gone = {("lambda", "GetFunctionConcurrency"): Refusal("ResourceNotFoundException", "Function not found", 404)}
+    checks = ask({**deployed(IN_PLACE), **gone})
+    assert (failed(checks), skipped(checks)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("status", "command"),
+    [
+        ("ROLLBACK_COMPLETE", "--region us-east-1 cloudformation delete-stack --stack-name price-alerts-prod"),
+        ("UPDATE_ROLLBACK_FAILED", "cloudformation continue-update-rollback"),
+        ("UPDATE_IN_PROGRESS", "cloudformation wait stack-update-complete"),
+        ("DELETE_IN_PROGRESS", "cloudformation wait stack-delete-complete"),
+    ],
+)
+def test_a_stack_in_a_state_that_blocks(ask: Ask, status: str, command: str) -> None:
+    checks = ask({**deployed({}, status), **limits(1000, 1000)})
+    assert "stack" in failed(checks)
+    assert command in checks["stack"]["remedy"]
+
+
+def test_another_stack_of_the_same_name(ask: Ask) -> None:
+    answers = deployed({})
+    taken = answers["cloudformation", "DescribeStacks"]({"StackName": STACK})["Stacks"][0] | {"Description": "Theirs"}
+    checks = ask({**answers, ("cloudformation", "DescribeStacks"): {"Stacks": [taken]}})
+    assert "another stack has the name" in checks["stack"]["message"]
+    mine = ask({}, "--stack-name", "mine")
+    assert mine["stack"]["message"] == "there is no stack mine yet: it will be created"
+
+
+def test_an_unexecuted_change_set_is_no_stack(ask: Ask) -> None:
+    assert "will be created" in ask(deployed({}, "REVIEW_IN_PROGRESS"))["stack"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "role", "is_deployed", "remedy"),
+    [
+        ("existing", "arn:aws:iam::123456789012:role/theirs", False, None),
+        ("existing", None, False, 'write api_logging_role = "create"'),
+        ("create", None, False, None),
+        ("create", "arn:aws:iam::123456789012:role/theirs", False, 'write api_logging_role = "existing"'),
+        ("create", "arn:aws:iam::123456789012:role/physical-ApiLoggingRole", True, None),
+        (
+            "existing",
+            "arn:aws:iam::123456789012:role/physical-ApiLoggingRole",
+            True,
+            'write api_logging_role = "create"',
+        ),
+    ],
+)
+def test_which_logging_role_to_choose(
+    ask: Ask, choice: str, role: str | None, is_deployed: bool, remedy: str | None
+) -> None:
+    setting("operations", api_logging_role=choice)
+    answers: dict[Any, Any] = deployed({}) if is_deployed else {}
+    check = ask({**answers, ("apigateway", "GetAccount"): {"cloudwatchRoleArn": role} if role else {}})[
+        "api-logging-role"
+    ]
+    assert check["status"] == ("fail" if remedy else "pass")
+    assert check["remedy"].startswith(remedy or "")
+
+
+def test_another_api_of_the_same_name(ask: Ask) -> None:
+    apis = {("apigateway", "GetRestApis"): {"items": [{"id": "physical-WebhookApi", "name": "price-alerts-prod"}]}}
+    assert ask({**deployed({}), **apis})["api-name"]["status"] == "pass"
+    check = ask(apis)["api-name"]
+    assert check["status"] == "fail"
+    assert "update-rest-api --rest-api-id physical-WebhookApi" in check["remedy"]
+
+
+def test_sms(ask: Ask) -> None:
+    low = {("sns", "GetSMSAttributes"): {"attributes": {"MonthlySpendLimit": "1"}}}
+    check = ask(low)["sms-spend"]
+    assert (check["status"], "MonthlySpendLimit=50" in check["remedy"]) == ("fail", True)
+    for attributes in ({}, {"MonthlySpendLimit": ""}):
+        unset = ask({("sns", "GetSMSAttributes"): {"attributes": attributes}})["sms-spend"]
+        assert (unset["status"], "1 USD in a new account" in unset["message"]) == ("skip", True)
+
+
+def test_tables_and_key(ask: Ask) -> None:
+    small = ask({("dynamodb", "DescribeLimits"): {"TableMaxWriteCapacityUnits": 69}})["table-throughput"]
+    assert (small["status"], small["message"]) == ("fail", "a table may take 69 writes/s, and the peak is 70")
+    for state, command in (("PendingDeletion", "kms cancel-key-deletion"), ("Disabled", "kms enable-key")):
+        answer = {("kms", "DescribeKey"): {"KeyMetadata": {"KeyId": "key", "KeyState": state}}}
+        check = ask({**deployed({}), **answer})["key"]
+        assert check["status"] == "fail"
+        assert command in check["remedy"]
+
+
+@pytest.mark.parametrize("answers", [{}, deployed(IN_PLACE)], ids=["fresh", "deployed"])
+@pytest.mark.parametrize("question", sorted(set(ACTIONS) - {("sts", "GetCallerIdentity")}))
+def test_each_missing_permission_skips_what_needs_it_and_says_so(generator: Run, question: Any, answers: Any) -> None:
+    account = limits(1000, 963 if answers else 1000)
+    with asking(generator, {**answers, **account, question: DENIED}) as (checks, stub):
+        assert failed(checks) == []
+        missing = skipped(checks)
+        assert bool(missing) == (question in stub.asked)
+        for id_ in missing:
+            assert checks[id_]["message"] == f"no permission for {ACTIONS[question]}"
+            assert ACTIONS[question] in checks[id_]["remedy"]
+
+
+def test_without_any_permission_everything_that_asks_is_skipped(ask: Ask) -> None:
+    checks = ask(dict.fromkeys(ACTIONS, DENIED))
+    assert skipped(checks) == [id_ for id_ in IDS if id_ != "runtime"]
+    assert checks["runtime"]["status"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        (Refusal("InvalidAction", "unknown", 400), "does not support sns GetSMSSandboxAccountStatus"),
+        (Refusal("NotImplemented", "", 501), "does not support sns GetSMSSandboxAccountStatus"),
+        (Refusal("InternalError", "try later", 500), "was refused: InternalError try later"),
+        (Refusal("Throttling", "Rate exceeded", 400), "was refused: Throttling Rate exceeded"),
+    ],
+)
+def test_what_an_endpoint_cannot_answer_is_skipped(ask: Ask, refusal: Refusal, said: str) -> None:
+    checks = ask({("sns", "GetSMSSandboxAccountStatus"): refusal})
+    assert skipped(checks) == ["sms-sandbox"]
+    assert said in checks["sms-sandbox"]["message"]
+
+
+def test_answers_without_what_was_asked_for_are_skipped(ask: Ask) -> None:
+    empty: dict[Any, Any] = {("lambda", "GetAccountSettings"): {}, ("sns", "GetSMSSandboxAccountStatus"): {}}
+    checks = ask({**empty, ("dynamodb", "DescribeLimits"): {}})
+    concurrency = ["account-limit", "reserved-elsewhere", "reservations", "update-order"]
+    assert skipped(checks) == [*concurrency, "table-throughput", "sms-sandbox"]
+
+
+def test_nobody_there_is_one_line_and_exit_code_2(generator: Run) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    result = generator("preflight", "prod", "--endpoint-url", url)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith(
+        "AWS account in us-east-1: sts GetCallerIdentity was not answered: Could not connect"
+    )
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(["--profile", "nowhere"], "The config profile (nowhere) could not be found"), (["--endpoint-url", "x"], "x")],
+)
+def test_wrong_options_are_wrong_input(generator: Run, options: list[str], said: str) -> None:
+    result = generator("preflight", "prod", *options)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_no_credentials_are_wrong_input(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "none")
+    result = generator("preflight", "prod")
+    assert result.exit_code == 2
+    assert "Unable to locate credentials" in result.stderr
+
+
+def test_rejected_credentials_are_wrong_input(generator: Run) -> None:
+    rejected = {("sts", "GetCallerIdentity"): Refusal("ExpiredToken", "expired", 403)}
+    with serving(Stub({**GOOD, **rejected})) as stub:
+        result = generator("preflight", "prod", "--endpoint-url", stub.url)
+    assert result.exit_code == 2
+    assert "the credentials are not accepted (ExpiredToken)" in result.stderr
+
+
+def test_neighbours_of_the_account_are_credited_by_their_stacks(generator: Run) -> None:
+    setting("account", name="dev")
+    answers = deployed(IN_PLACE)
+
+    def of_dev(call: str) -> Callable[[dict[str, str]], Any]:
+        answer = answers["cloudformation", call]
+        return lambda asked: answer({"StackName": STACK}) if asked["StackName"] == "price-alerts-dev" else NO_STACK
+
+    calls = {("cloudformation", call): of_dev(call) for call in ("DescribeStacks", "DescribeStackResources")}
+    with asking(generator, {**answers, **calls, **limits(1000, 963)}) as (checks, _):
+        assert checks["reserved-elsewhere"]["status"] == "pass"
+        assert "37 by price-alerts-dev" in checks["reserved-elsewhere"]["message"]
+        assert "reserved by others 37" in checks["reservations"]["message"]
+
+
+def test_the_policy_allows_exactly_the_calls_that_are_made(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: set[tuple[str, str]] = set()
+
+    def note(model: Any, **_: Any) -> None:
+        made.add((model.service_model.service_name, model.name))
+
+    client = boto3.session.Session.client
+
+    def recorded(self: Any, *arguments: Any, **options: Any) -> Any:
+        opened = client(self, *arguments, **options)
+        opened.meta.events.register("before-call", note)
+        return opened
+
+    monkeypatch.setattr(boto3.session.Session, "client", recorded)
+    for answers in ({}, {**deployed(IN_PLACE), **limits(1000, 963)}):
+        with asking(generator, answers) as (_, stub):
+            assert set(stub.asked) <= made
+    assert made == set(ACTIONS)
+    allowed = {
+        action
+        for statement in POLICY["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    assert allowed == {ACTIONS[call] for call in made}
+    assert all(action.partition(":")[2].startswith(("Get", "GET", "Describe", "List")) for action in allowed)
+    assert json.loads(json.dumps(POLICY)) == POLICY
