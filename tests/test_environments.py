@@ -58,7 +58,8 @@ def test_five_different_faults_in_a_file_are_five_lines(generator: Callable[...,
         "environments/dev.toml: traffic.peak_facto: unknown key; did you mean traffic.peak_factor?",
         "environments/dev.toml: traffic.webhooks_per_hour: 99 is below the supported 100; raise it: a smaller rate "
         "needs no less than 100 does",
-        'environments/dev.toml: account.on_shortfall: "shrug" is not a choice; write one of "fail", "unreserved"',
+        'environments/dev.toml: account.on_shortfall: "shrug" is not a choice; write one of "fail", "fit", '
+        '"unreserved"',
         "environments/dev.toml: stream.shards: 1.5 is not a whole number; write one from 1 to 1000",
     ]
     assert snapshot(project) == before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generator import quota, update
+from generator import fit, quota, update
 from generator.account import Unanswered
 from generator.preflight import stack
 from generator.preflight.subject import Check, Opinion, Subject, bad, good, unknown
@@ -52,8 +52,16 @@ def reservations(subject: Subject) -> Opinion:
         f"account's UnreservedConcurrentExecution below its minimum value of [{account.unreserved_floor}]",
         f"request a limit of {needed} or more: "
         f"{quota.increase_command(account.region, needed, subject.account.cli)}; "
-        'or write on_shortfall = "fit" or "unreserved" under [account]',
+        f"or write on_shortfall = {_ways_on(subject, account)} under [account]",
     )
+
+
+def _ways_on(subject: Subject, account: AccountQuota) -> str:
+    (smallest,) = fit.least([(subject.environment, subject.plan.sizing)])
+    can_share = 0 < smallest.total_reserved < subject.plan.sizing.total_reserved and account.holds(
+        smallest.total_reserved
+    )
+    return '"fit" or "unreserved"' if can_share else '"unreserved"'
 
 
 def update_order(subject: Subject) -> Opinion:

@@ -59,6 +59,9 @@ def test_an_account_of_ten(ask: Ask) -> None:
     assert "37 to reserve of 0" in checks["reservations"]["message"]
     assert "below its minimum value of [100]" in checks["reservations"]["message"]
     assert "--quota-code L-B99A9384 --desired-value 1000" in checks["reservations"]["remedy"]
+    assert checks["reservations"]["remedy"].endswith('on_shortfall = "unreserved" under [account]')
+    shared = ask(limits(130, 130))["reservations"]["remedy"]
+    assert shared.endswith('on_shortfall = "fit" or "unreserved" under [account]')
 
 
 def test_an_account_of_ten_takes_a_plan_that_reserves_nothing(ask: Ask) -> None:
