@@ -4,6 +4,8 @@ GeneratorError
 ├── InvalidEnvironment    an environment file or a --set override is wrong
 ├── UnsizableLoad         no setting that AWS allows can carry the load
 ├── UnreadableTemplate    a template file is missing, not JSON or YAML, or not a template
+├── UnreadableTrace       a recorded trace is missing, empty, out of order, or not a trace
+├── InvalidSimulation     what is to be simulated contradicts itself or makes no sense
 └── UnwritableOutput      the output folder or file cannot be written
 
 A verdict (over quota, a finding, drift) is a value, not an error. Anything else is a bug and keeps its traceback.
@@ -45,6 +47,14 @@ class UnsizableLoad(GeneratorError):
 
 class UnreadableTemplate(GeneratorError):
     """A template file cannot be read as a CloudFormation template."""
+
+
+class UnreadableTrace(GeneratorError):
+    """A recorded trace cannot be read as the times or counts of webhooks."""
+
+
+class InvalidSimulation(GeneratorError):
+    """A simulation was asked for that cannot be run."""
 
 
 class UnwritableOutput(GeneratorError):

@@ -18,7 +18,7 @@ NORMAL_P95 = 1.6448536269514722
 
 def stream(seed: int, replication: int, purpose: str) -> Random:
     """The random numbers for one purpose in one replication: a change to one purpose leaves the others alone."""
-    return Random(f"{seed}/{replication}/{purpose}")
+    return Random(f"{seed}/{replication}/{purpose}")  # noqa: S311 (a simulation, not cryptography)
 
 
 def lognormal_parameters(mean: float, p95: float) -> tuple[float, float]:

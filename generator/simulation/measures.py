@@ -1,4 +1,4 @@
-"""What a run is measured with: histograms in bounded memory, and the check that Little's law holds to the last event."""
+"""What a run is measured with: histograms in bounded memory, and the check of Little's law to the last event."""
 
 from __future__ import annotations
 

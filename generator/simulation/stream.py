@@ -48,11 +48,12 @@ class Crossings:
 
 
 class Lane:
-    """One of a shard's concurrent batches. `buffer` holds records that wait, oldest first; `batch` those being tried."""
+    """One of a shard's concurrent batches. `buffer` holds what waits, oldest first; `batch` what is being tried."""
 
-    __slots__ = ("batch", "buffer", "busy_s", "published", "since_s", "throttles", "ticket")
+    __slots__ = ("batch", "buffer", "busy_s", "poll_phase_s", "published", "since_s", "throttles", "ticket")
 
-    def __init__(self) -> None:
+    def __init__(self, poll_phase_s: float) -> None:
+        self.poll_phase_s = poll_phase_s
         self.buffer: deque[Record] = deque()
         self.batch: list[Record] = []
         self.busy_s = self.since_s = 0.0
@@ -84,7 +85,9 @@ class Stream:
         self._random, self._poll_s = random.random, assumptions.poll_interval_s
         self._first_s, self._longest_s = assumptions.stream_backoff_s
         self._max_age_s = reading.max_age_s or 86_400.0
-        self.shards = [[Lane() for _ in range(reading.lanes_per_shard)] for _ in shard_shares]
+        # Shards are polled in turn, not all at one moment.
+        phases_s = [self._poll_s * number / len(shard_shares) for number in range(len(shard_shares))]
+        self.shards = [[Lane(phase_s) for _ in range(reading.lanes_per_shard)] for phase_s in phases_s]
         self._lanes = [lane for shard in self.shards for lane in shard]
         shares = [share / reading.lanes_per_shard for share in shard_shares for _ in range(reading.lanes_per_shard)]
         # Without the last limit, which is 1 but for rounding: whatever is above the others belongs to the last lane.
@@ -96,20 +99,21 @@ class Stream:
 
     def write(self, origin_s: float) -> None:
         """Takes a record; pollers see it when they next read its shard."""
-        now_s, poll_s, reading = self._kernel.now, self._poll_s, self._reading
-        visible_s = now_s - now_s % poll_s + poll_s if poll_s else now_s
+        now_s, poll_s = self._kernel.now, self._poll_s
         lane = self._lanes[bisect_right(self._limits, self._random())]
+        visible_s = now_s + poll_s - (now_s - lane.poll_phase_s) % poll_s if poll_s else now_s
         self.written += 1
         self.inside.enter(now_s)
         lane.buffer.append(Record(visible_s, now_s, origin_s))
-        if not lane.batch:
-            waiting = len(lane.buffer)
-            if waiting == reading.batch_size:
-                self._plan(lane, visible_s)
-            elif waiting == 1:
-                self._plan(lane, visible_s + reading.window_s)
+        if not lane.batch and len(lane.buffer) in (1, self._reading.batch_size):
+            self._plan(lane)
 
-    def _plan(self, lane: Lane, at_s: float) -> None:
+    def _plan(self, lane: Lane) -> None:
+        """Sends when the window of the first record ends, or already when the batch is full."""
+        buffer, size = lane.buffer, self._reading.batch_size
+        at_s = buffer[0].visible_s + self._reading.window_s
+        if len(buffer) >= size:
+            at_s = min(at_s, buffer[size - 1].visible_s)
         lane.ticket += 1
         self._kernel.at(max(at_s, self._kernel.now), self._send, (lane, lane.ticket))
 
@@ -186,11 +190,8 @@ class Stream:
 
     def _free(self, lane: Lane) -> None:
         lane.busy_s += self._kernel.now - lane.since_s
-        waiting, size = lane.buffer, self._reading.batch_size
-        if len(waiting) >= size:
-            self._plan(lane, waiting[size - 1].visible_s)
-        elif waiting:
-            self._plan(lane, waiting[0].visible_s + self._reading.window_s)
+        if lane.buffer:
+            self._plan(lane)
 
     def snapshot(self, now_s: float) -> Counters:
         """What happened until now; the time in which each shard's lanes were taken is in its own entry."""
