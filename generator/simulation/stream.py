@@ -39,12 +39,23 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Crossings:
-    """How often a record fires alerts, and draws how many at once."""
+    """How often a price crosses thresholds, how many alerts that fires, and where they go."""
 
     probability: float
     alerts: Callable[[], int]
     random: Random
     outputs: Sequence[Output]
+
+    def cross(self, origin_s: float) -> None:
+        """Draws whether a price crosses thresholds, and fires its alerts at once if so."""
+        if self.random.random() < self.probability:
+            self.fire(origin_s)
+
+    def fire(self, origin_s: float) -> None:
+        """Fires the alerts of one crossing."""
+        for _ in range(self.alerts()):
+            for output in self.outputs:
+                output(origin_s)
 
 
 class Lane:
@@ -161,12 +172,7 @@ class Stream:
         uniform, probability = crossings.random.random, crossings.probability
         for position, record in enumerate(batch, 1):
             if uniform() < probability:
-                at(now_s + duration_s * position / len(batch), self._publish, record.origin_s)
-
-    def _publish(self, origin_s: float) -> None:
-        for _ in range(self._crossings.alerts()):
-            for output in self._crossings.outputs:
-                output(origin_s)
+                at(now_s + duration_s * position / len(batch), crossings.fire, record.origin_s)
 
     def _done(self, lane: Lane) -> None:
         self.checked += len(lane.batch)
