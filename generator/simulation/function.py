@@ -69,8 +69,11 @@ class LambdaFunction:
         self.throttles: Counter[str] = Counter()
 
     def invoke_synchronously(self, done: Action, failed: Action, argument: Any) -> float | None:
-        """Like `invoke`, within the rate at which Lambda takes synchronous requests."""
-        if self.request_rate and self.pool.size and not self.request_rate.take(self.kernel.now):
+        """Like `invoke`, within the rate at which Lambda takes synchronous requests.
+
+        Whether a request that finds no free execution counts towards that rate is not documented; here it does not.
+        """
+        if self.request_rate and self.pool.free and not self.request_rate.take(self.kernel.now):
             self.throttles[REQUEST_RATE] += 1
             return None
         return self.invoke(done, failed, argument)
