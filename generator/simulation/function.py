@@ -101,10 +101,9 @@ class LambdaFunction:
             return None
         self.invocations += 1
         pool.free -= 1
-        running = self.running
-        running.enter(now_s)
-        if running.inside > self.peak:
-            self.peak = running.inside
+        inside = self.running.enter(now_s)
+        if inside > self.peak:
+            self.peak = inside
         self.kernel.at(now_s + duration_s, self._finish, (now_s, done, argument))
         return duration_s
 

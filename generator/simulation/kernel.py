@@ -6,8 +6,8 @@ Nothing here draws random numbers or knows what is simulated.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
 from typing import Any
 
 Action = Callable[[Any], None]
@@ -31,12 +31,12 @@ class Kernel:
         """Calls `action(argument)` when the clock reaches `time_s`, which must not be in the past (ValueError)."""
         if not time_s >= self.now:
             raise ValueError(f"an event at {time_s} s is in the past: it is {self.now} s")
-        self._number += 1
-        heapq.heappush(self._heap, (time_s, self._number, action, argument))
+        self._number = number = self._number + 1
+        heappush(self._heap, (time_s, number, action, argument))
 
     def run(self, until_s: float) -> None:
         """Runs every event up to and including `until_s`, then sets the clock to it."""
-        heap, pop = self._heap, heapq.heappop
+        heap, pop = self._heap, heappop
         while heap and heap[0][0] <= until_s:
             self.now, _, action, argument = pop(heap)
             action(argument)

@@ -76,17 +76,20 @@ class Occupancy:
         self.area_s = self.sojourn_s = 0.0
         self.last_s = start_s
 
-    def enter(self, now_s: float) -> None:
-        """One more from now on."""
-        self.area_s += self.inside * (now_s - self.last_s)
+    def enter(self, now_s: float) -> int:
+        """One more from now on: how many that makes."""
+        inside = self.inside
+        self.area_s += inside * (now_s - self.last_s)
         self.last_s = now_s
-        self.inside += 1
+        self.inside = inside = inside + 1
+        return inside
 
     def leave(self, now_s: float, entered_s: float) -> None:
         """One less from now on: the one that came at `entered_s`."""
-        self.area_s += self.inside * (now_s - self.last_s)
+        inside = self.inside
+        self.area_s += inside * (now_s - self.last_s)
         self.last_s = now_s
-        self.inside -= 1
+        self.inside = inside - 1
         self.sojourn_s += now_s - entered_s
 
     def area_until(self, now_s: float) -> float:
