@@ -14,8 +14,14 @@ from generator.errors import Fault, UnreadableTrace
 MAX_INTERVALS = 86_400
 """A day of seconds; a longer trace is kept in longer intervals, so that it takes no more memory."""
 
+MAX_INTERVAL_S = 4096.0
+"""A day's worth of these is ten years; whoever has a longer trace has mixed seconds and milliseconds."""
+
 MAX_LINE = 1000
 """Characters; nothing that is a time or a count is longer, and a binary file may be one line."""
+
+PIECE = 1 << 16
+"""Characters read at once."""
 
 MILLISECONDS_FROM = 1e11
 """Numbers from here on are milliseconds since 1970: as seconds they would lie beyond the year 5000."""
@@ -102,11 +108,16 @@ class _Counter:
         while position >= MAX_INTERVALS:
             self._halve()
             position = int(offset_s / self.interval_s)
-            if self.interval_s > 366 * 86_400:
-                raise _wrong(self._path, f"line {number} is centuries after the first", "correct it")
+            if self.interval_s > MAX_INTERVAL_S:
+                what = f"line {number} is more than ten years after the first"
+                raise _wrong(self._path, what, "correct it; all times must have the same unit")
         if position >= len(self.counts):
             self.counts.extend([0] * (position + 1 - len(self.counts)))
         self.counts[position] += count
+
+    def end_of(self, offset_s: float) -> float:
+        """Where the interval with this offset ends."""
+        return (int(offset_s / self.interval_s) + 1) * self.interval_s
 
     def _halve(self) -> None:
         if len(self.counts) % 2:
@@ -116,14 +127,26 @@ class _Counter:
 
 
 def _read_times(path: Path, counter: _Counter, number: int, cells: list[str], rows: Iterator[Row]) -> None:
-    first_s = last_s = _time_s(path, number, cells)
-    counter.add(0.0, 1, number)
+    """Rows of the same interval are added together first: this is the loop that ten million rows go through."""
+    first_s = last_s = counted_s = _time_s(path, number, cells)
+    until_s, waiting = first_s, 1
     for number, cells in rows:
-        time_s = _time_s(path, number, cells)
+        try:
+            (cell,) = cells
+            time_s = float(cell)
+        except ValueError:
+            time_s = _time_s(path, number, cells)
+        if not 0 <= time_s < MILLISECONDS_FROM:
+            time_s = _time_s(path, number, cells)
         if time_s < last_s:
             raise _wrong(path, f"line {number} is {last_s - time_s:g} s before the line above it", "sort it by time")
         last_s = time_s
-        counter.add(time_s - first_s, 1, number)
+        if time_s >= until_s:
+            counter.add(counted_s - first_s, waiting, number)
+            counted_s, waiting = time_s, 0
+            until_s = first_s + counter.end_of(time_s - first_s)
+        waiting += 1
+    counter.add(counted_s - first_s, waiting, number)
     if last_s == first_s:
         raise _wrong(path, "all its webhooks are of one moment", "record at least a minute of webhooks")
 
@@ -152,16 +175,26 @@ Row = tuple[int, list[str]]
 
 
 def _rows(path: Path) -> Iterator[Row]:
+    for number, line in enumerate(_lines(path), 1):
+        if len(line) > MAX_LINE or "\0" in line:
+            raise _wrong(path, f"line {number} is not text of a time or a count", "name a CSV file")
+        if line and not line.isspace() and line[0] != "#":
+            yield number, line.split(",")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a file, read piece by piece, so that not even a line without end takes all memory."""
     try:
-        with path.open(encoding="utf-8-sig", newline=None) as file:
-            number = 0
-            while line := file.readline(MAX_LINE):
-                number += 1
-                if len(line) == MAX_LINE or "\0" in line:
-                    raise _wrong(path, f"line {number} is not text of a time or a count", "name a CSV file")
-                line = line.strip()
-                if line and line[0] != "#":
-                    yield number, line.split(",")
+        with path.open(encoding="utf-8-sig") as file:
+            rest = ""
+            while piece := file.read(PIECE):
+                lines = (rest + piece).split("\n")
+                rest = lines.pop()
+                yield from lines
+                if len(rest) > MAX_LINE:
+                    break
+            if rest:
+                yield rest
     except OSError as error:
         raise _wrong(path, error.strerror or str(error), "name a CSV file that can be read") from error
     except UnicodeDecodeError as error:

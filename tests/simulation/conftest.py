@@ -2,7 +2,6 @@
 
 import copy
 import json
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +10,7 @@ from generator.simulation import draws
 from generator.simulation.function import LambdaFunction, Timing
 from generator.simulation.kernel import Kernel
 from generator.simulation.limits import Pool
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 FOREVER_S = 1e12
 
