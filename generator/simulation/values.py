@@ -9,6 +9,10 @@ from typing import Any
 Json = Any
 
 
+NO_VALUE = {"Ref": "AWS::NoValue"}
+"""What stands for the absence of a property."""
+
+
 class Unknown(Exception):
     """The value depends on something that the template does not say; the message says on what."""
 
@@ -34,12 +38,16 @@ class Template:
         return self.resources[logical_id].get("Properties") or {}
 
     def value(self, value: Json) -> Json:
-        """The value with parameters, conditions and mappings filled in; references to resources stay as they are.
+        """The value with parameters, conditions and mappings filled in; None where that leaves nothing.
 
-        Raises Unknown.
+        References to resources stay as they are. Raises Unknown.
         """
+        found = self._filled(value)
+        return None if found == NO_VALUE else found
+
+    def _filled(self, value: Json) -> Json:
         if isinstance(value, list):
-            return [self.value(item) for item in value if item != {"Ref": "AWS::NoValue"}]
+            return [item for item in map(self._filled, value) if item != NO_VALUE]
         if not isinstance(value, Mapping):
             return value
         if len(value) == 1:
@@ -48,11 +56,11 @@ class Template:
                 return self._default(argument)
             if name == "Fn::If":
                 condition, yes, no = argument
-                return self.value(yes if self._holds({"Condition": condition}) else no)
+                return self._filled(yes if self._holds({"Condition": condition}) else no)
             if name == "Fn::FindInMap":
                 return self._mapped(argument)
-        kept = {key: self.value(item) for key, item in value.items()}
-        return {key: item for key, item in kept.items() if item != {"Ref": "AWS::NoValue"}}
+        filled = {key: self._filled(item) for key, item in value.items()} if value != NO_VALUE else value
+        return {key: item for key, item in filled.items() if item != NO_VALUE}
 
     def number(self, value: Json, default: float | None = None) -> float:
         """The value as a number. Raises Unknown where it is none."""
