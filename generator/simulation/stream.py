@@ -112,7 +112,9 @@ class Stream:
         """Takes a record; pollers see it when they next read its shard."""
         now_s, poll_s = self._kernel.now, self._poll_s
         lane = self._lanes[bisect_right(self._limits, self._random())]
-        visible_s = now_s + poll_s - (now_s - lane.poll_phase_s) % poll_s if poll_s else now_s
+        # By whole polls, so that a later record is never seen before an earlier one, not even by rounding.
+        phase_s = lane.poll_phase_s
+        visible_s = phase_s + poll_s * (1 + (now_s - phase_s) // poll_s) if poll_s else now_s
         self.written += 1
         self.inside.enter(now_s)
         lane.buffer.append(Record(visible_s, now_s, origin_s))

@@ -17,7 +17,7 @@ from generator.simulation.workload import Steady, arrivals
 RATE_PER_S, SHARE = 60.0, 0.5
 FIRST, SECOND = 8, 5
 FIRST_MEAN_S, FIRST_P95_S, SECOND_MEAN_S = 0.105, 0.25, 0.15
-WARM_UP_S, DURATION_S, REPLICATIONS = 5.0, 40.0, 10
+WARM_UP_S, DURATION_S, REPLICATIONS = 5.0, 150.0, 10
 
 
 def ours(seed):
@@ -115,8 +115,10 @@ def test_ciw_agrees_on_two_stages(record_property):
     ]
     names = ("first throttled", "first busy", "second throttled", "second busy")
     for name, mine, other in zip(names, *estimates, strict=True):
-        record_property(name, f"{mine.mean:.4f} [{mine.low:.4f}, {mine.high:.4f}] / {other.mean:.4f}")
+        record_property(
+            name, f"{mine.mean:.4f} +- {mine.high - mine.mean:.4f}, {other.mean:.4f} +- {other.high - other.mean:.4f}"
+        )
         assert mine.low <= other.high, name
         assert other.low <= mine.high, name
         # Overlapping says little where intervals are wide.
-        assert mine.high - mine.low < 0.25 * mine.mean, name
+        assert mine.high - mine.low < 0.1 * mine.mean, name

@@ -185,7 +185,7 @@ def test_a_miss_names_the_limit_that_refused_most(template, environment, change,
 def test_a_stream_too_slow_names_its_lanes_or_the_reservation_that_starves_them(template, environment):
     mapping = template["Resources"]["CheckAlertsEventSourceMapping"]["Properties"]
     mapping["ParallelizationFactor"] = 1
-    options = {"hours": 0.03, "replications": 2, "workers": 1, "assumptions": SHORT}
+    options = {"hours": 0.03, "replications": 4, "workers": 1, "assumptions": SHORT}
     assert remedies(simulate(template, environment(), **options)) == {
         "stream_utilisation": "CheckAlertsEventSourceMapping's ParallelizationFactor of 1"
     }
@@ -260,7 +260,8 @@ def test_memory_does_not_grow_with_the_hours(template, environment):
         return peak
 
     peak_bytes(0.1)
-    assert peak_bytes(6) < 1.3 * peak_bytes(1)
+    # 18,000 webhooks more would take megabytes if each left a trace; some more bins of histograms do not.
+    assert peak_bytes(6) - peak_bytes(1) < 150_000
 
 
 def test_a_recorded_hour_is_played_and_scaled(template, environment, tmp_path):
