@@ -80,11 +80,12 @@ def sizing_chart(
     total = [sum(parts) for parts in zip(*reserved.values(), strict=True)]
     with _figure(1, 4.6, path) as (axis,):
         axis.step(rates_per_hour, total, where="post", color=INK, linewidth=2.4)
-        _name(axis, rates_per_hour[-1], total[-1], f"sum: {total[-1]}", INK)
+        names = [(total[-1], f"sum: {total[-1]}", INK)]
         for position, (name, units) in enumerate(reserved.items()):
             shade, style = SHADES[position % len(SHADES)], STYLES[position % len(STYLES)]
             axis.step(rates_per_hour, units, where="post", color=shade, linestyle=style, linewidth=1.6)
-            _name(axis, rates_per_hour[-1], units[-1], f"{name.removesuffix('Function')}: {units[-1]}", shade)
+            names.append((units[-1], f"{name.removesuffix('Function')}: {units[-1]}", shade))
+        _name_lines(axis, rates_per_hour[-1], names)
         _account_line(axis, rates_per_hour, max(total), reservable)
         if chosen_per_hour is not None:
             axis.axvline(chosen_per_hour, color=INK, linewidth=0.8, linestyle=":")
@@ -128,9 +129,14 @@ def _concurrency(axis: Any, times: Sequence[float], peaks: Sequence[int], reserv
     axis.set_ylim(0, max([*peaks, reserved or 1]) * 1.2)
 
 
-def _name(axis: Any, x: float, y: float, text: str, shade: str) -> None:
-    """A line's name at its right end, instead of a legend."""
-    axis.annotate(text, (x, y), (6, 0), textcoords="offset points", color=shade, va="center", annotation_clip=False)
+def _name_lines(axis: Any, x: float, names: Sequence[tuple[float, str, str]]) -> None:
+    """The lines' names at their right ends, instead of a legend; those of lines that meet are moved apart."""
+    apart = max(y for y, _, _ in names) * 0.05
+    lowest = 0.0
+    for y, text, shade in sorted(names):
+        lowest = max(y, lowest)
+        axis.annotate(text, (x, lowest), (6, 0), textcoords="offset points", color=shade, va="center")
+        lowest += apart
 
 
 @contextmanager

@@ -66,10 +66,10 @@ def _flow(result: Result) -> Iterator[str]:
     webhooks, alerts, stream = result["webhooks"], result["alerts"], result["stream"]
     yield (
         f"webhooks: {webhooks['offered']:,} offered, {webhooks['accepted']:,} accepted, throttled "
-        f"{webhooks['throttled_at_gateway']:,} at the gateway and {webhooks['throttled_at_lambda']:,} at Lambda; "
-        f"{_latency(webhooks['latency_ms'])}"
+        f"{webhooks['throttled_at_gateway']:,} at the gateway and {webhooks['throttled_at_lambda']:,} at Lambda"
     )
-    yield f"alerts: {alerts['notified']:,} notified; from webhook to SMS {_latency(alerts['latency_ms'])}"
+    yield f"from webhook to answer: {_latency(webhooks['latency_ms'])}"
+    yield f"from webhook to SMS: {_latency(alerts['latency_ms'])} ({alerts['notified']:,} notified)"
     age = stream["iterator_age_ms"]
     if age["max"] is not None:
         yield f"stream: iterator age p99 {_time(age['p99'])}, at most {_time(age['max'])}"
