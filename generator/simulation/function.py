@@ -43,6 +43,8 @@ class LambdaFunction:
     """
 
     __slots__ = (
+        "_at",
+        "_end",
         "_idle_s",
         "_new_environments",
         "cold_starts",
@@ -67,6 +69,8 @@ class LambdaFunction:
         self._new_environments = TokenBucket(ENVIRONMENTS_PER_S, ENVIRONMENTS_AT_ONCE)
         self.invocations = self.completed = self.cold_starts = self.peak = 0
         self.throttles: Counter[str] = Counter()
+        # Looked up once, not for every run.
+        self._at, self._end = kernel.at, self._finish
 
     def invoke_synchronously(self, done: Action, failed: Action, argument: Any) -> float | None:
         """Like `invoke`, within the rate at which Lambda takes synchronous requests.
@@ -104,7 +108,7 @@ class LambdaFunction:
         inside = self.running.enter(now_s)
         if inside > self.peak:
             self.peak = inside
-        self.kernel.at(now_s + duration_s, self._finish, (now_s, done, argument))
+        self._at(now_s + duration_s, self._end, (now_s, done, argument))
         return duration_s
 
     def _finish(self, run: tuple[float, Action, Any]) -> None:
