@@ -15,7 +15,7 @@ class Assumptions:
     Times in seconds.
     """
 
-    # The simulated time before the measured one, at the rate with which that one begins.
+    # The simulated time before the measured one: at the mean rate before a peak, else at the rate that follows.
     warm_up_s: float = 300.0
     # Senders that follow Standard Webhooks try again; () for senders that do not.
     sender_retries_s: tuple[float, ...] = STANDARD_WEBHOOKS_RETRIES_S

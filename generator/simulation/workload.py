@@ -27,7 +27,7 @@ Piece = tuple[float, float, float]
 
 
 class Profile(Protocol):
-    """A rate over time. Time 0 is where measuring starts; before it, the rate is that of time 0."""
+    """A rate over time. Time 0 is where measuring starts; what comes before it is the warm-up."""
 
     @property
     def natural_s(self) -> float:
@@ -42,18 +42,21 @@ class Profile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """One rate all the time: Poisson arrivals."""
+    """One rate all the time: Poisson arrivals. The warm-up may have another, `before_per_s`."""
 
     per_s: float
+    before_per_s: float | None = None
     natural_s: float = 3600.0
 
     def rate_per_s(self, time_s: float) -> float:
-        """The one rate."""
-        return self.per_s
+        """The one rate, or that of the warm-up."""
+        return self.per_s if time_s >= 0 or self.before_per_s is None else self.before_per_s
 
     def pieces(self, start_s: float) -> Iterator[Piece]:
-        """One."""
-        yield start_s, math.inf, self.per_s
+        """The warm-up and all the time after it."""
+        if start_s < 0:
+            yield start_s, 0.0, self.rate_per_s(start_s)
+        yield max(0.0, start_s), math.inf, self.per_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ def profile(
 ) -> Profile:
     """The rates of a named workload in this environment. Raises InvalidSimulation.
 
+    The peak comes upon a system that has been running at the mean rate: its first moments start cold.
     A trace is played at the rate at which it was recorded, or with every rate scaled to make its mean
     `trace_per_hour`.
     """
@@ -150,7 +154,7 @@ def profile(
     if trace is not None and workload == "trace":
         return Recorded(trace, trace_per_hour / trace.webhooks_per_hour if trace_per_hour else 1.0)
     profiles: dict[str, Profile] = {
-        "peak": Steady(environment.peak_rate_per_s),
+        "peak": Steady(environment.peak_rate_per_s, mean_per_s),
         "poisson": Steady(mean_per_s),
         "day": Day(mean_per_s),
         "spike": Spike(mean_per_s, settings.spike_factor, settings.spike_onset_s, settings.spike_decay_s),

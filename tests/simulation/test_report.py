@@ -12,22 +12,22 @@ prod, workload peak: 3 replications of 3 min, seed 1
 
 target                             at most  measured   95 % interval       verdict
 reserved, of what can be reserved      900        25               -           met
-webhooks throttled                  0.0001     0.194  0.181 to 0.208        missed
-notifications that waited             0.01   0.00324      0 to 0.013  inconclusive
-busiest shard's lanes in use           0.5     0.283   0.26 to 0.307           met
+webhooks throttled                  0.0001     0.194  0.181 to 0.207        missed
+notifications that waited             0.01   0.00696     0 to 0.0175  inconclusive
+busiest shard's lanes in use           0.5     0.283  0.234 to 0.332           met
 webhooks throttled: missed; first change ProcessWebhookFunction's reservation of 8
-notifications that waited: about 7 replications would decide
+notifications that waited: about 37 replications would decide
 
 function                  reserved  mean  peak  invocations  throttles  cold starts  environments
-ProcessWebhookFunction           8  5.85     8       30,137      7,272            0           8.0
-CheckAlertsFunction             10  1.74     7        3,753          0            0           7.3
-SendNotificationFunction         5  0.85     5        1,542          5            0           5.0
+ProcessWebhookFunction           8  5.86     8       30,277      7,279            0           8.0
+CheckAlertsFunction             10  1.73     7        3,757          0            0           7.0
+SendNotificationFunction         5  0.87     5        1,580         11      0.00506           4.9
 CleanupHistoryFunction           2  0.00     0            0          0            -           0.0
 
-webhooks: 37,409 offered, 30,139 accepted, throttled 0 at the gateway and 7,272 at Lambda
-from webhook to answer: p50 85 ms, p95 250 ms, p99 396 ms
-from webhook to SMS: p50 1.1 s, p95 1.7 s, p99 2.1 s (1,543 notified)
-stream: iterator age p99 721 ms, at most 1.6 s
+webhooks: 37,556 offered, 30,259 accepted, throttled 0 at the gateway and 7,279 at Lambda
+from webhook to answer: p50 84 ms, p95 248 ms, p99 394 ms
+from webhook to SMS: p50 1.1 s, p95 1.8 s, p99 2.2 s (1,576 notified)
+stream: iterator age p99 744 ms, at most 1.8 s
 
 not simulated:
   CleanupSchedule: cron(0 * * * ? *) is not a rate(...) expression
