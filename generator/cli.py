@@ -23,7 +23,7 @@ import click
 from generator import __version__
 from generator.errors import GeneratorError
 
-COMMANDS = ("template", "size", "check", "local")
+COMMANDS = ("template", "size", "check", "simulate", "local")
 """Each is the command of that name in the module of that name in `generator.commands`."""
 
 
