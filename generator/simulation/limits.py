@@ -28,10 +28,6 @@ class TokenBucket:
         self._full_at_s = full_at_s
         return True
 
-    def level(self, now_s: float) -> float:
-        """How many tokens there are."""
-        return (self._tolerance_s - max(0.0, self._full_at_s - now_s)) / self._interval_s
-
 
 class Pool:
     """Executions that may run at once: one function's reservation, or what all others share.
