@@ -161,6 +161,9 @@ def _read_counts(path: Path, counter: _Counter, number: int, cells: list[str], r
         offset_s = _time_s(path, number, cells[:1]) - first_s if width == 2 else minute * MINUTE_S
         if offset_s <= last_s:
             raise _wrong(path, f"line {number} is not after the line above it", "sort it by time")
+        if last_s >= 0 and int(offset_s / MINUTE_S) == int(last_s / MINUTE_S):
+            what = f"line {number} is of the same minute as the line above it"
+            raise _wrong(path, what, "write one line a minute, with its start in seconds (0, 60, 120 ...) or ISO 8601")
         last_s = offset_s
         counter.add(offset_s, _count(path, number, cells[-1]), number)
         minute += 1

@@ -58,6 +58,7 @@ def test_a_good_trace_is_counted_per_interval(trace, content, interval_s, counts
         pytest.param("1\n2,3\n", "line 2 has 2 columns", id="columns come"),
         pytest.param("0,1\n60\n", "line 2 has 1 columns, not 2", id="columns go"),
         pytest.param("0,1\n0,2\n", "line 2 is not after the line above it", id="the same minute twice"),
+        pytest.param("0,1\n1,2\n", "line 2 is of the same minute as the line above it", id="minutes numbered"),
         pytest.param("count\n1\n-2\n", "line 3: '-2' is not a count", id="negative count"),
         pytest.param("count\n1.5\n", "line 2: '1.5' is not a count", id="half a webhook"),
         pytest.param("count\n0\n0\n", "it has no webhooks", id="nothing happened"),
