@@ -85,7 +85,9 @@ class Account:
     unreserved_floor: int = whole(100, 0, 1_000_000)
     # Reserved by functions that are not part of these environments.
     reserved_elsewhere: int = whole(0, 0, 1_000_000)
-    on_shortfall: str = choice("fail", "fail", "unreserved")
+    # When not everything fits: refuse, give this environment the best share of what the others leave, or reserve
+    # nothing for it. Environments of one account that say "fit" are shared out together.
+    on_shortfall: str = choice("fail", "fail", "fit", "unreserved")
 
 
 @dataclass(frozen=True, slots=True)

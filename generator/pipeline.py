@@ -34,14 +34,19 @@ def judge(names: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[Judg
     An account is judged with every environment in it, so the others are read too, without the overrides.
     Raises InvalidEnvironment or UnsizableLoad with every fault.
     """
-    chosen = environments.load(names, overrides)
-    wanted = [environment.name for environment in chosen]
-    others = [other for other in environments.known() if other not in wanted]
-    shared = {_account(environment) for environment in chosen}
-    neighbours = [other for other in environments.load(others) if _account(other) in shared] if others else []
+    chosen, neighbours = _with_neighbours(names, overrides)
     verdicts = quota.judge(_size([*chosen, *neighbours]))
     judged = {plan.environment.name: Judged(plan, verdict) for verdict in verdicts for plan in verdict.plans}
-    return [judged[name] for name in wanted]
+    return [judged[environment.name] for environment in chosen]
+
+
+def with_neighbours(name: str, overrides: Sequence[str] = ()) -> tuple[Environment, list[Environment]]:
+    """The named environment, and the others that share its account.
+
+    Raises InvalidEnvironment with every fault.
+    """
+    (chosen,), neighbours = _with_neighbours([name], overrides)
+    return chosen, neighbours
 
 
 def refusals(judged: Iterable[Judged]) -> list[str]:
@@ -56,6 +61,15 @@ def render(plan: Plan) -> str:
     from generator.writer import render
 
     return render(compose(plan.environment, plan.sizing))
+
+
+def _with_neighbours(names: Sequence[str], overrides: Sequence[str]) -> tuple[list[Environment], list[Environment]]:
+    chosen = environments.load(names, overrides)
+    wanted = [environment.name for environment in chosen]
+    others = [other for other in environments.known() if other not in wanted]
+    shared = {_account(environment) for environment in chosen}
+    neighbours = [other for other in environments.load(others) if _account(other) in shared] if others else []
+    return chosen, neighbours
 
 
 def _account(environment: Environment) -> tuple[str, str]:

@@ -29,12 +29,20 @@ def erlang_b(servers: int, load_erlangs: float) -> float:
 
     Raises ValueError if servers is negative or the load is negative or not finite.
     """
+    return erlang_b_up_to(servers, load_erlangs)[-1]
+
+
+def erlang_b_up_to(servers: int, load_erlangs: float) -> list[float]:
+    """Erlang B for 0, 1, ... servers, in one pass of the recurrence.
+
+    Raises ValueError if servers is negative or the load is negative or not finite.
+    """
     _require_load(load_erlangs)
     if servers < 0:
         raise ValueError(f"servers must not be negative, got {servers}")
-    blocking = 1.0
+    blocking = [1.0]
     for k in range(1, servers + 1):
-        blocking = _next_blocking(blocking, k, load_erlangs)
+        blocking.append(_next_blocking(blocking[-1], k, load_erlangs))
     return blocking
 
 
@@ -48,7 +56,16 @@ def erlang_c(servers: int, load_erlangs: float) -> float:
 
     Raises ValueError if servers is negative or the load is negative or not finite.
     """
-    return _waiting(erlang_b(servers, load_erlangs), servers, load_erlangs)
+    return erlang_c_up_to(servers, load_erlangs)[-1]
+
+
+def erlang_c_up_to(servers: int, load_erlangs: float) -> list[float]:
+    """Erlang C for 0, 1, ... servers, in one pass of the recurrence.
+
+    Raises ValueError if servers is negative or the load is negative or not finite.
+    """
+    blocking = erlang_b_up_to(servers, load_erlangs)
+    return [_waiting(blocked, count, load_erlangs) for count, blocked in enumerate(blocking)]
 
 
 def servers_for_blocking(load_erlangs: float, target: float) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from generator import fit
 from generator.environment import Environment
 from generator.errors import Fault, InvalidEnvironment
 from generator.sizing import Sizing
@@ -35,6 +36,10 @@ class AccountQuota:
         """
         return max(0, self.concurrency_limit - self.unreserved_floor - self.reserved_elsewhere)
 
+    def holds(self, reserved: int) -> bool:
+        """Whether so much can be reserved: nothing always can, anything else must leave the floor whole."""
+        return reserved <= self.reservable
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -46,10 +51,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether everything that shares one account fits it. `plans` hold the sizing as it will be deployed."""
+    """Whether everything that shares one account fits it.
+
+    `plans` hold the sizing as it will be deployed; where it cannot be, the least that was tried. `wanted` is what all
+    of them would reserve in an account without a limit.
+    """
 
     account: AccountQuota
     plans: tuple[Plan, ...]
+    wanted: int
 
     @property
     def total(self) -> int:
@@ -63,8 +73,8 @@ class Verdict:
 
     @property
     def fits(self) -> bool:
-        """Reserving nothing is always possible; a reservation must leave the floor whole."""
-        return self.total == 0 or self.headroom >= 0
+        """Whether everything can be deployed."""
+        return self.account.holds(self.total)
 
 
 def judge(plans: Iterable[Plan]) -> list[Verdict]:
@@ -76,7 +86,8 @@ def judge(plans: Iterable[Plan]) -> list[Verdict]:
     for plan in plans:
         account = plan.environment.account
         shared.setdefault((account.name, plan.environment.region), []).append(plan)
-    if faults := [fault for group in shared.values() for fault in _disagreements(group)]:
+    groups = [[plan.environment for plan in group] for group in shared.values()]
+    if faults := [fault for group in groups for fault in _disagreements(group)]:
         raise InvalidEnvironment(faults)
     return [_judge_one(group) for group in shared.values()]
 
@@ -96,9 +107,10 @@ def account_of(environment: Environment) -> AccountQuota:
 def refusal(verdict: Verdict) -> str:
     """Why a verdict is bad, for a person: the sum, what is reservable, the shortfall, AWS's words, and what to do."""
     account = verdict.account
+    how = "wanted" if verdict.total == verdict.wanted else f"needed at the least ({verdict.wanted} wanted)"
     return "\n".join(
         [
-            f"account {account.name} in {account.region}: {verdict.total} reserved concurrent executions wanted, "
+            f"account {account.name} in {account.region}: {verdict.total} reserved concurrent executions {how}, "
             f"{account.reservable} reservable, {-verdict.headroom} too many",
             *(f"  {plan.environment.name:<12} {_terms(plan.sizing)}" for plan in verdict.plans),
             f"  {'reservable':<12} {account.concurrency_limit} concurrency limit - {account.unreserved_floor} "
@@ -111,15 +123,30 @@ def refusal(verdict: Verdict) -> str:
 
 
 def _judge_one(group: Sequence[Plan]) -> Verdict:
-    verdict = Verdict(account_of(group[0].environment), tuple(group))
-    return verdict if verdict.fits else replace(verdict, plans=tuple(map(_yielded, group)))
+    wanted = sum(plan.sizing.total_reserved for plan in group)
+    verdict = Verdict(account_of(group[0].environment), tuple(group), wanted)
+    return verdict if verdict.fits else replace(verdict, plans=_yielded(group, verdict.account.reservable))
 
 
-def _yielded(plan: Plan) -> Plan:
-    """What an environment makes of a shortfall."""
-    if plan.environment.account.on_shortfall == "unreserved":
-        return replace(plan, sizing=_unreserved(plan.sizing))
-    return plan
+def _yielded(group: Sequence[Plan], reservable: int) -> tuple[Plan, ...]:
+    """What environments make of a shortfall: those that yield everything first, then the rest is shared out.
+
+    One that says "fail" keeps all that it wants. Those that say "fit" are shared out together.
+    """
+    plans = [
+        replace(plan, sizing=_unreserved(plan.sizing)) if _on_shortfall(plan) == "unreserved" else plan
+        for plan in group
+    ]
+    fitting = [(plan.environment, plan.sizing) for plan in plans if _on_shortfall(plan) == "fit"]
+    if not fitting:
+        return tuple(plans)
+    kept = sum(plan.sizing.total_reserved for plan in plans if _on_shortfall(plan) != "fit")
+    sizings = iter(fit.fit(fitting, reservable - kept) or fit.least(fitting))
+    return tuple(replace(plan, sizing=next(sizings)) if _on_shortfall(plan) == "fit" else plan for plan in plans)
+
+
+def _on_shortfall(plan: Plan) -> str:
+    return plan.environment.account.on_shortfall
 
 
 def _unreserved(sizing: Sizing) -> Sizing:
@@ -130,8 +157,8 @@ def _unreserved(sizing: Sizing) -> Sizing:
     return replace(sizing, functions=functions)
 
 
-def _disagreements(group: Sequence[Plan]) -> Iterable[Fault]:
-    first, *others = (plan.environment for plan in group)
+def _disagreements(group: Sequence[Environment]) -> Iterable[Fault]:
+    first, *others = group
     for other in others:
         for key in ("concurrency_limit", "unreserved_floor", "reserved_elsewhere"):
             mine, theirs = getattr(other.account, key), getattr(first.account, key)
@@ -149,18 +176,39 @@ def _terms(sizing: Sizing) -> str:
     return f"{' + '.join(figures)} = {sizing.total_reserved}"
 
 
+def limit_for(account: AccountQuota, reserved: int) -> int:
+    """The smallest concurrency limit that holds so many reservations beside the floor and what is there already."""
+    return reserved + account.unreserved_floor + account.reserved_elsewhere
+
+
+def increase_command(region: str, limit: int) -> str:
+    """What to type to request a concurrency limit. AWS's own default is 1,000, so less is not worth a request."""
+    return (
+        f"aws service-quotas request-service-quota-increase --region {region} --service-code lambda "
+        f"--quota-code {QUOTA_CODE} --desired-value {max(limit, 1000)}"
+    )
+
+
 def _remedies(verdict: Verdict) -> Iterable[str]:
     account = verdict.account
-    needed = verdict.total + account.unreserved_floor + account.reserved_elsewhere
-    request = (
-        f"aws service-quotas request-service-quota-increase --region {account.region} --service-code lambda "
-        f"--quota-code {QUOTA_CODE} --desired-value {max(needed, 1000)}"
-    )
+    needed, all_of_it = limit_for(account, verdict.total), limit_for(account, verdict.wanted)
+    request = increase_command(account.region, all_of_it)
+    wording = f"{needed} or more" if needed == all_of_it else f"{needed} or more ({all_of_it} for all that is wanted)"
     if account.reservable == 0:
         yield "Nothing can be reserved in this account. To go on now, share the account's pool, without guarantee and"
         yield 'without cap: write on_shortfall = "unreserved" under [account]. To keep the guarantee, request a limit'
-        yield f"of {needed} or more: {request}"
+        yield f"of {wording}: {request}"
     else:
-        yield f"Request a limit of {needed} or more: {request}"
+        yield f"Request a limit of {wording}: {request}"
         yield "or free what is reserved elsewhere, lower the rate, relax a target, or share the account's pool, without"
         yield 'guarantee and without cap: write on_shortfall = "unreserved" under [account].'
+        if _could_be_fitted(verdict):
+            yield 'Or share out what there is, and miss targets by as little as it allows: on_shortfall = "fit".'
+
+
+def _could_be_fitted(verdict: Verdict) -> bool:
+    """Whether it would fit if those that now insist on all that they want took a share instead."""
+    insisting = [(plan.environment, plan.sizing) for plan in verdict.plans if _on_shortfall(plan) == "fail"]
+    others = sum(plan.sizing.total_reserved for plan in verdict.plans if _on_shortfall(plan) != "fail")
+    smallest = sum(sizing.total_reserved for sizing in fit.least(insisting))
+    return bool(insisting) and smallest + others <= verdict.account.reservable

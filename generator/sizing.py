@@ -89,7 +89,7 @@ def size(environment: Environment) -> Sizing:
             _cleanup_history(environment),
         ),
         parallelization_factor=factor,
-        usage_plan=_usage_plan(environment, process_webhook.reserved_concurrency or 0),
+        usage_plan=usage_plan(environment, process_webhook.reserved_concurrency or 0),
     )
 
 
@@ -100,7 +100,7 @@ def _process_webhook(environment: Environment) -> FunctionSizing:
     target = environment.targets.webhook_throttle_probability
     load_erlangs = queueing.offered_load_erlangs(rate_per_s, duration_s)
     for_blocking = queueing.servers_for_blocking(load_erlangs, target)
-    for_rate = math.ceil(_without_rounding_error(rate_per_s / REQUESTS_PER_S_PER_UNIT))
+    for_rate = units_for_rate(rate_per_s)
     reserved = max(for_blocking, for_rate)
     return FunctionSizing(
         logical_id=PROCESS_WEBHOOK,
@@ -207,7 +207,7 @@ def _cleanup_history(environment: Environment) -> FunctionSizing:
     )
 
 
-def _usage_plan(environment: Environment, units: int) -> UsagePlan:
+def usage_plan(environment: Environment, units: int) -> UsagePlan:
     """Admits what the units sustain, not the peak rate itself: a limit at the mean rejects part of a Poisson stream.
 
     The quota is a day at the peak rate, all of it.
@@ -219,6 +219,11 @@ def _usage_plan(environment: Environment, units: int) -> UsagePlan:
         burst=units,
         quota_per_day=math.ceil(_without_rounding_error(24 * 3600 * environment.peak_rate_per_s)),
     )
+
+
+def units_for_rate(rate_per_s: float) -> int:
+    """The fewest units with which Lambda admits that many requests per second, however short they are."""
+    return math.ceil(_without_rounding_error(rate_per_s / REQUESTS_PER_S_PER_UNIT))
 
 
 def _busiest_shard_batches_per_s(environment: Environment) -> float:

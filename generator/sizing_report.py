@@ -115,10 +115,11 @@ def _account(judged: Judged) -> Iterable[str]:
     account = verdict.account
     others = [other.environment.name for other in verdict.plans if other.environment.name != judged.name]
     with_others = f" together with {', '.join(others)}" if others else ""
+    of_wanted = f" of {verdict.wanted} wanted" if verdict.total != verdict.wanted else ""
     yield (
         f"Account {account.name} in {account.region}: {account.concurrency_limit} limit - {account.unreserved_floor} "
         f"unreserved floor - {account.reserved_elsewhere} reserved elsewhere = {account.reservable} reservable; "
-        f"{verdict.total} reserved{with_others}, {verdict.headroom} left"
+        f"{verdict.total} reserved{of_wanted}{with_others}, {verdict.headroom} left"
     )
     yield (
         f"API Gateway admits {plan.rate_per_s:g} webhooks/s, bursts of {plan.burst} and {plan.quota_per_day:,} a day: "

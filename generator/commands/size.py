@@ -1,25 +1,48 @@
-"""`generator size`: the derivation of every figure, function by function."""
+"""`generator size`: the derivation of every figure, function by function, and its inverse."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import click
 
-from generator import pipeline, sizing_report
+from generator import inverse, inverse_report, pipeline, sizing_report
 from generator.commands import options
+from generator.environment import WEBHOOKS_PER_HOUR
 
 
 @click.command(epilog="Example: generator size prod --set traffic.peak_factor=8")
 @click.argument("name", metavar="ENV")
 @options.overrides
+@click.option("--max-rate", is_flag=True, help="Instead: the highest rate that the account carries.")
+@click.option(
+    "--for-rate",
+    type=click.IntRange(*WEBHOOKS_PER_HOUR),
+    metavar="N",
+    help="Instead: the concurrency limit that N webhooks per hour need.",
+)
 @click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def command(name: str, overrides: tuple[str, ...], format_: str) -> None:
+def command(name: str, overrides: tuple[str, ...], max_rate: bool, for_rate: int | None, format_: str) -> None:
     """Show how each function's reserved concurrency follows from the expected rate.
 
-    Exit code 1 if the account cannot hold the sum.
+    Exit code 1 if the account cannot hold the sum; with --max-rate, if it cannot hold even the lowest rate's. The two
+    inverse questions are about every target met, whatever on_shortfall says, with the account's other environments.
     """
+    if max_rate and for_rate is not None:
+        raise click.UsageError("--max-rate and --for-rate are two questions: ask one.")
+    if max_rate:
+        _print_highest(name, overrides, format_)
+    elif for_rate is not None:
+        need = inverse.needed_at(*pipeline.with_neighbours(name, overrides), for_rate)
+        _print(name, need, format_, inverse_report.needed_as_dict, inverse_report.needed_as_text)
+    else:
+        _print_sizing(name, overrides, format_)
+
+
+def _print_sizing(name: str, overrides: tuple[str, ...], format_: str) -> None:
     (judged,) = pipeline.judge([name], overrides)
     if format_ == "json":
         click.echo(json.dumps(sizing_report.as_dict(judged), indent=1))
@@ -28,3 +51,16 @@ def command(name: str, overrides: tuple[str, ...], format_: str) -> None:
     if refusals := pipeline.refusals([judged]):
         click.echo("\n" + "\n".join(refusals), err=True)
         sys.exit(1)
+
+
+def _print_highest(name: str, overrides: tuple[str, ...], format_: str) -> None:
+    answer = inverse.highest_rate(*pipeline.with_neighbours(name, overrides))
+    _print(name, answer, format_, inverse_report.highest_as_dict, inverse_report.highest_as_text)
+    if answer.webhooks_per_hour is None:
+        sys.exit(1)
+
+
+def _print(
+    name: str, answer: Any, format_: str, as_dict: Callable[[str, Any], Any], as_text: Callable[[str, Any], str]
+) -> None:
+    click.echo(json.dumps(as_dict(name, answer), indent=1) if format_ == "json" else as_text(name, answer))

@@ -1,0 +1,129 @@
+"""The inverse questions: the highest rate that an account carries, and the concurrency limit that a rate needs.
+
+Both are about all that the model wants, with every target met, whatever `on_shortfall` says; the other environments of
+the account keep their rates. No figure falls as the rate rises, so the highest rate is found by halving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from generator import quota
+from generator.environment import WEBHOOKS_PER_HOUR, Environment
+from generator.errors import UnsizableLoad
+from generator.quota import AccountQuota, Plan
+from generator.sizing import Sizing, size
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What an environment at some rate, and its neighbours at theirs, want of their account."""
+
+    account: AccountQuota
+    sizing: Sizing
+    by_others: int
+
+    @property
+    def total(self) -> int:
+        """What all of them reserve."""
+        return self.sizing.total_reserved + self.by_others
+
+    @property
+    def required_concurrency_limit(self) -> int:
+        """The smallest limit of the account with which everything fits."""
+        return quota.limit_for(self.account, self.total)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the account's own limit is enough."""
+        return self.account.holds(self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class HighestRate:
+    """The answer to --max-rate.
+
+    `need` is what that rate needs, or the lowest supported one where not even that fits. `beyond` is what one webhook
+    per hour more would need; None where that is not the account's doing: the rate is the highest supported (`bound`
+    "supported rate"), or no setting carries more (`bound` "unsizable", and `why`).
+    """
+
+    need: Need
+    beyond: Need | None
+    bound: str
+    why: str = ""
+
+    @property
+    def webhooks_per_hour(self) -> int | None:
+        """The rate; None where not even the lowest supported one fits."""
+        return self.need.sizing.webhooks_per_hour if self.need.fits else None
+
+
+def needed_at(environment: Environment, neighbours: Sequence[Environment], webhooks_per_hour: int) -> Need:
+    """What the environment would need at another rate.
+
+    Raises UnsizableLoad if no setting carries that rate, InvalidEnvironment if neighbours disagree about the account.
+    """
+    changed = _at(environment, webhooks_per_hour)
+    sizing = size(changed)
+    others = [Plan(neighbour, size(neighbour)) for neighbour in neighbours]
+    (verdict,) = quota.judge([Plan(changed, sizing), *others])
+    return Need(verdict.account, sizing, sum(plan.sizing.total_reserved for plan in others))
+
+
+def highest_rate(environment: Environment, neighbours: Sequence[Environment]) -> HighestRate:
+    """The highest supported rate that the account carries.
+
+    Raises UnsizableLoad if no setting carries even the lowest supported rate.
+    """
+    low, high = WEBHOOKS_PER_HOUR
+    at = needed_at(environment, neighbours, low)
+    if not at.fits:
+        return HighestRate(at, at, "account")
+    beyond = high + 1
+    while beyond - low > 1:
+        middle = (low + beyond) // 2
+        need = _need_if_carried(environment, at, middle)
+        if need is None:
+            beyond = middle
+        else:
+            low, at = middle, need
+    return _explained(environment, neighbours, at)
+
+
+def _need_if_carried(environment: Environment, known: Need, webhooks_per_hour: int) -> Need | None:
+    try:
+        need = replace(known, sizing=size(_at(environment, webhooks_per_hour)))
+    except UnsizableLoad:
+        return None
+    return need if need.fits else None
+
+
+def _explained(environment: Environment, neighbours: Sequence[Environment], at: Need) -> HighestRate:
+    rate = at.sizing.webhooks_per_hour
+    if rate == WEBHOOKS_PER_HOUR[1]:
+        return HighestRate(at, None, "supported rate")
+    try:
+        return HighestRate(at, needed_at(environment, neighbours, rate + 1), "account")
+    except UnsizableLoad as error:
+        return HighestRate(at, None, "unsizable", _said(error))
+
+
+def _said(error: UnsizableLoad) -> str:
+    return "; ".join(str(fault) for fault in error.faults)
+
+
+def _at(environment: Environment, webhooks_per_hour: int) -> Environment:
+    return replace(environment, traffic=replace(environment.traffic, webhooks_per_hour=webhooks_per_hour))
+
+
+def sum_of(need: Need) -> str:
+    """The sum that makes the limit, for a person."""
+    figures: Iterable[str] = (str(function.reserved_concurrency or 0) for function in need.sizing.functions)
+    account = need.account
+    others = f" + {need.by_others} of the other environments" if need.by_others else ""
+    return (
+        f"{' + '.join(figures)} = {need.sizing.total_reserved} reserved{others} + {account.unreserved_floor} "
+        f"unreserved floor + {account.reserved_elsewhere} reserved elsewhere"
+    )
