@@ -4,6 +4,7 @@ GeneratorError
 ├── InvalidEnvironment    an environment file or a --set override is wrong
 ├── UnsizableLoad         no setting that AWS allows can carry the load
 ├── UnreadableTemplate    a template file is missing, not JSON or YAML, or not a template
+├── UnusableLinter        cfn-lint cannot work as the project configures it
 ├── UnwritableOutput      the output folder or file cannot be written
 └── EmulatorFailure       the local emulator is not installed, cannot start or does not take the template
 
@@ -46,6 +47,10 @@ class UnsizableLoad(GeneratorError):
 
 class UnreadableTemplate(GeneratorError):
     """A template file cannot be read as a CloudFormation template."""
+
+
+class UnusableLinter(GeneratorError):
+    """cfn-lint cannot work as the project configures it."""
 
 
 class UnwritableOutput(GeneratorError):
