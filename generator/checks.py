@@ -18,6 +18,9 @@ from generator.writer import MAX_BODY_BYTES
 MAX_DIFF_LINES = 12
 """As much of a drift as is worth reading in a finding; the rest is in `git diff` after regenerating."""
 
+MAX_DIFF_WIDTH = 160
+"""As much of a line of it."""
+
 RULES = (
     Rule("drift", "Committed template is what its environment generates", ""),
     Rule(
@@ -103,7 +106,9 @@ def drift(one: Judged, path: Path) -> list[Finding]:
     old, new = committed.splitlines(), generated.splitlines()
     line = next((i for i, (a, b) in enumerate(zip(old, new, strict=False), start=1) if a != b), min(len(old), len(new)))
     difference = list(difflib.unified_diff(old, new, "committed", "generated", n=0, lineterm=""))
-    shown = difference[:MAX_DIFF_LINES] + (["..."] if len(difference) > MAX_DIFF_LINES else [])
+    shown = [text[:MAX_DIFF_WIDTH] for text in difference[:MAX_DIFF_LINES]] + (
+        ["..."] if len(difference) > MAX_DIFF_LINES else []
+    )
     message = f"not what environments/{one.name}.toml generates; {refresh}"
     return [Finding(str(path), line, "drift", "error", "", "\n".join([message, *shown]))]
 
@@ -148,5 +153,6 @@ def _without_repeats(findings: Iterable[Finding], judged: Sequence[Judged], comm
 
 
 def _account(request: Request) -> AccountQuota:
-    figures = DEFAULT_ACCOUNT | linting.settings_of_project(together.RULE) | dict(request.account)
-    return AccountQuota(name="", region="", **figures)
+    of_project = linting.settings_of_project(together.RULE)
+    known = {key: int(value) for key, value in of_project.items() if key in DEFAULT_ACCOUNT}
+    return AccountQuota(name="", region="", **(DEFAULT_ACCOUNT | known | dict(request.account)))

@@ -90,10 +90,11 @@ def settings_of_project(rule: str) -> dict[str, Any]:
 @contextmanager
 def _usable() -> Iterator[None]:
     from cfnlint.exceptions import CfnLintExitException
+    from yaml import YAMLError
 
     try:
         yield
-    except CfnLintExitException as error:
+    except (CfnLintExitException, YAMLError, ValueError) as error:
         fault = Fault("cfn-lint", " ".join(str(error).split()), "correct .cfnlintrc or AWS_DEFAULT_REGION")
         raise UnusableLinter([fault]) from error
 

@@ -54,8 +54,9 @@ def shortfall(found: Sequence[Stack], account: AccountQuota) -> list[Finding]:
 
 def sums(found: Sequence[Stack]) -> str:
     """Which stack takes what, and the sum."""
-    terms = " + ".join(f"{name} {stack.total}" for name, stack in zip(_names(found), found, strict=True))
-    exact = all(stack.case and stack.case.exact for stack in found)
+    known = [(name, stack.case) for name, stack in zip(_names(found), found, strict=True) if stack.case]
+    terms = " + ".join(f"{name} {case.total}" for name, case in known) or "nothing"
+    exact = len(known) == len(found) and all(case.exact for _, case in known)
     return f"{terms} = {'' if exact else 'at least '}{sum(stack.total for stack in found)}"
 
 
