@@ -135,9 +135,7 @@ def _subject(one: Judged, path: Path) -> Subject:
         "unreserved_floor": verdict.account.unreserved_floor,
         "reserved_elsewhere": verdict.account.reserved_elsewhere + neighbours,
     }
-    # A shard that splits is two for a while, and the sizing reserves for that.
-    pollers = {"shards": environment.stream.shards + 1}
-    return Subject(path, {together.RULE: account, "W9803": pollers}, environment.region)
+    return Subject(path, {together.RULE: account, "W9803": {"shards": environment.stream.shards}}, environment.region)
 
 
 def _without_repeats(findings: Iterable[Finding], judged: Sequence[Judged], committed: Sequence[Path]) -> list[Finding]:
