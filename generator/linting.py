@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -54,7 +55,7 @@ def lint(subjects: Sequence[Subject]) -> Linted:
     """
     if not subjects:
         return Linted([], {})
-    with _usable():
+    with _usable(), _few_collections():
         runner = _start()
         matches = [match for subject in subjects for match in _lint_one(runner, subject)]
     findings = list(map(_finding, matches))
@@ -97,6 +98,17 @@ def _usable() -> Iterator[None]:
     except (CfnLintExitException, YAMLError, ValueError) as error:
         fault = Fault("cfn-lint", " ".join(str(error).split()), "correct .cfnlintrc or AWS_DEFAULT_REGION")
         raise UnusableLinter([fault]) from error
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """A fifth of cfn-lint's time goes into looking for garbage among objects that it keeps to the end."""
+    usual = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def _start() -> Runner:
