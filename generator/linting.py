@@ -55,7 +55,7 @@ def lint(subjects: Sequence[Subject]) -> Linted:
     """
     if not subjects:
         return Linted([], {})
-    with _usable(), _few_collections():
+    with _few_collections(), _usable():
         runner = _start()
         matches = [match for subject in subjects for match in _lint_one(runner, subject)]
     findings = list(map(_finding, matches))
