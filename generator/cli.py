@@ -7,7 +7,7 @@ sizing        The Environment becomes a Sizing: each function's reserved concurr
 quota         Sizings and the account that they share become a verdict. Rule: nothing is written before it.
 stack         Environment and Sizing become troposphere objects. Rule: no arithmetic that a reviewer would ask about.
 writer        The objects become the bytes that are committed. Rule: no decisions; a file is replaced whole.
-checks        A file becomes findings: cfn-lint, size, drift, quota. Rule: nothing is modified.
+checks        Files become findings: cfn-lint with our rules, size, drift, quota. Rule: nothing is modified.
 
 Exit codes: 0 good; 1 the verdict is bad; 2 the input is wrong, with one line for each fault and nothing written.
 """
@@ -23,7 +23,7 @@ import click
 from generator import __version__
 from generator.errors import GeneratorError
 
-COMMANDS = ("template", "size", "check", "simulate", "local")
+COMMANDS = ("template", "size", "check", "rules", "simulate", "local")
 """Each is the command of that name in the module of that name in `generator.commands`."""
 
 

@@ -6,6 +6,7 @@ GeneratorError
 ├── UnreadableTemplate    a template file is missing, not JSON or YAML, or not a template
 ├── UnreadableTrace       a recorded trace is missing, empty, out of order, or not a trace
 ├── InvalidSimulation     what is to be simulated contradicts itself or makes no sense
+├── UnusableLinter        cfn-lint cannot work as the project configures it
 ├── UnwritableOutput      the output folder or file cannot be written
 └── EmulatorFailure       the local emulator is not installed, cannot start or does not take the template
 
@@ -56,6 +57,10 @@ class UnreadableTrace(GeneratorError):
 
 class InvalidSimulation(GeneratorError):
     """A simulation was asked for that cannot be run."""
+
+
+class UnusableLinter(GeneratorError):
+    """cfn-lint cannot work as the project configures it."""
 
 
 class UnwritableOutput(GeneratorError):

@@ -26,8 +26,10 @@ LAYERS = (
     ("generator.stack",),
     ("generator.writer",),
     ("generator.pipeline",),
+    ("generator.linting", "generator.together"),
     (
         "generator.checks",
+        "generator.sarif",
         "generator.sizing_report",
         "generator.inverse_report",
         "generator.webhook",
