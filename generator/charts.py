@@ -93,6 +93,7 @@ def sizing_chart(
         axis.set_ylabel("reserved concurrent executions")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axis.set_ylim(bottom=0)
+        axis.yaxis.get_major_locator().set_params(integer=True)
 
 
 def _account_line(axis: Any, rates_per_hour: Sequence[float], highest: int, reservable: int) -> None:

@@ -202,3 +202,27 @@ def test_a_bug_keeps_its_traceback(generator: Run, monkeypatch: pytest.MonkeyPat
 
 def test_all_environments_are_known() -> None:
     assert sorted(path.stem for path in (ROOT / "environments").glob("*.toml")) == sorted(ENVIRONMENTS)
+
+
+def test_rate_and_peak_factor_can_come_from_a_recording(generator: Run) -> None:
+    Path("trace.csv").write_text("count\n" + "400\n" * 59 + "1000\n")
+    result = generator("size", "prod", "--fit-trace", "trace.csv", "--format", "json")
+    assert result.exit_code == 0
+    assert result.stderr == "trace.csv: traffic.webhooks_per_hour=24600, traffic.peak_factor=2.44\n"
+    assert json.loads(result.stdout)["webhooks_per_hour"] == 24_600
+    Path("trace.csv").write_text("nothing\nof the kind\n")
+    assert generator("size", "prod", "--fit-trace", "trace.csv").exit_code == 2
+
+
+def test_a_recording_outside_the_supported_rates_is_one_clear_line(generator: Run) -> None:
+    Path("trace.csv").write_text("count\n" + "1\n" * 60)
+    result = generator("size", "prod", "--fit-trace", "trace.csv")
+    assert result.exit_code == 2
+    assert "--set traffic.webhooks_per_hour: 60 is below the supported 100" in result.stderr
+
+
+def test_the_figures_can_be_drawn_against_the_rate(generator: Run) -> None:
+    result = generator("size", "prod", "--chart", "sizing.svg")
+    assert result.exit_code == 0
+    assert Path("sizing.svg").read_text().startswith("<?xml")
+    assert "wrote sizing.svg" in result.stderr
