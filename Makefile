@@ -6,7 +6,7 @@ OVERRIDES := $(if $(RATE),--set traffic.webhooks_per_hour=$(RATE))
 ONE = $(if $(ENV),$(ENV),prod)
 
 .DEFAULT_GOAL := help
-.PHONY: help template size check lint format test clean
+.PHONY: help template size check simulate local lint format test bench clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,12 @@ size: .venv/base ## show how the figures of ENV (default prod) are derived
 check: .venv/base ## check the committed templates: lint, size, drift, quota
 	@$(BIN)/generator check $(ENV)
 
+simulate: .venv/base ## simulate an hour of ENV (default prod) on its committed template: will it hold at the peak?
+	@$(BIN)/generator simulate $(ONE) $(OVERRIDES)
+
+local: .venv/test ## run the committed template of ENV (default dev) on this machine; DEMO=1 sends a price walk and ends
+	@$(BIN)/generator local $(if $(ENV),$(ENV),dev) $(if $(DEMO),--demo)
+
 lint: .venv/test ## check format, style and types of the code
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy
 
@@ -28,6 +34,10 @@ format: .venv/test ## format the code
 
 test: lint check ## lint, check and test: what continuous integration runs; TESTS=tests/test_sizing.py for some
 	@$(BIN)/python -m pytest $(TESTS)
+
+bench: .venv/bench ## measure: what each handler adds to a cold start, and the simulator against SimPy
+	@$(BIN)/python benchmarks/cold_start.py
+	@$(BIN)/python benchmarks/simulation_speed.py
 
 clean: ## remove the virtual environment and caches
 	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -40,4 +50,8 @@ clean: ## remove the virtual environment and caches
 
 .venv/test: .venv/base
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+.venv/bench: .venv/test
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,bench]'
 	@touch $@

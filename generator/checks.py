@@ -1,43 +1,96 @@
-"""Committed files in, findings out: lint, size, drift and quota. Reads only; mends nothing."""
+"""Template files in, findings out: lint, size, drift and quota. Reads only; mends nothing."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from generator import pipeline
-from generator.findings import Finding
+from generator import linting, pipeline, together
+from generator.errors import UnreadableTemplate
+from generator.findings import Finding, Rule
+from generator.linting import Subject
 from generator.pipeline import Judged
+from generator.quota import AccountQuota
 from generator.writer import MAX_BODY_BYTES
-
-if TYPE_CHECKING:
-    from cfnlint.match import Match
 
 MAX_DIFF_LINES = 12
 """As much of a drift as is worth reading in a finding; the rest is in `git diff` after regenerating."""
 
+MAX_DIFF_WIDTH = 160
+"""As much of a line of it."""
 
-def check_environments(judged: Sequence[Judged], folder: Path) -> list[Finding]:
-    """Everything that is wrong with the committed templates of these environments."""
-    paths = {one.name: folder / f"{one.name}.json" for one in judged}
-    findings = quota(judged, paths.values())
-    present = [path for path in paths.values() if path.is_file()]
-    for one in judged:
-        findings += drift(one, paths[one.name])
-    for path in present:
-        findings += size(path)
-    return sorted(findings + lint(present))
+RULES = (
+    Rule("drift", "Committed template is what its environment generates", ""),
+    Rule(
+        "quota",
+        "Reserved concurrency of all environments in an account fits it",
+        "https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html",
+    ),
+    Rule(
+        "size",
+        "Template is within the limit of a direct TemplateBody",
+        "https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html",
+    ),
+)
+"""What is checked here beside cfn-lint's rules and those in generator/rules."""
+
+DEFAULT_ACCOUNT = {"concurrency_limit": 1000, "unreserved_floor": 100, "reserved_elsewhere": 0}
 
 
-def quota(judged: Sequence[Judged], paths: Iterable[Path]) -> list[Finding]:
-    """One finding for each environment whose account is too small for what shares it."""
-    return [
-        Finding(str(path), 1, "quota", "error", "Resources", "\n".join(pipeline.refusals([one])))
-        for one, path in zip(judged, paths, strict=True)
-        if not one.verdict.fits
-    ]
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found, the rules that found it, and what all stacks in one account reserve, if that was asked."""
+
+    findings: list[Finding]
+    rules: dict[str, Rule] = field(default_factory=dict)
+    together: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing worse than an informational finding is there."""
+        return not any(finding.bad for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to check."""
+
+    judged: Sequence[Judged]
+    files: Sequence[Path] = ()
+    """Anyone's templates, beside those of the environments."""
+    account: Mapping[str, int] = field(default_factory=dict)
+    """What is known of the account that the files go to; the rest is as .cfnlintrc says, or DEFAULT_ACCOUNT."""
+    together: bool = False
+    """Whether the files and the environments all go into that account."""
+
+
+def check(request: Request, folder: Path) -> Report:
+    """Everything that is wrong with the environments' committed templates, in this folder, and with the files.
+
+    Raises UnreadableTemplate for files that are no templates, UnusableLinter if cfn-lint cannot work as configured.
+    """
+    committed = [folder / f"{one.name}.json" for one in request.judged]
+    present = [path for path in committed if path.exists()]
+    files = [path for path in dict.fromkeys(request.files) if path not in committed]
+    if faults := linting.unreadable([*present, *files]):
+        raise UnreadableTemplate(faults)
+    subjects = [_subject(one, path) for one, path in zip(request.judged, committed, strict=True) if path in present]
+    linted = linting.lint([*subjects, *(Subject(path, {together.RULE: request.account}) for path in files)])
+    findings = _without_repeats(linted.findings, request.judged, committed)
+    findings += [found for one, path in zip(request.judged, committed, strict=True) for found in _own(one, path)]
+    stacks = together.stacks([*present, *files]) if request.together else []
+    findings += together.shortfall(stacks, _account(request)) if stacks else []
+    rules = linted.rules | {rule.id: rule for rule in RULES}
+    return Report(sorted(findings), rules, together.sums(stacks) if stacks else "")
+
+
+def quota(one: Judged, path: Path) -> list[Finding]:
+    """Whether the account holds the environment together with what shares it."""
+    if one.verdict.fits:
+        return []
+    return [Finding(str(path), 1, "quota", "error", "Resources", "\n".join(pipeline.refusals([one])))]
 
 
 def drift(one: Judged, path: Path) -> list[Finding]:
@@ -53,32 +106,51 @@ def drift(one: Judged, path: Path) -> list[Finding]:
     old, new = committed.splitlines(), generated.splitlines()
     line = next((i for i, (a, b) in enumerate(zip(old, new, strict=False), start=1) if a != b), min(len(old), len(new)))
     difference = list(difflib.unified_diff(old, new, "committed", "generated", n=0, lineterm=""))
-    shown = difference[:MAX_DIFF_LINES] + (["..."] if len(difference) > MAX_DIFF_LINES else [])
+    shown = [text[:MAX_DIFF_WIDTH] for text in difference[:MAX_DIFF_LINES]] + (
+        ["..."] if len(difference) > MAX_DIFF_LINES else []
+    )
     message = f"not what environments/{one.name}.toml generates; {refresh}"
     return [Finding(str(path), line, "drift", "error", "", "\n".join([message, *shown]))]
 
 
 def size(path: Path) -> list[Finding]:
-    """Whether CloudFormation takes the file directly. cfn-lint knows only the limit for upload buckets."""
-    size_bytes = path.stat().st_size
+    """Whether CloudFormation takes the file directly, as it should take every file that is generated here."""
+    size_bytes = path.stat().st_size if path.is_file() else 0
     if size_bytes <= MAX_BODY_BYTES:
         return []
     message = f"{size_bytes:,} bytes are more than the {MAX_BODY_BYTES:,} that CloudFormation takes directly"
     return [Finding(str(path), 1, "size", "error", "", message)]
 
 
-def lint(paths: Sequence[Path]) -> list[Finding]:
-    """What cfn-lint finds, with one start for all files."""
-    if not paths:
-        return []
-    from cfnlint.config import ConfigMixIn
-    from cfnlint.runner import Runner
-
-    config = ConfigMixIn(["--template", *map(str, paths)])
-    return [_finding(match) for match in Runner(config).run()]
+def _own(one: Judged, path: Path) -> list[Finding]:
+    return quota(one, path) + drift(one, path) + size(path)
 
 
-def _finding(match: Match) -> Finding:
-    path = "/".join(str(part) for part in getattr(match, "path", None) or [])
-    severity: str = match.rule.severity
-    return Finding(str(match.filename), match.linenumber, match.rule.id, severity, path, match.message)
+def _subject(one: Judged, path: Path) -> Subject:
+    """The committed template, to be linted for the account and the stream that its environment states."""
+    environment, verdict = one.plan.environment, one.verdict
+    neighbours = sum(plan.sizing.total_reserved for plan in verdict.plans if plan.environment.name != one.name)
+    account = {
+        "concurrency_limit": verdict.account.concurrency_limit,
+        "unreserved_floor": verdict.account.unreserved_floor,
+        "reserved_elsewhere": verdict.account.reserved_elsewhere + neighbours,
+    }
+    return Subject(path, {together.RULE: account, "W9803": {"shards": environment.stream.shards}}, environment.region)
+
+
+def _without_repeats(findings: Iterable[Finding], judged: Sequence[Judged], committed: Sequence[Path]) -> list[Finding]:
+    """Leaves out of cfn-lint's findings what this module says of an environment's file, and says with more to go by.
+
+    `size` is an error where W9805 warns, and `quota` names every environment and the remedy where E9801 has one sum.
+    """
+    repeated = {(str(path), "W9805") for path in committed}
+    repeated |= {
+        (str(path), together.RULE) for one, path in zip(judged, committed, strict=True) if not one.verdict.fits
+    }
+    return [found for found in findings if (found.file, found.rule) not in repeated]
+
+
+def _account(request: Request) -> AccountQuota:
+    of_project = linting.settings_of_project(together.RULE)
+    known = {key: int(value) for key, value in of_project.items() if key in DEFAULT_ACCOUNT}
+    return AccountQuota(name="", region="", **(DEFAULT_ACCOUNT | known | dict(request.account)))

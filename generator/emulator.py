@@ -44,7 +44,7 @@ def running(region: str, port: int | None = None) -> Iterator[Emulator]:
 
     Raises EmulatorFailure if the extra is not installed, the port is taken or the emulator does not start.
     """
-    if importlib.util.find_spec("ministack") is None:
+    if not _installed():
         fault = Fault("generator local", "the emulator is not installed", "run: pip install 'price-alert-stack[local]'")
         raise EmulatorFailure([fault])
     port = _free_port() if port is None else _unused(port)
@@ -57,6 +57,13 @@ def running(region: str, port: int | None = None) -> Iterator[Emulator]:
             yield emulator
         finally:
             _stop(process)
+
+
+def _installed() -> bool:
+    try:
+        return importlib.util.find_spec("ministack") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _start(port: int, region: str, folder: str, log: Path) -> subprocess.Popen[bytes]:

@@ -12,6 +12,9 @@ from generator.settings import REQUIRED, choice, flag, number, section, text, wh
 WEBHOOKS_PER_HOUR = (100, 50_000)
 """The supported rates; outside, the stack's other parts (shards, one Region, one number to send from) are unproven."""
 
+WORKLOADS = ("peak", "poisson", "day", "spike", "trace")
+"""Poisson at the peak rate; at the mean rate; a day from 100 to 50,000 and back; a burst of volatility; a recording."""
+
 LOG_RETENTION_DAYS = (
     1,
     3,
@@ -152,7 +155,7 @@ class Operations:
 class Simulation:
     """The hour that `generator simulate` tries."""
 
-    workload: str = choice("peak", "peak", "poisson", "day", "spike", "trace")
+    workload: str = choice("peak", *WORKLOADS)
     spike_factor: float = number(10, 1, 1000)
     spike_onset_s: float = number(30, 0, 3600)
     spike_decay_s: float = number(600, 1, 86_400)

@@ -4,6 +4,9 @@ GeneratorError
 ├── InvalidEnvironment    an environment file or a --set override is wrong
 ├── UnsizableLoad         no setting that AWS allows can carry the load
 ├── UnreadableTemplate    a template file is missing, not JSON or YAML, or not a template
+├── UnreadableTrace       a recorded trace is missing, empty, out of order, or not a trace
+├── InvalidSimulation     what is to be simulated contradicts itself or makes no sense
+├── UnusableLinter        cfn-lint cannot work as the project configures it
 ├── UnwritableOutput      the output folder or file cannot be written
 ├── UnreachableAccount    no credentials, or nothing answers: the account cannot be asked at all
 └── EmulatorFailure       the local emulator is not installed, cannot start or does not take the template
@@ -47,6 +50,18 @@ class UnsizableLoad(GeneratorError):
 
 class UnreadableTemplate(GeneratorError):
     """A template file cannot be read as a CloudFormation template."""
+
+
+class UnreadableTrace(GeneratorError):
+    """A recorded trace cannot be read as the times or counts of webhooks."""
+
+
+class InvalidSimulation(GeneratorError):
+    """A simulation was asked for that cannot be run."""
+
+
+class UnusableLinter(GeneratorError):
+    """cfn-lint cannot work as the project configures it."""
 
 
 class UnwritableOutput(GeneratorError):

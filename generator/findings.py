@@ -17,7 +17,25 @@ class Finding:
     path: str
     message: str
 
+    @property
+    def bad(self) -> bool:
+        """Whether it fails a check; what is informational does not."""
+        return self.severity != "informational"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a finding is an instance of, and where to read about it."""
+
+    id: str
+    title: str
+    url: str
+
 
 def as_text(findings: Iterable[Finding]) -> str:
-    """One line each, in the form that editors and terminals make clickable."""
-    return "\n".join(f"{f.file}:{f.line}: {f.severity} {f.rule}: {f.message}" for f in findings)
+    """Each begins in the form that editors and terminals make clickable; what does not fit its line is indented."""
+    return "\n".join(f"{f.file}:{f.line}: {f.severity} {f.rule}: {_indented(f.message)}" for f in findings)
+
+
+def _indented(message: str) -> str:
+    return message.replace("\n", "\n    ")

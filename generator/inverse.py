@@ -65,7 +65,7 @@ def needed_at(environment: Environment, neighbours: Sequence[Environment], webho
 
     Raises UnsizableLoad if no setting carries that rate, InvalidEnvironment if neighbours disagree about the account.
     """
-    changed = _at(environment, webhooks_per_hour)
+    changed = with_rate(environment, webhooks_per_hour)
     sizing = size(changed)
     others = [Plan(neighbour, size(neighbour)) for neighbour in neighbours]
     (verdict,) = quota.judge([Plan(changed, sizing), *others])
@@ -94,7 +94,7 @@ def highest_rate(environment: Environment, neighbours: Sequence[Environment]) ->
 
 def _need_if_carried(environment: Environment, known: Need, webhooks_per_hour: int) -> Need | None:
     try:
-        need = replace(known, sizing=size(_at(environment, webhooks_per_hour)))
+        need = replace(known, sizing=size(with_rate(environment, webhooks_per_hour)))
     except UnsizableLoad:
         return None
     return need if need.fits else None
@@ -114,7 +114,8 @@ def _said(error: UnsizableLoad) -> str:
     return "; ".join(str(fault) for fault in error.faults)
 
 
-def _at(environment: Environment, webhooks_per_hour: int) -> Environment:
+def with_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
+    """The environment at another rate."""
     return replace(environment, traffic=replace(environment.traffic, webhooks_per_hour=webhooks_per_hour))
 
 

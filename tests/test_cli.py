@@ -153,12 +153,20 @@ def test_check_reports_an_account_that_has_become_too_small(generator: Run) -> N
 def test_check_reports_a_file_that_is_too_large_for_a_direct_upload(generator: Run) -> None:
     path = Path("templates_out/dev.json")
     path.write_text(path.read_text() + " " * 10_000)
-    assert "54,663 bytes are more than the 51,200" in generator("check", "dev").stdout
+    assert f"{path.stat().st_size:,} bytes are more than the 51,200" in generator("check", "dev").stdout
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["template"], ["size", "prod"], ["template", "prod", "--output", "-"], ["preflight", "--help"]],
+    [
+        ["--help"],
+        ["template"],
+        ["size", "prod"],
+        ["template", "prod", "--output", "-"],
+        ["check", "--help"],
+        ["rules", "--path"],
+        ["preflight", "--help"],
+    ],
 )
 def test_the_main_job_imports_neither_boto3_nor_cfnlint(arguments: list[str]) -> None:
     code = (
@@ -172,7 +180,7 @@ def test_the_main_job_imports_neither_boto3_nor_cfnlint(arguments: list[str]) ->
 
 
 def test_every_command_has_help_with_an_example(generator: Run) -> None:
-    for command in ((), ("template",), ("size",), ("check",), ("preflight",)):
+    for command in ((), ("template",), ("size",), ("check",), ("rules",), ("preflight",)):
         result = generator(*command, "--help")
         assert result.exit_code == 0
         assert "Example: generator " in result.stdout
@@ -195,3 +203,27 @@ def test_a_bug_keeps_its_traceback(generator: Run, monkeypatch: pytest.MonkeyPat
 
 def test_all_environments_are_known() -> None:
     assert sorted(path.stem for path in (ROOT / "environments").glob("*.toml")) == sorted(ENVIRONMENTS)
+
+
+def test_rate_and_peak_factor_can_come_from_a_recording(generator: Run) -> None:
+    Path("trace.csv").write_text("count\n" + "400\n" * 59 + "1000\n")
+    result = generator("size", "prod", "--fit-trace", "trace.csv", "--format", "json")
+    assert result.exit_code == 0
+    assert result.stderr == "trace.csv: traffic.webhooks_per_hour=24600, traffic.peak_factor=2.44\n"
+    assert json.loads(result.stdout)["webhooks_per_hour"] == 24_600
+    Path("trace.csv").write_text("nothing\nof the kind\n")
+    assert generator("size", "prod", "--fit-trace", "trace.csv").exit_code == 2
+
+
+def test_a_recording_outside_the_supported_rates_is_one_clear_line(generator: Run) -> None:
+    Path("trace.csv").write_text("count\n" + "1\n" * 60)
+    result = generator("size", "prod", "--fit-trace", "trace.csv")
+    assert result.exit_code == 2
+    assert "--set traffic.webhooks_per_hour: 60 is below the supported 100" in result.stderr
+
+
+def test_the_figures_can_be_drawn_against_the_rate(generator: Run) -> None:
+    result = generator("size", "prod", "--chart", "sizing.svg")
+    assert result.exit_code == 0
+    assert Path("sizing.svg").read_text().startswith("<?xml")
+    assert "wrote sizing.svg" in result.stderr

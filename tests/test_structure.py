@@ -15,7 +15,8 @@ LAYERS = (
     ("generator.errors",),
     ("generator.settings", "generator.queueing", "generator.layout", "generator.findings"),
     ("generator.environment",),
-    ("generator.environments",),
+    ("generator.environments", "generator.simulation"),
+    ("generator.charts",),
     ("generator.sizing",),
     ("generator.fit", "generator.update"),
     ("generator.quota",),
@@ -25,8 +26,10 @@ LAYERS = (
     ("generator.stack",),
     ("generator.writer",),
     ("generator.pipeline",),
+    ("generator.linting", "generator.together"),
     (
         "generator.checks",
+        "generator.sarif",
         "generator.sizing_report",
         "generator.inverse_report",
         "generator.webhook",
@@ -108,3 +111,11 @@ def test_tests_do_not_patch_what_they_test() -> None:
     for path in (ROOT / "tests").rglob("*.py"):
         if path != Path(__file__):
             assert "mock.patch" not in path.read_text(), path
+
+
+def test_the_simulator_knows_no_formula() -> None:
+    """It is worth something only while it is independent of what it tries."""
+    simulation = {name: found for name, found in GRAPH.items() if name.startswith("generator.simulation")}
+    assert simulation
+    for name, found in simulation.items():
+        assert not found & {"generator.queueing", "generator.sizing"}, name

@@ -1,35 +1,86 @@
-"""`generator check`: what is wrong with the committed templates."""
+"""`generator check`: what is wrong with the committed templates, or with anyone's."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
-from generator import checks, findings, pipeline
+from generator import checks, findings, linting, pipeline, sarif
+from generator.checks import Report, Request
+from generator.errors import GeneratorError
+from generator.pipeline import Judged
+
+SUFFIXES = (".json", ".yaml", ".yml", ".template")
 
 
-@click.command(epilog="Example: generator check prod")
-@click.argument("names", metavar="[ENV]...", nargs=-1)
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(names: tuple[str, ...], format_: str) -> None:
-    """Check the committed templates of the named environments, or of all.
+@click.command(epilog="Example: generator check template.yaml --account-limit 300")
+@click.argument("names", metavar="[ENV|FILE]...", nargs=-1)
+@click.option("--together", is_flag=True, help="All of them go into one account: check the sum of the stacks too.")
+@click.option(
+    "--account-limit",
+    "concurrency_limit",
+    type=click.IntRange(min=0),
+    help="Concurrency limit of the account that the FILEs go to.  [default: 1000]",
+)
+@click.option("--unreserved-floor", type=click.IntRange(min=0), help="What AWS keeps unreserved.  [default: 100]")
+@click.option("--reserved-elsewhere", type=click.IntRange(min=0), help="What other stacks reserve.  [default: 0]")
+@click.option("--format", "format_", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
+def command(names: tuple[str, ...], together: bool, format_: str, **account: int | None) -> None:
+    """Check the committed templates of the named environments, or of all, or any CloudFormation template.
 
-    Lint (cfn-lint), size, drift from what the environment generates, and quota. Exit code 1 on any finding.
+    A FILE is in JSON or YAML, with SAM or without: it exists, or ends in .json, .yaml, .yml or .template. It is
+    checked by cfn-lint and by the rules of `generator rules`. An ENV is also checked for drift from what it
+    generates, for its size, and for the account that it states.
+
+    Exit code 1 on any error or warning, a syntax error in a FILE among them; an informational finding leaves it 0.
+    Exit code 2, with nothing checked, where a FILE is missing, cannot be read, or is no template at all.
     """
-    judged = pipeline.judge(names)
-    found = checks.check_environments(judged, pipeline.OUTPUT)
-    if format_ == "json":
-        report = {
-            "environment": judged[0].name if len(judged) == 1 else [one.name for one in judged],
-            "findings": [dataclasses.asdict(finding) for finding in found],
-            "passed": not found,
-        }
-        click.echo(json.dumps(report, indent=1))
-    elif found:
-        click.echo(findings.as_text(found))
-    else:
-        click.echo(f"{', '.join(one.name for one in judged)}: lint, size, drift and quota are good")
-    sys.exit(1 if found else 0)
+    given = {key: value for key, value in account.items() if value is not None}
+    files = [Path(name) for name in names if _is_file(name)]
+    if given and not files and not together:
+        raise click.UsageError("An environment states its account itself: these options are for a FILE or --together.")
+    judged = _judged([name for name in names if not _is_file(name)], files)
+    report = checks.check(Request(judged, files, given, together), pipeline.OUTPUT)
+    click.echo(_as_text(report, judged, files) if format_ == "text" else _as_data(report, judged, format_))
+    sys.exit(0 if report.passed else 1)
+
+
+def _is_file(name: str) -> bool:
+    return Path(name).is_file() or name.endswith(SUFFIXES) or os.sep in name
+
+
+def _judged(names: Sequence[str], files: Sequence[Path]) -> list[Judged]:
+    """The environments, all if nothing is named; a fault in one is told together with those of the files."""
+    try:
+        return pipeline.judge(names) if names or not files else []
+    except GeneratorError as error:
+        raise type(error)([*linting.unreadable(files), *error.faults]) from None
+
+
+def _as_data(report: Report, judged: Sequence[Judged], format_: str) -> str:
+    if format_ == "sarif":
+        return json.dumps(sarif.as_sarif(report.findings, report.rules), indent=1)
+    names = [one.name for one in judged]
+    data = {
+        "environment": names[0] if len(names) == 1 else names or None,
+        "findings": [dataclasses.asdict(finding) for finding in report.findings],
+        "passed": report.passed,
+    }
+    return json.dumps(data, indent=1)
+
+
+def _as_text(report: Report, judged: Sequence[Judged], files: Sequence[Path]) -> str:
+    lines = [findings.as_text(report.findings)] if report.findings else []
+    if report.passed and judged:
+        lines.append(f"{', '.join(one.name for one in judged)}: lint, size, drift and quota are good")
+    if report.passed and files:
+        lines.append(f"{', '.join(map(str, files))}: lint, size and quota are good")
+    if report.passed and report.together:
+        lines.append(f"together: {report.together} reserved")
+    return "\n".join(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +13,10 @@ import click
 from generator import inverse, inverse_report, pipeline, sizing_report
 from generator.commands import options
 from generator.environment import WEBHOOKS_PER_HOUR
+from generator.inverse import with_rate
+from generator.sizing import size
+
+CHART_STEPS = 200
 
 
 @click.command(epilog="Example: generator size prod --set traffic.peak_factor=8")
@@ -24,13 +29,32 @@ from generator.environment import WEBHOOKS_PER_HOUR
     metavar="N",
     help="Instead: the concurrency limit that N webhooks per hour need.",
 )
+@click.option(
+    "--fit-trace",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="Take rate and peak factor from a recording: times, or counts per minute.",
+)
+@click.option("--chart", type=click.Path(path_type=Path), metavar="FILE.svg", help="Draw the figures against the rate.")
 @click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def command(name: str, overrides: tuple[str, ...], max_rate: bool, for_rate: int | None, format_: str) -> None:
+def command(
+    name: str,
+    overrides: tuple[str, ...],
+    max_rate: bool,
+    for_rate: int | None,
+    fit_trace: Path | None,
+    chart: Path | None,
+    format_: str,
+) -> None:
     """Show how each function's reserved concurrency follows from the expected rate.
 
     Exit code 1 if the account cannot hold the sum; with --max-rate, if it cannot hold even the lowest rate's. The two
     inverse questions are about every target met, whatever on_shortfall says, with the account's other environments.
     """
+    if fit_trace:
+        overrides = (*overrides, *_fitted(fit_trace))
+    if chart:
+        _draw(name, overrides, chart)
     if max_rate and for_rate is not None:
         raise click.UsageError("--max-rate and --for-rate are two questions: ask one.")
     if max_rate:
@@ -40,6 +64,33 @@ def command(name: str, overrides: tuple[str, ...], max_rate: bool, for_rate: int
         _print(name, need, format_, inverse_report.needed_as_dict, inverse_report.needed_as_text)
     else:
         _print_sizing(name, overrides, format_)
+
+
+def _fitted(trace: Path) -> list[str]:
+    """The recording's rate and peak factor as overrides, which say which settings they would be."""
+    from generator.simulation.trace import fit_trace
+
+    webhooks_per_hour, peak_factor = fit_trace(trace)
+    fitted = [f"traffic.webhooks_per_hour={round(webhooks_per_hour)}", f"traffic.peak_factor={round(peak_factor, 2):g}"]
+    click.echo(f"{trace}: {', '.join(fitted)}", err=True)
+    return fitted
+
+
+def _draw(name: str, overrides: tuple[str, ...], path: Path) -> None:
+    """The figures at a hundred rates, with what the account lets reserve and the environment's own rate."""
+    from generator.charts import sizing_chart
+
+    (judged,) = pipeline.judge([name], overrides)
+    lowest, highest = WEBHOOKS_PER_HOUR
+    rates = [lowest + round((highest - lowest) * step / CHART_STEPS) for step in range(CHART_STEPS + 1)]
+    sizings = [size(with_rate(judged.plan.environment, rate)) for rate in rates]
+    reserved = {
+        function.logical_id: [sizing[function.logical_id].reserved_concurrency or 0 for sizing in sizings]
+        for function in sizings[0].functions
+    }
+    own_rate = judged.plan.environment.traffic.webhooks_per_hour
+    sizing_chart(rates, reserved, judged.verdict.account.reservable, path, own_rate)
+    click.echo(f"wrote {path}", err=True)
 
 
 def _print_sizing(name: str, overrides: tuple[str, ...], format_: str) -> None:

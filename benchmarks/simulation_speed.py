@@ -1,0 +1,138 @@
+"""How fast the simulator is: M/G/c/c with 50,000 arrivals against SimPy, and one replication of the prod hour.
+
+Run from the repository: `python benchmarks/simulation_speed.py` (needs simpy). Prints a table; exits with 1 if a row
+is slower than it should be. Times are of the processor, the best of several turns taken in alternation, so that
+other work on the machine disturbs both sides alike.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+import simpy
+
+from generator import environments
+from generator.simulation import Assumptions, draws, read_topology
+from generator.simulation.function import LambdaFunction, Timing
+from generator.simulation.kernel import Kernel
+from generator.simulation.limits import Pool
+from generator.simulation.replication import Task, replicate
+from generator.simulation.workload import profile
+
+ARRIVALS, TURNS = 50_000, 5
+RATE_PER_S, MEAN_S, P95_S, SERVERS = 50_000 / 3600 * 5, 0.105, 0.25, 20
+MIN_RATIO, MAX_HOUR_S = 4.0, 2.0
+
+
+def with_kernel():
+    """The kernel and a counter of free servers: what SimPy's model below does."""
+    kernel, free, blocked, served = Kernel(), SERVERS, 0, 0
+    gap_s = draws.exponential(Random(1), 1 / RATE_PER_S)
+    service_s = draws.lognormal(Random(2), MEAN_S, P95_S)
+
+    def arrive(left):
+        nonlocal free, blocked
+        if free:
+            free -= 1
+            kernel.at(kernel.now + service_s(), leave)
+        else:
+            blocked += 1
+        if left:
+            kernel.at(kernel.now + gap_s(), arrive, left - 1)
+
+    def leave(_):
+        nonlocal free, served
+        free += 1
+        served += 1
+
+    kernel.at(gap_s(), arrive, ARRIVALS - 1)
+    kernel.run(1e9)
+    return blocked, served
+
+
+def with_lambda():
+    """The stage that simulations use: environments, cold starts, Little's law and conservation on top."""
+    kernel = Kernel()
+    gap_s = draws.exponential(Random(1), 1 / RATE_PER_S)
+    timing = Timing(draws.lognormal(Random(2), MEAN_S, P95_S), 0.6, 30.0, 600.0)
+    function = LambdaFunction("function", kernel, Pool(SERVERS), timing, None)
+
+    def nothing(_):
+        pass
+
+    def arrive(left):
+        function.invoke(nothing, nothing, None)
+        if left:
+            kernel.at(kernel.now + gap_s(), arrive, left - 1)
+
+    kernel.at(gap_s(), arrive, ARRIVALS - 1)
+    kernel.run(1e9)
+    function.verify()
+    return sum(function.throttles.values()), function.completed
+
+
+def with_simpy():
+    """The usual way in SimPy: a process for each customer and a Resource."""
+    environment = simpy.Environment()
+    servers = simpy.Resource(environment, SERVERS)
+    gaps, services = Random(1), Random(2)
+    mu, sigma = draws.lognormal_parameters(MEAN_S, P95_S)
+    counts = [0, 0]
+
+    def customer():
+        if servers.count >= SERVERS:
+            counts[0] += 1
+            return
+        with servers.request() as request:
+            yield request
+            yield environment.timeout(services.lognormvariate(mu, sigma))
+        counts[1] += 1
+
+    def source():
+        for _ in range(ARRIVALS):
+            yield environment.timeout(gaps.expovariate(RATE_PER_S))
+            environment.process(customer())
+
+    environment.process(source())
+    environment.run()
+    return tuple(counts)
+
+
+def prod_hour():
+    """One replication of the prod hour at the mean rate, every stage, warm-up included."""
+    template = json.loads(Path("templates_out/prod.json").read_text())
+    environment = environments.load(["prod"])[0]
+    rates = profile(environment, "poisson")
+    task = Task(read_topology(template), environment, Assumptions(), rates, 3600.0, 1, unreserved=False)
+    return replicate(task, 0).gateway["offered"]
+
+
+def processor_s(run):
+    """The processor time of one turn, and what the run returns."""
+    began_s = time.process_time()
+    returned = run()
+    return time.process_time() - began_s, returned
+
+
+def main():
+    models = {"our kernel": with_kernel, "our Lambda stage": with_lambda, "SimPy, process and Resource": with_simpy}
+    best = dict.fromkeys(models, float("inf"))
+    for _ in range(TURNS):
+        for name, run in models.items():
+            taken_s, (blocked, served) = processor_s(run)
+            assert blocked + served == ARRIVALS
+            best[name] = min(best[name], taken_s)
+    slowest = best["SimPy, process and Resource"]
+    print(f"M/G/{SERVERS}/{SERVERS}, lognormal, {ARRIVALS:,} arrivals (an arrival and a departure are 2 events)")
+    print(f"{'':30}{'seconds':>10}{'events/s':>12}{'to SimPy':>10}")
+    for name, taken_s in best.items():
+        print(f"{name:30}{taken_s:10.3f}{2 * ARRIVALS / taken_s:12,.0f}{slowest / taken_s:10.1f}")
+    hour_s = min(processor_s(prod_hour)[0] for _ in range(3))
+    print(f"prod hour at the mean rate, every stage, one replication: {hour_s:.2f} s")
+    return int(slowest / best["our kernel"] < MIN_RATIO or hour_s > MAX_HOUR_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

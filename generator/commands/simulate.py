@@ -1,0 +1,101 @@
+"""`generator simulate`: tries a template under a workload before anyone deploys it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from generator import environments, pipeline
+from generator.commands import options
+from generator.environment import WORKLOADS
+from generator.errors import Fault, UnreadableTemplate
+
+if TYPE_CHECKING:
+    from generator.simulation.engine import Progress
+
+PROGRESS_FROM = 4
+"""Fewer replications are done before a progress bar would be read."""
+
+
+@click.command(epilog="Example: generator simulate prod --workload spike --chart spike.svg")
+@click.argument("name", metavar="ENV")
+@click.option("--template", "file", type=click.Path(path_type=Path), metavar="FILE", help="Another template to try.")
+@options.overrides
+@click.option("--workload", type=click.Choice(WORKLOADS), help="Instead of the environment's.")
+@click.option(
+    "--trace", type=click.Path(path_type=Path), metavar="CSV", help="A recording to play: times, or counts per minute."
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Scale the recording to N webhooks per hour.",
+)
+@click.option("--hours", type=float, metavar="H", help="Simulated hours; 1 unless the workload says otherwise.")
+@click.option("--replications", type=int, default=10, show_default=True, metavar="N")
+@click.option("--seed", type=int, default=1, show_default=True, metavar="N")
+@click.option("--unreserved", is_flag=True, help="As if nothing were reserved.")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--chart", type=click.Path(path_type=Path), metavar="FILE.svg", help="Draw the simulated time as well.")
+def command(
+    name: str, file: Path | None, overrides: tuple[str, ...], format_: str, chart: Path | None, **settings: Any
+) -> None:
+    """Simulate the environment's workload on its committed template, or on any template.
+
+    Exit code 1 if a target is missed, with the first thing to change. A target that stays undecided is no miss.
+    """
+    from generator import simulation
+
+    (environment,) = environments.load([name], overrides)
+    template = _read(file or pipeline.OUTPUT / f"{name}.json")
+    settings["trace_per_hour"] = settings.pop("rate")
+    started = time.perf_counter()
+    with _progress(settings["replications"]) as progress:
+        result = simulation.simulate(template, environment, progress=progress, **settings)
+    click.echo(f"simulated in {time.perf_counter() - started:.1f} s", err=True)
+    click.echo(json.dumps(dict(result), indent=1) if format_ == "json" else simulation.as_text(result))
+    if chart:
+        from generator.charts import simulation_chart
+
+        simulation_chart(result, chart)
+        click.echo(f"wrote {chart}", err=True)
+    sys.exit(0 if result.passed else 1)
+
+
+def _read(path: Path) -> Any:
+    """A template of JSON, or of YAML as CloudFormation writes it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableTemplate([Fault(str(path), f"cannot be read ({error})", "correct the path")]) from None
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return _read_yaml(path, text)
+
+
+def _read_yaml(path: Path, text: str) -> Any:
+    from cfn_flip import load_yaml
+
+    try:
+        return json.loads(json.dumps(load_yaml(text), default=str))
+    except Exception as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UnreadableTemplate([Fault(str(path), f"neither JSON nor YAML ({first})", "correct the file")]) from None
+
+
+@contextmanager
+def _progress(replications: int) -> Iterator[Progress | None]:
+    """A bar on a terminal; nothing where the output is read by a program."""
+    if replications < PROGRESS_FROM or not sys.stderr.isatty():
+        yield None
+        return
+    with click.progressbar(length=replications, label="Simulating", file=sys.stderr) as bar:
+        yield lambda done, of: bar.update(done - bar.pos)

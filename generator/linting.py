@@ -1,0 +1,161 @@
+"""Templates in, cfn-lint's findings out, with the rules of this project and one start of cfn-lint for all files."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from generator import rules
+from generator.errors import Fault, UnreadableTemplate, UnusableLinter
+from generator.findings import Finding, Rule
+
+if TYPE_CHECKING:
+    from cfnlint.config import ConfigMixIn
+    from cfnlint.match import Match
+    from cfnlint.rules import CloudFormationLintRule
+    from cfnlint.runner import Runner
+
+RULES_PAGE = "https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/rules.md"
+
+TEMPLATE_KEYS = {"AWSTemplateFormatVersion", "Resources", "Transform"}
+"""An object with none of them is some other file, and not a template with a mistake."""
+
+RuleSettings = Mapping[str, Mapping[str, int]]
+"""By rule, as for cfn-lint's --configure-rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One file to lint, with what is known of where it will be deployed."""
+
+    path: Path
+    settings: RuleSettings = field(default_factory=dict)
+    """Above what the project's .cfnlintrc says of the same rules."""
+    region: str = ""
+    """Empty for what cfn-lint takes by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linted:
+    """What cfn-lint found, and all its rules, by id."""
+
+    findings: list[Finding]
+    rules: dict[str, Rule]
+
+
+def lint(subjects: Sequence[Subject]) -> Linted:
+    """What cfn-lint finds in each file.
+
+    A file with a syntax error has a finding, E0000. Raises UnreadableTemplate for files that are something else than
+    templates, UnusableLinter if cfn-lint cannot work as it is configured.
+    """
+    if not subjects:
+        return Linted([], {})
+    with _few_collections(), _usable():
+        runner = _start()
+        matches = [match for subject in subjects for match in _lint_one(runner, subject)]
+    findings = list(map(_finding, matches))
+    if faults := [fault for subject in subjects for fault in _strangers(subject.path, findings)]:
+        raise UnreadableTemplate(faults)
+    every = [*runner.rules.values(), *(match.rule for match in matches)]
+    return Linted(findings, {rule.id: _rule(rule) for rule in every})
+
+
+def unreadable(paths: Iterable[Path]) -> list[Fault]:
+    """What keeps these files from being read as text at all."""
+    faults = []
+    for path in paths:
+        try:
+            path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            faults.append(Fault(str(path), "no such file", "correct the path"))
+        except IsADirectoryError:
+            faults.append(Fault(str(path), "a folder and not a file", "name the templates in it"))
+        except UnicodeDecodeError as error:
+            faults.append(Fault(str(path), f"not a text in UTF-8 ({error.reason})", "give a template in JSON or YAML"))
+        except OSError as error:
+            faults.append(Fault(str(path), f"cannot be read ({error.strerror})", "correct its permissions"))
+    return faults
+
+
+def settings_of_project(rule: str) -> dict[str, Any]:
+    """What the project's .cfnlintrc says of a rule."""
+    with _usable():
+        return dict(_config().configure_rules.get(rule, {}))
+
+
+@contextmanager
+def _usable() -> Iterator[None]:
+    from cfnlint.exceptions import CfnLintExitException
+    from yaml import YAMLError
+
+    try:
+        yield
+    except (CfnLintExitException, YAMLError, ValueError) as error:
+        fault = Fault("cfn-lint", " ".join(str(error).split()), "correct .cfnlintrc or AWS_DEFAULT_REGION")
+        raise UnusableLinter([fault]) from error
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """A fifth of cfn-lint's time goes into looking for garbage among objects that it keeps to the end."""
+    usual = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+def _start() -> Runner:
+    """Loads every rule, which takes longer than a small template does."""
+    from cfnlint.runner import Runner
+
+    own = str(rules.folder())
+    others = [folder for folder in _config().append_rules[1:] if Path(folder).expanduser().resolve() != Path(own)]
+    return Runner(_config(append_rules=[own, *others]))
+
+
+def _lint_one(runner: Runner, subject: Subject) -> Iterator[Match]:
+    """By its path and not by the runner's list, in which a [ in a file's name would be a pattern."""
+    from cfnlint.runner import run_template_by_file_path
+
+    chosen: dict[str, Any] = {"regions": [subject.region]} if subject.region else {}
+    if subject.settings:
+        of_project = _config().configure_rules
+        chosen["configure_rules"] = of_project | {
+            rule: {**of_project.get(rule, {}), **settings} for rule, settings in subject.settings.items()
+        }
+    yield from run_template_by_file_path(str(subject.path), _config(**chosen), runner.rules, False)
+
+
+def _config(**chosen: Any) -> ConfigMixIn:
+    from cfnlint.config import ConfigMixIn
+
+    return ConfigMixIn([], templates=[], **chosen)
+
+
+def _strangers(path: Path, findings: Iterable[Finding]) -> Iterator[Fault]:
+    """A fault where a file that cannot be linted is no template at all. Parses only what is suspect anyway."""
+    if not any(found.file == str(path) and found.rule in ("E0000", "E1001") for found in findings):
+        return
+    from cfnlint.decode import decode
+
+    content, syntax_errors = decode(str(path))
+    if not syntax_errors and not (isinstance(content, dict) and TEMPLATE_KEYS & content.keys()):
+        what = "not a CloudFormation template: it has no Resources"
+        yield Fault(str(path), what, "give a template in JSON or YAML, or leave this file out")
+
+
+def _finding(match: Match) -> Finding:
+    path = "/".join(str(part) for part in getattr(match, "path", None) or [])
+    severity: str = match.rule.severity
+    return Finding(str(match.filename), match.linenumber, match.rule.id, severity, path, match.message)
+
+
+def _rule(rule: CloudFormationLintRule) -> Rule:
+    return Rule(rule.id, rule.shortdesc, rule.source_url or RULES_PAGE)

@@ -1,0 +1,67 @@
+"""Findings as SARIF 2.1.0, the format in which code hosts take them to annotate a pull request.
+
+Source: OASIS, Static Analysis Results Interchange Format (SARIF) Version 2.1.0; numbers in brackets are its sections.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from generator import __version__
+from generator.findings import Finding, Rule
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+LEVELS = {"error": "error", "warning": "warning", "informational": "note"}
+"""A finding's severity as a level [3.27.10]."""
+
+ROOT = "%SRCROOT%"
+"""What relative addresses are relative to: the folder of the check, for a host the root of the repository."""
+
+
+def as_sarif(findings: Iterable[Finding], rules: Mapping[str, Rule]) -> dict[str, Any]:
+    """A log with one run. Without findings it is a log all the same: it clears earlier annotations."""
+    findings = list(findings)
+    ids = sorted({finding.rule for finding in findings})
+    driver = {"name": "generator check", "semanticVersion": __version__, "rules": [_rule(rules[id_]) for id_ in ids]}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(finding, ids.index(finding.rule)) for finding in findings],
+    }
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    help_ = {"helpUri": rule.url} if rule.url else {}
+    return {"id": rule.id, "shortDescription": {"text": rule.title}, **help_}
+
+
+def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
+    location: dict[str, Any] = {
+        "physicalLocation": {
+            "artifactLocation": _address(Path(finding.file)),
+            "region": {"startLine": max(1, finding.line)},
+        }
+    }
+    if finding.path:
+        location["logicalLocations"] = [{"fullyQualifiedName": finding.path}]
+    return {
+        "ruleId": finding.rule,
+        "ruleIndex": rule_index,
+        "level": LEVELS[finding.severity],
+        "message": {"text": finding.message},
+        "locations": [location],
+    }
+
+
+def _address(path: Path) -> dict[str, str]:
+    """Relative, so that it means the same in a clone elsewhere; a file outside has only its full address."""
+    full, here = Path(os.path.abspath(path)), Path.cwd()
+    if full.is_relative_to(here):
+        return {"uri": quote(full.relative_to(here).as_posix()), "uriBaseId": ROOT}
+    return {"uri": full.as_uri()}

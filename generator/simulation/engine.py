@@ -1,0 +1,118 @@
+"""Simulates a template: topology, workload, replications on all processors, one result."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from generator.environment import Environment
+from generator.errors import Fault, InvalidSimulation
+from generator.simulation.assumptions import Assumptions
+from generator.simulation.network import left_out
+from generator.simulation.replication import Outcome, Task, replicate
+from generator.simulation.result import Result, summarise
+from generator.simulation.topology import Topology, read_topology
+from generator.simulation.trace import read_trace
+from generator.simulation.workload import profile
+
+Progress = Callable[[int, int], None]
+"""Called with how many replications are done, and how many there are."""
+
+MAX_HOURS = 24 * 31.0
+
+
+def simulate(
+    template: Any,
+    environment: Environment,
+    *,
+    workload: str | None = None,
+    trace: Path | str | None = None,
+    trace_per_hour: float | None = None,
+    hours: float | None = None,
+    replications: int = 10,
+    seed: int = 1,
+    unreserved: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    assumptions: Assumptions | None = None,
+) -> Result:
+    """Tries a parsed template under a workload.
+
+    The workload is the environment's unless one is named, and `trace` where a file is given, which is played as it
+    was recorded or scaled to a mean of `trace_per_hour`. `hours` are simulated hours: by default a day for "day",
+    the whole trace for "trace", else one. `unreserved` tries the template as if it reserved nothing. The result does
+    not depend on `workers`, the number of processes (default: one for each processor).
+
+    Raises UnreadableTemplate, UnreadableTrace or InvalidSimulation.
+    """
+    assumptions = assumptions or Assumptions()
+    name = workload or ("trace" if trace else environment.simulation.workload)
+    recorded = read_trace(trace) if trace and name == "trace" else None
+    rates = profile(environment, name, recorded, trace_per_hour)
+    hours = rates.natural_s / 3600 if hours is None else hours
+    _require_sense(hours, replications, workers, trace, name, rates.natural_s)
+    topology = read_topology(template)
+    task = Task(topology, environment, assumptions, rates, hours * 3600, seed, unreserved)
+    outcomes = _replications(task, replications, workers or os.cpu_count() or 1, progress or _silent)
+    return summarise(task, name, outcomes, _notes(topology, environment, assumptions))
+
+
+def _require_sense(
+    hours: float, replications: int, workers: int | None, trace: Path | str | None, name: str, natural_s: float
+) -> None:
+    faults = []
+    if not 0 < hours <= MAX_HOURS:
+        faults.append(Fault("hours", f"{hours:g} is out of range", f"write more than 0 and at most {MAX_HOURS:g}"))
+    elif name == "trace" and hours * 3600 > natural_s * (1 + 1e-9):
+        faults.append(
+            Fault("hours", f"the trace has {natural_s / 3600:g} h, not {hours:g}", "lower it or leave it out")
+        )
+    if replications < 2:
+        what = f"{replications} replications show no spread, so nothing could be decided"
+        faults.append(Fault("replications", what, "write at least 2; 10 are usual"))
+    if workers is not None and workers < 1:
+        faults.append(Fault("workers", f"{workers} cannot do anything", "write at least 1"))
+    if trace and name != "trace":
+        faults.append(Fault("trace", f"the workload {name} does not use it", "leave one of them out"))
+    if faults:
+        raise InvalidSimulation(faults)
+
+
+def _notes(topology: Topology, environment: Environment, assumptions: Assumptions) -> list[str]:
+    notes = [*topology.not_understood, *left_out(topology)]
+    reserved = [name for name, function in topology.functions.items() if function.reserved_concurrency == 0]
+    return [*notes, *(f"{name}: a reservation of 0 stops it" for name in reserved)]
+
+
+def _replications(task: Task, replications: int, workers: int, progress: Progress) -> list[Outcome]:
+    """The outcomes in the order of their numbers, whichever is done first."""
+    found: dict[int, Outcome] = {}
+    for number, outcome in _run(task, replications, min(workers, replications)):
+        found[number] = outcome
+        progress(len(found), replications)
+    return [found[number] for number in range(replications)]
+
+
+def _run(task: Task, replications: int, workers: int) -> Iterator[tuple[int, Outcome]]:
+    run = partial(replicate, task)
+    if workers == 1:
+        yield from ((number, run(number)) for number in range(replications))
+        return
+    # Fresh interpreters: forking a process that has threads is unsafe, and warned about from Python 3.12 on.
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=fresh) as executor:
+        numbers = {executor.submit(run, number): number for number in range(replications)}
+        try:
+            for done in as_completed(numbers):
+                yield numbers[done], done.result()
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+def _silent(done: int, replications: int) -> None:
+    """No progress to show."""

@@ -1,0 +1,149 @@
+"""One replication: a warm-up, then the measured time, then the checks; its outcome is small and can be sent on."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from generator.environment import Environment
+from generator.simulation import draws
+from generator.simulation.assumptions import Assumptions
+from generator.simulation.measures import Counters, Histogram
+from generator.simulation.network import Network, build
+from generator.simulation.topology import Topology
+from generator.simulation.workload import Profile, arrivals
+
+POINTS = 120
+"""Points of a chart, however long the simulated time: a minute for two hours, 12 minutes for a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What every replication of a simulation has in common. Times in seconds."""
+
+    topology: Topology
+    environment: Environment
+    assumptions: Assumptions
+    rates: Profile
+    duration_s: float
+    seed: int
+    unreserved: bool
+
+
+@dataclass(slots=True)
+class Series:
+    """What happened between points of time, for charts: `POINTS` numbers each, in order of time."""
+
+    offered: list[float] = field(default_factory=list)
+    throttled: list[float] = field(default_factory=list)
+    concurrency_peak: dict[str, list[int]] = field(default_factory=dict)
+    iterator_age_s: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One replication's measured time: what each stage counted, how late things were, and how it went over time."""
+
+    functions: Mapping[str, Counters]
+    peaks: Mapping[str, int]
+    gateway: Counters
+    streams: Mapping[str, Counters]
+    queues: Mapping[str, Counters]
+    webhook_latency_s: Histogram
+    alert_latency_s: Histogram
+    iterator_age_s: Histogram
+    series: Series
+
+
+def replicate(task: Task, number: int) -> Outcome:
+    """Runs the replication with this number; the same number gives the same outcome wherever and whenever it runs.
+
+    Raises SimulationBug if anything was created or lost on the way.
+    """
+    start_s = -task.assumptions.warm_up_s
+    draw = partial(draws.stream, task.seed, number)
+    network = build(task.topology, task.environment, task.assumptions, draw, task.unreserved, start_s)
+    network.gateway.feed(arrivals(task.rates, draw("arrivals"), start_s))
+    with _without_garbage_collection():
+        network.kernel.run(0.0)
+        before = _snapshots(network)
+        _forget_the_warm_up(network)
+        series = _measure(network, task.duration_s)
+    network.verify()
+    after = _snapshots(network)
+    functions, gateway, streams, queues = (
+        {name: _difference(counts, earlier[name]) for name, counts in later.items()}
+        for earlier, later in zip(before, after, strict=True)
+    )
+    return Outcome(
+        functions=functions,
+        peaks={name: max(peaks) for name, peaks in series.concurrency_peak.items()},
+        gateway=gateway["gateway"],
+        streams=streams,
+        queues=queues,
+        webhook_latency_s=network.gateway.latency_s,
+        alert_latency_s=Histogram.merged(queue.latency_s for queue in network.queues.values()),
+        iterator_age_s=Histogram.merged(stream.iterator_age_s for stream in network.streams.values()),
+        series=series,
+    )
+
+
+def _measure(network: Network, duration_s: float) -> Series:
+    series = Series(concurrency_peak={name: [] for name in network.functions})
+    offered = network.gateway.offered
+    throttled = _throttled(network)
+    for point in range(1, POINTS + 1):
+        network.kernel.run(duration_s * point / POINTS)
+        series.offered.append(network.gateway.offered - offered)
+        series.throttled.append(_throttled(network) - throttled)
+        offered, throttled = network.gateway.offered, _throttled(network)
+        for name, function in network.functions.items():
+            series.concurrency_peak[name].append(function.take_peak())
+        series.iterator_age_s.append(max((stream.take_oldest_s() for stream in network.streams.values()), default=0.0))
+    return series
+
+
+def _throttled(network: Network) -> int:
+    """Requests that were refused by API Gateway or by Lambda."""
+    return sum(network.gateway.refusals.values()) + network.gateway.throttled_at_lambda
+
+
+def _snapshots(network: Network) -> tuple[dict[str, Counters], ...]:
+    now_s = network.kernel.now
+    return (
+        {name: function.snapshot(now_s) for name, function in network.functions.items()},
+        {"gateway": network.gateway.snapshot(now_s)},
+        {name: stream.snapshot(now_s) for name, stream in network.streams.items()},
+        {name: queue.snapshot(now_s) for name, queue in network.queues.items()},
+    )
+
+
+def _forget_the_warm_up(network: Network) -> None:
+    """Empties what cannot be subtracted afterwards."""
+    network.gateway.latency_s = Histogram()
+    for function in network.functions.values():
+        function.take_peak()
+    for stream in network.streams.values():
+        stream.iterator_age_s = Histogram()
+        stream.take_oldest_s()
+    for queue in network.queues.values():
+        queue.latency_s = Histogram()
+
+
+def _difference(later: Counters, earlier: Counters) -> Counters:
+    return {name: count - earlier[name] for name, count in later.items()}
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Events leave no cycles behind, so looking for them would only take time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,100 @@
+"""Turns a template into what the simulation needs of it: who is invoked by whom, and within which limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from generator.errors import Fault, UnreadableTemplate
+from generator.simulation import resources
+from generator.simulation.resources import Function, Schedule, StreamMapping, Subscription, Throttle
+from generator.simulation.values import Json, Template, Unknown
+
+T = TypeVar("T")
+
+WITHOUT_EFFECT = ("AWS::Lambda::Permission", "AWS::Lambda::EventInvokeConfig", "AWS::Lambda::LayerVersion")
+"""Resources of the services below that are read elsewhere or change nothing in the hour."""
+
+SERVICES = ("AWS::Lambda::", "AWS::Serverless::", "AWS::Scheduler::", "AWS::Events::", "AWS::ApiGatewayV2::")
+"""Services of which every resource is either understood or listed as not understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """One template, as far as the simulation goes. `not_understood` lists what is left out, each with the reason."""
+
+    functions: Mapping[str, Function]
+    webhook_functions: tuple[str, ...]
+    throttles: tuple[Throttle, ...]
+    mappings: tuple[StreamMapping, ...]
+    subscriptions: tuple[Subscription, ...]
+    schedules: tuple[Schedule, ...]
+    not_understood: tuple[str, ...]
+
+    @property
+    def total_reserved(self) -> int:
+        """The sum of all reservations: what must fit the account for the stack to be created."""
+        return sum(function.reserved_concurrency or 0 for function in self.functions.values())
+
+
+def read_topology(template: Json) -> Topology:
+    """Reads a parsed template. Raises UnreadableTemplate where it is none or nothing in it takes webhooks."""
+    if not isinstance(template, Mapping) or not isinstance(template.get("Resources"), Mapping):
+        raise UnreadableTemplate([Fault("template", "it has no Resources", "name a CloudFormation template")])
+    reader = _Reader(Template(template))
+    topology = reader.topology()
+    if not topology.webhook_functions:
+        why = "; ".join(("no API method in it invokes a function", *topology.not_understood))
+        raise UnreadableTemplate([Fault("template", why, "simulate a template whose API invokes a function")])
+    return topology
+
+
+class _Reader:
+    """One reading: whatever raises Unknown is noted and left out."""
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self._unclear: list[str] = []
+        self._read = set(WITHOUT_EFFECT)
+
+    def topology(self) -> Topology:
+        functions = {function.logical_id: function for function in self._each(resources.function, resources.FUNCTION)}
+        return Topology(
+            functions=functions,
+            webhook_functions=tuple(dict.fromkeys(self._each(resources.integration, resources.METHOD))),
+            throttles=(
+                *self._each(resources.usage_plan, resources.USAGE_PLAN),
+                *self._each(resources.stage, resources.STAGE),
+            ),
+            mappings=tuple(self._each(resources.stream_mapping, resources.MAPPING)),
+            subscriptions=tuple(self._each(resources.subscription, resources.SUBSCRIPTION)),
+            schedules=(
+                *self._each(resources.schedule, resources.SCHEDULE),
+                *self._each(resources.rule, resources.RULE),
+            ),
+            not_understood=tuple(dict.fromkeys((*self._unclear, *self._unclear_roles(functions), *self._others()))),
+        )
+
+    def _each(self, read: Callable[[Template, str, Json], T | None], kind: str) -> Iterator[T]:
+        """What `read` makes of every resource of one type; None is a resource that has no effect here."""
+        self._read.add(kind)
+        for logical_id in self._template.ids(kind):
+            try:
+                found = read(self._template, logical_id, self._template.properties(logical_id))
+            except Unknown as unknown:
+                self._unclear.append(f"{logical_id}: {unknown}")
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                self._unclear.append(f"{logical_id}: its properties have an unknown shape ({error!r})")
+            else:
+                if found is not None:
+                    yield found
+
+    def _unclear_roles(self, functions: Mapping[str, Function]) -> Iterator[str]:
+        return (f"{name}: {function.unclear}" for name, function in functions.items() if function.unclear)
+
+    def _others(self) -> Iterator[str]:
+        for logical_id, resource in self._template.resources.items():
+            kind = str(resource.get("Type"))
+            if kind.startswith(SERVICES) and kind not in self._read:
+                yield f"{logical_id}: {kind} is not simulated"

@@ -1,0 +1,55 @@
+"""The committed prod template and environment, and single stages to try on their own."""
+
+import copy
+import json
+
+import pytest
+
+from generator import environments
+from generator.simulation import draws
+from generator.simulation.function import LambdaFunction, Timing
+from generator.simulation.kernel import Kernel
+from generator.simulation.limits import Pool
+from tests.conftest import ROOT
+
+FOREVER_S = 1e12
+
+
+@pytest.fixture(scope="session")
+def committed():
+    """A committed template as CloudFormation reads it, fresh for each caller."""
+    texts = {path.stem: path.read_text() for path in (ROOT / "templates_out").glob("*.json")}
+    return lambda name="prod": json.loads(texts[name])
+
+
+@pytest.fixture(scope="session")
+def environment():
+    """An environment of this repository with overrides."""
+    return lambda name="prod", *overrides: environments.load([name], overrides, ROOT / "environments")[0]
+
+
+@pytest.fixture
+def template(committed):
+    """The committed prod template, to be changed at will."""
+    return copy.deepcopy(committed())
+
+
+def durations(distribution, mean_s, seed):
+    """Draws of one distribution with this mean; the lognormal has its 95th percentile at 2.4 times the mean."""
+    random = draws.stream(seed, 0, "durations")
+    return {
+        "exponential": lambda: draws.exponential(random, mean_s),
+        "lognormal": lambda: draws.lognormal(random, mean_s, 2.4 * mean_s),
+        "constant": lambda: draws.constant(mean_s),
+    }[distribution]()
+
+
+@pytest.fixture
+def warm_function():
+    """A function without cold starts, request rate or timeout: nothing but its reservation limits it."""
+
+    def build(reserved, distribution="exponential", mean_s=0.1, seed=1, kernel=None):
+        timing = Timing(durations(distribution, mean_s, seed), 0.0, FOREVER_S, FOREVER_S)
+        return LambdaFunction("function", kernel or Kernel(), Pool(reserved), timing, None)
+
+    return build

@@ -1,0 +1,117 @@
+"""Where exact results exist, the simulator must agree with them; they come from the formulas that it does not use."""
+
+import math
+
+import pytest
+
+from generator import queueing
+from generator.simulation import draws
+from generator.simulation.assumptions import Assumptions
+from generator.simulation.asynchronous import AsynchronousQueue
+from generator.simulation.intervals import t_quantile
+
+SEEDS = range(20)
+BATCHES = 10
+MEAN_S = 0.1
+
+
+def poisson(kernel, rate_per_s, act, seed):
+    """Calls `act` at Poisson times, for ever."""
+    gap_s = draws.exponential(draws.stream(seed, 0, "arrivals"), 1 / rate_per_s)
+
+    def arrive(_):
+        act()
+        kernel.at(kernel.now + gap_s(), arrive)
+
+    kernel.at(gap_s(), arrive)
+
+
+def contains(values, exact, confidence=0.99):
+    """Whether the t interval of batch means contains the exact value."""
+    mean = math.fsum(values) / len(values)
+    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values))
+    return abs(mean - exact) <= t_quantile((1 + confidence) / 2, len(values) - 1) * spread
+
+
+def shares(kernel, batch_s, counts):
+    """After a warm-up, the share of events among trials in each of the batches; `counts` gives both so far."""
+    kernel.run(5.0)
+    found, (events, trials) = [], counts()
+    for number in range(1, BATCHES + 1):
+        kernel.run(5.0 + number * batch_s)
+        now = counts()
+        found.append((now[0] - events) / (now[1] - trials))
+        events, trials = now
+    return found
+
+
+def blocked_shares(function, load_erlangs, seed, arrivals_per_batch=1200):
+    """The share of throttled invocations in each batch, Little's law checked at the end."""
+    rate_per_s = load_erlangs / MEAN_S
+    poisson(function.kernel, rate_per_s, lambda: function.invoke(len, len, ()), seed)
+
+    def counts():
+        throttled = sum(function.throttles.values())
+        return throttled, throttled + function.invocations
+
+    found = shares(function.kernel, arrivals_per_batch / rate_per_s, counts)
+    function.verify()
+    return found
+
+
+@pytest.mark.parametrize("distribution", ["exponential", "lognormal", "constant"])
+def test_throttles_agree_with_erlang_b(warm_function, distribution, record_property):
+    """M/G/8/8 at five loads, 20 seeds each: of the 99 % intervals at least 95 % contain the exact probability."""
+    hits = [
+        contains(
+            blocked_shares(warm_function(8, distribution, MEAN_S, seed), load, seed),
+            queueing.erlang_b(8, load),
+        )
+        for load in (4.0, 5.5, 7.29, 9.0, 12.0)
+        for seed in SEEDS
+    ]
+    record_property("intervals that contain Erlang B", f"{sum(hits)} of {len(hits)}")
+    assert sum(hits) >= 0.95 * len(hits)
+
+
+def waiting_shares(function, assumptions, rate_per_s, seed, arrivals_per_batch=600):
+    """The share of events that were not run at once, in each batch."""
+    queue = AsynchronousQueue(function.kernel, function, 1e9, 2, assumptions)
+    poisson(function.kernel, rate_per_s, lambda: queue.accept(function.kernel.now), seed)
+    found = shares(function.kernel, arrivals_per_batch / rate_per_s, lambda: (queue.waited, queue.accepted))
+    queue.verify()
+    function.verify()
+    return found
+
+
+AT_ONCE = Assumptions(asynchronous_backoff_s=(0.004, 0.004))
+"""Tried again so soon that nearly no execution stays idle while an event waits: a queue without end, M/M/c."""
+
+
+def test_waits_agree_with_erlang_c(warm_function, record_property):
+    """M/M/5 at five loads, 20 seeds each: of the 99 % intervals at least 95 % contain the exact probability."""
+    hits = [
+        contains(
+            waiting_shares(warm_function(5, "exponential", MEAN_S, seed), AT_ONCE, load / MEAN_S, seed),
+            queueing.erlang_c(5, load),
+        )
+        for load in (1.5, 2.0, 2.5, 3.0, 3.5)
+        for seed in SEEDS
+    ]
+    record_property("intervals that contain Erlang C", f"{sum(hits)} of {len(hits)}")
+    assert sum(hits) >= 0.95 * len(hits)
+
+
+def test_lambdas_own_backoff_lies_between_a_loss_and_a_waiting_system(warm_function):
+    """An event that waits its second leaves the executions to others: fewer wait than in M/M/c, more than are lost."""
+    found = waiting_shares(warm_function(5), Assumptions(), 2.5 / MEAN_S, 1, arrivals_per_batch=4000)
+    assert queueing.erlang_b(5, 2.5) < math.fsum(found) / BATCHES < queueing.erlang_c(5, 2.5)
+
+
+def test_mean_concurrency_is_the_carried_load(warm_function):
+    """Little's law between stages: the mean at once is the admitted rate times the mean duration."""
+    function = warm_function(8, "lognormal")
+    blocked = blocked_shares(function, 6.0, 3, arrivals_per_batch=10_000)
+    admitted = 1 - math.fsum(blocked) / BATCHES
+    mean = function.running.area_until(function.kernel.now) / function.kernel.now
+    assert mean == pytest.approx(6.0 * admitted, rel=0.02)

@@ -1,0 +1,89 @@
+"""Whatever the limits, nothing is created or lost on the way, and Little's law holds at every stage."""
+
+import copy
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from generator.simulation.assumptions import Assumptions
+from generator.simulation.replication import Task, replicate
+from generator.simulation.topology import read_topology
+from generator.simulation.workload import Steady
+
+units = st.one_of(st.none(), st.integers(0, 6))
+
+
+@settings(max_examples=50)
+@given(
+    reserved=st.tuples(units, units, units, units),
+    account=st.integers(1, 40),
+    plan=st.tuples(st.integers(1, 30), st.integers(1, 20), st.integers(1, 300)),
+    reading=st.tuples(st.integers(1, 12), st.integers(0, 3), st.integers(1, 3), st.sampled_from([-1, 2, 20])),
+    shards=st.integers(1, 4),
+    timeouts_ms=st.tuples(*[st.integers(50, 2000)] * 4),
+    waits_s=st.sampled_from([(), (0.5,), (1.0, 5.0, 30.0)]),
+    alerts=st.tuples(st.floats(0, 3), st.floats(1, 5)),
+    unreserved=st.booleans(),
+    idle_timeout_s=st.floats(1, 100),
+    seed=st.integers(0, 1000),
+)
+def test_nothing_is_created_or_lost(
+    committed,
+    environment,
+    reserved,
+    account,
+    plan,
+    reading,
+    shards,
+    timeouts_ms,
+    waits_s,
+    alerts,
+    unreserved,
+    idle_timeout_s,
+    seed,
+):
+    """`replicate` raises SimulationBug itself; what crosses from one stage to the next is compared here."""
+    template, given_environment = copy.deepcopy(committed()), environment()
+    resources = {name: found["Properties"] for name, found in template["Resources"].items()}
+    names = [name for name in resources if template["Resources"][name]["Type"] == "AWS::Lambda::Function"]
+    for name, kept, timeout_ms in zip(names, reserved, timeouts_ms, strict=True):
+        resources[name].update(ReservedConcurrentExecutions=kept, Timeout=timeout_ms / 1000)
+        if kept is None:
+            del resources[name]["ReservedConcurrentExecutions"]
+    resources["WebhookUsagePlan"]["Throttle"] = {"RateLimit": plan[0], "BurstLimit": plan[1]}
+    resources["WebhookUsagePlan"]["Quota"]["Limit"] = plan[2]
+    resources["CheckAlertsEventSourceMapping"].update(
+        BatchSize=reading[0],
+        MaximumBatchingWindowInSeconds=reading[1],
+        ParallelizationFactor=reading[2],
+        MaximumRecordAgeInSeconds=reading[3],
+    )
+    given_environment = replace(
+        given_environment,
+        account=replace(given_environment.account, concurrency_limit=account),
+        stream=replace(given_environment.stream, shards=shards),
+        traffic=replace(given_environment.traffic, alerts_per_webhook=alerts[0]),
+        simulation=replace(given_environment.simulation, environment_idle_timeout_s=idle_timeout_s),
+    )
+    assumptions = Assumptions(
+        warm_up_s=5.0, sender_retries_s=waits_s, alerts_per_crossing=alerts[1], asynchronous_error_waits_s=(1.0, 2.0)
+    )
+    task = Task(read_topology(template), given_environment, assumptions, Steady(20.0), 20.0, seed, unreserved)
+    outcome = replicate(task, 0)
+
+    webhooks, process = outcome.gateway, outcome.functions["ProcessWebhookFunction"]
+    passed = webhooks["offered"] - webhooks["throttled at gateway"]
+    assert passed == process["invocations"] + process["throttles"]
+    assert process["throttles"] == webhooks["throttled at lambda"]
+    (stream,) = outcome.streams.values()
+    assert stream["written"] == webhooks["accepted"]
+    for function in outcome.functions.values():
+        assert 0 <= function["cold_starts"] <= function["invocations"]
+        assert function["busy_s"] <= function["environments_s"] + 1e-6
+    kept = sum(units or 0 for units in reserved)
+    shared = max(0, account - (0 if unreserved else kept))
+    for name, own in zip(names, reserved, strict=True):
+        assert outcome.peaks[name] <= (shared if unreserved or own is None else own)
+    shared_names = [name for name, own in zip(names, reserved, strict=True) if unreserved or own is None]
+    assert sum(outcome.functions[name]["busy_s"] for name in shared_names) <= shared * 20.0 + 1e-6

@@ -1,0 +1,51 @@
+"""What is drawn has the mean and the percentile that it should have, and depends on its own seed alone."""
+
+import math
+
+import pytest
+
+from generator.simulation import draws
+
+COUNT = 40_000
+
+
+def mean(values):
+    return math.fsum(values) / len(values)
+
+
+def test_lognormal_durations_have_the_mean_and_the_95th_percentile_asked_for():
+    draw = draws.lognormal(draws.stream(1, 0, "test"), 0.105, 0.25)
+    values = sorted(draw() for _ in range(COUNT))
+    assert mean(values) == pytest.approx(0.105, rel=0.02)
+    assert values[int(0.95 * COUNT)] == pytest.approx(0.25, rel=0.03)
+
+
+def test_of_the_two_lognormals_it_is_the_one_with_the_lighter_tail():
+    mu, sigma = draws.lognormal_parameters(0.105, 0.25)
+    assert math.exp(mu + sigma**2 / 2) == pytest.approx(0.105)
+    assert math.exp(mu + draws.NORMAL_P95 * sigma) == pytest.approx(0.25)
+    assert sigma < draws.NORMAL_P95
+
+
+@pytest.mark.parametrize(("average", "p95"), [(1.0, 0.9), (1.0, 3.9), (0.0, 1.0)])
+def test_where_there_is_no_such_lognormal_it_says_so(average, p95):
+    with pytest.raises(ValueError, match="no lognormal distribution"):
+        draws.lognormal_parameters(average, p95)
+
+
+def test_exponential_and_geometric_values_have_the_mean_asked_for():
+    exponential = draws.exponential(draws.stream(2, 0, "test"), 0.3)
+    assert mean([exponential() for _ in range(COUNT)]) == pytest.approx(0.3, rel=0.02)
+    geometric = draws.geometric(draws.stream(2, 0, "test"), 3.0)
+    values = [geometric() for _ in range(COUNT)]
+    assert min(values) == 1
+    assert mean(values) == pytest.approx(3, rel=0.03)
+    assert draws.geometric(draws.stream(2, 0, "test"), 1.0)() == 1
+    assert draws.constant(0.2)() == 0.2
+
+
+def test_streams_differ_by_seed_replication_and_purpose_and_repeat_themselves():
+    keys = [(1, 0, "a"), (1, 0, "b"), (1, 1, "a"), (2, 0, "a")]
+    firsts = [draws.stream(*key).random() for key in keys]
+    assert len(set(firsts)) == 4
+    assert firsts == [draws.stream(*key).random() for key in keys]

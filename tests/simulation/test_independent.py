@@ -1,0 +1,124 @@
+"""Against Ciw, a simulator that nobody here wrote, where no formula reaches: two loss stages in a row."""
+
+import math
+
+import ciw
+import pytest
+
+from generator.simulation import draws
+from generator.simulation.assumptions import Assumptions
+from generator.simulation.function import LambdaFunction, Timing
+from generator.simulation.gateway import Gateway
+from generator.simulation.intervals import of_means
+from generator.simulation.kernel import Kernel
+from generator.simulation.limits import Pool
+from generator.simulation.workload import Steady, arrivals
+
+RATE_PER_S, SHARE = 60.0, 0.5
+FIRST, SECOND = 8, 5
+FIRST_MEAN_S, FIRST_P95_S, SECOND_MEAN_S = 0.105, 0.25, 0.15
+WARM_UP_S, DURATION_S, REPLICATIONS = 5.0, 150.0, 10
+
+
+def ours(seed):
+    """Throttle probability and mean concurrency of both stages: a gateway, a function, and half of its work to
+    another, which throttles what it cannot take at once."""
+    kernel = Kernel(-WARM_UP_S)
+    first, second = (
+        LambdaFunction(name, kernel, Pool(units), Timing(draw, 0.0, 1e9, 1e9), None)
+        for name, units, draw in (
+            ("first", FIRST, draws.lognormal(draws.stream(seed, 0, "first"), FIRST_MEAN_S, FIRST_P95_S)),
+            ("second", SECOND, draws.exponential(draws.stream(seed, 0, "second"), SECOND_MEAN_S)),
+        )
+    )
+    coin = draws.stream(seed, 0, "coin").random
+
+    def hand_on(_origin_s):
+        if coin() < SHARE:
+            second.invoke(len, len, ())
+
+    gateway = Gateway(kernel, first, [], [hand_on], Assumptions(sender_retries_s=()), draws.stream(seed, 0, "senders"))
+    gateway.feed(arrivals(Steady(RATE_PER_S), draws.stream(seed, 0, "arrivals"), -WARM_UP_S))
+    kernel.run(0.0)
+    before = [stage.snapshot(0.0) for stage in (first, second)]
+    kernel.run(DURATION_S)
+    for stage in (first, second, gateway):
+        stage.verify()
+    after = [stage.snapshot(DURATION_S) for stage in (first, second)]
+    return [
+        figure
+        for earlier, later in zip(before, after, strict=True)
+        for counts in [{name: later[name] - earlier[name] for name in later}]
+        for figure in (
+            counts["throttles"] / (counts["throttles"] + counts["invocations"]),
+            counts["busy_s"] / DURATION_S,
+        )
+    ]
+
+
+class HandOn(ciw.routing.NodeRouting):
+    """Half goes on, unless the second stage is full; those who find it so are counted and leave."""
+
+    def __init__(self):
+        self.refused, self.offered = [], []
+
+    def next_node(self, individual):
+        """The node that Ciw sends an individual to."""
+        now, second = self.simulation.current_time, self.simulation.nodes[2]
+        if ciw.rng.random() >= SHARE:
+            return self.simulation.nodes[-1]
+        self.offered.append(now)
+        if second.number_of_individuals >= SECOND:
+            self.refused.append(now)
+            return self.simulation.nodes[-1]
+        return second
+
+
+def theirs(seed):
+    """The same figures by Ciw."""
+    mu, sigma = draws.lognormal_parameters(FIRST_MEAN_S, FIRST_P95_S)
+    routing = HandOn()
+    network = ciw.create_network(
+        arrival_distributions=[ciw.dists.Exponential(RATE_PER_S), None],
+        service_distributions=[ciw.dists.Lognormal(mu, sigma), ciw.dists.Exponential(1 / SECOND_MEAN_S)],
+        number_of_servers=[FIRST, SECOND],
+        queue_capacities=[0, math.inf],
+        routing=ciw.routing.NetworkRouting(routers=[routing, ciw.routing.Leave()]),
+    )
+    ciw.seed(seed)
+    simulation = ciw.Simulation(network)
+    end_s = WARM_UP_S + DURATION_S
+    simulation.simulate_until_max_time(end_s)
+    records = simulation.get_all_records()
+    served = {node: [one for one in records if one.node == node and one.record_type == "service"] for node in (1, 2)}
+    rejected = sum(one.record_type == "rejection" and one.arrival_date > WARM_UP_S for one in records)
+    admitted = sum(one.arrival_date > WARM_UP_S for one in served[1])
+    refused, offered = (sum(time > WARM_UP_S for time in times) for times in (routing.refused, routing.offered))
+
+    def busy(node):
+        spans = (
+            min(one.service_end_date, end_s) - max(one.service_start_date, WARM_UP_S)
+            for one in served[node]
+            if one.service_end_date > WARM_UP_S
+        )
+        return math.fsum(spans) / DURATION_S
+
+    return [rejected / (rejected + admitted), busy(1), refused / offered, busy(2)]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_ciw_agrees_on_two_stages(record_property):
+    """Throttle probability and mean concurrency of each stage: the 95 % intervals over replications overlap."""
+    estimates = [
+        [of_means(values) for values in zip(*(run(seed) for seed in range(1, REPLICATIONS + 1)), strict=True)]
+        for run in (ours, theirs)
+    ]
+    names = ("first throttled", "first busy", "second throttled", "second busy")
+    for name, mine, other in zip(names, *estimates, strict=True):
+        record_property(
+            name, f"{mine.mean:.4f} +- {mine.high - mine.mean:.4f}, {other.mean:.4f} +- {other.high - other.mean:.4f}"
+        )
+        assert mine.low <= other.high, name
+        assert other.low <= mine.high, name
+        # Overlapping says little where intervals are wide.
+        assert mine.high - mine.low < 0.1 * mine.mean, name

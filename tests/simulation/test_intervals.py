@@ -1,0 +1,101 @@
+"""Quantiles against published tables, and intervals that do not claim more than was seen."""
+
+import pytest
+
+from generator.simulation.intervals import (
+    Estimate,
+    of_events,
+    of_means,
+    poisson_bounds,
+    t_distribution,
+    t_quantile,
+)
+from generator.simulation.verdict import INCONCLUSIVE, MET, MISSED, judge
+
+# NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2, critical values of Student's t distribution.
+T_TABLE = {
+    (0.975, 1): 12.706,
+    (0.975, 2): 4.303,
+    (0.975, 3): 3.182,
+    (0.975, 9): 2.262,
+    (0.975, 30): 2.042,
+    (0.995, 4): 4.604,
+    (0.995, 9): 3.250,
+    (0.95, 10): 1.812,
+    (0.975, 100): 1.984,
+}
+
+
+@pytest.mark.parametrize(("key", "expected"), T_TABLE.items(), ids=str)
+def test_t_quantiles_are_those_of_the_table(key, expected):
+    assert t_quantile(*key) == pytest.approx(expected, abs=6e-4)
+
+
+def test_the_t_distribution_is_a_half_at_0_and_refuses_nonsense():
+    assert all(t_distribution(0.0, degrees) == pytest.approx(0.5) for degrees in range(1, 40))
+    with pytest.raises(ValueError, match="0 degrees"):
+        t_quantile(0.975, 0)
+
+
+# F. Garwood, Biometrika 28 (1936), table of 95 % limits.
+@pytest.mark.parametrize(
+    ("events", "low", "high"), [(0, 0, 3.689), (1, 0.0253, 5.572), (5, 1.623, 11.668), (50, 37.11, 65.92)]
+)
+def test_poisson_bounds_are_those_of_the_table(events, low, high):
+    assert poisson_bounds(events) == (pytest.approx(low, abs=5e-3), pytest.approx(high, abs=5e-3))
+
+
+def test_no_event_in_many_trials_does_not_mean_none_ever():
+    assert of_events([0, 0, 0], [1000, 1000, 1000]) == Estimate(0.0, 0.0, pytest.approx(3.689 / 3000, rel=1e-3))
+
+
+def test_few_events_are_not_taken_for_a_precise_rate():
+    """One event in each of two replications has no spread, yet two events are two events."""
+    found = of_events([1, 1], [1000, 1000])
+    assert (found.low, found.high) == (pytest.approx(0.242 / 2000, rel=1e-2), pytest.approx(7.225 / 2000, rel=1e-3))
+
+
+def test_clusters_widen_the_interval():
+    """The same number of events, all in one replication, says less."""
+    even, clustered = of_events([500] * 4, [10_000] * 4), of_events([2000, 0, 0, 0], [10_000] * 4)
+    assert even.mean == clustered.mean == 0.05
+    assert even.high == pytest.approx(0.05)
+    assert (clustered.low, clustered.high > 0.15) == (0.0, True)
+
+
+def test_a_mean_needs_two_values_for_an_interval():
+    assert of_means([]) == Estimate(None)
+    assert of_means([3.0]) == Estimate(3.0)
+    assert of_means([1.0, 3.0]) == Estimate(2.0, pytest.approx(2 - 12.706, abs=1e-3), pytest.approx(14.706, abs=1e-3))
+    assert of_events([], []) == Estimate(None)
+
+
+@pytest.mark.parametrize(
+    ("measured", "verdict"),
+    [
+        pytest.param(Estimate(0.5, 0.4, 0.6), (MET, None), id="all below"),
+        pytest.param(Estimate(0.9, 0.8, 1.0), (MET, None), id="up to the target itself"),
+        pytest.param(Estimate(2.0, 1.1, 2.9), (MISSED, None), id="all above"),
+        pytest.param(Estimate(0.8, 0.4, 1.2), (INCONCLUSIVE, 40), id="twice as near as the half width"),
+        pytest.param(Estimate(1.5, 0.5, 2.5), (INCONCLUSIVE, 40), id="from above"),
+        pytest.param(Estimate(0.0, 0.0, 3.0), (INCONCLUSIVE, 30), id="no event yet"),
+        pytest.param(Estimate(1.0, 0.5, 1.5), (INCONCLUSIVE, None), id="on the target"),
+        pytest.param(Estimate(0.999999, 0.5, 1.5), (INCONCLUSIVE, None), id="too near to ever tell"),
+        pytest.param(Estimate(None), (INCONCLUSIVE, None), id="nothing measured"),
+    ],
+)
+def test_a_target_is_missed_or_met_only_by_the_whole_interval(measured, verdict):
+    assert judge(1.0, measured, 10) == verdict
+
+
+def test_about_95_of_100_intervals_for_rare_events_cover_the_truth():
+    """Simulated: Bernoulli trials with 3 expected events over all replications."""
+    from generator.simulation.draws import stream
+
+    covered = 0
+    for seed in range(300):
+        random = stream(seed, 0, "coverage").random
+        events = [sum(random() < 0.003 for _ in range(100)) for _ in range(10)]
+        found = of_events(events, [100] * 10)
+        covered += found.low <= 0.003 <= found.high
+    assert covered >= 0.95 * 300

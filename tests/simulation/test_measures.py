@@ -1,0 +1,50 @@
+"""Histograms stay small and near the truth; the checks catch what they are there for."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generator.simulation.measures import Histogram, Occupancy, SimulationBug, conserve
+
+
+@given(
+    values=st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=200),
+    share=st.floats(0.01, 1),
+)
+def test_a_quantile_is_right_within_half_a_percent(values, share):
+    histogram = Histogram()
+    for value in values:
+        histogram.add(value)
+    wanted = sorted(values)[max(0, -(-len(values) * share // 1).__int__() - 1)]
+    assert histogram.quantile(share) in [
+        pytest.approx(value, rel=0.004) for value in values if value >= wanted * 0.99 and value <= wanted * 1.02
+    ]
+
+
+def test_a_histogram_takes_nothing_zero_and_many():
+    assert Histogram().quantile(0.5) is None
+    histogram = Histogram()
+    for value in [0.0, *(0.25 * 1.0001**power for power in range(20_000))]:
+        histogram.add(value)
+    assert histogram.quantile(1e-9) == 0.0
+    assert histogram.total == 20_001
+    assert len(histogram.counts) < 400
+    assert Histogram.merged([histogram, histogram]).total == 40_002
+
+
+def test_littles_law_is_checked_and_a_lost_item_noticed():
+    inside = Occupancy(0.0)
+    inside.enter(1.0)
+    inside.enter(2.0)
+    inside.leave(5.0, 1.0)
+    inside.verify("stage", 7.0, [2.0])
+    with pytest.raises(SimulationBug, match="stage: 1 counted inside, 0 found there"):
+        inside.verify("stage", 7.0, [])
+    with pytest.raises(SimulationBug, match=r"stage: Little's law: 9\.0 s inside against 8\.0 s"):
+        inside.verify("stage", 7.0, [3.0])
+
+
+def test_conservation_is_checked():
+    conserve("stage", 3, completed=2, running=1)
+    with pytest.raises(SimulationBug, match="stage: 3 came, but completed 2, running 0"):
+        conserve("stage", 3, completed=2, running=0)

@@ -1,0 +1,68 @@
+"""The report for people, whole."""
+
+import pytest
+
+from generator.simulation import Assumptions, as_text, simulate
+from generator.simulation.intervals import Estimate
+from generator.simulation.report import TITLES
+from generator.simulation.verdict import Target
+
+EXPECTED = """\
+prod, workload peak: 3 replications of 3 min, seed 1
+
+target                             at most  measured   95 % interval       verdict
+reserved, of what can be reserved      900        25               -           met
+webhooks throttled                  0.0001     0.194  0.181 to 0.207        missed
+notifications that waited             0.01   0.00696     0 to 0.0175  inconclusive
+busiest shard's lanes in use           0.5     0.283  0.234 to 0.332           met
+webhooks throttled: missed; first change ProcessWebhookFunction's reservation of 8
+notifications that waited: about 37 replications would decide
+
+function                  reserved  mean  peak  invocations  throttles  cold starts  environments
+ProcessWebhookFunction           8  5.86     8       30,277      7,279            0           8.0
+CheckAlertsFunction             10  1.73     7        3,757          0            0           7.0
+SendNotificationFunction         5  0.87     5        1,580         11      0.00506           4.9
+CleanupHistoryFunction           2  0.00     0            0          0            -           0.0
+
+webhooks: 37,556 offered, 30,259 accepted, throttled 0 at the gateway and 7,279 at Lambda
+from webhook to answer: p50 84 ms, p95 248 ms, p99 394 ms
+from webhook to SMS: p50 1.1 s, p95 1.8 s, p99 2.2 s (1,576 notified)
+stream: iterator age p99 744 ms, at most 1.8 s
+
+not simulated:
+  CleanupSchedule: cron(0 * * * ? *) is not a rate(...) expression
+  CleanupHistoryFunction: nothing in the template invokes it"""
+
+
+@pytest.fixture
+def result(template, environment):
+    """Three minutes of prod with ProcessWebhook at 8 and a schedule that is not understood."""
+    template["Resources"]["ProcessWebhookFunction"]["Properties"]["ReservedConcurrentExecutions"] = 8
+    template["Resources"]["CleanupSchedule"]["Properties"]["ScheduleExpression"] = "cron(0 * * * ? *)"
+    assumptions = Assumptions(warm_up_s=30.0, sender_retries_s=())
+    return simulate(template, environment(), hours=0.05, replications=3, workers=1, assumptions=assumptions)
+
+
+def test_the_report_says_the_verdict_first_and_what_to_change(result):
+    assert as_text(result) == EXPECTED
+
+
+def test_every_target_has_a_title(result):
+    assert {target.name for target in result.targets} == set(TITLES)
+    assert all(isinstance(target, Target) for target in result.targets)
+
+
+def test_no_line_ends_in_spaces_and_none_is_much_too_long(result):
+    for line in as_text(result).splitlines():
+        assert line == line.rstrip()
+        assert len(line) <= 120
+
+
+def test_an_undecidable_target_is_said_to_be_so(result):
+    targets = [
+        Target("stream_utilisation", 0.5, Estimate(0.5, 0.4, 0.6), "inconclusive", None),
+        Target("webhook_throttle_probability", 1e-4, Estimate(0.0, 0.0, 1e-3), "inconclusive", 30),
+    ]
+    text = as_text(type(result)(**{name: getattr(result, name) for name in result.__slots__} | {"targets": targets}))
+    assert "busiest shard's lanes in use: no reasonable number of replications would decide" in text
+    assert "webhooks throttled: about 30 replications would decide" in text

@@ -1,0 +1,301 @@
+"""The committed templates under their workloads: what the reviewer asks."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from generator.errors import InvalidSimulation
+from generator.simulation import Assumptions, simulate
+from generator.simulation.replication import Task, replicate
+from generator.simulation.topology import read_topology
+from generator.simulation.workload import Steady
+from tests.conftest import ROOT
+
+SHORT = Assumptions(warm_up_s=30.0)
+
+
+def reserve(template, **units):
+    """The template with other reservations."""
+    for name, reserved in units.items():
+        template["Resources"][name]["Properties"]["ReservedConcurrentExecutions"] = reserved
+    return template
+
+
+def verdicts(result):
+    return {target["name"]: target["verdict"] for target in result["targets"]}
+
+
+def remedies(result):
+    return {target.name: target.remedy for target in result.targets if target.remedy}
+
+
+@pytest.fixture(scope="module")
+def peak(committed, environment):
+    """The prod template under its own workload, cold starts included: 8 times 24 minutes at the peak rate."""
+    return simulate(committed(), environment(), hours=0.4, replications=8, assumptions=Assumptions(warm_up_s=60.0))
+
+
+def test_prod_meets_its_targets_at_the_peak_with_cold_starts(peak):
+    assert verdicts(peak) == {
+        "reserved_concurrency": "met",
+        "webhook_throttle_probability": "met",
+        "notification_wait_probability": "met",
+        "stream_utilisation": "met",
+    }
+    assert peak["passed"]
+    assert peak["workload"] == "peak"
+    assert peak["functions"]["ProcessWebhookFunction"]["cold_start_probability"] > 0
+    assert peak.notes == []
+
+
+def test_the_document_has_the_keys_of_the_contract_and_no_other(peak):
+    assert list(peak) == [
+        *("environment", "workload", "functions", "webhooks", "alerts", "stream", "targets", "passed")
+    ]
+    for function in peak["functions"].values():
+        assert list(function) == [
+            *("invocations", "throttles", "throttle_probability", "concurrency", "cold_start_probability"),
+            "environments",
+        ]
+        assert (
+            list(function["throttle_probability"]),
+            list(function["concurrency"]),
+            list(function["environments"]),
+        ) == (
+            *(["mean", "ci95"], ["mean", "peak"]),
+            ["mean"],
+        )
+    counts = ["offered", "accepted", "throttled_at_gateway", "throttled_at_lambda", "latency_ms"]
+    assert list(peak["webhooks"]) == counts
+    assert list(peak["webhooks"]["latency_ms"]) == list(peak["alerts"]["latency_ms"]) == ["p50", "p95", "p99"]
+    assert list(peak["alerts"]) == ["notified", "latency_ms"]
+    assert (list(peak["stream"]), list(peak["stream"]["iterator_age_ms"])) == (
+        ["iterator_age_ms", "utilisation"],
+        ["p99", "max"],
+    )
+    assert all(list(target) == ["name", "target", "measured", "ci95", "verdict"] for target in peak["targets"])
+    assert json.loads(json.dumps(dict(peak), allow_nan=False)) == dict(peak)
+
+
+def test_the_peak_agrees_with_what_the_sizing_predicts(peak, environment):
+    """Two computations that share no code: formulas, and events on the template that they led to."""
+    from generator.sizing import size
+
+    sizing = size(environment())
+    measured = {target.name: target.measured for target in peak.targets}
+    throttled = measured["webhook_throttle_probability"]
+    assert throttled.low <= sizing["ProcessWebhookFunction"].predicted <= throttled.high
+    assert measured["stream_utilisation"].mean == pytest.approx(sizing["CheckAlertsFunction"].predicted, rel=0.02)
+    for name in ("ProcessWebhookFunction", "SendNotificationFunction"):
+        concurrency = peak["functions"][name]["concurrency"]["mean"]
+        assert concurrency == pytest.approx(sizing[name].offered_load_erlangs, rel=0.03)
+
+
+def test_alerts_leave_in_bursts_so_that_more_wait_than_erlang_c_says_but_within_the_target(peak, environment):
+    from generator.sizing import size
+
+    waited = next(target.measured for target in peak.targets if target.name == "notification_wait_probability")
+    assert size(environment())["SendNotificationFunction"].predicted < waited.mean < 0.01
+
+
+def test_with_8_the_target_is_missed_and_the_report_says_whose_reservation_it_is(template, environment):
+    reserve(template, ProcessWebhookFunction=8)
+    result = simulate(template, environment(), hours=0.05, replications=2, assumptions=SHORT)
+    assert verdicts(result)["webhook_throttle_probability"] == "missed"
+    assert not result["passed"]
+    assert remedies(result) == {"webhook_throttle_probability": "ProcessWebhookFunction's reservation of 8"}
+
+
+def test_205_reserved_of_300_could_not_have_been_created(template, environment):
+    reserve(template, ProcessWebhookFunction=100, CheckAlertsFunction=50)
+    reserve(template, SendNotificationFunction=50, CleanupHistoryFunction=5)
+    tight = environment("prod", "account.concurrency_limit=300")
+    result = simulate(template, tight, hours=0.02, replications=2, assumptions=SHORT)
+    assert result["targets"][0] == {
+        "name": "reserved_concurrency",
+        "target": 200,
+        "measured": 205,
+        "ci95": [205, 205],
+        "verdict": "missed",
+    }
+    assert "could not have been created" in remedies(result)["reserved_concurrency"]
+    assert not result["passed"]
+    assert (
+        simulate(template, tight, hours=0.02, replications=2, assumptions=SHORT, unreserved=True, workers=1)["targets"][
+            0
+        ]["verdict"]
+        == "met"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "overrides", "unreserved", "remedy"),
+    [
+        pytest.param(
+            ("WebhookUsagePlan", "Throttle", {"RateLimit": 60, "BurstLimit": 20}),
+            (),
+            False,
+            "WebhookUsagePlan's rate and burst",
+            id="the gateway admits too little",
+        ),
+        pytest.param(
+            ("WebhookUsagePlan", "Quota", {"Limit": 3000, "Period": "DAY"}),
+            (),
+            False,
+            "WebhookUsagePlan's quota",
+            id="the day's quota is used up",
+        ),
+        pytest.param(
+            ("ProcessWebhookFunction", "ReservedConcurrentExecutions", 6),
+            ("functions.process_webhook.mean_duration_ms=20", "functions.process_webhook.p95_duration_ms=40"),
+            False,
+            "ProcessWebhookFunction's reservation of 6, which allows ten requests a second per unit",
+            id="short runs, but ten a second per unit",
+        ),
+        pytest.param(
+            ("ProcessWebhookFunction", "Timeout", 30),
+            ("simulation.account_load=990",),
+            True,
+            "the account's concurrency limit",
+            id="others in the account leave too little",
+        ),
+    ],
+)
+def test_a_miss_names_the_limit_that_refused_most(template, environment, change, overrides, unreserved, remedy):
+    resource, key, value = change
+    template["Resources"][resource]["Properties"][key] = value
+    result = simulate(
+        template,
+        environment("prod", *overrides),
+        hours=0.03,
+        replications=4,
+        unreserved=unreserved,
+        workers=1,
+        assumptions=Assumptions(warm_up_s=10.0, sender_retries_s=()),
+    )
+    assert remedies(result)["webhook_throttle_probability"] == remedy
+
+
+def test_a_stream_too_slow_names_its_lanes_or_the_reservation_that_starves_them(template, environment):
+    mapping = template["Resources"]["CheckAlertsEventSourceMapping"]["Properties"]
+    mapping["ParallelizationFactor"] = 1
+    options = {"hours": 0.03, "replications": 4, "workers": 1, "assumptions": SHORT}
+    assert remedies(simulate(template, environment(), **options)) == {
+        "stream_utilisation": "CheckAlertsEventSourceMapping's ParallelizationFactor of 1"
+    }
+    mapping["ParallelizationFactor"] = 2
+    reserve(template, CheckAlertsFunction=1)
+    assert remedies(simulate(template, environment(), **options)) == {
+        "stream_utilisation": "CheckAlertsFunction's reservation of 1"
+    }
+
+
+def test_correlated_crossings_make_notifications_wait_that_poisson_alerts_do_not(template, environment):
+    together = Assumptions(warm_up_s=30.0, alerts_per_crossing=10.0)
+    result = simulate(template, environment(), hours=0.1, replications=2, workers=1, assumptions=together)
+    assert remedies(result) == {"notification_wait_probability": "SendNotificationFunction's reservation of 5"}
+
+
+def test_the_result_is_the_same_for_any_number_of_workers_and_another_for_another_seed(template, environment):
+    def run(workers, seed=1):
+        return simulate(
+            template, environment("staging"), hours=0.1, replications=3, seed=seed, workers=workers, assumptions=SHORT
+        )
+
+    one, three = run(1), run(3)
+    assert json.dumps(dict(one)) == json.dumps(dict(three))
+    assert one.chart == three.chart
+    assert json.dumps(dict(one)) != json.dumps(dict(run(1, seed=2)))
+
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from generator import environments
+from generator.simulation import simulate
+template = json.loads(Path("templates_out/prod.json").read_text())
+found = simulate(template, environments.load(["prod"])[0], workload="spike", hours=0.2, replications=2, workers=1)
+print(sys.version_info[:2], json.dumps(dict(found)))
+"""
+
+
+def interpreters():
+    """Every Python from 3.11 to 3.13 that can be found: in PATH and where pyenv keeps them."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for minor in (11, 12, 13):
+        found = [*sorted(pyenv.glob(f"3.{minor}.*/bin/python")), shutil.which(f"python3.{minor}")]
+        if sys.version_info[:2] == (3, minor):
+            found = [sys.executable]
+        yield next((str(path) for path in found if path), None)
+
+
+def test_the_result_is_the_same_to_the_last_digit_on_every_python():
+    found = [python for python in interpreters() if python]
+    if len(found) < 2:
+        pytest.skip("only one Python from 3.11 to 3.13 is installed here")
+    outputs = {}
+    for number, python in enumerate(found):
+        variables = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(number)}
+        run = subprocess.run(
+            [python, "-c", SCRIPT], capture_output=True, text=True, check=True, cwd=ROOT, env=variables
+        )
+        version, _, document = run.stdout.partition(") ")
+        outputs[version] = document
+    assert len(set(outputs.values())) == 1, list(outputs)
+
+
+def test_memory_does_not_grow_with_the_hours(template, environment):
+    def peak_bytes(hours):
+        task = Task(read_topology(template), environment(), SHORT, Steady(1.0), hours * 3600, 1, False)
+        tracemalloc.start()
+        replicate(task, 0)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peak_bytes(0.1)
+    # 10,800 webhooks more would take megabytes if each left a trace; some more bins of histograms do not.
+    assert peak_bytes(4) - peak_bytes(1) < 150_000
+
+
+def test_a_recorded_hour_is_played_and_scaled(template, environment, tmp_path):
+    trace = tmp_path / "trace.csv"
+    trace.write_text("count\n" + "600\n" * 5 + "1200\n")
+    played = simulate(template, environment(), trace=trace, replications=2, workers=1, assumptions=SHORT)
+    assert (played["workload"], played.hours) == ("trace", 0.1)
+    assert played["webhooks"]["offered"] == pytest.approx(2 * 4200, rel=0.04)
+    scaled = simulate(template, environment(), trace=trace, trace_per_hour=21_000, replications=2, workers=1)
+    assert scaled["webhooks"]["offered"] == pytest.approx(2 * 2100, rel=0.06)
+    assert played.chart.offered_per_s[-5] == pytest.approx(20, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        ({"hours": 0}, "hours"),
+        ({"hours": float("nan")}, "hours"),
+        ({"hours": 1000}, "hours"),
+        ({"replications": 1}, "replications"),
+        ({"workers": 0}, "workers"),
+        ({"workload": "trace"}, "workload"),
+        ({"workload": "peak", "trace": "some.csv"}, "trace"),
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_refused(template, environment, options, where):
+    with pytest.raises(InvalidSimulation) as refused:
+        simulate(template, environment(), **options)
+    assert [fault.where for fault in refused.value.faults] == [where]
+
+
+def test_progress_is_told_once_for_each_replication(template, environment):
+    told = []
+    options = {"hours": 0.01, "replications": 3, "workers": 1, "assumptions": SHORT}
+    simulate(template, environment(), progress=lambda done, of: told.append((done, of)), **options)
+    assert told == [(1, 3), (2, 3), (3, 3)]

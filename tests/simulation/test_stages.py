@@ -1,0 +1,266 @@
+"""Single stages by hand: each rule of AWS's, tried with constant durations so that every moment can be worked out."""
+
+import pytest
+
+from generator.simulation import draws
+from generator.simulation.assumptions import Assumptions
+from generator.simulation.asynchronous import AsynchronousQueue
+from generator.simulation.function import CONCURRENCY, REQUEST_RATE, SCALING, LambdaFunction, Timing
+from generator.simulation.gateway import Gateway
+from generator.simulation.kernel import Kernel
+from generator.simulation.limits import Pool, TokenBucket
+from generator.simulation.stream import Crossings, Reading, Stream
+
+
+@pytest.fixture
+def kernel():
+    return Kernel()
+
+
+@pytest.fixture
+def function(kernel):
+    """Builds a function with runs of one second, two in a new environment, which expires after ten idle ones."""
+
+    def build(units=2, *, seconds=1.0, cold_s=1.0, timeout_s=5.0, idle_s=10.0, rate=None, pool=None):
+        timing = Timing(draws.constant(seconds), cold_s, timeout_s, idle_s)
+        return LambdaFunction("function", kernel, pool or Pool(units), timing, rate)
+
+    return build
+
+
+@pytest.fixture
+def log(kernel):
+    """Callbacks that note when they were called, by name."""
+    found = []
+    return found, lambda name: lambda _argument: found.append((name, round(kernel.now, 6)))
+
+
+def at(kernel, times_s, action):
+    for time_s in times_s:
+        kernel.at(time_s, lambda _: action())
+
+
+def test_a_new_environment_starts_cold_and_the_one_used_last_is_used_again(kernel, function, log):
+    found, note = log
+    stage = function()
+    at(kernel, (0.0, 0.5, 3.0), lambda: stage.invoke(note("done"), note("failed"), None))
+    kernel.run(20.0)
+    assert found == [("done", 2.0), ("done", 2.5), ("done", 4.0)]
+    assert (stage.cold_starts, list(stage.idle)) == (2, [2.0, 4.0])
+
+
+def test_an_idle_environment_expires_and_its_time_is_counted_to_the_end(kernel, function):
+    stage = function()
+    at(kernel, (0.0, 20.0), lambda: stage.invoke(len, len, ()))
+    kernel.run(100.0)
+    counts = stage.snapshot(100.0)
+    assert stage.cold_starts == 2
+    assert counts["busy_s"] == 4.0
+    assert counts["environments_s"] == pytest.approx(2 * (2 + 10))
+
+
+def test_what_exceeds_the_reservation_is_throttled(kernel, function):
+    stage = function(units=2)
+    at(kernel, (0.0, 0.1, 0.2, 2.05), lambda: stage.invoke(len, len, ()))
+    kernel.run(10.0)
+    assert (stage.invocations, stage.throttles) == (3, {CONCURRENCY: 1})
+    assert stage.take_peak() == 2
+    stage.verify()
+
+
+def test_a_reservation_of_0_stops_a_function(kernel, function):
+    stage = function(units=0)
+    assert stage.invoke_synchronously(len, len, ()) is None
+    assert stage.throttles == {CONCURRENCY: 1}
+
+
+def test_functions_without_a_reservation_share_one_pool(kernel, function):
+    pool = Pool(3)
+    one, other = function(pool=pool), function(pool=pool)
+    answers = [stage.invoke(len, len, ()) for stage in (one, other, one, other)]
+    assert [answer is not None for answer in answers] == [True, True, True, False]
+    kernel.run(10.0)
+    assert pool.free == 3
+
+
+def test_synchronous_requests_are_limited_to_ten_a_second_per_unit_however_short(kernel, function):
+    stage = function(units=1, seconds=0.01, cold_s=0.0, rate=TokenBucket(10, 10))
+    at(kernel, [step * 0.02 for step in range(100)], lambda: stage.invoke_synchronously(len, len, ()))
+    kernel.run(10.0)
+    assert stage.invocations == 10 + 19
+    assert stage.throttles == {REQUEST_RATE: 71}
+
+
+def test_a_thousand_new_environments_at_once_and_a_hundred_a_second(kernel, function):
+    stage = function(units=10_000, seconds=100.0, timeout_s=900.0)
+    for _ in range(1500):
+        stage.invoke(len, len, ())
+    assert (stage.invocations, stage.throttles) == (1000, {SCALING: 500})
+    kernel.run(1.0)
+    for _ in range(1500):
+        stage.invoke(len, len, ())
+    assert stage.invocations == 1100
+
+
+def test_a_run_is_cut_at_its_timeout_after_the_cold_start(kernel, function, log):
+    found, note = log
+    stage = function(seconds=9.0, timeout_s=5.0)
+    stage.invoke(note("done"), note("failed"), None)
+    kernel.run(20.0)
+    assert found == [("failed", 6.0)]
+
+
+def test_a_throttled_event_is_tried_again_after_1_2_4_seconds_and_so_on(kernel, function):
+    """The only unit is taken for 16 seconds: tries at 0, 1, 3, 7, 15 and 31."""
+    stage = function(units=1, seconds=14.0, cold_s=2.0, timeout_s=900.0, idle_s=100.0)
+    queue = AsynchronousQueue(kernel, stage, 21_600, 2, Assumptions())
+    stage.invoke(len, len, ())
+    queue.accept(0.0)
+    kernel.run(100.0)
+    assert stage.throttles == {CONCURRENCY: 5}
+    assert (queue.waited, queue.completed) == (1, 1)
+    assert queue.latency_s.quantile(1.0) == pytest.approx(31 + 14, rel=0.005)
+    queue.verify()
+
+
+def test_the_waits_stop_growing_at_five_minutes_and_the_event_is_dropped_when_too_old(kernel, function):
+    """Tries after 0, 1, 3 ... 255, 511 (+256), then every 300: 811, 1111 ... up to 3600."""
+    stage = function(units=0)
+    queue = AsynchronousQueue(kernel, stage, 3600, 2, Assumptions())
+    queue.accept(0.0)
+    kernel.run(10_000.0)
+    assert stage.throttles == {CONCURRENCY: 10 + 10}
+    assert (queue.dropped, queue.completed) == (1, 0)
+
+
+def test_a_failed_event_is_tried_twice_more_after_one_and_two_minutes(kernel, function):
+    stage = function(units=1, seconds=9.0, timeout_s=5.0, cold_s=0.0)
+    queue = AsynchronousQueue(kernel, stage, 21_600, 2, Assumptions())
+    queue.accept(0.0)
+    kernel.run(1000.0)
+    assert (stage.invocations, queue.dropped) == (3, 1)
+    assert queue.inside.sojourn_s == pytest.approx(5 + 60 + 5 + 120 + 5)
+
+
+def test_a_schedule_comes_every_period(kernel, function):
+    stage = function()
+    AsynchronousQueue(kernel, stage, 3600, 2, Assumptions()).accept_every(3600.0, 100.0)
+    kernel.run(4 * 3600.0)
+    assert stage.invocations == 4
+
+
+@pytest.fixture
+def gateway(kernel):
+    def build(stage, limits=(), **assumptions):
+        random = draws.stream(1, 0, "senders")
+        return Gateway(kernel, stage, limits, [], Assumptions(sender_jitter=0.0, **assumptions), random)
+
+    return build
+
+
+def test_senders_follow_the_standard_webhooks_schedule(kernel, function, gateway):
+    """Refused at 0, then 5 seconds, 5 minutes, 30 minutes ... after the one before: nine more attempts."""
+    front = gateway(function(units=0))
+    front.feed(iter([0.0]))
+    found = []
+    for until_s in (4.9, 5.1, 304.9, 305.1, 2105.1, 9305.1, 27_305.1, 63_305.1, 113_705.1, 185_705.1, 272_105.1, 1e6):
+        kernel.run(until_s)
+        found.append(front.offered)
+    assert found == [1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10]
+    front.verify()
+
+
+def test_limits_are_asked_in_their_order_and_a_refusal_never_reaches_the_function(kernel, function, gateway):
+    stage = function(units=5)
+    limits = [("plan", TokenBucket(1, 3)), ("stage", TokenBucket(1, 2))]
+    front = gateway(stage, limits, sender_retries_s=())
+    front.feed(iter([0.0] * 5))
+    kernel.run(10.0)
+    assert front.refusals == {"plan": 2, "stage": 1}
+    assert (stage.invocations, front.accepted) == (2, 2)
+
+
+def test_an_answer_after_29_seconds_comes_too_late(kernel, function, gateway):
+    front = gateway(function(seconds=30.0, timeout_s=60.0), sender_retries_s=())
+    front.feed(iter([0.0]))
+    kernel.run(100.0)
+    assert (front.accepted, front.failed, front.throttled_at_lambda) == (0, 1, 0)
+    front.verify()
+
+
+@pytest.fixture
+def stream(kernel):
+    """A stream of one shard with one lane, polled without delay."""
+
+    def build(stage, reading, alerts=(), shares=(1.0,)):
+        random = draws.stream(1, 0, "stream")
+        crossings = Crossings(1.0, lambda: 1, random, tuple(alerts))
+        return Stream(kernel, stage, reading, shares, crossings, Assumptions(poll_interval_s=0.0), random)
+
+    return build
+
+
+def test_a_batch_leaves_when_its_window_ends_or_when_it_is_full(kernel, function, stream, log):
+    found, note = log
+    stage = function(seconds=0.5, cold_s=0.0)
+    reader = stream(stage, Reading(3, 2.0, 1, None))
+    at(kernel, (0.0, 1.0), lambda: reader.write(0.0))
+    at(kernel, (10.0, 10.25, 10.5), lambda: reader.write(0.0))
+    for time_s in (2.1, 10.6):
+        kernel.at(time_s, lambda _: note(stage.invocations)(None))
+    kernel.run(20.0)
+    assert found == [(1, 2.1), (2, 10.6)]
+    assert (reader.checked, reader.take_oldest_s()) == (5, 1.0)
+    reader.verify()
+
+
+def test_a_lane_sends_one_batch_at_a_time_and_the_next_at_once_if_it_is_due(kernel, function, stream):
+    stage = function(units=5, seconds=2.0, cold_s=0.0)
+    reader = stream(stage, Reading(2, 1.0, 1, None))
+    at(kernel, (0.0, 0.0, 0.1, 0.1, 0.2), lambda: reader.write(0.0))
+    kernel.run(100.0)
+    assert stage.take_peak() == 1
+    assert (stage.invocations, stage.snapshot(100.0)["busy_s"]) == (3, 6.0)
+    assert reader.inside.sojourn_s == pytest.approx(2 * 2.0 + 2 * 3.9 + 5.8)
+
+
+def test_a_throttled_batch_keeps_its_lane_until_its_records_are_too_old(kernel, function, stream):
+    stage = function(units=0)
+    reader = stream(stage, Reading(10, 0.0, 1, 60.0))
+    reader.write(0.0)
+    kernel.run(1000.0)
+    assert (reader.dropped, reader.checked) == (1, 0)
+    assert stage.throttles == {CONCURRENCY: 6}
+    assert reader.snapshot(1000.0)["busy_s of shard 0"] == 63.0
+    reader.verify()
+
+
+def test_alerts_leave_one_after_the_other_while_the_batch_runs(kernel, function, stream, log):
+    found, note = log
+    reader = stream(function(cold_s=0.0), Reading(4, 5.0, 1, None), alerts=[note("alert")])
+    at(kernel, (1.0, 1.0, 1.0, 1.0), lambda: reader.write(0.0))
+    kernel.run(10.0)
+    assert [time_s for _, time_s in found] == [1.25, 1.5, 1.75, 2.0]
+
+
+def test_pollers_see_a_record_at_the_next_poll_of_its_shard(kernel, function):
+    stage = function(cold_s=0.0)
+    random = draws.stream(1, 0, "stream")
+    reading, crossings = Reading(1, 0.0, 1, None), Crossings(0.0, lambda: 1, random, ())
+    reader = Stream(kernel, stage, reading, (1.0,), crossings, Assumptions(poll_interval_s=0.25), random)
+    at(kernel, (0.1,), lambda: reader.write(0.0))
+    kernel.run(0.24)
+    assert stage.invocations == 0
+    kernel.run(0.26)
+    assert stage.invocations == 1
+    assert reader.oldest_s == pytest.approx(0.15)
+
+
+def test_records_spread_over_shards_by_their_shares_and_over_lanes_evenly(kernel, function, stream):
+    reader = stream(function(units=0), Reading(10, 300.0, 2, None), shares=(0.7, 0.2, 0.1))
+    for _ in range(20_000):
+        reader.write(0.0)
+    sizes = [[len(lane.buffer) for lane in shard] for shard in reader.shards]
+    for shard, share in zip(sizes, (0.7, 0.2, 0.1), strict=True):
+        assert sum(shard) == pytest.approx(20_000 * share, rel=0.05)
+        assert shard[0] == pytest.approx(shard[1], rel=0.1)

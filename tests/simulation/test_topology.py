@@ -1,0 +1,251 @@
+"""Our templates and others of this shape are read alike, and whatever is not understood is listed."""
+
+import json
+
+import pytest
+
+from generator.errors import UnreadableTemplate
+from generator.simulation import read_topology
+from generator.simulation.network import left_out, roles
+from generator.simulation.resources import Schedule, Throttle
+
+# Another hand: policies of their own, a parameter, references in other forms, nothing reserved but one.
+FOREIGN = {
+    "Parameters": {
+        "Reserved": {"Type": "Number", "Default": "7"},
+        "Stage": {"Type": "String", "Default": "prod"},
+        "Unset": {"Type": "Number"},
+    },
+    "Conditions": {
+        "IsProd": {"Fn::Equals": [{"Ref": "Stage"}, "prod"]},
+        "IsTest": {"Fn::Not": [{"Condition": "IsProd"}]},
+    },
+    "Mappings": {"Sizes": {"prod": {"Batch": 50}}},
+    "Resources": {
+        "Api": {"Type": "AWS::ApiGateway::RestApi"},
+        "Post": {
+            "Type": "AWS::ApiGateway::Method",
+            "Properties": {
+                "Integration": {
+                    "Uri": {
+                        "Fn::Join": [
+                            "",
+                            ["arn:aws:apigateway:x:lambda:path/", {"Fn::GetAtt": ["Intake", "Arn"]}, "/invocations"],
+                        ]
+                    }
+                }
+            },
+        },
+        "Options": {"Type": "AWS::ApiGateway::Method", "Properties": {"Integration": {"Type": "MOCK"}}},
+        "Plan": {"Type": "AWS::ApiGateway::UsagePlan", "Properties": {"Throttle": {"RateLimit": 30}}},
+        "Intake": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "ReservedConcurrentExecutions": {"Ref": "Reserved"},
+                "Role": {"Fn::GetAtt": "IntakeRole.Arn"},
+                "Timeout": "12",
+            },
+        },
+        "IntakeRole": {"Type": "AWS::IAM::Role", "Properties": {"Policies": []}},
+        "IntakePolicy": {
+            "Type": "AWS::IAM::Policy",
+            "Properties": {
+                "Roles": [{"Ref": "IntakeRole"}],
+                "PolicyDocument": {
+                    "Statement": {
+                        "Effect": "Allow",
+                        "Action": "dynamodb:Put*",
+                        "Resource": {"Fn::Sub": "${Prices.Arn}"},
+                    }
+                },
+            },
+        },
+        "Prices": {"Type": "AWS::DynamoDB::Table", "Properties": {}},
+        "Watch": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "ReservedConcurrentExecutions": {"Fn::If": ["IsTest", 1, {"Ref": "AWS::NoValue"}]},
+                "Role": {"Fn::GetAtt": ["WatchRole", "Arn"]},
+            },
+        },
+        "WatchRole": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {
+                "Policies": [
+                    {
+                        "PolicyDocument": {
+                            "Statement": [
+                                {"Effect": "Allow", "Action": ["sns:*"], "Resource": {"Ref": "Bell"}},
+                                {"Effect": "Deny", "Action": ["dynamodb:*"], "Resource": {"Ref": "Prices"}},
+                            ]
+                        }
+                    }
+                ]
+            },
+        },
+        "Reading": {
+            "Type": "AWS::Lambda::EventSourceMapping",
+            "Properties": {
+                "BatchSize": {"Fn::FindInMap": ["Sizes", {"Ref": "Stage"}, "Batch"]},
+                "EventSourceArn": {"Fn::GetAtt": ["Prices", "StreamArn"]},
+                "FunctionName": {"Fn::GetAtt": ["Watch", "Arn"]},
+            },
+        },
+        "Bell": {
+            "Type": "AWS::SNS::Topic",
+        },
+        "Ringing": {
+            "Type": "AWS::SNS::Subscription",
+            "Properties": {
+                "Protocol": "lambda",
+                "TopicArn": {"Ref": "Bell"},
+                "Endpoint": {"Fn::GetAtt": ["Ring", "Arn"]},
+            },
+        },
+        "Mail": {"Type": "AWS::SNS::Subscription", "Properties": {"Protocol": "email", "TopicArn": {"Ref": "Bell"}}},
+        "Ring": {"Type": "AWS::Lambda::Function", "Properties": {"Role": "arn:aws:iam::1:role/given"}},
+        "Broken": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": {"Ref": "Unset"}}},
+        "Odd": {"Type": "AWS::Lambda::Function", "Properties": {"Timeout": {"Fn::ImportValue": "other"}}},
+        "Nightly": {
+            "Type": "AWS::Events::Rule",
+            "Properties": {
+                "ScheduleExpression": "rate(2 days)",
+                "Targets": [{"Arn": {"Fn::GetAtt": ["Ring", "Arn"]}, "Id": "1"}],
+            },
+        },
+        "Cron": {
+            "Type": "AWS::Scheduler::Schedule",
+            "Properties": {
+                "ScheduleExpression": "cron(0 8 * * ? *)",
+                "Target": {"Arn": {"Fn::GetAtt": ["Ring", "Arn"]}},
+            },
+        },
+        "OnlyInTest": {"Type": "AWS::Lambda::Function", "Condition": "IsTest", "Properties": {}},
+        "Queue": {"Type": "AWS::SQS::Queue"},
+        "FromQueue": {
+            "Type": "AWS::Lambda::EventSourceMapping",
+            "Properties": {"EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]}, "FunctionName": {"Ref": "Ring"}},
+        },
+        "Alias": {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "Ring"}}},
+    },
+}
+
+
+def test_the_prod_template_is_understood_to_the_last_resource(template):
+    topology = read_topology(template)
+    assert {name: function.reserved_concurrency for name, function in topology.functions.items()} == {
+        "ProcessWebhookFunction": 20,
+        "CheckAlertsFunction": 10,
+        "SendNotificationFunction": 5,
+        "CleanupHistoryFunction": 2,
+    }
+    assert topology.total_reserved == 37
+    assert topology.webhook_functions == ("ProcessWebhookFunction",)
+    assert topology.functions["ProcessWebhookFunction"].access.writes == {"PriceHistoryTable": {"INSERT", "MODIFY"}}
+    assert topology.functions["CheckAlertsFunction"].access.publishes == {"NotificationTopic"}
+    assert [(limit.logical_id, limit.rate_per_s, limit.burst, limit.quota) for limit in topology.throttles] == [
+        ("WebhookUsagePlan", 190, 20, 6_000_000),
+        ("WebhookStage", 190, 20, None),
+    ]
+    (mapping,) = topology.mappings
+    assert (mapping.table, mapping.function) == ("PriceHistoryTable", "CheckAlertsFunction")
+    assert (mapping.batch_size, mapping.window_s, mapping.parallelization_factor) == (10, 1, 2)
+    assert (mapping.max_age_s, mapping.events) == (3600, {"INSERT"})
+    assert [(one.topic, one.function) for one in topology.subscriptions] == [
+        ("NotificationTopic", "SendNotificationFunction")
+    ]
+    assert topology.schedules == (Schedule("CleanupSchedule", "CleanupHistoryFunction", 3600.0),)
+    assert (topology.not_understood, list(left_out(topology))) == ((), [])
+
+
+@pytest.mark.parametrize("name", ["dev", "staging"])
+def test_the_other_templates_are_understood_too(committed, name):
+    topology = read_topology(committed(name))
+    assert len(topology.functions) == 4
+    assert topology.not_understood == ()
+
+
+def test_another_template_of_this_shape_is_read_by_what_it_says():
+    topology = read_topology(FOREIGN)
+    intake, watch = topology.functions["Intake"], topology.functions["Watch"]
+    assert (intake.reserved_concurrency, intake.timeout_s, watch.reserved_concurrency, watch.timeout_s) == (
+        7,
+        12,
+        None,
+        3,
+    )
+    assert intake.access.writes == {"Prices": {"INSERT", "MODIFY"}}
+    assert (watch.access.writes, watch.access.publishes) == ({}, {"Bell"})
+    assert topology.throttles == (Throttle("Plan", 30.0, None),)
+    (mapping,) = topology.mappings
+    assert (mapping.batch_size, mapping.window_s, mapping.max_age_s) == (50, 0, None)
+    assert topology.schedules == (Schedule("Nightly", "Ring", 172_800.0),)
+    assert roles(topology) == {"Intake": "process_webhook", "Watch": "check_alerts", "Ring": "send_notification"}
+    assert "OnlyInTest" not in topology.functions
+
+
+def test_what_is_not_understood_is_listed_with_the_reason_and_not_guessed():
+    assert read_topology(FOREIGN).not_understood == (
+        "Broken: parameter Unset has no default",
+        "Odd: {'Fn::ImportValue': 'other'} is not a number",
+        "FromQueue: its source is not the stream of a table in this template",
+        "Cron: cron(0 8 * * ? *) is not a rate(...) expression",
+        "Ring: where it writes and publishes: its role should be one resource of this template, not 0",
+        "Alias: AWS::Lambda::Alias is not simulated",
+    )
+
+
+def test_the_template_is_not_changed():
+    before = json.dumps(FOREIGN)
+    read_topology(FOREIGN)
+    assert json.dumps(FOREIGN) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        pytest.param(
+            ("CheckAlertsEventSourceMapping", "FilterCriteria", {"Filters": [{"Pattern": '{"dynamodb": {}}'}]}),
+            "CheckAlertsEventSourceMapping: how many records pass its filter is not in the template",
+            id="a filter on contents",
+        ),
+        pytest.param(
+            ("CheckAlertsEventSourceMapping", "FilterCriteria", None),
+            "CheckAlertsEventSourceMapping: how often CleanupHistoryFunction changes PriceHistoryTable is not in the "
+            "template",
+            id="no filter, so that deletions invoke too",
+        ),
+        pytest.param(
+            ("SendNotificationSubscription", "FilterPolicy", {"kind": ["sms"]}),
+            "SendNotificationSubscription: which messages pass its filter is not in the template",
+            id="a filter of messages",
+        ),
+        pytest.param(
+            ("WebhookStage", "MethodSettings", [{"HttpMethod": "GET", "ResourcePath": "/", "ThrottlingRateLimit": 1}]),
+            "WebhookStage: it throttles single methods; only a setting for all of them is simulated",
+            id="single methods",
+        ),
+        pytest.param(
+            ("CheckAlertsEventSourceMapping", "EventSourceArn", 5),
+            "CheckAlertsEventSourceMapping: its source is not the stream of a table in this template",
+            id="a source that is none",
+        ),
+        pytest.param(
+            ("CleanupSchedule", "Target", None),
+            "CleanupSchedule: its properties have an unknown shape (TypeError(\"'NoneType' object is not "
+            'subscriptable"))',
+            id="an unknown shape",
+        ),
+    ],
+)
+def test_a_change_that_is_not_understood_is_noted(template, change, note):
+    resource, key, value = change
+    template["Resources"][resource]["Properties"][key] = value
+    topology = read_topology(template)
+    assert note in [*topology.not_understood, *left_out(topology)]
+
+
+@pytest.mark.parametrize("template", [None, [], {}, {"Resources": []}, {"Resources": {}}], ids=str)
+def test_what_is_no_template_or_takes_no_webhooks_is_refused(template):
+    with pytest.raises(UnreadableTemplate, match="template: "):
+        read_topology(template)

@@ -1,0 +1,148 @@
+"""Traces good and bad: every bad one is told what is wrong with it and where, in bounded memory."""
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generator.errors import UnreadableTrace
+from generator.simulation import draws
+from generator.simulation.trace import MAX_INTERVALS, fit_trace, read_trace
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def trace(tmp_path):
+    """Writes a trace and returns its path."""
+
+    def write(content):
+        path = tmp_path / "trace.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("content", "interval_s", "counts"),
+    [
+        pytest.param("0\n0.5\n2.25\n", 1, [2, 0, 1], id="seconds"),
+        pytest.param("timestamp\n10\n11\n", 1, [1, 1], id="with a name"),
+        pytest.param("1767225600000\n1767225601500\n", 1, [1, 1], id="milliseconds"),
+        pytest.param("2026-01-01T00:00:00Z\n2026-01-01T00:00:02+00:00\n", 1, [1, 0, 1], id="calendar"),
+        pytest.param("# recorded by hand\n\n1\n\n2\n", 1, [1, 1], id="comments and empty lines"),
+        pytest.param("\ufeff1\r\n2\r\n", 1, [1, 1], id="as Windows writes it"),
+        pytest.param("count\n3\n0\n5\n", 60, [3, 0, 5], id="counts per minute"),
+        pytest.param("minute,count\n0,3\n120,5\n", 60, [3, 0, 5], id="minutes and counts"),
+        pytest.param("2026-01-01T00:00,3\n2026-01-01T00:01,5\n", 60, [3, 5], id="calendar minutes"),
+    ],
+)
+def test_a_good_trace_is_counted_per_interval(trace, content, interval_s, counts):
+    found = read_trace(trace(content))
+    assert (found.interval_s, list(found.counts)) == (interval_s, counts)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        pytest.param("", "it has no rows", id="empty"),
+        pytest.param("# nothing\n\n", "it has no rows", id="only comments"),
+        pytest.param("timestamp\n", "it has column names and no rows", id="only names"),
+        pytest.param("1\n3\n2\n", "line 3 is 1 s before the line above it", id="unsorted"),
+        pytest.param("-1\n2\n", "line 1: -1 is not a time", id="negative"),
+        pytest.param("1\nnan\n", "line 2: nan is not a time", id="not a number"),
+        pytest.param("1\ninf\n", "line 2: inf is not a time", id="infinite"),
+        pytest.param("1\nhello\n", "line 2: 'hello' is not a time", id="words"),
+        pytest.param("1\n2,3\n", "line 2 has 2 columns", id="columns come"),
+        pytest.param("0,1\n60\n", "line 2 has 1 columns, not 2", id="columns go"),
+        pytest.param("0,1\n0,2\n", "line 2 is not after the line above it", id="the same minute twice"),
+        pytest.param("0,1\n1,2\n", "line 2 is of the same minute as the line above it", id="minutes numbered"),
+        pytest.param("count\n1\n-2\n", "line 3: '-2' is not a count", id="negative count"),
+        pytest.param("count\n1.5\n", "line 2: '1.5' is not a count", id="half a webhook"),
+        pytest.param("count\n0\n0\n", "it has no webhooks", id="nothing happened"),
+        pytest.param("5\n5\n5\n", "all its webhooks are of one moment", id="no time"),
+        pytest.param("1\n99999999999\n", "line 2 is more than ten years after the first", id="mixed units"),
+        pytest.param(b"\x89PNG\r\n\x1a\n\xff\xfe", "it is not text", id="binary"),
+        pytest.param(b"\0\0\0\0", "line 1 is not text of a time or a count", id="zeros"),
+        pytest.param(b"1" * 5000, "line 1 is not text of a time or a count", id="one endless line"),
+    ],
+)
+def test_a_bad_trace_is_refused_with_the_line_at_fault(trace, content, what):
+    path = trace(content)
+    with pytest.raises(UnreadableTrace) as refused:
+        read_trace(path)
+    (fault,) = refused.value.faults
+    assert (fault.where, fault.what) == (str(path), what)
+    assert fault.remedy
+
+
+def test_a_missing_trace_and_a_folder_are_refused(tmp_path):
+    for path, what in ((tmp_path / "none.csv", "No such file or directory"), (tmp_path, "Is a directory")):
+        with pytest.raises(UnreadableTrace, match=what):
+            read_trace(path)
+
+
+@given(st.binary(max_size=200))
+def test_whatever_the_bytes_it_is_a_trace_or_a_clear_error(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(content)
+    try:
+        found = sum(read_trace(path).counts)
+    except UnreadableTrace as error:
+        found = len(error.faults)
+    assert found > 0
+
+
+def test_ten_million_rows_are_read_in_bounded_memory(tmp_path):
+    """100 webhooks in each of 100,000 seconds: more seconds than are kept, so they are put together in pairs.
+
+    Measured in a process of its own, by the most memory that it ever had.
+    """
+    path = tmp_path / "trace.csv"
+    with path.open("w") as file:
+        for second in range(100_000):
+            file.write(f"{second}\n" * 100)
+    script = (
+        "import resource, sys; from generator.simulation.trace import read_trace\n"
+        "def peak_mb(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "before = peak_mb(); found = read_trace(sys.argv[1])\n"
+        "print(sum(found.counts), found.interval_s, peak_mb() - before < 20)"
+    )
+    run = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout.split() == ["10000000", "2.0", "True"]
+
+
+def test_a_fit_measures_the_rate_and_the_busiest_minute(trace):
+    assert fit_trace(trace("count\n" + "10\n" * 29 + "40\n" + "10\n" * 30)) == (630.0, pytest.approx(40 * 60 / 630))
+
+
+def test_a_fit_of_seconds_counts_whole_minutes(trace):
+    """One a second for two minutes, then three a second for one."""
+    times = [str(second) for second in range(120)] + [str(120 + third / 3) for third in range(180)]
+    assert fit_trace(trace("\n".join(times))) == (6000.0, pytest.approx(180 / 100))
+
+
+def test_a_fit_of_steady_traffic_errs_upwards_by_what_it_says(trace):
+    """60 minutes of Poisson counts of mean 100 and of mean 10, all at one rate."""
+    factors = {}
+    for mean in (100, 10):
+        found = []
+        for seed in range(40):
+            gap = draws.exponential(draws.stream(seed, 0, "fit"), 60 / mean)
+            times, now = [], 0.0
+            while (now := now + gap()) < 3600:
+                times.append(f"{now:.3f}")
+            found.append(fit_trace(trace("\n".join(times)))[1])
+        factors[mean] = sum(found) / len(found)
+    assert factors == {100: pytest.approx(1.25, abs=0.05), 10: pytest.approx(1.8, abs=0.15)}
+
+
+def test_less_than_a_minute_has_no_busiest_minute(trace):
+    assert fit_trace(trace("0\n1\n2\n")) == (3600.0, 1.0)
+
+
+def test_a_long_trace_is_kept_in_longer_intervals(trace):
+    found = read_trace(trace(f"0\n{MAX_INTERVALS * 3}\n"))
+    assert (found.interval_s, len(found.counts) <= MAX_INTERVALS, sum(found.counts)) == (4.0, True, 2)

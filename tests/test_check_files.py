@@ -1,0 +1,212 @@
+"""`generator check` on templates that are not ours: the sum against an account, faults, one start of cfn-lint."""
+
+from __future__ import annotations
+
+import cProfile
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.runner import Runner
+from click.testing import Result
+
+from tests.conftest import snapshot
+from tests.rules.rule_runner import TEMPLATES
+
+Run = Callable[..., Result]
+
+SUMS = [str(TEMPLATES / name) for name in ("sum.json", "sum.sam.yaml", "sum.yaml")]
+"""All reserve 100 + 50 + 50 + 5 = 205; sum.yaml with parameters, a condition, Fn::If and a mapping."""
+
+MESSAGE = (
+    "The functions reserve 205 concurrent executions together, 5 more than the 200 that can be reserved (limit 300 - "
+    "unreserved floor 100 - reserved elsewhere 0){}: ProcessWebhookFunction 100, CheckAlertsFunction 50, "
+    "SendNotificationFunction 50, CleanupHistoryFunction 5"
+)
+
+
+def template(**reservations: Any) -> dict[str, Any]:
+    """A template that cfn-lint likes, with functions that reserve these."""
+    role = {"Ref": "RoleArn"}
+    resources = {
+        name: {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "Code": {"ZipFile": "def handler(event, context): pass"},
+                "Handler": "index.handler",
+                "Role": role,
+                "Runtime": "python3.13",
+                "ReservedConcurrentExecutions": figure,
+            },
+        }
+        for name, figure in reservations.items()
+    }
+    return {"Parameters": {"RoleArn": {"Type": "String"}}, "Resources": resources}
+
+
+def write(path: str, content: Any) -> str:
+    """A file in the project, and its name."""
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content if isinstance(content, str) else json.dumps(content, indent=1))
+    return path
+
+
+def findings(result: Result) -> list[tuple[str, str]]:
+    """File name and rule of everything in a report in JSON."""
+    return [(Path(found["file"]).name, found["rule"]) for found in json.loads(result.stdout)["findings"]]
+
+
+def test_a_sum_above_the_account_is_refused_in_every_syntax(generator: Run) -> None:
+    result = generator("check", *SUMS, "--account-limit", "300")
+    scenario = ", when IsProd is true and Environment is prod and WebhookUnits is 100"
+    assert result.stdout.splitlines() == [
+        f"{SUMS[0]}:33: error E9801: {MESSAGE.format('')}",
+        f"{SUMS[1]}:9: error E9801: {MESSAGE.format('')}",
+        f"{SUMS[2]}:34: error E9801: {MESSAGE.format(scenario)}",
+    ]
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        ["--account-limit", "305"],
+        ["--account-limit", "300", "--unreserved-floor", "95"],
+        ["--account-limit", "400", "--reserved-elsewhere", "95"],
+        [],
+    ],
+    ids=["limit", "floor", "elsewhere", "defaults"],
+)
+def test_a_sum_that_fits_is_silent(generator: Run, account: list[str]) -> None:
+    result = generator("check", *SUMS, *account)
+    assert (result.exit_code, result.stdout) == (0, f"{', '.join(SUMS)}: lint, size and quota are good\n")
+
+
+def test_the_project_states_its_account_once_and_an_option_stands_above_it(generator: Run) -> None:
+    settings = {"configure_rules": {"E9801": {"concurrency_limit": 310, "reserved_elsewhere": 10}}}
+    write(".cfnlintrc", settings)
+    assert "15 more" not in generator("check", SUMS[0]).stdout
+    assert "205, 5 more than the 200" in generator("check", SUMS[0], "--together").stdout
+    assert generator("check", SUMS[0], "--together", "--account-limit", "315").exit_code == 0
+
+
+def test_files_need_no_environments(generator: Run, project: Path) -> None:
+    for path in Path("environments").iterdir():
+        path.unlink()
+    assert generator("check", SUMS[0]).exit_code == 0
+
+
+def test_a_large_file_is_warned_of_once(generator: Run) -> None:
+    write("large.json", json.dumps(template(One=5)) + "\n" * 52_000)
+    result = generator("check", "large.json", "--format", "json")
+    assert (findings(result), result.exit_code) == ([("large.json", "W9805")], 1)
+
+
+def test_environments_and_files_in_one_run(generator: Run) -> None:
+    write("other.json", template(One=0))
+    result = generator("check", "dev", "other.json", "templates_out/dev.json", "--format", "json")
+    assert findings(result) == [("other.json", "W9804")]
+    assert json.loads(result.stdout)["environment"] == "dev"
+
+
+def test_an_informational_finding_passes(generator: Run) -> None:
+    write(".cfnlintrc", {"include_checks": ["I"]})
+    table = {"Type": "AWS::SQS::Queue", "DeletionPolicy": "Delete"}
+    write("queue.json", {"Resources": {"Queue": table}})
+    result = generator("check", "queue.json")
+    assert result.exit_code == 0
+    assert "queue.json:3: informational I3011: " in result.stdout
+    assert result.stdout.endswith("queue.json: lint, size and quota are good\n")
+
+
+def test_a_file_that_cannot_be_checked_stops_all_and_every_one_is_named(generator: Run, project: Path) -> None:
+    Path("folder.json").mkdir()
+    Path("binary.yaml").write_bytes(b"\xff\xfe\x00")
+    before = snapshot(project)
+    result = generator("check", "missing.json", "folder.json", "binary.yaml", SUMS[0], "nowhere")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines() == [
+        "missing.json: no such file; correct the path",
+        "folder.json: a folder and not a file; name the templates in it",
+        "binary.yaml: not a text in UTF-8 (invalid start byte); give a template in JSON or YAML",
+        "environments/nowhere.toml: no such environment file; the environments are dev, prod, staging",
+    ]
+    assert snapshot(project) == before
+
+
+@pytest.mark.parametrize("content", ["[]", '"text"', "a: b", '{"name": "left-pad", "scripts": {}}', "", "# nothing"])
+def test_a_file_that_is_no_template_is_a_fault(generator: Run, content: str) -> None:
+    write("package.json", content)
+    result = generator("check", "package.json", SUMS[0])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "package.json: not a CloudFormation template: it has no Resources; give a template in JSON or YAML, or leave "
+        "this file out\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ('{"Resources": {\n"A": ]}}', "broken.json:2: error E0000: "),
+        ("Resources:\n  A: [\n", "broken.json:3: error E0000: "),
+        ('{"AWSTemplateFormatVersion": "2010-09-09", "Resource": {}}', "broken.json:1: error E1001: "),
+    ],
+    ids=["JSON", "YAML", "misspelt"],
+)
+def test_a_template_with_a_mistake_in_it_is_a_finding(generator: Run, content: str, place: str) -> None:
+    write("broken.json", content)
+    for arguments in ((), ("--together",)):
+        result = generator("check", "broken.json", *arguments)
+        assert result.exit_code == 1
+        assert place in result.stdout
+
+
+def test_a_name_with_a_pattern_in_it_is_a_name(generator: Run) -> None:
+    write("stacks/[a]*.json", template(One=0))
+    assert "stacks/[a]*.json:" in generator("check", "stacks/[a]*.json").stdout
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "{",
+        "append_rules: [nowhere]",
+        "unknown: 1",
+        "regions: [mars-1]",
+        "configure_rules: {E9801: {concurrency_limit: much}}",
+    ],
+    ids=["syntax", "folder", "key", "region", "figure"],
+)
+def test_a_linter_that_cannot_start_is_a_fault(generator: Run, settings: str) -> None:
+    write(".cfnlintrc", settings)
+    result = generator("check", SUMS[0])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("cfn-lint: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_project_may_append_the_same_rules_itself(generator: Run) -> None:
+    from generator.rules import folder
+
+    write(".cfnlintrc", {"append_rules": [str(folder())]})
+    assert generator("check", SUMS[0]).exit_code == 0
+
+
+def test_options_for_files_mean_nothing_to_an_environment(generator: Run) -> None:
+    result = generator("check", "dev", "--account-limit", "300")
+    assert result.exit_code == 2
+    assert "these options are for a FILE or --together" in result.stderr
+
+
+def test_twenty_templates_take_one_start_of_cfn_lint(generator: Run) -> None:
+    names = [write(f"stacks/{number}.json", template(One=number)) for number in range(1, 21)]
+    profile = cProfile.Profile()
+    result = profile.runcall(generator, "check", *names, "--together", "--account-limit", "310")
+    starts = [entry.callcount for entry in profile.getstats() if entry.code is Runner.__init__.__code__]
+    assert starts == [1]
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1].endswith(" + 2.json 2 + 1.json 1 = 210 reserved")

@@ -1,0 +1,150 @@
+"""What `generator check` prints, and what it says of environments, whole and in each format."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft4Validator, FormatChecker
+
+from generator import sarif
+from generator.findings import Finding, Rule, as_text
+from tests.conftest import ENVIRONMENTS, ROOT
+from tests.test_check_files import MESSAGE, SUMS, Run, findings, template, write
+
+# As published by OASIS with errata 01.
+SCHEMA = json.loads((ROOT / "tests/data/sarif-schema-2.1.0.json").read_text())
+
+
+def validated(log: Any) -> Any:
+    """The log, if it is what the schema asks for."""
+    Draft4Validator(SCHEMA, format_checker=FormatChecker()).validate(log)
+    return log
+
+
+def test_text_indents_what_does_not_fit_one_line() -> None:
+    found = [Finding("a.json", 3, "quota", "error", "", "too many\n  prod 37\nlower it"), Finding(*_ONE_LINE)]
+    assert as_text(found) == (
+        "a.json:3: error quota: too many\n      prod 37\n    lower it\nb.json:1: warning W9804: never runs"
+    )
+
+
+_ONE_LINE = ("b.json", 1, "W9804", "warning", "Resources/A", "never runs")
+
+
+def test_json_has_the_documented_keys(generator: Run) -> None:
+    result = generator("check", SUMS[0], "--account-limit", "300", "--format", "json")
+    assert json.loads(result.stdout) == {
+        "environment": None,
+        "findings": [
+            {
+                "file": SUMS[0],
+                "line": 33,
+                "rule": "E9801",
+                "severity": "error",
+                "path": "Resources/ProcessWebhookFunction/Properties/ReservedConcurrentExecutions",
+                "message": MESSAGE.format(""),
+            }
+        ],
+        "passed": False,
+    }
+
+
+def test_json_names_all_environments(generator: Run) -> None:
+    report = json.loads(generator("check", "--format", "json").stdout)
+    assert report == {"environment": list(ENVIRONMENTS), "findings": [], "passed": True}
+
+
+def test_sarif_is_valid_and_points_into_the_repository(generator: Run) -> None:
+    content = write("my stacks/sum.json", Path(SUMS[0]).read_text())
+    write("templates_out/dev.json", Path("templates_out/dev.json").read_text() + " ")
+    result = generator("check", "dev", content, "--account-limit", "300", "--format", "sarif")
+    assert result.exit_code == 1
+    (run,) = validated(json.loads(result.stdout))["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in rules] == ["E9801", "drift"]
+    assert rules[0]["shortDescription"] == {"text": "Reserved concurrency of all functions fits the account"}
+    assert rules[0]["helpUri"].startswith("https://docs.aws.amazon.com/")
+    assert [rules[found["ruleIndex"]]["id"] for found in run["results"]] == ["E9801", "drift"]
+    assert run["results"][0] == {
+        "ruleId": "E9801",
+        "ruleIndex": 0,
+        "level": "error",
+        "message": {"text": MESSAGE.format("")},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": "my%20stacks/sum.json", "uriBaseId": "%SRCROOT%"},
+                    "region": {"startLine": 33},
+                },
+                "logicalLocations": [
+                    {"fullyQualifiedName": ("Resources/ProcessWebhookFunction/Properties/ReservedConcurrentExecutions")}
+                ],
+            }
+        ],
+    }
+
+
+def test_sarif_without_findings_is_a_log_all_the_same(generator: Run) -> None:
+    (run,) = validated(json.loads(generator("check", SUMS[0], "--format", "sarif").stdout))["runs"]
+    assert run["results"] == []
+
+
+@pytest.mark.parametrize(("severity", "level"), [("error", "error"), ("warning", "warning"), ("informational", "note")])
+def test_sarif_has_a_level_for_each_severity(severity: str, level: str, tmp_path: Path) -> None:
+    outside = Finding(str(tmp_path / "a.json"), 0, "I1", severity, "", "said")
+    (run,) = validated(sarif.as_sarif([outside], {"I1": Rule("I1", "Title", "")}))["runs"]
+    (result,) = run["results"]
+    assert result["level"] == level
+    place = result["locations"][0]["physicalLocation"]
+    assert place == {"artifactLocation": {"uri": (tmp_path / "a.json").as_uri()}, "region": {"startLine": 1}}
+
+
+def test_a_committed_file_over_its_environments_account_is_told_with_drift(generator: Run) -> None:
+    with Path("environments/dev.toml").open("a") as file:
+        file.write("[account]\nname = 'shared'\nconcurrency_limit = 150\n")
+    with Path("environments/staging.toml").open("a") as file:
+        file.write("[account]\nname = 'shared'\nconcurrency_limit = 150\n")
+    path = Path("templates_out/dev.json")
+    path.write_text(path.read_text().replace('"ReservedConcurrentExecutions": 3', '"ReservedConcurrentExecutions": 27'))
+    result = generator("check", "dev", "--format", "json")
+    assert sorted(rule for _, rule in findings(result)) == ["E9801", "drift"]
+    assert "1 more than the 34 that can be reserved (limit 150 - unreserved floor 100 - reserved elsewhere 16)" in (
+        result.stdout
+    )
+
+
+def test_an_environment_over_its_account_is_told_once(generator: Run) -> None:
+    with Path("environments/prod.toml").open("a") as file:
+        file.write("[account]\nconcurrency_limit = 130\n")
+    assert findings(generator("check", "prod", "--format", "json")) == [("prod.json", "quota")]
+
+
+def test_a_consumer_with_more_than_the_environments_shards_can_use_is_warned_of(generator: Run) -> None:
+    path = Path("templates_out/prod.json")
+    path.write_text(
+        path.read_text().replace('"ReservedConcurrentExecutions": 10', '"ReservedConcurrentExecutions": 11')
+    )
+    result = generator("check", "prod", "--format", "json")
+    assert sorted(rule for _, rule in findings(result)) == ["W9803", "drift"]
+    assert "1 more than the 10 that its pollers can ever use" in result.stdout
+
+
+def test_size_is_told_once(generator: Run) -> None:
+    path = Path("templates_out/dev.json")
+    path.write_text(path.read_text() + "\n" * 10_000)
+    assert sorted(rule for _, rule in findings(generator("check", "dev", "--format", "json"))) == ["drift", "size"]
+
+
+def test_a_committed_file_that_is_no_text_is_a_fault(generator: Run) -> None:
+    Path("templates_out/dev.json").write_bytes(b"\xff")
+    result = generator("check")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("templates_out/dev.json: not a text in UTF-8")
+
+
+def test_a_clean_template_of_ours_is_clean_to_others(generator: Run) -> None:
+    write("other.json", template(One=5))
+    assert generator("check", "templates_out/prod.json", "other.json").exit_code == 0

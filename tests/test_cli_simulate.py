@@ -1,0 +1,104 @@
+"""`generator simulate` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Run = Callable[..., Result]
+QUICK = ("--hours", "0.02", "--replications", "2")
+
+
+def test_the_committed_template_is_tried_and_the_report_says_how_it_did(generator: Run) -> None:
+    result = generator("simulate", "prod", *QUICK)
+    assert result.exit_code == 0
+    assert "prod, workload peak: 2 replications of 1.2 min, seed 1" in result.stdout
+    assert "webhooks throttled" in result.stdout
+    assert "simulated in" in result.stderr
+
+
+def test_the_json_has_the_documented_keys_and_no_clock_reading(generator: Run) -> None:
+    one, other = (generator("simulate", "prod", *QUICK, "--format", "json").stdout for _ in range(2))
+    assert one == other
+    report = json.loads(one)
+    assert report.keys() == {
+        *("environment", "workload", "functions", "webhooks", "alerts", "stream", "targets", "passed")
+    }
+    assert report["functions"]["ProcessWebhookFunction"].keys() == {
+        *("invocations", "throttles", "throttle_probability", "concurrency", "cold_start_probability", "environments")
+    }
+    assert report["webhooks"].keys() == {
+        *("offered", "accepted", "throttled_at_gateway", "throttled_at_lambda", "latency_ms")
+    }
+    assert all({"name", "target", "measured", "ci95", "verdict"} == target.keys() for target in report["targets"])
+
+
+def test_a_missed_target_is_exit_code_1_with_the_first_thing_to_change(generator: Run, project: Path) -> None:
+    path = Path("templates_out/prod.json")
+    small = path.read_text().replace('"ReservedConcurrentExecutions": 20', '"ReservedConcurrentExecutions": 8')
+    Path("small.json").write_text(small)
+    result = generator("simulate", "prod", "--template", "small.json", "--hours", "0.1", "--replications", "2")
+    assert result.exit_code == 1
+    assert "missed; first change ProcessWebhookFunction's reservation of 8" in result.stdout
+
+
+def test_a_template_that_could_not_have_been_created_says_so(generator: Run, project: Path) -> None:
+    text = Path("templates_out/prod.json").read_text()
+    for old, new in ((20, 100), (10, 50), (5, 50), (2, 5)):
+        text = text.replace(f'"ReservedConcurrentExecutions": {old},', f'"ReservedConcurrentExecutions": {new},')
+    Path("guess.json").write_text(text)
+    arguments = ("--template", "guess.json", "--set", "account.concurrency_limit=300")
+    result = generator("simulate", "prod", *arguments, *QUICK)
+    assert result.exit_code == 1
+    assert "together they are 205, and of the account's 300 only 200 can be reserved" in result.stdout
+    assert "could not have been created" in result.stdout
+
+
+def test_a_template_of_yaml_is_read_as_well(generator: Run, project: Path) -> None:
+    from cfn_flip import to_yaml
+
+    Path("prod.yaml").write_text(to_yaml(Path("templates_out/prod.json").read_text()))
+    one = generator("simulate", "prod", *QUICK, "--format", "json")
+    other = generator("simulate", "prod", "--template", "prod.yaml", *QUICK, "--format", "json")
+    assert other.exit_code == 0
+    assert other.stdout == one.stdout
+
+
+def test_a_recording_is_played_and_can_be_scaled(generator: Run, project: Path) -> None:
+    Path("trace.csv").write_text("start,webhooks\n" + "".join(f"{minute * 60},60\n" for minute in range(5)))
+    result = generator("simulate", "dev", "--trace", "trace.csv", "--replications", "2", "--format", "json")
+    assert json.loads(result.stdout)["workload"] == "trace"
+    scaled = generator(
+        "simulate", "dev", "--trace", "trace.csv", "--rate", "7200", "--replications", "2", "--format", "json"
+    )
+    offered = [json.loads(r.stdout)["webhooks"]["offered"] for r in (result, scaled)]
+    assert offered[1] > offered[0] * 1.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--template", "none.json"), "none.json: cannot be read"),
+        (("--template", "bad.json"), "bad.json: neither JSON nor YAML"),
+        (("--trace", "none.csv"), "none.csv: No such file or directory"),
+        (("--workload", "trace"), "workload: trace needs a recording; name one with --trace FILE.csv"),
+        (("--hours", "-1"), "hours: -1 is out of range"),
+        (("--replications", "1"), "replications: 1 replications show no spread"),
+    ],
+)
+def test_wrong_input_is_one_clear_line(generator: Run, project: Path, arguments: tuple[str, ...], message: str) -> None:
+    Path("bad.json").write_text("{]: [")
+    result = generator("simulate", "prod", *arguments)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(message)
+
+
+def test_the_hour_can_be_drawn(generator: Run, project: Path) -> None:
+    result = generator("simulate", "prod", *QUICK, "--chart", "hour.svg")
+    assert result.exit_code == 0
+    assert Path("hour.svg").read_text().startswith("<?xml")

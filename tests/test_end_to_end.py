@@ -1,0 +1,208 @@
+"""The committed template on the emulator, over HTTP, with a client that nobody here wrote: webhook in, SMS out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.handlers import json_decode_template_body
+from click.testing import Result
+from standardwebhooks import Webhook
+
+from generator import demo, emulator, local
+from generator.local import System
+from tests.conftest import ROOT
+from tests.handlers.harness import price
+from tests.stack.model import TEXTS
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[System]:
+    with emulator.running("us-east-1") as running:
+        yield local.deploy(running, TEXTS["dev"])
+
+
+def post(system: System, body: dict[str, Any], webhook_id: str, **changes: Any) -> tuple[int, dict[str, str]]:
+    """A signed POST; `changes` replace headers, the time of sending or the secret."""
+    raw = json.dumps(body)
+    sent_at = datetime.now(UTC) + timedelta(seconds=changes.pop("late_s", 0))
+    signature = Webhook(changes.pop("secret", system.secret)).sign(webhook_id, sent_at, raw)
+    headers = {
+        "Content-Type": "application/json",
+        "X-Api-Key": system.api_key,
+        "Webhook-Id": webhook_id,
+        "Webhook-Timestamp": str(int(sent_at.timestamp())),
+        "Webhook-Signature": signature,
+        **changes,
+    }
+    headers = {name: value for name, value in headers.items() if value is not None}
+    request = urllib.request.Request(system.url, raw.encode(), headers, method="POST")
+    for _ in range(20):
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code != 429:  # The usage plan of the smallest environment: a sender comes back.
+                return error.code, json.load(error)
+            time.sleep(0.2)
+    raise AssertionError("throttled for good")
+
+
+def stored(system: System) -> list[str]:
+    rows = system.emulator.client("dynamodb").scan(TableName=system.ids["PriceHistoryTable"])["Items"]
+    return [row["observation"]["S"] for row in rows if "price" in row]
+
+
+def test_the_stack_is_the_committed_file_byte_for_byte(system: System) -> None:
+    cloudformation = system.emulator.client("cloudformation")
+    # botocore would hand out the parsed JSON.
+    cloudformation.meta.events.unregister("after-call.cloudformation.GetTemplate", json_decode_template_body)
+    assert cloudformation.get_template(StackName=local.STACK)["TemplateBody"] == TEXTS["dev"]
+
+
+def test_the_reservations_are_in_force(system: System) -> None:
+    functions = system.emulator.client("lambda")
+    made = functions.get_function_concurrency(FunctionName=system.ids["ProcessWebhookFunction"])
+    assert made["ReservedConcurrentExecutions"] == 3
+
+
+def test_a_signed_webhook_in_and_an_sms_out(system: System) -> None:
+    system.put_alert("e2e", "BTC-USD", "above", "64000", "+15555550101")
+    assert post(system, price(price="64231.50"), "msg_sms") == (202, {"message": "stored"})
+    until = time.monotonic() + 20
+    while "+15555550101" not in system.sms() and time.monotonic() < until:
+        time.sleep(0.2)
+    assert system.sms()["+15555550101"] == ["BTC-USD is at 64231.50: above your threshold of 64000"]
+
+
+def test_without_an_api_key_nobody_gets_in(system: System) -> None:
+    assert post(system, price(), "msg_key", **{"X-Api-Key": None})[0] == 403
+    assert post(system, price(), "msg_key", **{"X-Api-Key": "wrong"})[0] == 403
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"secret": "whsec_" + "QUFB" * 11},
+        {"Webhook-Signature": None},
+        {"Webhook-Signature": "v1,AAAA"},
+        {"late_s": -330},
+        {"late_s": 330},
+        {"Webhook-Id": None},
+    ],
+)
+def test_a_wrong_missing_or_expired_signature_stores_nothing(system: System, changes: dict[str, Any]) -> None:
+    before = stored(system)
+    assert post(system, price(), "msg_forged", **changes)[0] == 401
+    assert stored(system) == before
+
+
+def test_the_same_webhook_again_is_stored_once(system: System) -> None:
+    body = price(symbol="ETH-USD", price="3100")
+    assert [post(system, body, "msg_again")[0] for _ in range(3)] == [202, 200, 200]
+    assert sum(observation.endswith("#msg_again") for observation in stored(system)) == 1
+    assert post(system, {**body, "price": "3101"}, "msg_again")[0] == 409
+
+
+def test_after_a_rotation_both_secrets_are_accepted_the_new_one_at_once(system: System) -> None:
+    secrets = system.emulator.client("secretsmanager")
+    old, new = system.secret, "N1e2W3s4E5c6R7e8T9a0B1c2D3e4F5g6H7i8J9k0L1m2"
+    assert post(system, price(), "msg_before")[0] == 202
+    time.sleep(11)  # A mismatch makes the handler look again at most once in 10 s.
+    secrets.put_secret_value(SecretId=system.ids["SigningSecret"], SecretString=new)
+    try:
+        assert post(system, price(), "msg_new", secret=new)[0] == 202
+        assert post(system, price(), "msg_old", secret=old)[0] == 202
+    finally:
+        system.secret = new
+
+
+def test_content_that_is_wrong_says_what(system: System) -> None:
+    status, answer = post(system, price(price="NaN"), "msg_nan")
+    assert (status, answer["message"]) == (422, "price is not a string like 64231.50, positive, of at most 38 digits")
+
+
+def test_what_happened_is_told_without_payloads(system: System) -> None:
+    system._read.clear()
+    news = system.news()
+    assert {kind for kind, _ in news} >= {"webhook", "price checked", "notification"}
+    assert not [line for _, line in news if "64231" in json.dumps(line) or "+1555" in json.dumps(line)]
+
+
+def test_the_demonstration_ends_with_every_expected_sms() -> None:
+    command = [sys.executable, "-m", "generator", "local", "dev", "--demo"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines() if not line.endswith("ms"))
+    assert table["Prices sent"] == table["Prices stored"] == str(demo.PRICES)
+    assert int(table["SMS delivered"]) == int(table["Alerts that must fire"]) > 0
+    assert table["SMS missing"] == table["SMS unexpected"] == "0"
+
+
+def test_an_sms_that_does_not_come_fails_the_demonstration(system: System) -> None:
+    outcome = demo.Outcome(60, 60, 12, 4, 3, ("+15555550000",), (), (100,))
+    assert not outcome.passed
+    assert "SMS missing                  1" in demo.as_table(outcome)
+
+
+def test_ctrl_c_stops_everything_that_was_started() -> None:
+    command = [sys.executable, "-u", "-m", "generator", "local", "dev"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout
+        url = process.stdout.readline().split()[1]
+        shown = url
+        while "Ctrl-C" not in shown:
+            shown += process.stdout.readline()
+        assert "curl -i http://127.0.0.1:" in shown
+        assert "x-api-key: " in shown
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    port = int(url.split(":")[2].split("/")[0])
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_taken_port_is_a_clear_error(generator: Callable[..., Result]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = generator("local", "dev", "--port", str(port))
+    assert result.exit_code == 2
+    assert (
+        f"--port {port}: cannot be used (Address already in use); choose another, or none for a free one"
+        in result.stderr
+    )
+
+
+def test_a_missing_extra_is_a_clear_error() -> None:
+    code = (
+        "import sys, importlib.util\n"
+        "class Hide:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'ministack': raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Hide())\n"
+        "from generator.cli import main\n"
+        "main(['local', 'dev'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "the emulator is not installed; run: pip install 'price-alert-stack[local]'" in done.stderr
+
+
+def test_a_missing_template_says_how_to_make_it(generator: Callable[..., Result]) -> None:
+    os.unlink("templates_out/dev.json")
+    result = generator("local", "dev")
+    assert result.exit_code == 2
+    assert result.stderr == "templates_out/dev.json: not there; run: generator template dev\n"
