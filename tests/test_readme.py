@@ -1,0 +1,49 @@
+"""The README is kept true."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from click.testing import Result
+
+from generator.account import POLICY
+from generator.cli import COMMANDS
+from generator.rules import folder
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_command_is_in_the_table() -> None:
+    table = re.findall(r"^\| `generator (\w+)", README, re.M)
+    assert set(table) == set(COMMANDS)
+
+
+def test_every_rule_is_in_the_table() -> None:
+    shipped = {match for path in folder().glob("*.py") for match in re.findall(r'id = "([EW]\d{4})"', path.read_text())}
+    assert set(re.findall(r"^\| ([EW]\d{4}) ", README, re.M)) == shipped
+
+
+def test_the_policy_is_the_one_that_is_tested() -> None:
+    (block,) = [text for text in re.findall(r"```json\n(.*?)```", README, re.S) if "GetAccountSettings" in text]
+
+    def grants(policy: dict[str, list[dict[str, object]]]) -> list[tuple[list[str], list[str]]]:
+        def listed(value: object) -> list[str]:
+            return sorted(value) if isinstance(value, list) else [str(value)]
+
+        return sorted((listed(s["Action"]), listed(s["Resource"])) for s in policy["Statement"])
+
+    assert grants(json.loads(block)) == grants(json.loads(json.dumps(POLICY)))
+
+
+@pytest.mark.parametrize("target", re.findall(r"(?:^|`)make (\w+)", README, re.M))
+def test_every_make_target_exists(target: str) -> None:
+    assert re.search(rf"^{target}: ", (ROOT / "Makefile").read_text(), re.M)
+
+
+def test_the_table_is_what_size_prints(generator: Callable[..., Result]) -> None:
+    (shown,) = re.findall(r"```\n\$ generator size prod\n(.*?)```", README, re.S)
+    assert generator("size", "prod").stdout.startswith(shown)
