@@ -14,6 +14,7 @@ from tests.conftest import ROOT
 LAYERS = (
     ("generator.errors",),
     ("generator.settings", "generator.queueing", "generator.layout", "generator.findings"),
+    ("generator.prices",),
     ("generator.environment",),
     ("generator.environments", "generator.simulation"),
     ("generator.charts",),
@@ -25,6 +26,7 @@ LAYERS = (
     ("generator.writer",),
     ("generator.pipeline",),
     ("generator.checks", "generator.sizing_report", "generator.webhook", "generator.emulator"),
+    ("generator.review",),
     ("generator.local",),
     ("generator.demo",),
     ("generator.commands",),
