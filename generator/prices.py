@@ -51,7 +51,7 @@ class Prices:
 
 
 SOURCES: Mapping[str, str] = {
-    "api_request_usd_per_million": "Amazon API Gateway pricing, REST, first 333 million; AWS whitepaper on private APIs",
+    "api_request_usd_per_million": "Amazon API Gateway pricing, REST, first 333 million; an AWS whitepaper",
     "lambda_request_usd_per_million": "AWS Lambda pricing; quoted by cloudchipr, 2024",
     "lambda_arm64_usd_per_gb_s": "AWS Lambda pricing, first tier; quoted by cloudchipr, 2024, and others, 2026-05",
     "lambda_x86_64_usd_per_gb_s": "AWS Lambda pricing, first tier; quoted by cloudchipr, 2024, and others, 2026-05",
@@ -78,7 +78,7 @@ SOURCES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the bill depends on beyond the rate. Where in doubt too much rather than too little; measure and override."""
+    """What the bill depends on beyond the rate. In doubt too much rather than too little: measure, override."""
 
     # 365 days x 24 h / 12.
     hours_per_month: int = whole(730, 1, 744)

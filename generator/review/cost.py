@@ -108,7 +108,13 @@ def _data(template: Template, environment: Environment, load: Load, rate: int) -
     # Claimed and recorded in the table; disarmed, and armed again, in the table and its index.
     per_alert = 2 + (1 + exact(usage.rearmed_share)) * (1 + indexes)
     fired = load.alerts * per_alert * alert_units
-    yield "DynamoDB", f"alerts fired, {per_alert:f} writes each", fired, "writes", "dynamodb_write_usd_per_million"
+    yield (
+        "DynamoDB",
+        f"alerts fired, {float(per_alert):g} writes each",
+        fired,
+        "writes",
+        "dynamodb_write_usd_per_million",
+    )
     # An eventually consistent query reads half a unit or more: two directions, the alerts found fit in it.
     yield "DynamoDB", "queries for alerts, two per price", load.webhooks, "reads", "dynamodb_read_usd_per_million"
     scanned = load.webhooks * usage.price_item_bytes / READ_UNIT_BYTES / 2

@@ -60,8 +60,8 @@ def monthly(template: Template, environment: Environment, webhooks_per_hour: int
     batches = hourly / _batch(template, environment, hourly)
     alerts = hourly * exact(environment.traffic.alerts_per_webhook)
     traced = [_traced(rate, exact(usage.traced_share)) for rate in (hourly, batches, alerts, Decimal(1))]
-    secret_reads = min(2 * hourly, _environments(template, environment) * usage.secret_reads_per_environment_h)
-    per_hour = (hourly, batches, alerts, Decimal(1), secret_reads, sum(traced, Decimal(0)))
+    cached_reads = Decimal(_environments(template, environment) * usage.secret_reads_per_environment_h)
+    per_hour = (hourly, batches, alerts, Decimal(1), min(2 * hourly, cached_reads), sum(traced, Decimal(0)))
     return Load(hours, *(hours * quantity for quantity in per_hour))
 
 
@@ -69,7 +69,7 @@ def encrypted(template: Template) -> int:
     """How many resources name a KMS key, roles and the key itself aside."""
     others = ("AWS::IAM::Role", "AWS::KMS::Key")
     bodies = [body for body in template["Resources"].values() if body["Type"] not in others]
-    return sum('"Kms' in json.dumps(body) or '"KMS' in json.dumps(body) for body in bodies)
+    return sum('"kms' in json.dumps(body).lower() for body in bodies)
 
 
 def _batch(template: Template, environment: Environment, hourly: Decimal) -> Decimal:
@@ -79,8 +79,8 @@ def _batch(template: Template, environment: Environment, hourly: Decimal) -> Dec
     """
     (mapping,) = of_type(template, "AWS::Lambda::EventSourceMapping").values()
     lanes = environment.stream.shards * mapping.get("ParallelizationFactor", 1)
-    within_window = hourly * mapping.get("MaximumBatchingWindowInSeconds", 0) / SECONDS_PER_H / lanes
-    return min(Decimal(mapping["BatchSize"]), 1 + within_window)
+    window_s = Decimal(mapping.get("MaximumBatchingWindowInSeconds", 0))
+    return min(Decimal(mapping["BatchSize"]), 1 + hourly * window_s / SECONDS_PER_H / Decimal(lanes))
 
 
 def _environments(template: Template, environment: Environment) -> int:
