@@ -140,7 +140,7 @@ def _secrets(template: Template, environment: Environment, load: Load) -> Iterat
     keys, secrets = (Decimal(len(of_type(template, kind))) for kind in ("AWS::KMS::Key", "AWS::SecretsManager::Secret"))
     by_resource = load.hours * encrypted(template) * usage.kms_requests_per_resource_h
     starts = sum(load.runs.values(), Decimal(0)) * exact(usage.cold_start_share)
-    yield "KMS", "keys", keys, "keys", "kms_key_usd_per_month"
+    yield "KMS", "keys", keys, "key-month", "kms_key_usd_per_month"
     yield (
         "KMS",
         "data keys and decryption",
@@ -148,7 +148,7 @@ def _secrets(template: Template, environment: Environment, load: Load) -> Iterat
         "requests",
         "kms_request_usd_per_10k",
     )
-    yield "Secrets Manager", "secrets", secrets, "secrets", "secret_usd_per_month"
+    yield "Secrets Manager", "secrets", secrets, "secret-month", "secret_usd_per_month"
     yield "Secrets Manager", "reads of the secret", load.secret_reads, "requests", "secret_request_usd_per_10k"
 
 
@@ -162,9 +162,9 @@ def _watching(template: Template, usage: Usage, log_days: int, load: Load) -> It
     alarms, dashboards = (len(of_type(template, f"AWS::CloudWatch::{kind}")) for kind in ("Alarm", "Dashboard"))
     yield "CloudWatch", "logs written", logged_gb, "GB", "log_ingest_usd_per_gb"
     yield "CloudWatch", f"logs kept {log_days} days", kept_gb, "GB-month", "log_storage_usd_per_gb_month"
-    yield "CloudWatch", "alarms", Decimal(alarms), "alarms", "alarm_usd_per_month"
-    yield "CloudWatch", "dashboard", Decimal(dashboards), "dashboards", "dashboard_usd_per_month"
-    yield "CloudWatch", "custom metrics", Decimal(usage.custom_metrics), "metrics", "custom_metric_usd_per_month"
+    yield "CloudWatch", "alarms", Decimal(alarms), "alarm-month", "alarm_usd_per_month"
+    yield "CloudWatch", "dashboard", Decimal(dashboards), "dashboard-month", "dashboard_usd_per_month"
+    yield "CloudWatch", "custom metrics", Decimal(usage.custom_metrics), "metric-month", "custom_metric_usd_per_month"
     yield "X-Ray", "traces recorded", load.traces, "traces", "trace_usd_per_million"
 
 

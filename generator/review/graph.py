@@ -15,7 +15,9 @@ from generator.review.load import Template, of_type
 SENDERS, PHONES = "Senders", "Phones"
 """The two ends outside of the stack: who calls the API's method, and who gets what is published to no topic."""
 
-LEFT_OUT = "encryption by the KMS key, logs, traces, alarms with their topic, and the failure queues' alarms"
+LEFT_OUT = (
+    "encryption by the KMS key, logs, traces, the API's stage, key and usage plan, and the alarms with their topic"
+)
 
 SHAPES = {
     "AWS::ApiGateway::RestApi": ("([", "])"),

@@ -12,6 +12,9 @@ from generator.review.markdown import code, table
 
 HEADER = ("May", "On", "Actions")
 
+MOST_IN_WORDS = 8
+"""A statement of more actions is read in its last column."""
+
 WORDS = {
     "logs:CreateLogStream": "begin log streams",
     "logs:PutLogEvents": "write log lines",
@@ -42,7 +45,12 @@ def lines(template: Template) -> list[str]:
     held = {next(references(function["Role"])).partition(".")[0]: name for name, function in functions.items()}
     text: list[str] = []
     for role in sorted(roles, key=lambda name: name not in held):
-        text += ["", f"**{held.get(role, role)}**{_taken_by(template, role)}", "", *_role(roles[role])]
+        text += [
+            "",
+            f"**{held.get(role, role)}**{f' as {code(role)}' if role in held else ''}{_taken_by(template, role)}",
+            "",
+            *_role(roles[role]),
+        ]
     return [*text, "", "**What resources let others do**", "", *_resource_policies(template)]
 
 
@@ -77,7 +85,7 @@ def _taken_by(template: Template, role: str) -> str:
     trusted = listed(body["Properties"]["AssumeRolePolicyDocument"]["Statement"])
     who = " and ".join(_principal(statement) + only_if(statement) for statement in trusted)
     condition = f"; made only under the condition {code(body['Condition'])}" if "Condition" in body else ""
-    return f" as {code(role)}, which {who} may act as{condition}"
+    return f", assumed by {who}{condition}"
 
 
 def _role(role: Mapping[str, Any]) -> list[str]:
@@ -93,7 +101,7 @@ def _statements(policy: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _row(statement: Mapping[str, Any]) -> tuple[str, str, str]:
     actions = listed(statement["Action"])
     denied = "**not** " if statement["Effect"] == "Deny" else ""
-    may = denied + ", ".join(map(phrase, actions))
+    may = denied + (", ".join(map(phrase, actions)) if len(actions) <= MOST_IN_WORDS else f"{len(actions)} actions")
     return may, on(statement) + only_if(statement), ", ".join(map(code, actions))
 
 

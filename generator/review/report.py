@@ -25,7 +25,7 @@ def page(template: Template, judged: Judged) -> str:
         ("Permissions", iam_words.lines(template)),
         ("Retention", retention_lines(template, environment)),
         ("Monthly cost", cost_lines(template, environment)),
-        ("Deploy", _deploy(judged)),
+        ("Deploy", _deploy(template, judged)),
     )
     text = [*_head(template, judged)]
     for title, lines in sections:
@@ -39,8 +39,12 @@ def _head(template: Template, judged: Judged) -> Iterable[str]:
     counts = (f"{len(of_type(template, kind))} {words}" for kind, words in _COUNTED)
     yield f"# {environment.name}"
     yield ""
-    yield f"{template['Description']}. Generated with {code(environment.name + '.json')} from "
-    yield f"{code(f'environments/{environment.name}.toml')}; do not edit it by hand."
+    yield f"{template['Description']}."
+    yield ""
+    yield (
+        f"Generated from {code(f'environments/{environment.name}.toml')} together with "
+        f"{code(f'{environment.name}.json')}, and true of that file alone: not to be edited by hand."
+    )
     yield ""
     yield from table(
         ("", ""),
@@ -67,7 +71,7 @@ def _diagram(template: Template) -> list[str]:
     return ["```mermaid", *mermaid(template).splitlines(), "```", "", note]
 
 
-def _deploy(judged: Judged) -> list[str]:
+def _deploy(template: Template, judged: Judged) -> list[str]:
     name, region = judged.name, judged.plan.environment.region
     return [
         "```",
@@ -76,4 +80,14 @@ def _deploy(judged: Judged) -> list[str]:
         f"aws cloudformation describe-stacks --region {region} --stack-name price-alerts-{name} \\",
         "  --query 'Stacks[0].Outputs' --output table",
         "```",
+        "",
+        "Parameters, which `--parameter-overrides` changes:",
+        "",
+        *table(("Parameter", "Default", "What it is"), _parameters(template)),
     ]
+
+
+def _parameters(template: Template) -> Iterable[tuple[str, str, str]]:
+    for name, parameter in template.get("Parameters", {}).items():
+        choices = f" ({', '.join(parameter['AllowedValues'])})" if "AllowedValues" in parameter else ""
+        yield name, code(str(parameter.get("Default", ""))), parameter.get("Description", "") + choices
