@@ -64,8 +64,15 @@ def headroom_lines(judged: Judged) -> list[str]:
 
 
 def _why(function: FunctionSizing) -> tuple[str, str, str]:
-    inputs = (f"{name.replace('_', ' ')} {value:.4g}" for name, value in function.inputs.items())
-    return function.logical_id, function.reason, ", ".join(inputs)
+    return function.logical_id, function.reason, ", ".join(_input(*item) for item in function.inputs.items())
+
+
+def _input(name: str, value: float) -> str:
+    """The unit that ends the name follows the figure."""
+    for ending, unit in (("_per_s", "/s"), ("_s", " s")):
+        if name.endswith(ending):
+            return f"{name.removesuffix(ending).replace('_', ' ')} {value:.4g}{unit}"
+    return f"{name.replace('_', ' ')} {value:g}"
 
 
 def _window(template: Template) -> Iterable[str]:

@@ -13,7 +13,7 @@ from generator.review.markdown import code, table
 HEADER = ("May", "On", "Actions")
 
 MOST_IN_WORDS = 8
-"""A statement of more actions is read in its last column."""
+"""A statement of more actions is read where they are listed."""
 
 WORDS = {
     "logs:CreateLogStream": "begin log streams",
@@ -106,21 +106,25 @@ def _row(statement: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _resource_policies(template: Template) -> list[str]:
-    rows: list[tuple[str, ...]] = []
+    """As a list: conditions with whole ARNs are too wide for a table."""
+    text: list[str] = []
     for name, key in of_type(template, "AWS::KMS::Key").items():
         own = [{**statement, "Resource": [{"Ref": name}]} for statement in listed(key["KeyPolicy"]["Statement"])]
-        rows += [(_principal(statement), *_row(statement)) for statement in own]
+        text += [_sentence(_principal(statement), *_row(statement)) for statement in own]
     for kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
         for policy in of_type(template, kind).values():
-            rows += [(_principal(statement), *_row(statement)) for statement in _statements(policy)]
-    rows += [_permission(permission) for permission in of_type(template, "AWS::Lambda::Permission").values()]
-    return table(("Who", *HEADER), rows)
+            text += [_sentence(_principal(statement), *_row(statement)) for statement in _statements(policy)]
+    return text + [_permission(permission) for permission in of_type(template, "AWS::Lambda::Permission").values()]
 
 
-def _permission(permission: Mapping[str, Any]) -> tuple[str, ...]:
+def _sentence(who: str, may: str, where: str, actions: str) -> str:
+    return f"- {who} may {may} on {where} ({actions})"
+
+
+def _permission(permission: Mapping[str, Any]) -> str:
     source = f", only if called by {code(_flat(permission['SourceArn']))}" if "SourceArn" in permission else ""
-    function = code(_flat(permission["FunctionName"])) + source
-    return code(permission["Principal"]), phrase(permission["Action"]), function, code(permission["Action"])
+    function, action = code(_flat(permission["FunctionName"])), permission["Action"]
+    return f"- {code(permission['Principal'])} may {phrase(action)} {function}{source} ({code(action)})"
 
 
 def _principal(statement: Mapping[str, Any]) -> str:

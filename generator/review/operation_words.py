@@ -58,7 +58,7 @@ def _audience(template: Template, topics: list[str]) -> str:
 
 def _watched(alarm: Mapping[str, Any]) -> str:
     of = [_shown(dimension["Value"]) for dimension in alarm.get("Dimensions", [])]
-    return f"{code(alarm['MetricName'])} of {' '.join(of) if of else 'the account'} ({alarm['Namespace']})"
+    return f"{code(alarm['MetricName'])} of {' '.join(of) if of else 'the account'}"
 
 
 def _fires(alarm: Mapping[str, Any]) -> str:

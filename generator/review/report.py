@@ -47,7 +47,7 @@ def _head(template: Template, judged: Judged) -> Iterable[str]:
     )
     yield ""
     yield from table(
-        ("", ""),
+        ("Environment", environment.name),
         [
             ("Rate", f"{traffic.webhooks_per_hour:,} webhooks per hour, {traffic.webhooks_per_hour / 3600:.3g}/s"),
             ("Peak", f"{environment.peak_rate_per_s:.3g}/s, {traffic.peak_factor:g} times the mean"),
