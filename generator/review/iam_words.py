@@ -118,13 +118,13 @@ def _resource_policies(template: Template) -> list[str]:
 
 
 def _sentence(who: str, may: str, where: str, actions: str) -> str:
-    return f"- {who} may {may} on {where} ({actions})"
+    return f"- {who}, on {where}: {may} ({actions})"
 
 
 def _permission(permission: Mapping[str, Any]) -> str:
     source = f", only if called by {code(_flat(permission['SourceArn']))}" if "SourceArn" in permission else ""
     function, action = code(_flat(permission["FunctionName"])), permission["Action"]
-    return f"- {code(permission['Principal'])} may {phrase(action)} {function}{source} ({code(action)})"
+    return _sentence(code(permission["Principal"]), phrase(action), function + source, code(action))
 
 
 def _principal(statement: Mapping[str, Any]) -> str:
