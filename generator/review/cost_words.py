@@ -74,19 +74,19 @@ def _summary(environment: Environment, rate: int, total: Decimal) -> Iterable[st
 
 def _items(bills: Mapping[int, Sequence[Item]]) -> list[str]:
     first = next(iter(bills))
-    header = ("Service", "What", f"A month at {first:,}/h", "Price", *(f"USD at {rate:,}/h" for rate in bills))
+    header = ("Service", "What", f"A month at {first:,}/h", "Unit", "Price", *(f"USD at {rate:,}/h" for rate in bills))
     rows = [(*_row(items[0]), *map(_usd, items)) for items in zip(*bills.values(), strict=True)]
-    reserved = ("Lambda", "reserved concurrency", "", "no charge", *("0.00" for _ in bills))
+    reserved = ("Lambda", "reserved concurrency", "", "", "no charge", *("0.00" for _ in bills))
     totals = (f"**{total_usd(items):,}**" for items in bills.values())
-    amounts = range(4, 4 + len(bills))
-    return table(header, [*rows, reserved, ("**Total**", "", "", "", *totals)], right=(2, *amounts))
+    amounts = range(5, 5 + len(bills))
+    return table(header, [*rows, reserved, ("**Total**", "", "", "", "", *totals)], right=(2, *amounts))
 
 
-def _row(item: Item) -> tuple[str, str, str, str]:
+def _row(item: Item) -> tuple[str, str, str, str, str]:
     per = {10**6: " a million", 10**4: " per 10,000", 1: ""}[item.per]
     price = f"{max(item.unit_usd, item.unit_usd.quantize(CENT), key=_digits):f}"
     quantity = f"{item.quantity:,.0f}" if item.quantity >= 100 else f"{float(item.quantity):.3g}"
-    return item.service, item.what, f"{quantity} {item.unit}", price + per
+    return item.service, item.what, quantity, item.unit, price + per
 
 
 def _digits(value: Decimal) -> int:

@@ -22,6 +22,8 @@ WORDS = {
     "xray:PutTraceSegments": "send traces",
     "kms:Decrypt": "decrypt",
     "kms:GenerateDataKey": "encrypt with new data keys",
+    "kms:ReEncryptFrom": "re-encrypt from",
+    "kms:ReEncryptTo": "re-encrypt to",
     "dynamodb:PutItem": "write whole items",
     "dynamodb:UpdateItem": "change items",
     "dynamodb:DeleteItem": "delete items",
@@ -118,7 +120,7 @@ def _resource_policies(template: Template) -> list[str]:
 
 
 def _sentence(who: str, may: str, where: str, actions: str) -> str:
-    return f"- {who}, on {where}: {may} ({actions})"
+    return f"- {who}: {may}, on {where} ({actions})"
 
 
 def _permission(permission: Mapping[str, Any]) -> str:

@@ -86,7 +86,7 @@ def test_without_a_price_sms_are_no_item_and_the_page_says_so(template: dict[str
     assert "**SMS: not included.** 1,825,000 messages a month" in page(TEMPLATES["prod"], one)
     priced = page(TEMPLATES["prod"], judged("prod", "prices.sms_usd_per_message=0.01"))
     assert "SMS: not included" not in priced
-    assert "| SNS | SMS, one part each | 1,825,000 messages | 0.01 | 18,250.00 | 36.50 |" in priced
+    assert "| SNS | SMS, one part each | 1,825,000 | messages | 0.01 | 18,250.00 | 36.50 |" in priced
 
 
 def test_the_rate_at_hand_and_the_lowest_are_billed_alike() -> None:
@@ -131,7 +131,7 @@ def test_every_price_has_a_source_and_is_of_use() -> None:
 def test_a_price_of_ones_own_is_marked_and_counts() -> None:
     text = page(TEMPLATES["prod"], judged("prod", "prices.trace_usd_per_million=0"))
     assert "| prices.trace_usd_per_million | 0 | set by this environment |" in text
-    assert "| X-Ray | traces recorded | 9,310,935 traces | 0.00 a million | 0.00 | 0.00 |" in text
+    assert "| X-Ray | traces recorded | 9,310,935 | traces | 0.00 a million | 0.00 | 0.00 |" in text
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Usage)])

@@ -112,7 +112,7 @@ def test_the_figures_of_production() -> None:
     assert "[##======....................................................] 1,000 concurrent executions" in text
     assert "37 of 900 reservable are reserved, 863 are left" in text
     assert text.count("Reserved concurrency itself costs nothing") == 2
-    assert "| Lambda | reserved concurrency |  | no charge | 0.00 | 0.00 |" in text
+    assert "| Lambda | reserved concurrency |  |  | no charge | 0.00 | 0.00 |" in text
     assert "the maximum over 1 min is above 16, in 3 of 5 such periods" in text
     assert "above 300,000 ms (5 min)" in text
     assert "prices are kept 30 days, logs 30 days, failed messages 14 days" in text
