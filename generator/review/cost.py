@@ -90,7 +90,7 @@ def _compute(template: Template, environment: Environment, load: Load) -> Iterat
         memory_gb = Decimal(resource.get("MemorySize", 128)) / 1024
         processor = resource.get("Architectures", ["x86_64"])[0]
         gb_s = runs * _billed_s(settings[name], environment.usage) * memory_gb
-        yield "Lambda", f"{name}, {processor}", gb_s, "GB-s", f"lambda_{processor}_usd_per_gb_s"
+        yield f"Lambda {processor}", name, gb_s, "GB-s", f"lambda_{processor}_usd_per_gb_s"
 
 
 def _billed_s(function: Function, usage: Usage) -> Decimal:
@@ -140,7 +140,7 @@ def _secrets(template: Template, environment: Environment, load: Load) -> Iterat
     keys, secrets = (Decimal(len(of_type(template, kind))) for kind in ("AWS::KMS::Key", "AWS::SecretsManager::Secret"))
     by_resource = load.hours * encrypted(template) * usage.kms_requests_per_resource_h
     starts = sum(load.runs.values(), Decimal(0)) * exact(usage.cold_start_share)
-    yield "KMS", "keys", keys, "key-month", "kms_key_usd_per_month"
+    yield "KMS", "keys", keys, "each", "kms_key_usd_per_month"
     yield (
         "KMS",
         "data keys and decryption",
@@ -148,7 +148,7 @@ def _secrets(template: Template, environment: Environment, load: Load) -> Iterat
         "requests",
         "kms_request_usd_per_10k",
     )
-    yield "Secrets Manager", "secrets", secrets, "secret-month", "secret_usd_per_month"
+    yield "Secrets Manager", "secrets", secrets, "each", "secret_usd_per_month"
     yield "Secrets Manager", "reads of the secret", load.secret_reads, "requests", "secret_request_usd_per_10k"
 
 
@@ -162,9 +162,9 @@ def _watching(template: Template, usage: Usage, log_days: int, load: Load) -> It
     alarms, dashboards = (len(of_type(template, f"AWS::CloudWatch::{kind}")) for kind in ("Alarm", "Dashboard"))
     yield "CloudWatch", "logs written", logged_gb, "GB", "log_ingest_usd_per_gb"
     yield "CloudWatch", f"logs kept {log_days} days", kept_gb, "GB-month", "log_storage_usd_per_gb_month"
-    yield "CloudWatch", "alarms", Decimal(alarms), "alarm-month", "alarm_usd_per_month"
-    yield "CloudWatch", "dashboard", Decimal(dashboards), "dashboard-month", "dashboard_usd_per_month"
-    yield "CloudWatch", "custom metrics", Decimal(usage.custom_metrics), "metric-month", "custom_metric_usd_per_month"
+    yield "CloudWatch", "alarms", Decimal(alarms), "each", "alarm_usd_per_month"
+    yield "CloudWatch", "dashboard", Decimal(dashboards), "each", "dashboard_usd_per_month"
+    yield "CloudWatch", "custom metrics", Decimal(usage.custom_metrics), "each", "custom_metric_usd_per_month"
     yield "X-Ray", "traces recorded", load.traces, "traces", "trace_usd_per_million"
 
 

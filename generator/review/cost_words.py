@@ -73,8 +73,8 @@ def _summary(environment: Environment, rate: int, total: Decimal) -> Iterable[st
 
 
 def _items(bills: Mapping[int, Sequence[Item]]) -> list[str]:
-    first = next(iter(bills))
-    header = ("Service", "What", f"A month at {first:,}/h", "Unit", "Price", *(f"USD at {rate:,}/h" for rate in bills))
+    _, *others = bills
+    header = ("Service", "What", "A month", "Unit", "Price", "USD", *(f"at {rate:,}/h" for rate in others))
     rows = [(*_row(items[0]), *map(_usd, items)) for items in zip(*bills.values(), strict=True)]
     reserved = ("Lambda", "reserved concurrency", "", "", "no charge", *("0.00" for _ in bills))
     totals = (f"**{total_usd(items):,}**" for items in bills.values())
@@ -83,7 +83,7 @@ def _items(bills: Mapping[int, Sequence[Item]]) -> list[str]:
 
 
 def _row(item: Item) -> tuple[str, str, str, str, str]:
-    per = {10**6: " a million", 10**4: " per 10,000", 1: ""}[item.per]
+    per = {10**6: "/million", 10**4: "/10,000", 1: ""}[item.per]
     price = f"{max(item.unit_usd, item.unit_usd.quantize(CENT), key=_digits):f}"
     quantity = f"{item.quantity:,.0f}" if item.quantity >= 100 else f"{float(item.quantity):.3g}"
     return item.service, item.what, quantity, item.unit, price + per
@@ -95,7 +95,7 @@ def _digits(value: Decimal) -> int:
 
 def _usd(item: Item) -> str:
     amount = item.amount_usd
-    return "< 0.01" if not amount and item.quantity * item.unit_usd else f"{amount:,}"
+    return "<0.01" if not amount and item.quantity * item.unit_usd else f"{amount:,}"
 
 
 def _not_included(template: Template, environment: Environment, rate: int) -> Iterable[str]:
