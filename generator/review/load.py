@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,10 +65,10 @@ def monthly(template: Template, environment: Environment, webhooks_per_hour: int
 
 
 def encrypted(template: Template) -> int:
-    """How many resources name a KMS key, roles and the key itself aside."""
-    others = ("AWS::IAM::Role", "AWS::KMS::Key")
-    bodies = [body for body in template["Resources"].values() if body["Type"] not in others]
-    return sum('"kms' in json.dumps(body).lower() for body in bodies)
+    """How many resources are encrypted with a KMS key of their own choice."""
+    bodies = (body.get("Properties", {}) for body in template["Resources"].values())
+    settings = ({*body, *body.get("SSESpecification", {})} for body in bodies)
+    return sum(any(name.lower().startswith("kms") for name in names) for names in settings)
 
 
 def _batch(template: Template, environment: Environment, hourly: Decimal) -> Decimal:

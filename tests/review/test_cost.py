@@ -10,7 +10,7 @@ import pytest
 
 from generator.prices import SOURCES, Prices, Usage
 from generator.review.cost import bill, total_usd
-from generator.review.load import monthly
+from generator.review.load import encrypted, monthly
 from generator.review.report import page
 from tests.conftest import ENVIRONMENTS
 from tests.review.conftest import judged
@@ -144,6 +144,19 @@ def test_every_assumption_counts(field: str) -> None:
     changed = judged("prod", f"usage.{field}={other}")
     totals = [total_usd(bill(TEMPLATES["prod"], one.plan.environment)) for one in (plain, changed)]
     assert totals[0] != totals[1]
+
+
+def test_the_processor_of_the_template_is_priced(template: dict[str, Any]) -> None:
+    template["Resources"]["CheckAlertsFunction"]["Properties"]["Architectures"] = ["x86_64"]
+    prices = {item.what: item.price for item in bill(template, judged("dev").plan.environment)}
+    assert prices["CheckAlertsFunction"] == "lambda_x86_64_usd_per_gb_s"
+    assert prices["SendNotificationFunction"] == "lambda_arm64_usd_per_gb_s"
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_everything_with_data_in_it_is_counted_as_encrypted(name: str) -> None:
+    """Four functions with their logs, the access log, two tables, two topics, two queues and the secret."""
+    assert encrypted(TEMPLATES[name]) == 4 + 4 + 1 + 2 + 2 + 2 + 1
 
 
 def test_another_region_is_told_that_its_prices_differ() -> None:
