@@ -146,6 +146,11 @@ def test_every_assumption_counts(field: str) -> None:
     assert totals[0] != totals[1]
 
 
+def test_few_webhooks_read_the_secret_at_most_twice_each(template: dict[str, Any]) -> None:
+    environment = judged("dev").plan.environment
+    assert [monthly(template, environment, rate).secret_reads / 730 for rate in (50, 60, 100)] == [100, 120, 120]
+
+
 def test_the_processor_of_the_template_is_priced(template: dict[str, Any]) -> None:
     template["Resources"]["CheckAlertsFunction"]["Properties"]["Architectures"] = ["x86_64"]
     prices = {item.what: item.price for item in bill(template, judged("dev").plan.environment)}

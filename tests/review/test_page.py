@@ -14,6 +14,7 @@ import pytest
 from generator import environments, pipeline, quota
 from generator.pipeline import Judged
 from generator.quota import Plan
+from generator.review.markdown import table
 from generator.review.report import page
 from generator.sizing import size
 from tests.conftest import ENVIRONMENTS, ROOT
@@ -120,6 +121,10 @@ def test_the_figures_of_production() -> None:
     assert "**Nobody is subscribed**" in text
 
 
+def test_a_bar_in_a_cell_is_no_new_cell() -> None:
+    assert table(("A", "B"), [("1|2", "3\n4")], right=[1]) == ["| A | B |", "| --- | ---: |", "| 1\\|2 | 3 4 |"]
+
+
 def test_neighbours_in_the_account_share_the_bar() -> None:
     overrides = ["account.name=one", "account.reserved_elsewhere=400"]
     chosen = environments.load(ENVIRONMENTS, overrides, ROOT / "environments")
@@ -141,7 +146,9 @@ def test_an_account_of_any_size_is_drawn(limit: int) -> None:
     one = judged("prod", f"account.concurrency_limit={limit}", "account.on_shortfall=unreserved")
     template = json.loads(pipeline.render(one.plan))
     text = page(template, one)
-    assert len(re.search(r"\[([#+x=.]+)\]", text)[1]) == 60  # type: ignore[index]
+    bar = re.search(r"\[([#+x=.]+)\]", text)[1]  # type: ignore[index]
+    assert len(bar) == 60
+    assert ("#" in bar) == (limit >= 137)
     assert ("20 reserved" in text) == (limit >= 137)
 
 
