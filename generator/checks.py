@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from generator import linting, pipeline, together
+from generator import linting, outputs, pipeline, together
 from generator.errors import UnreadableTemplate
 from generator.findings import Finding, Rule
 from generator.linting import Subject
@@ -93,14 +93,18 @@ def quota(one: Judged, path: Path) -> list[Finding]:
     return [Finding(str(path), 1, "quota", "error", "Resources", "\n".join(pipeline.refusals([one])))]
 
 
-def drift(one: Judged, path: Path) -> list[Finding]:
-    """Whether the file is what its environment generates today. An environment over quota generates nothing."""
+def drift(one: Judged, folder: Path) -> list[Finding]:
+    """Whether the files are what the environment generates today. An environment over quota generates nothing."""
     if not one.verdict.fits:
         return []
-    refresh = f"run: generator template {one.name}"
+    return [found for name, text in outputs.texts(one).items() for found in _drift(one.name, folder / name, text)]
+
+
+def _drift(environment: str, path: Path, generated: str) -> list[Finding]:
+    refresh = f"run: generator template {environment}"
     if not path.is_file():
         return [Finding(str(path), 1, "drift", "error", "", f"not there; {refresh}")]
-    committed, generated = path.read_text(encoding="utf-8"), pipeline.render(one.plan)
+    committed = path.read_text(encoding="utf-8", errors="replace")
     if committed == generated:
         return []
     old, new = committed.splitlines(), generated.splitlines()
@@ -109,7 +113,7 @@ def drift(one: Judged, path: Path) -> list[Finding]:
     shown = [text[:MAX_DIFF_WIDTH] for text in difference[:MAX_DIFF_LINES]] + (
         ["..."] if len(difference) > MAX_DIFF_LINES else []
     )
-    message = f"not what environments/{one.name}.toml generates; {refresh}"
+    message = f"not what environments/{environment}.toml generates; {refresh}"
     return [Finding(str(path), line, "drift", "error", "", "\n".join([message, *shown]))]
 
 
@@ -123,7 +127,7 @@ def size(path: Path) -> list[Finding]:
 
 
 def _own(one: Judged, path: Path) -> list[Finding]:
-    return quota(one, path) + drift(one, path) + size(path)
+    return quota(one, path) + drift(one, path.parent) + size(path)
 
 
 def _subject(one: Judged, path: Path) -> Subject:

@@ -1,12 +1,13 @@
 """The schema of an environment: every setting with its unit, its range, its default and the reason for it.
 
-This is the only place that states defaults. Reading the files is `generator.environments`.
+This and `generator.prices` are the only places that state defaults. Reading the files is `generator.environments`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from generator.prices import Prices, Usage
 from generator.settings import REQUIRED, choice, flag, number, section, text, whole
 
 WEBHOOKS_PER_HOUR = (100, 50_000)
@@ -181,6 +182,8 @@ class Environment:
     retention: Retention = section(Retention)
     operations: Operations = section(Operations)
     simulation: Simulation = section(Simulation)
+    prices: Prices = section(Prices)
+    usage: Usage = section(Usage)
 
     @property
     def peak_rate_per_s(self) -> float:

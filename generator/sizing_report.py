@@ -8,6 +8,8 @@ from typing import Any
 from generator.pipeline import Judged
 from generator.sizing import FunctionSizing
 
+HEADER = ("Function", "Rate", "Load", "Model", "Target", "Predicted", "Reserved")
+
 LEGEND = {
     "Load": "how many would run at once on average: arrivals per second x seconds each (the unit is called erlang)",
     "Erlang B": "nobody waits: a webhook that finds every unit busy is throttled; predicted is the share that does",
@@ -66,16 +68,16 @@ def _head(judged: Judged) -> Iterable[str]:
 
 def _table(judged: Judged) -> Iterable[str]:
     sizing = judged.plan.sizing
-    header = ("Function", "Rate", "Load", "Model", "Target", "Predicted", "Reserved")
-    rows = [_row(function) for function in sizing.functions]
+    rows = [row(function) for function in sizing.functions]
     total = ("Total", "", "", "", "", "", str(sizing.total_reserved))
-    widths = [max(len(row[column]) for row in (header, *rows, total)) for column in range(len(header))]
+    widths = [max(len(cells[column]) for cells in (HEADER, *rows, total)) for column in range(len(HEADER))]
     rule = "  ".join("-" * width for width in widths)
-    lines = [_padded(header, widths), rule, *(_padded(row, widths) for row in rows), rule, _padded(total, widths)]
+    lines = [_padded(HEADER, widths), rule, *(_padded(cells, widths) for cells in rows), rule, _padded(total, widths)]
     yield from lines
 
 
-def _row(function: FunctionSizing) -> tuple[str, ...]:
+def row(function: FunctionSizing) -> tuple[str, ...]:
+    """The cells of one function, in the order of HEADER."""
     rate_per_s = function.inputs["arrival_rate_per_s"]
     kind = " busy" if function.model == "stream lanes" else ""
     return (

@@ -1,4 +1,4 @@
-"""`generator template`: writes the template of each environment, once the quota is proven."""
+"""`generator template`: writes the template of each environment and its page, once the quota is proven."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from generator import environments, pipeline, writer
+from generator import environments, outputs, pipeline, writer
 from generator.commands import options
 from generator.pipeline import Judged
 
@@ -26,7 +26,7 @@ from generator.pipeline import Judged
     help="The folder to write to; - prints one environment's JSON instead.",
 )
 def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> None:
-    """Write the template of the named environments, or of all.
+    """Write the template and the reviewer's page of the named environments, or of all.
 
     Nothing is written unless every environment fits its account together with those that share it: exit code 1.
     """
@@ -37,14 +37,14 @@ def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> 
         click.echo("\n".join(refusals), err=True)
         click.echo("Nothing was written.", err=True)
         sys.exit(1)
-    texts = {one.name: pipeline.render(one.plan) for one in judged}
     if output == "-":
-        click.echo(texts[judged[0].name], nl=False)
+        click.echo(pipeline.render(judged[0].plan), nl=False)
         return
-    for one in judged:
-        path = Path(output) / f"{one.name}.json"
-        changed = writer.write(path, texts[one.name])
-        click.echo(_line(path, one, len(texts[one.name].encode()), changed))
+    files = [(one, outputs.texts(one)) for one in judged]
+    for one, texts in files:
+        changed = [writer.write(Path(output) / name, text) for name, text in texts.items()]
+        template, *_ = texts
+        click.echo(_line(Path(output) / template, one, len(texts[template].encode()), any(changed)))
     for line in _permanence(names or [one.name for one in judged], overrides):
         click.echo(line)
 
