@@ -1,0 +1,1 @@
+"""What a reviewer of committed templates needs: what changed, and what it means."""
