@@ -8,6 +8,7 @@ quota         Sizings and the account that they share become a verdict. Rule: no
 stack         Environment and Sizing become troposphere objects. Rule: no arithmetic that a reviewer would ask about.
 writer        The objects become the bytes that are committed. Rule: no decisions; a file is replaced whole.
 checks        A file becomes findings: cfn-lint, size, drift, quota. Rule: nothing is modified.
+review        Two files become what differs between them in meaning. Rule: how a thing is written is no difference.
 
 Exit codes: 0 good; 1 the verdict is bad; 2 the input is wrong, with one line for each fault and nothing written.
 """
@@ -23,7 +24,7 @@ import click
 from generator import __version__
 from generator.errors import GeneratorError
 
-COMMANDS = ("template", "size", "check", "simulate", "local")
+COMMANDS = ("template", "size", "check", "diff", "simulate", "local")
 """Each is the command of that name in the module of that name in `generator.commands`."""
 
 

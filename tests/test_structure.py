@@ -25,6 +25,7 @@ LAYERS = (
     ("generator.writer",),
     ("generator.pipeline",),
     ("generator.checks", "generator.sizing_report", "generator.webhook", "generator.emulator"),
+    ("generator.review",),
     ("generator.local",),
     ("generator.demo",),
     ("generator.commands",),

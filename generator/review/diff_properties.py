@@ -27,6 +27,8 @@ def changes(old: Json, new: Json, path: str, unordered: Unordered) -> Iterator[P
             yield from changes(old.get(key), new.get(key), inner.lstrip("."), unordered)
     elif isinstance(old, list) and isinstance(new, list):
         yield from _list_changes(old, new, path, unordered)
+    elif path == "DependsOn":  # One name or a list of them.
+        yield from _list_changes(listed(old), listed(new), path, unordered)
     else:
         yield Property(path, old, new)
 
@@ -82,8 +84,3 @@ def _zipped(left: list[int], right: list[int]) -> Pairs:
             left[position] if position < len(left) else None,
             right[position] if position < len(right) else None,
         )
-
-
-def as_list(value: Json, key: str) -> Json:
-    """DependsOn may be one name or a list of them."""
-    return sorted(listed(value), key=identity) if key == "DependsOn" and value is not None else value

@@ -14,8 +14,8 @@ REGION = "us-east-1"
 """The Region with all resource types. Which change replaces a resource is the same in every Region."""
 
 ALWAYS_CERTAIN = {"AWS::DynamoDB::Table": ("/properties/KeySchema",)}
-"""Stricter than the schema's "conditional". Source: CloudFormation template reference, AWS::DynamoDB::Table,
-KeySchema: "Update requires: Some interruptions"; a table's key cannot be altered, so another key is another table."""
+"""Stricter than the schema's "conditional": a table with another key is another table. Source: DynamoDB API reference,
+UpdateTable, which takes no KeySchema."""
 
 WITHOUT_ORDER = ("DependsOn", "AttributeDefinitions", "GlobalSecondaryIndexes", "NonKeyAttributes")
 """Lists whose order means nothing although no schema says so."""
