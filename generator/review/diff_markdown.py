@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os.path
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -141,8 +140,14 @@ def _pair(old: Json, new: Json) -> tuple[str, str]:
     before, after = _one_line(old), _one_line(new)
     start = 0
     if max(len(before), len(after)) > MAX_VALUE and None not in (old, new):
-        start = max(0, len(os.path.commonprefix([before, after])) - CONTEXT)
+        start = max(0, _common(before, after) - CONTEXT)
     return _shown(old, _cut(before, start)), _shown(new, _cut(after, start))
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _shown(value: Json, line: str) -> str:
