@@ -7,7 +7,18 @@ from typing import Literal
 
 from generator.review.diff_intrinsics import text
 from generator.review.diff_model import Access, Json, Template
-from generator.review.diff_policies import EVERYTHING, HOLDER, Clause, Grant, Scope, grants, is_document, listed, merged
+from generator.review.diff_policies import (
+    EVERYTHING,
+    HOLDER,
+    PRINCIPALS,
+    Clause,
+    Grant,
+    Scope,
+    grants,
+    is_document,
+    listed,
+    merged,
+)
 
 IDENTITY_POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
 PERMISSION_CONDITIONS = ("SourceArn", "SourceAccount", "PrincipalOrgID", "EventSourceToken", "FunctionUrlAuthType")
@@ -32,7 +43,8 @@ def accesses(old: Template, new: Template) -> list[Access]:
 
 
 def _uncovered(found: list[Grant], by: list[Grant]) -> list[Grant]:
-    return [one for one in dict.fromkeys(found) if not any(other.covers(one) for other in by)]
+    known = set(by)
+    return [one for one in dict.fromkeys(found) if one not in known and not any(other.covers(one) for other in by)]
 
 
 def _effect(found: list[Grant], effect: str) -> list[Grant]:
@@ -114,10 +126,22 @@ def _statement(grant: Grant) -> dict[str, Json]:
     elements = (("Principal", grant.principal), ("Action", grant.action), ("Resource", grant.resource))
     for element, scope in elements:
         if element != "Principal" or scope != HOLDER:
-            statement[f"Not{element}" if scope.inverted else element] = list(scope.patterns)
+            written = _principals(scope) if element == "Principal" else list(scope.patterns)
+            statement[f"Not{element}" if scope.inverted else element] = written
     if grant.condition:
         conditions: dict[str, dict[str, list[str]]] = {}
         for clause in grant.condition:
             conditions.setdefault(clause.operator, {})[clause.key] = list(clause.values)
         statement["Condition"] = conditions
     return statement
+
+
+def _principals(scope: Scope) -> Json:
+    """As IAM writes them: by kind, or the plain name where there is no kind, such as `*` for everyone."""
+    by_kind: dict[str, list[str]] = {}
+    for pattern in scope.patterns:
+        kind, _, name = pattern.partition(" ")
+        if kind not in PRINCIPALS:
+            return pattern if len(scope.patterns) == 1 else list(scope.patterns)
+        by_kind.setdefault(kind, []).append(name)
+    return by_kind

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from generator.review.diff_intrinsics import is_intrinsic, text
 from generator.review.diff_model import Difference, Json, Resource
-from generator.review.diff_policies import is_document
+from generator.review.diff_policies import is_document, listed
 from generator.review.diff_summary import verdict
 
 MAX_VALUE = 90
@@ -54,10 +54,16 @@ def _said(statement: Mapping[str, Json]) -> str:
     for element, word in (("Principal", "to"), ("Action", ""), ("Resource", "on")):
         for key, but in ((element, ""), (f"Not{element}", "everything but")):
             if key in statement:
-                parts += [part for part in (word, but, ", ".join(map(_code, statement[key]))) if part]
+                parts += [part for part in (word, but, ", ".join(map(_code, _names(statement[key])))) if part]
     if condition := statement.get("Condition"):
         parts.append(f"if {_code(json.dumps(condition))}")
     return " ".join(parts)
+
+
+def _names(value: Json) -> list[str]:
+    if isinstance(value, Mapping):
+        return [name for names in value.values() for name in names]
+    return listed(value)
 
 
 def _reservations(found: Difference) -> Iterator[str]:
@@ -91,7 +97,9 @@ def _alarms(found: Difference) -> Iterator[str]:
 
 def _resources(found: Difference) -> Iterator[str]:
     if found.resources:
-        rows = (row for one in found.resources for row in _resource_rows(one))
+        # A resource that is only replaced in turn has nothing to show here.
+        shown = [one for one in found.resources if one.properties or one.replacement == "none"]
+        rows = (row for one in shown for row in _resource_rows(one))
         yield from _table(["Resource", "Change", "Property", "Old", "New"], rows)
 
 

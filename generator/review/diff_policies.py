@@ -10,6 +10,8 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 from generator.review.diff_intrinsics import plain, text
 from generator.review.diff_model import Json
@@ -147,16 +149,30 @@ def _condition(value: Json) -> tuple[Clause, ...]:
 
 def _matches(text: str, pattern: str) -> bool:
     """Whether all that `text` may stand for, wildcards of its own included, is within the pattern."""
+    return text == pattern or (("*" in pattern or "?" in pattern) and _compiled(pattern).fullmatch(text) is not None)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
     parts = ("[^*]" if char == "?" else ".*" if char == "*" else re.escape(char) for char in pattern)
-    return re.fullmatch("".join(parts), text, re.DOTALL) is not None
+    return re.compile("".join(parts), re.DOTALL)
 
 
 def merged(found: Sequence[Grant]) -> list[Grant]:
-    """Grants that differ only in their action put together, for a reader."""
-    together: dict[Grant, set[str]] = {}
-    for grant in found:
-        base = grant if grant.action.inverted else replace(grant, action=Scope(()))
-        together.setdefault(base, set()).update(grant.action.patterns)
-    return [
-        replace(base, action=Scope(tuple(sorted(actions)), base.action.inverted)) for base, actions in together.items()
-    ]
+    """Grants that differ in one element only put together, for a reader."""
+    for element in ("action", "principal", "resource"):
+        together: dict[Grant, set[str]] = {}
+        for grant in found:
+            scope: Scope = getattr(grant, element)
+            base = grant if scope.inverted or scope == HOLDER else _with(grant, element, Scope(()))
+            together.setdefault(base, set()).update(scope.patterns)
+        found = [
+            _with(base, element, replace(getattr(base, element), patterns=tuple(sorted(patterns))))
+            for base, patterns in together.items()
+        ]
+    return list(found)
+
+
+def _with(grant: Grant, element: str, scope: Scope) -> Grant:
+    change: dict[str, Any] = {element: scope}
+    return replace(grant, **change)

@@ -55,10 +55,10 @@ def _iam(found: Difference) -> str:
     counts = {change: sum(one.change == change for one in found.iam) for change in ("widened", "narrowed")}
     if not found.iam:
         return "IAM: nothing may more or less than before."
-    plural = "statement" if sum(counts.values()) == 1 else "statements"
+    plural = "statement" if counts["widened"] == 1 else "statements"
     holders = ", ".join(dict.fromkeys(one.resource for one in found.iam if one.change == "widened"))
     where = f" ({holders})" if holders else ""
-    return f"IAM: {counts['widened']} widened{where}, {counts['narrowed']} narrowed {plural}."
+    return f"IAM: {counts['widened']} {plural} widened{where}, {counts['narrowed']} narrowed."
 
 
 def reserved(found: Difference) -> str:

@@ -38,7 +38,7 @@ def test_an_edit_is_classified(edit: Edit) -> None:
     found = difference(*edit.templates())
     assert {one.id: one.replacement for one in found.resources} == edit.changed
     assert tuple(part.path for part in found.parts) == edit.parts
-    assert kinds(found) == edit.kinds
+    assert kinds(found) == set(as_dict(found, None)["summary"]["kinds"]) == edit.kinds
     paths = [prop.path for one in found.resources for prop in one.properties]
     assert not edit.path or any(path.removeprefix("Properties.") == edit.path for path in paths), paths
     assert edit.note in " ".join(note for one in found.resources for note in one.notes)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from generator.review.diff import difference
 from generator.review.diff_normal import normal, same
-from generator.review.diff_policies import Scope, is_document
+from generator.review.diff_policies import Scope, is_document, listed
 from generator.review.diff_sides import read
 from tests.conftest import ENVIRONMENTS
 from tests.review.edits import EDITS, Edit
@@ -30,7 +30,7 @@ def rewritten(value: Any, rng: random.Random, key: str = "") -> Any:
     if not isinstance(value, dict):
         return str(value) if isinstance(value, int) and not isinstance(value, bool) and rng.random() < 0.3 else value
     if is_document(value):
-        value = {**value, "Statement": statements(value["Statement"], rng)}
+        value = {**value, "Statement": statements(listed(value["Statement"]), rng)}
     elif value.keys() == {"Ref"} and not value["Ref"].startswith("AWS::") and rng.random() < 0.5:
         return {"Fn::Sub": f"${{{value['Ref']}}}"}
     elif value.keys() == {"Fn::GetAtt"}:
@@ -45,6 +45,9 @@ def rewritten(value: Any, rng: random.Random, key: str = "") -> Any:
 def statements(found: list[dict[str, Any]], rng: random.Random) -> Any:
     split: list[dict[str, Any]] = []
     for statement in found:
+        if not isinstance(statement.get("Action"), list) or "NotAction" in statement:
+            split.append(statement)
+            continue
         if rng.random() < 0.5:
             split += [{**statement, "Action": action, "Sid": f"S{len(split)}"} for action in statement["Action"]]
         else:
@@ -58,7 +61,7 @@ def statements(found: list[dict[str, Any]], rng: random.Random) -> Any:
     return split[0] if len(split) == 1 else split
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.sampled_from(ENVIRONMENTS))
 def test_a_template_written_otherwise_is_no_difference(seed: int, name: str) -> None:
     other = rewritten(TEMPLATES[name], random.Random(seed))
@@ -66,7 +69,7 @@ def test_a_template_written_otherwise_is_no_difference(seed: int, name: str) -> 
     assert not difference(other, TEMPLATES[name]).found
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.sampled_from(EDITS))
 def test_an_edit_is_found_in_a_template_written_otherwise(seed: int, edit: Edit) -> None:
     old, new = edit.templates()
@@ -212,7 +215,7 @@ def test_a_role_may_not_be_taken_because_it_may_take_roles() -> None:
     new = copy.deepcopy(old)
     new["Resources"]["Role"]["Properties"]["AssumeRolePolicyDocument"] = trust
     (found,) = difference(old, new).iam
-    assert (found.change, found.statement["Principal"]) == ("widened", ["*"])
+    assert (found.change, found.statement["Principal"]) == ("widened", "*")
 
 
 def test_moving_a_statement_to_a_policy_of_its_own_changes_no_access() -> None:
