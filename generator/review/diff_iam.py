@@ -25,6 +25,7 @@ PERMISSION_CONDITIONS = ("SourceArn", "SourceAccount", "PrincipalOrgID", "EventS
 ROLE_OF = {"AWS::Lambda::Function": ("Role",), "AWS::Scheduler::Schedule": ("Target", "RoleArn")}
 """Where a resource says as whom it acts. Another role is reported both ways: what it may is not compared."""
 
+WRITTEN = ("Statement", "Fn::If")
 ACTING = Clause("is", "the role it runs as", ())
 
 
@@ -79,12 +80,21 @@ def _grants(resource: Mapping[str, Json]) -> Iterator[Grant]:
     yield from _documents(properties)
     if resource.get("Type") == "AWS::Lambda::Permission":
         yield _permission(properties)
-    for arn in listed(properties.get("ManagedPolicyArns")):
-        yield Grant("Allow", HOLDER, Scope((f"managed policy {text(arn)}",)), EVERYTHING, ())
+    for policy in (*listed(properties.get("ManagedPolicyArns")), *_named_policies(properties)):
+        yield Grant("Allow", HOLDER, Scope((f"managed policy {text(policy)}",)), EVERYTHING, ())
     if boundary := properties.get("PermissionsBoundary"):
         yield Grant("Deny", HOLDER, Scope((f"what is outside the boundary {text(boundary)}",)), EVERYTHING, ())
     if (role := _at(properties, ROLE_OF.get(str(resource.get("Type")), ()))) is not None:
         yield Grant("Allow", HOLDER, Scope(("sts:AssumeRole",)), Scope((text(role),)), (ACTING,))
+
+
+def _named_policies(properties: Mapping[str, Json]) -> Iterator[Json]:
+    """Policies that AWS::Serverless::Function takes by name or as a policy template."""
+    for policy in listed(properties.get("Policies")):
+        if isinstance(policy, str) or (
+            isinstance(policy, Mapping) and not policy.keys() & {"PolicyDocument", *WRITTEN}
+        ):
+            yield policy
 
 
 def _acts(grant: Grant) -> bool:

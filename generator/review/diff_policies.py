@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from generator.review.diff_intrinsics import plain, text
+from generator.review.diff_intrinsics import is_intrinsic, plain, text
 from generator.review.diff_model import Json
 
 ELEMENTS = ("Principal", "Action", "Resource")
@@ -88,9 +88,9 @@ class Grant:
 
 
 def is_document(value: Mapping[str, Json]) -> bool:
-    """Whether this is a policy document."""
-    statements = listed(value.get("Statement"))
-    return bool(statements) and any(isinstance(one, Mapping) and "Effect" in one for one in statements)
+    """Whether this is a policy document; its statements may be functions such as Fn::If."""
+    statements = [one for one in listed(value.get("Statement")) if isinstance(one, Mapping)]
+    return any("Effect" in one or is_intrinsic(one) for one in statements)
 
 
 def canonical_document(document: Mapping[str, Json]) -> Json:

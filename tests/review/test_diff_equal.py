@@ -218,6 +218,23 @@ def test_a_role_may_not_be_taken_because_it_may_take_roles() -> None:
     assert (found.change, found.statement["Principal"]) == ("widened", "*")
 
 
+@pytest.mark.parametrize(
+    "policies",
+    [
+        ["AmazonDynamoDBFullAccess"],
+        [{"DynamoDBCrudPolicy": {"TableName": {"Ref": "Table"}}}],
+        [{"Statement": allow("dynamodb:*")}],
+        [{"Statement": {"Fn::If": ["c", [allow("dynamodb:*")], {"Ref": "AWS::NoValue"}]}}],
+        {"Fn::If": ["c", [{"Statement": [allow("dynamodb:*")]}], []]},
+    ],
+)
+def test_a_policy_is_a_widening_however_it_is_written(policies: Any) -> None:
+    old: dict[str, Any] = {"Resources": {"F": {"Type": "AWS::Serverless::Function", "Properties": {}}}}
+    new = {"Resources": {"F": {"Type": "AWS::Serverless::Function", "Properties": {"Policies": policies}}}}
+    assert [(one.resource, one.change) for one in difference(old, new).iam] == [("F", "widened")]
+    assert [(one.resource, one.change) for one in difference(new, old).iam] == [("F", "narrowed")]
+
+
 def test_moving_a_statement_to_a_policy_of_its_own_changes_no_access() -> None:
     old = copy.deepcopy(TEMPLATES["prod"])
     new = copy.deepcopy(old)
