@@ -22,7 +22,7 @@ SECTIONS = "Replaced", "IAM", "Reserved concurrency", "Cost", "Alarms", "Resourc
 
 def as_markdown(found: Difference, old: str, new: str) -> str:
     """The report; tables only for what there is."""
-    blocks = [f"## {_code(old)} → {_code(new)}", "\n".join(f"- {_escaped(line)}" for line in verdict(found))]
+    blocks = [f"## {_code(old)} → {_code(new)}", "\n".join(map(_verdict_line, verdict(found)))]
     makers = (_replaced, _iam, _reservations, _cost, _alarms, _resources, _parts, _handlers)
     for title, make in zip(SECTIONS, makers, strict=True):
         if content := "\n".join(make(found)):
@@ -30,16 +30,29 @@ def as_markdown(found: Difference, old: str, new: str) -> str:
     return "\n\n".join(blocks)
 
 
+def _verdict_line(line: str) -> str:
+    """A list item; what decides first stands out."""
+    if line.startswith(("Replacement:", "Possible replacement:", "Removed:")) or " widened (" in line:
+        head, colon, rest = line.partition(":")
+        return f"- **{head}{colon}**{_escaped(rest)}"
+    return f"- {_escaped(line)}"
+
+
 def _replaced(found: Difference) -> Iterator[str]:
     replaced = [one for one in found.resources if one.replacement != "none"]
     if not replaced:
         return
-    rows = ([_code(one.id), one.type, one.replacement, _because(one), _notes(one)] for one in replaced)
-    yield from _table(["Resource", "Type", "Replacement", "Changed", "What that means"], rows)
+    rows = ([_code(one.id), one.replacement, _because(one), _notes(one)] for one in replaced)
+    yield from _table(["Resource", "Replacement", "Changed", "What that means"], rows)
 
 
 def _because(one: Resource) -> str:
-    return ", ".join(_code(path) for path in dict.fromkeys(prop.path for prop in one.properties)) or "nothing itself"
+    return (
+        ", ".join(
+            _code(path.removeprefix("Properties.")) for path in dict.fromkeys(prop.path for prop in one.properties)
+        )
+        or "nothing itself"
+    )
 
 
 def _iam(found: Difference) -> Iterator[str]:
@@ -51,7 +64,7 @@ def _iam(found: Difference) -> Iterator[str]:
 def _said(statement: Mapping[str, Json]) -> str:
     """A statement in one line."""
     parts = [str(statement["Effect"])]
-    for element, word in (("Principal", "to"), ("Action", ""), ("Resource", "on")):
+    for element, word in (("Action", ""), ("Resource", "on"), ("Principal", "for")):
         for key, but in ((element, ""), (f"Not{element}", "everything but")):
             if key in statement:
                 parts += [part for part in (word, but, ", ".join(map(_code, _names(statement[key])))) if part]

@@ -62,7 +62,7 @@ def test_a_git_revision_is_the_file_as_it_was(generator: Run, repository: Path) 
     result = generator("diff", "main:prod", "prod")
     assert result.exit_code == 1
     assert result.stdout.startswith(
-        f"## `main:prod` → `prod`\n\n- Replacement: {PRICES} would be recreated: the new one starts empty; "
+        f"## `main:prod` → `prod`\n\n- **Replacement:** {PRICES} would be recreated: the new one starts empty; "
     )
     git("commit", "-am", "second")
     assert generator("diff", "HEAD:prod", "prod").exit_code == 0
