@@ -141,3 +141,23 @@ def test_parameters_and_conditions_say_what_depends_on_them() -> None:
     assert part.affects == ("WebhookStage", "ApiLoggingRole", "ApiLoggingAccount")
     new = edited(lambda t: t["Parameters"]["EnvironmentSuffix"].update(Default="blue"))
     assert difference(PROD, new).parts[0].affects == ("WebhookApi", "WebhookApiErrorsAlarm")
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return [found for key, inner in items for found in leaves(inner, (*path, key))]
+    return [path]
+
+
+@pytest.mark.parametrize("start", range(4))
+def test_no_changed_value_is_missed(start: int) -> None:
+    """Every sixteenth value of the template's resources, four times over."""
+    for path in leaves(PROD["Resources"])[start * 4 :: 16]:
+        new = copy.deepcopy(PROD)
+        target = new["Resources"]
+        for step in path[:-1]:
+            target = target[step]
+        old = target[path[-1]]
+        target[path[-1]] = not old if isinstance(old, bool) else f"{old}Z"
+        assert path[0] in {one.id for one in difference(PROD, new).resources}, path
