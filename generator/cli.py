@@ -9,6 +9,8 @@ stack         Environment and Sizing become troposphere objects. Rule: no arithm
 writer        The objects become the bytes that are committed. Rule: no decisions; a file is replaced whole.
 preflight     A plan and the live account become checks. Rule: nothing is changed; what cannot be asked is skipped.
 checks        Files become findings: cfn-lint with our rules, size, drift, quota. Rule: nothing is modified.
+review        A file becomes the page that explains it, two files what differs between them in meaning. Rule: the
+              artefact is what is read, not the code that made it.
 
 Exit codes: 0 good; 1 the verdict is bad; 2 the input is wrong, with one line for each fault and nothing written.
 """
@@ -24,7 +26,7 @@ import click
 from generator import __version__
 from generator.errors import GeneratorError
 
-COMMANDS = ("template", "size", "check", "rules", "preflight", "simulate", "local")
+COMMANDS = ("template", "size", "check", "rules", "diff", "preflight", "simulate", "local")
 """Each is the command of that name in the module of that name in `generator.commands`."""
 
 

@@ -28,8 +28,16 @@ def command(name: str, port: int | None, is_demo: bool) -> None:
     """
     (environment,) = environments.load([name])
     template = _committed(name)
+    try:
+        _run(name, environment.region, template, port, is_demo)
+    except KeyboardInterrupt:
+        click.echo("\nStopped.", err=True)
+        sys.exit(1 if is_demo else 0)
+
+
+def _run(name: str, region: str, template: str, port: int | None, is_demo: bool) -> None:
     click.echo("Starting the emulator ...", err=True)
-    with emulator.running(environment.region, port) as running:
+    with emulator.running(region, port) as running:
         click.echo(f"Deploying templates_out/{name}.json ...", err=True)
         system = local.deploy(running, template)
         if is_demo:
@@ -85,17 +93,14 @@ Webhooks, alerts and SMS are shown below as they happen. Ctrl-C stops everything
 
 def _watch(system: System) -> None:
     shown: dict[str, int] = {}
-    try:
-        while True:
-            for kind, line in system.news():
-                click.echo(f"{time.strftime('%H:%M:%S')}  {kind:<13}  {_summary(line)}")
-            for number, texts in system.sms().items():
-                for text in texts[shown.get(number, 0) :]:
-                    click.echo(f"{time.strftime('%H:%M:%S')}  {'SMS':<13}  to {number}: {text}")
-                shown[number] = len(texts)
-            time.sleep(0.5)
-    except KeyboardInterrupt:
-        click.echo("\nStopping.", err=True)
+    while True:
+        for kind, line in system.news():
+            click.echo(f"{time.strftime('%H:%M:%S')}  {kind:<13}  {_summary(line)}")
+        for number, texts in system.sms().items():
+            for text in texts[shown.get(number, 0) :]:
+                click.echo(f"{time.strftime('%H:%M:%S')}  {'SMS':<13}  to {number}: {text}")
+            shown[number] = len(texts)
+        time.sleep(0.5)
 
 
 def _summary(line: dict[str, Any]) -> str:

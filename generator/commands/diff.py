@@ -1,0 +1,70 @@
+"""`generator diff`: what a change of a template means, for the person who reviews it."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from generator import environments, pipeline
+from generator.review.cost import bill, total_usd
+from generator.review.diff import MonthlyCost, Room, difference
+from generator.review.diff_markdown import as_markdown
+from generator.review.diff_sides import Side, read_both
+from generator.review.diff_summary import KINDS, as_dict
+from generator.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
+
+FUNCTIONS = (PROCESS_WEBHOOK, CHECK_ALERTS, SEND_NOTIFICATION, CLEANUP_HISTORY)
+
+
+def _kinds(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(",")) if value is not None else ()
+    if unknown := [name for name in names if name not in KINDS]:
+        raise click.BadParameter(f"{', '.join(map(repr, unknown))} is not one of {', '.join(KINDS)}.")
+    return names
+
+
+@click.command(epilog="Example: generator diff main:prod prod --fail-on replacement,iam-widening")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option("--format", "format_", type=click.Choice(["markdown", "json"]), default="markdown", show_default=True)
+@click.option(
+    "--fail-on",
+    metavar="KIND,...",
+    callback=_kinds,
+    help=f"Exit with 1 only for these: {', '.join(KINDS)}.",
+)
+def command(old: str, new: str, format_: str, fail_on: tuple[str, ...]) -> None:
+    """Show what differs between two templates in meaning, not in how they are written.
+
+    A side is an environment (its committed template), a file (JSON or YAML), or either at a git revision, such as
+    main:prod. Exit code 1 if there is a difference.
+    """
+    before, after = read_both(old, new)
+    environment = after.environment or before.environment
+    found = difference(before.template, after.template, _room(environment), _monthly_cost(environment, before, after))
+    if format_ == "json":
+        click.echo(json.dumps(as_dict(found, environment), indent=1, ensure_ascii=False))
+    else:
+        click.echo(as_markdown(found, before.name, after.name))
+    bad = any(KINDS[kind](found) for kind in fail_on) if fail_on else found.found
+    sys.exit(1 if bad else 0)
+
+
+def _room(environment: str | None) -> Room | None:
+    """What the account that the environment's file states can hold. A template alone does not tell its account."""
+    if environment is None or environment not in environments.known():
+        return None
+    (judged,) = pipeline.judge([environment])
+    others = judged.verdict.total - judged.plan.sizing.total_reserved
+    return Room(judged.verdict.account.reservable, others)
+
+
+def _monthly_cost(environment: str | None, *sides: Side) -> MonthlyCost | None:
+    """Prices both at the environment's own rate. A template that is not of this shape has no bill."""
+    ours = all(set(FUNCTIONS) <= side.template.get("Resources", {}).keys() for side in sides)
+    if environment is None or environment not in environments.known() or not ours:
+        return None
+    (stated,) = environments.load([environment])
+    return lambda template: total_usd(bill(template, stated))

@@ -1,0 +1,149 @@
+"""Two templates in, everything that differs in meaning out. Reads no file and prints nothing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from generator.review.diff_iam import accesses
+from generator.review.diff_model import (
+    Alarm,
+    Cost,
+    Difference,
+    Handler,
+    Json,
+    Part,
+    Reservation,
+    Reservations,
+    Template,
+)
+from generator.review.diff_normal import literal, same
+from generator.review.diff_properties import changes
+from generator.review.diff_references import affected
+from generator.review.diff_resources import resources, with_new_deployment
+
+MonthlyCost = Callable[[Template], Decimal]
+
+FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
+ALARM = "AWS::CloudWatch::Alarm"
+ALARM_SETTINGS = (
+    *("Threshold", "ComparisonOperator", "EvaluationPeriods", "DatapointsToAlarm", "Period", "Statistic"),
+    *("ExtendedStatistic", "TreatMissingData", "MetricName", "ActionsEnabled", "AlarmActions"),
+)
+NAMED_SECTIONS = {"Parameters": "", "Conditions": "Conditions.", "Mappings": "Mappings.", "Outputs": None}
+"""Sections of named parts, with what references put before the name; nothing refers to an output."""
+
+APART = ("Resources", "AWSTemplateFormatVersion")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the account of the new template lets its environments reserve, and what the others in it reserve."""
+
+    reservable: int
+    elsewhere: int
+
+
+def difference(
+    old: Template, new: Template, room: Room | None = None, monthly_cost: MonthlyCost | None = None
+) -> Difference:
+    """Compares two templates by what they mean. Without a room there is no headroom, without a price no cost."""
+    renamed, _ = with_new_deployment(old, new)
+    return Difference(
+        resources=tuple(resources(old, new)),
+        parts=tuple(_parts(renamed, new)),
+        iam=tuple(accesses(renamed, new)),
+        reservations=_reservations(old, new, room),
+        handlers=tuple(_handlers(old, new)),
+        alarms=tuple(_alarms(old, new)),
+        cost=Cost(monthly_cost(old), monthly_cost(new)) if monthly_cost else None,
+    )
+
+
+def _parts(old: Template, new: Template) -> Iterator[Part]:
+    for section in dict.fromkeys([*new, *old]):
+        if section in APART:
+            continue
+        before, after = old.get(section), new.get(section)
+        if section not in NAMED_SECTIONS:
+            yield from (Part(found.path, found.old, found.new, ()) for found in _changes(before, after, section))
+            continue
+        before, after = before or {}, after or {}
+        prefix = NAMED_SECTIONS[section]
+        for name in dict.fromkeys([*after, *before]):
+            depends = () if prefix is None else affected(new, f"{prefix}{name}")
+            for found in _changes(before.get(name), after.get(name), f"{section}.{name}"):
+                yield Part(found.path, found.old, found.new, depends)
+
+
+def _changes(old: Json, new: Json, path: str) -> Iterator[Json]:
+    return changes(old, new, path, frozenset())
+
+
+def _functions(template: Template) -> dict[str, Mapping[str, Json]]:
+    return {
+        name: resource.get("Properties", {})
+        for name, resource in template["Resources"].items()
+        if resource.get("Type") in FUNCTIONS
+    }
+
+
+def _reservations(old: Template, new: Template, room: Room | None) -> Reservations:
+    before, after = _functions(old), _functions(new)
+    figures = (
+        Reservation(name, _reserved(before.get(name)), _reserved(after.get(name)))
+        for name in dict.fromkeys([*after, *before])
+    )
+    return Reservations(tuple(figures), room.reservable if room else None, room.elsewhere if room else 0)
+
+
+def _reserved(properties: Mapping[str, Json] | None) -> Json:
+    """A figure where it is one; YAML may write it as text."""
+    value = (properties or {}).get("ReservedConcurrentExecutions")
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _handlers(old: Template, new: Template) -> Iterator[Handler]:
+    before, after = _functions(old), _functions(new)
+    for name, properties in after.items():
+        was, now = _code(before.get(name, {})), _code(properties)
+        if now is not None and was != now and (was is not None or name not in before):
+            lines = difflib.unified_diff((was or "").splitlines(), now.splitlines(), "old", "new", lineterm="")
+            yield Handler(name, "\n".join(lines))
+
+
+def _code(properties: Mapping[str, Json]) -> str | None:
+    code = properties.get("Code")
+    if not isinstance(code, Mapping) or "ZipFile" not in code:
+        return None
+    return literal(code["ZipFile"])
+
+
+def _alarms(old: Template, new: Template) -> Iterator[Alarm]:
+    for name, resource in new["Resources"].items():
+        before = old["Resources"].get(name)
+        if before is None or ALARM not in (before.get("Type"), resource.get("Type")):
+            continue
+        was, now = before.get("Properties", {}), resource.get("Properties", {})
+        for setting in ALARM_SETTINGS:
+            if not same(was.get(setting), now.get(setting)):
+                yield Alarm(name, setting, was.get(setting), now.get(setting), _effect(setting, was, now))
+
+
+def _effect(setting: str, was: Mapping[str, Json], now: Mapping[str, Json]) -> Literal["earlier", "later", "other"]:
+    """Whether the alarm goes off earlier or later than before, by this setting alone and where figures tell."""
+    old, new = _figure(was.get(setting)), _figure(now.get(setting))
+    if old is None or new is None or setting not in ("Threshold", "EvaluationPeriods", "DatapointsToAlarm", "Period"):
+        return "other"
+    below = setting == "Threshold" and str(now.get("ComparisonOperator", "")).startswith("LessThan")
+    return "later" if (new > old) != below else "earlier"
+
+
+def _figure(value: Json) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,139 @@
+"""What a comparison of two templates finds, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+Json = Any
+Template = Mapping[str, Any]
+Replacement = Literal["none", "possible", "certain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One value that changed. `old` or `new` is None where there is none."""
+
+    path: str
+    old: Json
+    new: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource that changed, with what that means for what exists."""
+
+    id: str
+    type: str
+    change: Literal["added", "removed", "changed"]
+    replacement: Replacement
+    properties: tuple[Property, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A parameter, condition, output or the like that changed, and the resources that depend on it."""
+
+    path: str
+    old: Json
+    new: Json
+    affects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Statements that grant more or less than before, with the resource that holds them."""
+
+    resource: str
+    change: Literal["widened", "narrowed"]
+    statement: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A function's reserved concurrency; None shares the account's pool or is no such function."""
+
+    id: str
+    old: Json
+    new: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Reservations:
+    """All functions of both templates, and what the account has left with the new ones; None if no account is known."""
+
+    functions: tuple[Reservation, ...]
+    reservable: int | None
+    elsewhere: int
+    """What other environments in the same account reserve."""
+
+    @property
+    def changed(self) -> tuple[Reservation, ...]:
+        """The functions whose reservation is another."""
+        return tuple(one for one in self.functions if one.old != one.new)
+
+    @property
+    def total_old(self) -> int:
+        """What the old template reserves, where it says so in figures."""
+        return sum(one.old for one in self.functions if isinstance(one.old, int))
+
+    @property
+    def total_new(self) -> int:
+        """What the new template reserves, where it says so in figures."""
+        return sum(one.new for one in self.functions if isinstance(one.new, int))
+
+    def headroom(self, total: int) -> int | None:
+        """What could still be reserved beside this much; negative is a shortfall."""
+        return None if self.reservable is None else self.reservable - self.elsewhere - total
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A function's code as a unified line diff."""
+
+    id: str
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One setting that decides when an alarm goes off."""
+
+    id: str
+    setting: str
+    old: Json
+    new: Json
+    effect: Literal["earlier", "later", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The monthly cost of both templates, in US dollars."""
+
+    old: Decimal
+    new: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Everything that differs between two templates."""
+
+    resources: tuple[Resource, ...]
+    parts: tuple[Part, ...]
+    iam: tuple[Access, ...]
+    reservations: Reservations
+    handlers: tuple[Handler, ...]
+    alarms: tuple[Alarm, ...]
+    cost: Cost | None
+
+    @property
+    def found(self) -> bool:
+        """Whether the templates mean different things."""
+        return bool(self.resources or self.parts or self.iam)
+
+    def replaced(self, certainty: Replacement) -> tuple[Resource, ...]:
+        """The resources that are replaced with this certainty."""
+        return tuple(resource for resource in self.resources if resource.replacement == certainty)

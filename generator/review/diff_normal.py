@@ -1,0 +1,36 @@
+"""One form for whatever means the same in a template, so that only a difference in meaning remains."""
+
+from __future__ import annotations
+
+import json
+
+from generator.review.diff_intrinsics import is_intrinsic, plain
+from generator.review.diff_model import Json
+from generator.review.diff_policies import canonical_document, is_document
+
+
+def normal(value: Json) -> Json:
+    """Equal for values that mean the same; nothing else is promised about its form."""
+    if isinstance(value, dict) and not is_intrinsic(value):
+        if is_document(value):
+            return canonical_document(value)
+        return {str(key): normal(inner) for key, inner in value.items()}
+    return [normal(item) for item in value] if isinstance(value, list) else plain(value)
+
+
+def same(old: Json, new: Json) -> bool:
+    """Whether two values mean the same."""
+    if type(old) is type(new) and not isinstance(old, list | dict) and old == new:
+        return True  # Most values; the long way is for the others.
+    return bool(normal(old) == normal(new))
+
+
+def identity(value: Json) -> str:
+    """A text that is equal for values that mean the same."""
+    return json.dumps(normal(value), sort_keys=True)
+
+
+def literal(value: Json) -> str | None:
+    """The text of a value that refers to nothing, such as the joined lines of a handler; None for any other."""
+    found = plain(value)
+    return found if isinstance(found, str) else None

@@ -1,0 +1,178 @@
+"""Policy documents as sets of grants, the smallest parts of what statements say, and which grant covers which.
+
+A statement with two actions on two resources is four grants, so neither order nor how statements are split matters.
+NotAction, NotResource and NotPrincipal are not split: leaving two things out is not twice leaving one out.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from generator.review.diff_intrinsics import is_intrinsic, plain, text
+from generator.review.diff_model import Json
+
+ELEMENTS = ("Principal", "Action", "Resource")
+PRINCIPALS = {"AWS", "Service", "Federated", "CanonicalUser"}
+DEFAULT_VERSION = "2008-10-17"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Scope:
+    """What one element of a grant is about: a single pattern, or, inverted, everything but these patterns."""
+
+    patterns: tuple[str, ...]
+    inverted: bool = False
+
+    def covers(self, other: Scope) -> bool:
+        """Whether everything in the other is certainly in this one; patterns against "everything but" is no."""
+        if self.patterns == ("*",) and not self.inverted:
+            return True
+        if self.inverted != other.inverted:
+            return False
+        outer, inner = (other, self) if self.inverted else (self, other)
+        return all(any(_matches(one, pattern) for pattern in outer.patterns) for one in inner.patterns)
+
+    def folded(self) -> Scope:
+        """The same in lower case, for actions: IAM does not tell case there, and does in ARNs."""
+        return Scope(tuple(sorted(pattern.lower() for pattern in self.patterns)), self.inverted)
+
+
+EVERYTHING = Scope(("*",))
+HOLDER = Scope(())
+"""No principal: the statement is part of what an identity may, and never says the same as one about principals."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Clause:
+    """One condition on one key: it holds for any of the values."""
+
+    operator: str
+    key: str
+    values: tuple[str, ...]
+
+    def covers(self, other: Clause) -> bool:
+        """Whether this holds wherever the other holds."""
+        if (self.operator, self.key) != (other.operator, other.key):
+            return False
+        mine, theirs = set(self.values), set(other.values)
+        if "Not" in self.operator:
+            return mine <= theirs
+        return mine == theirs if self.operator == "Null" else mine >= theirs
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Grant:
+    """One permission or denial. A statement without a principal is about the role that holds it."""
+
+    effect: str
+    principal: Scope
+    action: Scope
+    resource: Scope
+    condition: tuple[Clause, ...]
+
+    def covers(self, other: Grant) -> bool:
+        """Whether everything that the other says is certainly said by this one."""
+        return (
+            self.effect == other.effect
+            and (self.principal == HOLDER) == (other.principal == HOLDER)
+            and self.principal.covers(other.principal)
+            and self.action.folded().covers(other.action.folded())
+            and self.resource.covers(other.resource)
+            and all(any(mine.covers(theirs) for theirs in other.condition) for mine in self.condition)
+        )
+
+
+def is_document(value: Mapping[str, Json]) -> bool:
+    """Whether this is a policy document; its statements may be functions such as Fn::If."""
+    statements = [one for one in listed(value.get("Statement")) if isinstance(one, Mapping)]
+    return any("Effect" in one or is_intrinsic(one) for one in statements)
+
+
+def canonical_document(document: Mapping[str, Json]) -> Json:
+    """Equal for documents that say the same, statement ids aside."""
+    said = sorted({replace(grant, action=grant.action.folded()) for grant in grants(document)})
+    rest = {key: plain(value) for key, value in document.items() if key not in ("Statement", "Version", "Id")}
+    version = str(document.get("Version", DEFAULT_VERSION))
+    return {**rest, "Version": version, "Statement": [repr(grant) for grant in said]}
+
+
+def grants(document: Mapping[str, Json]) -> Iterator[Grant]:
+    """Every grant of a document. A statement that is a function, such as Fn::If, is one grant of its whole text."""
+    for statement in listed(document.get("Statement")):
+        if not isinstance(statement, Mapping) or "Effect" not in statement:
+            opaque = Scope((f"statement {text(statement)}",))
+            yield Grant("Allow", HOLDER, opaque, EVERYTHING, ())
+            continue
+        condition = _condition(statement.get("Condition"))
+        scopes = (_scopes(statement, element) for element in ELEMENTS)
+        for principal, action, resource in itertools.product(*scopes):
+            yield Grant(str(statement["Effect"]), principal, action, resource, condition)
+
+
+def listed(value: Json) -> list[Json]:
+    """Policies may leave out the list around one entry."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _scopes(statement: Mapping[str, Json], element: str) -> list[Scope]:
+    if (inverse := statement.get(f"Not{element}")) is not None:
+        return [Scope(tuple(sorted(_patterns(inverse, element))), inverted=True)]
+    without = HOLDER if element == "Principal" else EVERYTHING
+    return [Scope((pattern,)) for pattern in _patterns(statement.get(element), element)] or [without]
+
+
+def _patterns(value: Json, element: str) -> list[str]:
+    if element == "Principal" and isinstance(value, Mapping) and value.keys() <= PRINCIPALS:
+        named = [(kind, text(one)) for kind, ones in value.items() for one in listed(ones)]
+        return ["*" if (kind, name) == ("AWS", "*") else f"{kind} {name}" for kind, name in named]
+    return [text(one) for one in listed(value)]
+
+
+def _condition(value: Json) -> tuple[Clause, ...]:
+    if not isinstance(value, Mapping) or not all(isinstance(keys, Mapping) for keys in value.values()):
+        return (Clause("condition", text(value), ()),) if value else ()
+    return tuple(
+        sorted(
+            Clause(operator, key, tuple(sorted(text(one) for one in listed(values))))
+            for operator, keys in value.items()
+            for key, values in keys.items()
+        )
+    )
+
+
+def _matches(text: str, pattern: str) -> bool:
+    """Whether all that `text` may stand for, wildcards of its own included, is within the pattern."""
+    return text == pattern or (("*" in pattern or "?" in pattern) and _compiled(pattern).fullmatch(text) is not None)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    parts = ("[^*]" if char == "?" else ".*" if char == "*" else re.escape(char) for char in pattern)
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def merged(found: Sequence[Grant]) -> list[Grant]:
+    """Grants that differ in one element only put together, for a reader."""
+    for element in ("action", "principal", "resource"):
+        together: dict[Grant, set[str]] = {}
+        for grant in found:
+            scope: Scope = getattr(grant, element)
+            base = grant if scope.inverted or scope == HOLDER else _with(grant, element, Scope(()))
+            together.setdefault(base, set()).update(scope.patterns)
+        found = [
+            _with(base, element, replace(getattr(base, element), patterns=tuple(sorted(patterns))))
+            for base, patterns in together.items()
+        ]
+    return list(found)
+
+
+def _with(grant: Grant, element: str, scope: Scope) -> Grant:
+    change: dict[str, Any] = {element: scope}
+    return replace(grant, **change)

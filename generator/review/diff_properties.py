@@ -1,0 +1,86 @@
+"""Two values of a resource become the list of places where they differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
+
+from generator.review.diff_intrinsics import is_intrinsic
+from generator.review.diff_model import Json, Property
+from generator.review.diff_normal import identity, same
+from generator.review.diff_policies import is_document, listed
+
+NAMING_KEYS = ("IndexName", "AttributeName", "PolicyName", "Key", "Name", "Sid", "Id")
+"""What tells an item of an unordered list from others, for pairing old with new."""
+
+Unordered = frozenset[str]
+
+
+def changes(old: Json, new: Json, path: str, unordered: Unordered) -> Iterator[Property]:
+    """Every place that differs. A list named in `unordered` is compared as a set."""
+    if same(old, new):
+        return
+    if _is_structure(old) and _is_structure(new):
+        for key in dict.fromkeys([*old, *new]):
+            inner = f"{path}.{key}" if re.fullmatch(r"[\w:-]+", key) else f'{path}["{key}"]'
+            yield from changes(old.get(key), new.get(key), inner.lstrip("."), unordered)
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _list_changes(old, new, path, unordered)
+    elif path == "DependsOn":  # One name or a list of them.
+        yield from _list_changes(listed(old), listed(new), path, unordered)
+    else:
+        yield Property(path, old, new)
+
+
+def _is_structure(value: Json) -> bool:
+    return isinstance(value, Mapping) and not is_intrinsic(value) and not is_document(value)
+
+
+def _list_changes(old: list[Json], new: list[Json], path: str, unordered: Unordered) -> Iterator[Property]:
+    pair = _paired_as_set if path.rpartition(".")[2] in unordered else _paired_in_order
+    for before, after in pair(old, new):
+        index = before if after is None else after
+        old_item = None if before is None else old[before]
+        new_item = None if after is None else new[after]
+        yield from changes(old_item, new_item, f"{path}[{index}]", unordered)
+
+
+Pairs = Iterator[tuple[int | None, int | None]]
+
+
+def _paired_in_order(old: list[Json], new: list[Json]) -> Pairs:
+    if len(old) == len(new):
+        yield from zip(range(len(old)), range(len(new)), strict=True)
+        return
+    matcher = SequenceMatcher(None, [identity(item) for item in old], [identity(item) for item in new], autojunk=False)
+    for kind, old_start, old_end, new_start, new_end in matcher.get_opcodes():
+        if kind != "equal":
+            yield from _zipped(list(range(old_start, old_end)), list(range(new_start, new_end)))
+
+
+def _paired_as_set(old: list[Json], new: list[Json]) -> Pairs:
+    """Leaves out what both have, pairs what has the same name, then the rest in order."""
+    left, right = list(range(len(old))), list(range(len(new)))
+    for alike in (identity, _name):
+        for index in list(left):
+            mine = alike(old[index])
+            match = next((other for other in right if mine is not None and alike(new[other]) == mine), None)
+            if match is not None:
+                left.remove(index)
+                right.remove(match)
+                yield index, match
+    yield from _zipped(left, right)
+
+
+def _name(item: Json) -> str | None:
+    keys = [key for key in NAMING_KEYS if isinstance(item, Mapping) and key in item]
+    return identity(item[keys[0]]) if keys else None
+
+
+def _zipped(left: list[int], right: list[int]) -> Pairs:
+    for position in range(max(len(left), len(right))):
+        yield (
+            left[position] if position < len(left) else None,
+            right[position] if position < len(right) else None,
+        )

@@ -1,0 +1,156 @@
+"""Resources that were added, removed, changed or replaced, with the reason and what it would lose."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from generator.review.diff_losses import index_notes, removal_notes, replacement_notes
+from generator.review.diff_model import Json, Property, Replacement, Resource, Template
+from generator.review.diff_normal import literal
+from generator.review.diff_properties import changes
+from generator.review.diff_references import names_in
+from generator.review.diff_schemas import schema
+
+DEPLOYMENT = "AWS::ApiGateway::Deployment"
+TABLE = "AWS::DynamoDB::Table"
+CODE = "Properties.Code.ZipFile"
+RANK = {"none": 0, "possible": 1, "certain": 2}
+
+
+def resources(old: Template, new: Template) -> list[Resource]:
+    """All that differ: those that are replaced first, tables at the very top."""
+    old, renamed = with_new_deployment(old, new)
+    found = [_deployed(new, *ids) for ids in renamed.items()]
+    before, after = old["Resources"], new["Resources"]
+    for name in dict.fromkeys([*after, *before]):
+        if name not in before:
+            found.append(Resource(name, _type(after[name]), "added", "none", (), ()))
+        elif name not in after:
+            notes = tuple(removal_notes(before[name]))
+            found.append(Resource(name, _type(before[name]), "removed", "none", (), notes))
+        elif changed := _changed(name, before[name], after[name]):
+            found.append(changed)
+    return sorted(_with_dependants(found, new), key=_urgency)
+
+
+def with_new_deployment(old: Template, new: Template) -> tuple[Template, dict[str, str]]:
+    """The old template with its deployment under its new logical id, and that renaming.
+
+    API Gateway never updates a deployment; a template makes a new one by giving it a new logical id.
+    """
+    gone = _only_in(old, new)
+    come = _only_in(new, old)
+    if len(gone) != 1 or len(come) != 1:
+        return old, {}
+    renamed = {gone[0]: come[0]}
+    return {**old, "Resources": _renamed(old["Resources"], renamed)}, renamed
+
+
+def _only_in(one: Template, other: Template) -> list[str]:
+    return [
+        name
+        for name, resource in one["Resources"].items()
+        if _type(resource) == DEPLOYMENT and name not in other["Resources"]
+    ]
+
+
+def _renamed(value: Json, names: Mapping[str, str]) -> Json:
+    if isinstance(value, Mapping):
+        return {names.get(key, key): _renamed(inner, names) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, names) for item in value]
+    return names.get(value, value) if isinstance(value, str) else value
+
+
+def _deployed(new: Template, old_id: str, new_id: str) -> Resource:
+    note = "expected: what the API serves changed, and a new deployment brings it to the stage"
+    kind = _type(new["Resources"][new_id])
+    return Resource(new_id, kind, "changed", "none", (Property("LogicalId", old_id, new_id),), (note,))
+
+
+def _changed(name: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Resource | None:
+    kind = _type(new)
+    found = list(changes(old, new, "", schema(kind).unordered))
+    if not found:
+        return None
+    replacement, notes = _replacement(old, new, found)
+    if replacement != "none":
+        notes += replacement_notes(old, new)
+    if kind == TABLE:
+        notes += index_notes(old, found)
+    return Resource(name, kind, "changed", replacement, tuple(map(_readable, found)), tuple(notes))
+
+
+def _replacement(
+    old: Mapping[str, Json], new: Mapping[str, Json], found: Iterable[Property]
+) -> tuple[Replacement, list[str]]:
+    kind = _type(new)
+    if _type(old) != kind:
+        return "certain", [f"was {_type(old)}: CloudFormation refuses another type under the same logical id"]
+    worst: Replacement = "none"
+    for one in found:
+        here = _key_type(old, new, one.path) if kind == TABLE else None
+        here = here or schema(kind).replacement(one.path)
+        worst = max(worst, here, key=RANK.__getitem__)
+    return worst, []
+
+
+def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Replacement | None:
+    """A key attribute of another type is another key. Source: CloudFormation template reference,
+    AWS::DynamoDB::Table, AttributeDefinitions: "Replacement if you edit an existing AttributeDefinition".
+    """
+    found = re.fullmatch(r"Properties\.AttributeDefinitions\[(\d+)\]\.AttributeType", path)
+    if not found:
+        return None
+    attribute = new["Properties"]["AttributeDefinitions"][int(found[1])].get("AttributeName")
+    keys = old.get("Properties", {}).get("KeySchema", ())
+    return "certain" if any(key.get("AttributeName") == attribute for key in keys) else "possible"
+
+
+def _readable(found: Property) -> Property:
+    """Code is shown as a line diff; here it is told apart by its hash."""
+    return replace(found, old=_hashed(found.old), new=_hashed(found.new)) if found.path == CODE else found
+
+
+def _hashed(code: Json) -> Json:
+    text = literal(code)
+    if text is None:
+        return code
+    return f"{len(text.splitlines())} lines, sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _with_dependants(found: list[Resource], new: Template) -> list[Resource]:
+    """Adds what is possibly replaced in turn: a create-only property refers to a resource that is replaced."""
+    by_id = {one.id: one for one in found}
+    queue = [one.id for one in found if one.replacement == "certain"]
+    while queue:
+        root = queue.pop(0)
+        for name, path in _create_only_references(new, root):
+            one = by_id.get(name) or Resource(name, _type(new["Resources"][name]), "changed", "none", (), ())
+            note = f"{path} refers to {root}, which is replaced"
+            if one.change != "changed" or note in one.notes:
+                continue
+            if one.replacement == "none":
+                one = replace(one, replacement="possible")
+                queue.append(name)
+            by_id[name] = replace(one, notes=(*one.notes, note))
+    return list(by_id.values())
+
+
+def _create_only_references(template: Template, name: str) -> Iterator[tuple[str, str]]:
+    for other, resource in template["Resources"].items():
+        for key, value in resource.get("Properties", {}).items():
+            path = f"Properties.{key}"
+            if name in names_in(value) and schema(_type(resource)).replacement(path) == "certain":
+                yield other, path
+
+
+def _urgency(resource: Resource) -> tuple[int, bool, bool]:
+    return -RANK[resource.replacement], resource.type != TABLE, resource.change != "removed"
+
+
+def _type(resource: Mapping[str, Json]) -> str:
+    return str(resource.get("Type"))

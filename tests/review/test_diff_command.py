@@ -1,0 +1,212 @@
+"""`generator diff` as a user meets it: sides, formats, exit codes, and the page of one realistic change."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from cfn_flip import to_yaml
+from click.testing import Result
+
+from generator.review.diff import difference
+from generator.review.diff_markdown import as_markdown
+from generator.review.diff_summary import as_dict
+from tests.review.edits import DEPLOYMENT, PRICES, put
+from tests.stack.model import TEMPLATES
+
+Run = Callable[..., Result]
+PROD = Path("templates_out/prod.json")
+
+
+def change(*applied: Callable[[dict], None], path: Path = PROD, base: Path = PROD) -> None:
+    template = json.loads(base.read_text())
+    for apply in applied:
+        apply(template)
+    path.write_text(json.dumps(template, indent=2))
+
+
+def git(*arguments: str) -> None:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(project: Path) -> Path:
+    """The project as a git repository with one commit on main."""
+    git("init", "-b", "main")
+    git("add", ".")
+    git("commit", "-m", "first")
+    return project
+
+
+def test_equal_sides_are_good(generator: Run) -> None:
+    change(path=Path("copy.json"))
+    for sides in (("prod", "prod"), ("prod", "copy.json"), ("copy.json", "templates_out/prod.json")):
+        result = generator("diff", *sides)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout.endswith("\n\n- no semantic difference\n")
+
+
+def test_yaml_is_read(generator: Run) -> None:
+    Path("prod.yaml").write_text(to_yaml(PROD.read_text(), clean_up=True))
+    assert generator("diff", "prod.yaml", "prod").exit_code == 0
+
+
+def test_a_git_revision_is_the_file_as_it_was(generator: Run, repository: Path) -> None:
+    change(put(f"{PRICES}/Properties/KeySchema/1", None))
+    assert generator("diff", "main:dev", "dev").exit_code == 0
+    result = generator("diff", "main:prod", "prod")
+    assert result.exit_code == 1
+    assert result.stdout.startswith(
+        f"## `main:prod` → `prod`\n\n- **Replacement:** {PRICES} would be recreated: the new one starts empty; "
+    )
+    git("commit", "-am", "second")
+    assert generator("diff", "HEAD:prod", "prod").exit_code == 0
+    for old in ("HEAD~1:prod", "HEAD~1:templates_out/prod.json"):
+        assert generator("diff", old, "HEAD:prod").exit_code == 1
+
+
+def test_a_revision_is_read_from_the_current_folder(
+    generator: Run, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / "nested/templates_out").mkdir(parents=True)
+    change(path=repository / "nested/templates_out/other.json")
+    git("add", ".")
+    git("commit", "-m", "nested")
+    monkeypatch.chdir(repository / "nested")
+    assert generator("diff", "main:other", "other").exit_code == 0
+
+
+NO_TEMPLATE = "not a template: no Resources, each with its Type; name a CloudFormation template"
+NO_REVISION = "is no revision of a git repository here; name a branch, tag or commit"
+
+
+@pytest.mark.parametrize(
+    ("sides", "lines"),
+    [
+        (
+            ("prd", "prod"),
+            [
+                "prd: neither a file nor an environment: templates_out/prd.json is not there; name a file, "
+                "REVISION:ENV, or an environment with a committed template (environments: dev, prod, staging)"
+            ],
+        ),
+        (("a.json", "b.yaml"), ["a.json: no such file; correct the path", "b.yaml: no such file; correct the path"]),
+        (("nowhere:prod", "prod"), [f'nowhere:prod: "nowhere" {NO_REVISION}']),
+        ((":prod", "--help:prod"), [f':prod: "" {NO_REVISION}', f'--help:prod: "--help" {NO_REVISION}']),
+        (
+            ("main:prd", "prod"),
+            ["main:prd: templates_out/prd.json is not there at main; see: git ls-tree main templates_out/"],
+        ),
+        (("list.json", "untyped.json"), [f"list.json: {NO_TEMPLATE}", f"untyped.json: {NO_TEMPLATE}"]),
+    ],
+)
+def test_wrong_sides_are_one_line_each(
+    generator: Run, repository: Path, sides: tuple[str, str], lines: list[str]
+) -> None:
+    Path("list.json").write_text("[]")
+    Path("untyped.json").write_text('{"Resources": {"A": {}}}')
+    result = generator("diff", "--", *sides)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines() == lines
+
+
+def test_a_file_that_is_no_text_or_no_yaml_is_one_line(generator: Run) -> None:
+    Path("binary.json").write_bytes(b"\xff\xfe\x00")
+    Path("broken.yaml").write_text("a: [")
+    result = generator("diff", "binary.json", "broken.yaml")
+    assert result.exit_code == 2
+    assert [line.split(":")[0] for line in result.stderr.splitlines()] == ["binary.json", "broken.yaml"]
+
+
+def test_without_a_repository_a_revision_is_wrong(generator: Run) -> None:
+    assert generator("diff", "main:prod", "prod").exit_code == 2
+
+
+def test_fail_on_decides_the_exit_code(generator: Run) -> None:
+    change(put("ProcessWebhookFunction/Properties/Timeout", 29), path=Path("new.json"))
+    assert generator("diff", "prod", "new.json").exit_code == 1
+    assert generator("diff", "prod", "new.json", "--fail-on", "replacement,iam-widening").exit_code == 0
+    change(put("ProcessWebhookRole/Properties/ManagedPolicyArns", ["arn:x"]), path=Path("new.json"))
+    assert generator("diff", "prod", "new.json", "--fail-on", "replacement, iam-widening").exit_code == 1
+    assert generator("diff", "prod", "new.json", "--fail-on", "iam-narrowing").exit_code == 0
+
+
+@pytest.mark.parametrize("kinds", ["everything", "", "replacement,"])
+def test_fail_on_takes_known_kinds(generator: Run, kinds: str) -> None:
+    result = generator("diff", "prod", "prod", "--fail-on", kinds)
+    assert result.exit_code == 2
+    assert "is not one of replacement, removal, iam-widening" in " ".join(result.stderr.split())
+
+
+def test_json_has_the_keys_that_tools_read(generator: Run) -> None:
+    change(
+        put("ProcessWebhookFunction/Properties/ReservedConcurrentExecutions", 30),
+        put("ProcessWebhookRole/Properties/Policies/0/PolicyDocument/Statement/3/Action", "dynamodb:*"),
+        path=Path("new.json"),
+    )
+    result = generator("diff", "prod", "new.json", "--format", "json")
+    report = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert list(report) == [
+        *("environment", "resources", "template", "iam", "reservations", "handlers", "alarms", "cost", "summary")
+    ]
+    assert report["environment"] == "prod"
+    assert report["resources"][0] == {
+        "id": "ProcessWebhookFunction",
+        "type": "AWS::Lambda::Function",
+        "change": "changed",
+        "replacement": "none",
+        "properties": [{"path": "Properties.ReservedConcurrentExecutions", "old": 20, "new": 30}],
+        "notes": [],
+    }
+    statement = {"Effect": "Allow", "Action": ["dynamodb:*"], "Resource": ["${PriceHistoryTable.Arn}"]}
+    assert report["iam"] == [{"resource": "ProcessWebhookRole", "change": "widened", "statement": statement}]
+    assert report["reservations"] == [{"id": "ProcessWebhookFunction", "old": 20, "new": 30}]
+    assert (report["handlers"], report["cost"]) == ([], None)
+    assert report["summary"]["reserved"] == {"old": 37, "new": 47, "headroom": 853}
+
+
+def test_a_price_makes_a_cost() -> None:
+    found = difference(TEMPLATES["dev"], TEMPLATES["prod"], monthly_cost=lambda one: Decimal(len(one["Resources"])))
+    assert as_dict(found, None)["cost"] == {
+        "old": str(len(TEMPLATES["dev"]["Resources"])),
+        "new": str(len(TEMPLATES["prod"]["Resources"])),
+    }
+    assert "### Cost" in as_markdown(found, "dev", "prod")
+
+
+def test_markdown_survives_what_values_contain(generator: Run) -> None:
+    change(
+        put("ProcessWebhookApiX", {"Type": "Custom::A|B", "Properties": {}}),
+        put("ProcessWebhookFunction/Properties/Environment/Variables/RETENTION_S", "a|b`c\nd"),
+        put("CleanupHistoryFunction/Properties/Code/ZipFile/Fn::Join/1/0", "```"),
+        path=Path("new.json"),
+    )
+    lines = generator("diff", "prod", "new.json").stdout.splitlines()
+    (row,) = (line for line in lines if "RETENTION_S" in line)
+    assert row.endswith(r"| `2592000` | `` a\|b`c⏎d `` |")
+    assert "````diff" in lines
+
+
+REALISTIC = (
+    put(f"{PRICES}/Properties/KeySchema/0/AttributeName", "pair"),
+    put("CheckAlertsRole/Properties/Policies/0/PolicyDocument/Statement/3/Action", "dynamodb:*"),
+    put("ProcessWebhookFunction/Properties/ReservedConcurrentExecutions", 100),
+    put("SmsSpendAlarm/Properties/Threshold", 80),
+    put("CleanupHistoryFunction/Properties/Code/ZipFile/Fn::Join/1/0", "import json  # changed"),
+    put("WebhookUsagePlan/Properties/Quota/Limit", 12000000),
+    put("KmsKey/Properties/KeyPolicy/Statement/2/Condition", None),
+)
+
+
+def test_the_page_of_a_realistic_change(generator: Run) -> None:
+    change(*REALISTIC, path=Path("new.json"))
+    result = generator("diff", "prod", "new.json")
+    expected = (Path(__file__).parent / "realistic.md").read_text()
+    assert result.stdout == expected
+    assert DEPLOYMENT not in result.stdout

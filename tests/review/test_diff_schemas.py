@@ -1,0 +1,77 @@
+"""Replacement as the resource schemas have it, for every property of every type in our templates."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import cfnlint
+import pytest
+
+from generator.review.diff import difference
+from generator.review.diff_schemas import ALWAYS_CERTAIN, Schema, schema
+from tests.conftest import ENVIRONMENTS
+from tests.stack.model import TEMPLATES
+
+TYPES = sorted({resource["Type"] for name in ENVIRONMENTS for resource in TEMPLATES[name]["Resources"].values()})
+
+
+def shipped(kind: str) -> dict[str, Any]:
+    """The schema's file, read without the code under test: us-east-1's module names it."""
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+    content: dict[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
+    return content
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_every_property_of_every_type_agrees_with_the_lists(kind: str) -> None:
+    content = shipped(kind)
+    certain = {*content.get("createOnlyProperties", ()), *ALWAYS_CERTAIN.get(kind, ())}
+    possible = set(content.get("conditionalCreateOnlyProperties", ()))
+    for name in content["properties"]:
+        pointer = f"/properties/{name}"
+        expected = "certain" if pointer in certain else "possible" if pointer in possible else "none"
+        old: dict[str, Any] = {"Resources": {"One": {"Type": kind, "Properties": {name: "old"}}}}
+        new = copy.deepcopy(old)
+        new["Resources"]["One"]["Properties"][name] = "new"
+        (found,) = difference(old, new).resources
+        assert (found.properties[0].path, found.replacement) == (f"Properties.{name}", expected)
+        for within in (f"Properties.{name}[3].Inner", f"Properties.{name}.Inner[0]"):
+            assert schema(kind).replacement(within) == expected
+
+
+def test_the_lists_are_there_at_all() -> None:
+    folder = Path(cfnlint.__file__).parent / "data/schemas/resources"
+    text = "".join(path.read_text() for path in folder.glob("aws_dynamodb_table*.json"))
+    assert not text or "createOnlyProperties" in text
+    assert sum(bool(shipped(kind).get("createOnlyProperties")) for kind in TYPES) > 15
+    assert schema("AWS::Lambda::Function").possible == ("/properties/DurableConfig",)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("Properties.A.B", "certain"),
+        ("Properties.A", "certain"),
+        ("Properties.A.C", "none"),
+        ("Properties.L[0].P", "possible"),
+        ("Properties.L[12].Q", "none"),
+        ("Properties", "certain"),
+        ("DeletionPolicy", "none"),
+        ("Metadata.A.B", "none"),
+    ],
+)
+def test_nested_and_listed_properties(path: str, expected: str) -> None:
+    known = Schema(certain=("/properties/A/B",), possible=("/properties/L/*/P",), unordered=frozenset())
+    assert known.replacement(path) == expected
+
+
+@pytest.mark.parametrize("kind", ["Acme::Made::Up", "Custom::Thing", "None"])
+def test_a_type_that_no_schema_knows_is_no_error(kind: str) -> None:
+    old = {"Resources": {"One": {"Type": kind, "Properties": {"A": 1}}}}
+    new = json.loads(json.dumps(old).replace("1", "2"))
+    (found,) = difference(old, new).resources
+    assert (found.change, found.replacement) == ("changed", "none")
