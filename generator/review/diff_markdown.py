@@ -96,9 +96,11 @@ def _figure(reserved: Json) -> str:
 
 
 def _cost(found: Difference) -> Iterator[str]:
-    if found.cost:
+    if found.cost and found.cost.old != found.cost.new:
         rows = [[f"{found.cost.old:,.2f}", f"{found.cost.new:,.2f}", f"{found.cost.new - found.cost.old:+,.2f}"]]
         yield from _table(["USD a month, old", "New", "Change"], rows)
+        yield ""
+        yield "Both at the rate that the environment's file states today; a change of the rate itself is on the page."
 
 
 def _alarms(found: Difference) -> Iterator[str]:

@@ -167,7 +167,8 @@ def test_json_has_the_keys_that_tools_read(generator: Run) -> None:
     statement = {"Effect": "Allow", "Action": ["dynamodb:*"], "Resource": ["${PriceHistoryTable.Arn}"]}
     assert report["iam"] == [{"resource": "ProcessWebhookRole", "change": "widened", "statement": statement}]
     assert report["reservations"] == [{"id": "ProcessWebhookFunction", "old": 20, "new": 30}]
-    assert (report["handlers"], report["cost"]) == ([], None)
+    assert report["handlers"] == []
+    assert report["cost"] == {"old": "378.33", "new": "379.74"}
     assert report["summary"]["reserved"] == {"old": 37, "new": 47, "headroom": 853}
 
 
