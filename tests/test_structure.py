@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 # Each layer may import from itself and from those above it in this list, never from one below.
 LAYERS = (
     ("generator.errors",),
-    ("generator.settings", "generator.queueing", "generator.layout", "generator.findings"),
+    ("generator.settings", "generator.queueing", "generator.layout", "generator.findings", "generator.reading"),
     ("generator.prices",),
     ("generator.environment",),
     ("generator.environments", "generator.simulation"),

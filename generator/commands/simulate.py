@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from generator import environments, pipeline
+from generator import environments, pipeline, reading
 from generator.commands import options
 from generator.environment import WORKLOADS
-from generator.errors import Fault, UnreadableTemplate
 
 if TYPE_CHECKING:
     from generator.simulation.engine import Progress
@@ -54,7 +53,8 @@ def command(
     from generator import simulation
 
     (environment,) = environments.load([name], overrides)
-    template = _read(file or pipeline.OUTPUT / f"{name}.json")
+    path = file or pipeline.OUTPUT / f"{name}.json"
+    template = reading.parsed(str(path), reading.text_of(path))
     settings["trace_per_hour"] = settings.pop("rate")
     started = time.perf_counter()
     with _progress(settings["replications"]) as progress:
@@ -67,28 +67,6 @@ def command(
         simulation_chart(result, chart)
         click.echo(f"wrote {chart}", err=True)
     sys.exit(0 if result.passed else 1)
-
-
-def _read(path: Path) -> Any:
-    """A template of JSON, or of YAML as CloudFormation writes it."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableTemplate([Fault(str(path), f"cannot be read ({error})", "correct the path")]) from None
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return _read_yaml(path, text)
-
-
-def _read_yaml(path: Path, text: str) -> Any:
-    from cfn_flip import load_yaml
-
-    try:
-        return json.loads(json.dumps(load_yaml(text), default=str))
-    except Exception as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UnreadableTemplate([Fault(str(path), f"neither JSON nor YAML ({first})", "correct the file")]) from None
 
 
 @contextmanager

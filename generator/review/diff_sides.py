@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from generator import environments, pipeline
 from generator.errors import Fault, GeneratorError, UnreadableTemplate
+from generator.reading import parsed, text_of, unreadable
 from generator.review.diff_model import Template
 
 SUFFIXES = (".json", ".yaml", ".yml", ".template")
@@ -44,20 +44,20 @@ def read(name: str) -> Side:
     Raises UnreadableTemplate.
     """
     if Path(name).is_file():
-        return Side(name, None, _parsed(name, _file_text(Path(name), name)))
+        return Side(name, None, _parsed(name, text_of(Path(name))))
     revision, colon, wanted = name.partition(":")
     if colon:
         path = _path(wanted)
         text = _committed(name, revision, path)
         return Side(name, None if _is_file_name(wanted) else wanted, _parsed(name, text))
     if _is_file_name(name):
-        raise _unreadable(name, "no such file", "correct the path")
+        raise unreadable(name, "no such file", "correct the path")
     path = _path(name)
     if not path.is_file():
         known = ", ".join(environments.known()) or "none yet"
         remedy = f"name a file, REVISION:ENV, or an environment with a committed template (environments: {known})"
-        raise _unreadable(name, f"neither a file nor an environment: {path} is not there", remedy)
-    return Side(name, name, _parsed(str(path), _file_text(path, str(path))))
+        raise unreadable(name, f"neither a file nor an environment: {path} is not there", remedy)
+    return Side(name, name, _parsed(str(path), text_of(path)))
 
 
 def _is_file_name(name: str) -> bool:
@@ -68,24 +68,15 @@ def _path(name: str) -> Path:
     return Path(name) if _is_file_name(name) else pipeline.OUTPUT / f"{name}.json"
 
 
-def _file_text(path: Path, where: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(where, f"cannot be read ({error})", "correct the path or the file") from None
-
-
 def _committed(where: str, revision: str, path: Path) -> str:
     """The file as it was at a revision, by its path from the current folder."""
     commit = _git(where, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if not revision or commit is None:
-        raise _unreadable(
-            where, f'"{revision}" is no revision of a git repository here', "name a branch, tag or commit"
-        )
+        raise unreadable(where, f'"{revision}" is no revision of a git repository here', "name a branch, tag or commit")
     text = _git(where, "show", f"{commit.strip()}:./{path.as_posix()}")
     if text is None:
         remedy = f"see: git ls-tree {revision} {path.parent}/"
-        raise _unreadable(where, f"{path} is not there at {revision}", remedy)
+        raise unreadable(where, f"{path} is not there at {revision}", remedy)
     return text
 
 
@@ -95,37 +86,19 @@ def _git(where: str, *arguments: str) -> str | None:
         done = subprocess.run(["git", *arguments], capture_output=True, check=False)  # noqa: S603, S607
         return done.stdout.decode("utf-8") if done.returncode == 0 else None
     except UnicodeDecodeError:
-        raise _unreadable(where, "not UTF-8 text", "name a template") from None
+        raise unreadable(where, "not UTF-8 text", "name a template") from None
     except OSError:
-        raise _unreadable(where, "git cannot be run", "install git, or compare files") from None
+        raise unreadable(where, "git cannot be run", "install git, or compare files") from None
 
 
 def _parsed(where: str, text: str) -> Template:
     """A template of JSON, or of YAML as CloudFormation writes it."""
-    template = _loaded(where, text)
+    template = parsed(where, text)
     resources = template.get("Resources") if isinstance(template, dict) else None
     if not isinstance(resources, dict) or not all(_is_resource(one) for one in resources.values()):
-        raise _unreadable(where, "not a template: no Resources, each with its Type", "name a CloudFormation template")
+        raise unreadable(where, "not a template: no Resources, each with its Type", "name a CloudFormation template")
     return dict(template)
 
 
 def _is_resource(value: Any) -> bool:
     return isinstance(value, dict) and "Type" in value and isinstance(value.get("Properties", {}), dict)
-
-
-def _loaded(where: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
-        pass
-    from cfn_flip import load_yaml
-
-    try:
-        return json.loads(json.dumps(load_yaml(text), default=str))
-    except Exception as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise _unreadable(where, f"neither JSON nor YAML ({first})", "correct the file") from None
-
-
-def _unreadable(where: str, what: str, remedy: str) -> UnreadableTemplate:
-    return UnreadableTemplate([Fault(where, what, remedy)])

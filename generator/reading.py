@@ -1,0 +1,37 @@
+"""Reads a template file, of JSON or of YAML as CloudFormation writes it, into plain values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from generator.errors import Fault, UnreadableTemplate
+
+
+def text_of(path: Path) -> str:
+    """The file's text. Raises UnreadableTemplate."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(str(path), f"cannot be read ({error})", "correct the path or the file") from None
+
+
+def parsed(where: str, text: str) -> Any:
+    """The text's value; the short forms of YAML (!Ref, !Sub ...) become the long ones. Raises UnreadableTemplate."""
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        pass
+    from cfn_flip import load_yaml
+
+    try:
+        return json.loads(json.dumps(load_yaml(text), default=str))
+    except Exception as error:  # The YAML reader has no one error of its own: whatever it is, the file is at fault.
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise unreadable(where, f"neither JSON nor YAML ({first})", "correct the file") from None
+
+
+def unreadable(where: str, what: str, remedy: str) -> UnreadableTemplate:
+    """The error for one fault."""
+    return UnreadableTemplate([Fault(where, what, remedy)])
