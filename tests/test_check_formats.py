@@ -73,10 +73,10 @@ def test_sarif_is_valid_and_points_into_the_repository(generator: Run) -> None:
     assert result.exit_code == 1
     (run,) = validated(json.loads(result.stdout))["runs"]
     rules = run["tool"]["driver"]["rules"]
-    assert [rule["id"] for rule in rules] == ["E9801", "drift"]
+    assert [rule["id"] for rule in rules] == ["E9801", "drift", "drift"]
     assert rules[0]["shortDescription"] == {"text": "Reserved concurrency of all functions fits the account"}
     assert rules[0]["helpUri"].startswith("https://docs.aws.amazon.com/")
-    assert [rules[found["ruleIndex"]]["id"] for found in run["results"]] == ["E9801", "drift"]
+    assert [rules[found["ruleIndex"]]["id"] for found in run["results"]] == ["E9801", "drift", "drift"]
     assert run["results"][0] == {
         "ruleId": "E9801",
         "ruleIndex": 0,
@@ -119,7 +119,7 @@ def test_a_committed_file_over_its_environments_account_is_told_with_drift(gener
     path = Path("templates_out/dev.json")
     path.write_text(path.read_text().replace('"ReservedConcurrentExecutions": 3', '"ReservedConcurrentExecutions": 27'))
     result = generator("check", "dev", "--format", "json")
-    assert sorted(rule for _, rule in findings(result)) == ["E9801", "drift"]
+    assert sorted(rule for _, rule in findings(result)) == ["E9801", "drift", "drift"]
     assert "1 more than the 34 that can be reserved (limit 150 - unreserved floor 100 - reserved elsewhere 16)" in (
         result.stdout
     )
