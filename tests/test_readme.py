@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 
 from generator.account import POLICY
-from generator.cli import COMMANDS
+from generator.cli import COMMANDS, main
 from generator.rules import folder
 from tests.conftest import ROOT
 
@@ -47,3 +47,9 @@ def test_every_make_target_exists(target: str) -> None:
 def test_the_table_is_what_size_prints(generator: Callable[..., Result]) -> None:
     (shown,) = re.findall(r"```\n\$ generator size prod\n(.*?)```", README, re.S)
     assert generator("size", "prod").stdout.startswith(shown)
+
+
+def test_the_help_block_is_the_real_help(generator: Callable[..., Result]) -> None:
+    (shown,) = re.findall(r"```\n\$ generator --help\n(.*?)```", README, re.S)
+    real = CliRunner().invoke(main, ["--help"], prog_name="generator", terminal_width=80)
+    assert shown == real.stdout

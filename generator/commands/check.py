@@ -19,7 +19,10 @@ from generator.pipeline import Judged
 SUFFIXES = (".json", ".yaml", ".yml", ".template")
 
 
-@click.command(epilog="Example: generator check template.yaml --account-limit 300")
+@click.command(
+    short_help="Lint, size, drift and quota of templates.",
+    epilog="Example: generator check template.yaml --account-limit 300",
+)
 @click.argument("names", metavar="[ENV|FILE]...", nargs=-1)
 @click.option("--together", is_flag=True, help="All of them go into one account: check the sum of the stacks too.")
 @click.option(

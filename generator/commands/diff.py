@@ -25,7 +25,10 @@ def _kinds(_context: click.Context, _option: click.Parameter, value: str | None)
     return names
 
 
-@click.command(epilog="Example: generator diff main:prod prod --fail-on replacement,iam-widening")
+@click.command(
+    short_help="Show what a change of a template means.",
+    epilog="Example: generator diff main:prod prod --fail-on replacement,iam-widening",
+)
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
 @click.option("--format", "format_", type=click.Choice(["markdown", "json"]), default="markdown", show_default=True)

@@ -14,7 +14,7 @@ from generator.errors import Fault, UnreadableTemplate
 from generator.local import System
 
 
-@click.command(epilog="Example: generator local dev --demo")
+@click.command(short_help="Run the whole system on this machine.", epilog="Example: generator local dev --demo")
 @click.argument("name", metavar="ENV")
 @click.option(
     "--port", type=click.IntRange(1, 65_535), metavar="N", help="The emulator's port; a free one if not given."

@@ -19,7 +19,9 @@ def stack_name(environment: str) -> str:
     return f"price-alerts-{environment}"
 
 
-@click.command(epilog="Example: generator preflight prod --profile production")
+@click.command(
+    short_help="Ask the account before a deployment.", epilog="Example: generator preflight prod --profile production"
+)
 @click.argument("name", metavar="ENV")
 @click.option("--profile", metavar="P", help="The profile of the AWS CLI's configuration; its default if not given.")
 @click.option("--region", metavar="R", help="The Region to ask; the environment's if not given.")

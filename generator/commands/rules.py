@@ -7,7 +7,10 @@ import click
 from generator import rules
 
 
-@click.command(epilog='Example: generator rules --path, as in: cfn-lint template.yaml -a "$(generator rules --path)"')
+@click.command(
+    short_help="List the cfn-lint rules, or their folder.",
+    epilog='Example: generator rules --path, as in: cfn-lint template.yaml -a "$(generator rules --path)"',
+)
 @click.option("--path", is_flag=True, help="Print the folder to give to cfn-lint's -a, and nothing else.")
 def command(path: bool) -> None:
     """List the cfn-lint rules about reserved concurrency: id, severity, and what holds when they are silent."""

@@ -23,7 +23,10 @@ PROGRESS_FROM = 4
 """Fewer replications are done before a progress bar would be read."""
 
 
-@click.command(epilog="Example: generator simulate prod --workload spike --chart spike.svg")
+@click.command(
+    short_help="Try a template under a workload.",
+    epilog="Example: generator simulate prod --workload spike --chart spike.svg",
+)
 @click.argument("name", metavar="ENV")
 @click.option("--template", "file", type=click.Path(path_type=Path), metavar="FILE", help="Another template to try.")
 @options.overrides

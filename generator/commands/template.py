@@ -15,7 +15,10 @@ from generator.commands import options
 from generator.pipeline import Judged
 
 
-@click.command(epilog="Example: generator template prod --set traffic.webhooks_per_hour=20000")
+@click.command(
+    short_help="Write templates and reviewer's pages.",
+    epilog="Example: generator template prod --set traffic.webhooks_per_hour=20000",
+)
 @click.argument("names", metavar="[ENV]...", nargs=-1)
 @options.overrides
 @click.option(
