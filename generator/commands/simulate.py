@@ -63,7 +63,11 @@ def command(
     with _progress(settings["replications"]) as progress:
         result = simulation.simulate(template, environment, progress=progress, **settings)
     click.echo(f"simulated in {time.perf_counter() - started:.1f} s", err=True)
-    click.echo(json.dumps(dict(result), indent=1) if format_ == "json" else simulation.as_text(result))
+    if format_ == "json":
+        click.echo(json.dumps(dict(result), indent=1))
+        click.echo("".join(f"{note}\n" for note in result.notes), nl=False, err=True)
+    else:
+        click.echo(simulation.as_text(result))
     if chart:
         from generator.charts import simulation_chart
 
