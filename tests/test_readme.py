@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner, Result
 
-from generator.account import POLICY
 from generator.cli import COMMANDS, main
+from generator.preflight.account import POLICY
 from generator.rules import folder
 from tests.conftest import ROOT
 

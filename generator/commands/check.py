@@ -11,8 +11,9 @@ from pathlib import Path
 
 import click
 
-from generator import checks, findings, linting, pipeline, sarif
-from generator.checks import Report, Request
+from generator import pipeline
+from generator.checks import findings, linting, run, sarif
+from generator.checks.run import Report, Request
 from generator.errors import GeneratorError
 from generator.pipeline import Judged
 
@@ -49,7 +50,7 @@ def command(names: tuple[str, ...], together: bool, format_: str, **account: int
     if given and not files and not together:
         raise click.UsageError("An environment states its account itself: these options are for a FILE or --together.")
     judged = _judged([name for name in names if not _is_file(name)], files)
-    report = checks.check(Request(judged, files, given, together), pipeline.OUTPUT)
+    report = run.check(Request(judged, files, given, together), pipeline.OUTPUT)
     click.echo(_as_text(report, judged, files) if format_ == "text" else _as_data(report, judged, format_))
     sys.exit(0 if report.passed else 1)
 

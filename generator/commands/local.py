@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from generator import demo, emulator, environments, local, pipeline
+from generator import environments, pipeline
 from generator.errors import Fault, UnreadableTemplate
-from generator.local import System
+from generator.local import demo, deployment, emulator
+from generator.local.deployment import System
 
 
 @click.command(short_help="Run the whole system on this machine.", epilog="Example: generator local dev --demo")
@@ -39,7 +40,7 @@ def _run(name: str, region: str, template: str, port: int | None, is_demo: bool)
     click.echo("Starting the emulator ...", err=True)
     with emulator.running(region, port) as running:
         click.echo(f"Deploying templates_out/{name}.json ...", err=True)
-        system = local.deploy(running, template)
+        system = deployment.deploy(running, template)
         if is_demo:
             _demo(system)
         else:

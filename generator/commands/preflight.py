@@ -36,7 +36,7 @@ def command(
     Each check passes, fails or is skipped with its reason (no permission, not supported by the endpoint), and says
     what to type. Exit code 1 if any fails; 2 without credentials or if nothing answers.
     """
-    from generator import account
+    from generator.preflight import account
     from generator.preflight.run import passed, run
     from generator.preflight.subject import Subject
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from generator import inverse, inverse_report, pipeline, sizing_report
+from generator import inverse, pipeline
 from generator.commands import options
 from generator.environment import WEBHOOKS_PER_HOUR
 from generator.inverse import with_rate
+from generator.review import inverse_report, sizing_report
 from generator.sizing import size
 
 CHART_STEPS = 200

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from generator import fit, quota, update
-from generator.account import Unanswered
 from generator.preflight import stack
+from generator.preflight.account import Unanswered
 from generator.preflight.subject import Check, Opinion, Subject, bad, good, unknown
 from generator.quota import AccountQuota
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generator.account import Unanswered
+from generator.preflight.account import Unanswered
 from generator.preflight.subject import Check, Opinion, Subject, bad, good, unknown
 
 

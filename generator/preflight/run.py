@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from generator.account import Unanswered
 from generator.preflight import concurrency, ingest, messaging, runtime, stack, storage
+from generator.preflight.account import Unanswered
 from generator.preflight.subject import Opinion, Subject, unknown
 
 CHECKS = (

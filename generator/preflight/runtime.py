@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from generator.account import Unanswered
 from generator.preflight import stack
+from generator.preflight.account import Unanswered
 from generator.preflight.subject import Check, Opinion, Subject, bad, good
 from generator.stack.functions import RUNTIME
 

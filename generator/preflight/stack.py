@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from generator.account import Unanswered
+from generator.preflight.account import Unanswered
 from generator.preflight.subject import Check, Opinion, Subject, bad, good
 
 DESCRIPTION = "Serverless cryptocurrency price alert system"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from generator.account import Unanswered
 from generator.preflight import stack
+from generator.preflight.account import Unanswered
 from generator.preflight.subject import Check, Opinion, Subject, bad, good
 from generator.stack import names
 

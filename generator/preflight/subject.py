@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
-from generator.account import Account
 from generator.environment import Environment
+from generator.preflight.account import Account
 from generator.quota import Plan
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from generator import sizing_report
 from generator.pipeline import Judged
+from generator.review import sizing_report
 from generator.review.load import Template, of_type
 from generator.review.markdown import code, table
 from generator.sizing import FunctionSizing

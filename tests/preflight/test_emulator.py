@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from generator import emulator, local
-from generator.emulator import Emulator
+from generator.local import deployment, emulator
+from generator.local.emulator import Emulator
 from tests.conftest import ROOT
 from tests.preflight.conftest import FUNCTIONS, STACK
 
@@ -84,7 +84,7 @@ def deploy(asked: Emulator) -> None:
     cloudformation = asked.client("cloudformation")
     cloudformation.create_stack(StackName=STACK, TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
     cloudformation.get_waiter("stack_create_complete").wait(
-        StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": local.DEPLOY_TIMEOUT_S}
+        StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": deployment.DEPLOY_TIMEOUT_S}
     )
     rows = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
     ids = {row["LogicalResourceId"]: row["PhysicalResourceId"] for row in rows}

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from click.testing import Result
 
-from generator.account import ACTIONS, POLICY
+from generator.preflight.account import ACTIONS, POLICY
 from tests.preflight.conftest import FUNCTIONS, GOOD, NO_STACK, STACK, asking, deployed, limits, setting
 from tests.preflight.stub import DENIED, Refusal, Stub, serving
 

@@ -6,9 +6,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from generator.account import Account
 from generator.environments import read
 from generator.preflight import runtime
+from generator.preflight.account import Account
 from generator.preflight.subject import Subject
 from generator.quota import Plan
 from generator.sizing import size
@@ -24,7 +24,7 @@ def subject(account: Account, today: date) -> Subject:
 
 @pytest.mark.parametrize(("kind", "answers"), [("create-block", {}), ("update-block", deployed({}))])
 def test_until_the_day_that_aws_blocks(kind: str, answers: dict[object, object]) -> None:
-    from generator.account import connect
+    from generator.preflight.account import connect
 
     until = date.fromisoformat(runtime.lifecycle()[RUNTIME][kind] or "")
     with serving(Stub({**GOOD, **answers, **limits(1000, 1000)})) as stub:  # type: ignore[dict-item]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from generator import sarif
-from generator.findings import Finding, Rule, as_text
+from generator.checks import sarif
+from generator.checks.findings import Finding, Rule, as_text
+from tests.checks.test_files import MESSAGE, SUMS, Run, findings, template, write
 from tests.conftest import ENVIRONMENTS
-from tests.test_check_files import MESSAGE, SUMS, Run, findings, template, write
 
 
 def validated(log: Any) -> Any:

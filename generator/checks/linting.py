@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator import rules
+from generator.checks.findings import Finding, Rule
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter
-from generator.findings import Finding, Rule
 
 if TYPE_CHECKING:
     from cfnlint.config import ConfigMixIn

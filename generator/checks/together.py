@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generator.findings import Finding
+from generator.checks.findings import Finding
 from generator.quota import AccountQuota
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from generator import linting, outputs, pipeline, together
+from generator import outputs, pipeline
+from generator.checks import linting, together
+from generator.checks.findings import Finding, Rule
+from generator.checks.linting import Subject
 from generator.errors import UnreadableTemplate
-from generator.findings import Finding, Rule
-from generator.linting import Subject
 from generator.pipeline import Judged
 from generator.quota import AccountQuota
 from generator.writer import MAX_BODY_BYTES

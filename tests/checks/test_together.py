@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from generator.checks.together import shortfall, stacks, sums
 from generator.quota import AccountQuota
-from generator.together import shortfall, stacks, sums
+from tests.checks.test_files import Run, template, write
 from tests.conftest import ENVIRONMENTS
-from tests.test_check_files import Run, template, write
 
 FILES = [f"templates_out/{name}.json" for name in ENVIRONMENTS]
 

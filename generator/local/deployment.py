@@ -11,9 +11,9 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
 
-from generator.emulator import Emulator
 from generator.errors import EmulatorFailure, Fault
-from generator.webhook import signed_headers
+from generator.local.emulator import Emulator
+from generator.local.webhook import signed_headers
 
 DEPLOY_TIMEOUT_S = 60
 STACK = "local"

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from generator.rules import folder
+from tests.checks.test_files import MESSAGE, SUMS, Run
 from tests.conftest import ROOT
-from tests.test_check_files import MESSAGE, SUMS, Run
 
 
 def test_path_prints_the_folder_alone(generator: Run) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from generator import __version__
-from generator.findings import Finding, Rule
+from generator.checks.findings import Finding, Rule
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 

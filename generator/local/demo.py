@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from generator.local import System
+from generator.local.deployment import System
 
 SYMBOLS = {"BTC-USD": Decimal("64000"), "ETH-USD": Decimal("3100"), "SOL-USD": Decimal("142")}
 PRICES = 60

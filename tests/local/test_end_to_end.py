@@ -20,8 +20,8 @@ from botocore.handlers import json_decode_template_body
 from click.testing import Result
 from standardwebhooks import Webhook
 
-from generator import demo, emulator, local
-from generator.local import System
+from generator.local import demo, deployment, emulator
+from generator.local.deployment import System
 from tests.conftest import ROOT
 from tests.handlers.harness import price
 from tests.stack.model import TEXTS
@@ -30,7 +30,7 @@ from tests.stack.model import TEXTS
 @pytest.fixture(scope="module")
 def system() -> Iterator[System]:
     with emulator.running("us-east-1") as running:
-        yield local.deploy(running, TEXTS["dev"])
+        yield deployment.deploy(running, TEXTS["dev"])
 
 
 def post(system: System, body: dict[str, Any], webhook_id: str, **changes: Any) -> tuple[int, dict[str, str]]:
@@ -68,7 +68,7 @@ def test_the_stack_is_the_committed_file_byte_for_byte(system: System) -> None:
     cloudformation = system.emulator.client("cloudformation")
     # botocore would hand out the parsed JSON.
     cloudformation.meta.events.unregister("after-call.cloudformation.GetTemplate", json_decode_template_body)
-    assert cloudformation.get_template(StackName=local.STACK)["TemplateBody"] == TEXTS["dev"]
+    assert cloudformation.get_template(StackName=deployment.STACK)["TemplateBody"] == TEXTS["dev"]
 
 
 def test_the_reservations_are_in_force(system: System) -> None:
