@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from moto import mock_aws
 
-from tests.handlers.harness import Stack
+from tests.handlers.harness import Stack, cloud
 
 
 @pytest.fixture
 def stack() -> Iterator[Stack]:
-    with mock_aws():
+    with cloud():
         stack = Stack()
         yield stack
         stack.close()

@@ -12,10 +12,12 @@ import json
 import os
 import time
 import types
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
 
@@ -24,6 +26,11 @@ from tests.conftest import ROOT
 TEMPLATE = json.loads((ROOT / "templates_out/dev.json").read_text())
 SECRET_TEXT = "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0U1v2"
 REGION = "us-east-1"
+
+
+def cloud() -> AbstractContextManager[Any]:
+    """An empty AWS account in moto. The session stays the same: a new one would read every service model again."""
+    return mock_aws(config={"core": {"reset_boto3_session": False}})
 
 
 @dataclass
@@ -48,12 +55,11 @@ class Call:
 
 
 class Stack:
-    """The committed template, deployed to moto. Use inside `mock_aws()`."""
+    """The committed template, deployed to moto. Use inside `cloud()`."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self._running = ""
-        # One session for all tests: a new one would read every service model again.
         if boto3.DEFAULT_SESSION is None:
             boto3.setup_default_session(region_name=REGION)
         boto3.DEFAULT_SESSION.events.register("provide-client-params", self._record, unique_id="recorder")

@@ -1,4 +1,7 @@
-"""Many of everything: generated requests, a shuffled market, a price that fires thousands, a table of the expired."""
+"""Many of everything: generated requests, a shuffled market, a price that fires thousands, a table of the expired.
+
+Ids have leading zeros because moto sorts the whole table for each query, and is quick where it is sorted already.
+"""
 
 from __future__ import annotations
 
@@ -63,9 +66,14 @@ requests = st.one_of(
 def test_ten_thousand_generated_requests_get_only_specified_answers(stack: Stack) -> None:
     handler, outcomes = stack.load("ProcessWebhookFunction"), collections.Counter[int]()
 
-    @settings(max_examples=10_000, derandomize=True, suppress_health_check=ONE_STACK_FOR_ALL)
-    @given(requests)
-    def check(event: dict[str, Any]) -> None:
+    # In lists, because an example of its own for each request costs three times what the request does.
+    @settings(max_examples=500, derandomize=True, suppress_health_check=ONE_STACK_FOR_ALL)
+    @given(st.lists(requests, min_size=20, max_size=20))
+    def check(events: list[dict[str, Any]]) -> None:
+        for event in events:
+            check_one(event)
+
+    def check_one(event: dict[str, Any]) -> None:
         stack.calls.clear()
         answer = handler.run(event)
         status = answer["statusCode"]
@@ -132,7 +140,7 @@ def test_a_market_in_any_order_sends_what_an_oracle_says(stack: Stack) -> None:
         threshold = Decimal(generator.randrange(5_000, 20_000)) / 100
         phone = f"+1555{number:07d}"
         alerts[phone] = (symbol, direction, threshold)
-        stack.put_alert(f"alert-{number}", symbol, direction, str(threshold), phoneNumber={"S": phone})
+        stack.put_alert(f"alert-{number:06d}", symbol, direction, str(threshold), phoneNumber={"S": phone})
     now_ms, current = int(world.clock.now * 1000), dict.fromkeys(symbols, Decimal(100))
     rows = []
     for number in range(1_000):
@@ -173,7 +181,7 @@ def slow_calls(handler: Any, clock: Clock, call_s: float) -> None:
 
 def test_a_price_that_fires_five_thousand_alerts_completes_over_several_attempts(stack: Stack) -> None:
     for number in range(5_000):
-        put_directly(stack, f"alert-{number}", Decimal(number % 100))
+        put_directly(stack, f"alert-{number:06d}", Decimal(number % 100))
     clock = Clock()
     handler = stack.load("CheckAlertsFunction", time=clock)
     slow_calls(handler, clock, 0.02)
@@ -186,7 +194,7 @@ def test_a_price_that_fires_five_thousand_alerts_completes_over_several_attempts
         attempts += 1
     assert 2 < attempts < 20
     published = collections.Counter(message["alertId"] for message in stack.notifications())
-    assert published == {f"alert-{number}": 1 for number in range(5_000)}
+    assert published == {f"alert-{number:06d}": 1 for number in range(5_000)}
     assert not [alert for alert in stack.alert_rows() if "watch" in alert]
 
 
@@ -212,7 +220,7 @@ def reading_cost(stack: Stack, armed: int, *, without_range: bool = False) -> tu
     Source: DynamoDB Developer Guide, "Read consistency" and "Capacity unit consumption for read operations".
     """
     for number in range(armed):
-        put_directly(stack, f"alert-{number}", Decimal(number if number < 3 else 1_000 + number))
+        put_directly(stack, f"alert-{number:06d}", Decimal(number if number < 3 else 1_000 + number))
     handler = stack.load("CheckAlertsFunction")
     client, read = handler.namespace["dynamodb"], []
 

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from tests.handlers.delivery import FAULTS, POINTS, World
-from tests.handlers.harness import Stack, price
+from tests.handlers.harness import Stack, cloud, price
 
 FUNCTIONS = ("ProcessWebhookFunction", "CheckAlertsFunction", "SendNotificationFunction", "CleanupHistoryFunction")
 FIRING = {f"+1555555010{number}" for number in range(3)}
@@ -19,7 +18,7 @@ FIRING = {f"+1555555010{number}" for number in range(3)}
 
 def run(fault: tuple[str, int, str, str] | None = None) -> tuple[World, list[str]]:
     """One price from the webhook to the SMS, and a cleanup; the world afterwards and the calls of each handler."""
-    with mock_aws():
+    with cloud():
         stack = Stack()
         world = World(stack)
         for number, (direction, threshold) in enumerate([("above", "1"), ("above", "64000"), ("below", "65000")]):
@@ -91,7 +90,7 @@ def as_table(table: dict[Any, dict[str, str]]) -> str:
 
 
 def test_an_sms_that_never_goes_through_ends_in_the_failure_queue() -> None:
-    with mock_aws():
+    with cloud():
         stack = Stack()
         world = World(stack)
         stack.put_alert("alert-1", "BTC-USD", "above", "1")

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from generator.stack import names
-from tests.handlers.harness import Call, Stack, notification, price, stream_record, webhook
+from tests.handlers.harness import Call, Stack, cloud, notification, price, stream_record, webhook
 from tests.stack.model import TEMPLATES, allowed, flat, of_type, permits, statements
 
 # What Lambda itself does in the function's name, or what a service asks of the caller behind an API call. No handler
@@ -61,7 +60,7 @@ def needed(call: Call) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def calls() -> Iterator[list[Call]]:
     """Every call of every handler, on paths that reach all of them."""
-    with mock_aws():
+    with cloud():
         stack = Stack()
         stack.load("ProcessWebhookFunction").run(webhook(price()))
         stack.put_alert("alert-1", "BTC-USD", "above", "1")
