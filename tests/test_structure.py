@@ -25,7 +25,7 @@ LAYERS = (
     ("generator.reservations",),
     ("generator.rules",),
     ("generator.stack",),
-    ("generator.writer",),
+    ("generator.writer", "generator.project"),
     ("generator.pipeline",),
     ("generator.review",),
     ("generator.outputs",),
