@@ -84,7 +84,7 @@ def _all_names(folder: Path) -> list[str]:
 
 def _load_one(name: str, overrides: Sequence[str], folder: Path) -> Environment:
     path = folder / f"{name}.toml"
-    table = _parse(path, name)
+    table = parse(path)
     changes, faults = _parse_overrides(overrides)
     for key, value in changes.items():
         faults += _set(table, key, value)
@@ -104,12 +104,13 @@ def _load_one(name: str, overrides: Sequence[str], folder: Path) -> Environment:
     return environment
 
 
-def _parse(path: Path, name: str) -> dict[str, Any]:
+def parse(path: Path) -> dict[str, Any]:
+    """The tables of an environment file, not yet checked. Raises InvalidEnvironment if it is missing or no TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         others = known(path.parent)
-        close = difflib.get_close_matches(name, others, n=1)
+        close = difflib.get_close_matches(path.stem, others, n=1)
         remedy = f"did you mean {close[0]}?" if close else f"the environments are {', '.join(others)}"
         fault = Fault(str(path), "no such environment file", remedy if others else START)
     except (OSError, UnicodeDecodeError) as error:

@@ -26,7 +26,7 @@ LAYERS = (
     ("generator.rules",),
     ("generator.stack",),
     ("generator.writer", "generator.project"),
-    ("generator.pipeline",),
+    ("generator.api", "generator.pipeline"),
     ("generator.review",),
     ("generator.outputs",),
     ("generator.checks",),
