@@ -9,6 +9,7 @@ stack         Environment and Sizing become troposphere objects. Rule: no arithm
 writer        The objects become the bytes that are committed. Rule: no decisions; a file is replaced whole.
 preflight     A plan and the live account become checks. Rule: nothing is changed; what cannot be asked is skipped.
 checks        Files become findings: cfn-lint with our rules, size, drift, quota. Rule: nothing is modified.
+project       A folder becomes a new project. Rule: all of it or nothing; no file is overwritten.
 review        A file becomes the page that explains it, two files what differs between them in meaning. Rule: the
               artefact is what is read, not the code that made it.
 
@@ -17,6 +18,7 @@ Exit codes: 0 good; 1 the verdict is bad; 2 the input is wrong, with one line fo
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 from typing import Any
@@ -26,7 +28,7 @@ import click
 from generator import __version__
 from generator.errors import GeneratorError
 
-COMMANDS = ("template", "size", "check", "rules", "diff", "preflight", "simulate", "local")
+COMMANDS = ("init", "template", "size", "check", "rules", "diff", "preflight", "simulate", "local")
 """Each is the command of that name in the module of that name in `generator.commands`."""
 
 
@@ -43,6 +45,17 @@ class Pipeline(click.Group):
             return None
         command: click.Command = importlib.import_module(f"generator.commands.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments name; the error for one that there is not names the closest, or all."""
+        name = str(args[0])
+        if name not in COMMANDS and not name.startswith("-"):
+            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"Did you mean '{close[0]}'?" if close else f"The commands are {', '.join(COMMANDS)}."
+            raise click.UsageError(f"No such command '{name}'. {hint}", ctx)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; a GeneratorError becomes one line for each fault, anything else is a bug and shows."""

@@ -16,6 +16,9 @@ from generator.errors import Fault, InvalidEnvironment
 
 FOLDER = Path("environments")
 
+START = "go to the folder of your project, or start one: generator init DIR"
+"""What to do where there is no environment at all."""
+
 API_GATEWAY_TIMEOUT_MS = 29_000
 """API Gateway gives up on an integration. Source: API Gateway Developer Guide, quotas for REST APIs."""
 
@@ -75,15 +78,13 @@ def known(folder: Path = FOLDER) -> list[str]:
 def _all_names(folder: Path) -> list[str]:
     names = known(folder)
     if not names:
-        raise InvalidEnvironment(
-            [Fault(f"{folder}/", "no environment file here", f"add one, such as {folder}/dev.toml")]
-        )
+        raise InvalidEnvironment([Fault(f"{folder}/", "no environment file here", START)])
     return names
 
 
 def _load_one(name: str, overrides: Sequence[str], folder: Path) -> Environment:
     path = folder / f"{name}.toml"
-    table = _parse(path, name)
+    table = parse(path)
     changes, faults = _parse_overrides(overrides)
     for key, value in changes.items():
         faults += _set(table, key, value)
@@ -103,14 +104,15 @@ def _load_one(name: str, overrides: Sequence[str], folder: Path) -> Environment:
     return environment
 
 
-def _parse(path: Path, name: str) -> dict[str, Any]:
+def parse(path: Path) -> dict[str, Any]:
+    """The tables of an environment file, not yet checked. Raises InvalidEnvironment if it is missing or no TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         others = known(path.parent)
-        close = difflib.get_close_matches(name, others, n=1)
-        remedy = f"did you mean {close[0]}?" if close else f"the environments are {', '.join(others) or 'none yet'}"
-        fault = Fault(str(path), "no such environment file", remedy)
+        close = difflib.get_close_matches(path.stem, others, n=1)
+        remedy = f"did you mean {close[0]}?" if close else f"the environments are {', '.join(others)}"
+        fault = Fault(str(path), "no such environment file", remedy if others else START)
     except (OSError, UnicodeDecodeError) as error:
         fault = Fault(str(path), f"cannot be read ({error})", "correct the file or its permissions")
     except tomllib.TOMLDecodeError as error:

@@ -9,10 +9,12 @@ from typing import Any
 from generator.errors import Fault, UnreadableTemplate
 
 
-def text_of(path: Path) -> str:
-    """The file's text. Raises UnreadableTemplate."""
+def text_of(path: Path, if_missing: str = "correct the path") -> str:
+    """The file's text. Raises UnreadableTemplate, which says what to do if there is no such file."""
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise unreadable(str(path), "not there", if_missing) from None
     except (OSError, UnicodeDecodeError) as error:
         raise unreadable(str(path), f"cannot be read ({error})", "correct the path or the file") from None
 

@@ -82,7 +82,7 @@ def test_a_recording_is_played_and_can_be_scaled(generator: Run, project: Path) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--template", "none.json"), "none.json: cannot be read"),
+        (("--template", "none.json"), "none.json: not there; correct the path"),
         (("--template", "bad.json"), "bad.json: neither JSON nor YAML"),
         (("--trace", "none.csv"), "none.csv: No such file or directory"),
         (("--workload", "trace"), "workload: trace needs a recording; name one with --trace FILE.csv"),

@@ -206,7 +206,7 @@ def test_a_folder_without_environments(generator: Callable[..., Result], project
         path.unlink()
     result = generator("template")
     assert result.exit_code == 2
-    assert result.stderr == "environments/: no environment file here; add one, such as environments/dev.toml\n"
+    assert result.stderr == f"environments/: no environment file here; {environments.START}\n"
 
 
 json_values = st.recursive(

@@ -1,36 +1,150 @@
-"""Installed from a wheel, away from its source, the generator writes the same templates."""
+"""Installed from a wheel, away from its source, the generator does the same; and the source can be distributed."""
 
 from __future__ import annotations
 
+import ast
+import configparser
 import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
+import pytest
+
+from generator import __version__
 from tests.conftest import ENVIRONMENTS, ROOT
 from tests.stack.model import TEXTS
 
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+BUILD = "import sys; from setuptools import build_meta; build_meta.build_{kind}(sys.argv[1])"
+METADATA = configparser.ConfigParser()
+METADATA.read(ROOT / "setup.cfg")
+DISTRIBUTIONS = {"cfn_flip": "cfn-flip", "cfnlint": "cfn-lint", "yaml": "pyyaml", "botocore": "boto3"}
+"""Where a distribution has not the name of what is imported from it. botocore is the part of boto3 that it is of."""
 
-def test_the_wheel_carries_all_that_it_takes(tmp_path: Path) -> None:
-    source = tmp_path / "source"
+
+class Built(NamedTuple):
+    """What is distributed, and the tools that made it."""
+
+    wheel: Path
+    sdist: Path
+    tools: Path
+
+
+def build(kind: str, source: Path, tools: Path, folder: Path) -> Path:
+    """Builds with the backend itself, as every front end does."""
+    folder.mkdir(exist_ok=True)
+    env = {**os.environ, "PYTHONPATH": str(tools)}
+    command = [sys.executable, "-c", BUILD.format(kind=kind), str(folder)]
+    subprocess.run(command, cwd=source, env=env, check=True, capture_output=True)
+    (made,) = folder.glob("*.whl" if kind == "wheel" else "*.tar.gz")
+    return made
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The wheel and the source distribution of a copy of this folder."""
+    folder = tmp_path_factory.mktemp("package")
+    source, tools = folder / "source", folder / "tools"
     ignored = shutil.ignore_patterns(".venv", ".git", "*.egg-info", "build", ".*_cache", "__pycache__", ".hypothesis")
     shutil.copytree(ROOT, source, ignore=ignored)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run([*pip, "wheel", "--quiet", "--no-deps", "-w", tmp_path, source], check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    requires = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    subprocess.run([*PIP, "install", "--target", tools, *requires], check=True, capture_output=True)
+    sdist = build("sdist", source, tools, folder / "sdist")
+    return Built(build("wheel", source, tools, folder / "wheel"), sdist, tools)
+
+
+def contents(wheel: Path) -> dict[str, int]:
+    """The files of a wheel, but not the list of them."""
+    with zipfile.ZipFile(wheel) as file:
+        return {info.filename: info.CRC for info in file.infolist() if not info.filename.endswith("/RECORD")}
+
+
+def test_the_wheel_carries_all_that_it_takes(built: Built, tmp_path: Path) -> None:
     installed = tmp_path / "installed"
-    zipfile.ZipFile(wheel).extractall(installed)
+    zipfile.ZipFile(built.wheel).extractall(installed)
     assert (installed / "generator/py.typed").is_file()
-    project = tmp_path / "project"
-    shutil.copytree(ROOT / "environments", project / "environments")
-    subprocess.run(
-        [sys.executable, "-m", "generator", "template"],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"},
-        check=True,
-        capture_output=True,
-    )
+    for arguments, folder in ((["init", "project"], tmp_path), (["template"], tmp_path / "project")):
+        subprocess.run(
+            [sys.executable, "-m", "generator", *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"},
+            check=True,
+            capture_output=True,
+        )
     for name in ENVIRONMENTS:
-        assert (project / f"templates_out/{name}.json").read_text() == TEXTS[name]
+        assert (tmp_path / f"project/templates_out/{name}.json").read_text() == TEXTS[name]
+    assert (tmp_path / "project/.gitignore").read_text() == ".venv/\n"
+
+
+def test_the_wheel_carries_nothing_else(built: Built) -> None:
+    info = f"price_alert_stack-{__version__}.dist-info"
+    assert {name.split("/")[0] for name in contents(built.wheel)} == {"generator", info}
+    metadata = zipfile.ZipFile(built.wheel).read(f"{info}/METADATA").decode()
+    assert "\nLicense-Expression: MIT\n" in metadata
+    assert "\nDescription-Content-Type: text/markdown\n" in metadata
+    assert metadata.endswith((ROOT / "README.md").read_text())
+
+
+def test_the_source_distribution_is_the_project_and_builds_the_same_wheel(built: Built, tmp_path: Path) -> None:
+    with tarfile.open(built.sdist) as file:
+        file.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    carried = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
+    for folder in (".ci", "docs", "environments", "generator", "templates_out", "tests"):
+        needed = {str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*") if path.is_file()}
+        assert not {name for name in needed if "_cache" not in name and "__pycache__" not in name} - carried
+    assert carried >= {"CHANGELOG.md", "LICENSE", "Makefile", "README.md", "pyproject.toml", "setup.cfg"}
+    assert contents(build("wheel", source, built.tools, tmp_path / "wheel")) == contents(built.wheel)
+
+
+def test_users_of_the_wheel_see_its_types(built: Built, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    (packages,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+    zipfile.ZipFile(built.wheel).extractall(packages)
+    (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = true\n[mypy-troposphere.*]\nignore_missing_imports = true\n")
+    shutil.copy(ROOT / "docs/embed_sizing.py", tmp_path / "good.py")
+    (tmp_path / "bad.py").write_text("from generator import load, sizes\nload(1)\nload({}).traffic.rate\n")
+    mypy = [sys.executable, "-m", "mypy", "--python-executable", str(tmp_path / "venv/bin/python")]
+
+    def complaints(name: str) -> list[str]:
+        done = subprocess.run([*mypy, name], cwd=tmp_path, capture_output=True, text=True, check=False)
+        return re.findall(rf"^{name}:(\d+): error: .*\[([a-z-]+)\]$", done.stdout, re.M) or [done.stdout]
+
+    assert complaints("good.py") == ["Success: no issues found in 1 source file\n"]
+    assert complaints("bad.py") == [("1", "attr-defined"), ("2", "arg-type"), ("3", "attr-defined")]
+
+
+def test_the_makefile_of_a_new_project_installs_the_pinned_version(built: Built, tmp_path: Path) -> None:
+    """From the wheel that is at hand, and with the libraries that are here, so that nothing is downloaded."""
+    subprocess.run([sys.executable, "-m", "generator", "init", "new"], cwd=tmp_path, check=True, capture_output=True)
+    project = tmp_path / "new"
+    env = {**os.environ, "PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_FIND_LINKS": str(built.wheel.parent)}
+    make = ["make", f"PYTHON={sys.executable}"]
+    subprocess.run([*make, ".venv/ready"], cwd=project, env=env, check=True, capture_output=True)
+    installed = next((project / ".venv").rglob("generator/project.py"))
+    (installed.parents[1] / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+    made = subprocess.run([*make, "template"], cwd=project, env=env, capture_output=True, text=True, check=False)
+    assert (made.returncode, made.stdout.count(" written")) == (0, 3), made.stderr
+    assert (project / "templates_out/prod.json").read_text() == TEXTS["prod"]
+
+
+def test_what_is_imported_is_required() -> None:
+    """Not only what happens to come with something else: the next version of that may not bring it."""
+    required = set(re.findall(r"^([\w-]+)[<>=]", METADATA["options"]["install_requires"].lower(), re.M))
+    optional = {"matplotlib", "ministack"}
+    for path in (ROOT / "generator").rglob("*.py"):
+        if "handlers" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"generator"}:
+                assert DISTRIBUTIONS.get(name, name) in required | optional, f"{path} imports {name}"

@@ -14,6 +14,7 @@ import click
 from generator import pipeline
 from generator.checks import findings, linting, run, sarif
 from generator.checks.run import Report, Request
+from generator.commands import options
 from generator.errors import GeneratorError
 from generator.pipeline import Judged
 
@@ -24,7 +25,7 @@ SUFFIXES = (".json", ".yaml", ".yml", ".template")
     short_help="Lint, size, drift and quota of templates.",
     epilog="Example: generator check template.yaml --account-limit 300",
 )
-@click.argument("names", metavar="[ENV|FILE]...", nargs=-1)
+@click.argument("names", metavar="[ENV|FILE]...", type=options.EnvironmentOrFile(), nargs=-1)
 @click.option("--together", is_flag=True, help="All of them go into one account: check the sum of the stacks too.")
 @click.option(
     "--account-limit",

@@ -8,6 +8,7 @@ import sys
 import click
 
 from generator import environments, pipeline
+from generator.commands import options
 from generator.review.cost import bill, total_usd
 from generator.review.diff import MonthlyCost, Room, difference
 from generator.review.diff_markdown import as_markdown
@@ -29,8 +30,8 @@ def _kinds(_context: click.Context, _option: click.Parameter, value: str | None)
     short_help="Show what a change of a template means.",
     epilog="Example: generator diff main:prod prod --fail-on replacement,iam-widening",
 )
-@click.argument("old", metavar="OLD")
-@click.argument("new", metavar="NEW")
+@click.argument("old", metavar="OLD", type=options.EnvironmentOrFile())
+@click.argument("new", metavar="NEW", type=options.EnvironmentOrFile())
 @click.option("--format", "format_", type=click.Choice(["markdown", "json"]), default="markdown", show_default=True)
 @click.option(
     "--fail-on",

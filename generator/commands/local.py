@@ -9,14 +9,15 @@ from typing import Any
 
 import click
 
-from generator import environments, pipeline
-from generator.errors import Fault, UnreadableTemplate
+from generator import environments, pipeline, reading
+from generator.commands import options
+from generator.commands.progress import is_shown
 from generator.local import demo, deployment, emulator
 from generator.local.deployment import System
 
 
 @click.command(short_help="Run the whole system on this machine.", epilog="Example: generator local dev --demo")
-@click.argument("name", metavar="ENV")
+@options.environment
 @click.option(
     "--port", type=click.IntRange(1, 65_535), metavar="N", help="The emulator's port; a free one if not given."
 )
@@ -28,7 +29,7 @@ def command(name: str, port: int | None, is_demo: bool) -> None:
     happen until Ctrl-C. With --demo, exit code 1 if any expected SMS is missing.
     """
     (environment,) = environments.load([name])
-    template = _committed(name)
+    template = reading.text_of(pipeline.OUTPUT / f"{name}.json", f"run: generator template {name}")
     try:
         _run(name, environment.region, template, port, is_demo)
     except KeyboardInterrupt:
@@ -48,16 +49,12 @@ def _run(name: str, region: str, template: str, port: int | None, is_demo: bool)
             _watch(system)
 
 
-def _committed(name: str) -> str:
-    path = pipeline.OUTPUT / f"{name}.json"
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UnreadableTemplate([Fault(str(path), "not there", f"run: generator template {name}")]) from None
-
-
 def _demo(system: System) -> None:
     def progress(numbers: Iterable[int]) -> Iterable[int]:
+        if not is_shown():
+            click.echo("Sending prices ...", err=True)
+            yield from numbers
+            return
         with click.progressbar(numbers, length=demo.PRICES, label="Sending prices", file=sys.stderr) as bar:
             yield from bar
 

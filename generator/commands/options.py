@@ -1,8 +1,43 @@
-"""Options that several commands share."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
 import click
+from click.shell_completion import CompletionItem
+
+from generator import environments
+
+
+class EnvironmentName(click.types.StringParamType):
+    """The name of an environment. Shells complete it, and where it is missing, the error names those that there are."""
+
+    name = "environment"
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """What there is to choose from."""
+        known = environments.known()
+        return f"The environments are {', '.join(known)}." if known else f"There are none here: {environments.START}."
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The environments of the project in the current folder."""
+        return [CompletionItem(name) for name in environments.known() if name.startswith(incomplete)]
+
+
+class EnvironmentOrFile(EnvironmentName):
+    """The name of an environment or of a file, which the shell completes by itself."""
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """What there is to choose from."""
+        known = ", ".join(environments.known())
+        return f"Name a file or an environment: {known}." if known else "Name a file or an environment."
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The environments, and the shell's own completion of files."""
+        return [*super().shell_complete(ctx, param, incomplete), CompletionItem(incomplete, type="file")]
+
+
+environment = click.argument("name", metavar="ENV", type=EnvironmentName())
+
 
 overrides = click.option(
     "--set",

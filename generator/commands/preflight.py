@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from generator import pipeline
+from generator.commands import options
 from generator.pipeline import Judged
 
 
@@ -22,7 +23,7 @@ def stack_name(environment: str) -> str:
 @click.command(
     short_help="Ask the account before a deployment.", epilog="Example: generator preflight prod --profile production"
 )
-@click.argument("name", metavar="ENV")
+@options.environment
 @click.option("--profile", metavar="P", help="The profile of the AWS CLI's configuration; its default if not given.")
 @click.option("--region", metavar="R", help="The Region to ask; the environment's if not given.")
 @click.option("--endpoint-url", metavar="URL", help="Ask an emulator instead of AWS.")

@@ -14,6 +14,7 @@ import click
 
 from generator import environments, pipeline, reading
 from generator.commands import options
+from generator.commands.progress import is_shown
 from generator.environment import WORKLOADS
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ PROGRESS_FROM = 4
     short_help="Try a template under a workload.",
     epilog="Example: generator simulate prod --workload spike --chart spike.svg",
 )
-@click.argument("name", metavar="ENV")
+@options.environment
 @click.option("--template", "file", type=click.Path(path_type=Path), metavar="FILE", help="Another template to try.")
 @options.overrides
 @click.option("--workload", type=click.Choice(WORKLOADS), help="Instead of the environment's.")
@@ -57,7 +58,8 @@ def command(
 
     (environment,) = environments.load([name], overrides)
     path = file or pipeline.OUTPUT / f"{name}.json"
-    template = reading.parsed(str(path), reading.text_of(path))
+    remedy = "correct the path" if file else f"run: generator template {name}"
+    template = reading.parsed(str(path), reading.text_of(path, remedy))
     settings["trace_per_hour"] = settings.pop("rate")
     started = time.perf_counter()
     with _progress(settings["replications"]) as progress:
@@ -79,7 +81,7 @@ def command(
 @contextmanager
 def _progress(replications: int) -> Iterator[Progress | None]:
     """A bar on a terminal; nothing where the output is read by a program."""
-    if replications < PROGRESS_FROM or not sys.stderr.isatty():
+    if replications < PROGRESS_FROM or not is_shown():
         yield None
         return
     with click.progressbar(length=replications, label="Simulating", file=sys.stderr) as bar:

@@ -23,7 +23,7 @@ CHART_STEPS = 200
 @click.command(
     short_help="Show how every figure is derived.", epilog="Example: generator size prod --set traffic.peak_factor=8"
 )
-@click.argument("name", metavar="ENV")
+@options.environment
 @options.overrides
 @click.option("--max-rate", is_flag=True, help="Instead: the highest rate that the account carries.")
 @click.option(

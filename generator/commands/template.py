@@ -19,7 +19,7 @@ from generator.pipeline import Judged
     short_help="Write templates and reviewer's pages.",
     epilog="Example: generator template prod --set traffic.webhooks_per_hour=20000",
 )
-@click.argument("names", metavar="[ENV]...", nargs=-1)
+@click.argument("names", metavar="[ENV]...", type=options.EnvironmentName(), nargs=-1)
 @options.overrides
 @click.option(
     "--output",

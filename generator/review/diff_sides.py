@@ -54,10 +54,16 @@ def read(name: str) -> Side:
         raise unreadable(name, "no such file", "correct the path")
     path = _path(name)
     if not path.is_file():
-        known = ", ".join(environments.known()) or "none yet"
-        remedy = f"name a file, REVISION:ENV, or an environment with a committed template (environments: {known})"
-        raise unreadable(name, f"neither a file nor an environment: {path} is not there", remedy)
+        raise unreadable(name, f"neither a file nor an environment: {path} is not there", _remedy(name))
     return Side(name, name, _parsed(str(path), text_of(path)))
+
+
+def _remedy(name: str) -> str:
+    known = environments.known()
+    if name in known:
+        return f"run: generator template {name}"
+    names = ", ".join(known)
+    return f"name a file, REVISION:ENV, or one of the environments {names}" if known else environments.START
 
 
 def _is_file_name(name: str) -> bool:

@@ -23,7 +23,10 @@ from generator.stack import (
 
 
 def compose(environment: Environment, sizing: Sizing) -> Template:
-    """The whole stack. Every figure comes from the environment or the sizing; nothing is decided here."""
+    """The whole stack as a troposphere Template, to be added to or rendered.
+
+    Every figure comes from the environment or the sizing; nothing is decided here, and the account is not looked at.
+    """
     template = Template(
         Description=f"Serverless cryptocurrency price alert system ({environment.name}): "
         f"{sizing.webhooks_per_hour:,} webhooks per hour, {sizing.total_reserved} reserved concurrent executions"

@@ -92,7 +92,7 @@ NO_REVISION = "is no revision of a git repository here; name a branch, tag or co
             ("prd", "prod"),
             [
                 "prd: neither a file nor an environment: templates_out/prd.json is not there; name a file, "
-                "REVISION:ENV, or an environment with a committed template (environments: dev, prod, staging)"
+                "REVISION:ENV, or one of the environments dev, prod, staging"
             ],
         ),
         (("a.json", "b.yaml"), ["a.json: no such file; correct the path", "b.yaml: no such file; correct the path"]),

@@ -1,0 +1,28 @@
+"""How other programs get an environment. All that they may rely on can be imported from `generator` itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from generator import environments
+from generator.environment import Environment
+
+
+def load(source: str | os.PathLike[str] | Mapping[str, Any]) -> Environment:
+    """An environment from a TOML file, or from a dict of what would be in it: name, region, traffic and the rest.
+
+    What is left out has its default; every setting, with unit and range, is in `generator/environment.py`.
+    Raises InvalidEnvironment, a GeneratorError, with every fault; a fault in a dict is at "environment: KEY".
+    """
+    if isinstance(source, Mapping):
+        return environments.read(source, "environment")
+    path = Path(source)
+    return environments.read(environments.parse(path), str(path))
+
+
+def load_all(folder: str | os.PathLike[str] = environments.FOLDER) -> list[Environment]:
+    """Every environment in a folder, sorted by name. Raises InvalidEnvironment with every fault of every file."""
+    return environments.load(folder=Path(folder))
