@@ -31,7 +31,7 @@ CLEANUP_HISTORY = "CleanupHistoryFunction"
 class FunctionSizing:
     """How many concurrent executions one function gets, and why.
 
-    `offered_load_erlangs` is how many would run at once on average at the peak; the keys of `inputs` have their units.
+    `offered_load_erlangs` is how many would run at once on average at the peak; `inputs` have their units in the keys.
     `target` and `predicted` are what the model promises and what it reckons with this reservation: a probability
     (Erlang B and C) or a utilisation (lanes). They are None where the model promises nothing of the kind.
     `reserved_concurrency` is None where nothing is reserved and the function shares the account's pool.
@@ -49,10 +49,7 @@ class FunctionSizing:
 
 @dataclass(frozen=True, slots=True)
 class UsagePlan:
-    """What API Gateway admits, per second, at once and per day: as much as the reservation sustains.
-
-    So an overload is told 429 and not 500.
-    """
+    """What API Gateway admits: as much as the reservation sustains, so that an overload is told 429, not 500."""
 
     rate_per_s: float
     burst: int
@@ -61,11 +58,9 @@ class UsagePlan:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """Everything in the template that follows from the rate.
+    """Everything in the template that follows from the rate; sizing["ProcessWebhookFunction"] is one of `functions`.
 
-    `functions` are those that receive webhooks, read the stream, send notifications and clean up, in this order;
-    `sizing["ProcessWebhookFunction"]` is one of them, and a KeyError where there is none of that logical id.
-    `parallelization_factor` is how many batches of a shard of the stream run at once.
+    `parallelization_factor` is how many batches of a shard run at once.
     """
 
     webhooks_per_hour: int
@@ -79,10 +74,7 @@ class Sizing:
         return sum(function.reserved_concurrency or 0 for function in self.functions)
 
     def __getitem__(self, logical_id: str) -> FunctionSizing:
-        for function in self.functions:
-            if function.logical_id == logical_id:
-                return function
-        raise KeyError(logical_id)
+        return {function.logical_id: function for function in self.functions}[logical_id]
 
 
 def size(environment: Environment) -> Sizing:
