@@ -1,8 +1,8 @@
 """The prod stack as a plain troposphere script: what somebody would write who needs this one template and no figures.
 
 It imports nothing of the generator and reads only the sources of its handlers. Figures are numbers in the code,
-policies plain dicts, handlers go in as they are, and the JSON has no line breaks, which keeps it below CloudFormation's 51,200
-bytes. Run: python benchmarks/bare_troposphere.py > prod.json
+policies are plain dicts, handlers go in as they are. The JSON has no line breaks, which keeps it
+below CloudFormation's 51,200 bytes. Run: python benchmarks/bare_troposphere.py > prod.json
 """
 
 from __future__ import annotations

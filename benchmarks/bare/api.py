@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from bare.functions import log_group, trust
 from troposphere import AWSObject, GetAtt, If, Ref, Sub
 from troposphere.apigateway import (
     AccessLogSetting,
@@ -28,8 +29,6 @@ from troposphere.apigateway import (
 )
 from troposphere.awslambda import Permission
 from troposphere.iam import Role
-
-from bare.functions import log_group, trust
 
 API = Ref("WebhookApi")
 RATE_PER_S, BURST, QUOTA_PER_DAY = 190, 20, 6_000_000

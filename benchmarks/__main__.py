@@ -1,0 +1,140 @@
+"""Measures everything and writes benchmarks/results/: python -m benchmarks, from the top folder."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks import cases, imports, machine, report, targets
+from benchmarks.imports import Package
+from benchmarks.measuring import Measured, python, take_turns, tool
+
+RESULTS = cases.ROOT / "benchmarks/results"
+PACKAGES = ("troposphere", "awacs", "click", "cfn-lint", "simpy", "matplotlib", "boto3")
+SCRIPTS = {
+    "What a handler adds to a cold start": "cold_start.py",
+    "The simulator beside SimPy": "simulation_speed.py",
+}
+READING = """Commands take turns. *median* and *least* are wall times of the whole process, *processor* is the least
+processor time; ratios are of least wall times. Memory is the peak resident set; of several processes, the sum of their
+peaks. Every Python here starts in the project's virtual environment, so what that adds to a start is in all of them.
+`generator template` writes JSON and page of each environment to an empty folder and synchronises them to the disk; the
+bare script prints one template.
+"""
+
+
+def main() -> None:
+    """Measures, prints, and writes the files."""
+    options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    options.add_argument("--peers", action="store_true", help="measure the same stack in CDK and SAM instead")
+    options.add_argument("--rounds", type=int, default=cases.ROUNDS, help="at most so many for each command")
+    chosen = options.parse_args()
+    if chosen.peers:
+        from benchmarks import peers
+
+        peers.main(chosen.rounds)
+    else:
+        own(chosen.rounds)
+
+
+def own(rounds: int) -> None:
+    """The commands of the project."""
+    with tempfile.TemporaryDirectory() as folder:
+        before = machine.load()
+        results = take_turns(cases.cases(Path(folder)), rounds)
+        described = machine.describe(PACKAGES) | {"Load": f"{before:.1f} before, {machine.load():.1f} after"}
+        profiles = {
+            "generator template": imports.profile(tool("generator", "template"), Path(folder, "project-3")),
+            "generator --help": imports.profile(tool("generator", "--help"), cases.ROOT),
+        }
+    judged = targets.targets(results)
+    text = _markdown(results, described, judged, profiles)
+    print(text)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "results.md").write_text(text, encoding="utf-8")
+    save("results.json", described, results, judged)
+    draw(results, described)
+
+
+def save(name: str, described: Mapping[str, str], results: targets.Results, judged: Sequence[targets.Target]) -> None:
+    """Writes everything unrounded, for other programs."""
+    content = {
+        "machine": dict(described),
+        "results": {case: dataclasses.asdict(one) for case, one in results.items()},
+        "targets": [dataclasses.asdict(target) | {"verdict": target.verdict} for target in judged],
+    }
+    (RESULTS / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _markdown(
+    results: targets.Results,
+    described: Mapping[str, str],
+    judged: Sequence[targets.Target],
+    profiles: Mapping[str, Sequence[Package]],
+) -> str:
+    further = ", ".join(f"{value:.1f} ms {how}" for how, value in targets.further_ms(results).items())
+    others = [cases.INTERPRETER, cases.BARE_SCRIPT, cases.LINT]
+    parts = [
+        "# Benchmarks\n",
+        "Written by `make bench`; drawn in [results.svg](results.svg).\n",
+        report.machine_table(described),
+        f"## Targets\n\n{report.targets_table(judged)}",
+        f"## Commands\n\n{READING}\n{report.results_table(results, others)}",
+        f"Each further environment costs {further}: the slope over {', '.join(map(str, cases.COUNTS))} environments.\n",
+        f"## Size of the templates\n\n{_sizes()}",
+        *(f"## Imports of `{name}`\n\n{report.imports_table(found)}" for name, found in profiles.items()),
+        *(f"## {title}\n\n```\n{_said(script)}```\n" for title, script in SCRIPTS.items()),
+    ]
+    return "\n".join(parts)
+
+
+def _sizes() -> str:
+    bare = subprocess.run(python(cases.BARE), capture_output=True, check=True).stdout
+    sizes = {f"templates_out/{path.name}": path.stat().st_size for path in sorted(cases.PROD.parent.glob("*.json"))}
+    sizes["bare troposphere script, prod, without line breaks"] = len(bare)
+    limit = 51_200
+    rows = [[name, f"{size:,}", f"{size / limit:.0%}"] for name, size in sizes.items()]
+    return report.table(["template", "bytes", f"of the {limit:,} that CloudFormation takes directly"], rows)
+
+
+def _said(script: str) -> str:
+    """What a benchmark prints that measures inside one process; it fails if the simulator is too slow."""
+    command = python(cases.ROOT / "benchmarks" / script)
+    done = subprocess.run(command, cwd=cases.ROOT, stdout=subprocess.PIPE, text=True)
+    return done.stdout + ("" if done.returncode == 0 else f"missed: exit code {done.returncode}\n")
+
+
+def draw(results: targets.Results, described: Mapping[str, str]) -> None:
+    """Draws what the targets are about."""
+    from benchmarks.drawing import Panel, draw
+
+    bare = results[cases.BARE_SCRIPT]
+    quick = [cases.INTERPRETER, cases.BARE_SCRIPT, cases.HELP, *map(cases.template_of, cases.COUNTS)]
+    linting = [cases.LINT, cases.CHECK]
+
+    def bars(names: Sequence[str]) -> list[tuple[str, float, str]]:
+        return [(name, results[name].least_wall_s, report.duration(results[name].least_wall_s)) for name in names]
+
+    def peak(one: Measured) -> tuple[float, str]:
+        return one.median_peak_kib / 1024, f"{one.median_peak_kib / 1024:.1f} MiB"
+
+    limit = (targets.MAX_TO_BARE * bare.least_wall_s, "twice the bare script")
+    panels = [
+        Panel("Least wall time of the whole process", bars(quick), limit),
+        Panel(
+            "Least wall time of checks",
+            bars(linting),
+            (results[cases.LINT].least_wall_s * targets.MAX_TO_LINT, "1.15 x"),
+        ),
+        Panel("Peak memory", [(name, *peak(results[name])) for name in quick], (targets.MAX_PEAK_MIB, "40 MiB")),
+    ]
+    draw(panels, [f"{name}: {text}" for name, text in described.items()], RESULTS / "results.svg")
+
+
+if __name__ == "__main__":
+    main()
