@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,17 +12,16 @@ from benchmarks import cases, imports, machine, report, targets
 from benchmarks.imports import Package
 from benchmarks.measuring import Measured, python, take_turns, tool
 
-RESULTS = cases.ROOT / "benchmarks/results"
 PACKAGES = ("troposphere", "awacs", "click", "cfn-lint", "simpy", "matplotlib", "boto3")
 SCRIPTS = {
     "What a handler adds to a cold start": "cold_start.py",
     "The simulator beside SimPy": "simulation_speed.py",
 }
 READING = """Commands take turns. *median* and *least* are wall times of the whole process, *processor* is the least
-processor time; ratios are of least wall times. Memory is the peak resident set; of several processes, the sum of their
-peaks. Every Python here starts in the project's virtual environment, so what that adds to a start is in all of them.
-`generator template` writes JSON and page of each environment to an empty folder and synchronises them to the disk; the
-bare script prints one template.
+processor time; ratios are of least wall times. Memory is the peak resident set; of several processes, the most that
+they had together. Every Python here starts in the project's virtual environment, so what that adds to a start is in
+all of them. `generator template` writes JSON and page of each environment to an empty folder and synchronises them to
+the disk; the bare script prints one template.
 """
 
 
@@ -35,9 +32,9 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=cases.ROUNDS, help="at most so many for each command")
     chosen = options.parse_args()
     if chosen.peers:
-        from benchmarks import peers
+        from benchmarks import peer_cases
 
-        peers.main(chosen.rounds)
+        peer_cases.main(chosen.rounds)
     else:
         own(chosen.rounds)
 
@@ -55,20 +52,9 @@ def own(rounds: int) -> None:
     judged = targets.targets(results)
     text = _markdown(results, described, judged, profiles)
     print(text)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "results.md").write_text(text, encoding="utf-8")
-    save("results.json", described, results, judged)
+    report.write("results.md", text)
+    report.save("results.json", described, results, judged)
     draw(results, described)
-
-
-def save(name: str, described: Mapping[str, str], results: targets.Results, judged: Sequence[targets.Target]) -> None:
-    """Writes everything unrounded, for other programs."""
-    content = {
-        "machine": dict(described),
-        "results": {case: dataclasses.asdict(one) for case, one in results.items()},
-        "targets": [dataclasses.asdict(target) | {"verdict": target.verdict} for target in judged],
-    }
-    (RESULTS / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _markdown(
@@ -133,7 +119,7 @@ def draw(results: targets.Results, described: Mapping[str, str]) -> None:
         ),
         Panel("Peak memory", [(name, *peak(results[name])) for name in quick], (targets.MAX_PEAK_MIB, "40 MiB")),
     ]
-    draw(panels, [f"{name}: {text}" for name, text in described.items()], RESULTS / "results.svg")
+    draw(panels, [f"{name}: {text}" for name, text in described.items()], report.FOLDER / "results.svg")
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ need less than that program. This one is smaller than any Python that it starts:
 
 python -I -S launcher.py FD TREE COMMAND...
 
-FD is where the figures go: exit code, wall seconds, processor seconds, peak KiB of the largest process, sum of the
-peaks of all processes in KiB, number of processes. With TREE=1 the last two are found by looking every few
-milliseconds, which takes processor time itself; with TREE=0 they are 0.
+FD is where the figures go: exit code, wall seconds, processor seconds, peak KiB of the largest process, most KiB and
+most processes of the whole tree at one time. With TREE=1 the last two are found by looking every few milliseconds,
+which takes processor time itself; with TREE=0 they are 0. Pages that processes share count in each of them.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ def main() -> None:
             os.execvp(command[0], command)
         finally:
             os._exit(127)
-    peaks_kib = _watch(child) if tree == "1" else {}
+    most_kib, most_processes = _watch(child) if tree == "1" else (0, 0)
     _, status, usage = os.wait4(child, 0)
     wall_s = time.perf_counter() - start_s
     used_s = usage.ru_utime + usage.ru_stime
-    figures = (os.waitstatus_to_exitcode(status), wall_s, used_s, usage.ru_maxrss, sum(peaks_kib.values()))
-    os.write(int(report), " ".join(map(str, (*figures, len(peaks_kib)))).encode())
+    figures = (os.waitstatus_to_exitcode(status), wall_s, used_s, usage.ru_maxrss, most_kib, most_processes)
+    os.write(int(report), " ".join(map(str, figures)).encode())
 
 
-def _watch(root: int) -> dict[int, int]:
-    """The peak memory of each process of the tree in KiB, until its root ends."""
-    peaks_kib: dict[int, int] = {}
+def _watch(root: int) -> tuple[int, int]:
+    """The most memory in KiB and the most processes that the tree had at one time, until its root ends."""
+    most_kib = most_processes = 0
     while os.waitid(os.P_PID, root, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        for process in _tree(root):
-            peaks_kib[process] = max(_peak_kib(process), peaks_kib.get(process, 0))
+        resident_kib = [resident for process in _tree(root) if (resident := _resident_kib(process))]
+        most_kib, most_processes = max(most_kib, sum(resident_kib)), max(most_processes, len(resident_kib))
         time.sleep(LOOK_EVERY_S)
-    return peaks_kib
+    return most_kib, most_processes
 
 
 def _tree(root: int) -> set[int]:
@@ -64,10 +64,10 @@ def _parent(process: str) -> int:
         return 0
 
 
-def _peak_kib(process: int) -> int:
+def _resident_kib(process: int) -> int:
     try:
         with open(f"/proc/{process}/status", "rb") as file:
-            return next((int(line.split()[1]) for line in file if line.startswith(b"VmHWM:")), 0)
+            return next((int(line.split()[1]) for line in file if line.startswith(b"VmRSS:")), 0)
     except OSError:
         return 0
 

@@ -39,7 +39,7 @@ class Run:
     wall_s: float
     used_s: float
     peak_kib: int
-    tree_peak_kib: int
+    tree_kib: int
     processes: int
 
 
@@ -87,14 +87,14 @@ def take_turns(cases: Sequence[Case], rounds: int) -> dict[str, Measured]:
 
 
 def _measured(runs: Sequence[Run], tree: Run) -> Measured:
-    """The memory of a single process is exact; of several, it is the sum of their peaks as seen from outside."""
+    """The memory of a single process is exact; of several, it is the most that they had together when looked at."""
     alone = tree.processes <= 1
     return Measured(
         len(runs),
         statistics.median(one.wall_s for one in runs),
         min(one.wall_s for one in runs),
         min(one.used_s for one in runs),
-        statistics.median(one.peak_kib for one in runs) if alone else tree.tree_peak_kib,
+        statistics.median(one.peak_kib for one in runs) if alone else tree.tree_kib,
         max(tree.processes, 1),
     )
 

@@ -1,13 +1,17 @@
-"""The results as Markdown."""
+"""The results as Markdown and JSON."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from benchmarks.imports import Package
 from benchmarks.measuring import Measured
 from benchmarks.targets import Target
 
+FOLDER = Path(__file__).with_name("results")
 SHOWN_PACKAGES = 10
 
 
@@ -70,3 +74,19 @@ def imports_table(packages: Sequence[Package]) -> str:
 def duration(seconds: float) -> str:
     """Seconds, or milliseconds where it is less than one."""
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def write(name: str, text: str) -> None:
+    """Writes a file of the results."""
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / name).write_text(text, encoding="utf-8")
+
+
+def save(name: str, machine: Mapping[str, str], results: Mapping[str, Measured], targets: Iterable[Target]) -> None:
+    """Writes everything unrounded, for other programs."""
+    content = {
+        "machine": dict(machine),
+        "results": {case: dataclasses.asdict(one) for case, one in results.items()},
+        "targets": [dataclasses.asdict(target) | {"verdict": target.verdict} for target in targets],
+    }
+    write(name, json.dumps(content, indent=1) + "\n")

@@ -52,7 +52,7 @@ def targets(results: Results) -> list[Target]:
             "template of 3 environments, to the bare script",
             MAX_TO_BARE,
             "x",
-            _ratio(results, three, cases.BARE_SCRIPT),
+            ratio(results, three, cases.BARE_SCRIPT),
         ),
         Target("each further environment", MAX_FURTHER_MS, "ms", further_ms(results)),
         Target(
@@ -61,7 +61,7 @@ def targets(results: Results) -> list[Target]:
             "MiB",
             {"peak": results[three].median_peak_kib / 1024},
         ),
-        Target("check, to plain cfn-lint", MAX_TO_LINT, "x", _ratio(results, cases.CHECK, cases.LINT)),
+        Target("check, to plain cfn-lint", MAX_TO_LINT, "x", ratio(results, cases.CHECK, cases.LINT)),
         Target("check", MAX_CHECK_S, "s", {how: read(results[cases.CHECK]) for how, read in READINGS.items()}),
     ]
 
@@ -74,5 +74,6 @@ def further_ms(results: Results) -> dict[str, float]:
     }
 
 
-def _ratio(results: Results, one: str, other: str) -> dict[str, float]:
+def ratio(results: Results, one: str, other: str) -> dict[str, float]:
+    """How many times the one takes what the other takes."""
     return {how: read(results[one]) / read(results[other]) for how, read in READINGS.items()}
