@@ -1,4 +1,4 @@
-"""What the benchmarks compare is the same stack."""
+"""What the benchmarks compare is the same stack, and what they measure is what was used."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks import cases, imports
+from benchmarks.measuring import Case, python, run, slope
+from benchmarks.targets import Target
+from generator import environments
 from tests.conftest import ROOT
 
 BARE = ROOT / "benchmarks/bare_troposphere.py"
@@ -65,3 +70,56 @@ def test_the_bare_script_has_the_same_content(bare: dict[str, Any], ours: dict[s
 def test_the_bare_script_imports_nothing_of_the_generator() -> None:
     for path in (BARE, *(ROOT / "benchmarks/bare").glob("*.py")):
         assert not re.search(r"^\s*(?:from|import) generator", path.read_text(), re.M), path
+
+
+def test_memory_is_that_of_the_command_and_not_of_what_measures(tmp_path: Path) -> None:
+    """This process, with pytest in it, is larger than the small one."""
+    small, large = (
+        run(Case("", python("-I", "-S", "-c", f"bytearray({mib} << 20)"), tmp_path, 1)).peak_kib for mib in (0, 60)
+    )
+    assert small < 16 * 1024
+    assert 60 * 1024 < large - small + 1024 < 64 * 1024
+
+
+def test_all_processes_count_together(tmp_path: Path) -> None:
+    wait = "import time; kept = bytearray(30 << 20); time.sleep(0.5)"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-I', '-S', '-c', '{wait}']); {wait}"
+    taken = run(Case("", python("-I", "-S", "-c", parent), tmp_path, 1), tree=True)
+    assert taken.processes == 2
+    assert taken.tree_kib > 45 * 1024 > taken.peak_kib
+
+
+def test_a_command_that_fails_is_not_measured(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="no such thing"):
+        run(Case("it", python("-c", "raise SystemExit('no such thing')"), tmp_path, 1))
+
+
+def test_the_cost_of_one_more_is_the_slope() -> None:
+    assert slope({1: 0.31, 3: 0.33, 10: 0.4, 50: 0.8}) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [((1.0, 2.0), "met"), ((1.0, 2.1), "missed, met by wall only"), ((3.0, 2.1), "missed")],
+)
+def test_a_target_is_met_in_every_reading(found: tuple[float, float], verdict: str) -> None:
+    assert Target("", 2.0, "x", dict(zip(("wall", "processor"), found, strict=True))).verdict == verdict
+
+
+def test_packages_are_counted_with_what_they_import_first() -> None:
+    listing = """\
+import time: self [us] | cumulative | imported package
+import time:      1000 |       1000 |     other
+import time:      2000 |       3000 |   one.part
+import time:      4000 |       7000 | one
+import time:       500 |        500 | one.late
+"""
+    one, other = imports._packages(listing)
+    assert (one.name, one.cumulative_ms, one.own_ms, one.modules) == ("one", 7.5, 6.5, 3)
+    assert (other.name, other.cumulative_ms, other.own_ms, other.modules) == ("other", 1.0, 1.0, 1)
+
+
+@pytest.mark.parametrize("count", cases.COUNTS)
+def test_the_projects_are_valid(count: int, tmp_path: Path) -> None:
+    folder = cases.write_project(tmp_path / "project", count) / "environments"
+    assert len(environments.load(folder=folder)) == count
