@@ -78,4 +78,4 @@ def _bars(axis: Any, panel: Panel) -> None:
     axis.xaxis.set_visible(False)
     axis.spines["bottom"].set_visible(False)
     axis.tick_params(axis="y", length=0)
-    axis.set_title(panel.title + ("; the mark is the target" if panel.limits else ""))
+    axis.set_title(panel.title)
