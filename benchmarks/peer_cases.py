@@ -20,6 +20,7 @@ PEERS = cases.ROOT / "benchmarks/peers"
 PYTHON = str(PEERS / ".venv/bin/python")
 PACKAGES = ("aws-cdk-lib", "constructs", "jsii", "aws-sam-translator")
 ROUNDS = 7
+"""The same for both sides of a target: the least of more runs would be less."""
 MIN_TO_CDK = 8.0
 
 TEMPLATE = "generator template prod"
@@ -91,7 +92,7 @@ def _cases(folder: Path) -> list[Case]:
     app, quiet = PEERS / "cdk/app.py", {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1"}
     return [
         *cases.baselines(),
-        Case(TEMPLATE, [generator, "template", "prod", "--output", str(folder / "ours")], project, cases.ROUNDS),
+        Case(TEMPLATE, [generator, "template", "prod", "--output", str(folder / "ours")], project, ROUNDS),
         Case(TEMPLATE_AND_CHECK, both, project, ROUNDS),
         Case(SAM, [PYTHON, str(PEERS / "sam/translate.py")], folder, ROUNDS),
         Case(IMPORT, [PYTHON, "-c", "import aws_cdk"], folder, ROUNDS, environ=quiet),
