@@ -1,15 +1,16 @@
 # Every target sets up .venv by itself on a fresh machine with Python 3.11 or newer.
 PYTHON ?= python3
 BIN := .venv/bin
+PEERS := benchmarks/peers/.venv
 ENV ?=
 OVERRIDES := $(if $(RATE),--set traffic.webhooks_per_hour=$(RATE))
 ONE = $(if $(ENV),$(ENV),prod)
 
 .DEFAULT_GOAL := help
-.PHONY: help template size check simulate local lint format test bench clean
+.PHONY: help template size check simulate local lint format test bench bench-peers clean
 
 help: ## show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 template: .venv/base ## write templates_out/: ENV=prod for one environment, RATE=20000 for a variant
 	@$(BIN)/generator template $(ENV) $(OVERRIDES)
@@ -35,12 +36,14 @@ format: .venv/test ## format the code
 test: lint check ## lint, check and test: what continuous integration runs; TESTS=tests/test_sizing.py for some
 	@$(BIN)/python -m pytest $(TESTS)
 
-bench: .venv/bench ## measure: what each handler adds to a cold start, and the simulator against SimPy
-	@$(BIN)/python benchmarks/cold_start.py
-	@$(BIN)/python benchmarks/simulation_speed.py
+bench: .venv/bench ## measure time and memory of the commands, beside a bare script and cfn-lint: benchmarks/results/
+	@$(BIN)/python -m benchmarks
+
+bench-peers: .venv/bench $(PEERS)/ready ## measure the same stack in AWS CDK and SAM; needs Node.js
+	@$(BIN)/python -m benchmarks --peers
 
 clean: ## remove the virtual environment and caches
-	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv $(PEERS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/base: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
@@ -54,4 +57,10 @@ clean: ## remove the virtual environment and caches
 
 .venv/bench: .venv/test
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,bench]'
+	@touch $@
+
+$(PEERS)/ready: benchmarks/peers/requirements.txt
+	@node --version > /dev/null || { echo "Node.js is needed: the CDK runs in it" >&2; exit 1; }
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@

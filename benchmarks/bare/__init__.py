@@ -1,0 +1,1 @@
+"""The parts of the bare troposphere script, which knows nothing of the generator."""

@@ -1,0 +1,105 @@
+"""The commands that are measured, and the folders that they need."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from benchmarks.measuring import Case, python, tool
+
+ROOT = Path(__file__).parents[1]
+PROD = ROOT / "templates_out/prod.json"
+BARE = ROOT / "benchmarks/bare_troposphere.py"
+
+INTERPRETER = "python -c pass"
+BARE_SCRIPT = "bare troposphere script"
+HELP = "generator --help"
+LINT = "cfn-lint prod.json"
+CHECK = "generator check prod"
+ROUNDS = 15
+COUNTS = (1, 3, 10, 50)
+LEAST_RATE, MOST_RATE = 100, 50_000
+MANY_FILES = 5
+
+
+def template_of(environments: int) -> str:
+    """What the case is called that generates so many environments."""
+    return f"generator template, {environments} environment{'s' if environments > 1 else ''}"
+
+
+def cases(folder: Path) -> list[Case]:
+    """Every case of `make bench`, in the order of the table; what they need is written to the folder."""
+    return [*_quick(folder), *_templates(folder), *_slow(folder), *_many_files(folder)]
+
+
+def baselines() -> list[Case]:
+    """What everything else is compared with."""
+    return [
+        Case(INTERPRETER, python("-c", "pass"), ROOT, ROUNDS),
+        Case(BARE_SCRIPT, python(BARE), ROOT, ROUNDS),
+    ]
+
+
+def _quick(folder: Path) -> list[Case]:
+    variant = folder / "variant"
+    rate = "traffic.webhooks_per_hour=20000"
+    write = tool("generator", "template", "prod", "--set", rate, "--output", variant)
+    subprocess.run(write, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return [
+        *baselines(),
+        Case(HELP, tool("generator", "--help"), ROOT, ROUNDS),
+        Case("generator size prod", tool("generator", "size", "prod"), ROOT, ROUNDS),
+        Case("generator diff, two rates", tool("generator", "diff", PROD, variant / "prod.json"), ROOT, 7, code=1),
+    ]
+
+
+def _templates(folder: Path) -> list[Case]:
+    """All environments of a project, written anew each time: JSON and reviewer's page, synchronised to the disk."""
+    return [
+        Case(
+            template_of(count),
+            tool("generator", "template"),
+            (project := write_project(folder / f"project-{count}", count)),
+            ROUNDS if count < 50 else 7,
+            prepare=lambda output=project / "templates_out": shutil.rmtree(output, ignore_errors=True),
+        )
+        for count in COUNTS
+    ]
+
+
+def _slow(folder: Path) -> list[Case]:
+    simulate = tool("generator", "simulate", "prod", "--replications", 2, "--hours", 0.1)
+    return [
+        Case(LINT, tool("cfn-lint", PROD), ROOT, 7),
+        Case(CHECK, tool("generator", "check", "prod"), ROOT, 7),
+        Case("generator simulate prod, 2 x 6 minutes", simulate, ROOT, 5),
+    ]
+
+
+def _many_files(folder: Path) -> list[Case]:
+    """The cost of a further file, and of judging all as one account."""
+    copies = [folder / f"copy-{number}.json" for number in range(MANY_FILES)]
+    for copy in copies:
+        shutil.copy(PROD, copy)
+    return [
+        Case(f"cfn-lint, {MANY_FILES} files", tool("cfn-lint", *copies), ROOT, 2),
+        Case(f"generator check, {MANY_FILES} files", tool("generator", "check", *copies), ROOT, 2),
+    ]
+
+
+def write_project(folder: Path, environments: int) -> Path:
+    """A project like this one: its own environments first, prod before all, then more of the same with other rates."""
+    (folder / "environments").mkdir(parents=True)
+    own = [ROOT / f"environments/{name}.toml" for name in ("prod", "dev", "staging")][:environments]
+    for file in own:
+        shutil.copy(file, folder / "environments")
+    prod = own[0].read_text(encoding="utf-8")
+    for number in range(len(own), environments):
+        rate = LEAST_RATE + (MOST_RATE - LEAST_RATE) * number // environments
+        text = re.sub(r"(?m)^name = .*", f"name = {json.dumps(f'env-{number}')}", prod)
+        text = re.sub(r"(?m)^webhooks_per_hour = .*", f"webhooks_per_hour = {rate}", text)
+        (folder / f"environments/env-{number}.toml").write_text(text, encoding="utf-8")
+    return folder

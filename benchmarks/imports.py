@@ -1,0 +1,64 @@
+"""Where the time of imports goes, package by package, as `python -X importtime` tells it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measuring import python
+
+LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|( +)(\S+)")
+TIMES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A top-level package: with everything that it imports first, alone, and how many of its modules."""
+
+    name: str
+    cumulative_ms: float
+    own_ms: float
+    modules: int
+
+
+def profile(command: Iterable[str], folder: Path) -> list[Package]:
+    """The packages that a Python command imports, largest cumulative time first, in the fastest of several runs."""
+    runs = [_packages(_listing(command, folder)) for _ in range(TIMES)]
+    return min(runs, key=lambda packages: sum(package.own_ms for package in packages))
+
+
+def _listing(command: Iterable[str], folder: Path) -> str:
+    instrumented = python("-X", "importtime", *command)
+    return subprocess.run(instrumented, cwd=folder, capture_output=True, text=True, check=True).stderr
+
+
+def _packages(listing: str) -> list[Package]:
+    cumulative_us: dict[str, int] = defaultdict(int)
+    own_us: dict[str, int] = defaultdict(int)
+    modules: dict[str, int] = defaultdict(int)
+    for name, own, total, outermost in _modules(listing):
+        own_us[name] += own
+        modules[name] += 1
+        cumulative_us[name] += total if outermost else 0
+    packages = [Package(name, cumulative_us[name] / 1000, own_us[name] / 1000, modules[name]) for name in modules]
+    return sorted(packages, key=lambda package: -package.cumulative_ms)
+
+
+def _modules(listing: str) -> Iterator[tuple[str, int, int, bool]]:
+    """Package, own and cumulative time of each module, and whether no module of the same package imported it.
+
+    A module is listed after those that it imports, which are indented deeper; so this reads from the end.
+    """
+    importers: list[tuple[int, str]] = []
+    for line in reversed(listing.splitlines()):
+        if match := LINE.match(line):
+            own, total, indent, module = int(match[1]), int(match[2]), len(match[3]), match[4]
+            package = module.partition(".")[0]
+            while importers and importers[-1][0] >= indent:
+                importers.pop()
+            yield package, own, total, all(package != importer for _, importer in importers)
+            importers.append((indent, package))
