@@ -18,7 +18,6 @@ Exit codes: 0 good; 1 the verdict is bad; 2 the input is wrong, with one line fo
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 from typing import Any
@@ -28,8 +27,18 @@ import click
 from generator import __version__
 from generator.errors import GeneratorError
 
-COMMANDS = ("init", "template", "size", "check", "rules", "diff", "preflight", "simulate", "local")
-"""Each is the command of that name in the module of that name in `generator.commands`."""
+COMMANDS = {
+    "init": "Start a project in a new folder.",
+    "template": "Write templates and reviewer's pages.",
+    "size": "Show how every figure is derived.",
+    "check": "Lint, size, drift and quota of templates.",
+    "rules": "List the cfn-lint rules, or their folder.",
+    "diff": "Show what a change of a template means.",
+    "preflight": "Ask the account before a deployment.",
+    "simulate": "Try a template under a workload.",
+    "local": "Run the whole system on this machine.",
+}
+"""Each is the command of that name in the module of that name in `generator.commands`; --help imports none of them."""
 
 
 class Pipeline(click.Group):
@@ -38,6 +47,11 @@ class Pipeline(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order of the pipeline."""
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What each command does, in a line."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, from its own module."""
@@ -52,6 +66,8 @@ class Pipeline(click.Group):
         """The command that the arguments name; the error for one that there is not names the closest, or all."""
         name = str(args[0])
         if name not in COMMANDS and not name.startswith("-"):
+            import difflib
+
             close = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f"Did you mean '{close[0]}'?" if close else f"The commands are {', '.join(COMMANDS)}."
             raise click.UsageError(f"No such command '{name}'. {hint}", ctx)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -110,6 +109,8 @@ def parse(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         others = known(path.parent)
+        import difflib
+
         close = difflib.get_close_matches(path.stem, others, n=1)
         remedy = f"did you mean {close[0]}?" if close else f"the environments are {', '.join(others)}"
         fault = Fault(str(path), "no such environment file", remedy if others else START)

@@ -15,27 +15,28 @@ MAX_BEFORE_HUGGED = 3
 """Plain values that may stand on the line that opens the last one."""
 
 
-def lay_out(value: Any) -> str:
-    """JSON text, the same for equal values; a dict keeps its order."""
-    return _lay_out(value, 0, 0)
+on_one_line = json.JSONEncoder(ensure_ascii=False).encode
+"""JSON text without a line break, the same for equal values; a dict keeps its order."""
 
 
-def _lay_out(value: Any, indent: int, column: int) -> str:
-    """`column` is how much of the first line is taken already, indent included."""
-    line = json.dumps(value, ensure_ascii=False)
+def lay_out(value: Any, indent: int = 0, column: int = 0) -> str:
+    """JSON text, the same for equal values; a dict keeps its order.
+
+    `column` is how much of the first line is taken already, indent included.
+    """
+    line = on_one_line(value)
     if not isinstance(value, dict | list) or not value or column + len(line) < WIDTH:
         return line
-    opening, closing = ("{", "}") if isinstance(value, dict) else ("[", "]")
-    keys = [f"{json.dumps(key)}: " for key in value] if isinstance(value, dict) else [""] * len(value)
+    keys = [f"{on_one_line(key)}: " for key in value] if isinstance(value, dict) else [""] * len(value)
     items = list(value.values()) if isinstance(value, dict) else value
     if _hugs(items):
-        before = (key + json.dumps(item, ensure_ascii=False) for key, item in zip(keys, items[:-1], strict=False))
-        start = opening + "".join(f"{text}, " for text in before) + keys[-1]
+        before = (key + on_one_line(item) for key, item in zip(keys, items[:-1], strict=False))
+        start = line[0] + "".join(f"{text}, " for text in before) + keys[-1]
         if column + len(start) < WIDTH - 2:
-            return start + _lay_out(items[-1], indent, column + len(start)) + closing
+            return start + lay_out(items[-1], indent, column + len(start)) + line[-1]
     indent += 1
-    lines = (key + _lay_out(item, indent, indent + len(key)) for key, item in zip(keys, items, strict=True))
-    return opening + "\n" + ",\n".join(" " * indent + line for line in lines) + "\n" + " " * (indent - 1) + closing
+    lines = (key + lay_out(item, indent, indent + len(key)) for key, item in zip(keys, items, strict=True))
+    return line[0] + "\n" + ",\n".join(" " * indent + text for text in lines) + "\n" + " " * (indent - 1) + line[-1]
 
 
 def _hugs(items: list[Any]) -> bool:

@@ -57,10 +57,10 @@ def refusals(judged: Iterable[Judged]) -> list[str]:
 
 def render(plan: Plan) -> str:
     """The text of the environment's template."""
-    from generator.stack.compose import compose
-    from generator.writer import render
+    from generator import writer
+    from generator.stack.compose import body
 
-    return render(compose(plan.environment, plan.sizing))
+    return writer.render_body(body(plan.environment, plan.sizing))
 
 
 def _with_neighbours(names: Sequence[str], overrides: Sequence[str]) -> tuple[list[Environment], list[Environment]]:

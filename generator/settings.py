@@ -7,7 +7,6 @@ sections themselves. The field says what it accepts; this module knows nothing o
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -147,6 +146,8 @@ class _Reader:
 
     def _nearest(self, kind: type, path: str, key: str) -> str:
         """The likeliest known key: one spelt alike here, else one with that name elsewhere, else what there is here."""
+        import difflib
+
         here = {field.name: path + field.name for field in dataclasses.fields(kind)}
         elsewhere = {known.rpartition(".")[2]: known for known in keys(self._root)}
         for names in (here, elsewhere):

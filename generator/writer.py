@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
-import tempfile
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.errors import Fault, UnwritableOutput
-from generator.layout import lay_out
+from generator.layout import WIDTH, lay_out, on_one_line
 
 if TYPE_CHECKING:
     from troposphere import Template
@@ -24,35 +26,45 @@ LEADING_KEYS = (
 )
 """Keys that come before others, which are sorted: what a thing is, then what it has."""
 
+RANKS = {key: rank for rank, key in enumerate(LEADING_KEYS)}
+
 
 def render(template: Template) -> str:
     """The text of the file: a fixed key order, so the same bytes on every machine and Python version."""
-    body = {"AWSTemplateFormatVersion": "2010-09-09", **template.to_dict()}
-    # Parameters, resources and outputs keep the order in which they were composed; what is in them is ordered.
-    return lay_out({key: _in_order(body[key], key) for key in TEMPLATE_KEYS if key in body}) + "\n"
+    return render_body(template.to_dict())
+
+
+def render_body(body: Mapping[str, Any]) -> str:
+    """The text of the file from what `Template.to_dict()` is.
+
+    Parameters, resources and outputs keep the order in which they were composed; what is in them is ordered.
+    """
+    body = {"AWSTemplateFormatVersion": "2010-09-09", **body}
+    sections = (f" {on_one_line(key)}: {_section(key, body[key])}" for key in TEMPLATE_KEYS if key in body)
+    return "{\n" + ",\n".join(sections) + "\n}\n"
 
 
 def write(path: Path, text: str) -> bool:
     """Replaces the file in one step: whoever reads it, or interrupts this, finds it old or new.
 
-    Tells whether there was anything to change; a file that is right already is not touched.
+    Tells whether there was anything to change; a file that is right already is not touched. Nothing waits for the disk:
+    what a power failure takes can be generated again.
 
     Raises UnwritableOutput if the folder or file cannot be written.
     """
+    content = text.encode()
     try:
-        if path.is_file() and path.read_bytes() == text.encode():
+        if path.is_file() and path.read_bytes() == content:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with open(temporary, "xb") as file:
+                file.write(content)
                 os.fchmod(file.fileno(), 0o644)
-                file.flush()
-                os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
-            os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         fault = Fault(str(path), f"cannot be written ({error.strerror})", "correct the folder or its permissions")
@@ -60,14 +72,29 @@ def write(path: Path, text: str) -> bool:
     return True
 
 
-def _in_order(value: Any, key: str = "") -> Any:
+def _section(key: str, section: Any) -> str:
+    if not isinstance(section, dict):
+        return on_one_line(section)
+    entries = {name: on_one_line(entry) for name, entry in section.items()}
+    if len(key) + sum(len(name) + len(line) for name, line in entries.items()) < WIDTH:
+        return lay_out({name: _in_order(entry) for name, entry in section.items()}, 1, len(f' "{key}": '))
+    return "{\n" + ",\n".join(_entry(name, line) for name, line in entries.items()) + "\n }"
+
+
+@lru_cache(maxsize=4096)
+def _entry(name: str, line: str) -> str:
+    """Remembered, because the templates of several environments are equal in most of their resources."""
+    key = f"  {on_one_line(name)}: "
+    return key + lay_out(_in_order(json.loads(line)), 2, len(key))
+
+
+def _in_order(value: Any) -> Any:
     if isinstance(value, dict):
-        keys = list(value) if key in TEMPLATE_KEYS else sorted(value, key=_rank)
-        return {name: _in_order(value[name]) for name in keys}
+        return {name: _in_order(value[name]) for name in sorted(value, key=_rank)}
     if isinstance(value, list):
         return [_in_order(item) for item in value]
     return value
 
 
 def _rank(key: str) -> tuple[int, str]:
-    return (LEADING_KEYS.index(key) if key in LEADING_KEYS else len(LEADING_KEYS), key)
+    return RANKS.get(key, len(RANKS)), key

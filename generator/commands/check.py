@@ -22,7 +22,6 @@ SUFFIXES = (".json", ".yaml", ".yml", ".template")
 
 
 @click.command(
-    short_help="Lint, size, drift and quota of templates.",
     epilog="Example: generator check template.yaml --account-limit 300",
 )
 @click.argument("names", metavar="[ENV|FILE]...", type=options.EnvironmentOrFile(), nargs=-1)

@@ -27,7 +27,6 @@ def _kinds(_context: click.Context, _option: click.Parameter, value: str | None)
 
 
 @click.command(
-    short_help="Show what a change of a template means.",
     epilog="Example: generator diff main:prod prod --fail-on replacement,iam-widening",
 )
 @click.argument("old", metavar="OLD", type=options.EnvironmentOrFile())

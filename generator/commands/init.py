@@ -10,7 +10,7 @@ import click
 from generator import project
 
 
-@click.command(short_help="Start a project in a new folder.", epilog="Example: generator init price-alerts")
+@click.command(epilog="Example: generator init price-alerts")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def command(folder: Path) -> None:
     """Write a new project: environments, Makefile, a workflow for pull requests, README.

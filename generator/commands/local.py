@@ -16,7 +16,7 @@ from generator.local import demo, deployment, emulator
 from generator.local.deployment import System
 
 
-@click.command(short_help="Run the whole system on this machine.", epilog="Example: generator local dev --demo")
+@click.command(epilog="Example: generator local dev --demo")
 @options.environment
 @click.option(
     "--port", type=click.IntRange(1, 65_535), metavar="N", help="The emulator's port; a free one if not given."

@@ -20,9 +20,7 @@ def stack_name(environment: str) -> str:
     return f"price-alerts-{environment}"
 
 
-@click.command(
-    short_help="Ask the account before a deployment.", epilog="Example: generator preflight prod --profile production"
-)
+@click.command(epilog="Example: generator preflight prod --profile production")
 @options.environment
 @click.option("--profile", metavar="P", help="The profile of the AWS CLI's configuration; its default if not given.")
 @click.option("--region", metavar="R", help="The Region to ask; the environment's if not given.")

@@ -8,7 +8,6 @@ from generator import rules
 
 
 @click.command(
-    short_help="List the cfn-lint rules, or their folder.",
     epilog='Example: generator rules --path, as in: cfn-lint template.yaml -a "$(generator rules --path)"',
 )
 @click.option("--path", is_flag=True, help="Print the folder to give to cfn-lint's -a, and nothing else.")

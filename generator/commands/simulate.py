@@ -25,7 +25,6 @@ PROGRESS_FROM = 4
 
 
 @click.command(
-    short_help="Try a template under a workload.",
     epilog="Example: generator simulate prod --workload spike --chart spike.svg",
 )
 @options.environment

@@ -20,9 +20,7 @@ from generator.sizing import size
 CHART_STEPS = 200
 
 
-@click.command(
-    short_help="Show how every figure is derived.", epilog="Example: generator size prod --set traffic.peak_factor=8"
-)
+@click.command(epilog="Example: generator size prod --set traffic.peak_factor=8")
 @options.environment
 @options.overrides
 @click.option("--max-rate", is_flag=True, help="Instead: the highest rate that the account carries.")

@@ -16,7 +16,6 @@ from generator.pipeline import Judged
 
 
 @click.command(
-    short_help="Write templates and reviewer's pages.",
     epilog="Example: generator template prod --set traffic.webhooks_per_hour=20000",
 )
 @click.argument("names", metavar="[ENV]...", type=options.EnvironmentName(), nargs=-1)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from troposphere import AWSObject, GetAtt, Ref, Sub
+from troposphere import GetAtt, Ref, Sub
 from troposphere.cloudwatch import Alarm, MetricDimension
 
 from generator.environment import Environment
@@ -16,6 +17,7 @@ from generator.sizing import (
 )
 from generator.stack import names
 from generator.stack.ingest import STAGE_NAME
+from generator.stack.part import Part
 
 CONCURRENCY_ALARM_SHARE = 0.8
 CONCURRENCY_ALARM_FROM = 5
@@ -33,14 +35,14 @@ QUIET_IS_GOOD = {"TreatMissingData": "notBreaching"}
 """These metrics are silent where nothing runs, and an alarm should then go back to OK."""
 
 
-def resources(environment: Environment, sizing: Sizing) -> list[AWSObject]:
+def parts(environment: Environment, sizing: Sizing) -> list[Part]:
     """Alarms by symptom, in the order of a webhook's way through the stack."""
     return [
-        *_functions(),
-        *_concurrency(sizing),
-        *_lateness(),
-        *(_dead_letters(queue) for queue in (names.STREAM_FAILURE_QUEUE, names.ASYNC_FAILURE_QUEUE)),
-        *_services(environment),
+        (_functions, ()),
+        (_concurrency, (sizing[PROCESS_WEBHOOK].reserved_concurrency,)),
+        (_lateness, ()),
+        (_dead_letters, ()),
+        (_services, (environment.operations.sms_monthly_spend_usd,)),
     ]
 
 
@@ -49,9 +51,8 @@ def _functions() -> list[Alarm]:
     return [*errors, _lambda(PROCESS_WEBHOOK, "Throttles", "Sum", 0)]
 
 
-def _concurrency(sizing: Sizing) -> list[Alarm]:
+def _concurrency(reserved: int | None) -> list[Alarm]:
     """Webhooks only: the stream's lanes are meant to be all in use, and notifications may queue."""
-    reserved = sizing[PROCESS_WEBHOOK].reserved_concurrency
     if reserved is None or reserved < CONCURRENCY_ALARM_FROM:
         return []
     threshold = round(reserved * CONCURRENCY_ALARM_SHARE, 1)
@@ -67,17 +68,18 @@ def _lateness() -> list[Alarm]:
     ]
 
 
-def _dead_letters(queue: str) -> Alarm:
-    dimensions = {"QueueName": GetAtt(queue, "QueueName")}
-    return _alarm(f"{queue}Alarm", "AWS/SQS", "ApproximateNumberOfMessagesVisible", dimensions, "Maximum", 0)
+def _dead_letters() -> Iterable[Alarm]:
+    for queue in (names.STREAM_FAILURE_QUEUE, names.ASYNC_FAILURE_QUEUE):
+        dimensions = {"QueueName": GetAtt(queue, "QueueName")}
+        yield _alarm(f"{queue}Alarm", "AWS/SQS", "ApproximateNumberOfMessagesVisible", dimensions, "Maximum", 0)
 
 
-def _services(environment: Environment) -> list[Alarm]:
+def _services(sms_monthly_spend_usd: float) -> list[Alarm]:
     """For DynamoDB, CloudWatch ignores missing data in any case. Source: CloudWatch API reference, PutMetricAlarm."""
     api = {"ApiName": Sub("price-alerts-${EnvironmentSuffix}"), "Stage": STAGE_NAME}
     history = {"TableName": Ref(names.PRICE_HISTORY_TABLE)}
     index = {"TableName": Ref(names.PRICE_ALERTS_TABLE), "GlobalSecondaryIndexName": names.ALERTS_INDEX}
-    spend_usd = round(environment.operations.sms_monthly_spend_usd * SMS_SPEND_SHARE, 2)
+    spend_usd = round(sms_monthly_spend_usd * SMS_SPEND_SHARE, 2)
     return [
         _alarm("WebhookApiErrorsAlarm", "AWS/ApiGateway", "5XXError", api, "Sum", 0, **QUIET_IS_GOOD),
         _alarm("PriceHistoryThrottlesAlarm", "AWS/DynamoDB", "WriteThrottleEvents", history, "Sum", 0),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from troposphere import Output, Parameter, Ref, Sub, Template
+from collections.abc import Callable, Hashable, Iterable
+from functools import lru_cache
+from typing import Any
+
+from troposphere import AWSObject, Output, Parameter, Ref, Sub, Template, encode_to_dict
 
 from generator.environment import Environment
 from generator.sizing import Sizing
@@ -20,6 +24,7 @@ from generator.stack import (
     stream,
     tables,
 )
+from generator.stack.part import Part
 
 
 def compose(environment: Environment, sizing: Sizing) -> Template:
@@ -27,6 +32,44 @@ def compose(environment: Environment, sizing: Sizing) -> Template:
 
     Every figure comes from the environment or the sizing; nothing is decided here, and the account is not looked at.
     """
+    template = _frame(environment, sizing)
+    for make, arguments in _parts(environment, sizing):
+        for resource in make(*arguments):
+            template.add_resource(resource)
+    return template
+
+
+def body(environment: Environment, sizing: Sizing) -> dict[str, Any]:
+    """What `compose(...).to_dict()` is, to be read only: environments share the resources that are equal in them."""
+    template: dict[str, Any] = _frame(environment, sizing).to_dict()
+    resources = (_as_dicts(*part) for part in _parts(environment, sizing))
+    return {**template, "Resources": {title: one for some in resources for title, one in some.items()}}
+
+
+@lru_cache(maxsize=1024)
+def _as_dicts(make: Callable[..., Iterable[AWSObject]], arguments: tuple[Hashable, ...]) -> dict[str, Any]:
+    """With room for some hundred environments; a part of one is a few kilobytes."""
+    return {resource.title: encode_to_dict(resource) for resource in make(*arguments)}
+
+
+def _parts(environment: Environment, sizing: Sizing) -> list[Part]:
+    return [
+        *ingest.parts(environment, sizing),
+        *functions.parts(environment, sizing),
+        *tables.parts(environment, sizing),
+        *stream.parts(environment, sizing),
+        *notification.parts(environment, sizing),
+        (schedule.resources, ()),
+        (queues.resources, ()),
+        (key.resources, ()),
+        (secret.resources, ()),
+        *alarms.parts(environment, sizing),
+        (dashboard.resources, ()),
+    ]
+
+
+def _frame(environment: Environment, sizing: Sizing) -> Template:
+    """Everything but the resources."""
     template = Template(
         Description=f"Serverless cryptocurrency price alert system ({environment.name}): "
         f"{sizing.webhooks_per_hour:,} webhooks per hour, {sizing.total_reserved} reserved concurrent executions"
@@ -34,20 +77,6 @@ def compose(environment: Environment, sizing: Sizing) -> Template:
     for parameter in _parameters(environment):
         template.add_parameter(parameter)
     template.add_condition(names.CREATE_API_LOGGING, ingest.create_api_logging())
-    for resource in (
-        *ingest.resources(environment, sizing),
-        *functions.resources(environment, sizing),
-        *tables.resources(environment),
-        *stream.resources(environment, sizing),
-        *notification.resources(environment),
-        *schedule.resources(),
-        *queues.resources(),
-        *key.resources(),
-        *secret.resources(),
-        *alarms.resources(environment, sizing),
-        *dashboard.resources(),
-    ):
-        template.add_resource(resource)
     for output in _outputs():
         template.add_output(output)
     return template

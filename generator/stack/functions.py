@@ -2,78 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from troposphere import AWSObject, Join, Ref
 from troposphere.awslambda import Code, Function, LoggingConfig, TracingConfig
 from troposphere.awslambda import Environment as Variables
 from troposphere.iam import Role
 from troposphere.logs import LogGroup
 
-from generator import environment as schema
 from generator.environment import Environment
 from generator.sizing import Sizing
 from generator.stack import names, permissions
 from generator.stack.code import shipped_lines
+from generator.stack.part import Part
 
 RUNTIME = "python3.13"
 
 
-def resources(environment: Environment, sizing: Sizing) -> list[AWSObject]:
+HANDLERS = dict(
+    zip(names.FUNCTIONS, ("process_webhook", "check_alerts", "send_notification", "cleanup_history"), strict=True)
+)
+"""Each function's module in `generator.handlers`, which is also its name among the settings."""
+
+
+def parts(environment: Environment, sizing: Sizing) -> list[Part]:
     """Function, role and log group, four times."""
-    settings = environment.functions
-    retention_s = environment.retention.price_history_days * 86_400
-    prices = {"TABLE": Ref(names.PRICE_HISTORY_TABLE), "RETENTION_S": str(retention_s)}
-    alerts = {"TABLE": Ref(names.PRICE_ALERTS_TABLE)}
-    process, check, send, cleanup = names.FUNCTIONS
-    parts = (
-        (
-            process,
-            "process_webhook",
-            settings.process_webhook,
-            {**prices, "SECRET": Ref(names.SIGNING_SECRET)},
-        ),
-        (check, "check_alerts", settings.check_alerts, {**alerts, "TOPIC": Ref(names.NOTIFICATION_TOPIC)}),
-        (send, "send_notification", settings.send_notification, alerts),
-        (cleanup, "cleanup_history", settings.cleanup_history, prices),
-    )
-    return [
-        resource
-        for name, handler, setting, variables in parts
-        for resource in (
-            _function(name, handler, setting, variables, sizing[name].reserved_concurrency),
-            _role(name),
-            log_group(names.log_group(name), environment),
-        )
-    ]
+    retention = environment.retention
+    found: list[Part] = []
+    for name, handler in HANDLERS.items():
+        setting, reserved = getattr(environment.functions, handler), sizing[name].reserved_concurrency
+        found += [
+            (_function, (name, setting.memory_mb, setting.timeout_s, reserved, retention.price_history_days)),
+            (_role, (name,)),
+            (log_group, (names.log_group(name), retention.log_days)),
+        ]
+    return found
 
 
-def log_group(logical_id: str, environment: Environment) -> LogGroup:
+def log_group(logical_id: str, log_days: int) -> Iterable[AWSObject]:
     """An encrypted log group that forgets. Without one of our own, Lambda would make one that keeps everything."""
-    return LogGroup(logical_id, KmsKeyId=names.arn(names.KEY), RetentionInDays=environment.retention.log_days)
+    yield LogGroup(logical_id, KmsKeyId=names.arn(names.KEY), RetentionInDays=log_days)
 
 
 def _function(
-    name: str, handler: str, setting: schema.Function, variables: dict[str, object], reserved: int | None
-) -> Function:
+    name: str, memory_mb: int, timeout_s: int, reserved: int | None, price_history_days: int
+) -> Iterable[AWSObject]:
     reservation = {} if reserved is None else {"ReservedConcurrentExecutions": reserved}
-    return Function(
+    yield Function(
         name,
         Architectures=["arm64"],
-        Code=Code(ZipFile=Join("\n", list(shipped_lines(handler)))),
-        Environment=Variables(Variables=variables),
+        Code=Code(ZipFile=Join("\n", list(shipped_lines(HANDLERS[name])))),
+        Environment=Variables(Variables=_variables(name, price_history_days)),
         Handler="index.handler",
         KmsKeyArn=names.arn(names.KEY),
         LoggingConfig=LoggingConfig(LogGroup=Ref(names.log_group(name))),
-        MemorySize=setting.memory_mb,
+        MemorySize=memory_mb,
         Role=names.arn(names.role(name)),
         Runtime=RUNTIME,
-        Timeout=setting.timeout_s,
+        Timeout=timeout_s,
         TracingConfig=TracingConfig(Mode="Active"),
         **reservation,
     )
 
 
-def _role(name: str) -> Role:
-    return Role(
+def _variables(name: str, price_history_days: int) -> dict[str, object]:
+    process, check, send, _ = names.FUNCTIONS
+    if name == send:
+        return {"TABLE": Ref(names.PRICE_ALERTS_TABLE)}
+    if name == check:
+        return {"TABLE": Ref(names.PRICE_ALERTS_TABLE), "TOPIC": Ref(names.NOTIFICATION_TOPIC)}
+    prices = {"TABLE": Ref(names.PRICE_HISTORY_TABLE), "RETENTION_S": str(price_history_days * 86_400)}
+    return {**prices, "SECRET": Ref(names.SIGNING_SECRET)} if name == process else prices
+
+
+def _role(name: str) -> Iterable[AWSObject]:
+    yield Role(
         names.role(name),
         AssumeRolePolicyDocument=permissions.trust("lambda.amazonaws.com"),
         Policies=[permissions.policy(*permissions.statements_of(name))],

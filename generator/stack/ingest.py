@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import cache
 
 from troposphere import AWSObject, Equals, If, Ref, Sub
 from troposphere.apigateway import AccessLogSetting as AccessLog
@@ -36,6 +37,7 @@ from generator.environment import Environment
 from generator.sizing import PROCESS_WEBHOOK, Sizing
 from generator.stack import names, permissions
 from generator.stack.functions import log_group
+from generator.stack.part import Part
 
 STAGE_NAME = "v1"
 
@@ -56,36 +58,30 @@ def create_api_logging() -> Equals:
     return Equals(Ref(names.API_LOGGING), "create")
 
 
-def resources(environment: Environment, sizing_: Sizing) -> list[AWSObject]:
+def parts(environment: Environment, sizing_: Sizing) -> list[Part]:
     """Everything in front of the function, in the order of a request."""
-    interface = [*_method(), *_gateway_responses()]
-    deployment = _deployment(interface)
     return [
-        _api(),
-        *interface,
-        deployment,
-        _stage(deployment, sizing_.usage_plan),
-        log_group(names.ACCESS_LOG_GROUP, environment),
-        *_admission(sizing_.usage_plan),
-        Permission(
-            "ProcessWebhookPermission",
-            Action="lambda:InvokeFunction",
-            FunctionName=Ref(PROCESS_WEBHOOK),
-            Principal="apigateway.amazonaws.com",
-            SourceArn=Sub(
-                "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebhookApi}/*/POST/webhooks"
-            ),
-        ),
-        *_logging_role(),
+        (_api, ()),
+        (_interface, ()),
+        (_stage, (sizing_.usage_plan,)),
+        (log_group, (names.ACCESS_LOG_GROUP, environment.retention.log_days)),
+        (_admission, (sizing_.usage_plan,)),
+        (_permission, ()),
+        (_logging_role, ()),
     ]
 
 
-def _api() -> RestApi:
-    return RestApi(
+def _api() -> Iterable[AWSObject]:
+    yield RestApi(
         names.API,
         EndpointConfiguration=EndpointConfiguration(Types=["REGIONAL"]),
         Name=Sub("price-alerts-${EnvironmentSuffix}"),
     )
+
+
+def _interface() -> list[AWSObject]:
+    described = [*_method(), *_gateway_responses()]
+    return [*described, _deployment(described)]
 
 
 def _method() -> list[AWSObject]:
@@ -120,20 +116,26 @@ def _gateway_responses() -> Iterable[GatewayResponse]:
         yield GatewayResponse(title, ResponseType=kind, RestApiId=Ref(names.API), StatusCode=str(status), **optional)
 
 
-def _deployment(interface: list[AWSObject]) -> Deployment:
+def _deployment(described: list[AWSObject]) -> Deployment:
     """A deployment is a snapshot and never changes: a new interface needs a new logical id, so a hash is part of it."""
     content = json.dumps(
-        [resource.to_dict() for resource in interface], sort_keys=True, default=lambda part: part.to_dict()
+        [resource.to_dict() for resource in described], sort_keys=True, default=lambda part: part.to_dict()
     )
     digest = hashlib.sha256(content.encode()).hexdigest()[:10]
     return Deployment(
         f"WebhookDeployment{digest}",
-        DependsOn=[resource.title for resource in interface if isinstance(resource, Method | GatewayResponse)],
+        DependsOn=[resource.title for resource in described if isinstance(resource, Method | GatewayResponse)],
         RestApiId=Ref(names.API),
     )
 
 
-def _stage(deployment: Deployment, plan: sizing.UsagePlan) -> Stage:
+@cache
+def _deployment_id() -> str:
+    (title,) = (str(resource.title) for resource in _interface() if isinstance(resource, Deployment))
+    return title
+
+
+def _stage(plan: sizing.UsagePlan) -> Iterable[AWSObject]:
     """Access log without addresses or payload; the throttle is the usage plan's, so that it is never the lower one."""
     fields = {
         "requestId": "$context.requestId",
@@ -142,12 +144,12 @@ def _stage(deployment: Deployment, plan: sizing.UsagePlan) -> Stage:
         "error": "$context.error.responseType",
         "latencyMs": "$context.responseLatency",
     }
-    return Stage(
+    yield Stage(
         names.STAGE,
         AccessLogSetting=AccessLog(
             DestinationArn=names.arn(names.ACCESS_LOG_GROUP), Format=json.dumps(fields, separators=(",", ":"))
         ),
-        DeploymentId=Ref(deployment),
+        DeploymentId=Ref(_deployment_id()),
         MethodSettings=[
             MethodSetting(
                 HttpMethod="*",
@@ -178,6 +180,18 @@ def _admission(plan: sizing.UsagePlan) -> list[AWSObject]:
             "WebhookUsagePlanKey", KeyId=Ref(names.API_KEY), KeyType="API_KEY", UsagePlanId=Ref(names.USAGE_PLAN)
         ),
     ]
+
+
+def _permission() -> Iterable[AWSObject]:
+    yield Permission(
+        "ProcessWebhookPermission",
+        Action="lambda:InvokeFunction",
+        FunctionName=Ref(PROCESS_WEBHOOK),
+        Principal="apigateway.amazonaws.com",
+        SourceArn=Sub(
+            "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebhookApi}/*/POST/webhooks"
+        ),
+    )
 
 
 def _logging_role() -> list[AWSObject]:

@@ -7,16 +7,21 @@ from troposphere.awslambda import Permission
 from troposphere.sns import SubscriptionResource, Topic
 
 from generator.environment import Environment
-from generator.sizing import SEND_NOTIFICATION
+from generator.sizing import SEND_NOTIFICATION, Sizing
 from generator.stack import names, queues
+from generator.stack.part import Part
 
 MAX_EVENT_AGE_S = 6 * 3600
 """As long as Lambda keeps a throttled notification. Source: AWS Lambda API reference, PutFunctionEventInvokeConfig."""
 
 
-def resources(environment: Environment) -> list[AWSObject]:
+def parts(environment: Environment, _: Sizing) -> list[Part]:
     """Topic, subscription, permission, failure handling, and the operations topic with its subscriber."""
-    subscribers = [_operations_email(environment.operations.email)] if environment.operations.email else []
+    return [(_resources, (environment.operations.email,))]
+
+
+def _resources(email: str) -> list[AWSObject]:
+    subscribers = [_operations_email(email)] if email else []
     return [
         _topic(names.NOTIFICATION_TOPIC),
         SubscriptionResource(

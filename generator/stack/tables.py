@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from troposphere import AWSObject
 from troposphere.dynamodb import (
     AttributeDefinition,
@@ -16,29 +18,32 @@ from troposphere.dynamodb import (
 )
 
 from generator.environment import Environment
+from generator.sizing import Sizing
 from generator.stack import names
+from generator.stack.part import Part
 
 
-def resources(environment: Environment) -> list[AWSObject]:
+def parts(environment: Environment, _: Sizing) -> list[Part]:
     """PriceHistoryTable and PriceAlertsTable."""
-    return [_price_history(environment), _price_alerts(environment)]
+    protection = (environment.operations.deletion_protection,)
+    return [(_price_history, protection), (_price_alerts, protection)]
 
 
-def _price_history(environment: Environment) -> Table:
+def _price_history(deletion_protection: bool) -> Iterable[AWSObject]:
     """One item a price. The sort key is time#source#webhook-id, so that no two webhooks collapse into one."""
-    return Table(
+    yield Table(
         names.PRICE_HISTORY_TABLE,
         AttributeDefinitions=_strings("symbol", "observation"),
         KeySchema=_keys("symbol", "observation"),
         StreamSpecification=StreamSpecification(StreamViewType="NEW_IMAGE"),
         TimeToLiveSpecification=TimeToLiveSpecification(AttributeName="ttl", Enabled=True),
-        **_common(environment),
+        **_common(deletion_protection),
     )
 
 
-def _price_alerts(environment: Environment) -> Table:
+def _price_alerts(deletion_protection: bool) -> Iterable[AWSObject]:
     """One item an alert. The index is sparse: an alert has `watch` and `threshold` only while it is armed."""
-    return Table(
+    yield Table(
         names.PRICE_ALERTS_TABLE,
         AttributeDefinitions=[
             *_strings("userId", "alertId", "watch"),
@@ -52,16 +57,16 @@ def _price_alerts(environment: Environment) -> Table:
                 Projection=Projection(ProjectionType="INCLUDE", NonKeyAttributes=["armedAt", "generation"]),
             )
         ],
-        **_common(environment),
+        **_common(deletion_protection),
     )
 
 
-def _common(environment: Environment) -> dict[str, object]:
+def _common(deletion_protection: bool) -> dict[str, object]:
     return {
         "BillingMode": "PAY_PER_REQUEST",
         "DeletionPolicy": "Retain",
         "UpdateReplacePolicy": "Retain",
-        "DeletionProtectionEnabled": environment.operations.deletion_protection,
+        "DeletionProtectionEnabled": deletion_protection,
         "PointInTimeRecoverySpecification": PointInTimeRecoverySpecification(PointInTimeRecoveryEnabled=True),
         "SSESpecification": SSESpecification(KMSMasterKeyId=names.arn(names.KEY), SSEEnabled=True, SSEType="KMS"),
     }

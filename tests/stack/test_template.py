@@ -21,6 +21,7 @@ from generator.quota import Plan
 from generator.sizing import size
 from generator.stack import names
 from generator.stack.code import shipped_lines
+from generator.stack.compose import compose
 from tests.conftest import ENVIRONMENTS, ROOT
 from tests.stack.model import TEMPLATES, TEXTS, of_type
 
@@ -50,6 +51,41 @@ def test_the_committed_file_is_what_the_environment_generates(name: str) -> None
         TEXTS[name].splitlines(), text.splitlines(), "committed", "generated", lineterm=""
     )
     assert text == TEXTS[name], "\n".join(["run `make template` and review:", *difference])
+
+
+CHANGES = (
+    "traffic.webhooks_per_hour=31000",
+    "traffic.busiest_shard_share=0.9",
+    "stream.shards=7",
+    "stream.batch_size=50",
+    "stream.batching_window_s=3",
+    "functions.process_webhook.memory_mb=2048",
+    "functions.check_alerts.timeout_s=90",
+    "functions.send_notification.mean_duration_ms=500",
+    "functions.cleanup_history.timeout_s=200",
+    "retention.price_history_days=7",
+    "retention.log_days=90",
+    'operations.email="ops@example.com"',
+    "operations.deletion_protection=false",
+    'operations.api_logging_role="create"',
+    "operations.sms_monthly_spend_usd=75",
+    'account.on_shortfall="fit"',
+)
+
+
+def test_what_environments_share_is_what_each_would_have_alone() -> None:
+    """A setting that a shared resource depended on unnoticed would keep the value of the environment before."""
+    for changes in (*((change,) for change in CHANGES), CHANGES):
+        for name in ENVIRONMENTS:
+            (environment,) = environments.load([name], changes, ROOT / "environments")
+            sizing = size(environment)
+            assert pipeline.render(Plan(environment, sizing)) == writer.render(compose(environment, sizing)), changes
+
+
+def test_templates_for_others_to_change_share_nothing() -> None:
+    (environment,) = environments.load(["dev"], folder=ROOT / "environments")
+    one, other = (compose(environment, size(environment)) for _ in range(2))
+    assert not {id(part) for part in one.resources.values()} & {id(part) for part in other.resources.values()}
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
