@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from generator import rules
 from generator.checks.findings import Finding, Rule
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter
+from generator.memory import few_collections
 
 if TYPE_CHECKING:
     from cfnlint.config import ConfigMixIn
@@ -55,7 +55,7 @@ def lint(subjects: Sequence[Subject]) -> Linted:
     """
     if not subjects:
         return Linted([], {})
-    with _few_collections(), _usable():
+    with few_collections(), _usable():
         runner = _start()
         matches = [match for subject in subjects for match in _lint_one(runner, subject)]
     findings = list(map(_finding, matches))
@@ -98,17 +98,6 @@ def _usable() -> Iterator[None]:
     except (CfnLintExitException, YAMLError, ValueError) as error:
         fault = Fault("cfn-lint", " ".join(str(error).split()), "correct .cfnlintrc or AWS_DEFAULT_REGION")
         raise UnusableLinter([fault]) from error
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """A sixth of cfn-lint's time goes into looking for garbage among objects that it keeps to the end."""
-    usual = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
 
 
 def _start() -> Runner:

@@ -12,6 +12,7 @@ import click
 
 from generator import environments, outputs, pipeline, writer
 from generator.commands import options
+from generator.memory import few_collections
 from generator.pipeline import Judged
 
 
@@ -32,6 +33,11 @@ def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> 
 
     Nothing is written unless every environment fits its account together with those that share it: exit code 1.
     """
+    with few_collections():
+        _write(names, overrides, output)
+
+
+def _write(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> None:
     judged = pipeline.judge(names, overrides)
     if output == "-" and len(judged) != 1:
         raise click.UsageError("--output - prints one template: name one ENV.")
