@@ -39,14 +39,15 @@ def write(path: Path, text: str) -> bool:
 
     Raises UnwritableOutput if the folder or file cannot be written.
     """
+    content = text.encode()
     try:
-        if path.is_file() and path.read_bytes() == text.encode():
+        if path.is_file() and path.read_bytes() == content:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
                 os.fchmod(file.fileno(), 0o644)
                 file.flush()
                 os.fsync(file.fileno())

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from generator import environments, settings
 from generator.environment import Environment
 from generator.errors import InvalidEnvironment
-from tests.conftest import snapshot
+from tests.conftest import ROOT, snapshot
 
 MINIMAL = {"name": "test", "region": "eu-central-1", "traffic": {"webhooks_per_hour": 100}}
 
@@ -158,6 +158,20 @@ def test_an_override_that_is_not_key_and_value(generator: Callable[..., Result],
     result = generator("size", "prod", "--set", override)
     assert result.exit_code == 2
     assert result.stderr.startswith(f"--set {override}: not KEY=VALUE; write for example")
+
+
+def test_every_override_that_is_wrong_is_told() -> None:
+    with pytest.raises(InvalidEnvironment) as refused:
+        environments.load(
+            ["prod"], ["one", "name.first=x", "two", "region.second=y", "stream.shards=0"], ROOT / "environments"
+        )
+    assert [fault.where for fault in refused.value.faults] == [
+        *("--set one", "--set two", "--set name.first", "--set region.second", "--set stream.shards")
+    ]
+
+
+def test_an_override_s_value_may_have_an_equals_sign_in_it() -> None:
+    assert environments.parse_override("operations.email=a=b@example.com") == ("operations.email", "a=b@example.com")
 
 
 def test_an_override_below_a_setting_is_refused(generator: Callable[..., Result]) -> None:
