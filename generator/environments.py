@@ -105,7 +105,7 @@ def _load_one(name: str, overrides: Sequence[str], folder: Path) -> Environment:
 
 def _parse(path: Path, name: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError:
         others = known(path.parent)
         close = difflib.get_close_matches(name, others, n=1)

@@ -101,7 +101,7 @@ def best_steps(curves: Sequence[Curve], units: int) -> list[int] | None:
     if spare < 0:
         return None
     single = [index for index, curve in enumerate(curves) if curve.units_per_step == 1]
-    order = list(_largest_falls_first(curves, single, spare))
+    order = list(_largest_falls_first(curves, single))
     saved = [0.0]
     for fall, _ in order:
         saved.append(saved[-1] + fall)
@@ -119,14 +119,13 @@ def best_steps(curves: Sequence[Curve], units: int) -> list[int] | None:
     return steps
 
 
-def _largest_falls_first(curves: Sequence[Curve], chosen: Sequence[int], units: int) -> Iterator[tuple[float, int]]:
-    """The fall of the cost and the curve to which each next unit goes."""
+def _largest_falls_first(curves: Sequence[Curve], chosen: Sequence[int]) -> Iterator[tuple[float, int]]:
+    """The fall of the cost and the curve to which each next unit goes, until nothing more is wanted."""
     heap = [(-fall, index, 0) for index in chosen for fall in _fall(curves[index], 0)]
     heapq.heapify(heap)
-    while heap and units:
+    while heap:
         negative_fall, index, step = heapq.heappop(heap)
         yield -negative_fall, index
-        units -= 1
         for fall in _fall(curves[index], step + 1):
             heapq.heappush(heap, (-fall, index, step + 1))
 

@@ -215,6 +215,27 @@ def test_an_unknown_environment_names_the_nearest(generator: Callable[..., Resul
     )
 
 
+def test_an_unknown_environment_that_is_like_none_is_told_all(generator: Callable[..., Result]) -> None:
+    message = "environments/zzz.toml: no such environment file; the environments are "
+    assert generator("size", "zzz").stderr == f"{message}dev, prod, staging\n"
+    for path in Path("environments").iterdir():
+        path.unlink()
+    assert generator("size", "zzz").stderr == f"{message}none yet\n"
+
+
+def test_the_faults_of_every_file_are_told(generator: Callable[..., Result]) -> None:
+    Path("environments/dev.toml").write_text("name = ")
+    Path("environments/staging.toml").unlink()
+    Path("environments/staging.toml").mkdir()
+    result = generator("template")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "environments/dev.toml: not TOML (Invalid value (at end of document)); correct the syntax there",
+        "environments/staging.toml: cannot be read ([Errno 21] Is a directory: 'environments/staging.toml'); correct "
+        "the file or its permissions",
+    ]
+
+
 def test_a_folder_without_environments(generator: Callable[..., Result], project: Path) -> None:
     for path in Path("environments").iterdir():
         path.unlink()

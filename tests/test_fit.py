@@ -141,6 +141,14 @@ def test_one_unit_at_a_time_alone_would_miss() -> None:
     assert best_steps([unit, factor], 4 + 6) == [3, 1]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_larger_steps_the_one_that_saves_more_is_taken(order: int) -> None:
+    curves = [Curve(1, 3, (10.0, 5.0)), Curve(1, 3, (10.0, 1.0))][::order]
+    assert best_steps(curves, 6 + 3) == [0, 1][::order]
+    assert best_steps(curves, 6 + 5) == [0, 1][::order]
+    assert best_steps(curves, 6 + 6) == [1, 1]
+
+
 def test_with_one_unit_less_than_the_least_nothing_is_shared_out() -> None:
     for plans, choices, _ in itertools.islice(instances(), 50):
         group = [(one.environment, one.sizing) for one in plans]
