@@ -86,7 +86,6 @@ def curve_of(function: FunctionSizing) -> Curve:
     else:
         probabilities = queueing.erlang_c_up_to(wanted, load_erlangs)
         least_steps, units_per_step = int(load_erlangs) + 1, 1
-    least_steps = min(least_steps, len(probabilities) - 1)
     return Curve(
         least_steps, units_per_step, tuple(rate_per_s * probability for probability in probabilities[least_steps:])
     )
