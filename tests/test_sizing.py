@@ -44,7 +44,7 @@ def figures(sized: Environment) -> list[int | None]:
 def test_golden_rows(webhooks_per_hour: int, expected: list[int], total: int) -> None:
     sizing = size(environment(webhooks_per_hour))
     assert [function.logical_id for function in sizing.functions] == [
-        *(PROCESS_WEBHOOK, CHECK_ALERTS, SEND_NOTIFICATION, CLEANUP_HISTORY)
+        *("ProcessWebhookFunction", "CheckAlertsFunction", "SendNotificationFunction", "CleanupHistoryFunction")
     ]
     assert [function.reserved_concurrency for function in sizing.functions] == expected
     assert sizing.total_reserved == total
@@ -109,6 +109,13 @@ def test_a_very_short_function_is_held_up_by_ten_requests_a_second_for_each_unit
     assert function.reason == (
         "5 would carry the load, but Lambda admits 10 requests/s per unit, and the peak is 69.4/s"
     )
+
+
+def test_where_load_and_rate_need_as_much_the_reason_is_the_load() -> None:
+    functions = {"process_webhook": {"mean_duration_ms": 10.5, "p95_duration_ms": 20}}
+    function = size(environment(functions=functions))[PROCESS_WEBHOOK]
+    assert function.reserved_concurrency == 7
+    assert function.reason.startswith("at the peak 0.729 run at once on average; 7 is the least that throttles")
 
 
 def test_a_load_beyond_every_parallelization_factor_is_refused_with_the_smallest_batch_size_that_works() -> None:
@@ -184,6 +191,7 @@ def test_the_factor_is_that_of_exact_arithmetic_and_so_is_the_batch_size_that_wo
 @example(3600, 1, 1001, 1)
 @example(3600, 1, 7000, 3)
 @example(3600, 1, 230, 23)
+@example(34_971, 5, 105, 20)
 def test_the_usage_plan_is_that_of_exact_arithmetic(rate: int, peak_factor: int, duration_ms: int, units: int) -> None:
     functions = {"process_webhook": {"mean_duration_ms": duration_ms, "distribution": "constant"}}
     plan = usage_plan(environment(rate, traffic={"peak_factor": peak_factor}, functions=functions), units)
