@@ -143,14 +143,32 @@ def test_settings_that_contradict_each_other_are_all_reported() -> None:
         "cleanup_history": {"mean_duration_ms": 300_000, "p95_duration_ms": 400_000},
     }
     found = faults({**MINIMAL, "functions": functions})
-    assert [fault.split("; ")[0] for fault in found] == [
-        "test.toml: functions.cleanup_history.mean_duration_ms: 300000 is not below the timeout of 300 s",
-        "test.toml: functions.process_webhook.mean_duration_ms: API Gateway gives up after 29000 ms",
+    assert found == [
+        "test.toml: functions.cleanup_history.mean_duration_ms: 300000 is not below the timeout of 300 s; raise "
+        "timeout_s",
+        "test.toml: functions.process_webhook.mean_duration_ms: API Gateway gives up after 29000 ms; lower it",
         "test.toml: functions.check_alerts.timeout_s: 20 leaves no time to work: the function stops 15 s before its "
-        "timeout to go on later",
+        "timeout to go on later; set it to at least 30",
         "test.toml: functions.send_notification.timeout_s: a claim on an alert holds 45 s and must outlive the "
-        "function",
+        "function; set it below 45",
     ]
+
+
+def test_settings_that_only_just_go_together_are_accepted() -> None:
+    functions = {
+        "process_webhook": {"mean_duration_ms": 28_999, "distribution": "constant"},
+        "check_alerts": {"timeout_s": 30},
+        "send_notification": {"timeout_s": 44},
+        "cleanup_history": {"timeout_s": 30, "mean_duration_ms": 29_999, "distribution": "constant"},
+    }
+    assert environments.read({**MINIMAL, "functions": functions}, "test.toml")
+    largest = {"mean_duration_ms": 1.0, "p95_duration_ms": environments.MAX_LOGNORMAL_P95_OVER_MEAN}
+    assert environments.read({**MINIMAL, "functions": {"check_alerts": largest}}, "test.toml")
+
+
+def test_the_peak_is_so_many_times_the_mean_rate_of_a_second() -> None:
+    traffic = {"webhooks_per_hour": 7_200, "peak_factor": 4}
+    assert environments.read({**MINIMAL, "traffic": traffic}, "test.toml").peak_rate_per_s == 8
 
 
 @pytest.mark.parametrize("override", ["traffic", "=1", ".=1", "traffic.=1"])

@@ -86,6 +86,7 @@ def test_every_key_is_known_by_its_dotted_name() -> None:
         ({"name": 1}, "name: 1 is not a word; correct it"),
         ({"grows": 1}, "grows: 1 is not true or false; write one of them"),
         ({"grows": "true"}, 'grows: "true" is not true or false; write one of them'),
+        ({"colour": "red"}, "colour: unknown key; did you mean branch.other_leaf.colour?"),
         ({"branch": 3}, "branch: 3 is not a table; write [branch] and its keys below it"),
     ],
 )
