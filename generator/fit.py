@@ -49,11 +49,6 @@ class Curve:
         """The smallest reservation with which the function works at all."""
         return self.least_steps * self.units_per_step
 
-    @property
-    def most_units(self) -> int:
-        """What the sizing wants."""
-        return (self.least_steps + len(self.costs) - 1) * self.units_per_step
-
 
 def fit(group: Sequence[Sized], units: int) -> list[Sizing] | None:
     """The sizings that share so many units at the least cost; None if even the least of each does not fit."""

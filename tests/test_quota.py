@@ -208,6 +208,7 @@ def test_environments_that_disagree_about_their_account_are_refused() -> None:
     (fault,) = refused.value.faults
     assert fault.where == "two: account.concurrency_limit"
     assert fault.what == "50 here and 1000 in one, which shares the account shared in us-east-1"
+    assert fault.remedy == "state the same, or give the accounts different names"
 
 
 def test_headroom_is_what_could_still_be_reserved() -> None:

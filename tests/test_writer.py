@@ -41,6 +41,37 @@ def test_a_line_is_broken_only_where_it_would_not_fit(value: object) -> None:
         assert "\n" not in text
 
 
+class Given:
+    """A template of plain values, as troposphere would hand it over."""
+
+    def __init__(self, **sections: object) -> None:
+        self.sections = sections
+
+    def to_dict(self) -> dict[str, object]:
+        return self.sections
+
+
+def test_what_a_thing_is_comes_before_what_it_has() -> None:
+    statement = ["Effect", "Principal", "Action", "Resource", "NotResource", "Condition", "Comment", "Sid"]
+    resource = ["Type", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Properties", "Condition", "Comment"]
+    policy = ["PolicyName", "Version", "Statement", "Id", "Z", "a"]
+    shuffled = {
+        key: [{key: {} for key in keys[::-1]}] for key, keys in (("Z", statement), ("Y", resource), ("X", policy))
+    }
+    given = Given(Resources={"Second": shuffled, "First": {}}, Description="")
+    body = json.loads(writer.render(given))  # type: ignore[arg-type]
+    assert list(body) == ["AWSTemplateFormatVersion", "Description", "Resources"]
+    assert list(body["Resources"]) == ["Second", "First"]
+    second = body["Resources"]["Second"]
+    assert {key: list(value[0]) for key, value in second.items()} == {"X": policy, "Y": resource, "Z": statement}
+    assert list(second) == ["X", "Y", "Z"]
+
+
+def test_the_most_that_is_taken_without_a_bucket_is_what_the_readme_says() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert f"below {writer.MAX_BODY_BYTES:,} bytes" in readme
+
+
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_lines_are_short_except_for_what_cannot_be_broken(name: str) -> None:
     for line in TEXTS[name].splitlines():
