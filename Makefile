@@ -7,7 +7,7 @@ OVERRIDES := $(if $(RATE),--set traffic.webhooks_per_hour=$(RATE))
 ONE = $(if $(ENV),$(ENV),prod)
 
 .DEFAULT_GOAL := help
-.PHONY: help template size check simulate local lint format test bench bench-peers clean
+.PHONY: help template size check simulate local lint format test mutants bench bench-peers clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ format: .venv/test ## format the code
 test: lint check ## lint, check and test: what continuous integration runs; TESTS=tests/test_sizing.py for some
 	@$(BIN)/python -m pytest $(TESTS)
 
+mutants: .venv/mutants ## change the code a little, in thousands of ways: do the tests notice? MODULES="sizing fit" for some
+	@$(BIN)/python tests/mutants.py $(MODULES)
+
 bench: .venv/bench ## measure time and memory of the commands, beside a bare script and cfn-lint: benchmarks/results/
 	@$(BIN)/python -m benchmarks
 
@@ -43,7 +46,7 @@ bench-peers: .venv/bench $(PEERS)/ready ## measure the same stack in AWS CDK and
 	@$(BIN)/python -m benchmarks --peers
 
 clean: ## remove the virtual environment and caches
-	@rm -rf .venv $(PEERS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv $(PEERS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants
 
 .venv/base: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
@@ -53,6 +56,10 @@ clean: ## remove the virtual environment and caches
 
 .venv/test: .venv/base
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+.venv/mutants: .venv/test
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,mutants]'
 	@touch $@
 
 .venv/bench: .venv/test

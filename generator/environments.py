@@ -106,7 +106,7 @@ def _load_one(name: str, overrides: Sequence[str], folder: Path) -> Environment:
 def parse(path: Path) -> dict[str, Any]:
     """The tables of an environment file, not yet checked. Raises InvalidEnvironment if it is missing or no TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError:
         others = known(path.parent)
         import difflib

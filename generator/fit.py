@@ -49,11 +49,6 @@ class Curve:
         """The smallest reservation with which the function works at all."""
         return self.least_steps * self.units_per_step
 
-    @property
-    def most_units(self) -> int:
-        """What the sizing wants."""
-        return (self.least_steps + len(self.costs) - 1) * self.units_per_step
-
 
 def fit(group: Sequence[Sized], units: int) -> list[Sizing] | None:
     """The sizings that share so many units at the least cost; None if even the least of each does not fit."""
@@ -86,7 +81,6 @@ def curve_of(function: FunctionSizing) -> Curve:
     else:
         probabilities = queueing.erlang_c_up_to(wanted, load_erlangs)
         least_steps, units_per_step = int(load_erlangs) + 1, 1
-    least_steps = min(least_steps, len(probabilities) - 1)
     return Curve(
         least_steps, units_per_step, tuple(rate_per_s * probability for probability in probabilities[least_steps:])
     )
@@ -101,7 +95,7 @@ def best_steps(curves: Sequence[Curve], units: int) -> list[int] | None:
     if spare < 0:
         return None
     single = [index for index, curve in enumerate(curves) if curve.units_per_step == 1]
-    order = list(_largest_falls_first(curves, single, spare))
+    order = list(_largest_falls_first(curves, single))
     saved = [0.0]
     for fall, _ in order:
         saved.append(saved[-1] + fall)
@@ -119,14 +113,13 @@ def best_steps(curves: Sequence[Curve], units: int) -> list[int] | None:
     return steps
 
 
-def _largest_falls_first(curves: Sequence[Curve], chosen: Sequence[int], units: int) -> Iterator[tuple[float, int]]:
-    """The fall of the cost and the curve to which each next unit goes."""
+def _largest_falls_first(curves: Sequence[Curve], chosen: Sequence[int]) -> Iterator[tuple[float, int]]:
+    """The fall of the cost and the curve to which each next unit goes, until nothing more is wanted."""
     heap = [(-fall, index, 0) for index in chosen for fall in _fall(curves[index], 0)]
     heapq.heapify(heap)
-    while heap and units:
+    while heap:
         negative_fall, index, step = heapq.heappop(heap)
         yield -negative_fall, index
-        units -= 1
         for fall in _fall(curves[index], step + 1):
             heapq.heappush(heap, (-fall, index, step + 1))
 

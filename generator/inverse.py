@@ -6,7 +6,7 @@ the account keep their rates. No figure falls as the rate rises, so the highest 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from generator import quota
@@ -107,11 +107,7 @@ def _explained(environment: Environment, neighbours: Sequence[Environment], at: 
     try:
         return HighestRate(at, needed_at(environment, neighbours, rate + 1), "account")
     except UnsizableLoad as error:
-        return HighestRate(at, None, "unsizable", _said(error))
-
-
-def _said(error: UnsizableLoad) -> str:
-    return "; ".join(str(fault) for fault in error.faults)
+        return HighestRate(at, None, "unsizable", str(error))
 
 
 def with_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
@@ -121,7 +117,7 @@ def with_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
 
 def sum_of(need: Need) -> str:
     """The sum that makes the limit, for a person."""
-    figures: Iterable[str] = (str(function.reserved_concurrency or 0) for function in need.sizing.functions)
+    figures = [str(function.reserved_concurrency) for function in need.sizing.functions]
     account = need.account
     others = f" + {need.by_others} of the other environments" if need.by_others else ""
     return (

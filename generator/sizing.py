@@ -241,8 +241,8 @@ def _batch_duration_s(environment: Environment) -> float:
 
 
 def _without_rounding_error(value: float) -> float:
-    """So that 2.0000000000000004, which is 2 in exact arithmetic, is not rounded up to 3."""
-    return round(value, 9)
+    """To 12 significant digits, so that 2.0000000000000004, which is 2 in exact arithmetic, is not rounded up to 3."""
+    return float(f"{value:.12g}")
 
 
 def _share(probability: float) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from generator.cli import main
 
@@ -17,7 +17,11 @@ ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = ("dev", "prod", "staging")
 
 settings.register_profile("default", deadline=None)
-settings.load_profile("default")
+# For runs by the thousand: the same few examples each time, whatever else the machine does.
+settings.register_profile(
+    "mutants", deadline=None, derandomize=True, max_examples=30, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # Nothing here may reach a real account, whatever the machine is configured for.
 os.environ.update(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from generator import environments, settings
 from generator.environment import Environment
 from generator.errors import InvalidEnvironment
-from tests.conftest import snapshot
+from tests.conftest import ROOT, snapshot
 
 MINIMAL = {"name": "test", "region": "eu-central-1", "traffic": {"webhooks_per_hour": 100}}
 
@@ -143,14 +143,32 @@ def test_settings_that_contradict_each_other_are_all_reported() -> None:
         "cleanup_history": {"mean_duration_ms": 300_000, "p95_duration_ms": 400_000},
     }
     found = faults({**MINIMAL, "functions": functions})
-    assert [fault.split("; ")[0] for fault in found] == [
-        "test.toml: functions.cleanup_history.mean_duration_ms: 300000 is not below the timeout of 300 s",
-        "test.toml: functions.process_webhook.mean_duration_ms: API Gateway gives up after 29000 ms",
+    assert found == [
+        "test.toml: functions.cleanup_history.mean_duration_ms: 300000 is not below the timeout of 300 s; raise "
+        "timeout_s",
+        "test.toml: functions.process_webhook.mean_duration_ms: API Gateway gives up after 29000 ms; lower it",
         "test.toml: functions.check_alerts.timeout_s: 20 leaves no time to work: the function stops 15 s before its "
-        "timeout to go on later",
+        "timeout to go on later; set it to at least 30",
         "test.toml: functions.send_notification.timeout_s: a claim on an alert holds 45 s and must outlive the "
-        "function",
+        "function; set it below 45",
     ]
+
+
+def test_settings_that_only_just_go_together_are_accepted() -> None:
+    functions = {
+        "process_webhook": {"mean_duration_ms": 28_999, "distribution": "constant"},
+        "check_alerts": {"timeout_s": 30},
+        "send_notification": {"timeout_s": 44},
+        "cleanup_history": {"timeout_s": 30, "mean_duration_ms": 29_999, "distribution": "constant"},
+    }
+    assert environments.read({**MINIMAL, "functions": functions}, "test.toml")
+    largest = {"mean_duration_ms": 1.0, "p95_duration_ms": environments.MAX_LOGNORMAL_P95_OVER_MEAN}
+    assert environments.read({**MINIMAL, "functions": {"check_alerts": largest}}, "test.toml")
+
+
+def test_the_peak_is_so_many_times_the_mean_rate_of_a_second() -> None:
+    traffic = {"webhooks_per_hour": 7_200, "peak_factor": 4}
+    assert environments.read({**MINIMAL, "traffic": traffic}, "test.toml").peak_rate_per_s == 8
 
 
 @pytest.mark.parametrize("override", ["traffic", "=1", ".=1", "traffic.=1"])
@@ -158,6 +176,20 @@ def test_an_override_that_is_not_key_and_value(generator: Callable[..., Result],
     result = generator("size", "prod", "--set", override)
     assert result.exit_code == 2
     assert result.stderr.startswith(f"--set {override}: not KEY=VALUE; write for example")
+
+
+def test_every_override_that_is_wrong_is_told() -> None:
+    with pytest.raises(InvalidEnvironment) as refused:
+        environments.load(
+            ["prod"], ["one", "name.first=x", "two", "region.second=y", "stream.shards=0"], ROOT / "environments"
+        )
+    assert [fault.where for fault in refused.value.faults] == [
+        *("--set one", "--set two", "--set name.first", "--set region.second", "--set stream.shards")
+    ]
+
+
+def test_an_override_s_value_may_have_an_equals_sign_in_it() -> None:
+    assert environments.parse_override("operations.email=a=b@example.com") == ("operations.email", "a=b@example.com")
 
 
 def test_an_override_below_a_setting_is_refused(generator: Callable[..., Result]) -> None:
@@ -199,6 +231,28 @@ def test_an_unknown_environment_names_the_nearest(generator: Callable[..., Resul
         2,
         "environments/prd.toml: no such environment file; did you mean prod?\n",
     )
+
+
+def test_an_unknown_environment_that_is_like_none_is_told_all(generator: Callable[..., Result]) -> None:
+    message = "environments/zzz.toml: no such environment file; the environments are "
+    assert generator("size", "zzz").stderr == f"{message}dev, prod, staging\n"
+    for path in Path("environments").iterdir():
+        path.unlink()
+    message = "environments/zzz.toml: no such environment file; go to the folder of your project, or start one"
+    assert generator("size", "zzz").stderr == f"{message}: generator init DIR\n"
+
+
+def test_the_faults_of_every_file_are_told(generator: Callable[..., Result]) -> None:
+    Path("environments/dev.toml").write_text("name = ")
+    Path("environments/staging.toml").unlink()
+    Path("environments/staging.toml").mkdir()
+    result = generator("template")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "environments/dev.toml: not TOML (Invalid value (at end of document)); correct the syntax there",
+        "environments/staging.toml: cannot be read ([Errno 21] Is a directory: 'environments/staging.toml'); correct "
+        "the file or its permissions",
+    ]
 
 
 def test_a_folder_without_environments(generator: Callable[..., Result], project: Path) -> None:

@@ -141,6 +141,14 @@ def test_one_unit_at_a_time_alone_would_miss() -> None:
     assert best_steps([unit, factor], 4 + 6) == [3, 1]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_larger_steps_the_one_that_saves_more_is_taken(order: int) -> None:
+    curves = [Curve(1, 3, (10.0, 5.0)), Curve(1, 3, (10.0, 1.0))][::order]
+    assert best_steps(curves, 6 + 3) == [0, 1][::order]
+    assert best_steps(curves, 6 + 5) == [0, 1][::order]
+    assert best_steps(curves, 6 + 6) == [1, 1]
+
+
 def test_with_one_unit_less_than_the_least_nothing_is_shared_out() -> None:
     for plans, choices, _ in itertools.islice(instances(), 50):
         group = [(one.environment, one.sizing) for one in plans]
@@ -172,8 +180,24 @@ def test_a_fitted_sizing_is_what_will_be_deployed_throughout() -> None:
     load = sizing[PROCESS_WEBHOOK].offered_load_erlangs
     assert sizing[PROCESS_WEBHOOK].predicted == queueing.erlang_b(13, load)
     assert sizing[CHECK_ALERTS].predicted == pytest.approx(0.694, abs=1e-3)
-    assert "13 of the 20 wanted" in sizing[PROCESS_WEBHOOK].reason
-    assert "1.83 % of webhooks are throttled" in sizing[PROCESS_WEBHOOK].reason
+    want = "wanted, for want of more in the account; at the peak"
+    assert [function.reason for function in sizing.functions] == [
+        f"13 of the 20 {want} 1.83 % of webhooks are throttled",
+        f"5 of the 10 {want} the busiest shard's lanes are 69.4 % busy and 69.4 % of its batches wait",
+        f"2 of the 5 {want} 35.7 % of notifications wait",
+        f"1 of the 2 {want} 0.0556 % of runs wait",
+    ]
+    assert [function.inputs["wanted_concurrency"] for function in sizing.functions] == [20, 10, 5, 2]
+
+
+def test_some_of_the_lanes_that_are_wanted_are_busier() -> None:
+    """On one lane the busiest shard would be busy 1.5625 times over: on four 39 %, on three 52 %."""
+    (verdict,) = judge([plan(traffic={"busiest_shard_share": 0.9}, account={"concurrency_limit": 136})])
+    (fitted,) = verdict.plans
+    assert (figures(fitted.sizing), fitted.sizing.parallelization_factor) == ([16, 15, 4, 1], 3)
+    lanes = fitted.sizing[CHECK_ALERTS]
+    assert lanes.predicted == pytest.approx(1.5625 / 3)
+    assert lanes.reason.endswith("the busiest shard's lanes are 52.1 % busy and 26 % of its batches wait")
 
 
 def test_where_there_is_room_nothing_changes() -> None:

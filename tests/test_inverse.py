@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -57,12 +58,24 @@ def test_the_highest_rate_fits_and_one_more_does_not(
     neighbours = [] if neighbour is None else [environment("dev", neighbour, account=account)]
     answer = highest_rate(made, neighbours)
     rate = answer.webhooks_per_hour
+    assert answer.bound == "unsizable" or answer.why == ""
     if rate is None:
         assert answer.bound == "account"
+        assert answer.need == answer.beyond == needed_at(made, neighbours, 100)
         assert not fits(made, neighbours, 100)
         return
     assert fits(made, neighbours, rate)
-    assert rate == 50_000 if answer.bound == "supported rate" else not fits(made, neighbours, rate + 1)
+    assert answer.need == needed_at(made, neighbours, rate)
+    if answer.bound == "supported rate":
+        assert (rate, answer.beyond) == (50_000, None)
+    elif answer.bound == "unsizable":
+        assert answer.beyond is None
+        with pytest.raises(UnsizableLoad, match=re.escape(answer.why)):
+            needed_at(made, neighbours, rate + 1)
+    else:
+        assert answer.bound == "account"
+        assert answer.beyond == needed_at(made, neighbours, rate + 1)
+        assert not answer.beyond.fits
 
 
 @given(st.integers(100, 50_000), accounts, traffics, st.none() | st.integers(100, 50_000))
@@ -130,6 +143,9 @@ def test_the_answers_as_json(generator: Run) -> None:
     settings = ("--set", "account.concurrency_limit=110", "--format", "json")
     none = json.loads(generator("size", "prod", "--max-rate", *settings).stdout)
     assert (none["max_webhooks_per_hour"], none["bound"]) == (None, "account")
+    sets = ("--set", "stream.batch_size=1", "--format", "json")
+    stream = json.loads(generator("size", "prod", "--max-rate", *sets).stdout)
+    assert (stream["max_webhooks_per_hour"], stream["bound"]) == (36_000, "unsizable")
     needed = json.loads(generator("size", "prod", "--for-rate", "100", *settings).stdout)
     assert (needed["required_concurrency_limit"], needed["sufficient"]) == (111, False)
 

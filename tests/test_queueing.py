@@ -99,22 +99,40 @@ def test_without_load_nothing_blocks_or_waits() -> None:
 @pytest.mark.parametrize("load", [-1.0, math.nan, math.inf])
 def test_a_load_that_is_no_load_is_refused(load: float) -> None:
     for formula in (queueing.erlang_b, queueing.erlang_c):
-        with pytest.raises(ValueError, match="finite and not negative"):
+        with pytest.raises(ValueError, match=f"^loads, rates and times must be finite and not negative, got {load}$"):
             formula(1, load)
-    with pytest.raises(ValueError, match="finite and not negative"):
-        queueing.offered_load_erlangs(load, 1)
+    for inverse in (queueing.servers_for_blocking, queueing.servers_for_waiting):
+        with pytest.raises(ValueError, match="finite and not negative"):
+            inverse(load, 0.01)
+    for rate_per_s, service_time_s in ((load, 1), (1, load)):
+        with pytest.raises(ValueError, match="finite and not negative"):
+            queueing.offered_load_erlangs(rate_per_s, service_time_s)
 
 
 def test_a_target_of_zero_is_refused_rather_than_searched_for_for_ever() -> None:
-    with pytest.raises(ValueError, match="above 0"):
-        queueing.servers_for_blocking(1, 0)
+    for inverse in (queueing.servers_for_blocking, queueing.servers_for_waiting):
+        with pytest.raises(ValueError, match=r"^target must be above 0, got 0$"):
+            inverse(1, 0)
+        with pytest.raises(ValueError, match=r"^target must be above 0, got nan$"):
+            inverse(1, math.nan)
+
+
+def test_a_target_that_everything_meets_needs_no_server() -> None:
+    assert queueing.servers_for_blocking(5, 1) == queueing.servers_for_waiting(5, 1) == 0
 
 
 def test_no_servers_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match=r"^servers must be at least 1, got 0$"):
         queueing.utilisation(1, 1, 0)
-    with pytest.raises(ValueError, match="not be negative"):
+    with pytest.raises(ValueError, match=r"^servers must not be negative, got -1$"):
         queueing.erlang_b(-1, 1)
+
+
+@given(st.integers(0, 60), loads)
+def test_one_pass_gives_what_each_number_of_servers_gives(servers: int, load: float) -> None:
+    counts = range(servers + 1)
+    assert queueing.erlang_b_up_to(servers, load) == [queueing.erlang_b(count, load) for count in counts]
+    assert queueing.erlang_c_up_to(servers, load) == [queueing.erlang_c(count, load) for count in counts]
 
 
 @given(st.floats(0, 1e3), st.floats(0, 1e3), st.integers(1, 1000))

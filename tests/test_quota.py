@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from generator.environments import read
 from generator.errors import InvalidEnvironment
-from generator.quota import Plan, Verdict, judge
+from generator.quota import Plan, Verdict, judge, refusal
 from generator.sizing import size
 from tests.conftest import snapshot
 
@@ -52,6 +52,80 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(generator: Callable
     )
     assert "--quota-code L-B99A9384" in result.stderr
     assert "Request a limit of 137 or more" in result.stderr
+
+
+TOO_SMALL = """\
+account prod in us-east-1: 37 reserved concurrent executions wanted, 30 reservable, 7 too many
+  prod         20 + 10 + 5 + 2 = 37
+  reservable   1030 concurrency limit - 100 unreserved floor - 900 reserved elsewhere = 30
+  Deploying this would fail with: Specified ReservedConcurrentExecutions for function decreases account's \
+UnreservedConcurrentExecution below its minimum value of [100].
+  Request a limit of 1037 or more: aws service-quotas request-service-quota-increase --region us-east-1 \
+--service-code lambda --quota-code L-B99A9384 --desired-value 1037
+  or free what is reserved elsewhere, lower the rate, relax a target, or share the account's pool, without
+  guarantee and without cap: write on_shortfall = "unreserved" under [account].
+  Or share out what there is, and miss targets by as little as it allows: on_shortfall = "fit"."""
+
+NOTHING_RESERVABLE = """\
+account shared in us-east-1: 15 reserved concurrent executions needed at the least (48 wanted), 0 reservable, \
+15 too many
+  dev          0 + 0 + 0 + 0 = 0
+  prod         7 + 5 + 2 + 1 = 15
+  reservable   40 concurrency limit - 40 unreserved floor - 0 reserved elsewhere = 0
+  Deploying this would fail with: Specified ReservedConcurrentExecutions for function decreases account's \
+UnreservedConcurrentExecution below its minimum value of [40].
+  Nothing can be reserved in this account. To go on now, share the account's pool, without guarantee and
+  without cap: write on_shortfall = "unreserved" under [account]. To keep the guarantee, request a limit
+  of 55 or more (88 for all that is wanted): aws service-quotas request-service-quota-increase --region us-east-1 \
+--service-code lambda --quota-code L-B99A9384 --desired-value 1000"""
+
+
+def test_a_refusal_shows_the_sum_the_error_of_aws_and_every_way_out() -> None:
+    (verdict,) = judge([plan("prod", 50_000, concurrency_limit=1030, reserved_elsewhere=900)])
+    assert refusal(verdict) == TOO_SMALL
+    shared = {"name": "shared", "concurrency_limit": 40, "unreserved_floor": 40}
+    (verdict,) = judge(
+        [
+            plan("dev", 100, **shared, on_shortfall="unreserved"),
+            plan("prod", 50_000, **shared, on_shortfall="fit"),
+        ]
+    )
+    assert refusal(verdict) == NOTHING_RESERVABLE
+
+
+policies = st.sampled_from(["fail", "fit", "unreserved"])
+
+
+@given(st.lists(st.tuples(st.sampled_from([100, 5_000, 50_000]), policies), min_size=1, max_size=3), st.integers(1, 60))
+def test_to_share_out_is_proposed_exactly_where_it_would_help(wanted: list[tuple[int, str]], reservable: int) -> None:
+    def judged(changed: dict[str, str]) -> Verdict:
+        account = {"name": "shared", "concurrency_limit": 100 + reservable}
+        plans = [
+            plan(f"e{number}", rate, **account, on_shortfall=changed.get(policy, policy))
+            for number, (rate, policy) in enumerate(wanted)
+        ]
+        (verdict,) = judge(plans)
+        return verdict
+
+    verdict = judged({})
+    if not verdict.fits:
+        assert ('on_shortfall = "fit"' in refusal(verdict)) == judged({"fail": "fit"}).fits
+
+
+def test_the_sharing_that_uses_up_the_account_is_proposed_too() -> None:
+    for reservable, proposed in ((14, False), (15, True)):
+        (verdict,) = judge([plan("prod", 50_000, concurrency_limit=100 + reservable)])
+        assert ('on_shortfall = "fit"' in refusal(verdict)) is proposed
+
+
+def test_an_unreserved_function_says_why_and_promises_nothing() -> None:
+    (verdict,) = judge([plan("prod", 50_000, concurrency_limit=10, on_shortfall="unreserved")])
+    (yielded,) = verdict.plans
+    for function in yielded.sizing.functions:
+        assert (function.reserved_concurrency, function.predicted) == (None, None)
+        assert function.reason == (
+            "nothing is reserved, it shares the account's pool: the reservations do not fit the account"
+        )
 
 
 def test_one_more_unit_of_limit_decides(generator: Callable[..., Result]) -> None:
@@ -134,6 +208,7 @@ def test_environments_that_disagree_about_their_account_are_refused() -> None:
     (fault,) = refused.value.faults
     assert fault.where == "two: account.concurrency_limit"
     assert fault.what == "50 here and 1000 in one, which shares the account shared in us-east-1"
+    assert fault.remedy == "state the same, or give the accounts different names"
 
 
 def test_headroom_is_what_could_still_be_reserved() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from generator import queueing
@@ -20,6 +21,8 @@ from generator.sizing import (
     PROCESS_WEBHOOK,
     SEND_NOTIFICATION,
     size,
+    units_for_rate,
+    usage_plan,
 )
 
 rates = st.integers(100, 50_000)
@@ -41,7 +44,7 @@ def figures(sized: Environment) -> list[int | None]:
 def test_golden_rows(webhooks_per_hour: int, expected: list[int], total: int) -> None:
     sizing = size(environment(webhooks_per_hour))
     assert [function.logical_id for function in sizing.functions] == [
-        *(PROCESS_WEBHOOK, CHECK_ALERTS, SEND_NOTIFICATION, CLEANUP_HISTORY)
+        *("ProcessWebhookFunction", "CheckAlertsFunction", "SendNotificationFunction", "CleanupHistoryFunction")
     ]
     assert [function.reserved_concurrency for function in sizing.functions] == expected
     assert sizing.total_reserved == total
@@ -103,7 +106,16 @@ def test_a_very_short_function_is_held_up_by_ten_requests_a_second_for_each_unit
     functions = {"process_webhook": {"mean_duration_ms": 5, "p95_duration_ms": 10}}
     function = size(environment(functions=functions))[PROCESS_WEBHOOK]
     assert function.reserved_concurrency == math.ceil(50_000 / 3600 * 5 / 10)
-    assert "10 requests/s per unit" in function.reason
+    assert function.reason == (
+        "5 would carry the load, but Lambda admits 10 requests/s per unit, and the peak is 69.4/s"
+    )
+
+
+def test_where_load_and_rate_need_as_much_the_reason_is_the_load() -> None:
+    functions = {"process_webhook": {"mean_duration_ms": 10.5, "p95_duration_ms": 20}}
+    function = size(environment(functions=functions))[PROCESS_WEBHOOK]
+    assert function.reserved_concurrency == 7
+    assert function.reason.startswith("at the peak 0.729 run at once on average; 7 is the least that throttles")
 
 
 def test_a_load_beyond_every_parallelization_factor_is_refused_with_the_smallest_batch_size_that_works() -> None:
@@ -134,6 +146,120 @@ def test_the_usage_plan_always_admits_the_peak(rate: int, duration_ms: float) ->
     assert plan.rate_per_s > 0
     assert plan.rate_per_s >= math.floor(sized.peak_rate_per_s)
     assert plan.quota_per_day >= 24 * 3600 * sized.peak_rate_per_s - 1e-3
+
+
+def sized_with(rate: int, peak_factor: int, share: int, target: int, batch_ms: int, batch_size: int) -> Environment:
+    """Share and target in percent; one shard, so that its share is not raised to an equal one."""
+    return environment(
+        rate,
+        traffic={"peak_factor": peak_factor, "busiest_shard_share": share / 100},
+        targets={"stream_utilisation": target / 100},
+        stream={"shards": 100, "batch_size": batch_size},
+        functions={"check_alerts": {"mean_duration_ms": batch_ms, "distribution": "constant"}},
+    )
+
+
+@given(
+    *(rates, st.integers(1, 100), st.integers(1, 100), st.integers(5, 95)),
+    *(st.integers(1, 59_000), st.integers(1, 1000)),
+)
+@example(36_000, 1, 50, 50, 200, 1)
+@example(36_000, 1, 50, 50, 1000, 1)
+@example(36_000, 1, 50, 50, 1001, 1)
+@example(36_000, 3, 50, 70, 490, 3)
+def test_the_factor_is_that_of_exact_arithmetic_and_so_is_the_batch_size_that_would_do(
+    rate: int, peak_factor: int, share: int, target: int, batch_ms: int, batch_size: int
+) -> None:
+    sized = sized_with(rate, peak_factor, share, target, batch_ms, batch_size)
+    busy_by_records = Fraction(rate * peak_factor * share * batch_ms, 3600 * 1000 * target)
+    factor = max(1, math.ceil(busy_by_records / batch_size))
+    if factor <= 10:
+        assert size(sized).parallelization_factor == factor
+        return
+    with pytest.raises(UnsizableLoad) as refused:
+        size(sized)
+    peak_per_s = f"{rate * peak_factor / 3600:.4g}"
+    assert str(refused.value) == (
+        f"test: CheckAlertsFunction: the busiest shard's {share}% of {peak_per_s} webhooks/s needs a parallelization "
+        f"factor of {factor}, and Lambda allows 10; the smallest stream.batch_size that carries it in the same batch "
+        f"duration is {math.ceil(busy_by_records / 10)}; or shorten functions.check_alerts.mean_duration_ms"
+    )
+
+
+@given(rates, st.integers(1, 100), st.integers(1, 28_999), st.integers(1, 300))
+@example(3600, 1, 1000, 1)
+@example(3600, 1, 1001, 1)
+@example(3600, 1, 7000, 3)
+@example(3600, 1, 230, 23)
+@example(34_971, 5, 105, 20)
+def test_the_usage_plan_is_that_of_exact_arithmetic(rate: int, peak_factor: int, duration_ms: int, units: int) -> None:
+    functions = {"process_webhook": {"mean_duration_ms": duration_ms, "distribution": "constant"}}
+    plan = usage_plan(environment(rate, traffic={"peak_factor": peak_factor}, functions=functions), units)
+    sustained_per_s = min(Fraction(10 * units), Fraction(1000 * units, duration_ms))
+    if sustained_per_s >= 1:
+        assert (plan.rate_per_s, type(plan.rate_per_s)) == (math.floor(sustained_per_s), int)
+    else:
+        assert plan.rate_per_s == pytest.approx(float(sustained_per_s), abs=0.0005)
+        assert plan.rate_per_s == round(plan.rate_per_s, 3)
+    assert plan.burst == units
+    assert plan.quota_per_day == 24 * rate * peak_factor
+
+
+@given(st.integers(1, 5_000_000))
+@example(100_000)
+def test_the_units_for_a_rate_are_those_of_exact_arithmetic(webhooks_per_hour: int) -> None:
+    assert units_for_rate(webhooks_per_hour / 3600) == math.ceil(Fraction(webhooks_per_hour, 36_000))
+
+
+PEAK_PER_S = 50_000 / 3600 * 5
+
+DERIVATION = {
+    PROCESS_WEBHOOK: (
+        *("Erlang B", 0.0001, {"arrival_rate_per_s": PEAK_PER_S, "mean_duration_s": 0.105}),
+        "at the peak 7.29 run at once on average; 20 is the least that throttles no more than 1 in 10,000 of webhooks",
+    ),
+    CHECK_ALERTS: (
+        *("stream lanes", 0.5),
+        {
+            "arrival_rate_per_s": PEAK_PER_S / 10,
+            "mean_duration_s": 0.25,
+            "busiest_shard_batches_per_s": PEAK_PER_S * 0.4 / 10,
+            "batch_size": 10,
+            "shards": 4,
+            "parallelization_factor": 2,
+        },
+        "4 shards, and one more while a shard splits, with 2 lanes each; the busiest shard's lanes are then 35% busy",
+    ),
+    SEND_NOTIFICATION: (
+        *("Erlang C", 0.01, {"arrival_rate_per_s": PEAK_PER_S * 0.05, "mean_duration_s": 0.3}),
+        "at the peak 1.04 run at once on average; 5 is the least that makes no more than 1 in 100 of notifications "
+        "wait",
+    ),
+    CLEANUP_HISTORY: (
+        *("overlap", None, {"arrival_rate_per_s": 1 / 3600, "mean_duration_s": 2}),
+        "one run an hour, and one more for a duplicate or late delivery",
+    ),
+}
+
+
+def test_every_figure_is_derived_as_it_says() -> None:
+    sizing = size(environment())
+    assert sizing.webhooks_per_hour == 50_000
+    for logical_id, (model, target, inputs, reason) in DERIVATION.items():
+        function = sizing[logical_id]
+        assert (function.logical_id, function.model, function.target) == (logical_id, model, target)
+        assert function.inputs == pytest.approx(inputs)
+        rate_per_s, duration_s = inputs["arrival_rate_per_s"], inputs["mean_duration_s"]
+        assert function.offered_load_erlangs == pytest.approx(rate_per_s * duration_s)
+        assert function.reason == reason
+    predicted = [function.predicted for function in sizing.functions]
+    assert predicted == [
+        queueing.erlang_b(20, PEAK_PER_S * 0.105),
+        *(pytest.approx(x) for x in (25 / 72, 0.0045544540)),
+        None,
+    ]
+    one_lane = size(environment(5_000))[CHECK_ALERTS].reason
+    assert "with 1 lane each; the busiest shard's lanes are then 7% busy" in one_lane
 
 
 def test_every_figure_explains_itself() -> None:

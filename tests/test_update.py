@@ -82,6 +82,8 @@ def test_a_replaced_function_counts_twice() -> None:
         ({"a": 20, "gone": 5}, {"a": 25}, {"gone": None}),
         ({"a": 20}, {"a": None, "b": 20}, {"a": None}),
         ({"a": None, "b": 0}, {"a": 1, "b": 1}, {}),
+        ({"a": 20, "same": 5}, {"a": 5, "same": 5, "b": 15}, {"a": 5}),
+        ({"a": None, "b": 0, "gone": None}, {"a": 0, "b": None}, {}),
     ],
 )
 def test_what_to_lower_first(old: Reservations, new: Reservations, lowered: Reservations) -> None:

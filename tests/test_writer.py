@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -38,6 +39,37 @@ def test_a_line_is_broken_only_where_it_would_not_fit(value: object) -> None:
     text = layout.lay_out(value)
     if len(json.dumps(value, ensure_ascii=False)) < layout.WIDTH:
         assert "\n" not in text
+
+
+class Given:
+    """A template of plain values, as troposphere would hand it over."""
+
+    def __init__(self, **sections: object) -> None:
+        self.sections = sections
+
+    def to_dict(self) -> dict[str, object]:
+        return self.sections
+
+
+def test_what_a_thing_is_comes_before_what_it_has() -> None:
+    statement = ["Effect", "Principal", "Action", "Resource", "NotResource", "Condition", "Comment", "Sid"]
+    resource = ["Type", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Properties", "Condition", "Comment"]
+    policy = ["PolicyName", "Version", "Statement", "Id", "Z", "a"]
+    shuffled = {
+        key: [{key: {} for key in keys[::-1]}] for key, keys in (("Z", statement), ("Y", resource), ("X", policy))
+    }
+    given = Given(Resources={"Second": shuffled, "First": {}}, Description="")
+    body = json.loads(writer.render(given))  # type: ignore[arg-type]
+    assert list(body) == ["AWSTemplateFormatVersion", "Description", "Resources"]
+    assert list(body["Resources"]) == ["Second", "First"]
+    second = body["Resources"]["Second"]
+    assert {key: list(value[0]) for key, value in second.items()} == {"X": policy, "Y": resource, "Z": statement}
+    assert list(second) == ["X", "Y", "Z"]
+
+
+def test_the_most_that_is_taken_without_a_bucket_is_what_the_readme_says() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert f"below {writer.MAX_BODY_BYTES:,} bytes" in readme
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -74,10 +106,33 @@ def test_a_changed_handler_line_is_one_changed_line() -> None:
     assert sum(a != b for a, b in zip(lines, changed, strict=True)) == 1
 
 
+def test_a_line_is_full_at_its_last_column() -> None:
+    """The longest line has 129 characters, so that a comma still fits within 130."""
+    fits, one_more = ["x" * 125], ["x" * 126]
+    assert layout.lay_out(fits) == json.dumps(fits)
+    assert len(layout.lay_out(fits)) == 129
+    assert layout.lay_out(one_more) == f'[\n "{"x" * 126}"\n]'
+
+
+def test_what_opens_on_a_line_leaves_room_on_it() -> None:
+    long = ["y" * 60, "z" * 60]
+    assert layout.lay_out({"k" * 122: long}).splitlines()[0] == f'{{"{"k" * 122}": ['
+    assert layout.lay_out({"k" * 123: long}).splitlines()[:2] == ["{", f' "{"k" * 123}": [']
+
+
+def test_plain_values_before_the_last_share_its_line_up_to_three_and_as_they_are() -> None:
+    long = ["y" * 70, "z" * 70]
+    assert layout.lay_out(["ä", 2, None, long]).splitlines()[0] == '["ä", 2, null, ['
+    assert layout.lay_out(["ä", 2, None, 4, long]).splitlines()[:2] == ["[", ' "ä",']
+    assert layout.lay_out([["ä"], long]).splitlines()[:2] == ["[", ' ["ä"],']
+    assert layout.lay_out([long, {}])[-7:] == ",\n {}\n]"
+    assert layout.lay_out(["y" * 70, "z" * 70, "ä"]).splitlines()[-2] == ' "ä"'
+
+
 def test_the_file_ends_with_a_newline_and_anyone_may_read_it(tmp_path: Path) -> None:
-    path = tmp_path / "new/dev.json"
-    assert writer.write(path, "text\n") is True
-    assert path.read_text() == "text\n"
+    path = tmp_path / "brand/new/dev.json"
+    assert writer.write(path, "tëxt\n") is True
+    assert path.read_bytes() == "tëxt\n".encode()
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert list(path.parent.iterdir()) == [path]
     assert all(text.endswith("}\n") for text in TEXTS.values())
@@ -99,6 +154,34 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UnwritableOutput, match=r"folder\.json: cannot be written"):
         writer.write(tmp_path / "folder.json", "text\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.json"]
+
+
+def test_what_to_do_is_said_when_a_file_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(UnwritableOutput) as refused:
+        writer.write(tmp_path / "folder.json", "text\n")
+    assert str(refused.value) == (
+        f"{tmp_path}/folder.json: cannot be written (Is a directory); correct the folder or its permissions"
+    )
+
+
+def test_only_the_folder_of_the_file_is_written_to_and_what_a_kill_leaves_there_is_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A temporary folder may be on another file system, from which nothing can be moved in one step."""
+    replaced: list[Path] = []
+    replace = os.replace
+
+    def noting(source: str, target: Path) -> None:
+        replaced.append(Path(source))
+        replace(source, target)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(os, "replace", noting)
+    assert writer.write(tmp_path / "dev.json", "text\n")
+    (temporary,) = replaced
+    assert temporary.parent == tmp_path
+    assert temporary.name.startswith(".dev.json.")
 
 
 def test_interrupted_at_any_moment_each_file_is_old_or_new(project: Path) -> None:

@@ -1,0 +1,248 @@
+"""Changes the code a little, in every place, and counts the changes that no test notices.
+
+mutmut does it for what functions do when they are called. It leaves out properties, and what classes and modules
+state: defaults, ranges, prices, tables. Those are changed here, by mutmut's own operators, one change at a time, each
+in a fork that imports the changed module in place of the real one. So are the modules whose functions run while they
+are imported, which mutmut's forks have behind them.
+
+A change that survives is excused by a line in mutants.md that says why nobody could notice. Exits with 1 if, of the
+others, fewer than 90 % are killed in any group. Run by `make mutants`; with names of modules, only those.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import importlib.util
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+
+import libcst as cst
+from libcst.metadata import MetadataWrapper
+from mutmut.configuration import config
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+from mutmut.mutation.file_mutation import MutationVisitor
+from mutmut.mutation.mutators import mutation_operators
+from mutmut.mutation.pragma_handling import get_ignored_lines
+from mutmut.utils.format_utils import orig_function_and_class_names_from_key
+
+ROOT = Path(__file__).parent.parent
+RESULT = Path(__file__).with_name("mutants.md")
+PROCESSES = 2
+WANTED = 0.9
+TIMEOUT_S = 120
+UNNOTICED = (None, 0, 5, 33)
+"""mutmut's codes for what was not tried, what survived, and what no test runs."""
+PRELOADED = ("pytest", "_pytest.pytester", "hypothesis.strategies", "click.testing", "troposphere", "awacs.aws")
+
+GROUPS = {
+    "environment": ("settings", "environment", "environments", "prices"),
+    "queueing": ("queueing",),
+    "sizing": ("sizing",),
+    "quota": ("quota", "fit", "update", "inverse"),
+    "writer": ("writer", "layout"),
+}
+MODULES = tuple(module for modules in GROUPS.values() for module in modules)
+RUN_ON_IMPORT = ("settings", "environment", "prices")
+"""Not in setup.cfg, therefore."""
+
+WRITTEN = "test_cli.py::test_template_writes_all_environments_and_changes_nothing_that_is_right"
+TESTS = {
+    **dict.fromkeys(GROUPS["environment"], ("test_settings.py", "test_environments.py")),
+    "prices": ("test_settings.py", WRITTEN),
+    "sizing": ("test_sizing.py", "test_quota.py"),
+    "quota": ("test_quota.py", "test_fit.py"),
+    "fit": ("test_fit.py",),
+    "update": ("test_update.py",),
+    "inverse": ("test_inverse.py",),
+    "queueing": ("test_queueing.py",),
+    "writer": ("test_writer.py", WRITTEN),
+    "layout": ("test_writer.py",),
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change: where, the lines before and after, and the whole module with it where this script is to try it."""
+
+    module: str
+    owner: str
+    before: str
+    after: str
+    text: str = ""
+
+    def __str__(self) -> str:
+        return f"`{self.module}.{self.owner}`: `{self.before}` → `{self.after}`"
+
+
+class Everything(MutationVisitor):
+    """mutmut's rules, for decorated functions too."""
+
+    def _skip_node_and_children(self, node: cst.CSTNode) -> bool:
+        return not isinstance(node, cst.FunctionDef) and super()._skip_node_and_children(node)
+
+
+def path_of(module: str) -> Path:
+    return ROOT / f"generator/{module}.py"
+
+
+def stated(module: str) -> Iterator[Mutant]:
+    """Every change of what mutmut leaves out; of the whole module, if its functions run while it is imported."""
+    source = path_of(module).read_text()
+    wrapper = MetadataWrapper(cst.parse_module(source))
+    visitor = Everything(mutation_operators, get_ignored_lines(str(path_of(module)), source, wrapper, None))
+    tree = wrapper.visit(visitor)
+    for mutation in visitor.mutations:
+        top = mutation.contained_by_top_level_function
+        if module in RUN_ON_IMPORT or not isinstance(top, cst.FunctionDef) or top.decorators:
+            changed = tree.deep_replace(mutation.original_node, mutation.mutated_node)
+            yield compared(module, source, changed.code)  # type: ignore[union-attr]
+
+
+def compared(module: str, source: str, changed: str) -> Mutant:
+    before, after = source.splitlines(), changed.splitlines()
+    opcodes = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    _, start, end, from_, to = next(opcode for opcode in opcodes if opcode[0] != "equal")
+    owner = owner_of(ast.parse(source), start + 1)
+    return Mutant(module, owner, one_line(before[start:end]), one_line(after[from_:to]), changed)
+
+
+def owner_of(tree: ast.Module | ast.ClassDef, line: int) -> str:
+    for node in tree.body:
+        if node.lineno <= line <= (node.end_lineno or 0):
+            if isinstance(node, ast.ClassDef):
+                return f"{node.name}.{owner_of(node, line)}"
+            target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", node)
+            return getattr(target, "name", None) or getattr(target, "id", "")
+    return ""
+
+
+def one_line(lines: Iterable[str]) -> str:
+    return " ".join(line.strip() for line in lines)
+
+
+class Instead:
+    """Imports one module from a text that is not in its file."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        self.name, self.path, self.text = f"generator.{mutant.module}", str(path_of(mutant.module)), mutant.text
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name != self.name:
+            return None
+        loader = SourceFileLoader(name, self.path)
+        loader.get_code = lambda _: compile(self.text, self.path, "exec")  # type: ignore[method-assign]
+        return importlib.util.spec_from_file_location(name, self.path, loader=loader)
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def survives(mutant: Mutant) -> bool:
+    """Whether the tests pass with the change. Only to be called in a process of its own."""
+    import pytest
+
+    signal.signal(signal.SIGALRM, interrupt)
+    signal.alarm(TIMEOUT_S)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    sys.meta_path.insert(0, Instead(mutant))  # type: ignore[arg-type]
+    arguments = [
+        "-x",
+        "--assert=plain",
+        *config().pytest_add_cli_args,
+        *config().pytest_add_cli_args_test_selection[-2:],
+    ]
+    try:
+        return all(pytest.main([*arguments, f"tests/{name}"]) == 0 for name in TESTS[mutant.module])
+    except BaseException:  # Of whatever kind: a change that breaks the run is noticed.
+        return False
+
+
+def tried(mutants: list[Mutant]) -> Iterator[tuple[Mutant, bool]]:
+    """Each with whether it survives. What is not changed has to, or the figures would be worth nothing."""
+    for name in PRELOADED:
+        importlib.import_module(name)
+    with multiprocessing.get_context("fork").Pool(PROCESSES, maxtasksperchild=1) as pool:
+        unchanged = [Mutant(name, "", "", "", path_of(name).read_text()) for name in {one.module for one in mutants}]
+        for mutant, passed in zip(unchanged, pool.imap(survives, unchanged), strict=True):
+            if not passed:
+                sys.exit(f"The tests of {mutant.module} fail without any change.")
+        for number, pair in enumerate(zip(mutants, pool.imap(survives, mutants), strict=True), 1):
+            if sys.stderr.isatty() or number % 50 == 0:
+                print(f"\r{number} of {len(mutants)} changes of what is stated", end="", file=sys.stderr)
+            yield pair
+    print(file=sys.stderr)
+
+
+def called(modules: Iterable[str]) -> Iterator[tuple[Mutant, bool]]:
+    """What mutmut found, after it ran."""
+    for module in modules:
+        results = json.loads((ROOT / f"mutants/generator/{module}.py.meta").read_text())["exit_code_by_key"]
+        for name, code in results.items():
+            function, of_class = orig_function_and_class_names_from_key(name)
+            survived = code in UNNOTICED
+            lines = get_diff_for_mutant(name, path=Path(f"generator/{module}.py")).splitlines()[2:] if survived else []
+            before, after = (one_line(line[1:] for line in lines if line[0] == sign) for sign in "-+")
+            yield Mutant(module, f"{of_class}.{function}" if of_class else function, before, after), survived
+
+
+def excused() -> set[str]:
+    """The changes that mutants.md lists, each as a line `- change: reason`."""
+    return set(re.findall(r"^- (`[^`]+`: `[^`]*` → `[^`]*`): \S", RESULT.read_text(), re.M))
+
+
+def report(results: list[tuple[Mutant, bool]], listed: set[str]) -> bool:
+    """Prints the figures, then the survivors that nothing excuses; tells whether there are few enough."""
+    counts = Counter((mutant.module, survived, str(mutant) in listed) for mutant, survived in results)
+    print("| module | mutants | killed | excused | survived | share killed |\n|---|---|---|---|---|---|")
+    rows = [row for group, of in GROUPS.items() for row in (*((name, (name,)) for name in of), (f"**{group}**", of))]
+    good = True
+    for name, members in (*rows, ("**all**", MODULES)):
+        killed = sum(counts[module, False, known] for module in members for known in (True, False))
+        known, unknown = (sum(counts[module, True, known] for module in members) for known in (True, False))
+        if mutants := killed + known + unknown:
+            share = killed / max(1, killed + unknown)
+            good = good and (share >= WANTED or name in MODULES)
+            print(f"| {name} | {mutants} | {killed} | {known} | {unknown} | {share:.1%} |")
+    for mutant, survived in results:
+        if survived and str(mutant) not in listed:
+            print(f"- {mutant}: ")
+    tried_modules = tuple({f"`{mutant.module}." for mutant, _ in results})
+    for line in sorted(listed - {str(mutant) for mutant, survived in results if survived}):
+        if line.startswith(tried_modules):
+            print(f"mutants.md excuses what does not survive: {line}")
+    return good
+
+
+def main() -> int:
+    os.chdir(ROOT)
+    os.environ["HYPOTHESIS_PROFILE"] = "mutants"
+    if unknown := set(sys.argv[1:]) - set(MODULES):
+        sys.exit(f"{', '.join(sorted(unknown))}: unknown; the modules are {', '.join(MODULES)}")
+    chosen = [module for module in MODULES if module in (sys.argv[1:] or MODULES)]
+    results = list(tried([mutant for module in chosen for mutant in stated(module)]))
+    if by_call := [module for module in chosen if module not in RUN_ON_IMPORT]:
+        shutil.rmtree("mutants", ignore_errors=True)
+        patterns = [f"generator.{module}.*" for module in by_call]
+        subprocess.run([sys.executable, "-m", "mutmut", "run", "--max-children", str(PROCESSES), *patterns], check=True)
+        results += called(by_call)
+    return 0 if report(results, excused()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
