@@ -20,6 +20,7 @@ from tests.stack.model import TEMPLATES
 
 Run = Callable[..., Result]
 PROD = Path("templates_out/prod.json")
+DENIED = {"Action": "a:b", "Resource": "c"}
 
 
 def change(*applied: Callable[[dict], None], path: Path = PROD, base: Path = PROD) -> None:
@@ -192,6 +193,46 @@ def test_markdown_survives_what_values_contain(generator: Run) -> None:
     (row,) = (line for line in lines if "RETENTION_S" in line)
     assert row.endswith(r"| `2592000` | `` a\|b`c⏎d `` |")
     assert "````diff" in lines
+
+
+@pytest.mark.parametrize(
+    ("applied", "line"),
+    [
+        pytest.param(
+            put("CheckAlertsRole/Properties/PermissionsBoundary", "arn:b"),
+            "| `CheckAlertsRole` | **widened** | no longer: Deny `what is outside the boundary arn:b` on `*` |",
+            id="a boundary",
+        ),
+        pytest.param(
+            put("CheckAlertsRole/Properties/Policies/0/PolicyDocument/Statement/+", {**DENIED, "Effect": "Deny"}),
+            "| `CheckAlertsRole` | **widened** | no longer: Deny `a:b` on `c` |",
+            id="a denial",
+        ),
+        pytest.param(
+            put("CheckAlertsRole/Properties/Policies/0/PolicyDocument/Statement/+", {**DENIED, "Effect": "Allow"}),
+            "| `CheckAlertsRole` | **narrowed** | no longer: Allow `a:b` on `c` |",
+            id="a grant",
+        ),
+        pytest.param(
+            put("CheckAlertsFunction/Properties/Role", "arn:r"),
+            "| `CheckAlertsFunction` | **narrowed** | no longer: runs as `arn:r` |",
+            id="a role",
+        ),
+    ],
+)
+def test_what_is_no_longer_there_is_said_so(applied: Callable[[dict], None], line: str) -> None:
+    old = json.loads(json.dumps(TEMPLATES["prod"]))
+    applied(old)
+    assert line in as_markdown(difference(old, TEMPLATES["prod"]), "old", "new").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("", "(empty)"), ("a``b", "``` a``b ```"), ("`", "`` ` ``"), ("plain", "`plain`")]
+)
+def test_code_is_fenced_by_more_backticks_than_it_has(value: str, shown: str) -> None:
+    new = json.loads(json.dumps(TEMPLATES["prod"]))
+    put("ProcessWebhookFunction/Properties/Environment/Variables/RETENTION_S", value)(new)
+    assert f"| `2592000` | {shown} |" in as_markdown(difference(TEMPLATES["prod"], new), "old", "new")
 
 
 REALISTIC = (
