@@ -92,9 +92,10 @@ def _reservations(found: Difference) -> Iterator[str]:
     if not sums.changed:
         return
     rows = [[_code(one.id), _figure(one.old), _figure(one.new)] for one in sums.functions]
-    rows.append(["**Sum**", f"**{sums.total_old}**", f"**{sums.total_new}**"])
+    totals = [*zip((sums.total_old, sums.total_new), sums.is_open, strict=True)]
+    rows.append(["**Sum**", *(f"**{'at least ' if is_open else ''}{total}**" for total, is_open in totals)])
     if sums.reservable is not None:
-        left = (str(sums.headroom(total)) for total in (sums.total_old, sums.total_new))
+        left = (f"{'at most ' if is_open else ''}{sums.headroom(total)}" for total, is_open in totals)
         rows.append([f"Headroom of {sums.reservable} reservable", *left])
     yield from _table(["Function", "Old", "New"], rows, numbers=2)
 

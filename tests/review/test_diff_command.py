@@ -137,6 +137,51 @@ def test_fail_on_decides_the_exit_code(generator: Run) -> None:
     assert generator("diff", "prod", "new.json", "--fail-on", "iam-narrowing").exit_code == 0
 
 
+MAPPING = "CheckAlertsEventSourceMapping"
+SHAPES = {
+    "a mapping less": lambda t: t["Resources"].pop(MAPPING),
+    "a mapping more": lambda t: t["Resources"].update(Second=t["Resources"][MAPPING]),
+    "memory of a parameter": put("ProcessWebhookFunction/Properties/MemorySize", {"Ref": "EnvironmentSuffix"}),
+    "an architecture of a parameter": put("ProcessWebhookFunction/Properties/Architectures", {"Ref": "P"}),
+    "a reservation of a parameter": put(
+        "ProcessWebhookFunction/Properties/ReservedConcurrentExecutions", {"Ref": "EnvironmentSuffix"}
+    ),
+    "a function without properties": put("CleanupHistoryFunction", {"Type": "AWS::Lambda::Function"}),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_template_of_another_shape_has_no_bill_and_still_a_difference(generator: Run, shape: str) -> None:
+    change(SHAPES[shape], path=Path("new.json"))
+    result = generator("diff", "prod", "new.json", "--format", "json")
+    assert (result.exit_code, result.stderr) == (1, "")
+    report = json.loads(result.stdout)
+    assert (report["cost"] is None) == (shape != "a function without properties")
+    assert report["summary"]["reserved_at_least"] == {"old": False, "new": shape == "a reservation of a parameter"}
+
+
+@pytest.mark.parametrize(
+    "apply",
+    [
+        put(f"{MAPPING}/Properties/BatchSize", None),
+        put(f"{MAPPING}/Properties/BatchSize", 0),
+        put(f"{MAPPING}/Properties/ParallelizationFactor", "3"),
+    ],
+)
+def test_a_batch_size_by_default_and_a_figure_as_text_are_priced(generator: Run, apply: Callable[[dict], None]) -> None:
+    change(apply, path=Path("new.json"))
+    report = json.loads(generator("diff", "prod", "new.json", "--format", "json").stdout)
+    assert Decimal(report["cost"]["new"]) > 0
+
+
+def test_a_sum_with_a_reservation_of_a_parameter_is_a_least(generator: Run) -> None:
+    change(SHAPES["a reservation of a parameter"], path=Path("new.json"))
+    lines = generator("diff", "prod", "new.json").stdout.splitlines()
+    assert "- Reserved concurrency: 37 → at least 17, headroom at most 883 of 900 reservable." in lines
+    assert "| **Sum** | **37** | **at least 17** |" in lines
+    assert "| Headroom of 900 reservable | 863 | at most 883 |" in lines
+
+
 @pytest.mark.parametrize("kinds", ["everything", "", "replacement,"])
 def test_fail_on_takes_known_kinds(generator: Run, kinds: str) -> None:
     result = generator("diff", "prod", "prod", "--fail-on", kinds)
