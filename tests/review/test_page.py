@@ -161,6 +161,25 @@ def test_an_email_subscription_and_other_settings_are_told() -> None:
     assert text.count("**no deletion protection**") == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "overrides", "reason"),
+    [
+        ("dev", (), "."),
+        ("staging", (), ": without it, batches of one price would keep the busiest lanes busy 69% of the time, and"),
+        ("staging", ("targets.stream_utilisation=0.7",), "."),
+        ("prod", (), ": without it, batches of one price would keep the busiest lanes busy all the time, and"),
+    ],
+)
+def test_the_batching_window_has_a_reason_where_it_is_needed(
+    name: str, overrides: tuple[str, ...], reason: str
+) -> None:
+    one = judged(name, *overrides)
+    (line,) = (line for line in page(TEMPLATES[name], one).splitlines() if line.startswith("The batching window"))
+    assert line.startswith(
+        f"The batching window of `CheckAlertsEventSourceMapping` adds up to 1 s to every alert{reason}"
+    )
+
+
 @EVERY
 def test_the_page_is_the_same_in_every_process_and_needs_no_heavy_package(name: str) -> None:
     script = (
