@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from generator.errors import Fault, UnreadableTemplate
 from generator.simulation.permissions import Access, access
 from generator.simulation.values import Json, Template, Unknown
 
@@ -82,8 +83,14 @@ class Schedule:
 
 
 def function(template: Template, logical_id: str, properties: Json) -> Function:
-    """The function with what its role lets it write to and its asynchronous configuration."""
-    reserved = template.value(properties.get("ReservedConcurrentExecutions"))
+    """The function with what its role lets it write to and its asynchronous configuration.
+
+    Raises UnreadableTemplate for a reservation that Lambda would refuse.
+    """
+    stated = template.value(properties.get("ReservedConcurrentExecutions"))
+    reserved = None if stated is None else template.whole(stated)
+    if reserved is not None and reserved < 0:
+        raise UnreadableTemplate([Fault(logical_id, f"it reserves {reserved}", "write 0 or more, or leave it out")])
     try:
         granted, unclear = access(template, _only(template.references(properties.get("Role")), "its role")), ""
     except Unknown as unknown:
@@ -94,7 +101,7 @@ def function(template: Template, logical_id: str, properties: Json) -> Function:
             settings = template.properties(config)
     return Function(
         logical_id=logical_id,
-        reserved_concurrency=None if reserved is None else template.whole(reserved),
+        reserved_concurrency=reserved,
         timeout_s=template.number(properties.get("Timeout"), 3),
         access=granted,
         unclear=unclear,
@@ -220,4 +227,9 @@ def _only(found: set[str], what: str) -> str:
 
 
 def _number_or_none(template: Template, value: Json) -> float | None:
-    return None if value is None else template.number(value)
+    if value is None:
+        return None
+    found = template.number(value)
+    if not found >= 0:
+        raise Unknown(f"{found:g} is not a limit")
+    return found
