@@ -8,12 +8,14 @@ import re
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
 from generator import environments, pipeline, quota
 from generator.pipeline import Judged
 from generator.quota import Plan
+from generator.review.iam_words import only_if
 from generator.review.markdown import table
 from generator.review.report import page
 from generator.sizing import size
@@ -210,3 +212,22 @@ def test_a_page_takes_milliseconds() -> None:
         page(TEMPLATES["prod"], one)
         took_s.append(time.perf_counter() - started)
     assert min(took_s) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "words"),
+    [
+        ("StringEquals", ["a", "b"], "is `a, b`"),
+        ("ArnLike", {"Ref": "Topic"}, "is like `Topic`"),
+        ("StringNotEquals", "a", "is not `a`"),
+        ("ForAnyValue:StringNotLike", "a*", "is not like `a*`"),
+        ("BoolIfExists", "true", "is `true` where it is there"),
+        ("Null", "true", "is not there"),
+        ("Null", False, "is there"),
+        ("NotIpAddress", "10.0.0.0/8", "is not in `10.0.0.0/8`"),
+        ("NumericLessThanEquals", 3, "is at most `3`"),
+        ("Odd", "a", "is by Odd `a`"),
+    ],
+)
+def test_a_condition_is_said_as_it_is(operator: str, value: Any, words: str) -> None:
+    assert only_if({"Condition": {operator: {"aws:x": value}}}) == f", only if `aws:x` {words}"
