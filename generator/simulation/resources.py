@@ -162,9 +162,9 @@ def stream_mapping(template: Template, logical_id: str, properties: Json) -> Str
         logical_id=logical_id,
         table=_only(tables, "its source"),
         function=_invoked(template, properties["FunctionName"]),
-        batch_size=template.whole(properties.get("BatchSize"), 100),
+        batch_size=_positive(template, properties.get("BatchSize"), 100),
         window_s=template.number(properties.get("MaximumBatchingWindowInSeconds"), 0),
-        parallelization_factor=template.whole(properties.get("ParallelizationFactor"), 1),
+        parallelization_factor=_positive(template, properties.get("ParallelizationFactor"), 1),
         max_age_s=None if age_s < 0 else age_s,
         events=_passing(template.value(properties.get("FilterCriteria"))),
     )
@@ -224,6 +224,13 @@ def _only(found: set[str], what: str) -> str:
     if len(found) != 1:
         raise Unknown(f"{what} should be one resource of this template, not {len(found)}")
     return next(iter(found))
+
+
+def _positive(template: Template, value: Json, default: int) -> int:
+    found = template.whole(value, default)
+    if found < 1:
+        raise Unknown(f"{found} is less than 1")
+    return found
 
 
 def _number_or_none(template: Template, value: Json) -> float | None:

@@ -372,7 +372,7 @@ EDITS = [
     edit("a literal for a reference", put(f"{ROLE}/4/Resource", ["${SigningSecret}"]), f"{P}Role", WIDER, NARROWER),
     edit(
         "a literal that leaves out nothing",
-        put(f"{S}Role/{NOT_TOPICS}", ["arn:${A}:sns:*"]),
+        put(f"{S}Role/{NOT_TOPICS}", ["arn:${AWS::Partition}:sns:*:*:*"]),
         f"{S}Role",
         WIDER,
         NARROWER,

@@ -258,6 +258,11 @@ def test_the_template_is_not_changed():
             id="a limit below 0",
         ),
         pytest.param(
+            ("CheckAlertsEventSourceMapping", "ParallelizationFactor", 0),
+            "CheckAlertsEventSourceMapping: 0 is less than 1",
+            id="no lane at all",
+        ),
+        pytest.param(
             ("WebhookMethod", "ApiKeyRequired", False),
             "WebhookUsagePlan: WebhookMethod asks for no API key, so it limits nothing",
             id="no key, no usage plan",
