@@ -227,3 +227,16 @@ def test_the_figures_can_be_drawn_against_the_rate(generator: Run) -> None:
     assert result.exit_code == 0
     assert Path("sizing.svg").read_text().startswith("<?xml")
     assert "wrote sizing.svg" in result.stderr
+
+
+def test_two_questions_are_refused_before_anything_is_drawn(generator: Run) -> None:
+    result = generator("size", "prod", "--max-rate", "--for-rate", "100", "--chart", "sizing.svg")
+    assert (result.exit_code, Path("sizing.svg").exists()) == (2, False)
+
+
+def test_the_picture_ends_where_no_setting_carries_the_rate(generator: Run) -> None:
+    slow = "functions.check_alerts.mean_duration_ms=2000", "functions.check_alerts.p95_duration_ms=4000"
+    settings = [argument for setting in slow for argument in ("--set", setting)]
+    assert generator("size", "prod", *settings).exit_code == 2
+    assert generator("size", "dev", *settings, "--chart", "sizing.svg").exit_code == 0
+    assert "50,000" not in Path("sizing.svg").read_text()

@@ -26,13 +26,14 @@ def test_the_json_has_the_documented_keys_and_no_clock_reading(generator: Run) -
     assert one == other
     report = json.loads(one)
     assert report.keys() == {
-        *("environment", "workload", "functions", "webhooks", "alerts", "stream", "targets", "passed")
+        *("environment", "workload", "functions", "webhooks", "alerts", "stream", "targets", "passed"),
+        "not_simulated",
     }
     assert report["functions"]["ProcessWebhookFunction"].keys() == {
         *("invocations", "throttles", "throttle_probability", "concurrency", "cold_start_probability", "environments")
     }
     assert report["webhooks"].keys() == {
-        *("offered", "accepted", "throttled_at_gateway", "throttled_at_lambda", "latency_ms")
+        *("offered", "accepted", "failed", "throttled_at_gateway", "throttled_at_lambda", "latency_ms")
     }
     assert all({"name", "target", "measured", "ci95", "verdict"} == target.keys() for target in report["targets"])
 
@@ -56,6 +57,15 @@ def test_a_template_that_could_not_have_been_created_says_so(generator: Run, pro
     assert result.exit_code == 1
     assert "together they are 205, and of the account's 300 only 200 can be reserved" in result.stdout
     assert "could not have been created" in result.stdout
+
+
+def test_what_other_environments_reserve_in_the_account_is_said_not_to_count(generator: Run, project: Path) -> None:
+    for name in ("dev", "prod"):
+        path = Path(f"environments/{name}.toml")
+        path.write_text(path.read_text() + '\n[account]\nname = "one"\n')
+    report = json.loads(generator("simulate", "prod", *QUICK, "--format", "json").stdout)
+    assert report["not_simulated"] == ["dev: what they reserve in the same account; generator check counts all"]
+    assert json.loads(generator("simulate", "staging", *QUICK, "--format", "json").stdout)["not_simulated"] == []
 
 
 def test_a_template_of_yaml_is_read_as_well(generator: Run, project: Path) -> None:
@@ -87,6 +97,10 @@ def test_a_recording_is_played_and_can_be_scaled(generator: Run, project: Path) 
         (("--trace", "none.csv"), "none.csv: No such file or directory"),
         (("--workload", "trace"), "workload: trace needs a recording; name one with --trace FILE.csv"),
         (("--hours", "-1"), "hours: -1 is out of range"),
+        (
+            ("--rate", "100"),
+            "rate: it scales a recording, and the workload peak plays none; name a recording with --trace",
+        ),
         (("--replications", "1"), "replications: 1 replications show no spread"),
     ],
 )

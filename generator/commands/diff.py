@@ -12,10 +12,16 @@ from generator.commands import options
 from generator.review.cost import bill, total_usd
 from generator.review.diff import MonthlyCost, Room, difference
 from generator.review.diff_markdown import as_markdown
+from generator.review.diff_model import Template
 from generator.review.diff_sides import Side, read_both
 from generator.review.diff_summary import KINDS, as_dict
+from generator.review.load import of_type
 from generator.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
 
+FIGURES = (
+    *("MemorySize", "ReservedConcurrentExecutions", "BatchSize", "ParallelizationFactor"),
+    "MaximumBatchingWindowInSeconds",
+)
 FUNCTIONS = (PROCESS_WEBHOOK, CHECK_ALERTS, SEND_NOTIFICATION, CLEANUP_HISTORY)
 
 
@@ -66,8 +72,23 @@ def _room(environment: str | None) -> Room | None:
 
 def _monthly_cost(environment: str | None, *sides: Side) -> MonthlyCost | None:
     """Prices both at the environment's own rate. A template that is not of this shape has no bill."""
-    ours = all(set(FUNCTIONS) <= side.template.get("Resources", {}).keys() for side in sides)
+    ours = all(_has_bill(side.template) for side in sides)
     if environment is None or environment not in environments.known() or not ours:
         return None
     (stated,) = environments.load([environment])
     return lambda template: total_usd(bill(template, stated))
+
+
+def _has_bill(template: Template) -> bool:
+    """Whether the template is of the shape that the bill is written for: one stream, and figures, not references."""
+    resources = template["Resources"]
+    if not set(FUNCTIONS) <= resources.keys():
+        return False
+    functions = [resources[name].get("Properties", {}) for name in FUNCTIONS]
+    mappings = list(of_type(template, "AWS::Lambda::EventSourceMapping").values())
+    figures = [one.get(name, 1) for one in (*functions, *mappings) for name in FIGURES]
+    return (
+        len(mappings) == 1
+        and all(str(figure).isdecimal() for figure in figures)
+        and all(one.get("Architectures", ["x86_64"]) in (["arm64"], ["x86_64"]) for one in functions)
+    )

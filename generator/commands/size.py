@@ -13,6 +13,7 @@ import click
 from generator import inverse, pipeline
 from generator.commands import options
 from generator.environment import WEBHOOKS_PER_HOUR
+from generator.errors import UnsizableLoad
 from generator.inverse import with_rate
 from generator.review import inverse_report, sizing_report
 from generator.sizing import size
@@ -52,12 +53,12 @@ def command(
     Exit code 1 if the account cannot hold the sum; with --max-rate, if it cannot hold even the lowest rate's. The two
     inverse questions are about every target met, whatever on_shortfall says, with the account's other environments.
     """
+    if max_rate and for_rate is not None:
+        raise click.UsageError("--max-rate and --for-rate are two questions: ask one.")
     if fit_trace:
         overrides = (*overrides, *_fitted(fit_trace))
     if chart:
         _draw(name, overrides, chart)
-    if max_rate and for_rate is not None:
-        raise click.UsageError("--max-rate and --for-rate are two questions: ask one.")
     if max_rate:
         _print_highest(name, overrides, format_)
     elif for_rate is not None:
@@ -78,16 +79,22 @@ def _fitted(trace: Path) -> list[str]:
 
 
 def _draw(name: str, overrides: tuple[str, ...], path: Path) -> None:
-    """The figures at a hundred rates, with what the account lets reserve and the environment's own rate."""
+    """The figures from the lowest rate to the last that can be sized, with the account's and the environment's own."""
     from generator.charts import sizing_chart
 
     (judged,) = pipeline.judge([name], overrides)
     lowest, highest = WEBHOOKS_PER_HOUR
-    rates = [lowest + round((highest - lowest) * step / CHART_STEPS) for step in range(CHART_STEPS + 1)]
-    sizings = [size(with_rate(judged.plan.environment, rate)) for rate in rates]
+    rates, sizings = [], []
+    for step in range(CHART_STEPS + 1):
+        rate = lowest + round((highest - lowest) * step / CHART_STEPS)
+        try:
+            sizings.append(size(with_rate(judged.plan.environment, rate)))
+        except UnsizableLoad:
+            break  # No setting carries this rate or a higher one.
+        rates.append(rate)
     reserved = {
         function.logical_id: [sizing[function.logical_id].reserved_concurrency or 0 for sizing in sizings]
-        for function in sizings[0].functions
+        for function in judged.plan.sizing.functions
     }
     own_rate = judged.plan.environment.traffic.webhooks_per_hour
     sizing_chart(rates, reserved, judged.verdict.account.reservable, path, own_rate)

@@ -8,7 +8,7 @@ from generator.pipeline import Judged
 from generator.review import sizing_report
 from generator.review.load import Template, of_type
 from generator.review.markdown import code, table
-from generator.sizing import FunctionSizing
+from generator.sizing import CHECK_ALERTS, FunctionSizing, Sizing
 
 BAR_WIDTH = 60
 
@@ -33,7 +33,7 @@ def sizing_lines(template: Template, judged: Judged) -> list[str]:
         "",
         *table(("Function", "Reason", "Inputs"), [_why(function) for function in sizing.functions]),
         "",
-        *_window(template),
+        *_window(template, sizing),
         "",
         *_admission(judged),
     ]
@@ -75,13 +75,16 @@ def _input(name: str, value: float) -> str:
     return f"{name.replace('_', ' ')} {value:g}"
 
 
-def _window(template: Template) -> Iterable[str]:
+def _window(template: Template, sizing: Sizing) -> Iterable[str]:
+    """What the window costs, and what for where batches of one price would be too many for the lanes."""
+    stream = sizing[CHECK_ALERTS]
+    alone, target = (stream.predicted or 0) * stream.inputs["batch_size"], stream.target or 1
+    busy = "all the time" if alone >= 1 else f"{alone:.0%} of the time"
+    why = f": without it, batches of one price would keep the busiest lanes busy {busy}, and the target is {target:.0%}"
     for name, mapping in of_type(template, "AWS::Lambda::EventSourceMapping").items():
         if window_s := mapping.get("MaximumBatchingWindowInSeconds", 0):
-            yield (
-                f"The batching window of {code(name)} adds up to {window_s} s to every alert: without it, batches of "
-                "one price would keep the lanes busy at twice the target."
-            )
+            delay = f"The batching window of {code(name)} adds up to {window_s} s to every alert"
+            yield f"{delay}{why if alone > target else ''}."
 
 
 def _admission(judged: Judged) -> Iterable[str]:

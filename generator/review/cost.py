@@ -10,10 +10,11 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from generator.environment import Environment, Function
 from generator.prices import Usage
-from generator.review.load import Load, Template, encrypted, exact, monthly, of_type, properties
+from generator.review.load import Load, Template, encrypted, exact, has_recovery, monthly, of_type, properties
 from generator.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
 
 CENT = Decimal("0.01")
+TABLE, PRICES, ALERTS = "AWS::DynamoDB::Table", "PriceHistoryTable", "PriceAlertsTable"
 GB = Decimal(10**9)
 WRITE_UNIT_BYTES, READ_UNIT_BYTES = 1024, 4096
 """Source: Amazon DynamoDB Developer Guide, "DynamoDB on-demand capacity mode"."""
@@ -100,13 +101,14 @@ def _billed_s(function: Function, usage: Usage) -> Decimal:
 
 def _data(template: Template, environment: Environment, load: Load, rate: int) -> Iterator[Line]:
     usage, retention = environment.usage, environment.retention
-    indexes = sum(len(table.get("GlobalSecondaryIndexes", [])) for table in _tables(template))
+    price_writes, alert_writes = (1 + _indexes(template, name) for name in (PRICES, ALERTS))
     price_units, alert_units = (_units(size) for size in (usage.price_item_bytes, usage.alert_item_bytes))
-    yield "DynamoDB", "prices stored", load.webhooks * price_units, "writes", "dynamodb_write_usd_per_million"
-    cleaned = load.webhooks * price_units * exact(usage.cleanup_share)
+    stored = load.webhooks * price_units * price_writes
+    yield "DynamoDB", "prices stored", stored, "writes", "dynamodb_write_usd_per_million"
+    cleaned = stored * exact(usage.cleanup_share)
     yield "DynamoDB", "expired prices deleted by the hour", cleaned, "writes", "dynamodb_write_usd_per_million"
     # Claimed and recorded in the table; disarmed, and armed again, in the table and its index.
-    per_alert = 2 + (1 + exact(usage.rearmed_share)) * (1 + indexes)
+    per_alert = 2 + (1 + exact(usage.rearmed_share)) * alert_writes
     fired = load.alerts * per_alert * alert_units
     yield (
         "DynamoDB",
@@ -121,10 +123,11 @@ def _data(template: Template, environment: Environment, load: Load, rate: int) -
     yield "DynamoDB", "queries for expired prices", scanned, "reads", "dynamodb_read_usd_per_million"
     prices = Decimal(rate) * 24 * retention.price_history_days * (usage.price_item_bytes + usage.item_overhead_bytes)
     alerts = usage.alerts_stored * (usage.alert_item_bytes + usage.item_overhead_bytes)
-    stored_gb = (prices + alerts * (1 + indexes)) / GB
+    stored_gb = (prices * price_writes + alerts * alert_writes) / GB
     yield "DynamoDB", "tables and index", stored_gb, "GB-month", "dynamodb_storage_usd_per_gb_month"
-    if any(table.get("PointInTimeRecoverySpecification") for table in _tables(template)):
-        backed_up_gb = (prices + alerts) / GB
+    backed_up = [size for name, size in ((PRICES, prices), (ALERTS, alerts)) if _is_backed_up(template, name)]
+    if backed_up:
+        backed_up_gb = sum(backed_up, Decimal(0)) / GB
         yield "DynamoDB", "point-in-time recovery", backed_up_gb, "GB-month", "dynamodb_backup_usd_per_gb_month"
 
 
@@ -168,8 +171,13 @@ def _watching(template: Template, usage: Usage, log_days: int, load: Load) -> It
     yield "X-Ray", "traces recorded", load.traces, "traces", "trace_usd_per_million"
 
 
-def _tables(template: Template) -> list[Template]:
-    return list(of_type(template, "AWS::DynamoDB::Table").values())
+def _indexes(template: Template, table: str) -> int:
+    """How many copies of an item there are beside the table's own."""
+    return len(of_type(template, TABLE).get(table, {}).get("GlobalSecondaryIndexes", []))
+
+
+def _is_backed_up(template: Template, table: str) -> bool:
+    return has_recovery(of_type(template, TABLE).get(table, {}))
 
 
 def _units(size_bytes: int) -> int:

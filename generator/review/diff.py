@@ -24,6 +24,7 @@ from generator.review.diff_normal import literal, same
 from generator.review.diff_properties import changes
 from generator.review.diff_references import affected
 from generator.review.diff_resources import resources, with_new_deployment
+from generator.review.diff_schemas import schema
 
 MonthlyCost = Callable[[Template], Decimal]
 
@@ -32,6 +33,7 @@ ALARM = "AWS::CloudWatch::Alarm"
 ALARM_SETTINGS = (
     *("Threshold", "ComparisonOperator", "EvaluationPeriods", "DatapointsToAlarm", "Period", "Statistic"),
     *("ExtendedStatistic", "TreatMissingData", "MetricName", "ActionsEnabled", "AlarmActions"),
+    *("Namespace", "Dimensions", "Metrics", "Unit"),
 )
 NAMED_SECTIONS = {"Parameters": "", "Conditions": "Conditions.", "Mappings": "Mappings.", "Outputs": None}
 """Sections of named parts, with what references put before the name; nothing refers to an output."""
@@ -129,14 +131,20 @@ def _alarms(old: Template, new: Template) -> Iterator[Alarm]:
             continue
         was, now = before.get("Properties", {}), resource.get("Properties", {})
         for setting in ALARM_SETTINGS:
-            if not same(was.get(setting), now.get(setting)):
+            if any(changes(was.get(setting), now.get(setting), setting, schema(ALARM).unordered)):
                 yield Alarm(name, setting, was.get(setting), now.get(setting), _effect(setting, was, now))
 
 
 def _effect(setting: str, was: Mapping[str, Json], now: Mapping[str, Json]) -> Literal["earlier", "later", "other"]:
-    """Whether the alarm goes off earlier or later than before, by this setting alone and where figures tell."""
+    """Whether the alarm goes off earlier or later than before, by this setting alone and where figures tell.
+
+    A longer period adds up more and is over later, and M of more periods are reached earlier but looked for longer.
+    """
     old, new = _figure(was.get(setting)), _figure(now.get(setting))
-    if old is None or new is None or setting not in ("Threshold", "EvaluationPeriods", "DatapointsToAlarm", "Period"):
+    m_of_n = "DatapointsToAlarm" in was or "DatapointsToAlarm" in now
+    telling = {"Threshold", "DatapointsToAlarm"} if m_of_n else {"Threshold", "EvaluationPeriods"}
+    turned = not same(was.get("ComparisonOperator"), now.get("ComparisonOperator"))
+    if old is None or new is None or setting not in telling or (setting == "Threshold" and turned):
         return "other"
     below = setting == "Threshold" and str(now.get("ComparisonOperator", "")).startswith("LessThan")
     return "later" if (new > old) != below else "earlier"

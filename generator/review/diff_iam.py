@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from generator.review.diff_intrinsics import text
+from generator.review.diff_documents import documents, opaque_documents
+from generator.review.diff_intrinsics import is_intrinsic, text
 from generator.review.diff_model import Access, Json, Template
 from generator.review.diff_policies import (
     EVERYTHING,
@@ -14,16 +15,28 @@ from generator.review.diff_policies import (
     Clause,
     Grant,
     Scope,
-    grants,
-    is_document,
     listed,
     merged,
+    under,
 )
 
 IDENTITY_POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
-PERMISSION_CONDITIONS = ("SourceArn", "SourceAccount", "PrincipalOrgID", "EventSourceToken", "FunctionUrlAuthType")
-ROLE_OF = {"AWS::Lambda::Function": ("Role",), "AWS::Scheduler::Schedule": ("Target", "RoleArn")}
+PERMISSION_CONDITIONS = (
+    *("SourceArn", "SourceAccount", "PrincipalOrgID", "EventSourceToken", "FunctionUrlAuthType"),
+    "InvokedViaFunctionUrl",
+)
+ROLES = ("Role", "RoleArn", "Credentials", "AuthorizerCredentials", "ExecutionRoleArn", "TaskRoleArn")
 """Where a resource says as whom it acts. Another role is reported both ways: what it may is not compared."""
+
+ATTACHED_BY = {
+    **dict.fromkeys(IDENTITY_POLICIES, ("Roles", "RoleName")),
+    "AWS::SQS::QueuePolicy": ("Queues",),
+    "AWS::SQS::QueueInlinePolicy": ("Queue",),
+    "AWS::SNS::TopicPolicy": ("Topics",),
+    "AWS::SNS::TopicInlinePolicy": ("TopicArn",),
+    "AWS::S3::BucketPolicy": ("Bucket",),
+}
+"""Where a policy of its own says whom it belongs to."""
 
 WRITTEN = ("Statement", "Fn::If")
 ACTING = Clause("is", "the role it runs as", ())
@@ -62,30 +75,33 @@ def _held(template: Template) -> dict[str, list[Grant]]:
     held: dict[str, list[Grant]] = {}
     for name, resource in template["Resources"].items():
         found = list(_grants(resource))
+        condition = resource.get("Condition")
+        if isinstance(condition, str):
+            found = [grant if _acts(grant) else under(condition, grant) for grant in found]
         for holder in _holders(name, resource) if found else ():
             held.setdefault(holder, []).extend(found)
     return held
 
 
 def _holders(name: str, resource: Mapping[str, Json]) -> list[str]:
-    if resource.get("Type") not in IDENTITY_POLICIES:
-        return [name]
     properties = resource.get("Properties", {})
-    attached = [*listed(properties.get("Roles")), *listed(properties.get("RoleName"))]
+    attached = [one for key in ATTACHED_BY.get(str(resource.get("Type")), ()) for one in listed(properties.get(key))]
     return [text(role).removeprefix("${").removesuffix("}") for role in attached] or [name]
 
 
 def _grants(resource: Mapping[str, Json]) -> Iterator[Grant]:
     properties = resource.get("Properties", {})
-    yield from _documents(properties)
+    yield from documents(properties)
+    opaque = [f"policy {text(one)}" for one in opaque_documents(properties)]
     if resource.get("Type") == "AWS::Lambda::Permission":
         yield _permission(properties)
-    for policy in (*listed(properties.get("ManagedPolicyArns")), *_named_policies(properties)):
-        yield Grant("Allow", HOLDER, Scope((f"managed policy {text(policy)}",)), EVERYTHING, ())
+    policies = (*listed(properties.get("ManagedPolicyArns")), *_named_policies(properties))
+    for policy in (*opaque, *(f"managed policy {text(one)}" for one in policies)):
+        yield Grant("Allow", HOLDER, Scope((policy,)), EVERYTHING, ())
     if boundary := properties.get("PermissionsBoundary"):
         yield Grant("Deny", HOLDER, Scope((f"what is outside the boundary {text(boundary)}",)), EVERYTHING, ())
-    if (role := _at(properties, ROLE_OF.get(str(resource.get("Type")), ()))) is not None:
-        yield Grant("Allow", HOLDER, Scope(("sts:AssumeRole",)), Scope((text(role),)), (ACTING,))
+    for role in dict.fromkeys(map(text, _roles(properties))):
+        yield Grant("Allow", HOLDER, Scope(("sts:AssumeRole",)), Scope((role,)), (ACTING,))
 
 
 def _named_policies(properties: Mapping[str, Json]) -> Iterator[Json]:
@@ -101,21 +117,17 @@ def _acts(grant: Grant) -> bool:
     return ACTING in grant.condition
 
 
-def _at(properties: Mapping[str, Json], path: tuple[str, ...]) -> Json:
-    value: Json = properties if path else None
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-def _documents(value: Json) -> Iterator[Grant]:
-    if isinstance(value, Mapping):
-        if is_document(value):
-            yield from grants(value)
-            return
-        value = list(value.values())
-    for inner in value if isinstance(value, list) else ():
-        yield from _documents(inner)
+def _roles(value: Json) -> Iterator[Json]:
+    """The roles as which a resource and its parts act, wherever in its properties."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from _roles(inner)
+    elif isinstance(value, Mapping) and not is_intrinsic(value):
+        for key, inner in value.items():
+            if key in ROLES and (isinstance(inner, str) or (isinstance(inner, Mapping) and is_intrinsic(inner))):
+                yield inner
+            elif key != "Environment":
+                yield from _roles(inner)
 
 
 def _permission(properties: Mapping[str, Json]) -> Grant:

@@ -46,7 +46,7 @@ def text(value: Json) -> str:
     """A value as one line: ${Name} where it refers, as Fn::Sub writes it; JSON where that cannot be."""
     simple = plain(value)
     if isinstance(simple, str):
-        return simple
+        return simple.replace("${", "${!")  # Not what Ref and Sub refer to: IAM takes it as it is written.
     found = template_text(simple)
     return json.dumps(simple, sort_keys=True) if found is None else found
 

@@ -6,8 +6,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from generator.review.diff_iam import ACTING
 from generator.review.diff_intrinsics import is_intrinsic, text
-from generator.review.diff_model import Difference, Json, Resource
+from generator.review.diff_model import Access, Difference, Json, Resource
 from generator.review.diff_policies import is_document, listed
 from generator.review.diff_summary import verdict
 
@@ -57,12 +58,19 @@ def _because(one: Resource) -> str:
 
 def _iam(found: Difference) -> Iterator[str]:
     if found.iam:
-        rows = ([_code(one.resource), f"**{one.change}**", _said(one.statement)] for one in found.iam)
+        rows = ([_code(one.resource), f"**{one.change}**", _gone(one) + _said(one.statement)] for one in found.iam)
         yield from _table(["Resource", "Change", "Statement"], rows)
+
+
+def _gone(one: Access) -> str:
+    """A denial that widens, or a grant that narrows, is one that is no longer there."""
+    return "no longer: " if (one.change == "widened") == (one.statement["Effect"] == "Deny") else ""
 
 
 def _said(statement: Mapping[str, Json]) -> str:
     """A statement in one line."""
+    if ACTING.operator in statement.get("Condition", {}):
+        return f"runs as {', '.join(map(_code, _names(statement['Resource'])))}"
     parts = [str(statement["Effect"])]
     for element, word in (("Action", ""), ("Resource", "on"), ("Principal", "for")):
         for key, but in ((element, ""), (f"Not{element}", "everything but")):
@@ -84,9 +92,10 @@ def _reservations(found: Difference) -> Iterator[str]:
     if not sums.changed:
         return
     rows = [[_code(one.id), _figure(one.old), _figure(one.new)] for one in sums.functions]
-    rows.append(["**Sum**", f"**{sums.total_old}**", f"**{sums.total_new}**"])
+    totals = [*zip((sums.total_old, sums.total_new), sums.is_open, strict=True)]
+    rows.append(["**Sum**", *(f"**{'at least ' if is_open else ''}{total}**" for total, is_open in totals)])
     if sums.reservable is not None:
-        left = (str(sums.headroom(total)) for total in (sums.total_old, sums.total_new))
+        left = (f"{'at most ' if is_open else ''}{sums.headroom(total)}" for total, is_open in totals)
         rows.append([f"Headroom of {sums.reservable} reservable", *left])
     yield from _table(["Function", "Old", "New"], rows, numbers=2)
 
@@ -193,9 +202,13 @@ def _one_line(value: Json) -> str:
 
 
 def _code(content: str) -> str:
-    """Inline code that survives a table and backticks of its own."""
+    """Inline code that survives a table and backticks of its own; what is empty is said in words."""
+    if not content:
+        return "(empty)"
     content = content.replace("|", "\\|").replace("\n", "⏎")
-    return f"`` {content} ``" if "`" in content else f"`{content}`"
+    fence = "`" * (1 + max((len(ticks) for ticks in re.findall("`+", content)), default=0))
+    space = " " if len(fence) > 1 else ""
+    return f"{fence}{space}{content}{space}{fence}"
 
 
 def _escaped(content: str) -> str:

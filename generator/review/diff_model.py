@@ -85,6 +85,14 @@ class Reservations:
         """What the new template reserves, where it says so in figures."""
         return sum(one.new for one in self.functions if isinstance(one.new, int))
 
+    @property
+    def is_open(self) -> tuple[bool, bool]:
+        """Whether a parameter or the like decides of a part of the old sum, and of the new one."""
+        return (
+            any(one.old is not None and not isinstance(one.old, int) for one in self.functions),
+            any(one.new is not None and not isinstance(one.new, int) for one in self.functions),
+        )
+
     def headroom(self, total: int) -> int | None:
         """What could still be reserved beside this much; negative is a shortfall."""
         return None if self.reservable is None else self.reservable - self.elsewhere - total

@@ -17,6 +17,11 @@ from generator.review.diff_intrinsics import is_intrinsic, plain, text
 from generator.review.diff_model import Json
 
 ELEMENTS = ("Principal", "Action", "Resource")
+EFFECTS = ("Allow", "Deny")
+ONLY_IF = "only if"
+"""The operator of a clause about the template, not about the request."""
+
+NO_VALUE = {"Ref": "AWS::NoValue"}
 PRINCIPALS = {"AWS", "Service", "Federated", "CanonicalUser"}
 DEFAULT_VERSION = "2008-10-17"
 
@@ -102,16 +107,45 @@ def canonical_document(document: Mapping[str, Json]) -> Json:
 
 
 def grants(document: Mapping[str, Json]) -> Iterator[Grant]:
-    """Every grant of a document. A statement that is a function, such as Fn::If, is one grant of its whole text."""
+    """Every grant of a document. A statement that is a function other than Fn::If is one grant of its whole text."""
     for statement in listed(document.get("Statement")):
-        if not isinstance(statement, Mapping) or "Effect" not in statement:
-            opaque = Scope((f"statement {text(statement)}",))
-            yield Grant("Allow", HOLDER, opaque, EVERYTHING, ())
-            continue
-        condition = _condition(statement.get("Condition"))
-        scopes = (_scopes(statement, element) for element in ELEMENTS)
-        for principal, action, resource in itertools.product(*scopes):
-            yield Grant(str(statement["Effect"]), principal, action, resource, condition)
+        yield from _granted(statement)
+
+
+def under(condition: str, grant: Grant) -> Grant:
+    """The grant as one that is there only under a condition of the template."""
+    return replace(grant, condition=tuple(sorted({*grant.condition, Clause(ONLY_IF, condition, ("holds",))})))
+
+
+def branches(value: Json) -> list[tuple[str, Json]]:
+    """What a Fn::If chooses from, each with its condition in words; empty for anything else."""
+    match value:
+        case {"Fn::If": [str(name), yes, no]}:
+            return [(condition, one) for condition, one in ((name, yes), (f"not {name}", no)) if one != NO_VALUE]
+    return []
+
+
+def _granted(statement: Json) -> Iterator[Grant]:
+    if chosen := branches(statement):
+        for name, ones in chosen:
+            for one in listed(ones):
+                yield from (under(name, grant) for grant in _granted(one))
+        return
+    if not isinstance(statement, Mapping) or "Effect" not in statement:
+        yield Grant("Allow", HOLDER, Scope((f"statement {text(statement)}",)), EVERYTHING, ())
+        return
+    scopes = (_scopes(statement, element) for element in ELEMENTS)
+    condition = _condition(statement.get("Condition"))
+    for principal, action, resource in itertools.product(*scopes):
+        for effect, clauses in _effects(text(statement["Effect"])):
+            yield Grant(effect, principal, action, resource, tuple(sorted((*condition, *clauses))))
+
+
+def _effects(effect: str) -> list[tuple[str, tuple[Clause, ...]]]:
+    """An effect that the template does not say outright, such as a parameter's, may be either."""
+    if effect in EFFECTS:
+        return [(effect, ())]
+    return [(one, (Clause(ONLY_IF, f"{effect} is {one}", ("holds",)),)) for one in EFFECTS]
 
 
 def listed(value: Json) -> list[Json]:

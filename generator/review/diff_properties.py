@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from generator.review.diff_intrinsics import is_intrinsic
 from generator.review.diff_model import Json, Property
 from generator.review.diff_normal import identity, same
-from generator.review.diff_policies import is_document, listed
+from generator.review.diff_policies import DEFAULT_VERSION, is_document, listed
 
 NAMING_KEYS = ("IndexName", "AttributeName", "PolicyName", "Key", "Name", "Sid", "Id")
 """What tells an item of an unordered list from others, for pairing old with new."""
@@ -29,8 +29,22 @@ def changes(old: Json, new: Json, path: str, unordered: Unordered) -> Iterator[P
         yield from _list_changes(old, new, path, unordered)
     elif path == "DependsOn":  # One name or a list of them.
         yield from _list_changes(listed(old), listed(new), path, unordered)
+    elif _is_policy(old) and _is_policy(new) and (versions := _versions(old, new)):
+        yield Property(f"{path}.Version", *versions)
+        if not same({**old, "Version": ""}, {**new, "Version": ""}):
+            yield Property(path, old, new)
     else:
         yield Property(path, old, new)
+
+
+def _is_policy(value: Json) -> bool:
+    return isinstance(value, Mapping) and is_document(value)
+
+
+def _versions(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[Json, Json] | None:
+    """Both versions where they differ: no grant tells of them."""
+    before, after = (side.get("Version", DEFAULT_VERSION) for side in (old, new))
+    return None if str(before) == str(after) else (before, after)
 
 
 def _is_structure(value: Json) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from generator.review.diff_losses import index_notes, removal_notes, replacement_notes
+from generator.review.diff_losses import changed_notes, removal_notes, replacement_notes
 from generator.review.diff_model import Json, Property, Replacement, Resource, Template
 from generator.review.diff_normal import literal
 from generator.review.diff_properties import changes
@@ -73,15 +73,19 @@ def _deployed(new: Template, old_id: str, new_id: str) -> Resource:
 
 def _changed(name: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Resource | None:
     kind = _type(new)
-    found = list(changes(old, new, "", schema(kind).unordered))
+    found = list(changes(_with_properties(old), _with_properties(new), "", schema(kind).unordered))
     if not found:
         return None
     replacement, notes = _replacement(old, new, found)
     if replacement != "none":
         notes += replacement_notes(old, new)
-    if kind == TABLE:
-        notes += index_notes(old, found)
+    notes += changed_notes(old, new)
     return Resource(name, kind, "changed", replacement, tuple(map(_readable, found)), tuple(notes))
+
+
+def _with_properties(resource: Mapping[str, Json]) -> Mapping[str, Json]:
+    """A resource without properties has none that is new as a whole: each is compared by itself."""
+    return {**resource, "Properties": resource.get("Properties") or {}}
 
 
 def _replacement(

@@ -64,11 +64,13 @@ def _iam(found: Difference) -> str:
 def reserved(found: Difference) -> str:
     """The sums of both sides, and what the new one leaves of the account."""
     sums = found.reservations
-    text = f"{sums.total_old} → {sums.total_new}"
+    old, new = ("at least " if is_open else "" for is_open in sums.is_open)
+    text = f"{old}{sums.total_old} → {new}{sums.total_new}"
     headroom = sums.headroom(sums.total_new)
     if headroom is None:
         return text
-    state = f"headroom {headroom}" if headroom >= 0 else f"{-headroom} too many"
+    at_most = "at most " if new else ""
+    state = f"headroom {at_most}{headroom}" if headroom >= 0 else f"{new}{-headroom} too many"
     others = f", {sums.elsewhere} of it in other environments" if sums.elsewhere else ""
     return f"{text}, {state} of {sums.reservable} reservable{others}"
 
@@ -89,6 +91,7 @@ def as_dict(found: Difference, environment: str | None) -> dict[str, Json]:
             "different": found.found,
             "kinds": [kind for kind, is_in in KINDS.items() if is_in(found)],
             "reserved": {"old": sums.total_old, "new": sums.total_new, "headroom": sums.headroom(sums.total_new)},
+            "reserved_at_least": dict(zip(("old", "new"), sums.is_open, strict=True)),
             "verdict": verdict(found),
         },
     }

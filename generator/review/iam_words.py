@@ -40,6 +40,22 @@ WORDS = {
 }
 
 
+RELATIONS = {
+    "NotEquals": "is not",
+    "NotLike": "is not like",
+    "NotIpAddress": "is not in",
+    "LessThanEquals": "is at most",
+    "GreaterThanEquals": "is at least",
+    "Equals": "is",
+    "Bool": "is",
+    "Like": "is like",
+    "IpAddress": "is in",
+    "LessThan": "is below",
+    "GreaterThan": "is above",
+}
+"""Parts of condition operators in words, the longer before what they contain."""
+
+
 def lines(template: Template) -> list[str]:
     """The section: functions first, then the other roles, then what resources let others do."""
     roles = of_type(template, "AWS::IAM::Role")
@@ -75,11 +91,23 @@ def on(statement: Mapping[str, Any]) -> str:
 def only_if(statement: Mapping[str, Any]) -> str:
     """The conditions of a statement, in words; empty if there is none."""
     found = [
-        f"{code(key)} {'is' if 'Equals' in operator else 'is like'} {code(_flat(value))}"
+        f"{code(key)} {_relation(operator, value)}"
         for operator, pairs in statement.get("Condition", {}).items()
         for key, value in pairs.items()
     ]
     return ", only if " + " and ".join(found) if found else ""
+
+
+def _relation(operator: str, value: Any) -> str:
+    """What a condition's operator says of its key and value. Source: IAM User Guide, "Condition operators"."""
+    name = operator.rpartition(":")[2]
+    sent = name.removesuffix("IfExists")
+    if sent == "Null":
+        words = "is not there" if _flat(value).lower() == "true" else "is there"
+    else:
+        known = (word for part, word in RELATIONS.items() if part in sent)
+        words = f"{next(known, f'is by {sent}')} {code(_flat(value))}"
+    return words if sent == name else f"{words} where it is there"
 
 
 def _taken_by(template: Template, role: str) -> str:

@@ -47,7 +47,7 @@ def of_type(template: Template, kind: str) -> dict[str, Mapping[str, Any]]:
 
 def properties(template: Template, logical_id: str) -> Mapping[str, Any]:
     """The properties of one resource."""
-    found: Mapping[str, Any] = template["Resources"][logical_id]["Properties"]
+    found: Mapping[str, Any] = template["Resources"][logical_id].get("Properties", {})
     return found
 
 
@@ -71,15 +71,22 @@ def encrypted(template: Template) -> int:
     return sum(any(name.lower().startswith("kms") for name in names) for names in settings)
 
 
+def has_recovery(table: Mapping[str, Any]) -> bool:
+    """Whether a table with these properties can be restored to a point in time: the setting may be there and be off."""
+    stated = table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled", False)
+    return str(stated).lower() == "true"
+
+
 def _batch(template: Template, environment: Environment, hourly: Decimal) -> Decimal:
     """Prices in a batch: the first, and what its lane receives within the window, up to the batch size.
 
     Prices spread evenly over the lanes, which makes the most and the smallest batches.
     """
     (mapping,) = of_type(template, "AWS::Lambda::EventSourceMapping").values()
-    lanes = environment.stream.shards * mapping.get("ParallelizationFactor", 1)
+    lanes = environment.stream.shards * max(1, int(mapping.get("ParallelizationFactor", 1)))
     window_s = Decimal(mapping.get("MaximumBatchingWindowInSeconds", 0))
-    return min(Decimal(mapping["BatchSize"]), 1 + hourly * window_s / SECONDS_PER_H / Decimal(lanes))
+    most = max(Decimal(1), Decimal(mapping.get("BatchSize", 100)))
+    return min(most, 1 + hourly * window_s / SECONDS_PER_H / Decimal(lanes))
 
 
 def _environments(template: Template, environment: Environment) -> int:

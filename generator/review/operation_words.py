@@ -7,7 +7,7 @@ from typing import Any
 
 from generator.environment import Environment
 from generator.review.graph import references
-from generator.review.load import Template, of_type
+from generator.review.load import Template, has_recovery, of_type
 from generator.review.markdown import code, table
 
 COMPARISONS = {
@@ -90,7 +90,7 @@ def _besides(body: Mapping[str, Any]) -> str:
     properties = body.get("Properties", {})
     notes = [
         ("deletion protection", properties.get("DeletionProtectionEnabled")),
-        ("point-in-time recovery", properties.get("PointInTimeRecoverySpecification")),
+        ("point-in-time recovery", has_recovery(properties)),
         (f"made only under the condition {code(body.get('Condition', ''))}", body.get("Condition")),
         ("yearly rotation", properties.get("EnableKeyRotation")),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
@@ -40,13 +40,15 @@ def simulate(
     workers: int | None = None,
     progress: Progress | None = None,
     assumptions: Assumptions | None = None,
+    notes: Sequence[str] = (),
 ) -> Result:
     """Tries a parsed template under a workload.
 
     The workload is the environment's unless one is named, and `trace` where a file is given, which is played as it
     was recorded or scaled to a mean of `trace_per_hour`. `hours` are simulated hours: by default a day for "day",
     the whole trace for "trace", else one. `unreserved` tries the template as if it reserved nothing. The result does
-    not depend on `workers`, the number of processes (default: one for each processor).
+    not depend on `workers`, the number of processes (default: one for each processor). `notes` are told with those of
+    what is not simulated.
 
     Raises UnreadableTemplate, UnreadableTrace or InvalidSimulation.
     """
@@ -55,15 +57,21 @@ def simulate(
     recorded = read_trace(trace) if trace and name == "trace" else None
     rates = profile(environment, name, recorded, trace_per_hour)
     hours = rates.natural_s / 3600 if hours is None else hours
-    _require_sense(hours, replications, workers, trace, name, rates.natural_s)
+    _require_sense(hours, replications, workers, trace, trace_per_hour, name, rates.natural_s)
     topology = read_topology(template)
     task = Task(topology, environment, assumptions, rates, hours * 3600, seed, unreserved)
     outcomes = _replications(task, replications, workers or os.cpu_count() or 1, progress or _silent)
-    return summarise(task, name, outcomes, _notes(topology, environment, assumptions))
+    return summarise(task, name, outcomes, [*_notes(topology), *notes])
 
 
 def _require_sense(
-    hours: float, replications: int, workers: int | None, trace: Path | str | None, name: str, natural_s: float
+    hours: float,
+    replications: int,
+    workers: int | None,
+    trace: Path | str | None,
+    trace_per_hour: float | None,
+    name: str,
+    natural_s: float,
 ) -> None:
     faults = []
     if not 0 < hours <= MAX_HOURS:
@@ -79,11 +87,14 @@ def _require_sense(
         faults.append(Fault("workers", f"{workers} cannot do anything", "write at least 1"))
     if trace and name != "trace":
         faults.append(Fault("trace", f"the workload {name} does not use it", "leave one of them out"))
+    if trace_per_hour is not None and name != "trace":
+        remedy = "name a recording with --trace, or write --set traffic.webhooks_per_hour=N"
+        faults.append(Fault("rate", f"it scales a recording, and the workload {name} plays none", remedy))
     if faults:
         raise InvalidSimulation(faults)
 
 
-def _notes(topology: Topology, environment: Environment, assumptions: Assumptions) -> list[str]:
+def _notes(topology: Topology) -> list[str]:
     notes = [*topology.not_understood, *left_out(topology)]
     reserved = [name for name, function in topology.functions.items() if function.reserved_concurrency == 0]
     return [*notes, *(f"{name}: a reservation of 0 stops it" for name in reserved)]

@@ -13,10 +13,10 @@ from generator.simulation.limits import TokenBucket
 from generator.simulation.measures import Counters, Histogram, conserve
 
 Output = Callable[[float], None]
-"""Takes what a stage hands on: the time at which the webhook that caused it arrived."""
+"""Takes what a stage hands on: the time at which the webhook that caused it was first sent."""
 
-Request = tuple[float, int]
-"""When a request arrived, in seconds, and which attempt of its sender it is, from 0."""
+Request = tuple[float, float, int]
+"""When a request arrived, when its sender first tried, both in seconds, and which attempt it is, from 0."""
 
 
 class Quota:
@@ -72,7 +72,7 @@ class Gateway:
         kernel = self._kernel
 
         def arrive(_: None) -> None:
-            self._offer(0)
+            self._offer((kernel.now, 0))
             for time_s in times_s:
                 kernel.at(time_s, arrive)
                 return
@@ -81,21 +81,23 @@ class Gateway:
             kernel.at(time_s, arrive)
             return
 
-    def _offer(self, attempt: int) -> None:
+    def _offer(self, tried: tuple[float, int]) -> None:
+        """One attempt: when its sender first tried, and how often it has been refused since."""
+        origin_s, attempt = tried
         self.offered += 1
         now_s = self._kernel.now
         for name, limit in self._limits:
             if not limit.take(now_s):
                 self.refusals[name] += 1
-                return self._refused(attempt)
-        if self._function.invoke_synchronously(self._answer, self._timed_out, (now_s, attempt)) is None:
+                return self._refused(origin_s, attempt)
+        if self._function.invoke_synchronously(self._answer, self._timed_out, (now_s, origin_s, attempt)) is None:
             self.throttled_at_lambda += 1
-            self._refused(attempt)
+            self._refused(origin_s, attempt)
         return None
 
     def _answer(self, request: Request) -> None:
         """The function has done its work; the sender hears of it unless that took too long."""
-        arrived_s = request[0]
+        arrived_s, origin_s, _ = request
         latency_s = self._kernel.now - arrived_s
         if latency_s > self._longest_s:
             self._timed_out(request)
@@ -103,16 +105,16 @@ class Gateway:
             self.accepted += 1
             self.latency_s.add(latency_s)
         for output in self._outputs:
-            output(arrived_s)
+            output(origin_s)
 
     def _timed_out(self, request: Request) -> None:
         self.failed += 1
-        self._refused(request[1])
+        self._refused(*request[1:])
 
-    def _refused(self, attempt: int) -> None:
+    def _refused(self, origin_s: float, attempt: int) -> None:
         if attempt < len(self._waits_s):
             wait_s = self._waits_s[attempt] * (1 + self._jitter * self._random.random())
-            self._kernel.at(self._kernel.now + wait_s, self._offer, attempt + 1)
+            self._kernel.at(self._kernel.now + wait_s, self._offer, (origin_s, attempt + 1))
 
     def snapshot(self, now_s: float) -> Counters:
         """What happened until now."""

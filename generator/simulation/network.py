@@ -60,11 +60,30 @@ def left_out(topology: Topology) -> Iterator[str]:
     yield from (f"{name}: only the first method's function gets webhooks" for name in topology.webhook_functions[1:])
     known = roles(topology)
     yield from (f"{name}: nothing in the template invokes it" for name in topology.functions if name not in known)
+    entry = topology.webhook_functions[0]
     for mapping in topology.mappings:
+        if not _feeds(topology, mapping):
+            yield (
+                f"{mapping.logical_id}: no role in the template says by name that {entry} changes {mapping.table}, so "
+                "nothing comes of it"
+            )
         for name, function in topology.functions.items():
             changes = function.access.writes.get(mapping.table, frozenset()) & mapping.events
             if changes and name not in topology.webhook_functions:
                 yield f"{mapping.logical_id}: how often {name} changes {mapping.table} is not in the template"
+    publishers = {entry, *(mapping.function for mapping in topology.mappings if _feeds(topology, mapping))}
+    published = {
+        topic for name in publishers & topology.functions.keys() for topic in topology.functions[name].access.publishes
+    }
+    for subscription in topology.subscriptions:
+        if subscription.topic not in published:
+            yield f"{subscription.logical_id}: no function that is simulated publishes to {subscription.topic} by name"
+
+
+def _feeds(topology: Topology, mapping: StreamMapping) -> bool:
+    """Whether a webhook leaves a record in the stream that the mapping reads."""
+    entry = topology.functions[topology.webhook_functions[0]]
+    return bool(entry.access.writes.get(mapping.table, frozenset()) & mapping.events)
 
 
 def build(
@@ -88,15 +107,18 @@ def build(
         if subscription.logical_id in queues:
             topics.setdefault(subscription.topic, []).append(queues[subscription.logical_id].accept)
     entry = topology.webhook_functions[0]
-    streams = {
-        mapping.logical_id: _stream(
-            kernel, topology, functions[mapping.function], mapping, environment, assumptions, draw, topics
-        )
-        for mapping in topology.mappings
-        if topology.functions[entry].access.writes.get(mapping.table, frozenset()) & mapping.events
-        and mapping.function in functions
-    }
-    crossings = _crossings(topology, entry, environment, assumptions, draw, topics)
+    random = draw(f"{entry} crossings")
+    crossings = _crossings(topology, entry, environment, assumptions, random, topics)
+    streams, drawn = {}, {entry}
+    for mapping in topology.mappings:
+        if mapping.function in functions and _feeds(topology, mapping):
+            # The first mapping of a function draws by its name, another one by its own: not the same numbers twice.
+            purpose = mapping.logical_id if mapping.function in drawn else mapping.function
+            drawn.add(mapping.function)
+            random = draw(f"{purpose} crossings")
+            fired = _crossings(topology, mapping.function, environment, assumptions, random, topics)
+            stage = functions[mapping.function]
+            streams[mapping.logical_id] = _stream(kernel, stage, mapping, environment, assumptions, draw, fired)
     gateway = Gateway(
         kernel,
         functions[entry],
@@ -173,18 +195,16 @@ def _queue(kernel: Kernel, topology: Topology, function: LambdaFunction, assumpt
 
 def _stream(
     kernel: Kernel,
-    topology: Topology,
     function: LambdaFunction,
     mapping: StreamMapping,
     environment: Environment,
     assumptions: Assumptions,
     draw: Draw,
-    topics: Mapping[str, list[Output]],
+    crossings: Crossings,
 ) -> Stream:
     markets = zipf_shares(assumptions.symbols, environment.simulation.symbol_zipf_exponent)
     shares = shard_shares(markets, environment.stream.shards, environment.traffic.busiest_shard_share)
     reading = Reading(mapping.batch_size, mapping.window_s, mapping.parallelization_factor, mapping.max_age_s)
-    crossings = _crossings(topology, mapping.function, environment, assumptions, draw, topics)
     records = draw(f"{mapping.logical_id} lanes")
     return Stream(kernel, function, reading, shares, crossings, assumptions, records)
 
@@ -194,7 +214,7 @@ def _crossings(
     publisher: str,
     environment: Environment,
     assumptions: Assumptions,
-    draw: Draw,
+    random: Random,
     topics: Mapping[str, list[Output]],
 ) -> Crossings:
     outputs = [
@@ -202,7 +222,6 @@ def _crossings(
     ]
     mean = environment.traffic.alerts_per_webhook
     size = max(1.0, assumptions.alerts_per_crossing, mean)
-    random = draw(f"{publisher} crossings")
     return Crossings(mean / size, draws.geometric(random, size), random, tuple(outputs))
 
 

@@ -38,6 +38,8 @@ def _targets(result: Result) -> Iterator[str]:
     for target in result.targets:
         if target.verdict == MISSED:
             yield f"{TITLES[target.name]}: missed; first change {target.remedy}"
+        elif target.measured.mean is None:
+            yield f"{TITLES[target.name]}: nothing was measured"
         elif target.verdict == INCONCLUSIVE and target.replications_needed:
             yield f"{TITLES[target.name]}: about {target.replications_needed:,} replications would decide"
         elif target.verdict == INCONCLUSIVE:
@@ -68,6 +70,10 @@ def _flow(result: Result) -> Iterator[str]:
         f"webhooks: {webhooks['offered']:,} offered, {webhooks['accepted']:,} accepted, throttled "
         f"{webhooks['throttled_at_gateway']:,} at the gateway and {webhooks['throttled_at_lambda']:,} at Lambda"
     )
+    lost = {"webhooks cut at a timeout": webhooks["failed"], "records too old": stream["dropped"]}
+    lost["notifications given up"] = alerts["dropped"]
+    if any(lost.values()):
+        yield "lost: " + ", ".join(f"{count:,} {what}" for what, count in lost.items() if count)
     yield f"from webhook to answer: {_latency(webhooks['latency_ms'])}"
     yield f"from webhook to SMS: {_latency(alerts['latency_ms'])} ({alerts['notified']:,} notified)"
     age = stream["iterator_age_ms"]

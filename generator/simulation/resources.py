@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from generator.errors import Fault, UnreadableTemplate
 from generator.simulation.permissions import Access, access
 from generator.simulation.values import Json, Template, Unknown
 
@@ -82,8 +83,14 @@ class Schedule:
 
 
 def function(template: Template, logical_id: str, properties: Json) -> Function:
-    """The function with what its role lets it write to and its asynchronous configuration."""
-    reserved = template.value(properties.get("ReservedConcurrentExecutions"))
+    """The function with what its role lets it write to and its asynchronous configuration.
+
+    Raises UnreadableTemplate for a reservation that Lambda would refuse.
+    """
+    stated = template.value(properties.get("ReservedConcurrentExecutions"))
+    reserved = None if stated is None else template.whole(stated)
+    if reserved is not None and reserved < 0:
+        raise UnreadableTemplate([Fault(logical_id, f"it reserves {reserved}", "write 0 or more, or leave it out")])
     try:
         granted, unclear = access(template, _only(template.references(properties.get("Role")), "its role")), ""
     except Unknown as unknown:
@@ -94,7 +101,7 @@ def function(template: Template, logical_id: str, properties: Json) -> Function:
             settings = template.properties(config)
     return Function(
         logical_id=logical_id,
-        reserved_concurrency=None if reserved is None else template.whole(reserved),
+        reserved_concurrency=reserved,
         timeout_s=template.number(properties.get("Timeout"), 3),
         access=granted,
         unclear=unclear,
@@ -155,9 +162,9 @@ def stream_mapping(template: Template, logical_id: str, properties: Json) -> Str
         logical_id=logical_id,
         table=_only(tables, "its source"),
         function=_invoked(template, properties["FunctionName"]),
-        batch_size=template.whole(properties.get("BatchSize"), 100),
+        batch_size=_positive(template, properties.get("BatchSize"), 100),
         window_s=template.number(properties.get("MaximumBatchingWindowInSeconds"), 0),
-        parallelization_factor=template.whole(properties.get("ParallelizationFactor"), 1),
+        parallelization_factor=_positive(template, properties.get("ParallelizationFactor"), 1),
         max_age_s=None if age_s < 0 else age_s,
         events=_passing(template.value(properties.get("FilterCriteria"))),
     )
@@ -219,5 +226,17 @@ def _only(found: set[str], what: str) -> str:
     return next(iter(found))
 
 
+def _positive(template: Template, value: Json, default: int) -> int:
+    found = template.whole(value, default)
+    if found < 1:
+        raise Unknown(f"{found} is less than 1")
+    return found
+
+
 def _number_or_none(template: Template, value: Json) -> float | None:
-    return None if value is None else template.number(value)
+    if value is None:
+        return None
+    found = template.number(value)
+    if not found >= 0:
+        raise Unknown(f"{found:g} is not a limit")
+    return found

@@ -70,6 +70,7 @@ def summarise(task: Task, workload: str, outcomes: Sequence[Outcome], notes: Seq
         "stream": _stream(task, outcomes),
         "targets": [target.as_dict() for target in targets],
         "passed": all(target.verdict != MISSED for target in targets),
+        "not_simulated": [*notes],
     }
     chart = _chart(task, outcomes)
     return Result(document, targets, chart, notes, task.duration_s / 3600, len(outcomes), task.seed)
@@ -97,14 +98,23 @@ def _function(task: Task, name: str, outcomes: Sequence[Outcome]) -> Json:
 
 def _webhooks(outcomes: Sequence[Outcome]) -> Json:
     keys = {"offered": "offered", "accepted": "accepted"}
-    keys |= {"throttled_at_gateway": "throttled at gateway", "throttled_at_lambda": "throttled at lambda"}
+    keys |= {
+        "failed": "failed",
+        "throttled_at_gateway": "throttled at gateway",
+        "throttled_at_lambda": "throttled at lambda",
+    }
     counts = {key: int(math.fsum(outcome.gateway[name] for outcome in outcomes)) for key, name in keys.items()}
     return {**counts, "latency_ms": _latency_ms([outcome.webhook_latency_s for outcome in outcomes])}
 
 
 def _alerts(outcomes: Sequence[Outcome]) -> Json:
     notified = math.fsum(queue["completed"] for outcome in outcomes for queue in outcome.queues.values())
-    return {"notified": int(notified), "latency_ms": _latency_ms([outcome.alert_latency_s for outcome in outcomes])}
+    dropped = math.fsum(queue["dropped"] for outcome in outcomes for queue in outcome.queues.values())
+    return {
+        "notified": int(notified),
+        "dropped": int(dropped),
+        "latency_ms": _latency_ms([outcome.alert_latency_s for outcome in outcomes]),
+    }
 
 
 def _stream(task: Task, outcomes: Sequence[Outcome]) -> Json:
@@ -112,7 +122,8 @@ def _stream(task: Task, outcomes: Sequence[Outcome]) -> Json:
     oldest_s = max(age_s for outcome in outcomes for age_s in outcome.series.iterator_age_s)
     age_ms = {"p99": _ms(ages_s.quantile(0.99)), "max": _ms(oldest_s) if ages_s.total else None}
     utilisation = verdict.busiest_shard(task, outcomes)[1].mean if outcomes[0].streams else None
-    return {"iterator_age_ms": age_ms, "utilisation": utilisation}
+    dropped = math.fsum(stream["dropped"] for outcome in outcomes for stream in outcome.streams.values())
+    return {"iterator_age_ms": age_ms, "utilisation": utilisation, "dropped": int(dropped)}
 
 
 def _latency_ms(histograms: Sequence[Histogram]) -> Json:

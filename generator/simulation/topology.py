@@ -9,6 +9,7 @@ from typing import TypeVar
 from generator.errors import Fault, UnreadableTemplate
 from generator.simulation import resources
 from generator.simulation.resources import Function, Schedule, StreamMapping, Subscription, Throttle
+from generator.simulation.usage_plans import applying
 from generator.simulation.values import Json, Template, Unknown
 
 T = TypeVar("T")
@@ -60,13 +61,12 @@ class _Reader:
 
     def topology(self) -> Topology:
         functions = {function.logical_id: function for function in self._each(resources.function, resources.FUNCTION)}
+        invoked = dict.fromkeys(self._each(resources.integration, resources.METHOD))
+        webhook_functions = tuple(name for name in invoked if name in functions)
         return Topology(
             functions=functions,
-            webhook_functions=tuple(dict.fromkeys(self._each(resources.integration, resources.METHOD))),
-            throttles=(
-                *self._each(resources.usage_plan, resources.USAGE_PLAN),
-                *self._each(resources.stage, resources.STAGE),
-            ),
+            webhook_functions=webhook_functions,
+            throttles=(*self._usage_plans(webhook_functions), *self._each(resources.stage, resources.STAGE)),
             mappings=tuple(self._each(resources.stream_mapping, resources.MAPPING)),
             subscriptions=tuple(self._each(resources.subscription, resources.SUBSCRIPTION)),
             schedules=(
@@ -75,6 +75,13 @@ class _Reader:
             ),
             not_understood=tuple(dict.fromkeys((*self._unclear, *self._unclear_roles(functions), *self._others()))),
         )
+
+    def _usage_plans(self, webhook_functions: tuple[str, ...]) -> list[Throttle]:
+        """Those that limit the function that gets the webhooks."""
+        plans = [*self._each(resources.usage_plan, resources.USAGE_PLAN)]
+        found, notes = applying(self._template, plans, webhook_functions[0]) if webhook_functions else ([], [])
+        self._unclear += notes
+        return found
 
     def _each(self, read: Callable[[Template, str, Json], T | None], kind: str) -> Iterator[T]:
         """What `read` makes of every resource of one type; None is a resource that has no effect here."""

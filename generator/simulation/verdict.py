@@ -140,10 +140,8 @@ def _notifications(task: Task, outcomes: Sequence[Outcome]) -> Iterator[Target]:
         for count in ("waited", "accepted")
     )
     worst = max(
-        task.topology.subscriptions,
-        key=lambda subscription: _sum(
-            outcome.queues.get(subscription.logical_id, {}).get("waited", 0) for outcome in outcomes
-        ),
+        (one for one in task.topology.subscriptions if one.logical_id in outcomes[0].queues),
+        key=lambda subscription: _sum(outcome.queues[subscription.logical_id]["waited"] for outcome in outcomes),
     )
     measured = intervals.of_events(waited, accepted)
     remedy = _function_remedy(task, outcomes, worst.function)

@@ -39,8 +39,11 @@ def template() -> dict[str, Any]:
     return {
         "Resources": {
             **functions,
-            "History": {"Type": "AWS::DynamoDB::Table", "Properties": table},
-            "Alerts": {"Type": "AWS::DynamoDB::Table", "Properties": {"GlobalSecondaryIndexes": [{}]}},
+            "PriceHistoryTable": {"Type": "AWS::DynamoDB::Table", "Properties": table},
+            "PriceAlertsTable": {
+                "Type": "AWS::DynamoDB::Table",
+                "Properties": {**table, "GlobalSecondaryIndexes": [{}]},
+            },
             "Mapping": {
                 "Type": "AWS::Lambda::EventSourceMapping",
                 "Properties": {"BatchSize": 10, "MaximumBatchingWindowInSeconds": 1, "ParallelizationFactor": 1},

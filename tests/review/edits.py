@@ -81,6 +81,10 @@ def edit(name: str, apply: Callable[[Template], object], changed: Any, *kinds: s
 P, C, S, H = "ProcessWebhook", "CheckAlerts", "SendNotification", "CleanupHistory"
 PRICES, ALERTS = "PriceHistoryTable", "PriceAlertsTable"
 ROLE = f"{P}Role/Properties/Policies/0/PolicyDocument/Statement"
+POLICY, VERSIONED = ROLE.removesuffix("/Statement"), "Policies[0].PolicyDocument"
+NOT_TOPICS = "Properties/Policies/0/PolicyDocument/Statement/4/NotResource"
+AS_TEXT = '{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "logs:*", "Resource": "*"}]}'
+INDEX = "CryptocurrencyIndex"
 MAPPING = "CheckAlertsEventSourceMapping"
 DEPLOYMENT = next(name for name in TEMPLATES["prod"]["Resources"] if name.startswith("WebhookDeployment"))
 POSSIBLE_MAPPING = {MAPPING: "possible"}
@@ -175,23 +179,76 @@ EDITS = [
         put(f"{ALERTS}/Properties/GlobalSecondaryIndexes/0/KeySchema/1/AttributeName", "armedAt"),
         ALERTS,
         path="GlobalSecondaryIndexes[0].KeySchema[1].AttributeName",
-        note="GlobalSecondaryIndexes[0] is deleted and created again",
+        note=f"does not support changing the index {INDEX}: give it another name, and add and delete in two updates",
     ),
     edit(
         "an index's projection",
         put(f"{ALERTS}/Properties/GlobalSecondaryIndexes/0/Projection", {"ProjectionType": "ALL"}),
         ALERTS,
-        note="GlobalSecondaryIndexes[0] is deleted and created again",
+        note=f"does not support changing the index {INDEX}: give it another name, and add and delete in two updates",
     ),
-    edit("an index removed", put(f"{ALERTS}/Properties/GlobalSecondaryIndexes", None), ALERTS),
+    edit(
+        "an index removed",
+        put(f"{ALERTS}/Properties/GlobalSecondaryIndexes", None),
+        ALERTS,
+        note=f"the index {INDEX} is deleted: queries of it fail",
+    ),
+    edit(
+        "an index renamed",
+        put(f"{ALERTS}/Properties/GlobalSecondaryIndexes/0/IndexName", "Other"),
+        ALERTS,
+        note="adds or deletes one index in an update, and fails otherwise",
+    ),
     edit(
         "deletion protection taken away",
         put(f"{PRICES}/Properties/DeletionProtectionEnabled", False),
         PRICES,
         note="deletion protection is taken away",
     ),
-    edit("point-in-time recovery removed", put(f"{PRICES}/Properties/PointInTimeRecoverySpecification", None), PRICES),
-    edit("DeletionPolicy", put(f"{PRICES}/DeletionPolicy", "Delete"), PRICES, path="DeletionPolicy"),
+    edit(
+        "point-in-time recovery removed",
+        put(f"{PRICES}/Properties/PointInTimeRecoverySpecification", None),
+        PRICES,
+        note="point-in-time recovery is taken away",
+    ),
+    edit(
+        "point-in-time recovery turned off",
+        put(f"{PRICES}/Properties/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled", "false"),
+        PRICES,
+        note="point-in-time recovery is taken away",
+    ),
+    edit(
+        "encryption of a table",
+        put(f"{PRICES}/Properties/SSESpecification", None),
+        PRICES,
+        note="no longer encrypted with a KMS key",
+    ),
+    edit(
+        "DeletionPolicy",
+        put(f"{PRICES}/DeletionPolicy", "Delete"),
+        PRICES,
+        path="DeletionPolicy",
+        note="DeletionPolicy Retain is taken away: deleted when it is removed from the stack, and with it its items",
+    ),
+    edit(
+        "UpdateReplacePolicy",
+        put(f"{PRICES}/UpdateReplacePolicy", None),
+        PRICES,
+        note="UpdateReplacePolicy Retain is taken away: deleted when it is replaced, and with it its items",
+    ),
+    edit(
+        "how a secret is generated",
+        put("SigningSecret/Properties/GenerateSecretString/PasswordLength", 64),
+        "SigningSecret",
+        note="a new value is generated: senders need it, and the old one is accepted for 24 hours more",
+    ),
+    edit(
+        "a stage's name",
+        put("WebhookStage/Properties/StageName", "v2"),
+        {"WebhookStage": "certain"},
+        "replacement",
+        note="its URL: senders need the new one",
+    ),
     edit("retention of a log", put(f"{P}LogGroup/Properties/RetentionInDays", 7), f"{P}LogGroup"),
     edit("log name", put(f"{P}LogGroup/Properties/LogGroupName", "/x"), {f"{P}LogGroup": "certain"}, "replacement"),
     edit("retention of a queue", put("AsyncFailureQueue/Properties/MessageRetentionPeriod", 60), "AsyncFailureQueue"),
@@ -303,7 +360,61 @@ EDITS = [
     ),
     edit("another type", put("OperationsTopic/Type", "AWS::SQS::Queue"), {"OperationsTopic": "certain"}, "replacement"),
     edit("encryption of a topic", put("OperationsTopic/Properties/KmsMasterKeyId", None), "OperationsTopic"),
-    edit("key rotation", put("KmsKey/Properties/EnableKeyRotation", False), "KmsKey", path="EnableKeyRotation"),
+    edit(
+        "key rotation",
+        put("KmsKey/Properties/EnableKeyRotation", False),
+        "KmsKey",
+        path="EnableKeyRotation",
+        note="the key is no longer rotated",
+    ),
+    edit("a policy's version", put(f"{POLICY}/Version", "2008-10-17"), f"{P}Role", path=f"{VERSIONED}.Version"),
+    edit("a role's condition removed", put("ApiLoggingRole/Condition", None), "ApiLoggingRole", WIDER),
+    edit("a literal for a reference", put(f"{ROLE}/4/Resource", ["${SigningSecret}"]), f"{P}Role", WIDER, NARROWER),
+    edit(
+        "a literal that leaves out nothing",
+        put(f"{S}Role/{NOT_TOPICS}", ["arn:${AWS::Partition}:sns:*:*:*"]),
+        f"{S}Role",
+        WIDER,
+        NARROWER,
+    ),
+    edit(
+        "an effect that is a parameter's",
+        put(f"{ROLE}/+", {**NEW_ALLOW, "Effect": {"Ref": "EnvironmentSuffix"}}),
+        f"{P}Role",
+        WIDER,
+        NARROWER,
+    ),
+    edit(
+        "a policy for another queue",
+        put("AsyncFailureQueuePolicy/Properties/Queues/+", {"Ref": "StreamFailureQueue"}),
+        "AsyncFailureQueuePolicy",
+        WIDER,
+    ),
+    edit(
+        "a policy written as text",
+        put("Logs", {"Type": "AWS::Logs::ResourcePolicy", "Properties": {"PolicyDocument": AS_TEXT}}),
+        "Logs",
+        WIDER,
+    ),
+    edit(
+        "a policy that is a parameter's",
+        put("Logs", {"Type": "AWS::Logs::ResourcePolicy", "Properties": {"PolicyDocument": {"Ref": "P"}}}),
+        "Logs",
+        WIDER,
+    ),
+    edit(
+        "a role for an integration",
+        put("WebhookMethod/Properties/Integration/Credentials", {"Fn::GetAtt": [f"{H}Role", "Arn"]}),
+        "WebhookMethod",
+        WIDER,
+    ),
+    edit(
+        "an alarm on another function",
+        put(f"{P}ErrorsAlarm/Properties/Dimensions/0/Value", {"Ref": f"{H}Function"}),
+        f"{P}ErrorsAlarm",
+        "alarm",
+    ),
+    edit("an alarm's unit", put(f"{P}ErrorsAlarm/Properties/Unit", "Count"), f"{P}ErrorsAlarm", "alarm"),
     edit("the schedule", put("CleanupSchedule/Properties/ScheduleExpression", "rate(1 day)"), "CleanupSchedule"),
     edit("DependsOn", put(f"{DEPLOYMENT}/DependsOn/0", None), DEPLOYMENT, path="DependsOn[0]"),
     edit("a resource's condition", put("Dashboard/Condition", "CreateApiLogging"), "Dashboard", path="Condition"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from decimal import Decimal
 from typing import Any
@@ -166,3 +167,47 @@ def test_everything_with_data_in_it_is_counted_as_encrypted(name: str) -> None:
 
 def test_another_region_is_told_that_its_prices_differ() -> None:
     assert "eu-central-1 has prices of its own" in page(TEMPLATES["dev"], judged("dev", "region=eu-central-1"))
+
+
+@pytest.mark.parametrize(
+    ("change", "differ"),
+    [
+        (
+            {"GlobalSecondaryIndexes": [{}]},
+            {
+                "prices stored": 2,
+                "expired prices deleted by the hour": 2,
+                "tables and index": (2 * 1.3824 + 0.032) / 1.4144,
+            },
+        ),
+        (
+            {"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": False}},
+            {"point-in-time recovery": 0.016 / 1.3984},
+        ),
+        ({"PointInTimeRecoverySpecification": None}, {"point-in-time recovery": 0.016 / 1.3984}),
+    ],
+)
+def test_each_table_is_charged_for_what_it_has(
+    template: dict[str, Any], change: dict[str, Any], differ: dict[str, float]
+) -> None:
+    """The price table's index and backup are no business of the alerts."""
+    environment = judged("dev", *MADE_FOR_MENTAL_ARITHMETIC).plan.environment
+    old = {item.what: item.quantity for item in bill(template, environment)}
+    table = {**template["Resources"]["PriceHistoryTable"]["Properties"], **change}
+    table = {key: value for key, value in table.items() if value is not None}
+    template["Resources"]["PriceHistoryTable"]["Properties"] = table
+    new = {item.what: item.quantity for item in bill(template, environment)}
+    assert {what: float(new[what] / old[what]) for what in old if new[what] != old[what]} == pytest.approx(differ)
+
+
+def test_recovery_that_is_off_everywhere_is_neither_billed_nor_said_to_be_on() -> None:
+    template = copy.deepcopy(TEMPLATES["prod"])
+    for name in ("PriceHistoryTable", "PriceAlertsTable"):
+        recovery = template["Resources"][name]["Properties"]["PointInTimeRecoverySpecification"]
+        recovery["PointInTimeRecoveryEnabled"] = "false"
+    one = judged("prod")
+    assert "point-in-time recovery" in {item.what for item in bill(TEMPLATES["prod"], one.plan.environment)}
+    assert "point-in-time recovery" not in {item.what for item in bill(template, one.plan.environment)}
+    kept = [line for line in page(template, one).splitlines() if line.startswith("| Price") and "| kept |" in line]
+    assert len(kept) == 2
+    assert not [line for line in kept if "point-in-time recovery" in line]

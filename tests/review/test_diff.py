@@ -72,10 +72,12 @@ def test_a_table_that_would_be_recreated_is_the_first_thing() -> None:
 
 def test_a_table_without_retain_loses_its_items() -> None:
     new = edited(put(f"{PRICES}/Properties/KeySchema/1", None), put(f"{PRICES}/UpdateReplacePolicy", "Delete"))
-    (note,) = difference(PROD, new).resources[0].notes
-    assert note.startswith(
-        "the new one starts empty and the old one is deleted, and with it its items and the position"
-    )
+    notes = difference(PROD, new).resources[0].notes
+    assert [note.partition(", and with it")[0] for note in notes] == [
+        "the new one starts empty and the old one is deleted",
+        "UpdateReplacePolicy Retain is taken away: deleted when it is replaced",
+    ]
+    assert all("its items and the position in its stream" in note for note in notes)
 
 
 def test_what_is_said_to_be_lost_covers_what_holds_data_here() -> None:
@@ -119,6 +121,7 @@ def test_a_handler_is_a_line_diff() -> None:
         ("Threshold", 50, "later"),
         ("Threshold", 1, "earlier"),
         ("EvaluationPeriods", 3, "later"),
+        ("Period", 60, "other"),
         ("Statistic", "Minimum", "other"),
         ("Threshold", {"Ref": "Limit"}, "other"),
     ],
@@ -132,6 +135,41 @@ def test_an_alarm_below_a_threshold_goes_off_earlier_when_that_is_raised() -> No
     below = put("SmsSpendAlarm/Properties/ComparisonOperator", "LessThanThreshold")
     found = difference(edited(below), edited(below, put("SmsSpendAlarm/Properties/Threshold", 50)))
     assert found.alarms == (Alarm("SmsSpendAlarm", "Threshold", 40.0, 50, "earlier"),)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "effect"), [("EvaluationPeriods", 10, "other"), ("DatapointsToAlarm", 4, "later")]
+)
+def test_m_of_more_periods_are_reached_earlier_and_looked_for_longer(setting: str, value: int, effect: str) -> None:
+    m_of_n = put("SmsSpendAlarm/Properties/DatapointsToAlarm", 3), put("SmsSpendAlarm/Properties/EvaluationPeriods", 5)
+    (alarm,) = difference(edited(*m_of_n), edited(*m_of_n, put(f"SmsSpendAlarm/Properties/{setting}", value))).alarms
+    assert (alarm.setting, alarm.effect) == (setting, effect)
+
+
+def test_the_order_of_dimensions_is_no_other_alarm() -> None:
+    path = "SmsSpendAlarm/Properties/Dimensions"
+    dimensions = [{"Name": name, "Value": "1"} for name in "AB"]
+    old, new = edited(put(path, dimensions)), edited(put(path, dimensions[::-1]))
+    assert (difference(old, new).found, difference(old, new).alarms) == (False, ())
+
+
+def test_first_properties_replace_only_what_they_touch() -> None:
+    old, new = edited(put("Bare", {"Type": "AWS::SNS::Topic"})), edited(put("Bare", {"Type": "AWS::SNS::Topic"}))
+    new["Resources"]["Bare"]["Properties"] = {"KmsMasterKeyId": "alias/x"}
+    assert [one.replacement for one in difference(old, new).resources] == ["none"]
+    new["Resources"]["Bare"]["Properties"]["TopicName"] = "x"
+    assert [one.replacement for one in difference(old, new).resources] == ["certain"]
+
+
+def test_a_policy_of_another_version_and_content_is_said_to_be_both() -> None:
+    path = "ProcessWebhookRole/Properties/Policies/0/PolicyDocument"
+    new = edited(put(f"{path}/Version", "2008-10-17"), put(f"{path}/Statement/0/Action/0", None))
+    (role,) = difference(PROD, new).resources
+    assert [one.path for one in role.properties] == [
+        "Properties.Policies[0].PolicyDocument.Version",
+        "Properties.Policies[0].PolicyDocument",
+    ]
+    assert (role.properties[0].old, role.properties[0].new) == ("2012-10-17", "2008-10-17")
 
 
 def test_parameters_and_conditions_say_what_depends_on_them() -> None:

@@ -20,6 +20,7 @@ from tests.stack.model import TEMPLATES
 
 Run = Callable[..., Result]
 PROD = Path("templates_out/prod.json")
+DENIED = {"Action": "a:b", "Resource": "c"}
 
 
 def change(*applied: Callable[[dict], None], path: Path = PROD, base: Path = PROD) -> None:
@@ -136,6 +137,49 @@ def test_fail_on_decides_the_exit_code(generator: Run) -> None:
     assert generator("diff", "prod", "new.json", "--fail-on", "iam-narrowing").exit_code == 0
 
 
+MAPPING = "CheckAlertsEventSourceMapping"
+SHAPES = {
+    "a mapping less": lambda t: t["Resources"].pop(MAPPING),
+    "a mapping more": lambda t: t["Resources"].update(Second=t["Resources"][MAPPING]),
+    "memory of a parameter": put("ProcessWebhookFunction/Properties/MemorySize", {"Ref": "EnvironmentSuffix"}),
+    "an architecture of a parameter": put("ProcessWebhookFunction/Properties/Architectures", {"Ref": "P"}),
+    "a reservation of a parameter": put(
+        "ProcessWebhookFunction/Properties/ReservedConcurrentExecutions", {"Ref": "EnvironmentSuffix"}
+    ),
+    "a function without properties": put("CleanupHistoryFunction", {"Type": "AWS::Lambda::Function"}),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_template_of_another_shape_has_no_bill_and_still_a_difference(generator: Run, shape: str) -> None:
+    change(SHAPES[shape], path=Path("new.json"))
+    result = generator("diff", "prod", "new.json", "--format", "json")
+    assert (result.exit_code, result.stderr) == (1, "")
+    report = json.loads(result.stdout)
+    assert (report["cost"] is None) == (shape != "a function without properties")
+    assert report["summary"]["reserved_at_least"] == {"old": False, "new": shape == "a reservation of a parameter"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "same_as"),
+    [("BatchSize", None, 100), ("BatchSize", "20", 20), ("BatchSize", 0, 1), ("ParallelizationFactor", "3", 3)],
+)
+def test_a_figure_by_default_or_as_text_is_priced(generator: Run, key: str, value: object, same_as: int) -> None:
+    costs = []
+    for stated in (value, same_as):
+        change(put(f"{MAPPING}/Properties/{key}", stated), path=Path("new.json"))
+        costs.append(json.loads(generator("diff", "prod", "new.json", "--format", "json").stdout)["cost"])
+    assert costs[0] == costs[1] is not None
+
+
+def test_a_sum_with_a_reservation_of_a_parameter_is_a_least(generator: Run) -> None:
+    change(SHAPES["a reservation of a parameter"], path=Path("new.json"))
+    lines = generator("diff", "prod", "new.json").stdout.splitlines()
+    assert "- Reserved concurrency: 37 → at least 17, headroom at most 883 of 900 reservable." in lines
+    assert "| **Sum** | **37** | **at least 17** |" in lines
+    assert "| Headroom of 900 reservable | 863 | at most 883 |" in lines
+
+
 @pytest.mark.parametrize("kinds", ["everything", "", "replacement,"])
 def test_fail_on_takes_known_kinds(generator: Run, kinds: str) -> None:
     result = generator("diff", "prod", "prod", "--fail-on", kinds)
@@ -192,6 +236,46 @@ def test_markdown_survives_what_values_contain(generator: Run) -> None:
     (row,) = (line for line in lines if "RETENTION_S" in line)
     assert row.endswith(r"| `2592000` | `` a\|b`c⏎d `` |")
     assert "````diff" in lines
+
+
+@pytest.mark.parametrize(
+    ("applied", "line"),
+    [
+        pytest.param(
+            put("CheckAlertsRole/Properties/PermissionsBoundary", "arn:b"),
+            "| `CheckAlertsRole` | **widened** | no longer: Deny `what is outside the boundary arn:b` on `*` |",
+            id="a boundary",
+        ),
+        pytest.param(
+            put("CheckAlertsRole/Properties/Policies/0/PolicyDocument/Statement/+", {**DENIED, "Effect": "Deny"}),
+            "| `CheckAlertsRole` | **widened** | no longer: Deny `a:b` on `c` |",
+            id="a denial",
+        ),
+        pytest.param(
+            put("CheckAlertsRole/Properties/Policies/0/PolicyDocument/Statement/+", {**DENIED, "Effect": "Allow"}),
+            "| `CheckAlertsRole` | **narrowed** | no longer: Allow `a:b` on `c` |",
+            id="a grant",
+        ),
+        pytest.param(
+            put("CheckAlertsFunction/Properties/Role", "arn:r"),
+            "| `CheckAlertsFunction` | **narrowed** | no longer: runs as `arn:r` |",
+            id="a role",
+        ),
+    ],
+)
+def test_what_is_no_longer_there_is_said_so(applied: Callable[[dict], None], line: str) -> None:
+    old = json.loads(json.dumps(TEMPLATES["prod"]))
+    applied(old)
+    assert line in as_markdown(difference(old, TEMPLATES["prod"]), "old", "new").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("", "(empty)"), ("a``b", "``` a``b ```"), ("`", "`` ` ``"), ("plain", "`plain`")]
+)
+def test_code_is_fenced_by_more_backticks_than_it_has(value: str, shown: str) -> None:
+    new = json.loads(json.dumps(TEMPLATES["prod"]))
+    put("ProcessWebhookFunction/Properties/Environment/Variables/RETENTION_S", value)(new)
+    assert f"| `2592000` | {shown} |" in as_markdown(difference(TEMPLATES["prod"], new), "old", "new")
 
 
 REALISTIC = (

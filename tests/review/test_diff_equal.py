@@ -147,6 +147,7 @@ def deny(action: Any) -> dict[str, Any]:
 
 
 READ = ["dynamodb:GetItem", "dynamodb:Query"]
+WHERE_C = {"Fn::If": ["c", allow("c:d"), {"Ref": "AWS::NoValue"}]}
 ONLY = {"StringEquals": {"aws:SourceAccount": ["1"]}}
 EITHER = {"StringEquals": {"aws:SourceAccount": ["2", "1"]}}
 NOT_ONE, NOT_BOTH = ({"StringNotEquals": {"aws:x": one}} for one in ("1", ["1", "2"]))
@@ -197,6 +198,16 @@ NOT_ONE, NOT_BOTH = ({"StringNotEquals": {"aws:x": one}} for one in ("1", ["1", 
             {"widened"},
             id="a statement under a condition",
         ),
+        pytest.param([WHERE_C], [allow("c:d")], {"widened"}, id="a condition around a statement dropped"),
+        pytest.param([WHERE_C], [allow("c:*")], {"widened"}, id="wider, and without its condition"),
+        pytest.param(
+            [], [{"Fn::If": ["c", deny("c:d"), {"Ref": "AWS::NoValue"}]}], {"narrowed"}, id="a denial where c holds"
+        ),
+        pytest.param(
+            [allow("a:b")], [{**allow("a:b"), "Effect": {"Ref": "E"}}], {"narrowed"}, id="perhaps no longer allowed"
+        ),
+        pytest.param([allow("a:b", {"Ref": "X"})], [allow("a:b", "${X}")], {"widened", "narrowed"}, id="a literal"),
+        pytest.param([allow("a:b", {"Ref": "X"})], [allow("a:b", {"Fn::Sub": "${X}"})], set(), id="Ref is Sub"),
     ],
 )
 def test_statements_are_compared_by_what_they_grant(old: list[Any], new: list[Any], changes: set[str]) -> None:
@@ -256,3 +267,56 @@ def test_a_pattern_covers_only_what_it_matches(inner: str, outer: str, word: str
 
 def test_formatting_alone_is_no_difference() -> None:
     assert not difference(TEMPLATES["prod"], json.loads(json.dumps(TEMPLATES["prod"], indent=8, sort_keys=True))).found
+
+
+POLICY = {"PolicyName": "all", "PolicyDocument": {"Statement": [allow("*")]}}
+GRANT = {"Principal": "p", "FunctionName": "f"}
+ASSUMED, OTHER = "arn:aws:iam::1:role/a", "arn:aws:iam::1:role/b"
+QUEUE = {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "changes"),
+    [
+        (
+            "AWS::IAM::Role",
+            {"Policies": [{"Fn::If": ["C", POLICY, {"Ref": "AWS::NoValue"}]}]},
+            {"Policies": [POLICY]},
+            {"widened"},
+        ),
+        ("AWS::IAM::Role", {"PolicyDocument": {"Fn::If": ["C", {"Ref": "P"}, {}]}}, {}, {"narrowed"}),
+        ("AWS::Lambda::Permission", {**GRANT, "InvokedViaFunctionUrl": True}, GRANT, {"widened"}),
+        ("AWS::Serverless::Function", {"Role": ASSUMED}, {"Role": OTHER}, {"widened", "narrowed"}),
+        (
+            "AWS::Events::Rule",
+            {"Targets": [{"RoleArn": ASSUMED}]},
+            {"Targets": [{"RoleArn": OTHER}]},
+            {"widened", "narrowed"},
+        ),
+        ("AWS::Lambda::Function", {"Environment": {"Role": ASSUMED}}, {"Environment": {"Role": OTHER}}, set()),
+        (
+            "AWS::Logs::ResourcePolicy",
+            {"PolicyDocument": json.dumps({"Statement": [{**QUEUE, "Resource": "a"}]})},
+            {"PolicyDocument": {"Fn::Sub": json.dumps({"Statement": [QUEUE]}, indent=1)}},
+            {"widened"},
+        ),
+        (
+            "AWS::SQS::QueueInlinePolicy",
+            {"PolicyDocument": "{not JSON"},
+            {"PolicyDocument": "{nor this"},
+            {"widened", "narrowed"},
+        ),
+    ],
+)
+def test_who_may_more_is_seen_wherever_it_is_written(kind: str, old: Any, new: Any, changes: set[str]) -> None:
+    templates = ({"Resources": {"One": {"Type": kind, "Properties": properties}}} for properties in (old, new))
+    assert {one.change for one in difference(*templates).iam} == changes
+
+
+@pytest.mark.parametrize("kind", ["AWS::IAM::Policy", "AWS::IAM::Role"])
+def test_what_was_there_only_under_a_condition_is_wider_without(kind: str) -> None:
+    resource = {"Type": kind, "Properties": {"Roles": [{"Ref": "Role"}], "Policies": [POLICY], **POLICY}}
+    new, old = ({"Resources": {"One": {**resource, **more}}} for more in ({}, {"Condition": "C"}))
+    assert {one.change for one in difference(old, new).iam} == {"widened"}
+    assert {one.change for one in difference(new, old).iam} == {"narrowed"}
+    assert difference(new, old).iam[0].statement["Effect"] == "Allow"

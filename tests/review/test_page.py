@@ -8,12 +8,14 @@ import re
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
 from generator import environments, pipeline, quota
 from generator.pipeline import Judged
 from generator.quota import Plan
+from generator.review.iam_words import only_if
 from generator.review.markdown import table
 from generator.review.report import page
 from generator.sizing import size
@@ -161,6 +163,25 @@ def test_an_email_subscription_and_other_settings_are_told() -> None:
     assert text.count("**no deletion protection**") == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "overrides", "reason"),
+    [
+        ("dev", (), "."),
+        ("staging", (), ": without it, batches of one price would keep the busiest lanes busy 69% of the time, and"),
+        ("staging", ("targets.stream_utilisation=0.7",), "."),
+        ("prod", (), ": without it, batches of one price would keep the busiest lanes busy all the time, and"),
+    ],
+)
+def test_the_batching_window_has_a_reason_where_it_is_needed(
+    name: str, overrides: tuple[str, ...], reason: str
+) -> None:
+    one = judged(name, *overrides)
+    (line,) = (line for line in page(TEMPLATES[name], one).splitlines() if line.startswith("The batching window"))
+    assert line.startswith(
+        f"The batching window of `CheckAlertsEventSourceMapping` adds up to 1 s to every alert{reason}"
+    )
+
+
 @EVERY
 def test_the_page_is_the_same_in_every_process_and_needs_no_heavy_package(name: str) -> None:
     script = (
@@ -191,3 +212,22 @@ def test_a_page_takes_milliseconds() -> None:
         page(TEMPLATES["prod"], one)
         took_s.append(time.perf_counter() - started)
     assert min(took_s) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "words"),
+    [
+        ("StringEquals", ["a", "b"], "is `a, b`"),
+        ("ArnLike", {"Ref": "Topic"}, "is like `Topic`"),
+        ("StringNotEquals", "a", "is not `a`"),
+        ("ForAnyValue:StringNotLike", "a*", "is not like `a*`"),
+        ("BoolIfExists", "true", "is `true` where it is there"),
+        ("Null", "true", "is not there"),
+        ("Null", False, "is there"),
+        ("NotIpAddress", "10.0.0.0/8", "is not in `10.0.0.0/8`"),
+        ("NumericLessThanEquals", 3, "is at most `3`"),
+        ("Odd", "a", "is by Odd `a`"),
+    ],
+)
+def test_a_condition_is_said_as_it_is(operator: str, value: Any, words: str) -> None:
+    assert only_if({"Condition": {operator: {"aws:x": value}}}) == f", only if `aws:x` {words}"

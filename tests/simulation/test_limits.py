@@ -46,10 +46,16 @@ def test_an_empty_bucket_fills_at_its_rate():
 
 
 def test_senseless_limits_are_refused():
-    with pytest.raises(ValueError, match="rate above 0"):
-        TokenBucket(0.0, 1)
+    for rate_per_s, burst in ((-1.0, 1), (1.0, -1), (float("nan"), 1)):
+        with pytest.raises(ValueError, match="a rate and a burst of 0 or more"):
+            TokenBucket(rate_per_s, burst)
     with pytest.raises(ValueError, match="must not be negative, got -1"):
         Pool(-1)
+
+
+def test_a_rate_of_0_admits_nothing_not_even_the_burst():
+    bucket = TokenBucket(0.0, 10)
+    assert not any(bucket.take(time_s) for time_s in (0.0, 1.0, 1e9))
 
 
 def test_a_quota_begins_anew_with_each_period():

@@ -61,8 +61,10 @@ def test_no_line_ends_in_spaces_and_none_is_much_too_long(result):
 def test_an_undecidable_target_is_said_to_be_so(result):
     targets = [
         Target("stream_utilisation", 0.5, Estimate(0.5, 0.4, 0.6), "inconclusive", None),
+        Target("notification_wait_probability", 0.01, Estimate(None, None, None), "inconclusive", None),
         Target("webhook_throttle_probability", 1e-4, Estimate(0.0, 0.0, 1e-3), "inconclusive", 30),
     ]
     text = as_text(type(result)(**{name: getattr(result, name) for name in result.__slots__} | {"targets": targets}))
     assert "busiest shard's lanes in use: no reasonable number of replications would decide" in text
+    assert "notifications that waited: nothing was measured" in text
     assert "webhooks throttled: about 30 replications would decide" in text

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from generator.errors import InvalidSimulation
-from generator.simulation import Assumptions, simulate
+from generator.simulation import Assumptions, as_text, simulate
 from generator.simulation.replication import Task, replicate
 from generator.simulation.topology import read_topology
 from generator.simulation.workload import Steady
@@ -51,12 +51,13 @@ def test_prod_meets_its_targets_at_the_peak_with_cold_starts(peak):
     assert peak["passed"]
     assert peak["workload"] == "peak"
     assert peak["functions"]["ProcessWebhookFunction"]["cold_start_probability"] > 0
-    assert peak.notes == []
+    assert peak.notes == peak["not_simulated"] == []
 
 
 def test_the_document_has_the_keys_of_the_contract_and_no_other(peak):
     assert list(peak) == [
-        *("environment", "workload", "functions", "webhooks", "alerts", "stream", "targets", "passed")
+        *("environment", "workload", "functions", "webhooks", "alerts", "stream", "targets", "passed"),
+        "not_simulated",
     ]
     for function in peak["functions"].values():
         assert list(function) == [
@@ -71,12 +72,12 @@ def test_the_document_has_the_keys_of_the_contract_and_no_other(peak):
             *(["mean", "ci95"], ["mean", "peak"]),
             ["mean"],
         )
-    counts = ["offered", "accepted", "throttled_at_gateway", "throttled_at_lambda", "latency_ms"]
+    counts = ["offered", "accepted", "failed", "throttled_at_gateway", "throttled_at_lambda", "latency_ms"]
     assert list(peak["webhooks"]) == counts
     assert list(peak["webhooks"]["latency_ms"]) == list(peak["alerts"]["latency_ms"]) == ["p50", "p95", "p99"]
-    assert list(peak["alerts"]) == ["notified", "latency_ms"]
+    assert list(peak["alerts"]) == ["notified", "dropped", "latency_ms"]
     assert (list(peak["stream"]), list(peak["stream"]["iterator_age_ms"])) == (
-        ["iterator_age_ms", "utilisation"],
+        ["iterator_age_ms", "utilisation", "dropped"],
         ["p99", "max"],
     )
     assert all(list(target) == ["name", "target", "measured", "ci95", "verdict"] for target in peak["targets"])
@@ -285,6 +286,7 @@ def test_a_recorded_hour_is_played_and_scaled(template, environment, tmp_path):
         ({"workers": 0}, "workers"),
         ({"workload": "trace"}, "workload"),
         ({"workload": "peak", "trace": "some.csv"}, "trace"),
+        ({"trace_per_hour": 100.0}, "rate"),
     ],
     ids=str,
 )
@@ -292,6 +294,51 @@ def test_what_makes_no_sense_is_refused(template, environment, options, where):
     with pytest.raises(InvalidSimulation) as refused:
         simulate(template, environment(), **options)
     assert [fault.where for fault in refused.value.faults] == [where]
+
+
+def test_what_is_lost_is_counted_and_said(template, environment):
+    """A timeout that cuts runs, a stream that is never read, and notifications that nobody sends."""
+    resources = template["Resources"]
+    resources["ProcessWebhookFunction"]["Properties"]["Timeout"] = 0.2
+    resources["CheckAlertsEventSourceMapping"]["Properties"]["MaximumRecordAgeInSeconds"] = 60
+    resources["SendNotificationInvokeConfig"]["Properties"]["MaximumEventAgeInSeconds"] = 60
+    reserve(template, CheckAlertsFunction=1, SendNotificationFunction=0)
+    slow = environment(
+        "prod", "functions.check_alerts.mean_duration_ms=2000", "functions.check_alerts.p95_duration_ms=4000"
+    )
+    assumptions = Assumptions(warm_up_s=30.0, sender_retries_s=())
+    result = simulate(template, slow, hours=0.06, replications=2, workers=1, assumptions=assumptions)
+    failed, old, given_up = result["webhooks"]["failed"], result["stream"]["dropped"], result["alerts"]["dropped"]
+    assert min(failed, old, given_up) > 0
+    lost = f"lost: {failed:,} webhooks cut at a timeout, {old:,} records too old, {given_up:,} notifications given up"
+    assert lost in as_text(result).splitlines()
+    assert result["not_simulated"] == ["SendNotificationFunction: a reservation of 0 stops it"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "key", "value"),
+    [
+        ("WebhookUsagePlan", "Throttle", {"RateLimit": 0, "BurstLimit": 20}),
+        (
+            "WebhookStage",
+            "MethodSettings",
+            [{"HttpMethod": "*", "ResourcePath": "/*", "ThrottlingRateLimit": 0, "ThrottlingBurstLimit": 0}],
+        ),
+    ],
+)
+def test_a_rate_limit_of_0_refuses_everything(template, environment, resource, key, value):
+    template["Resources"][resource]["Properties"][key] = value
+    options = {"hours": 0.01, "replications": 2, "workers": 1, "assumptions": SHORT}
+    webhooks = simulate(template, environment("dev", "traffic.webhooks_per_hour=5000"), **options)["webhooks"]
+    assert webhooks["offered"] == webhooks["throttled_at_gateway"] > 0
+
+
+def test_without_a_figure_for_the_function_behind_a_topic_the_rest_is_simulated(template, environment):
+    template["Parameters"]["Unset"] = {"Type": "Number"}
+    reserve(template, SendNotificationFunction={"Ref": "Unset"})
+    result = simulate(template, environment(), hours=0.01, replications=2, workers=1, assumptions=SHORT)
+    assert "notification_wait_probability" not in verdicts(result)
+    assert result["not_simulated"] == ["SendNotificationFunction: parameter Unset has no default"]
 
 
 def test_progress_is_told_once_for_each_replication(template, environment):

@@ -170,6 +170,19 @@ def test_senders_follow_the_standard_webhooks_schedule(kernel, function, gateway
     front.verify()
 
 
+def test_what_a_webhook_causes_counts_from_the_first_attempt_of_its_sender(kernel, function):
+    caused = []
+    front = Gateway(
+        *(kernel, function(units=1, cold_s=0.0), [("plan", TokenBucket(0.1, 1))], [caused.append]),
+        *(Assumptions(sender_jitter=0.0), draws.stream(1, 0, "senders")),
+    )
+    front.feed(iter([0.0, 2.0]))
+    kernel.run(1000.0)
+    assert caused == [0.0, 2.0]
+    assert (front.offered, front.accepted, front.latency_s.quantile(1.0)) == (4, 2, pytest.approx(1.0, rel=0.01))
+    front.verify()
+
+
 def test_limits_are_asked_in_their_order_and_a_refusal_never_reaches_the_function(kernel, function, gateway):
     stage = function(units=5)
     limits = [("plan", TokenBucket(1, 3)), ("stage", TokenBucket(1, 2))]

@@ -1,12 +1,13 @@
 """Our templates and others of this shape are read alike, and whatever is not understood is listed."""
 
 import json
+from random import Random
 
 import pytest
 
 from generator.errors import UnreadableTemplate
-from generator.simulation import read_topology
-from generator.simulation.network import left_out, roles
+from generator.simulation import Assumptions, read_topology
+from generator.simulation.network import build, left_out, roles
 from generator.simulation.resources import Schedule, Throttle
 
 # Another hand: policies of their own, a parameter, references in other forms, nothing reserved but one.
@@ -26,6 +27,7 @@ FOREIGN = {
         "Post": {
             "Type": "AWS::ApiGateway::Method",
             "Properties": {
+                "ApiKeyRequired": "true",
                 "Integration": {
                     "Uri": {
                         "Fn::Join": [
@@ -33,7 +35,7 @@ FOREIGN = {
                             ["arn:aws:apigateway:x:lambda:path/", {"Fn::GetAtt": ["Intake", "Arn"]}, "/invocations"],
                         ]
                     }
-                }
+                },
             },
         },
         "Options": {"Type": "AWS::ApiGateway::Method", "Properties": {"Integration": {"Type": "MOCK"}}},
@@ -129,6 +131,9 @@ FOREIGN = {
         "Alias": {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "Ring"}}},
     },
 }
+
+
+WRITES_EVERYWHERE = {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}
 
 
 def test_the_prod_template_is_understood_to_the_last_resource(template):
@@ -236,6 +241,37 @@ def test_the_template_is_not_changed():
             'subscriptable"))',
             id="an unknown shape",
         ),
+        pytest.param(
+            ("ProcessWebhookRole", "Policies", [{"PolicyDocument": {"Statement": [WRITES_EVERYWHERE]}}]),
+            "CheckAlertsEventSourceMapping: no role in the template says by name that ProcessWebhookFunction changes "
+            "PriceHistoryTable, so nothing comes of it",
+            id="a role that names no table",
+        ),
+        pytest.param(
+            ("CheckAlertsRole", "Policies", []),
+            "SendNotificationSubscription: no function that is simulated publishes to NotificationTopic by name",
+            id="a role that names no topic",
+        ),
+        pytest.param(
+            ("WebhookUsagePlan", "Throttle", {"RateLimit": -1}),
+            "WebhookUsagePlan: -1 is not a limit",
+            id="a limit below 0",
+        ),
+        pytest.param(
+            ("CheckAlertsEventSourceMapping", "ParallelizationFactor", 0),
+            "CheckAlertsEventSourceMapping: 0 is less than 1",
+            id="no lane at all",
+        ),
+        pytest.param(
+            ("WebhookMethod", "ApiKeyRequired", False),
+            "WebhookUsagePlan: WebhookMethod asks for no API key, so it limits nothing",
+            id="no key, no usage plan",
+        ),
+        pytest.param(
+            ("WebhookUsagePlan", "ApiStages", [{"ApiId": {"Ref": "WebhookResource"}}]),
+            "WebhookUsagePlan: it is about another API",
+            id="the usage plan of another API",
+        ),
     ],
 )
 def test_a_change_that_is_not_understood_is_noted(template, change, note):
@@ -243,6 +279,60 @@ def test_a_change_that_is_not_understood_is_noted(template, change, note):
     template["Resources"][resource]["Properties"][key] = value
     topology = read_topology(template)
     assert note in [*topology.not_understood, *left_out(topology)]
+
+
+SECOND_PLAN = {"Type": "AWS::ApiGateway::UsagePlan", "Properties": {"Throttle": {"RateLimit": 1}}}
+SECOND_KEY = {"Type": "AWS::ApiGateway::UsagePlanKey", "Properties": {"UsagePlanId": {"Ref": "Second"}}}
+UNDECIDED = "which plan has the senders' key is not in the template"
+
+
+@pytest.mark.parametrize(
+    ("more", "plans", "notes"),
+    [
+        ({}, ["WebhookUsagePlan"], ["Second: it has no key"]),
+        ({"SecondKey": SECOND_KEY}, [], [f"WebhookUsagePlan: {UNDECIDED}", f"Second: {UNDECIDED}"]),
+    ],
+)
+def test_of_several_usage_plans_the_one_with_the_key_limits(template, more, plans, notes):
+    template["Resources"] |= {"Second": SECOND_PLAN, **more}
+    topology = read_topology(template)
+    assert [limit.logical_id for limit in topology.throttles] == [*plans, "WebhookStage"]
+    assert list(topology.not_understood) == notes
+
+
+def test_a_key_that_the_account_decides_about_is_asked_for(template):
+    template["Parameters"]["Keyed"] = {"Type": "String"}
+    template["Resources"]["WebhookMethod"]["Properties"]["ApiKeyRequired"] = {"Ref": "Keyed"}
+    assert [limit.logical_id for limit in read_topology(template).throttles] == ["WebhookUsagePlan", "WebhookStage"]
+
+
+@pytest.mark.parametrize(
+    ("reserved", "what"),
+    [
+        ({"Ref": "Unset"}, "ProcessWebhookFunction: parameter Unset has no default"),
+        (-1, "ProcessWebhookFunction: it reserves -1; write 0 or more, or leave it out"),
+        ("-1", "ProcessWebhookFunction: it reserves -1; write 0 or more, or leave it out"),
+    ],
+)
+def test_a_reservation_that_is_no_figure_or_none_that_lambda_takes_is_refused(template, reserved, what):
+    template["Parameters"]["Unset"] = {"Type": "Number"}
+    template["Resources"]["ProcessWebhookFunction"]["Properties"]["ReservedConcurrentExecutions"] = reserved
+    with pytest.raises(UnreadableTemplate, match=what):
+        read_topology(template)
+
+
+def test_two_mappings_to_one_function_draw_numbers_of_their_own(template, environment):
+    resources = template["Resources"]
+    resources["Again"] = json.loads(json.dumps(resources["CheckAlertsEventSourceMapping"]))
+    purposes = []
+
+    def draw(purpose):
+        purposes.append(purpose)
+        return Random(purpose)
+
+    build(read_topology(template), environment(), Assumptions(), draw, False, 0.0)
+    assert len(set(purposes)) == len(purposes)
+    assert {"CheckAlertsFunction crossings", "Again crossings"} <= set(purposes)
 
 
 @pytest.mark.parametrize("template", [None, [], {}, {"Resources": []}, {"Resources": {}}], ids=str)
