@@ -49,6 +49,29 @@ def only(path: str, *terms: Any) -> list[tuple[str, str]]:
     return [(path, message(*terms))]
 
 
+def switched(allowed: list[Any], value: Any) -> list[tuple[str, Any]]:
+    """A function under a condition on a switch, as YAML without quotes makes it: true is no text there."""
+    return [
+        ("Parameters/Switch", {"Type": "String", "Default": allowed[0], "AllowedValues": allowed}),
+        ("Conditions/IsOn", {"Fn::Equals": [{"Ref": "Switch"}, value]}),
+        ("Resources/Sms/Condition", "IsOn"),
+        (SMS, 60),
+    ]
+
+
+SWITCHED_ON = only(WEBHOOK, 215, "Webhook 100, Sms 60, Alerts 50, Cleanup 5", ", when IsOn is true")
+
+
+def ruled(*members: str) -> list[tuple[str, Any]]:
+    """A rule that the environment is one of these, beside a function that only prod has."""
+    contains = {"Fn::Contains": [list(members), {"Ref": "Environment"}]}
+    return [
+        ("Rules", {"Environments": {"Assertions": [{"Assert": contains}]}}),
+        ("Resources/Sms/Condition", "IsProd"),
+        (SMS, 60),
+    ]
+
+
 UNTOLD = "; not counted: 1 function that the template does not tell"
 
 TOO_MUCH: list[tuple[Any, ...]] = [
@@ -112,6 +135,16 @@ TOO_MUCH: list[tuple[Any, ...]] = [
             (SMS, {"Fn::FindInMap": ["Units", {"Ref": "AWS::Region"}, "Alerts"]}),
         ],
         only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5", ", when AWS::Region is eu-west-1"),
+    ),
+]
+TOO_MUCH += [
+    ("true without quotes", switched(["true", "false"], True), SWITCHED_ON),
+    ("allowed without quotes", switched([True, False], "true"), SWITCHED_ON),
+    ("nothing with quotes", switched([True, False], True), SWITCHED_ON),
+    (
+        "a rule that allows it",
+        ruled("dev", "prod"),
+        only(WEBHOOK, 215, "Webhook 100, Sms 60, Alerts 50, Cleanup 5", ", when IsProd is true"),
     ),
 ]
 
@@ -217,6 +250,9 @@ SILENT: list[tuple[Any, ...]] = [
             (WEBHOOK, 95),
         ],
     ),
+    ("a switch that cannot be on", switched([False], True)),
+    ("a rule that does not allow it", ruled("dev", "test")),
+    ("a rule that allows nothing", ruled()),
     ("properties of another kind", [("Resources/Sms/Properties", [500])]),
     ("no properties", [("Resources/Sms/Properties", DELETE)]),
     ("a type of another kind", [("Resources/Sms/Type", [LAMBDA]), (SMS, 500)]),
