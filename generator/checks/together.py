@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from generator.checks import linting
 from generator.checks.findings import Finding
 from generator.quota import AccountQuota
 
@@ -32,6 +33,11 @@ class Stack:
         """What is known to be reserved."""
         return self.case.total if self.case else 0
 
+    @property
+    def complete(self) -> bool:
+        """Whether no deployment can reserve more."""
+        return self.case is not None and self.case.complete
+
 
 def stacks(paths: Sequence[Path]) -> list[Stack]:
     """Each template's worst case, largest first."""
@@ -56,13 +62,14 @@ def sums(found: Sequence[Stack]) -> str:
     """Which stack takes what, and the sum."""
     known = [(name, stack.case) for name, stack in zip(_names(found), found, strict=True) if stack.case]
     terms = " + ".join(f"{name} {case.total}" for name, case in known) or "nothing"
-    exact = len(known) == len(found) and all(case.exact for _, case in known)
-    return f"{terms} = {'' if exact else 'at least '}{sum(stack.total for stack in found)}"
+    complete = all(stack.complete for stack in found)
+    return f"{terms} = {'' if complete else 'at least '}{sum(stack.total for stack in found)}"
 
 
 def _caveats(found: Sequence[Stack]) -> str:
     """When a stack reserves that much, and what is not in the sum."""
-    from generator.reservations.wording import counted, in_scenario
+    from generator.reservations.wording import in_scenario
+    from generator.reservations.worst_case import uncounted
 
     told = ""
     for name, stack in zip(_names(found), found, strict=True):
@@ -71,8 +78,7 @@ def _caveats(found: Sequence[Stack]) -> str:
             continue
         if scenario := in_scenario(stack.case.scenario):
             told += f"; {name}{scenario.removeprefix(',')}"
-        if stack.case.unresolved:
-            told += f"; not counted: {counted(len(stack.case.unresolved), 'function')} that {name} does not tell"
+        told += uncounted(stack.case, name)
     return told
 
 
@@ -83,16 +89,10 @@ def _names(found: Sequence[Stack]) -> list[str]:
 
 
 def _stack(path: Path) -> Stack:
-    from cfnlint.decode import decode
-    from cfnlint.template import Template
-
     from generator.reservations.worst_case import worst_case_reservations
 
-    content, faults = decode(str(path))
-    if faults or not isinstance(content, dict):
-        return Stack(path, None, 1)
-    template = Template(str(path), content)
-    if template.transform():
+    template = linting.transformed(path)
+    if template is None:
         return Stack(path, None, 1)
     case = worst_case_reservations(template)
     place = template.get_location_yaml(template.template, list(case.shares[0].path)) if case.shares else None

@@ -38,7 +38,8 @@ class Solver:
         conditions = {name: _spelled_out(source, source.conditions[name]) for name in names}
         for fact in sorted(fact for fact in self._facts if isinstance(fact, Equality)):
             conditions[_name(fact)] = _equals(fact.parameter, fact.value)
-        sections = {"Parameters": source.parameters, "Conditions": conditions, "Rules": _spelled_out(source, source.rules)}
+        rules = _spelled_out(source, source.rules)
+        sections = {"Parameters": source.parameters, "Conditions": conditions, "Rules": rules}
         return Conditions(SimpleNamespace(template=sections))
 
     @property
@@ -113,8 +114,8 @@ def _spelled_out(source: Source, expression: Any) -> Any:
         return [_spelled_out(source, inner) for inner in expression]
     if not isinstance(expression, dict):
         return expression
-    comparison = _mapped_comparison(source, expression.get("Fn::Equals"))
-    return comparison or _membership(expression.get("Fn::Contains")) or {key: _spelled_out(source, inner) for key, inner in expression.items()}
+    comparison = _mapped_comparison(source, expression.get("Fn::Equals")) or _membership(expression.get("Fn::Contains"))
+    return comparison or {key: _spelled_out(source, inner) for key, inner in expression.items()}
 
 
 def _membership(operands: Any) -> Any:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cfnlint.template import Template
 
-from generator.reservations.functions import functions, reservations
+from generator.reservations.functions import FUNCTION_TYPES, functions, reservations
 from generator.reservations.guards import ALWAYS, Guard, Path
 from generator.reservations.search import LEFT_OUT, Candidate, Item, heaviest
 from generator.reservations.source import Source, sources
 from generator.reservations.values import Missing
+from generator.reservations.wording import counted, listed
+
+NESTED = ("AWS::CloudFormation::Stack", "AWS::Serverless::Application")
+"""What has its resources in another template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +43,19 @@ class WorstCase:
     unresolved: tuple[str, ...]
     """Functions whose reservation the template does not tell, or not in every deployment. Not in the sum then."""
 
+    elsewhere: tuple[str, ...]
+    """What may bring functions that the template does not list: nested stacks, SAM applications, modules, includes,
+    loops over a list that is not told. Not in the sum."""
+
     @property
     def total(self) -> int:
         """The sum of all shares."""
         return sum(share.reserved for share in self.shares)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no deployment can reserve more, as far as parameters have their defaults."""
+        return self.exact and not self.unresolved and not self.elsewhere
 
 
 def worst_case_reservations(template: Template) -> WorstCase:
@@ -51,6 +65,13 @@ def worst_case_reservations(template: Template) -> WorstCase:
     Where cfn-lint was given parameters, each set of them is a deployment, and the one that reserves most is told.
     """
     return max((_worst_case(source) for source in sources(template)), key=lambda case: case.total)
+
+
+def uncounted(case: WorstCase, teller: str = "the template") -> str:
+    """What is not in the sum, to go at the end of a sentence; empty when everything is."""
+    functions_ = f"; not counted: {counted(len(case.unresolved), 'function')} that {teller} does not tell"
+    elsewhere = f"; not looked into: {listed(case.elsewhere)}"
+    return (functions_ if case.unresolved else "") + (elsewhere if case.elsewhere else "")
 
 
 def _worst_case(source: Source) -> WorstCase:
@@ -72,4 +93,14 @@ def _worst_case(source: Source) -> WorstCase:
             for function, found in by_function.items()
             if any(option.number is Missing.UNKNOWN for option in found)
         ),
+        elsewhere=tuple(_elsewhere(source)),
     )
+
+
+def _elsewhere(source: Source) -> Iterator[str]:
+    yield from source.of_type(*NESTED)
+    for name, resource in source.resources.items():
+        if name == "Fn::Transform" or str(resource.get("Type")).endswith("::MODULE"):
+            yield name
+    if any(resource.get("Type") in (*FUNCTION_TYPES, *NESTED) for resource in source.guessed):
+        yield "Fn::ForEach"

@@ -4,8 +4,8 @@ from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from cfnlint.template import Template
 
 from generator.quota import AccountQuota
-from generator.reservations.wording import counted, in_scenario, named
-from generator.reservations.worst_case import WorstCase, worst_case_reservations
+from generator.reservations.wording import in_scenario, named
+from generator.reservations.worst_case import WorstCase, uncounted, worst_case_reservations
 
 
 class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
@@ -45,11 +45,10 @@ class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
 
 def _message(case: WorstCase, account: AccountQuota) -> str:
     shares = named([(share.function, share.reserved) for share in case.shares])
-    unresolved = f"; not counted: {counted(len(case.unresolved), 'function')} that the template does not tell"
     return (
         f"The functions reserve {'' if case.exact else 'at least '}{case.total} concurrent executions together, "
         f"{case.total - account.reservable} more than the {account.reservable} that can be reserved "
         f"(limit {account.concurrency_limit} - unreserved floor {account.unreserved_floor} - "
         f"reserved elsewhere {account.reserved_elsewhere}){in_scenario(case.scenario)}: {shares}"
-        f"{unresolved if case.unresolved else ''}"
+        f"{uncounted(case)}"
     )

@@ -101,7 +101,10 @@ def test_sarif_without_findings_is_a_log_all_the_same(generator: Run) -> None:
     assert run["results"] == []
 
 
-@pytest.mark.parametrize(("severity", "level"), [("error", "error"), ("warning", "warning"), ("informational", "note")])
+@pytest.mark.parametrize(
+    ("severity", "level"),
+    [("error", "error"), ("warning", "warning"), ("informational", "note"), ("unknown", "warning")],
+)
 def test_sarif_has_a_level_for_each_severity(severity: str, level: str, tmp_path: Path) -> None:
     outside = Finding(str(tmp_path / "a.json"), 0, "I1", severity, "", "said")
     (run,) = validated(sarif.as_sarif([outside], {"I1": Rule("I1", "Title", "")}))["runs"]

@@ -70,6 +70,16 @@ def test_what_a_template_does_not_tell_is_said() -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_a_template_has_the_parameters_that_the_project_gives_to_cfn_lint() -> None:
+    content = template(One={"Fn::If": ["IsProd", 40, 1]})
+    content["Parameters"]["Stage"] = {"Type": "String"}
+    content["Conditions"] = {"IsProd": {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}}
+    assert sums(found(a=content)) == "a.json 40 = 40"
+    write(".cfnlintrc", {"parameters": [{"Stage": "dev"}]})
+    assert sums(found(a=content)) == "a.json 1 = 1"
+
+
+@pytest.mark.usefixtures("project")
 def test_stacks_of_one_name_are_told_apart() -> None:
     paths = [Path(write(f"{folder}/template.json", template(One=1))) for folder in "ab"]
     assert sums(stacks(paths)) == "a/template.json 1 + b/template.json 1 = 2"
