@@ -107,7 +107,7 @@ def test_a_large_file_is_warned_of_once(generator: Run) -> None:
 
 def test_environments_and_files_in_one_run(generator: Run) -> None:
     write("other.json", template(One=0))
-    twice = ("./other.json", str(Path("templates_out/dev.json").resolve()))
+    twice = [str(Path(name).resolve()) for name in ("other.json", "templates_out/dev.json")]
     result = generator("check", "dev", "other.json", "templates_out/dev.json", *twice, "--format", "json")
     assert findings(result) == [("other.json", "W9804")]
     assert json.loads(result.stdout)["environment"] == "dev"
