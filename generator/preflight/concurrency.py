@@ -52,8 +52,8 @@ def reservations(subject: Subject) -> Opinion:
         f"account's UnreservedConcurrentExecution below its minimum value of [{account.unreserved_floor}]",
         f"request a limit of {needed} or more: "
         f"{quota.increase_command(account.region, needed, subject.account.cli)}; "
-        f"or state the account as it is ({_as_it_is(subject, account)}), with on_shortfall = {_ways_on(subject, account)}, under [account], "
-        f"then run: generator template {subject.environment.name}",
+        f"or state the account as it is ({_as_it_is(subject, account)}), with on_shortfall = "
+        f"{_ways_on(subject, account)}, under [account], then run: generator template {subject.environment.name}",
     )
 
 
