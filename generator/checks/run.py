@@ -14,6 +14,7 @@ from generator.checks.linting import Subject
 from generator.errors import UnreadableTemplate
 from generator.pipeline import Judged
 from generator.quota import AccountQuota
+from generator.reservations.account import DEFAULT_ACCOUNT
 from generator.writer import MAX_BODY_BYTES
 
 MAX_DIFF_LINES = 12
@@ -36,8 +37,6 @@ RULES = (
     ),
 )
 """What is checked here beside cfn-lint's rules and those in generator/rules."""
-
-DEFAULT_ACCOUNT = {"concurrency_limit": 1000, "unreserved_floor": 100, "reserved_elsewhere": 0}
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,14 +46,16 @@ def stacks(paths: Sequence[Path]) -> list[Stack]:
 
 def shortfall(found: Sequence[Stack], account: AccountQuota) -> list[Finding]:
     """One finding, at the largest reservation of all, if the stacks reserve more than the account can give."""
-    missing = sum(stack.total for stack in found) - account.reservable
-    if missing <= 0 or not found[0].case:
+    from generator.reservations.account import excess, remedy
+    from generator.reservations.worst_case import verb
+
+    total = sum(stack.total for stack in found)
+    if account.holds(total) or not found[0].case:
         return []
     path = "/".join(map(str, found[0].case.shares[0].path))
     message = (
-        f"The stacks reserve {sums(found)}, {missing} more than the {account.reservable} that can be reserved "
-        f"(limit {account.concurrency_limit} - unreserved floor {account.unreserved_floor} - "
-        f"reserved elsewhere {account.reserved_elsewhere}){_caveats(found)}"
+        f"The stacks {verb(stack.case for stack in found if stack.case)} {sums(found)}, {excess(total, account)}"
+        f"{_caveats(found)}{remedy(total, account)}"
     )
     return [Finding(str(found[0].path), found[0].line, RULE, "error", path, message)]
 

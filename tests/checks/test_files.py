@@ -23,7 +23,7 @@ SUMS = [str(TEMPLATES / name) for name in ("sum.json", "sum.sam.yaml", "sum.yaml
 MESSAGE = (
     "The functions reserve 205 concurrent executions together, 5 more than the 200 that can be reserved (limit 300 - "
     "unreserved floor 100 - reserved elsewhere 0){}: ProcessWebhookFunction 100, CheckAlertsFunction 50, "
-    "SendNotificationFunction 50, CleanupHistoryFunction 5"
+    "SendNotificationFunction 50, CleanupHistoryFunction 5; lower them or request a limit of 305 or more"
 )
 
 

@@ -74,7 +74,9 @@ def test_sarif_is_valid_and_points_into_the_repository(generator: Run) -> None:
     (run,) = validated(json.loads(result.stdout))["runs"]
     rules = run["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in rules] == ["E9801", "drift"]
-    assert rules[0]["shortDescription"] == {"text": "Reserved concurrency of all functions fits the account"}
+    assert rules[0]["shortDescription"] == {
+        "text": "Reserved and provisioned concurrency of all functions fits the account"
+    }
     assert rules[0]["helpUri"].startswith("https://docs.aws.amazon.com/")
     assert [rules[found["ruleIndex"]]["id"] for found in run["results"]] == ["E9801", "drift"]
     assert run["results"][0] == {

@@ -25,7 +25,8 @@ def test_three_stacks_that_fit_alone_are_refused_together(generator: Run, names:
     place, message = result.stdout.rstrip("\n").split(": error E9801: ")
     assert message == (
         "The stacks reserve prod.json 37 + staging.json 16 + dev.json 11 = 64, 14 more than the 50 that can be "
-        "reserved (limit 150 - unreserved floor 100 - reserved elsewhere 0)"
+        "reserved (limit 150 - unreserved floor 100 - reserved elsewhere 0); lower them or "
+        "request a limit of 164 or more"
     )
     file, line = place.split(":")
     assert file == "templates_out/prod.json"
@@ -65,7 +66,8 @@ def test_what_a_template_does_not_tell_is_said() -> None:
     assert finding.message == (
         "The stacks reserve a.json 40 + b.json 20 = at least 60, 10 more than the 50 that can be reserved "
         "(limit 150 - unreserved floor 100 - reserved elsewhere 0); a.json when IsProd is true; not counted: 1 "
-        "function that a.json does not tell; c.json cannot be read and is not counted"
+        "function that a.json does not tell; c.json cannot be read and is not counted; "
+        "lower them or request a limit of 160 or more"
     )
 
 
