@@ -33,6 +33,7 @@ def lowered_first(old: Reservations, new: Reservations) -> dict[str, int | None]
     """The functions to change before a deployment that is not safe in any order, with what to lower each to.
 
     None is to reserve nothing: the function is removed, or goes on without reservation. From there, if the new
-    reservations fit, the deployment only raises, and that is safe in any order.
+    reservations fit, the deployment only raises, and that is safe in any order. A rollback is not: it goes back to the
+    old template's figures, not to those lowered by hand, so the whole of `highest_total` may be wanted half-way.
     """
     return {name: new.get(name) for name, reserved in old.items() if (new.get(name) or 0) < (reserved or 0)}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cfnlint.match import Match
     from cfnlint.rules import CloudFormationLintRule
     from cfnlint.runner import Runner
+    from cfnlint.template import Template
 
 RULES_PAGE = "https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/rules.md"
 
@@ -50,13 +51,15 @@ class Linted:
 def lint(subjects: Sequence[Subject]) -> Linted:
     """What cfn-lint finds in each file.
 
-    A file with a syntax error has a finding, E0000. Raises UnreadableTemplate for files that are something else than
-    templates, UnusableLinter if cfn-lint cannot work as it is configured.
+    A file with a syntax error has a finding, E0000, and one at which cfn-lint itself breaks off has E0002. Raises
+    UnreadableTemplate for files that are something else than templates, UnusableLinter if cfn-lint cannot work as it
+    is configured.
     """
     if not subjects:
         return Linted([], {})
-    with few_collections(), _usable():
-        runner = _start()
+    with few_collections():
+        with _usable():
+            runner = _start()
         matches = [match for subject in subjects for match in _lint_one(runner, subject)]
     findings = list(map(_finding, matches))
     if faults := [fault for subject in subjects for fault in _strangers(subject.path, findings)]:
@@ -88,16 +91,39 @@ def settings_of_project(rule: str) -> dict[str, Any]:
         return dict(_config().configure_rules.get(rule, {}))
 
 
+def transformed(path: Path) -> Template | None:
+    """A template as rules get it; None where cfn-lint cannot read or transform it, for which `lint` has a finding."""
+    from cfnlint.decode import decode
+    from cfnlint.template import Template
+
+    content, faults = decode(str(path))
+    if faults or not isinstance(content, dict):
+        return None
+    with _usable():
+        config = _config()
+        config.set_template_args(content)
+        regions, parameters = config.regions, config.parameters
+    try:
+        template = Template(str(path), content, regions, parameters)
+        return None if template.transform() else template
+    except Exception:
+        return None  # at the same place as `lint`, which tells why
+
+
 @contextmanager
 def _usable() -> Iterator[None]:
+    """Around what depends on the configuration alone: any other ValueError is not its fault."""
     from cfnlint.exceptions import CfnLintExitException
     from yaml import YAMLError
 
     try:
         yield
     except (CfnLintExitException, YAMLError, ValueError) as error:
-        fault = Fault("cfn-lint", " ".join(str(error).split()), "correct .cfnlintrc or AWS_DEFAULT_REGION")
-        raise UnusableLinter([fault]) from error
+        raise _unusable(str(error)) from error
+
+
+def _unusable(what: str) -> UnusableLinter:
+    return UnusableLinter([Fault("cfn-lint", " ".join(what.split()), "correct .cfnlintrc or AWS_DEFAULT_REGION")])
 
 
 def _start() -> Runner:
@@ -105,12 +131,28 @@ def _start() -> Runner:
     from cfnlint.runner import Runner
 
     own = str(rules.folder())
-    others = [folder for folder in _config().append_rules[1:] if Path(folder).expanduser().resolve() != Path(own)]
-    return Runner(_config(append_rules=[own, *others]))
+    of_project = _config()
+    others = [folder for folder in of_project.append_rules[1:] if Path(folder).expanduser().resolve() != Path(own)]
+    runner = Runner(_config(append_rules=[own, *others]))
+    for id_, settings in of_project.configure_rules.items():
+        if id_ in runner.rules:
+            _try_settings(runner.rules[id_], settings)
+    return runner
+
+
+def _try_settings(rule: CloudFormationLintRule, settings: Any) -> None:
+    """Now, for later it would look like the fault of the first template; each run configures all rules anew."""
+    try:
+        rule.configure(settings)
+    except (ValueError, TypeError) as error:
+        raise _unusable(f"configure_rules, {rule.id}: {error}") from error
 
 
 def _lint_one(runner: Runner, subject: Subject) -> Iterator[Match]:
     """By its path and not by the runner's list, in which a [ in a file's name would be a pattern."""
+    from cfnlint.exceptions import CfnLintExitException
+    from cfnlint.match import Match
+    from cfnlint.rules.errors import RuleError
     from cfnlint.runner import run_template_by_file_path
 
     chosen: dict[str, Any] = {"regions": [subject.region]} if subject.region else {}
@@ -119,7 +161,14 @@ def _lint_one(runner: Runner, subject: Subject) -> Iterator[Match]:
         chosen["configure_rules"] = of_project | {
             rule: {**of_project.get(rule, {}), **settings} for rule, settings in subject.settings.items()
         }
-    yield from run_template_by_file_path(str(subject.path), _config(**chosen), runner.rules, False)
+    try:
+        yield from run_template_by_file_path(str(subject.path), _config(**chosen), runner.rules, False)
+    except CfnLintExitException as error:
+        raise _unusable(str(error)) from error
+    except Exception as error:  # of any type: what cfn-lint does not expect of a template has no type of its own
+        what = f"cfn-lint breaks off at this file ({type(error).__name__}: {error})"
+        remedy = "in YAML, quote keys such as On, Yes and No"
+        yield Match.create(message=f"{what}; {remedy}", filename=str(subject.path), rule=RuleError())
 
 
 def _config(**chosen: Any) -> ConfigMixIn:

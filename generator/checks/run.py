@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from generator import outputs, pipeline
@@ -14,6 +14,7 @@ from generator.checks.linting import Subject
 from generator.errors import UnreadableTemplate
 from generator.pipeline import Judged
 from generator.quota import AccountQuota
+from generator.reservations.account import DEFAULT_ACCOUNT
 from generator.writer import MAX_BODY_BYTES
 
 MAX_DIFF_LINES = 12
@@ -37,8 +38,6 @@ RULES = (
 )
 """What is checked here beside cfn-lint's rules and those in generator/rules."""
 
-DEFAULT_ACCOUNT = {"concurrency_limit": 1000, "unreserved_floor": 100, "reserved_elsewhere": 0}
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -47,6 +46,10 @@ class Report:
     findings: list[Finding]
     rules: dict[str, Rule] = field(default_factory=dict)
     together: str = ""
+    files: tuple[Path, ...] = ()
+    """Those that were checked and belong to no environment, each once."""
+    undecided: tuple[Path, ...] = ()
+    """Those of them that passed although they do not tell all that they reserve, or not within the time of a search."""
 
     @property
     def passed(self) -> bool:
@@ -74,7 +77,7 @@ def check(request: Request, folder: Path) -> Report:
     """
     committed = [folder / f"{one.name}.json" for one in request.judged]
     present = [path for path in committed if path.exists()]
-    files = [path for path in dict.fromkeys(request.files) if path not in committed]
+    files = _different(request.files, committed)
     if faults := linting.unreadable([*present, *files]):
         raise UnreadableTemplate(faults)
     subjects = [_subject(one, path) for one, path in zip(request.judged, committed, strict=True) if path in present]
@@ -84,7 +87,18 @@ def check(request: Request, folder: Path) -> Report:
     stacks = together.stacks([*present, *files]) if request.together else []
     findings += together.shortfall(stacks, _account(request)) if stacks else []
     rules = linted.rules | {rule.id: rule for rule in RULES}
-    return Report(sorted(findings), rules, together.sums(stacks) if stacks else "")
+    report = Report(sorted(findings), rules, together.sums(stacks) if stacks else "", tuple(files))
+    if not (report.passed and files):
+        return report
+    partly = {stack.path for stack in stacks or together.stacks(files) if not stack.complete}
+    return replace(report, undecided=tuple(path for path in files if path in partly))
+
+
+def _different(files: Iterable[Path], committed: Iterable[Path]) -> list[Path]:
+    """The files, each once however its path is written, without those that belong to environments."""
+    known = {path.resolve() for path in committed}
+    by_place = {path.resolve(): path for path in reversed(list(files))}
+    return [path for place, path in reversed(by_place.items()) if place not in known]
 
 
 def quota(one: Judged, path: Path) -> list[Finding]:

@@ -17,7 +17,7 @@ from generator.checks.findings import Finding, Rule
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 LEVELS = {"error": "error", "warning": "warning", "informational": "note"}
-"""A finding's severity as a level [3.27.10]."""
+"""A finding's severity as a level [3.27.10]; cfn-lint knows none for a rule whose id begins with another letter."""
 
 ROOT = "%SRCROOT%"
 """What relative addresses are relative to: the folder of the check, for a host the root of the repository."""
@@ -53,7 +53,7 @@ def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
     return {
         "ruleId": finding.rule,
         "ruleIndex": rule_index,
-        "level": LEVELS[finding.severity],
+        "level": LEVELS.get(finding.severity, "warning"),
         "message": {"text": finding.message},
         "locations": [location],
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from generator.checks import linting
 from generator.checks.findings import Finding
 from generator.quota import AccountQuota
 
@@ -32,6 +33,11 @@ class Stack:
         """What is known to be reserved."""
         return self.case.total if self.case else 0
 
+    @property
+    def complete(self) -> bool:
+        """Whether no deployment can reserve more."""
+        return self.case is not None and self.case.complete
+
 
 def stacks(paths: Sequence[Path]) -> list[Stack]:
     """Each template's worst case, largest first."""
@@ -40,14 +46,16 @@ def stacks(paths: Sequence[Path]) -> list[Stack]:
 
 def shortfall(found: Sequence[Stack], account: AccountQuota) -> list[Finding]:
     """One finding, at the largest reservation of all, if the stacks reserve more than the account can give."""
-    missing = sum(stack.total for stack in found) - account.reservable
-    if missing <= 0 or not found[0].case:
+    from generator.reservations.account import excess, remedy
+    from generator.reservations.worst_case import verb
+
+    total = sum(stack.total for stack in found)
+    if account.holds(total) or not found[0].case:
         return []
     path = "/".join(map(str, found[0].case.shares[0].path))
     message = (
-        f"The stacks reserve {sums(found)}, {missing} more than the {account.reservable} that can be reserved "
-        f"(limit {account.concurrency_limit} - unreserved floor {account.unreserved_floor} - "
-        f"reserved elsewhere {account.reserved_elsewhere}){_caveats(found)}"
+        f"The stacks {verb(stack.case for stack in found if stack.case)} {sums(found)}, {excess(total, account)}"
+        f"{_caveats(found)}{remedy(total, account)}"
     )
     return [Finding(str(found[0].path), found[0].line, RULE, "error", path, message)]
 
@@ -56,13 +64,14 @@ def sums(found: Sequence[Stack]) -> str:
     """Which stack takes what, and the sum."""
     known = [(name, stack.case) for name, stack in zip(_names(found), found, strict=True) if stack.case]
     terms = " + ".join(f"{name} {case.total}" for name, case in known) or "nothing"
-    exact = len(known) == len(found) and all(case.exact for _, case in known)
-    return f"{terms} = {'' if exact else 'at least '}{sum(stack.total for stack in found)}"
+    complete = all(stack.complete for stack in found)
+    return f"{terms} = {'' if complete else 'at least '}{sum(stack.total for stack in found)}"
 
 
 def _caveats(found: Sequence[Stack]) -> str:
     """When a stack reserves that much, and what is not in the sum."""
-    from generator.reservations.wording import counted, in_scenario
+    from generator.reservations.wording import in_scenario
+    from generator.reservations.worst_case import uncounted
 
     told = ""
     for name, stack in zip(_names(found), found, strict=True):
@@ -71,8 +80,7 @@ def _caveats(found: Sequence[Stack]) -> str:
             continue
         if scenario := in_scenario(stack.case.scenario):
             told += f"; {name}{scenario.removeprefix(',')}"
-        if stack.case.unresolved:
-            told += f"; not counted: {counted(len(stack.case.unresolved), 'function')} that {name} does not tell"
+        told += uncounted(stack.case, name)
     return told
 
 
@@ -83,16 +91,10 @@ def _names(found: Sequence[Stack]) -> list[str]:
 
 
 def _stack(path: Path) -> Stack:
-    from cfnlint.decode import decode
-    from cfnlint.template import Template
-
     from generator.reservations.worst_case import worst_case_reservations
 
-    content, faults = decode(str(path))
-    if faults or not isinstance(content, dict):
-        return Stack(path, None, 1)
-    template = Template(str(path), content)
-    if template.transform():
+    template = linting.transformed(path)
+    if template is None:
         return Stack(path, None, 1)
     case = worst_case_reservations(template)
     place = template.get_location_yaml(template.template, list(case.shares[0].path)) if case.shares else None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from generator import pipeline
+from generator import environments, pipeline
 from generator.checks import findings, linting, run, sarif
 from generator.checks.run import Report, Request
 from generator.commands import options
@@ -51,12 +51,14 @@ def command(names: tuple[str, ...], together: bool, format_: str, **account: int
         raise click.UsageError("An environment states its account itself: these options are for a FILE or --together.")
     judged = _judged([name for name in names if not _is_file(name)], files)
     report = run.check(Request(judged, files, given, together), pipeline.OUTPUT)
-    click.echo(_as_text(report, judged, files) if format_ == "text" else _as_data(report, judged, format_))
+    click.echo(_as_text(report, judged) if format_ == "text" else _as_data(report, judged, format_))
     sys.exit(0 if report.passed else 1)
 
 
 def _is_file(name: str) -> bool:
-    return Path(name).is_file() or name.endswith(SUFFIXES) or os.sep in name
+    path = Path(name)
+    is_other_folder = path.is_dir() and name not in environments.known()
+    return path.is_file() or name.endswith(SUFFIXES) or os.sep in name or is_other_folder
 
 
 def _judged(names: Sequence[str], files: Sequence[Path]) -> list[Judged]:
@@ -79,12 +81,16 @@ def _as_data(report: Report, judged: Sequence[Judged], format_: str) -> str:
     return json.dumps(data, indent=1)
 
 
-def _as_text(report: Report, judged: Sequence[Judged], files: Sequence[Path]) -> str:
+def _as_text(report: Report, judged: Sequence[Judged]) -> str:
     lines = [findings.as_text(report.findings)] if report.findings else []
     if report.passed and judged:
         lines.append(f"{', '.join(one.name for one in judged)}: lint, size, drift and quota are good")
-    if report.passed and files:
-        lines.append(f"{', '.join(map(str, files))}: lint, size and quota are good")
+    decided = [path for path in report.files if path not in report.undecided]
+    if report.passed and decided:
+        lines.append(f"{', '.join(map(str, decided))}: lint, size and quota are good")
+    if report.passed and report.undecided:
+        names = ", ".join(map(str, report.undecided))
+        lines.append(f"{names}: lint and size are good, and the quota as far as the templates tell")
     if report.passed and report.together:
         lines.append(f"together: {report.together} reserved")
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from generator.errors import Fault, UnreachableAccount
@@ -69,7 +70,7 @@ class Account:
         self.session, self.region, self.endpoint_url = session, region, endpoint_url
         self.id = "unknown"
         options = {"--profile": profile, "--endpoint-url": endpoint_url}
-        self.cli = " ".join(["aws", *(f"{name} {value}" for name, value in options.items() if value)])
+        self.cli = " ".join(["aws", *(f"{name} {shlex.quote(value)}" for name, value in options.items() if value)])
         self._clients: dict[str, Any] = {}
         self._answers: dict[tuple[object, ...], dict[str, Any] | Unanswered] = {}
 

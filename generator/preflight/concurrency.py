@@ -52,8 +52,17 @@ def reservations(subject: Subject) -> Opinion:
         f"account's UnreservedConcurrentExecution below its minimum value of [{account.unreserved_floor}]",
         f"request a limit of {needed} or more: "
         f"{quota.increase_command(account.region, needed, subject.account.cli)}; "
-        f"or write on_shortfall = {_ways_on(subject, account)} under [account]",
+        f"or state the account as it is ({_as_it_is(subject, account)}), with on_shortfall = "
+        f"{_ways_on(subject, account)}, under [account], then run: generator template {subject.environment.name}",
     )
+
+
+def _as_it_is(subject: Subject, account: AccountQuota) -> str:
+    """What to state for the sizing to know what preflight knows; neighbours state their own reservations."""
+    neighbours = sum(_total(subject, name) for name in subject.neighbour_stack_names)
+    others, stated = account.reserved_elsewhere - neighbours, subject.environment.account.reserved_elsewhere
+    limit = f"concurrency_limit = {account.concurrency_limit}"
+    return limit if others <= stated else f"{limit}, reserved_elsewhere = {others}"
 
 
 def _ways_on(subject: Subject, account: AccountQuota) -> str:
@@ -76,10 +85,13 @@ def update_order(subject: Subject) -> Opinion:
         return good(f"safe in any order: at no moment more than {highest} of {account.reservable}")
     if not account.holds(subject.plan.sizing.total_reserved):
         return unknown("the new reservations do not fit, whatever the order", "see the check reservations")
-    commands = [_lower(subject, functions[name], to) for name, to in update.lowered_first(old, new).items()]
+    lowered = update.lowered_first(old, new)
+    commands = [_lower(subject, functions[name], to) for name, to in lowered.items()]
     return bad(
         f"{highest} of {account.reservable} could be reserved half-way: CloudFormation may raise before it lowers",
-        f"deploy in two steps. First lower: {'; '.join(commands)}. Then deploy, which only raises",
+        f"deploy in two steps. First lower: {'; '.join(commands)}. Then deploy with --disable-rollback, which only "
+        "raises and takes no replacement: a rollback would go back to the old template's figures, and may raise before "
+        "it lowers",
     )
 
 

@@ -41,7 +41,7 @@ def api_name(subject: Subject) -> Opinion:
 
     Source: API Gateway Developer Guide, "Amazon API Gateway dimensions and metrics".
     """
-    name = f"price-alerts-{subject.environment.name}"
+    name = f"price-alerts-{_suffix(subject)}"
     own = stack.physical_ids(subject, subject.stack_name, "AWS::ApiGateway::RestApi").get(names.API)
     found = subject.account.ask("apigateway", "GetRestApis").get("items", [])
     others = [api["id"] for api in found if api.get("name") == name and api["id"] != own]
@@ -52,6 +52,13 @@ def api_name(subject: Subject) -> Opinion:
         f"the API {', '.join(others)} has the name {name} too: its errors would set off this one's alarms",
         f"rename that one: {subject.aws(rename)}; or deploy with another EnvironmentSuffix",
     )
+
+
+def _suffix(subject: Subject) -> str:
+    """What the live stack was deployed with, which it keeps; otherwise the template's default."""
+    found = stack.live(subject, subject.stack_name) or {}
+    given = {row["ParameterKey"]: row.get("ParameterValue") for row in found.get("Parameters", [])}
+    return given.get(names.ENVIRONMENT_SUFFIX) or subject.environment.name
 
 
 CHECKS = (Check("api-logging-role", logging_role), Check("api-name", api_name))

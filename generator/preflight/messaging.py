@@ -17,7 +17,12 @@ def sandbox(subject: Subject) -> Opinion:
     if not answer["IsInSandbox"]:
         return good("the account is out of the SMS sandbox")
     region = subject.account.region
-    verify = subject.aws("sns create-sms-sandbox-phone-number --phone-number +15555550100")
+    number = "--phone-number +15555550100"
+    verify = (
+        subject.aws(f"sns create-sms-sandbox-phone-number {number}")
+        + ", then with the code that it gets: "
+        + subject.aws(f"sns verify-sms-sandbox-phone-number {number} --one-time-password CODE")
+    )
     return bad(
         "the account is in the SMS sandbox: only verified numbers, at most ten, get an SMS",
         f"verify the numbers to test with: {verify}; and to reach everybody, ask to leave the sandbox at "

@@ -46,7 +46,7 @@ def available(subject: Subject) -> Opinion:
     if until is not None and subject.today >= date.fromisoformat(until):
         return bad(
             f"functions of {RUNTIME} can no longer be {what}, since {until}",
-            "install a newer release of this tool: pip install -U price-alert-stack, then run: "
+            "install a newer release of this tool, as its README says, then run: "
             f"generator template {subject.environment.name}",
         )
     return good(f"functions of {RUNTIME} can be {what}" + (f" until {until}" if until else ""))

@@ -10,8 +10,26 @@ from generator.preflight.subject import Check, Opinion, Subject, bad, good
 DESCRIPTION = "Serverless cryptocurrency price alert system"
 """How the description of every template of ours begins."""
 
-_MUST_BE_DELETED = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
+_MUST_BE_DELETED = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
 """States that a stack cannot be updated from. Source: AWS CloudFormation User Guide, "Stack status codes"."""
+
+_LEFT_UNFINISHED = {"CREATE_FAILED": "delete-stack", "UPDATE_FAILED": "rollback-stack"}
+"""States of a change without rollback that failed, and what gives it up. The next one has to be without it as well.
+
+Source: AWS CloudFormation User Guide, "Choose how to handle failures when provisioning resources".
+"""
+
+_WAITERS = {
+    "CREATE": "create",
+    "DELETE": "delete",
+    "UPDATE_ROLLBACK": "rollback",
+    "UPDATE": "update",
+    "IMPORT_IN": "import",
+}
+"""By how a state begins, longer ones first, the waiter of the AWS CLI that ends well when the change does.
+
+The rollback of a creation, or of an import, has none. Source: AWS CLI Command Reference, "cloudformation wait".
+"""
 
 
 def live(subject: Subject, name: str) -> dict[str, Any] | None:
@@ -61,9 +79,16 @@ def state(subject: Subject) -> Opinion:
     if not found.get("Description", "").startswith(DESCRIPTION):
         return bad(f"another stack has the name {name}", "choose another name: --stack-name here, and when deploying")
     if status in _MUST_BE_DELETED:
+        keep = "; add --retain-resources with what it cannot delete" if status == "DELETE_FAILED" else ""
         return bad(
             f"{name} is in state {status}, which cannot be updated",
-            subject.aws(f"cloudformation delete-stack --stack-name {name}"),
+            subject.aws(f"cloudformation delete-stack --stack-name {name}") + keep,
+        )
+    if status in _LEFT_UNFINISHED:
+        give_up = subject.aws(f"cloudformation {_LEFT_UNFINISHED[status]} --stack-name {name}")
+        return bad(
+            f"{name} is in state {status}, which can only be updated without rollback",
+            f"deploy with --disable-rollback, which goes on from there; or give it up: {give_up}",
         )
     if status == "UPDATE_ROLLBACK_FAILED":
         return bad(
@@ -71,10 +96,15 @@ def state(subject: Subject) -> Opinion:
             subject.aws(f"cloudformation continue-update-rollback --stack-name {name}"),
         )
     if status.endswith("_IN_PROGRESS"):
-        kind = "delete" if status.startswith("DELETE") else "create" if status.startswith("CREATE") else "update"
-        wait = subject.aws(f"cloudformation wait stack-{kind}-complete --stack-name {name}")
-        return bad(f"{name} is being changed ({status})", wait)
+        return bad(f"{name} is being changed ({status})", _wait(subject, name, status))
     return good(f"{name} is in state {status}: it will be updated")
+
+
+def _wait(subject: Subject, name: str, status: str) -> str:
+    waiter = next((waiter for beginning, waiter in _WAITERS.items() if status.startswith(beginning)), None)
+    if waiter is None:
+        return subject.aws(f"cloudformation describe-stacks --stack-name {name}") + ", until it is over"
+    return subject.aws(f"cloudformation wait stack-{waiter}-complete --stack-name {name}")
 
 
 CHECKS = (Check("stack", state),)

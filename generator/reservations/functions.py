@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from generator.reservations.source import Source
+from cfnlint.template import Template
+
+from generator.reservations.source import Source, sources
 from generator.reservations.values import Option, options
 
 FUNCTION_TYPES = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 """cfn-lint keeps SAM's functions as they are, with Globals merged into them."""
+
+Found = TypeVar("Found")
 
 RESERVED = "ReservedConcurrentExecutions"
 
@@ -22,6 +27,19 @@ def functions(source: Source) -> list[str]:
 def reservations(source: Source, function: str) -> list[Option]:
     """What a function may reserve."""
     return options(source, function, RESERVED)
+
+
+def worst_of_each(
+    template: Template, found_in: Callable[[Source, str], Found | None], weight: Callable[[Found], int]
+) -> list[Found]:
+    """What is found of each function, in the deployment in which it weighs most; functions without it are left out."""
+    worst: dict[str, Found] = {}
+    for source in sources(template):
+        for function in functions(source):
+            found = found_in(source, function)
+            if found is not None and (function not in worst or weight(found) > weight(worst[function])):
+                worst[function] = found
+    return list(worst.values())
 
 
 def is_reference(source: Source, value: Any, target: str) -> bool:

@@ -40,8 +40,10 @@ def mappings(source: Source, own: list[str]) -> list[str]:
 
 
 def has_other_invoker(source: Source, function: str, own: list[str]) -> bool:
-    """Whether anything but a mapping names the function, its versions or its aliases; an export may, out of sight."""
-    exports = [output for output in source.outputs.values() if isinstance(output, dict) and "Export" in output]
+    """Whether anything but a mapping names the function, its versions or its aliases.
+
+    An output may give it to an invoker out of sight: a stack that imports it, or the parent of a nested one.
+    """
     others = [
         resource
         for logical_id, resource in source.resources.items()
@@ -49,7 +51,7 @@ def has_other_invoker(source: Source, function: str, own: list[str]) -> bool:
     ]
     properties = source.resources[function].get("Properties")
     has_url = isinstance(properties, dict) and "FunctionUrlConfig" in properties
-    suspects = [*exports, *others, *source.guessed]
+    suspects = [*source.outputs.values(), *others, *source.guessed]
     return has_url or any(mentions(source, value, target) for value in suspects for target in own)
 
 

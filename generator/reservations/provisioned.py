@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from cfnlint.template import Template
 
-from generator.reservations.functions import functions, is_reference, reservations
+from generator.reservations.functions import is_reference, reservations, worst_of_each
 from generator.reservations.guards import Guard, Path, merge
 from generator.reservations.search import LEFT_OUT, Candidate, Item, heaviest
-from generator.reservations.source import Source, sources
+from generator.reservations.source import Source
 from generator.reservations.values import Option, branches, options
 
 PROVISIONED = ("ProvisionedConcurrencyConfig", "ProvisionedConcurrentExecutions")
@@ -39,13 +39,7 @@ class Excess:
 
 def excesses(template: Template) -> list[Excess]:
     """The worst deployment of each function that has one with more provisioned than reserved."""
-    worst: dict[str, Excess] = {}
-    for source in sources(template):
-        for function in functions(source):
-            excess = _excess(source, function)
-            if excess and (function not in worst or excess.missing > worst[function].missing):
-                worst[function] = excess
-    return list(worst.values())
+    return worst_of_each(template, _excess, lambda excess: excess.missing)
 
 
 def _excess(source: Source, function: str) -> Excess | None:
@@ -54,7 +48,7 @@ def _excess(source: Source, function: str) -> Excess | None:
         for option in reservations(source, function)
         if (number := option.known()) is not None
     ]
-    provisioned = [_candidates(found) for found in _provisioned(source, function)]
+    provisioned = [_candidates(found) for found in provisions(source, function)]
     if not reserved or not provisioned:
         return None
     combination = heaviest(source, [reserved, *provisioned])
@@ -74,7 +68,7 @@ def _candidates(found: list[Option]) -> Item:
     return [LEFT_OUT, *(Candidate(number, option.guard, option) for option in found if (number := option.known()))]
 
 
-def _provisioned(source: Source, function: str) -> list[list[Option]]:
+def provisions(source: Source, function: str) -> list[list[Option]]:
     """The figures of everything that belongs to a function: SAM's own, versions and aliases."""
     found = [options(source, function, *PROVISIONED)]
     for qualifier in source.of_type("AWS::Lambda::Version", "AWS::Lambda::Alias"):

@@ -14,6 +14,9 @@ from generator.reservations.guards import Equality, Fact, Guard
 from generator.reservations.source import Source
 from generator.reservations.values import MAX_OPTIONS, lookups
 
+NEVER: dict[str, Any] = {"Fn::Equals": ["true", "false"]}
+"""Heads each Fn::Or, which would have nothing to choose from otherwise."""
+
 
 class Solver:
     """Knows the conditions behind some facts, and no others: what is not asked about costs nothing.
@@ -35,7 +38,8 @@ class Solver:
         conditions = {name: _spelled_out(source, source.conditions[name]) for name in names}
         for fact in sorted(fact for fact in self._facts if isinstance(fact, Equality)):
             conditions[_name(fact)] = _equals(fact.parameter, fact.value)
-        sections = {"Parameters": source.parameters, "Conditions": conditions, "Rules": source.rules}
+        rules = _spelled_out(source, source.rules)
+        sections = {"Parameters": source.parameters, "Conditions": conditions, "Rules": rules}
         return Conditions(SimpleNamespace(template=sections))
 
     @property
@@ -110,8 +114,18 @@ def _spelled_out(source: Source, expression: Any) -> Any:
         return [_spelled_out(source, inner) for inner in expression]
     if not isinstance(expression, dict):
         return expression
-    comparison = _mapped_comparison(source, expression.get("Fn::Equals"))
+    comparison = _mapped_comparison(source, expression.get("Fn::Equals")) or _membership(expression.get("Fn::Contains"))
     return comparison or {key: _spelled_out(source, inner) for key, inner in expression.items()}
+
+
+def _membership(operands: Any) -> Any:
+    """Fn::Contains of a stated list, which cfn-lint cannot read, as comparisons; None for one of anything else.
+
+    Source: AWS CloudFormation User Guide, "Rule-specific intrinsic functions".
+    """
+    if not (isinstance(operands, list) and len(operands) == 2 and isinstance(operands[0], list)):
+        return None
+    return {"Fn::Or": [NEVER, *({"Fn::Equals": [operands[1], member]} for member in operands[0])]}
 
 
 def _mapped_comparison(source: Source, operands: Any) -> Any:
@@ -137,9 +151,8 @@ def _text(value: object) -> str:
 
 
 def _any_of(guards: Iterable[Guard]) -> dict[str, Any]:
-    """Fn::Or over guards of equalities, with one that is never true, for there may be none."""
-    never: dict[str, Any] = {"Fn::Equals": ["true", "false"]}
-    return {"Fn::Or": [never, *({"Fn::And": [_comparison(fact) for fact, _ in guard]} for guard in guards)]}
+    """Fn::Or over guards of equalities, of which there may be none."""
+    return {"Fn::Or": [NEVER, *({"Fn::And": [_comparison(fact) for fact, _ in guard]} for guard in guards)]}
 
 
 def _comparison(fact: Fact) -> dict[str, Any]:

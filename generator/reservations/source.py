@@ -49,10 +49,10 @@ def sources(template: Template) -> list[Source]:
     written = Source(
         resources={name: resource for name, resource in resources.items() if not guessed(name)},
         guessed=tuple(resource for name, resource in resources.items() if guessed(name)),
-        parameters=section("Parameters"),
-        conditions=section("Conditions"),
+        parameters=_as_text(section("Parameters")),
+        conditions=_as_text(section("Conditions")),
         mappings=section("Mappings"),
-        rules=section("Rules"),
+        rules=_as_text(section("Rules")),
         outputs=section("Outputs"),
     )
     given = [parameter_set.parameters for parameter_set in template.context.parameter_sets or []]
@@ -99,6 +99,15 @@ def _restored(value: Any, path: Path, written: Mapping[Path, Any]) -> Any:
     return value
 
 
+def _as_text(value: Any) -> Any:
+    """With each true and false as CloudFormation compares it: cfn-lint takes Python's "True" and "False" instead."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return {key: _as_text(inner) for key, inner in value.items()}
+    return [_as_text(inner) for inner in value] if isinstance(value, list) else value
+
+
 def _pinned(parameters: Section, values: Mapping[str, Any]) -> Section:
     """Parameters that can only have what this deployment gives them, or else their default."""
     return {name: _pinned_one(parameter, values.get(name)) for name, parameter in parameters.items()}
@@ -110,4 +119,5 @@ def _pinned_one(parameter: Any, value: Any) -> Any:
     value = parameter.get("Default") if value is None else value
     if not isinstance(value, str | int | float):
         return parameter
-    return {**parameter, "Default": value, "AllowedValues": [value]}
+    text = _as_text(value)
+    return {**parameter, "Default": text, "AllowedValues": [text]}

@@ -10,11 +10,11 @@ from typing import Any
 
 from cfnlint.template import Template
 
-from generator.reservations.functions import functions, is_reference, reservations
+from generator.reservations.functions import is_reference, reservations, worst_of_each
 from generator.reservations.guards import Guard, Path, merge, when
 from generator.reservations.invokers import has_other_invoker, mappings, qualifiers, sam_events
 from generator.reservations.search import Candidate, Item, heaviest
-from generator.reservations.source import Source, sources
+from generator.reservations.source import Source
 from generator.reservations.values import MAX_OPTIONS, Branch, Missing, Option, branches, options, present
 
 SAM_STREAM_EVENTS = ("Kinesis", "DynamoDB")
@@ -48,13 +48,9 @@ def surpluses(template: Template, shards: int) -> list[Surplus]:
 
     `shards` is the number for streams whose shards the template does not tell; 0 leaves such functions alone.
     """
-    worst: dict[str, Surplus] = {}
-    for source in sources(template):
-        for function in functions(source):
-            surplus = _surplus(source, function, shards)
-            if surplus and (function not in worst or surplus.unused > worst[function].unused):
-                worst[function] = surplus
-    return list(worst.values())
+    return worst_of_each(
+        template, lambda source, function: _surplus(source, function, shards), lambda surplus: surplus.unused
+    )
 
 
 def _surplus(source: Source, function: str, shards: int) -> Surplus | None:

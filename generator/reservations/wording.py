@@ -41,6 +41,12 @@ def _order(item: tuple[Fact, bool]) -> tuple[bool, str]:
     return isinstance(fact, Equality), str(fact)
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names as given; of many, the first few and how many others there are."""
+    others = [f"and {len(names) - MOST} more"] if len(names) > MOST else []
+    return ", ".join([*names[:MOST], *others])
+
+
 def counted(number: int, noun: str) -> str:
     """A number and its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -17,7 +17,8 @@ class ProvisionedConcurrency(CloudFormationLintRule):  # type: ignore[misc]
     shortdesc = "Provisioned concurrency is within the function's reservation"
     description = (
         "Provisioned concurrency counts towards the reserved concurrency of its function, over all of the function's "
-        "versions and aliases, and Lambda refuses to provision more than is reserved"
+        "versions and aliases, and Lambda refuses to provision more than is reserved. What Application Auto Scaling "
+        "provisions is not counted"
     )
     source_url = "https://docs.aws.amazon.com/lambda/latest/dg/provisioned-concurrency.html"
     tags = ["resources", "lambda", "quota"]  # noqa: RUF012 (cfn-lint's own form)
@@ -32,4 +33,5 @@ def _message(excess: Excess) -> str:
         f"{excess.function} has {excess.total} provisioned concurrent executions, "
         f"{excess.missing} more than the {excess.reserved} that it reserves"
         f"{in_scenario(excess.scenario)}: {named([figure[:2] for figure in excess.provisioned])}"
+        f"; reserve {excess.total} or provision less"
     )

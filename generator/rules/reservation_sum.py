@@ -4,8 +4,9 @@ from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from cfnlint.template import Template
 
 from generator.quota import AccountQuota
-from generator.reservations.wording import counted, in_scenario, named
-from generator.reservations.worst_case import WorstCase, worst_case_reservations
+from generator.reservations.account import DEFAULT_ACCOUNT, excess, remedy
+from generator.reservations.wording import in_scenario, named
+from generator.reservations.worst_case import WorstCase, uncounted, verb, worst_case_reservations
 
 
 class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
@@ -16,11 +17,12 @@ class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
     """
 
     id = "E9801"
-    shortdesc = "Reserved concurrency of all functions fits the account"
+    shortdesc = "Reserved and provisioned concurrency of all functions fits the account"
     description = (
-        "AWS keeps a floor of unreserved concurrency in every account and Region. A stack whose functions reserve more "
-        "than what is left above it fails half-way with: Specified ReservedConcurrentExecutions for function decreases "
-        "account's UnreservedConcurrentExecution below its minimum value"
+        "AWS keeps a floor of unreserved concurrency in every account and Region. A stack whose functions reserve, or "
+        "provision without reserving, more than what is left above it fails half-way with: Specified "
+        "ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum "
+        "value. What Application Auto Scaling provisions is not counted"
     )
     source_url = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"
     tags = ["resources", "lambda", "quota"]  # noqa: RUF012 (cfn-lint's own form)
@@ -28,9 +30,7 @@ class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.config_definition = {
-            "concurrency_limit": {"default": 1000, "type": "integer"},
-            "unreserved_floor": {"default": 100, "type": "integer"},
-            "reserved_elsewhere": {"default": 0, "type": "integer"},
+            name: {"default": default, "type": "integer"} for name, default in DEFAULT_ACCOUNT.items()
         }
         self.configure()
 
@@ -45,11 +45,8 @@ class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
 
 def _message(case: WorstCase, account: AccountQuota) -> str:
     shares = named([(share.function, share.reserved) for share in case.shares])
-    unresolved = f"; not counted: {counted(len(case.unresolved), 'function')} that the template does not tell"
     return (
-        f"The functions reserve {'' if case.exact else 'at least '}{case.total} concurrent executions together, "
-        f"{case.total - account.reservable} more than the {account.reservable} that can be reserved "
-        f"(limit {account.concurrency_limit} - unreserved floor {account.unreserved_floor} - "
-        f"reserved elsewhere {account.reserved_elsewhere}){in_scenario(case.scenario)}: {shares}"
-        f"{unresolved if case.unresolved else ''}"
+        f"The functions {verb([case])} {'' if case.exact else 'at least '}{case.total} concurrent executions together, "
+        f"{excess(case.total, account)}{in_scenario(case.scenario)}: {shares}"
+        f"{uncounted(case)}{remedy(case.total, account)}"
     )

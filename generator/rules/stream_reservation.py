@@ -37,4 +37,5 @@ def _message(surplus: Surplus) -> str:
         f"{surplus.function} reserves {surplus.reserved} concurrent executions, "
         f"{surplus.unused} more than the {surplus.usable} that its pollers can ever use "
         f"(shards x parallelization factor){in_scenario(surplus.scenario)}: {named(surplus.pollers)}"
+        f"; reserve {surplus.usable}"
     )

@@ -23,7 +23,7 @@ SUMS = [str(TEMPLATES / name) for name in ("sum.json", "sum.sam.yaml", "sum.yaml
 MESSAGE = (
     "The functions reserve 205 concurrent executions together, 5 more than the 200 that can be reserved (limit 300 - "
     "unreserved floor 100 - reserved elsewhere 0){}: ProcessWebhookFunction 100, CheckAlertsFunction 50, "
-    "SendNotificationFunction 50, CleanupHistoryFunction 5"
+    "SendNotificationFunction 50, CleanupHistoryFunction 5; lower them or request a limit of 305 or more"
 )
 
 
@@ -107,7 +107,8 @@ def test_a_large_file_is_warned_of_once(generator: Run) -> None:
 
 def test_environments_and_files_in_one_run(generator: Run) -> None:
     write("other.json", template(One=0))
-    result = generator("check", "dev", "other.json", "templates_out/dev.json", "--format", "json")
+    twice = [str(Path(name).resolve()) for name in ("other.json", "templates_out/dev.json")]
+    result = generator("check", "dev", "other.json", "templates_out/dev.json", *twice, "--format", "json")
     assert findings(result) == [("other.json", "W9804")]
     assert json.loads(result.stdout)["environment"] == "dev"
 
@@ -123,15 +124,17 @@ def test_an_informational_finding_passes(generator: Run) -> None:
 
 
 def test_a_file_that_cannot_be_checked_stops_all_and_every_one_is_named(generator: Run, project: Path) -> None:
-    Path("folder.json").mkdir()
+    for name in ("folder.json", "stacks", "dev"):
+        Path(name).mkdir()
     Path("binary.yaml").write_bytes(b"\xff\xfe\x00")
     before = snapshot(project)
-    result = generator("check", "missing.json", "folder.json", "binary.yaml", SUMS[0], "nowhere")
+    result = generator("check", "dev", "missing.json", "folder.json", "binary.yaml", SUMS[0], "stacks", "nowhere")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.splitlines() == [
         "missing.json: no such file; correct the path",
         "folder.json: a folder and not a file; name the templates in it",
         "binary.yaml: not a text in UTF-8 (invalid start byte); give a template in JSON or YAML",
+        "stacks: a folder and not a file; name the templates in it",
         "environments/nowhere.toml: no such environment file; the environments are dev, prod, staging",
     ]
     assert snapshot(project) == before
@@ -165,27 +168,57 @@ def test_a_template_with_a_mistake_in_it_is_a_finding(generator: Run, content: s
         assert place in result.stdout
 
 
+def test_where_cfn_lint_breaks_off_the_other_files_are_checked_all_the_same(generator: Run) -> None:
+    write("on.yaml", "Conditions:\n  On: !Equals [!Ref AWS::Region, us-east-1]\nResources: {}\n")
+    write("other.json", template(One=0))
+    result = generator("check", "on.yaml", "other.json", "--format", "json", "--together")
+    assert (findings(result), result.exit_code) == ([("on.yaml", "E0002"), ("other.json", "W9804")], 1)
+    assert "breaks off at this file (TypeError: name should be a string" in result.stdout
+    assert "in YAML, quote keys such as On, Yes and No" in result.stdout
+
+
+def test_the_quota_is_good_only_where_the_template_tells_all(generator: Run) -> None:
+    write("told.json", template(One=5))
+    write("function.json", template(One={"Fn::ImportValue": "figure"}))
+    nested = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "https://example.com/child"}}
+    write("nested.json", {"Resources": {"Child": nested}})
+    application = {"Type": "AWS::Serverless::Application", "Properties": {"Location": "https://example.com/child"}}
+    write("sam.json", {"Transform": "AWS::Serverless-2016-10-31", "Resources": {"Child": application}})
+    one = template(One=5)
+    loop = {"Fn::ForEach::Loop": ["Name", {"Ref": "Names"}, {"${Name}": one["Resources"]["One"]}]}
+    names = {"Names": {"Type": "CommaDelimitedList"}} | one["Parameters"]
+    write("loop.json", {"Transform": "AWS::LanguageExtensions", "Parameters": names, "Resources": loop})
+    partly = ("function.json", "nested.json", "sam.json", "loop.json")
+    result = generator("check", partly[0], "told.json", *partly[1:], "--together")
+    assert result.stdout.splitlines()[:2] == [
+        "told.json: lint, size and quota are good",
+        f"{', '.join(partly)}: lint and size are good, and the quota as far as the templates tell",
+    ]
+    assert result.stdout.endswith(" = at least 5 reserved\n")
+
+
 def test_a_name_with_a_pattern_in_it_is_a_name(generator: Run) -> None:
     write("stacks/[a]*.json", template(One=0))
     assert "stacks/[a]*.json:" in generator("check", "stacks/[a]*.json").stdout
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "named"),
     [
-        "{",
-        "append_rules: [nowhere]",
-        "unknown: 1",
-        "regions: [mars-1]",
-        "configure_rules: {E9801: {concurrency_limit: much}}",
+        ("{", "while parsing"),
+        ("append_rules: [nowhere]", "nowhere"),
+        ("unknown: 1", "unknown"),
+        ("regions: [mars-1]", "mars-1"),
+        ("configure_rules: {E9801: {concurrency_limit: much}}", "configure_rules, E9801: "),
     ],
     ids=["syntax", "folder", "key", "region", "figure"],
 )
-def test_a_linter_that_cannot_start_is_a_fault(generator: Run, settings: str) -> None:
+def test_a_linter_that_cannot_start_is_a_fault(generator: Run, settings: str, named: str) -> None:
     write(".cfnlintrc", settings)
     result = generator("check", SUMS[0])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("cfn-lint: ")
+    assert named in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

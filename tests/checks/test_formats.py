@@ -74,7 +74,9 @@ def test_sarif_is_valid_and_points_into_the_repository(generator: Run) -> None:
     (run,) = validated(json.loads(result.stdout))["runs"]
     rules = run["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in rules] == ["E9801", "drift"]
-    assert rules[0]["shortDescription"] == {"text": "Reserved concurrency of all functions fits the account"}
+    assert rules[0]["shortDescription"] == {
+        "text": "Reserved and provisioned concurrency of all functions fits the account"
+    }
     assert rules[0]["helpUri"].startswith("https://docs.aws.amazon.com/")
     assert [rules[found["ruleIndex"]]["id"] for found in run["results"]] == ["E9801", "drift"]
     assert run["results"][0] == {
@@ -101,7 +103,10 @@ def test_sarif_without_findings_is_a_log_all_the_same(generator: Run) -> None:
     assert run["results"] == []
 
 
-@pytest.mark.parametrize(("severity", "level"), [("error", "error"), ("warning", "warning"), ("informational", "note")])
+@pytest.mark.parametrize(
+    ("severity", "level"),
+    [("error", "error"), ("warning", "warning"), ("informational", "note"), ("unknown", "warning")],
+)
 def test_sarif_has_a_level_for_each_severity(severity: str, level: str, tmp_path: Path) -> None:
     outside = Finding(str(tmp_path / "a.json"), 0, "I1", severity, "", "said")
     (run,) = validated(sarif.as_sarif([outside], {"I1": Rule("I1", "Title", "")}))["runs"]

@@ -25,7 +25,8 @@ def test_three_stacks_that_fit_alone_are_refused_together(generator: Run, names:
     place, message = result.stdout.rstrip("\n").split(": error E9801: ")
     assert message == (
         "The stacks reserve prod.json 37 + staging.json 16 + dev.json 11 = 64, 14 more than the 50 that can be "
-        "reserved (limit 150 - unreserved floor 100 - reserved elsewhere 0)"
+        "reserved (limit 150 - unreserved floor 100 - reserved elsewhere 0); lower them or "
+        "request a limit of 164 or more"
     )
     file, line = place.split(":")
     assert file == "templates_out/prod.json"
@@ -65,8 +66,19 @@ def test_what_a_template_does_not_tell_is_said() -> None:
     assert finding.message == (
         "The stacks reserve a.json 40 + b.json 20 = at least 60, 10 more than the 50 that can be reserved "
         "(limit 150 - unreserved floor 100 - reserved elsewhere 0); a.json when IsProd is true; not counted: 1 "
-        "function that a.json does not tell; c.json cannot be read and is not counted"
+        "function that a.json does not tell; c.json cannot be read and is not counted; "
+        "lower them or request a limit of 160 or more"
     )
+
+
+@pytest.mark.usefixtures("project")
+def test_a_template_has_the_parameters_that_the_project_gives_to_cfn_lint() -> None:
+    content = template(One={"Fn::If": ["IsProd", 40, 1]})
+    content["Parameters"]["Stage"] = {"Type": "String"}
+    content["Conditions"] = {"IsProd": {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}}
+    assert sums(found(a=content)) == "a.json 40 = 40"
+    write(".cfnlintrc", {"parameters": [{"Stage": "dev"}]})
+    assert sums(found(a=content)) == "a.json 1 = 1"
 
 
 @pytest.mark.usefixtures("project")

@@ -11,7 +11,8 @@ import boto3
 import pytest
 from click.testing import Result
 
-from generator.preflight.account import ACTIONS, POLICY
+from generator.preflight.account import ACTIONS, POLICY, Account
+from generator.preflight.stack import _WAITERS
 from tests.preflight.conftest import FUNCTIONS, GOOD, NO_STACK, STACK, asking, deployed, limits, setting
 from tests.preflight.stub import DENIED, Refusal, Stub, serving
 
@@ -59,9 +60,19 @@ def test_an_account_of_ten(ask: Ask) -> None:
     assert "37 to reserve of 0" in checks["reservations"]["message"]
     assert "below its minimum value of [100]" in checks["reservations"]["message"]
     assert "--quota-code L-B99A9384 --desired-value 1000" in checks["reservations"]["remedy"]
-    assert checks["reservations"]["remedy"].endswith('on_shortfall = "unreserved" under [account]')
-    shared = ask(limits(130, 130))["reservations"]["remedy"]
-    assert shared.endswith('on_shortfall = "fit" or "unreserved" under [account]')
+    assert checks["reservations"]["remedy"].endswith(
+        'or state the account as it is (concurrency_limit = 10), with on_shortfall = "unreserved", under [account], '
+        "then run: generator template prod"
+    )
+    shared = ask(limits(130, 125))["reservations"]["remedy"]
+    assert "(concurrency_limit = 130, reserved_elsewhere = 5)" in shared
+    assert 'with on_shortfall = "fit" or "unreserved", under [account]' in shared
+
+
+def test_the_account_as_it_is_with_on_shortfall_is_one_that_fits(ask: Ask, generator: Run) -> None:
+    setting("account", concurrency_limit=130, reserved_elsewhere=5, on_shortfall="fit")
+    assert generator("template", "prod").exit_code == 0
+    assert failed(ask(limits(130, 125))) == []
 
 
 def test_an_account_of_ten_takes_a_plan_that_reserves_nothing(ask: Ask) -> None:
@@ -99,7 +110,7 @@ def test_an_update_that_could_pass_the_limit_half_way_gets_the_two_steps(ask: As
     assert "47 of 37 could be reserved half-way" in checks["update-order"]["message"]
     assert (
         "--region us-east-1 lambda put-function-concurrency --function-name physical-SendNotificationFunction "
-        "--reserved-concurrent-executions 5. Then deploy" in checks["update-order"]["remedy"]
+        "--reserved-concurrent-executions 5. Then deploy with --disable-rollback" in checks["update-order"]["remedy"]
     )
     gone = ask({**deployed({**old, "OldFunction": 1}), **limits(137, 101)})
     assert "lambda delete-function-concurrency" in gone["update-order"]["remedy"]
@@ -122,7 +133,18 @@ def test_a_function_deleted_behind_the_stack_reserves_nothing(ask: Ask) -> None:
     [
         ("ROLLBACK_COMPLETE", "--region us-east-1 cloudformation delete-stack --stack-name price-alerts-prod"),
         ("UPDATE_ROLLBACK_FAILED", "cloudformation continue-update-rollback"),
+        ("DELETE_FAILED", "delete-stack --stack-name price-alerts-prod; add --retain-resources"),
+        ("CREATE_FAILED", "deploy with --disable-rollback, which goes on from there; or give it up: aws"),
+        ("CREATE_FAILED", "cloudformation delete-stack"),
+        ("UPDATE_FAILED", "cloudformation rollback-stack"),
         ("UPDATE_IN_PROGRESS", "cloudformation wait stack-update-complete"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "cloudformation wait stack-update-complete"),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", "cloudformation wait stack-rollback-complete"),
+        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "cloudformation wait stack-rollback-complete"),
+        ("CREATE_IN_PROGRESS", "cloudformation wait stack-create-complete"),
+        ("ROLLBACK_IN_PROGRESS", "describe-stacks --stack-name price-alerts-prod, until it is over"),
+        ("IMPORT_IN_PROGRESS", "cloudformation wait stack-import-complete"),
+        ("IMPORT_ROLLBACK_IN_PROGRESS", "describe-stacks --stack-name price-alerts-prod, until it is over"),
         ("DELETE_IN_PROGRESS", "cloudformation wait stack-delete-complete"),
     ],
 )
@@ -130,6 +152,12 @@ def test_a_stack_in_a_state_that_blocks(ask: Ask, status: str, command: str) -> 
     checks = ask({**deployed({}, status), **limits(1000, 1000)})
     assert "stack" in failed(checks)
     assert command in checks["stack"]["remedy"]
+
+
+def test_every_waiter_that_is_named_is_one_of_aws_s() -> None:
+    client = boto3.client("cloudformation", region_name="us-east-1")
+    for waiter in _WAITERS.values():
+        assert f"stack_{waiter}_complete" in client.waiter_names
 
 
 def test_another_stack_of_the_same_name(ask: Ask) -> None:
@@ -181,7 +209,19 @@ def test_another_api_of_the_same_name(ask: Ask) -> None:
     assert "update-rest-api --rest-api-id physical-WebhookApi" in check["remedy"]
 
 
+@pytest.mark.parametrize(("other", "status"), [("price-alerts-prod", "pass"), ("price-alerts-prod2", "fail")])
+def test_a_stack_with_a_suffix_of_its_own_is_known_by_it(ask: Ask, other: str, status: str) -> None:
+    apis = {("apigateway", "GetRestApis"): {"items": [{"id": "other", "name": other}]}}
+    answers = deployed({})
+    (live,) = answers["cloudformation", "DescribeStacks"]({"StackName": STACK})["Stacks"]
+    suffix = {"ParameterKey": "EnvironmentSuffix", "ParameterValue": "prod2"}
+    described = {("cloudformation", "DescribeStacks"): {"Stacks": [live | {"Parameters": [suffix]}]}}
+    assert ask({**answers, **apis, **described})["api-name"]["status"] == status
+
+
 def test_sms(ask: Ask) -> None:
+    sandbox = ask({("sns", "GetSMSSandboxAccountStatus"): {"IsInSandbox": True}})["sms-sandbox"]
+    assert "verify-sms-sandbox-phone-number --phone-number +15555550100 --one-time-password CODE" in sandbox["remedy"]
     low = {("sns", "GetSMSAttributes"): {"attributes": {"MonthlySpendLimit": "1"}}}
     check = ask(low)["sms-spend"]
     assert (check["status"], "MonthlySpendLimit=50" in check["remedy"]) == ("fail", True)
@@ -254,6 +294,10 @@ def test_nobody_there_is_one_line_and_exit_code_2(generator: Run) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_profile_with_a_space_is_quoted_in_what_to_type() -> None:
+    assert Account(None, "us-east-1", "my prod", None).cli == "aws --profile 'my prod'"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [(["--profile", "nowhere"], "The config profile (nowhere) could not be found"), (["--endpoint-url", "x"], "x")],
@@ -295,6 +339,8 @@ def test_neighbours_of_the_account_are_credited_by_their_stacks(generator: Run) 
         assert checks["reserved-elsewhere"]["status"] == "pass"
         assert "37 by price-alerts-dev" in checks["reserved-elsewhere"]["message"]
         assert "reserved by others 37" in checks["reservations"]["message"]
+    with asking(generator, {**answers, **calls, **limits(140, 103)}) as (checks, _):
+        assert "(concurrency_limit = 140)" in checks["reservations"]["remedy"]
 
 
 def test_the_policy_allows_exactly_the_calls_that_are_made(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,3 +33,4 @@ def test_until_the_day_that_aws_blocks(kind: str, answers: dict[object, object])
         late = runtime.available(subject(account, until))
     assert late.status == "fail"
     assert "newer release" in late.remedy
+    assert "pip install" not in late.remedy

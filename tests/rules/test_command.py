@@ -21,7 +21,7 @@ def test_path_prints_the_folder_alone(generator: Run) -> None:
 
 def test_rules_are_listed_with_their_settings(generator: Run) -> None:
     assert generator("rules").stdout == (
-        "E9801  error    Reserved concurrency of all functions fits the account  "
+        "E9801  error    Reserved and provisioned concurrency of all functions fits the account  "
         "(-x: concurrency_limit=1000, unreserved_floor=100, reserved_elsewhere=0)\n"
         "E9802  error    Provisioned concurrency is within the function's reservation\n"
         "W9803  warning  Stream consumer reserves no more than its pollers can use  (-x: shards=0)\n"

@@ -19,12 +19,15 @@ CFN_LINT = Path(sys.executable).with_name("cfn-lint")
 SUM = (
     "The functions reserve 205 concurrent executions together, 5 more than the 200 that can be reserved (limit 300 - "
     "unreserved floor 100 - reserved elsewhere 0){}: ProcessWebhookFunction 100, CheckAlertsFunction 50, "
-    "SendNotificationFunction 50, CleanupHistoryFunction 5"
+    "SendNotificationFunction 50, CleanupHistoryFunction 5; lower them or request a limit of 305 or more"
 )
-PROVISIONED = "Worker has 25 provisioned concurrent executions, 5 more than the 20 that it reserves{}: {}"
+PROVISIONED = (
+    "Worker has 25 provisioned concurrent executions, 5 more than the 20 that it reserves{}: {}; reserve 25 or "
+    "provision less"
+)
 STREAM = (
-    "Counter reserves 50 concurrent executions, {} more than the {} that its pollers can ever use (shards x "
-    "parallelization factor){}: {}"
+    "Counter reserves 50 concurrent executions, {0} more than the {1} that its pollers can ever use (shards x "
+    "parallelization factor){2}: {3}; reserve {1}"
 )
 ZERO = "Worker reserves 0 concurrent executions and never runs{}; leave the property out to share the account's pool"
 

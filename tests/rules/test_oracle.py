@@ -133,9 +133,7 @@ class Oracle:
 
     def figure(self, value: Any) -> int | None:
         """None when it is not there, or not told: a parameter only tells its default."""
-        if isinstance(value, dict) and "Fn::If" in value:
-            name, yes, no = value["Fn::If"]
-            return self.figure(yes if self.holds({"Condition": name}) else no)
+        value = self.chosen(value)
         if value == NO_VALUE:
             return None
         if value == {"Ref": "Units"} and self.deployment["Units"] != str(
@@ -144,6 +142,12 @@ class Oracle:
             return None
         text = self.text(value)
         return None if text is None else int(text)
+
+    def chosen(self, value: Any) -> Any:
+        while isinstance(value, dict) and "Fn::If" in value:
+            name, yes, no = value["Fn::If"]
+            value = yes if self.holds({"Condition": name}) else no
+        return value
 
     def exists(self, name: str) -> bool:
         condition = self.template["Resources"][name].get("Condition")
@@ -154,7 +158,15 @@ class Oracle:
         return self.figure(properties["ReservedConcurrentExecutions"]) if self.exists(name) else None
 
     def total(self) -> int:
-        return sum(self.reserved(name) or 0 for name in self.names("F"))
+        """What F0 provisions counts where it is there and reserves nothing."""
+        figure = self.template["Resources"]["F0"]["Properties"]["ReservedConcurrentExecutions"]
+        is_shared = self.exists("F0") and self.chosen(figure) == NO_VALUE
+        return sum(self.reserved(name) or 0 for name in self.names("F")) + (self.provisioned() if is_shared else 0)
+
+    def provisioned(self) -> int:
+        properties = [self.template["Resources"][name]["Properties"] for name in self.names("V") if self.exists(name)]
+        figures = [each["ProvisionedConcurrencyConfig"]["ProvisionedConcurrentExecutions"] for each in properties]
+        return sum(self.figure(figure) or 0 for figure in figures)
 
     def names(self, letter: str) -> list[str]:
         return [name for name in self.template["Resources"] if name[0] == letter and name != "Stream"]
@@ -164,9 +176,7 @@ class Oracle:
         reserved = self.reserved("F0")
         if reserved is None:
             return 0
-        properties = [self.template["Resources"][name]["Properties"] for name in self.names("V") if self.exists(name)]
-        figures = [each["ProvisionedConcurrencyConfig"]["ProvisionedConcurrentExecutions"] for each in properties]
-        return max(0, sum(self.figure(figure) or 0 for figure in figures) - reserved)
+        return max(0, self.provisioned() - reserved)
 
     def surplus(self) -> int:
         """How much more F0 reserves than its pollers can use, where the template tells both."""
@@ -217,5 +227,12 @@ def test_the_random_templates_are_worth_trying() -> None:
     templates = [random_template(random.Random(seed)) for seed in range(300)]
     tried = [list(deployments(template)) for template in templates]
     assert sum(len({oracle.total() for oracle in oracles}) > 1 for oracles in tried) > 150
+    assert (
+        sum(
+            len({o.total() - sum(o.reserved(name) or 0 for name in o.names("F")) for o in oracles}) > 1
+            for oracles in tried
+        )
+        > 20
+    )
     assert sum(any(oracle.excess() for oracle in oracles) for oracles in tried) > 30
     assert sum(any(oracle.surplus() for oracle in oracles) for oracles in tried) > 20

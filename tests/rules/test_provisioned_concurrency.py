@@ -50,7 +50,7 @@ OF_LIVE = "Resources/Live/Properties/FunctionName"
 def message(total: int, reserved: int, figures: str, scenario: str = "") -> str:
     return (
         f"Worker has {total} provisioned concurrent executions, {total - reserved} more than the {reserved} that it "
-        f"reserves{scenario}: {figures}"
+        f"reserves{scenario}: {figures}; reserve {total} or provision less"
     )
 
 
@@ -195,7 +195,7 @@ def test_an_alias_moves_between_functions_with_a_condition(findings: Any) -> Non
         (
             LIVE,
             "Other has 16 provisioned concurrent executions, 15 more than the 1 that it reserves, when IsProd is "
-            "false: Live 16",
+            "false: Live 16; reserve 16 or provision less",
         ),
     ]
 
@@ -211,6 +211,7 @@ def test_each_function_has_its_own_finding(findings: Any) -> None:
         (LIVE, message(26, 25, "Live 16, Release 10")),
         (
             PROVISIONED.format("Spare"),
-            "Other has 2 provisioned concurrent executions, 1 more than the 1 that it reserves: Spare 2",
+            "Other has 2 provisioned concurrent executions, 1 more than the 1 that it reserves: Spare 2; reserve 2 "
+            "or provision less",
         ),
     ]

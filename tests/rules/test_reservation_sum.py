@@ -38,15 +38,49 @@ WEBHOOK, ALERTS, SMS = (PROPERTY.format(name) for name in ("Webhook", "Alerts", 
 TERMS = "(limit 305 - unreserved floor 100 - reserved elsewhere 0)"
 
 
-def message(total: int, shares: str, scenario: str = "", unresolved: str = "") -> str:
+def message(total: int, shares: str, scenario: str = "", uncounted: str = "", verb: str = "reserve") -> str:
     return (
-        f"The functions reserve {total} concurrent executions together, {total - 205} more than the 205 that can be "
-        f"reserved {TERMS}{scenario}: {shares}{unresolved}"
+        f"The functions {verb} {total} concurrent executions together, {total - 205} more than the 205 that can be "
+        f"reserved {TERMS}{scenario}: {shares}{uncounted}; lower them or request a limit of {total + 100} or more"
     )
 
 
 def only(path: str, *terms: Any) -> list[tuple[str, str]]:
     return [(path, message(*terms))]
+
+
+def switched(allowed: list[Any], value: Any) -> list[tuple[str, Any]]:
+    """A function under a condition on a switch, as YAML without quotes makes it: true is no text there."""
+    return [
+        ("Parameters/Switch", {"Type": "String", "Default": allowed[0], "AllowedValues": allowed}),
+        ("Conditions/IsOn", {"Fn::Equals": [{"Ref": "Switch"}, value]}),
+        ("Resources/Sms/Condition", "IsOn"),
+        (SMS, 60),
+    ]
+
+
+SWITCHED_ON = only(WEBHOOK, 215, "Webhook 100, Sms 60, Alerts 50, Cleanup 5", ", when IsOn is true")
+
+
+def aliased(function: str, figure: Any, condition: str | None = None) -> tuple[str, Any]:
+    """An alias of a function that provisions so much."""
+    provisioned = {"ProvisionedConcurrentExecutions": figure}
+    alias = {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": function}}}
+    alias["Properties"]["ProvisionedConcurrencyConfig"] = provisioned
+    return ("Resources/Live", alias | ({"Condition": condition} if condition else {}))
+
+
+PROVISIONED = "Resources/Live/Properties/ProvisionedConcurrencyConfig/ProvisionedConcurrentExecutions"
+
+
+def ruled(*members: str) -> list[tuple[str, Any]]:
+    """A rule that the environment is one of these, beside a function that only prod has."""
+    contains = {"Fn::Contains": [list(members), {"Ref": "Environment"}]}
+    return [
+        ("Rules", {"Environments": {"Assertions": [{"Assert": contains}]}}),
+        ("Resources/Sms/Condition", "IsProd"),
+        (SMS, 60),
+    ]
 
 
 UNTOLD = "; not counted: 1 function that the template does not tell"
@@ -112,6 +146,58 @@ TOO_MUCH: list[tuple[Any, ...]] = [
             (SMS, {"Fn::FindInMap": ["Units", {"Ref": "AWS::Region"}, "Alerts"]}),
         ],
         only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5", ", when AWS::Region is eu-west-1"),
+    ),
+]
+TOO_MUCH += [
+    ("true without quotes", switched(["true", "false"], True), SWITCHED_ON),
+    ("allowed without quotes", switched([True, False], "true"), SWITCHED_ON),
+    ("nothing with quotes", switched([True, False], True), SWITCHED_ON),
+    (
+        "provisioned without a reservation",
+        [aliased("Shared", 1)],
+        only(WEBHOOK, 206, "Webhook 100, Alerts 50, Sms 50, Cleanup 5, Live 1", "", "", "reserve or provision"),
+    ),
+    (
+        "the largest is provisioned",
+        [aliased("Shared", "900", "IsProd")],
+        only(
+            PROVISIONED,
+            1105,
+            "Live 900, Webhook 100, Alerts 50, Sms 50, Cleanup 5",
+            ", when IsProd is true",
+            "",
+            "reserve or provision",
+        ),
+    ),
+    (
+        "a sam function that provisions by itself",
+        [
+            ("Resources/Shared/Type", "AWS::Serverless::Function"),
+            ("Resources/Shared/Properties/ProvisionedConcurrencyConfig/ProvisionedConcurrentExecutions", 2),
+        ],
+        only(WEBHOOK, 207, "Webhook 100, Alerts 50, Sms 50, Cleanup 5, Shared 2", "", "", "reserve or provision"),
+    ),
+    (
+        "provisioned by a function that reserves in some deployments only",
+        [(SMS, {"Fn::If": ["IsProd", 50, {"Ref": "AWS::NoValue"}]}), aliased("Sms", 60)],
+        only(
+            WEBHOOK,
+            215,
+            "Webhook 100, Live 60, Alerts 50, Cleanup 5",
+            ", when IsProd is false",
+            "",
+            "reserve or provision",
+        ),
+    ),
+    (
+        "provisioned, and not told",
+        [(SMS, 51), aliased("Shared", {"Fn::ImportValue": "figure"})],
+        only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5", "", UNTOLD),
+    ),
+    (
+        "a rule that allows it",
+        ruled("dev", "prod"),
+        only(WEBHOOK, 215, "Webhook 100, Sms 60, Alerts 50, Cleanup 5", ", when IsProd is true"),
     ),
 ]
 
@@ -217,6 +303,19 @@ SILENT: list[tuple[Any, ...]] = [
             (WEBHOOK, 95),
         ],
     ),
+    ("provisioned within a reservation", [aliased("Sms", 50)]),
+    ("provisioned within a reservation of more", [aliased("Sms", 500)]),
+    ("provisioned within one that is not told", [(SMS, {"Fn::ImportValue": "units"}), aliased("Sms", 500)]),
+    (
+        "provisioned when there is no function",
+        [
+            ("Resources/Shared/Condition", "IsDev"),
+            aliased("Shared", 500, "IsProd"),
+        ],
+    ),
+    ("a switch that cannot be on", switched([False], True)),
+    ("a rule that does not allow it", ruled("dev", "test")),
+    ("a rule that allows nothing", ruled()),
     ("properties of another kind", [("Resources/Sms/Properties", [500])]),
     ("no properties", [("Resources/Sms/Properties", DELETE)]),
     ("a type of another kind", [("Resources/Sms/Type", [LAMBDA]), (SMS, 500)]),
@@ -278,5 +377,5 @@ def test_names_the_largest_of_many_functions(findings: Any) -> None:
     assert path == PROPERTY.format("Function20")
     assert text.endswith(
         ": Function20 20, Function19 19, Function18 18, Function17 17, Function16 16, Function15 15, Function14 14, "
-        "Function13 13, and 12 more with 78"
+        "Function13 13, and 12 more with 78; lower them or request a limit of 310 or more"
     )

@@ -52,7 +52,7 @@ SHARDS = "Resources/Clicks/Properties/ShardCount"
 def message(function: str, reserved: int, usable: int, pollers: str, scenario: str = "") -> str:
     return (
         f"{function} reserves {reserved} concurrent executions, {reserved - usable} more than the {usable} that its "
-        f"pollers can ever use (shards x parallelization factor){scenario}: {pollers}"
+        f"pollers can ever use (shards x parallelization factor){scenario}: {pollers}; reserve {usable}"
     )
 
 
@@ -125,8 +125,8 @@ TOO_MUCH: list[tuple[Any, ...]] = [
         counter(7, 6),
     ),
     (
-        "an output that is not exported",
-        [("Outputs", {"Name": {"Value": {"Ref": "Counter"}}}), (COUNTER, 7)],
+        "an output of something else",
+        [("Outputs", {"Name": {"Value": {"Ref": "Clicks"}}}), (COUNTER, 7)],
         counter(7, 6),
     ),
 ]
@@ -183,6 +183,7 @@ SILENT: list[tuple[Any, ...]] = [
     ("a factor of another kind", [(f"{SOURCE}/ParallelizationFactor", [1]), (COUNTER, 700)]),
     ("no mapping", [("Resources/CounterSource", DELETE), (COUNTER, 700)]),
     ("stream elsewhere", [(f"{SOURCE}/EventSourceArn", "arn:aws:kinesis:eu-west-1:1:stream/clicks"), (COUNTER, 700)]),
+    ("an output, which a parent stack may use", [("Outputs/Arn/Value", {"Ref": "Counter"}), (COUNTER, 700)]),
     (
         "an export",
         [("Outputs", {"Name": {"Value": {"Ref": "Counter"}, "Export": {"Name": "counter"}}}), (COUNTER, 700)],

@@ -67,6 +67,17 @@ def test_several_templates_add_up() -> None:
     assert [worst_case_reservations(read(TEMPLATES / name)).total for name in files] == [205, 205, 205, 205]
 
 
+@pytest.mark.parametrize(("given", "total"), [({"Switch": True}, 97), ({"Switch": False}, 57), ({}, 97)])
+def test_a_switch_without_quotes_is_a_parameter_like_others(given: dict[str, Any], total: int) -> None:
+    content = edited(
+        CONTENT,
+        ("Parameters/Switch", {"Type": "String", "Default": True}),
+        ("Conditions/IsOn", {"Fn::Equals": [{"Ref": "Switch"}, "true"]}),
+        ("Resources/Large/Condition", "IsOn"),
+    )
+    assert worst_case_reservations(with_parameters(given, content=content)).total == total
+
+
 def with_parameters(*given: dict[str, Any], content: Any = CONTENT) -> Template:
     sets = [ParameterSet(source=None, parameters=parameters) for parameters in given]
     return Template("template.json", content, parameter_sets=sets)
