@@ -15,20 +15,23 @@ DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy")
 
 def documents(value: Json) -> Iterator[Grant]:
     """The grants of every document within a value."""
+    if not isinstance(value, dict | list | str):
+        return
     if chosen := branches(value):
         for condition, one in chosen:
             yield from (under(condition, grant) for grant in documents(one))
     elif (document := _document(value)) is not None:
         yield from grants(document)
-    elif isinstance(value, Mapping | list):
-        for inner in value.values() if isinstance(value, Mapping) else value:
-            yield from documents(inner)
+    elif not isinstance(value, str):
+        for inner in value.values() if isinstance(value, dict) else value:
+            if isinstance(inner, dict | list) or _mentions_statements(inner):
+                yield from documents(inner)
 
 
 def opaque_documents(value: Json) -> Iterator[Json]:
     """Policies that cannot be read, such as a parameter's: another one may say anything."""
-    if isinstance(value, Mapping | list):
-        for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             if key in DOCUMENTS:
                 yield from (one for one in _choices(inner) if _is_opaque(one))
             else:
@@ -40,15 +43,16 @@ def _choices(value: Json) -> list[Json]:
 
 
 def _is_opaque(value: Json) -> bool:
-    is_written = isinstance(value, str) or (isinstance(value, Mapping) and is_intrinsic(value) and value != NO_VALUE)
+    is_written = isinstance(value, str) or (isinstance(value, dict) and is_intrinsic(value) and value != NO_VALUE)
     return is_written and _document(value) is None and not branches(value)
 
 
 def _document(value: Json) -> Mapping[str, Json] | None:
     """The document that a value is, also where it is written as text; AWS::Logs::ResourcePolicy takes only that."""
-    if isinstance(value, Mapping) and is_document(value):
+    if isinstance(value, dict) and is_document(value):
         return value
-    if not isinstance(value, str) and not (isinstance(value, Mapping) and is_intrinsic(value)):
+    is_text = isinstance(value, str) or (isinstance(value, dict) and is_intrinsic(value))
+    if not is_text or not _mentions_statements(value):
         return None
     content = template_text(value) or ""
     if not content.lstrip().startswith("{"):
@@ -58,6 +62,13 @@ def _document(value: Json) -> Mapping[str, Json] | None:
     except ValueError:
         return None
     return _substituted(found) if isinstance(found, dict) and is_document(found) else None
+
+
+def _mentions_statements(value: Json) -> bool:
+    """What most texts do not: only the others are worth reading."""
+    if isinstance(value, dict | list):
+        return any(map(_mentions_statements, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and '"Statement"' in value
 
 
 def _substituted(value: Json) -> Json:
