@@ -7,7 +7,7 @@ stated values, a condition or a mapping's key, ranges over everything that can b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import chain, islice
@@ -124,12 +124,19 @@ def _is_intrinsic(name: object) -> bool:
 
 def _numbers(source: Source, branch: Branch) -> Iterator[Option]:
     value = branch.value
-    if isinstance(value, dict) and len(value) == 1:
-        if "Ref" in value:
-            yield _default(source, value["Ref"], branch)
+    match value if isinstance(value, dict) and len(value) == 1 else None:
+        case {"Ref": name}:
+            yield _default(source, name, branch)
             return
-        if "Fn::FindInMap" in value:
-            yield from _mapped(source, value["Fn::FindInMap"], branch)
+        case {"Fn::FindInMap": arguments}:
+            yield from _mapped(source, arguments, branch)
+            return
+        case {"Fn::Sub": str(text)}:
+            whole = re.fullmatch(r"\$\{(\w+)\}", text)
+            yield from _numbers(source, replace(branch, value={"Ref": whole[1]} if whole else text))
+            return
+        case {"Fn::Select": [index, members]}:
+            yield _selected_member(source, index, members, branch)
             return
     if isinstance(value, Missing):
         yield Option(value, branch.guard, branch.path)
@@ -150,6 +157,27 @@ def _default(source: Source, name: object, branch: Branch) -> Option:
     return Option(Missing.UNKNOWN, branch.guard, branch.path)
 
 
+def _selected_member(source: Source, index: object, members: object, branch: Branch) -> Option:
+    """One of a list, or of the default of a parameter that is a list."""
+    guard: Guard | None = branch.guard
+    if isinstance(members, dict) and len(members) == 1:
+        name = str(members.get("Ref"))
+        parameter = source.parameters.get(name)
+        default = parameter.get("Default") if isinstance(parameter, dict) and _is_list(parameter) else None
+        members = [member.strip() for member in default.split(",")] if isinstance(default, str) else None
+        guard = merge(branch.guard, when(Equality(name, str(default))))
+    place = whole_number(index)
+    chosen = members[place] if isinstance(members, list) and place is not None and place < len(members) else None
+    number = whole_number(chosen)
+    if number is None or guard is None:
+        return Option(Missing.UNKNOWN, branch.guard, branch.path)
+    return Option(number, guard, branch.path)
+
+
+def _is_list(parameter: Mapping[str, Any]) -> bool:
+    return parameter.get("Type") in ("CommaDelimitedList", "List<Number>")
+
+
 def _mapped(source: Source, arguments: Any, branch: Branch) -> Iterator[Option]:
     """Every number that Fn::FindInMap can come to by the keys that the mapping has."""
     well_formed = isinstance(arguments, list) and len(arguments) in (3, 4)
@@ -159,12 +187,25 @@ def _mapped(source: Source, arguments: Any, branch: Branch) -> Iterator[Option]:
         if both is not None:
             number = whole_number(value)
             yield Option(Missing.UNKNOWN if number is None else number, both, branch.path)
-    if well_formed and len(arguments) == 4 and all(isinstance(key, str | int) for key in arguments[:3]):
-        if not found:
-            for side in sides(_inside(replace(branch, value=arguments[3]), "DefaultValue")):
-                yield from _numbers(source, replace(side, path=branch.path))
-    elif len(found) == 0 or len(arguments) == 4:
-        yield Option(Missing.UNKNOWN, branch.guard, branch.path)  # by a parameter, and its other values are not told
+    if well_formed and len(arguments) == 4:
+        yield from _unmapped(source, arguments, [guard for _, guard in found], branch)
+    elif not found:
+        yield Option(Missing.UNKNOWN, branch.guard, branch.path)
+
+
+def _unmapped(source: Source, arguments: list[Any], mapped: list[Guard], branch: Branch) -> Iterator[Option]:
+    """What DefaultValue comes to, which holds when no key is selected; unknown where that takes more than one "not"."""
+    name, *keys, default = arguments
+    facts = [*chain.from_iterable(mapped)]
+    is_told = isinstance(name, str) and all(isinstance(key, str | int) or _is_reference(source, key) for key in keys)
+    if not is_told or len(facts) > MAX_OPTIONS or any(len(guard) > 1 for guard in mapped):
+        yield Option(Missing.UNKNOWN, branch.guard, branch.path)
+    elif ALWAYS not in mapped:
+        guard = merge(branch.guard, frozenset((fact, False) for fact, _ in facts))
+        for side in (
+            sides(_inside(replace(branch, value=default, guard=guard), "DefaultValue")) if guard is not None else []
+        ):
+            yield from _numbers(source, replace(side, path=branch.path))
 
 
 def lookups(source: Source, name: Any, first: Any, second: Any) -> Iterator[tuple[Any, Guard]]:
@@ -181,10 +222,14 @@ def _selected(source: Source, key: Any, table: Any) -> Iterator[tuple[Any, Guard
     """What a key may select from a table."""
     if not isinstance(table, dict):
         return
-    if isinstance(key, dict) and len(key) == 1 and _is_selector(source, key.get("Ref")):
+    if _is_reference(source, key):
         yield from ((value, when(Equality(str(key["Ref"]), str(name)))) for name, value in table.items())
     elif isinstance(key, str | int) and str(key) in table:
         yield table[str(key)], ALWAYS
+
+
+def _is_reference(source: Source, key: Any) -> bool:
+    return isinstance(key, dict) and len(key) == 1 and _is_selector(source, key.get("Ref"))
 
 
 def _is_selector(source: Source, name: object) -> bool:

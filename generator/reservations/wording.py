@@ -12,7 +12,7 @@ MOST = 8
 
 def in_scenario(guard: Guard) -> str:
     """When a finding holds, to go at the end of a sentence; empty when it always does."""
-    facts = [_fact(fact, holds) for fact, holds in sorted(guard, key=_order) if holds or not isinstance(fact, Equality)]
+    facts = [_fact(fact, holds) for fact, holds in sorted(guard, key=_order)]
     return f", when {_listed(facts)}" if facts else ""
 
 
@@ -31,7 +31,7 @@ def _listed(facts: Sequence[str]) -> str:
 
 def _fact(fact: Fact, holds: bool) -> str:
     if isinstance(fact, Equality):
-        return f"{fact.parameter} is {fact.value}"
+        return f"{fact.parameter} is {'' if holds else 'not '}{fact.value}"
     return f"{fact} is {'true' if holds else 'false'}"
 
 

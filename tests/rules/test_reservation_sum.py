@@ -149,6 +149,25 @@ TOO_MUCH: list[tuple[Any, ...]] = [
     ),
 ]
 TOO_MUCH += [
+    ("Fn::Sub of text", [(SMS, {"Fn::Sub": "51"})], only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5")),
+    (
+        "Fn::Sub of a parameter",
+        [("Parameters/Units", {"Type": "Number", "Default": 51}), (SMS, {"Fn::Sub": "${Units}"})],
+        only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5", ", when Units is 51"),
+    ),
+    (
+        "Fn::Select",
+        [(SMS, {"Fn::Select": ["1", [50, "51"]]})],
+        only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5"),
+    ),
+    (
+        "Fn::Select of a parameter",
+        [
+            ("Parameters/List", {"Type": "CommaDelimitedList", "Default": "50, 51"}),
+            (SMS, {"Fn::Select": [1, {"Ref": "List"}]}),
+        ],
+        only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5", ", when List is 50, 51"),
+    ),
     ("true without quotes", switched(["true", "false"], True), SWITCHED_ON),
     ("allowed without quotes", switched([True, False], "true"), SWITCHED_ON),
     ("nothing with quotes", switched([True, False], True), SWITCHED_ON),
@@ -233,8 +252,16 @@ SILENT: list[tuple[Any, ...]] = [
     ),
     ("a dynamic reference", [(SMS, "{{resolve:ssm:units:500}}")]),
     ("Fn::GetAtt", [(SMS, {"Fn::GetAtt": ["Table", "Arn"]})]),
-    ("Fn::Sub", [(SMS, {"Fn::Sub": "500"})]),
-    ("Fn::Select", [(SMS, {"Fn::Select": [0, [500]]})]),
+    ("Fn::Sub of more than a parameter", [(SMS, {"Fn::Sub": "${WebhookUnits}0"})]),
+    ("Fn::Sub of something else", [(SMS, {"Fn::Sub": "${Table}"})]),
+    ("Fn::Sub with variables of its own", [(SMS, {"Fn::Sub": ["${Units}", {"Units": "500"}]})]),
+    ("Fn::Select beyond the list", [(SMS, {"Fn::Select": [1, [500]]})]),
+    ("Fn::Select by a parameter", [(SMS, {"Fn::Select": [{"Ref": "WebhookUnits"}, [500]]})]),
+    ("Fn::Select of what is no list", [(SMS, {"Fn::Select": [0, {"Ref": "WebhookUnits"}]})]),
+    (
+        "Fn::Select of a list without default",
+        [("Parameters/List", {"Type": "List<Number>"}), (SMS, {"Fn::Select": [0, {"Ref": "List"}]})],
+    ),
     ("Fn::ImportValue", [(SMS, {"Fn::ImportValue": "units"})]),
     ("no such mapping", [(SMS, {"Fn::FindInMap": ["Nowhere", "prod", "Alerts"]})]),
     ("no such key", [(SMS, {"Fn::FindInMap": ["Units", "prod", "Nowhere"]})]),

@@ -9,7 +9,7 @@ from cfnlint.context import ParameterSet
 from cfnlint.template import Template
 
 from generator.reservations.guards import Equality
-from generator.reservations.worst_case import Share, worst_case_reservations
+from generator.reservations.worst_case import Share, WorstCase, worst_case_reservations
 from tests.rules.rule_runner import TEMPLATES, edited, read, transformed
 
 CONTENT: dict[str, Any] = {
@@ -171,3 +171,60 @@ def test_large_mappings_and_default_values(arguments: Any, total: int, told: boo
     case = worst_case_reservations(transformed(content))
     assert case.total == total
     assert case.unresolved == (() if told else ("Sized",))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "total", "told"),
+    [
+        (BY_ENVIRONMENT, "Reserved", 50, True),
+        ({"Ref": "Stage"}, "Reserved", 500, True),
+        ({"Ref": "Stage"}, "Nowhere", 500, True),
+        ({"Ref": "Stage"}, {"Ref": "Environment"}, 1, False),
+        ({"Ref": "Stage"}, {"Fn::ImportValue": "figure"}, 0, False),
+        ("dev", {"Ref": "Stage"}, 500, True),
+    ],
+)
+def test_the_default_value_of_a_mapping_holds_when_no_key_is_selected(
+    first: Any, second: Any, total: int, told: bool
+) -> None:
+    """Environment is always one of the keys; Stage may be something else."""
+    figure = {"Fn::FindInMap": ["Units", first, second, {"DefaultValue": 500}]}
+    content = edited(
+        CONTENT,
+        ("Mappings/Units/dev/dev", 1),
+        ("Parameters/Stage", {"Type": "String"}),
+        ("Resources", {"Sized": {"Type": "AWS::Lambda::Function"}}),
+        ("Resources/Sized/Properties", {"ReservedConcurrentExecutions": figure}),
+    )
+    case = worst_case_reservations(transformed(content))
+    assert (case.total, case.unresolved) == (total, () if told else ("Sized",))
+    assert case.complete == told
+
+
+@pytest.mark.parametrize(
+    ("exact", "unresolved", "elsewhere", "complete"),
+    [
+        (True, (), (), True),
+        (False, (), (), False),
+        (True, ("Function",), (), False),
+        (True, (), ("Child",), False),
+    ],
+)
+def test_is_complete_only_where_nothing_can_be_added(
+    exact: bool, unresolved: tuple[str, ...], elsewhere: tuple[str, ...], complete: bool
+) -> None:
+    assert WorstCase((), frozenset(), exact, unresolved, elsewhere).complete == complete
+
+
+@pytest.mark.parametrize(
+    ("resource", "elsewhere"),
+    [
+        ({"Type": "AWS::CloudFormation::Stack"}, ("Child",)),
+        ({"Type": "AWS::Serverless::Application"}, ("Child",)),
+        ({"Type": "Own::Team::Worker::MODULE"}, ("Child",)),
+        ({"Type": "AWS::SQS::Queue"}, ()),
+    ],
+)
+def test_tells_what_may_bring_functions_from_elsewhere(resource: Any, elsewhere: tuple[str, ...]) -> None:
+    template = Template("template.json", {"Resources": {"Child": resource}})
+    assert worst_case_reservations(template).elsewhere == elsewhere
