@@ -23,6 +23,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -161,16 +162,13 @@ def survives(mutant: Mutant) -> bool:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
     sys.meta_path.insert(0, Instead(mutant))  # type: ignore[arg-type]
-    arguments = [
-        "-x",
-        "--assert=plain",
-        *config().pytest_add_cli_args,
-        *config().pytest_add_cli_args_test_selection[-2:],
-    ]
-    try:
-        return all(pytest.main([*arguments, f"tests/{name}"]) == 0 for name in TESTS[mutant.module])
-    except BaseException:  # Of whatever kind: a change that breaks the run is noticed.
-        return False
+    every_run = ["-x", "--assert=plain", *config().pytest_add_cli_args]
+    with tempfile.TemporaryDirectory() as folder:
+        every_run += [f"--basetemp={folder}/tests", *config().pytest_add_cli_args_test_selection[-2:]]
+        try:
+            return all(pytest.main([*every_run, f"tests/{name}"]) == 0 for name in TESTS[mutant.module])
+        except BaseException:  # Of whatever kind: a change that breaks the run is noticed.
+            return False
 
 
 def tried(mutants: list[Mutant]) -> Iterator[tuple[Mutant, bool]]:
