@@ -51,6 +51,36 @@ class Given:
         return self.sections
 
 
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    """What a test before this one had laid out must not answer for it."""
+    writer._entry.cache_clear()
+
+
+def laid_out(**sections: object) -> str:
+    return writer.render(Given(**sections))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("room", [1, 0])
+def test_a_section_that_fits_on_a_line_stays_on_it(room: int) -> None:
+    value = "x" * (layout.WIDTH - len(' "Conditions": {"A": "", "B": "b"}') - room)
+    line = f' "Conditions": {{"A": "{value}", "B": "b"}}'
+    broken = f' "Conditions": {{\n  "A": "{value}",\n  "B": "b"\n }}'
+    text = laid_out(Conditions={"A": value, "B": "b"})
+    assert text == '{\n "AWSTemplateFormatVersion": "2010-09-09",\n' + (line if room else broken) + "\n}\n"
+
+
+def test_a_section_of_one_short_entry_that_is_alone_keeps_its_indent() -> None:
+    value = ["x" * 60, "y" * 60]
+    lines = laid_out(Outputs={"A": value}).splitlines()
+    assert lines[2:] == [' "Outputs": {', '  "A": [', f'   "{value[0]}",', f'   "{value[1]}"', "  ]", " }", "}"]
+
+
+def test_a_long_text_is_never_broken() -> None:
+    assert layout.lay_out("x" * 300) == f'"{"x" * 300}"'
+    assert layout.lay_out({"a": "é" * 300}) == '{\n "a": "' + "é" * 300 + '"\n}'
+
+
 def test_what_a_thing_is_comes_before_what_it_has() -> None:
     statement = ["Effect", "Principal", "Action", "Resource", "NotResource", "Condition", "Comment", "Sid"]
     resource = ["Type", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Properties", "Condition", "Comment"]
