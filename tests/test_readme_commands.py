@@ -61,6 +61,9 @@ def clone(tmp_path: Path) -> Path:
     """This repository's files in a repository of their own, with one commit."""
     for name in ("environments", "templates_out", "Makefile"):
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
+    peers = tmp_path / "benchmarks/peers"
+    peers.mkdir(parents=True)
+    shutil.copy(ROOT / "benchmarks/peers/requirements.txt", peers)
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
         who = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
         subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True)
