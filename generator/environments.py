@@ -53,10 +53,12 @@ def read(table: Mapping[str, Any], origin: str, overridden: Iterable[str] = ()) 
 
     Raises InvalidEnvironment with every fault.
     """
-    overridden = set(overridden)
+    overridden = tuple(overridden)
 
     def where(key: str) -> str:
-        return f"--set {key}" if key in overridden else f"{origin}: {key}"
+        """A setting is overridden with its table, and a table with any setting in it."""
+        cause = next((one for one in overridden if f"{one}.".startswith(f"{key}.") or key.startswith(f"{one}.")), None)
+        return f"--set {cause}" if cause else f"{origin}: {key}"
 
     environment, faults = settings.read(Environment, table, where)
     if environment is None:

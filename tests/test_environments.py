@@ -278,3 +278,11 @@ def test_no_table_crashes_the_reader(table: dict[str, object]) -> None:
     with pytest.raises(InvalidEnvironment) as refused:
         environments.read(table, "test.toml")
     assert "test.toml: name: missing; add name = ... at the top" in map(str, refused.value.faults)
+
+
+def test_an_override_is_blamed_once_for_what_it_brings(generator: Callable[..., Result]) -> None:
+    """And no file: x is not in any of them."""
+    lines = generator("template", "--set", "x.y=1").stderr.splitlines()
+    assert [line.partition(";")[0] for line in lines] == ["--set x.y: unknown key"]
+    result = generator("size", "dev", "--set", "stream={shards=0}")
+    assert result.stderr == "--set stream: 0 is below the supported 1; raise it\n"
