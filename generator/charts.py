@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from generator import extras
 from generator.errors import Fault, GeneratorError, UnwritableOutput
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _figure(panels: int, panel_inches: float, path: Path | str) -> Iterator[Any]
     try:
         matplotlib, figures = import_module("matplotlib"), import_module("matplotlib.figure")
     except ImportError as error:
-        fault = Fault("--chart", "matplotlib is not installed", "install it: pip install 'price-alert-stack[charts]'")
+        fault = Fault("--chart", "matplotlib is not installed", f"run: {extras.install('charts')}")
         raise GeneratorError([fault]) from error
     with matplotlib.rc_context(SETTINGS):
         figure = figures.Figure(figsize=(8.4, panels * panel_inches + 0.5), layout="constrained")

@@ -91,5 +91,5 @@ def test_without_matplotlib_it_says_what_to_install(
     result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(GeneratorError, match=r"matplotlib is not installed; install it: pip install"):
+    with pytest.raises(GeneratorError, match=r"matplotlib is not installed; run: .* -m pip install 'matplotlib"):
         simulation_chart(result, tmp_path / "chart.svg")

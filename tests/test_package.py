@@ -6,6 +6,7 @@ import ast
 import configparser
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import NamedTuple
 
 import pytest
 
-from generator import __version__
+from generator import __version__, extras
 from tests.conftest import ENVIRONMENTS, ROOT
 from tests.stack.model import TEXTS
 
@@ -148,3 +149,9 @@ def test_what_is_imported_is_required() -> None:
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"generator"}:
                 assert DISTRIBUTIONS.get(name, name) in required | optional, f"{path} imports {name}"
+
+
+def test_what_a_command_asks_to_install_is_the_extra() -> None:
+    stated = METADATA["options.extras_require"]
+    assert {name: stated[name].strip() for name in extras.REQUIREMENTS} == extras.REQUIREMENTS
+    assert extras.install("charts") == f"{shlex.quote(sys.executable)} -m pip install 'matplotlib>=3.8,<4'"

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 # Each layer may import from itself and from those above it in this list, never from one below.
 LAYERS = (
-    ("generator.errors", "generator.memory"),
+    ("generator.errors", "generator.extras", "generator.memory"),
     ("generator.settings", "generator.queueing", "generator.layout", "generator.reading"),
     ("generator.prices",),
     ("generator.environment",),
@@ -22,10 +22,10 @@ LAYERS = (
     ("generator.fit", "generator.update"),
     ("generator.quota",),
     ("generator.inverse",),
-    ("generator.reservations",),
-    ("generator.rules",),
     ("generator.stack",),
     ("generator.writer", "generator.project"),
+    ("generator.reservations",),
+    ("generator.rules",),
     ("generator.api", "generator.pipeline"),
     ("generator.review",),
     ("generator.outputs",),

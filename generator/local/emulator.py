@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from generator import extras
 from generator.errors import EmulatorFailure, Fault
 
 HOST = "127.0.0.1"
@@ -45,7 +46,7 @@ def running(region: str, port: int | None = None) -> Iterator[Emulator]:
     Raises EmulatorFailure if the extra is not installed, the port is taken or the emulator does not start.
     """
     if not _installed():
-        fault = Fault("generator local", "the emulator is not installed", "run: pip install 'price-alert-stack[local]'")
+        fault = Fault("generator local", "the emulator is not installed", f"run: {extras.install('local')}")
         raise EmulatorFailure([fault])
     port = _free_port() if port is None else _unused(port)
     with tempfile.TemporaryDirectory(prefix="generator-local-") as folder:

@@ -5,8 +5,7 @@ from pathlib import Path
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from cfnlint.template import Template
 
-MAX_BODY_BYTES = 51_200
-"""CloudFormation API reference, CreateStack: the longest TemplateBody."""
+from generator.writer import MAX_BODY_BYTES
 
 
 class TemplateBodySize(CloudFormationLintRule):  # type: ignore[misc]

@@ -20,6 +20,7 @@ from botocore.handlers import json_decode_template_body
 from click.testing import Result
 from standardwebhooks import Webhook
 
+from generator import extras
 from generator.local import demo, deployment, emulator
 from generator.local.deployment import System
 from tests.conftest import ROOT
@@ -198,7 +199,7 @@ def test_a_missing_extra_is_a_clear_error() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
-    assert "the emulator is not installed; run: pip install 'price-alert-stack[local]'" in done.stderr
+    assert f"the emulator is not installed; run: {extras.install('local')}\n" in done.stderr
 
 
 def test_a_missing_template_says_how_to_make_it(generator: Callable[..., Result]) -> None:
