@@ -11,27 +11,14 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-INK, BAR, MARK = "#808080", "#2f80c8", "#c8741e"
+from generator import charts
+
+BAR, MARK = charts.SHADES[:2]
 BAR_INCHES, TITLE_INCHES, CAPTION_INCHES, MARGIN_INCHES = 0.27, 0.55, 0.17, 0.15
 BAR_HEIGHT = 0.66
 WORDS_SHARE = 0.12
 CAPTION_WIDTH = 140
-SETTINGS: Mapping[str, Any] = {
-    "svg.hashsalt": "benchmarks",
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlecolor": INK,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 10,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
+SETTINGS = {**charts.SETTINGS, "svg.hashsalt": "benchmarks", "axes.grid": False}
 
 
 @dataclass(frozen=True, slots=True)

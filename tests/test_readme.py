@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 
-import pytest
 from click.testing import CliRunner, Result
 
 from generator.cli import COMMANDS, main
@@ -38,27 +36,6 @@ def test_the_policy_is_the_one_that_is_tested() -> None:
         return sorted((listed(s["Action"]), listed(s["Resource"])) for s in policy["Statement"])
 
     assert grants(json.loads(block)) == grants(json.loads(json.dumps(POLICY)))
-
-
-@pytest.mark.parametrize("target", re.findall(r"(?:^|`)make (\w+)", README, re.M))
-def test_every_make_target_exists(target: str) -> None:
-    assert re.search(rf"^{target}: ", (ROOT / "Makefile").read_text(), re.M)
-
-
-def test_the_finding_is_what_check_prints(generator: Callable[..., Result]) -> None:
-    (shown,) = re.findall(r"```\n\$ generator check stack.yaml --account-limit 300\n(.*?)```", README, re.S)
-    function = "  {}:\n    Type: AWS::Lambda::Function\n    Properties:\n      ReservedConcurrentExecutions: {}\n"
-    Path("stack.yaml").write_text(
-        "Resources:\n" + function.format("A", 100) + "  " + function.format("B", 105).lstrip()
-    )
-    printed = generator("check", "stack.yaml", "--account-limit", "300").stdout
-    line = next(line for line in printed.splitlines() if "E9801" in line)
-    assert line.partition(" ")[2] == " ".join(shown.split()).partition(" ")[2]
-
-
-def test_the_table_is_what_size_prints(generator: Callable[..., Result]) -> None:
-    (shown,) = re.findall(r"```\n\$ generator size prod\n(.*?)```", README, re.S)
-    assert generator("size", "prod").stdout.startswith(shown)
 
 
 def test_the_help_block_is_the_real_help(generator: Callable[..., Result]) -> None:

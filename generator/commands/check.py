@@ -21,9 +21,7 @@ from generator.pipeline import Judged
 SUFFIXES = (".json", ".yaml", ".yml", ".template")
 
 
-@click.command(
-    epilog="Example: generator check template.yaml --account-limit 300",
-)
+@click.command(epilog="Example: generator check template.yaml --account-limit 300")
 @click.argument("names", metavar="[ENV|FILE]...", type=options.EnvironmentOrFile(), nargs=-1)
 @click.option("--together", is_flag=True, help="All of them go into one account: check the sum of the stacks too.")
 @click.option(

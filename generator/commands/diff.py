@@ -32,9 +32,7 @@ def _kinds(_context: click.Context, _option: click.Parameter, value: str | None)
     return names
 
 
-@click.command(
-    epilog="Example: generator diff main:prod prod --fail-on replacement,iam-widening",
-)
+@click.command(epilog="Example: generator diff main:prod prod --fail-on replacement,iam-widening")
 @click.argument("old", metavar="OLD", type=options.EnvironmentOrFile())
 @click.argument("new", metavar="NEW", type=options.EnvironmentOrFile())
 @click.option("--format", "format_", type=click.Choice(["markdown", "json"]), default="markdown", show_default=True)

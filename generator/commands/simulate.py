@@ -24,9 +24,7 @@ PROGRESS_FROM = 4
 """Fewer replications are done before a progress bar would be read."""
 
 
-@click.command(
-    epilog="Example: generator simulate prod --workload spike --chart spike.svg",
-)
+@click.command(epilog="Example: generator simulate prod --workload spike --chart spike.svg")
 @options.environment
 @click.option("--template", "file", type=click.Path(path_type=Path), metavar="FILE", help="Another template to try.")
 @options.overrides

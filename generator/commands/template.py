@@ -16,9 +16,7 @@ from generator.memory import few_collections
 from generator.pipeline import Judged
 
 
-@click.command(
-    epilog="Example: generator template prod --set traffic.webhooks_per_hour=20000",
-)
+@click.command(epilog="Example: generator template prod --set traffic.webhooks_per_hour=20000")
 @click.argument("names", metavar="[ENV]...", type=options.EnvironmentName(), nargs=-1)
 @options.overrides
 @click.option(
@@ -28,16 +26,12 @@ from generator.pipeline import Judged
     show_default=True,
     help="The folder to write to; - prints one environment's JSON instead.",
 )
+@few_collections()
 def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> None:
     """Write the template and the reviewer's page of the named environments, or of all.
 
     Nothing is written unless every environment fits its account together with those that share it: exit code 1.
     """
-    with few_collections():
-        _write(names, overrides, output)
-
-
-def _write(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> None:
     judged = pipeline.judge(names, overrides)
     if output == "-" and len(judged) != 1:
         raise click.UsageError("--output - prints one template: name one ENV.")

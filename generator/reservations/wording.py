@@ -13,20 +13,28 @@ MOST = 8
 def in_scenario(guard: Guard) -> str:
     """When a finding holds, to go at the end of a sentence; empty when it always does."""
     facts = [_fact(fact, holds) for fact, holds in sorted(guard, key=_order)]
-    return f", when {_listed(facts)}" if facts else ""
+    return f", when {' and '.join(_first(facts, f'{len(facts) - MOST} more facts hold'))}" if facts else ""
 
 
 def named(figures: Sequence[tuple[str, int]]) -> str:
     """Names with their figures, as given; of many, the first few and what the others have together."""
-    listed = [f"{name} {figure}" for name, figure in figures[:MOST]]
-    if others := figures[MOST:]:
-        listed.append(f"and {len(others)} more with {sum(figure for _, figure in others)}")
-    return ", ".join(listed)
+    others = f"and {len(figures) - MOST} more with {sum(figure for _, figure in figures[MOST:])}"
+    return ", ".join(_first([f"{name} {figure}" for name, figure in figures], others))
 
 
-def _listed(facts: Sequence[str]) -> str:
-    more = [f"{len(facts) - MOST} more facts hold"] if len(facts) > MOST else []
-    return " and ".join([*facts[:MOST], *more])
+def listed(names: Sequence[str]) -> str:
+    """Names as given; of many, the first few and how many others there are."""
+    return ", ".join(_first(names, f"and {len(names) - MOST} more"))
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _first(texts: Sequence[str], others: str) -> list[str]:
+    """At most the first few, and then what is said of the others."""
+    return [*texts[:MOST], others] if len(texts) > MOST else [*texts]
 
 
 def _fact(fact: Fact, holds: bool) -> str:
@@ -39,14 +47,3 @@ def _order(item: tuple[Fact, bool]) -> tuple[bool, str]:
     """Conditions first, each kind by name: a set has no order of its own."""
     fact, _ = item
     return isinstance(fact, Equality), str(fact)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as given; of many, the first few and how many others there are."""
-    others = [f"and {len(names) - MOST} more"] if len(names) > MOST else []
-    return ", ".join([*names[:MOST], *others])
-
-
-def counted(number: int, noun: str) -> str:
-    """A number and its noun."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
