@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 # Each layer may import from itself and from those above it in this list, never from one below.
 LAYERS = (
-    ("generator.errors", "generator.extras", "generator.memory"),
+    ("generator.errors", "generator.extras", "generator.memory", "generator.processes"),
     ("generator.settings", "generator.queueing", "generator.layout", "generator.reading"),
     ("generator.prices",),
     ("generator.environment",),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator import rules
+from generator import processes, rules
 from generator.checks.findings import Finding, Rule
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter
 from generator.memory import few_collections
@@ -60,12 +60,12 @@ def lint(subjects: Sequence[Subject]) -> Linted:
     with few_collections():
         with _usable():
             runner = _start()
-        matches = [match for subject in subjects for match in _lint_one(runner, subject)]
-    findings = list(map(_finding, matches))
+        linted = processes.spread(lambda subject: _lint_one(runner, subject), subjects)
+    findings = [found for one in linted for found in one.findings]
     if faults := [fault for subject in subjects for fault in _strangers(subject.path, findings)]:
         raise UnreadableTemplate(faults)
-    every = [*runner.rules.values(), *(match.rule for match in matches)]
-    return Linted(findings, {rule.id: _rule(rule) for rule in every})
+    found_by = {id_: rule for one in linted for id_, rule in one.rules.items()}
+    return Linted(findings, {rule.id: _rule(rule) for rule in runner.rules.values()} | found_by)
 
 
 def unreadable(paths: Iterable[Path]) -> list[Fault]:
@@ -148,7 +148,13 @@ def _try_settings(rule: CloudFormationLintRule, settings: Any) -> None:
         raise _unusable(f"configure_rules, {rule.id}: {error}") from error
 
 
-def _lint_one(runner: Runner, subject: Subject) -> Iterator[Match]:
+def _lint_one(runner: Runner, subject: Subject) -> Linted:
+    """What is found in one file, and the rules that found it."""
+    matches = list(_matches(runner, subject))
+    return Linted(list(map(_finding, matches)), {match.rule.id: _rule(match.rule) for match in matches})
+
+
+def _matches(runner: Runner, subject: Subject) -> Iterator[Match]:
     """By its path and not by the runner's list, in which a [ in a file's name would be a pattern."""
     from cfnlint.exceptions import CfnLintExitException
     from cfnlint.match import Match

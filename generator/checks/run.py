@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from generator import outputs, pipeline
+from generator import outputs, pipeline, processes
 from generator.checks import linting, together
 from generator.checks.findings import Finding, Rule
 from generator.checks.linting import Subject
@@ -81,9 +81,9 @@ def check(request: Request, folder: Path) -> Report:
     if faults := linting.unreadable([*present, *files]):
         raise UnreadableTemplate(faults)
     subjects = [_subject(one, path) for one, path in zip(request.judged, committed, strict=True) if path in present]
-    linted = linting.lint([*subjects, *(Subject(path, {together.RULE: request.account}) for path in files)])
-    findings = _without_repeats(linted.findings, request.judged, committed)
-    findings += [found for one, path in zip(request.judged, committed, strict=True) for found in _own(one, path)]
+    with processes.beside(lambda: _own(request.judged, committed)) as own:
+        linted = linting.lint([*subjects, *(Subject(path, {together.RULE: request.account}) for path in files)])
+        findings = [*_without_repeats(linted.findings, request.judged, committed), *own()]
     stacks = together.stacks([*present, *files]) if request.together else []
     findings += together.shortfall(stacks, _account(request)) if stacks else []
     rules = linted.rules | {rule.id: rule for rule in RULES}
@@ -141,8 +141,13 @@ def size(path: Path) -> list[Finding]:
     return [Finding(str(path), 1, "size", "error", "", message)]
 
 
-def _own(one: Judged, path: Path) -> list[Finding]:
-    return quota(one, path) + drift(one, path.parent) + size(path)
+def _own(judged: Sequence[Judged], committed: Sequence[Path]) -> list[Finding]:
+    """What this module finds in the environments' files; composing them takes about a tenth as long as cfn-lint."""
+    return [
+        found
+        for one, path in zip(judged, committed, strict=True)
+        for found in quota(one, path) + drift(one, path.parent) + size(path)
+    ]
 
 
 def _subject(one: Judged, path: Path) -> Subject:
