@@ -20,7 +20,6 @@ RUNS = (
     ["size", "prod"],
     ["size", "prd"],
     ["size"],
-    ["check", "prod"],
     ["check", "large.json"],
     ["rules"],
     ["diff", "dev", "prod"],
