@@ -167,6 +167,7 @@ def sized_with(rate: int, peak_factor: int, share: int, target: int, batch_ms: i
 @example(36_000, 1, 50, 50, 1000, 1)
 @example(36_000, 1, 50, 50, 1001, 1)
 @example(36_000, 3, 50, 70, 490, 3)
+@example(315, 61, 46, 5, 204, 1)  # 5.3375 webhooks/s, which has no four digits of its own
 def test_the_factor_is_that_of_exact_arithmetic_and_so_is_the_batch_size_that_would_do(
     rate: int, peak_factor: int, share: int, target: int, batch_ms: int, batch_size: int
 ) -> None:
@@ -178,7 +179,7 @@ def test_the_factor_is_that_of_exact_arithmetic_and_so_is_the_batch_size_that_wo
         return
     with pytest.raises(UnsizableLoad) as refused:
         size(sized)
-    peak_per_s = f"{rate * peak_factor / 3600:.4g}"
+    peak_per_s = f"{sized.peak_rate_per_s:.4g}"
     assert str(refused.value) == (
         f"test: CheckAlertsFunction: the busiest shard's {share}% of {peak_per_s} webhooks/s needs a parallelization "
         f"factor of {factor}, and Lambda allows 10; the smallest stream.batch_size that carries it in the same batch "
