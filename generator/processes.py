@@ -38,9 +38,12 @@ def beside(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
             os.waitpid(child, 0)
 
 
-def spread(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """The result for each item, in their order, worked out on every processor. Raises what the work raises."""
-    count = min(processors(), len(items))
+def spread(work: Callable[[Item], Result], items: Sequence[Item], least: int = 1) -> list[Result]:
+    """The result for each item, in their order, worked out on every processor that gets at least so many of them.
+
+    Raises what the work raises.
+    """
+    count = max(1, min(processors(), len(items) // least))
     shares: list[Callable[[], list[Result]]] = [partial(_each, work, items[first::count]) for first in range(count)]
     with ExitStack() as processes:
         others = [processes.enter_context(beside(share)) for share in shares[1:]]

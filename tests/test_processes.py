@@ -7,10 +7,12 @@ import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 import pytest
 
 from generator import processes
+from generator.commands.template import WORTH_A_PROCESS
 
 SECOND = pytest.mark.skipif(
     sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="no second processor to work on"
@@ -149,7 +151,24 @@ def test_spread_is_map_for_every_number_of_items_and_processors() -> None:
         for count in range(1, 6):
             processes.processors = lambda: count
             for items in map(range, range(13)):
-                assert processes.spread(str, items) == list(map(str, items)), (count, items)
+                for least in (1, 2, 5, 20):
+                    assert processes.spread(str, items, least) == list(map(str, items)), (count, items)
         print("equal")
     """)
     assert (done.stdout, done.stderr) == ("equal\n", "")
+
+
+@SECOND
+def test_many_environments_are_written_as_each_would_be_alone(project: Path) -> None:
+    names = [f"many-{number}" for number in range(1 + len(os.sched_getaffinity(0)) * WORTH_A_PROCESS)]
+    for number, name in enumerate(names, start=1):
+        account = f'[account]\nname = "{name}"\nconcurrency_limit = 1000'
+        text = f'name = "{name}"\nregion = "us-east-1"\n[traffic]\nwebhooks_per_hour = {1000 * number}\n{account}\n'
+        (project / f"environments/{name}.toml").write_text(text)
+    template = [sys.executable, "-m", "generator", "template"]
+    written = subprocess.run([*template, *names], capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in written.stdout.splitlines()] == [f"templates_out/{name}.json" for name in names]
+    for name in (names[0], names[1], names[-2], names[-1]):
+        alone = subprocess.run([*template, name, "--output", "-"], capture_output=True, text=True, check=True).stdout
+        assert (project / f"templates_out/{name}.json").read_text() == alone
+        assert (project / f"templates_out/{name}.md").read_text().startswith(f"# {name}\n")

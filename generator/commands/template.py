@@ -10,10 +10,13 @@ from pathlib import Path
 
 import click
 
-from generator import environments, outputs, pipeline, writer
+from generator import environments, outputs, pipeline, processes, writer
 from generator.commands import options
 from generator.memory import few_collections
 from generator.pipeline import Judged
+
+WORTH_A_PROCESS = 8
+"""Environments, after the first, that take longer than starting a process and having their texts sent back."""
 
 
 @click.command(epilog="Example: generator template prod --set traffic.webhooks_per_hour=20000")
@@ -42,8 +45,9 @@ def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> 
     if output == "-":
         click.echo(pipeline.render(judged[0].plan), nl=False)
         return
-    files = [(one, outputs.texts(one)) for one in judged]
-    for one, texts in files:
+    first, *others = judged
+    made = [outputs.texts(first), *processes.spread(outputs.texts, others, WORTH_A_PROCESS)]
+    for one, texts in zip(judged, made, strict=True):
         changed = [writer.write(Path(output) / name, text) for name, text in texts.items()]
         template, *_ = texts
         click.echo(_line(Path(output) / template, one, len(texts[template].encode()), any(changed)))
