@@ -1,7 +1,7 @@
 """Runs commands in turns and keeps what each run took.
 
 Turns, so that a change in the machine's load meets all of them. The least of several wall times comes nearest to a
-quiet machine, the median is what one waits for on this one, and processor time hardly depends on what else runs.
+quiet machine, the median is what one waits for on this one, and processor time tells what the processes do together.
 """
 
 from __future__ import annotations
