@@ -52,6 +52,8 @@ clean: ## remove the virtual environment and caches
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@# pip compiles what it installs, and leaves out what stays here; each start would do it where Python may keep nothing.
+	@$(BIN)/python -m compileall -q generator
 	@touch $@
 
 .venv/test: .venv/base

@@ -20,8 +20,8 @@ SCRIPTS = {
 READING = """Commands take turns. *median* and *least* are wall times of the whole process, *processor* is the least
 processor time; ratios are of least wall times. Memory is the peak resident set; of several processes, the most that
 they had together. Every Python here starts in the project's virtual environment, so what that adds to a start is in
-all of them. `generator template` writes JSON and page of each environment to an empty folder; the bare
-script prints one template.
+all of them, and finds its modules compiled. `generator template` writes JSON and page of each environment to an empty
+folder; the bare script prints one template.
 """
 
 

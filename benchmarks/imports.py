@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections import defaultdict
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.measuring import python
+from benchmarks.measuring import COMPILED, python
 
 LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|( +)(\S+)")
 TIMES = 5
@@ -33,7 +34,8 @@ def profile(command: Iterable[str], folder: Path) -> list[Package]:
 
 def _listing(command: Iterable[str], folder: Path) -> str:
     instrumented = python("-X", "importtime", *command)
-    return subprocess.run(instrumented, cwd=folder, capture_output=True, text=True, check=True).stderr
+    environ = {**os.environ, **COMPILED}
+    return subprocess.run(instrumented, cwd=folder, env=environ, capture_output=True, text=True, check=True).stderr
 
 
 def _packages(listing: str) -> list[Package]:

@@ -7,7 +7,8 @@ python -I -S launcher.py FD TREE COMMAND...
 
 FD is where the figures go: exit code, wall seconds, processor seconds, peak KiB of the largest process, most KiB and
 most processes of the whole tree at one time. With TREE=1 the last two are found by looking every few milliseconds,
-which takes processor time itself; with TREE=0 they are 0. Pages that processes share count in each of them.
+which takes processor time itself; with TREE=0 they are 0. A page that processes share is divided among them:
+https://docs.kernel.org/filesystems/proc.html (smaps_rollup, Pss).
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ def _watch(root: int) -> tuple[int, int]:
     """The most memory in KiB and the most processes that the tree had at one time, until its root ends."""
     most_kib = most_processes = 0
     while os.waitid(os.P_PID, root, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        resident_kib = [resident for process in _tree(root) if (resident := _resident_kib(process))]
-        most_kib, most_processes = max(most_kib, sum(resident_kib)), max(most_processes, len(resident_kib))
+        shares_kib = [share for process in _tree(root) if (share := _share_kib(process))]
+        most_kib, most_processes = max(most_kib, sum(shares_kib)), max(most_processes, len(shares_kib))
         time.sleep(LOOK_EVERY_S)
     return most_kib, most_processes
 
@@ -64,10 +65,10 @@ def _parent(process: str) -> int:
         return 0
 
 
-def _resident_kib(process: int) -> int:
+def _share_kib(process: int) -> int:
     try:
-        with open(f"/proc/{process}/status", "rb") as file:
-            return next((int(line.split()[1]) for line in file if line.startswith(b"VmRSS:")), 0)
+        with open(f"/proc/{process}/smaps_rollup", "rb") as file:
+            return next((int(line.split()[1]) for line in file if line.startswith(b"Pss:")), 0)
     except OSError:
         return 0
 

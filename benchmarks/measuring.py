@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Compiled modules are kept from the run that warms up, as they are for somebody who uses a command twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def run(case: Case, tree: bool = False) -> Run:
     case.prepare()
     reading, writing = os.pipe()
     command = [sys.executable, "-I", "-S", str(LAUNCHER), str(writing), str(int(tree)), *case.command]
-    environ = {**os.environ, **case.environ}
+    environ = {**os.environ, **COMPILED, **case.environ}
     done = subprocess.run(
         command, cwd=case.folder, env=environ, pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
@@ -73,7 +75,9 @@ def run(case: Case, tree: bool = False) -> Run:
 
 
 def take_turns(cases: Sequence[Case], rounds: int) -> dict[str, Measured]:
-    """Every command once to warm up and to see its processes, then all in turns; none more often than in its rounds."""
+    """Every command to warm up, again to see its processes, then all in turns; none more often than in its rounds."""
+    for case in cases:
+        run(case)
     trees = {case.name: run(case, tree=True) for case in cases}
     runs: dict[str, list[Run]] = {case.name: [] for case in cases}
     for number in range(rounds):

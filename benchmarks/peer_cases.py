@@ -52,7 +52,7 @@ choice. *As it comes* is `App()` and `app.synth()`; *validation off* is without 
 and constructs; *everything off* is without analytics, tree metadata, stack traces and bootstrap rule as well. SAM
 makes functions, API, usage plan, stream, topic and schedule by its own means, and only translates: it does not
 validate against schemas. Memory is the most that all processes had resident together, Node's included, found by
-looking every 4 ms; pages that they share count in each.
+looking every 4 ms; a page that they share counts once.
 """
 
 

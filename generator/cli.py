@@ -26,6 +26,7 @@ import click
 
 from generator import __version__
 from generator.errors import GeneratorError
+from generator.memory import few_collections, no_last_collection
 
 COMMANDS = {
     "init": "Start a project in a new folder.",
@@ -39,6 +40,8 @@ COMMANDS = {
     "local": "Run the whole system on this machine.",
 }
 """Each is the command of that name in the module of that name in `generator.commands`; --help imports none of them."""
+
+no_last_collection()
 
 
 class Pipeline(click.Group):
@@ -76,7 +79,8 @@ class Pipeline(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; a GeneratorError becomes one line for each fault, anything else is a bug and shows."""
         try:
-            return super().invoke(ctx)
+            with few_collections():
+                return super().invoke(ctx)
         except GeneratorError as error:
             for fault in error.faults:
                 click.echo(fault, err=True)

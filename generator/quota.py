@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from generator import fit
 from generator.environment import Environment
 from generator.errors import Fault, InvalidEnvironment
 from generator.sizing import Sizing
@@ -140,6 +139,8 @@ def _yielded(group: Sequence[Plan], reservable: int) -> tuple[Plan, ...]:
     fitting = [(plan.environment, plan.sizing) for plan in plans if _on_shortfall(plan) == "fit"]
     if not fitting:
         return tuple(plans)
+    from generator import fit  # which most environments never need
+
     kept = sum(plan.sizing.total_reserved for plan in plans if _on_shortfall(plan) != "fit")
     sizings = iter(fit.fit(fitting, reservable - kept) or fit.least(fitting))
     return tuple(replace(plan, sizing=next(sizings)) if _on_shortfall(plan) == "fit" else plan for plan in plans)
@@ -208,6 +209,8 @@ def _remedies(verdict: Verdict) -> Iterable[str]:
 
 def _could_be_fitted(verdict: Verdict) -> bool:
     """Whether it would fit if those that now insist on all that they want took a share instead."""
+    from generator import fit
+
     insisting = [(plan.environment, plan.sizing) for plan in verdict.plans if _on_shortfall(plan) == "fail"]
     others = sum(plan.sizing.total_reserved for plan in verdict.plans if _on_shortfall(plan) != "fail")
     smallest = sum(sizing.total_reserved for sizing in fit.least(insisting))

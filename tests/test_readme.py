@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from click.testing import CliRunner, Result
 
+from benchmarks import cases, peer_cases
 from generator.cli import COMMANDS, main
 from generator.preflight.account import POLICY
 from generator.rules import folder
@@ -42,3 +43,26 @@ def test_the_help_block_is_the_real_help(generator: Callable[..., Result]) -> No
     (shown,) = re.findall(r"```\n\$ generator --help\n(.*?)```", README, re.S)
     real = CliRunner().invoke(main, ["--help"], prog_name="generator", terminal_width=80)
     assert shown == real.stdout
+
+
+def test_the_figures_of_speed_are_those_of_the_committed_measurement() -> None:
+    """Row by row: wall time of a run and memory, rounded as there."""
+    results = {
+        name: one
+        for file in ("peers.json", "results.json")
+        for name, one in json.loads((ROOT / "benchmarks/results" / file).read_text())["results"].items()
+    }
+    (table,) = re.findall(r"\| seconds \| peak memory \|\n\|[-:|]+\n(.*?)\n\n", README, re.S)
+    shown = [row.rsplit("|", 3)[1:3] for row in table.splitlines()]
+    names = (
+        cases.BARE_SCRIPT,
+        cases.template_of(3),
+        peer_cases.CDK_UNVALIDATED,
+        peer_cases.CDK,
+        cases.LINT,
+        cases.CHECK,
+    )
+    measured = [results[name] for name in names]
+    assert shown == [
+        [f" {one['median_wall_s']:.2f} ", f" {one['median_peak_kib'] / 1024:.0f} MiB "] for one in measured
+    ]

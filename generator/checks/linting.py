@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from generator import processes, rules
 from generator.checks.findings import Finding, Rule
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter
-from generator.memory import few_collections
 
 if TYPE_CHECKING:
     from cfnlint.config import ConfigMixIn
@@ -57,10 +56,9 @@ def lint(subjects: Sequence[Subject]) -> Linted:
     """
     if not subjects:
         return Linted([], {})
-    with few_collections():
-        with _usable():
-            runner = _start()
-        linted = processes.spread(lambda subject: _lint_one(runner, subject), subjects)
+    with _usable():
+        runner = _start()
+    linted = processes.spread(lambda subject: _lint_one(runner, subject), subjects)
     findings = [found for one in linted for found in one.findings]
     if faults := [fault for subject in subjects for fault in _strangers(subject.path, findings)]:
         raise UnreadableTemplate(faults)

@@ -12,7 +12,6 @@ import click
 
 from generator import environments, outputs, pipeline, processes, writer
 from generator.commands import options
-from generator.memory import few_collections
 from generator.pipeline import Judged
 
 WORTH_A_PROCESS = 8
@@ -29,7 +28,6 @@ WORTH_A_PROCESS = 8
     show_default=True,
     help="The folder to write to; - prints one environment's JSON instead.",
 )
-@few_collections()
 def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> None:
     """Write the template and the reviewer's page of the named environments, or of all.
 
