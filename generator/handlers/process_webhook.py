@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 TABLE, SECRET, RETENTION_S = os.environ['TABLE'], os.environ['SECRET'], int(os.environ['RETENTION_S'])
-SECRET_CACHE_S, REREAD_S, ROTATION_S, WINDOW_S = 300, 10, 86400, 300
+SECRET_CACHE_S, REREAD_S, ROTATION_S, WINDOW_S, MIN_KEY_BYTES = 300, 10, 86400, 300, 24
 # API Gateway gives up at 29 s: two attempts of at most 3 s at each service leave room to answer 503.
 CONFIG = Config(connect_timeout=1, read_timeout=2, retries={'total_max_attempts': 2})
 dynamodb, secrets = (boto3.client(name, config=CONFIG) for name in ('dynamodb', 'secretsmanager'))
@@ -22,12 +22,13 @@ cache, known_symbols = {'read_at': 0, 'keys': []}, set()
 
 
 def handler(event, context):
-  started = time.time()
+  start, cause = time.time(), ''
   try:
-    status, message = accept(event, started)
-  except (BotoCoreError, ClientError) as error:
-    status, message = 503, f'{type(error).__name__}, try again'
-  log(context, context.aws_request_id, status, Stored=int(status == 202), Ms=int((time.time() - started) * 1000))
+    status, message = accept(event, start)
+  except (BotoCoreError, ClientError, PermissionError) as error:
+    status, message = 503, 'try again'
+    cause = getattr(error, 'response', {'Error': {'Code': type(error).__name__}})['Error']['Code']
+  log(context, context.aws_request_id, cause or status, Stored=int(status == 202), Ms=int((time.time() - start) * 1000))
   headers = {'Retry-After': '5'} if status == 503 else {}
   return {'statusCode': status, 'headers': headers, 'body': json.dumps({'message': message})}
 
@@ -68,17 +69,18 @@ def forgery(headers, body, now):
 
 def keys(max_age_s, now):
   if now - cache['read_at'] >= max_age_s:
-    new = secrets.get_secret_value(SecretId=SECRET)
-    cache['keys'] = [(base64.b64decode(new['SecretString'].removeprefix('whsec_')), float('inf'))]
-    try:
-      old = secrets.get_secret_value(SecretId=SECRET, VersionStage='AWSPREVIOUS')
-      until = new['CreatedDate'].timestamp() + ROTATION_S
-      cache['keys'].append((base64.b64decode(old['SecretString'].removeprefix('whsec_')), until))
-    except (secrets.exceptions.ResourceNotFoundException, ValueError):
-      # No previous version before the first rotation, or none that anybody could have signed with.
-      pass
-    cache['read_at'] = now
-  return [key for key, until in cache['keys'] if now < until]
+    found, ends_at = [], float('inf')
+    for stage in ('AWSCURRENT', 'AWSPREVIOUS'):
+      try:
+        version = secrets.get_secret_value(SecretId=SECRET, VersionStage=stage)
+        until, ends_at = ends_at, version['CreatedDate'].timestamp() + ROTATION_S
+        found.append((base64.b64decode(version['SecretString'].removeprefix('whsec_'), validate=True), until))
+      except (KeyError, ValueError, secrets.exceptions.ResourceNotFoundException):
+        pass  # nothing that anybody could sign with, or no previous version before the first rotation
+    cache.update(keys=found, read_at=now)
+  if valid := [key for key, until in cache['keys'] if len(key) >= MIN_KEY_BYTES and now < until]:
+    return valid
+  raise PermissionError  # no fault of the sender's, who should come back
 
 
 def check(price, now):
@@ -90,8 +92,7 @@ def check(price, now):
   if not (type(stamp) is int and (now - RETENTION_S) * 1000 <= stamp <= (now + 300) * 1000):
     yield 'timestamp is not milliseconds within retention and 5 minutes ahead'
   written = '[0-9]{1,99}([.][0-9]{1,99})?([eE][+-]?[0-9]{1,3})?'
-  number = Decimal(value if isinstance(value, str) and re.fullmatch(written, value) else 0)
-  # What a DynamoDB number cannot hold could not be compared.
+  number = Decimal(value if isinstance(value, str) and re.fullmatch(written, value) else 0)  # as DynamoDB takes it
   if number <= 0 or len(number.as_tuple().digits) > 38 or not -130 <= number.adjusted() <= 125:
     yield 'price is not a string like 64231.50, positive, of at most 38 digits'
 
@@ -102,15 +103,14 @@ def store(price, webhook_id, digest):
     # CleanupHistoryFunction finds the symbols here and need not scan the table.
     dynamodb.put_item(TableName=TABLE, Item={'symbol': {'S': '#symbols'}, 'observation': symbol})
     known_symbols.add(symbol['S'])
-  observation = f'{stamp:013d}#{price["source"]}#{webhook_id}'
-  item = {'symbol': symbol, 'observation': {'S': observation}, 'ttl': {'N': str(stamp // 1000 + RETENTION_S)}}
-  item |= {'price': {'S': price['price']}, 'digest': {'S': digest}}
+  item = {'symbol': symbol, 'observation': {'S': f'{stamp:013d}#{price["source"]}#{webhook_id}'}}
+  item |= {'price': {'S': price['price']}, 'digest': {'S': digest}, 'ttl': {'N': str(stamp // 1000 + RETENTION_S)}}
   options = {'ConditionExpression': 'attribute_not_exists(symbol)', 'ReturnValuesOnConditionCheckFailure': 'ALL_OLD'}
   try:
     dynamodb.put_item(TableName=TABLE, Item=item, **options)
   except dynamodb.exceptions.ConditionalCheckFailedException as error:
-    same = error.response['Item']['digest']['S'] == digest
-    return (200, 'already stored') if same else (409, 'webhook-id was used with another body')
+    stored = error.response['Item']['digest']['S']
+    return (200, 'already stored') if stored == digest else (409, 'webhook-id was used with another body')
   return 202, 'stored'
 
 

@@ -29,8 +29,9 @@ def handler(event, context):
       outcome = notify(alert)
     finally:
       now = time.time()
-      metrics = {'Ms': int((now - started) * 1000), 'LatencyMs': int(now * 1000) - alert['timestamp']}
-      log(context, record['Sns']['MessageId'], outcome, Sent=int(outcome == 'sent'), **metrics)
+      metrics = {'LatencyMs': int(now * 1000) - alert['timestamp']} if outcome == 'sent' else {}
+      ms = int((now - started) * 1000)
+      log(context, record['Sns']['MessageId'], outcome, Sent=int(outcome == 'sent'), Ms=ms, **metrics)
 
 
 def notify(alert):
@@ -47,7 +48,12 @@ def notify(alert):
   outcome = send(item.get('phoneNumber', {}).get('S', ''), alert)
   values = {':generation': {'NS': [alert['generation']]}, ':outcome': {'S': outcome}}
   expression = 'ADD notified :generation SET outcome = :outcome REMOVE leaseUntil'
-  dynamodb.update_item(**target, UpdateExpression=expression, ExpressionAttributeValues=values)
+  there = {'ConditionExpression': 'attribute_exists(alertId)', 'ExpressionAttributeValues': values}
+  try:
+    dynamodb.update_item(**target, UpdateExpression=expression, **there)
+  except dynamodb.exceptions.ConditionalCheckFailedException:
+    # Deleted since it was claimed, and to be recorded nowhere.
+    pass
   return outcome
 
 
@@ -74,8 +80,10 @@ def send(number, alert):
       return 'sent'
   except ClientError as error:
     # Not a number after all, or one that has opted out: no retry can help.
-    if error.response['Error']['Code'] not in ('InvalidParameter', 'InvalidParameterValue', 'OptedOut'):
-      raise
+    code = error.response['Error']['Code']
+    if code not in ('InvalidParameter', 'InvalidParameterValue', 'OptedOut'):
+      # Without SNS's message, which Lambda would log: it may have the number in it.
+      raise RuntimeError(code) from None
   return 'invalid number'
 
 

@@ -5,6 +5,7 @@ Ids have leading zeros because moto sorts the whole table for each query, and is
 
 from __future__ import annotations
 
+import base64
 import collections
 import json
 import random
@@ -20,7 +21,7 @@ from moto.dynamodb.models import dynamodb_backends
 
 from tests.handlers.clock import Clock, TimedContext
 from tests.handlers.delivery import World
-from tests.handlers.harness import REGION, Context, Stack, price, stream_record, webhook
+from tests.handlers.harness import REGION, SECRET_TEXT, Context, Stack, price, stream_record, webhook
 
 ONE_STACK_FOR_ALL = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
 
@@ -117,6 +118,48 @@ def test_old_and_new_secret_after_a_rotation(stack: Stack) -> None:
     assert (status(new, "msg_5"), status(old, "msg_6")) == (202, 202)
     clock.now += 120
     assert (status(new, "msg_7"), status(old, "msg_8")) == (202, 401)
+
+
+NO_KEYS = ["hello", '{"secret": "A1b2"}', "dGVzdA", "whsec_", "!!!!", base64.b64encode(b"x" * 23).decode(), "k\u00e9y"]
+
+
+@pytest.mark.parametrize("value", NO_KEYS)
+def test_a_secret_that_is_no_key_leaves_the_previous_one_its_day(
+    stack: Stack, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import boto3
+
+    clock = Clock()
+    handler = stack.load("ProcessWebhookFunction", time=clock)
+
+    def answer(webhook_id: str, secret: str = SECRET_TEXT) -> dict[str, Any]:
+        body = price(timestamp=int(clock.now * 1000))
+        answered: dict[str, Any] = handler.run(webhook(body, webhook_id, secret=secret, sent_at=int(clock.now)))
+        return answered
+
+    boto3.client("secretsmanager").put_secret_value(SecretId="SigningSecret", SecretString=value)
+    assert answer("msg_1")["statusCode"] == 202
+    assert answer("msg_2", secret="")["statusCode"] == 401
+    clock.now += 86_400 - 60
+    assert answer("msg_3")["statusCode"] == 202
+    clock.now += 120
+    capsys.readouterr()
+    assert answer("msg_4") == {
+        "statusCode": 503,
+        "headers": {"Retry-After": "5"},
+        "body": '{"message": "try again"}',
+    }
+    assert json.loads(capsys.readouterr().out)["outcome"] == "PermissionError"
+
+
+def test_a_secret_that_is_no_key_is_not_read_for_each_webhook(stack: Stack) -> None:
+    import boto3
+
+    boto3.client("secretsmanager").put_secret_value(SecretId="SigningSecret", SecretString="hello")
+    handler = stack.load("ProcessWebhookFunction")
+    for number in range(50):
+        assert handler.run(webhook(price(), f"msg_{number}"))["statusCode"] == 202
+    assert [call.operation for call in stack.calls].count("secretsmanager:GetSecretValue") == 2
 
 
 def test_bad_signatures_read_the_secret_at_most_once_in_ten_seconds(stack: Stack) -> None:

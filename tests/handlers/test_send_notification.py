@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import traceback
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.handlers.harness import Stack, notification
 
@@ -84,11 +86,51 @@ def test_a_deleted_alert_sends_nothing_and_does_not_come_back(stack: Stack) -> N
     assert stack.alert_rows() == []
 
 
+def test_an_alert_deleted_while_its_sms_is_sent_does_not_come_back(stack: Stack) -> None:
+    fired(stack)
+    handler = stack.load(FUNCTION)
+
+    def delete(**_: object) -> None:
+        key = {"userId": {"S": "user-1"}, "alertId": {"S": "alert-1"}}
+        stack.dynamodb.delete_item(TableName=stack.alerts, Key=key)
+
+    handler.namespace["sns"].meta.events.register("after-call.sns.Publish", delete)
+    handler.run(notification(MESSAGE))
+    assert len(stack.sms()) == 1
+    assert stack.alert_rows() == []
+
+
+def test_a_refusal_is_raised_without_the_number_that_is_in_it(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lambda logs what a handler raises."""
+    fired(stack)
+    handler = stack.load(FUNCTION)
+    said = "User: role is not authorized to perform: SNS:Publish on resource: +15555550100"
+
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "AuthorizationError", "Message": said}}, "Publish")
+
+    handler.namespace["sns"].meta.events.register("before-call.sns.Publish", refuse)
+    with pytest.raises(RuntimeError, match=r"^AuthorizationError$") as raised:
+        handler.run(notification(MESSAGE))
+    assert "5555550100" not in "".join(traceback.format_exception(raised.value)) + capsys.readouterr().out
+
+
+def test_only_what_was_sent_counts_as_late(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    fired(stack)
+    handler = stack.load(FUNCTION)
+    for _ in range(2):
+        handler.run(notification(MESSAGE))
+    sent, again = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (sent["outcome"], again["outcome"]) == ("sent", "already sent")
+    assert sent["LatencyMs"] > 0
+    assert "LatencyMs" not in json.dumps(again)
+
+
 def test_the_log_has_the_outcome_and_no_number(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     fired(stack)
     stack.load(FUNCTION).run(notification(MESSAGE))
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["outcome"] == "sent"
     assert json.loads(line)["id"] == "sns-1"
-    for private in ("5555550100", "64231", "user-1"):
+    for private in ("5555550100", "64231.50", "user-1"):
         assert private not in line
