@@ -13,8 +13,11 @@ from generator.settings import REQUIRED, choice, flag, number, section, text, wh
 WEBHOOKS_PER_HOUR = (100, 50_000)
 """The supported rates; outside, the stack's other parts (shards, one Region, one number to send from) are unproven."""
 
+MAX_BATCH_SIZE = 1000
+"""Lambda takes 10,000; but a batch is worked through record by record within one timeout."""
+
 WORKLOADS = ("peak", "poisson", "day", "spike", "trace")
-"""Poisson at the peak rate; at the mean rate; a day from 100 to 50,000 and back; a burst of volatility; a recording."""
+"""Poisson at the peak rate; at the mean rate; a day with a quiet night; a burst of volatility; a recording."""
 
 LOG_RETENTION_DAYS = (
     1,
@@ -97,14 +100,19 @@ class Stream:
 
     # Inferred, not documented: a new on-demand table serves 4,000 writes/s, a partition 1,000, and shards follow.
     shards: int = whole(4, 1, 1000)
-    batch_size: int = whole(10, 1, 1000)
+    # Ten share an execution, and one bad record has no more than nine others tried again with it.
+    batch_size: int = whole(10, 1, MAX_BATCH_SIZE)
     # At least 1: without a window batches of one record keep the lanes busy at twice the target.
     batching_window_s: int = whole(1, 1, 300, too_low="raise it: sizing relies on batches that fill")
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function. Ranges: AWS Lambda Developer Guide, "Lambda quotas"; the four sets of defaults are below."""
+    """One function. Ranges: AWS Lambda Developer Guide, "Lambda quotas"; the four sets of defaults are below.
+
+    Memory buys processor time: most where a sender waits, least where nobody does. A timeout leaves room for calls that
+    are tried again, and for a cleanup after days of nothing.
+    """
 
     mean_duration_ms: float = number(REQUIRED, 1, 900_000)
     p95_duration_ms: float = number(REQUIRED, 1, 900_000)
@@ -135,6 +143,7 @@ class Functions:
 class Retention:
     """How long things are kept."""
 
+    # A month of prices and of logs tells what happened without keeping everything; both are billed by size.
     price_history_days: int = whole(30, 1, 3650)
     log_days: int = choice(30, *LOG_RETENTION_DAYS)
 
@@ -145,10 +154,12 @@ class Operations:
 
     # Empty: nobody is subscribed to the alarms.
     email: str = text("", r"|[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address or empty")
+    # Off, so that a trial can be deleted; an environment that matters sets it.
     deletion_protection: bool = flag(False)
     # "create" changes a setting of the whole account and Region, so it has to be chosen.
     api_logging_role: str = choice("existing", "existing", "create")
-    # New accounts may spend 1 USD a month. Source: Amazon SNS Developer Guide, SMS spending quota.
+    # Some thousand SMS, and soon noticed. An account's own quota is 1 USD a month at first and has to be raised.
+    # Source: Amazon SNS Developer Guide, SMS spending quota.
     sms_monthly_spend_usd: float = number(50, 1, 1_000_000)
 
 
@@ -157,6 +168,7 @@ class Simulation:
     """The hour that `generator simulate` tries."""
 
     workload: str = choice("peak", *WORKLOADS)
+    # Ten times the rate within half a minute, gone after ten: a liquidation, not a newspaper's day.
     spike_factor: float = number(10, 1, 1000)
     spike_onset_s: float = number(30, 0, 3600)
     spike_decay_s: float = number(600, 1, 86_400)

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from generator import queueing
+from generator.admission import units_for_rate, usage_plan
 from generator.environment import Environment
 from generator.sizing import (
     CHECK_ALERTS,
@@ -29,9 +30,8 @@ from generator.sizing import (
     SEND_NOTIFICATION,
     FunctionSizing,
     Sizing,
-    units_for_rate,
-    usage_plan,
 )
+from generator.wording import percent
 
 Sized = tuple[Environment, Sizing]
 
@@ -179,16 +179,16 @@ def _reserve(function: FunctionSizing, steps: int, units_per_step: int) -> Funct
     inputs = {**function.inputs, "wanted_concurrency": wanted or 0}
     if function.logical_id == PROCESS_WEBHOOK:
         predicted = queueing.erlang_b(reserved, load_erlangs)
-        effect = f"{_percent(predicted)} of webhooks are throttled"
+        effect = f"{percent(predicted)} of webhooks are throttled"
     elif function.logical_id == CHECK_ALERTS:
         inputs["parallelization_factor"] = steps
         predicted = _busiest_shard_erlangs(function) / steps
         waiting = queueing.erlang_c(steps, _busiest_shard_erlangs(function))
-        effect = f"the busiest shard's lanes are {_percent(predicted)} busy and {_percent(waiting)} of its batches wait"
+        effect = f"the busiest shard's lanes are {percent(predicted)} busy and {percent(waiting)} of its batches wait"
     else:
         predicted = queueing.erlang_c(reserved, load_erlangs)
         what = "notifications" if function.logical_id == SEND_NOTIFICATION else "runs"
-        effect = f"{_percent(predicted)} of {what} wait"
+        effect = f"{percent(predicted)} of {what} wait"
     reason = f"{reserved} of the {wanted} wanted, for want of more in the account; at the peak {effect}"
     return replace(function, reserved_concurrency=reserved, predicted=predicted, inputs=inputs, reason=reason)
 
@@ -197,7 +197,3 @@ def _busiest_shard_erlangs(function: FunctionSizing) -> float:
     return queueing.offered_load_erlangs(
         function.inputs["busiest_shard_batches_per_s"], function.inputs["mean_duration_s"]
     )
-
-
-def _percent(probability: float) -> str:
-    return f"{100 * probability:.3g} %"

@@ -1,13 +1,18 @@
 """Queueing formulas: offered load and servers in, probabilities out, and the inverses. Pure functions of numbers.
 
 Symbols: a is the offered load in erlangs (arrival rate times mean service time), c the number of servers,
-B(c, a) the blocking probability of M/G/c/c (Erlang B), C(c, a) the waiting probability of M/M/c (Erlang C).
+B(c, a) the blocking probability of M/G/c/c (Erlang B), C(c, a) the waiting probability of M/M/c (Erlang C),
+L(b, a) the loss probability of M/D/1/b (a token bucket).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import accumulate
+
+EPSILON = 1e-16
+"""What is less than this does not change a probability near 1."""
 
 
 def offered_load_erlangs(arrival_rate_per_s: float, service_time_s: float) -> float:
@@ -94,6 +99,42 @@ def utilisation(arrival_rate_per_s: float, service_time_s: float, servers: int) 
     return offered_load_erlangs(arrival_rate_per_s, service_time_s) / servers
 
 
+def token_bucket_refusal(arrival_rate_per_s: float, refill_rate_per_s: float, burst: int) -> float:
+    """Probability that a token bucket has no token for an arrival, which is then refused.
+
+    Model: Poisson arrivals, one token each; the bucket holds `burst` tokens and is refilled steadily. The tokens that
+    are missing are a queue of constant service times with room for b = burst, so this is L(b, a) of M/D/1/b with
+    a = arrival rate / refill rate. L = 1 - 1 / (p(0) + a), where p is the distribution of what a departure leaves
+    behind: p(j + 1) k(0) = p(0) K(j) + sum of p(i) K(j - i + 1) for i from 1 to j, with k and K the probabilities of
+    none and of more than so many arrivals within one service time. Only sums of what is positive, so nothing cancels.
+    Source: Gross, Shortle, Thompson, Harris, Fundamentals of Queueing Theory, chapter 5, M/G/1 with finite room.
+
+    Raises ValueError if the burst is below 1, the refill rate not above 0, or a rate is negative or not finite.
+    """
+    _require_load(refill_rate_per_s)
+    if burst < 1 or not refill_rate_per_s > 0:
+        raise ValueError(f"burst must be at least 1 and the refill rate above 0, got {burst} and {refill_rate_per_s}")
+    load_erlangs = offered_load_erlangs(arrival_rate_per_s, 1 / refill_rate_per_s)
+    return max(0.0, 1 - 1 / (_never_left_behind(load_erlangs, burst) + load_erlangs))
+
+
+def _never_left_behind(load_erlangs: float, room: int) -> float:
+    """p(0) of M/D/1 with that room; above a load of 37 it is at most exp(-37), which adds nothing to the load."""
+    if room > 1 and load_erlangs > -math.log(EPSILON):
+        return 0.0
+    none, more_than = _poisson_tail(load_erlangs)
+    left, total = [1.0], 1.0
+    for level in range(room - 1):
+        first = max(1, level + 2 - len(more_than))
+        rising = sum(left[start] * more_than[level + 1 - start] for start in range(first, level + 1))
+        rising += left[0] * (more_than[level] if level < len(more_than) else 0)
+        left.append(rising / none)
+        total += left[-1]
+        if total > 1 / EPSILON or left[-1] < EPSILON:
+            break
+    return 1 / total
+
+
 def _smallest(load_erlangs: float, target: float, probability: Callable[[float, int], float]) -> int:
     _require_load(load_erlangs)
     if not target > 0:
@@ -113,6 +154,15 @@ def _waiting(blocking: float, servers: int, load_erlangs: float) -> float:
     if load_erlangs >= servers:
         return 1.0
     return blocking / (1 - load_erlangs / servers * (1 - blocking))
+
+
+def _poisson_tail(mean: float) -> tuple[float, list[float]]:
+    """The probability of none, and those of more than 0, 1, ..., up to where they are negligible."""
+    probabilities = [math.exp(-mean)]
+    while len(probabilities) <= mean or probabilities[-1] > EPSILON:
+        probabilities.append(probabilities[-1] * mean / len(probabilities))
+    more_than = [*accumulate(reversed(probabilities))]
+    return probabilities[0], more_than[-2::-1]
 
 
 def _require_load(value: float) -> None:

@@ -11,15 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from generator import queueing
-from generator.environment import Environment
+from generator.admission import REQUESTS_PER_S_PER_UNIT, UsagePlan, units_for_plan, units_for_rate, usage_plan
+from generator.environment import MAX_BATCH_SIZE, Environment
 from generator.errors import Fault, UnsizableLoad
-
-REQUESTS_PER_S_PER_UNIT = 10
-"""Lambda admits ten requests per second for each unit of reserved concurrency, however short they are.
-Source: AWS Lambda Developer Guide, "Understanding function scaling" (requests per second)."""
+from generator.wording import percent, without_rounding_error
 
 MAX_PARALLELIZATION_FACTOR = 10
 """Concurrent batches per shard. Source: AWS Lambda API reference, CreateEventSourceMapping."""
+
+TOLERANCE_WINDOW_S = 300
+"""The period of the alarms that count what senders lost."""
+
+HALF_EMPTY = ", or busier: a batch does not fill in less time than it takes; raise stream.batching_window_s above that"
+"""Where lanes start on what little has come while they worked."""
 
 PROCESS_WEBHOOK = "ProcessWebhookFunction"
 CHECK_ALERTS = "CheckAlertsFunction"
@@ -48,15 +52,6 @@ class FunctionSizing:
 
 
 @dataclass(frozen=True, slots=True)
-class UsagePlan:
-    """What API Gateway admits: as much as the reservation sustains, so that an overload is told 429, not 500."""
-
-    rate_per_s: float
-    burst: int
-    quota_per_day: int
-
-
-@dataclass(frozen=True, slots=True)
 class Sizing:
     """Everything in the template that follows from the rate; sizing["ProcessWebhookFunction"] is one of `functions`.
 
@@ -72,6 +67,18 @@ class Sizing:
     def total_reserved(self) -> int:
         """The sum of the reservations: what the stack takes out of the account's shared pool."""
         return sum(function.reserved_concurrency or 0 for function in self.functions)
+
+    @property
+    def tolerated_throttles(self) -> int:
+        """How many webhooks may be throttled in five minutes at the peak, by chance, while the target is met.
+
+        Their mean and three standard deviations of a Poisson count, where the model expects more than the target
+        (a share of an account that is too small) of that.
+        """
+        webhook = self[PROCESS_WEBHOOK]
+        share = max(webhook.target or 0, webhook.predicted or 0)
+        mean = TOLERANCE_WINDOW_S * webhook.inputs["arrival_rate_per_s"] * share
+        return math.ceil(mean + 3 * math.sqrt(mean))
 
     def __getitem__(self, logical_id: str) -> FunctionSizing:
         return {function.logical_id: function for function in self.functions}[logical_id]
@@ -98,14 +105,33 @@ def size(environment: Environment) -> Sizing:
 
 
 def _process_webhook(environment: Environment) -> FunctionSizing:
-    """Invoked synchronously, a throttle is lost to the sender: a loss system, Erlang B."""
+    """Invoked synchronously, a throttle is lost to the sender: a loss system, Erlang B.
+
+    Where executions are short the load needs few units, and what then admits requests must not refuse more of them:
+    Lambda's requests per second, and the usage plan, which follows the units.
+    """
     rate_per_s = environment.peak_rate_per_s
     duration_s = environment.functions.process_webhook.mean_duration_ms / 1000
     target = environment.targets.webhook_throttle_probability
     load_erlangs = queueing.offered_load_erlangs(rate_per_s, duration_s)
-    for_blocking = queueing.servers_for_blocking(load_erlangs, target)
-    for_rate = units_for_rate(rate_per_s)
-    reserved = max(for_blocking, for_rate)
+    for_blocking, for_rate = queueing.servers_for_blocking(load_erlangs, target), units_for_rate(rate_per_s)
+    needed = max(for_blocking, for_rate)
+    reserved = units_for_plan(environment, needed)
+    if reserved > needed:
+        reason = (
+            f"{needed} would do for Lambda, but the usage plan admits what the units sustain, and {reserved} is the "
+            f"least with which it refuses no more than {percent(target)} of webhooks at the peak"
+        )
+    elif for_rate > for_blocking:
+        reason = (
+            f"{for_blocking} would carry the load, but Lambda admits {REQUESTS_PER_S_PER_UNIT} requests/s per "
+            f"unit, and the peak is {rate_per_s:.3g}/s"
+        )
+    else:
+        reason = (
+            f"at the peak {load_erlangs:.3g} run at once on average; {reserved} is the least that throttles "
+            f"no more than {percent(target)} of webhooks"
+        )
     return FunctionSizing(
         logical_id=PROCESS_WEBHOOK,
         reserved_concurrency=reserved,
@@ -114,35 +140,35 @@ def _process_webhook(environment: Environment) -> FunctionSizing:
         target=target,
         predicted=queueing.erlang_b(reserved, load_erlangs),
         inputs={"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s},
-        reason=(
-            f"at the peak {load_erlangs:.3g} run at once on average; {reserved} is the least that throttles "
-            f"no more than {_share(target)} of webhooks"
-            if for_blocking >= for_rate
-            else f"{for_blocking} would carry the load, but Lambda admits {REQUESTS_PER_S_PER_UNIT} requests/s per "
-            f"unit, and the peak is {rate_per_s:.3g}/s"
-        ),
+        reason=reason,
     )
 
 
 def _parallelization_factor(environment: Environment) -> int:
     """The smallest factor that keeps the busiest shard's lanes at or below the target utilisation."""
-    stream, traffic = environment.stream, environment.traffic
-    target = environment.targets.stream_utilisation
+    traffic, target = environment.traffic, environment.targets.stream_utilisation
     one_lane = queueing.utilisation(_busiest_shard_batches_per_s(environment), _batch_duration_s(environment), 1)
-    factor = max(1, math.ceil(_without_rounding_error(one_lane / target)))
+    factor = max(1, math.ceil(without_rounding_error(one_lane / target)))
     if factor > MAX_PARALLELIZATION_FACTOR:
-        batch_size = math.ceil(
-            _without_rounding_error(stream.batch_size * one_lane / (target * MAX_PARALLELIZATION_FACTOR))
-        )
         fault = Fault(
             f"{environment.name}: {CHECK_ALERTS}",
             f"the busiest shard's {traffic.busiest_shard_share:.0%} of {environment.peak_rate_per_s:.4g} webhooks/s "
             f"needs a parallelization factor of {factor}, and Lambda allows {MAX_PARALLELIZATION_FACTOR}",
-            f"the smallest stream.batch_size that carries it in the same batch duration is {batch_size}; or shorten "
-            "functions.check_alerts.mean_duration_ms",
+            _what_would_carry(environment, one_lane / (target * MAX_PARALLELIZATION_FACTOR)),
         )
         raise UnsizableLoad([fault])
     return factor
+
+
+def _what_would_carry(environment: Environment, times: float) -> str:
+    """The smallest capacity that carries so many times what the largest factor does."""
+    batch_size = math.ceil(without_rounding_error(environment.stream.batch_size * times))
+    duration_ms = math.floor(without_rounding_error(1000 * _batch_duration_s(environment) / times))
+    shorter = f"functions.check_alerts.mean_duration_ms to {duration_ms} or less" if duration_ms else "the work"
+    if batch_size > MAX_BATCH_SIZE:
+        return f"no stream.batch_size up to {MAX_BATCH_SIZE} carries it in the same batch duration; shorten {shorter}"
+    smallest = f"the smallest stream.batch_size that carries it in the same batch duration is {batch_size}"
+    return f"{smallest}; or shorten {shorter}"
 
 
 def _check_alerts(environment: Environment, factor: int) -> FunctionSizing:
@@ -170,6 +196,7 @@ def _check_alerts(environment: Environment, factor: int) -> FunctionSizing:
         reason=(
             f"{stream.shards} shards, and one more while a shard splits, with {factor} "
             f"lane{'s' if factor > 1 else ''} each; the busiest shard's lanes are then {predicted:.0%} busy"
+            + ("" if duration_s < stream.batching_window_s else HALF_EMPTY)
         ),
     )
 
@@ -191,7 +218,7 @@ def _send_notification(environment: Environment) -> FunctionSizing:
         inputs={"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s},
         reason=(
             f"at the peak {load_erlangs:.3g} run at once on average; {reserved} is the least that makes "
-            f"no more than {_share(target)} of notifications wait"
+            f"no more than {percent(target)} of notifications wait"
         ),
     )
 
@@ -211,25 +238,6 @@ def _cleanup_history(environment: Environment) -> FunctionSizing:
     )
 
 
-def usage_plan(environment: Environment, units: int) -> UsagePlan:
-    """Admits what the units sustain, not the peak rate itself: a limit at the mean rejects part of a Poisson stream.
-
-    The quota is a day at the peak rate, all of it.
-    """
-    duration_s = environment.functions.process_webhook.mean_duration_ms / 1000
-    sustained_per_s = min(REQUESTS_PER_S_PER_UNIT * units, _without_rounding_error(units / duration_s))
-    return UsagePlan(
-        rate_per_s=math.floor(sustained_per_s) if sustained_per_s >= 1 else round(sustained_per_s, 3),
-        burst=units,
-        quota_per_day=math.ceil(_without_rounding_error(24 * 3600 * environment.peak_rate_per_s)),
-    )
-
-
-def units_for_rate(rate_per_s: float) -> int:
-    """The fewest units with which Lambda admits that many requests per second, however short they are."""
-    return math.ceil(_without_rounding_error(rate_per_s / REQUESTS_PER_S_PER_UNIT))
-
-
 def _busiest_shard_batches_per_s(environment: Environment) -> float:
     """Full batches per second on the busiest shard, which has at least an equal share."""
     share = max(environment.traffic.busiest_shard_share, 1 / environment.stream.shards)
@@ -238,12 +246,3 @@ def _busiest_shard_batches_per_s(environment: Environment) -> float:
 
 def _batch_duration_s(environment: Environment) -> float:
     return environment.functions.check_alerts.mean_duration_ms / 1000
-
-
-def _without_rounding_error(value: float) -> float:
-    """To 12 significant digits, so that 2.0000000000000004, which is 2 in exact arithmetic, is not rounded up to 3."""
-    return float(f"{value:.12g}")
-
-
-def _share(probability: float) -> str:
-    return f"1 in {1 / probability:,.0f}"

@@ -79,7 +79,7 @@ def test_size_prints_a_table_with_reasons_and_the_account(generator: Run) -> Non
     result = generator("size", "prod")
     assert result.exit_code == 0
     assert result.stdout.startswith(SIZE_PROD)
-    assert "20 is the least that throttles no more than 1 in 10,000 of webhooks" in result.stdout
+    assert "20 is the least that throttles no more than 0.01 % of webhooks" in result.stdout
     assert "1000 limit - 100 unreserved floor - 0 reserved elsewhere = 900 reservable" in result.stdout
     assert "Reserved concurrency is not charged." in result.stdout
 

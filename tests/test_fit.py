@@ -182,10 +182,10 @@ def test_a_fitted_sizing_is_what_will_be_deployed_throughout() -> None:
     assert sizing[CHECK_ALERTS].predicted == pytest.approx(0.694, abs=1e-3)
     want = "wanted, for want of more in the account; at the peak"
     assert [function.reason for function in sizing.functions] == [
-        f"13 of the 20 {want} 1.83 % of webhooks are throttled",
-        f"5 of the 10 {want} the busiest shard's lanes are 69.4 % busy and 69.4 % of its batches wait",
-        f"2 of the 5 {want} 35.7 % of notifications wait",
-        f"1 of the 2 {want} 0.0556 % of runs wait",
+        f"13 of the 20 {want} 1.8 % of webhooks are throttled",
+        f"5 of the 10 {want} the busiest shard's lanes are 69 % busy and 69 % of its batches wait",
+        f"2 of the 5 {want} 36 % of notifications wait",
+        f"1 of the 2 {want} 0.056 % of runs wait",
     ]
     assert [function.inputs["wanted_concurrency"] for function in sizing.functions] == [20, 10, 5, 2]
 
@@ -197,7 +197,7 @@ def test_some_of_the_lanes_that_are_wanted_are_busier() -> None:
     assert (figures(fitted.sizing), fitted.sizing.parallelization_factor) == ([16, 15, 4, 1], 3)
     lanes = fitted.sizing[CHECK_ALERTS]
     assert lanes.predicted == pytest.approx(1.5625 / 3)
-    assert lanes.reason.endswith("the busiest shard's lanes are 52.1 % busy and 26 % of its batches wait")
+    assert lanes.reason.endswith("the busiest shard's lanes are 52 % busy and 26 % of its batches wait")
 
 
 def test_where_there_is_room_nothing_changes() -> None:

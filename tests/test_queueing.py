@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import random
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,3 +142,77 @@ def test_utilisation_is_the_load_shared_by_the_servers(rate: float, time_s: floa
     assert queueing.utilisation(rate, time_s, servers) * servers == pytest.approx(
         queueing.offered_load_erlangs(rate, time_s)
     )
+
+
+def chain(load: float, room: int) -> float:
+    """L(b, a) by solving the chain of what departures leave behind, all at once, as a system of linear equations."""
+    arrivals = [math.exp(-load) * load**k / math.factorial(k) for k in range(room)]
+    moves = np.zeros((room, room))
+    for left in range(room):
+        first = max(left - 1, 0)
+        moves[left, first : room - 1] = arrivals[: room - 1 - first]
+        moves[left, room - 1] = 1 - sum(arrivals[: room - 1 - first])
+    system = np.vstack([moves.T - np.eye(room), np.ones(room)])
+    never_left_behind = np.linalg.lstsq(system, np.append(np.zeros(room), 1.0), rcond=None)[0][0]
+    return float(1 - 1 / (never_left_behind + load))
+
+
+@given(st.floats(0.01, 5), st.integers(1, 60))
+def test_a_token_bucket_refuses_what_the_chain_of_departures_says(load: float, burst: int) -> None:
+    assert queueing.token_bucket_refusal(3 * load, 3, burst) == pytest.approx(chain(load, burst), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("arrival_rate_per_s", "refill_rate_per_s", "burst"), [(69.4, 70, 7), (69.4, 90, 9), (6.94, 30, 3), (5, 10, 1)]
+)
+def test_a_token_bucket_that_is_played_refuses_as_many(
+    arrival_rate_per_s: float, refill_rate_per_s: float, burst: int
+) -> None:
+    """The definition itself: tokens trickle in up to the burst, an arrival takes one or is refused."""
+    generator, tokens, refused, count = random.Random(burst), float(burst), 0, 300_000
+    for _ in range(count):
+        tokens = min(burst, tokens + refill_rate_per_s * generator.expovariate(arrival_rate_per_s))
+        refused += tokens < 1
+        tokens -= tokens >= 1
+    predicted = queueing.token_bucket_refusal(arrival_rate_per_s, refill_rate_per_s, burst)
+    assert refused / count == pytest.approx(predicted, abs=10 * math.sqrt(predicted / count))
+
+
+@given(st.floats(0.001, 100))
+def test_a_bucket_of_one_token_is_one_server_without_room(load: float) -> None:
+    assert queueing.token_bucket_refusal(load, 1, 1) == pytest.approx(queueing.erlang_b(1, load))
+
+
+@given(st.floats(0.01, 3), st.integers(1, 100))
+def test_a_larger_bucket_refuses_no_more(load: float, burst: int) -> None:
+    refused = [queueing.token_bucket_refusal(load, 1, size) for size in (burst, burst + 1)]
+    assert 0 <= refused[1] <= refused[0] + 1e-15
+
+
+@pytest.mark.parametrize(
+    ("load", "burst", "refused"),
+    [
+        pytest.param(500, 10, 1 - 1 / 500, id="far more than is refilled"),
+        pytest.param(37.5, 2, 1 - 1 / 37.5, id="where the chance of none is negligible"),
+        pytest.param(5_000, 1, 1 - 1 / 5_001, id="far more, one token"),
+        pytest.param(2, 10_000, 0.5, id="what exceeds the refill, however large the bucket"),
+        pytest.param(0.98, 100_000, 0, id="less than the refill, and a large bucket"),
+        pytest.param(0, 3, 0, id="nothing"),
+    ],
+)
+def test_the_ends_of_what_a_bucket_can_meet(load: float, burst: int, refused: float) -> None:
+    assert queueing.token_bucket_refusal(load, 1, burst) == pytest.approx(refused, rel=1e-12, abs=1e-14)
+
+
+@pytest.mark.parametrize(("refill_rate_per_s", "burst"), [(0, 1), (1, 0), (1, -1)])
+def test_a_bucket_that_holds_or_gets_nothing_is_refused(refill_rate_per_s: float, burst: int) -> None:
+    said = f"^burst must be at least 1 and the refill rate above 0, got {burst} and {refill_rate_per_s}$"
+    with pytest.raises(ValueError, match=said):
+        queueing.token_bucket_refusal(1, refill_rate_per_s, burst)
+
+
+@pytest.mark.parametrize("rate", [-1.0, math.nan, math.inf])
+def test_rates_of_a_bucket_that_are_no_rates_are_refused(rate: float) -> None:
+    for rates in ((rate, 1), (1, rate)):
+        with pytest.raises(ValueError, match="finite and not negative"):
+            queueing.token_bucket_refusal(*rates, 1)

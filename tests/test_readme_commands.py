@@ -88,12 +88,12 @@ def test_the_readme_has_commands_to_run() -> None:
 def test_what_is_shown_is_what_is_printed(clone: Path) -> None:
     """In the order of the README, with the one edit that it asks for."""
     (clone / "stack.yaml").write_text(STACK)
-    edit = "Write `webhooks_per_hour = 20000` in\n`environments/staging.toml`"
+    edit = "Write `webhooks_per_hour = 25000` in\n`environments/staging.toml`"
     assert edit in README
     for command, printed in transcripts():
         if command == "make template":
             path = clone / "environments/staging.toml"
-            path.write_text(path.read_text().replace("webhooks_per_hour = 5000", "webhooks_per_hour = 20000"))
+            path.write_text(path.read_text().replace("webhooks_per_hour = 5000", "webhooks_per_hour = 25000"))
         if command == "generator --help":
             continue  # Its width is that of the terminal; tests/test_readme.py compares it.
         real = shell(command, clone).stdout

@@ -12,12 +12,13 @@ from tests.conftest import ROOT
 
 # Each layer may import from itself and from those above it in this list, never from one below.
 LAYERS = (
-    ("generator.errors", "generator.extras", "generator.memory", "generator.processes"),
+    ("generator.errors", "generator.extras", "generator.memory", "generator.processes", "generator.wording"),
     ("generator.settings", "generator.queueing", "generator.layout", "generator.reading"),
     ("generator.prices",),
     ("generator.environment",),
     ("generator.environments", "generator.simulation"),
     ("generator.charts",),
+    ("generator.admission",),
     ("generator.sizing",),
     ("generator.fit", "generator.update"),
     ("generator.quota",),

@@ -21,7 +21,7 @@ def function_alarms() -> list[Alarm]:
     busy = {"EvaluationPeriods": 5, "DatapointsToAlarm": 3, "Period": 60}
     return [
         *(function_alarm(name, "Errors", "Sum", 0) for name in FUNCTIONS),
-        function_alarm(PROCESS, "Throttles", "Sum", 0),
+        function_alarm(PROCESS, "Throttles", "Sum", 7),
         function_alarm(PROCESS, "ConcurrentExecutions", "Maximum", 16, **busy),
         function_alarm(CHECK, "IteratorAge", "Maximum", 60_000),
         function_alarm(SEND, "AsyncEventAge", "Maximum", 300_000),
@@ -41,7 +41,7 @@ def service_alarms() -> list[Alarm]:
     return [
         alarm("StreamFailureQueueAlarm", "AWS/SQS", visible, "Maximum", 0, stream_queue),
         alarm("AsyncFailureQueueAlarm", "AWS/SQS", visible, "Maximum", 0, async_queue),
-        alarm("WebhookApiErrorsAlarm", "AWS/ApiGateway", "5XXError", "Sum", 0, api, **quiet),
+        alarm("WebhookApiErrorsAlarm", "AWS/ApiGateway", "5XXError", "Sum", 7, api, **quiet),
         alarm("PriceHistoryThrottlesAlarm", "AWS/DynamoDB", "WriteThrottleEvents", "Sum", 0, history),
         alarm("PriceAlertsThrottlesAlarm", "AWS/DynamoDB", "ReadThrottleEvents", "Sum", 0, index),
         alarm("SmsSpendAlarm", "AWS/SNS", "SMSMonthToDateSpentUSD", "Maximum", 40),

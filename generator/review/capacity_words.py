@@ -35,7 +35,7 @@ def sizing_lines(template: Template, judged: Judged) -> list[str]:
         "",
         *_window(template, sizing),
         "",
-        *_admission(judged),
+        f"{sizing_report.admission(judged)}. The excess is told 429.",
     ]
 
 
@@ -85,14 +85,6 @@ def _window(template: Template, sizing: Sizing) -> Iterable[str]:
         if window_s := mapping.get("MaximumBatchingWindowInSeconds", 0):
             delay = f"The batching window of {code(name)} adds up to {window_s} s to every alert"
             yield f"{delay}{why if alone > target else ''}."
-
-
-def _admission(judged: Judged) -> Iterable[str]:
-    plan = judged.plan.sizing.usage_plan
-    yield (
-        f"API Gateway admits {plan.rate_per_s:,g} webhooks/s, bursts of {plan.burst:,} and {plan.quota_per_day:,} a "
-        "day: as much as the reservation sustains, and the excess is told 429."
-    )
 
 
 def _neighbours(judged: Judged) -> list[str]:

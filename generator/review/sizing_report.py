@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from generator.pipeline import Judged
-from generator.sizing import FunctionSizing
+from generator.sizing import PROCESS_WEBHOOK, FunctionSizing
+from generator.wording import percent
 
 HEADER = ("Function", "Rate", "Load", "Model", "Target", "Predicted", "Reserved")
 
@@ -85,8 +86,8 @@ def row(function: FunctionSizing) -> tuple[str, ...]:
         f"{rate_per_s:.3g}/s" if rate_per_s >= 0.01 else f"{rate_per_s * 3600:.3g}/h",
         f"{function.offered_load_erlangs:.3g}",
         function.model,
-        "-" if function.target is None else f"<= {_percent(function.target)}{kind}",
-        "-" if function.predicted is None else f"{_percent(function.predicted)}{kind}",
+        "-" if function.target is None else f"<= {percent(function.target)}{kind}",
+        "-" if function.predicted is None else f"{percent(function.predicted)}{kind}",
         "shared" if function.reserved_concurrency is None else str(function.reserved_concurrency),
     )
 
@@ -113,8 +114,7 @@ def _legend(judged: Judged) -> Iterable[str]:
 
 
 def _account(judged: Judged) -> Iterable[str]:
-    verdict, plan = judged.verdict, judged.plan.sizing.usage_plan
-    account = verdict.account
+    verdict, account = judged.verdict, judged.verdict.account
     others = [other.environment.name for other in verdict.plans if other.environment.name != judged.name]
     with_others = f" together with {', '.join(others)}" if others else ""
     of_wanted = f" of {verdict.wanted} wanted" if verdict.total != verdict.wanted else ""
@@ -123,15 +123,19 @@ def _account(judged: Judged) -> Iterable[str]:
         f"unreserved floor - {account.reserved_elsewhere} reserved elsewhere = {account.reservable} reservable; "
         f"{verdict.total} reserved{of_wanted}{with_others}, {verdict.headroom} left"
     )
-    yield (
-        f"API Gateway admits {plan.rate_per_s:g} webhooks/s, bursts of {plan.burst} and {plan.quota_per_day:,} a day: "
-        "as much as the reservation sustains"
-    )
+    yield admission(judged)
     yield "Reserved concurrency is not charged. It is taken from the pool that every other function in the account"
     yield "shares, and it caps the function that holds it."
 
 
-def _percent(value: float) -> str:
-    """Two significant digits, never in scientific notation."""
-    digits = f"{float(f'{value * 100:.2g}'):.12f}".rstrip("0").rstrip(".")
-    return f"{digits} %"
+def admission(judged: Judged) -> str:
+    """What API Gateway lets through, and why so much."""
+    sizing = judged.plan.sizing
+    plan = sizing.usage_plan
+    why = "as much as the reservation sustains"
+    if sizing[PROCESS_WEBHOOK].reserved_concurrency is None:
+        why = f"as much as {plan.burst:,} executions sustain; none is reserved, so the account's pool may give fewer"
+    return (
+        f"API Gateway admits {plan.rate_per_s:,g} webhooks/s, bursts of {plan.burst:,} and {plan.quota_per_day:,} a "
+        f"day: {why}"
+    )

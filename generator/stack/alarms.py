@@ -1,4 +1,8 @@
-"""At most 16 alarms on plain metrics: each says that somebody must look, none that something is merely busy."""
+"""At most 16 alarms on plain metrics: each says that somebody must look.
+
+Throttles within the target are no reason to: they may be as many as the sizing tolerates. The concurrency alarm is an
+early warning: it is on while traffic stays at the peak that was planned for, or goes beyond.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from generator.sizing import (
     CHECK_ALERTS,
     PROCESS_WEBHOOK,
     SEND_NOTIFICATION,
+    TOLERANCE_WINDOW_S,
     Sizing,
 )
 from generator.stack import names
@@ -38,17 +43,17 @@ QUIET_IS_GOOD = {"TreatMissingData": "notBreaching"}
 def parts(environment: Environment, sizing: Sizing) -> list[Part]:
     """Alarms by symptom, in the order of a webhook's way through the stack."""
     return [
-        (_functions, ()),
+        (_functions, (sizing.tolerated_throttles,)),
         (_concurrency, (sizing[PROCESS_WEBHOOK].reserved_concurrency,)),
         (_lateness, ()),
         (_dead_letters, ()),
-        (_services, (environment.operations.sms_monthly_spend_usd,)),
+        (_services, (environment.operations.sms_monthly_spend_usd, sizing.tolerated_throttles)),
     ]
 
 
-def _functions() -> list[Alarm]:
+def _functions(tolerated_throttles: int) -> list[Alarm]:
     errors = [_lambda(function, "Errors", "Sum", 0) for function in names.FUNCTIONS]
-    return [*errors, _lambda(PROCESS_WEBHOOK, "Throttles", "Sum", 0)]
+    return [*errors, _lambda(PROCESS_WEBHOOK, "Throttles", "Sum", tolerated_throttles)]
 
 
 def _concurrency(reserved: int | None) -> list[Alarm]:
@@ -74,14 +79,17 @@ def _dead_letters() -> Iterable[Alarm]:
         yield _alarm(f"{queue}Alarm", "AWS/SQS", "ApproximateNumberOfMessagesVisible", dimensions, "Maximum", 0)
 
 
-def _services(sms_monthly_spend_usd: float) -> list[Alarm]:
-    """For DynamoDB, CloudWatch ignores missing data in any case. Source: CloudWatch API reference, PutMetricAlarm."""
+def _services(sms_monthly_spend_usd: float, tolerated_throttles: int) -> list[Alarm]:
+    """For DynamoDB, CloudWatch ignores missing data in any case. Source: CloudWatch API reference, PutMetricAlarm.
+
+    To a sender each of Lambda's throttles is a 503.
+    """
     api = {"ApiName": Sub("price-alerts-${EnvironmentSuffix}"), "Stage": STAGE_NAME}
     history = {"TableName": Ref(names.PRICE_HISTORY_TABLE)}
     index = {"TableName": Ref(names.PRICE_ALERTS_TABLE), "GlobalSecondaryIndexName": names.ALERTS_INDEX}
     spend_usd = round(sms_monthly_spend_usd * SMS_SPEND_SHARE, 2)
     return [
-        _alarm("WebhookApiErrorsAlarm", "AWS/ApiGateway", "5XXError", api, "Sum", 0, **QUIET_IS_GOOD),
+        _alarm("WebhookApiErrorsAlarm", "AWS/ApiGateway", "5XXError", api, "Sum", tolerated_throttles, **QUIET_IS_GOOD),
         _alarm("PriceHistoryThrottlesAlarm", "AWS/DynamoDB", "WriteThrottleEvents", history, "Sum", 0),
         _alarm("PriceAlertsThrottlesAlarm", "AWS/DynamoDB", "ReadThrottleEvents", index, "Sum", 0),
         _alarm("SmsSpendAlarm", "AWS/SNS", "SMSMonthToDateSpentUSD", {}, "Maximum", spend_usd),
@@ -114,5 +122,5 @@ def _alarm(
         Statistic=statistic,
         Threshold=threshold,
         **(optional if dimensions else {}),
-        **({"EvaluationPeriods": 1, "Period": 300} | evaluation),
+        **({"EvaluationPeriods": 1, "Period": TOLERANCE_WINDOW_S} | evaluation),
     )

@@ -32,7 +32,7 @@ from troposphere.apigateway import (
 from troposphere.awslambda import Permission
 from troposphere.iam import Role
 
-from generator import sizing
+from generator import admission
 from generator.environment import Environment
 from generator.sizing import PROCESS_WEBHOOK, Sizing
 from generator.stack import names, permissions
@@ -135,7 +135,7 @@ def _deployment_id() -> str:
     return title
 
 
-def _stage(plan: sizing.UsagePlan) -> Iterable[AWSObject]:
+def _stage(plan: admission.UsagePlan) -> Iterable[AWSObject]:
     """Access log without addresses or payload; the throttle is the usage plan's, so that it is never the lower one."""
     fields = {
         "requestId": "$context.requestId",
@@ -166,7 +166,7 @@ def _stage(plan: sizing.UsagePlan) -> Iterable[AWSObject]:
     )
 
 
-def _admission(plan: sizing.UsagePlan) -> list[AWSObject]:
+def _admission(plan: admission.UsagePlan) -> list[AWSObject]:
     """The API key and its usage plan. A key identifies a sender; the signature is what authenticates it."""
     return [
         ApiKey(names.API_KEY, Enabled=True),

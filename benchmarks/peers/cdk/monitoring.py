@@ -51,7 +51,7 @@ def alarms(stack: Stack, stored: Storage, channels: Channels, functions: Functio
     on(functions.check, "CheckAlerts", "Errors", "Sum", 0)
     on(functions.send, "SendNotification", "Errors", "Sum", 0)
     on(functions.cleanup, "CleanupHistory", "Errors", "Sum", 0)
-    on(functions.process, "ProcessWebhook", "Throttles", "Sum", 0)
+    on(functions.process, "ProcessWebhook", "Throttles", "Sum", 7)
     on(functions.process, "ProcessWebhook", "ConcurrentExecutions", "Maximum", 16, **busy)
     on(functions.check, "CheckAlerts", "IteratorAge", "Maximum", 60_000)
     on(functions.send, "SendNotification", "AsyncEventAge", "Maximum", 300_000)
@@ -62,7 +62,7 @@ def alarms(stack: Stack, stored: Storage, channels: Channels, functions: Functio
         name = {"QueueName": queue.attr_queue_name}
         alarm(f"{id}FailureQueueAlarm", "AWS/SQS", visible, "Maximum", 0, name)
     api = {"ApiName": Fn.sub("price-alerts-${EnvironmentSuffix}"), "Stage": "v1"}
-    alarm("WebhookApiErrorsAlarm", "AWS/ApiGateway", "5XXError", "Sum", 0, api, **quiet)
+    alarm("WebhookApiErrorsAlarm", "AWS/ApiGateway", "5XXError", "Sum", 7, api, **quiet)
     history = {"TableName": stored.history.ref}
     alarm("PriceHistoryThrottlesAlarm", "AWS/DynamoDB", "WriteThrottleEvents", "Sum", 0, history)
     index = {"TableName": stored.alerts.ref, "GlobalSecondaryIndexName": "CryptocurrencyIndex"}
