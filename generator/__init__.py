@@ -8,51 +8,48 @@ account_of        The account that it states: `reservable`, and whether it `hold
 judge, refusal    A Verdict on the Plans (environment and sizing) that share an account; why it is a bad one.
 compose, render   This project's own stack as a troposphere Template; the text of any Template, the same every time.
 
-All of them raise a GeneratorError for wrong input, whose `faults` are everything that is wrong.
+All of them raise a GeneratorError for wrong input, whose `faults` are everything that is wrong: InvalidEnvironment, or
+UnsizableLoad where no setting that AWS allows carries the load.
 """
 
 TYPE_CHECKING = False
 """As in `typing`, which need not be imported for it."""
 
 if TYPE_CHECKING:
-    from generator.api import load, load_all
-    from generator.environment import Environment
-    from generator.errors import Fault, GeneratorError
-    from generator.quota import AccountQuota, Plan, Verdict, account_of, judge, refusal
-    from generator.sizing import FunctionSizing, Sizing, size
-    from generator.stack.compose import compose
-    from generator.writer import render
+    from generator.admission import UsagePlan as UsagePlan
+    from generator.api import load as load
+    from generator.api import load_all as load_all
+    from generator.environment import Environment as Environment
+    from generator.errors import Fault as Fault
+    from generator.errors import GeneratorError as GeneratorError
+    from generator.errors import InvalidEnvironment as InvalidEnvironment
+    from generator.errors import UnsizableLoad as UnsizableLoad
+    from generator.quota import AccountQuota as AccountQuota
+    from generator.quota import Plan as Plan
+    from generator.quota import Verdict as Verdict
+    from generator.quota import account_of as account_of
+    from generator.quota import judge as judge
+    from generator.quota import refusal as refusal
+    from generator.sizing import FunctionSizing as FunctionSizing
+    from generator.sizing import Sizing as Sizing
+    from generator.sizing import size as size
+    from generator.stack.compose import compose as compose
+    from generator.writer import render as render
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "AccountQuota",
-    "Environment",
-    "Fault",
-    "FunctionSizing",
-    "GeneratorError",
-    "Plan",
-    "Sizing",
-    "Verdict",
-    "account_of",
-    "compose",
-    "judge",
-    "load",
-    "load_all",
-    "refusal",
-    "render",
-    "size",
-]
-
 _HOMES = {
+    "generator.admission": ("UsagePlan",),
     "generator.api": ("load", "load_all"),
     "generator.environment": ("Environment",),
-    "generator.errors": ("Fault", "GeneratorError"),
+    "generator.errors": ("Fault", "GeneratorError", "InvalidEnvironment", "UnsizableLoad"),
     "generator.quota": ("AccountQuota", "Plan", "Verdict", "account_of", "judge", "refusal"),
     "generator.sizing": ("FunctionSizing", "Sizing", "size"),
     "generator.stack.compose": ("compose",),
     "generator.writer": ("render",),
 }
+
+__all__ = sorted(name for names in _HOMES.values() for name in names)
 
 if not TYPE_CHECKING:
 
@@ -64,3 +61,7 @@ if not TYPE_CHECKING:
             if name in names:
                 return getattr(import_module(home), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        """Also what is not imported yet."""
+        return [*globals(), *__all__]

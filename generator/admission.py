@@ -1,4 +1,4 @@
-"""What API Gateway lets through: the usage plan that ProcessWebhookFunction's units sustain, and what it refuses."""
+"""What is let through: the usage plan that ProcessWebhookFunction's units sustain, and how much may be refused."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ Source: AWS Lambda Developer Guide, "Understanding function scaling" (requests p
 
 QUOTA_DEVIATIONS = 6
 """Standard deviations of a Poisson count between a day's mean and what no day exceeds: once in a billion days."""
+
+TOLERANCE_WINDOW_S = 300
+"""The period of the alarms that count what senders lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +63,9 @@ def units_for_plan(environment: Environment, least: int) -> int:
 def plan_refusal(environment: Environment, plan: UsagePlan) -> float:
     """The probability that the usage plan refuses a webhook at the peak, although Lambda could have run it."""
     return queueing.token_bucket_refusal(environment.peak_rate_per_s, plan.rate_per_s, plan.burst)
+
+
+def tolerated_throttles(arrival_rate_per_s: float, share: float) -> int:
+    """How many of that share are throttled within five minutes by chance: the mean and three standard deviations."""
+    mean = TOLERANCE_WINDOW_S * arrival_rate_per_s * share
+    return math.ceil(mean + 3 * math.sqrt(mean))

@@ -24,8 +24,11 @@ API_GATEWAY_TIMEOUT_MS = 29_000
 LEASE_S = 45
 """How long SendNotification's claim on an alert holds: longer than its timeout, shorter than Lambda's first retry."""
 
-MIN_RESUMING_TIMEOUT_S = 30
-"""CheckAlerts and CleanupHistory stop 15 s before their timeout and go on later; below this they would not get far."""
+RESUMING_RESERVE_S = 15
+"""CheckAlerts and CleanupHistory stop so long before their timeout and go on later."""
+
+MIN_RESUMING_TIMEOUT_S = 2 * RESUMING_RESERVE_S
+"""Below this they would not get far."""
 
 MAX_LOGNORMAL_P95_OVER_MEAN = math.exp(1.6448536269514722**2 / 2)
 """The 95th percentile of a lognormal is mean x exp(1.645 s - s^2 / 2), largest at s = 1.645: 3.87 times the mean."""
@@ -172,7 +175,8 @@ def _contradictions(environment: Environment) -> Iterator[tuple[str, str, str]]:
         yield key, f"API Gateway gives up after {API_GATEWAY_TIMEOUT_MS} ms", "lower it"
     for name in ("check_alerts", "cleanup_history"):
         if (timeout_s := getattr(functions, name).timeout_s) < MIN_RESUMING_TIMEOUT_S:
-            what = f"{timeout_s} leaves no time to work: the function stops 15 s before its timeout to go on later"
+            why = f"the function stops {RESUMING_RESERVE_S} s before its timeout to go on later"
+            what = f"{timeout_s} leaves no time to work: {why}"
             yield f"functions.{name}.timeout_s", what, f"set it to at least {MIN_RESUMING_TIMEOUT_S}"
     if functions.send_notification.timeout_s >= LEASE_S:
         key = "functions.send_notification.timeout_s"

@@ -104,7 +104,12 @@ def account_of(environment: Environment) -> AccountQuota:
 
 
 def refusal(verdict: Verdict) -> str:
-    """Why a verdict is bad, for a person: the sum, what is reservable, the shortfall, AWS's words, and what to do."""
+    """Why a verdict is bad, for a person: the sum, what is reservable, the shortfall, AWS's words, and what to do.
+
+    Raises ValueError for a verdict that is good.
+    """
+    if verdict.fits:
+        raise ValueError(f"nothing to refuse: {verdict.total} of {verdict.account.reservable} are reserved")
     account = verdict.account
     how = "wanted" if verdict.total == verdict.wanted else f"needed at the least ({verdict.wanted} wanted)"
     return "\n".join(

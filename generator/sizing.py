@@ -6,29 +6,39 @@ Nothing here knows the account; whether the sum fits is for `generator.quota`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from generator import queueing
-from generator.admission import REQUESTS_PER_S_PER_UNIT, UsagePlan, units_for_plan, units_for_rate, usage_plan
-from generator.environment import MAX_BATCH_SIZE, Environment
-from generator.errors import Fault, UnsizableLoad
-from generator.wording import percent, without_rounding_error
-
-MAX_PARALLELIZATION_FACTOR = 10
-"""Concurrent batches per shard. Source: AWS Lambda API reference, CreateEventSourceMapping."""
-
-TOLERANCE_WINDOW_S = 300
-"""The period of the alarms that count what senders lost."""
-
-HALF_EMPTY = ", or busier: a batch does not fill in less time than it takes; raise stream.batching_window_s above that"
-"""Where lanes start on what little has come while they worked."""
+from generator.admission import (
+    REQUESTS_PER_S_PER_UNIT,
+    UsagePlan,
+    tolerated_throttles,
+    units_for_plan,
+    units_for_rate,
+    usage_plan,
+)
+from generator.environment import Environment
+from generator.lanes import (
+    batch_duration_s,
+    busiest_shard_batches_per_s,
+    half_empty,
+    parallelization_factor,
+)
+from generator.wording import percent
 
 PROCESS_WEBHOOK = "ProcessWebhookFunction"
 CHECK_ALERTS = "CheckAlertsFunction"
 SEND_NOTIFICATION = "SendNotificationFunction"
 CLEANUP_HISTORY = "CleanupHistoryFunction"
+
+SETTINGS = {
+    PROCESS_WEBHOOK: "process_webhook",
+    CHECK_ALERTS: "check_alerts",
+    SEND_NOTIFICATION: "send_notification",
+    CLEANUP_HISTORY: "cleanup_history",
+}
+"""Every function, in the order of a webhook's way, with its name among the settings and the handlers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +80,10 @@ class Sizing:
 
     @property
     def tolerated_throttles(self) -> int:
-        """How many webhooks may be throttled in five minutes at the peak, by chance, while the target is met.
-
-        Their mean and three standard deviations of a Poisson count, where the model expects more than the target
-        (a share of an account that is too small) of that.
-        """
+        """How many webhooks may be throttled in five minutes at the peak, by chance, where all is as it was sized."""
         webhook = self[PROCESS_WEBHOOK]
         share = max(webhook.target or 0, webhook.predicted or 0)
-        mean = TOLERANCE_WINDOW_S * webhook.inputs["arrival_rate_per_s"] * share
-        return math.ceil(mean + 3 * math.sqrt(mean))
+        return tolerated_throttles(webhook.inputs["arrival_rate_per_s"], share)
 
     def __getitem__(self, logical_id: str) -> FunctionSizing:
         return {function.logical_id: function for function in self.functions}[logical_id]
@@ -89,7 +94,7 @@ def size(environment: Environment) -> Sizing:
 
     Raises UnsizableLoad with every function that no setting can carry, and the smallest capacity that would.
     """
-    factor = _parallelization_factor(environment)
+    factor = parallelization_factor(environment)
     process_webhook = _process_webhook(environment)
     return Sizing(
         webhooks_per_hour=environment.traffic.webhooks_per_hour,
@@ -144,39 +149,12 @@ def _process_webhook(environment: Environment) -> FunctionSizing:
     )
 
 
-def _parallelization_factor(environment: Environment) -> int:
-    """The smallest factor that keeps the busiest shard's lanes at or below the target utilisation."""
-    traffic, target = environment.traffic, environment.targets.stream_utilisation
-    one_lane = queueing.utilisation(_busiest_shard_batches_per_s(environment), _batch_duration_s(environment), 1)
-    factor = max(1, math.ceil(without_rounding_error(one_lane / target)))
-    if factor > MAX_PARALLELIZATION_FACTOR:
-        fault = Fault(
-            f"{environment.name}: {CHECK_ALERTS}",
-            f"the busiest shard's {traffic.busiest_shard_share:.0%} of {environment.peak_rate_per_s:.4g} webhooks/s "
-            f"needs a parallelization factor of {factor}, and Lambda allows {MAX_PARALLELIZATION_FACTOR}",
-            _what_would_carry(environment, one_lane / (target * MAX_PARALLELIZATION_FACTOR)),
-        )
-        raise UnsizableLoad([fault])
-    return factor
-
-
-def _what_would_carry(environment: Environment, times: float) -> str:
-    """The smallest capacity that carries so many times what the largest factor does."""
-    batch_size = math.ceil(without_rounding_error(environment.stream.batch_size * times))
-    duration_ms = math.floor(without_rounding_error(1000 * _batch_duration_s(environment) / times))
-    shorter = f"functions.check_alerts.mean_duration_ms to {duration_ms} or less" if duration_ms else "the work"
-    if batch_size > MAX_BATCH_SIZE:
-        return f"no stream.batch_size up to {MAX_BATCH_SIZE} carries it in the same batch duration; shorten {shorter}"
-    smallest = f"the smallest stream.batch_size that carries it in the same batch duration is {batch_size}"
-    return f"{smallest}; or shorten {shorter}"
-
-
 def _check_alerts(environment: Environment, factor: int) -> FunctionSizing:
     """Invoked by stream pollers, one batch per lane at a time: more than the lanes is never used."""
     stream = environment.stream
-    duration_s = _batch_duration_s(environment)
+    duration_s = batch_duration_s(environment)
     batches_per_s = environment.peak_rate_per_s / stream.batch_size
-    busiest_batches_per_s = _busiest_shard_batches_per_s(environment)
+    busiest_batches_per_s = busiest_shard_batches_per_s(environment)
     predicted = queueing.utilisation(busiest_batches_per_s, duration_s, factor)
     return FunctionSizing(
         logical_id=CHECK_ALERTS,
@@ -196,7 +174,7 @@ def _check_alerts(environment: Environment, factor: int) -> FunctionSizing:
         reason=(
             f"{stream.shards} shards, and one more while a shard splits, with {factor} "
             f"lane{'s' if factor > 1 else ''} each; the busiest shard's lanes are then {predicted:.0%} busy"
-            + ("" if duration_s < stream.batching_window_s else HALF_EMPTY)
+            f"{half_empty(environment)}"
         ),
     )
 
@@ -236,13 +214,3 @@ def _cleanup_history(environment: Environment) -> FunctionSizing:
         inputs={"arrival_rate_per_s": 1 / 3600, "mean_duration_s": duration_s},
         reason="one run an hour, and one more for a duplicate or late delivery",
     )
-
-
-def _busiest_shard_batches_per_s(environment: Environment) -> float:
-    """Full batches per second on the busiest shard, which has at least an equal share."""
-    share = max(environment.traffic.busiest_shard_share, 1 / environment.stream.shards)
-    return environment.peak_rate_per_s * share / environment.stream.batch_size
-
-
-def _batch_duration_s(environment: Environment) -> float:
-    return environment.functions.check_alerts.mean_duration_ms / 1000

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 51_200
 """What CloudFormation takes directly, without an upload bucket. Source: CloudFormation API reference, CreateStack."""
 
-TEMPLATE_KEYS = ("AWSTemplateFormatVersion", "Description", "Parameters", "Conditions", "Resources", "Outputs")
+TEMPLATE_KEYS = (
+    *("AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Rules", "Mappings", "Conditions"),
+    *("Transform", "Resources", "Outputs"),
+)
+"""Sections in the order of the CloudFormation User Guide, "Template anatomy"; any other comes after them."""
+
 LEADING_KEYS = (
     *("Type", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Properties"),
     *("Effect", "Principal", "Action", "Resource", "NotResource", "Condition"),
@@ -40,7 +45,8 @@ def render_body(body: Mapping[str, Any]) -> str:
     Parameters, resources and outputs keep the order in which they were composed; what is in them is ordered.
     """
     body = {"AWSTemplateFormatVersion": "2010-09-09", **body}
-    sections = (f" {on_one_line(key)}: {_section(key, body[key])}" for key in TEMPLATE_KEYS if key in body)
+    keys = [*(key for key in TEMPLATE_KEYS if key in body), *(key for key in body if key not in TEMPLATE_KEYS)]
+    sections = (f" {on_one_line(key)}: {_section(key, body[key])}" for key in keys)
     return "{\n" + ",\n".join(sections) + "\n}\n"
 
 

@@ -15,10 +15,10 @@ from generator.admission import plan_refusal, units_for_rate, usage_plan
 from generator.environment import Environment
 from generator.environments import read
 from generator.errors import UnsizableLoad
+from generator.lanes import MAX_PARALLELIZATION_FACTOR
 from generator.sizing import (
     CHECK_ALERTS,
     CLEANUP_HISTORY,
-    MAX_PARALLELIZATION_FACTOR,
     PROCESS_WEBHOOK,
     SEND_NOTIFICATION,
     size,

@@ -18,7 +18,7 @@ LAYERS = (
     ("generator.environment",),
     ("generator.environments", "generator.simulation"),
     ("generator.charts",),
-    ("generator.admission",),
+    ("generator.admission", "generator.lanes"),
     ("generator.sizing",),
     ("generator.fit", "generator.update"),
     ("generator.quota",),

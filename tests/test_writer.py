@@ -76,6 +76,23 @@ def test_a_section_of_one_short_entry_that_is_alone_keeps_its_indent() -> None:
     assert lines[2:] == [' "Outputs": {', '  "A": [', f'   "{value[0]}",', f'   "{value[1]}"', "  ]", " }", "}"]
 
 
+def test_every_section_is_written_and_what_is_not_known_comes_last() -> None:
+    sections: dict[str, object] = {
+        "Hooks": {"A": {}},
+        "Outputs": {"A": {"Value": "a"}},
+        "Transform": ["AWS::LanguageExtensions"],
+        "Mappings": {"M": {"a": {"b": "c"}}},
+        "Rules": {"R": {"Assertions": []}},
+        "Metadata": {"Author": "a"},
+        "Resources": {"A": {"Type": "AWS::SNS::Topic"}},
+    }
+    written = json.loads(laid_out(**sections))
+    assert written == {"AWSTemplateFormatVersion": "2010-09-09", **sections}
+    assert [*written] == [
+        *("AWSTemplateFormatVersion", "Metadata", "Rules", "Mappings", "Transform", "Resources", "Outputs", "Hooks")
+    ]
+
+
 def test_a_long_text_is_never_broken() -> None:
     assert layout.lay_out("x" * 300) == f'"{"x" * 300}"'
     assert layout.lay_out({"a": "é" * 300}) == '{\n "a": "' + "é" * 300 + '"\n}'

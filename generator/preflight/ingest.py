@@ -41,7 +41,7 @@ def api_name(subject: Subject) -> Opinion:
 
     Source: API Gateway Developer Guide, "Amazon API Gateway dimensions and metrics".
     """
-    name = f"price-alerts-{_suffix(subject)}"
+    name = names.API_NAME.replace(f"${{{names.ENVIRONMENT_SUFFIX}}}", _suffix(subject))
     own = stack.physical_ids(subject, subject.stack_name, "AWS::ApiGateway::RestApi").get(names.API)
     found = subject.account.ask("apigateway", "GetRestApis").get("items", [])
     others = [api["id"] for api in found if api.get("name") == name and api["id"] != own]

@@ -6,9 +6,7 @@ from typing import Any
 
 from generator.preflight.account import Unanswered
 from generator.preflight.subject import Check, Opinion, Subject, bad, good
-
-DESCRIPTION = "Serverless cryptocurrency price alert system"
-"""How the description of every template of ours begins."""
+from generator.stack.names import DESCRIPTION
 
 _MUST_BE_DELETED = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
 """States that a stack cannot be updated from. Source: AWS CloudFormation User Guide, "Stack status codes"."""

@@ -12,12 +12,12 @@ from typing import Any
 from troposphere import GetAtt, Ref, Sub
 from troposphere.cloudwatch import Alarm, MetricDimension
 
+from generator.admission import TOLERANCE_WINDOW_S
 from generator.environment import Environment
 from generator.sizing import (
     CHECK_ALERTS,
     PROCESS_WEBHOOK,
     SEND_NOTIFICATION,
-    TOLERANCE_WINDOW_S,
     Sizing,
 )
 from generator.stack import names
@@ -84,7 +84,7 @@ def _services(sms_monthly_spend_usd: float, tolerated_throttles: int) -> list[Al
 
     To a sender each of Lambda's throttles is a 503.
     """
-    api = {"ApiName": Sub("price-alerts-${EnvironmentSuffix}"), "Stage": STAGE_NAME}
+    api = {"ApiName": Sub(names.API_NAME), "Stage": STAGE_NAME}
     history = {"TableName": Ref(names.PRICE_HISTORY_TABLE)}
     index = {"TableName": Ref(names.PRICE_ALERTS_TABLE), "GlobalSecondaryIndexName": names.ALERTS_INDEX}
     spend_usd = round(sms_monthly_spend_usd * SMS_SPEND_SHARE, 2)

@@ -71,7 +71,7 @@ def _parts(environment: Environment, sizing: Sizing) -> list[Part]:
 def _frame(environment: Environment, sizing: Sizing) -> Template:
     """Everything but the resources."""
     template = Template(
-        Description=f"Serverless cryptocurrency price alert system ({environment.name}): "
+        Description=f"{names.DESCRIPTION} ({environment.name}): "
         f"{sizing.webhooks_per_hour:,} webhooks per hour, {sizing.total_reserved} reserved concurrent executions"
     )
     for parameter in _parameters(environment):

@@ -9,7 +9,7 @@ from typing import Any
 from troposphere import AWSObject, Sub
 from troposphere.cloudwatch import Dashboard
 
-from generator.sizing import CHECK_ALERTS, SEND_NOTIFICATION
+from generator.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION
 from generator.stack import names
 
 
@@ -20,7 +20,7 @@ def resources() -> list[AWSObject]:
 
 
 def _widgets() -> Iterable[dict[str, Any]]:
-    counts = zip(("Stored", "AlertsFired", "Sent"), names.FUNCTIONS, strict=False)
+    counts = (("Stored", PROCESS_WEBHOOK), ("AlertsFired", CHECK_ALERTS), ("Sent", SEND_NOTIFICATION))
     yield _widget(
         "Prices stored, alerts fired, SMS sent", "Sum", *(_own(metric, function) for metric, function in counts)
     )

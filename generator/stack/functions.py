@@ -11,7 +11,7 @@ from troposphere.iam import Role
 from troposphere.logs import LogGroup
 
 from generator.environment import Environment
-from generator.sizing import Sizing
+from generator.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS, Sizing
 from generator.stack import names, permissions
 from generator.stack.code import shipped_lines
 from generator.stack.part import Part
@@ -19,17 +19,11 @@ from generator.stack.part import Part
 RUNTIME = "python3.13"
 
 
-HANDLERS = dict(
-    zip(names.FUNCTIONS, ("process_webhook", "check_alerts", "send_notification", "cleanup_history"), strict=True)
-)
-"""Each function's module in `generator.handlers`, which is also its name among the settings."""
-
-
 def parts(environment: Environment, sizing: Sizing) -> list[Part]:
     """Function, role and log group, four times."""
     retention = environment.retention
     found: list[Part] = []
-    for name, handler in HANDLERS.items():
+    for name, handler in SETTINGS.items():
         setting, reserved = getattr(environment.functions, handler), sizing[name].reserved_concurrency
         found += [
             (_function, (name, setting.memory_mb, setting.timeout_s, reserved, retention.price_history_days)),
@@ -51,7 +45,7 @@ def _function(
     yield Function(
         name,
         Architectures=["arm64"],
-        Code=Code(ZipFile=Join("\n", list(shipped_lines(HANDLERS[name])))),
+        Code=Code(ZipFile=Join("\n", list(shipped_lines(SETTINGS[name])))),
         Environment=Variables(Variables=_variables(name, price_history_days)),
         Handler="index.handler",
         KmsKeyArn=names.arn(names.KEY),
@@ -66,13 +60,16 @@ def _function(
 
 
 def _variables(name: str, price_history_days: int) -> dict[str, object]:
-    process, check, send, _ = names.FUNCTIONS
-    if name == send:
-        return {"TABLE": Ref(names.PRICE_ALERTS_TABLE)}
-    if name == check:
-        return {"TABLE": Ref(names.PRICE_ALERTS_TABLE), "TOPIC": Ref(names.NOTIFICATION_TOPIC)}
+    """What the handler reads from its environment."""
     prices = {"TABLE": Ref(names.PRICE_HISTORY_TABLE), "RETENTION_S": str(price_history_days * 86_400)}
-    return {**prices, "SECRET": Ref(names.SIGNING_SECRET)} if name == process else prices
+    alerts = {"TABLE": Ref(names.PRICE_ALERTS_TABLE)}
+    of_each: dict[str, dict[str, object]] = {
+        PROCESS_WEBHOOK: {**prices, "SECRET": Ref(names.SIGNING_SECRET)},
+        CHECK_ALERTS: {**alerts, "TOPIC": Ref(names.NOTIFICATION_TOPIC)},
+        SEND_NOTIFICATION: {**alerts},
+        CLEANUP_HISTORY: {**prices},
+    }
+    return of_each[name]
 
 
 def _role(name: str) -> Iterable[AWSObject]:

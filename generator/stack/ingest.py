@@ -75,7 +75,7 @@ def _api() -> Iterable[AWSObject]:
     yield RestApi(
         names.API,
         EndpointConfiguration=EndpointConfiguration(Types=["REGIONAL"]),
-        Name=Sub("price-alerts-${EnvironmentSuffix}"),
+        Name=Sub(names.API_NAME),
     )
 
 

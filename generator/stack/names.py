@@ -1,10 +1,10 @@
-"""The logical id of every resource that another one refers to, so that a reference cannot be misspelt."""
+"""The logical id of every resource that another part refers to, and other names that two parts must agree on."""
 
 from __future__ import annotations
 
 from troposphere import GetAtt
 
-from generator.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
+from generator.sizing import SETTINGS
 
 KEY = "KmsKey"
 SIGNING_SECRET = "SigningSecret"  # noqa: S105 - a logical id
@@ -29,10 +29,16 @@ API_LOGGING_ACCOUNT = "ApiLoggingAccount"
 SCHEDULE_ROLE = "CleanupScheduleRole"
 
 ENVIRONMENT_SUFFIX = "EnvironmentSuffix"
+API_NAME = f"price-alerts-${{{ENVIRONMENT_SUFFIX}}}"
+"""To be substituted: the API's metrics know it by its name."""
+
+DESCRIPTION = "Serverless cryptocurrency price alert system"
+"""How every template begins to describe itself."""
+
 API_LOGGING = "ApiLogging"
 CREATE_API_LOGGING = "CreateApiLogging"
 
-FUNCTIONS = (PROCESS_WEBHOOK, CHECK_ALERTS, SEND_NOTIFICATION, CLEANUP_HISTORY)
+FUNCTIONS = tuple(SETTINGS)
 
 
 def role(function: str) -> str:

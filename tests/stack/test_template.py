@@ -113,6 +113,27 @@ HANDLERS = {
 }
 
 
+def constants(handler: str) -> dict[str, object]:
+    """What a handler's module sets to plain numbers."""
+    tree = ast.parse((ROOT / f"generator/handlers/{handler}.py").read_text())
+    found: dict[str, object] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            (target,) = node.targets
+            names_of = target.elts if isinstance(target, ast.Tuple) else [target]
+            values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+            pairs = zip(names_of, values, strict=False)
+            found |= {n.id: v.value for n, v in pairs if isinstance(n, ast.Name) and isinstance(v, ast.Constant)}
+    return found
+
+
+def test_what_handlers_and_environments_both_assume_is_the_same() -> None:
+    assert constants("send_notification")["LEASE_S"] == environments.LEASE_S
+    for handler, reserve in (("check_alerts", "GROUP_MS"), ("cleanup_history", "RESERVE_MS")):
+        assert constants(handler)[reserve] == environments.RESUMING_RESERVE_S * 1000
+    assert environments.MIN_RESUMING_TIMEOUT_S >= 2 * environments.RESUMING_RESERVE_S
+
+
 @pytest.mark.parametrize("handler", HANDLERS.values())
 def test_what_ships_is_the_handler_without_its_comments(handler: str) -> None:
     source = resources.files("generator.handlers").joinpath(f"{handler}.py").read_text()
