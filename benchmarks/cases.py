@@ -57,7 +57,7 @@ def _quick(folder: Path) -> list[Case]:
 
 
 def _templates(folder: Path) -> list[Case]:
-    """All environments of a project, written anew each time: JSON and reviewer's page, synchronised to the disk."""
+    """All environments of a project, written anew each time: JSON and reviewer's page."""
     return [
         Case(
             template_of(count),

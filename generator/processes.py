@@ -67,7 +67,7 @@ def _each(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]
 
 
 def _send(work: Callable[[], object], writer: int) -> NoReturn:
-    """In the copy: ends it without what the program does at its end, and without a word where the work fails."""
+    """In the child: sends the result and exits without exit handlers, or without a word where the work fails."""
     import pickle
 
     try:

@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from generator.environment import Environment, Function
 from generator.prices import Usage
 from generator.review.load import Load, Template, encrypted, exact, has_recovery, monthly, of_type, properties
-from generator.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
+from generator.sizing import SETTINGS
 
 CENT = Decimal("0.01")
 TABLE, PRICES, ALERTS = "AWS::DynamoDB::Table", "PriceHistoryTable", "PriceAlertsTable"
@@ -79,18 +79,11 @@ def _compute(template: Template, environment: Environment, load: Load) -> Iterat
     yield "API Gateway", "webhooks", load.webhooks, "requests", "api_request_usd_per_million"
     requests = sum(load.runs.values(), Decimal(0))
     yield "Lambda", "invocations of all functions", requests, "requests", "lambda_request_usd_per_million"
-    functions = environment.functions
-    settings = {
-        PROCESS_WEBHOOK: functions.process_webhook,
-        CHECK_ALERTS: functions.check_alerts,
-        SEND_NOTIFICATION: functions.send_notification,
-        CLEANUP_HISTORY: functions.cleanup_history,
-    }
     for name, runs in load.runs.items():
         resource = properties(template, name)
         memory_gb = Decimal(resource.get("MemorySize", 128)) / 1024
         processor = resource.get("Architectures", ["x86_64"])[0]
-        gb_s = runs * _billed_s(settings[name], environment.usage) * memory_gb
+        gb_s = runs * _billed_s(getattr(environment.functions, SETTINGS[name]), environment.usage) * memory_gb
         yield f"Lambda {processor}", name, gb_s, "GB-s", f"lambda_{processor}_usd_per_gb_s"
 
 

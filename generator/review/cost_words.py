@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from generator.environment import Environment
+from generator.environment import WEBHOOKS_PER_HOUR, Environment
 from generator.prices import DATED, PRICED_REGION, SOURCES, Prices
 from generator.review.capacity_words import FREE_OF_CHARGE
 from generator.review.cost import CENT, Item, bill, total_usd
-from generator.review.load import Template, exact, monthly
+from generator.review.load import Template, exact, monthly, of_type
 from generator.review.markdown import table
 
-LOWEST_RATE = 100
+LOWEST_RATE, _ = WEBHOOKS_PER_HOUR
 """The bill at the least supported rate shows what the stack costs when nearly nothing happens."""
 
 
@@ -101,9 +101,14 @@ def _usd(item: Item) -> str:
 def _not_included(template: Template, environment: Environment, rate: int) -> Iterable[str]:
     yield f"Not included: {NOT_INCLUDED}."
     yield ""
+    load = monthly(template, environment, rate)
+    for name in of_type(template, "AWS::Lambda::Function"):
+        if name not in load.runs:
+            yield f"**{name}: not included.** How often it runs is not known here (`generator/review/load.py`)."
+            yield ""
     if not environment.prices.sms_usd_per_message:
         yield (
-            f"**SMS: not included.** {monthly(template, environment, rate).alerts:,.0f} messages a month would be sent "
+            f"**SMS: not included.** {load.alerts:,.0f} messages a month would be sent "
             "at this rate. Their price depends on country and carrier, and may well exceed everything above: look it "
             "up and set `prices.sms_usd_per_message`."
         )

@@ -16,6 +16,9 @@ COMPARISONS = {
     "LessThanThreshold": "below",
     "LessThanOrEqualToThreshold": "at or below",
 }
+QUEUE_RETENTION_S = 345_600
+"""Where a queue does not say. Source: SQS API reference, CreateQueue, MessageRetentionPeriod."""
+
 MILLISECONDS = {"IteratorAge", "AsyncEventAge", "Duration"}
 
 
@@ -35,7 +38,7 @@ def retention_lines(template: Template, environment: Environment) -> list[str]:
     """What outlives the stack, and how long things are kept while it lives."""
     kept = {name: body for name, body in template["Resources"].items() if body.get("DeletionPolicy") == "Retain"}
     queues = of_type(template, "AWS::SQS::Queue").values()
-    days = sorted({queue.get("MessageRetentionPeriod", 345_600) // 86_400 for queue in queues})
+    days = sorted({queue.get("MessageRetentionPeriod", QUEUE_RETENTION_S) // 86_400 for queue in queues})
     header = ("Resource", "When the stack is deleted", "When it is replaced", "Besides")
     return [
         *table(header, [(name, "kept", _replaced(body), _besides(body)) for name, body in kept.items()]),

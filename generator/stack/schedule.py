@@ -12,6 +12,12 @@ from generator.stack import names, permissions, queues
 MAX_EVENT_AGE_S = 3600
 """After an hour the next run takes over."""
 
+MAX_RETRIES = 10
+"""Of handing the run over, with growing waits; of 185 that EventBridge Scheduler allows, more than fit into the hour.
+
+Source: EventBridge Scheduler User Guide, "Configuring a schedule's retry policy".
+"""
+
 
 def resources() -> list[AWSObject]:
     """The schedule, its role, and the function's failure handling."""
@@ -23,7 +29,7 @@ def resources() -> list[AWSObject]:
             Target=Target(
                 Arn=names.arn(CLEANUP_HISTORY),
                 DeadLetterConfig=DeadLetterConfig(Arn=names.arn(names.ASYNC_FAILURE_QUEUE)),
-                RetryPolicy=RetryPolicy(MaximumEventAgeInSeconds=MAX_EVENT_AGE_S, MaximumRetryAttempts=10),
+                RetryPolicy=RetryPolicy(MaximumEventAgeInSeconds=MAX_EVENT_AGE_S, MaximumRetryAttempts=MAX_RETRIES),
                 RoleArn=names.arn(names.SCHEDULE_ROLE),
             ),
         ),
