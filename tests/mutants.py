@@ -51,7 +51,7 @@ PRELOADED = ("pytest", "_pytest.pytester", "hypothesis.strategies", "click.testi
 GROUPS = {
     "environment": ("settings", "environment", "environments", "prices"),
     "queueing": ("queueing",),
-    "sizing": ("sizing",),
+    "sizing": ("sizing", "admission", "lanes", "wording"),
     "quota": ("quota", "fit", "update", "inverse"),
     "writer": ("writer", "layout"),
 }
@@ -63,7 +63,7 @@ WRITTEN = "test_cli.py::test_template_writes_all_environments_and_changes_nothin
 TESTS = {
     **dict.fromkeys(GROUPS["environment"], ("test_settings.py", "test_environments.py")),
     "prices": ("test_settings.py", WRITTEN),
-    "sizing": ("test_sizing.py", "test_quota.py"),
+    **dict.fromkeys(GROUPS["sizing"], ("test_sizing.py", "test_quota.py")),
     "quota": ("test_quota.py", "test_fit.py"),
     "fit": ("test_fit.py",),
     "update": ("test_update.py",),
