@@ -215,6 +215,25 @@ def test_rate_and_peak_factor_can_come_from_a_recording(generator: Run) -> None:
     assert generator("size", "prod", "--fit-trace", "trace.csv").exit_code == 2
 
 
+def test_what_is_set_goes_before_what_a_recording_says(generator: Run) -> None:
+    Path("trace.csv").write_text("count\n" + "400\n" * 59 + "1000\n")
+    chosen = ("--set", "traffic.peak_factor=3", "--format", "json")
+    fitted = generator("size", "prod", "--fit-trace", "trace.csv", *chosen)
+    assert fitted.stdout == generator("size", "prod", "--set", "traffic.webhooks_per_hour=24600", *chosen).stdout
+
+
+def test_a_recording_of_coarse_counts_is_said_to_hide_peaks(generator: Run) -> None:
+    """As CloudWatch keeps them after 15 days."""
+    Path("trace.csv").write_text("time,count\n" + "".join(f"{row * 300},{400 + row % 3}\n" for row in range(288)))
+    result = generator("size", "prod", "--fit-trace", "trace.csv")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "trace.csv: traffic.webhooks_per_hour=4812, traffic.peak_factor=1",
+        "trace.csv: its lines are 300 s apart, so a peak within that time cannot be seen; the true peak factor may be "
+        "higher",
+    ]
+
+
 def test_a_recording_outside_the_supported_rates_is_one_clear_line(generator: Run) -> None:
     Path("trace.csv").write_text("count\n" + "1\n" * 60)
     result = generator("size", "prod", "--fit-trace", "trace.csv")

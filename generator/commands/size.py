@@ -35,7 +35,7 @@ CHART_STEPS = 200
     "--fit-trace",
     type=click.Path(path_type=Path),
     metavar="CSV",
-    help="Take rate and peak factor from a recording: times, or counts per minute.",
+    help="Take rate and peak factor from a recording: times, or counts per minute. --set goes before.",
 )
 @click.option("--chart", type=click.Path(path_type=Path), metavar="FILE.svg", help="Draw the figures against the rate.")
 @click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -56,7 +56,7 @@ def command(
     if max_rate and for_rate is not None:
         raise click.UsageError("--max-rate and --for-rate are two questions: ask one.")
     if fit_trace:
-        overrides = (*overrides, *_fitted(fit_trace))
+        overrides = (*_fitted(fit_trace), *overrides)
     if chart:
         _draw(name, overrides, chart)
     if max_rate:
@@ -69,12 +69,19 @@ def command(
 
 
 def _fitted(trace: Path) -> list[str]:
-    """The recording's rate and peak factor as overrides, which say which settings they would be."""
-    from generator.simulation.trace import fit_trace
+    """The recording's rate and peak factor as overrides, which say which settings they would be.
 
-    webhooks_per_hour, peak_factor = fit_trace(trace)
-    fitted = [f"traffic.webhooks_per_hour={round(webhooks_per_hour)}", f"traffic.peak_factor={round(peak_factor, 2):g}"]
+    They come before those that were typed, which are meant.
+    """
+    from generator.simulation.trace import read_trace
+
+    found = read_trace(trace)
+    rate, factor = round(found.webhooks_per_hour), round(found.peak_factor, 2)
+    fitted = [f"traffic.webhooks_per_hour={rate}", f"traffic.peak_factor={factor:g}"]
     click.echo(f"{trace}: {', '.join(fitted)}", err=True)
+    if found.is_coarse:
+        what = f"its lines are {found.window_s:g} s apart, so a peak within that time cannot be seen"
+        click.echo(f"{trace}: {what}; the true peak factor may be higher", err=True)
     return fitted
 
 

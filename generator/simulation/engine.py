@@ -18,7 +18,7 @@ from generator.simulation.replication import Outcome, Task, replicate
 from generator.simulation.result import Result, summarise
 from generator.simulation.topology import Topology, read_topology
 from generator.simulation.trace import read_trace
-from generator.simulation.workload import profile
+from generator.simulation.workload import profile, unseen
 
 Progress = Callable[[int, int], None]
 """Called with how many replications are done, and how many there are."""
@@ -61,7 +61,7 @@ def simulate(
     topology = read_topology(template)
     task = Task(topology, environment, assumptions, rates, hours * 3600, seed, unreserved)
     outcomes = _replications(task, replications, workers or os.cpu_count() or 1, progress or _silent)
-    return summarise(task, name, outcomes, [*_notes(topology), *notes])
+    return summarise(task, name, outcomes, [*_notes(topology), *unseen(rates), *notes])
 
 
 def _require_sense(

@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-import math
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
-from generator.errors import Fault, UnreadableTrace
+from generator.simulation import lines
+from generator.simulation.lines import SECONDS_BELOW, Row, wrong
+from generator.simulation.tally import MAX_INTERVALS, MINUTE_S, Tally
 
-MAX_INTERVALS = 86_400
-"""A day of seconds; a longer trace is kept in longer intervals, so that it takes no more memory."""
+MAX_SPAN_S = 4096.0 * MAX_INTERVALS
+"""More than ten years; whoever has a longer trace has mixed seconds and milliseconds."""
 
-MAX_INTERVAL_S = 4096.0
-"""A day's worth of these is ten years; whoever has a longer trace has mixed seconds and milliseconds."""
+SAMPLE = 1000
+"""Lines of counts that are read before it is decided how far apart they are."""
 
-MAX_LINE = 1000
-"""Characters; nothing that is a time or a count is longer, and a binary file may be one line."""
+TOLERANCE = 0.05
+"""How far from its place a line of counts may be, as a share of the distance between lines."""
 
-PIECE = 1 << 16
-"""Characters read at once."""
+MAX_REPEATS = 10
+"""A gap that comes so often in a row is not of missing lines: there the lines are further apart than elsewhere."""
 
-MILLISECONDS_FROM = 1e11
-"""Numbers from here on are milliseconds since 1970: as seconds they would lie beyond the year 5000."""
-
-MINUTE_S = 60.0
+Counted = tuple[int, float, int]
+"""The number of a line, when its interval begins, in seconds after the first, and its count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Webhooks counted in consecutive intervals of equal length, from the first one recorded."""
+    """Webhooks counted in consecutive intervals of equal length, from the first one recorded.
+
+    `busiest` is the most within any `window_s`: a minute, or the distance between the lines where they are counts and
+    further apart, so that nothing shorter can be seen. It is what was recorded, even where `interval_s` is longer,
+    because a trace was too long to be kept as it was.
+    """
 
     interval_s: float
     counts: array[int]
+    busiest: int
+    window_s: float = MINUTE_S
 
     @property
     def duration_s(self) -> float:
@@ -46,199 +53,149 @@ class Trace:
         """The mean rate."""
         return sum(self.counts) / self.duration_s * 3600
 
+    @property
+    def is_coarse(self) -> bool:
+        """Whether its lines are so far apart that a peak of a minute cannot be seen."""
+        return self.window_s > MINUTE_S
+
+    @property
+    def peak_factor(self) -> float:
+        """The busiest window's rate over the mean; 1 for a trace that is shorter than the window."""
+        window_s = min(self.window_s, self.duration_s)
+        return max(1.0, self.busiest / window_s * 3600 / self.webhooks_per_hour)
+
 
 def read_trace(path: Path | str) -> Trace:
     """Reads a CSV file of one of two forms, with or without a line of column names.
 
-    One column: the time of one webhook in each row, in order; seconds, or milliseconds since 1970, or ISO 8601.
-    Two columns, or one named `count`: the webhooks of consecutive minutes; with two, the minute's start comes first.
+    One column: the time of one webhook in each row, in order; seconds, or milli-, micro- or nanoseconds since 1970, or
+    ISO 8601.
+    Two columns, or one named `count`: the webhooks of consecutive minutes; with two, the start comes first, and the
+    rows may be further apart than a minute, if all are equally far. Rows may be missing: nothing was counted then.
     Empty lines and those that start with # are skipped. Raises UnreadableTrace with the line at fault.
     """
     path = Path(path)
-    rows = _rows(path)
+    rows = lines.rows(path)
     first = next(rows, None)
     if first is None:
-        raise _wrong(path, "it has no rows", "record at least a minute of webhooks")
-    number, cells = first
+        raise wrong(path, "it has no rows", "record at least a minute of webhooks")
+    _, cells = first
     named = [cell.strip().lower() for cell in cells]
-    has_names = not all(_is_value(cell) for cell in cells)
+    has_names = not all(lines.is_value(cell) for cell in cells)
     if has_names:
         first = next(rows, None)
         if first is None:
-            raise _wrong(path, "it has column names and no rows", "record at least a minute of webhooks")
-        number, cells = first
-    counter = _Counter(path)
-    if len(cells) == 2 or (has_names and named in (["count"], ["counts"], ["webhooks"])):
-        _read_counts(path, counter, number, cells, rows)
-    else:
-        _read_times(path, counter, number, cells, rows)
-    if not sum(counter.counts):
-        raise _wrong(path, "it has no webhooks", "record at least a minute of webhooks")
-    return Trace(counter.interval_s, counter.counts)
+            raise wrong(path, "it has column names and no rows", "record at least a minute of webhooks")
+    is_counts = len(first[1]) == 2 or (has_names and named in (["count"], ["counts"], ["webhooks"]))
+    trace = (_of_counts if is_counts else _of_times)(path, first, rows)
+    if not sum(trace.counts):
+        raise wrong(path, "it has no webhooks", "record at least a minute of webhooks")
+    return trace
 
 
 def fit_trace(path: Path | str) -> tuple[float, float]:
     """The mean rate in webhooks per hour, and the peak factor: the busiest minute's rate over the mean.
 
-    The busiest of many minutes is above the rate even of steady traffic, the more so the fewer webhooks a minute
-    has: 60 minutes of 100 webhooks each, at one rate, show a factor of about 1.25, and of 10 each about 1.8. So the
-    factor of a small trace is too large, which errs on the side of too much concurrency. A trace shorter than the
+    The minute may begin at any second. Where counts are further apart than a minute, it is the busiest of them. The
+    busiest of many minutes is above the rate even of steady traffic, the more so the fewer webhooks a minute
+    has: an hour of 100 webhooks a minute, at one rate, shows a factor of about 1.3, and of 10 a minute about 2. So
+    the factor of a small trace is too large, which errs on the side of too much concurrency. A trace shorter than the
     cycle that matters (a day, a week) may miss the busiest minute altogether, which errs on the other side.
     A trace shorter than one minute has a factor of 1. Raises UnreadableTrace.
     """
     trace = read_trace(path)
-    per_minute = max(1, round(MINUTE_S / trace.interval_s))
-    busiest = max(
-        math.fsum(trace.counts[start : start + per_minute]) for start in range(0, len(trace.counts), per_minute)
-    )
-    minute_s = min(per_minute * trace.interval_s, trace.duration_s)
-    return trace.webhooks_per_hour, max(1.0, busiest / minute_s * 3600 / trace.webhooks_per_hour)
+    return trace.webhooks_per_hour, trace.peak_factor
 
 
-class _Counter:
-    """Counts per interval; when there are too many intervals, pairs are put together."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.interval_s = 1.0
-        self.counts = array("q")
-
-    def add(self, offset_s: float, count: int, number: int) -> None:
-        position = int(offset_s / self.interval_s)
-        while position >= MAX_INTERVALS:
-            self._halve()
-            position = int(offset_s / self.interval_s)
-            if self.interval_s > MAX_INTERVAL_S:
-                what = f"line {number} is more than ten years after the first"
-                raise _wrong(self._path, what, "correct it; all times must have the same unit")
-        if position >= len(self.counts):
-            self.counts.extend([0] * (position + 1 - len(self.counts)))
-        self.counts[position] += count
-
-    def end_of(self, offset_s: float) -> float:
-        """Where the interval with this offset ends."""
-        return (int(offset_s / self.interval_s) + 1) * self.interval_s
-
-    def _halve(self) -> None:
-        if len(self.counts) % 2:
-            self.counts.append(0)
-        self.counts = array("q", (a + b for a, b in zip(self.counts[::2], self.counts[1::2], strict=True)))
-        self.interval_s *= 2
-
-
-def _read_times(path: Path, counter: _Counter, number: int, cells: list[str], rows: Iterator[Row]) -> None:
-    """Rows of the same interval are added together first: this is the loop that ten million rows go through."""
-    first_s = last_s = counted_s = _time_s(path, number, cells)
-    until_s, waiting = first_s, 1
+def _of_times(path: Path, first: Row, rows: Iterator[Row]) -> Trace:
+    """Rows of the same second are added together first: this is the loop that ten million rows go through."""
+    tally, second, waiting = Tally(), 0, 1
+    first_s = last_s = lines.time_s(path, *first)
+    until_s = first_s + 1
     for number, cells in rows:
         try:
             (cell,) = cells
             time_s = float(cell)
         except ValueError:
-            time_s = _time_s(path, number, cells)
-        if not 0 <= time_s < MILLISECONDS_FROM:
-            time_s = _time_s(path, number, cells)
+            time_s = lines.time_s(path, number, cells)
+        if not 0 <= time_s < SECONDS_BELOW:
+            time_s = lines.time_s(path, number, cells)
         if time_s < last_s:
-            raise _wrong(path, f"line {number} is {last_s - time_s:g} s before the line above it", "sort it by time")
+            raise wrong(path, f"line {number} is {last_s - time_s:g} s before the line above it", "sort it by time")
         last_s = time_s
         if time_s >= until_s:
-            counter.add(counted_s - first_s, waiting, number)
-            counted_s, waiting = time_s, 0
-            until_s = first_s + counter.end_of(time_s - first_s)
+            tally.add(second, waiting)
+            second, waiting = int(time_s - first_s), 0
+            until_s = first_s + second + 1
+            _require_span(path, number, second)
         waiting += 1
-    counter.add(counted_s - first_s, waiting, number)
+    tally.add(second, waiting)
     if last_s == first_s:
-        raise _wrong(path, "all its webhooks are of one moment", "record at least a minute of webhooks")
+        raise wrong(path, "all its webhooks are of one moment", "record at least a minute of webhooks")
+    return Trace(tally.interval_s, tally.counts, tally.busiest)
 
 
-def _read_counts(path: Path, counter: _Counter, number: int, cells: list[str], rows: Iterator[Row]) -> None:
-    counter.interval_s = MINUTE_S
-    first_s, last_s = (_time_s(path, number, cells[:1]) if len(cells) == 2 else 0.0), -1.0
-    width, minute = len(cells), 0
-    while True:
+def _of_counts(path: Path, first: Row, rows: Iterator[Row]) -> Trace:
+    """Counts at regular distances, which the first of them tell."""
+    counted = _counted(path, chain([first], rows))
+    sample = list(islice(counted, SAMPLE))
+    step_s = _step_s([later[1] - earlier[1] for earlier, later in pairwise(sample)])
+    tally = Tally(step_s)
+    for position, count in _placed(path, step_s, chain(sample, counted)):
+        tally.add(position * step_s, count)
+    return Trace(tally.interval_s, tally.counts, tally.busiest, step_s)
+
+
+def _placed(path: Path, step_s: float, counted: Iterator[Counted]) -> Iterator[tuple[int, int]]:
+    """Each count with the number of its interval. Raises UnreadableTrace where the lines are not of one distance."""
+    last, last_s, last_gap, repeats = -1, 0.0, 1, 0
+    for number, offset_s, count in counted:
+        position = round(offset_s / step_s)
+        gap = position - last
+        repeats = repeats + 1 if gap == last_gap > 1 else 0
+        if not gap or abs(offset_s - position * step_s) > step_s * TOLERANCE or repeats == MAX_REPEATS:
+            what = (
+                f"line {number} is {offset_s - last_s:g} s after the line above it, and others are {step_s:g} s apart"
+            )
+            raise wrong(path, what, "write one line for each minute, or for each interval of one length")
+        last, last_s, last_gap = position, offset_s, gap
+        yield position, count
+
+
+def _counted(path: Path, rows: Iterator[Row]) -> Iterator[Counted]:
+    """What the lines say, in order and of at least a minute each. Raises UnreadableTrace."""
+    first_s = last_s = -1.0
+    width = 0
+    for minute, (number, cells) in enumerate(rows):
+        width = width or len(cells)
         if len(cells) != width:
-            raise _wrong(path, f"line {number} has {len(cells)} columns, not {width}", "correct it")
-        offset_s = _time_s(path, number, cells[:1]) - first_s if width == 2 else minute * MINUTE_S
-        if offset_s <= last_s:
-            raise _wrong(path, f"line {number} is not after the line above it", "sort it by time")
-        if last_s >= 0 and int(offset_s / MINUTE_S) == int(last_s / MINUTE_S):
-            what = f"line {number} is of the same minute as the line above it"
-            raise _wrong(path, what, "write one line a minute, with its start in seconds (0, 60, 120 ...) or ISO 8601")
-        last_s = offset_s
-        counter.add(offset_s, _count(path, number, cells[-1]), number)
-        minute += 1
-        following = next(rows, None)
-        if following is None:
-            return
-        number, cells = following
+            raise wrong(path, f"line {number} has {len(cells)} columns, not {width}", "correct it")
+        begins_s = lines.time_s(path, number, cells[:1]) if width == 2 else minute * MINUTE_S
+        if not minute:
+            first_s = begins_s
+        elif begins_s <= last_s:
+            raise wrong(path, f"line {number} is not after the line above it", "sort it by time")
+        elif begins_s - last_s < MINUTE_S * (1 - TOLERANCE):
+            what = f"line {number} is less than a minute after the line above it"
+            raise wrong(path, what, "write one line a minute, with its start in seconds (0, 60, 120 ...) or ISO 8601")
+        last_s = begins_s
+        _require_span(path, number, begins_s - first_s)
+        yield number, begins_s - first_s, lines.count(path, number, cells[-1])
 
 
-Row = tuple[int, list[str]]
-"""The number of a line and its cells."""
+def _step_s(gaps_s: list[float]) -> float:
+    """How far lines are apart: the most common gap, of several the smallest; a minute if there is only one line."""
+    found = Counter(map(_rounded_s, gaps_s))
+    return min(found, key=lambda gap_s: (-found[gap_s], gap_s), default=MINUTE_S)
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    for number, line in enumerate(_lines(path), 1):
-        if len(line) > MAX_LINE or "\0" in line:
-            raise _wrong(path, f"line {number} is not text of a time or a count", "name a CSV file")
-        if line and not line.isspace() and line[0] != "#":
-            yield number, line.split(",")
+def _rounded_s(gap_s: float) -> float:
+    """Whole minutes if it nearly is, else whole seconds: clocks are not exact."""
+    minutes_s = MINUTE_S * round(gap_s / MINUTE_S)
+    return minutes_s if abs(gap_s - minutes_s) <= TOLERANCE * MINUTE_S else float(round(gap_s))
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """The lines of a file, read piece by piece, so that not even a line without end takes all memory."""
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            rest = ""
-            while piece := file.read(PIECE):
-                lines = (rest + piece).split("\n")
-                rest = lines.pop()
-                yield from lines
-                if len(rest) > MAX_LINE:
-                    break
-            if rest:
-                yield rest
-    except OSError as error:
-        raise _wrong(path, error.strerror or str(error), "name a CSV file that can be read") from error
-    except UnicodeDecodeError as error:
-        raise _wrong(path, "it is not text", "name a CSV file") from error
-
-
-def _time_s(path: Path, number: int, cells: list[str]) -> float:
-    if len(cells) != 1:
-        raise _wrong(path, f"line {number} has {len(cells)} columns", "write one, or two for a minute and its count")
-    try:
-        time_s = float(cells[0])
-    except ValueError:
-        time_s = _calendar_time_s(path, number, cells[0])
-    if not 0 <= time_s < math.inf:
-        raise _wrong(path, f"line {number}: {cells[0].strip()} is not a time", "write seconds, from 0 up, or ISO 8601")
-    return time_s / 1000 if time_s >= MILLISECONDS_FROM else time_s
-
-
-def _calendar_time_s(path: Path, number: int, cell: str) -> float:
-    try:
-        moment = datetime.fromisoformat(cell.strip().strip('"'))
-    except ValueError:
-        shown = cell.strip()[:40]
-        raise _wrong(path, f"line {number}: {shown!r} is not a time", "write seconds or ISO 8601") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _count(path: Path, number: int, cell: str) -> int:
-    try:
-        count = int(cell)
-    except ValueError:
-        count = -1
-    if not 0 <= count < 2**40:
-        raise _wrong(path, f"line {number}: {cell.strip()[:40]!r} is not a count", "write a whole number from 0 up")
-    return count
-
-
-def _is_value(cell: str) -> bool:
-    """Whether a cell is data rather than a column's name."""
-    return bool(cell.strip()) and (cell.strip()[0] in '+-.0123456789"' or cell.strip().lower() in ("nan", "inf"))
-
-
-def _wrong(path: Path, what: str, remedy: str) -> UnreadableTrace:
-    return UnreadableTrace([Fault(str(path), what, remedy)])
+def _require_span(path: Path, number: int, offset_s: float) -> None:
+    if offset_s > MAX_SPAN_S:
+        what = f"line {number} is more than ten years after the first"
+        raise wrong(path, what, "correct it; all times must have the same unit")

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from generator.environment import Environment
 from generator.errors import Fault, InvalidSimulation
+from generator.simulation.tally import MINUTE_S
 from generator.simulation.trace import Trace
 
 WORKLOADS = ("peak", "poisson", "day", "spike", "trace")
@@ -122,7 +123,7 @@ class Recorded:
         """The rate of the interval; before the first, the mean of the first minute; after the last, none."""
         counts, interval_s = self.trace.counts, self.trace.interval_s
         if time_s < 0:
-            first = counts[: max(1, round(60 / interval_s))]
+            first = counts[: max(1, round(MINUTE_S / interval_s))]
             return sum(first) / (len(first) * interval_s) * self.scale
         position = int(time_s / interval_s)
         return counts[position] / interval_s * self.scale if position < len(counts) else 0.0
@@ -160,6 +161,12 @@ def profile(
         "spike": Spike(mean_per_s, settings.spike_factor, settings.spike_onset_s, settings.spike_decay_s),
     }
     return profiles[workload]
+
+
+def unseen(rates: Profile) -> Iterator[str]:
+    """What the profile cannot show."""
+    if isinstance(rates, Recorded) and rates.trace.interval_s > MINUTE_S:
+        yield f"peaks of less than {rates.trace.interval_s:g} s: the recording is played in steps of so long"
 
 
 def arrivals(rates: Profile, random: Random, start_s: float) -> Iterator[float]:

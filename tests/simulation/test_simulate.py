@@ -276,6 +276,15 @@ def test_a_recorded_hour_is_played_and_scaled(template, environment, tmp_path):
     assert played.chart.offered_per_s[-5] == pytest.approx(20, rel=0.3)
 
 
+def test_a_recording_of_coarse_counts_is_played_as_it_is_and_said_to_hide_peaks(template, environment, tmp_path):
+    trace = tmp_path / "trace.csv"
+    trace.write_text("time,count\n" + "".join(f"{row * 300},3000\n" for row in range(3)))
+    played = simulate(template, environment(), trace=trace, replications=2, workers=1, assumptions=SHORT)
+    assert (played["webhooks"]["offered"], played.hours) == (pytest.approx(2 * 9000, rel=0.04), 0.25)
+    assert max(played.chart.offered_per_s) < 20
+    assert played["not_simulated"] == ["peaks of less than 300 s: the recording is played in steps of so long"]
+
+
 @pytest.mark.parametrize(
     ("options", "where"),
     [

@@ -24,6 +24,11 @@ from generator.simulation.workload import (
 SPIKE = Spike(mean_per_s=10.0, factor=10.0, onset_s=30.0, decay_s=600.0)
 
 
+def minutes(*counts):
+    """A trace of so many webhooks in each minute."""
+    return Trace(60.0, array("q", counts), max(counts))
+
+
 def times(rates, start_s, end_s, seed=1):
     drawn = arrivals(rates, draws.stream(seed, 0, "arrivals"), start_s)
     return list(takewhile(lambda time_s: time_s < end_s, drawn))
@@ -44,8 +49,8 @@ def expected(rates, start_s, end_s, steps=20_000):
         pytest.param(SPIKE, -300, 600, id="before the spike"),
         pytest.param(SPIKE, 600, 630, id="the onset"),
         pytest.param(SPIKE, 620, 3600, id="the decay"),
-        pytest.param(Recorded(Trace(60.0, array("q", [600, 0, 1800]))), -60, 180, id="a trace"),
-        pytest.param(Recorded(Trace(60.0, array("q", [600, 0, 1800])), 0.5), 0, 180, id="a trace at half the rate"),
+        pytest.param(Recorded(minutes(600, 0, 1800)), -60, 180, id="a trace"),
+        pytest.param(Recorded(minutes(600, 0, 1800), 0.5), 0, 180, id="a trace at half the rate"),
     ],
 )
 def test_as_many_arrive_as_the_rate_says(rates, start_s, end_s):
@@ -66,7 +71,7 @@ def test_no_rate_exceeds_the_bound_of_its_piece(rates):
 
 
 def test_after_a_trace_nothing_arrives():
-    assert times(Recorded(Trace(60.0, array("q", [60, 60]))), 0, math.inf)[-1] < 120
+    assert times(Recorded(minutes(60, 60)), 0, math.inf)[-1] < 120
 
 
 def test_a_spike_has_its_factor_at_the_end_of_its_onset_and_decays():
@@ -89,7 +94,7 @@ def test_a_workload_begins_at_the_environments_rate(environment, name, rate_per_
 
 
 def test_a_trace_is_scaled_to_a_rate(environment):
-    trace = Trace(60.0, array("q", [10, 30]))
+    trace = minutes(10, 30)
     assert profile(environment(), "trace", trace).rate_per_s(70.0) == 0.5
     assert profile(environment(), "trace", trace, 2400).rate_per_s(70.0) == 1.0
 
