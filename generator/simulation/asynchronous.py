@@ -73,6 +73,7 @@ class AsynchronousQueue:
 
     def _failed(self, event: Event) -> None:
         """A run was cut at its timeout: an error, which is tried again a few times only."""
+        self.waited += not event.throttles and not event.errors
         if event.errors >= len(self._error_waits_s):
             return self._leave(event, dropped=True)
         event.errors += 1

@@ -58,6 +58,7 @@ class LambdaFunction:
         "request_rate",
         "running",
         "throttles",
+        "timeouts",
         "timing",
     )
 
@@ -67,7 +68,7 @@ class LambdaFunction:
         self.idle: deque[float] = deque()
         self._idle_s = 0.0
         self._new_environments = TokenBucket(ENVIRONMENTS_PER_S, ENVIRONMENTS_AT_ONCE)
-        self.invocations = self.completed = self.cold_starts = self.peak = 0
+        self.invocations = self.completed = self.cold_starts = self.timeouts = self.peak = 0
         self.throttles: Counter[str] = Counter()
         # Looked up once, not for every run.
         self._at, self._end = kernel.at, self._finish
@@ -92,7 +93,8 @@ class LambdaFunction:
             self.throttles[CONCURRENCY] += 1
             return None
         duration_s = timing.draw_s()
-        if duration_s >= timing.timeout_s:
+        is_cut = duration_s >= timing.timeout_s
+        if is_cut:
             duration_s, done = timing.timeout_s, failed
         if idle and now_s - idle[-1] < timing.idle_timeout_s:
             self._idle_s += now_s - idle.pop()
@@ -104,6 +106,7 @@ class LambdaFunction:
             self.throttles[SCALING] += 1
             return None
         self.invocations += 1
+        self.timeouts += is_cut
         pool.free -= 1
         inside = self.running.enter(now_s)
         if inside > self.peak:
@@ -136,6 +139,7 @@ class LambdaFunction:
             "invocations": self.invocations,
             "throttles": sum(self.throttles.values()),
             "cold_starts": self.cold_starts,
+            "timeouts": self.timeouts,
             "busy_s": busy_s,
             "environments_s": busy_s + self._idle_s + math.fsum(now_s - since_s for since_s in self.idle),
             **{f"throttles by {reason}": self.throttles[reason] for reason in (CONCURRENCY, REQUEST_RATE, SCALING)},

@@ -63,7 +63,7 @@ class Gateway:
         self._kernel, self._function, self._limits, self._outputs = kernel, function, tuple(limits), tuple(outputs)
         self._waits_s, self._jitter, self._random = assumptions.sender_retries_s, assumptions.sender_jitter, random
         self._longest_s = assumptions.integration_timeout_s
-        self.offered = self.accepted = self.failed = self.throttled_at_lambda = 0
+        self.offered = self.accepted = self.failed = self.late = self.throttled_at_lambda = 0
         self.refusals: Counter[str] = Counter()
         self.latency_s = Histogram()
 
@@ -100,6 +100,7 @@ class Gateway:
         arrived_s, origin_s, _ = request
         latency_s = self._kernel.now - arrived_s
         if latency_s > self._longest_s:
+            self.late += 1
             self._timed_out(request)
         else:
             self.accepted += 1
@@ -122,6 +123,7 @@ class Gateway:
             "offered": self.offered,
             "accepted": self.accepted,
             "failed": self.failed,
+            "answered too late": self.late,
             "throttled at gateway": sum(self.refusals.values()),
             "throttled at lambda": self.throttled_at_lambda,
             **{f"throttled by {name}": self.refusals[name] for name, _ in self._limits},

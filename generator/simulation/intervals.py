@@ -74,12 +74,13 @@ def of_events(events: Sequence[float], trials: Sequence[float]) -> Estimate:
     """The share of trials with the event, over replications, with an interval that is sound for few events too.
 
     It covers both the t interval, which knows that throttles come in clusters, and the exact Poisson interval,
-    which knows that no event in so many trials does not mean none ever. The mean is all events over all trials.
+    which knows that no event in so many trials does not mean none ever. The mean is all events over all trials; at most
+    1, although what began before the measured time may end within it.
     """
     total_events, total_trials = math.fsum(events), math.fsum(trials)
     if not total_trials:
         return NOTHING
-    mean = total_events / total_trials
+    mean = min(1.0, total_events / total_trials)
     # Deviations from the ratio, not a mean of ratios: replications have different numbers of trials.
     spread = of_means([(event - mean * trial) for event, trial in zip(events, trials, strict=True)])
     low, high = mean, mean

@@ -9,7 +9,7 @@ from generator.simulation.verdict import INCONCLUSIVE, MISSED, Target
 
 TITLES = {
     "reserved_concurrency": "reserved, of what can be reserved",
-    "webhook_throttle_probability": "webhooks throttled",
+    "webhook_throttle_probability": "webhooks throttled or cut",
     "notification_wait_probability": "notifications that waited",
     "stream_utilisation": "busiest shard's lanes in use",
 }

@@ -12,6 +12,9 @@ from generator.simulation.function import CONCURRENCY, REQUEST_RATE, SCALING
 from generator.simulation.intervals import Estimate
 from generator.simulation.replication import Outcome, Task
 
+TIMEOUT = "timeout"
+"""Why a run is lost that was not throttled."""
+
 MET, MISSED, INCONCLUSIVE = "met", "missed", "inconclusive"
 
 MAX_REPLICATIONS = 100_000
@@ -95,16 +98,16 @@ def _account(task: Task) -> Iterator[Target]:
 
 
 def _webhooks(task: Task, outcomes: Sequence[Outcome]) -> Iterator[Target]:
-    """Refusals by API Gateway and by Lambda count alike: to the sender they are the same."""
+    """Refusals by API Gateway and by Lambda and runs that were cut or too long count alike: no webhook is taken."""
     gateways = [outcome.gateway for outcome in outcomes]
-    throttled = [counts["throttled at gateway"] + counts["throttled at lambda"] for counts in gateways]
-    measured = intervals.of_events(throttled, [counts["offered"] for counts in gateways])
+    lost = [counts["throttled at gateway"] + counts["throttled at lambda"] + counts["failed"] for counts in gateways]
+    measured = intervals.of_events(lost, [counts["offered"] for counts in gateways])
     remedy = _webhook_remedy(task, outcomes)
     yield _verdict(task, outcomes, "webhook_throttle_probability", measured, remedy)
 
 
 def _webhook_remedy(task: Task, outcomes: Sequence[Outcome]) -> str:
-    """What refused most."""
+    """What cost most webhooks."""
     entry = task.topology.webhook_functions[0]
     prefix = "throttled by "
     refusals = {
@@ -112,18 +115,22 @@ def _webhook_remedy(task: Task, outcomes: Sequence[Outcome]) -> str:
         for name in outcomes[0].gateway
         if name.startswith(prefix)
     }
+    late = f"how long {entry} runs: API Gateway waits {task.assumptions.integration_timeout_s:g} s for an answer"
+    refusals[late] = _sum(outcome.gateway["answered too late"] for outcome in outcomes)
     worst = max(refusals, key=refusals.__getitem__)
-    at_lambda = _sum(outcome.gateway["throttled at lambda"] for outcome in outcomes)
+    at_lambda = _sum(outcome.functions[entry][count] for outcome in outcomes for count in ("throttles", "timeouts"))
     return worst if refusals[worst] > at_lambda else _function_remedy(task, outcomes, entry)
 
 
 def _function_remedy(task: Task, outcomes: Sequence[Outcome], name: str) -> str:
-    """The limit of a function that throttled it most."""
-    reasons = {
-        reason: _sum(outcome.functions[name][f"throttles by {reason}"] for outcome in outcomes)
-        for reason in (CONCURRENCY, REQUEST_RATE, SCALING)
+    """The limit of a function that throttled or cut it most."""
+    counts = {TIMEOUT: "timeouts"} | {
+        reason: f"throttles by {reason}" for reason in (CONCURRENCY, REQUEST_RATE, SCALING)
     }
+    reasons = {reason: _sum(outcome.functions[name][count] for outcome in outcomes) for reason, count in counts.items()}
     worst = max(reasons, key=reasons.__getitem__)
+    if worst == TIMEOUT:
+        return f"{name}'s Timeout of {task.topology.functions[name].timeout_s:g} s, which cuts its runs"
     if worst == SCALING:
         return f"{name}'s cold starts: it needs new execution environments faster than Lambda adds them"
     reserved = None if task.unreserved else task.topology.functions[name].reserved_concurrency
@@ -132,7 +139,7 @@ def _function_remedy(task: Task, outcomes: Sequence[Outcome], name: str) -> str:
 
 
 def _notifications(task: Task, outcomes: Sequence[Outcome]) -> Iterator[Target]:
-    """Events that were throttled at first and had to wait for another try."""
+    """Events whose first run was throttled or cut, so that they had to wait for another try."""
     if not outcomes[0].queues:
         return
     waited, accepted = (
@@ -153,11 +160,11 @@ def _stream(task: Task, outcomes: Sequence[Outcome]) -> Iterator[Target]:
         return
     name, measured = busiest_shard(task, outcomes)
     mapping = next(mapping for mapping in task.topology.mappings if mapping.logical_id == name)
-    throttles, invocations = (
+    throttles, timeouts, invocations = (
         _sum(outcome.functions[mapping.function][count] for outcome in outcomes)
-        for count in ("throttles", "invocations")
+        for count in ("throttles", "timeouts", "invocations")
     )
-    if throttles > invocations / 10:
+    if throttles + timeouts > invocations / 10:
         remedy = _function_remedy(task, outcomes, mapping.function)
     else:
         remedy = f"{name}'s ParallelizationFactor of {mapping.parallelization_factor}"

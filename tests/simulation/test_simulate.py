@@ -197,6 +197,66 @@ def test_a_stream_too_slow_names_its_lanes_or_the_reservation_that_starves_them(
     }
 
 
+CONSTANT = 'functions.{0}.distribution="constant"', "functions.{0}.mean_duration_ms={1}"
+
+
+@pytest.mark.parametrize(
+    ("function", "timeout_s", "duration_ms", "missed", "remedy"),
+    [
+        pytest.param(
+            "process_webhook",
+            3,
+            4000,
+            "webhook_throttle_probability",
+            "ProcessWebhookFunction's Timeout of 3 s, which cuts its runs",
+            id="no webhook is stored in time",
+        ),
+        pytest.param(
+            "process_webhook",
+            60,
+            28_700,
+            "webhook_throttle_probability",
+            "how long ProcessWebhookFunction runs: API Gateway waits 29 s for an answer",
+            id="every answer comes too late, with its cold start",
+        ),
+        pytest.param(
+            "send_notification",
+            1,
+            2000,
+            "notification_wait_probability",
+            "SendNotificationFunction's Timeout of 1 s, which cuts its runs",
+            id="no notification is sent in time",
+        ),
+        pytest.param(
+            "check_alerts",
+            2,
+            4000,
+            "stream_utilisation",
+            "CheckAlertsFunction's Timeout of 2 s, which cuts its runs",
+            id="no batch is checked in time",
+        ),
+    ],
+)
+def test_what_never_ends_in_time_misses_its_target_although_nothing_is_throttled(
+    template, environment, function, timeout_s, duration_ms, missed, remedy
+):
+    name = "".join(part.title() for part in function.split("_")) + "Function"
+    template["Resources"][name]["Properties"]["Timeout"] = timeout_s
+    reserve(template, **{name: 200})
+    slow = [setting.format(function, duration_ms) for setting in CONSTANT]
+    settings = (
+        "traffic.webhooks_per_hour=600",
+        "simulation.environment_idle_timeout_s=1",
+        "account.concurrency_limit=2000",
+    )
+    assumptions = Assumptions(warm_up_s=60.0, sender_retries_s=())
+    options = {"hours": 0.1, "replications": 3, "workers": 1, "assumptions": assumptions}
+    result = simulate(template, environment("prod", *slow, *settings), **options)
+    target = next(target for target in result.targets if target.name == missed)
+    assert (target.verdict, target.remedy, result.passed) == ("missed", remedy, False)
+    assert target.measured.mean <= 1
+
+
 def test_correlated_crossings_make_notifications_wait_that_poisson_alerts_do_not(template, environment):
     together = Assumptions(warm_up_s=30.0, alerts_per_crossing=10.0)
     result = simulate(template, environment(), hours=0.1, replications=2, workers=1, assumptions=together)
