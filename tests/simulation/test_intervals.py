@@ -1,9 +1,13 @@
 """Quantiles against published tables, and intervals that do not claim more than was seen."""
 
+import math
+from itertools import pairwise
+
 import pytest
 
 from generator.simulation.intervals import (
     Estimate,
+    at_least,
     of_events,
     of_means,
     poisson_bounds,
@@ -43,6 +47,20 @@ def test_the_t_distribution_is_a_half_at_0_and_refuses_nonsense():
 )
 def test_poisson_bounds_are_those_of_the_table(events, low, high):
     assert poisson_bounds(events) == (pytest.approx(low, abs=5e-3), pytest.approx(high, abs=5e-3))
+
+
+@pytest.mark.parametrize("events", [1, 2, 7, 60])
+@pytest.mark.parametrize("mean", [0.01, 1.0, 8.0, 70.0, 300.0])
+def test_so_many_events_are_as_probable_as_adding_up_the_poisson_distribution_says(events, mean):
+    below = math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(events))
+    assert at_least(events, mean) == pytest.approx(1 - below, abs=1e-12)
+
+
+def test_between_whole_numbers_of_events_the_bounds_go_on_smoothly():
+    """2 degrees of freedom of chi square for each event: of 3 and 5 degrees, half the quantiles in the table."""
+    assert poisson_bounds(1.5) == (pytest.approx(0.216 / 2, abs=5e-4), pytest.approx(12.833 / 2, abs=5e-4))
+    bounds = [poisson_bounds(events / 10) for events in range(50)]
+    assert all(a < c and b < d for (a, b), (c, d) in pairwise(bounds))
 
 
 def test_no_event_in_many_trials_does_not_mean_none_ever():
@@ -99,3 +117,27 @@ def test_about_95_of_100_intervals_for_rare_events_cover_the_truth():
         found = of_events(events, [100] * 10)
         covered += found.low <= 0.003 <= found.high
     assert covered >= 0.95 * 300
+
+
+@pytest.mark.parametrize("clusters", [9, 20])
+def test_nor_are_the_intervals_too_short_where_rare_events_come_in_clusters(clusters):
+    """As throttles do: Poisson many clusters in all 10 replications together, geometric with a mean of 5 / 3."""
+    from generator.simulation.draws import exponential, geometric, stream
+
+    above = below = 0
+    for seed in range(500):
+        gap, size = exponential(stream(seed, 0, "gaps"), 1 / clusters), geometric(stream(seed, 0, "sizes"), 5 / 3)
+        events, now = [0] * 10, gap()
+        while now < 1:
+            events[int(now * 10)] += size()
+            now += gap()
+        found = of_events(events, [100_000] * 10)
+        truth = clusters * 5 / 3 / 1_000_000
+        above, below = above + (truth < found.low), below + (truth > found.high)
+    assert above + below <= 0.065 * 500
+    assert below <= 0.055 * 500
+
+
+def test_more_events_than_trials_are_all_of_them():
+    """What began before the measured time may end within it."""
+    assert of_events([101, 100], [100, 100]) == Estimate(1.0, pytest.approx(0.9, abs=0.1), 1.0)

@@ -13,10 +13,10 @@ prod, workload peak: 3 replications of 3 min, seed 1
 target                             at most  measured   95 % interval       verdict
 reserved, of what can be reserved      900        25               -           met
 webhooks throttled or cut           0.0001     0.194  0.181 to 0.207        missed
-notifications that waited             0.01   0.00696     0 to 0.0175  inconclusive
+notifications that waited             0.01   0.00696     0 to 0.0178  inconclusive
 busiest shard's lanes in use           0.5     0.283  0.234 to 0.332           met
 webhooks throttled or cut: missed; first change ProcessWebhookFunction's reservation of 8
-notifications that waited: about 37 replications would decide
+notifications that waited: about 38 replications would decide
 
 function                  reserved  mean  peak  invocations  throttles  cold starts  environments
 ProcessWebhookFunction           8  5.86     8       30,277      7,279            0           8.0
