@@ -101,11 +101,13 @@ def test_a_recording_is_played_and_can_be_scaled(generator: Run, project: Path) 
             ("--rate", "100"),
             "rate: it scales a recording, and the workload peak plays none; name a recording with --trace",
         ),
+        (("--trace", "trace.csv", "--rate", "nan"), "rate: nan webhooks per hour are out of range"),
         (("--replications", "1"), "replications: 1 replications show no spread"),
     ],
 )
 def test_wrong_input_is_one_clear_line(generator: Run, project: Path, arguments: tuple[str, ...], message: str) -> None:
     Path("bad.json").write_text("{]: [")
+    Path("trace.csv").write_text("count\n60\n")
     result = generator("simulate", "prod", *arguments)
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,16 @@ from generator.simulation.replication import Outcome, Task, replicate
 from generator.simulation.result import Result, summarise
 from generator.simulation.topology import Topology, read_topology
 from generator.simulation.trace import read_trace
-from generator.simulation.workload import profile, unseen
+from generator.simulation.workload import Profile, Recorded, profile, unseen
 
 Progress = Callable[[int, int], None]
 """Called with how many replications are done, and how many there are."""
 
 MAX_HOURS = 24 * 31.0
+
+MAX_PER_HOUR = 10_000 * 3600
+"""Webhooks of a recording: whatever is more would be refused. Source: Amazon API Gateway Developer Guide, "Amazon API
+Gateway quotas" (requests per second of an account)."""
 
 
 def simulate(
@@ -57,41 +62,45 @@ def simulate(
     recorded = read_trace(trace) if trace and name == "trace" else None
     rates = profile(environment, name, recorded, trace_per_hour)
     hours = rates.natural_s / 3600 if hours is None else hours
-    _require_sense(hours, replications, workers, trace, trace_per_hour, name, rates.natural_s)
+    wrong = _hours_faults(hours, rates), _trace_faults(name, trace, trace_per_hour, rates)
+    _require_sense(replications, workers, *wrong)
     topology = read_topology(template)
     task = Task(topology, environment, assumptions, rates, hours * 3600, seed, unreserved)
     outcomes = _replications(task, replications, workers or os.cpu_count() or 1, progress or _silent)
     return summarise(task, name, outcomes, [*_notes(topology), *unseen(rates), *notes])
 
 
-def _require_sense(
-    hours: float,
-    replications: int,
-    workers: int | None,
-    trace: Path | str | None,
-    trace_per_hour: float | None,
-    name: str,
-    natural_s: float,
-) -> None:
-    faults = []
-    if not 0 < hours <= MAX_HOURS:
-        faults.append(Fault("hours", f"{hours:g} is out of range", f"write more than 0 and at most {MAX_HOURS:g}"))
-    elif name == "trace" and hours * 3600 > natural_s * (1 + 1e-9):
-        faults.append(
-            Fault("hours", f"the trace has {natural_s / 3600:g} h, not {hours:g}", "lower it or leave it out")
-        )
+def _require_sense(replications: int, workers: int | None, *more: Iterator[Fault]) -> None:
+    faults = list(chain(*more))
     if replications < 2:
         what = f"{replications} replications show no spread, so nothing could be decided"
         faults.append(Fault("replications", what, "write at least 2; 10 are usual"))
     if workers is not None and workers < 1:
         faults.append(Fault("workers", f"{workers} cannot do anything", "write at least 1"))
-    if trace and name != "trace":
-        faults.append(Fault("trace", f"the workload {name} does not use it", "leave one of them out"))
-    if trace_per_hour is not None and name != "trace":
-        remedy = "name a recording with --trace, or write --set traffic.webhooks_per_hour=N"
-        faults.append(Fault("rate", f"it scales a recording, and the workload {name} plays none", remedy))
     if faults:
         raise InvalidSimulation(faults)
+
+
+def _hours_faults(hours: float, rates: Profile) -> Iterator[Fault]:
+    natural_h = rates.natural_s / 3600
+    if not 0 < hours <= MAX_HOURS:
+        yield Fault("hours", f"{hours:g} is out of range", f"write more than 0 and at most {MAX_HOURS:g}")
+    elif isinstance(rates, Recorded) and hours > natural_h * (1 + 1e-9):
+        yield Fault("hours", f"the trace has {natural_h:g} h, not {hours:g}", "lower it or leave it out")
+
+
+def _trace_faults(name: str, trace: Path | str | None, per_hour: float | None, rates: Profile) -> Iterator[Fault]:
+    if isinstance(rates, Recorded):
+        played = rates.trace.webhooks_per_hour if per_hour is None else per_hour
+        if not 0 < played <= MAX_PER_HOUR:
+            remedy = f"write more than 0 and at most {MAX_PER_HOUR:,}, what API Gateway takes of an account"
+            yield Fault("rate", f"{played:g} webhooks per hour are out of range", remedy)
+        return
+    if trace:
+        yield Fault("trace", f"the workload {name} does not use it", "leave one of them out")
+    if per_hour is not None:
+        remedy = "name a recording with --trace, or write --set traffic.webhooks_per_hour=N"
+        yield Fault("rate", f"it scales a recording, and the workload {name} plays none", remedy)
 
 
 def _notes(topology: Topology) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def function(template: Template, logical_id: str, properties: Json) -> Function:
     Raises UnreadableTemplate for a reservation that Lambda would refuse.
     """
     stated = template.value(properties.get("ReservedConcurrentExecutions"))
-    reserved = None if stated is None else template.whole(stated)
+    reserved = None if stated is None else template.whole(stated, least=-math.inf)
     if reserved is not None and reserved < 0:
         raise UnreadableTemplate([Fault(logical_id, f"it reserves {reserved}", "write 0 or more, or leave it out")])
     try:
@@ -157,14 +158,14 @@ def stream_mapping(template: Template, logical_id: str, properties: Json) -> Str
     tables = template.references(properties["EventSourceArn"]) & set(template.ids("AWS::DynamoDB::Table"))
     if not tables:
         raise Unknown("its source is not the stream of a table in this template")
-    age_s = template.number(properties.get("MaximumRecordAgeInSeconds"), -1)
+    age_s = template.number(properties.get("MaximumRecordAgeInSeconds"), -1, least=-1)
     return StreamMapping(
         logical_id=logical_id,
         table=_only(tables, "its source"),
         function=_invoked(template, properties["FunctionName"]),
-        batch_size=_positive(template, properties.get("BatchSize"), 100),
+        batch_size=template.whole(properties.get("BatchSize"), 100, least=1),
         window_s=template.number(properties.get("MaximumBatchingWindowInSeconds"), 0),
-        parallelization_factor=_positive(template, properties.get("ParallelizationFactor"), 1),
+        parallelization_factor=template.whole(properties.get("ParallelizationFactor"), 1, least=1, most=10),
         max_age_s=None if age_s < 0 else age_s,
         events=_passing(template.value(properties.get("FilterCriteria"))),
     )
@@ -226,17 +227,5 @@ def _only(found: set[str], what: str) -> str:
     return next(iter(found))
 
 
-def _positive(template: Template, value: Json, default: int) -> int:
-    found = template.whole(value, default)
-    if found < 1:
-        raise Unknown(f"{found} is less than 1")
-    return found
-
-
 def _number_or_none(template: Template, value: Json) -> float | None:
-    if value is None:
-        return None
-    found = template.number(value)
-    if not found >= 0:
-        raise Unknown(f"{found:g} is not a limit")
-    return found
+    return None if value is None else template.number(value)

@@ -10,7 +10,7 @@ from generator.errors import Fault, UnreadableTemplate
 from generator.simulation import resources
 from generator.simulation.resources import Function, Schedule, StreamMapping, Subscription, Throttle
 from generator.simulation.usage_plans import applying
-from generator.simulation.values import Json, Template, Unknown
+from generator.simulation.values import MALFORMED, Json, Template, Unknown
 
 T = TypeVar("T")
 
@@ -43,8 +43,12 @@ def read_topology(template: Json) -> Topology:
     """Reads a parsed template. Raises UnreadableTemplate where it is none or nothing in it takes webhooks."""
     if not isinstance(template, Mapping) or not isinstance(template.get("Resources"), Mapping):
         raise UnreadableTemplate([Fault("template", "it has no Resources", "name a CloudFormation template")])
-    reader = _Reader(Template(template))
-    topology = reader.topology()
+    try:
+        topology = _Reader(Template(template)).topology()
+    except RecursionError as error:
+        raise UnreadableTemplate(
+            [Fault("template", "it is nested too deeply", "write it with fewer levels")]
+        ) from error
     if not topology.webhook_functions:
         why = "; ".join(("no API method in it invokes a function", *topology.not_understood))
         raise UnreadableTemplate([Fault("template", why, "simulate a template whose API invokes a function")])
@@ -91,7 +95,7 @@ class _Reader:
                 found = read(self._template, logical_id, self._template.properties(logical_id))
             except Unknown as unknown:
                 self._unclear.append(f"{logical_id}: {unknown}")
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+            except MALFORMED as error:
                 self._unclear.append(f"{logical_id}: its properties have an unknown shape ({error!r})")
             else:
                 if found is not None:
@@ -101,6 +105,9 @@ class _Reader:
         return (f"{name}: {function.unclear}" for name, function in functions.items() if function.unclear)
 
     def _others(self) -> Iterator[str]:
+        yield from (
+            f"{name}: it is not written as a resource, and is not simulated" for name in self._template.malformed
+        )
         for logical_id, resource in self._template.resources.items():
             kind = str(resource.get("Type"))
             if kind.startswith(SERVICES) and kind not in self._read:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 Json = Any
 
+MALFORMED = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
+"""What is raised on the way through a value that is not of the shape that CloudFormation asks for."""
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
 """What stands for the absence of a property."""
@@ -18,13 +21,18 @@ class Unknown(Exception):
 
 
 class Template:
-    """A parsed template whose values can be asked for. It is never changed."""
+    """A parsed template whose values can be asked for. It is never changed.
+
+    `malformed` has the names of what stands among the resources and is none: loops, and whatever has no properties.
+    """
 
     def __init__(self, template: Mapping[str, Json]) -> None:
         self._parameters = template.get("Parameters") or {}
         self._conditions = template.get("Conditions") or {}
         self._mappings = template.get("Mappings") or {}
-        self.resources: Mapping[str, Json] = template["Resources"]
+        found = template["Resources"]
+        self.resources: Mapping[str, Json] = {name: one for name, one in found.items() if _is_resource(one)}
+        self.malformed = [name for name in found if name not in self.resources]
 
     def ids(self, *types: str) -> list[str]:
         """The logical ids of the resources of these types that would be created, in the template's order.
@@ -42,7 +50,10 @@ class Template:
 
         References to resources stay as they are. Raises Unknown.
         """
-        found = self._filled(value)
+        try:
+            found = self._filled(value)
+        except MALFORMED as error:
+            raise Unknown(f"a value has an unknown shape ({error!r})") from error
         return None if found == NO_VALUE else found
 
     def _filled(self, value: Json) -> Json:
@@ -62,19 +73,24 @@ class Template:
         filled = {key: self._filled(item) for key, item in value.items()} if value != NO_VALUE else value
         return {key: item for key, item in filled.items() if item != NO_VALUE}
 
-    def number(self, value: Json, default: float | None = None) -> float:
-        """The value as a number. Raises Unknown where it is none."""
+    def number(self, value: Json, default: float | None = None, least: float = 0.0, most: float = math.inf) -> float:
+        """The value as a number. Raises Unknown where it is none, not finite or out of range."""
         found = self.value(value)
         if found is None and default is not None:
             return default
         try:
-            return float(found)
-        except (TypeError, ValueError):
-            raise Unknown(f"{found!r} is not a number") from None
+            number = float(found)
+        except (OverflowError, TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise Unknown(f"{found!r} is not a number")
+        if not least <= number <= most:
+            raise Unknown(f"{found} is less than {least:g}" if number < least else f"{found} is more than {most:g}")
+        return number
 
-    def whole(self, value: Json, default: int | None = None) -> int:
-        """The value as a whole number. Raises Unknown where it is none."""
-        found = self.number(value, default)
+    def whole(self, value: Json, default: int | None = None, least: float = 0.0, most: float = math.inf) -> int:
+        """The value as a whole number. Raises Unknown where it is none or out of range."""
+        found = self.number(value, default, least, most)
         if found != int(found):
             raise Unknown(f"{found!r} is not a whole number")
         return int(found)
@@ -86,7 +102,7 @@ class Template:
     def _created(self, resource: Mapping[str, Json]) -> bool:
         try:
             return "Condition" not in resource or self._holds({"Condition": resource["Condition"]})
-        except Unknown:
+        except (Unknown, *MALFORMED):
             return True
 
     def _default(self, parameter: str) -> Json:
@@ -122,6 +138,16 @@ class Template:
         raise Unknown(f"{name} is not a condition")
 
 
+def _is_resource(found: Json) -> bool:
+    return isinstance(found, Mapping) and isinstance(found.get("Properties") or {}, Mapping)
+
+
+def _text(argument: Json) -> str:
+    """What an intrinsic function says by itself or first in a list; nothing where it has another shape."""
+    first = argument[0] if isinstance(argument, list) and argument else argument
+    return first if isinstance(first, str) else ""
+
+
 def _mentioned(value: Json) -> Iterator[str]:
     if isinstance(value, list):
         for item in value:
@@ -131,10 +157,9 @@ def _mentioned(value: Json) -> Iterator[str]:
             if key == "Ref" and isinstance(item, str):
                 yield item
             elif key == "Fn::GetAtt":
-                yield item.partition(".")[0] if isinstance(item, str) else item[0]
+                yield _text(item).partition(".")[0]
             elif key == "Fn::Sub":
-                text = item if isinstance(item, str) else item[0]
-                yield from (name.partition(".")[0] for name in re.findall(r"\$\{([^!}]+)\}", text))
-                yield from _mentioned([] if isinstance(item, str) else item[1])
+                yield from (name.partition(".")[0] for name in re.findall(r"\$\{([^!}]+)\}", _text(item)))
+                yield from _mentioned(item[1:] if isinstance(item, list) else [])
             else:
                 yield from _mentioned(item)

@@ -153,7 +153,7 @@ def profile(
     if workload == "trace" and trace is None:
         raise InvalidSimulation([Fault("workload", "trace needs a recording", "name one with --trace FILE.csv")])
     if trace is not None and workload == "trace":
-        return Recorded(trace, trace_per_hour / trace.webhooks_per_hour if trace_per_hour else 1.0)
+        return Recorded(trace, 1.0 if trace_per_hour is None else trace_per_hour / trace.webhooks_per_hour)
     profiles: dict[str, Profile] = {
         "peak": Steady(environment.peak_rate_per_s, mean_per_s),
         "poisson": Steady(mean_per_s),

@@ -356,10 +356,18 @@ def test_a_recording_of_coarse_counts_is_played_as_it_is_and_said_to_hide_peaks(
         ({"workload": "trace"}, "workload"),
         ({"workload": "peak", "trace": "some.csv"}, "trace"),
         ({"trace_per_hour": 100.0}, "rate"),
+        ({"trace": "one.csv", "trace_per_hour": 0.0}, "rate"),
+        ({"trace": "one.csv", "trace_per_hour": float("nan")}, "rate"),
+        ({"trace": "one.csv", "trace_per_hour": float("inf")}, "rate"),
+        ({"trace": "busy.csv"}, "rate"),
+        ({"trace": "one.csv", "hours": 2}, "hours"),
     ],
     ids=str,
 )
-def test_what_makes_no_sense_is_refused(template, environment, options, where):
+def test_what_makes_no_sense_is_refused(template, environment, options, where, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("one.csv").write_text("count\n60\n")
+    Path("busy.csv").write_text("count\n10000000000\n")
     with pytest.raises(InvalidSimulation) as refused:
         simulate(template, environment(), **options)
     assert [fault.where for fault in refused.value.faults] == [where]

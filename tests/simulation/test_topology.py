@@ -1,9 +1,13 @@
 """Our templates and others of this shape are read alike, and whatever is not understood is listed."""
 
+import copy
 import json
+import math
 from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from generator.errors import UnreadableTemplate
 from generator.simulation import Assumptions, read_topology
@@ -254,13 +258,38 @@ def test_the_template_is_not_changed():
         ),
         pytest.param(
             ("WebhookUsagePlan", "Throttle", {"RateLimit": -1}),
-            "WebhookUsagePlan: -1 is not a limit",
+            "WebhookUsagePlan: -1 is less than 0",
             id="a limit below 0",
         ),
         pytest.param(
             ("CheckAlertsEventSourceMapping", "ParallelizationFactor", 0),
             "CheckAlertsEventSourceMapping: 0 is less than 1",
             id="no lane at all",
+        ),
+        pytest.param(
+            ("CheckAlertsEventSourceMapping", "ParallelizationFactor", 1_000_000),
+            "CheckAlertsEventSourceMapping: 1000000 is more than 10",
+            id="more lanes than Lambda has",
+        ),
+        pytest.param(
+            ("CheckAlertsEventSourceMapping", "MaximumBatchingWindowInSeconds", -5),
+            "CheckAlertsEventSourceMapping: -5 is less than 0",
+            id="a window that ends before it begins",
+        ),
+        pytest.param(
+            ("CheckAlertsEventSourceMapping", "MaximumRecordAgeInSeconds", "nan"),
+            "CheckAlertsEventSourceMapping: 'nan' is not a number",
+            id="an age that is no number",
+        ),
+        pytest.param(
+            ("CheckAlertsFunction", "Timeout", -1),
+            "CheckAlertsFunction: -1 is less than 0",
+            id="a run that ends before it begins",
+        ),
+        pytest.param(
+            ("CheckAlertsFunction", "ReservedConcurrentExecutions", "1e999"),
+            "CheckAlertsFunction: '1e999' is not a number",
+            id="an infinite reservation",
         ),
         pytest.param(
             ("WebhookMethod", "ApiKeyRequired", False),
@@ -279,6 +308,72 @@ def test_a_change_that_is_not_understood_is_noted(template, change, note):
     template["Resources"][resource]["Properties"][key] = value
     topology = read_topology(template)
     assert note in [*topology.not_understood, *left_out(topology)]
+
+
+LOOP = {"Fn::ForEach::Topics": ["Name", ["A", "B"], {"Topic${Name}": {"Type": "AWS::SNS::Topic"}}]}
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [LOOP, {"Text": "AWS::SNS::Topic"}, {"None": None}, {"List": {"Type": "AWS::SNS::Topic", "Properties": [1]}}],
+    ids=["a loop", "a text", "nothing", "properties in a list"],
+)
+def test_what_is_not_written_as_a_resource_is_noted_and_the_rest_is_read(template, resources):
+    template["Resources"] |= resources
+    (name,) = resources
+    assert read_topology(template).not_understood == (f"{name}: it is not written as a resource, and is not simulated",)
+
+
+def test_a_condition_that_names_itself_is_undecided(template):
+    template["Conditions"] = {"Again": {"Condition": "Again"}}
+    template["Resources"]["CheckAlertsFunction"]["Condition"] = "Again"
+    template["Resources"]["CleanupSchedule"]["Properties"]["State"] = {"Fn::If": ["Again", "ENABLED", "DISABLED"]}
+    topology = read_topology(template)
+    assert "CheckAlertsFunction" in topology.functions
+    (note,) = topology.not_understood
+    assert note.startswith("CleanupSchedule: a value has an unknown shape (RecursionError")
+
+
+def test_a_template_without_end_is_refused(template):
+    nested = []
+    for _ in range(5000):
+        nested = [nested]
+    template["Resources"]["WebhookUsagePlan"]["Properties"]["ApiStages"] = nested
+    with pytest.raises(UnreadableTemplate, match="nested too deeply"):
+        read_topology(template)
+
+
+STRANGE = [
+    *(None, True, 0, -1, 1.5, 10**400, math.nan, math.inf, 1e300, "", "x", "nan", "1e999", "${", "rate(0 hours)"),
+    *([], [[]], ["x"], {}, {"Ref": []}, {"Ref": {}}, {"Fn::Sub": []}, {"Fn::Sub": ["x"]}, {"Fn::Sub": 5}),
+    *({"Fn::GetAtt": []}, {"Fn::GetAtt": [[]]}, {"Fn::GetAtt": 5}, {"Fn::If": []}, {"Fn::If": [[], 1, 2]}),
+    *({"Fn::FindInMap": []}, {"Fn::FindInMap": [[], {}, 1]}),
+]
+
+
+def places(value, path=()):
+    """Every place in a template, the way to it."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in pairs:
+        yield (*path, key)
+        yield from places(item, (*path, key))
+
+
+@given(data=st.data())
+@settings(max_examples=200)
+def test_whatever_stands_in_a_template_it_is_read_noted_or_refused(committed, data):
+    template = committed()
+    for _ in range(data.draw(st.integers(1, 3))):
+        target = template["Resources"][data.draw(st.sampled_from(sorted(template["Resources"])))]
+        *way, last = data.draw(st.sampled_from(list(places(target))))
+        for key in way:
+            target = target[key]
+        target[last] = copy.deepcopy(data.draw(st.sampled_from(STRANGE)))
+    try:
+        found = len(read_topology(template).webhook_functions)
+    except UnreadableTemplate as error:
+        found = len(error.faults)
+    assert found > 0
 
 
 SECOND_PLAN = {"Type": "AWS::ApiGateway::UsagePlan", "Properties": {"Throttle": {"RateLimit": 1}}}
