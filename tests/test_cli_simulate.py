@@ -102,6 +102,10 @@ def test_a_recording_is_played_and_can_be_scaled(generator: Run, project: Path) 
             "rate: it scales a recording, and the workload peak plays none; name a recording with --trace",
         ),
         (("--trace", "trace.csv", "--rate", "nan"), "rate: nan webhooks per hour are out of range"),
+        (
+            ("--workload", "spike", "--hours", "0.1"),
+            "hours: the spike is at its height after 630 s, not within 360; write more than 0.175 or leave it out",
+        ),
         (("--replications", "1"), "replications: 1 replications show no spread"),
     ],
 )

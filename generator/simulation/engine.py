@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ from generator.simulation.replication import Outcome, Task, replicate
 from generator.simulation.result import Result, summarise
 from generator.simulation.topology import Topology, read_topology
 from generator.simulation.trace import read_trace
-from generator.simulation.workload import Profile, Recorded, profile, unseen
+from generator.simulation.workload import Profile, Recorded, Spike, profile, unseen
 
 Progress = Callable[[int, int], None]
 """Called with how many replications are done, and how many there are."""
@@ -51,9 +52,9 @@ def simulate(
 
     The workload is the environment's unless one is named, and `trace` where a file is given, which is played as it
     was recorded or scaled to a mean of `trace_per_hour`. `hours` are simulated hours: by default a day for "day",
-    the whole trace for "trace", else one. `unreserved` tries the template as if it reserved nothing. The result does
-    not depend on `workers`, the number of processes (default: one for each processor). `notes` are told with those of
-    what is not simulated.
+    the whole trace for "trace", else one (more for a "spike" with a slow onset). `unreserved` tries the template as if
+    it reserved nothing. The result does not depend on `workers`, the number of processes (default: one for each
+    processor). `notes` are told with those of what is not simulated.
 
     Raises UnreadableTemplate, UnreadableTrace or InvalidSimulation.
     """
@@ -67,7 +68,7 @@ def simulate(
     topology = read_topology(template)
     task = Task(topology, environment, assumptions, rates, hours * 3600, seed, unreserved)
     outcomes = _replications(task, replications, workers or os.cpu_count() or 1, progress or _silent)
-    return summarise(task, name, outcomes, [*_notes(topology), *unseen(rates), *notes])
+    return summarise(task, name, outcomes, [*_notes(topology), *unseen(rates, hours), *notes])
 
 
 def _require_sense(replications: int, workers: int | None, *more: Iterator[Fault]) -> None:
@@ -87,6 +88,9 @@ def _hours_faults(hours: float, rates: Profile) -> Iterator[Fault]:
         yield Fault("hours", f"{hours:g} is out of range", f"write more than 0 and at most {MAX_HOURS:g}")
     elif isinstance(rates, Recorded) and hours > natural_h * (1 + 1e-9):
         yield Fault("hours", f"the trace has {natural_h:g} h, not {hours:g}", "lower it or leave it out")
+    elif isinstance(rates, Spike) and hours * 3600 < rates.summit_s:
+        what = f"the spike is at its height after {rates.summit_s:g} s, not within {hours * 3600:g}"
+        yield Fault("hours", what, f"write more than {math.ceil(rates.summit_s / 3.6) / 1000:g} or leave it out")
 
 
 def _trace_faults(name: str, trace: Path | str | None, per_hour: float | None, rates: Profile) -> Iterator[Fault]:

@@ -89,7 +89,16 @@ class Spike:
     onset_s: float
     decay_s: float
     begins_s: float = 600.0
-    natural_s: float = 3600.0
+
+    @property
+    def summit_s(self) -> float:
+        """When the rate is highest."""
+        return self.begins_s + self.onset_s
+
+    @property
+    def natural_s(self) -> float:
+        """An hour, or more where the onset is so slow that the summit has not as much time after it as before it."""
+        return max(3600.0, self.summit_s + self.begins_s)
 
     def rate_per_s(self, time_s: float) -> float:
         """The rate before, during and after the onset."""
@@ -102,9 +111,8 @@ class Spike:
 
     def pieces(self, start_s: float) -> Iterator[Piece]:
         """Minutes, of which the one with the summit is bounded by it."""
-        summit_s = self.begins_s + self.onset_s
         for begin_s, end_s, bound in _monotone(self, start_s):
-            yield begin_s, end_s, self.mean_per_s * self.factor if begin_s <= summit_s < end_s else bound
+            yield begin_s, end_s, self.mean_per_s * self.factor if begin_s <= self.summit_s < end_s else bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +171,10 @@ def profile(
     return profiles[workload]
 
 
-def unseen(rates: Profile) -> Iterator[str]:
-    """What the profile cannot show."""
+def unseen(rates: Profile, hours: float) -> Iterator[str]:
+    """What so many hours of the profile cannot show."""
+    if isinstance(rates, Day) and hours * 3600 < rates.natural_s:
+        yield f"the day after its first {hours:g} h: it begins at midnight, when it is quietest, and is busiest at noon"
     if isinstance(rates, Recorded) and rates.trace.interval_s > MINUTE_S:
         yield f"peaks of less than {rates.trace.interval_s:g} s: the recording is played in steps of so long"
 

@@ -345,6 +345,26 @@ def test_a_recording_of_coarse_counts_is_played_as_it_is_and_said_to_hide_peaks(
     assert played["not_simulated"] == ["peaks of less than 300 s: the recording is played in steps of so long"]
 
 
+def test_a_slow_spike_is_simulated_beyond_its_height(template, environment):
+    """From 2 a minute to 100 times as many within an hour, from the tenth minute on."""
+    settings = ("simulation.spike_onset_s=3600", "simulation.spike_factor=100", "traffic.webhooks_per_hour=120")
+    options = {"workload": "spike", "replications": 2, "workers": 1, "assumptions": SHORT}
+    result = simulate(template, environment("prod", *settings), **options)
+    offered = result.chart.offered_per_s
+    assert result.hours == 80 / 60
+    # From 68 to 72 minutes, and from 4 to 8.
+    assert sum(offered[102:108]) > 40 * sum(offered[6:12]) > 0
+
+
+def test_a_part_of_a_day_is_said_to_be_one(template, environment):
+    options = {"workload": "day", "replications": 2, "workers": 1, "assumptions": SHORT}
+    result = simulate(template, environment("dev"), hours=2, **options)
+    assert result["not_simulated"] == [
+        "the day after its first 2 h: it begins at midnight, when it is quietest, and is busiest at noon"
+    ]
+    assert simulate(template, environment("dev"), **options)["not_simulated"] == []
+
+
 @pytest.mark.parametrize(
     ("options", "where"),
     [
@@ -361,6 +381,7 @@ def test_a_recording_of_coarse_counts_is_played_as_it_is_and_said_to_hide_peaks(
         ({"trace": "one.csv", "trace_per_hour": float("inf")}, "rate"),
         ({"trace": "busy.csv"}, "rate"),
         ({"trace": "one.csv", "hours": 2}, "hours"),
+        ({"workload": "spike", "hours": 0.17}, "hours"),
     ],
     ids=str,
 )
