@@ -1,19 +1,23 @@
-"""The inverse questions: the highest rate that an account carries, and the concurrency limit that a rate needs.
+"""The inverse questions: the highest rate that an account carries, the limit that a rate needs, where figures rise.
 
-Both are about all that the model wants, with every target met, whatever `on_shortfall` says; the other environments of
-the account keep their rates. No figure falls as the rate rises, so the highest rate is found by halving.
+All are about all that the model wants, with every target met, whatever `on_shortfall` says; the other environments of
+the account keep their rates. No figure falls as the rate rises, so the rates are found by halving.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from generator import quota
 from generator.environment import WEBHOOKS_PER_HOUR, Environment
 from generator.errors import UnsizableLoad
 from generator.quota import AccountQuota, Plan
 from generator.sizing import Sizing, size
+
+MAX_SIZINGS = 1000
+"""As finely as a picture of all rates can show; environments with less than a hundred steps take a few hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +97,9 @@ def highest_rate(environment: Environment, neighbours: Sequence[Environment]) ->
 
 
 def _need_if_carried(environment: Environment, known: Need, webhooks_per_hour: int) -> Need | None:
-    try:
-        need = replace(known, sizing=size(with_rate(environment, webhooks_per_hour)))
-    except UnsizableLoad:
-        return None
-    return need if need.fits else None
+    sizing = _sized(environment, webhooks_per_hour)
+    need = None if sizing is None else replace(known, sizing=sizing)
+    return need if need and need.fits else None
 
 
 def _explained(environment: Environment, neighbours: Sequence[Environment], at: Need) -> HighestRate:
@@ -108,6 +110,40 @@ def _explained(environment: Environment, neighbours: Sequence[Environment], at: 
         return HighestRate(at, needed_at(environment, neighbours, rate + 1), "account")
     except UnsizableLoad as error:
         return HighestRate(at, None, "unsizable", str(error))
+
+
+def steps(environment: Environment) -> list[tuple[int, Sizing]]:
+    """Each rate from which on some figure is higher, with what it is then; the lowest and the highest rate as well.
+
+    The highest is the last that any setting carries. With thousands of steps those nearest to each other are taken
+    together, at the lowest of their rates. Raises UnsizableLoad if no setting carries even the lowest rate.
+    """
+    low, high = WEBHOOKS_PER_HOUR
+    found = {low: size(with_rate(environment, low)), high: _sized(environment, high)}
+    unequal = [(low, high)]
+    while unequal and len(found) < MAX_SIZINGS:
+        middles = [(first, (first + last) // 2, last) for first, last in unequal]
+        found |= {middle: _sized(environment, middle) for _, middle, _ in middles}
+        halves = [half for first, middle, last in middles for half in ((first, middle), (middle, last))]
+        unequal = [
+            (first, last)
+            for first, last in halves
+            if last - first > 1 and _figures(found[first]) != _figures(found[last])
+        ]
+    carried = sorted((rate, sizing) for rate, sizing in found.items() if sizing is not None)
+    rises = [(rate + 1, then) for (rate, now), (_, then) in pairwise(carried) if _figures(now) != _figures(then)]
+    return [carried[0], *rises, carried[-1]]
+
+
+def _sized(environment: Environment, webhooks_per_hour: int) -> Sizing | None:
+    try:
+        return size(with_rate(environment, webhooks_per_hour))
+    except UnsizableLoad:
+        return None
+
+
+def _figures(sizing: Sizing | None) -> list[int | None]:
+    return [function.reserved_concurrency for function in sizing.functions] if sizing is not None else []
 
 
 def with_rate(environment: Environment, webhooks_per_hour: int) -> Environment:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator.environment import Environment
 from generator.environments import read
 from generator.errors import UnsizableLoad
-from generator.inverse import highest_rate, needed_at
+from generator.inverse import MAX_SIZINGS, highest_rate, needed_at, steps
 from generator.quota import Plan, judge
 from generator.sizing import size
 
@@ -166,3 +166,58 @@ def test_an_unsizable_rate_is_wrong_input(generator: Run) -> None:
         result = generator("size", "prod", *settings, "--set", "functions.check_alerts.timeout_s=900", *question)
         assert result.exit_code == 2
         assert "parallelization factor" in result.stderr or "timeout" in result.stderr
+
+
+def figures(made: Environment, rate: int) -> list[int | None]:
+    return [function.reserved_concurrency for function in size(at_rate(made, rate)).functions]
+
+
+def at_rate(made: Environment, rate: int) -> Environment:
+    return replace(made, traffic=replace(made.traffic, webhooks_per_hour=rate))
+
+
+@settings(max_examples=20)
+@given(traffics, st.lists(st.integers(100, 50_000), min_size=5, max_size=5))
+def test_between_the_steps_no_figure_changes(traffic: dict[str, object], rates: list[int]) -> None:
+    made = environment(traffic=traffic, stream={"batch_size": 100})
+    found = dict(steps(made))
+    assert min(found) == 100
+    for rate in rates:
+        if rate <= max(found):
+            at = max(step for step in found if step <= rate)
+            assert figures(made, rate) == [function.reserved_concurrency for function in found[at].functions]
+
+
+def test_each_step_is_one_and_one_webhook_less_is_not() -> None:
+    """As the golden rows have it: 11 at 100, 16 at 5,000, 37 at 50,000."""
+    made = environment()
+    found = steps(made)
+    assert [(rate, sizing.total_reserved) for rate, sizing in found if rate in (100, 50_000)] == [
+        (100, 11),
+        (50_000, 37),
+    ]
+    for rate, sizing in found[1:-1]:
+        before = size(at_rate(made, rate - 1))
+        assert before.total_reserved < sizing.total_reserved
+        assert sizing == size(at_rate(made, rate))
+    assert next(sizing.total_reserved for rate, sizing in reversed(found) if rate <= 5000) == 16
+
+
+def test_the_steps_end_with_the_last_rate_that_can_be_carried() -> None:
+    slow = {"check_alerts": {"mean_duration_ms": 2000, "p95_duration_ms": 4000}}
+    made = environment(functions=slow)
+    last = steps(made)[-1][0]
+    assert 100 < last < 50_000
+    with pytest.raises(UnsizableLoad):
+        size(at_rate(made, last + 1))
+    assert size(at_rate(made, last)).webhooks_per_hour == last
+
+
+def test_thousands_of_steps_are_taken_together_and_none_is_told_too_late() -> None:
+    long = {"process_webhook": {"mean_duration_ms": 9000, "p95_duration_ms": 20_000}}
+    made = environment(traffic={"peak_factor": 20.0}, functions=long, stream={"batch_size": 100})
+    found = steps(made)
+    assert MAX_SIZINGS / 2 < len(found) < 3 * MAX_SIZINGS
+    for rate in (137, 999, 4999, 25_001):
+        at = max(step for step, _ in found if step <= rate)
+        assert dict(found)[at].total_reserved >= size(at_rate(made, rate)).total_reserved

@@ -13,12 +13,7 @@ import click
 from generator import inverse, pipeline
 from generator.commands import options
 from generator.environment import WEBHOOKS_PER_HOUR
-from generator.errors import UnsizableLoad
-from generator.inverse import with_rate
 from generator.review import inverse_report, sizing_report
-from generator.sizing import size
-
-CHART_STEPS = 200
 
 
 @click.command(epilog="Example: generator size prod --set traffic.peak_factor=8")
@@ -90,15 +85,7 @@ def _draw(name: str, overrides: tuple[str, ...], path: Path) -> None:
     from generator.charts import sizing_chart
 
     (judged,) = pipeline.judge([name], overrides)
-    lowest, highest = WEBHOOKS_PER_HOUR
-    rates, sizings = [], []
-    for step in range(CHART_STEPS + 1):
-        rate = lowest + round((highest - lowest) * step / CHART_STEPS)
-        try:
-            sizings.append(size(with_rate(judged.plan.environment, rate)))
-        except UnsizableLoad:
-            break  # No setting carries this rate or a higher one.
-        rates.append(rate)
+    rates, sizings = zip(*inverse.steps(judged.plan.environment), strict=True)
     reserved = {
         function.logical_id: [sizing[function.logical_id].reserved_concurrency or 0 for sizing in sizings]
         for function in judged.plan.sizing.functions
