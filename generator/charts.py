@@ -48,6 +48,19 @@ SETTINGS: Mapping[str, Any] = {
 }
 
 
+def require(path: Path) -> None:
+    """Checks before any work is done for a picture that it could be drawn and kept. Raises like `simulation_chart`."""
+    _matplotlib()
+    is_new = not path.exists()
+    try:
+        with path.open("ab"):
+            pass
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
 def simulation_chart(result: Result, path: Path | str) -> None:
     """Arrivals and throttles, each function's concurrency against its reservation, and the iterator age, over time.
 
@@ -144,16 +157,23 @@ def _name_lines(axis: Any, x: float, names: Sequence[tuple[float, str, str]]) ->
 @contextmanager
 def _figure(panels: int, panel_inches: float, path: Path | str) -> Iterator[Any]:
     """Panels below each other with one axis of time; written to the file at the end."""
-    try:
-        matplotlib, figures = import_module("matplotlib"), import_module("matplotlib.figure")
-    except ImportError as error:
-        fault = Fault("--chart", "matplotlib is not installed", f"run: {extras.install('charts')}")
-        raise GeneratorError([fault]) from error
+    matplotlib, figures = _matplotlib()
     with matplotlib.rc_context(SETTINGS):
         figure = figures.Figure(figsize=(8.4, panels * panel_inches + 0.5), layout="constrained")
         yield figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
         try:
             figure.savefig(path, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
         except OSError as error:
-            fault = Fault(str(path), error.strerror or str(error), "name a file that can be written")
-            raise UnwritableOutput([fault]) from error
+            raise _unwritable(path, error) from error
+
+
+def _matplotlib() -> tuple[Any, Any]:
+    try:
+        return import_module("matplotlib"), import_module("matplotlib.figure")
+    except ImportError as error:
+        fault = Fault("--chart", "matplotlib is not installed", f"run: {extras.install('charts')}")
+        raise GeneratorError([fault]) from error
+
+
+def _unwritable(path: Path | str, error: OSError) -> UnwritableOutput:
+    return UnwritableOutput([Fault(str(path), error.strerror or str(error), "name a file that can be written")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,6 +117,27 @@ def test_wrong_input_is_one_clear_line(generator: Run, project: Path, arguments:
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
     assert line.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("none/hour.svg", "none/hour.svg: No such file or directory; name a file that can be written"),
+        ("environments", "environments: Is a directory; name a file that can be written"),
+    ],
+)
+def test_a_picture_that_cannot_be_kept_is_told_before_the_simulation(
+    generator: Run, project: Path, path: str, message: str
+) -> None:
+    result = generator("simulate", "prod", "--chart", path)
+    assert (result.exit_code, result.stdout, result.stderr.splitlines()) == (2, "", [message])
+
+
+def test_a_missing_matplotlib_is_told_before_the_simulation(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    result = generator("simulate", "prod", "--chart", "hour.svg")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("--chart: matplotlib is not installed; run: ")
 
 
 def test_the_hour_can_be_drawn(generator: Run, project: Path) -> None:

@@ -51,8 +51,10 @@ def command(
 
     Exit code 1 if a target is missed, with the first thing to change. A target that stays undecided is no miss.
     """
-    from generator import simulation
+    from generator import charts, simulation
 
+    if chart:
+        charts.require(chart)
     environment, neighbours = pipeline.with_neighbours(name, overrides)
     path = file or pipeline.OUTPUT / f"{name}.json"
     remedy = "correct the path" if file else f"run: generator template {name}"
@@ -70,9 +72,7 @@ def command(
     else:
         click.echo(simulation.as_text(result))
     if chart:
-        from generator.charts import simulation_chart
-
-        simulation_chart(result, chart)
+        charts.simulation_chart(result, chart)
         click.echo(f"wrote {chart}", err=True)
     sys.exit(0 if result.passed else 1)
 
