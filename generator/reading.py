@@ -22,16 +22,30 @@ def text_of(path: Path, if_missing: str = "correct the path") -> str:
 def parsed(where: str, text: str) -> Any:
     """The text's value; the short forms of YAML (!Ref, !Sub ...) become the long ones. Raises UnreadableTemplate."""
     try:
-        return json.loads(text)
+        return _written(where, json.loads(text))
     except (json.JSONDecodeError, RecursionError):
         pass
     from cfn_flip import load_yaml
 
     try:
-        return json.loads(json.dumps(load_yaml(text), default=str))
+        value = json.loads(json.dumps(load_yaml(text), default=str))
     except Exception as error:  # The YAML reader has no one error of its own: whatever it is, the file is at fault.
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise unreadable(where, f"neither JSON nor YAML ({first})", "correct the file") from None
+    return _written(where, value)
+
+
+def _written(where: str, value: Any) -> Any:
+    """The value, if it can be written again: infinity is no JSON, and half a character of two halves no text."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise unreadable(
+            where, "not text: half of a surrogate pair", "correct the escapes that begin with \\uD"
+        ) from None
+    except ValueError:
+        raise unreadable(where, "a number that is infinite or none", "correct the number") from None
+    return value
 
 
 def unreadable(where: str, what: str, remedy: str) -> UnreadableTemplate:

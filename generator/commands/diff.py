@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
+from collections.abc import Callable
+from typing import TypeVar
 
 import click
 
 from generator import environments, pipeline
 from generator.commands import options
+from generator.errors import GeneratorError
 from generator.review.cost import bill, total_usd
 from generator.review.diff import MonthlyCost, Room, difference
 from generator.review.diff_markdown import as_markdown
@@ -23,6 +27,9 @@ FIGURES = (
     "MaximumBatchingWindowInSeconds",
 )
 FUNCTIONS = (PROCESS_WEBHOOK, CHECK_ALERTS, SEND_NOTIFICATION, CLEANUP_HISTORY)
+
+
+Stated = TypeVar("Stated")
 
 
 def _kinds(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -50,13 +57,27 @@ def command(old: str, new: str, format_: str, fail_on: tuple[str, ...]) -> None:
     """
     before, after = read_both(old, new)
     environment = after.environment or before.environment
-    found = difference(before.template, after.template, _room(environment), _monthly_cost(environment, before, after))
+    room = _stated("headroom", lambda: _room(environment))
+    monthly_cost = _stated("cost", lambda: _monthly_cost(environment, before, after))
+    found = difference(before.template, after.template, room, monthly_cost)
+    encoding = sys.stdout.encoding
     if format_ == "json":
-        click.echo(json.dumps(as_dict(found, environment), indent=1, ensure_ascii=False))
+        is_ascii = codecs.lookup(encoding).name != "utf-8"
+        click.echo(json.dumps(as_dict(found, environment), indent=1, ensure_ascii=is_ascii))
     else:
-        click.echo(as_markdown(found, before.name, after.name))
+        click.echo(as_markdown(found, before.name, after.name).encode(encoding, "replace").decode(encoding))
     bad = any(KINDS[kind](found) for kind in fail_on) if fail_on else found.found
     sys.exit(1 if bad else 0)
+
+
+def _stated(what: str, read: Callable[[], Stated | None]) -> Stated | None:
+    """What the environments' files state. A fault there takes nothing from what the templates say by themselves."""
+    try:
+        return read()
+    except GeneratorError as error:
+        for fault in error.faults:
+            click.echo(f"note: no {what}: {fault}", err=True)
+        return None
 
 
 def _room(environment: str | None) -> Room | None:

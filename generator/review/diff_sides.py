@@ -43,7 +43,7 @@ def read(name: str) -> Side:
 
     Raises UnreadableTemplate.
     """
-    if Path(name).is_file():
+    if _is_there(Path(name)):
         return Side(name, None, _parsed(name, text_of(Path(name))))
     revision, colon, wanted = name.partition(":")
     if colon:
@@ -53,7 +53,7 @@ def read(name: str) -> Side:
     if _is_file_name(name):
         raise unreadable(name, "no such file", "correct the path")
     path = _path(name)
-    if not path.is_file():
+    if not _is_there(path):
         raise unreadable(name, f"neither a file nor an environment: {path} is not there", _remedy(name))
     return Side(name, name, _parsed(str(path), text_of(path)))
 
@@ -70,27 +70,38 @@ def _is_file_name(name: str) -> bool:
     return "/" in name or name.endswith(SUFFIXES)
 
 
+def _is_there(path: Path) -> bool:
+    """Whether there is something to read, be it a pipe. A name that no file can have is none."""
+    try:
+        return path.exists() and not path.is_dir()
+    except OSError:
+        return False
+
+
 def _path(name: str) -> Path:
     return Path(name) if _is_file_name(name) else pipeline.OUTPUT / f"{name}.json"
 
 
 def _committed(where: str, revision: str, path: Path) -> str:
     """The file as it was at a revision, by its path from the current folder."""
-    commit = _git(where, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    commit, reason = _git(where, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if revision and reason:
+        raise unreadable(where, f"git says: {reason}", "see: git status")
     if not revision or commit is None:
         raise unreadable(where, f'"{revision}" is no revision of a git repository here', "name a branch, tag or commit")
-    text = _git(where, "show", f"{commit.strip()}:./{path.as_posix()}")
+    text, _ = _git(where, "show", f"{commit.strip()}:./{path.as_posix()}")
     if text is None:
         remedy = f"see: git ls-tree {revision} {path.parent}/"
         raise unreadable(where, f"{path} is not there at {revision}", remedy)
     return text
 
 
-def _git(where: str, *arguments: str) -> str | None:
-    """What git prints; None if it fails."""
+def _git(where: str, *arguments: str) -> tuple[str | None, str]:
+    """What git prints, None if it fails, and the reason that it gives, if any."""
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, check=False)  # noqa: S603, S607
-        return done.stdout.decode("utf-8") if done.returncode == 0 else None
+        reason = done.stderr.decode("utf-8", "replace").partition("\n")[0].removeprefix("fatal: ")
+        return (done.stdout.decode("utf-8"), "") if done.returncode == 0 else (None, reason)
     except UnicodeDecodeError:
         raise unreadable(where, "not UTF-8 text", "name a template") from None
     except OSError:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -83,6 +86,8 @@ def test_a_revision_is_read_from_the_current_folder(
 
 
 NO_TEMPLATE = "not a template: no Resources, each with its Type; name a CloudFormation template"
+HALF, INFINITE = "not text: half of a surrogate pair", "a number that is infinite or none; correct the number"
+LONG = "a" * 300
 NO_REVISION = "is no revision of a git repository here; name a branch, tag or commit"
 
 
@@ -103,6 +108,14 @@ NO_REVISION = "is no revision of a git repository here; name a branch, tag or co
             ("main:prd", "prod"),
             ["main:prd: templates_out/prd.json is not there at main; see: git ls-tree main templates_out/"],
         ),
+        (
+            ("half.json", "infinite.json"),
+            [f"half.json: {HALF}; correct the escapes that begin with \\uD", f"infinite.json: {INFINITE}"],
+        ),
+        (
+            ("infinite.yaml", f"{LONG}.json"),
+            [f"infinite.yaml: {INFINITE}", f"{LONG}.json: no such file; correct the path"],
+        ),
         (("list.json", "untyped.json"), [f"list.json: {NO_TEMPLATE}", f"untyped.json: {NO_TEMPLATE}"]),
     ],
 )
@@ -110,6 +123,9 @@ def test_wrong_sides_are_one_line_each(
     generator: Run, repository: Path, sides: tuple[str, str], lines: list[str]
 ) -> None:
     Path("list.json").write_text("[]")
+    Path("half.json").write_text('{"Description": "\\ud800", "Resources": {}}')
+    Path("infinite.json").write_text('{"Resources": {"A": {"Type": "B", "Properties": {"C": 1e400}}}}')
+    Path("infinite.yaml").write_text("Resources: {A: {Type: B, Properties: {C: .inf}}}")
     Path("untyped.json").write_text('{"Resources": {"A": {}}}')
     result = generator("diff", "--", *sides)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -125,7 +141,46 @@ def test_a_file_that_is_no_text_or_no_yaml_is_one_line(generator: Run) -> None:
 
 
 def test_without_a_repository_a_revision_is_wrong(generator: Run) -> None:
-    assert generator("diff", "main:prod", "prod").exit_code == 2
+    result = generator("diff", "main:prod", "prod")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("main:prod: git says: not a git repository")
+
+
+def test_git_says_itself_why_it_refuses(generator: Run, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    result = generator("diff", "main:prod", "prod")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("main:prod: git says: detected dubious ownership in repository at ")
+
+
+def test_a_pipe_is_read(generator: Run, project: Path) -> None:
+    os.mkfifo("pipe.json")
+    writer = threading.Thread(target=lambda: Path("pipe.json").write_text(PROD.read_text()))
+    writer.start()
+    assert generator("diff", "prod", "pipe.json").exit_code == 0
+    writer.join()
+
+
+def test_a_fault_in_an_environments_file_costs_only_what_it_states(generator: Run, repository: Path) -> None:
+    change(put("ProcessWebhookFunction/Properties/ReservedConcurrentExecutions", 30))
+    path = Path("environments/dev.toml")
+    path.write_text(path.read_text().replace('name = "dev"', 'name = "dev"\nnonsense = 1'))
+    result = generator("diff", "main:prod", "prod", "--format", "json")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("note: no headroom: environments/dev.toml: nonsense: unknown key")
+    report = json.loads(result.stdout)
+    assert report["summary"]["reserved"] == {"old": 37, "new": 47, "headroom": None}
+    assert report["cost"] is not None
+
+
+def test_a_terminal_without_arrows_takes_the_report(project: Path) -> None:
+    change(put("ProcessWebhookFunction/Properties/Description", "→"), path=Path("new.json"))
+    for format_, shown in (("markdown", "## `prod` ? `new.json`"), ("json", r'"\u2192"')):
+        command = [sys.executable, "-m", "generator", "diff", "prod", "new.json", "--format", format_]
+        environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+        done = subprocess.run(command, capture_output=True, check=False, env=environment)
+        assert (done.returncode, done.stderr) == (1, b"")
+        assert shown in done.stdout.decode("latin-1")
 
 
 def test_fail_on_decides_the_exit_code(generator: Run) -> None:
