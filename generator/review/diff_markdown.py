@@ -15,20 +15,33 @@ from generator.review.diff_summary import verdict
 MAX_VALUE = 90
 """Characters of a value in a table; the JSON format has all of it."""
 
+MAX_REPORT = 65_000
+"""Characters of a report; a comment on GitHub takes 65,536. Source: GitHub's answer "Body is too long"."""
+
 CONTEXT = 20
 """Characters kept before the first difference of a long value."""
+
+LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""What ends a line for some reader of the report, and with it a row of a table."""
 
 SECTIONS = "Replaced", "IAM", "Reserved concurrency", "Cost", "Alarms", "Resources", "Parameters and the rest", "Code"
 
 
 def as_markdown(found: Difference, old: str, new: str) -> str:
-    """The report; tables only for what there is."""
-    blocks = [f"## {_code(old)} → {_code(new)}", "\n".join(map(_verdict_line, verdict(found)))]
+    """The report; tables only for what there is, and as many of them as a comment takes, the last ones left out."""
+    head = [f"## {_code(old)} → {_code(new)}", "\n".join(map(_verdict_line, verdict(found)))]
     makers = (_replaced, _iam, _reservations, _cost, _alarms, _resources, _parts, _handlers)
-    for title, make in zip(SECTIONS, makers, strict=True):
-        if content := "\n".join(make(found)):
-            blocks.append(f"### {title}\n\n{content}")
-    return "\n\n".join(blocks)
+    contents = ((title, "\n".join(make(found))) for title, make in zip(SECTIONS, makers, strict=True))
+    sections = [(title, f"### {title}\n\n{content}") for title, content in contents if content]
+    text, left_out = _joined(head, sections, []), list[str]()
+    while sections and len(text) > MAX_REPORT:
+        left_out.insert(0, sections.pop()[0])
+        text = _joined(head, sections, [f"Left out, too long for a comment: {', '.join(left_out)}. JSON has it all."])
+    return text
+
+
+def _joined(head: list[str], sections: list[tuple[str, str]], tail: list[str]) -> str:
+    return "\n\n".join([*head, *(content for _, content in sections), *tail])
 
 
 def _verdict_line(line: str) -> str:
@@ -130,7 +143,7 @@ def _resources(found: Difference) -> Iterator[str]:
 def _resource_rows(one: Resource) -> Iterator[list[str]]:
     """One row for each property; a resource that has none to show has its note instead."""
     if not one.properties:
-        yield [_code(one.id), one.change, _notes(one) or one.type, "", ""]
+        yield [_code(one.id), one.change, _notes(one) or _escaped(one.type), "", ""]
     for number, prop in enumerate(one.properties):
         head = [_code(one.id), one.change] if number == 0 else ["", ""]
         yield [*head, _code(prop.path.removeprefix("Properties.")), *_pair(prop.old, prop.new)]
@@ -205,11 +218,13 @@ def _code(content: str) -> str:
     """Inline code that survives a table and backticks of its own; what is empty is said in words."""
     if not content:
         return "(empty)"
-    content = content.replace("|", "\\|").replace("\n", "⏎")
+    content = LINE_END.sub("⏎", content).replace("|", "\\|")
     fence = "`" * (1 + max((len(ticks) for ticks in re.findall("`+", content)), default=0))
     space = " " if len(fence) > 1 else ""
     return f"{fence}{space}{content}{space}{fence}"
 
 
 def _escaped(content: str) -> str:
+    """Plain text on one line."""
+    content = LINE_END.sub(" ", content)
     return re.sub(r"([\\`*_<>|\[\]])", r"\\\1", content)

@@ -183,6 +183,19 @@ def test_a_terminal_without_arrows_takes_the_report(project: Path) -> None:
         assert shown in done.stdout.decode("latin-1")
 
 
+def test_a_report_is_no_longer_than_a_comment_may_be(generator: Run) -> None:
+    functions = {
+        f"Function{number}": {"Type": "AWS::Lambda::Function", "Properties": {"Code": {"ZipFile": "x = 1\n" * 400}}}
+        for number in range(60)
+    }
+    Path("old.json").write_text('{"Resources": {}}')
+    Path("new.json").write_text(json.dumps({"Resources": functions}))
+    report = generator("diff", "old.json", "new.json").stdout
+    assert len(report) < 65_536
+    assert report.endswith("\n\nLeft out, too long for a comment: Code. JSON has it all.\n")
+    assert "### Resources" in report
+
+
 def test_fail_on_decides_the_exit_code(generator: Run) -> None:
     change(put("ProcessWebhookFunction/Properties/Timeout", 29), path=Path("new.json"))
     assert generator("diff", "prod", "new.json").exit_code == 1
@@ -282,14 +295,15 @@ def test_a_price_makes_a_cost() -> None:
 
 def test_markdown_survives_what_values_contain(generator: Run) -> None:
     change(
-        put("ProcessWebhookApiX", {"Type": "Custom::A|B", "Properties": {}}),
-        put("ProcessWebhookFunction/Properties/Environment/Variables/RETENTION_S", "a|b`c\nd"),
+        put("ProcessWebhookApiX", {"Type": "Custom::A|B<b>\n\n## C", "Properties": {}}),
+        put("ProcessWebhookFunction/Properties/Environment/Variables/RETENTION_S", "a|b`c\nd\re\r\nf\u2028g"),
         put("CleanupHistoryFunction/Properties/Code/ZipFile/Fn::Join/1/0", "```"),
         path=Path("new.json"),
     )
     lines = generator("diff", "prod", "new.json").stdout.splitlines()
     (row,) = (line for line in lines if "RETENTION_S" in line)
-    assert row.endswith(r"| `2592000` | `` a\|b`c⏎d `` |")
+    assert row.endswith(r"| `2592000` | `` a\|b`c⏎d⏎e⏎f⏎g `` |")
+    assert r"| `ProcessWebhookApiX` | added | Custom::A\|B\<b\>  ## C |  |  |" in lines
     assert "````diff" in lines
 
 
