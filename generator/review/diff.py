@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from generator.review.diff_handlers import functions, handlers
 from generator.review.diff_iam import accesses
 from generator.review.diff_model import (
     Alarm,
     Cost,
     Difference,
-    Handler,
     Json,
     Part,
+    Property,
     Reservation,
     Reservations,
     Template,
 )
-from generator.review.diff_normal import literal, same
+from generator.review.diff_normal import same
 from generator.review.diff_properties import changes
 from generator.review.diff_references import affected
 from generator.review.diff_resources import resources, with_new_deployment
@@ -28,7 +28,6 @@ from generator.review.diff_schemas import schema
 
 MonthlyCost = Callable[[Template], Decimal]
 
-FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 ALARM = "AWS::CloudWatch::Alarm"
 ALARM_SETTINGS = (
     *("Threshold", "ComparisonOperator", "EvaluationPeriods", "DatapointsToAlarm", "Period", "Statistic"),
@@ -59,7 +58,7 @@ def difference(
         parts=tuple(_parts(renamed, new)),
         iam=tuple(accesses(renamed, new)),
         reservations=_reservations(old, new, room),
-        handlers=tuple(_handlers(old, new)),
+        handlers=tuple(handlers(old, new)),
         alarms=tuple(_alarms(old, new)),
         cost=Cost(monthly_cost(old), monthly_cost(new)) if monthly_cost else None,
     )
@@ -69,32 +68,24 @@ def _parts(old: Template, new: Template) -> Iterator[Part]:
     for section in dict.fromkeys([*new, *old]):
         if section in APART:
             continue
-        before, after = old.get(section), new.get(section)
-        if section not in NAMED_SECTIONS:
-            yield from (Part(found.path, found.old, found.new, ()) for found in _changes(before, after, section))
+        before, after = ({} if side.get(section) is None else side[section] for side in (old, new))
+        if section not in NAMED_SECTIONS or not isinstance(before, Mapping) or not isinstance(after, Mapping):
+            for one in _changes(old.get(section), new.get(section), section):
+                yield Part(one.path, one.old, one.new, ())
             continue
-        before, after = before or {}, after or {}
         prefix = NAMED_SECTIONS[section]
         for name in dict.fromkeys([*after, *before]):
-            depends = () if prefix is None else affected(new, f"{prefix}{name}")
-            for found in _changes(before.get(name), after.get(name), f"{section}.{name}"):
-                yield Part(found.path, found.old, found.new, depends)
+            if found := list(_changes(before.get(name), after.get(name), f"{section}.{name}")):
+                depends = () if prefix is None else affected(new, f"{prefix}{name}")
+                yield from (Part(one.path, one.old, one.new, depends) for one in found)
 
 
-def _changes(old: Json, new: Json, path: str) -> Iterator[Json]:
+def _changes(old: Json, new: Json, path: str) -> Iterator[Property]:
     return changes(old, new, path, frozenset())
 
 
-def _functions(template: Template) -> dict[str, Mapping[str, Json]]:
-    return {
-        name: resource.get("Properties", {})
-        for name, resource in template["Resources"].items()
-        if resource.get("Type") in FUNCTIONS
-    }
-
-
 def _reservations(old: Template, new: Template, room: Room | None) -> Reservations:
-    before, after = _functions(old), _functions(new)
+    before, after = functions(old), functions(new)
     figures = (
         Reservation(name, _reserved(before.get(name)), _reserved(after.get(name)))
         for name in dict.fromkeys([*after, *before])
@@ -106,22 +97,6 @@ def _reserved(properties: Mapping[str, Json] | None) -> Json:
     """A figure where it is one; YAML may write it as text."""
     value = (properties or {}).get("ReservedConcurrentExecutions")
     return int(value) if isinstance(value, str) and value.isdecimal() else value
-
-
-def _handlers(old: Template, new: Template) -> Iterator[Handler]:
-    before, after = _functions(old), _functions(new)
-    for name, properties in after.items():
-        was, now = _code(before.get(name, {})), _code(properties)
-        if now is not None and was != now and (was is not None or name not in before):
-            lines = difflib.unified_diff((was or "").splitlines(), now.splitlines(), "old", "new", lineterm="")
-            yield Handler(name, "\n".join(lines))
-
-
-def _code(properties: Mapping[str, Json]) -> str | None:
-    code = properties.get("Code")
-    if not isinstance(code, Mapping) or "ZipFile" not in code:
-        return None
-    return literal(code["ZipFile"])
 
 
 def _alarms(old: Template, new: Template) -> Iterator[Alarm]:
