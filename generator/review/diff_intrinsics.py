@@ -5,6 +5,7 @@ and booleans become the text that CloudFormation makes of them.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 
@@ -20,6 +21,11 @@ def is_intrinsic(value: Json) -> bool:
         return False
     name = str(next(iter(value)))
     return name == "Ref" or name.startswith("Fn::")
+
+
+def mapping(value: Json) -> Mapping[str, Json]:
+    """The value where it is a mapping, and otherwise an empty one."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def plain(value: Json) -> Json:
@@ -103,4 +109,4 @@ def _from_text(text: str) -> Json:
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else str(value)
+    return str(int(value)) if math.isfinite(value) and value == int(value) else str(value)

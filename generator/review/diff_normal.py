@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 from generator.review.diff_intrinsics import is_intrinsic, plain
 from generator.review.diff_model import Json
@@ -23,6 +24,38 @@ def same(old: Json, new: Json) -> bool:
     if type(old) is type(new) and not isinstance(old, list | dict) and old == new:
         return True  # Most values; the long way is for the others.
     return bool(normal(old) == normal(new))
+
+
+class Typed(NamedTuple):
+    """A number or a boolean that is not the same as its text."""
+
+    kind: str
+    value: float | bool
+
+
+def typed(value: Json) -> Json:
+    """The value with its numbers and booleans told from text; policies do not tell them."""
+    match value:
+        case dict():
+            is_read_as_text = is_intrinsic(value) or is_document(value)
+            return value if is_read_as_text else {key: typed(inner) for key, inner in value.items()}
+        case list():
+            return [typed(item) for item in value]
+        case bool() | int() | float():
+            return Typed("boolean" if isinstance(value, bool) else "number", value)
+    return value
+
+
+def untyped(value: Json) -> Json:
+    """The value as it was before `typed`."""
+    match value:
+        case Typed():
+            return value.value
+        case dict():
+            return {key: untyped(inner) for key, inner in value.items()}
+        case list():
+            return [untyped(item) for item in value]
+    return value
 
 
 def identity(value: Json) -> str:

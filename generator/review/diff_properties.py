@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
@@ -21,10 +22,9 @@ def changes(old: Json, new: Json, path: str, unordered: Unordered) -> Iterator[P
     """Every place that differs. A list named in `unordered` is compared as a set."""
     if same(old, new):
         return
-    if _is_structure(old) and _is_structure(new):
+    if _is_structure(old, path) and _is_structure(new, path):
         for key in dict.fromkeys([*old, *new]):
-            inner = f"{path}.{key}" if re.fullmatch(r"[\w:-]+", key) else f'{path}["{key}"]'
-            yield from changes(old.get(key), new.get(key), inner.lstrip("."), unordered)
+            yield from changes(old.get(key), new.get(key), _below(path, key), unordered)
     elif isinstance(old, list) and isinstance(new, list):
         yield from _list_changes(old, new, path, unordered)
     elif path == "DependsOn":  # One name or a list of them.
@@ -47,8 +47,16 @@ def _versions(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[Json, J
     return None if str(before) == str(after) else (before, after)
 
 
-def _is_structure(value: Json) -> bool:
-    return isinstance(value, Mapping) and not is_intrinsic(value) and not is_document(value)
+def _is_structure(value: Json, path: str) -> bool:
+    """Whether to look at each key by itself. All properties together are no policy, though they may read like one."""
+    is_whole = path != "Properties" and isinstance(value, Mapping) and is_document(value)
+    return isinstance(value, Mapping) and not is_intrinsic(value) and not is_whole
+
+
+def _below(path: str, key: str) -> str:
+    """The place of a key; one that could be taken for several is written in quotes."""
+    simple = re.fullmatch(r"[\w:-]+", key)
+    return f"{path}.{key}".lstrip(".") if simple else f"{path}[{json.dumps(key, ensure_ascii=False)}]"
 
 
 def _list_changes(old: list[Json], new: list[Json], path: str, unordered: Unordered) -> Iterator[Property]:

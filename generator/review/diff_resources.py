@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from generator.review.diff_intrinsics import mapping
 from generator.review.diff_losses import changed_notes, removal_notes, replacement_notes
 from generator.review.diff_model import Json, Property, Replacement, Resource, Template
-from generator.review.diff_normal import literal
+from generator.review.diff_normal import literal, typed, untyped
 from generator.review.diff_properties import changes
 from generator.review.diff_references import names_in
-from generator.review.diff_schemas import schema
+from generator.review.diff_schemas import TYPED, schema
 
 DEPLOYMENT = "AWS::ApiGateway::Deployment"
 TABLE = "AWS::DynamoDB::Table"
@@ -73,7 +74,7 @@ def _deployed(new: Template, old_id: str, new_id: str) -> Resource:
 
 def _changed(name: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Resource | None:
     kind = _type(new)
-    found = list(changes(_with_properties(old), _with_properties(new), "", schema(kind).unordered))
+    found = list(_changes(old, new))
     if not found:
         return None
     replacement, notes = _replacement(old, new, found)
@@ -83,9 +84,17 @@ def _changed(name: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Res
     return Resource(name, kind, "changed", replacement, tuple(map(_readable, found)), tuple(notes))
 
 
+def _changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Property]:
+    before, after = (_with_properties(side) for side in (old, new))
+    for found in changes(before, after, "", schema(_type(new)).unordered):
+        yield replace(found, old=untyped(found.old), new=untyped(found.new))
+
+
 def _with_properties(resource: Mapping[str, Json]) -> Mapping[str, Json]:
     """A resource without properties has none that is new as a whole: each is compared by itself."""
-    return {**resource, "Properties": resource.get("Properties") or {}}
+    properties = resource.get("Properties") or {}
+    key = TYPED.get(_type(resource))
+    return {**resource, "Properties": {**properties, key: typed(properties[key])} if key in properties else properties}
 
 
 def _replacement(
@@ -99,7 +108,8 @@ def _replacement(
         here = _key_type(old, new, one.path) if kind == TABLE else None
         here = here or schema(kind).replacement(one.path)
         worst = max(worst, here, key=RANK.__getitem__)
-    return worst, []
+    is_guess = worst == "possible" and not schema(kind).known
+    return worst, [f"no schema says which change replaces a {kind}"] if is_guess else []
 
 
 def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Replacement | None:
@@ -111,7 +121,8 @@ def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Re
         return None
     attribute = new["Properties"]["AttributeDefinitions"][int(found[1])].get("AttributeName")
     keys = old.get("Properties", {}).get("KeySchema", ())
-    return "certain" if any(key.get("AttributeName") == attribute for key in keys) else "possible"
+    is_key = isinstance(keys, list) and any(mapping(key).get("AttributeName") == attribute for key in keys)
+    return "certain" if is_key else "possible"
 
 
 def _readable(found: Property) -> Property:

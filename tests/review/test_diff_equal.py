@@ -265,6 +265,42 @@ def test_a_pattern_covers_only_what_it_matches(inner: str, outer: str, word: str
         assert Scope((outer,)).covers(Scope((word,)))
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "old", "new", "is_same"),
+    [
+        ("AWS::StepFunctions::StateMachine", "Definition", {"NumericEquals": 1}, {"NumericEquals": "1"}, False),
+        ("AWS::ApiGateway::RestApi", "Body", {"enum": ["true", "1"]}, {"enum": [True, 1]}, False),
+        ("AWS::SNS::Subscription", "FilterPolicy", {"a": [1]}, {"a": [1.0]}, True),
+        ("AWS::SNS::Subscription", "FilterPolicy", {"a": [True]}, {"a": [1]}, False),
+        ("AWS::SNS::Subscription", "RedrivePolicy", {"a": [1]}, {"a": ["1"]}, True),
+        ("AWS::ApiGateway::RestApi", "Body", {"a": {"Ref": "A"}}, {"a": {"Fn::Sub": "${A}"}}, True),
+        ("AWS::Lambda::Function", "VpcConfig", {"SubnetIds": ["a", "b"]}, {"SubnetIds": ["b", "a"]}, True),
+        ("AWS::CloudWatch::Alarm", "AlarmActions", ["a", "b"], ["b", "a"], True),
+        ("AWS::Lambda::Function", "Layers", ["a", "b"], ["b", "a"], False),
+    ],
+)
+def test_what_a_property_tells_apart(kind: str, key: str, old: Any, new: Any, is_same: bool) -> None:
+    sides = ({"Resources": {"One": {"Type": kind, "Properties": {key: one}}}} for one in (old, new))
+    assert difference(*sides).found != is_same
+
+
+def test_a_number_that_was_text_is_shown_as_it_is_written() -> None:
+    sides = (
+        {"Type": "AWS::Events::Rule", "Properties": {"EventPattern": {"detail": {"x": [one]}}}} for one in (1, "1")
+    )
+    old, new = ({"Resources": {"One": one}} for one in sides)
+    (found,) = difference(old, new).resources
+    assert [(one.path, one.old, one.new) for one in found.properties] == [
+        ("Properties.EventPattern.detail.x[0]", 1, "1")
+    ]
+
+
+@pytest.mark.parametrize("section", ["Parameters", "Conditions", "Mappings", "Outputs"])
+def test_a_section_that_is_a_list_is_another_and_no_error(section: str) -> None:
+    old: dict[str, Any] = {"Resources": {}, section: {"A": "b"}}
+    assert [part.path for part in difference(old, {"Resources": {}, section: ["a"]}).parts] == [section]
+
+
 def test_formatting_alone_is_no_difference() -> None:
     assert not difference(TEMPLATES["prod"], json.loads(json.dumps(TEMPLATES["prod"], indent=8, sort_keys=True))).found
 

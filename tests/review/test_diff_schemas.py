@@ -60,18 +60,50 @@ def test_the_lists_are_there_at_all() -> None:
         ("Properties.L[0].P", "possible"),
         ("Properties.L[12].Q", "none"),
         ("Properties", "certain"),
+        ('Properties["A"].B', "certain"),
+        ('Properties.M["team/name"]', "certain"),
+        ('Properties.M["a.b\\"]c"].D', "certain"),
+        ('Properties["A.B"]', "none"),
         ("DeletionPolicy", "none"),
         ("Metadata.A.B", "none"),
     ],
 )
 def test_nested_and_listed_properties(path: str, expected: str) -> None:
-    known = Schema(certain=("/properties/A/B",), possible=("/properties/L/*/P",), unordered=frozenset())
+    known = Schema(certain=("/properties/A/B", "/properties/M"), possible=("/properties/L/*/P",), unordered=frozenset())
     assert known.replacement(path) == expected
 
 
+def test_a_key_with_a_dot_or_a_slash_belongs_to_its_map() -> None:
+    kind = "AWS::Batch::ComputeEnvironment"
+    for key in ("team/name", "team.name", 'a"]b', "plain"):
+        sides = ({"Resources": {"One": {"Type": kind, "Properties": {"Tags": {key: value}}}}} for value in "ab")
+        assert [one.replacement for one in difference(*sides).resources] == ["certain"], key
+
+
+@pytest.mark.parametrize(
+    ("keys", "replacement"),
+    [({"Fn::If": ["C", [], []]}, "possible"), ([{"AttributeName": "id"}], "certain"), ("x", "possible")],
+)
+def test_an_attribute_of_a_key_that_a_condition_decides_is_possibly_its(keys: Any, replacement: str) -> None:
+    sides = (
+        {"AttributeDefinitions": [{"AttributeName": "id", "AttributeType": kind}], "KeySchema": keys} for kind in "SN"
+    )
+    old, new = ({"Resources": {"One": {"Type": "AWS::DynamoDB::Table", "Properties": one}}} for one in sides)
+    assert [one.replacement for one in difference(old, new).resources] == [replacement]
+
+
+def test_a_policy_that_is_all_properties_is_compared_by_property() -> None:
+    kind, statement = "AWS::Events::EventBusPolicy", {"Effect": "Allow", "Action": "a", "Resource": "b"}
+    sides = ({"StatementId": "s", "Statement": {**statement, "Principal": who}} for who in "xy")
+    old, new = ({"Resources": {"One": {"Type": kind, "Properties": one}}} for one in sides)
+    (found,) = difference(old, new).resources
+    assert ([one.path for one in found.properties], found.replacement) == (["Properties.Statement.Principal"], "none")
+
+
 @pytest.mark.parametrize("kind", ["Acme::Made::Up", "Custom::Thing", "None"])
-def test_a_type_that_no_schema_knows_is_no_error(kind: str) -> None:
+def test_of_a_type_that_no_schema_knows_any_change_may_replace(kind: str) -> None:
     old = {"Resources": {"One": {"Type": kind, "Properties": {"A": 1}}}}
     new = json.loads(json.dumps(old).replace("1", "2"))
     (found,) = difference(old, new).resources
-    assert (found.change, found.replacement) == ("changed", "none")
+    assert (found.change, found.replacement) == ("changed", "possible")
+    assert found.notes == (f"no schema says which change replaces a {kind}",)
