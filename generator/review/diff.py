@@ -22,7 +22,9 @@ from generator.review.diff_model import (
 )
 from generator.review.diff_normal import same
 from generator.review.diff_properties import changes
+from generator.review.diff_redefined import told_apart
 from generator.review.diff_references import affected
+from generator.review.diff_resolved import resolved
 from generator.review.diff_resources import resources, with_new_deployment
 from generator.review.diff_schemas import schema
 
@@ -52,14 +54,17 @@ def difference(
     old: Template, new: Template, room: Room | None = None, monthly_cost: MonthlyCost | None = None
 ) -> Difference:
     """Compares two templates by what they mean. Without a room there is no headroom, without a price no cost."""
-    renamed, _ = with_new_deployment(old, new)
+    old, renamed = with_new_deployment(old, new)
+    before, after = resolved(old), resolved(new)
+    apart = told_apart(before, after)
+    left, right = told_apart(before, after, defaults=False)
     return Difference(
-        resources=tuple(resources(old, new)),
-        parts=tuple(_parts(renamed, new)),
-        iam=tuple(accesses(renamed, new)),
-        reservations=_reservations(old, new, room),
-        handlers=tuple(handlers(old, new)),
-        alarms=tuple(_alarms(old, new)),
+        resources=tuple(resources(before, after, apart, renamed)),
+        parts=tuple(_parts(old, new)),
+        iam=tuple(accesses(*apart)),
+        reservations=_reservations(left, right, room),
+        handlers=tuple(handlers(left, right)),
+        alarms=tuple(_alarms(left, right)),
         cost=Cost(monthly_cost(old), monthly_cost(new)) if monthly_cost else None,
     )
 

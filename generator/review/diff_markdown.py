@@ -24,6 +24,9 @@ CONTEXT = 20
 LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 """What ends a line for some reader of the report, and with it a row of a table."""
 
+DECISIVE = ("Replacement:", "Possible replacement:", "Removed:", "Possible removal:")
+"""How the lines of the verdict begin that stand out."""
+
 SECTIONS = "Replaced", "IAM", "Reserved concurrency", "Cost", "Alarms", "Resources", "Parameters and the rest", "Code"
 
 
@@ -46,7 +49,7 @@ def _joined(head: list[str], sections: list[tuple[str, str]], tail: list[str]) -
 
 def _verdict_line(line: str) -> str:
     """A list item; what decides first stands out."""
-    if line.startswith(("Replacement:", "Possible replacement:", "Removed:")) or " widened (" in line:
+    if line.startswith(DECISIVE) or " widened (" in line:
         head, colon, rest = line.partition(":")
         return f"- **{head}{colon}**{_escaped(rest)}"
     return f"- {_escaped(line)}"

@@ -9,7 +9,12 @@ from typing import Any, Literal
 
 Json = Any
 Template = Mapping[str, Any]
-Replacement = Literal["none", "possible", "certain"]
+
+MAKERS = ("Fn::ForEach", "Fn::Transform")
+"""Functions that may stand among the resources and make some of them, each read as one resource of this type."""
+
+Certainty = Literal["none", "possible", "certain"]
+Replacement = Certainty
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class Resource:
     replacement: Replacement
     properties: tuple[Property, ...]
     notes: tuple[str, ...]
+    removal: Certainty = "none"
+    """Possible where a condition decides whether the resource is still there."""
 
 
 @dataclass(frozen=True, slots=True)

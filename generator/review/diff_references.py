@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from generator.review.diff_intrinsics import VARIABLE, is_intrinsic
+from generator.review.diff_intrinsics import VARIABLE, is_intrinsic, mapping
 from generator.review.diff_model import Json, Template
 
 
@@ -23,7 +23,7 @@ def names_in(value: Json) -> Iterator[str]:
 def affected(template: Template, name: str) -> tuple[str, ...]:
     """The resources that depend on a parameter, condition or mapping, also by way of conditions."""
     names = {name}
-    conditions = template.get("Conditions", {})
+    conditions = mapping(template.get("Conditions"))
     for _ in conditions:
         names |= {f"Conditions.{one}" for one, content in conditions.items() if names & set(names_in(content))}
     return tuple(

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from generator.review.diff_intrinsics import mapping
+from generator.review.diff_intrinsics import mapping, text
 from generator.review.diff_losses import changed_notes, removal_notes, replacement_notes
-from generator.review.diff_model import Json, Property, Replacement, Resource, Template
+from generator.review.diff_model import MAKERS, Certainty, Json, Property, Replacement, Resource, Template
 from generator.review.diff_normal import literal, typed, untyped
 from generator.review.diff_properties import changes
 from generator.review.diff_references import names_in
@@ -17,23 +17,30 @@ from generator.review.diff_schemas import TYPED, schema
 
 DEPLOYMENT = "AWS::ApiGateway::Deployment"
 TABLE = "AWS::DynamoDB::Table"
-CODE = "Properties.Code.ZipFile"
+CODE = ("Properties.Code.ZipFile", "Properties.InlineCode")
+CONDITION = "Condition"
 RANK = {"none": 0, "possible": 1, "certain": 2}
 
 
-def resources(old: Template, new: Template) -> list[Resource]:
-    """All that differ: those that are replaced first, tables at the very top."""
-    old, renamed = with_new_deployment(old, new)
-    found = [_deployed(new, *ids) for ids in renamed.items()]
+def resources(
+    old: Template, new: Template, apart: tuple[Template, Template], renamed: Mapping[str, str]
+) -> list[Resource]:
+    """All that differ: those that are replaced first, tables at the very top.
+
+    `apart` are the same templates with what is redefined told apart, `renamed` the deployments with a new logical id.
+    """
+    found = [_deployed(*ids) for ids in renamed.items()]
     before, after = old["Resources"], new["Resources"]
     for name in dict.fromkeys([*after, *before]):
         if name not in before:
             found.append(Resource(name, _type(after[name]), "added", "none", (), ()))
         elif name not in after:
             notes = tuple(removal_notes(before[name]))
-            found.append(Resource(name, _type(before[name]), "removed", "none", (), notes))
-        elif changed := _changed(name, before[name], after[name]):
-            found.append(changed)
+            found.append(Resource(name, _type(before[name]), "removed", "none", (), notes, "certain"))
+        else:
+            left, right = (side["Resources"][name] for side in apart)
+            redefined = (left, right) if (left, right) != (before[name], after[name]) else None
+            found += _changed(name, before[name], after[name], redefined)
     return sorted(_with_dependants(found, new), key=_urgency)
 
 
@@ -66,22 +73,33 @@ def _renamed(value: Json, names: Mapping[str, str]) -> Json:
     return names.get(value, value) if isinstance(value, str) else value
 
 
-def _deployed(new: Template, old_id: str, new_id: str) -> Resource:
+def _deployed(old_id: str, new_id: str) -> Resource:
     note = "expected: what the API serves changed, and a new deployment brings it to the stage"
-    kind = _type(new["Resources"][new_id])
-    return Resource(new_id, kind, "changed", "none", (Property("LogicalId", old_id, new_id),), (note,))
+    return Resource(new_id, DEPLOYMENT, "changed", "none", (Property("LogicalId", old_id, new_id),), (note,))
 
 
-def _changed(name: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Resource | None:
+def _changed(name: str, old: Json, new: Json, redefined: tuple[Json, Json] | None) -> Iterator[Resource]:
+    """The resource if it differs. One that only uses what is redefined does where that may replace or remove it."""
     kind = _type(new)
     found = list(_changes(old, new))
-    if not found:
-        return None
     replacement, notes = _replacement(old, new, found)
+    if redefined is not None:
+        decisive = [one for one in _changes(*redefined) if _is_decisive(kind, one.path)]
+        found += [one for one in decisive if one.path not in {known.path for known in found}]
+        if any(one.path != CONDITION for one in decisive):
+            replacement = max(replacement, "possible", key=RANK.__getitem__)
+    if not found:
+        return
+    condition = next((one.new for one in found if one.path == CONDITION), None)
+    if condition is not None:
+        notes += [f"there only where {text(condition)} holds, and otherwise removed", *removal_notes(old)]
     if replacement != "none":
         notes += replacement_notes(old, new)
+    if kind in MAKERS:
+        notes = ["makes resources that are not compared one by one: any of them may be replaced or removed"]
     notes += changed_notes(old, new)
-    return Resource(name, kind, "changed", replacement, tuple(map(_readable, found)), tuple(notes))
+    removal: Certainty = "none" if condition is None and kind not in MAKERS else "possible"
+    yield Resource(name, kind, "changed", replacement, tuple(map(_readable, found)), tuple(notes), removal)
 
 
 def _changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Property]:
@@ -95,6 +113,10 @@ def _with_properties(resource: Mapping[str, Json]) -> Mapping[str, Json]:
     properties = resource.get("Properties") or {}
     key = TYPED.get(_type(resource))
     return {**resource, "Properties": {**properties, key: typed(properties[key])} if key in properties else properties}
+
+
+def _is_decisive(kind: str, path: str) -> bool:
+    return path == CONDITION or schema(kind).replacement(path) != "none"
 
 
 def _replacement(
@@ -127,14 +149,14 @@ def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Re
 
 def _readable(found: Property) -> Property:
     """Code is shown as a line diff; here it is told apart by its hash."""
-    return replace(found, old=_hashed(found.old), new=_hashed(found.new)) if found.path == CODE else found
+    return replace(found, old=_hashed(found.old), new=_hashed(found.new)) if found.path in CODE else found
 
 
 def _hashed(code: Json) -> Json:
-    text = literal(code)
-    if text is None:
+    lines = literal(code)
+    if lines is None:
         return code
-    return f"{len(text.splitlines())} lines, sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return f"{len(lines.splitlines())} lines, sha256 {hashlib.sha256(lines.encode()).hexdigest()[:12]}"
 
 
 def _with_dependants(found: list[Resource], new: Template) -> list[Resource]:
@@ -163,8 +185,8 @@ def _create_only_references(template: Template, name: str) -> Iterator[tuple[str
                 yield other, path
 
 
-def _urgency(resource: Resource) -> tuple[int, bool, bool]:
-    return -RANK[resource.replacement], resource.type != TABLE, resource.change != "removed"
+def _urgency(resource: Resource) -> tuple[int, bool, int]:
+    return -RANK[resource.replacement], resource.type != TABLE, -RANK[resource.removal]
 
 
 def _type(resource: Mapping[str, Json]) -> str:

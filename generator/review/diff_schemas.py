@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from generator.review.diff_globals import SAM
 from generator.review.diff_model import Replacement
 
 REGION = "us-east-1"
@@ -60,7 +61,6 @@ TYPED = {
 }
 """By type: a property that is JSON in a language of its own, where 1 and "1" are not the same."""
 
-SAM = "AWS::Serverless::"
 UNKNOWN = ("Custom::", "AWS::CloudFormation::CustomResource", "AWS::CloudFormation::Stack", SAM)
 """Beginnings of types whose schema does not say what replaces them: a function, a template or SAM decides."""
 

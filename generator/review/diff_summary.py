@@ -13,14 +13,14 @@ NOTHING = "no semantic difference"
 
 KINDS: Mapping[str, Callable[[Difference], bool]] = {
     "replacement": lambda found: any(one.replacement != "none" for one in found.resources),
-    "removal": lambda found: any(one.change == "removed" for one in found.resources),
+    "removal": lambda found: any(one.removal != "none" for one in found.resources),
     "iam-widening": lambda found: any(one.change == "widened" for one in found.iam),
     "iam-narrowing": lambda found: any(one.change == "narrowed" for one in found.iam),
     "reservation": lambda found: bool(found.reservations.changed),
     "handler": lambda found: bool(found.handlers),
     "alarm": lambda found: bool(found.alarms),
 }
-"""What `--fail-on` names. A possible replacement counts as one: nobody knows before the change set does."""
+"""What `--fail-on` names. What is possible counts as well: nobody knows before the change set does."""
 
 
 def verdict(found: Difference) -> list[str]:
@@ -38,7 +38,9 @@ def _verdict(found: Difference) -> Iterator[str]:
     for one in found.resources:
         if one.change == "removed":
             yield f"Removed: {one.id}{_why(one)}."
-        if one.replacement == "none" and one.change == "changed" and (why := _why(one)) and one.type != DEPLOYMENT:
+        elif one.removal == "possible":
+            yield f"Possible removal: {one.id}{_why(one)}."
+        elif one.replacement == "none" and one.change == "changed" and (why := _why(one)) and one.type != DEPLOYMENT:
             yield f"{one.id}{why}."
     if not found.replaced("certain") and not found.replaced("possible"):
         yield "Nothing is replaced."

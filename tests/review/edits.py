@@ -417,7 +417,14 @@ EDITS = [
     edit("an alarm's unit", put(f"{P}ErrorsAlarm/Properties/Unit", "Count"), f"{P}ErrorsAlarm", "alarm"),
     edit("the schedule", put("CleanupSchedule/Properties/ScheduleExpression", "rate(1 day)"), "CleanupSchedule"),
     edit("DependsOn", put(f"{DEPLOYMENT}/DependsOn/0", None), DEPLOYMENT, path="DependsOn[0]"),
-    edit("a resource's condition", put("Dashboard/Condition", "CreateApiLogging"), "Dashboard", path="Condition"),
+    edit(
+        "a resource's condition",
+        put("Dashboard/Condition", "CreateApiLogging"),
+        "Dashboard",
+        "removal",
+        path="Condition",
+        note="there only where CreateApiLogging holds, and otherwise removed",
+    ),
     edit(
         "the suffix",
         lambda t: t["Parameters"]["EnvironmentSuffix"].update(Default="blue"),
@@ -427,7 +434,8 @@ EDITS = [
     edit(
         "a condition that switches resources",
         lambda t: t["Conditions"].update(CreateApiLogging={"Fn::Equals": ["a", "a"]}),
-        {},
+        dict.fromkeys(("WebhookStage", "ApiLoggingRole", "ApiLoggingAccount"), "none"),
+        WIDER,
         parts=("Conditions.CreateApiLogging",),
     ),
     edit("an output removed", lambda t: t["Outputs"].pop("WebhookUrl"), {}, parts=("Outputs.WebhookUrl",)),

@@ -17,7 +17,7 @@ from click.testing import Result
 
 from generator.review.diff import difference
 from generator.review.diff_markdown import as_markdown
-from generator.review.diff_summary import as_dict
+from generator.review.diff_summary import KINDS, as_dict
 from tests.review.edits import DEPLOYMENT, PRICES, put
 from tests.stack.model import TEMPLATES
 
@@ -173,6 +173,17 @@ def test_a_fault_in_an_environments_file_costs_only_what_it_states(generator: Ru
     assert report["cost"] is not None
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_condition_may_remove_fails_as_a_removal(generator: Run, kind: str) -> None:
+    change(put(f"{PRICES}/Condition", "CreateApiLogging"), path=Path("new.json"))
+    result = generator("diff", "prod", "new.json", "--fail-on", kind)
+    assert result.exit_code == (1 if kind == "removal" else 0)
+    assert result.stdout.splitlines()[2] == (
+        f"- **Possible removal:** {PRICES}: there only where CreateApiLogging holds, and otherwise removed; "
+        "DeletionPolicy Retain: it stays in the account, outside the stack."
+    )
+
+
 def test_a_terminal_without_arrows_takes_the_report(project: Path) -> None:
     change(put("ProcessWebhookFunction/Properties/Description", "→"), path=Path("new.json"))
     for format_, shown in (("markdown", "## `prod` ? `new.json`"), ("json", r'"\u2192"')):
@@ -275,6 +286,7 @@ def test_json_has_the_keys_that_tools_read(generator: Run) -> None:
         "replacement": "none",
         "properties": [{"path": "Properties.ReservedConcurrentExecutions", "old": 20, "new": 30}],
         "notes": [],
+        "removal": "none",
     }
     statement = {"Effect": "Allow", "Action": ["dynamodb:*"], "Resource": ["${PriceHistoryTable.Arn}"]}
     assert report["iam"] == [{"resource": "ProcessWebhookRole", "change": "widened", "statement": statement}]

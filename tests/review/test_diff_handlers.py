@@ -79,6 +79,15 @@ def test_what_a_function_runs(kind: str, old: Any, new: Any, expected: list[str]
     assert diff(kind, old, new) == expected
 
 
+def test_code_of_a_redefined_name_is_other_code() -> None:
+    function = {"Type": LAMBDA, "Properties": {"Handler": {"Fn::If": ["Keep", "a.b", "c.d"]}}}
+    old, new = (
+        {"Resources": {"One": function}, "Conditions": {"Keep": {"Fn::Equals": [{"Ref": "Stage"}, value]}}}
+        for value in ("dev", "prod")
+    )
+    assert [handler.id for handler in difference(old, new).handlers] == ["One"]
+
+
 def test_a_new_function_is_all_new() -> None:
     new = {"Resources": {"One": {"Type": LAMBDA, "Properties": {**code("a"), "Handler": "index.handler"}}}}
     (handler,) = difference({"Resources": {}}, new).handlers
