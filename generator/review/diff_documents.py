@@ -17,9 +17,9 @@ def documents(value: Json) -> Iterator[Grant]:
     """The grants of every document within a value."""
     if not isinstance(value, dict | list | str):
         return
-    if chosen := branches(value):
-        for condition, one in chosen:
-            yield from (under(condition, grant) for grant in documents(one))
+    if ways := branches(value):
+        for condition, one in ways:
+            yield from (under((condition,), grant) for grant in documents(one))
     elif (document := _document(value)) is not None:
         yield from grants(document)
     elif not isinstance(value, str):

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from generator.review.diff_iam import ACTING
+from generator.review.diff_held import ACTING
 from generator.review.diff_intrinsics import is_intrinsic, text
 from generator.review.diff_model import Access, Difference, Json, Resource
 from generator.review.diff_policies import is_document, listed
@@ -85,7 +85,7 @@ def _gone(one: Access) -> str:
 
 def _said(statement: Mapping[str, Json]) -> str:
     """A statement in one line."""
-    if ACTING.operator in statement.get("Condition", {}):
+    if ACTING in statement.get("Condition", {}):
         return f"runs as {', '.join(map(_code, _names(statement['Resource'])))}"
     parts = [str(statement["Effect"])]
     for element, word in (("Action", ""), ("Resource", "on"), ("Principal", "for")):

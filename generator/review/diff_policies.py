@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -24,6 +24,9 @@ ONLY_IF = "only if"
 NO_VALUE = {"Ref": "AWS::NoValue"}
 PRINCIPALS = {"AWS", "Service", "Federated", "CanonicalUser"}
 DEFAULT_VERSION = "2008-10-17"
+
+ROOT = re.compile(r"arn:[^/]+:iam::(\d{12}|\$\{AWS::AccountId\}):root")
+"""The long form of an account as a principal. Source: IAM User Guide, "AWS JSON policy elements: Principal"."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,7 +46,7 @@ class Scope:
         return all(any(_matches(one, pattern) for pattern in outer.patterns) for one in inner.patterns)
 
     def folded(self) -> Scope:
-        """The same in lower case, for actions: IAM does not tell case there, and does in ARNs."""
+        """The same in lower case, for actions."""
         return Scope(tuple(sorted(pattern.lower() for pattern in self.patterns)), self.inverted)
 
 
@@ -62,12 +65,16 @@ class Clause:
 
     def covers(self, other: Clause) -> bool:
         """Whether this holds wherever the other holds."""
-        if (self.operator, self.key) != (other.operator, other.key):
+        if (self.operator, self.folded().key) != (other.operator, other.folded().key):
             return False
         mine, theirs = set(self.values), set(other.values)
         if "Not" in self.operator:
             return mine <= theirs
         return mine == theirs if self.operator == "Null" else mine >= theirs
+
+    def folded(self) -> Clause:
+        """The same with its key in lower case, unless that is the name of a condition of the template."""
+        return self if self.operator == ONLY_IF else replace(self, key=self.key.lower())
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -86,10 +93,18 @@ class Grant:
             self.effect == other.effect
             and (self.principal == HOLDER) == (other.principal == HOLDER)
             and self.principal.covers(other.principal)
-            and self.action.folded().covers(other.action.folded())
             and self.resource.covers(other.resource)
+            and self.action.folded().covers(other.action.folded())
             and all(any(mine.covers(theirs) for theirs in other.condition) for mine in self.condition)
         )
+
+    def folded(self) -> Grant:
+        """The same with actions and condition keys in lower case: IAM does not tell case there, and does in ARNs.
+
+        Source: IAM User Guide, "IAM JSON policy elements: Action" and "Condition keys".
+        """
+        clauses = tuple(sorted(clause.folded() for clause in self.condition))
+        return replace(self, action=self.action.folded(), condition=clauses)
 
 
 def is_document(value: Mapping[str, Json]) -> bool:
@@ -100,7 +115,7 @@ def is_document(value: Mapping[str, Json]) -> bool:
 
 def canonical_document(document: Mapping[str, Json]) -> Json:
     """Equal for documents that say the same, statement ids aside."""
-    said = sorted({replace(grant, action=grant.action.folded()) for grant in grants(document)})
+    said = sorted({grant.folded() for grant in grants(document)})
     rest = {key: plain(value) for key, value in document.items() if key not in ("Statement", "Version", "Id")}
     version = str(document.get("Version", DEFAULT_VERSION))
     return {**rest, "Version": version, "Statement": [repr(grant) for grant in said]}
@@ -112,9 +127,10 @@ def grants(document: Mapping[str, Json]) -> Iterator[Grant]:
         yield from _granted(statement)
 
 
-def under(condition: str, grant: Grant) -> Grant:
-    """The grant as one that is there only under a condition of the template."""
-    return replace(grant, condition=tuple(sorted({*grant.condition, Clause(ONLY_IF, condition, ("holds",))})))
+def under(conditions: Iterable[str], grant: Grant) -> Grant:
+    """The grant as one that is there only under conditions of the template."""
+    more = {Clause(ONLY_IF, condition, ("holds",)) for condition in conditions}
+    return replace(grant, condition=tuple(sorted({*grant.condition, *more}))) if more else grant
 
 
 def branches(value: Json) -> list[tuple[str, Json]]:
@@ -125,11 +141,30 @@ def branches(value: Json) -> list[tuple[str, Json]]:
     return []
 
 
+def chosen(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
+    """All that a value may be, each with the conditions under which it is that; None for nothing."""
+    match value:
+        case {"Fn::If": [str(name), yes, no]}:
+            for condition, one in ((name, yes), (f"not {name}", no)):
+                yield from (((condition, *more), found) for more, found in chosen(one))
+        case _:
+            yield (), None if value == NO_VALUE else value
+
+
+def entries(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
+    """The entries of a list, which may be one alone, each with the conditions under which it is there."""
+    for conditions, one in chosen(value):
+        if isinstance(one, list):
+            yield from (((*conditions, *more), found) for item in one for more, found in entries(item))
+        elif one is not None:
+            yield conditions, one
+
+
 def _granted(statement: Json) -> Iterator[Grant]:
-    if chosen := branches(statement):
-        for name, ones in chosen:
+    if ways := branches(statement):
+        for name, ones in ways:
             for one in listed(ones):
-                yield from (under(name, grant) for grant in _granted(one))
+                yield from (under((name,), grant) for grant in _granted(one))
         return
     if not isinstance(statement, Mapping) or "Effect" not in statement:
         yield Grant("Allow", HOLDER, Scope((f"statement {text(statement)}",)), EVERYTHING, ())
@@ -164,7 +199,7 @@ def _scopes(statement: Mapping[str, Json], element: str) -> list[Scope]:
 
 def _patterns(value: Json, element: str) -> list[str]:
     if element == "Principal" and isinstance(value, Mapping) and value.keys() <= PRINCIPALS:
-        named = [(kind, text(one)) for kind, ones in value.items() for one in listed(ones)]
+        named = [(kind, ROOT.sub(r"\1", text(one))) for kind, ones in value.items() for one in listed(ones)]
         return ["*" if (kind, name) == ("AWS", "*") else f"{kind} {name}" for kind, name in named]
     return [text(one) for one in listed(value)]
 

@@ -273,7 +273,7 @@ EDITS = [
         "replacement",
         path="PathPart",
     ),
-    edit("the API key dropped", put("WebhookMethod/Properties/ApiKeyRequired", False), "WebhookMethod"),
+    edit("the API key dropped", put("WebhookMethod/Properties/ApiKeyRequired", False), "WebhookMethod", WIDER),
     edit("a new deployment", rename(DEPLOYMENT, "WebhookDeployment0"), "WebhookDeployment0", note="expected"),
     edit("usage plan", put("WebhookUsagePlan/Properties/Throttle/RateLimit", 1), "WebhookUsagePlan"),
     edit("an action added", put(f"{ROLE}/3/Action/+", "dynamodb:DeleteItem"), f"{P}Role", WIDER),

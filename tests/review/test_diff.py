@@ -93,7 +93,7 @@ def test_a_new_deployment_hides_no_change_beside_it() -> None:
         "WebhookDeployment0": "changed",
         "WebhookMethod": "changed",
     }
-    assert kinds(found) == set()
+    assert kinds(found) == {"iam-widening"}
 
 
 def test_reservations_come_with_sum_and_headroom() -> None:

@@ -173,6 +173,22 @@ def test_a_fault_in_an_environments_file_costs_only_what_it_states(generator: Ru
     assert report["cost"] is not None
 
 
+LOOP = ["Name", ["A", "B"], {"Topic${Name}": {"Type": "AWS::SNS::Topic"}}]
+
+
+@pytest.mark.parametrize("function", ["Fn::ForEach::Topics", "Fn::Transform"])
+def test_what_makes_resources_may_do_anything(generator: Run, function: str) -> None:
+    for name, loop in (("old.json", LOOP), ("new.json", [*LOOP[:1], ["A"], *LOOP[2:]])):
+        Path(name).write_text(json.dumps({"Resources": {function: loop, "Own": {"Type": "AWS::SNS::Topic"}}}))
+    assert generator("diff", "old.json", "old.json").exit_code == 0
+    result = generator("diff", "old.json", "new.json", "--format", "json")
+    report = json.loads(result.stdout)
+    assert [(one["id"], one["replacement"], one["removal"]) for one in report["resources"]] == [
+        (function, "possible", "possible")
+    ]
+    assert report["summary"]["kinds"] == ["replacement", "removal", "iam-widening", "iam-narrowing"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_a_condition_may_remove_fails_as_a_removal(generator: Run, kind: str) -> None:
     change(put(f"{PRICES}/Condition", "CreateApiLogging"), path=Path("new.json"))

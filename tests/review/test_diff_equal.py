@@ -322,6 +322,7 @@ QUEUE = {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"
         ),
         ("AWS::IAM::Role", {"PolicyDocument": {"Fn::If": ["C", {"Ref": "P"}, {}]}}, {}, {"narrowed"}),
         ("AWS::Lambda::Permission", {**GRANT, "InvokedViaFunctionUrl": True}, GRANT, {"widened"}),
+        ("AWS::ECS::Service", {"Tags": {"Role": ASSUMED}}, {"Tags": {"Role": OTHER}}, set()),
         ("AWS::Serverless::Function", {"Role": ASSUMED}, {"Role": OTHER}, {"widened", "narrowed"}),
         (
             "AWS::Events::Rule",
