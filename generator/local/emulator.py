@@ -13,9 +13,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from generator import extras
 from generator.errors import EmulatorFailure, Fault
@@ -49,7 +50,7 @@ def running(region: str, port: int | None = None) -> Iterator[Emulator]:
         fault = Fault("generator local", "the emulator is not installed", f"run: {extras.install('local')}")
         raise EmulatorFailure([fault])
     port = _free_port() if port is None else _unused(port)
-    with tempfile.TemporaryDirectory(prefix="generator-local-") as folder:
+    with _ending_in_order(), tempfile.TemporaryDirectory(prefix="generator-local-") as folder:
         log = Path(folder) / "emulator.log"
         process = _start(port, region, folder, log)
         try:
@@ -73,6 +74,9 @@ def _start(port: int, region: str, folder: str, log: Path) -> subprocess.Popen[b
         **os.environ,
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
+        # Listeners of their own, on every address, that start where cryptography or asyncssh can be imported.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
         "LAMBDA_EXECUTOR": "local",
         "MINISTACK_HOST": HOST,
         "MINISTACK_REGION": region,
@@ -103,17 +107,39 @@ def _wait(process: subprocess.Popen[bytes], emulator: Emulator, log: Path) -> No
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Asks the emulator to stop, then makes sure of its whole group: Lambda workers are processes too."""
-    process.terminate()
+    """Asks the emulator to stop, then makes sure of its whole group: Lambda workers are processes too.
+
+    Whoever asks again meanwhile gets what is left killed at once.
+    """
     try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):  # what does not stop in time is killed below
+            process.wait(timeout=5)
+    finally:
+        with suppress(ProcessLookupError):  # nobody is left of the group
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Has a request to end, or a terminal that is closed, unwind what runs here: the emulator's session gets neither.
+
+    What is ignored stays so, as `nohup` wants it.
+    """
+    usual = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is signal.SIG_DFL]
+    for one in usual:
+        signal.signal(one, _exit)
     try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+        yield
+    finally:
+        for one in usual:
+            signal.signal(one, signal.SIG_DFL)
+
+
+def _exit(number: int, _frame: FrameType | None) -> NoReturn:
+    """Exits with the code that shells give to a command that the signal ended."""
+    sys.exit(128 + number)
 
 
 def _free_port() -> int:

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.handlers import json_decode_template_body
-from click.testing import Result
 from standardwebhooks import Webhook
 
-from generator import extras
 from generator.local import demo, deployment, emulator
 from generator.local.deployment import System
 from tests.conftest import ROOT
@@ -65,6 +60,16 @@ def stored(system: System) -> list[str]:
     return [row["observation"]["S"] for row in rows if "price" in row]
 
 
+def texts(system: System, webhook_id: str, phone_number: str) -> list[str]:
+    """The SMS to a number whose alert the webhook fires."""
+    system.put_alert(webhook_id, "BTC-USD", "above", "64000", phone_number)
+    assert post(system, price(price="64231.50"), webhook_id) == (202, {"message": "stored"})
+    until = time.monotonic() + 20
+    while phone_number not in system.sms() and time.monotonic() < until:
+        time.sleep(0.2)
+    return system.sms()[phone_number]
+
+
 def test_the_stack_is_the_committed_file_byte_for_byte(system: System) -> None:
     cloudformation = system.emulator.client("cloudformation")
     # botocore would hand out the parsed JSON.
@@ -79,12 +84,7 @@ def test_the_reservations_are_in_force(system: System) -> None:
 
 
 def test_a_signed_webhook_in_and_an_sms_out(system: System) -> None:
-    system.put_alert("e2e", "BTC-USD", "above", "64000", "+15555550101")
-    assert post(system, price(price="64231.50"), "msg_sms") == (202, {"message": "stored"})
-    until = time.monotonic() + 20
-    while "+15555550101" not in system.sms() and time.monotonic() < until:
-        time.sleep(0.2)
-    assert system.sms()["+15555550101"] == ["BTC-USD is at 64231.50: above your threshold of 64000"]
+    assert texts(system, "msg_sms", "+15555550101") == ["BTC-USD is at 64231.50: above your threshold of 64000"]
 
 
 def test_without_an_api_key_nobody_gets_in(system: System) -> None:
@@ -135,6 +135,7 @@ def test_content_that_is_wrong_says_what(system: System) -> None:
 
 
 def test_what_happened_is_told_without_payloads(system: System) -> None:
+    assert texts(system, "msg_told", "+15555550102")
     system._read.clear()
     news = system.news()
     assert {kind for kind, _ in news} >= {"webhook", "price checked", "notification"}
@@ -155,55 +156,3 @@ def test_an_sms_that_does_not_come_fails_the_demonstration(system: System) -> No
     outcome = demo.Outcome(60, 60, 12, 4, 3, ("+15555550000",), (), (100,))
     assert not outcome.passed
     assert "SMS missing                  1" in demo.as_table(outcome)
-
-
-def test_ctrl_c_stops_everything_that_was_started() -> None:
-    command = [sys.executable, "-u", "-m", "generator", "local", "dev"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout
-        url = process.stdout.readline().split()[1]
-        shown = url
-        while "Ctrl-C" not in shown:
-            shown += process.stdout.readline()
-        assert "curl -i http://127.0.0.1:" in shown
-        assert "x-api-key: " in shown
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
-    port = int(url.split(":")[2].split("/")[0])
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def test_a_taken_port_is_a_clear_error(generator: Callable[..., Result]) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        result = generator("local", "dev", "--port", str(port))
-    assert result.exit_code == 2
-    assert (
-        f"--port {port}: cannot be used (Address already in use); choose another, or none for a free one"
-        in result.stderr
-    )
-
-
-def test_a_missing_extra_is_a_clear_error() -> None:
-    code = (
-        "import sys, importlib.util\n"
-        "class Hide:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'ministack': raise ModuleNotFoundError(name)\n"
-        "sys.meta_path.insert(0, Hide())\n"
-        "from generator.cli import main\n"
-        "main(['local', 'dev'])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
-    assert f"the emulator is not installed; run: {extras.install('local')}\n" in done.stderr
-
-
-def test_a_missing_template_says_how_to_make_it(generator: Callable[..., Result]) -> None:
-    os.unlink("templates_out/dev.json")
-    result = generator("local", "dev")
-    assert result.exit_code == 2
-    assert result.stderr == "templates_out/dev.json: not there; run: generator template dev\n"

@@ -1,0 +1,101 @@
+"""The emulator as a process: what it listens on, how it ends, and what is said where it cannot be used."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from generator import extras
+from generator.local import emulator
+from tests.conftest import ROOT
+from tests.local.processes import listening, started_with
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has open")
+COMMAND = "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); from generator.cli import main; main()"
+
+
+@LINUX
+def test_nothing_is_reached_from_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emulator of AWS IoT would listen on every address where cryptography can be imported, as it can be here."""
+    assert importlib.util.find_spec("cryptography")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("IOT_MTLS_PORT", str(probe.getsockname()[1]))
+    monkeypatch.setenv("THIS_TEST", str(tmp_path))
+    with emulator.running("us-east-1"):
+        assert listening(started_with(str(tmp_path))) == {"127.0.0.1"}
+
+
+@LINUX
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        pytest.param(signal.SIGINT, 0, id="Ctrl-C"),
+        pytest.param(signal.SIGTERM, 143, id="a request to end"),
+        pytest.param(signal.SIGHUP, 129, id="a terminal that is closed"),
+    ],
+)
+def test_everything_that_was_started_ends_with_the_command(
+    request: pytest.FixtureRequest, tmp_path: Path, sent: signal.Signals, code: int
+) -> None:
+    command = [sys.executable, "-u", "-c", COMMAND, "local", "dev"]
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        request.addfinalizer(lambda: [os.kill(left, signal.SIGKILL) for left in started_with(str(tmp_path))])
+        shown = b""
+        while b"Ctrl-C" not in shown:
+            shown += process.stdout.readline()
+        assert b"curl -i http://127.0.0.1:" in shown
+        assert b"x-api-key: " in shown
+        assert len(started_with(str(tmp_path))) > 1
+        process.send_signal(sent)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert b"Traceback" not in errors
+    assert started_with(str(tmp_path)) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_taken_port_is_a_clear_error(generator: Callable[..., Result]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = generator("local", "dev", "--port", str(port))
+    assert result.exit_code == 2
+    assert (
+        f"--port {port}: cannot be used (Address already in use); choose another, or none for a free one"
+        in result.stderr
+    )
+
+
+def test_a_missing_extra_is_a_clear_error() -> None:
+    code = (
+        "import sys, importlib.util\n"
+        "class Hide:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'ministack': raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Hide())\n"
+        "from generator.cli import main\n"
+        "main(['local', 'dev'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert f"the emulator is not installed; run: {extras.install('local')}\n" in done.stderr
+
+
+def test_a_missing_template_says_how_to_make_it(generator: Callable[..., Result]) -> None:
+    os.unlink("templates_out/dev.json")
+    result = generator("local", "dev")
+    assert result.exit_code == 2
+    assert result.stderr == "templates_out/dev.json: not there; run: generator template dev\n"
