@@ -60,6 +60,8 @@ def _demo(system: System) -> None:
 
     outcome = demo.run(system, progress)
     click.echo(demo.as_table(outcome))
+    if outcome.refusal:
+        click.echo(f"a price was not stored: {outcome.refusal}", err=True)
     if not outcome.passed:
         click.echo("not every expected SMS came, or one came that was not expected", err=True)
         sys.exit(1)

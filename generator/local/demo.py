@@ -45,6 +45,8 @@ class Outcome:
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     latencies_ms: tuple[int, ...]
+    refusal: str | None
+    """The first answer to a price that was not stored: status and message."""
 
     @property
     def passed(self) -> bool:
@@ -79,23 +81,26 @@ def run(system: System, progress: Callable[[Iterable[int]], Iterable[int]], seed
     for alert in armed:
         system.put_alert(alert.alert_id, alert.symbol, alert.direction, str(alert.threshold), alert.phone_number)
     expected: set[str] = set()
-    stored, prices = 0, walk(seed)
+    refusals: list[str] = []
+    prices = walk(seed)
     for number in progress(range(PRICES)):
         symbol, price = next(prices)
         expected |= {a.phone_number for a in armed if a.symbol == symbol and a.fires_at(price)}
         body = {"symbol": symbol, "price": str(price), "timestamp": int(time.time() * 1000), "source": "demo"}
-        stored += _send(system, body, f"demo_{number}")
+        if refusal := _refusal(system, body, f"demo_{number}"):
+            refusals.append(refusal)
     delivered = _wait(system, expected)
     latencies = [line["LatencyMs"] for kind, line in system.news() if kind == "notification" and line["Sent"]]
     return Outcome(
         prices_sent=PRICES,
-        prices_stored=stored,
+        prices_stored=PRICES - len(refusals),
         alerts=len(armed),
         alerts_expected=len(expected),
         sms_delivered=sum(map(len, delivered.values())),
         missing=tuple(sorted(expected - delivered.keys())),
         unexpected=tuple(sorted(n for n, texts in delivered.items() if n not in expected or len(texts) > 1)),
         latencies_ms=tuple(sorted(latencies)),
+        refusal=next(iter(refusals), None),
     )
 
 
@@ -118,14 +123,16 @@ def as_table(outcome: Outcome) -> str:
     return "\n".join(f"{name:<22}  {value:>{width}}" for name, value in rows)
 
 
-def _send(system: System, body: dict[str, object], webhook_id: str) -> bool:
-    """Sends until it is stored, as a sender would; tells whether it was."""
+def _refusal(system: System, body: dict[str, object], webhook_id: str) -> str | None:
+    """Sends until it is stored, as a sender would; the last answer if it was not."""
     for _ in range(RETRIES):
         time.sleep(PACE_S)
-        status, _ = system.send(body, webhook_id)
+        status, message = system.send(body, webhook_id)
+        if status in (200, 202):
+            return None
         if status not in (429, 503):
-            return status in (200, 202)
-    return False
+            break
+    return f"{status} {message}"
 
 
 def _wait(system: System, expected: set[str]) -> dict[str, list[str]]:

@@ -80,6 +80,8 @@ def _start(port: int, region: str, folder: str, log: Path) -> subprocess.Popen[b
         "LAMBDA_EXECUTOR": "local",
         "MINISTACK_HOST": HOST,
         "MINISTACK_REGION": region,
+        # It writes what runs the functions in the locale's encoding, with characters that not every one has.
+        "PYTHONUTF8": "1",
         "TMPDIR": folder,
     }
     with log.open("wb") as output:

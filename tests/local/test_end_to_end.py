@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 from botocore.handlers import json_decode_template_body
 from standardwebhooks import Webhook
 
+from generator.commands.local import _demo as show_demonstration
 from generator.local import demo, deployment, emulator
 from generator.local.deployment import System
 from tests.conftest import ROOT
@@ -143,8 +146,10 @@ def test_what_happened_is_told_without_payloads(system: System) -> None:
 
 
 def test_the_demonstration_ends_with_every_expected_sms() -> None:
+    """In any locale, and this is the poorest."""
     command = [sys.executable, "-m", "generator", "local", "dev", "--demo"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     table = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines() if not line.endswith("ms"))
     assert table["Prices sent"] == table["Prices stored"] == str(demo.PRICES)
@@ -153,6 +158,19 @@ def test_the_demonstration_ends_with_every_expected_sms() -> None:
 
 
 def test_an_sms_that_does_not_come_fails_the_demonstration(system: System) -> None:
-    outcome = demo.Outcome(60, 60, 12, 4, 3, ("+15555550000",), (), (100,))
+    outcome = demo.Outcome(60, 60, 12, 4, 3, ("+15555550000",), (), (100,), None)
     assert not outcome.passed
     assert "SMS missing                  1" in demo.as_table(outcome)
+
+
+def test_a_price_that_is_refused_fails_the_demonstration_which_says_why(
+    system: System, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "PRICES", 2)
+    monkeypatch.setattr(demo, "ARRIVAL_TIMEOUT_S", 0)
+    with pytest.raises(SystemExit) as ended:
+        show_demonstration(replace(system, secret="QUFB" * 11))
+    shown = capsys.readouterr()
+    assert ended.value.code == 1
+    assert "Prices stored            0\n" in shown.out
+    assert 'a price was not stored: 401 {"message": ' in shown.err
