@@ -48,6 +48,18 @@ def _written(where: str, value: Any) -> Any:
     return value
 
 
+def template(where: str, value: Any) -> dict[str, Any]:
+    """The value, if it has Resources, each with its Type. Raises UnreadableTemplate."""
+    resources = value.get("Resources") if isinstance(value, dict) else None
+    if not isinstance(resources, dict) or not all(_is_resource(one) for one in resources.values()):
+        raise unreadable(where, "not a template: no Resources, each with its Type", "name a CloudFormation template")
+    return dict(value)
+
+
+def _is_resource(value: Any) -> bool:
+    return isinstance(value, dict) and "Type" in value and isinstance(value.get("Properties", {}), dict)
+
+
 def unreadable(where: str, what: str, remedy: str) -> UnreadableTemplate:
     """The error for one fault."""
     return UnreadableTemplate([Fault(where, what, remedy)])

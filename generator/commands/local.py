@@ -29,7 +29,9 @@ def command(name: str, port: int | None, is_demo: bool) -> None:
     happen until Ctrl-C. With --demo, exit code 1 if any expected SMS is missing.
     """
     (environment,) = environments.load([name])
-    template = reading.text_of(pipeline.OUTPUT / f"{name}.json", f"run: generator template {name}")
+    path = pipeline.OUTPUT / f"{name}.json"
+    template = reading.text_of(path, f"run: generator template {name}")
+    reading.template(str(path), reading.parsed(str(path), template))
     try:
         _run(name, environment.region, template, port, is_demo)
     except KeyboardInterrupt:

@@ -14,6 +14,7 @@ from typing import Any
 from generator.errors import EmulatorFailure, Fault
 from generator.local.emulator import Emulator
 from generator.local.webhook import signed_headers
+from generator.reading import parsed
 
 DEPLOY_TIMEOUT_S = 60
 STACK = "local"
@@ -25,6 +26,9 @@ LOG_GROUPS = {
     "SendNotificationLogGroup": "notification",
     "CleanupHistoryLogGroup": "cleanup",
 }
+
+NEEDED = (*LOG_GROUPS, "PriceAlertsTable", "SigningSecret", "WebhookApi", "WebhookStage", "WebhookApiKey")
+"""What is used below by its logical id."""
 
 
 @dataclass
@@ -86,18 +90,21 @@ class System:
 
 
 def deploy(emulator: Emulator, template: str) -> System:
-    """Creates the stack from the template's text as it is, then does what the emulator leaves undone.
+    """Creates the stack from the text of a template as it is, then does what the emulator leaves undone.
 
     It ignores ReservedConcurrentExecutions, so they are applied by call where that does no harm; and it ignores how
     the secret is to be generated, so one of the right form is put in its place.
-    Raises EmulatorFailure with the reason if the stack is not created.
+    Raises EmulatorFailure with the reason if the stack is not created, or is none of the generator's.
     """
     cloudformation = emulator.client("cloudformation")
     cloudformation.create_stack(StackName=STACK, TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
     _wait(cloudformation)
     rows = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
     ids = {row["LogicalResourceId"]: row["PhysicalResourceId"] for row in rows}
-    _reserve(emulator, json.loads(template), ids)
+    if missing := [name for name in NEEDED if name not in ids]:
+        fault = Fault("the template", f"it makes no {', '.join(missing)}", "run: generator template")
+        raise EmulatorFailure([fault])
+    _reserve(emulator, parsed("the template", template), ids)
     secret = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(44))
     emulator.client("secretsmanager").put_secret_value(SecretId=ids["SigningSecret"], SecretString=secret)
     api_key = emulator.client("apigateway").get_api_key(apiKey=ids["WebhookApiKey"], includeValue=True)["value"]
@@ -129,5 +136,5 @@ def _reserve(emulator: Emulator, template: dict[str, Any], ids: dict[str, str]) 
     queued = {endpoint["Fn::GetAtt"][0] for endpoint in endpoints if isinstance(endpoint, dict)}
     for name, resource in resources.items():
         reserved = resource.get("Properties", {}).get("ReservedConcurrentExecutions")
-        if reserved is not None and name not in queued:
+        if reserved is not None and name in ids and name not in queued:
             functions.put_function_concurrency(FunctionName=ids[name], ReservedConcurrentExecutions=reserved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import os
 import signal
@@ -44,7 +45,8 @@ class Emulator:
 def running(region: str, port: int | None = None) -> Iterator[Emulator]:
     """Starts the emulator on the port, or on a free one, and stops it and its workers at the end.
 
-    Raises EmulatorFailure if the extra is not installed, the port is taken or the emulator does not start.
+    Raises EmulatorFailure if the extra is not installed, the port is taken or the emulator does not start, and for
+    whatever it then refuses or does not answer.
     """
     if not _installed():
         fault = Fault("generator local", "the emulator is not installed", f"run: {extras.install('local')}")
@@ -56,7 +58,8 @@ def running(region: str, port: int | None = None) -> Iterator[Emulator]:
         try:
             emulator = Emulator(port, region)
             _wait(process, emulator, log)
-            yield emulator
+            with _refusals_told():
+                yield emulator
         finally:
             _stop(process)
 
@@ -106,6 +109,24 @@ def _wait(process: subprocess.Popen[bytes], emulator: Emulator, log: Path) -> No
     last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
     fault = Fault("generator local", f"the emulator did not start: {last}", "see whether `python -m ministack` starts")
     raise EmulatorFailure([fault])
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        fault = Fault("the template", f"the emulator does not take it ({_first_line(error)})", "run: generator check")
+        raise EmulatorFailure([fault]) from error
+    except (BotoCoreError, urllib.error.URLError, http.client.HTTPException, ConnectionResetError) as error:
+        fault = Fault("the emulator", f"it does not answer ({_first_line(error)})", "run the command again")
+        raise EmulatorFailure([fault]) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from generator import environments, pipeline
 from generator.errors import Fault, GeneratorError, UnreadableTemplate
-from generator.reading import parsed, text_of, unreadable
+from generator.reading import parsed, template, text_of, unreadable
 from generator.review.diff_model import MAKERS, Template
 
 SUFFIXES = (".json", ".yaml", ".yml", ".template")
@@ -110,19 +110,13 @@ def _git(where: str, *arguments: str) -> tuple[str | None, str]:
 
 def _parsed(where: str, text: str) -> Template:
     """A template of JSON, or of YAML as CloudFormation writes it."""
-    template = parsed(where, text)
-    resources = template.get("Resources") if isinstance(template, dict) else None
-    made = {name: _made(name, one) for name, one in resources.items()} if isinstance(resources, dict) else {}
-    if not isinstance(resources, dict) or not all(_is_resource(one) for one in made.values()):
-        raise unreadable(where, "not a template: no Resources, each with its Type", "name a CloudFormation template")
-    return {**template, "Resources": made}
+    value = parsed(where, text)
+    if isinstance(value, dict) and isinstance(resources := value.get("Resources"), dict):
+        value["Resources"] = {name: _made(name, one) for name, one in resources.items()}
+    return template(where, value)
 
 
 def _made(name: str, content: Any) -> Any:
     """What is among the resources and makes some of them, as one resource of the type that the function is."""
     maker = next((one for one in MAKERS if name.startswith(one)), None)
     return {"Type": maker, "Properties": {"Makes": content}} if maker else content
-
-
-def _is_resource(value: Any) -> bool:
-    return isinstance(value, dict) and "Type" in value and isinstance(value.get("Properties", {}), dict)

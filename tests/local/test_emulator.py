@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from click.testing import Result
 
 from generator import extras
+from generator.errors import EmulatorFailure
 from generator.local import emulator
 from tests.conftest import ROOT
 from tests.local.processes import listening, started_with
@@ -99,3 +101,40 @@ def test_a_missing_template_says_how_to_make_it(generator: Callable[..., Result]
     result = generator("local", "dev")
     assert result.exit_code == 2
     assert result.stderr == "templates_out/dev.json: not there; run: generator template dev\n"
+
+
+UNKNOWN = '{"Resources": {"A": {"Type": "AWS::Nope::Nope"}}}'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("{", "templates_out/dev.json: neither JSON nor YAML (", id="cut off"),
+        pytest.param("", "templates_out/dev.json: not a template: no Resources", id="empty"),
+        pytest.param("[]", "templates_out/dev.json: not a template: no Resources", id="another JSON"),
+        pytest.param('{"Resources": {"A": 1}}', "templates_out/dev.json: not a template: no Res", id="no resource"),
+        pytest.param('{"Resources": {}}', "the template: it makes no ProcessWebhookLogGroup, ", id="another template"),
+        pytest.param(UNKNOWN, "the template: the emulator does not take it (An error occurred", id="not AWS's"),
+    ],
+)
+def test_a_template_that_cannot_be_run_is_one_line(generator: Callable[..., Result], text: str, said: str) -> None:
+    Path("templates_out/dev.json").write_text(text)
+    result = generator("local", "dev", "--demo")
+    faults = [line for line in result.stderr.splitlines() if not line.endswith(" ...")]
+    assert (result.exit_code, len(faults)) == (2, 1)
+    assert faults[0].startswith(said)
+    assert "; " in faults[0]
+
+
+@LINUX
+def test_an_emulator_that_is_gone_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THIS_TEST", str(tmp_path))
+
+    def ask_one_that_was_killed() -> None:
+        with emulator.running("us-east-1") as running:
+            for process in started_with(str(tmp_path)):
+                os.kill(process, signal.SIGKILL)
+            urllib.request.urlopen(running.url)
+
+    with pytest.raises(EmulatorFailure, match="it does not answer"):
+        ask_one_that_was_killed()
