@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+
+from tests.processes import started_with
 
 Run = Callable[..., Result]
 QUICK = ("--hours", "0.02", "--replications", "2")
@@ -144,3 +150,34 @@ def test_the_hour_can_be_drawn(generator: Run, project: Path) -> None:
     result = generator("simulate", "prod", *QUICK, "--chart", "hour.svg")
     assert result.exit_code == 0
     assert Path("hour.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.skipif(sys.platform != "linux" or (os.cpu_count() or 1) < 2, reason="no workers, or no /proc")
+@pytest.mark.parametrize("after_s", [pytest.param(0, id="as the workers start"), pytest.param(1.5, id="at work")])
+@pytest.mark.parametrize(
+    ("sent", "send", "code"),
+    [
+        pytest.param(signal.SIGINT, os.killpg, 1, id="Ctrl-C, which goes to all"),
+        pytest.param(signal.SIGTERM, os.kill, -15, id="a request to end"),
+        pytest.param(signal.SIGKILL, os.kill, -9, id="killed"),
+    ],
+)
+def test_whatever_ends_the_command_ends_its_workers_at_once(
+    project: Path, tmp_path: Path, sent: signal.Signals, send: Callable[[int, int], None], code: int, after_s: float
+) -> None:
+    command = [sys.executable, "-m", "generator", "simulate", "prod", "--hours", "24", "--replications", "20"]
+    env = {**os.environ, "THIS_TEST": str(tmp_path)}
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, start_new_session=True) as process:
+        while len(started_with(str(tmp_path))) < 3:
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(after_s)
+        send(process.pid, sent)
+        try:
+            _, errors = process.communicate(timeout=20)
+        finally:
+            for left in started_with(str(tmp_path)):
+                os.kill(left, signal.SIGKILL)
+    assert process.returncode == code
+    if sent == signal.SIGINT:
+        assert errors.strip() == b"Aborted!"

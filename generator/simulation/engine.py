@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import chain
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -116,26 +120,54 @@ def _notes(topology: Topology) -> list[str]:
 def _replications(task: Task, replications: int, workers: int, progress: Progress) -> list[Outcome]:
     """The outcomes in the order of their numbers, whichever is done first."""
     found: dict[int, Outcome] = {}
-    for number, outcome in _run(task, replications, min(workers, replications)):
-        found[number] = outcome
-        progress(len(found), replications)
+    with closing(_run(task, replications, min(workers, replications))) as outcomes:
+        for number, outcome in outcomes:
+            found[number] = outcome
+            progress(len(found), replications)
     return [found[number] for number in range(replications)]
 
 
-def _run(task: Task, replications: int, workers: int) -> Iterator[tuple[int, Outcome]]:
+def _run(task: Task, replications: int, workers: int) -> Generator[tuple[int, Outcome], None, None]:
     run = partial(replicate, task)
     if workers == 1:
         yield from ((number, run(number)) for number in range(replications))
         return
     # Fresh interpreters: forking a process that has threads is unsafe, and warned about from Python 3.12 on.
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=fresh) as executor:
-        numbers = {executor.submit(run, number): number for number in range(replications)}
-        try:
-            for done in as_completed(numbers):
-                yield numbers[done], done.result()
-        finally:
-            executor.shutdown(cancel_futures=True)
+    theirs, ours = fresh.Pipe(duplex=False)
+    executor = ProcessPoolExecutor(workers, mp_context=fresh, initializer=_end_with, initargs=(theirs,))
+    try:
+        with _no_ctrl_c_inherited():
+            numbers = {executor.submit(run, number): number for number in range(replications)}
+        for done in as_completed(numbers):
+            yield numbers[done], done.result()
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+        theirs.close()
+        ours.close()
+
+
+def _end_with(pipe: Connection) -> None:
+    """In a worker: ends it, whatever it is at, when the other end of the pipe is closed or its process is gone."""
+
+    def wait() -> None:
+        pipe.poll(None)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+@contextmanager
+def _no_ctrl_c_inherited() -> Iterator[None]:
+    """Processes started meanwhile never see Ctrl-C, which a terminal sends to all; this one sees it afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _silent(done: int, replications: int) -> None:

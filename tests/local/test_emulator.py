@@ -19,7 +19,7 @@ from generator import extras
 from generator.errors import EmulatorFailure
 from generator.local import emulator
 from tests.conftest import ROOT
-from tests.local.processes import listening, started_with
+from tests.processes import listening, started_with
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has open")
 COMMAND = "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); from generator.cli import main; main()"

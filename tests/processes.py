@@ -1,4 +1,4 @@
-"""What the kernel says of the processes that an emulator is made of. Source: proc(5) and proc_net(5)."""
+"""What the kernel says of the processes that a test has started. Source: proc(5) and proc_net(5)."""
 
 from __future__ import annotations
 
