@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -41,9 +42,33 @@ def test_environments_are_offered(project: Path, command: str) -> None:
     assert offered(command, "p") == ["plain,prod"]
 
 
-@pytest.mark.parametrize("words", [("check", "s"), ("diff", "s"), ("diff", "prod", "s")])
-def test_environments_and_files_are_offered_where_both_will_do(project: Path, words: tuple[str, ...]) -> None:
-    assert offered(*words) == ["plain,staging", "file,s"]
+def script(shell: str) -> str:
+    """What the README has the shell read."""
+    env = {**os.environ, "_GENERATOR_COMPLETE": f"{shell}_source"}
+    return subprocess.run([sys.executable, "-c", MAIN], env=env, capture_output=True, text=True, check=True).stdout
+
+
+def completed(folder: Path, *words: str) -> list[str]:
+    """What bash itself completes the last of the words to."""
+    command = folder / "generator"
+    command.write_text(f"#!{sys.executable}\n{MAIN}\n")
+    command.chmod(0o755)
+    typed = " ".join(shlex.quote(word) for word in ("generator", *words))
+    ask = f'COMP_WORDS=({typed}) COMP_CWORD={len(words)}; _generator_completion "$PWD/generator"'
+    text = f'compopt() {{ echo compopt "$@" >&2; }}\n{script("bash")}\n{ask}; printf "%s\\n" "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=True, cwd=folder)
+    return [*done.stdout.split(), *done.stderr.splitlines()]
+
+
+def test_bash_completes_an_environment(project: Path) -> None:
+    assert completed(project, "size", "p") == ["prod"]
+
+
+@pytest.mark.parametrize("words", [("check", "s"), ("diff", "s"), ("diff", "prod", "s")], ids=" ".join)
+def test_bash_completes_environments_and_where_none_begins_so_files(project: Path, words: tuple[str, ...]) -> None:
+    """With the option "default" bash completes files if it has been given nothing else."""
+    assert completed(project, *words) == ["staging", "compopt -o default"]
+    assert completed(project, *words[:-1], "x") == ["compopt -o default"]
 
 
 def test_nothing_is_offered_outside_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,8 +91,6 @@ def test_an_answer_imports_nothing_heavy(project: Path) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_scripts_of_the_readme_are_taken_by_their_shells(shell: str) -> None:
     assert f"{shell}_source" in README
-    env = {**os.environ, "_GENERATOR_COMPLETE": f"{shell}_source"}
-    done = subprocess.run([sys.executable, "-c", MAIN], env=env, capture_output=True, text=True, check=True)
-    assert f"_GENERATOR_COMPLETE={shell}_complete" in done.stdout
+    assert f"_GENERATOR_COMPLETE={shell}_complete" in script(shell)
     if there := shutil.which(shell):
-        subprocess.run([there, "-n"], input=done.stdout, text=True, check=True, capture_output=True)
+        subprocess.run([there, "-n"], input=script(shell), text=True, check=True, capture_output=True)

@@ -32,8 +32,8 @@ class EnvironmentOrFile(EnvironmentName):
         return f"Name a file or an environment: {known}." if known else "Name a file or an environment."
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The environments, and the shell's own completion of files."""
-        return [*super().shell_complete(ctx, param, incomplete), CompletionItem(incomplete, type="file")]
+        """The shell's own completion of files, at which bash forgets what came before, and the environments."""
+        return [CompletionItem(incomplete, type="file"), *super().shell_complete(ctx, param, incomplete)]
 
 
 environment = click.argument("name", metavar="ENV", type=EnvironmentName())
