@@ -253,6 +253,18 @@ def test_two_questions_are_refused_before_anything_is_drawn(generator: Run) -> N
     assert (result.exit_code, Path("sizing.svg").exists()) == (2, False)
 
 
+@pytest.mark.parametrize("command", ["size", "simulate"])
+@pytest.mark.parametrize("name", ["environments/prod.toml", "picture.png", "svg"])
+def test_a_picture_does_not_replace_a_file_of_another_kind(
+    generator: Run, project: Path, command: str, name: str
+) -> None:
+    before = snapshot(project)
+    result = generator(command, "prod", "--chart", name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"Error: Invalid value for '--chart': '{name}' does not end in .svg.\n" in result.stderr
+    assert snapshot(project) == before
+
+
 def test_the_picture_ends_where_no_setting_carries_the_rate(generator: Run) -> None:
     slow = "functions.check_alerts.mean_duration_ms=2000", "functions.check_alerts.p95_duration_ms=4000"
     settings = [argument for setting in slow for argument in ("--set", setting)]

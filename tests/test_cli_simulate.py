@@ -129,12 +129,13 @@ def test_wrong_input_is_one_clear_line(generator: Run, project: Path, arguments:
     ("path", "message"),
     [
         ("none/hour.svg", "none/hour.svg: No such file or directory; name a file that can be written"),
-        ("environments", "environments: Is a directory; name a file that can be written"),
+        ("folder.svg", "folder.svg: Is a directory; name a file that can be written"),
     ],
 )
 def test_a_picture_that_cannot_be_kept_is_told_before_the_simulation(
     generator: Run, project: Path, path: str, message: str
 ) -> None:
+    Path("folder.svg").mkdir()
     result = generator("simulate", "prod", "--chart", path)
     assert (result.exit_code, result.stdout, result.stderr.splitlines()) == (2, "", [message])
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 from click.shell_completion import CompletionItem
 
@@ -37,6 +40,19 @@ class EnvironmentOrFile(EnvironmentName):
 
 
 environment = click.argument("name", metavar="ENV", type=EnvironmentName())
+
+
+class Picture(click.Path):
+    """A file to draw into, whose name says so: a mistaken one would overwrite a file of another kind."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; a usage error, before anything is done, where it does not end in .svg."""
+        if not str(value).endswith(".svg"):
+            self.fail(f"'{value}' does not end in .svg.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 overrides = click.option(

@@ -43,7 +43,7 @@ PROGRESS_FROM = 4
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N")
 @click.option("--unreserved", is_flag=True, help="As if nothing were reserved.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--chart", type=click.Path(path_type=Path), metavar="FILE.svg", help="Draw the simulated time as well.")
+@click.option("--chart", type=options.Picture(), metavar="FILE.svg", help="Draw the simulated time as well.")
 def command(
     name: str, file: Path | None, overrides: tuple[str, ...], format_: str, chart: Path | None, **settings: Any
 ) -> None:

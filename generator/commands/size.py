@@ -32,7 +32,7 @@ from generator.review import inverse_report, sizing_report
     metavar="CSV",
     help="Take rate and peak factor from a recording: times, or counts per minute. --set goes before.",
 )
-@click.option("--chart", type=click.Path(path_type=Path), metavar="FILE.svg", help="Draw the figures against the rate.")
+@click.option("--chart", type=options.Picture(), metavar="FILE.svg", help="Draw the figures against the rate.")
 @click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def command(
     name: str,
