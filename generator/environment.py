@@ -184,7 +184,9 @@ class Simulation:
 class Environment:
     """One environment: one template, one stack."""
 
-    name: str = text(REQUIRED, r"[a-z][a-z0-9-]{0,31}", "a name of lower-case letters, digits and dashes")
+    name: str = text(
+        REQUIRED, r"[a-z][a-z0-9-]{0,31}", "a name of up to 32 lower-case letters, digits and dashes, a letter first"
+    )
     region: str = text(REQUIRED, r"[a-z]{2}(-[a-z]+)+-\d", "a Region such as us-east-1")
     traffic: Traffic = section(Traffic)
     targets: Targets = section(Targets)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from generator.errors import Fault
@@ -21,6 +21,16 @@ Complaint = tuple[str, str]
 """What is wrong with a value, and what to do about it."""
 
 T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rule:
+    """What settings must fulfil together, or one of them in its place."""
+
+    keys: tuple[str, ...]
+    """Dotted; the first is the one to blame."""
+    check: Callable[..., Complaint | None]
+    """Asked with their values, in this order, if none of them is at fault by itself."""
 
 
 def whole(default: Any, low: int, high: int, *, too_high: str = "lower it", too_low: str = "raise it") -> Any:
@@ -81,13 +91,16 @@ def section(kind: type[T], **defaults: object) -> Any:
     return dataclasses.field(metadata={"section": kind, "defaults": defaults})
 
 
-def read(kind: type[T], table: Mapping[str, object], where: Callable[[str], str]) -> tuple[T | None, list[Fault]]:
+def read(
+    kind: type[T], table: Mapping[str, object], where: Callable[[str], str], rules: Iterable[Rule] = ()
+) -> tuple[T | None, list[Fault]]:
     """Turns a table into a section and the list of all faults; the section is None when there is any.
 
     `where` turns a dotted key into the place to name in a fault.
     """
     reader = _Reader(kind, where)
     value = reader.section(kind, table, "", {})
+    reader.judge(rules)
     return (None, reader.faults) if reader.faults else (value, [])
 
 
@@ -107,6 +120,7 @@ class _Reader:
     def __init__(self, root: type, where: Callable[[str], str]) -> None:
         self._root, self._where = root, where
         self.faults: list[Fault] = []
+        self._sound: dict[str, object] = {}
 
     def section(self, kind: type[Any], table: Mapping[str, object], path: str, defaults: Mapping[str, object]) -> Any:
         fields = dataclasses.fields(kind)
@@ -128,18 +142,22 @@ class _Reader:
             if isinstance(value, Mapping):
                 return self.section(inner, value, key + ".", field.metadata["defaults"])
             return self._fault(key, f"{_shown(value)} is not a table", f"write [{key}] and its keys below it")
-        if field.name in table:
-            if complaint := field.metadata["check"](table[field.name]):
-                self._fault(key, *complaint)
-            return table[field.name]
-        value = defaults.get(field.name, field.metadata["default"])
+        value = table.get(field.name, defaults.get(field.name, field.metadata["default"]))
         if value is REQUIRED:
-            self._fault(
-                key,
-                "missing",
-                f"add {field.name} = ... " + (f"under [{path[:-1]}]" if path else "at the top"),
-            )
+            self._fault(key, "missing", f"add {field.name} = ... " + (f"under [{path[:-1]}]" if path else "at the top"))
+        elif field.name in table and (complaint := field.metadata["check"](value)):
+            self._fault(key, *complaint)
+        else:
+            self._sound[key] = value
         return value
+
+    def judge(self, rules: Iterable[Rule]) -> None:
+        """Notes what breaks a rule, as far as the settings that it is about could be read."""
+        for rule in rules:
+            if self._sound.keys() >= set(rule.keys):
+                values = (self._sound[key] for key in rule.keys)
+                if complaint := rule.check(*values):
+                    self._fault(rule.keys[0], *complaint)
 
     def _fault(self, key: str, what: str, remedy: str) -> None:
         self.faults.append(Fault(self._where(key), what, remedy))

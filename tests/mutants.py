@@ -49,14 +49,14 @@ UNNOTICED = (None, 0, 5, 33)
 PRELOADED = ("pytest", "_pytest.pytester", "hypothesis.strategies", "click.testing", "troposphere", "awacs.aws")
 
 GROUPS = {
-    "environment": ("settings", "environment", "environments", "prices"),
+    "environment": ("settings", "environment", "coherence", "environments", "prices"),
     "queueing": ("queueing",),
     "sizing": ("sizing", "admission", "lanes", "wording"),
     "quota": ("quota", "fit", "update", "inverse"),
     "writer": ("writer", "layout"),
 }
 MODULES = tuple(module for modules in GROUPS.values() for module in modules)
-RUN_ON_IMPORT = ("settings", "environment", "prices")
+RUN_ON_IMPORT = ("settings", "environment", "coherence", "prices")
 """Not in setup.cfg, therefore."""
 
 WRITTEN = "test_cli.py::test_template_writes_all_environments_and_changes_nothing_that_is_right"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator import environments, settings
+from generator import coherence, environments, settings
 from generator.environment import Environment
 from generator.errors import InvalidEnvironment
 from tests.conftest import ROOT, snapshot
@@ -63,6 +64,30 @@ def test_five_different_faults_in_a_file_are_five_lines(generator: Callable[...,
         "environments/dev.toml: stream.shards: 1.5 is not a whole number; write one from 1 to 1000",
     ]
     assert snapshot(project) == before
+
+
+def test_faults_of_every_kind_are_told_at_once(generator: Callable[..., Result]) -> None:
+    Path("environments/a.toml").write_text(
+        'name = "other"\nregion = "us-east-1"\nbogus = 1\n[traffic]\nwebhooks_per_hour = 5\n'
+        "[functions.process_webhook]\nmean_duration_ms = 300\n[functions.check_alerts]\nmean_duration_ms = 0\n"
+    )
+    told = [line.partition(";")[0] for line in generator("size", "a").stderr.splitlines()]
+    assert told == [
+        "environments/a.toml: bogus: unknown key",
+        "environments/a.toml: traffic.webhooks_per_hour: 5 is below the supported 100",
+        "environments/a.toml: functions.check_alerts.mean_duration_ms: 0 is below the supported 1",
+        "environments/a.toml: functions.process_webhook.p95_duration_ms: 250 does not exceed the mean of 300",
+        'environments/a.toml: name: "other" is not the name of the file',
+    ]
+    overrides = ("name=x", "traffic.webhooks_per_hour=5", "functions.process_webhook.p95_duration_ms=100")
+    result = generator("size", "prod", *(word for one in overrides for word in ("--set", one)))
+    assert result.stderr.splitlines() == [
+        "--set traffic.webhooks_per_hour: 5 is below the supported 100; raise it: a smaller rate needs no less than "
+        "100 does",
+        "--set functions.process_webhook.p95_duration_ms: 100 does not exceed the mean of 105; raise it or choose a "
+        "distribution",
+        '--set name: "x" is not the name of the file; leave it out',
+    ]
 
 
 @pytest.mark.parametrize("rate", ["99", "50001", "-1", '"many"', "many", "nan", "1e9", "true", "50000.5", ""])
@@ -132,7 +157,7 @@ def test_a_lognormal_needs_a_percentile_that_it_can_have() -> None:
 @given(st.floats(0.01, 5))
 def test_no_lognormal_exceeds_the_percentile_that_is_refused(sigma: float) -> None:
     ratio = math.exp(1.6448536269514722 * sigma - sigma**2 / 2)
-    assert ratio <= environments.MAX_LOGNORMAL_P95_OVER_MEAN * (1 + 1e-12)
+    assert ratio <= coherence.MAX_LOGNORMAL_P95_OVER_MEAN * (1 + 1e-12)
 
 
 def test_settings_that_contradict_each_other_are_all_reported() -> None:
@@ -162,7 +187,7 @@ def test_settings_that_only_just_go_together_are_accepted() -> None:
         "cleanup_history": {"timeout_s": 30, "mean_duration_ms": 29_999, "distribution": "constant"},
     }
     assert environments.read({**MINIMAL, "functions": functions}, "test.toml")
-    largest = {"mean_duration_ms": 1.0, "p95_duration_ms": environments.MAX_LOGNORMAL_P95_OVER_MEAN}
+    largest = {"mean_duration_ms": 1.0, "p95_duration_ms": coherence.MAX_LOGNORMAL_P95_OVER_MEAN}
     assert environments.read({**MINIMAL, "functions": {"check_alerts": largest}}, "test.toml")
 
 
@@ -240,6 +265,47 @@ def test_an_unknown_environment_that_is_like_none_is_told_all(generator: Callabl
         path.unlink()
     message = "environments/zzz.toml: no such environment file; go to the folder of your project, or start one"
     assert generator("size", "zzz").stderr == f"{message}: generator init DIR\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        pytest.param("environments/prod.toml", "give the name: prod", id="a file"),
+        pytest.param("./prod", "give the name: prod", id="a name below the current folder"),
+        pytest.param("prod.toml", "give the name: prod", id="a file's name"),
+        pytest.param("environments/prd.toml", "did you mean prod?", id="a misspelt file"),
+        pytest.param("environments/", "the environments are dev, prod, staging", id="the folder"),
+    ],
+)
+def test_a_path_is_no_name(generator: Callable[..., Result], given: str, remedy: str) -> None:
+    result = generator("size", given)
+    assert result.exit_code == 2
+    assert result.stderr == f"{given}: a path, and not the name of an environment; {remedy}\n"
+
+
+def test_a_link_to_nothing_is_told_as_one(generator: Callable[..., Result]) -> None:
+    Path("environments/k.toml").symlink_to("nowhere")
+    message = "environments/k.toml: a link to a file that is not there; correct the link or remove it\n"
+    assert generator("size", "k").stderr == message
+    assert generator("template").stderr == message
+
+
+def test_a_mark_that_editors_put_before_utf_8_is_no_fault(generator: Callable[..., Result]) -> None:
+    path = Path("environments/prod.toml")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes()[path.read_bytes().index(b"name") :])
+    assert environments.load(["prod"]) == environments.load(["prod"], folder=ROOT / "environments")
+    result = generator("template", "prod", "--set", "name=prod")
+    assert "To make this permanent: environments/prod.toml line 1: name = " in result.stdout
+
+
+def test_a_folder_that_cannot_be_read_is_not_one_without_environments(generator: Callable[..., Result]) -> None:
+    """Root may read any folder, but not a file as one."""
+    shutil.rmtree("environments")
+    Path("environments").write_text("")
+    message = "environments/: cannot be read (Not a directory); correct the folder or its permissions\n"
+    for arguments in (["template"], ["check"], ["diff", "x", "y"]):
+        result = generator(*arguments)
+        assert (result.exit_code, result.stderr) == (2, message)
 
 
 def test_the_faults_of_every_file_are_told(generator: Callable[..., Result]) -> None:

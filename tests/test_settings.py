@@ -11,7 +11,7 @@ import pytest
 
 from generator import settings
 from generator.environment import LOG_RETENTION_DAYS, Environment
-from generator.settings import REQUIRED, choice, flag, number, section, text, whole
+from generator.settings import REQUIRED, Complaint, Rule, choice, flag, number, section, text, whole
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,37 @@ def test_a_long_value_is_shown_by_its_beginning() -> None:
     sixty = "x" * 58
     assert fault({"name": sixty + "!"}) == f'tree.toml name: "{"x" * 56}... is not a word; correct it'
     assert fault({"age": sixty}) == f'tree.toml age: "{sixty}" is not a whole number; write one from 0 to 900'
+
+
+def older_than_long(age: int, length: int) -> Complaint | None:
+    return None if age > length else (f"{age} is no more than the leaf's {length}", "let it grow")
+
+
+OLD = Rule(("age", "branch.leaf.length"), older_than_long)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        pytest.param({"age": 4}, [], id="kept"),
+        pytest.param({"age": 3}, ["age: 3 is no more than the leaf's 3; let it grow"], id="broken by a default"),
+        pytest.param({}, ["age: 1 is no more than the leaf's 3; let it grow"], id="broken by two defaults"),
+        pytest.param({"age": -1}, ["age: -1 is below the supported 0; raise it"], id="not asked about a fault"),
+        pytest.param(
+            {"age": 3, "branch": 1}, ["branch: 1 is not a table; write"], id="not asked about what is missing"
+        ),
+        pytest.param(
+            {"age": 3, "name": "Oak"},
+            ['name: "Oak" is not a word; correct it', "age: 3 is no more than the leaf's 3; let it grow"],
+            id="asked beside other faults",
+        ),
+    ],
+)
+def test_a_rule_is_asked_about_what_could_be_read(table: dict[str, Any], said: list[str]) -> None:
+    tree, faults = settings.read(Tree, {**WITH_REQUIRED, **table}, str, [OLD])
+    assert (tree is None) == bool(said)
+    assert len(faults) == len(said)
+    assert all(str(fault).startswith(start) for fault, start in zip(faults, said, strict=True))
 
 
 def test_all_faults_are_told_in_the_order_of_the_keys() -> None:
@@ -340,7 +371,9 @@ def test_a_text_has_its_default_and_its_form(key: str) -> None:
 def test_what_a_text_ought_to_be_is_said_in_words() -> None:
     said = {key: attempt(key, "a b c!")[1] for key in TEXTS}
     assert said == {
-        "name": ['name: "a b c!" is not a name of lower-case letters, digits and dashes; correct it'],
+        "name": [
+            'name: "a b c!" is not a name of up to 32 lower-case letters, digits and dashes, a letter first; correct it'
+        ],
         "region": ['region: "a b c!" is not a Region such as us-east-1; correct it'],
         "account.name": [
             'account.name: "a b c!" is not a name of letters, digits, dots, dashes and underscores; correct it'

@@ -16,6 +16,7 @@ LAYERS = (
     ("generator.settings", "generator.queueing", "generator.layout", "generator.reading"),
     ("generator.prices",),
     ("generator.environment",),
+    ("generator.coherence",),
     ("generator.environments", "generator.simulation"),
     ("generator.charts",),
     ("generator.admission", "generator.lanes"),

@@ -78,7 +78,7 @@ def _permanence(names: Iterable[str], overrides: Iterable[str]) -> Iterable[str]
 def _place(path: Path, key: str) -> str:
     section, _, name = key.rpartition(".")
     current = ""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if header := re.match(r"\s*\[([^\[\]]+)\]", line):
             current = header[1].strip()
         elif current == section and re.match(rf"\s*{re.escape(name)}\s*=", line):

@@ -16,7 +16,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from generator import environments, pipeline, writer
+from generator import coherence, environments, pipeline, writer
 from generator.quota import Plan
 from generator.sizing import size
 from generator.stack import names
@@ -128,10 +128,10 @@ def constants(handler: str) -> dict[str, object]:
 
 
 def test_what_handlers_and_environments_both_assume_is_the_same() -> None:
-    assert constants("send_notification")["LEASE_S"] == environments.LEASE_S
+    assert constants("send_notification")["LEASE_S"] == coherence.LEASE_S
     for handler, reserve in (("check_alerts", "GROUP_MS"), ("cleanup_history", "RESERVE_MS")):
-        assert constants(handler)[reserve] == environments.RESUMING_RESERVE_S * 1000
-    assert environments.MIN_RESUMING_TIMEOUT_S >= 2 * environments.RESUMING_RESERVE_S
+        assert constants(handler)[reserve] == coherence.RESUMING_RESERVE_S * 1000
+    assert coherence.MIN_RESUMING_TIMEOUT_S >= 2 * coherence.RESUMING_RESERVE_S
 
 
 @pytest.mark.parametrize("handler", HANDLERS.values())
