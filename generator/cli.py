@@ -18,14 +18,16 @@ Exit codes: 0 good; 1 the verdict is bad; 2 the input is wrong, with one line fo
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 from typing import Any
 
 import click
 
 from generator import __version__
-from generator.errors import GeneratorError
+from generator.errors import Fault, GeneratorError
 from generator.memory import few_collections, no_last_collection
 
 COMMANDS = {
@@ -40,6 +42,9 @@ COMMANDS = {
     "local": "Run the whole system on this machine.",
 }
 """Each is the command of that name in the module of that name in `generator.commands`; --help imports none of them."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a write answers where a disk, a quota or a file is full. Source: write(2)."""
 
 no_last_collection()
 
@@ -76,15 +81,22 @@ class Pipeline(click.Group):
             raise click.UsageError(f"No such command '{name}'. {hint}", ctx)
         return super().resolve_command(ctx, args)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the command; a GeneratorError becomes one line for each fault, anything else is a bug and shows."""
         try:
             with few_collections():
-                return super().invoke(ctx)
+                return super().main(*args, **kwargs)
         except GeneratorError as error:
-            for fault in error.faults:
-                click.echo(fault, err=True)
-            sys.exit(2)
+            faults = error.faults
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            faults = (Fault("output", f"cannot be written ({error.strerror})", "make room, or write elsewhere"),)
+            # What is left to be written is not to be tried again at the end: https://docs.python.org/3/library/signal.html
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        for fault in faults:
+            click.echo(fault, err=True)
+        sys.exit(2)
 
 
 @click.group(

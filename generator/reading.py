@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
 from generator.errors import Fault, UnreadableTemplate
 
 
-def text_of(path: Path, if_missing: str = "correct the path") -> str:
-    """The file's text. Raises UnreadableTemplate, which says what to do if there is no such file."""
+def status(path: Path) -> os.stat_result | None:
+    """What is at the path; None if nothing is. Raises UnreadableTemplate where that cannot be told."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return None
+        raise unreadable(
+            str(path), f"cannot be read ({error.strerror})", "correct the path or its permissions"
+        ) from None
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file. Raises UnreadableTemplate where that cannot be told."""
+    found = status(path)
+    return found is not None and stat.S_ISREG(found.st_mode)
+
+
+def text_of(path: Path, if_missing: str = "correct the path", errors: str = "strict") -> str:
+    """The file's text; `errors` is as for `open`. Raises UnreadableTemplate, with what to do if it is missing."""
+    try:
+        return path.read_text(encoding="utf-8", errors=errors)
     except FileNotFoundError:
         raise unreadable(str(path), "not there", if_missing) from None
     except (OSError, UnicodeDecodeError) as error:

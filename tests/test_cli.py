@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -199,6 +200,55 @@ def test_a_bug_keeps_its_traceback(generator: Run, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(quota, "judge", lambda plans: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         generator("size", "prod")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("arguments", [["--help"], ["size", "prod"], ["template", "prod", "--output", "-"]])
+def test_a_full_disk_is_one_line(project: Path, arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "generator", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    message = "output: cannot be written (No space left on device); make room, or write elsewhere\n"
+    assert (done.returncode, done.stderr) == (2, message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "blamed"),
+    [
+        (["check"], "templates_out/dev.json"),
+        (["check", "prod"], "templates_out/prod.json"),
+        (["check", "templates_out/prod.json"], "templates_out/prod.json"),
+        (["check", "x" * 300], f"environments/{'x' * 300}.toml"),
+        (["diff", "prod", "prod"], "templates_out/prod.json"),
+        (["diff", "templates_out/prod.json", "templates_out/prod.json"], "templates_out/prod.json"),
+        (["simulate", "prod"], "templates_out/prod.json"),
+        (["local", "prod"], "templates_out/prod.json"),
+        (["template", "prod"], "templates_out/prod.json"),
+    ],
+    ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else "",
+)
+def test_a_folder_that_cannot_be_looked_into_is_one_line(
+    generator: Run, project: Path, arguments: list[str], blamed: str
+) -> None:
+    """A link to itself cannot; permissions would not keep root out."""
+    shutil.rmtree("templates_out")
+    Path("templates_out").symlink_to("templates_out")
+    result = generator(*arguments)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"{blamed}: cannot be ")
+
+
+def test_a_page_that_cannot_be_read_is_one_line(generator: Run) -> None:
+    page = Path("templates_out/prod.md")
+    page.unlink()
+    page.symlink_to(page.name)
+    result = generator("check", "prod")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "templates_out/prod.md: cannot be read (Too many levels of symbolic links); correct the path or its "
+        "permissions\n"
+    )
 
 
 def test_all_environments_are_known() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from generator import outputs, pipeline, processes
+from generator import outputs, pipeline, processes, reading
 from generator.checks import linting, together
 from generator.checks.findings import Finding, Rule
 from generator.checks.linting import Subject
@@ -76,7 +77,7 @@ def check(request: Request, folder: Path) -> Report:
     Raises UnreadableTemplate for files that are no templates, UnusableLinter if cfn-lint cannot work as configured.
     """
     committed = [folder / f"{one.name}.json" for one in request.judged]
-    present = [path for path in committed if path.exists()]
+    present = [path for path in committed if reading.status(path)]
     files = _different(request.files, committed)
     if faults := linting.unreadable([*present, *files]):
         raise UnreadableTemplate(faults)
@@ -96,8 +97,8 @@ def check(request: Request, folder: Path) -> Report:
 
 def _different(files: Iterable[Path], committed: Iterable[Path]) -> list[Path]:
     """The files, each once however its path is written, without those that belong to environments."""
-    known = {path.resolve() for path in committed}
-    by_place = {path.resolve(): path for path in reversed(list(files))}
+    known = {os.path.realpath(path) for path in committed}
+    by_place = {os.path.realpath(path): path for path in reversed(list(files))}
     return [path for place, path in reversed(by_place.items()) if place not in known]
 
 
@@ -117,9 +118,9 @@ def drift(one: Judged, folder: Path) -> list[Finding]:
 
 def _drift(environment: str, path: Path, generated: str) -> list[Finding]:
     refresh = f"run: generator template {environment}"
-    if not path.is_file():
+    if not reading.is_file(path):
         return [Finding(str(path), 1, "drift", "error", "", f"not there; {refresh}")]
-    committed = path.read_text(encoding="utf-8", errors="replace")
+    committed = reading.text_of(path, errors="replace")
     if committed == generated:
         return []
     old, new = committed.splitlines(), generated.splitlines()
@@ -134,7 +135,8 @@ def _drift(environment: str, path: Path, generated: str) -> list[Finding]:
 
 def size(path: Path) -> list[Finding]:
     """Whether CloudFormation takes the file directly, as it should take every file that is generated here."""
-    size_bytes = path.stat().st_size if path.is_file() else 0
+    found = reading.status(path)
+    size_bytes = found.st_size if found else 0
     if size_bytes <= MAX_BODY_BYTES:
         return []
     message = f"{size_bytes:,} bytes are more than the {MAX_BODY_BYTES:,} that CloudFormation takes directly"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from generator import environments, pipeline
+from generator import environments, pipeline, reading
 from generator.checks import findings, linting, run, sarif
 from generator.checks.run import Report, Request
 from generator.commands import options
@@ -54,9 +55,10 @@ def command(names: tuple[str, ...], together: bool, format_: str, **account: int
 
 
 def _is_file(name: str) -> bool:
-    path = Path(name)
-    is_other_folder = path.is_dir() and name not in environments.known()
-    return path.is_file() or name.endswith(SUFFIXES) or os.sep in name or is_other_folder
+    if name.endswith(SUFFIXES) or os.sep in name:
+        return True
+    found = reading.status(Path(name))
+    return found is not None and not (stat.S_ISDIR(found.st_mode) and name in environments.known())
 
 
 def _judged(names: Sequence[str], files: Sequence[Path]) -> list[Judged]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from generator import environments, pipeline
 from generator.errors import Fault, GeneratorError, UnreadableTemplate
-from generator.reading import parsed, template, text_of, unreadable
+from generator.reading import parsed, status, template, text_of, unreadable
 from generator.review.diff_model import MAKERS, Template
 
 SUFFIXES = (".json", ".yaml", ".yml", ".template")
@@ -71,11 +72,9 @@ def _is_file_name(name: str) -> bool:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is something to read, be it a pipe. A name that no file can have is none."""
-    try:
-        return path.exists() and not path.is_dir()
-    except OSError:
-        return False
+    """Whether there is something to read, be it a pipe."""
+    found = status(path)
+    return found is not None and not stat.S_ISDIR(found.st_mode)
 
 
 def _path(name: str) -> Path:
