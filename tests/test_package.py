@@ -14,6 +14,7 @@ import sysconfig
 import tarfile
 import tomllib
 import zipfile
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -155,3 +156,19 @@ def test_what_a_command_asks_to_install_is_the_extra() -> None:
     stated = METADATA["options.extras_require"]
     assert {name: stated[name].strip() for name in extras.REQUIREMENTS} == extras.REQUIREMENTS
     assert extras.install("charts") == f"{shlex.quote(sys.executable)} -m pip install 'matplotlib>=3.8,<4'"
+
+
+@pytest.mark.parametrize("extra", extras.REQUIREMENTS)
+def test_an_extra_leaves_what_is_installed_in_order(extra: str) -> None:
+    """What it pins is resolved together with whatever else of ours needs that."""
+    (distribution,) = re.findall(r"^[\w-]+", extras.REQUIREMENTS[extra])
+    pinned = {name for line in required_by(distribution) for name in re.findall(r"^([\w.-]+)==", line)}
+    required = re.findall(r"^([\w-]+)[<>=]", METADATA["options"]["install_requires"], re.M)
+    sharing = {name for name in required for line in required_by(name) if re.split(r"[^\w.-]", line)[0] in pinned}
+    assert sharing <= set(shlex.split(extras.install(extra))), pinned
+    assert extra != "local" or sharing == {"boto3"}
+
+
+def required_by(distribution: str) -> list[str]:
+    """What a distribution requires in any case."""
+    return [line for line in metadata.requires(distribution) or [] if ";" not in line]
