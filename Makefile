@@ -24,7 +24,7 @@ check: .venv/base ## check the committed templates: lint, size, drift, quota
 simulate: .venv/base ## simulate an hour of ENV (default prod) on its committed template: will it hold at the peak?
 	@$(BIN)/generator simulate $(ONE) $(OVERRIDES)
 
-local: .venv/test ## run the committed template of ENV (default dev) on this machine; DEMO=1 sends a price walk and ends
+local: .venv/local ## run the committed template of ENV (default dev) on this machine; DEMO=1 sends a price walk and ends
 	@$(BIN)/generator local $(if $(ENV),$(ENV),dev) $(if $(DEMO),--demo)
 
 lint: .venv/test ## check format, style and types of the code
@@ -54,6 +54,10 @@ clean: ## remove the virtual environment and caches
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@# pip compiles what it installs, and leaves out what stays here; each start would do it where Python may keep nothing.
 	@$(BIN)/python -m compileall -q generator
+	@touch $@
+
+.venv/local: .venv/base
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local]'
 	@touch $@
 
 .venv/test: .venv/base

@@ -72,7 +72,9 @@ def clone(tmp_path: Path) -> Path:
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs it as typed, but for the virtual environment: this one, which is not to be set up again."""
-    command = re.sub(r"^make ", f"make -o .venv/base -o .venv/test BIN={shlex.quote(str(BIN))} ", command)
+    command = re.sub(
+        r"^make ", f"make -o .venv/base -o .venv/local -o .venv/test BIN={shlex.quote(str(BIN))} ", command
+    )
     here = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     return subprocess.run(
         ["bash", "-c", command], cwd=folder, env=here, capture_output=True, text=True, check=False, timeout=300
