@@ -230,10 +230,14 @@ def test_the_workflow_reviews_a_pull_request(
     (started / "templates_out/prod.json").write_text(TEXTS["prod"].replace('"lambda:InvokeFunction"', '"lambda:*"'))
     assert [code for code in pull_request() if code] == [1, 1], "drift, and what it widens"
     assert json.loads((started / "check.sarif").read_text())["runs"][0]["results"]
+
+    (started / "templates_out/prod.json").write_text("{")
+    assert [code for code in pull_request() if code] == [1, 2], "no template at all, which the comment says"
+    assert (started / "diff.md").read_text().startswith("templates_out/prod.json: neither JSON nor YAML ")
     assert (started.parent / "called").read_text().splitlines() == [
         "pip install --requirement requirements.txt",
-        "gh pr comment 7 --body-file diff.md",
-    ] * 3
+        "gh pr comment 7 --edit-last --create-if-none --body-file diff.md",
+    ] * 4
 
 
 def test_an_action_is_pinned_and_nothing_of_an_event_is_in_a_script() -> None:
