@@ -51,7 +51,7 @@ def render_body(body: Mapping[str, Any]) -> str:
 
 
 def write(path: Path, text: str) -> bool:
-    """Replaces the file in one step: whoever reads it, or interrupts this, finds it old or new.
+    """Replaces the file in one step: whoever reads it, or interrupts this, finds it old or new. A link stays one.
 
     Tells whether there was anything to change; a file that is right already is not touched. Nothing waits for the disk:
     what a power failure takes can be generated again.
@@ -62,13 +62,14 @@ def write(path: Path, text: str) -> bool:
     try:
         if path.is_file() and path.read_bytes() == content:
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
         try:
             with open(temporary, "xb") as file:
                 file.write(content)
                 os.fchmod(file.fileno(), 0o644)
-            os.replace(temporary, path)
+            os.replace(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

@@ -193,6 +193,21 @@ def test_a_file_that_is_right_already_is_not_touched(tmp_path: Path) -> None:
     assert path.stat().st_ino == before.st_ino
 
 
+@pytest.mark.parametrize("before", ["old\n", None])
+def test_what_is_linked_to_is_replaced_and_the_link_stays(tmp_path: Path, before: str | None) -> None:
+    link, target = tmp_path / "out/dev.json", tmp_path / "elsewhere/real.json"
+    for path in (link, target):
+        path.parent.mkdir()
+    if before is not None:
+        target.write_text(before)
+    link.symlink_to("../elsewhere/real.json")
+    assert writer.write(link, "text\n") is True
+    assert link.is_symlink()
+    assert target.read_text() == "text\n"
+    assert [path.name for path in target.parent.iterdir()] == ["real.json"]
+    assert writer.write(link, "text\n") is False
+
+
 def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UnwritableOutput, match="cannot be written"):
