@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -20,12 +21,27 @@ def stack_name(environment: str) -> str:
     return f"price-alerts-{environment}"
 
 
+def _stack_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """As given. Source of the form: CloudFormation API reference, CreateStack, StackName."""
+    if value is not None and not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,127}", value):
+        raise click.BadParameter(
+            f"'{value}' is not a stack's name: up to 128 letters, digits and dashes, a letter first."
+        )
+    return value
+
+
 @click.command(epilog="Example: generator preflight prod --profile production")
 @options.environment
 @click.option("--profile", metavar="P", help="The profile of the AWS CLI's configuration; its default if not given.")
 @click.option("--region", metavar="R", help="The Region to ask; the environment's if not given.")
 @click.option("--endpoint-url", metavar="URL", help="Ask an emulator instead of AWS.")
-@click.option("--stack-name", "stack", metavar="S", help="The stack to deploy; price-alerts-ENV if not given.")
+@click.option(
+    "--stack-name",
+    "stack",
+    metavar="S",
+    callback=_stack_name,
+    help="The stack to deploy; price-alerts-ENV if not given.",
+)
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(
     name: str, profile: str | None, region: str | None, endpoint_url: str | None, stack: str | None, format_: str

@@ -169,6 +169,30 @@ def test_another_stack_of_the_same_name(ask: Ask) -> None:
     assert mine["stack"]["message"] == "there is no stack mine yet: it will be created"
 
 
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        pytest.param("a", True, id="one letter"),
+        pytest.param("Z9-", True, id="letters, digits and dashes"),
+        pytest.param("a" * 128, True, id="as long as can be"),
+        pytest.param("a" * 129, False, id="longer"),
+        pytest.param("", False, id="empty"),
+        pytest.param("9a", False, id="a digit first"),
+        pytest.param("a b", False, id="a space"),
+        pytest.param("a_b", False, id="an underscore"),
+        pytest.param("a\n", False, id="a line's end"),
+    ],
+)
+def test_a_stack_s_name_has_the_form_that_cloudformation_takes(
+    generator: Callable[..., Result], name: str, taken: bool
+) -> None:
+    """One that it takes is asked about: nothing answers there."""
+    result = generator("preflight", "prod", "--stack-name", name, "--endpoint-url", "http://127.0.0.1:9")
+    assert result.exit_code == 2
+    assert ("Invalid value for '--stack-name'" in result.stderr) is not taken
+    assert ("127.0.0.1:9" in result.stderr) is taken
+
+
 def test_an_unexecuted_change_set_is_no_stack(ask: Ask) -> None:
     assert "will be created" in ask(deployed({}, "REVIEW_IN_PROGRESS"))["stack"]["message"]
 
