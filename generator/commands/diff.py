@@ -14,11 +14,11 @@ from generator import environments, pipeline
 from generator.commands import options
 from generator.errors import GeneratorError
 from generator.review.cost import bill, total_usd
-from generator.review.diff import MonthlyCost, Room, difference
-from generator.review.diff_markdown import as_markdown
-from generator.review.diff_model import Template
-from generator.review.diff_sides import Side, read_both
-from generator.review.diff_summary import KINDS, as_dict
+from generator.review.diff.compare import MonthlyCost, Room, difference
+from generator.review.diff.markdown import as_markdown
+from generator.review.diff.model import Template
+from generator.review.diff.sides import Side, read_both
+from generator.review.diff.summary import KINDS, as_dict
 from generator.review.load import of_type
 from generator.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
 

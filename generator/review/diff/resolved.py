@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from generator.review.diff_globals import with_globals
-from generator.review.diff_intrinsics import is_intrinsic, mapping, plain
-from generator.review.diff_model import Json, Template
-from generator.review.diff_policies import NO_VALUE
+from generator.review.diff.intrinsics import is_intrinsic, mapping, plain
+from generator.review.diff.model import Json, Template
+from generator.review.diff.policies import NO_VALUE
+from generator.review.diff.sam_globals import with_globals
 
 
 def resolved(template: Template) -> Template:

@@ -11,7 +11,7 @@ from typing import Any
 from generator import environments, pipeline
 from generator.errors import Fault, GeneratorError, UnreadableTemplate
 from generator.reading import parsed, status, template, text_of, unreadable
-from generator.review.diff_model import MAKERS, Template
+from generator.review.diff.model import MAKERS, Template
 
 SUFFIXES = (".json", ".yaml", ".yml", ".template")
 

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from generator.review.diff_intrinsics import mapping, text
-from generator.review.diff_losses import changed_notes, removal_notes, replacement_notes
-from generator.review.diff_model import MAKERS, Certainty, Json, Property, Replacement, Resource, Template
-from generator.review.diff_normal import literal, typed, untyped
-from generator.review.diff_properties import changes
-from generator.review.diff_references import names_in
-from generator.review.diff_schemas import TYPED, schema
+from generator.review.diff.intrinsics import mapping, text
+from generator.review.diff.losses import changed_notes, removal_notes, replacement_notes
+from generator.review.diff.model import MAKERS, Certainty, Json, Property, Replacement, Resource, Template
+from generator.review.diff.normal import literal, typed, untyped
+from generator.review.diff.properties import changes
+from generator.review.diff.references import names_in
+from generator.review.diff.schemas import TYPED, schema
 
 DEPLOYMENT = "AWS::ApiGateway::Deployment"
 TABLE = "AWS::DynamoDB::Table"

@@ -10,8 +10,8 @@ from typing import Any
 import cfnlint
 import pytest
 
-from generator.review.diff import difference
-from generator.review.diff_schemas import ALWAYS_CERTAIN, Schema, schema
+from generator.review.diff.compare import difference
+from generator.review.diff.schemas import ALWAYS_CERTAIN, Schema, schema
 from tests.conftest import ENVIRONMENTS
 from tests.stack.model import TEMPLATES
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from generator.review.diff import difference
-from generator.review.diff_summary import KINDS
+from generator.review.diff.compare import difference
+from generator.review.diff.summary import KINDS
 
 LAMBDA, SAM = "AWS::Lambda::Function", "AWS::Serverless::Function"
 REGION = {"Ref": "AWS::Region"}

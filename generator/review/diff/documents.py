@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from generator.review.diff_intrinsics import is_intrinsic, plain, template_text
-from generator.review.diff_model import Json
-from generator.review.diff_policies import NO_VALUE, Grant, branches, grants, is_document, under
+from generator.review.diff.intrinsics import is_intrinsic, plain, template_text
+from generator.review.diff.model import Json
+from generator.review.diff.policies import NO_VALUE, Grant, branches, grants, is_document, under
 
 DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy")
 """Properties that are a policy and nothing else."""

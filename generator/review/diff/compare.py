@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from generator.review.diff_handlers import functions, handlers
-from generator.review.diff_iam import accesses
-from generator.review.diff_model import (
+from generator.review.diff.handlers import functions, handlers
+from generator.review.diff.iam import accesses
+from generator.review.diff.model import (
     Alarm,
     Cost,
     Difference,
@@ -20,13 +20,13 @@ from generator.review.diff_model import (
     Reservations,
     Template,
 )
-from generator.review.diff_normal import same
-from generator.review.diff_properties import changes
-from generator.review.diff_redefined import told_apart
-from generator.review.diff_references import affected
-from generator.review.diff_resolved import resolved
-from generator.review.diff_resources import resources, with_new_deployment
-from generator.review.diff_schemas import schema
+from generator.review.diff.normal import same
+from generator.review.diff.properties import changes
+from generator.review.diff.redefined import told_apart
+from generator.review.diff.references import affected
+from generator.review.diff.resolved import resolved
+from generator.review.diff.resources import resources, with_new_deployment
+from generator.review.diff.schemas import schema
 
 MonthlyCost = Callable[[Template], Decimal]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from generator.review.diff_intrinsics import is_intrinsic, plain, text
-from generator.review.diff_model import Json
-from generator.review.diff_normal import same
-from generator.review.diff_policies import listed
-from generator.review.diff_properties import changes
-from generator.review.diff_schemas import schema
+from generator.review.diff.intrinsics import is_intrinsic, plain, text
+from generator.review.diff.model import Json
+from generator.review.diff.normal import same
+from generator.review.diff.policies import listed
+from generator.review.diff.properties import changes
+from generator.review.diff.schemas import schema
 
 TABLE, SECRET = "AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"
 

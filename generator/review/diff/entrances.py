@@ -9,10 +9,10 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from generator.review.diff_globals import IMPLIED, api_of, events_of
-from generator.review.diff_intrinsics import is_intrinsic, mapping, plain, text
-from generator.review.diff_model import Json
-from generator.review.diff_policies import EVERYTHING, ONLY_IF, Clause, Grant, Scope, chosen, listed, under
+from generator.review.diff.intrinsics import is_intrinsic, mapping, plain, text
+from generator.review.diff.model import Json
+from generator.review.diff.policies import EVERYTHING, ONLY_IF, Clause, Grant, Scope, chosen, listed, under
+from generator.review.diff.sam_globals import IMPLIED, api_of, events_of
 
 REQUIRES = "requires"
 """The operator of a clause about who the caller is; `only if` where that cannot be known, and of a mere key."""

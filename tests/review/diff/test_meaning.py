@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from generator.review.diff import difference
-from generator.review.diff_model import Difference
-from generator.review.diff_resolved import resolved
-from generator.review.diff_summary import KINDS, verdict
+from generator.review.diff.compare import difference
+from generator.review.diff.model import Difference
+from generator.review.diff.resolved import resolved
+from generator.review.diff.summary import KINDS, verdict
 
 TABLE, ROLE, FUNCTION = "AWS::DynamoDB::Table", "AWS::IAM::Role", "AWS::Serverless::Function"
 NO_VALUE = {"Ref": "AWS::NoValue"}

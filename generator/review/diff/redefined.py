@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from generator.review.diff_intrinsics import VARIABLE, is_intrinsic, mapping, plain
-from generator.review.diff_model import Json, Template
-from generator.review.diff_normal import same
+from generator.review.diff.intrinsics import VARIABLE, is_intrinsic, mapping, plain
+from generator.review.diff.model import Json, Template
+from generator.review.diff.normal import same
 
 OLD, NEW = "as it was", "as it is now"
 

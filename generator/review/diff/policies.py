@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from generator.review.diff_intrinsics import is_intrinsic, plain, text
-from generator.review.diff_model import Json
+from generator.review.diff.intrinsics import is_intrinsic, plain, text
+from generator.review.diff.model import Json
 
 ELEMENTS = ("Principal", "Action", "Resource")
 EFFECTS = ("Allow", "Deny")

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 
-from generator.review.diff_intrinsics import is_intrinsic
-from generator.review.diff_model import Json, Property
-from generator.review.diff_normal import identity, same
-from generator.review.diff_policies import DEFAULT_VERSION, is_document, listed
+from generator.review.diff.intrinsics import is_intrinsic
+from generator.review.diff.model import Json, Property
+from generator.review.diff.normal import identity, same
+from generator.review.diff.policies import DEFAULT_VERSION, is_document, listed
 
 NAMING_KEYS = ("IndexName", "AttributeName", "PolicyName", "Key", "Name", "Sid", "Id")
 """What tells an item of an unordered list from others, for pairing old with new."""

@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from generator.review.diff_held import ACTING
-from generator.review.diff_intrinsics import is_intrinsic, text
-from generator.review.diff_model import Access, Difference, Json, Resource
-from generator.review.diff_policies import is_document, listed
-from generator.review.diff_summary import verdict
+from generator.review.diff.held import ACTING
+from generator.review.diff.intrinsics import is_intrinsic, text
+from generator.review.diff.model import Access, Difference, Json, Resource
+from generator.review.diff.policies import is_document, listed
+from generator.review.diff.summary import verdict
 
 MAX_VALUE = 90
 """Characters of a value in a table; the JSON format has all of it."""

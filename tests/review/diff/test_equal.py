@@ -12,10 +12,10 @@ from cfn_flip import dump_yaml, load_yaml, to_yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.review.diff import difference
-from generator.review.diff_normal import normal, same
-from generator.review.diff_policies import Scope, is_document, listed
-from generator.review.diff_sides import read
+from generator.review.diff.compare import difference
+from generator.review.diff.normal import normal, same
+from generator.review.diff.policies import Scope, is_document, listed
+from generator.review.diff.sides import read
 from tests.conftest import ENVIRONMENTS
 from tests.review.edits import EDITS, Edit
 from tests.stack.model import TEMPLATES, TEXTS

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from generator.review.diff_model import Json
+from generator.review.diff.model import Json
 
 VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")
 ESCAPED = re.compile(r"\$\{!([^}]*)\}")

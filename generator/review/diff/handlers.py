@@ -6,11 +6,11 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping
 
-from generator.review.diff_intrinsics import template_text, text
-from generator.review.diff_model import Handler, Json, Template
-from generator.review.diff_normal import literal
-from generator.review.diff_properties import changes
-from generator.review.diff_schemas import schema
+from generator.review.diff.intrinsics import template_text, text
+from generator.review.diff.model import Handler, Json, Template
+from generator.review.diff.normal import literal
+from generator.review.diff.properties import changes
+from generator.review.diff.schemas import schema
 
 FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 

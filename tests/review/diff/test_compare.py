@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from generator.review.diff import Room, difference
-from generator.review.diff_losses import LOSSES
-from generator.review.diff_model import Alarm, Difference
-from generator.review.diff_summary import KINDS, NOTHING, as_dict, verdict
+from generator.review.diff.compare import Room, difference
+from generator.review.diff.losses import LOSSES
+from generator.review.diff.model import Alarm, Difference
+from generator.review.diff.summary import KINDS, NOTHING, as_dict, verdict
 from tests.conftest import ENVIRONMENTS
 from tests.review.edits import ALERTS, DEPLOYMENT, EDITS, PRICES, Edit, put, rename
 from tests.stack.model import TEMPLATES

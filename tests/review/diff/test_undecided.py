@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.review.diff import difference
-from generator.review.diff_summary import KINDS
+from generator.review.diff.compare import difference
+from generator.review.diff.summary import KINDS
 
 PARAMETERS = ("P", "Q")
 VALUES = ("a", "b")

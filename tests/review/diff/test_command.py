@@ -15,9 +15,9 @@ import pytest
 from cfn_flip import to_yaml
 from click.testing import Result
 
-from generator.review.diff import difference
-from generator.review.diff_markdown import as_markdown
-from generator.review.diff_summary import KINDS, as_dict
+from generator.review.diff.compare import difference
+from generator.review.diff.markdown import as_markdown
+from generator.review.diff.summary import KINDS, as_dict
 from tests.review.edits import DEPLOYMENT, PRICES, put
 from tests.stack.model import TEMPLATES
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from generator.review.diff_intrinsics import is_intrinsic, plain
-from generator.review.diff_model import Json
-from generator.review.diff_policies import canonical_document, is_document
+from generator.review.diff.intrinsics import is_intrinsic, plain
+from generator.review.diff.model import Json
+from generator.review.diff.policies import canonical_document, is_document
 
 
 def normal(value: Json) -> Json:

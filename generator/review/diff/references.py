@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from generator.review.diff_intrinsics import VARIABLE, is_intrinsic, mapping
-from generator.review.diff_model import Json, Template
+from generator.review.diff.intrinsics import VARIABLE, is_intrinsic, mapping
+from generator.review.diff.model import Json, Template
 
 
 def names_in(value: Json) -> Iterator[str]:

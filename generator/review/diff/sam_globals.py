@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from generator.review.diff_intrinsics import is_intrinsic, mapping
-from generator.review.diff_model import Json, Template
+from generator.review.diff.intrinsics import is_intrinsic, mapping
+from generator.review.diff.model import Json, Template
 
 SAM = "AWS::Serverless::"
 FUNCTION = f"{SAM}Function"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from generator.review.diff_held import held
-from generator.review.diff_model import Access, Json, Template
-from generator.review.diff_policies import HOLDER, PRINCIPALS, Grant, Scope, merged
+from generator.review.diff.held import held
+from generator.review.diff.model import Access, Json, Template
+from generator.review.diff.policies import HOLDER, PRINCIPALS, Grant, Scope, merged
 
 
 def accesses(old: Template, new: Template) -> list[Access]:

@@ -7,13 +7,13 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Literal
 
-from generator.review.diff_documents import documents, opaque_documents
-from generator.review.diff_entrances import BODIES, entrances, is_barred
-from generator.review.diff_globals import SAM
-from generator.review.diff_intrinsics import is_intrinsic, mapping, text
-from generator.review.diff_model import MAKERS, Json, Template
-from generator.review.diff_normal import identity
-from generator.review.diff_policies import EVERYTHING, HOLDER, Clause, Grant, Scope, chosen, entries, under
+from generator.review.diff.documents import documents, opaque_documents
+from generator.review.diff.entrances import BODIES, entrances, is_barred
+from generator.review.diff.intrinsics import is_intrinsic, mapping, text
+from generator.review.diff.model import MAKERS, Json, Template
+from generator.review.diff.normal import identity
+from generator.review.diff.policies import EVERYTHING, HOLDER, Clause, Grant, Scope, chosen, entries, under
+from generator.review.diff.sam_globals import SAM
 
 Kind = Literal["policy", "role", "entrance"]
 Held = dict[tuple[str, Kind], list[Grant]]

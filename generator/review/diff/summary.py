@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 
-from generator.review.diff_model import Difference, Json, Resource
+from generator.review.diff.model import Difference, Json, Resource
 
 DEPLOYMENT = "AWS::ApiGateway::Deployment"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from generator.review.diff_globals import SAM
-from generator.review.diff_model import Replacement
+from generator.review.diff.model import Replacement
+from generator.review.diff.sam_globals import SAM
 
 REGION = "us-east-1"
 """The Region with all resource types. Which change replaces a resource is the same in every Region."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from generator.review.diff import difference
-from generator.review.diff_model import Access
+from generator.review.diff.compare import difference
+from generator.review.diff.model import Access
 
 ANYONE = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
 OPEN = {"Statement": [ANYONE]}
