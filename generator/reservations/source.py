@@ -1,25 +1,18 @@
 """Takes the sections that reservations depend on out of cfn-lint's template, as their author wrote them.
 
-cfn-lint's copy of the AWS::LanguageExtensions transform guesses where it cannot know: Fn::FindInMap by a parameter
-becomes the value of some key, Fn::ForEach over an unknown list becomes two made-up resources. A guess must not become
-a finding, so the first is put back as it was written and the second is kept apart.
+What cfn-lint makes up for a Fn::ForEach over something that the template does not tell is kept apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cfnlint.template import Template
 
-from generator.reservations.guards import Path
-from generator.reservations.loops import guessed_ids, is_stored
-
-Section = Mapping[str, Any]
-
-UNKNOWN_VALUE = {"Fn::Transform": "unknown"}
-"""Stands where no one can say which of two values cfn-lint took; an intrinsic function that nothing here resolves."""
+from generator.reservations.loops import CONCURRENCY_PROPERTIES, guessed_ids, is_stored
+from generator.reservations.written import Section, reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +36,22 @@ class Source:
 
 def sources(template: Template) -> list[Source]:
     """The template under each set of parameters that cfn-lint was given; just the template when it was given none."""
-    section = _reader(template)
-    guessed = guessed_ids(template)
-    resources = {name: resource for name, resource in section("Resources").items() if isinstance(resource, dict)}
+    section = reader(template)
+    guessed, guessed_condition = guessed_ids(template, "Resources"), guessed_ids(template, "Conditions")
+    shared = _shared(template)
+    resources = {
+        name: _with_globals(resource, shared)
+        for name, resource in section("Resources").items()
+        if isinstance(resource, dict)
+    }
     written = Source(
         resources={name: resource for name, resource in resources.items() if not guessed(name)},
         guessed=tuple(resource for name, resource in resources.items() if guessed(name)),
         parameters=_as_text(section("Parameters")),
-        conditions=_as_text(section("Conditions")),
+        conditions={
+            name: _unknown(name) if guessed_condition(name) else _as_text(condition)
+            for name, condition in section("Conditions").items()
+        },
         mappings=section("Mappings"),
         rules=_as_text(section("Rules")),
         outputs=section("Outputs"),
@@ -59,44 +60,25 @@ def sources(template: Template) -> list[Source]:
     return [replace(written, parameters=_pinned(written.parameters, values)) for values in given] or [written]
 
 
-def _reader(template: Template) -> Callable[[str], Section]:
-    """Reads a section, with every Fn::FindInMap as it was before the transform; empty when it is no table."""
-    written = _written(template) if template.has_language_extensions_transform() else {}
-
-    def section(name: str) -> Section:
-        content = template.template.get(name)
-        if not isinstance(content, dict):
-            return {}
-        return {
-            key: _restored(value, (name, key), written) if written else value
-            for key, value in content.items()
-            if isinstance(key, str)
-        }
-
-    return section
+def _shared(template: Template) -> Section:
+    """What SAM's Globals state of the concurrency of all functions. Source: AWS SAM Developer Guide, "Globals"."""
+    globals_ = template.transform_pre["Globals"]
+    stated = globals_.get("Function") if isinstance(globals_, dict) else None
+    return {key: stated[key] for key in CONCURRENCY_PROPERTIES & stated.keys()} if isinstance(stated, dict) else {}
 
 
-def _written(template: Template) -> dict[Path, Any]:
-    """Each Fn::FindInMap of the template, by its place.
-
-    One in SAM's Globals is merged into functions before it is guessed, where the guess looks like a literal.
-    """
-    written = {tuple(path[:-2]): {"Fn::FindInMap": path[-1]} for path in template.transform_pre["Fn::FindInMap"]}
-    merged = [path[2:] for path in written if path[:2] == ("Globals", "Function")]
-    for function in template.get_resources("AWS::Serverless::Function"):
-        for path in merged:
-            written.setdefault(("Resources", function, "Properties", *path), UNKNOWN_VALUE)
-    return written
+def _with_globals(resource: Section, shared: Section) -> Section:
+    """A function with what it takes from Globals: cfn-lint merges them before it expands loops, so not into these."""
+    ignored, properties = resource.get("IgnoreGlobals"), resource.get("Properties", {})
+    if resource.get("Type") != "AWS::Serverless::Function" or ignored == "*" or not isinstance(properties, dict):
+        return resource
+    taken = {key: value for key, value in shared.items() if not (isinstance(ignored, list) and key in ignored)}
+    return {**resource, "Properties": taken | properties}
 
 
-def _restored(value: Any, path: Path, written: Mapping[Path, Any]) -> Any:
-    if path in written:
-        return written[path]
-    if isinstance(value, dict):
-        return {key: _restored(inner, (*path, key), written) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_restored(inner, (*path, index), written) for index, inner in enumerate(value)]
-    return value
+def _unknown(name: str) -> Section:
+    """A condition that nothing is known of: it may be true or false, whatever the others are."""
+    return {"Fn::Equals": [{"Fn::Transform": name}, "true"]}
 
 
 def _as_text(value: Any) -> Any:
