@@ -5,6 +5,7 @@ What cfn-lint makes up for a Fn::ForEach over something that the template does n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -47,13 +48,13 @@ def sources(template: Template) -> list[Source]:
     written = Source(
         resources={name: resource for name, resource in resources.items() if not guessed(name)},
         guessed=tuple(resource for name, resource in resources.items() if guessed(name)),
-        parameters=_as_text(section("Parameters")),
+        parameters=_as_compared(section("Parameters")),
         conditions={
-            name: _unknown(name) if guessed_condition(name) else _as_text(condition)
+            name: _unknown(name) if guessed_condition(name) else _as_compared(condition)
             for name, condition in section("Conditions").items()
         },
         mappings=section("Mappings"),
-        rules=_as_text(section("Rules")),
+        rules=_as_compared(section("Rules")),
         outputs=section("Outputs"),
     )
     given = [parameter_set.parameters for parameter_set in template.context.parameter_sets or []]
@@ -81,13 +82,28 @@ def _unknown(name: str) -> Section:
     return {"Fn::Equals": [{"Fn::Transform": name}, "true"]}
 
 
-def _as_text(value: Any) -> Any:
-    """With each true and false as CloudFormation compares it: cfn-lint takes Python's "True" and "False" instead."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return {key: _as_text(inner) for key, inner in value.items()}
-    return [_as_text(inner) for inner in value] if isinstance(value, list) else value
+def _as_compared(value: Any) -> Any:
+    """With each value in the one form in which CloudFormation compares it.
+
+    cfn-lint takes Python's "True" for true, and takes Fn::Sub of a variable for something else than its Ref.
+    """
+    match value:
+        case bool():
+            return str(value).lower()
+        case {"Fn::Sub": str(text)} if len(value) == 1:
+            return substituted(text)
+        case dict():
+            return {key: _as_compared(inner) for key, inner in value.items()}
+        case list():
+            return [_as_compared(inner) for inner in value]
+    return value
+
+
+def substituted(text: str) -> Any:
+    """What Fn::Sub makes of a text: of a variable alone what Ref does, of a text without variables nothing."""
+    if variable := re.fullmatch(r"\$\{([\w:]+)\}", text):
+        return {"Ref": variable[1]}
+    return {"Fn::Sub": text} if "${" in text else text
 
 
 def _pinned(parameters: Section, values: Mapping[str, Any]) -> Section:
@@ -101,5 +117,5 @@ def _pinned_one(parameter: Any, value: Any) -> Any:
     value = parameter.get("Default") if value is None else value
     if not isinstance(value, str | int | float):
         return parameter
-    text = _as_text(value)
+    text = _as_compared(value)
     return {**parameter, "Default": text, "AllowedValues": [text]}

@@ -149,6 +149,15 @@ TOO_MUCH: list[tuple[Any, ...]] = [
     ),
 ]
 TOO_MUCH += [
+    (
+        "conditions on more than a parameter",
+        [
+            ("Conditions/IsDev", {"Fn::Equals": [{"Fn::Sub": "${Environment}${WebhookUnits}"}, "dev"]}),
+            (SMS, {"Fn::If": ["IsProd", 50, 1]}),
+            (ALERTS, {"Fn::If": ["IsDev", 90, 50]}),
+        ],
+        only(WEBHOOK, 245, "Webhook 100, Alerts 90, Sms 50, Cleanup 5", ", when IsDev is true and IsProd is true"),
+    ),
     ("Fn::Sub of text", [(SMS, {"Fn::Sub": "51"})], only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5")),
     (
         "Fn::Sub of a parameter",
@@ -294,6 +303,14 @@ SILENT: list[tuple[Any, ...]] = [
     (
         "conditions that exclude each other",
         [(SMS, {"Fn::If": ["IsProd", 50, 1]}), (ALERTS, {"Fn::If": ["IsDev", 90, 50]})],
+    ),
+    (
+        "conditions that exclude each other in two spellings",
+        [
+            ("Conditions/IsDev", {"Fn::Equals": [{"Fn::Sub": "${Environment}"}, {"Fn::Sub": "dev"}]}),
+            (SMS, {"Fn::If": ["IsProd", 50, 1]}),
+            (ALERTS, {"Fn::If": ["IsDev", 90, 50]}),
+        ],
     ),
     (
         "a function and its value that exclude each other",
