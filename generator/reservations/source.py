@@ -15,6 +15,15 @@ from cfnlint.template import Template
 from generator.reservations.loops import CONCURRENCY_PROPERTIES, guessed_ids, is_stored
 from generator.reservations.written import Section, reader
 
+KNOWN_TRANSFORMS = (
+    *("AWS::LanguageExtensions", "AWS::Serverless-", "AWS::CodeDeployBlueGreen", "AWS::SecretsManager-"),
+    "AWS::ServiceCatalog",
+)
+"""How those begin that cfn-lint expands, or that bring no function with a reservation; AWS::Include brings anything.
+
+Source: AWS CloudFormation Template Reference, "Transform reference".
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -29,6 +38,8 @@ class Source:
     mappings: Section
     rules: Section
     outputs: Section
+    macros: tuple[str, ...] = ()
+    """Transforms of the whole template that cfn-lint does not know: they may add functions, or change figures."""
 
     def of_type(self, *types: str) -> Iterator[str]:
         """The logical ids of all resources of these types."""
@@ -56,9 +67,17 @@ def sources(template: Template) -> list[Source]:
         mappings=section("Mappings"),
         rules=_as_compared(section("Rules")),
         outputs=section("Outputs"),
+        macros=tuple(_macros(template)),
     )
     given = [parameter_set.parameters for parameter_set in template.context.parameter_sets or []]
     return [replace(written, parameters=_pinned(written.parameters, values)) for values in given] or [written]
+
+
+def _macros(template: Template) -> Iterator[str]:
+    for transform in template.transform_pre["Transform"]:
+        name = str(transform.get("Name") if isinstance(transform, dict) else transform)
+        if not name.startswith(KNOWN_TRANSFORMS):
+            yield name
 
 
 def _shared(template: Template) -> Section:

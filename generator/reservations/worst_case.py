@@ -16,7 +16,12 @@ from generator.reservations.source import Source, sources
 from generator.reservations.values import Missing, Option
 from generator.reservations.wording import counted, listed
 
-NESTED = ("AWS::CloudFormation::Stack", "AWS::Serverless::Application")
+NESTED = (
+    "AWS::CloudFormation::Stack",
+    "AWS::CloudFormation::StackSet",
+    "AWS::Serverless::Application",
+    "AWS::ServiceCatalog::CloudFormationProvisionedProduct",
+)
 """What has its resources in another template."""
 
 
@@ -52,7 +57,7 @@ class WorstCase:
     """Functions whose figures the template does not tell, or not in every deployment. Not in the sum then."""
 
     elsewhere: tuple[str, ...]
-    """What may bring functions that the template does not list: nested stacks, SAM applications, modules, includes,
+    """What may bring functions that the template does not list: nested stacks and the like, modules, includes, macros,
     loops over a list that is not told. Not in the sum."""
 
     @property
@@ -129,6 +134,7 @@ def _merged(found: Iterable[Option], guards: Sequence[Guard]) -> Iterator[Option
 
 
 def _elsewhere(source: Source) -> Iterator[str]:
+    yield from source.macros
     yield from source.of_type(*NESTED)
     for name, resource in source.resources.items():
         if name == "Fn::Transform" or str(resource.get("Type")).endswith("::MODULE"):

@@ -188,13 +188,14 @@ def test_the_quota_is_good_only_where_the_template_tells_all(generator: Run) -> 
     loop = {"Fn::ForEach::Loop": ["Name", {"Ref": "Names"}, {"${Name}": one["Resources"]["One"]}]}
     names = {"Names": {"Type": "CommaDelimitedList"}} | one["Parameters"]
     write("loop.json", {"Transform": "AWS::LanguageExtensions", "Parameters": names, "Resources": loop})
-    partly = ("function.json", "nested.json", "sam.json", "loop.json")
+    write("macro.json", template(One=5) | {"Transform": "CompanyDefaults"})
+    partly = ("function.json", "nested.json", "sam.json", "loop.json", "macro.json")
     result = generator("check", partly[0], "told.json", *partly[1:], "--together")
     assert result.stdout.splitlines()[:2] == [
         "told.json: lint, size and quota are good",
         f"{', '.join(partly)}: lint and size are good, and the quota as far as the templates tell",
     ]
-    assert result.stdout.endswith(" = at least 5 reserved\n")
+    assert result.stdout.endswith(" = at least 10 reserved\n")
 
 
 def test_a_name_with_a_pattern_in_it_is_a_name(generator: Run) -> None:

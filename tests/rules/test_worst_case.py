@@ -220,6 +220,8 @@ def test_is_complete_only_where_nothing_can_be_added(
     ("resource", "elsewhere"),
     [
         ({"Type": "AWS::CloudFormation::Stack"}, ("Child",)),
+        ({"Type": "AWS::CloudFormation::StackSet"}, ("Child",)),
+        ({"Type": "AWS::ServiceCatalog::CloudFormationProvisionedProduct"}, ("Child",)),
         ({"Type": "AWS::Serverless::Application"}, ("Child",)),
         ({"Type": "Own::Team::Worker::MODULE"}, ("Child",)),
         ({"Type": "AWS::SQS::Queue"}, ()),
@@ -228,3 +230,19 @@ def test_is_complete_only_where_nothing_can_be_added(
 def test_tells_what_may_bring_functions_from_elsewhere(resource: Any, elsewhere: tuple[str, ...]) -> None:
     template = Template("template.json", {"Resources": {"Child": resource}})
     assert worst_case_reservations(template).elsewhere == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("transform", "elsewhere"),
+    [
+        ("CompanyDefaults", ("CompanyDefaults",)),
+        (["AWS::Serverless-2016-10-31", "CompanyDefaults"], ("CompanyDefaults",)),
+        ({"Name": "AWS::Include", "Parameters": {"Location": "s3://bucket/functions.yaml"}}, ("AWS::Include",)),
+        (["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"], ()),
+        ("AWS::SecretsManager-2020-07-23", ()),
+        ([], ()),
+    ],
+)
+def test_tells_which_macros_may_bring_functions_or_change_figures(transform: Any, elsewhere: tuple[str, ...]) -> None:
+    case = worst_case_reservations(transformed(edited(CONTENT, ("Transform", transform))))
+    assert (case.total, case.elsewhere) == (97, elsewhere)
