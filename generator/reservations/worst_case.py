@@ -8,11 +8,12 @@ from itertools import chain, product
 
 from cfnlint.template import Template
 
+from generator.reservations.deployments import sources
 from generator.reservations.functions import FUNCTION_TYPES, functions, reservations
 from generator.reservations.guards import ALWAYS, Guard, Path, merge
 from generator.reservations.provisioned import PROVISIONED, provisions
 from generator.reservations.search import LEFT_OUT, Candidate, Item, heaviest
-from generator.reservations.source import Source, sources
+from generator.reservations.source import Source
 from generator.reservations.values import Missing, Option
 from generator.reservations.wording import counted, listed
 
@@ -80,7 +81,12 @@ def worst_case_reservations(template: Template) -> WorstCase:
     Conditions and the keys of mappings range over all that can be true together; a plain parameter has its default.
     Where cfn-lint was given parameters, each set of them is a deployment, and the one that reserves most is told.
     """
-    return max((_worst_case(source) for source in sources(template)), key=lambda case: case.total)
+    return worst_of(sources(template))
+
+
+def worst_of(deployments: Iterable[Source]) -> WorstCase:
+    """The worst case of the deployment, of these, that reserves most."""
+    return max(map(_worst_case, deployments), key=lambda case: case.total)
 
 
 def uncounted(case: WorstCase, teller: str = "the template") -> str:

@@ -13,8 +13,7 @@ from cfnlint.helpers import TRANSFORM_LANGUAGE_EXTENSION
 from cfnlint.template import Template
 
 from generator.reservations.guards import Path
-
-Section = Mapping[str, Any]
+from generator.reservations.source import Section
 
 UNKNOWN_VALUE = {"Fn::Transform": "unknown"}
 """Stands where no one can say which of two values cfn-lint took; an intrinsic function that nothing here resolves."""

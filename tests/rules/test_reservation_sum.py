@@ -8,6 +8,8 @@ import pytest
 
 from tests.rules.rule_runner import DELETE, by_name, edited
 
+pytestmark = pytest.mark.usefixtures("no_region")
+
 LAMBDA = "AWS::Lambda::Function"
 
 GOOD: dict[str, Any] = {

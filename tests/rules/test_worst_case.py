@@ -12,6 +12,8 @@ from generator.reservations.guards import Equality
 from generator.reservations.worst_case import Share, WorstCase, worst_case_reservations
 from tests.rules.rule_runner import TEMPLATES, edited, read, transformed
 
+pytestmark = pytest.mark.usefixtures("no_region")
+
 CONTENT: dict[str, Any] = {
     "Parameters": {
         "Environment": {"Type": "String", "AllowedValues": ["dev", "prod"]},
