@@ -116,6 +116,15 @@ def test_an_update_that_could_pass_the_limit_half_way_gets_the_two_steps(ask: As
     assert "lambda delete-function-concurrency" in gone["update-order"]["remedy"]
 
 
+def test_an_update_that_only_lowers_is_safe_though_what_is_there_does_not_fit(ask: Ask) -> None:
+    setting("account", concurrency_limit=120, on_shortfall="unreserved")
+    checks = ask({**deployed(IN_PLACE), **limits(120, 83)})
+    assert failed(checks) == []
+    assert checks["update-order"]["message"] == (
+        "safe in any order: nothing is raised; a rollback would be refused, for the 37 of now do not fit any more"
+    )
+
+
 def test_the_order_is_not_judged_where_the_reservations_do_not_fit(ask: Ask) -> None:
     checks = ask({**deployed({FUNCTIONS[0]: 1}), **limits(130, 129)})
     assert checks["update-order"]["status"] == "skip"
