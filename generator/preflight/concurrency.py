@@ -31,8 +31,10 @@ def elsewhere(subject: Subject) -> Opinion:
     figures = f"{real - unreserved} are reserved in the account ({held}), {others} elsewhere, and {stated} stated"
     if others <= stated:
         return good(figures)
+    absent = [name for name in subject.neighbour_stack_names if stack.live(subject, name) is None]
+    misnamed = f"; no stack {' or '.join(absent)} is there: under another name, it is counted as elsewhere"
     return bad(
-        figures,
+        figures + (misnamed if absent else ""),
         f"write reserved_elsewhere = {others} under [account], then run: generator template {subject.environment.name}",
     )
 
@@ -67,10 +69,7 @@ def _as_it_is(subject: Subject, account: AccountQuota) -> str:
 
 def _ways_on(subject: Subject, account: AccountQuota) -> str:
     (smallest,) = fit.least([(subject.environment, subject.plan.sizing)])
-    can_share = 0 < smallest.total_reserved < subject.plan.sizing.total_reserved and account.holds(
-        smallest.total_reserved
-    )
-    return '"fit" or "unreserved"' if can_share else '"unreserved"'
+    return '"fit" or "unreserved"' if account.holds(smallest.total_reserved) else '"unreserved"'
 
 
 def update_order(subject: Subject) -> Opinion:
