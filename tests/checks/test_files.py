@@ -189,6 +189,23 @@ def test_only_the_regions_that_are_named_are_deployed_to(
     assert ("when AWS::Region is eu-west-1" in result.stdout) == bool(exit_code)
 
 
+@pytest.mark.parametrize(("region", "is_too_much"), [("eu-west-2", False), ("eu-west-1", True)])
+def test_the_template_of_an_environment_is_linted_for_its_region(
+    generator: Run, region: str, is_too_much: bool
+) -> None:
+    """By hand, the committed template got a function that reserves much in one Region."""
+    environment, committed = Path("environments/dev.toml"), Path("templates_out/dev.json")
+    environment.write_text(environment.read_text().replace("us-east-1", region))
+    content = json.loads(committed.read_text())
+    by_hand = by_region(eu_west_1=901, eu_west_2=5)
+    for section in ("Parameters", "Mappings", "Resources"):
+        content[section] = content.get(section, {}) | by_hand[section]
+    committed.write_text(json.dumps(content))
+    found = findings(generator("check", "dev", "--format", "json"))
+    assert (("dev.json", "E9801") in found) == is_too_much
+    assert ("dev.json", "drift") in found
+
+
 def test_a_template_names_its_own_region(generator: Run) -> None:
     metadata = {"Metadata": {"cfn-lint": {"config": {"regions": ["us-east-1"]}}}}
     path = write("regions.json", by_region(us_east_1=5, eu_west_1=901) | metadata)

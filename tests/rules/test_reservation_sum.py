@@ -90,6 +90,11 @@ UNTOLD = "; not counted: 1 function that the template does not tell"
 TOO_MUCH: list[tuple[Any, ...]] = [
     ("one unit more", [(SMS, 51)], only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5")),
     ("text", [(SMS, "51")], only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5")),
+    (
+        "text of nine digits",
+        [(SMS, "999999999")],
+        only(SMS, 1_000_000_154, "Sms 999999999, Webhook 100, Alerts 50, Cleanup 5"),
+    ),
     ("largest", [(SMS, 500)], only(SMS, 655, "Sms 500, Webhook 100, Alerts 50, Cleanup 5")),
     (
         "default",
@@ -243,6 +248,8 @@ SILENT: list[tuple[Any, ...]] = [
     ("digits of another script", [(SMS, "٩٩٩")]),
     ("a list", [(SMS, [500])]),
     ("a table", [(SMS, {"500": 500})]),
+    ("more than any account has", [(SMS, 10**9)]),
+    ("text that is more than any account has", [(SMS, "1000000000")]),
     ("more digits than Python converts", [(SMS, "9" * 5000)]),
     ("no such parameter", [(SMS, {"Ref": "Nowhere"})]),
     ("a resource", [(SMS, {"Ref": "Table"})]),

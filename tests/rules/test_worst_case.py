@@ -175,6 +175,18 @@ def test_large_mappings_and_default_values(arguments: Any, total: int, told: boo
     assert case.unresolved == (() if told else ("Sized",))
 
 
+@pytest.mark.parametrize(("regions", "told"), [(32, True), (33, False)])
+def test_a_mapping_with_a_figure_for_each_of_32_regions_is_followed(regions: int, told: bool) -> None:
+    content = {
+        "Mappings": {"Sizes": {f"region-{number}": {"Reserved": 100 + number} for number in range(regions)}},
+        "Resources": {"Sized": {"Type": "AWS::Lambda::Function"}},
+    }
+    figure = {"Fn::FindInMap": ["Sizes", BY_REGION, "Reserved"]}
+    content["Resources"]["Sized"]["Properties"] = {"ReservedConcurrentExecutions": figure}
+    case = worst_case_reservations(transformed(content))
+    assert (case.total, case.unresolved == ()) == (99 + regions, told)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "total", "told"),
     [
