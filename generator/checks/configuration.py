@@ -25,14 +25,19 @@ class Configuration(ConfigMixIn):  # type: ignore[misc]
     """
 
     def __init__(self, settings: RuleSettings | None = None, **chosen: Any) -> None:
-        self._settings = {rule: given for rule, given in (settings or {}).items() if given}
+        self._settings = {rule: dict(given) for rule, given in (settings or {}).items() if given}
         super().__init__([], templates=[], **chosen)
 
     @property
     def configure_rules(self) -> dict[str, Any]:
         """By rule, its settings."""
         stated: dict[str, Any] = super().configure_rules
-        return stated | {rule: {**stated.get(rule, {}), **given} for rule, given in self._settings.items()}
+        return stated | {rule: _table(stated.get(rule)) | given for rule, given in self._settings.items()}
+
+
+def _table(settings: Any) -> dict[str, Any]:
+    """Settings of a rule; cfn-lint takes no notice of what is no table."""
+    return dict(settings) if isinstance(settings, dict) else {}
 
 
 def enables(config: ConfigMixIn, rule: CloudFormationLintRule) -> bool:

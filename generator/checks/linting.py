@@ -81,7 +81,7 @@ def unreadable(paths: Iterable[Path]) -> list[Fault]:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A template as rules get it, and what .cfnlintrc and its own Metadata say of one of them."""
+    """A template as rules get it, and how one of them is set for it."""
 
     template: Template
     settings: Mapping[str, Any]
@@ -91,20 +91,20 @@ class Opened:
     """Resources whose own Metadata ignores it."""
 
 
-def opened(path: Path, rule: CloudFormationLintRule) -> Opened | None:
+def opened(subject: Subject, rule: CloudFormationLintRule) -> Opened | None:
     """None where cfn-lint cannot read, transform or configure the template, for which `lint` has a finding."""
     from cfnlint.decode import decode
     from cfnlint.template import Template
 
     from generator.checks.configuration import Configuration, enables
 
-    config = Configuration()
-    content, faults = decode(str(path))
+    config = Configuration(subject.settings)
+    content, faults = decode(str(subject.path))
     if faults:
         return None
     try:
         config.set_template_args(content)
-        template = Template(str(path), content, config.regions, config.parameters)
+        template = Template(str(subject.path), content, config.regions, config.parameters)
         stated = config.configure_rules.get(rule.id, {})
         rule.configure(stated)
         settings = {name: value for name, value in rule.config.items() if name in stated}

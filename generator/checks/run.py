@@ -81,16 +81,17 @@ def check(request: Request, folder: Path) -> Report:
     DisputedAccount if what is checked together states different accounts.
     """
     committed = [folder / f"{one.name}.json" for one in request.judged]
-    present = [path for path in committed if path.exists()]
+    present = [(one, path) for one, path in zip(request.judged, committed, strict=True) if path.exists()]
     files = _different(request.files, committed)
-    if faults := linting.unreadable([*present, *files]):
+    if faults := linting.unreadable([*(path for _, path in present), *files]):
         raise UnreadableTemplate(faults)
-    subjects = [_subject(one, path) for one, path in zip(request.judged, committed, strict=True) if path in present]
+    others = [Subject(path, {together.RULE: request.account}) for path in files]
     with processes.beside(lambda: _own(request.judged, committed)) as own:
-        linted = linting.lint([*subjects, *(Subject(path, {together.RULE: request.account}) for path in files)])
+        linted = linting.lint([*(_subject(one, path) for one, path in present), *others])
         findings = [*_without_repeats(linted.findings, request.judged, committed), *own()]
     rules = linted.rules | {rule.id: rule for rule in RULES}
-    stacks = together.stacks([*present, *files]) if request.together else []
+    ours = [Subject(path, {together.RULE: _stated(one.verdict.account)}) for one, path in present]
+    stacks = together.stacks([*ours, *others]) if request.together else []
     summary = ""
     if stacks:
         account = _account(request, stacks, folder)
@@ -99,7 +100,7 @@ def check(request: Request, folder: Path) -> Report:
     report = Report(sorted(findings), rules, summary, tuple(files))
     if not (report.passed and files):
         return report
-    found = {stack.path: stack for stack in stacks or together.apart(files)}
+    found = {stack.path: stack for stack in stacks or together.apart(others)}
     unjudged = tuple(path for path in files if not found[path].is_judged)
     undecided = tuple(path for path in files if not found[path].complete and path not in unjudged)
     return replace(report, undecided=undecided, unjudged=unjudged)
@@ -190,8 +191,7 @@ def _without_echo(shortfall: list[Finding], findings: Sequence[Finding], stacks:
 
 def _account(request: Request, stacks: Sequence[Stack], folder: Path) -> AccountQuota:
     """The one account of all that is checked together. What its environments share it with comes on top."""
-    known = {folder / f"{one.name}.json": _stated(one.verdict.account) for one in request.judged}
-    account = together.shared_account(stacks, known, request.account)
+    account = together.shared_account(stacks, request.account)
     if "reserved_elsewhere" in request.account:
         return account
     counted = {stack.path.resolve() for stack in stacks}

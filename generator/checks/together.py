@@ -16,7 +16,7 @@ from generator.reservations.account import DEFAULT_ACCOUNT
 if TYPE_CHECKING:
     from cfnlint.template import Template
 
-    from generator.checks.linting import Opened
+    from generator.checks.linting import Opened, Subject
     from generator.reservations.worst_case import WorstCase
 
 RULE = "E9801"
@@ -42,7 +42,7 @@ class Stack:
     line: int
     """Of the largest reservation."""
     account: Stated
-    """What .cfnlintrc or the template's own Metadata states of it."""
+    """What its environment, .cfnlintrc or its own Metadata states of it; nothing where it cannot be read."""
     is_judged: bool
     """False where .cfnlintrc, the template or its largest function ignores the rule."""
 
@@ -57,29 +57,28 @@ class Stack:
         return self.case is not None and self.case.complete
 
 
-def apart(paths: Sequence[Path]) -> list[Stack]:
+def apart(subjects: Sequence[Subject]) -> list[Stack]:
     """Each template's worst case, wherever that is."""
     from generator.reservations.worst_case import worst_case_reservations
 
-    return _stacks(paths, lambda templates: list(map(worst_case_reservations, templates)))
+    return _stacks(subjects, lambda templates: list(map(worst_case_reservations, templates)))
 
 
-def stacks(paths: Sequence[Path]) -> list[Stack]:
+def stacks(subjects: Sequence[Subject]) -> list[Stack]:
     """Each template's worst case in the place where all of them together reserve most, largest first."""
     from generator.reservations.joint import worst_cases_together
 
-    return sorted(_stacks(paths, worst_cases_together), key=lambda stack: (-stack.total, str(stack.path)))
+    return sorted(_stacks(subjects, worst_cases_together), key=lambda stack: (-stack.total, str(stack.path)))
 
 
-def shared_account(found: Sequence[Stack], known: Mapping[Path, Stated], options: Stated) -> AccountQuota:
-    """The account that all the stacks state; `known` is what is stated of it elsewhere, `options` stand above both.
+def shared_account(found: Sequence[Stack], options: Stated) -> AccountQuota:
+    """The account that all the stacks state; `options` stand above that.
 
     Raises DisputedAccount where they do not state the same.
     """
     figures, faults = dict(DEFAULT_ACCOUNT), []
-    stated = {stack.path: known.get(stack.path, stack.account) for stack in found}
     for key, option in OPTIONS.items():
-        said = [(path, account[key]) for path, account in stated.items() if key in account]
+        said = [(stack.path, stack.account[key]) for stack in found if key in stack.account]
         if key in options:
             figures[key] = options[key]
         elif said:
@@ -151,14 +150,14 @@ def _names(found: Sequence[Stack]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(stack.path) for stack in found]
 
 
-def _stacks(paths: Sequence[Path], judge: Callable[[list[Template]], list[WorstCase]]) -> list[Stack]:
+def _stacks(subjects: Sequence[Subject], judge: Callable[[list[Template]], list[WorstCase]]) -> list[Stack]:
     from generator.rules.reservation_sum import ReservationSum
 
-    opened = [linting.opened(path, ReservationSum()) for path in paths]
+    opened = [linting.opened(subject, ReservationSum()) for subject in subjects]
     cases = iter(judge([one.template for one in opened if one]))
     return [
-        _stack(path, one, next(cases)) if one else Stack(path, None, 1, {}, is_judged=True)
-        for path, one in zip(paths, opened, strict=True)
+        _stack(subject.path, one, next(cases)) if one else Stack(subject.path, None, 1, {}, is_judged=True)
+        for subject, one in zip(subjects, opened, strict=True)
     ]
 
 

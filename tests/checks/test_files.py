@@ -125,6 +125,23 @@ def test_a_template_states_its_own_account(
         assert result.stdout.count("E9801") == 1
 
 
+@pytest.mark.parametrize("settings", [{"concurrency_limit": "much"}, [280]], ids=["a word", "no table"])
+def test_an_option_replaces_what_a_template_states_wrongly(generator: Run, settings: Any) -> None:
+    path = with_metadata("own.json", configure_rules={"E9801": settings})
+    for together in ([], ["--together"]):
+        result = generator("check", path, "--account-limit", "280", *together)
+        assert "25 more than the 180 that can be reserved" in result.stdout
+
+
+@pytest.mark.parametrize("config", [[], None, {"configure_rules": {"E9801": {"concurrency_limit": "much"}}}])
+def test_a_configuration_that_cfn_lint_cannot_read_is_a_finding(generator: Run, config: Any) -> None:
+    metadata = {"cfn-lint": {"config": config}} if config else config
+    path = write("own.json", template(One=1) | {"Metadata": metadata})
+    for together in ([], ["--together"]):
+        result = generator("check", path, *together, "--format", "json")
+        assert (result.exit_code, findings(result)) == (1, [("own.json", "E0002")])
+
+
 @pytest.mark.parametrize("options", [[], ["--account-limit", "1000"]], ids=["no option", "an option"])
 def test_settings_of_other_rules_in_a_template_are_heeded(generator: Run, options: list[str]) -> None:
     path = with_metadata("own.json", configure_rules={"E3012": {"strict": True}})

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from generator.checks.linting import Subject
 from generator.checks.together import shortfall, stacks, sums
 from generator.quota import AccountQuota
 from tests.checks.test_files import Run, by_region, template, write
@@ -140,7 +141,7 @@ def test_conditions_on_the_account_and_on_regions_not_named_agree_too() -> None:
 
 
 def found(**templates: Any) -> list[Any]:
-    return stacks([Path(write(f"{name}.json", content)) for name, content in templates.items()])
+    return stacks([Subject(Path(write(f"{name}.json", content))) for name, content in templates.items()])
 
 
 @pytest.mark.usefixtures("project")
@@ -178,8 +179,8 @@ def test_a_template_has_the_parameters_that_the_project_gives_to_cfn_lint() -> N
 
 @pytest.mark.usefixtures("project")
 def test_stacks_of_one_name_are_told_apart() -> None:
-    paths = [Path(write(f"{folder}/template.json", template(One=1))) for folder in "ab"]
-    assert sums(stacks(paths)) == "a/template.json 1 + b/template.json 1 = 2"
+    both = [Subject(Path(write(f"{folder}/template.json", template(One=1)))) for folder in "ab"]
+    assert sums(stacks(both)) == "a/template.json 1 + b/template.json 1 = 2"
 
 
 @pytest.mark.usefixtures("project")
