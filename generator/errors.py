@@ -6,6 +6,7 @@ GeneratorError
 ├── UnreadableTemplate    a template file is missing, not JSON or YAML, or not a template
 ├── UnreadableTrace       a recorded trace is missing, empty, out of order, or not a trace
 ├── InvalidSimulation     what is to be simulated contradicts itself or makes no sense
+├── DisputedAccount       stacks that are to share an account state different ones
 ├── UnusableLinter        cfn-lint cannot work as the project configures it
 ├── UnwritableOutput      the output folder or file cannot be written
 ├── UnreachableAccount    no credentials, or nothing answers: the account cannot be asked at all
@@ -58,6 +59,10 @@ class UnreadableTrace(GeneratorError):
 
 class InvalidSimulation(GeneratorError):
     """A simulation was asked for that cannot be run."""
+
+
+class DisputedAccount(GeneratorError):
+    """Stacks that are checked as one account's do not agree what that account has."""
 
 
 class UnusableLinter(GeneratorError):

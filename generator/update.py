@@ -16,17 +16,23 @@ A function that is replaced is two: one that is removed and one that is added, f
 """
 
 
+def total(reservations: Reservations) -> int:
+    """What is reserved together."""
+    return sum(reserved or 0 for reserved in reservations.values())
+
+
 def highest_total(old: Reservations, new: Reservations) -> int:
     """The most that is reserved at any moment of an update, in the worst order."""
     return sum(max(old.get(name) or 0, new.get(name) or 0) for name in old.keys() | new.keys())
 
 
 def is_safe_in_any_order(old: Reservations, new: Reservations, reservable: int) -> bool:
-    """Whether every order of changes, and every rollback, stays within what is reservable.
+    """Whether AWS refuses a change in no order: a raise must stay within what is reservable, a fall always may.
 
-    Exact where the old reservations fit: the worst order raises everything before it lowers anything.
+    Exact, for the worst order raises everything before it lowers anything. Where the old reservations fit, no rollback
+    is refused either; where they do not, an update that raises nothing is safe, and the way back from it is not.
     """
-    return highest_total(old, new) <= reservable
+    return highest_total(old, new) <= max(reservable, total(old))
 
 
 def lowered_first(old: Reservations, new: Reservations) -> dict[str, int | None]:

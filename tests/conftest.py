@@ -66,6 +66,12 @@ def generator(project: Path) -> Callable[..., Result]:
     return run
 
 
+@pytest.fixture
+def no_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has named the Region that templates are linted for."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+
 def snapshot(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, to tell that nothing was written."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

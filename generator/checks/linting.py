@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator import processes, rules
 from generator.checks.findings import Finding, Rule
-from generator.errors import Fault, UnreadableTemplate, UnusableLinter
+from generator.errors import Fault, UnreadableTemplate
 
 if TYPE_CHECKING:
-    from cfnlint.config import ConfigMixIn
     from cfnlint.match import Match
     from cfnlint.rules import CloudFormationLintRule
     from cfnlint.runner import Runner
     from cfnlint.template import Template
 
+    from generator.checks.configuration import RuleSettings
+
 RULES_PAGE = "https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/rules.md"
 
 TEMPLATE_KEYS = {"AWSTemplateFormatVersion", "Resources", "Transform"}
 """An object with none of them is some other file, and not a template with a mistake."""
-
-RuleSettings = Mapping[str, Mapping[str, int]]
-"""By rule, as for cfn-lint's --configure-rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +31,7 @@ class Subject:
 
     path: Path
     settings: RuleSettings = field(default_factory=dict)
-    """Above what the project's .cfnlintrc says of the same rules."""
+    """Above what the project's .cfnlintrc, or the template's Metadata, says of the same rules."""
     region: str = ""
     """Empty for what cfn-lint takes by itself."""
 
@@ -56,8 +53,7 @@ def lint(subjects: Sequence[Subject]) -> Linted:
     """
     if not subjects:
         return Linted([], {})
-    with _usable():
-        runner = _start()
+    runner = _start()
     linted = processes.spread(lambda subject: _lint_one(runner, subject), subjects)
     findings = [found for one in linted for found in one.findings]
     if faults := [fault for subject in subjects for fault in _strangers(subject.path, findings)]:
@@ -83,67 +79,58 @@ def unreadable(paths: Iterable[Path]) -> list[Fault]:
     return faults
 
 
-def settings_of_project(rule: str) -> dict[str, Any]:
-    """What the project's .cfnlintrc says of a rule."""
-    with _usable():
-        return dict(_config().configure_rules.get(rule, {}))
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A template as rules get it, and how one of them is set for it."""
+
+    template: Template
+    settings: Mapping[str, Any]
+    """Those that are stated, without defaults."""
+    is_enabled: bool
+    ignoring: frozenset[str]
+    """Resources whose own Metadata ignores it."""
 
 
-def transformed(path: Path) -> Template | None:
-    """A template as rules get it; None where cfn-lint cannot read or transform it, for which `lint` has a finding."""
+def opened(subject: Subject, rule: CloudFormationLintRule) -> Opened | None:
+    """None where cfn-lint cannot read, transform or configure the template, for which `lint` has a finding."""
     from cfnlint.decode import decode
     from cfnlint.template import Template
 
-    content, faults = decode(str(path))
-    if faults or not isinstance(content, dict):
+    from generator.checks.configuration import Configuration, enables
+
+    config = Configuration(subject.settings)
+    content, faults = decode(str(subject.path))
+    if faults:
         return None
-    with _usable():
-        config = _config()
-        config.set_template_args(content)
-        regions, parameters = config.regions, config.parameters
     try:
-        template = Template(str(path), content, regions, parameters)
-        return None if template.transform() else template
+        config.set_template_args(content)
+        template = Template(str(subject.path), content, config.regions, config.parameters)
+        stated = config.configure_rules.get(rule.id, {})
+        rule.configure(stated)
+        settings = {name: value for name, value in rule.config.items() if name in stated}
+        if template.transform():
+            return None
+        ignoring = frozenset(template.get_directives().get(rule.id, ()))
+        return Opened(template, settings, enables(config, rule), ignoring)
     except Exception:
         return None  # at the same place as `lint`, which tells why
-
-
-@contextmanager
-def _usable() -> Iterator[None]:
-    """Around what depends on the configuration alone: any other ValueError is not its fault."""
-    from cfnlint.exceptions import CfnLintExitException
-    from yaml import YAMLError
-
-    try:
-        yield
-    except (CfnLintExitException, YAMLError, ValueError) as error:
-        raise _unusable(str(error)) from error
-
-
-def _unusable(what: str) -> UnusableLinter:
-    return UnusableLinter([Fault("cfn-lint", " ".join(what.split()), "correct .cfnlintrc or AWS_DEFAULT_REGION")])
 
 
 def _start() -> Runner:
     """Loads every rule, which takes longer than a small template does."""
     from cfnlint.runner import Runner
 
-    own = str(rules.folder())
-    of_project = _config()
-    others = [folder for folder in of_project.append_rules[1:] if Path(folder).expanduser().resolve() != Path(own)]
-    runner = Runner(_config(append_rules=[own, *others]))
+    from generator.checks.configuration import Configuration, try_settings, usable
+
+    with usable():
+        own = str(rules.folder())
+        of_project = Configuration()
+        others = [folder for folder in of_project.append_rules[1:] if Path(folder).expanduser().resolve() != Path(own)]
+        runner = Runner(Configuration(append_rules=[own, *others]))
     for id_, settings in of_project.configure_rules.items():
         if id_ in runner.rules:
-            _try_settings(runner.rules[id_], settings)
+            try_settings(runner.rules[id_], settings)
     return runner
-
-
-def _try_settings(rule: CloudFormationLintRule, settings: Any) -> None:
-    """Now, for later it would look like the fault of the first template; each run configures all rules anew."""
-    try:
-        rule.configure(settings)
-    except (ValueError, TypeError) as error:
-        raise _unusable(f"configure_rules, {rule.id}: {error}") from error
 
 
 def _lint_one(runner: Runner, subject: Subject) -> Linted:
@@ -159,26 +146,18 @@ def _matches(runner: Runner, subject: Subject) -> Iterator[Match]:
     from cfnlint.rules.errors import RuleError
     from cfnlint.runner import run_template_by_file_path
 
+    from generator.checks.configuration import Configuration, unusable
+
     chosen: dict[str, Any] = {"regions": [subject.region]} if subject.region else {}
-    if subject.settings:
-        of_project = _config().configure_rules
-        chosen["configure_rules"] = of_project | {
-            rule: {**of_project.get(rule, {}), **settings} for rule, settings in subject.settings.items()
-        }
+    config = Configuration(subject.settings, **chosen)
     try:
-        yield from run_template_by_file_path(str(subject.path), _config(**chosen), runner.rules, False)
+        yield from run_template_by_file_path(str(subject.path), config, runner.rules, False)
     except CfnLintExitException as error:
-        raise _unusable(str(error)) from error
+        raise unusable(str(error)) from error
     except Exception as error:  # of any type: what cfn-lint does not expect of a template has no type of its own
         what = f"cfn-lint breaks off at this file ({type(error).__name__}: {error})"
         remedy = "in YAML, quote keys such as On, Yes and No"
         yield Match.create(message=f"{what}; {remedy}", filename=str(subject.path), rule=RuleError())
-
-
-def _config(**chosen: Any) -> ConfigMixIn:
-    from cfnlint.config import ConfigMixIn
-
-    return ConfigMixIn([], templates=[], **chosen)
 
 
 def _strangers(path: Path, findings: Iterable[Finding]) -> Iterator[Fault]:

@@ -12,6 +12,7 @@ from generator import outputs, pipeline, processes, reading
 from generator.checks import linting, together
 from generator.checks.findings import Finding, Rule
 from generator.checks.linting import Subject
+from generator.checks.together import Stack
 from generator.errors import UnreadableTemplate
 from generator.pipeline import Judged
 from generator.quota import AccountQuota
@@ -51,6 +52,8 @@ class Report:
     """Those that were checked and belong to no environment, each once."""
     undecided: tuple[Path, ...] = ()
     """Those of them that passed although they do not tell all that they reserve, or not within the time of a search."""
+    unjudged: tuple[Path, ...] = ()
+    """Those of them that passed because the rule about the quota is switched off for them."""
 
     @property
     def passed(self) -> bool:
@@ -66,7 +69,8 @@ class Request:
     files: Sequence[Path] = ()
     """Anyone's templates, beside those of the environments."""
     account: Mapping[str, int] = field(default_factory=dict)
-    """What is known of the account that the files go to; the rest is as .cfnlintrc says, or DEFAULT_ACCOUNT."""
+    """What is known of the account that the files go to; the rest is as .cfnlintrc or a file's Metadata says, or
+    DEFAULT_ACCOUNT."""
     together: bool = False
     """Whether the files and the environments all go into that account."""
 
@@ -74,25 +78,33 @@ class Request:
 def check(request: Request, folder: Path) -> Report:
     """Everything that is wrong with the environments' committed templates, in this folder, and with the files.
 
-    Raises UnreadableTemplate for files that are no templates, UnusableLinter if cfn-lint cannot work as configured.
+    Raises UnreadableTemplate for files that are no templates, UnusableLinter if cfn-lint cannot work as configured,
+    DisputedAccount if what is checked together states different accounts.
     """
     committed = [folder / f"{one.name}.json" for one in request.judged]
-    present = [path for path in committed if reading.status(path)]
+    present = [(one, path) for one, path in zip(request.judged, committed, strict=True) if reading.status(path)]
     files = _different(request.files, committed)
-    if faults := linting.unreadable([*present, *files]):
+    if faults := linting.unreadable([*(path for _, path in present), *files]):
         raise UnreadableTemplate(faults)
-    subjects = [_subject(one, path) for one, path in zip(request.judged, committed, strict=True) if path in present]
+    others = [Subject(path, {together.RULE: request.account}) for path in files]
     with processes.beside(lambda: _own(request.judged, committed)) as own:
-        linted = linting.lint([*subjects, *(Subject(path, {together.RULE: request.account}) for path in files)])
+        linted = linting.lint([*(_subject(one, path) for one, path in present), *others])
         findings = [*_without_repeats(linted.findings, request.judged, committed), *own()]
-    stacks = together.stacks([*present, *files]) if request.together else []
-    findings += together.shortfall(stacks, _account(request)) if stacks else []
     rules = linted.rules | {rule.id: rule for rule in RULES}
-    report = Report(sorted(findings), rules, together.sums(stacks) if stacks else "", tuple(files))
+    ours = [Subject(path, {together.RULE: _stated(one.verdict.account)}) for one, path in present]
+    stacks = together.stacks([*ours, *others]) if request.together else []
+    summary = ""
+    if stacks:
+        account = _account(request, stacks, folder)
+        findings += _without_echo(together.shortfall(stacks, account), findings, stacks)
+        summary = together.summary(stacks, account)
+    report = Report(sorted(findings), rules, summary, tuple(files))
     if not (report.passed and files):
         return report
-    partly = {stack.path for stack in stacks or together.stacks(files) if not stack.complete}
-    return replace(report, undecided=tuple(path for path in files if path in partly))
+    found = {stack.path: stack for stack in stacks or together.apart(others)}
+    unjudged = tuple(path for path in files if not found[path].is_judged)
+    undecided = tuple(path for path in files if not found[path].complete and path not in unjudged)
+    return replace(report, undecided=undecided, unjudged=unjudged)
 
 
 def _different(files: Iterable[Path], committed: Iterable[Path]) -> list[Path]:
@@ -156,11 +168,8 @@ def _subject(one: Judged, path: Path) -> Subject:
     """The committed template, to be linted for the account and the stream that its environment states."""
     environment, verdict = one.plan.environment, one.verdict
     neighbours = sum(plan.sizing.total_reserved for plan in verdict.plans if plan.environment.name != one.name)
-    account = {
-        "concurrency_limit": verdict.account.concurrency_limit,
-        "unreserved_floor": verdict.account.unreserved_floor,
-        "reserved_elsewhere": verdict.account.reserved_elsewhere + neighbours,
-    }
+    account = _stated(verdict.account)
+    account["reserved_elsewhere"] += neighbours
     return Subject(path, {together.RULE: account, "W9803": {"shards": environment.stream.shards}}, environment.region)
 
 
@@ -176,7 +185,23 @@ def _without_repeats(findings: Iterable[Finding], judged: Sequence[Judged], comm
     return [found for found in findings if (found.file, found.rule) not in repeated]
 
 
-def _account(request: Request) -> AccountQuota:
-    of_project = linting.settings_of_project(together.RULE)
-    known = {key: int(value) for key, value in of_project.items() if key in DEFAULT_ACCOUNT}
-    return AccountQuota(name="", region="", **(DEFAULT_ACCOUNT | known | dict(request.account)))
+def _without_echo(shortfall: list[Finding], findings: Sequence[Finding], stacks: Sequence[Stack]) -> list[Finding]:
+    """Of one stack, the rule itself says the same already."""
+    said = {(found.file, found.rule) for found in findings}
+    return [found for found in shortfall if len(stacks) > 1 or (found.file, found.rule) not in said]
+
+
+def _account(request: Request, stacks: Sequence[Stack], folder: Path) -> AccountQuota:
+    """The one account of all that is checked together. What its environments share it with comes on top."""
+    account = together.shared_account(stacks, request.account)
+    if "reserved_elsewhere" in request.account:
+        return account
+    counted = {stack.path.resolve() for stack in stacks}
+    plans = {plan.environment.name: plan for one in request.judged for plan in one.verdict.plans}
+    others = [plan for name, plan in plans.items() if (folder / f"{name}.json").resolve() not in counted]
+    neighbours = sum(plan.sizing.total_reserved for plan in others)
+    return replace(account, reserved_elsewhere=account.reserved_elsewhere + neighbours)
+
+
+def _stated(account: AccountQuota) -> dict[str, int]:
+    return {key: getattr(account, key) for key in DEFAULT_ACCOUNT}

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from generator.checks import linting
 from generator.checks.findings import Finding
+from generator.errors import DisputedAccount, Fault
 from generator.quota import AccountQuota
+from generator.reservations.account import DEFAULT_ACCOUNT
 
 if TYPE_CHECKING:
+    from cfnlint.template import Template
+
+    from generator.checks.linting import Opened, Subject
     from generator.reservations.worst_case import WorstCase
 
 RULE = "E9801"
-"""The sum of one template is this rule's; so is the sum of several."""
+"""The sum of one template is this rule's, and so is the sum of several: what ignores it ignores both."""
+
+Stated = Mapping[str, int]
+"""What is stated of an account, by the keys of DEFAULT_ACCOUNT."""
+
+OPTIONS = {
+    "concurrency_limit": "--account-limit",
+    "unreserved_floor": "--unreserved-floor",
+    "reserved_elsewhere": "--reserved-elsewhere",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,10 @@ class Stack:
     """None where cfn-lint cannot read or transform the template; it has a finding of its own for that."""
     line: int
     """Of the largest reservation."""
+    account: Stated
+    """What its environment, .cfnlintrc or its own Metadata states of it; nothing where it cannot be read."""
+    is_judged: bool
+    """False where .cfnlintrc, the template or its largest function ignores the rule."""
 
     @property
     def total(self) -> int:
@@ -39,25 +57,61 @@ class Stack:
         return self.case is not None and self.case.complete
 
 
-def stacks(paths: Sequence[Path]) -> list[Stack]:
-    """Each template's worst case, largest first."""
-    return sorted(map(_stack, paths), key=lambda stack: (-stack.total, str(stack.path)))
+def apart(subjects: Sequence[Subject]) -> list[Stack]:
+    """Each template's worst case, wherever that is."""
+    from generator.reservations.worst_case import worst_case_reservations
+
+    return _stacks(subjects, lambda templates: list(map(worst_case_reservations, templates)))
+
+
+def stacks(subjects: Sequence[Subject]) -> list[Stack]:
+    """Each template's worst case in the place where all of them together reserve most, largest first."""
+    from generator.reservations.joint import worst_cases_together
+
+    return sorted(_stacks(subjects, worst_cases_together), key=lambda stack: (-stack.total, str(stack.path)))
+
+
+def shared_account(found: Sequence[Stack], options: Stated) -> AccountQuota:
+    """The account that all the stacks state; `options` stand above that.
+
+    Raises DisputedAccount where they do not state the same.
+    """
+    figures, faults = dict(DEFAULT_ACCOUNT), []
+    for key, option in OPTIONS.items():
+        said = [(stack.path, stack.account[key]) for stack in found if key in stack.account]
+        if key in options:
+            figures[key] = options[key]
+        elif said:
+            first, figures[key] = said[0]
+            remedy = f"state the same for both, or give {option}"
+            faults += [
+                Fault(str(path), f"{key} is {figure} here and {figures[key]} for {first}, in one account", remedy)
+                for path, figure in said
+                if figure != figures[key]
+            ]
+    if faults:
+        raise DisputedAccount(faults)
+    return AccountQuota(name="", region="", **figures)
 
 
 def shortfall(found: Sequence[Stack], account: AccountQuota) -> list[Finding]:
-    """One finding, at the largest reservation of all, if the stacks reserve more than the account can give."""
+    """One finding, at the largest reservation of all, if the stacks reserve more than the account can give.
+
+    A stack that ignores the rule is counted, but the finding is not put there.
+    """
     from generator.reservations.account import excess, remedy
     from generator.reservations.worst_case import verb
 
     total = sum(stack.total for stack in found)
-    if account.holds(total) or not found[0].case:
+    places = [(stack, stack.case.shares[0]) for stack in found if stack.is_judged and stack.case and stack.case.shares]
+    if account.holds(total) or not places:
         return []
-    path = "/".join(map(str, found[0].case.shares[0].path))
+    stack, share = places[0]
     message = (
         f"The stacks {verb(stack.case for stack in found if stack.case)} {sums(found)}, {excess(total, account)}"
         f"{_caveats(found)}{remedy(total, account)}"
     )
-    return [Finding(str(found[0].path), found[0].line, RULE, "error", path, message)]
+    return [Finding(str(stack.path), stack.line, RULE, "error", "/".join(map(str, share.path)), message)]
 
 
 def sums(found: Sequence[Stack]) -> str:
@@ -66,6 +120,12 @@ def sums(found: Sequence[Stack]) -> str:
     terms = " + ".join(f"{name} {case.total}" for name, case in known) or "nothing"
     complete = all(stack.complete for stack in found)
     return f"{terms} = {'' if complete else 'at least '}{sum(stack.total for stack in found)}"
+
+
+def summary(found: Sequence[Stack], account: AccountQuota) -> str:
+    """The sum beside what there is, for who has no finding to read."""
+    told = f"{sums(found)} reserved of {account.reservable} reservable"
+    return told if any(stack.is_judged for stack in found) else f"{told}, which is not judged: {RULE} is switched off"
 
 
 def _caveats(found: Sequence[Stack]) -> str:
@@ -90,12 +150,19 @@ def _names(found: Sequence[Stack]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(stack.path) for stack in found]
 
 
-def _stack(path: Path) -> Stack:
-    from generator.reservations.worst_case import worst_case_reservations
+def _stacks(subjects: Sequence[Subject], judge: Callable[[list[Template]], list[WorstCase]]) -> list[Stack]:
+    from generator.rules.reservation_sum import ReservationSum
 
-    template = linting.transformed(path)
-    if template is None:
-        return Stack(path, None, 1)
-    case = worst_case_reservations(template)
-    place = template.get_location_yaml(template.template, list(case.shares[0].path)) if case.shares else None
-    return Stack(path, case, place[0] + 1 if place else 1)
+    opened = [linting.opened(subject, ReservationSum()) for subject in subjects]
+    cases = iter(judge([one.template for one in opened if one]))
+    return [
+        _stack(subject.path, one, next(cases)) if one else Stack(subject.path, None, 1, {}, is_judged=True)
+        for subject, one in zip(subjects, opened, strict=True)
+    ]
+
+
+def _stack(path: Path, opened: Opened, case: WorstCase) -> Stack:
+    largest = case.shares[0].path if case.shares else ()
+    place = opened.template.get_location_yaml(opened.template.template, list(largest)) if largest else None
+    is_judged = opened.is_enabled and not (largest and largest[1] in opened.ignoring)
+    return Stack(path, case, place[0] + 1 if place else 1, opened.settings, is_judged)

@@ -85,12 +85,14 @@ def _as_text(report: Report, judged: Sequence[Judged]) -> str:
     lines = [findings.as_text(report.findings)] if report.findings else []
     if report.passed and judged:
         lines.append(f"{', '.join(one.name for one in judged)}: lint, size, drift and quota are good")
-    decided = [path for path in report.files if path not in report.undecided]
-    if report.passed and decided:
-        lines.append(f"{', '.join(map(str, decided))}: lint, size and quota are good")
-    if report.passed and report.undecided:
-        names = ", ".join(map(str, report.undecided))
-        lines.append(f"{names}: lint and size are good, and the quota as far as the templates tell")
-    if report.passed and report.together:
-        lines.append(f"together: {report.together} reserved")
+    if report.passed:
+        decided = [path for path in report.files if path not in (*report.undecided, *report.unjudged)]
+        lines += _verdict(decided, "lint, size and quota are good")
+        lines += _verdict(report.undecided, "lint and size are good, and the quota as far as the templates tell")
+        lines += _verdict(report.unjudged, "lint and size are good; the quota is not judged: E9801 is switched off")
+        lines += [f"together: {report.together}"] if report.together else []
     return "\n".join(lines)
+
+
+def _verdict(files: Sequence[Path], verdict: str) -> list[str]:
+    return [f"{', '.join(map(str, files))}: {verdict}"] if files else []

@@ -40,7 +40,15 @@ POLICY = {
 }
 """What to allow whoever runs a preflight, and no more. All of it reads."""
 
-_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
+"""CloudFormation's and STS's word; Lambda's, KMS's, DynamoDB's and API Gateway's; SNS's."""
+
+_BUSY = {
+    *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException"),
+    *("TooManyRequestsException", "RequestLimitExceeded", "LimitExceededException"),
+}
+"""What may be answered a little later, as server errors may. Source: botocore's retries in standard mode."""
+
 _REJECTED_CREDENTIALS = {
     *("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"),
     *(
@@ -126,7 +134,9 @@ class Account:
         if code in _UNKNOWN_CALL or (status in _UNKNOWN_CALL_STATUS and "NotFound" not in code):
             where = self.endpoint_url or f"the Region {self.region}"
             return Unanswered(f"{where} does not support {service} {operation}", "ask the real account", code)
-        return Unanswered(f"{service} {operation} was refused: {code} {message}".strip(), "mend that, try again", code)
+        is_busy = code in _BUSY or (isinstance(status, int) and status >= 500)
+        remedy = "wait a minute, then run this again" if is_busy else "mend that, then run this again"
+        return Unanswered(f"{service} {operation} was refused: {code} {message}".strip(), remedy, code)
 
 
 def connect(region: str, profile: str | None = None, endpoint_url: str | None = None) -> Account:
@@ -155,5 +165,5 @@ def connect(region: str, profile: str | None = None, endpoint_url: str | None = 
 
 
 def _unreachable(account: Account, what: str) -> UnreachableAccount:
-    where = f"AWS account in {account.region}"
-    return UnreachableAccount([Fault(where, what, f"see what this says: {account.cli} sts get-caller-identity")])
+    ask = f"{account.cli} --region {account.region} sts get-caller-identity"
+    return UnreachableAccount([Fault(f"AWS account in {account.region}", what, f"see what this says: {ask}")])

@@ -31,8 +31,10 @@ def elsewhere(subject: Subject) -> Opinion:
     figures = f"{real - unreserved} are reserved in the account ({held}), {others} elsewhere, and {stated} stated"
     if others <= stated:
         return good(figures)
+    absent = [name for name in subject.neighbour_stack_names if stack.live(subject, name) is None]
+    misnamed = f"; no stack {' or '.join(absent)} is there: under another name, it is counted as elsewhere"
     return bad(
-        figures,
+        figures + (misnamed if absent else ""),
         f"write reserved_elsewhere = {others} under [account], then run: generator template {subject.environment.name}",
     )
 
@@ -67,10 +69,7 @@ def _as_it_is(subject: Subject, account: AccountQuota) -> str:
 
 def _ways_on(subject: Subject, account: AccountQuota) -> str:
     (smallest,) = fit.least([(subject.environment, subject.plan.sizing)])
-    can_share = 0 < smallest.total_reserved < subject.plan.sizing.total_reserved and account.holds(
-        smallest.total_reserved
-    )
-    return '"fit" or "unreserved"' if can_share else '"unreserved"'
+    return '"fit" or "unreserved"' if account.holds(smallest.total_reserved) else '"unreserved"'
 
 
 def update_order(subject: Subject) -> Opinion:
@@ -81,10 +80,12 @@ def update_order(subject: Subject) -> Opinion:
     highest = update.highest_total(old, new)
     if not old:
         return good("nothing is deployed yet, so that the order does not matter")
-    if update.is_safe_in_any_order(old, new, account.reservable):
-        return good(f"safe in any order: at no moment more than {highest} of {account.reservable}")
-    if not account.holds(subject.plan.sizing.total_reserved):
+    if not account.holds(update.total(new)):
         return unknown("the new reservations do not fit, whatever the order", "see the check reservations")
+    if update.is_safe_in_any_order(old, new, account.reservable):
+        figures = f"at no moment more than {highest} of {account.reservable}"
+        too_many = f"nothing is raised; a rollback would be refused, for the {highest} of now do not fit any more"
+        return good(f"safe in any order: {figures if account.holds(highest) else too_many}")
     lowered = update.lowered_first(old, new)
     commands = [_lower(subject, functions[name], to) for name, to in lowered.items()]
     return bad(
@@ -112,7 +113,7 @@ def _account(subject: Subject) -> AccountQuota:
 
 
 def _total(subject: Subject, stack_name: str) -> int:
-    return sum(reserved or 0 for reserved in stack.reservations(subject, stack_name).values())
+    return update.total(stack.reservations(subject, stack_name))
 
 
 def _limit_and_unreserved(subject: Subject) -> tuple[int, int]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from generator.preflight.account import Unanswered
 from generator.preflight.subject import Check, Opinion, Subject, bad, good, unknown
 
+_CONSOLES = {"us-gov-": "console.amazonaws-us-gov.com", "cn-": "console.amazonaws.cn"}
+"""By how a Region begins. Source: AWS GovCloud (US) User Guide and Amazon Web Services in China, "Getting started"."""
+
 
 def sandbox(subject: Subject) -> Opinion:
     """Whether anybody but verified numbers would get an SMS.
@@ -16,7 +19,6 @@ def sandbox(subject: Subject) -> Opinion:
         raise Unanswered("sns GetSMSSandboxAccountStatus was answered without IsInSandbox", "ask the real account")
     if not answer["IsInSandbox"]:
         return good("the account is out of the SMS sandbox")
-    region = subject.account.region
     number = "--phone-number +15555550100"
     verify = (
         subject.aws(f"sns create-sms-sandbox-phone-number {number}")
@@ -26,8 +28,16 @@ def sandbox(subject: Subject) -> Opinion:
     return bad(
         "the account is in the SMS sandbox: only verified numbers, at most ten, get an SMS",
         f"verify the numbers to test with: {verify}; and to reach everybody, ask to leave the sandbox at "
-        f"https://{region}.console.aws.amazon.com/sns/v3/home?region={region}#/mobile/text-messaging",
+        f"{_console(subject.account.region)}/sns/v3/home?region={subject.account.region}#/mobile/text-messaging",
     )
+
+
+def _console(region: str) -> str:
+    """The address of AWS's console, which each partition has of its own."""
+    for beginning, host in _CONSOLES.items():
+        if region.startswith(beginning):
+            return f"https://{host}"
+    return f"https://{region}.console.aws.amazon.com"
 
 
 def spend(subject: Subject) -> Opinion:

@@ -17,6 +17,9 @@ _LEFT_UNFINISHED = {"CREATE_FAILED": "delete-stack", "UPDATE_FAILED": "rollback-
 Source: AWS CloudFormation User Guide, "Choose how to handle failures when provisioning resources".
 """
 
+_CAN_BE_UPDATED = "_COMPLETE"
+"""How states end from which a stack can be updated, but for those above."""
+
 _WAITERS = {
     "CREATE": "create",
     "DELETE": "delete",
@@ -95,6 +98,9 @@ def state(subject: Subject) -> Opinion:
         )
     if status.endswith("_IN_PROGRESS"):
         return bad(f"{name} is being changed ({status})", _wait(subject, name, status))
+    if not status.endswith(_CAN_BE_UPDATED):
+        events = subject.aws(f"cloudformation describe-stack-events --stack-name {name}")
+        return bad(f"{name} is in state {status}, which cannot be updated", f"see what failed, and mend it: {events}")
     return good(f"{name} is in state {status}: it will be updated")
 
 

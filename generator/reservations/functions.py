@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from cfnlint.template import Template
 
-from generator.reservations.source import Source, sources
+from generator.reservations.deployments import sources
+from generator.reservations.source import Source
 from generator.reservations.values import Option, options
 
 FUNCTION_TYPES = ("AWS::Lambda::Function", "AWS::Serverless::Function")

@@ -1,4 +1,4 @@
-"""Tells which resources of a Fn::ForEach are cfn-lint's guess rather than the template's word."""
+"""Tells which resources and conditions of a Fn::ForEach are cfn-lint's guess rather than the template's word."""
 
 from __future__ import annotations
 
@@ -20,20 +20,25 @@ CONCURRENCY_PROPERTIES = frozenset(
 Variables = frozenset[str]
 
 
-def guessed_ids(template: Template) -> Callable[[str], bool]:
-    """Whether a logical id comes from a loop whose list, or whose concurrency figures, cfn-lint had to make up."""
+def guessed_ids(template: Template, section: str) -> Callable[[str], bool]:
+    """Whether an id comes from a loop whose list, or what it is about, cfn-lint had to make up.
+
+    A resource is about its concurrency figures, a condition about all that is in it.
+    """
     patterns: list[re.Pattern[str]] = []
+    relevant = section == "Conditions"
     if template.has_language_extensions_transform():
         parameters = template.template.get("Parameters")
         for path in template.transform_pre["Fn::ForEach"]:
-            if path[0] == "Resources" and len(path) == 3:
+            if path[0] == section and len(path) == 3:
                 known = parameters if isinstance(parameters, dict) else {}
-                patterns.extend(re.compile(_pattern(key)) for key in _guessed_keys(path[-1], known, frozenset()))
-    return lambda logical_id: any(pattern.fullmatch(logical_id) for pattern in patterns)
+                keys = _guessed_keys(path[-1], known, frozenset(), relevant)
+                patterns.extend(re.compile(_pattern(key)) for key in keys)
+    return lambda id_: any(pattern.fullmatch(id_) for pattern in patterns)
 
 
-def _guessed_keys(loop: Any, parameters: Mapping[str, Any], outer: Variables) -> Iterator[str]:
-    """The logical ids, variables and all, that a loop or a loop inside it gives to guessed resources."""
+def _guessed_keys(loop: Any, parameters: Mapping[str, Any], outer: Variables, relevant: bool) -> Iterator[str]:
+    """The ids, variables and all, that a loop or a loop inside it gives to what is guessed."""
     if not _is_loop(loop):
         return
     variable, collection, outputs = loop
@@ -43,8 +48,8 @@ def _guessed_keys(loop: Any, parameters: Mapping[str, Any], outer: Variables) ->
         if not _is_known(collection, parameters, outer):
             yield from _keys(key, output)
         elif inner:
-            yield from _guessed_keys(output, parameters, variables)
-        elif _has_figure_by_parameter(output, variables):
+            yield from _guessed_keys(output, parameters, variables, relevant)
+        elif _has_figure_by_parameter(output, variables, relevant):
             yield str(key)
 
 
@@ -77,8 +82,8 @@ def is_stored(parameter: Mapping[str, Any]) -> bool:
     return str(parameter.get("Type")).startswith("AWS::SSM::")
 
 
-def _has_figure_by_parameter(value: Any, variables: Variables, relevant: bool = False) -> bool:
-    """Whether Fn::FindInMap chooses a concurrency figure in a loop by anything but the loop's own variables."""
+def _has_figure_by_parameter(value: Any, variables: Variables, relevant: bool) -> bool:
+    """Whether Fn::FindInMap chooses what is relevant in a loop by anything but the loop's own variables."""
     if isinstance(value, list):
         return any(_has_figure_by_parameter(item, variables, relevant) for item in value)
     if not isinstance(value, dict):

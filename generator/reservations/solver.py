@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, TypeGuard
@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 from cfnlint.conditions import Conditions
 
 from generator.reservations.guards import Equality, Fact, Guard
-from generator.reservations.source import Source
+from generator.reservations.source import Source, under
 from generator.reservations.values import MAX_OPTIONS, lookups
 
 NEVER: dict[str, Any] = {"Fn::Equals": ["true", "false"]}
@@ -66,7 +66,7 @@ def variables(source: Source, fact: Fact) -> set[str]:
     return {
         json.dumps(operand, sort_keys=True, default=str)
         for condition in conditions
-        for operands in _values(condition, "Fn::Equals")
+        for operands in under(condition, "Fn::Equals")
         if isinstance(operands, list)
         for operand in operands
         if isinstance(operand, dict)
@@ -90,19 +90,8 @@ def _closure(source: Source, names: Iterable[str]) -> list[str]:
         name = waiting.pop()
         if name in source.conditions and name not in found:
             found[name] = None
-            waiting += [inner for inner in _values(source.conditions[name], "Condition") if isinstance(inner, str)]
+            waiting += [inner for inner in under(source.conditions[name], "Condition") if isinstance(inner, str)]
     return sorted(found)
-
-
-def _values(expression: Any, key: str) -> Iterator[Any]:
-    """Everything that stands under a key, at any depth."""
-    if isinstance(expression, Mapping):
-        if key in expression:
-            yield expression[key]
-        expression = list(expression.values())
-    if isinstance(expression, list):
-        for inner in expression:
-            yield from _values(inner, key)
 
 
 def _spelled_out(source: Source, expression: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 
 from generator.reservations.guards import ALWAYS, Equality, Guard, Path, merge, when
 from generator.reservations.loops import is_stored
-from generator.reservations.source import Source
+from generator.reservations.source import Source, substituted
 
 MAX_OPTIONS = 32
 """How many values one property is followed to; the largest are kept, and the rest counts as unknown.
@@ -131,9 +131,8 @@ def _numbers(source: Source, branch: Branch) -> Iterator[Option]:
         case {"Fn::FindInMap": arguments}:
             yield from _mapped(source, arguments, branch)
             return
-        case {"Fn::Sub": str(text)}:
-            whole = re.fullmatch(r"\$\{(\w+)\}", text)
-            yield from _numbers(source, replace(branch, value={"Ref": whole[1]} if whole else text))
+        case {"Fn::Sub": str(text)} if (simpler := substituted(text)) != value:
+            yield from _numbers(source, replace(branch, value=simpler))
             return
         case {"Fn::Select": [index, members]}:
             yield _selected_member(source, index, members, branch)

@@ -8,15 +8,21 @@ from itertools import chain, product
 
 from cfnlint.template import Template
 
+from generator.reservations.deployments import sources
 from generator.reservations.functions import FUNCTION_TYPES, functions, reservations
 from generator.reservations.guards import ALWAYS, Guard, Path, merge
 from generator.reservations.provisioned import PROVISIONED, provisions
 from generator.reservations.search import LEFT_OUT, Candidate, Item, heaviest
-from generator.reservations.source import Source, sources
+from generator.reservations.source import Source
 from generator.reservations.values import Missing, Option
 from generator.reservations.wording import counted, listed
 
-NESTED = ("AWS::CloudFormation::Stack", "AWS::Serverless::Application")
+NESTED = (
+    "AWS::CloudFormation::Stack",
+    "AWS::CloudFormation::StackSet",
+    "AWS::Serverless::Application",
+    "AWS::ServiceCatalog::CloudFormationProvisionedProduct",
+)
 """What has its resources in another template."""
 
 
@@ -52,7 +58,7 @@ class WorstCase:
     """Functions whose figures the template does not tell, or not in every deployment. Not in the sum then."""
 
     elsewhere: tuple[str, ...]
-    """What may bring functions that the template does not list: nested stacks, SAM applications, modules, includes,
+    """What may bring functions that the template does not list: nested stacks and the like, modules, includes, macros,
     loops over a list that is not told. Not in the sum."""
 
     @property
@@ -75,7 +81,12 @@ def worst_case_reservations(template: Template) -> WorstCase:
     Conditions and the keys of mappings range over all that can be true together; a plain parameter has its default.
     Where cfn-lint was given parameters, each set of them is a deployment, and the one that reserves most is told.
     """
-    return max((_worst_case(source) for source in sources(template)), key=lambda case: case.total)
+    return worst_of(sources(template))
+
+
+def worst_of(deployments: Iterable[Source]) -> WorstCase:
+    """The worst case of the deployment, of these, that reserves most."""
+    return max(map(_worst_case, deployments), key=lambda case: case.total)
 
 
 def uncounted(case: WorstCase, teller: str = "the template") -> str:
@@ -129,6 +140,7 @@ def _merged(found: Iterable[Option], guards: Sequence[Guard]) -> Iterator[Option
 
 
 def _elsewhere(source: Source) -> Iterator[str]:
+    yield from source.macros
     yield from source.of_type(*NESTED)
     for name, resource in source.resources.items():
         if name == "Fn::Transform" or str(resource.get("Type")).endswith("::MODULE"):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from cfnlint.template import Template
 
+from generator.reservations.deployments import sources
 from generator.reservations.functions import functions, reservations
 from generator.reservations.solver import Solver
-from generator.reservations.source import sources
 from generator.reservations.values import Option
 
 

@@ -1,7 +1,12 @@
 """E9802: a function's provisioned concurrency is within its own reservation."""
 
+import sys
+from pathlib import Path
+
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from cfnlint.template import Template
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # see __init__.py
 
 from generator.reservations.provisioned import Excess, excesses
 from generator.reservations.wording import in_scenario, named

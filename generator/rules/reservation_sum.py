@@ -1,7 +1,12 @@
 """E9801: the reservations of a template fit the account."""
 
+import sys
+from pathlib import Path
+
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from cfnlint.template import Template
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # see __init__.py
 
 from generator.quota import AccountQuota
 from generator.reservations.account import DEFAULT_ACCOUNT, excess, remedy

@@ -1,7 +1,12 @@
 """W9803: a stream consumer reserves no more than its pollers can use."""
 
+import sys
+from pathlib import Path
+
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from cfnlint.template import Template
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # see __init__.py
 
 from generator.reservations.streams import Surplus, surpluses
 from generator.reservations.wording import in_scenario, named

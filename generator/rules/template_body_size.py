@@ -1,9 +1,12 @@
 """W9805: a template is small enough to be deployed without an upload."""
 
+import sys
 from pathlib import Path
 
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from cfnlint.template import Template
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # see __init__.py
 
 from generator.writer import MAX_BODY_BYTES
 

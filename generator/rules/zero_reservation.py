@@ -1,7 +1,12 @@
 """W9804: no function is switched off by a reservation of 0."""
 
+import sys
+from pathlib import Path
+
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from cfnlint.template import Template
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # see __init__.py
 
 from generator.reservations.wording import in_scenario
 from generator.reservations.zero import switched_off

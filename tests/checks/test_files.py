@@ -15,6 +15,8 @@ from click.testing import Result
 from tests.conftest import snapshot
 from tests.rules.rule_runner import TEMPLATES
 
+pytestmark = pytest.mark.usefixtures("no_region")
+
 Run = Callable[..., Result]
 
 SUMS = [str(TEMPLATES / name) for name in ("sum.json", "sum.sam.yaml", "sum.yaml")]
@@ -89,8 +91,142 @@ def test_the_project_states_its_account_once_and_an_option_stands_above_it(gener
     settings = {"configure_rules": {"E9801": {"concurrency_limit": 310, "reserved_elsewhere": 10}}}
     write(".cfnlintrc", settings)
     assert "15 more" not in generator("check", SUMS[0]).stdout
-    assert "205, 5 more than the 200" in generator("check", SUMS[0], "--together").stdout
+    together = generator("check", SUMS[0], "--together").stdout
+    assert together.count("E9801") == 1
+    assert "5 more than the 200" in together
     assert generator("check", SUMS[0], "--together", "--account-limit", "315").exit_code == 0
+
+
+def with_metadata(path: str, **config: Any) -> str:
+    """The template of 205 in a file of its own, with a configuration of cfn-lint's in it."""
+    content = json.loads(Path(SUMS[0]).read_text())
+    return write(path, content | {"Metadata": {"cfn-lint": {"config": config}}})
+
+
+@pytest.mark.parametrize(
+    ("project_limit", "options", "reservable"),
+    [
+        (None, [], 180),
+        (350, [], 180),
+        (None, ["--unreserved-floor", "90"], 190),
+        (None, ["--account-limit", "290"], 190),
+    ],
+    ids=["alone", "above the project", "an option for something else", "below an option"],
+)
+def test_a_template_states_its_own_account(
+    generator: Run, project_limit: int | None, options: list[str], reservable: int
+) -> None:
+    if project_limit:
+        write(".cfnlintrc", {"configure_rules": {"E9801": {"concurrency_limit": project_limit}}})
+    path = with_metadata("own.json", configure_rules={"E9801": {"concurrency_limit": 280}})
+    for together in ([], ["--together"]):
+        result = generator("check", path, *options, *together)
+        assert f"than the {reservable} that can be reserved" in result.stdout
+        assert result.stdout.count("E9801") == 1
+
+
+@pytest.mark.parametrize("settings", [{"concurrency_limit": "much"}, [280]], ids=["a word", "no table"])
+def test_an_option_replaces_what_a_template_states_wrongly(generator: Run, settings: Any) -> None:
+    path = with_metadata("own.json", configure_rules={"E9801": settings})
+    for together in ([], ["--together"]):
+        result = generator("check", path, "--account-limit", "280", *together)
+        assert "25 more than the 180 that can be reserved" in result.stdout
+
+
+@pytest.mark.parametrize("config", [[], None, {"configure_rules": {"E9801": {"concurrency_limit": "much"}}}])
+def test_a_configuration_that_cfn_lint_cannot_read_is_a_finding(generator: Run, config: Any) -> None:
+    metadata = {"cfn-lint": {"config": config}} if config else config
+    path = write("own.json", template(One=1) | {"Metadata": metadata})
+    for together in ([], ["--together"]):
+        result = generator("check", path, *together, "--format", "json")
+        assert (result.exit_code, findings(result)) == (1, [("own.json", "E0002")])
+
+
+@pytest.mark.parametrize("options", [[], ["--account-limit", "1000"]], ids=["no option", "an option"])
+def test_settings_of_other_rules_in_a_template_are_heeded(generator: Run, options: list[str]) -> None:
+    path = with_metadata("own.json", configure_rules={"E3012": {"strict": True}})
+    file = Path(path)
+    file.write_text(file.read_text().replace('"Runtime"', '"Timeout": "30", "Runtime"', 1))
+    assert findings(generator("check", path, *options, "--format", "json")) == [("own.json", "E3012")]
+
+
+@pytest.mark.parametrize("where", ["project", "template", "function"])
+def test_a_quota_is_not_called_good_where_its_rule_is_switched_off(generator: Run, where: str) -> None:
+    ignoring = {"ignore_checks": ["E9801"]}
+    path = with_metadata("own.json", **(ignoring if where == "template" else {}))
+    if where == "project":
+        write(".cfnlintrc", ignoring)
+    if where == "function":
+        file = Path(path)
+        content = json.loads(file.read_text())
+        content["Resources"]["ProcessWebhookFunction"]["Metadata"] = {"cfn-lint": {"config": ignoring}}
+        file.write_text(json.dumps(content))
+    told = "own.json: lint and size are good; the quota is not judged: E9801 is switched off\n"
+    result = generator("check", path, "--account-limit", "300")
+    assert (result.exit_code, result.stdout) == (0, told)
+    result = generator("check", path, "--account-limit", "300", "--together")
+    assert result.exit_code == 0
+    assert result.stdout == (
+        f"{told}together: own.json 205 = 205 reserved of 200 reservable, which is not judged: E9801 is switched off\n"
+    )
+
+
+def by_region(**figures: int) -> dict[str, Any]:
+    """A function that reserves so much in these Regions, with _ for -."""
+    mapping = {region.replace("_", "-"): {"Reserved": figure} for region, figure in figures.items()}
+    content = template(One={"Fn::FindInMap": ["Sizes", {"Ref": "AWS::Region"}, "Reserved"]})
+    return content | {"Mappings": {"Sizes": mapping}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "variable", "exit_code"),
+    [
+        ({}, None, 1),
+        ({"regions": ["us-east-1"]}, None, 0),
+        ({"regions": ["us-east-1", "eu-west-1"]}, None, 1),
+        ({}, ("AWS_DEFAULT_REGION", "us-east-1"), 0),
+        ({}, ("AWS_REGION", "us-east-1"), 0),
+        ({}, ("AWS_DEFAULT_REGION", "eu-west-1"), 1),
+        ({}, ("AWS_DEFAULT_REGION", "eu-west-2"), 0),
+    ],
+)
+def test_only_the_regions_that_are_named_are_deployed_to(
+    generator: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+    variable: tuple[str, str] | None,
+    exit_code: int,
+) -> None:
+    if settings:
+        write(".cfnlintrc", settings)
+    if variable:
+        monkeypatch.setenv(*variable)
+    result = generator("check", write("regions.json", by_region(us_east_1=5, eu_west_1=901)))
+    assert result.exit_code == exit_code, result.stdout
+    assert ("when AWS::Region is eu-west-1" in result.stdout) == bool(exit_code)
+
+
+@pytest.mark.parametrize(("region", "is_too_much"), [("eu-west-2", False), ("eu-west-1", True)])
+def test_the_template_of_an_environment_is_linted_for_its_region(
+    generator: Run, region: str, is_too_much: bool
+) -> None:
+    """By hand, the committed template got a function that reserves much in one Region."""
+    environment, committed = Path("environments/dev.toml"), Path("templates_out/dev.json")
+    environment.write_text(environment.read_text().replace("us-east-1", region))
+    content = json.loads(committed.read_text())
+    by_hand = by_region(eu_west_1=901, eu_west_2=5)
+    for section in ("Parameters", "Mappings", "Resources"):
+        content[section] = content.get(section, {}) | by_hand[section]
+    committed.write_text(json.dumps(content))
+    found = findings(generator("check", "dev", "--format", "json"))
+    assert (("dev.json", "E9801") in found) == is_too_much
+    assert ("dev.json", "drift") in found
+
+
+def test_a_template_names_its_own_region(generator: Run) -> None:
+    metadata = {"Metadata": {"cfn-lint": {"config": {"regions": ["us-east-1"]}}}}
+    path = write("regions.json", by_region(us_east_1=5, eu_west_1=901) | metadata)
+    assert generator("check", path).exit_code == 0
 
 
 def test_files_need_no_environments(generator: Run, project: Path) -> None:
@@ -188,13 +324,14 @@ def test_the_quota_is_good_only_where_the_template_tells_all(generator: Run) -> 
     loop = {"Fn::ForEach::Loop": ["Name", {"Ref": "Names"}, {"${Name}": one["Resources"]["One"]}]}
     names = {"Names": {"Type": "CommaDelimitedList"}} | one["Parameters"]
     write("loop.json", {"Transform": "AWS::LanguageExtensions", "Parameters": names, "Resources": loop})
-    partly = ("function.json", "nested.json", "sam.json", "loop.json")
+    write("macro.json", template(One=5) | {"Transform": "CompanyDefaults"})
+    partly = ("function.json", "nested.json", "sam.json", "loop.json", "macro.json")
     result = generator("check", partly[0], "told.json", *partly[1:], "--together")
     assert result.stdout.splitlines()[:2] == [
         "told.json: lint, size and quota are good",
         f"{', '.join(partly)}: lint and size are good, and the quota as far as the templates tell",
     ]
-    assert result.stdout.endswith(" = at least 5 reserved\n")
+    assert result.stdout.endswith(" = at least 10 reserved of 900 reservable\n")
 
 
 def test_a_name_with_a_pattern_in_it_is_a_name(generator: Run) -> None:
@@ -242,4 +379,4 @@ def test_twenty_templates_take_one_start_of_cfn_lint(generator: Run) -> None:
     starts = [entry.callcount for entry in profile.getstats() if entry.code is Runner.__init__.__code__]
     assert starts == [1]
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[-1].endswith(" + 2.json 2 + 1.json 1 = 210 reserved")
+    assert result.stdout.splitlines()[-1].endswith(" + 2.json 2 + 1.json 1 = 210 reserved of 210 reservable")

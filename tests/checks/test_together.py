@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from generator.checks.linting import Subject
 from generator.checks.together import shortfall, stacks, sums
 from generator.quota import AccountQuota
-from tests.checks.test_files import Run, template, write
+from tests.checks.test_files import Run, by_region, template, write
 from tests.conftest import ENVIRONMENTS
 
 FILES = [f"templates_out/{name}.json" for name in ENVIRONMENTS]
@@ -41,11 +42,106 @@ def test_each_of_them_fits_alone(generator: Run) -> None:
 def test_three_stacks_are_accepted_in_a_larger_account(generator: Run) -> None:
     result = generator("check", "--together")
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[-1] == "together: prod.json 37 + staging.json 16 + dev.json 11 = 64 reserved"
+    assert result.stdout.splitlines()[-1] == (
+        "together: prod.json 37 + staging.json 16 + dev.json 11 = 64 reserved of 900 reservable"
+    )
+
+
+def state(generator: Run, *names: str, **account: Any) -> None:
+    """Writes what environments state of their account, and generates them anew."""
+    lines = "".join(f"{key} = {value!r}\n" for key, value in account.items())
+    for name in names:
+        with Path(f"environments/{name}.toml").open("a") as file:
+            file.write(f"[account]\n{lines}")
+    assert generator("template").exit_code == 0
+
+
+def test_the_account_is_what_the_environments_state(generator: Run) -> None:
+    state(generator, *ENVIRONMENTS, concurrency_limit=150)
+    result = generator("check", "--together")
+    assert (result.exit_code, result.stdout.count("E9801")) == (1, 1)
+    assert "= 64, 14 more than the 50 that can be reserved" in result.stdout
+    assert generator("check").exit_code == 0
+    assert generator("check", "--together", "--account-limit", "164").exit_code == 0
+
+
+def test_stacks_that_state_different_accounts_are_not_judged_as_one(generator: Run) -> None:
+    state(generator, "dev", concurrency_limit=150, reserved_elsewhere=3)
+    write(".cfnlintrc", {"configure_rules": {"E9801": {"unreserved_floor": 90}}})
+    write("own.json", template(One=1))
+    result = generator("check", "dev", "prod", "own.json", "--together")
+    assert (result.exit_code, result.stdout) == (2, "")
+    here, there = "templates_out/dev.json", "templates_out/prod.json"
+    assert result.stderr.splitlines() == [
+        f"{here}: concurrency_limit is 150 here and 1000 for {there}, in one account; state the same for both, or give "
+        "--account-limit",
+        f"own.json: unreserved_floor is 90 here and 100 for {there}, in one account; state the same for both, or give "
+        "--unreserved-floor",
+        f"{here}: reserved_elsewhere is 3 here and 0 for {there}, in one account; state the same for both, or give "
+        "--reserved-elsewhere",
+    ]
+    options = ["--account-limit", "150", "--unreserved-floor", "90", "--reserved-elsewhere", "3"]
+    assert "reserved of 57 reservable" in generator("check", "dev", "prod", "own.json", "--together", *options).stdout
+
+
+@pytest.mark.parametrize("names", [("dev",), ("dev", "templates_out/staging.json")], ids=["alone", "its file too"])
+def test_environments_that_share_the_account_count_once_though_not_named(generator: Run, names: Any) -> None:
+    """dev reserves 11 and staging 16, of 30."""
+    state(generator, "dev", "staging", name="shared", concurrency_limit=130)
+    assert generator("check", *names, write("fits.json", template(One=3)), "--together").exit_code == 0
+    result = generator("check", *names, write("more.json", template(One=4)), "--together")
+    assert (result.exit_code, result.stdout.count("E9801")) == (1, 1)
+    assert ", 1 more than the " in result.stdout
+    option = ("--reserved-elsewhere", "0")
+    assert generator("check", *names[:1], "more.json", "--together", *option).exit_code == 0
+
+
+def test_the_finding_is_where_the_rule_is_not_ignored(generator: Run) -> None:
+    ignoring = {"Metadata": {"cfn-lint": {"config": {"ignore_checks": ["E9801"]}}}}
+    large, small = write("large.json", template(One=60) | ignoring), write("small.json", template(Two=1))
+    result = generator("check", large, small, "--together", "--account-limit", "150")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("small.json:")
+    assert "large.json 60 + small.json 1 = 61, 11 more than the 50" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "total", "told"),
+    [
+        ({"us_east_1": 600, "eu_west_1": 5}, {"us_east_1": 5, "eu_west_1": 600}, 605, " when AWS::Region is "),
+        ({"us_east_1": 600, "eu_west_1": 5}, {"us_east_1": 5, "eu_west_1": 700}, 705, " when AWS::Region is eu-west-1"),
+        ({"us_east_1": 600}, {"eu_west_1": 500}, 600, "when AWS::Region is us-east-1"),
+        ({"us_east_1": 600}, {"us_east_1": 500}, 1100, "when AWS::Region is us-east-1"),
+    ],
+)
+@pytest.mark.usefixtures("project", "no_region")
+def test_stacks_of_one_account_are_in_one_region(first: Any, second: Any, total: int, told: str) -> None:
+    both = found(first=by_region(**first), second=by_region(**second))
+    assert sum(stack.total for stack in both) == total
+    (finding,) = shortfall(both, account(100))
+    assert told in finding.message
+
+
+@pytest.mark.usefixtures("project", "no_region")
+def test_conditions_on_the_account_and_on_regions_not_named_agree_too() -> None:
+    def under(condition: Any) -> Any:
+        content = template(One={"Fn::If": ["IsIt", 50, 1]})
+        return content | {"Conditions": {"IsIt": condition}}
+
+    is_ours = {"Fn::Equals": [{"Ref": "AWS::AccountId"}, "123456789012"]}
+    is_home = {"Fn::Equals": [{"Fn::Sub": "${AWS::Region}"}, "us-east-1"]}
+    others = {"is": under(is_ours), "not": under({"Fn::Not": [is_ours]}), "plain": template(One=7)}
+    assert sums(found(**others)) == "is.json 50 + plain.json 7 + not.json 1 = 58"
+    assert sums(found(home=under(is_home), away=under({"Fn::Not": [is_home]}))) in (
+        "away.json 50 + home.json 1 = 51",
+        "home.json 50 + away.json 1 = 51",
+    )
+    write(".cfnlintrc", {"regions": ["us-east-1"]})
+    assert sums(found(away=under({"Fn::Not": [is_home]}), ours=under(is_ours))) == "ours.json 50 + away.json 1 = 51"
 
 
 def found(**templates: Any) -> list[Any]:
-    return stacks([Path(write(f"{name}.json", content)) for name, content in templates.items()])
+    return stacks([Subject(Path(write(f"{name}.json", content))) for name, content in templates.items()])
 
 
 @pytest.mark.usefixtures("project")
@@ -83,8 +179,8 @@ def test_a_template_has_the_parameters_that_the_project_gives_to_cfn_lint() -> N
 
 @pytest.mark.usefixtures("project")
 def test_stacks_of_one_name_are_told_apart() -> None:
-    paths = [Path(write(f"{folder}/template.json", template(One=1))) for folder in "ab"]
-    assert sums(stacks(paths)) == "a/template.json 1 + b/template.json 1 = 2"
+    both = [Subject(Path(write(f"{folder}/template.json", template(One=1)))) for folder in "ab"]
+    assert sums(stacks(both)) == "a/template.json 1 + b/template.json 1 = 2"
 
 
 @pytest.mark.usefixtures("project")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,17 +55,20 @@ def limits(limit: int, unreserved: int) -> dict[Question, Any]:
     }
 
 
-def deployed(reserved: Mapping[str, int | None], status: str = "CREATE_COMPLETE") -> dict[Question, Any]:
-    """The stack of prod with functions that reserve so much."""
+def deployed(
+    reserved: Mapping[str, int | None], status: str = "CREATE_COMPLETE", removed: Sequence[str] = ()
+) -> dict[Question, Any]:
+    """The stack of prod with functions that reserve so much, and what its history has of others that were removed."""
     stack = {"StackName": STACK, "CreationTime": NOW, "StackStatus": status, "Description": DESCRIPTION}
 
-    def row(logical_id: str, type_: str) -> dict[str, Any]:
+    def row(logical_id: str, type_: str, status: str = "CREATE_COMPLETE") -> dict[str, Any]:
         names = {"LogicalResourceId": logical_id, "PhysicalResourceId": f"physical-{logical_id}"}
-        return {**names, "ResourceType": type_, "Timestamp": NOW, "ResourceStatus": "CREATE_COMPLETE"}
+        return {**names, "ResourceType": type_, "Timestamp": NOW, "ResourceStatus": status}
 
     types = {"WebhookApi": "AWS::ApiGateway::RestApi", "KmsKey": "AWS::KMS::Key", "ApiLoggingRole": "AWS::IAM::Role"}
     rows = [row(name, "AWS::Lambda::Function") for name in reserved]
     rows += [row(name, type_) for name, type_ in types.items()]
+    rows += [row(name, "AWS::Lambda::Function", "DELETE_COMPLETE") for name in removed]
 
     def only_prod(answer: Any) -> Callable[[dict[str, str]], Any]:
         return lambda asked: answer if asked["StackName"] == STACK else NO_STACK

@@ -30,7 +30,19 @@ class Refusal:
         self.code, self.message, self.status = code, message, status
 
 
-DENIED = Refusal("AccessDenied", "User is not authorized to perform this action", 403)
+DENIED = object()
+"""The answer to who has no permission, in each service's own words."""
+
+DENIALS = {
+    "sts": ("AccessDenied", 403),
+    "cloudformation": ("AccessDenied", 403),
+    "lambda": ("AccessDeniedException", 403),
+    "apigateway": ("AccessDeniedException", 403),
+    "dynamodb": ("AccessDeniedException", 400),
+    "kms": ("AccessDeniedException", 400),
+    "sns": ("AuthorizationError", 403),
+}
+"""Source: each service's API reference, "Common Errors"."""
 
 _SESSION = botocore.session.get_session()
 _MODELS: dict[str, ServiceModel] = {
@@ -45,15 +57,19 @@ class Stub:
     def __init__(self, answers: Mapping[Question, Any]) -> None:
         self.answers = dict(answers)
         self.asked: list[Question] = []
+        self.regions: set[str] = set()
         self.url = ""
 
-    def answer(self, model: OperationModel, parameters: dict[str, str]) -> tuple[int, str, bytes]:
-        """Status, content type and body."""
+    def answer(self, model: OperationModel, parameters: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body."""
         question = (model.service_model.service_name, model.name)
         self.asked.append(question)
         answer = self.answers[question]
         if callable(answer):
             answer = answer(parameters)
+        if answer is DENIED:
+            code, status = DENIALS[question[0]]
+            answer = Refusal(code, "User is not authorized to perform this action", status)
         if isinstance(answer, Refusal):
             return _refuse(model, answer)
         report = ParamValidator().validate(answer, model.output_shape)
@@ -69,13 +85,13 @@ def serving(stub: Stub) -> Iterator[Stub]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
-            model, parameters = _recognise(self.command, self.path, dict(self.headers.items()), body)
-            status, kind, content = stub.answer(model, parameters)
+            headers = dict(self.headers.items())
+            model, parameters = _recognise(self.command, self.path, headers, body)
+            stub.regions.add(_scope(headers)[0])
+            status, answered, content = stub.answer(model, parameters)
             self.send_response(status)
-            self.send_header("content-type", kind)
-            self.send_header("content-length", str(len(content)))
-            if isinstance(answer := stub.answers[model.service_model.service_name, model.name], Refusal):
-                self.send_header("x-amzn-errortype", answer.code)
+            for name, value in {**answered, "content-length": str(len(content))}.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
 
@@ -98,9 +114,8 @@ def serving(stub: Stub) -> Iterator[Stub]:
 
 def _recognise(method: str, path: str, headers: dict[str, str], body: str) -> tuple[OperationModel, dict[str, str]]:
     """The call and its parameters, by the service that the request is signed for and that service's protocol."""
-    scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", headers["Authorization"])
-    assert scope is not None
-    model = _MODELS[scope[1]]
+    _, service = _scope(headers)
+    model = _MODELS[service]
     if model.resolved_protocol == "query":
         parameters = {name: values[0] for name, values in parse_qs(body).items()}
         return model.operation_model(parameters.pop("Action")), parameters
@@ -110,27 +125,37 @@ def _recognise(method: str, path: str, headers: dict[str, str], body: str) -> tu
         operation = model.operation_model(name)
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", operation.http["requestUri"].partition("?")[0])
         if operation.http["method"] == method and (found := re.fullmatch(pattern, urlsplit(path).path)):
-            return operation, {key: unquote(value) for key, value in found.groupdict().items()}
-    raise AssertionError(f"no operation of {scope[1]} is {method} {path}")
+            query = {key: values[0] for key, values in parse_qs(urlsplit(path).query).items()}
+            return operation, query | {key: unquote(value) for key, value in found.groupdict().items()}
+    raise AssertionError(f"no operation of {service} is {method} {path}")
 
 
-def _accept(model: OperationModel, answer: dict[str, Any]) -> tuple[int, str, bytes]:
+def _scope(headers: Mapping[str, str]) -> tuple[str, str]:
+    """The Region and the service that a request is signed for."""
+    scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", headers["Authorization"])
+    assert scope is not None
+    return scope[1], scope[2]
+
+
+def _accept(model: OperationModel, answer: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
     if model.service_model.resolved_protocol == "query":
         result = "".join(_xml(name, answer[name], model.output_shape.members[name]) for name in answer)
         wrapper = model.output_shape.serialization.get("resultWrapper", f"{model.name}Result")
         text = f"<{model.name}Response><{wrapper}>{result}</{wrapper}></{model.name}Response>"
-        return 200, "text/xml", text.encode()
+        return 200, {"content-type": "text/xml"}, text.encode()
     names = {name: shape.serialization.get("name", name) for name, shape in model.output_shape.members.items()}
     body = {names[name]: value for name, value in answer.items()}
-    return 200, "application/json", json.dumps(body, default=str).encode()
+    return 200, {"content-type": "application/json"}, json.dumps(body, default=str).encode()
 
 
-def _refuse(model: OperationModel, refusal: Refusal) -> tuple[int, str, bytes]:
+def _refuse(model: OperationModel, refusal: Refusal) -> tuple[int, dict[str, str], bytes]:
     if model.service_model.resolved_protocol == "query":
         parts = f"<Type>Sender</Type><Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message>"
-        return refusal.status, "text/xml", f"<ErrorResponse><Error>{parts}</Error></ErrorResponse>".encode()
+        content = f"<ErrorResponse><Error>{parts}</Error></ErrorResponse>"
+        return refusal.status, {"content-type": "text/xml"}, content.encode()
+    headers = {"content-type": "application/json", "x-amzn-errortype": refusal.code}
     body = {"__type": refusal.code, "message": refusal.message}
-    return refusal.status, "application/json", json.dumps(body).encode()
+    return refusal.status, headers, json.dumps(body).encode()
 
 
 def _xml(name: str, value: Any, shape: Shape) -> str:

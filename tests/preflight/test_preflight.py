@@ -11,6 +11,7 @@ import boto3
 import pytest
 from click.testing import Result
 
+from generator import fit, pipeline
 from generator.preflight.account import ACTIONS, POLICY, Account
 from generator.preflight.stack import _WAITERS
 from tests.preflight.conftest import FUNCTIONS, GOOD, NO_STACK, STACK, asking, deployed, limits, setting
@@ -69,6 +70,14 @@ def test_an_account_of_ten(ask: Ask) -> None:
     assert 'with on_shortfall = "fit" or "unreserved", under [account]' in shared
 
 
+def test_to_share_what_there_is_is_advised_where_that_is_enough(ask: Ask, generator: Run) -> None:
+    (plan,) = pipeline.judge(["prod"])[0].verdict.plans
+    (least,) = fit.least([(plan.environment, plan.sizing)])
+    enough = 100 + least.total_reserved
+    assert 'with on_shortfall = "fit" or "unreserved",' in ask(limits(enough, enough))["reservations"]["remedy"]
+    assert 'with on_shortfall = "unreserved",' in ask(limits(enough - 1, enough - 1))["reservations"]["remedy"]
+
+
 def test_the_account_as_it_is_with_on_shortfall_is_one_that_fits(ask: Ask, generator: Run) -> None:
     setting("account", concurrency_limit=130, reserved_elsewhere=5, on_shortfall="fit")
     assert generator("template", "prod").exit_code == 0
@@ -116,6 +125,15 @@ def test_an_update_that_could_pass_the_limit_half_way_gets_the_two_steps(ask: As
     assert "lambda delete-function-concurrency" in gone["update-order"]["remedy"]
 
 
+def test_an_update_that_only_lowers_is_safe_though_what_is_there_does_not_fit(ask: Ask) -> None:
+    setting("account", concurrency_limit=120, on_shortfall="unreserved")
+    checks = ask({**deployed(IN_PLACE), **limits(120, 83)})
+    assert failed(checks) == []
+    assert checks["update-order"]["message"] == (
+        "safe in any order: nothing is raised; a rollback would be refused, for the 37 of now do not fit any more"
+    )
+
+
 def test_the_order_is_not_judged_where_the_reservations_do_not_fit(ask: Ask) -> None:
     checks = ask({**deployed({FUNCTIONS[0]: 1}), **limits(130, 129)})
     assert checks["update-order"]["status"] == "skip"
@@ -146,6 +164,7 @@ def test_a_function_deleted_behind_the_stack_reserves_nothing(ask: Ask) -> None:
         ("IMPORT_IN_PROGRESS", "cloudformation wait stack-import-complete"),
         ("IMPORT_ROLLBACK_IN_PROGRESS", "describe-stacks --stack-name price-alerts-prod, until it is over"),
         ("DELETE_IN_PROGRESS", "cloudformation wait stack-delete-complete"),
+        ("IMPORT_ROLLBACK_FAILED", "cloudformation describe-stack-events --stack-name price-alerts-prod"),
     ],
 )
 def test_a_stack_in_a_state_that_blocks(ask: Ask, status: str, command: str) -> None:
@@ -193,8 +212,23 @@ def test_a_stack_s_name_has_the_form_that_cloudformation_takes(
     assert ("127.0.0.1:9" in result.stderr) is taken
 
 
-def test_an_unexecuted_change_set_is_no_stack(ask: Ask) -> None:
-    assert "will be created" in ask(deployed({}, "REVIEW_IN_PROGRESS"))["stack"]["message"]
+@pytest.mark.parametrize("status", ["REVIEW_IN_PROGRESS", "DELETE_COMPLETE"])
+def test_an_unexecuted_change_set_or_a_deleted_stack_is_no_stack(ask: Ask, status: str) -> None:
+    checks = ask({**deployed(IN_PLACE, status), **limits(1000, 963)})
+    assert "will be created" in checks["stack"]["message"]
+    assert "(nothing by stacks of ours)" in checks["reserved-elsewhere"]["message"]
+
+
+@pytest.mark.parametrize("status", ["UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"])
+def test_a_stack_at_rest_will_be_updated(ask: Ask, status: str) -> None:
+    checks = ask({**deployed(IN_PLACE, status), **limits(1000, 963)})
+    assert (failed(checks), checks["stack"]["message"].endswith(f"in state {status}: it will be updated")) == ([], True)
+
+
+def test_a_function_that_was_removed_from_the_stack_is_not_asked_about(ask: Ask) -> None:
+    """The answers would not know it."""
+    checks = ask({**deployed(IN_PLACE, removed=["OldFunction"]), **limits(1000, 963)})
+    assert (failed(checks), skipped(checks)) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -211,6 +245,19 @@ def test_an_unexecuted_change_set_is_no_stack(ask: Ask) -> None:
             True,
             'write api_logging_role = "create"',
         ),
+        (
+            "create",
+            "arn:aws:iam::123456789012:role/physical-ApiLoggingRole-2",
+            True,
+            'write api_logging_role = "existing"',
+        ),
+        (
+            "create",
+            "arn:aws:iam::123456789012:role/not-physical-ApiLoggingRole",
+            True,
+            'write api_logging_role = "existing"',
+        ),
+        ("create", "arn:aws:iam::123456789012:role/path/physical-ApiLoggingRole", True, None),
     ],
 )
 def test_which_logging_role_to_choose(
@@ -233,6 +280,15 @@ def test_another_api_of_the_same_name(ask: Ask) -> None:
     assert "update-rest-api --rest-api-id physical-WebhookApi" in check["remedy"]
 
 
+def test_all_pages_of_an_answer_are_read(ask: Ask) -> None:
+    def page(asked: dict[str, str]) -> dict[str, Any]:
+        if asked.get("position") == "second":
+            return {"items": [{"id": "other", "name": "price-alerts-prod"}]}
+        return {"items": [{"id": "first", "name": "something else"}], "position": "second"}
+
+    assert "the API other has the name" in ask({("apigateway", "GetRestApis"): page})["api-name"]["message"]
+
+
 @pytest.mark.parametrize(("other", "status"), [("price-alerts-prod", "pass"), ("price-alerts-prod2", "fail")])
 def test_a_stack_with_a_suffix_of_its_own_is_known_by_it(ask: Ask, other: str, status: str) -> None:
     apis = {("apigateway", "GetRestApis"): {"items": [{"id": "other", "name": other}]}}
@@ -252,6 +308,24 @@ def test_sms(ask: Ask) -> None:
     for attributes in ({}, {"MonthlySpendLimit": ""}):
         unset = ask({("sns", "GetSMSAttributes"): {"attributes": attributes}})["sms-spend"]
         assert (unset["status"], "1 USD in a new account" in unset["message"]) == ("skip", True)
+
+
+@pytest.mark.parametrize(
+    ("region", "console"),
+    [
+        ("eu-west-1", "https://eu-west-1.console.aws.amazon.com/sns/v3/home?region=eu-west-1#/"),
+        ("us-gov-west-1", "https://console.amazonaws-us-gov.com/sns/v3/home?region=us-gov-west-1#/"),
+        ("cn-north-1", "https://console.amazonaws.cn/sns/v3/home?region=cn-north-1#/"),
+    ],
+)
+def test_the_region_to_ask_can_be_chosen(generator: Run, region: str, console: str) -> None:
+    with serving(Stub({**GOOD, ("sns", "GetSMSSandboxAccountStatus"): {"IsInSandbox": True}})) as stub:
+        options = ("--endpoint-url", stub.url, "--region", region, "--format", "json")
+        report = json.loads(generator("preflight", "prod", *options).stdout)
+    assert (report["region"], stub.regions) == (region, {region})
+    (remedy,) = (check["remedy"] for check in report["checks"] if check["id"] == "sms-sandbox")
+    assert f"--region {region} sns create-sms-sandbox-phone-number" in remedy
+    assert console in remedy
 
 
 def test_tables_and_key(ask: Ask) -> None:
@@ -284,18 +358,30 @@ def test_without_any_permission_everything_that_asks_is_skipped(ask: Ask) -> Non
 
 
 @pytest.mark.parametrize(
-    ("refusal", "said"),
+    ("refusal", "said", "remedy", "tries"),
     [
-        (Refusal("InvalidAction", "unknown", 400), "does not support sns GetSMSSandboxAccountStatus"),
-        (Refusal("NotImplemented", "", 501), "does not support sns GetSMSSandboxAccountStatus"),
-        (Refusal("InternalError", "try later", 500), "was refused: InternalError try later"),
-        (Refusal("Throttling", "Rate exceeded", 400), "was refused: Throttling Rate exceeded"),
+        (Refusal("InvalidAction", "unknown", 400), "does not support sns GetSMSSandbox", "ask the real account", 1),
+        (Refusal("Gone", "", 404), "does not support sns GetSMSSandbox", "ask the real account", 1),
+        (Refusal("NotImplemented", "", 501), "does not support sns GetSMSSandbox", "ask the real account", 1),
+        (
+            Refusal("NotFoundException", "no", 404),
+            "was refused: NotFoundException no",
+            "mend that, then run this again",
+            1,
+        ),
+        (Refusal("InternalError", "try later", 500), "was refused: InternalError try later", "wait a minute, ", 3),
+        (Refusal("Throttling", "Rate exceeded", 400), "was refused: Throttling Rate exceeded", "wait a minute, ", 3),
     ],
 )
-def test_what_an_endpoint_cannot_answer_is_skipped(ask: Ask, refusal: Refusal, said: str) -> None:
-    checks = ask({("sns", "GetSMSSandboxAccountStatus"): refusal})
-    assert skipped(checks) == ["sms-sandbox"]
-    assert said in checks["sms-sandbox"]["message"]
+def test_what_an_endpoint_cannot_answer_is_skipped(
+    generator: Run, refusal: Refusal, said: str, remedy: str, tries: int
+) -> None:
+    question = ("sns", "GetSMSSandboxAccountStatus")
+    with asking(generator, {question: refusal}) as (checks, stub):
+        assert skipped(checks) == ["sms-sandbox"]
+        assert said in checks["sms-sandbox"]["message"]
+        assert checks["sms-sandbox"]["remedy"].startswith(remedy)
+        assert stub.asked.count(question) == tries
 
 
 def test_answers_without_what_was_asked_for_are_skipped(ask: Ask) -> None:
@@ -348,6 +434,7 @@ def test_rejected_credentials_are_wrong_input(generator: Run) -> None:
         result = generator("preflight", "prod", "--endpoint-url", stub.url)
     assert result.exit_code == 2
     assert "the credentials are not accepted (ExpiredToken)" in result.stderr
+    assert result.stderr.endswith(f"aws --endpoint-url {stub.url} --region us-east-1 sts get-caller-identity\n")
 
 
 def test_neighbours_of_the_account_are_credited_by_their_stacks(generator: Run) -> None:
@@ -365,6 +452,15 @@ def test_neighbours_of_the_account_are_credited_by_their_stacks(generator: Run) 
         assert "reserved by others 37" in checks["reservations"]["message"]
     with asking(generator, {**answers, **calls, **limits(140, 103)}) as (checks, _):
         assert "(concurrency_limit = 140)" in checks["reservations"]["remedy"]
+
+
+def test_a_neighbour_under_another_name_is_asked_about_where_others_reserve_too_much(generator: Run) -> None:
+    setting("account", name="dev")
+    with asking(generator, limits(1000, 963)) as (checks, _):
+        message = checks["reserved-elsewhere"]["message"]
+        assert message.endswith("; no stack price-alerts-dev is there: under another name, it is counted as elsewhere")
+    with asking(generator, limits(1000, 1000)) as (checks, _):
+        assert "no stack" not in checks["reserved-elsewhere"]["message"]
 
 
 def test_the_policy_allows_exactly_the_calls_that_are_made(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import cfnlint
 import pytest
 
 from generator.rules import folder
@@ -96,6 +97,24 @@ def test_a_configuration_file_works_too(tmp_path: Path) -> None:
     code, [finding] = lint("--config-file", configuration, "--", TEMPLATES / "sum.json")
     assert code == 2
     assert "15 more than the 190" in finding["Message"]
+
+
+def test_cfn_lint_need_not_be_installed_beside_this_package() -> None:
+    """Without `site`, an editable installation is not found; what else this package needs may not be imported."""
+    start = (
+        f"import sys; sys.path.append({str(Path(cfnlint.__file__).parents[1])!r})\n"
+        "import importlib.util; assert importlib.util.find_spec('generator') is None\n"
+        "sys.modules.update(dict.fromkeys(['troposphere', 'awacs', 'click', 'cfn_flip']))\n"
+        "from cfnlint.runner.cli import main; main()"
+    )
+    files = sorted(TEMPLATES.iterdir())
+    arguments = ["-a", str(folder()), "--format", "json", "-x", "E9801:concurrency_limit=300", "--", *map(str, files)]
+    command = [sys.executable, "-I", "-S", "-c", start, *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert run.stderr == ""
+    assert sorted(finding["Rule"]["Id"] for finding in json.loads(run.stdout)) == sorted(
+        rule for found in EXPECTED.values() for rule, *_ in found
+    )
 
 
 def test_given_parameters_replace_defaults(tmp_path: Path) -> None:

@@ -61,3 +61,5 @@ def test_files_stand_alone(path: Path) -> None:
     imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
     assert all(node.level == 0 for node in imports)
     assert not [node.module for node in imports if str(node.module).startswith("generator.rules")]
+    first = next(node.lineno for node in imports if str(node.module).startswith("generator."))
+    assert "sys.path.append(str(Path(__file__).resolve().parents[2]))" in "".join(path.read_text().splitlines()[:first])

@@ -113,6 +113,71 @@ def test_a_mapping_by_a_parameter_agrees_with_conditions() -> None:
     assert worst_case_reservations(transformed(edited(TEMPLATE, ("Resources/Sized", sized)))).total == 1030
 
 
+@pytest.mark.parametrize("literal", ["no", "yes", "a", "z"])
+@pytest.mark.parametrize("is_first", [True, False], ids=["mapping first", "mapping last"])
+def test_a_comparison_of_a_mapped_value_is_read_as_it_was_written(literal: str, is_first: bool) -> None:
+    """Both environments are mapped to no. cfn-lint compares its guess, and sorts the two of a comparison."""
+    operands = [{"Fn::FindInMap": ["Flags", {"Ref": "Environment"}, "IsBusy"]}, literal]
+    comparison = {"Fn::Equals": operands if is_first else operands[::-1]}
+    content = edited(
+        TEMPLATE,
+        ("Mappings/Flags", {"dev": {"IsBusy": "no"}, "prod": {"IsBusy": "no"}}),
+        ("Conditions/IsBusy", comparison),
+        ("Resources/Sized", reserving({"Fn::If": ["IsBusy", 20, 3]})),
+    )
+    assert worst_case_reservations(transformed(content)).total == (1020 if literal == "no" else 1003)
+    ruled = edited(TEMPLATE, ("Mappings/Flags", content["Mappings"]["Flags"]))
+    ruled["Rules"] = {"Only": {"Assertions": [{"Assert": comparison}]}}
+    ruled["Resources"] = {"Sized": {**reserving(40), "Condition": "IsDev"}}
+    assert worst_case_reservations(transformed(ruled)).total == (40 if literal == "no" else 0)
+
+
+@pytest.mark.parametrize(
+    ("compared", "total"),
+    [
+        ([{"Ref": "Environment"}, {"Ref": "Name"}], 1020),
+        ([{"Fn::FindInMap": ["Units", {"Ref": "Name"}, "Reserved"]}, 70], 1020),
+        ([{"Fn::FindInMap": ["Units", {"Ref": "Name"}, "Reserved"]}, 71], 1000),
+        ([BY_ENVIRONMENT, 71], 1040),
+        ([BY_ENVIRONMENT, 30], 1040),
+    ],
+    ids=["the name", "mapped by name", "not mapped by name", "a guess, and false", "a guess, and true"],
+)
+def test_a_condition_that_a_loop_makes_is_open_where_cfn_lint_guesses(compared: Any, total: int) -> None:
+    """Environments are mapped to 30 and 70."""
+    flags = loop("Name", ["dev", "prod"], {"For${Name}": {"Fn::Equals": compared}})
+    content = edited(
+        TEMPLATE,
+        ("Conditions/Fn::ForEach::Flags", flags),
+        ("Resources/WorkerDev", {**reserving(20), "Condition": "Fordev"}),
+        ("Resources/WorkerProd", {**reserving(20), "Condition": "Forprod"}),
+    )
+    assert worst_case_reservations(transformed(content)).total == total
+
+
+@pytest.mark.parametrize(
+    ("own", "total"),
+    [
+        ({}, 1140),
+        ({"Properties": {"ReservedConcurrentExecutions": 3}}, 1006),
+        ({"Properties": {"ReservedConcurrentExecutions": {"Ref": "AWS::NoValue"}}}, 1000),
+        ({"IgnoreGlobals": "*"}, 1000),
+        ({"IgnoreGlobals": ["ReservedConcurrentExecutions"]}, 1000),
+        ({"IgnoreGlobals": ["Timeout"]}, 1140),
+        ({"Properties": [3]}, 1000),
+    ],
+    ids=["none", "a figure", "no value", "ignores all", "ignores it", "ignores another", "no table"],
+)
+def test_sam_globals_hold_for_the_functions_of_a_loop_that_state_nothing_else(own: Any, total: int) -> None:
+    content = edited(
+        TEMPLATE,
+        ("Transform", ["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"]),
+        ("Globals", {"Function": {"Timeout": 3, "ReservedConcurrentExecutions": 70}}),
+        (LOOP, loop("Name", ["A", "B"], {"Worker${Name}": {"Type": "AWS::Serverless::Function", **own}})),
+    )
+    assert worst_case_reservations(transformed(content)).total == total
+
+
 def test_a_guess_in_sam_globals_is_not_taken() -> None:
     content = edited(
         TEMPLATE,
@@ -122,6 +187,9 @@ def test_a_guess_in_sam_globals_is_not_taken() -> None:
     )
     case = worst_case_reservations(transformed(content))
     assert (case.total, case.unresolved) == (1000, ("Sized",))
+    looped = {"Worker${Name}": {"Type": "AWS::Serverless::Function"}}
+    case = worst_case_reservations(transformed(edited(content, (LOOP, loop("Name", ["A", "B"], looped)))))
+    assert (case.total, case.unresolved) == (1140, ("Sized",))
 
 
 @pytest.mark.parametrize("written", [None, [], "x", ["Name"], ["Name", ["A"], []], [{}, {}, {"Fn::ForEach::X": 1}]])

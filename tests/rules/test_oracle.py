@@ -6,6 +6,7 @@ deployment.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from itertools import product
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from generator.reservations.guards import Equality
+from generator.reservations.joint import worst_cases_together
 from generator.reservations.provisioned import excesses
 from generator.reservations.streams import surpluses
 from generator.reservations.worst_case import worst_case_reservations
@@ -193,9 +195,11 @@ def deployments(template: dict[str, Any]) -> Iterator[Oracle]:
         yield Oracle(template, {"Stage": stage, "Tier": tier, "Units": units})
 
 
+@pytest.mark.parametrize("transform", [[], ["AWS::LanguageExtensions"]], ids=["plain", "language extensions"])
 @pytest.mark.parametrize("seed", range(300))
-def test_agrees_with_every_deployment_tried_out(seed: int) -> None:
-    content = random_template(random.Random(seed))
+def test_agrees_with_every_deployment_tried_out(seed: int, transform: list[str]) -> None:
+    """cfn-lint puts guesses into a template with language extensions, and sorts what it compares."""
+    content = random_template(random.Random(seed)) | {"Transform": transform}
     template, tried = transformed(content), list(deployments(content))
 
     case = worst_case_reservations(template)
@@ -220,6 +224,34 @@ def _agrees(oracle: Oracle, scenario: Any) -> bool:
         == holds
         for fact, holds in scenario
     )
+
+
+def by_stage(template: dict[str, Any]) -> dict[str, int]:
+    """The most that a template reserves in each stage."""
+    totals: dict[str, int] = {}
+    for oracle in deployments(template):
+        stage = oracle.deployment["Stage"]
+        totals[stage] = max(oracle.total(), totals.get(stage, 0))
+    return totals
+
+
+def by_region(template: dict[str, Any]) -> Any:
+    """The same template with the Region for its stage."""
+    text = json.dumps({**template, "Parameters": {**template["Parameters"], "Stage": {"Type": "Unused"}}})
+    return transformed(json.loads(text.replace('{"Ref": "Stage"}', '{"Ref": "AWS::Region"}')))
+
+
+@pytest.mark.usefixtures("no_region")
+@pytest.mark.parametrize("seed", range(60))
+def test_stacks_together_agree_with_every_region_tried_out(seed: int) -> None:
+    templates = [random_template(random.Random(f"{seed} {stack}")) for stack in range(3)]
+    for template in templates:
+        template["Parameters"]["Stage"].pop("AllowedValues", None)
+    tried = [by_stage(template) for template in templates]
+
+    cases = worst_cases_together(map(by_region, templates))
+    assert all(case.exact for case in cases)
+    assert sum(case.total for case in cases) == max(sum(each[stage] for each in tried) for stage in tried[0])
 
 
 def test_the_random_templates_are_worth_trying() -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from tests.rules.rule_runner import DELETE, by_name, edited
 
+pytestmark = pytest.mark.usefixtures("no_region")
+
 LAMBDA = "AWS::Lambda::Function"
 
 GOOD: dict[str, Any] = {
@@ -88,6 +90,11 @@ UNTOLD = "; not counted: 1 function that the template does not tell"
 TOO_MUCH: list[tuple[Any, ...]] = [
     ("one unit more", [(SMS, 51)], only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5")),
     ("text", [(SMS, "51")], only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5")),
+    (
+        "text of nine digits",
+        [(SMS, "999999999")],
+        only(SMS, 1_000_000_154, "Sms 999999999, Webhook 100, Alerts 50, Cleanup 5"),
+    ),
     ("largest", [(SMS, 500)], only(SMS, 655, "Sms 500, Webhook 100, Alerts 50, Cleanup 5")),
     (
         "default",
@@ -149,6 +156,15 @@ TOO_MUCH: list[tuple[Any, ...]] = [
     ),
 ]
 TOO_MUCH += [
+    (
+        "conditions on more than a parameter",
+        [
+            ("Conditions/IsDev", {"Fn::Equals": [{"Fn::Sub": "${Environment}${WebhookUnits}"}, "dev"]}),
+            (SMS, {"Fn::If": ["IsProd", 50, 1]}),
+            (ALERTS, {"Fn::If": ["IsDev", 90, 50]}),
+        ],
+        only(WEBHOOK, 245, "Webhook 100, Alerts 90, Sms 50, Cleanup 5", ", when IsDev is true and IsProd is true"),
+    ),
     ("Fn::Sub of text", [(SMS, {"Fn::Sub": "51"})], only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5")),
     (
         "Fn::Sub of a parameter",
@@ -232,6 +248,8 @@ SILENT: list[tuple[Any, ...]] = [
     ("digits of another script", [(SMS, "٩٩٩")]),
     ("a list", [(SMS, [500])]),
     ("a table", [(SMS, {"500": 500})]),
+    ("more than any account has", [(SMS, 10**9)]),
+    ("text that is more than any account has", [(SMS, "1000000000")]),
     ("more digits than Python converts", [(SMS, "9" * 5000)]),
     ("no such parameter", [(SMS, {"Ref": "Nowhere"})]),
     ("a resource", [(SMS, {"Ref": "Table"})]),
@@ -294,6 +312,14 @@ SILENT: list[tuple[Any, ...]] = [
     (
         "conditions that exclude each other",
         [(SMS, {"Fn::If": ["IsProd", 50, 1]}), (ALERTS, {"Fn::If": ["IsDev", 90, 50]})],
+    ),
+    (
+        "conditions that exclude each other in two spellings",
+        [
+            ("Conditions/IsDev", {"Fn::Equals": [{"Fn::Sub": "${Environment}"}, {"Fn::Sub": "dev"}]}),
+            (SMS, {"Fn::If": ["IsProd", 50, 1]}),
+            (ALERTS, {"Fn::If": ["IsDev", 90, 50]}),
+        ],
     ),
     (
         "a function and its value that exclude each other",

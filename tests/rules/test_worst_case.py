@@ -12,6 +12,8 @@ from generator.reservations.guards import Equality
 from generator.reservations.worst_case import Share, WorstCase, worst_case_reservations
 from tests.rules.rule_runner import TEMPLATES, edited, read, transformed
 
+pytestmark = pytest.mark.usefixtures("no_region")
+
 CONTENT: dict[str, Any] = {
     "Parameters": {
         "Environment": {"Type": "String", "AllowedValues": ["dev", "prod"]},
@@ -173,6 +175,18 @@ def test_large_mappings_and_default_values(arguments: Any, total: int, told: boo
     assert case.unresolved == (() if told else ("Sized",))
 
 
+@pytest.mark.parametrize(("regions", "told"), [(32, True), (33, False)])
+def test_a_mapping_with_a_figure_for_each_of_32_regions_is_followed(regions: int, told: bool) -> None:
+    content = {
+        "Mappings": {"Sizes": {f"region-{number}": {"Reserved": 100 + number} for number in range(regions)}},
+        "Resources": {"Sized": {"Type": "AWS::Lambda::Function"}},
+    }
+    figure = {"Fn::FindInMap": ["Sizes", BY_REGION, "Reserved"]}
+    content["Resources"]["Sized"]["Properties"] = {"ReservedConcurrentExecutions": figure}
+    case = worst_case_reservations(transformed(content))
+    assert (case.total, case.unresolved == ()) == (99 + regions, told)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "total", "told"),
     [
@@ -220,6 +234,8 @@ def test_is_complete_only_where_nothing_can_be_added(
     ("resource", "elsewhere"),
     [
         ({"Type": "AWS::CloudFormation::Stack"}, ("Child",)),
+        ({"Type": "AWS::CloudFormation::StackSet"}, ("Child",)),
+        ({"Type": "AWS::ServiceCatalog::CloudFormationProvisionedProduct"}, ("Child",)),
         ({"Type": "AWS::Serverless::Application"}, ("Child",)),
         ({"Type": "Own::Team::Worker::MODULE"}, ("Child",)),
         ({"Type": "AWS::SQS::Queue"}, ()),
@@ -228,3 +244,19 @@ def test_is_complete_only_where_nothing_can_be_added(
 def test_tells_what_may_bring_functions_from_elsewhere(resource: Any, elsewhere: tuple[str, ...]) -> None:
     template = Template("template.json", {"Resources": {"Child": resource}})
     assert worst_case_reservations(template).elsewhere == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("transform", "elsewhere"),
+    [
+        ("CompanyDefaults", ("CompanyDefaults",)),
+        (["AWS::Serverless-2016-10-31", "CompanyDefaults"], ("CompanyDefaults",)),
+        ({"Name": "AWS::Include", "Parameters": {"Location": "s3://bucket/functions.yaml"}}, ("AWS::Include",)),
+        (["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"], ()),
+        ("AWS::SecretsManager-2020-07-23", ()),
+        ([], ()),
+    ],
+)
+def test_tells_which_macros_may_bring_functions_or_change_figures(transform: Any, elsewhere: tuple[str, ...]) -> None:
+    case = worst_case_reservations(transformed(edited(CONTENT, ("Transform", transform))))
+    assert (case.total, case.elsewhere) == (97, elsewhere)
