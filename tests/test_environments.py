@@ -179,6 +179,17 @@ def test_settings_that_contradict_each_other_are_all_reported() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["check_alerts", "cleanup_history"])
+def test_what_goes_on_later_needs_time_before_that(name: str) -> None:
+    (fault,) = faults({**MINIMAL, "functions": {name: {"timeout_s": 29}}})
+    assert fault.startswith(f"test.toml: functions.{name}.timeout_s: 29 leaves no time to work: ")
+
+
+def test_every_rule_is_about_settings_that_there_are() -> None:
+    """About any other it would never be asked."""
+    assert {key for rule in coherence.RULES for key in rule.keys} <= set(settings.keys(Environment))
+
+
 def test_settings_that_only_just_go_together_are_accepted() -> None:
     functions = {
         "process_webhook": {"mean_duration_ms": 28_999, "distribution": "constant"},

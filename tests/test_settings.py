@@ -171,6 +171,15 @@ def test_a_rule_is_asked_about_what_could_be_read(table: dict[str, Any], said: l
     assert all(str(fault).startswith(start) for fault, start in zip(faults, said, strict=True))
 
 
+def test_a_rule_may_be_about_all_that_there_is() -> None:
+    @dataclass(frozen=True)
+    class Twig:
+        age: int = whole(1, 0, 9)
+
+    _, faults = settings.read(Twig, {}, str, [Rule(("age",), lambda age: (f"{age} is odd", "wait a year"))])
+    assert [str(fault) for fault in faults] == ["age: 1 is odd; wait a year"]
+
+
 def test_all_faults_are_told_in_the_order_of_the_keys() -> None:
     table = {"growth": 1, "age": -1, "branch": {"share": "much", "leaf": 1}}
     tree, faults = settings.read(Tree, table, lambda key: key)
