@@ -77,7 +77,7 @@ def _start(port: int, region: str, folder: str, log: Path) -> subprocess.Popen[b
         **os.environ,
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
-        # Listeners of their own, on every address, that start where cryptography or asyncssh can be imported.
+        # Listeners on every address: one from the start where cryptography is installed, one for a file server.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "LAMBDA_EXECUTOR": "local",
