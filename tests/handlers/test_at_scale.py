@@ -9,6 +9,7 @@ import base64
 import collections
 import json
 import random
+import re
 import time
 from decimal import Decimal
 from typing import Any
@@ -222,12 +223,36 @@ def slow_calls(handler: Any, clock: Clock, call_s: float) -> None:
             handler.namespace[name].meta.events.register("after-call", pass_time)
 
 
+class Quick:
+    """moto's own updates and deletions without the HTTP around them, which for tens of thousands would take minutes."""
+
+    def __init__(self, client: Any, clock: Clock, call_s: float) -> None:
+        self._client, self._clock, self._call_s = client, clock, call_s
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def update_item(self, **request: Any) -> None:
+        self._carry_out("update_item", request)
+
+    def delete_item(self, **request: Any) -> None:
+        self._carry_out("delete_item", request)
+
+    def _carry_out(self, operation: str, request: dict[str, Any]) -> None:
+        """With boto3's parameters in moto's spelling: UpdateExpression is update_expression."""
+        self._clock.now += self._call_s
+        names = {name: re.sub("(?<!^)(?=[A-Z])", "_", name).lower() for name in request}
+        given = {"expression_attribute_names": {}, **{names[name]: value for name, value in request.items()}}
+        getattr(dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION], operation)(**given)
+
+
 def test_a_price_that_fires_five_thousand_alerts_completes_over_several_attempts(stack: Stack) -> None:
     for number in range(5_000):
         put_directly(stack, f"alert-{number:06d}", Decimal(number % 100))
     clock = Clock()
     handler = stack.load("CheckAlertsFunction", time=clock)
     slow_calls(handler, clock, 0.02)
+    handler.namespace["dynamodb"] = Quick(handler.namespace["dynamodb"], clock, 0.02)
     row = {"symbol": {"S": "BTC-USD"}, "observation": {"S": f"{int(clock.now * 1000)}#k#m"}, "price": {"S": "200"}}
     attempts, failures = 0, [{}]
     while failures and attempts < 20:
@@ -295,26 +320,6 @@ def test_without_the_range_condition_every_armed_alert_would_be_read(stack: Stac
     assert items > 3
 
 
-class QuickDeletes:
-    """moto's own deletion without the HTTP around it, which for 50,000 of them would take minutes."""
-
-    def __init__(self, client: Any, clock: Clock, call_s: float) -> None:
-        self._client, self._clock, self._call_s = client, clock, call_s
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-    def delete_item(self, TableName: str, Key: dict[str, Any], **condition: Any) -> None:
-        self._clock.now += self._call_s
-        dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].delete_item(
-            TableName,
-            Key,
-            condition["ExpressionAttributeNames"],
-            condition["ExpressionAttributeValues"],
-            condition["ConditionExpression"],
-        )
-
-
 def test_fifty_thousand_expired_prices_are_cleared_over_several_runs(stack: Stack) -> None:
     clock, prices_table = Clock(), dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_table(stack.prices)
     for number in range(10):
@@ -327,7 +332,7 @@ def test_fifty_thousand_expired_prices_are_cleared_over_several_runs(stack: Stac
     prices_table.put_item({**kept, "ttl": {"N": str(int(clock.now) + 86_400)}})
     handler = stack.load("CleanupHistoryFunction", time=clock)
     slow_calls(handler, clock, 0.015)
-    handler.namespace["dynamodb"] = QuickDeletes(handler.namespace["dynamodb"], clock, 0.015)
+    handler.namespace["dynamodb"] = Quick(handler.namespace["dynamodb"], clock, 0.015)
     runs, left = 0, 50_011
     while left > 11 and runs < 10:
         context = TimedContext(clock, 300)

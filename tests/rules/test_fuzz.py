@@ -24,7 +24,7 @@ GENERATED = sorted(Path(__file__).parents[2].glob("templates_out/*.json"))
 """Large ones, so they take their turn less often."""
 
 BATCHES = 10
-MUTANTS = 300
+MUTANTS = 220
 """In each batch."""
 
 JUNK: list[Any] = [
