@@ -7,9 +7,12 @@ sizing        The Environment becomes a Sizing: each function's reserved concurr
 quota         Sizings and the account that they share become a verdict. Rule: nothing is written before it.
 stack         Environment and Sizing become troposphere objects. Rule: no arithmetic that a reviewer would ask about.
 writer        The objects become the bytes that are committed. Rule: no decisions; a file is replaced whole.
+reservations  Anyone's template becomes what its functions reserve at the worst. Rule: silent where it cannot be known.
+simulation    A template and a workload become an hour of discrete events. Rule: no formula of the sizing's.
 preflight     A plan and the live account become checks. Rule: nothing is changed; what cannot be asked is skipped.
 checks        Files become findings: cfn-lint with our rules, size, drift, quota. Rule: nothing is modified.
 project       A folder becomes a new project. Rule: all of it or nothing; no file is overwritten.
+local         The committed template becomes a running system. Rule: on 127.0.0.1 only, and gone at the end.
 review        A file becomes the page that explains it, two files what differs between them in meaning. Rule: the
               artefact is what is read, not the code that made it.
 
@@ -46,8 +49,6 @@ COMMANDS = {
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a write answers where a disk, a quota or a file is full. Source: write(2)."""
 
-no_last_collection()
-
 
 class Pipeline(click.Group):
     """A group that imports a command when it is named and turns wrong input into exit code 2."""
@@ -83,6 +84,7 @@ class Pipeline(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the command; a GeneratorError becomes one line for each fault, anything else is a bug and shows."""
+        no_last_collection()
         try:
             with few_collections():
                 return super().main(*args, **kwargs)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from generator.environment import Environment
 from generator.errors import Fault, InvalidEnvironment
 from generator.sizing import Sizing
+from generator.wording import floor_error
 
 QUOTA_CODE = "L-B99A9384"
 """Service Quotas code of Lambda's "Concurrent executions"."""
@@ -119,8 +120,7 @@ def refusal(verdict: Verdict) -> str:
             *(f"  {plan.environment.name:<12} {_terms(plan.sizing)}" for plan in verdict.plans),
             f"  {'reservable':<12} {account.concurrency_limit} concurrency limit - {account.unreserved_floor} "
             f"unreserved floor - {account.reserved_elsewhere} reserved elsewhere = {account.reservable}",
-            "  Deploying this would fail with: Specified ReservedConcurrentExecutions for function decreases account's "
-            f"UnreservedConcurrentExecution below its minimum value of [{account.unreserved_floor}].",
+            f"  Deploying this would fail with: {floor_error(account.unreserved_floor)}.",
             *(f"  {line}" for line in _remedies(verdict)),
         ]
     )

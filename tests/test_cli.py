@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from generator.cli import COMMANDS
 from tests.conftest import ENVIRONMENTS, ROOT, snapshot
 from tests.stack.model import TEXTS
 
@@ -180,11 +181,11 @@ def test_the_main_job_imports_neither_boto3_nor_cfnlint(arguments: list[str]) ->
     assert done.returncode == 0, done.stderr
 
 
-def test_every_command_has_help_with_an_example(generator: Run) -> None:
-    for command in ((), ("template",), ("size",), ("check",), ("rules",), ("preflight",)):
-        result = generator(*command, "--help")
-        assert result.exit_code == 0
-        assert "Example: generator " in result.stdout
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_every_command_has_help_with_an_example(generator: Run, command: str) -> None:
+    result = generator(*command.split(), "--help")
+    assert result.exit_code == 0
+    assert f"Example: generator {command}" in result.stdout
 
 
 def test_python_m_generator_is_the_same_command() -> None:

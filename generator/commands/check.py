@@ -18,8 +18,14 @@ from generator.checks.run import Report, Request
 from generator.commands import options
 from generator.errors import GeneratorError
 from generator.pipeline import Judged
+from generator.reservations.account import DEFAULT_ACCOUNT
 
 SUFFIXES = (".json", ".yaml", ".yml", ".template")
+
+
+def _default(key: str) -> str:
+    """Where neither the option nor .cfnlintrc nor the template says."""
+    return f"[default: {DEFAULT_ACCOUNT[key]}]"
 
 
 @click.command(epilog="Example: generator check template.yaml --account-limit 300")
@@ -29,10 +35,18 @@ SUFFIXES = (".json", ".yaml", ".yml", ".template")
     "--account-limit",
     "concurrency_limit",
     type=click.IntRange(min=0),
-    help="Concurrency limit of the account that the FILEs go to.  [default: 1000]",
+    help=f"Concurrency limit of the account that the FILEs go to.  {_default('concurrency_limit')}",
 )
-@click.option("--unreserved-floor", type=click.IntRange(min=0), help="What AWS keeps unreserved.  [default: 100]")
-@click.option("--reserved-elsewhere", type=click.IntRange(min=0), help="What other stacks reserve.  [default: 0]")
+@click.option(
+    "--unreserved-floor",
+    type=click.IntRange(min=0),
+    help=f"What AWS keeps unreserved.  {_default('unreserved_floor')}",
+)
+@click.option(
+    "--reserved-elsewhere",
+    type=click.IntRange(min=0),
+    help=f"What other stacks reserve.  {_default('reserved_elsewhere')}",
+)
 @click.option("--format", "format_", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
 def command(names: tuple[str, ...], together: bool, format_: str, **account: int | None) -> None:
     """Check the committed templates of the named environments, or of all, or any CloudFormation template.

@@ -7,6 +7,7 @@ from generator.preflight import stack
 from generator.preflight.account import Unanswered
 from generator.preflight.subject import Check, Opinion, Subject, bad, good, unknown
 from generator.quota import AccountQuota
+from generator.wording import floor_error
 
 
 def limit(subject: Subject) -> Opinion:
@@ -50,8 +51,7 @@ def reservations(subject: Subject) -> Opinion:
         return good(figures)
     needed = quota.limit_for(account, total)
     return bad(
-        f"{figures}; the deployment would fail with: Specified ReservedConcurrentExecutions for function decreases "
-        f"account's UnreservedConcurrentExecution below its minimum value of [{account.unreserved_floor}]",
+        f"{figures}; the deployment would fail with: {floor_error(account.unreserved_floor)}",
         f"request a limit of {needed} or more: "
         f"{quota.increase_command(account.region, needed, subject.account.cli)}; "
         f"or state the account as it is ({_as_it_is(subject, account)}), with on_shortfall = "

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from generator import quota
+from generator.environment import Account
 from generator.quota import AccountQuota
 
-DEFAULT_ACCOUNT = {"concurrency_limit": 1000, "unreserved_floor": 100, "reserved_elsewhere": 0}
-"""AWS's own defaults. Source: Lambda Developer Guide, "Lambda quotas" and "Configuring reserved concurrency"."""
+DEFAULT_ACCOUNT: dict[str, int] = {
+    field.name: field.metadata["default"]
+    for field in dataclasses.fields(Account)
+    if field.name in ("concurrency_limit", "unreserved_floor", "reserved_elsewhere")
+}
+"""What an environment takes for granted as well."""
 
 
 def excess(total: int, account: AccountQuota) -> str:

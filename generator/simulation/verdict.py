@@ -11,6 +11,7 @@ from generator.simulation import intervals
 from generator.simulation.function import CONCURRENCY, REQUEST_RATE, SCALING
 from generator.simulation.intervals import Estimate
 from generator.simulation.replication import Outcome, Task
+from generator.wording import floor_error
 
 TIMEOUT = "timeout"
 """Why a run is lost that was not throttled."""
@@ -85,13 +86,12 @@ def _account(task: Task) -> Iterator[Target]:
     """
     account, total = task.environment.account, task.topology.total_reserved
     reservable = max(0, account.concurrency_limit - account.unreserved_floor - account.reserved_elsewhere)
-    fits = task.unreserved or total <= reservable or total == 0
+    fits = task.unreserved or total <= reservable
     measured = 0 if task.unreserved else total
     remedy = (
         f"the reservations: together they are {total}, and of the account's {account.concurrency_limit} only "
-        f"{reservable} can be reserved; this template could not have been created: Specified "
-        "ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum "
-        f"value of [{account.unreserved_floor}]"
+        f"{reservable} can be reserved; this template could not have been created: "
+        f"{floor_error(account.unreserved_floor)}"
     )
     exact = Estimate(measured, measured, measured)
     yield Target("reserved_concurrency", reservable, exact, MET if fits else MISSED, None, "" if fits else remedy)
