@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from operator import ge
 from pathlib import Path
 
 import pytest
 from click.testing import Result
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from generator.environment import Environment
@@ -178,14 +179,18 @@ def at_rate(made: Environment, rate: int) -> Environment:
 
 @settings(max_examples=20)
 @given(traffics, st.lists(st.integers(100, 50_000), min_size=5, max_size=5))
+@example({"peak_factor": 17.0, "alerts_per_webhook": 2.0}, [100, 149, 5_000, 20_000, 50_000])
 def test_between_the_steps_no_figure_changes(traffic: dict[str, object], rates: list[int]) -> None:
+    """With hundreds of steps some are taken together, at the lowest of their rates: a figure is then never too low."""
     made = environment(traffic=traffic, stream={"batch_size": 100})
     found = dict(steps(made))
     assert min(found) == 100
     for rate in rates:
         if rate <= max(found):
             at = max(step for step in found if step <= rate)
-            assert figures(made, rate) == [function.reserved_concurrency for function in found[at].functions]
+            shown = [function.reserved_concurrency or 0 for function in found[at].functions]
+            wanted = [reserved or 0 for reserved in figures(made, rate)]
+            assert shown == wanted or (len(found) > 100 and all(map(ge, shown, wanted)))
 
 
 def test_each_step_is_one_and_one_webhook_less_is_not() -> None:
