@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from generator import queueing
@@ -158,6 +158,7 @@ def chain(load: float, room: int) -> float:
 
 
 @given(st.floats(0.01, 5), st.integers(1, 60))
+@example(1.05, 60)  # where more would have to come in one service time than ever does
 def test_a_token_bucket_refuses_what_the_chain_of_departures_says(load: float, burst: int) -> None:
     assert queueing.token_bucket_refusal(3 * load, 3, burst) == pytest.approx(chain(load, burst), rel=1e-9, abs=1e-12)
 
@@ -195,6 +196,7 @@ def test_a_larger_bucket_refuses_no_more(load: float, burst: int) -> None:
         pytest.param(500, 10, 1 - 1 / 500, id="far more than is refilled"),
         pytest.param(37.5, 2, 1 - 1 / 37.5, id="where the chance of none is negligible"),
         pytest.param(5_000, 1, 1 - 1 / 5_001, id="far more, one token"),
+        pytest.param(5_000, 2, 1 - 1 / 5_000, id="far more, two tokens"),
         pytest.param(2, 10_000, 0.5, id="what exceeds the refill, however large the bucket"),
         pytest.param(0.98, 100_000, 0, id="less than the refill, and a large bucket"),
         pytest.param(0, 3, 0, id="nothing"),

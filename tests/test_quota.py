@@ -93,6 +93,12 @@ def test_a_refusal_shows_the_sum_the_error_of_aws_and_every_way_out() -> None:
     assert refusal(verdict) == NOTHING_RESERVABLE
 
 
+def test_a_good_verdict_has_no_refusal() -> None:
+    (verdict,) = judge([plan("prod", 50_000)])
+    with pytest.raises(ValueError, match=r"^nothing to refuse: 37 of 900 are reserved$"):
+        refusal(verdict)
+
+
 policies = st.sampled_from(["fail", "fit", "unreserved"])
 
 
@@ -121,6 +127,7 @@ def test_the_sharing_that_uses_up_the_account_is_proposed_too() -> None:
 def test_an_unreserved_function_says_why_and_promises_nothing() -> None:
     (verdict,) = judge([plan("prod", 50_000, concurrency_limit=10, on_shortfall="unreserved")])
     (yielded,) = verdict.plans
+    assert yielded.sizing.tolerated_throttles == plan("prod", 50_000).sizing.tolerated_throttles
     for function in yielded.sizing.functions:
         assert (function.reserved_concurrency, function.predicted) == (None, None)
         assert function.reason == (

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from generator import queueing
-from generator.admission import plan_refusal, units_for_rate, usage_plan
+from generator.admission import plan_refusal, tolerated_throttles, units_for_plan, units_for_rate, usage_plan
 from generator.environment import Environment
 from generator.environments import read
 from generator.errors import UnsizableLoad
@@ -202,6 +202,8 @@ def sized_with(rate: int, peak_factor: int, share: int, target: int, batch_ms: i
 @example(36_000, 1, 50, 50, 1000, 1)
 @example(36_000, 1, 50, 50, 1001, 1)
 @example(36_000, 3, 50, 70, 490, 3)
+@example(36_000, 20, 100, 50, 25_000, 1)  # the largest batch size, exactly
+@example(36_000, 100, 100, 5, 4, 1)  # not even in a millisecond
 @example(315, 61, 46, 5, 204, 1)  # 5.3375 webhooks/s, which has no four digits of its own
 def test_the_factor_is_that_of_exact_arithmetic_and_so_is_the_batch_size_that_would_do(
     rate: int, peak_factor: int, share: int, target: int, batch_ms: int, batch_size: int
@@ -272,6 +274,16 @@ def test_what_throttles_within_the_target_seldom_reaches_the_alarm(rate: int) ->
     beyond = 1 - sum(math.exp(-mean) * mean**k / math.factorial(k) for k in range(tolerated + 1))
     assert beyond < 0.01
     assert tolerated <= mean + 3 * math.sqrt(mean) + 1
+
+
+def test_what_is_tolerated_is_what_five_minutes_bring() -> None:
+    assert tolerated_throttles(1, 1) == math.ceil(300 + 3 * math.sqrt(300)) == 352
+
+
+def test_a_plan_that_just_meets_the_target_gets_no_more_units() -> None:
+    sized = environment()
+    refused = plan_refusal(sized, usage_plan(sized, 15))
+    assert units_for_plan(environment(targets={"webhook_throttle_probability": refused}), 15) == 15
 
 
 PEAK_PER_S = 50_000 / 3600 * 5
