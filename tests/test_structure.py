@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 # Each layer may import from itself and from those above it in this list, never from one below.
 LAYERS = (
     ("generator.errors", "generator.extras", "generator.memory", "generator.processes", "generator.wording"),
-    ("generator.settings", "generator.queueing", "generator.layout", "generator.reading"),
+    ("generator.settings", "generator.queueing", "generator.layout", "generator.reading", "generator.references"),
     ("generator.prices",),
     ("generator.environment",),
     ("generator.coherence",),

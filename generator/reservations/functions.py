@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from cfnlint.template import Template
 
+from generator.references import names
 from generator.reservations.deployments import sources
 from generator.reservations.source import Source
 from generator.reservations.values import Option, options
@@ -58,15 +59,17 @@ def is_reference(source: Source, value: Any, target: str) -> bool:
 
 def mentions(source: Source, value: Any, target: str) -> bool:
     """Whether an expression has a resource anywhere inside it, by reference or by name."""
-    return _mentions(value, target, _physical_name(source, target))
+    return target in names(value) or _has_name(value, _physical_name(source, target))
 
 
-def _mentions(value: Any, target: str, name: Any) -> bool:
-    if name is not None and (value == name or (isinstance(value, str) and isinstance(name, str) and name in value)):
+def _has_name(value: Any, name: Any) -> bool:
+    if name is None:
+        return False
+    if value == name or (isinstance(value, str) and isinstance(name, str) and name in value):
         return True
-    if isinstance(value, dict):
-        return any(_is_mention(key, inner, target) or _mentions(inner, target, name) for key, inner in value.items())
-    return isinstance(value, list) and any(_mentions(inner, target, name) for inner in value)
+    if isinstance(value, Mapping):
+        return any(_has_name(inner, name) for inner in value.values())
+    return isinstance(value, list) and any(_has_name(inner, name) for inner in value)
 
 
 def _referred(value: Any) -> str | None:
@@ -86,16 +89,6 @@ def _referred(value: Any) -> str | None:
             )
             return found[1] if found else None
     return None
-
-
-def _is_mention(key: object, value: Any, target: str) -> bool:
-    """One step of an expression: an intrinsic function that names the resource, or an attribute of it."""
-    if key == "Fn::Sub":
-        text = value[0] if isinstance(value, list) and value else value
-        return isinstance(text, str) and bool(re.search(rf"\$\{{{re.escape(target)}[.}}]", text))
-    if key == "Fn::GetAtt" and isinstance(value, list):
-        return bool(value) and value[0] == target
-    return key in ("Ref", "Fn::GetAtt") and isinstance(value, str) and value.partition(".")[0] == target
 
 
 def _physical_name(source: Source, target: str) -> Any:

@@ -5,11 +5,11 @@ Nothing here knows how the template was made: an edge that is drawn is a referen
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from generator.references import references
 from generator.review.load import Template, of_type
 
 SENDERS, PHONES = "Senders", "Phones"
@@ -62,25 +62,6 @@ def graph(template: Template) -> tuple[Edge, ...]:
             if source in drawn and target in drawn:
                 found.setdefault((source, target), {})[label] = None
     return tuple(Edge(source, target, tuple(labels)) for (source, target), labels in found.items())
-
-
-def references(value: Any) -> Iterator[str]:
-    """Every logical id that a value refers to by Ref, GetAtt or Sub; an attribute follows after a dot."""
-    match value:
-        case {"Ref": name}:
-            yield name
-        case {"Fn::GetAtt": [name, attribute]}:
-            yield f"{name}.{attribute}"
-        case {"Fn::GetAtt": str(name)}:
-            yield name
-        case {"Fn::Sub": text}:
-            yield from re.findall(r"\$\{([A-Za-z0-9.]+)\}", text if isinstance(text, str) else text[0])
-        case dict():
-            for inner in value.values():
-                yield from references(inner)
-        case list():
-            for inner in value:
-                yield from references(inner)
 
 
 def listed(value: Any) -> list[Any]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from generator.review.graph import listed, references
+from generator.references import references
+from generator.review.graph import listed
 from generator.review.load import Template, of_type
 from generator.review.markdown import code, table
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from generator.environment import Environment
-from generator.review.graph import references
+from generator.references import references
 from generator.review.load import Template, has_recovery, of_type
 from generator.review.markdown import code, table
 

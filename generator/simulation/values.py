@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from generator.references import names
 
 Json = Any
 
@@ -97,7 +98,7 @@ class Template:
 
     def references(self, value: Json) -> set[str]:
         """The logical ids of all resources that a value refers to, however deep inside."""
-        return {found for found in _mentioned(value) if found in self.resources}
+        return {found for found in names(value) if found in self.resources}
 
     def _created(self, resource: Mapping[str, Json]) -> bool:
         try:
@@ -140,26 +141,3 @@ class Template:
 
 def _is_resource(found: Json) -> bool:
     return isinstance(found, Mapping) and isinstance(found.get("Properties") or {}, Mapping)
-
-
-def _text(argument: Json) -> str:
-    """What an intrinsic function says by itself or first in a list; nothing where it has another shape."""
-    first = argument[0] if isinstance(argument, list) and argument else argument
-    return first if isinstance(first, str) else ""
-
-
-def _mentioned(value: Json) -> Iterator[str]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _mentioned(item)
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            if key == "Ref" and isinstance(item, str):
-                yield item
-            elif key == "Fn::GetAtt":
-                yield _text(item).partition(".")[0]
-            elif key == "Fn::Sub":
-                yield from (name.partition(".")[0] for name in re.findall(r"\$\{([^!}]+)\}", _text(item)))
-                yield from _mentioned(item[1:] if isinstance(item, list) else [])
-            else:
-                yield from _mentioned(item)

@@ -9,9 +9,9 @@ import math
 import re
 from collections.abc import Mapping
 
+from generator.references import VARIABLE
 from generator.review.diff.model import Json
 
-VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")
 ESCAPED = re.compile(r"\$\{!([^}]*)\}")
 
 

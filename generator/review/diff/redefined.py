@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from generator.review.diff.intrinsics import VARIABLE, is_intrinsic, mapping, plain
+from generator.references import VARIABLE
+from generator.review.diff.intrinsics import is_intrinsic, mapping, plain
 from generator.review.diff.model import Json, Template
 from generator.review.diff.normal import same
 

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from generator.review.diff.intrinsics import VARIABLE, is_intrinsic, mapping
+from generator.references import names
+from generator.review.diff.intrinsics import mapping
 from generator.review.diff.model import Json, Template
 
 
 def names_in(value: Json) -> Iterator[str]:
     """Everything that a value refers to. A condition is named Conditions.NAME, a mapping Mappings.NAME."""
-    if isinstance(value, list):
-        for item in value:
-            yield from names_in(item)
-    elif isinstance(value, Mapping):
-        if is_intrinsic(value) or value.keys() == {"Condition"}:
-            yield from _named(*next(iter(value.items())))
-        for inner in value.values():
-            yield from names_in(inner)
+    yield from names(value)
+    yield from _switches(value)
 
 
 def affected(template: Template, name: str) -> tuple[str, ...]:
@@ -33,19 +28,14 @@ def affected(template: Template, name: str) -> tuple[str, ...]:
     )
 
 
-def _named(function: str, content: Json) -> Iterator[str]:
-    match function, content:
-        case "Ref", str(name):
-            yield name
-        case "Condition", str(name):
+def _switches(value: Json) -> Iterator[str]:
+    match value:
+        case {"Condition": str(name), **rest} if not rest:
             yield f"Conditions.{name}"
-        case "Fn::GetAtt", [str(name), *_]:
-            yield name
-        case "Fn::GetAtt", str(path):
-            yield path.split(".")[0]
-        case "Fn::If", [str(name), *_]:
+        case {"Fn::If": [str(name), *_], **rest} if not rest:
             yield f"Conditions.{name}"
-        case "Fn::FindInMap", [str(name), *_]:
+        case {"Fn::FindInMap": [str(name), *_], **rest} if not rest:
             yield f"Mappings.{name}"
-        case "Fn::Sub", str(text) | [str(text), _]:
-            yield from (found.split(".")[0] for found in VARIABLE.findall(text))
+    if isinstance(value, Mapping | list):
+        for inner in value if isinstance(value, list) else value.values():
+            yield from _switches(inner)
