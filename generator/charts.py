@@ -6,6 +6,7 @@ line carries its name and a style of its own, so nothing depends on colour. The 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from generator import extras
 from generator.errors import Fault, GeneratorError, UnwritableOutput
+from generator.writer import write
 
 if TYPE_CHECKING:
     from generator.simulation.result import Result
@@ -51,8 +53,8 @@ SETTINGS: Mapping[str, Any] = {
 def require(path: Path) -> None:
     """Checks before any work is done for a picture that it could be drawn and kept. Raises like `simulation_chart`."""
     _matplotlib()
-    is_new = not path.exists()
     try:
+        is_new = not path.exists()
         with path.open("ab"):
             pass
         if is_new:
@@ -156,15 +158,15 @@ def _name_lines(axis: Any, x: float, names: Sequence[tuple[float, str, str]]) ->
 
 @contextmanager
 def _figure(panels: int, panel_inches: float, path: Path | str) -> Iterator[Any]:
-    """Panels below each other with one axis of time; written to the file at the end."""
+    """Panels below each other with one axis of time; written at the end, whole: what was there stays until then."""
     matplotlib, figures = _matplotlib()
     with matplotlib.rc_context(SETTINGS):
         figure = figures.Figure(figsize=(8.4, panels * panel_inches + 0.5), layout="constrained")
         yield figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
-        try:
-            figure.savefig(path, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-        except OSError as error:
-            raise _unwritable(path, error) from error
+        picture = io.StringIO()
+        figure.savefig(picture, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    require(Path(path))
+    write(Path(path), picture.getvalue())
 
 
 def _matplotlib() -> tuple[Any, Any]:

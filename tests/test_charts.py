@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from generator import environments
-from generator.charts import simulation_chart, sizing_chart
+from generator.charts import require, simulation_chart, sizing_chart
 from generator.errors import GeneratorError, UnwritableOutput
 from generator.simulation import Assumptions, Result, simulate
 from tests.conftest import ROOT
@@ -85,6 +86,23 @@ def test_it_reads_on_light_and_dark_pages(result: Result, tmp_path: Path) -> Non
 def test_a_folder_that_is_not_there_is_told(result: Result, tmp_path: Path) -> None:
     with pytest.raises(UnwritableOutput, match="name a file that can be written"):
         simulation_chart(result, tmp_path / "none" / "chart.svg")
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refused)  # As for anyone but root, for whom no folder is closed.
+    with pytest.raises(UnwritableOutput, match="Permission denied; name a file that can be written"):
+        require(tmp_path / "closed" / "chart.svg")
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_the_one_before(tmp_path: Path) -> None:
+    chart = tmp_path / "chart.svg"
+    chart.write_text("before")
+    with pytest.raises(ValueError, match="same first dimension"):
+        sizing_chart(RATES[1:], RESERVED, 60, chart)
+    assert chart.read_text() == "before"
 
 
 def test_without_matplotlib_it_says_what_to_install(
