@@ -10,7 +10,7 @@ import math
 from generator import queueing
 from generator.environment import MAX_BATCH_SIZE, Environment
 from generator.errors import Fault, UnsizableLoad
-from generator.wording import without_rounding_error
+from generator.wording import percent, without_rounding_error
 
 MAX_PARALLELIZATION_FACTOR = 10
 """Concurrent batches per shard. Source: AWS Lambda API reference, CreateEventSourceMapping."""
@@ -24,8 +24,8 @@ def parallelization_factor(environment: Environment) -> int:
     if factor > MAX_PARALLELIZATION_FACTOR:
         fault = Fault(
             f"{environment.name}: CheckAlertsFunction",
-            f"the busiest shard's {traffic.busiest_shard_share:.0%} of {environment.peak_rate_per_s:.4g} webhooks/s "
-            f"needs a parallelization factor of {factor}, and Lambda allows {MAX_PARALLELIZATION_FACTOR}",
+            f"the busiest shard's {percent(traffic.busiest_shard_share)} of {environment.peak_rate_per_s:.4g} "
+            f"webhooks/s needs a parallelization factor of {factor}, and Lambda allows {MAX_PARALLELIZATION_FACTOR}",
             _what_would_carry(environment, one_lane / (target * MAX_PARALLELIZATION_FACTOR)),
         )
         raise UnsizableLoad([fault])

@@ -173,7 +173,7 @@ def _check_alerts(environment: Environment, factor: int) -> FunctionSizing:
         },
         reason=(
             f"{stream.shards} shards, and one more while a shard splits, with {factor} "
-            f"lane{'s' if factor > 1 else ''} each; the busiest shard's lanes are then {predicted:.0%} busy"
+            f"lane{'s' if factor > 1 else ''} each; the busiest shard's lanes are then {percent(predicted)} busy"
             f"{half_empty(environment)}"
         ),
     )

@@ -226,7 +226,7 @@ def test_the_factor_is_that_of_exact_arithmetic_and_so_is_the_batch_size_that_wo
     if smallest > 1000:
         remedy = f"no stream.batch_size up to 1000 carries it in the same batch duration; {shorten}"
     assert str(refused.value) == (
-        f"test: CheckAlertsFunction: the busiest shard's {share}% of {peak_per_s} webhooks/s needs a parallelization "
+        f"test: CheckAlertsFunction: the busiest shard's {share} % of {peak_per_s} webhooks/s needs a parallelization "
         f"factor of {factor}, and Lambda allows 10; {remedy}"
     )
 
@@ -303,7 +303,7 @@ DERIVATION = {
             "shards": 4,
             "parallelization_factor": 2,
         },
-        "4 shards, and one more while a shard splits, with 2 lanes each; the busiest shard's lanes are then 35% busy",
+        "4 shards, and one more while a shard splits, with 2 lanes each; the busiest shard's lanes are then 35 % busy",
     ),
     SEND_NOTIFICATION: (
         *("Erlang C", 0.01, {"arrival_rate_per_s": PEAK_PER_S * 0.05, "mean_duration_s": 0.3}),
@@ -333,7 +333,7 @@ def test_every_figure_is_derived_as_it_says() -> None:
         None,
     ]
     one_lane = size(environment(5_000))[CHECK_ALERTS].reason
-    assert "with 1 lane each; the busiest shard's lanes are then 7% busy" in one_lane
+    assert "with 1 lane each; the busiest shard's lanes are then 6.9 % busy" in one_lane
 
 
 def test_every_figure_explains_itself() -> None:

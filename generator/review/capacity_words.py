@@ -9,6 +9,7 @@ from generator.review import sizing_report
 from generator.review.load import Template, of_type
 from generator.review.markdown import code, table
 from generator.sizing import CHECK_ALERTS, FunctionSizing, Sizing
+from generator.wording import percent
 
 BAR_WIDTH = 60
 
@@ -79,12 +80,12 @@ def _window(template: Template, sizing: Sizing) -> Iterable[str]:
     """What the window costs, and what for where batches of one price would be too many for the lanes."""
     stream = sizing[CHECK_ALERTS]
     alone, target = (stream.predicted or 0) * stream.inputs["batch_size"], stream.target or 1
-    busy = "all the time" if alone >= 1 else f"{alone:.0%} of the time"
-    why = f": without it, batches of one price would keep the busiest lanes busy {busy}, and the target is {target:.0%}"
+    busy = "all the time" if alone >= 1 else f"{percent(alone)} of the time"
+    one_by_one = f"batches of one price would keep the busiest lanes busy {busy}, and the target is {percent(target)}"
     for name, mapping in of_type(template, "AWS::Lambda::EventSourceMapping").items():
         if window_s := mapping.get("MaximumBatchingWindowInSeconds", 0):
             delay = f"The batching window of {code(name)} adds up to {window_s} s to every alert"
-            yield f"{delay}{why if alone > target else ''}."
+            yield f"{delay}{f': without it, {one_by_one}' if alone > target else ''}."
 
 
 def _neighbours(judged: Judged) -> list[str]:

@@ -167,7 +167,7 @@ def test_an_email_subscription_and_other_settings_are_told() -> None:
     ("name", "overrides", "reason"),
     [
         ("dev", (), "."),
-        ("staging", (), ": without it, batches of one price would keep the busiest lanes busy 69% of the time, and"),
+        ("staging", (), ": without it, batches of one price would keep the busiest lanes busy 69 % of the time, and"),
         ("staging", ("targets.stream_utilisation=0.7",), "."),
         ("prod", (), ": without it, batches of one price would keep the busiest lanes busy all the time, and"),
     ],
