@@ -14,8 +14,7 @@ from generator.environment import Environment
 def load(source: str | os.PathLike[str] | Mapping[str, Any]) -> Environment:
     """An environment from a TOML file, or from a dict of what would be in it: name, region, traffic and the rest.
 
-    What is left out has its default; every setting, with unit and range, is in `generator/environment.py`
-    and `generator/prices.py`.
+    What is left out has its default; `environments/README.md` of the project lists every setting, with unit and range.
     Raises InvalidEnvironment, a GeneratorError, with every fault; a fault in a dict is at "environment: KEY".
     """
     if isinstance(source, Mapping):

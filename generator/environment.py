@@ -50,17 +50,18 @@ LOG_RETENTION_DAYS = (
 class Traffic:
     """What arrives."""
 
+    # The mean of the hour that is to be carried; everything is sized for its peak.
     webhooks_per_hour: int = whole(
         REQUIRED,
         *WEBHOOKS_PER_HOUR,
         too_low="raise it: a smaller rate needs no less than 100 does",
         too_high="lower it or split the sources over two stacks",
     )
-    # Five times the mean is a lively hour's busiest minute; measure your own with `generator size --fit-trace`.
+    # The busiest minute over the mean of its hour. Five is lively; measure your own with `generator size --fit-trace`.
     peak_factor: float = number(5.0, 1, 100)
-    # One price in twenty crosses somebody's threshold.
+    # Notifications for each webhook: one price in twenty crosses somebody's threshold.
     alerts_per_webhook: float = number(0.05, 0, 100)
-    # One hot market does not spread over shards: its records share a partition key.
+    # Of all records. One hot market does not spread over shards: its records share a partition key.
     busiest_shard_share: float = number(0.40, 0.001, 1)
 
 
@@ -72,7 +73,7 @@ class Targets:
     webhook_throttle_probability: float = number(1e-4, 1e-9, 0.1)
     # A notification that waits is late, not lost: one in a hundred.
     notification_wait_probability: float = number(0.01, 1e-6, 0.5)
-    # Half, so that a backlog drains at the speed at which it grew.
+    # How busy the busiest shard's lanes may be: half, so that a backlog drains at the speed at which it grew.
     stream_utilisation: float = number(0.5, 0.05, 0.95)
 
 
@@ -82,7 +83,8 @@ class Account:
 
     # Empty: the environment's own name, that is, an account of its own.
     name: str = text("", r"[A-Za-z0-9._-]{0,64}", "a name of letters, digits, dots, dashes and underscores")
-    # The default quota; new accounts may have 10. Source: AWS Lambda Developer Guide, "Lambda quotas".
+    # "Concurrent executions" in Service Quotas, L-B99A9384. The default quota; new accounts may have 10.
+    # Source: AWS Lambda Developer Guide, "Lambda quotas".
     concurrency_limit: int = whole(1000, 1, 1_000_000)
     # What AWS keeps unreserved. Source: Lambda API reference, PutFunctionConcurrency. Accounts with a low quota
     # have answered with 10, 40 or 50, so it is an input.
@@ -108,18 +110,19 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function. Ranges: AWS Lambda Developer Guide, "Lambda quotas"; the four sets of defaults are below.
+    """Ranges: AWS Lambda Developer Guide, "Lambda quotas"."""
 
-    Memory buys processor time: most where a sender waits, least where nobody does. A timeout leaves room for calls that
-    are tried again, and for a cleanup after days of nothing.
-    """
-
+    # Of one execution without cold start: the metric Duration, as Average. All formulas need no more than this.
     mean_duration_ms: float = number(REQUIRED, 1, 900_000)
+    # Duration, as p95: how far executions scatter in the simulation.
     p95_duration_ms: float = number(REQUIRED, 1, 900_000)
+    # The shape that the simulation gives them.
     distribution: str = choice("lognormal", "lognormal", "exponential", "constant")
     # Added to the first run of a new execution environment.
     cold_start_ms: float = number(600, 0, 60_000)
+    # Memory buys processor time: most where a sender waits, least where nobody does.
     memory_mb: int = whole(REQUIRED, 128, 10_240)
+    # Leaves room for calls that are tried again, and for a cleanup after days of nothing.
     timeout_s: int = whole(REQUIRED, 1, 900)
 
 
@@ -143,8 +146,9 @@ class Functions:
 class Retention:
     """How long things are kept."""
 
-    # A month of prices and of logs tells what happened without keeping everything; both are billed by size.
+    # A month of prices, and of logs below, tells what happened without keeping everything; both are billed by size.
     price_history_days: int = whole(30, 1, 3650)
+    # Choices: CloudWatch Logs API reference, PutRetentionPolicy.
     log_days: int = choice(30, *LOG_RETENTION_DAYS)
 
 
@@ -167,14 +171,17 @@ class Operations:
 class Simulation:
     """The hour that `generator simulate` tries."""
 
+    # Poisson at the peak rate; Poisson at the mean rate; a day with a quiet night; a burst of volatility; a recording.
     workload: str = choice("peak", *WORKLOADS)
-    # Ten times the rate within half a minute, gone after ten: a liquidation, not a newspaper's day.
+    # The summit of the workload "spike" over the mean rate: a liquidation, not a newspaper's day.
     spike_factor: float = number(10, 1, 1000)
+    # From the mean rate to the summit: half a minute.
     spike_onset_s: float = number(30, 0, 3600)
+    # Until all but 37 % of what exceeds the mean is gone again: exp(-1).
     spike_decay_s: float = number(600, 1, 86_400)
-    # Zipf's law with exponent 1: the second market trades half as often as the first.
+    # How unequal markets are, by Zipf's law. With 1 the second market trades half as often as the first.
     symbol_zipf_exponent: float = number(1.0, 0, 5)
-    # Not documented by AWS; 5 to 15 minutes is commonly observed.
+    # How long Lambda keeps an idle execution environment. Not documented by AWS; 5 to 15 minutes is commonly observed.
     environment_idle_timeout_s: float = number(600, 1, 86_400)
     # Concurrent executions of everything else in the account.
     account_load: int = whole(0, 0, 1_000_000)
@@ -184,9 +191,11 @@ class Simulation:
 class Environment:
     """One environment: one template, one stack."""
 
+    # The file's name without .toml.
     name: str = text(
         REQUIRED, r"[a-z][a-z0-9-]{0,31}", "a name of up to 32 lower-case letters, digits and dashes, a letter first"
     )
+    # Where the stack is to be: environments share a quota only within one Region.
     region: str = text(REQUIRED, r"[a-z]{2}(-[a-z]+)+-\d", "a Region such as us-east-1")
     traffic: Traffic = section(Traffic)
     targets: Targets = section(Targets)

@@ -88,6 +88,7 @@ class Usage:
     alert_item_bytes: int = whole(500, 1, 409_600)
     # DynamoDB adds this to each item that it stores. Source: Amazon DynamoDB Developer Guide, "Item sizes and formats".
     item_overhead_bytes: int = whole(100, 0, 10_000)
+    # In the table, armed or not.
     alerts_stored: int = whole(10_000, 0, 1_000_000_000)
     # Each fired alert is armed again by its owner.
     rearmed_share: float = number(1.0, 0, 1)
@@ -103,6 +104,7 @@ class Usage:
     log_bytes_per_invocation: int = whole(600, 0, 1_000_000)
     # One JSON line for each webhook, price checked, notification and cleanup.
     log_bytes_per_record: int = whole(400, 0, 1_000_000)
+    # API Gateway's line for each webhook.
     access_log_bytes: int = whole(250, 0, 1_000_000)
     # Stored, AlertsFired, Sent, Deleted and LatencyMs, and Ms of four functions.
     custom_metrics: int = whole(9, 0, 10_000)

@@ -41,7 +41,7 @@ def whole(default: Any, low: int, high: int, *, too_high: str = "lower it", too_
             return f"{_shown(value)} is not a whole number", f"write one from {low} to {high}"
         return _outside(value, low, high, too_low, too_high)
 
-    return _field(default, check)
+    return _field(default, check, f"whole, {low:,} to {high:,}")
 
 
 def number(default: Any, low: float, high: float) -> Any:
@@ -52,18 +52,19 @@ def number(default: Any, low: float, high: float) -> Any:
             return f"{_shown(value)} is not a number", f"write one from {low:g} to {high:g}"
         return _outside(value, low, high, "raise it", "lower it")
 
-    return _field(default, check)
+    return _field(default, check, f"{low:,} to {high:,}")
 
 
 def choice(default: Any, *options: Any) -> Any:
     """One of a few values."""
+    accepted = ", ".join(map(_shown, options))
 
     def check(value: object) -> Complaint | None:
         if isinstance(value, bool) or value not in options:
-            return f"{_shown(value)} is not a choice", f"write one of {', '.join(map(_shown, options))}"
+            return f"{_shown(value)} is not a choice", f"write one of {accepted}"
         return None
 
-    return _field(default, check)
+    return _field(default, check, accepted)
 
 
 def text(default: Any, pattern: str, wanted: str) -> Any:
@@ -74,7 +75,7 @@ def text(default: Any, pattern: str, wanted: str) -> Any:
             return f"{_shown(value)} is not {wanted}", "correct it"
         return None
 
-    return _field(default, check)
+    return _field(default, check, wanted)
 
 
 def flag(default: Any) -> Any:
@@ -83,7 +84,7 @@ def flag(default: Any) -> Any:
     def check(value: object) -> Complaint | None:
         return None if isinstance(value, bool) else (f"{_shown(value)} is not true or false", "write one of them")
 
-    return _field(default, check)
+    return _field(default, check, "true or false")
 
 
 def section(kind: type[T], **defaults: object) -> Any:
@@ -174,8 +175,8 @@ class _Reader:
         return f"the keys here are {', '.join(here)}"
 
 
-def _field(default: Any, check: Callable[[object], Complaint | None]) -> Any:
-    return dataclasses.field(metadata={"check": check, "default": default})
+def _field(default: Any, check: Callable[[object], Complaint | None], accepts: str) -> Any:
+    return dataclasses.field(metadata={"check": check, "default": default, "accepts": accepts})
 
 
 def _outside(value: float, low: float, high: float, too_low: str, too_high: str) -> Complaint | None:

@@ -62,6 +62,7 @@ RUN_ON_IMPORT = ("settings", "environment", "coherence", "prices")
 WRITTEN = "test_cli.py::test_template_writes_all_environments_and_changes_nothing_that_is_right"
 TESTS = {
     **dict.fromkeys(GROUPS["environment"], ("test_settings.py", "test_environments.py")),
+    "settings": ("test_settings.py", "test_environments.py", "test_settings_page.py"),
     "prices": ("test_settings.py", WRITTEN),
     **dict.fromkeys(GROUPS["sizing"], ("test_sizing.py", "test_quota.py")),
     "quota": ("test_quota.py", "test_fit.py"),

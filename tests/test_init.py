@@ -27,6 +27,7 @@ FILES = [
     ".gitignore",
     "Makefile",
     "README.md",
+    "environments/README.md",
     *(f"environments/{name}.toml" for name in ENVIRONMENTS),
     "requirements.txt",
 ]

@@ -1,0 +1,151 @@
+"""Writes the page of all settings out of the code that reads them: `python docs/settings_page.py`."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from generator.environment import Environment, Functions
+from generator.prices import DATED, PRICED_REGION, SOURCES, Prices
+from generator.settings import REQUIRED
+
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "environments/README.md", ROOT / "generator/skeleton/environments/README.md")
+
+INTRODUCTION = """\
+# Environments and their settings
+
+Each file here is one environment, and so one stack: `NAME.toml`, with that `name` in it. `name`, `region` and
+`traffic.webhooks_per_hour` must be stated; every other setting has the default below until you write it. To try a value
+without writing it: `generator size prod --set traffic.peak_factor=3`.
+
+Units end the names: `_s` is seconds, `_ms` milliseconds, `_mb` MiB, `_usd` US dollars. A range includes both ends. What
+settings must fulfil together (a timeout that outlasts the mean duration, say) is told by whichever command reads them.
+"""
+
+
+def page() -> str:
+    """The whole page, as Markdown."""
+    top = [field for field in dataclasses.fields(Environment) if "section" not in field.metadata]
+    parts = [INTRODUCTION, _table(Environment, top)]
+    for field in dataclasses.fields(Environment):
+        if kind := field.metadata.get("section"):
+            parts += [f"## [{field.name}]\n", *_section(kind)]
+    return "\n".join(parts)
+
+
+def undescribed() -> list[str]:
+    """The settings of which nothing is said."""
+    return [
+        f"{kind.__name__}.{field.name}"
+        for kind in _kinds(Environment)
+        for field in dataclasses.fields(kind)
+        if "section" not in field.metadata and not _about(kind, field.name)
+    ]
+
+
+def _kinds(kind: type) -> Iterator[type]:
+    yield kind
+    for field in dataclasses.fields(kind):
+        if "section" in field.metadata:
+            yield from _kinds(field.metadata["section"])
+
+
+def _section(kind: type) -> Iterator[str]:
+    yield f"{_prose(kind)}\n"
+    if kind is Functions:
+        yield from _functions()
+    elif kind is Prices:
+        yield f"List prices of {PRICED_REGION}, {DATED}, without free tiers and discounts. Where each was read:\n"
+        yield _table(kind, dataclasses.fields(kind))
+    else:
+        yield _table(kind, dataclasses.fields(kind))
+
+
+def _functions() -> Iterator[str]:
+    """One table for all four: they differ in their defaults only."""
+    fields = dataclasses.fields(Functions)
+    (kind,) = {field.metadata["section"] for field in fields}
+    yield f"A section for each, such as `[functions.{fields[0].name}]`. {_prose(kind)}\n"
+    defaults = [field.metadata["defaults"] for field in fields]
+    rows = [
+        [
+            _code(one.name),
+            one.metadata["accepts"],
+            *(_default({"default": own.get(one.name, one.metadata["default"])}) for own in defaults),
+            _about(kind, one.name),
+        ]
+        for one in dataclasses.fields(kind)
+    ]
+    yield _rows(["setting", "accepts", *(_code(field.name) for field in fields), "about"], rows)
+
+
+def _table(kind: type, fields: Iterable[dataclasses.Field[Any]]) -> str:
+    rows = [
+        [_code(one.name), one.metadata["accepts"], _default(one.metadata), _about(kind, one.name)] for one in fields
+    ]
+    return _rows(["setting", "accepts", "default", "about"], rows)
+
+
+def _rows(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _default(metadata: Mapping[str, Any]) -> str:
+    """As it would be written in the file."""
+    value = metadata["default"]
+    if value is REQUIRED:
+        return "must be stated"
+    if isinstance(value, bool):
+        return _code(str(value).lower())
+    if isinstance(value, str):
+        return _code(f'"{value}"')
+    return f"{value:.10f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`"
+
+
+def _prose(kind: type) -> str:
+    return " ".join(inspect.getdoc(kind).split()) if kind.__doc__ else ""  # type: ignore[union-attr]
+
+
+def _about(kind: type, name: str) -> str:
+    """The comment above a setting, or where its price was read."""
+    return _comments(kind).get(name) or SOURCES.get(name, "")
+
+
+@cache
+def _comments(kind: type) -> dict[str, str]:
+    lines = inspect.getsource(kind).splitlines()
+    (body,) = ast.parse("\n".join(lines)).body
+    found = {}
+    for node in body.body:  # type: ignore[attr-defined]
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            above = []
+            for line in reversed(lines[: node.lineno - 1]):
+                if not (comment := re.fullmatch(r" +# (.*)", line)):
+                    break
+                above.insert(0, comment[1])
+            found[node.target.id] = " ".join(above)
+    return found
+
+
+def main() -> int:
+    for path in PAGES:
+        path.write_text(page())
+        print(f"wrote {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
