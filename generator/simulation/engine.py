@@ -19,7 +19,7 @@ from typing import Any
 from generator.environment import Environment
 from generator.errors import Fault, InvalidSimulation
 from generator.simulation.assumptions import Assumptions
-from generator.simulation.network import left_out
+from generator.simulation.coverage import left_out
 from generator.simulation.replication import Outcome, Task, replicate
 from generator.simulation.result import Result, summarise
 from generator.simulation.topology import Topology, read_topology

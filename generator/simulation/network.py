@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -11,11 +11,12 @@ from generator.environment import Environment
 from generator.simulation import draws
 from generator.simulation.assumptions import Assumptions
 from generator.simulation.asynchronous import AsynchronousQueue
+from generator.simulation.coverage import feeds, roles
 from generator.simulation.function import REQUESTS_PER_S_PER_UNIT, LambdaFunction, Timing
 from generator.simulation.gateway import Gateway, Limit, Output, Quota
 from generator.simulation.kernel import Kernel
 from generator.simulation.limits import Pool, TokenBucket
-from generator.simulation.resources import StreamMapping, Throttle
+from generator.simulation.resources import StreamMapping
 from generator.simulation.stream import Crossings, Reading, Stream
 from generator.simulation.topology import Topology
 from generator.simulation.workload import shard_shares, zipf_shares
@@ -43,117 +44,55 @@ class Network:
         self.gateway.verify()
 
 
-def roles(topology: Topology) -> dict[str, str]:
-    """Which of the environment's four kinds of function each one is, by what invokes it; the first that applies."""
-    found: dict[str, str] = dict.fromkeys(topology.webhook_functions, "process_webhook")
-    for mapping in topology.mappings:
-        found.setdefault(mapping.function, "check_alerts")
-    for subscription in topology.subscriptions:
-        found.setdefault(subscription.function, "send_notification")
-    for schedule in topology.schedules:
-        found.setdefault(schedule.function, "cleanup_history")
-    return found
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a network is built from."""
+
+    topology: Topology
+    environment: Environment
+    assumptions: Assumptions
+    draw: Draw
+    unreserved: bool = False
+    """Whether all functions share the account's pool, whatever the template reserves."""
 
 
-def left_out(topology: Topology) -> Iterator[str]:
-    """What the topology says and the network does not do, for want of figures that are in no template."""
-    yield from (f"{name}: only the first method's function gets webhooks" for name in topology.webhook_functions[1:])
-    known = roles(topology)
-    yield from (f"{name}: nothing in the template invokes it" for name in topology.functions if name not in known)
-    entry = topology.webhook_functions[0]
-    for mapping in topology.mappings:
-        if not _feeds(topology, mapping):
-            yield (
-                f"{mapping.logical_id}: no role in the template says by name that {entry} changes {mapping.table}, so "
-                "nothing comes of it"
-            )
-        for name, function in topology.functions.items():
-            changes = function.access.writes.get(mapping.table, frozenset()) & mapping.events
-            if changes and name not in topology.webhook_functions:
-                yield f"{mapping.logical_id}: how often {name} changes {mapping.table} is not in the template"
-    publishers = {entry, *(mapping.function for mapping in topology.mappings if _feeds(topology, mapping))}
-    published = {
-        topic for name in publishers & topology.functions.keys() for topic in topology.functions[name].access.publishes
-    }
-    for subscription in topology.subscriptions:
-        if subscription.topic not in published:
-            yield f"{subscription.logical_id}: no function that is simulated publishes to {subscription.topic} by name"
-
-
-def _feeds(topology: Topology, mapping: StreamMapping) -> bool:
-    """Whether a webhook leaves a record in the stream that the mapping reads."""
-    entry = topology.functions[topology.webhook_functions[0]]
-    return bool(entry.access.writes.get(mapping.table, frozenset()) & mapping.events)
-
-
-def build(
-    topology: Topology,
-    environment: Environment,
-    assumptions: Assumptions,
-    draw: Draw,
-    unreserved: bool,
-    start_s: float,
-) -> Network:
+def build(given: Given, start_s: float) -> Network:
     """A network at rest, with no execution environment yet."""
-    kernel = Kernel(start_s)
-    functions = _functions(kernel, topology, environment, assumptions, draw, unreserved)
-    queues = {
-        subscription.logical_id: _queue(kernel, topology, functions[subscription.function], assumptions)
-        for subscription in topology.subscriptions
-        if subscription.function in functions
-    }
-    topics: dict[str, list[Output]] = {}
-    for subscription in topology.subscriptions:
-        if subscription.logical_id in queues:
-            topics.setdefault(subscription.topic, []).append(queues[subscription.logical_id].accept)
+    kernel, topology = Kernel(start_s), given.topology
+    functions = _functions(given, kernel)
+    queues, topics = _subscriptions(given, kernel, functions)
     entry = topology.webhook_functions[0]
-    random = draw(f"{entry} crossings")
-    crossings = _crossings(topology, entry, environment, assumptions, random, topics)
-    streams, drawn = {}, {entry}
-    for mapping in topology.mappings:
-        if mapping.function in functions and _feeds(topology, mapping):
-            # The first mapping of a function draws by its name, another one by its own: not the same numbers twice.
-            purpose = mapping.logical_id if mapping.function in drawn else mapping.function
-            drawn.add(mapping.function)
-            random = draw(f"{purpose} crossings")
-            fired = _crossings(topology, mapping.function, environment, assumptions, random, topics)
-            stage = functions[mapping.function]
-            streams[mapping.logical_id] = _stream(kernel, stage, mapping, environment, assumptions, draw, fired)
+    crossings = _crossings(given, entry, given.draw(f"{entry} crossings"), topics)
+    streams = _streams(given, kernel, functions, topics)
     gateway = Gateway(
         kernel,
         functions[entry],
-        _limits(topology.throttles, assumptions, start_s),
+        _limits(given, start_s),
         [*(stream.write for stream in streams.values()), *([crossings.cross] if crossings.outputs else [])],
-        assumptions,
-        draw("senders"),
+        given.assumptions,
+        given.draw("senders"),
     )
-    schedules = _schedules(kernel, topology, functions, assumptions, draw, start_s)
-    return Network(kernel, functions, gateway, streams, queues, schedules)
+    return Network(kernel, functions, gateway, streams, queues, _schedules(given, kernel, functions, start_s))
 
 
-def _functions(
-    kernel: Kernel,
-    topology: Topology,
-    environment: Environment,
-    assumptions: Assumptions,
-    draw: Draw,
-    unreserved: bool,
-) -> dict[str, LambdaFunction]:
+def _functions(given: Given, kernel: Kernel) -> dict[str, LambdaFunction]:
     """Reserved functions have their own pool and request rate; all others share what is left of the account."""
+    topology, environment = given.topology, given.environment
     account, kinds = environment.account, roles(topology)
-    reserved = 0 if unreserved else topology.total_reserved
+    reserved = 0 if given.unreserved else topology.total_reserved
     taken = account.reserved_elsewhere + reserved + environment.simulation.account_load
     shared = Pool(max(0, account.concurrency_limit - taken))
-    shared_rate = _request_rate(account.concurrency_limit, assumptions)
+    shared_rate = _request_rate(account.concurrency_limit, given.assumptions)
     functions = {}
     for name, function in topology.functions.items():
-        units = None if unreserved else function.reserved_concurrency
+        units = None if given.unreserved else function.reserved_concurrency
+        random = given.draw(f"{name} durations")
         functions[name] = LambdaFunction(
             name,
             kernel,
             shared if units is None else Pool(units),
-            _timing(environment, kinds.get(name, "process_webhook"), function.timeout_s, draw(f"{name} durations")),
-            shared_rate if units is None else _request_rate(units, assumptions),
+            _timing(environment, kinds.get(name, "process_webhook"), function.timeout_s, random),
+            shared_rate if units is None else _request_rate(units, given.assumptions),
         )
     return functions
 
@@ -175,10 +114,11 @@ def _timing(environment: Environment, kind: str, timeout_s: float, random: Rando
     return Timing(drawn, function.cold_start_ms / 1000, timeout_s, idle_timeout_s)
 
 
-def _limits(throttles: tuple[Throttle, ...], assumptions: Assumptions, start_s: float) -> list[Limit]:
+def _limits(given: Given, start_s: float) -> list[Limit]:
     """Usage plans first, then stages (the topology has them in this order), then the account."""
     limits: list[Limit] = []
-    for throttle in throttles:
+    assumptions = given.assumptions
+    for throttle in given.topology.throttles:
         if throttle.rate_per_s is not None:
             burst = throttle.burst if throttle.burst is not None else assumptions.gateway_burst
             limits.append((f"{throttle.logical_id}'s rate and burst", TokenBucket(throttle.rate_per_s, burst)))
@@ -188,57 +128,68 @@ def _limits(throttles: tuple[Throttle, ...], assumptions: Assumptions, start_s: 
     return [*limits, ("the account's API Gateway throttle", account)]
 
 
-def _queue(kernel: Kernel, topology: Topology, function: LambdaFunction, assumptions: Assumptions) -> AsynchronousQueue:
-    config = topology.functions[function.name]
-    return AsynchronousQueue(kernel, function, config.max_event_age_s, config.max_retries, assumptions)
+def _subscriptions(
+    given: Given, kernel: Kernel, functions: Mapping[str, LambdaFunction]
+) -> tuple[dict[str, AsynchronousQueue], dict[str, list[Output]]]:
+    """The queue of each subscription, and where each topic delivers to."""
+    queues: dict[str, AsynchronousQueue] = {}
+    topics: dict[str, list[Output]] = {}
+    for subscription in given.topology.subscriptions:
+        if subscription.function in functions:
+            queue = _queue(given, kernel, functions[subscription.function])
+            queues[subscription.logical_id] = queue
+            topics.setdefault(subscription.topic, []).append(queue.accept)
+    return queues, topics
+
+
+def _queue(given: Given, kernel: Kernel, function: LambdaFunction) -> AsynchronousQueue:
+    config = given.topology.functions[function.name]
+    return AsynchronousQueue(kernel, function, config.max_event_age_s, config.max_retries, given.assumptions)
+
+
+def _streams(
+    given: Given, kernel: Kernel, functions: Mapping[str, LambdaFunction], topics: Mapping[str, list[Output]]
+) -> dict[str, Stream]:
+    topology = given.topology
+    streams, drawn = {}, {topology.webhook_functions[0]}
+    for mapping in topology.mappings:
+        if mapping.function in functions and feeds(topology, mapping):
+            # The first mapping of a function draws by its name, another one by its own: not the same numbers twice.
+            purpose = mapping.logical_id if mapping.function in drawn else mapping.function
+            drawn.add(mapping.function)
+            fired = _crossings(given, mapping.function, given.draw(f"{purpose} crossings"), topics)
+            streams[mapping.logical_id] = _stream(given, kernel, functions[mapping.function], mapping, fired)
+    return streams
 
 
 def _stream(
-    kernel: Kernel,
-    function: LambdaFunction,
-    mapping: StreamMapping,
-    environment: Environment,
-    assumptions: Assumptions,
-    draw: Draw,
-    crossings: Crossings,
+    given: Given, kernel: Kernel, function: LambdaFunction, mapping: StreamMapping, crossings: Crossings
 ) -> Stream:
+    environment, assumptions = given.environment, given.assumptions
     markets = zipf_shares(assumptions.symbols, environment.simulation.symbol_zipf_exponent)
     shares = shard_shares(markets, environment.stream.shards, environment.traffic.busiest_shard_share)
     reading = Reading(mapping.batch_size, mapping.window_s, mapping.parallelization_factor, mapping.max_age_s)
-    records = draw(f"{mapping.logical_id} lanes")
+    records = given.draw(f"{mapping.logical_id} lanes")
     return Stream(kernel, function, reading, shares, crossings, assumptions, records)
 
 
-def _crossings(
-    topology: Topology,
-    publisher: str,
-    environment: Environment,
-    assumptions: Assumptions,
-    random: Random,
-    topics: Mapping[str, list[Output]],
-) -> Crossings:
-    outputs = [
-        output for topic in sorted(topology.functions[publisher].access.publishes) for output in topics.get(topic, [])
-    ]
-    mean = environment.traffic.alerts_per_webhook
-    size = max(1.0, assumptions.alerts_per_crossing, mean)
-    return Crossings(mean / size, draws.geometric(random, size), random, tuple(outputs))
+def _crossings(given: Given, publisher: str, random: Random, topics: Mapping[str, list[Output]]) -> Crossings:
+    published = sorted(given.topology.functions[publisher].access.publishes)
+    outputs = tuple(output for topic in published for output in topics.get(topic, []))
+    mean = given.environment.traffic.alerts_per_webhook
+    size = max(1.0, given.assumptions.alerts_per_crossing, mean)
+    return Crossings(mean / size, draws.geometric(random, size), random, outputs)
 
 
 def _schedules(
-    kernel: Kernel,
-    topology: Topology,
-    functions: Mapping[str, LambdaFunction],
-    assumptions: Assumptions,
-    draw: Draw,
-    start_s: float,
+    given: Given, kernel: Kernel, functions: Mapping[str, LambdaFunction], start_s: float
 ) -> dict[str, AsynchronousQueue]:
     """A schedule begins at a random moment of its period."""
     queues = {}
-    for schedule in topology.schedules:
+    for schedule in given.topology.schedules:
         if schedule.function in functions:
-            queue = _queue(kernel, topology, functions[schedule.function], assumptions)
-            first_s = start_s + schedule.period_s * draw(f"{schedule.logical_id} phase").random()
+            queue = _queue(given, kernel, functions[schedule.function])
+            first_s = start_s + schedule.period_s * given.draw(f"{schedule.logical_id} phase").random()
             queue.accept_every(schedule.period_s, first_s)
             queues[schedule.logical_id] = queue
     return queues

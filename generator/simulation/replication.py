@@ -12,7 +12,7 @@ from generator.environment import Environment
 from generator.simulation import draws
 from generator.simulation.assumptions import Assumptions
 from generator.simulation.measures import Counters, Histogram
-from generator.simulation.network import Network, build
+from generator.simulation.network import Given, Network, build
 from generator.simulation.topology import Topology
 from generator.simulation.workload import Profile, arrivals
 
@@ -65,7 +65,8 @@ def replicate(task: Task, number: int) -> Outcome:
     """
     start_s = -task.assumptions.warm_up_s
     draw = partial(draws.stream, task.seed, number)
-    network = build(task.topology, task.environment, task.assumptions, draw, task.unreserved, start_s)
+    given = Given(task.topology, task.environment, task.assumptions, draw, task.unreserved)
+    network = build(given, start_s)
     network.gateway.feed(arrivals(task.rates, draw("arrivals"), start_s))
     with _without_garbage_collection():
         network.kernel.run(0.0)

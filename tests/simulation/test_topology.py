@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from generator.errors import UnreadableTemplate
 from generator.simulation import Assumptions, read_topology
-from generator.simulation.network import build, left_out, roles
+from generator.simulation.coverage import left_out, roles
+from generator.simulation.network import Given, build
 from generator.simulation.resources import Schedule, Throttle
 
 # Another hand: policies of their own, a parameter, references in other forms, nothing reserved but one.
@@ -425,7 +426,7 @@ def test_two_mappings_to_one_function_draw_numbers_of_their_own(template, enviro
         purposes.append(purpose)
         return Random(purpose)
 
-    build(read_topology(template), environment(), Assumptions(), draw, False, 0.0)
+    build(Given(read_topology(template), environment(), Assumptions(), draw), 0.0)
     assert len(set(purposes)) == len(purposes)
     assert {"CheckAlertsFunction crossings", "Again crossings"} <= set(purposes)
 
