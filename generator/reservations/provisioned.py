@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from cfnlint.template import Template
 
+from generator.reservations.branches import branches
 from generator.reservations.functions import is_reference, reservations, worst_of_each
 from generator.reservations.guards import Guard, Path, merge
 from generator.reservations.search import LEFT_OUT, Candidate, Item, heaviest
 from generator.reservations.source import Source
-from generator.reservations.values import Option, branches, options
+from generator.reservations.values import Option, options
 
 PROVISIONED = ("ProvisionedConcurrencyConfig", "ProvisionedConcurrentExecutions")
 

@@ -10,9 +10,10 @@ from typing import Any, TypeGuard
 
 from cfnlint.conditions import Conditions
 
+from generator.reservations.branches import MAX_OPTIONS
 from generator.reservations.guards import Equality, Fact, Guard
+from generator.reservations.mappings import lookups
 from generator.reservations.source import Source, under
-from generator.reservations.values import MAX_OPTIONS, lookups
 
 NEVER: dict[str, Any] = {"Fn::Equals": ["true", "false"]}
 """Heads each Fn::Or, which would have nothing to choose from otherwise."""

@@ -10,12 +10,13 @@ from typing import Any
 
 from cfnlint.template import Template
 
+from generator.reservations.branches import MAX_OPTIONS, Branch, Missing, branches, present
 from generator.reservations.functions import is_reference, reservations, worst_of_each
 from generator.reservations.guards import Guard, Path, merge, when
 from generator.reservations.invokers import has_other_invoker, mappings, qualifiers, sam_events
 from generator.reservations.search import Candidate, Item, heaviest
 from generator.reservations.source import Source
-from generator.reservations.values import MAX_OPTIONS, Branch, Missing, Option, branches, options, present
+from generator.reservations.values import Option, options
 
 SAM_STREAM_EVENTS = ("Kinesis", "DynamoDB")
 

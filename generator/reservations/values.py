@@ -9,35 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
+from generator.reservations.branches import MAX_OPTIONS, Branch, Missing, branches, inside, sides
 from generator.reservations.guards import ALWAYS, Equality, Guard, Path, merge, when
-from generator.reservations.loops import is_stored
+from generator.reservations.mappings import is_selector, lookups
 from generator.reservations.source import Source, substituted
-
-MAX_OPTIONS = 32
-"""How many values one property is followed to; the largest are kept, and the rest counts as unknown.
-
-Conditions grow with the square of a mapping's keys: 32 take the solver 0.2 s, 200 take it 5 s.
-"""
-
-
-class Missing(Enum):
-    """Why a property has no number."""
-
-    ABSENT = "the property is not there"
-    UNKNOWN = "the template does not tell"
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """What stands in one place when its guard holds: an expression free of Fn::If, or why there is none."""
-
-    value: Any
-    guard: Guard
-    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,64 +40,12 @@ def whole_number(value: object) -> int | None:
     return None
 
 
-def present(source: Source, logical_id: str) -> Guard | None:
-    """When a resource exists; None when its condition is not a name."""
-    condition = source.resources[logical_id].get("Condition")
-    if condition is None:
-        return ALWAYS
-    return when(str(condition)) if isinstance(condition, str) else None
-
-
-def branches(source: Source, logical_id: str, *keys: str) -> list[Branch]:
-    """What a property, named key by key, may be: every side of every Fn::If on the way to it."""
-    guard = present(source, logical_id)
-    if guard is None:
-        return []
-    found = [Branch(source.resources[logical_id].get("Properties", {}), guard, ("Resources", logical_id, "Properties"))]
-    for key in keys:
-        every_side = chain.from_iterable(sides(_inside(branch, key)) for branch in found)
-        found = list(islice(every_side, MAX_OPTIONS))
-        if beyond := next(every_side, None):
-            found.append(replace(beyond, value=Missing.UNKNOWN, guard=guard))
-    return found
-
-
 def options(source: Source, logical_id: str, *keys: str) -> list[Option]:
     """The numbers that a property may have, largest first, then why it may have none."""
     found = [option for branch in branches(source, logical_id, *keys) for option in _numbers(source, branch)]
     found.sort(key=_descending)
     beyond = [replace(option, number=Missing.UNKNOWN) for option in found[MAX_OPTIONS : MAX_OPTIONS + 1]]
     return found[:MAX_OPTIONS] + beyond
-
-
-def sides(branch: Branch) -> Iterator[Branch]:
-    """The sides of a Fn::If that the facts so far leave open, and of those inside it."""
-    value = branch.value
-    if value == {"Ref": "AWS::NoValue"}:
-        yield replace(branch, value=Missing.ABSENT)
-        return
-    choice = value.get("Fn::If") if isinstance(value, dict) and len(value) == 1 else None
-    if not (isinstance(choice, list) and len(choice) == 3 and isinstance(choice[0], str)):
-        yield branch
-        return
-    for index, holds in ((1, True), (2, False)):
-        guard = merge(branch.guard, when(str(choice[0]), holds))
-        if guard is not None:
-            yield from sides(Branch(choice[index], guard, (*branch.path, "Fn::If", index)))
-
-
-def _inside(branch: Branch, key: str) -> Branch:
-    """One key further; an intrinsic function beside or instead of the keys may hold anything."""
-    value, path = branch.value, (*branch.path, key)
-    if isinstance(value, dict) and key in value:
-        return Branch(value[key], branch.guard, path)
-    if value is Missing.ABSENT or (isinstance(value, dict) and not any(_is_intrinsic(name) for name in value)):
-        return Branch(Missing.ABSENT, branch.guard, path)
-    return Branch(Missing.UNKNOWN, branch.guard, path)
-
-
-def _is_intrinsic(name: object) -> bool:
-    return name == "Ref" or str(name).startswith("Fn::")
 
 
 def _numbers(source: Source, branch: Branch) -> Iterator[Option]:
@@ -196,46 +122,15 @@ def _unmapped(source: Source, arguments: list[Any], mapped: list[Guard], branch:
     """What DefaultValue comes to, which holds when no key is selected; unknown where that takes more than one "not"."""
     name, *keys, default = arguments
     facts = [*chain.from_iterable(mapped)]
-    is_told = isinstance(name, str) and all(isinstance(key, str | int) or _is_reference(source, key) for key in keys)
+    is_told = isinstance(name, str) and all(isinstance(key, str | int) or is_selector(source, key) for key in keys)
     if not is_told or len(facts) > MAX_OPTIONS or any(len(guard) > 1 for guard in mapped):
         yield Option(Missing.UNKNOWN, branch.guard, branch.path)
     elif ALWAYS not in mapped:
         guard = merge(branch.guard, frozenset((fact, False) for fact, _ in facts))
         for side in (
-            sides(_inside(replace(branch, value=default, guard=guard), "DefaultValue")) if guard is not None else []
+            sides(inside(replace(branch, value=default, guard=guard), "DefaultValue")) if guard is not None else []
         ):
             yield from _numbers(source, replace(side, path=branch.path))
-
-
-def lookups(source: Source, name: Any, first: Any, second: Any) -> Iterator[tuple[Any, Guard]]:
-    """What a mapping holds under two keys, each a literal or whatever the parameter that it refers to may be."""
-    mapping = source.mappings.get(name) if isinstance(name, str) else None
-    for values, guard in _selected(source, first, mapping):
-        for value, inner_guard in _selected(source, second, values):
-            both = merge(guard, inner_guard)
-            if both is not None:
-                yield value, both
-
-
-def _selected(source: Source, key: Any, table: Any) -> Iterator[tuple[Any, Guard]]:
-    """What a key may select from a table."""
-    if not isinstance(table, dict):
-        return
-    if _is_reference(source, key):
-        yield from ((value, when(Equality(str(key["Ref"]), str(name)))) for name, value in table.items())
-    elif isinstance(key, str | int) and str(key) in table:
-        yield table[str(key)], ALWAYS
-
-
-def _is_reference(source: Source, key: Any) -> bool:
-    return isinstance(key, dict) and len(key) == 1 and _is_selector(source, key.get("Ref"))
-
-
-def _is_selector(source: Source, name: object) -> bool:
-    if not isinstance(name, str):
-        return False
-    parameter = source.parameters.get(name)
-    return name.startswith("AWS::") or (isinstance(parameter, dict) and not is_stored(parameter))
 
 
 def _descending(option: Option) -> int:

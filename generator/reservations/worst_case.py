@@ -8,13 +8,14 @@ from itertools import chain, product
 
 from cfnlint.template import Template
 
+from generator.reservations.branches import Missing
 from generator.reservations.deployments import sources
 from generator.reservations.functions import FUNCTION_TYPES, functions, reservations
 from generator.reservations.guards import ALWAYS, Guard, Path, merge
 from generator.reservations.provisioned import PROVISIONED, provisions
 from generator.reservations.search import LEFT_OUT, Candidate, Item, heaviest
 from generator.reservations.source import Source
-from generator.reservations.values import Missing, Option
+from generator.reservations.values import Option
 from generator.reservations.wording import counted, listed
 
 NESTED = (
