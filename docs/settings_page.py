@@ -12,6 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from generator.coherence import (
+    API_GATEWAY_TIMEOUT_MS,
+    LEASE_S,
+    MAX_LOGNORMAL_P95_OVER_MEAN,
+    MIN_RESUMING_TIMEOUT_S,
+    RESUMING_RESERVE_S,
+)
 from generator.environment import Environment, Functions
 from generator.prices import DATED, PRICED_REGION, SOURCES, Prices
 from generator.settings import REQUIRED
@@ -26,8 +33,18 @@ Each file here is one environment, and so one stack: `NAME.toml`, with that `nam
 `traffic.webhooks_per_hour` must be stated; every other setting has the default below until you write it. To try a value
 without writing it: `generator size prod --set traffic.peak_factor=3`.
 
-Units end the names: `_s` is seconds, `_ms` milliseconds, `_mb` MiB, `_usd` US dollars. A range includes both ends. What
-settings must fulfil together (a timeout that outlasts the mean duration, say) is told by whichever command reads them.
+Units end the names: `_s` is seconds, `_ms` milliseconds, `_mb` MiB, `_usd` US dollars. A range includes both ends.
+"""
+
+NARROWER = f"""\
+Beyond the table:
+
+- each mean is below its function's timeout
+- a lognormal's p95 is above its mean, and at most about {MAX_LOGNORMAL_P95_OVER_MEAN:.3g} times it
+- `process_webhook.mean_duration_ms` is less than {API_GATEWAY_TIMEOUT_MS}: API Gateway gives up then
+- `check_alerts.timeout_s` and `cleanup_history.timeout_s` are at least {MIN_RESUMING_TIMEOUT_S}: these two stop
+  {RESUMING_RESERVE_S} s early, and go on later
+- `send_notification.timeout_s` is less than {LEASE_S}: its claim on an alert holds so long
 """
 
 
@@ -74,6 +91,7 @@ def _functions() -> Iterator[str]:
     fields = dataclasses.fields(Functions)
     (kind,) = {field.metadata["section"] for field in fields}
     yield f"A section for each, such as `[functions.{fields[0].name}]`. {_prose(kind)}\n"
+    yield NARROWER
     defaults = [field.metadata["defaults"] for field in fields]
     rows = [
         [

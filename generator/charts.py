@@ -6,11 +6,14 @@ line carries its name and a style of its own, so nothing depends on colour. The 
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from generator import extras
@@ -53,14 +56,16 @@ SETTINGS: Mapping[str, Any] = {
 def require(path: Path) -> None:
     """Checks before any work is done for a picture that it could be drawn and kept. Raises like `simulation_chart`."""
     _matplotlib()
+    target = Path(os.path.realpath(path))
     try:
-        is_new = not path.exists()
-        with path.open("ab"):
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with TemporaryFile(dir=target.parent):
             pass
-        if is_new:
-            path.unlink()
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise UnwritableOutput(
+            [Fault(str(path), error.strerror or str(error), "name a file that can be written")]
+        ) from error
 
 
 def simulation_chart(result: Result, path: Path | str) -> None:
@@ -175,7 +180,3 @@ def _matplotlib() -> tuple[Any, Any]:
     except ImportError as error:
         fault = Fault("--chart", "matplotlib is not installed", f"run: {extras.install('charts')}")
         raise GeneratorError([fault]) from error
-
-
-def _unwritable(path: Path | str, error: OSError) -> UnwritableOutput:
-    return UnwritableOutput([Fault(str(path), error.strerror or str(error), "name a file that can be written")])

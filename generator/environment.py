@@ -82,7 +82,7 @@ class Account:
     """The account and Region that the stack goes into; their concurrency is shared by everything in them."""
 
     # Empty: the environment's own name, that is, an account of its own.
-    name: str = text("", r"[A-Za-z0-9._-]{0,64}", "a name of letters, digits, dots, dashes and underscores")
+    name: str = text("", r"[A-Za-z0-9._-]{0,64}", "a name of up to 64 letters, digits, dots, dashes and underscores")
     # "Concurrent executions" in Service Quotas, L-B99A9384. The default quota; new accounts may have 10.
     # Source: AWS Lambda Developer Guide, "Lambda quotas".
     concurrency_limit: int = whole(1000, 1, 1_000_000)
@@ -98,13 +98,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """How the price table's stream is read. Ranges: Lambda API reference, CreateEventSourceMapping."""
+    """How the price table's stream is read."""
 
     # Inferred, not documented: a new on-demand table serves 4,000 writes/s, a partition 1,000, and shards follow.
     shards: int = whole(4, 1, 1000)
-    # Ten share an execution, and one bad record has no more than nine others tried again with it.
+    # Ten share an execution, and one bad record has no more than nine others tried again with it. Lambda takes 10,000,
+    # which would not be worked through within a timeout. Source: Lambda API reference, CreateEventSourceMapping.
     batch_size: int = whole(10, 1, MAX_BATCH_SIZE)
-    # At least 1: without a window batches of one record keep the lanes busy at twice the target.
+    # Lambda takes 0, too; but without a window batches of one record keep the lanes busy at up to twice the target.
     batching_window_s: int = whole(1, 1, 300, too_low="raise it: sizing relies on batches that fill")
 
 
@@ -114,7 +115,7 @@ class Function:
 
     # Of one execution without cold start: the metric Duration, as Average. All formulas need no more than this.
     mean_duration_ms: float = number(REQUIRED, 1, 900_000)
-    # Duration, as p95: how far executions scatter in the simulation.
+    # Duration, as p95: how far executions scatter in the simulation, where their distribution is lognormal.
     p95_duration_ms: float = number(REQUIRED, 1, 900_000)
     # The shape that the simulation gives them.
     distribution: str = choice("lognormal", "lognormal", "exponential", "constant")

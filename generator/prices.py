@@ -82,7 +82,7 @@ class Usage:
 
     # 365 days x 24 h / 12.
     hours_per_month: int = whole(730, 1, 744)
-    # A webhook of the README's kind, stored: names and values of its attributes.
+    # One price, as it is stored: names and values of its attributes.
     price_item_bytes: int = whole(300, 1, 409_600)
     # A phone number, a threshold, what was notified.
     alert_item_bytes: int = whole(500, 1, 409_600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -53,8 +54,8 @@ def render_body(body: Mapping[str, Any]) -> str:
 def write(path: Path, text: str) -> bool:
     """Replaces the file in one step: whoever reads it, or interrupts this, finds it old or new. A link stays one.
 
-    Tells whether there was anything to change; a file that is right already is not touched. Nothing waits for the disk:
-    what a power failure takes can be generated again.
+    Tells whether there was anything to change; a file that is right already is not touched, and one that is replaced
+    keeps its permissions. Nothing waits for the disk: what a power failure takes can be generated again.
 
     Raises UnwritableOutput if the folder or file cannot be written.
     """
@@ -68,7 +69,8 @@ def write(path: Path, text: str) -> bool:
         try:
             with open(temporary, "xb") as file:
                 file.write(content)
-                os.fchmod(file.fileno(), 0o644)
+                if target.exists():
+                    os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
             os.replace(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,21 +89,42 @@ def test_a_folder_that_is_not_there_is_told(result: Result, tmp_path: Path) -> N
         simulation_chart(result, tmp_path / "none" / "chart.svg")
 
 
-def test_a_folder_that_may_not_be_looked_into_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: object, **__: object) -> bool:
+def test_a_folder_that_takes_no_file_is_told_before_anything_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Path, "exists", refused)  # As for anyone but root, for whom no folder is closed.
+    monkeypatch.setattr(
+        "generator.charts.TemporaryFile", refused
+    )  # As for anyone but root, for whom no folder is closed.
     with pytest.raises(UnwritableOutput, match="Permission denied; name a file that can be written"):
-        require(tmp_path / "closed" / "chart.svg")
+        require(tmp_path / "chart.svg")
 
 
-def test_a_picture_that_cannot_be_drawn_leaves_the_one_before(tmp_path: Path) -> None:
-    chart = tmp_path / "chart.svg"
-    chart.write_text("before")
-    with pytest.raises(ValueError, match="same first dimension"):
-        sizing_chart(RATES[1:], RESERVED, 60, chart)
-    assert chart.read_text() == "before"
+def test_a_folder_of_that_name_is_told(tmp_path: Path) -> None:
+    (tmp_path / "chart.svg").mkdir()
+    with pytest.raises(UnwritableOutput, match="Is a directory; name a file"):
+        require(tmp_path / "chart.svg")
+
+
+def test_a_link_stays_one_and_what_it_points_to_is_drawn(tmp_path: Path) -> None:
+    (tmp_path / "link.svg").symlink_to(tmp_path / "chart.svg")
+    sizing_chart(RATES, RESERVED, 60, tmp_path / "link.svg")
+    assert (tmp_path / "link.svg").is_symlink()
+    assert "sum: 40" in words(tmp_path / "chart.svg")
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_off(_: object, picture: Any, **__: object) -> None:
+        Path(picture).write_text("half") if isinstance(picture, Path | str) else picture.write("half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", broken_off)
+    (tmp_path / "chart.svg").write_text("before")
+    with pytest.raises(KeyboardInterrupt):
+        sizing_chart(RATES, RESERVED, 60, tmp_path / "chart.svg")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("chart.svg", "before")]
 
 
 def test_without_matplotlib_it_says_what_to_install(

@@ -385,7 +385,7 @@ def test_what_a_text_ought_to_be_is_said_in_words() -> None:
         ],
         "region": ['region: "a b c!" is not a Region such as us-east-1; correct it'],
         "account.name": [
-            'account.name: "a b c!" is not a name of letters, digits, dots, dashes and underscores; correct it'
+            'account.name: "a b c!" is not a name of up to 64 letters, digits, dots, dashes and underscores; correct it'
         ],
         "operations.email": ['operations.email: "a b c!" is not an e-mail address or empty; correct it'],
     }

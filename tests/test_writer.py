@@ -176,13 +176,23 @@ def test_plain_values_before_the_last_share_its_line_up_to_three_and_as_they_are
     assert layout.lay_out(["y" * 70, "z" * 70, "ä"]).splitlines()[-2] == ' "ä"'
 
 
-def test_the_file_ends_with_a_newline_and_anyone_may_read_it(tmp_path: Path) -> None:
+def test_the_file_ends_with_a_newline_and_is_as_open_as_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "any").touch()
     path = tmp_path / "brand/new/dev.json"
     assert writer.write(path, "tëxt\n") is True
     assert path.read_bytes() == "tëxt\n".encode()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert path.stat().st_mode == (tmp_path / "any").stat().st_mode
     assert list(path.parent.iterdir()) == [path]
     assert all(text.endswith("}\n") for text in TEXTS.values())
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o664])
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "dev.json"
+    path.write_text("old\n")
+    path.chmod(mode)
+    assert writer.write(path, "new\n") is True
+    assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
 def test_a_file_that_is_right_already_is_not_touched(tmp_path: Path) -> None:
