@@ -125,6 +125,27 @@ def test_check_reports_drift_where_it_is_and_how_to_mend_it(generator: Run) -> N
     assert '"Timeout": 61' in path.read_text()
 
 
+def test_the_template_of_an_environment_that_is_gone_is_told(generator: Run) -> None:
+    Path("environments/staging.toml").unlink()
+    done = generator("template")
+    assert (done.exit_code, done.stderr) == (
+        0,
+        "templates_out/staging.json: no environment generates it; remove it and its page\n",
+    )
+    result = generator("check")
+    assert (result.exit_code, result.stdout) == (
+        1,
+        "templates_out/staging.json:1: error drift: there is no environments/staging.toml that generates it; remove it "
+        "and staging.md, or bring the environment back\n",
+    )
+    assert generator("check", "prod").exit_code == 0
+    Path("other").mkdir()
+    Path("other/foreign.json").write_text("{}")
+    assert generator("template", "--output", "other").stderr == ""
+    Path("templates_out/staging.json").unlink()
+    assert (generator("template").stderr, generator("check").exit_code) == ("", 0)
+
+
 def test_check_reports_a_changed_rate_a_missing_file_and_lint(generator: Run) -> None:
     toml = Path("environments/prod.toml")
     toml.write_text(toml.read_text().replace("50000", "40000"))

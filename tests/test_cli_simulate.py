@@ -181,4 +181,6 @@ def test_whatever_ends_the_command_ends_its_workers_at_once(
                 os.kill(left, signal.SIGKILL)
     assert process.returncode == code
     if sent == signal.SIGINT:
-        assert errors.strip() == b"Aborted!"
+        announced, *end = errors.splitlines()
+        assert announced.startswith(b"about ")
+        assert b"".join(end) == b"Aborted!"

@@ -71,6 +71,8 @@ class Request:
     account: Mapping[str, int] = field(default_factory=dict)
     """What is known of the account that the files go to; the rest is as .cfnlintrc or a file's Metadata says, or
     DEFAULT_ACCOUNT."""
+    complete: bool = False
+    """Whether these are all the environments that there are."""
     together: bool = False
     """Whether the files and the environments all go into that account."""
 
@@ -90,6 +92,8 @@ def check(request: Request, folder: Path) -> Report:
     with processes.beside(lambda: _own(request.judged, committed)) as own:
         linted = linting.lint([*(_subject(one, path) for one, path in present), *others])
         findings = [*_without_repeats(linted.findings, request.judged, committed), *own()]
+        if request.complete:
+            findings += _left_over(folder, request.judged)
     rules = linted.rules | {rule.id: rule for rule in RULES}
     ours = [Subject(path, {together.RULE: _stated(one.verdict.account)}) for one, path in present]
     stacks = together.stacks([*ours, *others]) if request.together else []
@@ -143,6 +147,18 @@ def _drift(environment: str, path: Path, generated: str) -> list[Finding]:
     )
     message = f"not what environments/{environment}.toml generates; {refresh}"
     return [Finding(str(path), line, "drift", "error", "", "\n".join([message, *shown]))]
+
+
+def _left_over(folder: Path, judged: Sequence[Judged]) -> list[Finding]:
+    """Templates that were an environment's, and could still be deployed."""
+    return [
+        Finding(
+            *(str(path), 1, "drift", "error", ""),
+            f"there is no environments/{path.stem}.toml that generates it; remove it and {path.stem}.md, or bring the "
+            "environment back",
+        )
+        for path in outputs.left_over(folder, [one.name for one in judged])
+    ]
 
 
 def size(path: Path) -> list[Finding]:

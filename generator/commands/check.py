@@ -63,7 +63,7 @@ def command(names: tuple[str, ...], together: bool, format_: str, **account: int
     if given and not files and not together:
         raise click.UsageError("An environment states its account itself: these options are for a FILE or --together.")
     judged = _judged([name for name in names if not _is_file(name)], files)
-    report = run.check(Request(judged, files, given, together), pipeline.OUTPUT)
+    report = run.check(Request(judged, files, given, not names, together), pipeline.OUTPUT)
     click.echo(_as_text(report, judged) if format_ == "text" else _as_data(report, judged, format_))
     sys.exit(0 if report.passed else 1)
 

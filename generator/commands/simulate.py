@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from generator import pipeline, reading
+from generator import environments, pipeline, reading
 from generator.commands import options
 from generator.commands.progress import is_shown
 from generator.environment import WORKLOADS, Environment
@@ -63,7 +65,13 @@ def command(
     started = time.perf_counter()
     with _progress(settings["replications"]) as progress:
         result = simulation.simulate(
-            template, environment, progress=progress, notes=_not_counted(neighbours), **settings
+            template,
+            environment,
+            progress=progress,
+            notes=[*_not_counted(neighbours), *_without_effect(name, file, overrides)],
+            where=str(path),
+            warn=partial(click.echo, err=True),
+            **settings,
         )
     click.echo(f"simulated in {time.perf_counter() - started:.1f} s", err=True)
     if format_ == "json":
@@ -81,6 +89,25 @@ def _not_counted(neighbours: Sequence[Environment]) -> list[str]:
     """The template alone is held against the account, which `generator check` judges as a whole."""
     names = ", ".join(neighbour.name for neighbour in neighbours)
     return [f"{names}: what they reserve in the same account; generator check counts all"] if names else []
+
+
+def _without_effect(name: str, file: Path | None, overrides: Sequence[str]) -> Iterator[str]:
+    """Overrides of what is in the template already, or is not simulated at all."""
+    from generator.simulation.coverage import HEEDED
+
+    for override in overrides:
+        key, value = environments.parse_override(override)
+        if ignored := [one for one in _keys(key, value) if one not in HEEDED]:
+            note = f"--set {', '.join(ignored)}: no effect; a simulation takes that, if at all, from the template"
+            generate = f"generator template {name} --set {shlex.quote(override)} --output DIR"
+            yield note if file else f"{note}. To try another: {generate}, then --template DIR/{name}.json"
+
+
+def _keys(key: str, value: object) -> list[str]:
+    """The dotted keys that an override sets: all of a table's."""
+    if isinstance(value, dict):
+        return [inner for name, one in value.items() for inner in _keys(f"{key}.{name}", one)]
+    return [key]
 
 
 @contextmanager

@@ -49,6 +49,9 @@ def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> 
         changed = [writer.write(Path(output) / name, text) for name, text in texts.items()]
         template, *_ = texts
         click.echo(_line(Path(output) / template, one, len(texts[template].encode()), any(changed)))
+    if not names and Path(output) == pipeline.OUTPUT:
+        for path in outputs.left_over(pipeline.OUTPUT, [one.name for one in judged]):
+            click.echo(f"{path}: no environment generates it; remove it and its page", err=True)
     for line in _permanence(names or [one.name for one in judged], overrides):
         click.echo(line)
 

@@ -1,4 +1,4 @@
-"""What of a topology is simulated: which kind of function each one is, what feeds what, and what is left out."""
+"""What is simulated: the kinds of functions, what feeds what, what is left out, and which settings matter."""
 
 from __future__ import annotations
 
@@ -6,6 +6,29 @@ from collections.abc import Iterator
 
 from generator.simulation.resources import StreamMapping
 from generator.simulation.topology import Topology
+
+HEEDED = frozenset(
+    (
+        *(
+            f"traffic.{name}"
+            for name in ("webhooks_per_hour", "peak_factor", "alerts_per_webhook", "busiest_shard_share")
+        ),
+        *(
+            "targets.webhook_throttle_probability",
+            "targets.notification_wait_probability",
+            "targets.stream_utilisation",
+        ),
+        *("account.concurrency_limit", "account.unreserved_floor", "account.reserved_elsewhere", "stream.shards"),
+        *(
+            f"functions.{function}.{name}"
+            for function in ("process_webhook", "check_alerts", "send_notification", "cleanup_history")
+            for name in ("mean_duration_ms", "p95_duration_ms", "distribution", "cold_start_ms")
+        ),
+        *(f"simulation.{name}" for name in ("workload", "spike_factor", "spike_onset_s", "spike_decay_s")),
+        *(f"simulation.{name}" for name in ("symbol_zipf_exponent", "environment_idle_timeout_s", "account_load")),
+    )
+)
+"""The settings that change what is simulated. All other figures are those of the template, or matter elsewhere."""
 
 
 def roles(topology: Topology) -> dict[str, str]:

@@ -24,12 +24,15 @@ from generator.simulation.replication import Outcome, Task, replicate
 from generator.simulation.result import Result, summarise
 from generator.simulation.topology import Topology, read_topology
 from generator.simulation.trace import read_trace
-from generator.simulation.workload import Profile, Recorded, Spike, profile, unseen
+from generator.simulation.workload import Profile, Recorded, Spike, most_webhooks, profile, unseen
 
 Progress = Callable[[int, int], None]
 """Called with how many replications are done, and how many there are."""
 
 MAX_HOURS = 24 * 31.0
+
+MANY = 3_000_000
+"""Webhooks that take about a minute on two processors."""
 
 MAX_PER_HOUR = 10_000 * 3600
 """Webhooks of a recording: whatever is more would be refused. Source: Amazon API Gateway Developer Guide, "Amazon API
@@ -51,6 +54,8 @@ def simulate(
     progress: Progress | None = None,
     assumptions: Assumptions | None = None,
     notes: Sequence[str] = (),
+    where: str = "template",
+    warn: Callable[[str], None] | None = None,
 ) -> Result:
     """Tries a parsed template under a workload.
 
@@ -58,7 +63,8 @@ def simulate(
     was recorded or scaled to a mean of `trace_per_hour`. `hours` are simulated hours: by default a day for "day",
     the whole trace for "trace", else one (more for a "spike" with a slow onset). `unreserved` tries the template as if
     it reserved nothing. The result does not depend on `workers`, the number of processes (default: one for each
-    processor). `notes` are told with those of what is not simulated.
+    processor). `notes` are told with those of what is not simulated; faults of the template call it
+    `where`. `warn` is called before a simulation that takes minutes.
 
     Raises UnreadableTemplate, UnreadableTrace or InvalidSimulation.
     """
@@ -69,8 +75,13 @@ def simulate(
     hours = rates.natural_s / 3600 if hours is None else hours
     wrong = _hours_faults(hours, rates), _trace_faults(name, trace, trace_per_hour, rates)
     _require_sense(replications, workers, *wrong)
-    topology = read_topology(template)
+    topology = read_topology(template, where)
     task = Task(topology, environment, assumptions, rates, hours * 3600, seed, unreserved)
+    if warn and (webhooks := most_webhooks(rates, task.duration_s)) * replications > MANY:
+        warn(
+            f"about {webhooks:,.0f} webhooks in each of {replications} replications: this takes minutes; "
+            "a smaller --hours or --replications is quicker"
+        )
     outcomes = _replications(task, replications, workers or os.cpu_count() or 1, progress or _silent)
     return summarise(task, name, outcomes, [*_notes(topology), *unseen(rates, hours), *notes])
 

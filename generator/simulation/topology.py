@@ -39,19 +39,20 @@ class Topology:
         return sum(function.reserved_concurrency or 0 for function in self.functions.values())
 
 
-def read_topology(template: Json) -> Topology:
-    """Reads a parsed template. Raises UnreadableTemplate where it is none or nothing in it takes webhooks."""
+def read_topology(template: Json, where: str = "template") -> Topology:
+    """Reads a parsed template, which faults call `where`.
+
+    Raises UnreadableTemplate where it is none or nothing in it takes webhooks.
+    """
     if not isinstance(template, Mapping) or not isinstance(template.get("Resources"), Mapping):
-        raise UnreadableTemplate([Fault("template", "it has no Resources", "name a CloudFormation template")])
+        raise UnreadableTemplate([Fault(where, "it has no Resources", "name a CloudFormation template")])
     try:
         topology = _Reader(Template(template)).topology()
     except RecursionError as error:
-        raise UnreadableTemplate(
-            [Fault("template", "it is nested too deeply", "write it with fewer levels")]
-        ) from error
+        raise UnreadableTemplate([Fault(where, "it is nested too deeply", "write it with fewer levels")]) from error
     if not topology.webhook_functions:
         why = "; ".join(("no API method in it invokes a function", *topology.not_understood))
-        raise UnreadableTemplate([Fault("template", why, "simulate a template whose API invokes a function")])
+        raise UnreadableTemplate([Fault(where, why, "simulate a template whose API invokes a function")])
     return topology
 
 

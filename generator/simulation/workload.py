@@ -179,6 +179,16 @@ def unseen(rates: Profile, hours: float) -> Iterator[str]:
         yield f"peaks of less than {rates.trace.interval_s:g} s: the recording is played in steps of so long"
 
 
+def most_webhooks(rates: Profile, duration_s: float) -> float:
+    """How many arrive within that time on average, or somewhat more: each piece counts at its highest rate."""
+    total = 0.0
+    for begin_s, end_s, bound_per_s in rates.pieces(0.0):
+        if begin_s >= duration_s:
+            break
+        total += (min(end_s, duration_s) - begin_s) * bound_per_s
+    return total
+
+
 def arrivals(rates: Profile, random: Random, start_s: float) -> Iterator[float]:
     """Times of arrival from the start on: a Poisson process whose rate follows the profile, by thinning.
 

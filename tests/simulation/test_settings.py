@@ -1,0 +1,106 @@
+"""Which settings of an environment a simulation depends on; of the others an override says that it does nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from generator import settings
+from generator.environment import Environment
+from generator.environments import load
+from generator.simulation import Assumptions, simulate
+from generator.simulation.coverage import HEEDED
+from tests.conftest import ROOT
+
+Run = Callable[..., Result]
+
+
+class Recorder:
+    """An environment that notes which of its settings are read."""
+
+    def __init__(self, inner: Any, read: set[str], path: str = "") -> None:
+        self.inner, self.read, self.path = inner, read, path
+
+    def __getattr__(self, name: str) -> Any:
+        stated = getattr(type(self.inner), name, None)
+        if isinstance(stated, property):
+            return stated.fget(self)  # type: ignore[misc]
+        found, key = getattr(self.inner, name), self.path + name
+        if dataclasses.is_dataclass(found):
+            return Recorder(found, self.read, f"{key}.")
+        self.read.add(key)
+        return found
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """All settings that any workload reads."""
+    trace = tmp_path_factory.mktemp("trace") / "trace.csv"
+    trace.write_text("0,5\n60,7\n")
+    found: set[str] = set()
+    template = json.loads((ROOT / "templates_out/dev.json").read_text())
+    recorder: Any = Recorder(load(["dev"], (), ROOT / "environments")[0], found)
+    for workload, hours in ((None, 0.02), ("poisson", 0.02), ("day", 0.02), ("spike", 0.2), ("trace", 0.02)):
+        simulate(
+            template,
+            recorder,
+            workload=workload,
+            trace=trace if workload == "trace" else None,
+            hours=hours,
+            replications=2,
+            workers=1,
+            assumptions=Assumptions(),
+        )
+    return found
+
+
+def test_a_simulation_heeds_what_it_reads_and_nothing_else(read: set[str]) -> None:
+    assert set(settings.keys(Environment)) >= HEEDED
+    assert read - {"name"} == HEEDED
+
+
+def test_an_override_without_effect_is_told_and_how_to_try_it(generator: Run) -> None:
+    sets = ("--set", "stream.batch_size=20", "--set", "account={name='xy',concurrency_limit=900}")
+    plain, done = (
+        generator("simulate", "dev", "--hours", "0.02", "--replications", "2", *more)
+        for more in ((), ("--set", "account.concurrency_limit=900", *sets))
+    )
+    assert "no effect" not in plain.stdout
+    assert (
+        "  --set stream.batch_size: no effect; a simulation takes that, if at all, from the template. To try another: "
+        "generator template dev --set stream.batch_size=20 --output DIR, then --template DIR/dev.json\n"
+    ) in done.stdout
+    assert "--set account.name: no effect" in done.stdout
+    assert done.stdout.count("no effect") == 2
+    assert plain.exit_code == done.exit_code == 0
+
+
+def test_of_another_template_it_says_only_that(generator: Run) -> None:
+    options = ("--template", "templates_out/dev.json", "--set", "stream.batch_size=20")
+    done = generator("simulate", "dev", "--hours", "0.02", "--replications", "2", "--format", "json", *options)
+    notes = json.loads(done.stdout)["not_simulated"]
+    assert notes == ["--set stream.batch_size: no effect; a simulation takes that, if at all, from the template"]
+
+
+def test_what_takes_minutes_is_said_beforehand() -> None:
+    template = json.loads((ROOT / "templates_out/dev.json").read_text())
+    (dev,) = load(["dev"], (), ROOT / "environments")
+    said: list[str] = []
+
+    def stop(text: str) -> None:
+        said.append(text)
+        raise KeyboardInterrupt
+
+    simulate(template, dev, workload="poisson", hours=0.1, replications=2, workers=1, warn=stop)
+    assert said == []
+    with pytest.raises(KeyboardInterrupt):
+        simulate(template, dev, workload="poisson", hours=744, replications=50, workers=1, warn=stop)
+    assert said == [
+        "about 74,400 webhooks in each of 50 replications: this takes minutes; a smaller --hours or --replications is "
+        "quicker"
+    ]
