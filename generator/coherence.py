@@ -28,7 +28,7 @@ MAX_LOGNORMAL_P95_OVER_MEAN = math.exp(1.6448536269514722**2 / 2)
 def _ends_before_timeout(mean_ms: float, timeout_s: int) -> Complaint | None:
     if mean_ms < timeout_s * 1000:
         return None
-    return f"{mean_ms:g} is not below the timeout of {timeout_s} s", "raise timeout_s"
+    return f"{mean_ms:g} is not below the timeout of {timeout_s} s", "lower it or raise timeout_s"
 
 
 def _is_lognormal(p95_ms: float, mean_ms: float, distribution: str) -> Complaint | None:

@@ -112,7 +112,7 @@ def parse(path: Path) -> dict[str, Any]:
             fault = Fault(str(path), "no such environment file", _choice(path.stem, path.parent))
     except (OSError, UnicodeDecodeError) as error:
         fault = Fault(str(path), f"cannot be read ({error})", "correct the file or its permissions")
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # Also for numbers of thousands of digits, and as many brackets.
         fault = Fault(str(path), f"not TOML ({error})", "correct the syntax there")
     raise InvalidEnvironment([fault])
 
@@ -139,7 +139,7 @@ def parse_override(override: str) -> tuple[str, object]:
         raise InvalidEnvironment([fault])
     try:
         parsed = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         parsed = {}
     return key.strip(), parsed["value"] if parsed.keys() == {"value"} else value
 

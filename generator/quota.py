@@ -15,6 +15,8 @@ from generator.sizing import Sizing
 from generator.wording import floor_error
 
 QUOTA_CODE = "L-B99A9384"
+DEFAULT_LIMIT = 1000
+"""AWS's default. Source: AWS Lambda Developer Guide, "Lambda quotas"."""
 """Service Quotas code of Lambda's "Concurrent executions"."""
 
 
@@ -187,11 +189,16 @@ def limit_for(account: AccountQuota, reserved: int) -> int:
     return reserved + account.unreserved_floor + account.reserved_elsewhere
 
 
+def worth_a_request(limit: int) -> str:
+    """The limit to request, in words, for one that is needed: no less than AWS's own default."""
+    return f"{limit} or more" + (f", so AWS's default of {DEFAULT_LIMIT}" if limit < DEFAULT_LIMIT else "")
+
+
 def increase_command(region: str, limit: int, aws: str = "aws") -> str:
-    """What to type to request a concurrency limit. AWS's own default is 1,000, so less is not worth a request."""
+    """What to type to request a concurrency limit, of no less than AWS's own default."""
     return (
         f"{aws} service-quotas request-service-quota-increase --region {region} --service-code lambda "
-        f"--quota-code {QUOTA_CODE} --desired-value {max(limit, 1000)}"
+        f"--quota-code {QUOTA_CODE} --desired-value {max(limit, DEFAULT_LIMIT)}"
     )
 
 
@@ -199,7 +206,8 @@ def _remedies(verdict: Verdict) -> Iterable[str]:
     account = verdict.account
     needed, all_of_it = limit_for(account, verdict.total), limit_for(account, verdict.wanted)
     request = increase_command(account.region, all_of_it)
-    wording = f"{needed} or more" if needed == all_of_it else f"{needed} or more ({all_of_it} for all that is wanted)"
+    wanted = "" if needed == all_of_it else f" ({all_of_it} for all that is wanted)"
+    wording = worth_a_request(needed) + wanted
     if account.reservable == 0:
         yield "Nothing can be reserved in this account. To go on now, share the account's pool, without guarantee and"
         yield 'without cap: write on_shortfall = "unreserved" under [account]. To keep the guarantee, request a limit'

@@ -46,16 +46,26 @@ def parsed(where: str, text: str) -> Any:
     """The text's value; the short forms of YAML (!Ref, !Sub ...) become the long ones. Raises UnreadableTemplate."""
     try:
         return _written(where, json.loads(text))
-    except (json.JSONDecodeError, RecursionError):
-        pass
+    except json.JSONDecodeError as error:
+        first = str(error)
+    except RecursionError:
+        first = "nested too deeply"
     from cfn_flip import load_yaml
 
     try:
         value = json.loads(json.dumps(load_yaml(text), default=str))
     except Exception as error:  # The YAML reader has no one error of its own: whatever it is, the file is at fault.
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise unreadable(where, f"neither JSON nor YAML ({first})", "correct the file") from None
+        reason = first if text.lstrip().startswith("{") else _yaml_reason(error)
+        raise unreadable(where, f"neither JSON nor YAML ({reason})", "correct the file") from None
     return _written(where, value)
+
+
+def _yaml_reason(error: Exception) -> str:
+    """What the YAML reader says, and where, in one line."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    if problem and mark:
+        return f"{problem}: line {mark.line + 1} column {mark.column + 1}"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _written(where: str, value: Any) -> Any:

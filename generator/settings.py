@@ -181,9 +181,9 @@ def _field(default: Any, check: Callable[[object], Complaint | None], accepts: s
 
 def _outside(value: float, low: float, high: float, too_low: str, too_high: str) -> Complaint | None:
     if value < low:
-        return f"{value} is below the supported {low}", too_low
+        return f"{_shown(value)} is below the supported {low}", too_low
     if value > high:
-        return f"{value} is above the supported {high}", too_high
+        return f"{_shown(value)} is above the supported {high}", too_high
     return None
 
 

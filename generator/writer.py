@@ -76,7 +76,8 @@ def write(path: Path, text: str) -> bool:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        fault = Fault(str(path), f"cannot be written ({error.strerror})", "correct the folder or its permissions")
+        reason = "a file is where its folder should be" if isinstance(error, FileExistsError) else error.strerror
+        fault = Fault(str(path), f"cannot be written ({reason})", "correct the folder or its permissions")
         raise UnwritableOutput([fault]) from error
     return True
 

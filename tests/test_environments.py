@@ -169,8 +169,8 @@ def test_settings_that_contradict_each_other_are_all_reported() -> None:
     }
     found = faults({**MINIMAL, "functions": functions})
     assert found == [
-        "test.toml: functions.cleanup_history.mean_duration_ms: 300000 is not below the timeout of 300 s; raise "
-        "timeout_s",
+        "test.toml: functions.cleanup_history.mean_duration_ms: 300000 is not below the timeout of 300 s; lower "
+        "it or raise timeout_s",
         "test.toml: functions.process_webhook.mean_duration_ms: API Gateway gives up after 29000 ms; lower it",
         "test.toml: functions.check_alerts.timeout_s: 20 leaves no time to work: the function stops 15 s before its "
         "timeout to go on later; set it to at least 30",
@@ -252,6 +252,8 @@ def test_a_name_that_is_not_the_file_s_would_overwrite_another_s_output(generato
             "environments/dev.toml: not TOML (Invalid value (at end of document)); correct the syntax there\n",
         ),
         (b"\xff\xfe", "environments/dev.toml: cannot be read ("),
+        (b"name = " + b"9" * 5000, "environments/dev.toml: not TOML ("),
+        (b"name = " + b"[" * 5000, "environments/dev.toml: not TOML ("),
     ],
 )
 def test_a_file_that_is_not_toml(generator: Callable[..., Result], content: bytes, message: str) -> None:
@@ -259,6 +261,19 @@ def test_a_file_that_is_not_toml(generator: Callable[..., Result], content: byte
     result = generator("template", "dev")
     assert result.exit_code == 2
     assert result.stderr.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("9" * 5000, f'"{"9" * 56}... is not a whole number; write one from 100 to 50000'),
+        ("9" * 4000, f"{'9' * 57}... is above the supported 50000; lower it or split the sources over two stacks"),
+        ("[" * 5000, f'"{"[" * 56}... is not a whole number; write one from 100 to 50000'),
+    ],
+)
+def test_however_long_a_value_is_it_is_told_in_a_line(generator: Callable[..., Result], value: str, said: str) -> None:
+    result = generator("size", "dev", "--set", f"traffic.webhooks_per_hour={value}")
+    assert (result.exit_code, result.stderr) == (2, f"--set traffic.webhooks_per_hour: {said}\n")
 
 
 def test_an_unknown_environment_names_the_nearest(generator: Callable[..., Result]) -> None:

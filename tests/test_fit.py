@@ -211,7 +211,7 @@ def test_what_does_not_fit_even_at_the_least_is_refused_with_both_sums() -> None
     assert figures(verdict.plans[0].sizing) == [7, 5, 2, 1]
     text = refusal(verdict)
     assert "15 reserved concurrent executions needed at the least (37 wanted), 14 reservable, 1 too many" in text
-    assert "Request a limit of 115 or more (137 for all that is wanted)" in text
+    assert "Request a limit of 115 or more, so AWS's default of 1000 (137 for all that is wanted)" in text
 
 
 def test_environments_that_fit_share_one_optimum_and_the_others_come_first() -> None:

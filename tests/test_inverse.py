@@ -123,7 +123,7 @@ def test_for_rate_tells_the_sum_and_what_to_type(generator: Run) -> None:
     assert "has 1000: enough" in enough.stdout
     short = generator("size", "dev", "--for-rate", "50000", "--set", "account.concurrency_limit=50")
     assert short.exit_code == 0
-    assert "has 50: request an increase" in short.stdout
+    assert "has 50: request 137 or more, so AWS's default of 1000\n" in short.stdout
     assert "--quota-code L-B99A9384 --desired-value 1000" in short.stdout
 
 

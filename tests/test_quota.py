@@ -76,7 +76,8 @@ account shared in us-east-1: 15 reserved concurrent executions needed at the lea
 UnreservedConcurrentExecution below its minimum value of [40].
   Nothing can be reserved in this account. To go on now, share the account's pool, without guarantee and
   without cap: write on_shortfall = "unreserved" under [account]. To keep the guarantee, request a limit
-  of 55 or more (88 for all that is wanted): aws service-quotas request-service-quota-increase --region us-east-1 \
+  of 55 or more, so AWS's default of 1000 (88 for all that is wanted): \
+aws service-quotas request-service-quota-increase --region us-east-1 \
 --service-code lambda --quota-code L-B99A9384 --desired-value 1000"""
 
 

@@ -220,7 +220,7 @@ def test_what_is_linked_to_is_replaced_and_the_link_stays(tmp_path: Path, before
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UnwritableOutput, match="cannot be written"):
+    with pytest.raises(UnwritableOutput, match=r"cannot be written \(a file is where its folder should be\)"):
         writer.write(tmp_path / "file/dev.json", "text\n")
     (tmp_path / "folder.json").mkdir()
     with pytest.raises(UnwritableOutput, match=r"folder\.json: cannot be written"):

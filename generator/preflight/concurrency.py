@@ -52,7 +52,7 @@ def reservations(subject: Subject) -> Opinion:
     needed = quota.limit_for(account, total)
     return bad(
         f"{figures}; the deployment would fail with: {floor_error(account.unreserved_floor)}",
-        f"request a limit of {needed} or more: "
+        f"request a limit of {quota.worth_a_request(needed)}: "
         f"{quota.increase_command(account.region, needed, subject.account.cli)}; "
         f"or state the account as it is ({_as_it_is(subject, account)}), with on_shortfall = "
         f"{_ways_on(subject, account)}, under [account], then run: generator template {subject.environment.name}",

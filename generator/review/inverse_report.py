@@ -53,7 +53,7 @@ def _not_even_the_lowest(name: str, need: Need) -> str:
     return (
         f"{name}: not even {lowest} webhooks per hour, the lowest supported rate\n"
         f"  That needs a limit of {limit}: {sum_of(need)}\n"
-        f"  {_where(need.account)} has {need.account.concurrency_limit}: request an increase\n"
+        f"  {_where(need.account)} has {need.account.concurrency_limit}: request {quota.worth_a_request(limit)}\n"
         f"  {quota.increase_command(need.account.region, limit)}"
     )
 
@@ -66,7 +66,7 @@ def needed_as_text(name: str, need: Need) -> str:
     if need.fits:
         return f"{head}\n  {_where(account)} has {account.concurrency_limit}: enough"
     return (
-        f"{head}\n  {_where(account)} has {account.concurrency_limit}: request an increase\n"
+        f"{head}\n  {_where(account)} has {account.concurrency_limit}: request {quota.worth_a_request(limit)}\n"
         f"  {quota.increase_command(account.region, limit)}"
     )
 

@@ -51,9 +51,12 @@ def read(name: str) -> Side:
         path = _path(wanted)
         text = _committed(name, revision, path)
         return Side(name, None if _is_file_name(wanted) else wanted, _parsed(name, text))
-    if _is_file_name(name):
-        raise unreadable(name, "no such file", "correct the path")
     path = _path(name)
+    if _is_file_name(name):
+        is_folder = status(path) is not None
+        raise unreadable(
+            name, "a folder" if is_folder else "no such file", "name a file" if is_folder else "correct the path"
+        )
     if not _is_there(path):
         raise unreadable(name, f"neither a file nor an environment: {path} is not there", _remedy(name))
     return Side(name, name, _parsed(str(path), text_of(path)))

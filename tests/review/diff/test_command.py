@@ -102,6 +102,16 @@ NO_REVISION = "is no revision of a git repository here; name a branch, tag or co
             ],
         ),
         (("a.json", "b.yaml"), ["a.json: no such file; correct the path", "b.yaml: no such file; correct the path"]),
+        (("environments/", "prod"), ["environments/: a folder; name a file"]),
+        (
+            ("comma.json", "flow.yaml"),
+            [
+                "comma.json: neither JSON nor YAML (Expecting ',' delimiter: line 3 column 2 (char 13)); "
+                "correct the file",
+                "flow.yaml: neither JSON nor YAML (expected ',' or ']', but got ':': line 2 column 2); "
+                "correct the file",
+            ],
+        ),
         (("nowhere:prod", "prod"), [f'nowhere:prod: "nowhere" {NO_REVISION}']),
         ((":prod", "--help:prod"), [f':prod: "" {NO_REVISION}', f'--help:prod: "--help" {NO_REVISION}']),
         (
@@ -123,6 +133,8 @@ def test_wrong_sides_are_one_line_each(
     generator: Run, repository: Path, sides: tuple[str, str], lines: list[str]
 ) -> None:
     Path("list.json").write_text("[]")
+    Path("comma.json").write_text('{\n "A": "B"\n "C": 1}')
+    Path("flow.yaml").write_text("A: [a, b\nB: x\n")
     Path("half.json").write_text('{"Description": "\\ud800", "Resources": {}}')
     Path("infinite.json").write_text('{"Resources": {"A": {"Type": "B", "Properties": {"C": 1e400}}}}')
     Path("infinite.yaml").write_text("Resources: {A: {Type: B, Properties: {C: .inf}}}")
