@@ -197,7 +197,7 @@ class Environment:
         REQUIRED, r"[a-z][a-z0-9-]{0,31}", "a name of up to 32 lower-case letters, digits and dashes, a letter first"
     )
     # Where the stack is to be: environments share a quota only within one Region.
-    region: str = text(REQUIRED, r"[a-z]{2}(-[a-z]+)+-\d", "a Region such as us-east-1")
+    region: str = text(REQUIRED, r"[a-z]{2,4}(-[a-z]+)+-\d", "a Region such as us-east-1")
     traffic: Traffic = section(Traffic)
     targets: Targets = section(Targets)
     account: Account = section(Account)

@@ -125,6 +125,17 @@ def test_check_reports_drift_where_it_is_and_how_to_mend_it(generator: Run) -> N
     assert '"Timeout": 61' in path.read_text()
 
 
+def test_a_region_that_nobody_knows_is_told_and_the_rest_is_checked(generator: Run) -> None:
+    toml = Path("environments/dev.toml")
+    toml.write_text(toml.read_text().replace("us-east-1", "us-east-9"))
+    result = generator("check", "dev")
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert (
+        "templates_out/dev.json:1: error E0002: cfn-lint does not know the Region us-east-9: correct the "
+        "environment's, or upgrade cfn-lint\n"
+    ) in result.stdout
+
+
 def test_the_template_of_an_environment_that_is_gone_is_told(generator: Run) -> None:
     Path("environments/staging.toml").unlink()
     done = generator("template")

@@ -407,3 +407,12 @@ def test_logs_can_be_kept_for_as_long_as_cloudwatch_offers() -> None:
     days = botocore.session.get_session().get_service_model("logs").shape_for("Days").documentation
     offered = days.partition("Possible values are: ")[2].partition(".")[0].replace("and ", "")
     assert set(LOG_RETENTION_DAYS) <= {int(number) for number in offered.split(", ")}
+
+
+def test_every_region_of_aws_is_one() -> None:
+    session = botocore.session.get_session()
+    partitions = session.get_available_partitions()
+    regions = {region for partition in partitions for region in session.get_available_regions("lambda", partition)}
+    assert {"us-gov-west-1", "cn-north-1", "eusc-de-east-1"} < regions
+    for region in regions:
+        assert attempt("region", region)[1] == []

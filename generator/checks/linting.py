@@ -142,12 +142,17 @@ def _lint_one(runner: Runner, subject: Subject) -> Linted:
 def _matches(runner: Runner, subject: Subject) -> Iterator[Match]:
     """By its path and not by the runner's list, in which a [ in a file's name would be a pattern."""
     from cfnlint.exceptions import CfnLintExitException
+    from cfnlint.helpers import REGIONS
     from cfnlint.match import Match
     from cfnlint.rules.errors import RuleError
     from cfnlint.runner import run_template_by_file_path
 
     from generator.checks.configuration import Configuration, unusable
 
+    if subject.region and subject.region not in REGIONS:
+        what = f"cfn-lint does not know the Region {subject.region}: correct the environment's, or upgrade cfn-lint"
+        yield Match.create(message=what, filename=str(subject.path), rule=RuleError())
+        return
     chosen: dict[str, Any] = {"regions": [subject.region]} if subject.region else {}
     config = Configuration(subject.settings, **chosen)
     try:
