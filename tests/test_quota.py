@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from generator.environments import read
 from generator.errors import InvalidEnvironment
-from generator.quota import Plan, Verdict, judge, refusal
+from generator.quota import Plan, Verdict, increase_command, judge, refusal, worth_a_request
 from generator.sizing import size
 from tests.conftest import snapshot
 
@@ -92,6 +92,14 @@ def test_a_refusal_shows_the_sum_the_error_of_aws_and_every_way_out() -> None:
         ]
     )
     assert refusal(verdict) == NOTHING_RESERVABLE
+
+
+def test_less_than_the_default_is_not_worth_a_request() -> None:
+    assert [worth_a_request(limit) for limit in (999, 1000)] == [
+        "999 or more, so AWS's default of 1000",
+        "1000 or more",
+    ]
+    assert [increase_command("r", limit).rpartition(" ")[2] for limit in (999, 1001)] == ["1000", "1001"]
 
 
 def test_a_good_verdict_has_no_refusal() -> None:
