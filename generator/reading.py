@@ -47,15 +47,15 @@ def parsed(where: str, text: str) -> Any:
     try:
         return _written(where, json.loads(text))
     except json.JSONDecodeError as error:
-        first = str(error)
+        json_reason = str(error)
     except RecursionError:
-        first = "nested too deeply"
+        json_reason = "nested too deeply"
     from cfn_flip import load_yaml
 
     try:
         value = json.loads(json.dumps(load_yaml(text), default=str))
     except Exception as error:  # The YAML reader has no one error of its own: whatever it is, the file is at fault.
-        reason = first if text.lstrip().startswith("{") else _yaml_reason(error)
+        reason = json_reason if text.lstrip().startswith("{") else _yaml_reason(error)
         raise unreadable(where, f"neither JSON nor YAML ({reason})", "correct the file") from None
     return _written(where, value)
 

@@ -92,8 +92,8 @@ def check(request: Request, folder: Path) -> Report:
     with processes.beside(lambda: _own(request.judged, committed)) as own:
         linted = linting.lint([*(_subject(one, path) for one, path in present), *others])
         findings = [*_without_repeats(linted.findings, request.judged, committed), *own()]
-        if request.complete:
-            findings += _left_over(folder, request.judged)
+    if request.complete:
+        findings += _left_over(folder, request.judged)
     rules = linted.rules | {rule.id: rule for rule in RULES}
     ours = [Subject(path, {together.RULE: _stated(one.verdict.account)}) for one, path in present]
     stacks = together.stacks([*ours, *others]) if request.together else []

@@ -31,8 +31,8 @@ Progress = Callable[[int, int], None]
 
 MAX_HOURS = 24 * 31.0
 
-MANY = 3_000_000
-"""Webhooks that take about a minute on two processors."""
+MANY = 15_000_000
+"""Webhooks that take two processors about a minute, and several where many are refused and tried again."""
 
 MAX_PER_HOUR = 10_000 * 3600
 """Webhooks of a recording: whatever is more would be refused. Source: Amazon API Gateway Developer Guide, "Amazon API
@@ -64,7 +64,7 @@ def simulate(
     the whole trace for "trace", else one (more for a "spike" with a slow onset). `unreserved` tries the template as if
     it reserved nothing. The result does not depend on `workers`, the number of processes (default: one for each
     processor). `notes` are told with those of what is not simulated; faults of the template call it
-    `where`. `warn` is called before a simulation that takes minutes.
+    `where`. `warn` is called before a simulation that takes a minute or more.
 
     Raises UnreadableTemplate, UnreadableTrace or InvalidSimulation.
     """
@@ -79,8 +79,8 @@ def simulate(
     task = Task(topology, environment, assumptions, rates, hours * 3600, seed, unreserved)
     if warn and (webhooks := most_webhooks(rates, task.duration_s)) * replications > MANY:
         warn(
-            f"about {webhooks:,.0f} webhooks in each of {replications} replications: this takes minutes; "
-            "a smaller --hours or --replications is quicker"
+            f"about {webhooks:,.0f} webhooks in each of {replications} replications: this takes a minute or "
+            "more; a smaller --hours or --replications is quicker"
         )
     outcomes = _replications(task, replications, workers or os.cpu_count() or 1, progress or _silent)
     return summarise(task, name, outcomes, [*_notes(topology), *unseen(rates, hours), *notes])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from generator.review.diff.dependants import affected
 from generator.review.diff.handlers import functions, handlers
 from generator.review.diff.iam import accesses
 from generator.review.diff.model import (
@@ -23,7 +24,6 @@ from generator.review.diff.model import (
 from generator.review.diff.normal import same
 from generator.review.diff.properties import changes
 from generator.review.diff.redefined import told_apart
-from generator.review.diff.references import affected
 from generator.review.diff.resolved import resolved
 from generator.review.diff.resources import resources, with_new_deployment
 from generator.review.diff.schemas import schema

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from generator.review.diff.dependants import names_in
 from generator.review.diff.intrinsics import mapping, text
 from generator.review.diff.losses import changed_notes, removal_notes, replacement_notes
 from generator.review.diff.model import MAKERS, Certainty, Json, Property, Replacement, Resource, Template
 from generator.review.diff.normal import literal, typed, untyped
 from generator.review.diff.properties import changes
-from generator.review.diff.references import names_in
 from generator.review.diff.schemas import TYPED, schema
 
 DEPLOYMENT = "AWS::ApiGateway::Deployment"

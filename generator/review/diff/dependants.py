@@ -17,14 +17,14 @@ def names_in(value: Json) -> Iterator[str]:
 
 def affected(template: Template, name: str) -> tuple[str, ...]:
     """The resources that depend on a parameter, condition or mapping, also by way of conditions."""
-    names = {name}
+    known = {name}
     conditions = mapping(template.get("Conditions"))
     for _ in conditions:
-        names |= {f"Conditions.{one}" for one, content in conditions.items() if names & set(names_in(content))}
+        known |= {f"Conditions.{one}" for one, content in conditions.items() if known & set(names_in(content))}
     return tuple(
         one
         for one, resource in template["Resources"].items()
-        if names & {*names_in(resource.get("Properties")), f"Conditions.{resource.get('Condition')}"}
+        if known & {*names_in(resource.get("Properties")), f"Conditions.{resource.get('Condition')}"}
     )
 
 
