@@ -33,7 +33,7 @@ lint: .venv/test ## check format, style and types of the code
 format: .venv/test ## format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
-test: lint check ## lint, check and test: what continuous integration runs; TESTS=tests/test_sizing.py for some
+test: lint check ## lint, check and test: what continuous integration runs; TESTS=tests/capacity/test_sizing.py for some
 	@$(BIN)/python -m pytest $(TESTS)
 
 mutants: .venv/mutants ## change the code a little, in thousands of ways: do the tests notice? MODULES="sizing fit" for some

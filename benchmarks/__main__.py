@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks import cases, imports, machine, report, targets
 from benchmarks.imports import Package
 from benchmarks.measuring import python, take_turns, tool
-from generator.writer import MAX_BODY_BYTES
+from generator.template.writing import MAX_BODY_BYTES
 
 PACKAGES = ("troposphere", "awacs", "click", "cfn-lint", "simpy", "matplotlib", "boto3")
 SCRIPTS = {

@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from generator import charts
+from generator.report import charts
 
 BAR, MARK = charts.SHADES[:2]
 BAR_INCHES, TITLE_INCHES, CAPTION_INCHES, MARGIN_INCHES = 0.27, 0.55, 0.17, 0.15

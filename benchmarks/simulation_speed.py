@@ -13,7 +13,7 @@ from random import Random
 
 import simpy
 
-from generator import environments
+from generator.config import files
 from generator.simulation import Assumptions, draws, read_topology
 from generator.simulation.function import LambdaFunction, Timing
 from generator.simulation.kernel import Kernel
@@ -103,7 +103,7 @@ def with_simpy():
 def prod_hour():
     """One replication of the prod hour at the mean rate, every stage, warm-up included."""
     template = json.loads(Path("templates_out/prod.json").read_text())
-    environment = environments.load(["prod"])[0]
+    environment = files.load(["prod"])[0]
     rates = profile(environment, "poisson")
     task = Task(read_topology(template), environment, Assumptions(), rates, 3600.0, 1, unreserved=False)
     return replicate(task, 0).gateway["offered"]

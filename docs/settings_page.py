@@ -12,16 +12,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from generator.coherence import (
+from generator.config.fields import REQUIRED
+from generator.config.prices import DATED, PRICED_REGION, SOURCES, Prices
+from generator.config.schema import Environment, Functions
+from generator.config.validation import (
     API_GATEWAY_TIMEOUT_MS,
     LEASE_S,
     MAX_LOGNORMAL_P95_OVER_MEAN,
     MIN_RESUMING_TIMEOUT_S,
     RESUMING_RESERVE_S,
 )
-from generator.environment import Environment, Functions
-from generator.prices import DATED, PRICED_REGION, SOURCES, Prices
-from generator.settings import REQUIRED
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "environments/README.md", ROOT / "generator/skeleton/environments/README.md")

@@ -16,37 +16,37 @@ TYPE_CHECKING = False
 """As in `typing`, which need not be imported for it."""
 
 if TYPE_CHECKING:
-    from generator.admission import UsagePlan as UsagePlan
-    from generator.api import load as load
-    from generator.api import load_all as load_all
-    from generator.environment import Environment as Environment
+    from generator.capacity.admission import UsagePlan as UsagePlan
+    from generator.capacity.quota import AccountQuota as AccountQuota
+    from generator.capacity.quota import Plan as Plan
+    from generator.capacity.quota import Verdict as Verdict
+    from generator.capacity.quota import account_of as account_of
+    from generator.capacity.quota import judge as judge
+    from generator.capacity.quota import refusal as refusal
+    from generator.capacity.sizing import FunctionSizing as FunctionSizing
+    from generator.capacity.sizing import Sizing as Sizing
+    from generator.capacity.sizing import size as size
+    from generator.config.api import load as load
+    from generator.config.api import load_all as load_all
+    from generator.config.schema import Environment as Environment
     from generator.errors import Fault as Fault
     from generator.errors import GeneratorError as GeneratorError
     from generator.errors import InvalidEnvironment as InvalidEnvironment
     from generator.errors import UnsizableLoad as UnsizableLoad
-    from generator.quota import AccountQuota as AccountQuota
-    from generator.quota import Plan as Plan
-    from generator.quota import Verdict as Verdict
-    from generator.quota import account_of as account_of
-    from generator.quota import judge as judge
-    from generator.quota import refusal as refusal
-    from generator.sizing import FunctionSizing as FunctionSizing
-    from generator.sizing import Sizing as Sizing
-    from generator.sizing import size as size
     from generator.stack.compose import compose as compose
-    from generator.writer import render as render
+    from generator.template.writing import render as render
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "generator.admission": ("UsagePlan",),
-    "generator.api": ("load", "load_all"),
-    "generator.environment": ("Environment",),
+    "generator.capacity.admission": ("UsagePlan",),
+    "generator.config.api": ("load", "load_all"),
+    "generator.config.schema": ("Environment",),
     "generator.errors": ("Fault", "GeneratorError", "InvalidEnvironment", "UnsizableLoad"),
-    "generator.quota": ("AccountQuota", "Plan", "Verdict", "account_of", "judge", "refusal"),
-    "generator.sizing": ("FunctionSizing", "Sizing", "size"),
+    "generator.capacity.quota": ("AccountQuota", "Plan", "Verdict", "account_of", "judge", "refusal"),
+    "generator.capacity.sizing": ("FunctionSizing", "Sizing", "size"),
     "generator.stack.compose": ("compose",),
-    "generator.writer": ("render",),
+    "generator.template.writing": ("render",),
 }
 
 __all__ = sorted(name for names in _HOMES.values() for name in names)

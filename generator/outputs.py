@@ -7,14 +7,14 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from generator import pipeline
-from generator.pipeline import Judged
-from generator.review.report import page
+from generator import plans
+from generator.plans import Judged
+from generator.report.page import page
 
 
 def texts(one: Judged) -> dict[str, str]:
     """The text of each file by its name, the template first."""
-    template = pipeline.render(one.plan)
+    template = plans.render(one.plan)
     return {f"{one.name}.json": template, f"{one.name}.md": page(json.loads(template), one)}
 
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
 
-from generator.cli import main
+from generator.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = ("dev", "prod", "staging")

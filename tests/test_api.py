@@ -92,18 +92,18 @@ def test_importing_costs_nothing_until_a_name_is_used(tmp_path: Path) -> None:
         "assert set(sys.modules) - before == {'generator'}, set(sys.modules) - before\n"
         "from generator import load, size\n"
         "assert 'troposphere' not in sys.modules\n"
-        "import generator.sizing\n"
-        "assert generator.sizing.size is size\n"
+        "import generator.capacity.sizing\n"
+        "assert generator.capacity.sizing.size is size\n"
         "from generator import compose\n"
         "assert 'troposphere' in sys.modules\n"
-        "from generator.cli import main\n"
+        "from generator.cli.main import main\n"
     )
     done = run("-c", code, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_help_does_not_import_troposphere(tmp_path: Path) -> None:
-    code = "import sys; from generator.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+    code = "import sys; from generator.cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
     done = run("-c", code + "assert 'troposphere' not in sys.modules", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 

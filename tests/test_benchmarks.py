@@ -16,7 +16,7 @@ import pytest
 from benchmarks import cases, imports
 from benchmarks.measuring import Case, python, run, slope
 from benchmarks.targets import Target
-from generator import environments
+from generator.config import files
 from tests.conftest import ROOT
 
 BARE = ROOT / "benchmarks/bare_troposphere.py"
@@ -123,4 +123,4 @@ import time:       500 |        500 | one.late
 @pytest.mark.parametrize("count", cases.COUNTS)
 def test_the_projects_are_valid(count: int, tmp_path: Path) -> None:
     folder = cases.write_project(tmp_path / "project", count) / "environments"
-    assert len(environments.load(folder=folder)) == count
+    assert len(files.load(folder=folder)) == count

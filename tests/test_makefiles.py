@@ -7,12 +7,12 @@ import subprocess
 
 import pytest
 
-from generator import project
+from generator import scaffold
 from tests.conftest import ROOT
 
 OURS = (ROOT / "Makefile").read_text()
 # A new project can also do with a generator that is installed elsewhere, and then has nothing to set up.
-NEW = project.files()["Makefile"].replace("$(GENERATOR)", "$(BIN)/generator").replace("$(SETUP)", ".venv/base")
+NEW = scaffold.files()["Makefile"].replace("$(GENERATOR)", "$(BIN)/generator").replace("$(SETUP)", ".venv/base")
 
 
 def rules(text: str) -> dict[str, str]:

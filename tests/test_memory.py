@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from generator.memory import THRESHOLD, few_collections
+from generator._memory import THRESHOLD, few_collections
 
 
 def test_searches_are_as_before_afterwards_even_where_the_work_fails() -> None:
@@ -43,7 +43,8 @@ def test_garbage_is_still_found_while_it_holds() -> None:
 def test_the_command_line_ends_without_a_search() -> None:
     """What is frozen is not searched; exit functions run before the interpreter's last search."""
     code = (
-        "import atexit, gc\nfrom generator.cli import main\natexit.register(lambda: print(gc.get_freeze_count() > 0))\n"
+        "import atexit, gc\nfrom generator.cli.main import main\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 0))\n"
         "main(['--version'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import pytest
 
-from generator import __version__, extras
+from generator import __version__, _extras
 from tests.conftest import ENVIRONMENTS, ROOT
 from tests.stack.model import TEXTS
 
@@ -131,7 +131,7 @@ def test_the_makefile_of_a_new_project_installs_the_pinned_version(built: Built,
     env = {**os.environ, "PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_FIND_LINKS": str(built.wheel.parent)}
     make = ["make", f"PYTHON={sys.executable}"]
     subprocess.run([*make, ".venv/ready"], cwd=project, env=env, check=True, capture_output=True)
-    installed = next((project / ".venv").rglob("generator/project.py"))
+    installed = next((project / ".venv").rglob("generator/scaffold.py"))
     (installed.parents[1] / "libraries.pth").write_text(sysconfig.get_path("purelib"))
     made = subprocess.run([*make, "template"], cwd=project, env=env, capture_output=True, text=True, check=False)
     assert (made.returncode, made.stdout.count(" written")) == (0, 3), made.stderr
@@ -154,18 +154,18 @@ def test_what_is_imported_is_required() -> None:
 
 def test_what_a_command_asks_to_install_is_the_extra() -> None:
     stated = METADATA["options.extras_require"]
-    assert {name: stated[name].strip() for name in extras.REQUIREMENTS} == extras.REQUIREMENTS
-    assert extras.install("charts") == f"{shlex.quote(sys.executable)} -m pip install 'matplotlib>=3.8,<4'"
+    assert {name: stated[name].strip() for name in _extras.REQUIREMENTS} == _extras.REQUIREMENTS
+    assert _extras.install("charts") == f"{shlex.quote(sys.executable)} -m pip install 'matplotlib>=3.8,<4'"
 
 
-@pytest.mark.parametrize("extra", extras.REQUIREMENTS)
+@pytest.mark.parametrize("extra", _extras.REQUIREMENTS)
 def test_an_extra_leaves_what_is_installed_in_order(extra: str) -> None:
     """What it pins is resolved together with whatever else of ours needs that."""
-    (distribution,) = re.findall(r"^[\w-]+", extras.REQUIREMENTS[extra])
+    (distribution,) = re.findall(r"^[\w-]+", _extras.REQUIREMENTS[extra])
     pinned = {name for line in required_by(distribution) for name in re.findall(r"^([\w.-]+)==", line)}
     required = re.findall(r"^([\w-]+)[<>=]", METADATA["options"]["install_requires"], re.M)
     sharing = {name for name in required for line in required_by(name) if re.split(r"[^\w.-]", line)[0] in pinned}
-    assert sharing <= set(shlex.split(extras.install(extra))), pinned
+    assert sharing <= set(shlex.split(_extras.install(extra))), pinned
     assert extra != "local" or sharing == {"boto3"}
 
 

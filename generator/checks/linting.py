@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator import processes, rules
+from generator import _runtime
+from generator.checks import rules
 from generator.checks.findings import Finding, Rule
 from generator.errors import Fault, UnreadableTemplate
 
@@ -54,7 +55,7 @@ def lint(subjects: Sequence[Subject]) -> Linted:
     if not subjects:
         return Linted([], {})
     runner = _start()
-    linted = processes.spread(lambda subject: _lint_one(runner, subject), subjects)
+    linted = _runtime.spread(lambda subject: _lint_one(runner, subject), subjects)
     findings = [found for one in linted for found in one.findings]
     if faults := [fault for subject in subjects for fault in _strangers(subject.path, findings)]:
         raise UnreadableTemplate(faults)

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from generator.capacity.quota import AccountQuota
 from generator.checks import linting
 from generator.checks.findings import Finding
+from generator.checks.reservations.account import DEFAULT_ACCOUNT
 from generator.errors import DisputedAccount, Fault
-from generator.quota import AccountQuota
-from generator.reservations.account import DEFAULT_ACCOUNT
 
 if TYPE_CHECKING:
     from cfnlint.template import Template
 
     from generator.checks.linting import Opened, Subject
-    from generator.reservations.worst_case import WorstCase
+    from generator.checks.reservations.worst_case import WorstCase
 
 RULE = "E9801"
 """The sum of one template is this rule's, and so is the sum of several: what ignores it ignores both."""
@@ -59,14 +59,14 @@ class Stack:
 
 def apart(subjects: Sequence[Subject]) -> list[Stack]:
     """Each template's worst case, wherever that is."""
-    from generator.reservations.worst_case import worst_case_reservations
+    from generator.checks.reservations.worst_case import worst_case_reservations
 
     return _stacks(subjects, lambda templates: list(map(worst_case_reservations, templates)))
 
 
 def stacks(subjects: Sequence[Subject]) -> list[Stack]:
     """Each template's worst case in the place where all of them together reserve most, largest first."""
-    from generator.reservations.joint import worst_cases_together
+    from generator.checks.reservations.joint import worst_cases_together
 
     return sorted(_stacks(subjects, worst_cases_together), key=lambda stack: (-stack.total, str(stack.path)))
 
@@ -99,8 +99,8 @@ def shortfall(found: Sequence[Stack], account: AccountQuota) -> list[Finding]:
 
     A stack that ignores the rule is counted, but the finding is not put there.
     """
-    from generator.reservations.account import excess, remedy
-    from generator.reservations.worst_case import verb
+    from generator.checks.reservations.account import excess, remedy
+    from generator.checks.reservations.worst_case import verb
 
     total = sum(stack.total for stack in found)
     places = [(stack, stack.case.shares[0]) for stack in found if stack.is_judged and stack.case and stack.case.shares]
@@ -130,8 +130,8 @@ def summary(found: Sequence[Stack], account: AccountQuota) -> str:
 
 def _caveats(found: Sequence[Stack]) -> str:
     """When a stack reserves that much, and what is not in the sum."""
-    from generator.reservations.wording import in_scenario
-    from generator.reservations.worst_case import uncounted
+    from generator.checks.reservations.wording import in_scenario
+    from generator.checks.reservations.worst_case import uncounted
 
     told = ""
     for name, stack in zip(_names(found), found, strict=True):
@@ -151,7 +151,7 @@ def _names(found: Sequence[Stack]) -> list[str]:
 
 
 def _stacks(subjects: Sequence[Subject], judge: Callable[[list[Template]], list[WorstCase]]) -> list[Stack]:
-    from generator.rules.reservation_sum import ReservationSum
+    from generator.checks.rules.reservation_sum import ReservationSum
 
     opened = [linting.opened(subject, ReservationSum()) for subject in subjects]
     cases = iter(judge([one.template for one in opened if one]))

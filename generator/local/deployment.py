@@ -14,7 +14,7 @@ from typing import Any
 from generator.errors import EmulatorFailure, Fault
 from generator.local.emulator import Emulator
 from generator.local.webhook import signed_headers
-from generator.reading import parsed
+from generator.template.reading import parsed
 
 DEPLOY_TIMEOUT_S = 60
 STACK = "local"

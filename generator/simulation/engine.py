@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from generator.environment import Environment
+from generator.config.schema import Environment
 from generator.errors import Fault, InvalidSimulation
 from generator.simulation.assumptions import Assumptions
 from generator.simulation.coverage import left_out

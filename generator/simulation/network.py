@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from generator import environment as settings
-from generator.environment import Environment
+from generator.config import schema as settings
+from generator.config.schema import Environment
 from generator.simulation import draws
 from generator.simulation.assumptions import Assumptions
 from generator.simulation.asynchronous import AsynchronousQueue

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from generator.environment import Environment
+from generator.config.schema import Environment
 from generator.simulation import draws
 from generator.simulation.assumptions import Assumptions
 from generator.simulation.measures import Counters, Histogram

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from generator.references import names
+from generator.template.references import names
 
 Json = Any
 

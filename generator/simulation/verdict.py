@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from generator._numbers import floor_error
 from generator.simulation import intervals
 from generator.simulation.function import CONCURRENCY, REQUEST_RATE, SCALING
 from generator.simulation.intervals import Estimate
 from generator.simulation.replication import Outcome, Task
-from generator.wording import floor_error
 
 TIMEOUT = "timeout"
 """Why a run is lost that was not throttled."""

@@ -9,7 +9,7 @@ from itertools import count
 from random import Random
 from typing import Protocol
 
-from generator.environment import Environment
+from generator.config.schema import Environment
 from generator.errors import Fault, InvalidSimulation
 from generator.simulation.tally import MINUTE_S
 from generator.simulation.trace import Trace

@@ -12,14 +12,14 @@ from typing import Any
 from troposphere import GetAtt, Ref, Sub
 from troposphere.cloudwatch import Alarm, MetricDimension
 
-from generator.admission import TOLERANCE_WINDOW_S
-from generator.environment import Environment
-from generator.sizing import (
+from generator.capacity.admission import TOLERANCE_WINDOW_S
+from generator.capacity.sizing import (
     CHECK_ALERTS,
     PROCESS_WEBHOOK,
     SEND_NOTIFICATION,
     Sizing,
 )
+from generator.config.schema import Environment
 from generator.stack import names
 from generator.stack.ingest import STAGE_NAME
 from generator.stack.part import Part

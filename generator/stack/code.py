@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-HANDLERS = Path(__file__).parent.parent / "handlers"
+HANDLERS = Path(__file__).parent / "handlers"
 QUOTES = '"""'
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from troposphere import AWSObject, Output, Parameter, Ref, Sub, Template, encode_to_dict
 
-from generator.environment import Environment
-from generator.sizing import Sizing
+from generator.capacity.sizing import Sizing
+from generator.config.schema import Environment
 from generator.stack import (
     alarms,
     dashboard,

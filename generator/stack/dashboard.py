@@ -9,7 +9,7 @@ from typing import Any
 from troposphere import AWSObject, Sub
 from troposphere.cloudwatch import Dashboard
 
-from generator.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION
+from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION
 from generator.stack import names
 
 

@@ -10,8 +10,15 @@ from troposphere.awslambda import Environment as Variables
 from troposphere.iam import Role
 from troposphere.logs import LogGroup
 
-from generator.environment import Environment
-from generator.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS, Sizing
+from generator.capacity.sizing import (
+    CHECK_ALERTS,
+    CLEANUP_HISTORY,
+    PROCESS_WEBHOOK,
+    SEND_NOTIFICATION,
+    SETTINGS,
+    Sizing,
+)
+from generator.config.schema import Environment
 from generator.stack import names, permissions
 from generator.stack.code import shipped_lines
 from generator.stack.part import Part

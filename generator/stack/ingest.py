@@ -32,9 +32,9 @@ from troposphere.apigateway import (
 from troposphere.awslambda import Permission
 from troposphere.iam import Role
 
-from generator import admission
-from generator.environment import Environment
-from generator.sizing import PROCESS_WEBHOOK, Sizing
+from generator.capacity import admission
+from generator.capacity.sizing import PROCESS_WEBHOOK, Sizing
+from generator.config.schema import Environment
 from generator.stack import names, permissions
 from generator.stack.functions import log_group
 from generator.stack.part import Part

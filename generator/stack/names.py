@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from troposphere import GetAtt
 
-from generator.sizing import SETTINGS
+from generator.capacity.sizing import SETTINGS
 
 KEY = "KmsKey"
 SIGNING_SECRET = "SigningSecret"  # noqa: S105 - a logical id

@@ -6,8 +6,8 @@ from troposphere import AWSObject, Ref
 from troposphere.awslambda import Permission
 from troposphere.sns import SubscriptionResource, Topic
 
-from generator.environment import Environment
-from generator.sizing import SEND_NOTIFICATION, Sizing
+from generator.capacity.sizing import SEND_NOTIFICATION, Sizing
+from generator.config.schema import Environment
 from generator.stack import names, queues
 from generator.stack.part import Part
 

@@ -7,7 +7,7 @@ from awacs.aws import Action, Allow, Condition, PolicyDocument, Principal, State
 from troposphere import GetAtt, Ref, Sub
 from troposphere.iam import Policy
 
-from generator.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
+from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
 from generator.stack import names
 
 

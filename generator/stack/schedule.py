@@ -6,7 +6,7 @@ from troposphere import AWSObject
 from troposphere.iam import Role
 from troposphere.scheduler import DeadLetterConfig, FlexibleTimeWindow, RetryPolicy, Schedule, Target
 
-from generator.sizing import CLEANUP_HISTORY
+from generator.capacity.sizing import CLEANUP_HISTORY
 from generator.stack import names, permissions, queues
 
 MAX_EVENT_AGE_S = 3600

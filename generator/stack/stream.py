@@ -7,8 +7,8 @@ import json
 from troposphere import AWSObject, GetAtt, Ref
 from troposphere.awslambda import DestinationConfig, EventSourceMapping, Filter, FilterCriteria, OnFailure
 
-from generator.environment import Environment
-from generator.sizing import CHECK_ALERTS, Sizing
+from generator.capacity.sizing import CHECK_ALERTS, Sizing
+from generator.config.schema import Environment
 from generator.stack import names, queues
 from generator.stack.part import Part
 

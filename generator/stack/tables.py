@@ -17,8 +17,8 @@ from troposphere.dynamodb import (
     TimeToLiveSpecification,
 )
 
-from generator.environment import Environment
-from generator.sizing import Sizing
+from generator.capacity.sizing import Sizing
+from generator.config.schema import Environment
 from generator.stack import names
 from generator.stack.part import Part
 

@@ -12,8 +12,8 @@ import pytest
 from cfnlint.runner import Runner
 from click.testing import Result
 
+from tests.checks.rules.rule_runner import TEMPLATES
 from tests.conftest import snapshot
-from tests.rules.rule_runner import TEMPLATES
 
 pytestmark = pytest.mark.usefixtures("no_region")
 
@@ -360,7 +360,7 @@ def test_a_linter_that_cannot_start_is_a_fault(generator: Run, settings: str, na
 
 
 def test_a_project_may_append_the_same_rules_itself(generator: Run) -> None:
-    from generator.rules import folder
+    from generator.checks.rules import folder
 
     write(".cfnlintrc", {"append_rules": [str(folder())]})
     assert generator("check", SUMS[0]).exit_code == 0

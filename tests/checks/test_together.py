@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from generator.capacity.quota import AccountQuota
 from generator.checks.linting import Subject
 from generator.checks.together import shortfall, stacks, sums
-from generator.quota import AccountQuota
 from tests.checks.test_files import Run, by_region, template, write
 from tests.conftest import ENVIRONMENTS
 

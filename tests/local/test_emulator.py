@@ -15,14 +15,16 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from generator import extras
+from generator import _extras
 from generator.errors import EmulatorFailure
 from generator.local import emulator
 from tests.conftest import ROOT
 from tests.processes import listening, started_with
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has open")
-COMMAND = "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); from generator.cli import main; main()"
+COMMAND = (
+    "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); from generator.cli.main import main; main()"
+)
 
 
 @LINUX
@@ -88,12 +90,12 @@ def test_a_missing_extra_is_a_clear_error() -> None:
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name == 'ministack': raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, Hide())\n"
-        "from generator.cli import main\n"
+        "from generator.cli.main import main\n"
         "main(['local', 'dev'])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
-    assert f"the emulator is not installed; run: {extras.install('local')}\n" in done.stderr
+    assert f"the emulator is not installed; run: {_extras.install('local')}\n" in done.stderr
 
 
 def test_a_missing_template_says_how_to_make_it(generator: Callable[..., Result]) -> None:

@@ -19,11 +19,11 @@ import pytest
 from botocore.handlers import json_decode_template_body
 from standardwebhooks import Webhook
 
-from generator.commands.local import _demo as show_demonstration
+from generator.cli.local import _demo as show_demonstration
 from generator.local import demo, deployment, emulator
 from generator.local.deployment import System
 from tests.conftest import ROOT
-from tests.handlers.harness import price
+from tests.stack.handlers.harness import price
 from tests.stack.model import TEXTS
 
 

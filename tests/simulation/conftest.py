@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from generator import environments
+from generator.config import files
 from generator.simulation import draws
 from generator.simulation.function import LambdaFunction, Timing
 from generator.simulation.kernel import Kernel
@@ -25,7 +25,7 @@ def committed():
 @pytest.fixture(scope="session")
 def environment():
     """An environment of this repository with overrides."""
-    return lambda name="prod", *overrides: environments.load([name], overrides, ROOT / "environments")[0]
+    return lambda name="prod", *overrides: files.load([name], overrides, ROOT / "environments")[0]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from generator import queueing
+from generator.capacity import queueing
 from generator.simulation import draws
 from generator.simulation.assumptions import Assumptions
 from generator.simulation.asynchronous import AsynchronousQueue

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from generator import settings
-from generator.environment import Environment
-from generator.environments import load
+from generator.config import fields
+from generator.config.files import load
+from generator.config.schema import Environment
 from generator.simulation import Assumptions, simulate
 from generator.simulation.coverage import HEEDED
 from tests.conftest import ROOT
@@ -60,7 +60,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 
 def test_a_simulation_heeds_what_it_reads_and_nothing_else(read: set[str]) -> None:
-    assert set(settings.keys(Environment)) >= HEEDED
+    assert set(fields.keys(Environment)) >= HEEDED
     assert read - {"name"} == HEEDED
 
 

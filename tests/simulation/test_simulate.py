@@ -86,7 +86,7 @@ def test_the_document_has_the_keys_of_the_contract_and_no_other(peak):
 
 def test_the_peak_agrees_with_what_the_sizing_predicts(peak, environment):
     """Two computations that share no code: formulas, and events on the template that they led to."""
-    from generator.sizing import size
+    from generator.capacity.sizing import size
 
     sizing = size(environment())
     measured = {target.name: target.measured for target in peak.targets}
@@ -99,7 +99,7 @@ def test_the_peak_agrees_with_what_the_sizing_predicts(peak, environment):
 
 
 def test_alerts_leave_in_bursts_so_that_more_wait_than_erlang_c_says_but_within_the_target(peak, environment):
-    from generator.sizing import size
+    from generator.capacity.sizing import size
 
     waited = next(target.measured for target in peak.targets if target.name == "notification_wait_probability")
     assert size(environment())["SendNotificationFunction"].predicted < waited.mean < 0.01
@@ -278,10 +278,10 @@ def test_the_result_is_the_same_for_any_number_of_workers_and_another_for_anothe
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from generator import environments
+from generator.config import files
 from generator.simulation import simulate
 template = json.loads(Path("templates_out/prod.json").read_text())
-found = simulate(template, environments.load(["prod"])[0], workload="spike", hours=0.2, replications=2, workers=1)
+found = simulate(template, files.load(["prod"])[0], workload="spike", hours=0.2, replications=2, workers=1)
 print(sys.version_info[:2], json.dumps(dict(found)))
 """
 

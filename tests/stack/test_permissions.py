@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from generator.stack import names
-from tests.handlers.harness import Call, Stack, cloud, notification, price, stream_record, webhook
+from tests.stack.handlers.harness import Call, Stack, cloud, notification, price, stream_record, webhook
 from tests.stack.model import TEMPLATES, allowed, flat, of_type, permits, statements
 
 # What Lambda itself does in the function's name, or what a service asks of the caller behind an API call. No handler

@@ -16,12 +16,14 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from generator import coherence, environments, pipeline, writer
-from generator.quota import Plan
-from generator.sizing import size
+from generator import plans
+from generator.capacity.quota import Plan
+from generator.capacity.sizing import size
+from generator.config import files, validation
 from generator.stack import names
 from generator.stack.code import shipped_lines
 from generator.stack.compose import compose
+from generator.template import writing
 from tests.conftest import ENVIRONMENTS, ROOT
 from tests.stack.model import TEMPLATES, TEXTS, of_type
 
@@ -38,15 +40,15 @@ UNKNOWN_TO_MOTO = {
 
 
 def generated(name: str, *overrides: str) -> dict[str, Any]:
-    (environment,) = environments.load([name], overrides, ROOT / "environments")
-    template: dict[str, Any] = json.loads(pipeline.render(Plan(environment, size(environment))))
+    (environment,) = files.load([name], overrides, ROOT / "environments")
+    template: dict[str, Any] = json.loads(plans.render(Plan(environment, size(environment))))
     return template
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_the_committed_file_is_what_the_environment_generates(name: str) -> None:
-    (environment,) = environments.load([name], folder=ROOT / "environments")
-    text = pipeline.render(Plan(environment, size(environment)))
+    (environment,) = files.load([name], folder=ROOT / "environments")
+    text = plans.render(Plan(environment, size(environment)))
     difference = difflib.unified_diff(
         TEXTS[name].splitlines(), text.splitlines(), "committed", "generated", lineterm=""
     )
@@ -77,13 +79,13 @@ def test_what_environments_share_is_what_each_would_have_alone() -> None:
     """A setting that a shared resource depended on unnoticed would keep the value of the environment before."""
     for changes in (*((change,) for change in CHANGES), CHANGES):
         for name in ENVIRONMENTS:
-            (environment,) = environments.load([name], changes, ROOT / "environments")
+            (environment,) = files.load([name], changes, ROOT / "environments")
             sizing = size(environment)
-            assert pipeline.render(Plan(environment, sizing)) == writer.render(compose(environment, sizing)), changes
+            assert plans.render(Plan(environment, sizing)) == writing.render(compose(environment, sizing)), changes
 
 
 def test_templates_for_others_to_change_share_nothing() -> None:
-    (environment,) = environments.load(["dev"], folder=ROOT / "environments")
+    (environment,) = files.load(["dev"], folder=ROOT / "environments")
     one, other = (compose(environment, size(environment)) for _ in range(2))
     assert not {id(part) for part in one.resources.values()} & {id(part) for part in other.resources.values()}
 
@@ -100,7 +102,7 @@ def test_sizes_leave_room_below_what_cloudformation_takes_directly(capsys: pytes
         handlers = sum(len(json.dumps(line)) + 6 for h in HANDLERS.values() for line in shipped_lines(h))
         with capsys.disabled():
             print(f"\n{name}: {total:,} bytes, resources {total - handlers:,}, handlers {handlers:,}", end="")
-        assert total <= writer.MAX_BODY_BYTES
+        assert total <= writing.MAX_BODY_BYTES
         assert handlers <= 16_500
         assert total - handlers <= 34_700
 
@@ -115,7 +117,7 @@ HANDLERS = {
 
 def constants(handler: str) -> dict[str, object]:
     """What a handler's module sets to plain numbers."""
-    tree = ast.parse((ROOT / f"generator/handlers/{handler}.py").read_text())
+    tree = ast.parse((ROOT / f"generator/stack/handlers/{handler}.py").read_text())
     found: dict[str, object] = {}
     for node in tree.body:
         if isinstance(node, ast.Assign):
@@ -128,15 +130,15 @@ def constants(handler: str) -> dict[str, object]:
 
 
 def test_what_handlers_and_environments_both_assume_is_the_same() -> None:
-    assert constants("send_notification")["LEASE_S"] == coherence.LEASE_S
+    assert constants("send_notification")["LEASE_S"] == validation.LEASE_S
     for handler, reserve in (("check_alerts", "GROUP_MS"), ("cleanup_history", "RESERVE_MS")):
-        assert constants(handler)[reserve] == coherence.RESUMING_RESERVE_S * 1000
-    assert coherence.MIN_RESUMING_TIMEOUT_S >= 2 * coherence.RESUMING_RESERVE_S
+        assert constants(handler)[reserve] == validation.RESUMING_RESERVE_S * 1000
+    assert validation.MIN_RESUMING_TIMEOUT_S >= 2 * validation.RESUMING_RESERVE_S
 
 
 @pytest.mark.parametrize("handler", HANDLERS.values())
 def test_what_ships_is_the_handler_without_its_comments(handler: str) -> None:
-    source = resources.files("generator.handlers").joinpath(f"{handler}.py").read_text()
+    source = resources.files("generator.stack.handlers").joinpath(f"{handler}.py").read_text()
     assert len(source.splitlines()) <= 120
     tree = ast.parse(source)
     for node in ast.walk(tree):

@@ -1,0 +1,1 @@
+"""Pure arithmetic: a rate becomes reserved concurrency, and an account holds it or does not."""

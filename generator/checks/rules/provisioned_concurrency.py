@@ -1,0 +1,42 @@
+"""E9802: a function's provisioned concurrency is within its own reservation."""
+
+import sys
+from pathlib import Path
+
+from cfnlint.rules import CloudFormationLintRule, RuleMatch
+from cfnlint.template import Template
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
+
+from generator.checks.reservations.provisioned import Excess, excesses
+from generator.checks.reservations.wording import in_scenario, named
+
+
+class ProvisionedConcurrency(CloudFormationLintRule):  # type: ignore[misc]
+    """Adds up what the versions and aliases of a function provision: each may fit alone and the sum not.
+
+    One finding per function, at the largest of its figures.
+    """
+
+    id = "E9802"
+    shortdesc = "Provisioned concurrency is within the function's reservation"
+    description = (
+        "Provisioned concurrency counts towards the reserved concurrency of its function, over all of the function's "
+        "versions and aliases, and Lambda refuses to provision more than is reserved. What Application Auto Scaling "
+        "provisions is not counted"
+    )
+    source_url = "https://docs.aws.amazon.com/lambda/latest/dg/provisioned-concurrency.html"
+    tags = ["resources", "lambda", "quota"]  # noqa: RUF012 (cfn-lint's own form)
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        """One finding per function."""
+        return [RuleMatch(list(excess.provisioned[0][2]), _message(excess)) for excess in excesses(cfn)]
+
+
+def _message(excess: Excess) -> str:
+    return (
+        f"{excess.function} has {excess.total} provisioned concurrent executions, "
+        f"{excess.missing} more than the {excess.reserved} that it reserves"
+        f"{in_scenario(excess.scenario)}: {named([figure[:2] for figure in excess.provisioned])}"
+        f"; reserve {excess.total} or provision less"
+    )

@@ -1,0 +1,57 @@
+"""E9801: the reservations of a template fit the account."""
+
+import sys
+from pathlib import Path
+
+from cfnlint.rules import CloudFormationLintRule, RuleMatch
+from cfnlint.template import Template
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
+
+from generator.capacity.quota import AccountQuota
+from generator.checks.reservations.account import DEFAULT_ACCOUNT, excess, remedy
+from generator.checks.reservations.wording import in_scenario, named
+from generator.checks.reservations.worst_case import WorstCase, uncounted, verb, worst_case_reservations
+
+
+class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
+    """Compares the sum with the account, which no schema of a single function can.
+
+    One finding, at the largest reservation: the sum is one fault, and the largest share is where to look first. A
+    finding at every function would say the same many times in a review, and blame functions that are not at fault.
+    """
+
+    id = "E9801"
+    shortdesc = "Reserved and provisioned concurrency of all functions fits the account"
+    description = (
+        "AWS keeps a floor of unreserved concurrency in every account and Region. A stack whose functions reserve, or "
+        "provision without reserving, more than what is left above it fails half-way with: Specified "
+        "ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum "
+        "value. What Application Auto Scaling provisions is not counted"
+    )
+    source_url = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"
+    tags = ["resources", "lambda", "quota"]  # noqa: RUF012 (cfn-lint's own form)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config_definition = {
+            name: {"default": default, "type": "integer"} for name, default in DEFAULT_ACCOUNT.items()
+        }
+        self.configure()
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        """One finding when the deployment that reserves most reserves more than the account can give."""
+        case = worst_case_reservations(cfn)
+        account = AccountQuota(name="", region="", **self.config)
+        if case.total <= account.reservable:
+            return []
+        return [RuleMatch(list(case.shares[0].path), _message(case, account))]
+
+
+def _message(case: WorstCase, account: AccountQuota) -> str:
+    shares = named([(share.function, share.reserved) for share in case.shares])
+    return (
+        f"The functions {verb([case])} {'' if case.exact else 'at least '}{case.total} concurrent executions together, "
+        f"{excess(case.total, account)}{in_scenario(case.scenario)}: {shares}"
+        f"{uncounted(case)}{remedy(case.total, account)}"
+    )

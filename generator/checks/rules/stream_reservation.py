@@ -1,0 +1,46 @@
+"""W9803: a stream consumer reserves no more than its pollers can use."""
+
+import sys
+from pathlib import Path
+
+from cfnlint.rules import CloudFormationLintRule, RuleMatch
+from cfnlint.template import Template
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
+
+from generator.checks.reservations.streams import Surplus, surpluses
+from generator.checks.reservations.wording import in_scenario, named
+
+
+class StreamReservation(CloudFormationLintRule):  # type: ignore[misc]
+    """Compares a reservation with shards times parallelization factor, where only streams invoke the function.
+
+    A DynamoDB stream's shards stand in no template: `shards` states them, and 0 leaves such functions alone.
+    """
+
+    id = "W9803"
+    shortdesc = "Stream consumer reserves no more than its pollers can use"
+    description = (
+        "Lambda runs at most one batch per shard and unit of parallelization factor at once. What a stream consumer "
+        "reserves beyond that is never used, and no other function of the account can use it"
+    )
+    source_url = "https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html"
+    tags = ["resources", "lambda", "streams"]  # noqa: RUF012 (cfn-lint's own form)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config_definition = {"shards": {"default": 0, "type": "integer"}}
+        self.configure()
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        """One finding per function, at its reservation."""
+        return [RuleMatch(list(found.path), _message(found)) for found in surpluses(cfn, self.config["shards"])]
+
+
+def _message(surplus: Surplus) -> str:
+    return (
+        f"{surplus.function} reserves {surplus.reserved} concurrent executions, "
+        f"{surplus.unused} more than the {surplus.usable} that its pollers can ever use "
+        f"(shards x parallelization factor){in_scenario(surplus.scenario)}: {named(surplus.pollers)}"
+        f"; reserve {surplus.usable}"
+    )

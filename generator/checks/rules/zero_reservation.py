@@ -1,0 +1,36 @@
+"""W9804: no function is switched off by a reservation of 0."""
+
+import sys
+from pathlib import Path
+
+from cfnlint.rules import CloudFormationLintRule, RuleMatch
+from cfnlint.template import Template
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
+
+from generator.checks.reservations.wording import in_scenario
+from generator.checks.reservations.zero import switched_off
+
+
+class ZeroReservation(CloudFormationLintRule):  # type: ignore[misc]
+    """A reservation of 0 is a switch for emergencies; left in a template, it goes out with every deployment."""
+
+    id = "W9804"
+    shortdesc = "Reserved concurrency of 0 stops the function"
+    description = (
+        "A function that reserves 0 concurrent executions is not invoked until the reservation is raised or removed. "
+        "Leave the property out to share the account's unreserved concurrency"
+    )
+    source_url = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"
+    tags = ["resources", "lambda"]  # noqa: RUF012 (cfn-lint's own form)
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        """One finding per place that says 0, in the first deployment found that has it."""
+        found: dict[tuple[str | int, ...], str] = {}
+        for option in switched_off(cfn):
+            found.setdefault(
+                option.path,
+                f"{option.path[1]} reserves 0 concurrent executions and never runs{in_scenario(option.guard)}; "
+                "leave the property out to share the account's pool",
+            )
+        return [RuleMatch(list(path), message) for path, message in found.items()]

@@ -1,0 +1,114 @@
+"""`generator check`: what is wrong with the committed templates, or with anyone's."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import stat
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from generator import plans
+from generator.checks import checking, findings, linting, sarif
+from generator.checks.checking import Report, Request
+from generator.checks.reservations.account import DEFAULT_ACCOUNT
+from generator.cli import options
+from generator.config import files
+from generator.errors import GeneratorError
+from generator.plans import Judged
+from generator.template import reading
+
+SUFFIXES = (".json", ".yaml", ".yml", ".template")
+
+
+def _default(key: str) -> str:
+    """Where neither the option nor .cfnlintrc nor the template says."""
+    return f"[default: {DEFAULT_ACCOUNT[key]}]"
+
+
+@click.command(epilog="Example: generator check template.yaml --account-limit 300")
+@click.argument("names", metavar="[ENV|FILE]...", type=options.EnvironmentOrFile(), nargs=-1)
+@click.option("--together", is_flag=True, help="All of them go into one account: check the sum of the stacks too.")
+@click.option(
+    "--account-limit",
+    "concurrency_limit",
+    type=click.IntRange(min=0),
+    help=f"Concurrency limit of the account that the FILEs go to.  {_default('concurrency_limit')}",
+)
+@click.option(
+    "--unreserved-floor",
+    type=click.IntRange(min=0),
+    help=f"What AWS keeps unreserved.  {_default('unreserved_floor')}",
+)
+@click.option(
+    "--reserved-elsewhere",
+    type=click.IntRange(min=0),
+    help=f"What other stacks reserve.  {_default('reserved_elsewhere')}",
+)
+@click.option("--format", "format_", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
+def command(names: tuple[str, ...], together: bool, format_: str, **account: int | None) -> None:
+    """Check the committed templates of the named environments, or of all, or any CloudFormation template.
+
+    A FILE is in JSON or YAML, with SAM or without: it exists, or ends in .json, .yaml, .yml or .template. It is
+    checked by cfn-lint and by the rules of `generator rules`. An ENV is also checked for drift from what it
+    generates, for its size, and for the account that it states.
+
+    Exit code 1 on any error or warning, a syntax error in a FILE among them; an informational finding leaves it 0.
+    Exit code 2, with nothing checked, where a FILE is missing, cannot be read, or is no template at all.
+    """
+    given = {key: value for key, value in account.items() if value is not None}
+    files = [Path(name) for name in names if _is_file(name)]
+    if given and not files and not together:
+        raise click.UsageError("An environment states its account itself: these options are for a FILE or --together.")
+    judged = _judged([name for name in names if not _is_file(name)], files)
+    report = checking.check(Request(judged, files, given, not names, together), plans.OUTPUT)
+    click.echo(_as_text(report, judged) if format_ == "text" else _as_data(report, judged, format_))
+    sys.exit(0 if report.passed else 1)
+
+
+def _is_file(name: str) -> bool:
+    if name.endswith(SUFFIXES) or os.sep in name:
+        return True
+    found = reading.status(Path(name))
+    return found is not None and not (stat.S_ISDIR(found.st_mode) and name in files.known())
+
+
+def _judged(names: Sequence[str], files: Sequence[Path]) -> list[Judged]:
+    """The environments, all if nothing is named; a fault in one is told together with those of the files."""
+    try:
+        return plans.judge(names) if names or not files else []
+    except GeneratorError as error:
+        raise type(error)([*linting.unreadable(files), *error.faults]) from None
+
+
+def _as_data(report: Report, judged: Sequence[Judged], format_: str) -> str:
+    if format_ == "sarif":
+        return json.dumps(sarif.as_sarif(report.findings, report.rules), indent=1)
+    names = [one.name for one in judged]
+    data = {
+        "environment": names[0] if len(names) == 1 else names or None,
+        "findings": [dataclasses.asdict(finding) for finding in report.findings],
+        "passed": report.passed,
+    }
+    return json.dumps(data, indent=1)
+
+
+def _as_text(report: Report, judged: Sequence[Judged]) -> str:
+    lines = [findings.as_text(report.findings)] if report.findings else []
+    if report.passed and judged:
+        lines.append(f"{', '.join(one.name for one in judged)}: lint, size, drift and quota are good")
+    if report.passed:
+        decided = [path for path in report.files if path not in (*report.undecided, *report.unjudged)]
+        lines += _verdict(decided, "lint, size and quota are good")
+        lines += _verdict(report.undecided, "lint and size are good, and the quota as far as the templates tell")
+        lines += _verdict(report.unjudged, "lint and size are good; the quota is not judged: E9801 is switched off")
+        lines += [f"together: {report.together}"] if report.together else []
+    return "\n".join(lines)
+
+
+def _verdict(files: Sequence[Path], verdict: str) -> list[str]:
+    return [f"{', '.join(map(str, files))}: {verdict}"] if files else []

@@ -1,0 +1,114 @@
+"""`generator diff`: what a change of a template means, for the person who reviews it."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+from generator import plans
+from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
+from generator.cli import options
+from generator.config import files
+from generator.diff.compare import MonthlyCost, Room, difference
+from generator.diff.markdown import as_markdown
+from generator.diff.model import Template
+from generator.diff.sides import Side, read_both
+from generator.diff.summary import KINDS, as_dict
+from generator.errors import GeneratorError
+from generator.report.bill import bill, total_usd
+from generator.report.usage import of_type
+
+FIGURES = (
+    *("MemorySize", "ReservedConcurrentExecutions", "BatchSize", "ParallelizationFactor"),
+    "MaximumBatchingWindowInSeconds",
+)
+FUNCTIONS = (PROCESS_WEBHOOK, CHECK_ALERTS, SEND_NOTIFICATION, CLEANUP_HISTORY)
+
+
+Stated = TypeVar("Stated")
+
+
+def _kinds(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(",")) if value is not None else ()
+    if unknown := [name for name in names if name not in KINDS]:
+        raise click.BadParameter(f"{', '.join(map(repr, unknown))} is not one of {', '.join(KINDS)}.")
+    return names
+
+
+@click.command(epilog="Example: generator diff main:prod prod --fail-on replacement,iam-widening")
+@click.argument("old", metavar="OLD", type=options.EnvironmentOrFile())
+@click.argument("new", metavar="NEW", type=options.EnvironmentOrFile())
+@click.option("--format", "format_", type=click.Choice(["markdown", "json"]), default="markdown", show_default=True)
+@click.option(
+    "--fail-on",
+    metavar="KIND,...",
+    callback=_kinds,
+    help=f"Exit with 1 only for these: {', '.join(KINDS)}.",
+)
+def command(old: str, new: str, format_: str, fail_on: tuple[str, ...]) -> None:
+    """Show what differs between two templates in meaning, not in how they are written.
+
+    A side is an environment (its committed template), a file (JSON or YAML), or either at a git revision, such as
+    main:prod. Exit code 1 if there is a difference.
+    """
+    before, after = read_both(old, new)
+    environment = after.environment or before.environment
+    room = _stated("headroom", lambda: _room(environment))
+    monthly_cost = _stated("cost", lambda: _monthly_cost(environment, before, after))
+    found = difference(before.template, after.template, room, monthly_cost)
+    encoding = sys.stdout.encoding
+    if format_ == "json":
+        is_ascii = codecs.lookup(encoding).name != "utf-8"
+        click.echo(json.dumps(as_dict(found, environment), indent=1, ensure_ascii=is_ascii))
+    else:
+        click.echo(as_markdown(found, before.name, after.name).encode(encoding, "replace").decode(encoding))
+    bad = any(KINDS[kind](found) for kind in fail_on) if fail_on else found.found
+    sys.exit(1 if bad else 0)
+
+
+def _stated(what: str, read: Callable[[], Stated | None]) -> Stated | None:
+    """What the environments' files state. A fault there takes nothing from what the templates say by themselves."""
+    try:
+        return read()
+    except GeneratorError as error:
+        for fault in error.faults:
+            click.echo(f"note: no {what}: {fault}", err=True)
+        return None
+
+
+def _room(environment: str | None) -> Room | None:
+    """What the account that the environment's file states can hold. A template alone does not tell its account."""
+    if environment is None or environment not in files.known():
+        return None
+    (judged,) = plans.judge([environment])
+    others = judged.verdict.total - judged.plan.sizing.total_reserved
+    return Room(judged.verdict.account.reservable, others)
+
+
+def _monthly_cost(environment: str | None, *sides: Side) -> MonthlyCost | None:
+    """Prices both at the environment's own rate. A template that is not of this shape has no bill."""
+    ours = all(_has_bill(side.template) for side in sides)
+    if environment is None or environment not in files.known() or not ours:
+        return None
+    (stated,) = files.load([environment])
+    return lambda template: total_usd(bill(template, stated))
+
+
+def _has_bill(template: Template) -> bool:
+    """Whether the template is of the shape that the bill is written for: one stream, and figures, not references."""
+    resources = template["Resources"]
+    if not set(FUNCTIONS) <= resources.keys():
+        return False
+    functions = [resources[name].get("Properties", {}) for name in FUNCTIONS]
+    mappings = list(of_type(template, "AWS::Lambda::EventSourceMapping").values())
+    figures = [one.get(name, 1) for one in (*functions, *mappings) for name in FIGURES]
+    return (
+        len(mappings) == 1
+        and all(str(figure).isdecimal() for figure in figures)
+        and all(one.get("Architectures", ["x86_64"]) in (["arm64"], ["x86_64"]) for one in functions)
+    )

@@ -1,0 +1,112 @@
+"""`generator local`: the whole system on this machine, without an account and without Docker."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from generator import plans
+from generator.cli import options
+from generator.cli.progress import is_shown
+from generator.config import files
+from generator.local import demo, deployment, emulator
+from generator.local.deployment import System
+from generator.template import reading
+
+
+@click.command(epilog="Example: generator local dev --demo")
+@options.environment
+@click.option(
+    "--port", type=click.IntRange(1, 65_535), metavar="N", help="The emulator's port; a free one if not given."
+)
+@click.option("--demo", "is_demo", is_flag=True, help="Arm alerts, send a short price walk, print a table and end.")
+def command(name: str, port: int | None, is_demo: bool) -> None:
+    """Run the committed template of an environment on this machine.
+
+    Deploys templates_out/ENV.json as it is to an emulator on 127.0.0.1, and shows webhooks, alerts and SMS as they
+    happen until Ctrl-C. With --demo, exit code 1 if any expected SMS is missing.
+    """
+    (environment,) = files.load([name])
+    path = plans.OUTPUT / f"{name}.json"
+    template = reading.text_of(path, f"run: generator template {name}")
+    reading.template(str(path), reading.parsed(str(path), template))
+    try:
+        _run(name, environment.region, template, port, is_demo)
+    except KeyboardInterrupt:
+        click.echo("\nStopped.", err=True)
+        sys.exit(1 if is_demo else 0)
+
+
+def _run(name: str, region: str, template: str, port: int | None, is_demo: bool) -> None:
+    click.echo("Starting the emulator ...", err=True)
+    with emulator.running(region, port) as running:
+        click.echo(f"Deploying templates_out/{name}.json ...", err=True)
+        system = deployment.deploy(running, template)
+        if is_demo:
+            _demo(system)
+        else:
+            click.echo(_welcome(system))
+            _watch(system)
+
+
+def _demo(system: System) -> None:
+    def progress(numbers: Iterable[int]) -> Iterable[int]:
+        if not is_shown():
+            click.echo("Sending prices ...", err=True)
+            yield from numbers
+            return
+        with click.progressbar(numbers, length=demo.PRICES, label="Sending prices", file=sys.stderr) as bar:
+            yield from bar
+
+    outcome = demo.run(system, progress)
+    click.echo(demo.as_table(outcome))
+    if outcome.refusal:
+        click.echo(f"a price was not stored: {outcome.refusal}", err=True)
+    if not outcome.passed:
+        click.echo("not every expected SMS came, or one came that was not expected", err=True)
+        sys.exit(1)
+
+
+def _welcome(system: System) -> str:
+    """The address, the key, and lines to paste. The secret is this emulator's own and ends with it."""
+    return f"""\
+URL      {system.url}
+API key  {system.api_key}
+
+Paste to arm an alert and to send a signed price that fires it:
+
+export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION={system.emulator.region}
+aws --endpoint-url {system.emulator.url} dynamodb put-item --table-name {system.ids["PriceAlertsTable"]} --item \
+'{{"userId":{{"S":"me"}},"alertId":{{"S":"first"}},"watch":{{"S":"BTC-USD#above"}},"threshold":{{"N":"64000"}},\
+"generation":{{"N":"1"}},"armedAt":{{"N":"'$(date +%s)000'"}},"phoneNumber":{{"S":"+15555550100"}}}}'
+
+SECRET={system.secret} ID=msg_$(date +%s) AT=$(date +%s)
+BODY='{{"symbol":"BTC-USD","price":"64231.50","timestamp":'$(date +%s)'000,"source":"me"}}'
+SIGNATURE=$(printf %s "$ID.$AT.$BODY" | openssl dgst -sha256 -mac HMAC -binary \
+-macopt hexkey:$(printf %s "$SECRET" | base64 -d | od -An -vtx1 | tr -d ' \\n') | base64)
+curl -i {system.url} -H 'x-api-key: {system.api_key}' -H 'content-type: application/json' \
+-H "webhook-id: $ID" -H "webhook-timestamp: $AT" -H "webhook-signature: v1,$SIGNATURE" -d "$BODY"
+
+Webhooks, alerts and SMS are shown below as they happen. Ctrl-C stops everything.
+"""
+
+
+def _watch(system: System) -> None:
+    shown: dict[str, int] = {}
+    while True:
+        for kind, line in system.news():
+            click.echo(f"{time.strftime('%H:%M:%S')}  {kind:<13}  {_summary(line)}")
+        for number, texts in system.sms().items():
+            for text in texts[shown.get(number, 0) :]:
+                click.echo(f"{time.strftime('%H:%M:%S')}  {'SMS':<13}  to {number}: {text}")
+            shown[number] = len(texts)
+        time.sleep(0.5)
+
+
+def _summary(line: dict[str, Any]) -> str:
+    figures = (f"{name} {value}" for name, value in line.items() if name not in ("_aws", "Function", "id", "outcome"))
+    return ", ".join([str(line["outcome"]), *figures])

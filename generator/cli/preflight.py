@@ -1,0 +1,91 @@
+"""`generator preflight`: the account before the deployment. Reads only."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+
+import click
+
+from generator import plans
+from generator.cli import options
+from generator.plans import Judged
+
+
+def stack_name(environment: str) -> str:
+    """What an environment's stack is called, unless --stack-name says otherwise."""
+    return f"price-alerts-{environment}"
+
+
+def _stack_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """As given. Source of the form: CloudFormation API reference, CreateStack, StackName."""
+    if value is not None and not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,127}", value):
+        raise click.BadParameter(
+            f"'{value}' is not a stack's name: up to 128 letters, digits and dashes, a letter first."
+        )
+    return value
+
+
+@click.command(epilog="Example: generator preflight prod --profile production")
+@options.environment
+@click.option("--profile", metavar="P", help="The profile of the AWS CLI's configuration; its default if not given.")
+@click.option("--region", metavar="R", help="The Region to ask; the environment's if not given.")
+@click.option("--endpoint-url", metavar="URL", help="Ask an emulator instead of AWS.")
+@click.option(
+    "--stack-name",
+    "stack",
+    metavar="S",
+    callback=_stack_name,
+    help="The stack to deploy; price-alerts-ENV if not given.",
+)
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(
+    name: str, profile: str | None, region: str | None, endpoint_url: str | None, stack: str | None, format_: str
+) -> None:
+    """Check an AWS account before an environment is deployed into it. Nothing is changed.
+
+    Each check passes, fails or is skipped with its reason (no permission, not supported by the endpoint), and says
+    what to type. Exit code 1 if any fails; 2 without credentials or if nothing answers.
+    """
+    from generator.account import connection
+    from generator.account.preflight import passed, run
+    from generator.account.subject import Subject
+
+    (judged,) = plans.judge([name])
+    environment = judged.plan.environment
+    live = connection.connect(region or environment.region, profile, endpoint_url)
+    subject = Subject(live, judged.plan, stack or stack_name(name), _neighbours(judged), datetime.date.today())
+    results = run(subject)
+    if format_ == "json":
+        report = {
+            "environment": name,
+            "account_id": live.id,
+            "region": live.region,
+            "stack_name": subject.stack_name,
+            "checks": [dataclasses.asdict(result) for result in results],
+            "passed": passed(results),
+        }
+        click.echo(json.dumps(report, indent=1))
+    else:
+        click.echo(f"{name}: stack {subject.stack_name} in account {live.id}, {live.region}\n")
+        click.echo("\n".join(_lines([(one.id, one.status, one.message, one.remedy) for one in results])))
+    sys.exit(0 if passed(results) else 1)
+
+
+def _neighbours(judged: Judged) -> tuple[str, ...]:
+    names = (plan.environment.name for plan in judged.verdict.plans)
+    return tuple(stack_name(other) for other in names if other != judged.name)
+
+
+def _lines(rows: Sequence[tuple[str, str, str, str]]) -> Iterable[str]:
+    width = max(len(row[0]) for row in rows)
+    for id_, status, message, remedy in rows:
+        yield f"{status}  {id_:<{width}}  {message}"
+        if remedy:
+            yield f"      {'':<{width}}  -> {remedy}"
+    counts = {status: sum(row[1] == status for row in rows) for status in ("pass", "fail", "skip")}
+    yield f"\n{counts['pass']} passed, {counts['fail']} failed, {counts['skip']} skipped"

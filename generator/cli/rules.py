@@ -1,0 +1,23 @@
+"""`generator rules`: the cfn-lint rules of this project, for use on any template."""
+
+from __future__ import annotations
+
+import click
+
+from generator.checks import rules
+
+
+@click.command(
+    epilog='Example: generator rules --path, as in: cfn-lint template.yaml -a "$(generator rules --path)"',
+)
+@click.option("--path", is_flag=True, help="Print the folder to give to cfn-lint's -a, and nothing else.")
+def command(path: bool) -> None:
+    """List the cfn-lint rules about reserved concurrency: id, severity, and what holds when they are silent."""
+    if path:
+        click.echo(rules.folder())
+        return
+    from cfnlint.helpers import load_plugins
+
+    for rule in sorted(load_plugins(str(rules.folder())), key=lambda rule: rule.id[1:]):
+        settings = ", ".join(f"{name}={setting['default']}" for name, setting in rule.config_definition.items())
+        click.echo(f"{rule.id}  {rule.severity:<8} {rule.shortdesc}{f'  (-x: {settings})' if settings else ''}")

@@ -1,0 +1,120 @@
+"""`generator size`: the derivation of every figure, function by function, and its inverse."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from generator import plans
+from generator.capacity import planning
+from generator.cli import options
+from generator.config.schema import WEBHOOKS_PER_HOUR
+from generator.report import planning_table, sizing_table
+
+
+@click.command(epilog="Example: generator size prod --set traffic.peak_factor=8")
+@options.environment
+@options.overrides
+@click.option("--max-rate", is_flag=True, help="Instead: the highest rate that the account carries.")
+@click.option(
+    "--for-rate",
+    type=click.IntRange(*WEBHOOKS_PER_HOUR),
+    metavar="N",
+    help="Instead: the concurrency limit that N webhooks per hour need.",
+)
+@click.option(
+    "--fit-trace",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="Take rate and peak factor from a recording: times, or counts per minute. --set goes before.",
+)
+@click.option("--chart", type=options.Picture(), metavar="FILE.svg", help="Draw the figures against the rate.")
+@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def command(
+    name: str,
+    overrides: tuple[str, ...],
+    max_rate: bool,
+    for_rate: int | None,
+    fit_trace: Path | None,
+    chart: Path | None,
+    format_: str,
+) -> None:
+    """Show how each function's reserved concurrency follows from the expected rate.
+
+    Exit code 1 if the account cannot hold the sum; with --max-rate, if it cannot hold even the lowest rate's. The two
+    inverse questions are about every target met, whatever on_shortfall says, with the account's other environments.
+    """
+    if max_rate and for_rate is not None:
+        raise click.UsageError("--max-rate and --for-rate are two questions: ask one.")
+    if fit_trace:
+        overrides = (*_fitted(fit_trace), *overrides)
+    if chart:
+        _draw(name, overrides, chart)
+    if max_rate:
+        _print_highest(name, overrides, format_)
+    elif for_rate is not None:
+        need = planning.needed_at(*plans.with_neighbours(name, overrides), for_rate)
+        _print(name, need, format_, planning_table.needed_as_dict, planning_table.needed_as_text)
+    else:
+        _print_sizing(name, overrides, format_)
+
+
+def _fitted(trace: Path) -> list[str]:
+    """The recording's rate and peak factor as overrides, which say which settings they would be.
+
+    They come before those that were typed, which are meant.
+    """
+    from generator.simulation.trace import read_trace
+
+    found = read_trace(trace)
+    rate, factor = round(found.webhooks_per_hour), round(found.peak_factor, 2)
+    fitted = [f"traffic.webhooks_per_hour={rate}", f"traffic.peak_factor={factor:g}"]
+    click.echo(f"{trace}: {', '.join(fitted)}", err=True)
+    if found.is_coarse:
+        what = f"its lines are {found.window_s:g} s apart, so a peak within that time cannot be seen"
+        click.echo(f"{trace}: {what}; the true peak factor may be higher", err=True)
+    return fitted
+
+
+def _draw(name: str, overrides: tuple[str, ...], path: Path) -> None:
+    """The figures from the lowest rate to the last that can be sized, with the account's and the environment's own."""
+    from generator.report.charts import sizing_chart
+
+    (judged,) = plans.judge([name], overrides)
+    rates, sizings = zip(*planning.steps(judged.plan.environment), strict=True)
+    reserved = {
+        function.logical_id: [sizing[function.logical_id].reserved_concurrency or 0 for sizing in sizings]
+        for function in judged.plan.sizing.functions
+    }
+    own_rate = judged.plan.environment.traffic.webhooks_per_hour
+    sizing_chart(rates, reserved, judged.verdict.account.reservable, path, own_rate)
+    click.echo(f"wrote {path}", err=True)
+
+
+def _print_sizing(name: str, overrides: tuple[str, ...], format_: str) -> None:
+    (judged,) = plans.judge([name], overrides)
+    if format_ == "json":
+        click.echo(json.dumps(sizing_table.as_dict(judged), indent=1))
+    else:
+        click.echo(sizing_table.as_table(judged))
+    if refusals := plans.refusals([judged]):
+        click.echo("\n" + "\n".join(refusals), err=True)
+        sys.exit(1)
+
+
+def _print_highest(name: str, overrides: tuple[str, ...], format_: str) -> None:
+    answer = planning.highest_rate(*plans.with_neighbours(name, overrides))
+    _print(name, answer, format_, planning_table.highest_as_dict, planning_table.highest_as_text)
+    if answer.webhooks_per_hour is None:
+        sys.exit(1)
+
+
+def _print(
+    name: str, answer: Any, format_: str, as_dict: Callable[[str, Any], Any], as_text: Callable[[str, Any], str]
+) -> None:
+    click.echo(json.dumps(as_dict(name, answer), indent=1) if format_ == "json" else as_text(name, answer))

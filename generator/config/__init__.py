@@ -1,0 +1,1 @@
+"""Environment files: schema, defaults, validation and overrides."""

@@ -1,0 +1,178 @@
+"""Finds and reads environment files, applies overrides, and checks what they say."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from generator.config import fields
+from generator.config.fields import Complaint, Rule
+from generator.config.schema import Environment
+from generator.config.validation import RULES
+from generator.errors import Fault, InvalidEnvironment
+
+FOLDER = Path("environments")
+
+START = "go to the folder of your project, or start one: generator init DIR"
+"""What to do where there is no environment at all."""
+
+
+def load(names: Sequence[str] = (), overrides: Sequence[str] = (), folder: Path = FOLDER) -> list[Environment]:
+    """Reads the named environments, or all in the folder, with the overrides applied to each.
+
+    Raises InvalidEnvironment with every fault of every file.
+    """
+    environments: list[Environment] = []
+    faults: list[Fault] = []
+    for name in dict.fromkeys(names) or _all(folder):
+        try:
+            environments.append(_load_one(name, overrides, folder))
+        except InvalidEnvironment as error:
+            faults += error.faults
+    if faults:
+        raise InvalidEnvironment(dict.fromkeys(faults))
+    return environments
+
+
+def read(
+    table: Mapping[str, Any], origin: str, overridden: Iterable[str] = (), rules: Iterable[Rule] = ()
+) -> Environment:
+    """Turns a parsed table into an environment; `origin` and the overridden keys say where to point faults.
+
+    Raises InvalidEnvironment with every fault, also of what breaks the rules, beside those that hold everywhere.
+    """
+    overridden = tuple(overridden)
+
+    def where(key: str) -> str:
+        """A setting is overridden with its table, and a table with any setting in it."""
+        cause = next((one for one in overridden if f"{one}.".startswith(f"{key}.") or key.startswith(f"{one}.")), None)
+        return f"--set {cause}" if cause else f"{origin}: {key}"
+
+    environment, faults = fields.read(Environment, table, where, [*RULES, *rules])
+    if environment is None:
+        raise InvalidEnvironment(faults)
+    if not environment.account.name:
+        account = dataclasses.replace(environment.account, name=environment.name)
+        environment = dataclasses.replace(environment, account=account)
+    return environment
+
+
+def known(folder: Path = FOLDER) -> list[str]:
+    """The names of the environments in the folder, sorted; none where there is no folder.
+
+    Raises InvalidEnvironment if it cannot be read.
+    """
+    try:
+        return sorted(name.removesuffix(".toml") for name in os.listdir(folder) if name.endswith(".toml"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        fault = Fault(f"{folder}/", f"cannot be read ({error.strerror})", "correct the folder or its permissions")
+        raise InvalidEnvironment([fault]) from None
+
+
+def _all(folder: Path) -> list[str]:
+    names = known(folder)
+    if not names:
+        raise InvalidEnvironment([Fault(f"{folder}/", "no environment file here", START)])
+    return names
+
+
+def _load_one(name: str, overrides: Sequence[str], folder: Path) -> Environment:
+    stem = Path(name).name.removesuffix(".toml")
+    if stem != name:
+        remedy = f"give the name: {stem}" if stem in known(folder) else _choice(stem, folder)
+        raise InvalidEnvironment([Fault(name, "a path, and not the name of an environment", remedy)])
+    path = folder / f"{name}.toml"
+    table = parse(path)
+    changes, faults = _parse_overrides(overrides)
+    for key, value in changes.items():
+        faults += _set(table, key, value)
+    try:
+        environment = read(table, str(path), changes, [_named_like_its_file(name, "name" in changes)])
+    except InvalidEnvironment as error:
+        raise InvalidEnvironment([*faults, *error.faults]) from None
+    if faults:
+        raise InvalidEnvironment(faults)
+    return environment
+
+
+def parse(path: Path) -> dict[str, Any]:
+    """The tables of an environment file, not yet checked. Raises InvalidEnvironment if it is missing or no TOML."""
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        if path.is_symlink():
+            fault = Fault(str(path), "a link to a file that is not there", "correct the link or remove it")
+        else:
+            fault = Fault(str(path), "no such environment file", _choice(path.stem, path.parent))
+    except (OSError, UnicodeDecodeError) as error:
+        fault = Fault(str(path), f"cannot be read ({error})", "correct the file or its permissions")
+    except (ValueError, RecursionError) as error:  # Also for numbers of thousands of digits, and as many brackets.
+        fault = Fault(str(path), f"not TOML ({error})", "correct the syntax there")
+    raise InvalidEnvironment([fault])
+
+
+def _choice(name: str, folder: Path) -> str:
+    """What to do where there is no environment of that name."""
+    import difflib
+
+    names = known(folder)
+    close = difflib.get_close_matches(name, names, n=1)
+    if not names:
+        return START
+    return f"did you mean {close[0]}?" if close else f"the environments are {', '.join(names)}"
+
+
+def parse_override(override: str) -> tuple[str, object]:
+    """Splits KEY=VALUE; the value is read as TOML, and as plain text where it is not TOML.
+
+    Raises InvalidEnvironment if there is no key or no equals sign.
+    """
+    key, equals, value = override.partition("=")
+    if not equals or not all(key.strip().split(".")):
+        fault = Fault(f"--set {override}", "not KEY=VALUE", "write for example --set traffic.webhooks_per_hour=20000")
+        raise InvalidEnvironment([fault])
+    try:
+        parsed = tomllib.loads(f"value = {value}")
+    except (ValueError, RecursionError):
+        parsed = {}
+    return key.strip(), parsed["value"] if parsed.keys() == {"value"} else value
+
+
+def _parse_overrides(overrides: Sequence[str]) -> tuple[dict[str, object], list[Fault]]:
+    changes: dict[str, object] = {}
+    faults: list[Fault] = []
+    for override in overrides:
+        try:
+            key, value = parse_override(override)
+            changes[key] = value
+        except InvalidEnvironment as error:
+            faults += error.faults
+    return changes, faults
+
+
+def _set(table: dict[str, Any], key: str, value: object) -> list[Fault]:
+    *sections, last = key.split(".")
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            return [Fault(f"--set {key}", f"{section} is not a table", "correct the key")]
+    table[last] = value
+    return []
+
+
+def _named_like_its_file(file: str, overridden: bool) -> Rule:
+    """Because the output has the file's name: with another's, it would replace another's output."""
+
+    def check(name: str) -> Complaint | None:
+        if name == file:
+            return None
+        rename = f'write name = "{file}" or rename the file to {name}.toml'
+        return f'"{name}" is not the name of the file', "leave it out" if overridden else rename
+
+    return Rule(("name",), check)

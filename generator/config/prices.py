@@ -1,0 +1,113 @@
+"""The price table and what is assumed about use: the sections `prices` and `usage` of an environment.
+
+AWS renders its price pages in the browser, so most figures were read where others quote them; SOURCES says where each
+one was read. They are list prices of us-east-1 without free tiers or discounts: check them before relying on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from generator.config.fields import number, whole
+
+DATED = "2026-11"
+"""When the figures were last looked up."""
+
+PRICED_REGION = "us-east-1"
+
+
+def _usd(default: float) -> float:
+    price: float = number(default, 0, 1000)
+    return price
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """US dollars. A Region, a discount or a newer list is a matter of overriding what differs."""
+
+    api_request_usd_per_million: float = _usd(3.50)
+    lambda_request_usd_per_million: float = _usd(0.20)
+    lambda_arm64_usd_per_gb_s: float = _usd(0.0000133334)
+    lambda_x86_64_usd_per_gb_s: float = _usd(0.0000166667)
+    dynamodb_write_usd_per_million: float = _usd(0.625)
+    dynamodb_read_usd_per_million: float = _usd(0.125)
+    dynamodb_storage_usd_per_gb_month: float = _usd(0.25)
+    dynamodb_backup_usd_per_gb_month: float = _usd(0.20)
+    sns_publish_usd_per_million: float = _usd(0.50)
+    # By country, carrier and message length, and it changes often: 0 says that nobody has looked it up.
+    sms_usd_per_message: float = _usd(0)
+    schedule_usd_per_million: float = _usd(1.00)
+    kms_key_usd_per_month: float = _usd(1.00)
+    kms_request_usd_per_10k: float = _usd(0.03)
+    secret_usd_per_month: float = _usd(0.40)
+    secret_request_usd_per_10k: float = _usd(0.05)
+    log_ingest_usd_per_gb: float = _usd(0.50)
+    log_storage_usd_per_gb_month: float = _usd(0.03)
+    alarm_usd_per_month: float = _usd(0.10)
+    dashboard_usd_per_month: float = _usd(3.00)
+    custom_metric_usd_per_month: float = _usd(0.30)
+    trace_usd_per_million: float = _usd(5.00)
+
+
+SOURCES: Mapping[str, str] = {
+    "api_request_usd_per_million": "Amazon API Gateway pricing, REST, first 333 million; an AWS whitepaper",
+    "lambda_request_usd_per_million": "AWS Lambda pricing; quoted by cloudchipr, 2024",
+    "lambda_arm64_usd_per_gb_s": "AWS Lambda pricing, first tier; quoted by cloudchipr, 2024, and others, 2026-05",
+    "lambda_x86_64_usd_per_gb_s": "AWS Lambda pricing, first tier; quoted by cloudchipr, 2024, and others, 2026-05",
+    "dynamodb_write_usd_per_million": "Amazon DynamoDB on-demand pricing after 2024-11; quoted by airbyte, 2025",
+    "dynamodb_read_usd_per_million": "Amazon DynamoDB on-demand pricing after 2024-11; quoted by airbyte, 2025",
+    "dynamodb_storage_usd_per_gb_month": "Amazon DynamoDB pricing; an old copy of the page",
+    "dynamodb_backup_usd_per_gb_month": "Amazon DynamoDB pricing, point-in-time recovery; quoted in 2020",
+    "sns_publish_usd_per_million": "Amazon SNS pricing; quoted by factualminds, 2026-06-13",
+    "sms_usd_per_message": "AWS End User Messaging pricing; not looked up",
+    "schedule_usd_per_million": "Amazon EventBridge pricing; remembered, not looked up",
+    "kms_key_usd_per_month": "AWS KMS pricing; quoted by cloudburn, 2026-03-14, and factualminds, 2026-06-13",
+    "kms_request_usd_per_10k": "AWS KMS pricing; quoted by cloudburn, 2026-03-14, and factualminds, 2026-06-13",
+    "secret_usd_per_month": "AWS Secrets Manager pricing; quoted from the page as of 2026-09-20",
+    "secret_request_usd_per_10k": "AWS Secrets Manager pricing; quoted from the page as of 2026-09-20",
+    "log_ingest_usd_per_gb": "Amazon CloudWatch pricing; quoted by factualminds, 2026-06, and c3x.dev, 2026-06",
+    "log_storage_usd_per_gb_month": "Amazon CloudWatch pricing; quoted by c3x.dev, 2026-06",
+    "alarm_usd_per_month": "Amazon CloudWatch pricing, standard resolution; remembered, not looked up",
+    "dashboard_usd_per_month": "Amazon CloudWatch pricing; quoted by factualminds, 2026-06, and signoz, 2026-02",
+    "custom_metric_usd_per_month": "Amazon CloudWatch pricing; quoted by factualminds, 2026-06",
+    "trace_usd_per_million": "AWS X-Ray pricing, traces recorded; the page itself, undated copy",
+}
+"""Where each price was read, by the name of its field: the page it comes from, and who quotes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the bill depends on beyond the rate. In doubt too much rather than too little: measure, override."""
+
+    # 365 days x 24 h / 12.
+    hours_per_month: int = whole(730, 1, 744)
+    # One price, as it is stored: names and values of its attributes.
+    price_item_bytes: int = whole(300, 1, 409_600)
+    # A phone number, a threshold, what was notified.
+    alert_item_bytes: int = whole(500, 1, 409_600)
+    # DynamoDB adds this to each item that it stores. Source: Amazon DynamoDB Developer Guide, "Item sizes and formats".
+    item_overhead_bytes: int = whole(100, 0, 10_000)
+    # In the table, armed or not.
+    alerts_stored: int = whole(10_000, 0, 1_000_000_000)
+    # Each fired alert is armed again by its owner.
+    rearmed_share: float = number(1.0, 0, 1)
+    # The hourly cleanup comes before DynamoDB's time to live, whose deletes are free, to all expired prices.
+    cleanup_share: float = number(1.0, 0, 1)
+    # An invocation that begins a new execution environment, which is billed for starting too.
+    cold_start_share: float = number(0.01, 0, 1)
+    # The handler reads the secret's two versions every five minutes, in each execution environment.
+    secret_reads_per_environment_h: int = whole(24, 0, 100_000)
+    # A data key is used for five minutes. Source: Amazon SQS Developer Guide, data key reuse period.
+    kms_requests_per_resource_h: int = whole(12, 0, 1_000_000)
+    # START, END, REPORT and the trace's id.
+    log_bytes_per_invocation: int = whole(600, 0, 1_000_000)
+    # One JSON line for each webhook, price checked, notification and cleanup.
+    log_bytes_per_record: int = whole(400, 0, 1_000_000)
+    # API Gateway's line for each webhook.
+    access_log_bytes: int = whole(250, 0, 1_000_000)
+    # Stored, AlertsFired, Sent, Deleted and LatencyMs, and Ms of four functions.
+    custom_metrics: int = whole(9, 0, 10_000)
+    # X-Ray records the first request of each second and this share of the others, at each point of entry.
+    # Source: AWS X-Ray Developer Guide, "Configuring sampling rules".
+    traced_share: float = number(0.05, 0, 1)

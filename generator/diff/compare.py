@@ -1,0 +1,137 @@
+"""Two templates in, everything that differs in meaning out. Reads no file and prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from generator.diff.code import functions, handlers
+from generator.diff.dependants import affected
+from generator.diff.iam.access import accesses
+from generator.diff.model import (
+    Alarm,
+    Cost,
+    Difference,
+    Json,
+    Part,
+    Property,
+    Reservation,
+    Reservations,
+    Template,
+)
+from generator.diff.normal import same
+from generator.diff.properties import changes
+from generator.diff.redefined import told_apart
+from generator.diff.resolved import resolved
+from generator.diff.resources import resources, with_new_deployment
+from generator.diff.schemas import schema
+
+MonthlyCost = Callable[[Template], Decimal]
+
+ALARM = "AWS::CloudWatch::Alarm"
+ALARM_SETTINGS = (
+    *("Threshold", "ComparisonOperator", "EvaluationPeriods", "DatapointsToAlarm", "Period", "Statistic"),
+    *("ExtendedStatistic", "TreatMissingData", "MetricName", "ActionsEnabled", "AlarmActions"),
+    *("Namespace", "Dimensions", "Metrics", "Unit"),
+)
+NAMED_SECTIONS = {"Parameters": "", "Conditions": "Conditions.", "Mappings": "Mappings.", "Outputs": None}
+"""Sections of named parts, with what references put before the name; nothing refers to an output."""
+
+APART = ("Resources", "AWSTemplateFormatVersion")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the account of the new template lets its environments reserve, and what the others in it reserve."""
+
+    reservable: int
+    elsewhere: int
+
+
+def difference(
+    old: Template, new: Template, room: Room | None = None, monthly_cost: MonthlyCost | None = None
+) -> Difference:
+    """Compares two templates by what they mean. Without a room there is no headroom, without a price no cost."""
+    old, renamed = with_new_deployment(old, new)
+    before, after = resolved(old), resolved(new)
+    apart = told_apart(before, after)
+    left, right = told_apart(before, after, defaults=False)
+    return Difference(
+        resources=tuple(resources(before, after, apart, renamed)),
+        parts=tuple(_parts(old, new)),
+        iam=tuple(accesses(*apart)),
+        reservations=_reservations(left, right, room),
+        handlers=tuple(handlers(left, right)),
+        alarms=tuple(_alarms(left, right)),
+        cost=Cost(monthly_cost(old), monthly_cost(new)) if monthly_cost else None,
+    )
+
+
+def _parts(old: Template, new: Template) -> Iterator[Part]:
+    for section in dict.fromkeys([*new, *old]):
+        if section in APART:
+            continue
+        before, after = ({} if side.get(section) is None else side[section] for side in (old, new))
+        if section not in NAMED_SECTIONS or not isinstance(before, Mapping) or not isinstance(after, Mapping):
+            for one in _changes(old.get(section), new.get(section), section):
+                yield Part(one.path, one.old, one.new, ())
+            continue
+        prefix = NAMED_SECTIONS[section]
+        for name in dict.fromkeys([*after, *before]):
+            if found := list(_changes(before.get(name), after.get(name), f"{section}.{name}")):
+                depends = () if prefix is None else affected(new, f"{prefix}{name}")
+                yield from (Part(one.path, one.old, one.new, depends) for one in found)
+
+
+def _changes(old: Json, new: Json, path: str) -> Iterator[Property]:
+    return changes(old, new, path, frozenset())
+
+
+def _reservations(old: Template, new: Template, room: Room | None) -> Reservations:
+    before, after = functions(old), functions(new)
+    figures = (
+        Reservation(name, _reserved(before.get(name)), _reserved(after.get(name)))
+        for name in dict.fromkeys([*after, *before])
+    )
+    return Reservations(tuple(figures), room.reservable if room else None, room.elsewhere if room else 0)
+
+
+def _reserved(properties: Mapping[str, Json] | None) -> Json:
+    """A figure where it is one; YAML may write it as text."""
+    value = (properties or {}).get("ReservedConcurrentExecutions")
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _alarms(old: Template, new: Template) -> Iterator[Alarm]:
+    for name, resource in new["Resources"].items():
+        before = old["Resources"].get(name)
+        if before is None or ALARM not in (before.get("Type"), resource.get("Type")):
+            continue
+        was, now = before.get("Properties", {}), resource.get("Properties", {})
+        for setting in ALARM_SETTINGS:
+            if any(changes(was.get(setting), now.get(setting), setting, schema(ALARM).unordered)):
+                yield Alarm(name, setting, was.get(setting), now.get(setting), _effect(setting, was, now))
+
+
+def _effect(setting: str, was: Mapping[str, Json], now: Mapping[str, Json]) -> Literal["earlier", "later", "other"]:
+    """Whether the alarm goes off earlier or later than before, by this setting alone and where figures tell.
+
+    A longer period adds up more and is over later, and M of more periods are reached earlier but looked for longer.
+    """
+    old, new = _figure(was.get(setting)), _figure(now.get(setting))
+    m_of_n = "DatapointsToAlarm" in was or "DatapointsToAlarm" in now
+    telling = {"Threshold", "DatapointsToAlarm"} if m_of_n else {"Threshold", "EvaluationPeriods"}
+    turned = not same(was.get("ComparisonOperator"), now.get("ComparisonOperator"))
+    if old is None or new is None or setting not in telling or (setting == "Threshold" and turned):
+        return "other"
+    below = setting == "Threshold" and str(now.get("ComparisonOperator", "")).startswith("LessThan")
+    return "later" if (new > old) != below else "earlier"
+
+
+def _figure(value: Json) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None

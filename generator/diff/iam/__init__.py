@@ -1,0 +1,1 @@
+"""Who is allowed more and who is allowed less, policy by policy."""

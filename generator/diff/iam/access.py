@@ -1,0 +1,94 @@
+"""Who may do more, and who less: every policy of a template as grants by the resource that holds them, compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from generator.diff.iam.grants import HOLDER, PRINCIPALS, Grant, Scope, merged
+from generator.diff.iam.holders import held
+from generator.diff.model import Access, Json, Template
+
+
+def accesses(old: Template, new: Template) -> list[Access]:
+    """What became wider and what narrower, by resource. A grant that another one covers is neither."""
+    both = old["Resources"].keys() & new["Resources"].keys()
+    before, after = held(old, both), held(new, both)
+    found: list[Access] = []
+    for key in dict.fromkeys([*after, *before]):
+        had, has = before.get(key, []), after.get(key, [])
+        more, less = _uncovered(has, had), _uncovered(had, has)
+        found += _reported(key[0], "widened", _effect(more, "Allow") + _effect(less, "Deny"))
+        found += _reported(key[0], "narrowed", _effect(less, "Allow") + _effect(more, "Deny"))
+    return found
+
+
+def _uncovered(found: list[Grant], by: list[Grant]) -> list[Grant]:
+    """The grants that no grant of the others covers.
+
+    Only those that name the same, or have wildcards, come into question: to try each of some thousands takes minutes.
+    """
+    known, alike = set(by), _Alike(by)
+    return [
+        one
+        for one in dict.fromkeys(found)
+        if one not in known and not any(other.covers(one) for other in alike.candidates(one))
+    ]
+
+
+class _Alike:
+    """Grants by the action and the resource that they name; None stands for what only a comparison can tell."""
+
+    def __init__(self, grants: list[Grant]) -> None:
+        self.by_names: dict[tuple[str | None, str | None], list[Grant]] = {}
+        for one in grants:
+            self.by_names.setdefault((_name(one.action.folded()), _name(one.resource)), []).append(one)
+
+    def candidates(self, one: Grant) -> Iterator[Grant]:
+        for action in (_whole(one.action.folded()), None):
+            for resource in (_whole(one.resource), None):
+                yield from self.by_names.get((action, resource), ())
+
+
+def _name(scope: Scope) -> str | None:
+    return None if scope.inverted or any(sign in scope.patterns[0] for sign in "*?") else scope.patterns[0]
+
+
+def _whole(scope: Scope) -> str | None:
+    return None if scope.inverted else scope.patterns[0]
+
+
+def _effect(found: list[Grant], effect: str) -> list[Grant]:
+    return [one for one in found if one.effect == effect]
+
+
+def _reported(holder: str, change: Literal["widened", "narrowed"], found: list[Grant]) -> Iterator[Access]:
+    for grant in merged(found):
+        yield Access(holder, change, _statement(grant))
+
+
+def _statement(grant: Grant) -> dict[str, Json]:
+    """The grant as a statement, with references as Fn::Sub writes them."""
+    statement: dict[str, Json] = {"Effect": grant.effect}
+    elements = (("Principal", grant.principal), ("Action", grant.action), ("Resource", grant.resource))
+    for element, scope in elements:
+        if element != "Principal" or scope != HOLDER:
+            written = _principals(scope) if element == "Principal" else list(scope.patterns)
+            statement[f"Not{element}" if scope.inverted else element] = written
+    if grant.condition:
+        conditions: dict[str, dict[str, list[str]]] = {}
+        for clause in grant.condition:
+            conditions.setdefault(clause.operator, {})[clause.key] = list(clause.values)
+        statement["Condition"] = conditions
+    return statement
+
+
+def _principals(scope: Scope) -> Json:
+    """As IAM writes them: by kind, or the plain name where there is no kind, such as `*` for everyone."""
+    by_kind: dict[str, list[str]] = {}
+    for pattern in scope.patterns:
+        kind, _, name = pattern.partition(" ")
+        if kind not in PRINCIPALS:
+            return pattern if len(scope.patterns) == 1 else list(scope.patterns)
+        by_kind.setdefault(kind, []).append(name)
+    return by_kind

@@ -1,0 +1,80 @@
+"""Policy documents wherever they are in a resource's properties: as structures, under a Fn::If, or as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from generator.diff.iam.grants import NO_VALUE, Grant, branches, grants, is_document, under
+from generator.diff.intrinsics import is_intrinsic, plain, template_text
+from generator.diff.model import Json
+
+DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy")
+"""Properties that are a policy and nothing else."""
+
+
+def documents(value: Json) -> Iterator[Grant]:
+    """The grants of every document within a value."""
+    if not isinstance(value, dict | list | str):
+        return
+    if ways := branches(value):
+        for condition, one in ways:
+            yield from (under((condition,), grant) for grant in documents(one))
+    elif (document := _document(value)) is not None:
+        yield from grants(document)
+    elif not isinstance(value, str):
+        for inner in value.values() if isinstance(value, dict) else value:
+            if isinstance(inner, dict | list) or _mentions_statements(inner):
+                yield from documents(inner)
+
+
+def opaque_documents(value: Json) -> Iterator[Json]:
+    """Policies that cannot be read, such as a parameter's: another one may say anything."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            if key in DOCUMENTS:
+                yield from (one for one in _choices(inner) if _is_opaque(one))
+            else:
+                yield from opaque_documents(inner)
+
+
+def _choices(value: Json) -> list[Json]:
+    return [found for _, one in branches(value) for found in _choices(one)] or [value]
+
+
+def _is_opaque(value: Json) -> bool:
+    is_written = isinstance(value, str) or (isinstance(value, dict) and is_intrinsic(value) and value != NO_VALUE)
+    return is_written and _document(value) is None and not branches(value)
+
+
+def _document(value: Json) -> Mapping[str, Json] | None:
+    """The document that a value is, also where it is written as text; AWS::Logs::ResourcePolicy takes only that."""
+    if isinstance(value, dict) and is_document(value):
+        return value
+    is_text = isinstance(value, str) or (isinstance(value, dict) and is_intrinsic(value))
+    if not is_text or not _mentions_statements(value):
+        return None
+    content = template_text(value) or ""
+    if not content.lstrip().startswith("{"):
+        return None
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return None
+    return _substituted(found) if isinstance(found, dict) and is_document(found) else None
+
+
+def _mentions_statements(value: Json) -> bool:
+    """What most texts do not: only the others are worth reading."""
+    if isinstance(value, dict | list):
+        return any(map(_mentions_statements, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and '"Statement"' in value
+
+
+def _substituted(value: Json) -> Json:
+    """The texts within a text refer to resources as Fn::Sub does."""
+    if isinstance(value, dict):
+        return {key: _substituted(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_substituted(item) for item in value]
+    return plain({"Fn::Sub": value}) if isinstance(value, str) else value

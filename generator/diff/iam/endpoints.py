@@ -1,0 +1,133 @@
+"""What anyone may call who can reach it: functions by URL, and the methods of APIs, with what still bars the way.
+
+An entrance is a grant to everyone, and each thing that a caller must have is a condition of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from generator.diff.iam.grants import EVERYTHING, ONLY_IF, Clause, Grant, Scope, chosen, listed, under
+from generator.diff.intrinsics import is_intrinsic, mapping, plain, text
+from generator.diff.model import Json
+from generator.diff.sam_globals import IMPLIED, api_of, events_of
+
+REQUIRES = "requires"
+"""The operator of a clause about who the caller is; `only if` where that cannot be known, and of a mere key."""
+
+INVOKE, INVOKE_URL = "execute-api:Invoke", "lambda:InvokeFunctionUrl"
+NO_ONE = "NONE"
+
+Resources = Mapping[str, Mapping[str, Json]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Where a type says who may enter: the property that asks, what more it asks of a caller, and where they are.
+
+    Without the property, or with NONE, anyone may. Source: CloudFormation and SAM references of each type.
+    """
+
+    action: str
+    asks: str
+    more: tuple[str, ...] = ()
+    within: str = ""
+    always: bool = True
+    """Whether there is an entrance where `within` is not there."""
+
+
+METHOD = Entrance(INVOKE, "AuthorizationType", ("AuthorizerId", "AuthorizationScopes"))
+ENTRANCES = {
+    "AWS::ApiGateway::Method": METHOD,
+    "AWS::ApiGatewayV2::Route": METHOD,
+    "AWS::Lambda::Url": Entrance(INVOKE_URL, "AuthType"),
+    "AWS::Serverless::Function": Entrance(INVOKE_URL, "AuthType", within="FunctionUrlConfig", always=False),
+    "AWS::Serverless::Api": Entrance(INVOKE, "DefaultAuthorizer", within="Auth"),
+    "AWS::Serverless::HttpApi": Entrance(INVOKE, "DefaultAuthorizer", within="Auth"),
+}
+KEY = "ApiKeyRequired"
+EVENT = Entrance(INVOKE, "Authorizer", ("AuthorizationScopes",))
+OPERATION = Entrance(INVOKE, "security")
+OPERATIONS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "x-amazon-apigateway-any-method")
+BODIES = ("Body", "DefinitionBody")
+
+
+def entrances(name: str, resource: Mapping[str, Json], resources: Resources) -> Iterator[Grant]:
+    """Every entrance of a resource, each under a name of its own."""
+    properties = mapping(resource.get("Properties"))
+    if (entrance := ENTRANCES.get(str(resource.get("Type")))) is not None:
+        asked = [((), properties)] if not entrance.within else chosen(properties.get(entrance.within))
+        for conditions, said in asked:
+            if said is not None or entrance.always:
+                yield from _entered(name, entrance, said, conditions)
+    for event, content in events_of(resource).items():
+        yield from _entered(f"{name}.{event}", EVENT, _asked_by(content, resources), ())
+    for body in BODIES:
+        for operation, conditions, asked_for in _operations(mapping(properties.get(body))):
+            default = mapping(properties.get("Auth")).get("DefaultAuthorizer") if asked_for is None else asked_for
+            yield from _entered(f"{name} {operation}", OPERATION, {OPERATION.asks: default}, conditions)
+
+
+def is_barred(grant: Grant) -> bool:
+    """Whether this is an entrance that is not for everyone, so that it opens nothing by being new."""
+    return any(clause.operator == REQUIRES for clause in grant.condition)
+
+
+def _entered(name: str, entrance: Entrance, said: Json, conditions: tuple[str, ...]) -> Iterator[Grant]:
+    """The entrance, once for each way in which conditions of the template may decide what it asks for."""
+    whole = not isinstance(said, Mapping) or is_intrinsic(said)
+    said = {entrance.asks: said} if whole else said
+    ways = [list(chosen(said.get(key))) for key in (entrance.asks, *entrance.more, KEY)]
+    for way in itertools.product(*ways):
+        asked, *more, key = (value for _, value in way)
+        clauses = [] if _is_nothing(key, "false") else [Clause(ONLY_IF, KEY, (text(key),))]
+        if not _is_nothing(asked, NO_ONE):
+            operator = ONLY_IF if isinstance(asked, Mapping) else REQUIRES
+            named = ((entrance.asks, asked), *zip(entrance.more, more, strict=True))
+            clauses += [Clause(operator, one, tuple(sorted(map(text, listed(value))))) for one, value in named if value]
+        grant = Grant("Allow", EVERYTHING, Scope((entrance.action,)), Scope((name,)), tuple(sorted(clauses)))
+        yield under((*conditions, *itertools.chain.from_iterable(one for one, _ in way)), grant)
+
+
+def _is_nothing(value: Json, word: str) -> bool:
+    return value is None or plain(value) == word
+
+
+def _asked_by(event: Mapping[str, Json], resources: Resources) -> Mapping[str, Json]:
+    """What the event asks for: where it says nothing, what its API does, and one elsewhere may ask for anything."""
+    properties = mapping(event.get("Properties"))
+    api = resources.get(api_of(event) or "")
+    asked = properties.get(IMPLIED[event["Type"]][1]) if api is None else None
+    auth = mapping(mapping(api).get("Properties")).get("Auth")
+    if isinstance(auth, Mapping) and is_intrinsic(auth):
+        asked = auth
+    default = {EVENT.asks: mapping(auth).get("DefaultAuthorizer", asked), KEY: mapping(auth).get(KEY)}
+    return {**default, **mapping(properties.get("Auth"))}
+
+
+def _operations(body: Mapping[str, Json]) -> Iterator[tuple[str, tuple[str, ...], Json]]:
+    """The operations of an OpenAPI description, with what each asks for; None where it says nothing.
+
+    Source: OpenAPI Specification, "Security Requirement Object"; API Gateway, x-amazon-apigateway-auth.
+    """
+    for path, item in mapping(body.get("paths")).items():
+        for conditions, methods in chosen(item):
+            for method, operation in mapping(methods).items():
+                if method in OPERATIONS:
+                    yield from (
+                        (f"{method} {path}", (*conditions, *more), _security(one, body.get("security")))
+                        for more, one in chosen(operation)
+                    )
+
+
+def _security(operation: Json, default: Json) -> Json:
+    by_type = mapping(mapping(operation).get("x-amazon-apigateway-auth")).get("type")
+    if by_type is not None:
+        return by_type
+    asked = mapping(operation).get("security", default)
+    if not isinstance(asked, list):
+        return asked
+    ways = [" and ".join(sorted(mapping(one))) for one in asked]
+    return ways if ways and "" not in ways else NO_ONE

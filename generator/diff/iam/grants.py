@@ -1,0 +1,247 @@
+"""Policy documents as sets of grants, the smallest parts of what statements say, and which grant covers which.
+
+A statement with two actions on two resources is four grants, so neither order nor how statements are split matters.
+NotAction, NotResource and NotPrincipal are not split: leaving two things out is not twice leaving one out.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from generator.diff.intrinsics import is_intrinsic, plain, text
+from generator.diff.model import Json
+
+ELEMENTS = ("Principal", "Action", "Resource")
+EFFECTS = ("Allow", "Deny")
+ONLY_IF = "only if"
+"""The operator of a clause about the template, not about the request."""
+
+NO_VALUE = {"Ref": "AWS::NoValue"}
+PRINCIPALS = {"AWS", "Service", "Federated", "CanonicalUser"}
+DEFAULT_VERSION = "2008-10-17"
+
+ROOT = re.compile(r"arn:[^/]+:iam::(\d{12}|\$\{AWS::AccountId\}):root")
+"""The long form of an account as a principal. Source: IAM User Guide, "AWS JSON policy elements: Principal"."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Scope:
+    """What one element of a grant is about: a single pattern, or, inverted, everything but these patterns."""
+
+    patterns: tuple[str, ...]
+    inverted: bool = False
+
+    def covers(self, other: Scope) -> bool:
+        """Whether everything in the other is certainly in this one; patterns against "everything but" is no."""
+        if self.patterns == ("*",) and not self.inverted:
+            return True
+        if self.inverted != other.inverted:
+            return False
+        outer, inner = (other, self) if self.inverted else (self, other)
+        return all(any(_matches(one, pattern) for pattern in outer.patterns) for one in inner.patterns)
+
+    def folded(self) -> Scope:
+        """The same in lower case, for actions."""
+        return Scope(tuple(sorted(pattern.lower() for pattern in self.patterns)), self.inverted)
+
+
+EVERYTHING = Scope(("*",))
+HOLDER = Scope(())
+"""No principal: the statement is part of what an identity may, and never says the same as one about principals."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Clause:
+    """One condition on one key: it holds for any of the values."""
+
+    operator: str
+    key: str
+    values: tuple[str, ...]
+
+    def covers(self, other: Clause) -> bool:
+        """Whether this holds wherever the other holds."""
+        if (self.operator, self.folded().key) != (other.operator, other.folded().key):
+            return False
+        mine, theirs = set(self.values), set(other.values)
+        if "Not" in self.operator:
+            return mine <= theirs
+        return mine == theirs if self.operator == "Null" else mine >= theirs
+
+    def folded(self) -> Clause:
+        """The same with its key in lower case, unless that is the name of a condition of the template."""
+        return self if self.operator == ONLY_IF else replace(self, key=self.key.lower())
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Grant:
+    """One permission or denial. A statement without a principal is about the role that holds it."""
+
+    effect: str
+    principal: Scope
+    action: Scope
+    resource: Scope
+    condition: tuple[Clause, ...]
+
+    def covers(self, other: Grant) -> bool:
+        """Whether everything that the other says is certainly said by this one."""
+        return (
+            self.effect == other.effect
+            and (self.principal == HOLDER) == (other.principal == HOLDER)
+            and self.principal.covers(other.principal)
+            and self.resource.covers(other.resource)
+            and self.action.folded().covers(other.action.folded())
+            and all(any(mine.covers(theirs) for theirs in other.condition) for mine in self.condition)
+        )
+
+    def folded(self) -> Grant:
+        """The same with actions and condition keys in lower case: IAM does not tell case there, and does in ARNs.
+
+        Source: IAM User Guide, "IAM JSON policy elements: Action" and "Condition keys".
+        """
+        clauses = tuple(sorted(clause.folded() for clause in self.condition))
+        return replace(self, action=self.action.folded(), condition=clauses)
+
+
+def is_document(value: Mapping[str, Json]) -> bool:
+    """Whether this is a policy document; its statements may be functions such as Fn::If."""
+    statements = [one for one in listed(value.get("Statement")) if isinstance(one, Mapping)]
+    return any("Effect" in one or is_intrinsic(one) for one in statements)
+
+
+def canonical_document(document: Mapping[str, Json]) -> Json:
+    """Equal for documents that say the same, statement ids aside."""
+    said = sorted({grant.folded() for grant in grants(document)})
+    rest = {key: plain(value) for key, value in document.items() if key not in ("Statement", "Version", "Id")}
+    version = str(document.get("Version", DEFAULT_VERSION))
+    return {**rest, "Version": version, "Statement": [repr(grant) for grant in said]}
+
+
+def grants(document: Mapping[str, Json]) -> Iterator[Grant]:
+    """Every grant of a document. A statement that is a function other than Fn::If is one grant of its whole text."""
+    for statement in listed(document.get("Statement")):
+        yield from _granted(statement)
+
+
+def under(conditions: Iterable[str], grant: Grant) -> Grant:
+    """The grant as one that is there only under conditions of the template."""
+    more = {Clause(ONLY_IF, condition, ("holds",)) for condition in conditions}
+    return replace(grant, condition=tuple(sorted({*grant.condition, *more}))) if more else grant
+
+
+def branches(value: Json) -> list[tuple[str, Json]]:
+    """What a Fn::If chooses from, each with its condition in words; empty for anything else."""
+    match value:
+        case {"Fn::If": [str(name), yes, no]}:
+            return [(condition, one) for condition, one in ((name, yes), (f"not {name}", no)) if one != NO_VALUE]
+    return []
+
+
+def chosen(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
+    """All that a value may be, each with the conditions under which it is that; None for nothing."""
+    match value:
+        case {"Fn::If": [str(name), yes, no]}:
+            for condition, one in ((name, yes), (f"not {name}", no)):
+                yield from (((condition, *more), found) for more, found in chosen(one))
+        case _:
+            yield (), None if value == NO_VALUE else value
+
+
+def entries(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
+    """The entries of a list, which may be one alone, each with the conditions under which it is there."""
+    for conditions, one in chosen(value):
+        if isinstance(one, list):
+            yield from (((*conditions, *more), found) for item in one for more, found in entries(item))
+        elif one is not None:
+            yield conditions, one
+
+
+def _granted(statement: Json) -> Iterator[Grant]:
+    if ways := branches(statement):
+        for name, ones in ways:
+            for one in listed(ones):
+                yield from (under((name,), grant) for grant in _granted(one))
+        return
+    if not isinstance(statement, Mapping) or "Effect" not in statement:
+        yield Grant("Allow", HOLDER, Scope((f"statement {text(statement)}",)), EVERYTHING, ())
+        return
+    scopes = (_scopes(statement, element) for element in ELEMENTS)
+    condition = _condition(statement.get("Condition"))
+    for principal, action, resource in itertools.product(*scopes):
+        for effect, clauses in _effects(text(statement["Effect"])):
+            yield Grant(effect, principal, action, resource, tuple(sorted((*condition, *clauses))))
+
+
+def _effects(effect: str) -> list[tuple[str, tuple[Clause, ...]]]:
+    """An effect that the template does not say outright, such as a parameter's, may be either."""
+    if effect in EFFECTS:
+        return [(effect, ())]
+    return [(one, (Clause(ONLY_IF, f"{effect} is {one}", ("holds",)),)) for one in EFFECTS]
+
+
+def listed(value: Json) -> list[Json]:
+    """Policies may leave out the list around one entry."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _scopes(statement: Mapping[str, Json], element: str) -> list[Scope]:
+    if (inverse := statement.get(f"Not{element}")) is not None:
+        return [Scope(tuple(sorted(_patterns(inverse, element))), inverted=True)]
+    without = HOLDER if element == "Principal" else EVERYTHING
+    return [Scope((pattern,)) for pattern in _patterns(statement.get(element), element)] or [without]
+
+
+def _patterns(value: Json, element: str) -> list[str]:
+    if element == "Principal" and isinstance(value, Mapping) and value.keys() <= PRINCIPALS:
+        named = [(kind, ROOT.sub(r"\1", text(one))) for kind, ones in value.items() for one in listed(ones)]
+        return ["*" if (kind, name) == ("AWS", "*") else f"{kind} {name}" for kind, name in named]
+    return [text(one) for one in listed(value)]
+
+
+def _condition(value: Json) -> tuple[Clause, ...]:
+    if not isinstance(value, Mapping) or not all(isinstance(keys, Mapping) for keys in value.values()):
+        return (Clause("condition", text(value), ()),) if value else ()
+    return tuple(
+        sorted(
+            Clause(operator, key, tuple(sorted(text(one) for one in listed(values))))
+            for operator, keys in value.items()
+            for key, values in keys.items()
+        )
+    )
+
+
+def _matches(text: str, pattern: str) -> bool:
+    """Whether all that `text` may stand for, wildcards of its own included, is within the pattern."""
+    return text == pattern or (("*" in pattern or "?" in pattern) and _compiled(pattern).fullmatch(text) is not None)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    parts = ("[^*]" if char == "?" else ".*" if char == "*" else re.escape(char) for char in pattern)
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def merged(found: Sequence[Grant]) -> list[Grant]:
+    """Grants that differ in one element only put together, for a reader."""
+    for element in ("action", "principal", "resource"):
+        together: dict[Grant, set[str]] = {}
+        for grant in found:
+            scope: Scope = getattr(grant, element)
+            base = grant if scope.inverted or scope == HOLDER else _with(grant, element, Scope(()))
+            together.setdefault(base, set()).update(scope.patterns)
+        found = [
+            _with(base, element, replace(getattr(base, element), patterns=tuple(sorted(patterns))))
+            for base, patterns in together.items()
+        ]
+    return list(found)
+
+
+def _with(grant: Grant, element: str, scope: Scope) -> Grant:
+    change: dict[str, Any] = {element: scope}
+    return replace(grant, **change)

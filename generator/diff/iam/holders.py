@@ -1,0 +1,213 @@
+"""Every grant of a template, by who holds it: whom or what a policy belongs to, or else the resource that it is in."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Literal
+
+from generator.diff.iam.documents import documents, opaque_documents
+from generator.diff.iam.endpoints import BODIES, entrances, is_barred
+from generator.diff.iam.grants import EVERYTHING, HOLDER, Clause, Grant, Scope, chosen, entries, under
+from generator.diff.intrinsics import is_intrinsic, mapping, text
+from generator.diff.model import MAKERS, Json, Template
+from generator.diff.normal import identity
+from generator.diff.sam_globals import SAM
+
+Kind = Literal["policy", "role", "entrance"]
+Held = dict[tuple[str, Kind], list[Grant]]
+"""Grants of one kind never cover those of another: who may do anything does not thereby run as another role."""
+
+POLICIES = ("Policy", "Permission")
+"""How the types end that are a policy of their own, and say whom it belongs to."""
+
+ATTACHED_BY = (
+    *("Roles", "RoleName", "Users", "UserName", "Groups", "GroupName"),
+    *("Queues", "Queue", "Topics", "TopicArn", "Bucket", "SecretId", "FunctionName", "LayerVersionArn"),
+    *("EventBusName", "ResourceArn", "ResourceIdentifier", "ObjectLambdaAccessPoint", "TargetIds"),
+)
+"""Where such a policy says it."""
+
+NAMED_AS = {"Users": "user ", "UserName": "user ", "Groups": "group ", "GroupName": "group "}
+"""What tells a literal name from a role's."""
+
+PERMISSIONS = {
+    "AWS::Lambda::Permission": (
+        "FunctionName",
+        *("SourceArn", "SourceAccount", "PrincipalOrgID", "EventSourceToken", "FunctionUrlAuthType"),
+        "InvokedViaFunctionUrl",
+    ),
+    "AWS::Lambda::LayerVersionPermission": ("LayerVersionArn", "OrganizationId"),
+    "AWS::Events::EventBusPolicy": ("EventBusName", "Condition"),
+}
+"""Types that are one statement in words of their own: the property that is its resource, then its conditions."""
+
+MEMBERS = {
+    "AWS::IAM::User": ("", "Groups", "group"),
+    "AWS::IAM::UserToGroupAddition": ("Users", "GroupName", "group"),
+    "AWS::SSO::Assignment": ("PrincipalId", "PermissionSetArn", "permission set"),
+    "AWS::IoT::PolicyPrincipalAttachment": ("Principal", "PolicyName", "policy"),
+}
+"""Types that make someone a member of what has policies: who (the resource itself if empty), of what, and its kind."""
+
+NAMED_POLICIES = ("ManagedPolicyArns", "ManagedPolicies", "CustomerManagedPolicyReferences")
+
+ACTS = re.compile(r".*(Role|RoleArn|RoleARN)s?|.*InstanceProfile(Arn)?|(Authorizer)?Credentials|ExecutionRoleName")
+"""Where a resource says as whom it acts. Another role is reported both ways: what it may is not compared."""
+
+ACTING = "is"
+"""The operator of the clause that says by which property."""
+
+NOT_ACTING = ("Environment", "Tags")
+"""Within these, keys are anyone's own."""
+
+ROOT = Scope(("AWS ${AWS::AccountId}",))
+WITHOUT_POLICY = {
+    "AWS::EC2::VPCEndpoint": ("PolicyDocument", Grant("Allow", EVERYTHING, EVERYTHING, EVERYTHING, ())),
+    "AWS::ApiGateway::RestApi": (
+        "Policy",
+        Grant("Allow", EVERYTHING, Scope(("execute-api:Invoke",)), EVERYTHING, ()),
+    ),
+    "AWS::KMS::Key": ("KeyPolicy", Grant("Allow", ROOT, Scope(("kms:*",)), EVERYTHING, ())),
+    "AWS::EFS::FileSystem": (
+        "FileSystemPolicy",
+        Grant("Allow", EVERYTHING, Scope(("elasticfilesystem:Client*",)), EVERYTHING, ()),
+    ),
+}
+"""What a resource without a policy lets others do. Source: Amazon VPC, "Control access to VPC endpoints"; API Gateway,
+"Authorization flow: resource policy"; KMS, "Default key policy"; EFS, "Default EFS file system policy"."""
+
+
+def held(template: Template, both: Collection[str]) -> Held:
+    """All grants. What says something only by a change, such as a role that a function has, counts in `both` alone."""
+    found: Held = {}
+    for name, resource in template["Resources"].items():
+        condition = resource.get("Condition")
+        conditions = (condition,) if isinstance(condition, str) else ()
+        for holder, kind, grant in _said(name, resource, template, name in both):
+            found.setdefault((holder, kind), []).append(grant if kind == "role" else under(conditions, grant))
+    return found
+
+
+def _said(
+    name: str, resource: Mapping[str, Json], template: Template, is_in_both: bool
+) -> Iterator[tuple[str, Kind, Grant]]:
+    kind, properties = str(resource.get("Type")), mapping(resource.get("Properties"))
+    grants = list(_granted(kind, properties, resource))
+    if is_in_both:
+        grants += _by_default(kind, properties)
+        for conditions, role, key in _roles(properties) if _acts(kind) else ():
+            clause = Clause(ACTING, "the role it runs as", (key,))
+            acting = Grant("Allow", HOLDER, Scope(("sts:AssumeRole",)), Scope((role,)), (clause,))
+            yield name, "role", under(conditions, acting)
+    for conditions, holder in _holders(name, kind, properties, template["Resources"]) if grants else ():
+        yield from ((holder, "policy", under(conditions, grant)) for grant in grants)
+    yield from ((who, "policy", grant) for who, grant in _memberships(name, kind, properties, template["Resources"]))
+    for grant in entrances(name, resource, template["Resources"]):
+        if is_in_both or not is_barred(grant):
+            yield name, "entrance", grant
+
+
+def _holders(
+    name: str, kind: str, properties: Mapping[str, Json], known: Collection[str]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    keys = ATTACHED_BY if kind.endswith(POLICIES) else ()
+    attached = [(key, *one) for key in keys for one in entries(properties.get(key))]
+    yield from ((conditions, _holder(key, who, known)) for key, conditions, who in attached)
+    if not attached:
+        yield (), name
+
+
+def _holder(key: str, who: Json, known: Collection[str]) -> str:
+    """The logical id where it is a reference to a resource, and otherwise its name."""
+    one = who if isinstance(who, str) else re.sub(r"^\$\{([^{}]*?)(\.Arn)?\}$", r"\1", text(who))
+    return one if one in known and not isinstance(who, str) else NAMED_AS.get(key, "") + one
+
+
+def _granted(kind: str, properties: Mapping[str, Json], resource: Mapping[str, Json]) -> Iterator[Grant]:
+    yield from documents(properties)
+    if kind in PERMISSIONS and "Statement" not in properties:
+        yield _permission(properties, *PERMISSIONS[kind])
+    for one in opaque_documents(properties):
+        yield _named(f"policy {text(one)}")
+    for key in NAMED_POLICIES:
+        yield from (under(way, _named(f"managed policy {text(one)}")) for way, one in entries(properties.get(key)))
+    for conditions, policy in entries(properties.get("Policies")) if kind.startswith((SAM, "AWS::IAM::")) else ():
+        if not isinstance(policy, Mapping) or not policy.keys() & {"PolicyDocument", "Statement"}:
+            yield under(conditions, _named(f"managed policy {text(policy)}"))
+    for conditions, boundary in chosen(properties.get("PermissionsBoundary")):
+        if boundary is not None:
+            outside = Scope((f"what is outside the boundary {text(boundary)}",))
+            yield under(conditions, Grant("Deny", HOLDER, outside, EVERYTHING, ()))
+    if kind in MAKERS:
+        made = hashlib.sha256(identity(properties).encode()).hexdigest()[:12]
+        yield _named(f"what the resources may that it makes, sha256 {made}")
+    yield from _connections(kind, properties, resource)
+
+
+def _named(what: str) -> Grant:
+    """What a policy that cannot be read may say."""
+    return Grant("Allow", HOLDER, Scope((what,)), EVERYTHING, ())
+
+
+def _connections(kind: str, properties: Mapping[str, Json], resource: Mapping[str, Json]) -> Iterator[Grant]:
+    """What SAM's connectors let a resource do to another. Source: AWS SAM specification, AWS::Serverless::Connector."""
+    own = [properties] if kind == f"{SAM}Connector" else []
+    within = [mapping(mapping(one).get("Properties")) for one in mapping(resource.get("Connectors")).values()]
+    for connector in (*own, *within):
+        for _, to in entries(connector.get("Destination")):
+            for conditions, permission in entries(connector.get("Permissions")):
+                action = Scope((f"{text(permission)} as {text(connector.get('Source', 'itself'))}",))
+                yield under(conditions, Grant("Allow", HOLDER, action, Scope((text(to),)), ()))
+
+
+def _memberships(
+    name: str, kind: str, properties: Mapping[str, Json], known: Collection[str]
+) -> Iterator[tuple[str, Grant]]:
+    who, of, what = MEMBERS.get(kind, ("", "", ""))
+    members = (
+        [((), name)] if not who else [(way, _holder(who, one, known)) for way, one in entries(properties.get(who))]
+    )
+    for (way, member), (more, one) in ((member, one) for member in members for one in entries(properties.get(of))):
+        yield member, under((*way, *more), _named(f"what {what} {text(one)} may"))
+
+
+def _acts(kind: str) -> bool:
+    """Whether roles that the type names are what it acts as; to a policy they are whom it belongs to."""
+    return not kind.startswith("AWS::IAM::") or kind == "AWS::IAM::InstanceProfile"
+
+
+def _roles(value: Json, key: str = "") -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """The roles as which a resource and its parts act, wherever in its properties, each with the key that says so."""
+    if ACTS.fullmatch(key):
+        for conditions, one in entries(value):
+            if isinstance(one, str) or (isinstance(one, Mapping) and is_intrinsic(one)):
+                yield conditions, text(one), key
+            elif isinstance(one, Mapping):
+                yield from ((conditions, text(role), f"{key}.{name}") for name, role in one.items())
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _roles(inner)
+    elif isinstance(value, Mapping) and not is_intrinsic(value):
+        for name, inner in value.items():
+            if name not in NOT_ACTING:
+                yield from _roles(inner, name)
+
+
+def _by_default(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
+    key, grant = WITHOUT_POLICY.get(kind, ("", None))
+    if grant is None or any(any(documents(properties.get(body))) for body in BODIES):
+        return
+    yield from (under(conditions, grant) for conditions, one in chosen(properties.get(key)) if one is None)
+
+
+def _permission(properties: Mapping[str, Json], resource: str, *conditions: str) -> Grant:
+    """A permission is a statement in the policy of what it is about, written in words of its own."""
+    return Grant(
+        "Allow",
+        Scope((text(properties.get("Principal", "*")),)),
+        Scope((text(properties.get("Action", "*")),)),
+        Scope((text(properties.get(resource, "*")),)),
+        tuple(sorted(Clause("equals", key, (text(properties[key]),)) for key in conditions if key in properties)),
+    )

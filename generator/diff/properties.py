@@ -1,0 +1,108 @@
+"""Two values of a resource become the list of places where they differ."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
+
+from generator.diff.iam.grants import DEFAULT_VERSION, is_document, listed
+from generator.diff.intrinsics import is_intrinsic
+from generator.diff.model import Json, Property
+from generator.diff.normal import identity, same
+
+NAMING_KEYS = ("IndexName", "AttributeName", "PolicyName", "Key", "Name", "Sid", "Id")
+"""What tells an item of an unordered list from others, for pairing old with new."""
+
+Unordered = frozenset[str]
+
+
+def changes(old: Json, new: Json, path: str, unordered: Unordered) -> Iterator[Property]:
+    """Every place that differs. A list named in `unordered` is compared as a set."""
+    if same(old, new):
+        return
+    if _is_structure(old, path) and _is_structure(new, path):
+        for key in dict.fromkeys([*old, *new]):
+            yield from changes(old.get(key), new.get(key), _below(path, key), unordered)
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _list_changes(old, new, path, unordered)
+    elif path == "DependsOn":  # One name or a list of them.
+        yield from _list_changes(listed(old), listed(new), path, unordered)
+    elif _is_policy(old) and _is_policy(new) and (versions := _versions(old, new)):
+        yield Property(f"{path}.Version", *versions)
+        if not same({**old, "Version": ""}, {**new, "Version": ""}):
+            yield Property(path, old, new)
+    else:
+        yield Property(path, old, new)
+
+
+def _is_policy(value: Json) -> bool:
+    return isinstance(value, Mapping) and is_document(value)
+
+
+def _versions(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[Json, Json] | None:
+    """Both versions where they differ: no grant tells of them."""
+    before, after = (side.get("Version", DEFAULT_VERSION) for side in (old, new))
+    return None if str(before) == str(after) else (before, after)
+
+
+def _is_structure(value: Json, path: str) -> bool:
+    """Whether to look at each key by itself. All properties together are no policy, though they may read like one."""
+    is_whole = path != "Properties" and isinstance(value, Mapping) and is_document(value)
+    return isinstance(value, Mapping) and not is_intrinsic(value) and not is_whole
+
+
+def _below(path: str, key: str) -> str:
+    """The place of a key; one that could be taken for several is written in quotes."""
+    simple = re.fullmatch(r"[\w:-]+", key)
+    return f"{path}.{key}".lstrip(".") if simple else f"{path}[{json.dumps(key, ensure_ascii=False)}]"
+
+
+def _list_changes(old: list[Json], new: list[Json], path: str, unordered: Unordered) -> Iterator[Property]:
+    pair = _paired_as_set if path.rpartition(".")[2] in unordered else _paired_in_order
+    for before, after in pair(old, new):
+        index = before if after is None else after
+        old_item = None if before is None else old[before]
+        new_item = None if after is None else new[after]
+        yield from changes(old_item, new_item, f"{path}[{index}]", unordered)
+
+
+Pairs = Iterator[tuple[int | None, int | None]]
+
+
+def _paired_in_order(old: list[Json], new: list[Json]) -> Pairs:
+    if len(old) == len(new):
+        yield from zip(range(len(old)), range(len(new)), strict=True)
+        return
+    matcher = SequenceMatcher(None, [identity(item) for item in old], [identity(item) for item in new], autojunk=False)
+    for kind, old_start, old_end, new_start, new_end in matcher.get_opcodes():
+        if kind != "equal":
+            yield from _zipped(list(range(old_start, old_end)), list(range(new_start, new_end)))
+
+
+def _paired_as_set(old: list[Json], new: list[Json]) -> Pairs:
+    """Leaves out what both have, pairs what has the same name, then the rest in order."""
+    left, right = list(range(len(old))), list(range(len(new)))
+    for alike in (identity, _name):
+        for index in list(left):
+            mine = alike(old[index])
+            match = next((other for other in right if mine is not None and alike(new[other]) == mine), None)
+            if match is not None:
+                left.remove(index)
+                right.remove(match)
+                yield index, match
+    yield from _zipped(left, right)
+
+
+def _name(item: Json) -> str | None:
+    keys = [key for key in NAMING_KEYS if isinstance(item, Mapping) and key in item]
+    return identity(item[keys[0]]) if keys else None
+
+
+def _zipped(left: list[int], right: list[int]) -> Pairs:
+    for position in range(max(len(left), len(right))):
+        yield (
+            left[position] if position < len(left) else None,
+            right[position] if position < len(right) else None,
+        )

@@ -1,0 +1,137 @@
+"""What the resource schemas that cfn-lint ships say of a type: which change replaces, and which lists have no order."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from generator.diff.model import Replacement
+from generator.diff.sam_globals import SAM
+
+REGION = "us-east-1"
+"""The Region with all resource types. Which change replaces a resource is the same in every Region."""
+
+ALWAYS_CERTAIN = {"AWS::DynamoDB::Table": ("/properties/KeySchema",)}
+"""Stricter than the schema's "conditional": a table with another key is another table. Source: DynamoDB API reference,
+UpdateTable, which takes no KeySchema."""
+
+WITHOUT_ORDER = (
+    *("DependsOn", "AttributeDefinitions", "GlobalSecondaryIndexes", "NonKeyAttributes"),
+    *("SecurityGroupIds", "SecurityGroups", "VpcSecurityGroupIds", "SubnetIds", "Subnets"),
+    *("AlarmActions", "OKActions", "InsufficientDataActions"),
+    *("Roles", "Users", "Groups", "ManagedPolicyArns"),
+)
+"""Lists whose order means nothing although no schema says so."""
+
+MADE_BY_SAM = {
+    "AWS::Serverless::Function": ("AWS::Lambda::Function", {}),
+    "AWS::Serverless::SimpleTable": ("AWS::DynamoDB::Table", {"KeySchema": "PrimaryKey"}),
+    "AWS::Serverless::Api": ("AWS::ApiGateway::Stage", {}),
+    "AWS::Serverless::HttpApi": ("AWS::ApiGatewayV2::Stage", {}),
+    "AWS::Serverless::LayerVersion": ("AWS::Lambda::LayerVersion", {"Content": "ContentUri"}),
+    "AWS::Serverless::StateMachine": (
+        "AWS::StepFunctions::StateMachine",
+        {"StateMachineName": "Name", "StateMachineType": "Type"},
+    ),
+}
+"""By type of SAM, of which no schema says what replaces it: the type it becomes, and that one's properties by the names
+they have in SAM. An API itself is never replaced, its stage is. Source: AWS SAM, "Generated resources"."""
+
+STEP = re.compile(r"""\["((?:[^"\\]|\\.)*)"\]|\[\d+\]|([^.\[]+)""")
+"""The steps of a path such as Properties.Tags["team/name"] or Properties.KeySchema[0]."""
+
+EVENTS = tuple(
+    f"/properties/Events/*/{name}"
+    for name in ("Type", *(f"Properties/{one}" for one in ("Stream", "Queue", "Topic", "StartingPosition")))
+)
+"""What replaces the mapping or subscription that SAM makes of a function's event."""
+
+TYPED = {
+    **dict.fromkeys(("AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api"), "Body"),
+    **dict.fromkeys(("AWS::Serverless::Api", "AWS::Serverless::HttpApi"), "DefinitionBody"),
+    **dict.fromkeys(("AWS::StepFunctions::StateMachine", "AWS::Serverless::StateMachine"), "Definition"),
+    **dict.fromkeys(("AWS::Events::Rule", "AWS::Events::Archive"), "EventPattern"),
+    **dict.fromkeys(("AWS::ApiGateway::Model", "AWS::ApiGatewayV2::Model"), "Schema"),
+    "AWS::SNS::Subscription": "FilterPolicy",
+    "AWS::SSM::Document": "Content",
+}
+"""By type: a property that is JSON in a language of its own, where 1 and "1" are not the same."""
+
+UNKNOWN = ("Custom::", "AWS::CloudFormation::CustomResource", "AWS::CloudFormation::Stack", SAM)
+"""Beginnings of types whose schema does not say what replaces them: a function, a template or SAM decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """One resource type. A pointer is like /properties/KeySchema; `*` stands for any item of a list or map.
+
+    Of a type that is not known, any change of a property may replace the resource.
+    """
+
+    certain: tuple[str, ...]
+    possible: tuple[str, ...]
+    unordered: frozenset[str]
+    known: bool = True
+
+    def replacement(self, path: str) -> Replacement:
+        """What a change at a place such as Properties.KeySchema[0].AttributeName does to the resource."""
+        if any(_touches(path, pointer) for pointer in self.certain):
+            return "certain"
+        return "possible" if any(_touches(path, pointer) for pointer in self.possible) else "none"
+
+
+@cache
+def schema(kind: str) -> Schema:
+    """What is known of the type."""
+    made, names = MADE_BY_SAM.get(kind, (kind, {}))
+    content, own = _content(made), _content(kind)
+    is_known = bool(content) and not made.startswith(UNKNOWN)
+    pointers = [*content.get("createOnlyProperties", ()), *ALWAYS_CERTAIN.get(made, ())]
+    possible = [*content.get("conditionalCreateOnlyProperties", ()), *(EVENTS if made != kind else ())]
+    return Schema(
+        certain=tuple(_renamed(pointer, names) for pointer in pointers),
+        possible=tuple(possible) if is_known else ("/properties",),
+        unordered=frozenset((*_unordered(content), *_unordered(own))).union(WITHOUT_ORDER),
+        known=is_known,
+    )
+
+
+def _content(kind: str) -> Mapping[str, Any]:
+    from cfnlint.schema import ResourceNotFoundError
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+    try:
+        content: Mapping[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
+    except ResourceNotFoundError:
+        return {}
+    return content
+
+
+def _renamed(pointer: str, names: Mapping[str, str]) -> str:
+    _, properties, name, *rest = pointer.split("/")
+    return "/".join(("", properties, names.get(name, name), *rest))
+
+
+def _touches(path: str, pointer: str) -> bool:
+    """Whether the place is the pointer's, within it, or around it."""
+    mine = [_step(*found) for found in STEP.findall(path)]
+    theirs = pointer.removeprefix("/").split("/")
+    if mine[:1] != ["Properties"] or theirs[0] != "properties":
+        return False
+    return all(one == other or "*" in (one, other) for one, other in zip(mine[1:], theirs[1:], strict=False))
+
+
+def _step(quoted: str, key: str) -> str:
+    """One step of a path: a key, a key that needs quotes, or `*` for the number of an item."""
+    return key or (json.loads(f'"{quoted}"') if quoted else "*")
+
+
+def _unordered(content: Any) -> Iterator[str]:
+    for key, inner in content.items() if isinstance(content, Mapping) else ():
+        if isinstance(inner, Mapping) and inner.get("insertionOrder") is False:
+            yield key
+        yield from _unordered(inner)

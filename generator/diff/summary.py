@@ -1,0 +1,99 @@
+"""What a difference comes down to: the lines a reviewer reads first, the kinds that can fail a build, and the JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+
+from generator.diff.model import Difference, Json, Resource
+
+DEPLOYMENT = "AWS::ApiGateway::Deployment"
+
+NOTHING = "no semantic difference"
+
+KINDS: Mapping[str, Callable[[Difference], bool]] = {
+    "replacement": lambda found: any(one.replacement != "none" for one in found.resources),
+    "removal": lambda found: any(one.removal != "none" for one in found.resources),
+    "iam-widening": lambda found: any(one.change == "widened" for one in found.iam),
+    "iam-narrowing": lambda found: any(one.change == "narrowed" for one in found.iam),
+    "reservation": lambda found: bool(found.reservations.changed),
+    "handler": lambda found: bool(found.handlers),
+    "alarm": lambda found: bool(found.alarms),
+}
+"""What `--fail-on` names. What is possible counts as well: nobody knows before the change set does."""
+
+
+def verdict(found: Difference) -> list[str]:
+    """One line for each thing that decides about the change, worst first."""
+    return [*_verdict(found)] or [NOTHING]
+
+
+def _verdict(found: Difference) -> Iterator[str]:
+    if not found.found:
+        return
+    for one in found.replaced("certain"):
+        yield f"Replacement: {one.id} would be recreated{_why(one)}."
+    if maybe := found.replaced("possible"):
+        yield f"Possible replacement: {', '.join(one.id for one in maybe)}."
+    for one in found.resources:
+        if one.change == "removed":
+            yield f"Removed: {one.id}{_why(one)}."
+        elif one.removal == "possible":
+            yield f"Possible removal: {one.id}{_why(one)}."
+        elif one.replacement == "none" and one.change == "changed" and (why := _why(one)) and one.type != DEPLOYMENT:
+            yield f"{one.id}{why}."
+    if not found.replaced("certain") and not found.replaced("possible"):
+        yield "Nothing is replaced."
+    yield _iam(found)
+    if found.reservations.changed:
+        yield f"Reserved concurrency: {reserved(found)}."
+
+
+def _why(one: Resource) -> str:
+    return f": {'; '.join(one.notes)}" if one.notes else ""
+
+
+def _iam(found: Difference) -> str:
+    counts = {change: sum(one.change == change for one in found.iam) for change in ("widened", "narrowed")}
+    if not found.iam:
+        return "IAM: nothing may more or less than before."
+    plural = "statement" if counts["widened"] == 1 else "statements"
+    holders = ", ".join(dict.fromkeys(one.resource for one in found.iam if one.change == "widened"))
+    where = f" ({holders})" if holders else ""
+    return f"IAM: {counts['widened']} {plural} widened{where}, {counts['narrowed']} narrowed."
+
+
+def reserved(found: Difference) -> str:
+    """The sums of both sides, and what the new one leaves of the account."""
+    sums = found.reservations
+    old, new = ("at least " if is_open else "" for is_open in sums.is_open)
+    text = f"{old}{sums.total_old} → {new}{sums.total_new}"
+    headroom = sums.headroom(sums.total_new)
+    if headroom is None:
+        return text
+    at_most = "at most " if new else ""
+    state = f"headroom {at_most}{headroom}" if headroom >= 0 else f"{new}{-headroom} too many"
+    others = f", {sums.elsewhere} of it in other environments" if sums.elsewhere else ""
+    return f"{text}, {state} of {sums.reservable} reservable{others}"
+
+
+def as_dict(found: Difference, environment: str | None) -> dict[str, Json]:
+    """The difference for programs."""
+    sums = found.reservations
+    return {
+        "environment": environment,
+        "resources": [dataclasses.asdict(one) for one in found.resources],
+        "template": [dataclasses.asdict(one) for one in found.parts],
+        "iam": [{"resource": one.resource, "change": one.change, "statement": one.statement} for one in found.iam],
+        "reservations": [dataclasses.asdict(one) for one in sums.changed],
+        "handlers": [dataclasses.asdict(one) for one in found.handlers],
+        "alarms": [dataclasses.asdict(one) for one in found.alarms],
+        "cost": {"old": str(found.cost.old), "new": str(found.cost.new)} if found.cost else None,
+        "summary": {
+            "different": found.found,
+            "kinds": [kind for kind, is_in in KINDS.items() if is_in(found)],
+            "reserved": {"old": sums.total_old, "new": sums.total_new, "headroom": sums.headroom(sums.total_new)},
+            "reserved_at_least": dict(zip(("old", "new"), sums.is_open, strict=True)),
+            "verdict": verdict(found),
+        },
+    }

@@ -1,0 +1,1 @@
+"""Any CloudFormation or SAM template as data."""

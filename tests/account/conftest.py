@@ -1,0 +1,128 @@
+"""Accounts to ask: nearly all of them a variant of a good one."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import botocore.loaders
+import botocore.session
+import pytest
+from click.testing import Result
+
+from tests.account.stub import Question, Refusal, Stub, serving
+
+STACK = "price-alerts-prod"
+FUNCTIONS = ("ProcessWebhookFunction", "CheckAlertsFunction", "SendNotificationFunction", "CleanupHistoryFunction")
+NO_STACK = Refusal("ValidationError", f"Stack with id {STACK} does not exist")
+DESCRIPTION = "Serverless cryptocurrency price alert system (prod)"
+NOW = datetime.datetime(2026, 11, 24, tzinfo=datetime.UTC)
+
+GOOD: dict[Question, Any] = {
+    ("sts", "GetCallerIdentity"): {
+        "Account": "123456789012",
+        "UserId": "user",
+        "Arn": "arn:aws:iam::123456789012:user/u",
+    },
+    ("cloudformation", "DescribeStacks"): NO_STACK,
+    ("cloudformation", "DescribeStackResources"): NO_STACK,
+    ("lambda", "GetAccountSettings"): {
+        "AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}
+    },
+    ("lambda", "GetFunctionConcurrency"): {},
+    ("sns", "GetSMSSandboxAccountStatus"): {"IsInSandbox": False},
+    ("sns", "GetSMSAttributes"): {"attributes": {"MonthlySpendLimit": "50"}},
+    ("apigateway", "GetAccount"): {"cloudwatchRoleArn": "arn:aws:iam::123456789012:role/logging"},
+    ("apigateway", "GetRestApis"): {"items": [{"id": "other", "name": "something else"}]},
+    ("dynamodb", "DescribeLimits"): {"TableMaxReadCapacityUnits": 40_000, "TableMaxWriteCapacityUnits": 40_000},
+    ("kms", "DescribeKey"): {"KeyMetadata": {"KeyId": "key", "KeyState": "Enabled"}},
+    ("kms", "ListKeys"): {"Keys": []},
+}
+"""A fresh account, out of the sandbox, with a logging role."""
+
+
+def limits(limit: int, unreserved: int) -> dict[Question, Any]:
+    """The account's concurrency."""
+    return {
+        ("lambda", "GetAccountSettings"): {
+            "AccountLimit": {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": unreserved}
+        }
+    }
+
+
+def deployed(
+    reserved: Mapping[str, int | None], status: str = "CREATE_COMPLETE", removed: Sequence[str] = ()
+) -> dict[Question, Any]:
+    """The stack of prod with functions that reserve so much, and what its history has of others that were removed."""
+    stack = {"StackName": STACK, "CreationTime": NOW, "StackStatus": status, "Description": DESCRIPTION}
+
+    def row(logical_id: str, type_: str, status: str = "CREATE_COMPLETE") -> dict[str, Any]:
+        names = {"LogicalResourceId": logical_id, "PhysicalResourceId": f"physical-{logical_id}"}
+        return {**names, "ResourceType": type_, "Timestamp": NOW, "ResourceStatus": status}
+
+    types = {"WebhookApi": "AWS::ApiGateway::RestApi", "KmsKey": "AWS::KMS::Key", "ApiLoggingRole": "AWS::IAM::Role"}
+    rows = [row(name, "AWS::Lambda::Function") for name in reserved]
+    rows += [row(name, type_) for name, type_ in types.items()]
+    rows += [row(name, "AWS::Lambda::Function", "DELETE_COMPLETE") for name in removed]
+
+    def only_prod(answer: Any) -> Callable[[dict[str, str]], Any]:
+        return lambda asked: answer if asked["StackName"] == STACK else NO_STACK
+
+    def concurrency(asked: dict[str, str]) -> dict[str, int]:
+        own = reserved[asked["FunctionName"].removeprefix("physical-")]
+        return {} if own is None else {"ReservedConcurrentExecutions": own}
+
+    return {
+        ("cloudformation", "DescribeStacks"): only_prod({"Stacks": [stack]}),
+        ("cloudformation", "DescribeStackResources"): only_prod({"StackResources": rows}),
+        ("lambda", "GetFunctionConcurrency"): concurrency,
+    }
+
+
+@contextmanager
+def asking(
+    generator: Callable[..., Result], answers: Mapping[Question, Any], *options: str
+) -> Iterator[tuple[Any, Stub]]:
+    """The preflight of prod in a good account but for these answers: its JSON, by check, and the stub."""
+    with serving(Stub({**GOOD, **answers})) as stub:
+        result = generator("preflight", "prod", "--endpoint-url", stub.url, "--format", "json", *options)
+        report = json.loads(result.stdout)
+        assert result.exit_code == (0 if report["passed"] else 1)
+        yield {check["id"]: check for check in report["checks"]}, stub
+
+
+@pytest.fixture
+def ask(generator: Callable[..., Result]) -> Callable[..., dict[str, dict[str, str]]]:
+    """As `asking`, for who does not need the stub."""
+
+    def run(answers: Mapping[Question, Any] | None = None, *options: str) -> dict[str, dict[str, str]]:
+        with asking(generator, answers or {}, *options) as (checks, _):
+            return dict(checks)
+
+    return run
+
+
+def setting(section: str, **values: object) -> None:
+    """Writes into the environment of prod."""
+    path = Path("environments/prod.toml")
+    text, header = path.read_text(), f"[{section}]\n"
+    if header not in text:
+        text += header
+    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+    path.write_text(text.replace(header, header + lines))
+
+
+@pytest.fixture(autouse=True)
+def service_models_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every session of botocore reads its service models anew, which is most of the time of these tests."""
+    monkeypatch.setattr(botocore.session, "create_loader", _loader)
+
+
+@functools.cache
+def _loader(search_path_string: str | None = None) -> Any:
+    return botocore.loaders.create_loader(search_path_string)

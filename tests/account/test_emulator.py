@@ -1,0 +1,92 @@
+"""The preflight against an AWS engine that nobody here wrote, with the committed template in it."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from generator.local import deployment, emulator
+from generator.local.emulator import Emulator
+from tests.account.conftest import FUNCTIONS, STACK
+from tests.conftest import ROOT
+
+UNSUPPORTED = {"sms-sandbox", "sms-spend"}
+RESERVED = dict(zip(FUNCTIONS, (20, 10, 5, 2), strict=True))
+
+
+@pytest.fixture
+def running(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """An emulator whose account has the limit that the test is parametrised with."""
+    monkeypatch.setenv("LAMBDA_ACCOUNT_CONCURRENCY", str(request.param))
+    with emulator.running("us-east-1") as started:
+        yield started
+
+
+def ask(generator: Callable[..., Result], asked: Emulator) -> tuple[int, dict[str, dict[str, str]]]:
+    result = generator("preflight", "prod", "--endpoint-url", asked.url, "--format", "json")
+    return result.exit_code, {check["id"]: check for check in json.loads(result.stdout)["checks"]}
+
+
+def statuses(checks: dict[str, dict[str, str]]) -> dict[str, str]:
+    return {id_: check["status"] for id_, check in checks.items() if id_ not in UNSUPPORTED}
+
+
+def reserve_elsewhere(asked: Emulator, reserved: int) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("index.py", "def handler(event, context): pass")
+    client = asked.client("lambda")
+    role = "arn:aws:iam::000000000000:role/any"
+    code: dict[str, Any] = {"Handler": "index.handler", "Code": {"ZipFile": archive.getvalue()}}
+    client.create_function(FunctionName="theirs", Runtime="python3.13", Role=role, **code)
+    client.put_function_concurrency(FunctionName="theirs", ReservedConcurrentExecutions=reserved)
+
+
+@pytest.mark.parametrize("running", [1000], indirect=True)
+def test_fresh_then_deployed_then_with_foreign_reservations(
+    generator: Callable[..., Result], running: Emulator
+) -> None:
+    _, fresh = ask(generator, running)
+    assert fresh["stack"]["message"] == f"there is no stack {STACK} yet: it will be created"
+    assert fresh["api-logging-role"]["status"] == "fail"
+    assert {status for id_, status in statuses(fresh).items() if id_ != "api-logging-role"} == {"pass"}
+    deploy(running)
+    _, deployed = ask(generator, running)
+    assert deployed["reserved-elsewhere"]["message"].startswith(f"37 are reserved in the account (37 by {STACK}), 0")
+    assert deployed["update-order"]["message"] == "safe in any order: at no moment more than 37 of 900"
+    assert deployed["key"]["message"].endswith("is enabled")
+    assert deployed["api-name"]["status"] == "pass"
+    reserve_elsewhere(running, 880)
+    code, full = ask(generator, running)
+    assert code == 1
+    assert full["reserved-elsewhere"]["remedy"].startswith("write reserved_elsewhere = 880")
+    assert "37 to reserve of 20: limit 1000 - floor 100 - reserved by others 880" in full["reservations"]["message"]
+
+
+@pytest.mark.parametrize("running", [10], indirect=True)
+def test_an_account_of_ten(generator: Callable[..., Result], running: Emulator) -> None:
+    code, checks = ask(generator, running)
+    assert code == 1
+    assert {id_ for id_, status in statuses(checks).items() if status == "fail"} == {
+        *("account-limit", "reservations", "api-logging-role"),
+    }
+
+
+def deploy(asked: Emulator) -> None:
+    """The committed template, with the reservations that the emulator leaves out."""
+    template = (ROOT / "templates_out/prod.json").read_text()
+    cloudformation = asked.client("cloudformation")
+    cloudformation.create_stack(StackName=STACK, TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": deployment.DEPLOY_TIMEOUT_S}
+    )
+    rows = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    ids = {row["LogicalResourceId"]: row["PhysicalResourceId"] for row in rows}
+    for name, reserved in RESERVED.items():
+        asked.client("lambda").put_function_concurrency(FunctionName=ids[name], ReservedConcurrentExecutions=reserved)

@@ -1,0 +1,270 @@
+"""The worst case against an enumeration of all parameter values, on random small templates.
+
+The oracle below shares nothing with what it judges: it evaluates conditions as CloudFormation does, deployment by
+deployment.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import pytest
+
+from generator.checks.reservations.guards import Equality
+from generator.checks.reservations.joint import worst_cases_together
+from generator.checks.reservations.provisioned import excesses
+from generator.checks.reservations.streams import surpluses
+from generator.checks.reservations.worst_case import worst_case_reservations
+from tests.checks.rules.rule_runner import pretty, transformed
+
+LETTERS = ("a", "b", "c")
+NO_VALUE = {"Ref": "AWS::NoValue"}
+
+Deployment = dict[str, str]
+
+
+def random_template(rng: random.Random) -> dict[str, Any]:
+    """Parameters, conditions made of each other, and functions, versions and streams that depend on all of them."""
+    parameters: dict[str, Any] = {}
+    for name in ("Stage", "Tier"):
+        parameters[name] = {"Type": "String"}
+        if rng.random() < 0.6:
+            parameters[name]["AllowedValues"] = rng.sample(LETTERS, rng.randint(1, 3))
+    parameters["Units"] = {"Type": "Number", "Default": rng.choice([3, "7"])}
+    mapping = {key: {"Units": rng.randint(1, 9), "Flag": rng.choice(["yes", "no"])} for key in rng.sample(LETTERS, 2)}
+    conditions: dict[str, Any] = {}
+    for index in range(rng.randint(1, 5)):
+        conditions[f"C{index}"] = random_condition(rng, list(conditions), 2)
+    resources: dict[str, Any] = {
+        "Stream": resource(rng, conditions, "AWS::Kinesis::Stream", ShardCount=random_figure(rng, conditions, 1))
+    }
+    resources["Stream"].pop("Condition", None)
+    for index in range(rng.randint(1, 5)):
+        figure = random_figure(rng, conditions, 2)
+        resources[f"F{index}"] = resource(rng, conditions, "AWS::Lambda::Function", ReservedConcurrentExecutions=figure)
+    for index in range(rng.randint(0, 3)):
+        resources[f"V{index}"] = resource(
+            rng,
+            conditions,
+            "AWS::Lambda::Version",
+            FunctionName={"Ref": "F0"},
+            ProvisionedConcurrencyConfig={"ProvisionedConcurrentExecutions": random_figure(rng, conditions, 1)},
+        )
+    for index in range(rng.choice([0, 1, 2])):
+        resources[f"M{index}"] = resource(
+            rng,
+            conditions,
+            "AWS::Lambda::EventSourceMapping",
+            FunctionName={"Ref": "F0"},
+            EventSourceArn={"Fn::GetAtt": ["Stream", "Arn"]},
+            ParallelizationFactor=rng.choice([1, 2]),
+        )
+    return {"Parameters": parameters, "Mappings": {"Map": mapping}, "Conditions": conditions, "Resources": resources}
+
+
+def resource(rng: random.Random, conditions: dict[str, Any], kind: str, **properties: Any) -> dict[str, Any]:
+    condition = {"Condition": rng.choice(list(conditions))} if rng.random() < 0.4 else {}
+    return {"Type": kind, **condition, "Properties": properties}
+
+
+def random_condition(rng: random.Random, earlier: list[str], depth: int) -> dict[str, Any]:
+    kind = rng.choice(
+        ["equals", "equals", "mapped", "units", "static", *(["and", "or", "not", "named"] if depth else [])]
+    )
+    if kind == "named" and earlier:
+        return {"Condition": rng.choice(earlier)}
+    if kind in ("and", "or"):
+        parts = [random_condition(rng, earlier, depth - 1) for _ in range(2)]
+        return {f"Fn::{kind.title()}": parts}
+    if kind == "not":
+        return {"Fn::Not": [random_condition(rng, earlier, depth - 1)]}
+    operands: list[Any] = [{"Ref": rng.choice(["Stage", "Tier"])}, rng.choice(LETTERS)]
+    if kind == "mapped":
+        operands = [{"Fn::FindInMap": ["Map", operands[0], "Flag"]}, "yes"]
+    elif kind == "units":
+        operands = [{"Ref": "Units"}, rng.choice(["3", 7])]
+    elif kind == "static":
+        operands = [rng.choice(LETTERS), "a"]
+    rng.shuffle(operands)
+    return {"Fn::Equals": operands}
+
+
+def random_figure(rng: random.Random, conditions: dict[str, Any], depth: int) -> Any:
+    kind = rng.choice(["number", "text", "default", "mapped", "none", *(["if"] * 4 if depth else [])])
+    if kind == "if":
+        sides = [random_figure(rng, conditions, depth - 1) for _ in range(2)]
+        return {"Fn::If": [rng.choice(list(conditions)), *sides]}
+    choices = {
+        "number": rng.randint(0, 9),
+        "text": str(rng.randint(0, 9)),
+        "default": {"Ref": "Units"},
+        "mapped": {"Fn::FindInMap": ["Map", {"Ref": rng.choice(["Stage", "Tier"])}, "Units"]},
+        "none": NO_VALUE,
+    }
+    return choices[kind]
+
+
+class Oracle:
+    """What a template comes to in one deployment."""
+
+    def __init__(self, template: dict[str, Any], deployment: Deployment) -> None:
+        self.template, self.deployment = template, deployment
+
+    def holds(self, condition: Any) -> bool:
+        [(name, argument)] = condition.items()
+        if name == "Condition":
+            return self.holds(self.template["Conditions"][argument])
+        if name == "Fn::Equals":
+            left, right = (self.text(operand) for operand in argument)
+            return left is not None and left == right
+        parts = [self.holds(part) for part in argument]
+        return not parts[0] if name == "Fn::Not" else (all if name == "Fn::And" else any)(parts)
+
+    def text(self, value: Any) -> str | None:
+        if not isinstance(value, dict):
+            return str(value)
+        if "Ref" in value:
+            return self.deployment[value["Ref"]]
+        name, key, inner = value["Fn::FindInMap"]
+        found = self.template["Mappings"][name].get(self.text(key))
+        return None if found is None else str(found[inner])
+
+    def figure(self, value: Any) -> int | None:
+        """None when it is not there, or not told: a parameter only tells its default."""
+        value = self.chosen(value)
+        if value == NO_VALUE:
+            return None
+        if value == {"Ref": "Units"} and self.deployment["Units"] != str(
+            self.template["Parameters"]["Units"]["Default"]
+        ):
+            return None
+        text = self.text(value)
+        return None if text is None else int(text)
+
+    def chosen(self, value: Any) -> Any:
+        while isinstance(value, dict) and "Fn::If" in value:
+            name, yes, no = value["Fn::If"]
+            value = yes if self.holds({"Condition": name}) else no
+        return value
+
+    def exists(self, name: str) -> bool:
+        condition = self.template["Resources"][name].get("Condition")
+        return condition is None or self.holds({"Condition": condition})
+
+    def reserved(self, name: str) -> int | None:
+        properties = self.template["Resources"][name]["Properties"]
+        return self.figure(properties["ReservedConcurrentExecutions"]) if self.exists(name) else None
+
+    def total(self) -> int:
+        """What F0 provisions counts where it is there and reserves nothing."""
+        figure = self.template["Resources"]["F0"]["Properties"]["ReservedConcurrentExecutions"]
+        is_shared = self.exists("F0") and self.chosen(figure) == NO_VALUE
+        return sum(self.reserved(name) or 0 for name in self.names("F")) + (self.provisioned() if is_shared else 0)
+
+    def provisioned(self) -> int:
+        properties = [self.template["Resources"][name]["Properties"] for name in self.names("V") if self.exists(name)]
+        figures = [each["ProvisionedConcurrencyConfig"]["ProvisionedConcurrentExecutions"] for each in properties]
+        return sum(self.figure(figure) or 0 for figure in figures)
+
+    def names(self, letter: str) -> list[str]:
+        return [name for name in self.template["Resources"] if name[0] == letter and name != "Stream"]
+
+    def excess(self) -> int:
+        """How much more F0 has provisioned than reserved."""
+        reserved = self.reserved("F0")
+        if reserved is None:
+            return 0
+        return max(0, self.provisioned() - reserved)
+
+    def surplus(self) -> int:
+        """How much more F0 reserves than its pollers can use, where the template tells both."""
+        shards = self.figure(self.template["Resources"]["Stream"]["Properties"]["ShardCount"])
+        mappings = [self.template["Resources"][name]["Properties"] for name in self.names("M") if self.exists(name)]
+        if not shards or not mappings:
+            return 0
+        return max(0, (self.reserved("F0") or 0) - sum(shards * each["ParallelizationFactor"] for each in mappings))
+
+
+def deployments(template: dict[str, Any]) -> Iterator[Oracle]:
+    letters = [template["Parameters"][name].get("AllowedValues", [*LETTERS, "else"]) for name in ("Stage", "Tier")]
+    for stage, tier, units in product(*letters, ["3", "7", "else"]):
+        yield Oracle(template, {"Stage": stage, "Tier": tier, "Units": units})
+
+
+@pytest.mark.parametrize("transform", [[], ["AWS::LanguageExtensions"]], ids=["plain", "language extensions"])
+@pytest.mark.parametrize("seed", range(300))
+def test_agrees_with_every_deployment_tried_out(seed: int, transform: list[str]) -> None:
+    """cfn-lint puts guesses into a template with language extensions, and sorts what it compares."""
+    content = random_template(random.Random(seed)) | {"Transform": transform}
+    template, tried = transformed(content), list(deployments(content))
+
+    case = worst_case_reservations(template)
+    assert case.exact, pretty(content)
+    assert case.total == max(oracle.total() for oracle in tried), pretty(content)
+    assert any(_agrees(oracle, case.scenario) and oracle.total() == case.total for oracle in tried), pretty(content)
+
+    excess = {found.function: found.missing for found in excesses(template)}
+    assert excess.get("F0", 0) == max(oracle.excess() for oracle in tried), pretty(content)
+
+    surplus = {found.function: found.unused for found in surpluses(template, 0)}
+    assert surplus.get("F0", 0) == max(oracle.surplus() for oracle in tried), pretty(content)
+
+
+def _agrees(oracle: Oracle, scenario: Any) -> bool:
+    return all(
+        (
+            oracle.deployment[fact.parameter] == fact.value
+            if isinstance(fact, Equality)
+            else oracle.holds({"Condition": fact})
+        )
+        == holds
+        for fact, holds in scenario
+    )
+
+
+def by_stage(template: dict[str, Any]) -> dict[str, int]:
+    """The most that a template reserves in each stage."""
+    totals: dict[str, int] = {}
+    for oracle in deployments(template):
+        stage = oracle.deployment["Stage"]
+        totals[stage] = max(oracle.total(), totals.get(stage, 0))
+    return totals
+
+
+def by_region(template: dict[str, Any]) -> Any:
+    """The same template with the Region for its stage."""
+    text = json.dumps({**template, "Parameters": {**template["Parameters"], "Stage": {"Type": "Unused"}}})
+    return transformed(json.loads(text.replace('{"Ref": "Stage"}', '{"Ref": "AWS::Region"}')))
+
+
+@pytest.mark.usefixtures("no_region")
+@pytest.mark.parametrize("seed", range(60))
+def test_stacks_together_agree_with_every_region_tried_out(seed: int) -> None:
+    templates = [random_template(random.Random(f"{seed} {stack}")) for stack in range(3)]
+    for template in templates:
+        template["Parameters"]["Stage"].pop("AllowedValues", None)
+    tried = [by_stage(template) for template in templates]
+
+    cases = worst_cases_together(map(by_region, templates))
+    assert all(case.exact for case in cases)
+    assert sum(case.total for case in cases) == max(sum(each[stage] for each in tried) for stage in tried[0])
+
+
+def test_the_random_templates_are_worth_trying() -> None:
+    """Conditions matter, deployments differ, and each kind of finding turns up."""
+    templates = [random_template(random.Random(seed)) for seed in range(300)]
+    tried = [list(deployments(template)) for template in templates]
+    assert sum(len({oracle.total() for oracle in oracles}) > 1 for oracles in tried) > 150
+    assert (
+        sum(
+            len({o.total() - sum(o.reserved(name) or 0 for name in o.names("F")) for o in oracles}) > 1
+            for oracles in tried
+        )
+        > 20
+    )
+    assert sum(any(oracle.excess() for oracle in oracles) for oracles in tried) > 30
+    assert sum(any(oracle.surplus() for oracle in oracles) for oracles in tried) > 20

@@ -1,0 +1,262 @@
+"""The worst case as an interface: what it tells, over one template, several, and several deployments of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cfnlint.context import ParameterSet
+from cfnlint.template import Template
+
+from generator.checks.reservations.guards import Equality
+from generator.checks.reservations.worst_case import Share, WorstCase, worst_case_reservations
+from tests.checks.rules.rule_runner import TEMPLATES, edited, read, transformed
+
+pytestmark = pytest.mark.usefixtures("no_region")
+
+CONTENT: dict[str, Any] = {
+    "Parameters": {
+        "Environment": {"Type": "String", "AllowedValues": ["dev", "prod"]},
+        "Units": {"Type": "Number", "Default": 7},
+    },
+    "Conditions": {"IsProd": {"Fn::Equals": [{"Ref": "Environment"}, "prod"]}},
+    "Mappings": {"Units": {"dev": {"Reserved": 1}, "prod": {"Reserved": 50}}},
+    "Resources": {
+        "Small": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": {"Ref": "Units"}}},
+        "Large": {
+            "Type": "AWS::Lambda::Function",
+            "Condition": "IsProd",
+            "Properties": {"ReservedConcurrentExecutions": 40},
+        },
+        "Mapped": {
+            "Type": "AWS::Serverless::Function",
+            "Properties": {
+                "ReservedConcurrentExecutions": {"Fn::FindInMap": ["Units", {"Ref": "Environment"}, "Reserved"]}
+            },
+        },
+        "Shared": {"Type": "AWS::Lambda::Function", "Properties": {}},
+        "Unknown": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {"ReservedConcurrentExecutions": {"Fn::ImportValue": "units"}},
+        },
+    },
+}
+
+PROPERTY = ("Properties", "ReservedConcurrentExecutions")
+
+
+def test_tells_shares_scenario_and_what_it_could_not_tell() -> None:
+    case = worst_case_reservations(transformed(CONTENT))
+    assert case.total == 97
+    assert case.shares == (
+        Share("Mapped", 50, ("Resources", "Mapped", *PROPERTY)),
+        Share("Large", 40, ("Resources", "Large", *PROPERTY)),
+        Share("Small", 7, ("Resources", "Small", *PROPERTY)),
+    )
+    assert case.scenario == {("IsProd", True), (Equality("Environment", "prod"), True), (Equality("Units", "7"), True)}
+    assert case.exact
+    assert case.unresolved == ("Unknown",)
+
+
+def test_a_template_that_reserves_nothing() -> None:
+    case = worst_case_reservations(transformed({"Resources": {}}))
+    assert (case.total, case.shares, case.scenario, case.exact, case.unresolved) == (0, (), frozenset(), True, ())
+
+
+def test_several_templates_add_up() -> None:
+    """Each is a stack of its own, so each has its own worst deployment."""
+    files = ("sum.json", "sum.yaml", "sum.sam.yaml", "loops.yaml")
+    assert [worst_case_reservations(read(TEMPLATES / name)).total for name in files] == [205, 205, 205, 205]
+
+
+@pytest.mark.parametrize(("given", "total"), [({"Switch": True}, 97), ({"Switch": False}, 57), ({}, 97)])
+def test_a_switch_without_quotes_is_a_parameter_like_others(given: dict[str, Any], total: int) -> None:
+    content = edited(
+        CONTENT,
+        ("Parameters/Switch", {"Type": "String", "Default": True}),
+        ("Conditions/IsOn", {"Fn::Equals": [{"Ref": "Switch"}, "true"]}),
+        ("Resources/Large/Condition", "IsOn"),
+    )
+    assert worst_case_reservations(with_parameters(given, content=content)).total == total
+
+
+def with_parameters(*given: dict[str, Any], content: Any = CONTENT) -> Template:
+    sets = [ParameterSet(source=None, parameters=parameters) for parameters in given]
+    return Template("template.json", content, parameter_sets=sets)
+
+
+@pytest.mark.parametrize(
+    ("given", "total"),
+    [
+        ([{"Environment": "dev"}], 8),
+        ([{"Environment": "prod"}], 97),
+        ([{"Environment": "dev", "Units": "30"}], 31),
+        ([{"Environment": "dev", "Units": 30}, {"Environment": "prod"}], 97),
+        ([{"Environment": "dev", "Units": 300}, {"Environment": "prod"}], 301),
+        ([{}], 97),
+    ],
+)
+def test_given_parameters_are_the_deployments(given: Any, total: int) -> None:
+    assert worst_case_reservations(with_parameters(*given)).total == total
+
+
+def test_a_parameter_that_is_not_given_has_its_default() -> None:
+    content = edited(CONTENT, ("Parameters/Environment/Default", "dev"))
+    assert worst_case_reservations(with_parameters({"Units": 9}, content=content)).total == 10
+    assert worst_case_reservations(transformed(content)).total == 97
+
+
+@pytest.mark.parametrize("parameter", [None, [], {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/units"}])
+def test_given_parameters_say_nothing_about_odd_ones(parameter: Any) -> None:
+    content = edited(CONTENT, ("Parameters/Units", parameter))
+    assert worst_case_reservations(with_parameters({"Environment": "dev", "Units": [1]}, content=content)).total == 1
+
+
+@pytest.mark.parametrize(("environment", "total"), [("dev", 8), ("prod", 97)])
+def test_the_rules_section_narrows_what_can_be_deployed(environment: str, total: int) -> None:
+    assertion = {"Assert": {"Fn::Equals": [{"Ref": "Environment"}, environment]}}
+    content = edited(CONTENT, ("Rules", {"Only": {"Assertions": [assertion]}}))
+    assert worst_case_reservations(transformed(content)).total == total
+
+
+def test_rules_tie_parameters_to_each_other() -> None:
+    """Test only with Small, and Large only without: the two conditions alone look independent."""
+    is_test = {"Fn::Equals": [{"Ref": "Test"}, "yes"]}
+    content = edited(
+        CONTENT,
+        ("Parameters/Test", {"Type": "String", "AllowedValues": ["yes", "no"]}),
+        ("Conditions/IsTest", is_test),
+        ("Resources/Small/Condition", "IsTest"),
+        (
+            "Rules",
+            {
+                "TestsAreSmall": {
+                    "RuleCondition": is_test,
+                    "Assertions": [{"Assert": {"Fn::Equals": [{"Ref": "Environment"}, "dev"]}}],
+                }
+            },
+        ),
+    )
+    assert worst_case_reservations(transformed(content)).total == 90
+
+
+BY_REGION, BY_ENVIRONMENT = {"Ref": "AWS::Region"}, {"Ref": "Environment"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "total", "told"),
+    [
+        (["Sizes", "region-1", "Reserved"], 101, True),
+        (["Sizes", BY_REGION, "Reserved"], 139, False),
+        (["Sizes", BY_ENVIRONMENT, "Reserved"], 0, False),
+        (["Sizes", "region-1", "Reserved", {"DefaultValue": 500}], 101, True),
+        (["Sizes", "region-x", "Reserved", {"DefaultValue": 500}], 500, True),
+        (["Sizes", "region-x", "Reserved", {"DefaultValue": {"Ref": "Units"}}], 7, True),
+        (["Sizes", "region-x", "Reserved", {"DefaultValue": {"Fn::If": ["IsProd", 80, 90]}}], 90, True),
+        (["Sizes", "region-x", "Reserved", {"Default": 500}], 0, True),
+        (["Sizes", "region-x", "Reserved", 500], 0, False),
+        (["Sizes", BY_ENVIRONMENT, "Reserved", {"DefaultValue": 500}], 0, False),
+    ],
+)
+def test_large_mappings_and_default_values(arguments: Any, total: int, told: bool) -> None:
+    """Only the largest values of a large mapping are followed, and what a parameter makes of DefaultValue is not."""
+    sized = {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {"ReservedConcurrentExecutions": {"Fn::FindInMap": arguments}},
+    }
+    content = {
+        "Parameters": CONTENT["Parameters"],
+        "Conditions": CONTENT["Conditions"],
+        "Mappings": {"Sizes": {f"region-{number}": {"Reserved": 100 + number} for number in range(40)}},
+        "Resources": {"Sized": sized},
+    }
+    case = worst_case_reservations(transformed(content))
+    assert case.total == total
+    assert case.unresolved == (() if told else ("Sized",))
+
+
+@pytest.mark.parametrize(("regions", "told"), [(32, True), (33, False)])
+def test_a_mapping_with_a_figure_for_each_of_32_regions_is_followed(regions: int, told: bool) -> None:
+    content = {
+        "Mappings": {"Sizes": {f"region-{number}": {"Reserved": 100 + number} for number in range(regions)}},
+        "Resources": {"Sized": {"Type": "AWS::Lambda::Function"}},
+    }
+    figure = {"Fn::FindInMap": ["Sizes", BY_REGION, "Reserved"]}
+    content["Resources"]["Sized"]["Properties"] = {"ReservedConcurrentExecutions": figure}
+    case = worst_case_reservations(transformed(content))
+    assert (case.total, case.unresolved == ()) == (99 + regions, told)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "total", "told"),
+    [
+        (BY_ENVIRONMENT, "Reserved", 50, True),
+        ({"Ref": "Stage"}, "Reserved", 500, True),
+        ({"Ref": "Stage"}, "Nowhere", 500, True),
+        ({"Ref": "Stage"}, {"Ref": "Environment"}, 1, False),
+        ({"Ref": "Stage"}, {"Fn::ImportValue": "figure"}, 0, False),
+        ("dev", {"Ref": "Stage"}, 500, True),
+    ],
+)
+def test_the_default_value_of_a_mapping_holds_when_no_key_is_selected(
+    first: Any, second: Any, total: int, told: bool
+) -> None:
+    """Environment is always one of the keys; Stage may be something else."""
+    figure = {"Fn::FindInMap": ["Units", first, second, {"DefaultValue": 500}]}
+    content = edited(
+        CONTENT,
+        ("Mappings/Units/dev/dev", 1),
+        ("Parameters/Stage", {"Type": "String"}),
+        ("Resources", {"Sized": {"Type": "AWS::Lambda::Function"}}),
+        ("Resources/Sized/Properties", {"ReservedConcurrentExecutions": figure}),
+    )
+    case = worst_case_reservations(transformed(content))
+    assert (case.total, case.unresolved) == (total, () if told else ("Sized",))
+    assert case.complete == told
+
+
+@pytest.mark.parametrize(
+    ("exact", "unresolved", "elsewhere", "complete"),
+    [
+        (True, (), (), True),
+        (False, (), (), False),
+        (True, ("Function",), (), False),
+        (True, (), ("Child",), False),
+    ],
+)
+def test_is_complete_only_where_nothing_can_be_added(
+    exact: bool, unresolved: tuple[str, ...], elsewhere: tuple[str, ...], complete: bool
+) -> None:
+    assert WorstCase((), frozenset(), exact, unresolved, elsewhere).complete == complete
+
+
+@pytest.mark.parametrize(
+    ("resource", "elsewhere"),
+    [
+        ({"Type": "AWS::CloudFormation::Stack"}, ("Child",)),
+        ({"Type": "AWS::CloudFormation::StackSet"}, ("Child",)),
+        ({"Type": "AWS::ServiceCatalog::CloudFormationProvisionedProduct"}, ("Child",)),
+        ({"Type": "AWS::Serverless::Application"}, ("Child",)),
+        ({"Type": "Own::Team::Worker::MODULE"}, ("Child",)),
+        ({"Type": "AWS::SQS::Queue"}, ()),
+    ],
+)
+def test_tells_what_may_bring_functions_from_elsewhere(resource: Any, elsewhere: tuple[str, ...]) -> None:
+    template = Template("template.json", {"Resources": {"Child": resource}})
+    assert worst_case_reservations(template).elsewhere == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("transform", "elsewhere"),
+    [
+        ("CompanyDefaults", ("CompanyDefaults",)),
+        (["AWS::Serverless-2016-10-31", "CompanyDefaults"], ("CompanyDefaults",)),
+        ({"Name": "AWS::Include", "Parameters": {"Location": "s3://bucket/functions.yaml"}}, ("AWS::Include",)),
+        (["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"], ()),
+        ("AWS::SecretsManager-2020-07-23", ()),
+        ([], ()),
+    ],
+)
+def test_tells_which_macros_may_bring_functions_or_change_figures(transform: Any, elsewhere: tuple[str, ...]) -> None:
+    case = worst_case_reservations(transformed(edited(CONTENT, ("Transform", transform))))
+    assert (case.total, case.elsewhere) == (97, elsewhere)

@@ -1,0 +1,96 @@
+"""What the shell offers on Tab."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from generator.cli.main import COMMANDS
+from tests.conftest import ENVIRONMENTS, ROOT
+
+README = (ROOT / "README.md").read_text()
+MAIN = "import sys; from generator.cli.main import main; sys.argv[0] = 'generator'; main(prog_name='generator')"
+
+
+def ask(shell: str, **words: str) -> list[str]:
+    """What the completion script gets for its question."""
+    env = {**os.environ, "_GENERATOR_COMPLETE": f"{shell}_complete", **words}
+    done = subprocess.run([sys.executable, "-c", MAIN], env=env, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def offered(*words: str) -> list[str]:
+    """What bash is offered for the last of the words."""
+    return ask("bash", COMP_WORDS=" ".join(["generator", *words]), COMP_CWORD=str(len(words)))
+
+
+def test_commands_are_offered(project: Path) -> None:
+    assert offered("") == [f"plain,{command}" for command in COMMANDS]
+    assert sorted(offered("si")) == ["plain,simulate", "plain,size"]
+
+
+@pytest.mark.parametrize("command", ["template", "size", "preflight", "simulate", "local"])
+def test_environments_are_offered(project: Path, command: str) -> None:
+    assert offered(command, "") == [f"plain,{name}" for name in ENVIRONMENTS]
+    assert offered(command, "p") == ["plain,prod"]
+
+
+def script(shell: str) -> str:
+    """What the README has the shell read."""
+    env = {**os.environ, "_GENERATOR_COMPLETE": f"{shell}_source"}
+    return subprocess.run([sys.executable, "-c", MAIN], env=env, capture_output=True, text=True, check=True).stdout
+
+
+def completed(folder: Path, *words: str) -> list[str]:
+    """What bash itself completes the last of the words to."""
+    command = folder / "generator"
+    command.write_text(f"#!{sys.executable}\n{MAIN}\n")
+    command.chmod(0o755)
+    typed = " ".join(shlex.quote(word) for word in ("generator", *words))
+    ask = f'COMP_WORDS=({typed}) COMP_CWORD={len(words)}; _generator_completion "$PWD/generator"'
+    text = f'compopt() {{ echo compopt "$@" >&2; }}\n{script("bash")}\n{ask}; printf "%s\\n" "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=True, cwd=folder)
+    return [*done.stdout.split(), *done.stderr.splitlines()]
+
+
+def test_bash_completes_an_environment(project: Path) -> None:
+    assert completed(project, "size", "p") == ["prod"]
+
+
+@pytest.mark.parametrize("words", [("check", "s"), ("diff", "s"), ("diff", "prod", "s")], ids=" ".join)
+def test_bash_completes_environments_and_where_none_begins_so_files(project: Path, words: tuple[str, ...]) -> None:
+    """With the option "default" bash completes files if it has been given nothing else."""
+    assert completed(project, *words) == ["staging", "compopt -o default"]
+    assert completed(project, *words[:-1], "x") == ["compopt -o default"]
+
+
+def test_nothing_is_offered_outside_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "".join(offered("size", "")) == ""
+
+
+def test_zsh_and_fish_are_offered_the_same(project: Path) -> None:
+    assert ask("zsh", COMP_WORDS="generator size p", COMP_CWORD="2") == ["plain", "prod", "_"]
+    assert "prod" in " ".join(ask("fish", COMP_WORDS="generator size p", COMP_CWORD="p"))
+
+
+def test_an_answer_imports_nothing_heavy(project: Path) -> None:
+    code = MAIN.replace("main(prog", "import atexit; atexit.register(lambda: print(*sys.modules)); main(prog")
+    env = {**os.environ, "_GENERATOR_COMPLETE": "bash_complete", "COMP_WORDS": "generator size ", "COMP_CWORD": "2"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert not {"troposphere", "awacs", "cfnlint", "boto3", "matplotlib"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_scripts_of_the_readme_are_taken_by_their_shells(shell: str) -> None:
+    assert f"{shell}_source" in README
+    assert f"_GENERATOR_COMPLETE={shell}_complete" in script(shell)
+    if there := shutil.which(shell):
+        subprocess.run([there, "-n"], input=script(shell), text=True, check=True, capture_output=True)

@@ -1,0 +1,356 @@
+"""The commands as a user meets them: output, exit codes, what they import."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from generator.cli.main import COMMANDS
+from tests.conftest import ENVIRONMENTS, ROOT, snapshot
+from tests.stack.model import TEXTS
+
+Run = Callable[..., Result]
+
+
+def test_template_writes_all_environments_and_changes_nothing_that_is_right(generator: Run, project: Path) -> None:
+    before = snapshot(project)
+    result = generator("template")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"templates_out/{name}.json  {rate} webhooks/h  {figures} reserved of 900  {len(TEXTS[name]):,} bytes  "
+        "unchanged"
+        for name, rate, figures in (
+            ("dev", "100", "3 + 5 + 1 + 2 = 11"),
+            ("prod", "50,000", "20 + 10 + 5 + 2 = 37"),
+            ("staging", "5,000", "7 + 5 + 2 + 2 = 16"),
+        )
+    ]
+    assert snapshot(project) == before
+
+
+def test_template_prints_one_environment(generator: Run, project: Path) -> None:
+    before = snapshot(project)
+    result = generator("template", "prod", "--output", "-")
+    assert (result.exit_code, result.stdout) == (0, TEXTS["prod"])
+    assert snapshot(project) == before
+    assert generator("template", "--output", "-").exit_code == 2
+
+
+def test_template_writes_to_another_folder(generator: Run, project: Path) -> None:
+    assert generator("template", "dev", "--output", "elsewhere").exit_code == 0
+    assert (project / "elsewhere/dev.json").read_text() == TEXTS["dev"]
+
+
+def test_a_variant_says_which_line_makes_it_permanent(generator: Run) -> None:
+    result = generator("template", "prod", "--set", "traffic.webhooks_per_hour=20000", "--set", "stream.batch_size=20")
+    assert result.stdout.splitlines()[1:] == [
+        "To make this permanent: environments/prod.toml line 6: webhooks_per_hour = 20000",
+        "To make this permanent: environments/prod.toml, under [stream]: batch_size = 20",
+    ]
+
+
+def test_a_fault_in_one_environment_writes_none(generator: Run, project: Path) -> None:
+    Path("environments/dev.toml").write_text("name = 'dev'\n")
+    before = snapshot(project)
+    assert generator("template").exit_code == 2
+    assert snapshot(project) == before
+
+
+SIZE_PROD = """\
+prod: 50,000 webhooks per hour, that is 13.9/s on average and 69.4/s at the peak (peak factor 5)
+
+Function                    Rate      Load  Model               Target  Predicted  Reserved
+------------------------  ------  --------  ------------  ------------  ---------  --------
+ProcessWebhookFunction    69.4/s      7.29  Erlang B         <= 0.01 %   0.0051 %        20
+CheckAlertsFunction       6.94/s      1.74  stream lanes  <= 50 % busy  35 % busy        10
+SendNotificationFunction  3.47/s      1.04  Erlang C            <= 1 %     0.46 %         5
+CleanupHistoryFunction       1/h  0.000556  overlap                  -          -         2
+------------------------  ------  --------  ------------  ------------  ---------  --------
+Total                                                                                    37
+"""
+
+
+def test_size_prints_a_table_with_reasons_and_the_account(generator: Run) -> None:
+    result = generator("size", "prod")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(SIZE_PROD)
+    assert "20 is the least that throttles no more than 0.01 % of webhooks" in result.stdout
+    assert "1000 limit - 100 unreserved floor - 0 reserved elsewhere = 900 reservable" in result.stdout
+    assert "Reserved concurrency is not charged." in result.stdout
+
+
+def test_size_as_json_has_the_documented_keys(generator: Run) -> None:
+    report = json.loads(generator("size", "prod", "--format", "json").stdout)
+    assert report.keys() == {"environment", "webhooks_per_hour", "functions", "total_reserved", "account"}
+    function = report["functions"]["ProcessWebhookFunction"]
+    assert list(function) == [
+        *("reserved_concurrency", "model", "offered_load_erlangs", "target", "predicted", "inputs", "reason")
+    ]
+    assert list(report["account"]) == [
+        *("name", "concurrency_limit", "unreserved_floor", "reserved_elsewhere", "reservable", "headroom")
+    ]
+    assert (report["total_reserved"], report["account"]["headroom"]) == (37, 863)
+
+
+def test_size_shows_the_derivation_even_if_it_does_not_fit(generator: Run) -> None:
+    result = generator("size", "prod", "--set", "account.concurrency_limit=130")
+    assert result.exit_code == 1
+    assert (
+        "Total                                                                                    37" in result.stdout
+    )
+    assert "7 too many" in result.stderr
+
+
+def test_check_is_content_with_what_is_committed(generator: Run) -> None:
+    result = generator("check")
+    assert (result.exit_code, result.stdout) == (0, "dev, prod, staging: lint, size, drift and quota are good\n")
+
+
+def test_check_reports_drift_where_it_is_and_how_to_mend_it(generator: Run) -> None:
+    path = Path("templates_out/prod.json")
+    path.write_text(path.read_text().replace('"Timeout": 60,', '"Timeout": 61,'))
+    result = generator("check", "prod")
+    assert result.exit_code == 1
+    line = TEXTS["prod"].splitlines().index('   "Timeout": 60,') + 1
+    assert result.stdout.startswith(f"templates_out/prod.json:{line}: error drift: not what environments/prod.toml ")
+    assert "run: generator template prod" in result.stdout
+    assert '+   "Timeout": 60,' in result.stdout
+    assert '"Timeout": 61' in path.read_text()
+
+
+def test_a_region_that_nobody_knows_is_told_and_the_rest_is_checked(generator: Run) -> None:
+    toml = Path("environments/dev.toml")
+    toml.write_text(toml.read_text().replace("us-east-1", "us-east-9"))
+    result = generator("check", "dev")
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert (
+        "templates_out/dev.json:1: error E0002: cfn-lint does not know the Region us-east-9: correct the "
+        "environment's, or upgrade cfn-lint\n"
+    ) in result.stdout
+
+
+def test_the_template_of_an_environment_that_is_gone_is_told(generator: Run) -> None:
+    Path("environments/staging.toml").unlink()
+    done = generator("template")
+    assert (done.exit_code, done.stderr) == (
+        0,
+        "templates_out/staging.json: no environment generates it; remove it and its page\n",
+    )
+    result = generator("check")
+    assert (result.exit_code, result.stdout) == (
+        1,
+        "templates_out/staging.json:1: error drift: there is no environments/staging.toml that generates it; remove it "
+        "and staging.md, or bring the environment back\n",
+    )
+    assert generator("check", "prod").exit_code == 0
+    Path("other").mkdir()
+    Path("other/foreign.json").write_text("{}")
+    assert generator("template", "--output", "other").stderr == ""
+    Path("templates_out/staging.json").unlink()
+    assert (generator("template").stderr, generator("check").exit_code) == ("", 0)
+
+
+def test_check_reports_a_changed_rate_a_missing_file_and_lint(generator: Run) -> None:
+    toml = Path("environments/prod.toml")
+    toml.write_text(toml.read_text().replace("50000", "40000"))
+    Path("templates_out/dev.json").unlink()
+    staging = Path("templates_out/staging.json")
+    staging.write_text(staging.read_text().replace('"Runtime": "python3.13"', '"Runtime": "python3.99"', 1))
+    report = json.loads(generator("check", "--format", "json").stdout)
+    found = {(finding["file"], finding["rule"]) for finding in report["findings"]}
+    assert not report["passed"]
+    assert {
+        ("templates_out/prod.json", "drift"),
+        ("templates_out/dev.json", "drift"),
+        ("templates_out/staging.json", "drift"),
+        ("templates_out/staging.json", "E3030"),
+    } <= found
+    assert list(report["findings"][0]) == ["file", "line", "rule", "severity", "path", "message"]
+
+
+def test_check_reports_an_account_that_has_become_too_small(generator: Run) -> None:
+    with Path("environments/prod.toml").open("a") as file:
+        file.write("[account]\nconcurrency_limit = 130\n")
+    result = generator("check", "prod")
+    assert result.exit_code == 1
+    assert "error quota" in result.stdout
+    assert "7 too many" in result.stdout
+
+
+def test_check_reports_a_file_that_is_too_large_for_a_direct_upload(generator: Run) -> None:
+    path = Path("templates_out/dev.json")
+    path.write_text(path.read_text() + " " * 10_000)
+    assert f"{path.stat().st_size:,} bytes are more than the 51,200" in generator("check", "dev").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["template"],
+        ["size", "prod"],
+        ["template", "prod", "--output", "-"],
+        ["check", "--help"],
+        ["rules", "--path"],
+        ["preflight", "--help"],
+    ],
+)
+def test_the_main_job_imports_neither_boto3_nor_cfnlint(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom generator.cli.main import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
+        "heavy = {'boto3', 'botocore', 'cfnlint', 'matplotlib', 'moto'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_every_command_has_help_with_an_example(generator: Run, command: str) -> None:
+    result = generator(*command.split(), "--help")
+    assert result.exit_code == 0
+    assert f"Example: generator {command}" in result.stdout
+
+
+def test_python_m_generator_is_the_same_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "generator", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("generator, version ")
+
+
+def test_a_bug_keeps_its_traceback(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from generator.capacity import quota
+
+    monkeypatch.setattr(quota, "judge", lambda plans: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        generator("size", "prod")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("arguments", [["--help"], ["size", "prod"], ["template", "prod", "--output", "-"]])
+def test_a_full_disk_is_one_line(project: Path, arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "generator", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    message = "output: cannot be written (No space left on device); make room, or write elsewhere\n"
+    assert (done.returncode, done.stderr) == (2, message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "blamed"),
+    [
+        (["check"], "templates_out/dev.json"),
+        (["check", "prod"], "templates_out/prod.json"),
+        (["check", "templates_out/prod.json"], "templates_out/prod.json"),
+        (["check", "x" * 300], f"environments/{'x' * 300}.toml"),
+        (["diff", "prod", "prod"], "templates_out/prod.json"),
+        (["diff", "templates_out/prod.json", "templates_out/prod.json"], "templates_out/prod.json"),
+        (["simulate", "prod"], "templates_out/prod.json"),
+        (["local", "prod"], "templates_out/prod.json"),
+        (["template", "prod"], "templates_out/prod.json"),
+    ],
+    ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else "",
+)
+def test_a_folder_that_cannot_be_looked_into_is_one_line(
+    generator: Run, project: Path, arguments: list[str], blamed: str
+) -> None:
+    """A link to itself cannot; permissions would not keep root out."""
+    shutil.rmtree("templates_out")
+    Path("templates_out").symlink_to("templates_out")
+    result = generator(*arguments)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"{blamed}: cannot be ")
+
+
+def test_a_page_that_cannot_be_read_is_one_line(generator: Run) -> None:
+    page = Path("templates_out/prod.md")
+    page.unlink()
+    page.symlink_to(page.name)
+    result = generator("check", "prod")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "templates_out/prod.md: cannot be read (Too many levels of symbolic links); correct the path or its "
+        "permissions\n"
+    )
+
+
+def test_all_environments_are_known() -> None:
+    assert sorted(path.stem for path in (ROOT / "environments").glob("*.toml")) == sorted(ENVIRONMENTS)
+
+
+def test_rate_and_peak_factor_can_come_from_a_recording(generator: Run) -> None:
+    Path("trace.csv").write_text("count\n" + "400\n" * 59 + "1000\n")
+    result = generator("size", "prod", "--fit-trace", "trace.csv", "--format", "json")
+    assert result.exit_code == 0
+    assert result.stderr == "trace.csv: traffic.webhooks_per_hour=24600, traffic.peak_factor=2.44\n"
+    assert json.loads(result.stdout)["webhooks_per_hour"] == 24_600
+    Path("trace.csv").write_text("nothing\nof the kind\n")
+    assert generator("size", "prod", "--fit-trace", "trace.csv").exit_code == 2
+
+
+def test_what_is_set_goes_before_what_a_recording_says(generator: Run) -> None:
+    Path("trace.csv").write_text("count\n" + "400\n" * 59 + "1000\n")
+    chosen = ("--set", "traffic.peak_factor=3", "--format", "json")
+    fitted = generator("size", "prod", "--fit-trace", "trace.csv", *chosen)
+    assert fitted.stdout == generator("size", "prod", "--set", "traffic.webhooks_per_hour=24600", *chosen).stdout
+
+
+def test_a_recording_of_coarse_counts_is_said_to_hide_peaks(generator: Run) -> None:
+    """As CloudWatch keeps them after 15 days."""
+    Path("trace.csv").write_text("time,count\n" + "".join(f"{row * 300},{400 + row % 3}\n" for row in range(288)))
+    result = generator("size", "prod", "--fit-trace", "trace.csv")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "trace.csv: traffic.webhooks_per_hour=4812, traffic.peak_factor=1",
+        "trace.csv: its lines are 300 s apart, so a peak within that time cannot be seen; the true peak factor may be "
+        "higher",
+    ]
+
+
+def test_a_recording_outside_the_supported_rates_is_one_clear_line(generator: Run) -> None:
+    Path("trace.csv").write_text("count\n" + "1\n" * 60)
+    result = generator("size", "prod", "--fit-trace", "trace.csv")
+    assert result.exit_code == 2
+    assert "--set traffic.webhooks_per_hour: 60 is below the supported 100" in result.stderr
+
+
+def test_the_figures_can_be_drawn_against_the_rate(generator: Run) -> None:
+    result = generator("size", "prod", "--chart", "sizing.svg")
+    assert result.exit_code == 0
+    assert Path("sizing.svg").read_text().startswith("<?xml")
+    assert "wrote sizing.svg" in result.stderr
+
+
+def test_two_questions_are_refused_before_anything_is_drawn(generator: Run) -> None:
+    result = generator("size", "prod", "--max-rate", "--for-rate", "100", "--chart", "sizing.svg")
+    assert (result.exit_code, Path("sizing.svg").exists()) == (2, False)
+
+
+@pytest.mark.parametrize("command", ["size", "simulate"])
+@pytest.mark.parametrize("name", ["environments/prod.toml", "picture.png", "svg"])
+def test_a_picture_does_not_replace_a_file_of_another_kind(
+    generator: Run, project: Path, command: str, name: str
+) -> None:
+    before = snapshot(project)
+    result = generator(command, "prod", "--chart", name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"Error: Invalid value for '--chart': '{name}' does not end in .svg.\n" in result.stderr
+    assert snapshot(project) == before
+
+
+def test_the_picture_ends_where_no_setting_carries_the_rate(generator: Run) -> None:
+    slow = "functions.check_alerts.mean_duration_ms=2000", "functions.check_alerts.p95_duration_ms=4000"
+    settings = [argument for setting in slow for argument in ("--set", setting)]
+    assert generator("size", "prod", *settings).exit_code == 2
+    assert generator("size", "dev", *settings, "--chart", "sizing.svg").exit_code == 0
+    assert "50,000" not in Path("sizing.svg").read_text()

@@ -1,0 +1,66 @@
+"""An error says what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from generator.cli.main import COMMANDS
+
+Run = Callable[..., Result]
+START = "go to the folder of your project, or start one: generator init DIR"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["templat"], "No such command 'templat'. Did you mean 'template'?"),
+        (["sise", "prod"], "No such command 'sise'. Did you mean 'size'?"),
+        (["xyzzy"], f"No such command 'xyzzy'. The commands are {', '.join(COMMANDS)}."),
+        (["--versoin"], "--version"),
+        (["check", "--fromat", "json"], "--format"),
+        *(
+            ([command], "Missing argument 'ENV'. The environments are dev, prod, staging.")
+            for command in ("size", "preflight", "simulate", "local")
+        ),
+        (["diff", "prod"], "Missing argument 'NEW'. Name a file or an environment: dev, prod, staging."),
+        (["size", "prd"], "environments/prd.toml: no such environment file; did you mean prod?"),
+        (["size", "x"], "environments/x.toml: no such environment file; the environments are dev, prod, staging"),
+    ],
+)
+def test_in_a_project(generator: Run, arguments: list[str], said: str) -> None:
+    result = generator(*arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["simulate", "dev"], ["local", "dev"], ["diff", "dev", "prod"]])
+def test_without_a_template(generator: Run, arguments: list[str]) -> None:
+    Path("templates_out/dev.json").unlink()
+    result = generator(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].endswith("; run: generator template dev")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["template"],
+        ["template", "dev"],
+        ["check"],
+        ["size"],
+        *(["size", "dev"], ["preflight", "dev"], ["simulate", "dev"], ["local", "dev"], ["diff", "dev", "prod"]),
+    ],
+)
+def test_outside_a_project(
+    generator: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    result = generator(*arguments)
+    assert result.exit_code == 2
+    assert START in result.stderr
+    assert not any(Path().iterdir())

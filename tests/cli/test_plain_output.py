@@ -1,0 +1,81 @@
+"""No escape sequence where nobody could see what it does."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from generator.cli.main import COMMANDS
+
+RUNS = (
+    ["--help"],
+    ["templat"],
+    ["init", "new"],
+    ["template"],
+    ["size", "prod"],
+    ["size", "prd"],
+    ["size"],
+    ["check", "large.json"],
+    ["rules"],
+    ["diff", "dev", "prod"],
+    ["preflight", "dev", "--endpoint-url", "http://127.0.0.1:9"],
+    ["simulate", "dev", "--hours", "0.1", "--replications", "4"],
+    ["local", "nowhere"],
+)
+LARGE = '{"Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": 2000}}}}'
+
+
+def test_every_command_is_among_them() -> None:
+    assert {arguments[0] for arguments in RUNS} >= set(COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", RUNS, ids=" ".join)
+def test_into_a_pipe(project: Path, arguments: list[str]) -> None:
+    (project / "large.json").write_text(LARGE)
+    done = subprocess.run([sys.executable, "-m", "generator", *arguments], capture_output=True, check=False)
+    assert done.stdout + done.stderr
+    assert b"\x1b" not in done.stdout + done.stderr
+    assert b"\r" not in done.stdout + done.stderr
+
+
+def on_a_terminal(arguments: list[str], **variables: str) -> bytes:
+    """What a terminal is sent."""
+    env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "generator", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        env={**env, "TERM": "xterm", **variables},
+    )
+    os.close(theirs)
+    sent = b""
+    try:
+        while more := os.read(ours, 65_536):
+            sent += more
+    except OSError:
+        pass  # Linux says so when the other end is closed.
+    finally:
+        os.close(ours)
+        process.wait()
+    return sent
+
+
+@pytest.mark.parametrize("arguments", RUNS, ids=" ".join)
+def test_on_a_terminal_that_is_to_have_no_colour(project: Path, arguments: list[str]) -> None:
+    (project / "large.json").write_text(LARGE)
+    sent = on_a_terminal(arguments, NO_COLOR="1")
+    assert sent
+    assert b"\x1b" not in sent
+
+
+def test_the_bar_is_for_a_terminal(project: Path) -> None:
+    arguments = ["simulate", "dev", "--hours", "0.1", "--replications", "4"]
+    assert b"\x1b[?25l" in on_a_terminal(arguments)
+    assert b"\x1b" not in on_a_terminal(arguments, TERM="dumb")

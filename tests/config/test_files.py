@@ -1,0 +1,380 @@
+"""Reading environment files: what is accepted, and what is said of what is not."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generator.config import fields, files, validation
+from generator.config.schema import Environment
+from generator.errors import InvalidEnvironment
+from tests.conftest import ROOT, snapshot
+
+MINIMAL = {"name": "test", "region": "eu-central-1", "traffic": {"webhooks_per_hour": 100}}
+
+
+def faults(table: dict[str, object]) -> list[str]:
+    with pytest.raises(InvalidEnvironment) as refused:
+        files.read(table, "test.toml")
+    return [str(fault) for fault in refused.value.faults]
+
+
+def test_only_name_region_and_rate_have_no_default() -> None:
+    assert [fault.split(": missing")[0] for fault in faults({})] == [
+        *("test.toml: name", "test.toml: region", "test.toml: traffic.webhooks_per_hour")
+    ]
+    files.read(MINIMAL, "test.toml")
+
+
+def test_documented_defaults() -> None:
+    environment = files.read(MINIMAL, "test.toml")
+    assert environment.traffic.peak_factor == 5.0
+    assert environment.stream.shards == 4
+    assert environment.account.name == "test"
+    assert environment.account.concurrency_limit == 1000
+    memories = [
+        getattr(environment.functions, field.name).memory_mb for field in dataclasses.fields(environment.functions)
+    ]
+    assert memories == [1024, 512, 256, 256]
+
+
+def test_five_different_faults_in_a_file_are_five_lines(generator: Callable[..., Result], project: Path) -> None:
+    Path("environments/dev.toml").write_text(
+        'name = "dev"\nregion = "moon"\n[traffic]\nwebhooks_per_hour = 99\npeak_facto = 2\n'
+        "[stream]\nshards = 1.5\n[account]\non_shortfall = 'shrug'\n"
+    )
+    before = snapshot(project)
+    result = generator("template", "dev")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        'environments/dev.toml: region: "moon" is not a Region such as us-east-1; correct it',
+        "environments/dev.toml: traffic.peak_facto: unknown key; did you mean traffic.peak_factor?",
+        "environments/dev.toml: traffic.webhooks_per_hour: 99 is below the supported 100; raise it: a smaller rate "
+        "needs no less than 100 does",
+        'environments/dev.toml: account.on_shortfall: "shrug" is not a choice; write one of "fail", "fit", '
+        '"unreserved"',
+        "environments/dev.toml: stream.shards: 1.5 is not a whole number; write one from 1 to 1000",
+    ]
+    assert snapshot(project) == before
+
+
+def test_faults_of_every_kind_are_told_at_once(generator: Callable[..., Result]) -> None:
+    Path("environments/a.toml").write_text(
+        'name = "other"\nregion = "us-east-1"\nbogus = 1\n[traffic]\nwebhooks_per_hour = 5\n'
+        "[functions.process_webhook]\nmean_duration_ms = 300\n[functions.check_alerts]\nmean_duration_ms = 0\n"
+    )
+    told = [line.partition(";")[0] for line in generator("size", "a").stderr.splitlines()]
+    assert told == [
+        "environments/a.toml: bogus: unknown key",
+        "environments/a.toml: traffic.webhooks_per_hour: 5 is below the supported 100",
+        "environments/a.toml: functions.check_alerts.mean_duration_ms: 0 is below the supported 1",
+        "environments/a.toml: functions.process_webhook.p95_duration_ms: 250 does not exceed the mean of 300",
+        'environments/a.toml: name: "other" is not the name of the file',
+    ]
+    overrides = ("name=x", "traffic.webhooks_per_hour=5", "functions.process_webhook.p95_duration_ms=100")
+    result = generator("size", "prod", *(word for one in overrides for word in ("--set", one)))
+    assert result.stderr.splitlines() == [
+        "--set traffic.webhooks_per_hour: 5 is below the supported 100; raise it: a smaller rate needs no less than "
+        "100 does",
+        "--set functions.process_webhook.p95_duration_ms: 100 does not exceed the mean of 105; raise it or choose a "
+        "distribution",
+        '--set name: "x" is not the name of the file; leave it out',
+    ]
+
+
+@pytest.mark.parametrize("rate", ["99", "50001", "-1", '"many"', "many", "nan", "1e9", "true", "50000.5", ""])
+def test_a_rate_outside_the_supported_is_one_clear_line(
+    generator: Callable[..., Result], project: Path, rate: str
+) -> None:
+    before = snapshot(project)
+    result = generator("template", "prod", "--set", f"traffic.webhooks_per_hour={rate}")
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("--set traffic.webhooks_per_hour: ")
+    assert "; " in line
+    assert snapshot(project) == before
+
+
+@pytest.mark.parametrize("rate", [100, 50_000])
+def test_the_ends_of_the_range_are_supported(rate: int) -> None:
+    assert files.read({**MINIMAL, "traffic": {"webhooks_per_hour": rate}}, "test.toml")
+
+
+@pytest.mark.parametrize("key", list(fields.keys(Environment)))
+def test_any_key_can_be_overridden_and_a_wrong_value_is_pointed_to(key: str, project: Path) -> None:
+    current: object = files.load(["prod"])[0]
+    for part in key.split("."):
+        current = getattr(current, part)
+    text = str(current).lower() if isinstance(current, bool) else str(current)
+    changed: object = files.load(["prod"], [f"{key}={text}"])[0]
+    for part in key.split("."):
+        changed = getattr(changed, part)
+    assert changed == current
+    with pytest.raises(InvalidEnvironment) as refused:
+        files.load(["prod"], [f"{key}=[1]"])
+    assert [fault.where for fault in refused.value.faults] == [f"--set {key}"]
+
+
+def test_every_misspelt_key_names_the_nearest_known_one() -> None:
+    for key in fields.keys(Environment):
+        table, parts = dict(MINIMAL), key.split(".")
+        inner: dict[str, object] = table
+        for part in parts[:-1]:
+            copy = dict(inner.get(part, {}))  # type: ignore[call-overload]
+            inner[part] = copy
+            inner = copy
+        inner[f"{parts[-1]}x"] = 1
+        assert f"test.toml: {key}x: unknown key; did you mean {key}?" in faults(table)
+
+
+def test_a_key_in_the_wrong_section_names_the_right_one() -> None:
+    assert faults({**MINIMAL, "peak_factor": 2}) == [
+        "test.toml: peak_factor: unknown key; did you mean traffic.peak_factor?"
+    ]
+
+
+def test_a_lognormal_needs_a_percentile_that_it_can_have() -> None:
+    key = "test.toml: functions.check_alerts.p95_duration_ms"
+    assert faults({**MINIMAL, "functions": {"check_alerts": {"p95_duration_ms": 250}}}) == [
+        f"{key}: 250 does not exceed the mean of 250; raise it or choose a distribution"
+    ]
+    assert faults({**MINIMAL, "functions": {"check_alerts": {"p95_duration_ms": 968}}}) == [
+        f"{key}: no lognormal with a mean of 250 has a 95th percentile of 968; lower it to at most 967 or raise "
+        "mean_duration_ms"
+    ]
+    constant = {"p95_duration_ms": 1, "distribution": "constant"}
+    assert files.read({**MINIMAL, "functions": {"check_alerts": constant}}, "test.toml")
+
+
+@given(st.floats(0.01, 5))
+def test_no_lognormal_exceeds_the_percentile_that_is_refused(sigma: float) -> None:
+    ratio = math.exp(1.6448536269514722 * sigma - sigma**2 / 2)
+    assert ratio <= validation.MAX_LOGNORMAL_P95_OVER_MEAN * (1 + 1e-12)
+
+
+def test_settings_that_contradict_each_other_are_all_reported() -> None:
+    functions = {
+        "process_webhook": {"mean_duration_ms": 29_000, "p95_duration_ms": 29_500},
+        "check_alerts": {"timeout_s": 20},
+        "send_notification": {"timeout_s": 45},
+        "cleanup_history": {"mean_duration_ms": 300_000, "p95_duration_ms": 400_000},
+    }
+    found = faults({**MINIMAL, "functions": functions})
+    assert found == [
+        "test.toml: functions.cleanup_history.mean_duration_ms: 300000 is not below the timeout of 300 s; lower "
+        "it or raise timeout_s",
+        "test.toml: functions.process_webhook.mean_duration_ms: API Gateway gives up after 29000 ms; lower it",
+        "test.toml: functions.check_alerts.timeout_s: 20 leaves no time to work: the function stops 15 s before its "
+        "timeout to go on later; set it to at least 30",
+        "test.toml: functions.send_notification.timeout_s: a claim on an alert holds 45 s and must outlive the "
+        "function; set it below 45",
+    ]
+
+
+@pytest.mark.parametrize("name", ["check_alerts", "cleanup_history"])
+def test_what_goes_on_later_needs_time_before_that(name: str) -> None:
+    (fault,) = faults({**MINIMAL, "functions": {name: {"timeout_s": 29}}})
+    assert fault.startswith(f"test.toml: functions.{name}.timeout_s: 29 leaves no time to work: ")
+
+
+def test_every_rule_is_about_settings_that_there_are() -> None:
+    """About any other it would never be asked."""
+    assert {key for rule in validation.RULES for key in rule.keys} <= set(fields.keys(Environment))
+
+
+def test_settings_that_only_just_go_together_are_accepted() -> None:
+    functions = {
+        "process_webhook": {"mean_duration_ms": 28_999, "distribution": "constant"},
+        "check_alerts": {"timeout_s": 30},
+        "send_notification": {"timeout_s": 44},
+        "cleanup_history": {"timeout_s": 30, "mean_duration_ms": 29_999, "distribution": "constant"},
+    }
+    assert files.read({**MINIMAL, "functions": functions}, "test.toml")
+    largest = {"mean_duration_ms": 1.0, "p95_duration_ms": validation.MAX_LOGNORMAL_P95_OVER_MEAN}
+    assert files.read({**MINIMAL, "functions": {"check_alerts": largest}}, "test.toml")
+
+
+def test_the_peak_is_so_many_times_the_mean_rate_of_a_second() -> None:
+    traffic = {"webhooks_per_hour": 7_200, "peak_factor": 4}
+    assert files.read({**MINIMAL, "traffic": traffic}, "test.toml").peak_rate_per_s == 8
+
+
+@pytest.mark.parametrize("override", ["traffic", "=1", ".=1", "traffic.=1"])
+def test_an_override_that_is_not_key_and_value(generator: Callable[..., Result], override: str) -> None:
+    result = generator("size", "prod", "--set", override)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"--set {override}: not KEY=VALUE; write for example")
+
+
+def test_every_override_that_is_wrong_is_told() -> None:
+    with pytest.raises(InvalidEnvironment) as refused:
+        files.load(
+            ["prod"], ["one", "name.first=x", "two", "region.second=y", "stream.shards=0"], ROOT / "environments"
+        )
+    assert [fault.where for fault in refused.value.faults] == [
+        *("--set one", "--set two", "--set name.first", "--set region.second", "--set stream.shards")
+    ]
+
+
+def test_an_override_s_value_may_have_an_equals_sign_in_it() -> None:
+    assert files.parse_override("operations.email=a=b@example.com") == ("operations.email", "a=b@example.com")
+
+
+def test_an_override_below_a_setting_is_refused(generator: Callable[..., Result]) -> None:
+    result = generator("size", "prod", "--set", "name.first=x")
+    assert result.exit_code == 2
+    assert result.stderr == "--set name.first: name is not a table; correct the key\n"
+
+
+def test_a_name_that_is_not_the_file_s_would_overwrite_another_s_output(generator: Callable[..., Result]) -> None:
+    Path("environments/qa.toml").write_bytes(Path("environments/prod.toml").read_bytes())
+    result = generator("template", "qa")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        'environments/qa.toml: name: "prod" is not the name of the file; write name = "qa" or rename the file to '
+        "prod.toml\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"name = ",
+            "environments/dev.toml: not TOML (Invalid value (at end of document)); correct the syntax there\n",
+        ),
+        (b"\xff\xfe", "environments/dev.toml: cannot be read ("),
+        (b"name = " + b"9" * 5000, "environments/dev.toml: not TOML ("),
+        (b"name = " + b"[" * 5000, "environments/dev.toml: not TOML ("),
+    ],
+)
+def test_a_file_that_is_not_toml(generator: Callable[..., Result], content: bytes, message: str) -> None:
+    Path("environments/dev.toml").write_bytes(content)
+    result = generator("template", "dev")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("9" * 5000, f'"{"9" * 56}... is not a whole number; write one from 100 to 50000'),
+        ("9" * 4000, f"{'9' * 57}... is above the supported 50000; lower it or split the sources over two stacks"),
+        ("[" * 5000, f'"{"[" * 56}... is not a whole number; write one from 100 to 50000'),
+    ],
+)
+def test_however_long_a_value_is_it_is_told_in_a_line(generator: Callable[..., Result], value: str, said: str) -> None:
+    result = generator("size", "dev", "--set", f"traffic.webhooks_per_hour={value}")
+    assert (result.exit_code, result.stderr) == (2, f"--set traffic.webhooks_per_hour: {said}\n")
+
+
+def test_an_unknown_environment_names_the_nearest(generator: Callable[..., Result]) -> None:
+    result = generator("size", "prd")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "environments/prd.toml: no such environment file; did you mean prod?\n",
+    )
+
+
+def test_an_unknown_environment_that_is_like_none_is_told_all(generator: Callable[..., Result]) -> None:
+    message = "environments/zzz.toml: no such environment file; the environments are "
+    assert generator("size", "zzz").stderr == f"{message}dev, prod, staging\n"
+    for path in Path("environments").iterdir():
+        path.unlink()
+    message = "environments/zzz.toml: no such environment file; go to the folder of your project, or start one"
+    assert generator("size", "zzz").stderr == f"{message}: generator init DIR\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        pytest.param("environments/prod.toml", "give the name: prod", id="a file"),
+        pytest.param("./prod", "give the name: prod", id="a name below the current folder"),
+        pytest.param("prod.toml", "give the name: prod", id="a file's name"),
+        pytest.param("environments/prd.toml", "did you mean prod?", id="a misspelt file"),
+        pytest.param("environments/", "the environments are dev, prod, staging", id="the folder"),
+    ],
+)
+def test_a_path_is_no_name(generator: Callable[..., Result], given: str, remedy: str) -> None:
+    result = generator("size", given)
+    assert result.exit_code == 2
+    assert result.stderr == f"{given}: a path, and not the name of an environment; {remedy}\n"
+
+
+def test_a_link_to_nothing_is_told_as_one(generator: Callable[..., Result]) -> None:
+    Path("environments/k.toml").symlink_to("nowhere")
+    message = "environments/k.toml: a link to a file that is not there; correct the link or remove it\n"
+    assert generator("size", "k").stderr == message
+    assert generator("template").stderr == message
+
+
+def test_a_mark_that_editors_put_before_utf_8_is_no_fault(generator: Callable[..., Result]) -> None:
+    path = Path("environments/prod.toml")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes()[path.read_bytes().index(b"name") :])
+    assert files.load(["prod"]) == files.load(["prod"], folder=ROOT / "environments")
+    result = generator("template", "prod", "--set", "name=prod")
+    assert "To make this permanent: environments/prod.toml line 1: name = " in result.stdout
+
+
+def test_a_folder_that_cannot_be_read_is_not_one_without_environments(generator: Callable[..., Result]) -> None:
+    """Root may read any folder, but not a file as one."""
+    shutil.rmtree("environments")
+    Path("environments").write_text("")
+    message = "environments/: cannot be read (Not a directory); correct the folder or its permissions\n"
+    for arguments in (["template"], ["check"], ["diff", "x", "y"]):
+        result = generator(*arguments)
+        assert (result.exit_code, result.stderr) == (2, message)
+
+
+def test_the_faults_of_every_file_are_told(generator: Callable[..., Result]) -> None:
+    Path("environments/dev.toml").write_text("name = ")
+    Path("environments/staging.toml").unlink()
+    Path("environments/staging.toml").mkdir()
+    result = generator("template")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "environments/dev.toml: not TOML (Invalid value (at end of document)); correct the syntax there",
+        "environments/staging.toml: cannot be read ([Errno 21] Is a directory: 'environments/staging.toml'); correct "
+        "the file or its permissions",
+    ]
+
+
+def test_a_folder_without_environments(generator: Callable[..., Result], project: Path) -> None:
+    for path in Path("environments").iterdir():
+        path.unlink()
+    result = generator("template")
+    assert result.exit_code == 2
+    assert result.stderr == f"environments/: no environment file here; {files.START}\n"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+known_keys = st.sampled_from([field.name for field in dataclasses.fields(Environment)])
+
+
+@given(st.dictionaries(known_keys | st.text(max_size=8), json_values, max_size=6))
+def test_no_table_crashes_the_reader(table: dict[str, object]) -> None:
+    """A table with any key but the required ones missing or wrong cannot be read, and says why."""
+    table.pop("name", None)
+    with pytest.raises(InvalidEnvironment) as refused:
+        files.read(table, "test.toml")
+    assert "test.toml: name: missing; add name = ... at the top" in map(str, refused.value.faults)
+
+
+def test_an_override_is_blamed_once_for_what_it_brings(generator: Callable[..., Result]) -> None:
+    """And no file: x is not in any of them."""
+    lines = generator("template", "--set", "x.y=1").stderr.splitlines()
+    assert [line.partition(";")[0] for line in lines] == ["--set x.y: unknown key"]
+    result = generator("size", "dev", "--set", "stream={shards=0}")
+    assert result.stderr == "--set stream: 0 is below the supported 1; raise it\n"

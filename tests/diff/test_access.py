@@ -1,0 +1,405 @@
+"""Who may more: whoever holds a policy, acts as a role, or comes in by an entrance that is open."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from generator.diff.compare import difference
+from generator.diff.model import Access
+
+ANYONE = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+OPEN = {"Statement": [ANYONE]}
+ONE = {"Statement": [{**ANYONE, "Principal": {"AWS": "arn:aws:iam::1:role/one"}}]}
+POLICY = {"PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}}
+NO_VALUE = {"Ref": "AWS::NoValue"}
+W, N = "widened", "narrowed"
+IAM, SAM = "AWS::IAM::", "AWS::Serverless::"
+
+
+def template(kind: str, properties: Any, **more: Any) -> dict[str, Any]:
+    return {"Resources": {"One": {"Type": kind, "Properties": properties}, **more}}
+
+
+def accesses(kind: str, old: Any, new: Any, **more: Any) -> tuple[Access, ...]:
+    return difference(template(kind, old, **more), template(kind, new, **more)).iam
+
+
+def changes(found: tuple[Access, ...]) -> set[tuple[str, str]]:
+    return {(one.resource, one.change) for one in found}
+
+
+def either(one: Any, other: Any) -> dict[str, Any]:
+    return {"Fn::If": ["C", one, other]}
+
+
+HOLDERS = [
+    pytest.param(f"{IAM}Policy", {**POLICY, "Users": ["a"]}, {"Users": ["a", "eve"]}, {("user eve", W)}, id="a user"),
+    pytest.param(f"{IAM}ManagedPolicy", {**POLICY, "Roles": ["r"]}, {"Groups": ["g"]}, {("group g", W)}, id="a group"),
+    pytest.param(
+        f"{IAM}Policy",
+        {**POLICY, "Roles": ["eve"]},
+        {"Roles": [], "Users": ["eve"]},
+        {("eve", N), ("user eve", W)},
+        id="a user of the role's name",
+    ),
+    pytest.param(
+        f"{IAM}Policy",
+        {**POLICY, "Users": [either("a", NO_VALUE)]},
+        {"Users": ["a"]},
+        {("user a", W)},
+        id="a user under a condition",
+    ),
+    pytest.param(
+        f"{IAM}UserPolicy",
+        {**POLICY, "UserName": "a"},
+        {"UserName": {"Ref": "Eve"}},
+        {("user a", N), ("user Eve", W)},
+        id="a user's policy",
+    ),
+    pytest.param(
+        f"{IAM}GroupPolicy",
+        {**POLICY, "GroupName": "a"},
+        {"GroupName": "b"},
+        {("group a", N), ("group b", W)},
+        id="a group's policy",
+    ),
+    pytest.param(f"{IAM}User", {"Groups": []}, {"Groups": ["admins"]}, {("One", W)}, id="a member of a group"),
+    pytest.param(
+        f"{IAM}User", {"Groups": ["a"]}, {"Groups": [either("a", NO_VALUE)]}, {("One", N)}, id="perhaps a member"
+    ),
+    pytest.param(
+        f"{IAM}UserToGroupAddition",
+        {"GroupName": "g", "Users": ["a"]},
+        {"Users": ["a", "eve"]},
+        {("user eve", W)},
+        id="another member",
+    ),
+    pytest.param(
+        "AWS::SSO::Assignment",
+        {"PrincipalId": "p", "PermissionSetArn": "a"},
+        {"PermissionSetArn": "b"},
+        {("p", W), ("p", N)},
+        id="another permission set",
+    ),
+    pytest.param(
+        "AWS::SSO::PermissionSet",
+        {"ManagedPolicies": []},
+        {"ManagedPolicies": ["arn:a"]},
+        {("One", W)},
+        id="a managed policy of a permission set",
+    ),
+    pytest.param(
+        "AWS::SecretsManager::ResourcePolicy",
+        {"SecretId": "a", "ResourcePolicy": OPEN},
+        {"SecretId": "b"},
+        {("a", N), ("b", W)},
+        id="another secret",
+    ),
+    pytest.param(
+        "AWS::Lambda::LayerVersionPermission",
+        {"LayerVersionArn": "l", "Action": "x", "Principal": "1"},
+        {"Principal": "*"},
+        {("l", W)},
+        id="a layer for everyone",
+    ),
+    pytest.param(
+        "AWS::Lambda::LayerVersionPermission",
+        {"LayerVersionArn": "l", "Principal": "*", "OrganizationId": "o"},
+        {"OrganizationId": None},
+        {("l", W)},
+        id="a layer beyond the organization",
+    ),
+    pytest.param(
+        "AWS::Events::EventBusPolicy",
+        {"EventBusName": "b", "Action": "x", "Principal": "1"},
+        {"Principal": "*"},
+        {("b", W)},
+        id="a bus for everyone",
+    ),
+    pytest.param(
+        "AWS::Events::EventBusPolicy", {"EventBusName": "b", **ONE}, OPEN, {("b", W)}, id="a bus, as a statement"
+    ),
+]
+
+
+def replaced(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in {**old, **new}.items() if value is not None}
+
+
+@pytest.mark.parametrize(("kind", "old", "new", "expected"), HOLDERS)
+def test_who_holds_a_policy(kind: str, old: Any, new: Any, expected: set[tuple[str, str]]) -> None:
+    turned = {(holder, N if change == W else W) for holder, change in expected}
+    assert changes(accesses(kind, old, replaced(old, new))) >= expected
+    assert changes(accesses(kind, replaced(old, new), old)) >= turned
+
+
+def test_a_policy_that_is_taken_from_no_one_narrows_nothing() -> None:
+    assert changes(accesses(f"{IAM}Policy", {**POLICY, "Users": ["a"]}, {**POLICY, "Users": ["a", "b"]})) == {
+        ("user b", W)
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties"),
+    [
+        (f"{IAM}InstanceProfile", lambda role: {"Roles": [role]}),
+        ("AWS::EC2::Instance", lambda role: {"IamInstanceProfile": role}),
+        ("AWS::EC2::LaunchTemplate", lambda role: {"LaunchTemplateData": {"IamInstanceProfile": {"Arn": role}}}),
+        ("AWS::DLM::LifecyclePolicy", lambda role: {"ExecutionRoleArn": role}),
+        ("AWS::CodeBuild::Project", lambda role: {"ServiceRole": role}),
+        ("AWS::KinesisFirehose::DeliveryStream", lambda role: {"S3DestinationConfiguration": {"RoleARN": role}}),
+        ("AWS::ApiGateway::Account", lambda role: {"CloudWatchRoleArn": role}),
+        ("AWS::Cognito::IdentityPoolRoleAttachment", lambda role: {"Roles": {"unauthenticated": role}}),
+        ("AWS::Lambda::Function", lambda role: {"Role": either(role, "arn:other")}),
+    ],
+)
+def test_as_whom_a_resource_acts(kind: str, properties: Any) -> None:
+    assert changes(accesses(kind, properties("arn:a"), properties("arn:b"))) == {("One", W), ("One", N)}
+
+
+def test_roles_that_change_places_are_other_roles() -> None:
+    kind, old = "AWS::Cognito::IdentityPoolRoleAttachment", {"authenticated": "arn:a", "unauthenticated": "arn:b"}
+    new = {"authenticated": "arn:b", "unauthenticated": "arn:a"}
+    assert changes(accesses(kind, {"Roles": old}, {"Roles": new})) == {("One", W), ("One", N)}
+
+
+def test_who_may_do_anything_does_not_thereby_act_as_another() -> None:
+    old = {"Policies": [POLICY["PolicyDocument"]], "Role": "arn:a"}
+    found = accesses(f"{SAM}Function", old, {**old, "Role": "arn:b"})
+    assert [one.statement["Resource"] for one in found if one.change == W] == [["arn:b"]]
+
+
+METHOD, KEYED = "AWS::ApiGateway::Method", {"AuthorizationType": "NONE", "ApiKeyRequired": True}
+BODY = {"paths": {"/": {"get": {"security": [{"token": []}]}}}}
+
+
+def of_api(auth: Any) -> dict[str, Any]:
+    """The other resource: an API with this default, of which the function has an event."""
+    return {"Other": {"Type": f"{SAM}Api", "Properties": {"StageName": "v1", "Auth": auth}}}
+
+
+def event(auth: Any, api: Any = "Other") -> dict[str, Any]:
+    content = {"RestApiId": {"Ref": api}, **({"Auth": auth} if auth else {})}
+    return {"Events": {"Hook": {"Type": "Api", "Properties": content}}}
+
+
+ENTRANCES = [
+    pytest.param(METHOD, KEYED, {**KEYED, "ApiKeyRequired": False}, {W}, id="no key"),
+    pytest.param(METHOD, KEYED, {**KEYED, "ApiKeyRequired": {"Ref": "P"}}, {W, N}, id="a key, as a parameter says"),
+    pytest.param(METHOD, {"AuthorizationType": "AWS_IAM"}, {"AuthorizationType": "NONE"}, {W}, id="no authorization"),
+    pytest.param(METHOD, {"AuthorizationType": "AWS_IAM"}, {**KEYED}, {W, N}, id="a key for a signature"),
+    pytest.param(
+        METHOD, {"AuthorizationType": "AWS_IAM"}, {"AuthorizationType": {"Ref": "P"}}, {W, N}, id="a parameter"
+    ),
+    pytest.param(
+        METHOD,
+        {"AuthorizationType": "AWS_IAM"},
+        {"AuthorizationType": either("NONE", "AWS_IAM")},
+        {W, N},
+        id="open where C holds",
+    ),
+    pytest.param(
+        METHOD,
+        {"AuthorizationType": "CUSTOM", "AuthorizerId": "a"},
+        {"AuthorizationType": "CUSTOM", "AuthorizerId": "b"},
+        {W, N},
+        id="another authorizer",
+    ),
+    pytest.param(
+        "AWS::ApiGatewayV2::Route",
+        {"AuthorizationType": "JWT", "AuthorizationScopes": ["a"]},
+        {"AuthorizationType": "JWT", "AuthorizationScopes": ["a", "b"]},
+        {W},
+        id="another scope",
+    ),
+    pytest.param("AWS::ApiGatewayV2::Route", {"AuthorizationType": "JWT"}, {}, {W}, id="a route"),
+    pytest.param("AWS::Lambda::Url", {"AuthType": "AWS_IAM"}, {"AuthType": "NONE"}, {W}, id="a function's URL"),
+    pytest.param(f"{SAM}Function", {}, {"FunctionUrlConfig": {"AuthType": "NONE"}}, {W}, id="a URL that is new"),
+    pytest.param(
+        f"{SAM}Function",
+        {"FunctionUrlConfig": {"AuthType": "AWS_IAM"}},
+        {"FunctionUrlConfig": {"AuthType": "NONE"}},
+        {W},
+        id="a URL of SAM",
+    ),
+    pytest.param(f"{SAM}Api", {"Auth": {"DefaultAuthorizer": "AWS_IAM"}}, {}, {W}, id="an API of SAM"),
+    pytest.param(f"{SAM}Api", {"Auth": {"ApiKeyRequired": True}}, {"Auth": {}}, {W}, id="an API of SAM with a key"),
+    pytest.param(
+        f"{SAM}HttpApi",
+        {"Auth": {"DefaultAuthorizer": "a"}},
+        {"Auth": either({"DefaultAuthorizer": "a"}, NO_VALUE)},
+        {W, N},
+        id="an API of SAM, open where C does not hold",
+    ),
+    pytest.param(f"{SAM}Function", event({"Authorizer": "A"}), event({"Authorizer": "NONE"}), {W}, id="an event"),
+    pytest.param(
+        f"{SAM}Function", event(None), event({"Authorizer": "NONE"}), {W}, id="an event that is open unlike its API"
+    ),
+    pytest.param(
+        f"{SAM}Function",
+        event(None, "Foreign"),
+        event({"Authorizer": "NONE"}, "Foreign"),
+        {W},
+        id="an event of an API elsewhere",
+    ),
+    pytest.param(
+        "AWS::ApiGateway::RestApi",
+        {"Body": BODY},
+        {"Body": {"paths": {"/": {"get": {}}}}},
+        {W},
+        id="an operation of a description",
+    ),
+    pytest.param(
+        "AWS::ApiGateway::RestApi",
+        {"Body": {**BODY, "security": [{"a": []}]}},
+        {"Body": {"paths": {"/": {"get": {}}}}},
+        {W},
+        id="all operations",
+    ),
+    pytest.param(
+        "AWS::ApiGateway::RestApi",
+        {"Body": BODY},
+        {"Body": {"paths": {"/": {"get": {"security": [{"token": []}, {}]}}}}},
+        {W},
+        id="an operation for anonymous callers too",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "old", "new", "expected"), ENTRANCES)
+def test_an_entrance_that_opens(kind: str, old: Any, new: Any, expected: set[str]) -> None:
+    more = of_api({"DefaultAuthorizer": "Users"})
+    found = accesses(kind, old, new, **more)
+    assert {one.change for one in found} == expected
+    assert all(one.statement["Principal"] == "*" for one in found)
+    turned = {N if change == W else W for change in expected}
+    assert {one.change for one in accesses(kind, new, old, **more)} == turned
+
+
+def test_an_api_that_opens_opens_what_its_events_leave_to_it() -> None:
+    old, new = (template(f"{SAM}Function", event(None), **of_api(auth)) for auth in ({"DefaultAuthorizer": "A"}, {}))
+    assert changes(difference(old, new).iam) == {("One", W), ("Other", W)}
+
+
+def test_globals_open_the_api_that_an_event_implies() -> None:
+    function = {"Type": f"{SAM}Function", "Properties": {"Events": {"Hook": {"Type": "Api", "Properties": {}}}}}
+    old, new = (
+        {"Globals": {"Api": {"Auth": auth}}, "Resources": {"One": function}}
+        for auth in ({"DefaultAuthorizer": "A"}, {})
+    )
+    assert changes(difference(old, new).iam) == {("One", W), ("ServerlessRestApi", W)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "expected"),
+    [
+        (METHOD, {"AuthorizationType": "AWS_IAM"}, set()),
+        (METHOD, {"AuthorizationType": "NONE"}, {("New", W)}),
+        (METHOD, {"AuthorizationType": {"Ref": "P"}}, {("New", W)}),
+        (METHOD, KEYED, {("New", W)}),
+        ("AWS::Lambda::Url", {"AuthType": "NONE"}, {("New", W)}),
+        ("AWS::Lambda::Url", {"AuthType": "AWS_IAM"}, set()),
+        (f"{SAM}Function", {}, set()),
+        ("AWS::EC2::VPCEndpoint", {}, set()),
+    ],
+)
+def test_what_is_new_is_open_only_if_anyone_may_enter(kind: str, properties: Any, expected: Any) -> None:
+    old: dict[str, Any] = {"Resources": {}}
+    new = {"Resources": {"New": {"Type": kind, "Properties": properties}}}
+    assert changes(difference(old, new).iam) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "policy", "expected"),
+    [
+        ("AWS::EC2::VPCEndpoint", "PolicyDocument", ONE, {W}),
+        ("AWS::EC2::VPCEndpoint", "PolicyDocument", OPEN, set()),
+        ("AWS::EC2::VPCEndpoint", "PolicyDocument", either(ONE, NO_VALUE), {W}),
+        ("AWS::ApiGateway::RestApi", "Policy", {"Statement": [{**ANYONE, "Effect": "Deny"}]}, {W}),
+        ("AWS::EFS::FileSystem", "FileSystemPolicy", ONE, {W, N}),
+        ("AWS::KMS::Key", "KeyPolicy", ONE, {W, N}),
+    ],
+)
+def test_what_has_no_policy_is_open_by_default(kind: str, key: str, policy: Any, expected: set[str]) -> None:
+    assert {one.change for one in accesses(kind, {key: policy}, {})} == expected
+
+
+def test_a_policy_within_a_description_is_a_policy() -> None:
+    old, new = ({"Body": {"x-amazon-apigateway-policy": policy}} for policy in (ONE, OPEN))
+    assert changes(accesses("AWS::ApiGateway::RestApi", old, new)) == {("One", W)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ([either("ReadOnlyAccess", NO_VALUE)], [either("AdministratorAccess", NO_VALUE)], {W, N}),
+        ([either("ReadOnlyAccess", NO_VALUE)], ["ReadOnlyAccess"], {W}),
+        ([either({"SQSPollerPolicy": {}}, NO_VALUE)], [either({"SQSSendMessagePolicy": {}}, NO_VALUE)], {W, N}),
+        (either(["ReadOnlyAccess"], []), either(["ReadOnlyAccess", "AdministratorAccess"], []), {W}),
+    ],
+)
+def test_policies_of_sam_under_conditions(old: Any, new: Any, expected: set[str]) -> None:
+    assert {one.change for one in accesses(f"{SAM}Function", {"Policies": old}, {"Policies": new})} == expected
+
+
+def test_connectors_are_grants() -> None:
+    to = {"Source": {"Id": "F"}, "Destination": {"Id": "T"}, "Permissions": ["Read"]}
+    assert changes(accesses(f"{SAM}Connector", to, {**to, "Permissions": ["Read", "Write"]})) == {("One", W)}
+    old = template(f"{SAM}Function", {})
+    new = copy.deepcopy(old)
+    new["Resources"]["One"]["Connectors"] = {
+        "ToTable": {"Properties": {"Destination": {"Id": "T"}, "Permissions": ["Write"]}}
+    }
+    assert changes(difference(old, new).iam) == {("One", W)}
+
+
+ROOT, ACCOUNT = {"AWS": "arn:aws:iam::123456789012:root"}, {"AWS": "123456789012"}
+PERMISSION = {
+    "Type": "AWS::Lambda::Permission",
+    "Properties": {"FunctionName": {"Ref": "F"}, "Principal": "sns.amazonaws.com"},
+}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param({**ANYONE, "Principal": ROOT}, {**ANYONE, "Principal": ACCOUNT}, id="an account"),
+        pytest.param(
+            {**ANYONE, "Condition": {"StringEquals": {"aws:SourceArn": "a"}}},
+            {**ANYONE, "Condition": {"StringEquals": {"AWS:sourcearn": "a"}}},
+            id="case of a condition key",
+        ),
+    ],
+)
+def test_what_iam_reads_alike_is_no_other_policy(old: Any, new: Any) -> None:
+    sides = (template("AWS::S3::BucketPolicy", {"PolicyDocument": {"Statement": [one]}}) for one in (old, new))
+    assert not difference(*sides).found
+
+
+def test_conditions_of_the_template_are_told_by_case() -> None:
+    sides = ({"Fn::If": [name, ANYONE, NO_VALUE]} for name in ("Admin", "admin"))
+    old, new = (template("AWS::S3::BucketPolicy", {"PolicyDocument": {"Statement": [one]}}) for one in sides)
+    assert {one.change for one in difference(old, new).iam} == {W, N}
+
+
+def test_a_permission_under_another_id_is_the_same_permission() -> None:
+    found = difference({"Resources": {"Old": PERMISSION}}, {"Resources": {"New": PERMISSION}})
+    assert ({one.id for one in found.resources}, found.iam) == ({"New", "Old"}, ())
+
+
+def test_thousands_of_grants_are_compared_in_time() -> None:
+    """Each with each would be twelve million comparisons, which take minutes."""
+    actions = [f"s3:Do{number}" for number in range(60)]
+    old, new = (
+        {
+            "Statement": [
+                {"Effect": "Allow", "Action": actions, "Resource": [f"arn:{number + start}" for number in range(60)]}
+            ]
+        }
+        for start in (0, 1)
+    )
+    found = accesses(f"{IAM}Role", {"Policies": [{"PolicyDocument": old}]}, {"Policies": [{"PolicyDocument": new}]})
+    assert [(one.change, one.statement["Resource"]) for one in found] == [(W, ["arn:60"]), (N, ["arn:0"])]

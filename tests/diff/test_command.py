@@ -1,0 +1,406 @@
+"""`generator diff` as a user meets it: sides, formats, exit codes, and the page of one realistic change."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from cfn_flip import to_yaml
+from click.testing import Result
+
+from generator.diff.compare import difference
+from generator.diff.markdown import as_markdown
+from generator.diff.summary import KINDS, as_dict
+from tests.report.edits import DEPLOYMENT, PRICES, put
+from tests.stack.model import TEMPLATES
+
+Run = Callable[..., Result]
+PROD = Path("templates_out/prod.json")
+DENIED = {"Action": "a:b", "Resource": "c"}
+
+
+def change(*applied: Callable[[dict], None], path: Path = PROD, base: Path = PROD) -> None:
+    template = json.loads(base.read_text())
+    for apply in applied:
+        apply(template)
+    path.write_text(json.dumps(template, indent=2))
+
+
+def git(*arguments: str) -> None:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(project: Path) -> Path:
+    """The project as a git repository with one commit on main."""
+    git("init", "-b", "main")
+    git("add", ".")
+    git("commit", "-m", "first")
+    return project
+
+
+def test_equal_sides_are_good(generator: Run) -> None:
+    change(path=Path("copy.json"))
+    for sides in (("prod", "prod"), ("prod", "copy.json"), ("copy.json", "templates_out/prod.json")):
+        result = generator("diff", *sides)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout.endswith("\n\n- no semantic difference\n")
+
+
+def test_yaml_is_read(generator: Run) -> None:
+    Path("prod.yaml").write_text(to_yaml(PROD.read_text(), clean_up=True))
+    assert generator("diff", "prod.yaml", "prod").exit_code == 0
+
+
+def test_a_git_revision_is_the_file_as_it_was(generator: Run, repository: Path) -> None:
+    change(put(f"{PRICES}/Properties/KeySchema/1", None))
+    assert generator("diff", "main:dev", "dev").exit_code == 0
+    result = generator("diff", "main:prod", "prod")
+    assert result.exit_code == 1
+    assert result.stdout.startswith(
+        f"## `main:prod` → `prod`\n\n- **Replacement:** {PRICES} would be recreated: the new one starts empty; "
+    )
+    git("commit", "-am", "second")
+    assert generator("diff", "HEAD:prod", "prod").exit_code == 0
+    for old in ("HEAD~1:prod", "HEAD~1:templates_out/prod.json"):
+        assert generator("diff", old, "HEAD:prod").exit_code == 1
+
+
+def test_a_revision_is_read_from_the_current_folder(
+    generator: Run, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / "nested/templates_out").mkdir(parents=True)
+    change(path=repository / "nested/templates_out/other.json")
+    git("add", ".")
+    git("commit", "-m", "nested")
+    monkeypatch.chdir(repository / "nested")
+    assert generator("diff", "main:other", "other").exit_code == 0
+
+
+NO_TEMPLATE = "not a template: no Resources, each with its Type; name a CloudFormation template"
+HALF, INFINITE = "not text: half of a surrogate pair", "a number that is infinite or none; correct the number"
+LONG = "a" * 300
+NO_REVISION = "is no revision of a git repository here; name a branch, tag or commit"
+
+
+@pytest.mark.parametrize(
+    ("sides", "lines"),
+    [
+        (
+            ("prd", "prod"),
+            [
+                "prd: neither a file nor an environment: templates_out/prd.json is not there; name a file, "
+                "REVISION:ENV, or one of the environments dev, prod, staging"
+            ],
+        ),
+        (("a.json", "b.yaml"), ["a.json: no such file; correct the path", "b.yaml: no such file; correct the path"]),
+        (("environments/", "prod"), ["environments/: a folder; name a file"]),
+        (
+            ("comma.json", "flow.yaml"),
+            [
+                "comma.json: neither JSON nor YAML (Expecting ',' delimiter: line 3 column 2 (char 13)); "
+                "correct the file",
+                "flow.yaml: neither JSON nor YAML (expected ',' or ']', but got ':': line 2 column 2); "
+                "correct the file",
+            ],
+        ),
+        (("nowhere:prod", "prod"), [f'nowhere:prod: "nowhere" {NO_REVISION}']),
+        ((":prod", "--help:prod"), [f':prod: "" {NO_REVISION}', f'--help:prod: "--help" {NO_REVISION}']),
+        (
+            ("main:prd", "prod"),
+            ["main:prd: templates_out/prd.json is not there at main; see: git ls-tree main templates_out/"],
+        ),
+        (
+            ("half.json", "infinite.json"),
+            [f"half.json: {HALF}; correct the escapes that begin with \\uD", f"infinite.json: {INFINITE}"],
+        ),
+        (
+            ("infinite.yaml", f"{LONG}.json"),
+            [f"infinite.yaml: {INFINITE}", f"{LONG}.json: no such file; correct the path"],
+        ),
+        (("list.json", "untyped.json"), [f"list.json: {NO_TEMPLATE}", f"untyped.json: {NO_TEMPLATE}"]),
+    ],
+)
+def test_wrong_sides_are_one_line_each(
+    generator: Run, repository: Path, sides: tuple[str, str], lines: list[str]
+) -> None:
+    Path("list.json").write_text("[]")
+    Path("comma.json").write_text('{\n "A": "B"\n "C": 1}')
+    Path("flow.yaml").write_text("A: [a, b\nB: x\n")
+    Path("half.json").write_text('{"Description": "\\ud800", "Resources": {}}')
+    Path("infinite.json").write_text('{"Resources": {"A": {"Type": "B", "Properties": {"C": 1e400}}}}')
+    Path("infinite.yaml").write_text("Resources: {A: {Type: B, Properties: {C: .inf}}}")
+    Path("untyped.json").write_text('{"Resources": {"A": {}}}')
+    result = generator("diff", "--", *sides)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines() == lines
+
+
+def test_a_file_that_is_no_text_or_no_yaml_is_one_line(generator: Run) -> None:
+    Path("binary.json").write_bytes(b"\xff\xfe\x00")
+    Path("broken.yaml").write_text("a: [")
+    result = generator("diff", "binary.json", "broken.yaml")
+    assert result.exit_code == 2
+    assert [line.split(":")[0] for line in result.stderr.splitlines()] == ["binary.json", "broken.yaml"]
+
+
+def test_without_a_repository_a_revision_is_wrong(generator: Run) -> None:
+    result = generator("diff", "main:prod", "prod")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("main:prod: git says: not a git repository")
+
+
+def test_git_says_itself_why_it_refuses(generator: Run, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    result = generator("diff", "main:prod", "prod")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("main:prod: git says: detected dubious ownership in repository at ")
+
+
+def test_a_pipe_is_read(generator: Run, project: Path) -> None:
+    os.mkfifo("pipe.json")
+    writer = threading.Thread(target=lambda: Path("pipe.json").write_text(PROD.read_text()))
+    writer.start()
+    assert generator("diff", "prod", "pipe.json").exit_code == 0
+    writer.join()
+
+
+def test_a_fault_in_an_environments_file_costs_only_what_it_states(generator: Run, repository: Path) -> None:
+    change(put("ProcessWebhookFunction/Properties/ReservedConcurrentExecutions", 30))
+    path = Path("environments/dev.toml")
+    path.write_text(path.read_text().replace('name = "dev"', 'name = "dev"\nnonsense = 1'))
+    result = generator("diff", "main:prod", "prod", "--format", "json")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("note: no headroom: environments/dev.toml: nonsense: unknown key")
+    report = json.loads(result.stdout)
+    assert report["summary"]["reserved"] == {"old": 37, "new": 47, "headroom": None}
+    assert report["cost"] is not None
+
+
+LOOP = ["Name", ["A", "B"], {"Topic${Name}": {"Type": "AWS::SNS::Topic"}}]
+
+
+@pytest.mark.parametrize("function", ["Fn::ForEach::Topics", "Fn::Transform"])
+def test_what_makes_resources_may_do_anything(generator: Run, function: str) -> None:
+    for name, loop in (("old.json", LOOP), ("new.json", [*LOOP[:1], ["A"], *LOOP[2:]])):
+        Path(name).write_text(json.dumps({"Resources": {function: loop, "Own": {"Type": "AWS::SNS::Topic"}}}))
+    assert generator("diff", "old.json", "old.json").exit_code == 0
+    result = generator("diff", "old.json", "new.json", "--format", "json")
+    report = json.loads(result.stdout)
+    assert [(one["id"], one["replacement"], one["removal"]) for one in report["resources"]] == [
+        (function, "possible", "possible")
+    ]
+    assert report["summary"]["kinds"] == ["replacement", "removal", "iam-widening", "iam-narrowing"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_condition_may_remove_fails_as_a_removal(generator: Run, kind: str) -> None:
+    change(put(f"{PRICES}/Condition", "CreateApiLogging"), path=Path("new.json"))
+    result = generator("diff", "prod", "new.json", "--fail-on", kind)
+    assert result.exit_code == (1 if kind == "removal" else 0)
+    assert result.stdout.splitlines()[2] == (
+        f"- **Possible removal:** {PRICES}: there only where CreateApiLogging holds, and otherwise removed; "
+        "DeletionPolicy Retain: it stays in the account, outside the stack."
+    )
+
+
+def test_a_terminal_without_arrows_takes_the_report(project: Path) -> None:
+    change(put("ProcessWebhookFunction/Properties/Description", "→"), path=Path("new.json"))
+    for format_, shown in (("markdown", "## `prod` ? `new.json`"), ("json", r'"\u2192"')):
+        command = [sys.executable, "-m", "generator", "diff", "prod", "new.json", "--format", format_]
+        environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+        done = subprocess.run(command, capture_output=True, check=False, env=environment)
+        assert (done.returncode, done.stderr) == (1, b"")
+        assert shown in done.stdout.decode("latin-1")
+
+
+def test_a_report_is_no_longer_than_a_comment_may_be(generator: Run) -> None:
+    functions = {
+        f"Function{number}": {"Type": "AWS::Lambda::Function", "Properties": {"Code": {"ZipFile": "x = 1\n" * 400}}}
+        for number in range(60)
+    }
+    Path("old.json").write_text('{"Resources": {}}')
+    Path("new.json").write_text(json.dumps({"Resources": functions}))
+    report = generator("diff", "old.json", "new.json").stdout
+    assert len(report) < 65_536
+    assert report.endswith("\n\nLeft out, too long for a comment: Code. JSON has it all.\n")
+    assert "### Resources" in report
+
+
+def test_fail_on_decides_the_exit_code(generator: Run) -> None:
+    change(put("ProcessWebhookFunction/Properties/Timeout", 29), path=Path("new.json"))
+    assert generator("diff", "prod", "new.json").exit_code == 1
+    assert generator("diff", "prod", "new.json", "--fail-on", "replacement,iam-widening").exit_code == 0
+    change(put("ProcessWebhookRole/Properties/ManagedPolicyArns", ["arn:x"]), path=Path("new.json"))
+    assert generator("diff", "prod", "new.json", "--fail-on", "replacement, iam-widening").exit_code == 1
+    assert generator("diff", "prod", "new.json", "--fail-on", "iam-narrowing").exit_code == 0
+
+
+MAPPING = "CheckAlertsEventSourceMapping"
+SHAPES = {
+    "a mapping less": lambda t: t["Resources"].pop(MAPPING),
+    "a mapping more": lambda t: t["Resources"].update(Second=t["Resources"][MAPPING]),
+    "memory of a parameter": put("ProcessWebhookFunction/Properties/MemorySize", {"Ref": "EnvironmentSuffix"}),
+    "an architecture of a parameter": put("ProcessWebhookFunction/Properties/Architectures", {"Ref": "P"}),
+    "a reservation of a parameter": put(
+        "ProcessWebhookFunction/Properties/ReservedConcurrentExecutions", {"Ref": "EnvironmentSuffix"}
+    ),
+    "a function without properties": put("CleanupHistoryFunction", {"Type": "AWS::Lambda::Function"}),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_template_of_another_shape_has_no_bill_and_still_a_difference(generator: Run, shape: str) -> None:
+    change(SHAPES[shape], path=Path("new.json"))
+    result = generator("diff", "prod", "new.json", "--format", "json")
+    assert (result.exit_code, result.stderr) == (1, "")
+    report = json.loads(result.stdout)
+    assert (report["cost"] is None) == (shape != "a function without properties")
+    assert report["summary"]["reserved_at_least"] == {"old": False, "new": shape == "a reservation of a parameter"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "same_as"),
+    [("BatchSize", None, 100), ("BatchSize", "20", 20), ("BatchSize", 0, 1), ("ParallelizationFactor", "3", 3)],
+)
+def test_a_figure_by_default_or_as_text_is_priced(generator: Run, key: str, value: object, same_as: int) -> None:
+    costs = []
+    for stated in (value, same_as):
+        change(put(f"{MAPPING}/Properties/{key}", stated), path=Path("new.json"))
+        costs.append(json.loads(generator("diff", "prod", "new.json", "--format", "json").stdout)["cost"])
+    assert costs[0] == costs[1] is not None
+
+
+def test_a_sum_with_a_reservation_of_a_parameter_is_a_least(generator: Run) -> None:
+    change(SHAPES["a reservation of a parameter"], path=Path("new.json"))
+    lines = generator("diff", "prod", "new.json").stdout.splitlines()
+    assert "- Reserved concurrency: 37 → at least 17, headroom at most 883 of 900 reservable." in lines
+    assert "| **Sum** | **37** | **at least 17** |" in lines
+    assert "| Headroom of 900 reservable | 863 | at most 883 |" in lines
+
+
+@pytest.mark.parametrize("kinds", ["everything", "", "replacement,"])
+def test_fail_on_takes_known_kinds(generator: Run, kinds: str) -> None:
+    result = generator("diff", "prod", "prod", "--fail-on", kinds)
+    assert result.exit_code == 2
+    assert "is not one of replacement, removal, iam-widening" in " ".join(result.stderr.split())
+
+
+def test_json_has_the_keys_that_tools_read(generator: Run) -> None:
+    change(
+        put("ProcessWebhookFunction/Properties/ReservedConcurrentExecutions", 30),
+        put("ProcessWebhookRole/Properties/Policies/0/PolicyDocument/Statement/3/Action", "dynamodb:*"),
+        path=Path("new.json"),
+    )
+    result = generator("diff", "prod", "new.json", "--format", "json")
+    report = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert list(report) == [
+        *("environment", "resources", "template", "iam", "reservations", "handlers", "alarms", "cost", "summary")
+    ]
+    assert report["environment"] == "prod"
+    assert report["resources"][0] == {
+        "id": "ProcessWebhookFunction",
+        "type": "AWS::Lambda::Function",
+        "change": "changed",
+        "replacement": "none",
+        "properties": [{"path": "Properties.ReservedConcurrentExecutions", "old": 20, "new": 30}],
+        "notes": [],
+        "removal": "none",
+    }
+    statement = {"Effect": "Allow", "Action": ["dynamodb:*"], "Resource": ["${PriceHistoryTable.Arn}"]}
+    assert report["iam"] == [{"resource": "ProcessWebhookRole", "change": "widened", "statement": statement}]
+    assert report["reservations"] == [{"id": "ProcessWebhookFunction", "old": 20, "new": 30}]
+    assert report["handlers"] == []
+    assert report["cost"] == {"old": "378.33", "new": "379.74"}
+    assert report["summary"]["reserved"] == {"old": 37, "new": 47, "headroom": 853}
+
+
+def test_a_price_makes_a_cost() -> None:
+    found = difference(TEMPLATES["dev"], TEMPLATES["prod"], monthly_cost=lambda one: Decimal(len(one["Resources"])))
+    assert as_dict(found, None)["cost"] == {
+        "old": str(len(TEMPLATES["dev"]["Resources"])),
+        "new": str(len(TEMPLATES["prod"]["Resources"])),
+    }
+    assert "### Cost" in as_markdown(found, "dev", "prod")
+
+
+def test_markdown_survives_what_values_contain(generator: Run) -> None:
+    change(
+        put("ProcessWebhookApiX", {"Type": "Custom::A|B<b>\n\n## C", "Properties": {}}),
+        put("ProcessWebhookFunction/Properties/Environment/Variables/RETENTION_S", "a|b`c\nd\re\r\nf\u2028g"),
+        put("CleanupHistoryFunction/Properties/Code/ZipFile/Fn::Join/1/0", "```"),
+        path=Path("new.json"),
+    )
+    lines = generator("diff", "prod", "new.json").stdout.splitlines()
+    (row,) = (line for line in lines if "RETENTION_S" in line)
+    assert row.endswith(r"| `2592000` | `` a\|b`c⏎d⏎e⏎f⏎g `` |")
+    assert r"| `ProcessWebhookApiX` | added | Custom::A\|B\<b\>  ## C |  |  |" in lines
+    assert "````diff" in lines
+
+
+@pytest.mark.parametrize(
+    ("applied", "line"),
+    [
+        pytest.param(
+            put("CheckAlertsRole/Properties/PermissionsBoundary", "arn:b"),
+            "| `CheckAlertsRole` | **widened** | no longer: Deny `what is outside the boundary arn:b` on `*` |",
+            id="a boundary",
+        ),
+        pytest.param(
+            put("CheckAlertsRole/Properties/Policies/0/PolicyDocument/Statement/+", {**DENIED, "Effect": "Deny"}),
+            "| `CheckAlertsRole` | **widened** | no longer: Deny `a:b` on `c` |",
+            id="a denial",
+        ),
+        pytest.param(
+            put("CheckAlertsRole/Properties/Policies/0/PolicyDocument/Statement/+", {**DENIED, "Effect": "Allow"}),
+            "| `CheckAlertsRole` | **narrowed** | no longer: Allow `a:b` on `c` |",
+            id="a grant",
+        ),
+        pytest.param(
+            put("CheckAlertsFunction/Properties/Role", "arn:r"),
+            "| `CheckAlertsFunction` | **narrowed** | no longer: runs as `arn:r` |",
+            id="a role",
+        ),
+    ],
+)
+def test_what_is_no_longer_there_is_said_so(applied: Callable[[dict], None], line: str) -> None:
+    old = json.loads(json.dumps(TEMPLATES["prod"]))
+    applied(old)
+    assert line in as_markdown(difference(old, TEMPLATES["prod"]), "old", "new").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("", "(empty)"), ("a``b", "``` a``b ```"), ("`", "`` ` ``"), ("plain", "`plain`")]
+)
+def test_code_is_fenced_by_more_backticks_than_it_has(value: str, shown: str) -> None:
+    new = json.loads(json.dumps(TEMPLATES["prod"]))
+    put("ProcessWebhookFunction/Properties/Environment/Variables/RETENTION_S", value)(new)
+    assert f"| `2592000` | {shown} |" in as_markdown(difference(TEMPLATES["prod"], new), "old", "new")
+
+
+REALISTIC = (
+    put(f"{PRICES}/Properties/KeySchema/0/AttributeName", "pair"),
+    put("CheckAlertsRole/Properties/Policies/0/PolicyDocument/Statement/3/Action", "dynamodb:*"),
+    put("ProcessWebhookFunction/Properties/ReservedConcurrentExecutions", 100),
+    put("SmsSpendAlarm/Properties/Threshold", 80),
+    put("CleanupHistoryFunction/Properties/Code/ZipFile/Fn::Join/1/0", "import json  # changed"),
+    put("WebhookUsagePlan/Properties/Quota/Limit", 12000000),
+    put("KmsKey/Properties/KeyPolicy/Statement/2/Condition", None),
+)
+
+
+def test_the_page_of_a_realistic_change(generator: Run) -> None:
+    change(*REALISTIC, path=Path("new.json"))
+    result = generator("diff", "prod", "new.json")
+    expected = (Path(__file__).parent / "realistic.md").read_text()
+    assert result.stdout == expected
+    assert DEPLOYMENT not in result.stdout

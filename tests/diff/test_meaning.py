@@ -1,0 +1,285 @@
+"""What conditions, mappings, defaults and SAM's Globals mean for the resources that use them."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from generator.diff.compare import difference
+from generator.diff.model import Difference
+from generator.diff.resolved import resolved
+from generator.diff.summary import KINDS, verdict
+
+TABLE, ROLE, FUNCTION = "AWS::DynamoDB::Table", "AWS::IAM::Role", "AWS::Serverless::Function"
+NO_VALUE = {"Ref": "AWS::NoValue"}
+BY_STAGE = {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
+TRUE, FALSE = {"Fn::Equals": ["a", "a"]}, {"Fn::Equals": ["a", "b"]}
+EVERYTHING = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+
+
+def look_up(*keys: Any) -> dict[str, Any]:
+    return {"Fn::FindInMap": ["Map", *keys]}
+
+
+def on(resource: Any) -> dict[str, Any]:
+    """A role that may write to a resource."""
+    statement = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": resource}
+    return {"Type": ROLE, "Properties": {"Policies": [{"PolicyName": "p", "PolicyDocument": {"Statement": statement}}]}}
+
+
+def named(name: Any) -> dict[str, Any]:
+    return {"Type": TABLE, "Properties": {"TableName": name}}
+
+
+def kinds(found: Difference) -> set[str]:
+    return {kind for kind, is_in in KINDS.items() if is_in(found)}
+
+
+def compared(resource: Any, section: str, old: Any, new: Any, **more: Any) -> Difference:
+    """The same resource, with one section as it was and as it is."""
+    sides = ({"Resources": {"One": resource}, **more, section: content} for content in (old, new))
+    return difference(*sides)
+
+
+def holds(definition: Any) -> dict[str, Any]:
+    return {"Keep": definition}
+
+
+def by_stage(prod: Any, dev: Any = "d") -> dict[str, Any]:
+    return {"Map": {"prod": {"name": prod}, "dev": {"name": dev}}}
+
+
+BOTH_WAYS = {"iam-widening", "iam-narrowing"}
+STAGE = {"Stage": {"Type": "String", "Default": "dev"}}
+
+
+@pytest.mark.parametrize(
+    ("resource", "old", "new", "expected"),
+    [
+        pytest.param(
+            {**named("a"), "Condition": "Keep"}, BY_STAGE, {"Fn::Not": [BY_STAGE]}, {"removal"}, id="redefined"
+        ),
+        pytest.param({**named("a"), "Condition": "Keep"}, TRUE, FALSE, {"removal"}, id="no longer holds"),
+        pytest.param({**named("a"), "Condition": "Keep"}, FALSE, TRUE, set(), id="now holds"),
+        pytest.param({**on("a"), "Condition": "Keep"}, FALSE, TRUE, {"iam-widening"}, id="a role is now made"),
+        pytest.param({**on("a"), "Condition": "Keep"}, BY_STAGE, TRUE, {"iam-widening"}, id="a role is always made"),
+        pytest.param(
+            {**on("a"), "Condition": "Keep"},
+            BY_STAGE,
+            {"Fn::Equals": [{"Ref": "Stage"}, "dev"]},
+            {"removal", *BOTH_WAYS},
+            id="a role is made elsewhere",
+        ),
+        pytest.param(named({"Fn::If": ["Keep", "a", NO_VALUE]}), TRUE, FALSE, {"replacement"}, id="a name goes"),
+        pytest.param(named({"Fn::If": ["Keep", "a", "b"]}), BY_STAGE, TRUE, {"replacement"}, id="one name is left"),
+        pytest.param(on({"Fn::If": ["Keep", "*", "a"]}), FALSE, TRUE, {"iam-widening"}, id="anything for one resource"),
+        pytest.param(
+            {"Type": TABLE, "Properties": {"BillingMode": {"Fn::If": ["Keep", "a", "b"]}}},
+            BY_STAGE,
+            {"Fn::Not": [BY_STAGE]},
+            set(),
+            id="what replaces nothing",
+        ),
+    ],
+)
+def test_a_condition_that_means_something_else(resource: Any, old: Any, new: Any, expected: set[str]) -> None:
+    found = compared(resource, "Conditions", holds(old), holds(new))
+    assert (kinds(found), [part.path for part in found.parts]) == (expected, ["Conditions.Keep"])
+
+
+def test_what_a_redefined_condition_decides_is_possible_and_not_certain() -> None:
+    resource = {**named({"Fn::If": ["Keep", "a", "b"]}), "Condition": "Keep"}
+    found = compared(resource, "Conditions", holds(BY_STAGE), holds({"Fn::Not": [BY_STAGE]}))
+    (one,) = found.resources
+    assert (one.replacement, one.removal) == ("possible", "possible")
+    assert [(change.path, change.old, change.new) for change in one.properties] == [
+        (
+            "Properties.TableName",
+            {"Fn::If": ["Keep (as it was)", "a", "b"]},
+            {"Fn::If": ["Keep (as it is now)", "a", "b"]},
+        ),
+        ("Condition", "Keep (as it was)", "Keep (as it is now)"),
+    ]
+    assert "Nothing is replaced." not in verdict(found)
+    assert any(
+        line.startswith("Possible removal: One: there only where Keep (as it is now) holds") for line in verdict(found)
+    )
+
+
+def test_a_condition_is_another_by_way_of_one_that_it_needs() -> None:
+    needs = {"Keep": {"Fn::And": [{"Condition": "Inner"}, BY_STAGE]}}
+    old, new = ({**needs, "Inner": {"Fn::Equals": [{"Ref": "Other"}, value]}} for value in "ab")
+    assert kinds(compared({**named("a"), "Condition": "Keep"}, "Conditions", old, new)) == {"removal"}
+
+
+@pytest.mark.parametrize("definition", [None, {"Condition": "Keep"}, {"Fn::Equals": "a"}, "Keep", ["Keep"]])
+def test_a_condition_that_says_nothing_decides_nothing(definition: Any) -> None:
+    resource = {**named("a"), "Condition": "Keep"}
+    assert resolved({"Resources": {"One": resource}, "Conditions": holds(definition)})["Resources"] == {"One": resource}
+
+
+@pytest.mark.parametrize(
+    ("definition", "is_there"),
+    [
+        ({"Fn::Not": [FALSE]}, True),
+        ({"Fn::And": [TRUE, BY_STAGE, FALSE]}, False),
+        ({"Fn::Or": [BY_STAGE, TRUE]}, True),
+        ({"Fn::Or": [FALSE, FALSE]}, False),
+        ({"Fn::Equals": [{"Ref": "Stage"}, {"Fn::Sub": "${Stage}"}]}, True),
+        ({"Fn::Equals": [1, "1"]}, True),
+        ({"Fn::Equals": [look_up("prod", "name"), "p"]}, True),
+        ({"Fn::Equals": [look_up("prod", "none", {"DefaultValue": "x"}), "x"]}, True),
+    ],
+)
+def test_a_condition_of_literals_is_decided(definition: Any, is_there: bool) -> None:
+    template = {"Resources": {"One": {**named("a"), "Condition": "Keep"}}, "Mappings": by_stage("p")}
+    found = resolved({**template, "Conditions": holds(definition)})["Resources"]
+    assert found == ({"One": named("a")} if is_there else {})
+
+
+@pytest.mark.parametrize(
+    ("resource", "old", "new", "expected"),
+    [
+        pytest.param(named(look_up("prod", "name")), "p", "q", {"replacement"}, id="a table's name"),
+        pytest.param(on(look_up("prod", "name")), "arn:a", "*", {"iam-widening"}, id="a resource of a policy"),
+        pytest.param(on(look_up({"Ref": "Stage"}, "name")), "arn:a", "*", BOTH_WAYS, id="by a parameter"),
+        pytest.param(named(look_up({"Ref": "Stage"}, "name")), "p", "q", {"replacement"}, id="a name by a parameter"),
+        pytest.param(named(look_up("dev", "name")), "p", "q", set(), id="another row"),
+        pytest.param(named(look_up({"Ref": "Stage"}, "size")), "p", "q", set(), id="another column"),
+        pytest.param(
+            {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": look_up("prod", "name")}},
+            1,
+            2,
+            {"reservation"},
+            id="a reservation",
+        ),
+        pytest.param(
+            {
+                "Type": "AWS::CloudWatch::Alarm",
+                "Properties": {"Threshold": look_up({"Ref": "Stage"}, "name")},
+            },
+            1,
+            2,
+            {"alarm"},
+            id="a threshold by a parameter",
+        ),
+    ],
+)
+def test_a_mapping_that_has_another_value(resource: Any, old: Any, new: Any, expected: set[str]) -> None:
+    assert kinds(compared(resource, "Mappings", by_stage(old), by_stage(new))) == expected
+
+
+def test_what_is_looked_up_by_a_parameter_is_possibly_replaced() -> None:
+    found = compared(named(look_up({"Ref": "Stage"}, "name")), "Mappings", by_stage("p"), by_stage("q"))
+    assert [one.replacement for one in found.resources] == ["possible"]
+
+
+def test_a_row_for_another_stage_changes_nothing_that_there_is() -> None:
+    old = by_stage("p")
+    new = {"Map": {**old["Map"], "test": {"name": "t"}}}
+    assert kinds(compared(named(look_up({"Ref": "Stage"}, "name")), "Mappings", old, new)) == set()
+    by_default = named(look_up({"Ref": "Stage"}, "name", {"DefaultValue": "x"}))
+    assert kinds(compared(by_default, "Mappings", old, new)) == {"replacement"}
+
+
+def test_a_value_that_a_mapping_now_holds_is_the_same_value() -> None:
+    old = {"Resources": {"One": named("p")}}
+    new = {"Resources": {"One": named(look_up("prod", "name"))}, "Mappings": by_stage("p")}
+    assert difference(old, new).resources == ()
+
+
+@pytest.mark.parametrize(
+    ("resource", "expected"),
+    [
+        (named({"Ref": "Stage"}), {"replacement"}),
+        (named({"Fn::Sub": "table-${Stage}"}), {"replacement"}),
+        (named({"Fn::Sub": ["table-${Stage}", {"Stage": "x"}]}), set()),
+        (on({"Ref": "Stage"}), BOTH_WAYS),
+        ({**named("a"), "Condition": "Keep"}, {"removal"}),
+        ({"Type": TABLE, "Properties": {"BillingMode": {"Ref": "Stage"}}}, set()),
+    ],
+)
+def test_another_default_reaches_what_uses_the_parameter(resource: Any, expected: set[str]) -> None:
+    new = {"Stage": {**STAGE["Stage"], "Default": "prod"}}
+    assert kinds(compared(resource, "Parameters", STAGE, new, Conditions=holds(BY_STAGE))) == expected
+    described = {"Stage": {**STAGE["Stage"], "Description": "which one"}}
+    assert kinds(compared(resource, "Parameters", STAGE, described, Conditions=holds(BY_STAGE))) == set()
+
+
+def test_no_value_is_no_property() -> None:
+    old = {"Resources": {"One": {"Type": TABLE, "Properties": {"KeySchema": []}}}}
+    new = copy.deepcopy(old)
+    new["Resources"]["One"]["Properties"]["TableName"] = NO_VALUE
+    assert not difference(old, new).found
+
+
+def function(**properties: Any) -> dict[str, Any]:
+    return {"One": {"Type": FUNCTION, "Properties": {"InlineCode": "x", **properties}}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param({"PermissionsBoundary": "arn:b"}, {}, {"iam-widening"}, id="a boundary removed"),
+        pytest.param(
+            {"ReservedConcurrentExecutions": 10}, {"ReservedConcurrentExecutions": 500}, {"reservation"}, id="10"
+        ),
+        pytest.param({"Handler": "a.b"}, {"Handler": "c.d"}, {"handler"}, id="a handler"),
+        pytest.param({"Layers": ["a"]}, {"Layers": ["a", "b"]}, {"handler"}, id="a layer"),
+        pytest.param({"Timeout": 1}, {"Timeout": 2}, set(), id="what the function sets itself"),
+    ],
+)
+def test_globals_are_every_functions_own(old: Any, new: Any, expected: set[str]) -> None:
+    own = function(Timeout=3)
+    sides = ({"Globals": {"Function": shared}, "Resources": own} for shared in (old, new))
+    assert kinds(difference(*sides)) == expected
+
+
+def test_globals_are_merged_as_sam_merges_them() -> None:
+    shared = {
+        "Layers": ["a"],
+        "Environment": {"Variables": {"A": 1, "B": 2}},
+        "Tags": {"Fn::Transform": "x"},
+        "Timeout": 1,
+    }
+    own = {"Layers": ["b"], "Environment": {"Variables": {"B": 3}}, "Tags": {"own": "tag"}}
+    template = {"Globals": {"Function": shared, "Api": {"Name": "x"}}, "Resources": function(**own)}
+    assert resolved(template)["Resources"]["One"]["Properties"] == {
+        "InlineCode": "x",
+        "Layers": ["a", "b"],
+        "Environment": {"Variables": {"A": 1, "B": 3}},
+        "Tags": {"own": "tag"},
+        "Timeout": 1,
+    }
+
+
+def test_what_moves_into_globals_is_no_other_function() -> None:
+    old = {"Resources": function(Timeout=3)}
+    new = {"Globals": {"Function": {"Timeout": 3}}, "Resources": function()}
+    found = difference(old, new)
+    assert (found.resources, [part.path for part in found.parts]) == ((), ["Globals"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "replacement"),
+    [
+        (FUNCTION, {"FunctionName": "a"}, {"FunctionName": "b"}, "certain"),
+        (FUNCTION, {"Timeout": 1}, {"Timeout": 2}, "none"),
+        (FUNCTION, {"Events": {"E": {"Type": "SQS", "Properties": {"Queue": "a"}}}}, {"Events": {}}, "possible"),
+        ("AWS::Serverless::SimpleTable", {"TableName": "a"}, {"TableName": "b"}, "certain"),
+        ("AWS::Serverless::SimpleTable", {"PrimaryKey": {"Name": "a"}}, {"PrimaryKey": {"Name": "b"}}, "certain"),
+        ("AWS::Serverless::SimpleTable", {"Tags": {"a": "b"}}, {}, "none"),
+        ("AWS::Serverless::Api", {"StageName": "a"}, {"StageName": "b"}, "certain"),
+        ("AWS::Serverless::HttpApi", {"StageName": "a"}, {"StageName": "b"}, "certain"),
+        ("AWS::Serverless::LayerVersion", {"ContentUri": "a"}, {"ContentUri": "b"}, "certain"),
+        ("AWS::Serverless::StateMachine", {"Type": "STANDARD"}, {"Type": "EXPRESS"}, "certain"),
+        ("AWS::Serverless::StateMachine", {"Name": "a"}, {"Name": "b"}, "certain"),
+        ("AWS::Serverless::Application", {"Location": "a"}, {"Location": "b"}, "possible"),
+    ],
+)
+def test_sam_replaces_what_it_makes(kind: str, old: Any, new: Any, replacement: str) -> None:
+    sides = ({"Resources": {"One": {"Type": kind, "Properties": properties}}} for properties in (old, new))
+    (found,) = difference(*sides).resources
+    assert found.replacement == replacement

@@ -1,0 +1,68 @@
+"""The README is kept true."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+from click.testing import CliRunner, Result
+
+from benchmarks import cases, peer_cases
+from generator.account.connection import POLICY
+from generator.checks.rules import folder
+from generator.cli.main import COMMANDS, main
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_command_is_in_the_table() -> None:
+    table = re.findall(r"^\| `generator (\w+)", README, re.M)
+    assert set(table) == set(COMMANDS)
+
+
+def test_every_rule_is_in_the_table() -> None:
+    shipped = {match for path in folder().glob("*.py") for match in re.findall(r'id = "([EW]\d{4})"', path.read_text())}
+    assert set(re.findall(r"^\| ([EW]\d{4}) ", README, re.M)) == shipped
+
+
+def test_the_policy_is_the_one_that_is_tested() -> None:
+    (block,) = [text for text in re.findall(r"```json\n(.*?)```", README, re.S) if "GetAccountSettings" in text]
+
+    def grants(policy: dict[str, list[dict[str, object]]]) -> list[tuple[list[str], list[str]]]:
+        def listed(value: object) -> list[str]:
+            return sorted(value) if isinstance(value, list) else [str(value)]
+
+        return sorted((listed(s["Action"]), listed(s["Resource"])) for s in policy["Statement"])
+
+    assert grants(json.loads(block)) == grants(json.loads(json.dumps(POLICY)))
+
+
+def test_the_help_block_is_the_real_help(generator: Callable[..., Result]) -> None:
+    (shown,) = re.findall(r"```\n\$ generator --help\n(.*?)```", README, re.S)
+    real = CliRunner().invoke(main, ["--help"], prog_name="generator", terminal_width=80)
+    assert shown == real.stdout
+
+
+def test_the_figures_of_speed_are_those_of_the_committed_measurement() -> None:
+    """Row by row: wall time of a run and memory, rounded as there."""
+    results = {
+        name: one
+        for file in ("peers.json", "results.json")
+        for name, one in json.loads((ROOT / "benchmarks/results" / file).read_text())["results"].items()
+    }
+    (table,) = re.findall(r"\| seconds \| peak memory \|\n\|[-:|]+\n(.*?)\n\n", README, re.S)
+    shown = [row.rsplit("|", 3)[1:3] for row in table.splitlines()]
+    names = (
+        cases.BARE_SCRIPT,
+        cases.template_of(3),
+        peer_cases.CDK_UNVALIDATED,
+        peer_cases.CDK,
+        cases.LINT,
+        cases.CHECK,
+    )
+    measured = [results[name] for name in names]
+    assert shown == [
+        [f" {one['median_wall_s']:.2f} ", f" {one['median_peak_kib'] / 1024:.0f} MiB "] for one in measured
+    ]

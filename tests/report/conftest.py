@@ -1,0 +1,58 @@
+"""Judged environments with their committed templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generator.capacity import quota
+from generator.capacity.quota import Plan
+from generator.capacity.sizing import size
+from generator.config import files
+from generator.plans import Judged
+from tests.conftest import ROOT
+
+Judge = Callable[..., Judged]
+
+
+def judged(name: str, *overrides: str) -> Judged:
+    """One environment in an account of its own."""
+    (environment,) = files.load([name], overrides, Path(ROOT / "environments"))
+    (verdict,) = quota.judge([Plan(environment, size(environment))])
+    return Judged(verdict.plans[0], verdict)
+
+
+@pytest.fixture
+def template() -> dict[str, Any]:
+    """The smallest template that the cost can be reckoned for, with figures made for mental arithmetic."""
+    lambda_ = "AWS::Lambda::Function"
+    memories = {"ProcessWebhook": 1024, "CheckAlerts": 512, "SendNotification": 256, "CleanupHistory": 256}
+    functions = {
+        f"{name}Function": {"Type": lambda_, "Properties": {"MemorySize": memory, "Architectures": ["arm64"]}}
+        for name, memory in memories.items()
+    }
+    functions["ProcessWebhookFunction"]["Properties"]["ReservedConcurrentExecutions"] = 5
+    functions["ProcessWebhookFunction"]["Properties"]["KmsKeyArn"] = {"Ref": "KmsKey"}
+    table = {"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}}
+    return {
+        "Resources": {
+            **functions,
+            "PriceHistoryTable": {"Type": "AWS::DynamoDB::Table", "Properties": table},
+            "PriceAlertsTable": {
+                "Type": "AWS::DynamoDB::Table",
+                "Properties": {**table, "GlobalSecondaryIndexes": [{}]},
+            },
+            "Mapping": {
+                "Type": "AWS::Lambda::EventSourceMapping",
+                "Properties": {"BatchSize": 10, "MaximumBatchingWindowInSeconds": 1, "ParallelizationFactor": 1},
+            },
+            "KmsKey": {"Type": "AWS::KMS::Key"},
+            "Secret": {"Type": "AWS::SecretsManager::Secret"},
+            "First": {"Type": "AWS::CloudWatch::Alarm"},
+            "Second": {"Type": "AWS::CloudWatch::Alarm"},
+            "Dashboard": {"Type": "AWS::CloudWatch::Dashboard"},
+        }
+    }

@@ -1,0 +1,235 @@
+"""The page: everything that a reviewer has to judge is on it, well formed, and the same every time."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from generator import plans
+from generator.capacity import quota
+from generator.capacity.quota import Plan
+from generator.capacity.sizing import size
+from generator.config import files
+from generator.plans import Judged
+from generator.report.markdown import table
+from generator.report.page import page
+from generator.report.permissions_section import only_if
+from tests.conftest import ENVIRONMENTS, ROOT
+from tests.report.conftest import judged
+from tests.stack.model import TEMPLATES, of_type
+
+EVERY = pytest.mark.parametrize("name", ENVIRONMENTS)
+PAGES = {name: page(TEMPLATES[name], judged(name)) for name in ENVIRONMENTS}
+
+
+def section(text: str, title: str) -> str:
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+@EVERY
+def test_the_sections_are_there_and_in_order(name: str) -> None:
+    titles = re.findall(r"^#+ (.*)$", PAGES[name], re.MULTILINE)
+    assert titles == [
+        *(name, "Architecture", "Sizing", "Quota", "Alarms", "Permissions", "Retention", "Monthly cost", "Deploy")
+    ]
+    assert PAGES[name].endswith("\n")
+    assert not re.search(r"[ \t]\n|\n\n\n", PAGES[name])
+
+
+@EVERY
+def test_tables_are_well_formed(name: str) -> None:
+    blocks = re.findall(r"(?:^\|.*\n)+", PAGES[name], re.MULTILINE)
+    assert len(blocks) > 12
+    for block in blocks:
+        rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in block.splitlines()]
+        assert len({len(row) for row in rows}) == 1, block
+        assert all(cell.strip(" -:") == "" for cell in rows[1]), block
+        assert len(rows) > 2, block
+
+
+@EVERY
+def test_every_function_alarm_and_retained_resource_is_mentioned(name: str) -> None:
+    template, text = TEMPLATES[name], PAGES[name]
+    for function, body in of_type(template, "AWS::Lambda::Function").items():
+        assert f"**{function}** as `{body['Properties']['Role']['Fn::GetAtt'][0]}`" in section(text, "Permissions")
+        assert re.search(rf"^\| {function} .* {body['Properties']['ReservedConcurrentExecutions']} \|$", text, re.M)
+    for alarm, body in of_type(template, "AWS::CloudWatch::Alarm").items():
+        (row,) = re.findall(rf"^\| {alarm} .*$", section(text, "Alarms"), re.MULTILINE)
+        assert f"`{body['Properties']['MetricName']}`" in row
+        assert f" above {body['Properties']['Threshold']:,g}" in row
+    retained = {n for n, body in template["Resources"].items() if body.get("DeletionPolicy") == "Retain"}
+    assert retained == set(re.findall(r"^\| (\w+) \| kept", section(text, "Retention"), re.MULTILINE))
+
+
+@EVERY
+def test_every_statement_is_told_with_its_actions_and_resources(name: str) -> None:
+    """One line for each, in the template's order, with every action and the name of every resource."""
+    resources = TEMPLATES[name]["Resources"]
+    told = section(PAGES[name], "Permissions")
+    lines = [line for line in told.splitlines() if re.search(r"`\w+:\w+`", line) and not line.startswith("**")]
+    statements = []
+    for kind in ("AWS::IAM::Role", "AWS::KMS::Key", "AWS::SQS::QueuePolicy", "AWS::Lambda::Permission"):
+        for resource, body in of_type(TEMPLATES[name], kind).items():
+            if kind == "AWS::Lambda::Permission":
+                statements.append(
+                    {"Action": [body["Properties"]["Action"]], "Resource": body["Properties"]["FunctionName"]}
+                )
+                continue
+            documents = [body["Properties"].get("KeyPolicy") or body["Properties"].get("PolicyDocument")]
+            if kind == "AWS::IAM::Role":
+                documents = [policy["PolicyDocument"] for policy in body["Properties"].get("Policies", [])]
+            for statement in (one for document in documents for one in document["Statement"]):
+                statements.append(
+                    {**statement, "Resource": {"Ref": resource}} if kind == "AWS::KMS::Key" else statement
+                )
+    assert len(lines) == len(statements)
+    for statement in statements:
+        names = set(re.findall(r"\w+", json.dumps(statement.get("Resource", "")))) & resources.keys()
+        wanted = [f"`{action}`" for action in statement["Action"]] + [f"`{one}`" for one in names]
+        assert any(all(word in line for word in wanted) for line in lines), statement
+    assert told.count("phone numbers only") == 1
+    assert "**everything**" not in told
+
+
+def test_a_wildcard_and_a_denial_stand_out() -> None:
+    template = copy.deepcopy(TEMPLATES["prod"])
+    document = template["Resources"]["CleanupHistoryRole"]["Properties"]["Policies"][0]["PolicyDocument"]
+    document["Statement"] += [
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"},
+        {"Effect": "Deny", "Action": ["dynamodb:Scan"], "Resource": {"Fn::GetAtt": ["PriceHistoryTable", "Arn"]}},
+    ]
+    told = section(page(template, judged("prod")), "Permissions")
+    assert "| get object | **everything** | `s3:GetObject` |" in told
+    assert "| **not** scan | `PriceHistoryTable` | `dynamodb:Scan` |" in told
+
+
+def test_the_figures_of_production() -> None:
+    text = PAGES["prod"]
+    assert "| ProcessWebhookFunction | 69.4/s | 7.29 | Erlang B | <= 0.01 % | 0.0051 % | 20 |" in text
+    assert "adds up to 1 s to every alert" in text
+    assert "[##======....................................................] 1,000 concurrent executions" in text
+    assert "37 of 900 reservable are reserved, 863 are left" in text
+    assert text.count("Reserved concurrency itself costs nothing") == 2
+    assert "| Lambda | reserved concurrency |  |  | no charge | 0.00 | 0.00 |" in text
+    assert "the maximum over 1 min is above 16, in 3 of 5 such periods" in text
+    assert "above 300,000 ms (5 min)" in text
+    assert "prices are kept 30 days, logs 30 days, failed messages 14 days" in text
+    assert "--template-file templates_out/prod.json --capabilities CAPABILITY_IAM" in text
+    assert "**Nobody is subscribed**" in text
+
+
+def test_a_bar_in_a_cell_is_no_new_cell() -> None:
+    assert table(("A", "B"), [("1|2", "3\n4")], right=[1]) == ["| A | B |", "| --- | ---: |", "| 1\\|2 | 3 4 |"]
+
+
+def test_neighbours_in_the_account_share_the_bar() -> None:
+    overrides = ["account.name=one", "account.reserved_elsewhere=400"]
+    chosen = files.load(ENVIRONMENTS, overrides, ROOT / "environments")
+    (verdict,) = quota.judge([Plan(environment, size(environment)) for environment in chosen])
+    lines = section(page(TEMPLATES["dev"], Judged(verdict.plans[0], verdict)), "Quota").splitlines()
+    assert lines[2] == "[#+++xxxxxxxxxxxxxxxxxxxxxxxx======..........................] 1,000 concurrent executions"
+    assert lines[3:8] == [
+        *(
+            "  #  11  reserved by dev",
+            "  +  53  reserved by prod, staging",
+            "  x 400  reserved elsewhere in the account",
+        ),
+        *("  = 100  floor that AWS keeps unreserved", "  . 436  free to reserve"),
+    ]
+
+
+@pytest.mark.parametrize("limit", [1, 10, 100, 137, 138, 100_000])
+def test_an_account_of_any_size_is_drawn(limit: int) -> None:
+    one = judged("prod", f"account.concurrency_limit={limit}", "account.on_shortfall=unreserved")
+    template = json.loads(plans.render(one.plan))
+    text = page(template, one)
+    bar = re.search(r"\[([#+x=.]+)\]", text)[1]  # type: ignore[index]
+    assert len(bar) == 60
+    assert ("#" in bar) == (limit >= 137)
+    assert ("20 reserved" in text) == (limit >= 137)
+
+
+def test_an_email_subscription_and_other_settings_are_told() -> None:
+    one = judged("dev", "operations.email=ops@example.com", "stream.batching_window_s=5", "region=eu-central-1")
+    text = page(json.loads(plans.render(one.plan)), one)
+    assert "Subscribed: `ops@example.com`." in text
+    assert "adds up to 5 s to every alert" in text
+    assert "--region eu-central-1" in text
+    assert text.count("**no deletion protection**") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "reason"),
+    [
+        ("dev", (), "."),
+        ("staging", (), ": without it, batches of one price would keep the busiest lanes busy 69 % of the time, and"),
+        ("staging", ("targets.stream_utilisation=0.7",), "."),
+        ("prod", (), ": without it, batches of one price would keep the busiest lanes busy all the time, and"),
+    ],
+)
+def test_the_batching_window_has_a_reason_where_it_is_needed(
+    name: str, overrides: tuple[str, ...], reason: str
+) -> None:
+    one = judged(name, *overrides)
+    (line,) = (line for line in page(TEMPLATES[name], one).splitlines() if line.startswith("The batching window"))
+    assert line.startswith(
+        f"The batching window of `CheckAlertsEventSourceMapping` adds up to 1 s to every alert{reason}"
+    )
+
+
+@EVERY
+def test_the_page_is_the_same_in_every_process_and_needs_no_heavy_package(name: str) -> None:
+    script = (
+        "import json, sys; from tests.report.conftest import judged; from generator.report.page import page\n"
+        f"template = json.load(open('templates_out/{name}.json'))\n"
+        f"sys.stdout.write(page(template, judged('{name}')))\n"
+        "heavy = {'boto3', 'cfnlint', 'matplotlib', 'troposphere', 'ministack'} & sys.modules.keys()\n"
+        "assert not heavy, heavy"
+    )
+    environment = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
+    run = [sys.executable, "-X", "utf8", "-c", script]
+    out = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert out.stdout == PAGES[name] == page(copy.deepcopy(TEMPLATES[name]), judged(name))
+
+
+def test_the_page_follows_template_and_environment() -> None:
+    template = copy.deepcopy(TEMPLATES["prod"])
+    template["Resources"]["SmsSpendAlarm"]["Properties"]["Threshold"] = 41
+    assert page(template, judged("prod")) != PAGES["prod"]
+    assert page(TEMPLATES["prod"], judged("prod", "traffic.alerts_per_webhook=0.06")) != PAGES["prod"]
+
+
+def test_a_page_takes_milliseconds() -> None:
+    one = judged("prod")
+    took_s = []
+    for _ in range(5):
+        started = time.perf_counter()
+        page(TEMPLATES["prod"], one)
+        took_s.append(time.perf_counter() - started)
+    assert min(took_s) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "words"),
+    [
+        ("StringEquals", ["a", "b"], "is `a, b`"),
+        ("ArnLike", {"Ref": "Topic"}, "is like `Topic`"),
+        ("StringNotEquals", "a", "is not `a`"),
+        ("ForAnyValue:StringNotLike", "a*", "is not like `a*`"),
+        ("BoolIfExists", "true", "is `true` where it is there"),
+        ("Null", "true", "is not there"),
+        ("Null", False, "is there"),
+        ("NotIpAddress", "10.0.0.0/8", "is not in `10.0.0.0/8`"),
+        ("NumericLessThanEquals", 3, "is at most `3`"),
+        ("Odd", "a", "is by Odd `a`"),
+    ],
+)
+def test_a_condition_is_said_as_it_is(operator: str, value: Any, words: str) -> None:
+    assert only_if({"Condition": {operator: {"aws:x": value}}}) == f", only if `aws:x` {words}"

@@ -1,0 +1,344 @@
+"""Many of everything: generated requests, a shuffled market, a price that fires thousands, a table of the expired.
+
+Ids have leading zeros because moto sorts the whole table for each query, and is quick where it is sorted already.
+"""
+
+from __future__ import annotations
+
+import base64
+import collections
+import json
+import random
+import re
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+
+from tests.stack.handlers.clock import Clock, TimedContext
+from tests.stack.handlers.delivery import World
+from tests.stack.handlers.harness import REGION, SECRET_TEXT, Context, Stack, price, stream_record, webhook
+
+ONE_STACK_FOR_ALL = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+digits = st.text("0123456789", min_size=1, max_size=40)
+prices = st.builds("{}.{}".format, digits, digits) | digits | st.sampled_from(["1e5", "NaN", "-1", "0", "1e999"])
+bodies = st.fixed_dictionaries(
+    {},
+    optional={
+        "symbol": st.from_regex("[A-Z]{2,4}-[A-Z]{3}", fullmatch=True) | scalars,
+        "price": prices | scalars,
+        "timestamp": st.integers(-400_000, 400_000).map(lambda ms: int(time.time() * 1000) + ms) | scalars,
+        "source": st.sampled_from(["kraken", "x.y-z_1"]) | scalars,
+        "more": scalars,
+    },
+)
+good_bodies = st.fixed_dictionaries(
+    {
+        "symbol": st.from_regex("[A-Z]{2,4}-[A-Z]{3}", fullmatch=True),
+        "price": prices,
+        "timestamp": st.integers(-400_000, 200_000).map(lambda ms: int(time.time() * 1000) + ms),
+        "source": st.sampled_from(["kraken", "x.y-z_1"]),
+    }
+)
+requests = st.one_of(
+    st.builds(webhook, good_bodies, st.text("abc_1", min_size=1, max_size=4)),
+    st.builds(webhook, bodies, st.text("abc_1", min_size=1, max_size=4)),
+    st.builds(
+        webhook, bodies | st.text(max_size=50), st.text(max_size=5), sent_at=st.integers() | st.just(int(time.time()))
+    ),
+    st.builds(webhook, st.text(max_size=200)),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "headers": st.none() | st.dictionaries(st.text(max_size=20), st.none() | st.text(max_size=40), max_size=5),
+            "body": st.none() | st.text(max_size=50),
+            "isBase64Encoded": st.booleans(),
+        },
+    ),
+)
+
+
+def test_ten_thousand_generated_requests_get_only_specified_answers(stack: Stack) -> None:
+    handler, outcomes = stack.load("ProcessWebhookFunction"), collections.Counter[int]()
+
+    # In lists, because an example of its own for each request costs three times what the request does.
+    @settings(max_examples=500, derandomize=True, suppress_health_check=ONE_STACK_FOR_ALL)
+    @given(st.lists(requests, min_size=20, max_size=20))
+    def check(events: list[dict[str, Any]]) -> None:
+        for event in events:
+            check_one(event)
+
+    def check_one(event: dict[str, Any]) -> None:
+        stack.calls.clear()
+        answer = handler.run(event)
+        status = answer["statusCode"]
+        outcomes[status] += 1
+        assert status in (200, 202, 400, 401, 409, 422)
+        assert json.loads(answer["body"])["message"]
+        puts = [call.parameters["Item"] for call in stack.calls if call.operation == "dynamodb:PutItem"]
+        written = [item for item in puts if "price" in item]
+        if status in (200, 202, 409):
+            sent = json.loads(event["body"])
+            (item,) = written
+            key = {"symbol": item["symbol"], "observation": item["observation"]}
+            kept = stack.dynamodb.get_item(TableName=stack.prices, Key=key)["Item"]
+            assert status == 409 or kept["price"]["S"] == sent["price"]
+            assert item["observation"]["S"].startswith(f"{sent['timestamp']:013d}#{sent['source']}#")
+        else:
+            assert not written
+
+    check()
+    assert outcomes.keys() >= {202, 400, 401, 422}, outcomes
+
+
+def test_old_and_new_secret_after_a_rotation(stack: Stack) -> None:
+    import boto3
+
+    old, new = "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0U1v2", "N1e2W3s4E5c6R7e8T9a0B1c2D3e4F5g6H7i8J9k0L1m2"
+    clock = Clock()
+    handler = stack.load("ProcessWebhookFunction", time=clock)
+
+    def status(secret: str, webhook_id: str) -> int:
+        body = price(timestamp=int(clock.now * 1000))
+        event = webhook(body, webhook_id, secret=secret, sent_at=int(clock.now))
+        answer: int = handler.run(event)["statusCode"]
+        return answer
+
+    assert (status(old, "msg_1"), status(new, "msg_2")) == (202, 401)
+    boto3.client("secretsmanager").put_secret_value(SecretId="SigningSecret", SecretString=new)
+    clock.now += 11
+    assert (status(new, "msg_3"), status(old, "msg_4")) == (202, 202)
+    clock.now += 86_400 - 60
+    assert (status(new, "msg_5"), status(old, "msg_6")) == (202, 202)
+    clock.now += 120
+    assert (status(new, "msg_7"), status(old, "msg_8")) == (202, 401)
+
+
+NO_KEYS = ["hello", '{"secret": "A1b2"}', "dGVzdA", "whsec_", "!!!!", base64.b64encode(b"x" * 23).decode(), "k\u00e9y"]
+
+
+@pytest.mark.parametrize("value", NO_KEYS)
+def test_a_secret_that_is_no_key_leaves_the_previous_one_its_day(
+    stack: Stack, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import boto3
+
+    clock = Clock()
+    handler = stack.load("ProcessWebhookFunction", time=clock)
+
+    def answer(webhook_id: str, secret: str = SECRET_TEXT) -> dict[str, Any]:
+        body = price(timestamp=int(clock.now * 1000))
+        answered: dict[str, Any] = handler.run(webhook(body, webhook_id, secret=secret, sent_at=int(clock.now)))
+        return answered
+
+    boto3.client("secretsmanager").put_secret_value(SecretId="SigningSecret", SecretString=value)
+    assert answer("msg_1")["statusCode"] == 202
+    assert answer("msg_2", secret="")["statusCode"] == 401
+    clock.now += 86_400 - 60
+    assert answer("msg_3")["statusCode"] == 202
+    clock.now += 120
+    capsys.readouterr()
+    assert answer("msg_4") == {
+        "statusCode": 503,
+        "headers": {"Retry-After": "5"},
+        "body": '{"message": "try again"}',
+    }
+    assert json.loads(capsys.readouterr().out)["outcome"] == "PermissionError"
+
+
+def test_a_secret_that_is_no_key_is_not_read_for_each_webhook(stack: Stack) -> None:
+    import boto3
+
+    boto3.client("secretsmanager").put_secret_value(SecretId="SigningSecret", SecretString="hello")
+    handler = stack.load("ProcessWebhookFunction")
+    for number in range(50):
+        assert handler.run(webhook(price(), f"msg_{number}"))["statusCode"] == 202
+    assert [call.operation for call in stack.calls].count("secretsmanager:GetSecretValue") == 2
+
+
+def test_bad_signatures_read_the_secret_at_most_once_in_ten_seconds(stack: Stack) -> None:
+    clock = Clock()
+    handler = stack.load("ProcessWebhookFunction", time=clock)
+    for _ in range(100):
+        event = webhook(price(), secret="QUFB" * 11, sent_at=int(clock.now))
+        assert handler.run(event)["statusCode"] == 401
+        clock.now += 1
+    reads = [call for call in stack.calls if call.operation == "secretsmanager:GetSecretValue"]
+    assert len(reads) <= 2 * (100 / 10 + 1)
+
+
+def test_a_market_in_any_order_sends_what_an_oracle_says(stack: Stack) -> None:
+    """1,000 prices over 20 symbols with 200 alerts; duplicates, and each batch shuffled."""
+    generator, world = random.Random(20), World(stack)
+    symbols = [f"S{number:02d}-USD" for number in range(20)]
+    alerts = {}
+    for number in range(200):
+        symbol, direction = generator.choice(symbols), generator.choice(["above", "below"])
+        threshold = Decimal(generator.randrange(5_000, 20_000)) / 100
+        phone = f"+1555{number:07d}"
+        alerts[phone] = (symbol, direction, threshold)
+        stack.put_alert(f"alert-{number:06d}", symbol, direction, str(threshold), phoneNumber={"S": phone})
+    now_ms, current = int(world.clock.now * 1000), dict.fromkeys(symbols, Decimal(100))
+    rows = []
+    for number in range(1_000):
+        symbol = generator.choice(symbols)
+        current[symbol] = max(Decimal(1), current[symbol] + Decimal(generator.randrange(-400, 401)) / 100)
+        observation = {"S": f"{now_ms + number:013d}#kraken#msg_{number}"}
+        rows.append({"symbol": {"S": symbol}, "observation": observation, "price": {"S": str(current[symbol])}})
+    expected = {
+        phone
+        for phone, (symbol, direction, threshold) in alerts.items()
+        for row in rows
+        if row["symbol"]["S"] == symbol
+        and (
+            Decimal(row["price"]["S"]) >= threshold if direction == "above" else Decimal(row["price"]["S"]) <= threshold
+        )
+    }
+    for start in range(0, len(rows), 10):
+        batch = rows[start : start + 10] + generator.sample(rows[: start + 10], 2)
+        generator.shuffle(batch)
+        world.stream(batch)
+    world.deliver_notifications()
+    world.deliver_notifications()
+    assert collections.Counter(number for number, _ in stack.sms()) == dict.fromkeys(expected, 1)
+    assert 40 < len(expected) < 200
+    assert not world.dead
+
+
+def slow_calls(handler: Any, clock: Clock, call_s: float) -> None:
+    """Every AWS call takes that long on the test's clock."""
+
+    def pass_time(**_: object) -> None:
+        clock.now += call_s
+
+    for name in ("dynamodb", "sns"):
+        if name in handler.namespace:
+            handler.namespace[name].meta.events.register("after-call", pass_time)
+
+
+class Quick:
+    """moto's own updates and deletions without the HTTP around them, which for tens of thousands would take minutes."""
+
+    def __init__(self, client: Any, clock: Clock, call_s: float) -> None:
+        self._client, self._clock, self._call_s = client, clock, call_s
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def update_item(self, **request: Any) -> None:
+        self._carry_out("update_item", request)
+
+    def delete_item(self, **request: Any) -> None:
+        self._carry_out("delete_item", request)
+
+    def _carry_out(self, operation: str, request: dict[str, Any]) -> None:
+        """With boto3's parameters in moto's spelling: UpdateExpression is update_expression."""
+        self._clock.now += self._call_s
+        names = {name: re.sub("(?<!^)(?=[A-Z])", "_", name).lower() for name in request}
+        given = {"expression_attribute_names": {}, **{names[name]: value for name, value in request.items()}}
+        getattr(dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION], operation)(**given)
+
+
+def test_a_price_that_fires_five_thousand_alerts_completes_over_several_attempts(stack: Stack) -> None:
+    for number in range(5_000):
+        put_directly(stack, f"alert-{number:06d}", Decimal(number % 100))
+    clock = Clock()
+    handler = stack.load("CheckAlertsFunction", time=clock)
+    slow_calls(handler, clock, 0.02)
+    handler.namespace["dynamodb"] = Quick(handler.namespace["dynamodb"], clock, 0.02)
+    row = {"symbol": {"S": "BTC-USD"}, "observation": {"S": f"{int(clock.now * 1000)}#k#m"}, "price": {"S": "200"}}
+    attempts, failures = 0, [{}]
+    while failures and attempts < 20:
+        context = TimedContext(clock, 60)
+        failures = handler.run({"Records": [stream_record(row)]}, context)["batchItemFailures"]
+        assert context.get_remaining_time_in_millis() > 0
+        attempts += 1
+    assert 2 < attempts < 20
+    published = collections.Counter(message["alertId"] for message in stack.notifications())
+    assert published == {f"alert-{number:06d}": 1 for number in range(5_000)}
+    table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_table(stack.alerts)
+    assert [item for item in table.all_items() if "watch" in item.attrs] == []
+    assert sum(1 for _ in table.all_items()) == 5_000
+
+
+def put_directly(stack: Stack, alert_id: str, threshold: Decimal, symbol: str = "BTC-USD") -> None:
+    """An armed alert, written past the API, because a hundred thousand of them would take minutes through it."""
+    table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_table(stack.alerts)
+    table.put_item(
+        {
+            "userId": {"S": "user-1"},
+            "alertId": {"S": alert_id},
+            "watch": {"S": f"{symbol}#above"},
+            "threshold": {"N": str(threshold)},
+            "generation": {"N": "1"},
+            "armedAt": {"N": "1"},
+        }
+    )
+
+
+def reading_cost(stack: Stack, armed: int, *, without_range: bool = False) -> tuple[int, float]:
+    """Items read and read units used for a price that fires three of so many armed alerts.
+
+    An eventually consistent query uses half a unit for each 4 KB that it evaluates, rounded up for each page.
+    Source: DynamoDB Developer Guide, "Read consistency" and "Capacity unit consumption for read operations".
+    """
+    for number in range(armed):
+        put_directly(stack, f"alert-{number:06d}", Decimal(number if number < 3 else 1_000 + number))
+    handler = stack.load("CheckAlertsFunction")
+    client, read = handler.namespace["dynamodb"], []
+
+    def drop_range(params: dict[str, Any], **_: object) -> None:
+        params["KeyConditionExpression"] = "watch = :watch"
+
+    def count(parsed: dict[str, Any], **_: object) -> None:
+        size = sum(len(json.dumps(item)) for item in parsed["Items"])
+        read.append((parsed["ScannedCount"], -(-size // 4096) / 2))
+
+    if without_range:
+        client.meta.events.register("provide-client-params.dynamodb.Query", drop_range)
+    client.meta.events.register("after-call.dynamodb.Query", count)
+    row = {"symbol": {"S": "BTC-USD"}, "observation": {"S": f"{int(time.time() * 1000)}#k#m"}, "price": {"S": "10"}}
+    assert handler.run({"Records": [stream_record(row)]}, Context())["batchItemFailures"] == []
+    assert len(stack.notifications()) == 3 or without_range
+    return sum(items for items, _ in read), sum(units for _, units in read)
+
+
+@pytest.mark.parametrize("armed", [100, 10_000, 100_000])
+def test_what_a_price_reads_follows_the_alerts_it_fires_not_those_that_exist(stack: Stack, armed: int) -> None:
+    assert reading_cost(stack, armed) == (3, 0.5)
+
+
+def test_without_the_range_condition_every_armed_alert_would_be_read(stack: Stack) -> None:
+    items, _ = reading_cost(stack, 100, without_range=True)
+    assert items > 3
+
+
+def test_fifty_thousand_expired_prices_are_cleared_over_several_runs(stack: Stack) -> None:
+    clock, prices_table = Clock(), dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_table(stack.prices)
+    for number in range(10):
+        prices_table.put_item({"symbol": {"S": "#symbols"}, "observation": {"S": f"S{number}-USD"}})
+    for number in range(50_000):
+        stamp = 1_600_000_000_000 + number
+        key = {"symbol": {"S": f"S{number % 10}-USD"}, "observation": {"S": f"{stamp}#k#m"}}
+        prices_table.put_item({**key, "price": {"S": "1"}, "ttl": {"N": "1600000000"}})
+    kept = {"symbol": {"S": "S0-USD"}, "observation": {"S": f"{int(clock.now * 1000)}#k#m"}, "price": {"S": "1"}}
+    prices_table.put_item({**kept, "ttl": {"N": str(int(clock.now) + 86_400)}})
+    handler = stack.load("CleanupHistoryFunction", time=clock)
+    slow_calls(handler, clock, 0.015)
+    handler.namespace["dynamodb"] = Quick(handler.namespace["dynamodb"], clock, 0.015)
+    runs, left = 0, 50_011
+    while left > 11 and runs < 10:
+        context = TimedContext(clock, 300)
+        handler.run({}, context)
+        assert context.get_remaining_time_in_millis() > 0
+        runs, left = runs + 1, sum(1 for _ in prices_table.all_items())
+    assert 2 <= runs < 10
+    assert stack.stored()[0]["observation"] == kept["observation"]
+    assert {call.operation for call in stack.calls} == {"dynamodb:Query"}

@@ -1,0 +1,225 @@
+"""CheckAlertsFunction: which alerts a price fires, and that each fires once."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.stack.handlers.clock import Clock, TimedContext
+from tests.stack.handlers.harness import Context, Stack, stream_record
+
+FUNCTION = "CheckAlertsFunction"
+NOW_MS = int(time.time() * 1000)
+
+
+def row(symbol: str = "BTC-USD", price: str = "100", stamp: int = NOW_MS) -> dict[str, Any]:
+    return {"symbol": {"S": symbol}, "observation": {"S": f"{stamp:013d}#kraken#msg_1"}, "price": {"S": price}}
+
+
+def event(*rows: dict[str, Any]) -> dict[str, Any]:
+    return {"Records": [stream_record(one, number) for number, one in enumerate(rows, start=1)]}
+
+
+@pytest.mark.parametrize(
+    ("direction", "threshold", "fires"),
+    [
+        *[("above", "99.99", True), ("above", "100", True), ("above", "100.01", False)],
+        *[("below", "100.01", True), ("below", "100", True), ("below", "99.99", False)],
+    ],
+)
+def test_an_alert_fires_at_or_past_its_threshold(stack: Stack, direction: str, threshold: str, fires: bool) -> None:
+    stack.put_alert("alert-1", "BTC-USD", direction, threshold)
+    topic = stack.capture_topic()
+    assert stack.load(FUNCTION).run(event(row())) == {"batchItemFailures": []}
+    published = stack.published(topic)
+    assert len(published) == fires
+    assert ("watch" in stack.alert_rows()[0]) != fires
+    if fires:
+        assert published[0] == {
+            "userId": "user-1",
+            "alertId": "alert-1",
+            "generation": "1",
+            "threshold": threshold,
+            "symbol": "BTC-USD",
+            "direction": direction,
+            "price": "100",
+            "timestamp": NOW_MS,
+        }
+
+
+def test_a_fired_alert_does_not_fire_again_until_it_is_armed_anew(stack: Stack) -> None:
+    stack.put_alert("alert-1", "BTC-USD", "above", "90")
+    topic, handler = stack.capture_topic(), stack.load(FUNCTION)
+    handler.run(event(row(), row()))
+    handler.run(event(row()))
+    assert len(stack.published(topic)) == 1
+    stack.put_alert("alert-1", "BTC-USD", "above", "90", generation={"N": "2"})
+    handler.run(event(row()))
+    assert [message["generation"] for message in stack.published(topic)] == ["2"]
+
+
+def test_a_price_older_than_the_alert_does_not_fire_it(stack: Stack) -> None:
+    stack.put_alert("alert-1", "BTC-USD", "above", "90", armedAt={"N": str(NOW_MS)})
+    topic, handler = stack.capture_topic(), stack.load(FUNCTION)
+    handler.run(event(row(stamp=NOW_MS - 1)))
+    assert stack.published(topic) == []
+    handler.run(event(row(stamp=NOW_MS)))
+    assert len(stack.published(topic)) == 1
+
+
+@pytest.mark.parametrize("generation", [None, {"S": "1"}, {"NULL": True}])
+def test_an_alert_without_a_generation_keeps_no_other_from_firing(stack: Stack, generation: object) -> None:
+    """Other programs write alerts: one that is wrong must not hold up the stream."""
+    for number in range(3):
+        stack.put_alert(f"alert-{number}", "BTC-USD", "above", "90")
+    key = {"userId": {"S": "user-1"}, "alertId": {"S": "alert-1"}}
+    if generation is None:
+        stack.dynamodb.update_item(TableName=stack.alerts, Key=key, UpdateExpression="REMOVE generation")
+    else:
+        stack.put_alert("alert-1", "BTC-USD", "above", "90", generation=generation)
+    assert stack.load(FUNCTION).run(event(row())) == {"batchItemFailures": []}
+    assert {message["alertId"] for message in stack.notifications()} == {"alert-0", "alert-2"}
+
+
+def lagging(handler: Any) -> None:
+    """Its index goes on showing what it has once shown, as one that is eventually consistent may for a while."""
+    shown: list[dict[str, Any]] = []
+
+    def show_again(parsed: dict[str, Any], **_: object) -> None:
+        shown.extend(item for item in parsed["Items"] if item not in shown)
+        parsed["Items"] = list(shown)
+
+    handler.namespace["dynamodb"].meta.events.register("after-call.dynamodb.Query", show_again)
+
+
+def fired(capsys: pytest.CaptureFixture[str]) -> list[int]:
+    return [json.loads(line)["AlertsFired"] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_what_was_disarmed_is_not_published_again_while_the_index_lags(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.put_alert("alert-1", "BTC-USD", "above", "90")
+    handler = stack.load(FUNCTION)
+    lagging(handler)
+    assert handler.run(event(*[row()] * 5)) == {"batchItemFailures": []}
+    assert len(stack.notifications()) == 1
+    assert fired(capsys) == [1, 0, 0, 0, 0]
+
+
+def test_an_alert_counts_once_where_two_environments_see_it(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """The notification is published again, which SendNotificationFunction knows by its generation."""
+    stack.put_alert("alert-1", "BTC-USD", "above", "90")
+    one, other = stack.load(FUNCTION), stack.load(FUNCTION)
+    lagging(one)
+    one.run(event(row()))
+    other.namespace["dynamodb"] = one.namespace["dynamodb"]
+    assert other.run(event(row())) == {"batchItemFailures": []}
+    assert [message["generation"] for message in stack.notifications()] == ["1", "1"]
+    assert fired(capsys) == [1, 0]
+
+
+def test_an_alert_armed_anew_fires_although_it_was_disarmed_here(stack: Stack) -> None:
+    handler = stack.load(FUNCTION)
+    for generation in ("1", "2", "3"):
+        stack.put_alert("alert-1", "BTC-USD", "above", "90", generation={"N": generation})
+        handler.run(event(row()))
+    assert [message["generation"] for message in stack.notifications()] == ["1", "2", "3"]
+
+
+def test_an_alert_deleted_and_made_again_fires_again(stack: Stack) -> None:
+    handler = stack.load(FUNCTION)
+    for armed_at in ("1", "2"):
+        stack.put_alert("alert-1", "BTC-USD", "above", "90", armedAt={"N": armed_at})
+        handler.run(event(row()))
+        key = {"userId": {"S": "user-1"}, "alertId": {"S": "alert-1"}}
+        stack.dynamodb.delete_item(TableName=stack.alerts, Key=key)
+    assert len(stack.notifications()) == 2
+
+
+def test_what_is_remembered_does_not_grow_without_end(stack: Stack) -> None:
+    handler = stack.load(FUNCTION, REMEMBERED=3)
+    for number in range(10):
+        stack.put_alert(f"alert-{number}", "BTC-USD", "above", "90")
+        handler.run(event(row()))
+        assert len(handler.namespace["disarmed"]) <= 3
+    assert len(stack.notifications()) == 10
+
+
+@pytest.mark.parametrize(("alerts", "records"), [(0, 10), (1, 10), (30, 1)])
+def test_it_ends_before_its_timeout_however_slow_the_calls_are(stack: Stack, alerts: int, records: int) -> None:
+    """5.9 s is a lost attempt, then a slow answer: the most that the client waits for."""
+    for number in range(alerts):
+        stack.put_alert(f"alert-{number}", "BTC-USD", "above", "90")
+    clock = Clock()
+    handler = stack.load(FUNCTION, time=clock)
+
+    def pass_time(**_: object) -> None:
+        clock.now += 5.9
+
+    for name in ("dynamodb", "sns"):
+        handler.namespace[name].meta.events.register("after-call", pass_time)
+    context = TimedContext(clock, 60)
+    assert handler.run(event(*[row()] * records), context)["batchItemFailures"]
+    assert context.get_remaining_time_in_millis() > 0
+
+
+def test_a_failure_is_logged_with_its_code(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    handler = stack.load(FUNCTION)
+    stack.dynamodb.delete_table(TableName=stack.alerts)
+    assert handler.run(event(row()))["batchItemFailures"]
+    assert json.loads(capsys.readouterr().out)["outcome"] == "ResourceNotFoundException"
+
+
+def test_other_symbols_are_left_alone(stack: Stack) -> None:
+    stack.put_alert("alert-1", "ETH-USD", "above", "1")
+    topic = stack.capture_topic()
+    stack.load(FUNCTION).run(event(row()))
+    assert stack.published(topic) == []
+
+
+def test_the_list_of_symbols_is_no_price(stack: Stack) -> None:
+    listed = {"symbol": {"S": "#symbols"}, "observation": {"S": "BTC-USD"}}
+    assert stack.load(FUNCTION).run(event(listed)) == {"batchItemFailures": []}
+    assert stack.calls == []
+
+
+def test_more_alerts_than_a_batch_of_ten_all_fire(stack: Stack) -> None:
+    for number in range(37):
+        stack.put_alert(f"alert-{number}", "BTC-USD", "above", str(number))
+    topic = stack.capture_topic()
+    stack.load(FUNCTION).run(event(row(price="30")))
+    assert {message["alertId"] for message in stack.published(topic)} == {f"alert-{n}" for n in range(31)}
+    assert sum("watch" in alert for alert in stack.alert_rows()) == 6
+
+
+def test_before_the_timeout_it_stops_and_reports_the_record_for_a_retry(stack: Stack) -> None:
+    stack.put_alert("alert-1", "BTC-USD", "above", "90")
+    topic, handler = stack.capture_topic(), stack.load(FUNCTION)
+    failed = handler.run(event(row()), Context(remaining_ms=10_000))
+    assert failed == {"batchItemFailures": [{"itemIdentifier": f"{1:021d}"}]}
+    assert stack.published(topic) == []
+    assert handler.run(event(row())) == {"batchItemFailures": []}
+    assert len(stack.published(topic)) == 1
+
+
+def test_the_result_does_not_depend_on_the_order_of_prices(stack: Stack) -> None:
+    generator = random.Random(1)
+    thresholds = {f"alert-{n}": Decimal(generator.randrange(80, 120)) for n in range(20)}
+    for number, (alert_id, threshold) in enumerate(thresholds.items()):
+        stack.put_alert(alert_id, "BTC-USD", "above" if number % 2 else "below", str(threshold))
+    prices = [str(generator.randrange(90, 110)) for _ in range(10)]
+    topic = stack.capture_topic()
+    stack.load(FUNCTION).run(event(*(row(price=price) for price in prices)))
+    expected = {
+        alert_id
+        for number, (alert_id, threshold) in enumerate(thresholds.items())
+        if any(Decimal(p) >= threshold if number % 2 else Decimal(p) <= threshold for p in prices)
+    }
+    published = [message["alertId"] for message in stack.published(topic)]
+    assert sorted(published) == sorted(expected)

@@ -1,0 +1,82 @@
+"""CleanupHistoryFunction: expired prices go, unexpired ones never, and it stops in time."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.stack.handlers.harness import Context, Stack
+
+FUNCTION = "CleanupHistoryFunction"
+RETENTION_S = 30 * 86_400
+counter = itertools.count()
+
+
+def put(stack: Stack, age_s: float, symbol: str = "BTC-USD", ttl_in_s: float | None = None) -> str:
+    """A price of that age; its expiry follows from its time unless said otherwise."""
+    now = time.time()
+    observation = f"{int((now - age_s) * 1000):013d}#kraken#msg_{next(counter)}"
+    ttl = int(now - age_s) + RETENTION_S if ttl_in_s is None else int(now + ttl_in_s)
+    for item in (
+        {"symbol": {"S": "#symbols"}, "observation": {"S": symbol}},
+        {
+            "symbol": {"S": symbol},
+            "observation": {"S": observation},
+            "price": {"S": "1"},
+            "ttl": {"N": str(ttl)},
+        },
+    ):
+        stack.dynamodb.put_item(TableName=stack.prices, Item=item)
+    return observation
+
+
+def test_expired_prices_of_every_symbol_are_removed(stack: Stack) -> None:
+    put(stack, RETENTION_S + 60)
+    put(stack, RETENTION_S + 60, "ETH-USD")
+    kept = put(stack, RETENTION_S - 60)
+    stack.load(FUNCTION).run({})
+    assert [row["observation"]["S"] for row in stack.stored()] == [kept]
+
+
+def test_only_expired_prices_are_read_and_the_table_is_not_scanned(stack: Stack) -> None:
+    for _ in range(5):
+        put(stack, RETENTION_S - 60)
+    handler = stack.load(FUNCTION)
+    client, read = handler.namespace["dynamodb"], []
+    client.meta.events.register("after-call.dynamodb.Query", lambda parsed, **_: read.append(parsed["ScannedCount"]))
+    handler.run({})
+    assert read == [1, 0]  # the list of symbols, then nothing of BTC-USD
+    assert {call.operation for call in stack.calls} == {"dynamodb:Query"}
+
+
+def test_a_price_whose_own_expiry_is_later_is_kept(stack: Stack) -> None:
+    kept = put(stack, RETENTION_S + 60, ttl_in_s=3600)
+    stack.load(FUNCTION).run({})
+    assert [row["observation"]["S"] for row in stack.stored()] == [kept]
+
+
+def test_it_stops_before_its_timeout_and_goes_on_next_time(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(3):
+        put(stack, RETENTION_S + 60)
+    handler = stack.load(FUNCTION)
+    handler.run({}, Context(remaining_ms=14_000))
+    assert len(stack.stored()) == 3
+    handler.run({})
+    assert stack.stored() == []
+    outcomes = [json.loads(line)["outcome"] for line in capsys.readouterr().out.splitlines()]
+    assert outcomes == ["to be continued", "finished"]
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.floats(-3 * 86_400, 3 * 86_400).filter(lambda past_s: abs(past_s) > 5), max_size=8))
+def test_no_unexpired_price_is_ever_deleted(stack: Stack, past_expiry_s: list[float]) -> None:
+    before = {put(stack, RETENTION_S + past_s): past_s for past_s in past_expiry_s}
+    stack.load(FUNCTION).run({})
+    left = {row["observation"]["S"] for row in stack.stored()}
+    assert left >= {observation for observation, past_s in before.items() if past_s < 0}
+    assert not left & {observation for observation, past_s in before.items() if past_s > 0}

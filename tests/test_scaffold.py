@@ -1,0 +1,247 @@
+"""A new project: whole or not at all, and everything in it does what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import Result
+
+from generator import __version__
+from generator import scaffold as new_project
+from tests.conftest import ENVIRONMENTS, ROOT, snapshot
+from tests.stack.model import TEXTS
+
+Run = Callable[..., Result]
+
+FILES = [
+    ".github/workflows/templates.yml",
+    ".gitignore",
+    "Makefile",
+    "README.md",
+    "environments/README.md",
+    *(f"environments/{name}.toml" for name in ENVIRONMENTS),
+    "requirements.txt",
+]
+GENERATOR = f"{sys.executable} -m generator"
+
+
+@pytest.fixture
+def started(generator: Run, project: Path) -> Path:
+    """A new project, as the command makes it."""
+    assert generator("init", "new").exit_code == 0
+    return project / "new"
+
+
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_init_says_what_it_wrote_and_what_to_do_next(generator: Run, project: Path) -> None:
+    result = generator("init", "my alerts")
+    assert result.exit_code == 0
+    assert [line for line in result.stdout.splitlines() if line.startswith("wrote ")] == [
+        f"wrote my alerts/{name}" for name in FILES
+    ]
+    assert "  cd 'my alerts'\n  generator template " in result.stdout
+    assert sorted(snapshot(project / "my alerts")) == sorted(FILES)
+
+
+def test_the_current_folder_can_become_a_project(
+    generator: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    result = generator("init", ".")
+    assert (result.exit_code, "cd " in result.stdout) == (0, False)
+    assert sorted(snapshot(tmp_path / "empty")) == sorted(FILES)
+
+
+def test_the_folders_above_are_made_too(generator: Run, project: Path) -> None:
+    assert generator("init", str(project / "a/b/c")).exit_code == 0
+    assert sorted(snapshot(project / "a")) == sorted(f"b/c/{name}" for name in FILES)
+    assert (project / "a/b/c/Makefile").stat().st_mode & 0o777 == 0o644
+
+
+def test_the_environments_are_those_of_this_repository(started: Path) -> None:
+    for name in ENVIRONMENTS:
+        assert (started / f"environments/{name}.toml").read_text() == (ROOT / f"environments/{name}.toml").read_text()
+
+
+def test_the_version_that_ran_is_pinned(started: Path) -> None:
+    assert f"\nprice-alert-stack=={__version__}\n" in (started / "requirements.txt").read_text()
+    assert not any(b"@VERSION@" in content for content in snapshot(started).values())
+
+
+def test_nothing_is_written_over_what_is_there(generator: Run, project: Path) -> None:
+    folder = project / "mine"
+    (folder / "environments").mkdir(parents=True)
+    (folder / "environments/prod.toml").write_text("mine")
+    (folder / "README.md").symlink_to("nowhere")
+    (folder / ".github").write_text("mine")
+    before = snapshot(project)
+    result = generator("init", "mine")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "mine/.github: a file, where .github/workflows/templates.yml needs a folder; move it away, or name another "
+        "folder",
+        "mine/README.md: already there; move it away, or name another folder",
+        "mine/environments/prod.toml: already there; move it away, or name another folder",
+    ]
+    assert snapshot(project) == before
+
+
+def test_what_else_is_there_stays(generator: Run, project: Path) -> None:
+    (project / "mine/environments").mkdir(parents=True)
+    (project / "mine/environments/qa.toml").write_text("mine")
+    assert generator("init", "mine").exit_code == 0
+    assert snapshot(project / "mine")["environments/qa.toml"] == b"mine"
+    assert sorted(snapshot(project / "mine")) == sorted([*FILES, "environments/qa.toml"])
+
+
+@pytest.mark.parametrize("folder", ["file", "file/below"])
+def test_a_file_is_no_folder(generator: Run, project: Path, folder: str) -> None:
+    (project / "file").write_text("mine")
+    result = generator("init", folder)
+    assert result.exit_code == 2
+    assert result.stderr == "file: a file and not a folder; name a folder, new or without a project in it\n"
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(generator: Run) -> None:
+    result = generator("init", "/proc/new")
+    assert result.exit_code == 2
+    assert re.fullmatch(r"/proc/new: cannot be written \(.*\); correct its permissions, or .*\n", result.stderr)
+
+
+@pytest.mark.parametrize("renames", range(6))
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("disk full")])
+def test_an_interruption_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int, error: Any
+) -> None:
+    """Wherever between two files it comes, and whether before or after the file was moved."""
+    (tmp_path / "environments").mkdir()
+    before, real, done = sorted(tmp_path.rglob("*")), os.rename, []
+
+    def interrupted(source: Path, target: Path) -> None:
+        done.append(target)
+        if len(done) == renames:
+            real(source, target)
+        if len(done) == max(renames, 1):
+            raise error
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    with pytest.raises((KeyboardInterrupt, new_project.UnwritableOutput)):
+        new_project.write(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_commands_work_in_a_new_project(generator: Run, started: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(started)
+    assert generator("template").exit_code == 0
+    assert {name: (started / f"templates_out/{name}.json").read_text() for name in ENVIRONMENTS} == {
+        name: TEXTS[name] for name in ENVIRONMENTS
+    }
+    assert generator("check", "dev").exit_code == 0
+
+
+def test_the_makefile_works_with_a_generator_that_is_installed(started: Path) -> None:
+    generator = f"GENERATOR={GENERATOR}"
+    assert "make template" in make(started).stdout
+    assert make(started, "template", generator).stdout.count(" written") == 3
+    assert "written\nTo make this permanent: environments/dev.toml" in (
+        make(started, "template", "ENV=dev", "RATE=20000", generator).stdout
+    )
+    checked = make(started, "check", "ENV=dev", generator)
+    assert (checked.returncode, "error drift" in checked.stdout) == (2, True)
+    assert make(started, "size", "RATE=20000", generator).stdout.startswith("prod: 20,000 webhooks per hour")
+    assert not (started / ".venv").exists()
+
+
+def test_every_target_of_the_readme_is_in_the_makefile(started: Path) -> None:
+    targets = set(re.findall(r"`make (\w+)", (started / "README.md").read_text()))
+    assert targets == {"size", "template", "help", "check"}
+    assert all(re.search(rf"^{target}:", (started / "Makefile").read_text(), re.M) for target in targets)
+
+
+WORKFLOW: dict[Any, Any] = yaml.safe_load(new_project.files()[".github/workflows/templates.yml"])
+(STEPS,) = [job["steps"] for job in WORKFLOW["jobs"].values()]
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def pull_request(started: Path) -> Callable[[], list[int]]:
+    """Runs every step of the workflow as the runner does, with gh and pip as stubs; tells each step's exit code."""
+    stubs = started.parent / "bin"
+    stubs.mkdir()
+    for name, text in {
+        "generator": f'exec {GENERATOR} "$@"',
+        "gh": 'test -s diff.md && echo "gh $*" >> ../called',
+        "pip": 'test -s requirements.txt && echo "pip $*" >> ../called',
+    }.items():
+        (stubs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (stubs / name).chmod(0o755)
+    env = {**os.environ, "PATH": f"{stubs}:{os.environ['PATH']}"}
+    env |= {"BASE": "origin/main", "PULL_REQUEST": "7", "GH_TOKEN": "none"}
+
+    def run() -> list[int]:
+        return [
+            subprocess.run(["bash", "-e", "-c", step["run"]], cwd=started, env=env, check=False).returncode
+            for step in STEPS
+            if "run" in step
+        ]
+
+    return run
+
+
+def test_the_workflow_reviews_a_pull_request(
+    started: Path, generator: Run, pull_request: Callable[[], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert WORKFLOW["jobs"]["review"]["env"].keys() == {"BASE", "PULL_REQUEST", "GH_TOKEN"}
+    monkeypatch.chdir(started)
+    for name in {*ENVIRONMENTS} - {"prod"}:
+        (started / f"environments/{name}.toml").unlink()
+    generator("template")
+    git(started, "init")
+    git(started, "add", ".")
+    git(started, "commit", "-m", "First")
+    assert pull_request() == [0, 0, 0, 0], "nothing to compare with: the page is the comment"
+    assert (started / "diff.md").read_text() == (started / "templates_out/prod.md").read_text()
+
+    git(started, "update-ref", "refs/remotes/origin/main", "HEAD")
+    toml = started / "environments/prod.toml"
+    toml.write_text(toml.read_text().replace("50000", "20000"))
+    generator("template", "prod")
+    assert pull_request() == [0, 0, 0, 0], "a change of the rate replaces and widens nothing"
+    assert "22" in (started / "diff.md").read_text()
+    assert json.loads((started / "check.sarif").read_text())["runs"][0]["results"] == []
+
+    (started / "templates_out/prod.json").write_text(TEXTS["prod"].replace('"lambda:InvokeFunction"', '"lambda:*"'))
+    assert [code for code in pull_request() if code] == [1, 1], "drift, and what it widens"
+    assert json.loads((started / "check.sarif").read_text())["runs"][0]["results"]
+
+    (started / "templates_out/prod.json").write_text("{")
+    assert [code for code in pull_request() if code] == [1, 2], "no template at all, which the comment says"
+    assert (started / "diff.md").read_text().startswith("templates_out/prod.json: neither JSON nor YAML ")
+    assert (started.parent / "called").read_text().splitlines() == [
+        "pip install --requirement requirements.txt",
+        "gh pr comment 7 --edit-last --create-if-none --body-file diff.md",
+    ] * 4
+
+
+def test_an_action_is_pinned_and_nothing_of_an_event_is_in_a_script() -> None:
+    for step in STEPS:
+        assert "uses" in step or "${{" not in step["run"]
+        assert "run" in step or re.fullmatch(r"[\w/-]+@v\d+", step["uses"])
