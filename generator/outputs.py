@@ -8,11 +8,11 @@ from collections.abc import Collection
 from pathlib import Path
 
 from generator import plans
-from generator.plans import Judged
+from generator.plans import JudgedPlan
 from generator.report.page import page
 
 
-def texts(one: Judged) -> dict[str, str]:
+def texts(one: JudgedPlan) -> dict[str, str]:
     """The text of each file by its name, the template first."""
     template = plans.render(one.plan)
     return {f"{one.name}.json": template, f"{one.name}.md": page(json.loads(template), one)}

@@ -17,7 +17,7 @@ OUTPUT = Path("templates_out")
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedPlan:
     """One environment that was asked for, sized, with the verdict of the account that it shares."""
 
     plan: Plan
@@ -29,7 +29,7 @@ class Judged:
         return self.plan.environment.name
 
 
-def judge(names: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[Judged]:
+def prepare(names: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[JudgedPlan]:
     """Reads, sizes and judges the named environments, or all.
 
     An account is judged with every environment in it, so the others are read too, without the overrides.
@@ -37,7 +37,7 @@ def judge(names: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[Judg
     """
     chosen, neighbours = _with_neighbours(names, overrides)
     verdicts = quota.judge(_size([*chosen, *neighbours]))
-    judged = {plan.environment.name: Judged(plan, verdict) for verdict in verdicts for plan in verdict.plans}
+    judged = {plan.environment.name: JudgedPlan(plan, verdict) for verdict in verdicts for plan in verdict.plans}
     return [judged[environment.name] for environment in chosen]
 
 
@@ -50,7 +50,7 @@ def with_neighbours(name: str, overrides: Sequence[str] = ()) -> tuple[Environme
     return chosen, neighbours
 
 
-def refusals(judged: Iterable[Judged]) -> list[str]:
+def refusals(judged: Iterable[JudgedPlan]) -> list[str]:
     """What to tell of each account that does not fit, once."""
     verdicts = {id(one.verdict): one.verdict for one in judged if not one.verdict.fits}
     return [quota.refusal(verdict) for verdict in verdicts.values()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generator._numbers import floor_error
+from generator._format import floor_error
 from generator.account import stack, update_order
 from generator.account.connection import Unanswered
 from generator.account.subject import Check, Opinion, Subject, bad, good, unknown

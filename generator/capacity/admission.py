@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from generator._numbers import without_rounding_error
+from generator._format import without_rounding_error
 from generator.capacity import queueing
 from generator.config.schema import Environment
 

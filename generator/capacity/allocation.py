@@ -21,7 +21,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from generator._numbers import percent
+from generator._format import percent
 from generator.capacity import queueing
 from generator.capacity.admission import units_for_rate, usage_plan
 from generator.capacity.sizing import (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from generator._numbers import percent, without_rounding_error
+from generator._format import percent, without_rounding_error
 from generator.capacity import queueing
 from generator.config.schema import MAX_BATCH_SIZE, Environment
 from generator.errors import Fault, UnsizableLoad

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from generator._numbers import floor_error
+from generator._format import floor_error
 from generator.capacity.sizing import Sizing
 from generator.config.schema import Environment
 from generator.errors import Fault, InvalidEnvironment

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from generator._numbers import percent
+from generator._format import percent
 from generator.capacity import queueing
 from generator.capacity.admission import (
     REQUESTS_PER_S_PER_UNIT,

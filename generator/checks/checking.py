@@ -16,7 +16,7 @@ from generator.checks.linting import Subject
 from generator.checks.reservations.account import DEFAULT_ACCOUNT
 from generator.checks.together import Stack
 from generator.errors import UnreadableTemplate
-from generator.plans import Judged
+from generator.plans import JudgedPlan
 from generator.template import reading
 from generator.template.writing import MAX_BODY_BYTES
 
@@ -66,7 +66,7 @@ class Report:
 class Request:
     """What to check."""
 
-    judged: Sequence[Judged]
+    judged: Sequence[JudgedPlan]
     files: Sequence[Path] = ()
     """Anyone's templates, beside those of the environments."""
     account: Mapping[str, int] = field(default_factory=dict)
@@ -119,14 +119,14 @@ def _different(files: Iterable[Path], committed: Iterable[Path]) -> list[Path]:
     return [path for place, path in reversed(by_place.items()) if place not in known]
 
 
-def quota(one: Judged, path: Path) -> list[Finding]:
+def quota(one: JudgedPlan, path: Path) -> list[Finding]:
     """Whether the account holds the environment together with what shares it."""
     if one.verdict.fits:
         return []
     return [Finding(str(path), 1, "quota", "error", "Resources", "\n".join(plans.refusals([one])))]
 
 
-def drift(one: Judged, folder: Path) -> list[Finding]:
+def drift(one: JudgedPlan, folder: Path) -> list[Finding]:
     """Whether the files are what the environment generates today. An environment over quota generates nothing."""
     if not one.verdict.fits:
         return []
@@ -150,7 +150,7 @@ def _drift(environment: str, path: Path, generated: str) -> list[Finding]:
     return [Finding(str(path), line, "drift", "error", "", "\n".join([message, *shown]))]
 
 
-def _left_over(folder: Path, judged: Sequence[Judged]) -> list[Finding]:
+def _left_over(folder: Path, judged: Sequence[JudgedPlan]) -> list[Finding]:
     """Templates that were an environment's, and could still be deployed."""
     return [
         Finding(
@@ -172,7 +172,7 @@ def size(path: Path) -> list[Finding]:
     return [Finding(str(path), 1, "size", "error", "", message)]
 
 
-def _own(judged: Sequence[Judged], committed: Sequence[Path]) -> list[Finding]:
+def _own(judged: Sequence[JudgedPlan], committed: Sequence[Path]) -> list[Finding]:
     """What this module finds in the environments' files; composing them takes about a tenth as long as cfn-lint."""
     return [
         found
@@ -181,7 +181,7 @@ def _own(judged: Sequence[Judged], committed: Sequence[Path]) -> list[Finding]:
     ]
 
 
-def _subject(one: Judged, path: Path) -> Subject:
+def _subject(one: JudgedPlan, path: Path) -> Subject:
     """The committed template, to be linted for the account and the stream that its environment states."""
     environment, verdict = one.plan.environment, one.verdict
     neighbours = sum(plan.sizing.total_reserved for plan in verdict.plans if plan.environment.name != one.name)
@@ -190,7 +190,9 @@ def _subject(one: Judged, path: Path) -> Subject:
     return Subject(path, {together.RULE: account, "W9803": {"shards": environment.stream.shards}}, environment.region)
 
 
-def _without_repeats(findings: Iterable[Finding], judged: Sequence[Judged], committed: Sequence[Path]) -> list[Finding]:
+def _without_repeats(
+    findings: Iterable[Finding], judged: Sequence[JudgedPlan], committed: Sequence[Path]
+) -> list[Finding]:
     """Leaves out of cfn-lint's findings what this module says of an environment's file, and says with more to go by.
 
     `size` is an error where W9805 warns, and `quota` names every environment and the remedy where E9801 has one sum.

@@ -19,7 +19,7 @@ from generator.checks.reservations.account import DEFAULT_ACCOUNT
 from generator.cli import options
 from generator.config import files
 from generator.errors import GeneratorError
-from generator.plans import Judged
+from generator.plans import JudgedPlan
 from generator.template import reading
 
 SUFFIXES = (".json", ".yaml", ".yml", ".template")
@@ -77,15 +77,15 @@ def _is_file(name: str) -> bool:
     return found is not None and not (stat.S_ISDIR(found.st_mode) and name in files.known())
 
 
-def _judged(names: Sequence[str], files: Sequence[Path]) -> list[Judged]:
+def _judged(names: Sequence[str], files: Sequence[Path]) -> list[JudgedPlan]:
     """The environments, all if nothing is named; a fault in one is told together with those of the files."""
     try:
-        return plans.judge(names) if names or not files else []
+        return plans.prepare(names) if names or not files else []
     except GeneratorError as error:
         raise type(error)([*linting.unreadable(files), *error.faults]) from None
 
 
-def _as_data(report: Report, judged: Sequence[Judged], format_: str) -> str:
+def _as_data(report: Report, judged: Sequence[JudgedPlan], format_: str) -> str:
     if format_ == "sarif":
         return json.dumps(sarif.as_sarif(report.findings, report.rules), indent=1)
     names = [one.name for one in judged]
@@ -97,7 +97,7 @@ def _as_data(report: Report, judged: Sequence[Judged], format_: str) -> str:
     return json.dumps(data, indent=1)
 
 
-def _as_text(report: Report, judged: Sequence[Judged]) -> str:
+def _as_text(report: Report, judged: Sequence[JudgedPlan]) -> str:
     lines = [findings.as_text(report.findings)] if report.findings else []
     if report.passed and judged:
         lines.append(f"{', '.join(one.name for one in judged)}: lint, size, drift and quota are good")

@@ -85,7 +85,7 @@ def _room(environment: str | None) -> Room | None:
     """What the account that the environment's file states can hold. A template alone does not tell its account."""
     if environment is None or environment not in files.known():
         return None
-    (judged,) = plans.judge([environment])
+    (judged,) = plans.prepare([environment])
     others = judged.verdict.total - judged.plan.sizing.total_reserved
     return Room(judged.verdict.account.reservable, others)
 

@@ -13,7 +13,7 @@ import click
 
 from generator import plans
 from generator.cli import options
-from generator.plans import Judged
+from generator.plans import JudgedPlan
 
 
 def stack_name(environment: str) -> str:
@@ -55,7 +55,7 @@ def command(
     from generator.account.preflight import passed, run
     from generator.account.subject import Subject
 
-    (judged,) = plans.judge([name])
+    (judged,) = plans.prepare([name])
     environment = judged.plan.environment
     live = connection.connect(region or environment.region, profile, endpoint_url)
     subject = Subject(live, judged.plan, stack or stack_name(name), _neighbours(judged), datetime.date.today())
@@ -76,7 +76,7 @@ def command(
     sys.exit(0 if passed(results) else 1)
 
 
-def _neighbours(judged: Judged) -> tuple[str, ...]:
+def _neighbours(judged: JudgedPlan) -> tuple[str, ...]:
     names = (plan.environment.name for plan in judged.verdict.plans)
     return tuple(stack_name(other) for other in names if other != judged.name)
 

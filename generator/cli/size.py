@@ -85,7 +85,7 @@ def _draw(name: str, overrides: tuple[str, ...], path: Path) -> None:
     """The figures from the lowest rate to the last that can be sized, with the account's and the environment's own."""
     from generator.report.charts import sizing_chart
 
-    (judged,) = plans.judge([name], overrides)
+    (judged,) = plans.prepare([name], overrides)
     rates, sizings = zip(*planning.steps(judged.plan.environment), strict=True)
     reserved = {
         function.logical_id: [sizing[function.logical_id].reserved_concurrency or 0 for sizing in sizings]
@@ -97,7 +97,7 @@ def _draw(name: str, overrides: tuple[str, ...], path: Path) -> None:
 
 
 def _print_sizing(name: str, overrides: tuple[str, ...], format_: str) -> None:
-    (judged,) = plans.judge([name], overrides)
+    (judged,) = plans.prepare([name], overrides)
     if format_ == "json":
         click.echo(json.dumps(sizing_table.as_dict(judged), indent=1))
     else:

@@ -13,7 +13,7 @@ import click
 from generator import _runtime, outputs, plans
 from generator.cli import options
 from generator.config import files
-from generator.plans import Judged
+from generator.plans import JudgedPlan
 from generator.template import writing
 
 WORTH_A_PROCESS = 8
@@ -35,7 +35,7 @@ def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> 
 
     Nothing is written unless every environment fits its account together with those that share it: exit code 1.
     """
-    judged = plans.judge(names, overrides)
+    judged = plans.prepare(names, overrides)
     if output == "-" and len(judged) != 1:
         raise click.UsageError("--output - prints one template: name one ENV.")
     if refusals := plans.refusals(judged):
@@ -58,7 +58,7 @@ def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> 
         click.echo(line)
 
 
-def _line(path: Path, one: Judged, size_bytes: int, changed: bool) -> str:
+def _line(path: Path, one: JudgedPlan, size_bytes: int, changed: bool) -> str:
     sizing = one.plan.sizing
     reserved = [function.reserved_concurrency for function in sizing.functions]
     if None in reserved:

@@ -101,7 +101,7 @@ def read(
     """
     reader = _Reader(kind, where)
     value = reader.section(kind, table, "", {})
-    reader.judge(rules)
+    reader.apply(rules)
     return (None, reader.faults) if reader.faults else (value, [])
 
 
@@ -152,7 +152,7 @@ class _Reader:
             self._sound[key] = value
         return value
 
-    def judge(self, rules: Iterable[Rule]) -> None:
+    def apply(self, rules: Iterable[Rule]) -> None:
         """Notes what breaks a rule, as far as the settings that it is about could be read."""
         for rule in rules:
             if self._sound.keys() >= set(rule.keys):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from generator._numbers import percent
+from generator._format import percent
 from generator.capacity.sizing import CHECK_ALERTS, FunctionSizing, Sizing
-from generator.plans import Judged
+from generator.plans import JudgedPlan
 from generator.report import sizing_table
 from generator.report.markdown import code, table
 from generator.report.usage import Template, of_type
@@ -19,7 +19,7 @@ FREE_OF_CHARGE = (
 )
 
 
-def sizing_lines(template: Template, judged: Judged) -> list[str]:
+def sizing_lines(template: Template, judged: JudgedPlan) -> list[str]:
     """Each function's figure with its model, its target, its inputs and its reason."""
     sizing = judged.plan.sizing
     total = ("**Total**", *("" for _ in sizing_table.HEADER[2:]), f"**{sizing.total_reserved}**")
@@ -40,7 +40,7 @@ def sizing_lines(template: Template, judged: Judged) -> list[str]:
     ]
 
 
-def headroom_lines(judged: Judged) -> list[str]:
+def headroom_lines(judged: JudgedPlan) -> list[str]:
     """The account's concurrency, as a bar and as a sum."""
     verdict = judged.verdict
     account, own = verdict.account, judged.plan.sizing.total_reserved
@@ -88,7 +88,7 @@ def _window(template: Template, sizing: Sizing) -> Iterable[str]:
             yield f"{delay}{f': without it, {one_by_one}' if alone > target else ''}."
 
 
-def _neighbours(judged: Judged) -> list[str]:
+def _neighbours(judged: JudgedPlan) -> list[str]:
     names = (plan.environment.name for plan in judged.verdict.plans)
     return [name for name in names if name != judged.name]
 

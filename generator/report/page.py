@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from generator.plans import Judged
+from generator.plans import JudgedPlan
 from generator.report import permissions_section
 from generator.report.capacity_section import headroom_lines, sizing_lines
 from generator.report.cost_section import cost_lines
@@ -14,7 +14,7 @@ from generator.report.operations_section import alarm_lines, retention_lines
 from generator.report.usage import Template, of_type
 
 
-def page(template: Template, judged: Judged) -> str:
+def page(template: Template, judged: JudgedPlan) -> str:
     """The whole page; the same bytes for the same template and environment."""
     environment = judged.plan.environment
     sections = (
@@ -33,7 +33,7 @@ def page(template: Template, judged: Judged) -> str:
     return "\n".join(text).replace("\n\n\n", "\n\n") + "\n"
 
 
-def _head(template: Template, judged: Judged) -> Iterable[str]:
+def _head(template: Template, judged: JudgedPlan) -> Iterable[str]:
     environment = judged.plan.environment
     traffic, account = environment.traffic, environment.account
     counts = (f"{len(of_type(template, kind))} {words}" for kind, words in _COUNTED)
@@ -71,7 +71,7 @@ def _diagram(template: Template) -> list[str]:
     return ["```mermaid", *mermaid(template).splitlines(), "```", "", note]
 
 
-def _deploy(template: Template, judged: Judged) -> list[str]:
+def _deploy(template: Template, judged: JudgedPlan) -> list[str]:
     name, region = judged.name, judged.plan.environment.region
     return [
         "```",

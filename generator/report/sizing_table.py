@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from generator._numbers import percent
+from generator._format import percent
 from generator.capacity.sizing import PROCESS_WEBHOOK, FunctionSizing
-from generator.plans import Judged
+from generator.plans import JudgedPlan
 
 HEADER = ("Function", "Rate", "Load", "Model", "Target", "Predicted", "Reserved")
 
@@ -20,7 +20,7 @@ LEGEND = {
 }
 
 
-def as_dict(judged: Judged) -> dict[str, Any]:
+def as_dict(judged: JudgedPlan) -> dict[str, Any]:
     """The sizing with the account that it is judged against."""
     sizing, account = judged.plan.sizing, judged.verdict.account
     return {
@@ -39,7 +39,7 @@ def as_dict(judged: Judged) -> dict[str, Any]:
     }
 
 
-def as_table(judged: Judged) -> str:
+def as_table(judged: JudgedPlan) -> str:
     """The sizing as text that needs no knowledge of queueing."""
     return "\n".join(
         [*_head(judged), "", *_table(judged), "", *_reasons(judged), "", *_legend(judged), "", *_account(judged)]
@@ -58,7 +58,7 @@ def _function(function: FunctionSizing) -> dict[str, Any]:
     }
 
 
-def _head(judged: Judged) -> Iterable[str]:
+def _head(judged: JudgedPlan) -> Iterable[str]:
     traffic = judged.plan.environment.traffic
     mean_per_s = traffic.webhooks_per_hour / 3600
     yield (
@@ -67,7 +67,7 @@ def _head(judged: Judged) -> Iterable[str]:
     )
 
 
-def _table(judged: Judged) -> Iterable[str]:
+def _table(judged: JudgedPlan) -> Iterable[str]:
     sizing = judged.plan.sizing
     rows = [row(function) for function in sizing.functions]
     total = ("Total", "", "", "", "", "", str(sizing.total_reserved))
@@ -99,7 +99,7 @@ def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cell.ljust(width) if i in left else cell.rjust(width) for i, (cell, width) in pairs).rstrip()
 
 
-def _reasons(judged: Judged) -> Iterable[str]:
+def _reasons(judged: JudgedPlan) -> Iterable[str]:
     yield "Why"
     functions = judged.plan.sizing.functions
     width = max(len(function.logical_id) for function in functions)
@@ -107,13 +107,13 @@ def _reasons(judged: Judged) -> Iterable[str]:
         yield f"  {function.logical_id:<{width}}  {function.reason}"
 
 
-def _legend(judged: Judged) -> Iterable[str]:
+def _legend(judged: JudgedPlan) -> Iterable[str]:
     models = {"Load", *(function.model for function in judged.plan.sizing.functions)}
     width = max(map(len, LEGEND))
     return (f"  {term:<{width}}  {meaning}" for term, meaning in LEGEND.items() if term in models)
 
 
-def _account(judged: Judged) -> Iterable[str]:
+def _account(judged: JudgedPlan) -> Iterable[str]:
     verdict, account = judged.verdict, judged.verdict.account
     others = [other.environment.name for other in verdict.plans if other.environment.name != judged.name]
     with_others = f" together with {', '.join(others)}" if others else ""
@@ -128,7 +128,7 @@ def _account(judged: Judged) -> Iterable[str]:
     yield "shares, and it caps the function that holds it."
 
 
-def admission(judged: Judged) -> str:
+def admission(judged: JudgedPlan) -> str:
     """What API Gateway lets through, and why so much."""
     sizing = judged.plan.sizing
     plan = sizing.usage_plan

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from generator._numbers import floor_error
+from generator._format import floor_error
 from generator.simulation import intervals
 from generator.simulation.function import CONCURRENCY, REQUEST_RATE, SCALING
 from generator.simulation.intervals import Estimate
@@ -49,7 +49,7 @@ def targets(task: Task, outcomes: Sequence[Outcome]) -> list[Target]:
     return [*_account(task), *_webhooks(task, outcomes), *_notifications(task, outcomes), *_stream(task, outcomes)]
 
 
-def judge(target: float, measured: Estimate, replications: int) -> tuple[str, int | None]:
+def decide(target: float, measured: Estimate, replications: int) -> tuple[str, int | None]:
     """Missed only when the whole interval lies above the target, met when it lies at or below it.
 
     Else the number of replications after which the interval, shrinking with their square root, would exclude the
@@ -75,7 +75,7 @@ def _advice(replications: float) -> int | None:
 
 def _verdict(task: Task, outcomes: Sequence[Outcome], name: str, measured: Estimate, remedy: str) -> Target:
     target = getattr(task.environment.targets, name)
-    verdict, needed = judge(target, measured, len(outcomes))
+    verdict, needed = decide(target, measured, len(outcomes))
     return Target(name, target, measured, verdict, needed, remedy if verdict == MISSED else "")
 
 

@@ -72,7 +72,7 @@ def test_an_account_of_ten(ask: Ask) -> None:
 
 
 def test_to_share_what_there_is_is_advised_where_that_is_enough(ask: Ask, generator: Run) -> None:
-    (plan,) = plans.judge(["prod"])[0].verdict.plans
+    (plan,) = plans.prepare(["prod"])[0].verdict.plans
     (least,) = allocation.least([(plan.environment, plan.sizing)])
     enough = 100 + least.total_reserved
     assert 'with on_shortfall = "fit" or "unreserved",' in ask(limits(enough, enough))["reservations"]["remedy"]

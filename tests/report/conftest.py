@@ -1,4 +1,4 @@
-"""Judged environments with their committed templates."""
+"""JudgedPlan environments with their committed templates."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from generator.capacity import quota
 from generator.capacity.quota import Plan
 from generator.capacity.sizing import size
 from generator.config import files
-from generator.plans import Judged
+from generator.plans import JudgedPlan
 from tests.conftest import ROOT
 
-Judge = Callable[..., Judged]
+Judge = Callable[..., JudgedPlan]
 
 
-def judged(name: str, *overrides: str) -> Judged:
+def judged(name: str, *overrides: str) -> JudgedPlan:
     """One environment in an account of its own."""
     (environment,) = files.load([name], overrides, Path(ROOT / "environments"))
     (verdict,) = quota.judge([Plan(environment, size(environment))])
-    return Judged(verdict.plans[0], verdict)
+    return JudgedPlan(verdict.plans[0], verdict)
 
 
 @pytest.fixture

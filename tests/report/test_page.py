@@ -17,7 +17,7 @@ from generator.capacity import quota
 from generator.capacity.quota import Plan
 from generator.capacity.sizing import size
 from generator.config import files
-from generator.plans import Judged
+from generator.plans import JudgedPlan
 from generator.report.markdown import table
 from generator.report.page import page
 from generator.report.permissions_section import only_if
@@ -133,7 +133,7 @@ def test_neighbours_in_the_account_share_the_bar() -> None:
     overrides = ["account.name=one", "account.reserved_elsewhere=400"]
     chosen = files.load(ENVIRONMENTS, overrides, ROOT / "environments")
     (verdict,) = quota.judge([Plan(environment, size(environment)) for environment in chosen])
-    lines = section(page(TEMPLATES["dev"], Judged(verdict.plans[0], verdict)), "Quota").splitlines()
+    lines = section(page(TEMPLATES["dev"], JudgedPlan(verdict.plans[0], verdict)), "Quota").splitlines()
     assert lines[2] == "[#+++xxxxxxxxxxxxxxxxxxxxxxxx======..........................] 1,000 concurrent executions"
     assert lines[3:8] == [
         *(

@@ -14,7 +14,7 @@ from generator.simulation.intervals import (
     t_distribution,
     t_quantile,
 )
-from generator.simulation.verdict import INCONCLUSIVE, MET, MISSED, judge
+from generator.simulation.verdict import INCONCLUSIVE, MET, MISSED, decide
 
 # NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2, critical values of Student's t distribution.
 T_TABLE = {
@@ -103,7 +103,7 @@ def test_a_mean_needs_two_values_for_an_interval():
     ],
 )
 def test_a_target_is_missed_or_met_only_by_the_whole_interval(measured, verdict):
-    assert judge(1.0, measured, 10) == verdict
+    assert decide(1.0, measured, 10) == verdict
 
 
 def test_about_95_of_100_intervals_for_rare_events_cover_the_truth():
