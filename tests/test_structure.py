@@ -69,9 +69,9 @@ def test_handlers_import_nothing_of_the_generator(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
-def test_modules_have_at_most_250_lines_and_functions_50(module: str) -> None:
+def test_modules_have_at_most_500_lines_and_functions_50(module: str) -> None:
     source = MODULES[module].read_text()
-    assert len(source.splitlines()) <= 250
+    assert len(source.splitlines()) <= 500
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 50, f"{module}.{node.name}"

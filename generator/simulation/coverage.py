@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from generator.simulation.resources import StreamMapping
-from generator.simulation.topology import Topology
+from generator.simulation.topology import StreamMapping, Topology
 
 HEEDED = frozenset(
     (

@@ -16,9 +16,8 @@ from generator.simulation.function import REQUESTS_PER_S_PER_UNIT, LambdaFunctio
 from generator.simulation.gateway import Gateway, Limit, Output, Quota
 from generator.simulation.kernel import Kernel
 from generator.simulation.limits import Pool, TokenBucket
-from generator.simulation.resources import StreamMapping
 from generator.simulation.stream import Crossings, Reading, Stream
-from generator.simulation.topology import Topology
+from generator.simulation.topology import StreamMapping, Topology
 from generator.simulation.workload import shard_shares, zipf_shares
 
 Draw = Callable[[str], Random]

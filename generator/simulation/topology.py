@@ -1,29 +1,139 @@
-"""Turns a template into what the simulation needs of it: who is invoked by whom, and within which limits."""
+"""What a template builds: its functions, what invokes each of them, and the limits on the way.
+
+`read_topology` reads every resource that matters to a simulation. A resource that it cannot read is left out and
+listed in `Topology.not_understood` with the reason.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from generator.errors import Fault, UnreadableTemplate
-from generator.simulation import resources
-from generator.simulation.resources import Function, Schedule, StreamMapping, Subscription, Throttle
-from generator.simulation.usage_plans import applying
 from generator.simulation.values import MALFORMED, Json, Template, Unknown
 
 T = TypeVar("T")
 
-WITHOUT_EFFECT = ("AWS::Lambda::Permission", "AWS::Lambda::EventInvokeConfig", "AWS::Lambda::LayerVersion")
-"""Resources of the services below that are read elsewhere or change nothing in the hour."""
+FUNCTION, MAPPING = "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"
+INVOKE_CONFIG = "AWS::Lambda::EventInvokeConfig"
+METHOD, STAGE = "AWS::ApiGateway::Method", "AWS::ApiGateway::Stage"
+USAGE_PLAN, USAGE_PLAN_KEY = "AWS::ApiGateway::UsagePlan", "AWS::ApiGateway::UsagePlanKey"
+TABLE, TOPIC, SUBSCRIPTION = "AWS::DynamoDB::Table", "AWS::SNS::Topic", "AWS::SNS::Subscription"
+SCHEDULE, RULE = "AWS::Scheduler::Schedule", "AWS::Events::Rule"
+POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
 
 SERVICES = ("AWS::Lambda::", "AWS::Serverless::", "AWS::Scheduler::", "AWS::Events::", "AWS::ApiGatewayV2::")
-"""Services of which every resource is either understood or listed as not understood."""
+"""Services whose resources are either simulated or listed as not simulated."""
+
+NOT_LISTED = ("AWS::Lambda::Permission", INVOKE_CONFIG, "AWS::Lambda::LayerVersion")
+"""Resources of `SERVICES` that are read together with another resource, or that do not change a simulation."""
+
+PERIODS_S = {"minute": 60.0, "hour": 3600.0, "day": 86_400.0}
+QUOTA_PERIODS_S = {"DAY": 86_400.0, "WEEK": 604_800.0, "MONTH": 2_592_000.0}
+
+STREAM_EVENTS = frozenset({"INSERT", "MODIFY", "REMOVE"})
+
+EVENTS_OF_ACTION: Mapping[str, frozenset[str]] = {
+    "dynamodb:PutItem": frozenset({"INSERT", "MODIFY"}),
+    "dynamodb:UpdateItem": frozenset({"INSERT", "MODIFY"}),
+    "dynamodb:BatchWriteItem": frozenset({"INSERT", "MODIFY", "REMOVE"}),
+    "dynamodb:DeleteItem": frozenset({"REMOVE"}),
+}
+"""The stream events (`eventName`) that each action can cause. Source: Amazon DynamoDB Developer Guide, "Change data
+capture for DynamoDB Streams"."""
+
+PUBLISH = "sns:Publish"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a role allows: the tables it may write to, with the stream events that follow, and the topics it may
+    publish to."""
+
+    writes: Mapping[str, frozenset[str]]
+    publishes: frozenset[str]
+
+
+NO_ACCESS = Access({}, frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function.
+
+    `reserved_concurrency` is None if the function shares the account's pool. `max_event_age_s` and `max_retries`
+    apply to asynchronous events. `unclear` is the reason if `access` could not be read, else empty. Source of the
+    defaults: CloudFormation reference, AWS::Lambda::Function and AWS::Lambda::EventInvokeConfig.
+    """
+
+    logical_id: str
+    reserved_concurrency: int | None
+    timeout_s: float
+    access: Access
+    unclear: str = ""
+    max_event_age_s: float = 21_600.0
+    max_retries: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMapping:
+    """An event source mapping from a table's stream to a function.
+
+    `events` are the stream events that pass its filter. `max_age_s` is None if records never expire before they
+    leave the stream.
+    """
+
+    logical_id: str
+    table: str
+    function: str
+    batch_size: int
+    window_s: float
+    parallelization_factor: int
+    max_age_s: float | None
+    events: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """The limits of one usage plan or stage of API Gateway. None stands for no limit."""
+
+    logical_id: str
+    rate_per_s: float | None
+    burst: float | None
+    quota: int | None = None
+    quota_period_s: float = QUOTA_PERIODS_S["DAY"]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A topic that invokes a function asynchronously with each message."""
+
+    logical_id: str
+    topic: str
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A schedule that invokes a function asynchronously at a fixed interval."""
+
+    logical_id: str
+    function: str
+    period_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """One template, as far as the simulation goes. `not_understood` lists what is left out, each with the reason."""
+    """Everything of a template that a simulation needs.
+
+    `webhook_functions` are the functions that API methods invoke, the entry point first. `not_understood` lists the
+    resources that were left out, each with the reason.
+    """
 
     functions: Mapping[str, Function]
     webhook_functions: tuple[str, ...]
@@ -35,14 +145,14 @@ class Topology:
 
     @property
     def total_reserved(self) -> int:
-        """The sum of all reservations: what must fit the account for the stack to be created."""
+        """The sum of all reservations, which the account must be able to reserve when the stack is created."""
         return sum(function.reserved_concurrency or 0 for function in self.functions.values())
 
 
 def read_topology(template: Json, where: str = "template") -> Topology:
-    """Reads a parsed template, which faults call `where`.
+    """Return the topology of a parsed template. `where` names the template in faults.
 
-    Raises UnreadableTemplate where it is none or nothing in it takes webhooks.
+    Raises UnreadableTemplate if it is not a template or if no API method in it invokes a function.
     """
     if not isinstance(template, Mapping) or not isinstance(template.get("Resources"), Mapping):
         raise UnreadableTemplate([Fault(where, "it has no Resources", "name a CloudFormation template")])
@@ -57,39 +167,38 @@ def read_topology(template: Json, where: str = "template") -> Topology:
 
 
 class _Reader:
-    """One reading: whatever raises Unknown is noted and left out."""
+    """Reads one template and collects a note for each resource that raises Unknown."""
 
     def __init__(self, template: Template) -> None:
         self._template = template
         self._unclear: list[str] = []
-        self._read = set(WITHOUT_EFFECT)
+        self._read = set(NOT_LISTED)
 
     def topology(self) -> Topology:
-        functions = {function.logical_id: function for function in self._each(resources.function, resources.FUNCTION)}
-        invoked = dict.fromkeys(self._each(resources.integration, resources.METHOD))
+        functions = {function.logical_id: function for function in self._each(_function, FUNCTION)}
+        invoked = dict.fromkeys(self._each(_integration, METHOD))
         webhook_functions = tuple(name for name in invoked if name in functions)
         return Topology(
             functions=functions,
             webhook_functions=webhook_functions,
-            throttles=(*self._usage_plans(webhook_functions), *self._each(resources.stage, resources.STAGE)),
-            mappings=tuple(self._each(resources.stream_mapping, resources.MAPPING)),
-            subscriptions=tuple(self._each(resources.subscription, resources.SUBSCRIPTION)),
-            schedules=(
-                *self._each(resources.schedule, resources.SCHEDULE),
-                *self._each(resources.rule, resources.RULE),
-            ),
+            throttles=(*self._usage_plans(webhook_functions), *self._each(_stage, STAGE)),
+            mappings=tuple(self._each(_stream_mapping, MAPPING)),
+            subscriptions=tuple(self._each(_subscription, SUBSCRIPTION)),
+            schedules=(*self._each(_schedule, SCHEDULE), *self._each(_rule, RULE)),
             not_understood=tuple(dict.fromkeys((*self._unclear, *self._unclear_roles(functions), *self._others()))),
         )
 
     def _usage_plans(self, webhook_functions: tuple[str, ...]) -> list[Throttle]:
-        """Those that limit the function that gets the webhooks."""
-        plans = [*self._each(resources.usage_plan, resources.USAGE_PLAN)]
-        found, notes = applying(self._template, plans, webhook_functions[0]) if webhook_functions else ([], [])
+        """Return the usage plans that limit the entry function."""
+        plans = [*self._each(_usage_plan, USAGE_PLAN)]
+        if not webhook_functions:
+            return []
+        found, notes = _applying_plans(self._template, plans, webhook_functions[0])
         self._unclear += notes
         return found
 
     def _each(self, read: Callable[[Template, str, Json], T | None], kind: str) -> Iterator[T]:
-        """What `read` makes of every resource of one type; None is a resource that has no effect here."""
+        """Yield what `read` returns for each resource of one type, except None, which stands for no effect."""
         self._read.add(kind)
         for logical_id in self._template.ids(kind):
             try:
@@ -106,10 +215,267 @@ class _Reader:
         return (f"{name}: {function.unclear}" for name, function in functions.items() if function.unclear)
 
     def _others(self) -> Iterator[str]:
-        yield from (
-            f"{name}: it is not written as a resource, and is not simulated" for name in self._template.malformed
-        )
+        yield from (f"{name}: not simulated, because it is not a resource" for name in self._template.malformed)
         for logical_id, resource in self._template.resources.items():
             kind = str(resource.get("Type"))
             if kind.startswith(SERVICES) and kind not in self._read:
                 yield f"{logical_id}: {kind} is not simulated"
+
+
+# Functions that read one resource each. All of them raise Unknown if the template does not determine a value.
+
+
+def _function(template: Template, logical_id: str, properties: Json) -> Function:
+    """Read a function together with its role and its configuration for asynchronous events.
+
+    Raises UnreadableTemplate for a reservation that Lambda would refuse.
+    """
+    stated = template.value(properties.get("ReservedConcurrentExecutions"))
+    reserved = None if stated is None else template.whole(stated, least=-math.inf)
+    if reserved is not None and reserved < 0:
+        raise UnreadableTemplate([Fault(logical_id, f"it reserves {reserved}", "write 0 or more, or leave it out")])
+    try:
+        granted, unclear = _access(template, _only(template.references(properties.get("Role")), "its role")), ""
+    except Unknown as unknown:
+        granted, unclear = NO_ACCESS, f"its permissions are not known: {unknown}"
+    settings: Mapping[str, Json] = {}
+    for config in template.ids(INVOKE_CONFIG):
+        if logical_id in template.references(template.properties(config).get("FunctionName")):
+            settings = template.properties(config)
+    return Function(
+        logical_id=logical_id,
+        reserved_concurrency=reserved,
+        timeout_s=template.number(properties.get("Timeout"), 3),
+        access=granted,
+        unclear=unclear,
+        max_event_age_s=template.number(settings.get("MaximumEventAgeInSeconds"), 21_600),
+        max_retries=template.whole(settings.get("MaximumRetryAttempts"), 2),
+    )
+
+
+def _integration(template: Template, logical_id: str, properties: Json) -> str | None:
+    """Return the function that a method of a REST API invokes, or None without a Lambda integration."""
+    target = properties.get("Integration") or {}
+    invoked = template.references(target.get("Uri")) & set(template.ids(FUNCTION))
+    return _only(invoked, "its integration") if invoked else None
+
+
+def _usage_plan(template: Template, logical_id: str, properties: Json) -> Throttle:
+    """Read the limits of a usage plan. They apply to each key; all simulated webhooks have the same key."""
+    throttle, quota = properties.get("Throttle") or {}, properties.get("Quota") or {}
+    period = template.value(quota.get("Period", "DAY"))
+    if period not in QUOTA_PERIODS_S:
+        raise Unknown(f"{period!r} is not a quota period")
+    return Throttle(
+        logical_id=logical_id,
+        rate_per_s=_number_or_none(template, throttle.get("RateLimit")),
+        burst=_number_or_none(template, throttle.get("BurstLimit")),
+        quota=template.whole(quota["Limit"]) if "Limit" in quota else None,
+        quota_period_s=QUOTA_PERIODS_S[period],
+    )
+
+
+def _stage(template: Template, logical_id: str, properties: Json) -> Throttle | None:
+    """Read the limits that a stage sets for all of its methods."""
+    limits = [
+        setting
+        for setting in template.value(properties.get("MethodSettings") or [])
+        if "ThrottlingRateLimit" in setting or "ThrottlingBurstLimit" in setting
+    ]
+    if not limits:
+        return None
+    if any((setting.get("HttpMethod"), setting.get("ResourcePath")) != ("*", "/*") for setting in limits):
+        raise Unknown("it throttles single methods; only a limit on all methods is simulated")
+    return Throttle(
+        logical_id=logical_id,
+        rate_per_s=_number_or_none(template, limits[-1].get("ThrottlingRateLimit")),
+        burst=_number_or_none(template, limits[-1].get("ThrottlingBurstLimit")),
+    )
+
+
+def _stream_mapping(template: Template, logical_id: str, properties: Json) -> StreamMapping | None:
+    """Read a mapping, with AWS's defaults. Source: Lambda API reference, CreateEventSourceMapping."""
+    if template.value(properties.get("Enabled")) in (False, "false"):
+        return None
+    tables = template.references(properties["EventSourceArn"]) & set(template.ids(TABLE))
+    if not tables:
+        raise Unknown("its source is not the stream of a table in this template")
+    age_s = template.number(properties.get("MaximumRecordAgeInSeconds"), -1, least=-1)
+    return StreamMapping(
+        logical_id=logical_id,
+        table=_only(tables, "its source"),
+        function=_invoked(template, properties["FunctionName"]),
+        batch_size=template.whole(properties.get("BatchSize"), 100, least=1),
+        window_s=template.number(properties.get("MaximumBatchingWindowInSeconds"), 0),
+        parallelization_factor=template.whole(properties.get("ParallelizationFactor"), 1, least=1, most=10),
+        max_age_s=None if age_s < 0 else age_s,
+        events=_passing(template.value(properties.get("FilterCriteria"))),
+    )
+
+
+def _subscription(template: Template, logical_id: str, properties: Json) -> Subscription | None:
+    """Read a function's subscription to a topic. Other subscriptions (e-mail, queues) use no concurrency."""
+    if template.value(properties.get("Protocol")) != "lambda":
+        return None
+    if properties.get("FilterPolicy"):
+        raise Unknown("the template does not determine how many messages pass its filter")
+    topics = template.references(properties["TopicArn"])
+    return Subscription(logical_id, _only(topics, "its topic"), _invoked(template, properties["Endpoint"]))
+
+
+def _schedule(template: Template, logical_id: str, properties: Json) -> Schedule | None:
+    """Read a schedule of EventBridge Scheduler."""
+    if template.value(properties.get("State")) == "DISABLED":
+        return None
+    period_s = _period_s(template.value(properties["ScheduleExpression"]))
+    return Schedule(logical_id, _invoked(template, properties["Target"]["Arn"]), period_s)
+
+
+def _rule(template: Template, logical_id: str, properties: Json) -> Schedule | None:
+    """Read a scheduled rule of EventBridge. A rule that matches events is Unknown."""
+    if template.value(properties.get("State")) == "DISABLED":
+        return None
+    if "ScheduleExpression" not in properties:
+        raise Unknown("the template does not determine how often its events come")
+    targets = [target["Arn"] for target in properties.get("Targets") or []]
+    invoked = _only(template.references(targets) & set(template.ids(FUNCTION)), "its targets")
+    return Schedule(logical_id, invoked, _period_s(template.value(properties["ScheduleExpression"])))
+
+
+def _period_s(expression: Json) -> float:
+    match = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", str(expression).strip())
+    if not match or match[1] == "0":
+        raise Unknown(f"{expression} is not a rate(...) expression")
+    return int(match[1]) * PERIODS_S[match[2]]
+
+
+def _passing(criteria: Json) -> frozenset[str]:
+    """Return the stream events that pass a filter. Raises Unknown if it filters by anything but `eventName`."""
+    filters = [json.loads(entry["Pattern"]) for entry in (criteria or {}).get("Filters") or []]
+    if not filters:
+        return STREAM_EVENTS
+    if any(not isinstance(pattern, Mapping) or set(pattern) != {"eventName"} for pattern in filters):
+        raise Unknown("the template does not determine how many records pass its filter")
+    return STREAM_EVENTS & frozenset(name for pattern in filters for name in pattern["eventName"])
+
+
+def _invoked(template: Template, value: Json) -> str:
+    return _only(template.references(value) & set(template.ids(FUNCTION)), "the function that it names")
+
+
+def _only(found: set[str], what: str) -> str:
+    if len(found) != 1:
+        raise Unknown(f"{what} should be one resource of this template, not {len(found)}")
+    return next(iter(found))
+
+
+def _number_or_none(template: Template, value: Json) -> float | None:
+    return None if value is None else template.number(value)
+
+
+# Permissions of a role.
+
+
+def _access(template: Template, role: str) -> Access:
+    """Return what a role's inline and attached policies allow on the tables and topics that they name.
+
+    Denials, conditions and wildcard resources are ignored: the question is who is meant to write where. Raises
+    Unknown if a managed policy is not in the template.
+    """
+    writes: dict[str, frozenset[str]] = {}
+    publishes: set[str] = set()
+    for statement in _statements(template, role):
+        if statement.get("Effect") != "Allow":
+            continue
+        named = template.references(statement.get("Resource"))
+        patterns = _as_list(template.value(statement.get("Action")))
+        events = frozenset[str]().union(
+            *(caused for action, caused in EVENTS_OF_ACTION.items() if _matches(action, patterns))
+        )
+        for table in sorted(named & set(template.ids(TABLE))) if events else ():
+            writes[table] = writes.get(table, frozenset()) | events
+        if _matches(PUBLISH, patterns):
+            publishes |= named & set(template.ids(TOPIC))
+    return Access(writes, frozenset(publishes))
+
+
+def _statements(template: Template, role: str) -> Iterator[Mapping[str, Json]]:
+    """Yield the statements of the role's inline policies and of the policy resources attached to it."""
+    properties = template.properties(role)
+    for policy in _as_list(template.value(properties.get("Policies"))):
+        yield from _as_list(policy["PolicyDocument"].get("Statement"))
+    managed = _as_list(properties.get("ManagedPolicyArns"))
+    if any(not template.references(arn) and not _is_service_role_policy(arn) for arn in managed):
+        raise Unknown(f"{role} has a managed policy that is not in the template")
+    for policy in template.ids(*POLICIES):
+        separate = template.properties(policy)
+        if role in template.references([separate.get("Roles"), separate.get("RoleName")]) or policy in (
+            template.references(managed)
+        ):
+            yield from _as_list(template.value(separate["PolicyDocument"]).get("Statement"))
+
+
+def _is_service_role_policy(arn: Json) -> bool:
+    """Return whether an ARN names one of AWS's service-role policies for Lambda.
+
+    They grant logging, tracing and reading from streams, none of which writes to a table or a topic.
+    """
+    text = arn.get("Fn::Sub", "") if isinstance(arn, Mapping) else arn
+    return isinstance(text, str) and ":aws:policy/service-role/AWSLambda" in text
+
+
+def _matches(action: str, patterns: list[Json]) -> bool:
+    return any(isinstance(pattern, str) and fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
+
+
+def _as_list(value: Json) -> list[Json]:
+    """Return the value as a list: IAM allows a single entry without the list around it."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+# Usage plans that apply to the webhooks.
+
+
+def _applying_plans(template: Template, plans: Sequence[Throttle], entry: str) -> tuple[list[Throttle], list[str]]:
+    """Return the usage plans that limit the method of the entry function, and a note on each of the others.
+
+    Source: Amazon API Gateway Developer Guide, "Usage plans and API keys for REST APIs": a plan limits the requests
+    that come with its keys, and a key belongs to one plan of a stage.
+    """
+    methods = (name for name in template.ids(METHOD) if _invokes(template, name, entry))
+    method = next(methods, None)
+    if method is None or not _requires_key(template, method):
+        return [], [f"{plan.logical_id}: no effect, because {method} requires no API key" for plan in plans]
+    api = template.references(template.properties(method).get("RestApiId"))
+    own = [plan for plan in plans if _covers(template, plan, api)]
+    notes = [f"{plan.logical_id}: no effect, because it belongs to another API" for plan in plans if plan not in own]
+    if len(own) < 2:
+        return own, notes
+    keyed = {name for key in template.ids(USAGE_PLAN_KEY) for name in template.references(template.properties(key))}
+    named = [plan for plan in own if plan.logical_id in keyed]
+    if len(named) == 1:
+        others = [plan for plan in own if plan not in named]
+        return named, [*notes, *(f"{plan.logical_id}: no effect, because it has no key" for plan in others)]
+    undecided = "the template does not determine which usage plan has the senders' key"
+    return [], [*notes, *(f"{plan.logical_id}: {undecided}" for plan in own)]
+
+
+def _invokes(template: Template, method: str, entry: str) -> bool:
+    integration: Json = template.properties(method).get("Integration")
+    return entry in template.references(integration.get("Uri")) if isinstance(integration, dict) else False
+
+
+def _requires_key(template: Template, method: str) -> bool:
+    """Return whether the method requires an API key; assume so if the value is decided in the account."""
+    try:
+        return str(template.value(template.properties(method).get("ApiKeyRequired"))).lower() == "true"
+    except Unknown:
+        return True
+
+
+def _covers(template: Template, plan: Throttle, api: set[str]) -> bool:
+    """Return whether the plan names this API, or no API of the template at all."""
+    apis = template.references(template.properties(plan.logical_id).get("ApiStages"))
+    return not apis or not api or bool(apis & api)

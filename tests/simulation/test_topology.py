@@ -13,7 +13,7 @@ from generator.errors import UnreadableTemplate
 from generator.simulation import Assumptions, read_topology
 from generator.simulation.coverage import left_out, roles
 from generator.simulation.network import Given, build
-from generator.simulation.resources import Schedule, Throttle
+from generator.simulation.topology import Schedule, Throttle
 
 # Another hand: policies of their own, a parameter, references in other forms, nothing reserved but one.
 FOREIGN = {
@@ -200,7 +200,7 @@ def test_what_is_not_understood_is_listed_with_the_reason_and_not_guessed():
         "Odd: {'Fn::ImportValue': 'other'} is not a number",
         "FromQueue: its source is not the stream of a table in this template",
         "Cron: cron(0 8 * * ? *) is not a rate(...) expression",
-        "Ring: where it writes and publishes: its role should be one resource of this template, not 0",
+        "Ring: its permissions are not known: its role should be one resource of this template, not 0",
         "Alias: AWS::Lambda::Alias is not simulated",
     )
 
@@ -216,7 +216,7 @@ def test_the_template_is_not_changed():
     [
         pytest.param(
             ("CheckAlertsEventSourceMapping", "FilterCriteria", {"Filters": [{"Pattern": '{"dynamodb": {}}'}]}),
-            "CheckAlertsEventSourceMapping: how many records pass its filter is not in the template",
+            "CheckAlertsEventSourceMapping: the template does not determine how many records pass its filter",
             id="a filter on contents",
         ),
         pytest.param(
@@ -227,12 +227,12 @@ def test_the_template_is_not_changed():
         ),
         pytest.param(
             ("SendNotificationSubscription", "FilterPolicy", {"kind": ["sms"]}),
-            "SendNotificationSubscription: which messages pass its filter is not in the template",
+            "SendNotificationSubscription: the template does not determine how many messages pass its filter",
             id="a filter of messages",
         ),
         pytest.param(
             ("WebhookStage", "MethodSettings", [{"HttpMethod": "GET", "ResourcePath": "/", "ThrottlingRateLimit": 1}]),
-            "WebhookStage: it throttles single methods; only a setting for all of them is simulated",
+            "WebhookStage: it throttles single methods; only a limit on all methods is simulated",
             id="single methods",
         ),
         pytest.param(
@@ -294,12 +294,12 @@ def test_the_template_is_not_changed():
         ),
         pytest.param(
             ("WebhookMethod", "ApiKeyRequired", False),
-            "WebhookUsagePlan: WebhookMethod asks for no API key, so it limits nothing",
+            "WebhookUsagePlan: no effect, because WebhookMethod requires no API key",
             id="no key, no usage plan",
         ),
         pytest.param(
             ("WebhookUsagePlan", "ApiStages", [{"ApiId": {"Ref": "WebhookResource"}}]),
-            "WebhookUsagePlan: it is about another API",
+            "WebhookUsagePlan: no effect, because it belongs to another API",
             id="the usage plan of another API",
         ),
     ],
@@ -322,7 +322,7 @@ LOOP = {"Fn::ForEach::Topics": ["Name", ["A", "B"], {"Topic${Name}": {"Type": "A
 def test_what_is_not_written_as_a_resource_is_noted_and_the_rest_is_read(template, resources):
     template["Resources"] |= resources
     (name,) = resources
-    assert read_topology(template).not_understood == (f"{name}: it is not written as a resource, and is not simulated",)
+    assert read_topology(template).not_understood == (f"{name}: not simulated, because it is not a resource",)
 
 
 def test_a_condition_that_names_itself_is_undecided(template):
@@ -379,13 +379,13 @@ def test_whatever_stands_in_a_template_it_is_read_noted_or_refused(committed, da
 
 SECOND_PLAN = {"Type": "AWS::ApiGateway::UsagePlan", "Properties": {"Throttle": {"RateLimit": 1}}}
 SECOND_KEY = {"Type": "AWS::ApiGateway::UsagePlanKey", "Properties": {"UsagePlanId": {"Ref": "Second"}}}
-UNDECIDED = "which plan has the senders' key is not in the template"
+UNDECIDED = "the template does not determine which usage plan has the senders' key"
 
 
 @pytest.mark.parametrize(
     ("more", "plans", "notes"),
     [
-        ({}, ["WebhookUsagePlan"], ["Second: it has no key"]),
+        ({}, ["WebhookUsagePlan"], ["Second: no effect, because it has no key"]),
         ({"SecondKey": SECOND_KEY}, [], [f"WebhookUsagePlan: {UNDECIDED}", f"Second: {UNDECIDED}"]),
     ],
 )
