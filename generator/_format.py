@@ -1,12 +1,126 @@
-"""Numbers as people read them, and words that are needed in several places."""
+"""How numbers, lists and tables look in everything the tool prints.
+
+A count needs no function: write `f"{number:,}"` (1,000), or `counted(number, "byte")` (51,200 bytes).
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+MOST_LISTED = 8
+"""How many items of a list to name before only counting the rest."""
+
+UNITS = ((2 * 86_400, 86_400, "days"), (3_600, 3_600, "h"), (60, 60, "min"), (1, 1, "s"), (0, 0.001, "ms"))
+"""From how many seconds on a duration is in which unit, and the seconds in that unit."""
+
+LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""Everything that some Markdown reader takes as the end of a line, and therefore of a table row."""
+
+
+def number(value: float | Decimal) -> str:
+    """Return a figure exactly as written, never in scientific notation: 0.5, 1,000, 0.0000133334."""
+    return f"{Decimal(str(value)).normalize():,f}"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Return a figure rounded to significant digits, never in scientific notation: 0.000556, 13.9, 1,390."""
+    return f"{float(f'{value:.{digits}g}'):,.12f}".rstrip("0").rstrip(".")
+
 
 def percent(share: float) -> str:
-    """A share in words: two significant digits, never in scientific notation."""
-    digits = f"{float(f'{share * 100:.2g}'):.12f}".rstrip("0").rstrip(".")
-    return f"{digits} %"
+    """Return a share with two significant digits: 0.46 %, 35 %."""
+    return f"{significant(share * 100, 2)} %"
+
+
+def rate(per_s: float) -> str:
+    """Return a rate with three significant digits: 69.4/s, or 1/h where it is below 0.01/s."""
+    return f"{significant(per_s)}/s" if per_s >= 0.01 or per_s == 0 else f"{significant(per_s * 3600)}/h"
+
+
+def usd(amount: float | Decimal) -> str:
+    """Return an amount of money to the cent: 378.33 USD."""
+    return f"{amount:,.2f} USD"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration with three significant digits in a fitting unit: 350 ms, 1.5 s, 5 min, 24 h, 14 days."""
+    length_s, unit = next((length_s, unit) for least_s, length_s, unit in UNITS if seconds >= least_s)
+    return f"{significant(seconds / length_s)} {unit}"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun: 1 function, 2 functions, 1,000 bytes."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def joined(words: Sequence[str]) -> str:
+    """Return a list as English writes it: "a, b and c"."""
+    *others, last = words or ("",)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def shortened(words: Sequence[str], rest: str, most: int = MOST_LISTED) -> list[str]:
+    """Return the first `most` words, followed by `rest` if there are more."""
+    return [*words[:most], rest] if len(words) > most else [*words]
+
+
+def listed(words: Sequence[str], most: int = MOST_LISTED) -> str:
+    """Return a list of which only the first `most` are named: "a, b, and 7 more"."""
+    return ", ".join(shortened(words, f"and {len(words) - most:,} more", most))
+
+
+def listed_with_sum(figures: Sequence[tuple[str, int]], most: int = MOST_LISTED) -> str:
+    """Return names with their figures, of which only the first `most` are named: "a 20, b 10, and 7 more with 35"."""
+    rest = f"and {len(figures) - most:,} more with {sum(figure for _, figure in figures[most:]):,}"
+    return ", ".join(shortened([f"{name} {figure:,}" for name, figure in figures], rest, most))
+
+
+def text_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = (), total: Sequence[str] = ()
+) -> list[str]:
+    """Return a table for the terminal, its columns as wide as their longest cell.
+
+    The columns in `right` are aligned right. Rules separate the header, which may be empty, and the total.
+    """
+    body = [*rows]
+    right_columns = frozenset(right)
+    widths = [max(map(len, column)) for column in zip(*filter(None, (header, *body, total)), strict=True)]
+    rule = "  ".join("-" * width for width in widths)
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            cell.rjust(width) if column in right_columns else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        return "  ".join(padded).rstrip()
+
+    head = [line(header), rule] if header else []
+    foot = [rule, line(total)] if total else []
+    return [*head, *map(line, body), *foot]
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
+    """Return a Markdown table whose cells are Markdown. The columns in `right` are aligned right."""
+    right_columns = frozenset(right)
+    rule = ["---:" if column in right_columns else "---" for column in range(len(header))]
+    return [f"| {' | '.join(map(_cell, cells))} |" for cells in (header, rule, *rows)]
+
+
+def code(text: str) -> str:
+    """Return literal text as Markdown code that survives a table and backticks of its own."""
+    if not text:
+        return "(empty)"
+    longest = max((len(ticks) for ticks in re.findall("`+", text)), default=0)
+    fence, space = "`" * (longest + 1), " " if longest else ""
+    content = LINE_END.sub("⏎", text).replace("|", "\\|")
+    return f"{fence}{space}{content}{space}{fence}"
+
+
+def _cell(markdown: str) -> str:
+    """Escape whatever would end the cell or the row. Bars that are escaped already stay as they are."""
+    return LINE_END.sub(" ", re.sub(r"(?<!\\)\|", r"\\|", markdown))
 
 
 def without_rounding_error(value: float) -> float:
