@@ -12,11 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from generator.aws import API_GATEWAY_TIMEOUT_MS
 from generator.config.fields import REQUIRED
 from generator.config.prices import DATED, PRICED_REGION, SOURCES, Prices
 from generator.config.schema import Environment, Functions
 from generator.config.validation import (
-    API_GATEWAY_TIMEOUT_MS,
     LEASE_S,
     MAX_LOGNORMAL_P95_OVER_MEAN,
     MIN_RESUMING_TIMEOUT_S,

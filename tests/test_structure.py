@@ -12,7 +12,14 @@ from tests.conftest import ROOT
 
 # Each floor may import from itself and from those above it in this list, never from one below.
 LAYERS = (
-    ("generator.errors", "generator._extras", "generator._memory", "generator._runtime", "generator._format"),
+    (
+        "generator.errors",
+        "generator.aws",
+        "generator._extras",
+        "generator._memory",
+        "generator._runtime",
+        "generator._format",
+    ),
     ("generator.config", "generator.template"),
     ("generator.simulation", "generator.capacity"),
     ("generator.stack", "generator.scaffold"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from generator._format import floor_error
 from generator.account import stack, update_order
 from generator.account.connection import Unanswered
 from generator.account.subject import Check, Opinion, Subject, bad, good, unknown
+from generator.aws import floor_error
 from generator.capacity import allocation, quota
 from generator.capacity.quota import AccountQuota
 

@@ -6,12 +6,9 @@ import math
 from dataclasses import dataclass
 
 from generator._format import without_rounding_error
+from generator.aws import REQUESTS_PER_S_PER_UNIT
 from generator.capacity import queueing
 from generator.config.schema import Environment
-
-REQUESTS_PER_S_PER_UNIT = 10
-"""Lambda admits ten requests per second for each unit of reserved concurrency, however short they are.
-Source: AWS Lambda Developer Guide, "Understanding function scaling" (requests per second)."""
 
 QUOTA_DEVIATIONS = 6
 """Standard deviations of a Poisson count between a day's mean and what no day exceeds: once in a billion days."""

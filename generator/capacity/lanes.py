@@ -8,12 +8,10 @@ from __future__ import annotations
 import math
 
 from generator._format import percent, without_rounding_error
+from generator.aws import MAX_PARALLELIZATION_FACTOR
 from generator.capacity import queueing
 from generator.config.schema import MAX_BATCH_SIZE, Environment
 from generator.errors import Fault, UnsizableLoad
-
-MAX_PARALLELIZATION_FACTOR = 10
-"""Concurrent batches per shard. Source: AWS Lambda API reference, CreateEventSourceMapping."""
 
 
 def parallelization_factor(environment: Environment) -> int:

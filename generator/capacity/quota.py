@@ -9,15 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from generator._format import floor_error
+from generator.aws import CONCURRENCY_QUOTA_CODE, DEFAULT_CONCURRENCY_LIMIT, floor_error
 from generator.capacity.sizing import Sizing
 from generator.config.schema import Environment
 from generator.errors import Fault, InvalidEnvironment
-
-QUOTA_CODE = "L-B99A9384"
-DEFAULT_LIMIT = 1000
-"""AWS's default. Source: AWS Lambda Developer Guide, "Lambda quotas"."""
-"""Service Quotas code of Lambda's "Concurrent executions"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,14 +186,16 @@ def limit_for(account: AccountQuota, reserved: int) -> int:
 
 def worth_a_request(limit: int) -> str:
     """The limit to request, in words, for one that is needed: no less than AWS's own default."""
-    return f"{limit} or more" + (f", so AWS's default of {DEFAULT_LIMIT}" if limit < DEFAULT_LIMIT else "")
+    return f"{limit} or more" + (
+        f", so AWS's default of {DEFAULT_CONCURRENCY_LIMIT}" if limit < DEFAULT_CONCURRENCY_LIMIT else ""
+    )
 
 
 def increase_command(region: str, limit: int, aws: str = "aws") -> str:
     """What to type to request a concurrency limit, of no less than AWS's own default."""
     return (
         f"{aws} service-quotas request-service-quota-increase --region {region} --service-code lambda "
-        f"--quota-code {QUOTA_CODE} --desired-value {max(limit, DEFAULT_LIMIT)}"
+        f"--quota-code {CONCURRENCY_QUOTA_CODE} --desired-value {max(limit, DEFAULT_CONCURRENCY_LIMIT)}"
     )
 
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from generator._format import percent
+from generator.aws import REQUESTS_PER_S_PER_UNIT
 from generator.capacity import queueing
 from generator.capacity.admission import (
-    REQUESTS_PER_S_PER_UNIT,
     UsagePlan,
     tolerated_throttles,
     units_for_plan,

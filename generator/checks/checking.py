@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from generator import _runtime, outputs, plans
+from generator.aws import MAX_TEMPLATE_BODY_BYTES
 from generator.capacity.quota import AccountQuota
 from generator.checks import linting, together
 from generator.checks.findings import Finding, Rule
@@ -18,7 +19,6 @@ from generator.checks.together import Stack
 from generator.errors import UnreadableTemplate
 from generator.plans import JudgedPlan
 from generator.template import reading
-from generator.template.writing import MAX_BODY_BYTES
 
 MAX_DIFF_LINES = 12
 """As much of a drift as is worth reading in a finding; the rest is in `git diff` after regenerating."""
@@ -166,9 +166,9 @@ def size(path: Path) -> list[Finding]:
     """Whether CloudFormation takes the file directly, as it should take every file that is generated here."""
     found = reading.status(path)
     size_bytes = found.st_size if found else 0
-    if size_bytes <= MAX_BODY_BYTES:
+    if size_bytes <= MAX_TEMPLATE_BODY_BYTES:
         return []
-    message = f"{size_bytes:,} bytes are more than the {MAX_BODY_BYTES:,} that CloudFormation takes directly"
+    message = f"{size_bytes:,} bytes are more than the {MAX_TEMPLATE_BODY_BYTES:,} that CloudFormation takes directly"
     return [Finding(str(path), 1, "size", "error", "", message)]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from generator.aws import ITEM_OVERHEAD_BYTES, MAX_ITEM_BYTES, TRACED_SHARE
 from generator.config.fields import number, whole
 
 DATED = "2026-11"
@@ -83,11 +84,11 @@ class Usage:
     # 365 days x 24 h / 12.
     hours_per_month: int = whole(730, 1, 744)
     # One price, as it is stored: names and values of its attributes.
-    price_item_bytes: int = whole(300, 1, 409_600)
+    price_item_bytes: int = whole(300, 1, MAX_ITEM_BYTES)
     # A phone number, a threshold, what was notified.
-    alert_item_bytes: int = whole(500, 1, 409_600)
+    alert_item_bytes: int = whole(500, 1, MAX_ITEM_BYTES)
     # DynamoDB adds this to each item that it stores. Source: Amazon DynamoDB Developer Guide, "Item sizes and formats".
-    item_overhead_bytes: int = whole(100, 0, 10_000)
+    item_overhead_bytes: int = whole(ITEM_OVERHEAD_BYTES, 0, 10_000)
     # In the table, armed or not.
     alerts_stored: int = whole(10_000, 0, 1_000_000_000)
     # Each fired alert is armed again by its owner.
@@ -110,4 +111,4 @@ class Usage:
     custom_metrics: int = whole(9, 0, 10_000)
     # X-Ray records the first request of each second and this share of the others, at each point of entry.
     # Source: AWS X-Ray Developer Guide, "Configuring sampling rules".
-    traced_share: float = number(0.05, 0, 1)
+    traced_share: float = number(TRACED_SHARE, 0, 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from generator import aws
 from generator.config.fields import REQUIRED, choice, flag, number, section, text, whole
 from generator.config.prices import Prices, Usage
 
@@ -18,32 +19,6 @@ MAX_BATCH_SIZE = 1000
 
 WORKLOADS = ("peak", "poisson", "day", "spike", "trace")
 """Poisson at the peak rate; at the mean rate; a day with a quiet night; a burst of volatility; a recording."""
-
-LOG_RETENTION_DAYS = (
-    1,
-    3,
-    5,
-    7,
-    14,
-    30,
-    60,
-    90,
-    120,
-    150,
-    180,
-    365,
-    400,
-    545,
-    731,
-    1096,
-    1827,
-    2192,
-    2557,
-    2922,
-    3288,
-    3653,
-)
-"""What CloudWatch Logs accepts. Source: CloudWatch Logs API reference, PutRetentionPolicy, retentionInDays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +60,10 @@ class Account:
     name: str = text("", r"[A-Za-z0-9._-]{0,64}", "a name of up to 64 letters, digits, dots, dashes and underscores")
     # "Concurrent executions" in Service Quotas, L-B99A9384. The default quota; new accounts may have 10.
     # Source: AWS Lambda Developer Guide, "Lambda quotas".
-    concurrency_limit: int = whole(1000, 1, 1_000_000)
+    concurrency_limit: int = whole(aws.DEFAULT_CONCURRENCY_LIMIT, 1, 1_000_000)
     # What AWS keeps unreserved. Source: Lambda API reference, PutFunctionConcurrency. Accounts with a low quota
     # have answered with 10, 40 or 50, so it is an input.
-    unreserved_floor: int = whole(100, 0, 1_000_000)
+    unreserved_floor: int = whole(aws.DEFAULT_UNRESERVED_FLOOR, 0, 1_000_000)
     # Reserved by functions that are not part of these environments.
     reserved_elsewhere: int = whole(0, 0, 1_000_000)
     # When not everything fits: refuse, give this environment the best share of what the others leave, or reserve
@@ -106,7 +81,9 @@ class Stream:
     # which would not be worked through within a timeout. Source: Lambda API reference, CreateEventSourceMapping.
     batch_size: int = whole(10, 1, MAX_BATCH_SIZE)
     # Lambda takes 0, too; but without a window batches of one record keep the lanes busy at up to twice the target.
-    batching_window_s: int = whole(1, 1, 300, too_low="raise it: sizing relies on batches that fill")
+    batching_window_s: int = whole(
+        1, 1, aws.MAX_BATCHING_WINDOW_S, too_low="raise it: sizing relies on batches that fill"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +91,17 @@ class Function:
     """Ranges: AWS Lambda Developer Guide, "Lambda quotas"."""
 
     # Of one execution without cold start: the metric Duration, as Average. All formulas need no more than this.
-    mean_duration_ms: float = number(REQUIRED, 1, 900_000)
+    mean_duration_ms: float = number(REQUIRED, 1, 1000 * aws.MAX_FUNCTION_TIMEOUT_S)
     # Duration, as p95: how far executions scatter in the simulation, where their distribution is lognormal.
-    p95_duration_ms: float = number(REQUIRED, 1, 900_000)
+    p95_duration_ms: float = number(REQUIRED, 1, 1000 * aws.MAX_FUNCTION_TIMEOUT_S)
     # The shape that the simulation gives them.
     distribution: str = choice("lognormal", "lognormal", "exponential", "constant")
     # Added to the first run of a new execution environment.
     cold_start_ms: float = number(600, 0, 60_000)
     # Memory buys processor time: most where a sender waits, least where nobody does.
-    memory_mb: int = whole(REQUIRED, 128, 10_240)
+    memory_mb: int = whole(REQUIRED, aws.MIN_FUNCTION_MEMORY_MB, aws.MAX_FUNCTION_MEMORY_MB)
     # Leaves room for calls that are tried again, and for a cleanup after days of nothing.
-    timeout_s: int = whole(REQUIRED, 1, 900)
+    timeout_s: int = whole(REQUIRED, 1, aws.MAX_FUNCTION_TIMEOUT_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +127,7 @@ class Retention:
     # A month of prices, and of logs below, tells what happened without keeping everything; both are billed by size.
     price_history_days: int = whole(30, 1, 3650)
     # Choices: CloudWatch Logs API reference, PutRetentionPolicy.
-    log_days: int = choice(30, *LOG_RETENTION_DAYS)
+    log_days: int = choice(30, *aws.LOG_RETENTION_DAYS)
 
 
 @dataclass(frozen=True, slots=True)

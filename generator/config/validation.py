@@ -6,11 +6,9 @@ import dataclasses
 import math
 from collections.abc import Iterator
 
+from generator.aws import API_GATEWAY_TIMEOUT_MS
 from generator.config.fields import Complaint, Rule
 from generator.config.schema import Functions
-
-API_GATEWAY_TIMEOUT_MS = 29_000
-"""API Gateway gives up on an integration. Source: API Gateway Developer Guide, quotas for REST APIs."""
 
 LEASE_S = 45
 """How long SendNotification's claim on an alert holds: longer than its timeout, shorter than Lambda's first retry."""

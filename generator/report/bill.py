@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
+from generator.aws import MIN_FUNCTION_MEMORY_MB, READ_UNIT_BYTES, WRITE_UNIT_BYTES
 from generator.capacity.sizing import SETTINGS
 from generator.config.prices import Usage
 from generator.config.schema import Environment, Function
@@ -16,9 +17,6 @@ from generator.report.usage import Load, Template, encrypted, exact, has_recover
 CENT = Decimal("0.01")
 TABLE, PRICES, ALERTS = "AWS::DynamoDB::Table", "PriceHistoryTable", "PriceAlertsTable"
 GB = Decimal(10**9)
-WRITE_UNIT_BYTES, READ_UNIT_BYTES = 1024, 4096
-"""Source: Amazon DynamoDB Developer Guide, "DynamoDB on-demand capacity mode"."""
-
 PER = {"_per_million": 10**6, "_per_10k": 10**4}
 
 
@@ -81,7 +79,7 @@ def _compute(template: Template, environment: Environment, load: Load) -> Iterat
     yield "Lambda", "invocations of all functions", requests, "requests", "lambda_request_usd_per_million"
     for name, runs in load.runs.items():
         resource = properties(template, name)
-        memory_gb = Decimal(resource.get("MemorySize", 128)) / 1024
+        memory_gb = Decimal(resource.get("MemorySize", MIN_FUNCTION_MEMORY_MB)) / 1024
         processor = resource.get("Architectures", ["x86_64"])[0]
         gb_s = runs * _billed_s(getattr(environment.functions, SETTINGS[name]), environment.usage) * memory_gb
         yield f"Lambda {processor}", name, gb_s, "GB-s", f"lambda_{processor}_usd_per_gb_s"

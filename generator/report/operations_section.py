@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from generator.aws import DEFAULT_QUEUE_RETENTION_S
 from generator.config.schema import Environment
 from generator.report.markdown import code, table
 from generator.report.usage import Template, has_recovery, of_type
@@ -16,9 +17,6 @@ COMPARISONS = {
     "LessThanThreshold": "below",
     "LessThanOrEqualToThreshold": "at or below",
 }
-QUEUE_RETENTION_S = 345_600
-"""Where a queue does not say. Source: SQS API reference, CreateQueue, MessageRetentionPeriod."""
-
 MILLISECONDS = {"IteratorAge", "AsyncEventAge", "Duration"}
 
 
@@ -38,7 +36,7 @@ def retention_lines(template: Template, environment: Environment) -> list[str]:
     """What outlives the stack, and how long things are kept while it lives."""
     kept = {name: body for name, body in template["Resources"].items() if body.get("DeletionPolicy") == "Retain"}
     queues = of_type(template, "AWS::SQS::Queue").values()
-    days = sorted({queue.get("MessageRetentionPeriod", QUEUE_RETENTION_S) // 86_400 for queue in queues})
+    days = sorted({queue.get("MessageRetentionPeriod", DEFAULT_QUEUE_RETENTION_S) // 86_400 for queue in queues})
     header = ("Resource", "When the stack is deleted", "When it is replaced", "Besides")
     return [
         *table(header, [(name, "kept", _replaced(body), _besides(body)) for name, body in kept.items()]),

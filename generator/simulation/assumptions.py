@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from generator import aws
+
 STANDARD_WEBHOOKS_RETRIES_S = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Waits before each new attempt. Source: Standard Webhooks specification, "Deliverability and reliability"."""
 
@@ -27,17 +29,11 @@ class Assumptions:
     alerts_per_crossing: float = 1.0
     # Burst of Lambda's request rate limit, in seconds of that rate. Not documented.
     request_rate_window_s: float = 1.0
-    # Pollers read each shard four times a second. Source: AWS Lambda Developer Guide, "Using AWS Lambda with
-    # Amazon DynamoDB" (polling and batching streams).
-    poll_interval_s: float = 0.25
+    poll_interval_s: float = aws.STREAM_POLL_INTERVAL_S
     # Waits of a stream's poller after a throttle: doubling from the first to the last. Not documented.
     stream_backoff_s: tuple[float, float] = (1.0, 60.0)
-    # Source: AWS Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous invocation".
-    asynchronous_backoff_s: tuple[float, float] = (1.0, 300.0)
-    asynchronous_error_waits_s: tuple[float, ...] = (60.0, 120.0)
-    # Source: Amazon API Gateway Developer Guide, "Amazon API Gateway quotas": requests per second and burst of
-    # the account in most Regions.
-    gateway_rate_per_s: float = 10_000.0
-    gateway_burst: int = 5_000
-    # API Gateway answers 504 after this; the function runs on. Source: as above, integration timeout.
-    integration_timeout_s: float = 29.0
+    asynchronous_backoff_s: tuple[float, float] = aws.ASYNC_THROTTLE_BACKOFF_S
+    asynchronous_error_waits_s: tuple[float, ...] = aws.ASYNC_ERROR_WAITS_S
+    gateway_rate_per_s: float = aws.API_GATEWAY_ACCOUNT_RATE_PER_S
+    gateway_burst: int = aws.API_GATEWAY_ACCOUNT_BURST
+    integration_timeout_s: float = aws.API_GATEWAY_TIMEOUT_MS / 1000

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from generator.aws import API_GATEWAY_ACCOUNT_RATE_PER_S
 from generator.config.schema import Environment
 from generator.errors import Fault, InvalidSimulation
 from generator.simulation.assumptions import Assumptions
@@ -34,9 +35,8 @@ MAX_HOURS = 24 * 31.0
 MANY = 15_000_000
 """Webhooks that take two processors about a minute, and several where many are refused and tried again."""
 
-MAX_PER_HOUR = 10_000 * 3600
-"""Webhooks of a recording: whatever is more would be refused. Source: Amazon API Gateway Developer Guide, "Amazon API
-Gateway quotas" (requests per second of an account)."""
+MAX_PER_HOUR = API_GATEWAY_ACCOUNT_RATE_PER_S * 3600
+"""Webhooks of a recording: whatever is more would be refused."""
 
 
 def simulate(

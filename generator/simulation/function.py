@@ -8,17 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from generator.aws import SCALING_BURST, SCALING_RATE_PER_S
 from generator.simulation.kernel import Action, Kernel
 from generator.simulation.limits import Pool, TokenBucket
 from generator.simulation.measures import Counters, Occupancy, conserve
-
-ENVIRONMENTS_PER_S, ENVIRONMENTS_AT_ONCE = 100.0, 1000
-"""New execution environments per function: 1,000 every ten seconds, refilled continuously, never more than that.
-Source: AWS Lambda Developer Guide, "Lambda scaling behavior" (concurrency scaling rate)."""
-
-REQUESTS_PER_S_PER_UNIT = 10
-"""Requests per second for each unit of concurrency, on synchronous invocations only.
-Source: AWS Lambda Developer Guide, "Lambda quotas" (invocation requests) and "Understanding concurrency"."""
 
 CONCURRENCY, REQUEST_RATE, SCALING = "concurrency", "request rate", "scaling rate"
 """Why an invocation is throttled: executions at once, requests per second, new environments per second."""
@@ -67,7 +60,7 @@ class LambdaFunction:
         self.running = Occupancy(kernel.now)
         self.idle: deque[float] = deque()
         self._idle_s = 0.0
-        self._new_environments = TokenBucket(ENVIRONMENTS_PER_S, ENVIRONMENTS_AT_ONCE)
+        self._new_environments = TokenBucket(SCALING_RATE_PER_S, SCALING_BURST)
         self.invocations = self.completed = self.cold_starts = self.timeouts = self.peak = 0
         self.throttles: Counter[str] = Counter()
         # Looked up once, not for every run.

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
+from generator.aws import REQUESTS_PER_S_PER_UNIT
 from generator.config import schema as settings
 from generator.config.schema import Environment
 from generator.simulation import draws
 from generator.simulation.assumptions import Assumptions
 from generator.simulation.asynchronous import AsynchronousQueue
 from generator.simulation.coverage import feeds, roles
-from generator.simulation.function import REQUESTS_PER_S_PER_UNIT, LambdaFunction, Timing
+from generator.simulation.function import LambdaFunction, Timing
 from generator.simulation.gateway import Gateway, Limit, Output, Quota
 from generator.simulation.kernel import Kernel
 from generator.simulation.limits import Pool, TokenBucket

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
+from generator import aws
 from generator.errors import Fault, UnreadableTemplate
 from generator.simulation.values import MALFORMED, Json, Template, Unknown
 
@@ -76,8 +77,8 @@ class Function:
     timeout_s: float
     access: Access
     unclear: str = ""
-    max_event_age_s: float = 21_600.0
-    max_retries: int = 2
+    max_event_age_s: float = aws.MAX_ASYNC_EVENT_AGE_S
+    max_retries: int = aws.DEFAULT_ASYNC_RETRIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,11 +246,11 @@ def _function(template: Template, logical_id: str, properties: Json) -> Function
     return Function(
         logical_id=logical_id,
         reserved_concurrency=reserved,
-        timeout_s=template.number(properties.get("Timeout"), 3),
+        timeout_s=template.number(properties.get("Timeout"), aws.DEFAULT_FUNCTION_TIMEOUT_S),
         access=granted,
         unclear=unclear,
-        max_event_age_s=template.number(settings.get("MaximumEventAgeInSeconds"), 21_600),
-        max_retries=template.whole(settings.get("MaximumRetryAttempts"), 2),
+        max_event_age_s=template.number(settings.get("MaximumEventAgeInSeconds"), aws.MAX_ASYNC_EVENT_AGE_S),
+        max_retries=template.whole(settings.get("MaximumRetryAttempts"), aws.DEFAULT_ASYNC_RETRIES),
     )
 
 
@@ -305,9 +306,11 @@ def _stream_mapping(template: Template, logical_id: str, properties: Json) -> St
         logical_id=logical_id,
         table=_only(tables, "its source"),
         function=_invoked(template, properties["FunctionName"]),
-        batch_size=template.whole(properties.get("BatchSize"), 100, least=1),
+        batch_size=template.whole(properties.get("BatchSize"), aws.DEFAULT_STREAM_BATCH_SIZE, least=1),
         window_s=template.number(properties.get("MaximumBatchingWindowInSeconds"), 0),
-        parallelization_factor=template.whole(properties.get("ParallelizationFactor"), 1, least=1, most=10),
+        parallelization_factor=template.whole(
+            properties.get("ParallelizationFactor"), 1, least=1, most=aws.MAX_PARALLELIZATION_FACTOR
+        ),
         max_age_s=None if age_s < 0 else age_s,
         events=_passing(template.value(properties.get("FilterCriteria"))),
     )

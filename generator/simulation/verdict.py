@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from generator._format import floor_error
+from generator.aws import floor_error
 from generator.simulation import intervals
 from generator.simulation.function import CONCURRENCY, REQUEST_RATE, SCALING
 from generator.simulation.intervals import Estimate

@@ -6,13 +6,11 @@ from troposphere import AWSObject, Ref
 from troposphere.awslambda import Permission
 from troposphere.sns import SubscriptionResource, Topic
 
+from generator.aws import MAX_ASYNC_EVENT_AGE_S
 from generator.capacity.sizing import SEND_NOTIFICATION, Sizing
 from generator.config.schema import Environment
 from generator.stack import names, queues
 from generator.stack.part import Part
-
-MAX_EVENT_AGE_S = 6 * 3600
-"""As long as Lambda keeps a throttled notification. Source: AWS Lambda API reference, PutFunctionEventInvokeConfig."""
 
 
 def parts(environment: Environment, _: Sizing) -> list[Part]:
@@ -38,7 +36,7 @@ def _resources(email: str) -> list[AWSObject]:
             Principal="sns.amazonaws.com",
             SourceArn=Ref(names.NOTIFICATION_TOPIC),
         ),
-        queues.on_async_failure(SEND_NOTIFICATION, MAX_EVENT_AGE_S),
+        queues.on_async_failure(SEND_NOTIFICATION, MAX_ASYNC_EVENT_AGE_S),
         _topic(names.OPERATIONS_TOPIC),
         *subscribers,
     ]

@@ -8,15 +8,13 @@ from troposphere import AWSObject, Ref
 from troposphere.awslambda import DestinationConfig, EventInvokeConfig, OnFailure
 from troposphere.sqs import Queue, QueuePolicy
 
+from generator.aws import MAX_QUEUE_RETENTION_S
 from generator.stack import names
-
-KEPT_S = 14 * 86_400
-"""The longest that SQS keeps a message. Source: Amazon SQS API reference, MessageRetentionPeriod."""
 
 
 def queue(logical_id: str) -> Queue:
     """An encrypted queue that keeps messages as long as SQS allows."""
-    return Queue(logical_id, KmsMasterKeyId=Ref(names.KEY), MessageRetentionPeriod=KEPT_S)
+    return Queue(logical_id, KmsMasterKeyId=Ref(names.KEY), MessageRetentionPeriod=MAX_QUEUE_RETENTION_S)
 
 
 def resources() -> list[AWSObject]:

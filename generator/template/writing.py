@@ -16,9 +16,6 @@ from generator.template.layout import WIDTH, lay_out, on_one_line
 if TYPE_CHECKING:
     from troposphere import Template
 
-MAX_BODY_BYTES = 51_200
-"""What CloudFormation takes directly, without an upload bucket. Source: CloudFormation API reference, CreateStack."""
-
 TEMPLATE_KEYS = (
     *("AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Rules", "Mappings", "Conditions"),
     *("Transform", "Resources", "Outputs"),

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from generator.aws import MAX_PARALLELIZATION_FACTOR
 from generator.capacity import queueing
 from generator.capacity.admission import plan_refusal, tolerated_throttles, units_for_plan, units_for_rate, usage_plan
-from generator.capacity.lanes import MAX_PARALLELIZATION_FACTOR
 from generator.capacity.sizing import (
     CHECK_ALERTS,
     CLEANUP_HISTORY,

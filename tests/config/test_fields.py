@@ -9,9 +9,10 @@ from typing import Any
 import botocore.session
 import pytest
 
+from generator.aws import LOG_RETENTION_DAYS
 from generator.config import fields
 from generator.config.fields import REQUIRED, Complaint, Rule, choice, flag, number, section, text, whole
-from generator.config.schema import LOG_RETENTION_DAYS, Environment
+from generator.config.schema import Environment
 
 
 @dataclass(frozen=True)

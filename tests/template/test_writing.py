@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generator import aws
 from generator.errors import UnwritableOutput
 from generator.template import layout, writing
 from tests.conftest import ENVIRONMENTS, ROOT
@@ -116,7 +117,7 @@ def test_what_a_thing_is_comes_before_what_it_has() -> None:
 
 def test_the_most_that_is_taken_without_a_bucket_is_what_the_readme_says() -> None:
     readme = (ROOT / "README.md").read_text()
-    assert f"below {writing.MAX_BODY_BYTES:,} bytes" in readme
+    assert f"below {aws.MAX_TEMPLATE_BODY_BYTES:,} bytes" in readme
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)

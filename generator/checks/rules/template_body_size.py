@@ -8,7 +8,7 @@ from cfnlint.template import Template
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
-from generator.template.writing import MAX_BODY_BYTES
+from generator.aws import MAX_TEMPLATE_BODY_BYTES
 
 
 class TemplateBodySize(CloudFormationLintRule):  # type: ignore[misc]
@@ -26,11 +26,11 @@ class TemplateBodySize(CloudFormationLintRule):  # type: ignore[misc]
     def match(self, cfn: Template) -> list[RuleMatch]:
         """One finding for the whole file; a template from standard input has no file to measure."""
         path = Path(cfn.filename) if cfn.filename else None
-        if path is None or not path.is_file() or path.stat().st_size <= MAX_BODY_BYTES:
+        if path is None or not path.is_file() or path.stat().st_size <= MAX_TEMPLATE_BODY_BYTES:
             return []
         size = path.stat().st_size
         message = (
-            f"The template has {size:,} bytes, {size - MAX_BODY_BYTES:,} more than the {MAX_BODY_BYTES:,} that "
-            "CloudFormation takes without an upload to S3"
+            f"The template has {size:,} bytes, {size - MAX_TEMPLATE_BODY_BYTES:,} more than the "
+            f"{MAX_TEMPLATE_BODY_BYTES:,} that CloudFormation takes without an upload to S3"
         )
         return [RuleMatch([], message)]
