@@ -7,7 +7,7 @@ OVERRIDES := $(if $(RATE),--set traffic.webhooks_per_hour=$(RATE))
 ONE = $(if $(ENV),$(ENV),prod)
 
 .DEFAULT_GOAL := help
-.PHONY: help template size check simulate local lint format test mutants bench bench-peers clean
+.PHONY: help template size check simulate local lint format test test-fast fixtures mutants bench bench-peers clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,8 +33,14 @@ lint: .venv/test ## check format, style and types of the code
 format: .venv/test ## format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
-test: lint check ## lint, check and test: what continuous integration runs; TESTS=tests/capacity/test_sizing.py for some
+test: lint ## lint and test the code; TESTS=tests/capacity/test_sizing.py for some tests
 	@$(BIN)/python -m pytest $(TESTS)
+
+test-fast: .venv/test ## run the tests that take less than a second each
+	@$(BIN)/python -m pytest -m "not slow" $(TESTS)
+
+fixtures: .venv/base ## regenerate tests/fixtures/templates_out/ after a change of what the generator writes
+	@cd tests/fixtures && $(abspath $(BIN))/generator template
 
 mutants: .venv/mutants ## change the code a little, in thousands of ways: do the tests notice? MODULES="sizing fit" for some
 	@$(BIN)/python tests/mutants.py $(MODULES)

@@ -91,9 +91,9 @@ def _many_files(folder: Path) -> list[Case]:
 
 
 def write_project(folder: Path, environments: int) -> Path:
-    """A project like this one: its own environments first, prod before all, then more of the same with other rates."""
+    """Write a project with the tests' environments, prod first, then copies of prod with other rates."""
     (folder / "environments").mkdir(parents=True)
-    own = [ROOT / f"environments/{name}.toml" for name in ("prod", "dev", "staging")][:environments]
+    own = [ROOT / f"tests/fixtures/environments/{name}.toml" for name in ("prod", "dev", "staging")][:environments]
     for file in own:
         shutil.copy(file, folder / "environments")
     prod = own[0].read_text(encoding="utf-8")

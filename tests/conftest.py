@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, settings
 from generator.cli.main import main
 
 ROOT = Path(__file__).parent.parent
+FIXTURES = ROOT / "tests/fixtures"
+"""The project that tests work on: their own, because users edit environments/ and templates_out/ of the repository."""
 ENVIRONMENTS = ("dev", "prod", "staging")
 
 settings.register_profile("default", deadline=None)
@@ -46,9 +48,8 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of this project's environments and output, as the current folder."""
-    for folder in ("environments", "templates_out"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+    """Return a copy of the fixture project, as the current folder."""
+    shutil.copytree(FIXTURES, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -15,7 +15,7 @@ from click.testing import Result
 import generator as api
 from generator import Plan, account_of, compose, judge, load, load_all, refusal, render, size
 from generator.errors import GeneratorError, InvalidEnvironment, UnsizableLoad
-from tests.conftest import ENVIRONMENTS, ROOT
+from tests.conftest import ENVIRONMENTS, FIXTURES, ROOT
 from tests.stack.model import TEXTS
 
 PAGE = (ROOT / "docs/api.md").read_text()
@@ -69,7 +69,7 @@ def test_faults_come_all_at_once_and_say_where() -> None:
 
 def test_a_function_that_there_is_not_is_a_key_error() -> None:
     with pytest.raises(KeyError, match="Nowhere"):
-        size(load(ROOT / "environments/dev.toml"))["Nowhere"]
+        size(load(FIXTURES / "environments/dev.toml"))["Nowhere"]
 
 
 def test_every_name_is_there_and_no_other() -> None:

@@ -17,7 +17,7 @@ from benchmarks import cases, imports
 from benchmarks.measuring import Case, python, run, slope
 from benchmarks.targets import Target
 from generator.config import files
-from tests.conftest import ROOT
+from tests.conftest import FIXTURES, ROOT
 
 BARE = ROOT / "benchmarks/bare_troposphere.py"
 
@@ -33,7 +33,7 @@ def bare() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def ours() -> dict[str, Any]:
     """The committed template, its deployment named without the digest, which is the generator's own idea."""
-    text = (ROOT / "templates_out/prod.json").read_text()
+    text = (FIXTURES / "templates_out/prod.json").read_text()
     template: dict[str, Any] = json.loads(re.sub(r"\b(WebhookDeployment)[0-9a-f]{10}\b", r"\1", text))
     return template
 

@@ -17,7 +17,7 @@ from click.testing import Result
 
 from generator import __version__
 from generator import scaffold as new_project
-from tests.conftest import ENVIRONMENTS, ROOT, snapshot
+from tests.conftest import ENVIRONMENTS, snapshot
 from tests.stack.model import TEXTS
 
 Run = Callable[..., Result]
@@ -69,11 +69,6 @@ def test_the_folders_above_are_made_too(generator: Run, project: Path) -> None:
     assert generator("init", str(project / "a/b/c")).exit_code == 0
     assert sorted(snapshot(project / "a")) == sorted(f"b/c/{name}" for name in FILES)
     assert (project / "a/b/c/Makefile").stat().st_mode & 0o777 == 0o644
-
-
-def test_the_environments_are_those_of_this_repository(started: Path) -> None:
-    for name in ENVIRONMENTS:
-        assert (started / f"environments/{name}.toml").read_text() == (ROOT / f"environments/{name}.toml").read_text()
 
 
 def test_the_version_that_ran_is_pinned(started: Path) -> None:

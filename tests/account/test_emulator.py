@@ -14,7 +14,7 @@ from click.testing import Result
 from generator.local import deployment, emulator
 from generator.local.emulator import Emulator
 from tests.account.conftest import FUNCTIONS, STACK
-from tests.conftest import ROOT
+from tests.conftest import FIXTURES
 
 UNSUPPORTED = {"sms-sandbox", "sms-spend"}
 RESERVED = dict(zip(FUNCTIONS, (20, 10, 5, 2), strict=True))
@@ -80,7 +80,7 @@ def test_an_account_of_ten(generator: Callable[..., Result], running: Emulator) 
 
 def deploy(asked: Emulator) -> None:
     """The committed template, with the reservations that the emulator leaves out."""
-    template = (ROOT / "templates_out/prod.json").read_text()
+    template = (FIXTURES / "templates_out/prod.json").read_text()
     cloudformation = asked.client("cloudformation")
     cloudformation.create_stack(StackName=STACK, TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
     cloudformation.get_waiter("stack_create_complete").wait(

@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 
 from generator.cli.main import COMMANDS
-from tests.conftest import ENVIRONMENTS, ROOT, snapshot
+from tests.conftest import ROOT, snapshot
 from tests.stack.model import TEXTS
 
 Run = Callable[..., Result]
@@ -202,14 +202,14 @@ def test_check_reports_a_file_that_is_too_large_for_a_direct_upload(generator: R
         ["preflight", "--help"],
     ],
 )
-def test_the_main_job_imports_neither_boto3_nor_cfnlint(arguments: list[str]) -> None:
+def test_the_main_job_imports_neither_boto3_nor_cfnlint(project: Path, arguments: list[str]) -> None:
     code = (
         "import sys\nfrom generator.cli.main import main\n"
         f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
         "heavy = {'boto3', 'botocore', 'cfnlint', 'matplotlib', 'moto'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -282,10 +282,6 @@ def test_a_page_that_cannot_be_read_is_one_line(generator: Run) -> None:
         "templates_out/prod.md: cannot be read (Too many levels of symbolic links); correct the path or its "
         "permissions\n"
     )
-
-
-def test_all_environments_are_known() -> None:
-    assert sorted(path.stem for path in (ROOT / "environments").glob("*.toml")) == sorted(ENVIRONMENTS)
 
 
 def test_rate_and_peak_factor_can_come_from_a_recording(generator: Run) -> None:

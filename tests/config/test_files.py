@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from generator.config import fields, files, validation
 from generator.config.schema import Environment
 from generator.errors import InvalidEnvironment
-from tests.conftest import ROOT, snapshot
+from tests.conftest import FIXTURES, snapshot
 
 MINIMAL = {"name": "test", "region": "eu-central-1", "traffic": {"webhooks_per_hour": 100}}
 
@@ -217,7 +217,7 @@ def test_an_override_that_is_not_key_and_value(generator: Callable[..., Result],
 def test_every_override_that_is_wrong_is_told() -> None:
     with pytest.raises(InvalidEnvironment) as refused:
         files.load(
-            ["prod"], ["one", "name.first=x", "two", "region.second=y", "stream.shards=0"], ROOT / "environments"
+            ["prod"], ["one", "name.first=x", "two", "region.second=y", "stream.shards=0"], FIXTURES / "environments"
         )
     assert [fault.where for fault in refused.value.faults] == [
         *("--set one", "--set two", "--set name.first", "--set region.second", "--set stream.shards")
@@ -319,7 +319,7 @@ def test_a_link_to_nothing_is_told_as_one(generator: Callable[..., Result]) -> N
 def test_a_mark_that_editors_put_before_utf_8_is_no_fault(generator: Callable[..., Result]) -> None:
     path = Path("environments/prod.toml")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes()[path.read_bytes().index(b"name") :])
-    assert files.load(["prod"]) == files.load(["prod"], folder=ROOT / "environments")
+    assert files.load(["prod"]) == files.load(["prod"], folder=FIXTURES / "environments")
     result = generator("template", "prod", "--set", "name=prod")
     assert "To make this permanent: environments/prod.toml line 1: name = " in result.stdout
 

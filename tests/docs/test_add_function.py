@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.conftest import FIXTURES, ROOT
 
 STEPS = (
     (
@@ -41,7 +41,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_fifth_function_meets_each_stage_once(tmp_path: Path) -> None:
     code = shutil.copytree(ROOT / "generator", tmp_path / "generator", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "environments", tmp_path / "environments")
+    shutil.copytree(FIXTURES / "environments", tmp_path / "environments")
     for file, line, added in STEPS:
         text = (code / file).read_text()
         assert text.count(line) == 1, (file, line)

@@ -23,7 +23,7 @@ from standardwebhooks import Webhook
 
 from generator import scaffold as new_project
 from generator.cli.main import main
-from tests.conftest import ROOT
+from tests.conftest import FIXTURES, ROOT
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.S | re.M)
@@ -57,9 +57,9 @@ def plain() -> Iterator[str]:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """This repository's files in a repository of their own, with one commit."""
-    for name in ("environments", "templates_out", "Makefile"):
-        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
+    """Return a git repository with the fixture project, this repository's Makefile and one commit."""
+    shutil.copytree(FIXTURES, tmp_path, dirs_exist_ok=True)
+    shutil.copy(ROOT / "Makefile", tmp_path)
     peers = tmp_path / "benchmarks/peers"
     peers.mkdir(parents=True)
     shutil.copy(ROOT / "benchmarks/peers/requirements.txt", peers)
@@ -223,7 +223,7 @@ def test_the_picture_has_the_figures_of_prod() -> None:
     from generator.capacity import sizing
     from generator.config import files
 
-    (environment,) = files.load(["prod"], folder=ROOT / "environments")
+    (environment,) = files.load(["prod"], folder=FIXTURES / "environments")
     found = sizing.size(environment)
     picture = (ROOT / "docs/overview.svg").read_text()
     figures = [function.reserved_concurrency for function in found.functions]

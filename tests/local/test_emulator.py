@@ -18,7 +18,7 @@ from click.testing import Result
 from generator import _extras
 from generator.errors import EmulatorFailure
 from generator.local import emulator
-from tests.conftest import ROOT
+from tests.conftest import FIXTURES
 from tests.processes import listening, started_with
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has open")
@@ -53,7 +53,7 @@ def test_everything_that_was_started_ends_with_the_command(
 ) -> None:
     command = [sys.executable, "-u", "-c", COMMAND, "local", "dev"]
     env = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(command, cwd=FIXTURES, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         request.addfinalizer(lambda: [os.kill(left, signal.SIGKILL) for left in started_with(str(tmp_path))])
         shown = b""
@@ -93,7 +93,7 @@ def test_a_missing_extra_is_a_clear_error() -> None:
         "from generator.cli.main import main\n"
         "main(['local', 'dev'])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=FIXTURES, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     assert f"the emulator is not installed; run: {_extras.install('local')}\n" in done.stderr
 

@@ -22,7 +22,7 @@ from standardwebhooks import Webhook
 from generator.cli.local import _demo as show_demonstration
 from generator.local import demo, deployment, emulator
 from generator.local.deployment import System
-from tests.conftest import ROOT
+from tests.conftest import FIXTURES
 from tests.stack.handlers.harness import price
 from tests.stack.model import TEXTS
 
@@ -150,7 +150,7 @@ def test_the_demonstration_ends_with_every_expected_sms() -> None:
     """In any locale, and this is the poorest."""
     command = [sys.executable, "-m", "generator", "local", "dev", "--demo"]
     env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=FIXTURES, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     table = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines() if not line.endswith("ms"))
     assert table["Prices sent"] == table["Prices stored"] == str(demo.PRICES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +12,14 @@ from generator.capacity.quota import Plan
 from generator.capacity.sizing import size
 from generator.config import files
 from generator.plans import JudgedPlan
-from tests.conftest import ROOT
+from tests.conftest import FIXTURES
 
 Judge = Callable[..., JudgedPlan]
 
 
 def judged(name: str, *overrides: str) -> JudgedPlan:
     """One environment in an account of its own."""
-    (environment,) = files.load([name], overrides, Path(ROOT / "environments"))
+    (environment,) = files.load([name], overrides, FIXTURES / "environments")
     (verdict,) = quota.judge([Plan(environment, size(environment))])
     return JudgedPlan(verdict.plans[0], verdict)
 

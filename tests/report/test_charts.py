@@ -16,7 +16,7 @@ from generator.config import files
 from generator.errors import GeneratorError, UnwritableOutput
 from generator.report.charts import require, simulation_chart, sizing_chart
 from generator.simulation import Assumptions, Result, simulate
-from tests.conftest import ROOT
+from tests.conftest import FIXTURES
 
 pytest.importorskip("matplotlib", reason="the extra `charts` is not installed")
 
@@ -27,8 +27,8 @@ RESERVED = {"ProcessWebhookFunction": [3, 12, 20], "CheckAlertsFunction": [5, 5,
 @pytest.fixture(scope="module")
 def result() -> Result:
     """Some minutes of the dev environment's spike."""
-    template = json.loads((ROOT / "templates_out/dev.json").read_text())
-    environment = files.load(["dev"], (), ROOT / "environments")[0]
+    template = json.loads((FIXTURES / "templates_out/dev.json").read_text())
+    environment = files.load(["dev"], (), FIXTURES / "environments")[0]
     return simulate(
         template, environment, workload="spike", hours=0.5, replications=2, workers=1, assumptions=Assumptions()
     )

@@ -21,7 +21,7 @@ from generator.plans import JudgedPlan
 from generator.report.markdown import table
 from generator.report.page import page
 from generator.report.permissions_section import only_if
-from tests.conftest import ENVIRONMENTS, ROOT
+from tests.conftest import ENVIRONMENTS, FIXTURES, ROOT
 from tests.report.conftest import judged
 from tests.stack.model import TEMPLATES, of_type
 
@@ -131,7 +131,7 @@ def test_a_bar_in_a_cell_is_no_new_cell() -> None:
 
 def test_neighbours_in_the_account_share_the_bar() -> None:
     overrides = ["account.name=one", "account.reserved_elsewhere=400"]
-    chosen = files.load(ENVIRONMENTS, overrides, ROOT / "environments")
+    chosen = files.load(ENVIRONMENTS, overrides, FIXTURES / "environments")
     (verdict,) = quota.judge([Plan(environment, size(environment)) for environment in chosen])
     lines = section(page(TEMPLATES["dev"], JudgedPlan(verdict.plans[0], verdict)), "Quota").splitlines()
     assert lines[2] == "[#+++xxxxxxxxxxxxxxxxxxxxxxxx======..........................] 1,000 concurrent executions"
@@ -195,7 +195,7 @@ def test_the_page_is_the_same_in_every_process_and_needs_no_heavy_package(name: 
     )
     environment = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
     run = [sys.executable, "-X", "utf8", "-c", script]
-    out = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    out = subprocess.run(run, cwd=FIXTURES, env=environment, capture_output=True, text=True, check=True)
     assert out.stdout == PAGES[name] == page(copy.deepcopy(TEMPLATES[name]), judged(name))
 
 

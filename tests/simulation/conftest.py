@@ -10,7 +10,7 @@ from generator.simulation import draws
 from generator.simulation.function import LambdaFunction, Timing
 from generator.simulation.kernel import Kernel
 from generator.simulation.limits import Pool
-from tests.conftest import ROOT
+from tests.conftest import FIXTURES
 
 FOREVER_S = 1e12
 
@@ -18,14 +18,14 @@ FOREVER_S = 1e12
 @pytest.fixture(scope="session")
 def committed():
     """A committed template as CloudFormation reads it, fresh for each caller."""
-    texts = {path.stem: path.read_text() for path in (ROOT / "templates_out").glob("*.json")}
+    texts = {path.stem: path.read_text() for path in (FIXTURES / "templates_out").glob("*.json")}
     return lambda name="prod": json.loads(texts[name])
 
 
 @pytest.fixture(scope="session")
 def environment():
     """An environment of this repository with overrides."""
-    return lambda name="prod", *overrides: files.load([name], overrides, ROOT / "environments")[0]
+    return lambda name="prod", *overrides: files.load([name], overrides, FIXTURES / "environments")[0]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from generator.config.files import load
 from generator.config.schema import Environment
 from generator.simulation import Assumptions, simulate
 from generator.simulation.coverage import HEEDED
-from tests.conftest import ROOT
+from tests.conftest import FIXTURES
 
 Run = Callable[..., Result]
 
@@ -43,8 +43,8 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     trace = tmp_path_factory.mktemp("trace") / "trace.csv"
     trace.write_text("0,5\n60,7\n")
     found: set[str] = set()
-    template = json.loads((ROOT / "templates_out/dev.json").read_text())
-    recorder: Any = Recorder(load(["dev"], (), ROOT / "environments")[0], found)
+    template = json.loads((FIXTURES / "templates_out/dev.json").read_text())
+    recorder: Any = Recorder(load(["dev"], (), FIXTURES / "environments")[0], found)
     for workload, hours in ((None, 0.02), ("poisson", 0.02), ("day", 0.02), ("spike", 0.2), ("trace", 0.02)):
         simulate(
             template,
@@ -88,8 +88,8 @@ def test_of_another_template_it_says_only_that(generator: Run) -> None:
 
 
 def test_what_takes_long_is_said_beforehand() -> None:
-    template = json.loads((ROOT / "templates_out/dev.json").read_text())
-    (dev,) = load(["dev"], (), ROOT / "environments")
+    template = json.loads((FIXTURES / "templates_out/dev.json").read_text())
+    (dev,) = load(["dev"], (), FIXTURES / "environments")
     said: list[str] = []
 
     def stop(text: str) -> None:

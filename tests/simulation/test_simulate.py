@@ -15,7 +15,7 @@ from generator.simulation import Assumptions, as_text, simulate
 from generator.simulation.replication import Task, replicate
 from generator.simulation.topology import read_topology
 from generator.simulation.workload import Steady
-from tests.conftest import ROOT
+from tests.conftest import FIXTURES, ROOT
 
 SHORT = Assumptions(warm_up_s=30.0)
 
@@ -304,7 +304,7 @@ def test_the_result_is_the_same_to_the_last_digit_on_every_python():
     for number, python in enumerate(found):
         variables = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(number)}
         run = subprocess.run(
-            [python, "-c", SCRIPT], capture_output=True, text=True, check=True, cwd=ROOT, env=variables
+            [python, "-c", SCRIPT], capture_output=True, text=True, check=True, cwd=FIXTURES, env=variables
         )
         version, _, document = run.stdout.partition(") ")
         outputs[version] = document

@@ -6,9 +6,9 @@ import json
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tests.conftest import ENVIRONMENTS, ROOT
+from tests.conftest import ENVIRONMENTS, FIXTURES
 
-TEXTS = {name: (ROOT / f"templates_out/{name}.json").read_text() for name in ENVIRONMENTS}
+TEXTS = {name: (FIXTURES / f"templates_out/{name}.json").read_text() for name in ENVIRONMENTS}
 TEMPLATES: dict[str, dict[str, Any]] = {name: json.loads(text) for name, text in TEXTS.items()}
 
 

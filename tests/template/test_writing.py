@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from generator import aws
 from generator.errors import UnwritableOutput
 from generator.template import layout, writing
-from tests.conftest import ENVIRONMENTS, ROOT
+from tests.conftest import ENVIRONMENTS, FIXTURES, ROOT
 from tests.stack.model import TEXTS
 
 json_values = st.recursive(
@@ -302,7 +302,7 @@ def test_the_same_bytes_from_every_python_and_hash_seed(version: str, tmp_path: 
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *packages]), "PYTHONHASHSEED": seed}
         subprocess.run(
             [python, "-m", "generator", "template", "--output", str(tmp_path)],
-            cwd=ROOT,
+            cwd=FIXTURES,
             env=environ,
             check=True,
             capture_output=True,

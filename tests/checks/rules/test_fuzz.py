@@ -18,9 +18,10 @@ from cfnlint.decode import decode
 from cfnlint.template import Template
 
 from tests.checks.rules.rule_runner import TEMPLATES
+from tests.conftest import FIXTURES
 
 HAND_WRITTEN = sorted(TEMPLATES.iterdir())
-GENERATED = sorted(Path(__file__).parents[2].glob("templates_out/*.json"))
+GENERATED = sorted((FIXTURES / "templates_out").glob("*.json"))
 """Large ones, so they take their turn less often."""
 
 BATCHES = 10

@@ -21,9 +21,9 @@ from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
 
-from tests.conftest import ROOT
+from tests.conftest import FIXTURES
 
-TEMPLATE = json.loads((ROOT / "templates_out/dev.json").read_text())
+TEMPLATE = json.loads((FIXTURES / "templates_out/dev.json").read_text())
 SECRET_TEXT = "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0U1v2"
 REGION = "us-east-1"
 
