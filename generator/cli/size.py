@@ -64,21 +64,17 @@ def command(
         _print_sizing(name, overrides, format_)
 
 
-def _fitted(trace: Path) -> list[str]:
-    """The recording's rate and peak factor as overrides, which say which settings they would be.
-
-    They come before those that were typed, which are meant.
-    """
+def _fitted(path: Path) -> list[str]:
+    """Return the trace's rate and peak factor as overrides. They come first, so that those of the user win."""
     from generator.simulation.trace import read_trace
 
-    found = read_trace(trace)
-    rate, factor = round(found.webhooks_per_hour), round(found.peak_factor, 2)
-    fitted = [f"traffic.webhooks_per_hour={rate}", f"traffic.peak_factor={factor:g}"]
-    click.echo(f"{trace}: {', '.join(fitted)}", err=True)
-    if found.is_coarse:
-        what = f"its lines are {found.window_s:g} s apart, so a peak within that time cannot be seen"
-        click.echo(f"{trace}: {what}; the true peak factor may be higher", err=True)
-    return fitted
+    trace = read_trace(path)
+    overrides = trace.as_overrides()
+    click.echo(f"{path}: {', '.join(overrides)}", err=True)
+    if trace.is_coarse:
+        what = f"its lines are {trace.window_s:g} s apart and hide shorter peaks"
+        click.echo(f"{path}: {what}; the true peak factor may be higher", err=True)
+    return overrides
 
 
 def _draw(name: str, overrides: tuple[str, ...], path: Path) -> None:

@@ -1,41 +1,65 @@
-"""Reads a recorded trace, row by row, into counts per interval: bounded memory however many rows there are."""
+"""Recorded traces: read them from a CSV file, and derive the traffic settings that they show.
+
+A file may have ten million rows. It is read row by row into counts per interval, so memory stays bounded.
+"""
 
 from __future__ import annotations
 
+import csv
+import math
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import chain, islice, pairwise
 from pathlib import Path
 
-from generator.simulation import lines
-from generator.simulation.lines import SECONDS_BELOW, Row, wrong
-from generator.simulation.tally import MAX_INTERVALS, MINUTE_S, Tally
+from generator.errors import Fault, UnreadableTrace
+
+MINUTE_S = 60.0
+
+MAX_INTERVALS = 86_400
+"""One day in seconds. A longer trace is kept in longer intervals, so that it takes no more memory."""
 
 MAX_SPAN_S = 4096.0 * MAX_INTERVALS
-"""More than ten years; whoever has a longer trace has mixed seconds and milliseconds."""
+"""More than ten years. A longer trace probably mixes seconds and milliseconds."""
 
-SAMPLE = 1000
-"""Lines of counts that are read before it is decided how far apart they are."""
+SAMPLE_ROWS = 1000
+"""Rows of counts from which the distance between rows is derived."""
 
 TOLERANCE = 0.05
-"""How far from its place a line of counts may be, as a share of the distance between lines."""
+"""How far a row of counts may be off its interval, as a share of the distance between rows."""
 
-MAX_REPEATS = 10
-"""A gap that comes so often in a row is not of missing lines: there the lines are further apart than elsewhere."""
+MAX_REPEATED_GAPS = 10
+"""The same gap this often in a row does not come from missing rows: the distance between rows has changed."""
 
-Counted = tuple[int, float, int]
-"""The number of a line, when its interval begins, in seconds after the first, and its count."""
+MAX_LINE = 1000
+"""Characters. No time and no count is longer; a binary file may be a single line."""
+
+READ_SIZE = 1 << 16
+"""Characters read at once."""
+
+SECONDS_BELOW = 1e11
+"""Numbers from here on are not seconds since 1970: they would lie beyond the year 5000."""
+
+UNITS = ((1e17, 1e9), (1e14, 1e6), (SECONDS_BELOW, 1e3))
+"""The smallest number that is read as nano-, micro- and milliseconds since 1970, with the units per second. In the
+next larger unit the time would lie beyond the year 5000."""
+
+Row = tuple[int, list[str]]
+"""A line number and the cells of the line."""
+
+CountedRow = tuple[int, float, int]
+"""A line number, the start of its interval in seconds after the first, and its count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Webhooks counted in consecutive intervals of equal length, from the first one recorded.
+    """Webhooks counted in consecutive intervals of equal length, from the first webhook on.
 
-    `busiest` is the most within any `window_s`: a minute, or the distance between the lines where they are counts and
-    further apart, so that nothing shorter can be seen. It is what was recorded, even where `interval_s` is longer,
-    because a trace was too long to be kept as it was.
+    `busiest` is the highest count within any `window_s`: a minute, or the distance between the rows if they are
+    counts and further apart. It is exact even if `interval_s` is longer because the trace was too long to keep.
     """
 
     interval_s: float
@@ -45,7 +69,7 @@ class Trace:
 
     @property
     def duration_s(self) -> float:
-        """From the start of the first interval to the end of the last."""
+        """The time from the start of the first interval to the end of the last."""
         return self.interval_s * len(self.counts)
 
     @property
@@ -55,73 +79,118 @@ class Trace:
 
     @property
     def is_coarse(self) -> bool:
-        """Whether its lines are so far apart that a peak of a minute cannot be seen."""
+        """Whether the rows are so far apart that a peak of one minute is invisible."""
         return self.window_s > MINUTE_S
 
     @property
     def peak_factor(self) -> float:
-        """The busiest window's rate over the mean; 1 for a trace that is shorter than the window."""
+        """The busiest window's rate over the mean rate; 1 for a trace shorter than the window."""
         window_s = min(self.window_s, self.duration_s)
         return max(1.0, self.busiest / window_s * 3600 / self.webhooks_per_hour)
 
+    def as_overrides(self) -> list[str]:
+        """Return the rate and the peak factor as overrides (KEY=VALUE) of an environment's settings."""
+        rate, factor = round(self.webhooks_per_hour), round(self.peak_factor, 2)
+        return [f"traffic.webhooks_per_hour={rate}", f"traffic.peak_factor={factor:g}"]
+
 
 def read_trace(path: Path | str) -> Trace:
-    """Reads a CSV file of one of two forms, with or without a line of column names.
+    """Read a CSV file in one of two formats, with or without a header line.
 
-    One column: the time of one webhook in each row, in order; seconds, or milli-, micro- or nanoseconds since 1970, or
-    ISO 8601.
-    Two columns, or one named `count`: the webhooks of consecutive minutes; with two, the start comes first, and the
-    rows may be further apart than a minute, if all are equally far. Rows may be missing: nothing was counted then.
-    Empty lines and those that start with # are skipped. Raises UnreadableTrace with the line at fault.
+    One column: the time of one webhook in each row, in order, as ISO 8601, as seconds, or as milli-, micro- or
+    nanoseconds since 1970.
+    Two columns, or one named `count`: the number of webhooks in consecutive intervals. With two columns, the start of
+    the interval comes first and all intervals have the same length, at least a minute; with one, it is a minute. Rows
+    may be missing; their count is 0.
+    Empty lines and lines that start with # are skipped. Raises UnreadableTrace with the number of the wrong line.
     """
     path = Path(path)
-    rows = lines.rows(path)
+    rows = _rows(path)
     first = next(rows, None)
     if first is None:
-        raise wrong(path, "it has no rows", "record at least a minute of webhooks")
+        raise _fault(path, "it has no rows", "record at least a minute of webhooks")
     _, cells = first
-    named = [cell.strip().lower() for cell in cells]
-    has_names = not all(lines.is_value(cell) for cell in cells)
-    if has_names:
+    names = [cell.strip().lower() for cell in cells]
+    has_header = not all(_is_value(cell) for cell in cells)
+    if has_header:
         first = next(rows, None)
         if first is None:
-            raise wrong(path, "it has column names and no rows", "record at least a minute of webhooks")
-    is_counts = len(first[1]) == 2 or (has_names and named in (["count"], ["counts"], ["webhooks"]))
-    trace = (_of_counts if is_counts else _of_times)(path, first, rows)
+            raise _fault(path, "it has column names but no rows", "record at least a minute of webhooks")
+    is_counts = len(first[1]) == 2 or (has_header and names in (["count"], ["counts"], ["webhooks"]))
+    trace = (_read_counts if is_counts else _read_times)(path, first, rows)
     if not sum(trace.counts):
-        raise wrong(path, "it has no webhooks", "record at least a minute of webhooks")
+        raise _fault(path, "it has no webhooks", "record at least a minute of webhooks")
     return trace
 
 
 def fit_trace(path: Path | str) -> tuple[float, float]:
-    """The mean rate in webhooks per hour, and the peak factor: the busiest minute's rate over the mean.
+    """Return the mean rate in webhooks per hour, and the peak factor: the busiest minute's rate over the mean.
 
-    The minute may begin at any second. Where counts are further apart than a minute, it is the busiest of them. The
-    busiest of many minutes is above the rate even of steady traffic, the more so the fewer webhooks a minute
-    has: an hour of 100 webhooks a minute, at one rate, shows a factor of about 1.3, and of 10 a minute about 2. So
-    the factor of a small trace is too large, which errs on the side of too much concurrency. A trace shorter than the
-    cycle that matters (a day, a week) may miss the busiest minute altogether, which errs on the other side.
-    A trace shorter than one minute has a factor of 1. Raises UnreadableTrace.
+    The minute may begin at any second. For counts over longer intervals it is the busiest interval instead. A trace
+    shorter than a minute has a factor of 1.
+
+    The busiest of many minutes exceeds the mean even for steady traffic, and the more so the fewer webhooks a minute
+    has: one hour at a constant 100 webhooks a minute shows a factor of about 1.3, at 10 a minute about 2. The factor
+    of a small trace is therefore too large and leads to too much concurrency. A trace shorter than the cycle that
+    matters (a day, a week) may miss the busiest minute and leads to too little. Raises UnreadableTrace.
     """
     trace = read_trace(path)
     return trace.webhooks_per_hour, trace.peak_factor
 
 
-def _of_times(path: Path, first: Row, rows: Iterator[Row]) -> Trace:
-    """Rows of the same second are added together first: this is the loop that ten million rows go through."""
-    tally, second, waiting = Tally(), 0, 1
-    first_s = last_s = lines.time_s(path, *first)
+class _Tally:
+    """Counts per interval, in bounded memory. `busiest` is the highest count within any minute, exact throughout."""
+
+    __slots__ = ("_minute", "_within", "busiest", "counts", "interval_s")
+
+    def __init__(self, interval_s: float = 1.0) -> None:
+        self.interval_s = interval_s
+        self.counts = array("q")
+        self.busiest = 0
+        # The times and counts of the last minute, and their sum.
+        self._minute: deque[tuple[float, int]] = deque()
+        self._within = 0
+
+    def add(self, offset_s: float, count: int) -> None:
+        """Add a count at a time after the start of the trace. Times must not go back."""
+        minute = self._minute
+        minute.append((offset_s, count))
+        self._within += count
+        while minute[0][0] <= offset_s - MINUTE_S:
+            self._within -= minute.popleft()[1]
+        self.busiest = max(self.busiest, self._within)
+        while offset_s >= MAX_INTERVALS * self.interval_s:
+            self._merge_pairs()
+        position = int(offset_s / self.interval_s)
+        if position >= len(self.counts):
+            self.counts.extend([0] * (position + 1 - len(self.counts)))
+        self.counts[position] += count
+
+    def _merge_pairs(self) -> None:
+        if len(self.counts) % 2:
+            self.counts.append(0)
+        self.counts = array("q", (a + b for a, b in zip(self.counts[::2], self.counts[1::2], strict=True)))
+        self.interval_s *= 2
+
+
+# One column: the time of each webhook.
+
+
+def _read_times(path: Path, first: Row, rows: Iterator[Row]) -> Trace:
+    """Count the rows of each second before adding them: ten million rows go through this loop."""
+    tally, second, waiting = _Tally(), 0, 1
+    first_s = last_s = _time_s(path, *first)
     until_s = first_s + 1
     for number, cells in rows:
         try:
             (cell,) = cells
             time_s = float(cell)
         except ValueError:
-            time_s = lines.time_s(path, number, cells)
+            time_s = _time_s(path, number, cells)
         if not 0 <= time_s < SECONDS_BELOW:
-            time_s = lines.time_s(path, number, cells)
+            time_s = _time_s(path, number, cells)
         if time_s < last_s:
-            raise wrong(path, f"line {number} is {last_s - time_s:g} s before the line above it", "sort it by time")
+            raise _fault(path, f"line {number} is {last_s - time_s:g} s before the previous line", "sort it by time")
         last_s = time_s
         if time_s >= until_s:
             tally.add(second, waiting)
@@ -131,71 +200,155 @@ def _of_times(path: Path, first: Row, rows: Iterator[Row]) -> Trace:
         waiting += 1
     tally.add(second, waiting)
     if last_s == first_s:
-        raise wrong(path, "all its webhooks are of one moment", "record at least a minute of webhooks")
+        raise _fault(path, "all its webhooks have the same time", "record at least a minute of webhooks")
     return Trace(tally.interval_s, tally.counts, tally.busiest)
 
 
-def _of_counts(path: Path, first: Row, rows: Iterator[Row]) -> Trace:
-    """Counts at regular distances, which the first of them tell."""
-    counted = _counted(path, chain([first], rows))
-    sample = list(islice(counted, SAMPLE))
+def _time_s(path: Path, number: int, cells: list[str]) -> float:
+    """Return the time in a line with one cell, in seconds. Raises UnreadableTrace."""
+    if len(cells) != 1:
+        raise _fault(path, f"line {number} has {len(cells)} columns", "write one (time) or two (start, count)")
+    try:
+        found = float(cells[0])
+    except ValueError:
+        found = _calendar_time_s(path, number, cells[0])
+    if not 0 <= found < math.inf:
+        raise _fault(path, f"line {number}: {cells[0].strip()} is not a time", "write seconds (0 or more) or ISO 8601")
+    return next((found / per_s for least, per_s in UNITS if found >= least), found)
+
+
+def _calendar_time_s(path: Path, number: int, cell: str) -> float:
+    try:
+        moment = datetime.fromisoformat(cell.strip())
+    except ValueError:
+        shown = cell.strip()[:40]
+        raise _fault(path, f"line {number}: {shown!r} is not a time", "write seconds or ISO 8601") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+# Counts per interval.
+
+
+def _read_counts(path: Path, first: Row, rows: Iterator[Row]) -> Trace:
+    """Read counts whose distance is derived from the first rows."""
+    counted = _counted_rows(path, chain([first], rows))
+    sample = list(islice(counted, SAMPLE_ROWS))
     step_s = _step_s([later[1] - earlier[1] for earlier, later in pairwise(sample)])
-    tally = Tally(step_s)
+    tally = _Tally(step_s)
     for position, count in _placed(path, step_s, chain(sample, counted)):
         tally.add(position * step_s, count)
     return Trace(tally.interval_s, tally.counts, tally.busiest, step_s)
 
 
-def _placed(path: Path, step_s: float, counted: Iterator[Counted]) -> Iterator[tuple[int, int]]:
-    """Each count with the number of its interval. Raises UnreadableTrace where the lines are not of one distance."""
-    last, last_s, last_gap, repeats = -1, 0.0, 1, 0
-    for number, offset_s, count in counted:
-        position = round(offset_s / step_s)
-        gap = position - last
-        repeats = repeats + 1 if gap == last_gap > 1 else 0
-        if not gap or abs(offset_s - position * step_s) > step_s * TOLERANCE or repeats == MAX_REPEATS:
-            what = (
-                f"line {number} is {offset_s - last_s:g} s after the line above it, and others are {step_s:g} s apart"
-            )
-            raise wrong(path, what, "write one line for each minute, or for each interval of one length")
-        last, last_s, last_gap = position, offset_s, gap
-        yield position, count
-
-
-def _counted(path: Path, rows: Iterator[Row]) -> Iterator[Counted]:
-    """What the lines say, in order and of at least a minute each. Raises UnreadableTrace."""
+def _counted_rows(path: Path, rows: Iterator[Row]) -> Iterator[CountedRow]:
+    """Yield the rows. Raises UnreadableTrace if they are not in order and at least a minute apart."""
     first_s = last_s = -1.0
     width = 0
     for minute, (number, cells) in enumerate(rows):
         width = width or len(cells)
         if len(cells) != width:
-            raise wrong(path, f"line {number} has {len(cells)} columns, not {width}", "correct it")
-        begins_s = lines.time_s(path, number, cells[:1]) if width == 2 else minute * MINUTE_S
+            raise _fault(path, f"line {number} has {len(cells)} columns, not {width}", "correct it")
+        begins_s = _time_s(path, number, cells[:1]) if width == 2 else minute * MINUTE_S
         if not minute:
             first_s = begins_s
         elif begins_s <= last_s:
-            raise wrong(path, f"line {number} is not after the line above it", "sort it by time")
+            raise _fault(path, f"line {number} is not after the previous line", "sort it by time")
         elif begins_s - last_s < MINUTE_S * (1 - TOLERANCE):
-            what = f"line {number} is less than a minute after the line above it"
-            raise wrong(path, what, "write one line a minute, with its start in seconds (0, 60, 120 ...) or ISO 8601")
+            what = f"line {number} is less than a minute after the previous line"
+            raise _fault(path, what, "write one line a minute, with its start in seconds (0, 60, 120 ...) or ISO 8601")
         last_s = begins_s
         _require_span(path, number, begins_s - first_s)
-        yield number, begins_s - first_s, lines.count(path, number, cells[-1])
+        yield number, begins_s - first_s, _count(path, number, cells[-1])
+
+
+def _placed(path: Path, step_s: float, counted: Iterator[CountedRow]) -> Iterator[tuple[int, int]]:
+    """Yield the interval number and count of each row. Raises UnreadableTrace if the distance between rows varies."""
+    last, last_s, last_gap, repeats = -1, 0.0, 1, 0
+    for number, offset_s, count in counted:
+        position = round(offset_s / step_s)
+        gap = position - last
+        repeats = repeats + 1 if gap == last_gap > 1 else 0
+        if not gap or abs(offset_s - position * step_s) > step_s * TOLERANCE or repeats == MAX_REPEATED_GAPS:
+            what = f"line {number} is {offset_s - last_s:g} s after the previous line, but lines are {step_s:g} s apart"
+            raise _fault(path, what, "write lines at equal distances: one a minute, for example")
+        last, last_s, last_gap = position, offset_s, gap
+        yield position, count
 
 
 def _step_s(gaps_s: list[float]) -> float:
-    """How far lines are apart: the most common gap, of several the smallest; a minute if there is only one line."""
+    """Return the most common gap, the smallest of several; a minute if there is only one row."""
     found = Counter(map(_rounded_s, gaps_s))
     return min(found, key=lambda gap_s: (-found[gap_s], gap_s), default=MINUTE_S)
 
 
 def _rounded_s(gap_s: float) -> float:
-    """Whole minutes if it nearly is, else whole seconds: clocks are not exact."""
+    """Round to whole minutes if that is close, else to whole seconds: clocks are not exact."""
     minutes_s = MINUTE_S * round(gap_s / MINUTE_S)
     return minutes_s if abs(gap_s - minutes_s) <= TOLERANCE * MINUTE_S else float(round(gap_s))
+
+
+def _count(path: Path, number: int, cell: str) -> int:
+    """Return a cell as a count, which may be written as 55.0. Raises UnreadableTrace."""
+    try:
+        found = float(cell)
+    except ValueError:
+        found = -1.0
+    if not (0 <= found < 2**40 and found == int(found)):
+        what = f"line {number}: {cell.strip()[:40]!r} is not a count"
+        raise _fault(path, what, "write a whole number, 0 or more")
+    return int(found)
+
+
+# Lines and cells.
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    """Yield the lines that are neither empty nor comments. Raises UnreadableTrace."""
+    for number, line in enumerate(_lines(path), 1):
+        if len(line) > MAX_LINE or "\0" in line:
+            raise _fault(path, f"line {number} is neither a time nor a count", "name a CSV file")
+        if line and not line.isspace() and line[0] != "#":
+            yield number, _cells(path, number, line) if '"' in line else line.split(",")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a file, read in blocks: a single endless line must not take all memory."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            rest = ""
+            while block := file.read(READ_SIZE):
+                lines = (rest + block).split("\n")
+                rest = lines.pop()
+                yield from lines
+                if len(rest) > MAX_LINE:
+                    break
+            if rest:
+                yield rest
+    except OSError as error:
+        raise _fault(path, error.strerror or str(error), "name a CSV file that can be read") from error
+    except UnicodeDecodeError as error:
+        raise _fault(path, "it is not text", "name a CSV file") from error
+
+
+def _cells(path: Path, number: int, line: str) -> list[str]:
+    """Split a line with quotation marks, which is slow. A quoted cell must not span lines."""
+    try:
+        (cells,) = csv.reader([line], strict=True)
+    except csv.Error as error:
+        raise _fault(path, f"line {number} is not CSV ({error})", "correct its quotation marks") from None
+    return cells
+
+
+def _is_value(cell: str) -> bool:
+    """Return whether a cell is data and not a column name."""
+    return bool(cell.strip()) and (cell.strip()[0] in "+-.0123456789" or cell.strip().lower() in ("nan", "inf"))
 
 
 def _require_span(path: Path, number: int, offset_s: float) -> None:
     if offset_s > MAX_SPAN_S:
         what = f"line {number} is more than ten years after the first"
-        raise wrong(path, what, "correct it; all times must have the same unit")
+        raise _fault(path, what, "correct it; all times must have the same unit")
+
+
+def _fault(path: Path, what: str, remedy: str) -> UnreadableTrace:
+    return UnreadableTrace([Fault(str(path), what, remedy)])

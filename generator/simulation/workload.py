@@ -11,8 +11,7 @@ from typing import Protocol
 
 from generator.config.schema import Environment
 from generator.errors import Fault, InvalidSimulation
-from generator.simulation.tally import MINUTE_S
-from generator.simulation.trace import Trace
+from generator.simulation.trace import MINUTE_S, Trace
 
 WORKLOADS = ("peak", "poisson", "day", "spike", "trace")
 
