@@ -1,4 +1,4 @@
-"""The shape of the code, kept: one direction, no cycle, nothing too long."""
+"""The shape of the code: imports in one direction, no cycle, short functions, docstrings on public names."""
 
 from __future__ import annotations
 
@@ -10,25 +10,18 @@ import pytest
 
 from tests.conftest import ROOT
 
-# Each floor may import from itself and from those above it in this list, never from one below.
-LAYERS = (
-    (
-        "generator.errors",
-        "generator.aws",
-        "generator._extras",
-        "generator._memory",
-        "generator._runtime",
-        "generator._format",
-    ),
-    ("generator.config", "generator.template"),
-    ("generator.simulation", "generator.capacity"),
-    ("generator.stack", "generator.scaffold"),
-    ("generator.plans",),
-    ("generator.account", "generator.local", "generator.checks.reservations", "generator.checks.rules"),
-    ("generator.report", "generator.outputs"),
-    ("generator.diff", "generator.checks"),
-    ("generator.cli", "generator.__main__"),
+FLOORS = (
+    ("errors", "aws", "_extras", "_memory", "_runtime", "_format"),
+    ("config", "template"),
+    ("capacity", "simulation"),
+    ("stack", "scaffold"),
+    ("plans",),
+    ("account", "local", "report"),
+    ("outputs",),
+    ("checks", "diff"),
+    ("cli",),
 )
+"""Each package and top-level module imports only from the floors above it in this list."""
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
@@ -37,11 +30,17 @@ MODULES = {
 SHIPPED = {name for name in MODULES if name.startswith("generator.stack.handlers")}
 
 
-def layer(module: str) -> int:
-    for number, names in enumerate(LAYERS):
-        if any(module == name or module.startswith(name + ".") for name in names):
+def top(module: str) -> str:
+    """Return the package or top-level module that a module is part of. `python -m generator` is the command line."""
+    name = module.split(".")[1]
+    return "cli" if name == "__main__" else name
+
+
+def floor(module: str) -> int:
+    for number, names in enumerate(FLOORS):
+        if top(module) in names:
             return number
-    raise AssertionError(f"{module} has no place in the list of layers")
+    raise AssertionError(f"{module}: not in FLOORS; add its package there")
 
 
 def imports(path: Path) -> set[str]:
@@ -61,12 +60,25 @@ GRAPH = {name: imports(path) for name, path in MODULES.items() if name != "gener
 
 
 @pytest.mark.parametrize("module", sorted(GRAPH))
-def test_data_flows_one_way(module: str) -> None:
+def test_a_package_imports_only_from_the_floors_below(module: str) -> None:
     for other in GRAPH[module]:
-        assert layer(other) <= layer(module), f"{module} imports {other}, which comes after it"
+        assert top(other) == top(module) or floor(other) < floor(module), f"{module} imports {other}"
 
 
-def test_there_is_no_cycle() -> None:
+def test_there_are_at_most_nine_floors() -> None:
+    assert len(FLOORS) <= 9
+
+
+def test_there_are_at_most_eleven_packages() -> None:
+    assert len({path.parent for path in (ROOT / "generator").glob("*/*.py")}) <= 11
+
+
+@pytest.mark.xfail(reason="_extras, _memory and outputs are still modules of their own")
+def test_there_are_at_most_eight_modules_beside_the_packages() -> None:
+    assert len(list((ROOT / "generator").glob("*.py"))) <= 8
+
+
+def test_no_module_imports_itself_through_others() -> None:
     TopologicalSorter(GRAPH).prepare()
 
 
@@ -76,16 +88,14 @@ def test_handlers_import_nothing_of_the_generator(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
-def test_modules_have_at_most_500_lines_and_functions_50(module: str) -> None:
-    source = MODULES[module].read_text()
-    assert len(source.splitlines()) <= 500
-    for node in ast.walk(ast.parse(source)):
+def test_functions_have_at_most_50_lines(module: str) -> None:
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 50, f"{module}.{node.name}"
 
 
 @pytest.mark.parametrize("module", sorted(set(MODULES) - SHIPPED - {"generator.cli", "generator.stack"}))
-def test_modules_and_public_names_say_what_they_are(module: str) -> None:
+def test_modules_and_public_names_have_a_docstring(module: str) -> None:
     tree = ast.parse(MODULES[module].read_text())
     assert ast.get_docstring(tree)
     for node in tree.body:
@@ -99,8 +109,8 @@ def test_tests_do_not_patch_what_they_test() -> None:
             assert "mock.patch" not in path.read_text(), path
 
 
-def test_the_simulator_knows_no_formula() -> None:
-    """It is worth something only while it is independent of what it tries."""
+def test_the_simulation_imports_no_formula_of_the_sizing() -> None:
+    """The simulation checks the sizing, so it may not depend on it."""
     simulation = {name: found for name, found in GRAPH.items() if name.startswith("generator.simulation")}
     assert simulation
     for name, found in simulation.items():
