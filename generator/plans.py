@@ -57,11 +57,11 @@ def refusals(judged: Iterable[JudgedPlan]) -> list[str]:
 
 
 def render(plan: Plan) -> str:
-    """The text of the environment's template."""
-    from generator.stack.compose import body
+    """Return the text of the environment's template."""
+    from generator.stack.compose import compose
     from generator.template import writing
 
-    return writing.render_body(body(plan.environment, plan.sizing))
+    return writing.render(compose(plan.environment, plan.sizing))
 
 
 def _with_neighbours(names: Sequence[str], overrides: Sequence[str]) -> tuple[list[Environment], list[Environment]]:

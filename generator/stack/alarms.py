@@ -22,7 +22,6 @@ from generator.capacity.sizing import (
 from generator.config.schema import Environment
 from generator.stack import names
 from generator.stack.ingest import STAGE_NAME
-from generator.stack.part import Part
 
 CONCURRENCY_ALARM_SHARE = 0.8
 CONCURRENCY_ALARM_FROM = 5
@@ -40,14 +39,14 @@ QUIET_IS_GOOD = {"TreatMissingData": "notBreaching"}
 """These metrics are silent where nothing runs, and an alarm should then go back to OK."""
 
 
-def parts(environment: Environment, sizing: Sizing) -> list[Part]:
+def resources(environment: Environment, sizing: Sizing) -> list[Alarm]:
     """Alarms by symptom, in the order of a webhook's way through the stack."""
     return [
-        (_functions, (sizing.tolerated_throttles,)),
-        (_concurrency, (sizing[PROCESS_WEBHOOK].reserved_concurrency,)),
-        (_lateness, ()),
-        (_dead_letters, ()),
-        (_services, (environment.operations.sms_monthly_spend_usd, sizing.tolerated_throttles)),
+        *_functions(sizing.tolerated_throttles),
+        *_concurrency(sizing[PROCESS_WEBHOOK].reserved_concurrency),
+        *_lateness(),
+        *_dead_letters(),
+        *_services(environment.operations.sms_monthly_spend_usd, sizing.tolerated_throttles),
     ]
 
 

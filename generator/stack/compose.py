@@ -1,12 +1,8 @@
-"""Joins the parts into one template, in the order in which a webhook meets them."""
+"""Join the parts of the stack into one template, in the order in which a webhook meets them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from functools import lru_cache
-from typing import Any
-
-from troposphere import AWSObject, Output, Parameter, Ref, Sub, Template, encode_to_dict
+from troposphere import Output, Parameter, Ref, Sub, Template
 
 from generator.capacity.sizing import Sizing
 from generator.config.schema import Environment
@@ -24,61 +20,31 @@ from generator.stack import (
     stream,
     tables,
 )
-from generator.stack.part import Part
 
 
 def compose(environment: Environment, sizing: Sizing) -> Template:
-    """The whole stack as a troposphere Template, to be added to or rendered.
+    """Return the whole stack as a troposphere Template.
 
-    Every figure comes from the environment or the sizing; nothing is decided here, and the account is not looked at.
+    Every figure comes from the environment or the sizing; this function decides nothing and asks no account.
     """
-    template = _frame(environment, sizing)
-    for make, arguments in _parts(environment, sizing):
-        for resource in make(*arguments):
-            template.add_resource(resource)
-    return template
-
-
-def body(environment: Environment, sizing: Sizing) -> dict[str, Any]:
-    """What `compose(...).to_dict()` is, to be read only: environments share the resources that are equal in them."""
-    template: dict[str, Any] = _frame(environment, sizing).to_dict()
-    resources = (_as_dicts(*part) for part in _parts(environment, sizing))
-    return {**template, "Resources": {title: one for some in resources for title, one in some.items()}}
-
-
-@lru_cache(maxsize=1024)
-def _as_dicts(make: Callable[..., Iterable[AWSObject]], arguments: tuple[Hashable, ...]) -> dict[str, Any]:
-    """With room for some hundred environments; a part of one is a few kilobytes."""
-    return {resource.title: encode_to_dict(resource) for resource in make(*arguments)}
-
-
-def _parts(environment: Environment, sizing: Sizing) -> list[Part]:
-    return [
-        *ingest.parts(environment, sizing),
-        *functions.parts(environment, sizing),
-        *tables.parts(environment, sizing),
-        *stream.parts(environment, sizing),
-        *notification.parts(environment, sizing),
-        (schedule.resources, ()),
-        (queues.resources, ()),
-        (key.resources, ()),
-        (secret.resources, ()),
-        *alarms.parts(environment, sizing),
-        (dashboard.resources, ()),
-    ]
-
-
-def _frame(environment: Environment, sizing: Sizing) -> Template:
-    """Everything but the resources."""
     template = Template(
         Description=f"{names.DESCRIPTION} ({environment.name}): "
         f"{sizing.webhooks_per_hour:,} webhooks per hour, {sizing.total_reserved} reserved concurrent executions"
     )
-    for parameter in _parameters(environment):
-        template.add_parameter(parameter)
+    template.add_parameter(_parameters(environment))
     template.add_condition(names.CREATE_API_LOGGING, ingest.create_api_logging())
-    for output in _outputs():
-        template.add_output(output)
+    template.add_resource(ingest.resources(sizing.usage_plan, environment.retention.log_days))
+    template.add_resource(functions.resources(environment, sizing))
+    template.add_resource(tables.resources(environment.operations.deletion_protection))
+    template.add_resource(stream.resources(environment, sizing))
+    template.add_resource(notification.resources(environment.operations.email))
+    template.add_resource(schedule.resources())
+    template.add_resource(queues.resources())
+    template.add_resource(key.resources())
+    template.add_resource(secret.resources())
+    template.add_resource(alarms.resources(environment, sizing))
+    template.add_resource(dashboard.resources())
+    template.add_output(_outputs())
     return template
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from troposphere import AWSObject, Join, Ref
 from troposphere.awslambda import Code, Function, LoggingConfig, TracingConfig
 from troposphere.awslambda import Environment as Variables
@@ -21,46 +19,42 @@ from generator.capacity.sizing import (
 from generator.config.schema import Environment
 from generator.stack import names, permissions
 from generator.stack.code import shipped_lines
-from generator.stack.part import Part
 
 RUNTIME = "python3.13"
 
 
-def parts(environment: Environment, sizing: Sizing) -> list[Part]:
+def resources(environment: Environment, sizing: Sizing) -> list[AWSObject]:
     """Function, role and log group, four times."""
-    retention = environment.retention
-    found: list[Part] = []
-    for name, handler in SETTINGS.items():
-        setting, reserved = getattr(environment.functions, handler), sizing[name].reserved_concurrency
+    found: list[AWSObject] = []
+    for name in SETTINGS:
         found += [
-            (_function, (name, setting.memory_mb, setting.timeout_s, reserved, retention.price_history_days)),
-            (_role, (name,)),
-            (log_group, (names.log_group(name), retention.log_days)),
+            _function(name, environment, sizing[name].reserved_concurrency),
+            _role(name),
+            log_group(names.log_group(name), environment.retention.log_days),
         ]
     return found
 
 
-def log_group(logical_id: str, log_days: int) -> Iterable[AWSObject]:
+def log_group(logical_id: str, log_days: int) -> LogGroup:
     """An encrypted log group that forgets. Without one of our own, Lambda would make one that keeps everything."""
-    yield LogGroup(logical_id, KmsKeyId=names.arn(names.KEY), RetentionInDays=log_days)
+    return LogGroup(logical_id, KmsKeyId=names.arn(names.KEY), RetentionInDays=log_days)
 
 
-def _function(
-    name: str, memory_mb: int, timeout_s: int, reserved: int | None, price_history_days: int
-) -> Iterable[AWSObject]:
+def _function(name: str, environment: Environment, reserved: int | None) -> Function:
+    settings = getattr(environment.functions, SETTINGS[name])
     reservation = {} if reserved is None else {"ReservedConcurrentExecutions": reserved}
-    yield Function(
+    return Function(
         name,
         Architectures=["arm64"],
         Code=Code(ZipFile=Join("\n", list(shipped_lines(SETTINGS[name])))),
-        Environment=Variables(Variables=_variables(name, price_history_days)),
+        Environment=Variables(Variables=_variables(name, environment.retention.price_history_days)),
         Handler="index.handler",
         KmsKeyArn=names.arn(names.KEY),
         LoggingConfig=LoggingConfig(LogGroup=Ref(names.log_group(name))),
-        MemorySize=memory_mb,
+        MemorySize=settings.memory_mb,
         Role=names.arn(names.role(name)),
         Runtime=RUNTIME,
-        Timeout=timeout_s,
+        Timeout=settings.timeout_s,
         TracingConfig=TracingConfig(Mode="Active"),
         **reservation,
     )
@@ -79,8 +73,8 @@ def _variables(name: str, price_history_days: int) -> dict[str, object]:
     return of_each[name]
 
 
-def _role(name: str) -> Iterable[AWSObject]:
-    yield Role(
+def _role(name: str) -> Role:
+    return Role(
         names.role(name),
         AssumeRolePolicyDocument=permissions.trust("lambda.amazonaws.com"),
         Policies=[permissions.policy(*permissions.statements_of(name))],

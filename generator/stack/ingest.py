@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from functools import cache
 
 from troposphere import AWSObject, Equals, If, Ref, Sub
 from troposphere.apigateway import AccessLogSetting as AccessLog
@@ -33,11 +32,9 @@ from troposphere.awslambda import Permission
 from troposphere.iam import Role
 
 from generator.capacity import admission
-from generator.capacity.sizing import PROCESS_WEBHOOK, Sizing
-from generator.config.schema import Environment
+from generator.capacity.sizing import PROCESS_WEBHOOK
 from generator.stack import names, permissions
 from generator.stack.functions import log_group
-from generator.stack.part import Part
 
 STAGE_NAME = "v1"
 
@@ -58,30 +55,20 @@ def create_api_logging() -> Equals:
     return Equals(Ref(names.API_LOGGING), "create")
 
 
-def parts(environment: Environment, sizing_: Sizing) -> list[Part]:
+def resources(plan: admission.UsagePlan, log_days: int) -> list[AWSObject]:
     """Everything in front of the function, in the order of a request."""
+    interface = [*_method(), *_gateway_responses()]
+    deployment = _deployment(interface)
     return [
-        (_api, ()),
-        (_interface, ()),
-        (_stage, (sizing_.usage_plan,)),
-        (log_group, (names.ACCESS_LOG_GROUP, environment.retention.log_days)),
-        (_admission, (sizing_.usage_plan,)),
-        (_permission, ()),
-        (_logging_role, ()),
+        RestApi(names.API, EndpointConfiguration=EndpointConfiguration(Types=["REGIONAL"]), Name=Sub(names.API_NAME)),
+        *interface,
+        deployment,
+        _stage(plan, deployment),
+        log_group(names.ACCESS_LOG_GROUP, log_days),
+        *_admission(plan),
+        _permission(),
+        *_logging_role(),
     ]
-
-
-def _api() -> Iterable[AWSObject]:
-    yield RestApi(
-        names.API,
-        EndpointConfiguration=EndpointConfiguration(Types=["REGIONAL"]),
-        Name=Sub(names.API_NAME),
-    )
-
-
-def _interface() -> list[AWSObject]:
-    described = [*_method(), *_gateway_responses()]
-    return [*described, _deployment(described)]
 
 
 def _method() -> list[AWSObject]:
@@ -116,26 +103,20 @@ def _gateway_responses() -> Iterable[GatewayResponse]:
         yield GatewayResponse(title, ResponseType=kind, RestApiId=Ref(names.API), StatusCode=str(status), **optional)
 
 
-def _deployment(described: list[AWSObject]) -> Deployment:
+def _deployment(interface: list[AWSObject]) -> Deployment:
     """A deployment is a snapshot and never changes: a new interface needs a new logical id, so a hash is part of it."""
     content = json.dumps(
-        [resource.to_dict() for resource in described], sort_keys=True, default=lambda part: part.to_dict()
+        [resource.to_dict() for resource in interface], sort_keys=True, default=lambda part: part.to_dict()
     )
     digest = hashlib.sha256(content.encode()).hexdigest()[:10]
     return Deployment(
         f"WebhookDeployment{digest}",
-        DependsOn=[resource.title for resource in described if isinstance(resource, Method | GatewayResponse)],
+        DependsOn=[resource.title for resource in interface if isinstance(resource, Method | GatewayResponse)],
         RestApiId=Ref(names.API),
     )
 
 
-@cache
-def _deployment_id() -> str:
-    (title,) = (str(resource.title) for resource in _interface() if isinstance(resource, Deployment))
-    return title
-
-
-def _stage(plan: admission.UsagePlan) -> Iterable[AWSObject]:
+def _stage(plan: admission.UsagePlan, deployment: Deployment) -> Stage:
     """Access log without addresses or payload; the throttle is the usage plan's, so that it is never the lower one."""
     fields = {
         "requestId": "$context.requestId",
@@ -144,12 +125,12 @@ def _stage(plan: admission.UsagePlan) -> Iterable[AWSObject]:
         "error": "$context.error.responseType",
         "latencyMs": "$context.responseLatency",
     }
-    yield Stage(
+    return Stage(
         names.STAGE,
         AccessLogSetting=AccessLog(
             DestinationArn=names.arn(names.ACCESS_LOG_GROUP), Format=json.dumps(fields, separators=(",", ":"))
         ),
-        DeploymentId=Ref(_deployment_id()),
+        DeploymentId=Ref(deployment),
         MethodSettings=[
             MethodSetting(
                 HttpMethod="*",
@@ -182,8 +163,8 @@ def _admission(plan: admission.UsagePlan) -> list[AWSObject]:
     ]
 
 
-def _permission() -> Iterable[AWSObject]:
-    yield Permission(
+def _permission() -> Permission:
+    return Permission(
         "ProcessWebhookPermission",
         Action="lambda:InvokeFunction",
         FunctionName=Ref(PROCESS_WEBHOOK),

@@ -7,18 +7,12 @@ from troposphere.awslambda import Permission
 from troposphere.sns import SubscriptionResource, Topic
 
 from generator.aws import MAX_ASYNC_EVENT_AGE_S
-from generator.capacity.sizing import SEND_NOTIFICATION, Sizing
-from generator.config.schema import Environment
+from generator.capacity.sizing import SEND_NOTIFICATION
 from generator.stack import names, queues
-from generator.stack.part import Part
 
 
-def parts(environment: Environment, _: Sizing) -> list[Part]:
+def resources(email: str) -> list[AWSObject]:
     """Topic, subscription, permission, failure handling, and the operations topic with its subscriber."""
-    return [(_resources, (environment.operations.email,))]
-
-
-def _resources(email: str) -> list[AWSObject]:
     subscribers = [_operations_email(email)] if email else []
     return [
         _topic(names.NOTIFICATION_TOPIC),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from troposphere import AWSObject
 from troposphere.dynamodb import (
     AttributeDefinition,
     GlobalSecondaryIndex,
@@ -17,21 +14,17 @@ from troposphere.dynamodb import (
     TimeToLiveSpecification,
 )
 
-from generator.capacity.sizing import Sizing
-from generator.config.schema import Environment
 from generator.stack import names
-from generator.stack.part import Part
 
 
-def parts(environment: Environment, _: Sizing) -> list[Part]:
+def resources(deletion_protection: bool) -> list[Table]:
     """PriceHistoryTable and PriceAlertsTable."""
-    protection = (environment.operations.deletion_protection,)
-    return [(_price_history, protection), (_price_alerts, protection)]
+    return [_price_history(deletion_protection), _price_alerts(deletion_protection)]
 
 
-def _price_history(deletion_protection: bool) -> Iterable[AWSObject]:
+def _price_history(deletion_protection: bool) -> Table:
     """One item a price. The sort key is time#source#webhook-id, so that no two webhooks collapse into one."""
-    yield Table(
+    return Table(
         names.PRICE_HISTORY_TABLE,
         AttributeDefinitions=_strings("symbol", "observation"),
         KeySchema=_keys("symbol", "observation"),
@@ -41,9 +34,9 @@ def _price_history(deletion_protection: bool) -> Iterable[AWSObject]:
     )
 
 
-def _price_alerts(deletion_protection: bool) -> Iterable[AWSObject]:
+def _price_alerts(deletion_protection: bool) -> Table:
     """One item an alert. The index is sparse: an alert has `watch` and `threshold` only while it is armed."""
-    yield Table(
+    return Table(
         names.PRICE_ALERTS_TABLE,
         AttributeDefinitions=[
             *_strings("userId", "alertId", "watch"),

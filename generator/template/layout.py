@@ -20,26 +20,42 @@ on_one_line = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def lay_out(value: Any, indent: int = 0, column: int = 0) -> str:
-    """JSON text, the same for equal values; a dict keeps its order.
+    """Return JSON text, the same for equal values; a dict keeps its order.
 
-    `column` is how much of the first line is taken already, indent included.
+    `column` is how much of the first line is already taken, indent included.
     """
-    line = on_one_line(value)
-    if not isinstance(value, dict | list) or not value or column + len(line) < WIDTH:
+    return _fit(_measure(value), indent, column)
+
+
+Measured = tuple[str, list[str], list["Measured"]]
+"""A value on one line; for a container that is not empty also its keys, as they are written, and its items."""
+
+
+def _measure(value: Any) -> Measured:
+    if not isinstance(value, dict | list) or not value:
+        return on_one_line(value), [], []
+    if isinstance(value, list):
+        items = [_measure(item) for item in value]
+        return f"[{', '.join([line for line, _, _ in items])}]", [""] * len(items), items
+    keys = [f"{on_one_line(key)}: " for key in value]
+    items = [_measure(item) for item in value.values()]
+    return f"{{{', '.join([key + item[0] for key, item in zip(keys, items, strict=True)])}}}", keys, items
+
+
+def _fit(value: Measured, indent: int, column: int) -> str:
+    line, keys, items = value
+    if not items or column + len(line) < WIDTH:
         return line
-    keys = [f"{on_one_line(key)}: " for key in value] if isinstance(value, dict) else [""] * len(value)
-    items = list(value.values()) if isinstance(value, dict) else value
     if _hugs(items):
-        before = (key + on_one_line(item) for key, item in zip(keys, items[:-1], strict=False))
-        start = line[0] + "".join(f"{text}, " for text in before) + keys[-1]
+        before = (f"{key}{text}, " for key, (text, _, _) in zip(keys, items[:-1], strict=False))
+        start = line[0] + "".join(before) + keys[-1]
         if column + len(start) < WIDTH - 2:
-            return start + lay_out(items[-1], indent, column + len(start)) + line[-1]
+            return start + _fit(items[-1], indent, column + len(start)) + line[-1]
     indent += 1
-    lines = (key + lay_out(item, indent, indent + len(key)) for key, item in zip(keys, items, strict=True))
+    lines = [key + _fit(item, indent, indent + len(key)) for key, item in zip(keys, items, strict=True)]
     return line[0] + "\n" + ",\n".join(" " * indent + text for text in lines) + "\n" + " " * (indent - 1) + line[-1]
 
 
-def _hugs(items: list[Any]) -> bool:
-    *before, last = items
-    plain = len(before) <= MAX_BEFORE_HUGGED and not any(isinstance(item, dict | list) for item in before)
-    return plain and isinstance(last, dict | list) and bool(last)
+def _hugs(items: list[Measured]) -> bool:
+    *before, (_, _, last_items) = items
+    return bool(last_items) and len(before) <= MAX_BEFORE_HUGGED and all(text[0] not in "[{" for text, _, _ in before)

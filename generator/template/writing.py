@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
-from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,23 +26,18 @@ LEADING_KEYS = (
 )
 """Keys that come before others, which are sorted: what a thing is, then what it has."""
 
-RANKS = {key: rank for rank, key in enumerate(LEADING_KEYS)}
+_SORT_KEYS = {key: f" {rank:02}" for rank, key in enumerate(LEADING_KEYS)}
+"""A space sorts before every letter."""
 
 
 def render(template: Template) -> str:
-    """The text of the file: a fixed key order, so the same bytes on every machine and Python version."""
-    return render_body(template.to_dict())
+    """Return the text of the file, the same bytes on every machine and Python version.
 
-
-def render_body(body: Mapping[str, Any]) -> str:
-    """The text of the file from what `Template.to_dict()` is.
-
-    Parameters, resources and outputs keep the order in which they were composed; what is in them is ordered.
+    Parameters, resources and outputs keep the order in which they were added; the keys inside them are sorted.
     """
-    body = {"AWSTemplateFormatVersion": "2010-09-09", **body}
+    body: dict[str, Any] = {"AWSTemplateFormatVersion": "2010-09-09", **template.to_dict()}
     keys = [*(key for key in TEMPLATE_KEYS if key in body), *(key for key in body if key not in TEMPLATE_KEYS)]
-    sections = (f" {on_one_line(key)}: {_section(key, body[key])}" for key in keys)
-    return "{\n" + ",\n".join(sections) + "\n}\n"
+    return "{\n" + ",\n".join(_section(key, body[key]) for key in keys) + "\n}\n"
 
 
 def write(path: Path, text: str) -> bool:
@@ -79,29 +71,29 @@ def write(path: Path, text: str) -> bool:
     return True
 
 
-def _section(key: str, section: Any) -> str:
+def _section(name: str, section: Any) -> str:
+    start = f" {on_one_line(name)}: "
     if not isinstance(section, dict):
-        return on_one_line(section)
-    entries = {name: on_one_line(entry) for name, entry in section.items()}
-    if len(key) + sum(len(name) + len(line) for name, line in entries.items()) < WIDTH:
-        return lay_out({name: _in_order(entry) for name, entry in section.items()}, 1, len(f' "{key}": '))
-    return "{\n" + ",\n".join(_entry(name, line) for name, line in entries.items()) + "\n }"
+        return start + on_one_line(section)
+    entries = {key: _in_order(entry) for key, entry in section.items()}
+    line = on_one_line(entries)
+    if len(start) + len(line) < WIDTH:
+        return start + line
+    return start + "{\n" + ",\n".join(_entry(key, entry) for key, entry in entries.items()) + "\n }"
 
 
-@lru_cache(maxsize=4096)
-def _entry(name: str, line: str) -> str:
-    """Remembered, because the templates of several environments are equal in most of their resources."""
-    key = f"  {on_one_line(name)}: "
-    return key + lay_out(_in_order(json.loads(line)), 2, len(key))
+def _entry(key: str, entry: Any) -> str:
+    start = f"  {on_one_line(key)}: "
+    return start + lay_out(entry, 2, len(start))
 
 
 def _in_order(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _in_order(value[name]) for name in sorted(value, key=_rank)}
+        return {name: _in_order(value[name]) for name in sorted(value, key=_sort_key)}
     if isinstance(value, list):
         return [_in_order(item) for item in value]
     return value
 
 
-def _rank(key: str) -> tuple[int, str]:
-    return RANKS.get(key, len(RANKS)), key
+def _sort_key(key: str) -> str:
+    return _SORT_KEYS.get(key, key)

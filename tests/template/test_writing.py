@@ -52,12 +52,6 @@ class Given:
         return self.sections
 
 
-@pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
-    """What a test before this one had laid out must not answer for it."""
-    writing._entry.cache_clear()
-
-
 def laid_out(**sections: object) -> str:
     return writing.render(Given(**sections))  # type: ignore[arg-type]
 
