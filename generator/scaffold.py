@@ -1,4 +1,4 @@
-"""A new project for those who install the generator: environments, Makefile, workflow, README; whole or not at all."""
+"""Create a new project for `generator init`: environments, Makefile, workflow and README, or nothing at all."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from generator import __version__
 from generator.errors import Fault, UnwritableOutput
 
 DOT = "dot_"
-"""What a name below `generator/skeleton` has instead of a leading dot, which packaging tools like to leave out."""
+"""Prefix in `generator/skeleton` for a leading dot: packaging tools tend to skip dot files."""
 
 
 def files() -> dict[str, str]:
-    """The text of each file of a new project by its path in it, with this version of the generator pinned."""
+    """Return the text of each file by its path in the project, with this version of the generator pinned."""
     skeleton = resources.files("generator") / "skeleton"
     return {
         str(path): entry.read_text(encoding="utf-8").replace("@VERSION@", __version__)
@@ -26,16 +26,16 @@ def files() -> dict[str, str]:
 
 
 def write(folder: Path) -> list[Path]:
-    """Writes a new project into the folder, which is made if it is not there, and tells the paths in it.
+    """Write a new project into the folder, creating it if necessary, and return the paths of the files.
 
-    Raises UnwritableOutput, with nothing written, with every file that is there already, or if the folder cannot be
-    written. Whatever interrupts it, no file is left half written or without the others.
+    Raises UnwritableOutput, with nothing written, if a file already exists or the folder cannot be written. An
+    interruption leaves neither half a file nor some of the files.
     """
     texts = files()
-    if faults := list(_in_the_way(folder, texts)):
+    if faults := list(_conflicts(folder, texts)):
         raise UnwritableOutput(faults)
     try:
-        # Below what is there already, so that nothing but renaming is left to do once every file is complete.
+        # Write below the closest existing folder, so that once every file is complete only renames remain.
         base = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
         with tempfile.TemporaryDirectory(dir=base, prefix=".generator-init-") as stage:
             for name, text in texts.items():
@@ -44,8 +44,9 @@ def write(folder: Path) -> list[Path]:
                 path.write_text(text, encoding="utf-8", newline="\n")
             _move(Path(stage), base)
     except OSError as error:
-        what = f"cannot be written ({error.strerror})"
-        raise UnwritableOutput([Fault(str(folder), what, "correct its permissions, or name another folder")]) from error
+        remedy = "correct its permissions or choose another folder"
+        fault = Fault(str(folder), f"cannot be written ({error.strerror})", remedy)
+        raise UnwritableOutput([fault]) from error
     return [folder / name for name in texts]
 
 
@@ -58,27 +59,27 @@ def _entries(folder: Traversable, path: PurePosixPath) -> Iterator[tuple[PurePos
             yield name, entry
 
 
-def _in_the_way(folder: Path, texts: Mapping[str, str]) -> Iterator[Fault]:
-    """What keeps a new project from being written there: files of its names, and files where it needs folders."""
+def _conflicts(folder: Path, texts: Mapping[str, str]) -> Iterator[Fault]:
+    """Yield a fault for each existing file that has the name of a new file or folder."""
     if (file := _first_file(folder)) is not None:
-        yield Fault(str(file), "a file and not a folder", "name a folder, new or without a project in it")
+        yield Fault(str(file), "is a file, not a folder", "choose a new folder or one without a project")
         return
     for name in texts:
         path = folder / name
         if os.path.lexists(path):
-            yield Fault(str(path), "already there", "move it away, or name another folder")
+            yield Fault(str(path), "already exists", "move it away or choose another folder")
         elif (file := _first_file(path.parent)) is not None:
-            yield Fault(str(file), f"a file, where {name} needs a folder", "move it away, or name another folder")
+            yield Fault(str(file), f"is a file, but {name} needs a folder", "move it away or choose another folder")
 
 
 def _first_file(path: Path) -> Path | None:
-    """The path itself or the closest folder above it that is there and is no folder at all."""
+    """Return the path or its closest existing parent if that is not a folder."""
     there = next((one for one in (path, *path.parents) if os.path.lexists(one)), None)
     return there if there is not None and not there.is_dir() else None
 
 
 def _move(stage: Path, base: Path) -> None:
-    """Moves what is staged into place, and back again if anything goes wrong on the way."""
+    """Move the staged files into place; if anything fails, move them back."""
     moved: list[tuple[Path, Path]] = []
     try:
         for source, target in list(_moves(stage, base)):
@@ -92,7 +93,7 @@ def _move(stage: Path, base: Path) -> None:
 
 
 def _moves(stage: Path, base: Path) -> Iterable[tuple[Path, Path]]:
-    """The fewest renames: a folder that is not there yet comes whole, in one step."""
+    """Yield as few renames as possible: a folder that does not exist yet moves in one step."""
     for source in sorted(stage.iterdir()):
         target = base / source.name
         if target.is_dir():

@@ -1,4 +1,4 @@
-"""A new project: whole or not at all, and everything in it does what it says."""
+"""`generator init` writes a whole project or nothing, and every file in it works."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ GENERATOR = f"{sys.executable} -m generator"
 
 @pytest.fixture
 def started(generator: Run, project: Path) -> Path:
-    """A new project, as the command makes it."""
+    """Return the folder of a project that the command has just created."""
     assert generator("init", "new").exit_code == 0
     return project / "new"
 
@@ -45,7 +45,7 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_init_says_what_it_wrote_and_what_to_do_next(generator: Run, project: Path) -> None:
+def test_init_lists_the_files_and_the_next_commands(generator: Run, project: Path) -> None:
     result = generator("init", "my alerts")
     assert result.exit_code == 0
     assert [line for line in result.stdout.splitlines() if line.startswith("wrote ")] == [
@@ -65,7 +65,7 @@ def test_the_current_folder_can_become_a_project(
     assert sorted(snapshot(tmp_path / "empty")) == sorted(FILES)
 
 
-def test_the_folders_above_are_made_too(generator: Run, project: Path) -> None:
+def test_init_creates_missing_parent_folders(generator: Run, project: Path) -> None:
     assert generator("init", str(project / "a/b/c")).exit_code == 0
     assert sorted(snapshot(project / "a")) == sorted(f"b/c/{name}" for name in FILES)
     assert (project / "a/b/c/Makefile").stat().st_mode & 0o777 == 0o644
@@ -76,7 +76,7 @@ def test_the_version_that_ran_is_pinned(started: Path) -> None:
     assert not any(b"@VERSION@" in content for content in snapshot(started).values())
 
 
-def test_nothing_is_written_over_what_is_there(generator: Run, project: Path) -> None:
+def test_init_overwrites_nothing(generator: Run, project: Path) -> None:
     folder = project / "mine"
     (folder / "environments").mkdir(parents=True)
     (folder / "environments/prod.toml").write_text("mine")
@@ -86,15 +86,15 @@ def test_nothing_is_written_over_what_is_there(generator: Run, project: Path) ->
     result = generator("init", "mine")
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
-        "mine/.github: a file, where .github/workflows/templates.yml needs a folder; move it away, or name another "
+        "mine/.github: is a file, but .github/workflows/templates.yml needs a folder; move it away or choose another "
         "folder",
-        "mine/README.md: already there; move it away, or name another folder",
-        "mine/environments/prod.toml: already there; move it away, or name another folder",
+        "mine/README.md: already exists; move it away or choose another folder",
+        "mine/environments/prod.toml: already exists; move it away or choose another folder",
     ]
     assert snapshot(project) == before
 
 
-def test_what_else_is_there_stays(generator: Run, project: Path) -> None:
+def test_other_files_in_the_folder_stay(generator: Run, project: Path) -> None:
     (project / "mine/environments").mkdir(parents=True)
     (project / "mine/environments/qa.toml").write_text("mine")
     assert generator("init", "mine").exit_code == 0
@@ -103,25 +103,25 @@ def test_what_else_is_there_stays(generator: Run, project: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["file", "file/below"])
-def test_a_file_is_no_folder(generator: Run, project: Path, folder: str) -> None:
+def test_a_file_in_place_of_the_folder_is_refused(generator: Run, project: Path, folder: str) -> None:
     (project / "file").write_text("mine")
     result = generator("init", folder)
     assert result.exit_code == 2
-    assert result.stderr == "file: a file and not a folder; name a folder, new or without a project in it\n"
+    assert result.stderr == "file: is a file, not a folder; choose a new folder or one without a project\n"
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(generator: Run) -> None:
+def test_an_unwritable_folder_is_reported_in_one_line(generator: Run) -> None:
     result = generator("init", "/proc/new")
     assert result.exit_code == 2
-    assert re.fullmatch(r"/proc/new: cannot be written \(.*\); correct its permissions, or .*\n", result.stderr)
+    assert re.fullmatch(r"/proc/new: cannot be written \(.*\); correct its permissions or .*\n", result.stderr)
 
 
 @pytest.mark.parametrize("renames", range(6))
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("disk full")])
-def test_an_interruption_leaves_nothing(
+def test_an_interrupted_init_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int, error: Any
 ) -> None:
-    """Wherever between two files it comes, and whether before or after the file was moved."""
+    """Interrupt between any two files, before or after the rename."""
     (tmp_path / "environments").mkdir()
     before, real, done = sorted(tmp_path.rglob("*")), os.rename, []
 
@@ -148,7 +148,7 @@ def test_the_commands_work_in_a_new_project(generator: Run, started: Path, monke
     assert generator("check", "dev").exit_code == 0
 
 
-def test_the_makefile_works_with_a_generator_that_is_installed(started: Path) -> None:
+def test_the_makefile_works_with_an_installed_generator(started: Path) -> None:
     generator = f"GENERATOR={GENERATOR}"
     assert "make template" in make(started).stdout
     assert make(started, "template", generator).stdout.count(" written") == 3
@@ -178,7 +178,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture
 def pull_request(started: Path) -> Callable[[], list[int]]:
-    """Runs every step of the workflow as the runner does, with gh and pip as stubs; tells each step's exit code."""
+    """Return a function that runs every step of the workflow, with gh and pip as stubs, and returns the exit codes."""
     stubs = started.parent / "bin"
     stubs.mkdir()
     for name, text in {
@@ -212,23 +212,23 @@ def test_the_workflow_reviews_a_pull_request(
     git(started, "init")
     git(started, "add", ".")
     git(started, "commit", "-m", "First")
-    assert pull_request() == [0, 0, 0, 0], "nothing to compare with: the page is the comment"
+    assert pull_request() == [0, 0, 0, 0], "the first template: the comment is its review page"
     assert (started / "diff.md").read_text() == (started / "templates_out/prod.md").read_text()
 
     git(started, "update-ref", "refs/remotes/origin/main", "HEAD")
     toml = started / "environments/prod.toml"
     toml.write_text(toml.read_text().replace("50000", "20000"))
     generator("template", "prod")
-    assert pull_request() == [0, 0, 0, 0], "a change of the rate replaces and widens nothing"
+    assert pull_request() == [0, 0, 0, 0], "a new rate replaces nothing and grants nothing"
     assert "22" in (started / "diff.md").read_text()
     assert json.loads((started / "check.sarif").read_text())["runs"][0]["results"] == []
 
     (started / "templates_out/prod.json").write_text(TEXTS["prod"].replace('"lambda:InvokeFunction"', '"lambda:*"'))
-    assert [code for code in pull_request() if code] == [1, 1], "drift, and what it widens"
+    assert [code for code in pull_request() if code] == [1, 1], "drift and wider permissions"
     assert json.loads((started / "check.sarif").read_text())["runs"][0]["results"]
 
     (started / "templates_out/prod.json").write_text("{")
-    assert [code for code in pull_request() if code] == [1, 2], "no template at all, which the comment says"
+    assert [code for code in pull_request() if code] == [1, 2], "not a template, as the comment reports"
     assert (started / "diff.md").read_text().startswith("templates_out/prod.json: neither JSON nor YAML ")
     assert (started.parent / "called").read_text().splitlines() == [
         "pip install --requirement requirements.txt",
@@ -236,7 +236,7 @@ def test_the_workflow_reviews_a_pull_request(
     ] * 4
 
 
-def test_an_action_is_pinned_and_nothing_of_an_event_is_in_a_script() -> None:
+def test_actions_are_pinned_and_scripts_contain_no_event_data() -> None:
     for step in STEPS:
         assert "uses" in step or "${{" not in step["run"]
         assert "run" in step or re.fullmatch(r"[\w/-]+@v\d+", step["uses"])

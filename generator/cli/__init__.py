@@ -1,1 +1,1 @@
-"""One module a command: parse, call the stages, print, choose the exit code."""
+"""One module per command: parse the arguments, call the stages, print, choose the exit code."""

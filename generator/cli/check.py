@@ -1,4 +1,4 @@
-"""`generator check`: what is wrong with the committed templates, or with anyone's."""
+"""`generator check`: report problems in the committed templates, or in any template."""
 
 from __future__ import annotations
 
@@ -26,44 +26,44 @@ SUFFIXES = (".json", ".yaml", ".yml", ".template")
 
 
 def _default(key: str) -> str:
-    """Where neither the option nor .cfnlintrc nor the template says."""
     return f"[default: {DEFAULT_ACCOUNT[key]}]"
 
 
 @click.command(epilog="Example: generator check template.yaml --account-limit 300")
 @click.argument("names", metavar="[ENV|FILE]...", type=options.EnvironmentOrFile(), nargs=-1)
-@click.option("--together", is_flag=True, help="All of them go into one account: check the sum of the stacks too.")
+@click.option("--together", is_flag=True, help="Also check the total of all stacks: they share one account.")
 @click.option(
     "--account-limit",
     "concurrency_limit",
     type=click.IntRange(min=0),
-    help=f"Concurrency limit of the account that the FILEs go to.  {_default('concurrency_limit')}",
+    help=f"Concurrency limit of the account for the FILEs.  {_default('concurrency_limit')}",
 )
 @click.option(
     "--unreserved-floor",
     type=click.IntRange(min=0),
-    help=f"What AWS keeps unreserved.  {_default('unreserved_floor')}",
+    help=f"Concurrency that AWS keeps unreserved.  {_default('unreserved_floor')}",
 )
 @click.option(
     "--reserved-elsewhere",
     type=click.IntRange(min=0),
-    help=f"What other stacks reserve.  {_default('reserved_elsewhere')}",
+    help=f"Concurrency that other stacks reserve.  {_default('reserved_elsewhere')}",
 )
 @click.option("--format", "format_", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
 def command(names: tuple[str, ...], together: bool, format_: str, **account: int | None) -> None:
-    """Check the committed templates of the named environments, or of all, or any CloudFormation template.
+    """Check the templates of the named environments, of all environments, or any CloudFormation template.
 
-    A FILE is in JSON or YAML, with SAM or without: it exists, or ends in .json, .yaml, .yml or .template. It is
-    checked by cfn-lint and by the rules of `generator rules`. An ENV is also checked for drift from what it
-    generates, for its size, and for the account that it states.
+    A FILE is JSON or YAML, with or without SAM. A name is taken as a FILE if it exists or ends in .json, .yaml, .yml
+    or .template. It is checked by cfn-lint and by the rules that `generator rules` lists. An ENV is also checked for
+    its size, for drift from its environment file, and against the account in that file.
 
-    Exit code 1 on any error or warning, a syntax error in a FILE among them; an informational finding leaves it 0.
-    Exit code 2, with nothing checked, where a FILE is missing, cannot be read, or is no template at all.
+    Exits with 1 on any error or warning, including a syntax error in a FILE; informational findings do not count.
+    Exits with 2 and checks nothing if a FILE is missing, cannot be read or is not a template.
     """
     given = {key: value for key, value in account.items() if value is not None}
     files = [Path(name) for name in names if _is_file(name)]
     if given and not files and not together:
-        raise click.UsageError("An environment states its account itself: these options are for a FILE or --together.")
+        message = "The account options need a FILE or --together; an environment's account is in its environment file."
+        raise click.UsageError(message)
     judged = _judged([name for name in names if not _is_file(name)], files)
     report = checking.check(Request(judged, files, given, not names, together), plans.OUTPUT)
     click.echo(_as_text(report, judged) if format_ == "text" else _as_data(report, judged, format_))
@@ -78,7 +78,7 @@ def _is_file(name: str) -> bool:
 
 
 def _judged(names: Sequence[str], files: Sequence[Path]) -> list[JudgedPlan]:
-    """The environments, all if nothing is named; a fault in one is told together with those of the files."""
+    """Prepare the named environments, or all if there are neither names nor files; report every fault at once."""
     try:
         return plans.prepare(names) if names or not files else []
     except GeneratorError as error:
@@ -104,8 +104,8 @@ def _as_text(report: Report, judged: Sequence[JudgedPlan]) -> str:
     if report.passed:
         decided = [path for path in report.files if path not in (*report.undecided, *report.unjudged)]
         lines += _verdict(decided, "lint, size and quota are good")
-        lines += _verdict(report.undecided, "lint and size are good, and the quota as far as the templates tell")
-        lines += _verdict(report.unjudged, "lint and size are good; the quota is not judged: E9801 is switched off")
+        lines += _verdict(report.undecided, "lint and size are good; the quota could be checked only in part")
+        lines += _verdict(report.unjudged, "lint and size are good; the quota was not checked: E9801 is switched off")
         lines += [f"together: {report.together}"] if report.together else []
     return "\n".join(lines)
 

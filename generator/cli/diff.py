@@ -1,4 +1,4 @@
-"""`generator diff`: what a change of a template means, for the person who reviews it."""
+"""`generator diff`: show a reviewer what a template change means."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ FIGURES = (
 )
 FUNCTIONS = (PROCESS_WEBHOOK, CHECK_ALERTS, SEND_NOTIFICATION, CLEANUP_HISTORY)
 
-
-Stated = TypeVar("Stated")
+Value = TypeVar("Value")
 
 
 def _kinds(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -48,18 +47,18 @@ def _kinds(_context: click.Context, _option: click.Parameter, value: str | None)
     "--fail-on",
     metavar="KIND,...",
     callback=_kinds,
-    help=f"Exit with 1 only for these: {', '.join(KINDS)}.",
+    help=f"Exit with 1 only for changes of these kinds: {', '.join(KINDS)}.",
 )
 def command(old: str, new: str, format_: str, fail_on: tuple[str, ...]) -> None:
-    """Show what differs between two templates in meaning, not in how they are written.
+    """Show how two templates differ in meaning, and ignore differences in layout.
 
-    A side is an environment (its committed template), a file (JSON or YAML), or either at a git revision, such as
-    main:prod. Exit code 1 if there is a difference.
+    OLD and NEW are each an environment (its committed template), a JSON or YAML file, or either of these at a git
+    revision, such as main:prod. Exits with 1 if there is a difference.
     """
     before, after = read_both(old, new)
     environment = after.environment or before.environment
-    room = _stated("headroom", lambda: _room(environment))
-    monthly_cost = _stated("cost", lambda: _monthly_cost(environment, before, after))
+    room = _if_readable("headroom", lambda: _room(environment))
+    monthly_cost = _if_readable("cost", lambda: _monthly_cost(environment, before, after))
     found = difference(before.template, after.template, room, monthly_cost)
     encoding = sys.stdout.encoding
     if format_ == "json":
@@ -71,8 +70,8 @@ def command(old: str, new: str, format_: str, fail_on: tuple[str, ...]) -> None:
     sys.exit(1 if bad else 0)
 
 
-def _stated(what: str, read: Callable[[], Stated | None]) -> Stated | None:
-    """What the environments' files state. A fault there takes nothing from what the templates say by themselves."""
+def _if_readable(what: str, read: Callable[[], Value | None]) -> Value | None:
+    """Return the value, or print a note and return None if the environment files are wrong: the diff goes on."""
     try:
         return read()
     except GeneratorError as error:
@@ -82,7 +81,7 @@ def _stated(what: str, read: Callable[[], Stated | None]) -> Stated | None:
 
 
 def _room(environment: str | None) -> Room | None:
-    """What the account that the environment's file states can hold. A template alone does not tell its account."""
+    """Return the room in the account of the environment; a template alone does not name its account."""
     if environment is None or environment not in files.known():
         return None
     (judged,) = plans.prepare([environment])
@@ -91,7 +90,7 @@ def _room(environment: str | None) -> Room | None:
 
 
 def _monthly_cost(environment: str | None, *sides: Side) -> MonthlyCost | None:
-    """Prices both at the environment's own rate. A template that is not of this shape has no bill."""
+    """Return a function that prices a template at the environment's rate, or None if either side cannot be priced."""
     ours = all(_has_bill(side.template) for side in sides)
     if environment is None or environment not in files.known() or not ours:
         return None

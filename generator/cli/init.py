@@ -1,4 +1,4 @@
-"""`generator init`: a new project, for those who install the generator rather than clone it."""
+"""`generator init`: create a project that uses the installed generator."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from generator import scaffold
 @click.command(epilog="Example: generator init price-alerts")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def command(folder: Path) -> None:
-    """Write a new project: environments, Makefile, a workflow for pull requests, README.
+    """Create a project: environments, Makefile, pull-request workflow, README.
 
-    DIR is made if it is not there; "." is the current folder. Nothing is written, with exit code 2, where any of the
-    files is there already.
+    Creates DIR if it does not exist; use "." for the current folder. Overwrites nothing: if any of the files already
+    exists, writes none of them and exits with 2.
     """
     for path in scaffold.write(folder):
         click.echo(f"wrote {path}")
-    click.echo("\nWrite your Region and rates in environments/*.toml. Next:\n")
+    click.echo("\nEdit the Region and the rates in environments/*.toml. Then run:\n")
     if folder.resolve() != Path.cwd():
         click.echo(f"  cd {shlex.quote(str(folder))}")
-    click.echo("  generator template     (or: make template, which sets up .venv by itself)")
+    click.echo("  generator template     (or: make template, which sets up .venv first)")
     click.echo("  generator size prod")

@@ -1,4 +1,4 @@
-"""`generator local`: the whole system on this machine, without an account and without Docker."""
+"""`generator local`: run the whole system on this machine, without an AWS account and without Docker."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from generator.template import reading
 @click.command(epilog="Example: generator local dev --demo")
 @options.environment
 @click.option(
-    "--port", type=click.IntRange(1, 65_535), metavar="N", help="The emulator's port; a free one if not given."
+    "--port", type=click.IntRange(1, 65_535), metavar="N", help="Port of the emulator.  [default: any free port]"
 )
-@click.option("--demo", "is_demo", is_flag=True, help="Arm alerts, send a short price walk, print a table and end.")
+@click.option(
+    "--demo", "is_demo", is_flag=True, help="Arm alerts, send a short series of prices, print a table and exit."
+)
 def command(name: str, port: int | None, is_demo: bool) -> None:
     """Run the committed template of an environment on this machine.
 
-    Deploys templates_out/ENV.json as it is to an emulator on 127.0.0.1, and shows webhooks, alerts and SMS as they
-    happen until Ctrl-C. With --demo, exit code 1 if any expected SMS is missing.
+    Deploys templates_out/ENV.json unchanged to an emulator on 127.0.0.1, and shows webhooks, alerts and SMS as they
+    happen until you press Ctrl-C. With --demo, exits with 1 if an expected SMS is missing.
     """
     (environment,) = files.load([name])
     path = plans.OUTPUT / f"{name}.json"
@@ -67,17 +69,17 @@ def _demo(system: System) -> None:
     if outcome.refusal:
         click.echo(f"a price was not stored: {outcome.refusal}", err=True)
     if not outcome.passed:
-        click.echo("not every expected SMS came, or one came that was not expected", err=True)
+        click.echo("the SMS messages are not the expected ones; see the table above", err=True)
         sys.exit(1)
 
 
 def _welcome(system: System) -> str:
-    """The address, the key, and lines to paste. The secret is this emulator's own and ends with it."""
+    """Return the URL, the API key, and commands to paste. The secret exists only in this emulator."""
     return f"""\
 URL      {system.url}
 API key  {system.api_key}
 
-Paste to arm an alert and to send a signed price that fires it:
+Paste these lines to arm an alert and to send a signed price that fires it:
 
 export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION={system.emulator.region}
 aws --endpoint-url {system.emulator.url} dynamodb put-item --table-name {system.ids["PriceAlertsTable"]} --item \
@@ -91,7 +93,7 @@ SIGNATURE=$(printf %s "$ID.$AT.$BODY" | openssl dgst -sha256 -mac HMAC -binary \
 curl -i {system.url} -H 'x-api-key: {system.api_key}' -H 'content-type: application/json' \
 -H "webhook-id: $ID" -H "webhook-timestamp: $AT" -H "webhook-signature: v1,$SIGNATURE" -d "$BODY"
 
-Webhooks, alerts and SMS are shown below as they happen. Ctrl-C stops everything.
+Webhooks, alerts and SMS appear below as they happen. Press Ctrl-C to stop everything.
 """
 
 

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -12,30 +12,32 @@ from generator.config import files
 
 
 class EnvironmentName(click.types.StringParamType):
-    """The name of an environment. Shells complete it, and where it is missing, the error names those that there are."""
+    """The name of an environment: completed by the shell, and listed by the error if it is missing."""
 
     name = "environment"
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """What there is to choose from."""
+        """Return the environments to choose from."""
         known = files.known()
-        return f"The environments are {', '.join(known)}." if known else f"There are none here: {files.START}."
+        if known:
+            return f"The environments are {', '.join(known)}."
+        return f"There are no environments here: {files.START}."
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The environments of the project in the current folder."""
+        """Return the environments of the project in the current folder."""
         return [CompletionItem(name) for name in files.known() if name.startswith(incomplete)]
 
 
 class EnvironmentOrFile(EnvironmentName):
-    """The name of an environment or of a file, which the shell completes by itself."""
+    """The name of an environment or of a file."""
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """What there is to choose from."""
+        """Return what to write, with the environments to choose from."""
         known = ", ".join(files.known())
         return f"Name a file or an environment: {known}." if known else "Name a file or an environment."
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The shell's own completion of files, at which bash forgets what came before, and the environments."""
+        """Return a request for file names, which must come first because of bash, and the environments."""
         return [CompletionItem(incomplete, type="file"), *super().shell_complete(ctx, param, incomplete)]
 
 
@@ -43,13 +45,13 @@ environment = click.argument("name", metavar="ENV", type=EnvironmentName())
 
 
 class Picture(click.Path):
-    """A file to draw into, whose name says so: a mistaken one would overwrite a file of another kind."""
+    """An SVG file to write. Requiring the suffix keeps a mistyped name from overwriting another kind of file."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path; a usage error, before anything is done, where it does not end in .svg."""
+        """Return the path, or raise a usage error if it does not end in .svg."""
         if not str(value).endswith(".svg"):
             self.fail(f"'{value}' does not end in .svg.", param, ctx)
         return super().convert(value, param, ctx)
@@ -60,5 +62,5 @@ overrides = click.option(
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Override a setting of the environment file, such as traffic.webhooks_per_hour=20000. May be repeated.",
+    help="Override a setting of the environment file, such as traffic.webhooks_per_hour=20000. Repeatable.",
 )

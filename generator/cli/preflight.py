@@ -1,4 +1,4 @@
-"""`generator preflight`: the account before the deployment. Reads only."""
+"""`generator preflight`: check the AWS account before a deployment, without changing it."""
 
 from __future__ import annotations
 
@@ -22,34 +22,35 @@ def stack_name(environment: str) -> str:
 
 
 def _stack_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    """As given. Source of the form: CloudFormation API reference, CreateStack, StackName."""
+    """Return the value if it is a valid stack name. Source: CloudFormation API reference, CreateStack, StackName."""
     if value is not None and not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,127}", value):
         raise click.BadParameter(
-            f"'{value}' is not a stack's name: up to 128 letters, digits and dashes, a letter first."
+            f"'{value}' is not a stack name; use up to 128 letters, digits and hyphens, starting with a letter."
         )
     return value
 
 
 @click.command(epilog="Example: generator preflight prod --profile production")
 @options.environment
-@click.option("--profile", metavar="P", help="The profile of the AWS CLI's configuration; its default if not given.")
-@click.option("--region", metavar="R", help="The Region to ask; the environment's if not given.")
-@click.option("--endpoint-url", metavar="URL", help="Ask an emulator instead of AWS.")
+@click.option("--profile", metavar="P", help="AWS CLI profile to use.  [default: the CLI's own default]")
+@click.option("--region", metavar="R", help="Region to check.  [default: the environment's]")
+@click.option("--endpoint-url", metavar="URL", help="Send the requests to an emulator instead of AWS.")
 @click.option(
     "--stack-name",
     "stack",
     metavar="S",
     callback=_stack_name,
-    help="The stack to deploy; price-alerts-ENV if not given.",
+    help="Name of the stack to deploy.  [default: price-alerts-ENV]",
 )
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(
     name: str, profile: str | None, region: str | None, endpoint_url: str | None, stack: str | None, format_: str
 ) -> None:
-    """Check an AWS account before an environment is deployed into it. Nothing is changed.
+    """Check the AWS account before you deploy an environment. Changes nothing.
 
-    Each check passes, fails or is skipped with its reason (no permission, not supported by the endpoint), and says
-    what to type. Exit code 1 if any fails; 2 without credentials or if nothing answers.
+    Each check passes, fails or is skipped (no permission, or the endpoint does not support it), and a failed check
+    prints the command that fixes it. Exits with 1 if a check fails, and with 2 without credentials or if the endpoint
+    does not answer.
     """
     from generator.account import connection
     from generator.account.preflight import passed, run

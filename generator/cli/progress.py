@@ -1,4 +1,4 @@
-"""When to show a progress bar."""
+"""Decide when to show a progress bar."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ import sys
 
 
 def is_shown() -> bool:
-    """On a terminal only: a bar moves the cursor, which NO_COLOR and a dumb terminal are to be spared."""
+    """Return True on a terminal that supports escape sequences and does not set NO_COLOR."""
     return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

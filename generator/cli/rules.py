@@ -1,4 +1,4 @@
-"""`generator rules`: the cfn-lint rules of this project, for use on any template."""
+"""`generator rules`: list this project's cfn-lint rules, which work on any template."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from generator.checks import rules
 
 
 @click.command(
-    epilog='Example: generator rules --path, as in: cfn-lint template.yaml -a "$(generator rules --path)"',
+    epilog='Example: generator rules --path, used as: cfn-lint template.yaml -a "$(generator rules --path)"',
 )
-@click.option("--path", is_flag=True, help="Print the folder to give to cfn-lint's -a, and nothing else.")
+@click.option("--path", is_flag=True, help="Print only the folder to pass to cfn-lint -a.")
 def command(path: bool) -> None:
-    """List the cfn-lint rules about reserved concurrency: id, severity, and what holds when they are silent."""
+    """List the cfn-lint rules about reserved concurrency: id, severity and what each one checks."""
     if path:
         click.echo(rules.folder())
         return

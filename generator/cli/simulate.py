@@ -1,4 +1,4 @@
-"""`generator simulate`: tries a template under a workload before anyone deploys it."""
+"""`generator simulate`: run a template under a workload before you deploy it."""
 
 from __future__ import annotations
 
@@ -25,35 +25,43 @@ if TYPE_CHECKING:
     from generator.simulation.engine import Progress
 
 PROGRESS_FROM = 4
-"""Fewer replications are done before a progress bar would be read."""
+"""Fewer replications finish before anyone can read a progress bar."""
 
 
 @click.command(epilog="Example: generator simulate prod --workload spike --chart spike.svg")
 @options.environment
-@click.option("--template", "file", type=click.Path(path_type=Path), metavar="FILE", help="Another template to try.")
-@options.overrides
-@click.option("--workload", type=click.Choice(WORKLOADS), help="Instead of the environment's.")
 @click.option(
-    "--trace", type=click.Path(path_type=Path), metavar="CSV", help="A recording to play: times, or counts per minute."
+    "--template",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Simulate this template instead of the committed one.",
+)
+@options.overrides
+@click.option("--workload", type=click.Choice(WORKLOADS), help="Workload to simulate.  [default: the environment's]")
+@click.option(
+    "--trace", type=click.Path(path_type=Path), metavar="CSV", help="Replay a trace of times or counts per minute."
 )
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
     metavar="N",
-    help="Scale the recording to N webhooks per hour.",
+    help="Scale the trace to N webhooks per hour.",
 )
-@click.option("--hours", type=float, metavar="H", help="Simulated hours; 1 unless the workload says otherwise.")
+@click.option(
+    "--hours", type=float, metavar="H", help="Hours to simulate.  [default: 1, or the length of the workload]"
+)
 @click.option("--replications", type=int, default=10, show_default=True, metavar="N")
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N")
-@click.option("--unreserved", is_flag=True, help="As if nothing were reserved.")
+@click.option("--unreserved", is_flag=True, help="Ignore the reservations in the template.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--chart", type=options.Picture(), metavar="FILE.svg", help="Draw the simulated time as well.")
+@click.option("--chart", type=options.Picture(), metavar="FILE.svg", help="Also draw the simulation.")
 def command(
     name: str, file: Path | None, overrides: tuple[str, ...], format_: str, chart: Path | None, **settings: Any
 ) -> None:
-    """Simulate the environment's workload on its committed template, or on any template.
+    """Simulate an environment's workload on its committed template, or on any template.
 
-    Exit code 1 if a target is missed, with the first thing to change. A target that stays undecided is no miss.
+    Exits with 1 if a target is missed, and prints the first thing to change. An inconclusive target is not a miss.
     """
     from generator import simulation
     from generator.report import charts
@@ -89,25 +97,24 @@ def command(
 
 
 def _not_counted(neighbours: Sequence[Environment]) -> list[str]:
-    """The template alone is held against the account, which `generator check` judges as a whole."""
     names = ", ".join(neighbour.name for neighbour in neighbours)
-    return [f"{names}: what they reserve in the same account; generator check counts all"] if names else []
+    return [f"{names}: reservations in the same account; generator check includes them"] if names else []
 
 
 def _without_effect(name: str, file: Path | None, overrides: Sequence[str]) -> Iterator[str]:
-    """Overrides of what is in the template already, or is not simulated at all."""
+    """Yield a note for each override that the simulation does not read."""
     from generator.simulation.coverage import HEEDED
 
     for override in overrides:
         key, value = files.parse_override(override)
         if ignored := [one for one in _keys(key, value) if one not in HEEDED]:
-            note = f"--set {', '.join(ignored)}: no effect; a simulation takes that, if at all, from the template"
+            note = f"--set {', '.join(ignored)}: no effect; the simulation reads the template, not this setting"
             generate = f"generator template {name} --set {shlex.quote(override)} --output DIR"
-            yield note if file else f"{note}. To try another: {generate}, then --template DIR/{name}.json"
+            yield note if file else f"{note}. To try it, run: {generate}, then add --template DIR/{name}.json"
 
 
 def _keys(key: str, value: object) -> list[str]:
-    """The dotted keys that an override sets: all of a table's."""
+    """Return the dotted keys that an override sets; a table sets several."""
     if isinstance(value, dict):
         return [inner for name, one in value.items() for inner in _keys(f"{key}.{name}", one)]
     return [key]
@@ -115,7 +122,6 @@ def _keys(key: str, value: object) -> list[str]:
 
 @contextmanager
 def _progress(replications: int) -> Iterator[Progress | None]:
-    """A bar on a terminal; nothing where the output is read by a program."""
     if replications < PROGRESS_FROM or not is_shown():
         yield None
         return

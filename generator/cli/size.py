@@ -1,4 +1,4 @@
-"""`generator size`: the derivation of every figure, function by function, and its inverse."""
+"""`generator size`: show how each reservation follows from the rate, and the reverse."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from generator.report import planning_table, sizing_table
 @click.command(epilog="Example: generator size prod --set traffic.peak_factor=8")
 @options.environment
 @options.overrides
-@click.option("--max-rate", is_flag=True, help="Instead: the highest rate that the account carries.")
+@click.option("--max-rate", is_flag=True, help="Show the highest rate that the account can carry instead.")
 @click.option(
     "--for-rate",
     type=click.IntRange(*WEBHOOKS_PER_HOUR),
     metavar="N",
-    help="Instead: the concurrency limit that N webhooks per hour need.",
+    help="Show the concurrency limit that N webhooks per hour need instead.",
 )
 @click.option(
     "--fit-trace",
     type=click.Path(path_type=Path),
     metavar="CSV",
-    help="Take rate and peak factor from a recording: times, or counts per minute. --set goes before.",
+    help="Take rate and peak factor from a trace of times or counts per minute. --set takes precedence.",
 )
-@click.option("--chart", type=options.Picture(), metavar="FILE.svg", help="Draw the figures against the rate.")
+@click.option("--chart", type=options.Picture(), metavar="FILE.svg", help="Draw each reservation against the rate.")
 @click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def command(
     name: str,
@@ -46,11 +46,12 @@ def command(
 ) -> None:
     """Show how each function's reserved concurrency follows from the expected rate.
 
-    Exit code 1 if the account cannot hold the sum; with --max-rate, if it cannot hold even the lowest rate's. The two
-    inverse questions are about every target met, whatever on_shortfall says, with the account's other environments.
+    Exits with 1 if the total does not fit the account, or with --max-rate if not even the lowest rate fits.
+    --max-rate and --for-rate require every target to be met, ignore on_shortfall, and include the account's other
+    environments.
     """
     if max_rate and for_rate is not None:
-        raise click.UsageError("--max-rate and --for-rate are two questions: ask one.")
+        raise click.UsageError("--max-rate and --for-rate cannot be combined; give one of them.")
     if fit_trace:
         overrides = (*_fitted(fit_trace), *overrides)
     if chart:
@@ -78,7 +79,6 @@ def _fitted(path: Path) -> list[str]:
 
 
 def _draw(name: str, overrides: tuple[str, ...], path: Path) -> None:
-    """The figures from the lowest rate to the last that can be sized, with the account's and the environment's own."""
     from generator.report.charts import sizing_chart
 
     (judged,) = plans.prepare([name], overrides)

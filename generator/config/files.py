@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -142,6 +143,18 @@ def parse_override(override: str) -> tuple[str, object]:
     except (ValueError, RecursionError):
         parsed = {}
     return key.strip(), parsed["value"] if parsed.keys() == {"value"} else value
+
+
+def place_of(path: Path, key: str) -> str:
+    """Return where an environment file sets the dotted key, or where to add it: the line or the table."""
+    section, _, name = key.rpartition(".")
+    current = ""
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if header := re.match(r"\s*\[([^\[\]]+)\]", line):
+            current = header[1].strip()
+        elif current == section and re.match(rf"\s*{re.escape(name)}\s*=", line):
+            return f"{path} line {number}"
+    return f"{path}, under [{section}]" if section else f"{path}, at the top"
 
 
 def _parse_overrides(overrides: Sequence[str]) -> tuple[dict[str, object], list[Fault]]:

@@ -1,4 +1,4 @@
-"""What the shell offers on Tab."""
+"""Shell completion of commands, options, environments and files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAIN = "import sys; from generator.cli.main import main; sys.argv[0] = 'generato
 
 
 def ask(shell: str, **words: str) -> list[str]:
-    """What the completion script gets for its question."""
+    """Return the lines that the completion script receives."""
     env = {**os.environ, "_GENERATOR_COMPLETE": f"{shell}_complete", **words}
     done = subprocess.run([sys.executable, "-c", MAIN], env=env, capture_output=True, text=True, check=True)
     assert done.stderr == ""
@@ -27,29 +27,29 @@ def ask(shell: str, **words: str) -> list[str]:
 
 
 def offered(*words: str) -> list[str]:
-    """What bash is offered for the last of the words."""
+    """Return the completions that bash receives for the last word."""
     return ask("bash", COMP_WORDS=" ".join(["generator", *words]), COMP_CWORD=str(len(words)))
 
 
-def test_commands_are_offered(project: Path) -> None:
+def test_tab_completes_commands(project: Path) -> None:
     assert offered("") == [f"plain,{command}" for command in COMMANDS]
     assert sorted(offered("si")) == ["plain,simulate", "plain,size"]
 
 
 @pytest.mark.parametrize("command", ["template", "size", "preflight", "simulate", "local"])
-def test_environments_are_offered(project: Path, command: str) -> None:
+def test_tab_completes_environments(project: Path, command: str) -> None:
     assert offered(command, "") == [f"plain,{name}" for name in ENVIRONMENTS]
     assert offered(command, "p") == ["plain,prod"]
 
 
 def script(shell: str) -> str:
-    """What the README has the shell read."""
+    """Return the completion script that the README asks the shell to load."""
     env = {**os.environ, "_GENERATOR_COMPLETE": f"{shell}_source"}
     return subprocess.run([sys.executable, "-c", MAIN], env=env, capture_output=True, text=True, check=True).stdout
 
 
 def completed(folder: Path, *words: str) -> list[str]:
-    """What bash itself completes the last of the words to."""
+    """Return the completions that bash itself produces for the last word."""
     command = folder / "generator"
     command.write_text(f"#!{sys.executable}\n{MAIN}\n")
     command.chmod(0o755)
@@ -65,23 +65,23 @@ def test_bash_completes_an_environment(project: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [("check", "s"), ("diff", "s"), ("diff", "prod", "s")], ids=" ".join)
-def test_bash_completes_environments_and_where_none_begins_so_files(project: Path, words: tuple[str, ...]) -> None:
-    """With the option "default" bash completes files if it has been given nothing else."""
+def test_bash_completes_environments_and_otherwise_files(project: Path, words: tuple[str, ...]) -> None:
+    """With the option "default", bash completes files if it receives no other completion."""
     assert completed(project, *words) == ["staging", "compopt -o default"]
     assert completed(project, *words[:-1], "x") == ["compopt -o default"]
 
 
-def test_nothing_is_offered_outside_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tab_completes_nothing_outside_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert "".join(offered("size", "")) == ""
 
 
-def test_zsh_and_fish_are_offered_the_same(project: Path) -> None:
+def test_zsh_and_fish_complete_environments_too(project: Path) -> None:
     assert ask("zsh", COMP_WORDS="generator size p", COMP_CWORD="2") == ["plain", "prod", "_"]
     assert "prod" in " ".join(ask("fish", COMP_WORDS="generator size p", COMP_CWORD="p"))
 
 
-def test_an_answer_imports_nothing_heavy(project: Path) -> None:
+def test_completion_imports_nothing_heavy(project: Path) -> None:
     code = MAIN.replace("main(prog", "import atexit; atexit.register(lambda: print(*sys.modules)); main(prog")
     env = {**os.environ, "_GENERATOR_COMPLETE": "bash_complete", "COMP_WORDS": "generator size ", "COMP_CWORD": "2"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
@@ -89,7 +89,7 @@ def test_an_answer_imports_nothing_heavy(project: Path) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_scripts_of_the_readme_are_taken_by_their_shells(shell: str) -> None:
+def test_each_shell_accepts_the_script_in_the_readme(shell: str) -> None:
     assert f"{shell}_source" in README
     assert f"_GENERATOR_COMPLETE={shell}_complete" in script(shell)
     if there := shutil.which(shell):

@@ -1,4 +1,4 @@
-"""The commands as a user meets them: output, exit codes, what they import."""
+"""Output, exit codes and imports of the commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.stack.model import TEXTS
 Run = Callable[..., Result]
 
 
-def test_template_writes_all_environments_and_changes_nothing_that_is_right(generator: Run, project: Path) -> None:
+def test_template_leaves_up_to_date_files_unchanged(generator: Run, project: Path) -> None:
     before = snapshot(project)
     result = generator("template")
     assert result.exit_code == 0
@@ -48,7 +48,7 @@ def test_template_writes_to_another_folder(generator: Run, project: Path) -> Non
     assert (project / "elsewhere/dev.json").read_text() == TEXTS["dev"]
 
 
-def test_a_variant_says_which_line_makes_it_permanent(generator: Run) -> None:
+def test_an_override_prints_the_line_that_makes_it_permanent(generator: Run) -> None:
     result = generator("template", "prod", "--set", "traffic.webhooks_per_hour=20000", "--set", "stream.batch_size=20")
     assert result.stdout.splitlines()[1:] == [
         "To make this permanent: environments/prod.toml line 6: webhooks_per_hour = 20000",
@@ -56,7 +56,7 @@ def test_a_variant_says_which_line_makes_it_permanent(generator: Run) -> None:
     ]
 
 
-def test_a_fault_in_one_environment_writes_none(generator: Run, project: Path) -> None:
+def test_a_fault_in_one_environment_prevents_all_output(generator: Run, project: Path) -> None:
     Path("environments/dev.toml").write_text("name = 'dev'\n")
     before = snapshot(project)
     assert generator("template").exit_code == 2
@@ -99,7 +99,7 @@ def test_size_as_json_has_the_documented_keys(generator: Run) -> None:
     assert (report["total_reserved"], report["account"]["headroom"]) == (37, 863)
 
 
-def test_size_shows_the_derivation_even_if_it_does_not_fit(generator: Run) -> None:
+def test_size_shows_the_derivation_even_if_the_total_does_not_fit(generator: Run) -> None:
     result = generator("size", "prod", "--set", "account.concurrency_limit=130")
     assert result.exit_code == 1
     assert (
@@ -108,12 +108,12 @@ def test_size_shows_the_derivation_even_if_it_does_not_fit(generator: Run) -> No
     assert "7 too many" in result.stderr
 
 
-def test_check_is_content_with_what_is_committed(generator: Run) -> None:
+def test_check_passes_on_the_committed_templates(generator: Run) -> None:
     result = generator("check")
     assert (result.exit_code, result.stdout) == (0, "dev, prod, staging: lint, size, drift and quota are good\n")
 
 
-def test_check_reports_drift_where_it_is_and_how_to_mend_it(generator: Run) -> None:
+def test_check_reports_the_line_and_the_fix_of_drift(generator: Run) -> None:
     path = Path("templates_out/prod.json")
     path.write_text(path.read_text().replace('"Timeout": 60,', '"Timeout": 61,'))
     result = generator("check", "prod")
@@ -125,7 +125,7 @@ def test_check_reports_drift_where_it_is_and_how_to_mend_it(generator: Run) -> N
     assert '"Timeout": 61' in path.read_text()
 
 
-def test_a_region_that_nobody_knows_is_told_and_the_rest_is_checked(generator: Run) -> None:
+def test_an_unknown_region_is_one_finding_among_others(generator: Run) -> None:
     toml = Path("environments/dev.toml")
     toml.write_text(toml.read_text().replace("us-east-1", "us-east-9"))
     result = generator("check", "dev")
@@ -136,12 +136,12 @@ def test_a_region_that_nobody_knows_is_told_and_the_rest_is_checked(generator: R
     ) in result.stdout
 
 
-def test_the_template_of_an_environment_that_is_gone_is_told(generator: Run) -> None:
+def test_a_template_without_an_environment_is_reported(generator: Run) -> None:
     Path("environments/staging.toml").unlink()
     done = generator("template")
     assert (done.exit_code, done.stderr) == (
         0,
-        "templates_out/staging.json: no environment generates it; remove it and its page\n",
+        "templates_out/staging.json: no environment generates this template; delete it and its page\n",
     )
     result = generator("check")
     assert (result.exit_code, result.stdout) == (
@@ -175,7 +175,7 @@ def test_check_reports_a_changed_rate_a_missing_file_and_lint(generator: Run) ->
     assert list(report["findings"][0]) == ["file", "line", "rule", "severity", "path", "message"]
 
 
-def test_check_reports_an_account_that_has_become_too_small(generator: Run) -> None:
+def test_check_reports_an_account_that_is_now_too_small(generator: Run) -> None:
     with Path("environments/prod.toml").open("a") as file:
         file.write("[account]\nconcurrency_limit = 130\n")
     result = generator("check", "prod")
@@ -184,7 +184,7 @@ def test_check_reports_an_account_that_has_become_too_small(generator: Run) -> N
     assert "7 too many" in result.stdout
 
 
-def test_check_reports_a_file_that_is_too_large_for_a_direct_upload(generator: Run) -> None:
+def test_check_reports_a_file_too_large_to_deploy_without_a_bucket(generator: Run) -> None:
     path = Path("templates_out/dev.json")
     path.write_text(path.read_text() + " " * 10_000)
     assert f"{path.stat().st_size:,} bytes are more than the 51,200" in generator("check", "dev").stdout
@@ -202,7 +202,7 @@ def test_check_reports_a_file_that_is_too_large_for_a_direct_upload(generator: R
         ["preflight", "--help"],
     ],
 )
-def test_the_main_job_imports_neither_boto3_nor_cfnlint(project: Path, arguments: list[str]) -> None:
+def test_the_main_commands_import_neither_boto3_nor_cfnlint(project: Path, arguments: list[str]) -> None:
     code = (
         "import sys\nfrom generator.cli.main import main\n"
         f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
@@ -237,11 +237,11 @@ def test_a_bug_keeps_its_traceback(generator: Run, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 @pytest.mark.parametrize("arguments", [["--help"], ["size", "prod"], ["template", "prod", "--output", "-"]])
-def test_a_full_disk_is_one_line(project: Path, arguments: list[str]) -> None:
+def test_a_full_disk_is_reported_in_one_line(project: Path, arguments: list[str]) -> None:
     with open("/dev/full", "wb") as full:
         command = [sys.executable, "-m", "generator", *arguments]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    message = "output: cannot be written (No space left on device); make room, or write elsewhere\n"
+    message = "output: cannot be written (No space left on device); free some space or write elsewhere\n"
     assert (done.returncode, done.stderr) == (2, message)
 
 
@@ -260,10 +260,10 @@ def test_a_full_disk_is_one_line(project: Path, arguments: list[str]) -> None:
     ],
     ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else "",
 )
-def test_a_folder_that_cannot_be_looked_into_is_one_line(
+def test_an_unreadable_folder_is_reported_in_one_line(
     generator: Run, project: Path, arguments: list[str], blamed: str
 ) -> None:
-    """A link to itself cannot; permissions would not keep root out."""
+    """Use a link to itself: permissions do not stop root."""
     shutil.rmtree("templates_out")
     Path("templates_out").symlink_to("templates_out")
     result = generator(*arguments)
@@ -272,7 +272,7 @@ def test_a_folder_that_cannot_be_looked_into_is_one_line(
     assert line.startswith(f"{blamed}: cannot be ")
 
 
-def test_a_page_that_cannot_be_read_is_one_line(generator: Run) -> None:
+def test_an_unreadable_page_is_reported_in_one_line(generator: Run) -> None:
     page = Path("templates_out/prod.md")
     page.unlink()
     page.symlink_to(page.name)
@@ -284,7 +284,7 @@ def test_a_page_that_cannot_be_read_is_one_line(generator: Run) -> None:
     )
 
 
-def test_rate_and_peak_factor_can_come_from_a_recording(generator: Run) -> None:
+def test_fit_trace_takes_rate_and_peak_factor_from_a_trace(generator: Run) -> None:
     Path("trace.csv").write_text("count\n" + "400\n" * 59 + "1000\n")
     result = generator("size", "prod", "--fit-trace", "trace.csv", "--format", "json")
     assert result.exit_code == 0
@@ -294,15 +294,15 @@ def test_rate_and_peak_factor_can_come_from_a_recording(generator: Run) -> None:
     assert generator("size", "prod", "--fit-trace", "trace.csv").exit_code == 2
 
 
-def test_what_is_set_goes_before_what_a_recording_says(generator: Run) -> None:
+def test_an_override_takes_precedence_over_a_trace(generator: Run) -> None:
     Path("trace.csv").write_text("count\n" + "400\n" * 59 + "1000\n")
     chosen = ("--set", "traffic.peak_factor=3", "--format", "json")
     fitted = generator("size", "prod", "--fit-trace", "trace.csv", *chosen)
     assert fitted.stdout == generator("size", "prod", "--set", "traffic.webhooks_per_hour=24600", *chosen).stdout
 
 
-def test_a_recording_of_coarse_counts_is_said_to_hide_peaks(generator: Run) -> None:
-    """As CloudWatch keeps them after 15 days."""
+def test_fit_trace_warns_that_coarse_counts_hide_peaks(generator: Run) -> None:
+    """Use rows five minutes apart, as CloudWatch keeps them after 15 days."""
     Path("trace.csv").write_text("time,count\n" + "".join(f"{row * 300},{400 + row % 3}\n" for row in range(288)))
     result = generator("size", "prod", "--fit-trace", "trace.csv")
     assert result.exit_code == 0
@@ -312,30 +312,28 @@ def test_a_recording_of_coarse_counts_is_said_to_hide_peaks(generator: Run) -> N
     ]
 
 
-def test_a_recording_outside_the_supported_rates_is_one_clear_line(generator: Run) -> None:
+def test_a_trace_outside_the_supported_rates_is_reported_in_one_line(generator: Run) -> None:
     Path("trace.csv").write_text("count\n" + "1\n" * 60)
     result = generator("size", "prod", "--fit-trace", "trace.csv")
     assert result.exit_code == 2
     assert "--set traffic.webhooks_per_hour: 60 is below the supported 100" in result.stderr
 
 
-def test_the_figures_can_be_drawn_against_the_rate(generator: Run) -> None:
+def test_size_draws_the_reservations_against_the_rate(generator: Run) -> None:
     result = generator("size", "prod", "--chart", "sizing.svg")
     assert result.exit_code == 0
     assert Path("sizing.svg").read_text().startswith("<?xml")
     assert "wrote sizing.svg" in result.stderr
 
 
-def test_two_questions_are_refused_before_anything_is_drawn(generator: Run) -> None:
+def test_conflicting_options_are_refused_before_the_chart_is_drawn(generator: Run) -> None:
     result = generator("size", "prod", "--max-rate", "--for-rate", "100", "--chart", "sizing.svg")
     assert (result.exit_code, Path("sizing.svg").exists()) == (2, False)
 
 
 @pytest.mark.parametrize("command", ["size", "simulate"])
 @pytest.mark.parametrize("name", ["environments/prod.toml", "picture.png", "svg"])
-def test_a_picture_does_not_replace_a_file_of_another_kind(
-    generator: Run, project: Path, command: str, name: str
-) -> None:
+def test_a_chart_never_replaces_a_file_of_another_kind(generator: Run, project: Path, command: str, name: str) -> None:
     before = snapshot(project)
     result = generator(command, "prod", "--chart", name)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -343,7 +341,7 @@ def test_a_picture_does_not_replace_a_file_of_another_kind(
     assert snapshot(project) == before
 
 
-def test_the_picture_ends_where_no_setting_carries_the_rate(generator: Run) -> None:
+def test_the_chart_ends_at_the_highest_rate_that_can_be_sized(generator: Run) -> None:
     slow = "functions.check_alerts.mean_duration_ms=2000", "functions.check_alerts.p95_duration_ms=4000"
     settings = [argument for setting in slow for argument in ("--set", setting)]
     assert generator("size", "prod", *settings).exit_code == 2

@@ -1,4 +1,4 @@
-"""An error says what to type next."""
+"""Usage errors print what to type next."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ START = "go to the folder of your project, or start one: generator init DIR"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["templat"], "No such command 'templat'. Did you mean 'template'?"),
         (["sise", "prod"], "No such command 'sise'. Did you mean 'size'?"),
@@ -31,14 +31,14 @@ START = "go to the folder of your project, or start one: generator init DIR"
         (["size", "x"], "environments/x.toml: no such environment file; the environments are dev, prod, staging"),
     ],
 )
-def test_in_a_project(generator: Run, arguments: list[str], said: str) -> None:
+def test_an_error_in_a_project_names_the_next_command(generator: Run, arguments: list[str], message: str) -> None:
     result = generator(*arguments)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [["simulate", "dev"], ["local", "dev"], ["diff", "dev", "prod"]])
-def test_without_a_template(generator: Run, arguments: list[str]) -> None:
+def test_a_missing_template_names_the_command_that_writes_it(generator: Run, arguments: list[str]) -> None:
     Path("templates_out/dev.json").unlink()
     result = generator(*arguments)
     assert result.exit_code == 2
@@ -55,7 +55,7 @@ def test_without_a_template(generator: Run, arguments: list[str]) -> None:
         *(["size", "dev"], ["preflight", "dev"], ["simulate", "dev"], ["local", "dev"], ["diff", "dev", "prod"]),
     ],
 )
-def test_outside_a_project(
+def test_every_command_outside_a_project_explains_how_to_start_one(
     generator: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
     (tmp_path / "elsewhere").mkdir()

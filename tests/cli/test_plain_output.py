@@ -1,4 +1,4 @@
-"""No escape sequence where nobody could see what it does."""
+"""Output contains escape sequences only on a terminal that supports them."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ RUNS = (
 LARGE = '{"Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": 2000}}}}'
 
 
-def test_every_command_is_among_them() -> None:
+def test_every_command_is_covered_here() -> None:
     assert {arguments[0] for arguments in RUNS} >= set(COMMANDS)
 
 
 @pytest.mark.parametrize("arguments", RUNS, ids=" ".join)
-def test_into_a_pipe(project: Path, arguments: list[str]) -> None:
+def test_piped_output_has_no_escape_sequences(project: Path, arguments: list[str]) -> None:
     (project / "large.json").write_text(LARGE)
     done = subprocess.run([sys.executable, "-m", "generator", *arguments], capture_output=True, check=False)
     assert done.stdout + done.stderr
@@ -44,7 +44,7 @@ def test_into_a_pipe(project: Path, arguments: list[str]) -> None:
 
 
 def on_a_terminal(arguments: list[str], **variables: str) -> bytes:
-    """What a terminal is sent."""
+    """Return the bytes that the command sends to a terminal."""
     env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -60,7 +60,7 @@ def on_a_terminal(arguments: list[str], **variables: str) -> bytes:
         while more := os.read(ours, 65_536):
             sent += more
     except OSError:
-        pass  # Linux says so when the other end is closed.
+        pass  # Linux raises this when the other end is closed.
     finally:
         os.close(ours)
         process.wait()
@@ -68,14 +68,14 @@ def on_a_terminal(arguments: list[str], **variables: str) -> bytes:
 
 
 @pytest.mark.parametrize("arguments", RUNS, ids=" ".join)
-def test_on_a_terminal_that_is_to_have_no_colour(project: Path, arguments: list[str]) -> None:
+def test_no_color_turns_escape_sequences_off(project: Path, arguments: list[str]) -> None:
     (project / "large.json").write_text(LARGE)
     sent = on_a_terminal(arguments, NO_COLOR="1")
     assert sent
     assert b"\x1b" not in sent
 
 
-def test_the_bar_is_for_a_terminal(project: Path) -> None:
+def test_the_progress_bar_appears_only_on_a_terminal(project: Path) -> None:
     arguments = ["simulate", "dev", "--hours", "0.1", "--replications", "4"]
     assert b"\x1b[?25l" in on_a_terminal(arguments)
     assert b"\x1b" not in on_a_terminal(arguments, TERM="dumb")

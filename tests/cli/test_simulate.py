@@ -1,4 +1,4 @@
-"""`generator simulate` as a user meets it."""
+"""Output, exit codes and errors of `generator simulate`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Run = Callable[..., Result]
 QUICK = ("--hours", "0.02", "--replications", "2")
 
 
-def test_the_committed_template_is_tried_and_the_report_says_how_it_did(generator: Run) -> None:
+def test_simulate_reports_on_the_committed_template(generator: Run) -> None:
     result = generator("simulate", "prod", *QUICK)
     assert result.exit_code == 0
     assert "prod, workload peak: 2 replications of 1.2 min, seed 1" in result.stdout
@@ -45,7 +45,7 @@ def test_the_json_has_the_documented_keys_and_no_clock_reading(generator: Run) -
     assert all({"name", "target", "measured", "ci95", "verdict"} == target.keys() for target in report["targets"])
 
 
-def test_a_missed_target_is_exit_code_1_with_the_first_thing_to_change(generator: Run, project: Path) -> None:
+def test_a_missed_target_exits_with_1_and_names_the_first_change(generator: Run, project: Path) -> None:
     path = Path("templates_out/prod.json")
     small = path.read_text().replace('"ReservedConcurrentExecutions": 20', '"ReservedConcurrentExecutions": 8')
     Path("small.json").write_text(small)
@@ -54,7 +54,7 @@ def test_a_missed_target_is_exit_code_1_with_the_first_thing_to_change(generator
     assert "missed; first change ProcessWebhookFunction's reservation of 8" in result.stdout
 
 
-def test_a_template_that_could_not_have_been_created_says_so(generator: Run, project: Path) -> None:
+def test_a_template_that_could_not_be_deployed_is_reported(generator: Run, project: Path) -> None:
     text = Path("templates_out/prod.json").read_text()
     for old, new in ((20, 100), (10, 50), (5, 50), (2, 5)):
         text = text.replace(f'"ReservedConcurrentExecutions": {old},', f'"ReservedConcurrentExecutions": {new},')
@@ -66,16 +66,16 @@ def test_a_template_that_could_not_have_been_created_says_so(generator: Run, pro
     assert "could not have been created" in result.stdout
 
 
-def test_what_other_environments_reserve_in_the_account_is_said_not_to_count(generator: Run, project: Path) -> None:
+def test_reservations_of_other_environments_are_listed_as_not_simulated(generator: Run, project: Path) -> None:
     for name in ("dev", "prod"):
         path = Path(f"environments/{name}.toml")
         path.write_text(path.read_text() + '\n[account]\nname = "one"\n')
     report = json.loads(generator("simulate", "prod", *QUICK, "--format", "json").stdout)
-    assert report["not_simulated"] == ["dev: what they reserve in the same account; generator check counts all"]
+    assert report["not_simulated"] == ["dev: reservations in the same account; generator check includes them"]
     assert json.loads(generator("simulate", "staging", *QUICK, "--format", "json").stdout)["not_simulated"] == []
 
 
-def test_a_template_of_yaml_is_read_as_well(generator: Run, project: Path) -> None:
+def test_a_yaml_template_gives_the_same_result(generator: Run, project: Path) -> None:
     from cfn_flip import to_yaml
 
     Path("prod.yaml").write_text(to_yaml(Path("templates_out/prod.json").read_text()))
@@ -85,7 +85,7 @@ def test_a_template_of_yaml_is_read_as_well(generator: Run, project: Path) -> No
     assert other.stdout == one.stdout
 
 
-def test_a_recording_is_played_and_can_be_scaled(generator: Run, project: Path) -> None:
+def test_a_trace_is_replayed_and_can_be_scaled(generator: Run, project: Path) -> None:
     Path("trace.csv").write_text("start,webhooks\n" + "".join(f"{minute * 60},60\n" for minute in range(5)))
     result = generator("simulate", "dev", "--trace", "trace.csv", "--replications", "2", "--format", "json")
     assert json.loads(result.stdout)["workload"] == "trace"
@@ -116,7 +116,9 @@ def test_a_recording_is_played_and_can_be_scaled(generator: Run, project: Path) 
         (("--replications", "1"), "replications: 1 replications show no spread"),
     ],
 )
-def test_wrong_input_is_one_clear_line(generator: Run, project: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_wrong_input_is_reported_in_one_line(
+    generator: Run, project: Path, arguments: tuple[str, ...], message: str
+) -> None:
     Path("bad.json").write_text("{]: [")
     Path("trace.csv").write_text("count\n60\n")
     result = generator("simulate", "prod", *arguments)
@@ -132,7 +134,7 @@ def test_wrong_input_is_one_clear_line(generator: Run, project: Path, arguments:
         ("folder.svg", "folder.svg: Is a directory; name a file that can be written"),
     ],
 )
-def test_a_picture_that_cannot_be_kept_is_told_before_the_simulation(
+def test_an_unwritable_chart_is_reported_before_the_simulation(
     generator: Run, project: Path, path: str, message: str
 ) -> None:
     Path("folder.svg").mkdir()
@@ -140,14 +142,14 @@ def test_a_picture_that_cannot_be_kept_is_told_before_the_simulation(
     assert (result.exit_code, result.stdout, result.stderr.splitlines()) == (2, "", [message])
 
 
-def test_a_missing_matplotlib_is_told_before_the_simulation(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_matplotlib_is_reported_before_the_simulation(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     result = generator("simulate", "prod", "--chart", "hour.svg")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("--chart: matplotlib is not installed; run: ")
 
 
-def test_the_hour_can_be_drawn(generator: Run, project: Path) -> None:
+def test_the_simulation_can_be_drawn(generator: Run, project: Path) -> None:
     result = generator("simulate", "prod", *QUICK, "--chart", "hour.svg")
     assert result.exit_code == 0
     assert Path("hour.svg").read_text().startswith("<?xml")
@@ -158,12 +160,12 @@ def test_the_hour_can_be_drawn(generator: Run, project: Path) -> None:
 @pytest.mark.parametrize(
     ("sent", "send", "code"),
     [
-        pytest.param(signal.SIGINT, os.killpg, 1, id="Ctrl-C, which goes to all"),
-        pytest.param(signal.SIGTERM, os.kill, -15, id="a request to end"),
-        pytest.param(signal.SIGKILL, os.kill, -9, id="killed"),
+        pytest.param(signal.SIGINT, os.killpg, 1, id="Ctrl-C, sent to the process group"),
+        pytest.param(signal.SIGTERM, os.kill, -15, id="SIGTERM"),
+        pytest.param(signal.SIGKILL, os.kill, -9, id="SIGKILL"),
     ],
 )
-def test_whatever_ends_the_command_ends_its_workers_at_once(
+def test_ending_the_command_ends_its_workers_at_once(
     project: Path, tmp_path: Path, sent: signal.Signals, send: Callable[[int, int], None], code: int, after_s: float
 ) -> None:
     command = [sys.executable, "-m", "generator", "simulate", "prod", "--hours", "24", "--replications", "20"]

@@ -72,8 +72,8 @@ def test_an_override_without_effect_is_told_and_how_to_try_it(generator: Run) ->
     )
     assert "no effect" not in plain.stdout
     assert (
-        "  --set stream.batch_size: no effect; a simulation takes that, if at all, from the template. To try another: "
-        "generator template dev --set stream.batch_size=20 --output DIR, then --template DIR/dev.json\n"
+        "  --set stream.batch_size: no effect; the simulation reads the template, not this setting. To try it, run: "
+        "generator template dev --set stream.batch_size=20 --output DIR, then add --template DIR/dev.json\n"
     ) in done.stdout
     assert "--set account.name: no effect" in done.stdout
     assert done.stdout.count("no effect") == 2
@@ -84,7 +84,7 @@ def test_of_another_template_it_says_only_that(generator: Run) -> None:
     options = ("--template", "templates_out/dev.json", "--set", "stream.batch_size=20")
     done = generator("simulate", "dev", "--hours", "0.02", "--replications", "2", "--format", "json", *options)
     notes = json.loads(done.stdout)["not_simulated"]
-    assert notes == ["--set stream.batch_size: no effect; a simulation takes that, if at all, from the template"]
+    assert notes == ["--set stream.batch_size: no effect; the simulation reads the template, not this setting"]
 
 
 def test_what_takes_long_is_said_beforehand() -> None:
