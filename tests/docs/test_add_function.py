@@ -1,4 +1,4 @@
-"""The README's steps for a new function, taken in a copy of the code."""
+"""The steps in CONTRIBUTING.md for a new function work in a copy of the code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STEPS = (
     ("stack/functions.py", "        CLEANUP_HISTORY: ", '        "ArchiveHistoryFunction": {**prices},\n'),
     ("stack/permissions.py", "        CLEANUP_HISTORY: ", '        "ArchiveHistoryFunction": [clean_prices()],\n'),
 )
-"""What is written before which line of which file."""
+"""File, line, and the text to insert before that line."""
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,7 +39,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_fifth_function_meets_each_stage_once(tmp_path: Path) -> None:
+def test_a_fifth_function_passes_each_stage_once(tmp_path: Path) -> None:
     code = shutil.copytree(ROOT / "generator", tmp_path / "generator", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(FIXTURES / "environments", tmp_path / "environments")
     for file, line, added in STEPS:

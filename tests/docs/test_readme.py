@@ -1,4 +1,4 @@
-"""The README is kept true."""
+"""Tables and blocks of the README match the code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_every_rule_is_in_the_table() -> None:
     assert set(re.findall(r"^\| ([EW]\d{4}) ", README, re.M)) == shipped
 
 
-def test_the_policy_is_the_one_that_is_tested() -> None:
+def test_the_preflight_policy_matches_the_code() -> None:
     (block,) = [text for text in re.findall(r"```json\n(.*?)```", README, re.S) if "GetAccountSettings" in text]
 
     def grants(policy: dict[str, list[dict[str, object]]]) -> list[tuple[list[str], list[str]]]:
@@ -45,8 +45,8 @@ def test_the_help_block_is_the_real_help(generator: Callable[..., Result]) -> No
     assert shown == real.stdout
 
 
-def test_the_figures_of_speed_are_those_of_the_committed_measurement() -> None:
-    """Row by row: wall time of a run and memory, rounded as there."""
+def test_the_speed_table_matches_the_committed_measurement() -> None:
+    """Compare wall time and memory row by row, rounded as in the README."""
     results = {
         name: one
         for file in ("peers.json", "results.json")

@@ -1,4 +1,4 @@
-"""Every command that the README shows is run here as it stands there, and prints what it says there."""
+"""Run every command in the README as written and compare its output."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ INLINE = re.findall(r"`((?:generator|make|aws|git|pip|cfn-lint) [^`\n|]+)`", REA
 BIN = Path(sys.executable).parent
 
 AWS_OPTIONS = {"query", "output", "region", "profile"}
-"""What every AWS command takes. Source: AWS CLI Command Reference, "Global options"."""
+"""Options of every AWS command. Source: AWS CLI Command Reference, "Global options"."""
 
 AWS_DEPLOY = {"stack-name", "template-file", "capabilities"}
-"""Of `aws cloudformation deploy`, which is no operation of the API."""
+"""Options of `aws cloudformation deploy`, which is not an operation of the API."""
 
 
 def transcripts() -> Iterator[tuple[str, str]]:
-    """Each command behind a dollar sign, and what is printed below it."""
+    """Yield each command after a dollar sign with the output below it."""
     for language, text in BLOCKS:
         if not language and text.startswith("$ "):
             for part in re.split(r"^\$ ", text, flags=re.M)[1:]:
@@ -47,7 +47,7 @@ def transcripts() -> Iterator[tuple[str, str]]:
 
 
 def plain() -> Iterator[str]:
-    """Each command in a block without output, its continued lines joined."""
+    """Yield each command in a block without output, with continued lines joined."""
     for language, text in BLOCKS:
         if not language and not text.startswith("$ "):
             joined = re.sub(r"\\\n\s*", "", text)
@@ -70,7 +70,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Runs it as typed, but for the virtual environment: this one, which is not to be set up again."""
+    """Run the command as typed, with the current virtual environment instead of a new one."""
     command = re.sub(
         r"^make ", f"make -o .venv/base -o .venv/local -o .venv/test BIN={shlex.quote(str(BIN))} ", command
     )
@@ -86,8 +86,8 @@ def test_the_readme_has_commands_to_run() -> None:
     assert len(INLINE) >= 10
 
 
-def test_what_is_shown_is_what_is_printed(clone: Path) -> None:
-    """In the order of the README, with the one edit that it asks for."""
+def test_the_output_in_the_readme_is_the_real_output(clone: Path) -> None:
+    """Run them in the order of the README, with the one edit that it asks for."""
     (clone / "stack.yaml").write_text(STACK)
     edit = "Write `webhooks_per_hour = 25000` in\n`environments/staging.toml`"
     assert edit in README
@@ -122,7 +122,7 @@ def test_commands_without_output_work(clone: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", sorted({one for one in [*plain(), *INLINE] if one.startswith("make ")}))
-def test_make_knows_what_to_do(clone: Path, command: str) -> None:
+def test_make_targets_exist(clone: Path, command: str) -> None:
     done = shell(f"{command} --dry-run", clone)
     assert done.returncode == 0, done.stderr
     assert done.stdout
@@ -130,7 +130,7 @@ def test_make_knows_what_to_do(clone: Path, command: str) -> None:
 
 @pytest.mark.parametrize("command", sorted({one for one in INLINE if re.match(r"generator [a-z]+\b", one)}))
 def test_options_in_the_text_exist(command: str) -> None:
-    """What is in brackets or stands for something is left out; what remains is read, not run."""
+    """Drop optional parts and placeholders, then parse the command without running it."""
     name, *arguments = shlex.split(re.sub(r"\[.*?\]|\.\.\.", "", command.removeprefix("generator ")))
     context = main.make_context("generator", [name])
     found = main.get_command(context, name)
@@ -146,7 +146,7 @@ def aws_operations(service: str) -> dict[str, Any]:
 
 
 def aws_calls(text: str) -> Iterator[str]:
-    """Each command of the AWS CLI, those inside of others first."""
+    """Yield each AWS CLI command, inner ones first."""
     while inner := re.search(r"\$\((aws [^()]*)\)", text):
         yield inner[1]
         text = text.replace(inner[0], "X")
@@ -158,7 +158,7 @@ AWS = sorted({call for one in [*plain(), *INLINE] if "aws " in one for call in a
 
 
 @pytest.mark.parametrize("call", AWS)
-def test_aws_commands_are_those_of_the_api(call: str) -> None:
+def test_aws_commands_and_options_exist(call: str) -> None:
     _, service, operation, *arguments = shlex.split(call)
     options = {one.removeprefix("--") for one in arguments if one.startswith("--")} - AWS_OPTIONS
     if (service, operation) == ("cloudformation", "deploy"):
@@ -173,7 +173,7 @@ def test_aws_commands_are_those_of_the_api(call: str) -> None:
     assert not arguments or required <= options
 
 
-def test_the_signed_webhook_is_accepted_by_a_receiver() -> None:
+def test_a_receiver_accepts_the_signed_webhook() -> None:
     (snippet,) = [text for language, text in BLOCKS if language == "python" and "Webhook(" in text]
     secret, seen = "whsec_" + "QUFB" * 11, []
 
@@ -194,7 +194,7 @@ def test_the_signed_webhook_is_accepted_by_a_receiver() -> None:
     assert (body["symbol"], key) == ("BTC-USD", "key")
 
 
-def test_the_other_python_works(
+def test_the_sizing_snippet_works(
     clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (snippet,) = [text for language, text in BLOCKS if language == "python" and "Webhook(" not in text]
@@ -203,8 +203,8 @@ def test_the_other_python_works(
     assert capsys.readouterr().out == "20 True\n"
 
 
-def test_the_workflow_is_the_core_of_the_one_that_init_writes() -> None:
-    """Whose every step is run in tests/test_scaffold.py. It installs another thing, and knows a first template."""
+def test_the_workflow_matches_the_one_that_init_writes() -> None:
+    """The written one, tested in tests/test_scaffold.py, installs another package and handles a first template."""
     (shown,) = [yaml.safe_load(text) for language, text in BLOCKS if language == "yaml"]
     text = new_project.files()[".github/workflows/templates.yml"]
     job = yaml.safe_load(text)["jobs"]["review"]
@@ -219,7 +219,7 @@ def test_the_workflow_is_the_core_of_the_one_that_init_writes() -> None:
     assert shown["permissions"] == yaml.safe_load(text)["permissions"]
 
 
-def test_the_picture_has_the_figures_of_prod() -> None:
+def test_the_overview_picture_shows_the_figures_of_prod() -> None:
     from generator.capacity import sizing
     from generator.config import files
 

@@ -1,0 +1,52 @@
+"""The pages for maintainers name files that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
+PAGES = ("docs/architecture.md", "CONTRIBUTING.md", "SECURITY.md")
+PACKAGES = {path.parent.name for path in (ROOT / "generator").glob("*/__init__.py")}
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the cells of the table under a heading, without its head."""
+    section = ARCHITECTURE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_path_on_the_page_exists(page: str) -> None:
+    text = (ROOT / page).read_text()
+    paths = re.findall(r"`((?:generator|tests|docs|environments|templates_out)/[\w./-]*)`", text)
+    assert [path for path in paths if not (ROOT / path).exists() and "NAME" not in path] == []
+    links = [link.partition("#")[0] for link in re.findall(r"\]\((?!http)([^)]+)\)", text)]
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+
+
+def test_every_package_has_a_row() -> None:
+    names = {name for row in rows("Packages") for name in re.findall(r"`(\w+)/`", row[1])}
+    assert names == PACKAGES
+
+
+@pytest.mark.parametrize(
+    ("question", "code"),
+    [
+        ("threshold of an alarm", "threshold"),
+        ("a price", "usd_per_million"),
+        ("usage plan", "rate_per_s="),
+        ("E9801", "concurrent executions together"),
+        ("51,200 bytes", "51_200"),
+        ("drift", '"drift"'),
+    ],
+)
+def test_the_named_file_answers_the_question(question: str, code: str) -> None:
+    (answer,) = [row[1] for row in rows("Where would I look?") if question in row[0]]
+    (path,) = re.findall(r"`(generator/[\w./]+\.py)`", answer)
+    assert code in Path(ROOT / path).read_text()
