@@ -1,4 +1,4 @@
-"""Gives the functions of a template of your own the concurrency that they need, and proves that the account has it."""
+"""Size the functions of your own template, and prove that their reservations fit the account."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from troposphere import GetAtt, Template, awslambda, iam
 
 from generator import GeneratorError, account_of, load, render, size
 
-# What arrives, how long your functions take, and what the account has. Everything else has a default.
+# Your traffic, the durations of your functions, and your account. Everything else has a default.
 ORDERS = {
     "name": "orders",
     "region": "eu-west-1",
@@ -19,12 +19,13 @@ ORDERS = {
     "account": {"concurrency_limit": 400, "reserved_elsewhere": 120},
 }
 
-# Your functions, and which of ours is invoked as they are: synchronously (Erlang B), asynchronously (Erlang C).
+# Each of your functions, with the one of ours that is invoked in the same way: synchronously (Erlang B) or
+# asynchronously (Erlang C).
 INVOKED_LIKE = {"TakeOrder": "ProcessWebhookFunction", "MailReceipt": "SendNotificationFunction"}
 
 
 def reservations() -> dict[str, int]:
-    """How many concurrent executions each function reserves. Raises GeneratorError if the input is wrong."""
+    """Return the reserved concurrency of each function. Raises GeneratorError if the input is wrong."""
     environment = load(ORDERS)
     sizing = size(environment)
     reserved = {mine: sizing[ours].reserved_concurrency or 0 for mine, ours in INVOKED_LIKE.items()}
@@ -37,7 +38,7 @@ def reservations() -> dict[str, int]:
 
 
 def template(reserved: dict[str, int]) -> Template:
-    """A template as you write it, with the figures in it."""
+    """Return your own template with the reservations in it."""
     made = Template(Description="Orders")
     assumed_by_lambda = {
         "Version": "2012-10-17",

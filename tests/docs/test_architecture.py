@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.test_structure import FLOORS
 
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
 PAGES = ("docs/architecture.md", "CONTRIBUTING.md", "SECURITY.md")
-PACKAGES = {path.parent.name for path in (ROOT / "generator").glob("*/__init__.py")}
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -30,9 +30,11 @@ def test_every_path_on_the_page_exists(page: str) -> None:
     assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
 
 
-def test_every_package_has_a_row() -> None:
-    names = {name for row in rows("Packages") for name in re.findall(r"`(\w+)/`", row[1])}
-    assert names == PACKAGES
+def test_the_floors_are_those_of_the_imports() -> None:
+    floors: dict[str, set[str]] = {}
+    for number, names, _ in rows("Packages"):
+        floors.setdefault(number, set()).update(re.findall(r"`(\w+)(?:/|\.py)`", names))
+    assert [floors[str(number + 1)] for number in range(len(floors))] == [set(names) for names in FLOORS]
 
 
 @pytest.mark.parametrize(
