@@ -1,4 +1,4 @@
-"""The commands that are measured, and the folders that they need."""
+"""The commands that `make bench` measures, and the folders they need."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measuring import Case, python, tool
+from benchmarks.peers.troposphere_script import troposphere_script
 
 ROOT = Path(__file__).parents[1]
 PROD = ROOT / "templates_out/prod.json"
-BARE = ROOT / "benchmarks/bare_troposphere.py"
 
 INTERPRETER = "python -c pass"
 BARE_SCRIPT = "bare troposphere script"
@@ -26,21 +27,32 @@ MANY_FILES = 5
 
 
 def template_of(environments: int) -> str:
-    """What the case is called that generates so many environments."""
+    """Return the name of the case that generates this many environments."""
     return f"generator template, {environments} environment{'s' if environments > 1 else ''}"
 
 
 def cases(folder: Path) -> list[Case]:
-    """Every case of `make bench`, in the order of the table; what they need is written to the folder."""
+    """Return every case of `make bench`, in the order of the table. Writes the files they need to the folder."""
     return [*_quick(folder), *_templates(folder), *_slow(folder), *_many_files(folder)]
 
 
-def baselines() -> list[Case]:
-    """What everything else is compared with."""
+def baselines(folder: Path) -> list[Case]:
+    """Return the two cases that everything else is compared with.
+
+    The bare script is imported rather than run by its path, because Python keeps the compiled code of modules only.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "bare_stack.py").write_text(troposphere_script(prod_template()), encoding="utf-8")
     return [
-        Case(INTERPRETER, python("-c", "pass"), ROOT, ROUNDS),
-        Case(BARE_SCRIPT, python(BARE), ROOT, ROUNDS),
+        Case(INTERPRETER, python("-c", "pass"), folder, ROUNDS),
+        Case(BARE_SCRIPT, python("-c", "import bare_stack"), folder, ROUNDS),
     ]
+
+
+def prod_template() -> dict[str, Any]:
+    """Return the committed template, the only statement of the stack that all cases share."""
+    template: dict[str, Any] = json.loads(PROD.read_bytes())
+    return template
 
 
 def _quick(folder: Path) -> list[Case]:
@@ -49,7 +61,7 @@ def _quick(folder: Path) -> list[Case]:
     write = tool("generator", "template", "prod", "--set", rate, "--output", variant)
     subprocess.run(write, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return [
-        *baselines(),
+        *baselines(folder / "bare"),
         Case(HELP, tool("generator", "--help"), ROOT, ROUNDS),
         Case("generator size prod", tool("generator", "size", "prod"), ROOT, ROUNDS),
         Case("generator diff, two rates", tool("generator", "diff", PROD, variant / "prod.json"), ROOT, 7, code=1),
@@ -57,7 +69,7 @@ def _quick(folder: Path) -> list[Case]:
 
 
 def _templates(folder: Path) -> list[Case]:
-    """All environments of a project, written anew each time: JSON and reviewer's page."""
+    """Each case writes all environments of a project from scratch: templates and pages."""
     return [
         Case(
             template_of(count),
@@ -80,7 +92,7 @@ def _slow(folder: Path) -> list[Case]:
 
 
 def _many_files(folder: Path) -> list[Case]:
-    """The cost of a further file, and of judging all as one account."""
+    """The cost of more files, and of checking them as one account."""
     copies = [folder / f"copy-{number}.json" for number in range(MANY_FILES)]
     for copy in copies:
         shutil.copy(PROD, copy)

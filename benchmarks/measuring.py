@@ -1,28 +1,30 @@
-"""Runs commands in turns and keeps what each run took.
+"""Run commands in turns and record the time and memory of each run.
 
-Turns, so that a change in the machine's load meets all of them. The least of several wall times comes nearest to a
-quiet machine, the median is what one waits for on this one, and processor time tells what the processes do together.
+Commands take turns so that a change in the machine's load affects all of them. The least wall time is the closest to
+an idle machine, the median is the wait on this one, and processor time adds up all processes of a command.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
-"""Compiled modules are kept from the run that warms up, as they are for somebody who uses a command twice."""
+"""Lets the warm-up run keep its compiled modules, as they are kept for everyone who uses a command twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One command, where it runs, and how often."""
+    """One command, the folder it runs in, and the number of runs."""
 
     name: str
     command: Sequence[str]
@@ -31,12 +33,12 @@ class Case:
     prepare: Callable[[], object] = lambda: None
     environ: Mapping[str, str] = field(default_factory=dict)
     code: int = 0
-    """The exit code that it ends with where all is well."""
+    """The exit code of a good run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run of a command took."""
+    """Time and memory of one run. `tree_kib` and `processes` cover all processes, `peak_kib` the largest one."""
 
     wall_s: float
     used_s: float
@@ -47,7 +49,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What all runs of a command took."""
+    """Time and memory over all runs of a command."""
 
     rounds: int
     median_wall_s: float
@@ -58,7 +60,7 @@ class Measured:
 
 
 def run(case: Case, tree: bool = False) -> Run:
-    """Runs a command once. Raises RuntimeError, with what it said, if it ends with another exit code than it should."""
+    """Run a command once. Raises RuntimeError, with its standard error, if it ends with an unexpected exit code."""
     case.prepare()
     reading, writing = os.pipe()
     command = [sys.executable, "-I", "-S", str(LAUNCHER), str(writing), str(int(tree)), *case.command]
@@ -68,21 +70,21 @@ def run(case: Case, tree: bool = False) -> Run:
     )
     os.close(writing)
     with os.fdopen(reading) as file:
-        code, wall_s, used_s, *whole = file.read().split()
+        code, wall_s, used_s, *memory = file.read().split()
     if int(code) != case.code:
         raise RuntimeError(f"{case.name}: exit code {code}\n{done.stderr.decode()}")
-    return Run(float(wall_s), float(used_s), *map(int, whole))
+    return Run(float(wall_s), float(used_s), *map(int, memory))
 
 
 def take_turns(cases: Sequence[Case], rounds: int) -> dict[str, Measured]:
-    """Every command to warm up, again to see its processes, then all in turns; none more often than in its rounds."""
+    """Run each command once to warm up and once to watch its processes, then all in turns, at most `rounds` times."""
     for case in cases:
         run(case)
     trees = {case.name: run(case, tree=True) for case in cases}
     runs: dict[str, list[Run]] = {case.name: [] for case in cases}
     for number in range(rounds):
         for case in cases:
-            # Commands with fewer rounds than others are spread over the whole time.
+            # Spread a command with fewer rounds evenly over the whole time.
             share = min(case.rounds, rounds)
             if (number + 1) * share // rounds > number * share // rounds:
                 runs[case.name].append(run(case))
@@ -91,7 +93,7 @@ def take_turns(cases: Sequence[Case], rounds: int) -> dict[str, Measured]:
 
 
 def _measured(runs: Sequence[Run], tree: Run) -> Measured:
-    """The memory of a single process is exact; of several, it is the most that they had together when looked at."""
+    """Sum up the runs. The memory of one process is exact; that of several is the most that the watched run showed."""
     alone = tree.processes <= 1
     return Measured(
         len(runs),
@@ -104,15 +106,41 @@ def _measured(runs: Sequence[Run], tree: Run) -> Measured:
 
 
 def slope(points: Mapping[int, float]) -> float:
-    """What one more costs: the slope of the least-squares line through the points."""
+    """Return the cost of one more: the slope of the least-squares line through the points."""
     return statistics.linear_regression(list(points), list(points.values())).slope
 
 
 def python(*arguments: Any) -> list[str]:
-    """A command of this interpreter."""
+    """Return a command that runs this interpreter."""
     return [sys.executable, *map(str, arguments)]
 
 
 def tool(name: str, *arguments: Any) -> list[str]:
-    """A command that is installed beside this interpreter."""
+    """Return a command that is installed beside this interpreter."""
     return [str(Path(sys.executable).with_name(name)), *map(str, arguments)]
+
+
+def describe_machine(packages: Iterable[str]) -> dict[str, str]:
+    """Return processor, system, Python and package versions: no figure means anything without them."""
+    try:
+        system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    except OSError:
+        system = platform.system()
+    return {
+        "Processor": f"{_processor()}, {os.cpu_count()} cores",
+        "System": f"{system}, Linux {platform.release()}" if sys.platform == "linux" else system,
+        "Python": f"{platform.python_implementation()} {platform.python_version()}",
+        "Packages": ", ".join(f"{name} {metadata.version(name)}" for name in packages),
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def load() -> float:
+    """Return the load average of the last minute."""
+    return os.getloadavg()[0]

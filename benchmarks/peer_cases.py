@@ -1,7 +1,7 @@
-"""The same stack in the AWS CDK for Python and in AWS SAM, beside the generator.
+"""`make bench-peers`: the same stack in the AWS CDK for Python and in AWS SAM, beside the generator.
 
-Each tool has its own virtual environment in benchmarks/peers; nothing of the project needs them. A comparison says
-something only between equals, so first the resources are counted by type, and whatever differs has to be in EXPECTED.
+Both have one virtual environment in benchmarks/peers, and the project needs neither. Their sources are derived from the
+committed template, and the resources they make are counted by type: a difference must be in EXPECTED.
 """
 
 from __future__ import annotations
@@ -13,14 +13,19 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks import cases, machine, report, targets
-from benchmarks.measuring import Case, take_turns, tool
+from benchmarks import cases, report, targets
+from benchmarks.measuring import Case, describe_machine, load, take_turns, tool
+from benchmarks.peers.cdk_app import cdk_app
+from benchmarks.peers.sam_template import sam_template
+from generator._format import duration
 
 PEERS = cases.ROOT / "benchmarks/peers"
 PYTHON = str(PEERS / ".venv/bin/python")
+TRANSLATE = (PYTHON, str(PEERS / "translate_sam.py"))
+SAM_FILE = "template.yaml"
 PACKAGES = ("aws-cdk-lib", "constructs", "jsii", "aws-sam-translator")
 ROUNDS = 7
-"""The same for both sides of a target: the least of more runs would be less."""
+"""The same on both sides of a target, because the least of more runs is smaller."""
 MIN_TO_CDK = 8.0
 
 TEMPLATE = "generator template prod"
@@ -44,27 +49,30 @@ EXPECTED: Mapping[str, tuple[Mapping[str, int], str]] = {
         "they are in the OpenAPI body of SAM's REST API",
     ),
 }
-"""Resource types of which a tool makes more or fewer than the generator, and why."""
+"""Resource types of which a tool makes more or fewer than the generator, and the reason."""
 
-READING = """Every command makes one template of the prod stack. *CDK app* is the Python process alone, without the
-`cdk` command: one L1 construct for each resource, because L2 constructs add policies and permissions of their own
-choice. *As it comes* is `App()` and `app.synth()`; *validation off* is without the built-in validation of templates
-and constructs; *everything off* is without analytics, tree metadata, stack traces and bootstrap rule as well. SAM
-makes functions, API, usage plan, stream, topic and schedule by its own means, and only translates: it does not
-validate against schemas. Memory is the most that all processes had resident together, Node's included, found by
-looking every 4 ms; a page that they share counts once.
+READING = """Every command makes one template of the prod stack from a source derived from `templates_out/prod.json`.
+
+- *CDK app* is the Python process alone, without the `cdk` command. It has one L1 construct for each resource, because
+  L2 constructs add policies and permissions of their own choice.
+- *As it comes* is `App()` and `app.synth()`. *Validation off* drops the built-in validation of templates and
+  constructs. *Everything off* drops analytics, tree metadata, stack traces and the bootstrap rule as well.
+- The SAM template uses SAM's own types for functions, events and the API. The translator does not validate against
+  resource schemas.
+- Memory is the most that all processes, Node.js included, had resident at the same time, sampled every 4 ms. A page
+  that they share counts once.
 """
 
 
 def main(rounds: int) -> None:
-    """Counts, measures, prints, and writes the files."""
+    """Measure, count the resources, print the results, and write them to benchmarks/results."""
     with tempfile.TemporaryDirectory() as folder:
-        before = machine.load()
+        before = load()
         measured = _cases(Path(folder))
         results = take_turns(measured, rounds)
         counts = _counts(Path(folder))
-        load = {"Load": f"{before:.1f} before, {machine.load():.1f} after"}
-    described = machine.describe(("troposphere", "awacs", "click", "cfn-lint")) | {"Peers": _versions()} | load
+        loads = {"Load": f"{before:.1f} before, {load():.1f} after"}
+    described = describe_machine(("troposphere", "awacs", "click", "cfn-lint")) | {"Peers": _versions()} | loads
     judged = [_target(results, CDK_UNVALIDATED), _target(results, CDK_LEAN)]
     parts = [
         "# The same stack in other tools\n",
@@ -89,22 +97,31 @@ def _cases(folder: Path) -> list[Case]:
     project = cases.write_project(folder / "project", 1)
     generator = tool("generator")[0]
     both = ["sh", "-c", f"'{generator}' template prod && '{generator}' check prod"]
-    app, quiet = PEERS / "cdk/app.py", {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1"}
+    app, quiet = folder / "app.py", {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1"}
+    cdk = [PYTHON, str(app)]
+    app.write_text(cdk_app(cases.prod_template()), encoding="utf-8")
+    (folder / SAM_FILE).write_text(sam_template(cases.prod_template()), encoding="utf-8")
     return [
-        *cases.baselines(),
+        *cases.baselines(folder / "bare"),
         Case(TEMPLATE, [generator, "template", "prod", "--output", str(folder / "ours")], project, ROUNDS),
         Case(TEMPLATE_AND_CHECK, both, project, ROUNDS),
-        Case(SAM, [PYTHON, str(PEERS / "sam/translate.py")], folder, ROUNDS),
+        Case(SAM, [*TRANSLATE, SAM_FILE], folder, ROUNDS),
         Case(IMPORT, [PYTHON, "-c", "import aws_cdk"], folder, ROUNDS, environ=quiet),
-        Case(CDK_LEAN, [PYTHON, str(app), str(folder / "lean"), "lean"], folder, ROUNDS, environ=quiet),
-        Case(CDK_UNVALIDATED, [PYTHON, str(app), str(folder / "bare"), "unvalidated"], folder, ROUNDS, environ=quiet),
-        Case(CDK, [PYTHON, str(app), str(folder / "cdk")], folder, 3, environ=quiet),
+        Case(CDK_LEAN, [*cdk, str(folder / "lean"), "lean"], folder, ROUNDS, environ=quiet),
+        Case(
+            CDK_UNVALIDATED,
+            [*cdk, str(folder / "unvalidated"), "unvalidated"],
+            folder,
+            ROUNDS,
+            environ=quiet,
+        ),
+        Case(CDK, [*cdk, str(folder / "cdk")], folder, 3, environ=quiet),
     ]
 
 
 def _counts(folder: Path) -> str:
-    """How many resources each tool makes. Raises ValueError if that is not what is expected."""
-    translated = subprocess.run([PYTHON, PEERS / "sam/translate.py"], capture_output=True, check=True).stdout
+    """Return a table of the resources each tool makes. Raises ValueError if a difference is not in EXPECTED."""
+    translated = subprocess.run([*TRANSLATE, SAM_FILE], cwd=folder, capture_output=True, check=True).stdout
     synthesized = (folder / "cdk/PriceAlerts.template.json").read_bytes()
     ours = _types(cases.PROD.read_bytes())
     rows = [["generator", f"{sum(ours.values())}", f"{cases.PROD.stat().st_size:,}", "-"]]
@@ -113,7 +130,7 @@ def _counts(folder: Path) -> str:
         differing = {type_: theirs[type_] - ours[type_] for type_ in theirs | ours if theirs[type_] != ours[type_]}
         expected, reason = EXPECTED[name]
         if differing != expected:
-            raise ValueError(f"{name} does not make the same stack: {differing}")
+            raise ValueError(f"{name}: the stack differs in the number of {differing}; correct benchmarks/peers")
         words = ", ".join(f"{more:+d} {type_.removeprefix('AWS::')}" for type_, more in expected.items())
         rows.append([name, f"{sum(theirs.values())}", f"{len(text):,}", f"{words}: {reason}" if words else reason])
     return report.table(["template of", "resources", "bytes", "differs from the generator's"], rows)
@@ -137,8 +154,8 @@ def _draw(results: targets.Results, described: Mapping[str, str]) -> None:
     peaks_mib = {name: one.median_peak_kib / 1024 for name, one in results.items()}
     panels = [
         Panel(
-            "Least wall time; beyond the mark is the target",
-            [(name, one.least_wall_s, report.duration(one.least_wall_s)) for name, one in results.items()],
+            "Least wall time; the target is beyond the mark",
+            [(name, one.least_wall_s, duration(one.least_wall_s)) for name, one in results.items()],
             {CDK_UNVALIDATED: least_s, CDK_LEAN: least_s},
         ),
         Panel(

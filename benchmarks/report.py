@@ -1,4 +1,4 @@
-"""The results as Markdown and JSON."""
+"""The results as Markdown tables and as JSON."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from pathlib import Path
 
 from benchmarks.imports import Package
 from benchmarks.measuring import Measured
-from benchmarks.targets import Target
+from benchmarks.targets import Results, Target
+from generator._format import duration, markdown_table
 
 FOLDER = Path(__file__).with_name("results")
 SHOWN_PACKAGES = 10
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; all columns but the first are figures."""
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    """Return a table with its columns aligned right, except the first."""
+    return "\n".join([*markdown_table(header, rows, right=range(1, len(header))), ""])
 
 
 def machine_table(machine: Mapping[str, str]) -> str:
-    """Where it was measured."""
-    return table(["measured on", ""], machine.items()).replace("| ---: |", "| --- |")
+    """Return where the figures were measured."""
+    return "\n".join([*markdown_table(["measured on", ""], machine.items()), ""])
 
 
-def results_table(results: Mapping[str, Measured], others: Sequence[str]) -> str:
-    """A line for each command, with its least wall time as a ratio to that of others."""
+def results_table(results: Results, others: Sequence[str]) -> str:
+    """Return a row for each command, with the ratio of its least wall time to that of other commands."""
     header = ["command", "median", "least", "processor", *(f"to {name}" for name in others), "peak memory", "runs"]
     return table(
         header,
@@ -47,12 +47,12 @@ def results_table(results: Mapping[str, Measured], others: Sequence[str]) -> str
 
 
 def targets_table(targets: Iterable[Target]) -> str:
-    """Limit, findings and verdict of each target."""
+    """Return the limit, the figures and the verdict of each target."""
     rows = [
         [
             target.text,
             f"{'>=' if target.at_least else '<='} {target.limit:g} {target.unit}",
-            "; ".join(f"{value:.3g} {target.unit} {how}" for how, value in target.found.items()),
+            "; ".join(f"{value:.3g} {target.unit} {reading}" for reading, value in target.found.items()),
             f"**{target.verdict}**",
         ]
         for target in targets
@@ -61,7 +61,7 @@ def targets_table(targets: Iterable[Target]) -> str:
 
 
 def imports_table(packages: Sequence[Package]) -> str:
-    """The packages that cost most; the time of a package is with what it imports first, and alone."""
+    """Return the slowest packages to import."""
     total_ms, modules = sum(package.own_ms for package in packages), sum(package.modules for package in packages)
     rows = [
         [package.name, f"{package.cumulative_ms:.1f} ms", f"{package.own_ms:.1f} ms", str(package.modules)]
@@ -71,19 +71,14 @@ def imports_table(packages: Sequence[Package]) -> str:
     return table(["package", "with its imports", "alone", "modules"], rows)
 
 
-def duration(seconds: float) -> str:
-    """Seconds, or milliseconds where it is less than one."""
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
-
-
 def write(name: str, text: str) -> None:
-    """Writes a file of the results."""
+    """Write a file to the folder of the results."""
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / name).write_text(text, encoding="utf-8")
 
 
 def save(name: str, machine: Mapping[str, str], results: Mapping[str, Measured], targets: Iterable[Target]) -> None:
-    """Writes everything unrounded, for other programs."""
+    """Write all figures as JSON, not rounded."""
     content = {
         "machine": dict(machine),
         "results": {case: dataclasses.asdict(one) for case, one in results.items()},

@@ -1,4 +1,4 @@
-"""What the figures should be, and whether they are."""
+"""The targets of `make bench`, and their verdicts."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ READINGS: dict[str, Callable[[Measured], float]] = {
     "median wall": lambda one: one.median_wall_s,
     "least wall": lambda one: one.least_wall_s,
 }
-"""The ways to read a time. A target is met if it is met in all of them.
+"""The readings of a time. A target is met only if every reading meets it.
 
-Not processor time: where a command works on two processors it counts both, and more of each where they share a core.
+Processor time is not among them: it adds up both processors of a command that uses two, and grows when they share a
+core.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A limit, and what was found in each way of reading the figures."""
+    """A limit, and the figure found in each reading."""
 
     text: str
     limit: float
@@ -37,17 +38,18 @@ class Target:
 
     @property
     def verdict(self) -> str:
-        """Met, missed, or where it is only met."""
-        good = [
-            how for how, value in self.found.items() if (value >= self.limit if self.at_least else value <= self.limit)
-        ]
+        """Return "met", "missed", or the only readings that meet the target."""
+        good = [reading for reading, value in self.found.items() if self._meets(value)]
         if len(good) == len(self.found):
             return "met"
         return f"missed, met by {' and '.join(good)} only" if good else "missed"
 
+    def _meets(self, value: float) -> bool:
+        return value >= self.limit if self.at_least else value <= self.limit
+
 
 def targets(results: Results) -> list[Target]:
-    """Every target of `make bench`."""
+    """Return every target of `make bench`."""
     three = cases.template_of(3)
     return [
         Target(
@@ -64,18 +66,18 @@ def targets(results: Results) -> list[Target]:
             {"peak": results[three].median_peak_kib / 1024},
         ),
         Target("check, to plain cfn-lint", MAX_TO_LINT, "x", ratio(results, cases.CHECK, cases.LINT)),
-        Target("check", MAX_CHECK_S, "s", {how: read(results[cases.CHECK]) for how, read in READINGS.items()}),
+        Target("check", MAX_CHECK_S, "s", {reading: read(results[cases.CHECK]) for reading, read in READINGS.items()}),
     ]
 
 
 def further_ms(results: Results) -> dict[str, float]:
-    """What each further environment costs: the slope over all counts."""
+    """Return the cost of one more environment in each reading: the slope over all counts."""
     return {
-        how: slope({count: read(results[cases.template_of(count)]) for count in cases.COUNTS}) * 1000
-        for how, read in READINGS.items()
+        reading: slope({count: read(results[cases.template_of(count)]) for count in cases.COUNTS}) * 1000
+        for reading, read in READINGS.items()
     }
 
 
 def ratio(results: Results, one: str, other: str) -> dict[str, float]:
-    """How many times the one takes what the other takes."""
-    return {how: read(results[one]) / read(results[other]) for how, read in READINGS.items()}
+    """Return the time of one command as a multiple of another's, in each reading."""
+    return {reading: read(results[one]) / read(results[other]) for reading, read in READINGS.items()}
