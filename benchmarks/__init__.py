@@ -1,1 +1,1 @@
-"""How long the commands take and how much memory they need, beside things that are measured in the same run."""
+"""Time and memory of the commands, beside other programs measured in the same run."""

@@ -1,6 +1,6 @@
-"""What each handler adds to a cold start, beyond importing boto3 and making the same clients.
+"""Time that each handler adds to a cold start, on top of importing boto3 and creating the same clients.
 
-Run: python benchmarks/cold_start.py. Each figure is the median of fresh interpreters; the target is under 5 ms.
+Run: python benchmarks/cold_start.py. Each figure is the median over fresh interpreters; the target is below 5 ms.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ print((time.perf_counter() - started - clients) * 1000)
 
 
 def main() -> None:
-    """Prints one line for each handler."""
+    """Print one line for each handler."""
     print(f"Python {platform.python_version()} on {platform.machine()}, median of {RUNS}")
     for function, clients in CLIENTS.items():
         properties = TEMPLATE["Resources"][function]["Properties"]

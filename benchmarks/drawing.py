@@ -1,4 +1,4 @@
-"""The results as a picture, which reads on light and dark pages."""
+"""The results as a chart that is readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from generator.report import charts
 BAR, MARK = charts.SHADES[:2]
 BAR_INCHES, TITLE_INCHES, CAPTION_INCHES, MARGIN_INCHES = 0.27, 0.55, 0.17, 0.15
 BAR_HEIGHT = 0.66
-WORDS_SHARE = 0.12
+LABEL_SHARE = 0.12
 CAPTION_WIDTH = 140
 SETTINGS = {**charts.SETTINGS, "svg.hashsalt": "benchmarks", "axes.grid": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Bars under a title, each with its value in words; some have a limit, which is a mark across the bar."""
+    """Bars under a title: name, value and label of each. A limit is a mark across the bar of that name."""
 
     title: str
     bars: Sequence[tuple[str, float, str]]
@@ -31,7 +31,7 @@ class Panel:
 
 
 def draw(panels: Sequence[Panel], caption: Sequence[str], path: Path) -> None:
-    """Writes the panels below each other, with the caption at the foot."""
+    """Write the panels below each other, with the caption at the foot."""
     lines = [part for line in caption for part in textwrap.wrap(line, CAPTION_WIDTH)]
     heights = [len(panel.bars) * BAR_INCHES + TITLE_INCHES for panel in panels]
     foot_inches = len(lines) * CAPTION_INCHES + MARGIN_INCHES
@@ -48,17 +48,17 @@ def draw(panels: Sequence[Panel], caption: Sequence[str], path: Path) -> None:
 
 
 def _bars(axis: Any, panel: Panel) -> None:
-    names, values, words = zip(*panel.bars, strict=True)
+    names, values, labels = zip(*panel.bars, strict=True)
     places = range(len(values))
     axis.barh(places, values, color=BAR, height=BAR_HEIGHT)
     whole = max(*values, *panel.limits.values()) * 1.2
-    for place, name, value, text in zip(places, names, values, words, strict=True):
+    for place, name, value, label in zip(places, names, values, labels, strict=True):
         limit = panel.limits.get(name, 0)
         if limit:
             axis.vlines(limit, place - 0.5, place + 0.5, color=MARK, linewidth=2)
-        # Beside the bar, unless the mark would stand in the text.
-        after = limit if 0 < limit - value < whole * WORDS_SHARE else value
-        axis.annotate(text, (after, place), (6, 0), textcoords="offset points", va="center")
+        # Put the label beside the bar, or beyond the mark where the mark would cross it.
+        after = limit if 0 < limit - value < whole * LABEL_SHARE else value
+        axis.annotate(label, (after, place), (6, 0), textcoords="offset points", va="center")
     axis.set_yticks(places, names)
     axis.invert_yaxis()
     axis.set_xlim(0, whole)

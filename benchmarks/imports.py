@@ -1,4 +1,4 @@
-"""Where the time of imports goes, package by package, as `python -X importtime` tells it."""
+"""The import time of each package, from `python -X importtime`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from benchmarks.measuring import COMPILED, python
 
 LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|( +)(\S+)")
-TIMES = 5
+RUNS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A top-level package: with everything that it imports first, alone, and how many of its modules."""
+    """Import time of a top-level package, with everything that it imports first and alone; number of its modules."""
 
     name: str
     cumulative_ms: float
@@ -27,8 +27,8 @@ class Package:
 
 
 def profile(command: Iterable[str], folder: Path) -> list[Package]:
-    """The packages that a Python command imports, largest cumulative time first, in the fastest of several runs."""
-    runs = [_packages(_listing(command, folder)) for _ in range(TIMES)]
+    """Return the packages that a Python command imports, longest cumulative time first, in the fastest run."""
+    runs = [_packages(_listing(command, folder)) for _ in range(RUNS)]
     return min(runs, key=lambda packages: sum(package.own_ms for package in packages))
 
 
@@ -51,9 +51,9 @@ def _packages(listing: str) -> list[Package]:
 
 
 def _modules(listing: str) -> Iterator[tuple[str, int, int, bool]]:
-    """Package, own and cumulative time of each module, and whether no module of the same package imported it.
+    """Yield the package, own time and cumulative time of each module, and True unless its own package imported it.
 
-    A module is listed after those that it imports, which are indented deeper; so this reads from the end.
+    Python lists a module after those that it imports, which are indented deeper. So read from the end.
     """
     importers: list[tuple[int, str]] = []
     for line in reversed(listing.splitlines()):

@@ -1,14 +1,13 @@
-"""Runs one command and writes what it used; nothing else is in this process.
+"""Run one command and report its time and memory: python -I -S launcher.py FD TREE COMMAND...
 
-Linux counts what a process had before `exec` into its peak memory, so a child of the program that measures would never
-need less than that program. This one is smaller than any Python that it starts:
+This is a program of its own because Linux includes the memory from before `exec` in the peak of a process. A command
+started from the benchmark itself would never show less memory than the benchmark; this program is smaller than any
+Python that it starts.
 
-python -I -S launcher.py FD TREE COMMAND...
-
-FD is where the figures go: exit code, wall seconds, processor seconds, peak KiB of the largest process, most KiB and
-most processes of the whole tree at one time. With TREE=1 the last two are found by looking every few milliseconds,
-which takes processor time itself; with TREE=0 they are 0. A page that processes share is divided among them:
-https://docs.kernel.org/filesystems/proc.html (smaps_rollup, Pss).
+It writes to the file descriptor FD: exit code, wall seconds, processor seconds, peak KiB of the largest process, and
+the most KiB and the most processes that the whole tree had at one time. With TREE=1 it samples the tree every few
+milliseconds for the last two, which takes processor time; with TREE=0 they are 0. A page that several processes share
+counts once: https://docs.kernel.org/filesystems/proc.html (smaps_rollup, Pss).
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ import os
 import sys
 import time
 
-LOOK_EVERY_S = 0.004
+SAMPLE_EVERY_S = 0.004
 
 
 def main() -> None:
-    """Starts the command, waits for it, and reports."""
+    """Start the command, wait for it, and report."""
     report, tree, *command = sys.argv[1:]
     os.set_inheritable(int(report), False)
     start_s = time.perf_counter()
@@ -40,12 +39,12 @@ def main() -> None:
 
 
 def _watch(root: int) -> tuple[int, int]:
-    """The most memory in KiB and the most processes that the tree had at one time, until its root ends."""
+    """Return the most memory in KiB and the most processes that the tree had at one time, once its root has ended."""
     most_kib = most_processes = 0
     while os.waitid(os.P_PID, root, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         shares_kib = [share for process in _tree(root) if (share := _share_kib(process))]
         most_kib, most_processes = max(most_kib, sum(shares_kib)), max(most_processes, len(shares_kib))
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(SAMPLE_EVERY_S)
     return most_kib, most_processes
 
 

@@ -1,8 +1,8 @@
-"""How fast the simulator is: M/G/c/c with 50,000 arrivals against SimPy, and one replication of the prod hour.
+"""Speed of the simulator: an M/G/c/c queue with 50,000 arrivals beside SimPy, and one replication of the prod hour.
 
-Run from the repository: `python benchmarks/simulation_speed.py` (needs simpy). Prints a table; exits with 1 if a row
-is slower than it should be. Times are of the processor, the best of several turns taken in alternation, so that
-other work on the machine disturbs both sides alike.
+Run from the repository: python benchmarks/simulation_speed.py (needs simpy). Prints a table and exits with 1 if a
+target is missed. Times are processor times, the best of several alternating turns, so that other work on the machine
+affects both sides alike.
 """
 
 import json
@@ -27,7 +27,7 @@ MIN_RATIO, MAX_HOUR_S = 4.0, 2.0
 
 
 def with_kernel():
-    """The kernel and a counter of free servers: what SimPy's model below does."""
+    """Run the kernel with a counter of free servers, the same model as with SimPy below."""
     kernel, free, blocked, served = Kernel(), SERVERS, 0, 0
     gap_s = draws.exponential(Random(1), 1 / RATE_PER_S)
     service_s = draws.lognormal(Random(2), MEAN_S, P95_S)
@@ -53,7 +53,7 @@ def with_kernel():
 
 
 def with_lambda():
-    """The stage that simulations use: environments, cold starts, Little's law and conservation on top."""
+    """Run the stage that simulations use, which adds warm instances, cold starts and conservation checks."""
     kernel = Kernel()
     gap_s = draws.exponential(Random(1), 1 / RATE_PER_S)
     timing = Timing(draws.lognormal(Random(2), MEAN_S, P95_S), 0.6, 30.0, 600.0)
@@ -74,7 +74,7 @@ def with_lambda():
 
 
 def with_simpy():
-    """The usual way in SimPy: a process for each customer and a Resource."""
+    """Run the usual SimPy model: one process for each customer, and a Resource."""
     environment = simpy.Environment()
     servers = simpy.Resource(environment, SERVERS)
     gaps, services = Random(1), Random(2)
@@ -101,7 +101,7 @@ def with_simpy():
 
 
 def prod_hour():
-    """One replication of the prod hour at the mean rate, every stage, warm-up included."""
+    """Run one replication of the prod hour at the mean rate, with every stage and the warm-up."""
     template = json.loads(Path("templates_out/prod.json").read_text())
     environment = files.load(["prod"])[0]
     rates = profile(environment, "poisson")
@@ -110,7 +110,7 @@ def prod_hour():
 
 
 def processor_s(run):
-    """The processor time of one turn, and what the run returns."""
+    """Return the processor time of one run, and its result."""
     began_s = time.process_time()
     returned = run()
     return time.process_time() - began_s, returned
