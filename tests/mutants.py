@@ -127,7 +127,7 @@ def owner_of(tree: ast.Module | ast.ClassDef, line: int) -> str:
             if isinstance(node, ast.ClassDef):
                 return f"{node.name}.{owner_of(node, line)}"
             target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", node)
-            return getattr(target, "name", None) or getattr(target, "id", "")
+            return str(getattr(target, "name", None) or getattr(target, "id", ""))
     return ""
 
 
@@ -145,7 +145,7 @@ class Instead:
         if name != self.name:
             return None
         loader = SourceFileLoader(name, self.path)
-        loader.get_code = lambda _: compile(self.text, self.path, "exec")  # type: ignore[method-assign]
+        loader.get_code = lambda fullname: compile(self.text, self.path, "exec")  # type: ignore[method-assign]
         return importlib.util.spec_from_file_location(name, self.path, loader=loader)
 
 

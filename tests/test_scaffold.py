@@ -17,6 +17,7 @@ from click.testing import Result
 
 from generator import __version__
 from generator import scaffold as new_project
+from generator.errors import UnwritableOutput
 from tests.conftest import ENVIRONMENTS, snapshot
 from tests.stack.model import TEXTS
 
@@ -134,7 +135,7 @@ def test_an_interrupted_init_leaves_nothing_behind(
         real(source, target)
 
     monkeypatch.setattr(os, "rename", interrupted)
-    with pytest.raises((KeyboardInterrupt, new_project.UnwritableOutput)):
+    with pytest.raises((KeyboardInterrupt, UnwritableOutput)):
         new_project.write(tmp_path)
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -482,9 +482,10 @@ def test_the_policy_allows_exactly_the_calls_that_are_made(generator: Run, monke
         with asking(generator, answers) as (_, stub):
             assert set(stub.asked) <= made
     assert made == set(ACTIONS)
+    statements: Any = POLICY["Statement"]
     allowed = {
         action
-        for statement in POLICY["Statement"]
+        for statement in statements
         for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
     }
     assert allowed == {ACTIONS[call] for call in made}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isclose, prod
 from pathlib import Path
 
@@ -26,13 +26,13 @@ INSTANCES = 600
 ENUMERABLE = 6_000
 
 
-def environment(name: str = "prod", webhooks_per_hour: int = 50_000, **sections: dict[str, object]) -> Environment:
+def environment(name: str = "prod", webhooks_per_hour: int = 50_000, **sections: Mapping[str, object]) -> Environment:
     traffic = {"webhooks_per_hour": webhooks_per_hour, **sections.pop("traffic", {})}
     account = {"name": "shared", "on_shortfall": "fit", **sections.pop("account", {})}
     return read({"name": name, "region": "us-east-1", "traffic": traffic, "account": account, **sections}, name)
 
 
-def plan(*arguments: object, **sections: dict[str, object]) -> Plan:
+def plan(*arguments: object, **sections: Mapping[str, object]) -> Plan:
     made = environment(*arguments, **sections)  # type: ignore[arg-type]
     return Plan(made, size(made))
 

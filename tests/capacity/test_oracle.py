@@ -65,7 +65,7 @@ def test_moto_takes_exactly_the_reservations_that_we_say_fit(
         limit, plan = rng.choice([10, 100, rng.randint(101, 300)]), [rng.randint(1, 50) for _ in range(FUNCTIONS)]
         monkeypatch.delenv("MOTO_LAMBDA_CONCURRENCY_QUOTA", raising=False)
         for name, reserved in zip_longest(names, elsewhere):
-            backend.put_function_concurrency(name, reserved)
+            backend.put_function_concurrency(name, reserved)  # type: ignore[arg-type]
         monkeypatch.setenv("MOTO_LAMBDA_CONCURRENCY_QUOTA", str(limit))
         account, taken = AccountQuota("any", "us-east-1", limit, 100, sum(elsewhere)), 0
         for name, reserved in zip(names[FOREIGN:], plan, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from operator import ge
 from pathlib import Path
@@ -24,7 +24,7 @@ from generator.errors import UnsizableLoad
 Run = Callable[..., Result]
 
 
-def environment(name: str = "prod", webhooks_per_hour: int = 100, **sections: dict[str, object]) -> Environment:
+def environment(name: str = "prod", webhooks_per_hour: int = 100, **sections: Mapping[str, object]) -> Environment:
     traffic = {"webhooks_per_hour": webhooks_per_hour, **sections.pop("traffic", {})}
     account = {"name": "shared", **sections.pop("account", {})}
     return read({"name": name, "region": "us-east-1", "traffic": traffic, "account": account, **sections}, name)

@@ -215,6 +215,6 @@ def test_a_bucket_that_holds_or_gets_nothing_is_refused(refill_rate_per_s: float
 
 @pytest.mark.parametrize("rate", [-1.0, math.nan, math.inf])
 def test_rates_of_a_bucket_that_are_no_rates_are_refused(rate: float) -> None:
-    for rates in ((rate, 1), (1, rate)):
+    for arrival, refill in ((rate, 1), (1, rate)):
         with pytest.raises(ValueError, match="finite and not negative"):
-            queueing.token_bucket_refusal(*rates, 1)
+            queueing.token_bucket_refusal(arrival, refill, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 
 import pytest
@@ -27,7 +28,7 @@ from generator.errors import UnsizableLoad
 rates = st.integers(100, 50_000)
 
 
-def environment(webhooks_per_hour: int = 50_000, **sections: dict[str, object]) -> Environment:
+def environment(webhooks_per_hour: int = 50_000, **sections: Mapping[str, object]) -> Environment:
     traffic = {"webhooks_per_hour": webhooks_per_hour, **sections.pop("traffic", {})}
     return read({"name": "test", "region": "us-east-1", "traffic": traffic, **sections}, "test")
 

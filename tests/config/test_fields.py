@@ -207,14 +207,14 @@ NUMBERS: dict[str, tuple[float | None, float, float]] = {
     "stream.batch_size": (10, 1, 1000),
     "stream.batching_window_s": (1, 1, 300),
     **{
-        f"functions.{name}.{key}": (default, *limits)
+        f"functions.{name}.{key}": (default, least, most)
         for name, defaults in {
             "process_webhook": (105, 250, 600, 1024, 30),
             "check_alerts": (250, 600, 600, 512, 60),
             "send_notification": (300, 700, 600, 256, 30),
             "cleanup_history": (2000, 5000, 600, 256, 300),
         }.items()
-        for (key, *limits), default in zip(
+        for (key, least, most), default in zip(
             (
                 ("mean_duration_ms", 1, 900_000),
                 ("p95_duration_ms", 1, 900_000),

@@ -7,6 +7,7 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -125,10 +126,10 @@ def test_any_key_can_be_overridden_and_a_wrong_value_is_pointed_to(key: str, pro
 
 def test_every_misspelt_key_names_the_nearest_known_one() -> None:
     for key in fields.keys(Environment):
-        table, parts = dict(MINIMAL), key.split(".")
-        inner: dict[str, object] = table
+        table: dict[str, Any] = dict(MINIMAL)
+        inner, parts = table, key.split(".")
         for part in parts[:-1]:
-            copy = dict(inner.get(part, {}))  # type: ignore[call-overload]
+            copy = dict(inner.get(part, {}))
             inner[part] = copy
             inner = copy
         inner[f"{parts[-1]}x"] = 1

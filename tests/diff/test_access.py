@@ -173,7 +173,7 @@ def test_who_may_do_anything_does_not_thereby_act_as_another() -> None:
 
 
 METHOD, KEYED = "AWS::ApiGateway::Method", {"AuthorizationType": "NONE", "ApiKeyRequired": True}
-BODY = {"paths": {"/": {"get": {"security": [{"token": []}]}}}}
+BODY: dict[str, Any] = {"paths": {"/": {"get": {"security": [{"token": []}]}}}}
 
 
 def of_api(auth: Any) -> dict[str, Any]:
@@ -375,8 +375,8 @@ PERMISSION = {
     ],
 )
 def test_what_iam_reads_alike_is_no_other_policy(old: Any, new: Any) -> None:
-    sides = (template("AWS::S3::BucketPolicy", {"PolicyDocument": {"Statement": [one]}}) for one in (old, new))
-    assert not difference(*sides).found
+    before, after = (template("AWS::S3::BucketPolicy", {"PolicyDocument": {"Statement": [one]}}) for one in (old, new))
+    assert not difference(before, after).found
 
 
 def test_conditions_of_the_template_are_told_by_case() -> None:

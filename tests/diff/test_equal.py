@@ -222,7 +222,7 @@ def test_a_role_may_not_be_taken_because_it_may_take_roles() -> None:
     """A statement without a principal never covers one with a principal."""
     trust = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
     policies = [{"PolicyName": "p", "PolicyDocument": {"Statement": [allow("sts:*")]}}]
-    old = {"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {"Policies": policies}}}}
+    old: Any = {"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {"Policies": policies}}}}
     new = copy.deepcopy(old)
     new["Resources"]["Role"]["Properties"]["AssumeRolePolicyDocument"] = trust
     (found,) = difference(old, new).iam
@@ -280,8 +280,8 @@ def test_a_pattern_covers_only_what_it_matches(inner: str, outer: str, word: str
     ],
 )
 def test_what_a_property_tells_apart(kind: str, key: str, old: Any, new: Any, is_same: bool) -> None:
-    sides = ({"Resources": {"One": {"Type": kind, "Properties": {key: one}}}} for one in (old, new))
-    assert difference(*sides).found != is_same
+    before, after = ({"Resources": {"One": {"Type": kind, "Properties": {key: one}}}} for one in (old, new))
+    assert difference(before, after).found != is_same
 
 
 def test_a_number_that_was_text_is_shown_as_it_is_written() -> None:
@@ -346,8 +346,8 @@ QUEUE = {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"
     ],
 )
 def test_who_may_more_is_seen_wherever_it_is_written(kind: str, old: Any, new: Any, changes: set[str]) -> None:
-    templates = ({"Resources": {"One": {"Type": kind, "Properties": properties}}} for properties in (old, new))
-    assert {one.change for one in difference(*templates).iam} == changes
+    before, after = ({"Resources": {"One": {"Type": kind, "Properties": properties}}} for properties in (old, new))
+    assert {one.change for one in difference(before, after).iam} == changes
 
 
 @pytest.mark.parametrize("kind", ["AWS::IAM::Policy", "AWS::IAM::Role"])

@@ -23,8 +23,8 @@ def lines(*parts: Any) -> dict[str, Any]:
 
 def diff(kind: str, old: Any, new: Any) -> list[str]:
     """The lines that went or came, of the one function."""
-    sides = ({"Resources": {"One": {"Type": kind, "Properties": properties}}} for properties in (old, new))
-    found = difference(*sides)
+    before, after = ({"Resources": {"One": {"Type": kind, "Properties": properties}}} for properties in (old, new))
+    found = difference(before, after)
     assert KINDS["handler"](found) == bool(found.handlers)
     said = [line for handler in found.handlers for line in handler.diff.splitlines()]
     return [line for line in said if line[0] in "+-" and line not in ("--- old", "+++ new")]

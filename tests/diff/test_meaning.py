@@ -39,8 +39,8 @@ def kinds(found: Difference) -> set[str]:
 
 def compared(resource: Any, section: str, old: Any, new: Any, **more: Any) -> Difference:
     """The same resource, with one section as it was and as it is."""
-    sides = ({"Resources": {"One": resource}, **more, section: content} for content in (old, new))
-    return difference(*sides)
+    before, after = ({"Resources": {"One": resource}, **more, section: content} for content in (old, new))
+    return difference(before, after)
 
 
 def holds(definition: Any) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def test_another_default_reaches_what_uses_the_parameter(resource: Any, expected
 
 
 def test_no_value_is_no_property() -> None:
-    old = {"Resources": {"One": {"Type": TABLE, "Properties": {"KeySchema": []}}}}
+    old: Any = {"Resources": {"One": {"Type": TABLE, "Properties": {"KeySchema": []}}}}
     new = copy.deepcopy(old)
     new["Resources"]["One"]["Properties"]["TableName"] = NO_VALUE
     assert not difference(old, new).found
@@ -233,8 +233,8 @@ def function(**properties: Any) -> dict[str, Any]:
 )
 def test_globals_are_every_functions_own(old: Any, new: Any, expected: set[str]) -> None:
     own = function(Timeout=3)
-    sides = ({"Globals": {"Function": shared}, "Resources": own} for shared in (old, new))
-    assert kinds(difference(*sides)) == expected
+    before, after = ({"Globals": {"Function": shared}, "Resources": own} for shared in (old, new))
+    assert kinds(difference(before, after)) == expected
 
 
 def test_globals_are_merged_as_sam_merges_them() -> None:
@@ -280,6 +280,6 @@ def test_what_moves_into_globals_is_no_other_function() -> None:
     ],
 )
 def test_sam_replaces_what_it_makes(kind: str, old: Any, new: Any, replacement: str) -> None:
-    sides = ({"Resources": {"One": {"Type": kind, "Properties": properties}}} for properties in (old, new))
-    (found,) = difference(*sides).resources
+    before, after = ({"Resources": {"One": {"Type": kind, "Properties": properties}}} for properties in (old, new))
+    (found,) = difference(before, after).resources
     assert found.replacement == replacement

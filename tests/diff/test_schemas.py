@@ -76,8 +76,8 @@ def test_nested_and_listed_properties(path: str, expected: str) -> None:
 def test_a_key_with_a_dot_or_a_slash_belongs_to_its_map() -> None:
     kind = "AWS::Batch::ComputeEnvironment"
     for key in ("team/name", "team.name", 'a"]b', "plain"):
-        sides = ({"Resources": {"One": {"Type": kind, "Properties": {"Tags": {key: value}}}}} for value in "ab")
-        assert [one.replacement for one in difference(*sides).resources] == ["certain"], key
+        old, new = ({"Resources": {"One": {"Type": kind, "Properties": {"Tags": {key: value}}}}} for value in "ab")
+        assert [one.replacement for one in difference(old, new).resources] == ["certain"], key
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,11 @@ def test_nothing_is_reached_from_another_machine(tmp_path: Path, monkeypatch: py
         assert listening(started_with(str(tmp_path))) == {"127.0.0.1"}
 
 
+def kill(processes: list[int]) -> None:
+    for process in processes:
+        os.kill(process, signal.SIGKILL)
+
+
 @LINUX
 @pytest.mark.parametrize(
     ("sent", "code"),
@@ -55,7 +60,7 @@ def test_everything_that_was_started_ends_with_the_command(
     env = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, cwd=FIXTURES, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
-        request.addfinalizer(lambda: [os.kill(left, signal.SIGKILL) for left in started_with(str(tmp_path))])
+        request.addfinalizer(lambda: kill(started_with(str(tmp_path))))
         shown = b""
         while b"Ctrl-C" not in shown:
             shown += process.stdout.readline()
@@ -134,8 +139,7 @@ def test_an_emulator_that_is_gone_is_a_clear_error(tmp_path: Path, monkeypatch: 
 
     def ask_one_that_was_killed() -> None:
         with emulator.running("us-east-1") as running:
-            for process in started_with(str(tmp_path)):
-                os.kill(process, signal.SIGKILL)
+            kill(started_with(str(tmp_path)))
             urllib.request.urlopen(running.url)
 
     with pytest.raises(EmulatorFailure, match="it does not answer"):

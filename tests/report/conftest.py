@@ -29,7 +29,7 @@ def template() -> dict[str, Any]:
     """The smallest template that the cost can be reckoned for, with figures made for mental arithmetic."""
     lambda_ = "AWS::Lambda::Function"
     memories = {"ProcessWebhook": 1024, "CheckAlerts": 512, "SendNotification": 256, "CleanupHistory": 256}
-    functions = {
+    functions: dict[str, Any] = {
         f"{name}Function": {"Type": lambda_, "Properties": {"MemorySize": memory, "Architectures": ["arm64"]}}
         for name, memory in memories.items()
     }

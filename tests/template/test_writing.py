@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -53,7 +54,7 @@ class Given:
 
 
 def laid_out(**sections: object) -> str:
-    return writing.render(Given(**sections))  # type: ignore[arg-type]
+    return writing.render(Given(**sections))
 
 
 @pytest.mark.parametrize("room", [1, 0])
@@ -97,11 +98,11 @@ def test_what_a_thing_is_comes_before_what_it_has() -> None:
     statement = ["Effect", "Principal", "Action", "Resource", "NotResource", "Condition", "Comment", "Sid"]
     resource = ["Type", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Properties", "Condition", "Comment"]
     policy = ["PolicyName", "Version", "Statement", "Id", "Z", "a"]
-    shuffled = {
+    shuffled: dict[str, Any] = {
         key: [{key: {} for key in keys[::-1]}] for key, keys in (("Z", statement), ("Y", resource), ("X", policy))
     }
     given = Given(Resources={"Second": shuffled, "First": {}}, Description="")
-    body = json.loads(writing.render(given))  # type: ignore[arg-type]
+    body = json.loads(writing.render(given))
     assert list(body) == ["AWSTemplateFormatVersion", "Description", "Resources"]
     assert list(body["Resources"]) == ["Second", "First"]
     second = body["Resources"]["Second"]

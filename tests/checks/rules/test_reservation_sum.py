@@ -67,7 +67,7 @@ SWITCHED_ON = only(WEBHOOK, 215, "Webhook 100, Sms 60, Alerts 50, Cleanup 5", ",
 def aliased(function: str, figure: Any, condition: str | None = None) -> tuple[str, Any]:
     """An alias of a function that provisions so much."""
     provisioned = {"ProvisionedConcurrentExecutions": figure}
-    alias = {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": function}}}
+    alias: dict[str, Any] = {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": function}}}
     alias["Properties"]["ProvisionedConcurrencyConfig"] = provisioned
     return ("Resources/Live", alias | ({"Condition": condition} if condition else {}))
 

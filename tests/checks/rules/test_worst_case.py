@@ -177,7 +177,7 @@ def test_large_mappings_and_default_values(arguments: Any, total: int, told: boo
 
 @pytest.mark.parametrize(("regions", "told"), [(32, True), (33, False)])
 def test_a_mapping_with_a_figure_for_each_of_32_regions_is_followed(regions: int, told: bool) -> None:
-    content = {
+    content: dict[str, Any] = {
         "Mappings": {"Sizes": {f"region-{number}": {"Reserved": 100 + number} for number in range(regions)}},
         "Resources": {"Sized": {"Type": "AWS::Lambda::Function"}},
     }

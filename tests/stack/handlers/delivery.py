@@ -29,7 +29,7 @@ class Killed(BaseException):
 
 def _refused(code: str, status: int) -> Callable[[], Exception]:
     response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return lambda: AwsError(response, "Operation")  # type: ignore[arg-type]
+    return lambda: AwsError(response, "Operation")
 
 
 FAULTS: dict[str, Callable[[], BaseException]] = {

@@ -254,7 +254,8 @@ def test_a_price_that_fires_five_thousand_alerts_completes_over_several_attempts
     slow_calls(handler, clock, 0.02)
     handler.namespace["dynamodb"] = Quick(handler.namespace["dynamodb"], clock, 0.02)
     row = {"symbol": {"S": "BTC-USD"}, "observation": {"S": f"{int(clock.now * 1000)}#k#m"}, "price": {"S": "200"}}
-    attempts, failures = 0, [{}]
+    attempts = 0
+    failures: list[Any] = [{}]
     while failures and attempts < 20:
         context = TimedContext(clock, 60)
         failures = handler.run({"Records": [stream_record(row)]}, context)["batchItemFailures"]

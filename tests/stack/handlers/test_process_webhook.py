@@ -114,8 +114,9 @@ TIMESTAMP = "timestamp is not milliseconds within retention and 5 minutes ahead"
         *[({"price": value}, PRICE) for value in (64231.5, None, "", "0", "-1", "NaN", "Infinity", "1e126", "1e-131")],
         *[
             ({"price": value}, PRICE)
-            for value in ("9" * 39, "1_000", " 1", "1\n", "\u0661", "1" + "0" * 200, "..", "+1", [])
+            for value in ("9" * 39, "1_000", " 1", "1\n", "\u0661", "1" + "0" * 200, "..", "+1")
         ],
+        ({"price": []}, PRICE),
         *[({"symbol": value}, SYMBOL) for value in ("BTC", "btc-usd", "#symbols", "A-B\n", 1, None, "A" * 16 + "-B")],
         *[({"source": value}, SOURCE) for value in ("", "Kraken", "a#b", 5, None, "x" * 33)],
         *[({"timestamp": value}, TIMESTAMP) for value in ("1767225600000", 1.5, True, None, 0, -1, 10**400)],
