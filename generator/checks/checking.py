@@ -14,7 +14,7 @@ from generator.capacity.quota import AccountQuota
 from generator.checks import linting, together
 from generator.checks.findings import Finding, Rule
 from generator.checks.linting import Subject
-from generator.checks.reservations.account import DEFAULT_ACCOUNT
+from generator.checks.quota.account import DEFAULT_ACCOUNT
 from generator.checks.together import Stack
 from generator.errors import UnreadableTemplate
 from generator.plans import JudgedPlan

@@ -109,8 +109,6 @@ def opened(subject: Subject, rule: CloudFormationLintRule) -> Opened | None:
         stated = config.configure_rules.get(rule.id, {})
         rule.configure(stated)
         settings = {name: value for name, value in rule.config.items() if name in stated}
-        if template.transform():
-            return None
         ignoring = frozenset(template.get_directives().get(rule.id, ()))
         return Opened(template, settings, enables(config, rule), ignoring)
     except Exception:

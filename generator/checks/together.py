@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from generator.capacity.quota import AccountQuota
 from generator.checks import linting
 from generator.checks.findings import Finding
-from generator.checks.reservations.account import DEFAULT_ACCOUNT
+from generator.checks.quota.account import DEFAULT_ACCOUNT
 from generator.errors import DisputedAccount, Fault
 
 if TYPE_CHECKING:
-    from cfnlint.template import Template
-
     from generator.checks.linting import Opened, Subject
-    from generator.checks.reservations.worst_case import WorstCase
+    from generator.checks.quota.deployed import Deployed
+    from generator.checks.quota.worst_case import WorstCase
 
 RULE = "E9801"
 """The sum of one template is this rule's, and so is the sum of several: what ignores it ignores both."""
@@ -59,14 +58,14 @@ class Stack:
 
 def apart(subjects: Sequence[Subject]) -> list[Stack]:
     """Each template's worst case, wherever that is."""
-    from generator.checks.reservations.worst_case import worst_case_reservations
+    from generator.checks.quota.worst_case import worst_case
 
-    return _stacks(subjects, lambda templates: list(map(worst_case_reservations, templates)))
+    return _stacks(subjects, lambda stacks: list(map(worst_case, stacks)))
 
 
 def stacks(subjects: Sequence[Subject]) -> list[Stack]:
     """Each template's worst case in the place where all of them together reserve most, largest first."""
-    from generator.checks.reservations.joint import worst_cases_together
+    from generator.checks.quota.joint import worst_cases_together
 
     return sorted(_stacks(subjects, worst_cases_together), key=lambda stack: (-stack.total, str(stack.path)))
 
@@ -99,8 +98,8 @@ def shortfall(found: Sequence[Stack], account: AccountQuota) -> list[Finding]:
 
     A stack that ignores the rule is counted, but the finding is not put there.
     """
-    from generator.checks.reservations.account import excess, remedy
-    from generator.checks.reservations.worst_case import verb
+    from generator.checks.quota.account import excess, remedy
+    from generator.checks.quota.worst_case import verb
 
     total = sum(stack.total for stack in found)
     places = [(stack, stack.case.shares[0]) for stack in found if stack.is_judged and stack.case and stack.case.shares]
@@ -111,7 +110,7 @@ def shortfall(found: Sequence[Stack], account: AccountQuota) -> list[Finding]:
         f"The stacks {verb(stack.case for stack in found if stack.case)} {sums(found)}, {excess(total, account)}"
         f"{_caveats(found)}{remedy(total, account)}"
     )
-    return [Finding(str(stack.path), stack.line, RULE, "error", "/".join(map(str, share.path)), message)]
+    return [Finding(str(stack.path), stack.line, RULE, "error", "/".join(map(str, share.location)), message)]
 
 
 def sums(found: Sequence[Stack]) -> str:
@@ -130,8 +129,8 @@ def summary(found: Sequence[Stack], account: AccountQuota) -> str:
 
 def _caveats(found: Sequence[Stack]) -> str:
     """When a stack reserves that much, and what is not in the sum."""
-    from generator.checks.reservations.wording import in_scenario
-    from generator.checks.reservations.worst_case import uncounted
+    from generator.checks.quota.wording import in_scenario
+    from generator.checks.quota.worst_case import uncounted
 
     told = ""
     for name, stack in zip(_names(found), found, strict=True):
@@ -150,11 +149,12 @@ def _names(found: Sequence[Stack]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(stack.path) for stack in found]
 
 
-def _stacks(subjects: Sequence[Subject], judge: Callable[[list[Template]], list[WorstCase]]) -> list[Stack]:
+def _stacks(subjects: Sequence[Subject], judge: Callable[[list[list[Deployed]]], list[WorstCase]]) -> list[Stack]:
+    from generator.checks.quota.linted import stacks_of
     from generator.checks.rules.reservation_sum import ReservationSum
 
     opened = [linting.opened(subject, ReservationSum()) for subject in subjects]
-    cases = iter(judge([one.template for one in opened if one]))
+    cases = iter(judge([stacks_of(one.template) for one in opened if one]))
     return [
         _stack(subject.path, one, next(cases)) if one else Stack(subject.path, None, 1, {}, is_judged=True)
         for subject, one in zip(subjects, opened, strict=True)
@@ -162,7 +162,7 @@ def _stacks(subjects: Sequence[Subject], judge: Callable[[list[Template]], list[
 
 
 def _stack(path: Path, opened: Opened, case: WorstCase) -> Stack:
-    largest = case.shares[0].path if case.shares else ()
+    largest = case.shares[0].location if case.shares else ()
     place = opened.template.get_location_yaml(opened.template.template, list(largest)) if largest else None
     is_judged = opened.is_enabled and not (largest and largest[1] in opened.ignoring)
     return Stack(path, case, place[0] + 1 if place else 1, opened.settings, is_judged)

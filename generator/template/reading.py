@@ -1,4 +1,4 @@
-"""Reads a template file, of JSON or of YAML as CloudFormation writes it, into plain values."""
+"""Read a template file, JSON or YAML as CloudFormation writes it, into plain values."""
 
 from __future__ import annotations
 
@@ -6,14 +6,33 @@ import errno
 import json
 import os
 import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from generator.errors import Fault, UnreadableTemplate
+from generator.template.evaluation import Evaluator, Unknown
+from generator.template.intrinsics import listed, literal_text, mapping
+from generator.template.model import Template, is_stored
+from generator.template.transforms import LOOP, expanded, with_sam_defaults
+
+OPAQUE = (LOOP, "Fn::Transform")
+"""Keys among the resources that stand for any number of them."""
+
+KNOWN_TRANSFORMS = (
+    *("AWS::LanguageExtensions", "AWS::Serverless-", "AWS::CodeDeployBlueGreen", "AWS::SecretsManager-"),
+    "AWS::ServiceCatalog",
+)
+"""How the names of transforms begin that are expanded here, or that create no function with a reservation.
+
+AWS::Include may bring anything. Source: AWS CloudFormation Template Reference, "Transform reference".
+"""
 
 
 def status(path: Path) -> os.stat_result | None:
-    """What is at the path; None if nothing is. Raises UnreadableTemplate where that cannot be told."""
+    """Return what stat() reports, or None if nothing is there. Raises UnreadableTemplate for any other failure."""
     try:
         return path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -27,49 +46,160 @@ def status(path: Path) -> os.stat_result | None:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file. Raises UnreadableTemplate where that cannot be told."""
+    """Return whether the path is a regular file. Raises UnreadableTemplate if the path cannot be examined."""
     found = status(path)
     return found is not None and stat.S_ISREG(found.st_mode)
 
 
 def text_of(path: Path, if_missing: str = "correct the path", errors: str = "strict") -> str:
-    """The file's text; `errors` is as for `open`. Raises UnreadableTemplate, with what to do if it is missing."""
+    """Return the file's text; `errors` is passed to `open`.
+
+    Raises UnreadableTemplate; `if_missing` is the remedy to print if there is no such file.
+    """
     try:
         return path.read_text(encoding="utf-8", errors=errors)
     except FileNotFoundError:
-        raise unreadable(str(path), "not there", if_missing) from None
+        raise unreadable(str(path), "no such file", if_missing) from None
     except (OSError, UnicodeDecodeError) as error:
         raise unreadable(str(path), f"cannot be read ({error})", "correct the path or the file") from None
 
 
 def parsed(where: str, text: str) -> Any:
-    """The text's value; the short forms of YAML (!Ref, !Sub ...) become the long ones. Raises UnreadableTemplate."""
+    """Return the value of JSON or YAML text. Short forms such as !Ref become long ones. Raises UnreadableTemplate."""
     try:
-        return _written(where, json.loads(text))
+        return _serializable(where, json.loads(text))
     except json.JSONDecodeError as error:
         json_reason = str(error)
     except RecursionError:
         json_reason = "nested too deeply"
-    from cfn_flip import load_yaml
-
     try:
-        value = json.loads(json.dumps(load_yaml(text), default=str))
-    except Exception as error:  # The YAML reader has no one error of its own: whatever it is, the file is at fault.
+        value = json.loads(json.dumps(_load_yaml(text), default=str))
+    except Exception as error:  # PyYAML raises many types; whichever it is, the file is at fault.
         reason = json_reason if text.lstrip().startswith("{") else _yaml_reason(error)
         raise unreadable(where, f"neither JSON nor YAML ({reason})", "correct the file") from None
-    return _written(where, value)
+    return _serializable(where, value)
+
+
+def template(where: str, value: Any) -> dict[str, Any]:
+    """Return the value if it has Resources, each with a Type. Raises UnreadableTemplate."""
+    resources = value.get("Resources") if isinstance(value, dict) else None
+    if not isinstance(resources, dict) or not all(map(_is_resource, resources, resources.values())):
+        raise unreadable(
+            where, "not a template: it has no Resources, each with a Type", "name a CloudFormation template"
+        )
+    return dict(value)
+
+
+def parse(document: Any, values: Mapping[str, Any] | None = None) -> Template:
+    """Return a template's model. `values` pin parameters; the others then have their defaults."""
+    document = mapping(document)
+    parameters = mapping(document.get("Parameters"))
+    if values is not None:
+        parameters = {name: _given(one, values.get(name)) for name, one in parameters.items()}
+    stated = Template(
+        document=document,
+        parameters=parameters,
+        mappings=mapping(document.get("Mappings")),
+        conditions=mapping(document.get("Conditions")),
+        rules=mapping(document.get("Rules")),
+        resources={},
+        outputs=mapping(document.get("Outputs")),
+        opaque={},
+        macros=tuple(_macros(document.get("Transform"))),
+    )
+    evaluator = Evaluator(stated)
+
+    def resolve(collection: Any) -> Any:
+        try:
+            return evaluator.value(collection)
+        except Unknown:
+            return None
+
+    entries = expanded(mapping(document.get("Resources")), resolve)
+    opaque = {name: one for name, one in entries.items() if name.startswith(OPAQUE)}
+    resources = {name: one for name, one in entries.items() if isinstance(one, Mapping) and name not in opaque}
+    return replace(
+        stated,
+        conditions=expanded(stated.conditions, resolve),
+        resources=with_sam_defaults(resources, document.get("Globals")),
+        outputs=expanded(stated.outputs, resolve),
+        opaque=opaque,
+        malformed=tuple(name for name in entries if name not in resources and name not in opaque),
+    )
+
+
+def _given(parameter: Any, value: Any) -> Any:
+    """Return a parameter that can only have the value it is given, or else its default."""
+    if not isinstance(parameter, Mapping) or is_stored(parameter):
+        return parameter
+    text = literal_text(parameter.get("Default") if value is None else value)
+    if text is None:
+        return parameter
+    return {**parameter, "Default": text, "AllowedValues": [text]}
+
+
+def _macros(transforms: Any) -> Iterator[str]:
+    for transform in listed(transforms):
+        name = str(transform.get("Name") if isinstance(transform, Mapping) else transform)
+        if not name.startswith(KNOWN_TRANSFORMS):
+            yield name
+
+
+def unreadable(where: str, what: str, remedy: str) -> UnreadableTemplate:
+    """Return the error for a single fault."""
+    return UnreadableTemplate([Fault(where, what, remedy)])
+
+
+def _is_resource(name: str, value: Any) -> bool:
+    if name.startswith(OPAQUE):
+        return True
+    return isinstance(value, dict) and "Type" in value and isinstance(value.get("Properties") or {}, dict)
+
+
+def _load_yaml(text: str) -> Any:
+    import yaml
+
+    return yaml.load(text, _loader())  # noqa: S506 - a subclass of SafeLoader
+
+
+@cache
+def _loader() -> Any:
+    """PyYAML's safe loader with CloudFormation's short forms, and without YAML 1.1's timestamps."""
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        yaml_implicit_resolvers = {  # noqa: RUF012
+            first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+    Loader.add_multi_constructor("!", _long_form)
+    return Loader
+
+
+def _long_form(loader: Any, suffix: str, node: Any) -> dict[str, Any]:
+    """Return {"Ref": ...} for !Ref, {"Fn::Sub": ...} for !Sub and so on, whatever stands inside."""
+    if hasattr(node.value, "isalnum"):
+        value: Any = loader.construct_scalar(node)
+    elif node.id == "sequence":
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
 
 
 def _yaml_reason(error: Exception) -> str:
-    """What the YAML reader says, and where, in one line."""
+    """Return the YAML reader's complaint and its place, on one line."""
     problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
     if problem and mark:
         return f"{problem}: line {mark.line + 1} column {mark.column + 1}"
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _written(where: str, value: Any) -> Any:
-    """The value, if it can be written again: infinity is no JSON, and half a character of two halves no text."""
+def _serializable(where: str, value: Any) -> Any:
+    """Return the value if it can be written as JSON again: no infinity, no half of a surrogate pair."""
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
@@ -77,22 +207,5 @@ def _written(where: str, value: Any) -> Any:
             where, "not text: half of a surrogate pair", "correct the escapes that begin with \\uD"
         ) from None
     except ValueError:
-        raise unreadable(where, "a number that is infinite or none", "correct the number") from None
+        raise unreadable(where, "a number that is infinite or not a number", "correct the number") from None
     return value
-
-
-def template(where: str, value: Any) -> dict[str, Any]:
-    """The value, if it has Resources, each with its Type. Raises UnreadableTemplate."""
-    resources = value.get("Resources") if isinstance(value, dict) else None
-    if not isinstance(resources, dict) or not all(_is_resource(one) for one in resources.values()):
-        raise unreadable(where, "not a template: no Resources, each with its Type", "name a CloudFormation template")
-    return dict(value)
-
-
-def _is_resource(value: Any) -> bool:
-    return isinstance(value, dict) and "Type" in value and isinstance(value.get("Properties", {}), dict)
-
-
-def unreadable(where: str, what: str, remedy: str) -> UnreadableTemplate:
-    """The error for one fault."""
-    return UnreadableTemplate([Fault(where, what, remedy)])

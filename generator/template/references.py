@@ -1,4 +1,4 @@
-"""What a value of a template refers to by Ref, Fn::GetAtt and Fn::Sub, however deep inside it."""
+"""List what a value of a template refers to, however deep inside."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")
-"""In the text of a Fn::Sub, a name, with `.Attribute` where one is asked for; ${!...} is text."""
+"""A name in the text of a Fn::Sub, followed by `.Attribute` if one is asked for; ${!...} is text."""
 
 
 def references(value: Any) -> Iterator[str]:
-    """Each reference as it stands: the name, then `.Attribute` where one is asked for.
+    """Yield each Ref, Fn::GetAtt and variable of a Fn::Sub: the name, followed by `.Attribute` if one is asked for.
 
-    Names are of the template's own resources and parameters, not what every template has (AWS::Region ...). What has
-    not the shape that CloudFormation asks for refers to nothing.
+    Pseudo parameters such as AWS::Region are left out, and so is anything malformed.
     """
     if isinstance(value, list):
         for item in value:
@@ -27,8 +26,30 @@ def references(value: Any) -> Iterator[str]:
 
 
 def names(value: Any) -> Iterator[str]:
-    """The names alone, without what is asked of them."""
+    """Yield the names that a value refers to, without attributes."""
     return (found.partition(".")[0] for found in references(value))
+
+
+def dependencies(value: Any) -> Iterator[str]:
+    """Yield the names that a value refers to, and the conditions and mappings it uses.
+
+    A condition is named Conditions.NAME, a mapping Mappings.NAME.
+    """
+    yield from names(value)
+    yield from _switches(value)
+
+
+def _switches(value: Any) -> Iterator[str]:
+    match value:
+        case {"Condition": str(name), **rest} if not rest:
+            yield f"Conditions.{name}"
+        case {"Fn::If": [str(name), *_], **rest} if not rest:
+            yield f"Conditions.{name}"
+        case {"Fn::FindInMap": [str(name), *_], **rest} if not rest:
+            yield f"Mappings.{name}"
+    if isinstance(value, Mapping | list):
+        for inner in value if isinstance(value, list) else value.values():
+            yield from _switches(inner)
 
 
 def _of_function(function: str, content: Any) -> Iterator[str]:

@@ -162,7 +162,7 @@ def test_what_a_template_does_not_tell_is_said() -> None:
     assert finding.message == (
         "The stacks reserve a.json 40 + b.json 20 = at least 60, 10 more than the 50 that can be reserved "
         "(limit 150 - unreserved floor 100 - reserved elsewhere 0); a.json when IsProd is true; not counted: 1 "
-        "function that a.json does not tell; c.json cannot be read and is not counted; "
+        "function whose figure a.json does not state; c.json cannot be read and is not counted; "
         "lower them or request a limit of 160 or more"
     )
 

@@ -8,8 +8,9 @@ from cfnlint.template import Template
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
-from generator.checks.reservations.provisioned import Excess, excesses
-from generator.checks.reservations.wording import in_scenario, named
+from generator.checks.quota.linted import stacks_of
+from generator.checks.quota.provisioned import Excess, excesses
+from generator.checks.quota.wording import in_scenario, named
 
 
 class ProvisionedConcurrency(CloudFormationLintRule):  # type: ignore[misc]
@@ -30,7 +31,7 @@ class ProvisionedConcurrency(CloudFormationLintRule):  # type: ignore[misc]
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         """One finding per function."""
-        return [RuleMatch(list(excess.provisioned[0][2]), _message(excess)) for excess in excesses(cfn)]
+        return [RuleMatch(list(excess.provisioned[0][2]), _message(excess)) for excess in excesses(stacks_of(cfn))]
 
 
 def _message(excess: Excess) -> str:

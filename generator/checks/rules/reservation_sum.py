@@ -9,9 +9,10 @@ from cfnlint.template import Template
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
 from generator.capacity.quota import AccountQuota
-from generator.checks.reservations.account import DEFAULT_ACCOUNT, excess, remedy
-from generator.checks.reservations.wording import in_scenario, named
-from generator.checks.reservations.worst_case import WorstCase, uncounted, verb, worst_case_reservations
+from generator.checks.quota.account import DEFAULT_ACCOUNT, excess, remedy
+from generator.checks.quota.linted import stacks_of
+from generator.checks.quota.wording import in_scenario, named
+from generator.checks.quota.worst_case import WorstCase, uncounted, verb, worst_case
 
 
 class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
@@ -41,11 +42,11 @@ class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         """One finding when the deployment that reserves most reserves more than the account can give."""
-        case = worst_case_reservations(cfn)
+        case = worst_case(stacks_of(cfn))
         account = AccountQuota(name="", region="", **self.config)
         if case.total <= account.reservable:
             return []
-        return [RuleMatch(list(case.shares[0].path), _message(case, account))]
+        return [RuleMatch(list(case.shares[0].location), _message(case, account))]
 
 
 def _message(case: WorstCase, account: AccountQuota) -> str:

@@ -8,8 +8,9 @@ from cfnlint.template import Template
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
-from generator.checks.reservations.streams import Surplus, surpluses
-from generator.checks.reservations.wording import in_scenario, named
+from generator.checks.quota.linted import stacks_of
+from generator.checks.quota.streams import Surplus, surpluses
+from generator.checks.quota.wording import in_scenario, named
 
 
 class StreamReservation(CloudFormationLintRule):  # type: ignore[misc]
@@ -34,7 +35,8 @@ class StreamReservation(CloudFormationLintRule):  # type: ignore[misc]
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         """One finding per function, at its reservation."""
-        return [RuleMatch(list(found.path), _message(found)) for found in surpluses(cfn, self.config["shards"])]
+        found = surpluses(stacks_of(cfn), self.config["shards"])
+        return [RuleMatch(list(surplus.location), _message(surplus)) for surplus in found]
 
 
 def _message(surplus: Surplus) -> str:

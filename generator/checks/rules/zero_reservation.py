@@ -8,8 +8,9 @@ from cfnlint.template import Template
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
-from generator.checks.reservations.wording import in_scenario
-from generator.checks.reservations.zero import switched_off
+from generator.checks.quota.linted import stacks_of
+from generator.checks.quota.streams import switched_off
+from generator.checks.quota.wording import in_scenario
 
 
 class ZeroReservation(CloudFormationLintRule):  # type: ignore[misc]
@@ -27,10 +28,10 @@ class ZeroReservation(CloudFormationLintRule):  # type: ignore[misc]
     def match(self, cfn: Template) -> list[RuleMatch]:
         """One finding per place that says 0, in the first deployment found that has it."""
         found: dict[tuple[str | int, ...], str] = {}
-        for option in switched_off(cfn):
+        for option in switched_off(stacks_of(cfn)):
             found.setdefault(
-                option.path,
-                f"{option.path[1]} reserves 0 concurrent executions and never runs{in_scenario(option.guard)}; "
+                option.location,
+                f"{option.location[1]} reserves 0 concurrent executions and never runs{in_scenario(option.guard)}; "
                 "leave the property out to share the account's pool",
             )
         return [RuleMatch(list(path), message) for path, message in found.items()]

@@ -62,4 +62,4 @@ def test_files_stand_alone(path: Path) -> None:
     assert all(node.level == 0 for node in imports)
     assert not [node.module for node in imports if str(node.module).startswith("generator.checks.rules")]
     first = next(node.lineno for node in imports if str(node.module).startswith("generator."))
-    assert "sys.path.append(str(Path(__file__).resolve().parents[2]))" in "".join(path.read_text().splitlines()[:first])
+    assert "sys.path.append(str(Path(__file__).resolve().parents[3]))" in "".join(path.read_text().splitlines()[:first])

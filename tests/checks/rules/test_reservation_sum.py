@@ -85,7 +85,7 @@ def ruled(*members: str) -> list[tuple[str, Any]]:
     ]
 
 
-UNTOLD = "; not counted: 1 function that the template does not tell"
+UNSTATED = "; not counted: 1 function whose figure the template does not state"
 
 TOO_MUCH: list[tuple[Any, ...]] = [
     ("one unit more", [(SMS, 51)], only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5")),
@@ -144,7 +144,7 @@ TOO_MUCH: list[tuple[Any, ...]] = [
     (
         "an unknown one beside",
         [(SMS, 60), ("Resources/Shared/Properties/ReservedConcurrentExecutions", {"Fn::ImportValue": "units"})],
-        only(WEBHOOK, 215, "Webhook 100, Sms 60, Alerts 50, Cleanup 5", "", UNTOLD),
+        only(WEBHOOK, 215, "Webhook 100, Sms 60, Alerts 50, Cleanup 5", "", UNSTATED),
     ),
     (
         "a mapping by Region",
@@ -184,6 +184,27 @@ TOO_MUCH += [
         ],
         only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5", ", when List is 50, 51"),
     ),
+    (
+        "Fn::Sub of more than a parameter",
+        [("Parameters/Units", {"Type": "Number", "Default": 5}), (SMS, {"Fn::Sub": "${Units}1"})],
+        only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5", ", when Units is 5"),
+    ),
+    (
+        "Fn::Sub with variables of its own",
+        [(SMS, {"Fn::Sub": ["${Units}", {"Units": "51"}]})],
+        only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5"),
+    ),
+    (
+        "Fn::Join",
+        [(SMS, {"Fn::Join": ["", ["5", 1]]})],
+        only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5"),
+    ),
+    (
+        "Fn::Select of Fn::Split",
+        [(SMS, {"Fn::Select": [1, {"Fn::Split": ["/", "50/51"]}]})],
+        only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5"),
+    ),
+    ("a float", [(SMS, 51.0)], only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5")),
     ("true without quotes", switched(["true", "false"], True), SWITCHED_ON),
     ("allowed without quotes", switched([True, False], "true"), SWITCHED_ON),
     ("nothing with quotes", switched([True, False], True), SWITCHED_ON),
@@ -227,7 +248,7 @@ TOO_MUCH += [
     (
         "provisioned, and not told",
         [(SMS, 51), aliased("Shared", {"Fn::ImportValue": "figure"})],
-        only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5", "", UNTOLD),
+        only(WEBHOOK, 206, "Webhook 100, Sms 51, Alerts 50, Cleanup 5", "", UNSTATED),
     ),
     (
         "a rule that allows it",
@@ -270,9 +291,7 @@ SILENT: list[tuple[Any, ...]] = [
     ),
     ("a dynamic reference", [(SMS, "{{resolve:ssm:units:500}}")]),
     ("Fn::GetAtt", [(SMS, {"Fn::GetAtt": ["Table", "Arn"]})]),
-    ("Fn::Sub of more than a parameter", [(SMS, {"Fn::Sub": "${WebhookUnits}0"})]),
     ("Fn::Sub of something else", [(SMS, {"Fn::Sub": "${Table}"})]),
-    ("Fn::Sub with variables of its own", [(SMS, {"Fn::Sub": ["${Units}", {"Units": "500"}]})]),
     ("Fn::Select beyond the list", [(SMS, {"Fn::Select": [1, [500]]})]),
     ("Fn::Select by a parameter", [(SMS, {"Fn::Select": [{"Ref": "WebhookUnits"}, [500]]})]),
     ("Fn::Select of what is no list", [(SMS, {"Fn::Select": [0, {"Ref": "WebhookUnits"}]})]),

@@ -56,7 +56,7 @@ SILENT: list[tuple[Any, ...]] = [
     ("removed", [(WORKER, {"Ref": "AWS::NoValue"})]),
     ("false", [(WORKER, False)]),
     ("null", [(WORKER, None)]),
-    ("a fraction", [(WORKER, 0.0)]),
+    ("a fraction", [(WORKER, 0.5)]),
     ("empty", [(WORKER, "")]),
     ("unknown", [(WORKER, {"Fn::ImportValue": "units"})]),
     ("no default", [("Parameters/Units", {"Type": "Number"}), (WORKER, {"Ref": "Units"})]),

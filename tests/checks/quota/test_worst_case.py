@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cfnlint.context import ParameterSet
-from cfnlint.template import Template
 
-from generator.checks.reservations.guards import Equality
-from generator.checks.reservations.worst_case import Share, WorstCase, worst_case_reservations
-from tests.checks.rules.rule_runner import TEMPLATES, edited, read, transformed
+from generator.checks.quota.deployed import Deployed, deployed
+from generator.checks.quota.worst_case import Share, WorstCase, worst_case
+from generator.template.conditions import Equality
+from generator.template.reading import parsed, text_of
+from tests.checks.rules.rule_runner import TEMPLATES, edited
 
 pytestmark = pytest.mark.usefixtures("no_region")
 
@@ -46,7 +46,7 @@ PROPERTY = ("Properties", "ReservedConcurrentExecutions")
 
 
 def test_tells_shares_scenario_and_what_it_could_not_tell() -> None:
-    case = worst_case_reservations(transformed(CONTENT))
+    case = worst_case(deployed(CONTENT))
     assert case.total == 97
     assert case.shares == (
         Share("Mapped", 50, ("Resources", "Mapped", *PROPERTY)),
@@ -59,14 +59,19 @@ def test_tells_shares_scenario_and_what_it_could_not_tell() -> None:
 
 
 def test_a_template_that_reserves_nothing() -> None:
-    case = worst_case_reservations(transformed({"Resources": {}}))
+    case = worst_case(deployed({"Resources": {}}))
     assert (case.total, case.shares, case.scenario, case.exact, case.unresolved) == (0, (), frozenset(), True, ())
 
 
 def test_several_templates_add_up() -> None:
     """Each is a stack of its own, so each has its own worst deployment."""
     files = ("sum.json", "sum.yaml", "sum.sam.yaml", "loops.yaml")
-    assert [worst_case_reservations(read(TEMPLATES / name)).total for name in files] == [205, 205, 205, 205]
+    assert [worst_case(deployed(parsed(name, text_of(TEMPLATES / name)))).total for name in files] == [
+        205,
+        205,
+        205,
+        205,
+    ]
 
 
 @pytest.mark.parametrize(("given", "total"), [({"Switch": True}, 97), ({"Switch": False}, 57), ({}, 97)])
@@ -77,12 +82,11 @@ def test_a_switch_without_quotes_is_a_parameter_like_others(given: dict[str, Any
         ("Conditions/IsOn", {"Fn::Equals": [{"Ref": "Switch"}, "true"]}),
         ("Resources/Large/Condition", "IsOn"),
     )
-    assert worst_case_reservations(with_parameters(given, content=content)).total == total
+    assert worst_case(with_parameters(given, content=content)).total == total
 
 
-def with_parameters(*given: dict[str, Any], content: Any = CONTENT) -> Template:
-    sets = [ParameterSet(source=None, parameters=parameters) for parameters in given]
-    return Template("template.json", content, parameter_sets=sets)
+def with_parameters(*given: dict[str, Any], content: Any = CONTENT) -> list[Deployed]:
+    return deployed(content, given)
 
 
 @pytest.mark.parametrize(
@@ -97,26 +101,26 @@ def with_parameters(*given: dict[str, Any], content: Any = CONTENT) -> Template:
     ],
 )
 def test_given_parameters_are_the_deployments(given: Any, total: int) -> None:
-    assert worst_case_reservations(with_parameters(*given)).total == total
+    assert worst_case(with_parameters(*given)).total == total
 
 
 def test_a_parameter_that_is_not_given_has_its_default() -> None:
     content = edited(CONTENT, ("Parameters/Environment/Default", "dev"))
-    assert worst_case_reservations(with_parameters({"Units": 9}, content=content)).total == 10
-    assert worst_case_reservations(transformed(content)).total == 97
+    assert worst_case(with_parameters({"Units": 9}, content=content)).total == 10
+    assert worst_case(deployed(content)).total == 97
 
 
 @pytest.mark.parametrize("parameter", [None, [], {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/units"}])
 def test_given_parameters_say_nothing_about_odd_ones(parameter: Any) -> None:
     content = edited(CONTENT, ("Parameters/Units", parameter))
-    assert worst_case_reservations(with_parameters({"Environment": "dev", "Units": [1]}, content=content)).total == 1
+    assert worst_case(with_parameters({"Environment": "dev", "Units": [1]}, content=content)).total == 1
 
 
 @pytest.mark.parametrize(("environment", "total"), [("dev", 8), ("prod", 97)])
 def test_the_rules_section_narrows_what_can_be_deployed(environment: str, total: int) -> None:
     assertion = {"Assert": {"Fn::Equals": [{"Ref": "Environment"}, environment]}}
     content = edited(CONTENT, ("Rules", {"Only": {"Assertions": [assertion]}}))
-    assert worst_case_reservations(transformed(content)).total == total
+    assert worst_case(deployed(content)).total == total
 
 
 def test_rules_tie_parameters_to_each_other() -> None:
@@ -137,7 +141,7 @@ def test_rules_tie_parameters_to_each_other() -> None:
             },
         ),
     )
-    assert worst_case_reservations(transformed(content)).total == 90
+    assert worst_case(deployed(content)).total == 90
 
 
 BY_REGION, BY_ENVIRONMENT = {"Ref": "AWS::Region"}, {"Ref": "Environment"}
@@ -147,19 +151,19 @@ BY_REGION, BY_ENVIRONMENT = {"Ref": "AWS::Region"}, {"Ref": "Environment"}
     ("arguments", "total", "told"),
     [
         (["Sizes", "region-1", "Reserved"], 101, True),
-        (["Sizes", BY_REGION, "Reserved"], 139, False),
-        (["Sizes", BY_ENVIRONMENT, "Reserved"], 0, False),
+        (["Sizes", BY_REGION, "Reserved"], 139, True),
+        (["Sizes", BY_ENVIRONMENT, "Reserved"], 0, True),
         (["Sizes", "region-1", "Reserved", {"DefaultValue": 500}], 101, True),
         (["Sizes", "region-x", "Reserved", {"DefaultValue": 500}], 500, True),
         (["Sizes", "region-x", "Reserved", {"DefaultValue": {"Ref": "Units"}}], 7, True),
         (["Sizes", "region-x", "Reserved", {"DefaultValue": {"Fn::If": ["IsProd", 80, 90]}}], 90, True),
-        (["Sizes", "region-x", "Reserved", {"Default": 500}], 0, True),
+        (["Sizes", "region-x", "Reserved", {"Default": 500}], 0, False),
         (["Sizes", "region-x", "Reserved", 500], 0, False),
-        (["Sizes", BY_ENVIRONMENT, "Reserved", {"DefaultValue": 500}], 0, False),
+        (["Sizes", BY_ENVIRONMENT, "Reserved", {"DefaultValue": 500}], 500, True),
     ],
 )
 def test_large_mappings_and_default_values(arguments: Any, total: int, told: bool) -> None:
-    """Only the largest values of a large mapping are followed, and what a parameter makes of DefaultValue is not."""
+    """Every key of a mapping is followed, and its DefaultValue where no key is selected."""
     sized = {
         "Type": "AWS::Lambda::Function",
         "Properties": {"ReservedConcurrentExecutions": {"Fn::FindInMap": arguments}},
@@ -170,21 +174,21 @@ def test_large_mappings_and_default_values(arguments: Any, total: int, told: boo
         "Mappings": {"Sizes": {f"region-{number}": {"Reserved": 100 + number} for number in range(40)}},
         "Resources": {"Sized": sized},
     }
-    case = worst_case_reservations(transformed(content))
+    case = worst_case(deployed(content))
     assert case.total == total
     assert case.unresolved == (() if told else ("Sized",))
 
 
-@pytest.mark.parametrize(("regions", "told"), [(32, True), (33, False)])
-def test_a_mapping_with_a_figure_for_each_of_32_regions_is_followed(regions: int, told: bool) -> None:
+@pytest.mark.parametrize(("regions", "told"), [(32, True), (250, True), (251, False)])
+def test_a_mapping_is_followed_up_to_250_keys(regions: int, told: bool) -> None:
     content: dict[str, Any] = {
         "Mappings": {"Sizes": {f"region-{number}": {"Reserved": 100 + number} for number in range(regions)}},
         "Resources": {"Sized": {"Type": "AWS::Lambda::Function"}},
     }
     figure = {"Fn::FindInMap": ["Sizes", BY_REGION, "Reserved"]}
     content["Resources"]["Sized"]["Properties"] = {"ReservedConcurrentExecutions": figure}
-    case = worst_case_reservations(transformed(content))
-    assert (case.total, case.unresolved == ()) == (99 + regions, told)
+    case = worst_case(deployed(content))
+    assert (case.total, case.unresolved == ()) == (99 + min(regions, 250), told)
 
 
 @pytest.mark.parametrize(
@@ -193,8 +197,8 @@ def test_a_mapping_with_a_figure_for_each_of_32_regions_is_followed(regions: int
         (BY_ENVIRONMENT, "Reserved", 50, True),
         ({"Ref": "Stage"}, "Reserved", 500, True),
         ({"Ref": "Stage"}, "Nowhere", 500, True),
-        ({"Ref": "Stage"}, {"Ref": "Environment"}, 1, False),
-        ({"Ref": "Stage"}, {"Fn::ImportValue": "figure"}, 0, False),
+        ({"Ref": "Stage"}, {"Ref": "Environment"}, 500, True),
+        ({"Ref": "Stage"}, {"Fn::ImportValue": "figure"}, 500, False),
         ("dev", {"Ref": "Stage"}, 500, True),
     ],
 )
@@ -210,7 +214,7 @@ def test_the_default_value_of_a_mapping_holds_when_no_key_is_selected(
         ("Resources", {"Sized": {"Type": "AWS::Lambda::Function"}}),
         ("Resources/Sized/Properties", {"ReservedConcurrentExecutions": figure}),
     )
-    case = worst_case_reservations(transformed(content))
+    case = worst_case(deployed(content))
     assert (case.total, case.unresolved) == (total, () if told else ("Sized",))
     assert case.complete == told
 
@@ -242,8 +246,8 @@ def test_is_complete_only_where_nothing_can_be_added(
     ],
 )
 def test_tells_what_may_bring_functions_from_elsewhere(resource: Any, elsewhere: tuple[str, ...]) -> None:
-    template = Template("template.json", {"Resources": {"Child": resource}})
-    assert worst_case_reservations(template).elsewhere == elsewhere
+    template = deployed({"Resources": {"Child": resource}})
+    assert worst_case(template).elsewhere == elsewhere
 
 
 @pytest.mark.parametrize(
@@ -258,5 +262,5 @@ def test_tells_what_may_bring_functions_from_elsewhere(resource: Any, elsewhere:
     ],
 )
 def test_tells_which_macros_may_bring_functions_or_change_figures(transform: Any, elsewhere: tuple[str, ...]) -> None:
-    case = worst_case_reservations(transformed(edited(CONTENT, ("Transform", transform))))
+    case = worst_case(deployed(edited(CONTENT, ("Transform", transform))))
     assert (case.total, case.elsewhere) == (97, elsewhere)

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from generator.checks.reservations.guards import Equality
-from generator.checks.reservations.joint import worst_cases_together
-from generator.checks.reservations.provisioned import excesses
-from generator.checks.reservations.streams import surpluses
-from generator.checks.reservations.worst_case import worst_case_reservations
-from tests.checks.rules.rule_runner import pretty, transformed
+from generator.checks.quota.deployed import Deployed, deployed
+from generator.checks.quota.joint import worst_cases_together
+from generator.checks.quota.provisioned import excesses
+from generator.checks.quota.streams import surpluses
+from generator.checks.quota.worst_case import worst_case
+from generator.template.conditions import Equality
+from tests.checks.rules.rule_runner import pretty
 
 LETTERS = ("a", "b", "c")
 NO_VALUE = {"Ref": "AWS::NoValue"}
@@ -200,9 +201,9 @@ def deployments(template: dict[str, Any]) -> Iterator[Oracle]:
 def test_agrees_with_every_deployment_tried_out(seed: int, transform: list[str]) -> None:
     """cfn-lint puts guesses into a template with language extensions, and sorts what it compares."""
     content = random_template(random.Random(seed)) | {"Transform": transform}
-    template, tried = transformed(content), list(deployments(content))
+    template, tried = deployed(content), list(deployments(content))
 
-    case = worst_case_reservations(template)
+    case = worst_case(template)
     assert case.exact, pretty(content)
     assert case.total == max(oracle.total() for oracle in tried), pretty(content)
     assert any(_agrees(oracle, case.scenario) and oracle.total() == case.total for oracle in tried), pretty(content)
@@ -235,10 +236,10 @@ def by_stage(template: dict[str, Any]) -> dict[str, int]:
     return totals
 
 
-def by_region(template: dict[str, Any]) -> Any:
+def by_region(template: dict[str, Any]) -> list[Deployed]:
     """The same template with the Region for its stage."""
     text = json.dumps({**template, "Parameters": {**template["Parameters"], "Stage": {"Type": "Unused"}}})
-    return transformed(json.loads(text.replace('{"Ref": "Stage"}', '{"Ref": "AWS::Region"}')))
+    return deployed(json.loads(text.replace('{"Ref": "Stage"}', '{"Ref": "AWS::Region"}')))
 
 
 @pytest.mark.usefixtures("no_region")

@@ -1,14 +1,14 @@
-"""What cfn-lint makes up where AWS::LanguageExtensions cannot be resolved does not become a finding."""
+"""Loops and mappings of AWS::LanguageExtensions are counted as far as the template states them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from cfnlint.template import Template
 
-from generator.checks.reservations.worst_case import worst_case_reservations
-from tests.checks.rules.rule_runner import by_name, edited, transformed
+from generator.checks.quota.deployed import deployed
+from generator.checks.quota.worst_case import worst_case
+from tests.checks.rules.rule_runner import by_name, edited
 
 LAMBDA = "AWS::Lambda::Function"
 
@@ -51,7 +51,7 @@ CASES: list[tuple[Any, ...]] = [
     ("names unknown", loop("Name", {"Ref": "Names"}, {"Worker${Name}": reserving(10)}), 0),
     ("names elsewhere", loop("Name", {"Ref": "NamesElsewhere"}, {"Worker${Name}": reserving(10)}), 0),
     ("a name unknown", loop("Name", ["A", {"Ref": "Environment"}], {"Worker${Name}": reserving(10)}), 0),
-    ("units by a parameter", loop("Name", ["A", "B"], {"Worker${Name}": reserving(BY_ENVIRONMENT)}), 0),
+    ("units by a parameter", loop("Name", ["A", "B"], {"Worker${Name}": reserving(BY_ENVIRONMENT)}), 140),
     (
         "a loop in a loop",
         loop("Name", ["A", "B"], {"Fn::ForEach::Inner": loop("Size", ["S", "L"], {"W${Name}${Size}": reserving(10)})}),
@@ -95,22 +95,20 @@ CASES: list[tuple[Any, ...]] = [
 
 @pytest.mark.parametrize(("written", "expected"), by_name(CASES))
 def test_counts_what_a_loop_is_known_to_make(written: Any, expected: int) -> None:
-    template = transformed(edited(TEMPLATE, (LOOP, written)))
-    assert worst_case_reservations(template).total == 1000 + expected
+    template = deployed(edited(TEMPLATE, (LOOP, written)))
+    assert worst_case(template).total == 1000 + expected
 
 
 def test_a_mapping_by_a_parameter_is_read_as_it_was_written() -> None:
-    """cfn-lint puts the value of the last key in its place, whatever the environment."""
-    template = transformed(edited(TEMPLATE, ("Resources/Sized", reserving(BY_ENVIRONMENT))))
-    assert template.template["Resources"]["Sized"]["Properties"]["ReservedConcurrentExecutions"] == 30
-    case = worst_case_reservations(template)
+    """cfn-lint's own transform would put the value of the last key in its place, whatever the environment."""
+    case = worst_case(deployed(edited(TEMPLATE, ("Resources/Sized", reserving(BY_ENVIRONMENT)))))
     assert case.total == 1070
     assert [(share.function, share.reserved) for share in case.shares] == [("Always", 1000), ("Sized", 70)]
 
 
 def test_a_mapping_by_a_parameter_agrees_with_conditions() -> None:
     sized = reserving({"Fn::If": ["IsDev", BY_ENVIRONMENT, 5]})
-    assert worst_case_reservations(transformed(edited(TEMPLATE, ("Resources/Sized", sized)))).total == 1030
+    assert worst_case(deployed(edited(TEMPLATE, ("Resources/Sized", sized)))).total == 1030
 
 
 @pytest.mark.parametrize("literal", ["no", "yes", "a", "z"])
@@ -125,11 +123,11 @@ def test_a_comparison_of_a_mapped_value_is_read_as_it_was_written(literal: str, 
         ("Conditions/IsBusy", comparison),
         ("Resources/Sized", reserving({"Fn::If": ["IsBusy", 20, 3]})),
     )
-    assert worst_case_reservations(transformed(content)).total == (1020 if literal == "no" else 1003)
+    assert worst_case(deployed(content)).total == (1020 if literal == "no" else 1003)
     ruled = edited(TEMPLATE, ("Mappings/Flags", content["Mappings"]["Flags"]))
     ruled["Rules"] = {"Only": {"Assertions": [{"Assert": comparison}]}}
     ruled["Resources"] = {"Sized": {**reserving(40), "Condition": "IsDev"}}
-    assert worst_case_reservations(transformed(ruled)).total == (40 if literal == "no" else 0)
+    assert worst_case(deployed(ruled)).total == (40 if literal == "no" else 0)
 
 
 @pytest.mark.parametrize(
@@ -138,12 +136,18 @@ def test_a_comparison_of_a_mapped_value_is_read_as_it_was_written(literal: str, 
         ([{"Ref": "Environment"}, {"Ref": "Name"}], 1020),
         ([{"Fn::FindInMap": ["Units", {"Ref": "Name"}, "Reserved"]}, 70], 1020),
         ([{"Fn::FindInMap": ["Units", {"Ref": "Name"}, "Reserved"]}, 71], 1000),
-        ([BY_ENVIRONMENT, 71], 1040),
+        ([BY_ENVIRONMENT, 71], 1000),
         ([BY_ENVIRONMENT, 30], 1040),
     ],
-    ids=["the name", "mapped by name", "not mapped by name", "a guess, and false", "a guess, and true"],
+    ids=[
+        "the name",
+        "mapped by name",
+        "not mapped by name",
+        "mapped by a parameter, never",
+        "mapped by a parameter, in dev",
+    ],
 )
-def test_a_condition_that_a_loop_makes_is_open_where_cfn_lint_guesses(compared: Any, total: int) -> None:
+def test_a_condition_that_a_loop_makes_is_evaluated(compared: Any, total: int) -> None:
     """Environments are mapped to 30 and 70."""
     flags = loop("Name", ["dev", "prod"], {"For${Name}": {"Fn::Equals": compared}})
     content = edited(
@@ -152,7 +156,7 @@ def test_a_condition_that_a_loop_makes_is_open_where_cfn_lint_guesses(compared: 
         ("Resources/WorkerDev", {**reserving(20), "Condition": "Fordev"}),
         ("Resources/WorkerProd", {**reserving(20), "Condition": "Forprod"}),
     )
-    assert worst_case_reservations(transformed(content)).total == total
+    assert worst_case(deployed(content)).total == total
 
 
 @pytest.mark.parametrize(
@@ -175,27 +179,27 @@ def test_sam_globals_hold_for_the_functions_of_a_loop_that_state_nothing_else(ow
         ("Globals", {"Function": {"Timeout": 3, "ReservedConcurrentExecutions": 70}}),
         (LOOP, loop("Name", ["A", "B"], {"Worker${Name}": {"Type": "AWS::Serverless::Function", **own}})),
     )
-    assert worst_case_reservations(transformed(content)).total == total
+    assert worst_case(deployed(content)).total == total
 
 
-def test_a_guess_in_sam_globals_is_not_taken() -> None:
+def test_a_mapping_in_sam_globals_is_followed() -> None:
     content = edited(
         TEMPLATE,
         ("Transform", ["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"]),
         ("Globals", {"Function": {"ReservedConcurrentExecutions": BY_ENVIRONMENT}}),
         ("Resources/Sized", {"Type": "AWS::Serverless::Function", "Properties": {}}),
     )
-    case = worst_case_reservations(transformed(content))
-    assert (case.total, case.unresolved) == (1000, ("Sized",))
+    case = worst_case(deployed(content))
+    assert (case.total, case.unresolved) == (1070, ())
     looped = {"Worker${Name}": {"Type": "AWS::Serverless::Function"}}
-    case = worst_case_reservations(transformed(edited(content, (LOOP, loop("Name", ["A", "B"], looped)))))
-    assert (case.total, case.unresolved) == (1140, ("Sized",))
+    case = worst_case(deployed(edited(content, (LOOP, loop("Name", ["A", "B"], looped)))))
+    assert (case.total, case.unresolved) == (1210, ())
 
 
 @pytest.mark.parametrize("written", [None, [], "x", ["Name"], ["Name", ["A"], []], [{}, {}, {"Fn::ForEach::X": 1}]])
 def test_a_loop_that_is_none_is_left_to_cfn_lint(written: Any) -> None:
-    template = Template("template.json", edited(TEMPLATE, (LOOP, written)))
-    assert worst_case_reservations(template).total == 1000
+    template = deployed(edited(TEMPLATE, (LOOP, written)))
+    assert worst_case(template).total == 1000
 
 
 def test_a_made_up_resource_may_invoke_a_function_all_the_same(findings: Any) -> None:

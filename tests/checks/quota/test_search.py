@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from generator.checks.reservations.worst_case import WorstCase, worst_case_reservations
-from tests.checks.rules.rule_runner import transformed
+from generator.checks.quota.deployed import deployed
+from generator.checks.quota.worst_case import WorstCase, worst_case
 
 
 def function(units: int, condition: str) -> dict[str, Any]:
@@ -38,9 +38,7 @@ def quickly() -> Iterator[None]:
 
 
 def worst(parameters: Any, conditions: Any, resources: Any) -> WorstCase:
-    return worst_case_reservations(
-        transformed({"Parameters": parameters, "Conditions": conditions, "Resources": resources})
-    )
+    return worst_case(deployed({"Parameters": parameters, "Conditions": conditions, "Resources": resources}))
 
 
 @pytest.mark.usefixtures("quickly")

@@ -1,8 +1,10 @@
-"""Runs one rule on one template, the way cfn-lint does: loaded from the folder, after the transforms."""
+"""Run one rule on one template, the way cfn-lint does: loaded from the folder, after its transforms."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,11 +22,14 @@ def rules() -> dict[str, Any]:
 
 
 @pytest.fixture
-def findings(rules: dict[str, Any]) -> Callable[..., list[Finding]]:
-    """Runs a rule with a configuration; the content is a template's, or a Template already."""
+def findings(rules: dict[str, Any], tmp_path: Path) -> Callable[..., list[Finding]]:
+    """Run a rule with a configuration; the content is a template's, or a Template already."""
 
     def run(rule_id: str, content: Any, **configuration: int) -> list[Finding]:
-        template = content if isinstance(content, Template) else transformed(content)
+        file = tmp_path / f"{len(list(tmp_path.iterdir()))}.json"
+        if not isinstance(content, Template):
+            file.write_text(json.dumps(content))
+        template = content if isinstance(content, Template) else transformed(content, str(file))
         rules[rule_id].configure(configuration)
         return [("/".join(map(str, match.path)), match.message) for match in rules[rule_id].match(template)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from generator.checks.reservations.guards import Equality, Fact, Guard
+from generator.template.conditions import Equality, Fact, Guard
 
 MOST = 8
 """How many of a list a message names; the rest is counted."""

@@ -1,0 +1,38 @@
+"""A template as it can be deployed: its model, and the conditions and parameter values that can hold together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from generator.template.conditions import Deployments
+from generator.template.model import Template
+from generator.template.reading import parse
+
+REGION = "AWS::Region"
+
+Values = Mapping[str, Any]
+"""Parameters with the values they are given; the others have their defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """One template, and everything that can be deployed from it."""
+
+    template: Template
+    deployments: Deployments
+
+    def pinned(self, pins: Mapping[str, Iterable[str]]) -> Deployed:
+        """Return the same template where pseudo parameters can only have these values."""
+        return Deployed(self.template, Deployments(self.template, pins))
+
+
+def deployed(document: Any, given: Iterable[Values] = (), regions: Iterable[str] = ()) -> list[Deployed]:
+    """Return a template under each set of parameters that is given, or once with any parameters.
+
+    `regions` are those it may be deployed to; without any, every Region that it mentions and another one.
+    """
+    templates = [parse(document, values) for values in given] or [parse(document)]
+    pins = {REGION: list(regions)} if regions else {}
+    return [Deployed(template, Deployments(template, pins)) for template in templates]

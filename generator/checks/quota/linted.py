@@ -1,0 +1,61 @@
+"""cfn-lint's template as the quota engine takes it: the file read again, as its author wrote it.
+
+cfn-lint hands rules a template after its own transforms, which guess where they cannot know: Fn::FindInMap by a
+parameter becomes the value of some key. So the file is read again; only a template from standard input is taken from
+cfn-lint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cfnlint.config import ConfigMixIn
+from cfnlint.helpers import REGION_PRIMARY
+from cfnlint.template import Template
+
+from generator.checks.quota.deployed import Deployed, deployed
+from generator.errors import UnreadableTemplate
+from generator.template.reading import parsed, text_of
+
+
+def stacks_of(template: Template) -> list[Deployed]:
+    """Return the template under each set of parameters that cfn-lint was given, or once if it was given none."""
+    given = [parameter_set.parameters for parameter_set in template.context.parameter_sets or []]
+    return deployed(document_of(template), given, named_regions(template))
+
+
+def document_of(template: Template) -> Any:
+    """Return the document as its author wrote it, or as cfn-lint holds it if it cannot be read again."""
+    path = Path(template.filename) if template.filename else None
+    try:
+        if path is not None and path.is_file():
+            status = path.stat()
+            return _read(str(path), status.st_mtime_ns, status.st_size)
+    except UnreadableTemplate:
+        pass  # cfn-lint has read it, and reports what is wrong with it.
+    return json.loads(json.dumps(template.template, default=str))
+
+
+def named_regions(template: Template) -> list[str]:
+    """Return the Regions that the user named to cfn-lint; none if it took its default.
+
+    us-east-1 alone is the default unless the environment, .cfnlintrc or the template's Metadata names it. A rule cannot
+    know whether the command line did.
+    """
+    if template.regions != [REGION_PRIMARY]:
+        return list(template.regions)
+    config = ConfigMixIn([], templates=[])
+    config.set_template_args(template.template)
+    stated = [config.template_args.get("regions"), config.file_args.get("regions")]
+    stated += [os.environ.get(variable) for variable in ("AWS_REGION", "AWS_DEFAULT_REGION")]
+    return [REGION_PRIMARY] if any(stated) else []
+
+
+@lru_cache(maxsize=4)
+def _read(path: str, _modified_ns: int, _size: int) -> Any:
+    """Read a file once for all rules."""
+    return parsed(path, text_of(Path(path)))

@@ -1,0 +1,191 @@
+"""Stream consumers that reserve more than the pollers of their streams can use, and functions that a 0 switches off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from generator.checks.quota.deployed import Deployed
+from generator.checks.quota.functions import (
+    functions,
+    has_other_invoker,
+    is_reference,
+    mappings,
+    qualifiers,
+    reservations,
+    sam_events,
+    worst_of_each,
+)
+from generator.template.conditions import Candidate, Guard, merge, when
+from generator.template.evaluation import Alternative, Location, Missing, Option, options, present, sides
+from generator.template.model import Template
+
+SAM_STREAM_EVENTS = ("Kinesis", "DynamoDB")
+
+Poller = list[Candidate[Option]]
+"""What one mapping or event may run at once; negative, for it takes from the surplus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surplus:
+    """A deployment in which a function reserves more than its streams' pollers can run at once."""
+
+    function: str
+    reserved: int
+    location: Location
+    pollers: tuple[tuple[str, int], ...]
+    """Each mapping, or SAM event, with the most that it runs at once."""
+
+    scenario: Guard
+
+    @property
+    def usable(self) -> int:
+        """The most that all pollers together run at once."""
+        return sum(lanes for _, lanes in self.pollers)
+
+    @property
+    def unused(self) -> int:
+        """What no poller can ever use."""
+        return self.reserved - self.usable
+
+
+def surpluses(stacks: Iterable[Deployed], shards: int) -> list[Surplus]:
+    """Return the worst deployment of each function that only streams invoke and that reserves more than they can use.
+
+    `shards` is the number for streams whose shards the template does not state; 0 leaves such functions alone.
+    """
+    return worst_of_each(
+        stacks, lambda stack, function: _surplus(stack, function, shards), lambda surplus: surplus.unused
+    )
+
+
+def switched_off(stacks: Iterable[Deployed]) -> list[Option]:
+    """Return every place that gives a function a reservation of 0 in a possible deployment."""
+    return [
+        option
+        for stack in stacks
+        for function in functions(stack.template)
+        for option in reservations(stack.template, function)
+        if option.number == 0 and stack.deployments.possible(option.guard)
+    ]
+
+
+def _surplus(stack: Deployed, function: str, shards: int) -> Surplus | None:
+    reserved = [
+        Candidate(number, option.guard, option)
+        for option in reservations(stack.template, function)
+        if (number := option.known())
+    ]
+    pollers = _pollers(stack.template, function, shards) if reserved else None
+    if not pollers:
+        return None
+    found = (
+        stack.deployments.heaviest([reserved, *_with_first_running(pollers, first)]) for first in range(len(pollers))
+    )
+    combinations = [combination for combination in found if combination and combination.weight > 0]
+    if not combinations:
+        return None
+    combination = max(combinations, key=lambda combination: combination.weight)
+    picks = [(pick.weight, pick.option) for pick in combination.picks if pick.option]
+    weight, option = next(pick for pick in picks if pick[0] > 0)
+    return Surplus(
+        function=function,
+        reserved=weight,
+        location=option.location,
+        pollers=tuple(sorted((_name(option.location), -weight) for weight, option in picks if weight < 0)),
+        scenario=combination.guard,
+    )
+
+
+def _with_first_running(pollers: list[Poller], first: int) -> list[Poller]:
+    """Demand that one of the mappings exists: a function whose mappings are all absent is no stream consumer."""
+    running = [candidate for candidate in pollers[first] if candidate.option]
+    return [running, *pollers[:first], *pollers[first + 1 :]]
+
+
+def _pollers(template: Template, function: str, shards: int) -> list[Poller] | None:
+    """Return what each mapping of a function may run at once; None if anything else invokes it, or may."""
+    own = [function, *qualifiers(template, function)]
+    items = [_sam_event(template, function, event, shards) for event in sam_events(template, function)]
+    items += [_mapping(template, mapping, own, shards) for mapping in mappings(template, own)]
+    streams = [item for item in items if item is not None]
+    return streams if len(streams) == len(items) and not has_other_invoker(template, function, own) else None
+
+
+def _sam_event(template: Template, function: str, name: str, shards: int) -> Poller | None:
+    kinds = sides(template, function, "Events", name, "Type")
+    if any(kind.value not in SAM_STREAM_EVENTS for kind in kinds):
+        return None
+    return _lanes(template, function, ("Events", name, "Properties"), "Stream", shards)
+
+
+def _mapping(template: Template, mapping: str, own: list[str], shards: int) -> Poller | None:
+    """Return what a mapping may run at once. A conditional mapping may also be absent."""
+    targets = sides(template, mapping, "FunctionName")
+    if not all(any(is_reference(template, side.value, target) for target in own) for side in targets):
+        return None
+    running = _lanes(template, mapping, (), "EventSourceArn", shards)
+    condition = template.resources[mapping].get("Condition")
+    if running is None or not isinstance(condition, str):
+        return running
+    return [*running, Candidate(0, when(condition, holds=False), None)]
+
+
+def _lanes(template: Template, owner: str, prefix: tuple[str, ...], stream: str, shards: int) -> Poller | None:
+    """Return shards times parallelization factor; empty if one is not stated, None if the source is not a stream.
+
+    The factor is 1 unless stated. Source: Lambda Developer Guide, "Using Lambda to process records from Amazon Kinesis
+    Data Streams": a factor of 2 and 100 shards make at most 200 concurrent invocations.
+    """
+    arns = list(sides(template, owner, *prefix, stream))
+    if any(_stream(template, arn.value) is None for arn in arns):
+        return None
+    found = []
+    for arn, factor in product(arns, options(template, owner, *prefix, "ParallelizationFactor")):
+        lanes_per_shard = 1 if factor.number is Missing.ABSENT else factor.known() or 0
+        for count, guard in _shards(template, arn, shards) if lanes_per_shard else []:
+            both = merge(arn.guard, factor.guard, guard)
+            if both is not None:
+                found.append(Candidate(-count * lanes_per_shard, both, Option(count, both, arn.location)))
+    return found
+
+
+def _shards(template: Template, arn: Alternative, unstated: int) -> Iterable[tuple[int, Guard]]:
+    """Yield how many shards a stream has; one more where the template does not state it, for such streams split."""
+    stream = _stream(template, arn.value)
+    if stream is None:
+        return
+    guess = [unstated + 1] if unstated > 0 else []
+    if template.resources[stream].get("Type") != "AWS::Kinesis::Stream":
+        guard = present(template, stream)
+        yield from ((count, guard) for count in guess if guard is not None)
+        return
+    for option in options(template, stream, "ShardCount"):
+        counts = [number] if (number := option.known()) else guess
+        yield from ((count, option.guard) for count in counts)
+
+
+def _stream(template: Template, arn: Any) -> str | None:
+    """Return the Kinesis stream or DynamoDB table of this template behind an ARN, or behind a stream consumer's."""
+    for consumer in template.of_type("AWS::Kinesis::StreamConsumer"):
+        if _is_attribute(arn, consumer, "ConsumerARN") or arn == {"Ref": consumer}:
+            arn = template.properties(consumer).get("StreamARN")
+            break
+    return next((stream for stream, attribute in _sources(template) if _is_attribute(arn, stream, attribute)), None)
+
+
+def _is_attribute(value: Any, resource: str, attribute: str) -> bool:
+    return value in ({"Fn::GetAtt": [resource, attribute]}, {"Fn::GetAtt": f"{resource}.{attribute}"})
+
+
+def _sources(template: Template) -> Iterator[tuple[str, str]]:
+    yield from ((stream, "Arn") for stream in template.of_type("AWS::Kinesis::Stream"))
+    tables = template.of_type("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::Serverless::SimpleTable")
+    yield from ((table, "StreamArn") for table in tables)
+
+
+def _name(location: Location) -> str:
+    """Return a mapping's logical id, or that of the function and the event's name."""
+    return f"{location[1]}.{location[4]}" if location[3] == "Events" else str(location[1])

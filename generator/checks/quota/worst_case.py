@@ -1,0 +1,158 @@
+"""What a template's functions reserve in the deployment that reserves most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, product
+
+from generator.checks.quota.deployed import Deployed
+from generator.checks.quota.functions import FUNCTION_TYPES, functions, reservations
+from generator.checks.quota.provisioned import LEFT_OUT, PROVISIONED, provisions
+from generator.checks.quota.wording import counted, listed
+from generator.template.conditions import ALWAYS, Candidate, Guard, merge
+from generator.template.evaluation import Location, Missing, Option
+from generator.template.intrinsics import Json, mapping
+from generator.template.model import Template
+
+NESTED = (
+    "AWS::CloudFormation::Stack",
+    "AWS::CloudFormation::StackSet",
+    "AWS::Serverless::Application",
+    "AWS::ServiceCatalog::CloudFormationProvisionedProduct",
+)
+"""Types whose resources are in another template."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one function reserves, or provisions without reserving, and the property that states it."""
+
+    function: str
+    """Or the version or alias that provisions."""
+    reserved: int
+    location: Location
+
+    @property
+    def is_provisioned(self) -> bool:
+        """Whether it comes out of what the functions share that reserve nothing."""
+        return PROVISIONED[0] in self.location
+
+
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """The deployment of a template that reserves most."""
+
+    shares: tuple[Share, ...]
+    """Largest first; functions that reserve nothing are left out."""
+
+    scenario: Guard
+    """What has to hold for it: conditions, and values of parameters."""
+
+    exact: bool
+    """False if the search stopped early: some deployment reserves this much, and another may reserve more."""
+
+    unresolved: tuple[str, ...]
+    """Functions whose figures the template does not state, or not in every deployment. Not in the sum then."""
+
+    elsewhere: tuple[str, ...]
+    """What may create functions that the template does not list: nested stacks, modules, includes, macros, loops over
+    an unknown list. Not in the sum."""
+
+    @property
+    def total(self) -> int:
+        """The sum of all shares."""
+        return sum(share.reserved for share in self.shares)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no deployment can reserve more, as long as parameters that state a figure have their defaults."""
+        return self.exact and not self.unresolved and not self.elsewhere
+
+
+def worst_case(stacks: Iterable[Deployed]) -> WorstCase:
+    """Return the worst case of the deployment, of these, that reserves most.
+
+    Provisioned concurrency counts within the reservation of its function, and by itself if there is none. Source:
+    Lambda Developer Guide, "Configuring provisioned concurrency": at most the unreserved account concurrency less 100.
+
+    Conditions and the keys of mappings range over all that can be true together; a parameter that states a figure has
+    its default.
+    """
+    return max(map(_worst_case, stacks), key=lambda case: case.total)
+
+
+def uncounted(case: WorstCase, source: str = "the template") -> str:
+    """Return what is not in the sum, to go at the end of a sentence; empty if everything is."""
+    functions_ = f"; not counted: {counted(len(case.unresolved), 'function')} whose figure {source} does not state"
+    elsewhere = f"; not examined: {listed(case.elsewhere)}"
+    return (functions_ if case.unresolved else "") + (elsewhere if case.elsewhere else "")
+
+
+def verb(cases: Iterable[WorstCase]) -> str:
+    """Return what the functions of these cases do to take their figures."""
+    return "reserve or provision" if any(share.is_provisioned for case in cases for share in case.shares) else "reserve"
+
+
+def _worst_case(stack: Deployed) -> WorstCase:
+    by_function = {function: _figures(stack.template, function) for function in functions(stack.template)}
+    items = []
+    for found in chain.from_iterable(by_function.values()):
+        candidates = [Candidate(number, option.guard, option) for option in found if (number := option.known())]
+        if candidates:
+            items.append([LEFT_OUT, *candidates])
+    combination = stack.deployments.heaviest(items)
+    picks = [pick.option for pick in combination.picks if pick.option] if combination else []
+    shares = [Share(str(pick.location[1]), pick.known() or 0, pick.location) for pick in picks]
+    return WorstCase(
+        shares=tuple(sorted(shares, key=lambda share: (-share.reserved, share.function))),
+        scenario=combination.guard if combination else ALWAYS,
+        exact=combination.exact if combination else True,
+        unresolved=tuple(
+            function
+            for function, figures in by_function.items()
+            if any(option.number is Missing.UNKNOWN for option in chain.from_iterable(figures))
+        ),
+        elsewhere=tuple(_elsewhere(stack.template)),
+    )
+
+
+def _figures(template: Template, function: str) -> list[list[Option]]:
+    """Return the reservation of a function and, for when there is none, each figure that is provisioned for it."""
+    reserved = reservations(template, function)
+    without = [option.guard for option in reserved if option.number is Missing.ABSENT]
+    provisioned = provisions(template, function) if without else []
+    return [reserved, *([*_merged(found, without)] for found in provisioned)]
+
+
+def _merged(found: Iterable[Option], guards: Sequence[Guard]) -> Iterator[Option]:
+    for option, guard in product(found, guards):
+        both = merge(option.guard, guard)
+        if both is not None:
+            yield replace(option, guard=both)
+
+
+def _elsewhere(template: Template) -> Iterator[str]:
+    yield from template.macros
+    for name, resource in template.resources.items():
+        if resource.get("Type") in NESTED or str(resource.get("Type")).endswith("::MODULE"):
+            yield name
+    yield from (name for name, content in template.opaque.items() if _may_create(content))
+
+
+def _may_create(content: Json) -> bool:
+    """Return whether a loop or an include may create functions: a loop does if its body has one."""
+    types = list(_types(content))
+    return not types or any(kind in (*FUNCTION_TYPES, *NESTED) for kind in types)
+
+
+def _types(content: Json) -> Iterator[str]:
+    if isinstance(content, list):
+        for one in content:
+            yield from _types(one)
+        return
+    for key, inner in mapping(content).items():
+        if key == "Type" and isinstance(inner, str):
+            yield inner
+        elif key != "Properties":
+            yield from _types(inner)

@@ -1,0 +1,560 @@
+"""Decide which conditions and parameter values can hold together, and find the heaviest combination that does.
+
+A guard is a set of facts: a condition is true or false, a parameter has a value or has not. `Deployments` compiles the
+conditions behind such facts into formulas over the template's parameters, each with a finite domain: its allowed
+values, or those that the template compares it with and one that stands for all others. What cannot be evaluated, such
+as text composed of a parameter that may have any value, may be true or false.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from generator.template.intrinsics import (
+    Json,
+    concatenation,
+    is_intrinsic,
+    literal_text,
+    mapping,
+    parts_of,
+    reduce,
+)
+from generator.template.model import Template, is_list, is_stored
+
+MAX_STEPS = 200_000
+"""Options examined over all questions about one template: about a second. A count gives the same answer everywhere."""
+
+MIN_STEPS, MIN_DIVES = 1_000, 20
+"""What a single search may always examine: so many options, and each of its own so many times.
+
+Until it has found any deployment, it may take MIN_DIVES times as long.
+"""
+
+MAX_DEPTH = 400
+"""Variables that one search decides on the way to a deployment."""
+
+
+class Equality(NamedTuple):
+    """The fact that a parameter, or a pseudo parameter such as AWS::Region, has a value."""
+
+    parameter: str
+    value: str
+
+
+Fact = str | Equality
+"""A condition's name, or an equality."""
+
+Guard = frozenset[tuple[Fact, bool]]
+"""Facts that are all true, or false, at once."""
+
+ALWAYS: Guard = frozenset()
+
+
+def merge(*guards: Guard) -> Guard | None:
+    """Return all guards together, or None if they contradict each other on sight.
+
+    Guards that do not contradict each other on sight may still be impossible: `Deployments` knows what conditions mean.
+    """
+    merged = ALWAYS.union(*guards)
+    values: dict[str, str] = {}
+    for fact, holds in merged:
+        if (fact, not holds) in merged:
+            return None
+        if isinstance(fact, Equality) and holds and values.setdefault(fact.parameter, fact.value) != fact.value:
+            return None
+    return merged
+
+
+def when(fact: Fact, holds: bool = True) -> Guard:
+    """Return a guard of one fact."""
+    return frozenset([(fact, holds)])
+
+
+class Other(NamedTuple):
+    """A parameter value that the template mentions nowhere."""
+
+    number: int
+
+
+NOTHING = Other(-1)
+"""What Fn::FindInMap finds under keys that a mapping does not have. It equals nothing."""
+
+Value = str | bool | Other
+Assignment = dict[str, Value]
+"""Variables with their values: parameters by name, and formulas that may be either."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Fn::Equals of two expressions over some parameters. `either` is the variable for when neither can be known."""
+
+    left: Json
+    right: Json
+    variables: tuple[str, ...]
+    either: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Formula:
+    """A condition: "and", "or" and "not" of formulas, a comparison, or a constant."""
+
+    kind: str
+    parts: tuple[Formula, ...] = ()
+    comparison: Comparison | None = None
+    constant: bool = False
+
+
+TRUE, FALSE = Formula("constant", constant=True), Formula("constant", constant=False)
+
+Facts = tuple[tuple[Formula, bool], ...]
+
+Picked = TypeVar("Picked")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate(Generic[Picked]):
+    """One option of an item, with its weight. `option` is None where the item is left out."""
+
+    weight: int
+    guard: Guard
+    option: Picked | None
+
+
+Item = Sequence[Candidate[Picked]]
+"""The options of which a deployment has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Combination(Generic[Picked]):
+    """One candidate for each item, all of which some deployment has at once.
+
+    It is the heaviest there is if `exact`. Otherwise the search stopped early: no deployment exceeds `at_most`.
+    """
+
+    weight: int
+    picks: tuple[Candidate[Picked], ...]
+    guard: Guard
+    exact: bool
+    at_most: int
+
+
+class Deployments:
+    """Everything that can be deployed from a template: assignments of its parameters that its Rules allow.
+
+    `pins` restrict pseudo parameters such as AWS::Region to the values that are named.
+    """
+
+    def __init__(self, template: Template, pins: Mapping[str, Iterable[str]] | None = None) -> None:
+        self._template, self._steps_left = template, MAX_STEPS
+        self.pins = {name: tuple(values) for name, values in (pins or {}).items()}
+        self._named: dict[str, Formula | None] = {}
+        self._compared: dict[str, Comparison] = {}
+        self._literals: dict[str, dict[str, None]] = {}
+        self._partners: dict[str, set[str]] = {}
+        self._constraints = tuple(
+            formula for rule in template.rules.values() if (formula := self._constraint(mapping(rule))) is not TRUE
+        )
+
+    def possible(self, guard: Guard) -> bool:
+        """Return whether some deployment makes every fact of the guard hold."""
+        item: Item[None] = [Candidate(0, guard, None)]
+        return not guard or self.heaviest([item]) is not None
+
+    def mentioned(self, parameter: str) -> frozenset[str]:
+        """Return the values of a parameter that make a difference to conditions and rules."""
+        for name in self._template.conditions:
+            self._condition(name)
+        for arguments in lookups_in(self._template.resources) if self._template.mappings else ():
+            self._note_keys(arguments)
+        return frozenset(self._literals.get(parameter, ()))
+
+    def heaviest(self, items: Iterable[Item[Picked]]) -> Combination[Picked] | None:
+        """Return the heaviest combination of one candidate of each item; None if no deployment has one.
+
+        Items that share no parameter are searched apart: twenty independent conditions are twenty small searches, not
+        one among a million combinations.
+        """
+        compiled = [self._compiled(item) for item in items]
+        found = [self._search(options, constraints) for options, constraints in self._groups(compiled)]
+        combinations = [one for one in found if one is not None]
+        if len(combinations) < len(found):
+            return None
+        return Combination(
+            weight=sum(one.weight for one in combinations),
+            picks=tuple(pick for one in combinations for pick in one.picks),
+            guard=ALWAYS.union(*(one.guard for one in combinations)),
+            exact=all(one.exact for one in combinations),
+            at_most=sum(one.at_most for one in combinations),
+        )
+
+    def _search(self, items: list[_Options[Picked]], constraints: tuple[Formula, ...]) -> Combination[Picked] | None:
+        most = max(self._steps_left, MIN_STEPS + MIN_DIVES * sum(map(len, items)))
+        search = _Search[Picked](self, constraints, most)
+        search.run(items)
+        self._steps_left -= search.steps
+        if search.best is None:
+            return None if not search.is_cut else Combination(0, (), ALWAYS, False, search.open)
+        picks = tuple(option.candidate for option in search.best)
+        weight = sum(pick.weight for pick in picks)
+        guard = ALWAYS.union(*(pick.guard for pick in picks))
+        return Combination(weight, picks, guard, not search.is_cut, max(weight, search.open))
+
+    def _compiled(self, item: Item[Picked]) -> _Options[Picked]:
+        options = []
+        for candidate in item:
+            facts = [(self._fact(fact), holds) for fact, holds in sorted(candidate.guard, key=str)]
+            if all(formula is not None for formula, _ in facts):
+                options.append(_Option(candidate, tuple((formula, holds) for formula, holds in facts if formula)))
+        return sorted(options, key=lambda option: -option.candidate.weight)
+
+    def _groups(self, items: list[_Options[Picked]]) -> Iterator[tuple[list[_Options[Picked]], tuple[Formula, ...]]]:
+        """Yield items and constraints that depend on common variables, together."""
+        depends = [
+            {name for option in item for formula, _ in option.facts for name in variables(formula)} for item in items
+        ]
+        depends += [set(variables(formula)) for formula in self._constraints]
+        leader = _leaders(depends)
+        groups: dict[int, tuple[list[_Options[Picked]], list[Formula]]] = {}
+        for index, number in enumerate(leader):
+            group = groups.setdefault(number, ([], []))
+            if index < len(items):
+                group[0].append(items[index])
+            else:
+                group[1].append(self._constraints[index - len(items)])
+        return ((group_items, tuple(constraints)) for group_items, constraints in groups.values())
+
+    def domain(self, variable: str) -> tuple[Value, ...]:
+        """Return the values of a variable that can make a difference."""
+        if variable in self._compared:
+            return (True, False)
+        if variable in self.pins:
+            return self.pins[variable]
+        declared = self._template.parameters.get(variable)
+        allowed = mapping(declared).get("AllowedValues")
+        if isinstance(allowed, list):
+            return tuple(dict.fromkeys(text for one in allowed if (text := literal_text(one)) is not None))
+        partners = self._partners.get(variable, {variable})
+        literals = dict.fromkeys(literal for name in sorted(partners) for literal in self._literals_of(name))
+        return (*literals, *(Other(number) for number in range(max(1, len(partners)))))
+
+    def _literals_of(self, name: str) -> Iterable[str]:
+        allowed = mapping(self._template.parameters.get(name)).get("AllowedValues")
+        texts = [literal_text(one) for one in allowed] if isinstance(allowed, list) else []
+        return [*self._literals.get(name, ()), *(text for text in texts if text is not None)]
+
+    def truth(self, formula: Formula, assignment: Assignment) -> bool | None:
+        """Return whether a formula holds; None if variables without a value decide it."""
+        if formula.comparison is not None:
+            return self._compares(formula.comparison, assignment)
+        if formula.kind == "constant":
+            return formula.constant
+        if formula.kind == "not":
+            holds = self.truth(formula.parts[0], assignment)
+            return None if holds is None else not holds
+        wanted = formula.kind == "and"
+        found: bool | None = wanted
+        for part in formula.parts:
+            holds = self.truth(part, assignment)
+            if holds is (not wanted):
+                return not wanted
+            if holds is None:
+                found = None
+        return found
+
+    def undecided(self, formula: Formula, assignment: Assignment) -> str | None:
+        """Return a variable that decides the formula and has no value yet."""
+        if formula.comparison is not None:
+            if self._compares(formula.comparison, assignment) is not None:
+                return None
+            free = (name for name in formula.comparison.variables if name not in assignment)
+            return next(free, formula.comparison.either)
+        for part in formula.parts:
+            if self.truth(part, assignment) is None:
+                return self.undecided(part, assignment)
+        return None
+
+    def _compares(self, one: Comparison, assignment: Assignment) -> bool | None:
+        if any(name not in assignment for name in one.variables):
+            return None
+        left, right = self._assigned(one.left, assignment), self._assigned(one.right, assignment)
+        if left == NOTHING or right == NOTHING:
+            return False
+        if isinstance(left, Other) or isinstance(right, Other):
+            if isinstance(left, Other | str) and isinstance(right, Other | str):
+                return left == right
+        elif isinstance(left, str) and isinstance(right, str):
+            return left == right
+        either = assignment.get(one.either)
+        return either if isinstance(either, bool) else None
+
+    def _assigned(self, value: Json, assignment: Assignment) -> Json:
+        """Return an expression's value under an assignment: text, Other, or anything else if it cannot be known."""
+        if isinstance(value, Mapping) and len(value) == 1 and is_intrinsic(value):
+            function, content = next(iter(value.items()))
+            if function == "Ref":
+                found = assignment.get(content, value) if isinstance(content, str) else value
+                if isinstance(found, str) and is_list(mapping(self._template.parameters.get(content))):
+                    return [part.strip() for part in found.split(",")]
+                return found
+            if function == "Fn::Sub" and (parts := parts_of(content)) is not None:
+                return concatenation(self._assigned(part, assignment) for part in parts)
+            if isinstance(content, list):
+                arguments = [self._assigned(one, assignment) for one in content]
+                found = reduce(function, arguments, self._template.mappings)
+                if function == "Fn::FindInMap" and is_intrinsic(found) and all(map(_is_key, arguments[:3])):
+                    found = mapping(arguments[-1]).get("DefaultValue", NOTHING)
+                return literal_text(found) if literal_text(found) is not None else found
+        if isinstance(value, list):
+            return [self._assigned(one, assignment) for one in value]
+        literal = literal_text(value)
+        return value if literal is None else literal
+
+    def _fact(self, fact: Fact) -> Formula | None:
+        if isinstance(fact, Equality):
+            return self._comparison({"Ref": fact.parameter}, fact.value)
+        return self._condition(fact)
+
+    def _condition(self, name: str) -> Formula | None:
+        """Return a declared condition's formula; None if it is missing, malformed or depends on itself."""
+        if name not in self._named:
+            self._named[name] = None
+            if name in self._template.conditions:
+                self._named[name] = self._formula(self._template.conditions[name])
+        return self._named[name]
+
+    def _formula(self, condition: Json) -> Formula | None:
+        match condition:
+            case {"Condition": str(name)} if len(condition) == 1:
+                return self._condition(name)
+            case {"Fn::Equals": [left, right]}:
+                return self._comparison(left, right)
+            case {"Fn::Contains": [list(members), value]}:
+                return self._joined("or", [{"Fn::Equals": [value, member]} for member in members])
+            case {"Fn::Not": [one]}:
+                inner = self._formula(one)
+                return None if inner is None else Formula("not", (inner,))
+            case {"Fn::And": list(ones)}:
+                return self._joined("and", ones)
+            case {"Fn::Or": list(ones)}:
+                return self._joined("or", ones)
+        return None
+
+    def _joined(self, kind: str, ones: list[Json]) -> Formula | None:
+        parts = [self._formula(one) for one in ones]
+        known = tuple(part for part in parts if part is not None)
+        return Formula(kind, known) if len(known) == len(parts) else None
+
+    def _constraint(self, rule: Mapping[str, Json]) -> Formula:
+        """Return what a rule demands: its condition, if any, implies its assertions. TRUE where it cannot be read."""
+        assertions = rule.get("Assertions")
+        if not isinstance(assertions, list):
+            return TRUE
+        demands = [self._formula(mapping(one).get("Assert")) for one in assertions]
+        known = tuple(one for one in demands if one is not None)
+        if "RuleCondition" not in rule:
+            return Formula("and", known) if known else TRUE
+        premise = self._formula(rule["RuleCondition"])
+        if premise is None or not known:
+            return TRUE
+        return Formula("or", (Formula("not", (premise,)), Formula("and", known)))
+
+    def _comparison(self, left: Json, right: Json) -> Formula:
+        key = json.dumps([left, right], sort_keys=True, default=str)
+        if key not in self._compared:
+            depends = dict.fromkeys(parameters_in(left, right))
+            ranging = tuple(name for name in depends if self._ranges(name))
+            self._note_literals(left, right)
+            self._compared[key] = Comparison(left, right, ranging, key)
+        return Formula("comparison", comparison=self._compared[key])
+
+    def _ranges(self, name: str) -> bool:
+        return name.startswith("AWS::") or isinstance(self._template.parameters.get(name), Mapping)
+
+    def _note_literals(self, left: Json, right: Json) -> None:
+        """Note the values that make a difference to the parameters of a comparison."""
+        for one, other in ((left, right), (right, left)):
+            name = plain_reference(one)
+            partner, literal = plain_reference(other), literal_text(other)
+            if name is not None and literal is not None:
+                self._literals.setdefault(name, {})[literal] = None
+            if name is not None and partner is not None:
+                both = self._partners.get(name, {name}) | self._partners.get(partner, {partner})
+                for member in both:
+                    self._partners[member] = both
+            for arguments in lookups_in(one):
+                self._note_keys(arguments)
+            if name is None and literal_text(one) is None:
+                for inner in parameters_in(one):
+                    default = literal_text(mapping(self._template.parameters.get(inner)).get("Default"))
+                    if default is not None and not is_stored(mapping(self._template.parameters[inner])):
+                        self._literals.setdefault(inner, {})[default] = None
+
+    def _note_keys(self, arguments: Sequence[Json]) -> None:
+        table = mapping(self._template.mappings.get(literal_text(arguments[0]) or ""))
+        levels = (table, {key: None for row in table.values() for key in mapping(row)})
+        for key, level in zip(arguments[1:3], levels, strict=False):
+            name = plain_reference(key)
+            if name is not None:
+                self._literals.setdefault(name, {}).update(dict.fromkeys(map(str, level)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Option(Generic[Picked]):
+    candidate: Candidate[Picked]
+    facts: Facts
+    """Those that are not decided yet."""
+
+
+_Options = list[_Option[Picked]]
+
+
+@dataclass(slots=True)
+class _Search(Generic[Picked]):
+    """Branch and bound over the values of variables: a branch is dropped when it cannot become the heaviest."""
+
+    deployments: Deployments
+    constraints: tuple[Formula, ...]
+    most_steps: int
+    best: list[_Option[Picked]] | None = None
+    weight: int = 0
+    steps: int = 0
+    is_cut: bool = False
+    open: int = 0
+    """The most that a branch could have which was not searched."""
+    assignment: Assignment = field(default_factory=dict)
+
+    def run(self, items: list[_Options[Picked]]) -> None:
+        """Search everything below the present assignment; items hold the options that it leaves possible."""
+        left = self._remaining(items)
+        if left is not None:
+            self._descend(left, sum(item[0].candidate.weight for item in left))
+
+    def _descend(self, items: list[_Options[Picked]], bound: int) -> None:
+        if self.best is not None and bound <= self.weight:
+            return
+        allowed = self.most_steps * (MIN_DIVES if self.best is None else 1)
+        if self.steps > allowed or len(self.assignment) > MAX_DEPTH:
+            self.is_cut, self.open = True, max(self.open, bound)
+            return
+        variable = self._variable(items)
+        if variable is None:
+            self.best, self.weight = [item[0] for item in items], bound
+            return
+        children = []
+        for value in self.deployments.domain(variable):
+            self.assignment[variable] = value
+            left = self._remaining(items)
+            if left is not None:
+                children.append((sum(item[0].candidate.weight for item in left), value, left))
+        for child_bound, value, left in sorted(children, key=lambda child: -child[0]):
+            self.assignment[variable] = value
+            self._descend(left, child_bound)
+        self.assignment.pop(variable, None)
+
+    def _remaining(self, items: list[_Options[Picked]]) -> list[_Options[Picked]] | None:
+        """Return the options that are still possible; None if an item has none, or a constraint is broken."""
+        truth = self.deployments.truth
+        if any(truth(formula, self.assignment) is False for formula in self.constraints):
+            return None
+        left = []
+        for item in items:
+            options: _Options[Picked] = []
+            for option in item:
+                self.steps += 1
+                facts = []
+                for formula, wanted in option.facts:
+                    holds = truth(formula, self.assignment)
+                    if holds is None:
+                        facts.append((formula, wanted))
+                    elif holds is not wanted:
+                        break
+                else:
+                    is_same = len(facts) == len(option.facts)
+                    options.append(option if is_same else _Option(option.candidate, tuple(facts)))
+                    if not facts:
+                        break  # It holds, and those after it weigh no more.
+            if not options:
+                return None
+            left.append(options)
+        return left
+
+    def _variable(self, items: list[_Options[Picked]]) -> str | None:
+        """Return what to decide next: what the heaviest options depend on, then the constraints."""
+        for item in items:
+            if item[0].facts:
+                return self.deployments.undecided(item[0].facts[0][0], self.assignment)
+        for formula in self.constraints:
+            if self.deployments.truth(formula, self.assignment) is None:
+                return self.deployments.undecided(formula, self.assignment)
+        return None
+
+
+def _is_key(value: Json) -> bool:
+    return isinstance(value, str | Other)
+
+
+def _leaders(depends: Sequence[set[str]]) -> list[int]:
+    """Return for each set the first one that it is connected with by common elements."""
+    leader = list(range(len(depends)))
+    first: dict[str, int] = {}
+
+    def root(index: int) -> int:
+        while leader[index] != index:
+            leader[index] = index = leader[leader[index]]
+        return index
+
+    for index, names in enumerate(depends):
+        for name in names:
+            one, other = sorted((root(first.setdefault(name, index)), root(index)))
+            leader[other] = one
+    return [root(index) for index in range(len(depends))]
+
+
+def variables(formula: Formula) -> Iterator[str]:
+    """Yield the variables that a formula depends on."""
+    if formula.comparison is not None:
+        yield from formula.comparison.variables or (formula.comparison.either,)
+    for part in formula.parts:
+        yield from variables(part)
+
+
+def plain_reference(value: Json) -> str | None:
+    """Return the name in a Ref, or in a Fn::Sub of one variable alone; None for anything else."""
+    match value:
+        case {"Ref": str(name)} if len(value) == 1:
+            return name
+        case {"Fn::Sub": content} if len(value) == 1:
+            parts = parts_of(content)
+            return plain_reference(parts[0]) if parts is not None and len(parts) == 1 else None
+    return None
+
+
+def parameters_in(*values: Json) -> Iterator[str]:
+    """Yield the names of all parameters that expressions refer to, pseudo parameters included."""
+    for value in values:
+        match value:
+            case {"Ref": str(name)} if len(value) == 1:
+                yield name
+            case {"Fn::Sub": content} if len(value) == 1 and (parts := parts_of(content)) is not None:
+                yield from parameters_in(*parts)
+            case Mapping():
+                yield from parameters_in(*value.values())
+            case list():
+                yield from parameters_in(*value)
+
+
+def lookups_in(value: Json) -> Iterator[Sequence[Json]]:
+    """Yield the arguments of every Fn::FindInMap within an expression."""
+    match value:
+        case {"Fn::FindInMap": [_, _, _, *_] as arguments} if len(value) == 1:
+            yield arguments
+            yield from lookups_in(arguments)
+        case Mapping():
+            for inner in value.values():
+                yield from lookups_in(inner)
+        case list():
+            for inner in value:
+                yield from lookups_in(inner)

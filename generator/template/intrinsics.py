@@ -1,0 +1,221 @@
+"""CloudFormation's intrinsic functions: one canonical form for values that mean the same, and their reduction.
+
+A value is resolved when no intrinsic function is left in it. What cannot be resolved stays a residual: the function
+with its arguments resolved as far as they go.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from generator.template.references import VARIABLE
+
+Json = Any
+"""A value as JSON has it. Only this package handles untyped JSON by its shape."""
+
+NO_VALUE = {"Ref": "AWS::NoValue"}
+"""Stands for the absence of a property."""
+
+SAM = "AWS::Serverless::"
+"""How SAM's resource types begin."""
+
+ESCAPED = re.compile(r"\$\{!([^}]*)\}")
+
+_PART = re.compile(r"\$\{(!?)([^}]*)\}")
+
+
+def is_intrinsic(value: Json) -> bool:
+    """Return whether the value is an intrinsic function, and so one value and not a structure."""
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return False
+    name = str(next(iter(value)))
+    return name == "Ref" or name.startswith("Fn::")
+
+
+def mapping(value: Json) -> Mapping[str, Json]:
+    """Return the value if it is a mapping, and an empty mapping otherwise."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def listed(value: Json) -> list[Json]:
+    """Return the value as a list: many properties take one entry or a list of them."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def literal_text(value: Json) -> str | None:
+    """Return a scalar as the text that CloudFormation compares (true equals "true", 1 equals "1"), else None."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
+    return None
+
+
+def whole_number(value: Json) -> int | None:
+    """Return a literal as the whole number that CloudFormation reads ("100" is 100), or None."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+        return int(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**9 and value == int(value):
+        return int(value)
+    return None
+
+
+def canonical(value: Json) -> Json:
+    """Return a form that is equal for values that mean the same; nothing else is promised about it."""
+    match value:
+        case {"Fn::GetAtt": target, **rest} if not rest:
+            return _attribute(target)
+        case {"Fn::Sub": content, **rest} if not rest:
+            return _substitution(content)
+        case {"Fn::Join": [str(delimiter), list(parts)], **rest} if not rest:
+            return _joined(delimiter, parts)
+        case dict():
+            return {str(key): canonical(inner) for key, inner in value.items()}
+        case list():
+            return [canonical(item) for item in value]
+        case bool() | int() | float():
+            return literal_text(value)
+    return value
+
+
+def text(value: Json) -> str:
+    """Return a value as one line: ${Name} where it refers, as Fn::Sub writes it; JSON where that is impossible."""
+    simple = canonical(value)
+    if isinstance(simple, str):
+        return simple.replace("${", "${!")  # Not a reference: IAM takes ${...} as it is written.
+    found = template_text(simple)
+    return json.dumps(simple, sort_keys=True) if found is None else found
+
+
+def template_text(value: Json) -> str | None:
+    """Return a value as the content of a Fn::Sub, or None if it cannot be written that way."""
+    match canonical(value):
+        case {"Ref": str(name), **rest} if not rest:
+            return f"${{{name}}}"
+        case {"Fn::GetAtt": [str(name), str(attribute)], **rest} if not rest:
+            return f"${{{name}.{attribute}}}"
+        case {"Fn::Sub": str(content), **rest} if not rest:
+            return content
+        case str(content):
+            return content.replace("${", "${!")
+    return None
+
+
+def parts_of(content: Json) -> list[Json] | None:
+    """Split the argument of a Fn::Sub into text, references and the values of its own variables; None if malformed.
+
+    Joined together again, the parts are what the Fn::Sub stands for.
+    """
+    own: Mapping[str, Json] = {}
+    if isinstance(content, list) and len(content) == 2 and isinstance(content[1], Mapping):
+        content, own = content
+    if not isinstance(content, str):
+        return None
+    parts: list[Json] = []
+    end = 0
+    for found in _PART.finditer(content):
+        parts.append(content[end : found.start()])
+        escape, name = found.groups()
+        parts.append(f"${{{name}}}" if escape else own[name] if name in own else _reference(name))
+        end = found.end()
+    return [part for part in (*parts, content[end:]) if part != ""]
+
+
+def concatenation(parts: Iterable[Json]) -> Json:
+    """Return resolved parts as one text, or as a residual if any of them is one."""
+    joined: list[Json] = []
+    for part in parts:
+        found = literal_text(part)
+        if found is not None and joined and isinstance(joined[-1], str):
+            joined[-1] += found
+        else:
+            joined.append(part if found is None else found)
+    if not joined:
+        return ""
+    return joined[0] if len(joined) == 1 else {"Fn::Join": ["", joined]}
+
+
+def reduce(function: str, arguments: Json, mappings: Mapping[str, Json]) -> Json:
+    """Return what a function with resolved arguments stands for, or the function itself where that is not known.
+
+    Handles Join, Select, Split, FindInMap and Length; Sub, Ref, If and conditions depend on more than the arguments.
+    Source: AWS CloudFormation Template Reference, "Intrinsic functions".
+    """
+    match function, arguments:
+        case "Fn::Join", [str(delimiter), list(parts)]:
+            if any(isinstance(part, list) for part in parts):
+                return {function: arguments}
+            separated = [piece for part in parts for piece in (delimiter, part)][1:]
+            return concatenation(piece for piece in separated if piece != "")
+        case "Fn::Split", [str(delimiter), str(whole)] if delimiter:
+            return whole.split(delimiter)
+        case "Fn::Select", [index, list(items)]:
+            place = whole_number(index)
+            return items[place] if place is not None and place < len(items) else {function: arguments}
+        case "Fn::Length", list(items):
+            return len(items)
+        case "Fn::FindInMap", list():
+            found = looked_up(mappings, arguments)
+            return {function: arguments} if found is None else found
+    return {function: arguments}
+
+
+def looked_up(mappings: Mapping[str, Json], arguments: Sequence[Json]) -> Json:
+    """Return what Fn::FindInMap finds by literal keys, or its DefaultValue; None if a key is open or missing."""
+    if len(arguments) not in (3, 4):
+        return None
+    name, first, second = (literal_text(key) for key in arguments[:3])
+    if name is None or first is None or second is None:
+        return None
+    found = mapping(mapping(mappings.get(name)).get(first)).get(second)
+    return mapping(arguments[3]).get("DefaultValue") if found is None and len(arguments) == 4 else found
+
+
+def _reference(name: str) -> Json:
+    resource, dot, attribute = name.partition(".")
+    return {"Fn::GetAtt": [resource, attribute]} if dot else {"Ref": name}
+
+
+def _attribute(target: Json) -> Json:
+    name, attribute = target.split(".", 1) if isinstance(target, str) and "." in target else (target, None)
+    if isinstance(target, list) and len(target) == 2:
+        name, attribute = target
+    if attribute == "TopicArn":  # Only AWS::SNS::Topic has it, and its Ref is the same ARN.
+        return {"Ref": name}
+    return {"Fn::GetAtt": [canonical(name), canonical(attribute)]} if attribute is not None else {"Fn::GetAtt": target}
+
+
+def _substitution(content: Json) -> Json:
+    if isinstance(content, str):
+        return _from_text(content)
+    if isinstance(content, list) and len(content) == 2 and isinstance(content[0], str) and isinstance(content[1], dict):
+        values = {name: template_text(value) for name, value in content[1].items()}
+        if None not in values.values():
+            return _from_text(VARIABLE.sub(lambda found: str(values.get(found[1], found[0])), content[0]))
+    return {"Fn::Sub": [canonical(item) for item in content] if isinstance(content, list) else content}
+
+
+def _joined(delimiter: str, parts: list[Json]) -> Json:
+    texts = [template_text(part) for part in parts]
+    known = [text for text in texts if text is not None]
+    if len(known) == len(texts):
+        return _from_text(delimiter.replace("${", "${!").join(known))
+    return {"Fn::Join": [delimiter, [canonical(part) for part in parts]]}
+
+
+def _from_text(text: str) -> Json:
+    """Return the simplest value that a Fn::Sub of this text stands for."""
+    if not VARIABLE.search(text):
+        return ESCAPED.sub(r"${\1}", text)
+    if whole := VARIABLE.fullmatch(text):
+        name, dot, attribute = whole[1].partition(".")
+        return _attribute([name, attribute]) if dot else {"Ref": name}
+    return {"Fn::Sub": VARIABLE.sub(lambda found: f"${{{found[1].removesuffix('.TopicArn')}}}", text)}

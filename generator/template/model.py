@@ -1,0 +1,56 @@
+"""One CloudFormation or SAM template as data, parsed once and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from generator.template.intrinsics import Json, mapping
+
+Section = Mapping[str, Json]
+
+PARAMETER_STORE = "AWS::SSM::"
+"""How the types of parameters begin whose value is the name of an entry in Systems Manager."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The sections of a template, with loops expanded and SAM's Globals merged as far as the template states them."""
+
+    document: Section
+    """The whole document as its author wrote it."""
+
+    parameters: Section
+    mappings: Section
+    conditions: Section
+    rules: Section
+    resources: Mapping[str, Section]
+    outputs: Section
+
+    opaque: Section
+    """By name, what may create any resource: loops over an unknown list, and Fn::Transform among the resources."""
+
+    macros: tuple[str, ...] = ()
+    """Transforms of the whole template that may create or change anything."""
+
+    malformed: tuple[str, ...] = ()
+    """Names among the resources whose content is no resource."""
+
+    def of_type(self, *types: str) -> list[str]:
+        """Return the logical ids of all resources of these types, in the template's order."""
+        return [logical_id for logical_id, resource in self.resources.items() if resource.get("Type") in types]
+
+    def properties(self, logical_id: str) -> Section:
+        """Return a resource's properties as they are written; empty where there are none."""
+        return mapping(self.resources[logical_id].get("Properties"))
+
+
+def is_stored(parameter: Section) -> bool:
+    """Return whether a parameter's value is in Systems Manager, and so not in the template."""
+    return str(parameter.get("Type")).startswith(PARAMETER_STORE)
+
+
+def is_list(parameter: Section) -> bool:
+    """Return whether a parameter's value is a list, written with commas."""
+    kind = str(parameter.get("Type"))
+    return kind == "CommaDelimitedList" or kind.startswith("List<")
