@@ -66,7 +66,9 @@ def test_the_cdk_app_is_valid_python_with_one_construct_for_each_resource(templa
     (stack,) = [node for node in ast.parse(app).body if isinstance(node, ast.ClassDef)]
     calls = [node for node in ast.walk(stack) if isinstance(node, ast.Call) and len(node.args) == 2]
     constructed = [
-        call.args[1].value for call in calls if ast.unparse(call.args[0]) == "self" and "." in ast.unparse(call.func)
+        ast.literal_eval(call.args[1])
+        for call in calls
+        if ast.unparse(call.args[0]) == "self" and "." in ast.unparse(call.func)
     ]
     assert sorted(constructed) == sorted(template["Resources"])
 

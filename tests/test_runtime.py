@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from generator import _runtime
-from generator.cli.template import WORTH_A_PROCESS
+from generator.cli.template import MIN_PER_PROCESS
 
 SECOND = pytest.mark.skipif(
     sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="no second processor to work on"
@@ -160,7 +160,7 @@ def test_spread_is_map_for_every_number_of_items_and_processors() -> None:
 
 @SECOND
 def test_many_environments_are_written_as_each_would_be_alone(project: Path) -> None:
-    names = [f"many-{number}" for number in range(1 + len(os.sched_getaffinity(0)) * WORTH_A_PROCESS)]
+    names = [f"many-{number}" for number in range(1 + len(os.sched_getaffinity(0)) * MIN_PER_PROCESS)]
     for number, name in enumerate(names, start=1):
         account = f'[account]\nname = "{name}"\nconcurrency_limit = 1000'
         text = f'name = "{name}"\nregion = "us-east-1"\n[traffic]\nwebhooks_per_hour = {1000 * number}\n{account}\n'
