@@ -11,23 +11,14 @@ from typing import TypeVar
 import click
 
 from generator import plans
-from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
 from generator.cli import options
 from generator.config import files
 from generator.diff.compare import MonthlyCost, Room, difference
 from generator.diff.markdown import as_markdown
-from generator.diff.model import Template
 from generator.diff.sides import Side, read_both
 from generator.diff.summary import KINDS, as_dict
 from generator.errors import GeneratorError
-from generator.report.bill import bill, total_usd
-from generator.report.usage import of_type
-
-FIGURES = (
-    *("MemorySize", "ReservedConcurrentExecutions", "BatchSize", "ParallelizationFactor"),
-    "MaximumBatchingWindowInSeconds",
-)
-FUNCTIONS = (PROCESS_WEBHOOK, CHECK_ALERTS, SEND_NOTIFICATION, CLEANUP_HISTORY)
+from generator.report.bill import bill, has_bill, total_usd
 
 Value = TypeVar("Value")
 
@@ -91,23 +82,8 @@ def _room(environment: str | None) -> Room | None:
 
 def _monthly_cost(environment: str | None, *sides: Side) -> MonthlyCost | None:
     """Return a function that prices a template at the environment's rate, or None if either side cannot be priced."""
-    ours = all(_has_bill(side.template) for side in sides)
+    ours = all(has_bill(side.template) for side in sides)
     if environment is None or environment not in files.known() or not ours:
         return None
     (stated,) = files.load([environment])
     return lambda template: total_usd(bill(template, stated))
-
-
-def _has_bill(template: Template) -> bool:
-    """Whether the template is of the shape that the bill is written for: one stream, and figures, not references."""
-    resources = template["Resources"]
-    if not set(FUNCTIONS) <= resources.keys():
-        return False
-    functions = [resources[name].get("Properties", {}) for name in FUNCTIONS]
-    mappings = list(of_type(template, "AWS::Lambda::EventSourceMapping").values())
-    figures = [one.get(name, 1) for one in (*functions, *mappings) for name in FIGURES]
-    return (
-        len(mappings) == 1
-        and all(str(figure).isdecimal() for figure in figures)
-        and all(one.get("Architectures", ["x86_64"]) in (["arm64"], ["x86_64"]) for one in functions)
-    )

@@ -82,13 +82,7 @@ def _draw(name: str, overrides: tuple[str, ...], path: Path) -> None:
     from generator.report.charts import sizing_chart
 
     (judged,) = plans.prepare([name], overrides)
-    rates, sizings = zip(*planning.steps(judged.plan.environment), strict=True)
-    reserved = {
-        function.logical_id: [sizing[function.logical_id].reserved_concurrency or 0 for sizing in sizings]
-        for function in judged.plan.sizing.functions
-    }
-    own_rate = judged.plan.environment.traffic.webhooks_per_hour
-    sizing_chart(rates, reserved, judged.verdict.account.reservable, path, own_rate)
+    sizing_chart(judged, path)
     click.echo(f"wrote {path}", err=True)
 
 

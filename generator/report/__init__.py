@@ -1,1 +1,1 @@
-"""What a reviewer sees: the page beside each template and its cost, and the difference between two templates."""
+"""What people read about one environment: the reviewer's page beside the template, its bill, tables and charts."""

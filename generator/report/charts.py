@@ -1,7 +1,7 @@
-"""Pictures, as SVG: a simulated hour, and reserved concurrency against the rate.
+"""Charts as SVG: a simulated hour, and reserved concurrency against the rate.
 
-They are drawn in greys and shades that read on light and dark pages alike, on no background of their own, and every
-line carries its name and a style of its own, so nothing depends on colour. The same input gives the same bytes.
+They read on light and dark pages: the colours are mid-tones and there is no background. Every line has a label and its
+own style, so nothing depends on colour. The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from generator import _extras
+from generator._format import significant
+from generator.capacity import planning
 from generator.errors import Fault, GeneratorError, UnwritableOutput
+from generator.plans import JudgedPlan
 from generator.template.writing import write
 
 if TYPE_CHECKING:
@@ -29,7 +32,10 @@ INK = "#808080"
 SHADES = ("#2f80c8", "#c8741e", "#2e9a62", "#b05fc0")
 STYLES = ("-", "--", "-.", (0, (1, 1.2)))
 LIMIT = {"color": INK, "linewidth": 1.2, "linestyle": (0, (6, 3))}
-"""The line of a limit: a reservation, or what an account lets reserve."""
+"""The line of a limit: a reservation, or an account's reservable concurrency."""
+
+OFF_THE_CHART = 4
+"""How many times the highest total a limit may be; a line above that would flatten everything else."""
 
 SETTINGS: Mapping[str, Any] = {
     "svg.hashsalt": "price-alert-stack",
@@ -54,7 +60,10 @@ SETTINGS: Mapping[str, Any] = {
 
 
 def require(path: Path) -> None:
-    """Checks before any work is done for a picture that it could be drawn and kept. Raises like `simulation_chart`."""
+    """Check that a chart can be drawn and written, before any work is done for it.
+
+    Raises UnwritableOutput if the file cannot be written, GeneratorError if matplotlib is not installed.
+    """
     _matplotlib()
     target = Path(os.path.realpath(path))
     try:
@@ -69,47 +78,62 @@ def require(path: Path) -> None:
 
 
 def simulation_chart(result: Result, path: Path | str) -> None:
-    """Arrivals and throttles, each function's concurrency against its reservation, and the iterator age, over time.
+    """Draw arrivals, throttles, each function's concurrency with its reservation, and the iterator age over time.
 
-    Raises UnwritableOutput if the file cannot be written, GeneratorError if matplotlib is not installed.
+    Raises like `require`.
     """
     chart = result.chart
     unit_s, unit = (60.0, "minutes") if result.hours <= 3 else (3600.0, "hours")
     times = [time_s / unit_s for time_s in chart.times_s]
     busy = [name for name, peaks in chart.concurrency_peak.items() if result["functions"][name]["invocations"]]
     with _figure(3 + len(busy), 1.45, path) as axes:
-        _panel(axes[0], times, chart.offered_per_s, 0, "webhooks offered per second (mean)")
-        _panel(axes[1], times, chart.throttled_per_s, 1, "webhooks throttled per second (mean)")
+        _panel(axes[0], times, chart.offered_per_s, 0, "webhooks offered per second")
+        _panel(axes[1], times, chart.throttled_per_s, 1, "webhooks throttled per second")
         for axis, name in zip(axes[2:], busy, strict=False):
             _concurrency(axis, times, chart.concurrency_peak[name], chart.reserved[name], name)
-        _panel(axes[-1], times, chart.iterator_age_s, 3, "stream: oldest iterator age in seconds (largest)")
-        axes[-1].set_xlabel(f"{unit} of {result['workload']} in {result['environment']}")
+        _panel(axes[-1], times, chart.iterator_age_s, 3, "iterator age of the stream in seconds")
+        axes[-1].set_xlabel(f"{unit} of workload {result['workload']} in {result['environment']}")
 
 
-def sizing_chart(
+def sizing_chart(judged: JudgedPlan, path: Path | str) -> None:
+    """Draw an environment's reservations from the lowest rate to the highest that can be sized.
+
+    Raises like `require`.
+    """
+    environment = judged.plan.environment
+    rates, sizings = zip(*planning.steps(environment), strict=True)
+    reserved = {
+        function.logical_id: [sizing[function.logical_id].reserved_concurrency or 0 for sizing in sizings]
+        for function in judged.plan.sizing.functions
+    }
+    reservable = judged.verdict.account.reservable
+    draw_reservations(rates, reserved, reservable, path, environment.traffic.webhooks_per_hour)
+
+
+def draw_reservations(
     rates_per_hour: Sequence[float],
     reserved: Mapping[str, Sequence[int]],
     reservable: int,
     path: Path | str,
-    chosen_per_hour: float | None = None,
+    own_rate_per_hour: float | None = None,
 ) -> None:
-    """The sum of all reservations against the rate, and each function's part, with what the account lets reserve.
+    """Draw the total of all reservations against the rate, each function's part, and the account's limit.
 
-    `reserved` has one number per rate for each function. `chosen_per_hour` marks the environment's own rate. Raises
-    like `simulation_chart`.
+    `reserved` has one number per rate for each function. `own_rate_per_hour` marks the environment's rate. Raises like
+    `require`.
     """
     total = [sum(parts) for parts in zip(*reserved.values(), strict=True)]
     with _figure(1, 4.6, path) as (axis,):
         axis.step(rates_per_hour, total, where="post", color=INK, linewidth=2.4)
-        names = [(total[-1], f"sum: {total[-1]}", INK)]
-        for position, (name, units) in enumerate(reserved.items()):
+        names = [(total[-1], f"total: {total[-1]:,}", INK)]
+        for position, (name, executions) in enumerate(reserved.items()):
             shade, style = SHADES[position % len(SHADES)], STYLES[position % len(STYLES)]
-            axis.step(rates_per_hour, units, where="post", color=shade, linestyle=style, linewidth=1.6)
-            names.append((units[-1], f"{name.removesuffix('Function')}: {units[-1]}", shade))
+            axis.step(rates_per_hour, executions, where="post", color=shade, linestyle=style, linewidth=1.6)
+            names.append((executions[-1], f"{name.removesuffix('Function')}: {executions[-1]:,}", shade))
         _name_lines(axis, rates_per_hour[-1], names)
-        _account_line(axis, rates_per_hour, max(total), reservable)
-        if chosen_per_hour is not None:
-            axis.axvline(chosen_per_hour, color=INK, linewidth=0.8, linestyle=":")
+        _draw_limit(axis, rates_per_hour[0], max(total), reservable)
+        if own_rate_per_hour is not None:
+            _mark_own_rate(axis, own_rate_per_hour, rates_per_hour)
         axis.set_xlabel("webhooks per hour")
         axis.set_ylabel("reserved concurrent executions")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -117,42 +141,50 @@ def sizing_chart(
         axis.yaxis.get_major_locator().set_params(integer=True)
 
 
-def _account_line(axis: Any, rates_per_hour: Sequence[float], highest: int, reservable: int) -> None:
-    """The account's line where it is in sight; else a word on where it is, lest it flatten everything."""
-    if reservable <= 4 * highest:
+def _draw_limit(axis: Any, left: float, highest_total: int, reservable: int) -> None:
+    """Draw the account's limit as a line, or name it in the title if it is too far above."""
+    if reservable <= OFF_THE_CHART * highest_total:
         axis.axhline(reservable, **LIMIT)
-        axis.annotate(
-            f"the account lets reserve {reservable}",
-            (rates_per_hour[0], reservable),
-            (2, 4),
-            textcoords="offset points",
-        )
+        axis.annotate(f"{reservable:,} reservable", (left, reservable), (2, 4), textcoords="offset points")
     else:
-        axis.set_title(f"the account lets reserve {reservable:,}: far above this picture")
+        axis.set_title(f"{reservable:,} reservable (off the chart)")
+
+
+def _mark_own_rate(axis: Any, own_rate_per_hour: float, rates_per_hour: Sequence[float]) -> None:
+    axis.axvline(own_rate_per_hour, color=INK, linewidth=0.8, linestyle=":")
+    is_left = own_rate_per_hour * 2 < rates_per_hour[0] + rates_per_hour[-1]
+    axis.annotate(
+        f"this environment: {own_rate_per_hour:,.0f}",
+        *((own_rate_per_hour, 1), (4 if is_left else -4, -4)),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha="left" if is_left else "right",
+        va="top",
+    )
 
 
 def _panel(axis: Any, times: Sequence[float], values: Sequence[float], position: int, title: str) -> None:
-    """One quantity over time, with its largest value written at its place."""
+    """Draw one quantity over time, with its peak in the title."""
     shade, style = SHADES[position % len(SHADES)], STYLES[position % len(STYLES)]
     axis.plot(times, values, color=shade, linestyle=style, linewidth=1.4)
     axis.fill_between(times, values, color=shade, alpha=0.15, linewidth=0)
-    axis.set_title(f"{title}; at most {max(values):.3g}")
+    axis.set_title(f"{title}: peak {significant(max(values))}")
     axis.set_ylim(0, max(values) * 1.15 or 1)
 
 
 def _concurrency(axis: Any, times: Sequence[float], peaks: Sequence[int], reserved: int | None, name: str) -> None:
-    """The most that ran at once, with the reservation as a line above it."""
+    """Draw a function's peak concurrency, with its reservation as a line."""
     axis.plot(times, peaks, color=SHADES[2], linewidth=1.4, drawstyle="steps-mid")
     axis.fill_between(times, peaks, color=SHADES[2], alpha=0.15, linewidth=0, step="mid")
-    shared = "shares the account's pool"
-    axis.set_title(f"{name}: at once, at most {max(peaks)}; {shared if reserved is None else f'reserved {reserved}'}")
+    reservation = "not reserved" if reserved is None else f"{reserved:,} reserved"
+    axis.set_title(f"{name}, concurrent executions: peak {max(peaks):,}, {reservation}")
     if reserved is not None:
         axis.axhline(reserved, **LIMIT)
     axis.set_ylim(0, max([*peaks, reserved or 1]) * 1.2)
 
 
 def _name_lines(axis: Any, x: float, names: Sequence[tuple[float, str, str]]) -> None:
-    """The lines' names at their right ends, instead of a legend; those of lines that meet are moved apart."""
+    """Label the lines at their right ends instead of in a legend; labels that would overlap are moved apart."""
     apart = max(y for y, _, _ in names) * 0.05
     lowest = 0.0
     for y, text, shade in sorted(names):
@@ -163,15 +195,15 @@ def _name_lines(axis: Any, x: float, names: Sequence[tuple[float, str, str]]) ->
 
 @contextmanager
 def _figure(panels: int, panel_inches: float, path: Path | str) -> Iterator[Any]:
-    """Panels below each other with one axis of time; written at the end, whole: what was there stays until then."""
+    """Yield panels below each other that share the x axis, then replace the file with the finished chart."""
     matplotlib, figures = _matplotlib()
     with matplotlib.rc_context(SETTINGS):
         figure = figures.Figure(figsize=(8.4, panels * panel_inches + 0.5), layout="constrained")
         yield figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
-        picture = io.StringIO()
-        figure.savefig(picture, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        svg = io.StringIO()
+        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     require(Path(path))
-    write(Path(path), picture.getvalue())
+    write(Path(path), svg.getvalue())
 
 
 def _matplotlib() -> tuple[Any, Any]:

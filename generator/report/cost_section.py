@@ -1,45 +1,46 @@
-"""The bill for a reviewer: every item at two rates, every assumption, every price with its source."""
+"""The page's section on cost: every item at two rates, every assumption, and every price with its source."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
+from generator._format import markdown_table, number, significant, usd
 from generator.config.prices import DATED, PRICED_REGION, SOURCES, Prices
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.report.bill import CENT, Item, bill, total_usd
-from generator.report.capacity_section import FREE_OF_CHARGE
-from generator.report.markdown import table
-from generator.report.usage import Template, exact, monthly, of_type
+from generator.report.resources import Template, of_type
+from generator.report.sizing_table import FREE_OF_CHARGE
+from generator.report.usage import monthly_usage
 
 LOWEST_RATE, _ = WEBHOOKS_PER_HOUR
-"""The bill at the least supported rate shows what the stack costs when nearly nothing happens."""
-
+"""The bill at the lowest supported rate shows what an almost idle stack costs."""
 
 NOT_INCLUDED = (
-    "free tiers and discounts; taxes; data transfer out of AWS; e-mails of alarms; queries over logs; older versions "
-    "of a rotated key; the list of symbols; failures, repeated deliveries and messages in the failure queues"
+    "free tiers and discounts; taxes; data transfer out of AWS; alarm e-mails; log queries; older versions of a "
+    "rotated key; updates of the symbol list; failures, repeated deliveries and messages in the failure queues"
 )
 
 CONVENTIONS = (
-    "Every hour is alike; the peak is for the sizing, and a bill follows the mean.",
-    "A GB is 10^9 bytes of data, and 1,024 MB of memory.",
-    "Prices spread evenly over the stream's lanes, and a batch of any size takes the duration of a full one.",
-    "The cleanup takes its stated duration, however many prices it deletes.",
-    "A write takes one unit per KB begun, and a conditional write costs the same, refused or not.",
-    "The queries for alerts find no more than 4 KB each; the table's own stream is read by Lambda free of charge.",
-    "A fired alert is disarmed and re-armed in table and index, claimed and recorded in the table alone.",
-    "Each alert is a publication of its own, at most 64 KB, and an SMS of one part; delivery to Lambda is free.",
-    "The secret is read by as many execution environments as are reserved, but at most twice for a webhook.",
-    "KMS is asked by each encrypted resource as often as above, and at each start and each read of the secret.",
-    "X-Ray counts webhooks, batches, notifications and cleanups as points of entry, each sampled by itself.",
+    "All hours are alike: the sizing follows the peak rate, the bill follows the mean rate.",
+    "A GB of data is 10^9 bytes; a GB of memory is 1,024 MB.",
+    "Prices spread evenly over the stream's lanes, and every batch takes as long as a full one.",
+    "Every cleanup takes its configured duration, however many prices it deletes.",
+    "A write costs one unit per started KB. A conditional write costs the same whether or not its condition holds.",
+    "A query for alerts returns at most 4 KB. Lambda reads the table's stream free of charge.",
+    "Disarming and re-arming an alert writes to the table and its index; claiming and recording it writes to the table "
+    "only.",
+    "Each alert is published by itself, in at most 64 KB, and sent as an SMS of one part. Delivery to Lambda is free.",
+    "As many warm instances read the secret as executions are reserved, but at most twice per webhook.",
+    "KMS gets the requests per encrypted resource listed above, one per cold start and one per read of the secret.",
+    "X-Ray samples webhooks, batches, notifications and cleanups independently.",
 )
-"""What the sum takes for granted, and no setting changes."""
+"""Assumptions that no setting changes."""
 
 
 def cost_lines(template: Template, environment: Environment) -> list[str]:
-    """The section, from the items to what is not in them."""
+    """Return the section: total, items, what is missing, assumptions, prices."""
     rate = environment.traffic.webhooks_per_hour
     bills = {rate: bill(template, environment, rate) for rate in (rate, LOWEST_RATE)}
     return [
@@ -49,95 +50,89 @@ def cost_lines(template: Template, environment: Environment) -> list[str]:
         "",
         *_not_included(template, environment, rate),
         "",
-        "Assumed, and to be overridden where each is set:",
+        "Assumptions; override any of them in the environment file:",
         "",
-        *table(("Setting", "Value"), _assumptions(environment), right=[1]),
+        *markdown_table(("Setting", "Value"), _assumptions(environment), right=[1]),
         "",
         *(f"- {line}" for line in CONVENTIONS),
         "",
-        "Prices, and where each was read; to be overridden under `[prices]`:",
+        "Prices and their sources; override any of them under `[prices]`:",
         "",
-        *table(("Setting", "USD", "Source"), _prices(environment.prices), right=[1]),
+        *markdown_table(("Setting", "USD", "Source"), _prices(environment.prices), right=[1]),
     ]
 
 
-def _summary(environment: Environment, rate: int, total: Decimal) -> Iterable[str]:
+def _summary(environment: Environment, rate: int, total: Decimal) -> Iterator[str]:
     sms = "included" if environment.prices.sms_usd_per_message else "not included"
-    yield f"**{total:,} USD a month** at a steady {rate:,} webhooks per hour, SMS {sms}. {FREE_OF_CHARGE}"
+    yield f"**{usd(total)} a month** at a steady {rate:,} webhooks per hour, SMS {sms}. {FREE_OF_CHARGE}"
     yield ""
-    own = "" if environment.region == PRICED_REGION else f" **{environment.region} has prices of its own.**"
+    own = "" if environment.region == PRICED_REGION else f" **Prices in {environment.region} differ.**"
     yield (
-        f"List prices of {PRICED_REGION}, looked up {DATED}, most of them where others quote AWS's page: check them "
-        f"before relying on the sum.{own}"
+        f"List prices of {PRICED_REGION} as of {DATED}, most of them quoted from third parties instead of AWS's own "
+        f"pages. Check them before you rely on the total.{own}"
     )
 
 
 def _items(bills: Mapping[int, Sequence[Item]]) -> list[str]:
     _, *others = bills
-    header = ("Service", "What", "A month", "Unit", "Price", "USD", *(f"at {rate:,}/h" for rate in others))
-    rows = [(*_row(items[0]), *map(_usd, items)) for items in zip(*bills.values(), strict=True)]
+    header = ("Service", "Item", "Per month", "Unit", "Price", "USD", *(f"at {rate:,}/h" for rate in others))
+    rows = [(*_row(items[0]), *map(_amount, items)) for items in zip(*bills.values(), strict=True)]
     reserved = ("Lambda", "reserved concurrency", "", "", "no charge", *("0.00" for _ in bills))
     totals = (f"**{total_usd(items):,}**" for items in bills.values())
     amounts = range(5, 5 + len(bills))
-    return table(header, [*rows, reserved, ("**Total**", "", "", "", "", *totals)], right=(2, *amounts))
+    return markdown_table(header, [*rows, reserved, ("**Total**", "", "", "", "", *totals)], right=(2, *amounts))
 
 
 def _row(item: Item) -> tuple[str, str, str, str, str]:
     per = {10**6: "/million", 10**4: "/10,000", 1: ""}[item.per]
-    price = f"{max(item.unit_usd, item.unit_usd.quantize(CENT), key=_digits):f}"
-    quantity = f"{item.quantity:,.0f}" if item.quantity >= 100 else f"{float(item.quantity):.3g}"
-    return item.service, item.what, quantity, item.unit, price + per
+    quantity = f"{item.quantity:,.0f}" if item.quantity >= 100 else significant(float(item.quantity))
+    return item.service, item.label, quantity, item.unit, _with_cents(item.unit_usd) + per
 
 
-def _digits(value: Decimal) -> int:
-    return len(f"{value:f}")
+def _with_cents(price: Decimal) -> str:
+    """Return a price as written, with two decimals at least."""
+    return max(f"{price:f}", f"{price.quantize(CENT):f}", key=len)
 
 
-def _usd(item: Item) -> str:
+def _amount(item: Item) -> str:
     amount = item.amount_usd
     return "<0.01" if not amount and item.quantity * item.unit_usd else f"{amount:,}"
 
 
-def _not_included(template: Template, environment: Environment, rate: int) -> Iterable[str]:
+def _not_included(template: Template, environment: Environment, rate: int) -> Iterator[str]:
     yield f"Not included: {NOT_INCLUDED}."
     yield ""
-    load = monthly(template, environment, rate)
+    month = monthly_usage(template, environment, rate)
     for name in of_type(template, "AWS::Lambda::Function"):
-        if name not in load.runs:
-            yield f"**{name}: not included.** How often it runs is not known here (`generator/report/usage.py`)."
+        if name not in month.invocations:
+            yield f"**{name}: not included.** Add its invocations per month to `generator/report/usage.py`."
             yield ""
     if not environment.prices.sms_usd_per_message:
         yield (
-            f"**SMS: not included.** {load.alerts:,.0f} messages a month would be sent "
-            "at this rate. Their price depends on country and carrier, and may well exceed everything above: look it "
-            "up and set `prices.sms_usd_per_message`."
+            f"**SMS: not included.** {month.alerts:,.0f} messages a month are sent at this rate. Their price depends "
+            "on country and carrier and can exceed everything above: look it up and set `prices.sms_usd_per_message`."
         )
         yield ""
     yield (
-        "AWS stops sending SMS at the account's monthly spending limit, which the alarm takes to be "
-        f"{environment.operations.sms_monthly_spend_usd:,g} USD (`operations.sms_monthly_spend_usd`)."
+        "AWS stops sending SMS at the account's monthly spending limit; the alarm assumes a limit of "
+        f"{usd(environment.operations.sms_monthly_spend_usd)} (`operations.sms_monthly_spend_usd`)."
     )
 
 
-def _assumptions(environment: Environment) -> Iterable[tuple[str, str]]:
+def _assumptions(environment: Environment) -> Iterator[tuple[str, str]]:
     traffic, stream, functions = environment.traffic, environment.stream, environment.functions
-    yield "traffic.alerts_per_webhook", _figure(traffic.alerts_per_webhook)
-    yield "stream.shards", _figure(stream.shards)
+    yield "traffic.alerts_per_webhook", number(traffic.alerts_per_webhook)
+    yield "stream.shards", number(stream.shards)
     for field in dataclasses.fields(functions):
         function = getattr(functions, field.name)
-        yield f"functions.{field.name}.mean_duration_ms", _figure(function.mean_duration_ms)
-        yield f"functions.{field.name}.cold_start_ms", _figure(function.cold_start_ms)
+        yield f"functions.{field.name}.mean_duration_ms", number(function.mean_duration_ms)
+        yield f"functions.{field.name}.cold_start_ms", number(function.cold_start_ms)
     for field in dataclasses.fields(environment.usage):
-        yield f"usage.{field.name}", _figure(getattr(environment.usage, field.name))
+        yield f"usage.{field.name}", number(getattr(environment.usage, field.name))
 
 
-def _prices(prices: Prices) -> Iterable[tuple[str, str, str]]:
+def _prices(prices: Prices) -> Iterator[tuple[str, str, str]]:
     for field in dataclasses.fields(prices):
         value = getattr(prices, field.name)
         own = value != field.metadata["default"]
-        yield f"prices.{field.name}", _figure(value), "set by this environment" if own else SOURCES[field.name]
-
-
-def _figure(value: float) -> str:
-    """The figure as written, without an exponent."""
-    return f"{exact(value).normalize():,f}"
+        yield f"prices.{field.name}", number(value), "set by this environment" if own else SOURCES[field.name]

@@ -1,6 +1,6 @@
-"""The architecture as edges between resources, read from the references of a template, and as a Mermaid diagram.
+"""The architecture diagram: edges between resources, read from a template's references, and their Mermaid text.
 
-Nothing here knows how the template was made: an edge that is drawn is a reference that is there.
+Nothing here knows how the template was generated: every edge is a reference in the template.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from generator.report.usage import Template, of_type
+from generator.report.resources import Template, as_list, of_type, properties, referenced, statements
 from generator.template.references import references
 
 SENDERS, PHONES = "Senders", "Phones"
-"""The two ends outside of the stack: who calls the API's method, and who gets what is published to no topic."""
+"""The two ends outside the stack: the callers of the API, and the recipients of SMS."""
 
-LEFT_OUT = (
+NOT_DRAWN = (
     "encryption by the KMS key, logs, traces, the API's stage, key and usage plan, and the alarms with their topic"
 )
 
@@ -28,7 +28,7 @@ SHAPES = {
     "AWS::Scheduler::Schedule": ("([", "])"),
     "AWS::SecretsManager::Secret": ("[[", "]]"),
 }
-"""The types that are drawn, and how."""
+"""The resource types to draw, each with its Mermaid shape."""
 
 VERBS = {
     "dynamodb:PutItem": "put",
@@ -46,7 +46,7 @@ VERBS = {
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One thing reaches another; `labels` say how."""
+    """An arrow from one resource to another, with a label for each way it is used."""
 
     source: str
     target: str
@@ -54,7 +54,7 @@ class Edge:
 
 
 def graph(template: Template) -> tuple[Edge, ...]:
-    """Every edge between resources that are drawn, each pair once, in the order of a webhook's way."""
+    """Return the edges between drawn resources, each pair once, in the order in which a webhook travels."""
     drawn = {name for name, body in template["Resources"].items() if body["Type"] in SHAPES} | {SENDERS, PHONES}
     found: dict[tuple[str, str], dict[str, None]] = {}
     for read in (_methods, _permissions_of_functions, _streams, _subscriptions, _schedules, _failures):
@@ -64,19 +64,8 @@ def graph(template: Template) -> tuple[Edge, ...]:
     return tuple(Edge(source, target, tuple(labels)) for (source, target), labels in found.items())
 
 
-def listed(value: Any) -> list[Any]:
-    """IAM and CloudFormation take one item for a list of one."""
-    return value if isinstance(value, list) else [value]
-
-
-def statements(role: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Every statement of a role's own policies."""
-    for policy in role.get("Policies", []):
-        yield from listed(policy["PolicyDocument"]["Statement"])
-
-
 def mermaid(template: Template) -> str:
-    """The text of a Mermaid flowchart. Dead ends that nothing else reaches come first, so that fewer lines cross."""
+    """Return the text of a Mermaid flowchart. Dead ends with one edge come first, so that fewer lines cross."""
     edges = graph(template)
     sources, targets = ([getattr(edge, end) for edge in edges] for end in ("source", "target"))
     edges = tuple(sorted(edges, key=lambda e: (sources.index(e.source), e.target in sources + _several(targets))))
@@ -95,37 +84,31 @@ def _several(names: list[str]) -> list[str]:
 
 
 def _node(name: str, template: Template) -> str:
-    body = template["Resources"].get(name, {"Type": ""})
-    opening, closing = SHAPES.get(body["Type"], ("((", "))"))
-    reserved = body.get("Properties", {}).get("ReservedConcurrentExecutions")
+    opening, closing = SHAPES.get(template["Resources"].get(name, {}).get("Type", ""), ("((", "))"))
+    reserved = properties(template, name).get("ReservedConcurrentExecutions")
     note = "" if reserved is None else f"<br/>{reserved} reserved"
     return f'{name}{opening}"{name}{note}"{closing}'
 
 
 def _arrow(edge: Edge, template: Template) -> str:
-    """Dotted where only failures go. Quoted, since parentheses mean something to Mermaid."""
+    """Return a dotted arrow for failures. Labels are quoted because parentheses are Mermaid syntax."""
     line = "-.->" if template["Resources"].get(edge.target, {}).get("Type") == "AWS::SQS::Queue" else "-->"
     return f'{line}|"{", ".join(edge.labels)}"|'
 
 
-def _first(value: Any) -> str:
-    """The logical id that a value refers to, without its attribute; empty if there is none."""
-    return next(references(value), "").partition(".")[0]
-
-
 def _methods(template: Template) -> Iterator[tuple[str, str, str]]:
     for method in of_type(template, "AWS::ApiGateway::Method").values():
-        api, path = _first(method["RestApiId"]), template["Resources"].get(_first(method["ResourceId"]), {})
-        yield SENDERS, api, f"{method['HttpMethod']} /{path.get('Properties', {}).get('PathPart', '')}"
-        yield api, _first(method.get("Integration", {}).get("Uri")), "invoke"
+        api, path = referenced(method["RestApiId"]), properties(template, referenced(method["ResourceId"]))
+        yield SENDERS, api, f"{method['HttpMethod']} /{path.get('PathPart', '')}"
+        yield api, referenced(method.get("Integration", {}).get("Uri")), "invoke"
 
 
 def _permissions_of_functions(template: Template) -> Iterator[tuple[str, str, str]]:
-    """What a function's role lets it reach; its stream is read for it, and is drawn from the mapping."""
+    """Yield what each function's role lets it reach, except streams: those edges come from the mappings."""
     for name, function in of_type(template, "AWS::Lambda::Function").items():
-        role = template["Resources"].get(_first(function.get("Role")), {}).get("Properties", {})
+        role = properties(template, referenced(function.get("Role")))
         for statement in statements(role):
-            for action in listed(statement["Action"]):
+            for action in as_list(statement["Action"]):
                 verb = VERBS.get(action, action.partition(":")[2])
                 for target in _targets(statement, action):
                     yield name, target, "SMS" if target == PHONES else verb
@@ -134,34 +117,34 @@ def _permissions_of_functions(template: Template) -> Iterator[tuple[str, str, st
 def _targets(statement: Mapping[str, Any], action: str) -> Iterable[str]:
     if "NotResource" in statement:
         return [PHONES] if action == "sns:Publish" else []
-    reached = (next(references(resource), "") for resource in listed(statement["Resource"]))
+    reached = (next(references(resource), "") for resource in as_list(statement["Resource"]))
     return [name.partition(".")[0] for name in reached if not name.endswith(".StreamArn")]
 
 
 def _streams(template: Template) -> Iterator[tuple[str, str, str]]:
     for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
-        function = _first(mapping["FunctionName"])
-        yield _first(mapping["EventSourceArn"]), function, f"stream, batches of {mapping.get('BatchSize', 100)}"
+        function = referenced(mapping["FunctionName"])
+        yield referenced(mapping["EventSourceArn"]), function, f"stream, batches of {mapping.get('BatchSize', 100)}"
         yield function, _on_failure(mapping), "failed"
 
 
 def _subscriptions(template: Template) -> Iterator[tuple[str, str, str]]:
     for subscription in of_type(template, "AWS::SNS::Subscription").values():
-        topic = _first(subscription["TopicArn"])
-        yield topic, _first(subscription.get("Endpoint")), "notify"
-        yield topic, _first(subscription.get("RedrivePolicy")), "failed"
+        topic = referenced(subscription["TopicArn"])
+        yield topic, referenced(subscription.get("Endpoint")), "notify"
+        yield topic, referenced(subscription.get("RedrivePolicy")), "failed"
 
 
 def _schedules(template: Template) -> Iterator[tuple[str, str, str]]:
     for name, schedule in of_type(template, "AWS::Scheduler::Schedule").items():
-        yield name, _first(schedule["Target"]["Arn"]), schedule["ScheduleExpression"]
-        yield name, _first(schedule["Target"].get("DeadLetterConfig")), "failed"
+        yield name, referenced(schedule["Target"]["Arn"]), schedule["ScheduleExpression"]
+        yield name, referenced(schedule["Target"].get("DeadLetterConfig")), "failed"
 
 
 def _failures(template: Template) -> Iterator[tuple[str, str, str]]:
     for config in of_type(template, "AWS::Lambda::EventInvokeConfig").values():
-        yield _first(config["FunctionName"]), _on_failure(config), "failed"
+        yield referenced(config["FunctionName"]), _on_failure(config), "failed"
 
 
-def _on_failure(properties: Mapping[str, Any]) -> str:
-    return _first(properties.get("DestinationConfig", {}).get("OnFailure"))
+def _on_failure(destinations: Mapping[str, Any]) -> str:
+    return referenced(destinations.get("DestinationConfig", {}).get("OnFailure"))

@@ -1,28 +1,36 @@
-"""The reviewer's page of one environment, as Markdown: what the template is, why, who may what, and what it costs."""
+"""The reviewer's page of one environment as Markdown: architecture, sizing, permissions, cost and deployment."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
+from generator._format import code, counted, markdown_table, number, rate
 from generator.plans import JudgedPlan
-from generator.report import permissions_section
-from generator.report.capacity_section import headroom_lines, sizing_lines
+from generator.report.capacity_section import quota_lines, sizing_lines
 from generator.report.cost_section import cost_lines
-from generator.report.diagram import LEFT_OUT, mermaid
-from generator.report.markdown import code, table
+from generator.report.diagram import NOT_DRAWN, mermaid
 from generator.report.operations_section import alarm_lines, retention_lines
-from generator.report.usage import Template, of_type
+from generator.report.permissions_section import permission_lines
+from generator.report.resources import Template, of_type
+
+COUNTED = {
+    "AWS::Lambda::Function": "function",
+    "AWS::DynamoDB::Table": "table",
+    "AWS::SQS::Queue": "failure queue",
+    "AWS::CloudWatch::Alarm": "alarm",
+}
+"""Resource types that the head of the page counts."""
 
 
 def page(template: Template, judged: JudgedPlan) -> str:
-    """The whole page; the same bytes for the same template and environment."""
+    """Return the whole page, the same bytes for the same template and environment."""
     environment = judged.plan.environment
     sections = (
         ("Architecture", _diagram(template)),
         ("Sizing", sizing_lines(template, judged)),
-        ("Quota", headroom_lines(judged)),
+        ("Quota", quota_lines(judged)),
         ("Alarms", alarm_lines(template)),
-        ("Permissions", permissions_section.lines(template)),
+        ("Permissions", permission_lines(template)),
         ("Retention", retention_lines(template, environment)),
         ("Monthly cost", cost_lines(template, environment)),
         ("Deploy", _deploy(template, judged)),
@@ -33,41 +41,34 @@ def page(template: Template, judged: JudgedPlan) -> str:
     return "\n".join(text).replace("\n\n\n", "\n\n") + "\n"
 
 
-def _head(template: Template, judged: JudgedPlan) -> Iterable[str]:
+def _head(template: Template, judged: JudgedPlan) -> Iterator[str]:
     environment = judged.plan.environment
     traffic, account = environment.traffic, environment.account
-    counts = (f"{len(of_type(template, kind))} {words}" for kind, words in _COUNTED)
+    counts = ", ".join(counted(len(of_type(template, kind)), noun) for kind, noun in COUNTED.items())
+    mean_per_s = traffic.webhooks_per_hour / 3600
     yield f"# {environment.name}"
     yield ""
     yield f"{template['Description']}."
     yield ""
     yield (
-        f"Generated from {code(f'environments/{environment.name}.toml')} together with "
-        f"{code(f'{environment.name}.json')}, and true of that file alone: not to be edited by hand."
+        f"This page describes {code(f'{environment.name}.json')}. Both are generated from "
+        f"{code(f'environments/{environment.name}.toml')}: do not edit them by hand."
     )
     yield ""
-    yield from table(
+    yield from markdown_table(
         ("Environment", environment.name),
         [
-            ("Rate", f"{traffic.webhooks_per_hour:,} webhooks per hour, {traffic.webhooks_per_hour / 3600:.3g}/s"),
-            ("Peak", f"{environment.peak_rate_per_s:.3g}/s, {traffic.peak_factor:g} times the mean"),
+            ("Rate", f"{traffic.webhooks_per_hour:,} webhooks per hour, {rate(mean_per_s)}"),
+            ("Peak", f"{rate(environment.peak_rate_per_s)}, {number(traffic.peak_factor)} times the mean"),
             ("Region", environment.region),
             ("Account", f"{account.name}, {account.concurrency_limit:,} concurrent executions"),
-            ("Resources", f"{len(template['Resources'])}, with {', '.join(counts)}"),
+            ("Resources", f"{len(template['Resources'])}, including {counts}"),
         ],
     )
 
 
-_COUNTED = (
-    ("AWS::Lambda::Function", "functions"),
-    ("AWS::DynamoDB::Table", "tables"),
-    ("AWS::SQS::Queue", "failure queues"),
-    ("AWS::CloudWatch::Alarm", "alarms"),
-)
-
-
 def _diagram(template: Template) -> list[str]:
-    note = f"Drawn from the template's references. Dotted: failures only. Left out: {LEFT_OUT}."
+    note = f"Drawn from the references in the template. Dotted arrows carry failures only. Not drawn: {NOT_DRAWN}."
     return ["```mermaid", *mermaid(template).splitlines(), "```", "", note]
 
 
@@ -81,13 +82,13 @@ def _deploy(template: Template, judged: JudgedPlan) -> list[str]:
         "  --query 'Stacks[0].Outputs' --output table",
         "```",
         "",
-        "Parameters, which `--parameter-overrides` changes:",
+        "Parameters; change them with `--parameter-overrides`:",
         "",
-        *table(("Parameter", "Default", "What it is"), _parameters(template)),
+        *markdown_table(("Parameter", "Default", "Description"), _parameters(template)),
     ]
 
 
-def _parameters(template: Template) -> Iterable[tuple[str, str, str]]:
+def _parameters(template: Template) -> Iterator[tuple[str, str, str]]:
     for name, parameter in template.get("Parameters", {}).items():
         choices = f" ({', '.join(parameter['AllowedValues'])})" if "AllowedValues" in parameter else ""
         yield name, code(str(parameter.get("Default", ""))), parameter.get("Description", "") + choices

@@ -1,96 +1,75 @@
-"""Who may do what to which resource, in plain words, from the statements of a template."""
+"""The page's section on permissions: who may do what to which resource, from the template's policy statements."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from generator.report.diagram import listed
-from generator.report.markdown import code, table
-from generator.report.usage import Template, of_type
+from generator._format import code, joined, markdown_table
+from generator.report.resources import Template, as_list, of_type, referenced, statements
 from generator.template.references import references
 
 HEADER = ("May", "On", "Actions")
 
 MOST_IN_WORDS = 8
-"""A statement of more actions is read where they are listed."""
+"""A statement with more actions only has their number in the first column."""
 
 WORDS = {
-    "logs:CreateLogStream": "begin log streams",
-    "logs:PutLogEvents": "write log lines",
-    "xray:PutTelemetryRecords": "report on tracing",
+    "logs:CreateLogStream": "create log streams",
+    "logs:PutLogEvents": "write log events",
+    "xray:PutTelemetryRecords": "send tracing telemetry",
     "xray:PutTraceSegments": "send traces",
     "kms:Decrypt": "decrypt",
-    "kms:GenerateDataKey": "encrypt with new data keys",
+    "kms:GenerateDataKey": "generate data keys",
     "kms:ReEncryptFrom": "re-encrypt from",
     "kms:ReEncryptTo": "re-encrypt to",
-    "dynamodb:PutItem": "write whole items",
-    "dynamodb:UpdateItem": "change items",
+    "dynamodb:PutItem": "put items",
+    "dynamodb:UpdateItem": "update items",
     "dynamodb:DeleteItem": "delete items",
-    "dynamodb:Query": "query by key",
-    "dynamodb:DescribeStream": "look at the stream",
-    "dynamodb:GetRecords": "read its records",
-    "dynamodb:GetShardIterator": "find a place in it",
+    "dynamodb:Query": "query",
+    "dynamodb:DescribeStream": "describe",
+    "dynamodb:GetRecords": "read records",
+    "dynamodb:GetShardIterator": "get shard iterators",
     "dynamodb:ListStreams": "list streams",
     "secretsmanager:GetSecretValue": "read the secret",
     "sns:Publish": "publish",
     "sqs:SendMessage": "send messages",
     "lambda:InvokeFunction": "invoke",
-    "sts:AssumeRole": "act as",
+    "sts:AssumeRole": "assume",
 }
 
 
 RELATIONS = {
     "NotEquals": "is not",
-    "NotLike": "is not like",
+    "NotLike": "does not match",
     "NotIpAddress": "is not in",
     "LessThanEquals": "is at most",
     "GreaterThanEquals": "is at least",
     "Equals": "is",
     "Bool": "is",
-    "Like": "is like",
+    "Like": "matches",
     "IpAddress": "is in",
     "LessThan": "is below",
     "GreaterThan": "is above",
 }
-"""Parts of condition operators in words, the longer before what they contain."""
+"""Parts of condition operators in words; a part comes before any other part that it contains."""
 
 
-def lines(template: Template) -> list[str]:
-    """The section: functions first, then the other roles, then what resources let others do."""
+def permission_lines(template: Template) -> list[str]:
+    """Return the section: roles of functions, other roles, and resource policies."""
     roles = of_type(template, "AWS::IAM::Role")
     functions = of_type(template, "AWS::Lambda::Function")
-    held = {next(references(function["Role"])).partition(".")[0]: name for name, function in functions.items()}
+    users = {referenced(function["Role"]): name for name, function in functions.items()}
     text: list[str] = []
-    for role in sorted(roles, key=lambda name: name not in held):
-        text += [
-            "",
-            f"**{held.get(role, role)}**{f' as {code(role)}' if role in held else ''}{_taken_by(template, role)}",
-            "",
-            *_role(roles[role]),
-        ]
-    return [*text, "", "**What resources let others do**", "", *_resource_policies(template)]
+    for role in sorted(roles, key=lambda name: name not in users):
+        holder = f"**{users[role]}** as {code(role)}" if role in users else f"**{role}**"
+        text += ["", f"{holder}, assumed by {_trusted(template, role)}", "", *_role_table(roles[role])]
+    return [*text, "", "**Resource policies**", "", *_resource_policies(template)]
 
 
-def phrase(action: str) -> str:
-    """An action in words; one that is not known is its own name, taken apart."""
-    name = action.partition(":")[2] or action
-    return WORDS.get(action, re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
-
-
-def on(statement: Mapping[str, Any]) -> str:
-    """What a statement applies to."""
-    actions = listed(statement["Action"])
-    if "NotResource" in statement:
-        excluded = ", ".join(code(_flat(resource)) for resource in listed(statement["NotResource"]))
-        sms = ": no topic, so phone numbers only" if actions == ["sns:Publish"] else ""
-        return f"**everything except** {excluded}{sms}"
-    return ", ".join(_resource(resource, actions) for resource in listed(statement.get("Resource", [])))
-
-
-def only_if(statement: Mapping[str, Any]) -> str:
-    """The conditions of a statement, in words; empty if there is none."""
+def condition(statement: Mapping[str, Any]) -> str:
+    """Return the conditions of a statement in words, empty if there are none."""
     found = [
         f"{code(key)} {_relation(operator, value)}"
         for operator, pairs in statement.get("Condition", {}).items()
@@ -100,76 +79,87 @@ def only_if(statement: Mapping[str, Any]) -> str:
 
 
 def _relation(operator: str, value: Any) -> str:
-    """What a condition's operator says of its key and value. Source: IAM User Guide, "Condition operators"."""
+    """Return an operator and its value in words. Source: IAM User Guide, "Condition operators"."""
     name = operator.rpartition(":")[2]
-    sent = name.removesuffix("IfExists")
-    if sent == "Null":
-        words = "is not there" if _flat(value).lower() == "true" else "is there"
+    relation = name.removesuffix("IfExists")
+    if relation == "Null":
+        words = "is absent" if _flat(value).lower() == "true" else "is present"
     else:
-        known = (word for part, word in RELATIONS.items() if part in sent)
-        words = f"{next(known, f'is by {sent}')} {code(_flat(value))}"
-    return words if sent == name else f"{words} where it is there"
+        known = (word for part, word in RELATIONS.items() if part in relation)
+        words = f"{next(known, relation)} {code(_flat(value))}"
+    return words if relation == name else f"{words} or is absent"
 
 
-def _taken_by(template: Template, role: str) -> str:
+def _trusted(template: Template, role: str) -> str:
     body = template["Resources"][role]
-    trusted = listed(body["Properties"]["AssumeRolePolicyDocument"]["Statement"])
-    who = " and ".join(_principal(statement) + only_if(statement) for statement in trusted)
-    condition = f"; made only under the condition {code(body['Condition'])}" if "Condition" in body else ""
-    return f", assumed by {who}{condition}"
+    trusted = as_list(body["Properties"]["AssumeRolePolicyDocument"]["Statement"])
+    who = joined([_principal(statement) + condition(statement) for statement in trusted])
+    return who + (f"; created only if {code(body['Condition'])} is true" if "Condition" in body else "")
 
 
-def _role(role: Mapping[str, Any]) -> list[str]:
-    policies = [statement for policy in role.get("Policies", []) for statement in _statements(policy)]
-    managed = [("what AWS's policy allows", code(_flat(arn)), "") for arn in role.get("ManagedPolicyArns", [])]
-    return table(HEADER, [*(_row(statement) for statement in policies), *managed])
-
-
-def _statements(policy: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return listed(policy["PolicyDocument"]["Statement"])
+def _role_table(role: Mapping[str, Any]) -> list[str]:
+    managed = [
+        ("everything in the AWS managed policy", code(_flat(arn)), "") for arn in role.get("ManagedPolicyArns", [])
+    ]
+    return markdown_table(HEADER, [*map(_row, statements(role)), *managed])
 
 
 def _row(statement: Mapping[str, Any]) -> tuple[str, str, str]:
-    actions = listed(statement["Action"])
+    actions = as_list(statement["Action"])
     denied = "**not** " if statement["Effect"] == "Deny" else ""
-    may = denied + (", ".join(map(phrase, actions)) if len(actions) <= MOST_IN_WORDS else f"{len(actions)} actions")
-    return may, on(statement) + only_if(statement), ", ".join(map(code, actions))
+    may = ", ".join(map(_in_words, actions)) if len(actions) <= MOST_IN_WORDS else f"{len(actions)} actions"
+    return denied + may, _resources(statement, actions) + condition(statement), ", ".join(map(code, actions))
+
+
+def _in_words(action: str) -> str:
+    """Return an action in words; one that WORDS lacks is split at its capitals."""
+    name = action.partition(":")[2] or action
+    return WORDS.get(action, re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
 
 
 def _resource_policies(template: Template) -> list[str]:
-    """As a list: conditions with whole ARNs are too wide for a table."""
+    """Return a list instead of a table, because conditions with whole ARNs are too wide for a column."""
     text: list[str] = []
     for name, key in of_type(template, "AWS::KMS::Key").items():
-        own = [{**statement, "Resource": [{"Ref": name}]} for statement in listed(key["KeyPolicy"]["Statement"])]
-        text += [_sentence(_principal(statement), *_row(statement)) for statement in own]
+        own = [{**statement, "Resource": [{"Ref": name}]} for statement in as_list(key["KeyPolicy"]["Statement"])]
+        text += [_list_item(_principal(statement), *_row(statement)) for statement in own]
     for kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
         for policy in of_type(template, kind).values():
-            text += [_sentence(_principal(statement), *_row(statement)) for statement in _statements(policy)]
+            found = as_list(policy["PolicyDocument"]["Statement"])
+            text += [_list_item(_principal(statement), *_row(statement)) for statement in found]
     return text + [_permission(permission) for permission in of_type(template, "AWS::Lambda::Permission").values()]
 
 
-def _sentence(who: str, may: str, where: str, actions: str) -> str:
+def _list_item(who: str, may: str, where: str, actions: str) -> str:
     return f"- {who}: {may}, on {where} ({actions})"
 
 
 def _permission(permission: Mapping[str, Any]) -> str:
     source = f", only if called by {code(_flat(permission['SourceArn']))}" if "SourceArn" in permission else ""
     function, action = code(_flat(permission["FunctionName"])), permission["Action"]
-    return _sentence(code(permission["Principal"]), phrase(action), function + source, code(action))
+    return _list_item(code(permission["Principal"]), _in_words(action), function + source, code(action))
 
 
 def _principal(statement: Mapping[str, Any]) -> str:
     principal = statement["Principal"]
     if not isinstance(principal, dict):
         return f"**{principal}**"
-    who = [_flat(one) for value in principal.values() for one in listed(value)]
-    return ", ".join("this account's own IAM policies" if one.endswith(":root") else code(one) for one in who)
+    who = [_flat(one) for value in principal.values() for one in as_list(value)]
+    return ", ".join("this account, through its IAM policies" if one.endswith(":root") else code(one) for one in who)
 
 
-def _resource(resource: Any, actions: list[str]) -> str:
+def _resources(statement: Mapping[str, Any], actions: Sequence[str]) -> str:
+    if "NotResource" in statement:
+        excluded = ", ".join(code(_flat(resource)) for resource in as_list(statement["NotResource"]))
+        sms = " (no topics, so phone numbers only)" if actions == ["sns:Publish"] else ""
+        return f"**everything except** {excluded}{sms}"
+    return ", ".join(_resource(resource, actions) for resource in as_list(statement.get("Resource", [])))
+
+
+def _resource(resource: Any, actions: Sequence[str]) -> str:
     if resource == "*":
-        tracing = all(action.startswith("xray:") for action in actions)
-        return "anything: X-Ray has no resource to name" if tracing else "**everything**"
+        is_tracing = all(action.startswith("xray:") for action in actions)
+        return "anything, as X-Ray has no resources to name" if is_tracing else "**everything**"
     index = re.fullmatch(r"\$\{(\w+)\.Arn\}/index/(.+)", _flat(resource))
     if index:
         return f"{code(index[2])}, an index of {code(index[1])}"
@@ -180,7 +170,7 @@ def _resource(resource: Any, actions: list[str]) -> str:
 
 
 def _flat(value: Any) -> str:
-    """A value as one text: a reference is the name of what it refers to."""
+    """Return a value as one text; a reference becomes the name that it refers to."""
     match value:
         case {"Ref": name} | {"Fn::GetAtt": [name, *_]}:
             return str(name)

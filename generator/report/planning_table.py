@@ -1,4 +1,4 @@
-"""The answers of `generator size --max-rate` and `--for-rate`, for people and for tools."""
+"""The output of `generator size --max-rate` and `--for-rate`: a few lines for people, and a dict for tools."""
 
 from __future__ import annotations
 
@@ -7,79 +7,75 @@ from typing import Any
 from generator.capacity import quota
 from generator.capacity.planning import HighestRate, Need, sum_of
 from generator.capacity.quota import AccountQuota
+from generator.report.sizing_table import account_as_dict
 
 
 def highest_as_dict(name: str, answer: HighestRate) -> dict[str, Any]:
-    """`max_webhooks_per_hour` is null where not even the lowest supported rate fits."""
+    """Return the answer; `max_webhooks_per_hour` is null if the lowest supported rate does not fit."""
     return {
         "environment": name,
         "max_webhooks_per_hour": answer.webhooks_per_hour,
         "bound": answer.bound,
         "total_reserved": answer.need.total if answer.need.fits else None,
-        "account": _account(answer.need.account),
+        "account": account_as_dict(answer.need.account),
     }
 
 
 def needed_as_dict(name: str, need: Need) -> dict[str, Any]:
-    """The limit, what it is for, and whether the account has it."""
+    """Return the limit that a rate needs, and whether the account has it."""
     return {
         "environment": name,
         "webhooks_per_hour": need.sizing.webhooks_per_hour,
         "required_concurrency_limit": need.required_concurrency_limit,
         "total_reserved": need.total,
         "sufficient": need.fits,
-        "account": _account(need.account),
+        "account": account_as_dict(need.account),
     }
 
 
 def highest_as_text(name: str, answer: HighestRate) -> str:
-    """The rate and what bounds it."""
+    """Return the highest rate and the reason why it is not higher."""
+    need = answer.need
     if answer.webhooks_per_hour is None:
-        return _not_even_the_lowest(name, answer.need)
-    account, total = answer.need.account, answer.need.total
-    head = (
-        f"{name}: up to {answer.webhooks_per_hour:,} webhooks per hour\n"
-        f"  {_where(account)} has {account.reservable} reservable; {total} reserved, {account.reservable - total} left"
-    )
-    if answer.bound == "supported rate":
-        return f"{head}\n  This is the highest supported rate; the account is not what bounds it"
-    if answer.beyond is None:
-        return f"{head}\n  One more cannot be sized: {answer.why}"
-    return f"{head}\n  One more needs a limit of {answer.beyond.required_concurrency_limit}: {sum_of(answer.beyond)}"
-
-
-def _not_even_the_lowest(name: str, need: Need) -> str:
-    lowest, limit = need.sizing.webhooks_per_hour, need.required_concurrency_limit
+        return (
+            f"{name}: the account cannot hold even {need.sizing.webhooks_per_hour:,} webhooks per hour, the lowest "
+            f"supported rate\n  That needs a concurrency limit of {need.required_concurrency_limit:,}: {sum_of(need)}\n"
+            f"{_request(need)}"
+        )
+    account, total = need.account, need.total
     return (
-        f"{name}: not even {lowest} webhooks per hour, the lowest supported rate\n"
-        f"  That needs a limit of {limit}: {sum_of(need)}\n"
-        f"  {_where(need.account)} has {need.account.concurrency_limit}: request {quota.worth_a_request(limit)}\n"
-        f"  {quota.increase_command(need.account.region, limit)}"
+        f"{name}: up to {answer.webhooks_per_hour:,} webhooks per hour\n"
+        f"  {_named(account)} has {account.reservable:,} reservable; {total:,} reserved, "
+        f"{account.reservable - total:,} left\n  {_bound(answer)}"
     )
 
 
 def needed_as_text(name: str, need: Need) -> str:
-    """The limit, the sum behind it, and what to type if the account has less."""
-    limit, account = need.required_concurrency_limit, need.account
-    rate = need.sizing.webhooks_per_hour
-    head = f"{name}: {rate:,} webhooks per hour need a concurrency limit of {limit}\n  {sum_of(need)}"
-    if need.fits:
-        return f"{head}\n  {_where(account)} has {account.concurrency_limit}: enough"
+    """Return the limit, its terms, and how to request it if the account has less."""
+    account = need.account
+    enough = f"  {_named(account)} has {account.concurrency_limit:,}: enough"
     return (
-        f"{head}\n  {_where(account)} has {account.concurrency_limit}: request {quota.worth_a_request(limit)}\n"
+        f"{name}: {need.sizing.webhooks_per_hour:,} webhooks per hour need a concurrency limit of "
+        f"{need.required_concurrency_limit:,}\n  {sum_of(need)}\n{enough if need.fits else _request(need)}"
+    )
+
+
+def _bound(answer: HighestRate) -> str:
+    if answer.bound == "supported rate":
+        return "This is the highest supported rate; the account could hold more"
+    if answer.beyond is None:
+        return f"One webhook per hour more cannot be sized: {answer.why}"
+    limit = answer.beyond.required_concurrency_limit
+    return f"One webhook per hour more needs a concurrency limit of {limit:,}: {sum_of(answer.beyond)}"
+
+
+def _request(need: Need) -> str:
+    account, limit = need.account, need.required_concurrency_limit
+    return (
+        f"  {_named(account)} has {account.concurrency_limit:,}: request {quota.worth_a_request(limit)}\n"
         f"  {quota.increase_command(account.region, limit)}"
     )
 
 
-def _where(account: AccountQuota) -> str:
+def _named(account: AccountQuota) -> str:
     return f"Account {account.name} in {account.region}"
-
-
-def _account(account: AccountQuota) -> dict[str, Any]:
-    return {
-        "name": account.name,
-        "concurrency_limit": account.concurrency_limit,
-        "unreserved_floor": account.unreserved_floor,
-        "reserved_elsewhere": account.reserved_elsewhere,
-        "reservable": account.reservable,
-    }

@@ -1,49 +1,115 @@
-"""A sizing for people, as a table with its reasons, and for tools, as a dict."""
+"""The output of `generator size`: a table with reasons for people, and a dict for tools."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterator
 from typing import Any
 
-from generator._format import percent
-from generator.capacity.sizing import PROCESS_WEBHOOK, FunctionSizing
+from generator._format import number, percent, rate, significant, text_table
+from generator.capacity.quota import AccountQuota
+from generator.capacity.sizing import PROCESS_WEBHOOK, FunctionSizing, Sizing
 from generator.plans import JudgedPlan
 
 HEADER = ("Function", "Rate", "Load", "Model", "Target", "Predicted", "Reserved")
+RIGHT = (1, 2, 4, 5, 6)
+"""The columns with figures."""
 
 LEGEND = {
-    "Load": "how many would run at once on average: arrivals per second x seconds each (the unit is called erlang)",
-    "Erlang B": "nobody waits: a webhook that finds every unit busy is throttled; predicted is the share that does",
-    "stream lanes": "each shard's batches run in lanes, one at a time; predicted is how busy the busiest lanes are",
-    "Erlang C": "who finds every unit busy waits in Lambda's queue; predicted is the share that does",
-    "overlap": "runs that may overlap, counted",
+    "Load": "average concurrency: arrivals per second x seconds each, in erlangs",
+    "Erlang B": "a webhook that finds every reserved execution busy is throttled; Predicted is the share throttled",
+    "stream lanes": "each lane of a shard runs one batch at a time; Predicted is how busy the busiest lanes are",
+    "Erlang C": "a notification that finds every reserved execution busy waits; Predicted is the share that waits",
+    "overlap": "the number of runs that can overlap",
 }
+
+FREE_OF_CHARGE = (
+    "Reserved concurrency itself is free, but it is taken from the pool that all other functions in the account "
+    "share, and it caps the function that holds it."
+)
 
 
 def as_dict(judged: JudgedPlan) -> dict[str, Any]:
-    """The sizing with the account that it is judged against."""
+    """Return the sizing, and the account with its headroom."""
     sizing, account = judged.plan.sizing, judged.verdict.account
     return {
         "environment": judged.name,
         "webhooks_per_hour": sizing.webhooks_per_hour,
         "functions": {function.logical_id: _function(function) for function in sizing.functions},
         "total_reserved": sizing.total_reserved,
-        "account": {
-            "name": account.name,
-            "concurrency_limit": account.concurrency_limit,
-            "unreserved_floor": account.unreserved_floor,
-            "reserved_elsewhere": account.reserved_elsewhere,
-            "reservable": account.reservable,
-            "headroom": judged.verdict.headroom,
-        },
+        "account": {**account_as_dict(account), "headroom": judged.verdict.headroom},
+    }
+
+
+def account_as_dict(account: AccountQuota) -> dict[str, Any]:
+    """Return the concurrency of an account."""
+    return {
+        "name": account.name,
+        "concurrency_limit": account.concurrency_limit,
+        "unreserved_floor": account.unreserved_floor,
+        "reserved_elsewhere": account.reserved_elsewhere,
+        "reservable": account.reservable,
     }
 
 
 def as_table(judged: JudgedPlan) -> str:
-    """The sizing as text that needs no knowledge of queueing."""
+    """Return the sizing as text that needs no knowledge of queueing."""
+    sizing = judged.plan.sizing
+    total = ("Total", "", "", "", "", "", f"{sizing.total_reserved:,}")
+    reasons = [(function.logical_id, function.reason) for function in sizing.functions]
     return "\n".join(
-        [*_head(judged), "", *_table(judged), "", *_reasons(judged), "", *_legend(judged), "", *_account(judged)]
+        [
+            _rates(judged),
+            "",
+            *text_table(HEADER, map(row, sizing.functions), RIGHT, total),
+            "",
+            "Why",
+            *_indented(reasons),
+            "",
+            *_indented(legend(sizing)),
+            "",
+            *_account(judged),
+        ]
     )
+
+
+def row(function: FunctionSizing) -> tuple[str, ...]:
+    """Return the cells of one function, in the order of HEADER."""
+    busy = " busy" if function.model == "stream lanes" else ""
+    return (
+        function.logical_id,
+        rate(function.inputs["arrival_rate_per_s"]),
+        significant(function.offered_load_erlangs),
+        function.model,
+        "-" if function.target is None else f"<= {percent(function.target)}{busy}",
+        "-" if function.predicted is None else f"{percent(function.predicted)}{busy}",
+        "shared" if function.reserved_concurrency is None else f"{function.reserved_concurrency:,}",
+    )
+
+
+def legend(sizing: Sizing) -> list[tuple[str, str]]:
+    """Return the terms that the table uses, each with its meaning."""
+    used = {"Load", *(function.model for function in sizing.functions)}
+    return [(term, meaning) for term, meaning in LEGEND.items() if term in used]
+
+
+def admission(judged: JudgedPlan) -> str:
+    """Return a sentence on what API Gateway admits, and why that much."""
+    sizing = judged.plan.sizing
+    plan = sizing.usage_plan
+    why = "which is what the reservation can sustain"
+    if sizing[PROCESS_WEBHOOK].reserved_concurrency is None:
+        why = f"which {plan.burst:,} executions can sustain; none is reserved, so the shared pool may provide fewer"
+    return (
+        f"API Gateway admits {number(plan.rate_per_s)} webhooks/s, bursts of {plan.burst:,}, and "
+        f"{plan.quota_per_day:,} webhooks a day, {why}."
+    )
+
+
+def neighbours(judged: JudgedPlan) -> list[str]:
+    """Return the names of the other environments in the account."""
+    names = (plan.environment.name for plan in judged.verdict.plans)
+    return [name for name in names if name != judged.name]
 
 
 def _function(function: FunctionSizing) -> dict[str, Any]:
@@ -58,84 +124,29 @@ def _function(function: FunctionSizing) -> dict[str, Any]:
     }
 
 
-def _head(judged: JudgedPlan) -> Iterable[str]:
-    traffic = judged.plan.environment.traffic
-    mean_per_s = traffic.webhooks_per_hour / 3600
-    yield (
-        f"{judged.name}: {traffic.webhooks_per_hour:,} webhooks per hour, that is {mean_per_s:.3g}/s on average and "
-        f"{judged.plan.environment.peak_rate_per_s:.3g}/s at the peak (peak factor {traffic.peak_factor:g})"
-    )
-
-
-def _table(judged: JudgedPlan) -> Iterable[str]:
-    sizing = judged.plan.sizing
-    rows = [row(function) for function in sizing.functions]
-    total = ("Total", "", "", "", "", "", str(sizing.total_reserved))
-    widths = [max(len(cells[column]) for cells in (HEADER, *rows, total)) for column in range(len(HEADER))]
-    rule = "  ".join("-" * width for width in widths)
-    lines = [_padded(HEADER, widths), rule, *(_padded(cells, widths) for cells in rows), rule, _padded(total, widths)]
-    yield from lines
-
-
-def row(function: FunctionSizing) -> tuple[str, ...]:
-    """The cells of one function, in the order of HEADER."""
-    rate_per_s = function.inputs["arrival_rate_per_s"]
-    kind = " busy" if function.model == "stream lanes" else ""
+def _rates(judged: JudgedPlan) -> str:
+    environment = judged.plan.environment
+    traffic = environment.traffic
     return (
-        function.logical_id,
-        f"{rate_per_s:.3g}/s" if rate_per_s >= 0.01 else f"{rate_per_s * 3600:.3g}/h",
-        f"{function.offered_load_erlangs:.3g}",
-        function.model,
-        "-" if function.target is None else f"<= {percent(function.target)}{kind}",
-        "-" if function.predicted is None else f"{percent(function.predicted)}{kind}",
-        "shared" if function.reserved_concurrency is None else str(function.reserved_concurrency),
+        f"{judged.name}: {traffic.webhooks_per_hour:,} webhooks per hour, {rate(traffic.webhooks_per_hour / 3600)} on "
+        f"average, {rate(environment.peak_rate_per_s)} at the peak (peak factor {number(traffic.peak_factor)})"
     )
 
 
-def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Text to the left, figures to the right."""
-    left = (0, 3)
-    pairs = enumerate(zip(cells, widths, strict=True))
-    return "  ".join(cell.ljust(width) if i in left else cell.rjust(width) for i, (cell, width) in pairs).rstrip()
+def _indented(rows: list[tuple[str, str]]) -> Iterator[str]:
+    return (f"  {line}" for line in text_table((), rows))
 
 
-def _reasons(judged: JudgedPlan) -> Iterable[str]:
-    yield "Why"
-    functions = judged.plan.sizing.functions
-    width = max(len(function.logical_id) for function in functions)
-    for function in functions:
-        yield f"  {function.logical_id:<{width}}  {function.reason}"
-
-
-def _legend(judged: JudgedPlan) -> Iterable[str]:
-    models = {"Load", *(function.model for function in judged.plan.sizing.functions)}
-    width = max(map(len, LEGEND))
-    return (f"  {term:<{width}}  {meaning}" for term, meaning in LEGEND.items() if term in models)
-
-
-def _account(judged: JudgedPlan) -> Iterable[str]:
+def _account(judged: JudgedPlan) -> Iterator[str]:
     verdict, account = judged.verdict, judged.verdict.account
-    others = [other.environment.name for other in verdict.plans if other.environment.name != judged.name]
+    others = neighbours(judged)
     with_others = f" together with {', '.join(others)}" if others else ""
-    of_wanted = f" of {verdict.wanted} wanted" if verdict.total != verdict.wanted else ""
+    of_wanted = f" of {verdict.wanted:,} wanted" if verdict.total != verdict.wanted else ""
     yield (
-        f"Account {account.name} in {account.region}: {account.concurrency_limit} limit - {account.unreserved_floor} "
-        f"unreserved floor - {account.reserved_elsewhere} reserved elsewhere = {account.reservable} reservable; "
-        f"{verdict.total} reserved{of_wanted}{with_others}, {verdict.headroom} left"
+        f"Account {account.name} in {account.region}: {account.concurrency_limit:,} limit - "
+        f"{account.unreserved_floor:,} unreserved floor - {account.reserved_elsewhere:,} reserved elsewhere = "
+        f"{account.reservable:,} reservable; {verdict.total:,} reserved{of_wanted}{with_others}, "
+        f"{verdict.headroom:,} left"
     )
     yield admission(judged)
-    yield "Reserved concurrency is not charged. It is taken from the pool that every other function in the account"
-    yield "shares, and it caps the function that holds it."
-
-
-def admission(judged: JudgedPlan) -> str:
-    """What API Gateway lets through, and why so much."""
-    sizing = judged.plan.sizing
-    plan = sizing.usage_plan
-    why = "as much as the reservation sustains"
-    if sizing[PROCESS_WEBHOOK].reserved_concurrency is None:
-        why = f"as much as {plan.burst:,} executions sustain; none is reserved, so the account's pool may give fewer"
-    return (
-        f"API Gateway admits {plan.rate_per_s:,g} webhooks/s, bursts of {plan.burst:,} and {plan.quota_per_day:,} a "
-        f"day: {why}"
-    )
+    yield from textwrap.wrap(FREE_OF_CHARGE, 110)

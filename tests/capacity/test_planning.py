@@ -103,16 +103,16 @@ def test_what_an_environment_makes_of_a_shortfall_changes_neither_answer(on_shor
 def test_max_rate_tells_what_bounds_it(generator: Run) -> None:
     top = generator("size", "prod", "--max-rate")
     assert (top.exit_code, top.stdout.splitlines()[0]) == (0, "prod: up to 50,000 webhooks per hour")
-    assert "This is the highest supported rate; the account is not what bounds it" in top.stdout
+    assert "This is the highest supported rate; the account could hold more" in top.stdout
     account = generator("size", "prod", "--max-rate", "--set", "account.concurrency_limit=120")
-    assert "One more needs a limit of 121" in account.stdout
+    assert "One webhook per hour more needs a concurrency limit of 121" in account.stdout
     stream = generator("size", "prod", "--max-rate", "--set", "stream.batch_size=1")
     assert stream.exit_code == 0
-    assert "One more cannot be sized: prod: CheckAlertsFunction" in stream.stdout
+    assert "One webhook per hour more cannot be sized: prod: CheckAlertsFunction" in stream.stdout
     none = generator("size", "prod", "--max-rate", "--set", "account.concurrency_limit=110")
     assert none.exit_code == 1
-    assert none.stdout.startswith("prod: not even 100 webhooks per hour")
-    assert "needs a limit of 111: 3 + 5 + 1 + 2 = 11 reserved + 100 unreserved floor" in none.stdout
+    assert none.stdout.startswith("prod: the account cannot hold even 100 webhooks per hour")
+    assert "needs a concurrency limit of 111: 3 + 5 + 1 + 2 = 11 reserved + 100 unreserved floor" in none.stdout
     assert "--quota-code L-B99A9384" in none.stdout
 
 
@@ -120,7 +120,7 @@ def test_for_rate_tells_the_sum_and_what_to_type(generator: Run) -> None:
     enough = generator("size", "dev", "--for-rate", "50000")
     assert enough.exit_code == 0
     assert enough.stdout.startswith("dev: 50,000 webhooks per hour need a concurrency limit of 137\n")
-    assert "has 1000: enough" in enough.stdout
+    assert "has 1,000: enough" in enough.stdout
     short = generator("size", "dev", "--for-rate", "50000", "--set", "account.concurrency_limit=50")
     assert short.exit_code == 0
     assert "has 50: request 137 or more, so AWS's default of 1000\n" in short.stdout

@@ -64,7 +64,7 @@ def test_a_fault_in_one_environment_prevents_all_output(generator: Run, project:
 
 
 SIZE_PROD = """\
-prod: 50,000 webhooks per hour, that is 13.9/s on average and 69.4/s at the peak (peak factor 5)
+prod: 50,000 webhooks per hour, 13.9/s on average, 69.4/s at the peak (peak factor 5)
 
 Function                    Rate      Load  Model               Target  Predicted  Reserved
 ------------------------  ------  --------  ------------  ------------  ---------  --------
@@ -82,8 +82,8 @@ def test_size_prints_a_table_with_reasons_and_the_account(generator: Run) -> Non
     assert result.exit_code == 0
     assert result.stdout.startswith(SIZE_PROD)
     assert "20 is the least that throttles no more than 0.01 % of webhooks" in result.stdout
-    assert "1000 limit - 100 unreserved floor - 0 reserved elsewhere = 900 reservable" in result.stdout
-    assert "Reserved concurrency is not charged." in result.stdout
+    assert "1,000 limit - 100 unreserved floor - 0 reserved elsewhere = 900 reservable" in result.stdout
+    assert "Reserved concurrency itself is free," in result.stdout
 
 
 def test_size_as_json_has_the_documented_keys(generator: Run) -> None:

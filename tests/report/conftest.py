@@ -1,4 +1,4 @@
-"""JudgedPlan environments with their committed templates."""
+"""Environments with their sizing and verdict, and a small template to price."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Judge = Callable[..., JudgedPlan]
 
 
 def judged(name: str, *overrides: str) -> JudgedPlan:
-    """One environment in an account of its own."""
+    """Return one environment in an account of its own."""
     (environment,) = files.load([name], overrides, FIXTURES / "environments")
     (verdict,) = quota.judge([Plan(environment, size(environment))])
     return JudgedPlan(verdict.plans[0], verdict)
@@ -26,7 +26,7 @@ def judged(name: str, *overrides: str) -> JudgedPlan:
 
 @pytest.fixture
 def template() -> dict[str, Any]:
-    """The smallest template that the cost can be reckoned for, with figures made for mental arithmetic."""
+    """Return the smallest template that has a bill, with figures for mental arithmetic."""
     lambda_ = "AWS::Lambda::Function"
     memories = {"ProcessWebhook": 1024, "CheckAlerts": 512, "SendNotification": 256, "CleanupHistory": 256}
     functions: dict[str, Any] = {

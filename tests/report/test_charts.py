@@ -1,4 +1,4 @@
-"""Pictures: the same bytes each time, every line named in words, nothing painted behind them."""
+"""Charts have the same bytes each time, a label for every line, and no background."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import pytest
 
 from generator.config import files
 from generator.errors import GeneratorError, UnwritableOutput
-from generator.report.charts import require, simulation_chart, sizing_chart
+from generator.report.charts import draw_reservations, require, simulation_chart, sizing_chart
 from generator.simulation import Assumptions, Result, simulate
 from tests.conftest import FIXTURES
+from tests.report.conftest import judged
 
 pytest.importorskip("matplotlib", reason="the extra `charts` is not installed")
 
@@ -26,7 +27,7 @@ RESERVED = {"ProcessWebhookFunction": [3, 12, 20], "CheckAlertsFunction": [5, 5,
 
 @pytest.fixture(scope="module")
 def result() -> Result:
-    """Some minutes of the dev environment's spike."""
+    """Simulate half an hour of the dev environment's spike."""
     template = json.loads((FIXTURES / "templates_out/dev.json").read_text())
     environment = files.load(["dev"], (), FIXTURES / "environments")[0]
     return simulate(
@@ -35,7 +36,7 @@ def result() -> Result:
 
 
 def words(path: Path) -> str:
-    """The text in a picture, which must be well-formed."""
+    """Return the text in a chart, which must be well-formed XML."""
     tree = ElementTree.fromstring(path.read_text())
     return "\n".join(text for element in tree.iter() if (text := (element.text or "").strip()))
 
@@ -46,28 +47,38 @@ def test_a_simulation_shows_arrivals_throttles_concurrency_and_age(result: Resul
     for title in (
         "webhooks offered per second",
         "webhooks throttled per second",
-        "ProcessWebhookFunction: at once, at most",
-        "reserved 3",
-        "CheckAlertsFunction: at once, at most",
-        "stream: oldest iterator age in seconds",
-        "minutes of spike in dev",
+        "ProcessWebhookFunction, concurrent executions: peak",
+        "3 reserved",
+        "CheckAlertsFunction, concurrent executions: peak",
+        "iterator age of the stream in seconds: peak",
+        "minutes of workload spike in dev",
     ):
         assert title in shown
 
 
-def test_sizing_names_every_line_and_the_accounts(tmp_path: Path) -> None:
-    sizing_chart(RATES, RESERVED, 60, tmp_path / "chart.svg", chosen_per_hour=20_000)
+def test_every_line_of_the_sizing_has_a_label(tmp_path: Path) -> None:
+    draw_reservations(RATES, RESERVED, 60, tmp_path / "chart.svg", own_rate_per_hour=20_000)
     shown = words(tmp_path / "chart.svg")
-    for name in ("sum: 40", "ProcessWebhook: 20", "CheckAlerts: 10", "Other: 10", "the account lets reserve 60"):
-        assert name in shown
+    for label in (
+        *("total: 40", "ProcessWebhook: 20", "CheckAlerts: 10", "Other: 10", "60 reservable"),
+        "this environment: 20,000",
+    ):
+        assert label in shown
 
 
-def test_an_account_far_above_is_told_in_words(tmp_path: Path) -> None:
-    sizing_chart(RATES, RESERVED, 900, tmp_path / "chart.svg")
-    assert "the account lets reserve 900: far above this picture" in words(tmp_path / "chart.svg")
+def test_a_limit_far_above_the_total_is_in_the_title(tmp_path: Path) -> None:
+    draw_reservations(RATES, RESERVED, 900, tmp_path / "chart.svg")
+    assert "900 reservable (off the chart)" in words(tmp_path / "chart.svg")
 
 
-def test_the_same_picture_is_the_same_bytes_without_a_date(result: Result, tmp_path: Path) -> None:
+def test_the_sizing_of_an_environment_ends_at_the_highest_rate(tmp_path: Path) -> None:
+    sizing_chart(judged("dev"), tmp_path / "chart.svg")
+    shown = words(tmp_path / "chart.svg")
+    for label in ("total: 37", "ProcessWebhook: 20", "900 reservable (off the chart)", "this environment: 100"):
+        assert label in shown
+
+
+def test_the_same_chart_has_the_same_bytes_and_no_date(result: Result, tmp_path: Path) -> None:
     for name in ("one.svg", "two.svg"):
         simulation_chart(result, tmp_path / name)
     one = (tmp_path / "one.svg").read_text()
@@ -75,21 +86,21 @@ def test_the_same_picture_is_the_same_bytes_without_a_date(result: Result, tmp_p
     assert "<dc:date>" not in one
 
 
-def test_it_reads_on_light_and_dark_pages(result: Result, tmp_path: Path) -> None:
-    """No black or white, which one of the two would swallow, and no background."""
+def test_charts_read_on_light_and_dark_pages(result: Result, tmp_path: Path) -> None:
+    """There is no background, and neither black nor white, which would vanish on one of the two."""
     simulation_chart(result, tmp_path / "chart.svg")
-    sizing_chart(RATES, RESERVED, 60, tmp_path / "sizing.svg")
+    draw_reservations(RATES, RESERVED, 60, tmp_path / "sizing.svg")
     for name in ("chart.svg", "sizing.svg"):
-        picture = (tmp_path / name).read_text()
-        assert not re.search(r"(fill|stroke): ?#(000000|ffffff)", picture)
+        svg = (tmp_path / name).read_text()
+        assert not re.search(r"(fill|stroke): ?#(000000|ffffff)", svg)
 
 
-def test_a_folder_that_is_not_there_is_told(result: Result, tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(result: Result, tmp_path: Path) -> None:
     with pytest.raises(UnwritableOutput, match="name a file that can be written"):
         simulation_chart(result, tmp_path / "none" / "chart.svg")
 
 
-def test_a_folder_that_takes_no_file_is_told_before_anything_is_drawn(
+def test_a_folder_that_is_not_writable_is_reported_before_anything_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(**_: object) -> None:
@@ -97,37 +108,37 @@ def test_a_folder_that_takes_no_file_is_told_before_anything_is_drawn(
 
     monkeypatch.setattr(
         "generator.report.charts.TemporaryFile", refused
-    )  # As for anyone but root, for whom no folder is closed.
+    )  # Root may write to any folder, so permissions would not do.
     with pytest.raises(UnwritableOutput, match="Permission denied; name a file that can be written"):
         require(tmp_path / "chart.svg")
 
 
-def test_a_folder_of_that_name_is_told(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_the_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "chart.svg").mkdir()
     with pytest.raises(UnwritableOutput, match="Is a directory; name a file"):
         require(tmp_path / "chart.svg")
 
 
-def test_a_link_stays_one_and_what_it_points_to_is_drawn(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_kept_and_its_target_is_written(tmp_path: Path) -> None:
     (tmp_path / "link.svg").symlink_to(tmp_path / "chart.svg")
-    sizing_chart(RATES, RESERVED, 60, tmp_path / "link.svg")
+    draw_reservations(RATES, RESERVED, 60, tmp_path / "link.svg")
     assert (tmp_path / "link.svg").is_symlink()
-    assert "sum: 40" in words(tmp_path / "chart.svg")
+    assert "total: 40" in words(tmp_path / "chart.svg")
 
 
-def test_a_picture_that_cannot_be_drawn_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken_off(_: object, picture: Any, **__: object) -> None:
-        Path(picture).write_text("half") if isinstance(picture, Path | str) else picture.write("half")
+def test_a_chart_that_fails_leaves_the_existing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object, svg: Any, **__: object) -> None:
+        Path(svg).write_text("half") if isinstance(svg, Path | str) else svg.write("half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", broken_off)
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", interrupted)
     (tmp_path / "chart.svg").write_text("before")
     with pytest.raises(KeyboardInterrupt):
-        sizing_chart(RATES, RESERVED, 60, tmp_path / "chart.svg")
+        draw_reservations(RATES, RESERVED, 60, tmp_path / "chart.svg")
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("chart.svg", "before")]
 
 
-def test_without_matplotlib_it_says_what_to_install(
+def test_without_matplotlib_the_error_names_the_install_command(
     result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)

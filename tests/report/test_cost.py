@@ -1,4 +1,4 @@
-"""The bill: worked by hand to the cent, with no assumption or price that the page does not show."""
+"""The bill matches a calculation by hand to the cent, and the page shows every assumption and price."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from generator.config.prices import SOURCES, Prices, Usage
 from generator.report.bill import bill, total_usd
 from generator.report.page import page
-from generator.report.usage import encrypted, monthly
+from generator.report.usage import count_encrypted, monthly_usage
 from tests.conftest import ENVIRONMENTS
 from tests.report.conftest import judged
 from tests.stack.model import TEMPLATES
@@ -27,10 +27,10 @@ MADE_FOR_MENTAL_ARITHMETIC = (
 )
 
 
-def test_a_bill_worked_by_hand(template: dict[str, Any]) -> None:
-    """Quantities and amounts were reckoned on paper: 500 hours of 14,400 webhooks are 7.2 million."""
+def test_the_bill_matches_a_calculation_by_hand(template: dict[str, Any]) -> None:
+    """Quantities and amounts were calculated on paper: 500 hours of 14,400 webhooks are 7.2 million."""
     environment = judged("dev", *MADE_FOR_MENTAL_ARITHMETIC).plan.environment
-    lines = [(item.what, item.quantity, item.amount_usd) for item in bill(template, environment)]
+    lines = [(item.label, item.quantity, item.amount_usd) for item in bill(template, environment)]
     expected = [
         # 7.2 million x 3.50
         ("webhooks", "7200000", "25.20"),
@@ -46,7 +46,7 @@ def test_a_bill_worked_by_hand(template: dict[str, Any]) -> None:
         ("CleanupHistoryFunction", "250", "0.00"),
         # 7.2 million x 0.625
         ("prices stored", "7200000", "4.50"),
-        ("expired prices deleted by the hour", "7200000", "4.50"),
+        ("expired prices deleted hourly", "7200000", "4.50"),
         # 360,000 alerts x 6 writes (disarm 2, arm 2, claim, record) x 2 units of 1 KB = 4.32 million x 0.625
         ("alerts fired, 6 writes each", "4320000", "2.70"),
         # 7.2 million x 2 queries x half a unit x 0.125
@@ -66,7 +66,7 @@ def test_a_bill_worked_by_hand(template: dict[str, Any]) -> None:
         ("data keys and decryption", "177605", "0.53"),
         ("secrets", "1", "0.40"),
         # 5 environments x 24 x 500 h; x 0.05 / 10,000
-        ("reads of the secret", "60000", "0.30"),
+        ("secret reads", "60000", "0.30"),
         # 11,160,500 x 600 + (14.4 million + 360,000 + 500) x 400 + 7.2 million x 250 bytes
         ("logs written", "14.4005", "7.20"),
         # 14.4005 GB x 720 h / 500 h = 20.73672; x 0.03 = 0.6221
@@ -81,35 +81,35 @@ def test_a_bill_worked_by_hand(template: dict[str, Any]) -> None:
     assert total_usd(bill(template, environment)) == Decimal("3693.18")
 
 
-def test_without_a_price_sms_are_no_item_and_the_page_says_so(template: dict[str, Any]) -> None:
+def test_without_a_price_sms_are_not_billed_and_the_page_warns(template: dict[str, Any]) -> None:
     one = judged("prod")
-    assert not [item for item in bill(template, one.plan.environment) if "SMS" in item.what]
+    assert not [item for item in bill(template, one.plan.environment) if "SMS" in item.label]
     assert "**SMS: not included.** 1,825,000 messages a month" in page(TEMPLATES["prod"], one)
     priced = page(TEMPLATES["prod"], judged("prod", "prices.sms_usd_per_message=0.01"))
     assert "SMS: not included" not in priced
     assert "| SNS | SMS, one part each | 1,825,000 | messages | 0.01 | 18,250.00 | 36.50 |" in priced
 
 
-def test_the_rate_at_hand_and_the_lowest_are_billed_alike() -> None:
+def test_the_own_rate_and_the_lowest_rate_have_the_same_items() -> None:
     environment = judged("prod").plan.environment
     low, own = (bill(TEMPLATES["prod"], environment, rate) for rate in (100, None))
-    assert [item.what for item in low] == [item.what for item in own]
+    assert [item.label for item in low] == [item.label for item in own]
     assert all(less.amount_usd <= more.amount_usd for less, more in zip(low, own, strict=True))
-    assert monthly(TEMPLATES["prod"], environment, 100).webhooks == 73_000
+    assert monthly_usage(TEMPLATES["prod"], environment, 100).webhooks == 73_000
 
 
-def test_batches_are_neither_fuller_than_the_batch_size_nor_emptier_than_one(template: dict[str, Any]) -> None:
+def test_a_mean_batch_has_from_one_price_to_the_batch_size(template: dict[str, Any]) -> None:
     environment = judged("dev").plan.environment
     for rate, batches in ((100, 73_000 / (1 + 100 / 3600 / 4)), (50_000, 50_000 * 730 / (1 + 50_000 / 3600 / 4))):
-        assert float(monthly(template, environment, rate).batches) == pytest.approx(batches)
+        assert float(monthly_usage(template, environment, rate).batches) == pytest.approx(batches)
     template["Resources"]["Mapping"]["Properties"]["MaximumBatchingWindowInSeconds"] = 300
-    assert monthly(template, environment, 50_000).batches == 50_000 * 73
+    assert monthly_usage(template, environment, 50_000).batches == 50_000 * 73
 
 
-def test_a_function_without_reservation_reads_the_secret_too(template: dict[str, Any]) -> None:
+def test_without_a_reservation_the_peak_concurrency_reads_the_secret(template: dict[str, Any]) -> None:
     del template["Resources"]["ProcessWebhookFunction"]["Properties"]["ReservedConcurrentExecutions"]
     environment = judged("prod").plan.environment
-    assert monthly(template, environment, 50_000).secret_reads == 8 * 24 * 730
+    assert monthly_usage(template, environment, 50_000).secret_reads == 8 * 24 * 730
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -122,21 +122,21 @@ def test_every_price_and_assumption_is_on_the_page(name: str) -> None:
         assert source in text
 
 
-def test_every_price_has_a_source_and_is_of_use() -> None:
+def test_every_price_has_a_source_and_is_used() -> None:
     assert SOURCES.keys() == {field.name for field in dataclasses.fields(Prices)}
     one = judged("dev", "prices.sms_usd_per_message=0.01").plan.environment
     used = {item.price for item in bill(TEMPLATES["dev"], one)}
     assert SOURCES.keys() - used == {"lambda_x86_64_usd_per_gb_s"}
 
 
-def test_a_price_of_ones_own_is_marked_and_counts() -> None:
+def test_an_overridden_price_is_marked_and_used() -> None:
     text = page(TEMPLATES["prod"], judged("prod", "prices.trace_usd_per_million=0"))
     assert "| prices.trace_usd_per_million | 0 | set by this environment |" in text
     assert "| X-Ray | traces recorded | 9,310,935 | traces | 0.00/million | 0.00 | 0.00 |" in text
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Usage)])
-def test_every_assumption_counts(field: str) -> None:
+def test_every_assumption_changes_the_total(field: str) -> None:
     plain, changed = judged("prod"), None
     value = getattr(plain.plan.environment.usage, field)
     other = 0.5 if isinstance(value, float) else value * 100 if field != "hours_per_month" else 700
@@ -149,12 +149,12 @@ def test_every_assumption_counts(field: str) -> None:
 
 def test_few_webhooks_read_the_secret_at_most_twice_each(template: dict[str, Any]) -> None:
     environment = judged("dev").plan.environment
-    assert [monthly(template, environment, rate).secret_reads / 730 for rate in (50, 60, 100)] == [100, 120, 120]
+    assert [monthly_usage(template, environment, rate).secret_reads / 730 for rate in (50, 60, 100)] == [100, 120, 120]
 
 
 def test_the_processor_of_the_template_is_priced(template: dict[str, Any]) -> None:
     template["Resources"]["CheckAlertsFunction"]["Properties"]["Architectures"] = ["x86_64"]
-    prices = {item.what: item.price for item in bill(template, judged("dev").plan.environment)}
+    prices = {item.label: item.price for item in bill(template, judged("dev").plan.environment)}
     assert prices["CheckAlertsFunction"] == "lambda_x86_64_usd_per_gb_s"
     assert prices["SendNotificationFunction"] == "lambda_arm64_usd_per_gb_s"
 
@@ -162,11 +162,11 @@ def test_the_processor_of_the_template_is_priced(template: dict[str, Any]) -> No
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_everything_with_data_in_it_is_counted_as_encrypted(name: str) -> None:
     """Four functions with their logs, the access log, two tables, two topics, two queues and the secret."""
-    assert encrypted(TEMPLATES[name]) == 4 + 4 + 1 + 2 + 2 + 2 + 1
+    assert count_encrypted(TEMPLATES[name]) == 4 + 4 + 1 + 2 + 2 + 2 + 1
 
 
-def test_another_region_is_told_that_its_prices_differ() -> None:
-    assert "eu-central-1 has prices of its own" in page(TEMPLATES["dev"], judged("dev", "region=eu-central-1"))
+def test_the_page_warns_that_prices_in_another_region_differ() -> None:
+    assert "Prices in eu-central-1 differ." in page(TEMPLATES["dev"], judged("dev", "region=eu-central-1"))
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_another_region_is_told_that_its_prices_differ() -> None:
             {"GlobalSecondaryIndexes": [{}]},
             {
                 "prices stored": 2,
-                "expired prices deleted by the hour": 2,
+                "expired prices deleted hourly": 2,
                 "tables and index": (2 * 1.3824 + 0.032) / 1.4144,
             },
         ),
@@ -190,24 +190,24 @@ def test_another_region_is_told_that_its_prices_differ() -> None:
 def test_each_table_is_charged_for_what_it_has(
     template: dict[str, Any], change: dict[str, Any], differ: dict[str, float]
 ) -> None:
-    """The price table's index and backup are no business of the alerts."""
+    """An index or a backup of the price table changes no item of the alerts table."""
     environment = judged("dev", *MADE_FOR_MENTAL_ARITHMETIC).plan.environment
-    old = {item.what: item.quantity for item in bill(template, environment)}
+    old = {item.label: item.quantity for item in bill(template, environment)}
     table = {**template["Resources"]["PriceHistoryTable"]["Properties"], **change}
     table = {key: value for key, value in table.items() if value is not None}
     template["Resources"]["PriceHistoryTable"]["Properties"] = table
-    new = {item.what: item.quantity for item in bill(template, environment)}
+    new = {item.label: item.quantity for item in bill(template, environment)}
     assert {what: float(new[what] / old[what]) for what in old if new[what] != old[what]} == pytest.approx(differ)
 
 
-def test_recovery_that_is_off_everywhere_is_neither_billed_nor_said_to_be_on() -> None:
+def test_recovery_that_is_off_is_neither_billed_nor_on_the_page() -> None:
     template = copy.deepcopy(TEMPLATES["prod"])
     for name in ("PriceHistoryTable", "PriceAlertsTable"):
         recovery = template["Resources"][name]["Properties"]["PointInTimeRecoverySpecification"]
         recovery["PointInTimeRecoveryEnabled"] = "false"
     one = judged("prod")
-    assert "point-in-time recovery" in {item.what for item in bill(TEMPLATES["prod"], one.plan.environment)}
-    assert "point-in-time recovery" not in {item.what for item in bill(template, one.plan.environment)}
+    assert "point-in-time recovery" in {item.label for item in bill(TEMPLATES["prod"], one.plan.environment)}
+    assert "point-in-time recovery" not in {item.label for item in bill(template, one.plan.environment)}
     kept = [line for line in page(template, one).splitlines() if line.startswith("| Price") and "| kept |" in line]
     assert len(kept) == 2
     assert not [line for line in kept if "point-in-time recovery" in line]

@@ -1,4 +1,4 @@
-"""The page: everything that a reviewer has to judge is on it, well formed, and the same every time."""
+"""The page has everything that a reviewer must judge, is well formed, and is the same every time."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from generator.capacity.quota import Plan
 from generator.capacity.sizing import size
 from generator.config import files
 from generator.plans import JudgedPlan
-from generator.report.markdown import table
 from generator.report.page import page
-from generator.report.permissions_section import only_if
+from generator.report.permissions_section import condition
 from tests.conftest import ENVIRONMENTS, FIXTURES, ROOT
 from tests.report.conftest import judged
 from tests.stack.model import TEMPLATES, of_type
@@ -55,7 +54,7 @@ def test_tables_are_well_formed(name: str) -> None:
 
 
 @EVERY
-def test_every_function_alarm_and_retained_resource_is_mentioned(name: str) -> None:
+def test_every_function_alarm_and_retained_resource_is_on_the_page(name: str) -> None:
     template, text = TEMPLATES[name], PAGES[name]
     for function, body in of_type(template, "AWS::Lambda::Function").items():
         assert f"**{function}** as `{body['Properties']['Role']['Fn::GetAtt'][0]}`" in section(text, "Permissions")
@@ -69,11 +68,11 @@ def test_every_function_alarm_and_retained_resource_is_mentioned(name: str) -> N
 
 
 @EVERY
-def test_every_statement_is_told_with_its_actions_and_resources(name: str) -> None:
-    """One line for each, in the template's order, with every action and the name of every resource."""
+def test_every_statement_is_listed_with_its_actions_and_resources(name: str) -> None:
+    """Each statement has one line with every action and the name of every resource."""
     resources = TEMPLATES[name]["Resources"]
-    told = section(PAGES[name], "Permissions")
-    lines = [line for line in told.splitlines() if re.search(r"`\w+:\w+`", line) and not line.startswith("**")]
+    permissions = section(PAGES[name], "Permissions")
+    lines = [line for line in permissions.splitlines() if re.search(r"`\w+:\w+`", line) and not line.startswith("**")]
     statements = []
     for kind in ("AWS::IAM::Role", "AWS::KMS::Key", "AWS::SQS::QueuePolicy", "AWS::Lambda::Permission"):
         for resource, body in of_type(TEMPLATES[name], kind).items():
@@ -94,8 +93,8 @@ def test_every_statement_is_told_with_its_actions_and_resources(name: str) -> No
         names = set(re.findall(r"\w+", json.dumps(statement.get("Resource", "")))) & resources.keys()
         wanted = [f"`{action}`" for action in statement["Action"]] + [f"`{one}`" for one in names]
         assert any(all(word in line for word in wanted) for line in lines), statement
-    assert told.count("phone numbers only") == 1
-    assert "**everything**" not in told
+    assert permissions.count("phone numbers only") == 1
+    assert "**everything**" not in permissions
 
 
 def test_a_wildcard_and_a_denial_stand_out() -> None:
@@ -105,9 +104,9 @@ def test_a_wildcard_and_a_denial_stand_out() -> None:
         {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"},
         {"Effect": "Deny", "Action": ["dynamodb:Scan"], "Resource": {"Fn::GetAtt": ["PriceHistoryTable", "Arn"]}},
     ]
-    told = section(page(template, judged("prod")), "Permissions")
-    assert "| get object | **everything** | `s3:GetObject` |" in told
-    assert "| **not** scan | `PriceHistoryTable` | `dynamodb:Scan` |" in told
+    permissions = section(page(template, judged("prod")), "Permissions")
+    assert "| get object | **everything** | `s3:GetObject` |" in permissions
+    assert "| **not** scan | `PriceHistoryTable` | `dynamodb:Scan` |" in permissions
 
 
 def test_the_figures_of_production() -> None:
@@ -115,18 +114,14 @@ def test_the_figures_of_production() -> None:
     assert "| ProcessWebhookFunction | 69.4/s | 7.29 | Erlang B | <= 0.01 % | 0.0051 % | 20 |" in text
     assert "adds up to 1 s to every alert" in text
     assert "[##======....................................................] 1,000 concurrent executions" in text
-    assert "37 of 900 reservable are reserved, 863 are left" in text
-    assert text.count("Reserved concurrency itself costs nothing") == 2
+    assert "37 of 900 reservable executions are reserved, 863 are left" in text
+    assert text.count("Reserved concurrency itself is free") == 2
     assert "| Lambda | reserved concurrency |  |  | no charge | 0.00 | 0.00 |" in text
-    assert "the maximum over 1 min is above 16, in 3 of 5 such periods" in text
+    assert "the maximum over 1 min is above 16, in 3 of 5 periods" in text
     assert "above 300,000 ms (5 min)" in text
-    assert "prices are kept 30 days, logs 30 days, failed messages 14 days" in text
+    assert "prices are kept 30 days, logs 30 days, and failed messages 14 days" in text
     assert "--template-file templates_out/prod.json --capabilities CAPABILITY_IAM" in text
     assert "**Nobody is subscribed**" in text
-
-
-def test_a_bar_in_a_cell_is_no_new_cell() -> None:
-    assert table(("A", "B"), [("1|2", "3\n4")], right=[1]) == ["| A | B |", "| --- | ---: |", "| 1\\|2 | 3 4 |"]
 
 
 def test_neighbours_in_the_account_share_the_bar() -> None:
@@ -137,11 +132,11 @@ def test_neighbours_in_the_account_share_the_bar() -> None:
     assert lines[2] == "[#+++xxxxxxxxxxxxxxxxxxxxxxxx======..........................] 1,000 concurrent executions"
     assert lines[3:8] == [
         *(
-            "  #  11  reserved by dev",
-            "  +  53  reserved by prod, staging",
-            "  x 400  reserved elsewhere in the account",
+            "  #   11  reserved by dev",
+            "  +   53  reserved by prod, staging",
+            "  x  400  reserved elsewhere in the account",
         ),
-        *("  = 100  floor that AWS keeps unreserved", "  . 436  free to reserve"),
+        *("  =  100  kept unreserved by AWS (the floor)", "  .  436  still reservable"),
     ]
 
 
@@ -156,7 +151,7 @@ def test_an_account_of_any_size_is_drawn(limit: int) -> None:
     assert ("20 reserved" in text) == (limit >= 137)
 
 
-def test_an_email_subscription_and_other_settings_are_told() -> None:
+def test_the_page_shows_an_email_subscription_and_other_settings() -> None:
     one = judged("dev", "operations.email=ops@example.com", "stream.batching_window_s=5", "region=eu-central-1")
     text = page(json.loads(plans.render(one.plan)), one)
     assert "Subscribed: `ops@example.com`." in text
@@ -166,22 +161,21 @@ def test_an_email_subscription_and_other_settings_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "overrides", "reason"),
+    ("name", "overrides", "busy"),
     [
-        ("dev", (), "."),
-        ("staging", (), ": without it, batches of one price would keep the busiest lanes busy 69 % of the time, and"),
-        ("staging", ("targets.stream_utilisation=0.7",), "."),
-        ("prod", (), ": without it, batches of one price would keep the busiest lanes busy all the time, and"),
+        ("dev", (), None),
+        ("staging", (), "69 % of the time; the target is 50 %."),
+        ("staging", ("targets.stream_utilisation=0.7",), None),
+        ("prod", (), "all the time; the target is 50 %."),
     ],
 )
-def test_the_batching_window_has_a_reason_where_it_is_needed(
-    name: str, overrides: tuple[str, ...], reason: str
+def test_the_batching_window_has_a_reason_only_if_it_is_needed(
+    name: str, overrides: tuple[str, ...], busy: str | None
 ) -> None:
     one = judged(name, *overrides)
     (line,) = (line for line in page(TEMPLATES[name], one).splitlines() if line.startswith("The batching window"))
-    assert line.startswith(
-        f"The batching window of `CheckAlertsEventSourceMapping` adds up to 1 s to every alert{reason}"
-    )
+    reason = f" Without it, batches of one price would keep the busiest lanes busy {busy}" if busy else ""
+    assert line == f"The batching window of `CheckAlertsEventSourceMapping` adds up to 1 s to every alert.{reason}"
 
 
 @EVERY
@@ -220,16 +214,16 @@ def test_a_page_takes_milliseconds() -> None:
     ("operator", "value", "words"),
     [
         ("StringEquals", ["a", "b"], "is `a, b`"),
-        ("ArnLike", {"Ref": "Topic"}, "is like `Topic`"),
+        ("ArnLike", {"Ref": "Topic"}, "matches `Topic`"),
         ("StringNotEquals", "a", "is not `a`"),
-        ("ForAnyValue:StringNotLike", "a*", "is not like `a*`"),
-        ("BoolIfExists", "true", "is `true` where it is there"),
-        ("Null", "true", "is not there"),
-        ("Null", False, "is there"),
+        ("ForAnyValue:StringNotLike", "a*", "does not match `a*`"),
+        ("BoolIfExists", "true", "is `true` or is absent"),
+        ("Null", "true", "is absent"),
+        ("Null", False, "is present"),
         ("NotIpAddress", "10.0.0.0/8", "is not in `10.0.0.0/8`"),
         ("NumericLessThanEquals", 3, "is at most `3`"),
-        ("Odd", "a", "is by Odd `a`"),
+        ("Odd", "a", "Odd `a`"),
     ],
 )
-def test_a_condition_is_said_as_it_is(operator: str, value: Any, words: str) -> None:
-    assert only_if({"Condition": {operator: {"aws:x": value}}}) == f", only if `aws:x` {words}"
+def test_a_condition_reads_as_a_sentence(operator: str, value: Any, words: str) -> None:
+    assert condition({"Condition": {operator: {"aws:x": value}}}) == f", only if `aws:x` {words}"

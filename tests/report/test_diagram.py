@@ -1,4 +1,4 @@
-"""The diagram shows every reference between what is drawn, and no other."""
+"""The diagram shows every reference between drawn resources, and no other edge."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LINKS = (
     (r'"TopicArn": NAME', r'"deadLetterTargetArn": NAME'),
     (r'"FunctionName": NAME', r'"Destination": NAME'),
 )
-"""What a resource of its own ties together, as the text of its two ends."""
+"""The two ends of each resource that only connects others, as patterns of their text."""
 
 
 def drawn(template: dict[str, Any]) -> set[str]:
@@ -40,7 +40,7 @@ def drawn(template: dict[str, Any]) -> set[str]:
 
 
 def by_text(template: dict[str, Any]) -> set[tuple[str, str]]:
-    """The edges once more, by looking for names in the text of each resource."""
+    """Find the edges in another way: by looking for names in the text of each resource."""
     texts = {name: json.dumps(body) for name, body in template["Resources"].items()}
     pairs = {pair for text in texts.values() for ends in LINKS for pair in tied(text, *ends)}
     for name in drawn(template):
@@ -63,7 +63,7 @@ def tied(text: str, first: str, second: str) -> set[tuple[str, str]]:
 
 
 def name_at(end: str) -> str:
-    """The pattern of a reference; in an integration's address the function stands after the Region."""
+    """Return the pattern of a reference; in an integration's URI the function follows the Region."""
     return r'\{"Fn::Sub": "[^"]*functions/\$\{(\w+)' if "Uri" in end else r'\{"(?:Ref|Fn::GetAtt)": \[?"(\w+)'
 
 
@@ -85,7 +85,7 @@ def test_the_edges_are_the_references_of_the_template(name: str) -> None:
 
 
 @EVERY
-def test_everything_that_can_be_drawn_is_reached_by_an_edge_except_the_alarms_topic(name: str) -> None:
+def test_every_drawn_resource_has_an_edge_except_the_alarm_topic(name: str) -> None:
     ends = {end for edge in graph(TEMPLATES[name]) for end in (edge.source, edge.target)}
     assert drawn(TEMPLATES[name]) - ends == {"OperationsTopic"}
 
@@ -102,14 +102,14 @@ def test_the_diagram_has_every_edge_and_every_node_once(name: str) -> None:
 
 
 @EVERY
-def test_labels_are_short_and_hold_nothing_that_mermaid_reads_as_syntax(name: str) -> None:
+def test_labels_are_short_and_free_of_mermaid_syntax(name: str) -> None:
     for label in re.findall(r'"(.*?)"', mermaid(TEMPLATES[name])):
         for line in label.split("<br/>"):
             assert 0 < len(line) <= 40
             assert not set(line) & set('"#;<>|')
 
 
-def test_a_reference_more_or_less_is_an_edge_more_or_less() -> None:
+def test_adding_or_removing_a_reference_adds_or_removes_an_edge() -> None:
     template = copy.deepcopy(TEMPLATES["prod"])
     before = set(graph(template))
     del template["Resources"]["SendNotificationSubscription"]
@@ -124,7 +124,7 @@ def test_a_reference_more_or_less_is_an_edge_more_or_less() -> None:
     assert {(edge.source, edge.target) for edge in after} == by_text(template)
 
 
-def test_what_is_not_reserved_is_not_labelled_so() -> None:
+def test_a_function_without_a_reservation_has_no_label_for_it() -> None:
     template = copy.deepcopy(TEMPLATES["dev"])
     for body in template["Resources"].values():
         body.get("Properties", {}).pop("ReservedConcurrentExecutions", None)
