@@ -130,7 +130,6 @@ def draw_reservations(
             shade, style = SHADES[position % len(SHADES)], STYLES[position % len(STYLES)]
             axis.step(rates_per_hour, executions, where="post", color=shade, linestyle=style, linewidth=1.6)
             names.append((executions[-1], f"{name.removesuffix('Function')}: {executions[-1]:,}", shade))
-        _name_lines(axis, rates_per_hour[-1], names)
         _draw_limit(axis, rates_per_hour[0], max(total), reservable)
         if own_rate_per_hour is not None:
             _mark_own_rate(axis, own_rate_per_hour, rates_per_hour)
@@ -138,6 +137,7 @@ def draw_reservations(
         axis.set_ylabel("reserved concurrent executions")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axis.set_ylim(bottom=0)
+        _name_lines(axis, rates_per_hour[-1], names)
         axis.yaxis.get_major_locator().set_params(integer=True)
 
 
@@ -185,7 +185,7 @@ def _concurrency(axis: Any, times: Sequence[float], peaks: Sequence[int], reserv
 
 def _name_lines(axis: Any, x: float, names: Sequence[tuple[float, str, str]]) -> None:
     """Label the lines at their right ends instead of in a legend; labels that would overlap are moved apart."""
-    apart = max(y for y, _, _ in names) * 0.05
+    apart = axis.get_ylim()[1] * 0.04
     lowest = 0.0
     for y, text, shade in sorted(names):
         lowest = max(y, lowest)
