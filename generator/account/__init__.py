@@ -1,1 +1,1 @@
-"""The account before the deployment: each module asks about one part of the stack, and `run` asks them all."""
+"""Read-only checks of a live AWS account before a deployment."""

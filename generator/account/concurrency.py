@@ -1,133 +1,138 @@
-"""Lambda concurrency: what the account really has, and whether this deployment fits it at every moment."""
+"""Checks of Lambda concurrency: the account's real limit, and whether the deployment fits it at every moment."""
 
 from __future__ import annotations
 
-from generator.account import stack, update_order
-from generator.account.connection import Unanswered
-from generator.account.subject import Check, Opinion, Subject, bad, good, unknown
+from generator.account import live_stack, update_order
+from generator.account.connection import USE_AWS, Unavailable
+from generator.account.deployment import CheckResult, Deployment, failed, passed, skipped
 from generator.aws import floor_error
 from generator.capacity import allocation, quota
 from generator.capacity.quota import AccountQuota
 
 
-def limit(subject: Subject) -> Opinion:
-    """Whether the account has what the environment states."""
-    real, _ = _limit_and_unreserved(subject)
-    stated = subject.environment.account.concurrency_limit
+def limit(deployment: Deployment) -> CheckResult:
+    """Check that the account has the concurrency limit that the environment file states."""
+    real, _ = _limit_and_unreserved(deployment)
+    account = deployment.account
+    stated = deployment.environment.account.concurrency_limit
     if real >= stated:
-        return good(f"the concurrency limit is {real}, and {stated} is stated")
-    return bad(
-        f"the concurrency limit is {real}, and {stated} is stated, so what was proven is not about this account",
-        f"write concurrency_limit = {real} under [account], then run: generator template {subject.environment.name}; "
-        f"or request the limit: {quota.increase_command(subject.account.region, stated, subject.account.cli)}",
+        return passed(f"the account's concurrency limit is {real:,} ({stated:,} in the environment file)")
+    return failed(
+        f"the account's concurrency limit is {real:,}, not the {stated:,} in the environment file; "
+        "the quota proof does not apply",
+        f"write concurrency_limit = {real} under [account], then run: {_generate(deployment)}; "
+        f"or request the limit: {quota.increase_command(account.region, stated, account.cli)}",
     )
 
 
-def elsewhere(subject: Subject) -> Opinion:
-    """Whether others reserve more than the environment states. Stacks of ours are not others."""
-    real, unreserved = _limit_and_unreserved(subject)
-    ours = {name: _total(subject, name) for name in (subject.stack_name, *subject.neighbour_stack_names)}
-    others, stated = real - unreserved - sum(ours.values()), subject.environment.account.reserved_elsewhere
-    held = ", ".join(f"{total} by {name}" for name, total in ours.items() if total) or "nothing by stacks of ours"
-    figures = f"{real - unreserved} are reserved in the account ({held}), {others} elsewhere, and {stated} stated"
-    if others <= stated:
-        return good(figures)
-    absent = [name for name in subject.neighbour_stack_names if stack.live(subject, name) is None]
-    misnamed = f"; no stack {' or '.join(absent)} is there: under another name, it is counted as elsewhere"
-    return bad(
-        figures + (misnamed if absent else ""),
-        f"write reserved_elsewhere = {others} under [account], then run: generator template {subject.environment.name}",
-    )
-
-
-def reservations(subject: Subject) -> Opinion:
-    """Whether the account as it is now takes all that this stack is to reserve."""
-    account, total = _account(subject), subject.plan.sizing.total_reserved
+def reserved_elsewhere(deployment: Deployment) -> CheckResult:
+    """Check that others reserve no more than the environment file states. Our own stacks are not others."""
+    real, unreserved = _limit_and_unreserved(deployment)
+    neighbours = deployment.neighbour_stack_names
+    ours = {name: _total(deployment, name) for name in (deployment.stack_name, *neighbours)}
+    others, stated = real - unreserved - sum(ours.values()), deployment.environment.account.reserved_elsewhere
+    held = ", ".join(f"{total:,} by {name}" for name, total in ours.items() if total) or "none by our stacks"
     figures = (
-        f"{total} to reserve of {account.reservable}: limit {account.concurrency_limit} - floor "
-        f"{account.unreserved_floor} - reserved by others {account.reserved_elsewhere}"
+        f"{real - unreserved:,} reserved in the account ({held}, {others:,} elsewhere); "
+        f"the environment file states {stated:,} elsewhere"
+    )
+    if others <= stated:
+        return passed(figures)
+    absent = [name for name in neighbours if live_stack.find(deployment, name) is None]
+    hint = f"; there is no stack {' or '.join(absent)}: under another name, its reservations count as elsewhere"
+    return failed(
+        figures + (hint if absent else ""),
+        f"write reserved_elsewhere = {others} under [account], then run: {_generate(deployment)}",
+    )
+
+
+def reservations(deployment: Deployment) -> CheckResult:
+    """Check that the account, as it is now, has room for everything that this stack reserves."""
+    account, total = _account(deployment), deployment.plan.sizing.total_reserved
+    figures = (
+        f"{total:,} to reserve, {account.reservable:,} reservable (limit {account.concurrency_limit:,} - floor "
+        f"{account.unreserved_floor:,} - reserved by others {account.reserved_elsewhere:,})"
     )
     if account.holds(total):
-        return good(figures)
+        return passed(figures)
     needed = quota.limit_for(account, total)
-    return bad(
+    return failed(
         f"{figures}; the deployment would fail with: {floor_error(account.unreserved_floor)}",
         f"request a limit of {quota.worth_a_request(needed)}: "
-        f"{quota.increase_command(account.region, needed, subject.account.cli)}; "
-        f"or state the account as it is ({_as_it_is(subject, account)}), with on_shortfall = "
-        f"{_ways_on(subject, account)}, under [account], then run: generator template {subject.environment.name}",
+        f"{quota.increase_command(account.region, needed, deployment.account.cli)}; "
+        f"or write {_actual_settings(deployment, account)} and on_shortfall = "
+        f"{_possible_on_shortfall(deployment, account)} under [account], then run: {_generate(deployment)}",
     )
 
 
-def _as_it_is(subject: Subject, account: AccountQuota) -> str:
-    """What to state for the sizing to know what preflight knows; neighbours state their own reservations."""
-    neighbours = sum(_total(subject, name) for name in subject.neighbour_stack_names)
-    others, stated = account.reserved_elsewhere - neighbours, subject.environment.account.reserved_elsewhere
+def update(deployment: Deployment) -> CheckResult:
+    """Check that the live stack's reservations can change in any order, because CloudFormation guarantees none."""
+    functions = live_stack.physical_ids(deployment, deployment.stack_name, "AWS::Lambda::Function")
+    old, account = live_stack.reservations(deployment, deployment.stack_name), _account(deployment)
+    new = {function.logical_id: function.reserved_concurrency for function in deployment.plan.sizing.functions}
+    highest = update_order.highest_total(old, new)
+    if not old:
+        return passed("nothing is deployed yet, so the order does not matter")
+    if not account.holds(update_order.total(new)):
+        return skipped("the new reservations do not fit in any order", "fix the check reservations first")
+    if update_order.is_safe_in_any_order(old, new, account.reservable):
+        if account.holds(highest):
+            return passed(f"safe in any order: never more than {highest:,} of {account.reservable:,} reserved")
+        return passed(
+            "safe in any order: nothing is raised; but a rollback would fail, "
+            f"because the {highest:,} reserved now no longer fit"
+        )
+    lowered = update_order.lowered_first(old, new)
+    commands = [_lower_command(deployment, functions[name], to) for name, to in lowered.items()]
+    return failed(
+        f"the update could reserve {highest:,} of {account.reservable:,} halfway: "
+        "CloudFormation may raise one function before it lowers another",
+        f"deploy in two steps. First lower: {'; '.join(commands)}. Then deploy with --disable-rollback, which allows "
+        "no replacements: a rollback would restore the old template's reservations, and may raise before it lowers",
+    )
+
+
+def _generate(deployment: Deployment) -> str:
+    return f"generator template {deployment.environment.name}"
+
+
+def _actual_settings(deployment: Deployment, account: AccountQuota) -> str:
+    """Return the settings that describe the real account. Neighbours' reservations are in their own files."""
+    neighbours = sum(_total(deployment, name) for name in deployment.neighbour_stack_names)
+    others, stated = account.reserved_elsewhere - neighbours, deployment.environment.account.reserved_elsewhere
     limit = f"concurrency_limit = {account.concurrency_limit}"
     return limit if others <= stated else f"{limit}, reserved_elsewhere = {others}"
 
 
-def _ways_on(subject: Subject, account: AccountQuota) -> str:
-    (smallest,) = allocation.least([(subject.environment, subject.plan.sizing)])
+def _possible_on_shortfall(deployment: Deployment, account: AccountQuota) -> str:
+    (smallest,) = allocation.least([(deployment.environment, deployment.plan.sizing)])
     return '"fit" or "unreserved"' if account.holds(smallest.total_reserved) else '"unreserved"'
 
 
-def update(subject: Subject) -> Opinion:
-    """Whether the live stack's reservations can be changed in the order that CloudFormation happens to choose."""
-    functions = stack.physical_ids(subject, subject.stack_name, "AWS::Lambda::Function")
-    old, account = stack.reservations(subject, subject.stack_name), _account(subject)
-    new = {function.logical_id: function.reserved_concurrency for function in subject.plan.sizing.functions}
-    highest = update_order.highest_total(old, new)
-    if not old:
-        return good("nothing is deployed yet, so that the order does not matter")
-    if not account.holds(update_order.total(new)):
-        return unknown("the new reservations do not fit, whatever the order", "see the check reservations")
-    if update_order.is_safe_in_any_order(old, new, account.reservable):
-        figures = f"at no moment more than {highest} of {account.reservable}"
-        too_many = f"nothing is raised; a rollback would be refused, for the {highest} of now do not fit any more"
-        return good(f"safe in any order: {figures if account.holds(highest) else too_many}")
-    lowered = update_order.lowered_first(old, new)
-    commands = [_lower(subject, functions[name], to) for name, to in lowered.items()]
-    return bad(
-        f"{highest} of {account.reservable} could be reserved half-way: CloudFormation may raise before it lowers",
-        f"deploy in two steps. First lower: {'; '.join(commands)}. Then deploy with --disable-rollback, which only "
-        "raises and takes no replacement: a rollback would go back to the old template's figures, and may raise before "
-        "it lowers",
-    )
-
-
-def _lower(subject: Subject, function: str, to: int | None) -> str:
+def _lower_command(deployment: Deployment, function: str, to: int | None) -> str:
     if to is None:
-        return subject.aws(f"lambda delete-function-concurrency --function-name {function}")
-    return subject.aws(
+        return deployment.aws(f"lambda delete-function-concurrency --function-name {function}")
+    return deployment.aws(
         f"lambda put-function-concurrency --function-name {function} --reserved-concurrent-executions {to}"
     )
 
 
-def _account(subject: Subject) -> AccountQuota:
-    """The account as it is, with everything but this stack counted as elsewhere."""
-    stated = quota.account_of(subject.environment)
-    real, unreserved = _limit_and_unreserved(subject)
-    others = real - unreserved - _total(subject, subject.stack_name)
-    return AccountQuota(stated.name, subject.account.region, real, stated.unreserved_floor, others)
+def _account(deployment: Deployment) -> AccountQuota:
+    """Return the real account, in which all reservations but those of this stack are elsewhere."""
+    stated = quota.account_of(deployment.environment)
+    real, unreserved = _limit_and_unreserved(deployment)
+    others = real - unreserved - _total(deployment, deployment.stack_name)
+    return AccountQuota(stated.name, deployment.account.region, real, stated.unreserved_floor, others)
 
 
-def _total(subject: Subject, stack_name: str) -> int:
-    return update_order.total(stack.reservations(subject, stack_name))
+def _total(deployment: Deployment, stack_name: str) -> int:
+    return update_order.total(live_stack.reservations(deployment, stack_name))
 
 
-def _limit_and_unreserved(subject: Subject) -> tuple[int, int]:
+def _limit_and_unreserved(deployment: Deployment) -> tuple[int, int]:
     """Source: Lambda API reference, AccountLimit: unreserved is the limit less the reservations of all functions."""
-    found = subject.account.ask("lambda", "GetAccountSettings").get("AccountLimit", {})
+    found = deployment.account.call("lambda", "GetAccountSettings").get("AccountLimit", {})
     try:
         return int(found["ConcurrentExecutions"]), int(found["UnreservedConcurrentExecutions"])
     except KeyError as error:
-        raise Unanswered(f"lambda GetAccountSettings was answered without {error}", "ask the real account") from error
-
-
-CHECKS = (
-    Check("account-limit", limit),
-    Check("reserved-elsewhere", elsewhere),
-    Check("reservations", reservations),
-    Check("update-order", update),
-)
+        raise Unavailable(f"lambda GetAccountSettings returned no {error.args[0]}", USE_AWS) from error

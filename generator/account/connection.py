@@ -1,4 +1,4 @@
-"""Questions to a live AWS account, none of which changes anything. What cannot be answered says why."""
+"""The connection to a live AWS account. Every call only reads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ ACTIONS = {
     ("kms", "DescribeKey"): "kms:DescribeKey",
     ("kms", "ListKeys"): "kms:ListKeys",
 }
-"""Every call that is made, and the IAM action that allows it. Source: AWS Service Authorization Reference."""
+"""Every API call that a preflight makes, and the IAM action that allows it.
+
+Source: AWS Service Authorization Reference.
+"""
 
 POLICY = {
     "Version": "2012-10-17",
@@ -38,33 +41,31 @@ POLICY = {
         },
     ],
 }
-"""What to allow whoever runs a preflight, and no more. All of it reads."""
+"""The least IAM policy for running a preflight. It only allows reading."""
+
+USE_AWS = "run this against AWS itself, without --endpoint-url"
+"""Remedy for an emulator that does not support a call."""
 
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
-"""CloudFormation's and STS's word; Lambda's, KMS's, DynamoDB's and API Gateway's; SNS's."""
+"""Error codes of CloudFormation and STS; of Lambda, KMS, DynamoDB and API Gateway; of SNS."""
 
-_BUSY = {
+_RETRYABLE = {
     *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException"),
     *("TooManyRequestsException", "RequestLimitExceeded", "LimitExceededException"),
 }
-"""What may be answered a little later, as server errors may. Source: botocore's retries in standard mode."""
+"""Error codes that a later retry can clear, like server errors. Source: botocore's retries in standard mode."""
 
 _REJECTED_CREDENTIALS = {
     *("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"),
-    *(
-        "SignatureDoesNotMatch",
-        "InvalidAccessKeyId",
-        "AuthFailure",
-        "IncompleteSignature",
-        "MissingAuthenticationToken",
-    ),
+    *("SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthFailure", "IncompleteSignature"),
+    "MissingAuthenticationToken",
 }
-_UNKNOWN_CALL = {"InvalidAction", "UnknownOperation", "UnknownOperationException", "NotImplemented"}
-_UNKNOWN_CALL_STATUS = {404, 405, 501}
+_UNSUPPORTED_CALL = {"InvalidAction", "UnknownOperation", "UnknownOperationException", "NotImplemented"}
+_UNSUPPORTED_CALL_STATUS = {404, 405, 501}
 
 
-class Unanswered(Exception):
-    """A question without an answer: `reason` for a person, `remedy`, and AWS's error code where it gave one."""
+class Unavailable(Exception):
+    """Information that a check needs is not available: the reason, the remedy, and AWS's error code if there is one."""
 
     def __init__(self, reason: str, remedy: str, code: str = "") -> None:
         super().__init__(reason)
@@ -72,7 +73,7 @@ class Unanswered(Exception):
 
 
 class Account:
-    """An account in one Region. Each question is asked once, however often it is put."""
+    """An account in one Region. It makes each call once and remembers the answer."""
 
     def __init__(self, session: Any, region: str, profile: str | None, endpoint_url: str | None) -> None:
         self.session, self.region, self.endpoint_url = session, region, endpoint_url
@@ -80,22 +81,22 @@ class Account:
         options = {"--profile": profile, "--endpoint-url": endpoint_url}
         self.cli = " ".join(["aws", *(f"{name} {shlex.quote(value)}" for name, value in options.items() if value)])
         self._clients: dict[str, Any] = {}
-        self._answers: dict[tuple[object, ...], dict[str, Any] | Unanswered] = {}
+        self._answers: dict[tuple[object, ...], dict[str, Any] | Unavailable] = {}
 
-    def ask(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
-        """The answer of one call, all its pages joined where it has pages. Raises Unanswered."""
-        question = (service, operation, *sorted(arguments.items()))
-        if question not in self._answers:
+    def call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Return the answer of an API call, with all of its pages joined. Raises Unavailable."""
+        request = (service, operation, *sorted(arguments.items()))
+        if request not in self._answers:
             try:
-                self._answers[question] = self._call(service, operation, arguments)
-            except Unanswered as unanswered:
-                self._answers[question] = unanswered
-        answer = self._answers[question]
-        if isinstance(answer, Unanswered):
+                self._answers[request] = self._send(service, operation, arguments)
+            except Unavailable as unavailable:
+                self._answers[request] = unavailable
+        answer = self._answers[request]
+        if isinstance(answer, Unavailable):
             raise answer
         return answer
 
-    def _call(self, service: str, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _send(self, service: str, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         from botocore import xform_name
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError
@@ -108,10 +109,10 @@ class Account:
             else:
                 answer = getattr(client, method)(**arguments)
         except ClientError as error:
-            raise self._unanswered(service, operation, error.response) from error
+            raise self._unavailable(service, operation, error.response) from error
         except (BotoCoreError, ResponseParserError) as error:
-            remedy = "see whether the endpoint, the Region and the network are right, then run this again"
-            raise Unanswered(f"{service} {operation} was not answered: {error}", remedy) from error
+            remedy = "check the endpoint, the Region and the network, then run this again"
+            raise Unavailable(f"{service} {operation} got no answer: {error}", remedy) from error
         return answer
 
     def _client(self, service: str) -> Any:
@@ -124,26 +125,28 @@ class Account:
             )
         return self._clients[service]
 
-    def _unanswered(self, service: str, operation: str, response: Any) -> Unanswered:
+    def _unavailable(self, service: str, operation: str, response: Any) -> Unavailable:
         error = response.get("Error", {})
         code, message = str(error.get("Code", "")), error.get("Message", "")
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         action = ACTIONS[service, operation]
         if code in _DENIED:
-            return Unanswered(f"no permission for {action}", f"allow {action}: see the policy in the README", code)
-        if code in _UNKNOWN_CALL or (status in _UNKNOWN_CALL_STATUS and "NotFound" not in code):
-            where = self.endpoint_url or f"the Region {self.region}"
-            return Unanswered(f"{where} does not support {service} {operation}", "ask the real account", code)
-        is_busy = code in _BUSY or (isinstance(status, int) and status >= 500)
-        remedy = "wait a minute, then run this again" if is_busy else "mend that, then run this again"
-        return Unanswered(f"{service} {operation} was refused: {code} {message}".strip(), remedy, code)
+            return Unavailable(f"no permission for {action}", f"allow {action}: see the policy in the README", code)
+        if code in _UNSUPPORTED_CALL or (status in _UNSUPPORTED_CALL_STATUS and "NotFound" not in code):
+            if self.endpoint_url:
+                return Unavailable(f"{self.endpoint_url} does not support {service} {operation}", USE_AWS, code)
+            reason = f"the Region {self.region} does not support {service} {operation}"
+            return Unavailable(reason, "deploy to another Region, or check this by hand", code)
+        is_retryable = code in _RETRYABLE or (isinstance(status, int) and status >= 500)
+        remedy = "wait a minute, then run this again" if is_retryable else "fix the cause, then run this again"
+        return Unavailable(f"{service} {operation} failed: {code} {message}".strip(), remedy, code)
 
 
 def connect(region: str, profile: str | None = None, endpoint_url: str | None = None) -> Account:
-    """The account that the credentials of this machine, or of the profile, belong to.
+    """Return the account of this machine's credentials, or of the profile's.
 
-    It is asked who it is: that needs no permission, so that no answer means no account.
-    Raises UnreachableAccount if there are no credentials, they are not accepted, or nothing answers.
+    Makes the one call that needs no permission (sts GetCallerIdentity) to learn the account's id.
+    Raises UnreachableAccount if there are no credentials, AWS rejects them, or nothing answers.
     """
     import boto3
     from botocore.exceptions import BotoCoreError
@@ -151,13 +154,13 @@ def connect(region: str, profile: str | None = None, endpoint_url: str | None = 
     try:
         session = boto3.session.Session(profile_name=profile, region_name=region)
         account = Account(session, region, profile, endpoint_url)
-        account.id = account.ask("sts", "GetCallerIdentity").get("Account", account.id)
-    except Unanswered as unanswered:
-        if not unanswered.code:
-            raise _unreachable(account, unanswered.reason) from unanswered
-        if unanswered.code in _REJECTED_CREDENTIALS:
-            what = f"the credentials are not accepted ({unanswered.code}), or the Region is not enabled for the account"
-            raise _unreachable(account, what) from unanswered
+        account.id = account.call("sts", "GetCallerIdentity").get("Account", account.id)
+    except Unavailable as unavailable:
+        if not unavailable.code:
+            raise _unreachable(account, unavailable.reason) from unavailable
+        if unavailable.code in _REJECTED_CREDENTIALS:
+            what = f"AWS rejected the credentials ({unavailable.code}), or the Region is not enabled for the account"
+            raise _unreachable(account, what) from unavailable
     except (BotoCoreError, ValueError) as error:
         fault = Fault(f"AWS account in {region}", str(error), "correct --profile or --endpoint-url")
         raise UnreachableAccount([fault]) from error
@@ -165,5 +168,5 @@ def connect(region: str, profile: str | None = None, endpoint_url: str | None = 
 
 
 def _unreachable(account: Account, what: str) -> UnreachableAccount:
-    ask = f"{account.cli} --region {account.region} sts get-caller-identity"
-    return UnreachableAccount([Fault(f"AWS account in {account.region}", what, f"see what this says: {ask}")])
+    command = f"{account.cli} --region {account.region} sts get-caller-identity"
+    return UnreachableAccount([Fault(f"AWS account in {account.region}", what, f"find the cause with: {command}")])

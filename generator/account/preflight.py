@@ -1,46 +1,42 @@
-"""All checks, in the order in which their failures would be met."""
+"""Run every preflight check, in the order in which a deployment would meet the failures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from generator.account import concurrency, ingest, messaging, runtime, stack, storage
-from generator.account.connection import Unanswered
-from generator.account.subject import Opinion, Subject, unknown
+from generator.account import concurrency, live_stack, services
+from generator.account.connection import Unavailable
+from generator.account.deployment import Check, CheckResult, Deployment, Status, skipped
 
-CHECKS = (
-    *stack.CHECKS,
-    *concurrency.CHECKS,
-    *runtime.CHECKS,
-    *ingest.CHECKS,
-    *storage.CHECKS,
-    *messaging.CHECKS,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What one check found."""
-
-    id: str
-    status: str
-    message: str
-    remedy: str
+CHECKS: Mapping[str, Check] = {
+    "stack": live_stack.state,
+    "account-limit": concurrency.limit,
+    "reserved-elsewhere": concurrency.reserved_elsewhere,
+    "reservations": concurrency.reservations,
+    "update-order": concurrency.update,
+    "runtime": services.runtime,
+    "api-logging-role": services.api_logging_role,
+    "api-name": services.api_name,
+    "table-throughput": services.table_throughput,
+    "key": services.key,
+    "sms-sandbox": services.sms_sandbox,
+    "sms-spend": services.sms_spend,
+}
+"""Checks by their id, which the report prints and which therefore never changes."""
 
 
-def run(subject: Subject) -> list[Result]:
-    """Asks everything; what has no answer is skipped with the reason, and nothing else suffers from it."""
-    results = []
-    for check in CHECKS:
-        try:
-            opinion: Opinion = check.opinion(subject)
-        except Unanswered as unanswered:
-            opinion = unknown(unanswered.reason, unanswered.remedy)
-        results.append(Result(check.id, opinion.status, opinion.message, opinion.remedy))
-    return results
+def run(deployment: Deployment) -> dict[str, CheckResult]:
+    """Return the result of every check by its id. A check that gets no answer is skipped; the others still run."""
+    return {id_: _run_one(check, deployment) for id_, check in CHECKS.items()}
 
 
-def passed(results: Sequence[Result]) -> bool:
-    """Whether nothing failed. What was skipped is for a person to weigh."""
-    return all(result.status != "fail" for result in results)
+def passes(results: Mapping[str, CheckResult]) -> bool:
+    """Return whether no check failed. Skipped checks do not count as failures."""
+    return all(result.status is not Status.FAIL for result in results.values())
+
+
+def _run_one(check: Check, deployment: Deployment) -> CheckResult:
+    try:
+        return check(deployment)
+    except Unavailable as unavailable:
+        return skipped(unavailable.reason, unavailable.remedy)

@@ -1,7 +1,7 @@
-"""Whether a live stack's reservations can be changed without a moment at which they do not fit. Pure arithmetic.
+"""Arithmetic for changing the reservations of a live stack without exceeding the account at any moment.
 
-CloudFormation updates functions that do not depend on each other in any order, adds before it removes, and a rollback
-goes the other way round. So an order cannot be relied on, and a template cannot impose one: it depends on what is live.
+CloudFormation updates independent functions in any order and adds before it removes; a rollback does the reverse. So no
+order is guaranteed, and a template cannot impose one, because the right order depends on what is live.
 Source: AWS CloudFormation User Guide, "DependsOn attribute" and "Update behaviors of stack resources".
 """
 
@@ -10,36 +10,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 Reservations = Mapping[str, int | None]
-"""By function, what it reserves; None, like a function that is not there, reserves nothing.
+"""Reserved concurrency by function. None reserves nothing, like a missing function.
 
-A function that is replaced is two: one that is removed and one that is added, for AWS makes the new one first.
+A replaced function counts as two, one removed and one added, because AWS creates the new one first.
 """
 
 
 def total(reservations: Reservations) -> int:
-    """What is reserved together."""
+    """Return the sum of the reservations."""
     return sum(reserved or 0 for reserved in reservations.values())
 
 
 def highest_total(old: Reservations, new: Reservations) -> int:
-    """The most that is reserved at any moment of an update, in the worst order."""
+    """Return the highest sum of reservations at any moment of an update, in the worst order."""
     return sum(max(old.get(name) or 0, new.get(name) or 0) for name in old.keys() | new.keys())
 
 
 def is_safe_in_any_order(old: Reservations, new: Reservations, reservable: int) -> bool:
-    """Whether AWS refuses a change in no order: a raise must stay within what is reservable, a fall always may.
+    """Return whether AWS accepts every change of the update in any order.
 
-    Exact, for the worst order raises everything before it lowers anything. Where the old reservations fit, no rollback
-    is refused either; where they do not, an update that raises nothing is safe, and the way back from it is not.
+    AWS accepts a raise only within `reservable`, and always accepts a decrease. The test is exact, because the worst
+    order raises everything before it lowers anything. If the old reservations fit, a rollback is safe too; if they do
+    not, an update that raises nothing is safe, but its rollback is not.
     """
     return highest_total(old, new) <= max(reservable, total(old))
 
 
 def lowered_first(old: Reservations, new: Reservations) -> dict[str, int | None]:
-    """The functions to change before a deployment that is not safe in any order, with what to lower each to.
+    """Return the functions to lower by hand before a deployment that is not safe in any order, with their new figures.
 
-    None is to reserve nothing: the function is removed, or goes on without reservation. From there, if the new
-    reservations fit, the deployment only raises, and that is safe in any order. A rollback is not: it goes back to the
-    old template's figures, not to those lowered by hand, so the whole of `highest_total` may be wanted half-way.
+    None means no reservation: the function is removed or loses its reservation. After these changes, if the new
+    reservations fit, the deployment only raises, which is safe in any order. A rollback is not safe: it restores the
+    old template's figures, not the lowered ones, so it may need up to `highest_total` halfway.
     """
     return {name: new.get(name) for name, reserved in old.items() if (new.get(name) or 0) < (reserved or 0)}

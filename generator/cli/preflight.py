@@ -12,13 +12,9 @@ from collections.abc import Iterable, Sequence
 import click
 
 from generator import plans
+from generator.account.deployment import Deployment, default_stack_name
 from generator.cli import options
 from generator.plans import JudgedPlan
-
-
-def stack_name(environment: str) -> str:
-    """What an environment's stack is called, unless --stack-name says otherwise."""
-    return f"price-alerts-{environment}"
 
 
 def _stack_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -52,34 +48,33 @@ def command(
     prints the command that fixes it. Exits with 1 if a check fails, and with 2 without credentials or if the endpoint
     does not answer.
     """
-    from generator.account import connection
-    from generator.account.preflight import passed, run
-    from generator.account.subject import Subject
+    from generator.account import connection, preflight
 
     (judged,) = plans.prepare([name])
     environment = judged.plan.environment
     live = connection.connect(region or environment.region, profile, endpoint_url)
-    subject = Subject(live, judged.plan, stack or stack_name(name), _neighbours(judged), datetime.date.today())
-    results = run(subject)
+    stack = stack or default_stack_name(name)
+    deployment = Deployment(live, judged.plan, stack, _neighbours(judged), datetime.date.today())
+    results = preflight.run(deployment)
     if format_ == "json":
         report = {
             "environment": name,
             "account_id": live.id,
             "region": live.region,
-            "stack_name": subject.stack_name,
-            "checks": [dataclasses.asdict(result) for result in results],
-            "passed": passed(results),
+            "stack_name": stack,
+            "checks": [{"id": id_, **dataclasses.asdict(result)} for id_, result in results.items()],
+            "passed": preflight.passes(results),
         }
         click.echo(json.dumps(report, indent=1))
     else:
-        click.echo(f"{name}: stack {subject.stack_name} in account {live.id}, {live.region}\n")
-        click.echo("\n".join(_lines([(one.id, one.status, one.message, one.remedy) for one in results])))
-    sys.exit(0 if passed(results) else 1)
+        click.echo(f"{name}: stack {stack} in account {live.id}, {live.region}\n")
+        click.echo("\n".join(_lines([(id_, one.status, one.message, one.remedy) for id_, one in results.items()])))
+    sys.exit(0 if preflight.passes(results) else 1)
 
 
 def _neighbours(judged: JudgedPlan) -> tuple[str, ...]:
     names = (plan.environment.name for plan in judged.verdict.plans)
-    return tuple(stack_name(other) for other in names if other != judged.name)
+    return tuple(default_stack_name(other) for other in names if other != judged.name)
 
 
 def _lines(rows: Sequence[tuple[str, str, str, str]]) -> Iterable[str]:

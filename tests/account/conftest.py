@@ -1,4 +1,4 @@
-"""Accounts to ask: nearly all of them a variant of a good one."""
+"""AWS accounts for the tests, most of them a variant of a good one."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ GOOD: dict[Question, Any] = {
     ("kms", "DescribeKey"): {"KeyMetadata": {"KeyId": "key", "KeyState": "Enabled"}},
     ("kms", "ListKeys"): {"Keys": []},
 }
-"""A fresh account, out of the sandbox, with a logging role."""
+"""Answers of a fresh account outside the SMS sandbox, with a logging role."""
 
 
 def limits(limit: int, unreserved: int) -> dict[Question, Any]:
-    """The account's concurrency."""
+    """Return the answer with the account's concurrency."""
     return {
         ("lambda", "GetAccountSettings"): {
             "AccountLimit": {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": unreserved}
@@ -58,7 +58,7 @@ def limits(limit: int, unreserved: int) -> dict[Question, Any]:
 def deployed(
     reserved: Mapping[str, int | None], status: str = "CREATE_COMPLETE", removed: Sequence[str] = ()
 ) -> dict[Question, Any]:
-    """The stack of prod with functions that reserve so much, and what its history has of others that were removed."""
+    """Return the answers about a stack of prod whose functions have these reservations; `removed` are deleted ones."""
     stack = {"StackName": STACK, "CreationTime": NOW, "StackStatus": status, "Description": DESCRIPTION}
 
     def row(logical_id: str, type_: str, status: str = "CREATE_COMPLETE") -> dict[str, Any]:
@@ -88,7 +88,7 @@ def deployed(
 def asking(
     generator: Callable[..., Result], answers: Mapping[Question, Any], *options: str
 ) -> Iterator[tuple[Any, Stub]]:
-    """The preflight of prod in a good account but for these answers: its JSON, by check, and the stub."""
+    """Run the preflight of prod in a good account with these answers changed; yield its JSON by check, and the stub."""
     with serving(Stub({**GOOD, **answers})) as stub:
         result = generator("preflight", "prod", "--endpoint-url", stub.url, "--format", "json", *options)
         report = json.loads(result.stdout)
@@ -98,7 +98,7 @@ def asking(
 
 @pytest.fixture
 def ask(generator: Callable[..., Result]) -> Callable[..., dict[str, dict[str, str]]]:
-    """As `asking`, for who does not need the stub."""
+    """Like `asking`, but without the stub."""
 
     def run(answers: Mapping[Question, Any] | None = None, *options: str) -> dict[str, dict[str, str]]:
         with asking(generator, answers or {}, *options) as (checks, _):
@@ -108,7 +108,7 @@ def ask(generator: Callable[..., Result]) -> Callable[..., dict[str, dict[str, s
 
 
 def setting(section: str, **values: object) -> None:
-    """Writes into the environment of prod."""
+    """Write settings into the environment file of prod."""
     path = Path("environments/prod.toml")
     text, header = path.read_text(), f"[{section}]\n"
     if header not in text:
@@ -119,7 +119,7 @@ def setting(section: str, **values: object) -> None:
 
 @pytest.fixture(autouse=True)
 def service_models_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every session of botocore reads its service models anew, which is most of the time of these tests."""
+    """Cache botocore's service models, because reading them for every session takes most of the time of these tests."""
     monkeypatch.setattr(botocore.session, "create_loader", _loader)
 
 

@@ -1,7 +1,7 @@
 """An AWS account on 127.0.0.1, for the calls that emulators lack.
 
-It answers what it is told to, in the form that botocore's own service models prescribe: an answer that the model does
-not allow is a mistake in the test and raises there.
+It gives canned answers in the form of botocore's own service models. An answer that the model does not allow is a
+mistake in the test and raises an error.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Refusal:
 
 
 DENIED = object()
-"""The answer to who has no permission, in each service's own words."""
+"""The access-denied answer, in each service's own form."""
 
 DENIALS = {
     "sts": ("AccessDenied", 403),
@@ -52,7 +52,7 @@ _MODELS: dict[str, ServiceModel] = {
 
 
 class Stub:
-    """What is answered to each call, and which calls came. An answer may depend on the parameters of the call."""
+    """Canned answers, and a record of the calls. An answer may be a function of the call's parameters."""
 
     def __init__(self, answers: Mapping[Question, Any]) -> None:
         self.answers = dict(answers)
@@ -61,7 +61,7 @@ class Stub:
         self.url = ""
 
     def answer(self, model: OperationModel, parameters: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body."""
+        """Return status, headers and body."""
         question = (model.service_model.service_name, model.name)
         self.asked.append(question)
         answer = self.answers[question]
@@ -80,7 +80,7 @@ class Stub:
 
 @contextmanager
 def serving(stub: Stub) -> Iterator[Stub]:
-    """The stub behind a URL, until the block ends."""
+    """Serve the stub on a URL until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -113,7 +113,7 @@ def serving(stub: Stub) -> Iterator[Stub]:
 
 
 def _recognise(method: str, path: str, headers: dict[str, str], body: str) -> tuple[OperationModel, dict[str, str]]:
-    """The call and its parameters, by the service that the request is signed for and that service's protocol."""
+    """Return the operation and its parameters, by the service that the request is signed for and its protocol."""
     _, service = _scope(headers)
     model = _MODELS[service]
     if model.resolved_protocol == "query":
@@ -131,7 +131,7 @@ def _recognise(method: str, path: str, headers: dict[str, str], body: str) -> tu
 
 
 def _scope(headers: Mapping[str, str]) -> tuple[str, str]:
-    """The Region and the service that a request is signed for."""
+    """Return the Region and the service that a request is signed for."""
     scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", headers["Authorization"])
     assert scope is not None
     return scope[1], scope[2]

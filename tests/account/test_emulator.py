@@ -1,4 +1,4 @@
-"""The preflight against an AWS engine that nobody here wrote, with the committed template in it."""
+"""Preflight against an independent AWS emulator, with the committed template deployed to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RESERVED = dict(zip(FUNCTIONS, (20, 10, 5, 2), strict=True))
 
 @pytest.fixture
 def running(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """An emulator whose account has the limit that the test is parametrised with."""
+    """An emulator whose account has the concurrency limit of the test's parameter."""
     monkeypatch.setenv("LAMBDA_ACCOUNT_CONCURRENCY", str(request.param))
     with emulator.running("us-east-1") as started:
         yield started
@@ -49,24 +49,27 @@ def reserve_elsewhere(asked: Emulator, reserved: int) -> None:
 
 
 @pytest.mark.parametrize("running", [1000], indirect=True)
-def test_fresh_then_deployed_then_with_foreign_reservations(
-    generator: Callable[..., Result], running: Emulator
-) -> None:
+def test_fresh_deployed_and_crowded_account(generator: Callable[..., Result], running: Emulator) -> None:
     _, fresh = ask(generator, running)
-    assert fresh["stack"]["message"] == f"there is no stack {STACK} yet: it will be created"
+    assert fresh["stack"]["message"] == f"the stack {STACK} does not exist yet and will be created"
     assert fresh["api-logging-role"]["status"] == "fail"
     assert {status for id_, status in statuses(fresh).items() if id_ != "api-logging-role"} == {"pass"}
     deploy(running)
     _, deployed = ask(generator, running)
-    assert deployed["reserved-elsewhere"]["message"].startswith(f"37 are reserved in the account (37 by {STACK}), 0")
-    assert deployed["update-order"]["message"] == "safe in any order: at no moment more than 37 of 900"
+    assert deployed["reserved-elsewhere"]["message"].startswith(
+        f"37 reserved in the account (37 by {STACK}, 0 elsewhere)"
+    )
+    assert deployed["update-order"]["message"] == "safe in any order: never more than 37 of 900 reserved"
     assert deployed["key"]["message"].endswith("is enabled")
     assert deployed["api-name"]["status"] == "pass"
     reserve_elsewhere(running, 880)
     code, full = ask(generator, running)
     assert code == 1
     assert full["reserved-elsewhere"]["remedy"].startswith("write reserved_elsewhere = 880")
-    assert "37 to reserve of 20: limit 1000 - floor 100 - reserved by others 880" in full["reservations"]["message"]
+    assert (
+        "37 to reserve, 20 reservable (limit 1,000 - floor 100 - reserved by others 880)"
+        in full["reservations"]["message"]
+    )
 
 
 @pytest.mark.parametrize("running", [10], indirect=True)
@@ -79,7 +82,7 @@ def test_an_account_of_ten(generator: Callable[..., Result], running: Emulator) 
 
 
 def deploy(asked: Emulator) -> None:
-    """The committed template, with the reservations that the emulator leaves out."""
+    """Deploy the committed template, and set the reservations, which the emulator ignores."""
     template = (FIXTURES / "templates_out/prod.json").read_text()
     cloudformation = asked.client("cloudformation")
     cloudformation.create_stack(StackName=STACK, TemplateBody=template, Capabilities=["CAPABILITY_IAM"])

@@ -1,4 +1,4 @@
-"""The preflight over HTTP: fresh and used accounts, each permission missing in turn, nobody there."""
+"""Preflight over HTTP: fresh and used accounts, each permission missing in turn, and an unreachable endpoint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from click.testing import Result
 
 from generator import plans
 from generator.account.connection import ACTIONS, POLICY, Account
-from generator.account.stack import _WAITERS
+from generator.account.live_stack import _WAITERS
 from generator.capacity import allocation
 from tests.account.conftest import FUNCTIONS, GOOD, NO_STACK, STACK, asking, deployed, limits, setting
 from tests.account.stub import DENIED, Refusal, Stub, serving
@@ -36,22 +36,24 @@ def skipped(checks: dict[str, dict[str, str]]) -> list[str]:
     return [id_ for id_, check in checks.items() if check["status"] == "skip"]
 
 
-def test_a_fresh_account_passes_everything(ask: Ask) -> None:
+def test_a_fresh_account_passes_every_check(ask: Ask) -> None:
     checks = ask()
     assert list(checks) == IDS
     assert {check["status"] for check in checks.values()} == {"pass"}
     assert not any(check["remedy"] for check in checks.values())
     assert all(list(check) == ["id", "status", "message", "remedy"] for check in checks.values())
-    assert checks["reservations"]["message"] == "37 to reserve of 900: limit 1000 - floor 100 - reserved by others 0"
+    assert checks["reservations"]["message"] == (
+        "37 to reserve, 900 reservable (limit 1,000 - floor 100 - reserved by others 0)"
+    )
 
 
-def test_the_text_names_the_account_and_counts(generator: Run) -> None:
+def test_text_report_names_the_account_and_counts_results(generator: Run) -> None:
     with serving(Stub({**GOOD, ("sns", "GetSMSSandboxAccountStatus"): {"IsInSandbox": True}})) as stub:
         result = generator("preflight", "prod", "--endpoint-url", stub.url)
     assert result.exit_code == 1
     assert result.stdout.startswith("prod: stack price-alerts-prod in account 123456789012, us-east-1\n")
     assert "fail  sms-sandbox" in result.stdout
-    assert "-> verify the numbers to test with: aws --endpoint-url http" in result.stdout
+    assert "-> verify your test numbers: aws --endpoint-url http" in result.stdout
     assert result.stdout.endswith("11 passed, 1 failed, 0 skipped\n")
 
 
@@ -59,38 +61,38 @@ def test_an_account_of_ten(ask: Ask) -> None:
     checks = ask(limits(10, 10))
     assert failed(checks) == ["account-limit", "reservations"]
     assert checks["account-limit"]["remedy"].startswith("write concurrency_limit = 10 under [account]")
-    assert "37 to reserve of 0" in checks["reservations"]["message"]
+    assert "37 to reserve, 0 reservable" in checks["reservations"]["message"]
     assert "below its minimum value of [100]" in checks["reservations"]["message"]
     assert "--quota-code L-B99A9384 --desired-value 1000" in checks["reservations"]["remedy"]
     assert checks["reservations"]["remedy"].endswith(
-        'or state the account as it is (concurrency_limit = 10), with on_shortfall = "unreserved", under [account], '
+        'or write concurrency_limit = 10 and on_shortfall = "unreserved" under [account], '
         "then run: generator template prod"
     )
     shared = ask(limits(130, 125))["reservations"]["remedy"]
-    assert "(concurrency_limit = 130, reserved_elsewhere = 5)" in shared
-    assert 'with on_shortfall = "fit" or "unreserved", under [account]' in shared
+    assert "write concurrency_limit = 130, reserved_elsewhere = 5 and on_shortfall" in shared
+    assert 'and on_shortfall = "fit" or "unreserved" under [account]' in shared
 
 
-def test_to_share_what_there_is_is_advised_where_that_is_enough(ask: Ask, generator: Run) -> None:
+def test_fit_is_suggested_only_if_the_smallest_allocation_fits(ask: Ask, generator: Run) -> None:
     (plan,) = plans.prepare(["prod"])[0].verdict.plans
     (least,) = allocation.least([(plan.environment, plan.sizing)])
     enough = 100 + least.total_reserved
-    assert 'with on_shortfall = "fit" or "unreserved",' in ask(limits(enough, enough))["reservations"]["remedy"]
-    assert 'with on_shortfall = "unreserved",' in ask(limits(enough - 1, enough - 1))["reservations"]["remedy"]
+    assert 'on_shortfall = "fit" or "unreserved" under' in ask(limits(enough, enough))["reservations"]["remedy"]
+    assert 'on_shortfall = "unreserved" under' in ask(limits(enough - 1, enough - 1))["reservations"]["remedy"]
 
 
-def test_the_account_as_it_is_with_on_shortfall_is_one_that_fits(ask: Ask, generator: Run) -> None:
+def test_the_suggested_settings_make_the_account_fit(ask: Ask, generator: Run) -> None:
     setting("account", concurrency_limit=130, reserved_elsewhere=5, on_shortfall="fit")
     assert generator("template", "prod").exit_code == 0
     assert failed(ask(limits(130, 125))) == []
 
 
-def test_an_account_of_ten_takes_a_plan_that_reserves_nothing(ask: Ask) -> None:
+def test_an_account_of_ten_accepts_a_plan_that_reserves_nothing(ask: Ask) -> None:
     setting("account", concurrency_limit=10, on_shortfall="unreserved")
     assert failed(ask(limits(10, 10))) == []
 
 
-def test_foreign_reservations_that_nobody_stated(ask: Ask) -> None:
+def test_unstated_foreign_reservations_fail(ask: Ask) -> None:
     checks = ask(limits(1000, 900))
     assert failed(checks) == ["reserved-elsewhere"]
     assert checks["reserved-elsewhere"]["remedy"].startswith("write reserved_elsewhere = 100 under [account]")
@@ -98,26 +100,26 @@ def test_foreign_reservations_that_nobody_stated(ask: Ask) -> None:
     assert failed(ask(limits(1000, 137))) == ["reserved-elsewhere"]
 
 
-def test_foreign_reservations_that_are_stated(ask: Ask) -> None:
+def test_stated_foreign_reservations_pass(ask: Ask) -> None:
     setting("account", reserved_elsewhere=100)
     assert failed(ask(limits(1000, 900))) == []
 
 
-def test_the_stack_s_own_reservations_are_credited_back(ask: Ask) -> None:
+def test_own_reservations_do_not_count_as_elsewhere(ask: Ask) -> None:
     setting("account", concurrency_limit=137)
     checks = ask({**deployed(IN_PLACE), **limits(137, 100)})
     assert failed(checks) == []
     assert "37 by price-alerts-prod" in checks["reserved-elsewhere"]["message"]
-    assert checks["update-order"]["message"] == "safe in any order: at no moment more than 37 of 37"
-    assert "it will be updated" in checks["stack"]["message"]
+    assert checks["update-order"]["message"] == "safe in any order: never more than 37 of 37 reserved"
+    assert "will be updated" in checks["stack"]["message"]
 
 
-def test_an_update_that_could_pass_the_limit_half_way_gets_the_two_steps(ask: Ask) -> None:
+def test_an_update_that_could_exceed_the_limit_halfway_gets_two_steps(ask: Ask) -> None:
     setting("account", concurrency_limit=137)
     old = dict(zip(FUNCTIONS, (10, 10, 15, None), strict=True))
     checks = ask({**deployed(old), **limits(137, 102)})
     assert failed(checks) == ["update-order"]
-    assert "47 of 37 could be reserved half-way" in checks["update-order"]["message"]
+    assert "the update could reserve 47 of 37 halfway" in checks["update-order"]["message"]
     assert (
         "--region us-east-1 lambda put-function-concurrency --function-name physical-SendNotificationFunction "
         "--reserved-concurrent-executions 5. Then deploy with --disable-rollback" in checks["update-order"]["remedy"]
@@ -126,22 +128,22 @@ def test_an_update_that_could_pass_the_limit_half_way_gets_the_two_steps(ask: As
     assert "lambda delete-function-concurrency" in gone["update-order"]["remedy"]
 
 
-def test_an_update_that_only_lowers_is_safe_though_what_is_there_does_not_fit(ask: Ask) -> None:
+def test_an_update_that_only_lowers_is_safe_even_if_the_live_stack_does_not_fit(ask: Ask) -> None:
     setting("account", concurrency_limit=120, on_shortfall="unreserved")
     checks = ask({**deployed(IN_PLACE), **limits(120, 83)})
     assert failed(checks) == []
     assert checks["update-order"]["message"] == (
-        "safe in any order: nothing is raised; a rollback would be refused, for the 37 of now do not fit any more"
+        "safe in any order: nothing is raised; but a rollback would fail, because the 37 reserved now no longer fit"
     )
 
 
-def test_the_order_is_not_judged_where_the_reservations_do_not_fit(ask: Ask) -> None:
+def test_update_order_is_skipped_if_the_reservations_do_not_fit(ask: Ask) -> None:
     checks = ask({**deployed({FUNCTIONS[0]: 1}), **limits(130, 129)})
     assert checks["update-order"]["status"] == "skip"
     assert checks["reservations"]["status"] == "fail"
 
 
-def test_a_function_deleted_behind_the_stack_reserves_nothing(ask: Ask) -> None:
+def test_a_function_deleted_outside_cloudformation_reserves_nothing(ask: Ask) -> None:
     gone = {("lambda", "GetFunctionConcurrency"): Refusal("ResourceNotFoundException", "Function not found", 404)}
     checks = ask({**deployed(IN_PLACE), **gone})
     assert (failed(checks), skipped(checks)) == ([], [])
@@ -153,7 +155,7 @@ def test_a_function_deleted_behind_the_stack_reserves_nothing(ask: Ask) -> None:
         ("ROLLBACK_COMPLETE", "--region us-east-1 cloudformation delete-stack --stack-name price-alerts-prod"),
         ("UPDATE_ROLLBACK_FAILED", "cloudformation continue-update-rollback"),
         ("DELETE_FAILED", "delete-stack --stack-name price-alerts-prod; add --retain-resources"),
-        ("CREATE_FAILED", "deploy with --disable-rollback, which goes on from there; or give it up: aws"),
+        ("CREATE_FAILED", "deploy with --disable-rollback to continue from there; or give up the failed change: aws"),
         ("CREATE_FAILED", "cloudformation delete-stack"),
         ("UPDATE_FAILED", "cloudformation rollback-stack"),
         ("UPDATE_IN_PROGRESS", "cloudformation wait stack-update-complete"),
@@ -161,73 +163,73 @@ def test_a_function_deleted_behind_the_stack_reserves_nothing(ask: Ask) -> None:
         ("UPDATE_ROLLBACK_IN_PROGRESS", "cloudformation wait stack-rollback-complete"),
         ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "cloudformation wait stack-rollback-complete"),
         ("CREATE_IN_PROGRESS", "cloudformation wait stack-create-complete"),
-        ("ROLLBACK_IN_PROGRESS", "describe-stacks --stack-name price-alerts-prod, until it is over"),
+        ("ROLLBACK_IN_PROGRESS", "repeat until it ends: aws"),
         ("IMPORT_IN_PROGRESS", "cloudformation wait stack-import-complete"),
-        ("IMPORT_ROLLBACK_IN_PROGRESS", "describe-stacks --stack-name price-alerts-prod, until it is over"),
+        ("IMPORT_ROLLBACK_IN_PROGRESS", "repeat until it ends: aws"),
         ("DELETE_IN_PROGRESS", "cloudformation wait stack-delete-complete"),
         ("IMPORT_ROLLBACK_FAILED", "cloudformation describe-stack-events --stack-name price-alerts-prod"),
     ],
 )
-def test_a_stack_in_a_state_that_blocks(ask: Ask, status: str, command: str) -> None:
+def test_a_blocking_stack_state_fails_with_a_command(ask: Ask, status: str, command: str) -> None:
     checks = ask({**deployed({}, status), **limits(1000, 1000)})
     assert "stack" in failed(checks)
     assert command in checks["stack"]["remedy"]
 
 
-def test_every_waiter_that_is_named_is_one_of_aws_s() -> None:
+def test_every_waiter_exists_in_boto3() -> None:
     client = boto3.client("cloudformation", region_name="us-east-1")
     for waiter in _WAITERS.values():
         assert f"stack_{waiter}_complete" in client.waiter_names
 
 
-def test_another_stack_of_the_same_name(ask: Ask) -> None:
+def test_a_foreign_stack_with_the_same_name_fails(ask: Ask) -> None:
     answers = deployed({})
     taken = answers["cloudformation", "DescribeStacks"]({"StackName": STACK})["Stacks"][0] | {"Description": "Theirs"}
     checks = ask({**answers, ("cloudformation", "DescribeStacks"): {"Stacks": [taken]}})
-    assert "another stack has the name" in checks["stack"]["message"]
+    assert "the name price-alerts-prod belongs to another stack" in checks["stack"]["message"]
     mine = ask({}, "--stack-name", "mine")
-    assert mine["stack"]["message"] == "there is no stack mine yet: it will be created"
+    assert mine["stack"]["message"] == "the stack mine does not exist yet and will be created"
 
 
 @pytest.mark.parametrize(
-    ("name", "taken"),
+    ("name", "accepted"),
     [
         pytest.param("a", True, id="one letter"),
         pytest.param("Z9-", True, id="letters, digits and dashes"),
-        pytest.param("a" * 128, True, id="as long as can be"),
-        pytest.param("a" * 129, False, id="longer"),
+        pytest.param("a" * 128, True, id="longest"),
+        pytest.param("a" * 129, False, id="too long"),
         pytest.param("", False, id="empty"),
         pytest.param("9a", False, id="a digit first"),
         pytest.param("a b", False, id="a space"),
         pytest.param("a_b", False, id="an underscore"),
-        pytest.param("a\n", False, id="a line's end"),
+        pytest.param("a\n", False, id="a newline"),
     ],
 )
-def test_a_stack_s_name_has_the_form_that_cloudformation_takes(
-    generator: Callable[..., Result], name: str, taken: bool
+def test_stack_name_has_the_form_that_cloudformation_accepts(
+    generator: Callable[..., Result], name: str, accepted: bool
 ) -> None:
-    """One that it takes is asked about: nothing answers there."""
+    """A valid name gets as far as the endpoint, where nothing answers."""
     result = generator("preflight", "prod", "--stack-name", name, "--endpoint-url", "http://127.0.0.1:9")
     assert result.exit_code == 2
-    assert ("Invalid value for '--stack-name'" in result.stderr) is not taken
-    assert ("127.0.0.1:9" in result.stderr) is taken
+    assert ("Invalid value for '--stack-name'" in result.stderr) is not accepted
+    assert ("127.0.0.1:9" in result.stderr) is accepted
 
 
 @pytest.mark.parametrize("status", ["REVIEW_IN_PROGRESS", "DELETE_COMPLETE"])
-def test_an_unexecuted_change_set_or_a_deleted_stack_is_no_stack(ask: Ask, status: str) -> None:
+def test_an_unexecuted_change_set_or_a_deleted_stack_counts_as_absent(ask: Ask, status: str) -> None:
     checks = ask({**deployed(IN_PLACE, status), **limits(1000, 963)})
     assert "will be created" in checks["stack"]["message"]
-    assert "(nothing by stacks of ours)" in checks["reserved-elsewhere"]["message"]
+    assert "(none by our stacks, 37 elsewhere)" in checks["reserved-elsewhere"]["message"]
 
 
 @pytest.mark.parametrize("status", ["UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"])
 def test_a_stack_at_rest_will_be_updated(ask: Ask, status: str) -> None:
     checks = ask({**deployed(IN_PLACE, status), **limits(1000, 963)})
-    assert (failed(checks), checks["stack"]["message"].endswith(f"in state {status}: it will be updated")) == ([], True)
+    assert (failed(checks), checks["stack"]["message"].endswith(f"in state {status} and will be updated")) == ([], True)
 
 
-def test_a_function_that_was_removed_from_the_stack_is_not_asked_about(ask: Ask) -> None:
-    """The answers would not know it."""
+def test_functions_removed_from_the_stack_are_not_queried(ask: Ask) -> None:
+    """The stub has no answer for it."""
     checks = ask({**deployed(IN_PLACE, removed=["OldFunction"]), **limits(1000, 963)})
     assert (failed(checks), skipped(checks)) == ([], [])
 
@@ -261,7 +263,7 @@ def test_a_function_that_was_removed_from_the_stack_is_not_asked_about(ask: Ask)
         ("create", "arn:aws:iam::123456789012:role/path/physical-ApiLoggingRole", True, None),
     ],
 )
-def test_which_logging_role_to_choose(
+def test_the_right_logging_role_setting_passes(
     ask: Ask, choice: str, role: str | None, is_deployed: bool, remedy: str | None
 ) -> None:
     setting("operations", api_logging_role=choice)
@@ -273,7 +275,7 @@ def test_which_logging_role_to_choose(
     assert check["remedy"].startswith(remedy or "")
 
 
-def test_another_api_of_the_same_name(ask: Ask) -> None:
+def test_another_api_with_the_same_name_fails(ask: Ask) -> None:
     apis = {("apigateway", "GetRestApis"): {"items": [{"id": "physical-WebhookApi", "name": "price-alerts-prod"}]}}
     assert ask({**deployed({}), **apis})["api-name"]["status"] == "pass"
     check = ask(apis)["api-name"]
@@ -281,17 +283,17 @@ def test_another_api_of_the_same_name(ask: Ask) -> None:
     assert "update-rest-api --rest-api-id physical-WebhookApi" in check["remedy"]
 
 
-def test_all_pages_of_an_answer_are_read(ask: Ask) -> None:
+def test_every_page_of_an_answer_is_read(ask: Ask) -> None:
     def page(asked: dict[str, str]) -> dict[str, Any]:
         if asked.get("position") == "second":
             return {"items": [{"id": "other", "name": "price-alerts-prod"}]}
         return {"items": [{"id": "first", "name": "something else"}], "position": "second"}
 
-    assert "the API other has the name" in ask({("apigateway", "GetRestApis"): page})["api-name"]["message"]
+    assert "another API (other) also has the name" in ask({("apigateway", "GetRestApis"): page})["api-name"]["message"]
 
 
 @pytest.mark.parametrize(("other", "status"), [("price-alerts-prod", "pass"), ("price-alerts-prod2", "fail")])
-def test_a_stack_with_a_suffix_of_its_own_is_known_by_it(ask: Ask, other: str, status: str) -> None:
+def test_the_api_name_uses_the_suffix_of_the_live_stack(ask: Ask, other: str, status: str) -> None:
     apis = {("apigateway", "GetRestApis"): {"items": [{"id": "other", "name": other}]}}
     answers = deployed({})
     (live,) = answers["cloudformation", "DescribeStacks"]({"StackName": STACK})["Stacks"]
@@ -300,7 +302,7 @@ def test_a_stack_with_a_suffix_of_its_own_is_known_by_it(ask: Ask, other: str, s
     assert ask({**answers, **apis, **described})["api-name"]["status"] == status
 
 
-def test_sms(ask: Ask) -> None:
+def test_sms_sandbox_and_spend_limit(ask: Ask) -> None:
     sandbox = ask({("sns", "GetSMSSandboxAccountStatus"): {"IsInSandbox": True}})["sms-sandbox"]
     assert "verify-sms-sandbox-phone-number --phone-number +15555550100 --one-time-password CODE" in sandbox["remedy"]
     low = {("sns", "GetSMSAttributes"): {"attributes": {"MonthlySpendLimit": "1"}}}
@@ -319,7 +321,7 @@ def test_sms(ask: Ask) -> None:
         ("cn-north-1", "https://console.amazonaws.cn/sns/v3/home?region=cn-north-1#/"),
     ],
 )
-def test_the_region_to_ask_can_be_chosen(generator: Run, region: str, console: str) -> None:
+def test_region_option_changes_region_and_console_links(generator: Run, region: str, console: str) -> None:
     with serving(Stub({**GOOD, ("sns", "GetSMSSandboxAccountStatus"): {"IsInSandbox": True}})) as stub:
         options = ("--endpoint-url", stub.url, "--region", region, "--format", "json")
         report = json.loads(generator("preflight", "prod", *options).stdout)
@@ -329,9 +331,12 @@ def test_the_region_to_ask_can_be_chosen(generator: Run, region: str, console: s
     assert console in remedy
 
 
-def test_tables_and_key(ask: Ask) -> None:
+def test_table_throughput_and_key_state(ask: Ask) -> None:
     small = ask({("dynamodb", "DescribeLimits"): {"TableMaxWriteCapacityUnits": 69}})["table-throughput"]
-    assert (small["status"], small["message"]) == ("fail", "a table may take 69 writes/s, and the peak is 70")
+    assert (small["status"], small["message"]) == (
+        "fail",
+        "the quota of a table is 69 writes/s, below the peak of 70/s",
+    )
     for state, command in (("PendingDeletion", "kms cancel-key-deletion"), ("Disabled", "kms enable-key")):
         answer = {("kms", "DescribeKey"): {"KeyMetadata": {"KeyId": "key", "KeyState": state}}}
         check = ask({**deployed({}), **answer})["key"]
@@ -341,7 +346,7 @@ def test_tables_and_key(ask: Ask) -> None:
 
 @pytest.mark.parametrize("answers", [{}, deployed(IN_PLACE)], ids=["fresh", "deployed"])
 @pytest.mark.parametrize("question", sorted(set(ACTIONS) - {("sts", "GetCallerIdentity")}))
-def test_each_missing_permission_skips_what_needs_it_and_says_so(generator: Run, question: Any, answers: Any) -> None:
+def test_a_missing_permission_skips_the_checks_that_need_it(generator: Run, question: Any, answers: Any) -> None:
     account = limits(1000, 963 if answers else 1000)
     with asking(generator, {**answers, **account, question: DENIED}) as (checks, stub):
         assert failed(checks) == []
@@ -352,74 +357,77 @@ def test_each_missing_permission_skips_what_needs_it_and_says_so(generator: Run,
             assert ACTIONS[question] in checks[id_]["remedy"]
 
 
-def test_without_any_permission_everything_that_asks_is_skipped(ask: Ask) -> None:
+def test_without_permissions_every_check_that_calls_aws_is_skipped(ask: Ask) -> None:
     checks = ask(dict.fromkeys(ACTIONS, DENIED))
     assert skipped(checks) == [id_ for id_ in IDS if id_ != "runtime"]
     assert checks["runtime"]["status"] == "pass"
 
 
 @pytest.mark.parametrize(
-    ("refusal", "said", "remedy", "tries"),
+    ("refusal", "expected", "remedy", "tries"),
     [
-        (Refusal("InvalidAction", "unknown", 400), "does not support sns GetSMSSandbox", "ask the real account", 1),
-        (Refusal("Gone", "", 404), "does not support sns GetSMSSandbox", "ask the real account", 1),
-        (Refusal("NotImplemented", "", 501), "does not support sns GetSMSSandbox", "ask the real account", 1),
         (
-            Refusal("NotFoundException", "no", 404),
-            "was refused: NotFoundException no",
-            "mend that, then run this again",
+            Refusal("InvalidAction", "unknown", 400),
+            "does not support sns GetSMSSandbox",
+            "run this against AWS itself",
             1,
         ),
-        (Refusal("InternalError", "try later", 500), "was refused: InternalError try later", "wait a minute, ", 3),
-        (Refusal("Throttling", "Rate exceeded", 400), "was refused: Throttling Rate exceeded", "wait a minute, ", 3),
+        (Refusal("Gone", "", 404), "does not support sns GetSMSSandbox", "run this against AWS itself", 1),
+        (Refusal("NotImplemented", "", 501), "does not support sns GetSMSSandbox", "run this against AWS itself", 1),
+        (
+            Refusal("NotFoundException", "no", 404),
+            "failed: NotFoundException no",
+            "fix the cause, then run this again",
+            1,
+        ),
+        (Refusal("InternalError", "try later", 500), "failed: InternalError try later", "wait a minute, ", 3),
+        (Refusal("Throttling", "Rate exceeded", 400), "failed: Throttling Rate exceeded", "wait a minute, ", 3),
     ],
 )
-def test_what_an_endpoint_cannot_answer_is_skipped(
-    generator: Run, refusal: Refusal, said: str, remedy: str, tries: int
+def test_a_failed_call_skips_the_check_with_reason_and_remedy(
+    generator: Run, refusal: Refusal, expected: str, remedy: str, tries: int
 ) -> None:
     question = ("sns", "GetSMSSandboxAccountStatus")
     with asking(generator, {question: refusal}) as (checks, stub):
         assert skipped(checks) == ["sms-sandbox"]
-        assert said in checks["sms-sandbox"]["message"]
+        assert expected in checks["sms-sandbox"]["message"]
         assert checks["sms-sandbox"]["remedy"].startswith(remedy)
         assert stub.asked.count(question) == tries
 
 
-def test_answers_without_what_was_asked_for_are_skipped(ask: Ask) -> None:
+def test_incomplete_answers_skip_the_checks(ask: Ask) -> None:
     empty: dict[Any, Any] = {("lambda", "GetAccountSettings"): {}, ("sns", "GetSMSSandboxAccountStatus"): {}}
     checks = ask({**empty, ("dynamodb", "DescribeLimits"): {}})
     concurrency = ["account-limit", "reserved-elsewhere", "reservations", "update-order"]
     assert skipped(checks) == [*concurrency, "table-throughput", "sms-sandbox"]
 
 
-def test_nobody_there_is_one_line_and_exit_code_2(generator: Run) -> None:
+def test_an_unreachable_endpoint_is_one_line_and_exit_code_2(generator: Run) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     result = generator("preflight", "prod", "--endpoint-url", url)
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert result.stderr.startswith(
-        "AWS account in us-east-1: sts GetCallerIdentity was not answered: Could not connect"
-    )
+    assert result.stderr.startswith("AWS account in us-east-1: sts GetCallerIdentity got no answer: Could not connect")
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_profile_with_a_space_is_quoted_in_what_to_type() -> None:
+def test_a_profile_with_a_space_is_quoted_in_commands() -> None:
     assert Account(None, "us-east-1", "my prod", None).cli == "aws --profile 'my prod'"
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "expected"),
     [(["--profile", "nowhere"], "The config profile (nowhere) could not be found"), (["--endpoint-url", "x"], "x")],
 )
-def test_wrong_options_are_wrong_input(generator: Run, options: list[str], said: str) -> None:
+def test_a_wrong_profile_or_endpoint_is_exit_code_2(generator: Run, options: list[str], expected: str) -> None:
     result = generator("preflight", "prod", *options)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert expected in result.stderr
 
 
-def test_no_credentials_are_wrong_input(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_exit_code_2(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
@@ -429,16 +437,16 @@ def test_no_credentials_are_wrong_input(generator: Run, monkeypatch: pytest.Monk
     assert "Unable to locate credentials" in result.stderr
 
 
-def test_rejected_credentials_are_wrong_input(generator: Run) -> None:
+def test_rejected_credentials_are_exit_code_2(generator: Run) -> None:
     rejected = {("sts", "GetCallerIdentity"): Refusal("ExpiredToken", "expired", 403)}
     with serving(Stub({**GOOD, **rejected})) as stub:
         result = generator("preflight", "prod", "--endpoint-url", stub.url)
     assert result.exit_code == 2
-    assert "the credentials are not accepted (ExpiredToken)" in result.stderr
+    assert "AWS rejected the credentials (ExpiredToken)" in result.stderr
     assert result.stderr.endswith(f"aws --endpoint-url {stub.url} --region us-east-1 sts get-caller-identity\n")
 
 
-def test_neighbours_of_the_account_are_credited_by_their_stacks(generator: Run) -> None:
+def test_neighbour_reservations_count_by_stack(generator: Run) -> None:
     setting("account", name="dev")
     answers = deployed(IN_PLACE)
 
@@ -452,19 +460,21 @@ def test_neighbours_of_the_account_are_credited_by_their_stacks(generator: Run) 
         assert "37 by price-alerts-dev" in checks["reserved-elsewhere"]["message"]
         assert "reserved by others 37" in checks["reservations"]["message"]
     with asking(generator, {**answers, **calls, **limits(140, 103)}) as (checks, _):
-        assert "(concurrency_limit = 140)" in checks["reservations"]["remedy"]
+        assert "write concurrency_limit = 140 and" in checks["reservations"]["remedy"]
 
 
-def test_a_neighbour_under_another_name_is_asked_about_where_others_reserve_too_much(generator: Run) -> None:
+def test_a_missing_neighbour_stack_is_named_if_too_much_is_reserved_elsewhere(generator: Run) -> None:
     setting("account", name="dev")
     with asking(generator, limits(1000, 963)) as (checks, _):
         message = checks["reserved-elsewhere"]["message"]
-        assert message.endswith("; no stack price-alerts-dev is there: under another name, it is counted as elsewhere")
+        assert message.endswith(
+            "; there is no stack price-alerts-dev: under another name, its reservations count as elsewhere"
+        )
     with asking(generator, limits(1000, 1000)) as (checks, _):
-        assert "no stack" not in checks["reserved-elsewhere"]["message"]
+        assert "there is no stack" not in checks["reserved-elsewhere"]["message"]
 
 
-def test_the_policy_allows_exactly_the_calls_that_are_made(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_policy_allows_exactly_the_calls_made(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     made: set[tuple[str, str]] = set()
 
     def note(model: Any, **_: Any) -> None:

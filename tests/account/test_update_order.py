@@ -1,4 +1,4 @@
-"""Updating a live stack: what is said to be safe is what passes in every order, and the remedy passes too."""
+"""Updates of a live stack: a safe update passes in every order, and so does the suggested remedy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = "abcd"
 
 
 def refused(old: Reservations, changes: Iterable[tuple[str, int | None]], reservable: int) -> bool:
-    """Applies one change after the other, as AWS does: a raise must leave the sum within what is reservable."""
+    """Apply the changes one by one as AWS does, which refuses a raise beyond what is reservable."""
     live = dict(old)
     for name, reserved in changes:
         is_raised = (reserved or 0) > (live.get(name) or 0)
@@ -27,7 +27,7 @@ def refused(old: Reservations, changes: Iterable[tuple[str, int | None]], reserv
 
 
 def changes(old: Reservations, new: Reservations) -> list[tuple[str, int | None]]:
-    """What an update does: functions are added, changed and removed."""
+    """Return the changes of an update: functions added, changed and removed."""
     names = sorted(old.keys() | new.keys())
     return [(name, new.get(name)) for name in names if old.get(name) != new.get(name)]
 
@@ -37,12 +37,12 @@ def passes_in_every_order(old: Reservations, new: Reservations, reservable: int)
 
 
 def random_plan(rng: random.Random) -> dict[str, int | None]:
-    """Some functions are not there, some reserve nothing, and 0 is a reservation too."""
+    """Return a plan in which some functions are missing, some reserve nothing, and some reserve 0."""
     return {name: rng.choice([None, rng.randint(0, 12)]) for name in NAMES if rng.random() < 0.8}
 
 
 def cases(fit: bool) -> Iterable[tuple[dict[str, int | None], dict[str, int | None], int]]:
-    """Old and new reservations, of which the old fit or do not."""
+    """Yield old and new reservations and what is reservable, with old ones that fit or do not."""
     rng, found = random.Random(SEED), 0
     while found < CASES:
         old, new, reservable = random_plan(rng), random_plan(rng), rng.randint(0, 40 if fit else 20)
@@ -52,7 +52,7 @@ def cases(fit: bool) -> Iterable[tuple[dict[str, int | None], dict[str, int | No
 
 
 @pytest.mark.parametrize("fit", [True, False], ids=["the old fit", "the old do not fit"])
-def test_safe_is_what_passes_in_every_order(fit: bool) -> None:
+def test_safe_updates_are_those_that_pass_in_every_order(fit: bool) -> None:
     verdicts = {True: 0, False: 0}
     for old, new, reservable in cases(fit):
         safe = is_safe_in_any_order(old, new, reservable)
@@ -61,14 +61,14 @@ def test_safe_is_what_passes_in_every_order(fit: bool) -> None:
     assert min(verdicts.values()) > CASES / 50
 
 
-def test_the_way_back_is_safe_where_the_old_fit() -> None:
+def test_rollback_is_safe_if_the_old_reservations_fit() -> None:
     safe = [case for case in cases(fit=True) if is_safe_in_any_order(*case)]
     assert all(passes_in_every_order(new, old, reservable) for old, new, reservable in safe)
     stuck = is_safe_in_any_order({"a": 9}, {"a": None}, 5), passes_in_every_order({"a": None}, {"a": 9}, 5)
     assert stuck == (True, False)
 
 
-def test_lowering_first_makes_every_update_to_what_fits_safe() -> None:
+def test_lowering_first_makes_every_update_that_fits_safe() -> None:
     needed = 0
     for old, new, reservable in cases(fit=True):
         if sum(value or 0 for value in new.values()) > reservable or is_safe_in_any_order(old, new, reservable):
@@ -96,5 +96,5 @@ def test_a_replaced_function_counts_twice() -> None:
         ({"a": None, "b": 0, "gone": None}, {"a": 0, "b": None}, {}),
     ],
 )
-def test_what_to_lower_first(old: Reservations, new: Reservations, lowered: Reservations) -> None:
+def test_functions_to_lower_first(old: Reservations, new: Reservations, lowered: Reservations) -> None:
     assert lowered_first(old, new) == lowered

@@ -1,4 +1,4 @@
-"""The emulator as a process: what it listens on, how it ends, and what is said where it cannot be used."""
+"""The emulator as a process: what it listens on, how it ends, and what is expected where it cannot be used."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ UNKNOWN = '{"Resources": {"A": {"Type": "AWS::Nope::Nope"}}}'
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         pytest.param("{", "templates_out/dev.json: neither JSON nor YAML (", id="cut off"),
         pytest.param("", "templates_out/dev.json: not a template: no Resources", id="empty"),
@@ -124,12 +124,12 @@ UNKNOWN = '{"Resources": {"A": {"Type": "AWS::Nope::Nope"}}}'
         pytest.param(UNKNOWN, "the template: the emulator does not take it (An error occurred", id="not AWS's"),
     ],
 )
-def test_a_template_that_cannot_be_run_is_one_line(generator: Callable[..., Result], text: str, said: str) -> None:
+def test_a_template_that_cannot_be_run_is_one_line(generator: Callable[..., Result], text: str, expected: str) -> None:
     Path("templates_out/dev.json").write_text(text)
     result = generator("local", "dev", "--demo")
     faults = [line for line in result.stderr.splitlines() if not line.endswith(" ...")]
     assert (result.exit_code, len(faults)) == (2, 1)
-    assert faults[0].startswith(said)
+    assert faults[0].startswith(expected)
     assert "; " in faults[0]
 
 

@@ -1,0 +1,115 @@
+"""The stack as it is deployed now, if it is: its state, its resources, and what its functions reserve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from generator.account.connection import Unavailable
+from generator.account.deployment import CheckResult, Deployment, failed, passed
+from generator.stack.names import DESCRIPTION
+
+_MUST_BE_DELETED = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
+"""States that only a deletion can end. Source: AWS CloudFormation User Guide, "Stack status codes"."""
+
+_GIVE_UP_COMMANDS = {"CREATE_FAILED": "delete-stack", "UPDATE_FAILED": "rollback-stack"}
+"""Commands that give up a change that failed without rollback, by state; the next change must also be without rollback.
+
+Source: AWS CloudFormation User Guide, "Choose how to handle failures when provisioning resources".
+"""
+
+_WAITERS = {
+    "CREATE": "create",
+    "DELETE": "delete",
+    "UPDATE_ROLLBACK": "rollback",
+    "UPDATE": "update",
+    "IMPORT_IN": "import",
+}
+"""AWS CLI waiters that succeed when the change does, by how the state begins; longer beginnings come first.
+
+The rollback of a creation or of an import has none. Source: AWS CLI Command Reference, "cloudformation wait".
+"""
+
+
+def find(deployment: Deployment, name: str) -> dict[str, Any] | None:
+    """Return the stack's description, or None if there is no stack or only a change set that was not executed.
+
+    Raises Unavailable.
+    """
+    try:
+        stacks = deployment.account.call("cloudformation", "DescribeStacks", StackName=name).get("Stacks", [])
+    except Unavailable as unavailable:
+        if unavailable.code == "ValidationError" and "does not exist" in unavailable.reason:
+            return None
+        raise
+    present = (one for one in stacks if one["StackStatus"] not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS"))
+    return next(present, None)
+
+
+def physical_ids(deployment: Deployment, name: str, type_: str) -> dict[str, str]:
+    """Return the physical ids of the stack's resources of a type by logical id; empty if there is no stack.
+
+    Raises Unavailable.
+    """
+    if find(deployment, name) is None:
+        return {}
+    answer = deployment.account.call("cloudformation", "DescribeStackResources", StackName=name)
+    return {
+        row["LogicalResourceId"]: row["PhysicalResourceId"]
+        for row in answer.get("StackResources", [])
+        if row["ResourceType"] == type_ and row.get("PhysicalResourceId") and row["ResourceStatus"] != "DELETE_COMPLETE"
+    }
+
+
+def reservations(deployment: Deployment, name: str) -> dict[str, int | None]:
+    """Return the reserved concurrency of the stack's functions by logical id. Raises Unavailable."""
+    found: dict[str, int | None] = {}
+    for logical_id, function in physical_ids(deployment, name, "AWS::Lambda::Function").items():
+        try:
+            answer = deployment.account.call("lambda", "GetFunctionConcurrency", FunctionName=function)
+        except Unavailable as unavailable:
+            if unavailable.code != "ResourceNotFoundException":
+                raise
+            continue  # Somebody deleted the function outside CloudFormation, so it reserves nothing.
+        found[logical_id] = answer.get("ReservedConcurrentExecutions")
+    return found
+
+
+def state(deployment: Deployment) -> CheckResult:
+    """Check that CloudFormation accepts a deployment under this stack name."""
+    name, found = deployment.stack_name, find(deployment, deployment.stack_name)
+    if found is None:
+        return passed(f"the stack {name} does not exist yet and will be created")
+    status = found["StackStatus"]
+    if not found.get("Description", "").startswith(DESCRIPTION):
+        return failed(
+            f"the name {name} belongs to another stack", "choose another name with --stack-name, here and to deploy"
+        )
+    if status in _GIVE_UP_COMMANDS:
+        give_up = deployment.aws(f"cloudformation {_GIVE_UP_COMMANDS[status]} --stack-name {name}")
+        return failed(
+            f"{name} is in state {status} and can only be updated without rollback",
+            f"deploy with --disable-rollback to continue from there; or give up the failed change: {give_up}",
+        )
+    if status.endswith("_IN_PROGRESS"):
+        return failed(f"a change of {name} is in progress ({status})", _wait(deployment, name, status))
+    if status in _MUST_BE_DELETED or not status.endswith("_COMPLETE"):
+        return failed(f"{name} is in state {status} and cannot be updated", _repair(deployment, name, status))
+    return passed(f"{name} is in state {status} and will be updated")
+
+
+def _wait(deployment: Deployment, name: str, status: str) -> str:
+    waiter = next((waiter for beginning, waiter in _WAITERS.items() if status.startswith(beginning)), None)
+    if waiter is None:
+        return f"repeat until it ends: {deployment.aws(f'cloudformation describe-stacks --stack-name {name}')}"
+    return f"wait for it: {deployment.aws(f'cloudformation wait stack-{waiter}-complete --stack-name {name}')}"
+
+
+def _repair(deployment: Deployment, name: str, status: str) -> str:
+    if status in _MUST_BE_DELETED:
+        keep = "; add --retain-resources for what it cannot delete" if status == "DELETE_FAILED" else ""
+        return f"delete it: {deployment.aws(f'cloudformation delete-stack --stack-name {name}')}{keep}"
+    if status == "UPDATE_ROLLBACK_FAILED":
+        go_on = deployment.aws(f"cloudformation continue-update-rollback --stack-name {name}")
+        return f"finish the rollback: {go_on}"
+    events = deployment.aws(f"cloudformation describe-stack-events --stack-name {name}")
+    return f"find what failed and fix it: {events}"
