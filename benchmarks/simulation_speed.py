@@ -103,7 +103,7 @@ def with_simpy():
 def prod_hour():
     """Run one replication of the prod hour at the mean rate, with every stage and the warm-up."""
     template = json.loads(Path("templates_out/prod.json").read_text())
-    environment = files.load(["prod"])[0]
+    environment = files.load_named(["prod"])[0]
     rates = profile(environment, "poisson")
     task = Task(read_topology(template), environment, Assumptions(), rates, 3600.0, 1, unreserved=False)
     return replicate(task, 0).gateway["offered"]

@@ -1,4 +1,4 @@
-"""Writes the page of all settings out of the code that reads them: `python docs/settings_page.py`."""
+"""Generates the reference page of all settings from the code: `python docs/settings_page.py`."""
 
 from __future__ import annotations
 
@@ -29,27 +29,28 @@ PAGES = (ROOT / "environments/README.md", ROOT / "generator/skeleton/environment
 INTRODUCTION = """\
 # Environments and their settings
 
-Each file here is one environment, and so one stack: `NAME.toml`, with that `name` in it. `name`, `region` and
-`traffic.webhooks_per_hour` must be stated; every other setting has the default below until you write it. To try a value
-without writing it: `generator size prod --set traffic.peak_factor=3`.
+Each file here defines one environment, and so one stack: `NAME.toml`, with `name = "NAME"` in it. `name`, `region` and
+`traffic.webhooks_per_hour` are required; every other setting has the default below. To try a value without editing the
+file: `generator size prod --set traffic.peak_factor=3`.
 
-Units end the names: `_s` is seconds, `_ms` milliseconds, `_mb` MiB, `_usd` US dollars. A range includes both ends.
+Names end with their unit: `_s` is seconds, `_ms` milliseconds, `_mb` MiB, `_usd` US dollars. Ranges include both ends.
 """
 
-NARROWER = f"""\
-Beyond the table:
+FUNCTION_RULES = f"""\
+Further rules:
 
-- each mean is below its function's timeout
-- a lognormal's p95 is above its mean, and at most about {MAX_LOGNORMAL_P95_OVER_MEAN:.3g} times it
-- `process_webhook.mean_duration_ms` is less than {API_GATEWAY_TIMEOUT_MS}: API Gateway gives up then
-- `check_alerts.timeout_s` and `cleanup_history.timeout_s` are at least {MIN_RESUMING_TIMEOUT_S}: these two stop
-  {RESUMING_RESERVE_S} s early, and go on later
-- `send_notification.timeout_s` is less than {LEASE_S}: its claim on an alert holds so long
+- `mean_duration_ms` is below the function's timeout.
+- With a lognormal distribution, `p95_duration_ms` is above the mean and at most {MAX_LOGNORMAL_P95_OVER_MEAN:.3g}
+  times the mean.
+- `process_webhook.mean_duration_ms` is below {API_GATEWAY_TIMEOUT_MS:,}, the timeout of API Gateway.
+- `check_alerts.timeout_s` and `cleanup_history.timeout_s` are at least {MIN_RESUMING_TIMEOUT_S}: both functions stop
+  {RESUMING_RESERVE_S} s before their timeout and resume later.
+- `send_notification.timeout_s` is below {LEASE_S}: a claim on an alert expires after {LEASE_S} s.
 """
 
 
 def page() -> str:
-    """The whole page, as Markdown."""
+    """Return the whole page, as Markdown."""
     top = [field for field in dataclasses.fields(Environment) if "section" not in field.metadata]
     parts = [INTRODUCTION, _table(Environment, top)]
     for field in dataclasses.fields(Environment):
@@ -59,12 +60,12 @@ def page() -> str:
 
 
 def undescribed() -> list[str]:
-    """The settings of which nothing is said."""
+    """Return the settings without a description."""
     return [
         f"{kind.__name__}.{field.name}"
         for kind in _kinds(Environment)
         for field in dataclasses.fields(kind)
-        if "section" not in field.metadata and not _about(kind, field.name)
+        if "section" not in field.metadata and not _description(kind, field.name)
     ]
 
 
@@ -80,36 +81,37 @@ def _section(kind: type) -> Iterator[str]:
     if kind is Functions:
         yield from _functions()
     elif kind is Prices:
-        yield f"List prices of {PRICED_REGION}, {DATED}, without free tiers and discounts. Where each was read:\n"
+        yield f"List prices of {PRICED_REGION}, {DATED}, without free tiers and discounts, with the source of each:\n"
         yield _table(kind, dataclasses.fields(kind))
     else:
         yield _table(kind, dataclasses.fields(kind))
 
 
 def _functions() -> Iterator[str]:
-    """One table for all four: they differ in their defaults only."""
+    """One table for all functions, which differ only in their defaults."""
     fields = dataclasses.fields(Functions)
     (kind,) = {field.metadata["section"] for field in fields}
-    yield f"A section for each, such as `[functions.{fields[0].name}]`. {_prose(kind)}\n"
-    yield NARROWER
+    yield f"One section per function, such as `[functions.{fields[0].name}]`. {_prose(kind)}\n"
+    yield FUNCTION_RULES
     defaults = [field.metadata["defaults"] for field in fields]
     rows = [
         [
             _code(one.name),
             one.metadata["accepts"],
             *(_default({"default": own.get(one.name, one.metadata["default"])}) for own in defaults),
-            _about(kind, one.name),
+            _description(kind, one.name),
         ]
         for one in dataclasses.fields(kind)
     ]
-    yield _rows(["setting", "accepts", *(_code(field.name) for field in fields), "about"], rows)
+    yield _rows(["setting", "accepts", *(_code(field.name) for field in fields), "description"], rows)
 
 
 def _table(kind: type, fields: Iterable[dataclasses.Field[Any]]) -> str:
     rows = [
-        [_code(one.name), one.metadata["accepts"], _default(one.metadata), _about(kind, one.name)] for one in fields
+        [_code(one.name), one.metadata["accepts"], _default(one.metadata), _description(kind, one.name)]
+        for one in fields
     ]
-    return _rows(["setting", "accepts", "default", "about"], rows)
+    return _rows(["setting", "accepts", "default", "description"], rows)
 
 
 def _rows(heads: list[str], rows: list[list[str]]) -> str:
@@ -118,10 +120,10 @@ def _rows(heads: list[str], rows: list[list[str]]) -> str:
 
 
 def _default(metadata: Mapping[str, Any]) -> str:
-    """As it would be written in the file."""
+    """Return a default as it is written in the file."""
     value = metadata["default"]
     if value is REQUIRED:
-        return "must be stated"
+        return "required"
     if isinstance(value, bool):
         return _code(str(value).lower())
     if isinstance(value, str):
@@ -137,8 +139,8 @@ def _prose(kind: type) -> str:
     return " ".join(inspect.getdoc(kind).split()) if kind.__doc__ else ""  # type: ignore[union-attr]
 
 
-def _about(kind: type, name: str) -> str:
-    """The comment above a setting, or where its price was read."""
+def _description(kind: type, name: str) -> str:
+    """Return the comment above a setting, or the source of a price."""
     return _comments(kind).get(name) or SOURCES.get(name, "")
 
 

@@ -1,18 +1,18 @@
-"""What can go wrong with the input, as one tree, so that the command line catches one type.
+"""Every error that wrong input can cause, as one tree: the command line catches GeneratorError.
 
 GeneratorError
 ├── InvalidEnvironment    an environment file or a --set override is wrong
-├── UnsizableLoad         no setting that AWS allows can carry the load
+├── UnsizableLoad         no setting that AWS allows carries the load
 ├── UnreadableTemplate    a template file is missing, not JSON or YAML, or not a template
 ├── UnreadableTrace       a recorded trace is missing, empty, out of order, or not a trace
-├── InvalidSimulation     what is to be simulated contradicts itself or makes no sense
-├── DisputedAccount       stacks that are to share an account state different ones
-├── UnusableLinter        cfn-lint cannot work as the project configures it
+├── InvalidSimulation     the simulation's options are out of range or contradict each other
+├── DisputedAccount       stacks checked together state different figures for their account
+├── UnusableLinter        cfn-lint cannot run with the project's configuration
 ├── UnwritableOutput      the output folder or file cannot be written
-├── UnreachableAccount    no credentials, or nothing answers: the account cannot be asked at all
-└── EmulatorFailure       the local emulator is not installed, cannot start or does not take the template
+├── UnreachableAccount    the AWS account cannot be queried: no credentials, or no endpoint answers
+└── EmulatorFailure       the local emulator is not installed, cannot start, or rejects the template
 
-A verdict (over quota, a finding, drift) is a value, not an error. Anything else is a bug and keeps its traceback.
+A verdict (over quota, a finding, drift) is a value, not an error. Any other exception is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong: where it is, what it is, and what to do about it."""
+    """One problem with the input: its place, its description and its remedy."""
 
     where: str
     what: str
@@ -34,7 +34,7 @@ class Fault:
 
 
 class GeneratorError(Exception):
-    """The input is wrong; `faults` holds everything that was found, not just the first."""
+    """The input is wrong; `faults` lists every problem found, not just the first."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
@@ -46,7 +46,7 @@ class InvalidEnvironment(GeneratorError):
 
 
 class UnsizableLoad(GeneratorError):
-    """The load is beyond what any setting that AWS allows can carry."""
+    """No setting that AWS allows carries the load."""
 
 
 class UnreadableTemplate(GeneratorError):
@@ -54,19 +54,19 @@ class UnreadableTemplate(GeneratorError):
 
 
 class UnreadableTrace(GeneratorError):
-    """A recorded trace cannot be read as the times or counts of webhooks."""
+    """A recorded trace cannot be read as times or counts of webhooks."""
 
 
 class InvalidSimulation(GeneratorError):
-    """A simulation was asked for that cannot be run."""
+    """The simulation's options are out of range or contradict each other."""
 
 
 class DisputedAccount(GeneratorError):
-    """Stacks that are checked as one account's do not agree what that account has."""
+    """Stacks checked together state different figures for their account."""
 
 
 class UnusableLinter(GeneratorError):
-    """cfn-lint cannot work as the project configures it."""
+    """cfn-lint cannot run with the project's configuration."""
 
 
 class UnwritableOutput(GeneratorError):
@@ -74,7 +74,7 @@ class UnwritableOutput(GeneratorError):
 
 
 class UnreachableAccount(GeneratorError):
-    """The AWS account cannot be asked at all."""
+    """The AWS account cannot be queried."""
 
 
 class EmulatorFailure(GeneratorError):

@@ -1,8 +1,9 @@
-"""The stages that every command shares: environment -> sizing -> quota -> stack -> text of the file."""
+"""The stages that every command shares: environment -> sizing -> quota verdict -> template text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ OUTPUT = Path("templates_out")
 
 @dataclass(frozen=True, slots=True)
 class JudgedPlan:
-    """One environment that was asked for, sized, with the verdict of the account that it shares."""
+    """A requested environment with its sizing and the verdict on the account that it shares."""
 
     plan: Plan
     verdict: Verdict
@@ -30,10 +31,10 @@ class JudgedPlan:
 
 
 def prepare(names: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[JudgedPlan]:
-    """Reads, sizes and judges the named environments, or all.
+    """Read, size and judge the named environments, or all.
 
-    An account is judged with every environment in it, so the others are read too, without the overrides.
-    Raises InvalidEnvironment or UnsizableLoad with every fault.
+    The quota verdict covers every environment of an account, so the other environments of the accounts involved are
+    read too, without the overrides. Raises InvalidEnvironment or UnsizableLoad with every fault.
     """
     chosen, neighbours = _with_neighbours(names, overrides)
     verdicts = quota.judge(_size([*chosen, *neighbours]))
@@ -42,7 +43,7 @@ def prepare(names: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[Ju
 
 
 def with_neighbours(name: str, overrides: Sequence[str] = ()) -> tuple[Environment, list[Environment]]:
-    """The named environment, and the others that share its account.
+    """Return the named environment and the other environments of its account.
 
     Raises InvalidEnvironment with every fault.
     """
@@ -51,7 +52,7 @@ def with_neighbours(name: str, overrides: Sequence[str] = ()) -> tuple[Environme
 
 
 def refusals(judged: Iterable[JudgedPlan]) -> list[str]:
-    """What to tell of each account that does not fit, once."""
+    """Return one refusal text for each account that the plans do not fit."""
     verdicts = {id(one.verdict): one.verdict for one in judged if not one.verdict.fits}
     return [quota.refusal(verdict) for verdict in verdicts.values()]
 
@@ -64,12 +65,21 @@ def render(plan: Plan) -> str:
     return writing.render(compose(plan.environment, plan.sizing))
 
 
+def orphans(folder: Path, names: Collection[str]) -> list[Path]:
+    """Return the templates in the folder that none of the named environments generates."""
+    try:
+        found = sorted(name.removesuffix(".json") for name in os.listdir(folder) if name.endswith(".json"))
+    except OSError:  # A missing or unreadable folder is reported by the code that reads or writes the templates.
+        return []
+    return [folder / f"{name}.json" for name in found if name not in names and not name.startswith(".")]
+
+
 def _with_neighbours(names: Sequence[str], overrides: Sequence[str]) -> tuple[list[Environment], list[Environment]]:
-    chosen = files.load(names, overrides)
-    wanted = [environment.name for environment in chosen]
-    others = [other for other in files.known() if other not in wanted]
-    shared = {_account(environment) for environment in chosen}
-    neighbours = [other for other in files.load(others) if _account(other) in shared] if others else []
+    chosen = files.load_named(names, overrides)
+    chosen_names = [environment.name for environment in chosen]
+    others = [other for other in files.known() if other not in chosen_names]
+    accounts = {_account(environment) for environment in chosen}
+    neighbours = [other for other in files.load_named(others) if _account(other) in accounts] if others else []
     return chosen, neighbours
 
 
@@ -77,10 +87,10 @@ def _account(environment: Environment) -> tuple[str, str]:
     return environment.account.name, environment.region
 
 
-def _size(chosen: Iterable[Environment]) -> list[Plan]:
+def _size(environments: Iterable[Environment]) -> list[Plan]:
     plans: list[Plan] = []
     faults: list[Fault] = []
-    for environment in chosen:
+    for environment in environments:
         try:
             plans.append(Plan(environment, size(environment)))
         except UnsizableLoad as error:

@@ -176,4 +176,4 @@ import time:       500 |        500 | one.late
 @pytest.mark.parametrize("count", cases.COUNTS)
 def test_the_written_projects_are_valid(count: int, tmp_path: Path) -> None:
     folder = cases.write_project(tmp_path / "project", count) / "environments"
-    assert len(files.load(folder=folder)) == count
+    assert len(files.load_named(folder=folder)) == count

@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from packaging.requirements import Requirement
 
-from generator import __version__, _extras
+from generator import __version__, _runtime
 from tests.conftest import ENVIRONMENTS, ROOT
 from tests.stack.model import TEXTS
 
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+EXTRAS = ("charts", "local")
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_{kind}(sys.argv[1])"
 METADATA = configparser.ConfigParser()
 METADATA.read(ROOT / "setup.cfg")
@@ -152,23 +154,29 @@ def test_what_is_imported_is_required() -> None:
                 assert DISTRIBUTIONS.get(name, name) in required | optional, f"{path} imports {name}"
 
 
-def test_what_a_command_asks_to_install_is_the_extra() -> None:
-    stated = METADATA["options.extras_require"]
-    assert {name: stated[name].strip() for name in _extras.REQUIREMENTS} == _extras.REQUIREMENTS
-    assert _extras.install("charts") == f"{shlex.quote(sys.executable)} -m pip install 'matplotlib>=3.8,<4'"
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_the_install_command_installs_the_extra(extra: str) -> None:
+    python, *pip, requirement = shlex.split(_runtime.install_command(extra))[:5]
+    assert (python, pip) == (sys.executable, ["-m", "pip", "install"])
+    assert Requirement(requirement) == Requirement(METADATA["options.extras_require"][extra].strip())
 
 
-@pytest.mark.parametrize("extra", _extras.REQUIREMENTS)
-def test_an_extra_leaves_what_is_installed_in_order(extra: str) -> None:
-    """What it pins is resolved together with whatever else of ours needs that."""
-    (distribution,) = re.findall(r"^[\w-]+", _extras.REQUIREMENTS[extra])
+def test_the_install_command_works_where_the_package_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_runtime, "DISTRIBUTION", "not-installed")
+    assert _runtime.install_command("charts").endswith(" -m pip install 'not-installed[charts]'")
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_installing_an_extra_keeps_the_other_requirements_satisfied(extra: str) -> None:
+    """pip must resolve the extra's pins together with our other requirements that share them."""
+    distribution = Requirement(METADATA["options.extras_require"][extra].strip()).name
     pinned = {name for line in required_by(distribution) for name in re.findall(r"^([\w.-]+)==", line)}
     required = re.findall(r"^([\w-]+)[<>=]", METADATA["options"]["install_requires"], re.M)
     sharing = {name for name in required for line in required_by(name) if re.split(r"[^\w.-]", line)[0] in pinned}
-    assert sharing <= set(shlex.split(_extras.install(extra))), pinned
+    assert sharing <= set(shlex.split(_runtime.install_command(extra))), pinned
     assert extra != "local" or sharing == {"boto3"}
 
 
 def required_by(distribution: str) -> list[str]:
-    """What a distribution requires in any case."""
+    """The requirements of a distribution without its extras."""
     return [line for line in metadata.requires(distribution) or [] if ";" not in line]

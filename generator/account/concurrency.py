@@ -58,7 +58,7 @@ def reservations(deployment: Deployment) -> CheckResult:
     needed = quota.limit_for(account, total)
     return failed(
         f"{figures}; the deployment would fail with: {floor_error(account.unreserved_floor)}",
-        f"request a limit of {quota.worth_a_request(needed)}: "
+        f"request a limit of {quota.limit_to_request(needed)}: "
         f"{quota.increase_command(account.region, needed, deployment.account.cli)}; "
         f"or write {_actual_settings(deployment, account)} and on_shortfall = "
         f"{_possible_on_shortfall(deployment, account)} under [account], then run: {_generate(deployment)}",
@@ -105,7 +105,7 @@ def _actual_settings(deployment: Deployment, account: AccountQuota) -> str:
 
 
 def _possible_on_shortfall(deployment: Deployment, account: AccountQuota) -> str:
-    (smallest,) = allocation.least([(deployment.environment, deployment.plan.sizing)])
+    (smallest,) = allocation.minimum([(deployment.environment, deployment.plan.sizing)])
     return '"fit" or "unreserved"' if account.holds(smallest.total_reserved) else '"unreserved"'
 
 

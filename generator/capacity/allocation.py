@@ -1,18 +1,19 @@
-"""Shares out an account that is too small for every reservation: the best split of what there is, exactly.
+"""Finds the best split of an account that is too small for every reservation.
 
-The cost of a split is the invocations per second, over all functions, that are throttled or have to wait at the peak:
-the sum of arrival rate x probability. The probability is
+The cost of a split is the number of invocations per second, over all functions, that are throttled or have to wait at
+the peak: the sum of arrival rate x probability. The probability is
 
-ProcessWebhook     Erlang B of its units; never fewer than admit the peak, at ten requests per second each.
-CheckAlerts        Erlang C of the busiest shard's lanes, for all its batches, as if each were on that shard. It is
-                   given whole factors: shards + 1 units at a time, and enough for a utilisation below 1.
-SendNotification   Erlang C of its units; never fewer than exceed the load.
+ProcessWebhook     Erlang B of its units; at least enough units to admit the peak at ten requests per second each.
+CheckAlerts        Erlang C of the busiest shard's lanes, applied to all batches as if each were on that shard. Its
+                   step is one parallelization factor, which is shards + 1 units; utilisation stays below 1.
+SendNotification   Erlang C of its units; always more units than the load.
 CleanupHistory     Erlang C of its units; at least one.
 
-No function gets more than its sizing wants. Erlang B falls ever more slowly with each unit, and so does Erlang C above
-the load (Messerli 1972; Jagers and van Doorn 1991), so giving one unit at a time to the largest fall is optimal where
-a step is one unit. CheckAlerts's steps are larger, and that rule alone would miss (12 of the 600 accounts in the tests,
-at up to 1.8 times the least cost), so every combination of factors is tried, each with the units that it leaves.
+No function gets more than its sizing wants. Erlang B falls by less with each further unit, and so does Erlang C above
+the load (Messerli 1972; Jagers and van Doorn 1991). Where a step is one unit, it is therefore optimal to give each
+unit to the function whose cost falls most. CheckAlerts has larger steps, for which that rule alone is not optimal (it
+misses 12 of the 600 accounts in the tests, by up to 1.8 times the lowest cost), so every combination of factors is
+tried, each with the remaining units.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from dataclasses import dataclass, replace
 
 from generator._format import percent
 from generator.capacity import queueing
-from generator.capacity.admission import units_for_rate, usage_plan
 from generator.capacity.sizing import (
     CHECK_ALERTS,
     PROCESS_WEBHOOK,
     SEND_NOTIFICATION,
     FunctionSizing,
     Sizing,
+    units_for_rate,
+    usage_plan,
 )
 from generator.config.schema import Environment
 
@@ -38,33 +40,33 @@ Sized = tuple[Environment, Sizing]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What each number of steps costs one function: `costs[0]` at the least number, the last at what it wants."""
+    """The cost of one function by its number of steps: `costs[0]` at the minimum, the last at what its sizing wants."""
 
-    least_steps: int
+    min_steps: int
     units_per_step: int
     costs: tuple[float, ...]
 
     @property
-    def least_units(self) -> int:
-        """The smallest reservation with which the function works at all."""
-        return self.least_steps * self.units_per_step
+    def min_units(self) -> int:
+        """The smallest reservation with which the function works."""
+        return self.min_steps * self.units_per_step
 
 
 def fit(group: Sequence[Sized], units: int) -> list[Sizing] | None:
-    """The sizings that share so many units at the least cost; None if even the least of each does not fit."""
+    """Return the sizings that share so many units at the lowest cost; None if even the minimum does not fit."""
     curves = [curve_of(function) for _, sizing in group for function in sizing.functions]
     steps = best_steps(curves, units)
     return None if steps is None else _reserved(group, curves, steps)
 
 
-def least(group: Sequence[Sized]) -> list[Sizing]:
-    """The sizings with the smallest reservations with which every function works at all."""
+def minimum(group: Sequence[Sized]) -> list[Sizing]:
+    """Return the sizings with the smallest reservations with which every function works."""
     curves = [curve_of(function) for _, sizing in group for function in sizing.functions]
     return _reserved(group, curves, [0] * len(curves))
 
 
 def curve_of(function: FunctionSizing) -> Curve:
-    """How a function's cost falls with its reservation."""
+    """Return the cost of a function by its reservation."""
     wanted, load_erlangs, rate_per_s = (
         function.reserved_concurrency or 0,
         function.offered_load_erlangs,
@@ -72,26 +74,26 @@ def curve_of(function: FunctionSizing) -> Curve:
     )
     if function.logical_id == PROCESS_WEBHOOK:
         probabilities = queueing.erlang_b_up_to(wanted, load_erlangs)
-        least_steps, units_per_step = max(1, units_for_rate(rate_per_s)), 1
+        min_steps, units_per_step = max(1, units_for_rate(rate_per_s)), 1
     elif function.logical_id == CHECK_ALERTS:
         factor = int(function.inputs["parallelization_factor"])
         busiest_erlangs = _busiest_shard_erlangs(function)
         probabilities = queueing.erlang_c_up_to(factor, busiest_erlangs)
-        least_steps, units_per_step = int(busiest_erlangs) + 1, wanted // factor
+        min_steps, units_per_step = int(busiest_erlangs) + 1, wanted // factor
     else:
         probabilities = queueing.erlang_c_up_to(wanted, load_erlangs)
-        least_steps, units_per_step = int(load_erlangs) + 1, 1
+        min_steps, units_per_step = int(load_erlangs) + 1, 1
     return Curve(
-        least_steps, units_per_step, tuple(rate_per_s * probability for probability in probabilities[least_steps:])
+        min_steps, units_per_step, tuple(rate_per_s * probability for probability in probabilities[min_steps:])
     )
 
 
 def best_steps(curves: Sequence[Curve], units: int) -> list[int] | None:
-    """How many steps above its least each curve gets, so that the sum of costs is the smallest that the units allow.
+    """Return the steps above its minimum for each curve at the lowest sum of costs; None if the minimum does not fit.
 
-    Costs of curves whose step is one unit must fall ever more slowly. None if the least of each does not fit.
+    The costs of a curve whose step is one unit must fall by less with each step.
     """
-    spare = units - sum(curve.least_units for curve in curves)
+    spare = units - sum(curve.min_units for curve in curves)
     if spare < 0:
         return None
     single = [index for index, curve in enumerate(curves) if curve.units_per_step == 1]
@@ -99,14 +101,14 @@ def best_steps(curves: Sequence[Curve], units: int) -> list[int] | None:
     saved = [0.0]
     for fall, _ in order:
         saved.append(saved[-1] + fall)
-    whole = _whole_steps(curves, [index for index in range(len(curves)) if index not in set(single)], spare)
+    combinations = _combinations(curves, [index for index in range(len(curves)) if index not in set(single)], spare)
 
     def cost(used: int) -> float:
-        return whole[used][0] - saved[min(spare - used, len(order))]
+        return combinations[used][0] - saved[min(spare - used, len(order))]
 
-    used = min(sorted(whole), key=cost)
+    used = min(sorted(combinations), key=cost)
     steps = [0] * len(curves)
-    for index, count in whole[used][1]:
+    for index, count in combinations[used][1]:
         steps[index] = count
     for _, index in order[: spare - used]:
         steps[index] += 1
@@ -114,7 +116,7 @@ def best_steps(curves: Sequence[Curve], units: int) -> list[int] | None:
 
 
 def _largest_falls_first(curves: Sequence[Curve], chosen: Sequence[int]) -> Iterator[tuple[float, int]]:
-    """The fall of the cost and the curve to which each next unit goes, until nothing more is wanted."""
+    """Yield the curve to which each next unit goes and the fall of its cost, until no curve wants more."""
     heap = [(-fall, index, 0) for index in chosen for fall in _fall(curves[index], 0)]
     heapq.heapify(heap)
     while heap:
@@ -129,16 +131,16 @@ def _fall(curve: Curve, step: int) -> Iterator[float]:
         yield curve.costs[step] - curve.costs[step + 1]
 
 
-Choice = tuple[float, tuple[tuple[int, int], ...]]
+Combination = tuple[float, tuple[tuple[int, int], ...]]
 """The sum of costs, and the steps of each curve by its index."""
 
 
-def _whole_steps(curves: Sequence[Curve], chosen: Sequence[int], spare: int) -> dict[int, Choice]:
-    """By units used, the cheapest combination of steps: curve by curve, over every number of steps of each."""
-    best: dict[int, Choice] = {0: (0.0, ())}
+def _combinations(curves: Sequence[Curve], chosen: Sequence[int], spare: int) -> dict[int, Combination]:
+    """Return the cheapest combination of steps by units used, over every number of steps of each curve."""
+    best: dict[int, Combination] = {0: (0.0, ())}
     for index in chosen:
         curve = curves[index]
-        extended: dict[int, Choice] = {}
+        extended: dict[int, Combination] = {}
         for used, (cost, steps) in best.items():
             for count, own in enumerate(curve.costs):
                 total = used + count * curve.units_per_step
@@ -153,7 +155,7 @@ def _reserved(group: Sequence[Sized], curves: Sequence[Curve], steps: Sequence[i
     sizings = []
     for environment, sizing in group:
         functions = tuple(
-            _reserve(function, curve.least_steps + count, curve.units_per_step)
+            _reserve(function, curve.min_steps + count, curve.units_per_step)
             for function, (curve, count) in zip(sizing.functions, pairs, strict=False)
         )
         fitted = replace(sizing, functions=functions)
@@ -168,15 +170,15 @@ def _reserved(group: Sequence[Sized], curves: Sequence[Curve], steps: Sequence[i
 
 
 def _reserve(function: FunctionSizing, steps: int, units_per_step: int) -> FunctionSizing:
-    """The function with that reservation and what then is to be expected; as it was, if that is all it wants."""
+    """Return the function with that reservation and the prediction for it; unchanged if that is all it wants."""
     wanted, reserved, load_erlangs = (
-        function.reserved_concurrency,
+        function.reserved_concurrency or 0,
         steps * units_per_step,
         function.offered_load_erlangs,
     )
     if reserved == wanted:
         return function
-    inputs = {**function.inputs, "wanted_concurrency": wanted or 0}
+    inputs = {**function.inputs, "wanted_concurrency": wanted}
     if function.logical_id == PROCESS_WEBHOOK:
         predicted = queueing.erlang_b(reserved, load_erlangs)
         effect = f"{percent(predicted)} of webhooks are throttled"
@@ -189,7 +191,7 @@ def _reserve(function: FunctionSizing, steps: int, units_per_step: int) -> Funct
         predicted = queueing.erlang_c(reserved, load_erlangs)
         what = "notifications" if function.logical_id == SEND_NOTIFICATION else "runs"
         effect = f"{percent(predicted)} of {what} wait"
-    reason = f"{reserved} of the {wanted} wanted, for want of more in the account; at the peak {effect}"
+    reason = f"{reserved:,} of {wanted:,} wanted, because the account is too small; at the peak {effect}"
     return replace(function, reserved_concurrency=reserved, predicted=predicted, inputs=inputs, reason=reason)
 
 

@@ -1,13 +1,14 @@
-"""The inverse questions: the highest rate that an account carries, the limit that a rate needs, where figures rise.
+"""Inverse questions: the highest rate that an account carries, the limit that a rate needs, the rates of each step.
 
-All are about all that the model wants, with every target met, whatever `on_shortfall` says; the other environments of
-the account keep their rates. No figure falls as the rate rises, so the rates are found by halving.
+All answers assume that every target is met, whatever `on_shortfall` says, and that the other environments of the
+account keep their rates. No reservation falls as the rate rises, so rates are found by bisection.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import pairwise
 
 from generator.capacity import quota
@@ -17,25 +18,33 @@ from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.errors import UnsizableLoad
 
 MAX_SIZINGS = 1000
-"""As finely as a picture of all rates can show; environments with less than a hundred steps take a few hundred."""
+"""The resolution of a chart; environments with fewer than a hundred steps need a few hundred sizings."""
+
+
+class Bound(StrEnum):
+    """What limits the highest rate."""
+
+    ACCOUNT = "account"
+    SUPPORTED_RATE = "supported rate"
+    UNSIZABLE = "unsizable"
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What an environment at some rate, and its neighbours at theirs, want of their account."""
+    """The concurrency that an environment at some rate and its neighbours at theirs need from their account."""
 
     account: AccountQuota
     sizing: Sizing
-    by_others: int
+    reserved_by_neighbours: int
 
     @property
     def total(self) -> int:
-        """What all of them reserve."""
-        return self.sizing.total_reserved + self.by_others
+        """The sum of the reservations."""
+        return self.sizing.total_reserved + self.reserved_by_neighbours
 
     @property
     def required_concurrency_limit(self) -> int:
-        """The smallest limit of the account with which everything fits."""
+        """The smallest concurrency limit of the account that holds them."""
         return quota.limit_for(self.account, self.total)
 
     @property
@@ -48,26 +57,25 @@ class Need:
 class HighestRate:
     """The answer to --max-rate.
 
-    `need` is what that rate needs, or the lowest supported one where not even that fits. `beyond` is what one webhook
-    per hour more would need; None where that is not the account's doing: the rate is the highest supported (`bound`
-    "supported rate"), or no setting carries more (`bound` "unsizable", and `why`).
+    `need` is the need at that rate, or at the lowest supported rate if not even that fits. `need_above` is the need at
+    one webhook per hour more if the account is the bound, else None. `reason` explains the bound UNSIZABLE.
     """
 
     need: Need
-    beyond: Need | None
-    bound: str
-    why: str = ""
+    need_above: Need | None
+    bound: Bound
+    reason: str = ""
 
     @property
     def webhooks_per_hour(self) -> int | None:
-        """The rate; None where not even the lowest supported one fits."""
+        """The rate; None if not even the lowest supported one fits."""
         return self.need.sizing.webhooks_per_hour if self.need.fits else None
 
 
-def needed_at(environment: Environment, neighbours: Sequence[Environment], webhooks_per_hour: int) -> Need:
-    """What the environment would need at another rate.
+def need_at(environment: Environment, neighbours: Sequence[Environment], webhooks_per_hour: int) -> Need:
+    """Return the need of the environment at another rate.
 
-    Raises UnsizableLoad if no setting carries that rate, InvalidEnvironment if neighbours disagree about the account.
+    Raises UnsizableLoad if no setting carries that rate, InvalidEnvironment if neighbours state a different account.
     """
     changed = with_rate(environment, webhooks_per_hour)
     sizing = size(changed)
@@ -77,86 +85,84 @@ def needed_at(environment: Environment, neighbours: Sequence[Environment], webho
 
 
 def highest_rate(environment: Environment, neighbours: Sequence[Environment]) -> HighestRate:
-    """The highest supported rate that the account carries.
+    """Return the highest supported rate that the account carries.
 
     Raises UnsizableLoad if no setting carries even the lowest supported rate.
     """
     low, high = WEBHOOKS_PER_HOUR
-    at = needed_at(environment, neighbours, low)
-    if not at.fits:
-        return HighestRate(at, at, "account")
-    beyond = high + 1
-    while beyond - low > 1:
-        middle = (low + beyond) // 2
-        need = _need_if_carried(environment, at, middle)
-        if need is None:
-            beyond = middle
+    need = need_at(environment, neighbours, low)
+    if not need.fits:
+        return HighestRate(need, need, Bound.ACCOUNT)
+    above = high + 1
+    while above - low > 1:
+        middle = (low + above) // 2
+        sizing = _size_or_none(environment, middle)
+        if sizing is not None and (at_middle := replace(need, sizing=sizing)).fits:
+            low, need = middle, at_middle
         else:
-            low, at = middle, need
-    return _explained(environment, neighbours, at)
+            above = middle
+    return _with_bound(environment, neighbours, need)
 
 
-def _need_if_carried(environment: Environment, known: Need, webhooks_per_hour: int) -> Need | None:
-    sizing = _sized(environment, webhooks_per_hour)
-    need = None if sizing is None else replace(known, sizing=sizing)
-    return need if need and need.fits else None
-
-
-def _explained(environment: Environment, neighbours: Sequence[Environment], at: Need) -> HighestRate:
-    rate = at.sizing.webhooks_per_hour
+def _with_bound(environment: Environment, neighbours: Sequence[Environment], need: Need) -> HighestRate:
+    rate = need.sizing.webhooks_per_hour
     if rate == WEBHOOKS_PER_HOUR[1]:
-        return HighestRate(at, None, "supported rate")
+        return HighestRate(need, None, Bound.SUPPORTED_RATE)
     try:
-        return HighestRate(at, needed_at(environment, neighbours, rate + 1), "account")
+        return HighestRate(need, need_at(environment, neighbours, rate + 1), Bound.ACCOUNT)
     except UnsizableLoad as error:
-        return HighestRate(at, None, "unsizable", str(error))
+        return HighestRate(need, None, Bound.UNSIZABLE, str(error))
 
 
 def steps(environment: Environment) -> list[tuple[int, Sizing]]:
-    """Each rate from which on some figure is higher, with what it is then; the lowest and the highest rate as well.
+    """Return each rate at which a reservation rises, with its sizing, between the lowest and the highest rate.
 
-    The highest is the last that any setting carries. With thousands of steps those nearest to each other are taken
-    together, at the lowest of their rates. Raises UnsizableLoad if no setting carries even the lowest rate.
+    The highest rate is the last that any setting carries. Of thousands of steps, neighbouring ones are merged at the
+    lowest of their rates. Raises UnsizableLoad if no setting carries even the lowest rate.
     """
     low, high = WEBHOOKS_PER_HOUR
-    found = {low: size(with_rate(environment, low)), high: _sized(environment, high)}
+    found = {low: size(with_rate(environment, low)), high: _size_or_none(environment, high)}
     unequal = [(low, high)]
     while unequal and len(found) < MAX_SIZINGS:
         middles = [(first, (first + last) // 2, last) for first, last in unequal]
-        found |= {middle: _sized(environment, middle) for _, middle, _ in middles}
+        found |= {middle: _size_or_none(environment, middle) for _, middle, _ in middles}
         halves = [half for first, middle, last in middles for half in ((first, middle), (middle, last))]
         unequal = [
             (first, last)
             for first, last in halves
-            if last - first > 1 and _figures(found[first]) != _figures(found[last])
+            if last - first > 1 and _reservations(found[first]) != _reservations(found[last])
         ]
     carried = sorted((rate, sizing) for rate, sizing in found.items() if sizing is not None)
-    rises = [(rate + 1, then) for (rate, now), (_, then) in pairwise(carried) if _figures(now) != _figures(then)]
+    rises = [
+        (rate + 1, above)
+        for (rate, sizing), (_, above) in pairwise(carried)
+        if _reservations(sizing) != _reservations(above)
+    ]
     return [carried[0], *rises, carried[-1]]
 
 
-def _sized(environment: Environment, webhooks_per_hour: int) -> Sizing | None:
+def with_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
+    """Return the environment at another rate."""
+    return replace(environment, traffic=replace(environment.traffic, webhooks_per_hour=webhooks_per_hour))
+
+
+def sum_as_text(need: Need) -> str:
+    """Return the terms whose sum is the required concurrency limit."""
+    figures = [f"{function.reserved_concurrency or 0:,}" for function in need.sizing.functions]
+    account, neighbours = need.account, need.reserved_by_neighbours
+    others = f" + {neighbours:,} for the other environments" if neighbours else ""
+    return (
+        f"{' + '.join(figures)} = {need.sizing.total_reserved:,} reserved{others} + {account.unreserved_floor:,} "
+        f"unreserved floor + {account.reserved_elsewhere:,} reserved elsewhere"
+    )
+
+
+def _size_or_none(environment: Environment, webhooks_per_hour: int) -> Sizing | None:
     try:
         return size(with_rate(environment, webhooks_per_hour))
     except UnsizableLoad:
         return None
 
 
-def _figures(sizing: Sizing | None) -> list[int | None]:
+def _reservations(sizing: Sizing | None) -> list[int | None]:
     return [function.reserved_concurrency for function in sizing.functions] if sizing is not None else []
-
-
-def with_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
-    """The environment at another rate."""
-    return replace(environment, traffic=replace(environment.traffic, webhooks_per_hour=webhooks_per_hour))
-
-
-def sum_of(need: Need) -> str:
-    """The sum that makes the limit, for a person."""
-    figures = [str(function.reserved_concurrency) for function in need.sizing.functions]
-    account = need.account
-    others = f" + {need.by_others} of the other environments" if need.by_others else ""
-    return (
-        f"{' + '.join(figures)} = {need.sizing.total_reserved} reserved{others} + {account.unreserved_floor} "
-        f"unreserved floor + {account.reserved_elsewhere} reserved elsewhere"
-    )

@@ -1,4 +1,4 @@
-"""Queueing formulas: offered load and servers in, probabilities out, and the inverses. Pure functions of numbers.
+"""Queueing formulas from offered load and servers to probabilities, and their inverses.
 
 Symbols: a is the offered load in erlangs (arrival rate times mean service time), c the number of servers,
 B(c, a) the blocking probability of M/G/c/c (Erlang B), C(c, a) the waiting probability of M/M/c (Erlang C),
@@ -12,11 +12,11 @@ from collections.abc import Callable
 from itertools import accumulate
 
 EPSILON = 1e-16
-"""What is less than this does not change a probability near 1."""
+"""Terms below this do not change a probability near 1."""
 
 
 def offered_load_erlangs(arrival_rate_per_s: float, service_time_s: float) -> float:
-    """The mean number of servers that would be busy if there were always one free, in erlangs.
+    """Return the mean number of busy servers if one were always free, in erlangs.
 
     Raises ValueError if either input is negative or not finite.
     """
@@ -26,7 +26,7 @@ def offered_load_erlangs(arrival_rate_per_s: float, service_time_s: float) -> fl
 
 
 def erlang_b(servers: int, load_erlangs: float) -> float:
-    """Probability that an arrival finds all servers busy and is lost.
+    """Return the probability that an arrival finds all servers busy and is lost.
 
     Model: Poisson arrivals, any service time distribution with the given mean, no queue (M/G/c/c).
     Computed by B(0) = 1, B(k) = a B(k-1) / (k + a B(k-1)), which cannot overflow, unlike the closed form.
@@ -38,7 +38,7 @@ def erlang_b(servers: int, load_erlangs: float) -> float:
 
 
 def erlang_b_up_to(servers: int, load_erlangs: float) -> list[float]:
-    """Erlang B for 0, 1, ... servers, in one pass of the recurrence.
+    """Return Erlang B for 0, 1, ... servers, in one pass of the recurrence.
 
     Raises ValueError if servers is negative or the load is negative or not finite.
     """
@@ -52,7 +52,7 @@ def erlang_b_up_to(servers: int, load_erlangs: float) -> list[float]:
 
 
 def erlang_c(servers: int, load_erlangs: float) -> float:
-    """Probability that an arrival has to wait because all servers are busy.
+    """Return the probability that an arrival has to wait because all servers are busy.
 
     Model: Poisson arrivals, exponential service times, one queue without limit (M/M/c).
     C = B / (1 - (a / c) (1 - B)) with B = B(c, a). Where a >= c the queue grows without end and every arrival
@@ -65,7 +65,7 @@ def erlang_c(servers: int, load_erlangs: float) -> float:
 
 
 def erlang_c_up_to(servers: int, load_erlangs: float) -> list[float]:
-    """Erlang C for 0, 1, ... servers, in one pass of the recurrence.
+    """Return Erlang C for 0, 1, ... servers, in one pass of the recurrence.
 
     Raises ValueError if servers is negative or the load is negative or not finite.
     """
@@ -74,23 +74,23 @@ def erlang_c_up_to(servers: int, load_erlangs: float) -> list[float]:
 
 
 def servers_for_blocking(load_erlangs: float, target: float) -> int:
-    """The smallest number of servers with B(c, a) <= target; 0 only when the target is 1 or more.
+    """Return the smallest number of servers with B(c, a) <= target; 0 only when the target is 1 or more.
 
     Raises ValueError if the load is negative or not finite, or the target is not above 0.
     """
-    return _smallest(load_erlangs, target, lambda blocking, servers: blocking)
+    return _fewest_servers(load_erlangs, target, lambda blocking, servers: blocking)
 
 
 def servers_for_waiting(load_erlangs: float, target: float) -> int:
-    """The smallest number of servers with C(c, a) <= target, always more than the load.
+    """Return the smallest number of servers with C(c, a) <= target, always more than the load.
 
     Raises ValueError if the load is negative or not finite, or the target is not above 0.
     """
-    return _smallest(load_erlangs, target, lambda blocking, servers: _waiting(blocking, servers, load_erlangs))
+    return _fewest_servers(load_erlangs, target, lambda blocking, servers: _waiting(blocking, servers, load_erlangs))
 
 
 def utilisation(arrival_rate_per_s: float, service_time_s: float, servers: int) -> float:
-    """The share of time that each of the servers is busy; 1 or more means that the backlog grows without end.
+    """Return the share of time that each server is busy; at 1 or more the backlog grows without end.
 
     Raises ValueError if there is no server or an input is negative or not finite.
     """
@@ -99,15 +99,15 @@ def utilisation(arrival_rate_per_s: float, service_time_s: float, servers: int) 
     return offered_load_erlangs(arrival_rate_per_s, service_time_s) / servers
 
 
-def token_bucket_refusal(arrival_rate_per_s: float, refill_rate_per_s: float, burst: int) -> float:
-    """Probability that a token bucket has no token for an arrival, which is then refused.
+def token_bucket_rejection(arrival_rate_per_s: float, refill_rate_per_s: float, burst: int) -> float:
+    """Return the probability that a token bucket has no token for an arrival, which is then rejected.
 
-    Model: Poisson arrivals, one token each; the bucket holds `burst` tokens and is refilled steadily. The tokens that
-    are missing are a queue of constant service times with room for b = burst, so this is L(b, a) of M/D/1/b with
-    a = arrival rate / refill rate. L = 1 - 1 / (p(0) + a), where p is the distribution of what a departure leaves
-    behind: p(j + 1) k(0) = p(0) K(j) + sum of p(i) K(j - i + 1) for i from 1 to j, with k and K the probabilities of
-    none and of more than so many arrivals within one service time. Only sums of what is positive, so nothing cancels.
-    Source: Gross, Shortle, Thompson, Harris, Fundamentals of Queueing Theory, chapter 5, M/G/1 with finite room.
+    Model: Poisson arrivals, one token each; the bucket holds `burst` tokens and is refilled steadily. The missing
+    tokens are a queue with constant service times and room for b = burst, so this is L(b, a) of M/D/1/b with
+    a = arrival rate / refill rate. L = 1 - 1 / (p(0) + a), where p(j) is the probability that a departure leaves j
+    behind: p(j + 1) k(0) = p(0) K(j) + sum of p(i) K(j - i + 1) for i from 1 to j, with k(0) the probability of no
+    arrival and K(j) that of more than j arrivals within one service time. All terms are positive, so none cancel.
+    Source: Gross, Shortle, Thompson, Harris, Fundamentals of Queueing Theory, chapter 5, M/G/1 with finite capacity.
 
     Raises ValueError if the burst is below 1, the refill rate not above 0, or a rate is negative or not finite.
     """
@@ -115,11 +115,11 @@ def token_bucket_refusal(arrival_rate_per_s: float, refill_rate_per_s: float, bu
     if burst < 1 or not refill_rate_per_s > 0:
         raise ValueError(f"burst must be at least 1 and the refill rate above 0, got {burst} and {refill_rate_per_s}")
     load_erlangs = offered_load_erlangs(arrival_rate_per_s, 1 / refill_rate_per_s)
-    return max(0.0, 1 - 1 / (_never_left_behind(load_erlangs, burst) + load_erlangs))
+    return max(0.0, 1 - 1 / (_empty_after_departure(load_erlangs, burst) + load_erlangs))
 
 
-def _never_left_behind(load_erlangs: float, room: int) -> float:
-    """p(0) of M/D/1 with that room; above a load of 37 it is at most exp(-37), which adds nothing to the load."""
+def _empty_after_departure(load_erlangs: float, room: int) -> float:
+    """Return p(0) of M/D/1/room. Above a load of 37 it is at most exp(-37), which adds nothing to the load."""
     if room > 1 and load_erlangs > -math.log(EPSILON):
         return 0.0
     none, more_than = _poisson_tail(load_erlangs)
@@ -135,7 +135,7 @@ def _never_left_behind(load_erlangs: float, room: int) -> float:
     return 1 / total
 
 
-def _smallest(load_erlangs: float, target: float, probability: Callable[[float, int], float]) -> int:
+def _fewest_servers(load_erlangs: float, target: float, probability: Callable[[float, int], float]) -> int:
     _require_load(load_erlangs)
     if not target > 0:
         raise ValueError(f"target must be above 0, got {target}")
@@ -157,7 +157,7 @@ def _waiting(blocking: float, servers: int, load_erlangs: float) -> float:
 
 
 def _poisson_tail(mean: float) -> tuple[float, list[float]]:
-    """The probability of none, and those of more than 0, 1, ..., up to where they are negligible."""
+    """Return the probability of 0 and the list of those of more than 0, 1, ... until they are negligible."""
     probabilities = [math.exp(-mean)]
     while len(probabilities) <= mean or probabilities[-1] > EPSILON:
         probabilities.append(probabilities[-1] * mean / len(probabilities))

@@ -1,7 +1,8 @@
-"""Proves that reservations fit the account, environment by environment and together, before anything is written.
+"""Decides whether reservations fit the account, for each environment and for all that share it, before anything is
+written.
 
-AWS keeps a floor of unreserved concurrency in every account and Region, and refuses a reservation that would go
-below it. No template check of AWS's own looks at the sum; the deployment fails half-way through the stack instead.
+AWS keeps a floor of unreserved concurrency in every account and Region and rejects a reservation that would go below
+it. AWS does not check the sum before a deployment, so an oversized stack fails half-way through.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from generator.aws import CONCURRENCY_QUOTA_CODE, DEFAULT_CONCURRENCY_LIMIT, floor_error
 from generator.capacity.sizing import Sizing
-from generator.config.schema import Environment
+from generator.config.schema import Environment, OnShortfall
 from generator.errors import Fault, InvalidEnvironment
 
 
@@ -27,20 +28,20 @@ class AccountQuota:
 
     @property
     def reservable(self) -> int:
-        """What these environments may reserve together.
+        """The concurrency that these environments can reserve together.
 
-        Source: Lambda API reference, PutFunctionConcurrency: AWS keeps a floor unreserved, documented as 100.
+        Source: AWS Lambda API reference, PutFunctionConcurrency: AWS keeps a floor unreserved, documented as 100.
         """
         return max(0, self.concurrency_limit - self.unreserved_floor - self.reserved_elsewhere)
 
     def holds(self, reserved: int) -> bool:
-        """Whether so much can be reserved: nothing always can, anything else must leave the floor whole."""
+        """Return whether so much can be reserved without touching the floor; 0 always can."""
         return reserved <= self.reservable
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One environment and its sizing."""
+    """An environment and its sizing."""
 
     environment: Environment
     sizing: Sizing
@@ -48,10 +49,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether everything that shares one account fits it.
+    """The comparison of an account with all environments that share it.
 
-    `plans` hold the sizing as it will be deployed; where it cannot be, the least that was tried. `wanted` is what all
-    of them would reserve in an account without a limit.
+    `plans` hold the sizings to deploy, or the smallest ones tried if they do not fit. `wanted` is the sum of the
+    reservations before any `on_shortfall` was applied.
     """
 
     account: AccountQuota
@@ -60,12 +61,12 @@ class Verdict:
 
     @property
     def total(self) -> int:
-        """What all environments in this account reserve."""
+        """The sum of the reservations of all environments in this account."""
         return sum(plan.sizing.total_reserved for plan in self.plans)
 
     @property
     def headroom(self) -> int:
-        """What could still be reserved; negative is the shortfall."""
+        """The concurrency that can still be reserved; a shortfall if negative."""
         return self.account.reservable - self.total
 
     @property
@@ -75,9 +76,9 @@ class Verdict:
 
 
 def judge(plans: Iterable[Plan]) -> list[Verdict]:
-    """One verdict per account and Region, with each environment's `on_shortfall` applied.
+    """Return one verdict per account and Region, with each environment's `on_shortfall` applied.
 
-    Raises InvalidEnvironment if environments that share an account disagree about it.
+    Raises InvalidEnvironment if environments that share an account state different figures for it.
     """
     shared: dict[tuple[str, str], list[Plan]] = {}
     for plan in plans:
@@ -86,11 +87,11 @@ def judge(plans: Iterable[Plan]) -> list[Verdict]:
     groups = [[plan.environment for plan in group] for group in shared.values()]
     if faults := [fault for group in groups for fault in _disagreements(group)]:
         raise InvalidEnvironment(faults)
-    return [_judge_one(group) for group in shared.values()]
+    return [_judge_account(group) for group in shared.values()]
 
 
 def account_of(environment: Environment) -> AccountQuota:
-    """The account that an environment states."""
+    """Return the account that an environment states."""
     account = environment.account
     return AccountQuota(
         account.name,
@@ -101,61 +102,79 @@ def account_of(environment: Environment) -> AccountQuota:
     )
 
 
-def refusal(verdict: Verdict) -> str:
-    """Why a verdict is bad, for a person: the sum, what is reservable, the shortfall, AWS's words, and what to do.
+def limit_for(account: AccountQuota, reserved: int) -> int:
+    """Return the smallest concurrency limit with room for so many reservations."""
+    return reserved + account.unreserved_floor + account.reserved_elsewhere
 
-    Raises ValueError for a verdict that is good.
+
+def limit_to_request(limit: int) -> str:
+    """Return the limit to request, as text; a request below AWS's default makes no sense."""
+    is_below = limit < DEFAULT_CONCURRENCY_LIMIT
+    return f"{limit:,} or more" + (f", for example AWS's default of {DEFAULT_CONCURRENCY_LIMIT:,}" if is_below else "")
+
+
+def increase_command(region: str, limit: int, aws: str = "aws") -> str:
+    """Return the command that requests a concurrency limit of at least AWS's default."""
+    return (
+        f"{aws} service-quotas request-service-quota-increase --region {region} --service-code lambda "
+        f"--quota-code {CONCURRENCY_QUOTA_CODE} --desired-value {max(limit, DEFAULT_CONCURRENCY_LIMIT)}"
+    )
+
+
+def refusal(verdict: Verdict) -> str:
+    """Explain why the environments do not fit: the sum, the shortfall, the AWS error, and the remedies.
+
+    Raises ValueError for a verdict that fits.
     """
-    if verdict.fits:
-        raise ValueError(f"nothing to refuse: {verdict.total} of {verdict.account.reservable} are reserved")
     account = verdict.account
-    how = "wanted" if verdict.total == verdict.wanted else f"needed at the least ({verdict.wanted} wanted)"
+    if verdict.fits:
+        raise ValueError(f"nothing to refuse: {verdict.total} of {account.reservable} are reserved")
+    needed = "wanted" if verdict.total == verdict.wanted else f"needed at minimum ({verdict.wanted:,} wanted)"
     return "\n".join(
         [
-            f"account {account.name} in {account.region}: {verdict.total} reserved concurrent executions {how}, "
-            f"{account.reservable} reservable, {-verdict.headroom} too many",
-            *(f"  {plan.environment.name:<12} {_terms(plan.sizing)}" for plan in verdict.plans),
-            f"  {'reservable':<12} {account.concurrency_limit} concurrency limit - {account.unreserved_floor} "
-            f"unreserved floor - {account.reserved_elsewhere} reserved elsewhere = {account.reservable}",
+            f"account {account.name} in {account.region}: {verdict.total:,} reserved concurrent executions {needed}, "
+            f"{account.reservable:,} reservable, {-verdict.headroom:,} too many",
+            *(f"  {plan.environment.name:<12} {_sum(plan.sizing)}" for plan in verdict.plans),
+            f"  {'reservable':<12} {account.concurrency_limit:,} concurrency limit - {account.unreserved_floor:,} "
+            f"unreserved floor - {account.reserved_elsewhere:,} reserved elsewhere = {account.reservable:,}",
             f"  Deploying this would fail with: {floor_error(account.unreserved_floor)}.",
             *(f"  {line}" for line in _remedies(verdict)),
         ]
     )
 
 
-def _judge_one(group: Sequence[Plan]) -> Verdict:
+def _judge_account(group: Sequence[Plan]) -> Verdict:
     wanted = sum(plan.sizing.total_reserved for plan in group)
     verdict = Verdict(account_of(group[0].environment), tuple(group), wanted)
-    return verdict if verdict.fits else replace(verdict, plans=_yielded(group, verdict.account.reservable))
+    return verdict if verdict.fits else replace(verdict, plans=_shrunk(group, verdict.account.reservable))
 
 
-def _yielded(group: Sequence[Plan], reservable: int) -> tuple[Plan, ...]:
-    """What environments make of a shortfall: those that yield everything first, then the rest is shared out.
-
-    One that says "fail" keeps all that it wants. Those that say "fit" are shared out together.
-    """
+def _shrunk(group: Sequence[Plan], reservable: int) -> tuple[Plan, ...]:
+    """Apply `on_shortfall`: UNRESERVED gives up everything, FAIL keeps everything, FIT shares the rest."""
     plans = [
-        replace(plan, sizing=_unreserved(plan.sizing)) if _on_shortfall(plan) == "unreserved" else plan
+        replace(plan, sizing=_unreserved(plan.sizing)) if _on_shortfall(plan) == OnShortfall.UNRESERVED else plan
         for plan in group
     ]
-    fitting = [(plan.environment, plan.sizing) for plan in plans if _on_shortfall(plan) == "fit"]
+    fitting = [(plan.environment, plan.sizing) for plan in plans if _on_shortfall(plan) == OnShortfall.FIT]
     if not fitting:
         return tuple(plans)
-    from generator.capacity import allocation  # which most environments never need
+    from generator.capacity import allocation  # only needed by few environments
 
-    kept = sum(plan.sizing.total_reserved for plan in plans if _on_shortfall(plan) != "fit")
-    sizings = iter(allocation.fit(fitting, reservable - kept) or allocation.least(fitting))
-    return tuple(replace(plan, sizing=next(sizings)) if _on_shortfall(plan) == "fit" else plan for plan in plans)
+    kept = sum(plan.sizing.total_reserved for plan in plans if _on_shortfall(plan) != OnShortfall.FIT)
+    sizings = iter(allocation.fit(fitting, reservable - kept) or allocation.minimum(fitting))
+    return tuple(
+        replace(plan, sizing=next(sizings)) if _on_shortfall(plan) == OnShortfall.FIT else plan for plan in plans
+    )
 
 
-def _on_shortfall(plan: Plan) -> str:
+def _on_shortfall(plan: Plan) -> OnShortfall:
     return plan.environment.account.on_shortfall
 
 
 def _unreserved(sizing: Sizing) -> Sizing:
-    why = "nothing is reserved, it shares the account's pool: the reservations do not fit the account"
+    reason = "nothing is reserved because the account is too small; the function shares the account's pool"
     functions = tuple(
-        replace(function, reserved_concurrency=None, predicted=None, reason=why) for function in sizing.functions
+        replace(function, reserved_concurrency=None, predicted=None, reason=reason) for function in sizing.functions
     )
     return replace(sizing, functions=functions)
 
@@ -164,64 +183,44 @@ def _disagreements(group: Sequence[Environment]) -> Iterable[Fault]:
     first, *others = group
     for other in others:
         for key in ("concurrency_limit", "unreserved_floor", "reserved_elsewhere"):
-            mine, theirs = getattr(other.account, key), getattr(first.account, key)
-            if mine != theirs:
+            own, firsts = getattr(other.account, key), getattr(first.account, key)
+            if own != firsts:
                 yield Fault(
                     f"{other.name}: account.{key}",
-                    f"{mine} here and {theirs} in {first.name}, which shares the account {first.account.name} in "
+                    f"{own:,} here but {firsts:,} in {first.name}, which shares account {first.account.name} in "
                     f"{first.region}",
-                    "state the same, or give the accounts different names",
+                    "write the same value in both, or different account names",
                 )
 
 
-def _terms(sizing: Sizing) -> str:
-    figures = [str(function.reserved_concurrency or 0) for function in sizing.functions]
-    return f"{' + '.join(figures)} = {sizing.total_reserved}"
-
-
-def limit_for(account: AccountQuota, reserved: int) -> int:
-    """The smallest concurrency limit that holds so many reservations beside the floor and what is there already."""
-    return reserved + account.unreserved_floor + account.reserved_elsewhere
-
-
-def worth_a_request(limit: int) -> str:
-    """The limit to request, in words, for one that is needed: no less than AWS's own default."""
-    return f"{limit} or more" + (
-        f", so AWS's default of {DEFAULT_CONCURRENCY_LIMIT}" if limit < DEFAULT_CONCURRENCY_LIMIT else ""
-    )
-
-
-def increase_command(region: str, limit: int, aws: str = "aws") -> str:
-    """What to type to request a concurrency limit, of no less than AWS's own default."""
-    return (
-        f"{aws} service-quotas request-service-quota-increase --region {region} --service-code lambda "
-        f"--quota-code {CONCURRENCY_QUOTA_CODE} --desired-value {max(limit, DEFAULT_CONCURRENCY_LIMIT)}"
-    )
+def _sum(sizing: Sizing) -> str:
+    figures = [f"{function.reserved_concurrency or 0:,}" for function in sizing.functions]
+    return f"{' + '.join(figures)} = {sizing.total_reserved:,}"
 
 
 def _remedies(verdict: Verdict) -> Iterable[str]:
     account = verdict.account
-    needed, all_of_it = limit_for(account, verdict.total), limit_for(account, verdict.wanted)
-    request = increase_command(account.region, all_of_it)
-    wanted = "" if needed == all_of_it else f" ({all_of_it} for all that is wanted)"
-    wording = worth_a_request(needed) + wanted
+    needed, for_wanted = limit_for(account, verdict.total), limit_for(account, verdict.wanted)
+    request = increase_command(account.region, for_wanted)
+    all_wanted = "" if needed == for_wanted else f" ({for_wanted:,} for everything wanted)"
+    limit = limit_to_request(needed) + all_wanted
     if account.reservable == 0:
-        yield "Nothing can be reserved in this account. To go on now, share the account's pool, without guarantee and"
-        yield 'without cap: write on_shortfall = "unreserved" under [account]. To keep the guarantee, request a limit'
-        yield f"of {wording}: {request}"
+        yield "Nothing can be reserved in this account. To deploy now, share the account's pool, with no guaranteed"
+        yield 'concurrency and no cap: write on_shortfall = "unreserved" under [account]. To reserve, request a limit'
+        yield f"of {limit}: {request}"
     else:
-        yield f"Request a limit of {wording}: {request}"
-        yield "or free what is reserved elsewhere, lower the rate, relax a target, or share the account's pool, without"
-        yield 'guarantee and without cap: write on_shortfall = "unreserved" under [account].'
-        if _could_be_fitted(verdict):
-            yield 'Or share out what there is, and miss targets by as little as it allows: on_shortfall = "fit".'
+        yield f"Request a limit of {limit}: {request}"
+        yield "or free concurrency that is reserved elsewhere, lower the rate, relax a target, or share the account's"
+        yield 'pool, with no guaranteed concurrency and no cap: write on_shortfall = "unreserved" under [account].'
+        if _would_fit_if_shared(verdict):
+            yield 'To reserve the best possible share and miss targets, write on_shortfall = "fit" under [account].'
 
 
-def _could_be_fitted(verdict: Verdict) -> bool:
-    """Whether it would fit if those that now insist on all that they want took a share instead."""
+def _would_fit_if_shared(verdict: Verdict) -> bool:
+    """Return whether everything would fit if each FAIL were a FIT."""
     from generator.capacity import allocation
 
-    insisting = [(plan.environment, plan.sizing) for plan in verdict.plans if _on_shortfall(plan) == "fail"]
-    others = sum(plan.sizing.total_reserved for plan in verdict.plans if _on_shortfall(plan) != "fail")
-    smallest = sum(sizing.total_reserved for sizing in allocation.least(insisting))
-    return bool(insisting) and smallest + others <= verdict.account.reservable
+    failing = [(plan.environment, plan.sizing) for plan in verdict.plans if _on_shortfall(plan) == OnShortfall.FAIL]
+    others = sum(plan.sizing.total_reserved for plan in verdict.plans if _on_shortfall(plan) != OnShortfall.FAIL)
+    smallest = sum(sizing.total_reserved for sizing in allocation.minimum(failing))
+    return bool(failing) and smallest + others <= verdict.account.reservable

@@ -1,31 +1,27 @@
-"""Turns an environment into its sizing: each function's reserved concurrency with its model, inputs and reason.
+"""Derives each function's reserved concurrency from an environment, with model, inputs and reason.
 
-Each function has the model that fits how it is invoked; one formula for all would waste quota or drop work.
-Nothing here knows the account; whether the sum fits is for `generator.capacity.quota`.
+Each function has the model that fits its invocation:
+
+ProcessWebhook     Erlang B: API Gateway invokes it synchronously, so a throttled webhook is lost to its sender.
+CheckAlerts        Stream lanes: pollers run one batch per lane at a time.
+SendNotification   Erlang C: it is invoked asynchronously, so a throttled event waits in Lambda's queue.
+CleanupHistory     Overlap: it runs once an hour.
+
+The account is not considered here; `generator.capacity.quota` decides whether the reservations fit it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
-from generator._format import percent
-from generator.aws import REQUESTS_PER_S_PER_UNIT
+from generator._format import counted, percent, rate, significant, without_rounding_error
+from generator.aws import MAX_PARALLELIZATION_FACTOR, REQUESTS_PER_S_PER_UNIT
 from generator.capacity import queueing
-from generator.capacity.admission import (
-    UsagePlan,
-    tolerated_throttles,
-    units_for_plan,
-    units_for_rate,
-    usage_plan,
-)
-from generator.capacity.lanes import (
-    batch_duration_s,
-    busiest_shard_batches_per_s,
-    half_empty,
-    parallelization_factor,
-)
-from generator.config.schema import Environment
+from generator.config.schema import MAX_BATCH_SIZE, Environment
+from generator.errors import Fault, UnsizableLoad
 
 PROCESS_WEBHOOK = "ProcessWebhookFunction"
 CHECK_ALERTS = "CheckAlertsFunction"
@@ -38,22 +34,38 @@ SETTINGS = {
     SEND_NOTIFICATION: "send_notification",
     CLEANUP_HISTORY: "cleanup_history",
 }
-"""Every function, in the order of a webhook's way, with its name among the settings and the handlers."""
+"""The name of each function in the settings and of its handler, in the order in which a webhook passes them."""
+
+QUOTA_DEVIATIONS = 6
+"""Standard deviations of a Poisson count that the daily quota allows above a mean day: exceeded once in a billion days.
+"""
+
+THROTTLE_ALARM_PERIOD_S = 300
+"""The period over which alarms count lost webhooks."""
+
+
+class Model(StrEnum):
+    """The queueing model behind a reservation."""
+
+    ERLANG_B = "Erlang B"
+    ERLANG_C = "Erlang C"
+    STREAM_LANES = "stream lanes"
+    OVERLAP = "overlap"
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionSizing:
-    """How many concurrent executions one function gets, and why.
+    """The reserved concurrency of one function and its derivation.
 
-    `offered_load_erlangs` is how many would run at once on average at the peak; `inputs` have their units in the keys.
-    `target` and `predicted` are what the model promises and what it reckons with this reservation: a probability
-    (Erlang B and C) or a utilisation (lanes). They are None where the model promises nothing of the kind.
-    `reserved_concurrency` is None where nothing is reserved and the function shares the account's pool.
+    `offered_load_erlangs` is the mean number of concurrent executions at the peak. The keys of `inputs` end with their
+    units. `target` is the probability (Erlang B and C) or utilisation (stream lanes) that must not be exceeded, and
+    `predicted` is the model's value with this reservation; both are None if the model has no target.
+    `reserved_concurrency` is None if nothing is reserved and the function shares the account's pool.
     """
 
     logical_id: str
     reserved_concurrency: int | None
-    model: str
+    model: Model
     offered_load_erlangs: float
     target: float | None
     predicted: float | None
@@ -62,10 +74,19 @@ class FunctionSizing:
 
 
 @dataclass(frozen=True, slots=True)
-class Sizing:
-    """Everything in the template that follows from the rate; sizing["ProcessWebhookFunction"] is one of `functions`.
+class UsagePlan:
+    """The request limits of API Gateway: what the reservation sustains, so that an overload gets a 429, not a 500."""
 
-    `parallelization_factor` is how many batches of a shard run at once.
+    rate_per_s: float
+    burst: int
+    quota_per_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """Every figure in the template that depends on the rate; sizing["ProcessWebhookFunction"] is one of `functions`.
+
+    `parallelization_factor` is the number of concurrent batches per shard.
     """
 
     webhooks_per_hour: int
@@ -75,12 +96,12 @@ class Sizing:
 
     @property
     def total_reserved(self) -> int:
-        """The sum of the reservations: what the stack takes out of the account's shared pool."""
+        """The sum of the reservations, which the stack takes out of the account's shared pool."""
         return sum(function.reserved_concurrency or 0 for function in self.functions)
 
     @property
     def tolerated_throttles(self) -> int:
-        """How many webhooks may be throttled in five minutes at the peak, by chance, where all is as it was sized."""
+        """The number of webhooks that may be throttled by chance in five minutes at the peak."""
         webhook = self[PROCESS_WEBHOOK]
         share = max(webhook.target or 0, webhook.predicted or 0)
         return tolerated_throttles(webhook.inputs["arrival_rate_per_s"], share)
@@ -90,9 +111,10 @@ class Sizing:
 
 
 def size(environment: Environment) -> Sizing:
-    """Derives every figure from the environment.
+    """Derive every figure from the environment.
 
-    Raises UnsizableLoad with every function that no setting can carry, and the smallest capacity that would.
+    Raises UnsizableLoad if the stream cannot carry the peak with any setting that AWS allows; the fault names the
+    smallest change that would.
     """
     factor = parallelization_factor(environment)
     process_webhook = _process_webhook(environment)
@@ -110,37 +132,33 @@ def size(environment: Environment) -> Sizing:
 
 
 def _process_webhook(environment: Environment) -> FunctionSizing:
-    """Invoked synchronously, a throttle is lost to the sender: a loss system, Erlang B.
-
-    Where executions are short the load needs few units, and what then admits requests must not refuse more of them:
-    Lambda's requests per second, and the usage plan, which follows the units.
-    """
+    """Erlang B, and enough units for Lambda's request rate limit and for the usage plan, which follows the units."""
     rate_per_s = environment.peak_rate_per_s
     duration_s = environment.functions.process_webhook.mean_duration_ms / 1000
     target = environment.targets.webhook_throttle_probability
     load_erlangs = queueing.offered_load_erlangs(rate_per_s, duration_s)
-    for_blocking, for_rate = queueing.servers_for_blocking(load_erlangs, target), units_for_rate(rate_per_s)
-    needed = max(for_blocking, for_rate)
-    reserved = units_for_plan(environment, needed)
-    if reserved > needed:
+    for_load, for_rate = queueing.servers_for_blocking(load_erlangs, target), units_for_rate(rate_per_s)
+    for_lambda = max(for_load, for_rate)
+    reserved = units_for_plan(environment, for_lambda)
+    if reserved > for_lambda:
         reason = (
-            f"{needed} would do for Lambda, but the usage plan admits what the units sustain, and {reserved} is the "
-            f"least with which it refuses no more than {percent(target)} of webhooks at the peak"
+            f"Lambda needs {for_lambda}, but the usage plan admits only what the reservation sustains; {reserved} is "
+            f"the smallest reservation whose plan rejects at most {percent(target)} of webhooks at the peak"
         )
-    elif for_rate > for_blocking:
+    elif for_rate > for_load:
         reason = (
-            f"{for_blocking} would carry the load, but Lambda admits {REQUESTS_PER_S_PER_UNIT} requests/s per "
-            f"unit, and the peak is {rate_per_s:.3g}/s"
+            f"the load needs {for_load}, but Lambda admits {REQUESTS_PER_S_PER_UNIT} requests/s per unit and the "
+            f"peak is {rate(rate_per_s)}"
         )
     else:
         reason = (
-            f"at the peak {load_erlangs:.3g} run at once on average; {reserved} is the least that throttles "
-            f"no more than {percent(target)} of webhooks"
+            f"{significant(load_erlangs)} run at once on average at the peak; {reserved} is the smallest reservation "
+            f"that throttles at most {percent(target)} of webhooks"
         )
     return FunctionSizing(
         logical_id=PROCESS_WEBHOOK,
         reserved_concurrency=reserved,
-        model="Erlang B",
+        model=Model.ERLANG_B,
         offered_load_erlangs=load_erlangs,
         target=target,
         predicted=queueing.erlang_b(reserved, load_erlangs),
@@ -150,7 +168,7 @@ def _process_webhook(environment: Environment) -> FunctionSizing:
 
 
 def _check_alerts(environment: Environment, factor: int) -> FunctionSizing:
-    """Invoked by stream pollers, one batch per lane at a time: more than the lanes is never used."""
+    """One unit per lane: pollers never run more batches at once."""
     stream = environment.stream
     duration_s = batch_duration_s(environment)
     batches_per_s = environment.peak_rate_per_s / stream.batch_size
@@ -159,7 +177,7 @@ def _check_alerts(environment: Environment, factor: int) -> FunctionSizing:
     return FunctionSizing(
         logical_id=CHECK_ALERTS,
         reserved_concurrency=(stream.shards + 1) * factor,
-        model="stream lanes",
+        model=Model.STREAM_LANES,
         offered_load_erlangs=queueing.offered_load_erlangs(batches_per_s, duration_s),
         target=environment.targets.stream_utilisation,
         predicted=predicted,
@@ -172,15 +190,14 @@ def _check_alerts(environment: Environment, factor: int) -> FunctionSizing:
             "parallelization_factor": factor,
         },
         reason=(
-            f"{stream.shards} shards, and one more while a shard splits, with {factor} "
-            f"lane{'s' if factor > 1 else ''} each; the busiest shard's lanes are then {percent(predicted)} busy"
-            f"{half_empty(environment)}"
+            f"{counted(stream.shards, 'shard')} plus one during a shard split, {counted(factor, 'lane')} each; the "
+            f"busiest shard's lanes are {percent(predicted)} busy{_partly_filled_batches(environment)}"
         ),
     )
 
 
 def _send_notification(environment: Environment) -> FunctionSizing:
-    """Invoked asynchronously, a throttle waits in Lambda's queue: a waiting system, Erlang C."""
+    """Erlang C, at least one."""
     rate_per_s = environment.peak_rate_per_s * environment.traffic.alerts_per_webhook
     duration_s = environment.functions.send_notification.mean_duration_ms / 1000
     target = environment.targets.notification_wait_probability
@@ -189,28 +206,122 @@ def _send_notification(environment: Environment) -> FunctionSizing:
     return FunctionSizing(
         logical_id=SEND_NOTIFICATION,
         reserved_concurrency=reserved,
-        model="Erlang C",
+        model=Model.ERLANG_C,
         offered_load_erlangs=load_erlangs,
         target=target,
         predicted=queueing.erlang_c(reserved, load_erlangs),
         inputs={"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s},
         reason=(
-            f"at the peak {load_erlangs:.3g} run at once on average; {reserved} is the least that makes "
-            f"no more than {percent(target)} of notifications wait"
+            f"{significant(load_erlangs)} run at once on average at the peak; {reserved} is the smallest reservation "
+            f"with which at most {percent(target)} of notifications wait"
         ),
     )
 
 
 def _cleanup_history(environment: Environment) -> FunctionSizing:
-    """Invoked by the hour with a timeout far below it: runs overlap only when one is delivered twice or late."""
+    """Runs end long before the next one: they overlap only if one is delivered twice or late."""
     duration_s = environment.functions.cleanup_history.mean_duration_ms / 1000
     return FunctionSizing(
         logical_id=CLEANUP_HISTORY,
         reserved_concurrency=2,
-        model="overlap",
+        model=Model.OVERLAP,
         offered_load_erlangs=queueing.offered_load_erlangs(1 / 3600, duration_s),
         target=None,
         predicted=None,
         inputs={"arrival_rate_per_s": 1 / 3600, "mean_duration_s": duration_s},
-        reason="one run an hour, and one more for a duplicate or late delivery",
+        reason="one run an hour, plus one for a duplicate or late delivery",
+    )
+
+
+def usage_plan(environment: Environment, units: int) -> UsagePlan:
+    """Return the usage plan that so many units of ProcessWebhook sustain.
+
+    Its rate is not the peak rate: a limit at the mean of a Poisson stream rejects part of it. The daily quota is a
+    whole day at the peak rate, or a mean day and its random variation if that is more.
+    """
+    webhooks_per_day = 24 * environment.traffic.webhooks_per_hour
+    with_variation = webhooks_per_day + QUOTA_DEVIATIONS * math.sqrt(webhooks_per_day)
+    duration_s = environment.functions.process_webhook.mean_duration_ms / 1000
+    sustained_per_s = min(REQUESTS_PER_S_PER_UNIT * units, without_rounding_error(units / duration_s))
+    return UsagePlan(
+        rate_per_s=math.floor(sustained_per_s) if sustained_per_s >= 1 else round(sustained_per_s, 3),
+        burst=units,
+        quota_per_day=math.ceil(max(without_rounding_error(24 * 3600 * environment.peak_rate_per_s), with_variation)),
+    )
+
+
+def units_for_rate(rate_per_s: float) -> int:
+    """Return the fewest units for which Lambda admits so many requests per second, however short they are."""
+    return math.ceil(without_rounding_error(rate_per_s / REQUESTS_PER_S_PER_UNIT))
+
+
+def units_for_plan(environment: Environment, minimum: int) -> int:
+    """Return the fewest units, at least `minimum`, whose usage plan meets the throttle target at the peak."""
+    target = environment.targets.webhook_throttle_probability
+    units = minimum
+    while plan_rejection(environment, usage_plan(environment, units)) > target:
+        units += 1
+    return units
+
+
+def plan_rejection(environment: Environment, plan: UsagePlan) -> float:
+    """Return the probability that the usage plan rejects a webhook at the peak."""
+    return queueing.token_bucket_rejection(environment.peak_rate_per_s, plan.rate_per_s, plan.burst)
+
+
+def tolerated_throttles(arrival_rate_per_s: float, share: float) -> int:
+    """Return the throttles to tolerate in five minutes if that share is throttled: mean plus three deviations."""
+    mean = THROTTLE_ALARM_PERIOD_S * arrival_rate_per_s * share
+    return math.ceil(mean + 3 * math.sqrt(mean))
+
+
+def parallelization_factor(environment: Environment) -> int:
+    """Return the smallest factor that keeps the busiest shard's lanes at or below the target utilisation.
+
+    A lane is one of a shard's concurrent batches, whose number is the parallelization factor. Raises UnsizableLoad if
+    Lambda allows no such factor.
+    """
+    traffic, target = environment.traffic, environment.targets.stream_utilisation
+    one_lane = queueing.utilisation(busiest_shard_batches_per_s(environment), batch_duration_s(environment), 1)
+    factor = max(1, math.ceil(without_rounding_error(one_lane / target)))
+    if factor > MAX_PARALLELIZATION_FACTOR:
+        fault = Fault(
+            f"{environment.name}: {CHECK_ALERTS}",
+            f"the busiest shard gets {percent(traffic.busiest_shard_share)} of {rate(environment.peak_rate_per_s)} and "
+            f"needs a parallelization factor of {factor:,}; Lambda allows {MAX_PARALLELIZATION_FACTOR}",
+            _remedy_for_stream(environment, one_lane / (target * MAX_PARALLELIZATION_FACTOR)),
+        )
+        raise UnsizableLoad([fault])
+    return factor
+
+
+def busiest_shard_batches_per_s(environment: Environment) -> float:
+    """Return the full batches per second on the busiest shard, which gets at least an equal share of the records."""
+    share = max(environment.traffic.busiest_shard_share, 1 / environment.stream.shards)
+    return environment.peak_rate_per_s * share / environment.stream.batch_size
+
+
+def batch_duration_s(environment: Environment) -> float:
+    """Return the mean time that a lane works on a batch."""
+    return environment.functions.check_alerts.mean_duration_ms / 1000
+
+
+def _remedy_for_stream(environment: Environment, overload: float) -> str:
+    """Return the smallest change with which the largest factor carries `overload` times its capacity."""
+    batch_size = math.ceil(without_rounding_error(environment.stream.batch_size * overload))
+    duration_ms = math.floor(without_rounding_error(1000 * batch_duration_s(environment) / overload))
+    setting = "functions.check_alerts.mean_duration_ms"
+    shorter = f"shorten batches ({setting}) to {duration_ms:,} ms" if duration_ms else "lower the rate"
+    if batch_size > MAX_BATCH_SIZE:
+        return f"{shorter}; no stream.batch_size up to {MAX_BATCH_SIZE:,} is enough"
+    return f"raise stream.batch_size to {batch_size:,}, if batches take no longer then, or {shorter}"
+
+
+def _partly_filled_batches(environment: Environment) -> str:
+    duration_s = batch_duration_s(environment)
+    if duration_s < environment.stream.batching_window_s:
+        return ""
+    return (
+        ", or more: a batch takes at least as long as the batching window, so lanes start partly filled batches; raise "
+        f"stream.batching_window_s above {significant(duration_s)}"
     )

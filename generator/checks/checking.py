@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from generator import _runtime, outputs, plans
+from generator import _runtime, plans
 from generator.aws import MAX_TEMPLATE_BODY_BYTES
 from generator.capacity.quota import AccountQuota
 from generator.checks import linting, together
@@ -18,6 +18,7 @@ from generator.checks.quota.account import DEFAULT_ACCOUNT
 from generator.checks.together import Stack
 from generator.errors import UnreadableTemplate
 from generator.plans import JudgedPlan
+from generator.report.page import generated_files
 from generator.template import reading
 
 MAX_DIFF_LINES = 12
@@ -90,7 +91,7 @@ def check(request: Request, folder: Path) -> Report:
     if faults := linting.unreadable([*(path for _, path in present), *files]):
         raise UnreadableTemplate(faults)
     others = [Subject(path, {together.RULE: request.account}) for path in files]
-    with _runtime.beside(lambda: _own(request.judged, committed)) as own:
+    with _runtime.in_background(lambda: _own(request.judged, committed)) as own:
         linted = linting.lint([*(_subject(one, path) for one, path in present), *others])
         findings = [*_without_repeats(linted.findings, request.judged, committed), *own()]
     if request.complete:
@@ -130,7 +131,7 @@ def drift(one: JudgedPlan, folder: Path) -> list[Finding]:
     """Whether the files are what the environment generates today. An environment over quota generates nothing."""
     if not one.verdict.fits:
         return []
-    return [found for name, text in outputs.texts(one).items() for found in _drift(one.name, folder / name, text)]
+    return [found for name, text in generated_files(one).items() for found in _drift(one.name, folder / name, text)]
 
 
 def _drift(environment: str, path: Path, generated: str) -> list[Finding]:
@@ -158,7 +159,7 @@ def _left_over(folder: Path, judged: Sequence[JudgedPlan]) -> list[Finding]:
             f"there is no environments/{path.stem}.toml that generates it; remove it and {path.stem}.md, or bring the "
             "environment back",
         )
-        for path in outputs.left_over(folder, [one.name for one in judged])
+        for path in plans.orphans(folder, [one.name for one in judged])
     ]
 
 

@@ -55,7 +55,7 @@ def lint(subjects: Sequence[Subject]) -> Linted:
     if not subjects:
         return Linted([], {})
     runner = _start()
-    linted = _runtime.spread(lambda subject: _lint_one(runner, subject), subjects)
+    linted = _runtime.parallel_map(lambda subject: _lint_one(runner, subject), subjects)
     findings = [found for one in linted for found in one.findings]
     if faults := [fault for subject in subjects for fault in _strangers(subject.path, findings)]:
         raise UnreadableTemplate(faults)

@@ -85,5 +85,5 @@ def _monthly_cost(environment: str | None, *sides: Side) -> MonthlyCost | None:
     ours = all(has_bill(side.template) for side in sides)
     if environment is None or environment not in files.known() or not ours:
         return None
-    (stated,) = files.load([environment])
+    (stated,) = files.load_named([environment])
     return lambda template: total_usd(bill(template, stated))

@@ -32,7 +32,7 @@ def command(name: str, port: int | None, is_demo: bool) -> None:
     Deploys templates_out/ENV.json unchanged to an emulator on 127.0.0.1, and shows webhooks, alerts and SMS as they
     happen until you press Ctrl-C. With --demo, exits with 1 if an expected SMS is missing.
     """
-    (environment,) = files.load([name])
+    (environment,) = files.load_named([name])
     path = plans.OUTPUT / f"{name}.json"
     template = reading.text_of(path, f"run: generator template {name}")
     reading.template(str(path), reading.parsed(str(path), template))

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from generator import __version__
-from generator._memory import few_collections, no_last_collection
+from generator._runtime import few_collections, skip_final_collection
 from generator.errors import Fault, GeneratorError
 
 COMMANDS = {
@@ -67,7 +67,7 @@ class LazyGroup(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command. Print one line for each fault of a GeneratorError; any other exception is a bug."""
-        no_last_collection()
+        skip_final_collection()
         try:
             with few_collections():
                 return super().main(*args, **kwargs)

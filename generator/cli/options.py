@@ -21,7 +21,7 @@ class EnvironmentName(click.types.StringParamType):
         known = files.known()
         if known:
             return f"The environments are {', '.join(known)}."
-        return f"There are no environments here: {files.START}."
+        return f"There are no environments here: {files.PROJECT_REMEDY}."
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return the environments of the project in the current folder."""

@@ -59,7 +59,7 @@ def command(
     if max_rate:
         _print_highest(name, overrides, format_)
     elif for_rate is not None:
-        need = planning.needed_at(*plans.with_neighbours(name, overrides), for_rate)
+        need = planning.need_at(*plans.with_neighbours(name, overrides), for_rate)
         _print(name, need, format_, planning_table.needed_as_dict, planning_table.needed_as_text)
     else:
         _print_sizing(name, overrides, format_)

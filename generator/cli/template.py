@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
-from generator import _runtime, outputs, plans
+from generator import _runtime, plans
 from generator.cli import options
 from generator.config import files
 from generator.plans import JudgedPlan
+from generator.report.page import generated_files
 from generator.template import writing
 
 MIN_PER_PROCESS = 8
@@ -46,13 +47,13 @@ def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> 
         click.echo(plans.render(judged[0].plan), nl=False)
         return
     first, *others = judged
-    made = [outputs.texts(first), *_runtime.spread(outputs.texts, others, MIN_PER_PROCESS)]
+    made = [generated_files(first), *_runtime.parallel_map(generated_files, others, MIN_PER_PROCESS)]
     for one, texts in zip(judged, made, strict=True):
         changed = [writing.write(Path(output) / name, text) for name, text in texts.items()]
         template, *_ = texts
         click.echo(_line(Path(output) / template, one, len(texts[template].encode()), any(changed)))
     if not names and Path(output) == plans.OUTPUT:
-        for path in outputs.left_over(plans.OUTPUT, [one.name for one in judged]):
+        for path in plans.orphans(plans.OUTPUT, [one.name for one in judged]):
             click.echo(f"{path}: no environment generates this template; delete it and its page", err=True)
     for line in _permanence(names or [one.name for one in judged], overrides):
         click.echo(line)

@@ -1,7 +1,7 @@
-"""Reads a table of settings into frozen dataclasses, collecting every fault instead of stopping at the first.
+"""Reads a table of settings into frozen dataclasses and collects every fault instead of stopping at the first.
 
-A section is a dataclass whose fields are made by `whole`, `number`, `choice`, `text` and `flag` below, or are
-sections themselves. The field says what it accepts; this module knows nothing of what the settings mean.
+A section is a dataclass whose fields are created by `whole_number`, `number`, `choice`, `text` and `flag`, or are
+sections themselves. Each field defines what it accepts; this module does not know what the settings mean.
 """
 
 from __future__ import annotations
@@ -10,65 +10,68 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
 from typing import Any, TypeVar
 
+from generator import _format
 from generator.errors import Fault
 
 REQUIRED: Any = dataclasses.MISSING
-"""The default of a setting that has none."""
+"""The default of a setting that must be stated."""
 
 Complaint = tuple[str, str]
-"""What is wrong with a value, and what to do about it."""
+"""What is wrong with a value, and the remedy."""
 
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Rule:
-    """What settings must fulfil together, or one of them in its place."""
+class CrossCheck:
+    """A validation rule that spans several settings, or applies to one setting in one place only."""
 
     keys: tuple[str, ...]
-    """Dotted; the first is the one to blame."""
+    """Dotted keys; a fault is reported at the first."""
     check: Callable[..., Complaint | None]
-    """Asked with their values, in this order, if none of them is at fault by itself."""
+    """Called with the values of the keys, in this order, if each of them is valid by itself."""
 
 
-def whole(default: Any, low: int, high: int, *, too_high: str = "lower it", too_low: str = "raise it") -> Any:
-    """A whole number from low to high, both included."""
+def whole_number(default: Any, low: int, high: int, *, too_high: str = "lower it", too_low: str = "raise it") -> Any:
+    """Declare a setting with a whole number from low to high, both included."""
 
     def check(value: object) -> Complaint | None:
         if isinstance(value, bool) or not isinstance(value, int):
-            return f"{_shown(value)} is not a whole number", f"write one from {low} to {high}"
-        return _outside(value, low, high, too_low, too_high)
+            return f"{_shown(value)} is not a whole number", f"write one from {low:,} to {high:,}"
+        return _out_of_range(value, low, high, too_low, too_high)
 
-    return _field(default, check, f"whole, {low:,} to {high:,}")
+    return _field(default, check, f"whole number, {low:,} to {high:,}")
 
 
 def number(default: Any, low: float, high: float) -> Any:
-    """A number from low to high, both included; whole numbers will do."""
+    """Declare a setting with a number from low to high, both included; it need not have decimals."""
+    limits = f"{_format.number(low)} to {_format.number(high)}"
 
     def check(value: object) -> Complaint | None:
         if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-            return f"{_shown(value)} is not a number", f"write one from {low:g} to {high:g}"
-        return _outside(value, low, high, "raise it", "lower it")
+            return f"{_shown(value)} is not a number", f"write one from {limits}"
+        return _out_of_range(value, low, high, "raise it", "lower it")
 
-    return _field(default, check, f"{low:,} to {high:,}")
+    return _field(default, check, limits)
 
 
 def choice(default: Any, *options: Any) -> Any:
-    """One of a few values."""
+    """Declare a setting with one of a few values; options that are members of an enum are read as such."""
     accepted = ", ".join(map(_shown, options))
 
     def check(value: object) -> Complaint | None:
         if isinstance(value, bool) or value not in options:
-            return f"{_shown(value)} is not a choice", f"write one of {accepted}"
+            return f"{_shown(value)} is not supported", f"write one of {accepted}"
         return None
 
-    return _field(default, check, accepted)
+    return _field(default, check, accepted, type(default) if isinstance(default, Enum) else None)
 
 
 def text(default: Any, pattern: str, wanted: str) -> Any:
-    """A text that matches the pattern; `wanted` says in words what that is."""
+    """Declare a setting with a text that matches the pattern, which `wanted` describes."""
 
     def check(value: object) -> Complaint | None:
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
@@ -79,34 +82,34 @@ def text(default: Any, pattern: str, wanted: str) -> Any:
 
 
 def flag(default: Any) -> Any:
-    """True or false."""
+    """Declare a setting that is true or false."""
 
     def check(value: object) -> Complaint | None:
-        return None if isinstance(value, bool) else (f"{_shown(value)} is not true or false", "write one of them")
+        return None if isinstance(value, bool) else (f"{_shown(value)} is not supported", "write true or false")
 
     return _field(default, check, "true or false")
 
 
 def section(kind: type[T], **defaults: object) -> Any:
-    """A table of settings; `defaults` replace those that the section's own fields state."""
+    """Declare a table of settings; `defaults` replace those of the section's own fields."""
     return dataclasses.field(metadata={"section": kind, "defaults": defaults})
 
 
 def read(
-    kind: type[T], table: Mapping[str, object], where: Callable[[str], str], rules: Iterable[Rule] = ()
+    kind: type[T], table: Mapping[str, object], where: Callable[[str], str], checks: Iterable[CrossCheck] = ()
 ) -> tuple[T | None, list[Fault]]:
-    """Turns a table into a section and the list of all faults; the section is None when there is any.
+    """Return the section in a table, or None if there are faults, and the list of all faults.
 
-    `where` turns a dotted key into the place to name in a fault.
+    `where` turns a dotted key into the place to report.
     """
     reader = _Reader(kind, where)
     value = reader.section(kind, table, "", {})
-    reader.apply(rules)
+    reader.apply(checks)
     return (None, reader.faults) if reader.faults else (value, [])
 
 
 def keys(kind: type, path: str = "") -> Iterator[str]:
-    """Every dotted key that a section knows."""
+    """Yield every dotted key of a section."""
     for field in dataclasses.fields(kind):
         inner = field.metadata.get("section")
         if inner:
@@ -116,12 +119,12 @@ def keys(kind: type, path: str = "") -> Iterator[str]:
 
 
 class _Reader:
-    """One reading of one table: walks sections and fields, noting faults on the way."""
+    """Reads one table: walks its sections and fields and collects faults."""
 
     def __init__(self, root: type, where: Callable[[str], str]) -> None:
         self._root, self._where = root, where
         self.faults: list[Fault] = []
-        self._sound: dict[str, object] = {}
+        self._valid: dict[str, object] = {}
 
     def section(self, kind: type[Any], table: Mapping[str, object], path: str, defaults: Mapping[str, object]) -> Any:
         fields = dataclasses.fields(kind)
@@ -149,22 +152,22 @@ class _Reader:
         elif field.name in table and (complaint := field.metadata["check"](value)):
             self._fault(key, *complaint)
         else:
-            self._sound[key] = value
+            value = self._valid[key] = convert(value) if (convert := field.metadata["convert"]) else value
         return value
 
-    def apply(self, rules: Iterable[Rule]) -> None:
-        """Notes what breaks a rule, as far as the settings that it is about could be read."""
-        for rule in rules:
-            if self._sound.keys() >= set(rule.keys):
-                values = (self._sound[key] for key in rule.keys)
-                if complaint := rule.check(*values):
-                    self._fault(rule.keys[0], *complaint)
+    def apply(self, checks: Iterable[CrossCheck]) -> None:
+        """Run the checks whose settings are all valid."""
+        for one in checks:
+            if self._valid.keys() >= set(one.keys):
+                values = (self._valid[key] for key in one.keys)
+                if complaint := one.check(*values):
+                    self._fault(one.keys[0], *complaint)
 
     def _fault(self, key: str, what: str, remedy: str) -> None:
         self.faults.append(Fault(self._where(key), what, remedy))
 
     def _nearest(self, kind: type, path: str, key: str) -> str:
-        """The likeliest known key: one spelt alike here, else one with that name elsewhere, else what there is here."""
+        """Suggest a key with a similar name in this section, else in another one, else list this section's keys."""
         import difflib
 
         here = {field.name: path + field.name for field in dataclasses.fields(kind)}
@@ -175,15 +178,19 @@ class _Reader:
         return f"the keys here are {', '.join(here)}"
 
 
-def _field(default: Any, check: Callable[[object], Complaint | None], accepts: str) -> Any:
-    return dataclasses.field(metadata={"check": check, "default": default, "accepts": accepts})
+def _field(
+    default: Any, check: Callable[[object], Complaint | None], accepts: str, convert: Callable[[Any], Any] | None = None
+) -> Any:
+    return dataclasses.field(
+        metadata={"check": check, "default": default, "accepts": accepts, "convert": convert},
+    )
 
 
-def _outside(value: float, low: float, high: float, too_low: str, too_high: str) -> Complaint | None:
+def _out_of_range(value: float, low: float, high: float, too_low: str, too_high: str) -> Complaint | None:
     if value < low:
-        return f"{_shown(value)} is below the supported {low}", too_low
+        return f"{_shown(value)} is below the minimum of {_format.number(low)}", too_low
     if value > high:
-        return f"{_shown(value)} is above the supported {high}", too_high
+        return f"{_shown(value)} is above the maximum of {_format.number(high)}", too_high
     return None
 
 

@@ -1,4 +1,4 @@
-"""Finds and reads environment files, applies overrides, and checks what they say."""
+"""Find and read environment files, apply overrides, and validate the result."""
 
 from __future__ import annotations
 
@@ -11,25 +11,45 @@ from pathlib import Path
 from typing import Any
 
 from generator.config import fields
-from generator.config.fields import Complaint, Rule
+from generator.config.fields import Complaint, CrossCheck
 from generator.config.schema import Environment
-from generator.config.validation import RULES
+from generator.config.validation import CROSS_CHECKS
 from generator.errors import Fault, InvalidEnvironment
 
 FOLDER = Path("environments")
 
-START = "go to the folder of your project, or start one: generator init DIR"
-"""What to do where there is no environment at all."""
+PROJECT_REMEDY = "go to the folder of your project, or start one: generator init DIR"
 
 
-def load(names: Sequence[str] = (), overrides: Sequence[str] = (), folder: Path = FOLDER) -> list[Environment]:
-    """Reads the named environments, or all in the folder, with the overrides applied to each.
+def load(source: str | os.PathLike[str] | Mapping[str, Any]) -> Environment:
+    """Return the environment in a TOML file, or in a dict with the same content: name, region, traffic and so on.
+
+    Settings that are left out have their defaults; `environments/README.md` of the project lists every setting with
+    its unit and range. Raises InvalidEnvironment, a GeneratorError, with every fault; a fault in a dict is at
+    "environment: KEY".
+    """
+    if isinstance(source, Mapping):
+        return read(source, "environment")
+    path = Path(source)
+    return read(parse(path), str(path))
+
+
+def load_all(folder: str | os.PathLike[str] = FOLDER) -> list[Environment]:
+    """Return every environment in a folder, sorted by name.
+
+    Raises InvalidEnvironment with every fault of every file.
+    """
+    return load_named(folder=Path(folder))
+
+
+def load_named(names: Sequence[str] = (), overrides: Sequence[str] = (), folder: Path = FOLDER) -> list[Environment]:
+    """Return the named environments, or all in the folder, with the overrides (KEY=VALUE) applied to each.
 
     Raises InvalidEnvironment with every fault of every file.
     """
     environments: list[Environment] = []
     faults: list[Fault] = []
-    for name in dict.fromkeys(names) or _all(folder):
+    for name in dict.fromkeys(names) or _all_names(folder):
         try:
             environments.append(_load_one(name, overrides, folder))
         except InvalidEnvironment as error:
@@ -40,20 +60,20 @@ def load(names: Sequence[str] = (), overrides: Sequence[str] = (), folder: Path 
 
 
 def read(
-    table: Mapping[str, Any], origin: str, overridden: Iterable[str] = (), rules: Iterable[Rule] = ()
+    table: Mapping[str, Any], origin: str, overridden: Iterable[str] = (), checks: Iterable[CrossCheck] = ()
 ) -> Environment:
-    """Turns a parsed table into an environment; `origin` and the overridden keys say where to point faults.
+    """Return the environment in a parsed table; `origin` and the overridden keys locate its faults.
 
-    Raises InvalidEnvironment with every fault, also of what breaks the rules, beside those that hold everywhere.
+    Raises InvalidEnvironment with every fault, including those of the additional `checks`.
     """
     overridden = tuple(overridden)
 
     def where(key: str) -> str:
-        """A setting is overridden with its table, and a table with any setting in it."""
+        """An override affects its setting, the tables around it and the settings below it."""
         cause = next((one for one in overridden if f"{one}.".startswith(f"{key}.") or key.startswith(f"{one}.")), None)
         return f"--set {cause}" if cause else f"{origin}: {key}"
 
-    environment, faults = fields.read(Environment, table, where, [*RULES, *rules])
+    environment, faults = fields.read(Environment, table, where, [*CROSS_CHECKS, *checks])
     if environment is None:
         raise InvalidEnvironment(faults)
     if not environment.account.name:
@@ -63,9 +83,9 @@ def read(
 
 
 def known(folder: Path = FOLDER) -> list[str]:
-    """The names of the environments in the folder, sorted; none where there is no folder.
+    """Return the names of the environments in the folder, sorted; none if the folder does not exist.
 
-    Raises InvalidEnvironment if it cannot be read.
+    Raises InvalidEnvironment if the folder cannot be read.
     """
     try:
         return sorted(name.removesuffix(".toml") for name in os.listdir(folder) if name.endswith(".toml"))
@@ -76,39 +96,16 @@ def known(folder: Path = FOLDER) -> list[str]:
         raise InvalidEnvironment([fault]) from None
 
 
-def _all(folder: Path) -> list[str]:
-    names = known(folder)
-    if not names:
-        raise InvalidEnvironment([Fault(f"{folder}/", "no environment file here", START)])
-    return names
-
-
-def _load_one(name: str, overrides: Sequence[str], folder: Path) -> Environment:
-    stem = Path(name).name.removesuffix(".toml")
-    if stem != name:
-        remedy = f"give the name: {stem}" if stem in known(folder) else _choice(stem, folder)
-        raise InvalidEnvironment([Fault(name, "a path, and not the name of an environment", remedy)])
-    path = folder / f"{name}.toml"
-    table = parse(path)
-    changes, faults = _parse_overrides(overrides)
-    for key, value in changes.items():
-        faults += _set(table, key, value)
-    try:
-        environment = read(table, str(path), changes, [_named_like_its_file(name, "name" in changes)])
-    except InvalidEnvironment as error:
-        raise InvalidEnvironment([*faults, *error.faults]) from None
-    if faults:
-        raise InvalidEnvironment(faults)
-    return environment
-
-
 def parse(path: Path) -> dict[str, Any]:
-    """The tables of an environment file, not yet checked. Raises InvalidEnvironment if it is missing or no TOML."""
+    """Return the unvalidated tables of an environment file.
+
+    Raises InvalidEnvironment if the file is missing, unreadable or not TOML.
+    """
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         if path.is_symlink():
-            fault = Fault(str(path), "a link to a file that is not there", "correct the link or remove it")
+            fault = Fault(str(path), "a link to a file that does not exist", "correct the link or remove it")
         else:
             fault = Fault(str(path), "no such environment file", _choice(path.stem, path.parent))
     except (OSError, UnicodeDecodeError) as error:
@@ -118,21 +115,10 @@ def parse(path: Path) -> dict[str, Any]:
     raise InvalidEnvironment([fault])
 
 
-def _choice(name: str, folder: Path) -> str:
-    """What to do where there is no environment of that name."""
-    import difflib
-
-    names = known(folder)
-    close = difflib.get_close_matches(name, names, n=1)
-    if not names:
-        return START
-    return f"did you mean {close[0]}?" if close else f"the environments are {', '.join(names)}"
-
-
 def parse_override(override: str) -> tuple[str, object]:
-    """Splits KEY=VALUE; the value is read as TOML, and as plain text where it is not TOML.
+    """Return the key and the value of KEY=VALUE; the value is TOML, or plain text if it is not TOML.
 
-    Raises InvalidEnvironment if there is no key or no equals sign.
+    Raises InvalidEnvironment if the key or the equals sign is missing.
     """
     key, equals, value = override.partition("=")
     if not equals or not all(key.strip().split(".")):
@@ -157,6 +143,43 @@ def place_of(path: Path, key: str) -> str:
     return f"{path}, under [{section}]" if section else f"{path}, at the top"
 
 
+def _all_names(folder: Path) -> list[str]:
+    names = known(folder)
+    if not names:
+        raise InvalidEnvironment([Fault(f"{folder}/", "no environment file here", PROJECT_REMEDY)])
+    return names
+
+
+def _load_one(name: str, overrides: Sequence[str], folder: Path) -> Environment:
+    stem = Path(name).name.removesuffix(".toml")
+    if stem != name:
+        remedy = f"give the name: {stem}" if stem in known(folder) else _choice(stem, folder)
+        raise InvalidEnvironment([Fault(name, "a path, not the name of an environment", remedy)])
+    path = folder / f"{name}.toml"
+    table = parse(path)
+    changes, faults = _parse_overrides(overrides)
+    for key, value in changes.items():
+        faults += _set(table, key, value)
+    try:
+        environment = read(table, str(path), changes, [_named_like_its_file(name, "name" in changes)])
+    except InvalidEnvironment as error:
+        raise InvalidEnvironment([*faults, *error.faults]) from None
+    if faults:
+        raise InvalidEnvironment(faults)
+    return environment
+
+
+def _choice(name: str, folder: Path) -> str:
+    """Return the remedy for a name that no environment has."""
+    import difflib
+
+    names = known(folder)
+    close = difflib.get_close_matches(name, names, n=1)
+    if not names:
+        return PROJECT_REMEDY
+    return f"did you mean {close[0]}?" if close else f"the environments are {', '.join(names)}"
+
+
 def _parse_overrides(overrides: Sequence[str]) -> tuple[dict[str, object], list[Fault]]:
     changes: dict[str, object] = {}
     faults: list[Fault] = []
@@ -179,8 +202,8 @@ def _set(table: dict[str, Any], key: str, value: object) -> list[Fault]:
     return []
 
 
-def _named_like_its_file(file: str, overridden: bool) -> Rule:
-    """Because the output has the file's name: with another's, it would replace another's output."""
+def _named_like_its_file(file: str, overridden: bool) -> CrossCheck:
+    """Outputs are named after the file: an environment with another's name would overwrite that one's outputs."""
 
     def check(name: str) -> Complaint | None:
         if name == file:
@@ -188,4 +211,4 @@ def _named_like_its_file(file: str, overridden: bool) -> Rule:
         rename = f'write name = "{file}" or rename the file to {name}.toml'
         return f'"{name}" is not the name of the file', "leave it out" if overridden else rename
 
-    return Rule(("name",), check)
+    return CrossCheck(("name",), check)

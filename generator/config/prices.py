@@ -1,7 +1,7 @@
-"""The price table and what is assumed about use: the sections `prices` and `usage` of an environment.
+"""Prices and usage assumptions: the sections `prices` and `usage` of an environment.
 
-AWS renders its price pages in the browser, so most figures were read where others quote them; SOURCES says where each
-one was read. They are list prices of us-east-1 without free tiers or discounts: check them before relying on them.
+AWS renders its price pages in the browser, so most figures come from pages that quote them; SOURCES lists them. They
+are list prices of us-east-1 without free tiers or discounts: verify them before relying on them.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from generator.aws import ITEM_OVERHEAD_BYTES, MAX_ITEM_BYTES, TRACED_SHARE
-from generator.config.fields import number, whole
+from generator.config.fields import number, whole_number
 
 DATED = "2026-11"
-"""When the figures were last looked up."""
+"""The month in which the prices were last verified."""
 
 PRICED_REGION = "us-east-1"
 
@@ -25,7 +25,7 @@ def _usd(default: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """US dollars. A Region, a discount or a newer list is a matter of overriding what differs."""
+    """US dollars. For another Region, a discount or newer prices, override what differs."""
 
     api_request_usd_per_million: float = _usd(3.50)
     lambda_request_usd_per_million: float = _usd(0.20)
@@ -36,7 +36,7 @@ class Prices:
     dynamodb_storage_usd_per_gb_month: float = _usd(0.25)
     dynamodb_backup_usd_per_gb_month: float = _usd(0.20)
     sns_publish_usd_per_million: float = _usd(0.50)
-    # By country, carrier and message length, and it changes often: 0 says that nobody has looked it up.
+    # Depends on country, carrier and message length, and changes often. 0 means unknown.
     sms_usd_per_message: float = _usd(0)
     schedule_usd_per_million: float = _usd(1.00)
     kms_key_usd_per_month: float = _usd(1.00)
@@ -74,41 +74,41 @@ SOURCES: Mapping[str, str] = {
     "custom_metric_usd_per_month": "Amazon CloudWatch pricing; quoted by factualminds, 2026-06",
     "trace_usd_per_million": "AWS X-Ray pricing, traces recorded; the page itself, undated copy",
 }
-"""Where each price was read, by the name of its field: the page it comes from, and who quotes it."""
+"""The source of each price, by field name: the AWS page, and the page that quotes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the bill depends on beyond the rate. In doubt too much rather than too little: measure, override."""
+    """Assumptions behind the bill. In doubt they are too high; override them with measured values."""
 
     # 365 days x 24 h / 12.
-    hours_per_month: int = whole(730, 1, 744)
-    # One price, as it is stored: names and values of its attributes.
-    price_item_bytes: int = whole(300, 1, MAX_ITEM_BYTES)
-    # A phone number, a threshold, what was notified.
-    alert_item_bytes: int = whole(500, 1, MAX_ITEM_BYTES)
+    hours_per_month: int = whole_number(730, 1, 744)
+    # One stored price: names and values of its attributes.
+    price_item_bytes: int = whole_number(300, 1, MAX_ITEM_BYTES)
+    # One stored alert: a phone number, a threshold, the last notification.
+    alert_item_bytes: int = whole_number(500, 1, MAX_ITEM_BYTES)
     # DynamoDB adds this to each item that it stores. Source: Amazon DynamoDB Developer Guide, "Item sizes and formats".
-    item_overhead_bytes: int = whole(ITEM_OVERHEAD_BYTES, 0, 10_000)
-    # In the table, armed or not.
-    alerts_stored: int = whole(10_000, 0, 1_000_000_000)
-    # Each fired alert is armed again by its owner.
+    item_overhead_bytes: int = whole_number(ITEM_OVERHEAD_BYTES, 0, 10_000)
+    # All alerts in the table, armed or not.
+    alerts_stored: int = whole_number(10_000, 0, 1_000_000_000)
+    # Share of fired alerts that their owners arm again.
     rearmed_share: float = number(1.0, 0, 1)
-    # The hourly cleanup comes before DynamoDB's time to live, whose deletes are free, to all expired prices.
+    # Share of expired prices that the hourly cleanup deletes before DynamoDB's time to live, whose deletes are free.
     cleanup_share: float = number(1.0, 0, 1)
-    # An invocation that begins a new execution environment, which is billed for starting too.
+    # Share of invocations that start a new warm instance; the start is billed too.
     cold_start_share: float = number(0.01, 0, 1)
-    # The handler reads the secret's two versions every five minutes, in each execution environment.
-    secret_reads_per_environment_h: int = whole(24, 0, 100_000)
-    # A data key is used for five minutes. Source: Amazon SQS Developer Guide, data key reuse period.
-    kms_requests_per_resource_h: int = whole(12, 0, 1_000_000)
-    # START, END, REPORT and the trace's id.
-    log_bytes_per_invocation: int = whole(600, 0, 1_000_000)
-    # One JSON line for each webhook, price checked, notification and cleanup.
-    log_bytes_per_record: int = whole(400, 0, 1_000_000)
-    # API Gateway's line for each webhook.
-    access_log_bytes: int = whole(250, 0, 1_000_000)
-    # Stored, AlertsFired, Sent, Deleted and LatencyMs, and Ms of four functions.
-    custom_metrics: int = whole(9, 0, 10_000)
-    # X-Ray records the first request of each second and this share of the others, at each point of entry.
+    # The handler reads both versions of the secret every five minutes in each warm instance.
+    secret_reads_per_environment_h: int = whole_number(24, 0, 100_000)
+    # A data key is reused for five minutes. Source: Amazon SQS Developer Guide, data key reuse period.
+    kms_requests_per_resource_h: int = whole_number(12, 0, 1_000_000)
+    # START, END, REPORT and the trace id.
+    log_bytes_per_invocation: int = whole_number(600, 0, 1_000_000)
+    # One JSON line per webhook, checked price, notification and cleanup.
+    log_bytes_per_record: int = whole_number(400, 0, 1_000_000)
+    # API Gateway's line per webhook.
+    access_log_bytes: int = whole_number(250, 0, 1_000_000)
+    # Stored, AlertsFired, Sent, Deleted, LatencyMs, and Ms of four functions.
+    custom_metrics: int = whole_number(9, 0, 10_000)
+    # X-Ray records the first request of each second and this share of the others, at each entry point.
     # Source: AWS X-Ray Developer Guide, "Configuring sampling rules".
     traced_share: float = number(TRACED_SHARE, 0, 1)

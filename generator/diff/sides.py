@@ -68,7 +68,7 @@ def _remedy(name: str) -> str:
     if name in known:
         return f"run: generator template {name}"
     names = ", ".join(known)
-    return f"name a file, REVISION:ENV, or one of the environments {names}" if known else files.START
+    return f"name a file, REVISION:ENV, or one of the environments {names}" if known else files.PROJECT_REMEDY
 
 
 def _is_file_name(name: str) -> bool:

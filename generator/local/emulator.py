@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from generator import _extras
+from generator import _runtime
 from generator.errors import EmulatorFailure, Fault
 
 HOST = "127.0.0.1"
@@ -49,7 +49,7 @@ def running(region: str, port: int | None = None) -> Iterator[Emulator]:
     whatever it then refuses or does not answer.
     """
     if not _installed():
-        fault = Fault("generator local", "the emulator is not installed", f"run: {_extras.install('local')}")
+        fault = Fault("generator local", "the emulator is not installed", f"run: {_runtime.install_command('local')}")
         raise EmulatorFailure([fault])
     port = _free_port() if port is None else _unused(port)
     with _ending_in_order(), tempfile.TemporaryDirectory(prefix="generator-local-") as folder:

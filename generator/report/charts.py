@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from generator import _extras
+from generator import _runtime
 from generator._format import significant
 from generator.capacity import planning
 from generator.errors import Fault, GeneratorError, UnwritableOutput
@@ -210,5 +210,5 @@ def _matplotlib() -> tuple[Any, Any]:
     try:
         return import_module("matplotlib"), import_module("matplotlib.figure")
     except ImportError as error:
-        fault = Fault("--chart", "matplotlib is not installed", f"run: {_extras.install('charts')}")
+        fault = Fault("--chart", "matplotlib is not installed", f"run: {_runtime.install_command('charts')}")
         raise GeneratorError([fault]) from error

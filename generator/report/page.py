@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
+from generator import plans
 from generator._format import code, counted, markdown_table, number, rate
 from generator.plans import JudgedPlan
 from generator.report.capacity_section import quota_lines, sizing_lines
@@ -20,6 +22,12 @@ COUNTED = {
     "AWS::CloudWatch::Alarm": "alarm",
 }
 """Resource types that the head of the page counts."""
+
+
+def generated_files(judged: JudgedPlan) -> dict[str, str]:
+    """Return the text of each file that an environment generates, by file name: the template, then its page."""
+    template = plans.render(judged.plan)
+    return {f"{judged.name}.json": template, f"{judged.name}.md": page(json.loads(template), judged)}
 
 
 def page(template: Template, judged: JudgedPlan) -> str:

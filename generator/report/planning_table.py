@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from generator.capacity import quota
-from generator.capacity.planning import HighestRate, Need, sum_of
+from generator.capacity.planning import Bound, HighestRate, Need, sum_as_text
 from generator.capacity.quota import AccountQuota
 from generator.report.sizing_table import account_as_dict
 
@@ -39,8 +39,8 @@ def highest_as_text(name: str, answer: HighestRate) -> str:
     if answer.webhooks_per_hour is None:
         return (
             f"{name}: the account cannot hold even {need.sizing.webhooks_per_hour:,} webhooks per hour, the lowest "
-            f"supported rate\n  That needs a concurrency limit of {need.required_concurrency_limit:,}: {sum_of(need)}\n"
-            f"{_request(need)}"
+            f"supported rate\n  That needs a concurrency limit of {need.required_concurrency_limit:,}: "
+            f"{sum_as_text(need)}\n{_request(need)}"
         )
     account, total = need.account, need.total
     return (
@@ -56,23 +56,23 @@ def needed_as_text(name: str, need: Need) -> str:
     enough = f"  {_named(account)} has {account.concurrency_limit:,}: enough"
     return (
         f"{name}: {need.sizing.webhooks_per_hour:,} webhooks per hour need a concurrency limit of "
-        f"{need.required_concurrency_limit:,}\n  {sum_of(need)}\n{enough if need.fits else _request(need)}"
+        f"{need.required_concurrency_limit:,}\n  {sum_as_text(need)}\n{enough if need.fits else _request(need)}"
     )
 
 
 def _bound(answer: HighestRate) -> str:
-    if answer.bound == "supported rate":
+    if answer.bound == Bound.SUPPORTED_RATE:
         return "This is the highest supported rate; the account could hold more"
-    if answer.beyond is None:
-        return f"One webhook per hour more cannot be sized: {answer.why}"
-    limit = answer.beyond.required_concurrency_limit
-    return f"One webhook per hour more needs a concurrency limit of {limit:,}: {sum_of(answer.beyond)}"
+    if answer.need_above is None:
+        return f"One webhook per hour more cannot be sized: {answer.reason}"
+    limit = answer.need_above.required_concurrency_limit
+    return f"One webhook per hour more needs a concurrency limit of {limit:,}: {sum_as_text(answer.need_above)}"
 
 
 def _request(need: Need) -> str:
     account, limit = need.account, need.required_concurrency_limit
     return (
-        f"  {_named(account)} has {account.concurrency_limit:,}: request {quota.worth_a_request(limit)}\n"
+        f"  {_named(account)} has {account.concurrency_limit:,}: request {quota.limit_to_request(limit)}\n"
         f"  {quota.increase_command(account.region, limit)}"
     )
 

@@ -12,11 +12,11 @@ from typing import Any
 from troposphere import GetAtt, Ref, Sub
 from troposphere.cloudwatch import Alarm, MetricDimension
 
-from generator.capacity.admission import TOLERANCE_WINDOW_S
 from generator.capacity.sizing import (
     CHECK_ALERTS,
     PROCESS_WEBHOOK,
     SEND_NOTIFICATION,
+    THROTTLE_ALARM_PERIOD_S,
     Sizing,
 )
 from generator.config.schema import Environment
@@ -121,5 +121,5 @@ def _alarm(
         Statistic=statistic,
         Threshold=threshold,
         **(optional if dimensions else {}),
-        **({"EvaluationPeriods": 1, "Period": TOLERANCE_WINDOW_S} | evaluation),
+        **({"EvaluationPeriods": 1, "Period": THROTTLE_ALARM_PERIOD_S} | evaluation),
     )

@@ -31,8 +31,8 @@ from troposphere.apigateway import (
 from troposphere.awslambda import Permission
 from troposphere.iam import Role
 
-from generator.capacity import admission
 from generator.capacity.sizing import PROCESS_WEBHOOK
+from generator.capacity.sizing import UsagePlan as SizedUsagePlan
 from generator.stack import names, permissions
 from generator.stack.functions import log_group
 
@@ -55,7 +55,7 @@ def create_api_logging() -> Equals:
     return Equals(Ref(names.API_LOGGING), "create")
 
 
-def resources(plan: admission.UsagePlan, log_days: int) -> list[AWSObject]:
+def resources(plan: SizedUsagePlan, log_days: int) -> list[AWSObject]:
     """Everything in front of the function, in the order of a request."""
     interface = [*_method(), *_gateway_responses()]
     deployment = _deployment(interface)
@@ -116,7 +116,7 @@ def _deployment(interface: list[AWSObject]) -> Deployment:
     )
 
 
-def _stage(plan: admission.UsagePlan, deployment: Deployment) -> Stage:
+def _stage(plan: SizedUsagePlan, deployment: Deployment) -> Stage:
     """Access log without addresses or payload; the throttle is the usage plan's, so that it is never the lower one."""
     fields = {
         "requestId": "$context.requestId",
@@ -147,7 +147,7 @@ def _stage(plan: admission.UsagePlan, deployment: Deployment) -> Stage:
     )
 
 
-def _admission(plan: admission.UsagePlan) -> list[AWSObject]:
+def _admission(plan: SizedUsagePlan) -> list[AWSObject]:
     """The API key and its usage plan. A key identifies a sender; the signature is what authenticates it."""
     return [
         ApiKey(names.API_KEY, Enabled=True),

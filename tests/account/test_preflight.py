@@ -75,7 +75,7 @@ def test_an_account_of_ten(ask: Ask) -> None:
 
 def test_fit_is_suggested_only_if_the_smallest_allocation_fits(ask: Ask, generator: Run) -> None:
     (plan,) = plans.prepare(["prod"])[0].verdict.plans
-    (least,) = allocation.least([(plan.environment, plan.sizing)])
+    (least,) = allocation.minimum([(plan.environment, plan.sizing)])
     enough = 100 + least.total_reserved
     assert 'on_shortfall = "fit" or "unreserved" under' in ask(limits(enough, enough))["reservations"]["remedy"]
     assert 'on_shortfall = "unreserved" under' in ask(limits(enough - 1, enough - 1))["reservations"]["remedy"]

@@ -1,4 +1,4 @@
-"""Sharing out a small account: as good as trying every split, and told as it is."""
+"""The allocation is as good as the best of all splits, and the sizing describes it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 
 from generator.capacity import queueing
-from generator.capacity.allocation import Curve, best_steps, curve_of, fit, least
+from generator.capacity.allocation import Curve, best_steps, curve_of, fit, minimum
 from generator.capacity.quota import Plan, Verdict, judge, refusal
 from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION, Sizing, size
 from generator.config.files import read
@@ -42,7 +42,7 @@ def figures(sizing: Sizing) -> list[int | None]:
 
 
 def smallest_and_wanted(sized: Environment, sizing: Sizing) -> Iterator[tuple[range, Callable[[int], float]]]:
-    """For each function the reservations to try and what each costs, from the environment and the words of the rule."""
+    """Yield for each function the reservations to try and their cost, derived independently of the allocation."""
     peak_per_s, functions = sized.peak_rate_per_s, sized.functions
     alerts_per_s = peak_per_s * sized.traffic.alerts_per_webhook
     webhooks_erl = peak_per_s * functions.process_webhook.mean_duration_ms / 1000
@@ -95,7 +95,7 @@ def random_environment(rng: random.Random, name: str) -> Environment:
 
 
 def instances() -> Iterator[tuple[list[Plan], list[tuple[range, list[float]]], int]]:
-    """One or two environments, few enough splits to try them all, and too few units for all that is wanted."""
+    """Yield one or two environments with few enough splits to try all, and too few units for everything wanted."""
     rng, found = random.Random(SEED), 0
     while found < INSTANCES:
         made = [random_environment(rng, name) for name in ("one", "two")[: rng.randint(1, 2)]]
@@ -112,7 +112,7 @@ def instances() -> Iterator[tuple[list[Plan], list[tuple[range, list[float]]], i
 
 
 def cheapest(choices: Sequence[tuple[range, list[float]]], units: int) -> float:
-    """By trying every split."""
+    """Return the lowest cost by trying every split."""
     return min(
         sum(cost for _, cost in split)
         for split in itertools.product(*(list(zip(range_, costs, strict=True)) for range_, costs in choices))
@@ -120,7 +120,7 @@ def cheapest(choices: Sequence[tuple[range, list[float]]], units: int) -> float:
     )
 
 
-def test_no_split_is_better() -> None:
+def test_no_split_has_a_lower_cost() -> None:
     steps_above_one = 0
     for plans, choices, units in instances():
         fitted = fit([(one.environment, one.sizing) for one in plans], units)
@@ -133,8 +133,8 @@ def test_no_split_is_better() -> None:
     assert steps_above_one > INSTANCES / 4  # or the case that the plain rule gets wrong was hardly tried
 
 
-def test_one_unit_at_a_time_alone_would_miss() -> None:
-    """Why every combination of factors is tried: the larger step has the larger fall, and is not worth its units."""
+def test_giving_each_unit_to_the_largest_fall_would_miss_the_optimum() -> None:
+    """The larger step has the larger fall, but it is not worth its units: so every combination is tried."""
     unit, factor = Curve(1, 1, (10.0, 6.0, 3.0, 1.0)), Curve(1, 3, (5.0, 0.5))
     assert best_steps([unit, factor], 4 + 3) == [3, 0]
     assert best_steps([unit, factor], 4 + 2) == [2, 0]
@@ -142,23 +142,23 @@ def test_one_unit_at_a_time_alone_would_miss() -> None:
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_of_two_larger_steps_the_one_that_saves_more_is_taken(order: int) -> None:
+def test_of_two_larger_steps_the_one_that_saves_more_is_chosen(order: int) -> None:
     curves = [Curve(1, 3, (10.0, 5.0)), Curve(1, 3, (10.0, 1.0))][::order]
     assert best_steps(curves, 6 + 3) == [0, 1][::order]
     assert best_steps(curves, 6 + 5) == [0, 1][::order]
     assert best_steps(curves, 6 + 6) == [1, 1]
 
 
-def test_with_one_unit_less_than_the_least_nothing_is_shared_out() -> None:
+def test_with_one_unit_less_than_the_minimum_there_is_no_fit() -> None:
     for plans, choices, _ in itertools.islice(instances(), 50):
         group = [(one.environment, one.sizing) for one in plans]
         smallest = sum(range_[0] for range_, _ in choices)
         assert fit(group, smallest - 1) is None
-        assert fit(group, smallest) == least(group)
+        assert fit(group, smallest) == minimum(group)
         assert fit(group, 10_000) == [one.sizing for one in plans]
 
 
-def test_costs_fall_ever_more_slowly_where_a_step_is_one_unit() -> None:
+def test_costs_with_steps_of_one_unit_fall_by_less_with_each_step() -> None:
     for plans, _, _ in itertools.islice(instances(), 200):
         for function in (function for one in plans for function in one.sizing.functions):
             costs = curve_of(function).costs
@@ -168,7 +168,7 @@ def test_costs_fall_ever_more_slowly_where_a_step_is_one_unit() -> None:
                 assert all(later <= fall + 1e-12 for fall, later in itertools.pairwise(falls)), function
 
 
-def test_a_fitted_sizing_is_what_will_be_deployed_throughout() -> None:
+def test_a_fitted_sizing_is_consistent_in_every_figure() -> None:
     (verdict,) = judge([plan(account={"concurrency_limit": 121})])
     assert verdict.fits
     assert (verdict.total, verdict.wanted) == (21, 37)
@@ -180,18 +180,18 @@ def test_a_fitted_sizing_is_what_will_be_deployed_throughout() -> None:
     load = sizing[PROCESS_WEBHOOK].offered_load_erlangs
     assert sizing[PROCESS_WEBHOOK].predicted == queueing.erlang_b(13, load)
     assert sizing[CHECK_ALERTS].predicted == pytest.approx(0.694, abs=1e-3)
-    want = "wanted, for want of more in the account; at the peak"
+    want = "wanted, because the account is too small; at the peak"
     assert [function.reason for function in sizing.functions] == [
-        f"13 of the 20 {want} 1.8 % of webhooks are throttled",
-        f"5 of the 10 {want} the busiest shard's lanes are 69 % busy and 69 % of its batches wait",
-        f"2 of the 5 {want} 36 % of notifications wait",
-        f"1 of the 2 {want} 0.056 % of runs wait",
+        f"13 of 20 {want} 1.8 % of webhooks are throttled",
+        f"5 of 10 {want} the busiest shard's lanes are 69 % busy and 69 % of its batches wait",
+        f"2 of 5 {want} 36 % of notifications wait",
+        f"1 of 2 {want} 0.056 % of runs wait",
     ]
     assert [function.inputs["wanted_concurrency"] for function in sizing.functions] == [20, 10, 5, 2]
 
 
-def test_some_of_the_lanes_that_are_wanted_are_busier() -> None:
-    """On one lane the busiest shard would be busy 1.5625 times over: on four 39 %, on three 52 %."""
+def test_with_fewer_lanes_than_wanted_the_lanes_are_busier() -> None:
+    """The busiest shard offers 1.5625 erlangs: 39 % of four lanes, 52 % of three."""
     (verdict,) = judge([plan(traffic={"busiest_shard_share": 0.9}, account={"concurrency_limit": 136})])
     (fitted,) = verdict.plans
     assert (figures(fitted.sizing), fitted.sizing.parallelization_factor) == ([16, 15, 4, 1], 3)
@@ -200,21 +200,21 @@ def test_some_of_the_lanes_that_are_wanted_are_busier() -> None:
     assert lanes.reason.endswith("the busiest shard's lanes are 52 % busy and 26 % of its batches wait")
 
 
-def test_where_there_is_room_nothing_changes() -> None:
+def test_an_environment_that_fits_is_unchanged() -> None:
     one = plan(account={"concurrency_limit": 137})
     assert judge([one]) == [Verdict(judge([one])[0].account, (one,), 37)]
 
 
-def test_what_does_not_fit_even_at_the_least_is_refused_with_both_sums() -> None:
+def test_an_environment_whose_minimum_does_not_fit_is_refused_with_both_sums() -> None:
     (verdict,) = judge([plan(account={"concurrency_limit": 114})])
     assert not verdict.fits
     assert figures(verdict.plans[0].sizing) == [7, 5, 2, 1]
     text = refusal(verdict)
-    assert "15 reserved concurrent executions needed at the least (37 wanted), 14 reservable, 1 too many" in text
-    assert "Request a limit of 115 or more, so AWS's default of 1000 (137 for all that is wanted)" in text
+    assert "15 reserved concurrent executions needed at minimum (37 wanted), 14 reservable, 1 too many" in text
+    assert "Request a limit of 115 or more, for example AWS's default of 1,000 (137 for everything wanted)" in text
 
 
-def test_environments_that_fit_share_one_optimum_and_the_others_come_first() -> None:
+def test_environments_with_fit_are_optimised_together_after_the_others() -> None:
     account = {"concurrency_limit": 150}
     plans = [
         plan("dev", 100, account={**account, "on_shortfall": "unreserved"}),
@@ -232,7 +232,7 @@ def test_environments_that_fit_share_one_optimum_and_the_others_come_first() -> 
     assert verdict.fits
 
 
-def test_a_neighbour_that_insists_can_leave_too_little() -> None:
+def test_a_neighbour_with_fail_can_leave_too_little() -> None:
     account = {"concurrency_limit": 140}
     (verdict,) = judge([plan("prod", account={**account, "on_shortfall": "fail"}), plan("dev", 100, account=account)])
     assert (verdict.total, verdict.wanted, verdict.fits) == (37 + 8, 48, False)

@@ -1,4 +1,4 @@
-"""The inverse questions: each answer is exact, one more or one less is not."""
+"""The inverse questions have exact answers: one more or one less is wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from click.testing import Result
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from generator.capacity.planning import MAX_SIZINGS, highest_rate, needed_at, steps
+from generator.capacity.planning import MAX_SIZINGS, highest_rate, need_at, steps
 from generator.capacity.quota import Plan, judge
 from generator.capacity.sizing import size
 from generator.config.files import read
@@ -31,7 +31,7 @@ def environment(name: str = "prod", webhooks_per_hour: int = 100, **sections: Ma
 
 
 def fits(made: Environment, neighbours: list[Environment], rate: int, limit: int | None = None) -> bool:
-    """Whether the plan at that rate, judged as `generator template` judges it, is accepted."""
+    """Return whether `generator template` would accept the environment at that rate."""
     changed = [replace(made, traffic=replace(made.traffic, webhooks_per_hour=rate)), *neighbours]
     if limit is not None:
         changed = [replace(one, account=replace(one.account, concurrency_limit=limit)) for one in changed]
@@ -59,24 +59,24 @@ def test_the_highest_rate_fits_and_one_more_does_not(
     neighbours = [] if neighbour is None else [environment("dev", neighbour, account=account)]
     answer = highest_rate(made, neighbours)
     rate = answer.webhooks_per_hour
-    assert answer.bound == "unsizable" or answer.why == ""
+    assert answer.bound == "unsizable" or answer.reason == ""
     if rate is None:
         assert answer.bound == "account"
-        assert answer.need == answer.beyond == needed_at(made, neighbours, 100)
+        assert answer.need == answer.need_above == need_at(made, neighbours, 100)
         assert not fits(made, neighbours, 100)
         return
     assert fits(made, neighbours, rate)
-    assert answer.need == needed_at(made, neighbours, rate)
+    assert answer.need == need_at(made, neighbours, rate)
     if answer.bound == "supported rate":
-        assert (rate, answer.beyond) == (50_000, None)
+        assert (rate, answer.need_above) == (50_000, None)
     elif answer.bound == "unsizable":
-        assert answer.beyond is None
-        with pytest.raises(UnsizableLoad, match=re.escape(answer.why)):
-            needed_at(made, neighbours, rate + 1)
+        assert answer.need_above is None
+        with pytest.raises(UnsizableLoad, match=re.escape(answer.reason)):
+            need_at(made, neighbours, rate + 1)
     else:
         assert answer.bound == "account"
-        assert answer.beyond == needed_at(made, neighbours, rate + 1)
-        assert not answer.beyond.fits
+        assert answer.need_above == need_at(made, neighbours, rate + 1)
+        assert not answer.need_above.fits
 
 
 @given(st.integers(100, 50_000), accounts, traffics, st.none() | st.integers(100, 50_000))
@@ -85,7 +85,7 @@ def test_the_required_limit_is_enough_and_one_less_is_not(
 ) -> None:
     made = environment(traffic=traffic, account=account, stream={"batch_size": 100})
     neighbours = [] if neighbour is None else [environment("dev", neighbour, account=account)]
-    need = needed_at(made, neighbours, rate)
+    need = need_at(made, neighbours, rate)
     limit = need.required_concurrency_limit
     assert fits(made, neighbours, rate, limit)
     assert not fits(made, neighbours, rate, limit - 1)
@@ -93,14 +93,14 @@ def test_the_required_limit_is_enough_and_one_less_is_not(
 
 
 @given(st.sampled_from(["fit", "unreserved"]))
-def test_what_an_environment_makes_of_a_shortfall_changes_neither_answer(on_shortfall: str) -> None:
+def test_on_shortfall_changes_neither_answer(on_shortfall: str) -> None:
     yielding = environment(account={"on_shortfall": on_shortfall, "concurrency_limit": 120})
     firm = environment(account={"concurrency_limit": 120})
     assert highest_rate(yielding, []) == highest_rate(firm, [])
-    assert needed_at(yielding, [], 50_000).required_concurrency_limit == 137
+    assert need_at(yielding, [], 50_000).required_concurrency_limit == 137
 
 
-def test_max_rate_tells_what_bounds_it(generator: Run) -> None:
+def test_max_rate_names_the_bound(generator: Run) -> None:
     top = generator("size", "prod", "--max-rate")
     assert (top.exit_code, top.stdout.splitlines()[0]) == (0, "prod: up to 50,000 webhooks per hour")
     assert "This is the highest supported rate; the account could hold more" in top.stdout
@@ -116,14 +116,14 @@ def test_max_rate_tells_what_bounds_it(generator: Run) -> None:
     assert "--quota-code L-B99A9384" in none.stdout
 
 
-def test_for_rate_tells_the_sum_and_what_to_type(generator: Run) -> None:
+def test_for_rate_shows_the_sum_and_the_command(generator: Run) -> None:
     enough = generator("size", "dev", "--for-rate", "50000")
     assert enough.exit_code == 0
     assert enough.stdout.startswith("dev: 50,000 webhooks per hour need a concurrency limit of 137\n")
     assert "has 1,000: enough" in enough.stdout
     short = generator("size", "dev", "--for-rate", "50000", "--set", "account.concurrency_limit=50")
     assert short.exit_code == 0
-    assert "has 50: request 137 or more, so AWS's default of 1000\n" in short.stdout
+    assert "has 50: request 137 or more, for example AWS's default of 1,000\n" in short.stdout
     assert "--quota-code L-B99A9384 --desired-value 1000" in short.stdout
 
 
@@ -133,7 +133,7 @@ def test_the_other_environments_of_the_account_are_counted(generator: Run) -> No
             file.write('[account]\nname = "shared"\n')
     report = json.loads(generator("size", "prod", "--for-rate", "50000", "--format", "json").stdout)
     assert report["required_concurrency_limit"] == 100 + 64
-    assert "+ 27 of the other environments" in generator("size", "prod", "--for-rate", "50000").stdout
+    assert "+ 27 for the other environments" in generator("size", "prod", "--for-rate", "50000").stdout
 
 
 def test_the_answers_as_json(generator: Run) -> None:
@@ -154,7 +154,7 @@ def test_the_answers_as_json(generator: Run) -> None:
 @pytest.mark.parametrize(
     "arguments", [["--for-rate", "99"], ["--for-rate", "50001"], ["--max-rate", "--for-rate", "100"]]
 )
-def test_wrong_questions_are_usage_errors(generator: Run, arguments: list[str]) -> None:
+def test_invalid_options_are_usage_errors(generator: Run, arguments: list[str]) -> None:
     assert generator("size", "prod", *arguments).exit_code == 2
 
 
@@ -180,8 +180,8 @@ def at_rate(made: Environment, rate: int) -> Environment:
 @settings(max_examples=20)
 @given(traffics, st.lists(st.integers(100, 50_000), min_size=5, max_size=5))
 @example({"peak_factor": 17.0, "alerts_per_webhook": 2.0}, [100, 149, 5_000, 20_000, 50_000])
-def test_between_the_steps_no_figure_changes(traffic: dict[str, object], rates: list[int]) -> None:
-    """With hundreds of steps some are taken together, at the lowest of their rates: a figure is then never too low."""
+def test_between_the_steps_no_reservation_changes(traffic: dict[str, object], rates: list[int]) -> None:
+    """Of hundreds of steps some are merged at the lowest of their rates, so a reservation is never too low."""
     made = environment(traffic=traffic, stream={"batch_size": 100})
     found = dict(steps(made))
     assert min(found) == 100
@@ -193,8 +193,8 @@ def test_between_the_steps_no_figure_changes(traffic: dict[str, object], rates: 
             assert shown == wanted or (len(found) > 100 and all(map(ge, shown, wanted)))
 
 
-def test_each_step_is_one_and_one_webhook_less_is_not() -> None:
-    """As the golden rows have it: 11 at 100, 16 at 5,000, 37 at 50,000."""
+def test_each_step_is_at_the_exact_rate() -> None:
+    """The golden rows are 11 at 100, 16 at 5,000 and 37 at 50,000."""
     made = environment()
     found = steps(made)
     assert [(rate, sizing.total_reserved) for rate, sizing in found if rate in (100, 50_000)] == [
@@ -208,7 +208,7 @@ def test_each_step_is_one_and_one_webhook_less_is_not() -> None:
     assert next(sizing.total_reserved for rate, sizing in reversed(found) if rate <= 5000) == 16
 
 
-def test_the_steps_end_with_the_last_rate_that_can_be_carried() -> None:
+def test_the_steps_end_at_the_highest_rate_that_can_be_sized() -> None:
     slow = {"check_alerts": {"mean_duration_ms": 2000, "p95_duration_ms": 4000}}
     made = environment(functions=slow)
     last = steps(made)[-1][0]
@@ -218,7 +218,7 @@ def test_the_steps_end_with_the_last_rate_that_can_be_carried() -> None:
     assert size(at_rate(made, last)).webhooks_per_hour == last
 
 
-def test_thousands_of_steps_are_taken_together_and_none_is_told_too_late() -> None:
+def test_thousands_of_steps_are_merged_and_none_is_too_late() -> None:
     long = {"process_webhook": {"mean_duration_ms": 9000, "p95_duration_ms": 20_000}}
     made = environment(traffic={"peak_factor": 20.0}, functions=long, stream={"batch_size": 100})
     found = steps(made)

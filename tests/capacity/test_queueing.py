@@ -160,7 +160,7 @@ def chain(load: float, room: int) -> float:
 @given(st.floats(0.01, 5), st.integers(1, 60))
 @example(1.05, 60)  # where more would have to come in one service time than ever does
 def test_a_token_bucket_refuses_what_the_chain_of_departures_says(load: float, burst: int) -> None:
-    assert queueing.token_bucket_refusal(3 * load, 3, burst) == pytest.approx(chain(load, burst), rel=1e-9, abs=1e-12)
+    assert queueing.token_bucket_rejection(3 * load, 3, burst) == pytest.approx(chain(load, burst), rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -175,18 +175,18 @@ def test_a_token_bucket_that_is_played_refuses_as_many(
         tokens = min(burst, tokens + refill_rate_per_s * generator.expovariate(arrival_rate_per_s))
         refused += tokens < 1
         tokens -= tokens >= 1
-    predicted = queueing.token_bucket_refusal(arrival_rate_per_s, refill_rate_per_s, burst)
+    predicted = queueing.token_bucket_rejection(arrival_rate_per_s, refill_rate_per_s, burst)
     assert refused / count == pytest.approx(predicted, abs=10 * math.sqrt(predicted / count))
 
 
 @given(st.floats(0.001, 100))
 def test_a_bucket_of_one_token_is_one_server_without_room(load: float) -> None:
-    assert queueing.token_bucket_refusal(load, 1, 1) == pytest.approx(queueing.erlang_b(1, load))
+    assert queueing.token_bucket_rejection(load, 1, 1) == pytest.approx(queueing.erlang_b(1, load))
 
 
 @given(st.floats(0.01, 3), st.integers(1, 100))
 def test_a_larger_bucket_refuses_no_more(load: float, burst: int) -> None:
-    refused = [queueing.token_bucket_refusal(load, 1, size) for size in (burst, burst + 1)]
+    refused = [queueing.token_bucket_rejection(load, 1, size) for size in (burst, burst + 1)]
     assert 0 <= refused[1] <= refused[0] + 1e-15
 
 
@@ -203,18 +203,18 @@ def test_a_larger_bucket_refuses_no_more(load: float, burst: int) -> None:
     ],
 )
 def test_the_ends_of_what_a_bucket_can_meet(load: float, burst: int, refused: float) -> None:
-    assert queueing.token_bucket_refusal(load, 1, burst) == pytest.approx(refused, rel=1e-12, abs=1e-14)
+    assert queueing.token_bucket_rejection(load, 1, burst) == pytest.approx(refused, rel=1e-12, abs=1e-14)
 
 
 @pytest.mark.parametrize(("refill_rate_per_s", "burst"), [(0, 1), (1, 0), (1, -1)])
 def test_a_bucket_that_holds_or_gets_nothing_is_refused(refill_rate_per_s: float, burst: int) -> None:
     said = f"^burst must be at least 1 and the refill rate above 0, got {burst} and {refill_rate_per_s}$"
     with pytest.raises(ValueError, match=said):
-        queueing.token_bucket_refusal(1, refill_rate_per_s, burst)
+        queueing.token_bucket_rejection(1, refill_rate_per_s, burst)
 
 
 @pytest.mark.parametrize("rate", [-1.0, math.nan, math.inf])
 def test_rates_of_a_bucket_that_are_no_rates_are_refused(rate: float) -> None:
     for arrival, refill in ((rate, 1), (1, rate)):
         with pytest.raises(ValueError, match="finite and not negative"):
-            queueing.token_bucket_refusal(arrival, refill, 1)
+            queueing.token_bucket_rejection(arrival, refill, 1)

@@ -1,4 +1,4 @@
-"""Whether reservations fit, what is said when they do not, and what an environment may make of it."""
+"""The quota verdict, the text of a refusal, and `on_shortfall`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.capacity.quota import Plan, Verdict, increase_command, judge, refusal, worth_a_request
+from generator.capacity.quota import Plan, Verdict, increase_command, judge, limit_to_request, refusal
 from generator.capacity.sizing import size
 from generator.config.files import read
 from generator.errors import InvalidEnvironment
@@ -31,14 +31,14 @@ def plan(name: str, /, webhooks_per_hour: int, **account: object) -> Plan:
 
 
 @given(st.integers(1, 400), st.integers(0, 150), st.integers(0, 300))
-def test_the_verdict_is_that_the_floor_stays_whole(limit: int, floor: int, elsewhere: int) -> None:
+def test_reservations_fit_if_the_floor_stays_unreserved(limit: int, floor: int, elsewhere: int) -> None:
     account = {"concurrency_limit": limit, "unreserved_floor": floor, "reserved_elsewhere": elsewhere}
     (verdict,) = judge([plan("prod", 50_000, **account)])
     assert verdict.fits == (limit - elsewhere - 37 >= floor)
     assert verdict.account.reservable == max(0, limit - floor - elsewhere)
 
 
-def test_what_does_not_fit_is_refused_and_nothing_is_written(generator: Callable[..., Result], project: Path) -> None:
+def test_an_environment_over_quota_writes_nothing(generator: Callable[..., Result], project: Path) -> None:
     before = snapshot(project)
     result = generator("template", "prod", "--set", "account.concurrency_limit=130")
     assert result.exit_code == 1
@@ -57,31 +57,31 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(generator: Callable
 TOO_SMALL = """\
 account prod in us-east-1: 37 reserved concurrent executions wanted, 30 reservable, 7 too many
   prod         20 + 10 + 5 + 2 = 37
-  reservable   1030 concurrency limit - 100 unreserved floor - 900 reserved elsewhere = 30
+  reservable   1,030 concurrency limit - 100 unreserved floor - 900 reserved elsewhere = 30
   Deploying this would fail with: Specified ReservedConcurrentExecutions for function decreases account's \
 UnreservedConcurrentExecution below its minimum value of [100].
-  Request a limit of 1037 or more: aws service-quotas request-service-quota-increase --region us-east-1 \
+  Request a limit of 1,037 or more: aws service-quotas request-service-quota-increase --region us-east-1 \
 --service-code lambda --quota-code L-B99A9384 --desired-value 1037
-  or free what is reserved elsewhere, lower the rate, relax a target, or share the account's pool, without
-  guarantee and without cap: write on_shortfall = "unreserved" under [account].
-  Or share out what there is, and miss targets by as little as it allows: on_shortfall = "fit"."""
+  or free concurrency that is reserved elsewhere, lower the rate, relax a target, or share the account's
+  pool, with no guaranteed concurrency and no cap: write on_shortfall = "unreserved" under [account].
+  To reserve the best possible share and miss targets, write on_shortfall = "fit" under [account]."""
 
 NOTHING_RESERVABLE = """\
-account shared in us-east-1: 15 reserved concurrent executions needed at the least (48 wanted), 0 reservable, \
+account shared in us-east-1: 15 reserved concurrent executions needed at minimum (48 wanted), 0 reservable, \
 15 too many
   dev          0 + 0 + 0 + 0 = 0
   prod         7 + 5 + 2 + 1 = 15
   reservable   40 concurrency limit - 40 unreserved floor - 0 reserved elsewhere = 0
   Deploying this would fail with: Specified ReservedConcurrentExecutions for function decreases account's \
 UnreservedConcurrentExecution below its minimum value of [40].
-  Nothing can be reserved in this account. To go on now, share the account's pool, without guarantee and
-  without cap: write on_shortfall = "unreserved" under [account]. To keep the guarantee, request a limit
-  of 55 or more, so AWS's default of 1000 (88 for all that is wanted): \
+  Nothing can be reserved in this account. To deploy now, share the account's pool, with no guaranteed
+  concurrency and no cap: write on_shortfall = "unreserved" under [account]. To reserve, request a limit
+  of 55 or more, for example AWS's default of 1,000 (88 for everything wanted): \
 aws service-quotas request-service-quota-increase --region us-east-1 \
 --service-code lambda --quota-code L-B99A9384 --desired-value 1000"""
 
 
-def test_a_refusal_shows_the_sum_the_error_of_aws_and_every_way_out() -> None:
+def test_a_refusal_shows_the_sum_the_aws_error_and_every_remedy() -> None:
     (verdict,) = judge([plan("prod", 50_000, concurrency_limit=1030, reserved_elsewhere=900)])
     assert refusal(verdict) == TOO_SMALL
     shared = {"name": "shared", "concurrency_limit": 40, "unreserved_floor": 40}
@@ -94,10 +94,10 @@ def test_a_refusal_shows_the_sum_the_error_of_aws_and_every_way_out() -> None:
     assert refusal(verdict) == NOTHING_RESERVABLE
 
 
-def test_less_than_the_default_is_not_worth_a_request() -> None:
-    assert [worth_a_request(limit) for limit in (999, 1000)] == [
-        "999 or more, so AWS's default of 1000",
-        "1000 or more",
+def test_the_limit_to_request_is_at_least_the_default() -> None:
+    assert [limit_to_request(limit) for limit in (999, 1000)] == [
+        "999 or more, for example AWS's default of 1,000",
+        "1,000 or more",
     ]
     assert [increase_command("r", limit).rpartition(" ")[2] for limit in (999, 1001)] == ["1000", "1001"]
 
@@ -112,7 +112,7 @@ policies = st.sampled_from(["fail", "fit", "unreserved"])
 
 
 @given(st.lists(st.tuples(st.sampled_from([100, 5_000, 50_000]), policies), min_size=1, max_size=3), st.integers(1, 60))
-def test_to_share_out_is_proposed_exactly_where_it_would_help(wanted: list[tuple[int, str]], reservable: int) -> None:
+def test_fit_is_proposed_exactly_if_it_would_help(wanted: list[tuple[int, str]], reservable: int) -> None:
     def judged(changed: dict[str, str]) -> Verdict:
         account = {"name": "shared", "concurrency_limit": 100 + reservable}
         plans = [
@@ -127,20 +127,20 @@ def test_to_share_out_is_proposed_exactly_where_it_would_help(wanted: list[tuple
         assert ('on_shortfall = "fit"' in refusal(verdict)) == judged({"fail": "fit"}).fits
 
 
-def test_the_sharing_that_uses_up_the_account_is_proposed_too() -> None:
+def test_fit_is_proposed_even_if_it_uses_up_the_account() -> None:
     for reservable, proposed in ((14, False), (15, True)):
         (verdict,) = judge([plan("prod", 50_000, concurrency_limit=100 + reservable)])
         assert ('on_shortfall = "fit"' in refusal(verdict)) is proposed
 
 
-def test_an_unreserved_function_says_why_and_promises_nothing() -> None:
+def test_an_unreserved_function_has_a_reason_and_no_prediction() -> None:
     (verdict,) = judge([plan("prod", 50_000, concurrency_limit=10, on_shortfall="unreserved")])
-    (yielded,) = verdict.plans
-    assert yielded.sizing.tolerated_throttles == plan("prod", 50_000).sizing.tolerated_throttles
-    for function in yielded.sizing.functions:
+    (unreserved,) = verdict.plans
+    assert unreserved.sizing.tolerated_throttles == plan("prod", 50_000).sizing.tolerated_throttles
+    for function in unreserved.sizing.functions:
         assert (function.reserved_concurrency, function.predicted) == (None, None)
         assert function.reason == (
-            "nothing is reserved, it shares the account's pool: the reservations do not fit the account"
+            "nothing is reserved because the account is too small; the function shares the account's pool"
         )
 
 
@@ -149,7 +149,7 @@ def test_one_more_unit_of_limit_decides(generator: Callable[..., Result]) -> Non
     assert generator("template", "prod", "--set", "account.concurrency_limit=137").exit_code == 0
 
 
-def test_an_account_at_or_below_the_floor_can_reserve_nothing_and_is_told_how_to_go_on(
+def test_a_refusal_for_an_account_without_reservable_concurrency_names_the_remedies(
     generator: Callable[..., Result],
 ) -> None:
     for limit in (10, 100):
@@ -185,7 +185,7 @@ def test_environments_of_one_account_are_summed() -> None:
     assert all(verdict.fits for verdict in judge(apart))
 
 
-def test_each_alone_and_not_the_three_together(generator: Callable[..., Result], project: Path) -> None:
+def test_environments_that_fit_alone_can_be_refused_together(generator: Callable[..., Result], project: Path) -> None:
     before = snapshot(project)
     shared = ("--set", "account.concurrency_limit=150", "--set", "account.name=shared")
     for name in ("dev", "staging", "prod"):
@@ -223,11 +223,11 @@ def test_environments_that_disagree_about_their_account_are_refused() -> None:
         judge([plan("one", 100, name="shared"), plan("two", 100, name="shared", concurrency_limit=50)])
     (fault,) = refused.value.faults
     assert fault.where == "two: account.concurrency_limit"
-    assert fault.what == "50 here and 1000 in one, which shares the account shared in us-east-1"
-    assert fault.remedy == "state the same, or give the accounts different names"
+    assert fault.what == "50 here but 1,000 in one, which shares account shared in us-east-1"
+    assert fault.remedy == "write the same value in both, or different account names"
 
 
-def test_headroom_is_what_could_still_be_reserved() -> None:
+def test_headroom_is_the_concurrency_left_to_reserve() -> None:
     (verdict,) = judge([plan("prod", 50_000)])
     assert isinstance(verdict, Verdict)
     assert verdict.headroom == 1000 - 100 - 37

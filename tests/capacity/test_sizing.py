@@ -1,4 +1,4 @@
-"""The figures: golden rows, their direction, and that each is the smallest that will do."""
+"""The sizing: golden rows, monotony, and each reservation as the smallest that meets its target."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from generator import _format
 from generator.aws import MAX_PARALLELIZATION_FACTOR
 from generator.capacity import queueing
-from generator.capacity.admission import plan_refusal, tolerated_throttles, units_for_plan, units_for_rate, usage_plan
 from generator.capacity.sizing import (
     CHECK_ALERTS,
     CLEANUP_HISTORY,
     PROCESS_WEBHOOK,
     SEND_NOTIFICATION,
+    plan_rejection,
     size,
+    tolerated_throttles,
+    units_for_plan,
+    units_for_rate,
+    usage_plan,
 )
 from generator.config.files import read
 from generator.config.schema import Environment
@@ -51,7 +56,7 @@ def test_golden_rows(webhooks_per_hour: int, expected: list[int], total: int) ->
 
 
 @given(rates, rates)
-def test_no_figure_falls_as_the_rate_rises(one: int, other: int) -> None:
+def test_no_reservation_falls_as_the_rate_rises(one: int, other: int) -> None:
     low, high = sorted((one, other))
     for smaller, larger in zip(figures(environment(low)), figures(environment(high)), strict=True):
         assert smaller is not None
@@ -69,9 +74,9 @@ def test_process_webhook_is_the_smallest_that_meets_its_target(rate: int, peak: 
     assert function.predicted == queueing.erlang_b(reserved, load) <= sized.targets.webhook_throttle_probability
     assert reserved >= sized.peak_rate_per_s / 10 - 1e-9
     target = sized.targets.webhook_throttle_probability
-    assert plan_refusal(sized, usage_plan(sized, reserved)) <= target
+    assert plan_rejection(sized, usage_plan(sized, reserved)) <= target
     one_less_blocks = queueing.erlang_b(reserved - 1, load) > target
-    one_less_refuses = reserved == 1 or plan_refusal(sized, usage_plan(sized, reserved - 1)) > target
+    one_less_refuses = reserved == 1 or plan_rejection(sized, usage_plan(sized, reserved - 1)) > target
     assert one_less_blocks or reserved - 1 < sized.peak_rate_per_s / 10 or one_less_refuses
 
 
@@ -79,22 +84,22 @@ def test_process_webhook_is_the_smallest_that_meets_its_target(rate: int, peak: 
     ("webhooks_per_hour", "duration_ms", "for_lambda", "reserved"),
     [(50_000, 5, 7, 11), (50_000, 20, 8, 11), (50_000, 25, 9, 11), (50_000, 30, 10, 11), (5_000, 10, 3, 4)],
 )
-def test_a_fast_function_gets_the_units_whose_usage_plan_lets_a_poisson_peak_through(
+def test_a_fast_function_gets_enough_units_for_its_usage_plan_to_admit_a_poisson_peak(
     webhooks_per_hour: int, duration_ms: int, for_lambda: int, reserved: int
 ) -> None:
-    """At 50,000/h and 10 ms seven units would do for Lambda; but 70/s with bursts of 7 refuse 7 % of 69.4/s."""
+    """At 50,000/h and 10 ms, 7 units are enough for Lambda, but 70/s with bursts of 7 reject 7 % of 69.4/s."""
     functions = {"process_webhook": {"mean_duration_ms": duration_ms, "distribution": "constant"}}
     sizing = size(environment(webhooks_per_hour, functions=functions))
     function = sizing[PROCESS_WEBHOOK]
     assert (function.reserved_concurrency, sizing.usage_plan.burst) == (reserved, reserved)
     assert sizing.usage_plan.rate_per_s == 10 * reserved
     assert function.reason == (
-        f"{for_lambda} would do for Lambda, but the usage plan admits what the units sustain, and {reserved} is the "
-        "least with which it refuses no more than 0.01 % of webhooks at the peak"
+        f"Lambda needs {for_lambda}, but the usage plan admits only what the reservation sustains; {reserved} is the "
+        "smallest reservation whose plan rejects at most 0.01 % of webhooks at the peak"
     )
 
 
-def test_at_the_durations_to_begin_with_the_plan_takes_no_more_units_at_any_rate() -> None:
+def test_with_default_durations_the_usage_plan_needs_no_extra_units_at_any_rate() -> None:
     for rate in range(100, 50_001, 50):
         sized = environment(rate)
         assert size(sized)[PROCESS_WEBHOOK].reserved_concurrency == max(
@@ -132,34 +137,31 @@ def test_check_alerts_has_the_fewest_lanes_that_meet_the_target(
     assert sizing[CHECK_ALERTS].reserved_concurrency == (shards + 1) * factor
 
 
-def test_a_short_function_is_held_up_by_ten_requests_a_second_for_each_unit() -> None:
-    """With a target of one in ten, which the usage plan meets sooner."""
+def test_a_short_function_needs_a_unit_for_every_ten_requests_per_second() -> None:
+    """The target of 10 % is one that the usage plan meets with fewer units."""
     functions = {"process_webhook": {"mean_duration_ms": 5, "p95_duration_ms": 10}}
     function = size(environment(functions=functions, targets={"webhook_throttle_probability": 0.1}))[PROCESS_WEBHOOK]
     assert function.reserved_concurrency == math.ceil(50_000 / 3600 * 5 / 10)
-    assert function.reason == (
-        "2 would carry the load, but Lambda admits 10 requests/s per unit, and the peak is 69.4/s"
-    )
+    assert function.reason == ("the load needs 2, but Lambda admits 10 requests/s per unit and the peak is 69.4/s")
 
 
-def test_where_load_and_rate_need_as_much_the_reason_is_the_load() -> None:
+def test_if_load_and_rate_need_the_same_the_reason_is_the_load() -> None:
     functions = {"process_webhook": {"mean_duration_ms": 60, "p95_duration_ms": 150}}
     targets = {"webhook_throttle_probability": 0.1}
     sized = environment(functions=functions, targets=targets)
     function = size(sized)[PROCESS_WEBHOOK]
     assert function.reserved_concurrency == units_for_rate(sized.peak_rate_per_s) == 7
-    assert (
-        function.reason
-        == "at the peak 4.17 run at once on average; 7 is the least that throttles no more than 10 % of webhooks"
+    assert function.reason == (
+        "4.17 run at once on average at the peak; 7 is the smallest reservation that throttles at most 10 % of webhooks"
     )
 
 
-def test_a_load_beyond_every_parallelization_factor_is_refused_with_the_smallest_batch_size_that_works() -> None:
+def test_a_load_above_the_largest_parallelization_factor_is_refused_with_the_smallest_batch_size() -> None:
     with pytest.raises(UnsizableLoad) as refused:
         size(environment(stream={"batch_size": 1}))
     (fault,) = refused.value.faults
-    assert "parallelization factor of 14, and Lambda allows 10" in fault.what
-    assert "smallest stream.batch_size that carries it in the same batch duration is 2" in fault.remedy
+    assert "parallelization factor of 14; Lambda allows 10" in fault.what
+    assert fault.remedy.startswith("raise stream.batch_size to 2, if batches take no longer then, or ")
     assert figures(environment(stream={"batch_size": 2}))[1] == 5 * 7
 
 
@@ -185,7 +187,7 @@ def test_the_usage_plan_always_admits_the_peak(rate: int, duration_ms: float) ->
 
 
 def sized_with(rate: int, peak_factor: int, share: int, target: int, batch_ms: int, batch_size: int) -> Environment:
-    """Share and target in percent; one shard, so that its share is not raised to an equal one."""
+    """Share and target are in percent. With 100 shards, an equal share is at most the given one."""
     return environment(
         rate,
         traffic={"peak_factor": peak_factor, "busiest_shard_share": share / 100},
@@ -206,7 +208,7 @@ def sized_with(rate: int, peak_factor: int, share: int, target: int, batch_ms: i
 @example(36_000, 20, 100, 50, 25_000, 1)  # the largest batch size, exactly
 @example(36_000, 100, 100, 5, 4, 1)  # not even in a millisecond
 @example(315, 61, 46, 5, 204, 1)  # 5.3375 webhooks/s, which has no four digits of its own
-def test_the_factor_is_that_of_exact_arithmetic_and_so_is_the_batch_size_that_would_do(
+def test_the_factor_and_the_suggested_batch_size_agree_with_exact_arithmetic(
     rate: int, peak_factor: int, share: int, target: int, batch_ms: int, batch_size: int
 ) -> None:
     sized = sized_with(rate, peak_factor, share, target, batch_ms, batch_size)
@@ -217,18 +219,16 @@ def test_the_factor_is_that_of_exact_arithmetic_and_so_is_the_batch_size_that_wo
         return
     with pytest.raises(UnsizableLoad) as refused:
         size(sized)
-    peak_per_s = f"{sized.peak_rate_per_s:.4g}"
     smallest = math.ceil(busy_by_records / 10)
     longest_ms = math.floor(batch_ms * batch_size * 10 / busy_by_records)
-    shorten = (
-        f"shorten functions.check_alerts.mean_duration_ms to {longest_ms} or less" if longest_ms else "shorten the work"
-    )
-    remedy = f"the smallest stream.batch_size that carries it in the same batch duration is {smallest}; or {shorten}"
+    setting = "functions.check_alerts.mean_duration_ms"
+    shorten = f"shorten batches ({setting}) to {longest_ms:,} ms" if longest_ms else "lower the rate"
+    remedy = f"raise stream.batch_size to {smallest:,}, if batches take no longer then, or {shorten}"
     if smallest > 1000:
-        remedy = f"no stream.batch_size up to 1000 carries it in the same batch duration; {shorten}"
+        remedy = f"{shorten}; no stream.batch_size up to 1,000 is enough"
     assert str(refused.value) == (
-        f"test: CheckAlertsFunction: the busiest shard's {share} % of {peak_per_s} webhooks/s needs a parallelization "
-        f"factor of {factor}, and Lambda allows 10; {remedy}"
+        f"test: CheckAlertsFunction: the busiest shard gets {share} % of {_format.rate(sized.peak_rate_per_s)} and "
+        f"needs a parallelization factor of {factor:,}; Lambda allows 10; {remedy}"
     )
 
 
@@ -238,7 +238,7 @@ def test_the_factor_is_that_of_exact_arithmetic_and_so_is_the_batch_size_that_wo
 @example(3600, 1, 7000, 3)
 @example(3600, 1, 230, 23)
 @example(34_971, 5, 105, 20)
-def test_the_usage_plan_is_that_of_exact_arithmetic(rate: int, peak_factor: int, duration_ms: int, units: int) -> None:
+def test_the_usage_plan_agrees_with_exact_arithmetic(rate: int, peak_factor: int, duration_ms: int, units: int) -> None:
     functions = {"process_webhook": {"mean_duration_ms": duration_ms, "distribution": "constant"}}
     plan = usage_plan(environment(rate, traffic={"peak_factor": peak_factor}, functions=functions), units)
     sustained_per_s = min(Fraction(10 * units), Fraction(1000 * units, duration_ms))
@@ -253,14 +253,14 @@ def test_the_usage_plan_is_that_of_exact_arithmetic(rate: int, peak_factor: int,
 
 @given(st.integers(1, 5_000_000))
 @example(100_000)
-def test_the_units_for_a_rate_are_those_of_exact_arithmetic(webhooks_per_hour: int) -> None:
+def test_the_units_for_a_rate_agree_with_exact_arithmetic(webhooks_per_hour: int) -> None:
     assert units_for_rate(webhooks_per_hour / 3600) == math.ceil(Fraction(webhooks_per_hour, 36_000))
 
 
-def test_batches_that_take_longer_than_they_fill_are_told() -> None:
+def test_batches_that_take_longer_than_the_batching_window_are_reported() -> None:
     functions = {"check_alerts": {"mean_duration_ms": 1000, "distribution": "constant"}}
     reason = size(environment(5_000, functions=functions))[CHECK_ALERTS].reason
-    assert reason.endswith("raise stream.batching_window_s above that")
+    assert reason.endswith("raise stream.batching_window_s above 1")
     assert (
         "raise"
         not in size(environment(5_000, functions=functions, stream={"batching_window_s": 2}))[CHECK_ALERTS].reason
@@ -268,8 +268,8 @@ def test_batches_that_take_longer_than_they_fill_are_told() -> None:
 
 
 @pytest.mark.parametrize("rate", [100, 590, 5_000, 20_000, 50_000])
-def test_what_throttles_within_the_target_seldom_reaches_the_alarm(rate: int) -> None:
-    """A count of throttles in five minutes at the peak, each webhook throttled as often as the target allows."""
+def test_throttles_within_the_target_seldom_raise_the_alarm(rate: int) -> None:
+    """Throttles in five minutes at the peak, if each webhook is throttled as often as the target allows."""
     sized = environment(rate)
     tolerated, mean = size(sized).tolerated_throttles, 300 * sized.peak_rate_per_s * 1e-4
     beyond = 1 - sum(math.exp(-mean) * mean**k / math.factorial(k) for k in range(tolerated + 1))
@@ -277,13 +277,13 @@ def test_what_throttles_within_the_target_seldom_reaches_the_alarm(rate: int) ->
     assert tolerated <= mean + 3 * math.sqrt(mean) + 1
 
 
-def test_what_is_tolerated_is_what_five_minutes_bring() -> None:
+def test_tolerated_throttles_are_those_of_five_minutes() -> None:
     assert tolerated_throttles(1, 1) == math.ceil(300 + 3 * math.sqrt(300)) == 352
 
 
 def test_a_plan_that_just_meets_the_target_gets_no_more_units() -> None:
     sized = environment()
-    refused = plan_refusal(sized, usage_plan(sized, 15))
+    refused = plan_rejection(sized, usage_plan(sized, 15))
     assert units_for_plan(environment(targets={"webhook_throttle_probability": refused}), 15) == 15
 
 
@@ -292,7 +292,8 @@ PEAK_PER_S = 50_000 / 3600 * 5
 DERIVATION = {
     PROCESS_WEBHOOK: (
         *("Erlang B", 0.0001, {"arrival_rate_per_s": PEAK_PER_S, "mean_duration_s": 0.105}),
-        "at the peak 7.29 run at once on average; 20 is the least that throttles no more than 0.01 % of webhooks",
+        "7.29 run at once on average at the peak; 20 is the smallest reservation that throttles at most 0.01 % of "
+        "webhooks",
     ),
     CHECK_ALERTS: (
         *("stream lanes", 0.5),
@@ -304,20 +305,21 @@ DERIVATION = {
             "shards": 4,
             "parallelization_factor": 2,
         },
-        "4 shards, and one more while a shard splits, with 2 lanes each; the busiest shard's lanes are then 35 % busy",
+        "4 shards plus one during a shard split, 2 lanes each; the busiest shard's lanes are 35 % busy",
     ),
     SEND_NOTIFICATION: (
         *("Erlang C", 0.01, {"arrival_rate_per_s": PEAK_PER_S * 0.05, "mean_duration_s": 0.3}),
-        "at the peak 1.04 run at once on average; 5 is the least that makes no more than 1 % of notifications wait",
+        "1.04 run at once on average at the peak; 5 is the smallest reservation with which at most 1 % of "
+        "notifications wait",
     ),
     CLEANUP_HISTORY: (
         *("overlap", None, {"arrival_rate_per_s": 1 / 3600, "mean_duration_s": 2}),
-        "one run an hour, and one more for a duplicate or late delivery",
+        "one run an hour, plus one for a duplicate or late delivery",
     ),
 }
 
 
-def test_every_figure_is_derived_as_it_says() -> None:
+def test_every_reservation_has_the_documented_derivation() -> None:
     sizing = size(environment())
     assert sizing.webhooks_per_hour == 50_000
     for logical_id, (model, target, inputs, reason) in DERIVATION.items():
@@ -334,21 +336,21 @@ def test_every_figure_is_derived_as_it_says() -> None:
         None,
     ]
     one_lane = size(environment(5_000))[CHECK_ALERTS].reason
-    assert "with 1 lane each; the busiest shard's lanes are then 6.9 % busy" in one_lane
+    assert "1 lane each; the busiest shard's lanes are 6.9 % busy" in one_lane
 
 
-def test_every_figure_explains_itself() -> None:
+def test_every_reservation_has_a_reason() -> None:
     for function in size(environment()).functions:
         assert function.reason
         assert {"arrival_rate_per_s", "mean_duration_s"} <= function.inputs.keys()
         assert function.model
-    assert "20 is the least that throttles no more than 0.01 %" in size(environment())[PROCESS_WEBHOOK].reason
+    assert "20 is the smallest reservation that throttles at most 0.01 %" in size(environment())[PROCESS_WEBHOOK].reason
 
 
 def test_without_alerts_one_notification_at_a_time_is_enough() -> None:
     assert figures(environment(traffic={"alerts_per_webhook": 0}))[2] == 1
 
 
-def test_a_sizing_cannot_be_changed_by_who_reads_it() -> None:
+def test_a_sizing_is_immutable() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         size(environment()).functions[0].reserved_concurrency = 0  # type: ignore[misc]

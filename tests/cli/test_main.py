@@ -81,7 +81,7 @@ def test_size_prints_a_table_with_reasons_and_the_account(generator: Run) -> Non
     result = generator("size", "prod")
     assert result.exit_code == 0
     assert result.stdout.startswith(SIZE_PROD)
-    assert "20 is the least that throttles no more than 0.01 % of webhooks" in result.stdout
+    assert "20 is the smallest reservation that throttles at most 0.01 % of webhooks" in result.stdout
     assert "1,000 limit - 100 unreserved floor - 0 reserved elsewhere = 900 reservable" in result.stdout
     assert "Reserved concurrency itself is free," in result.stdout
 
@@ -316,7 +316,7 @@ def test_a_trace_outside_the_supported_rates_is_reported_in_one_line(generator: 
     Path("trace.csv").write_text("count\n" + "1\n" * 60)
     result = generator("size", "prod", "--fit-trace", "trace.csv")
     assert result.exit_code == 2
-    assert "--set traffic.webhooks_per_hour: 60 is below the supported 100" in result.stderr
+    assert "--set traffic.webhooks_per_hour: 60 is below the minimum of 100" in result.stderr
 
 
 def test_size_draws_the_reservations_against_the_rate(generator: Run) -> None:

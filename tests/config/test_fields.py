@@ -9,15 +9,16 @@ from typing import Any
 import botocore.session
 import pytest
 
+from generator import _format
 from generator.aws import LOG_RETENTION_DAYS
 from generator.config import fields
-from generator.config.fields import REQUIRED, Complaint, Rule, choice, flag, number, section, text, whole
+from generator.config.fields import REQUIRED, Complaint, CrossCheck, choice, flag, number, section, text, whole_number
 from generator.config.schema import Environment
 
 
 @dataclass(frozen=True)
 class Leaf:
-    length: int = whole(REQUIRED, 1, 10, too_low="water it", too_high="cut it")
+    length: int = whole_number(REQUIRED, 1, 10, too_low="water it", too_high="cut it")
     colour: str = choice("green", "green", "red", 7)
 
 
@@ -30,7 +31,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Tree:
-    age: int = whole(1, 0, 900)
+    age: int = whole_number(1, 0, 900)
     name: str = text("oak", "[a-z]+", "a word")
     grows: bool = flag(True)
     branch: Branch = section(Branch)
@@ -77,16 +78,16 @@ def test_every_key_is_known_by_its_dotted_name() -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({"age": 901}, "age: 901 is above the supported 900; lower it"),
-        ({"age": -1}, "age: -1 is below the supported 0; raise it"),
+        ({"age": 901}, "age: 901 is above the maximum of 900; lower it"),
+        ({"age": -1}, "age: -1 is below the minimum of 0; raise it"),
         ({"age": 1.0}, "age: 1.0 is not a whole number; write one from 0 to 900"),
         ({"age": True}, "age: true is not a whole number; write one from 0 to 900"),
         ({"age": "1"}, 'age: "1" is not a whole number; write one from 0 to 900'),
         ({"name": "Oak"}, 'name: "Oak" is not a word; correct it'),
         ({"name": "oak tree"}, 'name: "oak tree" is not a word; correct it'),
         ({"name": 1}, "name: 1 is not a word; correct it"),
-        ({"grows": 1}, "grows: 1 is not true or false; write one of them"),
-        ({"grows": "true"}, 'grows: "true" is not true or false; write one of them'),
+        ({"grows": 1}, "grows: 1 is not supported; write true or false"),
+        ({"grows": "true"}, 'grows: "true" is not supported; write true or false'),
         ({"colour": "red"}, "colour: unknown key; did you mean branch.other_leaf.colour?"),
         ({"branch": 3}, "branch: 3 is not a table; write [branch] and its keys below it"),
     ],
@@ -98,16 +99,16 @@ def test_what_is_said_of_a_value_that_is_not_accepted(table: dict[str, Any], sai
 @pytest.mark.parametrize(
     ("branch", "said"),
     [
-        ({"share": 0.24}, "branch.share: 0.24 is below the supported 0.25; raise it"),
-        ({"share": 3}, "branch.share: 3 is above the supported 2; lower it"),
-        ({"share": math.inf}, "branch.share: inf is above the supported 2; lower it"),
+        ({"share": 0.24}, "branch.share: 0.24 is below the minimum of 0.25; raise it"),
+        ({"share": 3}, "branch.share: 3 is above the maximum of 2; lower it"),
+        ({"share": math.inf}, "branch.share: inf is above the maximum of 2; lower it"),
         ({"share": math.nan}, "branch.share: nan is not a number; write one from 0.25 to 2"),
         ({"share": True}, "branch.share: true is not a number; write one from 0.25 to 2"),
         ({"share": "1"}, 'branch.share: "1" is not a number; write one from 0.25 to 2'),
-        ({"leaf": {"length": 0}}, "branch.leaf.length: 0 is below the supported 1; water it"),
-        ({"leaf": {"length": 11}}, "branch.leaf.length: 11 is above the supported 10; cut it"),
-        ({"leaf": {"colour": 8}}, 'branch.leaf.colour: 8 is not a choice; write one of "green", "red", 7'),
-        ({"leaf": {"colour": False}}, 'branch.leaf.colour: false is not a choice; write one of "green", "red", 7'),
+        ({"leaf": {"length": 0}}, "branch.leaf.length: 0 is below the minimum of 1; water it"),
+        ({"leaf": {"length": 11}}, "branch.leaf.length: 11 is above the maximum of 10; cut it"),
+        ({"leaf": {"colour": 8}}, 'branch.leaf.colour: 8 is not supported; write one of "green", "red", 7'),
+        ({"leaf": {"colour": False}}, 'branch.leaf.colour: false is not supported; write one of "green", "red", 7'),
         ({"leaf": []}, "branch.leaf: [] is not a table; write [branch.leaf] and its keys below it"),
         ({"leaf": {"lenght": 1}}, "branch.leaf.lenght: unknown key; did you mean branch.leaf.length?"),
         ({"leaf": {"age": 1}}, "branch.leaf.age: unknown key; did you mean age?"),
@@ -145,7 +146,7 @@ def older_than_long(age: int, length: int) -> Complaint | None:
     return None if age > length else (f"{age} is no more than the leaf's {length}", "let it grow")
 
 
-OLD = Rule(("age", "branch.leaf.length"), older_than_long)
+OLD = CrossCheck(("age", "branch.leaf.length"), older_than_long)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ OLD = Rule(("age", "branch.leaf.length"), older_than_long)
         pytest.param({"age": 4}, [], id="kept"),
         pytest.param({"age": 3}, ["age: 3 is no more than the leaf's 3; let it grow"], id="broken by a default"),
         pytest.param({}, ["age: 1 is no more than the leaf's 3; let it grow"], id="broken by two defaults"),
-        pytest.param({"age": -1}, ["age: -1 is below the supported 0; raise it"], id="not asked about a fault"),
+        pytest.param({"age": -1}, ["age: -1 is below the minimum of 0; raise it"], id="not asked about a fault"),
         pytest.param(
             {"age": 3, "branch": 1}, ["branch: 1 is not a table; write"], id="not asked about what is missing"
         ),
@@ -175,9 +176,9 @@ def test_a_rule_is_asked_about_what_could_be_read(table: dict[str, Any], said: l
 def test_a_rule_may_be_about_all_that_there_is() -> None:
     @dataclass(frozen=True)
     class Twig:
-        age: int = whole(1, 0, 9)
+        age: int = whole_number(1, 0, 9)
 
-    _, faults = fields.read(Twig, {}, str, [Rule(("age",), lambda age: (f"{age} is odd", "wait a year"))])
+    _, faults = fields.read(Twig, {}, str, [CrossCheck(("age",), lambda age: (f"{age} is odd", "wait a year"))])
     assert [str(fault) for fault in faults] == ["age: 1 is odd; wait a year"]
 
 
@@ -357,8 +358,12 @@ def test_a_number_has_its_default_and_its_range(key: str) -> None:
     assert accepts(key, highest)
     is_whole = not accepts(key, lowest + (highest - lowest) / 2**20)
     below, above = (lowest - 1, highest + 1) if is_whole else (math.nextafter(lowest, -1), math.nextafter(highest, 1e9))
-    assert attempt(key, below)[1][0].startswith(f"{key}: {below} is below the supported {lowest}; raise it")
-    assert attempt(key, above)[1][0].startswith(f"{key}: {above} is above the supported {highest}; lower it")
+    assert attempt(key, below)[1][0].startswith(
+        f"{key}: {below} is below the minimum of {_format.number(lowest)}; raise it"
+    )
+    assert attempt(key, above)[1][0].startswith(
+        f"{key}: {above} is above the maximum of {_format.number(highest)}; lower it"
+    )
 
 
 @pytest.mark.parametrize("key", CHOICES)
@@ -395,9 +400,9 @@ def test_what_a_text_ought_to_be_is_said_in_words() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "remedy"),
     [
-        ("traffic.webhooks_per_hour", 99, "raise it: a smaller rate needs no less than 100 does"),
+        ("traffic.webhooks_per_hour", 99, "raise it to 100: lower rates need the same capacity"),
         ("traffic.webhooks_per_hour", 50_001, "lower it or split the sources over two stacks"),
-        ("stream.batching_window_s", 0, "raise it: sizing relies on batches that fill"),
+        ("stream.batching_window_s", 0, "raise it to 1: the sizing relies on full batches"),
     ],
 )
 def test_a_range_that_needs_a_reason_has_one(key: str, value: int, remedy: str) -> None:

@@ -58,11 +58,11 @@ def test_five_different_faults_in_a_file_are_five_lines(generator: Callable[...,
     assert result.stderr.splitlines() == [
         'environments/dev.toml: region: "moon" is not a Region such as us-east-1; correct it',
         "environments/dev.toml: traffic.peak_facto: unknown key; did you mean traffic.peak_factor?",
-        "environments/dev.toml: traffic.webhooks_per_hour: 99 is below the supported 100; raise it: a smaller rate "
-        "needs no less than 100 does",
-        'environments/dev.toml: account.on_shortfall: "shrug" is not a choice; write one of "fail", "fit", '
+        "environments/dev.toml: traffic.webhooks_per_hour: 99 is below the minimum of 100; raise it to 100: lower "
+        "rates need the same capacity",
+        'environments/dev.toml: account.on_shortfall: "shrug" is not supported; write one of "fail", "fit", '
         '"unreserved"',
-        "environments/dev.toml: stream.shards: 1.5 is not a whole number; write one from 1 to 1000",
+        "environments/dev.toml: stream.shards: 1.5 is not a whole number; write one from 1 to 1,000",
     ]
     assert snapshot(project) == before
 
@@ -75,17 +75,17 @@ def test_faults_of_every_kind_are_told_at_once(generator: Callable[..., Result])
     told = [line.partition(";")[0] for line in generator("size", "a").stderr.splitlines()]
     assert told == [
         "environments/a.toml: bogus: unknown key",
-        "environments/a.toml: traffic.webhooks_per_hour: 5 is below the supported 100",
-        "environments/a.toml: functions.check_alerts.mean_duration_ms: 0 is below the supported 1",
-        "environments/a.toml: functions.process_webhook.p95_duration_ms: 250 does not exceed the mean of 300",
+        "environments/a.toml: traffic.webhooks_per_hour: 5 is below the minimum of 100",
+        "environments/a.toml: functions.check_alerts.mean_duration_ms: 0 is below the minimum of 1",
+        "environments/a.toml: functions.process_webhook.p95_duration_ms: 250 is not above the mean of 300",
         'environments/a.toml: name: "other" is not the name of the file',
     ]
     overrides = ("name=x", "traffic.webhooks_per_hour=5", "functions.process_webhook.p95_duration_ms=100")
     result = generator("size", "prod", *(word for one in overrides for word in ("--set", one)))
     assert result.stderr.splitlines() == [
-        "--set traffic.webhooks_per_hour: 5 is below the supported 100; raise it: a smaller rate needs no less than "
-        "100 does",
-        "--set functions.process_webhook.p95_duration_ms: 100 does not exceed the mean of 105; raise it or choose a "
+        "--set traffic.webhooks_per_hour: 5 is below the minimum of 100; raise it to 100: lower rates need the same "
+        "capacity",
+        "--set functions.process_webhook.p95_duration_ms: 100 is not above the mean of 105; raise it or choose another "
         "distribution",
         '--set name: "x" is not the name of the file; leave it out',
     ]
@@ -111,16 +111,16 @@ def test_the_ends_of_the_range_are_supported(rate: int) -> None:
 
 @pytest.mark.parametrize("key", list(fields.keys(Environment)))
 def test_any_key_can_be_overridden_and_a_wrong_value_is_pointed_to(key: str, project: Path) -> None:
-    current: object = files.load(["prod"])[0]
+    current: object = files.load_named(["prod"])[0]
     for part in key.split("."):
         current = getattr(current, part)
     text = str(current).lower() if isinstance(current, bool) else str(current)
-    changed: object = files.load(["prod"], [f"{key}={text}"])[0]
+    changed: object = files.load_named(["prod"], [f"{key}={text}"])[0]
     for part in key.split("."):
         changed = getattr(changed, part)
     assert changed == current
     with pytest.raises(InvalidEnvironment) as refused:
-        files.load(["prod"], [f"{key}=[1]"])
+        files.load_named(["prod"], [f"{key}=[1]"])
     assert [fault.where for fault in refused.value.faults] == [f"--set {key}"]
 
 
@@ -145,10 +145,10 @@ def test_a_key_in_the_wrong_section_names_the_right_one() -> None:
 def test_a_lognormal_needs_a_percentile_that_it_can_have() -> None:
     key = "test.toml: functions.check_alerts.p95_duration_ms"
     assert faults({**MINIMAL, "functions": {"check_alerts": {"p95_duration_ms": 250}}}) == [
-        f"{key}: 250 does not exceed the mean of 250; raise it or choose a distribution"
+        f"{key}: 250 is not above the mean of 250; raise it or choose another distribution"
     ]
     assert faults({**MINIMAL, "functions": {"check_alerts": {"p95_duration_ms": 968}}}) == [
-        f"{key}: no lognormal with a mean of 250 has a 95th percentile of 968; lower it to at most 967 or raise "
+        f"{key}: 968 is too high for a lognormal distribution with a mean of 250; lower it to 967 or raise "
         "mean_duration_ms"
     ]
     constant = {"p95_duration_ms": 1, "distribution": "constant"}
@@ -170,25 +170,26 @@ def test_settings_that_contradict_each_other_are_all_reported() -> None:
     }
     found = faults({**MINIMAL, "functions": functions})
     assert found == [
-        "test.toml: functions.cleanup_history.mean_duration_ms: 300000 is not below the timeout of 300 s; lower "
+        "test.toml: functions.cleanup_history.mean_duration_ms: 300,000 is not below the timeout of 300 s; lower "
         "it or raise timeout_s",
-        "test.toml: functions.process_webhook.mean_duration_ms: API Gateway gives up after 29000 ms; lower it",
-        "test.toml: functions.check_alerts.timeout_s: 20 leaves no time to work: the function stops 15 s before its "
-        "timeout to go on later; set it to at least 30",
-        "test.toml: functions.send_notification.timeout_s: a claim on an alert holds 45 s and must outlive the "
-        "function; set it below 45",
+        "test.toml: functions.process_webhook.mean_duration_ms: 29,000 is not below API Gateway's timeout of 29,000 "
+        "ms; lower it",
+        "test.toml: functions.check_alerts.timeout_s: 20 is too short: the function stops 15 s before its timeout and "
+        "resumes later; raise it to 30",
+        "test.toml: functions.send_notification.timeout_s: 45 is too long: a claim on an alert expires after 45 s; "
+        "lower it below 45",
     ]
 
 
 @pytest.mark.parametrize("name", ["check_alerts", "cleanup_history"])
 def test_what_goes_on_later_needs_time_before_that(name: str) -> None:
     (fault,) = faults({**MINIMAL, "functions": {name: {"timeout_s": 29}}})
-    assert fault.startswith(f"test.toml: functions.{name}.timeout_s: 29 leaves no time to work: ")
+    assert fault.startswith(f"test.toml: functions.{name}.timeout_s: 29 is too short: ")
 
 
 def test_every_rule_is_about_settings_that_there_are() -> None:
     """About any other it would never be asked."""
-    assert {key for rule in validation.RULES for key in rule.keys} <= set(fields.keys(Environment))
+    assert {key for rule in validation.CROSS_CHECKS for key in rule.keys} <= set(fields.keys(Environment))
 
 
 def test_settings_that_only_just_go_together_are_accepted() -> None:
@@ -217,7 +218,7 @@ def test_an_override_that_is_not_key_and_value(generator: Callable[..., Result],
 
 def test_every_override_that_is_wrong_is_told() -> None:
     with pytest.raises(InvalidEnvironment) as refused:
-        files.load(
+        files.load_named(
             ["prod"], ["one", "name.first=x", "two", "region.second=y", "stream.shards=0"], FIXTURES / "environments"
         )
     assert [fault.where for fault in refused.value.faults] == [
@@ -267,9 +268,9 @@ def test_a_file_that_is_not_toml(generator: Callable[..., Result], content: byte
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("9" * 5000, f'"{"9" * 56}... is not a whole number; write one from 100 to 50000'),
-        ("9" * 4000, f"{'9' * 57}... is above the supported 50000; lower it or split the sources over two stacks"),
-        ("[" * 5000, f'"{"[" * 56}... is not a whole number; write one from 100 to 50000'),
+        ("9" * 5000, f'"{"9" * 56}... is not a whole number; write one from 100 to 50,000'),
+        ("9" * 4000, f"{'9' * 57}... is above the maximum of 50,000; lower it or split the sources over two stacks"),
+        ("[" * 5000, f'"{"[" * 56}... is not a whole number; write one from 100 to 50,000'),
     ],
 )
 def test_however_long_a_value_is_it_is_told_in_a_line(generator: Callable[..., Result], value: str, said: str) -> None:
@@ -307,12 +308,12 @@ def test_an_unknown_environment_that_is_like_none_is_told_all(generator: Callabl
 def test_a_path_is_no_name(generator: Callable[..., Result], given: str, remedy: str) -> None:
     result = generator("size", given)
     assert result.exit_code == 2
-    assert result.stderr == f"{given}: a path, and not the name of an environment; {remedy}\n"
+    assert result.stderr == f"{given}: a path, not the name of an environment; {remedy}\n"
 
 
 def test_a_link_to_nothing_is_told_as_one(generator: Callable[..., Result]) -> None:
     Path("environments/k.toml").symlink_to("nowhere")
-    message = "environments/k.toml: a link to a file that is not there; correct the link or remove it\n"
+    message = "environments/k.toml: a link to a file that does not exist; correct the link or remove it\n"
     assert generator("size", "k").stderr == message
     assert generator("template").stderr == message
 
@@ -320,7 +321,7 @@ def test_a_link_to_nothing_is_told_as_one(generator: Callable[..., Result]) -> N
 def test_a_mark_that_editors_put_before_utf_8_is_no_fault(generator: Callable[..., Result]) -> None:
     path = Path("environments/prod.toml")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes()[path.read_bytes().index(b"name") :])
-    assert files.load(["prod"]) == files.load(["prod"], folder=FIXTURES / "environments")
+    assert files.load_named(["prod"]) == files.load_named(["prod"], folder=FIXTURES / "environments")
     result = generator("template", "prod", "--set", "name=prod")
     assert "To make this permanent: environments/prod.toml line 1: name = " in result.stdout
 
@@ -353,7 +354,7 @@ def test_a_folder_without_environments(generator: Callable[..., Result], project
         path.unlink()
     result = generator("template")
     assert result.exit_code == 2
-    assert result.stderr == f"environments/: no environment file here; {files.START}\n"
+    assert result.stderr == f"environments/: no environment file here; {files.PROJECT_REMEDY}\n"
 
 
 json_values = st.recursive(
@@ -378,4 +379,4 @@ def test_an_override_is_blamed_once_for_what_it_brings(generator: Callable[..., 
     lines = generator("template", "--set", "x.y=1").stderr.splitlines()
     assert [line.partition(";")[0] for line in lines] == ["--set x.y: unknown key"]
     result = generator("size", "dev", "--set", "stream={shards=0}")
-    assert result.stderr == "--set stream: 0 is below the supported 1; raise it\n"
+    assert result.stderr == "--set stream: 0 is below the minimum of 1; raise it\n"

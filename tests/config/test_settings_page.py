@@ -1,4 +1,4 @@
-"""The page of all settings says what the code accepts."""
+"""The reference page lists every setting as the code accepts it."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def writer() -> ModuleType:
     return module
 
 
-def test_the_pages_are_what_the_code_says(writer: ModuleType) -> None:
+def test_the_pages_are_up_to_date(writer: ModuleType) -> None:
     for path in writer.PAGES:
         assert path.read_text() == writer.page(), f"run: python docs/settings_page.py, for {path}"
 
 
-def test_every_setting_says_what_it_is_about(writer: ModuleType) -> None:
+def test_every_setting_has_a_description(writer: ModuleType) -> None:
     assert writer.undescribed() == []
 
 
-def test_every_setting_has_its_line(writer: ModuleType) -> None:
+def test_every_setting_has_a_row(writer: ModuleType) -> None:
     sections = dict(re.findall(r"^## \[(\w+)\]\n(.*?)(?=^## |\Z)", writer.page(), re.M | re.S))
     sections[""] = writer.page().split("## ")[0]
     for key in fields.keys(Environment):
@@ -41,7 +41,7 @@ def test_every_setting_has_its_line(writer: ModuleType) -> None:
         assert sections[section.split(".")[0]].count(f"\n| `{name}` |") == 1
 
 
-def test_the_defaults_on_the_page_are_what_is_read_without_them(writer: ModuleType) -> None:
+def test_the_page_shows_the_actual_defaults(writer: ModuleType) -> None:
     read_ = read({"name": "a", "region": "us-east-1", "traffic": {"webhooks_per_hour": 100}}, "a")
     cells = dict(re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) \|[^|]*\|$", writer.page(), re.M))
     assert float(cells["peak_factor"]) == read_.traffic.peak_factor
@@ -50,10 +50,10 @@ def test_the_defaults_on_the_page_are_what_is_read_without_them(writer: ModuleTy
     assert cells["deletion_protection"] == "`false`"
     assert cells["on_shortfall"] == f'`"{read_.account.on_shortfall}"`'
     assert float(cells["lambda_arm64_usd_per_gb_s"]) == read_.prices.lambda_arm64_usd_per_gb_s
-    assert cells["webhooks_per_hour"] == "must be stated"
+    assert cells["webhooks_per_hour"] == "required"
 
 
-def test_functions_have_a_column_each(writer: ModuleType) -> None:
+def test_each_function_has_a_column(writer: ModuleType) -> None:
     (row,) = re.findall(r"^\| `mean_duration_ms` \|.*$", writer.page(), re.M)
     functions = read({"name": "a", "region": "us-east-1", "traffic": {"webhooks_per_hour": 100}}, "a").functions
     means = [getattr(functions, name).mean_duration_ms for name in Functions.__dataclass_fields__]

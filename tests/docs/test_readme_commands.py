@@ -223,7 +223,7 @@ def test_the_overview_picture_shows_the_figures_of_prod() -> None:
     from generator.capacity import sizing
     from generator.config import files
 
-    (environment,) = files.load(["prod"], folder=FIXTURES / "environments")
+    (environment,) = files.load_named(["prod"], folder=FIXTURES / "environments")
     found = sizing.size(environment)
     picture = (ROOT / "docs/overview.svg").read_text()
     figures = [function.reserved_concurrency for function in found.functions]

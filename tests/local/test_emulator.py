@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from generator import _extras
+from generator import _runtime
 from generator.errors import EmulatorFailure
 from generator.local import emulator
 from tests.conftest import FIXTURES
@@ -100,7 +100,7 @@ def test_a_missing_extra_is_a_clear_error() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=FIXTURES, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
-    assert f"the emulator is not installed; run: {_extras.install('local')}\n" in done.stderr
+    assert f"the emulator is not installed; run: {_runtime.install_command('local')}\n" in done.stderr
 
 
 def test_a_missing_template_says_how_to_make_it(generator: Callable[..., Result]) -> None:

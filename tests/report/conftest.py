@@ -19,7 +19,7 @@ Judge = Callable[..., JudgedPlan]
 
 def judged(name: str, *overrides: str) -> JudgedPlan:
     """Return one environment in an account of its own."""
-    (environment,) = files.load([name], overrides, FIXTURES / "environments")
+    (environment,) = files.load_named([name], overrides, FIXTURES / "environments")
     (verdict,) = quota.judge([Plan(environment, size(environment))])
     return JudgedPlan(verdict.plans[0], verdict)
 

@@ -29,7 +29,7 @@ RESERVED = {"ProcessWebhookFunction": [3, 12, 20], "CheckAlertsFunction": [5, 5,
 def result() -> Result:
     """Simulate half an hour of the dev environment's spike."""
     template = json.loads((FIXTURES / "templates_out/dev.json").read_text())
-    environment = files.load(["dev"], (), FIXTURES / "environments")[0]
+    environment = files.load_named(["dev"], (), FIXTURES / "environments")[0]
     return simulate(
         template, environment, workload="spike", hours=0.5, replications=2, workers=1, assumptions=Assumptions()
     )

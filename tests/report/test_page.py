@@ -126,7 +126,7 @@ def test_the_figures_of_production() -> None:
 
 def test_neighbours_in_the_account_share_the_bar() -> None:
     overrides = ["account.name=one", "account.reserved_elsewhere=400"]
-    chosen = files.load(ENVIRONMENTS, overrides, FIXTURES / "environments")
+    chosen = files.load_named(ENVIRONMENTS, overrides, FIXTURES / "environments")
     (verdict,) = quota.judge([Plan(environment, size(environment)) for environment in chosen])
     lines = section(page(TEMPLATES["dev"], JudgedPlan(verdict.plans[0], verdict)), "Quota").splitlines()
     assert lines[2] == "[#+++xxxxxxxxxxxxxxxxxxxxxxxx======..........................] 1,000 concurrent executions"

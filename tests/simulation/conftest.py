@@ -25,7 +25,7 @@ def committed():
 @pytest.fixture(scope="session")
 def environment():
     """An environment of this repository with overrides."""
-    return lambda name="prod", *overrides: files.load([name], overrides, FIXTURES / "environments")[0]
+    return lambda name="prod", *overrides: files.load_named([name], overrides, FIXTURES / "environments")[0]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from generator.config import fields
-from generator.config.files import load
+from generator.config.files import load_named
 from generator.config.schema import Environment
 from generator.simulation import Assumptions, simulate
 from generator.simulation.coverage import HEEDED
@@ -44,7 +44,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     trace.write_text("0,5\n60,7\n")
     found: set[str] = set()
     template = json.loads((FIXTURES / "templates_out/dev.json").read_text())
-    recorder: Any = Recorder(load(["dev"], (), FIXTURES / "environments")[0], found)
+    recorder: Any = Recorder(load_named(["dev"], (), FIXTURES / "environments")[0], found)
     for workload, hours in ((None, 0.02), ("poisson", 0.02), ("day", 0.02), ("spike", 0.2), ("trace", 0.02)):
         simulate(
             template,
@@ -89,7 +89,7 @@ def test_of_another_template_it_says_only_that(generator: Run) -> None:
 
 def test_what_takes_long_is_said_beforehand() -> None:
     template = json.loads((FIXTURES / "templates_out/dev.json").read_text())
-    (dev,) = load(["dev"], (), FIXTURES / "environments")
+    (dev,) = load_named(["dev"], (), FIXTURES / "environments")
     said: list[str] = []
 
     def stop(text: str) -> None:

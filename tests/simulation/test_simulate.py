@@ -281,7 +281,7 @@ from pathlib import Path
 from generator.config import files
 from generator.simulation import simulate
 template = json.loads(Path("templates_out/prod.json").read_text())
-found = simulate(template, files.load(["prod"])[0], workload="spike", hours=0.2, replications=2, workers=1)
+found = simulate(template, files.load_named(["prod"])[0], workload="spike", hours=0.2, replications=2, workers=1)
 print(sys.version_info[:2], json.dumps(dict(found)))
 """
 

@@ -38,7 +38,7 @@ UNKNOWN_TO_MOTO = {
 
 
 def generated(name: str, *overrides: str) -> dict[str, Any]:
-    (environment,) = files.load([name], overrides, FIXTURES / "environments")
+    (environment,) = files.load_named([name], overrides, FIXTURES / "environments")
     template: dict[str, Any] = json.loads(plans.render(Plan(environment, size(environment))))
     return template
 
@@ -72,7 +72,7 @@ def test_settings_of_one_environment_do_not_leak_into_the_next() -> None:
 
 
 def test_two_composed_templates_share_no_resource_objects() -> None:
-    (environment,) = files.load(["dev"], folder=FIXTURES / "environments")
+    (environment,) = files.load_named(["dev"], folder=FIXTURES / "environments")
     one, other = (compose(environment, size(environment)) for _ in range(2))
     assert not {id(part) for part in one.resources.values()} & {id(part) for part in other.resources.values()}
 
