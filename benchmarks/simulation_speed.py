@@ -15,9 +15,8 @@ import simpy
 
 from generator.config import files
 from generator.simulation import Assumptions, draws, read_topology
-from generator.simulation.function import LambdaFunction, Timing
-from generator.simulation.kernel import Kernel
-from generator.simulation.limits import Pool
+from generator.simulation.functions import LambdaFunction, Timing
+from generator.simulation.kernel import Kernel, Pool
 from generator.simulation.replication import Task, replicate
 from generator.simulation.workload import profile
 

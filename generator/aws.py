@@ -101,6 +101,10 @@ MAX_ITEM_BYTES = 409_600
 ITEM_OVERHEAD_BYTES = 100
 """Storage that DynamoDB adds to each item. Source: Amazon DynamoDB Developer Guide, "Item sizes and formats"."""
 
+STREAM_RETENTION_S = 24 * 3600
+"""How long a stream keeps a record.
+Source: Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Streams"."""
+
 WRITE_UNIT_BYTES, READ_UNIT_BYTES = 1024, 4096
 """Bytes that one request unit covers. Source: Amazon DynamoDB Developer Guide, "DynamoDB on-demand capacity mode"."""
 

@@ -22,7 +22,7 @@ from generator.config.schema import WORKLOADS, Environment
 from generator.template import reading
 
 if TYPE_CHECKING:
-    from generator.simulation.engine import Progress
+    from generator.simulation.replication import Progress
 
 PROGRESS_FROM = 4
 """Fewer replications finish before anyone can read a progress bar."""
@@ -103,11 +103,11 @@ def _not_counted(neighbours: Sequence[Environment]) -> list[str]:
 
 def _without_effect(name: str, file: Path | None, overrides: Sequence[str]) -> Iterator[str]:
     """Yield a note for each override that the simulation does not read."""
-    from generator.simulation.coverage import HEEDED
+    from generator.simulation.coverage import SIMULATED_SETTINGS
 
     for override in overrides:
         key, value = files.parse_override(override)
-        if ignored := [one for one in _keys(key, value) if one not in HEEDED]:
+        if ignored := [one for one in _keys(key, value) if one not in SIMULATED_SETTINGS]:
             note = f"--set {', '.join(ignored)}: no effect; the simulation reads the template, not this setting"
             generate = f"generator template {name} --set {shlex.quote(override)} --output DIR"
             yield note if file else f"{note}. To try it, run: {generate}, then add --template DIR/{name}.json"

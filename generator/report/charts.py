@@ -24,7 +24,7 @@ from generator.plans import JudgedPlan
 from generator.template.writing import write
 
 if TYPE_CHECKING:
-    from generator.simulation.result import Result
+    from generator.simulation.result import SimulationResult
 
 INK = "#808080"
 """Mid-grey: a contrast of about 4 to 1 on white and 5 to 1 on black."""
@@ -77,7 +77,7 @@ def require(path: Path) -> None:
         ) from error
 
 
-def simulation_chart(result: Result, path: Path | str) -> None:
+def simulation_chart(result: SimulationResult, path: Path | str) -> None:
     """Draw arrivals, throttles, each function's concurrency with its reservation, and the iterator age over time.
 
     Raises like `require`.

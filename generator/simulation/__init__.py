@@ -1,14 +1,20 @@
-"""Tries a template under a workload by discrete events, independently of the formulas that sized it.
+"""Simulate a template under a workload by discrete events, independently of the formulas that sized it.
 
-template -> topology -> network (with an environment) -> replications -> result. The stages of the network are
-`gateway`, `function`, `stream` and `asynchronous`; `kernel` moves the clock, `assumptions` holds what AWS does not say.
+topology     template -> functions, what invokes each of them, and their limits
+workload     arrival rates and arrival times; trace reads recorded ones
+network      topology and environment -> connected stages: gateway, functions, stream
+kernel       virtual time, token buckets, pools
+replication  one run of a network, or all of them on all processors
+result       all runs -> document, verdicts (targets, statistics) and chart; report prints it
+engine       `simulate`, which does all of this
+coverage     what affects a simulation, and what it leaves out
 """
 
 from generator.simulation.assumptions import Assumptions
 from generator.simulation.engine import simulate
 from generator.simulation.report import as_text
-from generator.simulation.result import Result
+from generator.simulation.result import SimulationResult
 from generator.simulation.topology import Topology, read_topology
 from generator.simulation.trace import fit_trace
 
-__all__ = ["Assumptions", "Result", "Topology", "as_text", "fit_trace", "read_topology", "simulate"]
+__all__ = ["Assumptions", "SimulationResult", "Topology", "as_text", "fit_trace", "read_topology", "simulate"]

@@ -1,4 +1,4 @@
-"""What the simulation assumes where neither the template nor the environment nor AWS's documentation says it."""
+"""The assumptions of a simulation: values that neither the template nor the environment file determines."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ STANDARD_WEBHOOKS_RETRIES_S = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 5
 class Assumptions:
     """Inputs with defaults. "Not documented" means that AWS states no value: vary it before you rely on it.
 
-    Times in seconds.
+    Times are in seconds.
     """
 
-    # The simulated time before the measured one: at the mean rate before a peak, else at the rate that follows.
+    # Simulated time before the measured time: at the mean rate before a peak, else at the rate that follows.
     warm_up_s: float = 300.0
-    # Senders that follow Standard Webhooks try again; () for senders that do not.
+    # Retries of senders that follow Standard Webhooks; () for senders that do not retry.
     sender_retries_s: tuple[float, ...] = STANDARD_WEBHOOKS_RETRIES_S
     # The same specification recommends "some level of random jitter": each wait is up to this share longer.
     sender_jitter: float = 0.1
-    # Markets that are quoted; with the Zipf exponent they say how much of the traffic the busiest one is.
+    # Quoted markets. Together with the Zipf exponent they determine the share of the busiest one.
     symbols: int = 50
-    # Alerts that one crossing price fires, on average (geometric); their mean per webhook stays as it is.
+    # Mean number of alerts per threshold crossing (geometric). The mean per webhook does not change.
     alerts_per_crossing: float = 1.0
     # Burst of Lambda's request rate limit, in seconds of that rate. Not documented.
     request_rate_window_s: float = 1.0
     poll_interval_s: float = aws.STREAM_POLL_INTERVAL_S
-    # Waits of a stream's poller after a throttle: doubling from the first to the last. Not documented.
+    # Waits of a stream's poller after a throttle, doubling from the first value to the last. Not documented.
     stream_backoff_s: tuple[float, float] = (1.0, 60.0)
     asynchronous_backoff_s: tuple[float, float] = aws.ASYNC_THROTTLE_BACKOFF_S
     asynchronous_error_waits_s: tuple[float, ...] = aws.ASYNC_ERROR_WAITS_S

@@ -1,4 +1,4 @@
-"""API Gateway in front of a function, and the senders in front of it, who try again when they are refused."""
+"""API Gateway in front of a function, and the senders in front of it, who retry refused webhooks."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from generator.simulation.assumptions import Assumptions
-from generator.simulation.function import LambdaFunction
-from generator.simulation.kernel import Kernel
-from generator.simulation.limits import TokenBucket
-from generator.simulation.measures import Counters, Histogram, conserve
+from generator.simulation.functions import LambdaFunction
+from generator.simulation.kernel import Kernel, TokenBucket
+from generator.simulation.measures import Counters, Histogram, check_conservation
 
 Output = Callable[[float], None]
-"""Takes what a stage hands on: the time at which the webhook that caused it was first sent."""
+"""A receiver of a stage's output. It takes the time at which the webhook that caused it was first sent."""
 
 Request = tuple[float, float, int]
-"""When a request arrived, when its sender first tried, both in seconds, and which attempt it is, from 0."""
+"""Arrival of a request and first attempt of its sender, both in seconds, and the number of the attempt, from 0."""
 
 
 class Quota:
-    """Requests that a usage plan allows in a period; the first period begins with the run."""
+    """The requests that a usage plan allows in a period. The first period begins with the run."""
 
     __slots__ = ("_left", "_limit", "_period_s", "_until_s")
 
@@ -29,7 +28,7 @@ class Quota:
         self._period_s, self._until_s = period_s, start_s + period_s
 
     def take(self, now_s: float) -> bool:
-        """Uses one request of the period if there is one left."""
+        """Use one request of the current period and return True, or return False if none is left."""
         while now_s >= self._until_s:
             self._until_s += self._period_s
             self._left = self._limit
@@ -40,15 +39,15 @@ class Quota:
 
 
 Limit = tuple[str, TokenBucket | Quota]
-"""What refuses a request, by the name to report, in the order in which API Gateway applies it: usage plan, then
-stage, then account. Source: Amazon API Gateway Developer Guide, "Throttle requests to your REST APIs"."""
+"""A limit with the name to report, in the order in which API Gateway applies them: usage plan, stage, account.
+Source: Amazon API Gateway Developer Guide, "Throttle requests to your REST APIs"."""
 
 
 class Gateway:
-    """Offers each request to the limits, then to the function; a refusal goes back to its sender.
+    """Applies the limits to each request, then invokes the function. A refusal goes back to the sender.
 
-    A throttle by Lambda reaches the sender as a server error, and API Gateway does not try again. Source: AWS
-    Lambda Developer Guide, "Handling Lambda errors with an API Gateway API".
+    A throttle by Lambda reaches the sender as a server error, and API Gateway does not retry. Source: AWS Lambda
+    Developer Guide, "Handling Lambda errors with an API Gateway API".
     """
 
     def __init__(
@@ -62,13 +61,13 @@ class Gateway:
     ) -> None:
         self._kernel, self._function, self._limits, self._outputs = kernel, function, tuple(limits), tuple(outputs)
         self._waits_s, self._jitter, self._random = assumptions.sender_retries_s, assumptions.sender_jitter, random
-        self._longest_s = assumptions.integration_timeout_s
+        self._timeout_s = assumptions.integration_timeout_s
         self.offered = self.accepted = self.failed = self.late = self.throttled_at_lambda = 0
         self.refusals: Counter[str] = Counter()
         self.latency_s = Histogram()
 
     def feed(self, times_s: Iterator[float]) -> None:
-        """Takes webhooks at these times, which do not go back; one event waits in the kernel, not all of them."""
+        """Take webhooks at these times, which must not go back. Only the next one waits in the kernel."""
         kernel = self._kernel
 
         def arrive(_: None) -> None:
@@ -81,9 +80,9 @@ class Gateway:
             kernel.at(time_s, arrive)
             return
 
-    def _offer(self, tried: tuple[float, int]) -> None:
-        """One attempt: when its sender first tried, and how often it has been refused since."""
-        origin_s, attempt = tried
+    def _offer(self, sent: tuple[float, int]) -> None:
+        """Handle one attempt, given the time of the first attempt and the number of refusals since."""
+        origin_s, attempt = sent
         self.offered += 1
         now_s = self._kernel.now
         for name, limit in self._limits:
@@ -96,10 +95,10 @@ class Gateway:
         return None
 
     def _answer(self, request: Request) -> None:
-        """The function has done its work; the sender hears of it unless that took too long."""
+        """Handle the end of a run. The sender gets an answer only if the run was short enough."""
         arrived_s, origin_s, _ = request
         latency_s = self._kernel.now - arrived_s
-        if latency_s > self._longest_s:
+        if latency_s > self._timeout_s:
             self.late += 1
             self._timed_out(request)
         else:
@@ -118,7 +117,7 @@ class Gateway:
             self._kernel.at(self._kernel.now + wait_s, self._offer, (origin_s, attempt + 1))
 
     def snapshot(self, now_s: float) -> Counters:
-        """What happened until now."""
+        """Return everything counted so far."""
         return {
             "offered": self.offered,
             "accepted": self.accepted,
@@ -130,8 +129,8 @@ class Gateway:
         }
 
     def verify(self) -> None:
-        """Checks that every request is accounted for. Raises SimulationBug."""
+        """Check conservation. Raises SimulationBug."""
         throttled = sum(self.refusals.values()) + self.throttled_at_lambda
-        running = sum(done in (self._answer, self._timed_out) for _, done in self._function.under_way())
-        went = {"accepted": self.accepted, "failed": self.failed, "throttled": throttled, "running": running}
-        conserve("webhooks", self.offered, **went)
+        running = sum(done in (self._answer, self._timed_out) for _, done in self._function.in_progress())
+        left = {"accepted": self.accepted, "failed": self.failed, "throttled": throttled, "running": running}
+        check_conservation("webhooks", self.offered, **left)

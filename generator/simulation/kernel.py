@@ -1,11 +1,12 @@
-"""Virtual time: a heap of events, each a callback with one argument, run in order of time.
+"""The core of the simulation: virtual time, and the two limits that everything else is built on.
 
-The clock moves only between events, and two events of the same time run in the order in which they were made.
-Nothing here draws random numbers or knows what is simulated.
+The clock moves only between events, and events of the same time run in the order in which they were added. Nothing
+here draws random numbers or knows what is simulated.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from typing import Any
@@ -14,10 +15,10 @@ Action = Callable[[Any], None]
 
 
 class Kernel:
-    """A clock and its events. `now` is in seconds and never goes back.
+    """A clock and a heap of events. Each event calls an action with one argument. `now` is in seconds.
 
-    The heap holds (time, number, action, argument). The number makes ties first come, first served, and keeps
-    the comparison from ever reaching the action, which has no order.
+    The heap holds (time, number, action, argument). The number makes ties first come, first served, and keeps the
+    comparison from reaching the action, which has no order.
     """
 
     __slots__ = ("_heap", "_number", "now")
@@ -28,14 +29,14 @@ class Kernel:
         self._number = 0
 
     def at(self, time_s: float, action: Action, argument: Any = None) -> None:
-        """Calls `action(argument)` when the clock reaches `time_s`, which must not be in the past (ValueError)."""
+        """Call `action(argument)` when the clock reaches `time_s`. Raises ValueError if that is in the past."""
         if not time_s >= self.now:
             raise ValueError(f"an event at {time_s} s is in the past: it is {self.now} s")
         self._number = number = self._number + 1
         heappush(self._heap, (time_s, number, action, argument))
 
     def run(self, until_s: float) -> None:
-        """Runs every event up to and including `until_s`, then sets the clock to it."""
+        """Run every event up to and including `until_s`, then set the clock to it."""
         heap, pop = self._heap, heappop
         while heap and heap[0][0] <= until_s:
             self.now, _, action, argument = pop(heap)
@@ -43,5 +44,45 @@ class Kernel:
         self.now = until_s
 
     def pending(self, action: Action) -> Iterator[Any]:
-        """The arguments of the events of one action that have not run yet: what is still under way."""
+        """Yield the arguments of all future events of an action."""
         return (entry[3] for entry in self._heap if entry[2] == action)
+
+
+class TokenBucket:
+    """A limit of `rate_per_s` on average and `burst` at once. It starts full; a rate of 0 admits nothing.
+
+    The state is one number, the time at which the bucket would be full again. This is the generic cell rate algorithm
+    (ITU-T I.371), equivalent to counting tokens and refilling them continuously.
+    """
+
+    __slots__ = ("_full_at_s", "_interval_s", "_tolerance_s")
+
+    def __init__(self, rate_per_s: float, burst: float) -> None:
+        if not (rate_per_s >= 0 and burst >= 0):
+            raise ValueError(f"a bucket needs a rate and a burst of 0 or more, got {rate_per_s} and {burst}")
+        self._interval_s = 1 / rate_per_s if rate_per_s else math.inf
+        # One part in 10^9 more, so that rounding does not withhold a token that is due now.
+        self._tolerance_s = burst / rate_per_s * (1 + 1e-9) if rate_per_s else 0.0
+        self._full_at_s = float("-inf")
+
+    def take(self, now_s: float) -> bool:
+        """Take one token and return True, or return False if there is none."""
+        full_at_s = (self._full_at_s if self._full_at_s > now_s else now_s) + self._interval_s
+        if full_at_s - now_s > self._tolerance_s:
+            return False
+        self._full_at_s = full_at_s
+        return True
+
+
+class Pool:
+    """A limit on executions at once: one function's reservation, or the account's shared concurrency.
+
+    Whoever takes one of `free` gives it back; `free` stays between 0 and `size`.
+    """
+
+    __slots__ = ("free", "size")
+
+    def __init__(self, size: int) -> None:
+        if size < 0:
+            raise ValueError(f"a pool must not be negative, got {size}")
+        self.size = self.free = size

@@ -1,4 +1,4 @@
-"""What a run is measured with: histograms in bounded memory, and the check of Little's law to the last event."""
+"""Measurements of one run: counters, histograms in bounded memory, and the checks of conservation and Little's law."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 Counters = dict[str, float]
-"""Cumulative numbers of one stage at one moment; what happened between two moments is their difference."""
+"""Cumulative numbers of one stage at one moment. Their difference is what happened between two moments."""
 
 LITTLE_TOLERANCE = 1e-8
-"""Relative; a run adds up to some 10^7 numbers, each rounded to 1 part in 10^16."""
+"""Relative. A run adds up about 10^7 numbers, each rounded to 1 part in 10^16."""
 
 BINS_PER_OCTAVE = 128
 
-ZERO = -1_000_000
+ZERO_BIN = -1_000_000
 """The bin of 0, below those of all other numbers."""
 
 
 class SimulationBug(Exception):
-    """The simulator contradicts itself: never the user's fault, so it keeps its traceback."""
+    """The simulator contradicts itself. This is never the user's fault, so the traceback is kept."""
 
 
 class Histogram:
-    """Counts of positive values in bins of equal ratio, each at most 0.8 % wide; its size does not grow with use."""
+    """Counts of positive values in bins of equal ratio, each at most 0.8 % wide, in bounded memory."""
 
     __slots__ = ("counts",)
 
@@ -31,30 +31,30 @@ class Histogram:
         self.counts: defaultdict[int, int] = defaultdict(int, counts or {})
 
     def add(self, value: float) -> None:
-        """Counts a value; 0 or less counts as the smallest."""
+        """Count a value. Values of 0 or less count as 0."""
         mantissa, exponent = math.frexp(value)
-        self.counts[exponent * BINS_PER_OCTAVE + int(mantissa * 256) if value > 0 else ZERO] += 1
+        self.counts[exponent * BINS_PER_OCTAVE + int(mantissa * 256) if value > 0 else ZERO_BIN] += 1
 
     def quantile(self, share: float) -> float | None:
-        """The smallest value that at least this share of the counted ones does not exceed; None when there are none.
+        """Return the smallest value that at least this share of the counted values does not exceed.
 
-        It is the middle of a bin, so right within 0.4 %.
+        It is the middle of a bin and correct within 0.4 %. None if nothing was counted.
         """
         wanted = max(1, math.ceil(share * self.total - 1e-9))
         for position in sorted(self.counts):
             wanted -= self.counts[position]
             if wanted <= 0:
-                return _middle(position)
+                return _bin_middle(position)
         return None
 
     @property
     def total(self) -> int:
-        """How many values were counted."""
+        """The number of counted values."""
         return sum(self.counts.values())
 
     @classmethod
     def merged(cls, parts: Iterable[Histogram]) -> Histogram:
-        """All counts together."""
+        """Return one histogram with the counts of all parts."""
         whole = cls()
         for part in parts:
             for position, count in part.counts.items():
@@ -63,10 +63,10 @@ class Histogram:
 
 
 class Occupancy:
-    """How many are inside a stage, integrated over time, beside the time that each one spent there.
+    """The number of items inside a stage, integrated over time, and separately the time that each item spent there.
 
-    `area_s` comes from the number inside alone, `sojourn_s` from each one's own entry and exit. Little's law says
-    that they agree at any moment, once the time so far of those still inside is added.
+    `area_s` comes from the number inside alone, `sojourn_s` from each item's own entry and exit. By Little's law they
+    are equal at any moment, once the time so far of the items still inside is added.
     """
 
     __slots__ = ("area_s", "inside", "last_s", "sojourn_s")
@@ -77,7 +77,7 @@ class Occupancy:
         self.last_s = start_s
 
     def enter(self, now_s: float) -> int:
-        """One more from now on: how many that makes."""
+        """Add an item and return the new number inside."""
         inside = self.inside
         self.area_s += inside * (now_s - self.last_s)
         self.last_s = now_s
@@ -85,7 +85,7 @@ class Occupancy:
         return inside
 
     def leave(self, now_s: float, entered_s: float) -> None:
-        """One less from now on: the one that came at `entered_s`."""
+        """Remove the item that entered at `entered_s`."""
         inside = self.inside
         self.area_s += inside * (now_s - self.last_s)
         self.last_s = now_s
@@ -93,28 +93,28 @@ class Occupancy:
         self.sojourn_s += now_s - entered_s
 
     def area_until(self, now_s: float) -> float:
-        """The integral of the number inside, from the start to now."""
+        """Return the integral of the number inside, from the start to now."""
         return self.area_s + self.inside * (now_s - self.last_s)
 
     def verify(self, stage: str, now_s: float, entered_s: Iterable[float]) -> None:
-        """Checks Little's law, given when those still inside came in. Raises SimulationBug where it does not hold."""
+        """Check Little's law, given the entry times of the items still inside. Raises SimulationBug."""
         ages_s = [now_s - entry_s for entry_s in entered_s]
         if len(ages_s) != self.inside:
-            raise SimulationBug(f"{stage}: {self.inside} counted inside, {len(ages_s)} found there")
+            raise SimulationBug(f"{stage}: {self.inside} counted inside, {len(ages_s)} found")
         area_s, sojourn_s = self.area_until(now_s), self.sojourn_s + math.fsum(ages_s)
         if not math.isclose(area_s, sojourn_s, rel_tol=LITTLE_TOLERANCE, abs_tol=1e-6):
-            raise SimulationBug(f"{stage}: Little's law: {area_s!r} s inside against {sojourn_s!r} s spent there")
+            raise SimulationBug(f"{stage}: Little's law is violated: area {area_s!r} s, sojourn {sojourn_s!r} s")
 
 
-def conserve(stage: str, came: float, **went: float) -> None:
-    """Checks that whatever came is accounted for. Raises SimulationBug where it is not."""
-    if came != sum(went.values()):
-        shown = ", ".join(f"{name} {count}" for name, count in went.items())
-        raise SimulationBug(f"{stage}: {came} came, but {shown}")
+def check_conservation(stage: str, entered: float, **left: float) -> None:
+    """Check that everything that entered a stage is accounted for. Raises SimulationBug."""
+    if entered != sum(left.values()):
+        shown = ", ".join(f"{name} {count}" for name, count in left.items())
+        raise SimulationBug(f"{stage}: {entered} entered, but {shown}")
 
 
-def _middle(position: int) -> float:
-    if position == ZERO:
+def _bin_middle(position: int) -> float:
+    if position == ZERO_BIN:
         return 0.0
     exponent, step = divmod(position - BINS_PER_OCTAVE, BINS_PER_OCTAVE)
     return math.ldexp((step + BINS_PER_OCTAVE + 0.5) / 256, exponent)

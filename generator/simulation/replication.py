@@ -1,28 +1,37 @@
-"""One replication: a warm-up, then the measured time, then the checks; its outcome is small and can be sent on."""
+"""Replications: run one from its warm-up to its final checks, or all of them on all processors."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing.connection import Connection
 
 from generator.config.schema import Environment
 from generator.simulation import draws
 from generator.simulation.assumptions import Assumptions
 from generator.simulation.measures import Counters, Histogram
-from generator.simulation.network import Given, Network, build
+from generator.simulation.network import Inputs, Network, build_network
 from generator.simulation.topology import Topology
 from generator.simulation.workload import Profile, arrivals
 
+Progress = Callable[[int, int], None]
+"""Called with the number of finished replications and the number of all."""
+
 POINTS = 120
-"""Points of a chart, however long the simulated time: a minute for two hours, 12 minutes for a day."""
+"""Points of a chart, whatever the simulated time: one a minute for two hours, one every 12 minutes for a day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What every replication of a simulation has in common. Times in seconds."""
+    """Everything that the replications of a simulation have in common."""
 
     topology: Topology
     environment: Environment
@@ -35,7 +44,7 @@ class Task:
 
 @dataclass(slots=True)
 class Series:
-    """What happened between points of time, for charts: `POINTS` numbers each, in order of time."""
+    """Measurements over time for charts: `POINTS` numbers each, one for each interval between two points."""
 
     offered: list[float] = field(default_factory=list)
     throttled: list[float] = field(default_factory=list)
@@ -44,8 +53,8 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """One replication's measured time: what each stage counted, how late things were, and how it went over time."""
+class Measurements:
+    """Everything measured in one replication after its warm-up."""
 
     functions: Mapping[str, Counters]
     peaks: Mapping[str, int]
@@ -58,20 +67,20 @@ class Outcome:
     series: Series
 
 
-def replicate(task: Task, number: int) -> Outcome:
-    """Runs the replication with this number; the same number gives the same outcome wherever and whenever it runs.
+def replicate(task: Task, number: int) -> Measurements:
+    """Run the replication with this number. The same task and number always give the same measurements.
 
     Raises SimulationBug if anything was created or lost on the way.
     """
     start_s = -task.assumptions.warm_up_s
-    draw = partial(draws.stream, task.seed, number)
-    given = Given(task.topology, task.environment, task.assumptions, draw, task.unreserved)
-    network = build(given, start_s)
+    draw = partial(draws.random_stream, task.seed, number)
+    inputs = Inputs(task.topology, task.environment, task.assumptions, draw, task.unreserved)
+    network = build_network(inputs, start_s)
     network.gateway.feed(arrivals(task.rates, draw("arrivals"), start_s))
-    with _without_garbage_collection():
+    with _garbage_collection_off():
         network.kernel.run(0.0)
         before = _snapshots(network)
-        _forget_the_warm_up(network)
+        _discard_warm_up(network)
         series = _measure(network, task.duration_s)
     network.verify()
     after = _snapshots(network)
@@ -79,7 +88,7 @@ def replicate(task: Task, number: int) -> Outcome:
         {name: _difference(counts, earlier[name]) for name, counts in later.items()}
         for earlier, later in zip(before, after, strict=True)
     )
-    return Outcome(
+    return Measurements(
         functions=functions,
         peaks={name: max(peaks) for name, peaks in series.concurrency_peak.items()},
         gateway=gateway["gateway"],
@@ -90,6 +99,17 @@ def replicate(task: Task, number: int) -> Outcome:
         iterator_age_s=Histogram.merged(stream.iterator_age_s for stream in network.streams.values()),
         series=series,
     )
+
+
+def replicate_all(task: Task, replications: int, workers: int, progress: Progress | None = None) -> list[Measurements]:
+    """Run all replications in this many processes. The result is in the order of their numbers."""
+    found: dict[int, Measurements] = {}
+    with closing(_run(task, replications, min(workers, replications))) as runs:
+        for number, run in runs:
+            found[number] = run
+            if progress:
+                progress(len(found), replications)
+    return [found[number] for number in range(replications)]
 
 
 def _measure(network: Network, duration_s: float) -> Series:
@@ -108,7 +128,7 @@ def _measure(network: Network, duration_s: float) -> Series:
 
 
 def _throttled(network: Network) -> int:
-    """Requests that were refused by API Gateway or by Lambda."""
+    """Return the number of requests refused by API Gateway or by Lambda."""
     return sum(network.gateway.refusals.values()) + network.gateway.throttled_at_lambda
 
 
@@ -122,8 +142,8 @@ def _snapshots(network: Network) -> tuple[dict[str, Counters], ...]:
     )
 
 
-def _forget_the_warm_up(network: Network) -> None:
-    """Empties what cannot be subtracted afterwards."""
+def _discard_warm_up(network: Network) -> None:
+    """Reset the measurements that cannot be subtracted afterwards."""
     network.gateway.latency_s = Histogram()
     for function in network.functions.values():
         function.take_peak()
@@ -139,8 +159,8 @@ def _difference(later: Counters, earlier: Counters) -> Counters:
 
 
 @contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Events leave no cycles behind, so looking for them would only take time."""
+def _garbage_collection_off() -> Iterator[None]:
+    """Switch the search for reference cycles off: events leave none behind."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -148,3 +168,47 @@ def _without_garbage_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _run(task: Task, replications: int, workers: int) -> Generator[tuple[int, Measurements], None, None]:
+    """Yield the number and measurements of each replication, as they finish."""
+    work = partial(replicate, task)
+    if workers == 1:
+        yield from ((number, work(number)) for number in range(replications))
+        return
+    # New interpreters: forking a process that has threads is unsafe, and Python 3.12 and later warn about it.
+    spawn = multiprocessing.get_context("spawn")
+    theirs, ours = spawn.Pipe(duplex=False)
+    executor = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_exit_with_parent, initargs=(theirs,))
+    try:
+        with _sigint_blocked():
+            numbers = {executor.submit(work, number): number for number in range(replications)}
+        for done in as_completed(numbers):
+            yield numbers[done], done.result()
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+        theirs.close()
+        ours.close()
+
+
+def _exit_with_parent(pipe: Connection) -> None:
+    """In a worker: exit as soon as the other end of the pipe is closed or the parent process is gone."""
+
+    def wait() -> None:
+        pipe.poll(None)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+@contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """Block Ctrl-C: processes started meanwhile never receive it, this process receives it afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

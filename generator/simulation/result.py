@@ -1,4 +1,4 @@
-"""Puts the outcomes of all replications together: the JSON document, the verdict and the lines of a chart."""
+"""The result of a simulation: all replications summarised as the JSON document, the verdicts and a chart's lines."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from generator.simulation import intervals, verdict
-from generator.simulation.intervals import Estimate
 from generator.simulation.measures import Histogram
-from generator.simulation.replication import POINTS, Outcome, Task
-from generator.simulation.verdict import MISSED, Target
+from generator.simulation.replication import POINTS, Measurements, Task
+from generator.simulation.statistics import Estimate, Verdict, estimate_share
+from generator.simulation.targets import Target, busiest_shard, judge_targets
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What happened over the simulated time, at `POINTS` moments: means over the replications, or maxima for peaks."""
+    """Measurements over time, at `POINTS` moments: means over the replications, or their maximum for peaks."""
 
     times_s: Sequence[float]
     offered_per_s: Sequence[float]
@@ -29,10 +28,10 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
-class Result(Mapping[str, Any]):
-    """What a simulation found. As a mapping it is the JSON document; the rest is for people and pictures.
+class SimulationResult(Mapping[str, Any]):
+    """The result of a simulation. As a mapping it is the JSON document; the other attributes serve report and chart.
 
-    `notes` say what was left out and what the reader should know; `hours` and `replications` are what was run.
+    `notes` list what was not simulated. `hours` is the simulated time of each replication.
     """
 
     document: Json
@@ -58,71 +57,69 @@ class Result(Mapping[str, Any]):
         return len(self.document)
 
 
-def summarise(task: Task, workload: str, outcomes: Sequence[Outcome], notes: Sequence[str]) -> Result:
-    """One result of all replications. Counts are totals over them, rates and means are means over them."""
-    targets = verdict.targets(task, outcomes)
+def summarise(task: Task, workload: str, runs: Sequence[Measurements], notes: Sequence[str]) -> SimulationResult:
+    """Summarise all replications. Counts are totals over them; rates and means are means over them."""
+    targets = judge_targets(task, runs)
     document = {
         "environment": task.environment.name,
         "workload": workload,
-        "functions": {name: _function(task, name, outcomes) for name in task.topology.functions},
-        "webhooks": _webhooks(outcomes),
-        "alerts": _alerts(outcomes),
-        "stream": _stream(task, outcomes),
+        "functions": {name: _function(task, name, runs) for name in task.topology.functions},
+        "webhooks": _webhooks(runs),
+        "alerts": _alerts(runs),
+        "stream": _stream(task, runs),
         "targets": [target.as_dict() for target in targets],
-        "passed": all(target.verdict != MISSED for target in targets),
+        "passed": all(target.verdict is not Verdict.MISSED for target in targets),
         "not_simulated": [*notes],
     }
-    chart = _chart(task, outcomes)
-    return Result(document, targets, chart, notes, task.duration_s / 3600, len(outcomes), task.seed)
+    chart = _chart(task, runs)
+    return SimulationResult(document, targets, chart, notes, task.duration_s / 3600, len(runs), task.seed)
 
 
-def _function(task: Task, name: str, outcomes: Sequence[Outcome]) -> Json:
-    counts = [outcome.functions[name] for outcome in outcomes]
+def _function(task: Task, name: str, runs: Sequence[Measurements]) -> Json:
+    counts = [run.functions[name] for run in runs]
     throttles, invocations = [count["throttles"] for count in counts], [count["invocations"] for count in counts]
     asked = [throttled + run for throttled, run in zip(throttles, invocations, strict=True)]
-    runs = math.fsum(invocations)
+    invoked = math.fsum(invocations)
     return {
-        "invocations": int(runs),
+        "invocations": int(invoked),
         "throttles": int(math.fsum(throttles)),
-        "throttle_probability": _estimate(intervals.of_events(throttles, asked)),
+        "throttle_probability": _estimate(estimate_share(throttles, asked)),
         "concurrency": {
             "mean": math.fsum(count["busy_s"] for count in counts) / (task.duration_s * len(counts)),
-            "peak": max(outcome.peaks[name] for outcome in outcomes),
+            "peak": max(run.peaks[name] for run in runs),
         },
-        "cold_start_probability": math.fsum(count["cold_starts"] for count in counts) / runs if runs else None,
-        "environments": {
-            "mean": math.fsum(count["environments_s"] for count in counts) / (task.duration_s * len(counts))
-        },
+        "cold_start_probability": math.fsum(count["cold_starts"] for count in counts) / invoked if invoked else None,
+        "environments": {"mean": math.fsum(count["instances_s"] for count in counts) / (task.duration_s * len(counts))},
     }
 
 
-def _webhooks(outcomes: Sequence[Outcome]) -> Json:
+def _webhooks(runs: Sequence[Measurements]) -> Json:
     keys = {"offered": "offered", "accepted": "accepted"}
     keys |= {
         "failed": "failed",
         "throttled_at_gateway": "throttled at gateway",
         "throttled_at_lambda": "throttled at lambda",
     }
-    counts = {key: int(math.fsum(outcome.gateway[name] for outcome in outcomes)) for key, name in keys.items()}
-    return {**counts, "latency_ms": _latency_ms([outcome.webhook_latency_s for outcome in outcomes])}
+    counts = {key: int(math.fsum(run.gateway[name] for run in runs)) for key, name in keys.items()}
+    return {**counts, "latency_ms": _latency_ms([run.webhook_latency_s for run in runs])}
 
 
-def _alerts(outcomes: Sequence[Outcome]) -> Json:
-    notified = math.fsum(queue["completed"] for outcome in outcomes for queue in outcome.queues.values())
-    dropped = math.fsum(queue["dropped"] for outcome in outcomes for queue in outcome.queues.values())
+def _alerts(runs: Sequence[Measurements]) -> Json:
+    notified = math.fsum(queue["completed"] for run in runs for queue in run.queues.values())
+    dropped = math.fsum(queue["dropped"] for run in runs for queue in run.queues.values())
     return {
         "notified": int(notified),
         "dropped": int(dropped),
-        "latency_ms": _latency_ms([outcome.alert_latency_s for outcome in outcomes]),
+        "latency_ms": _latency_ms([run.alert_latency_s for run in runs]),
     }
 
 
-def _stream(task: Task, outcomes: Sequence[Outcome]) -> Json:
-    ages_s = Histogram.merged(outcome.iterator_age_s for outcome in outcomes)
-    oldest_s = max(age_s for outcome in outcomes for age_s in outcome.series.iterator_age_s)
+def _stream(task: Task, runs: Sequence[Measurements]) -> Json:
+    ages_s = Histogram.merged(run.iterator_age_s for run in runs)
+    oldest_s = max(age_s for run in runs for age_s in run.series.iterator_age_s)
     age_ms = {"p99": _ms(ages_s.quantile(0.99)), "max": _ms(oldest_s) if ages_s.total else None}
-    utilisation = verdict.busiest_shard(task, outcomes)[1].mean if outcomes[0].streams else None
-    dropped = math.fsum(stream["dropped"] for outcome in outcomes for stream in outcome.streams.values())
+    utilisation = busiest_shard(task, runs)[1].mean if runs[0].streams else None
+    dropped = math.fsum(stream["dropped"] for run in runs for stream in run.streams.values())
     return {"iterator_age_ms": age_ms, "utilisation": utilisation, "dropped": int(dropped)}
 
 
@@ -139,8 +136,8 @@ def _estimate(estimate: Estimate) -> Json:
     return {"mean": estimate.mean, "ci95": None if estimate.low is None else [estimate.low, estimate.high]}
 
 
-def _chart(task: Task, outcomes: Sequence[Outcome]) -> Chart:
-    series = [outcome.series for outcome in outcomes]
+def _chart(task: Task, runs: Sequence[Measurements]) -> Chart:
+    series = [run.series for run in runs]
     step_s = task.duration_s / POINTS
     per_s = 1 / (step_s * len(series))
     return Chart(

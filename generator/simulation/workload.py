@@ -1,4 +1,4 @@
-"""When webhooks arrive: rates over time, and arrivals drawn from them one by one."""
+"""Workloads: rates over time, arrivals drawn from them, and the shares of markets and shards in the traffic."""
 
 from __future__ import annotations
 
@@ -9,51 +9,49 @@ from itertools import count
 from random import Random
 from typing import Protocol
 
-from generator.config.schema import Environment
+from generator.config.schema import WORKLOADS, Environment
 from generator.errors import Fault, InvalidSimulation
 from generator.simulation.trace import MINUTE_S, Trace
 
-WORKLOADS = ("peak", "poisson", "day", "spike", "trace")
-
 DAY_S = 86_400.0
 QUIETEST_SHARE = 100 / 50_000
-"""A day's quietest rate over its busiest: the two ends of what the system is for."""
+"""A day's quietest rate over its busiest: the lowest and the highest rate that the system supports."""
 
 PIECE_S = 60.0
-"""How finely a changing rate is cut for thinning: within a piece it is compared with the piece's highest rate."""
+"""The length of the pieces into which a changing rate is cut for thinning."""
 
 Piece = tuple[float, float, float]
-"""From and to, in seconds, and a rate per second that the profile does not exceed between them."""
+"""Start and end in seconds, and an upper bound of the rate per second between them."""
 
 
 class Profile(Protocol):
-    """A rate over time. Time 0 is where measuring starts; what comes before it is the warm-up."""
+    """A rate over time. Measuring starts at time 0; the warm-up comes before it."""
 
     @property
-    def natural_s(self) -> float:
-        """How long it lasts if nobody says otherwise, in seconds."""
+    def default_duration_s(self) -> float:
+        """The simulated time unless the user chooses another, in seconds."""
 
     def rate_per_s(self, time_s: float) -> float:
-        """Arrivals per second at that time."""
+        """Return the arrivals per second at a time."""
 
     def pieces(self, start_s: float) -> Iterator[Piece]:
-        """Pieces that follow on each other from the start on, without end."""
+        """Yield consecutive pieces from the start on, without end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """One rate all the time: Poisson arrivals. The warm-up may have another, `before_per_s`."""
+    """A constant rate: Poisson arrivals. `warm_up_per_s` is the rate of the warm-up if that differs."""
 
     per_s: float
-    before_per_s: float | None = None
-    natural_s: float = 3600.0
+    warm_up_per_s: float | None = None
+    default_duration_s: float = 3600.0
 
     def rate_per_s(self, time_s: float) -> float:
-        """The one rate, or that of the warm-up."""
-        return self.per_s if time_s >= 0 or self.before_per_s is None else self.before_per_s
+        """Return the constant rate, or that of the warm-up."""
+        return self.per_s if time_s >= 0 or self.warm_up_per_s is None else self.warm_up_per_s
 
     def pieces(self, start_s: float) -> Iterator[Piece]:
-        """The warm-up and all the time after it."""
+        """Yield one piece for the warm-up and one for the time after it."""
         if start_s < 0:
             yield start_s, 0.0, self.rate_per_s(start_s)
         yield max(0.0, start_s), math.inf, self.per_s
@@ -61,26 +59,26 @@ class Steady:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """From the quietest rate at midnight to the busiest at noon and back, along a cosine."""
+    """A day, from the quietest rate at midnight to the busiest at noon and back, along a cosine."""
 
     busiest_per_s: float
-    natural_s: float = DAY_S
+    default_duration_s: float = DAY_S
 
     def rate_per_s(self, time_s: float) -> float:
-        """The rate at a time of the day; before the first midnight, that of midnight."""
+        """Return the rate at a time of the day; in the warm-up, that of midnight."""
         swing = (1 - math.cos(math.tau * max(0.0, time_s) / DAY_S)) / 2
         return self.busiest_per_s * (QUIETEST_SHARE + (1 - QUIETEST_SHARE) * swing)
 
     def pieces(self, start_s: float) -> Iterator[Piece]:
-        """Minutes; noon is a whole minute, so the rate rises or falls within each and is highest at an end."""
+        """Yield minutes. Noon is a whole minute, so the rate is monotone within each."""
         return _monotone(self, start_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Spike:
-    """A market that moves: from the mean rate to a multiple of it within the onset, then back exponentially.
+    """A volatile market: from the mean rate to a multiple of it within the onset, then back exponentially.
 
-    It begins a sixth into the hour, so that there is a quiet time to compare it with.
+    It begins after ten minutes, so that there is a quiet time to compare it with.
     """
 
     mean_per_s: float
@@ -91,16 +89,16 @@ class Spike:
 
     @property
     def summit_s(self) -> float:
-        """When the rate is highest."""
+        """The time of the highest rate."""
         return self.begins_s + self.onset_s
 
     @property
-    def natural_s(self) -> float:
-        """An hour, or more where the onset is so slow that the summit has not as much time after it as before it."""
+    def default_duration_s(self) -> float:
+        """An hour, or more if the onset is slow: the summit has at least ten minutes after it."""
         return max(3600.0, self.summit_s + self.begins_s)
 
     def rate_per_s(self, time_s: float) -> float:
-        """The rate before, during and after the onset."""
+        """Return the rate before, during or after the onset."""
         into_s = time_s - self.begins_s
         if into_s < 0:
             return self.mean_per_s
@@ -109,25 +107,25 @@ class Spike:
         return self.mean_per_s * (1 + (self.factor - 1) * math.exp((self.onset_s - into_s) / self.decay_s))
 
     def pieces(self, start_s: float) -> Iterator[Piece]:
-        """Minutes, of which the one with the summit is bounded by it."""
+        """Yield minutes. The bound of the minute with the summit is the rate at the summit."""
         for begin_s, end_s, bound in _monotone(self, start_s):
             yield begin_s, end_s, self.mean_per_s * self.factor if begin_s <= self.summit_s < end_s else bound
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A trace: within each of its intervals arrivals are Poisson at the rate counted there, times `scale`."""
+    """A trace: Poisson arrivals in each of its intervals, at the counted rate times `scale`."""
 
     trace: Trace
     scale: float = 1.0
 
     @property
-    def natural_s(self) -> float:
-        """As long as the trace."""
+    def default_duration_s(self) -> float:
+        """The duration of the trace."""
         return self.trace.duration_s
 
     def rate_per_s(self, time_s: float) -> float:
-        """The rate of the interval; before the first, the mean of the first minute; after the last, none."""
+        """Return the rate of an interval: in the warm-up the mean of the first minute, after the trace 0."""
         counts, interval_s = self.trace.counts, self.trace.interval_s
         if time_s < 0:
             first = counts[: max(1, round(MINUTE_S / interval_s))]
@@ -136,29 +134,28 @@ class Recorded:
         return counts[position] / interval_s * self.scale if position < len(counts) else 0.0
 
     def pieces(self, start_s: float) -> Iterator[Piece]:
-        """The intervals, each at its own rate."""
+        """Yield the intervals."""
         if start_s < 0:
             yield start_s, 0.0, self.rate_per_s(start_s)
         interval_s = self.trace.interval_s
         for position, counted in enumerate(self.trace.counts):
             yield position * interval_s, (position + 1) * interval_s, counted / interval_s * self.scale
-        yield self.natural_s, math.inf, 0.0
+        yield self.default_duration_s, math.inf, 0.0
 
 
 def profile(
     environment: Environment, workload: str, trace: Trace | None = None, trace_per_hour: float | None = None
 ) -> Profile:
-    """The rates of a named workload in this environment. Raises InvalidSimulation.
+    """Return the rates of a named workload in an environment.
 
-    The peak comes upon a system that has been running at the mean rate: its first moments start cold.
-    A trace is played at the rate at which it was recorded, or with every rate scaled to make its mean
-    `trace_per_hour`.
+    The warm-up before a peak runs at the mean rate, so the measured time begins with cold starts. A trace is played at
+    its own rate, or scaled to a mean of `trace_per_hour`. Raises InvalidSimulation.
     """
     mean_per_s, settings = environment.traffic.webhooks_per_hour / 3600, environment.simulation
     if workload not in WORKLOADS:
         raise InvalidSimulation([Fault("workload", f"{workload!r} is unknown", f"choose {', '.join(WORKLOADS)}")])
     if workload == "trace" and trace is None:
-        raise InvalidSimulation([Fault("workload", "trace needs a recording", "name one with --trace FILE.csv")])
+        raise InvalidSimulation([Fault("workload", "trace needs a file", "name one with --trace FILE.csv")])
     if trace is not None and workload == "trace":
         return Recorded(trace, 1.0 if trace_per_hour is None else trace_per_hour / trace.webhooks_per_hour)
     profiles: dict[str, Profile] = {
@@ -170,16 +167,8 @@ def profile(
     return profiles[workload]
 
 
-def unseen(rates: Profile, hours: float) -> Iterator[str]:
-    """What so many hours of the profile cannot show."""
-    if isinstance(rates, Day) and hours * 3600 < rates.natural_s:
-        yield f"the day after its first {hours:g} h: it begins at midnight, when it is quietest, and is busiest at noon"
-    if isinstance(rates, Recorded) and rates.trace.interval_s > MINUTE_S:
-        yield f"peaks of less than {rates.trace.interval_s:g} s: the recording is played in steps of so long"
-
-
-def most_webhooks(rates: Profile, duration_s: float) -> float:
-    """How many arrive within that time on average, or somewhat more: each piece counts at its highest rate."""
+def max_expected_webhooks(rates: Profile, duration_s: float) -> float:
+    """Return an upper bound of the mean number of webhooks: each piece counts at the bound of its rate."""
     total = 0.0
     for begin_s, end_s, bound_per_s in rates.pieces(0.0):
         if begin_s >= duration_s:
@@ -189,9 +178,9 @@ def most_webhooks(rates: Profile, duration_s: float) -> float:
 
 
 def arrivals(rates: Profile, random: Random, start_s: float) -> Iterator[float]:
-    """Times of arrival from the start on: a Poisson process whose rate follows the profile, by thinning.
+    """Yield the arrival times of a Poisson process whose rate follows the profile, by thinning.
 
-    Drawn at each piece's highest rate, and kept with the probability of the rate over that. Source: P. A. W. Lewis
+    Arrivals are drawn at the bound of each piece and kept with the probability rate / bound. Source: P. A. W. Lewis
     and G. S. Shedler, "Simulation of nonhomogeneous Poisson processes by thinning", 1979.
     """
     uniform, log = random.random, math.log
@@ -211,18 +200,18 @@ def arrivals(rates: Profile, random: Random, start_s: float) -> Iterator[float]:
 
 
 def zipf_shares(symbols: int, exponent: float) -> list[float]:
-    """Each market's share of the traffic, the busiest first: the n-th is as 1 / n^exponent (Zipf's law)."""
+    """Return each market's share of the traffic, the busiest first, by Zipf's law: proportional to 1 / n^exponent."""
     weights = [1 / rank**exponent for rank in range(1, symbols + 1)]
     total = math.fsum(weights)
     return [weight / total for weight in weights]
 
 
 def shard_shares(market_shares: list[float], shards: int, busiest_share: float) -> list[float]:
-    """Each shard's share of the records, the busiest first. A market is never split: its records share a key.
+    """Return each shard's share of the records, the busiest first. A market is never split: its records share a key.
 
-    The busiest shard holds the busiest market and as many others, in their order, as fit `busiest_share` (at
-    least an equal share); the rest goes, market by market, to the emptiest of the other shards. Where the busiest
-    market alone is more than `busiest_share`, that is what its shard gets.
+    The busiest shard gets the busiest market and as many others, in their order, as fit into `busiest_share`, or into
+    an equal share if that is larger. Each remaining market goes to the emptiest of the other shards. If the busiest
+    market alone exceeds `busiest_share`, its shard gets exactly that market.
     """
     wanted = max(busiest_share, 1 / shards) + 1e-9
     loads = [0.0] * shards
@@ -234,7 +223,7 @@ def shard_shares(market_shares: list[float], shards: int, busiest_share: float) 
 
 
 def _monotone(rates: Profile, start_s: float) -> Iterator[Piece]:
-    """Pieces in which the rate rises or falls throughout, so that one of its ends has the highest rate."""
+    """Yield pieces in which the rate is monotone, so that it is highest at one of the ends."""
     if start_s < 0:
         yield start_s, 0.0, max(rates.rate_per_s(start_s), rates.rate_per_s(0.0))
     for number in count(int(max(0.0, start_s) // PIECE_S)):

@@ -51,7 +51,7 @@ def test_a_missed_target_exits_with_1_and_names_the_first_change(generator: Run,
     Path("small.json").write_text(small)
     result = generator("simulate", "prod", "--template", "small.json", "--hours", "0.1", "--replications", "2")
     assert result.exit_code == 1
-    assert "missed; first change ProcessWebhookFunction's reservation of 8" in result.stdout
+    assert "missed; change first: ProcessWebhookFunction's reservation of 8" in result.stdout
 
 
 def test_a_template_that_could_not_be_deployed_is_reported(generator: Run, project: Path) -> None:
@@ -62,8 +62,8 @@ def test_a_template_that_could_not_be_deployed_is_reported(generator: Run, proje
     arguments = ("--template", "guess.json", "--set", "account.concurrency_limit=300")
     result = generator("simulate", "prod", *arguments, *QUICK)
     assert result.exit_code == 1
-    assert "together they are 205, and of the account's 300 only 200 can be reserved" in result.stdout
-    assert "could not have been created" in result.stdout
+    assert "their sum is 205, but only 200 of the account's 300 can be reserved" in result.stdout
+    assert "could not be created" in result.stdout
 
 
 def test_reservations_of_other_environments_are_listed_as_not_simulated(generator: Run, project: Path) -> None:
@@ -102,18 +102,22 @@ def test_a_trace_is_replayed_and_can_be_scaled(generator: Run, project: Path) ->
         (("--template", "none.json"), "none.json: not there; correct the path"),
         (("--template", "bad.json"), "bad.json: neither JSON nor YAML"),
         (("--trace", "none.csv"), "none.csv: No such file or directory"),
-        (("--workload", "trace"), "workload: trace needs a recording; name one with --trace FILE.csv"),
+        (("--workload", "trace"), "workload: trace needs a file; name one with --trace FILE.csv"),
         (("--hours", "-1"), "hours: -1 is out of range"),
         (
             ("--rate", "100"),
-            "rate: it scales a recording, and the workload peak plays none; name a recording with --trace",
+            "rate: it scales a trace, but the workload peak plays none; name a trace with --trace",
         ),
-        (("--trace", "trace.csv", "--rate", "nan"), "rate: nan webhooks per hour are out of range"),
+        (("--trace", "trace.csv", "--rate", "nan"), "rate: nan webhooks per hour is out of range"),
         (
             ("--workload", "spike", "--hours", "0.1"),
-            "hours: the spike is at its height after 630 s, not within 360; write more than 0.175 or leave it out",
+            "hours: the spike peaks after 630 s, but the simulation ends after 360 s; write more than "
+            "0.175 or leave it out",
         ),
-        (("--replications", "1"), "replications: 1 replications show no spread"),
+        (
+            ("--replications", "1"),
+            "replications: 1 is too few: an interval needs the spread of at least 2",
+        ),
     ],
 )
 def test_wrong_input_is_reported_in_one_line(

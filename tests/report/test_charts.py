@@ -15,7 +15,7 @@ import pytest
 from generator.config import files
 from generator.errors import GeneratorError, UnwritableOutput
 from generator.report.charts import draw_reservations, require, simulation_chart, sizing_chart
-from generator.simulation import Assumptions, Result, simulate
+from generator.simulation import Assumptions, SimulationResult, simulate
 from tests.conftest import FIXTURES
 from tests.report.conftest import judged
 
@@ -26,7 +26,7 @@ RESERVED = {"ProcessWebhookFunction": [3, 12, 20], "CheckAlertsFunction": [5, 5,
 
 
 @pytest.fixture(scope="module")
-def result() -> Result:
+def result() -> SimulationResult:
     """Simulate half an hour of the dev environment's spike."""
     template = json.loads((FIXTURES / "templates_out/dev.json").read_text())
     environment = files.load_named(["dev"], (), FIXTURES / "environments")[0]
@@ -41,7 +41,7 @@ def words(path: Path) -> str:
     return "\n".join(text for element in tree.iter() if (text := (element.text or "").strip()))
 
 
-def test_a_simulation_shows_arrivals_throttles_concurrency_and_age(result: Result, tmp_path: Path) -> None:
+def test_a_simulation_shows_arrivals_throttles_concurrency_and_age(result: SimulationResult, tmp_path: Path) -> None:
     simulation_chart(result, tmp_path / "chart.svg")
     shown = words(tmp_path / "chart.svg")
     for title in (
@@ -78,7 +78,7 @@ def test_the_sizing_of_an_environment_ends_at_the_highest_rate(tmp_path: Path) -
         assert label in shown
 
 
-def test_the_same_chart_has_the_same_bytes_and_no_date(result: Result, tmp_path: Path) -> None:
+def test_the_same_chart_has_the_same_bytes_and_no_date(result: SimulationResult, tmp_path: Path) -> None:
     for name in ("one.svg", "two.svg"):
         simulation_chart(result, tmp_path / name)
     one = (tmp_path / "one.svg").read_text()
@@ -86,7 +86,7 @@ def test_the_same_chart_has_the_same_bytes_and_no_date(result: Result, tmp_path:
     assert "<dc:date>" not in one
 
 
-def test_charts_read_on_light_and_dark_pages(result: Result, tmp_path: Path) -> None:
+def test_charts_read_on_light_and_dark_pages(result: SimulationResult, tmp_path: Path) -> None:
     """There is no background, and neither black nor white, which would vanish on one of the two."""
     simulation_chart(result, tmp_path / "chart.svg")
     draw_reservations(RATES, RESERVED, 60, tmp_path / "sizing.svg")
@@ -95,7 +95,7 @@ def test_charts_read_on_light_and_dark_pages(result: Result, tmp_path: Path) -> 
         assert not re.search(r"(fill|stroke): ?#(000000|ffffff)", svg)
 
 
-def test_a_missing_folder_is_reported(result: Result, tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(result: SimulationResult, tmp_path: Path) -> None:
     with pytest.raises(UnwritableOutput, match="name a file that can be written"):
         simulation_chart(result, tmp_path / "none" / "chart.svg")
 
@@ -139,7 +139,7 @@ def test_a_chart_that_fails_leaves_the_existing_file(tmp_path: Path, monkeypatch
 
 
 def test_without_matplotlib_the_error_names_the_install_command(
-    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    result: SimulationResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(GeneratorError, match=r"matplotlib is not installed; run: .* -m pip install 'matplotlib"):

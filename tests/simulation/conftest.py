@@ -7,9 +7,8 @@ import pytest
 
 from generator.config import files
 from generator.simulation import draws
-from generator.simulation.function import LambdaFunction, Timing
-from generator.simulation.kernel import Kernel
-from generator.simulation.limits import Pool
+from generator.simulation.functions import LambdaFunction, Timing
+from generator.simulation.kernel import Kernel, Pool
 from tests.conftest import FIXTURES
 
 FOREVER_S = 1e12
@@ -36,7 +35,7 @@ def template(committed):
 
 def durations(distribution, mean_s, seed):
     """Draws of one distribution with this mean; the lognormal has its 95th percentile at 2.4 times the mean."""
-    random = draws.stream(seed, 0, "durations")
+    random = draws.random_stream(seed, 0, "durations")
     return {
         "exponential": lambda: draws.exponential(random, mean_s),
         "lognormal": lambda: draws.lognormal(random, mean_s, 2.4 * mean_s),

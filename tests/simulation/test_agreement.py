@@ -7,8 +7,8 @@ import pytest
 from generator.capacity import queueing
 from generator.simulation import draws
 from generator.simulation.assumptions import Assumptions
-from generator.simulation.asynchronous import AsynchronousQueue
-from generator.simulation.intervals import t_quantile
+from generator.simulation.functions import AsynchronousQueue
+from generator.simulation.statistics import t_quantile
 
 SEEDS = range(20)
 BATCHES = 10
@@ -17,7 +17,7 @@ MEAN_S = 0.1
 
 def poisson(kernel, rate_per_s, act, seed):
     """Calls `act` at Poisson times, for ever."""
-    gap_s = draws.exponential(draws.stream(seed, 0, "arrivals"), 1 / rate_per_s)
+    gap_s = draws.exponential(draws.random_stream(seed, 0, "arrivals"), 1 / rate_per_s)
 
     def arrive(_):
         act()

@@ -80,7 +80,7 @@ def test_nothing_is_created_or_lost(
     assert stream["written"] == webhooks["accepted"]
     for function in outcome.functions.values():
         assert 0 <= function["cold_starts"] <= function["invocations"]
-        assert function["busy_s"] <= function["environments_s"] + 1e-6
+        assert function["busy_s"] <= function["instances_s"] + 1e-6
     kept = sum(units or 0 for units in reserved)
     shared = max(0, account - (0 if unreserved else kept))
     for name, own in zip(names, reserved, strict=True):

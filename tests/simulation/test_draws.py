@@ -14,7 +14,7 @@ def mean(values):
 
 
 def test_lognormal_durations_have_the_mean_and_the_95th_percentile_asked_for():
-    draw = draws.lognormal(draws.stream(1, 0, "test"), 0.105, 0.25)
+    draw = draws.lognormal(draws.random_stream(1, 0, "test"), 0.105, 0.25)
     values = sorted(draw() for _ in range(COUNT))
     assert mean(values) == pytest.approx(0.105, rel=0.02)
     assert values[int(0.95 * COUNT)] == pytest.approx(0.25, rel=0.03)
@@ -34,18 +34,18 @@ def test_where_there_is_no_such_lognormal_it_says_so(average, p95):
 
 
 def test_exponential_and_geometric_values_have_the_mean_asked_for():
-    exponential = draws.exponential(draws.stream(2, 0, "test"), 0.3)
+    exponential = draws.exponential(draws.random_stream(2, 0, "test"), 0.3)
     assert mean([exponential() for _ in range(COUNT)]) == pytest.approx(0.3, rel=0.02)
-    geometric = draws.geometric(draws.stream(2, 0, "test"), 3.0)
+    geometric = draws.geometric(draws.random_stream(2, 0, "test"), 3.0)
     values = [geometric() for _ in range(COUNT)]
     assert min(values) == 1
     assert mean(values) == pytest.approx(3, rel=0.03)
-    assert draws.geometric(draws.stream(2, 0, "test"), 1.0)() == 1
+    assert draws.geometric(draws.random_stream(2, 0, "test"), 1.0)() == 1
     assert draws.constant(0.2)() == 0.2
 
 
 def test_streams_differ_by_seed_replication_and_purpose_and_repeat_themselves():
     keys = [(1, 0, "a"), (1, 0, "b"), (1, 1, "a"), (2, 0, "a")]
-    firsts = [draws.stream(*key).random() for key in keys]
+    firsts = [draws.random_stream(*key).random() for key in keys]
     assert len(set(firsts)) == 4
-    assert firsts == [draws.stream(*key).random() for key in keys]
+    assert firsts == [draws.random_stream(*key).random() for key in keys]

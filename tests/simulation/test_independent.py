@@ -7,11 +7,10 @@ import pytest
 
 from generator.simulation import draws
 from generator.simulation.assumptions import Assumptions
-from generator.simulation.function import LambdaFunction, Timing
+from generator.simulation.functions import LambdaFunction, Timing
 from generator.simulation.gateway import Gateway
-from generator.simulation.intervals import of_means
-from generator.simulation.kernel import Kernel
-from generator.simulation.limits import Pool
+from generator.simulation.kernel import Kernel, Pool
+from generator.simulation.statistics import estimate_mean
 from generator.simulation.workload import Steady, arrivals
 
 RATE_PER_S, SHARE = 60.0, 0.5
@@ -27,18 +26,20 @@ def ours(seed):
     first, second = (
         LambdaFunction(name, kernel, Pool(units), Timing(draw, 0.0, 1e9, 1e9), None)
         for name, units, draw in (
-            ("first", FIRST, draws.lognormal(draws.stream(seed, 0, "first"), FIRST_MEAN_S, FIRST_P95_S)),
-            ("second", SECOND, draws.exponential(draws.stream(seed, 0, "second"), SECOND_MEAN_S)),
+            ("first", FIRST, draws.lognormal(draws.random_stream(seed, 0, "first"), FIRST_MEAN_S, FIRST_P95_S)),
+            ("second", SECOND, draws.exponential(draws.random_stream(seed, 0, "second"), SECOND_MEAN_S)),
         )
     )
-    coin = draws.stream(seed, 0, "coin").random
+    coin = draws.random_stream(seed, 0, "coin").random
 
     def hand_on(_origin_s):
         if coin() < SHARE:
             second.invoke(len, len, ())
 
-    gateway = Gateway(kernel, first, [], [hand_on], Assumptions(sender_retries_s=()), draws.stream(seed, 0, "senders"))
-    gateway.feed(arrivals(Steady(RATE_PER_S), draws.stream(seed, 0, "arrivals"), -WARM_UP_S))
+    gateway = Gateway(
+        kernel, first, [], [hand_on], Assumptions(sender_retries_s=()), draws.random_stream(seed, 0, "senders")
+    )
+    gateway.feed(arrivals(Steady(RATE_PER_S), draws.random_stream(seed, 0, "arrivals"), -WARM_UP_S))
     kernel.run(0.0)
     before = [stage.snapshot(0.0) for stage in (first, second)]
     kernel.run(DURATION_S)
@@ -110,7 +111,7 @@ def theirs(seed):
 def test_ciw_agrees_on_two_stages(record_property):
     """Throttle probability and mean concurrency of each stage: the 95 % intervals over replications overlap."""
     estimates = [
-        [of_means(values) for values in zip(*(run(seed) for seed in range(1, REPLICATIONS + 1)), strict=True)]
+        [estimate_mean(values) for values in zip(*(run(seed) for seed in range(1, REPLICATIONS + 1)), strict=True)]
         for run in (ours, theirs)
     ]
     names = ("first throttled", "first busy", "second throttled", "second busy")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generator.simulation.gateway import Quota
-from generator.simulation.limits import Pool, TokenBucket
+from generator.simulation.kernel import Pool, TokenBucket
 
 
 def counted(rate_per_s, burst, times_s):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.simulation.measures import Histogram, Occupancy, SimulationBug, conserve
+from generator.simulation.measures import Histogram, Occupancy, SimulationBug, check_conservation
 
 
 @given(
@@ -38,13 +38,13 @@ def test_littles_law_is_checked_and_a_lost_item_noticed():
     inside.enter(2.0)
     inside.leave(5.0, 1.0)
     inside.verify("stage", 7.0, [2.0])
-    with pytest.raises(SimulationBug, match="stage: 1 counted inside, 0 found there"):
+    with pytest.raises(SimulationBug, match="stage: 1 counted inside, 0 found"):
         inside.verify("stage", 7.0, [])
-    with pytest.raises(SimulationBug, match=r"stage: Little's law: 9\.0 s inside against 8\.0 s"):
+    with pytest.raises(SimulationBug, match=r"stage: Little's law is violated: area 9\.0 s, sojourn 8\.0 s"):
         inside.verify("stage", 7.0, [3.0])
 
 
 def test_conservation_is_checked():
-    conserve("stage", 3, completed=2, running=1)
-    with pytest.raises(SimulationBug, match="stage: 3 came, but completed 2, running 0"):
-        conserve("stage", 3, completed=2, running=0)
+    check_conservation("stage", 3, completed=2, running=1)
+    with pytest.raises(SimulationBug, match="stage: 3 entered, but completed 2, running 0"):
+        check_conservation("stage", 3, completed=2, running=0)

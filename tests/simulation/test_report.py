@@ -3,31 +3,33 @@
 import pytest
 
 from generator.simulation import Assumptions, as_text, simulate
-from generator.simulation.intervals import Estimate
 from generator.simulation.report import TITLES
-from generator.simulation.verdict import Target
+from generator.simulation.statistics import Estimate, Verdict
+from generator.simulation.targets import Target
 
 EXPECTED = """\
 prod, workload peak: 3 replications of 3 min, seed 1
 
-target                             at most  measured   95 % interval       verdict
-reserved, of what can be reserved      900        25               -           met
-webhooks throttled or cut           0.0001     0.194  0.181 to 0.207        missed
-notifications that waited             0.01   0.00696     0 to 0.0178  inconclusive
-busiest shard's lanes in use           0.5     0.283  0.234 to 0.332           met
-webhooks throttled or cut: missed; first change ProcessWebhookFunction's reservation of 8
-notifications that waited: about 38 replications would decide
+target                           at most  measured     95 % interval  verdict
+-------------------------------  -------  --------  ----------------  ------------
+reserved concurrency                 900        25                 -  met
+webhooks throttled or timed out   0.01 %    19.4 %  18.1 % to 20.7 %  missed
+notifications that waited            1 %   0.696 %     0 % to 1.78 %  inconclusive
+busiest shard's lanes in use        50 %    28.3 %  23.4 % to 33.2 %  met
+webhooks throttled or timed out: missed; change first: ProcessWebhookFunction's reservation of 8
+notifications that waited: inconclusive; about 38 replications would decide
 
-function                  reserved  mean  peak  invocations  throttles  cold starts  environments
-ProcessWebhookFunction           8  5.86     8       30,277      7,279            0           8.0
-CheckAlertsFunction             10  1.73     7        3,757          0            0           7.0
-SendNotificationFunction         5  0.87     5        1,580         11      0.00506           4.9
-CleanupHistoryFunction           2  0.00     0            0          0            -           0.0
+function                  reserved  concurrency  peak  invocations  throttles  cold starts  warm instances
+------------------------  --------  -----------  ----  -----------  ---------  -----------  --------------
+ProcessWebhookFunction           8         5.86     8       30,277      7,279          0 %             8.0
+CheckAlertsFunction             10         1.73     7        3,757          0          0 %             7.0
+SendNotificationFunction         5         0.87     5        1,580         11      0.506 %             4.9
+CleanupHistoryFunction           2         0.00     0            0          0            -             0.0
 
-webhooks: 37,556 offered, 30,259 accepted, throttled 0 at the gateway and 7,279 at Lambda
-from webhook to answer: p50 84 ms, p95 248 ms, p99 394 ms
-from webhook to SMS: p50 1.1 s, p95 1.8 s, p99 2.2 s (1,576 notified)
-stream: iterator age p99 744 ms, at most 1.8 s
+webhooks: 37,556 offered, 30,259 accepted, 0 throttled by API Gateway, 7,279 throttled by Lambda
+webhook to answer: p50 84.2 ms, p95 248 ms, p99 394 ms
+webhook to SMS: p50 1.13 s, p95 1.78 s, p99 2.18 s (1,576 notified)
+stream iterator age: p99 744 ms, maximum 1.81 s
 
 not simulated:
   CleanupSchedule: cron(0 * * * ? *) is not a rate(...) expression
@@ -60,11 +62,11 @@ def test_no_line_ends_in_spaces_and_none_is_much_too_long(result):
 
 def test_an_undecidable_target_is_said_to_be_so(result):
     targets = [
-        Target("stream_utilisation", 0.5, Estimate(0.5, 0.4, 0.6), "inconclusive", None),
-        Target("notification_wait_probability", 0.01, Estimate(None, None, None), "inconclusive", None),
-        Target("webhook_throttle_probability", 1e-4, Estimate(0.0, 0.0, 1e-3), "inconclusive", 30),
+        Target("stream_utilisation", 0.5, Estimate(0.5, 0.4, 0.6), Verdict.INCONCLUSIVE, None),
+        Target("notification_wait_probability", 0.01, Estimate(None, None, None), Verdict.INCONCLUSIVE, None),
+        Target("webhook_throttle_probability", 1e-4, Estimate(0.0, 0.0, 1e-3), Verdict.INCONCLUSIVE, 30),
     ]
     text = as_text(type(result)(**{name: getattr(result, name) for name in result.__slots__} | {"targets": targets}))
-    assert "busiest shard's lanes in use: no reasonable number of replications would decide" in text
-    assert "notifications that waited: nothing was measured" in text
-    assert "webhooks throttled or cut: about 30 replications would decide" in text
+    assert "busiest shard's lanes in use: inconclusive; no reasonable number of replications would decide" in text
+    assert "notifications that waited: inconclusive; nothing was measured" in text
+    assert "webhooks throttled or timed out: inconclusive; about 30 replications would decide" in text

@@ -14,7 +14,7 @@ from generator.config import fields
 from generator.config.files import load_named
 from generator.config.schema import Environment
 from generator.simulation import Assumptions, simulate
-from generator.simulation.coverage import HEEDED
+from generator.simulation.coverage import SIMULATED_SETTINGS
 from tests.conftest import FIXTURES
 
 Run = Callable[..., Result]
@@ -60,8 +60,8 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 
 def test_a_simulation_heeds_what_it_reads_and_nothing_else(read: set[str]) -> None:
-    assert set(fields.keys(Environment)) >= HEEDED
-    assert read - {"name"} == HEEDED
+    assert set(fields.keys(Environment)) >= SIMULATED_SETTINGS
+    assert read - {"name"} == SIMULATED_SETTINGS
 
 
 def test_an_override_without_effect_is_told_and_how_to_try_it(generator: Run) -> None:
@@ -101,6 +101,6 @@ def test_what_takes_long_is_said_beforehand() -> None:
     with pytest.raises(KeyboardInterrupt):
         simulate(template, dev, workload="poisson", hours=744, replications=500, workers=1, warn=stop)
     assert said == [
-        "about 74,400 webhooks in each of 500 replications: this takes a minute or more; a smaller --hours or "
-        "--replications is quicker"
+        "about 74,400 webhooks in each of 500 replications take a minute or more; lower --hours or --replications to "
+        "finish sooner"
     ]

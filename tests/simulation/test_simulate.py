@@ -125,7 +125,7 @@ def test_205_reserved_of_300_could_not_have_been_created(template, environment):
         "ci95": [205, 205],
         "verdict": "missed",
     }
-    assert "could not have been created" in remedies(result)["reserved_concurrency"]
+    assert "could not be created" in remedies(result)["reserved_concurrency"]
     assert not result["passed"]
     assert (
         simulate(template, tight, hours=0.02, replications=2, assumptions=SHORT, unreserved=True, workers=1)["targets"][
@@ -208,7 +208,7 @@ CONSTANT = 'functions.{0}.distribution="constant"', "functions.{0}.mean_duration
             3,
             4000,
             "webhook_throttle_probability",
-            "ProcessWebhookFunction's Timeout of 3 s, which cuts its runs",
+            "ProcessWebhookFunction's Timeout of 3 s, which its runs exceed",
             id="no webhook is stored in time",
         ),
         pytest.param(
@@ -216,7 +216,7 @@ CONSTANT = 'functions.{0}.distribution="constant"', "functions.{0}.mean_duration
             60,
             28_700,
             "webhook_throttle_probability",
-            "how long ProcessWebhookFunction runs: API Gateway waits 29 s for an answer",
+            "ProcessWebhookFunction's duration: API Gateway waits only 29 s for an answer",
             id="every answer comes too late, with its cold start",
         ),
         pytest.param(
@@ -224,7 +224,7 @@ CONSTANT = 'functions.{0}.distribution="constant"', "functions.{0}.mean_duration
             1,
             2000,
             "notification_wait_probability",
-            "SendNotificationFunction's Timeout of 1 s, which cuts its runs",
+            "SendNotificationFunction's Timeout of 1 s, which its runs exceed",
             id="no notification is sent in time",
         ),
         pytest.param(
@@ -232,7 +232,7 @@ CONSTANT = 'functions.{0}.distribution="constant"', "functions.{0}.mean_duration
             2,
             4000,
             "stream_utilisation",
-            "CheckAlertsFunction's Timeout of 2 s, which cuts its runs",
+            "CheckAlertsFunction's Timeout of 2 s, which its runs exceed",
             id="no batch is checked in time",
         ),
     ],
@@ -342,7 +342,7 @@ def test_a_recording_of_coarse_counts_is_played_as_it_is_and_said_to_hide_peaks(
     played = simulate(template, environment(), trace=trace, replications=2, workers=1, assumptions=SHORT)
     assert (played["webhooks"]["offered"], played.hours) == (pytest.approx(2 * 9000, rel=0.04), 0.25)
     assert max(played.chart.offered_per_s) < 20
-    assert played["not_simulated"] == ["peaks of less than 300 s: the recording is played in steps of so long"]
+    assert played["not_simulated"] == ["peaks shorter than 300 s, because the trace has one count for each 300 s"]
 
 
 def test_a_slow_spike_is_simulated_beyond_its_height(template, environment):
@@ -360,7 +360,7 @@ def test_a_part_of_a_day_is_said_to_be_one(template, environment):
     options = {"workload": "day", "replications": 2, "workers": 1, "assumptions": SHORT}
     result = simulate(template, environment("dev"), hours=2, **options)
     assert result["not_simulated"] == [
-        "the day after its first 2 h: it begins at midnight, when it is quietest, and is busiest at noon"
+        "the day after its first 2 h; it starts at midnight, when it is quietest, and is busiest at noon"
     ]
     assert simulate(template, environment("dev"), **options)["not_simulated"] == []
 
@@ -408,7 +408,7 @@ def test_what_is_lost_is_counted_and_said(template, environment):
     result = simulate(template, slow, hours=0.06, replications=2, workers=1, assumptions=assumptions)
     failed, old, given_up = result["webhooks"]["failed"], result["stream"]["dropped"], result["alerts"]["dropped"]
     assert min(failed, old, given_up) > 0
-    lost = f"lost: {failed:,} webhooks cut at a timeout, {old:,} records too old, {given_up:,} notifications given up"
+    lost = f"lost: {failed:,} webhooks timed out, {old:,} records expired, {given_up:,} notifications dropped"
     assert lost in as_text(result).splitlines()
     assert result["not_simulated"] == ["SendNotificationFunction: a reservation of 0 stops it"]
 

@@ -4,12 +4,17 @@ import pytest
 
 from generator.simulation import draws
 from generator.simulation.assumptions import Assumptions
-from generator.simulation.asynchronous import AsynchronousQueue
-from generator.simulation.function import CONCURRENCY, REQUEST_RATE, SCALING, LambdaFunction, Timing
+from generator.simulation.functions import (
+    CONCURRENCY,
+    REQUEST_RATE,
+    SCALING,
+    AsynchronousQueue,
+    LambdaFunction,
+    Timing,
+)
 from generator.simulation.gateway import Gateway
-from generator.simulation.kernel import Kernel
-from generator.simulation.limits import Pool, TokenBucket
-from generator.simulation.stream import Crossings, Reading, Stream
+from generator.simulation.kernel import Kernel, Pool, TokenBucket
+from generator.simulation.stream import Batching, Crossings, Stream
 
 
 @pytest.fixture
@@ -56,7 +61,7 @@ def test_an_idle_environment_expires_and_its_time_is_counted_to_the_end(kernel, 
     counts = stage.snapshot(100.0)
     assert stage.cold_starts == 2
     assert counts["busy_s"] == 4.0
-    assert counts["environments_s"] == pytest.approx(2 * (2 + 10))
+    assert counts["instances_s"] == pytest.approx(2 * (2 + 10))
 
 
 def test_what_exceeds_the_reservation_is_throttled(kernel, function):
@@ -152,7 +157,7 @@ def test_a_schedule_comes_every_period(kernel, function):
 @pytest.fixture
 def gateway(kernel):
     def build(stage, limits=(), **assumptions):
-        random = draws.stream(1, 0, "senders")
+        random = draws.random_stream(1, 0, "senders")
         return Gateway(kernel, stage, limits, [], Assumptions(sender_jitter=0.0, **assumptions), random)
 
     return build
@@ -174,7 +179,7 @@ def test_what_a_webhook_causes_counts_from_the_first_attempt_of_its_sender(kerne
     caused = []
     front = Gateway(
         *(kernel, function(units=1, cold_s=0.0), [("plan", TokenBucket(0.1, 1))], [caused.append]),
-        *(Assumptions(sender_jitter=0.0), draws.stream(1, 0, "senders")),
+        *(Assumptions(sender_jitter=0.0), draws.random_stream(1, 0, "senders")),
     )
     front.feed(iter([0.0, 2.0]))
     kernel.run(1000.0)
@@ -205,10 +210,10 @@ def test_an_answer_after_29_seconds_comes_too_late(kernel, function, gateway):
 def stream(kernel):
     """A stream of one shard with one lane, polled without delay."""
 
-    def build(stage, reading, alerts=(), shares=(1.0,)):
-        random = draws.stream(1, 0, "stream")
+    def build(stage, batching, alerts=(), shares=(1.0,)):
+        random = draws.random_stream(1, 0, "stream")
         crossings = Crossings(1.0, lambda: 1, random, tuple(alerts))
-        return Stream(kernel, stage, reading, shares, crossings, Assumptions(poll_interval_s=0.0), random)
+        return Stream(kernel, stage, batching, shares, crossings, Assumptions(poll_interval_s=0.0), random)
 
     return build
 
@@ -216,7 +221,7 @@ def stream(kernel):
 def test_a_batch_leaves_when_its_window_ends_or_when_it_is_full(kernel, function, stream, log):
     found, note = log
     stage = function(seconds=0.5, cold_s=0.0)
-    reader = stream(stage, Reading(3, 2.0, 1, None))
+    reader = stream(stage, Batching(3, 2.0, 1, None))
     at(kernel, (0.0, 1.0), lambda: reader.write(0.0))
     at(kernel, (10.0, 10.25, 10.5), lambda: reader.write(0.0))
     for time_s in (2.1, 10.6):
@@ -229,7 +234,7 @@ def test_a_batch_leaves_when_its_window_ends_or_when_it_is_full(kernel, function
 
 def test_a_lane_sends_one_batch_at_a_time_and_the_next_at_once_if_it_is_due(kernel, function, stream):
     stage = function(units=5, seconds=2.0, cold_s=0.0)
-    reader = stream(stage, Reading(2, 1.0, 1, None))
+    reader = stream(stage, Batching(2, 1.0, 1, None))
     at(kernel, (0.0, 0.0, 0.1, 0.1, 0.2), lambda: reader.write(0.0))
     kernel.run(100.0)
     assert stage.take_peak() == 1
@@ -239,7 +244,7 @@ def test_a_lane_sends_one_batch_at_a_time_and_the_next_at_once_if_it_is_due(kern
 
 def test_a_throttled_batch_keeps_its_lane_until_its_records_are_too_old(kernel, function, stream):
     stage = function(units=0)
-    reader = stream(stage, Reading(10, 0.0, 1, 60.0))
+    reader = stream(stage, Batching(10, 0.0, 1, 60.0))
     reader.write(0.0)
     kernel.run(1000.0)
     assert (reader.dropped, reader.checked) == (1, 0)
@@ -250,7 +255,7 @@ def test_a_throttled_batch_keeps_its_lane_until_its_records_are_too_old(kernel, 
 
 def test_alerts_leave_one_after_the_other_while_the_batch_runs(kernel, function, stream, log):
     found, note = log
-    reader = stream(function(cold_s=0.0), Reading(4, 5.0, 1, None), alerts=[note("alert")])
+    reader = stream(function(cold_s=0.0), Batching(4, 5.0, 1, None), alerts=[note("alert")])
     at(kernel, (1.0, 1.0, 1.0, 1.0), lambda: reader.write(0.0))
     kernel.run(10.0)
     assert [time_s for _, time_s in found] == [1.25, 1.5, 1.75, 2.0]
@@ -258,9 +263,9 @@ def test_alerts_leave_one_after_the_other_while_the_batch_runs(kernel, function,
 
 def test_pollers_see_a_record_at_the_next_poll_of_its_shard(kernel, function):
     stage = function(cold_s=0.0)
-    random = draws.stream(1, 0, "stream")
-    reading, crossings = Reading(1, 0.0, 1, None), Crossings(0.0, lambda: 1, random, ())
-    reader = Stream(kernel, stage, reading, (1.0,), crossings, Assumptions(poll_interval_s=0.25), random)
+    random = draws.random_stream(1, 0, "stream")
+    batching, crossings = Batching(1, 0.0, 1, None), Crossings(0.0, lambda: 1, random, ())
+    reader = Stream(kernel, stage, batching, (1.0,), crossings, Assumptions(poll_interval_s=0.25), random)
     at(kernel, (0.1,), lambda: reader.write(0.0))
     kernel.run(0.24)
     assert stage.invocations == 0
@@ -270,7 +275,7 @@ def test_pollers_see_a_record_at_the_next_poll_of_its_shard(kernel, function):
 
 
 def test_records_spread_over_shards_by_their_shares_and_over_lanes_evenly(kernel, function, stream):
-    reader = stream(function(units=0), Reading(10, 300.0, 2, None), shares=(0.7, 0.2, 0.1))
+    reader = stream(function(units=0), Batching(10, 300.0, 2, None), shares=(0.7, 0.2, 0.1))
     for _ in range(20_000):
         reader.write(0.0)
     sizes = [[len(lane.buffer) for lane in shard] for shard in reader.shards]

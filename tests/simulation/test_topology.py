@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from generator.errors import UnreadableTemplate
 from generator.simulation import Assumptions, read_topology
-from generator.simulation.coverage import left_out, roles
-from generator.simulation.network import Given, build
+from generator.simulation.coverage import kinds, left_out
+from generator.simulation.network import Inputs, build_network
 from generator.simulation.topology import Schedule, Throttle
 
 # Another hand: policies of their own, a parameter, references in other forms, nothing reserved but one.
@@ -190,7 +190,7 @@ def test_another_template_of_this_shape_is_read_by_what_it_says():
     (mapping,) = topology.mappings
     assert (mapping.batch_size, mapping.window_s, mapping.max_age_s) == (50, 0, None)
     assert topology.schedules == (Schedule("Nightly", "Ring", 172_800.0),)
-    assert roles(topology) == {"Intake": "process_webhook", "Watch": "check_alerts", "Ring": "send_notification"}
+    assert kinds(topology) == {"Intake": "process_webhook", "Watch": "check_alerts", "Ring": "send_notification"}
     assert "OnlyInTest" not in topology.functions
 
 
@@ -221,8 +221,8 @@ def test_the_template_is_not_changed():
         ),
         pytest.param(
             ("CheckAlertsEventSourceMapping", "FilterCriteria", None),
-            "CheckAlertsEventSourceMapping: how often CleanupHistoryFunction changes PriceHistoryTable is not in the "
-            "template",
+            "CheckAlertsEventSourceMapping: the template does not determine how often CleanupHistoryFunction changes "
+            "PriceHistoryTable",
             id="no filter, so that deletions invoke too",
         ),
         pytest.param(
@@ -248,13 +248,14 @@ def test_the_template_is_not_changed():
         ),
         pytest.param(
             ("ProcessWebhookRole", "Policies", [{"PolicyDocument": {"Statement": [WRITES_EVERYWHERE]}}]),
-            "CheckAlertsEventSourceMapping: no role in the template says by name that ProcessWebhookFunction changes "
-            "PriceHistoryTable, so nothing comes of it",
+            "CheckAlertsEventSourceMapping: not simulated, because no role in the template allows "
+            "ProcessWebhookFunction by name to write to PriceHistoryTable",
             id="a role that names no table",
         ),
         pytest.param(
             ("CheckAlertsRole", "Policies", []),
-            "SendNotificationSubscription: no function that is simulated publishes to NotificationTopic by name",
+            "SendNotificationSubscription: not simulated, because no simulated function may publish by name to "
+            "NotificationTopic",
             id="a role that names no topic",
         ),
         pytest.param(
@@ -426,7 +427,7 @@ def test_two_mappings_to_one_function_draw_numbers_of_their_own(template, enviro
         purposes.append(purpose)
         return Random(purpose)
 
-    build(Given(read_topology(template), environment(), Assumptions(), draw), 0.0)
+    build_network(Inputs(read_topology(template), environment(), Assumptions(), draw), 0.0)
     assert len(set(purposes)) == len(purposes)
     assert {"CheckAlertsFunction crossings", "Again crossings"} <= set(purposes)
 

@@ -162,7 +162,7 @@ def test_a_fit_of_steady_traffic_errs_upwards_by_what_it_says(trace):
     for mean in (100, 10):
         found = []
         for seed in range(40):
-            gap = draws.exponential(draws.stream(seed, 0, "fit"), 60 / mean)
+            gap = draws.exponential(draws.random_stream(seed, 0, "fit"), 60 / mean)
             times, now = [], 0.0
             while (now := now + gap()) < 3600:
                 times.append(f"{now:.3f}")

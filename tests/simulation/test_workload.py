@@ -30,7 +30,7 @@ def minutes(*counts):
 
 
 def times(rates, start_s, end_s, seed=1):
-    drawn = arrivals(rates, draws.stream(seed, 0, "arrivals"), start_s)
+    drawn = arrivals(rates, draws.random_stream(seed, 0, "arrivals"), start_s)
     return list(takewhile(lambda time_s: time_s < end_s, drawn))
 
 

@@ -5,16 +5,18 @@ from itertools import pairwise
 
 import pytest
 
-from generator.simulation.intervals import (
+from generator.simulation.draws import exponential, geometric, random_stream
+from generator.simulation.statistics import (
     Estimate,
-    at_least,
-    of_events,
-    of_means,
+    Verdict,
+    decide,
+    estimate_mean,
+    estimate_share,
     poisson_bounds,
-    t_distribution,
+    poisson_tail,
+    t_cdf,
     t_quantile,
 )
-from generator.simulation.verdict import INCONCLUSIVE, MET, MISSED, decide
 
 # NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2, critical values of Student's t distribution.
 T_TABLE = {
@@ -36,7 +38,7 @@ def test_t_quantiles_are_those_of_the_table(key, expected):
 
 
 def test_the_t_distribution_is_a_half_at_0_and_refuses_nonsense():
-    assert all(t_distribution(0.0, degrees) == pytest.approx(0.5) for degrees in range(1, 40))
+    assert all(t_cdf(0.0, degrees) == pytest.approx(0.5) for degrees in range(1, 40))
     with pytest.raises(ValueError, match="0 degrees"):
         t_quantile(0.975, 0)
 
@@ -53,7 +55,7 @@ def test_poisson_bounds_are_those_of_the_table(events, low, high):
 @pytest.mark.parametrize("mean", [0.01, 1.0, 8.0, 70.0, 300.0])
 def test_so_many_events_are_as_probable_as_adding_up_the_poisson_distribution_says(events, mean):
     below = math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(events))
-    assert at_least(events, mean) == pytest.approx(1 - below, abs=1e-12)
+    assert poisson_tail(events, mean) == pytest.approx(1 - below, abs=1e-12)
 
 
 def test_between_whole_numbers_of_events_the_bounds_go_on_smoothly():
@@ -64,42 +66,44 @@ def test_between_whole_numbers_of_events_the_bounds_go_on_smoothly():
 
 
 def test_no_event_in_many_trials_does_not_mean_none_ever():
-    assert of_events([0, 0, 0], [1000, 1000, 1000]) == Estimate(0.0, 0.0, pytest.approx(3.689 / 3000, rel=1e-3))
+    assert estimate_share([0, 0, 0], [1000, 1000, 1000]) == Estimate(0.0, 0.0, pytest.approx(3.689 / 3000, rel=1e-3))
 
 
 def test_few_events_are_not_taken_for_a_precise_rate():
     """One event in each of two replications has no spread, yet two events are two events."""
-    found = of_events([1, 1], [1000, 1000])
+    found = estimate_share([1, 1], [1000, 1000])
     assert (found.low, found.high) == (pytest.approx(0.242 / 2000, rel=1e-2), pytest.approx(7.225 / 2000, rel=1e-3))
 
 
 def test_clusters_widen_the_interval():
     """The same number of events, all in one replication, says less."""
-    even, clustered = of_events([500] * 4, [10_000] * 4), of_events([2000, 0, 0, 0], [10_000] * 4)
+    even, clustered = estimate_share([500] * 4, [10_000] * 4), estimate_share([2000, 0, 0, 0], [10_000] * 4)
     assert even.mean == clustered.mean == 0.05
     assert even.high == pytest.approx(0.05)
     assert (clustered.low, clustered.high > 0.15) == (0.0, True)
 
 
 def test_a_mean_needs_two_values_for_an_interval():
-    assert of_means([]) == Estimate(None)
-    assert of_means([3.0]) == Estimate(3.0)
-    assert of_means([1.0, 3.0]) == Estimate(2.0, pytest.approx(2 - 12.706, abs=1e-3), pytest.approx(14.706, abs=1e-3))
-    assert of_events([], []) == Estimate(None)
+    assert estimate_mean([]) == Estimate(None)
+    assert estimate_mean([3.0]) == Estimate(3.0)
+    assert estimate_mean([1.0, 3.0]) == Estimate(
+        2.0, pytest.approx(2 - 12.706, abs=1e-3), pytest.approx(14.706, abs=1e-3)
+    )
+    assert estimate_share([], []) == Estimate(None)
 
 
 @pytest.mark.parametrize(
     ("measured", "verdict"),
     [
-        pytest.param(Estimate(0.5, 0.4, 0.6), (MET, None), id="all below"),
-        pytest.param(Estimate(0.9, 0.8, 1.0), (MET, None), id="up to the target itself"),
-        pytest.param(Estimate(2.0, 1.1, 2.9), (MISSED, None), id="all above"),
-        pytest.param(Estimate(0.8, 0.4, 1.2), (INCONCLUSIVE, 40), id="twice as near as the half width"),
-        pytest.param(Estimate(1.5, 0.5, 2.5), (INCONCLUSIVE, 40), id="from above"),
-        pytest.param(Estimate(0.0, 0.0, 3.0), (INCONCLUSIVE, 30), id="no event yet"),
-        pytest.param(Estimate(1.0, 0.5, 1.5), (INCONCLUSIVE, None), id="on the target"),
-        pytest.param(Estimate(0.999999, 0.5, 1.5), (INCONCLUSIVE, None), id="too near to ever tell"),
-        pytest.param(Estimate(None), (INCONCLUSIVE, None), id="nothing measured"),
+        pytest.param(Estimate(0.5, 0.4, 0.6), (Verdict.MET, None), id="all below"),
+        pytest.param(Estimate(0.9, 0.8, 1.0), (Verdict.MET, None), id="up to the target itself"),
+        pytest.param(Estimate(2.0, 1.1, 2.9), (Verdict.MISSED, None), id="all above"),
+        pytest.param(Estimate(0.8, 0.4, 1.2), (Verdict.INCONCLUSIVE, 40), id="twice as near as the half width"),
+        pytest.param(Estimate(1.5, 0.5, 2.5), (Verdict.INCONCLUSIVE, 40), id="from above"),
+        pytest.param(Estimate(0.0, 0.0, 3.0), (Verdict.INCONCLUSIVE, 30), id="no event yet"),
+        pytest.param(Estimate(1.0, 0.5, 1.5), (Verdict.INCONCLUSIVE, None), id="on the target"),
+        pytest.param(Estimate(0.999999, 0.5, 1.5), (Verdict.INCONCLUSIVE, None), id="too near to ever tell"),
+        pytest.param(Estimate(None), (Verdict.INCONCLUSIVE, None), id="nothing measured"),
     ],
 )
 def test_a_target_is_missed_or_met_only_by_the_whole_interval(measured, verdict):
@@ -108,13 +112,11 @@ def test_a_target_is_missed_or_met_only_by_the_whole_interval(measured, verdict)
 
 def test_about_95_of_100_intervals_for_rare_events_cover_the_truth():
     """Simulated: Bernoulli trials with 3 expected events over all replications."""
-    from generator.simulation.draws import stream
-
     covered = 0
     for seed in range(300):
-        random = stream(seed, 0, "coverage").random
+        random = random_stream(seed, 0, "coverage").random
         events = [sum(random() < 0.003 for _ in range(100)) for _ in range(10)]
-        found = of_events(events, [100] * 10)
+        found = estimate_share(events, [100] * 10)
         covered += found.low <= 0.003 <= found.high
     assert covered >= 0.95 * 300
 
@@ -122,16 +124,17 @@ def test_about_95_of_100_intervals_for_rare_events_cover_the_truth():
 @pytest.mark.parametrize("clusters", [9, 20])
 def test_nor_are_the_intervals_too_short_where_rare_events_come_in_clusters(clusters):
     """As throttles do: Poisson many clusters in all 10 replications together, geometric with a mean of 5 / 3."""
-    from generator.simulation.draws import exponential, geometric, stream
-
     above = below = 0
     for seed in range(500):
-        gap, size = exponential(stream(seed, 0, "gaps"), 1 / clusters), geometric(stream(seed, 0, "sizes"), 5 / 3)
+        gap, size = (
+            exponential(random_stream(seed, 0, "gaps"), 1 / clusters),
+            geometric(random_stream(seed, 0, "sizes"), 5 / 3),
+        )
         events, now = [0] * 10, gap()
         while now < 1:
             events[int(now * 10)] += size()
             now += gap()
-        found = of_events(events, [100_000] * 10)
+        found = estimate_share(events, [100_000] * 10)
         truth = clusters * 5 / 3 / 1_000_000
         above, below = above + (truth < found.low), below + (truth > found.high)
     assert above + below <= 0.065 * 500
@@ -140,4 +143,4 @@ def test_nor_are_the_intervals_too_short_where_rare_events_come_in_clusters(clus
 
 def test_more_events_than_trials_are_all_of_them():
     """What began before the measured time may end within it."""
-    assert of_events([101, 100], [100, 100]) == Estimate(1.0, pytest.approx(0.9, abs=0.1), 1.0)
+    assert estimate_share([101, 100], [100, 100]) == Estimate(1.0, pytest.approx(0.9, abs=0.1), 1.0)

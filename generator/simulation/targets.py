@@ -1,0 +1,157 @@
+"""The environment's targets: what was measured, the verdict, and the first thing to change if a target is missed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from generator.aws import floor_error
+from generator.simulation.functions import CONCURRENCY, REQUEST_RATE, SCALING
+from generator.simulation.replication import Measurements, Task
+from generator.simulation.statistics import Estimate, Verdict, decide, estimate_mean, estimate_share
+
+TIMEOUT = "timeout"
+"""The reason for a failure that is not a throttle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An upper limit, and how the measured value compares with it.
+
+    `replications_needed` would probably decide an inconclusive verdict; None if no reasonable number would. `remedy`
+    is the first thing to change for a missed target, else empty.
+    """
+
+    name: str
+    target: float
+    measured: Estimate
+    verdict: Verdict
+    replications_needed: int | None = None
+    remedy: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        interval = None if self.measured.low is None else [self.measured.low, self.measured.high]
+        values = {"name": self.name, "target": self.target, "measured": self.measured.mean}
+        return {**values, "ci95": interval, "verdict": self.verdict}
+
+
+def judge_targets(task: Task, runs: Sequence[Measurements]) -> list[Target]:
+    """Return the verdict on every target for which the template has a stage."""
+    return [*_account(task), *_webhooks(task, runs), *_notifications(task, runs), *_stream(task, runs)]
+
+
+def busiest_shard(task: Task, runs: Sequence[Measurements]) -> tuple[str, Estimate]:
+    """Return the mapping with the busiest shard, and the share of time for which that shard's lanes are busy."""
+    lanes = {mapping.logical_id: mapping.parallelization_factor for mapping in task.topology.mappings}
+    prefix = "busy_s of shard "
+    found = [
+        (name, estimate_mean([run.streams[name][key] / task.duration_s / lanes[name] for run in runs]))
+        for name, counts in runs[0].streams.items()
+        for key in counts
+        if key.startswith(prefix)
+    ]
+    return max(found, key=lambda pair: pair[1].mean or 0.0)
+
+
+def _judge(task: Task, runs: Sequence[Measurements], name: str, measured: Estimate, remedy: str) -> Target:
+    target = getattr(task.environment.targets, name)
+    verdict, needed = decide(target, measured, len(runs))
+    return Target(name, target, measured, verdict, needed, remedy if verdict is Verdict.MISSED else "")
+
+
+def _account(task: Task) -> Iterator[Target]:
+    """Judge whether AWS would create the functions.
+
+    Source: Lambda API reference, PutFunctionConcurrency: a floor of the account's concurrency stays unreserved.
+    """
+    account, total = task.environment.account, task.topology.total_reserved
+    reservable = max(0, account.concurrency_limit - account.unreserved_floor - account.reserved_elsewhere)
+    fits = task.unreserved or total <= reservable
+    measured = 0 if task.unreserved else total
+    remedy = (
+        f"the reservations: their sum is {total}, but only {reservable} of the account's {account.concurrency_limit} "
+        f"can be reserved; this stack could not be created: {floor_error(account.unreserved_floor)}"
+    )
+    verdict = Verdict.MET if fits else Verdict.MISSED
+    exact = Estimate(measured, measured, measured)
+    yield Target("reserved_concurrency", reservable, exact, verdict, None, "" if fits else remedy)
+
+
+def _webhooks(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
+    """Judge the share of lost webhooks: refused by API Gateway or Lambda, timed out, or answered too late."""
+    gateways = [run.gateway for run in runs]
+    lost = [counts["throttled at gateway"] + counts["throttled at lambda"] + counts["failed"] for counts in gateways]
+    measured = estimate_share(lost, [counts["offered"] for counts in gateways])
+    remedy = _webhook_remedy(task, runs)
+    yield _judge(task, runs, "webhook_throttle_probability", measured, remedy)
+
+
+def _webhook_remedy(task: Task, runs: Sequence[Measurements]) -> str:
+    """Return the limit that cost the most webhooks."""
+    entry = task.topology.webhook_functions[0]
+    prefix = "throttled by "
+    refusals = {
+        name.removeprefix(prefix): _sum(run.gateway[name] for run in runs)
+        for name in runs[0].gateway
+        if name.startswith(prefix)
+    }
+    late = f"{entry}'s duration: API Gateway waits only {task.assumptions.integration_timeout_s:g} s for an answer"
+    refusals[late] = _sum(run.gateway["answered too late"] for run in runs)
+    worst = max(refusals, key=refusals.__getitem__)
+    at_lambda = _sum(run.functions[entry][count] for run in runs for count in ("throttles", "timeouts"))
+    return worst if refusals[worst] > at_lambda else _function_remedy(task, runs, entry)
+
+
+def _function_remedy(task: Task, runs: Sequence[Measurements], name: str) -> str:
+    """Return the limit of a function that throttled it or timed it out most often."""
+    counts = {TIMEOUT: "timeouts"} | {
+        reason: f"throttles by {reason}" for reason in (CONCURRENCY, REQUEST_RATE, SCALING)
+    }
+    reasons = {reason: _sum(run.functions[name][count] for run in runs) for reason, count in counts.items()}
+    worst = max(reasons, key=reasons.__getitem__)
+    if worst == TIMEOUT:
+        return f"{name}'s Timeout of {task.topology.functions[name].timeout_s:g} s, which its runs exceed"
+    if worst == SCALING:
+        return f"{name}'s cold starts: it needs new instances faster than Lambda adds them"
+    reserved = None if task.unreserved else task.topology.functions[name].reserved_concurrency
+    limit = f"{name}'s reservation of {reserved}" if reserved is not None else "the account's concurrency limit"
+    return f"{limit}, which allows ten requests a second per unit" if worst == REQUEST_RATE else limit
+
+
+def _notifications(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
+    """Judge the share of events that had to wait for a retry because their first run was throttled or timed out."""
+    if not runs[0].queues:
+        return
+    waited, accepted = (
+        [_sum(queue[count] for queue in run.queues.values()) for run in runs] for count in ("waited", "accepted")
+    )
+    worst = max(
+        (one for one in task.topology.subscriptions if one.logical_id in runs[0].queues),
+        key=lambda subscription: _sum(run.queues[subscription.logical_id]["waited"] for run in runs),
+    )
+    measured = estimate_share(waited, accepted)
+    remedy = _function_remedy(task, runs, worst.function)
+    yield _judge(task, runs, "notification_wait_probability", measured, remedy)
+
+
+def _stream(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
+    if not runs[0].streams:
+        return
+    name, measured = busiest_shard(task, runs)
+    mapping = next(mapping for mapping in task.topology.mappings if mapping.logical_id == name)
+    throttles, timeouts, invocations = (
+        _sum(run.functions[mapping.function][count] for run in runs)
+        for count in ("throttles", "timeouts", "invocations")
+    )
+    if throttles + timeouts > invocations / 10:
+        remedy = _function_remedy(task, runs, mapping.function)
+    else:
+        remedy = f"{name}'s ParallelizationFactor of {mapping.parallelization_factor}"
+    yield _judge(task, runs, "stream_utilisation", measured, remedy)
+
+
+def _sum(counts: Iterable[float]) -> float:
+    return math.fsum(counts)
