@@ -108,6 +108,7 @@ def test_help_does_not_import_troposphere(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_example_and_what_it_prints(generator: Callable[..., Result], project: Path) -> None:
     done = run(str(ROOT / "docs/embed_sizing.py"), cwd=project)
     assert (done.returncode, done.stderr) == (0, "")

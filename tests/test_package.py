@@ -71,6 +71,7 @@ def contents(wheel: Path) -> dict[str, int]:
         return {info.filename: info.CRC for info in file.infolist() if not info.filename.endswith("/RECORD")}
 
 
+@pytest.mark.slow
 def test_the_wheel_carries_all_that_it_takes(built: Built, tmp_path: Path) -> None:
     installed = tmp_path / "installed"
     zipfile.ZipFile(built.wheel).extractall(installed)
@@ -97,6 +98,7 @@ def test_the_wheel_carries_nothing_else(built: Built) -> None:
     assert metadata.endswith((ROOT / "README.md").read_text())
 
 
+@pytest.mark.slow
 def test_the_source_distribution_is_the_project_and_builds_the_same_wheel(built: Built, tmp_path: Path) -> None:
     with tarfile.open(built.sdist) as file:
         file.extractall(tmp_path, filter="data")
@@ -109,6 +111,7 @@ def test_the_source_distribution_is_the_project_and_builds_the_same_wheel(built:
     assert contents(build("wheel", source, built.tools, tmp_path / "wheel")) == contents(built.wheel)
 
 
+@pytest.mark.slow
 def test_users_of_the_wheel_see_its_types(built: Built, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     (packages,) = (tmp_path / "venv/lib").glob("python*/site-packages")
@@ -126,6 +129,7 @@ def test_users_of_the_wheel_see_its_types(built: Built, tmp_path: Path) -> None:
     assert complaints("bad.py") == [("1", "attr-defined"), ("2", "arg-type"), ("3", "attr-defined")]
 
 
+@pytest.mark.slow
 def test_the_makefile_of_a_new_project_installs_the_pinned_version(built: Built, tmp_path: Path) -> None:
     """From the wheel that is at hand, and with the libraries that are here, so that nothing is downloaded."""
     subprocess.run([sys.executable, "-m", "generator", "init", "new"], cwd=tmp_path, check=True, capture_output=True)
@@ -140,6 +144,7 @@ def test_the_makefile_of_a_new_project_installs_the_pinned_version(built: Built,
     assert (project / "templates_out/prod.json").read_text() == TEXTS["prod"]
 
 
+@pytest.mark.slow
 def test_what_is_imported_is_required() -> None:
     """Not only what happens to come with something else: the next version of that may not bring it."""
     required = set(re.findall(r"^([\w-]+)[<>=]", METADATA["options"]["install_requires"].lower(), re.M))

@@ -160,6 +160,7 @@ def test_parallel_map_equals_map_for_every_number_of_items_and_processors() -> N
     assert (done.stdout, done.stderr) == ("equal\n", "")
 
 
+@pytest.mark.slow
 @MULTICORE
 def test_many_environments_are_written_as_each_would_be_alone(project: Path) -> None:
     names = [f"many-{number}" for number in range(1 + len(os.sched_getaffinity(0)) * MIN_PER_PROCESS)]

@@ -140,6 +140,7 @@ def test_an_interrupted_init_leaves_nothing_behind(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_the_commands_work_in_a_new_project(generator: Run, started: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(started)
     assert generator("template").exit_code == 0
@@ -149,6 +150,7 @@ def test_the_commands_work_in_a_new_project(generator: Run, started: Path, monke
     assert generator("check", "dev").exit_code == 0
 
 
+@pytest.mark.slow
 def test_the_makefile_works_with_an_installed_generator(started: Path) -> None:
     generator = f"GENERATOR={GENERATOR}"
     assert "make template" in make(started).stdout
@@ -202,6 +204,7 @@ def pull_request(started: Path) -> Callable[[], list[int]]:
     return run
 
 
+@pytest.mark.slow
 def test_the_workflow_reviews_a_pull_request(
     started: Path, generator: Run, pull_request: Callable[[], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,7 @@ def test_fresh_deployed_and_crowded_account(generator: Callable[..., Result], ru
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("running", [10], indirect=True)
 def test_an_account_of_ten(generator: Callable[..., Result], running: Emulator) -> None:
     code, checks = ask(generator, running)

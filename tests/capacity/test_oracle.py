@@ -54,6 +54,7 @@ def is_taken(client: Any, name: str, reserved: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_moto_takes_exactly_the_reservations_that_we_say_fit(
     functions: tuple[Any, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ accounts = st.fixed_dictionaries(
 traffics = st.fixed_dictionaries({"peak_factor": st.floats(1, 20), "alerts_per_webhook": st.floats(0, 2)})
 
 
+@pytest.mark.slow
 @given(accounts, traffics, st.integers(1, 30), st.none() | st.integers(100, 50_000))
 def test_the_highest_rate_fits_and_one_more_does_not(
     account: dict[str, object], traffic: dict[str, object], batch_size: int, neighbour: int | None

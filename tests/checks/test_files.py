@@ -72,6 +72,7 @@ def test_a_sum_above_the_account_is_refused_in_every_syntax(generator: Run) -> N
     assert result.exit_code == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "account",
     [
@@ -87,6 +88,7 @@ def test_a_sum_that_fits_is_silent(generator: Run, account: list[str]) -> None:
     assert (result.exit_code, result.stdout) == (0, f"{', '.join(SUMS)}: lint, size and quota are good\n")
 
 
+@pytest.mark.slow
 def test_the_project_states_its_account_once_and_an_option_stands_above_it(generator: Run) -> None:
     settings = {"configure_rules": {"E9801": {"concurrency_limit": 310, "reserved_elsewhere": 10}}}
     write(".cfnlintrc", settings)
@@ -103,6 +105,7 @@ def with_metadata(path: str, **config: Any) -> str:
     return write(path, content | {"Metadata": {"cfn-lint": {"config": config}}})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("project_limit", "options", "reservable"),
     [
@@ -125,6 +128,7 @@ def test_a_template_states_its_own_account(
         assert result.stdout.count("E9801") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"concurrency_limit": "much"}, [280]], ids=["a word", "no table"])
 def test_an_option_replaces_what_a_template_states_wrongly(generator: Run, settings: Any) -> None:
     path = with_metadata("own.json", configure_rules={"E9801": settings})
@@ -150,6 +154,7 @@ def test_settings_of_other_rules_in_a_template_are_heeded(generator: Run, option
     assert findings(generator("check", path, *options, "--format", "json")) == [("own.json", "E3012")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["project", "template", "function"])
 def test_a_quota_is_not_called_good_where_its_rule_is_switched_off(generator: Run, where: str) -> None:
     ignoring = {"ignore_checks": ["E9801"]}
@@ -178,6 +183,7 @@ def by_region(**figures: int) -> dict[str, Any]:
     return content | {"Mappings": {"Sizes": mapping}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "variable", "exit_code"),
     [
@@ -206,6 +212,7 @@ def test_only_the_regions_that_are_named_are_deployed_to(
     assert ("when AWS::Region is eu-west-1" in result.stdout) == bool(exit_code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("region", "is_too_much"), [("eu-west-2", False), ("eu-west-1", True)])
 def test_the_template_of_an_environment_is_linted_for_its_region(
     generator: Run, region: str, is_too_much: bool
@@ -241,6 +248,7 @@ def test_a_large_file_is_warned_of_once(generator: Run) -> None:
     assert (findings(result), result.exit_code) == ([("large.json", "W9805")], 1)
 
 
+@pytest.mark.slow
 def test_environments_and_files_in_one_run(generator: Run) -> None:
     write("other.json", template(One=0))
     twice = [str(Path(name).resolve()) for name in ("other.json", "templates_out/dev.json")]
@@ -287,6 +295,7 @@ def test_a_file_that_is_no_template_is_a_fault(generator: Run, content: str) -> 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "place"),
     [
@@ -304,6 +313,7 @@ def test_a_template_with_a_mistake_in_it_is_a_finding(generator: Run, content: s
         assert place in result.stdout
 
 
+@pytest.mark.slow
 def test_where_cfn_lint_breaks_off_the_other_files_are_checked_all_the_same(generator: Run) -> None:
     write("on.yaml", "Conditions:\n  On: !Equals [!Ref AWS::Region, us-east-1]\nResources: {}\n")
     write("other.json", template(One=0))
@@ -313,6 +323,7 @@ def test_where_cfn_lint_breaks_off_the_other_files_are_checked_all_the_same(gene
     assert "in YAML, quote keys such as On, Yes and No" in result.stdout
 
 
+@pytest.mark.slow
 def test_the_quota_is_good_only_where_the_template_tells_all(generator: Run) -> None:
     write("told.json", template(One=5))
     write("function.json", template(One={"Fn::ImportValue": "figure"}))
@@ -334,6 +345,7 @@ def test_the_quota_is_good_only_where_the_template_tells_all(generator: Run) -> 
     assert result.stdout.endswith(" = at least 10 reserved of 900 reservable\n")
 
 
+@pytest.mark.slow
 def test_a_name_with_a_pattern_in_it_is_a_name(generator: Run) -> None:
     write("stacks/[a]*.json", template(One=0))
     assert "stacks/[a]*.json:" in generator("check", "stacks/[a]*.json").stdout
@@ -372,6 +384,7 @@ def test_options_for_files_mean_nothing_to_an_environment(generator: Run) -> Non
     assert "The account options need a FILE or --together" in result.stderr
 
 
+@pytest.mark.slow
 def test_twenty_templates_take_one_start_of_cfn_lint(generator: Run) -> None:
     names = [write(f"stacks/{number}.json", template(One=number)) for number in range(1, 21)]
     profile = cProfile.Profile()

@@ -61,11 +61,13 @@ def test_json_has_the_documented_keys(generator: Run) -> None:
     }
 
 
+@pytest.mark.slow
 def test_json_names_all_environments(generator: Run) -> None:
     report = json.loads(generator("check", "--format", "json").stdout)
     assert report == {"environment": list(ENVIRONMENTS), "findings": [], "passed": True}
 
 
+@pytest.mark.slow
 def test_sarif_is_valid_and_points_into_the_repository(generator: Run) -> None:
     content = write("my stacks/sum.json", Path(SUMS[0]).read_text())
     write("templates_out/dev.json", Path("templates_out/dev.json").read_text() + " ")
@@ -116,6 +118,7 @@ def test_sarif_has_a_level_for_each_severity(severity: str, level: str, tmp_path
     assert place == {"artifactLocation": {"uri": (tmp_path / "a.json").as_uri()}, "region": {"startLine": 1}}
 
 
+@pytest.mark.slow
 def test_a_committed_file_over_its_environments_account_is_told_with_drift(generator: Run) -> None:
     with Path("environments/dev.toml").open("a") as file:
         file.write("[account]\nname = 'shared'\nconcurrency_limit = 150\n")
@@ -130,12 +133,14 @@ def test_a_committed_file_over_its_environments_account_is_told_with_drift(gener
     )
 
 
+@pytest.mark.slow
 def test_an_environment_over_its_account_is_told_once(generator: Run) -> None:
     with Path("environments/prod.toml").open("a") as file:
         file.write("[account]\nconcurrency_limit = 130\n")
     assert findings(generator("check", "prod", "--format", "json")) == [("prod.json", "quota")]
 
 
+@pytest.mark.slow
 def test_a_consumer_with_more_than_the_environments_shards_can_use_is_warned_of(generator: Run) -> None:
     path = Path("templates_out/prod.json")
     path.write_text(
@@ -146,6 +151,7 @@ def test_a_consumer_with_more_than_the_environments_shards_can_use_is_warned_of(
     assert "1 more than the 10 that its pollers can ever use" in result.stdout
 
 
+@pytest.mark.slow
 def test_size_is_told_once(generator: Run) -> None:
     path = Path("templates_out/dev.json")
     path.write_text(path.read_text() + "\n" * 10_000)
@@ -159,6 +165,7 @@ def test_a_committed_file_that_is_no_text_is_a_fault(generator: Run) -> None:
     assert result.stderr.startswith("templates_out/dev.json: not a text in UTF-8")
 
 
+@pytest.mark.slow
 def test_a_clean_template_of_ours_is_clean_to_others(generator: Run) -> None:
     write("other.json", template(One=5))
     assert generator("check", "templates_out/prod.json", "other.json").exit_code == 0

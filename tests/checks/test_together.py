@@ -20,6 +20,7 @@ def account(reservable: int) -> AccountQuota:
     return AccountQuota("", "", reservable + 100, 100, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [ENVIRONMENTS, ("dev", *FILES[1:])], ids=["environments", "files too"])
 def test_three_stacks_that_fit_alone_are_refused_together(generator: Run, names: tuple[str, ...]) -> None:
     result = generator("check", *names, "--together", "--account-limit", "150")
@@ -35,10 +36,12 @@ def test_three_stacks_that_fit_alone_are_refused_together(generator: Run, names:
     assert result.exit_code == 1
 
 
+@pytest.mark.slow
 def test_each_of_them_fits_alone(generator: Run) -> None:
     assert generator("check", *FILES, "--account-limit", "150").exit_code == 0
 
 
+@pytest.mark.slow
 def test_three_stacks_are_accepted_in_a_larger_account(generator: Run) -> None:
     result = generator("check", "--together")
     assert result.exit_code == 0
@@ -56,6 +59,7 @@ def state(generator: Run, *names: str, **account: Any) -> None:
     assert generator("template").exit_code == 0
 
 
+@pytest.mark.slow
 def test_the_account_is_what_the_environments_state(generator: Run) -> None:
     state(generator, *ENVIRONMENTS, concurrency_limit=150)
     result = generator("check", "--together")
@@ -65,6 +69,7 @@ def test_the_account_is_what_the_environments_state(generator: Run) -> None:
     assert generator("check", "--together", "--account-limit", "164").exit_code == 0
 
 
+@pytest.mark.slow
 def test_stacks_that_state_different_accounts_are_not_judged_as_one(generator: Run) -> None:
     state(generator, "dev", concurrency_limit=150, reserved_elsewhere=3)
     write(".cfnlintrc", {"configure_rules": {"E9801": {"unreserved_floor": 90}}})
@@ -84,6 +89,7 @@ def test_stacks_that_state_different_accounts_are_not_judged_as_one(generator: R
     assert "reserved of 57 reservable" in generator("check", "dev", "prod", "own.json", "--together", *options).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("dev",), ("dev", "templates_out/staging.json")], ids=["alone", "its file too"])
 def test_environments_that_share_the_account_count_once_though_not_named(generator: Run, names: Any) -> None:
     """dev reserves 11 and staging 16, of 30."""

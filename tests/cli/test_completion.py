@@ -31,11 +31,13 @@ def offered(*words: str) -> list[str]:
     return ask("bash", COMP_WORDS=" ".join(["generator", *words]), COMP_CWORD=str(len(words)))
 
 
+@pytest.mark.slow
 def test_tab_completes_commands(project: Path) -> None:
     assert offered("") == [f"plain,{command}" for command in COMMANDS]
     assert sorted(offered("si")) == ["plain,simulate", "plain,size"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["template", "size", "preflight", "simulate", "local"])
 def test_tab_completes_environments(project: Path, command: str) -> None:
     assert offered(command, "") == [f"plain,{name}" for name in ENVIRONMENTS]
@@ -60,10 +62,12 @@ def completed(folder: Path, *words: str) -> list[str]:
     return [*done.stdout.split(), *done.stderr.splitlines()]
 
 
+@pytest.mark.slow
 def test_bash_completes_an_environment(project: Path) -> None:
     assert completed(project, "size", "p") == ["prod"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("check", "s"), ("diff", "s"), ("diff", "prod", "s")], ids=" ".join)
 def test_bash_completes_environments_and_otherwise_files(project: Path, words: tuple[str, ...]) -> None:
     """With the option "default", bash completes files if it receives no other completion."""
@@ -76,6 +80,7 @@ def test_tab_completes_nothing_outside_a_project(tmp_path: Path, monkeypatch: py
     assert "".join(offered("size", "")) == ""
 
 
+@pytest.mark.slow
 def test_zsh_and_fish_complete_environments_too(project: Path) -> None:
     assert ask("zsh", COMP_WORDS="generator size p", COMP_CWORD="2") == ["plain", "prod", "_"]
     assert "prod" in " ".join(ask("fish", COMP_WORDS="generator size p", COMP_CWORD="p"))

@@ -108,11 +108,13 @@ def test_size_shows_the_derivation_even_if_the_total_does_not_fit(generator: Run
     assert "7 too many" in result.stderr
 
 
+@pytest.mark.slow
 def test_check_passes_on_the_committed_templates(generator: Run) -> None:
     result = generator("check")
     assert (result.exit_code, result.stdout) == (0, "dev, prod, staging: lint, size, drift and quota are good\n")
 
 
+@pytest.mark.slow
 def test_check_reports_the_line_and_the_fix_of_drift(generator: Run) -> None:
     path = Path("templates_out/prod.json")
     path.write_text(path.read_text().replace('"Timeout": 60,', '"Timeout": 61,'))
@@ -125,6 +127,7 @@ def test_check_reports_the_line_and_the_fix_of_drift(generator: Run) -> None:
     assert '"Timeout": 61' in path.read_text()
 
 
+@pytest.mark.slow
 def test_an_unknown_region_is_one_finding_among_others(generator: Run) -> None:
     toml = Path("environments/dev.toml")
     toml.write_text(toml.read_text().replace("us-east-1", "us-east-9"))
@@ -319,6 +322,7 @@ def test_a_trace_outside_the_supported_rates_is_reported_in_one_line(generator: 
     assert "--set traffic.webhooks_per_hour: 60 is below the minimum of 100" in result.stderr
 
 
+@pytest.mark.slow
 def test_size_draws_the_reservations_against_the_rate(generator: Run) -> None:
     result = generator("size", "prod", "--chart", "sizing.svg")
     assert result.exit_code == 0

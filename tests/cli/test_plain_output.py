@@ -34,6 +34,7 @@ def test_every_command_is_covered_here() -> None:
     assert {arguments[0] for arguments in RUNS} >= set(COMMANDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", RUNS, ids=" ".join)
 def test_piped_output_has_no_escape_sequences(project: Path, arguments: list[str]) -> None:
     (project / "large.json").write_text(LARGE)
@@ -67,6 +68,7 @@ def on_a_terminal(arguments: list[str], **variables: str) -> bytes:
     return sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", RUNS, ids=" ".join)
 def test_no_color_turns_escape_sequences_off(project: Path, arguments: list[str]) -> None:
     (project / "large.json").write_text(LARGE)
@@ -75,6 +77,7 @@ def test_no_color_turns_escape_sequences_off(project: Path, arguments: list[str]
     assert b"\x1b" not in sent
 
 
+@pytest.mark.slow
 def test_the_progress_bar_appears_only_on_a_terminal(project: Path) -> None:
     arguments = ["simulate", "dev", "--hours", "0.1", "--replications", "4"]
     assert b"\x1b[?25l" in on_a_terminal(arguments)

@@ -28,6 +28,7 @@ def test_simulate_reports_on_the_committed_template(generator: Run) -> None:
     assert "simulated in" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_json_has_the_documented_keys_and_no_clock_reading(generator: Run) -> None:
     one, other = (generator("simulate", "prod", *QUICK, "--format", "json").stdout for _ in range(2))
     assert one == other
@@ -45,6 +46,7 @@ def test_the_json_has_the_documented_keys_and_no_clock_reading(generator: Run) -
     assert all({"name", "target", "measured", "ci95", "verdict"} == target.keys() for target in report["targets"])
 
 
+@pytest.mark.slow
 def test_a_missed_target_exits_with_1_and_names_the_first_change(generator: Run, project: Path) -> None:
     path = Path("templates_out/prod.json")
     small = path.read_text().replace('"ReservedConcurrentExecutions": 20', '"ReservedConcurrentExecutions": 8')
@@ -66,6 +68,7 @@ def test_a_template_that_could_not_be_deployed_is_reported(generator: Run, proje
     assert "could not be created" in result.stdout
 
 
+@pytest.mark.slow
 def test_reservations_of_other_environments_are_listed_as_not_simulated(generator: Run, project: Path) -> None:
     for name in ("dev", "prod"):
         path = Path(f"environments/{name}.toml")
@@ -75,6 +78,7 @@ def test_reservations_of_other_environments_are_listed_as_not_simulated(generato
     assert json.loads(generator("simulate", "staging", *QUICK, "--format", "json").stdout)["not_simulated"] == []
 
 
+@pytest.mark.slow
 def test_a_yaml_template_gives_the_same_result(generator: Run, project: Path) -> None:
     from cfn_flip import to_yaml
 
@@ -85,6 +89,7 @@ def test_a_yaml_template_gives_the_same_result(generator: Run, project: Path) ->
     assert other.stdout == one.stdout
 
 
+@pytest.mark.slow
 def test_a_trace_is_replayed_and_can_be_scaled(generator: Run, project: Path) -> None:
     Path("trace.csv").write_text("start,webhooks\n" + "".join(f"{minute * 60},60\n" for minute in range(5)))
     result = generator("simulate", "dev", "--trace", "trace.csv", "--replications", "2", "--format", "json")
@@ -153,12 +158,14 @@ def test_missing_matplotlib_is_reported_before_the_simulation(generator: Run, mo
     assert result.stderr.startswith("--chart: matplotlib is not installed; run: ")
 
 
+@pytest.mark.slow
 def test_the_simulation_can_be_drawn(generator: Run, project: Path) -> None:
     result = generator("simulate", "prod", *QUICK, "--chart", "hour.svg")
     assert result.exit_code == 0
     assert Path("hour.svg").read_text().startswith("<?xml")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or (os.cpu_count() or 1) < 2, reason="no workers, or no /proc")
 @pytest.mark.parametrize("after_s", [pytest.param(0, id="as the workers start"), pytest.param(1.5, id="at work")])
 @pytest.mark.parametrize(

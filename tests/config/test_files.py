@@ -365,6 +365,7 @@ json_values = st.recursive(
 known_keys = st.sampled_from([field.name for field in dataclasses.fields(Environment)])
 
 
+@pytest.mark.slow
 @given(st.dictionaries(known_keys | st.text(max_size=8), json_values, max_size=6))
 def test_no_table_crashes_the_reader(table: dict[str, object]) -> None:
     """A table with any key but the required ones missing or wrong cannot be read, and says why."""

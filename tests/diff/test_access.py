@@ -390,6 +390,7 @@ def test_a_permission_under_another_id_is_the_same_permission() -> None:
     assert ({one.id for one in found.resources}, found.iam) == ({"New", "Old"}, ())
 
 
+@pytest.mark.slow
 def test_thousands_of_grants_are_compared_in_time() -> None:
     """Each with each would be twelve million comparisons, which take minutes."""
     actions = [f"s3:Do{number}" for number in range(60)]

@@ -61,6 +61,7 @@ def statements(found: list[dict[str, Any]], rng: random.Random) -> Any:
     return split[0] if len(split) == 1 else split
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.integers(0, 2**32), st.sampled_from(ENVIRONMENTS))
 def test_a_template_written_otherwise_is_no_difference(seed: int, name: str) -> None:
@@ -69,6 +70,7 @@ def test_a_template_written_otherwise_is_no_difference(seed: int, name: str) -> 
     assert not difference(other, TEMPLATES[name]).found
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.integers(0, 2**32), st.sampled_from(EDITS))
 def test_an_edit_is_found_in_a_template_written_otherwise(seed: int, edit: Edit) -> None:

@@ -7,6 +7,7 @@ import itertools
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -95,6 +96,7 @@ def deployed(content: Any, values: dict[str, str]) -> Any:
     return {key: deployed(inner, values) for key, inner in content.items()}
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.integers(0, 2**32))
 def test_nothing_that_some_values_bring_about_is_missed(seed: int) -> None:

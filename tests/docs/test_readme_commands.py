@@ -86,6 +86,7 @@ def test_the_readme_has_commands_to_run() -> None:
     assert len(INLINE) >= 10
 
 
+@pytest.mark.slow
 def test_the_output_in_the_readme_is_the_real_output(clone: Path) -> None:
     """Run them in the order of the README, with the one edit that it asks for."""
     (clone / "stack.yaml").write_text(STACK)
@@ -114,6 +115,7 @@ STACK = f"""Resources:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [one for one in plain() if not re.match(r"aws |make |cd ", one)])
 def test_commands_without_output_work(clone: Path, command: str) -> None:
     (clone / "stack.yaml").write_text(STACK.replace("105", "95"))

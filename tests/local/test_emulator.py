@@ -44,6 +44,7 @@ def kill(processes: list[int]) -> None:
         os.kill(process, signal.SIGKILL)
 
 
+@pytest.mark.slow
 @LINUX
 @pytest.mark.parametrize(
     ("sent", "code"),
@@ -113,6 +114,7 @@ def test_a_missing_template_says_how_to_make_it(generator: Callable[..., Result]
 UNKNOWN = '{"Resources": {"A": {"Type": "AWS::Nope::Nope"}}}'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -87,6 +87,7 @@ def test_the_reservations_are_in_force(system: System) -> None:
     assert made["ReservedConcurrentExecutions"] == 3
 
 
+@pytest.mark.slow
 def test_a_signed_webhook_in_and_an_sms_out(system: System) -> None:
     assert texts(system, "msg_sms", "+15555550101") == ["BTC-USD is at 64231.50: above your threshold of 64000"]
 
@@ -120,6 +121,7 @@ def test_the_same_webhook_again_is_stored_once(system: System) -> None:
     assert post(system, {**body, "price": "3101"}, "msg_again")[0] == 409
 
 
+@pytest.mark.slow
 def test_after_a_rotation_both_secrets_are_accepted_the_new_one_at_once(system: System) -> None:
     secrets = system.emulator.client("secretsmanager")
     old, new = system.secret, "N1e2W3s4E5c6R7e8T9a0B1c2D3e4F5g6H7i8J9k0L1m2"
@@ -146,6 +148,7 @@ def test_what_happened_is_told_without_payloads(system: System) -> None:
     assert not [line for _, line in news if "64231" in json.dumps(line) or "+1555" in json.dumps(line)]
 
 
+@pytest.mark.slow
 def test_the_demonstration_ends_with_every_expected_sms() -> None:
     """In any locale, and this is the poorest."""
     command = [sys.executable, "-m", "generator", "local", "dev", "--demo"]
@@ -164,6 +167,7 @@ def test_an_sms_that_does_not_come_fails_the_demonstration(system: System) -> No
     assert "SMS missing                  1" in demo.as_table(outcome)
 
 
+@pytest.mark.slow
 def test_a_price_that_is_refused_fails_the_demonstration_which_says_why(
     system: System, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

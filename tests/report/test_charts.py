@@ -41,6 +41,7 @@ def words(path: Path) -> str:
     return "\n".join(text for element in tree.iter() if (text := (element.text or "").strip()))
 
 
+@pytest.mark.slow
 def test_a_simulation_shows_arrivals_throttles_concurrency_and_age(result: SimulationResult, tmp_path: Path) -> None:
     simulation_chart(result, tmp_path / "chart.svg")
     shown = words(tmp_path / "chart.svg")

@@ -178,6 +178,7 @@ def test_the_batching_window_has_a_reason_only_if_it_is_needed(
     assert line == f"The batching window of `CheckAlertsEventSourceMapping` adds up to 1 s to every alert.{reason}"
 
 
+@pytest.mark.slow
 @EVERY
 def test_the_page_is_the_same_in_every_process_and_needs_no_heavy_package(name: str) -> None:
     script = (

@@ -59,6 +59,7 @@ def blocked_shares(function, load_erlangs, seed, arrivals_per_batch=1200):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distribution", ["exponential", "lognormal", "constant"])
 def test_throttles_agree_with_erlang_b(warm_function, distribution, record_property):
     """M/G/8/8 at five loads, 20 seeds each: of the 99 % intervals at least 95 % contain the exact probability."""
@@ -88,6 +89,7 @@ AT_ONCE = Assumptions(asynchronous_backoff_s=(0.004, 0.004))
 """Tried again so soon that nearly no execution stays idle while an event waits: a queue without end, M/M/c."""
 
 
+@pytest.mark.slow
 def test_waits_agree_with_erlang_c(warm_function, record_property):
     """M/M/5 at five loads, 20 seeds each: of the 99 % intervals at least 95 % contain the exact probability."""
     hits = [

@@ -3,6 +3,7 @@
 import copy
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from generator.simulation.workload import Steady
 units = st.one_of(st.none(), st.integers(0, 6))
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(
     reserved=st.tuples(units, units, units, units),

@@ -107,6 +107,7 @@ def theirs(seed):
     return [rejected / (rejected + admitted), busy(1), refused / offered, busy(2)]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_ciw_agrees_on_two_stages(record_property):
     """Throttle probability and mean concurrency of each stage: the 95 % intervals over replications overlap."""

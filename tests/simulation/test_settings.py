@@ -64,6 +64,7 @@ def test_a_simulation_heeds_what_it_reads_and_nothing_else(read: set[str]) -> No
     assert read - {"name"} == SIMULATED_SETTINGS
 
 
+@pytest.mark.slow
 def test_an_override_without_effect_is_told_and_how_to_try_it(generator: Run) -> None:
     sets = ("--set", "stream.batch_size=20", "--set", "account={name='xy',concurrency_limit=900}")
     plain, done = (

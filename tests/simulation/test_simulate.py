@@ -105,6 +105,7 @@ def test_alerts_leave_in_bursts_so_that_more_wait_than_erlang_c_says_but_within_
     assert size(environment())["SendNotificationFunction"].predicted < waited.mean < 0.01
 
 
+@pytest.mark.slow
 def test_with_8_the_target_is_missed_and_the_report_says_whose_reservation_it_is(template, environment):
     reserve(template, ProcessWebhookFunction=8)
     result = simulate(template, environment(), hours=0.05, replications=2, assumptions=SHORT)
@@ -113,6 +114,7 @@ def test_with_8_the_target_is_missed_and_the_report_says_whose_reservation_it_is
     assert remedies(result) == {"webhook_throttle_probability": "ProcessWebhookFunction's reservation of 8"}
 
 
+@pytest.mark.slow
 def test_205_reserved_of_300_could_not_have_been_created(template, environment):
     reserve(template, ProcessWebhookFunction=100, CheckAlertsFunction=50)
     reserve(template, SendNotificationFunction=50, CleanupHistoryFunction=5)
@@ -135,6 +137,7 @@ def test_205_reserved_of_300_could_not_have_been_created(template, environment):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "overrides", "unreserved", "remedy"),
     [
@@ -183,6 +186,7 @@ def test_a_miss_names_the_limit_that_refused_most(template, environment, change,
     assert remedies(result)["webhook_throttle_probability"] == remedy
 
 
+@pytest.mark.slow
 def test_a_stream_too_slow_names_its_lanes_or_the_reservation_that_starves_them(template, environment):
     mapping = template["Resources"]["CheckAlertsEventSourceMapping"]["Properties"]
     mapping["ParallelizationFactor"] = 1
@@ -257,12 +261,14 @@ def test_what_never_ends_in_time_misses_its_target_although_nothing_is_throttled
     assert target.measured.mean <= 1
 
 
+@pytest.mark.slow
 def test_correlated_crossings_make_notifications_wait_that_poisson_alerts_do_not(template, environment):
     together = Assumptions(warm_up_s=30.0, alerts_per_crossing=10.0)
     result = simulate(template, environment(), hours=0.1, replications=2, workers=1, assumptions=together)
     assert remedies(result) == {"notification_wait_probability": "SendNotificationFunction's reservation of 5"}
 
 
+@pytest.mark.slow
 def test_the_result_is_the_same_for_any_number_of_workers_and_another_for_another_seed(template, environment):
     def run(workers, seed=1):
         return simulate(
@@ -296,6 +302,7 @@ def interpreters():
         yield next((str(path) for path in found if path), None)
 
 
+@pytest.mark.slow
 def test_the_result_is_the_same_to_the_last_digit_on_every_python():
     found = [python for python in interpreters() if python]
     if len(found) < 2:
@@ -311,6 +318,7 @@ def test_the_result_is_the_same_to_the_last_digit_on_every_python():
     assert len(set(outputs.values())) == 1, list(outputs)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_hours(template, environment):
     def peak_bytes(hours):
         task = Task(read_topology(template), environment(), SHORT, Steady(1.0), hours * 3600, 1, False)

@@ -361,6 +361,7 @@ def places(value, path=()):
         yield from places(item, (*path, key))
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=200)
 def test_whatever_stands_in_a_template_it_is_read_noted_or_refused(committed, data):

@@ -127,6 +127,7 @@ def test_whatever_the_bytes_it_is_a_trace_or_a_clear_error(tmp_path_factory, con
     assert found > 0
 
 
+@pytest.mark.slow
 def test_ten_million_rows_are_read_in_bounded_memory(tmp_path):
     """100 webhooks in each of 100,000 seconds: more seconds than are kept, so they are put together in pairs.
 
@@ -156,6 +157,7 @@ def test_a_fit_of_seconds_counts_whole_minutes(trace):
     assert fit_trace(trace("\n".join(times))) == (6000.0, pytest.approx(180 / 100))
 
 
+@pytest.mark.slow
 def test_a_fit_of_steady_traffic_errs_upwards_by_what_it_says(trace):
     """An hour of Poisson arrivals, of 100 a minute and of 10 a minute, all at one rate."""
     factors = {}
@@ -189,6 +191,7 @@ def test_a_fit_finds_the_busiest_minute_wherever_it_begins(trace, begins_s):
     assert (rate, factor) == (4200.0, pytest.approx(660 / 70))
 
 
+@pytest.mark.slow
 def test_a_fit_of_a_long_recording_still_finds_its_busiest_minute(trace):
     """Three months of minutes: more than are kept one by one."""
     minutes = ["100"] * 130_000

@@ -152,6 +152,7 @@ def test_the_functions_ship_their_own_handlers(template: dict[str, Any]) -> None
         assert code == ["\n", list(shipped_lines(handler))]
 
 
+@pytest.mark.slow
 def test_cfn_lint_prints_nothing_at_all() -> None:
     paths = [f"templates_out/{name}.json" for name in ENVIRONMENTS]
     cfn_lint = Path(sys.prefix) / "bin/cfn-lint"
@@ -159,6 +160,7 @@ def test_cfn_lint_prints_nothing_at_all() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 @EVERY
 def test_moto_creates_the_stack_and_what_it_created_is_what_the_template_says(template: dict[str, Any]) -> None:
     with mock_aws(), warnings.catch_warnings():

@@ -252,6 +252,7 @@ def test_only_the_folder_of_the_file_is_written_to_and_what_a_kill_leaves_there_
     assert temporary.name.startswith(".dev.json.")
 
 
+@pytest.mark.slow
 def test_interrupted_at_any_moment_each_file_is_old_or_new(project: Path) -> None:
     """Kills the command at thirty moments spread over its run."""
     command = [sys.executable, "-m", "generator", "template", "--set", "traffic.webhooks_per_hour=20000"]
@@ -287,6 +288,7 @@ def interpreter(version: str) -> str | None:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
 def test_the_same_bytes_from_every_python_and_hash_seed(version: str, tmp_path: Path) -> None:
     python = interpreter(version)

@@ -39,6 +39,7 @@ def test_the_hook_is_what_pre_commit_asks_for() -> None:
     assert HOOK["types"] == ["text"]
 
 
+@pytest.mark.slow
 def test_the_hooks_entry_is_a_console_script_and_runs(generator: Run) -> None:
     script, *arguments = shlex.split(HOOK["entry"])
     setup = configparser.ConfigParser()

@@ -60,6 +60,7 @@ def lint(*arguments: object) -> tuple[int, Any]:
     return run.returncode, json.loads(run.stdout or "[]")
 
 
+@pytest.mark.slow
 def test_every_template_has_just_the_finding_it_was_written_for() -> None:
     files = sorted(TEMPLATES.iterdir())
     _, findings = lint("-x", "E9801:concurrency_limit=300", "--", *files)
@@ -71,6 +72,7 @@ def test_every_template_has_just_the_finding_it_was_written_for() -> None:
     assert sorted(EXPECTED) == [file.name for file in files]
 
 
+@pytest.mark.slow
 def test_plain_as_in_the_documentation() -> None:
     """The template comes first: -a and -x take everything that follows them."""
     path = TEMPLATES / "sum.json"
@@ -79,6 +81,7 @@ def test_plain_as_in_the_documentation() -> None:
     assert (run.returncode, run.stdout) == (2, f"E9801 {SUM.format('')}\n{path}:33:5\n\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "configuration",
     [
@@ -91,6 +94,7 @@ def test_what_fits_the_configured_account_passes(configuration: str) -> None:
     assert lint("-x", *configuration.split(","), "--", TEMPLATES / "sum.json") == (0, [])
 
 
+@pytest.mark.slow
 def test_a_configuration_file_works_too(tmp_path: Path) -> None:
     configuration = tmp_path / "cfnlintrc"
     configuration.write_text("configure_rules:\n  E9801:\n    concurrency_limit: 300\n    reserved_elsewhere: 10\n")
@@ -99,6 +103,7 @@ def test_a_configuration_file_works_too(tmp_path: Path) -> None:
     assert "15 more than the 190" in finding["Message"]
 
 
+@pytest.mark.slow
 def test_cfn_lint_need_not_be_installed_beside_this_package() -> None:
     """Without `site`, an editable installation is not found; what else this package needs may not be imported."""
     start = (
@@ -117,6 +122,7 @@ def test_cfn_lint_need_not_be_installed_beside_this_package() -> None:
     )
 
 
+@pytest.mark.slow
 def test_given_parameters_replace_defaults(tmp_path: Path) -> None:
     content = {
         "Parameters": {"Units": {"Type": "Number", "Default": 5}},
@@ -134,6 +140,7 @@ def test_given_parameters_replace_defaults(tmp_path: Path) -> None:
     assert "when Units is 6" in finding["Message"]
 
 
+@pytest.mark.slow
 def test_a_resource_can_opt_out_of_a_warning(tmp_path: Path) -> None:
     content = json.loads((TEMPLATES / "zero.json").read_text())
     content["Resources"]["Worker"]["Metadata"] = {"cfn-lint": {"config": {"ignore_checks": ["W9804"]}}}
@@ -142,6 +149,7 @@ def test_a_resource_can_opt_out_of_a_warning(tmp_path: Path) -> None:
     assert lint("--", path) == (0, [])
 
 
+@pytest.mark.slow
 def test_a_large_file_points_at_its_beginning(tmp_path: Path) -> None:
     path = tmp_path / "template.json"
     path.write_text((TEMPLATES / "sum.json").read_text() + "\n" * 60_000)
@@ -150,6 +158,7 @@ def test_a_large_file_points_at_its_beginning(tmp_path: Path) -> None:
     assert finding["Location"]["Start"] == {"LineNumber": 1, "ColumnNumber": 1}
 
 
+@pytest.mark.slow
 def test_rules_leave_room_for_custom_ones(tmp_path: Path) -> None:
     """cfn-lint numbers the lines of a custom rules file from 9001, and refuses two rules of one id."""
     custom = tmp_path / "custom.txt"

@@ -166,6 +166,7 @@ def linted(content: Any, rules: dict[str, Any]) -> list[str]:
     return ["judged", *(rule.id for rule in rules.values() for _ in list(rule.match(template)))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_no_mutant_makes_a_rule_crash(batch: int, rules: dict[str, Any]) -> None:
     """And most are worth it: they get as far as the rules, which still find in some what they look for."""

@@ -65,6 +65,7 @@ requests = st.one_of(
 )
 
 
+@pytest.mark.slow
 def test_ten_thousand_generated_requests_get_only_specified_answers(stack: Stack) -> None:
     handler, outcomes = stack.load("ProcessWebhookFunction"), collections.Counter[int]()
 
@@ -174,6 +175,7 @@ def test_bad_signatures_read_the_secret_at_most_once_in_ten_seconds(stack: Stack
     assert len(reads) <= 2 * (100 / 10 + 1)
 
 
+@pytest.mark.slow
 def test_a_market_in_any_order_sends_what_an_oracle_says(stack: Stack) -> None:
     """1,000 prices over 20 symbols with 200 alerts; duplicates, and each batch shuffled."""
     generator, world = random.Random(20), World(stack)
@@ -246,6 +248,7 @@ class Quick:
         getattr(dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION], operation)(**given)
 
 
+@pytest.mark.slow
 def test_a_price_that_fires_five_thousand_alerts_completes_over_several_attempts(stack: Stack) -> None:
     for number in range(5_000):
         put_directly(stack, f"alert-{number:06d}", Decimal(number % 100))
@@ -311,16 +314,19 @@ def reading_cost(stack: Stack, armed: int, *, without_range: bool = False) -> tu
     return sum(items for items, _ in read), sum(units for _, units in read)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("armed", [100, 10_000, 100_000])
 def test_what_a_price_reads_follows_the_alerts_it_fires_not_those_that_exist(stack: Stack, armed: int) -> None:
     assert reading_cost(stack, armed) == (3, 0.5)
 
 
+@pytest.mark.slow
 def test_without_the_range_condition_every_armed_alert_would_be_read(stack: Stack) -> None:
     items, _ = reading_cost(stack, 100, without_range=True)
     assert items > 3
 
 
+@pytest.mark.slow
 def test_fifty_thousand_expired_prices_are_cleared_over_several_runs(stack: Stack) -> None:
     clock, prices_table = Clock(), dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_table(stack.prices)
     for number in range(10):

@@ -72,6 +72,7 @@ def test_it_stops_before_its_timeout_and_goes_on_next_time(stack: Stack, capsys:
     assert outcomes == ["to be continued", "finished"]
 
 
+@pytest.mark.slow
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.floats(-3 * 86_400, 3 * 86_400).filter(lambda past_s: abs(past_s) > 5), max_size=8))
 def test_no_unexpired_price_is_ever_deleted(stack: Stack, past_expiry_s: list[float]) -> None:

@@ -54,6 +54,7 @@ def duplicate_allowed(function: str, number: int, point: str) -> bool:
     return function == "SendNotificationFunction" and (number % 3, point) in {(1, "after"), (2, "before")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_fault_matrix(function: str, capsys: pytest.CaptureFixture[str]) -> None:
     table: dict[tuple[str, int, str, str], dict[str, str]] = collections.defaultdict(dict)
