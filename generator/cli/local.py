@@ -100,7 +100,7 @@ Webhooks, alerts and SMS appear below as they happen. Press Ctrl-C to stop every
 def _watch(system: System) -> None:
     shown: dict[str, int] = {}
     while True:
-        for kind, line in system.news():
+        for kind, line in system.new_events():
             click.echo(f"{time.strftime('%H:%M:%S')}  {kind:<13}  {_summary(line)}")
         for number, texts in system.sms().items():
             for text in texts[shown.get(number, 0) :]:

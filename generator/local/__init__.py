@@ -1,1 +1,1 @@
-"""The committed template running on this machine: an emulator, the deployed system, a sender and a demonstration."""
+"""Run the committed template on this machine: an emulator, the deployed system, and a demonstration."""

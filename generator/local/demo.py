@@ -1,4 +1,4 @@
-"""A short price walk through the running system: which SMS must come, and whether they came."""
+"""A demonstration: send a short series of prices to the running system and compare the SMS with those expected."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from generator._format import duration, text_table
 from generator.local.deployment import System
 
 SYMBOLS = {"BTC-USD": Decimal("64000"), "ETH-USD": Decimal("3100"), "SOL-USD": Decimal("142")}
@@ -15,12 +16,12 @@ PRICES = 60
 ARRIVAL_TIMEOUT_S = 15
 PACE_S = 0.05
 RETRIES = 20
-"""A sender that is told to come back (429, 503) does so, after a pause; the smallest usage plan admits 28/s."""
+"""Attempts for each price: the sender retries after a 429 or 503. The smallest usage plan admits 28/s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert of the demonstration; each has a number of its own, so that an SMS tells which alert it is."""
+    """An alert of the demonstration. Each has its own phone number, so that every SMS can be matched to its alert."""
 
     alert_id: str
     symbol: str
@@ -29,13 +30,13 @@ class Alert:
     phone_number: str
 
     def fires_at(self, price: Decimal) -> bool:
-        """At or past the threshold."""
+        """Return whether the price is at or past the threshold."""
         return price >= self.threshold if self.direction == "above" else price <= self.threshold
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the demonstration saw."""
+class DemoResult:
+    """Counts of the demonstration, and the phone numbers whose SMS are missing or unexpected."""
 
     prices_sent: int
     prices_stored: int
@@ -46,16 +47,16 @@ class Outcome:
     unexpected: tuple[str, ...]
     latencies_ms: tuple[int, ...]
     refusal: str | None
-    """The first answer to a price that was not stored: status and message."""
+    """Status and message of the first answer that refused a price."""
 
     @property
     def passed(self) -> bool:
-        """Every price stored, every expected SMS there once, and no other."""
+        """Return whether every price was stored and every expected SMS, and no other, came exactly once."""
         return self.prices_stored == self.prices_sent and not self.missing and not self.unexpected
 
 
 def alerts() -> list[Alert]:
-    """Four for each symbol: two that a walk of a few per cent reaches, two that it does not."""
+    """Return four alerts for each symbol: two that the prices reach, and two that they do not."""
     found: list[Alert] = []
     for symbol, start in SYMBOLS.items():
         for direction, change in (("above", "1.01"), ("below", "0.99"), ("above", "1.50"), ("below", "0.50")):
@@ -66,7 +67,7 @@ def alerts() -> list[Alert]:
 
 
 def walk(seed: int) -> Iterator[tuple[str, Decimal]]:
-    """A random walk of each symbol in turn, in steps of up to one per cent."""
+    """Yield prices of each symbol in turn: a random walk in steps of up to 1 %."""
     generator, prices = random.Random(seed), dict(SYMBOLS)  # noqa: S311 - a demonstration, not a secret
     for number in range(PRICES):
         symbol = list(SYMBOLS)[number % len(SYMBOLS)]
@@ -75,8 +76,8 @@ def walk(seed: int) -> Iterator[tuple[str, Decimal]]:
         yield symbol, prices[symbol]
 
 
-def run(system: System, progress: Callable[[Iterable[int]], Iterable[int]], seed: int = 7) -> Outcome:
-    """Arms the alerts, sends the walk, and waits for the SMS that must come and a little for those that must not."""
+def run(system: System, progress: Callable[[Iterable[int]], Iterable[int]], seed: int = 7) -> DemoResult:
+    """Arm the alerts, send the prices, and wait for the expected SMS, and briefly for unexpected ones."""
     armed = alerts()
     for alert in armed:
         system.put_alert(alert.alert_id, alert.symbol, alert.direction, str(alert.threshold), alert.phone_number)
@@ -89,9 +90,9 @@ def run(system: System, progress: Callable[[Iterable[int]], Iterable[int]], seed
         body = {"symbol": symbol, "price": str(price), "timestamp": int(time.time() * 1000), "source": "demo"}
         if refusal := _refusal(system, body, f"demo_{number}"):
             refusals.append(refusal)
-    delivered = _wait(system, expected)
-    latencies = [line["LatencyMs"] for kind, line in system.news() if kind == "notification" and line["Sent"]]
-    return Outcome(
+    delivered = _wait_for_sms(system, expected)
+    latencies_ms = [line["LatencyMs"] for kind, line in system.new_events() if kind == "notification" and line["Sent"]]
+    return DemoResult(
         prices_sent=PRICES,
         prices_stored=PRICES - len(refusals),
         alerts=len(armed),
@@ -99,32 +100,30 @@ def run(system: System, progress: Callable[[Iterable[int]], Iterable[int]], seed
         sms_delivered=sum(map(len, delivered.values())),
         missing=tuple(sorted(expected - delivered.keys())),
         unexpected=tuple(sorted(n for n, texts in delivered.items() if n not in expected or len(texts) > 1)),
-        latencies_ms=tuple(sorted(latencies)),
+        latencies_ms=tuple(sorted(latencies_ms)),
         refusal=next(iter(refusals), None),
     )
 
 
-def as_table(outcome: Outcome) -> str:
-    """The outcome for people."""
-    latencies = outcome.latencies_ms
-    middle = latencies[len(latencies) // 2] if latencies else None
+def as_table(result: DemoResult) -> str:
+    """Return the result as a table for the terminal."""
+    latencies_ms = result.latencies_ms
     rows = [
-        ("Prices sent", f"{outcome.prices_sent}"),
-        ("Prices stored", f"{outcome.prices_stored}"),
-        ("Alerts armed", f"{outcome.alerts}"),
-        ("Alerts that must fire", f"{outcome.alerts_expected}"),
-        ("SMS delivered", f"{outcome.sms_delivered}"),
-        ("SMS missing", f"{len(outcome.missing)}"),
-        ("SMS unexpected", f"{len(outcome.unexpected)}"),
-        ("Price to SMS, median", f"{middle} ms" if middle is not None else "-"),
-        ("Price to SMS, slowest", f"{latencies[-1]} ms" if latencies else "-"),
+        ("Prices sent", f"{result.prices_sent:,}"),
+        ("Prices stored", f"{result.prices_stored:,}"),
+        ("Alerts armed", f"{result.alerts:,}"),
+        ("Alerts expected to fire", f"{result.alerts_expected:,}"),
+        ("SMS delivered", f"{result.sms_delivered:,}"),
+        ("SMS missing", f"{len(result.missing):,}"),
+        ("SMS unexpected", f"{len(result.unexpected):,}"),
+        ("Price to SMS, median", duration(latencies_ms[len(latencies_ms) // 2] / 1000) if latencies_ms else "-"),
+        ("Price to SMS, slowest", duration(latencies_ms[-1] / 1000) if latencies_ms else "-"),
     ]
-    width = max(len(value) for _, value in rows)
-    return "\n".join(f"{name:<22}  {value:>{width}}" for name, value in rows)
+    return "\n".join(text_table((), rows, right=(1,)))
 
 
 def _refusal(system: System, body: dict[str, object], webhook_id: str) -> str | None:
-    """Sends until it is stored, as a sender would; the last answer if it was not."""
+    """Send a price until it is stored, like a sender. Return the last answer if it was not stored."""
     for _ in range(RETRIES):
         time.sleep(PACE_S)
         status, message = system.send(body, webhook_id)
@@ -135,7 +134,7 @@ def _refusal(system: System, body: dict[str, object], webhook_id: str) -> str | 
     return f"{status} {message}"
 
 
-def _wait(system: System, expected: set[str]) -> dict[str, list[str]]:
+def _wait_for_sms(system: System, expected: set[str]) -> dict[str, list[str]]:
     until = time.monotonic() + ARRIVAL_TIMEOUT_S
     while not system.sms().keys() >= expected and time.monotonic() < until:
         time.sleep(0.2)

@@ -1,7 +1,10 @@
-"""The committed template running on this machine: deployed through CloudFormation, used over HTTP."""
+"""The committed template on the emulator: deployed through CloudFormation and used over HTTP."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import secrets
 import string
@@ -13,27 +16,26 @@ from typing import Any
 
 from generator.errors import EmulatorFailure, Fault
 from generator.local.emulator import Emulator
-from generator.local.webhook import signed_headers
 from generator.template.reading import parsed
 
 DEPLOY_TIMEOUT_S = 60
 STACK = "local"
 
-# Whose log groups tell what happens, in the order of a webhook's way.
 LOG_GROUPS = {
     "ProcessWebhookLogGroup": "webhook",
     "CheckAlertsLogGroup": "price checked",
     "SendNotificationLogGroup": "notification",
     "CleanupHistoryLogGroup": "cleanup",
 }
+"""Kinds of event by the log group that records them, in the order in which a webhook causes them."""
 
-NEEDED = (*LOG_GROUPS, "PriceAlertsTable", "SigningSecret", "WebhookApi", "WebhookStage", "WebhookApiKey")
-"""What is used below by its logical id."""
+REQUIRED_RESOURCES = (*LOG_GROUPS, "PriceAlertsTable", "SigningSecret", "WebhookApi", "WebhookStage", "WebhookApiKey")
+"""Logical ids that this module relies on."""
 
 
 @dataclass
 class System:
-    """A deployed stack, and what a sender, a subscriber and an operator would do with it."""
+    """The deployed stack, with the actions of a sender, a subscriber and an operator."""
 
     emulator: Emulator
     ids: dict[str, str]
@@ -43,7 +45,7 @@ class System:
     _read: dict[str, int] = field(default_factory=dict)
 
     def send(self, body: dict[str, object], webhook_id: str) -> tuple[int, str]:
-        """POSTs a signed price; the status and the message of the answer."""
+        """POST a signed price. Return the status and the body of the answer."""
         raw = json.dumps(body).encode()
         headers = {
             "content-type": "application/json",
@@ -58,7 +60,7 @@ class System:
             return error.code, error.read().decode()
 
     def put_alert(self, alert_id: str, symbol: str, direction: str, threshold: str, phone_number: str) -> None:
-        """Arms an alert, as an application would write it."""
+        """Arm an alert by writing the item that an application would write."""
         item = {
             "userId": {"S": "demo"},
             "alertId": {"S": alert_id},
@@ -71,13 +73,13 @@ class System:
         self.emulator.client("dynamodb").put_item(TableName=self.ids["PriceAlertsTable"], Item=item)
 
     def sms(self) -> dict[str, list[str]]:
-        """What was sent, by number."""
+        """Return the texts of the SMS sent so far by phone number."""
         with urllib.request.urlopen(f"{self.emulator.url}/_ministack/sns/sms-messages", timeout=10) as answer:  # noqa: S310
             found = json.load(answer)["sms_messages"]
         return {number: [message["Message"] for message in messages] for number, messages in found.items()}
 
-    def news(self) -> list[tuple[str, dict[str, Any]]]:
-        """What the functions have logged since the last call, oldest first: the kind of event and its line."""
+    def new_events(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return what the functions logged since the last call, oldest first: the kind of event and its log line."""
         pages = self.emulator.client("logs").get_paginator("filter_log_events")
         found = []
         for group, kind in LOG_GROUPS.items():
@@ -90,21 +92,21 @@ class System:
 
 
 def deploy(emulator: Emulator, template: str) -> System:
-    """Creates the stack from the text of a template as it is, then does what the emulator leaves undone.
+    """Create the stack from the unchanged text of a template, then set what the emulator ignores.
 
-    It ignores ReservedConcurrentExecutions, so they are applied by call where that does no harm; and it ignores how
-    the secret is to be generated, so one of the right form is put in its place.
-    Raises EmulatorFailure with the reason if the stack is not created, or is none of the generator's.
+    The emulator ignores ReservedConcurrentExecutions, so this function sets them by API call where that is harmless. It
+    also ignores how the secret is to be generated, so this function stores a secret of the right form.
+    Raises EmulatorFailure with the reason if the stack is not created or is not from this generator.
     """
     cloudformation = emulator.client("cloudformation")
     cloudformation.create_stack(StackName=STACK, TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
-    _wait(cloudformation)
+    _wait_until_created(cloudformation)
     rows = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
     ids = {row["LogicalResourceId"]: row["PhysicalResourceId"] for row in rows}
-    if missing := [name for name in NEEDED if name not in ids]:
-        fault = Fault("the template", f"it makes no {', '.join(missing)}", "run: generator template")
+    if missing := [name for name in REQUIRED_RESOURCES if name not in ids]:
+        fault = Fault("the template", f"has no {', '.join(missing)}", "run: generator template")
         raise EmulatorFailure([fault])
-    _reserve(emulator, parsed("the template", template), ids)
+    _apply_reservations(emulator, parsed("the template", template), ids)
     secret = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(44))
     emulator.client("secretsmanager").put_secret_value(SecretId=ids["SigningSecret"], SecretString=secret)
     api_key = emulator.client("apigateway").get_api_key(apiKey=ids["WebhookApiKey"], includeValue=True)["value"]
@@ -112,7 +114,18 @@ def deploy(emulator: Emulator, template: str) -> System:
     return System(emulator, ids, url, api_key, secret)
 
 
-def _wait(cloudformation: Any) -> None:
+def signed_headers(secret: str, webhook_id: str, sent_at_s: int, body: bytes) -> dict[str, str]:
+    """Return the three headers that authenticate a body. `secret` is base64, with or without its whsec_ prefix.
+
+    Source: Standard Webhooks specification 1.0, "Signature scheme".
+    """
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    content = f"{webhook_id}.{sent_at_s}.".encode() + body
+    signature = base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode()
+    return {"webhook-id": webhook_id, "webhook-timestamp": str(sent_at_s), "webhook-signature": f"v1,{signature}"}
+
+
+def _wait_until_created(cloudformation: Any) -> None:
     until = time.monotonic() + DEPLOY_TIMEOUT_S
     status = "CREATE_IN_PROGRESS"
     while status.endswith("IN_PROGRESS") and time.monotonic() < until:
@@ -122,14 +135,18 @@ def _wait(cloudformation: Any) -> None:
         events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
         failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
         reasons = (f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed)
-        fault = Fault("the template", f"not created ({status}) {', '.join(reasons)}", "run: generator check")
+        fault = Fault(
+            "the template",
+            f"the emulator did not create the stack ({status}): {', '.join(reasons)}",
+            "run: generator check",
+        )
         raise EmulatorFailure([fault])
 
 
-def _reserve(emulator: Emulator, template: dict[str, Any], ids: dict[str, str]) -> None:
-    """Applies the reservations, except behind a topic: there the emulator drops what Lambda keeps in its queue.
+def _apply_reservations(emulator: Emulator, template: dict[str, Any], ids: dict[str, str]) -> None:
+    """Set the reservations, except for functions behind a topic, where the emulator drops throttled events.
 
-    A reservation of 1 would then lose the second of two simultaneous notifications, which on AWS only waits.
+    A reservation of 1 would lose the second of two simultaneous notifications. On AWS it waits in Lambda's queue.
     """
     functions, resources = emulator.client("lambda"), template["Resources"]
     endpoints = [r["Properties"].get("Endpoint") for r in resources.values() if r["Type"] == "AWS::SNS::Subscription"]

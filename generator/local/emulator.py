@@ -1,4 +1,4 @@
-"""The AWS emulator (ministack) as a process of this machine: started on 127.0.0.1, stopped with all it started."""
+"""Start the AWS emulator (ministack) on 127.0.0.1, and stop it together with every process that it started."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ START_TIMEOUT_S = 30
 
 
 class Emulator:
-    """A running emulator, and clients for it. It takes any credentials and enforces no IAM."""
+    """A running emulator. It accepts any credentials and does not enforce IAM."""
 
     def __init__(self, port: int, region: str) -> None:
         self.url = f"http://{HOST}:{port}"
         self.region = region
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the emulator, never of AWS."""
+        """Return a boto3 client of the emulator, never of AWS."""
         import boto3
 
         session = boto3.session.Session("local", "local")
@@ -43,22 +43,22 @@ class Emulator:
 
 @contextmanager
 def running(region: str, port: int | None = None) -> Iterator[Emulator]:
-    """Starts the emulator on the port, or on a free one, and stops it and its workers at the end.
+    """Run the emulator on the port, or on any free one, until the block ends.
 
-    Raises EmulatorFailure if the extra is not installed, the port is taken or the emulator does not start, and for
-    whatever it then refuses or does not answer.
+    Raises EmulatorFailure if the extra is not installed, the port is taken, the emulator does not start, or a call in
+    the block fails because the emulator rejects it or does not answer.
     """
     if not _installed():
         fault = Fault("generator local", "the emulator is not installed", f"run: {_runtime.install_command('local')}")
         raise EmulatorFailure([fault])
     port = _free_port() if port is None else _unused(port)
-    with _ending_in_order(), tempfile.TemporaryDirectory(prefix="generator-local-") as folder:
+    with _exit_on_termination(), tempfile.TemporaryDirectory(prefix="generator-local-") as folder:
         log = Path(folder) / "emulator.log"
         process = _start(port, region, folder, log)
         try:
             emulator = Emulator(port, region)
-            _wait(process, emulator, log)
-            with _refusals_told():
+            _wait_until_started(process, emulator, log)
+            with _errors_as_faults():
                 yield emulator
         finally:
             _stop(process)
@@ -72,18 +72,18 @@ def _installed() -> bool:
 
 
 def _start(port: int, region: str, folder: str, log: Path) -> subprocess.Popen[bytes]:
-    """In a process group of its own, so that a Ctrl-C meant for us does not stop it before we have finished."""
+    """Start the emulator in its own process group, so that Ctrl-C does not stop it before this process is done."""
     environ = {
         **os.environ,
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
-        # Listeners on every address: one from the start where cryptography is installed, one for a file server.
+        # These two would listen on every address: IoT (if cryptography is installed) and a file server.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "LAMBDA_EXECUTOR": "local",
         "MINISTACK_HOST": HOST,
         "MINISTACK_REGION": region,
-        # It writes what runs the functions in the locale's encoding, with characters that not every one has.
+        # The emulator writes its Lambda runner in the locale's encoding, which may lack characters that it uses.
         "PYTHONUTF8": "1",
         "TMPDIR": folder,
     }
@@ -98,7 +98,7 @@ def _start(port: int, region: str, folder: str, log: Path) -> subprocess.Popen[b
         )
 
 
-def _wait(process: subprocess.Popen[bytes], emulator: Emulator, log: Path) -> None:
+def _wait_until_started(process: subprocess.Popen[bytes], emulator: Emulator, log: Path) -> None:
     until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until and process.poll() is None:
         try:
@@ -107,21 +107,23 @@ def _wait(process: subprocess.Popen[bytes], emulator: Emulator, log: Path) -> No
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
     last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
-    fault = Fault("generator local", f"the emulator did not start: {last}", "see whether `python -m ministack` starts")
+    fault = Fault(
+        "generator local", f"the emulator did not start: {last}", "run `python -m ministack` to find the cause"
+    )
     raise EmulatorFailure([fault])
 
 
 @contextmanager
-def _refusals_told() -> Iterator[None]:
+def _errors_as_faults() -> Iterator[None]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except ClientError as error:
-        fault = Fault("the template", f"the emulator does not take it ({_first_line(error)})", "run: generator check")
+        fault = Fault("the template", f"the emulator rejected it ({_first_line(error)})", "run: generator check")
         raise EmulatorFailure([fault]) from error
     except (BotoCoreError, urllib.error.URLError, http.client.HTTPException, ConnectionResetError) as error:
-        fault = Fault("the emulator", f"it does not answer ({_first_line(error)})", "run the command again")
+        fault = Fault("the emulator", f"does not answer ({_first_line(error)})", "run the command again")
         raise EmulatorFailure([fault]) from error
 
 
@@ -130,38 +132,38 @@ def _first_line(error: Exception) -> str:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Asks the emulator to stop, then makes sure of its whole group: Lambda workers are processes too.
+    """Ask the emulator to stop, then kill what is left of its process group, which includes Lambda workers.
 
-    Whoever asks again meanwhile gets what is left killed at once.
+    A second signal to this process while it waits skips the waiting.
     """
     try:
         process.terminate()
-        with suppress(subprocess.TimeoutExpired):  # what does not stop in time is killed below
+        with suppress(subprocess.TimeoutExpired):  # Killed below.
             process.wait(timeout=5)
     finally:
-        with suppress(ProcessLookupError):  # nobody is left of the group
+        with suppress(ProcessLookupError):  # The group has no process left.
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
 @contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """Has a request to end, or a terminal that is closed, unwind what runs here: the emulator's session gets neither.
+def _exit_on_termination() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into a normal exit, so that the emulator, which does not get them, is stopped too.
 
-    What is ignored stays so, as `nohup` wants it.
+    Leaves ignored signals ignored, for `nohup`.
     """
-    usual = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is signal.SIG_DFL]
-    for one in usual:
-        signal.signal(one, _exit)
+    handled = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in handled:
+        signal.signal(number, _exit)
     try:
         yield
     finally:
-        for one in usual:
-            signal.signal(one, signal.SIG_DFL)
+        for number in handled:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _exit(number: int, _frame: FrameType | None) -> NoReturn:
-    """Exits with the code that shells give to a command that the signal ended."""
+    """Exit with the code that shells report for a command ended by this signal."""
     sys.exit(128 + number)
 
 
@@ -179,7 +181,9 @@ def _unused(port: int) -> int:
             probe.bind((HOST, port))
         except OSError as error:
             fault = Fault(
-                f"--port {port}", f"cannot be used ({error.strerror})", "choose another, or none for a free one"
+                f"--port {port}",
+                f"cannot be used ({error.strerror})",
+                "choose another port, or omit --port to use any free one",
             )
             raise EmulatorFailure([fault]) from None
     return port

@@ -1,4 +1,4 @@
-"""The emulator as a process: what it listens on, how it ends, and what is expected where it cannot be used."""
+"""The emulator as a process: its listeners, its end, and the errors when it cannot be used."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from generator.local import emulator
 from tests.conftest import FIXTURES
 from tests.processes import listening, started_with
 
-LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has open")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc to list open sockets")
 COMMAND = (
     "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); from generator.cli.main import main; main()"
 )
 
 
 @LINUX
-def test_nothing_is_reached_from_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The emulator of AWS IoT would listen on every address where cryptography can be imported, as it can be here."""
+def test_the_emulator_listens_only_on_localhost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emulator of AWS IoT would listen on every address, because cryptography is installed here."""
     assert importlib.util.find_spec("cryptography")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -50,11 +50,11 @@ def kill(processes: list[int]) -> None:
     ("sent", "code"),
     [
         pytest.param(signal.SIGINT, 0, id="Ctrl-C"),
-        pytest.param(signal.SIGTERM, 143, id="a request to end"),
-        pytest.param(signal.SIGHUP, 129, id="a terminal that is closed"),
+        pytest.param(signal.SIGTERM, 143, id="terminate"),
+        pytest.param(signal.SIGHUP, 129, id="terminal closed"),
     ],
 )
-def test_everything_that_was_started_ends_with_the_command(
+def test_all_started_processes_end_with_the_command(
     request: pytest.FixtureRequest, tmp_path: Path, sent: signal.Signals, code: int
 ) -> None:
     command = [sys.executable, "-u", "-c", COMMAND, "local", "dev"]
@@ -83,10 +83,8 @@ def test_a_taken_port_is_a_clear_error(generator: Callable[..., Result]) -> None
         port = taken.getsockname()[1]
         result = generator("local", "dev", "--port", str(port))
     assert result.exit_code == 2
-    assert (
-        f"--port {port}: cannot be used (Address already in use); choose another, or none for a free one"
-        in result.stderr
-    )
+    fault = f"--port {port}: cannot be used (Address already in use)"
+    assert f"{fault}; choose another port, or omit --port to use any free one" in result.stderr
 
 
 def test_a_missing_extra_is_a_clear_error() -> None:
@@ -104,11 +102,11 @@ def test_a_missing_extra_is_a_clear_error() -> None:
     assert f"the emulator is not installed; run: {_runtime.install_command('local')}\n" in done.stderr
 
 
-def test_a_missing_template_says_how_to_make_it(generator: Callable[..., Result]) -> None:
+def test_a_missing_template_is_reported_with_the_command_to_generate_it(generator: Callable[..., Result]) -> None:
     os.unlink("templates_out/dev.json")
     result = generator("local", "dev")
     assert result.exit_code == 2
-    assert result.stderr == "templates_out/dev.json: not there; run: generator template dev\n"
+    assert result.stderr == "templates_out/dev.json: no such file; run: generator template dev\n"
 
 
 UNKNOWN = '{"Resources": {"A": {"Type": "AWS::Nope::Nope"}}}'
@@ -119,14 +117,18 @@ UNKNOWN = '{"Resources": {"A": {"Type": "AWS::Nope::Nope"}}}'
     ("text", "expected"),
     [
         pytest.param("{", "templates_out/dev.json: neither JSON nor YAML (", id="cut off"),
-        pytest.param("", "templates_out/dev.json: not a template: no Resources", id="empty"),
-        pytest.param("[]", "templates_out/dev.json: not a template: no Resources", id="another JSON"),
-        pytest.param('{"Resources": {"A": 1}}', "templates_out/dev.json: not a template: no Res", id="no resource"),
-        pytest.param('{"Resources": {}}', "the template: it makes no ProcessWebhookLogGroup, ", id="another template"),
-        pytest.param(UNKNOWN, "the template: the emulator does not take it (An error occurred", id="not AWS's"),
+        pytest.param("", "templates_out/dev.json: not a template: it has no Res", id="empty"),
+        pytest.param("[]", "templates_out/dev.json: not a template: it has no Res", id="a list"),
+        pytest.param(
+            '{"Resources": {"A": 1}}', "templates_out/dev.json: not a template: it has no Res", id="bad resource"
+        ),
+        pytest.param('{"Resources": {}}', "the template: has no ProcessWebhookLogGroup, ", id="foreign template"),
+        pytest.param(UNKNOWN, "the template: the emulator rejected it (An error occurred", id="unknown type"),
     ],
 )
-def test_a_template_that_cannot_be_run_is_one_line(generator: Callable[..., Result], text: str, expected: str) -> None:
+def test_an_unusable_template_is_reported_in_one_line(
+    generator: Callable[..., Result], text: str, expected: str
+) -> None:
     Path("templates_out/dev.json").write_text(text)
     result = generator("local", "dev", "--demo")
     faults = [line for line in result.stderr.splitlines() if not line.endswith(" ...")]
@@ -136,7 +138,7 @@ def test_a_template_that_cannot_be_run_is_one_line(generator: Callable[..., Resu
 
 
 @LINUX
-def test_an_emulator_that_is_gone_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_emulator_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THIS_TEST", str(tmp_path))
 
     def ask_one_that_was_killed() -> None:
@@ -144,5 +146,5 @@ def test_an_emulator_that_is_gone_is_a_clear_error(tmp_path: Path, monkeypatch: 
             kill(started_with(str(tmp_path)))
             urllib.request.urlopen(running.url)
 
-    with pytest.raises(EmulatorFailure, match="it does not answer"):
+    with pytest.raises(EmulatorFailure, match="does not answer"):
         ask_one_that_was_killed()

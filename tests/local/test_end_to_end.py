@@ -1,4 +1,4 @@
-"""The committed template on the emulator, over HTTP, with a client that nobody here wrote: webhook in, SMS out."""
+"""The committed template on the emulator, used over HTTP with an independent client: webhook in, SMS out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def system() -> Iterator[System]:
 
 
 def post(system: System, body: dict[str, Any], webhook_id: str, **changes: Any) -> tuple[int, dict[str, str]]:
-    """A signed POST; `changes` replace headers, the time of sending or the secret."""
+    """Send a signed POST. `changes` replace headers, the time of sending or the secret."""
     raw = json.dumps(body)
     sent_at = datetime.now(UTC) + timedelta(seconds=changes.pop("late_s", 0))
     signature = Webhook(changes.pop("secret", system.secret)).sign(webhook_id, sent_at, raw)
@@ -53,10 +53,10 @@ def post(system: System, body: dict[str, Any], webhook_id: str, **changes: Any) 
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
-            if error.code != 429:  # The usage plan of the smallest environment: a sender comes back.
+            if error.code != 429:  # The smallest usage plan throttles, so retry.
                 return error.code, json.load(error)
             time.sleep(0.2)
-    raise AssertionError("throttled for good")
+    raise AssertionError("still throttled after 20 attempts")
 
 
 def stored(system: System) -> list[str]:
@@ -65,7 +65,7 @@ def stored(system: System) -> list[str]:
 
 
 def texts(system: System, webhook_id: str, phone_number: str) -> list[str]:
-    """The SMS to a number whose alert the webhook fires."""
+    """Return the SMS to a number whose alert the webhook fires."""
     system.put_alert(webhook_id, "BTC-USD", "above", "64000", phone_number)
     assert post(system, price(price="64231.50"), webhook_id) == (202, {"message": "stored"})
     until = time.monotonic() + 20
@@ -74,25 +74,25 @@ def texts(system: System, webhook_id: str, phone_number: str) -> list[str]:
     return system.sms()[phone_number]
 
 
-def test_the_stack_is_the_committed_file_byte_for_byte(system: System) -> None:
+def test_the_committed_file_is_deployed_byte_for_byte(system: System) -> None:
     cloudformation = system.emulator.client("cloudformation")
-    # botocore would hand out the parsed JSON.
+    # Without this, botocore returns the parsed JSON.
     cloudformation.meta.events.unregister("after-call.cloudformation.GetTemplate", json_decode_template_body)
     assert cloudformation.get_template(StackName=deployment.STACK)["TemplateBody"] == TEXTS["dev"]
 
 
-def test_the_reservations_are_in_force(system: System) -> None:
+def test_reservations_are_set(system: System) -> None:
     functions = system.emulator.client("lambda")
     made = functions.get_function_concurrency(FunctionName=system.ids["ProcessWebhookFunction"])
     assert made["ReservedConcurrentExecutions"] == 3
 
 
 @pytest.mark.slow
-def test_a_signed_webhook_in_and_an_sms_out(system: System) -> None:
+def test_a_signed_webhook_sends_an_sms(system: System) -> None:
     assert texts(system, "msg_sms", "+15555550101") == ["BTC-USD is at 64231.50: above your threshold of 64000"]
 
 
-def test_without_an_api_key_nobody_gets_in(system: System) -> None:
+def test_a_missing_or_wrong_api_key_is_403(system: System) -> None:
     assert post(system, price(), "msg_key", **{"X-Api-Key": None})[0] == 403
     assert post(system, price(), "msg_key", **{"X-Api-Key": "wrong"})[0] == 403
 
@@ -114,7 +114,7 @@ def test_a_wrong_missing_or_expired_signature_stores_nothing(system: System, cha
     assert stored(system) == before
 
 
-def test_the_same_webhook_again_is_stored_once(system: System) -> None:
+def test_a_repeated_webhook_is_stored_once(system: System) -> None:
     body = price(symbol="ETH-USD", price="3100")
     assert [post(system, body, "msg_again")[0] for _ in range(3)] == [202, 200, 200]
     assert sum(observation.endswith("#msg_again") for observation in stored(system)) == 1
@@ -122,11 +122,11 @@ def test_the_same_webhook_again_is_stored_once(system: System) -> None:
 
 
 @pytest.mark.slow
-def test_after_a_rotation_both_secrets_are_accepted_the_new_one_at_once(system: System) -> None:
+def test_after_a_rotation_both_secrets_are_accepted(system: System) -> None:
     secrets = system.emulator.client("secretsmanager")
     old, new = system.secret, "N1e2W3s4E5c6R7e8T9a0B1c2D3e4F5g6H7i8J9k0L1m2"
     assert post(system, price(), "msg_before")[0] == 202
-    time.sleep(11)  # A mismatch makes the handler look again at most once in 10 s.
+    time.sleep(11)  # After a mismatch the handler reads the secret again at most once in 10 s.
     secrets.put_secret_value(SecretId=system.ids["SigningSecret"], SecretString=new)
     try:
         assert post(system, price(), "msg_new", secret=new)[0] == 202
@@ -135,40 +135,40 @@ def test_after_a_rotation_both_secrets_are_accepted_the_new_one_at_once(system: 
         system.secret = new
 
 
-def test_content_that_is_wrong_says_what(system: System) -> None:
+def test_wrong_content_is_reported(system: System) -> None:
     status, answer = post(system, price(price="NaN"), "msg_nan")
     assert (status, answer["message"]) == (422, "price is not a string like 64231.50, positive, of at most 38 digits")
 
 
-def test_what_happened_is_told_without_payloads(system: System) -> None:
+def test_events_contain_no_payload(system: System) -> None:
     assert texts(system, "msg_told", "+15555550102")
     system._read.clear()
-    news = system.news()
-    assert {kind for kind, _ in news} >= {"webhook", "price checked", "notification"}
-    assert not [line for _, line in news if "64231" in json.dumps(line) or "+1555" in json.dumps(line)]
+    events = system.new_events()
+    assert {kind for kind, _ in events} >= {"webhook", "price checked", "notification"}
+    assert not [line for _, line in events if "64231" in json.dumps(line) or "+1555" in json.dumps(line)]
 
 
 @pytest.mark.slow
 def test_the_demonstration_ends_with_every_expected_sms() -> None:
-    """In any locale, and this is the poorest."""
+    """It works in any locale, even in C."""
     command = [sys.executable, "-m", "generator", "local", "dev", "--demo"]
     env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run(command, cwd=FIXTURES, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     table = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines() if not line.endswith("ms"))
     assert table["Prices sent"] == table["Prices stored"] == str(demo.PRICES)
-    assert int(table["SMS delivered"]) == int(table["Alerts that must fire"]) > 0
+    assert int(table["SMS delivered"]) == int(table["Alerts expected to fire"]) > 0
     assert table["SMS missing"] == table["SMS unexpected"] == "0"
 
 
-def test_an_sms_that_does_not_come_fails_the_demonstration(system: System) -> None:
-    outcome = demo.Outcome(60, 60, 12, 4, 3, ("+15555550000",), (), (100,), None)
-    assert not outcome.passed
-    assert "SMS missing                  1" in demo.as_table(outcome)
+def test_a_missing_sms_fails_the_demonstration(system: System) -> None:
+    result = demo.DemoResult(60, 60, 12, 4, 3, ("+15555550000",), (), (100,), None)
+    assert not result.passed
+    assert re.search(r"^SMS missing +1$", demo.as_table(result), re.M)
 
 
 @pytest.mark.slow
-def test_a_price_that_is_refused_fails_the_demonstration_which_says_why(
+def test_a_refused_price_fails_the_demonstration_with_the_reason(
     system: System, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo, "PRICES", 2)
