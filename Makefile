@@ -42,7 +42,7 @@ test-fast: .venv/test ## run the tests that take less than a second each
 fixtures: .venv/base ## regenerate tests/fixtures/templates_out/ after a change of what the generator writes
 	@cd tests/fixtures && $(abspath $(BIN))/generator template
 
-mutants: .venv/mutants ## change the code a little, in thousands of ways: do the tests notice? MODULES="sizing fit" for some
+mutants: .venv/mutants ## change the code a little, in thousands of ways: do the tests notice? MODULES="capacity.quota" for some
 	@$(BIN)/python tests/mutants.py $(MODULES)
 
 bench: .venv/bench ## measure time and memory of the commands, beside a bare script and cfn-lint: benchmarks/results/

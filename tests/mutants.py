@@ -1,12 +1,12 @@
-"""Changes the code a little, in every place, and counts the changes that no test notices.
+"""Mutation testing: make small changes to the code, one at a time, and count those that no test notices.
 
-mutmut does it for what functions do when they are called. It leaves out properties, and what classes and modules
-state: defaults, ranges, prices, tables. Those are changed here, by mutmut's own operators, one change at a time, each
-in a fork that imports the changed module in place of the real one. So are the modules whose functions run while they
-are imported, which mutmut's forks have behind them.
+mutmut changes the bodies of functions. It leaves out properties and everything at the level of classes and modules:
+defaults, ranges, prices, tables. This script changes those with mutmut's own operators, each in a fork that imports the
+changed module instead of the real one. It does the same for modules whose functions run while they are imported,
+because mutmut's forks have already imported them.
 
-A change that survives is excused by a line in mutants.md that says why nobody could notice. Exits with 1 if, of the
-others, fewer than 90 % are killed in any group. Run by `make mutants`; with names of modules, only those.
+A line in mutants.md excuses a change that survives and gives the reason why it is not observable. The exit code is 1
+if fewer than 90 % of the other changes are killed in any group. Usage: `make mutants`, or with names of modules.
 """
 
 from __future__ import annotations
@@ -45,39 +45,42 @@ PROCESSES = 2
 WANTED = 0.9
 TIMEOUT_S = 120
 UNNOTICED = (None, 0, 5, 33)
-"""mutmut's codes for what was not tried, what survived, and what no test runs."""
+"""mutmut's exit codes for a change that was not tried, survived, or is not covered by a test."""
 PRELOADED = ("pytest", "_pytest.pytester", "hypothesis.strategies", "click.testing", "troposphere", "awacs.aws")
 
 GROUPS = {
-    "environment": ("settings", "environment", "coherence", "environments", "prices"),
-    "queueing": ("queueing",),
-    "sizing": ("sizing", "admission", "lanes", "wording"),
-    "quota": ("quota", "fit", "update", "inverse"),
-    "writer": ("writer", "layout"),
+    "config": ("config.fields", "config.schema", "config.validation", "config.files", "config.prices"),
+    "queueing": ("capacity.queueing",),
+    "sizing": ("capacity.sizing", "_format"),
+    "quota": ("capacity.quota", "capacity.allocation", "account.update_order", "capacity.planning"),
+    "template": ("template.writing", "template.layout"),
 }
 MODULES = tuple(module for modules in GROUPS.values() for module in modules)
-RUN_ON_IMPORT = ("settings", "environment", "coherence", "prices")
-"""Not in setup.cfg, therefore."""
+RUN_ON_IMPORT = ("config.fields", "config.schema", "config.validation", "config.prices")
+"""Modules whose functions run while they are imported; setup.cfg does not name them for mutmut."""
 
-WRITTEN = "test_cli.py::test_template_writes_all_environments_and_changes_nothing_that_is_right"
+WRITTEN = "test_fixtures.py"
+CONFIG = ("config/test_fields.py", "config/test_files.py")
 TESTS = {
-    **dict.fromkeys(GROUPS["environment"], ("test_settings.py", "test_environments.py")),
-    "settings": ("test_settings.py", "test_environments.py", "test_settings_page.py"),
-    "prices": ("test_settings.py", WRITTEN),
-    **dict.fromkeys(GROUPS["sizing"], ("test_sizing.py", "test_quota.py")),
-    "quota": ("test_quota.py", "test_fit.py"),
-    "fit": ("test_fit.py",),
-    "update": ("test_update.py",),
-    "inverse": ("test_inverse.py",),
-    "queueing": ("test_queueing.py",),
-    "writer": ("test_writer.py", WRITTEN),
-    "layout": ("test_writer.py",),
+    **dict.fromkeys(GROUPS["config"], CONFIG),
+    "config.fields": (*CONFIG, "config/test_settings_page.py"),
+    "config.prices": ("config/test_fields.py", WRITTEN),
+    "capacity.queueing": ("capacity/test_queueing.py",),
+    "capacity.sizing": ("capacity/test_sizing.py", "capacity/test_quota.py"),
+    "_format": ("test_format.py", "capacity/test_sizing.py"),
+    "capacity.quota": ("capacity/test_quota.py", "capacity/test_allocation.py"),
+    "capacity.allocation": ("capacity/test_allocation.py",),
+    "account.update_order": ("account/test_update_order.py",),
+    "capacity.planning": ("capacity/test_planning.py",),
+    "template.writing": ("template/test_writing.py", WRITTEN),
+    "template.layout": ("template/test_writing.py",),
 }
+"""The tests that run for a change of each module."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: where, the lines before and after, and the whole module with it where this script is to try it."""
+    """One change: its place, the lines before and after, and the text of the changed module if this script tries it."""
 
     module: str
     owner: str
@@ -90,18 +93,18 @@ class Mutant:
 
 
 class Everything(MutationVisitor):
-    """mutmut's rules, for decorated functions too."""
+    """mutmut's operators, also inside decorated functions."""
 
     def _skip_node_and_children(self, node: cst.CSTNode) -> bool:
         return not isinstance(node, cst.FunctionDef) and super()._skip_node_and_children(node)
 
 
 def path_of(module: str) -> Path:
-    return ROOT / f"generator/{module}.py"
+    return ROOT / "generator" / f"{module.replace('.', '/')}.py"
 
 
 def stated(module: str) -> Iterator[Mutant]:
-    """Every change of what mutmut leaves out; of the whole module, if its functions run while it is imported."""
+    """Yield the changes that mutmut leaves out; all changes of the module if its functions run while it is imported."""
     source = path_of(module).read_text()
     wrapper = MetadataWrapper(cst.parse_module(source))
     visitor = Everything(mutation_operators, get_ignored_lines(str(path_of(module)), source, wrapper, None))
@@ -110,7 +113,7 @@ def stated(module: str) -> Iterator[Mutant]:
         top = mutation.contained_by_top_level_function
         if module in RUN_ON_IMPORT or not isinstance(top, cst.FunctionDef) or top.decorators:
             changed = tree.deep_replace(mutation.original_node, mutation.mutated_node)
-            yield compared(module, source, changed.code)  # type: ignore[union-attr]
+            yield compared(module, source, changed.code)  # type: ignore[union-attr, attr-defined]
 
 
 def compared(module: str, source: str, changed: str) -> Mutant:
@@ -136,7 +139,7 @@ def one_line(lines: Iterable[str]) -> str:
 
 
 class Instead:
-    """Imports one module from a text that is not in its file."""
+    """Import one module from a changed text instead of its file."""
 
     def __init__(self, mutant: Mutant) -> None:
         self.name, self.path, self.text = f"generator.{mutant.module}", str(path_of(mutant.module)), mutant.text
@@ -154,7 +157,7 @@ def interrupt(*_: object) -> None:
 
 
 def survives(mutant: Mutant) -> bool:
-    """Whether the tests pass with the change. Only to be called in a process of its own."""
+    """Return whether the tests pass with the change. Call it only in a process of its own."""
     import pytest
 
     signal.signal(signal.SIGALRM, interrupt)
@@ -168,12 +171,12 @@ def survives(mutant: Mutant) -> bool:
         every_run += [f"--basetemp={folder}/tests", *config().pytest_add_cli_args_test_selection[-2:]]
         try:
             return all(pytest.main([*every_run, f"tests/{name}"]) == 0 for name in TESTS[mutant.module])
-        except BaseException:  # Of whatever kind: a change that breaks the run is noticed.
+        except BaseException:  # A change that breaks the run in any way is noticed.
             return False
 
 
 def tried(mutants: list[Mutant]) -> Iterator[tuple[Mutant, bool]]:
-    """Each with whether it survives. What is not changed has to, or the figures would be worth nothing."""
+    """Yield each change and whether it survives, after checking that the unchanged modules pass their tests."""
     for name in PRELOADED:
         importlib.import_module(name)
     with multiprocessing.get_context("fork").Pool(PROCESSES, maxtasksperchild=1) as pool:
@@ -183,30 +186,34 @@ def tried(mutants: list[Mutant]) -> Iterator[tuple[Mutant, bool]]:
                 sys.exit(f"The tests of {mutant.module} fail without any change.")
         for number, pair in enumerate(zip(mutants, pool.imap(survives, mutants), strict=True), 1):
             if sys.stderr.isatty() or number % 50 == 0:
-                print(f"\r{number} of {len(mutants)} changes of what is stated", end="", file=sys.stderr)
+                print(f"\r{number} of {len(mutants)} changes outside functions", end="", file=sys.stderr)
             yield pair
     print(file=sys.stderr)
 
 
 def called(modules: Iterable[str]) -> Iterator[tuple[Mutant, bool]]:
-    """What mutmut found, after it ran."""
+    """Yield the results of a mutmut run."""
     for module in modules:
-        results = json.loads((ROOT / f"mutants/generator/{module}.py.meta").read_text())["exit_code_by_key"]
+        results = json.loads((ROOT / f"mutants/{path_of(module).relative_to(ROOT)}.meta").read_text())[
+            "exit_code_by_key"
+        ]
         for name, code in results.items():
             function, of_class = orig_function_and_class_names_from_key(name)
             survived = code in UNNOTICED
-            lines = get_diff_for_mutant(name, path=Path(f"generator/{module}.py")).splitlines()[2:] if survived else []
+            lines = (
+                get_diff_for_mutant(name, path=path_of(module).relative_to(ROOT)).splitlines()[2:] if survived else []
+            )
             before, after = (one_line(line[1:] for line in lines if line[0] == sign) for sign in "-+")
             yield Mutant(module, f"{of_class}.{function}" if of_class else function, before, after), survived
 
 
 def excused() -> set[str]:
-    """The changes that mutants.md lists, each as a line `- change: reason`."""
+    """Return the changes that mutants.md excuses, each in a line `- change: reason`."""
     return set(re.findall(r"^- (`[^`]+`: `[^`]*` → `[^`]*`): \S", RESULT.read_text(), re.M))
 
 
 def report(results: list[tuple[Mutant, bool]], listed: set[str]) -> bool:
-    """Prints the figures, then the survivors that nothing excuses; tells whether there are few enough."""
+    """Print the figures and the survivors without excuse; return whether enough changes were killed."""
     counts = Counter((mutant.module, survived, str(mutant) in listed) for mutant, survived in results)
     print("| module | mutants | killed | excused | survived | share killed |\n|---|---|---|---|---|---|")
     rows = [row for group, of in GROUPS.items() for row in (*((name, (name,)) for name in of), (f"**{group}**", of))]
@@ -224,7 +231,7 @@ def report(results: list[tuple[Mutant, bool]], listed: set[str]) -> bool:
     tried_modules = tuple({f"`{mutant.module}." for mutant, _ in results})
     for line in sorted(listed - {str(mutant) for mutant, survived in results if survived}):
         if line.startswith(tried_modules):
-            print(f"mutants.md excuses what does not survive: {line}")
+            print(f"mutants.md excuses a change that does not survive: {line}")
     return good
 
 

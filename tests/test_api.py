@@ -1,4 +1,4 @@
-"""What other programs may import, as the documentation shows it."""
+"""The public Python interface works as documented."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
 
 
-def test_a_file_a_dict_and_a_folder_are_the_same_environment(project: Path) -> None:
+def test_a_file_a_dict_and_a_folder_load_the_same_environment(project: Path) -> None:
     prod = load("environments/prod.toml")
     tables = {"traffic": {"webhooks_per_hour": 50_000}, "operations": {"deletion_protection": True}}
     assert prod == load(Path("environments/prod.toml")) == load({"name": "prod", "region": "us-east-1", **tables})
@@ -36,7 +36,7 @@ def test_a_file_a_dict_and_a_folder_are_the_same_environment(project: Path) -> N
     assert prod in load_all(project / "environments")
 
 
-def test_from_load_to_text_it_is_what_the_command_writes(project: Path) -> None:
+def test_the_rendered_template_is_what_the_command_writes(project: Path) -> None:
     environment = load("environments/prod.toml")
     sizing = size(environment)
     assert (sizing.total_reserved, sizing["ProcessWebhookFunction"].reserved_concurrency) == (37, 20)
@@ -44,7 +44,7 @@ def test_from_load_to_text_it_is_what_the_command_writes(project: Path) -> None:
     assert render(compose(environment, sizing)) == TEXTS["prod"]
 
 
-def test_a_verdict_can_be_asked_for() -> None:
+def test_judge_and_refusal_explain_a_shortfall() -> None:
     tables = {"name": "a", "region": "us-east-1", "traffic": {"webhooks_per_hour": 50_000}}
     environment = load({**tables, "account": {"concurrency_limit": 130}})
     (verdict,) = judge([Plan(environment, size(environment))])
@@ -52,7 +52,7 @@ def test_a_verdict_can_be_asked_for() -> None:
     assert "7 too many" in refusal(verdict)
 
 
-def test_faults_come_all_at_once_and_say_where() -> None:
+def test_all_faults_are_raised_together_with_their_place() -> None:
     with pytest.raises(GeneratorError) as raised:
         load({"name": "A", "region": "us-east-1", "traffic": {"webhooks_per_hour": 1}})
     assert isinstance(raised.value, InvalidEnvironment)
@@ -67,12 +67,12 @@ def test_faults_come_all_at_once_and_say_where() -> None:
         size(load(tables))
 
 
-def test_a_function_that_there_is_not_is_a_key_error() -> None:
+def test_an_unknown_function_is_a_key_error() -> None:
     with pytest.raises(KeyError, match="Nowhere"):
         size(load(FIXTURES / "environments/dev.toml"))["Nowhere"]
 
 
-def test_every_name_is_there_and_no_other() -> None:
+def test_every_public_name_exists_and_no_other() -> None:
     for name in api.__all__:
         assert getattr(api, name).__doc__
     with pytest.raises(AttributeError, match="no attribute 'sizes'"):
@@ -80,13 +80,13 @@ def test_every_name_is_there_and_no_other() -> None:
     assert set(api.__all__) <= set(dir(api))
 
 
-def test_every_name_is_typed() -> None:
-    """What type checkers see and what there is are written apart."""
+def test_type_checkers_see_every_public_name() -> None:
+    """The imports for type checkers match the public names."""
     seen = set(re.findall(r"import \w+ as (\w+)", Path(api.__file__ or "").read_text()))
     assert seen == set(api.__all__)
 
 
-def test_importing_costs_nothing_until_a_name_is_used(tmp_path: Path) -> None:
+def test_import_generator_imports_nothing_else(tmp_path: Path) -> None:
     code = (
         "import sys; before = set(sys.modules); import generator\n"
         "assert set(sys.modules) - before == {'generator'}, set(sys.modules) - before\n"
@@ -109,7 +109,7 @@ def test_help_does_not_import_troposphere(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_page_shows_the_example_and_what_it_prints(generator: Callable[..., Result], project: Path) -> None:
+def test_the_page_shows_the_example_and_its_output(generator: Callable[..., Result], project: Path) -> None:
     done = run(str(ROOT / "docs/embed_sizing.py"), cwd=project)
     assert (done.returncode, done.stderr) == (0, "")
     assert EXAMPLE in BLOCKS
@@ -125,7 +125,7 @@ def test_the_page_shows_the_example_and_what_it_prints(generator: Callable[..., 
     assert generator("check", "orders.json", *account, "284").exit_code == 1
 
 
-def test_the_example_writes_nothing_where_it_does_not_fit(tmp_path: Path) -> None:
+def test_the_example_writes_nothing_if_it_does_not_fit(tmp_path: Path) -> None:
     for old, new, said in (
         ('"concurrency_limit": 400', '"concurrency_limit": 236', "do not fit: 16 can be reserved"),
         ('"eu-west-1"', '"Dublin"', "environment: region:"),
@@ -143,7 +143,7 @@ def test_the_other_examples_run(project: Path, block: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_page_names_what_there_is() -> None:
+def test_the_page_lists_every_function() -> None:
     table = set(re.findall(r"`(\w+)\(", "\n".join(re.findall(r"^\| `.*", PAGE, re.M))))
     assert {"load", "load_all", "size", "account_of", "judge", "refusal", "compose", "render"} <= table
     assert table - {"holds"} <= set(api.__all__)

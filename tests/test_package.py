@@ -1,4 +1,4 @@
-"""Installed from a wheel, away from its source, the generator does the same; and the source can be distributed."""
+"""The generator works when installed from a wheel, and the source distribution is complete."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ BUILD = "import sys; from setuptools import build_meta; build_meta.build_{kind}(
 METADATA = configparser.ConfigParser()
 METADATA.read(ROOT / "setup.cfg")
 DISTRIBUTIONS = {"cfn_flip": "cfn-flip", "cfnlint": "cfn-lint", "yaml": "pyyaml", "botocore": "boto3"}
-"""Where a distribution has not the name of what is imported from it. botocore is the part of boto3 that it is of."""
+"""The distributions of modules with another name. botocore is installed with boto3."""
 
 
 class Built(NamedTuple):
-    """What is distributed, and the tools that made it."""
+    """The built distributions."""
 
     wheel: Path
     sdist: Path
@@ -43,7 +43,7 @@ class Built(NamedTuple):
 
 
 def build(kind: str, source: Path, tools: Path, folder: Path) -> Path:
-    """Builds with the backend itself, as every front end does."""
+    """Build with the backend, as every front end does."""
     folder.mkdir(exist_ok=True)
     env = {**os.environ, "PYTHONPATH": str(tools)}
     command = [sys.executable, "-c", BUILD.format(kind=kind), str(folder)]
@@ -54,7 +54,7 @@ def build(kind: str, source: Path, tools: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """The wheel and the source distribution of a copy of this folder."""
+    """Build the wheel and the source distribution from a copy of this folder."""
     folder = tmp_path_factory.mktemp("package")
     source, tools = folder / "source", folder / "tools"
     ignored = shutil.ignore_patterns(".venv", ".git", "*.egg-info", "build", ".*_cache", "__pycache__", ".hypothesis")
@@ -66,13 +66,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 def contents(wheel: Path) -> dict[str, int]:
-    """The files of a wheel, but not the list of them."""
+    """Return the files of a wheel except its RECORD."""
     with zipfile.ZipFile(wheel) as file:
         return {info.filename: info.CRC for info in file.infolist() if not info.filename.endswith("/RECORD")}
 
 
 @pytest.mark.slow
-def test_the_wheel_carries_all_that_it_takes(built: Built, tmp_path: Path) -> None:
+def test_the_installed_wheel_works(built: Built, tmp_path: Path) -> None:
     installed = tmp_path / "installed"
     zipfile.ZipFile(built.wheel).extractall(installed)
     assert (installed / "generator/py.typed").is_file()
@@ -89,7 +89,7 @@ def test_the_wheel_carries_all_that_it_takes(built: Built, tmp_path: Path) -> No
     assert (tmp_path / "project/.gitignore").read_text() == ".venv/\n"
 
 
-def test_the_wheel_carries_nothing_else(built: Built) -> None:
+def test_the_wheel_contains_only_the_package(built: Built) -> None:
     info = f"price_alert_stack-{__version__}.dist-info"
     assert {name.split("/")[0] for name in contents(built.wheel)} == {"generator", info}
     metadata = zipfile.ZipFile(built.wheel).read(f"{info}/METADATA").decode()
@@ -99,7 +99,7 @@ def test_the_wheel_carries_nothing_else(built: Built) -> None:
 
 
 @pytest.mark.slow
-def test_the_source_distribution_is_the_project_and_builds_the_same_wheel(built: Built, tmp_path: Path) -> None:
+def test_the_source_distribution_is_complete_and_builds_the_same_wheel(built: Built, tmp_path: Path) -> None:
     with tarfile.open(built.sdist) as file:
         file.extractall(tmp_path, filter="data")
     (source,) = tmp_path.iterdir()
@@ -131,7 +131,7 @@ def test_users_of_the_wheel_see_its_types(built: Built, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_makefile_of_a_new_project_installs_the_pinned_version(built: Built, tmp_path: Path) -> None:
-    """From the wheel that is at hand, and with the libraries that are here, so that nothing is downloaded."""
+    """It installs the built wheel with the libraries of this environment, so that nothing is downloaded."""
     subprocess.run([sys.executable, "-m", "generator", "init", "new"], cwd=tmp_path, check=True, capture_output=True)
     project = tmp_path / "new"
     env = {**os.environ, "PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_FIND_LINKS": str(built.wheel.parent)}
@@ -145,8 +145,8 @@ def test_the_makefile_of_a_new_project_installs_the_pinned_version(built: Built,
 
 
 @pytest.mark.slow
-def test_what_is_imported_is_required() -> None:
-    """Not only what happens to come with something else: the next version of that may not bring it."""
+def test_every_imported_distribution_is_required() -> None:
+    """A distribution that only another one requires may be missing with the next version of that one."""
     required = set(re.findall(r"^([\w-]+)[<>=]", METADATA["options"]["install_requires"].lower(), re.M))
     optional = {"matplotlib", "ministack"}
     for path in (ROOT / "generator").rglob("*.py"):

@@ -1,4 +1,4 @@
-"""Our verdict against what an AWS engine does with PutFunctionConcurrency, and against the rule itself."""
+"""The quota verdict agrees with moto's PutFunctionConcurrency and with the documented rule."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FOREIGN = 2
 
 @pytest.fixture(scope="module")
 def functions() -> Iterator[tuple[Any, list[str]]]:
-    """The functions of one account, made once: those that are there already and those of a plan."""
+    """The functions of one account: those of other stacks and those of a plan."""
     with mock_aws():
         role = boto3.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
         client = boto3.client("lambda")
@@ -55,7 +55,7 @@ def is_taken(client: Any, name: str, reserved: int) -> bool:
 
 
 @pytest.mark.slow
-def test_moto_takes_exactly_the_reservations_that_we_say_fit(
+def test_moto_accepts_exactly_the_reservations_that_fit(
     functions: tuple[Any, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (client, names), rng = functions, random.Random(SEED)
@@ -81,7 +81,7 @@ def test_moto_takes_exactly_the_reservations_that_we_say_fit(
     assert len(verdicts) / 5 < sum(verdicts) < len(verdicts) * 4 / 5
 
 
-def test_any_floor_against_the_rule_tried_unit_by_unit() -> None:
+def test_every_floor_agrees_with_the_rule_applied_unit_by_unit() -> None:
     rng = random.Random(SEED)
     for _ in range(2_000):
         limit, floor, elsewhere = rng.randint(1, 200), rng.randint(0, 120), rng.randint(0, 80)

@@ -1,4 +1,4 @@
-"""The formulas against published tables, exact arithmetic and their own defining properties."""
+"""The formulas agree with published tables, exact arithmetic and their defining properties."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def test_erlang_c_agrees_with_the_published_table(per_server: float, servers: in
 
 
 def exact_b(servers: int, load: Fraction) -> Fraction:
-    """The closed form with factorials, in exact arithmetic: (a^c / c!) / sum of (a^k / k!)."""
+    """Return the closed form with factorials, in exact arithmetic: (a^c / c!) / sum of (a^k / k!)."""
     terms = [load**k / math.factorial(k) for k in range(servers + 1)]
     return terms[-1] / sum(terms)
 
 
 def exact_c(servers: int, load: Fraction) -> Fraction:
-    """The closed form of M/M/c, in exact arithmetic."""
+    """Return the closed form of M/M/c, in exact arithmetic."""
     last = load**servers / math.factorial(servers) * Fraction(servers) / (servers - load)
     return last / (sum(load**k / Fraction(math.factorial(k)) for k in range(servers)) + last)
 
@@ -84,11 +84,11 @@ def test_servers_for_waiting_is_the_smallest_that_meets_the_target_and_is_stable
 
 
 @given(st.integers(1, 200), loads)
-def test_waiting_is_likelier_than_blocking(servers: int, load: float) -> None:
+def test_waiting_is_at_least_as_likely_as_blocking(servers: int, load: float) -> None:
     assert 0 <= queueing.erlang_b(servers, load) <= queueing.erlang_c(servers, load) <= 1
 
 
-def test_a_hundred_thousand_servers_neither_overflow_nor_underflow() -> None:
+def test_a_hundred_thousand_servers_do_not_overflow_or_underflow() -> None:
     assert 0 < queueing.erlang_b(100_000, 100_000) < 0.01
 
 
@@ -99,7 +99,7 @@ def test_without_load_nothing_blocks_or_waits() -> None:
 
 
 @pytest.mark.parametrize("load", [-1.0, math.nan, math.inf])
-def test_a_load_that_is_no_load_is_refused(load: float) -> None:
+def test_an_invalid_load_is_refused(load: float) -> None:
     for formula in (queueing.erlang_b, queueing.erlang_c):
         with pytest.raises(ValueError, match=f"^loads, rates and times must be finite and not negative, got {load}$"):
             formula(1, load)
@@ -111,7 +111,7 @@ def test_a_load_that_is_no_load_is_refused(load: float) -> None:
             queueing.offered_load_erlangs(rate_per_s, service_time_s)
 
 
-def test_a_target_of_zero_is_refused_rather_than_searched_for_for_ever() -> None:
+def test_a_target_of_zero_is_refused_instead_of_searched_forever() -> None:
     for inverse in (queueing.servers_for_blocking, queueing.servers_for_waiting):
         with pytest.raises(ValueError, match=r"^target must be above 0, got 0$"):
             inverse(1, 0)
@@ -119,11 +119,11 @@ def test_a_target_of_zero_is_refused_rather_than_searched_for_for_ever() -> None
             inverse(1, math.nan)
 
 
-def test_a_target_that_everything_meets_needs_no_server() -> None:
+def test_a_target_of_one_needs_no_server() -> None:
     assert queueing.servers_for_blocking(5, 1) == queueing.servers_for_waiting(5, 1) == 0
 
 
-def test_no_servers_are_refused() -> None:
+def test_a_negative_number_of_servers_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^servers must be at least 1, got 0$"):
         queueing.utilisation(1, 1, 0)
     with pytest.raises(ValueError, match=r"^servers must not be negative, got -1$"):
@@ -131,7 +131,7 @@ def test_no_servers_are_refused() -> None:
 
 
 @given(st.integers(0, 60), loads)
-def test_one_pass_gives_what_each_number_of_servers_gives(servers: int, load: float) -> None:
+def test_one_pass_equals_a_call_for_each_number_of_servers(servers: int, load: float) -> None:
     counts = range(servers + 1)
     assert queueing.erlang_b_up_to(servers, load) == [queueing.erlang_b(count, load) for count in counts]
     assert queueing.erlang_c_up_to(servers, load) == [queueing.erlang_c(count, load) for count in counts]
@@ -145,7 +145,7 @@ def test_utilisation_is_the_load_shared_by_the_servers(rate: float, time_s: floa
 
 
 def chain(load: float, room: int) -> float:
-    """L(b, a) by solving the chain of what departures leave behind, all at once, as a system of linear equations."""
+    """Return L(b, a) by solving the Markov chain at departures as a system of linear equations."""
     arrivals = [math.exp(-load) * load**k / math.factorial(k) for k in range(room)]
     moves = np.zeros((room, room))
     for left in range(room):
@@ -159,17 +159,17 @@ def chain(load: float, room: int) -> float:
 
 @given(st.floats(0.01, 5), st.integers(1, 60))
 @example(1.05, 60)  # where more would have to come in one service time than ever does
-def test_a_token_bucket_refuses_what_the_chain_of_departures_says(load: float, burst: int) -> None:
+def test_token_bucket_rejection_agrees_with_the_markov_chain(load: float, burst: int) -> None:
     assert queueing.token_bucket_rejection(3 * load, 3, burst) == pytest.approx(chain(load, burst), rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize(
     ("arrival_rate_per_s", "refill_rate_per_s", "burst"), [(69.4, 70, 7), (69.4, 90, 9), (6.94, 30, 3), (5, 10, 1)]
 )
-def test_a_token_bucket_that_is_played_refuses_as_many(
+def test_token_bucket_rejection_agrees_with_a_simulated_bucket(
     arrival_rate_per_s: float, refill_rate_per_s: float, burst: int
 ) -> None:
-    """The definition itself: tokens trickle in up to the burst, an arrival takes one or is refused."""
+    """Tokens arrive up to the burst; an arrival takes one or is rejected."""
     generator, tokens, refused, count = random.Random(burst), float(burst), 0, 300_000
     for _ in range(count):
         tokens = min(burst, tokens + refill_rate_per_s * generator.expovariate(arrival_rate_per_s))
@@ -180,12 +180,12 @@ def test_a_token_bucket_that_is_played_refuses_as_many(
 
 
 @given(st.floats(0.001, 100))
-def test_a_bucket_of_one_token_is_one_server_without_room(load: float) -> None:
+def test_a_bucket_of_one_token_equals_one_server_without_queue(load: float) -> None:
     assert queueing.token_bucket_rejection(load, 1, 1) == pytest.approx(queueing.erlang_b(1, load))
 
 
 @given(st.floats(0.01, 3), st.integers(1, 100))
-def test_a_larger_bucket_refuses_no_more(load: float, burst: int) -> None:
+def test_a_larger_bucket_never_rejects_more(load: float, burst: int) -> None:
     refused = [queueing.token_bucket_rejection(load, 1, size) for size in (burst, burst + 1)]
     assert 0 <= refused[1] <= refused[0] + 1e-15
 
@@ -202,19 +202,19 @@ def test_a_larger_bucket_refuses_no_more(load: float, burst: int) -> None:
         pytest.param(0, 3, 0, id="nothing"),
     ],
 )
-def test_the_ends_of_what_a_bucket_can_meet(load: float, burst: int, refused: float) -> None:
+def test_extreme_loads_of_a_bucket(load: float, burst: int, refused: float) -> None:
     assert queueing.token_bucket_rejection(load, 1, burst) == pytest.approx(refused, rel=1e-12, abs=1e-14)
 
 
 @pytest.mark.parametrize(("refill_rate_per_s", "burst"), [(0, 1), (1, 0), (1, -1)])
-def test_a_bucket_that_holds_or_gets_nothing_is_refused(refill_rate_per_s: float, burst: int) -> None:
+def test_a_bucket_without_burst_or_refill_is_refused(refill_rate_per_s: float, burst: int) -> None:
     said = f"^burst must be at least 1 and the refill rate above 0, got {burst} and {refill_rate_per_s}$"
     with pytest.raises(ValueError, match=said):
         queueing.token_bucket_rejection(1, refill_rate_per_s, burst)
 
 
 @pytest.mark.parametrize("rate", [-1.0, math.nan, math.inf])
-def test_rates_of_a_bucket_that_are_no_rates_are_refused(rate: float) -> None:
+def test_invalid_rates_of_a_bucket_are_refused(rate: float) -> None:
     for arrival, refill in ((rate, 1), (1, rate)):
         with pytest.raises(ValueError, match="finite and not negative"):
             queueing.token_bucket_rejection(arrival, refill, 1)

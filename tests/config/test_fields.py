@@ -1,4 +1,4 @@
-"""The reader of settings on a made-up table, and the contract of the real one: every default, range and choice."""
+"""The reader of settings with a sample schema, and the contract of the real one: every default, range and choice."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def fault(table: dict[str, Any]) -> str:
     return str(only)
 
 
-def test_a_section_that_is_left_out_has_its_defaults_and_those_that_its_place_gives_it() -> None:
+def test_a_missing_section_has_its_own_defaults_and_those_of_its_place() -> None:
     assert read({}) == Tree(1, "oak", True, Branch(0.5, Leaf(3, "red"), Leaf(4, "green")))
 
 
-def test_what_is_written_comes_before_every_default() -> None:
+def test_a_written_value_replaces_every_default() -> None:
     table = {
         "age": 900,
         "name": "elm",
@@ -68,7 +68,7 @@ def test_what_is_written_comes_before_every_default() -> None:
     assert read(table) == Tree(900, "elm", False, Branch(2, Leaf(10, 7), Leaf(1, "red")))  # type: ignore[arg-type]
 
 
-def test_every_key_is_known_by_its_dotted_name() -> None:
+def test_keys_are_dotted() -> None:
     assert list(fields.keys(Tree)) == [
         *("age", "name", "grows", "branch.share", "branch.leaf.length", "branch.leaf.colour"),
         *("branch.other_leaf.length", "branch.other_leaf.colour"),
@@ -92,7 +92,7 @@ def test_every_key_is_known_by_its_dotted_name() -> None:
         ({"branch": 3}, "branch: 3 is not a table; write [branch] and its keys below it"),
     ],
 )
-def test_what_is_said_of_a_value_that_is_not_accepted(table: dict[str, Any], said: str) -> None:
+def test_the_message_about_a_wrong_value(table: dict[str, Any], said: str) -> None:
     assert fault(table) == f"tree.toml {said}"
 
 
@@ -116,18 +116,18 @@ def test_what_is_said_of_a_value_that_is_not_accepted(table: dict[str, Any], sai
         ({"zzz": 1}, "branch.zzz: unknown key; the keys here are share, leaf, other_leaf"),
     ],
 )
-def test_what_is_said_of_a_value_in_a_section(branch: dict[str, Any], said: str) -> None:
+def test_the_message_about_a_wrong_value_in_a_section(branch: dict[str, Any], said: str) -> None:
     assert fault({"branch": {**WITH_REQUIRED["branch"], **branch}}) == f"tree.toml {said}"
 
 
-def test_what_is_missing_is_to_be_added_where_it_belongs() -> None:
+def test_the_message_about_a_missing_value_names_its_section() -> None:
     assert (
         fault({"branch": {}})
         == "tree.toml branch.other_leaf.length: missing; add length = ... under [branch.other_leaf]"
     )
 
 
-def test_true_is_no_choice_even_where_1_is() -> None:
+def test_true_is_not_accepted_as_1() -> None:
     @dataclass(frozen=True)
     class Switch:
         level: int = choice(1, 0, 1)
@@ -136,7 +136,7 @@ def test_true_is_no_choice_even_where_1_is() -> None:
     assert fields.read(Switch, {"level": True}, str)[0] is None
 
 
-def test_a_long_value_is_shown_by_its_beginning() -> None:
+def test_a_long_value_is_shortened() -> None:
     sixty = "x" * 58
     assert fault({"name": sixty + "!"}) == f'tree.toml name: "{"x" * 56}... is not a word; correct it'
     assert fault({"age": sixty}) == f'tree.toml age: "{sixty}" is not a whole number; write one from 0 to 900'
@@ -155,25 +155,23 @@ OLD = CrossCheck(("age", "branch.leaf.length"), older_than_long)
         pytest.param({"age": 4}, [], id="kept"),
         pytest.param({"age": 3}, ["age: 3 is no more than the leaf's 3; let it grow"], id="broken by a default"),
         pytest.param({}, ["age: 1 is no more than the leaf's 3; let it grow"], id="broken by two defaults"),
-        pytest.param({"age": -1}, ["age: -1 is below the minimum of 0; raise it"], id="not asked about a fault"),
-        pytest.param(
-            {"age": 3, "branch": 1}, ["branch: 1 is not a table; write"], id="not asked about what is missing"
-        ),
+        pytest.param({"age": -1}, ["age: -1 is below the minimum of 0; raise it"], id="skipped for a faulty setting"),
+        pytest.param({"age": 3, "branch": 1}, ["branch: 1 is not a table; write"], id="skipped for a missing setting"),
         pytest.param(
             {"age": 3, "name": "Oak"},
             ['name: "Oak" is not a word; correct it', "age: 3 is no more than the leaf's 3; let it grow"],
-            id="asked beside other faults",
+            id="run beside other faults",
         ),
     ],
 )
-def test_a_rule_is_asked_about_what_could_be_read(table: dict[str, Any], said: list[str]) -> None:
+def test_a_cross_check_runs_if_its_settings_are_valid(table: dict[str, Any], said: list[str]) -> None:
     tree, faults = fields.read(Tree, {**WITH_REQUIRED, **table}, str, [OLD])
     assert (tree is None) == bool(said)
     assert len(faults) == len(said)
     assert all(str(fault).startswith(start) for fault, start in zip(faults, said, strict=True))
 
 
-def test_a_rule_may_be_about_all_that_there_is() -> None:
+def test_a_cross_check_may_cover_all_settings() -> None:
     @dataclass(frozen=True)
     class Twig:
         age: int = whole_number(1, 0, 9)
@@ -182,7 +180,7 @@ def test_a_rule_may_be_about_all_that_there_is() -> None:
     assert [str(fault) for fault in faults] == ["age: 1 is odd; wait a year"]
 
 
-def test_all_faults_are_told_in_the_order_of_the_keys() -> None:
+def test_faults_are_in_the_order_of_the_keys() -> None:
     table = {"growth": 1, "age": -1, "branch": {"share": "much", "leaf": 1}}
     tree, faults = fields.read(Tree, table, lambda key: key)
     assert tree is None
@@ -191,8 +189,8 @@ def test_all_faults_are_told_in_the_order_of_the_keys() -> None:
     ]
 
 
-# By key: the default, the smallest and the largest value. What is written here is promised: a file that is valid stays
-# so, and one that does not mention a key keeps meaning the same.
+# The default, the smallest and the largest value of each key. These are a contract: valid files stay valid, and files
+# without a key keep their meaning.
 NUMBERS: dict[str, tuple[float | None, float, float]] = {
     "traffic.webhooks_per_hour": (None, 100, 50_000),
     "traffic.peak_factor": (5, 1, 100),
@@ -278,7 +276,7 @@ NUMBERS: dict[str, tuple[float | None, float, float]] = {
     "usage.traced_share": (0.05, 0, 1),
 }
 
-# The default first.
+# The default is the first option.
 CHOICES: dict[str, tuple[object, ...]] = {
     "account.on_shortfall": ("fail", "fit", "unreserved"),
     **{
@@ -291,7 +289,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "retention.log_days": (30, *(days for days in LOG_RETENTION_DAYS if days != 30)),
 }
 
-# The default, what else is accepted, what is not.
+# The default, accepted values, refused values.
 TEXTS: dict[str, tuple[str | None, list[str], list[str]]] = {
     "name": (None, ["a", "prod-2", "x" * 32], ["", "2a", "-a", "Prod", "prod_2", "prod.2", "x" * 33]),
     "region": (
@@ -320,7 +318,7 @@ GIVEN = {"name": "test", "region": "eu-central-1", "traffic.webhooks_per_hour": 
 
 
 def attempt(key: str | None = None, value: object = None) -> tuple[Environment | None, list[str]]:
-    """What comes of a file with one value more than it needs."""
+    """Read a minimal file with one more value."""
     table: dict[str, Any] = {}
     for dotted, given in ({**GIVEN, key: value} if key else GIVEN).items():
         *sections, last = dotted.split(".")
@@ -383,7 +381,7 @@ def test_a_text_has_its_default_and_its_form(key: str) -> None:
     assert [text for text in refused if accepts(key, text)] == []
 
 
-def test_what_a_text_ought_to_be_is_said_in_words() -> None:
+def test_the_message_about_a_text_describes_its_form() -> None:
     said = {key: attempt(key, "a b c!")[1] for key in TEXTS}
     assert said == {
         "name": [
@@ -405,17 +403,17 @@ def test_what_a_text_ought_to_be_is_said_in_words() -> None:
         ("stream.batching_window_s", 0, "raise it to 1: the sizing relies on full batches"),
     ],
 )
-def test_a_range_that_needs_a_reason_has_one(key: str, value: int, remedy: str) -> None:
+def test_a_range_with_a_reason_shows_it(key: str, value: int, remedy: str) -> None:
     assert attempt(key, value)[1][0].endswith(f"; {remedy}")
 
 
-def test_logs_can_be_kept_for_as_long_as_cloudwatch_offers() -> None:
+def test_log_retention_options_are_those_of_cloudwatch() -> None:
     days = botocore.session.get_session().get_service_model("logs").shape_for("Days").documentation
     offered = days.partition("Possible values are: ")[2].partition(".")[0].replace("and ", "")
     assert set(LOG_RETENTION_DAYS) <= {int(number) for number in offered.split(", ")}
 
 
-def test_every_region_of_aws_is_one() -> None:
+def test_every_aws_region_is_accepted() -> None:
     session = botocore.session.get_session()
     partitions = session.get_available_partitions()
     regions = {region for partition in partitions for region in session.get_available_regions("lambda", partition)}

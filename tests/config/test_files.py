@@ -1,4 +1,4 @@
-"""Reading environment files: what is accepted, and what is said of what is not."""
+"""Reading environment files: accepted input and the messages about faults."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_documented_defaults() -> None:
     assert memories == [1024, 512, 256, 256]
 
 
-def test_five_different_faults_in_a_file_are_five_lines(generator: Callable[..., Result], project: Path) -> None:
+def test_each_fault_of_a_file_has_its_own_line(generator: Callable[..., Result], project: Path) -> None:
     Path("environments/dev.toml").write_text(
         'name = "dev"\nregion = "moon"\n[traffic]\nwebhooks_per_hour = 99\npeak_facto = 2\n'
         "[stream]\nshards = 1.5\n[account]\non_shortfall = 'shrug'\n"
@@ -67,7 +67,7 @@ def test_five_different_faults_in_a_file_are_five_lines(generator: Callable[...,
     assert snapshot(project) == before
 
 
-def test_faults_of_every_kind_are_told_at_once(generator: Callable[..., Result]) -> None:
+def test_faults_of_every_kind_are_reported_together(generator: Callable[..., Result]) -> None:
     Path("environments/a.toml").write_text(
         'name = "other"\nregion = "us-east-1"\nbogus = 1\n[traffic]\nwebhooks_per_hour = 5\n'
         "[functions.process_webhook]\nmean_duration_ms = 300\n[functions.check_alerts]\nmean_duration_ms = 0\n"
@@ -92,7 +92,7 @@ def test_faults_of_every_kind_are_told_at_once(generator: Callable[..., Result])
 
 
 @pytest.mark.parametrize("rate", ["99", "50001", "-1", '"many"', "many", "nan", "1e9", "true", "50000.5", ""])
-def test_a_rate_outside_the_supported_is_one_clear_line(
+def test_an_unsupported_rate_is_reported_in_one_line(
     generator: Callable[..., Result], project: Path, rate: str
 ) -> None:
     before = snapshot(project)
@@ -105,12 +105,12 @@ def test_a_rate_outside_the_supported_is_one_clear_line(
 
 
 @pytest.mark.parametrize("rate", [100, 50_000])
-def test_the_ends_of_the_range_are_supported(rate: int) -> None:
+def test_the_lowest_and_the_highest_rate_are_supported(rate: int) -> None:
     assert files.read({**MINIMAL, "traffic": {"webhooks_per_hour": rate}}, "test.toml")
 
 
 @pytest.mark.parametrize("key", list(fields.keys(Environment)))
-def test_any_key_can_be_overridden_and_a_wrong_value_is_pointed_to(key: str, project: Path) -> None:
+def test_every_key_can_be_overridden_and_a_wrong_value_is_located(key: str, project: Path) -> None:
     current: object = files.load_named(["prod"])[0]
     for part in key.split("."):
         current = getattr(current, part)
@@ -124,7 +124,7 @@ def test_any_key_can_be_overridden_and_a_wrong_value_is_pointed_to(key: str, pro
     assert [fault.where for fault in refused.value.faults] == [f"--set {key}"]
 
 
-def test_every_misspelt_key_names_the_nearest_known_one() -> None:
+def test_a_misspelt_key_suggests_the_nearest_known_one() -> None:
     for key in fields.keys(Environment):
         table: dict[str, Any] = dict(MINIMAL)
         inner, parts = table, key.split(".")
@@ -136,13 +136,13 @@ def test_every_misspelt_key_names_the_nearest_known_one() -> None:
         assert f"test.toml: {key}x: unknown key; did you mean {key}?" in faults(table)
 
 
-def test_a_key_in_the_wrong_section_names_the_right_one() -> None:
+def test_a_key_in_the_wrong_section_suggests_the_right_one() -> None:
     assert faults({**MINIMAL, "peak_factor": 2}) == [
         "test.toml: peak_factor: unknown key; did you mean traffic.peak_factor?"
     ]
 
 
-def test_a_lognormal_needs_a_percentile_that_it_can_have() -> None:
+def test_a_lognormal_needs_a_possible_percentile() -> None:
     key = "test.toml: functions.check_alerts.p95_duration_ms"
     assert faults({**MINIMAL, "functions": {"check_alerts": {"p95_duration_ms": 250}}}) == [
         f"{key}: 250 is not above the mean of 250; raise it or choose another distribution"
@@ -156,7 +156,7 @@ def test_a_lognormal_needs_a_percentile_that_it_can_have() -> None:
 
 
 @given(st.floats(0.01, 5))
-def test_no_lognormal_exceeds_the_percentile_that_is_refused(sigma: float) -> None:
+def test_no_lognormal_exceeds_the_highest_accepted_percentile(sigma: float) -> None:
     ratio = math.exp(1.6448536269514722 * sigma - sigma**2 / 2)
     assert ratio <= validation.MAX_LOGNORMAL_P95_OVER_MEAN * (1 + 1e-12)
 
@@ -182,17 +182,17 @@ def test_settings_that_contradict_each_other_are_all_reported() -> None:
 
 
 @pytest.mark.parametrize("name", ["check_alerts", "cleanup_history"])
-def test_what_goes_on_later_needs_time_before_that(name: str) -> None:
+def test_a_function_that_resumes_later_needs_time_to_work(name: str) -> None:
     (fault,) = faults({**MINIMAL, "functions": {name: {"timeout_s": 29}}})
     assert fault.startswith(f"test.toml: functions.{name}.timeout_s: 29 is too short: ")
 
 
-def test_every_rule_is_about_settings_that_there_are() -> None:
-    """About any other it would never be asked."""
-    assert {key for rule in validation.CROSS_CHECKS for key in rule.keys} <= set(fields.keys(Environment))
+def test_every_cross_check_names_existing_settings() -> None:
+    """A check of an unknown setting would never run."""
+    assert {key for check in validation.CROSS_CHECKS for key in check.keys} <= set(fields.keys(Environment))
 
 
-def test_settings_that_only_just_go_together_are_accepted() -> None:
+def test_settings_at_the_edge_of_a_cross_check_are_accepted() -> None:
     functions = {
         "process_webhook": {"mean_duration_ms": 28_999, "distribution": "constant"},
         "check_alerts": {"timeout_s": 30},
@@ -204,19 +204,19 @@ def test_settings_that_only_just_go_together_are_accepted() -> None:
     assert files.read({**MINIMAL, "functions": {"check_alerts": largest}}, "test.toml")
 
 
-def test_the_peak_is_so_many_times_the_mean_rate_of_a_second() -> None:
+def test_the_peak_rate_is_the_mean_rate_times_the_peak_factor() -> None:
     traffic = {"webhooks_per_hour": 7_200, "peak_factor": 4}
     assert files.read({**MINIMAL, "traffic": traffic}, "test.toml").peak_rate_per_s == 8
 
 
 @pytest.mark.parametrize("override", ["traffic", "=1", ".=1", "traffic.=1"])
-def test_an_override_that_is_not_key_and_value(generator: Callable[..., Result], override: str) -> None:
+def test_an_override_without_key_or_value_is_refused(generator: Callable[..., Result], override: str) -> None:
     result = generator("size", "prod", "--set", override)
     assert result.exit_code == 2
     assert result.stderr.startswith(f"--set {override}: not KEY=VALUE; write for example")
 
 
-def test_every_override_that_is_wrong_is_told() -> None:
+def test_every_wrong_override_is_reported() -> None:
     with pytest.raises(InvalidEnvironment) as refused:
         files.load_named(
             ["prod"], ["one", "name.first=x", "two", "region.second=y", "stream.shards=0"], FIXTURES / "environments"
@@ -226,7 +226,7 @@ def test_every_override_that_is_wrong_is_told() -> None:
     ]
 
 
-def test_an_override_s_value_may_have_an_equals_sign_in_it() -> None:
+def test_the_value_of_an_override_may_contain_an_equals_sign() -> None:
     assert files.parse_override("operations.email=a=b@example.com") == ("operations.email", "a=b@example.com")
 
 
@@ -236,7 +236,7 @@ def test_an_override_below_a_setting_is_refused(generator: Callable[..., Result]
     assert result.stderr == "--set name.first: name is not a table; correct the key\n"
 
 
-def test_a_name_that_is_not_the_file_s_would_overwrite_another_s_output(generator: Callable[..., Result]) -> None:
+def test_an_environment_must_have_the_name_of_its_file(generator: Callable[..., Result]) -> None:
     Path("environments/qa.toml").write_bytes(Path("environments/prod.toml").read_bytes())
     result = generator("template", "qa")
     assert result.exit_code == 2
@@ -258,7 +258,9 @@ def test_a_name_that_is_not_the_file_s_would_overwrite_another_s_output(generato
         (b"name = " + b"[" * 5000, "environments/dev.toml: not TOML ("),
     ],
 )
-def test_a_file_that_is_not_toml(generator: Callable[..., Result], content: bytes, message: str) -> None:
+def test_a_file_that_is_not_toml_is_refused_is_refused(
+    generator: Callable[..., Result], content: bytes, message: str
+) -> None:
     Path("environments/dev.toml").write_bytes(content)
     result = generator("template", "dev")
     assert result.exit_code == 2
@@ -273,12 +275,12 @@ def test_a_file_that_is_not_toml(generator: Callable[..., Result], content: byte
         ("[" * 5000, f'"{"[" * 56}... is not a whole number; write one from 100 to 50,000'),
     ],
 )
-def test_however_long_a_value_is_it_is_told_in_a_line(generator: Callable[..., Result], value: str, said: str) -> None:
+def test_a_long_value_is_reported_in_one_line(generator: Callable[..., Result], value: str, said: str) -> None:
     result = generator("size", "dev", "--set", f"traffic.webhooks_per_hour={value}")
     assert (result.exit_code, result.stderr) == (2, f"--set traffic.webhooks_per_hour: {said}\n")
 
 
-def test_an_unknown_environment_names_the_nearest(generator: Callable[..., Result]) -> None:
+def test_an_unknown_environment_suggests_the_nearest(generator: Callable[..., Result]) -> None:
     result = generator("size", "prd")
     assert (result.exit_code, result.stderr) == (
         2,
@@ -286,7 +288,7 @@ def test_an_unknown_environment_names_the_nearest(generator: Callable[..., Resul
     )
 
 
-def test_an_unknown_environment_that_is_like_none_is_told_all(generator: Callable[..., Result]) -> None:
+def test_an_unknown_environment_without_a_similar_one_lists_all(generator: Callable[..., Result]) -> None:
     message = "environments/zzz.toml: no such environment file; the environments are "
     assert generator("size", "zzz").stderr == f"{message}dev, prod, staging\n"
     for path in Path("environments").iterdir():
@@ -305,20 +307,20 @@ def test_an_unknown_environment_that_is_like_none_is_told_all(generator: Callabl
         pytest.param("environments/", "the environments are dev, prod, staging", id="the folder"),
     ],
 )
-def test_a_path_is_no_name(generator: Callable[..., Result], given: str, remedy: str) -> None:
+def test_a_path_instead_of_a_name_is_refused(generator: Callable[..., Result], given: str, remedy: str) -> None:
     result = generator("size", given)
     assert result.exit_code == 2
     assert result.stderr == f"{given}: a path, not the name of an environment; {remedy}\n"
 
 
-def test_a_link_to_nothing_is_told_as_one(generator: Callable[..., Result]) -> None:
+def test_a_broken_link_is_reported(generator: Callable[..., Result]) -> None:
     Path("environments/k.toml").symlink_to("nowhere")
     message = "environments/k.toml: a link to a file that does not exist; correct the link or remove it\n"
     assert generator("size", "k").stderr == message
     assert generator("template").stderr == message
 
 
-def test_a_mark_that_editors_put_before_utf_8_is_no_fault(generator: Callable[..., Result]) -> None:
+def test_a_byte_order_mark_is_accepted(generator: Callable[..., Result]) -> None:
     path = Path("environments/prod.toml")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes()[path.read_bytes().index(b"name") :])
     assert files.load_named(["prod"]) == files.load_named(["prod"], folder=FIXTURES / "environments")
@@ -326,8 +328,8 @@ def test_a_mark_that_editors_put_before_utf_8_is_no_fault(generator: Callable[..
     assert "To make this permanent: environments/prod.toml line 1: name = " in result.stdout
 
 
-def test_a_folder_that_cannot_be_read_is_not_one_without_environments(generator: Callable[..., Result]) -> None:
-    """Root may read any folder, but not a file as one."""
+def test_an_unreadable_folder_is_not_reported_as_empty(generator: Callable[..., Result]) -> None:
+    """The folder is a file here because root can read every folder."""
     shutil.rmtree("environments")
     Path("environments").write_text("")
     message = "environments/: cannot be read (Not a directory); correct the folder or its permissions\n"
@@ -336,7 +338,7 @@ def test_a_folder_that_cannot_be_read_is_not_one_without_environments(generator:
         assert (result.exit_code, result.stderr) == (2, message)
 
 
-def test_the_faults_of_every_file_are_told(generator: Callable[..., Result]) -> None:
+def test_the_faults_of_every_file_are_reported(generator: Callable[..., Result]) -> None:
     Path("environments/dev.toml").write_text("name = ")
     Path("environments/staging.toml").unlink()
     Path("environments/staging.toml").mkdir()
@@ -368,15 +370,15 @@ known_keys = st.sampled_from([field.name for field in dataclasses.fields(Environ
 @pytest.mark.slow
 @given(st.dictionaries(known_keys | st.text(max_size=8), json_values, max_size=6))
 def test_no_table_crashes_the_reader(table: dict[str, object]) -> None:
-    """A table with any key but the required ones missing or wrong cannot be read, and says why."""
+    """Every random table is refused with a fault, because its required keys are missing or wrong."""
     table.pop("name", None)
     with pytest.raises(InvalidEnvironment) as refused:
         files.read(table, "test.toml")
     assert "test.toml: name: missing; add name = ... at the top" in map(str, refused.value.faults)
 
 
-def test_an_override_is_blamed_once_for_what_it_brings(generator: Callable[..., Result]) -> None:
-    """And no file: x is not in any of them."""
+def test_a_fault_of_an_override_is_reported_once(generator: Callable[..., Result]) -> None:
+    """No file is blamed, because none contains the value."""
     lines = generator("template", "--set", "x.y=1").stderr.splitlines()
     assert [line.partition(";")[0] for line in lines] == ["--set x.y: unknown key"]
     result = generator("size", "dev", "--set", "stream={shards=0}")
