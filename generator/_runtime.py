@@ -9,10 +9,13 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -62,6 +65,36 @@ def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], min_per_
     return [done[number % count][number // count] for number in range(len(items))]
 
 
+def run_all(work: Callable[[int], Result], count: int, workers: int) -> Generator[tuple[int, Result], None, None]:
+    """Yield the number and the result of work(0), work(1), ... as they finish, in at most so many processes.
+
+    For long work that can be pickled: the processes are new interpreters, which is safe on every system and beside
+    threads. Closing the generator ends them, Ctrl-C reaches only this process, and they exit if it is killed.
+    """
+    workers = min(workers, count)
+    if workers == 1:
+        yield from ((number, work(number)) for number in range(count))
+        return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    spawn = multiprocessing.get_context("spawn")
+    theirs, ours = spawn.Pipe(duplex=False)
+    executor = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_exit_with_parent, initargs=(theirs,))
+    try:
+        with _sigint_blocked():
+            numbers = {executor.submit(work, number): number for number in range(count)}
+        for done in as_completed(numbers):
+            yield numbers[done], done.result()
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+        theirs.close()
+        ours.close()
+
+
 def processors() -> int:
     """Return how many processes can work at once; 1 where forking this process is not safe.
 
@@ -107,6 +140,26 @@ def _requirement(extra: str) -> str:
     requirements = (line.partition("; ") for line in lines)
     found = (requirement for requirement, _, marker in requirements if marker == f'extra == "{extra}"')
     return next(found, f"{DISTRIBUTION}[{extra}]")
+
+
+def _exit_with_parent(pipe: Connection) -> None:
+    """In a worker: exit as soon as the other end of the pipe is closed or the parent process is gone."""
+
+    def wait() -> None:
+        pipe.poll(None)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+@contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """Block Ctrl-C: processes started meanwhile never receive it, this process receives it afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _map(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

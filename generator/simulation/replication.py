@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing.connection import Connection
 
+from generator._runtime import run_all
 from generator.config.schema import Environment
 from generator.simulation import draws
 from generator.simulation.assumptions import Assumptions
@@ -104,7 +99,7 @@ def replicate(task: Task, number: int) -> Measurements:
 def replicate_all(task: Task, replications: int, workers: int, progress: Progress | None = None) -> list[Measurements]:
     """Run all replications in this many processes. The result is in the order of their numbers."""
     found: dict[int, Measurements] = {}
-    with closing(_run(task, replications, min(workers, replications))) as runs:
+    with closing(run_all(partial(replicate, task), replications, workers)) as runs:
         for number, run in runs:
             found[number] = run
             if progress:
@@ -168,47 +163,3 @@ def _garbage_collection_off() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _run(task: Task, replications: int, workers: int) -> Generator[tuple[int, Measurements], None, None]:
-    """Yield the number and measurements of each replication, as they finish."""
-    work = partial(replicate, task)
-    if workers == 1:
-        yield from ((number, work(number)) for number in range(replications))
-        return
-    # New interpreters: forking a process that has threads is unsafe, and Python 3.12 and later warn about it.
-    spawn = multiprocessing.get_context("spawn")
-    theirs, ours = spawn.Pipe(duplex=False)
-    executor = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_exit_with_parent, initargs=(theirs,))
-    try:
-        with _sigint_blocked():
-            numbers = {executor.submit(work, number): number for number in range(replications)}
-        for done in as_completed(numbers):
-            yield numbers[done], done.result()
-    except BaseException:
-        ours.close()
-        raise
-    finally:
-        executor.shutdown(cancel_futures=True)
-        theirs.close()
-        ours.close()
-
-
-def _exit_with_parent(pipe: Connection) -> None:
-    """In a worker: exit as soon as the other end of the pipe is closed or the parent process is gone."""
-
-    def wait() -> None:
-        pipe.poll(None)
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-@contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """Block Ctrl-C: processes started meanwhile never receive it, this process receives it afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
