@@ -25,7 +25,7 @@ REQUESTS_PER_S_PER_UNIT = 10
 Source: AWS Lambda Developer Guide, "Lambda quotas" (invocation requests) and "Understanding function scaling"."""
 
 SCALING_RATE_PER_S, SCALING_BURST = 100.0, 1000
-"""Warm instances that one function can add: 1,000 every ten seconds, refilled continuously.
+"""Instances that one function can add: 1,000 every ten seconds, refilled continuously.
 Source: AWS Lambda Developer Guide, "Lambda scaling behavior" (concurrency scaling rate)."""
 
 

@@ -95,7 +95,7 @@ class Usage:
     rearmed_share: float = number(1.0, 0, 1)
     # Share of expired prices that the hourly cleanup deletes before DynamoDB's time to live, whose deletes are free.
     cleanup_share: float = number(1.0, 0, 1)
-    # Share of invocations that start a new warm instance; the start is billed too.
+    # Share of invocations that start a new instance; the start is billed too.
     cold_start_share: float = number(0.01, 0, 1)
     # The handler reads both versions of the secret every five minutes in each warm instance.
     secret_reads_per_environment_h: int = whole_number(24, 0, 100_000)

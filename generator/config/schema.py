@@ -109,7 +109,7 @@ class Function:
     p95_duration_ms: float = number(REQUIRED, 1, 1000 * aws.MAX_FUNCTION_TIMEOUT_S)
     # Distribution of the durations in the simulation.
     distribution: str = choice("lognormal", "lognormal", "exponential", "constant")
-    # Added to the first run of a new warm instance.
+    # Added to the first run of a new instance.
     cold_start_ms: float = number(600, 0, 60_000)
     # Memory also buys processor time: most for the function that a sender waits for, least where nobody waits.
     memory_mb: int = whole_number(REQUIRED, aws.MIN_FUNCTION_MEMORY_MB, aws.MAX_FUNCTION_MEMORY_MB)
