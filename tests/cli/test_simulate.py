@@ -104,7 +104,7 @@ def test_a_trace_is_replayed_and_can_be_scaled(generator: Run, project: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--template", "none.json"), "none.json: not there; correct the path"),
+        (("--template", "none.json"), "none.json: no such file; correct the path"),
         (("--template", "bad.json"), "bad.json: neither JSON nor YAML"),
         (("--trace", "none.csv"), "none.csv: No such file or directory"),
         (("--workload", "trace"), "workload: trace needs a file; name one with --trace FILE.csv"),

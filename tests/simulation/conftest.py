@@ -1,4 +1,4 @@
-"""The committed prod template and environment, and single stages to try on their own."""
+"""The committed templates and environments of the test project, and a single function."""
 
 import copy
 import json
@@ -16,25 +16,25 @@ FOREVER_S = 1e12
 
 @pytest.fixture(scope="session")
 def committed():
-    """A committed template as CloudFormation reads it, fresh for each caller."""
+    """Return a committed template, a new copy for each call."""
     texts = {path.stem: path.read_text() for path in (FIXTURES / "templates_out").glob("*.json")}
     return lambda name="prod": json.loads(texts[name])
 
 
 @pytest.fixture(scope="session")
 def environment():
-    """An environment of this repository with overrides."""
+    """Return an environment of the test project with overrides."""
     return lambda name="prod", *overrides: files.load_named([name], overrides, FIXTURES / "environments")[0]
 
 
 @pytest.fixture
 def template(committed):
-    """The committed prod template, to be changed at will."""
+    """Return a copy of the prod template that the test may change."""
     return copy.deepcopy(committed())
 
 
 def durations(distribution, mean_s, seed):
-    """Draws of one distribution with this mean; the lognormal has its 95th percentile at 2.4 times the mean."""
+    """Draw from a distribution with this mean. The 95th percentile of the lognormal is 2.4 times the mean."""
     random = draws.random_stream(seed, 0, "durations")
     return {
         "exponential": lambda: draws.exponential(random, mean_s),
@@ -45,7 +45,7 @@ def durations(distribution, mean_s, seed):
 
 @pytest.fixture
 def warm_function():
-    """A function without cold starts, request rate or timeout: nothing but its reservation limits it."""
+    """Build a function that only its reservation limits, without cold starts, request rate and timeout."""
 
     def build(reserved, distribution="exponential", mean_s=0.1, seed=1, kernel=None):
         timing = Timing(durations(distribution, mean_s, seed), 0.0, FOREVER_S, FOREVER_S)

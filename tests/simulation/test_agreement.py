@@ -1,4 +1,4 @@
-"""Where exact results exist, the simulator must agree with them; they come from the formulas that it does not use."""
+"""Agreement with exact results, which come from formulas that the simulator does not use."""
 
 import math
 
@@ -16,7 +16,7 @@ MEAN_S = 0.1
 
 
 def poisson(kernel, rate_per_s, act, seed):
-    """Calls `act` at Poisson times, for ever."""
+    """Call `act` at Poisson times without end."""
     gap_s = draws.exponential(draws.random_stream(seed, 0, "arrivals"), 1 / rate_per_s)
 
     def arrive(_):
@@ -27,14 +27,14 @@ def poisson(kernel, rate_per_s, act, seed):
 
 
 def contains(values, exact, confidence=0.99):
-    """Whether the t interval of batch means contains the exact value."""
+    """Return whether the t interval of the batch means contains the exact value."""
     mean = math.fsum(values) / len(values)
     spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values))
     return abs(mean - exact) <= t_quantile((1 + confidence) / 2, len(values) - 1) * spread
 
 
 def shares(kernel, batch_s, counts):
-    """After a warm-up, the share of events among trials in each of the batches; `counts` gives both so far."""
+    """Return the share of events among trials in each batch after a warm-up. `counts` returns both totals so far."""
     kernel.run(5.0)
     found, (events, trials) = [], counts()
     for number in range(1, BATCHES + 1):
@@ -46,7 +46,7 @@ def shares(kernel, batch_s, counts):
 
 
 def blocked_shares(function, load_erlangs, seed, arrivals_per_batch=1200):
-    """The share of throttled invocations in each batch, Little's law checked at the end."""
+    """Return the share of throttled invocations in each batch, and check Little's law at the end."""
     rate_per_s = load_erlangs / MEAN_S
     poisson(function.kernel, rate_per_s, lambda: function.invoke(len, len, ()), seed)
 
@@ -62,7 +62,7 @@ def blocked_shares(function, load_erlangs, seed, arrivals_per_batch=1200):
 @pytest.mark.slow
 @pytest.mark.parametrize("distribution", ["exponential", "lognormal", "constant"])
 def test_throttles_agree_with_erlang_b(warm_function, distribution, record_property):
-    """M/G/8/8 at five loads, 20 seeds each: of the 99 % intervals at least 95 % contain the exact probability."""
+    """M/G/8/8 at five loads with 20 seeds each: at least 95 % of the 99 % intervals contain the exact probability."""
     hits = [
         contains(
             blocked_shares(warm_function(8, distribution, MEAN_S, seed), load, seed),
@@ -76,7 +76,7 @@ def test_throttles_agree_with_erlang_b(warm_function, distribution, record_prope
 
 
 def waiting_shares(function, assumptions, rate_per_s, seed, arrivals_per_batch=600):
-    """The share of events that were not run at once, in each batch."""
+    """Return the share of events that had to wait, in each batch."""
     queue = AsynchronousQueue(function.kernel, function, 1e9, 2, assumptions)
     poisson(function.kernel, rate_per_s, lambda: queue.accept(function.kernel.now), seed)
     found = shares(function.kernel, arrivals_per_batch / rate_per_s, lambda: (queue.waited, queue.accepted))
@@ -86,12 +86,12 @@ def waiting_shares(function, assumptions, rate_per_s, seed, arrivals_per_batch=6
 
 
 AT_ONCE = Assumptions(asynchronous_backoff_s=(0.004, 0.004))
-"""Tried again so soon that nearly no execution stays idle while an event waits: a queue without end, M/M/c."""
+"""Retries so frequent that hardly any execution stays idle while an event waits: an unbounded queue, M/M/c."""
 
 
 @pytest.mark.slow
 def test_waits_agree_with_erlang_c(warm_function, record_property):
-    """M/M/5 at five loads, 20 seeds each: of the 99 % intervals at least 95 % contain the exact probability."""
+    """M/M/5 at five loads with 20 seeds each: at least 95 % of the 99 % intervals contain the exact probability."""
     hits = [
         contains(
             waiting_shares(warm_function(5, "exponential", MEAN_S, seed), AT_ONCE, load / MEAN_S, seed),
@@ -104,14 +104,14 @@ def test_waits_agree_with_erlang_c(warm_function, record_property):
     assert sum(hits) >= 0.95 * len(hits)
 
 
-def test_lambdas_own_backoff_lies_between_a_loss_and_a_waiting_system(warm_function):
-    """An event that waits its second leaves the executions to others: fewer wait than in M/M/c, more than are lost."""
+def test_waits_with_backoff_lie_between_erlang_b_and_erlang_c(warm_function):
+    """During its backoff an event leaves the executions to others, so fewer wait than in M/M/c."""
     found = waiting_shares(warm_function(5), Assumptions(), 2.5 / MEAN_S, 1, arrivals_per_batch=4000)
     assert queueing.erlang_b(5, 2.5) < math.fsum(found) / BATCHES < queueing.erlang_c(5, 2.5)
 
 
-def test_mean_concurrency_is_the_carried_load(warm_function):
-    """Little's law between stages: the mean at once is the admitted rate times the mean duration."""
+def test_mean_concurrency_equals_the_carried_load(warm_function):
+    """By Little's law the mean concurrency is the admitted rate times the mean duration."""
     function = warm_function(8, "lognormal")
     blocked = blocked_shares(function, 6.0, 3, arrivals_per_batch=10_000)
     admitted = 1 - math.fsum(blocked) / BATCHES

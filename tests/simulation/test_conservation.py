@@ -1,4 +1,4 @@
-"""Whatever the limits, nothing is created or lost on the way, and Little's law holds at every stage."""
+"""Conservation and Little's law at every stage, for arbitrary limits."""
 
 import copy
 from dataclasses import replace
@@ -45,7 +45,7 @@ def test_nothing_is_created_or_lost(
     idle_timeout_s,
     seed,
 ):
-    """`replicate` raises SimulationBug itself; what crosses from one stage to the next is compared here."""
+    """`replicate` checks each stage (SimulationBug); this test compares the counts between stages."""
     template, given_environment = copy.deepcopy(committed()), environment()
     resources = {name: found["Properties"] for name, found in template["Resources"].items()}
     names = [name for name in resources if template["Resources"][name]["Type"] == "AWS::Lambda::Function"]

@@ -1,4 +1,4 @@
-"""What is drawn has the mean and the percentile that it should have, and depends on its own seed alone."""
+"""Random values have the requested moments and depend only on their own seed."""
 
 import math
 
@@ -13,14 +13,14 @@ def mean(values):
     return math.fsum(values) / len(values)
 
 
-def test_lognormal_durations_have_the_mean_and_the_95th_percentile_asked_for():
+def test_lognormal_values_have_the_requested_mean_and_95th_percentile():
     draw = draws.lognormal(draws.random_stream(1, 0, "test"), 0.105, 0.25)
     values = sorted(draw() for _ in range(COUNT))
     assert mean(values) == pytest.approx(0.105, rel=0.02)
     assert values[int(0.95 * COUNT)] == pytest.approx(0.25, rel=0.03)
 
 
-def test_of_the_two_lognormals_it_is_the_one_with_the_lighter_tail():
+def test_the_lognormal_is_the_solution_with_the_lighter_tail():
     mu, sigma = draws.lognormal_parameters(0.105, 0.25)
     assert math.exp(mu + sigma**2 / 2) == pytest.approx(0.105)
     assert math.exp(mu + draws.NORMAL_P95 * sigma) == pytest.approx(0.25)
@@ -28,12 +28,12 @@ def test_of_the_two_lognormals_it_is_the_one_with_the_lighter_tail():
 
 
 @pytest.mark.parametrize(("average", "p95"), [(1.0, 0.9), (1.0, 3.9), (0.0, 1.0)])
-def test_where_there_is_no_such_lognormal_it_says_so(average, p95):
+def test_an_impossible_lognormal_is_refused(average, p95):
     with pytest.raises(ValueError, match="no lognormal distribution"):
         draws.lognormal_parameters(average, p95)
 
 
-def test_exponential_and_geometric_values_have_the_mean_asked_for():
+def test_exponential_and_geometric_values_have_the_requested_mean():
     exponential = draws.exponential(draws.random_stream(2, 0, "test"), 0.3)
     assert mean([exponential() for _ in range(COUNT)]) == pytest.approx(0.3, rel=0.02)
     geometric = draws.geometric(draws.random_stream(2, 0, "test"), 3.0)
@@ -44,7 +44,7 @@ def test_exponential_and_geometric_values_have_the_mean_asked_for():
     assert draws.constant(0.2)() == 0.2
 
 
-def test_streams_differ_by_seed_replication_and_purpose_and_repeat_themselves():
+def test_random_streams_depend_only_on_seed_replication_and_purpose():
     keys = [(1, 0, "a"), (1, 0, "b"), (1, 1, "a"), (2, 0, "a")]
     firsts = [draws.random_stream(*key).random() for key in keys]
     assert len(set(firsts)) == 4

@@ -1,4 +1,4 @@
-"""Against Ciw, a simulator that nobody here wrote, where no formula reaches: two loss stages in a row."""
+"""Agreement with Ciw, an independent simulator, for a model without a formula: two loss stages in a row."""
 
 import math
 
@@ -20,8 +20,10 @@ WARM_UP_S, DURATION_S, REPLICATIONS = 5.0, 150.0, 10
 
 
 def ours(seed):
-    """Throttle probability and mean concurrency of both stages: a gateway, a function, and half of its work to
-    another, which throttles what it cannot take at once."""
+    """Return throttle probability and mean concurrency of two stages.
+
+    A gateway invokes the first function, half of whose runs invoke the second.
+    """
     kernel = Kernel(-WARM_UP_S)
     first, second = (
         LambdaFunction(name, kernel, Pool(units), Timing(draw, 0.0, 1e9, 1e9), None)
@@ -58,13 +60,13 @@ def ours(seed):
 
 
 class HandOn(ciw.routing.NodeRouting):
-    """Half goes on, unless the second stage is full; those who find it so are counted and leave."""
+    """Sends half of the individuals to the second stage, and counts those that find it full and leave."""
 
     def __init__(self):
         self.refused, self.offered = [], []
 
     def next_node(self, individual):
-        """The node that Ciw sends an individual to."""
+        """Return the node to which Ciw sends an individual."""
         now, second = self.simulation.current_time, self.simulation.nodes[2]
         if ciw.rng.random() >= SHARE:
             return self.simulation.nodes[-1]
@@ -76,7 +78,7 @@ class HandOn(ciw.routing.NodeRouting):
 
 
 def theirs(seed):
-    """The same figures by Ciw."""
+    """Return the same measurements by Ciw."""
     mu, sigma = draws.lognormal_parameters(FIRST_MEAN_S, FIRST_P95_S)
     routing = HandOn()
     network = ciw.create_network(
@@ -109,8 +111,8 @@ def theirs(seed):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_ciw_agrees_on_two_stages(record_property):
-    """Throttle probability and mean concurrency of each stage: the 95 % intervals over replications overlap."""
+def test_two_loss_stages_agree_with_ciw(record_property):
+    """The 95 % intervals of throttle probability and mean concurrency of each stage overlap."""
     estimates = [
         [estimate_mean(values) for values in zip(*(run(seed) for seed in range(1, REPLICATIONS + 1)), strict=True)]
         for run in (ours, theirs)
@@ -122,5 +124,5 @@ def test_ciw_agrees_on_two_stages(record_property):
         )
         assert mine.low <= other.high, name
         assert other.low <= mine.high, name
-        # Overlapping says little where intervals are wide.
+        # An overlap is meaningful only if the intervals are narrow.
         assert mine.high - mine.low < 0.1 * mine.mean, name

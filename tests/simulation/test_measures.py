@@ -1,4 +1,4 @@
-"""Histograms stay small and near the truth; the checks catch what they are there for."""
+"""Histograms are small and accurate, and the consistency checks detect errors."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from generator.simulation.measures import Histogram, Occupancy, SimulationBug, c
     values=st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=200),
     share=st.floats(0.01, 1),
 )
-def test_a_quantile_is_right_within_half_a_percent(values, share):
+def test_quantiles_are_correct_within_half_a_percent(values, share):
     histogram = Histogram()
     for value in values:
         histogram.add(value)
@@ -21,7 +21,7 @@ def test_a_quantile_is_right_within_half_a_percent(values, share):
     ]
 
 
-def test_a_histogram_takes_nothing_zero_and_many():
+def test_a_histogram_handles_no_values_zeros_and_many_values():
     assert Histogram().quantile(0.5) is None
     histogram = Histogram()
     for value in [0.0, *(0.25 * 1.0001**power for power in range(20_000))]:
@@ -32,7 +32,7 @@ def test_a_histogram_takes_nothing_zero_and_many():
     assert Histogram.merged([histogram, histogram]).total == 40_002
 
 
-def test_littles_law_is_checked_and_a_lost_item_noticed():
+def test_a_violation_of_littles_law_is_detected():
     inside = Occupancy(0.0)
     inside.enter(1.0)
     inside.enter(2.0)
@@ -44,7 +44,7 @@ def test_littles_law_is_checked_and_a_lost_item_noticed():
         inside.verify("stage", 7.0, [3.0])
 
 
-def test_conservation_is_checked():
+def test_a_lost_item_is_detected():
     check_conservation("stage", 3, completed=2, running=1)
     with pytest.raises(SimulationBug, match="stage: 3 entered, but completed 2, running 0"):
         check_conservation("stage", 3, completed=2, running=0)

@@ -1,4 +1,4 @@
-"""The report for people, whole."""
+"""The complete report for people."""
 
 import pytest
 
@@ -38,14 +38,14 @@ not simulated:
 
 @pytest.fixture
 def result(template, environment):
-    """Three minutes of prod with ProcessWebhook at 8 and a schedule that is not understood."""
+    """Simulate three minutes of prod with 8 reserved for ProcessWebhook and a schedule that is not understood."""
     template["Resources"]["ProcessWebhookFunction"]["Properties"]["ReservedConcurrentExecutions"] = 8
     template["Resources"]["CleanupSchedule"]["Properties"]["ScheduleExpression"] = "cron(0 * * * ? *)"
     assumptions = Assumptions(warm_up_s=30.0, sender_retries_s=())
     return simulate(template, environment(), hours=0.05, replications=3, workers=1, assumptions=assumptions)
 
 
-def test_the_report_says_the_verdict_first_and_what_to_change(result):
+def test_the_report_starts_with_the_verdicts_and_the_first_thing_to_change(result):
     assert as_text(result) == EXPECTED
 
 
@@ -54,13 +54,13 @@ def test_every_target_has_a_title(result):
     assert all(isinstance(target, Target) for target in result.targets)
 
 
-def test_no_line_ends_in_spaces_and_none_is_much_too_long(result):
+def test_no_line_ends_in_spaces_or_exceeds_120_characters(result):
     for line in as_text(result).splitlines():
         assert line == line.rstrip()
         assert len(line) <= 120
 
 
-def test_an_undecidable_target_is_said_to_be_so(result):
+def test_each_inconclusive_target_has_a_comment(result):
     targets = [
         Target("stream_utilisation", 0.5, Estimate(0.5, 0.4, 0.6), Verdict.INCONCLUSIVE, None),
         Target("notification_wait_probability", 0.01, Estimate(None, None, None), Verdict.INCONCLUSIVE, None),

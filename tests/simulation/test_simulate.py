@@ -1,4 +1,4 @@
-"""The committed templates under their workloads: what the reviewer asks."""
+"""Simulations of the committed templates under their workloads."""
 
 import json
 import os
@@ -21,7 +21,7 @@ SHORT = Assumptions(warm_up_s=30.0)
 
 
 def reserve(template, **units):
-    """The template with other reservations."""
+    """Return the template with other reservations."""
     for name, reserved in units.items():
         template["Resources"][name]["Properties"]["ReservedConcurrentExecutions"] = reserved
     return template
@@ -37,7 +37,7 @@ def remedies(result):
 
 @pytest.fixture(scope="module")
 def peak(committed, environment):
-    """The prod template under its own workload, cold starts included: 8 times 24 minutes at the peak rate."""
+    """Simulate the prod template under its own workload: 8 replications of 24 minutes at the peak rate."""
     return simulate(committed(), environment(), hours=0.4, replications=8, assumptions=Assumptions(warm_up_s=60.0))
 
 
@@ -54,7 +54,7 @@ def test_prod_meets_its_targets_at_the_peak_with_cold_starts(peak):
     assert peak.notes == peak["not_simulated"] == []
 
 
-def test_the_document_has_the_keys_of_the_contract_and_no_other(peak):
+def test_the_document_has_exactly_the_documented_keys(peak):
     assert list(peak) == [
         *("environment", "workload", "functions", "webhooks", "alerts", "stream", "targets", "passed"),
         "not_simulated",
@@ -84,8 +84,8 @@ def test_the_document_has_the_keys_of_the_contract_and_no_other(peak):
     assert json.loads(json.dumps(dict(peak), allow_nan=False)) == dict(peak)
 
 
-def test_the_peak_agrees_with_what_the_sizing_predicts(peak, environment):
-    """Two computations that share no code: formulas, and events on the template that they led to."""
+def test_the_peak_agrees_with_the_sizing(peak, environment):
+    """The two computations share no code: formulas, and events on the resulting template."""
     from generator.capacity.sizing import size
 
     sizing = size(environment())
@@ -98,7 +98,7 @@ def test_the_peak_agrees_with_what_the_sizing_predicts(peak, environment):
         assert concurrency == pytest.approx(sizing[name].offered_load_erlangs, rel=0.03)
 
 
-def test_alerts_leave_in_bursts_so_that_more_wait_than_erlang_c_says_but_within_the_target(peak, environment):
+def test_bursts_make_more_notifications_wait_than_erlang_c_predicts_but_within_the_target(peak, environment):
     from generator.capacity.sizing import size
 
     waited = next(target.measured for target in peak.targets if target.name == "notification_wait_probability")
@@ -106,7 +106,7 @@ def test_alerts_leave_in_bursts_so_that_more_wait_than_erlang_c_says_but_within_
 
 
 @pytest.mark.slow
-def test_with_8_the_target_is_missed_and_the_report_says_whose_reservation_it_is(template, environment):
+def test_a_reservation_of_8_misses_the_target_and_is_the_remedy(template, environment):
     reserve(template, ProcessWebhookFunction=8)
     result = simulate(template, environment(), hours=0.05, replications=2, assumptions=SHORT)
     assert verdicts(result)["webhook_throttle_probability"] == "missed"
@@ -115,7 +115,7 @@ def test_with_8_the_target_is_missed_and_the_report_says_whose_reservation_it_is
 
 
 @pytest.mark.slow
-def test_205_reserved_of_300_could_not_have_been_created(template, environment):
+def test_205_reserved_of_300_could_not_be_created(template, environment):
     reserve(template, ProcessWebhookFunction=100, CheckAlertsFunction=50)
     reserve(template, SendNotificationFunction=50, CleanupHistoryFunction=5)
     tight = environment("prod", "account.concurrency_limit=300")
@@ -146,32 +146,32 @@ def test_205_reserved_of_300_could_not_have_been_created(template, environment):
             (),
             False,
             "WebhookUsagePlan's rate and burst",
-            id="the gateway admits too little",
+            id="gateway rate",
         ),
         pytest.param(
             ("WebhookUsagePlan", "Quota", {"Limit": 3000, "Period": "DAY"}),
             (),
             False,
             "WebhookUsagePlan's quota",
-            id="the day's quota is used up",
+            id="daily quota",
         ),
         pytest.param(
             ("ProcessWebhookFunction", "ReservedConcurrentExecutions", 6),
             ("functions.process_webhook.mean_duration_ms=20", "functions.process_webhook.p95_duration_ms=40"),
             False,
             "ProcessWebhookFunction's reservation of 6, which allows ten requests a second per unit",
-            id="short runs, but ten a second per unit",
+            id="request rate of short runs",
         ),
         pytest.param(
             ("ProcessWebhookFunction", "Timeout", 30),
             ("simulation.account_load=990",),
             True,
             "the account's concurrency limit",
-            id="others in the account leave too little",
+            id="load of others in the account",
         ),
     ],
 )
-def test_a_miss_names_the_limit_that_refused_most(template, environment, change, overrides, unreserved, remedy):
+def test_the_remedy_is_the_limit_that_refused_most(template, environment, change, overrides, unreserved, remedy):
     resource, key, value = change
     template["Resources"][resource]["Properties"][key] = value
     result = simulate(
@@ -187,7 +187,7 @@ def test_a_miss_names_the_limit_that_refused_most(template, environment, change,
 
 
 @pytest.mark.slow
-def test_a_stream_too_slow_names_its_lanes_or_the_reservation_that_starves_them(template, environment):
+def test_the_remedy_for_a_slow_stream_is_its_lanes_or_its_reservation(template, environment):
     mapping = template["Resources"]["CheckAlertsEventSourceMapping"]["Properties"]
     mapping["ParallelizationFactor"] = 1
     options = {"hours": 0.03, "replications": 4, "workers": 1, "assumptions": SHORT}
@@ -213,7 +213,7 @@ CONSTANT = 'functions.{0}.distribution="constant"', "functions.{0}.mean_duration
             4000,
             "webhook_throttle_probability",
             "ProcessWebhookFunction's Timeout of 3 s, which its runs exceed",
-            id="no webhook is stored in time",
+            id="webhooks time out",
         ),
         pytest.param(
             "process_webhook",
@@ -221,7 +221,7 @@ CONSTANT = 'functions.{0}.distribution="constant"', "functions.{0}.mean_duration
             28_700,
             "webhook_throttle_probability",
             "ProcessWebhookFunction's duration: API Gateway waits only 29 s for an answer",
-            id="every answer comes too late, with its cold start",
+            id="answers come too late",
         ),
         pytest.param(
             "send_notification",
@@ -229,7 +229,7 @@ CONSTANT = 'functions.{0}.distribution="constant"', "functions.{0}.mean_duration
             2000,
             "notification_wait_probability",
             "SendNotificationFunction's Timeout of 1 s, which its runs exceed",
-            id="no notification is sent in time",
+            id="notifications time out",
         ),
         pytest.param(
             "check_alerts",
@@ -237,11 +237,11 @@ CONSTANT = 'functions.{0}.distribution="constant"', "functions.{0}.mean_duration
             4000,
             "stream_utilisation",
             "CheckAlertsFunction's Timeout of 2 s, which its runs exceed",
-            id="no batch is checked in time",
+            id="batches time out",
         ),
     ],
 )
-def test_what_never_ends_in_time_misses_its_target_although_nothing_is_throttled(
+def test_runs_that_time_out_miss_the_target_without_any_throttle(
     template, environment, function, timeout_s, duration_ms, missed, remedy
 ):
     name = "".join(part.title() for part in function.split("_")) + "Function"
@@ -262,14 +262,14 @@ def test_what_never_ends_in_time_misses_its_target_although_nothing_is_throttled
 
 
 @pytest.mark.slow
-def test_correlated_crossings_make_notifications_wait_that_poisson_alerts_do_not(template, environment):
+def test_correlated_crossings_make_notifications_wait(template, environment):
     together = Assumptions(warm_up_s=30.0, alerts_per_crossing=10.0)
     result = simulate(template, environment(), hours=0.1, replications=2, workers=1, assumptions=together)
     assert remedies(result) == {"notification_wait_probability": "SendNotificationFunction's reservation of 5"}
 
 
 @pytest.mark.slow
-def test_the_result_is_the_same_for_any_number_of_workers_and_another_for_another_seed(template, environment):
+def test_the_result_depends_on_the_seed_but_not_on_the_number_of_workers(template, environment):
     def run(workers, seed=1):
         return simulate(
             template, environment("staging"), hours=0.1, replications=3, seed=seed, workers=workers, assumptions=SHORT
@@ -293,7 +293,7 @@ print(sys.version_info[:2], json.dumps(dict(found)))
 
 
 def interpreters():
-    """Every Python from 3.11 to 3.13 that can be found: in PATH and where pyenv keeps them."""
+    """Yield an interpreter or None for each Python from 3.11 to 3.13, from PATH and from pyenv."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     for minor in (11, 12, 13):
         found = [*sorted(pyenv.glob(f"3.{minor}.*/bin/python")), shutil.which(f"python3.{minor}")]
@@ -303,7 +303,7 @@ def interpreters():
 
 
 @pytest.mark.slow
-def test_the_result_is_the_same_to_the_last_digit_on_every_python():
+def test_the_result_is_identical_on_every_python():
     found = [python for python in interpreters() if python]
     if len(found) < 2:
         pytest.skip("only one Python from 3.11 to 3.13 is installed here")
@@ -329,11 +329,11 @@ def test_memory_does_not_grow_with_the_hours(template, environment):
         return peak
 
     peak_bytes(0.1)
-    # 10,800 webhooks more would take megabytes if each left a trace; some more bins of histograms do not.
+    # If each of the 10,800 additional webhooks used memory, this would be megabytes. A few histogram bins are not.
     assert peak_bytes(4) - peak_bytes(1) < 150_000
 
 
-def test_a_recorded_hour_is_played_and_scaled(template, environment, tmp_path):
+def test_a_trace_is_played_and_scaled(template, environment, tmp_path):
     trace = tmp_path / "trace.csv"
     trace.write_text("count\n" + "600\n" * 5 + "1200\n")
     played = simulate(template, environment(), trace=trace, replications=2, workers=1, assumptions=SHORT)
@@ -344,7 +344,7 @@ def test_a_recorded_hour_is_played_and_scaled(template, environment, tmp_path):
     assert played.chart.offered_per_s[-5] == pytest.approx(20, rel=0.3)
 
 
-def test_a_recording_of_coarse_counts_is_played_as_it_is_and_said_to_hide_peaks(template, environment, tmp_path):
+def test_a_trace_of_coarse_counts_is_played_with_a_note(template, environment, tmp_path):
     trace = tmp_path / "trace.csv"
     trace.write_text("time,count\n" + "".join(f"{row * 300},3000\n" for row in range(3)))
     played = simulate(template, environment(), trace=trace, replications=2, workers=1, assumptions=SHORT)
@@ -353,8 +353,8 @@ def test_a_recording_of_coarse_counts_is_played_as_it_is_and_said_to_hide_peaks(
     assert played["not_simulated"] == ["peaks shorter than 300 s, because the trace has one count for each 300 s"]
 
 
-def test_a_slow_spike_is_simulated_beyond_its_height(template, environment):
-    """From 2 a minute to 100 times as many within an hour, from the tenth minute on."""
+def test_a_slow_spike_is_simulated_beyond_its_summit(template, environment):
+    """The rate rises from 2 a minute to 100 times that within an hour, from the tenth minute on."""
     settings = ("simulation.spike_onset_s=3600", "simulation.spike_factor=100", "traffic.webhooks_per_hour=120")
     options = {"workload": "spike", "replications": 2, "workers": 1, "assumptions": SHORT}
     result = simulate(template, environment("prod", *settings), **options)
@@ -364,7 +364,7 @@ def test_a_slow_spike_is_simulated_beyond_its_height(template, environment):
     assert sum(offered[102:108]) > 40 * sum(offered[6:12]) > 0
 
 
-def test_a_part_of_a_day_is_said_to_be_one(template, environment):
+def test_a_part_of_a_day_gets_a_note(template, environment):
     options = {"workload": "day", "replications": 2, "workers": 1, "assumptions": SHORT}
     result = simulate(template, environment("dev"), hours=2, **options)
     assert result["not_simulated"] == [
@@ -393,7 +393,7 @@ def test_a_part_of_a_day_is_said_to_be_one(template, environment):
     ],
     ids=str,
 )
-def test_what_makes_no_sense_is_refused(template, environment, options, where, tmp_path, monkeypatch):
+def test_impossible_requests_are_refused(template, environment, options, where, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("one.csv").write_text("count\n60\n")
     Path("busy.csv").write_text("count\n10000000000\n")
@@ -402,8 +402,8 @@ def test_what_makes_no_sense_is_refused(template, environment, options, where, t
     assert [fault.where for fault in refused.value.faults] == [where]
 
 
-def test_what_is_lost_is_counted_and_said(template, environment):
-    """A timeout that cuts runs, a stream that is never read, and notifications that nobody sends."""
+def test_losses_are_counted_and_reported(template, environment):
+    """Webhooks time out, records of a starved stream expire, and notifications of a stopped function are dropped."""
     resources = template["Resources"]
     resources["ProcessWebhookFunction"]["Properties"]["Timeout"] = 0.2
     resources["CheckAlertsEventSourceMapping"]["Properties"]["MaximumRecordAgeInSeconds"] = 60
@@ -439,7 +439,7 @@ def test_a_rate_limit_of_0_refuses_everything(template, environment, resource, k
     assert webhooks["offered"] == webhooks["throttled_at_gateway"] > 0
 
 
-def test_without_a_figure_for_the_function_behind_a_topic_the_rest_is_simulated(template, environment):
+def test_the_rest_is_simulated_if_a_function_is_not_understood(template, environment):
     template["Parameters"]["Unset"] = {"Type": "Number"}
     reserve(template, SendNotificationFunction={"Ref": "Unset"})
     result = simulate(template, environment(), hours=0.01, replications=2, workers=1, assumptions=SHORT)
@@ -447,8 +447,8 @@ def test_without_a_figure_for_the_function_behind_a_topic_the_rest_is_simulated(
     assert result["not_simulated"] == ["SendNotificationFunction: parameter Unset has no default"]
 
 
-def test_progress_is_told_once_for_each_replication(template, environment):
-    told = []
+def test_progress_is_reported_once_per_replication(template, environment):
+    calls = []
     options = {"hours": 0.01, "replications": 3, "workers": 1, "assumptions": SHORT}
-    simulate(template, environment(), progress=lambda done, of: told.append((done, of)), **options)
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    simulate(template, environment(), progress=lambda done, of: calls.append((done, of)), **options)
+    assert calls == [(1, 3), (2, 3), (3, 3)]

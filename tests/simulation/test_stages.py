@@ -1,4 +1,4 @@
-"""Single stages by hand: each rule of AWS's, tried with constant durations so that every moment can be worked out."""
+"""AWS's rules for single stages, with constant durations so that every moment is known."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from generator.simulation.functions import (
     LambdaFunction,
     Timing,
 )
-from generator.simulation.gateway import Gateway
+from generator.simulation.gateway import Gateway, Quota
 from generator.simulation.kernel import Kernel, Pool, TokenBucket
 from generator.simulation.stream import Batching, Crossings, Stream
 
@@ -24,7 +24,7 @@ def kernel():
 
 @pytest.fixture
 def function(kernel):
-    """Builds a function with runs of one second, two in a new environment, which expires after ten idle ones."""
+    """Build a function with runs of 1 s, cold starts of 1 s, and warm instances that expire after 10 s."""
 
     def build(units=2, *, seconds=1.0, cold_s=1.0, timeout_s=5.0, idle_s=10.0, rate=None, pool=None):
         timing = Timing(draws.constant(seconds), cold_s, timeout_s, idle_s)
@@ -35,7 +35,7 @@ def function(kernel):
 
 @pytest.fixture
 def log(kernel):
-    """Callbacks that note when they were called, by name."""
+    """Provide callbacks that record their name and the time."""
     found = []
     return found, lambda name: lambda _argument: found.append((name, round(kernel.now, 6)))
 
@@ -45,7 +45,7 @@ def at(kernel, times_s, action):
         kernel.at(time_s, lambda _: action())
 
 
-def test_a_new_environment_starts_cold_and_the_one_used_last_is_used_again(kernel, function, log):
+def test_a_new_instance_starts_cold_and_the_last_used_one_is_reused(kernel, function, log):
     found, note = log
     stage = function()
     at(kernel, (0.0, 0.5, 3.0), lambda: stage.invoke(note("done"), note("failed"), None))
@@ -54,7 +54,7 @@ def test_a_new_environment_starts_cold_and_the_one_used_last_is_used_again(kerne
     assert (stage.cold_starts, list(stage.idle)) == (2, [2.0, 4.0])
 
 
-def test_an_idle_environment_expires_and_its_time_is_counted_to_the_end(kernel, function):
+def test_an_idle_instance_expires_and_counts_until_then(kernel, function):
     stage = function()
     at(kernel, (0.0, 20.0), lambda: stage.invoke(len, len, ()))
     kernel.run(100.0)
@@ -64,7 +64,7 @@ def test_an_idle_environment_expires_and_its_time_is_counted_to_the_end(kernel, 
     assert counts["instances_s"] == pytest.approx(2 * (2 + 10))
 
 
-def test_what_exceeds_the_reservation_is_throttled(kernel, function):
+def test_invocations_above_the_reservation_are_throttled(kernel, function):
     stage = function(units=2)
     at(kernel, (0.0, 0.1, 0.2, 2.05), lambda: stage.invoke(len, len, ()))
     kernel.run(10.0)
@@ -88,7 +88,7 @@ def test_functions_without_a_reservation_share_one_pool(kernel, function):
     assert pool.free == 3
 
 
-def test_synchronous_requests_are_limited_to_ten_a_second_per_unit_however_short(kernel, function):
+def test_short_synchronous_requests_are_limited_to_ten_a_second_per_unit(kernel, function):
     stage = function(units=1, seconds=0.01, cold_s=0.0, rate=TokenBucket(10, 10))
     at(kernel, [step * 0.02 for step in range(100)], lambda: stage.invoke_synchronously(len, len, ()))
     kernel.run(10.0)
@@ -96,7 +96,7 @@ def test_synchronous_requests_are_limited_to_ten_a_second_per_unit_however_short
     assert stage.throttles == {REQUEST_RATE: 71}
 
 
-def test_a_thousand_new_environments_at_once_and_a_hundred_a_second(kernel, function):
+def test_a_thousand_new_instances_start_at_once_and_a_hundred_a_second(kernel, function):
     stage = function(units=10_000, seconds=100.0, timeout_s=900.0)
     for _ in range(1500):
         stage.invoke(len, len, ())
@@ -107,7 +107,7 @@ def test_a_thousand_new_environments_at_once_and_a_hundred_a_second(kernel, func
     assert stage.invocations == 1100
 
 
-def test_a_run_is_cut_at_its_timeout_after_the_cold_start(kernel, function, log):
+def test_the_timeout_starts_after_the_cold_start(kernel, function, log):
     found, note = log
     stage = function(seconds=9.0, timeout_s=5.0)
     stage.invoke(note("done"), note("failed"), None)
@@ -115,8 +115,8 @@ def test_a_run_is_cut_at_its_timeout_after_the_cold_start(kernel, function, log)
     assert found == [("failed", 6.0)]
 
 
-def test_a_throttled_event_is_tried_again_after_1_2_4_seconds_and_so_on(kernel, function):
-    """The only unit is taken for 16 seconds: tries at 0, 1, 3, 7, 15 and 31."""
+def test_a_throttled_event_is_retried_after_1_2_4_seconds_and_so_on(kernel, function):
+    """The only unit is busy for 16 s, so attempts are at 0, 1, 3, 7, 15 and 31 s."""
     stage = function(units=1, seconds=14.0, cold_s=2.0, timeout_s=900.0, idle_s=100.0)
     queue = AsynchronousQueue(kernel, stage, 21_600, 2, Assumptions())
     stage.invoke(len, len, ())
@@ -128,8 +128,8 @@ def test_a_throttled_event_is_tried_again_after_1_2_4_seconds_and_so_on(kernel, 
     queue.verify()
 
 
-def test_the_waits_stop_growing_at_five_minutes_and_the_event_is_dropped_when_too_old(kernel, function):
-    """Tries after 0, 1, 3 ... 255, 511 (+256), then every 300: 811, 1111 ... up to 3600."""
+def test_waits_grow_to_five_minutes_and_an_old_event_is_dropped(kernel, function):
+    """Attempts are at 0, 1, 3 ... 255, 511 s (+256), then every 300 s: 811, 1111 ... up to 3600 s."""
     stage = function(units=0)
     queue = AsynchronousQueue(kernel, stage, 3600, 2, Assumptions())
     queue.accept(0.0)
@@ -138,7 +138,7 @@ def test_the_waits_stop_growing_at_five_minutes_and_the_event_is_dropped_when_to
     assert (queue.dropped, queue.completed) == (1, 0)
 
 
-def test_a_failed_event_is_tried_twice_more_after_one_and_two_minutes(kernel, function):
+def test_a_failed_event_is_retried_after_one_and_two_minutes(kernel, function):
     stage = function(units=1, seconds=9.0, timeout_s=5.0, cold_s=0.0)
     queue = AsynchronousQueue(kernel, stage, 21_600, 2, Assumptions())
     queue.accept(0.0)
@@ -147,7 +147,7 @@ def test_a_failed_event_is_tried_twice_more_after_one_and_two_minutes(kernel, fu
     assert queue.inside.sojourn_s == pytest.approx(5 + 60 + 5 + 120 + 5)
 
 
-def test_a_schedule_comes_every_period(kernel, function):
+def test_a_schedule_invokes_once_per_period(kernel, function):
     stage = function()
     AsynchronousQueue(kernel, stage, 3600, 2, Assumptions()).accept_every(3600.0, 100.0)
     kernel.run(4 * 3600.0)
@@ -164,7 +164,7 @@ def gateway(kernel):
 
 
 def test_senders_follow_the_standard_webhooks_schedule(kernel, function, gateway):
-    """Refused at 0, then 5 seconds, 5 minutes, 30 minutes ... after the one before: nine more attempts."""
+    """The first attempt is at 0; nine more follow after 5 s, 5 min, 30 min and so on, each from the last."""
     front = gateway(function(units=0))
     front.feed(iter([0.0]))
     found = []
@@ -175,7 +175,7 @@ def test_senders_follow_the_standard_webhooks_schedule(kernel, function, gateway
     front.verify()
 
 
-def test_what_a_webhook_causes_counts_from_the_first_attempt_of_its_sender(kernel, function):
+def test_latency_to_the_alert_counts_from_the_first_attempt(kernel, function):
     caused = []
     front = Gateway(
         *(kernel, function(units=1, cold_s=0.0), [("plan", TokenBucket(0.1, 1))], [caused.append]),
@@ -188,7 +188,7 @@ def test_what_a_webhook_causes_counts_from_the_first_attempt_of_its_sender(kerne
     front.verify()
 
 
-def test_limits_are_asked_in_their_order_and_a_refusal_never_reaches_the_function(kernel, function, gateway):
+def test_limits_apply_in_order_and_refusals_never_reach_the_function(kernel, function, gateway):
     stage = function(units=5)
     limits = [("plan", TokenBucket(1, 3)), ("stage", TokenBucket(1, 2))]
     front = gateway(stage, limits, sender_retries_s=())
@@ -198,7 +198,15 @@ def test_limits_are_asked_in_their_order_and_a_refusal_never_reaches_the_functio
     assert (stage.invocations, front.accepted) == (2, 2)
 
 
-def test_an_answer_after_29_seconds_comes_too_late(kernel, function, gateway):
+def test_a_quota_starts_again_in_each_period():
+    quota = Quota(2, 10.0, start_s=0.0)
+    assert [quota.take(time_s) for time_s in (0.0, 1.0, 2.0, 9.9, 10.0, 11.0, 12.0, 35.0)] == [
+        *(True, True, False, False),
+        *(True, True, False, True),
+    ]
+
+
+def test_an_answer_after_29_seconds_is_too_late(kernel, function, gateway):
     front = gateway(function(seconds=30.0, timeout_s=60.0), sender_retries_s=())
     front.feed(iter([0.0]))
     kernel.run(100.0)
@@ -208,7 +216,7 @@ def test_an_answer_after_29_seconds_comes_too_late(kernel, function, gateway):
 
 @pytest.fixture
 def stream(kernel):
-    """A stream of one shard with one lane, polled without delay."""
+    """Build a stream that is polled without delay."""
 
     def build(stage, batching, alerts=(), shares=(1.0,)):
         random = draws.random_stream(1, 0, "stream")
@@ -218,7 +226,7 @@ def stream(kernel):
     return build
 
 
-def test_a_batch_leaves_when_its_window_ends_or_when_it_is_full(kernel, function, stream, log):
+def test_a_batch_is_sent_when_its_window_ends_or_when_it_is_full(kernel, function, stream, log):
     found, note = log
     stage = function(seconds=0.5, cold_s=0.0)
     reader = stream(stage, Batching(3, 2.0, 1, None))
@@ -232,7 +240,7 @@ def test_a_batch_leaves_when_its_window_ends_or_when_it_is_full(kernel, function
     reader.verify()
 
 
-def test_a_lane_sends_one_batch_at_a_time_and_the_next_at_once_if_it_is_due(kernel, function, stream):
+def test_a_lane_sends_one_batch_at_a_time_and_a_due_one_immediately(kernel, function, stream):
     stage = function(units=5, seconds=2.0, cold_s=0.0)
     reader = stream(stage, Batching(2, 1.0, 1, None))
     at(kernel, (0.0, 0.0, 0.1, 0.1, 0.2), lambda: reader.write(0.0))
@@ -242,7 +250,7 @@ def test_a_lane_sends_one_batch_at_a_time_and_the_next_at_once_if_it_is_due(kern
     assert reader.inside.sojourn_s == pytest.approx(2 * 2.0 + 2 * 3.9 + 5.8)
 
 
-def test_a_throttled_batch_keeps_its_lane_until_its_records_are_too_old(kernel, function, stream):
+def test_a_throttled_batch_keeps_its_lane_until_its_records_expire(kernel, function, stream):
     stage = function(units=0)
     reader = stream(stage, Batching(10, 0.0, 1, 60.0))
     reader.write(0.0)
@@ -253,7 +261,7 @@ def test_a_throttled_batch_keeps_its_lane_until_its_records_are_too_old(kernel, 
     reader.verify()
 
 
-def test_alerts_leave_one_after_the_other_while_the_batch_runs(kernel, function, stream, log):
+def test_alerts_are_fired_one_after_the_other_while_the_batch_runs(kernel, function, stream, log):
     found, note = log
     reader = stream(function(cold_s=0.0), Batching(4, 5.0, 1, None), alerts=[note("alert")])
     at(kernel, (1.0, 1.0, 1.0, 1.0), lambda: reader.write(0.0))
@@ -261,7 +269,7 @@ def test_alerts_leave_one_after_the_other_while_the_batch_runs(kernel, function,
     assert [time_s for _, time_s in found] == [1.25, 1.5, 1.75, 2.0]
 
 
-def test_pollers_see_a_record_at_the_next_poll_of_its_shard(kernel, function):
+def test_a_record_is_visible_from_the_next_poll_of_its_shard(kernel, function):
     stage = function(cold_s=0.0)
     random = draws.random_stream(1, 0, "stream")
     batching, crossings = Batching(1, 0.0, 1, None), Crossings(0.0, lambda: 1, random, ())
@@ -274,7 +282,7 @@ def test_pollers_see_a_record_at_the_next_poll_of_its_shard(kernel, function):
     assert reader.oldest_s == pytest.approx(0.15)
 
 
-def test_records_spread_over_shards_by_their_shares_and_over_lanes_evenly(kernel, function, stream):
+def test_records_spread_over_shards_by_share_and_over_lanes_evenly(kernel, function, stream):
     reader = stream(function(units=0), Batching(10, 300.0, 2, None), shares=(0.7, 0.2, 0.1))
     for _ in range(20_000):
         reader.write(0.0)

@@ -1,4 +1,4 @@
-"""Quantiles against published tables, and intervals that do not claim more than was seen."""
+"""Quantiles match published tables, and intervals cover the truth as often as they should."""
 
 import math
 from itertools import pairwise
@@ -33,11 +33,11 @@ T_TABLE = {
 
 
 @pytest.mark.parametrize(("key", "expected"), T_TABLE.items(), ids=str)
-def test_t_quantiles_are_those_of_the_table(key, expected):
+def test_t_quantiles_match_the_published_table(key, expected):
     assert t_quantile(*key) == pytest.approx(expected, abs=6e-4)
 
 
-def test_the_t_distribution_is_a_half_at_0_and_refuses_nonsense():
+def test_the_t_distribution_is_one_half_at_0_and_needs_a_degree_of_freedom():
     assert all(t_cdf(0.0, degrees) == pytest.approx(0.5) for degrees in range(1, 40))
     with pytest.raises(ValueError, match="0 degrees"):
         t_quantile(0.975, 0)
@@ -47,43 +47,43 @@ def test_the_t_distribution_is_a_half_at_0_and_refuses_nonsense():
 @pytest.mark.parametrize(
     ("events", "low", "high"), [(0, 0, 3.689), (1, 0.0253, 5.572), (5, 1.623, 11.668), (50, 37.11, 65.92)]
 )
-def test_poisson_bounds_are_those_of_the_table(events, low, high):
+def test_poisson_bounds_match_the_published_table(events, low, high):
     assert poisson_bounds(events) == (pytest.approx(low, abs=5e-3), pytest.approx(high, abs=5e-3))
 
 
 @pytest.mark.parametrize("events", [1, 2, 7, 60])
 @pytest.mark.parametrize("mean", [0.01, 1.0, 8.0, 70.0, 300.0])
-def test_so_many_events_are_as_probable_as_adding_up_the_poisson_distribution_says(events, mean):
+def test_the_poisson_tail_equals_the_sum_of_probabilities(events, mean):
     below = math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(events))
     assert poisson_tail(events, mean) == pytest.approx(1 - below, abs=1e-12)
 
 
-def test_between_whole_numbers_of_events_the_bounds_go_on_smoothly():
-    """2 degrees of freedom of chi square for each event: of 3 and 5 degrees, half the quantiles in the table."""
+def test_poisson_bounds_are_smooth_between_whole_numbers():
+    """Bounds are half of chi-square quantiles with 2 degrees of freedom per event: here 3 and 5 degrees."""
     assert poisson_bounds(1.5) == (pytest.approx(0.216 / 2, abs=5e-4), pytest.approx(12.833 / 2, abs=5e-4))
     bounds = [poisson_bounds(events / 10) for events in range(50)]
     assert all(a < c and b < d for (a, b), (c, d) in pairwise(bounds))
 
 
-def test_no_event_in_many_trials_does_not_mean_none_ever():
+def test_no_event_still_has_an_upper_bound():
     assert estimate_share([0, 0, 0], [1000, 1000, 1000]) == Estimate(0.0, 0.0, pytest.approx(3.689 / 3000, rel=1e-3))
 
 
-def test_few_events_are_not_taken_for_a_precise_rate():
-    """One event in each of two replications has no spread, yet two events are two events."""
+def test_few_equal_counts_still_have_a_wide_interval():
+    """One event in each of two replications has no spread, but two events are still few."""
     found = estimate_share([1, 1], [1000, 1000])
     assert (found.low, found.high) == (pytest.approx(0.242 / 2000, rel=1e-2), pytest.approx(7.225 / 2000, rel=1e-3))
 
 
 def test_clusters_widen_the_interval():
-    """The same number of events, all in one replication, says less."""
+    """The same number of events in a single replication gives a wider interval."""
     even, clustered = estimate_share([500] * 4, [10_000] * 4), estimate_share([2000, 0, 0, 0], [10_000] * 4)
     assert even.mean == clustered.mean == 0.05
     assert even.high == pytest.approx(0.05)
     assert (clustered.low, clustered.high > 0.15) == (0.0, True)
 
 
-def test_a_mean_needs_two_values_for_an_interval():
+def test_an_interval_needs_two_values():
     assert estimate_mean([]) == Estimate(None)
     assert estimate_mean([3.0]) == Estimate(3.0)
     assert estimate_mean([1.0, 3.0]) == Estimate(
@@ -95,23 +95,23 @@ def test_a_mean_needs_two_values_for_an_interval():
 @pytest.mark.parametrize(
     ("measured", "verdict"),
     [
-        pytest.param(Estimate(0.5, 0.4, 0.6), (Verdict.MET, None), id="all below"),
-        pytest.param(Estimate(0.9, 0.8, 1.0), (Verdict.MET, None), id="up to the target itself"),
-        pytest.param(Estimate(2.0, 1.1, 2.9), (Verdict.MISSED, None), id="all above"),
-        pytest.param(Estimate(0.8, 0.4, 1.2), (Verdict.INCONCLUSIVE, 40), id="twice as near as the half width"),
-        pytest.param(Estimate(1.5, 0.5, 2.5), (Verdict.INCONCLUSIVE, 40), id="from above"),
+        pytest.param(Estimate(0.5, 0.4, 0.6), (Verdict.MET, None), id="below"),
+        pytest.param(Estimate(0.9, 0.8, 1.0), (Verdict.MET, None), id="up to the target"),
+        pytest.param(Estimate(2.0, 1.1, 2.9), (Verdict.MISSED, None), id="above"),
+        pytest.param(Estimate(0.8, 0.4, 1.2), (Verdict.INCONCLUSIVE, 40), id="gap of half the half-width"),
+        pytest.param(Estimate(1.5, 0.5, 2.5), (Verdict.INCONCLUSIVE, 40), id="gap from above"),
         pytest.param(Estimate(0.0, 0.0, 3.0), (Verdict.INCONCLUSIVE, 30), id="no event yet"),
         pytest.param(Estimate(1.0, 0.5, 1.5), (Verdict.INCONCLUSIVE, None), id="on the target"),
-        pytest.param(Estimate(0.999999, 0.5, 1.5), (Verdict.INCONCLUSIVE, None), id="too near to ever tell"),
+        pytest.param(Estimate(0.999999, 0.5, 1.5), (Verdict.INCONCLUSIVE, None), id="too close"),
         pytest.param(Estimate(None), (Verdict.INCONCLUSIVE, None), id="nothing measured"),
     ],
 )
-def test_a_target_is_missed_or_met_only_by_the_whole_interval(measured, verdict):
+def test_only_the_whole_interval_decides_a_target(measured, verdict):
     assert decide(1.0, measured, 10) == verdict
 
 
-def test_about_95_of_100_intervals_for_rare_events_cover_the_truth():
-    """Simulated: Bernoulli trials with 3 expected events over all replications."""
+def test_95_percent_of_intervals_for_rare_events_cover_the_truth():
+    """Bernoulli trials with 3 expected events over all replications."""
     covered = 0
     for seed in range(300):
         random = random_stream(seed, 0, "coverage").random
@@ -122,8 +122,8 @@ def test_about_95_of_100_intervals_for_rare_events_cover_the_truth():
 
 
 @pytest.mark.parametrize("clusters", [9, 20])
-def test_nor_are_the_intervals_too_short_where_rare_events_come_in_clusters(clusters):
-    """As throttles do: Poisson many clusters in all 10 replications together, geometric with a mean of 5 / 3."""
+def test_95_percent_of_intervals_for_clustered_events_cover_the_truth(clusters):
+    """Throttles come like this: a Poisson number of clusters over 10 replications, geometric with a mean of 5 / 3."""
     above = below = 0
     for seed in range(500):
         gap, size = (
@@ -141,6 +141,6 @@ def test_nor_are_the_intervals_too_short_where_rare_events_come_in_clusters(clus
     assert below <= 0.055 * 500
 
 
-def test_more_events_than_trials_are_all_of_them():
-    """What began before the measured time may end within it."""
+def test_more_events_than_trials_are_a_share_of_1():
+    """An event that began before the measured time may end within it."""
     assert estimate_share([101, 100], [100, 100]) == Estimate(1.0, pytest.approx(0.9, abs=0.1), 1.0)

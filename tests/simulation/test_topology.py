@@ -1,4 +1,4 @@
-"""Our templates and others of this shape are read alike, and whatever is not understood is listed."""
+"""Templates of this project and of other authors are read, and resources that are not understood are listed."""
 
 import copy
 import json
@@ -15,7 +15,7 @@ from generator.simulation.coverage import kinds, left_out
 from generator.simulation.network import Inputs, build_network
 from generator.simulation.topology import Schedule, Throttle
 
-# Another hand: policies of their own, a parameter, references in other forms, nothing reserved but one.
+# Another author: separate policies, parameters, other forms of references, a single reservation.
 FOREIGN = {
     "Parameters": {
         "Reserved": {"Type": "Number", "Default": "7"},
@@ -141,7 +141,7 @@ FOREIGN = {
 WRITES_EVERYWHERE = {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}
 
 
-def test_the_prod_template_is_understood_to_the_last_resource(template):
+def test_every_resource_of_the_prod_template_is_understood(template):
     topology = read_topology(template)
     assert {name: function.reserved_concurrency for name, function in topology.functions.items()} == {
         "ProcessWebhookFunction": 20,
@@ -169,13 +169,13 @@ def test_the_prod_template_is_understood_to_the_last_resource(template):
 
 
 @pytest.mark.parametrize("name", ["dev", "staging"])
-def test_the_other_templates_are_understood_too(committed, name):
+def test_the_other_templates_are_understood(committed, name):
     topology = read_topology(committed(name))
     assert len(topology.functions) == 4
     assert topology.not_understood == ()
 
 
-def test_another_template_of_this_shape_is_read_by_what_it_says():
+def test_a_template_by_another_author_is_read():
     topology = read_topology(FOREIGN)
     intake, watch = topology.functions["Intake"], topology.functions["Watch"]
     assert (intake.reserved_concurrency, intake.timeout_s, watch.reserved_concurrency, watch.timeout_s) == (
@@ -194,7 +194,7 @@ def test_another_template_of_this_shape_is_read_by_what_it_says():
     assert "OnlyInTest" not in topology.functions
 
 
-def test_what_is_not_understood_is_listed_with_the_reason_and_not_guessed():
+def test_resources_that_are_not_understood_are_listed_with_the_reason():
     assert read_topology(FOREIGN).not_understood == (
         "Broken: parameter Unset has no default",
         "Odd: {'Fn::ImportValue': 'other'} is not a number",
@@ -238,7 +238,7 @@ def test_the_template_is_not_changed():
         pytest.param(
             ("CheckAlertsEventSourceMapping", "EventSourceArn", 5),
             "CheckAlertsEventSourceMapping: its source is not the stream of a table in this template",
-            id="a source that is none",
+            id="an invalid source",
         ),
         pytest.param(
             ("CleanupSchedule", "Target", None),
@@ -266,27 +266,27 @@ def test_the_template_is_not_changed():
         pytest.param(
             ("CheckAlertsEventSourceMapping", "ParallelizationFactor", 0),
             "CheckAlertsEventSourceMapping: 0 is less than 1",
-            id="no lane at all",
+            id="no lane",
         ),
         pytest.param(
             ("CheckAlertsEventSourceMapping", "ParallelizationFactor", 1_000_000),
             "CheckAlertsEventSourceMapping: 1000000 is more than 10",
-            id="more lanes than Lambda has",
+            id="more lanes than Lambda allows",
         ),
         pytest.param(
             ("CheckAlertsEventSourceMapping", "MaximumBatchingWindowInSeconds", -5),
             "CheckAlertsEventSourceMapping: -5 is less than 0",
-            id="a window that ends before it begins",
+            id="a negative window",
         ),
         pytest.param(
             ("CheckAlertsEventSourceMapping", "MaximumRecordAgeInSeconds", "nan"),
             "CheckAlertsEventSourceMapping: 'nan' is not a number",
-            id="an age that is no number",
+            id="an age that is not a number",
         ),
         pytest.param(
             ("CheckAlertsFunction", "Timeout", -1),
             "CheckAlertsFunction: -1 is less than 0",
-            id="a run that ends before it begins",
+            id="a negative timeout",
         ),
         pytest.param(
             ("CheckAlertsFunction", "ReservedConcurrentExecutions", "1e999"),
@@ -305,7 +305,7 @@ def test_the_template_is_not_changed():
         ),
     ],
 )
-def test_a_change_that_is_not_understood_is_noted(template, change, note):
+def test_a_change_that_is_not_understood_gets_a_note(template, change, note):
     resource, key, value = change
     template["Resources"][resource]["Properties"][key] = value
     topology = read_topology(template)
@@ -320,13 +320,13 @@ LOOP = {"Fn::ForEach::Topics": ["Name", ["A", "B"], {"Topic${Name}": {"Type": "A
     [LOOP, {"Text": "AWS::SNS::Topic"}, {"None": None}, {"List": {"Type": "AWS::SNS::Topic", "Properties": [1]}}],
     ids=["a loop", "a text", "nothing", "properties in a list"],
 )
-def test_what_is_not_written_as_a_resource_is_noted_and_the_rest_is_read(template, resources):
+def test_entries_that_are_not_resources_get_a_note(template, resources):
     template["Resources"] |= resources
     (name,) = resources
     assert read_topology(template).not_understood == (f"{name}: not simulated, because it is not a resource",)
 
 
-def test_a_condition_that_names_itself_is_undecided(template):
+def test_a_condition_that_refers_to_itself_is_undecided(template):
     template["Conditions"] = {"Again": {"Condition": "Again"}}
     template["Resources"]["CheckAlertsFunction"]["Condition"] = "Again"
     template["Resources"]["CleanupSchedule"]["Properties"]["State"] = {"Fn::If": ["Again", "ENABLED", "DISABLED"]}
@@ -336,7 +336,7 @@ def test_a_condition_that_names_itself_is_undecided(template):
     assert note.startswith("CleanupSchedule: a value has an unknown shape (RecursionError")
 
 
-def test_a_template_without_end_is_refused(template):
+def test_a_template_nested_too_deeply_is_refused(template):
     nested = []
     for _ in range(5000):
         nested = [nested]
@@ -354,7 +354,7 @@ STRANGE = [
 
 
 def places(value, path=()):
-    """Every place in a template, the way to it."""
+    """Yield the path to every value in a template."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in pairs:
         yield (*path, key)
@@ -364,7 +364,7 @@ def places(value, path=()):
 @pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=200)
-def test_whatever_stands_in_a_template_it_is_read_noted_or_refused(committed, data):
+def test_any_value_in_a_template_is_read_noted_or_refused(committed, data):
     template = committed()
     for _ in range(data.draw(st.integers(1, 3))):
         target = template["Resources"][data.draw(st.sampled_from(sorted(template["Resources"])))]
@@ -391,14 +391,14 @@ UNDECIDED = "the template does not determine which usage plan has the senders' k
         ({"SecondKey": SECOND_KEY}, [], [f"WebhookUsagePlan: {UNDECIDED}", f"Second: {UNDECIDED}"]),
     ],
 )
-def test_of_several_usage_plans_the_one_with_the_key_limits(template, more, plans, notes):
+def test_the_usage_plan_with_the_key_applies(template, more, plans, notes):
     template["Resources"] |= {"Second": SECOND_PLAN, **more}
     topology = read_topology(template)
     assert [limit.logical_id for limit in topology.throttles] == [*plans, "WebhookStage"]
     assert list(topology.not_understood) == notes
 
 
-def test_a_key_that_the_account_decides_about_is_asked_for(template):
+def test_a_key_requirement_decided_in_the_account_is_assumed(template):
     template["Parameters"]["Keyed"] = {"Type": "String"}
     template["Resources"]["WebhookMethod"]["Properties"]["ApiKeyRequired"] = {"Ref": "Keyed"}
     assert [limit.logical_id for limit in read_topology(template).throttles] == ["WebhookUsagePlan", "WebhookStage"]
@@ -412,14 +412,14 @@ def test_a_key_that_the_account_decides_about_is_asked_for(template):
         ("-1", "ProcessWebhookFunction: it reserves -1; write 0 or more, or leave it out"),
     ],
 )
-def test_a_reservation_that_is_no_figure_or_none_that_lambda_takes_is_refused(template, reserved, what):
+def test_an_impossible_reservation_is_refused(template, reserved, what):
     template["Parameters"]["Unset"] = {"Type": "Number"}
     template["Resources"]["ProcessWebhookFunction"]["Properties"]["ReservedConcurrentExecutions"] = reserved
     with pytest.raises(UnreadableTemplate, match=what):
         read_topology(template)
 
 
-def test_two_mappings_to_one_function_draw_numbers_of_their_own(template, environment):
+def test_two_mappings_to_one_function_have_separate_random_streams(template, environment):
     resources = template["Resources"]
     resources["Again"] = json.loads(json.dumps(resources["CheckAlertsEventSourceMapping"]))
     purposes = []
@@ -434,6 +434,6 @@ def test_two_mappings_to_one_function_draw_numbers_of_their_own(template, enviro
 
 
 @pytest.mark.parametrize("template", [None, [], {}, {"Resources": []}, {"Resources": {}}], ids=str)
-def test_what_is_no_template_or_takes_no_webhooks_is_refused(template):
+def test_a_template_without_webhooks_is_refused(template):
     with pytest.raises(UnreadableTemplate, match="template: "):
         read_topology(template)

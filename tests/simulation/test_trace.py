@@ -1,4 +1,4 @@
-"""Traces good and bad: every bad one is told what is wrong with it and where, in bounded memory."""
+"""Good and bad traces: each fault names the wrong line, and memory stays bounded."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture
 def trace(tmp_path):
-    """Writes a trace and returns its path."""
+    """Write a trace and return its path."""
 
     def write(content):
         path = tmp_path / "trace.csv"
@@ -29,9 +29,9 @@ def trace(tmp_path):
     ("content", "interval_s", "counts"),
     [
         pytest.param("0\n0.5\n2.25\n", 1, [2, 0, 1], id="seconds"),
-        pytest.param("timestamp\n10\n11\n", 1, [1, 1], id="with a name"),
+        pytest.param("timestamp\n10\n11\n", 1, [1, 1], id="with a header"),
         pytest.param("1767225600000\n1767225601500\n", 1, [1, 1], id="milliseconds"),
-        pytest.param("2026-01-01T00:00:00Z\n2026-01-01T00:00:02+00:00\n", 1, [1, 0, 1], id="calendar"),
+        pytest.param("2026-01-01T00:00:00Z\n2026-01-01T00:00:02+00:00\n", 1, [1, 0, 1], id="ISO 8601"),
         pytest.param("# recorded by hand\n\n1\n\n2\n", 1, [1, 1], id="comments and empty lines"),
         pytest.param("\ufeff1\r\n2\r\n", 1, [1, 1], id="as Windows writes it"),
         pytest.param("1767225600000000\n1767225601500000\n", 1, [1, 1], id="microseconds"),
@@ -39,7 +39,7 @@ def trace(tmp_path):
         pytest.param('"time"\n"10.5"\n"11.5"\n', 1, [1, 1], id="in quotation marks"),
         pytest.param("count\n3\n0\n5\n", 60, [3, 0, 5], id="counts per minute"),
         pytest.param("minute,count\n0,3\n60,4\n180,5\n", 60, [3, 4, 0, 5], id="minutes, one of them missing"),
-        pytest.param("2026-01-01T00:00,3\n2026-01-01T00:01,5\n", 60, [3, 5], id="calendar minutes"),
+        pytest.param("2026-01-01T00:00,3\n2026-01-01T00:01,5\n", 60, [3, 5], id="ISO 8601 minutes"),
         pytest.param(
             '"time","count"\n"2026-01-01 00:00","3.0"\n"2026-01-01 00:01","5.0"\n', 60, [3, 5], id="as exported"
         ),
@@ -60,30 +60,30 @@ def test_a_good_trace_is_counted_per_interval(trace, content, interval_s, counts
     [
         pytest.param("", "it has no rows", id="empty"),
         pytest.param("# nothing\n\n", "it has no rows", id="only comments"),
-        pytest.param("timestamp\n", "it has column names but no rows", id="only names"),
+        pytest.param("timestamp\n", "it has column names but no rows", id="only a header"),
         pytest.param("1\n3\n2\n", "line 3 is 1 s before the previous line", id="unsorted"),
         pytest.param("-1\n2\n", "line 1: -1 is not a time", id="negative"),
         pytest.param("1\nnan\n", "line 2: nan is not a time", id="not a number"),
         pytest.param("1\ninf\n", "line 2: inf is not a time", id="infinite"),
         pytest.param("1\nhello\n", "line 2: 'hello' is not a time", id="words"),
-        pytest.param("1\n2,3\n", "line 2 has 2 columns", id="columns come"),
-        pytest.param("0,1\n60\n", "line 2 has 1 columns, not 2", id="columns go"),
+        pytest.param("1\n2,3\n", "line 2 has 2 columns", id="a column too many"),
+        pytest.param("0,1\n60\n", "line 2 has 1 columns, not 2", id="a column too few"),
         pytest.param("0,1\n0,2\n", "line 2 is not after the previous line", id="the same minute twice"),
         pytest.param("0,1\n1,2\n", "line 2 is less than a minute after the previous line", id="minutes numbered"),
         pytest.param(
             "0,1\n300,1\n600,1\n750,1\n",
             "line 4 is 150 s after the previous line, but lines are 300 s apart",
-            id="in between",
+            id="an uneven distance",
         ),
         pytest.param(
             "".join(f"{row * 60},1\n" for row in range(2000)) + "119990,1\n",
             "line 2001 is less than a minute after the previous line",
-            id="in between, late",
+            id="an uneven distance, late",
         ),
         pytest.param(
             "".join(f"{row * 300},1\n" for row in range(2000)) + "599760,1\n",
             "line 2001 is 60 s after the previous line, but lines are 300 s apart",
-            id="finer later",
+            id="closer rows later",
         ),
         pytest.param(
             "".join(f"{row * 300},5\n" for row in range(50)) + "".join(f"{15_000 + row * 60},1\n" for row in range(60)),
@@ -93,15 +93,15 @@ def test_a_good_trace_is_counted_per_interval(trace, content, interval_s, counts
         pytest.param('0,"1\n', "line 1 is not CSV (unexpected end of data)", id="a quotation mark too few"),
         pytest.param("count\n1\n-2\n", "line 3: '-2' is not a count", id="negative count"),
         pytest.param("count\n1.5\n", "line 2: '1.5' is not a count", id="half a webhook"),
-        pytest.param("count\n0\n0\n", "it has no webhooks", id="nothing happened"),
-        pytest.param("5\n5\n5\n", "all its webhooks have the same time", id="no time"),
+        pytest.param("count\n0\n0\n", "it has no webhooks", id="only zeros"),
+        pytest.param("5\n5\n5\n", "all its webhooks have the same time", id="a single moment"),
         pytest.param("1\n99999999999\n", "line 2 is more than ten years after the first", id="mixed units"),
         pytest.param(b"\x89PNG\r\n\x1a\n\xff\xfe", "it is not text", id="binary"),
         pytest.param(b"\0\0\0\0", "line 1 is neither a time nor a count", id="zeros"),
         pytest.param(b"1" * 5000, "line 1 is neither a time nor a count", id="one endless line"),
     ],
 )
-def test_a_bad_trace_is_refused_with_the_line_at_fault(trace, content, what):
+def test_a_bad_trace_is_refused_with_the_wrong_line(trace, content, what):
     path = trace(content)
     with pytest.raises(UnreadableTrace) as refused:
         read_trace(path)
@@ -117,7 +117,7 @@ def test_a_missing_trace_and_a_folder_are_refused(tmp_path):
 
 
 @given(st.binary(max_size=200))
-def test_whatever_the_bytes_it_is_a_trace_or_a_clear_error(tmp_path_factory, content):
+def test_any_bytes_are_a_trace_or_a_clear_error(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_bytes(content)
     try:
@@ -129,9 +129,9 @@ def test_whatever_the_bytes_it_is_a_trace_or_a_clear_error(tmp_path_factory, con
 
 @pytest.mark.slow
 def test_ten_million_rows_are_read_in_bounded_memory(tmp_path):
-    """100 webhooks in each of 100,000 seconds: more seconds than are kept, so they are put together in pairs.
+    """100 webhooks in each of 100,000 seconds, more seconds than are kept, so pairs are merged.
 
-    Measured in a process of its own, by the most memory that it ever had.
+    Peak memory is measured in a separate process.
     """
     path = tmp_path / "trace.csv"
     with path.open("w") as file:
@@ -147,19 +147,19 @@ def test_ten_million_rows_are_read_in_bounded_memory(tmp_path):
     assert run.stdout.split() == ["10000000", "2.0", "True"]
 
 
-def test_a_fit_measures_the_rate_and_the_busiest_minute(trace):
+def test_a_fit_returns_the_rate_and_the_peak_factor(trace):
     assert fit_trace(trace("count\n" + "10\n" * 29 + "40\n" + "10\n" * 30)) == (630.0, pytest.approx(40 * 60 / 630))
 
 
 def test_a_fit_of_seconds_counts_whole_minutes(trace):
-    """One a second for two minutes, then three a second for one."""
+    """One webhook a second for two minutes, then three a second for one minute."""
     times = [str(second) for second in range(120)] + [str(120 + third / 3) for third in range(180)]
     assert fit_trace(trace("\n".join(times))) == (6000.0, pytest.approx(180 / 100))
 
 
 @pytest.mark.slow
-def test_a_fit_of_steady_traffic_errs_upwards_by_what_it_says(trace):
-    """An hour of Poisson arrivals, of 100 a minute and of 10 a minute, all at one rate."""
+def test_the_peak_factor_of_steady_traffic_is_too_high_as_documented(trace):
+    """One hour of Poisson arrivals at a constant rate: 100 a minute and 10 a minute."""
     factors = {}
     for mean in (100, 10):
         found = []
@@ -173,7 +173,7 @@ def test_a_fit_of_steady_traffic_errs_upwards_by_what_it_says(trace):
     assert factors == {100: pytest.approx(1.3, abs=0.05), 10: pytest.approx(2.0, abs=0.15)}
 
 
-def test_less_than_a_minute_has_no_busiest_minute(trace):
+def test_a_trace_shorter_than_a_minute_has_a_peak_factor_of_1(trace):
     assert fit_trace(trace("0\n1\n2\n")) == (3600.0, 1.0)
 
 
@@ -183,8 +183,8 @@ def test_a_long_trace_is_kept_in_longer_intervals(trace):
 
 
 @pytest.mark.parametrize("begins_s", [600, 630], ids=["on a whole minute", "half a minute later"])
-def test_a_fit_finds_the_busiest_minute_wherever_it_begins(trace, begins_s):
-    """One a second for an hour, and ten more a second for a minute of it."""
+def test_a_fit_finds_a_busiest_minute_that_begins_at_any_second(trace, begins_s):
+    """One webhook a second for an hour, and ten more a second in one minute of it."""
     steady = [float(second) for second in range(3600)]
     burst = [begins_s + tenth / 10 for tenth in range(600)]
     rate, factor = fit_trace(trace("\n".join(f"{time:.1f}" for time in sorted(steady + burst))))
@@ -192,8 +192,8 @@ def test_a_fit_finds_the_busiest_minute_wherever_it_begins(trace, begins_s):
 
 
 @pytest.mark.slow
-def test_a_fit_of_a_long_recording_still_finds_its_busiest_minute(trace):
-    """Three months of minutes: more than are kept one by one."""
+def test_a_fit_of_a_long_trace_still_finds_its_busiest_minute(trace):
+    """Three months of minutes, more than are kept separately."""
     minutes = ["100"] * 130_000
     minutes[77_777] = "2000"
     path = trace("count\n" + "\n".join(minutes))
@@ -202,8 +202,8 @@ def test_a_fit_of_a_long_recording_still_finds_its_busiest_minute(trace):
 
 
 @pytest.mark.parametrize("step_s", [300, 3600])
-def test_a_fit_of_coarse_counts_is_of_what_they_show(trace, step_s):
-    """As CloudWatch keeps them after 15 days and after 63: steady counts but for one, which is twice the others."""
+def test_a_fit_of_coarse_counts_uses_their_busiest_interval(trace, step_s):
+    """CloudWatch keeps such counts after 15 and after 63 days: steady except for one, which is twice the others."""
     counts = [step_s] * 100
     counts[42] *= 2
     path = trace("time,count\n" + "".join(f"{row * step_s},{count}\n" for row, count in enumerate(counts)))

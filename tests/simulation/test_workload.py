@@ -1,4 +1,4 @@
-"""Workloads arrive at the rates that they say, and a hot market stays on one shard."""
+"""Arrivals follow the rates of the workload, and a hot market stays on one shard."""
 
 import math
 from array import array
@@ -25,7 +25,7 @@ SPIKE = Spike(mean_per_s=10.0, factor=10.0, onset_s=30.0, decay_s=600.0)
 
 
 def minutes(*counts):
-    """A trace of so many webhooks in each minute."""
+    """Return a trace with these counts per minute."""
     return Trace(60.0, array("q", counts), max(counts))
 
 
@@ -35,7 +35,7 @@ def times(rates, start_s, end_s, seed=1):
 
 
 def expected(rates, start_s, end_s, steps=20_000):
-    """The integral of the rate."""
+    """Return the integral of the rate."""
     width = (end_s - start_s) / steps
     return math.fsum(rates.rate_per_s(start_s + (step + 0.5) * width) for step in range(steps)) * width
 
@@ -53,8 +53,8 @@ def expected(rates, start_s, end_s, steps=20_000):
         pytest.param(Recorded(minutes(600, 0, 1800), 0.5), 0, 180, id="a trace at half the rate"),
     ],
 )
-def test_as_many_arrive_as_the_rate_says(rates, start_s, end_s):
-    """Within four standard deviations of the mean of a Poisson count."""
+def test_the_number_of_arrivals_matches_the_rate(rates, start_s, end_s):
+    """The count is within four standard deviations of the mean of a Poisson count."""
     mean = expected(rates, start_s, end_s)
     found = times(rates, start_s, end_s)
     assert abs(len(found) - mean) < 4 * math.sqrt(mean)
@@ -70,18 +70,18 @@ def test_no_rate_exceeds_the_bound_of_its_piece(rates):
             assert rates.rate_per_s(time_s) <= bound * (1 + 1e-9)
 
 
-def test_after_a_trace_nothing_arrives():
+def test_nothing_arrives_after_a_trace():
     assert times(Recorded(minutes(60, 60)), 0, math.inf)[-1] < 120
 
 
-def test_a_spike_has_its_factor_at_the_end_of_its_onset_and_decays():
+def test_a_spike_reaches_its_factor_at_the_end_of_its_onset_and_decays():
     assert SPIKE.rate_per_s(599.9) == 10
     assert SPIKE.rate_per_s(615) == pytest.approx(55)
     assert SPIKE.rate_per_s(630) == pytest.approx(100)
     assert SPIKE.rate_per_s(630 + 600) == pytest.approx(10 + 90 / math.e)
 
 
-def test_a_day_goes_from_100_to_50_000_an_hour(environment):
+def test_a_day_ranges_from_100_to_50_000_an_hour(environment):
     day = profile(environment(), "day")
     assert [round(day.rate_per_s(hour * 3600) * 3600) for hour in (0, 12, 24)] == [100, 50_000, 100]
 
@@ -89,7 +89,7 @@ def test_a_day_goes_from_100_to_50_000_an_hour(environment):
 @pytest.mark.parametrize(
     ("name", "rate_per_s"), [("peak", 50_000 / 3600 * 5), ("poisson", 50_000 / 3600), ("spike", 50_000 / 3600)]
 )
-def test_a_workload_begins_at_the_environments_rate(environment, name, rate_per_s):
+def test_a_workload_starts_at_the_rate_of_the_environment(environment, name, rate_per_s):
     assert profile(environment(), name).rate_per_s(0.0) == pytest.approx(rate_per_s)
 
 

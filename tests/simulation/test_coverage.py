@@ -1,4 +1,4 @@
-"""Which settings of an environment a simulation depends on; of the others an override says that it does nothing."""
+"""The settings that affect a simulation, and the notes on those that do not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Run = Callable[..., Result]
 
 
 class Recorder:
-    """An environment that notes which of its settings are read."""
+    """An environment that records which of its settings are read."""
 
     def __init__(self, inner: Any, read: set[str], path: str = "") -> None:
         self.inner, self.read, self.path = inner, read, path
@@ -39,7 +39,7 @@ class Recorder:
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """All settings that any workload reads."""
+    """Return all settings that any workload reads."""
     trace = tmp_path_factory.mktemp("trace") / "trace.csv"
     trace.write_text("0,5\n60,7\n")
     found: set[str] = set()
@@ -59,13 +59,13 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     return found
 
 
-def test_a_simulation_heeds_what_it_reads_and_nothing_else(read: set[str]) -> None:
+def test_simulated_settings_are_exactly_those_that_are_read(read: set[str]) -> None:
     assert set(fields.keys(Environment)) >= SIMULATED_SETTINGS
     assert read - {"name"} == SIMULATED_SETTINGS
 
 
 @pytest.mark.slow
-def test_an_override_without_effect_is_told_and_how_to_try_it(generator: Run) -> None:
+def test_an_override_without_effect_gets_a_note_with_a_remedy(generator: Run) -> None:
     sets = ("--set", "stream.batch_size=20", "--set", "account={name='xy',concurrency_limit=900}")
     plain, done = (
         generator("simulate", "dev", "--hours", "0.02", "--replications", "2", *more)
@@ -81,14 +81,14 @@ def test_an_override_without_effect_is_told_and_how_to_try_it(generator: Run) ->
     assert plain.exit_code == done.exit_code == 0
 
 
-def test_of_another_template_it_says_only_that(generator: Run) -> None:
+def test_the_note_has_no_remedy_for_another_template(generator: Run) -> None:
     options = ("--template", "templates_out/dev.json", "--set", "stream.batch_size=20")
     done = generator("simulate", "dev", "--hours", "0.02", "--replications", "2", "--format", "json", *options)
     notes = json.loads(done.stdout)["not_simulated"]
     assert notes == ["--set stream.batch_size: no effect; the simulation reads the template, not this setting"]
 
 
-def test_what_takes_long_is_said_beforehand() -> None:
+def test_a_long_simulation_is_announced() -> None:
     template = json.loads((FIXTURES / "templates_out/dev.json").read_text())
     (dev,) = load_named(["dev"], (), FIXTURES / "environments")
     said: list[str] = []
