@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, product
 
+from generator._format import counted, listed
 from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import FUNCTION_TYPES, functions, reservations
 from generator.checks.quota.provisioned import LEFT_OUT, PROVISIONED, provisions
-from generator.checks.quota.wording import counted, listed
 from generator.template.conditions import ALWAYS, Candidate, Guard, merge
 from generator.template.evaluation import Location, Missing, Option
 from generator.template.intrinsics import Json, mapping

@@ -8,9 +8,10 @@ from cfnlint.template import Template
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
+from generator._format import listed_with_sum
 from generator.checks.quota.linted import stacks_of
 from generator.checks.quota.provisioned import Excess, excesses
-from generator.checks.quota.wording import in_scenario, named
+from generator.checks.quota.wording import in_scenario
 
 
 class ProvisionedConcurrency(CloudFormationLintRule):  # type: ignore[misc]
@@ -38,6 +39,6 @@ def _message(excess: Excess) -> str:
     return (
         f"{excess.function} has {excess.total} provisioned concurrent executions, "
         f"{excess.missing} more than the {excess.reserved} that it reserves"
-        f"{in_scenario(excess.scenario)}: {named([figure[:2] for figure in excess.provisioned])}"
+        f"{in_scenario(excess.scenario)}: {listed_with_sum([figure[:2] for figure in excess.provisioned])}"
         f"; reserve {excess.total} or provision less"
     )

@@ -8,10 +8,11 @@ from cfnlint.template import Template
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
+from generator._format import listed_with_sum
 from generator.capacity.quota import AccountQuota
 from generator.checks.quota.account import DEFAULT_ACCOUNT, excess, remedy
 from generator.checks.quota.linted import stacks_of
-from generator.checks.quota.wording import in_scenario, named
+from generator.checks.quota.wording import in_scenario
 from generator.checks.quota.worst_case import WorstCase, uncounted, verb, worst_case
 
 
@@ -50,7 +51,7 @@ class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
 
 
 def _message(case: WorstCase, account: AccountQuota) -> str:
-    shares = named([(share.function, share.reserved) for share in case.shares])
+    shares = listed_with_sum([(share.function, share.reserved) for share in case.shares])
     return (
         f"The functions {verb([case])} {'' if case.exact else 'at least '}{case.total} concurrent executions together, "
         f"{excess(case.total, account)}{in_scenario(case.scenario)}: {shares}"

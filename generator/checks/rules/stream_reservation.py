@@ -8,9 +8,10 @@ from cfnlint.template import Template
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
+from generator._format import listed_with_sum
 from generator.checks.quota.linted import stacks_of
 from generator.checks.quota.streams import Surplus, surpluses
-from generator.checks.quota.wording import in_scenario, named
+from generator.checks.quota.wording import in_scenario
 
 
 class StreamReservation(CloudFormationLintRule):  # type: ignore[misc]
@@ -43,6 +44,6 @@ def _message(surplus: Surplus) -> str:
     return (
         f"{surplus.function} reserves {surplus.reserved} concurrent executions, "
         f"{surplus.unused} more than the {surplus.usable} that its pollers can ever use "
-        f"(shards x parallelization factor){in_scenario(surplus.scenario)}: {named(surplus.pollers)}"
+        f"(shards x parallelization factor){in_scenario(surplus.scenario)}: {listed_with_sum(surplus.pollers)}"
         f"; reserve {surplus.usable}"
     )
