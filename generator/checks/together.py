@@ -116,14 +116,14 @@ def shortfall(found: Sequence[Stack], account: AccountQuota) -> list[Finding]:
 def sums(found: Sequence[Stack]) -> str:
     """Which stack takes what, and the sum."""
     known = [(name, stack.case) for name, stack in zip(_names(found), found, strict=True) if stack.case]
-    terms = " + ".join(f"{name} {case.total}" for name, case in known) or "nothing"
+    terms = " + ".join(f"{name} {case.total:,}" for name, case in known) or "nothing"
     complete = all(stack.complete for stack in found)
-    return f"{terms} = {'' if complete else 'at least '}{sum(stack.total for stack in found)}"
+    return f"{terms} = {'' if complete else 'at least '}{sum(stack.total for stack in found):,}"
 
 
 def summary(found: Sequence[Stack], account: AccountQuota) -> str:
     """The sum beside what there is, for who has no finding to read."""
-    told = f"{sums(found)} reserved of {account.reservable} reservable"
+    told = f"{sums(found)} reserved of {account.reservable:,} reservable"
     return told if any(stack.is_judged for stack in found) else f"{told}, which is not judged: {RULE} is switched off"
 
 

@@ -19,12 +19,12 @@ DEFAULT_ACCOUNT: dict[str, int] = {
 def excess(total: int, account: AccountQuota) -> str:
     """How much more than an account can give so many are, and what that is made of."""
     return (
-        f"{total - account.reservable} more than the {account.reservable} that can be reserved "
-        f"(limit {account.concurrency_limit} - unreserved floor {account.unreserved_floor} - "
-        f"reserved elsewhere {account.reserved_elsewhere})"
+        f"{total - account.reservable:,} more than the {account.reservable:,} that can be reserved "
+        f"(limit {account.concurrency_limit:,} - unreserved floor {account.unreserved_floor:,} - "
+        f"reserved elsewhere {account.reserved_elsewhere:,})"
     )
 
 
 def remedy(total: int, account: AccountQuota) -> str:
     """What to do about it, to go at the end of a sentence."""
-    return f"; lower them or request a limit of {quota.limit_for(account, total)} or more"
+    return f"; lower them or request a limit of {quota.limit_for(account, total):,} or more"

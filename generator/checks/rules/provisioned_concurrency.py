@@ -37,8 +37,8 @@ class ProvisionedConcurrency(CloudFormationLintRule):  # type: ignore[misc]
 
 def _message(excess: Excess) -> str:
     return (
-        f"{excess.function} has {excess.total} provisioned concurrent executions, "
-        f"{excess.missing} more than the {excess.reserved} that it reserves"
+        f"{excess.function} has {excess.total:,} provisioned concurrent executions, "
+        f"{excess.missing:,} more than the {excess.reserved:,} that it reserves"
         f"{in_scenario(excess.scenario)}: {listed_with_sum([figure[:2] for figure in excess.provisioned])}"
-        f"; reserve {excess.total} or provision less"
+        f"; reserve {excess.total:,} or provision less"
     )

@@ -42,8 +42,8 @@ class StreamReservation(CloudFormationLintRule):  # type: ignore[misc]
 
 def _message(surplus: Surplus) -> str:
     return (
-        f"{surplus.function} reserves {surplus.reserved} concurrent executions, "
-        f"{surplus.unused} more than the {surplus.usable} that its pollers can ever use "
+        f"{surplus.function} reserves {surplus.reserved:,} concurrent executions, "
+        f"{surplus.unused:,} more than the {surplus.usable:,} that its pollers can ever use "
         f"(shards x parallelization factor){in_scenario(surplus.scenario)}: {listed_with_sum(surplus.pollers)}"
-        f"; reserve {surplus.usable}"
+        f"; reserve {surplus.usable:,}"
     )

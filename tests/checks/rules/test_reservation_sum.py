@@ -42,8 +42,8 @@ TERMS = "(limit 305 - unreserved floor 100 - reserved elsewhere 0)"
 
 def message(total: int, shares: str, scenario: str = "", uncounted: str = "", verb: str = "reserve") -> str:
     return (
-        f"The functions {verb} {total} concurrent executions together, {total - 205} more than the 205 that can be "
-        f"reserved {TERMS}{scenario}: {shares}{uncounted}; lower them or request a limit of {total + 100} or more"
+        f"The functions {verb} {total:,} concurrent executions together, {total - 205:,} more than the 205 that can be "
+        f"reserved {TERMS}{scenario}: {shares}{uncounted}; lower them or request a limit of {total + 100:,} or more"
     )
 
 
@@ -93,7 +93,7 @@ TOO_MUCH: list[tuple[Any, ...]] = [
     (
         "text of nine digits",
         [(SMS, "999999999")],
-        only(SMS, 1_000_000_154, "Sms 999999999, Webhook 100, Alerts 50, Cleanup 5"),
+        only(SMS, 1_000_000_154, "Sms 999,999,999, Webhook 100, Alerts 50, Cleanup 5"),
     ),
     ("largest", [(SMS, 500)], only(SMS, 655, "Sms 500, Webhook 100, Alerts 50, Cleanup 5")),
     (
@@ -416,7 +416,7 @@ def test_is_silent_about_what_fits_or_cannot_be_told(findings: Any, edits: Any) 
         ({"concurrency_limit": 305, "unreserved_floor": 101}, "1 more than the 204", "unreserved floor 101"),
         ({"concurrency_limit": 100}, "205 more than the 0", "limit 100"),
         ({"concurrency_limit": 50}, "205 more than the 0", "limit 50"),
-        ({"reserved_elsewhere": 800}, "105 more than the 100", "limit 1000"),
+        ({"reserved_elsewhere": 800}, "105 more than the 100", "limit 1,000"),
     ],
 )
 def test_account_comes_from_the_configuration(findings: Any, configuration: Any, shortfall: str, terms: str) -> None:
