@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from generator._format import code, markdown_table
 from generator.aws import API_GATEWAY_TIMEOUT_MS
 from generator.config.fields import REQUIRED
 from generator.config.prices import DATED, PRICED_REGION, SOURCES, Prices
@@ -96,27 +97,26 @@ def _functions() -> Iterator[str]:
     defaults = [field.metadata["defaults"] for field in fields]
     rows = [
         [
-            _code(one.name),
+            code(one.name),
             one.metadata["accepts"],
             *(_default({"default": own.get(one.name, one.metadata["default"])}) for own in defaults),
             _description(kind, one.name),
         ]
         for one in dataclasses.fields(kind)
     ]
-    yield _rows(["setting", "accepts", *(_code(field.name) for field in fields), "description"], rows)
+    yield _rows(["setting", "accepts", *(code(field.name) for field in fields), "description"], rows)
 
 
 def _table(kind: type, fields: Iterable[dataclasses.Field[Any]]) -> str:
     rows = [
-        [_code(one.name), one.metadata["accepts"], _default(one.metadata), _description(kind, one.name)]
+        [code(one.name), one.metadata["accepts"], _default(one.metadata), _description(kind, one.name)]
         for one in fields
     ]
     return _rows(["setting", "accepts", "default", "description"], rows)
 
 
-def _rows(heads: list[str], rows: list[list[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def _rows(header: list[str], rows: list[list[str]]) -> str:
+    return "".join(f"{line}\n" for line in markdown_table(header, rows))
 
 
 def _default(metadata: Mapping[str, Any]) -> str:
@@ -125,14 +125,10 @@ def _default(metadata: Mapping[str, Any]) -> str:
     if value is REQUIRED:
         return "required"
     if isinstance(value, bool):
-        return _code(str(value).lower())
+        return code(str(value).lower())
     if isinstance(value, str):
-        return _code(f'"{value}"')
+        return code(f'"{value}"')
     return f"{value:.10f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-
-
-def _code(text: str) -> str:
-    return f"`{text}`"
 
 
 def _prose(kind: type) -> str:
