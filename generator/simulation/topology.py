@@ -16,9 +16,14 @@ from typing import TypeVar
 
 from generator import aws
 from generator.errors import Fault, UnreadableTemplate
-from generator.simulation.values import MALFORMED, Json, Template, Unknown
+from generator.template.evaluation import Evaluator, Unknown
+from generator.template.intrinsics import Json, listed
+from generator.template.reading import parse
 
 T = TypeVar("T")
+
+MALFORMED = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
+"""What reading a value raises that does not have the shape that CloudFormation asks for."""
 
 FUNCTION, MAPPING = "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"
 INVOKE_CONFIG = "AWS::Lambda::EventInvokeConfig"
@@ -158,7 +163,7 @@ def read_topology(template: Json, where: str = "template") -> Topology:
     if not isinstance(template, Mapping) or not isinstance(template.get("Resources"), Mapping):
         raise UnreadableTemplate([Fault(where, "it has no Resources", "name a CloudFormation template")])
     try:
-        topology = _Reader(Template(template)).topology()
+        topology = _Reader(Evaluator(parse(template))).topology()
     except RecursionError as error:
         raise UnreadableTemplate([Fault(where, "it is nested too deeply", "write it with fewer levels")]) from error
     if not topology.webhook_functions:
@@ -170,7 +175,7 @@ def read_topology(template: Json, where: str = "template") -> Topology:
 class _Reader:
     """Reads one template and collects a note for each resource that raises Unknown."""
 
-    def __init__(self, template: Template) -> None:
+    def __init__(self, template: Evaluator) -> None:
         self._template = template
         self._unclear: list[str] = []
         self._read = set(NOT_LISTED)
@@ -198,7 +203,7 @@ class _Reader:
         self._unclear += notes
         return found
 
-    def _each(self, read: Callable[[Template, str, Json], T | None], kind: str) -> Iterator[T]:
+    def _each(self, read: Callable[[Evaluator, str, Json], T | None], kind: str) -> Iterator[T]:
         """Yield what `read` returns for each resource of one type, except None, which stands for no effect."""
         self._read.add(kind)
         for logical_id in self._template.ids(kind):
@@ -216,8 +221,10 @@ class _Reader:
         return (f"{name}: {function.unclear}" for name, function in functions.items() if function.unclear)
 
     def _others(self) -> Iterator[str]:
-        yield from (f"{name}: not simulated, because it is not a resource" for name in self._template.malformed)
-        for logical_id, resource in self._template.resources.items():
+        template = self._template.template
+        no_resources = (*template.opaque, *template.malformed)
+        yield from (f"{name}: not simulated, because it is not a resource" for name in no_resources)
+        for logical_id, resource in template.resources.items():
             kind = str(resource.get("Type"))
             if kind.startswith(SERVICES) and kind not in self._read:
                 yield f"{logical_id}: {kind} is not simulated"
@@ -226,7 +233,7 @@ class _Reader:
 # Functions that read one resource each. All of them raise Unknown if the template does not determine a value.
 
 
-def _function(template: Template, logical_id: str, properties: Json) -> Function:
+def _function(template: Evaluator, logical_id: str, properties: Json) -> Function:
     """Read a function together with its role and its configuration for asynchronous events.
 
     Raises UnreadableTemplate for a reservation that Lambda would refuse.
@@ -254,14 +261,14 @@ def _function(template: Template, logical_id: str, properties: Json) -> Function
     )
 
 
-def _integration(template: Template, logical_id: str, properties: Json) -> str | None:
+def _integration(template: Evaluator, logical_id: str, properties: Json) -> str | None:
     """Return the function that a method of a REST API invokes, or None without a Lambda integration."""
     target = properties.get("Integration") or {}
     invoked = template.references(target.get("Uri")) & set(template.ids(FUNCTION))
     return _only(invoked, "its integration") if invoked else None
 
 
-def _usage_plan(template: Template, logical_id: str, properties: Json) -> Throttle:
+def _usage_plan(template: Evaluator, logical_id: str, properties: Json) -> Throttle:
     """Read the limits of a usage plan. They apply to each key; all simulated webhooks have the same key."""
     throttle, quota = properties.get("Throttle") or {}, properties.get("Quota") or {}
     period = template.value(quota.get("Period", "DAY"))
@@ -276,7 +283,7 @@ def _usage_plan(template: Template, logical_id: str, properties: Json) -> Thrott
     )
 
 
-def _stage(template: Template, logical_id: str, properties: Json) -> Throttle | None:
+def _stage(template: Evaluator, logical_id: str, properties: Json) -> Throttle | None:
     """Read the limits that a stage sets for all of its methods."""
     limits = [
         setting
@@ -294,7 +301,7 @@ def _stage(template: Template, logical_id: str, properties: Json) -> Throttle | 
     )
 
 
-def _stream_mapping(template: Template, logical_id: str, properties: Json) -> StreamMapping | None:
+def _stream_mapping(template: Evaluator, logical_id: str, properties: Json) -> StreamMapping | None:
     """Read a mapping, with AWS's defaults. Source: Lambda API reference, CreateEventSourceMapping."""
     if template.value(properties.get("Enabled")) in (False, "false"):
         return None
@@ -316,7 +323,7 @@ def _stream_mapping(template: Template, logical_id: str, properties: Json) -> St
     )
 
 
-def _subscription(template: Template, logical_id: str, properties: Json) -> Subscription | None:
+def _subscription(template: Evaluator, logical_id: str, properties: Json) -> Subscription | None:
     """Read a function's subscription to a topic. Other subscriptions (e-mail, queues) use no concurrency."""
     if template.value(properties.get("Protocol")) != "lambda":
         return None
@@ -326,7 +333,7 @@ def _subscription(template: Template, logical_id: str, properties: Json) -> Subs
     return Subscription(logical_id, _only(topics, "its topic"), _invoked(template, properties["Endpoint"]))
 
 
-def _schedule(template: Template, logical_id: str, properties: Json) -> Schedule | None:
+def _schedule(template: Evaluator, logical_id: str, properties: Json) -> Schedule | None:
     """Read a schedule of EventBridge Scheduler."""
     if template.value(properties.get("State")) == "DISABLED":
         return None
@@ -334,7 +341,7 @@ def _schedule(template: Template, logical_id: str, properties: Json) -> Schedule
     return Schedule(logical_id, _invoked(template, properties["Target"]["Arn"]), period_s)
 
 
-def _rule(template: Template, logical_id: str, properties: Json) -> Schedule | None:
+def _rule(template: Evaluator, logical_id: str, properties: Json) -> Schedule | None:
     """Read a scheduled rule of EventBridge. A rule that matches events is Unknown."""
     if template.value(properties.get("State")) == "DISABLED":
         return None
@@ -362,7 +369,7 @@ def _passing(criteria: Json) -> frozenset[str]:
     return STREAM_EVENTS & frozenset(name for pattern in filters for name in pattern["eventName"])
 
 
-def _invoked(template: Template, value: Json) -> str:
+def _invoked(template: Evaluator, value: Json) -> str:
     return _only(template.references(value) & set(template.ids(FUNCTION)), "the function that it names")
 
 
@@ -372,14 +379,14 @@ def _only(found: set[str], what: str) -> str:
     return next(iter(found))
 
 
-def _number_or_none(template: Template, value: Json) -> float | None:
+def _number_or_none(template: Evaluator, value: Json) -> float | None:
     return None if value is None else template.number(value)
 
 
 # Permissions of a role.
 
 
-def _access(template: Template, role: str) -> Access:
+def _access(template: Evaluator, role: str) -> Access:
     """Return what a role's inline and attached policies allow on the tables and topics that they name.
 
     Denials, conditions and wildcard resources are ignored: the question is who is meant to write where. Raises
@@ -391,7 +398,7 @@ def _access(template: Template, role: str) -> Access:
         if statement.get("Effect") != "Allow":
             continue
         named = template.references(statement.get("Resource"))
-        patterns = _as_list(template.value(statement.get("Action")))
+        patterns = listed(template.value(statement.get("Action")))
         events = frozenset[str]().union(
             *(caused for action, caused in EVENTS_OF_ACTION.items() if _matches(action, patterns))
         )
@@ -402,12 +409,12 @@ def _access(template: Template, role: str) -> Access:
     return Access(writes, frozenset(publishes))
 
 
-def _statements(template: Template, role: str) -> Iterator[Mapping[str, Json]]:
+def _statements(template: Evaluator, role: str) -> Iterator[Mapping[str, Json]]:
     """Yield the statements of the role's inline policies and of the policy resources attached to it."""
     properties = template.properties(role)
-    for policy in _as_list(template.value(properties.get("Policies"))):
-        yield from _as_list(policy["PolicyDocument"].get("Statement"))
-    managed = _as_list(properties.get("ManagedPolicyArns"))
+    for policy in listed(template.value(properties.get("Policies"))):
+        yield from listed(policy["PolicyDocument"].get("Statement"))
+    managed = listed(properties.get("ManagedPolicyArns"))
     if any(not template.references(arn) and not _is_service_role_policy(arn) for arn in managed):
         raise Unknown(f"{role} has a managed policy that is not in the template")
     for policy in template.ids(*POLICIES):
@@ -415,7 +422,7 @@ def _statements(template: Template, role: str) -> Iterator[Mapping[str, Json]]:
         if role in template.references([separate.get("Roles"), separate.get("RoleName")]) or policy in (
             template.references(managed)
         ):
-            yield from _as_list(template.value(separate["PolicyDocument"]).get("Statement"))
+            yield from listed(template.value(separate["PolicyDocument"]).get("Statement"))
 
 
 def _is_service_role_policy(arn: Json) -> bool:
@@ -431,17 +438,10 @@ def _matches(action: str, patterns: list[Json]) -> bool:
     return any(isinstance(pattern, str) and fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
 
 
-def _as_list(value: Json) -> list[Json]:
-    """Return the value as a list: IAM allows a single entry without the list around it."""
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
 # Usage plans that apply to the webhooks.
 
 
-def _applying_plans(template: Template, plans: Sequence[Throttle], entry: str) -> tuple[list[Throttle], list[str]]:
+def _applying_plans(template: Evaluator, plans: Sequence[Throttle], entry: str) -> tuple[list[Throttle], list[str]]:
     """Return the usage plans that limit the method of the entry function, and a note on each of the others.
 
     Source: Amazon API Gateway Developer Guide, "Usage plans and API keys for REST APIs": a plan limits the requests
@@ -465,12 +465,12 @@ def _applying_plans(template: Template, plans: Sequence[Throttle], entry: str) -
     return [], [*notes, *(f"{plan.logical_id}: {undecided}" for plan in own)]
 
 
-def _invokes(template: Template, method: str, entry: str) -> bool:
+def _invokes(template: Evaluator, method: str, entry: str) -> bool:
     integration: Json = template.properties(method).get("Integration")
     return entry in template.references(integration.get("Uri")) if isinstance(integration, dict) else False
 
 
-def _requires_key(template: Template, method: str) -> bool:
+def _requires_key(template: Evaluator, method: str) -> bool:
     """Return whether the method requires an API key; assume so if the value is decided in the account."""
     try:
         return str(template.value(template.properties(method).get("ApiKeyRequired"))).lower() == "true"
@@ -478,7 +478,7 @@ def _requires_key(template: Template, method: str) -> bool:
         return True
 
 
-def _covers(template: Template, plan: Throttle, api: set[str]) -> bool:
+def _covers(template: Evaluator, plan: Throttle, api: set[str]) -> bool:
     """Return whether the plan names this API, or no API of the template at all."""
     apis = template.references(template.properties(plan.logical_id).get("ApiStages"))
     return not apis or not api or bool(apis & api)

@@ -56,6 +56,7 @@ class Evaluator:
         self.template, self.scope = template, scope
         self._values = dict(values or {})
         self._truths: dict[str, bool | None] = {}
+        self._reasons: dict[str, str] = {}
         self._reason = ""
 
     def value(self, value: Json) -> Json:
@@ -163,11 +164,12 @@ class Evaluator:
                 raise Unknown("an Fn::If does not have three arguments")
             return {"Fn::If": content}
         condition, yes, no = content
+        self._reason = f"condition {condition} can be decided in the account only"
         holds = self._truth({"Condition": condition})
         if holds is not None:
             return self._resolved(yes if holds else no)
         if self.scope is Scope.ONE:
-            raise Unknown(self._reason or f"condition {condition} can be decided in the account only")
+            raise Unknown(self._reason)
         sides = [self._resolved(yes), self._resolved(no)]
         return sides[0] if canonical(sides[0]) == canonical(sides[1]) else {"Fn::If": [condition, *sides]}
 
@@ -190,13 +192,15 @@ class Evaluator:
 
     def _named(self, name: str) -> bool | None:
         if name not in self._truths:
-            self._truths[name] = None  # A condition that needs itself is never decided.
-            if name not in self.template.conditions:
-                self._reason = f"condition {name} is not declared"
-            else:
+            self._truths[name] = None
+            self._reasons[name] = f"condition {name} depends on itself"
+            self._reason = ""
+            if name in self.template.conditions:
                 self._truths[name] = self._truth(self.template.conditions[name])
-                if self._truths[name] is None and not self._reason:
-                    self._reason = f"condition {name} can be decided in the account only"
+            else:
+                self._reason = f"condition {name} is not declared"
+            self._reasons[name] = self._reason or f"condition {name} can be decided in the account only"
+        self._reason = self._reasons[name]
         return self._truths[name]
 
     def _equal(self, one: Json, other: Json) -> bool | None:

@@ -34,7 +34,7 @@ class Template:
     """Transforms of the whole template that may create or change anything."""
 
     malformed: tuple[str, ...] = ()
-    """Names among the resources whose content is no resource."""
+    """Names among the resources whose content, or whose Properties, are no mapping."""
 
     def of_type(self, *types: str) -> list[str]:
         """Return the logical ids of all resources of these types, in the template's order."""

@@ -117,7 +117,7 @@ def parse(document: Any, values: Mapping[str, Any] | None = None) -> Template:
 
     entries = expanded(mapping(document.get("Resources")), resolve)
     opaque = {name: one for name, one in entries.items() if name.startswith(OPAQUE)}
-    resources = {name: one for name, one in entries.items() if isinstance(one, Mapping) and name not in opaque}
+    resources = {name: one for name, one in entries.items() if name not in opaque and _is_structure(one)}
     return replace(
         stated,
         conditions=expanded(stated.conditions, resolve),
@@ -150,10 +150,14 @@ def unreadable(where: str, what: str, remedy: str) -> UnreadableTemplate:
     return UnreadableTemplate([Fault(where, what, remedy)])
 
 
+def _is_structure(value: Any) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("Properties") or {}, Mapping)
+
+
 def _is_resource(name: str, value: Any) -> bool:
     if name.startswith(OPAQUE):
         return True
-    return isinstance(value, dict) and "Type" in value and isinstance(value.get("Properties") or {}, dict)
+    return _is_structure(value) and "Type" in value
 
 
 def _load_yaml(text: str) -> Any:
