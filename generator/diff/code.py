@@ -6,11 +6,11 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping
 
-from generator.diff.intrinsics import template_text, text
-from generator.diff.model import Handler, Json, Template
-from generator.diff.normal import literal
-from generator.diff.properties import changes
-from generator.diff.schemas import schema
+from generator.diff.model import Handler
+from generator.diff.properties import changes, literal
+from generator.template.intrinsics import Json, template_text, text
+from generator.template.model import Template
+from generator.template.schemas import schema
 
 FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 
@@ -25,7 +25,7 @@ def functions(template: Template) -> dict[str, Mapping[str, Json]]:
     """The properties of all functions, by logical id."""
     return {
         name: resource.get("Properties") or {}
-        for name, resource in template["Resources"].items()
+        for name, resource in template.resources.items()
         if resource.get("Type") in FUNCTIONS
     }
 

@@ -8,25 +8,16 @@ from decimal import Decimal
 from typing import Literal
 
 from generator.diff.code import functions, handlers
-from generator.diff.dependants import affected
 from generator.diff.iam.access import accesses
-from generator.diff.model import (
-    Alarm,
-    Cost,
-    Difference,
-    Json,
-    Part,
-    Property,
-    Reservation,
-    Reservations,
-    Template,
-)
-from generator.diff.normal import same
-from generator.diff.properties import changes
-from generator.diff.redefined import told_apart
-from generator.diff.resolved import resolved
+from generator.diff.model import Alarm, Cost, Difference, Part, Property, Reservation, Reservations
+from generator.diff.properties import changes, same
+from generator.diff.redefinitions import told_apart
 from generator.diff.resources import resources, with_new_deployment
-from generator.diff.schemas import schema
+from generator.template.evaluation import Evaluator, Unknown, known
+from generator.template.intrinsics import Json, whole_number
+from generator.template.model import Template
+from generator.template.references import dependencies
+from generator.template.schemas import schema
 
 MonthlyCost = Callable[[Template], Decimal]
 
@@ -55,14 +46,14 @@ def difference(
 ) -> Difference:
     """Compares two templates by what they mean. Without a room there is no headroom, without a price no cost."""
     old, renamed = with_new_deployment(old, new)
-    before, after = resolved(old), resolved(new)
+    before, after = known(old), known(new)
     apart = told_apart(before, after)
     left, right = told_apart(before, after, defaults=False)
     return Difference(
         resources=tuple(resources(before, after, apart, renamed)),
         parts=tuple(_parts(old, new)),
         iam=tuple(accesses(*apart)),
-        reservations=_reservations(left, right, room),
+        reservations=_reservations((old, left), (new, right), room),
         handlers=tuple(handlers(left, right)),
         alarms=tuple(_alarms(left, right)),
         cost=Cost(monthly_cost(old), monthly_cost(new)) if monthly_cost else None,
@@ -70,18 +61,18 @@ def difference(
 
 
 def _parts(old: Template, new: Template) -> Iterator[Part]:
-    for section in dict.fromkeys([*new, *old]):
+    for section in dict.fromkeys([*new.document, *old.document]):
         if section in APART:
             continue
-        before, after = ({} if side.get(section) is None else side[section] for side in (old, new))
+        before, after = ({} if (found := side.document.get(section)) is None else found for side in (old, new))
         if section not in NAMED_SECTIONS or not isinstance(before, Mapping) or not isinstance(after, Mapping):
-            for one in _changes(old.get(section), new.get(section), section):
+            for one in _changes(old.document.get(section), new.document.get(section), section):
                 yield Part(one.path, one.old, one.new, ())
             continue
         prefix = NAMED_SECTIONS[section]
         for name in dict.fromkeys([*after, *before]):
             if found := list(_changes(before.get(name), after.get(name), f"{section}.{name}")):
-                depends = () if prefix is None else affected(new, f"{prefix}{name}")
+                depends = () if prefix is None else _affected(new, f"{prefix}{name}")
                 yield from (Part(one.path, one.old, one.new, depends) for one in found)
 
 
@@ -89,24 +80,45 @@ def _changes(old: Json, new: Json, path: str) -> Iterator[Property]:
     return changes(old, new, path, frozenset())
 
 
-def _reservations(old: Template, new: Template, room: Room | None) -> Reservations:
-    before, after = functions(old), functions(new)
-    figures = (
-        Reservation(name, _reserved(before.get(name)), _reserved(after.get(name)))
-        for name in dict.fromkeys([*after, *before])
+def _affected(template: Template, name: str) -> tuple[str, ...]:
+    """Return the resources that depend on a parameter, condition or mapping, also by way of conditions."""
+    found = {name}
+    for _ in template.conditions:
+        found |= {
+            f"Conditions.{one}" for one, content in template.conditions.items() if found & set(dependencies(content))
+        }
+    return tuple(
+        one
+        for one, resource in template.resources.items()
+        if found & {*dependencies(resource.get("Properties")), f"Conditions.{resource.get('Condition')}"}
     )
+
+
+def _reservations(old: tuple[Template, Template], new: tuple[Template, Template], room: Room | None) -> Reservations:
+    """Compare figures with every parameter at its default. Each side comes as it is and with redefinitions apart."""
+    before, after = _figures(*old), _figures(*new)
+    figures = (Reservation(name, before.get(name), after.get(name)) for name in dict.fromkeys([*after, *before]))
     return Reservations(tuple(figures), room.reservable if room else None, room.elsewhere if room else 0)
 
 
-def _reserved(properties: Mapping[str, Json] | None) -> Json:
-    """A figure where it is one; YAML may write it as text."""
-    value = (properties or {}).get("ReservedConcurrentExecutions")
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
+def _figures(template: Template, apart: Template) -> dict[str, Json]:
+    """Return each function's reservation: a number, or an expression if only a deployment decides it."""
+    evaluator = Evaluator(template)
+    figures: dict[str, Json] = {}
+    for name in functions(apart):
+        stated = apart.properties(name).get("ReservedConcurrentExecutions")
+        try:
+            value = evaluator.value(template.properties(name).get("ReservedConcurrentExecutions"))
+        except Unknown:
+            value = stated
+        number = whole_number(value)
+        figures[name] = value if number is None else number
+    return figures
 
 
 def _alarms(old: Template, new: Template) -> Iterator[Alarm]:
-    for name, resource in new["Resources"].items():
-        before = old["Resources"].get(name)
+    for name, resource in new.resources.items():
+        before = old.resources.get(name)
         if before is None or ALARM not in (before.get("Type"), resource.get("Type")):
             continue
         was, now = before.get("Properties", {}), resource.get("Properties", {})

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from generator.diff.iam.grants import listed
-from generator.diff.intrinsics import is_intrinsic, plain, text
-from generator.diff.model import Json
-from generator.diff.normal import same
-from generator.diff.properties import changes
-from generator.diff.schemas import schema
+from generator.diff.properties import changes, same
+from generator.template.intrinsics import Json, canonical, is_intrinsic, listed, text
+from generator.template.schemas import schema
 
 TABLE, SECRET = "AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"
 
@@ -132,9 +129,9 @@ def _at(value: Json, path: tuple[str, ...]) -> Json:
 
 
 def _is_on(value: Json) -> bool:
-    return bool(plain(value) == "true")
+    return bool(canonical(value) == "true")
 
 
 def _is_off(value: Json) -> bool:
     """Surely off: what a parameter or condition decides is not."""
-    return value is None or plain(value) == "false"
+    return value is None or canonical(value) == "false"

@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from generator.diff.iam.grants import is_document, listed
+from generator.diff.iam.grants import is_document
 from generator.diff.iam.holders import ACTING
-from generator.diff.intrinsics import is_intrinsic, text
-from generator.diff.model import Access, Difference, Json, Resource
+from generator.diff.model import Access, Difference, Resource
 from generator.diff.summary import verdict
+from generator.template.intrinsics import Json, is_intrinsic, listed, text
+from generator.template.schemas import Certainty
 
 MAX_VALUE = 90
 """Characters of a value in a table; the JSON format has all of it."""
@@ -56,7 +57,7 @@ def _verdict_line(line: str) -> str:
 
 
 def _replaced(found: Difference) -> Iterator[str]:
-    replaced = [one for one in found.resources if one.replacement != "none"]
+    replaced = [one for one in found.resources if one.replacement != Certainty.NONE]
     if not replaced:
         return
     rows = ([_code(one.id), one.replacement, _because(one), _notes(one)] for one in replaced)
@@ -138,7 +139,7 @@ def _alarms(found: Difference) -> Iterator[str]:
 def _resources(found: Difference) -> Iterator[str]:
     if found.resources:
         # A resource that is only replaced in turn has nothing to show here.
-        shown = [one for one in found.resources if one.properties or one.replacement == "none"]
+        shown = [one for one in found.resources if one.properties or one.replacement == Certainty.NONE]
         rows = (row for one in shown for row in _resource_rows(one))
         yield from _table(["Resource", "Change", "Property", "Old", "New"], rows)
 
@@ -150,7 +151,7 @@ def _resource_rows(one: Resource) -> Iterator[list[str]]:
     for number, prop in enumerate(one.properties):
         head = [_code(one.id), one.change] if number == 0 else ["", ""]
         yield [*head, _code(prop.path.removeprefix("Properties.")), *_pair(prop.old, prop.new)]
-    if one.properties and one.notes and one.replacement == "none":
+    if one.properties and one.notes and one.replacement == Certainty.NONE:
         yield ["", "", _notes(one), "", ""]
 
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
-Json = Any
-Template = Mapping[str, Any]
+from generator.template.intrinsics import Json
+from generator.template.schemas import Certainty
 
 MAKERS = ("Fn::ForEach", "Fn::Transform")
 """Functions that may stand among the resources and make some of them, each read as one resource of this type."""
-
-Certainty = Literal["none", "possible", "certain"]
-Replacement = Certainty
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +30,10 @@ class Resource:
     id: str
     type: str
     change: Literal["added", "removed", "changed"]
-    replacement: Replacement
+    replacement: Certainty
     properties: tuple[Property, ...]
     notes: tuple[str, ...]
-    removal: Certainty = "none"
+    removal: Certainty = Certainty.NONE
     """Possible where a condition decides whether the resource is still there."""
 
 
@@ -147,8 +144,9 @@ class Difference:
     @property
     def found(self) -> bool:
         """Whether the templates mean different things."""
-        return bool(self.resources or self.parts or self.iam)
+        changed = (self.resources, self.parts, self.iam, self.reservations.changed, self.handlers, self.alarms)
+        return any(changed)
 
-    def replaced(self, certainty: Replacement) -> tuple[Resource, ...]:
+    def replaced(self, certainty: Certainty) -> tuple[Resource, ...]:
         """The resources that are replaced with this certainty."""
         return tuple(resource for resource in self.resources if resource.replacement == certainty)

@@ -7,19 +7,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from generator.diff.dependants import names_in
-from generator.diff.intrinsics import mapping, text
 from generator.diff.losses import changed_notes, removal_notes, replacement_notes
-from generator.diff.model import MAKERS, Certainty, Json, Property, Replacement, Resource, Template
-from generator.diff.normal import literal, typed, untyped
-from generator.diff.properties import changes
-from generator.diff.schemas import TYPED, schema
+from generator.diff.model import MAKERS, Property, Resource
+from generator.diff.properties import changes, literal, typed, untyped
+from generator.template.intrinsics import Json, mapping, text
+from generator.template.model import Template
+from generator.template.references import dependencies
+from generator.template.schemas import TYPED, Certainty, schema
 
 DEPLOYMENT = "AWS::ApiGateway::Deployment"
 TABLE = "AWS::DynamoDB::Table"
 CODE = ("Properties.Code.ZipFile", "Properties.InlineCode")
 CONDITION = "Condition"
-RANK = {"none": 0, "possible": 1, "certain": 2}
+RANK = {Certainty.NONE: 0, Certainty.POSSIBLE: 1, Certainty.CERTAIN: 2}
 
 
 def resources(
@@ -30,15 +30,15 @@ def resources(
     `apart` are the same templates with what is redefined told apart, `renamed` the deployments with a new logical id.
     """
     found = [_deployed(*ids) for ids in renamed.items()]
-    before, after = old["Resources"], new["Resources"]
+    before, after = old.resources, new.resources
     for name in dict.fromkeys([*after, *before]):
         if name not in before:
-            found.append(Resource(name, _type(after[name]), "added", "none", (), ()))
+            found.append(Resource(name, _type(after[name]), "added", Certainty.NONE, (), ()))
         elif name not in after:
             notes = tuple(removal_notes(before[name]))
-            found.append(Resource(name, _type(before[name]), "removed", "none", (), notes, "certain"))
+            found.append(Resource(name, _type(before[name]), "removed", Certainty.NONE, (), notes, Certainty.CERTAIN))
         else:
-            left, right = (side["Resources"][name] for side in apart)
+            left, right = (side.resources[name] for side in apart)
             redefined = (left, right) if (left, right) != (before[name], after[name]) else None
             found += _changed(name, before[name], after[name], redefined)
     return sorted(_with_dependants(found, new), key=_urgency)
@@ -54,14 +54,14 @@ def with_new_deployment(old: Template, new: Template) -> tuple[Template, dict[st
     if len(gone) != 1 or len(come) != 1:
         return old, {}
     renamed = {gone[0]: come[0]}
-    return {**old, "Resources": _renamed(old["Resources"], renamed)}, renamed
+    return replace(old, resources=_renamed(old.resources, renamed)), renamed
 
 
 def _only_in(one: Template, other: Template) -> list[str]:
     return [
         name
-        for name, resource in one["Resources"].items()
-        if _type(resource) == DEPLOYMENT and name not in other["Resources"]
+        for name, resource in one.resources.items()
+        if _type(resource) == DEPLOYMENT and name not in other.resources
     ]
 
 
@@ -75,7 +75,7 @@ def _renamed(value: Json, names: Mapping[str, str]) -> Json:
 
 def _deployed(old_id: str, new_id: str) -> Resource:
     note = "expected: what the API serves changed, and a new deployment brings it to the stage"
-    return Resource(new_id, DEPLOYMENT, "changed", "none", (Property("LogicalId", old_id, new_id),), (note,))
+    return Resource(new_id, DEPLOYMENT, "changed", Certainty.NONE, (Property("LogicalId", old_id, new_id),), (note,))
 
 
 def _changed(name: str, old: Json, new: Json, redefined: tuple[Json, Json] | None) -> Iterator[Resource]:
@@ -87,18 +87,18 @@ def _changed(name: str, old: Json, new: Json, redefined: tuple[Json, Json] | Non
         decisive = [one for one in _changes(*redefined) if _is_decisive(kind, one.path)]
         found += [one for one in decisive if one.path not in {known.path for known in found}]
         if any(one.path != CONDITION for one in decisive):
-            replacement = max(replacement, "possible", key=RANK.__getitem__)
+            replacement = max(replacement, Certainty.POSSIBLE, key=RANK.__getitem__)
     if not found:
         return
     condition = next((one.new for one in found if one.path == CONDITION), None)
     if condition is not None:
         notes += [f"there only where {text(condition)} holds, and otherwise removed", *removal_notes(old)]
-    if replacement != "none":
+    if replacement != Certainty.NONE:
         notes += replacement_notes(old, new)
     if kind in MAKERS:
         notes = ["makes resources that are not compared one by one: any of them may be replaced or removed"]
     notes += changed_notes(old, new)
-    removal: Certainty = "none" if condition is None and kind not in MAKERS else "possible"
+    removal: Certainty = Certainty.NONE if condition is None and kind not in MAKERS else Certainty.POSSIBLE
     yield Resource(name, kind, "changed", replacement, tuple(map(_readable, found)), tuple(notes), removal)
 
 
@@ -116,25 +116,25 @@ def _with_properties(resource: Mapping[str, Json]) -> Mapping[str, Json]:
 
 
 def _is_decisive(kind: str, path: str) -> bool:
-    return path == CONDITION or schema(kind).replacement(path) != "none"
+    return path == CONDITION or schema(kind).replacement(path) != Certainty.NONE
 
 
 def _replacement(
     old: Mapping[str, Json], new: Mapping[str, Json], found: Iterable[Property]
-) -> tuple[Replacement, list[str]]:
+) -> tuple[Certainty, list[str]]:
     kind = _type(new)
     if _type(old) != kind:
-        return "certain", [f"was {_type(old)}: CloudFormation refuses another type under the same logical id"]
-    worst: Replacement = "none"
+        return Certainty.CERTAIN, [f"was {_type(old)}: CloudFormation refuses another type under the same logical id"]
+    worst: Certainty = Certainty.NONE
     for one in found:
         here = _key_type(old, new, one.path) if kind == TABLE else None
         here = here or schema(kind).replacement(one.path)
         worst = max(worst, here, key=RANK.__getitem__)
-    is_guess = worst == "possible" and not schema(kind).known
+    is_guess = worst == Certainty.POSSIBLE and not schema(kind).known
     return worst, [f"no schema says which change replaces a {kind}"] if is_guess else []
 
 
-def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Replacement | None:
+def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Certainty | None:
     """A key attribute of another type is another key. Source: CloudFormation template reference,
     AWS::DynamoDB::Table, AttributeDefinitions: "Replacement if you edit an existing AttributeDefinition".
     """
@@ -144,7 +144,7 @@ def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Re
     attribute = new["Properties"]["AttributeDefinitions"][int(found[1])].get("AttributeName")
     keys = old.get("Properties", {}).get("KeySchema", ())
     is_key = isinstance(keys, list) and any(mapping(key).get("AttributeName") == attribute for key in keys)
-    return "certain" if is_key else "possible"
+    return Certainty.CERTAIN if is_key else Certainty.POSSIBLE
 
 
 def _readable(found: Property) -> Property:
@@ -162,26 +162,26 @@ def _hashed(code: Json) -> Json:
 def _with_dependants(found: list[Resource], new: Template) -> list[Resource]:
     """Adds what is possibly replaced in turn: a create-only property refers to a resource that is replaced."""
     by_id = {one.id: one for one in found}
-    queue = [one.id for one in found if one.replacement == "certain"]
+    queue = [one.id for one in found if one.replacement == Certainty.CERTAIN]
     while queue:
         root = queue.pop(0)
         for name, path in _create_only_references(new, root):
-            one = by_id.get(name) or Resource(name, _type(new["Resources"][name]), "changed", "none", (), ())
+            one = by_id.get(name) or Resource(name, _type(new.resources[name]), "changed", Certainty.NONE, (), ())
             note = f"{path} refers to {root}, which is replaced"
             if one.change != "changed" or note in one.notes:
                 continue
-            if one.replacement == "none":
-                one = replace(one, replacement="possible")
+            if one.replacement == Certainty.NONE:
+                one = replace(one, replacement=Certainty.POSSIBLE)
                 queue.append(name)
             by_id[name] = replace(one, notes=(*one.notes, note))
     return list(by_id.values())
 
 
 def _create_only_references(template: Template, name: str) -> Iterator[tuple[str, str]]:
-    for other, resource in template["Resources"].items():
+    for other, resource in template.resources.items():
         for key, value in resource.get("Properties", {}).items():
             path = f"Properties.{key}"
-            if name in names_in(value) and schema(_type(resource)).replacement(path) == "certain":
+            if name in dependencies(value) and schema(_type(resource)).replacement(path) == Certainty.CERTAIN:
                 yield other, path
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import stat
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from generator import plans
 from generator.config import files
-from generator.diff.model import MAKERS, Template
+from generator.diff.model import MAKERS
 from generator.errors import Fault, GeneratorError, UnreadableTemplate
-from generator.template.reading import parsed, status, template, text_of, unreadable
+from generator.template.model import Template
+from generator.template.reading import parse, parsed, status, template, text_of, unreadable
 
 SUFFIXES = (".json", ".yaml", ".yml", ".template")
 
@@ -111,15 +112,15 @@ def _git(where: str, *arguments: str) -> tuple[str | None, str]:
         raise unreadable(where, "git cannot be run", "install git, or compare files") from None
 
 
+def comparable(document: Any) -> Template:
+    """Return a template's model in which whatever creates an unknown number of resources is one resource itself."""
+    found = parse(document)
+    makers = {
+        name: {"Type": next(one for one in MAKERS if name.startswith(one)), "Properties": {"Makes": content}}
+        for name, content in found.opaque.items()
+    }
+    return replace(found, resources={**found.resources, **makers})
+
+
 def _parsed(where: str, text: str) -> Template:
-    """A template of JSON, or of YAML as CloudFormation writes it."""
-    value = parsed(where, text)
-    if isinstance(value, dict) and isinstance(resources := value.get("Resources"), dict):
-        value["Resources"] = {name: _made(name, one) for name, one in resources.items()}
-    return template(where, value)
-
-
-def _made(name: str, content: Any) -> Any:
-    """What is among the resources and makes some of them, as one resource of the type that the function is."""
-    maker = next((one for one in MAKERS if name.startswith(one)), None)
-    return {"Type": maker, "Properties": {"Makes": content}} if maker else content
+    return comparable(template(where, parsed(where, text)))

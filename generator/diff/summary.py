@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 
-from generator.diff.model import Difference, Json, Resource
+from generator.diff.model import Difference, Resource
+from generator.template.intrinsics import Json
+from generator.template.schemas import Certainty
 
 DEPLOYMENT = "AWS::ApiGateway::Deployment"
 
 NOTHING = "no semantic difference"
 
 KINDS: Mapping[str, Callable[[Difference], bool]] = {
-    "replacement": lambda found: any(one.replacement != "none" for one in found.resources),
-    "removal": lambda found: any(one.removal != "none" for one in found.resources),
+    "replacement": lambda found: any(one.replacement != Certainty.NONE for one in found.resources),
+    "removal": lambda found: any(one.removal != Certainty.NONE for one in found.resources),
     "iam-widening": lambda found: any(one.change == "widened" for one in found.iam),
     "iam-narrowing": lambda found: any(one.change == "narrowed" for one in found.iam),
     "reservation": lambda found: bool(found.reservations.changed),
@@ -31,18 +33,23 @@ def verdict(found: Difference) -> list[str]:
 def _verdict(found: Difference) -> Iterator[str]:
     if not found.found:
         return
-    for one in found.replaced("certain"):
+    for one in found.replaced(Certainty.CERTAIN):
         yield f"Replacement: {one.id} would be recreated{_why(one)}."
-    if maybe := found.replaced("possible"):
+    if maybe := found.replaced(Certainty.POSSIBLE):
         yield f"Possible replacement: {', '.join(one.id for one in maybe)}."
     for one in found.resources:
         if one.change == "removed":
             yield f"Removed: {one.id}{_why(one)}."
-        elif one.removal == "possible":
+        elif one.removal == Certainty.POSSIBLE:
             yield f"Possible removal: {one.id}{_why(one)}."
-        elif one.replacement == "none" and one.change == "changed" and (why := _why(one)) and one.type != DEPLOYMENT:
+        elif (
+            one.replacement == Certainty.NONE
+            and one.change == "changed"
+            and (why := _why(one))
+            and one.type != DEPLOYMENT
+        ):
             yield f"{one.id}{why}."
-    if not found.replaced("certain") and not found.replaced("possible"):
+    if not found.replaced(Certainty.CERTAIN) and not found.replaced(Certainty.POSSIBLE):
         yield "Nothing is replaced."
     yield _iam(found)
     if found.reservations.changed:

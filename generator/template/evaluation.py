@@ -232,6 +232,27 @@ def known(template: Template) -> Template:
     return replace(template, conditions=conditions, resources=resources)
 
 
+def one_deployment(template: Template, values: Mapping[str, Json] | None = None) -> Template:
+    """Return the template as one deployment creates it (scope ONE). What cannot be known stays as it is written.
+
+    A resource whose condition is certainly false is left out.
+    """
+    evaluator = Evaluator(template, Scope.ONE, values)
+
+    def resolved(value: Json) -> Json:
+        try:
+            return evaluator.value(value)
+        except Unknown:
+            return value
+
+    resources = {
+        name: {**resource, "Properties": {key: resolved(one) for key, one in template.properties(name).items()}}
+        for name, resource in template.resources.items()
+        if evaluator.holds(resource) is not False
+    }
+    return replace(template, resources=resources)
+
+
 class Missing(Enum):
     """Why a property has no number."""
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from generator.diff.compare import difference
 from generator.diff.model import Access
+from tests.diff.comparing import difference
 
 ANYONE = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
 OPEN = {"Statement": [ANYONE]}

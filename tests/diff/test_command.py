@@ -15,9 +15,9 @@ import pytest
 from cfn_flip import to_yaml
 from click.testing import Result
 
-from generator.diff.compare import difference
 from generator.diff.markdown import as_markdown
 from generator.diff.summary import KINDS, as_dict
+from tests.diff.comparing import difference
 from tests.report.edits import DEPLOYMENT, PRICES, put
 from tests.stack.model import TEMPLATES
 
@@ -85,8 +85,8 @@ def test_a_revision_is_read_from_the_current_folder(
     assert generator("diff", "main:other", "other").exit_code == 0
 
 
-NO_TEMPLATE = "not a template: no Resources, each with its Type; name a CloudFormation template"
-HALF, INFINITE = "not text: half of a surrogate pair", "a number that is infinite or none; correct the number"
+NO_TEMPLATE = "not a template: it has no Resources, each with a Type; name a CloudFormation template"
+HALF, INFINITE = "not text: half of a surrogate pair", "a number that is infinite or not a number; correct the number"
 LONG = "a" * 300
 NO_REVISION = "is no revision of a git repository here; name a branch, tag or commit"
 
@@ -108,7 +108,7 @@ NO_REVISION = "is no revision of a git repository here; name a branch, tag or co
             [
                 "comma.json: neither JSON nor YAML (Expecting ',' delimiter: line 3 column 2 (char 13)); "
                 "correct the file",
-                "flow.yaml: neither JSON nor YAML (expected ',' or ']', but got ':': line 2 column 2); "
+                "flow.yaml: neither JSON nor YAML (did not find expected ',' or ']': line 2 column 2); "
                 "correct the file",
             ],
         ),
@@ -185,12 +185,12 @@ def test_a_fault_in_an_environments_file_costs_only_what_it_states(generator: Ru
     assert report["cost"] is not None
 
 
-LOOP = ["Name", ["A", "B"], {"Topic${Name}": {"Type": "AWS::SNS::Topic"}}]
+LOOP = ["Name", {"Ref": "Names"}, {"Topic${Name}": {"Type": "AWS::SNS::Topic"}}]
 
 
 @pytest.mark.parametrize("function", ["Fn::ForEach::Topics", "Fn::Transform"])
 def test_what_makes_resources_may_do_anything(generator: Run, function: str) -> None:
-    for name, loop in (("old.json", LOOP), ("new.json", [*LOOP[:1], ["A"], *LOOP[2:]])):
+    for name, loop in (("old.json", LOOP), ("new.json", [*LOOP[:1], {"Ref": "Others"}, *LOOP[2:]])):
         Path(name).write_text(json.dumps({"Resources": {function: loop, "Own": {"Type": "AWS::SNS::Topic"}}}))
     assert generator("diff", "old.json", "old.json").exit_code == 0
     result = generator("diff", "old.json", "new.json", "--format", "json")
@@ -199,6 +199,17 @@ def test_what_makes_resources_may_do_anything(generator: Run, function: str) -> 
         (function, "possible", "possible")
     ]
     assert report["summary"]["kinds"] == ["replacement", "removal", "iam-widening", "iam-narrowing"]
+
+
+def test_a_loop_over_a_literal_list_is_compared_resource_by_resource(generator: Run) -> None:
+    for name, items in (("old.json", ["A", "B"]), ("new.json", ["A"])):
+        loop = {"Fn::ForEach::Topics": ["Name", items, {"Topic${Name}": {"Type": "AWS::SNS::Topic"}}]}
+        Path(name).write_text(json.dumps({"Resources": loop}))
+    report = json.loads(generator("diff", "old.json", "new.json", "--format", "json").stdout)
+    assert [(one["id"], one["change"], one["removal"]) for one in report["resources"]] == [
+        ("TopicB", "removed", "certain")
+    ]
+    assert report["summary"]["kinds"] == ["removal"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -326,7 +337,7 @@ def test_json_has_the_keys_that_tools_read(generator: Run) -> None:
 
 
 def test_a_price_makes_a_cost() -> None:
-    found = difference(TEMPLATES["dev"], TEMPLATES["prod"], monthly_cost=lambda one: Decimal(len(one["Resources"])))
+    found = difference(TEMPLATES["dev"], TEMPLATES["prod"], monthly_cost=lambda one: Decimal(len(one.resources)))
     assert as_dict(found, None)["cost"] == {
         "old": str(len(TEMPLATES["dev"]["Resources"])),
         "new": str(len(TEMPLATES["prod"]["Resources"])),

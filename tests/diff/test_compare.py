@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from generator.diff.compare import Room, difference
+from generator.diff.compare import Room
 from generator.diff.losses import LOSSES
 from generator.diff.model import Alarm, Difference
 from generator.diff.summary import KINDS, NOTHING, as_dict, verdict
 from tests.conftest import ENVIRONMENTS
+from tests.diff.comparing import difference
 from tests.report.edits import ALERTS, DEPLOYMENT, EDITS, PRICES, Edit, put, rename
 from tests.stack.model import TEMPLATES
 

@@ -12,11 +12,12 @@ from cfn_flip import dump_yaml, load_yaml, to_yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.diff.compare import difference
-from generator.diff.iam.grants import Scope, is_document, listed
-from generator.diff.normal import normal, same
+from generator.diff.iam.grants import Scope, is_document
+from generator.diff.properties import normal, same
 from generator.diff.sides import read
+from generator.template.intrinsics import listed
 from tests.conftest import ENVIRONMENTS
+from tests.diff.comparing import difference
 from tests.report.edits import EDITS, Edit
 from tests.stack.model import TEMPLATES, TEXTS
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from generator.diff.compare import difference
 from generator.diff.summary import KINDS
+from tests.diff.comparing import difference
 
 LAMBDA, SAM = "AWS::Lambda::Function", "AWS::Serverless::Function"
 REGION = {"Ref": "AWS::Region"}
@@ -49,7 +49,7 @@ def diff(kind: str, old: Any, new: Any) -> list[str]:
             LAMBDA,
             code({"Fn::Join": ["", [{"Fn::If": ["C", "a", "b"]}]]}),
             code({"Fn::Join": ["", [{"Fn::If": ["C", "a", "x"]}]]}),
-            ['-     "b"', '+     "x"'],
+            ['-  "b"', '+  "x"'],
             id="a line under a condition",
         ),
         pytest.param(

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from generator.diff.compare import difference
 from generator.diff.model import Difference
-from generator.diff.resolved import resolved
+from generator.diff.sides import comparable
 from generator.diff.summary import KINDS, verdict
+from generator.template.evaluation import known
+from tests.diff.comparing import difference
 
 TABLE, ROLE, FUNCTION = "AWS::DynamoDB::Table", "AWS::IAM::Role", "AWS::Serverless::Function"
 NO_VALUE = {"Ref": "AWS::NoValue"}
@@ -117,7 +118,9 @@ def test_a_condition_is_another_by_way_of_one_that_it_needs() -> None:
 @pytest.mark.parametrize("definition", [None, {"Condition": "Keep"}, {"Fn::Equals": "a"}, "Keep", ["Keep"]])
 def test_a_condition_that_says_nothing_decides_nothing(definition: Any) -> None:
     resource = {**named("a"), "Condition": "Keep"}
-    assert resolved({"Resources": {"One": resource}, "Conditions": holds(definition)})["Resources"] == {"One": resource}
+    assert known(comparable({"Resources": {"One": resource}, "Conditions": holds(definition)})).resources == {
+        "One": resource
+    }
 
 
 @pytest.mark.parametrize(
@@ -135,7 +138,7 @@ def test_a_condition_that_says_nothing_decides_nothing(definition: Any) -> None:
 )
 def test_a_condition_of_literals_is_decided(definition: Any, is_there: bool) -> None:
     template = {"Resources": {"One": {**named("a"), "Condition": "Keep"}}, "Mappings": by_stage("p")}
-    found = resolved({**template, "Conditions": holds(definition)})["Resources"]
+    found = known(comparable({**template, "Conditions": holds(definition)})).resources
     assert found == ({"One": named("a")} if is_there else {})
 
 
@@ -246,7 +249,7 @@ def test_globals_are_merged_as_sam_merges_them() -> None:
     }
     own = {"Layers": ["b"], "Environment": {"Variables": {"B": 3}}, "Tags": {"own": "tag"}}
     template = {"Globals": {"Function": shared, "Api": {"Name": "x"}}, "Resources": function(**own)}
-    assert resolved(template)["Resources"]["One"]["Properties"] == {
+    assert known(comparable(template)).resources["One"]["Properties"] == {
         "InlineCode": "x",
         "Layers": ["a", "b"],
         "Environment": {"Variables": {"A": 1, "B": 3}},

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.diff.compare import difference
 from generator.diff.summary import KINDS
+from tests.diff.comparing import difference
 
 PARAMETERS = ("P", "Q")
 VALUES = ("a", "b")

@@ -7,12 +7,14 @@ from typing import Literal
 
 from generator.diff.iam.grants import HOLDER, PRINCIPALS, Grant, Scope, merged
 from generator.diff.iam.holders import held
-from generator.diff.model import Access, Json, Template
+from generator.diff.model import Access
+from generator.template.intrinsics import Json
+from generator.template.model import Template
 
 
 def accesses(old: Template, new: Template) -> list[Access]:
     """What became wider and what narrower, by resource. A grant that another one covers is neither."""
-    both = old["Resources"].keys() & new["Resources"].keys()
+    both = old.resources.keys() & new.resources.keys()
     before, after = held(old, both), held(new, both)
     found: list[Access] = []
     for key in dict.fromkeys([*after, *before]):

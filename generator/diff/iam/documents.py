@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from generator.diff.iam.grants import NO_VALUE, Grant, branches, grants, is_document, under
-from generator.diff.intrinsics import is_intrinsic, plain, template_text
-from generator.diff.model import Json
+from generator.diff.iam.grants import Grant, branches, grants, is_document, under
+from generator.template.intrinsics import NO_VALUE, Json, canonical, is_intrinsic, template_text
 
 DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy")
 """Properties that are a policy and nothing else."""
@@ -77,4 +76,4 @@ def _substituted(value: Json) -> Json:
         return {key: _substituted(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_substituted(item) for item in value]
-    return plain({"Fn::Sub": value}) if isinstance(value, str) else value
+    return canonical({"Fn::Sub": value}) if isinstance(value, str) else value

@@ -9,10 +9,9 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from generator.diff.iam.grants import EVERYTHING, ONLY_IF, Clause, Grant, Scope, chosen, listed, under
-from generator.diff.intrinsics import is_intrinsic, mapping, plain, text
-from generator.diff.model import Json
-from generator.diff.sam_globals import IMPLIED, api_of, events_of
+from generator.diff.iam.grants import EVERYTHING, ONLY_IF, Clause, Grant, Scope, chosen, under
+from generator.template.intrinsics import Json, canonical, is_intrinsic, listed, mapping, text
+from generator.template.transforms import IMPLIED_APIS, api_events_of, api_of
 
 REQUIRES = "requires"
 """The operator of a clause about who the caller is; `only if` where that cannot be known, and of a mere key."""
@@ -62,7 +61,7 @@ def entrances(name: str, resource: Mapping[str, Json], resources: Resources) -> 
         for conditions, said in asked:
             if said is not None or entrance.always:
                 yield from _entered(name, entrance, said, conditions)
-    for event, content in events_of(resource).items():
+    for event, content in api_events_of(resource).items():
         yield from _entered(f"{name}.{event}", EVENT, _asked_by(content, resources), ())
     for body in BODIES:
         for operation, conditions, asked_for in _operations(mapping(properties.get(body))):
@@ -92,14 +91,14 @@ def _entered(name: str, entrance: Entrance, said: Json, conditions: tuple[str, .
 
 
 def _is_nothing(value: Json, word: str) -> bool:
-    return value is None or plain(value) == word
+    return value is None or canonical(value) == word
 
 
 def _asked_by(event: Mapping[str, Json], resources: Resources) -> Mapping[str, Json]:
     """What the event asks for: where it says nothing, what its API does, and one elsewhere may ask for anything."""
     properties = mapping(event.get("Properties"))
     api = resources.get(api_of(event) or "")
-    asked = properties.get(IMPLIED[event["Type"]][1]) if api is None else None
+    asked = properties.get(IMPLIED_APIS[event["Type"]][1]) if api is None else None
     auth = mapping(mapping(api).get("Properties")).get("Auth")
     if isinstance(auth, Mapping) and is_intrinsic(auth):
         asked = auth

@@ -13,15 +13,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from generator.diff.intrinsics import is_intrinsic, plain, text
-from generator.diff.model import Json
+from generator.template.intrinsics import NO_VALUE, Json, canonical, is_intrinsic, listed, text
 
 ELEMENTS = ("Principal", "Action", "Resource")
 EFFECTS = ("Allow", "Deny")
 ONLY_IF = "only if"
 """The operator of a clause about the template, not about the request."""
 
-NO_VALUE = {"Ref": "AWS::NoValue"}
 PRINCIPALS = {"AWS", "Service", "Federated", "CanonicalUser"}
 DEFAULT_VERSION = "2008-10-17"
 
@@ -116,7 +114,7 @@ def is_document(value: Mapping[str, Json]) -> bool:
 def canonical_document(document: Mapping[str, Json]) -> Json:
     """Equal for documents that say the same, statement ids aside."""
     said = sorted({grant.folded() for grant in grants(document)})
-    rest = {key: plain(value) for key, value in document.items() if key not in ("Statement", "Version", "Id")}
+    rest = {key: canonical(value) for key, value in document.items() if key not in ("Statement", "Version", "Id")}
     version = str(document.get("Version", DEFAULT_VERSION))
     return {**rest, "Version": version, "Statement": [repr(grant) for grant in said]}
 
@@ -181,13 +179,6 @@ def _effects(effect: str) -> list[tuple[str, tuple[Clause, ...]]]:
     if effect in EFFECTS:
         return [(effect, ())]
     return [(one, (Clause(ONLY_IF, f"{effect} is {one}", ("holds",)),)) for one in EFFECTS]
-
-
-def listed(value: Json) -> list[Json]:
-    """Policies may leave out the list around one entry."""
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
 
 
 def _scopes(statement: Mapping[str, Json], element: str) -> list[Scope]:

@@ -10,10 +10,10 @@ from typing import Literal
 from generator.diff.iam.documents import documents, opaque_documents
 from generator.diff.iam.endpoints import BODIES, entrances, is_barred
 from generator.diff.iam.grants import EVERYTHING, HOLDER, Clause, Grant, Scope, chosen, entries, under
-from generator.diff.intrinsics import is_intrinsic, mapping, text
-from generator.diff.model import MAKERS, Json, Template
-from generator.diff.normal import identity
-from generator.diff.sam_globals import SAM
+from generator.diff.model import MAKERS
+from generator.diff.properties import identity
+from generator.template.intrinsics import SAM, Json, is_intrinsic, mapping, text
+from generator.template.model import Template
 
 Kind = Literal["policy", "role", "entrance"]
 Held = dict[tuple[str, Kind], list[Grant]]
@@ -82,7 +82,7 @@ WITHOUT_POLICY = {
 def held(template: Template, both: Collection[str]) -> Held:
     """All grants. What says something only by a change, such as a role that a function has, counts in `both` alone."""
     found: Held = {}
-    for name, resource in template["Resources"].items():
+    for name, resource in template.resources.items():
         condition = resource.get("Condition")
         conditions = (condition,) if isinstance(condition, str) else ()
         for holder, kind, grant in _said(name, resource, template, name in both):
@@ -101,10 +101,10 @@ def _said(
             clause = Clause(ACTING, "the role it runs as", (key,))
             acting = Grant("Allow", HOLDER, Scope(("sts:AssumeRole",)), Scope((role,)), (clause,))
             yield name, "role", under(conditions, acting)
-    for conditions, holder in _holders(name, kind, properties, template["Resources"]) if grants else ():
+    for conditions, holder in _holders(name, kind, properties, template.resources) if grants else ():
         yield from ((holder, "policy", under(conditions, grant)) for grant in grants)
-    yield from ((who, "policy", grant) for who, grant in _memberships(name, kind, properties, template["Resources"]))
-    for grant in entrances(name, resource, template["Resources"]):
+    yield from ((who, "policy", grant) for who, grant in _memberships(name, kind, properties, template.resources))
+    for grant in entrances(name, resource, template.resources):
         if is_in_both or not is_barred(grant):
             yield name, "entrance", grant
 

@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from generator.diff.model import Replacement
-from generator.diff.sam_globals import SAM
+from generator.template.intrinsics import SAM
 
 REGION = "us-east-1"
 """The Region with all resource types. Which change replaces a resource is the same in every Region."""
@@ -65,6 +65,14 @@ UNKNOWN = ("Custom::", "AWS::CloudFormation::CustomResource", "AWS::CloudFormati
 """Beginnings of types whose schema does not say what replaces them: a function, a template or SAM decides."""
 
 
+class Certainty(StrEnum):
+    """How certain it is that something happens to a resource."""
+
+    NONE = "none"
+    POSSIBLE = "possible"
+    CERTAIN = "certain"
+
+
 @dataclass(frozen=True, slots=True)
 class Schema:
     """One resource type. A pointer is like /properties/KeySchema; `*` stands for any item of a list or map.
@@ -77,11 +85,11 @@ class Schema:
     unordered: frozenset[str]
     known: bool = True
 
-    def replacement(self, path: str) -> Replacement:
+    def replacement(self, path: str) -> Certainty:
         """What a change at a place such as Properties.KeySchema[0].AttributeName does to the resource."""
         if any(_touches(path, pointer) for pointer in self.certain):
-            return "certain"
-        return "possible" if any(_touches(path, pointer) for pointer in self.possible) else "none"
+            return Certainty.CERTAIN
+        return Certainty.POSSIBLE if any(_touches(path, pointer) for pointer in self.possible) else Certainty.NONE
 
 
 @cache

@@ -7,11 +7,11 @@ two sees that it differs, by way of whichever function or resource.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from generator.diff.intrinsics import is_intrinsic, mapping, plain
-from generator.diff.model import Json, Template
-from generator.diff.normal import same
+from generator.diff.properties import same
+from generator.template.intrinsics import Json, canonical, is_intrinsic, mapping
+from generator.template.model import Template
 from generator.template.references import VARIABLE
 
 OLD, NEW = "as it was", "as it is now"
@@ -25,9 +25,9 @@ def told_apart(old: Template, new: Template, defaults: bool = True) -> tuple[Tem
 
     A default is not for a stack that has been given a value, so it can be left alone.
     """
-    tables = mapping(old.get("Mappings")), mapping(new.get("Mappings"))
+    tables = old.mappings, new.mappings
     parameters = frozenset(_parameters(old, new) if defaults else ())
-    if not parameters and same(*tables) and same(old.get("Conditions"), new.get("Conditions")):
+    if not parameters and same(*tables) and same(old.conditions, new.conditions):
         return old, new
     conditions = _conditions(old, new, parameters, tables)
     before, after = (_Names(parameters, conditions, tables, word) for word in (OLD, NEW))
@@ -35,7 +35,7 @@ def told_apart(old: Template, new: Template, defaults: bool = True) -> tuple[Tem
 
 
 def _parameters(old: Template, new: Template) -> set[str]:
-    before, after = mapping(old.get("Parameters")), mapping(new.get("Parameters"))
+    before, after = old.parameters, new.parameters
     return {
         name
         for name in before.keys() & after.keys()
@@ -47,7 +47,7 @@ def _conditions(
     old: Template, new: Template, parameters: frozenset[str], tables: tuple[Mapping[str, Json], Mapping[str, Json]]
 ) -> frozenset[str]:
     """The conditions that say something else, by themselves or by way of others."""
-    before, after = mapping(old.get("Conditions")), mapping(new.get("Conditions"))
+    before, after = old.conditions, new.conditions
     found: frozenset[str] = frozenset()
     while True:
         left, right = (_Names(parameters, found, tables, word) for word in (OLD, NEW))
@@ -62,7 +62,7 @@ def _conditions(
 
 
 def _renamed(template: Template, names: _Names) -> Template:
-    return {**template, "Resources": names.value(template["Resources"])}
+    return replace(template, resources=names.value(template.resources))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def _finds_the_same(tables: tuple[Mapping[str, Json], Mapping[str, Json]], argum
     """
     if not isinstance(arguments, list) or len(arguments) != 3 or not isinstance(arguments[0], str):
         return same(*tables)
-    top, inner = (plain(key) for key in arguments[1:])
+    top, inner = (canonical(key) for key in arguments[1:])
     old, new = (_reached(mapping(table.get(arguments[0])), top, inner) for table in tables)
     return all(same(old[key], new[key]) for key in old.keys() & new.keys())
 

@@ -10,9 +10,9 @@ from typing import Any
 import cfnlint
 import pytest
 
-from generator.diff.compare import difference
-from generator.diff.schemas import ALWAYS_CERTAIN, Schema, schema
+from generator.template.schemas import ALWAYS_CERTAIN, Schema, schema
 from tests.conftest import ENVIRONMENTS
+from tests.diff.comparing import difference
 from tests.stack.model import TEMPLATES
 
 TYPES = sorted({resource["Type"] for name in ENVIRONMENTS for resource in TEMPLATES[name]["Resources"].values()})
