@@ -1,1 +1,1 @@
-"""Turns an environment and its sizing into troposphere objects: one module for each part of the architecture."""
+"""This project's stack as troposphere objects, composed from an environment and its sizing."""

@@ -6,20 +6,7 @@ from troposphere import Output, Parameter, Ref, Sub, Template
 
 from generator.capacity.sizing import Sizing
 from generator.config.schema import Environment
-from generator.stack import (
-    alarms,
-    dashboard,
-    functions,
-    ingest,
-    key,
-    names,
-    notification,
-    queues,
-    schedule,
-    secret,
-    stream,
-    tables,
-)
+from generator.stack import api, encryption, events, functions, monitoring, names, tables
 
 
 def compose(environment: Environment, sizing: Sizing) -> Template:
@@ -32,18 +19,13 @@ def compose(environment: Environment, sizing: Sizing) -> Template:
         f"{sizing.webhooks_per_hour:,} webhooks per hour, {sizing.total_reserved} reserved concurrent executions"
     )
     template.add_parameter(_parameters(environment))
-    template.add_condition(names.CREATE_API_LOGGING, ingest.create_api_logging())
-    template.add_resource(ingest.resources(sizing.usage_plan, environment.retention.log_days))
+    template.add_condition(names.CREATE_API_LOGGING, api.create_api_logging())
+    template.add_resource(api.resources(sizing.usage_plan, environment.retention.log_days))
     template.add_resource(functions.resources(environment, sizing))
     template.add_resource(tables.resources(environment.operations.deletion_protection))
-    template.add_resource(stream.resources(environment, sizing))
-    template.add_resource(notification.resources(environment.operations.email))
-    template.add_resource(schedule.resources())
-    template.add_resource(queues.resources())
-    template.add_resource(key.resources())
-    template.add_resource(secret.resources())
-    template.add_resource(alarms.resources(environment, sizing))
-    template.add_resource(dashboard.resources())
+    template.add_resource(events.resources(environment, sizing))
+    template.add_resource(encryption.resources())
+    template.add_resource(monitoring.resources(environment, sizing))
     template.add_output(_outputs())
     return template
 
@@ -68,7 +50,7 @@ def _parameters(environment: Environment) -> list[Parameter]:
 
 
 def _outputs() -> list[Output]:
-    url = f"https://${{{names.API}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/{ingest.STAGE_NAME}/webhooks"
+    url = f"https://${{{names.API}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/{api.STAGE_NAME}/webhooks"
     return [
         Output("WebhookUrl", Description="Where senders POST their signed webhooks", Value=Sub(url)),
         Output("WebhookApiKeyId", Description="Id of the API key that senders present", Value=Ref(names.API_KEY)),

@@ -1,4 +1,4 @@
-"""The logical id of every resource that another part refers to, and other names that two parts must agree on."""
+"""Logical ids of resources that other modules refer to, and other names that two modules share."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ SCHEDULE_ROLE = "CleanupScheduleRole"
 
 ENVIRONMENT_SUFFIX = "EnvironmentSuffix"
 API_NAME = f"price-alerts-${{{ENVIRONMENT_SUFFIX}}}"
-"""To be substituted: the API's metrics know it by its name."""
+"""Text for Fn::Sub. Metrics identify the API by this name."""
 
 DESCRIPTION = "Serverless cryptocurrency price alert system"
-"""How every template begins to describe itself."""
+"""Beginning of every template's description, by which a deployed stack is recognized."""
 
 API_LOGGING = "ApiLogging"
 CREATE_API_LOGGING = "CreateApiLogging"
@@ -42,20 +42,20 @@ FUNCTIONS = tuple(SETTINGS)
 
 
 def role(function: str) -> str:
-    """ProcessWebhookFunction -> ProcessWebhookRole."""
+    """Return a function's role: ProcessWebhookFunction -> ProcessWebhookRole."""
     return function.removesuffix("Function") + "Role"
 
 
 def log_group(function: str) -> str:
-    """ProcessWebhookFunction -> ProcessWebhookLogGroup."""
+    """Return a function's log group: ProcessWebhookFunction -> ProcessWebhookLogGroup."""
     return function.removesuffix("Function") + "LogGroup"
 
 
 def arn(logical_id: str) -> GetAtt:
-    """The ARN of a resource."""
+    """Return a reference to the ARN of a resource."""
     return GetAtt(logical_id, "Arn")
 
 
 def root_resource() -> GetAtt:
-    """The path / of the API."""
+    """Return a reference to the path / of the API."""
     return GetAtt(API, "RootResourceId")

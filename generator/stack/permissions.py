@@ -1,4 +1,4 @@
-"""Every IAM statement, as a small named function: actions one by one, resources by ARN."""
+"""Every IAM statement as a small named function, with single actions and with resources by ARN."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from generator.stack import names
 
 
 def policy(*statements: Statement) -> Policy:
-    """An inline policy of a role. A role owns its policy, so whatever depends on the role finds it complete."""
+    """Return an inline policy, so that whatever depends on the role also waits for its permissions."""
     return Policy(PolicyName="access", PolicyDocument=PolicyDocument(Version="2012-10-17", Statement=list(statements)))
 
 
 def trust(service: str, condition: Condition | None = None) -> PolicyDocument:
-    """Lets a service take the role."""
+    """Return the policy that lets a service assume the role."""
     optional = {"Condition": condition} if condition else {}
     statement = Statement(Effect=Allow, Principal=Principal("Service", service), Action=[sts.AssumeRole], **optional)
     return PolicyDocument(Version="2012-10-17", Statement=[statement])
 
 
 def from_this_account() -> Condition:
-    """Only on behalf of this account, so that nobody else's resources make the service act here."""
+    """Return the condition that the service acts for this account's resources, not for somebody else's."""
     return Condition(StringEquals({"aws:SourceAccount": Ref("AWS::AccountId")}))
 
 
 def write_logs(log_group: str) -> Statement:
-    """Its own log group only."""
+    """Allow logging to one log group."""
     return _allow([logs.CreateLogStream, logs.PutLogEvents], names.arn(log_group))
 
 
 def trace() -> Statement:
-    """X-Ray has no resource to name. Source: Service Authorization Reference, AWS X-Ray."""
+    """Allow tracing. X-Ray has no resource types. Source: Service Authorization Reference, AWS X-Ray."""
     return _allow([xray.PutTelemetryRecords, xray.PutTraceSegments], "*")
 
 
 def decrypt() -> Statement:
-    """Every function: its environment variables; and the tables, the secret or the topic that it uses."""
+    """Allow decryption of environment variables, tables and the secret."""
     return _allow([kms.Decrypt], names.arn(names.KEY))
 
 
 def decrypt_and_generate_data_key() -> Statement:
-    """Whoever sends to an encrypted topic or queue.
+    """Allow decryption and data keys, which senders to an encrypted topic or queue need.
 
     Source: Amazon SNS Developer Guide, "Managing Amazon SNS encryption keys and costs"; Amazon SQS Developer Guide,
     "Key management".
@@ -53,20 +53,20 @@ def decrypt_and_generate_data_key() -> Statement:
 
 
 def put_prices() -> Statement:
-    """The webhook's price, and the list of symbols."""
+    """Allow storing prices and the list of symbols."""
     return _allow([dynamodb.PutItem], names.arn(names.PRICE_HISTORY_TABLE))
 
 
 def read_signing_secret() -> Statement:
-    """Both versions: the one in use and, after a rotation, the previous."""
+    """Allow reading the current version of the secret and, after a rotation, the previous one."""
     return _allow([secretsmanager.GetSecretValue], Ref(names.SIGNING_SECRET))
 
 
 def read_stream() -> Statement:
-    """What Lambda's pollers need, in the function's name.
+    """Allow Lambda's pollers, which use the function's role, to read the stream.
 
-    Source: AWS Lambda Developer Guide, "Process DynamoDB records with Lambda", permissions. ListStreams takes the
-    table's streams; the others one stream.
+    Source: AWS Lambda Developer Guide, "Process DynamoDB records with Lambda", permissions. ListStreams applies
+    to the table's streams, the other actions to one stream.
     """
     return _allow(
         [dynamodb.DescribeStream, dynamodb.GetRecords, dynamodb.GetShardIterator, dynamodb.ListStreams],
@@ -75,45 +75,45 @@ def read_stream() -> Statement:
 
 
 def query_alerts() -> Statement:
-    """The index of armed alerts, not the table."""
+    """Allow queries of the index of armed alerts, but not of the table."""
     return _allow([dynamodb.Query], Sub(f"${{{names.PRICE_ALERTS_TABLE}.Arn}}/index/{names.ALERTS_INDEX}"))
 
 
 def update_alerts() -> Statement:
-    """Disarming, claiming and recording."""
+    """Allow updates that disarm alerts, claim them and record the SMS."""
     return _allow([dynamodb.UpdateItem], names.arn(names.PRICE_ALERTS_TABLE))
 
 
 def publish(topic: str) -> Statement:
-    """One topic. PublishBatch is authorised by the same action."""
+    """Allow publishing to one topic. The same action authorizes PublishBatch."""
     return _allow([sns.Publish], Ref(topic))
 
 
 def send_sms() -> Statement:
-    """A phone number has no ARN: everything that is not a topic is what AWS lets us say.
+    """Allow SMS. A phone number has no ARN, so the statement covers everything that is not a topic.
 
-    Source: Amazon SNS Developer Guide, identity-based policies; SMS publishing is authorised against no topic.
+    Source: Amazon SNS Developer Guide, identity-based policies; SMS publishing is authorized without a topic.
     """
     return Statement(Effect=Allow, Action=[sns.Publish], NotResource=[Sub("arn:${AWS::Partition}:sns:*:*:*")])
 
 
 def send_to(queue: str) -> Statement:
-    """One queue."""
+    """Allow sending to one queue."""
     return _allow([sqs.SendMessage], names.arn(queue))
 
 
 def clean_prices() -> Statement:
-    """Reads by key and deletes; there is no scan."""
+    """Allow queries and deletions of prices, but no scan."""
     return _allow([dynamodb.DeleteItem, dynamodb.Query], names.arn(names.PRICE_HISTORY_TABLE))
 
 
 def invoke(function: str) -> Statement:
-    """One function."""
+    """Allow invoking one function."""
     return _allow([awslambda.InvokeFunction], names.arn(function))
 
 
 def statements_of(function: str) -> list[Statement]:
-    """Everything that one function may do."""
+    """Return every statement of one function's role."""
     common = [write_logs(names.log_group(function)), trace()]
     own = {
         PROCESS_WEBHOOK: [decrypt(), put_prices(), read_signing_secret()],

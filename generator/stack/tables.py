@@ -1,4 +1,4 @@
-"""The two tables. Both outlive the stack, and the price table's stream drives the alerts."""
+"""The two tables. Both are retained when the stack is deleted. The price table's stream drives the alerts."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from generator.stack import names
 
 
 def resources(deletion_protection: bool) -> list[Table]:
-    """PriceHistoryTable and PriceAlertsTable."""
+    """Return PriceHistoryTable and PriceAlertsTable."""
     return [_price_history(deletion_protection), _price_alerts(deletion_protection)]
 
 
 def _price_history(deletion_protection: bool) -> Table:
-    """One item a price. The sort key is time#source#webhook-id, so that no two webhooks collapse into one."""
+    """Return the table with one item per price. The sort key is time#source#webhook-id, which no two webhooks share."""
     return Table(
         names.PRICE_HISTORY_TABLE,
         AttributeDefinitions=_strings("symbol", "observation"),
@@ -35,7 +35,7 @@ def _price_history(deletion_protection: bool) -> Table:
 
 
 def _price_alerts(deletion_protection: bool) -> Table:
-    """One item an alert. The index is sparse: an alert has `watch` and `threshold` only while it is armed."""
+    """Return the table with one item per alert, indexed while armed: only then it has `watch` and `threshold`."""
     return Table(
         names.PRICE_ALERTS_TABLE,
         AttributeDefinitions=[

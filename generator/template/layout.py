@@ -1,7 +1,7 @@
-"""Lays JSON out for review: what fits on a line stays on one line, the rest is indented by one space.
+"""Lay out JSON for review: a value that fits on a line stays on one line; others are indented by one space.
 
-A container whose last item is itself a container that does not fit opens it on its own line, and both close together:
-{"Fn::Join": ["\\n", [ ... ]]}. So depth of nesting does not become depth of indentation.
+If only the last item of a container does not fit, the line that opens the container also opens the item, and both close
+together: {"Fn::Join": ["\\n", [ ... ]]}. This keeps the indentation shallow.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from typing import Any
 WIDTH = 130
 
 MAX_BEFORE_HUGGED = 3
-"""Plain values that may stand on the line that opens the last one."""
+"""How many plain values may precede a last item that is opened on the same line."""
 
 
 on_one_line = json.JSONEncoder(ensure_ascii=False).encode
-"""JSON text without a line break, the same for equal values; a dict keeps its order."""
+"""Return JSON text without line breaks. A dict keeps its order."""
 
 
 def lay_out(value: Any, indent: int = 0, column: int = 0) -> str:
-    """Return JSON text, the same for equal values; a dict keeps its order.
+    """Return JSON text, laid out. A dict keeps its order.
 
-    `column` is how much of the first line is already taken, indent included.
+    `column` is the number of characters already on the first line, including the indentation.
     """
     return _fit(_measure(value), indent, column)
 
 
 Measured = tuple[str, list[str], list["Measured"]]
-"""A value on one line; for a container that is not empty also its keys, as they are written, and its items."""
+"""The text of a value on one line; and for a container that is not empty, the texts of its keys, and its items."""
 
 
 def _measure(value: Any) -> Measured:

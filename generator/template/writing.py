@@ -1,4 +1,4 @@
-"""Turns a template into the exact bytes that are committed, and writes them whole or not at all."""
+"""Render a template as the exact text that is committed, and replace files atomically."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ TEMPLATE_KEYS = (
     *("AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Rules", "Mappings", "Conditions"),
     *("Transform", "Resources", "Outputs"),
 )
-"""Sections in the order of the CloudFormation User Guide, "Template anatomy"; any other comes after them."""
+"""Sections in the order of the CloudFormation User Guide, "Template anatomy". Other sections come last."""
 
 LEADING_KEYS = (
     *("Type", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Properties"),
     *("Effect", "Principal", "Action", "Resource", "NotResource", "Condition"),
     *("PolicyName", "Version", "Statement"),
 )
-"""Keys that come before others, which are sorted: what a thing is, then what it has."""
+"""Keys that come first, in this order. All others are sorted by name."""
 
 _SORT_KEYS = {key: f" {rank:02}" for rank, key in enumerate(LEADING_KEYS)}
 """A space sorts before every letter."""
@@ -41,10 +41,11 @@ def render(template: Template) -> str:
 
 
 def write(path: Path, text: str) -> bool:
-    """Replaces the file in one step: whoever reads it, or interrupts this, finds it old or new. A link stays one.
+    """Replace the file atomically and return whether its content changed.
 
-    Tells whether there was anything to change; a file that is right already is not touched, and one that is replaced
-    keeps its permissions. Nothing waits for the disk: what a power failure takes can be generated again.
+    A reader, or an interruption, finds either the old or the new content. A symbolic link stays a link, a replaced file
+    keeps its permissions, and a file with the right content is not touched. The function does not wait for the disk,
+    because a file lost in a power failure can be generated again.
 
     Raises UnwritableOutput if the folder or file cannot be written.
     """
@@ -65,7 +66,7 @@ def write(path: Path, text: str) -> bool:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        reason = "a file is where its folder should be" if isinstance(error, FileExistsError) else error.strerror
+        reason = "its folder is a file" if isinstance(error, FileExistsError) else error.strerror
         fault = Fault(str(path), f"cannot be written ({reason})", "correct the folder or its permissions")
         raise UnwritableOutput([fault]) from error
     return True

@@ -1,4 +1,4 @@
-"""The committed templates, and what a reader of IAM makes of them."""
+"""The committed templates, and helpers that read their IAM statements."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ TEMPLATES: dict[str, dict[str, Any]] = {name: json.loads(text) for name, text in
 
 
 def of_type(template: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
-    """Resources of one type, by logical id."""
+    """Return the resources of one type by logical id."""
     return {name: body for name, body in template["Resources"].items() if body["Type"] == kind}
 
 
 def statements(template: dict[str, Any], role: str) -> list[dict[str, Any]]:
-    """Every statement of a role's inline policies."""
+    """Return every statement of a role's inline policies."""
     policies = template["Resources"][role]["Properties"]["Policies"]
     return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
 
 def flat(value: Any) -> str:
-    """A resource of a statement as one comparable text: Ref and GetAtt become ${Name} and ${Name.Attribute}."""
+    """Return a statement's resource as text, with Ref and GetAtt as ${Name} and ${Name.Attribute}."""
     match value:
         case {"Ref": name}:
             return f"${{{name}}}"
@@ -36,7 +36,7 @@ def flat(value: Any) -> str:
 
 
 def allowed(template: dict[str, Any], role: str) -> set[tuple[str, str]]:
-    """Every (action, resource) that the role may; NotResource is written with a leading exclamation mark."""
+    """Return every (action, resource) that the role allows. NotResource has a leading exclamation mark."""
     return {
         (action, mark + flat(resource))
         for statement in statements(template, role)
@@ -47,7 +47,7 @@ def allowed(template: dict[str, Any], role: str) -> set[tuple[str, str]]:
 
 
 def permits(grants: set[tuple[str, str]], action: str, resource: str) -> bool:
-    """Whether one of the grants covers the call; nothing here is a wildcard but NotResource's pattern."""
+    """Return whether a grant covers the call. Only NotResource may have a wildcard."""
     for granted, pattern in grants:
         inverse = pattern.startswith("!")
         pattern = pattern.removeprefix("!").replace("${AWS::Partition}", "aws")

@@ -1,4 +1,4 @@
-"""Least privilege, tried: emulators enforce no IAM, so every call is compared with the shipped role."""
+"""Least privilege: every recorded call is compared with the role, because emulators do not enforce IAM."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from generator.stack import names
 from tests.stack.handlers.harness import Call, Stack, cloud, notification, price, stream_record, webhook
 from tests.stack.model import TEMPLATES, allowed, flat, of_type, permits, statements
 
-# What Lambda itself does in the function's name, or what a service asks of the caller behind an API call. No handler
-# calls these, so no recording can show them. Sources: AWS Lambda Developer Guide, "Process DynamoDB records", "Retain
+# Calls that Lambda makes with the function's role, or that a service requires of the caller. Handlers do not make them,
+# so no recording shows them. Sources: AWS Lambda Developer Guide, "Process DynamoDB records", "Retain
 # records of asynchronous invocations", "Secure environment variables"; DynamoDB, SNS, SQS and Secrets Manager on KMS.
 LOGS, TRACES = {"logs:CreateLogStream", "logs:PutLogEvents"}, {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 STREAM = {f"dynamodb:{a}" for a in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")}
@@ -27,8 +27,8 @@ BEHIND_THE_SCENES["CheckAlertsFunction"] |= {("sqs:SendMessage", "${StreamFailur
 BEHIND_THE_SCENES["SendNotificationFunction"] |= {("sqs:SendMessage", "${AsyncFailureQueue.Arn}")}
 BEHIND_THE_SCENES["CleanupHistoryFunction"] |= {("sqs:SendMessage", "${AsyncFailureQueue.Arn}")}
 
-# Who decrypts: whoever reads encrypted variables, tables, streams or the secret: all. Who generates data keys: whoever
-# sends to an encrypted topic or queue, handler or service alike; never ProcessWebhookFunction, which sends to neither.
+# Every role decrypts, because every function reads encrypted variables. Senders to an encrypted topic or queue also
+# generate data keys: all but ProcessWebhookFunction.
 KMS_NEEDS = {
     "ProcessWebhookRole": {"kms:Decrypt"},
     "CheckAlertsRole": {"kms:Decrypt", "kms:GenerateDataKey"},
@@ -39,7 +39,7 @@ KMS_NEEDS = {
 
 
 def needed(call: Call) -> tuple[str, str]:
-    """The action and resource that AWS authorises a call against. Source: Service Authorization Reference."""
+    """Return the action and resource that AWS authorizes a call against. Source: Service Authorization Reference."""
     match call.operation, call.parameters:
         case "dynamodb:Query", {"TableName": table, "IndexName": index}:
             return "dynamodb:Query", f"${{{table}.Arn}}/index/{index}"
@@ -54,7 +54,7 @@ def needed(call: Call) -> tuple[str, str]:
             return "sns:Publish", number
         case "secretsmanager:GetSecretValue", _:
             return call.operation, "${SigningSecret}"
-    raise AssertionError(f"a call that the test does not know: {call}")
+    raise AssertionError(f"unexpected call: {call}")
 
 
 @pytest.fixture(scope="module")
@@ -84,21 +84,21 @@ def test_every_call_of_every_handler_is_allowed_by_its_own_role(calls: list[Call
 
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
 @pytest.mark.parametrize("function", names.FUNCTIONS)
-def test_nothing_is_allowed_that_nobody_calls(calls: list[Call], template: dict[str, Any], function: str) -> None:
+def test_every_allowed_action_is_used(calls: list[Call], template: dict[str, Any], function: str) -> None:
     made = [needed(call) for call in calls if call.function == function]
     for grant in allowed(template, names.role(function)):
         used = any(permits({grant}, *call) for call in made)
         assert used or grant in BEHIND_THE_SCENES[function] or grant[0] in KMS_NEEDS[names.role(function)], grant
 
 
-def test_a_topic_is_not_a_phone_number() -> None:
+def test_sms_permission_does_not_cover_topics() -> None:
     grants = allowed(TEMPLATES["prod"], "SendNotificationRole")
     assert permits(grants, "sns:Publish", "+15555550100")
     assert not permits(grants, "sns:Publish", "arn:aws:sns:us-east-1:123456789012:OperationsTopic")
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
-def test_who_decrypts_and_who_generates_data_keys(template: dict[str, Any]) -> None:
+def test_each_role_has_only_the_kms_actions_it_needs(template: dict[str, Any]) -> None:
     for role in of_type(template, "AWS::IAM::Role"):
         if role == "ApiLoggingRole":
             continue
@@ -107,7 +107,7 @@ def test_who_decrypts_and_who_generates_data_keys(template: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
-def test_no_wildcards_but_where_there_is_no_resource_to_name(template: dict[str, Any]) -> None:
+def test_only_tracing_has_a_wildcard_resource(template: dict[str, Any]) -> None:
     for role in set(of_type(template, "AWS::IAM::Role")) - {"ApiLoggingRole"}:
         for statement in statements(template, role):
             assert all("*" not in action for action in statement["Action"])
@@ -119,7 +119,7 @@ def test_no_wildcards_but_where_there_is_no_resource_to_name(template: dict[str,
         assert "*" not in json.dumps([statement["Action"] for statement in document["Statement"]])
 
 
-def test_the_key_names_services_by_account_and_refers_to_nothing_in_the_stack() -> None:
+def test_the_key_policy_refers_to_no_resource_of_the_stack() -> None:
     key = TEMPLATES["prod"]["Resources"]["KmsKey"]["Properties"]["KeyPolicy"]
     text = json.dumps(key)
     assert not [name for name in TEMPLATES["prod"]["Resources"] if f'"{name}"' in text or f"${{{name}" in text]

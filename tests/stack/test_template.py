@@ -1,4 +1,4 @@
-"""The committed templates: complete, golden, accepted by engines that nobody here wrote."""
+"""The committed templates: complete, up to date, and accepted by cfn-lint and moto."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from generator.capacity.quota import Plan
 from generator.capacity.sizing import size
 from generator.config import files, validation
 from generator.stack import names
-from generator.stack.code import shipped_lines
 from generator.stack.compose import compose
+from generator.stack.functions import shipped_lines
 from tests.conftest import ENVIRONMENTS, FIXTURES, ROOT
 from tests.stack.model import TEMPLATES, TEXTS, of_type
 
@@ -83,7 +83,7 @@ def test_the_golden_figures_are_in_the_template(name: str) -> None:
     assert [functions[f]["Properties"]["ReservedConcurrentExecutions"] for f in names.FUNCTIONS] == FIGURES[name]
 
 
-def test_sizes_leave_room_below_what_cloudformation_takes_directly(capsys: pytest.CaptureFixture[str]) -> None:
+def test_templates_fit_without_an_upload_bucket(capsys: pytest.CaptureFixture[str]) -> None:
     for name, text in TEXTS.items():
         total = len(text.encode())
         handlers = sum(len(json.dumps(line)) + 6 for h in HANDLERS.values() for line in shipped_lines(h))
@@ -103,7 +103,7 @@ HANDLERS = {
 
 
 def constants(handler: str) -> dict[str, object]:
-    """What a handler's module sets to plain numbers."""
+    """Return the constants that a handler's module sets to plain values."""
     tree = ast.parse((ROOT / f"generator/stack/handlers/{handler}.py").read_text())
     found: dict[str, object] = {}
     for node in tree.body:
@@ -116,7 +116,7 @@ def constants(handler: str) -> dict[str, object]:
     return found
 
 
-def test_what_handlers_and_environments_both_assume_is_the_same() -> None:
+def test_handlers_and_settings_agree_on_shared_constants() -> None:
     assert constants("send_notification")["LEASE_S"] == validation.LEASE_S
     for handler, reserve in (("check_alerts", "GROUP_MS"), ("cleanup_history", "RESERVE_MS")):
         assert constants(handler)[reserve] == validation.RESUMING_RESERVE_S * 1000
@@ -124,7 +124,7 @@ def test_what_handlers_and_environments_both_assume_is_the_same() -> None:
 
 
 @pytest.mark.parametrize("handler", HANDLERS.values())
-def test_what_ships_is_the_handler_without_its_comments(handler: str) -> None:
+def test_shipped_code_is_the_handler_without_comments(handler: str) -> None:
     source = resources.files("generator.stack.handlers").joinpath(f"{handler}.py").read_text()
     assert len(source.splitlines()) <= 120
     tree = ast.parse(source)
@@ -153,7 +153,7 @@ def test_the_functions_ship_their_own_handlers(template: dict[str, Any]) -> None
 
 
 @pytest.mark.slow
-def test_cfn_lint_prints_nothing_at_all() -> None:
+def test_cfn_lint_has_no_findings() -> None:
     paths = [f"templates_out/{name}.json" for name in ENVIRONMENTS]
     cfn_lint = Path(sys.prefix) / "bin/cfn-lint"
     done = subprocess.run([cfn_lint, *paths], cwd=FIXTURES, capture_output=True, text=True, check=False)
@@ -162,7 +162,7 @@ def test_cfn_lint_prints_nothing_at_all() -> None:
 
 @pytest.mark.slow
 @EVERY
-def test_moto_creates_the_stack_and_what_it_created_is_what_the_template_says(template: dict[str, Any]) -> None:
+def test_moto_creates_every_resource_as_the_template_defines_it(template: dict[str, Any]) -> None:
     with mock_aws(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cloudformation = boto3.client("cloudformation")
@@ -195,7 +195,7 @@ def check_created_functions(template: dict[str, Any], ids: dict[str, str]) -> No
 
 
 @EVERY
-def test_every_resource_that_the_design_names_is_there(template: dict[str, Any]) -> None:
+def test_the_template_has_every_required_resource(template: dict[str, Any]) -> None:
     named = """ProcessWebhookFunction CheckAlertsFunction SendNotificationFunction CleanupHistoryFunction
         ProcessWebhookRole CheckAlertsRole SendNotificationRole CleanupHistoryRole PriceHistoryTable PriceAlertsTable
         KmsKey NotificationTopic OperationsTopic SendNotificationSubscription SendNotificationPermission
@@ -208,7 +208,7 @@ def test_every_resource_that_the_design_names_is_there(template: dict[str, Any])
 
 
 @EVERY
-def test_at_most_sixteen_alarms_and_each_is_heard_by_operations_only(template: dict[str, Any]) -> None:
+def test_at_most_sixteen_alarms_notify_operations_only(template: dict[str, Any]) -> None:
     alarms = of_type(template, "AWS::CloudWatch::Alarm")
     assert 13 <= len(alarms) <= 16
     for alarm in alarms.values():
@@ -216,7 +216,7 @@ def test_at_most_sixteen_alarms_and_each_is_heard_by_operations_only(template: d
         assert "Metrics" not in alarm["Properties"]
 
 
-def test_the_concurrency_alarm_is_there_where_at_least_five_are_reserved() -> None:
+def test_the_concurrency_alarm_needs_at_least_five_reserved() -> None:
     alarm = "ProcessWebhookConcurrentExecutionsAlarm"
     assert alarm not in TEMPLATES["dev"]["Resources"]
     properties = TEMPLATES["prod"]["Resources"][alarm]["Properties"]
@@ -225,14 +225,14 @@ def test_the_concurrency_alarm_is_there_where_at_least_five_are_reserved() -> No
 
 
 @EVERY
-def test_what_holds_data_is_retained_with_the_key_that_encrypts_it(template: dict[str, Any]) -> None:
+def test_tables_are_retained_with_their_key(template: dict[str, Any]) -> None:
     retained = {name for name, body in template["Resources"].items() if body.get("DeletionPolicy") == "Retain"}
     assert retained == {"PriceHistoryTable", "PriceAlertsTable", "KmsKey", "ApiLoggingRole", "ApiLoggingAccount"}
     assert all(template["Resources"][name]["UpdateReplacePolicy"] == "Retain" for name in retained)
 
 
 @EVERY
-def test_nothing_that_may_need_replacement_has_a_physical_name(template: dict[str, Any]) -> None:
+def test_no_replaceable_resource_has_a_physical_name(template: dict[str, Any]) -> None:
     physical = {"TableName", "FunctionName", "RoleName", "TopicName", "QueueName", "LogGroupName", "AlarmName"}
     references = {"AWS::Lambda::Permission", "AWS::Lambda::EventSourceMapping", "AWS::Lambda::EventInvokeConfig"}
     for name, body in template["Resources"].items():
@@ -240,7 +240,7 @@ def test_nothing_that_may_need_replacement_has_a_physical_name(template: dict[st
             assert not physical & body.get("Properties", {}).keys(), name
 
 
-def test_a_changed_interface_makes_a_new_deployment_and_nothing_else_does() -> None:
+def test_only_a_changed_interface_makes_a_new_deployment() -> None:
     def deployment(template: dict[str, Any]) -> str:
         (name,) = of_type(template, "AWS::ApiGateway::Deployment")
         return name
@@ -266,7 +266,7 @@ def test_settings_reach_the_template() -> None:
 
 
 @EVERY
-def test_the_gateway_tells_senders_when_to_come_back(template: dict[str, Any]) -> None:
+def test_gateway_responses_have_retry_after(template: dict[str, Any]) -> None:
     responses = {
         body["Properties"]["ResponseType"]: (
             body["Properties"]["StatusCode"],

@@ -1,4 +1,4 @@
-"""The bytes: laid out for review, the same everywhere, and replaced whole."""
+"""The text of templates: layout for review, the same bytes everywhere, atomic replacement."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ json_values = st.recursive(
 
 
 @given(json_values)
-def test_the_layout_is_json_of_the_same_value_in_the_same_order(value: object) -> None:
+def test_layout_keeps_value_and_order(value: object) -> None:
     text = layout.lay_out(value)
     assert json.dumps(json.loads(text)) == json.dumps(value)
 
 
 @given(json_values)
-def test_a_line_is_broken_only_where_it_would_not_fit(value: object) -> None:
+def test_a_value_that_fits_stays_on_one_line(value: object) -> None:
     text = layout.lay_out(value)
     if len(json.dumps(value, ensure_ascii=False)) < layout.WIDTH:
         assert "\n" not in text
 
 
 class Given:
-    """A template of plain values, as troposphere would hand it over."""
+    """A template of plain values in place of a troposphere Template."""
 
     def __init__(self, **sections: object) -> None:
         self.sections = sections
@@ -66,13 +66,13 @@ def test_a_section_that_fits_on_a_line_stays_on_it(room: int) -> None:
     assert text == '{\n "AWSTemplateFormatVersion": "2010-09-09",\n' + (line if room else broken) + "\n}\n"
 
 
-def test_a_section_of_one_short_entry_that_is_alone_keeps_its_indent() -> None:
+def test_a_section_with_one_entry_keeps_its_indentation() -> None:
     value = ["x" * 60, "y" * 60]
     lines = laid_out(Outputs={"A": value}).splitlines()
     assert lines[2:] == [' "Outputs": {', '  "A": [', f'   "{value[0]}",', f'   "{value[1]}"', "  ]", " }", "}"]
 
 
-def test_every_section_is_written_and_what_is_not_known_comes_last() -> None:
+def test_every_section_is_written_with_unknown_ones_last() -> None:
     sections: dict[str, object] = {
         "Hooks": {"A": {}},
         "Outputs": {"A": {"Value": "a"}},
@@ -94,7 +94,7 @@ def test_a_long_text_is_never_broken() -> None:
     assert layout.lay_out({"a": "é" * 300}) == '{\n "a": "' + "é" * 300 + '"\n}'
 
 
-def test_what_a_thing_is_comes_before_what_it_has() -> None:
+def test_leading_keys_come_first_and_others_are_sorted() -> None:
     statement = ["Effect", "Principal", "Action", "Resource", "NotResource", "Condition", "Comment", "Sid"]
     resource = ["Type", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Properties", "Condition", "Comment"]
     policy = ["PolicyName", "Version", "Statement", "Id", "Z", "a"]
@@ -110,18 +110,18 @@ def test_what_a_thing_is_comes_before_what_it_has() -> None:
     assert list(second) == ["X", "Y", "Z"]
 
 
-def test_the_most_that_is_taken_without_a_bucket_is_what_the_readme_says() -> None:
+def test_the_readme_states_the_body_limit() -> None:
     readme = (ROOT / "README.md").read_text()
     assert f"below {aws.MAX_TEMPLATE_BODY_BYTES:,} bytes" in readme
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_lines_are_short_except_for_what_cannot_be_broken(name: str) -> None:
+def test_lines_are_short_unless_they_cannot_be_broken(name: str) -> None:
     for line in TEXTS[name].splitlines():
         assert len(line) <= layout.WIDTH or line.count('"') - line.count('\\"') <= 4, line
 
 
-def test_what_fits_stays_on_one_line_and_the_rest_is_indented_by_one() -> None:
+def test_values_that_do_not_fit_are_indented_by_one() -> None:
     value = {
         "Short": {"Ref": "X"},
         "List": ["a" * 60, "b" * 60, "c"],
@@ -149,21 +149,21 @@ def test_a_changed_handler_line_is_one_changed_line() -> None:
     assert sum(a != b for a, b in zip(lines, changed, strict=True)) == 1
 
 
-def test_a_line_is_full_at_its_last_column() -> None:
-    """The longest line has 129 characters, so that a comma still fits within 130."""
+def test_a_line_has_at_most_129_characters() -> None:
+    """A comma still fits within 130."""
     fits, one_more = ["x" * 125], ["x" * 126]
     assert layout.lay_out(fits) == json.dumps(fits)
     assert len(layout.lay_out(fits)) == 129
     assert layout.lay_out(one_more) == f'[\n "{"x" * 126}"\n]'
 
 
-def test_what_opens_on_a_line_leaves_room_on_it() -> None:
+def test_an_item_opens_on_a_line_only_if_the_line_has_room() -> None:
     long = ["y" * 60, "z" * 60]
     assert layout.lay_out({"k" * 122: long}).splitlines()[0] == f'{{"{"k" * 122}": ['
     assert layout.lay_out({"k" * 123: long}).splitlines()[:2] == ["{", f' "{"k" * 123}": [']
 
 
-def test_plain_values_before_the_last_share_its_line_up_to_three_and_as_they_are() -> None:
+def test_up_to_three_plain_values_share_the_line_of_the_last_item() -> None:
     long = ["y" * 70, "z" * 70]
     assert layout.lay_out(["ä", 2, None, long]).splitlines()[0] == '["ä", 2, null, ['
     assert layout.lay_out(["ä", 2, None, 4, long]).splitlines()[:2] == ["[", ' "ä",']
@@ -172,7 +172,7 @@ def test_plain_values_before_the_last_share_its_line_up_to_three_and_as_they_are
     assert layout.lay_out(["y" * 70, "z" * 70, "ä"]).splitlines()[-2] == ' "ä"'
 
 
-def test_the_file_ends_with_a_newline_and_is_as_open_as_any_new_file(tmp_path: Path) -> None:
+def test_a_new_file_has_the_usual_permissions(tmp_path: Path) -> None:
     (tmp_path / "any").touch()
     path = tmp_path / "brand/new/dev.json"
     assert writing.write(path, "tëxt\n") is True
@@ -183,7 +183,7 @@ def test_the_file_ends_with_a_newline_and_is_as_open_as_any_new_file(tmp_path: P
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o664])
-def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "dev.json"
     path.write_text("old\n")
     path.chmod(mode)
@@ -191,7 +191,7 @@ def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path, mode: int
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
-def test_a_file_that_is_right_already_is_not_touched(tmp_path: Path) -> None:
+def test_an_unchanged_file_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "dev.json"
     writing.write(path, "text\n")
     before = path.stat()
@@ -200,7 +200,7 @@ def test_a_file_that_is_right_already_is_not_touched(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", ["old\n", None])
-def test_what_is_linked_to_is_replaced_and_the_link_stays(tmp_path: Path, before: str | None) -> None:
+def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path: Path, before: str | None) -> None:
     link, target = tmp_path / "out/dev.json", tmp_path / "elsewhere/real.json"
     for path in (link, target):
         path.parent.mkdir()
@@ -216,7 +216,7 @@ def test_what_is_linked_to_is_replaced_and_the_link_stays(tmp_path: Path, before
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UnwritableOutput, match=r"cannot be written \(a file is where its folder should be\)"):
+    with pytest.raises(UnwritableOutput, match=r"cannot be written \(its folder is a file\)"):
         writing.write(tmp_path / "file/dev.json", "text\n")
     (tmp_path / "folder.json").mkdir()
     with pytest.raises(UnwritableOutput, match=r"folder\.json: cannot be written"):
@@ -224,7 +224,7 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.json"]
 
 
-def test_what_to_do_is_said_when_a_file_cannot_be_written(tmp_path: Path) -> None:
+def test_an_unwritable_file_is_reported_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "folder.json").mkdir()
     with pytest.raises(UnwritableOutput) as refused:
         writing.write(tmp_path / "folder.json", "text\n")
@@ -233,10 +233,8 @@ def test_what_to_do_is_said_when_a_file_cannot_be_written(tmp_path: Path) -> Non
     )
 
 
-def test_only_the_folder_of_the_file_is_written_to_and_what_a_kill_leaves_there_is_hidden(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A temporary folder may be on another file system, from which nothing can be moved in one step."""
+def test_the_temporary_file_is_hidden_and_in_the_same_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A temporary folder may be on another file system, from which a file cannot be moved atomically."""
     replaced: list[Path] = []
     replace = os.replace
 
@@ -253,8 +251,8 @@ def test_only_the_folder_of_the_file_is_written_to_and_what_a_kill_leaves_there_
 
 
 @pytest.mark.slow
-def test_interrupted_at_any_moment_each_file_is_old_or_new(project: Path) -> None:
-    """Kills the command at thirty moments spread over its run."""
+def test_interrupted_at_any_moment_every_file_is_old_or_new(project: Path) -> None:
+    """Kill the command at thirty moments spread over its run."""
     command = [sys.executable, "-m", "generator", "template", "--set", "traffic.webhooks_per_hour=20000"]
     started = time.monotonic()
     subprocess.run([*command, "--output", "new"], check=True, capture_output=True)
@@ -275,7 +273,7 @@ def test_interrupted_at_any_moment_each_file_is_old_or_new(project: Path) -> Non
 
 
 def interpreter(version: str) -> str | None:
-    """An interpreter of that version: this one, one on the path that really runs, or one of pyenv's."""
+    """Return a working interpreter of that version: this one, one on the path, or one of pyenv's."""
     candidates = [f"python{version}", *map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))]
     if sys.version_info[:2] == tuple(map(int, version.split("."))):
         candidates.insert(0, sys.executable)

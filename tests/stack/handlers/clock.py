@@ -1,4 +1,4 @@
-"""A clock that tests move, in place of the module `time` in a handler, and a Lambda context that runs on it."""
+"""A clock that tests move, which replaces the module `time` in a handler, and a Lambda context that uses it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Clock:
-    """Seconds since the epoch, from now on."""
+    """Seconds since the epoch, starting now."""
 
     now: float = field(default_factory=time.time)
 
@@ -18,7 +18,7 @@ class Clock:
 
 @dataclass
 class TimedContext:
-    """Counts down from the timeout as the clock moves."""
+    """A Lambda context whose remaining time falls as the clock moves."""
 
     clock: Clock
     timeout_s: float

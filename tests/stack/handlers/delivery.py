@@ -1,6 +1,6 @@
-"""Redelivery as AWS documents it, in-process: what is retried, when, how often, and where it goes in the end.
+"""Redelivery by AWS's documented rules, in process: what is retried, when, how often, and where it ends.
 
-Emulators do not retry as AWS does, so these rules are written out here. Sources: Standard Webhooks specification 1.0
+Emulators do not retry as AWS does, so this module implements the rules. Sources: Standard Webhooks specification 1.0
 (senders retry), AWS Lambda Developer Guide, "Process DynamoDB records" (from the lowest failed sequence number, until
 the record is too old) and "How Lambda handles errors with asynchronous invocation" (twice, after one and two minutes).
 """
@@ -24,7 +24,7 @@ MAX_RECORD_AGE_S = 3600
 
 
 class Killed(BaseException):
-    """The execution environment is gone: no handler code sees this."""
+    """The warm instance was killed. Handler code cannot catch this."""
 
 
 def _refused(code: str, status: int) -> Callable[[], Exception]:
@@ -44,11 +44,11 @@ POINTS = {
     "before": ("exception", "throttle", "timeout", "killed"),
     "after": ("exception", "timeout", "lost answer", "killed"),
 }
-"""A throttled call is never carried out, and an answer can be lost only when it was."""
+"""A throttled call has no effect. An answer can only be lost after the call took effect."""
 
 
 class World:
-    """The four handlers of a stack, joined by queues that redeliver; one fault at most."""
+    """The four handlers of a stack, connected by queues that redeliver, with at most one fault."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack, self.clock = stack, Clock()
@@ -59,11 +59,11 @@ class World:
         self.log: list[str] = []
 
     def inject(self, function: str, number: int, point: str, fault: str) -> None:
-        """Makes the function's number-th AWS call (from 0) fail once, before or after it is carried out."""
+        """Make the function's AWS call with this number (from 0) fail once, before or after it takes effect."""
         self._fault = (function, number, point, fault)
 
     def invoke(self, function: str, event: dict[str, Any], timeout_s: float) -> Any:
-        """One invocation. A killed environment is not used again."""
+        """Invoke a function once. A killed instance is not used again."""
         if function not in self._loaded:
             self._loaded[function] = handler = self.stack.load(function, time=self.clock)
             for value in handler.namespace.values():
@@ -87,7 +87,7 @@ class World:
             raise FAULTS[fault]()
 
     def send_webhook(self, body: dict[str, Any], webhook_id: str) -> int:
-        """A sender that tries again while it gets no answer or a 5xx; the last status."""
+        """Send a webhook again while it gets no answer or a 5xx. Return the last status."""
         status = 0
         for wait_s in (*SENDER_WAITS_S, 0):
             try:
@@ -102,7 +102,7 @@ class World:
         return status
 
     def stream(self, rows: list[dict[str, Any]]) -> None:
-        """One batch; what failed and what came after it is delivered again until it is too old."""
+        """Deliver a batch. Deliver the failed record and those after it again until they are too old."""
         records, started = [stream_record(row, number) for number, row in enumerate(rows, 1)], self.clock.now
         while records and self.clock.now - started < MAX_RECORD_AGE_S:
             try:
@@ -116,7 +116,7 @@ class World:
         self.dead += records
 
     def asynchronous(self, function: str, event: dict[str, Any], timeout_s: float) -> None:
-        """An asynchronous invocation with its two retries, then the failure queue."""
+        """Invoke a function asynchronously, with two retries and then the failure queue."""
         for wait_s in (*ASYNC_WAITS_S, None):
             try:
                 self.invoke(function, event, timeout_s)
@@ -128,10 +128,10 @@ class World:
                     self.clock.now += wait_s
 
     def deliver_notifications(self) -> None:
-        """Everything that the topic has, one invocation each."""
+        """Deliver every message of the topic in its own invocation."""
         for message in self.stack.notifications():
             self.asynchronous("SendNotificationFunction", notification(message), 30)
 
     def prices_as_stored(self) -> list[dict[str, Any]]:
-        """The rows that the stream would carry, oldest first."""
+        """Return the rows that the stream would carry, oldest first."""
         return sorted(self.stack.stored(), key=lambda row: json.dumps(row["observation"]))

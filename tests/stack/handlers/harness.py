@@ -1,6 +1,6 @@
-"""The committed template's tables, topic and secret in moto, and its handlers run from the very text that it ships.
+"""The committed template's tables, topic and secret in moto, and its handlers, run from the shipped text.
 
-Keys, indexes and variables come from the template. Every AWS call that a handler makes is recorded.
+Keys, indexes and variables come from the template. Every AWS call of a handler is recorded.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ REGION = "us-east-1"
 
 
 def cloud() -> AbstractContextManager[Any]:
-    """An empty AWS account in moto. The session stays the same: a new one would read every service model again."""
+    """An empty AWS account in moto. It keeps the boto3 session, because a new one reads every service model again."""
     return mock_aws(config={"core": {"reset_boto3_session": False}})
 
 
 @dataclass
 class Context:
-    """What Lambda passes beside the event."""
+    """The context that Lambda passes to a handler."""
 
     remaining_ms: int = 60_000
     aws_request_id: str = "request-1"
@@ -47,7 +47,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Call:
-    """One AWS call: which handler made it, which operation, with what."""
+    """One AWS call: the handler that made it, the operation and the parameters."""
 
     function: str
     operation: str
@@ -55,7 +55,7 @@ class Call:
 
 
 class Stack:
-    """The committed template, deployed to moto. Use inside `cloud()`."""
+    """The committed template, deployed to moto. Use it inside `cloud()`."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -78,11 +78,11 @@ class Stack:
         self.dynamodb.create_table(TableName=name, **{key: properties[key] for key in wanted if key in properties})
 
     def close(self) -> None:
-        """Stops recording."""
+        """Stop recording."""
         boto3.DEFAULT_SESSION.events.unregister("provide-client-params", unique_id="recorder")
 
     def load(self, function: str, **changes: object) -> types.SimpleNamespace:
-        """Runs the shipped text as Lambda would import it; `changes` replace names in it afterwards, such as `time`."""
+        """Run the shipped text as Lambda imports it, then replace names in it, such as `time`, with `changes`."""
         properties = TEMPLATE["Resources"][function]["Properties"]
         separator, lines = properties["Code"]["ZipFile"]["Fn::Join"]
         variables = properties["Environment"]["Variables"]
@@ -110,7 +110,7 @@ class Stack:
             self.calls.append(Call(self._running, f"{model.service_model.service_name}:{model.name}", params))
 
     def stored(self) -> list[dict[str, Any]]:
-        """Every price, without the list of symbols."""
+        """Return every stored price, without the list of symbols."""
         return [row for row in self._scan(self.prices) if "price" in row]
 
     def alert_rows(self) -> list[dict[str, Any]]:
@@ -121,7 +121,7 @@ class Stack:
         return [row for page in pages for row in page["Items"]]
 
     def put_alert(self, alert_id: str, symbol: str, direction: str, threshold: str, **changes: Any) -> None:
-        """An armed alert, as an application would write it."""
+        """Write an armed alert, like an application."""
         item = {
             "userId": {"S": "user-1"},
             "alertId": {"S": alert_id},
@@ -135,12 +135,12 @@ class Stack:
         self.dynamodb.put_item(TableName=self.alerts, Item=item)
 
     def notifications(self) -> list[dict[str, Any]]:
-        """Everything that was ever published to the notification topic, in order."""
+        """Return everything ever published to the notification topic, in order."""
         topic = sns_backends[DEFAULT_ACCOUNT_ID][REGION].topics[self.ids["NotificationTopic"]]
         return [json.loads(sent[1]) for sent in topic.sent_notifications]
 
     def capture_topic(self) -> str:
-        """Subscribes a queue to the notification topic and returns its URL."""
+        """Subscribe a queue to the notification topic and return its URL."""
         sqs = boto3.client("sqs")
         url: str = sqs.create_queue(QueueName="captured")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -148,7 +148,7 @@ class Stack:
         return url
 
     def published(self, url: str) -> list[dict[str, Any]]:
-        """What the topic delivered to the captured queue since the last look."""
+        """Return what the topic delivered to the queue since the last call."""
         sqs, found = boto3.client("sqs"), []
         while batch := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
             for message in batch:
@@ -157,12 +157,12 @@ class Stack:
         return found
 
     def sms(self) -> list[tuple[str, str]]:
-        """Every SMS that SNS accepted: number and text."""
+        """Return the number and text of every SMS that SNS accepted."""
         return list(sns_backends[DEFAULT_ACCOUNT_ID][REGION].sms_messages.values())
 
 
 def price(**changes: object) -> dict[str, object]:
-    """The body of a webhook."""
+    """Return the body of a webhook."""
     return {
         "symbol": "BTC-USD",
         "price": "64231.50",
@@ -173,7 +173,7 @@ def price(**changes: object) -> dict[str, object]:
 
 
 def webhook(body: str | bytes | dict[str, object], webhook_id: str = "msg_1", **changes: Any) -> dict[str, Any]:
-    """The event that API Gateway makes of a signed request."""
+    """Return the event that API Gateway makes of a signed request."""
     raw = json.dumps(body).encode() if isinstance(body, dict) else body.encode() if isinstance(body, str) else body
     stamp = str(changes.pop("sent_at", int(time.time())))
     key = base64.b64decode(changes.pop("secret", SECRET_TEXT))
@@ -183,7 +183,7 @@ def webhook(body: str | bytes | dict[str, object], webhook_id: str = "msg_1", **
 
 
 def stream_record(row: dict[str, Any], number: int = 1) -> dict[str, Any]:
-    """What the stream delivers for an inserted row."""
+    """Return the stream record of an inserted row."""
     return {
         "eventID": f"event-{number}",
         "eventName": "INSERT",
@@ -192,5 +192,5 @@ def stream_record(row: dict[str, Any], number: int = 1) -> dict[str, Any]:
 
 
 def notification(message: dict[str, Any]) -> dict[str, Any]:
-    """What SNS delivers to a Lambda function."""
+    """Return the event that SNS delivers to a Lambda function."""
     return {"Records": [{"Sns": {"MessageId": "sns-1", "Message": json.dumps(message)}}]}

@@ -1,6 +1,6 @@
-"""Many of everything: generated requests, a shuffled market, a price that fires thousands, a table of the expired.
+"""Large cases: generated requests, shuffled prices, a price that fires thousands of alerts, many expired prices.
 
-Ids have leading zeros because moto sorts the whole table for each query, and is quick where it is sorted already.
+Ids have leading zeros because moto sorts the whole table for each query, and is fast if it is already sorted.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ requests = st.one_of(
 def test_ten_thousand_generated_requests_get_only_specified_answers(stack: Stack) -> None:
     handler, outcomes = stack.load("ProcessWebhookFunction"), collections.Counter[int]()
 
-    # In lists, because an example of its own for each request costs three times what the request does.
+    # Lists, because one Hypothesis example per request would cost three times as much as the request.
     @settings(max_examples=500, derandomize=True, suppress_health_check=ONE_STACK_FOR_ALL)
     @given(st.lists(requests, min_size=20, max_size=20))
     def check(events: list[dict[str, Any]]) -> None:
@@ -99,7 +99,7 @@ def test_ten_thousand_generated_requests_get_only_specified_answers(stack: Stack
     assert outcomes.keys() >= {202, 400, 401, 422}, outcomes
 
 
-def test_old_and_new_secret_after_a_rotation(stack: Stack) -> None:
+def test_old_and_new_secret_are_accepted_after_a_rotation(stack: Stack) -> None:
     import boto3
 
     old, new = "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0U1v2", "N1e2W3s4E5c6R7e8T9a0B1c2D3e4F5g6H7i8J9k0L1m2"
@@ -126,7 +126,7 @@ NO_KEYS = ["hello", '{"secret": "A1b2"}', "dGVzdA", "whsec_", "!!!!", base64.b64
 
 
 @pytest.mark.parametrize("value", NO_KEYS)
-def test_a_secret_that_is_no_key_leaves_the_previous_one_its_day(
+def test_an_invalid_secret_keeps_the_previous_one_valid_for_a_day(
     stack: Stack, value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import boto3
@@ -154,7 +154,7 @@ def test_a_secret_that_is_no_key_leaves_the_previous_one_its_day(
     assert json.loads(capsys.readouterr().out)["outcome"] == "PermissionError"
 
 
-def test_a_secret_that_is_no_key_is_not_read_for_each_webhook(stack: Stack) -> None:
+def test_an_invalid_secret_is_not_read_for_each_webhook(stack: Stack) -> None:
     import boto3
 
     boto3.client("secretsmanager").put_secret_value(SecretId="SigningSecret", SecretString="hello")
@@ -176,8 +176,8 @@ def test_bad_signatures_read_the_secret_at_most_once_in_ten_seconds(stack: Stack
 
 
 @pytest.mark.slow
-def test_a_market_in_any_order_sends_what_an_oracle_says(stack: Stack) -> None:
-    """1,000 prices over 20 symbols with 200 alerts; duplicates, and each batch shuffled."""
+def test_prices_in_any_order_send_the_sms_of_an_oracle(stack: Stack) -> None:
+    """Send 1,000 prices of 20 symbols with duplicates, in shuffled batches, to 200 alerts."""
     generator, world = random.Random(20), World(stack)
     symbols = [f"S{number:02d}-USD" for number in range(20)]
     alerts = {}
@@ -215,7 +215,7 @@ def test_a_market_in_any_order_sends_what_an_oracle_says(stack: Stack) -> None:
 
 
 def slow_calls(handler: Any, clock: Clock, call_s: float) -> None:
-    """Every AWS call takes that long on the test's clock."""
+    """Let every AWS call take that long on the test's clock."""
 
     def pass_time(**_: object) -> None:
         clock.now += call_s
@@ -226,7 +226,7 @@ def slow_calls(handler: Any, clock: Clock, call_s: float) -> None:
 
 
 class Quick:
-    """moto's own updates and deletions without the HTTP around them, which for tens of thousands would take minutes."""
+    """Call moto's updates and deletions directly, because tens of thousands over HTTP take minutes."""
 
     def __init__(self, client: Any, clock: Clock, call_s: float) -> None:
         self._client, self._clock, self._call_s = client, clock, call_s
@@ -241,7 +241,7 @@ class Quick:
         self._carry_out("delete_item", request)
 
     def _carry_out(self, operation: str, request: dict[str, Any]) -> None:
-        """With boto3's parameters in moto's spelling: UpdateExpression is update_expression."""
+        """Convert boto3's parameter names to moto's: UpdateExpression becomes update_expression."""
         self._clock.now += self._call_s
         names = {name: re.sub("(?<!^)(?=[A-Z])", "_", name).lower() for name in request}
         given = {"expression_attribute_names": {}, **{names[name]: value for name, value in request.items()}}
@@ -273,7 +273,7 @@ def test_a_price_that_fires_five_thousand_alerts_completes_over_several_attempts
 
 
 def put_directly(stack: Stack, alert_id: str, threshold: Decimal, symbol: str = "BTC-USD") -> None:
-    """An armed alert, written past the API, because a hundred thousand of them would take minutes through it."""
+    """Write an armed alert directly to moto, because a hundred thousand over HTTP take minutes."""
     table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_table(stack.alerts)
     table.put_item(
         {
@@ -288,7 +288,7 @@ def put_directly(stack: Stack, alert_id: str, threshold: Decimal, symbol: str = 
 
 
 def reading_cost(stack: Stack, armed: int, *, without_range: bool = False) -> tuple[int, float]:
-    """Items read and read units used for a price that fires three of so many armed alerts.
+    """Return the items read and the read units used for a price that fires three of the armed alerts.
 
     An eventually consistent query uses half a unit for each 4 KB that it evaluates, rounded up for each page.
     Source: DynamoDB Developer Guide, "Read consistency" and "Capacity unit consumption for read operations".
@@ -316,12 +316,12 @@ def reading_cost(stack: Stack, armed: int, *, without_range: bool = False) -> tu
 
 @pytest.mark.slow
 @pytest.mark.parametrize("armed", [100, 10_000, 100_000])
-def test_what_a_price_reads_follows_the_alerts_it_fires_not_those_that_exist(stack: Stack, armed: int) -> None:
+def test_a_price_reads_only_the_alerts_it_fires(stack: Stack, armed: int) -> None:
     assert reading_cost(stack, armed) == (3, 0.5)
 
 
 @pytest.mark.slow
-def test_without_the_range_condition_every_armed_alert_would_be_read(stack: Stack) -> None:
+def test_without_the_range_condition_every_armed_alert_is_read(stack: Stack) -> None:
     items, _ = reading_cost(stack, 100, without_range=True)
     assert items > 3
 

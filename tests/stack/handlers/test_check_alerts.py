@@ -52,7 +52,7 @@ def test_an_alert_fires_at_or_past_its_threshold(stack: Stack, direction: str, t
         }
 
 
-def test_a_fired_alert_does_not_fire_again_until_it_is_armed_anew(stack: Stack) -> None:
+def test_a_fired_alert_does_not_fire_again_until_rearmed(stack: Stack) -> None:
     stack.put_alert("alert-1", "BTC-USD", "above", "90")
     topic, handler = stack.capture_topic(), stack.load(FUNCTION)
     handler.run(event(row(), row()))
@@ -73,8 +73,8 @@ def test_a_price_older_than_the_alert_does_not_fire_it(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("generation", [None, {"S": "1"}, {"NULL": True}])
-def test_an_alert_without_a_generation_keeps_no_other_from_firing(stack: Stack, generation: object) -> None:
-    """Other programs write alerts: one that is wrong must not hold up the stream."""
+def test_an_alert_without_a_generation_does_not_block_others(stack: Stack, generation: object) -> None:
+    """Other programs write alerts, and an invalid one must not block the stream."""
     for number in range(3):
         stack.put_alert(f"alert-{number}", "BTC-USD", "above", "90")
     key = {"userId": {"S": "user-1"}, "alertId": {"S": "alert-1"}}
@@ -87,7 +87,7 @@ def test_an_alert_without_a_generation_keeps_no_other_from_firing(stack: Stack, 
 
 
 def lagging(handler: Any) -> None:
-    """Its index goes on showing what it has once shown, as one that is eventually consistent may for a while."""
+    """Keep returning old query results, like an eventually consistent index."""
     shown: list[dict[str, Any]] = []
 
     def show_again(parsed: dict[str, Any], **_: object) -> None:
@@ -101,7 +101,7 @@ def fired(capsys: pytest.CaptureFixture[str]) -> list[int]:
     return [json.loads(line)["AlertsFired"] for line in capsys.readouterr().out.splitlines()]
 
 
-def test_what_was_disarmed_is_not_published_again_while_the_index_lags(
+def test_a_disarmed_alert_is_not_published_again_while_the_index_lags(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.put_alert("alert-1", "BTC-USD", "above", "90")
@@ -112,8 +112,8 @@ def test_what_was_disarmed_is_not_published_again_while_the_index_lags(
     assert fired(capsys) == [1, 0, 0, 0, 0]
 
 
-def test_an_alert_counts_once_where_two_environments_see_it(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """The notification is published again, which SendNotificationFunction knows by its generation."""
+def test_an_alert_counts_once_if_two_instances_see_it(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """The notification is published again. SendNotificationFunction detects that by its generation."""
     stack.put_alert("alert-1", "BTC-USD", "above", "90")
     one, other = stack.load(FUNCTION), stack.load(FUNCTION)
     lagging(one)
@@ -124,7 +124,7 @@ def test_an_alert_counts_once_where_two_environments_see_it(stack: Stack, capsys
     assert fired(capsys) == [1, 0]
 
 
-def test_an_alert_armed_anew_fires_although_it_was_disarmed_here(stack: Stack) -> None:
+def test_a_rearmed_alert_fires_even_if_this_instance_disarmed_it(stack: Stack) -> None:
     handler = stack.load(FUNCTION)
     for generation in ("1", "2", "3"):
         stack.put_alert("alert-1", "BTC-USD", "above", "90", generation={"N": generation})
@@ -132,7 +132,7 @@ def test_an_alert_armed_anew_fires_although_it_was_disarmed_here(stack: Stack) -
     assert [message["generation"] for message in stack.notifications()] == ["1", "2", "3"]
 
 
-def test_an_alert_deleted_and_made_again_fires_again(stack: Stack) -> None:
+def test_a_recreated_alert_fires_again(stack: Stack) -> None:
     handler = stack.load(FUNCTION)
     for armed_at in ("1", "2"):
         stack.put_alert("alert-1", "BTC-USD", "above", "90", armedAt={"N": armed_at})
@@ -142,7 +142,7 @@ def test_an_alert_deleted_and_made_again_fires_again(stack: Stack) -> None:
     assert len(stack.notifications()) == 2
 
 
-def test_what_is_remembered_does_not_grow_without_end(stack: Stack) -> None:
+def test_the_memory_of_disarmed_alerts_is_bounded(stack: Stack) -> None:
     handler = stack.load(FUNCTION, REMEMBERED=3)
     for number in range(10):
         stack.put_alert(f"alert-{number}", "BTC-USD", "above", "90")
@@ -152,8 +152,8 @@ def test_what_is_remembered_does_not_grow_without_end(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(("alerts", "records"), [(0, 10), (1, 10), (30, 1)])
-def test_it_ends_before_its_timeout_however_slow_the_calls_are(stack: Stack, alerts: int, records: int) -> None:
-    """5.9 s is a lost attempt, then a slow answer: the most that the client waits for."""
+def test_the_handler_ends_before_its_timeout_even_if_calls_are_slow(stack: Stack, alerts: int, records: int) -> None:
+    """5.9 s is the longest that the client waits: a lost attempt, then a slow answer."""
     for number in range(alerts):
         stack.put_alert(f"alert-{number}", "BTC-USD", "above", "90")
     clock = Clock()
@@ -176,14 +176,14 @@ def test_a_failure_is_logged_with_its_code(stack: Stack, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["outcome"] == "ResourceNotFoundException"
 
 
-def test_other_symbols_are_left_alone(stack: Stack) -> None:
+def test_alerts_on_other_symbols_do_not_fire(stack: Stack) -> None:
     stack.put_alert("alert-1", "ETH-USD", "above", "1")
     topic = stack.capture_topic()
     stack.load(FUNCTION).run(event(row()))
     assert stack.published(topic) == []
 
 
-def test_the_list_of_symbols_is_no_price(stack: Stack) -> None:
+def test_the_list_of_symbols_is_not_a_price(stack: Stack) -> None:
     listed = {"symbol": {"S": "#symbols"}, "observation": {"S": "BTC-USD"}}
     assert stack.load(FUNCTION).run(event(listed)) == {"batchItemFailures": []}
     assert stack.calls == []
@@ -198,7 +198,7 @@ def test_more_alerts_than_a_batch_of_ten_all_fire(stack: Stack) -> None:
     assert sum("watch" in alert for alert in stack.alert_rows()) == 6
 
 
-def test_before_the_timeout_it_stops_and_reports_the_record_for_a_retry(stack: Stack) -> None:
+def test_before_the_timeout_the_handler_reports_the_record_for_a_retry(stack: Stack) -> None:
     stack.put_alert("alert-1", "BTC-USD", "above", "90")
     topic, handler = stack.capture_topic(), stack.load(FUNCTION)
     failed = handler.run(event(row()), Context(remaining_ms=10_000))

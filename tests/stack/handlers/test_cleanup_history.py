@@ -18,7 +18,7 @@ counter = itertools.count()
 
 
 def put(stack: Stack, age_s: float, symbol: str = "BTC-USD", ttl_in_s: float | None = None) -> str:
-    """A price of that age; its expiry follows from its time unless said otherwise."""
+    """Store a price of that age. Its expiry follows from its time unless given."""
     now = time.time()
     observation = f"{int((now - age_s) * 1000):013d}#kraken#msg_{next(counter)}"
     ttl = int(now - age_s) + RETENTION_S if ttl_in_s is None else int(now + ttl_in_s)
@@ -60,7 +60,7 @@ def test_a_price_whose_own_expiry_is_later_is_kept(stack: Stack) -> None:
     assert [row["observation"]["S"] for row in stack.stored()] == [kept]
 
 
-def test_it_stops_before_its_timeout_and_goes_on_next_time(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cleanup_stops_before_its_timeout_and_resumes(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(3):
         put(stack, RETENTION_S + 60)
     handler = stack.load(FUNCTION)

@@ -1,4 +1,4 @@
-"""A fault before and after every AWS call of every handler: no alert is lost, and duplicates are only where allowed."""
+"""A fault before and after every AWS call of every handler loses no alert; duplicate SMS occur only where allowed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIRING = {f"+1555555010{number}" for number in range(3)}
 
 
 def run(fault: tuple[str, int, str, str] | None = None) -> tuple[World, list[str]]:
-    """One price from the webhook to the SMS, and a cleanup; the world afterwards and the calls of each handler."""
+    """Send one price from webhook to SMS, and clean up. Return the world afterwards and the calls of each handler."""
     with cloud():
         stack = Stack()
         world = World(stack)
@@ -40,7 +40,7 @@ def run(fault: tuple[str, int, str, str] | None = None) -> tuple[World, list[str
 
 
 def cases(function: str) -> Iterator[tuple[int, str, str, str]]:
-    """Every call that a run without faults makes, at both points, with every fault that can happen there."""
+    """Yield every call of a run without faults, at both points, with every fault that can happen there."""
     _, calls = run()
     own = [call.split()[1] for call in calls if call.startswith(function)]
     for number, operation in enumerate(own):
@@ -50,13 +50,13 @@ def cases(function: str) -> Iterator[tuple[int, str, str, str]]:
 
 
 def duplicate_allowed(function: str, number: int, point: str) -> bool:
-    """Only where the SMS was accepted and its answer or its record was lost: claim, send, record are calls 0, 1, 2."""
+    """Return whether the SMS was accepted and its answer or record was lost: claim, send, record are calls 0, 1, 2."""
     return function == "SendNotificationFunction" and (number % 3, point) in {(1, "after"), (2, "before")}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_fault_matrix(function: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_fault_at_every_call_ends_in_the_right_state(function: str, capsys: pytest.CaptureFixture[str]) -> None:
     table: dict[tuple[str, int, str, str], dict[str, str]] = collections.defaultdict(dict)
     lost = duplicated = 0
     for number, operation, point, fault in cases(function):
@@ -90,7 +90,7 @@ def as_table(table: dict[Any, dict[str, str]]) -> str:
     return "\n".join(lines)
 
 
-def test_an_sms_that_never_goes_through_ends_in_the_failure_queue() -> None:
+def test_an_sms_that_always_fails_ends_in_the_failure_queue() -> None:
     with cloud():
         stack = Stack()
         world = World(stack)

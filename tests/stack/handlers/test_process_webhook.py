@@ -1,4 +1,4 @@
-"""ProcessWebhookFunction: what is stored, what is refused, and how it says so."""
+"""ProcessWebhookFunction: stored prices, refused webhooks and their answers."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def test_the_same_webhook_again_is_stored_once(stack: Stack) -> None:
     assert len(stack.stored()) == 1
 
 
-def test_another_body_under_the_same_key_is_a_conflict(stack: Stack) -> None:
+def test_another_body_with_the_same_key_is_a_conflict(stack: Stack) -> None:
     body = price()
     assert answer(stack, webhook(body))[0] == 202
     assert answer(stack, webhook({**body, "price": "1"})) == (409, "webhook-id was used with another body")
     assert [row["price"]["S"] for row in stack.stored()] == ["64231.50"]
 
 
-def test_two_webhooks_of_the_same_moment_do_not_collapse(stack: Stack) -> None:
+def test_two_webhooks_of_the_same_moment_are_both_stored(stack: Stack) -> None:
     body = price()
     assert answer(stack, webhook(body, "msg_1"))[0] == 202
     assert answer(stack, webhook(body, "msg_2"))[0] == 202
@@ -58,7 +58,7 @@ def test_a_base64_body_is_decoded_before_its_signature_is_checked(stack: Stack) 
 
 
 @pytest.mark.parametrize("headers", [{}, None, {"webhook-id": None}])
-def test_without_headers_nobody_is_authenticated(stack: Stack, headers: object) -> None:
+def test_a_webhook_without_headers_is_not_authenticated(stack: Stack, headers: object) -> None:
     assert answer(stack, {**webhook(price()), "headers": headers})[0] == 401
     assert stack.stored() == []
 
@@ -80,25 +80,25 @@ def test_a_wrong_expired_or_missing_signature_is_401(stack: Stack, changes: dict
     assert stack.stored() == []
 
 
-def test_a_changed_body_no_longer_fits_its_signature(stack: Stack) -> None:
+def test_a_changed_body_does_not_match_its_signature(stack: Stack) -> None:
     event = webhook(price())
     event["body"] = event["body"].replace("64231", "74231")
     assert answer(stack, event) == (401, "webhook-signature is wrong")
 
 
-def test_any_of_several_signatures_will_do(stack: Stack) -> None:
+def test_one_valid_signature_of_several_is_enough(stack: Stack) -> None:
     event = webhook(price())
     event["headers"]["Webhook-Signature"] = "v1,AAAA " + event["headers"]["Webhook-Signature"] + " v2,BBBB"
     assert answer(stack, event)[0] == 202
 
 
 @pytest.mark.parametrize("body", ["", "{", "[" * 100_000, "\ufeff{}", '{"timestamp": ' + "9" * 5000 + "}"])
-def test_what_is_not_json_is_400(stack: Stack, body: str) -> None:
+def test_a_body_that_is_not_json_is_400(stack: Stack, body: str) -> None:
     assert answer(stack, webhook(body)) == (400, "body is not JSON")
 
 
 @pytest.mark.parametrize("body", ["[]", '"text"', "1", "null", "NaN"])
-def test_json_that_is_no_object_is_422(stack: Stack, body: str) -> None:
+def test_json_that_is_not_an_object_is_422(stack: Stack, body: str) -> None:
     assert answer(stack, webhook(body)) == (422, "body is not an object")
 
 
@@ -122,7 +122,7 @@ TIMESTAMP = "timestamp is not milliseconds within retention and 5 minutes ahead"
         *[({"timestamp": value}, TIMESTAMP) for value in ("1767225600000", 1.5, True, None, 0, -1, 10**400)],
     ],
 )
-def test_wrong_content_is_422_and_says_what(stack: Stack, change: dict[str, Any], message: str) -> None:
+def test_wrong_content_is_422_with_the_reason(stack: Stack, change: dict[str, Any], message: str) -> None:
     assert answer(stack, webhook(price(**change))) == (422, message)
     assert stack.stored() == []
 
@@ -138,12 +138,12 @@ def test_a_time_past_retention_is_422(stack: Stack, off_ms: int, status: int) ->
     assert answer(stack, webhook(price(timestamp=stamp)))[0] == status
 
 
-def test_every_fault_of_a_body_is_said_at_once(stack: Stack) -> None:
+def test_every_fault_of_a_body_is_reported_at_once(stack: Stack) -> None:
     assert answer(stack, webhook({})) == (422, f"{SYMBOL}; {SOURCE}; {TIMESTAMP}; {PRICE}")
 
 
 @pytest.mark.parametrize("value", ["9" * 38, "1e125", "1e-130", "0.00000001", "1E+3", "0001.50"])
-def test_any_price_that_a_dynamodb_number_holds_is_accepted(stack: Stack, value: str) -> None:
+def test_any_price_that_fits_a_dynamodb_number_is_accepted(stack: Stack, value: str) -> None:
     assert answer(stack, webhook(price(price=value)))[0] == 202
     assert stack.stored()[0]["price"] == {"S": value}
 
@@ -159,7 +159,7 @@ def test_each_symbol_is_listed_for_cleanup(stack: Stack) -> None:
     assert [row["observation"]["S"] for row in rows] == ["BTC-USD", "ETH-USD"]
 
 
-def test_an_unavailable_table_is_503_with_a_time_to_come_back(stack: Stack) -> None:
+def test_an_unavailable_table_is_503_with_retry_after(stack: Stack) -> None:
     handler = stack.load(FUNCTION)
     stack.dynamodb.delete_table(TableName=stack.prices)
     response = handler.run(webhook(price()))
@@ -167,7 +167,7 @@ def test_an_unavailable_table_is_503_with_a_time_to_come_back(stack: Stack) -> N
     assert response["headers"] == {"Retry-After": "5"}
 
 
-def test_the_log_has_one_line_and_nothing_of_the_payload(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_has_one_line_without_payload(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     stack.load(FUNCTION).run(webhook(price(price="64231.987")))
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["outcome"] == 202

@@ -28,7 +28,7 @@ def fired(stack: Stack, **changes: Any) -> None:
     stack.put_alert("alert-1", "BTC-USD", "above", "64000", **changes)
 
 
-def test_the_sms_says_what_happened(stack: Stack) -> None:
+def test_the_sms_has_symbol_price_and_threshold(stack: Stack) -> None:
     fired(stack)
     stack.load(FUNCTION).run(notification(MESSAGE))
     assert stack.sms() == [("+15555550100", "BTC-USD is at 64231.50: above your threshold of 64000")]
@@ -46,7 +46,7 @@ def test_the_same_notification_again_sends_nothing(stack: Stack) -> None:
     assert len(stack.sms()) == 1
 
 
-def test_a_new_generation_is_a_new_sms_even_before_an_older_one(stack: Stack) -> None:
+def test_a_new_generation_sends_an_sms_even_before_an_older_one(stack: Stack) -> None:
     fired(stack)
     handler = stack.load(FUNCTION)
     handler.run(notification({**MESSAGE, "generation": "2"}))
@@ -54,7 +54,7 @@ def test_a_new_generation_is_a_new_sms_even_before_an_older_one(stack: Stack) ->
     assert len(stack.sms()) == 2
 
 
-def test_a_held_lease_is_retried_later_and_not_sent_twice(stack: Stack) -> None:
+def test_a_notification_under_lease_is_retried_and_not_sent_twice(stack: Stack) -> None:
     fired(stack, leaseUntil={"N": "99999999999"})
     handler = stack.load(FUNCTION)
     with pytest.raises(handler.namespace["dynamodb"].exceptions.ConditionalCheckFailedException):
@@ -62,7 +62,7 @@ def test_a_held_lease_is_retried_later_and_not_sent_twice(stack: Stack) -> None:
     assert stack.sms() == []
 
 
-def test_a_lease_that_has_ended_holds_nobody_up(stack: Stack) -> None:
+def test_an_expired_lease_does_not_block(stack: Stack) -> None:
     fired(stack, leaseUntil={"N": "1"})
     stack.load(FUNCTION).run(notification(MESSAGE))
     assert len(stack.sms()) == 1
@@ -80,13 +80,13 @@ def test_an_invalid_number_is_recorded_and_not_retried(stack: Stack, number: str
     assert alert["notified"] == {"NS": ["1"]}
 
 
-def test_a_deleted_alert_sends_nothing_and_does_not_come_back(stack: Stack) -> None:
+def test_a_deleted_alert_sends_nothing_and_is_not_recreated(stack: Stack) -> None:
     stack.load(FUNCTION).run(notification(MESSAGE))
     assert stack.sms() == []
     assert stack.alert_rows() == []
 
 
-def test_an_alert_deleted_while_its_sms_is_sent_does_not_come_back(stack: Stack) -> None:
+def test_an_alert_deleted_while_its_sms_is_sent_is_not_recreated(stack: Stack) -> None:
     fired(stack)
     handler = stack.load(FUNCTION)
 
@@ -100,8 +100,8 @@ def test_an_alert_deleted_while_its_sms_is_sent_does_not_come_back(stack: Stack)
     assert stack.alert_rows() == []
 
 
-def test_a_refusal_is_raised_without_the_number_that_is_in_it(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Lambda logs what a handler raises."""
+def test_an_sns_error_is_raised_without_its_phone_number(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lambda logs every error that a handler raises."""
     fired(stack)
     handler = stack.load(FUNCTION)
     said = "User: role is not authorized to perform: SNS:Publish on resource: +15555550100"
@@ -115,7 +115,7 @@ def test_a_refusal_is_raised_without_the_number_that_is_in_it(stack: Stack, caps
     assert "5555550100" not in "".join(traceback.format_exception(raised.value)) + capsys.readouterr().out
 
 
-def test_only_what_was_sent_counts_as_late(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_sent_sms_have_a_latency(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     fired(stack)
     handler = stack.load(FUNCTION)
     for _ in range(2):
@@ -126,7 +126,7 @@ def test_only_what_was_sent_counts_as_late(stack: Stack, capsys: pytest.CaptureF
     assert "LatencyMs" not in json.dumps(again)
 
 
-def test_the_log_has_the_outcome_and_no_number(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_has_the_outcome_but_no_phone_number(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     fired(stack)
     stack.load(FUNCTION).run(notification(MESSAGE))
     (line,) = capsys.readouterr().out.splitlines()

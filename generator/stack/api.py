@@ -1,4 +1,4 @@
-"""From the exchange to ProcessWebhookFunction: REST API, key, usage plan, error answers, logging."""
+"""The REST API in front of ProcessWebhookFunction: key, usage plan, error responses, logging."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ from generator.stack.functions import log_group
 STAGE_NAME = "v1"
 
 GATEWAY_RESPONSES = (
-    # A Lambda throttle reaches the client as an opaque 500 unless these say otherwise; AWS does not document which of
-    # the two types it is, so both tell the sender to come back. They must not swallow the two below.
+    # By default a Lambda throttle reaches the sender as a plain 500. AWS does not document which of the first two types
+    # it has, so both answer 503 with Retry-After. The next two are listed so that DEFAULT_5XX does not cover them.
     ("INTEGRATION_FAILURE", 503, 5),
     ("DEFAULT_5XX", 503, 5),
     ("INTEGRATION_TIMEOUT", 504, None),
@@ -51,12 +51,12 @@ GATEWAY_RESPONSES = (
 
 
 def create_api_logging() -> Equals:
-    """The condition under which the stack owns the account's API logging role."""
+    """Return the condition under which the stack owns the account's API logging role."""
     return Equals(Ref(names.API_LOGGING), "create")
 
 
 def resources(plan: SizedUsagePlan, log_days: int) -> list[AWSObject]:
-    """Everything in front of the function, in the order of a request."""
+    """Return everything in front of the function, in the order in which a request meets it."""
     interface = [*_method(), *_gateway_responses()]
     deployment = _deployment(interface)
     return [
@@ -72,7 +72,7 @@ def resources(plan: SizedUsagePlan, log_days: int) -> list[AWSObject]:
 
 
 def _method() -> list[AWSObject]:
-    """POST /webhooks. The model asks for a JSON object and no more: content is the handler's, after the signature."""
+    """Return POST /webhooks. Its model only requires a JSON object; the handler checks signature and content."""
     invocations = (
         "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
         "${ProcessWebhookFunction.Arn}/invocations"
@@ -104,7 +104,7 @@ def _gateway_responses() -> Iterable[GatewayResponse]:
 
 
 def _deployment(interface: list[AWSObject]) -> Deployment:
-    """A deployment is a snapshot and never changes: a new interface needs a new logical id, so a hash is part of it."""
+    """Return a deployment whose logical id has a hash, because a changed interface needs a new deployment."""
     content = json.dumps(
         [resource.to_dict() for resource in interface], sort_keys=True, default=lambda part: part.to_dict()
     )
@@ -117,7 +117,7 @@ def _deployment(interface: list[AWSObject]) -> Deployment:
 
 
 def _stage(plan: SizedUsagePlan, deployment: Deployment) -> Stage:
-    """Access log without addresses or payload; the throttle is the usage plan's, so that it is never the lower one."""
+    """Return the stage, with an access log without addresses or payload, and throttled like the usage plan."""
     fields = {
         "requestId": "$context.requestId",
         "time": "$context.requestTimeEpoch",
@@ -139,7 +139,7 @@ def _stage(plan: SizedUsagePlan, deployment: Deployment) -> Stage:
                 ThrottlingRateLimit=plan.rate_per_s,
             )
         ],
-        # Where the stack makes the logging role, the stage has to wait for it; DependsOn cannot be conditional.
+        # The stage must wait for the logging role if the stack creates it, and DependsOn cannot be conditional.
         Description=If(names.CREATE_API_LOGGING, Ref(names.API_LOGGING_ACCOUNT), "existing role"),
         RestApiId=Ref(names.API),
         StageName=STAGE_NAME,
@@ -148,7 +148,7 @@ def _stage(plan: SizedUsagePlan, deployment: Deployment) -> Stage:
 
 
 def _admission(plan: SizedUsagePlan) -> list[AWSObject]:
-    """The API key and its usage plan. A key identifies a sender; the signature is what authenticates it."""
+    """Return the API key and its usage plan. The key identifies a sender; the signature authenticates it."""
     return [
         ApiKey(names.API_KEY, Enabled=True),
         UsagePlan(
@@ -176,10 +176,10 @@ def _permission() -> Permission:
 
 
 def _logging_role() -> list[AWSObject]:
-    """API Gateway's role for logs is one setting for the whole account and Region: made only on request, and retained,
-    because deleting it would stop the logs of every other API there.
+    """Return API Gateway's role for logs, which is one setting for the whole account and Region.
 
-    Source: API Gateway Developer Guide, "Permissions for CloudWatch logging"; the managed policy is the one it names.
+    The stack creates it only on request, and retains it, because a deletion would stop the logs of every other API.
+    Source: API Gateway Developer Guide, "Permissions for CloudWatch logging", which names the managed policy.
     """
     managed = Sub("arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs")
     retained = {"Condition": names.CREATE_API_LOGGING, "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}

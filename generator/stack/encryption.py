@@ -1,0 +1,109 @@
+"""The key that encrypts tables, topics, queues, logs and variables, and the secret that senders sign with."""
+
+from __future__ import annotations
+
+from awacs import kms
+from awacs.aws import Allow, ArnLike, Condition, PolicyDocument, Principal, Statement
+from troposphere import AWSObject, Ref, Sub
+from troposphere.kms import Key
+from troposphere.secretsmanager import GenerateSecretString, Secret
+
+from generator.stack import names, permissions
+
+ADMINISTRATION = [
+    kms.CancelKeyDeletion,
+    kms.CreateGrant,
+    kms.Decrypt,
+    kms.DescribeKey,
+    kms.DisableKey,
+    kms.DisableKeyRotation,
+    kms.EnableKey,
+    kms.EnableKeyRotation,
+    kms.Encrypt,
+    kms.GenerateDataKey,
+    kms.GetKeyPolicy,
+    kms.GetKeyRotationStatus,
+    kms.ListGrants,
+    kms.ListResourceTags,
+    kms.PutKeyPolicy,
+    kms.ReEncryptFrom,
+    kms.ReEncryptTo,
+    kms.RevokeGrant,
+    kms.ScheduleKeyDeletion,
+    kms.TagResource,
+    kms.UntagResource,
+    kms.UpdateKeyDescription,
+]
+"""Actions that the account's own IAM policies may allow. PutKeyPolicy is enough to add others, so kms:* is not needed.
+
+Source: AWS KMS Developer Guide, "Default key policy" and "KMS permissions reference".
+"""
+
+
+def resources() -> list[AWSObject]:
+    """Return the key and the signing secret."""
+    return [_key(), _signing_secret()]
+
+
+def _key() -> Key:
+    """Return the key, which is retained because the retained tables and logs are unreadable without it."""
+    return Key(
+        names.KEY,
+        DeletionPolicy="Retain",
+        UpdateReplacePolicy="Retain",
+        Description="Price alerts",
+        EnableKeyRotation=True,
+        KeyPolicy=PolicyDocument(
+            Version="2012-10-17", Statement=[_administration(), _log_encryption(), _service_encryption()]
+        ),
+    )
+
+
+def _signing_secret() -> Secret:
+    """Return a secret of 44 letters and digits: valid base64 of 33 bytes. Standard Webhooks 1.0 asks for 24 to 64."""
+    return Secret(
+        names.SIGNING_SECRET,
+        Description="Standard Webhooks signing secret, without its whsec_ prefix",
+        GenerateSecretString=GenerateSecretString(ExcludePunctuation=True, PasswordLength=44),
+        KmsKeyId=Ref(names.KEY),
+    )
+
+
+def _administration() -> Statement:
+    """Let the account administer the key. In a key policy, the resource * means this key only."""
+    return Statement(
+        Effect=Allow,
+        Principal=Principal("AWS", Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root")),
+        Action=ADMINISTRATION,
+        Resource=["*"],
+    )
+
+
+def _log_encryption() -> Statement:
+    """Let CloudWatch Logs encrypt this account's log groups.
+
+    Source: CloudWatch Logs User Guide, "Encrypt log data using AWS KMS".
+    """
+    log_groups = Sub("arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:*")
+    return Statement(
+        Effect=Allow,
+        Principal=Principal("Service", Sub("logs.${AWS::Region}.amazonaws.com")),
+        Action=[kms.Decrypt, kms.DescribeKey, kms.Encrypt, kms.GenerateDataKey, kms.ReEncryptFrom, kms.ReEncryptTo],
+        Resource=["*"],
+        Condition=Condition(ArnLike({"kms:EncryptionContext:aws:logs:arn": log_groups})),
+    )
+
+
+def _service_encryption() -> Statement:
+    """Let alarms publish to the operations topic, and the notification topic and the schedule send to their queue.
+
+    The statement names services and the account instead of topics and queues, because those already refer to the key.
+    """
+    services = [f"{service}.amazonaws.com" for service in ("cloudwatch", "scheduler", "sns", "sqs")]
+    return Statement(
+        Effect=Allow,
+        Principal=Principal("Service", services),
+        Action=[kms.Decrypt, kms.GenerateDataKey],
+        Resource=["*"],
+        Condition=permissions.from_this_account(),
+    )

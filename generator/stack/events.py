@@ -1,0 +1,180 @@
+"""How events reach the functions, and where failed ones go: stream, notification topic, schedule and failure queues."""
+
+from __future__ import annotations
+
+import json
+
+from awacs import sqs
+from awacs.aws import Allow, ArnEquals, Condition, PolicyDocument, Principal, Statement
+from troposphere import AWSObject, GetAtt, Ref
+from troposphere.awslambda import (
+    DestinationConfig,
+    EventInvokeConfig,
+    EventSourceMapping,
+    Filter,
+    FilterCriteria,
+    OnFailure,
+    Permission,
+)
+from troposphere.iam import Role
+from troposphere.scheduler import DeadLetterConfig, FlexibleTimeWindow, RetryPolicy, Schedule, Target
+from troposphere.sns import SubscriptionResource, Topic
+from troposphere.sqs import Queue, QueuePolicy
+
+from generator.aws import MAX_ASYNC_EVENT_AGE_S, MAX_QUEUE_RETENTION_S
+from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, SEND_NOTIFICATION, Sizing
+from generator.config.schema import Environment
+from generator.stack import names, permissions
+
+MAX_RECORD_AGE_S = 3600
+"""An alert on a price that is an hour old is useless. The stream would keep records for 24 hours."""
+
+MAX_RUN_AGE_S = 3600
+"""After an hour, the next scheduled run takes over."""
+
+MAX_RUN_RETRIES = 10
+"""Retries of starting a run, with growing waits; more would not fit into the hour. EventBridge Scheduler allows 185.
+
+Source: EventBridge Scheduler User Guide, "Configuring a schedule's retry policy".
+"""
+
+
+def resources(environment: Environment, sizing: Sizing) -> list[AWSObject]:
+    """Return the triggers of the functions behind the API, and the queues for events that fail."""
+    return [
+        *_stream(environment, sizing.parallelization_factor),
+        *_topics(environment.operations.email),
+        *_schedule(),
+        *_async_failure_queue(),
+    ]
+
+
+def _stream(environment: Environment, parallelization_factor: int) -> list[AWSObject]:
+    """Return the mapping from the price table's stream to CheckAlertsFunction, and the queue for failed records.
+
+    Only inserts are delivered: time to live deletes items by the thousand, and a deletion fires no alert.
+    Age limits the retries, not their count, so that an outage does not use them up. A failed batch is halved, and a
+    batch that failed in part resumes at the first failed record.
+    """
+    mapping = EventSourceMapping(
+        "CheckAlertsEventSourceMapping",
+        BatchSize=environment.stream.batch_size,
+        BisectBatchOnFunctionError=True,
+        DestinationConfig=DestinationConfig(OnFailure=OnFailure(Destination=names.arn(names.STREAM_FAILURE_QUEUE))),
+        EventSourceArn=GetAtt(names.PRICE_HISTORY_TABLE, "StreamArn"),
+        FilterCriteria=FilterCriteria(Filters=[Filter(Pattern=json.dumps({"eventName": ["INSERT"]}))]),
+        FunctionName=Ref(CHECK_ALERTS),
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+        MaximumBatchingWindowInSeconds=environment.stream.batching_window_s,
+        MaximumRecordAgeInSeconds=MAX_RECORD_AGE_S,
+        ParallelizationFactor=parallelization_factor,
+        StartingPosition="TRIM_HORIZON",
+    )
+    return [mapping, _queue(names.STREAM_FAILURE_QUEUE)]
+
+
+def _topics(email: str) -> list[AWSObject]:
+    """Return the topic between alerts and SMS, and the operations topic for alarms, which must not reach customers."""
+    subscribers = [_operations_email(email)] if email else []
+    return [
+        _topic(names.NOTIFICATION_TOPIC),
+        SubscriptionResource(
+            "SendNotificationSubscription",
+            Endpoint=names.arn(SEND_NOTIFICATION),
+            Protocol="lambda",
+            RedrivePolicy={"deadLetterTargetArn": names.arn(names.ASYNC_FAILURE_QUEUE)},
+            TopicArn=Ref(names.NOTIFICATION_TOPIC),
+        ),
+        Permission(
+            "SendNotificationPermission",
+            Action="lambda:InvokeFunction",
+            FunctionName=Ref(SEND_NOTIFICATION),
+            Principal="sns.amazonaws.com",
+            SourceArn=Ref(names.NOTIFICATION_TOPIC),
+        ),
+        _on_async_failure(SEND_NOTIFICATION, MAX_ASYNC_EVENT_AGE_S),
+        _topic(names.OPERATIONS_TOPIC),
+        *subscribers,
+    ]
+
+
+def _schedule() -> list[AWSObject]:
+    """Return the hourly schedule of CleanupHistoryFunction, with its role and failure handling."""
+    return [
+        Schedule(
+            "CleanupSchedule",
+            FlexibleTimeWindow=FlexibleTimeWindow(Mode="OFF"),
+            ScheduleExpression="rate(1 hour)",
+            Target=Target(
+                Arn=names.arn(CLEANUP_HISTORY),
+                DeadLetterConfig=DeadLetterConfig(Arn=names.arn(names.ASYNC_FAILURE_QUEUE)),
+                RetryPolicy=RetryPolicy(MaximumEventAgeInSeconds=MAX_RUN_AGE_S, MaximumRetryAttempts=MAX_RUN_RETRIES),
+                RoleArn=names.arn(names.SCHEDULE_ROLE),
+            ),
+        ),
+        Role(
+            names.SCHEDULE_ROLE,
+            AssumeRolePolicyDocument=permissions.trust("scheduler.amazonaws.com", permissions.from_this_account()),
+            Policies=[
+                permissions.policy(
+                    permissions.invoke(CLEANUP_HISTORY),
+                    permissions.send_to(names.ASYNC_FAILURE_QUEUE),
+                    permissions.decrypt_and_generate_data_key(),
+                )
+            ],
+        ),
+        _on_async_failure(CLEANUP_HISTORY, MAX_RUN_AGE_S),
+    ]
+
+
+def _async_failure_queue() -> list[AWSObject]:
+    """Return the failure queue that the asynchronous functions, the notification topic and the schedule share.
+
+    The functions and the schedule send with their own roles, but the topic needs the permission of the queue's policy.
+    """
+    redrive = Statement(
+        Effect=Allow,
+        Principal=Principal("Service", "sns.amazonaws.com"),
+        Action=[sqs.SendMessage],
+        Resource=[names.arn(names.ASYNC_FAILURE_QUEUE)],
+        Condition=Condition(ArnEquals({"aws:SourceArn": Ref(names.NOTIFICATION_TOPIC)})),
+    )
+    return [
+        _queue(names.ASYNC_FAILURE_QUEUE),
+        QueuePolicy(
+            "AsyncFailureQueuePolicy",
+            PolicyDocument=PolicyDocument(Version="2012-10-17", Statement=[redrive]),
+            Queues=[Ref(names.ASYNC_FAILURE_QUEUE)],
+        ),
+    ]
+
+
+def _topic(logical_id: str) -> Topic:
+    return Topic(logical_id, KmsMasterKeyId=Ref(names.KEY))
+
+
+def _operations_email(address: str) -> SubscriptionResource:
+    return SubscriptionResource(
+        "OperationsSubscription", Endpoint=address, Protocol="email", TopicArn=Ref(names.OPERATIONS_TOPIC)
+    )
+
+
+def _queue(logical_id: str) -> Queue:
+    return Queue(logical_id, KmsMasterKeyId=Ref(names.KEY), MessageRetentionPeriod=MAX_QUEUE_RETENTION_S)
+
+
+def _on_async_failure(function: str, max_event_age_s: int) -> EventInvokeConfig:
+    """Return the retry settings of a function: two retries, the most that Lambda makes, and then the failure queue.
+
+    The retries follow after one and two minutes.
+
+    Source: AWS Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous invocation".
+    """
+    return EventInvokeConfig(
+        function.removesuffix("Function") + "InvokeConfig",
+        DestinationConfig=DestinationConfig(OnFailure=OnFailure(Destination=names.arn(names.ASYNC_FAILURE_QUEUE))),
+        FunctionName=Ref(function),
+        MaximumEventAgeInSeconds=max_event_age_s,
+        MaximumRetryAttempts=2,
+        Qualifier="$LATEST",
+    )
