@@ -1,8 +1,7 @@
-"""Template files in, findings out: lint, size, drift and quota. Reads only; mends nothing."""
+"""Check template files: lint, template size, drift and quota. Reads only; repairs nothing."""
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,55 +10,48 @@ from pathlib import Path
 from generator import _runtime, plans
 from generator.aws import MAX_TEMPLATE_BODY_BYTES
 from generator.capacity.quota import AccountQuota
-from generator.checks import linting, together
-from generator.checks.findings import Finding, Rule
-from generator.checks.linting import Subject
-from generator.checks.quota.account import DEFAULT_ACCOUNT
-from generator.checks.together import Stack
+from generator.checks import drift, linting, stacks
+from generator.checks.findings import Finding, Rule, Severity
+from generator.checks.linting import LintJob
+from generator.checks.quota.messages import DEFAULT_ACCOUNT
+from generator.checks.stacks import Stack
 from generator.errors import UnreadableTemplate
 from generator.plans import JudgedPlan
-from generator.report.page import generated_files
 from generator.template import reading
 
-MAX_DIFF_LINES = 12
-"""As much of a drift as is worth reading in a finding; the rest is in `git diff` after regenerating."""
-
-MAX_DIFF_WIDTH = 160
-"""As much of a line of it."""
-
 RULES = (
-    Rule("drift", "Committed template is what its environment generates", ""),
+    drift.RULE,
     Rule(
         "quota",
         "Reserved concurrency of all environments in an account fits it",
         "https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html",
     ),
     Rule(
-        "size",
+        "template-size",
         "Template is within the limit of a direct TemplateBody",
         "https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html",
     ),
 )
-"""What is checked here beside cfn-lint's rules and those in generator/rules."""
+"""The checks of an environment's files beside cfn-lint's rules and those of generator.checks.rules."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found, the rules that found it, and what all stacks in one account reserve, if that was asked."""
+    """The findings, the rules they violate, and, if asked for, what all stacks in one account reserve."""
 
     findings: list[Finding]
     rules: dict[str, Rule] = field(default_factory=dict)
     together: str = ""
     files: tuple[Path, ...] = ()
-    """Those that were checked and belong to no environment, each once."""
+    """The files that belong to no environment, each once."""
     undecided: tuple[Path, ...] = ()
-    """Those of them that passed although they do not tell all that they reserve, or not within the time of a search."""
+    """Files that passed although the template does not state all that it reserves, or the search stopped early."""
     unjudged: tuple[Path, ...] = ()
-    """Those of them that passed because the rule about the quota is switched off for them."""
+    """Files that passed because the rule about the quota is switched off for them."""
 
     @property
     def passed(self) -> bool:
-        """Whether nothing worse than an informational finding is there."""
+        """Whether no finding is worse than informational."""
         return not any(finding.bad for finding in self.findings)
 
 
@@ -69,154 +61,119 @@ class Request:
 
     judged: Sequence[JudgedPlan]
     files: Sequence[Path] = ()
-    """Anyone's templates, beside those of the environments."""
+    """Templates that belong to no environment."""
     account: Mapping[str, int] = field(default_factory=dict)
-    """What is known of the account that the files go to; the rest is as .cfnlintrc or a file's Metadata says, or
-    DEFAULT_ACCOUNT."""
+    """The account of the files as far as options state it; .cfnlintrc, a file's Metadata or DEFAULT_ACCOUNT state the
+    rest."""
     complete: bool = False
-    """Whether these are all the environments that there are."""
+    """Whether `judged` holds all environments, so that a template without one is an orphan."""
     together: bool = False
-    """Whether the files and the environments all go into that account."""
+    """Whether the files and the environments are deployed to one account."""
 
 
 def check(request: Request, folder: Path) -> Report:
-    """Everything that is wrong with the environments' committed templates, in this folder, and with the files.
+    """Check the environments' committed templates in this folder, and the files.
 
-    Raises UnreadableTemplate for files that are no templates, UnusableLinter if cfn-lint cannot work as configured,
-    DisputedAccount if what is checked together states different accounts.
+    Raises UnreadableTemplate for files that are no templates, UnusableLinter if cfn-lint cannot work as configured, and
+    DisputedAccount if templates that are checked together state different accounts.
     """
     committed = [folder / f"{one.name}.json" for one in request.judged]
     present = [(one, path) for one, path in zip(request.judged, committed, strict=True) if reading.status(path)]
     files = _different(request.files, committed)
     if faults := linting.unreadable([*(path for _, path in present), *files]):
         raise UnreadableTemplate(faults)
-    others = [Subject(path, {together.RULE: request.account}) for path in files]
+    others = [LintJob(path, {stacks.RULE: request.account}) for path in files]
     with _runtime.in_background(lambda: _own(request.judged, committed)) as own:
-        linted = linting.lint([*(_subject(one, path) for one, path in present), *others])
+        linted = linting.lint([*(_lint_job(one, path) for one, path in present), *others])
         findings = [*_without_repeats(linted.findings, request.judged, committed), *own()]
     if request.complete:
-        findings += _left_over(folder, request.judged)
+        findings += drift.orphans(folder, request.judged)
     rules = linted.rules | {rule.id: rule for rule in RULES}
-    ours = [Subject(path, {together.RULE: _stated(one.verdict.account)}) for one, path in present]
-    stacks = together.stacks([*ours, *others]) if request.together else []
+    ours = [LintJob(path, {stacks.RULE: _stated(one.verdict.account)}) for one, path in present]
+    found = stacks.joint_stacks([*ours, *others]) if request.together else []
     summary = ""
-    if stacks:
-        account = _account(request, stacks, folder)
-        findings += _without_echo(together.shortfall(stacks, account), findings, stacks)
-        summary = together.summary(stacks, account)
+    if found:
+        account = _account(request, found, folder)
+        findings += _without_echo(stacks.shortfall(found, account), findings, found)
+        summary = stacks.summary(found, account)
     report = Report(sorted(findings), rules, summary, tuple(files))
     if not (report.passed and files):
         return report
-    found = {stack.path: stack for stack in stacks or together.apart(others)}
-    unjudged = tuple(path for path in files if not found[path].is_judged)
-    undecided = tuple(path for path in files if not found[path].complete and path not in unjudged)
+    by_path = {stack.path: stack for stack in found or stacks.separate_stacks(others)}
+    unjudged = tuple(path for path in files if not by_path[path].is_judged)
+    undecided = tuple(path for path in files if not by_path[path].complete and path not in unjudged)
     return replace(report, undecided=undecided, unjudged=unjudged)
 
 
 def _different(files: Iterable[Path], committed: Iterable[Path]) -> list[Path]:
-    """The files, each once however its path is written, without those that belong to environments."""
+    """Return the files, each once however its path is written, without those that belong to environments."""
     known = {os.path.realpath(path) for path in committed}
     by_place = {os.path.realpath(path): path for path in reversed(list(files))}
     return [path for place, path in reversed(by_place.items()) if place not in known]
 
 
 def quota(one: JudgedPlan, path: Path) -> list[Finding]:
-    """Whether the account holds the environment together with what shares it."""
+    """Return a finding if the account cannot hold the environment together with those that share it."""
     if one.verdict.fits:
         return []
-    return [Finding(str(path), 1, "quota", "error", "Resources", "\n".join(plans.refusals([one])))]
+    return [Finding(str(path), 1, "quota", Severity.ERROR, "Resources", "\n".join(plans.refusals([one])))]
 
 
-def drift(one: JudgedPlan, folder: Path) -> list[Finding]:
-    """Whether the files are what the environment generates today. An environment over quota generates nothing."""
-    if not one.verdict.fits:
-        return []
-    return [found for name, text in generated_files(one).items() for found in _drift(one.name, folder / name, text)]
-
-
-def _drift(environment: str, path: Path, generated: str) -> list[Finding]:
-    refresh = f"run: generator template {environment}"
-    if not reading.is_file(path):
-        return [Finding(str(path), 1, "drift", "error", "", f"not there; {refresh}")]
-    committed = reading.text_of(path, errors="replace")
-    if committed == generated:
-        return []
-    old, new = committed.splitlines(), generated.splitlines()
-    line = next((i for i, (a, b) in enumerate(zip(old, new, strict=False), start=1) if a != b), min(len(old), len(new)))
-    difference = list(difflib.unified_diff(old, new, "committed", "generated", n=0, lineterm=""))
-    shown = [text[:MAX_DIFF_WIDTH] for text in difference[:MAX_DIFF_LINES]] + (
-        ["..."] if len(difference) > MAX_DIFF_LINES else []
-    )
-    message = f"not what environments/{environment}.toml generates; {refresh}"
-    return [Finding(str(path), line, "drift", "error", "", "\n".join([message, *shown]))]
-
-
-def _left_over(folder: Path, judged: Sequence[JudgedPlan]) -> list[Finding]:
-    """Templates that were an environment's, and could still be deployed."""
-    return [
-        Finding(
-            *(str(path), 1, "drift", "error", ""),
-            f"there is no environments/{path.stem}.toml that generates it; remove it and {path.stem}.md, or bring the "
-            "environment back",
-        )
-        for path in plans.orphans(folder, [one.name for one in judged])
-    ]
-
-
-def size(path: Path) -> list[Finding]:
-    """Whether CloudFormation takes the file directly, as it should take every file that is generated here."""
+def template_size(path: Path) -> list[Finding]:
+    """Return a finding if CloudFormation does not accept the file without an upload."""
     found = reading.status(path)
     size_bytes = found.st_size if found else 0
     if size_bytes <= MAX_TEMPLATE_BODY_BYTES:
         return []
-    message = f"{size_bytes:,} bytes are more than the {MAX_TEMPLATE_BODY_BYTES:,} that CloudFormation takes directly"
-    return [Finding(str(path), 1, "size", "error", "", message)]
+    message = (
+        f"{size_bytes:,} bytes are {size_bytes - MAX_TEMPLATE_BODY_BYTES:,} more than the {MAX_TEMPLATE_BODY_BYTES:,} "
+        "that CloudFormation accepts directly; shorten the template"
+    )
+    return [Finding(str(path), 1, "template-size", Severity.ERROR, "", message)]
 
 
 def _own(judged: Sequence[JudgedPlan], committed: Sequence[Path]) -> list[Finding]:
-    """What this module finds in the environments' files; composing them takes about a tenth as long as cfn-lint."""
+    """Return our own findings on the environments' files. Composing them takes about a tenth of cfn-lint's time."""
     return [
         found
         for one, path in zip(judged, committed, strict=True)
-        for found in quota(one, path) + drift(one, path.parent) + size(path)
+        for found in quota(one, path) + drift.drift(one, path.parent) + template_size(path)
     ]
 
 
-def _subject(one: JudgedPlan, path: Path) -> Subject:
-    """The committed template, to be linted for the account and the stream that its environment states."""
+def _lint_job(one: JudgedPlan, path: Path) -> LintJob:
+    """Return the job to lint a committed template for the account and the stream that its environment states."""
     environment, verdict = one.plan.environment, one.verdict
     neighbours = sum(plan.sizing.total_reserved for plan in verdict.plans if plan.environment.name != one.name)
     account = _stated(verdict.account)
     account["reserved_elsewhere"] += neighbours
-    return Subject(path, {together.RULE: account, "W9803": {"shards": environment.stream.shards}}, environment.region)
+    return LintJob(path, {stacks.RULE: account, "W9803": {"shards": environment.stream.shards}}, environment.region)
 
 
 def _without_repeats(
     findings: Iterable[Finding], judged: Sequence[JudgedPlan], committed: Sequence[Path]
 ) -> list[Finding]:
-    """Leaves out of cfn-lint's findings what this module says of an environment's file, and says with more to go by.
+    """Drop cfn-lint findings that our own checks report in more detail.
 
-    `size` is an error where W9805 warns, and `quota` names every environment and the remedy where E9801 has one sum.
+    `template-size` is an error where W9805 warns; `quota` names every environment where E9801 has one sum.
     """
     repeated = {(str(path), "W9805") for path in committed}
-    repeated |= {
-        (str(path), together.RULE) for one, path in zip(judged, committed, strict=True) if not one.verdict.fits
-    }
+    repeated |= {(str(path), stacks.RULE) for one, path in zip(judged, committed, strict=True) if not one.verdict.fits}
     return [found for found in findings if (found.file, found.rule) not in repeated]
 
 
-def _without_echo(shortfall: list[Finding], findings: Sequence[Finding], stacks: Sequence[Stack]) -> list[Finding]:
-    """Of one stack, the rule itself says the same already."""
-    said = {(found.file, found.rule) for found in findings}
-    return [found for found in shortfall if len(stacks) > 1 or (found.file, found.rule) not in said]
+def _without_echo(shortfall: list[Finding], findings: Sequence[Finding], found: Sequence[Stack]) -> list[Finding]:
+    """Drop the shortfall of a single stack if the rule has reported it already."""
+    said = {(one.file, one.rule) for one in findings}
+    return [one for one in shortfall if len(found) > 1 or (one.file, one.rule) not in said]
 
 
-def _account(request: Request, stacks: Sequence[Stack], folder: Path) -> AccountQuota:
-    """The one account of all that is checked together. What its environments share it with comes on top."""
-    account = together.shared_account(stacks, request.account)
+def _account(request: Request, found: Sequence[Stack], folder: Path) -> AccountQuota:
+    """Return the account of all stacks that are checked together. Other environments in it count as elsewhere."""
+    account = stacks.shared_account(found, request.account)
     if "reserved_elsewhere" in request.account:
         return account
-    counted = {stack.path.resolve() for stack in stacks}
+    counted = {stack.path.resolve() for stack in found}
     plans = {plan.environment.name: plan for one in request.judged for plan in one.verdict.plans}
     others = [plan for name, plan in plans.items() if (folder / f"{name}.json").resolve() not in counted]
     neighbours = sum(plan.sizing.total_reserved for plan in others)

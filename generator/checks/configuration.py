@@ -1,4 +1,4 @@
-"""What cfn-lint is told: by the project's .cfnlintrc, by a template's Metadata, and above both by a check."""
+"""cfn-lint's configuration: .cfnlintrc, a template's Metadata, and above both the settings of a check."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from yaml import YAMLError
 from generator.errors import Fault, UnusableLinter
 
 RuleSettings = Mapping[str, Mapping[str, int]]
-"""By rule, as for cfn-lint's --configure-rule."""
+"""Settings by rule, as in cfn-lint's --configure-rule."""
 
 
 class Configuration(ConfigMixIn):  # type: ignore[misc]
-    """cfn-lint's own, with settings of rules that replace one by one what project and template say of them.
+    """cfn-lint's configuration, in which single settings of rules take precedence over project and template.
 
-    cfn-lint takes the Metadata of a template only while it runs, and one source of settings only: what a program gives
-    it would put out of force all that a template says of any rule.
+    cfn-lint itself takes all settings from one source: those of a program would disable everything that a template's
+    Metadata states.
     """
 
     def __init__(self, settings: RuleSettings | None = None, **chosen: Any) -> None:
@@ -30,18 +30,18 @@ class Configuration(ConfigMixIn):  # type: ignore[misc]
 
     @property
     def configure_rules(self) -> dict[str, Any]:
-        """By rule, its settings."""
+        """Each rule's settings."""
         stated: dict[str, Any] = super().configure_rules
         return stated | {rule: _table(stated.get(rule)) | given for rule, given in self._settings.items()}
 
 
 def _table(settings: Any) -> dict[str, Any]:
-    """Settings of a rule; cfn-lint takes no notice of what is no table."""
+    """Return a rule's settings; cfn-lint ignores anything but a table."""
     return dict(settings) if isinstance(settings, dict) else {}
 
 
 def enables(config: ConfigMixIn, rule: CloudFormationLintRule) -> bool:
-    """Whether findings of a rule are told."""
+    """Return whether a rule is enabled."""
     return bool(
         rule.is_enabled(
             config.include_experimental, config.ignore_checks, config.include_checks, config.mandatory_checks
@@ -51,7 +51,7 @@ def enables(config: ConfigMixIn, rule: CloudFormationLintRule) -> bool:
 
 @contextmanager
 def usable() -> Iterator[None]:
-    """Around what depends on the configuration alone: any other ValueError is not its fault."""
+    """Turn errors of the configuration into UnusableLinter."""
     try:
         yield
     except (CfnLintExitException, YAMLError, ValueError) as error:
@@ -59,12 +59,12 @@ def usable() -> Iterator[None]:
 
 
 def unusable(what: str) -> UnusableLinter:
-    """That cfn-lint cannot work, and why."""
+    """Return the error that cfn-lint cannot work, with the reason."""
     return UnusableLinter([Fault("cfn-lint", " ".join(what.split()), "correct .cfnlintrc or AWS_DEFAULT_REGION")])
 
 
 def try_settings(rule: CloudFormationLintRule, settings: Any) -> None:
-    """Now, for later it would look like the fault of the first template; each run configures all rules anew."""
+    """Configure a rule once before the first template, so that a wrong setting is not blamed on the template."""
     try:
         rule.configure(settings)
     except (ValueError, TypeError) as error:

@@ -1,31 +1,41 @@
-"""What a check finds, and how it is printed."""
+"""What a check finds, and its text form."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad a finding is. UNKNOWN is what cfn-lint gives a rule whose id begins with an unusual letter."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFORMATIONAL = "informational"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """One thing that is wrong with one file. `path` is the place inside the document, `line` counts from 1."""
+    """One fault of one file. `path` is the place inside the document, `line` counts from 1."""
 
     file: str
     line: int
     rule: str
-    severity: str
+    severity: Severity
     path: str
     message: str
 
     @property
     def bad(self) -> bool:
-        """Whether it fails a check; what is informational does not."""
-        return self.severity != "informational"
+        """Whether it fails a check."""
+        return self.severity is not Severity.INFORMATIONAL
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a finding is an instance of, and where to read about it."""
+    """What a finding violates, and where to read about it."""
 
     id: str
     title: str
@@ -33,7 +43,7 @@ class Rule:
 
 
 def as_text(findings: Iterable[Finding]) -> str:
-    """Each begins in the form that editors and terminals make clickable; what does not fit its line is indented."""
+    """Return one line for each finding, in the form file:line: that editors make clickable; further lines indented."""
     return "\n".join(f"{f.file}:{f.line}: {f.severity} {f.rule}: {_indented(f.message)}" for f in findings)
 
 

@@ -1,4 +1,4 @@
-"""Templates in, cfn-lint's findings out, with the rules of this project and one start of cfn-lint for all files."""
+"""Lint templates with cfn-lint and the rules of this project, with one start of cfn-lint for all files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from generator import _runtime
 from generator.checks import rules
-from generator.checks.findings import Finding, Rule
+from generator.checks.findings import Finding, Rule, Severity
 from generator.errors import Fault, UnreadableTemplate
 
 if TYPE_CHECKING:
@@ -23,48 +23,47 @@ if TYPE_CHECKING:
 RULES_PAGE = "https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/rules.md"
 
 TEMPLATE_KEYS = {"AWSTemplateFormatVersion", "Resources", "Transform"}
-"""An object with none of them is some other file, and not a template with a mistake."""
+"""A document without any of them is no template at all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """One file to lint, with what is known of where it will be deployed."""
+class LintJob:
+    """One file to lint, with what is known of its deployment."""
 
     path: Path
     settings: RuleSettings = field(default_factory=dict)
-    """Above what the project's .cfnlintrc, or the template's Metadata, says of the same rules."""
+    """By rule, settings that take precedence over .cfnlintrc and the template's Metadata."""
     region: str = ""
-    """Empty for what cfn-lint takes by itself."""
+    """The Region to lint for; empty for cfn-lint's own choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Linted:
-    """What cfn-lint found, and all its rules, by id."""
+    """cfn-lint's findings, and all its rules by id."""
 
     findings: list[Finding]
     rules: dict[str, Rule]
 
 
-def lint(subjects: Sequence[Subject]) -> Linted:
-    """What cfn-lint finds in each file.
+def lint(jobs: Sequence[LintJob]) -> Linted:
+    """Lint each file.
 
-    A file with a syntax error has a finding, E0000, and one at which cfn-lint itself breaks off has E0002. Raises
-    UnreadableTemplate for files that are something else than templates, UnusableLinter if cfn-lint cannot work as it
-    is configured.
+    A syntax error is a finding, E0000, and so is a crash of cfn-lint, E0002. Raises UnreadableTemplate for files that
+    are no templates, and UnusableLinter if cfn-lint cannot work as configured.
     """
-    if not subjects:
+    if not jobs:
         return Linted([], {})
     runner = _start()
-    linted = _runtime.parallel_map(lambda subject: _lint_one(runner, subject), subjects)
+    linted = _runtime.parallel_map(lambda job: _lint_one(runner, job), jobs)
     findings = [found for one in linted for found in one.findings]
-    if faults := [fault for subject in subjects for fault in _strangers(subject.path, findings)]:
+    if faults := [fault for job in jobs for fault in _foreign_files(job.path, findings)]:
         raise UnreadableTemplate(faults)
     found_by = {id_: rule for one in linted for id_, rule in one.rules.items()}
     return Linted(findings, {rule.id: _rule(rule) for rule in runner.rules.values()} | found_by)
 
 
 def unreadable(paths: Iterable[Path]) -> list[Fault]:
-    """What keeps these files from being read as text at all."""
+    """Return a fault for each file that cannot be read as text."""
     faults = []
     for path in paths:
         try:
@@ -82,41 +81,41 @@ def unreadable(paths: Iterable[Path]) -> list[Fault]:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A template as rules get it, and how one of them is set for it."""
+    """A template as rules get it, and the configuration of one rule for it."""
 
     template: Template
     settings: Mapping[str, Any]
-    """Those that are stated, without defaults."""
+    """The settings that are stated, without defaults."""
     is_enabled: bool
     ignoring: frozenset[str]
-    """Resources whose own Metadata ignores it."""
+    """Resources whose own Metadata ignores the rule."""
 
 
-def opened(subject: Subject, rule: CloudFormationLintRule) -> Opened | None:
-    """None where cfn-lint cannot read, transform or configure the template, for which `lint` has a finding."""
+def opened(job: LintJob, rule: CloudFormationLintRule) -> Opened | None:
+    """Open a template for one rule; None if cfn-lint cannot read or configure it, which `lint` reports."""
     from cfnlint.decode import decode
     from cfnlint.template import Template
 
     from generator.checks.configuration import Configuration, enables
 
-    config = Configuration(subject.settings)
-    content, faults = decode(str(subject.path))
+    config = Configuration(job.settings)
+    content, faults = decode(str(job.path))
     if faults:
         return None
     try:
         config.set_template_args(content)
-        template = Template(str(subject.path), content, config.regions, config.parameters)
+        template = Template(str(job.path), content, config.regions, config.parameters)
         stated = config.configure_rules.get(rule.id, {})
         rule.configure(stated)
         settings = {name: value for name, value in rule.config.items() if name in stated}
         ignoring = frozenset(template.get_directives().get(rule.id, ()))
         return Opened(template, settings, enables(config, rule), ignoring)
     except Exception:
-        return None  # at the same place as `lint`, which tells why
+        return None  # `lint` fails at the same place and reports it.
 
 
 def _start() -> Runner:
-    """Loads every rule, which takes longer than a small template does."""
+    """Load every rule, which takes longer than linting a small template."""
     from cfnlint.runner import Runner
 
     from generator.checks.configuration import Configuration, try_settings, usable
@@ -132,14 +131,14 @@ def _start() -> Runner:
     return runner
 
 
-def _lint_one(runner: Runner, subject: Subject) -> Linted:
-    """What is found in one file, and the rules that found it."""
-    matches = list(_matches(runner, subject))
+def _lint_one(runner: Runner, job: LintJob) -> Linted:
+    """Return the findings on one file, and their rules."""
+    matches = list(_matches(runner, job))
     return Linted(list(map(_finding, matches)), {match.rule.id: _rule(match.rule) for match in matches})
 
 
-def _matches(runner: Runner, subject: Subject) -> Iterator[Match]:
-    """By its path and not by the runner's list, in which a [ in a file's name would be a pattern."""
+def _matches(runner: Runner, job: LintJob) -> Iterator[Match]:
+    """Yield cfn-lint's matches. Its own list of files would read a [ in a file's name as a pattern."""
     from cfnlint.exceptions import CfnLintExitException
     from cfnlint.helpers import REGIONS
     from cfnlint.match import Match
@@ -148,24 +147,24 @@ def _matches(runner: Runner, subject: Subject) -> Iterator[Match]:
 
     from generator.checks.configuration import Configuration, unusable
 
-    if subject.region and subject.region not in REGIONS:
-        what = f"cfn-lint does not know the Region {subject.region}: correct the environment's, or upgrade cfn-lint"
-        yield Match.create(message=what, filename=str(subject.path), rule=RuleError())
+    if job.region and job.region not in REGIONS:
+        what = f"cfn-lint does not know the Region {job.region}: correct the environment's, or upgrade cfn-lint"
+        yield Match.create(message=what, filename=str(job.path), rule=RuleError())
         return
-    chosen: dict[str, Any] = {"regions": [subject.region]} if subject.region else {}
-    config = Configuration(subject.settings, **chosen)
+    chosen: dict[str, Any] = {"regions": [job.region]} if job.region else {}
+    config = Configuration(job.settings, **chosen)
     try:
-        yield from run_template_by_file_path(str(subject.path), config, runner.rules, False)
+        yield from run_template_by_file_path(str(job.path), config, runner.rules, False)
     except CfnLintExitException as error:
         raise unusable(str(error)) from error
-    except Exception as error:  # of any type: what cfn-lint does not expect of a template has no type of its own
-        what = f"cfn-lint breaks off at this file ({type(error).__name__}: {error})"
+    except Exception as error:  # cfn-lint has no type of its own for what it does not expect.
+        what = f"cfn-lint crashed on this file ({type(error).__name__}: {error})"
         remedy = "in YAML, quote keys such as On, Yes and No"
-        yield Match.create(message=f"{what}; {remedy}", filename=str(subject.path), rule=RuleError())
+        yield Match.create(message=f"{what}; {remedy}", filename=str(job.path), rule=RuleError())
 
 
-def _strangers(path: Path, findings: Iterable[Finding]) -> Iterator[Fault]:
-    """A fault where a file that cannot be linted is no template at all. Parses only what is suspect anyway."""
+def _foreign_files(path: Path, findings: Iterable[Finding]) -> Iterator[Fault]:
+    """Yield a fault if a file that cannot be linted is no template at all."""
     if not any(found.file == str(path) and found.rule in ("E0000", "E1001") for found in findings):
         return
     from cfnlint.decode import decode
@@ -178,7 +177,7 @@ def _strangers(path: Path, findings: Iterable[Finding]) -> Iterator[Fault]:
 
 def _finding(match: Match) -> Finding:
     path = "/".join(str(part) for part in getattr(match, "path", None) or [])
-    severity: str = match.rule.severity
+    severity = Severity(match.rule.severity)
     return Finding(str(match.filename), match.linenumber, match.rule.id, severity, path, match.message)
 
 

@@ -1,4 +1,4 @@
-"""Findings as SARIF 2.1.0, the format in which code hosts take them to annotate a pull request.
+"""Write findings as SARIF 2.1.0, the format that code hosts use to annotate pull requests.
 
 Source: OASIS, Static Analysis Results Interchange Format (SARIF) Version 2.1.0; numbers in brackets are its sections.
 """
@@ -17,14 +17,14 @@ from generator.checks.findings import Finding, Rule
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 LEVELS = {"error": "error", "warning": "warning", "informational": "note"}
-"""A finding's severity as a level [3.27.10]; cfn-lint knows none for a rule whose id begins with another letter."""
+"""SARIF levels by severity [3.27.10]; any other severity is a warning."""
 
 ROOT = "%SRCROOT%"
-"""What relative addresses are relative to: the folder of the check, for a host the root of the repository."""
+"""The base of relative addresses: the folder of the check, which is the repository's root for a host."""
 
 
 def as_sarif(findings: Iterable[Finding], rules: Mapping[str, Rule]) -> dict[str, Any]:
-    """A log with one run. Without findings it is a log all the same: it clears earlier annotations."""
+    """Return a log with one run. A log without findings clears earlier annotations."""
     findings = list(findings)
     ids = sorted({finding.rule for finding in findings})
     driver = {"name": "generator check", "semanticVersion": __version__, "rules": [_rule(rules[id_]) for id_ in ids]}
@@ -60,7 +60,7 @@ def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
 
 
 def _address(path: Path) -> dict[str, str]:
-    """Relative, so that it means the same in a clone elsewhere; a file outside has only its full address."""
+    """Return a relative address, which is right in any clone; a file outside has only its full address."""
     full, here = Path(os.path.abspath(path)), Path.cwd()
     if full.is_relative_to(here):
         return {"uri": quote(full.relative_to(here).as_posix()), "uriBaseId": ROOT}

@@ -15,7 +15,7 @@ import click
 from generator import plans
 from generator.checks import checking, findings, linting, sarif
 from generator.checks.checking import Report, Request
-from generator.checks.quota.account import DEFAULT_ACCOUNT
+from generator.checks.quota.messages import DEFAULT_ACCOUNT
 from generator.cli import options
 from generator.config import files
 from generator.errors import GeneratorError

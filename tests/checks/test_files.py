@@ -172,7 +172,7 @@ def test_a_quota_is_not_called_good_where_its_rule_is_switched_off(generator: Ru
     result = generator("check", path, "--account-limit", "300", "--together")
     assert result.exit_code == 0
     assert result.stdout == (
-        f"{told}together: own.json 205 = 205 reserved of 200 reservable, which is not judged: E9801 is switched off\n"
+        f"{told}together: own.json 205 = 205 reserved of 200 reservable, not checked, because E9801 is switched off\n"
     )
 
 
@@ -319,7 +319,7 @@ def test_where_cfn_lint_breaks_off_the_other_files_are_checked_all_the_same(gene
     write("other.json", template(One=0))
     result = generator("check", "on.yaml", "other.json", "--format", "json", "--together")
     assert (findings(result), result.exit_code) == ([("on.yaml", "E0002"), ("other.json", "W9804")], 1)
-    assert "breaks off at this file (TypeError: name should be a string" in result.stdout
+    assert "crashed on this file (TypeError: name should be a string" in result.stdout
     assert "in YAML, quote keys such as On, Yes and No" in result.stdout
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from generator.checks import sarif
-from generator.checks.findings import Finding, Rule, as_text
+from generator.checks.findings import Finding, Rule, Severity, as_text
 from tests.checks.test_files import MESSAGE, SUMS, Run, findings, template, write
 from tests.conftest import ENVIRONMENTS
 
@@ -34,13 +34,13 @@ def validated(log: Any) -> Any:
 
 
 def test_text_indents_what_does_not_fit_one_line() -> None:
-    found = [Finding("a.json", 3, "quota", "error", "", "too many\n  prod 37\nlower it"), Finding(*_ONE_LINE)]
+    found = [Finding("a.json", 3, "quota", Severity.ERROR, "", "too many\n  prod 37\nlower it"), _ONE_LINE]
     assert as_text(found) == (
         "a.json:3: error quota: too many\n      prod 37\n    lower it\nb.json:1: warning W9804: never runs"
     )
 
 
-_ONE_LINE = ("b.json", 1, "W9804", "warning", "Resources/A", "never runs")
+_ONE_LINE = Finding("b.json", 1, "W9804", Severity.WARNING, "Resources/A", "never runs")
 
 
 def test_json_has_the_documented_keys(generator: Run) -> None:
@@ -110,7 +110,7 @@ def test_sarif_without_findings_is_a_log_all_the_same(generator: Run) -> None:
     [("error", "error"), ("warning", "warning"), ("informational", "note"), ("unknown", "warning")],
 )
 def test_sarif_has_a_level_for_each_severity(severity: str, level: str, tmp_path: Path) -> None:
-    outside = Finding(str(tmp_path / "a.json"), 0, "I1", severity, "", "said")
+    outside = Finding(str(tmp_path / "a.json"), 0, "I1", Severity(severity), "", "said")
     (run,) = validated(sarif.as_sarif([outside], {"I1": Rule("I1", "Title", "")}))["runs"]
     (result,) = run["results"]
     assert result["level"] == level
@@ -155,7 +155,8 @@ def test_a_consumer_with_more_than_the_environments_shards_can_use_is_warned_of(
 def test_size_is_told_once(generator: Run) -> None:
     path = Path("templates_out/dev.json")
     path.write_text(path.read_text() + "\n" * 10_000)
-    assert sorted(rule for _, rule in findings(generator("check", "dev", "--format", "json"))) == ["drift", "size"]
+    rules = sorted(rule for _, rule in findings(generator("check", "dev", "--format", "json")))
+    assert rules == ["drift", "template-size"]
 
 
 def test_a_committed_file_that_is_no_text_is_a_fault(generator: Run) -> None:

@@ -10,14 +10,14 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
 from generator._format import listed_with_sum
 from generator.checks.quota.linted import stacks_of
+from generator.checks.quota.messages import in_scenario
 from generator.checks.quota.provisioned import Excess, excesses
-from generator.checks.quota.wording import in_scenario
 
 
 class ProvisionedConcurrency(CloudFormationLintRule):  # type: ignore[misc]
-    """Adds up what the versions and aliases of a function provision: each may fit alone and the sum not.
+    """Add up what the versions and aliases of a function provision: each may fit alone, and the sum not.
 
-    One finding per function, at the largest of its figures.
+    One finding per function, at its largest figure.
     """
 
     id = "E9802"
@@ -31,7 +31,7 @@ class ProvisionedConcurrency(CloudFormationLintRule):  # type: ignore[misc]
     tags = ["resources", "lambda", "quota"]  # noqa: RUF012 (cfn-lint's own form)
 
     def match(self, cfn: Template) -> list[RuleMatch]:
-        """One finding per function."""
+        """Return one finding per function."""
         return [RuleMatch(list(excess.provisioned[0][2]), _message(excess)) for excess in excesses(stacks_of(cfn))]
 
 

@@ -10,17 +10,15 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
 from generator._format import listed_with_sum
 from generator.capacity.quota import AccountQuota
-from generator.checks.quota.account import DEFAULT_ACCOUNT, excess, remedy
 from generator.checks.quota.linted import stacks_of
-from generator.checks.quota.wording import in_scenario
+from generator.checks.quota.messages import DEFAULT_ACCOUNT, excess, in_scenario, remedy
 from generator.checks.quota.worst_case import WorstCase, uncounted, verb, worst_case
 
 
 class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
-    """Compares the sum with the account, which no schema of a single function can.
+    """Compare the sum with the account, which no schema of a single function can do.
 
-    One finding, at the largest reservation: the sum is one fault, and the largest share is where to look first. A
-    finding at every function would say the same many times in a review, and blame functions that are not at fault.
+    One finding, at the largest reservation: the sum is one fault, and the largest share is the first place to look.
     """
 
     id = "E9801"
@@ -42,7 +40,7 @@ class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
         self.configure()
 
     def match(self, cfn: Template) -> list[RuleMatch]:
-        """One finding when the deployment that reserves most reserves more than the account can give."""
+        """Return one finding if some deployment reserves more than the account can give."""
         case = worst_case(stacks_of(cfn))
         account = AccountQuota(name="", region="", **self.config)
         if case.total <= account.reservable:

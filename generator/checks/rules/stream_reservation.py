@@ -10,14 +10,14 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
 from generator._format import listed_with_sum
 from generator.checks.quota.linted import stacks_of
+from generator.checks.quota.messages import in_scenario
 from generator.checks.quota.streams import Surplus, surpluses
-from generator.checks.quota.wording import in_scenario
 
 
 class StreamReservation(CloudFormationLintRule):  # type: ignore[misc]
-    """Compares a reservation with shards times parallelization factor, where only streams invoke the function.
+    """Compare a reservation with shards times parallelization factor if only streams invoke the function.
 
-    A DynamoDB stream's shards stand in no template: `shards` states them, and 0 leaves such functions alone.
+    No template states the shards of a DynamoDB stream: `shards` does, and 0 leaves such functions alone.
     """
 
     id = "W9803"
@@ -35,7 +35,7 @@ class StreamReservation(CloudFormationLintRule):  # type: ignore[misc]
         self.configure()
 
     def match(self, cfn: Template) -> list[RuleMatch]:
-        """One finding per function, at its reservation."""
+        """Return one finding per function, at its reservation."""
         found = surpluses(stacks_of(cfn), self.config["shards"])
         return [RuleMatch(list(surplus.location), _message(surplus)) for surplus in found]
 

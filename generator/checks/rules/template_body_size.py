@@ -12,7 +12,7 @@ from generator.aws import MAX_TEMPLATE_BODY_BYTES
 
 
 class TemplateBodySize(CloudFormationLintRule):  # type: ignore[misc]
-    """Measures the file itself, as CloudFormation does; cfn-lint's E1002 knows only the limit for an upload to S3."""
+    """Measure the file itself, as CloudFormation does; cfn-lint's E1002 has only the limit of an upload to S3."""
 
     id = "W9805"
     shortdesc = "Template is within the limit of a direct TemplateBody"
@@ -24,7 +24,7 @@ class TemplateBodySize(CloudFormationLintRule):  # type: ignore[misc]
     tags = ["limits"]  # noqa: RUF012 (cfn-lint's own form)
 
     def match(self, cfn: Template) -> list[RuleMatch]:
-        """One finding for the whole file; a template from standard input has no file to measure."""
+        """Return one finding for the file; a template from standard input has no file to measure."""
         path = Path(cfn.filename) if cfn.filename else None
         if path is None or not path.is_file() or path.stat().st_size <= MAX_TEMPLATE_BODY_BYTES:
             return []

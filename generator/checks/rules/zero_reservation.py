@@ -9,12 +9,12 @@ from cfnlint.template import Template
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
 from generator.checks.quota.linted import stacks_of
+from generator.checks.quota.messages import in_scenario
 from generator.checks.quota.streams import switched_off
-from generator.checks.quota.wording import in_scenario
 
 
 class ZeroReservation(CloudFormationLintRule):  # type: ignore[misc]
-    """A reservation of 0 is a switch for emergencies; left in a template, it goes out with every deployment."""
+    """Find reservations of 0: an emergency switch that a template turns off with every deployment."""
 
     id = "W9804"
     shortdesc = "Reserved concurrency of 0 stops the function"
@@ -26,7 +26,7 @@ class ZeroReservation(CloudFormationLintRule):  # type: ignore[misc]
     tags = ["resources", "lambda"]  # noqa: RUF012 (cfn-lint's own form)
 
     def match(self, cfn: Template) -> list[RuleMatch]:
-        """One finding per place that says 0, in the first deployment found that has it."""
+        """Return one finding per place that states 0, for the first deployment that has it."""
         found: dict[tuple[str | int, ...], str] = {}
         for option in switched_off(stacks_of(cfn)):
             found.setdefault(

@@ -1,4 +1,4 @@
-"""Several templates in one account and Region: whether all of them together fit, and which stack takes what."""
+"""Several stacks in one account and Region: what each reserves, and whether they fit together."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 from generator.capacity.quota import AccountQuota
 from generator.checks import linting
-from generator.checks.findings import Finding
-from generator.checks.quota.account import DEFAULT_ACCOUNT
+from generator.checks.findings import Finding, Severity
+from generator.checks.quota.messages import DEFAULT_ACCOUNT
 from generator.errors import DisputedAccount, Fault
 
 if TYPE_CHECKING:
-    from generator.checks.linting import Opened, Subject
+    from generator.checks.linting import LintJob, Opened
     from generator.checks.quota.deployed import Deployed
     from generator.checks.quota.worst_case import WorstCase
 
 RULE = "E9801"
-"""The sum of one template is this rule's, and so is the sum of several: what ignores it ignores both."""
+"""The rule for the sum of one template, and of several: ignoring it ignores both."""
 
 Stated = Mapping[str, int]
-"""What is stated of an account, by the keys of DEFAULT_ACCOUNT."""
+"""The stated figures of an account, by the keys of DEFAULT_ACCOUNT."""
 
 OPTIONS = {
     "concurrency_limit": "--account-limit",
@@ -33,21 +33,21 @@ OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What one template reserves at the most."""
+    """What one template reserves at most."""
 
     path: Path
     case: WorstCase | None
-    """None where cfn-lint cannot read or transform the template; it has a finding of its own for that."""
+    """None if cfn-lint cannot read the template, which it reports itself."""
     line: int
-    """Of the largest reservation."""
+    """The line of the largest reservation."""
     account: Stated
-    """What its environment, .cfnlintrc or its own Metadata states of it; nothing where it cannot be read."""
+    """What its environment, .cfnlintrc or its own Metadata states; empty if the template cannot be read."""
     is_judged: bool
-    """False where .cfnlintrc, the template or its largest function ignores the rule."""
+    """False if .cfnlintrc, the template or its largest function ignores the rule."""
 
     @property
     def total(self) -> int:
-        """What is known to be reserved."""
+        """The reservation that is known."""
         return self.case.total if self.case else 0
 
     @property
@@ -56,24 +56,24 @@ class Stack:
         return self.case is not None and self.case.complete
 
 
-def apart(subjects: Sequence[Subject]) -> list[Stack]:
-    """Each template's worst case, wherever that is."""
+def separate_stacks(jobs: Sequence[LintJob]) -> list[Stack]:
+    """Return each template's worst case, wherever that is."""
     from generator.checks.quota.worst_case import worst_case
 
-    return _stacks(subjects, lambda stacks: list(map(worst_case, stacks)))
+    return _stacks(jobs, lambda stacks: list(map(worst_case, stacks)))
 
 
-def stacks(subjects: Sequence[Subject]) -> list[Stack]:
-    """Each template's worst case in the place where all of them together reserve most, largest first."""
+def joint_stacks(jobs: Sequence[LintJob]) -> list[Stack]:
+    """Return each template's worst case in the place where all together reserve most, largest first."""
     from generator.checks.quota.joint import worst_cases_together
 
-    return sorted(_stacks(subjects, worst_cases_together), key=lambda stack: (-stack.total, str(stack.path)))
+    return sorted(_stacks(jobs, worst_cases_together), key=lambda stack: (-stack.total, str(stack.path)))
 
 
 def shared_account(found: Sequence[Stack], options: Stated) -> AccountQuota:
-    """The account that all the stacks state; `options` stand above that.
+    """Return the account that all stacks state; `options` take precedence.
 
-    Raises DisputedAccount where they do not state the same.
+    Raises DisputedAccount if stacks state different figures.
     """
     figures, faults = dict(DEFAULT_ACCOUNT), []
     for key, option in OPTIONS.items():
@@ -94,11 +94,11 @@ def shared_account(found: Sequence[Stack], options: Stated) -> AccountQuota:
 
 
 def shortfall(found: Sequence[Stack], account: AccountQuota) -> list[Finding]:
-    """One finding, at the largest reservation of all, if the stacks reserve more than the account can give.
+    """Return one finding, at the largest reservation, if the stacks reserve more than the account can give.
 
-    A stack that ignores the rule is counted, but the finding is not put there.
+    A stack that ignores the rule counts, but does not carry the finding.
     """
-    from generator.checks.quota.account import excess, remedy
+    from generator.checks.quota.messages import excess, remedy
     from generator.checks.quota.worst_case import verb
 
     total = sum(stack.total for stack in found)
@@ -110,11 +110,11 @@ def shortfall(found: Sequence[Stack], account: AccountQuota) -> list[Finding]:
         f"The stacks {verb(stack.case for stack in found if stack.case)} {sums(found)}, {excess(total, account)}"
         f"{_caveats(found)}{remedy(total, account)}"
     )
-    return [Finding(str(stack.path), stack.line, RULE, "error", "/".join(map(str, share.location)), message)]
+    return [Finding(str(stack.path), stack.line, RULE, Severity.ERROR, "/".join(map(str, share.location)), message)]
 
 
 def sums(found: Sequence[Stack]) -> str:
-    """Which stack takes what, and the sum."""
+    """Return the stacks' reservations and their sum."""
     known = [(name, stack.case) for name, stack in zip(_names(found), found, strict=True) if stack.case]
     terms = " + ".join(f"{name} {case.total:,}" for name, case in known) or "nothing"
     complete = all(stack.complete for stack in found)
@@ -122,14 +122,14 @@ def sums(found: Sequence[Stack]) -> str:
 
 
 def summary(found: Sequence[Stack], account: AccountQuota) -> str:
-    """The sum beside what there is, for who has no finding to read."""
+    """Return the sum beside what the account can reserve."""
     told = f"{sums(found)} reserved of {account.reservable:,} reservable"
-    return told if any(stack.is_judged for stack in found) else f"{told}, which is not judged: {RULE} is switched off"
+    return told if any(stack.is_judged for stack in found) else f"{told}, not checked, because {RULE} is switched off"
 
 
 def _caveats(found: Sequence[Stack]) -> str:
-    """When a stack reserves that much, and what is not in the sum."""
-    from generator.checks.quota.wording import in_scenario
+    """Return when each stack reserves that much, and what is not in the sum."""
+    from generator.checks.quota.messages import in_scenario
     from generator.checks.quota.worst_case import uncounted
 
     told = ""
@@ -144,20 +144,20 @@ def _caveats(found: Sequence[Stack]) -> str:
 
 
 def _names(found: Sequence[Stack]) -> list[str]:
-    """The files' own names where they tell the stacks apart, the whole paths otherwise."""
+    """Return the file names if they are unique, otherwise the whole paths."""
     names = [stack.path.name for stack in found]
     return names if len(set(names)) == len(names) else [str(stack.path) for stack in found]
 
 
-def _stacks(subjects: Sequence[Subject], judge: Callable[[list[list[Deployed]]], list[WorstCase]]) -> list[Stack]:
+def _stacks(jobs: Sequence[LintJob], judge: Callable[[list[list[Deployed]]], list[WorstCase]]) -> list[Stack]:
     from generator.checks.quota.linted import stacks_of
     from generator.checks.rules.reservation_sum import ReservationSum
 
-    opened = [linting.opened(subject, ReservationSum()) for subject in subjects]
+    opened = [linting.opened(job, ReservationSum()) for job in jobs]
     cases = iter(judge([stacks_of(one.template) for one in opened if one]))
     return [
-        _stack(subject.path, one, next(cases)) if one else Stack(subject.path, None, 1, {}, is_judged=True)
-        for subject, one in zip(subjects, opened, strict=True)
+        _stack(job.path, one, next(cases)) if one else Stack(job.path, None, 1, {}, is_judged=True)
+        for job, one in zip(jobs, opened, strict=True)
     ]
 
 

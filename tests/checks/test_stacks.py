@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from generator.capacity.quota import AccountQuota
-from generator.checks.linting import Subject
-from generator.checks.together import shortfall, stacks, sums
+from generator.checks.linting import LintJob
+from generator.checks.stacks import joint_stacks, shortfall, sums
 from tests.checks.test_files import Run, by_region, template, write
 from tests.conftest import ENVIRONMENTS
 
@@ -147,7 +147,7 @@ def test_conditions_on_the_account_and_on_regions_not_named_agree_too() -> None:
 
 
 def found(**templates: Any) -> list[Any]:
-    return stacks([Subject(Path(write(f"{name}.json", content))) for name, content in templates.items()])
+    return joint_stacks([LintJob(Path(write(f"{name}.json", content))) for name, content in templates.items()])
 
 
 @pytest.mark.usefixtures("project")
@@ -185,8 +185,8 @@ def test_a_template_has_the_parameters_that_the_project_gives_to_cfn_lint() -> N
 
 @pytest.mark.usefixtures("project")
 def test_stacks_of_one_name_are_told_apart() -> None:
-    both = [Subject(Path(write(f"{folder}/template.json", template(One=1)))) for folder in "ab"]
-    assert sums(stacks(both)) == "a/template.json 1 + b/template.json 1 = 2"
+    both = [LintJob(Path(write(f"{folder}/template.json", template(One=1)))) for folder in "ab"]
+    assert sums(joint_stacks(both)) == "a/template.json 1 + b/template.json 1 = 2"
 
 
 @pytest.mark.usefixtures("project")

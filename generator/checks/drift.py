@@ -1,0 +1,61 @@
+"""Whether the committed files are what their environments generate today."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from generator import plans
+from generator.checks.findings import Finding, Rule, Severity
+from generator.plans import JudgedPlan
+from generator.report.page import generated_files
+from generator.template import reading
+
+RULE = Rule("drift", "Committed template is what its environment generates", "")
+
+MAX_DIFF_LINES = 12
+"""Lines of a difference in a finding; `git diff` shows the rest after regenerating."""
+
+MAX_DIFF_WIDTH = 160
+"""Characters of each of those lines."""
+
+
+def drift(one: JudgedPlan, folder: Path) -> list[Finding]:
+    """Return a finding for each file that the environment would change. Over quota, it generates nothing."""
+    if not one.verdict.fits:
+        return []
+    return [found for name, text in generated_files(one).items() for found in _drift(one.name, folder / name, text)]
+
+
+def orphans(folder: Path, judged: Sequence[JudgedPlan]) -> list[Finding]:
+    """Return a finding for each template whose environment is gone: it could still be deployed."""
+    return [
+        _finding(
+            path,
+            1,
+            f"there is no environments/{path.stem}.toml that generates it; remove it and {path.stem}.md, or bring the "
+            "environment back",
+        )
+        for path in plans.orphans(folder, [one.name for one in judged])
+    ]
+
+
+def _drift(environment: str, path: Path, generated: str) -> list[Finding]:
+    refresh = f"run: generator template {environment}"
+    if not reading.is_file(path):
+        return [_finding(path, 1, f"no such file; {refresh}")]
+    committed = reading.text_of(path, errors="replace")
+    if committed == generated:
+        return []
+    old, new = committed.splitlines(), generated.splitlines()
+    line = next((i for i, (a, b) in enumerate(zip(old, new, strict=False), start=1) if a != b), min(len(old), len(new)))
+    difference = list(difflib.unified_diff(old, new, "committed", "generated", n=0, lineterm=""))
+    shown = [text[:MAX_DIFF_WIDTH] for text in difference[:MAX_DIFF_LINES]]
+    more = ["..."] if len(difference) > MAX_DIFF_LINES else []
+    message = f"not what environments/{environment}.toml generates; {refresh}"
+    return [_finding(path, line, "\n".join([message, *shown, *more]))]
+
+
+def _finding(path: Path, line: int, message: str) -> Finding:
+    return Finding(str(path), line, RULE.id, Severity.ERROR, "", message)
