@@ -121,8 +121,3 @@ def code(text: str) -> str:
 def _cell(markdown: str) -> str:
     """Escape whatever would end the cell or the row. Bars that are escaped already stay as they are."""
     return LINE_END.sub(" ", re.sub(r"(?<!\\)\|", r"\\|", markdown))
-
-
-def without_rounding_error(value: float) -> float:
-    """To 12 significant digits, so that 2.0000000000000004, which is 2 in exact arithmetic, is not rounded up to 3."""
-    return float(f"{value:.12g}")

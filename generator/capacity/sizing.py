@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from generator._format import counted, percent, rate, significant, without_rounding_error
+from generator._format import counted, percent, rate, significant
 from generator.aws import MAX_PARALLELIZATION_FACTOR, REQUESTS_PER_S_PER_UNIT
 from generator.capacity import queueing
 from generator.config.schema import MAX_BATCH_SIZE, Environment
@@ -242,17 +242,17 @@ def usage_plan(environment: Environment, units: int) -> UsagePlan:
     webhooks_per_day = 24 * environment.traffic.webhooks_per_hour
     with_variation = webhooks_per_day + QUOTA_DEVIATIONS * math.sqrt(webhooks_per_day)
     duration_s = environment.functions.process_webhook.mean_duration_ms / 1000
-    sustained_per_s = min(REQUESTS_PER_S_PER_UNIT * units, without_rounding_error(units / duration_s))
+    sustained_per_s = min(REQUESTS_PER_S_PER_UNIT * units, _without_rounding_error(units / duration_s))
     return UsagePlan(
         rate_per_s=math.floor(sustained_per_s) if sustained_per_s >= 1 else round(sustained_per_s, 3),
         burst=units,
-        quota_per_day=math.ceil(max(without_rounding_error(24 * 3600 * environment.peak_rate_per_s), with_variation)),
+        quota_per_day=math.ceil(max(_without_rounding_error(24 * 3600 * environment.peak_rate_per_s), with_variation)),
     )
 
 
 def units_for_rate(rate_per_s: float) -> int:
     """Return the fewest units for which Lambda admits so many requests per second, however short they are."""
-    return math.ceil(without_rounding_error(rate_per_s / REQUESTS_PER_S_PER_UNIT))
+    return math.ceil(_without_rounding_error(rate_per_s / REQUESTS_PER_S_PER_UNIT))
 
 
 def units_for_plan(environment: Environment, minimum: int) -> int:
@@ -283,7 +283,7 @@ def parallelization_factor(environment: Environment) -> int:
     """
     traffic, target = environment.traffic, environment.targets.stream_utilisation
     one_lane = queueing.utilisation(busiest_shard_batches_per_s(environment), batch_duration_s(environment), 1)
-    factor = max(1, math.ceil(without_rounding_error(one_lane / target)))
+    factor = max(1, math.ceil(_without_rounding_error(one_lane / target)))
     if factor > MAX_PARALLELIZATION_FACTOR:
         fault = Fault(
             f"{environment.name}: {CHECK_ALERTS}",
@@ -308,8 +308,8 @@ def batch_duration_s(environment: Environment) -> float:
 
 def _remedy_for_stream(environment: Environment, overload: float) -> str:
     """Return the smallest change with which the largest factor carries `overload` times its capacity."""
-    batch_size = math.ceil(without_rounding_error(environment.stream.batch_size * overload))
-    duration_ms = math.floor(without_rounding_error(1000 * batch_duration_s(environment) / overload))
+    batch_size = math.ceil(_without_rounding_error(environment.stream.batch_size * overload))
+    duration_ms = math.floor(_without_rounding_error(1000 * batch_duration_s(environment) / overload))
     setting = "functions.check_alerts.mean_duration_ms"
     shorter = f"shorten batches ({setting}) to {duration_ms:,} ms" if duration_ms else "lower the rate"
     if batch_size > MAX_BATCH_SIZE:
@@ -325,3 +325,8 @@ def _partly_filled_batches(environment: Environment) -> str:
         ", or more: a batch takes at least as long as the batching window, so lanes start partly filled batches; raise "
         f"stream.batching_window_s above {significant(duration_s)}"
     )
+
+
+def _without_rounding_error(value: float) -> float:
+    """Round to 12 significant digits, so that 2.0000000000000004, exactly 2, is not rounded up to 3."""
+    return float(f"{value:.12g}")
