@@ -96,6 +96,7 @@ def test_the_sam_template_has_a_serverless_function_for_each_function(template: 
         assert len(sam[name]["Properties"]["Events"]) == 1
 
 
+@pytest.mark.slow
 def test_the_sam_template_keeps_everything_that_sam_has_no_type_for(template: dict[str, Any]) -> None:
     sam = yaml.safe_load(sam_template(template))
     for name, resource in sam["Resources"].items():
@@ -134,6 +135,7 @@ def test_peak_memory_excludes_the_benchmark_itself(tmp_path: Path) -> None:
     assert 60 * 1024 < large - small + 1024 < 64 * 1024
 
 
+@pytest.mark.slow
 def test_tree_memory_adds_up_all_processes(tmp_path: Path) -> None:
     keep = "kept = bytearray(30 << 20)"
     child = f"import time; {keep}; time.sleep(0.5)"

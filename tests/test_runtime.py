@@ -146,6 +146,7 @@ def test_with_another_thread_all_work_runs_in_this_process() -> None:
         thread.join()
 
 
+@pytest.mark.slow
 @MULTICORE
 def test_parallel_map_equals_map_for_every_number_of_items_and_processors() -> None:
     done = run("""
@@ -189,6 +190,7 @@ def test_few_collections_restores_the_threshold_even_after_an_error() -> None:
     assert gc.get_threshold() == usual
 
 
+@pytest.mark.slow
 def test_few_collections_still_collects_garbage() -> None:
     class Node:
         left = 0

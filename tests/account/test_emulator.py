@@ -48,6 +48,7 @@ def reserve_elsewhere(asked: Emulator, reserved: int) -> None:
     client.put_function_concurrency(FunctionName="theirs", ReservedConcurrentExecutions=reserved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("running", [1000], indirect=True)
 def test_fresh_deployed_and_crowded_account(generator: Callable[..., Result], running: Emulator) -> None:
     _, fresh = ask(generator, running)

@@ -191,6 +191,7 @@ def test_a_foreign_stack_with_the_same_name_fails(ask: Ask) -> None:
     assert mine["stack"]["message"] == "the stack mine does not exist yet and will be created"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "accepted"),
     [
@@ -363,6 +364,7 @@ def test_without_permissions_every_check_that_calls_aws_is_skipped(ask: Ask) -> 
     assert checks["runtime"]["status"] == "pass"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("refusal", "expected", "remedy", "tries"),
     [
@@ -395,6 +397,7 @@ def test_a_failed_call_skips_the_check_with_reason_and_remedy(
         assert stub.asked.count(question) == tries
 
 
+@pytest.mark.slow
 def test_incomplete_answers_skip_the_checks(ask: Ask) -> None:
     empty: dict[Any, Any] = {("lambda", "GetAccountSettings"): {}, ("sns", "GetSMSSandboxAccountStatus"): {}}
     checks = ask({**empty, ("dynamodb", "DescribeLimits"): {}})
@@ -402,6 +405,7 @@ def test_incomplete_answers_skip_the_checks(ask: Ask) -> None:
     assert skipped(checks) == [*concurrency, "table-throughput", "sms-sandbox"]
 
 
+@pytest.mark.slow
 def test_an_unreachable_endpoint_is_one_line_and_exit_code_2(generator: Run) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -120,6 +120,7 @@ def cheapest(choices: Sequence[tuple[range, list[float]]], units: int) -> float:
     )
 
 
+@pytest.mark.slow
 def test_no_split_has_a_lower_cost() -> None:
     steps_above_one = 0
     for plans, choices, units in instances():

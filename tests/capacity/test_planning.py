@@ -178,6 +178,7 @@ def at_rate(made: Environment, rate: int) -> Environment:
     return replace(made, traffic=replace(made.traffic, webhooks_per_hour=rate))
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(traffics, st.lists(st.integers(100, 50_000), min_size=5, max_size=5))
 @example({"peak_factor": 17.0, "alerts_per_webhook": 2.0}, [100, 149, 5_000, 20_000, 50_000])
@@ -219,6 +220,7 @@ def test_the_steps_end_at_the_highest_rate_that_can_be_sized() -> None:
     assert size(at_rate(made, last)).webhooks_per_hour == last
 
 
+@pytest.mark.slow
 def test_thousands_of_steps_are_merged_and_none_is_too_late() -> None:
     long = {"process_webhook": {"mean_duration_ms": 9000, "p95_duration_ms": 20_000}}
     made = environment(traffic={"peak_factor": 20.0}, functions=long, stream={"batch_size": 100})

@@ -111,6 +111,7 @@ def test_a_good_verdict_has_no_refusal() -> None:
 policies = st.sampled_from(["fail", "fit", "unreserved"])
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from([100, 5_000, 50_000]), policies), min_size=1, max_size=3), st.integers(1, 60))
 def test_fit_is_proposed_exactly_if_it_would_help(wanted: list[tuple[int, str]], reservable: int) -> None:
     def judged(changed: dict[str, str]) -> Verdict:

@@ -61,6 +61,7 @@ def findings(result: Result) -> list[tuple[str, str]]:
     return [(Path(found["file"]).name, found["rule"]) for found in json.loads(result.stdout)["findings"]]
 
 
+@pytest.mark.slow
 def test_a_sum_above_the_account_is_refused_in_every_syntax(generator: Run) -> None:
     result = generator("check", *SUMS, "--account-limit", "300")
     scenario = ", when IsProd is true and Environment is prod and WebhookUnits is 100"
@@ -137,6 +138,7 @@ def test_an_option_replaces_what_a_template_states_wrongly(generator: Run, setti
         assert "25 more than the 180 that can be reserved" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [[], None, {"configure_rules": {"E9801": {"concurrency_limit": "much"}}}])
 def test_a_configuration_that_cfn_lint_cannot_read_is_a_finding(generator: Run, config: Any) -> None:
     metadata = {"cfn-lint": {"config": config}} if config else config
@@ -236,12 +238,14 @@ def test_a_template_names_its_own_region(generator: Run) -> None:
     assert generator("check", path).exit_code == 0
 
 
+@pytest.mark.slow
 def test_files_need_no_environments(generator: Run, project: Path) -> None:
     for path in Path("environments").iterdir():
         path.unlink()
     assert generator("check", SUMS[0]).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_large_file_is_warned_of_once(generator: Run) -> None:
     write("large.json", json.dumps(template(One=5)) + "\n" * 52_000)
     result = generator("check", "large.json", "--format", "json")
@@ -257,6 +261,7 @@ def test_environments_and_files_in_one_run(generator: Run) -> None:
     assert json.loads(result.stdout)["environment"] == "dev"
 
 
+@pytest.mark.slow
 def test_an_informational_finding_passes(generator: Run) -> None:
     write(".cfnlintrc", {"include_checks": ["I"]})
     table = {"Type": "AWS::SQS::Queue", "DeletionPolicy": "Delete"}
@@ -284,6 +289,7 @@ def test_a_file_that_cannot_be_checked_stops_all_and_every_one_is_named(generato
     assert snapshot(project) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["[]", '"text"', "a: b", '{"name": "left-pad", "scripts": {}}', "", "# nothing"])
 def test_a_file_that_is_no_template_is_a_fault(generator: Run, content: str) -> None:
     write("package.json", content)
@@ -351,6 +357,7 @@ def test_a_name_with_a_pattern_in_it_is_a_name(generator: Run) -> None:
     assert "stacks/[a]*.json:" in generator("check", "stacks/[a]*.json").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
@@ -371,6 +378,7 @@ def test_a_linter_that_cannot_start_is_a_fault(generator: Run, settings: str, na
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_project_may_append_the_same_rules_itself(generator: Run) -> None:
     from generator.checks.rules import folder
 

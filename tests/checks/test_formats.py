@@ -43,6 +43,7 @@ def test_text_indents_what_does_not_fit_one_line() -> None:
 _ONE_LINE = Finding("b.json", 1, "W9804", Severity.WARNING, "Resources/A", "never runs")
 
 
+@pytest.mark.slow
 def test_json_has_the_documented_keys(generator: Run) -> None:
     result = generator("check", SUMS[0], "--account-limit", "300", "--format", "json")
     assert json.loads(result.stdout) == {
@@ -100,6 +101,7 @@ def test_sarif_is_valid_and_points_into_the_repository(generator: Run) -> None:
     }
 
 
+@pytest.mark.slow
 def test_sarif_without_findings_is_a_log_all_the_same(generator: Run) -> None:
     (run,) = validated(json.loads(generator("check", SUMS[0], "--format", "sarif").stdout))["runs"]
     assert run["results"] == []

@@ -102,6 +102,7 @@ def test_environments_that_share_the_account_count_once_though_not_named(generat
     assert generator("check", *names[:1], "more.json", "--together", *option).exit_code == 0
 
 
+@pytest.mark.slow
 def test_the_finding_is_where_the_rule_is_not_ignored(generator: Run) -> None:
     ignoring = {"Metadata": {"cfn-lint": {"config": {"ignore_checks": ["E9801"]}}}}
     large, small = write("large.json", template(One=60) | ignoring), write("small.json", template(Two=1))

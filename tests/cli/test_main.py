@@ -139,6 +139,7 @@ def test_an_unknown_region_is_one_finding_among_others(generator: Run) -> None:
     ) in result.stdout
 
 
+@pytest.mark.slow
 def test_a_template_without_an_environment_is_reported(generator: Run) -> None:
     Path("environments/staging.toml").unlink()
     done = generator("template")
@@ -160,6 +161,7 @@ def test_a_template_without_an_environment_is_reported(generator: Run) -> None:
     assert (generator("template").stderr, generator("check").exit_code) == ("", 0)
 
 
+@pytest.mark.slow
 def test_check_reports_a_changed_rate_a_missing_file_and_lint(generator: Run) -> None:
     toml = Path("environments/prod.toml")
     toml.write_text(toml.read_text().replace("50000", "40000"))
@@ -178,6 +180,7 @@ def test_check_reports_a_changed_rate_a_missing_file_and_lint(generator: Run) ->
     assert list(report["findings"][0]) == ["file", "line", "rule", "severity", "path", "message"]
 
 
+@pytest.mark.slow
 def test_check_reports_an_account_that_is_now_too_small(generator: Run) -> None:
     with Path("environments/prod.toml").open("a") as file:
         file.write("[account]\nconcurrency_limit = 130\n")
@@ -187,6 +190,7 @@ def test_check_reports_an_account_that_is_now_too_small(generator: Run) -> None:
     assert "7 too many" in result.stdout
 
 
+@pytest.mark.slow
 def test_check_reports_a_file_too_large_to_deploy_without_a_bucket(generator: Run) -> None:
     path = Path("templates_out/dev.json")
     path.write_text(path.read_text() + " " * 10_000)
@@ -248,6 +252,7 @@ def test_a_full_disk_is_reported_in_one_line(project: Path, arguments: list[str]
     assert (done.returncode, done.stderr) == (2, message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "blamed"),
     [
@@ -275,6 +280,7 @@ def test_an_unreadable_folder_is_reported_in_one_line(
     assert line.startswith(f"{blamed}: cannot be ")
 
 
+@pytest.mark.slow
 def test_an_unreadable_page_is_reported_in_one_line(generator: Run) -> None:
     page = Path("templates_out/prod.md")
     page.unlink()
@@ -345,6 +351,7 @@ def test_a_chart_never_replaces_a_file_of_another_kind(generator: Run, project: 
     assert snapshot(project) == before
 
 
+@pytest.mark.slow
 def test_the_chart_ends_at_the_highest_rate_that_can_be_sized(generator: Run) -> None:
     slow = "functions.check_alerts.mean_duration_ms=2000", "functions.check_alerts.p95_duration_ms=4000"
     settings = [argument for setting in slow for argument in ("--set", setting)]

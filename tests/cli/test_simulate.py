@@ -20,6 +20,7 @@ Run = Callable[..., Result]
 QUICK = ("--hours", "0.02", "--replications", "2")
 
 
+@pytest.mark.slow
 def test_simulate_reports_on_the_committed_template(generator: Run) -> None:
     result = generator("simulate", "prod", *QUICK)
     assert result.exit_code == 0
@@ -56,6 +57,7 @@ def test_a_missed_target_exits_with_1_and_names_the_first_change(generator: Run,
     assert "missed; change first: ProcessWebhookFunction's reservation of 8" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_template_that_could_not_be_deployed_is_reported(generator: Run, project: Path) -> None:
     text = Path("templates_out/prod.json").read_text()
     for old, new in ((20, 100), (10, 50), (5, 50), (2, 5)):

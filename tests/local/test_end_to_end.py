@@ -97,6 +97,7 @@ def test_a_missing_or_wrong_api_key_is_403(system: System) -> None:
     assert post(system, price(), "msg_key", **{"X-Api-Key": "wrong"})[0] == 403
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -67,6 +67,7 @@ def test_every_line_of_the_sizing_has_a_label(tmp_path: Path) -> None:
         assert label in shown
 
 
+@pytest.mark.slow
 def test_a_limit_far_above_the_total_is_in_the_title(tmp_path: Path) -> None:
     draw_reservations(RATES, RESERVED, 900, tmp_path / "chart.svg")
     assert "900 reservable (off the chart)" in words(tmp_path / "chart.svg")
@@ -79,6 +80,7 @@ def test_the_sizing_of_an_environment_ends_at_the_highest_rate(tmp_path: Path) -
         assert label in shown
 
 
+@pytest.mark.slow
 def test_the_same_chart_has_the_same_bytes_and_no_date(result: SimulationResult, tmp_path: Path) -> None:
     for name in ("one.svg", "two.svg"):
         simulation_chart(result, tmp_path / name)
@@ -87,6 +89,7 @@ def test_the_same_chart_has_the_same_bytes_and_no_date(result: SimulationResult,
     assert "<dc:date>" not in one
 
 
+@pytest.mark.slow
 def test_charts_read_on_light_and_dark_pages(result: SimulationResult, tmp_path: Path) -> None:
     """There is no background, and neither black nor white, which would vanish on one of the two."""
     simulation_chart(result, tmp_path / "chart.svg")
@@ -96,6 +99,7 @@ def test_charts_read_on_light_and_dark_pages(result: SimulationResult, tmp_path:
         assert not re.search(r"(fill|stroke): ?#(000000|ffffff)", svg)
 
 
+@pytest.mark.slow
 def test_a_missing_folder_is_reported(result: SimulationResult, tmp_path: Path) -> None:
     with pytest.raises(UnwritableOutput, match="name a file that can be written"):
         simulation_chart(result, tmp_path / "none" / "chart.svg")

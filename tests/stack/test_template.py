@@ -63,6 +63,7 @@ CHANGES = (
 )
 
 
+@pytest.mark.slow
 def test_settings_of_one_environment_do_not_leak_into_the_next() -> None:
     for changes in (*((change,) for change in CHANGES), CHANGES):
         for name in ENVIRONMENTS:

@@ -30,12 +30,14 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(json_values)
 def test_layout_keeps_value_and_order(value: object) -> None:
     text = layout.lay_out(value)
     assert json.dumps(json.loads(text)) == json.dumps(value)
 
 
+@pytest.mark.slow
 @given(json_values)
 def test_a_value_that_fits_stays_on_one_line(value: object) -> None:
     text = layout.lay_out(value)

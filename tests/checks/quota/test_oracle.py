@@ -255,6 +255,7 @@ def test_stacks_together_agree_with_every_region_tried_out(seed: int) -> None:
     assert sum(case.total for case in cases) == max(sum(each[stage] for each in tried) for stage in tried[0])
 
 
+@pytest.mark.slow
 def test_the_random_templates_are_worth_trying() -> None:
     """Conditions matter, deployments differ, and each kind of finding turns up."""
     templates = [random_template(random.Random(seed)) for seed in range(300)]

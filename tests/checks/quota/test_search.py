@@ -102,6 +102,7 @@ def test_a_larger_tangle_tells_a_deployment_that_exists(count: int) -> None:
     assert all((number + 1) % count not in running for number in running)
 
 
+@pytest.mark.slow
 def test_what_was_not_searched_to_the_end_is_worded_so(findings: Any) -> None:
     parameters, conditions, resources = ring(20)
     content = {"Parameters": parameters, "Conditions": conditions, "Resources": resources}

@@ -52,6 +52,7 @@ def test_an_alert_fires_at_or_past_its_threshold(stack: Stack, direction: str, t
         }
 
 
+@pytest.mark.slow
 def test_a_fired_alert_does_not_fire_again_until_rearmed(stack: Stack) -> None:
     stack.put_alert("alert-1", "BTC-USD", "above", "90")
     topic, handler = stack.capture_topic(), stack.load(FUNCTION)
@@ -189,6 +190,7 @@ def test_the_list_of_symbols_is_not_a_price(stack: Stack) -> None:
     assert stack.calls == []
 
 
+@pytest.mark.slow
 def test_more_alerts_than_a_batch_of_ten_all_fire(stack: Stack) -> None:
     for number in range(37):
         stack.put_alert(f"alert-{number}", "BTC-USD", "above", str(number))
@@ -208,6 +210,7 @@ def test_before_the_timeout_the_handler_reports_the_record_for_a_retry(stack: St
     assert len(stack.published(topic)) == 1
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_the_order_of_prices(stack: Stack) -> None:
     generator = random.Random(1)
     thresholds = {f"alert-{n}": Decimal(generator.randrange(80, 120)) for n in range(20)}
