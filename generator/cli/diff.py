@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 import json
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 import click
 
@@ -20,7 +20,6 @@ from generator.diff.summary import KINDS, as_dict
 from generator.errors import GeneratorError
 from generator.report.bill import bill, has_bill, total_usd
 from generator.template.evaluation import one_deployment
-from generator.template.model import Template
 
 Value = TypeVar("Value")
 
@@ -84,13 +83,8 @@ def _room(environment: str | None) -> Room | None:
 
 def _monthly_cost(environment: str | None, *sides: Side) -> MonthlyCost | None:
     """Return a function that prices a template at the environment's rate, or None if either side cannot be priced."""
-    ours = all(has_bill(_document(side.template)) for side in sides)
+    ours = all(has_bill(one_deployment(side.template)) for side in sides)
     if environment is None or environment not in files.known() or not ours:
         return None
     (stated,) = files.load_named([environment])
-    return lambda template: total_usd(bill(_document(template), stated))
-
-
-def _document(template: Template) -> Mapping[str, Any]:
-    """Return the template as one deployment creates it, which is what the bill prices."""
-    return {"Resources": one_deployment(template).resources}
+    return lambda template: total_usd(bill(one_deployment(template), stated))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from generator._format import LINE_END, code, markdown_table
 from generator.diff.iam.grants import is_document
 from generator.diff.iam.holders import ACTING
 from generator.diff.model import Access, Difference, Resource
@@ -23,6 +22,9 @@ MAX_REPORT = 65_000
 CONTEXT = 20
 """Characters kept before the first difference of a long value."""
 
+LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""What ends a line for some reader of the report, and with it a row of a table."""
+
 DECISIVE = ("Replacement:", "Possible replacement:", "Removed:", "Possible removal:")
 """How the lines of the verdict begin that stand out."""
 
@@ -31,7 +33,7 @@ SECTIONS = "Replaced", "IAM", "Reserved concurrency", "Cost", "Alarms", "Resourc
 
 def as_markdown(found: Difference, old: str, new: str) -> str:
     """The report; tables only for what there is, and as many of them as a comment takes, the last ones left out."""
-    head = [f"## {code(old)} → {code(new)}", "\n".join(map(_verdict_line, verdict(found)))]
+    head = [f"## {_code(old)} → {_code(new)}", "\n".join(map(_verdict_line, verdict(found)))]
     makers = (_replaced, _iam, _reservations, _cost, _alarms, _resources, _parts, _handlers)
     contents = ((title, "\n".join(make(found))) for title, make in zip(SECTIONS, makers, strict=True))
     sections = [(title, f"### {title}\n\n{content}") for title, content in contents if content]
@@ -58,14 +60,14 @@ def _replaced(found: Difference) -> Iterator[str]:
     replaced = [one for one in found.resources if one.replacement != Certainty.NONE]
     if not replaced:
         return
-    rows = ([code(one.id), one.replacement, _because(one), _notes(one)] for one in replaced)
-    yield from markdown_table(["Resource", "Replacement", "Changed", "What that means"], rows)
+    rows = ([_code(one.id), one.replacement, _because(one), _notes(one)] for one in replaced)
+    yield from _table(["Resource", "Replacement", "Changed", "What that means"], rows)
 
 
 def _because(one: Resource) -> str:
     return (
         ", ".join(
-            code(path.removeprefix("Properties.")) for path in dict.fromkeys(prop.path for prop in one.properties)
+            _code(path.removeprefix("Properties.")) for path in dict.fromkeys(prop.path for prop in one.properties)
         )
         or "nothing itself"
     )
@@ -73,8 +75,8 @@ def _because(one: Resource) -> str:
 
 def _iam(found: Difference) -> Iterator[str]:
     if found.iam:
-        rows = ([code(one.resource), f"**{one.change}**", _gone(one) + _said(one.statement)] for one in found.iam)
-        yield from markdown_table(["Resource", "Change", "Statement"], rows)
+        rows = ([_code(one.resource), f"**{one.change}**", _gone(one) + _said(one.statement)] for one in found.iam)
+        yield from _table(["Resource", "Change", "Statement"], rows)
 
 
 def _gone(one: Access) -> str:
@@ -85,14 +87,14 @@ def _gone(one: Access) -> str:
 def _said(statement: Mapping[str, Json]) -> str:
     """A statement in one line."""
     if ACTING in statement.get("Condition", {}):
-        return f"runs as {', '.join(map(code, _names(statement['Resource'])))}"
+        return f"runs as {', '.join(map(_code, _names(statement['Resource'])))}"
     parts = [str(statement["Effect"])]
     for element, word in (("Action", ""), ("Resource", "on"), ("Principal", "for")):
         for key, but in ((element, ""), (f"Not{element}", "everything but")):
             if key in statement:
-                parts += [part for part in (word, but, ", ".join(map(code, _names(statement[key])))) if part]
+                parts += [part for part in (word, but, ", ".join(map(_code, _names(statement[key])))) if part]
     if condition := statement.get("Condition"):
-        parts.append(f"if {code(json.dumps(condition))}")
+        parts.append(f"if {_code(json.dumps(condition))}")
     return " ".join(parts)
 
 
@@ -106,13 +108,13 @@ def _reservations(found: Difference) -> Iterator[str]:
     sums = found.reservations
     if not sums.changed:
         return
-    rows = [[code(one.id), _figure(one.old), _figure(one.new)] for one in sums.functions]
+    rows = [[_code(one.id), _figure(one.old), _figure(one.new)] for one in sums.functions]
     totals = [*zip((sums.total_old, sums.total_new), sums.is_open, strict=True)]
     rows.append(["**Sum**", *(f"**{'at least ' if is_open else ''}{total}**" for total, is_open in totals)])
     if sums.reservable is not None:
         left = (f"{'at most ' if is_open else ''}{sums.headroom(total)}" for total, is_open in totals)
         rows.append([f"Headroom of {sums.reservable} reservable", *left])
-    yield from markdown_table(["Function", "Old", "New"], rows, right=(1, 2))
+    yield from _table(["Function", "Old", "New"], rows, numbers=2)
 
 
 def _figure(reserved: Json) -> str:
@@ -122,7 +124,7 @@ def _figure(reserved: Json) -> str:
 def _cost(found: Difference) -> Iterator[str]:
     if found.cost and found.cost.old != found.cost.new:
         rows = [[f"{found.cost.old:,.2f}", f"{found.cost.new:,.2f}", f"{found.cost.new - found.cost.old:+,.2f}"]]
-        yield from markdown_table(["USD a month, old", "New", "Change"], rows)
+        yield from _table(["USD a month, old", "New", "Change"], rows)
         yield ""
         yield "Both at the rate that the environment's file states today; a change of the rate itself is on the page."
 
@@ -130,8 +132,8 @@ def _cost(found: Difference) -> Iterator[str]:
 def _alarms(found: Difference) -> Iterator[str]:
     if found.alarms:
         effects = {"earlier": "goes off earlier", "later": "goes off later", "other": ""}
-        rows = ([code(a.id), a.setting, *_pair(a.old, a.new), effects[a.effect]] for a in found.alarms)
-        yield from markdown_table(["Alarm", "Setting", "Old", "New", "Effect"], rows)
+        rows = ([_code(a.id), a.setting, *_pair(a.old, a.new), effects[a.effect]] for a in found.alarms)
+        yield from _table(["Alarm", "Setting", "Old", "New", "Effect"], rows)
 
 
 def _resources(found: Difference) -> Iterator[str]:
@@ -139,24 +141,24 @@ def _resources(found: Difference) -> Iterator[str]:
         # A resource that is only replaced in turn has nothing to show here.
         shown = [one for one in found.resources if one.properties or one.replacement == Certainty.NONE]
         rows = (row for one in shown for row in _resource_rows(one))
-        yield from markdown_table(["Resource", "Change", "Property", "Old", "New"], rows)
+        yield from _table(["Resource", "Change", "Property", "Old", "New"], rows)
 
 
 def _resource_rows(one: Resource) -> Iterator[list[str]]:
     """One row for each property; a resource that has none to show has its note instead."""
     if not one.properties:
-        yield [code(one.id), one.change, _notes(one) or _escaped(one.type), "", ""]
+        yield [_code(one.id), one.change, _notes(one) or _escaped(one.type), "", ""]
     for number, prop in enumerate(one.properties):
-        head = [code(one.id), one.change] if number == 0 else ["", ""]
-        yield [*head, code(prop.path.removeprefix("Properties.")), *_pair(prop.old, prop.new)]
+        head = [_code(one.id), one.change] if number == 0 else ["", ""]
+        yield [*head, _code(prop.path.removeprefix("Properties.")), *_pair(prop.old, prop.new)]
     if one.properties and one.notes and one.replacement == Certainty.NONE:
         yield ["", "", _notes(one), "", ""]
 
 
 def _parts(found: Difference) -> Iterator[str]:
     if found.parts:
-        rows = ([code(p.path), *_pair(p.old, p.new), ", ".join(map(code, p.affects))] for p in found.parts)
-        yield from markdown_table(["What", "Old", "New", "Resources that depend on it"], rows)
+        rows = ([_code(p.path), *_pair(p.old, p.new), ", ".join(map(_code, p.affects))] for p in found.parts)
+        yield from _table(["What", "Old", "New", "Resources that depend on it"], rows)
     if any(part.path.startswith("Parameters.") and part.path.endswith(".Default") for part in found.parts):
         yield "\nA default is for new stacks: an existing one keeps its value until it is given another."
 
@@ -165,11 +167,19 @@ def _handlers(found: Difference) -> Iterator[str]:
     for one in found.handlers:
         longest = max((len(ticks) for ticks in re.findall("`+", one.diff)), default=0)
         fence = "`" * max(3, longest + 1)
-        yield f"{code(one.id)}\n\n{fence}diff\n{one.diff}\n{fence}\n"
+        yield f"{_code(one.id)}\n\n{fence}diff\n{one.diff}\n{fence}\n"
 
 
 def _notes(one: Resource) -> str:
     return _escaped("; ".join(one.notes))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    marks = ["---"] * (len(head) - numbers) + ["--:"] * numbers
+    yield f"|{'|'.join(marks)}|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
 
 
 def _pair(old: Json, new: Json) -> tuple[str, str]:
@@ -190,7 +200,7 @@ def _common(one: str, other: str) -> int:
 
 
 def _shown(value: Json, line: str) -> str:
-    return "" if value is None else code(line)
+    return "" if value is None else _code(line)
 
 
 def _cut(line: str, start: int) -> str:
@@ -199,13 +209,23 @@ def _cut(line: str, start: int) -> str:
 
 
 def _value(value: Json) -> str:
-    return code(_cut(_one_line(value), 0))
+    return _code(_cut(_one_line(value), 0))
 
 
 def _one_line(value: Json) -> str:
     if isinstance(value, str):
         return value
     return text(value) if is_intrinsic(value) else json.dumps(value, ensure_ascii=False)
+
+
+def _code(content: str) -> str:
+    """Inline code that survives a table and backticks of its own; what is empty is said in words."""
+    if not content:
+        return "(empty)"
+    content = LINE_END.sub("⏎", content).replace("|", "\\|")
+    fence = "`" * (1 + max((len(ticks) for ticks in re.findall("`+", content)), default=0))
+    space = " " if len(fence) > 1 else ""
+    return f"{fence}{space}{content}{space}{fence}"
 
 
 def _escaped(content: str) -> str:

@@ -14,8 +14,9 @@ from generator.aws import MIN_FUNCTION_MEMORY_MB, READ_UNIT_BYTES, WRITE_UNIT_BY
 from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS
 from generator.config.prices import Usage
 from generator.config.schema import Environment, Function
-from generator.report.resources import Template, has_recovery, of_type, properties
+from generator.report.resources import has_recovery, of_type, properties
 from generator.report.usage import MonthlyUsage, count_encrypted, exact, monthly_usage
+from generator.template.model import Template
 
 CENT = Decimal("0.01")
 PRICES, ALERTS = "PriceHistoryTable", "PriceAlertsTable"
@@ -55,7 +56,7 @@ Unpriced = tuple[str, str, Decimal, str, str]
 
 def has_bill(template: Template) -> bool:
     """Return whether `bill` can price a template: the four functions, one stream, and numbers instead of references."""
-    if not set(FUNCTIONS) <= template["Resources"].keys():
+    if not set(FUNCTIONS) <= template.resources.keys():
         return False
     functions = [properties(template, name) for name in FUNCTIONS]
     mappings = list(of_type(template, "AWS::Lambda::EventSourceMapping").values())

@@ -8,7 +8,8 @@ from generator._format import code, duration, markdown_table, number, percent, r
 from generator.capacity.sizing import CHECK_ALERTS, FunctionSizing, Sizing
 from generator.plans import JudgedPlan
 from generator.report import sizing_table
-from generator.report.resources import Template, of_type
+from generator.report.resources import of_type
+from generator.template.model import Template
 
 BAR_WIDTH = 60
 

@@ -10,9 +10,10 @@ from generator._format import markdown_table, number, significant, usd
 from generator.config.prices import DATED, PRICED_REGION, SOURCES, Prices
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.report.bill import CENT, Item, bill, total_usd
-from generator.report.resources import Template, of_type
+from generator.report.resources import of_type
 from generator.report.sizing_table import FREE_OF_CHARGE
 from generator.report.usage import monthly_usage
+from generator.template.model import Template
 
 LOWEST_RATE, _ = WEBHOOKS_PER_HOUR
 """The bill at the lowest supported rate shows what an almost idle stack costs."""

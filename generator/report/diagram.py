@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from generator.report.resources import Template, as_list, of_type, properties, referenced, statements
+from generator.report.resources import as_list, of_type, properties, referenced, statements
+from generator.template.model import Template
 from generator.template.references import references
 
 SENDERS, PHONES = "Senders", "Phones"
@@ -55,7 +56,7 @@ class Edge:
 
 def graph(template: Template) -> tuple[Edge, ...]:
     """Return the edges between drawn resources, each pair once, in the order in which a webhook travels."""
-    drawn = {name for name, body in template["Resources"].items() if body["Type"] in SHAPES} | {SENDERS, PHONES}
+    drawn = {name for name, body in template.resources.items() if body["Type"] in SHAPES} | {SENDERS, PHONES}
     found: dict[tuple[str, str], dict[str, None]] = {}
     for read in (_methods, _permissions_of_functions, _streams, _subscriptions, _schedules, _failures):
         for source, target, label in read(template):
@@ -84,7 +85,7 @@ def _several(names: list[str]) -> list[str]:
 
 
 def _node(name: str, template: Template) -> str:
-    opening, closing = SHAPES.get(template["Resources"].get(name, {}).get("Type", ""), ("((", "))"))
+    opening, closing = SHAPES.get(template.resources.get(name, {}).get("Type", ""), ("((", "))"))
     reserved = properties(template, name).get("ReservedConcurrentExecutions")
     note = "" if reserved is None else f"<br/>{reserved} reserved"
     return f'{name}{opening}"{name}{note}"{closing}'
@@ -92,7 +93,7 @@ def _node(name: str, template: Template) -> str:
 
 def _arrow(edge: Edge, template: Template) -> str:
     """Return a dotted arrow for failures. Labels are quoted because parentheses are Mermaid syntax."""
-    line = "-.->" if template["Resources"].get(edge.target, {}).get("Type") == "AWS::SQS::Queue" else "-->"
+    line = "-.->" if template.resources.get(edge.target, {}).get("Type") == "AWS::SQS::Queue" else "-->"
     return f'{line}|"{", ".join(edge.labels)}"|'
 
 

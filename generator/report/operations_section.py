@@ -8,7 +8,8 @@ from typing import Any
 from generator._format import code, counted, duration, joined, markdown_table, number
 from generator.aws import DEFAULT_QUEUE_RETENTION_S
 from generator.config.schema import Environment
-from generator.report.resources import Template, has_recovery, of_type, referenced
+from generator.report.resources import has_recovery, of_type, referenced
+from generator.template.model import Template
 from generator.template.references import references
 
 COMPARISONS = {
@@ -35,7 +36,7 @@ def alarm_lines(template: Template) -> list[str]:
 
 def retention_lines(template: Template, environment: Environment) -> list[str]:
     """Return what outlives the stack, and how long the stack keeps its data."""
-    retained = {name: body for name, body in template["Resources"].items() if body.get("DeletionPolicy") == "Retain"}
+    retained = {name: body for name, body in template.resources.items() if body.get("DeletionPolicy") == "Retain"}
     queues = of_type(template, "AWS::SQS::Queue").values()
     seconds = sorted({queue.get("MessageRetentionPeriod", DEFAULT_QUEUE_RETENTION_S) for queue in queues})
     header = ("Resource", "When the stack is deleted", "When it is replaced", "Notes")

@@ -13,7 +13,10 @@ from generator.report.cost_section import cost_lines
 from generator.report.diagram import NOT_DRAWN, mermaid
 from generator.report.operations_section import alarm_lines, retention_lines
 from generator.report.permissions_section import permission_lines
-from generator.report.resources import Template, of_type
+from generator.report.resources import of_type
+from generator.template.evaluation import one_deployment
+from generator.template.model import Template
+from generator.template.reading import parse
 
 COUNTED = {
     "AWS::Lambda::Function": "function",
@@ -27,7 +30,7 @@ COUNTED = {
 def generated_files(judged: JudgedPlan) -> dict[str, str]:
     """Return the text of each file that an environment generates, by file name: the template, then its page."""
     template = plans.render(judged.plan)
-    return {f"{judged.name}.json": template, f"{judged.name}.md": page(json.loads(template), judged)}
+    return {f"{judged.name}.json": template, f"{judged.name}.md": page(parse(json.loads(template)), judged)}
 
 
 def page(template: Template, judged: JudgedPlan) -> str:
@@ -40,7 +43,7 @@ def page(template: Template, judged: JudgedPlan) -> str:
         ("Alarms", alarm_lines(template)),
         ("Permissions", permission_lines(template)),
         ("Retention", retention_lines(template, environment)),
-        ("Monthly cost", cost_lines(template, environment)),
+        ("Monthly cost", cost_lines(one_deployment(template), environment)),
         ("Deploy", _deploy(template, judged)),
     )
     text = [*_head(template, judged)]
@@ -56,7 +59,7 @@ def _head(template: Template, judged: JudgedPlan) -> Iterator[str]:
     mean_per_s = traffic.webhooks_per_hour / 3600
     yield f"# {environment.name}"
     yield ""
-    yield f"{template['Description']}."
+    yield f"{template.document['Description']}."
     yield ""
     yield (
         f"This page describes {code(f'{environment.name}.json')}. Both are generated from "
@@ -70,7 +73,7 @@ def _head(template: Template, judged: JudgedPlan) -> Iterator[str]:
             ("Peak", f"{rate(environment.peak_rate_per_s)}, {number(traffic.peak_factor)} times the mean"),
             ("Region", environment.region),
             ("Account", f"{account.name}, {account.concurrency_limit:,} concurrent executions"),
-            ("Resources", f"{len(template['Resources'])}, including {counts}"),
+            ("Resources", f"{len(template.resources)}, including {counts}"),
         ],
     )
 
@@ -97,6 +100,6 @@ def _deploy(template: Template, judged: JudgedPlan) -> list[str]:
 
 
 def _parameters(template: Template) -> Iterator[tuple[str, str, str]]:
-    for name, parameter in template.get("Parameters", {}).items():
+    for name, parameter in template.parameters.items():
         choices = f" ({', '.join(parameter['AllowedValues'])})" if "AllowedValues" in parameter else ""
         yield name, code(str(parameter.get("Default", ""))), parameter.get("Description", "") + choices

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from generator._format import code, joined, markdown_table
-from generator.report.resources import Template, as_list, of_type, referenced, statements
+from generator.report.resources import as_list, of_type, referenced, statements
+from generator.template.model import Template
 from generator.template.references import references
 
 HEADER = ("May", "On", "Actions")
@@ -91,7 +92,7 @@ def _relation(operator: str, value: Any) -> str:
 
 
 def _trusted(template: Template, role: str) -> str:
-    body = template["Resources"][role]
+    body = template.resources[role]
     trusted = as_list(body["Properties"]["AssumeRolePolicyDocument"]["Statement"])
     who = joined([_principal(statement) + condition(statement) for statement in trusted])
     return who + (f"; created only if {code(body['Condition'])} is true" if "Condition" in body else "")

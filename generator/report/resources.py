@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from generator.template.model import Template
 from generator.template.references import names
-
-Template = Mapping[str, Any]
 
 
 def of_type(template: Template, kind: str) -> dict[str, Mapping[str, Any]]:
     """Return the properties of every resource of a type by logical id."""
-    found = template["Resources"].items()
-    return {name: resource.get("Properties", {}) for name, resource in found if resource["Type"] == kind}
+    return {name: template.properties(name) for name in template.of_type(kind)}
 
 
 def properties(template: Template, logical_id: str) -> Mapping[str, Any]:
     """Return the properties of one resource, empty if it does not exist."""
-    found: Mapping[str, Any] = template["Resources"].get(logical_id, {}).get("Properties", {})
-    return found
+    return template.properties(logical_id) if logical_id in template.resources else {}
 
 
 def referenced(value: Any) -> str:

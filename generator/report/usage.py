@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
 from generator.config.schema import Environment
-from generator.report.resources import Template, of_type, properties
+from generator.report.resources import of_type, properties
+from generator.template.model import Template
 
 SECONDS_PER_H = 3600
 
@@ -57,7 +58,7 @@ def monthly_usage(template: Template, environment: Environment, webhooks_per_hou
 
 def count_encrypted(template: Template) -> int:
     """Return how many resources are encrypted with a KMS key that they name."""
-    bodies = (body.get("Properties", {}) for body in template["Resources"].values())
+    bodies = (body.get("Properties", {}) for body in template.resources.values())
     settings = ({*body, *body.get("SSESpecification", {})} for body in bodies)
     return sum(any(name.lower().startswith("kms") for name in names) for names in settings)
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
 from generator.template.intrinsics import (
     Json,
+    canonical,
     concatenation,
     is_intrinsic,
     literal_text,
@@ -32,6 +34,9 @@ MIN_STEPS, MIN_DIVES = 1_000, 20
 
 Until it has found any deployment, it may take MIN_DIVES times as long.
 """
+
+MAX_SOLUTIONS = 16
+"""Ways to split a text among the parameters of a composed one. With more, the comparison may be true or false."""
 
 MAX_DEPTH = 400
 """Variables that one search decides on the way to a deployment."""
@@ -89,12 +94,16 @@ Assignment = dict[str, Value]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """Fn::Equals of two expressions over some parameters. `either` is the variable for when neither can be known."""
+    """Fn::Equals of two expressions over some parameters.
+
+    With Other among their values, sides that are `open` may be equal or not: `either` is the variable for that.
+    """
 
     left: Json
     right: Json
     variables: tuple[str, ...]
     either: str
+    is_open: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +119,9 @@ class Formula:
 TRUE, FALSE = Formula("constant", constant=True), Formula("constant", constant=False)
 
 Facts = tuple[tuple[Formula, bool], ...]
+
+Truths = dict[Formula, bool | None]
+"""Formulas evaluated under one assignment."""
 
 Picked = TypeVar("Picked")
 
@@ -169,7 +181,8 @@ class Deployments:
             self._condition(name)
         for arguments in lookups_in(self._template.resources) if self._template.mappings else ():
             self._note_keys(arguments)
-        return frozenset(self._literals.get(parameter, ()))
+        partners = self._partners.get(parameter, {parameter})
+        return frozenset(literal for name in partners for literal in self._literals_of(name))
 
     def heaviest(self, items: Iterable[Item[Picked]]) -> Combination[Picked] | None:
         """Return the heaviest combination of one candidate of each item; None if no deployment has one.
@@ -212,10 +225,8 @@ class Deployments:
 
     def _groups(self, items: list[_Options[Picked]]) -> Iterator[tuple[list[_Options[Picked]], tuple[Formula, ...]]]:
         """Yield items and constraints that depend on common variables, together."""
-        depends = [
-            {name for option in item for formula, _ in option.facts for name in variables(formula)} for item in items
-        ]
-        depends += [set(variables(formula)) for formula in self._constraints]
+        depends = [variables(*(formula for option in item for formula, _ in option.facts)) for item in items]
+        depends += [variables(formula) for formula in self._constraints]
         leader = _leaders(depends)
         groups: dict[int, tuple[list[_Options[Picked]], list[Formula]]] = {}
         for index, number in enumerate(leader):
@@ -232,61 +243,73 @@ class Deployments:
             return (True, False)
         if variable in self.pins:
             return self.pins[variable]
-        declared = self._template.parameters.get(variable)
-        allowed = mapping(declared).get("AllowedValues")
-        if isinstance(allowed, list):
-            return tuple(dict.fromkeys(text for one in allowed if (text := literal_text(one)) is not None))
+        if (allowed := self._allowed(variable)) is not None:
+            return allowed
         partners = self._partners.get(variable, {variable})
         literals = dict.fromkeys(literal for name in sorted(partners) for literal in self._literals_of(name))
         return (*literals, *(Other(number) for number in range(max(1, len(partners)))))
 
-    def _literals_of(self, name: str) -> Iterable[str]:
-        allowed = mapping(self._template.parameters.get(name)).get("AllowedValues")
-        texts = [literal_text(one) for one in allowed] if isinstance(allowed, list) else []
-        return [*self._literals.get(name, ()), *(text for text in texts if text is not None)]
+    def _allowed(self, name: str) -> tuple[str, ...] | None:
+        """Return the only values that a parameter may have. Those of a list are about its items, or name an entry."""
+        declared = mapping(self._template.parameters.get(name))
+        allowed = declared.get("AllowedValues")
+        if not isinstance(allowed, list) or is_stored(declared) or is_list(declared):
+            return None
+        return tuple(dict.fromkeys(text for one in allowed if (text := literal_text(one)) is not None))
 
-    def truth(self, formula: Formula, assignment: Assignment) -> bool | None:
-        """Return whether a formula holds; None if variables without a value decide it."""
+    def _literals_of(self, name: str) -> Iterable[str]:
+        return [*self._literals.get(name, ()), *self.pins.get(name, ()), *(self._allowed(name) or ())]
+
+    def truth(self, formula: Formula, assignment: Assignment, known: Truths) -> bool | None:
+        """Return whether a formula holds; None if variables without a value decide it.
+
+        `known` collects the formulas that have been evaluated under this assignment: conditions share their parts.
+        """
+        if formula not in known:
+            known[formula] = self._evaluated(formula, assignment, known)
+        return known[formula]
+
+    def _evaluated(self, formula: Formula, assignment: Assignment, known: Truths) -> bool | None:
         if formula.comparison is not None:
             return self._compares(formula.comparison, assignment)
         if formula.kind == "constant":
             return formula.constant
         if formula.kind == "not":
-            holds = self.truth(formula.parts[0], assignment)
+            holds = self.truth(formula.parts[0], assignment, known)
             return None if holds is None else not holds
         wanted = formula.kind == "and"
         found: bool | None = wanted
         for part in formula.parts:
-            holds = self.truth(part, assignment)
+            holds = self.truth(part, assignment, known)
             if holds is (not wanted):
                 return not wanted
             if holds is None:
                 found = None
         return found
 
-    def undecided(self, formula: Formula, assignment: Assignment) -> str | None:
+    def undecided(self, formula: Formula, assignment: Assignment, known: Truths) -> str | None:
         """Return a variable that decides the formula and has no value yet."""
         if formula.comparison is not None:
-            if self._compares(formula.comparison, assignment) is not None:
-                return None
             free = (name for name in formula.comparison.variables if name not in assignment)
             return next(free, formula.comparison.either)
         for part in formula.parts:
-            if self.truth(part, assignment) is None:
-                return self.undecided(part, assignment)
+            if self.truth(part, assignment, known) is None:
+                return self.undecided(part, assignment, known)
         return None
 
     def _compares(self, one: Comparison, assignment: Assignment) -> bool | None:
         if any(name not in assignment for name in one.variables):
             return None
-        left, right = self._assigned(one.left, assignment), self._assigned(one.right, assignment)
+        left, right = (
+            self._assigned(side, assignment) if (name := self._plain(side)) is None else assignment[name]
+            for side in (one.left, one.right)
+        )
         if left == NOTHING or right == NOTHING:
             return False
-        if isinstance(left, Other) or isinstance(right, Other):
-            if isinstance(left, Other | str) and isinstance(right, Other | str):
-                return left == right
-        elif isinstance(left, str) and isinstance(right, str):
-            return left == right
+        if type(left) is type(right) and isinstance(left, Other | str):
+            return bool(left == right)
+        if not one.is_open:
+            return False
         either = assignment.get(one.either)
         return either if isinstance(either, bool) else None
 
@@ -300,9 +323,12 @@ class Deployments:
                     return [part.strip() for part in found.split(",")]
                 return found
             if function == "Fn::Sub" and (parts := parts_of(content)) is not None:
-                return concatenation(self._assigned(part, assignment) for part in parts)
+                found_parts = [self._assigned(part, assignment) for part in parts]
+                return NOTHING if NOTHING in found_parts else concatenation(found_parts)
             if isinstance(content, list):
                 arguments = [self._assigned(one, assignment) for one in content]
+                if NOTHING in arguments[:3] or any(isinstance(one, list) and NOTHING in one for one in arguments):
+                    return NOTHING
                 found = reduce(function, arguments, self._template.mappings)
                 if function == "Fn::FindInMap" and is_intrinsic(found) and all(map(_is_key, arguments[:3])):
                     found = mapping(arguments[-1]).get("DefaultValue", NOTHING)
@@ -362,35 +388,93 @@ class Deployments:
         return Formula("or", (Formula("not", (premise,)), Formula("and", known)))
 
     def _comparison(self, left: Json, right: Json) -> Formula:
-        key = json.dumps([left, right], sort_keys=True, default=str)
+        left, right = sorted((canonical(left), canonical(right)), key=_key)
+        key = _key([left, right])
         if key not in self._compared:
-            depends = dict.fromkeys(parameters_in(left, right))
-            ranging = tuple(name for name in depends if self._ranges(name))
-            self._note_literals(left, right)
-            self._compared[key] = Comparison(left, right, ranging, key)
+            ranging = tuple(name for name in dict.fromkeys(parameters_in(left, right)) if self._ranges(name))
+            is_open = not any([self._note_literals(left, right), self._note_literals(right, left)])
+            self._compared[key] = Comparison(left, right, ranging, key, is_open)
         return Formula("comparison", comparison=self._compared[key])
 
     def _ranges(self, name: str) -> bool:
         return name.startswith("AWS::") or isinstance(self._template.parameters.get(name), Mapping)
 
-    def _note_literals(self, left: Json, right: Json) -> None:
-        """Note the values that make a difference to the parameters of a comparison."""
-        for one, other in ((left, right), (right, left)):
-            name = plain_reference(one)
-            partner, literal = plain_reference(other), literal_text(other)
-            if name is not None and literal is not None:
-                self._literals.setdefault(name, {})[literal] = None
-            if name is not None and partner is not None:
-                both = self._partners.get(name, {name}) | self._partners.get(partner, {partner})
-                for member in both:
-                    self._partners[member] = both
-            for arguments in lookups_in(one):
-                self._note_keys(arguments)
-            if name is None and literal_text(one) is None:
-                for inner in parameters_in(one):
-                    default = literal_text(mapping(self._template.parameters.get(inner)).get("Default"))
-                    if default is not None and not is_stored(mapping(self._template.parameters[inner])):
-                        self._literals.setdefault(inner, {})[default] = None
+    def _note_literals(self, one: Json, other: Json) -> bool:
+        """Note the values of one side's parameters that make a difference to it.
+
+        Return whether these are all that can make it equal to the other side.
+        """
+        name, partner, texts = self._plain(one), self._plain(other), self._texts(other)
+        for arguments in lookups_in(one):
+            self._note_keys(arguments)
+        if name is not None and partner is not None:
+            both = self._partners.get(name, {name}) | self._partners.get(partner, {partner})
+            for member in both:
+                self._partners[member] = both
+            return True
+        if name is not None:
+            self._literals.setdefault(name, {}).update(dict.fromkeys(texts or ()))
+            return texts is not None
+        for inner in parameters_in(one):
+            declared = mapping(self._template.parameters.get(inner))
+            default = literal_text(declared.get("Default"))
+            if default is not None and not is_stored(declared):
+                self._literals.setdefault(inner, {})[default] = None
+        if texts is None or self._texts(one) is not None:
+            return texts is not None
+        solved = [self._solve(one, text) for text in texts]
+        return all(solved)
+
+    def _plain(self, value: Json) -> str | None:
+        """Return the name of the parameter that an expression is and nothing else, or None."""
+        name = plain_reference(value)
+        return name if name is not None and self._ranges(name) else None
+
+    def _texts(self, value: Json) -> list[str] | None:
+        """Return every text that an expression may come to, if that is a literal or what a mapping holds."""
+        if (literal := literal_text(value)) is not None:
+            return [literal]
+        match value:
+            case {"Fn::FindInMap": [str(name), first, second, *default]} if len(value) == 1:
+                rows = mapping(self._template.mappings.get(name)).values()
+                values = [cell for row in rows for cell in mapping(row).values()]
+                values += [mapping(one).get("DefaultValue") for one in default]
+                texts = [text for one in values if (text := literal_text(one)) is not None]
+                is_simple = all(self._plain(key) or self._texts(key) is not None for key in (first, second))
+                return texts if is_simple and len(texts) == len(values) else None
+        return None
+
+    def _solve(self, composed: Json, text: str) -> bool:
+        """Note the values of parameters that make a composed text equal to another; return whether these are all."""
+        parts = parts_of(mapping(composed).get("Fn::Sub"))
+        if parts is None or not all(isinstance(part, str) or self._is_text(self._plain(part)) for part in parts):
+            return False
+        found = list(islice(self._solutions(parts, text), MAX_SOLUTIONS + 1))
+        for solution in found[:MAX_SOLUTIONS]:
+            for name, value in solution.items():
+                self._literals.setdefault(name, {})[value] = None
+        return len(found) <= MAX_SOLUTIONS
+
+    def _is_text(self, name: str | None) -> bool:
+        return name is not None and not is_list(mapping(self._template.parameters.get(name)))
+
+    def _solutions(self, parts: list[Json], text: str) -> Iterator[dict[str, str]]:
+        if not parts:
+            if not text:
+                yield {}
+            return
+        first, *rest = parts
+        if isinstance(first, str):
+            if text.startswith(first):
+                yield from self._solutions(rest, text.removeprefix(first))
+            return
+        name = str(self._plain(first))
+        allowed = self._allowed(name)
+        for end in range(len(text) + 1):
+            if allowed is None or text[:end] in allowed:
+                for others in self._solutions(rest, text[end:]):
+                    if others.get(name, text[:end]) == text[:end]:
+                        yield {**others, name: text[:end]}
 
     def _note_keys(self, arguments: Sequence[Json]) -> None:
         table = mapping(self._template.mappings.get(literal_text(arguments[0]) or ""))
@@ -456,8 +540,8 @@ class _Search(Generic[Picked]):
 
     def _remaining(self, items: list[_Options[Picked]]) -> list[_Options[Picked]] | None:
         """Return the options that are still possible; None if an item has none, or a constraint is broken."""
-        truth = self.deployments.truth
-        if any(truth(formula, self.assignment) is False for formula in self.constraints):
+        known: Truths = {}
+        if any(self.deployments.truth(one, self.assignment, known) is False for one in self.constraints):
             return None
         left = []
         for item in items:
@@ -466,7 +550,7 @@ class _Search(Generic[Picked]):
                 self.steps += 1
                 facts = []
                 for formula, wanted in option.facts:
-                    holds = truth(formula, self.assignment)
+                    holds = self.deployments.truth(formula, self.assignment, known)
                     if holds is None:
                         facts.append((formula, wanted))
                     elif holds is not wanted:
@@ -483,13 +567,18 @@ class _Search(Generic[Picked]):
 
     def _variable(self, items: list[_Options[Picked]]) -> str | None:
         """Return what to decide next: what the heaviest options depend on, then the constraints."""
+        known: Truths = {}
         for item in items:
             if item[0].facts:
-                return self.deployments.undecided(item[0].facts[0][0], self.assignment)
+                return self.deployments.undecided(item[0].facts[0][0], self.assignment, known)
         for formula in self.constraints:
-            if self.deployments.truth(formula, self.assignment) is None:
-                return self.deployments.undecided(formula, self.assignment)
+            if self.deployments.truth(formula, self.assignment, known) is None:
+                return self.deployments.undecided(formula, self.assignment, known)
         return None
+
+
+def _key(value: Json) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def _is_key(value: Json) -> bool:
@@ -513,12 +602,17 @@ def _leaders(depends: Sequence[set[str]]) -> list[int]:
     return [root(index) for index in range(len(depends))]
 
 
-def variables(formula: Formula) -> Iterator[str]:
-    """Yield the variables that a formula depends on."""
-    if formula.comparison is not None:
-        yield from formula.comparison.variables or (formula.comparison.either,)
-    for part in formula.parts:
-        yield from variables(part)
+def variables(*formulas: Formula) -> set[str]:
+    """Return the variables that formulas depend on. Every formula is visited once: conditions share their parts."""
+    found: set[str] = set()
+    seen, left = set(formulas), list(formulas)
+    while left:
+        formula = left.pop()
+        if formula.comparison is not None:
+            found.update(formula.comparison.variables or (formula.comparison.either,))
+        left += [part for part in formula.parts if part not in seen]
+        seen.update(formula.parts)
+    return found
 
 
 def plain_reference(value: Json) -> str | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import chain, islice
 
-from generator.template.conditions import ALWAYS, Equality, Guard, merge, when
+from generator.template.conditions import ALWAYS, Equality, Guard, merge, parameters_in, plain_reference, when
 from generator.template.intrinsics import (
     NO_VALUE,
     Json,
@@ -23,9 +23,11 @@ from generator.template.intrinsics import (
     concatenation,
     is_intrinsic,
     literal_text,
+    looked_up,
     mapping,
     parts_of,
     reduce,
+    text,
     whole_number,
 )
 from generator.template.model import Section, Template, is_list, is_stored
@@ -138,11 +140,24 @@ class Evaluator:
         if function == "Fn::Sub" and (parts := parts_of(content)) is not None:
             found = concatenation(map(self._resolved, parts))
             return found if isinstance(found, str) else canonical(found)
-        arguments = [self._resolved(one) for one in content] if isinstance(content, list) else self._resolved(content)
-        found = reduce(function, arguments, self.template.mappings)
-        if function == "Fn::FindInMap" and found == {function: arguments} and self.scope is Scope.ONE:
-            raise Unknown(_missing(arguments))
-        return found
+        if function == "Fn::FindInMap" and isinstance(content, list):
+            return self._mapped(content)
+        if isinstance(content, list) and function != "Fn::Length":
+            return reduce(function, [self._resolved(one) for one in content], self.template.mappings)
+        return reduce(function, self._resolved(content), self.template.mappings)
+
+    def _mapped(self, content: list[Json]) -> Json:
+        """Return what Fn::FindInMap finds. Its DefaultValue is resolved only if the mapping has no such keys."""
+        keys, options = [self._resolved(one) for one in content[:3]], content[3:]
+        found = looked_up(self.template.mappings, keys) if len(content) in (3, 4) else None
+        if found is not None:
+            return found
+        is_missing = all(literal_text(key) is not None for key in keys)
+        if is_missing and len(options) == 1 and "DefaultValue" in mapping(options[0]):
+            return self._resolved(options[0]["DefaultValue"])
+        if self.scope is Scope.ONE:
+            raise Unknown(_missing(content, keys))
+        return {"Fn::FindInMap": [*keys, *map(self._resolved, options)]}
 
     def _referred(self, name: Json) -> Json:
         if not isinstance(name, str) or (self.scope is Scope.KNOWN and name not in self._values):
@@ -159,9 +174,9 @@ class Evaluator:
         return _as_list(declared["Default"]) if is_list(declared) else declared["Default"]
 
     def _chosen(self, content: Json) -> Json:
-        if not (isinstance(content, list) and len(content) == 3):
+        if not (isinstance(content, list) and len(content) == 3 and isinstance(content[0], str)):
             if self.scope is Scope.ONE:
-                raise Unknown("an Fn::If does not have three arguments")
+                raise Unknown("an Fn::If does not have a condition's name and two values")
             return {"Fn::If": content}
         condition, yes, no = content
         self._reason = f"condition {condition} can be decided in the account only"
@@ -169,11 +184,19 @@ class Evaluator:
         if holds is not None:
             return self._resolved(yes if holds else no)
         if self.scope is Scope.ONE:
-            raise Unknown(self._reason)
+            raise Unknown(self._reasons[condition])
         sides = [self._resolved(yes), self._resolved(no)]
         return sides[0] if canonical(sides[0]) == canonical(sides[1]) else {"Fn::If": [condition, *sides]}
 
     def _truth(self, condition: Json) -> bool | None:
+        """Return whether a condition holds; where that is None, self._reason has the reason if there is a short one."""
+        earlier = self._reason
+        holds = self._evaluated(condition)
+        if holds is not None:
+            self._reason = earlier
+        return holds
+
+    def _evaluated(self, condition: Json) -> bool | None:
         match condition:
             case {"Condition": str(name)} if len(condition) == 1:
                 return self._named(name)
@@ -194,16 +217,19 @@ class Evaluator:
         if name not in self._truths:
             self._truths[name] = None
             self._reasons[name] = f"condition {name} depends on itself"
-            self._reason = ""
             if name in self.template.conditions:
+                self._reason = ""
                 self._truths[name] = self._truth(self.template.conditions[name])
+                self._reasons[name] = self._reason or f"condition {name} can be decided in the account only"
             else:
-                self._reason = f"condition {name} is not declared"
-            self._reasons[name] = self._reason or f"condition {name} can be decided in the account only"
-        self._reason = self._reasons[name]
+                self._reasons[name] = f"condition {name} is not declared"
+        if self._truths[name] is None:
+            self._reason = self._reasons[name]
         return self._truths[name]
 
     def _equal(self, one: Json, other: Json) -> bool | None:
+        if canonical(one) == canonical(other):
+            return True
         try:
             left, right = (canonical(self._resolved(side)) for side in (one, other))
         except Unknown as unknown:
@@ -211,7 +237,12 @@ class Evaluator:
             return None
         if left == right:
             return True
-        return False if isinstance(left, str) and isinstance(right, str) else None
+        if isinstance(left, str) and isinstance(right, str):
+            return False
+        name = next(parameters_in(left, right), None)
+        if name is not None:
+            self._reason = f"{name} is known in the account only"
+        return None
 
 
 def known(template: Template) -> Template:
@@ -304,7 +335,7 @@ def sides(template: Template, logical_id: str, *keys: str) -> Iterator[Alternati
     if guard is None:
         return
     whole = template.resources[logical_id].get("Properties", {})
-    found = [Alternative(whole, guard, ("Resources", logical_id, "Properties"))]
+    found = list(_sides(Alternative(whole, guard, ("Resources", logical_id, "Properties"))))
     for key in keys:
         found = _limited(chain.from_iterable(_sides(_inside(one, key)) for one in found))
     yield from found
@@ -318,10 +349,10 @@ def present(template: Template, logical_id: str) -> Guard | None:
     return when(condition) if isinstance(condition, str) else None
 
 
-def _limited(found: Iterable[Alternative]) -> list[Alternative]:
+def _limited(found: Iterable[Alternative], most: int = MAX_ALTERNATIVES) -> list[Alternative]:
     """Return the alternatives; of too many, those that fit and one that stands for the rest."""
     every = iter(found)
-    kept = list(islice(every, MAX_ALTERNATIVES))
+    kept = list(islice(every, most))
     beyond = next(every, None)
     return [*kept, Alternative(Missing.UNKNOWN, ALWAYS, beyond.location)] if beyond else kept
 
@@ -353,61 +384,76 @@ def _inside(one: Alternative, key: str) -> Alternative:
     return Alternative(Missing.ABSENT if is_absent else Missing.UNKNOWN, one.guard, location)
 
 
-def _alternatives(template: Template, one: Alternative) -> Iterator[Alternative]:
-    """Yield what a value comes to. Functions are followed into their arguments."""
+def _alternatives(template: Template, one: Alternative, ranging: bool = False) -> Iterator[Alternative]:
+    """Yield what a value comes to. Functions are followed into their arguments.
+
+    Parameters have their defaults; if they are `ranging`, every value that they may have.
+    """
     value = one.value
     if not is_intrinsic(value) or value == NO_VALUE:
         yield replace(one, value=Missing.ABSENT) if value == NO_VALUE else one
         return
     function, content = next(iter(value.items()))
     if function == "Ref":
-        yield _default(template, content, one)
+        yield from _ranged(template, content, one) if ranging else [_default(template, content, one)]
     elif function == "Fn::If":
         for side in _sides(one):
             if side.value != value:
-                yield from (replace(found, location=one.location) for found in _alternatives(template, side))
+                yield from (replace(found, location=one.location) for found in _alternatives(template, side, ranging))
             else:
                 yield replace(one, value=Missing.UNKNOWN)
     elif function == "Fn::FindInMap":
-        yield from _mapped(template, content, one)
+        yield from _mapped(template, content, one, ranging)
     elif function == "Fn::Sub" and (parts := parts_of(content)) is not None:
-        yield from _combined(template, parts, one, concatenation)
-    elif isinstance(content, list):
-        yield from _combined(template, content, one, lambda arguments: reduce(function, arguments, template.mappings))
+        yield from _combined(template, parts, one, ranging, concatenation)
+    elif isinstance(content, list) and function != "Fn::Length":
+        yield from _combined(
+            template, content, one, ranging, lambda arguments: reduce(function, arguments, template.mappings)
+        )
     else:
-        yield one
+        yield from _combined(
+            template, [content], one, ranging, lambda arguments: reduce(function, arguments[0], template.mappings)
+        )
 
 
 def _combined(
-    template: Template, parts: list[Json], one: Alternative, combine: Callable[[list[Json]], Json]
+    template: Template, parts: list[Json], one: Alternative, ranging: bool, combine: Callable[[list[Json]], Json]
 ) -> Iterator[Alternative]:
     """Yield what a function makes of every combination of its arguments' alternatives."""
-    combinations: list[tuple[list[Json], Guard]] = [([], one.guard)]
+    for found in _combinations(template, parts, one, ranging):
+        is_open = not isinstance(found.value, list) or any(isinstance(value, Missing) for value in found.value)
+        yield replace(found, value=Missing.UNKNOWN if is_open else combine(found.value))
+
+
+def _combinations(template: Template, parts: list[Json], one: Alternative, ranging: bool) -> list[Alternative]:
+    """Return a list for every combination of the parts' alternatives, and UNKNOWN for those beyond the limit."""
+    found = [replace(one, value=[])]
     for part in parts:
-        found = _items(template, part) if isinstance(part, list) else None
-        extended: list[tuple[list[Json], Guard]] = []
-        for values, guard in combinations:
-            for other in found or _alternatives(template, Alternative(part, guard, one.location)):
-                both = merge(guard, other.guard)
-                if both is not None and len(extended) <= MAX_ALTERNATIVES:
-                    extended.append(([*values, other.value], both))
-        combinations = extended
-    for values, guard in combinations:
-        is_open = any(isinstance(value, Missing) for value in values)
-        yield replace(one, value=Missing.UNKNOWN if is_open else combine(values), guard=guard)
+        found = _limited(_extended(found, _limited(_argument(template, part, ranging))))
+    return found
 
 
-def _items(template: Template, items: list[Json]) -> list[Alternative]:
-    """Return what a literal list may be, item by item; an item that is AWS::NoValue is left out."""
-    found: list[tuple[list[Json], Guard]] = [([], ALWAYS)]
-    for item in items:
-        found = [
-            (values if other.value is Missing.ABSENT else [*values, other.value], both)
-            for values, guard in found
-            for other in _alternatives(template, Alternative(item, ALWAYS, ()))
-            if (both := merge(guard, other.guard)) is not None
-        ][:MAX_ALTERNATIVES]
-    return [Alternative(values, guard, ()) for values, guard in found]
+def _argument(template: Template, part: Json, ranging: bool) -> Iterator[Alternative]:
+    """Yield what an argument comes to; in a list, every item. An item that is AWS::NoValue is left out."""
+    for found in _alternatives(template, Alternative(part, ALWAYS, ()), ranging):
+        if not isinstance(found.value, list):
+            yield found
+            continue
+        for items in _combinations(template, found.value, found, ranging):
+            is_list = isinstance(items.value, list)
+            yield (
+                replace(items, value=[item for item in items.value if item is not Missing.ABSENT]) if is_list else items
+            )
+
+
+def _extended(found: list[Alternative], others: list[Alternative]) -> Iterator[Alternative]:
+    for one in found:
+        for other in others if isinstance(one.value, list) else ():
+            guard = merge(one.guard, other.guard)
+            if guard is not None:
+                yield replace(one, value=[*one.value, other.value], guard=guard)
+        if not isinstance(one.value, list):
+            yield one
 
 
 def _default(template: Template, name: Json, one: Alternative) -> Alternative:
@@ -422,56 +468,86 @@ def _default(template: Template, name: Json, one: Alternative) -> Alternative:
     return replace(one, value=_as_list(default) if is_list(declared) else default, guard=guard)
 
 
-def _mapped(template: Template, arguments: Json, one: Alternative) -> Iterator[Alternative]:
+def _ranged(template: Template, name: Json, one: Alternative) -> Iterator[Alternative]:
+    """Yield every value that a parameter may have, and UNKNOWN if it may have others."""
+    declared = template.parameters.get(name) if isinstance(name, str) else None
+    if not isinstance(declared, Mapping) or is_stored(declared):
+        yield one
+        return
+    allowed = None if is_list(declared) else declared.get("AllowedValues")
+    values = allowed if isinstance(allowed, list) else [declared.get("Default")]
+    guard: Guard | None = one.guard
+    for found in dict.fromkeys(literal for value in values if (literal := literal_text(value)) is not None):
+        fact = Equality(name, found)
+        both = merge(one.guard, when(fact))
+        if both is not None:
+            yield replace(one, value=_as_list(found) if is_list(declared) else found, guard=both)
+        guard = merge(guard, when(fact, holds=False)) if guard is not None else None
+    if guard is not None and not isinstance(allowed, list):
+        yield replace(one, value=Missing.UNKNOWN, guard=guard)
+
+
+def _mapped(template: Template, arguments: Json, one: Alternative, ranging: bool) -> Iterator[Alternative]:
     """Yield everything that Fn::FindInMap finds by the keys that the mapping has, and its DefaultValue otherwise."""
-    found = list(_found(template, arguments, one)) if isinstance(arguments, list) and len(arguments) in (3, 4) else []
+    found = (
+        list(_found(template, arguments, one, ranging))
+        if isinstance(arguments, list) and len(arguments) in (3, 4)
+        else []
+    )
     yield from found or [replace(one, value=Missing.UNKNOWN)]
 
 
-def _found(template: Template, arguments: list[Json], one: Alternative) -> Iterator[Alternative]:
-    name, first, second, *rest = arguments
-    for table in _alternatives(template, Alternative(name, one.guard, one.location)):
-        rows = template.mappings.get(str(table.value)) if isinstance(table.value, str) else None
-        for row in _selected(template, first, replace(table, value=rows)):
-            for found in _selected(template, second, row) if row.value is not Missing.ABSENT else [row]:
-                if found.value is not Missing.ABSENT:
-                    yield replace(found, location=one.location)
-                elif rest and isinstance(rest[0], Mapping) and "DefaultValue" in rest[0]:
-                    for side in _sides(replace(found, value=rest[0]["DefaultValue"], location=one.location)):
-                        yield from (replace(last, location=one.location) for last in _alternatives(template, side))
-                elif not _is_selector(template, first) and not _is_selector(template, second):
-                    yield replace(one, value=Missing.UNKNOWN, guard=found.guard)
+def _found(template: Template, arguments: list[Json], one: Alternative, ranging: bool) -> Iterator[Alternative]:
+    selected = [replace(one, value=template.mappings)]
+    for key in arguments[:3]:
+        found_rows = chain.from_iterable(_selected(template, key, table) for table in selected)
+        selected = _limited(found_rows, MAX_ALTERNATIVES + 1)  # One more for the deployments that find no row.
+    default = mapping(arguments[3]) if len(arguments) == 4 else {}
+    is_ranging = any(_ranges(template, name) for name in parameters_in(*arguments[:3]))
+    for found in selected:
+        if found.value is not Missing.ABSENT:
+            yield replace(found, location=one.location)
+        elif "DefaultValue" in default:
+            last = replace(found, value=default["DefaultValue"], location=one.location)
+            yield from _alternatives(template, last, ranging)
+        elif not is_ranging:
+            yield replace(one, value=Missing.UNKNOWN, guard=found.guard)
 
 
 def _selected(template: Template, key: Json, table: Alternative) -> Iterator[Alternative]:
     """Yield what a key may select from a table; ABSENT where it selects nothing."""
-    rows = table.value if isinstance(table.value, Mapping) else {}
-    if not _is_selector(template, key):
-        for one in _alternatives(template, replace(table, value=key)):
-            name = literal_text(one.value)
-            if name is None:
-                yield replace(one, value=Missing.UNKNOWN)
-            else:
-                yield replace(one, value=rows.get(name, Missing.ABSENT))
+    if table.value is Missing.UNKNOWN:
+        yield table
         return
-    guard: Guard | None = table.guard
+    rows = mapping(table.value)
+    for side in _sides(replace(table, value=key)):
+        name = plain_reference(side.value)
+        if name is not None and _ranges(template, name):
+            yield from _rows(rows, name, side)
+            continue
+        for one in _alternatives(template, side, ranging=True):
+            literal = literal_text(one.value)
+            is_open = literal is None and table.value is not Missing.ABSENT
+            yield replace(one, value=Missing.UNKNOWN if is_open else rows.get(str(literal), Missing.ABSENT))
+
+
+def _rows(rows: Section, parameter: str, one: Alternative) -> Iterator[Alternative]:
+    """Yield every row with the fact that a parameter is its key, and ABSENT if it is none."""
+    guard: Guard | None = one.guard
     for name, value in rows.items():
-        fact = Equality(str(key["Ref"]), str(name))
-        both = merge(table.guard, when(fact))
+        fact = Equality(parameter, str(name))
+        both = merge(one.guard, when(fact))
         if both is not None:
-            yield replace(table, value=value, guard=both)
+            yield replace(one, value=value, guard=both)
         guard = merge(guard, when(fact, holds=False)) if guard is not None else None
     if guard is not None:
-        yield replace(table, value=Missing.ABSENT, guard=guard)
+        yield replace(one, value=Missing.ABSENT, guard=guard)
 
 
-def _is_selector(template: Template, key: Json) -> bool:
-    """Return whether a key refers to a parameter or pseudo parameter, which the deployment chooses."""
-    name = key.get("Ref") if isinstance(key, Mapping) and len(key) == 1 else None
-    declared = template.parameters.get(name) if isinstance(name, str) else None
-    if isinstance(declared, Mapping):
-        return not is_stored(declared)
-    return isinstance(name, str) and name.startswith("AWS::")
+def _ranges(template: Template, name: str) -> bool:
+    """Return whether a parameter or pseudo parameter is chosen by the deployment."""
+    declared = template.parameters.get(name)
+    return not is_stored(declared) if isinstance(declared, Mapping) else name.startswith("AWS::")
 
 
 def _option(one: Alternative) -> Option:
@@ -481,13 +557,14 @@ def _option(one: Alternative) -> Option:
     return Option(Missing.UNKNOWN if number is None else number, one.guard, one.location)
 
 
-def _missing(arguments: Json) -> str:
+def _missing(content: list[Json], keys: list[Json]) -> str:
     """Return why Fn::FindInMap finds nothing."""
-    if not isinstance(arguments, list) or len(arguments) not in (3, 4):
+    if len(content) not in (3, 4):
         return "an Fn::FindInMap does not have a mapping and two keys"
-    keys = [literal_text(one) for one in arguments[:3]]
-    if None in keys:
-        return f"a key of mapping {arguments[0]} can be decided in the account only"
+    for key in keys:
+        if literal_text(key) is None:
+            name = next(parameters_in(key), None)
+            return f"{name} is known in the account only" if name else f"the key {text(key)} of a mapping is not known"
     return f"mapping {keys[0]} has no {keys[1]}, {keys[2]}"
 
 

@@ -18,7 +18,7 @@ from click.testing import Result
 from generator.diff.markdown import as_markdown
 from generator.diff.summary import KINDS, as_dict
 from tests.diff.comparing import difference
-from tests.diff.edits import DEPLOYMENT, PRICES, put
+from tests.report.edits import DEPLOYMENT, PRICES, put
 from tests.stack.model import TEMPLATES
 
 Run = Callable[..., Result]

@@ -13,7 +13,7 @@ from generator.diff.model import Alarm, Difference
 from generator.diff.summary import KINDS, NOTHING, as_dict, verdict
 from tests.conftest import ENVIRONMENTS
 from tests.diff.comparing import difference
-from tests.diff.edits import ALERTS, DEPLOYMENT, EDITS, PRICES, Edit, put, rename
+from tests.report.edits import ALERTS, DEPLOYMENT, EDITS, PRICES, Edit, put, rename
 from tests.stack.model import TEMPLATES
 
 PROD = TEMPLATES["prod"]

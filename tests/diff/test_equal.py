@@ -18,7 +18,7 @@ from generator.diff.sides import read
 from generator.template.intrinsics import listed
 from tests.conftest import ENVIRONMENTS
 from tests.diff.comparing import difference
-from tests.diff.edits import EDITS, Edit
+from tests.report.edits import EDITS, Edit
 from tests.stack.model import TEMPLATES, TEXTS
 
 ELEMENTS = ("Action", "Resource", "NotResource")

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from generator.config.prices import SOURCES, Prices, Usage
-from generator.report.bill import bill, total_usd
-from generator.report.page import page
-from generator.report.usage import count_encrypted, monthly_usage
+from generator.report.bill import total_usd
 from tests.conftest import ENVIRONMENTS
 from tests.report.conftest import judged
+from tests.report.documents import bill, count_encrypted, monthly_usage, page
 from tests.stack.model import TEMPLATES
 
 # 14,400 an hour are 4 a second: one on each of four lanes, so in a window of a second a batch of two.

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from generator.report.diagram import PHONES, SENDERS, Edge, graph, mermaid
+from generator.report.diagram import PHONES, SENDERS, Edge
 from tests.conftest import ENVIRONMENTS
+from tests.report.documents import graph, mermaid
 from tests.stack.model import TEMPLATES
 
 EVERY = pytest.mark.parametrize("name", ENVIRONMENTS)

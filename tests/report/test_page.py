@@ -18,10 +18,10 @@ from generator.capacity.quota import Plan
 from generator.capacity.sizing import size
 from generator.config import files
 from generator.plans import JudgedPlan
-from generator.report.page import page
 from generator.report.permissions_section import condition
 from tests.conftest import ENVIRONMENTS, FIXTURES, ROOT
 from tests.report.conftest import judged
+from tests.report.documents import page
 from tests.stack.model import TEMPLATES, of_type
 
 EVERY = pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -182,7 +182,7 @@ def test_the_batching_window_has_a_reason_only_if_it_is_needed(
 @EVERY
 def test_the_page_is_the_same_in_every_process_and_needs_no_heavy_package(name: str) -> None:
     script = (
-        "import json, sys; from tests.report.conftest import judged; from generator.report.page import page\n"
+        "import json, sys; from tests.report.conftest import judged; from tests.report.documents import page\n"
         f"template = json.load(open('templates_out/{name}.json'))\n"
         f"sys.stdout.write(page(template, judged('{name}')))\n"
         "heavy = {'boto3', 'cfnlint', 'matplotlib', 'troposphere', 'ministack'} & sys.modules.keys()\n"

@@ -159,7 +159,7 @@ TOO_MUCH += [
     (
         "conditions on more than a parameter",
         [
-            ("Conditions/IsDev", {"Fn::Equals": [{"Fn::Sub": "${Environment}${WebhookUnits}"}, "dev"]}),
+            ("Conditions/IsDev", {"Fn::Equals": [{"Fn::Sub": "${Environment}${WebhookUnits}"}, "prod1"]}),
             (SMS, {"Fn::If": ["IsProd", 50, 1]}),
             (ALERTS, {"Fn::If": ["IsDev", 90, 50]}),
         ],
@@ -336,6 +336,14 @@ SILENT: list[tuple[Any, ...]] = [
         "conditions that exclude each other in two spellings",
         [
             ("Conditions/IsDev", {"Fn::Equals": [{"Fn::Sub": "${Environment}"}, {"Fn::Sub": "dev"}]}),
+            (SMS, {"Fn::If": ["IsProd", 50, 1]}),
+            (ALERTS, {"Fn::If": ["IsDev", 90, 50]}),
+        ],
+    ),
+    (
+        "conditions on a composed text that exclude each other",
+        [
+            ("Conditions/IsDev", {"Fn::Equals": [{"Fn::Sub": "${Environment}${WebhookUnits}"}, "dev1"]}),
             (SMS, {"Fn::If": ["IsProd", 50, 1]}),
             (ALERTS, {"Fn::If": ["IsDev", 90, 50]}),
         ],

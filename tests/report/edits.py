@@ -1,4 +1,4 @@
-"""Single edits to the committed template, each with what a comparison must report about it."""
+"""Single edits to the committed template, each with what a reviewer must be told about it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Template = dict[str, Any]
 
 @dataclass(frozen=True)
 class Edit:
-    """An edit. `changed` maps ids to replacements; empty fields mean that nothing of that kind may be reported."""
+    """`changed` are ids with their replacement; the rest is empty where nothing of the kind may be reported."""
 
     name: str
     apply: Callable[[Template], object]
@@ -32,7 +32,7 @@ class Edit:
 
 
 def put(path: str, value: Any) -> Callable[[Template], None]:
-    """Set Resource.Properties... to a value; a number is an index, + appends, None removes."""
+    """Sets Resource.Properties... to a value; a number is an index, + appends, None removes."""
 
     def apply(template: Template) -> None:
         *steps, last = [int(step) if step.isdigit() else step for step in path.split("/")]
@@ -58,7 +58,7 @@ def top(section: str, name: str, value: Any) -> Callable[[Template], None]:
 
 
 def rename(old: str, new: str) -> Callable[[Template], None]:
-    """Give a resource another logical id everywhere."""
+    """Gives a resource another logical id, wherever it is named."""
 
     def apply(template: Template) -> None:
         def named(value: Any) -> Any:

@@ -1,0 +1,36 @@
+"""The report's functions for templates that tests hold as plain documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from generator.config.schema import Environment
+from generator.plans import JudgedPlan
+from generator.report import bill as bills
+from generator.report import diagram, usage
+from generator.report import page as pages
+from generator.template.reading import parse
+
+
+def page(document: Any, judged: JudgedPlan) -> str:
+    return pages.page(parse(document), judged)
+
+
+def bill(document: Any, environment: Environment, webhooks_per_hour: int | None = None) -> tuple[bills.Item, ...]:
+    return bills.bill(parse(document), environment, webhooks_per_hour)
+
+
+def monthly_usage(document: Any, environment: Environment, webhooks_per_hour: int) -> usage.MonthlyUsage:
+    return usage.monthly_usage(parse(document), environment, webhooks_per_hour)
+
+
+def count_encrypted(document: Any) -> int:
+    return usage.count_encrypted(parse(document))
+
+
+def graph(document: Any) -> tuple[diagram.Edge, ...]:
+    return diagram.graph(parse(document))
+
+
+def mermaid(document: Any) -> str:
+    return diagram.mermaid(parse(document))
