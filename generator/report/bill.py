@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
+from generator._format import number
 from generator.aws import MIN_FUNCTION_MEMORY_MB, READ_UNIT_BYTES, WRITE_UNIT_BYTES
 from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS
 from generator.config.prices import Usage
@@ -132,7 +133,7 @@ def _data(template: Template, environment: Environment, month: MonthlyUsage, rat
     yield "DynamoDB", "expired prices deleted hourly", deleted, "writes", "dynamodb_write_usd_per_million"
     # Claiming and recording write to the table, disarming and re-arming to the table and its index.
     per_alert = 2 + (1 + exact(usage.rearmed_share)) * alert_writes
-    label = f"alerts fired, {float(per_alert):g} writes each"
+    label = f"alerts fired, {number(per_alert)} writes each"
     yield "DynamoDB", label, month.alerts * per_alert * alert_units, "writes", "dynamodb_write_usd_per_million"
     # Each of the two queries per price, one per direction, is eventually consistent and reads half a unit.
     yield "DynamoDB", "queries for alerts, two per price", month.webhooks, "reads", "dynamodb_read_usd_per_million"
