@@ -388,13 +388,18 @@ class Deployments:
         return Formula("or", (Formula("not", (premise,)), Formula("and", known)))
 
     def _comparison(self, left: Json, right: Json) -> Formula:
-        left, right = sorted((canonical(left), canonical(right)), key=_key)
+        left, right = sorted((self._folded(canonical(left)), self._folded(canonical(right))), key=_key)
         key = _key([left, right])
         if key not in self._compared:
             ranging = tuple(name for name in dict.fromkeys(parameters_in(left, right)) if self._ranges(name))
             is_open = not any([self._note_literals(left, right), self._note_literals(right, left)])
             self._compared[key] = Comparison(left, right, ranging, key, is_open)
         return Formula("comparison", comparison=self._compared[key])
+
+    def _folded(self, value: Json) -> Json:
+        """Return the text of an expression that depends on no parameter, or the expression."""
+        text = None if any(map(self._ranges, parameters_in(value))) else self._assigned(value, {})
+        return text if isinstance(text, str) else value
 
     def _ranges(self, name: str) -> bool:
         return name.startswith("AWS::") or isinstance(self._template.parameters.get(name), Mapping)
@@ -436,8 +441,8 @@ class Deployments:
             return [literal]
         match value:
             case {"Fn::FindInMap": [str(name), first, second, *default]} if len(value) == 1:
-                rows = mapping(self._template.mappings.get(name)).values()
-                values = [cell for row in rows for cell in mapping(row).values()]
+                rows = _narrowed(mapping(self._template.mappings.get(name)), first)
+                values = [cell for row in rows for cell in _narrowed(mapping(row), second)]
                 values += [mapping(one).get("DefaultValue") for one in default]
                 texts = [text for one in values if (text := literal_text(one)) is not None]
                 is_simple = all(self._plain(key) or self._texts(key) is not None for key in (first, second))
@@ -583,6 +588,12 @@ def _key(value: Json) -> str:
 
 def _is_key(value: Json) -> bool:
     return isinstance(value, str | Other)
+
+
+def _narrowed(table: Mapping[str, Json], key: Json) -> list[Json]:
+    """Return what a key may select: everything unless it is a literal."""
+    literal = literal_text(key)
+    return list(table.values()) if literal is None else [table[literal]] if literal in table else []
 
 
 def _leaders(depends: Sequence[set[str]]) -> list[int]:

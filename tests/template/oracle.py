@@ -111,10 +111,15 @@ class Oracle:
     def substitution(self, argument: Json, ranges: bool) -> str:
         pattern, own = argument if isinstance(argument, list) else (argument, {})
         pieces = pattern.split("${")
-        result = pieces[0]
+        result, outside = pieces[0], None
         for piece in pieces[1:]:
             name, rest = piece.split("}", 1)
-            result += text(self.value(own.get(name, {"Ref": name}), ranges)) + rest
+            try:
+                result += text(self.value(own.get(name, {"Ref": name}), ranges)) + rest
+            except Outside as reason:
+                outside = reason  # Unless another variable is not stated at all.
+        if outside is not None:
+            raise outside
         return result
 
     def holds(self, condition: Json) -> bool:
