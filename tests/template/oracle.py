@@ -35,7 +35,7 @@ class Oracle:
         }
 
     def lenient(self) -> Oracle:
-        """Return the same deployment, where an item of a list that nothing selects may fail or be unknown."""
+        """Return the same deployment, where what nothing selects may fail or be unknown: items of lists, second keys."""
         return Oracle(self.template, self.given, lazy=True)
 
     def value(self, value: Json, ranges: bool = False) -> Json:  # noqa: C901 - one case for each function
@@ -100,8 +100,10 @@ class Oracle:
         return [part.strip() for part in found.split(",")] if is_list else found
 
     def lookup(self, arguments: Json, ranges: bool) -> Json:
-        name, first, second = (text(self.value(key, ranges=True)) for key in arguments[:3])
+        name, first = (text(self.value(key, ranges=True)) for key in arguments[:2])
         rows = self.template["Mappings"].get(name, {})
+        is_decided = self.lazy and first not in rows and len(arguments) == 4
+        second = "" if is_decided else text(self.value(arguments[2], ranges=True))
         if first in rows and second in rows[first]:
             return self.value(rows[first][second])
         if len(arguments) == 4:
