@@ -35,7 +35,7 @@ class Oracle:
         }
 
     def lenient(self) -> Oracle:
-        """Return the same deployment, where what nothing selects may fail or be unknown: items of lists, second keys."""
+        """Return the same deployment, where unused items of lists and unused keys may fail or be unknown."""
         return Oracle(self.template, self.given, lazy=True)
 
     def value(self, value: Json, ranges: bool = False) -> Json:  # noqa: C901 - one case for each function
