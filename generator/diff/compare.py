@@ -9,6 +9,7 @@ from typing import Literal
 
 from generator.diff.code import functions, handlers
 from generator.diff.iam.access import accesses
+from generator.diff.iam.not_compared import not_compared
 from generator.diff.model import Alarm, Cost, Difference, Part, Property, Reservation, Reservations
 from generator.diff.properties import changes, same
 from generator.diff.redefinitions import told_apart
@@ -53,6 +54,7 @@ def difference(
         resources=tuple(resources(before, after, apart, renamed)),
         parts=tuple(_parts(old, new)),
         iam=tuple(accesses(*apart)),
+        iam_not_compared=tuple(not_compared(*apart)),
         reservations=_reservations((old, left), (new, right), room),
         handlers=tuple(handlers(left, right)),
         alarms=tuple(_alarms(left, right)),

@@ -25,7 +25,7 @@ CONTEXT = 20
 LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 """What ends a line for some reader of the report, and with it a row of a table."""
 
-DECISIVE = ("Replacement:", "Possible replacement:", "Removed:", "Possible removal:")
+DECISIVE = ("Replacement:", "Possible replacement:", "Removed:", "Possible removal:", "IAM not compared:")
 """How the lines of the verdict begin that stand out."""
 
 SECTIONS = "Replaced", "IAM", "Reserved concurrency", "Cost", "Alarms", "Resources", "Parameters and the rest", "Code"
@@ -77,6 +77,12 @@ def _iam(found: Difference) -> Iterator[str]:
     if found.iam:
         rows = ([_code(one.resource), f"**{one.change}**", _gone(one) + _said(one.statement)] for one in found.iam)
         yield from _table(["Resource", "Change", "Statement"], rows)
+    if found.iam and found.iam_not_compared:
+        yield ""
+    if found.iam_not_compared:
+        yield "Not compared, check these yourself:\n"
+        skipped = found.iam_not_compared
+        yield from (f"- {_code(one.id)} ({_escaped(one.type)}): {_escaped(one.reason)}" for one in skipped)
 
 
 def _gone(one: Access) -> str:

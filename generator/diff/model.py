@@ -57,6 +57,15 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class NotCompared:
+    """A changed resource that grants access in a way that is not compared, and the reason."""
+
+    id: str
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reservation:
     """A function's reserved concurrency; None shares the account's pool or is no such function."""
 
@@ -136,6 +145,7 @@ class Difference:
     resources: tuple[Resource, ...]
     parts: tuple[Part, ...]
     iam: tuple[Access, ...]
+    iam_not_compared: tuple[NotCompared, ...]
     reservations: Reservations
     handlers: tuple[Handler, ...]
     alarms: tuple[Alarm, ...]
@@ -144,8 +154,8 @@ class Difference:
     @property
     def found(self) -> bool:
         """Whether the templates mean different things."""
-        changed = (self.resources, self.parts, self.iam, self.reservations.changed, self.handlers, self.alarms)
-        return any(changed)
+        permissions = (self.iam, self.iam_not_compared)
+        return any((self.resources, self.parts, *permissions, self.reservations.changed, self.handlers, self.alarms))
 
     def replaced(self, certainty: Certainty) -> tuple[Resource, ...]:
         """The resources that are replaced with this certainty."""

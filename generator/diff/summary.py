@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 
+from generator._format import counted, listed
 from generator.diff.model import Difference, Resource
 from generator.template.intrinsics import Json
 from generator.template.schemas import Certainty
@@ -16,13 +17,17 @@ NOTHING = "no semantic difference"
 KINDS: Mapping[str, Callable[[Difference], bool]] = {
     "replacement": lambda found: any(one.replacement != Certainty.NONE for one in found.resources),
     "removal": lambda found: any(one.removal != Certainty.NONE for one in found.resources),
-    "iam-widening": lambda found: any(one.change == "widened" for one in found.iam),
-    "iam-narrowing": lambda found: any(one.change == "narrowed" for one in found.iam),
+    "iam-widening": lambda found: _has_access(found, "widened"),
+    "iam-narrowing": lambda found: _has_access(found, "narrowed"),
     "reservation": lambda found: bool(found.reservations.changed),
     "handler": lambda found: bool(found.handlers),
     "alarm": lambda found: bool(found.alarms),
 }
-"""What `--fail-on` names. What is possible counts as well: nobody knows before the change set does."""
+"""The kinds of change that `--fail-on` accepts. A possible change counts, and so does access that is not compared."""
+
+
+def _has_access(found: Difference, change: str) -> bool:
+    return bool(found.iam_not_compared) or any(one.change == change for one in found.iam)
 
 
 def verdict(found: Difference) -> list[str]:
@@ -51,7 +56,7 @@ def _verdict(found: Difference) -> Iterator[str]:
             yield f"{one.id}{why}."
     if not found.replaced(Certainty.CERTAIN) and not found.replaced(Certainty.POSSIBLE):
         yield "Nothing is replaced."
-    yield _iam(found)
+    yield from _iam(found)
     if found.reservations.changed:
         yield f"Reserved concurrency: {reserved(found)}."
 
@@ -60,14 +65,17 @@ def _why(one: Resource) -> str:
     return f": {'; '.join(one.notes)}" if one.notes else ""
 
 
-def _iam(found: Difference) -> str:
-    counts = {change: sum(one.change == change for one in found.iam) for change in ("widened", "narrowed")}
+def _iam(found: Difference) -> Iterator[str]:
+    skipped = [f"{one.id} ({one.type})" for one in found.iam_not_compared]
+    if found.iam:
+        widened, narrowed = ([one for one in found.iam if one.change == change] for change in ("widened", "narrowed"))
+        holders = ", ".join(dict.fromkeys(one.resource for one in widened))
+        where = f" ({holders})" if holders else ""
+        yield f"IAM: {counted(len(widened), 'statement')} widened{where}, {len(narrowed):,} narrowed."
+    if skipped:
+        yield f"IAM not compared: {listed(skipped)}."
     if not found.iam:
-        return "IAM: nothing may more or less than before."
-    plural = "statement" if counts["widened"] == 1 else "statements"
-    holders = ", ".join(dict.fromkeys(one.resource for one in found.iam if one.change == "widened"))
-    where = f" ({holders})" if holders else ""
-    return f"IAM: {counts['widened']} {plural} widened{where}, {counts['narrowed']} narrowed."
+        yield "IAM: no other permissions changed." if skipped else "IAM: no permissions changed."
 
 
 def reserved(found: Difference) -> str:
@@ -92,6 +100,7 @@ def as_dict(found: Difference, environment: str | None) -> dict[str, Json]:
         "resources": [dataclasses.asdict(one) for one in found.resources],
         "template": [dataclasses.asdict(one) for one in found.parts],
         "iam": [{"resource": one.resource, "change": one.change, "statement": one.statement} for one in found.iam],
+        "iam_not_compared": [dataclasses.asdict(one) for one in found.iam_not_compared],
         "reservations": [dataclasses.asdict(one) for one in sums.changed],
         "handlers": [dataclasses.asdict(one) for one in found.handlers],
         "alarms": [dataclasses.asdict(one) for one in found.alarms],

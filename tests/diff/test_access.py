@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from generator.diff.iam.not_compared import NOT_COMPARED
+from generator.diff.markdown import as_markdown
 from generator.diff.model import Access
+from generator.diff.summary import as_dict, verdict
+from generator.template.schemas import schema
 from tests.diff.comparing import difference
 
 ANYONE = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
@@ -76,13 +80,6 @@ HOLDERS = [
         {"Users": ["a", "eve"]},
         {("user eve", W)},
         id="another member",
-    ),
-    pytest.param(
-        "AWS::SSO::Assignment",
-        {"PrincipalId": "p", "PermissionSetArn": "a"},
-        {"PermissionSetArn": "b"},
-        {("p", W), ("p", N)},
-        id="another permission set",
     ),
     pytest.param(
         "AWS::SSO::PermissionSet",
@@ -319,7 +316,6 @@ def test_what_is_new_is_open_only_if_anyone_may_enter(kind: str, properties: Any
         ("AWS::EC2::VPCEndpoint", "PolicyDocument", OPEN, set()),
         ("AWS::EC2::VPCEndpoint", "PolicyDocument", either(ONE, NO_VALUE), {W}),
         ("AWS::ApiGateway::RestApi", "Policy", {"Statement": [{**ANYONE, "Effect": "Deny"}]}, {W}),
-        ("AWS::EFS::FileSystem", "FileSystemPolicy", ONE, {W, N}),
         ("AWS::KMS::Key", "KeyPolicy", ONE, {W, N}),
     ],
 )
@@ -345,15 +341,62 @@ def test_policies_of_sam_under_conditions(old: Any, new: Any, expected: set[str]
     assert {one.change for one in accesses(f"{SAM}Function", {"Policies": old}, {"Policies": new})} == expected
 
 
-def test_connectors_are_grants() -> None:
-    to = {"Source": {"Id": "F"}, "Destination": {"Id": "T"}, "Permissions": ["Read"]}
-    assert changes(accesses(f"{SAM}Connector", to, {**to, "Permissions": ["Read", "Write"]})) == {("One", W)}
+NOT_COMPARED_CHANGES = [
+    pytest.param("AWS::SSO::Assignment", {"PermissionSetArn": "a"}, {"PermissionSetArn": "b"}, id="SSO assignment"),
+    pytest.param("AWS::IoT::PolicyPrincipalAttachment", {"PolicyName": "a"}, {"PolicyName": "b"}, id="IoT policy"),
+    pytest.param("AWS::EFS::FileSystem", {"FileSystemPolicy": ONE}, {"FileSystemPolicy": OPEN}, id="EFS policy"),
+    pytest.param("AWS::EFS::FileSystem", {"FileSystemPolicy": ONE}, {}, id="EFS policy removed"),
+    pytest.param("AWS::S3::Bucket", {}, {"AccessControl": "PublicRead"}, id="access control list of a bucket"),
+    pytest.param(
+        "AWS::S3ObjectLambda::AccessPointPolicy", {"PolicyDocument": ONE}, {"PolicyDocument": OPEN}, id="Object Lambda"
+    ),
+    pytest.param(f"{SAM}Connector", {"Permissions": ["Read"]}, {"Permissions": ["Write"]}, id="SAM connector"),
+    pytest.param("AWS::RAM::ResourceShare", {"Principals": ["1"]}, {"Principals": ["2"]}, id="resource share"),
+    pytest.param("AWS::LakeFormation::Permissions", {"Permissions": []}, {"Permissions": ["ALL"]}, id="data lake"),
+]
+
+
+@pytest.mark.parametrize(("kind", "old", "new"), NOT_COMPARED_CHANGES)
+def test_a_change_of_access_that_is_not_compared_is_listed(kind: str, old: Any, new: Any) -> None:
+    found = difference(template(kind, old), template(kind, new))
+    assert [(one.id, one.type) for one in found.iam_not_compared] == [("One", kind)]
+    assert found.iam == ()
+    assert f"IAM not compared: One ({kind})." in verdict(found)
+    assert "IAM: no other permissions changed." in verdict(found)
+    assert f"- `One` ({kind}): {found.iam_not_compared[0].reason}" in as_markdown(found, "old", "new").splitlines()
+    report = as_dict(found, None)
+    assert [(one["id"], one["type"]) for one in report["iam_not_compared"]] == [("One", kind)]
+    assert {"iam-widening", "iam-narrowing"} <= set(report["summary"]["kinds"])
+
+
+def test_an_added_or_removed_resource_that_is_not_compared_is_listed() -> None:
+    none: dict[str, Any] = {"Resources": {}}
+    share = template("AWS::RAM::ResourceShare", {"Name": "shared"})
+    for found in (difference(none, share), difference(share, none)):
+        assert [(one.id, one.type) for one in found.iam_not_compared] == [("One", "AWS::RAM::ResourceShare")]
+
+
+@pytest.mark.parametrize("kind", ["AWS::SSO::Assignment", "AWS::EFS::FileSystem", "AWS::S3::Bucket"])
+def test_a_resource_without_a_change_of_access_is_not_listed(kind: str) -> None:
+    is_partial = kind != "AWS::SSO::Assignment"
+    old, new = ({"PrincipalId": "p", **({"Tags": [tag]} if is_partial else {})} for tag in "ab")
+    found = difference(template(kind, old), template(kind, new))
+    assert (found.iam_not_compared, found.found) == ((), is_partial)
+
+
+def test_changed_connectors_of_a_resource_are_not_compared() -> None:
     old = template(f"{SAM}Function", {})
     new = copy.deepcopy(old)
     new["Resources"]["One"]["Connectors"] = {
         "ToTable": {"Properties": {"Destination": {"Id": "T"}, "Permissions": ["Write"]}}
     }
-    assert changes(difference(old, new).iam) == {("One", W)}
+    found = difference(old, new)
+    assert [(one.id, one.type) for one in found.iam_not_compared] == [("One", f"{SAM}Function")]
+    assert difference(new, new).iam_not_compared == ()
+
+
+def test_the_types_that_are_not_compared_exist() -> None:
+    assert [kind for kind in NOT_COMPARED if not kind.startswith(SAM) and not schema(kind).known] == []
 
 
 ROOT, ACCOUNT = {"AWS": "arn:aws:iam::123456789012:root"}, {"AWS": "123456789012"}

@@ -10,6 +10,7 @@ from typing import Literal
 from generator.diff.iam.documents import documents, opaque_documents
 from generator.diff.iam.endpoints import BODIES, entrances, is_barred
 from generator.diff.iam.grants import EVERYTHING, HOLDER, Clause, Grant, Scope, chosen, entries, under
+from generator.diff.iam.not_compared import compared
 from generator.diff.model import MAKERS
 from generator.diff.properties import identity
 from generator.template.intrinsics import SAM, Json, is_intrinsic, mapping, text
@@ -25,7 +26,7 @@ POLICIES = ("Policy", "Permission")
 ATTACHED_BY = (
     *("Roles", "RoleName", "Users", "UserName", "Groups", "GroupName"),
     *("Queues", "Queue", "Topics", "TopicArn", "Bucket", "SecretId", "FunctionName", "LayerVersionArn"),
-    *("EventBusName", "ResourceArn", "ResourceIdentifier", "ObjectLambdaAccessPoint", "TargetIds"),
+    *("EventBusName", "ResourceArn", "ResourceIdentifier", "TargetIds"),
 )
 """Where such a policy says it."""
 
@@ -46,8 +47,6 @@ PERMISSIONS = {
 MEMBERS = {
     "AWS::IAM::User": ("", "Groups", "group"),
     "AWS::IAM::UserToGroupAddition": ("Users", "GroupName", "group"),
-    "AWS::SSO::Assignment": ("PrincipalId", "PermissionSetArn", "permission set"),
-    "AWS::IoT::PolicyPrincipalAttachment": ("Principal", "PolicyName", "policy"),
 }
 """Types that make someone a member of what has policies: who (the resource itself if empty), of what, and its kind."""
 
@@ -70,13 +69,9 @@ WITHOUT_POLICY = {
         Grant("Allow", EVERYTHING, Scope(("execute-api:Invoke",)), EVERYTHING, ()),
     ),
     "AWS::KMS::Key": ("KeyPolicy", Grant("Allow", ROOT, Scope(("kms:*",)), EVERYTHING, ())),
-    "AWS::EFS::FileSystem": (
-        "FileSystemPolicy",
-        Grant("Allow", EVERYTHING, Scope(("elasticfilesystem:Client*",)), EVERYTHING, ()),
-    ),
 }
 """What a resource without a policy lets others do. Source: Amazon VPC, "Control access to VPC endpoints"; API Gateway,
-"Authorization flow: resource policy"; KMS, "Default key policy"; EFS, "Default EFS file system policy"."""
+"Authorization flow: resource policy"; KMS, "Default key policy"."""
 
 
 def held(template: Template, both: Collection[str]) -> Held:
@@ -93,8 +88,11 @@ def held(template: Template, both: Collection[str]) -> Held:
 def _said(
     name: str, resource: Mapping[str, Json], template: Template, is_in_both: bool
 ) -> Iterator[tuple[str, Kind, Grant]]:
-    kind, properties = str(resource.get("Type")), mapping(resource.get("Properties"))
-    grants = list(_granted(kind, properties, resource))
+    kind, properties = (
+        str(resource.get("Type")),
+        compared(str(resource.get("Type")), mapping(resource.get("Properties"))),
+    )
+    grants = list(_granted(kind, properties))
     if is_in_both:
         grants += _by_default(kind, properties)
         for conditions, role, key in _roles(properties) if _acts(kind) else ():
@@ -125,7 +123,7 @@ def _holder(key: str, who: Json, known: Collection[str]) -> str:
     return one if one in known and not isinstance(who, str) else NAMED_AS.get(key, "") + one
 
 
-def _granted(kind: str, properties: Mapping[str, Json], resource: Mapping[str, Json]) -> Iterator[Grant]:
+def _granted(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
     yield from documents(properties)
     if kind in PERMISSIONS and "Statement" not in properties:
         yield _permission(properties, *PERMISSIONS[kind])
@@ -143,23 +141,11 @@ def _granted(kind: str, properties: Mapping[str, Json], resource: Mapping[str, J
     if kind in MAKERS:
         made = hashlib.sha256(identity(properties).encode()).hexdigest()[:12]
         yield _named(f"what the resources may that it makes, sha256 {made}")
-    yield from _connections(kind, properties, resource)
 
 
 def _named(what: str) -> Grant:
     """What a policy that cannot be read may say."""
     return Grant("Allow", HOLDER, Scope((what,)), EVERYTHING, ())
-
-
-def _connections(kind: str, properties: Mapping[str, Json], resource: Mapping[str, Json]) -> Iterator[Grant]:
-    """What SAM's connectors let a resource do to another. Source: AWS SAM specification, AWS::Serverless::Connector."""
-    own = [properties] if kind == f"{SAM}Connector" else []
-    within = [mapping(mapping(one).get("Properties")) for one in mapping(resource.get("Connectors")).values()]
-    for connector in (*own, *within):
-        for _, to in entries(connector.get("Destination")):
-            for conditions, permission in entries(connector.get("Permissions")):
-                action = Scope((f"{text(permission)} as {text(connector.get('Source', 'itself'))}",))
-                yield under(conditions, Grant("Allow", HOLDER, action, Scope((text(to),)), ()))
 
 
 def _memberships(

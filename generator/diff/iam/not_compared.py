@@ -1,0 +1,109 @@
+"""Find changed resources whose permissions the comparison does not read, so that a reviewer looks at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from generator.diff.model import NotCompared
+from generator.diff.properties import same
+from generator.template.intrinsics import SAM, Json, mapping
+from generator.template.model import Template
+
+NOT_COMPARED: Mapping[str, str] = {
+    "AWS::AccountAccess::Entitlement": "gives identities access to accounts",
+    "AWS::ACMPCA::Permission": "lets a service use a certificate authority",
+    "AWS::BedrockAgentCore::Policy": "is written in Cedar",
+    "AWS::Cognito::UserPoolUserToGroupAttachment": "adds a user to a group",
+    "AWS::Config::AggregationAuthorization": "lets another account collect configuration data",
+    "AWS::Connect::DataLakeAssociation": "shares data with another account",
+    "AWS::DataZone::PolicyGrant": "grants rights within Amazon DataZone",
+    "AWS::DataZone::ProjectMembership": "adds a member to a project",
+    "AWS::EC2::NetworkInterfacePermission": "lets another account use a network interface",
+    "AWS::EC2::VPCEndpointServicePermissions": "lets principals connect to an endpoint service",
+    "AWS::EFS::FileSystem": "has a policy that replaces open access by default",
+    "AWS::EKS::AccessEntry": "gives an IAM principal access to a cluster",
+    "AWS::EntityResolution::PolicyStatement": "is one statement of a policy elsewhere",
+    "AWS::GlobalAccelerator::CrossAccountAttachment": "lets other accounts use resources",
+    "AWS::IAM::AccessKey": "creates credentials for a user",
+    "AWS::IAM::OIDCProvider": "lets identities of another provider assume roles",
+    "AWS::IAM::SAMLProvider": "lets identities of another provider assume roles",
+    "AWS::IdentityStore::GroupMembership": "adds a user to a group",
+    "AWS::IoT::PolicyPrincipalAttachment": "attaches a policy to a certificate",
+    "AWS::IoT::ThingPrincipalAttachment": "attaches a certificate to a thing, which policies may name",
+    "AWS::IoTSiteWise::AccessPolicy": "gives an identity access to a portal or project",
+    "AWS::LakeFormation::DataLakeSettings": "names administrators and default permissions",
+    "AWS::LakeFormation::Permissions": "grants access to data",
+    "AWS::LakeFormation::PrincipalPermissions": "grants access to data",
+    "AWS::LakeFormation::TagAssociation": "tags data, and grants may go by tag",
+    "AWS::LicenseManager::Grant": "grants a license to principals",
+    "AWS::MediaConnect::FlowEntitlement": "lets other accounts subscribe to a flow",
+    "AWS::OpenSearchServerless::AccessPolicy": "is written in a policy language of its own",
+    "AWS::OpenSearchServerless::SecurityPolicy": "is written in a policy language of its own",
+    "AWS::PCAConnectorAD::TemplateGroupAccessControlEntry": "lets a directory group enroll certificates",
+    "AWS::QBusiness::DataAccessor": "lets a principal read an application's data",
+    "AWS::QBusiness::Permission": "lets principals use an application",
+    "AWS::QuickSight::Assignment": "assigns an IAM policy to users and groups",
+    "AWS::RAM::Permission": "lists the actions that a resource share allows",
+    "AWS::RAM::PermissionAssociation": "attaches permissions to a resource share",
+    "AWS::RAM::PrincipalAssociation": "adds a principal to a resource share",
+    "AWS::RAM::ResourceAssociation": "adds a resource to a resource share",
+    "AWS::RAM::ResourceShare": "shares resources with other accounts",
+    "AWS::Redshift::EndpointAuthorization": "lets another account connect to a cluster",
+    "AWS::RolesAnywhere::TrustAnchor": "lets holders of certificates assume roles",
+    "AWS::S3::AccessGrant": "gives an identity access to a location",
+    "AWS::S3::Bucket": "has an access control list",
+    "AWS::S3ObjectLambda::AccessPointPolicy": "belongs to an access point in front of another one",
+    f"{SAM}Connector": "stands for policies that SAM generates",
+    "AWS::ServiceCatalog::PortfolioPrincipalAssociation": "gives a principal access to a portfolio",
+    "AWS::ServiceCatalog::PortfolioShare": "shares a portfolio with another account",
+    "AWS::Signer::ProfilePermission": "lets another account use a signing profile",
+    "AWS::SSO::ApplicationAssignment": "gives a user or group access to an application",
+    "AWS::SSO::Assignment": "gives a user or group a permission set in an account",
+    "AWS::VerifiedPermissions::Policy": "is written in Cedar",
+    "AWS::VerifiedPermissions::PolicyTemplate": "is written in Cedar",
+}
+"""Types that grant access in a way that the comparison does not read, each with the reason.
+
+The list holds what grants access through AWS's own authorization but is neither a policy document nor one of the
+statements in `holders.PERMISSIONS`. It leaves out network rules and logins to databases. Source: the resource schemas
+that cfn-lint ships and the CloudFormation template reference.
+"""
+
+ONLY = {"AWS::EFS::FileSystem": "FileSystemPolicy", "AWS::S3::Bucket": "AccessControl"}
+"""Types of which only one property grants access that is not compared."""
+
+CONNECTORS = "Connectors"
+"""The attribute by which SAM generates policies for any resource. Source: AWS SAM specification, "Connectors"."""
+
+CONNECTORS_REASON = "has Connectors, which stand for policies that SAM generates"
+
+
+def not_compared(old: Template, new: Template) -> Iterator[NotCompared]:
+    """Yield each resource that was added, removed or changed and grants access that is not compared."""
+    for name in dict.fromkeys([*new.resources, *old.resources]):
+        before, after = (side.resources.get(name, {}) for side in (old, new))
+        for resource in (after, before):
+            kind = str(resource.get("Type"))
+            if kind in NOT_COMPARED and not same(_granting(before, kind), _granting(after, kind)):
+                yield NotCompared(name, kind, NOT_COMPARED[kind])
+                break
+        else:
+            if not same(before.get(CONNECTORS), after.get(CONNECTORS)):
+                yield NotCompared(name, str((after or before).get("Type")), CONNECTORS_REASON)
+
+
+def compared(kind: str, properties: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return the properties whose policies and roles are compared."""
+    if kind in ONLY:
+        return {key: value for key, value in properties.items() if key != ONLY[kind]}
+    return {} if kind in NOT_COMPARED else properties
+
+
+def _granting(resource: Mapping[str, Json], kind: str) -> Json:
+    """Return what a resource of this type grants: one property, or all of it. None if it is of another type."""
+    if resource.get("Type") != kind:
+        return None
+    if kind not in ONLY:
+        return resource
+    value = mapping(resource.get("Properties")).get(ONLY[kind])
+    return None if value is None else [value, resource.get("Condition")]
