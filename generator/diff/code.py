@@ -1,4 +1,4 @@
-"""What a function runs, compared: its code as lines, and whatever else decides which code that is."""
+"""Compare what functions run: inline code line by line, and every setting that selects the code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DECIDING = ("Code", "CodeUri", "InlineCode", "ImageUri", "ImageConfig", "Layers"
 
 
 def functions(template: Template) -> dict[str, Mapping[str, Json]]:
-    """The properties of all functions, by logical id."""
+    """Return the properties of all functions, by logical id."""
     return {
         name: resource.get("Properties") or {}
         for name, resource in template.resources.items()
@@ -31,7 +31,7 @@ def functions(template: Template) -> dict[str, Mapping[str, Json]]:
 
 
 def handlers(old: Template, new: Template) -> Iterator[Handler]:
-    """Every function that runs something else than before, or is new."""
+    """Yield every function that is new or runs other code than before."""
     before, after = functions(old), functions(new)
     for name, properties in after.items():
         if lines := list(_lines(before.get(name, {}), properties)):

@@ -1,4 +1,4 @@
-"""Two templates in, everything that differs in meaning out. Reads no file and prints nothing."""
+"""Compare two templates by their meaning. Reads no file and prints nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ APART = ("Resources", "AWSTemplateFormatVersion")
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the account of the new template lets its environments reserve, and what the others in it reserve."""
+    """What the account can reserve, and what its other environments reserve."""
 
     reservable: int
     elsewhere: int
@@ -45,7 +45,7 @@ class Room:
 def difference(
     old: Template, new: Template, room: Room | None = None, monthly_cost: MonthlyCost | None = None
 ) -> Difference:
-    """Compares two templates by what they mean. Without a room there is no headroom, without a price no cost."""
+    """Return how two templates differ in meaning. `room` adds the headroom, `monthly_cost` the cost."""
     old, renamed = with_new_deployment(old, new)
     before, after = known(old), known(new)
     apart = told_apart(before, after)
@@ -130,7 +130,7 @@ def _alarms(old: Template, new: Template) -> Iterator[Alarm]:
 
 
 def _effect(setting: str, was: Mapping[str, Json], now: Mapping[str, Json]) -> Literal["earlier", "later", "other"]:
-    """Whether the alarm goes off earlier or later than before, by this setting alone and where figures tell.
+    """Whether the alarm fires earlier or later than before, by this setting alone and where figures tell.
 
     A longer period adds up more and is over later, and M of more periods are reached earlier but looked for longer.
     """

@@ -1,4 +1,4 @@
-"""What is gone when a resource is deleted, alone or because it is replaced, and whether a policy keeps it."""
+"""Describe what is lost when a resource is deleted or replaced, and whether a policy keeps it."""
 
 from __future__ import annotations
 
@@ -12,55 +12,55 @@ TABLE, SECRET = "AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"
 
 LOSSES = {
     "AWS::DynamoDB::Table": "its items",
-    "AWS::KMS::Key": "the key: what is encrypted under it can never be read again",
+    "AWS::KMS::Key": "the key: nothing encrypted with it can be read again",
     "AWS::SQS::Queue": "the messages in it",
     "AWS::Logs::LogGroup": "its log events",
     "AWS::SecretsManager::Secret": "its value: senders need the new one",
-    "AWS::SNS::Topic": "subscriptions that were made outside the template",
+    "AWS::SNS::Topic": "subscriptions created outside the template",
     "AWS::ApiGateway::RestApi": "its URL: senders need the new one",
     "AWS::ApiGateway::Stage": "its URL: senders need the new one",
     "AWS::ApiGateway::ApiKey": "its value: senders need the new one",
     "AWS::S3::Bucket": "its objects",
 }
-"""By type; what is not here is made again from the template and loses nothing of its own."""
+"""What is lost with a resource, by type. Resources of other types are created again without a loss."""
 
 PROTECTIONS = {
     TABLE: (
-        (("DeletionProtectionEnabled",), "deletion protection is taken away"),
+        (("DeletionProtectionEnabled",), "deletion protection is removed"),
         (
             ("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"),
-            "point-in-time recovery is taken away, and with it what could be restored until now",
+            "point-in-time recovery is turned off, and its restore points are lost",
         ),
-        (("SSESpecification", "SSEEnabled"), "no longer encrypted with a KMS key, but with one that DynamoDB owns"),
+        (("SSESpecification", "SSEEnabled"), "no longer encrypted with a KMS key, but with a key that DynamoDB owns"),
     ),
     "AWS::KMS::Key": ((("EnableKeyRotation",), "the key is no longer rotated"),),
 }
-"""By type: a setting that protects, and what to say when it is turned off."""
+"""Protective settings by type, and the note for when one is turned off."""
 
 KEPT = ("Retain", "RetainExceptOnCreate")
 
-STREAM = "and the position in its stream: what was not yet read from it is not delivered"
+STREAM = "and the position in its stream: unread records are not delivered"
 
 
 def loss(resource: Mapping[str, Json]) -> str | None:
-    """What the resource holds that no template brings back."""
+    """Return what the resource holds that no template can restore, or None."""
     lost = LOSSES.get(str(resource.get("Type")))
     streams = isinstance(properties := resource.get("Properties"), Mapping) and "StreamSpecification" in properties
     return f"{lost} {STREAM}" if lost and streams else lost
 
 
 def removal_notes(old: Mapping[str, Json]) -> Iterator[str]:
-    """What removing the resource from the stack loses."""
+    """Yield what is lost when the resource is removed from the stack."""
     if (lost := loss(old)) is None:
         return
     if old.get("DeletionPolicy") in KEPT:
-        yield "DeletionPolicy Retain: it stays in the account, outside the stack"
+        yield "DeletionPolicy Retain keeps it in the account, outside the stack"
     else:
         yield f"deleted, and with it {lost}"
 
 
 def replacement_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    """What replacing the resource loses. The old one is kept for sure where both templates say so."""
+    """Yield what is lost when the resource is replaced. It is certainly kept only if both templates keep it."""
     if (lost := loss(old)) is None:
         return
     policies = [side.get("UpdateReplacePolicy") for side in (old, new)]
@@ -72,7 +72,7 @@ def replacement_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Itera
 
 
 def changed_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    """What a change in place takes away, or makes anew."""
+    """Yield what a change in place removes or creates anew."""
     yield from _kept_notes(old, new)
     before, after = (side.get("Properties", {}) for side in (old, new))
     kind = str(new.get("Type"))
@@ -81,22 +81,22 @@ def changed_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[
             yield note
     generated = [side.get("GenerateSecretString") for side in (before, after)]
     if kind == SECRET and generated[1] is not None and not same(*generated):
-        yield "a new value is generated: senders need it, and the old one is accepted for 24 hours more"
+        yield "a new value is generated: senders need it within 24 hours, while the old one is still accepted"
     if kind == TABLE:
         yield from _index_notes(before, after)
 
 
 def _kept_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    """What was kept for sure, and is not any longer."""
+    """Yield which retention a change removes."""
     if (lost := loss(old)) is None:
         return
     for policy, when in (("DeletionPolicy", "removed from the stack"), ("UpdateReplacePolicy", "replaced")):
         if old.get(policy) in KEPT and new.get(policy) not in KEPT:
-            yield f"{policy} {old[policy]} is taken away: deleted when it is {when}, and with it {lost}"
+            yield f"{policy} {old[policy]} is removed: the resource is deleted when it is {when}, and with it {lost}"
 
 
 def _index_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    """What becomes of the indexes, by their names.
+    """Yield what happens to the indexes, by name.
 
     Source: CloudFormation template reference, AWS::DynamoDB::Table, GlobalSecondaryIndexes: one of them can be added or
     deleted without interruption, an update that does both fails, and IndexName, KeySchema and Projection: "Updates are
@@ -106,15 +106,12 @@ def _index_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[s
     for name in sorted(before.keys() & after.keys()):
         pairs = ((before[name].get(key), after[name].get(key)) for key in ("KeySchema", "Projection"))
         if any(found for pair in pairs for found in changes(*pair, "", schema(TABLE).unordered)):
-            yield (
-                f"CloudFormation does not support changing the index {name}: give it another name, and add and delete "
-                "in two updates"
-            )
+            yield (f"CloudFormation cannot change the index {name}: rename it, and add and delete in two updates")
     gone, come = sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys())
     yield from (f"the index {name} is deleted: queries of it fail" for name in gone)
     yield from (f"the index {name} is new: queries of it fail until it is filled" for name in come)
     if len(gone) + len(come) > 1:
-        yield "CloudFormation adds or deletes one index in an update, and fails otherwise: make it one update for each"
+        yield "CloudFormation adds or deletes one index per update: make one update for each"
 
 
 def _indexes(table: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]:
@@ -133,5 +130,5 @@ def _is_on(value: Json) -> bool:
 
 
 def _is_off(value: Json) -> bool:
-    """Surely off: what a parameter or condition decides is not."""
+    """Return whether a setting is certainly off; one that a parameter or condition decides is not."""
     return value is None or canonical(value) == "false"

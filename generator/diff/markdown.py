@@ -1,4 +1,4 @@
-"""A difference as Markdown for a pull request: the verdict first, then what bears it out."""
+"""Write a difference as Markdown for a pull request: the verdict first, then the evidence."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SECTIONS = "Replaced", "IAM", "Reserved concurrency", "Cost", "Alarms", "Resourc
 
 
 def as_markdown(found: Difference, old: str, new: str) -> str:
-    """The report; tables only for what there is, and as many of them as a comment takes, the last ones left out."""
+    """Return the report. Sections that do not fit into a comment are left out, the last ones first."""
     head = [f"## {_code(old)} → {_code(new)}", "\n".join(map(_verdict_line, verdict(found)))]
     makers = (_replaced, _iam, _reservations, _cost, _alarms, _resources, _parts, _handlers)
     contents = ((title, "\n".join(make(found))) for title, make in zip(SECTIONS, makers, strict=True))
@@ -40,7 +40,9 @@ def as_markdown(found: Difference, old: str, new: str) -> str:
     text, left_out = _joined(head, sections, []), list[str]()
     while sections and len(text) > MAX_REPORT:
         left_out.insert(0, sections.pop()[0])
-        text = _joined(head, sections, [f"Left out, too long for a comment: {', '.join(left_out)}. JSON has it all."])
+        text = _joined(
+            head, sections, [f"Left out to fit into a comment: {', '.join(left_out)}. The JSON format has everything."]
+        )
     return text
 
 
@@ -49,7 +51,7 @@ def _joined(head: list[str], sections: list[tuple[str, str]], tail: list[str]) -
 
 
 def _verdict_line(line: str) -> str:
-    """A list item; what decides first stands out."""
+    """Return a list item, with decisive words in bold."""
     if line.startswith(DECISIVE) or " widened (" in line:
         head, colon, rest = line.partition(":")
         return f"- **{head}{colon}**{_escaped(rest)}"
@@ -86,12 +88,12 @@ def _iam(found: Difference) -> Iterator[str]:
 
 
 def _gone(one: Access) -> str:
-    """A denial that widens, or a grant that narrows, is one that is no longer there."""
+    """Return the words for a denial or grant that was removed."""
     return "no longer: " if (one.change == "widened") == (one.statement["Effect"] == "Deny") else ""
 
 
 def _said(statement: Mapping[str, Json]) -> str:
-    """A statement in one line."""
+    """Return a statement in one line."""
     if ACTING in statement.get("Condition", {}):
         return f"runs as {', '.join(map(_code, _names(statement['Resource'])))}"
     parts = [str(statement["Effect"])]
@@ -132,12 +134,12 @@ def _cost(found: Difference) -> Iterator[str]:
         rows = [[f"{found.cost.old:,.2f}", f"{found.cost.new:,.2f}", f"{found.cost.new - found.cost.old:+,.2f}"]]
         yield from _table(["USD a month, old", "New", "Change"], rows)
         yield ""
-        yield "Both at the rate that the environment's file states today; a change of the rate itself is on the page."
+        yield "Both sides are priced at the rate in today's environment file; the page has the effect of a rate."
 
 
 def _alarms(found: Difference) -> Iterator[str]:
     if found.alarms:
-        effects = {"earlier": "goes off earlier", "later": "goes off later", "other": ""}
+        effects = {"earlier": "fires earlier", "later": "fires later", "other": ""}
         rows = ([_code(a.id), a.setting, *_pair(a.old, a.new), effects[a.effect]] for a in found.alarms)
         yield from _table(["Alarm", "Setting", "Old", "New", "Effect"], rows)
 
@@ -151,7 +153,7 @@ def _resources(found: Difference) -> Iterator[str]:
 
 
 def _resource_rows(one: Resource) -> Iterator[list[str]]:
-    """One row for each property; a resource that has none to show has its note instead."""
+    """Yield one row for each property, or the note of a resource without any."""
     if not one.properties:
         yield [_code(one.id), one.change, _notes(one) or _escaped(one.type), "", ""]
     for number, prop in enumerate(one.properties):
@@ -166,7 +168,7 @@ def _parts(found: Difference) -> Iterator[str]:
         rows = ([_code(p.path), *_pair(p.old, p.new), ", ".join(map(_code, p.affects))] for p in found.parts)
         yield from _table(["What", "Old", "New", "Resources that depend on it"], rows)
     if any(part.path.startswith("Parameters.") and part.path.endswith(".Default") for part in found.parts):
-        yield "\nA default is for new stacks: an existing one keeps its value until it is given another."
+        yield "\nA default applies to new stacks; an existing stack keeps its value until it is given another."
 
 
 def _handlers(found: Difference) -> Iterator[str]:
@@ -189,7 +191,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0)
 
 
 def _pair(old: Json, new: Json) -> tuple[str, str]:
-    """Both values, each from shortly before they begin to differ where they are long."""
+    """Return both values; long ones start shortly before the first difference."""
     if any(isinstance(value, Mapping) and is_document(value) for value in (old, new)):
         return "see IAM", "see IAM"
     before, after = _one_line(old), _one_line(new)
@@ -200,7 +202,7 @@ def _pair(old: Json, new: Json) -> tuple[str, str]:
 
 
 def _common(one: str, other: str) -> int:
-    """How many characters both begin with."""
+    """Return the length of the common beginning."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
 
@@ -235,6 +237,6 @@ def _code(content: str) -> str:
 
 
 def _escaped(content: str) -> str:
-    """Plain text on one line."""
+    """Return plain text on one line, escaped for Markdown."""
     content = LINE_END.sub(" ", content)
     return re.sub(r"([\\`*_<>|\[\]])", r"\\\1", content)

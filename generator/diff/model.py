@@ -1,4 +1,4 @@
-"""What a comparison of two templates finds, as values."""
+"""The findings of a comparison of two templates, as values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAKERS = ("Fn::ForEach", "Fn::Transform")
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """One value that changed. `old` or `new` is None where there is none."""
+    """One value that changed. `old` or `new` is None if it is absent."""
 
     path: str
     old: Json
@@ -25,7 +25,7 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource that changed, with what that means for what exists."""
+    """One resource that changed, and what the change does to the existing one."""
 
     id: str
     type: str
@@ -34,7 +34,7 @@ class Resource:
     properties: tuple[Property, ...]
     notes: tuple[str, ...]
     removal: Certainty = Certainty.NONE
-    """Possible where a condition decides whether the resource is still there."""
+    """Possible if a condition decides whether the resource still exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,38 +76,38 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Reservations:
-    """All functions of both templates, and what the account has left with the new ones; None if no account is known."""
+    """All functions of both templates, and the account's figures; None if no account is known."""
 
     functions: tuple[Reservation, ...]
     reservable: int | None
     elsewhere: int
-    """What other environments in the same account reserve."""
+    """Reservations of other environments in the same account."""
 
     @property
     def changed(self) -> tuple[Reservation, ...]:
-        """The functions whose reservation is another."""
+        """The functions whose reservation changed."""
         return tuple(one for one in self.functions if one.old != one.new)
 
     @property
     def total_old(self) -> int:
-        """What the old template reserves, where it says so in figures."""
+        """The sum of the old template's known figures."""
         return sum(one.old for one in self.functions if isinstance(one.old, int))
 
     @property
     def total_new(self) -> int:
-        """What the new template reserves, where it says so in figures."""
+        """The sum of the new template's known figures."""
         return sum(one.new for one in self.functions if isinstance(one.new, int))
 
     @property
     def is_open(self) -> tuple[bool, bool]:
-        """Whether a parameter or the like decides of a part of the old sum, and of the new one."""
+        """Whether the old sum, and the new one, leave out figures that only a deployment decides."""
         return (
             any(one.old is not None and not isinstance(one.old, int) for one in self.functions),
             any(one.new is not None and not isinstance(one.new, int) for one in self.functions),
         )
 
     def headroom(self, total: int) -> int | None:
-        """What could still be reserved beside this much; negative is a shortfall."""
+        """Return what could still be reserved; negative for a shortfall."""
         return None if self.reservable is None else self.reservable - self.elsewhere - total
 
 
@@ -121,7 +121,7 @@ class Handler:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One setting that decides when an alarm goes off."""
+    """One changed setting that decides when an alarm fires."""
 
     id: str
     setting: str

@@ -1,4 +1,4 @@
-"""Two values of a resource become the list of places where they differ."""
+"""Find the places where two values of a resource differ."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Unordered = frozenset[str]
 
 
 def changes(old: Json, new: Json, path: str, unordered: Unordered) -> Iterator[Property]:
-    """Every place that differs. A list named in `unordered` is compared as a set."""
+    """Yield every place that differs. Lists named in `unordered` are compared as sets."""
     if same(old, new):
         return
     if _is_structure(old, path) and _is_structure(new, path):
@@ -109,7 +109,7 @@ def _zipped(left: list[int], right: list[int]) -> Pairs:
 
 
 def normal(value: Json) -> Json:
-    """Equal for values that mean the same; nothing else is promised about its form."""
+    """Return a form that is equal for values that mean the same; nothing else is promised about it."""
     if isinstance(value, dict) and not is_intrinsic(value):
         if is_document(value):
             return canonical_document(value)
@@ -118,7 +118,7 @@ def normal(value: Json) -> Json:
 
 
 def same(old: Json, new: Json) -> bool:
-    """Whether two values mean the same."""
+    """Return whether two values mean the same."""
     if type(old) is type(new) and not isinstance(old, list | dict) and old == new:
         return True  # Most values; the long way is for the others.
     return bool(normal(old) == normal(new))
@@ -132,7 +132,7 @@ class Typed(NamedTuple):
 
 
 def typed(value: Json) -> Json:
-    """The value with its numbers and booleans told from text; policies do not tell them."""
+    """Return the value with numbers and booleans kept distinct from text, except in policies."""
     match value:
         case dict():
             is_read_as_text = is_intrinsic(value) or is_document(value)
@@ -145,7 +145,7 @@ def typed(value: Json) -> Json:
 
 
 def untyped(value: Json) -> Json:
-    """The value as it was before `typed`."""
+    """Return the value as it was before `typed`."""
     match value:
         case Typed():
             return value.value
@@ -157,11 +157,11 @@ def untyped(value: Json) -> Json:
 
 
 def identity(value: Json) -> str:
-    """A text that is equal for values that mean the same."""
+    """Return a text that is equal for values that mean the same."""
     return json.dumps(normal(value), sort_keys=True)
 
 
 def literal(value: Json) -> str | None:
-    """The text of a value that refers to nothing, such as the joined lines of a handler; None for any other."""
+    """Return the text of a value without references, such as the joined lines of a handler; else None."""
     found = canonical(value)
     return found if isinstance(found, str) else None

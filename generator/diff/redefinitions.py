@@ -1,7 +1,7 @@
-"""Names that are the same in two templates and mean something else: conditions, mappings, defaults of parameters.
+"""Find names that two templates share with different meanings: conditions, mappings and parameters' defaults.
 
-What uses such a name reads the same on both sides. So it is given another name on each, and then whatever compares the
-two sees that it differs, by way of whichever function or resource.
+A value that uses such a name looks the same on both sides. Each side therefore gets a name of its own, and every
+comparison sees the difference, through whichever function or resource it comes.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from generator.template.references import VARIABLE
 OLD, NEW = "as it was", "as it is now"
 
 DECIDING = ("Default", "Type")
-"""What of a parameter decides its value where the deployment does not say it."""
+"""What decides a parameter's value if the deployment does not state it."""
 
 
 def told_apart(old: Template, new: Template, defaults: bool = True) -> tuple[Template, Template]:
-    """Both templates with what is redefined under two names; the same objects where nothing is.
+    """Return both templates with every redefined name made distinct; the same objects if nothing is redefined.
 
-    A default is not for a stack that has been given a value, so it can be left alone.
+    `defaults` False ignores changed defaults, which do not affect a stack that was given a value.
     """
     tables = old.mappings, new.mappings
     parameters = frozenset(_parameters(old, new) if defaults else ())

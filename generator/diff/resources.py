@@ -1,4 +1,4 @@
-"""Resources that were added, removed, changed or replaced, with the reason and what it would lose."""
+"""Find resources that were added, removed, changed or replaced, with the reason and the loss."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ RANK = {Certainty.NONE: 0, Certainty.POSSIBLE: 1, Certainty.CERTAIN: 2}
 def resources(
     old: Template, new: Template, apart: tuple[Template, Template], renamed: Mapping[str, str]
 ) -> list[Resource]:
-    """All that differ: those that are replaced first, tables at the very top.
+    """Return all resources that differ: replaced ones first, tables at the top.
 
-    `apart` are the same templates with what is redefined told apart, `renamed` the deployments with a new logical id.
+    `apart` are the same templates with redefined names made distinct, `renamed` the deployments with a new logical id.
     """
     found = [_deployed(*ids) for ids in renamed.items()]
     before, after = old.resources, new.resources
@@ -45,7 +45,7 @@ def resources(
 
 
 def with_new_deployment(old: Template, new: Template) -> tuple[Template, dict[str, str]]:
-    """The old template with its deployment under its new logical id, and that renaming.
+    """Return the old template with its deployment under the new logical id, and that renaming.
 
     API Gateway never updates a deployment; a template makes a new one by giving it a new logical id.
     """
@@ -74,12 +74,12 @@ def _renamed(value: Json, names: Mapping[str, str]) -> Json:
 
 
 def _deployed(old_id: str, new_id: str) -> Resource:
-    note = "expected: what the API serves changed, and a new deployment brings it to the stage"
+    note = "expected: the API changed, and a new deployment brings the change to the stage"
     return Resource(new_id, DEPLOYMENT, "changed", Certainty.NONE, (Property("LogicalId", old_id, new_id),), (note,))
 
 
 def _changed(name: str, old: Json, new: Json, redefined: tuple[Json, Json] | None) -> Iterator[Resource]:
-    """The resource if it differs. One that only uses what is redefined does where that may replace or remove it."""
+    """Yield the resource if it differs, or if a redefined name it uses may replace or remove it."""
     kind = _type(new)
     found = list(_changes(old, new))
     replacement, notes = _replacement(old, new, found)
@@ -92,11 +92,11 @@ def _changed(name: str, old: Json, new: Json, redefined: tuple[Json, Json] | Non
         return
     condition = next((one.new for one in found if one.path == CONDITION), None)
     if condition is not None:
-        notes += [f"there only where {text(condition)} holds, and otherwise removed", *removal_notes(old)]
+        notes += [f"exists only if {text(condition)} holds, and is removed otherwise", *removal_notes(old)]
     if replacement != Certainty.NONE:
         notes += replacement_notes(old, new)
     if kind in MAKERS:
-        notes = ["makes resources that are not compared one by one: any of them may be replaced or removed"]
+        notes = ["creates resources that are not compared one by one: any of them may be replaced or removed"]
     notes += changed_notes(old, new)
     removal: Certainty = Certainty.NONE if condition is None and kind not in MAKERS else Certainty.POSSIBLE
     yield Resource(name, kind, "changed", replacement, tuple(map(_readable, found)), tuple(notes), removal)
@@ -109,7 +109,7 @@ def _changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Prope
 
 
 def _with_properties(resource: Mapping[str, Json]) -> Mapping[str, Json]:
-    """A resource without properties has none that is new as a whole: each is compared by itself."""
+    """Return the resource with Properties, so that each property is compared by itself."""
     properties = resource.get("Properties") or {}
     key = TYPED.get(_type(resource))
     return {**resource, "Properties": {**properties, key: typed(properties[key])} if key in properties else properties}
@@ -124,14 +124,14 @@ def _replacement(
 ) -> tuple[Certainty, list[str]]:
     kind = _type(new)
     if _type(old) != kind:
-        return Certainty.CERTAIN, [f"was {_type(old)}: CloudFormation refuses another type under the same logical id"]
+        return Certainty.CERTAIN, [f"was {_type(old)}: CloudFormation rejects another type under the same logical id"]
     worst: Certainty = Certainty.NONE
     for one in found:
         here = _key_type(old, new, one.path) if kind == TABLE else None
         here = here or schema(kind).replacement(one.path)
         worst = max(worst, here, key=RANK.__getitem__)
     is_guess = worst == Certainty.POSSIBLE and not schema(kind).known
-    return worst, [f"no schema says which change replaces a {kind}"] if is_guess else []
+    return worst, [f"no schema states which change replaces a {kind}"] if is_guess else []
 
 
 def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Certainty | None:
@@ -148,7 +148,7 @@ def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Ce
 
 
 def _readable(found: Property) -> Property:
-    """Code is shown as a line diff; here it is told apart by its hash."""
+    """Return the change with code replaced by its hash; the report shows code as a line diff."""
     return replace(found, old=_hashed(found.old), new=_hashed(found.new)) if found.path in CODE else found
 
 
@@ -160,7 +160,7 @@ def _hashed(code: Json) -> Json:
 
 
 def _with_dependants(found: list[Resource], new: Template) -> list[Resource]:
-    """Adds what is possibly replaced in turn: a create-only property refers to a resource that is replaced."""
+    """Add resources that may be replaced in turn, because a create-only property refers to a replaced one."""
     by_id = {one.id: one for one in found}
     queue = [one.id for one in found if one.replacement == Certainty.CERTAIN]
     while queue:

@@ -1,4 +1,4 @@
-"""What a difference comes down to: the lines a reviewer reads first, the kinds that can fail a build, and the JSON."""
+"""Summarize a difference: the lines a reviewer reads first, the kinds that can fail a build, and the JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _has_access(found: Difference, change: str) -> bool:
 
 
 def verdict(found: Difference) -> list[str]:
-    """One line for each thing that decides about the change, worst first."""
+    """Return one line for each decisive fact, worst first."""
     return [*_verdict(found)] or [NOTHING]
 
 
@@ -79,7 +79,7 @@ def _iam(found: Difference) -> Iterator[str]:
 
 
 def reserved(found: Difference) -> str:
-    """The sums of both sides, and what the new one leaves of the account."""
+    """Return the sums of both sides, and the headroom that the new one leaves."""
     sums = found.reservations
     old, new = ("at least " if is_open else "" for is_open in sums.is_open)
     text = f"{old}{sums.total_old} → {new}{sums.total_new}"
@@ -93,7 +93,7 @@ def reserved(found: Difference) -> str:
 
 
 def as_dict(found: Difference, environment: str | None) -> dict[str, Json]:
-    """The difference for programs."""
+    """Return the difference for JSON."""
     sums = found.reservations
     return {
         "environment": environment,

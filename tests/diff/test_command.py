@@ -218,8 +218,8 @@ def test_what_a_condition_may_remove_fails_as_a_removal(generator: Run, kind: st
     result = generator("diff", "prod", "new.json", "--fail-on", kind)
     assert result.exit_code == (1 if kind == "removal" else 0)
     assert result.stdout.splitlines()[2] == (
-        f"- **Possible removal:** {PRICES}: there only where CreateApiLogging holds, and otherwise removed; "
-        "DeletionPolicy Retain: it stays in the account, outside the stack."
+        f"- **Possible removal:** {PRICES}: exists only if CreateApiLogging holds, and is removed otherwise; "
+        "DeletionPolicy Retain keeps it in the account, outside the stack."
     )
 
 
@@ -243,7 +243,7 @@ def test_a_report_is_no_longer_than_a_comment_may_be(generator: Run) -> None:
     Path("new.json").write_text(json.dumps({"Resources": functions}))
     report = generator("diff", "old.json", "new.json").stdout
     assert len(report) < 65_536
-    assert report.endswith("\n\nLeft out, too long for a comment: Code. JSON has it all.\n")
+    assert report.endswith("\n\nLeft out to fit into a comment: Code. The JSON format has everything.\n")
     assert "### Resources" in report
 
 

@@ -76,7 +76,7 @@ def test_a_table_without_retain_loses_its_items() -> None:
     notes = difference(PROD, new).resources[0].notes
     assert [note.partition(", and with it")[0] for note in notes] == [
         "the new one starts empty and the old one is deleted",
-        "UpdateReplacePolicy Retain is taken away: deleted when it is replaced",
+        "UpdateReplacePolicy Retain is removed: the resource is deleted when it is replaced",
     ]
     assert all("its items and the position in its stream" in note for note in notes)
 

@@ -105,7 +105,7 @@ def test_what_a_redefined_condition_decides_is_possible_and_not_certain() -> Non
     ]
     assert "Nothing is replaced." not in verdict(found)
     assert any(
-        line.startswith("Possible removal: One: there only where Keep (as it is now) holds") for line in verdict(found)
+        line.startswith("Possible removal: One: exists only if Keep (as it is now) holds") for line in verdict(found)
     )
 
 

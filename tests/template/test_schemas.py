@@ -106,4 +106,4 @@ def test_of_a_type_that_no_schema_knows_any_change_may_replace(kind: str) -> Non
     new = json.loads(json.dumps(old).replace("1", "2"))
     (found,) = difference(old, new).resources
     assert (found.change, found.replacement) == ("changed", "possible")
-    assert found.notes == (f"no schema says which change replaces a {kind}",)
+    assert found.notes == (f"no schema states which change replaces a {kind}",)
