@@ -9,7 +9,7 @@ ONE = $(if $(ENV),$(ENV),prod)
 .DEFAULT_GOAL := help
 .PHONY: help template size check simulate local lint format test test-fast fixtures mutants bench bench-peers clean
 
-help: ## show what can be made
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 template: .venv/base ## write templates_out/: ENV=prod for one environment, RATE=20000 for a variant
@@ -21,10 +21,10 @@ size: .venv/base ## show how the figures of ENV (default prod) are derived
 check: .venv/base ## check the committed templates: lint, size, drift, quota
 	@$(BIN)/generator check $(ENV)
 
-simulate: .venv/base ## simulate an hour of ENV (default prod) on its committed template: will it hold at the peak?
+simulate: .venv/base ## simulate an hour at the peak on the committed template of ENV (default prod)
 	@$(BIN)/generator simulate $(ONE) $(OVERRIDES)
 
-local: .venv/local ## run the committed template of ENV (default dev) on this machine; DEMO=1 sends a price walk and ends
+local: .venv/local ## run the committed template of ENV (default dev) on this machine; DEMO=1 runs a short demonstration and exits
 	@$(BIN)/generator local $(if $(ENV),$(ENV),dev) $(if $(DEMO),--demo)
 
 lint: .venv/test ## check format, style and types of the code
@@ -33,19 +33,19 @@ lint: .venv/test ## check format, style and types of the code
 format: .venv/test ## format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
-test: lint ## lint and test the code; TESTS=tests/capacity/test_sizing.py for some tests
+test: lint ## lint and test the code; TESTS=tests/capacity/test_sizing.py runs only that file
 	@$(BIN)/python -m pytest $(TESTS)
 
 test-fast: .venv/test ## run the tests that take less than a second each
 	@$(BIN)/python -m pytest -m "not slow" $(TESTS)
 
-fixtures: .venv/base ## regenerate tests/fixtures/templates_out/ after a change of what the generator writes
+fixtures: .venv/base ## regenerate tests/fixtures/templates_out/ after the generator's output has changed
 	@cd tests/fixtures && $(abspath $(BIN))/generator template
 
-mutants: .venv/mutants ## change the code a little, in thousands of ways: do the tests notice? MODULES="capacity.quota" for some
+mutants: .venv/mutants ## run mutation tests, which take up to an hour; MODULES="capacity.quota" limits them to some modules
 	@$(BIN)/python tests/mutants.py $(MODULES)
 
-bench: .venv/bench ## measure time and memory of the commands, beside a bare script and cfn-lint: benchmarks/results/
+bench: .venv/bench ## measure time and memory of the commands, a bare script and cfn-lint; writes benchmarks/results/
 	@$(BIN)/python -m benchmarks
 
 bench-peers: .venv/bench $(PEERS)/ready ## measure the same stack in AWS CDK and SAM; needs Node.js
@@ -58,7 +58,7 @@ clean: ## remove the virtual environment and caches
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
-	@# pip compiles what it installs, and leaves out what stays here; each start would do it where Python may keep nothing.
+	@# pip does not compile an editable package. Without this, every start compiles it if Python cannot write its cache.
 	@$(BIN)/python -m compileall -q generator
 	@touch $@
 
@@ -79,7 +79,7 @@ clean: ## remove the virtual environment and caches
 	@touch $@
 
 $(PEERS)/ready: benchmarks/peers/requirements.txt
-	@node --version > /dev/null || { echo "Node.js is needed: the CDK runs in it" >&2; exit 1; }
+	@node --version > /dev/null || { echo "Node.js is missing; install it, because the CDK runs on it" >&2; exit 1; }
 	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@

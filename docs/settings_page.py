@@ -1,4 +1,4 @@
-"""Generates the reference page of all settings from the code: `python docs/settings_page.py`."""
+"""Generate the reference page of all settings from the code: `python docs/settings_page.py`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ INTRODUCTION = """\
 
 Each file here defines one environment, and so one stack: `NAME.toml`, with `name = "NAME"` in it. `name`, `region` and
 `traffic.webhooks_per_hour` are required; every other setting has the default below. To try a value without editing the
-file: `generator size prod --set traffic.peak_factor=3`.
+file, run for example `generator size prod --set traffic.peak_factor=3`.
 
 Names end with their unit: `_s` is seconds, `_ms` milliseconds, `_mb` MiB, `_usd` US dollars. Ranges include both ends.
 """

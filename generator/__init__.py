@@ -1,4 +1,4 @@
-"""Generates a CloudFormation template whose reserved concurrency is derived from the expected webhook rate.
+"""Generate a CloudFormation template whose reserved concurrency is derived from the expected webhook rate.
 
 The interface for other programs, in the order of use:
 

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 MOST_LISTED = 8
-"""How many items of a list to name before only counting the rest."""
+"""Items of a list to name; the rest are only counted."""
 
 UNITS = ((2 * 86_400, 86_400, "days"), (3_600, 3_600, "h"), (60, 60, "min"), (1, 1, "s"), (0, 0.001, "ms"))
-"""From how many seconds on a duration is in which unit, and the seconds in that unit."""
+"""Units of a duration, longest first: the fewest seconds for which to use it, its length in seconds, and its name."""
 
 LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-"""Everything that some Markdown reader takes as the end of a line, and therefore of a table row."""
+"""Every line end of any Markdown reader; each of them would end a table row."""
 
 
 def number(value: float | Decimal) -> str:
@@ -56,7 +56,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def joined(words: Sequence[str]) -> str:
-    """Return a list as English writes it: "a, b and c"."""
+    """Return words as an English list: "a, b and c"."""
     *others, last = words or ("",)
     return f"{', '.join(others)} and {last}" if others else last
 
@@ -67,12 +67,12 @@ def shortened(words: Sequence[str], rest: str, most: int = MOST_LISTED) -> list[
 
 
 def listed(words: Sequence[str], most: int = MOST_LISTED) -> str:
-    """Return a list of which only the first `most` are named: "a, b, and 7 more"."""
+    """Return the first `most` words and the number of the others: "a, b, and 7 more"."""
     return ", ".join(shortened(words, f"and {len(words) - most:,} more", most))
 
 
 def listed_with_sum(figures: Sequence[tuple[str, int]], most: int = MOST_LISTED) -> str:
-    """Return names with their figures, of which only the first `most` are named: "a 20, b 10, and 7 more with 35"."""
+    """Return the first `most` names with their figures, and the sum of the others: "a 20, b 10, and 7 more with 35"."""
     rest = f"and {len(figures) - most:,} more with {sum(figure for _, figure in figures[most:]):,}"
     return ", ".join(shortened([f"{name} {figure:,}" for name, figure in figures], rest, most))
 
@@ -80,7 +80,7 @@ def listed_with_sum(figures: Sequence[tuple[str, int]], most: int = MOST_LISTED)
 def text_table(
     header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = (), total: Sequence[str] = ()
 ) -> list[str]:
-    """Return a table for the terminal, its columns as wide as their longest cell.
+    """Return a table for the terminal, with each column as wide as its longest cell.
 
     The columns in `right` are aligned right. Rules separate the header, which may be empty, and the total.
     """

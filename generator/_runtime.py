@@ -23,10 +23,10 @@ Result = TypeVar("Result")
 DISTRIBUTION = "price-alert-stack"
 
 COLLECTION_THRESHOLD = 200_000
-"""New objects before a garbage collection. The interpreter's 700 cost a tenth of composing and a sixth of linting."""
+"""New objects before a garbage collection. The default of 700 costs a tenth of composing and a sixth of linting."""
 
 RESOLVED_WITH = {"local": ("boto3",)}
-"""Installed packages that share a requirement with an extra: pip resolves only the packages that it is given."""
+"""Packages to install together with an extra, because pip keeps only the packages that it is given compatible."""
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def in_background(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
 
 
 def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], min_per_process: int = 1) -> list[Result]:
-    """Return the result for each item, in order, computed on as many processors as get `min_per_process` items.
+    """Return the result for each item, in order, with at least `min_per_process` items in each process.
 
     Raises what the work raises.
     """
@@ -66,10 +66,10 @@ def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], min_per_
 
 
 def run_all(work: Callable[[int], Result], count: int, workers: int) -> Generator[tuple[int, Result], None, None]:
-    """Yield the number and the result of work(0), work(1), ... as they finish, in at most so many processes.
+    """Yield the number and the result of work(0), work(1), ... as they finish, in at most `workers` processes.
 
-    For long work that can be pickled: the processes are new interpreters, which is safe on every system and beside
-    threads. Closing the generator ends them, Ctrl-C reaches only this process, and they exit if it is killed.
+    Meant for long work that can be pickled. The processes are new interpreters, which is safe on every system and
+    beside threads. Closing the generator ends them. Ctrl-C reaches only this process; the others exit if it is killed.
     """
     workers = min(workers, count)
     if workers == 1:
@@ -154,7 +154,7 @@ def _exit_with_parent(pipe: Connection) -> None:
 
 @contextmanager
 def _sigint_blocked() -> Iterator[None]:
-    """Block Ctrl-C: processes started meanwhile never receive it, this process receives it afterwards."""
+    """Block Ctrl-C. Processes started inside never receive it; this process receives it afterwards."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield

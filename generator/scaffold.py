@@ -1,4 +1,4 @@
-"""Create a new project for `generator init`: environments, Makefile, workflow and README, or nothing at all."""
+"""Create a new project for `generator init`: all of its files (environments, Makefile, workflow, README) or none."""
 
 from __future__ import annotations
 

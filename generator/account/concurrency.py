@@ -26,7 +26,7 @@ def limit(deployment: Deployment) -> CheckResult:
 
 
 def reserved_elsewhere(deployment: Deployment) -> CheckResult:
-    """Check that others reserve no more than the environment file states. Our own stacks are not others."""
+    """Check that the reservations outside this project's stacks are no more than the environment file states."""
     real, unreserved = _limit_and_unreserved(deployment)
     neighbours = deployment.neighbour_stack_names
     ours = {name: _total(deployment, name) for name in (deployment.stack_name, *neighbours)}
@@ -39,7 +39,7 @@ def reserved_elsewhere(deployment: Deployment) -> CheckResult:
     if others <= stated:
         return passed(figures)
     absent = [name for name in neighbours if live_stack.find(deployment, name) is None]
-    hint = f"; there is no stack {' or '.join(absent)}: under another name, its reservations count as elsewhere"
+    hint = f"; there is no stack {' or '.join(absent)}; if it has another name, its reservations count as elsewhere"
     return failed(
         figures + (hint if absent else ""),
         f"write reserved_elsewhere = {others} under [account], then run: {_generate(deployment)}",
@@ -87,8 +87,8 @@ def update(deployment: Deployment) -> CheckResult:
     return failed(
         f"the update could reserve {highest:,} of {account.reservable:,} halfway: "
         "CloudFormation may raise one function before it lowers another",
-        f"deploy in two steps. First lower: {'; '.join(commands)}. Then deploy with --disable-rollback, which allows "
-        "no replacements: a rollback would restore the old template's reservations, and may raise before it lowers",
+        f"deploy in two steps. First lower: {'; '.join(commands)}. Then deploy with --disable-rollback, because a "
+        "rollback may also raise one function before it lowers another; replacements are not possible in this mode",
     )
 
 
@@ -118,7 +118,7 @@ def _lower_command(deployment: Deployment, function: str, to: int | None) -> str
 
 
 def _account(deployment: Deployment) -> AccountQuota:
-    """Return the real account, in which all reservations but those of this stack are elsewhere."""
+    """Return the live account, in which every reservation outside this stack counts as elsewhere."""
     stated = quota.account_of(deployment.environment)
     real, unreserved = _limit_and_unreserved(deployment)
     others = real - unreserved - _total(deployment, deployment.stack_name)

@@ -1,4 +1,4 @@
-"""The connection to a live AWS account. Every call only reads."""
+"""Connection to a live AWS account. All calls are read-only."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ POLICY = {
         },
     ],
 }
-"""The least IAM policy for running a preflight. It only allows reading."""
+"""The least IAM policy for running a preflight. It is read-only."""
 
 USE_AWS = "run this against AWS itself, without --endpoint-url"
 """Remedy for an emulator that does not support a call."""
 
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
-"""Error codes of CloudFormation and STS; of Lambda, KMS, DynamoDB and API Gateway; of SNS."""
+"""Error codes for a missing permission: CloudFormation and STS; Lambda, KMS, DynamoDB and API Gateway; SNS."""
 
 _RETRYABLE = {
     *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException"),
@@ -65,7 +65,7 @@ _UNSUPPORTED_CALL_STATUS = {404, 405, 501}
 
 
 class Unavailable(Exception):
-    """Information that a check needs is not available: the reason, the remedy, and AWS's error code if there is one."""
+    """A check cannot get the information that it needs: the reason, the remedy, and AWS's error code, if any."""
 
     def __init__(self, reason: str, remedy: str, code: str = "") -> None:
         super().__init__(reason)

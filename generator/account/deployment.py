@@ -48,7 +48,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """Status of a check, the reason, and what to do about it; empty if nothing needs to be done."""
+    """Status of a check, the reason, and the remedy, which is empty if nothing needs to be done."""
 
     status: Status
     message: str
@@ -56,16 +56,16 @@ class CheckResult:
 
 
 Check = Callable[[Deployment], CheckResult]
-"""A check of one part of the account. Raises Unavailable if AWS does not give it what it needs."""
+"""A check of one part of the account. Raises Unavailable if AWS does not return the information."""
 
 
 def passed(message: str) -> CheckResult:
-    """Return the result of a check that found no obstacle."""
+    """Return the result of a check that found no obstacle to the deployment."""
     return CheckResult(Status.PASS, message)
 
 
 def failed(message: str, remedy: str) -> CheckResult:
-    """Return the result of a check that found why the deployment would fail or not work."""
+    """Return the result of a check that found an obstacle to the deployment."""
     return CheckResult(Status.FAIL, message, remedy)
 
 

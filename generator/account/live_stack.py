@@ -1,4 +1,4 @@
-"""The stack as it is deployed now, if it is: its state, its resources, and what its functions reserve."""
+"""The deployed stack, if there is one: its state, its resources, and the reservations of its functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ _MUST_BE_DELETED = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
 """States that only a deletion can end. Source: AWS CloudFormation User Guide, "Stack status codes"."""
 
 _GIVE_UP_COMMANDS = {"CREATE_FAILED": "delete-stack", "UPDATE_FAILED": "rollback-stack"}
-"""Commands that give up a change that failed without rollback, by state; the next change must also be without rollback.
+"""Commands that abandon a change that failed with rollback disabled, by stack status.
+
+Without them, the next change must disable rollback too.
 
 Source: AWS CloudFormation User Guide, "Choose how to handle failures when provisioning resources".
 """
@@ -24,7 +26,7 @@ _WAITERS = {
     "UPDATE": "update",
     "IMPORT_IN": "import",
 }
-"""AWS CLI waiters that succeed when the change does, by how the state begins; longer beginnings come first.
+"""AWS CLI waiters for a change in progress, by prefix of the stack status; longer prefixes come first.
 
 The rollback of a creation or of an import has none. Source: AWS CLI Command Reference, "cloudformation wait".
 """

@@ -1,4 +1,4 @@
-"""Run every preflight check, in the order in which a deployment would meet the failures."""
+"""Run every preflight check, in the order in which a deployment would run into the failures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHECKS: Mapping[str, Check] = {
     "sms-sandbox": services.sms_sandbox,
     "sms-spend": services.sms_spend,
 }
-"""Checks by their id, which the report prints and which therefore never changes."""
+"""Checks by id. The report prints the ids, so they must not change."""
 
 
 def run(deployment: Deployment) -> dict[str, CheckResult]:

@@ -1,4 +1,4 @@
-"""Checks of what else the stack needs from the account: Lambda's runtime, API Gateway, DynamoDB, KMS and SNS."""
+"""Checks beyond concurrency: Lambda's runtime, API Gateway, DynamoDB, KMS and SNS."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _RUNTIME_DATES = Path("data", "AdditionalSpecs", "LmbdRuntimeLifecycle.json")
 _KEY_REPAIR_COMMANDS = {"PendingDeletion": "cancel-key-deletion", "Disabled": "enable-key"}
 
 _CONSOLES = {"us-gov-": "console.amazonaws-us-gov.com", "cn-": "console.amazonaws.cn"}
-"""Hosts of the AWS console by how the Region begins.
+"""Hosts of the AWS console by prefix of the Region.
 
 Source: AWS GovCloud (US) User Guide and Amazon Web Services in China, "Getting started".
 """
 
 
 def runtime(deployment: Deployment) -> CheckResult:
-    """Check that AWS still accepts functions of the runtime that the template names."""
+    """Check that AWS still accepts functions with the template's runtime."""
     dates = runtime_dates().get(RUNTIME)
     if dates is None:
         raise Unavailable(f"cfn-lint has no dates for {RUNTIME}", "run: pip install -U cfn-lint")

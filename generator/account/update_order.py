@@ -1,7 +1,7 @@
 """Arithmetic for changing the reservations of a live stack without exceeding the account at any moment.
 
-CloudFormation updates independent functions in any order and adds before it removes; a rollback does the reverse. So no
-order is guaranteed, and a template cannot impose one, because the right order depends on what is live.
+CloudFormation updates independent functions in any order and adds before it removes; a rollback does the reverse. The
+order is not guaranteed, and a template cannot impose one, because the right order depends on the live reservations.
 Source: AWS CloudFormation User Guide, "DependsOn attribute" and "Update behaviors of stack resources".
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 Reservations = Mapping[str, int | None]
-"""Reserved concurrency by function. None reserves nothing, like a missing function.
+"""Reserved concurrency by function. None means no reservation, as does a missing function.
 
 A replaced function counts as two, one removed and one added, because AWS creates the new one first.
 """

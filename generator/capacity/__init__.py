@@ -1,1 +1,1 @@
-"""Pure arithmetic: a rate becomes reserved concurrency, and an account holds it or does not."""
+"""Arithmetic without input or output: from a rate to reserved concurrency, and whether an account holds it."""

@@ -1,4 +1,4 @@
-"""Finds the best split of an account that is too small for every reservation.
+"""Find the best split of an account that is too small for every reservation.
 
 The cost of a split is the number of invocations per second, over all functions, that are throttled or have to wait at
 the peak: the sum of arrival rate x probability. The probability is
@@ -53,7 +53,7 @@ class Curve:
 
 
 def fit(group: Sequence[Sized], units: int) -> list[Sizing] | None:
-    """Return the sizings that share so many units at the lowest cost; None if even the minimum does not fit."""
+    """Return the sizings that share that many units at the lowest cost, or None if even the minimum does not fit."""
     curves = [curve_of(function) for _, sizing in group for function in sizing.functions]
     steps = best_steps(curves, units)
     return None if steps is None else _reserved(group, curves, steps)
@@ -91,7 +91,7 @@ def curve_of(function: FunctionSizing) -> Curve:
 def best_steps(curves: Sequence[Curve], units: int) -> list[int] | None:
     """Return the steps above its minimum for each curve at the lowest sum of costs; None if the minimum does not fit.
 
-    The costs of a curve whose step is one unit must fall by less with each step.
+    If a curve's step is one unit, its costs must be convex: each step saves less than the one before.
     """
     spare = units - sum(curve.min_units for curve in curves)
     if spare < 0:
@@ -116,7 +116,7 @@ def best_steps(curves: Sequence[Curve], units: int) -> list[int] | None:
 
 
 def _largest_falls_first(curves: Sequence[Curve], chosen: Sequence[int]) -> Iterator[tuple[float, int]]:
-    """Yield the curve to which each next unit goes and the fall of its cost, until no curve wants more."""
+    """Yield the fall in cost and the curve for each further unit, largest fall first, until no curve wants more."""
     heap = [(-fall, index, 0) for index in chosen for fall in _fall(curves[index], 0)]
     heapq.heapify(heap)
     while heap:
@@ -170,7 +170,7 @@ def _reserved(group: Sequence[Sized], curves: Sequence[Curve], steps: Sequence[i
 
 
 def _reserve(function: FunctionSizing, steps: int, units_per_step: int) -> FunctionSizing:
-    """Return the function with that reservation and the prediction for it; unchanged if that is all it wants."""
+    """Return the function with that reservation and the prediction for it; unchanged if it gets all it wants."""
     wanted, reserved, load_erlangs = (
         function.reserved_concurrency or 0,
         steps * units_per_step,

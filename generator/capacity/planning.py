@@ -1,4 +1,4 @@
-"""Inverse questions: the highest rate that an account carries, the limit that a rate needs, the rates of each step.
+"""Inverse sizing: the highest rate for an account, the limit for a rate, and the rates at which a reservation rises.
 
 All answers assume that every target is met, whatever `on_shortfall` says, and that the other environments of the
 account keep their rates. No reservation falls as the rate rises, so rates are found by bisection.
@@ -18,7 +18,7 @@ from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.errors import UnsizableLoad
 
 MAX_SIZINGS = 1000
-"""The resolution of a chart; environments with fewer than a hundred steps need a few hundred sizings."""
+"""Most sizings for one chart. A few hundred are enough for fewer than a hundred steps."""
 
 
 class Bound(StrEnum):
@@ -31,7 +31,7 @@ class Bound(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The concurrency that an environment at some rate and its neighbours at theirs need from their account."""
+    """The concurrency that an environment at a given rate and its neighbours need from their account."""
 
     account: AccountQuota
     sizing: Sizing
@@ -117,8 +117,8 @@ def _with_bound(environment: Environment, neighbours: Sequence[Environment], nee
 def steps(environment: Environment) -> list[tuple[int, Sizing]]:
     """Return each rate at which a reservation rises, with its sizing, between the lowest and the highest rate.
 
-    The highest rate is the last that any setting carries. Of thousands of steps, neighbouring ones are merged at the
-    lowest of their rates. Raises UnsizableLoad if no setting carries even the lowest rate.
+    The highest rate is the last that any setting carries. If there are thousands of steps, neighbouring steps
+    are merged at the lowest of their rates. Raises UnsizableLoad if no setting carries even the lowest rate.
     """
     low, high = WEBHOOKS_PER_HOUR
     found = {low: size(with_rate(environment, low)), high: _size_or_none(environment, high)}

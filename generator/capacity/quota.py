@@ -1,5 +1,4 @@
-"""Decides whether reservations fit the account, for each environment and for all that share it, before anything is
-written.
+"""Decide whether the reservations of all environments that share an account fit it, before anything is written.
 
 AWS keeps a floor of unreserved concurrency in every account and Region and rejects a reservation that would go below
 it. AWS does not check the sum before a deployment, so an oversized stack fails half-way through.
@@ -35,7 +34,7 @@ class AccountQuota:
         return max(0, self.concurrency_limit - self.unreserved_floor - self.reserved_elsewhere)
 
     def holds(self, reserved: int) -> bool:
-        """Return whether so much can be reserved without touching the floor; 0 always can."""
+        """Return whether that much can be reserved without touching the floor; 0 always can."""
         return reserved <= self.reservable
 
 
@@ -103,7 +102,7 @@ def account_of(environment: Environment) -> AccountQuota:
 
 
 def limit_for(account: AccountQuota, reserved: int) -> int:
-    """Return the smallest concurrency limit with room for so many reservations."""
+    """Return the smallest concurrency limit with room for that much reserved concurrency."""
     return reserved + account.unreserved_floor + account.reserved_elsewhere
 
 
@@ -217,7 +216,7 @@ def _remedies(verdict: Verdict) -> Iterable[str]:
 
 
 def _would_fit_if_shared(verdict: Verdict) -> bool:
-    """Return whether everything would fit if each FAIL were a FIT."""
+    """Return whether everything would fit if each environment with FAIL had FIT instead."""
     from generator.capacity import allocation
 
     failing = [(plan.environment, plan.sizing) for plan in verdict.plans if _on_shortfall(plan) == OnShortfall.FAIL]

@@ -1,4 +1,4 @@
-"""Derives each function's reserved concurrency from an environment, with model, inputs and reason.
+"""Derive each function's reserved concurrency from an environment, with model, inputs and reason.
 
 Each function has the model that fits its invocation:
 
@@ -41,7 +41,7 @@ QUOTA_DEVIATIONS = 6
 """
 
 THROTTLE_ALARM_PERIOD_S = 300
-"""The period over which alarms count lost webhooks."""
+"""The period over which alarms count throttled webhooks."""
 
 
 class Model(StrEnum):
@@ -234,7 +234,7 @@ def _cleanup_history(environment: Environment) -> FunctionSizing:
 
 
 def usage_plan(environment: Environment, units: int) -> UsagePlan:
-    """Return the usage plan that so many units of ProcessWebhook sustain.
+    """Return the usage plan that this many units of ProcessWebhook sustain.
 
     Its rate is not the peak rate: a limit at the mean of a Poisson stream rejects part of it. The daily quota is a
     whole day at the peak rate, or a mean day and its random variation if that is more.
@@ -251,7 +251,7 @@ def usage_plan(environment: Environment, units: int) -> UsagePlan:
 
 
 def units_for_rate(rate_per_s: float) -> int:
-    """Return the fewest units for which Lambda admits so many requests per second, however short they are."""
+    """Return the fewest units with which Lambda admits that many synchronous requests per second."""
     return math.ceil(_without_rounding_error(rate_per_s / REQUESTS_PER_S_PER_UNIT))
 
 
@@ -328,5 +328,5 @@ def _partly_filled_batches(environment: Environment) -> str:
 
 
 def _without_rounding_error(value: float) -> float:
-    """Round to 12 significant digits, so that 2.0000000000000004, exactly 2, is not rounded up to 3."""
+    """Round to 12 significant digits, so that 2.0000000000000004, which should be 2, is not rounded up to 3."""
     return float(f"{value:.12g}")

@@ -37,7 +37,7 @@ class EnvironmentOrFile(EnvironmentName):
         return f"Name a file or an environment: {known}." if known else "Name a file or an environment."
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Return a request for file names, which must come first because of bash, and the environments."""
+        """Return a request for file names, which bash needs first, and the environments."""
         return [CompletionItem(incomplete, type="file"), *super().shell_complete(ctx, param, incomplete)]
 
 

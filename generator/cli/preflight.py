@@ -44,8 +44,8 @@ def command(
 ) -> None:
     """Check the AWS account before you deploy an environment. Changes nothing.
 
-    Each check passes, fails or is skipped (no permission, or the endpoint does not support it), and a failed check
-    prints the command that fixes it. Exits with 1 if a check fails, and with 2 without credentials or if the endpoint
+    Each check passes, fails or is skipped (no permission, or the endpoint does not support it). A failed check prints
+    the command that fixes it. Exits with 1 if a check fails, and with 2 without credentials or if the endpoint
     does not answer.
     """
     from generator.account import connection, preflight

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from generator.simulation.replication import Progress
 
 PROGRESS_FROM = 4
-"""Fewer replications finish before anyone can read a progress bar."""
+"""Fewest replications with a progress bar; fewer finish too quickly to read it."""
 
 
 @click.command(epilog="Example: generator simulate prod --workload spike --chart spike.svg")
@@ -98,7 +98,9 @@ def command(
 
 def _not_counted(neighbours: Sequence[Environment]) -> list[str]:
     names = ", ".join(neighbour.name for neighbour in neighbours)
-    return [f"{names}: reservations in the same account; generator check includes them"] if names else []
+    return (
+        [f"{names}: reservations in the same account are not simulated; generator check includes them"] if names else []
+    )
 
 
 def _without_effect(name: str, file: Path | None, overrides: Sequence[str]) -> Iterator[str]:

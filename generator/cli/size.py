@@ -66,7 +66,7 @@ def command(
 
 
 def _fitted(path: Path) -> list[str]:
-    """Return the trace's rate and peak factor as overrides. They come first, so that those of the user win."""
+    """Return the trace's rate and peak factor as overrides. The user's overrides follow and take precedence."""
     from generator.simulation.trace import read_trace
 
     trace = read_trace(path)

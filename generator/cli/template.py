@@ -17,7 +17,7 @@ from generator.report.page import generated_files
 from generator.template import writing
 
 MIN_PER_PROCESS = 8
-"""Environments that take longer to generate than it takes to start a process and send their texts back."""
+"""Fewest environments for which another process saves time."""
 
 
 @click.command(epilog="Example: generator template prod --set traffic.webhooks_per_hour=20000")

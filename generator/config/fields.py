@@ -1,4 +1,4 @@
-"""Reads a table of settings into frozen dataclasses and collects every fault instead of stopping at the first.
+"""Read a table of settings into frozen dataclasses, and collect every fault instead of stopping at the first.
 
 A section is a dataclass whose fields are created by `whole_number`, `number`, `choice`, `text` and `flag`, or are
 sections themselves. Each field defines what it accepts; this module does not know what the settings mean.
@@ -20,7 +20,7 @@ REQUIRED: Any = dataclasses.MISSING
 """The default of a setting that must be stated."""
 
 Complaint = tuple[str, str]
-"""What is wrong with a value, and the remedy."""
+"""A description of a wrong value, and the remedy."""
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ def whole_number(default: Any, low: int, high: int, *, too_high: str = "lower it
 
 
 def number(default: Any, low: float, high: float) -> Any:
-    """Declare a setting with a number from low to high, both included; it need not have decimals."""
+    """Declare a setting with a number from low to high, both included, with or without decimals."""
     limits = f"{_format.number(low)} to {_format.number(high)}"
 
     def check(value: object) -> Complaint | None:

@@ -110,7 +110,7 @@ def parse(path: Path) -> dict[str, Any]:
             fault = Fault(str(path), "no such environment file", _choice(path.stem, path.parent))
     except (OSError, UnicodeDecodeError) as error:
         fault = Fault(str(path), f"cannot be read ({error})", "correct the file or its permissions")
-    except (ValueError, RecursionError) as error:  # Also for numbers of thousands of digits, and as many brackets.
+    except (ValueError, RecursionError) as error:  # Also raised for very long numbers and deep nesting.
         fault = Fault(str(path), f"not TOML ({error})", "correct the syntax there")
     raise InvalidEnvironment([fault])
 
@@ -203,7 +203,7 @@ def _set(table: dict[str, Any], key: str, value: object) -> list[Fault]:
 
 
 def _named_like_its_file(file: str, overridden: bool) -> CrossCheck:
-    """Outputs are named after the file: an environment with another's name would overwrite that one's outputs."""
+    """Return the check that a name is its file's name: otherwise one environment could overwrite another's output."""
 
     def check(name: str) -> Complaint | None:
         if name == file:

@@ -79,7 +79,7 @@ SOURCES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Assumptions behind the bill. In doubt they are too high; override them with measured values."""
+    """Assumptions behind the bill. They err on the high side; override them with measured values."""
 
     # 365 days x 24 h / 12.
     hours_per_month: int = whole_number(730, 1, 744)
@@ -101,13 +101,13 @@ class Usage:
     secret_reads_per_environment_h: int = whole_number(24, 0, 100_000)
     # A data key is reused for five minutes. Source: Amazon SQS Developer Guide, data key reuse period.
     kms_requests_per_resource_h: int = whole_number(12, 0, 1_000_000)
-    # START, END, REPORT and the trace id.
+    # Lambda's START, END and REPORT lines, with the trace id.
     log_bytes_per_invocation: int = whole_number(600, 0, 1_000_000)
     # One JSON line per webhook, checked price, notification and cleanup.
     log_bytes_per_record: int = whole_number(400, 0, 1_000_000)
-    # API Gateway's line per webhook.
+    # API Gateway's access log line per webhook.
     access_log_bytes: int = whole_number(250, 0, 1_000_000)
-    # Stored, AlertsFired, Sent, Deleted, LatencyMs, and Ms of four functions.
+    # Metrics that the handlers publish: Stored, AlertsFired, Sent, Deleted, LatencyMs, and Ms of four functions.
     custom_metrics: int = whole_number(9, 0, 10_000)
     # X-Ray records the first request of each second and this share of the others, at each entry point.
     # Source: AWS X-Ray Developer Guide, "Configuring sampling rules".

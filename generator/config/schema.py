@@ -23,7 +23,7 @@ WORKLOADS = ("peak", "poisson", "day", "spike", "trace")
 
 
 class OnShortfall(StrEnum):
-    """What an environment does if its account is too small for all reservations."""
+    """The reaction of an environment to an account that is too small for all reservations."""
 
     FAIL = "fail"
     FIT = "fit"
@@ -34,15 +34,15 @@ class OnShortfall(StrEnum):
 class Traffic:
     """The expected load."""
 
-    # The mean rate of the busiest hour. Everything is sized for the peak in it.
+    # The mean rate of the busiest hour. Reservations are sized for the peak within that hour.
     webhooks_per_hour: int = whole_number(
         REQUIRED,
         *WEBHOOKS_PER_HOUR,
         too_low="raise it to 100: lower rates need the same capacity",
         too_high="lower it or split the sources over two stacks",
     )
-    # The rate of the busiest minute over the mean rate of its hour. 5 is lively traffic; measure your own with
-    # `generator size --fit-trace`.
+    # The rate of the busiest minute over the mean rate of its hour. 5 suits lively traffic; measure your own
+    # with `generator size --fit-trace`.
     peak_factor: float = number(5.0, 1, 100)
     # Notifications per webhook. The default assumes that one price in twenty crosses a threshold.
     alerts_per_webhook: float = number(0.05, 0, 100)
@@ -111,9 +111,9 @@ class Function:
     distribution: str = choice("lognormal", "lognormal", "exponential", "constant")
     # Added to the first run of a new instance.
     cold_start_ms: float = number(600, 0, 60_000)
-    # Memory also buys processor time: most for the function that a sender waits for, least where nobody waits.
+    # Memory also determines processor time. The function that a sender waits for gets the most.
     memory_mb: int = whole_number(REQUIRED, aws.MIN_FUNCTION_MEMORY_MB, aws.MAX_FUNCTION_MEMORY_MB)
-    # Leaves room for retried calls, and for a cleanup after several days without one.
+    # The defaults leave room for retried calls, and for a cleanup after several days without one.
     timeout_s: int = whole_number(REQUIRED, 1, aws.MAX_FUNCTION_TIMEOUT_S)
 
 
@@ -153,7 +153,7 @@ class Operations:
     deletion_protection: bool = flag(False)
     # The role with which API Gateway writes logs. "create" changes a setting of the whole account and Region.
     api_logging_role: str = choice("existing", "existing", "create")
-    # An alarm fires before SMS cost this much in a month. The account's own quota is 1 USD at first and must be raised.
+    # Monthly budget for SMS; an alarm fires at 80 % of it. The quota of a new account is 1 USD and must be raised.
     # Source: Amazon SNS Developer Guide, SMS spending quota.
     sms_monthly_spend_usd: float = number(50, 1, 1_000_000)
 
@@ -165,13 +165,13 @@ class Simulation:
     # "peak" and "poisson" are Poisson arrivals at the peak rate and at the mean rate, "day" is a day with a quiet
     # night, "spike" a burst of volatility, "trace" a recording.
     workload: str = choice("peak", *WORKLOADS)
-    # Highest rate of the workload "spike" over the mean rate. The default is a liquidation, not a busy news day.
+    # Highest rate of the workload "spike" over the mean rate. The default models a wave of liquidations.
     spike_factor: float = number(10, 1, 1000)
     # Time from the mean rate to the highest rate.
     spike_onset_s: float = number(30, 0, 3600)
     # Time in which the excess over the mean rate falls to 37 % (1/e).
     spike_decay_s: float = number(600, 1, 86_400)
-    # Inequality of markets, by Zipf's law. At 1 the second market trades half as often as the first.
+    # Exponent of Zipf's law for the markets' shares of webhooks. At 1, the second market has half as many as the first.
     symbol_zipf_exponent: float = number(1.0, 0, 5)
     # How long Lambda keeps an idle warm instance. Not documented by AWS; 5 to 15 minutes is commonly observed.
     environment_idle_timeout_s: float = number(600, 1, 86_400)

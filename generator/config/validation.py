@@ -1,4 +1,4 @@
-"""Validation rules that span several settings, or that one function has and others do not."""
+"""Validation rules that span several settings, or that apply to one function only."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from generator.config.fields import Complaint, CrossCheck
 from generator.config.schema import Functions
 
 LEASE_S = 45
-"""How long SendNotification's claim on an alert holds: longer than its timeout, shorter than Lambda's first retry."""
+"""Validity of SendNotification's claim on an alert: longer than its timeout, shorter than Lambda's first retry."""
 
 RESUMING_RESERVE_S = 15
-"""How long before their timeout CheckAlerts and CleanupHistory stop in order to resume later."""
+"""Time before their timeout at which CheckAlerts and CleanupHistory stop in order to resume later."""
 
 MIN_RESUMING_TIMEOUT_S = 2 * RESUMING_RESERVE_S
-"""With a shorter timeout they would not make enough progress."""
+"""Shortest timeout of CheckAlerts and CleanupHistory with which a run makes enough progress."""
 
 MAX_LOGNORMAL_P95_OVER_MEAN = math.exp(1.6448536269514722**2 / 2)
 """The 95th percentile of a lognormal is mean x exp(1.645 s - s^2 / 2), largest at s = 1.645: 3.87 times the mean."""

@@ -79,7 +79,7 @@ class System:
         return {number: [message["Message"] for message in messages] for number, messages in found.items()}
 
     def new_events(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return what the functions logged since the last call, oldest first: the kind of event and its log line."""
+        """Return the events that the functions logged since the last call, oldest first: kind and log line of each."""
         pages = self.emulator.client("logs").get_paginator("filter_log_events")
         found = []
         for group, kind in LOG_GROUPS.items():
@@ -95,7 +95,7 @@ def deploy(emulator: Emulator, template: str) -> System:
     """Create the stack from the unchanged text of a template, then set what the emulator ignores.
 
     The emulator ignores ReservedConcurrentExecutions, so this function sets them by API call where that is harmless. It
-    also ignores how the secret is to be generated, so this function stores a secret of the right form.
+    also ignores the generation rules of the secret, so this function stores a valid one.
     Raises EmulatorFailure with the reason if the stack is not created or is not from this generator.
     """
     cloudformation = emulator.client("cloudformation")

@@ -1,1 +1,1 @@
-"""What people read about one environment: the reviewer's page beside the template, its bill, tables and charts."""
+"""Reports on one environment: the reviewer's page beside the template, its bill, tables and charts."""

@@ -27,7 +27,10 @@ UNITS_PER_PRICE = {"_per_million": 10**6, "_per_10k": 10**4}
 
 FUNCTIONS = (PROCESS_WEBHOOK, CHECK_ALERTS, SEND_NOTIFICATION, CLEANUP_HISTORY)
 NUMERIC_PROPERTIES = (
-    *("MemorySize", "ReservedConcurrentExecutions", "BatchSize", "ParallelizationFactor"),
+    "MemorySize",
+    "ReservedConcurrentExecutions",
+    "BatchSize",
+    "ParallelizationFactor",
     "MaximumBatchingWindowInSeconds",
 )
 """Properties that the bill calculates with, so they must be numbers and not references."""

@@ -1,7 +1,7 @@
 """Charts as SVG: a simulated hour, and reserved concurrency against the rate.
 
-They read on light and dark pages: the colours are mid-tones and there is no background. Every line has a label and its
-own style, so nothing depends on colour. The same input gives the same bytes.
+They are legible on light and dark pages: the colours are mid-tones and there is no background. Every line has a label
+and its own style, so nothing depends on colour. The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LIMIT = {"color": INK, "linewidth": 1.2, "linestyle": (0, (6, 3))}
 """The line of a limit: a reservation, or an account's reservable concurrency."""
 
 OFF_THE_CHART = 4
-"""How many times the highest total a limit may be; a line above that would flatten everything else."""
+"""A limit above this multiple of the highest total is not drawn, because it would flatten everything else."""
 
 SETTINGS: Mapping[str, Any] = {
     "svg.hashsalt": "price-alert-stack",

@@ -33,8 +33,8 @@ CONVENTIONS = (
     "Disarming and re-arming an alert writes to the table and its index; claiming and recording it writes to the table "
     "only.",
     "Each alert is published by itself, in at most 64 KB, and sent as an SMS of one part. Delivery to Lambda is free.",
-    "As many warm instances read the secret as executions are reserved, but at most twice per webhook.",
-    "KMS gets the requests per encrypted resource listed above, one per cold start and one per read of the secret.",
+    "Each reserved execution of ProcessWebhook is a warm instance that reads the secret, at most twice per webhook.",
+    "KMS requests: those per encrypted resource listed above, one per cold start, and one per read of the secret.",
     "X-Ray samples webhooks, batches, notifications and cleanups independently.",
 )
 """Assumptions that no setting changes."""

@@ -1,6 +1,6 @@
 """The architecture diagram: edges between resources, read from a template's references, and their Mermaid text.
 
-Nothing here knows how the template was generated: every edge is a reference in the template.
+Every edge is a reference in the template; this module does not use the code that generated it.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _methods(template: Template) -> Iterator[tuple[str, str, str]]:
 
 
 def _permissions_of_functions(template: Template) -> Iterator[tuple[str, str, str]]:
-    """Yield what each function's role lets it reach, except streams: those edges come from the mappings."""
+    """Yield an edge to each resource that a function's role allows; edges of streams come from their mappings."""
     for name, function in of_type(template, "AWS::Lambda::Function").items():
         role = properties(template, referenced(function.get("Role")))
         for statement in statements(role):

@@ -35,7 +35,7 @@ def alarm_lines(template: Template) -> list[str]:
 
 
 def retention_lines(template: Template, environment: Environment) -> list[str]:
-    """Return what outlives the stack, and how long the stack keeps its data."""
+    """Return the resources that outlive the stack, and the retention of its data."""
     retained = {name: body for name, body in template.resources.items() if body.get("DeletionPolicy") == "Retain"}
     queues = of_type(template, "AWS::SQS::Queue").values()
     seconds = sorted({queue.get("MessageRetentionPeriod", DEFAULT_QUEUE_RETENTION_S) for queue in queues})

@@ -1,4 +1,4 @@
-"""The page's section on permissions: who may do what to which resource, from the template's policy statements."""
+"""The page's section on permissions, from the template's policy statements: who may do what, on which resource."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from generator.template.references import references
 HEADER = ("May", "On", "Actions")
 
 MOST_IN_WORDS = 8
-"""A statement with more actions only has their number in the first column."""
+"""The first column of a statement with more actions shows only their number."""
 
 WORDS = {
     "logs:CreateLogStream": "create log streams",
@@ -113,7 +113,7 @@ def _row(statement: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _in_words(action: str) -> str:
-    """Return an action in words; one that WORDS lacks is split at its capitals."""
+    """Return an action in words. An action that is not in WORDS is split at its capitals."""
     name = action.partition(":")[2] or action
     return WORDS.get(action, re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
 
@@ -160,7 +160,7 @@ def _resources(statement: Mapping[str, Any], actions: Sequence[str]) -> str:
 def _resource(resource: Any, actions: Sequence[str]) -> str:
     if resource == "*":
         is_tracing = all(action.startswith("xray:") for action in actions)
-        return "anything, as X-Ray has no resources to name" if is_tracing else "**everything**"
+        return "everything, because tracing has no resource types" if is_tracing else "**everything**"
     index = re.fullmatch(r"\$\{(\w+)\.Arn\}/index/(.+)", _flat(resource))
     if index:
         return f"{code(index[2])}, an index of {code(index[1])}"

@@ -18,7 +18,7 @@ RIGHT = (1, 2, 4, 5, 6)
 LEGEND = {
     "Load": "average concurrency: arrivals per second x seconds each, in erlangs",
     "Erlang B": "a webhook that finds every reserved execution busy is throttled; Predicted is the share throttled",
-    "stream lanes": "each lane of a shard runs one batch at a time; Predicted is how busy the busiest lanes are",
+    "stream lanes": "each lane of a shard runs one batch at a time; Predicted is the utilisation of the busiest lanes",
     "Erlang C": "a notification that finds every reserved execution busy waits; Predicted is the share that waits",
     "overlap": "the number of runs that can overlap",
 }
@@ -94,7 +94,7 @@ def legend(sizing: Sizing) -> list[tuple[str, str]]:
 
 
 def admission(judged: JudgedPlan) -> str:
-    """Return a sentence on what API Gateway admits, and why that much."""
+    """Return a sentence with the limits of the usage plan and the reason for them."""
     sizing = judged.plan.sizing
     plan = sizing.usage_plan
     why = "which is what the reservation can sustain"

@@ -1,4 +1,4 @@
-"""How much of everything a month brings, from the template's settings and the environment's figures."""
+"""Monthly usage of every service, from the template's settings and the environment's figures."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ def monthly_usage(template: Template, environment: Environment, webhooks_per_hou
 
 
 def count_encrypted(template: Template) -> int:
-    """Return how many resources are encrypted with a KMS key that they name."""
+    """Return the number of resources that refer to a KMS key for encryption."""
     bodies = (body.get("Properties", {}) for body in template.resources.values())
     settings = ({*body, *body.get("SSESpecification", {})} for body in bodies)
     return sum(any(name.lower().startswith("kms") for name in names) for names in settings)
 
 
 def _prices_per_batch(template: Template, environment: Environment, hourly: Decimal) -> Decimal:
-    """Return the mean batch: one price and what its lane receives within the window, up to the batch size.
+    """Return the mean batch size: the first price and those that its lane receives within the window, up to the limit.
 
-    It assumes that prices spread evenly over the lanes, which gives the smallest and therefore the most batches.
+    Assumes that prices spread evenly over the lanes, which gives the smallest and therefore the most batches.
     """
     (mapping,) = of_type(template, "AWS::Lambda::EventSourceMapping").values()
     lanes = environment.stream.shards * max(1, int(mapping.get("ParallelizationFactor", 1)))
@@ -76,7 +76,7 @@ def _prices_per_batch(template: Template, environment: Environment, hourly: Deci
 
 
 def _warm_instances(template: Template, environment: Environment) -> int:
-    """Return how many instances take webhooks: the reservation, or without one what the peak keeps busy."""
+    """Return the number of warm ProcessWebhook instances: its reservation, or else the load at the peak."""
     mean_s = environment.functions.process_webhook.mean_duration_ms / 1000
     reserved = properties(template, PROCESS_WEBHOOK).get("ReservedConcurrentExecutions")
     return int(reserved or max(1, math.ceil(environment.peak_rate_per_s * mean_s)))

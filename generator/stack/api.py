@@ -56,7 +56,7 @@ def create_api_logging() -> Equals:
 
 
 def resources(plan: SizedUsagePlan, log_days: int) -> list[AWSObject]:
-    """Return everything in front of the function, in the order in which a request meets it."""
+    """Return everything in front of the function, in the order in which a request passes through it."""
     interface = [*_method(), *_gateway_responses()]
     deployment = _deployment(interface)
     return [

@@ -1,4 +1,4 @@
-"""Join the parts of the stack into one template, in the order in which a webhook meets them."""
+"""Join the parts of the stack into one template, in the order in which a webhook passes through them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from generator.stack import api, encryption, events, functions, monitoring, name
 def compose(environment: Environment, sizing: Sizing) -> Template:
     """Return the whole stack as a troposphere Template.
 
-    Every figure comes from the environment or the sizing; this function decides nothing and asks no account.
+    Every figure comes from the environment or the sizing; this function makes no decisions and does not query AWS.
     """
     template = Template(
         Description=f"{names.DESCRIPTION} ({environment.name}): "

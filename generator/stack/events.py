@@ -1,4 +1,4 @@
-"""How events reach the functions, and where failed ones go: stream, notification topic, schedule and failure queues."""
+"""The triggers of the functions behind the API, and their failure queues: stream, notification topic and schedule."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _stream(environment: Environment, parallelization_factor: int) -> list[AWSOb
     """Return the mapping from the price table's stream to CheckAlertsFunction, and the queue for failed records.
 
     Only inserts are delivered: time to live deletes items by the thousand, and a deletion fires no alert.
-    Age limits the retries, not their count, so that an outage does not use them up. A failed batch is halved, and a
+    Retries are limited by age instead of count, so that an outage does not use them up. A failed batch is halved, and a
     batch that failed in part resumes at the first failed record.
     """
     mapping = EventSourceMapping(

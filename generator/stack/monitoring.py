@@ -1,6 +1,6 @@
 """Alarms and the dashboard.
 
-There are at most 16 alarms, on plain metrics, and each means that somebody must look. Throttles within the target do
+There are at most 16 alarms, on plain metrics, and each needs somebody's attention. Throttles within the target do
 not set off an alarm. The concurrency alarm is an early warning while traffic stays at the planned peak or above.
 """
 

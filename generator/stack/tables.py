@@ -35,7 +35,7 @@ def _price_history(deletion_protection: bool) -> Table:
 
 
 def _price_alerts(deletion_protection: bool) -> Table:
-    """Return the table with one item per alert, indexed while armed: only then it has `watch` and `threshold`."""
+    """Return the table with one item per alert, indexed while armed: only then does it have `watch` and `threshold`."""
     return Table(
         names.PRICE_ALERTS_TABLE,
         AttributeDefinitions=[

@@ -472,7 +472,7 @@ def test_a_missing_neighbour_stack_is_named_if_too_much_is_reserved_elsewhere(ge
     with asking(generator, limits(1000, 963)) as (checks, _):
         message = checks["reserved-elsewhere"]["message"]
         assert message.endswith(
-            "; there is no stack price-alerts-dev: under another name, its reservations count as elsewhere"
+            "; there is no stack price-alerts-dev; if it has another name, its reservations count as elsewhere"
         )
     with asking(generator, limits(1000, 1000)) as (checks, _):
         assert "there is no stack" not in checks["reserved-elsewhere"]["message"]

@@ -76,7 +76,9 @@ def test_reservations_of_other_environments_are_listed_as_not_simulated(generato
         path = Path(f"environments/{name}.toml")
         path.write_text(path.read_text() + '\n[account]\nname = "one"\n')
     report = json.loads(generator("simulate", "prod", *QUICK, "--format", "json").stdout)
-    assert report["not_simulated"] == ["dev: reservations in the same account; generator check includes them"]
+    assert report["not_simulated"] == [
+        "dev: reservations in the same account are not simulated; generator check includes them"
+    ]
     assert json.loads(generator("simulate", "staging", *QUICK, "--format", "json").stdout)["not_simulated"] == []
 
 
