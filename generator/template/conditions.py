@@ -306,7 +306,7 @@ class Deployments:
         )
         if left == NOTHING or right == NOTHING:
             return False
-        if type(left) is type(right) and isinstance(left, Other | str):
+        if any(isinstance(left, kind) and isinstance(right, kind) for kind in (str, Other)):
             return bool(left == right)
         if not one.is_open:
             return False
