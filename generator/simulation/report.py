@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from generator._format import duration, significant, text_table
+from generator._format import duration, percent, text_table
 from generator.simulation.result import SimulationResult
 from generator.simulation.statistics import Verdict
 from generator.simulation.targets import Target
@@ -135,5 +135,4 @@ def _value(target: Target, value: float | None) -> str:
 
 
 def _share(share: float | None) -> str:
-    """Return a share with one digit more than elsewhere, so that a value just above its target does not equal it."""
-    return "-" if share is None else f"{significant(share * 100)} %"
+    return "-" if share is None else percent(share)

@@ -10,12 +10,12 @@ from generator.simulation.targets import Target
 EXPECTED = """\
 prod, workload peak: 3 replications of 3 min, seed 1
 
-target                           at most  measured     95 % interval  verdict
--------------------------------  -------  --------  ----------------  ------------
-reserved concurrency                 900        25                 -  met
-webhooks throttled or timed out   0.01 %    19.4 %  18.1 % to 20.7 %  missed
-notifications that waited            1 %   0.696 %     0 % to 1.78 %  inconclusive
-busiest shard's lanes in use        50 %    28.3 %  23.4 % to 33.2 %  met
+target                           at most  measured  95 % interval  verdict
+-------------------------------  -------  --------  -------------  ------------
+reserved concurrency                 900        25              -  met
+webhooks throttled or timed out   0.01 %      19 %   18 % to 21 %  missed
+notifications that waited            1 %     0.7 %   0 % to 1.8 %  inconclusive
+busiest shard's lanes in use        50 %      28 %   23 % to 33 %  met
 webhooks throttled or timed out: missed; change first: ProcessWebhookFunction's reservation of 8
 notifications that waited: inconclusive; about 38 replications would decide
 
@@ -23,7 +23,7 @@ function                  reserved  concurrency  peak  invocations  throttles  c
 ------------------------  --------  -----------  ----  -----------  ---------  -----------  --------------
 ProcessWebhookFunction           8         5.86     8       30,277      7,279          0 %             8.0
 CheckAlertsFunction             10         1.73     7        3,757          0          0 %             7.0
-SendNotificationFunction         5         0.87     5        1,580         11      0.506 %             4.9
+SendNotificationFunction         5         0.87     5        1,580         11       0.51 %             4.9
 CleanupHistoryFunction           2         0.00     0            0          0            -             0.0
 
 webhooks: 37,556 offered, 30,259 accepted, 0 throttled by API Gateway, 7,279 throttled by Lambda
