@@ -17,7 +17,8 @@ from generator.config import files
 from generator.simulation import Assumptions, draws, read_topology
 from generator.simulation.functions import LambdaFunction, Timing
 from generator.simulation.kernel import Kernel, Pool
-from generator.simulation.replication import Task, replicate
+from generator.simulation.network import Task
+from generator.simulation.replication import replicate
 from generator.simulation.workload import profile
 
 ARRIVALS, TURNS = 50_000, 5

@@ -14,7 +14,8 @@ from generator.config.schema import Environment
 from generator.errors import Fault, InvalidSimulation
 from generator.simulation import coverage
 from generator.simulation.assumptions import Assumptions
-from generator.simulation.replication import Progress, Task, replicate_all
+from generator.simulation.network import Task
+from generator.simulation.replication import Progress, replicate_all
 from generator.simulation.result import SimulationResult, summarise
 from generator.simulation.topology import read_topology
 from generator.simulation.trace import read_trace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,26 +35,6 @@ class LambdaFunction:
     holds the times since which the others have been idle, oldest first, and the pool's free units and the runs of all
     functions that share it add up to its size.
     """
-
-    __slots__ = (
-        "_at",
-        "_end",
-        "_idle_s",
-        "_new_instances",
-        "cold_starts",
-        "completed",
-        "idle",
-        "invocations",
-        "kernel",
-        "name",
-        "peak",
-        "pool",
-        "request_rate",
-        "running",
-        "throttles",
-        "timeouts",
-        "timing",
-    )
 
     def __init__(self, name: str, kernel: Kernel, pool: Pool, timing: Timing, request_rate: TokenBucket | None) -> None:
         self.name, self.kernel, self.pool, self.timing, self.request_rate = name, kernel, pool, timing, request_rate
@@ -94,7 +74,9 @@ class LambdaFunction:
         if idle and now_s - idle[-1] < timing.idle_timeout_s:
             self._idle_s += now_s - idle.pop()
         elif self._new_instances.take(now_s):
-            self._expire_all()
+            # The instance used last has expired, and so have all others, each at its own time.
+            self._idle_s += len(idle) * timing.idle_timeout_s
+            idle.clear()
             self.cold_starts += 1
             duration_s += timing.cold_start_s
         else:
@@ -118,13 +100,7 @@ class LambdaFunction:
         self.completed += 1
         done(argument)
 
-    def _expire_all(self) -> None:
-        """Drop all idle instances: when the one used last has expired, so have the others, each at its own time."""
-        self._idle_s += len(self.idle) * self.timing.idle_timeout_s
-        self.idle.clear()
-
     def snapshot(self, now_s: float) -> Counters:
-        """Return everything counted so far."""
         timeout_s = self.timing.idle_timeout_s
         while self.idle and now_s - self.idle[0] >= timeout_s:
             self.idle.popleft()
@@ -145,9 +121,9 @@ class LambdaFunction:
         peak, self.peak = self.peak, self.running.inside
         return peak
 
-    def in_progress(self) -> Iterator[tuple[Any, Action]]:
-        """Yield the argument of each current run and the action that its end will call."""
-        return ((argument, done) for _, done, argument in self.kernel.pending(self._finish))
+    def running_for(self, *actions: Action) -> list[Any]:
+        """Return the argument of each current run whose end will call one of the actions."""
+        return [argument for _, done, argument in self.kernel.pending(self._finish) if done in actions]
 
     def verify(self) -> None:
         """Check conservation and Little's law. Raises SimulationBug."""
@@ -174,19 +150,12 @@ class AsynchronousQueue:
     According to the same page Lambda reads a long queue more slowly; without figures, this is not simulated.
     """
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        function: LambdaFunction,
-        max_age_s: float,
-        max_retries: int,
-        assumptions: Assumptions,
-    ) -> None:
-        self._kernel, self._function, self._max_age_s = kernel, function, max_age_s
+    def __init__(self, function: LambdaFunction, max_age_s: float, max_retries: int, assumptions: Assumptions) -> None:
+        self._kernel, self._function, self._max_age_s = function.kernel, function, max_age_s
         self._min_backoff_s, self._max_backoff_s = assumptions.asynchronous_backoff_s
         self._error_waits_s = assumptions.asynchronous_error_waits_s[:max_retries]
         self.accepted = self.completed = self.dropped = self.waited = 0
-        self.inside = Occupancy(kernel.now)
+        self.inside = Occupancy(function.kernel.now)
         self.latency_s = Histogram()
 
     def accept(self, origin_s: float) -> None:
@@ -237,21 +206,15 @@ class AsynchronousQueue:
         self.inside.leave(self._kernel.now, event.accepted_s)
 
     def snapshot(self, now_s: float) -> Counters:
-        """Return everything counted so far."""
         counts = {"accepted": self.accepted, "completed": self.completed, "dropped": self.dropped}
         return {**counts, "waited": self.waited}
 
     def verify(self) -> None:
         """Check conservation and Little's law. Raises SimulationBug."""
         name = f"asynchronous events of {self._function.name}"
-        accepted_s = [event.accepted_s for event in self._in_progress()]
+        events = [*self._kernel.pending(self._try), *self._function.running_for(self._done, self._failed)]
+        accepted_s = [event.accepted_s for event in events]
         check_conservation(
             name, self.accepted, completed=self.completed, dropped=self.dropped, in_progress=len(accepted_s)
         )
         self.inside.verify(name, self._kernel.now, accepted_s)
-
-    def _in_progress(self) -> Iterator[_Event]:
-        yield from self._kernel.pending(self._try)
-        for argument, done in self._function.in_progress():
-            if done in (self._done, self._failed):
-                yield argument

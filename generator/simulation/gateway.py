@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from generator.simulation.assumptions import Assumptions
 from generator.simulation.functions import LambdaFunction
-from generator.simulation.kernel import Kernel, TokenBucket
+from generator.simulation.kernel import TokenBucket
 from generator.simulation.measures import Counters, Histogram, check_conservation
 
 Output = Callable[[float], None]
@@ -52,19 +53,23 @@ class Gateway:
 
     def __init__(
         self,
-        kernel: Kernel,
         function: LambdaFunction,
         limits: Sequence[Limit],
         outputs: Sequence[Output],
         assumptions: Assumptions,
         random: Random,
     ) -> None:
-        self._kernel, self._function, self._limits, self._outputs = kernel, function, tuple(limits), tuple(outputs)
+        self._kernel, self._function, self._limits, self._outputs = function.kernel, function, limits, outputs
         self._waits_s, self._jitter, self._random = assumptions.sender_retries_s, assumptions.sender_jitter, random
         self._timeout_s = assumptions.integration_timeout_s
         self.offered = self.accepted = self.failed = self.late = self.throttled_at_lambda = 0
         self.refusals: Counter[str] = Counter()
         self.latency_s = Histogram()
+
+    @property
+    def throttled(self) -> int:
+        """The number of requests refused by API Gateway or by Lambda."""
+        return sum(self.refusals.values()) + self.throttled_at_lambda
 
     def feed(self, times_s: Iterator[float]) -> None:
         """Take webhooks at these times, which must not go back. Only the next one waits in the kernel."""
@@ -72,13 +77,9 @@ class Gateway:
 
         def arrive(_: None) -> None:
             self._offer((kernel.now, 0))
-            for time_s in times_s:
-                kernel.at(time_s, arrive)
-                return
+            kernel.at(next(times_s, math.inf), arrive)
 
-        for time_s in times_s:
-            kernel.at(time_s, arrive)
-            return
+        kernel.at(next(times_s, math.inf), arrive)
 
     def _offer(self, sent: tuple[float, int]) -> None:
         """Handle one attempt, given the time of the first attempt and the number of refusals since."""
@@ -117,20 +118,18 @@ class Gateway:
             self._kernel.at(self._kernel.now + wait_s, self._offer, (origin_s, attempt + 1))
 
     def snapshot(self, now_s: float) -> Counters:
-        """Return everything counted so far."""
         return {
             "offered": self.offered,
             "accepted": self.accepted,
             "failed": self.failed,
-            "answered too late": self.late,
-            "throttled at gateway": sum(self.refusals.values()),
-            "throttled at lambda": self.throttled_at_lambda,
+            "answered_too_late": self.late,
+            "throttled_at_gateway": sum(self.refusals.values()),
+            "throttled_at_lambda": self.throttled_at_lambda,
             **{f"throttled by {name}": self.refusals[name] for name, _ in self._limits},
         }
 
     def verify(self) -> None:
         """Check conservation. Raises SimulationBug."""
-        throttled = sum(self.refusals.values()) + self.throttled_at_lambda
-        running = sum(done in (self._answer, self._timed_out) for _, done in self._function.in_progress())
-        left = {"accepted": self.accepted, "failed": self.failed, "throttled": throttled, "running": running}
+        running = len(self._function.running_for(self._answer, self._timed_out))
+        left = {"accepted": self.accepted, "failed": self.failed, "throttled": self.throttled, "running": running}
         check_conservation("webhooks", self.offered, **left)

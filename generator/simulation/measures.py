@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable
 
 Counters = dict[str, float]
 """Cumulative numbers of one stage at one moment. Their difference is what happened between two moments."""
@@ -27,11 +27,11 @@ class Histogram:
 
     __slots__ = ("counts",)
 
-    def __init__(self, counts: Mapping[int, int] | None = None) -> None:
-        self.counts: defaultdict[int, int] = defaultdict(int, counts or {})
+    def __init__(self) -> None:
+        self.counts: Counter[int] = Counter()
 
     def add(self, value: float) -> None:
-        """Count a value. Values of 0 or less count as 0."""
+        """Count a value; 0 or less counts as 0."""
         mantissa, exponent = math.frexp(value)
         self.counts[exponent * BINS_PER_OCTAVE + int(mantissa * 256) if value > 0 else ZERO_BIN] += 1
 
@@ -50,15 +50,14 @@ class Histogram:
     @property
     def total(self) -> int:
         """The number of counted values."""
-        return sum(self.counts.values())
+        return self.counts.total()
 
     @classmethod
     def merged(cls, parts: Iterable[Histogram]) -> Histogram:
         """Return one histogram with the counts of all parts."""
         whole = cls()
         for part in parts:
-            for position, count in part.counts.items():
-                whole.counts[position] += count
+            whole.counts.update(part.counts)
         return whole
 
 

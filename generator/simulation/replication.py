@@ -9,32 +9,16 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from generator._runtime import run_all
-from generator.config.schema import Environment
 from generator.simulation import draws
-from generator.simulation.assumptions import Assumptions
 from generator.simulation.measures import Counters, Histogram
-from generator.simulation.network import Inputs, Network, build_network
-from generator.simulation.topology import Topology
-from generator.simulation.workload import Profile, arrivals
+from generator.simulation.network import Network, Task, build_network
+from generator.simulation.workload import arrivals
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished replications and the number of all."""
 
 POINTS = 120
 """Points of a chart, whatever the simulated time: one a minute for two hours, one every 12 minutes for a day."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Everything that the replications of a simulation have in common."""
-
-    topology: Topology
-    environment: Environment
-    assumptions: Assumptions
-    rates: Profile
-    duration_s: float
-    seed: int
-    unreserved: bool
 
 
 @dataclass(slots=True)
@@ -52,7 +36,6 @@ class Measurements:
     """Everything measured in one replication after its warm-up."""
 
     functions: Mapping[str, Counters]
-    peaks: Mapping[str, int]
     gateway: Counters
     streams: Mapping[str, Counters]
     queues: Mapping[str, Counters]
@@ -69,8 +52,7 @@ def replicate(task: Task, number: int) -> Measurements:
     """
     start_s = -task.assumptions.warm_up_s
     draw = partial(draws.random_stream, task.seed, number)
-    inputs = Inputs(task.topology, task.environment, task.assumptions, draw, task.unreserved)
-    network = build_network(inputs, start_s)
+    network = build_network(task, draw, start_s)
     network.gateway.feed(arrivals(task.rates, draw("arrivals"), start_s))
     with _garbage_collection_off():
         network.kernel.run(0.0)
@@ -80,12 +62,14 @@ def replicate(task: Task, number: int) -> Measurements:
     network.verify()
     after = _snapshots(network)
     functions, gateway, streams, queues = (
-        {name: _difference(counts, earlier[name]) for name, counts in later.items()}
+        {
+            stage: {name: count - earlier[stage][name] for name, count in counts.items()}
+            for stage, counts in later.items()
+        }
         for earlier, later in zip(before, after, strict=True)
     )
     return Measurements(
         functions=functions,
-        peaks={name: max(peaks) for name, peaks in series.concurrency_peak.items()},
         gateway=gateway["gateway"],
         streams=streams,
         queues=queues,
@@ -110,21 +94,16 @@ def replicate_all(task: Task, replications: int, workers: int, progress: Progres
 def _measure(network: Network, duration_s: float) -> Series:
     series = Series(concurrency_peak={name: [] for name in network.functions})
     offered = network.gateway.offered
-    throttled = _throttled(network)
+    throttled = network.gateway.throttled
     for point in range(1, POINTS + 1):
         network.kernel.run(duration_s * point / POINTS)
         series.offered.append(network.gateway.offered - offered)
-        series.throttled.append(_throttled(network) - throttled)
-        offered, throttled = network.gateway.offered, _throttled(network)
+        series.throttled.append(network.gateway.throttled - throttled)
+        offered, throttled = network.gateway.offered, network.gateway.throttled
         for name, function in network.functions.items():
             series.concurrency_peak[name].append(function.take_peak())
         series.iterator_age_s.append(max((stream.take_oldest_s() for stream in network.streams.values()), default=0.0))
     return series
-
-
-def _throttled(network: Network) -> int:
-    """Return the number of requests refused by API Gateway or by Lambda."""
-    return sum(network.gateway.refusals.values()) + network.gateway.throttled_at_lambda
 
 
 def _snapshots(network: Network) -> tuple[dict[str, Counters], ...]:
@@ -147,10 +126,6 @@ def _discard_warm_up(network: Network) -> None:
         stream.take_oldest_s()
     for queue in network.queues.values():
         queue.latency_s = Histogram()
-
-
-def _difference(later: Counters, earlier: Counters) -> Counters:
-    return {name: count - earlier[name] for name, count in later.items()}
 
 
 @contextmanager

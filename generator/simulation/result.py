@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from generator.simulation.measures import Histogram
-from generator.simulation.replication import POINTS, Measurements, Task
-from generator.simulation.statistics import Estimate, Verdict, estimate_share
-from generator.simulation.targets import Target, busiest_shard, judge_targets
+from generator.simulation.network import Task
+from generator.simulation.replication import POINTS, Measurements
+from generator.simulation.statistics import Verdict, estimate_share
+from generator.simulation.targets import Target, judge_targets
 
 Json = dict[str, Any]
 
@@ -66,7 +67,7 @@ def summarise(task: Task, workload: str, runs: Sequence[Measurements], notes: Se
         "functions": {name: _function(task, name, runs) for name in task.topology.functions},
         "webhooks": _webhooks(runs),
         "alerts": _alerts(runs),
-        "stream": _stream(task, runs),
+        "stream": _stream(runs, targets),
         "targets": [target.as_dict() for target in targets],
         "passed": all(target.verdict is not Verdict.MISSED for target in targets),
         "not_simulated": [*notes],
@@ -78,15 +79,15 @@ def summarise(task: Task, workload: str, runs: Sequence[Measurements], notes: Se
 def _function(task: Task, name: str, runs: Sequence[Measurements]) -> Json:
     counts = [run.functions[name] for run in runs]
     throttles, invocations = [count["throttles"] for count in counts], [count["invocations"] for count in counts]
-    asked = [throttled + run for throttled, run in zip(throttles, invocations, strict=True)]
+    share = estimate_share(throttles, [throttled + run for throttled, run in zip(throttles, invocations, strict=True)])
     invoked = math.fsum(invocations)
     return {
         "invocations": int(invoked),
         "throttles": int(math.fsum(throttles)),
-        "throttle_probability": _estimate(estimate_share(throttles, asked)),
+        "throttle_probability": {"mean": share.mean, "ci95": share.interval},
         "concurrency": {
             "mean": math.fsum(count["busy_s"] for count in counts) / (task.duration_s * len(counts)),
-            "peak": max(run.peaks[name] for run in runs),
+            "peak": max(max(run.series.concurrency_peak[name]) for run in runs),
         },
         "cold_start_probability": math.fsum(count["cold_starts"] for count in counts) / invoked if invoked else None,
         "environments": {"mean": math.fsum(count["instances_s"] for count in counts) / (task.duration_s * len(counts))},
@@ -94,31 +95,25 @@ def _function(task: Task, name: str, runs: Sequence[Measurements]) -> Json:
 
 
 def _webhooks(runs: Sequence[Measurements]) -> Json:
-    keys = {"offered": "offered", "accepted": "accepted"}
-    keys |= {
-        "failed": "failed",
-        "throttled_at_gateway": "throttled at gateway",
-        "throttled_at_lambda": "throttled at lambda",
-    }
-    counts = {key: int(math.fsum(run.gateway[name] for run in runs)) for key, name in keys.items()}
+    keys = ("offered", "accepted", "failed", "throttled_at_gateway", "throttled_at_lambda")
+    counts = {key: int(math.fsum(run.gateway[key] for run in runs)) for key in keys}
     return {**counts, "latency_ms": _latency_ms([run.webhook_latency_s for run in runs])}
 
 
 def _alerts(runs: Sequence[Measurements]) -> Json:
-    notified = math.fsum(queue["completed"] for run in runs for queue in run.queues.values())
-    dropped = math.fsum(queue["dropped"] for run in runs for queue in run.queues.values())
+    queues = [queue for run in runs for queue in run.queues.values()]
     return {
-        "notified": int(notified),
-        "dropped": int(dropped),
+        "notified": int(math.fsum(queue["completed"] for queue in queues)),
+        "dropped": int(math.fsum(queue["dropped"] for queue in queues)),
         "latency_ms": _latency_ms([run.alert_latency_s for run in runs]),
     }
 
 
-def _stream(task: Task, runs: Sequence[Measurements]) -> Json:
+def _stream(runs: Sequence[Measurements], targets: Sequence[Target]) -> Json:
     ages_s = Histogram.merged(run.iterator_age_s for run in runs)
     oldest_s = max(age_s for run in runs for age_s in run.series.iterator_age_s)
     age_ms = {"p99": _ms(ages_s.quantile(0.99)), "max": _ms(oldest_s) if ages_s.total else None}
-    utilisation = busiest_shard(task, runs)[1].mean if runs[0].streams else None
+    utilisation = next((target.measured.mean for target in targets if target.name == "stream_utilisation"), None)
     dropped = math.fsum(stream["dropped"] for run in runs for stream in run.streams.values())
     return {"iterator_age_ms": age_ms, "utilisation": utilisation, "dropped": int(dropped)}
 
@@ -130,10 +125,6 @@ def _latency_ms(histograms: Sequence[Histogram]) -> Json:
 
 def _ms(time_s: float | None) -> float | None:
     return None if time_s is None else round(time_s * 1000, 1)
-
-
-def _estimate(estimate: Estimate) -> Json:
-    return {"mean": estimate.mean, "ci95": None if estimate.low is None else [estimate.low, estimate.high]}
 
 
 def _chart(task: Task, runs: Sequence[Measurements]) -> Chart:

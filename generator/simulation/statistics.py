@@ -39,6 +39,11 @@ class Estimate:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def interval(self) -> list[float | None] | None:
+        """The interval as JSON prints it."""
+        return None if self.low is None else [self.low, self.high]
+
 
 def estimate_mean(values: Sequence[float]) -> Estimate:
     """Return the mean of one value per replication with its t interval.

@@ -15,8 +15,8 @@ from generator.aws import STREAM_RETENTION_S
 from generator.simulation.assumptions import Assumptions
 from generator.simulation.functions import LambdaFunction
 from generator.simulation.gateway import Output
-from generator.simulation.kernel import Kernel
 from generator.simulation.measures import Counters, Histogram, Occupancy, check_conservation
+from generator.simulation.topology import StreamMapping
 
 
 class Record(NamedTuple):
@@ -25,19 +25,6 @@ class Record(NamedTuple):
     visible_s: float
     written_s: float
     origin_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Batching:
-    """How a mapping reads. Source: Lambda API reference, CreateEventSourceMapping.
-
-    `max_age_s` is None if records expire only with the stream.
-    """
-
-    batch_size: int
-    window_s: float
-    lanes_per_shard: int
-    max_age_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +37,11 @@ class Crossings:
     outputs: Sequence[Output]
 
     def cross(self, origin_s: float) -> None:
-        """Draw whether a price crosses a threshold, and if so fire its alerts at once."""
+        """Draw whether the price crosses a threshold, and if so fire the alerts at once."""
         if self.random.random() < self.probability:
             self.fire(origin_s)
 
     def fire(self, origin_s: float) -> None:
-        """Fire the alerts of one crossing."""
         for _ in range(self.alerts()):
             for output in self.outputs:
                 output(origin_s)
@@ -87,27 +73,27 @@ class Stream:
 
     def __init__(
         self,
-        kernel: Kernel,
         function: LambdaFunction,
-        batching: Batching,
+        mapping: StreamMapping,
         shard_shares: Sequence[float],
         crossings: Crossings,
         assumptions: Assumptions,
         random: Random,
     ) -> None:
-        self._kernel, self._function, self._batching, self._crossings = kernel, function, batching, crossings
+        self._kernel, self._function, self._mapping, self._crossings = function.kernel, function, mapping, crossings
         self._random, self._poll_s = random.random, assumptions.poll_interval_s
         self._min_backoff_s, self._max_backoff_s = assumptions.stream_backoff_s
-        self._max_age_s = batching.max_age_s or STREAM_RETENTION_S
+        self._max_age_s = mapping.max_age_s or STREAM_RETENTION_S
+        lanes = mapping.parallelization_factor
         # Shards are polled in turn, not all at the same moment.
         phases_s = [self._poll_s * number / len(shard_shares) for number in range(len(shard_shares))]
-        self.shards = [[Lane(phase_s) for _ in range(batching.lanes_per_shard)] for phase_s in phases_s]
+        self.shards = [[Lane(phase_s) for _ in range(lanes)] for phase_s in phases_s]
         self._lanes = [lane for shard in self.shards for lane in shard]
-        shares = [share / batching.lanes_per_shard for share in shard_shares for _ in range(batching.lanes_per_shard)]
+        shares = [share / lanes for share in shard_shares for _ in range(lanes)]
         # The last limit, 1 except for rounding, is left out: everything above the others belongs to the last lane.
         self._limits = list(accumulate(shares))[:-1]
         self.written = self.checked = self.dropped = 0
-        self.inside = Occupancy(kernel.now)
+        self.inside = Occupancy(function.kernel.now)
         self.iterator_age_s = Histogram()
         self.oldest_s = 0.0
 
@@ -121,13 +107,13 @@ class Stream:
         self.written += 1
         self.inside.enter(now_s)
         lane.buffer.append(Record(visible_s, now_s, origin_s))
-        if not lane.batch and len(lane.buffer) in (1, self._batching.batch_size):
+        if not lane.batch and len(lane.buffer) in (1, self._mapping.batch_size):
             self._plan(lane)
 
     def _plan(self, lane: Lane) -> None:
         """Plan to send at the end of the first record's window, or earlier when the batch is full."""
-        buffer, size = lane.buffer, self._batching.batch_size
-        at_s = buffer[0].visible_s + self._batching.window_s
+        buffer, size = lane.buffer, self._mapping.batch_size
+        at_s = buffer[0].visible_s + self._mapping.window_s
         if len(buffer) >= size:
             at_s = min(at_s, buffer[size - 1].visible_s)
         lane.plan += 1
@@ -138,7 +124,7 @@ class Stream:
         if plan != lane.plan:
             return
         now_s, buffer = self._kernel.now, lane.buffer
-        while buffer and len(lane.batch) < self._batching.batch_size and buffer[0].visible_s <= now_s:
+        while buffer and len(lane.batch) < self._mapping.batch_size and buffer[0].visible_s <= now_s:
             lane.batch.append(buffer.popleft())
         lane.since_s, lane.throttles, lane.published = now_s, 0, False
         self._try(lane)
@@ -152,7 +138,7 @@ class Stream:
             lane.batch = fresh
             if not fresh:
                 return self._release(lane)
-        duration_s = self._function.invoke(self._done, self._failed, lane)
+        duration_s = self._function.invoke(self._done, self._retry, lane)
         if duration_s is None:
             return self._retry(lane)
         # IteratorAge is the age of a batch's last record when Lambda sends it. Source: AWS Lambda Developer Guide,
@@ -185,11 +171,8 @@ class Stream:
         lane.batch = []
         self._release(lane)
 
-    def _failed(self, lane: Lane) -> None:
-        """Handle a timeout: the batch is retried whole. Bisecting a batch is not simulated."""
-        self._retry(lane)
-
     def _retry(self, lane: Lane) -> None:
+        """Retry a batch that was throttled or timed out, as a whole: bisecting a batch is not simulated."""
         wait_s = min(self._max_backoff_s, self._min_backoff_s * 2.0 ** min(lane.throttles, 60))
         lane.throttles += 1
         self._kernel.at(self._kernel.now + wait_s, self._try, lane)
@@ -206,9 +189,11 @@ class Stream:
 
     def snapshot(self, now_s: float) -> Counters:
         """Return everything counted so far, with the busy time of each shard's lanes."""
-        counts = {"written": self.written, "checked": self.checked, "dropped": self.dropped}
-        shards = {f"busy_s of shard {n}": busy_s(lanes, now_s) for n, lanes in enumerate(self.shards)}
-        return {**counts, **shards}
+        counts: Counters = {"written": self.written, "checked": self.checked, "dropped": self.dropped}
+        for number, lanes in enumerate(self.shards):
+            busy_s = math.fsum(lane.busy_s + (now_s - lane.since_s if lane.batch else 0.0) for lane in lanes)
+            counts[f"busy_s of shard {number}"] = busy_s
+        return counts
 
     def take_oldest_s(self) -> float:
         """Return the highest iterator age since the last call, in seconds."""
@@ -222,8 +207,3 @@ class Stream:
             "stream", self.written, checked=self.checked, dropped=self.dropped, in_progress=len(written_s)
         )
         self.inside.verify("stream", self._kernel.now, written_s)
-
-
-def busy_s(lanes: Sequence[Lane], now_s: float) -> float:
-    """Return the total time for which these lanes have been busy with a batch, in seconds."""
-    return math.fsum(lane.busy_s + (now_s - lane.since_s if lane.batch else 0.0) for lane in lanes)

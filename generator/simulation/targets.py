@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import fsum
 from typing import Any
 
 from generator.aws import floor_error
 from generator.simulation.functions import CONCURRENCY, REQUEST_RATE, SCALING
-from generator.simulation.replication import Measurements, Task
+from generator.simulation.network import Task
+from generator.simulation.replication import Measurements
 from generator.simulation.statistics import Estimate, Verdict, decide, estimate_mean, estimate_share
 
 TIMEOUT = "timeout"
@@ -33,9 +34,8 @@ class Target:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        interval = None if self.measured.low is None else [self.measured.low, self.measured.high]
         values = {"name": self.name, "target": self.target, "measured": self.measured.mean}
-        return {**values, "ci95": interval, "verdict": self.verdict}
+        return {**values, "ci95": self.measured.interval, "verdict": self.verdict}
 
 
 def judge_targets(task: Task, runs: Sequence[Measurements]) -> list[Target]:
@@ -43,7 +43,7 @@ def judge_targets(task: Task, runs: Sequence[Measurements]) -> list[Target]:
     return [*_account(task), *_webhooks(task, runs), *_notifications(task, runs), *_stream(task, runs)]
 
 
-def busiest_shard(task: Task, runs: Sequence[Measurements]) -> tuple[str, Estimate]:
+def _busiest_shard(task: Task, runs: Sequence[Measurements]) -> tuple[str, Estimate]:
     """Return the mapping with the busiest shard, and the share of time for which that shard's lanes are busy."""
     lanes = {mapping.logical_id: mapping.parallelization_factor for mapping in task.topology.mappings}
     prefix = "busy_s of shard "
@@ -83,7 +83,7 @@ def _account(task: Task) -> Iterator[Target]:
 def _webhooks(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
     """Judge the share of lost webhooks: refused by API Gateway or Lambda, timed out, or answered too late."""
     gateways = [run.gateway for run in runs]
-    lost = [counts["throttled at gateway"] + counts["throttled at lambda"] + counts["failed"] for counts in gateways]
+    lost = [counts["throttled_at_gateway"] + counts["throttled_at_lambda"] + counts["failed"] for counts in gateways]
     measured = estimate_share(lost, [counts["offered"] for counts in gateways])
     remedy = _webhook_remedy(task, runs)
     yield _judge(task, runs, "webhook_throttle_probability", measured, remedy)
@@ -94,14 +94,14 @@ def _webhook_remedy(task: Task, runs: Sequence[Measurements]) -> str:
     entry = task.topology.webhook_functions[0]
     prefix = "throttled by "
     refusals = {
-        name.removeprefix(prefix): _sum(run.gateway[name] for run in runs)
+        name.removeprefix(prefix): fsum(run.gateway[name] for run in runs)
         for name in runs[0].gateway
         if name.startswith(prefix)
     }
     late = f"{entry}'s duration: API Gateway waits only {task.assumptions.integration_timeout_s:g} s for an answer"
-    refusals[late] = _sum(run.gateway["answered too late"] for run in runs)
+    refusals[late] = fsum(run.gateway["answered_too_late"] for run in runs)
     worst = max(refusals, key=refusals.__getitem__)
-    at_lambda = _sum(run.functions[entry][count] for run in runs for count in ("throttles", "timeouts"))
+    at_lambda = fsum(run.functions[entry][count] for run in runs for count in ("throttles", "timeouts"))
     return worst if refusals[worst] > at_lambda else _function_remedy(task, runs, entry)
 
 
@@ -110,7 +110,7 @@ def _function_remedy(task: Task, runs: Sequence[Measurements], name: str) -> str
     counts = {TIMEOUT: "timeouts"} | {
         reason: f"throttles by {reason}" for reason in (CONCURRENCY, REQUEST_RATE, SCALING)
     }
-    reasons = {reason: _sum(run.functions[name][count] for run in runs) for reason, count in counts.items()}
+    reasons = {reason: fsum(run.functions[name][count] for run in runs) for reason, count in counts.items()}
     worst = max(reasons, key=reasons.__getitem__)
     if worst == TIMEOUT:
         return f"{name}'s Timeout of {task.topology.functions[name].timeout_s:g} s, which its runs exceed"
@@ -126,11 +126,11 @@ def _notifications(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]
     if not runs[0].queues:
         return
     waited, accepted = (
-        [_sum(queue[count] for queue in run.queues.values()) for run in runs] for count in ("waited", "accepted")
+        [fsum(queue[count] for queue in run.queues.values()) for run in runs] for count in ("waited", "accepted")
     )
     worst = max(
         (one for one in task.topology.subscriptions if one.logical_id in runs[0].queues),
-        key=lambda subscription: _sum(run.queues[subscription.logical_id]["waited"] for run in runs),
+        key=lambda subscription: fsum(run.queues[subscription.logical_id]["waited"] for run in runs),
     )
     measured = estimate_share(waited, accepted)
     remedy = _function_remedy(task, runs, worst.function)
@@ -140,10 +140,10 @@ def _notifications(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]
 def _stream(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
     if not runs[0].streams:
         return
-    name, measured = busiest_shard(task, runs)
+    name, measured = _busiest_shard(task, runs)
     mapping = next(mapping for mapping in task.topology.mappings if mapping.logical_id == name)
     throttles, timeouts, invocations = (
-        _sum(run.functions[mapping.function][count] for run in runs)
+        fsum(run.functions[mapping.function][count] for run in runs)
         for count in ("throttles", "timeouts", "invocations")
     )
     if throttles + timeouts > invocations / 10:
@@ -151,7 +151,3 @@ def _stream(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
     else:
         remedy = f"{name}'s ParallelizationFactor of {mapping.parallelization_factor}"
     yield _judge(task, runs, "stream_utilisation", measured, remedy)
-
-
-def _sum(counts: Iterable[float]) -> float:
-    return math.fsum(counts)

@@ -77,7 +77,7 @@ def test_throttles_agree_with_erlang_b(warm_function, distribution, record_prope
 
 def waiting_shares(function, assumptions, rate_per_s, seed, arrivals_per_batch=600):
     """Return the share of events that had to wait, in each batch."""
-    queue = AsynchronousQueue(function.kernel, function, 1e9, 2, assumptions)
+    queue = AsynchronousQueue(function, 1e9, 2, assumptions)
     poisson(function.kernel, rate_per_s, lambda: queue.accept(function.kernel.now), seed)
     found = shares(function.kernel, arrivals_per_batch / rate_per_s, lambda: (queue.waited, queue.accepted))
     queue.verify()

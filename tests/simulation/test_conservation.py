@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator.simulation.assumptions import Assumptions
-from generator.simulation.replication import Task, replicate
+from generator.simulation.network import Task
+from generator.simulation.replication import replicate
 from generator.simulation.topology import read_topology
 from generator.simulation.workload import Steady
 
@@ -75,9 +76,9 @@ def test_nothing_is_created_or_lost(
     outcome = replicate(task, 0)
 
     webhooks, process = outcome.gateway, outcome.functions["ProcessWebhookFunction"]
-    passed = webhooks["offered"] - webhooks["throttled at gateway"]
+    passed = webhooks["offered"] - webhooks["throttled_at_gateway"]
     assert passed == process["invocations"] + process["throttles"]
-    assert process["throttles"] == webhooks["throttled at lambda"]
+    assert process["throttles"] == webhooks["throttled_at_lambda"]
     (stream,) = outcome.streams.values()
     assert stream["written"] == webhooks["accepted"]
     for function in outcome.functions.values():
@@ -86,6 +87,6 @@ def test_nothing_is_created_or_lost(
     kept = sum(units or 0 for units in reserved)
     shared = max(0, account - (0 if unreserved else kept))
     for name, own in zip(names, reserved, strict=True):
-        assert outcome.peaks[name] <= (shared if unreserved or own is None else own)
+        assert max(outcome.series.concurrency_peak[name]) <= (shared if unreserved or own is None else own)
     shared_names = [name for name, own in zip(names, reserved, strict=True) if unreserved or own is None]
     assert sum(outcome.functions[name]["busy_s"] for name in shared_names) <= shared * 20.0 + 1e-6

@@ -38,9 +38,7 @@ def ours(seed):
         if coin() < SHARE:
             second.invoke(len, len, ())
 
-    gateway = Gateway(
-        kernel, first, [], [hand_on], Assumptions(sender_retries_s=()), draws.random_stream(seed, 0, "senders")
-    )
+    gateway = Gateway(first, [], [hand_on], Assumptions(sender_retries_s=()), draws.random_stream(seed, 0, "senders"))
     gateway.feed(arrivals(Steady(RATE_PER_S), draws.random_stream(seed, 0, "arrivals"), -WARM_UP_S))
     kernel.run(0.0)
     before = [stage.snapshot(0.0) for stage in (first, second)]

@@ -12,7 +12,8 @@ import pytest
 
 from generator.errors import InvalidSimulation
 from generator.simulation import Assumptions, as_text, simulate
-from generator.simulation.replication import Task, replicate
+from generator.simulation.network import Task
+from generator.simulation.replication import replicate
 from generator.simulation.topology import read_topology
 from generator.simulation.workload import Steady
 from tests.conftest import FIXTURES, ROOT

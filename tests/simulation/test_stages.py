@@ -14,7 +14,8 @@ from generator.simulation.functions import (
 )
 from generator.simulation.gateway import Gateway, Quota
 from generator.simulation.kernel import Kernel, Pool, TokenBucket
-from generator.simulation.stream import Batching, Crossings, Stream
+from generator.simulation.stream import Crossings, Stream
+from generator.simulation.topology import STREAM_EVENTS, StreamMapping
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_the_timeout_starts_after_the_cold_start(kernel, function, log):
 def test_a_throttled_event_is_retried_after_1_2_4_seconds_and_so_on(kernel, function):
     """The only unit is busy for 16 s, so attempts are at 0, 1, 3, 7, 15 and 31 s."""
     stage = function(units=1, seconds=14.0, cold_s=2.0, timeout_s=900.0, idle_s=100.0)
-    queue = AsynchronousQueue(kernel, stage, 21_600, 2, Assumptions())
+    queue = AsynchronousQueue(stage, 21_600, 2, Assumptions())
     stage.invoke(len, len, ())
     queue.accept(0.0)
     kernel.run(100.0)
@@ -131,7 +132,7 @@ def test_a_throttled_event_is_retried_after_1_2_4_seconds_and_so_on(kernel, func
 def test_waits_grow_to_five_minutes_and_an_old_event_is_dropped(kernel, function):
     """Attempts are at 0, 1, 3 ... 255, 511 s (+256), then every 300 s: 811, 1111 ... up to 3600 s."""
     stage = function(units=0)
-    queue = AsynchronousQueue(kernel, stage, 3600, 2, Assumptions())
+    queue = AsynchronousQueue(stage, 3600, 2, Assumptions())
     queue.accept(0.0)
     kernel.run(10_000.0)
     assert stage.throttles == {CONCURRENCY: 10 + 10}
@@ -140,7 +141,7 @@ def test_waits_grow_to_five_minutes_and_an_old_event_is_dropped(kernel, function
 
 def test_a_failed_event_is_retried_after_one_and_two_minutes(kernel, function):
     stage = function(units=1, seconds=9.0, timeout_s=5.0, cold_s=0.0)
-    queue = AsynchronousQueue(kernel, stage, 21_600, 2, Assumptions())
+    queue = AsynchronousQueue(stage, 21_600, 2, Assumptions())
     queue.accept(0.0)
     kernel.run(1000.0)
     assert (stage.invocations, queue.dropped) == (3, 1)
@@ -149,16 +150,16 @@ def test_a_failed_event_is_retried_after_one_and_two_minutes(kernel, function):
 
 def test_a_schedule_invokes_once_per_period(kernel, function):
     stage = function()
-    AsynchronousQueue(kernel, stage, 3600, 2, Assumptions()).accept_every(3600.0, 100.0)
+    AsynchronousQueue(stage, 3600, 2, Assumptions()).accept_every(3600.0, 100.0)
     kernel.run(4 * 3600.0)
     assert stage.invocations == 4
 
 
 @pytest.fixture
-def gateway(kernel):
+def gateway():
     def build(stage, limits=(), **assumptions):
         random = draws.random_stream(1, 0, "senders")
-        return Gateway(kernel, stage, limits, [], Assumptions(sender_jitter=0.0, **assumptions), random)
+        return Gateway(stage, limits, [], Assumptions(sender_jitter=0.0, **assumptions), random)
 
     return build
 
@@ -178,7 +179,7 @@ def test_senders_follow_the_standard_webhooks_schedule(kernel, function, gateway
 def test_latency_to_the_alert_counts_from_the_first_attempt(kernel, function):
     caused = []
     front = Gateway(
-        *(kernel, function(units=1, cold_s=0.0), [("plan", TokenBucket(0.1, 1))], [caused.append]),
+        *(function(units=1, cold_s=0.0), [("plan", TokenBucket(0.1, 1))], [caused.append]),
         *(Assumptions(sender_jitter=0.0), draws.random_stream(1, 0, "senders")),
     )
     front.feed(iter([0.0, 2.0]))
@@ -214,14 +215,19 @@ def test_an_answer_after_29_seconds_is_too_late(kernel, function, gateway):
     front.verify()
 
 
+def mapping(batch_size, window_s, lanes=1, max_age_s=None):
+    """Return a mapping that reads every change of a table."""
+    return StreamMapping("Mapping", "Table", "Function", batch_size, window_s, lanes, max_age_s, STREAM_EVENTS)
+
+
 @pytest.fixture
-def stream(kernel):
+def stream():
     """Build a stream that is polled without delay."""
 
-    def build(stage, batching, alerts=(), shares=(1.0,)):
+    def build(stage, reading, alerts=(), shares=(1.0,)):
         random = draws.random_stream(1, 0, "stream")
         crossings = Crossings(1.0, lambda: 1, random, tuple(alerts))
-        return Stream(kernel, stage, batching, shares, crossings, Assumptions(poll_interval_s=0.0), random)
+        return Stream(stage, reading, shares, crossings, Assumptions(poll_interval_s=0.0), random)
 
     return build
 
@@ -229,7 +235,7 @@ def stream(kernel):
 def test_a_batch_is_sent_when_its_window_ends_or_when_it_is_full(kernel, function, stream, log):
     found, note = log
     stage = function(seconds=0.5, cold_s=0.0)
-    reader = stream(stage, Batching(3, 2.0, 1, None))
+    reader = stream(stage, mapping(3, 2.0))
     at(kernel, (0.0, 1.0), lambda: reader.write(0.0))
     at(kernel, (10.0, 10.25, 10.5), lambda: reader.write(0.0))
     for time_s in (2.1, 10.6):
@@ -242,7 +248,7 @@ def test_a_batch_is_sent_when_its_window_ends_or_when_it_is_full(kernel, functio
 
 def test_a_lane_sends_one_batch_at_a_time_and_a_due_one_immediately(kernel, function, stream):
     stage = function(units=5, seconds=2.0, cold_s=0.0)
-    reader = stream(stage, Batching(2, 1.0, 1, None))
+    reader = stream(stage, mapping(2, 1.0))
     at(kernel, (0.0, 0.0, 0.1, 0.1, 0.2), lambda: reader.write(0.0))
     kernel.run(100.0)
     assert stage.take_peak() == 1
@@ -252,7 +258,7 @@ def test_a_lane_sends_one_batch_at_a_time_and_a_due_one_immediately(kernel, func
 
 def test_a_throttled_batch_keeps_its_lane_until_its_records_expire(kernel, function, stream):
     stage = function(units=0)
-    reader = stream(stage, Batching(10, 0.0, 1, 60.0))
+    reader = stream(stage, mapping(10, 0.0, max_age_s=60.0))
     reader.write(0.0)
     kernel.run(1000.0)
     assert (reader.dropped, reader.checked) == (1, 0)
@@ -263,7 +269,7 @@ def test_a_throttled_batch_keeps_its_lane_until_its_records_expire(kernel, funct
 
 def test_alerts_are_fired_one_after_the_other_while_the_batch_runs(kernel, function, stream, log):
     found, note = log
-    reader = stream(function(cold_s=0.0), Batching(4, 5.0, 1, None), alerts=[note("alert")])
+    reader = stream(function(cold_s=0.0), mapping(4, 5.0), alerts=[note("alert")])
     at(kernel, (1.0, 1.0, 1.0, 1.0), lambda: reader.write(0.0))
     kernel.run(10.0)
     assert [time_s for _, time_s in found] == [1.25, 1.5, 1.75, 2.0]
@@ -272,8 +278,8 @@ def test_alerts_are_fired_one_after_the_other_while_the_batch_runs(kernel, funct
 def test_a_record_is_visible_from_the_next_poll_of_its_shard(kernel, function):
     stage = function(cold_s=0.0)
     random = draws.random_stream(1, 0, "stream")
-    batching, crossings = Batching(1, 0.0, 1, None), Crossings(0.0, lambda: 1, random, ())
-    reader = Stream(kernel, stage, batching, (1.0,), crossings, Assumptions(poll_interval_s=0.25), random)
+    crossings = Crossings(0.0, lambda: 1, random, ())
+    reader = Stream(stage, mapping(1, 0.0), (1.0,), crossings, Assumptions(poll_interval_s=0.25), random)
     at(kernel, (0.1,), lambda: reader.write(0.0))
     kernel.run(0.24)
     assert stage.invocations == 0
@@ -283,7 +289,7 @@ def test_a_record_is_visible_from_the_next_poll_of_its_shard(kernel, function):
 
 
 def test_records_spread_over_shards_by_share_and_over_lanes_evenly(kernel, function, stream):
-    reader = stream(function(units=0), Batching(10, 300.0, 2, None), shares=(0.7, 0.2, 0.1))
+    reader = stream(function(units=0), mapping(10, 300.0, lanes=2), shares=(0.7, 0.2, 0.1))
     for _ in range(20_000):
         reader.write(0.0)
     sizes = [[len(lane.buffer) for lane in shard] for shard in reader.shards]

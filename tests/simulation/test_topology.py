@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from generator.errors import UnreadableTemplate
 from generator.simulation import Assumptions, read_topology
 from generator.simulation.coverage import kinds, left_out
-from generator.simulation.network import Inputs, build_network
+from generator.simulation.network import Task, build_network
 from generator.simulation.topology import Schedule, Throttle
+from generator.simulation.workload import Steady
 
 # Another author: separate policies, parameters, other forms of references, a single reservation.
 FOREIGN = {
@@ -428,7 +429,8 @@ def test_two_mappings_to_one_function_have_separate_random_streams(template, env
         purposes.append(purpose)
         return Random(purpose)
 
-    build_network(Inputs(read_topology(template), environment(), Assumptions(), draw), 0.0)
+    task = Task(read_topology(template), environment(), Assumptions(), Steady(1.0), 1.0, 1, False)
+    build_network(task, draw, 0.0)
     assert len(set(purposes)) == len(purposes)
     assert {"CheckAlertsFunction crossings", "Again crossings"} <= set(purposes)
 
