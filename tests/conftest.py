@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
 
 from generator.cli.main import main
+from tests import lint_once
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "tests/fixtures"
@@ -55,8 +56,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def generator(project: Path) -> Callable[..., Result]:
-    """Runs the command line in the project; an exception that is not an exit is a bug and fails the test."""
+def generator(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Return a function that runs a command in the project. An exception that is not an exit is a bug and is raised."""
+    lint_once.install(monkeypatch)
 
     def run(*arguments: str) -> Result:
         result = CliRunner().invoke(main, list(arguments))
