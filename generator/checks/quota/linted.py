@@ -48,11 +48,11 @@ def named_regions(template: Template) -> list[str]:
     """
     if template.regions != [REGION_PRIMARY]:
         return list(template.regions)
+    if os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
+        return [REGION_PRIMARY]
     config = ConfigMixIn([], templates=[])
     config.set_template_args(template.template)
-    stated = [config.template_args.get("regions"), config.file_args.get("regions")]
-    stated += [os.environ.get(variable) for variable in ("AWS_REGION", "AWS_DEFAULT_REGION")]
-    return [REGION_PRIMARY] if any(stated) else []
+    return [REGION_PRIMARY] if config.template_args.get("regions") or config.file_args.get("regions") else []
 
 
 @lru_cache(maxsize=4)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import functools
 import json
 import random
 from collections import Counter
@@ -150,6 +151,7 @@ def mutate(content: Any, rng: random.Random) -> None:
             place[last] = copy.deepcopy(rng.choice(JUNK))
 
 
+@functools.cache
 def original(path: Path) -> Any:
     """A seed without line numbers, which mutants do not have."""
     return json.loads(json.dumps(decode(str(path))[0]))
