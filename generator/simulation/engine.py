@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +66,11 @@ def simulate(
     recorded = read_trace(trace) if trace and name == "trace" else None
     rates = profile(environment, name, recorded, trace_per_hour)
     hours = rates.default_duration_s / 3600 if hours is None else hours
-    _validate(replications, workers, _hours_faults(hours, rates), _trace_faults(name, trace, trace_per_hour, rates))
+    faults = [*_faults(name, rates, trace, trace_per_hour, hours, replications)]
+    if workers is not None and workers < 1:
+        faults.append(Fault("workers", f"{workers} is too few", "write at least 1"))
+    if faults:
+        raise InvalidSimulation(faults)
     topology = read_topology(template, where)
     task = Task(topology, environment, assumptions, rates, hours * 3600, seed, unreserved)
     if warn and (webhooks := max_expected_webhooks(rates, task.duration_s)) * replications > SLOW_FROM_WEBHOOKS:
@@ -79,18 +82,9 @@ def simulate(
     return summarise(task, name, runs, [*coverage.notes(topology, rates, hours), *notes])
 
 
-def _validate(replications: int, workers: int | None, *more: Iterator[Fault]) -> None:
-    faults = list(chain(*more))
-    if replications < 2:
-        what = f"{replications} is too few: an interval needs the spread of at least 2"
-        faults.append(Fault("replications", what, "write at least 2; 10 are usual"))
-    if workers is not None and workers < 1:
-        faults.append(Fault("workers", f"{workers} is too few", "write at least 1"))
-    if faults:
-        raise InvalidSimulation(faults)
-
-
-def _hours_faults(hours: float, rates: Profile) -> Iterator[Fault]:
+def _faults(
+    name: str, rates: Profile, trace: Path | str | None, per_hour: float | None, hours: float, replications: int
+) -> Iterator[Fault]:
     default_h = rates.default_duration_s / 3600
     if not 0 < hours <= MAX_HOURS:
         yield Fault("hours", f"{hours:g} is out of range", f"write more than 0 and at most {MAX_HOURS:g}")
@@ -99,17 +93,16 @@ def _hours_faults(hours: float, rates: Profile) -> Iterator[Fault]:
     elif isinstance(rates, Spike) and hours * 3600 < rates.summit_s:
         what = f"the spike peaks after {rates.summit_s:g} s, but the simulation ends after {hours * 3600:g} s"
         yield Fault("hours", what, f"write more than {math.ceil(rates.summit_s / 3.6) / 1000:g} or leave it out")
-
-
-def _trace_faults(name: str, trace: Path | str | None, per_hour: float | None, rates: Profile) -> Iterator[Fault]:
     if isinstance(rates, Recorded):
         played = rates.trace.webhooks_per_hour if per_hour is None else per_hour
         if not 0 < played <= MAX_PER_HOUR:
             remedy = f"write more than 0 and at most {MAX_PER_HOUR:,}, the limit of API Gateway for an account"
             yield Fault("rate", f"{played:g} webhooks per hour is out of range", remedy)
-        return
-    if trace:
+    elif trace:
         yield Fault("trace", f"the workload {name} does not use it", "leave one of them out")
-    if per_hour is not None:
+    if per_hour is not None and not isinstance(rates, Recorded):
         remedy = "name a trace with --trace, or write --set traffic.webhooks_per_hour=N"
         yield Fault("rate", f"it scales a trace, but the workload {name} plays none", remedy)
+    if replications < 2:
+        what = f"{replications} is too few: an interval needs the spread of at least 2"
+        yield Fault("replications", what, "write at least 2; 10 are usual")

@@ -182,26 +182,23 @@ class _Reader:
 
     def topology(self) -> Topology:
         functions = {function.logical_id: function for function in self._each(_function, FUNCTION)}
-        invoked = dict.fromkeys(self._each(_integration, METHOD))
-        webhook_functions = tuple(name for name in invoked if name in functions)
+        methods: dict[str, str] = {}
+        for function, method in self._each(_integration, METHOD):
+            if function in functions:
+                methods.setdefault(function, method)
+        plans: Sequence[Throttle] = [*self._each(_usage_plan, USAGE_PLAN)]
+        if methods:
+            plans = self._applying(plans, next(iter(methods.values())))
+        unclear_roles = (f"{name}: {function.unclear}" for name, function in functions.items() if function.unclear)
         return Topology(
             functions=functions,
-            webhook_functions=webhook_functions,
-            throttles=(*self._usage_plans(webhook_functions), *self._each(_stage, STAGE)),
+            webhook_functions=tuple(methods),
+            throttles=(*plans, *self._each(_stage, STAGE)),
             mappings=tuple(self._each(_stream_mapping, MAPPING)),
             subscriptions=tuple(self._each(_subscription, SUBSCRIPTION)),
-            schedules=(*self._each(_schedule, SCHEDULE), *self._each(_rule, RULE)),
-            not_understood=tuple(dict.fromkeys((*self._unclear, *self._unclear_roles(functions), *self._others()))),
+            schedules=(*self._each(_schedule, SCHEDULE), *self._each(_schedule, RULE)),
+            not_understood=tuple(dict.fromkeys((*self._unclear, *unclear_roles, *self._others()))),
         )
-
-    def _usage_plans(self, webhook_functions: tuple[str, ...]) -> list[Throttle]:
-        """Return the usage plans that limit the entry function."""
-        plans = [*self._each(_usage_plan, USAGE_PLAN)]
-        if not webhook_functions:
-            return []
-        found, notes = _applying_plans(self._template, plans, webhook_functions[0])
-        self._unclear += notes
-        return found
 
     def _each(self, read: Callable[[Evaluator, str, Json], T | None], kind: str) -> Iterator[T]:
         """Yield what `read` returns for each resource of one type, except None, which stands for no effect."""
@@ -217,8 +214,31 @@ class _Reader:
                 if found is not None:
                     yield found
 
-    def _unclear_roles(self, functions: Mapping[str, Function]) -> Iterator[str]:
-        return (f"{name}: {function.unclear}" for name, function in functions.items() if function.unclear)
+    def _applying(self, plans: Sequence[Throttle], method: str) -> Sequence[Throttle]:
+        """Return the usage plans that limit a method, and note why the others do not.
+
+        Source: Amazon API Gateway Developer Guide, "Usage plans and API keys for REST APIs": a plan limits the
+        requests that come with its keys, and a key belongs to one plan of a stage.
+        """
+        if not _requires_key(self._template, method):
+            self._leave_out(plans, f"no effect, because {method} requires no API key")
+            return []
+        api = self._template.references(self._template.properties(method).get("RestApiId"))
+        own = [plan for plan in plans if _covers(self._template, plan, api)]
+        self._leave_out([plan for plan in plans if plan not in own], "no effect, because it belongs to another API")
+        if len(own) < 2:
+            return own
+        keys = map(self._template.properties, self._template.ids(USAGE_PLAN_KEY))
+        keyed = self._template.references([*keys])
+        named = [plan for plan in own if plan.logical_id in keyed]
+        if len(named) == 1:
+            self._leave_out([plan for plan in own if plan not in named], "no effect, because it has no key")
+            return named
+        self._leave_out(own, "the template does not determine which usage plan has the senders' key")
+        return []
+
+    def _leave_out(self, plans: Sequence[Throttle], reason: str) -> None:
+        self._unclear += (f"{plan.logical_id}: {reason}" for plan in plans)
 
     def _others(self) -> Iterator[str]:
         template = self._template.template
@@ -261,11 +281,11 @@ def _function(template: Evaluator, logical_id: str, properties: Json) -> Functio
     )
 
 
-def _integration(template: Evaluator, logical_id: str, properties: Json) -> str | None:
-    """Return the function that a method of a REST API invokes, or None without a Lambda integration."""
+def _integration(template: Evaluator, logical_id: str, properties: Json) -> tuple[str, str] | None:
+    """Return the function that a method of a REST API invokes, and the method; None without a Lambda integration."""
     target = properties.get("Integration") or {}
     invoked = template.references(target.get("Uri")) & set(template.ids(FUNCTION))
-    return _only(invoked, "its integration") if invoked else None
+    return (_only(invoked, "its integration"), logical_id) if invoked else None
 
 
 def _usage_plan(template: Evaluator, logical_id: str, properties: Json) -> Throttle:
@@ -334,21 +354,13 @@ def _subscription(template: Evaluator, logical_id: str, properties: Json) -> Sub
 
 
 def _schedule(template: Evaluator, logical_id: str, properties: Json) -> Schedule | None:
-    """Read a schedule of EventBridge Scheduler."""
-    if template.value(properties.get("State")) == "DISABLED":
-        return None
-    period_s = _period_s(template.value(properties["ScheduleExpression"]))
-    return Schedule(logical_id, _invoked(template, properties["Target"]["Arn"]), period_s)
-
-
-def _rule(template: Evaluator, logical_id: str, properties: Json) -> Schedule | None:
-    """Read a scheduled rule of EventBridge. A rule that matches events is Unknown."""
+    """Read a schedule of EventBridge Scheduler or a scheduled rule of EventBridge. A rule for events is Unknown."""
     if template.value(properties.get("State")) == "DISABLED":
         return None
     if "ScheduleExpression" not in properties:
         raise Unknown("the template does not determine how often its events come")
-    targets = [target["Arn"] for target in properties.get("Targets") or []]
-    invoked = _only(template.references(targets) & set(template.ids(FUNCTION)), "its targets")
+    targets = [properties["Target"]] if "Target" in properties else properties.get("Targets") or []
+    invoked = _invoked(template, [target["Arn"] for target in targets], "its target")
     return Schedule(logical_id, invoked, _period_s(template.value(properties["ScheduleExpression"])))
 
 
@@ -369,8 +381,8 @@ def _passing(criteria: Json) -> frozenset[str]:
     return STREAM_EVENTS & frozenset(name for pattern in filters for name in pattern["eventName"])
 
 
-def _invoked(template: Evaluator, value: Json) -> str:
-    return _only(template.references(value) & set(template.ids(FUNCTION)), "the function that it names")
+def _invoked(template: Evaluator, value: Json, what: str = "the function that it names") -> str:
+    return _only(template.references(value) & set(template.ids(FUNCTION)), what)
 
 
 def _only(found: set[str], what: str) -> str:
@@ -438,36 +450,7 @@ def _matches(action: str, patterns: list[Json]) -> bool:
     return any(isinstance(pattern, str) and fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
 
 
-# Usage plans that apply to the webhooks.
-
-
-def _applying_plans(template: Evaluator, plans: Sequence[Throttle], entry: str) -> tuple[list[Throttle], list[str]]:
-    """Return the usage plans that limit the method of the entry function, and a note on each of the others.
-
-    Source: Amazon API Gateway Developer Guide, "Usage plans and API keys for REST APIs": a plan limits the requests
-    that come with its keys, and a key belongs to one plan of a stage.
-    """
-    methods = (name for name in template.ids(METHOD) if _invokes(template, name, entry))
-    method = next(methods, None)
-    if method is None or not _requires_key(template, method):
-        return [], [f"{plan.logical_id}: no effect, because {method} requires no API key" for plan in plans]
-    api = template.references(template.properties(method).get("RestApiId"))
-    own = [plan for plan in plans if _covers(template, plan, api)]
-    notes = [f"{plan.logical_id}: no effect, because it belongs to another API" for plan in plans if plan not in own]
-    if len(own) < 2:
-        return own, notes
-    keyed = {name for key in template.ids(USAGE_PLAN_KEY) for name in template.references(template.properties(key))}
-    named = [plan for plan in own if plan.logical_id in keyed]
-    if len(named) == 1:
-        others = [plan for plan in own if plan not in named]
-        return named, [*notes, *(f"{plan.logical_id}: no effect, because it has no key" for plan in others)]
-    undecided = "the template does not determine which usage plan has the senders' key"
-    return [], [*notes, *(f"{plan.logical_id}: {undecided}" for plan in own)]
-
-
-def _invokes(template: Evaluator, method: str, entry: str) -> bool:
-    integration: Json = template.properties(method).get("Integration")
-    return entry in template.references(integration.get("Uri")) if isinstance(integration, dict) else False
+# Which methods a usage plan limits.
 
 
 def _requires_key(template: Evaluator, method: str) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from random import Random
-from typing import Protocol
 
 from generator.config.schema import WORKLOADS, Environment
 from generator.errors import Fault, InvalidSimulation
@@ -24,20 +23,6 @@ Piece = tuple[float, float, float]
 """Start and end in seconds, and an upper bound of the rate per second between them."""
 
 
-class Profile(Protocol):
-    """A rate over time. Measuring starts at time 0; the warm-up comes before it."""
-
-    @property
-    def default_duration_s(self) -> float:
-        """The simulated time unless the user chooses another, in seconds."""
-
-    def rate_per_s(self, time_s: float) -> float:
-        """Return the arrivals per second at a time."""
-
-    def pieces(self, start_s: float) -> Iterator[Piece]:
-        """Yield consecutive pieces from the start on, without end."""
-
-
 @dataclass(frozen=True, slots=True)
 class Steady:
     """A constant rate: Poisson arrivals. `warm_up_per_s` is the rate of the warm-up if that differs."""
@@ -47,7 +32,6 @@ class Steady:
     default_duration_s: float = 3600.0
 
     def rate_per_s(self, time_s: float) -> float:
-        """Return the constant rate, or that of the warm-up."""
         return self.per_s if time_s >= 0 or self.warm_up_per_s is None else self.warm_up_per_s
 
     def pieces(self, start_s: float) -> Iterator[Piece]:
@@ -65,7 +49,7 @@ class Day:
     default_duration_s: float = DAY_S
 
     def rate_per_s(self, time_s: float) -> float:
-        """Return the rate at a time of the day; in the warm-up, that of midnight."""
+        """Return the rate at a time of the day; before it, that of midnight."""
         swing = (1 - math.cos(math.tau * max(0.0, time_s) / DAY_S)) / 2
         return self.busiest_per_s * (QUIETEST_SHARE + (1 - QUIETEST_SHARE) * swing)
 
@@ -89,7 +73,6 @@ class Spike:
 
     @property
     def summit_s(self) -> float:
-        """The time of the highest rate."""
         return self.begins_s + self.onset_s
 
     @property
@@ -98,7 +81,6 @@ class Spike:
         return max(3600.0, self.summit_s + self.begins_s)
 
     def rate_per_s(self, time_s: float) -> float:
-        """Return the rate before, during or after the onset."""
         into_s = time_s - self.begins_s
         if into_s < 0:
             return self.mean_per_s
@@ -121,7 +103,6 @@ class Recorded:
 
     @property
     def default_duration_s(self) -> float:
-        """The duration of the trace."""
         return self.trace.duration_s
 
     def rate_per_s(self, time_s: float) -> float:
@@ -134,13 +115,20 @@ class Recorded:
         return counts[position] / interval_s * self.scale if position < len(counts) else 0.0
 
     def pieces(self, start_s: float) -> Iterator[Piece]:
-        """Yield the intervals."""
         if start_s < 0:
             yield start_s, 0.0, self.rate_per_s(start_s)
         interval_s = self.trace.interval_s
         for position, counted in enumerate(self.trace.counts):
             yield position * interval_s, (position + 1) * interval_s, counted / interval_s * self.scale
         yield self.default_duration_s, math.inf, 0.0
+
+
+Profile = Steady | Day | Spike | Recorded
+"""A rate over time. Measuring starts at time 0; the warm-up comes before it.
+
+`default_duration_s` is the simulated time unless the user chooses another, `rate_per_s` the arrivals per second at a
+time, and `pieces` yields consecutive pieces from a start on, without end.
+"""
 
 
 def profile(
@@ -152,19 +140,20 @@ def profile(
     its own rate, or scaled to a mean of `trace_per_hour`. Raises InvalidSimulation.
     """
     mean_per_s, settings = environment.traffic.webhooks_per_hour / 3600, environment.simulation
-    if workload not in WORKLOADS:
-        raise InvalidSimulation([Fault("workload", f"{workload!r} is unknown", f"choose {', '.join(WORKLOADS)}")])
-    if workload == "trace" and trace is None:
-        raise InvalidSimulation([Fault("workload", "trace needs a file", "name one with --trace FILE.csv")])
-    if trace is not None and workload == "trace":
-        return Recorded(trace, 1.0 if trace_per_hour is None else trace_per_hour / trace.webhooks_per_hour)
-    profiles: dict[str, Profile] = {
-        "peak": Steady(environment.peak_rate_per_s, mean_per_s),
-        "poisson": Steady(mean_per_s),
-        "day": Day(mean_per_s),
-        "spike": Spike(mean_per_s, settings.spike_factor, settings.spike_onset_s, settings.spike_decay_s),
-    }
-    return profiles[workload]
+    match workload:
+        case "peak":
+            return Steady(environment.peak_rate_per_s, mean_per_s)
+        case "poisson":
+            return Steady(mean_per_s)
+        case "day":
+            return Day(mean_per_s)
+        case "spike":
+            return Spike(mean_per_s, settings.spike_factor, settings.spike_onset_s, settings.spike_decay_s)
+        case "trace" if trace is not None:
+            return Recorded(trace, 1.0 if trace_per_hour is None else trace_per_hour / trace.webhooks_per_hour)
+        case "trace":
+            raise InvalidSimulation([Fault("workload", "trace needs a file", "name one with --trace FILE.csv")])
+    raise InvalidSimulation([Fault("workload", f"{workload!r} is unknown", f"choose {', '.join(WORKLOADS)}")])
 
 
 def max_expected_webhooks(rates: Profile, duration_s: float) -> float:
