@@ -15,6 +15,5 @@ from generator.simulation.engine import simulate
 from generator.simulation.report import as_text
 from generator.simulation.result import SimulationResult
 from generator.simulation.topology import Topology, read_topology
-from generator.simulation.trace import fit_trace
 
-__all__ = ["Assumptions", "SimulationResult", "Topology", "as_text", "fit_trace", "read_topology", "simulate"]
+__all__ = ["Assumptions", "SimulationResult", "Topology", "as_text", "read_topology", "simulate"]

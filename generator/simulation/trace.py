@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain, islice, pairwise
 from pathlib import Path
 
@@ -36,9 +37,6 @@ MAX_REPEATED_GAPS = 10
 
 MAX_LINE = 1000
 """Characters. No time and no count is longer; a binary file may be a single line."""
-
-READ_SIZE = 1 << 16
-"""Characters read at once."""
 
 SECONDS_BELOW = 1e11
 """Numbers from here on are not seconds since 1970: they would lie beyond the year 5000."""
@@ -74,7 +72,6 @@ class Trace:
 
     @property
     def webhooks_per_hour(self) -> float:
-        """The mean rate."""
         return sum(self.counts) / self.duration_s * 3600
 
     @property
@@ -84,7 +81,13 @@ class Trace:
 
     @property
     def peak_factor(self) -> float:
-        """The busiest window's rate over the mean rate; 1 for a trace shorter than the window."""
+        """The rate of the busiest window, which may begin at any second, over the mean rate.
+
+        It is 1 for a trace shorter than the window. A small trace shows too high a factor, which leads to too much
+        concurrency: the busiest of many minutes exceeds the mean even for steady traffic. One hour at a constant 100
+        webhooks a minute shows a factor of about 1.3, at 10 a minute about 2. A trace shorter than the cycle that
+        matters (a day, a week) may miss the busiest minute, which leads to too little.
+        """
         window_s = min(self.window_s, self.duration_s)
         return max(1.0, self.busiest / window_s * 3600 / self.webhooks_per_hour)
 
@@ -121,21 +124,6 @@ def read_trace(path: Path | str) -> Trace:
     if not sum(trace.counts):
         raise _fault(path, "it has no webhooks", "record at least a minute of webhooks")
     return trace
-
-
-def fit_trace(path: Path | str) -> tuple[float, float]:
-    """Return the mean rate in webhooks per hour, and the peak factor: the busiest minute's rate over the mean.
-
-    The minute may begin at any second. For counts over longer intervals it is the busiest interval instead. A trace
-    shorter than a minute has a factor of 1.
-
-    The busiest of many minutes exceeds the mean even for steady traffic, and the more so the fewer webhooks a minute
-    has: one hour at a constant 100 webhooks a minute shows a factor of about 1.3, at 10 a minute about 2. The factor
-    of a small trace is therefore too large and leads to too much concurrency. A trace shorter than the cycle that
-    matters (a day, a week) may miss the busiest minute and leads to too little. Raises UnreadableTrace.
-    """
-    trace = read_trace(path)
-    return trace.webhooks_per_hour, trace.peak_factor
 
 
 class _Tally:
@@ -304,26 +292,14 @@ def _count(path: Path, number: int, cell: str) -> int:
 
 def _rows(path: Path) -> Iterator[Row]:
     """Yield the lines that are neither empty nor comments. Raises UnreadableTrace."""
-    for number, line in enumerate(_lines(path), 1):
-        if len(line) > MAX_LINE or "\0" in line:
-            raise _fault(path, f"line {number} is neither a time nor a count", "name a CSV file")
-        if line and not line.isspace() and line[0] != "#":
-            yield number, _cells(path, number, line) if '"' in line else line.split(",")
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a file, read in blocks: a single endless line must not take all memory."""
     try:
         with path.open(encoding="utf-8-sig") as file:
-            rest = ""
-            while block := file.read(READ_SIZE):
-                lines = (rest + block).split("\n")
-                rest = lines.pop()
-                yield from lines
-                if len(rest) > MAX_LINE:
-                    break
-            if rest:
-                yield rest
+            # A limit for each line: a single endless line must not take all memory.
+            for number, line in enumerate(iter(partial(file.readline, MAX_LINE + 1), ""), 1):
+                if len(line) > MAX_LINE or "\0" in line:
+                    raise _fault(path, f"line {number} is neither a time nor a count", "name a CSV file")
+                if not line.isspace() and line[0] != "#":
+                    yield number, _cells(path, number, line) if '"' in line else line.split(",")
     except OSError as error:
         raise _fault(path, error.strerror or str(error), "name a CSV file that can be read") from error
     except UnicodeDecodeError as error:

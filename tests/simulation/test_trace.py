@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from generator.errors import UnreadableTrace
 from generator.simulation import draws
-from generator.simulation.trace import MAX_INTERVALS, fit_trace, read_trace
+from generator.simulation.trace import MAX_INTERVALS, read_trace
 from tests.conftest import ROOT
 
 
@@ -23,6 +23,12 @@ def trace(tmp_path):
         return path
 
     return write
+
+
+def fitted(path):
+    """Return the rate and the peak factor of a trace."""
+    found = read_trace(path)
+    return found.webhooks_per_hour, found.peak_factor
 
 
 @pytest.mark.parametrize(
@@ -148,13 +154,13 @@ def test_ten_million_rows_are_read_in_bounded_memory(tmp_path):
 
 
 def test_a_fit_returns_the_rate_and_the_peak_factor(trace):
-    assert fit_trace(trace("count\n" + "10\n" * 29 + "40\n" + "10\n" * 30)) == (630.0, pytest.approx(40 * 60 / 630))
+    assert fitted(trace("count\n" + "10\n" * 29 + "40\n" + "10\n" * 30)) == (630.0, pytest.approx(40 * 60 / 630))
 
 
 def test_a_fit_of_seconds_counts_whole_minutes(trace):
     """One webhook a second for two minutes, then three a second for one minute."""
     times = [str(second) for second in range(120)] + [str(120 + third / 3) for third in range(180)]
-    assert fit_trace(trace("\n".join(times))) == (6000.0, pytest.approx(180 / 100))
+    assert fitted(trace("\n".join(times))) == (6000.0, pytest.approx(180 / 100))
 
 
 @pytest.mark.slow
@@ -168,13 +174,13 @@ def test_the_peak_factor_of_steady_traffic_is_too_high_as_documented(trace):
             times, now = [], 0.0
             while (now := now + gap()) < 3600:
                 times.append(f"{now:.3f}")
-            found.append(fit_trace(trace("\n".join(times)))[1])
+            found.append(fitted(trace("\n".join(times)))[1])
         factors[mean] = sum(found) / len(found)
     assert factors == {100: pytest.approx(1.3, abs=0.05), 10: pytest.approx(2.0, abs=0.15)}
 
 
 def test_a_trace_shorter_than_a_minute_has_a_peak_factor_of_1(trace):
-    assert fit_trace(trace("0\n1\n2\n")) == (3600.0, 1.0)
+    assert fitted(trace("0\n1\n2\n")) == (3600.0, 1.0)
 
 
 def test_a_long_trace_is_kept_in_longer_intervals(trace):
@@ -187,7 +193,7 @@ def test_a_fit_finds_a_busiest_minute_that_begins_at_any_second(trace, begins_s)
     """One webhook a second for an hour, and ten more a second in one minute of it."""
     steady = [float(second) for second in range(3600)]
     burst = [begins_s + tenth / 10 for tenth in range(600)]
-    rate, factor = fit_trace(trace("\n".join(f"{time:.1f}" for time in sorted(steady + burst))))
+    rate, factor = fitted(trace("\n".join(f"{time:.1f}" for time in sorted(steady + burst))))
     assert (rate, factor) == (4200.0, pytest.approx(660 / 70))
 
 
@@ -197,7 +203,7 @@ def test_a_fit_of_a_long_trace_still_finds_its_busiest_minute(trace):
     minutes = ["100"] * 130_000
     minutes[77_777] = "2000"
     path = trace("count\n" + "\n".join(minutes))
-    assert fit_trace(path)[1] == pytest.approx(2000 / 100, rel=0.01)
+    assert fitted(path)[1] == pytest.approx(2000 / 100, rel=0.01)
     assert read_trace(path).interval_s == 120
 
 
@@ -207,5 +213,5 @@ def test_a_fit_of_coarse_counts_uses_their_busiest_interval(trace, step_s):
     counts = [step_s] * 100
     counts[42] *= 2
     path = trace("time,count\n" + "".join(f"{row * step_s},{count}\n" for row, count in enumerate(counts)))
-    assert fit_trace(path) == (pytest.approx(3600 * 1.01), pytest.approx(2 / 1.01))
+    assert fitted(path) == (pytest.approx(3600 * 1.01), pytest.approx(2 / 1.01))
     assert read_trace(path).window_s == step_s
