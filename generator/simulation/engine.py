@@ -66,9 +66,7 @@ def simulate(
     recorded = read_trace(trace) if trace and name == "trace" else None
     rates = profile(environment, name, recorded, trace_per_hour)
     hours = rates.default_duration_s / 3600 if hours is None else hours
-    faults = [*_faults(name, rates, trace, trace_per_hour, hours, replications)]
-    if workers is not None and workers < 1:
-        faults.append(Fault("workers", f"{workers} is too few", "write at least 1"))
+    faults = [*_faults(rates, hours, replications, workers), *_trace_faults(name, rates, trace, trace_per_hour)]
     if faults:
         raise InvalidSimulation(faults)
     topology = read_topology(template, where)
@@ -82,9 +80,7 @@ def simulate(
     return summarise(task, name, runs, [*coverage.notes(topology, rates, hours), *notes])
 
 
-def _faults(
-    name: str, rates: Profile, trace: Path | str | None, per_hour: float | None, hours: float, replications: int
-) -> Iterator[Fault]:
+def _faults(rates: Profile, hours: float, replications: int, workers: int | None) -> Iterator[Fault]:
     default_h = rates.default_duration_s / 3600
     if not 0 < hours <= MAX_HOURS:
         yield Fault("hours", f"{hours:g} is out of range", f"write more than 0 and at most {MAX_HOURS:g}")
@@ -93,6 +89,14 @@ def _faults(
     elif isinstance(rates, Spike) and hours * 3600 < rates.summit_s:
         what = f"the spike peaks after {rates.summit_s:g} s, but the simulation ends after {hours * 3600:g} s"
         yield Fault("hours", what, f"write more than {math.ceil(rates.summit_s / 3.6) / 1000:g} or leave it out")
+    if replications < 2:
+        what = f"{replications} is too few: an interval needs the spread of at least 2"
+        yield Fault("replications", what, "write at least 2; 10 are usual")
+    if workers is not None and workers < 1:
+        yield Fault("workers", f"{workers} is too few", "write at least 1")
+
+
+def _trace_faults(name: str, rates: Profile, trace: Path | str | None, per_hour: float | None) -> Iterator[Fault]:
     if isinstance(rates, Recorded):
         played = rates.trace.webhooks_per_hour if per_hour is None else per_hour
         if not 0 < played <= MAX_PER_HOUR:
@@ -103,6 +107,3 @@ def _faults(
     if per_hour is not None and not isinstance(rates, Recorded):
         remedy = "name a trace with --trace, or write --set traffic.webhooks_per_hour=N"
         yield Fault("rate", f"it scales a trace, but the workload {name} plays none", remedy)
-    if replications < 2:
-        what = f"{replications} is too few: an interval needs the spread of at least 2"
-        yield Fault("replications", what, "write at least 2; 10 are usual")
