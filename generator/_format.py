@@ -1,10 +1,14 @@
-"""How numbers, lists and tables look in everything the tool prints.
+"""How numbers, lists, tables and foreign text look in everything the tool prints.
 
 A count needs no function: write `f"{number:,}"` (1,000), or `counted(number, "byte")` (51,200 bytes).
+
+Foreign text is whatever a template, an environment file, a file name or a service contains. `visible` puts it on one
+line of a terminal, a picture or a SARIF message, `code` and `prose` into Markdown, and `printable` checks all output.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -17,6 +21,17 @@ UNITS = ((2 * 86_400, 86_400, "days"), (3_600, 3_600, "h"), (60, 60, "min"), (1,
 
 LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 """Every line end of any Markdown reader; each of them would end a table row."""
+
+SHAPELESS = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""Characters that nobody sees although `str.isprintable` accepts them. Source: Unicode, DerivedCoreProperties.txt,
+Default_Ignorable_Code_Point."""
+
+WORKFLOW_COMMAND = re.compile(r"^[ \t]*:(?=:)|#(?=#\w*\[)", re.MULTILINE)
+"""The beginning of a command to the program that runs a workflow: `::error::` at the start of a line, with or
+without indentation, and `##[error]` anywhere. Source: https://github.com/actions/runner, ActionCommand.cs."""
+
+ACTIVE_MARKDOWN = re.compile(r"[\\`*_<>|\[\]&~]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+"""What begins code, emphasis, HTML, a cell, a link, an entity or an automatic link unless a backslash precedes it."""
 
 
 def number(value: float | Decimal) -> str:
@@ -80,11 +95,11 @@ def listed_with_sum(figures: Sequence[tuple[str, int]], most: int = MOST_LISTED)
 def text_table(
     header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = (), total: Sequence[str] = ()
 ) -> list[str]:
-    """Return a table for the terminal, with each column as wide as its longest cell.
+    """Return a table for the terminal, with each column as wide as its longest cell. Cells may be foreign text.
 
     The columns in `right` are aligned right. Rules separate the header, which may be empty, and the total.
     """
-    body = [*rows]
+    body = [[*map(visible, row)] for row in rows]
     right_columns = frozenset(right)
     widths = [max(map(len, column)) for column in zip(*filter(None, (header, *body, total)), strict=True)]
     rule = "  ".join("-" * width for width in widths)
@@ -108,14 +123,48 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], right: 
     return [f"| {' | '.join(map(_cell, cells))} |" for cells in (header, rule, *rows)]
 
 
+def visible(text: str, kept: str = "") -> str:
+    """Return foreign text on one line, with JSON's escape for each character that is not visible, such as \\u001b.
+
+    Line ends, terminal controls, characters that reverse the direction of text and halves of surrogate pairs are not
+    visible. Characters in `kept` stay. In a JSON text, the result means the same as before.
+    """
+    if text.isprintable() and not SHAPELESS.search(text):
+        return text
+    return "".join(
+        one if one in kept or (one.isprintable() and not SHAPELESS.match(one)) else json.dumps(one)[1:-1]
+        for one in text
+    )
+
+
+def printable(text: str) -> str:
+    """Return output that neither controls a terminal nor commands a workflow. Lines and tabs stay."""
+    return WORKFLOW_COMMAND.sub(_disarmed, visible(text, "\n\t"))
+
+
+def _disarmed(command: re.Match[str]) -> str:
+    return f"{command[0][:-1]}\\u{ord(command[0][-1]):04x}"
+
+
 def code(text: str) -> str:
     """Return literal text as Markdown code that survives a table and backticks of its own."""
     if not text:
         return "(empty)"
-    longest = max((len(ticks) for ticks in re.findall("`+", text)), default=0)
+    content = visible(LINE_END.sub("⏎", text))
+    if "\\|" in content:  # No backslash can escape the bar of a cell after another backslash.
+        entities = "".join(one if one.isalnum() else f"&#{ord(one)};" for one in content)
+        return f"<code>{entities.replace('&#64;', '&#64;<!-- -->')}</code>"
+    longest = max((len(ticks) for ticks in re.findall("`+", content)), default=0)
     fence, space = "`" * (longest + 1), " " if longest else ""
-    content = LINE_END.sub("⏎", text).replace("|", "\\|")
+    content = content.replace("|", "\\|")
     return f"{fence}{space}{content}{space}{fence}"
+
+
+def prose(text: str) -> str:
+    """Return literal text as one line of Markdown without any markup, link, mention or formula."""
+    content = ACTIVE_MARKDOWN.sub(r"\\\g<0>", visible(LINE_END.sub(" ", text).strip()))
+    # Mentions, references to issues and formulas are found in the rendered text, where no backslash is left.
+    return re.sub(r"([@#])(?=\w)", r"\1<!-- -->", content).replace("$", "<span>$</span>")
 
 
 def _cell(markdown: str) -> str:

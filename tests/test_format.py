@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -127,3 +128,60 @@ def test_code_survives_backticks_bars_and_line_ends() -> None:
     assert _format.code("a|b") == "`a\\|b`"
     assert _format.code("a\nb") == "`a⏎b`"
     assert _format.code("") == "(empty)"
+
+
+@pytest.mark.parametrize(
+    ("foreign", "shown"),
+    [
+        ("\x1b[2J", "\\u001b[2J"),
+        ("\x9b2J", "\\u009b2J"),
+        ("a\r\nb", "a\\r\\nb"),
+        ("\u202egpj.exe\u2066", "\\u202egpj.exe\\u2066"),
+        ("a\u200bb\u2060\ufeff\ufe0f", "a\\u200bb\\u2060\\ufeff\\ufe0f"),
+        ("a\u2028b\u2029c\x85d", "a\\u2028b\\u2029c\\u0085d"),
+        ("\ud800\udcff", "\\ud800\\udcff"),
+        ("\U000e0041", "\\udb40\\udc41"),
+    ],
+)
+def test_invisible_characters_become_visible_and_still_mean_the_same_in_json(foreign: str, shown: str) -> None:
+    assert _format.visible(foreign) == shown
+    assert _format.visible(json.dumps(foreign, ensure_ascii=False)) == json.dumps(foreign)
+
+
+def test_letters_of_any_script_stay_as_they_are() -> None:
+    text = "Größe 数 🚀 → ü"
+    assert _format.visible(text) == _format.printable(text) == text
+
+
+@pytest.mark.parametrize("line", ["::error::no", "  ::error::no", "\u200b::error::no", "##[error]no", "ok ##[group]no"])
+def test_output_commands_no_workflow(line: str) -> None:
+    """As the runner reads a line: https://github.com/actions/runner, ActionCommand.cs."""
+    for printed in _format.printable(f"first\n{line}").split("\n"):
+        assert not printed.lstrip(" \t").startswith("::")
+        assert "##[" not in printed
+
+
+def test_output_keeps_lines_tabs_and_type_names() -> None:
+    text = "AWS::Lambda::Function\n\ta: b\n- `::`\n"
+    assert _format.printable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("foreign", "markdown"),
+    [
+        ("[a](http://b)", "\\[a\\](http\\://b)"),
+        ("<img src=x>", "\\<img src=x\\>"),
+        ("a\n## b", "a ## b"),
+        ("@admin closes #1", "@<!-- -->admin closes #<!-- -->1"),
+        ("$\\text{x}$", "<span>$</span>\\\\text{x}<span>$</span>"),
+        ("&#124;", "\\&#<!-- -->124;"),
+        ("www.b.com", "www\\.b.com"),
+    ],
+)
+def test_prose_has_no_markup_link_mention_or_formula(foreign: str, markdown: str) -> None:
+    assert _format.prose(foreign) == markdown
+
+
+def test_a_backslash_before_a_bar_does_not_end_the_cell() -> None:
+    """GitHub reads an escaped backslash first, so that the bar behind it would end the cell."""
+    assert _format.code("a\\|<b>") == "<code>a&#92;&#124;&#60;b&#62;</code>"

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from generator._format import visible
+
 
 class Severity(StrEnum):
     """How bad a finding is. UNKNOWN is what cfn-lint gives a rule whose id begins with an unusual letter."""
@@ -44,8 +46,10 @@ class Rule:
 
 def as_text(findings: Iterable[Finding]) -> str:
     """Return one line for each finding, in the form file:line: that editors make clickable; further lines indented."""
-    return "\n".join(f"{f.file}:{f.line}: {f.severity} {f.rule}: {_indented(f.message)}" for f in findings)
+    return "\n".join(
+        f"{visible(f.file)}:{f.line}: {f.severity} {visible(f.rule)}: {_indented(f.message)}" for f in findings
+    )
 
 
 def _indented(message: str) -> str:
-    return message.replace("\n", "\n    ")
+    return visible(message, "\n").replace("\n", "\n    ")

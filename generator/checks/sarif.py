@@ -6,12 +6,14 @@ Source: OASIS, Static Analysis Results Interchange Format (SARIF) Version 2.1.0;
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from generator import __version__
+from generator._format import visible
 from generator.checks.findings import Finding, Rule
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -38,7 +40,7 @@ def as_sarif(findings: Iterable[Finding], rules: Mapping[str, Rule]) -> dict[str
 
 def _rule(rule: Rule) -> dict[str, Any]:
     help_ = {"helpUri": rule.url} if rule.url else {}
-    return {"id": rule.id, "shortDescription": {"text": rule.title}, **help_}
+    return {"id": rule.id, "shortDescription": {"text": _plain(rule.title)}, **help_}
 
 
 def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
@@ -49,19 +51,24 @@ def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
         }
     }
     if finding.path:
-        location["logicalLocations"] = [{"fullyQualifiedName": finding.path}]
+        location["logicalLocations"] = [{"fullyQualifiedName": visible(finding.path)}]
     return {
         "ruleId": finding.rule,
         "ruleIndex": rule_index,
         "level": LEVELS.get(finding.severity, "warning"),
-        "message": {"text": finding.message},
+        "message": {"text": _plain(finding.message)},
         "locations": [location],
     }
+
+
+def _plain(text: str) -> str:
+    """Return text without embedded links, which would open with a click [3.11.6]. Lines stay."""
+    return re.sub(r"\[(?=[^\]]*\]\()", r"\\[", visible(text, "\n"))
 
 
 def _address(path: Path) -> dict[str, str]:
     """Return a relative address, which is right in any clone; a file outside has only its full address."""
     full, here = Path(os.path.abspath(path)), Path.cwd()
     if full.is_relative_to(here):
-        return {"uri": quote(full.relative_to(here).as_posix()), "uriBaseId": ROOT}
+        return {"uri": quote(os.fsencode(full.relative_to(here))), "uriBaseId": ROOT}
     return {"uri": full.as_uri()}

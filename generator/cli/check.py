@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from generator import plans
+from generator._format import visible
 from generator.checks import checking, findings, linting, sarif
 from generator.checks.checking import Report, Request
 from generator.checks.quota.messages import DEFAULT_ACCOUNT
@@ -106,9 +107,9 @@ def _as_text(report: Report, judged: Sequence[JudgedPlan]) -> str:
         lines += _verdict(decided, "lint, size and quota are good")
         lines += _verdict(report.undecided, "lint and size are good; the quota could be checked only in part")
         lines += _verdict(report.unjudged, "lint and size are good; the quota was not checked: E9801 is switched off")
-        lines += [f"together: {report.together}"] if report.together else []
+        lines += [f"together: {visible(report.together)}"] if report.together else []
     return "\n".join(lines)
 
 
 def _verdict(files: Sequence[Path], verdict: str) -> list[str]:
-    return [f"{', '.join(map(str, files))}: {verdict}"] if files else []
+    return [f"{visible(', '.join(map(str, files)))}: {verdict}"] if files else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TypeVar
 import click
 
 from generator import plans
+from generator._format import visible
 from generator.cli import options
 from generator.config import files
 from generator.diff.compare import MonthlyCost, Room, difference
@@ -52,12 +52,10 @@ def command(old: str, new: str, format_: str, fail_on: tuple[str, ...]) -> None:
     room = _if_readable("headroom", lambda: _room(environment))
     monthly_cost = _if_readable("cost", lambda: _monthly_cost(environment, before, after))
     found = difference(before.template, after.template, room, monthly_cost)
-    encoding = sys.stdout.encoding
     if format_ == "json":
-        is_ascii = codecs.lookup(encoding).name != "utf-8"
-        click.echo(json.dumps(as_dict(found, environment), indent=1, ensure_ascii=is_ascii))
+        click.echo(json.dumps(as_dict(found, environment), indent=1, ensure_ascii=False))
     else:
-        click.echo(as_markdown(found, before.name, after.name).encode(encoding, "replace").decode(encoding))
+        click.echo(as_markdown(found, before.name, after.name))
     bad = any(KINDS[kind](found) for kind in fail_on) if fail_on else found.found
     sys.exit(1 if bad else 0)
 
@@ -68,7 +66,7 @@ def _if_readable(what: str, read: Callable[[], Value | None]) -> Value | None:
         return read()
     except GeneratorError as error:
         for fault in error.faults:
-            click.echo(f"note: no {what}: {fault}", err=True)
+            click.echo(visible(f"note: no {what}: {fault}"), err=True)
         return None
 
 

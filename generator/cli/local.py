@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from generator import plans
+from generator._format import visible
 from generator.cli import options
 from generator.cli.progress import is_shown
 from generator.config import files
@@ -61,13 +62,13 @@ def _demo(system: System) -> None:
             click.echo("Sending prices ...", err=True)
             yield from numbers
             return
-        with click.progressbar(numbers, length=demo.PRICES, label="Sending prices", file=sys.stderr) as bar:
+        with click.progressbar(numbers, length=demo.PRICES, label="Sending prices", file=sys.__stderr__) as bar:
             yield from bar
 
     outcome = demo.run(system, progress)
     click.echo(demo.as_table(outcome))
     if outcome.refusal:
-        click.echo(f"a price was not stored: {outcome.refusal}", err=True)
+        click.echo(f"a price was not stored: {visible(outcome.refusal)}", err=True)
     if not outcome.passed:
         click.echo("the SMS messages are not the expected ones; see the table above", err=True)
         sys.exit(1)
@@ -101,10 +102,10 @@ def _watch(system: System) -> None:
     shown: dict[str, int] = {}
     while True:
         for kind, line in system.new_events():
-            click.echo(f"{time.strftime('%H:%M:%S')}  {kind:<13}  {_summary(line)}")
+            click.echo(f"{time.strftime('%H:%M:%S')}  {kind:<13}  {visible(_summary(line))}")
         for number, texts in system.sms().items():
             for text in texts[shown.get(number, 0) :]:
-                click.echo(f"{time.strftime('%H:%M:%S')}  {'SMS':<13}  to {number}: {text}")
+                click.echo(f"{time.strftime('%H:%M:%S')}  {'SMS':<13}  to {number}: {visible(text)}")
             shown[number] = len(texts)
         time.sleep(0.5)
 

@@ -13,7 +13,9 @@ from typing import Any
 import click
 
 from generator import __version__
+from generator._format import visible
 from generator._runtime import few_collections, skip_final_collection
+from generator.cli.output import only_printable
 from generator.errors import Fault, GeneratorError
 
 COMMANDS = {
@@ -68,6 +70,10 @@ class LazyGroup(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command. Print one line for each fault of a GeneratorError; any other exception is a bug."""
         skip_final_collection()
+        with only_printable():
+            return self._main(*args, **kwargs)
+
+    def _main(self, *args: Any, **kwargs: Any) -> Any:
         try:
             with few_collections():
                 return super().main(*args, **kwargs)
@@ -80,7 +86,7 @@ class LazyGroup(click.Group):
             # Keep Python from writing the rest when it exits: https://docs.python.org/3/library/signal.html
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         for fault in faults:
-            click.echo(fault, err=True)
+            click.echo(visible(str(fault)), err=True)
         sys.exit(2)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from generator._format import visible
 from generator.config import files
 
 
@@ -20,7 +21,7 @@ class EnvironmentName(click.types.StringParamType):
         """Return the environments to choose from."""
         known = files.known()
         if known:
-            return f"The environments are {', '.join(known)}."
+            return f"The environments are {visible(', '.join(known))}."
         return f"There are no environments here: {files.PROJECT_REMEDY}."
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -33,7 +34,7 @@ class EnvironmentOrFile(EnvironmentName):
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """Return what to write, with the environments to choose from."""
-        known = ", ".join(files.known())
+        known = visible(", ".join(files.known()))
         return f"Name a file or an environment: {known}." if known else "Name a file or an environment."
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

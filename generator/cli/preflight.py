@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from generator import plans
+from generator._format import visible
 from generator.account.deployment import Deployment, default_stack_name
 from generator.cli import options
 from generator.plans import JudgedPlan
@@ -80,8 +81,8 @@ def _neighbours(judged: JudgedPlan) -> tuple[str, ...]:
 def _lines(rows: Sequence[tuple[str, str, str, str]]) -> Iterable[str]:
     width = max(len(row[0]) for row in rows)
     for id_, status, message, remedy in rows:
-        yield f"{status}  {id_:<{width}}  {message}"
+        yield f"{status}  {id_:<{width}}  {visible(message)}"
         if remedy:
-            yield f"      {'':<{width}}  -> {remedy}"
+            yield f"      {'':<{width}}  -> {visible(remedy)}"
     counts = {status: sum(row[1] == status for row in rows) for status in ("pass", "fail", "skip")}
     yield f"\n{counts['pass']} passed, {counts['fail']} failed, {counts['skip']} skipped"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from generator import plans
+from generator._format import visible
 from generator.cli import options
 from generator.cli.progress import is_shown
 from generator.config import files
@@ -87,12 +88,12 @@ def command(
     click.echo(f"simulated in {time.perf_counter() - started:.1f} s", err=True)
     if format_ == "json":
         click.echo(json.dumps(dict(result), indent=1))
-        click.echo("".join(f"{note}\n" for note in result.notes), nl=False, err=True)
+        click.echo("".join(f"{visible(note)}\n" for note in result.notes), nl=False, err=True)
     else:
         click.echo(simulation.as_text(result))
     if chart:
         charts.simulation_chart(result, chart)
-        click.echo(f"wrote {chart}", err=True)
+        click.echo(visible(f"wrote {chart}"), err=True)
     sys.exit(0 if result.passed else 1)
 
 
@@ -127,5 +128,5 @@ def _progress(replications: int) -> Iterator[Progress | None]:
     if replications < PROGRESS_FROM or not is_shown():
         yield None
         return
-    with click.progressbar(length=replications, label="Simulating", file=sys.stderr) as bar:
+    with click.progressbar(length=replications, label="Simulating", file=sys.__stderr__) as bar:
         yield lambda done, of: bar.update(done - bar.pos)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from generator import plans
+from generator._format import visible
 from generator.capacity import planning
 from generator.cli import options
 from generator.config.schema import WEBHOOKS_PER_HOUR
@@ -71,10 +72,10 @@ def _fitted(path: Path) -> list[str]:
 
     trace = read_trace(path)
     overrides = trace.as_overrides()
-    click.echo(f"{path}: {', '.join(overrides)}", err=True)
+    click.echo(visible(f"{path}: {', '.join(overrides)}"), err=True)
     if trace.is_coarse:
         what = f"its lines are {trace.window_s:g} s apart and hide shorter peaks"
-        click.echo(f"{path}: {what}; the true peak factor may be higher", err=True)
+        click.echo(visible(f"{path}: {what}; the true peak factor may be higher"), err=True)
     return overrides
 
 
@@ -83,7 +84,7 @@ def _draw(name: str, overrides: tuple[str, ...], path: Path) -> None:
 
     (judged,) = plans.prepare([name], overrides)
     sizing_chart(judged, path)
-    click.echo(f"wrote {path}", err=True)
+    click.echo(visible(f"wrote {path}"), err=True)
 
 
 def _print_sizing(name: str, overrides: tuple[str, ...], format_: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from generator import _runtime, plans
+from generator._format import visible
 from generator.cli import options
 from generator.config import files
 from generator.plans import JudgedPlan
@@ -54,7 +55,7 @@ def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> 
         click.echo(_line(Path(output) / template, one, len(texts[template].encode()), any(changed)))
     if not names and Path(output) == plans.OUTPUT:
         for path in plans.orphans(plans.OUTPUT, [one.name for one in judged]):
-            click.echo(f"{path}: no environment generates this template; delete it and its page", err=True)
+            click.echo(visible(f"{path}: no environment generates this template; delete it and its page"), err=True)
     for line in _permanence(names or [one.name for one in judged], overrides):
         click.echo(line)
 

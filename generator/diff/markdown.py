@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from generator._format import code, prose
 from generator.diff.iam.grants import is_document
 from generator.diff.iam.holders import ACTING
 from generator.diff.model import Access, Difference, Resource
@@ -22,9 +23,6 @@ MAX_REPORT = 65_000
 CONTEXT = 20
 """Characters kept before the first difference of a long value."""
 
-LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-"""What ends a line for some reader of the report, and with it a row of a table."""
-
 DECISIVE = ("Replacement:", "Possible replacement:", "Removed:", "Possible removal:", "IAM not compared:")
 """How the lines of the verdict begin that stand out."""
 
@@ -33,7 +31,7 @@ SECTIONS = "Replaced", "IAM", "Reserved concurrency", "Cost", "Alarms", "Resourc
 
 def as_markdown(found: Difference, old: str, new: str) -> str:
     """Return the report. Sections that do not fit into a comment are left out, the last ones first."""
-    head = [f"## {_code(old)} → {_code(new)}", "\n".join(map(_verdict_line, verdict(found)))]
+    head = [f"## {code(old)} → {code(new)}", "\n".join(map(_verdict_line, verdict(found)))]
     makers = (_replaced, _iam, _reservations, _cost, _alarms, _resources, _parts, _handlers)
     contents = ((title, "\n".join(make(found))) for title, make in zip(SECTIONS, makers, strict=True))
     sections = [(title, f"### {title}\n\n{content}") for title, content in contents if content]
@@ -54,22 +52,22 @@ def _verdict_line(line: str) -> str:
     """Return a list item, with decisive words in bold."""
     if line.startswith(DECISIVE) or " widened (" in line:
         head, colon, rest = line.partition(":")
-        return f"- **{head}{colon}**{_escaped(rest)}"
-    return f"- {_escaped(line)}"
+        return f"- **{prose(head)}{colon}** {prose(rest)}"
+    return f"- {prose(line)}"
 
 
 def _replaced(found: Difference) -> Iterator[str]:
     replaced = [one for one in found.resources if one.replacement != Certainty.NONE]
     if not replaced:
         return
-    rows = ([_code(one.id), one.replacement, _because(one), _notes(one)] for one in replaced)
+    rows = ([code(one.id), one.replacement, _because(one), _notes(one)] for one in replaced)
     yield from _table(["Resource", "Replacement", "Changed", "What that means"], rows)
 
 
 def _because(one: Resource) -> str:
     return (
         ", ".join(
-            _code(path.removeprefix("Properties.")) for path in dict.fromkeys(prop.path for prop in one.properties)
+            code(path.removeprefix("Properties.")) for path in dict.fromkeys(prop.path for prop in one.properties)
         )
         or "nothing itself"
     )
@@ -77,14 +75,14 @@ def _because(one: Resource) -> str:
 
 def _iam(found: Difference) -> Iterator[str]:
     if found.iam:
-        rows = ([_code(one.resource), f"**{one.change}**", _gone(one) + _said(one.statement)] for one in found.iam)
+        rows = ([code(one.resource), f"**{one.change}**", _gone(one) + _said(one.statement)] for one in found.iam)
         yield from _table(["Resource", "Change", "Statement"], rows)
     if found.iam and found.iam_not_compared:
         yield ""
     if found.iam_not_compared:
         yield "Not compared, check these yourself:\n"
         skipped = found.iam_not_compared
-        yield from (f"- {_code(one.id)} ({_escaped(one.type)}): {_escaped(one.reason)}" for one in skipped)
+        yield from (f"- {code(one.id)} ({prose(one.type)}): {prose(one.reason)}" for one in skipped)
 
 
 def _gone(one: Access) -> str:
@@ -95,14 +93,14 @@ def _gone(one: Access) -> str:
 def _said(statement: Mapping[str, Json]) -> str:
     """Return a statement in one line."""
     if ACTING in statement.get("Condition", {}):
-        return f"runs as {', '.join(map(_code, _names(statement['Resource'])))}"
+        return f"runs as {', '.join(map(code, _names(statement['Resource'])))}"
     parts = [str(statement["Effect"])]
     for element, word in (("Action", ""), ("Resource", "on"), ("Principal", "for")):
         for key, but in ((element, ""), (f"Not{element}", "everything but")):
             if key in statement:
-                parts += [part for part in (word, but, ", ".join(map(_code, _names(statement[key])))) if part]
+                parts += [part for part in (word, but, ", ".join(map(code, _names(statement[key])))) if part]
     if condition := statement.get("Condition"):
-        parts.append(f"if {_code(json.dumps(condition))}")
+        parts.append(f"if {code(json.dumps(condition))}")
     return " ".join(parts)
 
 
@@ -116,7 +114,7 @@ def _reservations(found: Difference) -> Iterator[str]:
     sums = found.reservations
     if not sums.changed:
         return
-    rows = [[_code(one.id), _figure(one.old), _figure(one.new)] for one in sums.functions]
+    rows = [[code(one.id), _figure(one.old), _figure(one.new)] for one in sums.functions]
     totals = [*zip((sums.total_old, sums.total_new), sums.is_open, strict=True)]
     rows.append(["**Sum**", *(f"**{'at least ' if is_open else ''}{total}**" for total, is_open in totals)])
     if sums.reservable is not None:
@@ -140,7 +138,7 @@ def _cost(found: Difference) -> Iterator[str]:
 def _alarms(found: Difference) -> Iterator[str]:
     if found.alarms:
         effects = {"earlier": "fires earlier", "later": "fires later", "other": ""}
-        rows = ([_code(a.id), a.setting, *_pair(a.old, a.new), effects[a.effect]] for a in found.alarms)
+        rows = ([code(a.id), a.setting, *_pair(a.old, a.new), effects[a.effect]] for a in found.alarms)
         yield from _table(["Alarm", "Setting", "Old", "New", "Effect"], rows)
 
 
@@ -155,17 +153,17 @@ def _resources(found: Difference) -> Iterator[str]:
 def _resource_rows(one: Resource) -> Iterator[list[str]]:
     """Yield one row for each property, or the note of a resource without any."""
     if not one.properties:
-        yield [_code(one.id), one.change, _notes(one) or _escaped(one.type), "", ""]
+        yield [code(one.id), one.change, _notes(one) or prose(one.type), "", ""]
     for number, prop in enumerate(one.properties):
-        head = [_code(one.id), one.change] if number == 0 else ["", ""]
-        yield [*head, _code(prop.path.removeprefix("Properties.")), *_pair(prop.old, prop.new)]
+        head = [code(one.id), one.change] if number == 0 else ["", ""]
+        yield [*head, code(prop.path.removeprefix("Properties.")), *_pair(prop.old, prop.new)]
     if one.properties and one.notes and one.replacement == Certainty.NONE:
         yield ["", "", _notes(one), "", ""]
 
 
 def _parts(found: Difference) -> Iterator[str]:
     if found.parts:
-        rows = ([_code(p.path), *_pair(p.old, p.new), ", ".join(map(_code, p.affects))] for p in found.parts)
+        rows = ([code(p.path), *_pair(p.old, p.new), ", ".join(map(code, p.affects))] for p in found.parts)
         yield from _table(["What", "Old", "New", "Resources that depend on it"], rows)
     if any(part.path.startswith("Parameters.") and part.path.endswith(".Default") for part in found.parts):
         yield "\nA default applies to new stacks; an existing stack keeps its value until it is given another."
@@ -175,11 +173,11 @@ def _handlers(found: Difference) -> Iterator[str]:
     for one in found.handlers:
         longest = max((len(ticks) for ticks in re.findall("`+", one.diff)), default=0)
         fence = "`" * max(3, longest + 1)
-        yield f"{_code(one.id)}\n\n{fence}diff\n{one.diff}\n{fence}\n"
+        yield f"{code(one.id)}\n\n{fence}diff\n{one.diff}\n{fence}\n"
 
 
 def _notes(one: Resource) -> str:
-    return _escaped("; ".join(one.notes))
+    return prose("; ".join(one.notes))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> Iterator[str]:
@@ -208,7 +206,7 @@ def _common(one: str, other: str) -> int:
 
 
 def _shown(value: Json, line: str) -> str:
-    return "" if value is None else _code(line)
+    return "" if value is None else code(line)
 
 
 def _cut(line: str, start: int) -> str:
@@ -217,26 +215,10 @@ def _cut(line: str, start: int) -> str:
 
 
 def _value(value: Json) -> str:
-    return _code(_cut(_one_line(value), 0))
+    return code(_cut(_one_line(value), 0))
 
 
 def _one_line(value: Json) -> str:
     if isinstance(value, str):
         return value
     return text(value) if is_intrinsic(value) else json.dumps(value, ensure_ascii=False)
-
-
-def _code(content: str) -> str:
-    """Inline code that survives a table and backticks of its own; what is empty is said in words."""
-    if not content:
-        return "(empty)"
-    content = LINE_END.sub("⏎", content).replace("|", "\\|")
-    fence = "`" * (1 + max((len(ticks) for ticks in re.findall("`+", content)), default=0))
-    space = " " if len(fence) > 1 else ""
-    return f"{fence}{space}{content}{space}{fence}"
-
-
-def _escaped(content: str) -> str:
-    """Return plain text on one line, escaped for Markdown."""
-    content = LINE_END.sub(" ", content)
-    return re.sub(r"([\\`*_<>|\[\]])", r"\\\1", content)

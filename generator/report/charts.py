@@ -17,7 +17,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from generator import _runtime
-from generator._format import significant
+from generator._format import significant, visible
 from generator.capacity import planning
 from generator.errors import Fault, GeneratorError, UnwritableOutput
 from generator.plans import JudgedPlan
@@ -50,6 +50,7 @@ SETTINGS: Mapping[str, Any] = {
     "axes.titlelocation": "left",
     "axes.titlesize": 10,
     "text.color": INK,
+    "text.parse_math": False,
     "xtick.color": INK,
     "ytick.color": INK,
     "grid.color": INK,
@@ -177,7 +178,7 @@ def _concurrency(axis: Any, times: Sequence[float], peaks: Sequence[int], reserv
     axis.plot(times, peaks, color=SHADES[2], linewidth=1.4, drawstyle="steps-mid")
     axis.fill_between(times, peaks, color=SHADES[2], alpha=0.15, linewidth=0, step="mid")
     reservation = "not reserved" if reserved is None else f"{reserved:,} reserved"
-    axis.set_title(f"{name}, concurrent executions: peak {max(peaks):,}, {reservation}")
+    axis.set_title(f"{visible(name)}, concurrent executions: peak {max(peaks):,}, {reservation}")
     if reserved is not None:
         axis.axhline(reserved, **LIMIT)
     axis.set_ylim(0, max([*peaks, reserved or 1]) * 1.2)

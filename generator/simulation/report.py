@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from generator._format import duration, percent, text_table
+from generator._format import duration, percent, text_table, visible
 from generator.simulation.result import SimulationResult
 from generator.simulation.statistics import Verdict
 from generator.simulation.targets import Target
@@ -22,7 +22,8 @@ TITLES = {
 
 def as_text(result: SimulationResult) -> str:
     """Return the report: the verdicts first, then a table of the functions and a summary of the other stages."""
-    return "\n".join([*_head(result), *_targets(result), "", *_functions(result), "", *_flow(result), *_notes(result)])
+    lines = [*_head(result), *_targets(result), "", *_functions(result), "", *_flow(result), *_notes(result)]
+    return "\n".join(map(visible, lines))
 
 
 def _head(result: SimulationResult) -> Iterator[str]:

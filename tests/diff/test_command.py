@@ -226,7 +226,7 @@ def test_what_a_condition_may_remove_fails_as_a_removal(generator: Run, kind: st
 @pytest.mark.slow
 def test_a_terminal_without_arrows_takes_the_report(project: Path) -> None:
     change(put("ProcessWebhookFunction/Properties/Description", "→"), path=Path("new.json"))
-    for format_, shown in (("markdown", "## `prod` ? `new.json`"), ("json", r'"\u2192"')):
+    for format_, shown in (("markdown", r"## `prod` \u2192 `new.json`"), ("json", r'"\u2192"')):
         command = [sys.executable, "-m", "generator", "diff", "prod", "new.json", "--format", format_]
         environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
         done = subprocess.run(command, capture_output=True, check=False, env=environment)

@@ -1,0 +1,52 @@
+"""Make everything that a command prints safe for terminals and workflow logs, in any encoding."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from typing import Any, TextIO
+
+from generator._format import printable
+
+
+class _Printable:
+    """A text stream that passes on printable text only, with an escape for what its encoding does not have."""
+
+    # What click requires of a stream that it does not replace.
+    encoding = "utf-8"
+    errors = "strict"
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the text. Returns its length, as any stream does."""
+        self._stream.write(_encodable(printable(text), self._stream.encoding or "utf-8"))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def only_printable() -> Iterator[None]:
+    """Check what goes to the standard streams inside the context.
+
+    Progress bars control the terminal, so they write to `sys.__stderr__` instead.
+    """
+    with ExitStack() as streams:
+        if sys.stdout:
+            streams.enter_context(redirect_stdout(_Printable(sys.stdout)))
+        if sys.stderr:
+            streams.enter_context(redirect_stderr(_Printable(sys.stderr)))
+        yield
+
+
+def _encodable(text: str, encoding: str) -> str:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(one if one.encode(encoding, "ignore") else json.dumps(one)[1:-1] for one in text)
+    return text
