@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
 from generator.errors import Fault, UnreachableAccount
+
+SMS_VOICE = "pinpoint-sms-voice-v2"
+"""The name of AWS End User Messaging SMS in the AWS CLI and boto3."""
 
 ACTIONS = {
     ("sts", "GetCallerIdentity"): "sts:GetCallerIdentity",
@@ -15,39 +19,67 @@ ACTIONS = {
     ("lambda", "GetFunctionConcurrency"): "lambda:GetFunctionConcurrency",
     ("sns", "GetSMSSandboxAccountStatus"): "sns:GetSMSSandboxAccountStatus",
     ("sns", "GetSMSAttributes"): "sns:GetSMSAttributes",
+    ("sns", "ListSubscriptionsByTopic"): "sns:ListSubscriptionsByTopic",
+    (SMS_VOICE, "DescribeAccountAttributes"): "sms-voice:DescribeAccountAttributes",
+    (SMS_VOICE, "DescribeSpendLimits"): "sms-voice:DescribeSpendLimits",
+    (SMS_VOICE, "DescribePhoneNumbers"): "sms-voice:DescribePhoneNumbers",
+    (SMS_VOICE, "DescribePools"): "sms-voice:DescribePools",
+    (SMS_VOICE, "DescribeSenderIds"): "sms-voice:DescribeSenderIds",
+    (SMS_VOICE, "GetResourcePolicy"): "sms-voice:GetResourcePolicy",
     ("apigateway", "GetAccount"): "apigateway:GET",
     ("apigateway", "GetRestApis"): "apigateway:GET",
+    ("iam", "GetRole"): "iam:GetRole",
     ("dynamodb", "DescribeLimits"): "dynamodb:DescribeLimits",
     ("kms", "DescribeKey"): "kms:DescribeKey",
     ("kms", "ListKeys"): "kms:ListKeys",
 }
 """Every API call that a preflight makes, and the IAM action that allows it.
 
-Source: AWS Service Authorization Reference.
+SNS asks AWS End User Messaging SMS on the caller's behalf: GetSMSSandboxAccountStatus also needs
+sms-voice:DescribeAccountAttributes, and GetSMSAttributes probably sms-voice:DescribeSpendLimits.
+
+Source: AWS Service Authorization Reference; the AWS managed policy AmazonSNSReadOnlyAccess, version 2.
 """
 
-POLICY = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Action": sorted(set(ACTIONS.values()) - {"apigateway:GET"}),
-            "Resource": "*",
-        },
-        {
-            "Effect": "Allow",
-            "Action": "apigateway:GET",
-            "Resource": ["arn:aws:apigateway:*::/account", "arn:aws:apigateway:*::/restapis"],
-        },
-    ],
-}
-"""The least IAM policy for running a preflight. It is read-only."""
+
+def partition(region: str) -> str:
+    """Return the partition of a Region, such as aws-us-gov. Raises UnreachableAccount if AWS has no such Region."""
+    import botocore.session
+    from botocore.exceptions import UnknownRegionError
+
+    try:
+        return str(botocore.session.get_session().get_partition_for_region(region))
+    except UnknownRegionError as error:
+        fault = Fault(f"AWS account in {region}", "AWS has no such Region", "correct region or --region")
+        raise UnreachableAccount([fault]) from error
+
+
+def policy(region: str) -> dict[str, Any]:
+    """Return the least IAM policy for running a preflight in the partition of a Region. It is read-only.
+
+    Raises UnreachableAccount if AWS has no such Region.
+    """
+    apis = [f"arn:{partition(region)}:apigateway:*::/{resource}" for resource in ("account", "restapis")]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": sorted(set(ACTIONS.values()) - {"apigateway:GET"}), "Resource": "*"},
+            {"Effect": "Allow", "Action": ["apigateway:GET"], "Resource": apis},
+        ],
+    }
+
 
 USE_AWS = "run this against AWS itself, without --endpoint-url"
 """Remedy for an emulator that does not support a call."""
 
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
-"""Error codes for a missing permission: CloudFormation and STS; Lambda, KMS, DynamoDB and API Gateway; SNS."""
+"""Error codes for a missing permission: CloudFormation, IAM and STS; services with JSON; SNS."""
+
+_DENIED_ACTION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
+"""The action in AWS's message for a denial. It can belong to a service that the called one asked.
+
+Source: AWS IAM User Guide, "Troubleshoot access denied error messages".
+"""
 
 _RETRYABLE = {
     *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException"),
@@ -115,6 +147,10 @@ class Account:
             raise Unavailable(f"{service} {operation} got no answer: {error}", remedy) from error
         return answer
 
+    def offers(self, service: str) -> bool:
+        """Return whether the service has an endpoint in the Region, as far as this release of boto3 knows."""
+        return self.region in self.session.get_available_regions(service, partition_name=partition(self.region))
+
     def _client(self, service: str) -> Any:
         from botocore.config import Config
 
@@ -129,9 +165,8 @@ class Account:
         error = response.get("Error", {})
         code, message = str(error.get("Code", "")), error.get("Message", "")
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        action = ACTIONS[service, operation]
         if code in _DENIED:
-            return Unavailable(f"no permission for {action}", f"allow {action}: see the policy in the README", code)
+            return _denial(ACTIONS[service, operation], " ".join(message.split()), code)
         if code in _UNSUPPORTED_CALL or (status in _UNSUPPORTED_CALL_STATUS and "NotFound" not in code):
             if self.endpoint_url:
                 return Unavailable(f"{self.endpoint_url} does not support {service} {operation}", USE_AWS, code)
@@ -140,6 +175,16 @@ class Account:
         is_retryable = code in _RETRYABLE or (isinstance(status, int) and status >= 500)
         remedy = "wait a minute, then run this again" if is_retryable else "fix the cause, then run this again"
         return Unavailable(f"{service} {operation} failed: {code} {message}".strip(), remedy, code)
+
+
+def _denial(action: str, message: str, code: str) -> Unavailable:
+    if found := _DENIED_ACTION.search(message):
+        action = found[1]
+    if "explicit deny" in message:
+        remedy = f"ask an administrator to lift the explicit deny of {action}; no other policy can allow it"
+    else:
+        remedy = f"allow {action}; this prints the whole policy: generator preflight --policy"
+    return Unavailable(f"no permission for {action}" + (f": {message}" if message else ""), remedy, code)
 
 
 def connect(region: str, profile: str | None = None, endpoint_url: str | None = None) -> Account:

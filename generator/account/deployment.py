@@ -43,6 +43,7 @@ class Status(StrEnum):
 
     PASS = "pass"  # noqa: S105 - a status
     FAIL = "fail"
+    WARN = "warn"
     SKIP = "skip"
 
 
@@ -67,6 +68,11 @@ def passed(message: str) -> CheckResult:
 def failed(message: str, remedy: str) -> CheckResult:
     """Return the result of a check that found an obstacle to the deployment."""
     return CheckResult(Status.FAIL, message, remedy)
+
+
+def warned(message: str, remedy: str) -> CheckResult:
+    """Return the result of a check that found a risk which some deployments accept."""
+    return CheckResult(Status.WARN, message, remedy)
 
 
 def skipped(message: str, remedy: str) -> CheckResult:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from generator.account import concurrency, live_stack, services
+from generator.account import concurrency, live_stack, services, sms
 from generator.account.connection import Unavailable
 from generator.account.deployment import Check, CheckResult, Deployment, Status, skipped
 
@@ -19,19 +19,27 @@ CHECKS: Mapping[str, Check] = {
     "api-name": services.api_name,
     "table-throughput": services.table_throughput,
     "key": services.key,
-    "sms-sandbox": services.sms_sandbox,
-    "sms-spend": services.sms_spend,
+    "operations-topic": services.operations_topic,
+    "sms-region": sms.region,
+    "sms-enrolment": sms.enrolment,
+    "sms-sandbox": sms.sandbox,
+    "sms-origination": sms.origination,
+    "sms-spend": sms.spend,
+    "sms-delivery-log": sms.delivery_log,
 }
 """Checks by id. The report prints the ids, so they must not change."""
 
 
-def run(deployment: Deployment) -> dict[str, CheckResult]:
-    """Return the result of every check by its id. A check that gets no answer is skipped; the others still run."""
-    return {id_: _run_one(check, deployment) for id_, check in CHECKS.items()}
+def run(deployment: Deployment, ids: Iterable[str] = CHECKS) -> dict[str, CheckResult]:
+    """Return the result of every check, or of some, by its id.
+
+    A check that gets no answer is skipped; the others still run.
+    """
+    return {id_: _run_one(CHECKS[id_], deployment) for id_ in ids}
 
 
 def passes(results: Mapping[str, CheckResult]) -> bool:
-    """Return whether no check failed. Skipped checks do not count as failures."""
+    """Return whether no check failed. Warnings and skipped checks do not count as failures."""
     return all(result.status is not Status.FAIL for result in results.values())
 
 

@@ -1,18 +1,19 @@
-"""Checks beyond concurrency: Lambda's runtime, API Gateway, DynamoDB, KMS and SNS."""
+"""Checks beyond concurrency and SMS: Lambda's runtime, API Gateway, DynamoDB, KMS and the operations topic."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 import math
+import shlex
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from generator._format import usd
+from generator._format import counted, joined
 from generator.account import live_stack
 from generator.account.connection import USE_AWS, Unavailable
-from generator.account.deployment import CheckResult, Deployment, failed, passed, skipped
+from generator.account.deployment import CheckResult, Deployment, failed, passed, warned
 from generator.stack import names
 from generator.stack.functions import RUNTIME
 
@@ -67,25 +68,39 @@ def api_logging_role(deployment: Deployment) -> CheckResult:
 
     Source: API Gateway Developer Guide, "Permissions for CloudWatch logging": one role per account and Region.
     """
-    role = deployment.account.call("apigateway", "GetAccount").get("cloudwatchRoleArn")
+    role = str(deployment.account.call("apigateway", "GetAccount").get("cloudwatchRoleArn") or "")
     choice = deployment.environment.operations.api_logging_role
-    is_own = bool(role) and _is_own_role(deployment, str(role))
-    if choice == "existing" and not role:
+    is_own = bool(role) and _is_own_role(deployment, role)
+    if not role and choice == "existing":
         return failed(
             "the Region has no API Gateway logging role, and the stage cannot be created without one",
             _choose_logging_role(deployment, "create"),
         )
-    if choice == "create" and role and not is_own:
-        return failed(
-            f"the Region already has a logging role ({role}), which this stack would replace with its own",
-            _choose_logging_role(deployment, "existing"),
-        )
+    if not role:
+        return passed("the stack will create the Region's logging role")
     if choice == "existing" and is_own:
         return failed(
             f'this stack created the Region\'s logging role ({role}); "existing" would leave it unmanaged',
             _choose_logging_role(deployment, "create"),
         )
-    return passed(f"the logging role is {role}" if role else "the stack will create the Region's logging role")
+    if not role_exists(deployment, role):
+        return _without_role(deployment, role, is_replaced=choice == "create" and not is_own)
+    if choice == "create" and not is_own:
+        return failed(
+            f"the Region already has a logging role ({role}), which this stack would replace with its own",
+            _choose_logging_role(deployment, "existing"),
+        )
+    return passed(f"the logging role is {role}")
+
+
+def _without_role(deployment: Deployment, role: str, *, is_replaced: bool) -> CheckResult:
+    if is_replaced:
+        return passed(f"the stack will replace the Region's logging role {role}, which no longer exists")
+    set_role = "apigateway update-account --patch-operations op=replace,path=/cloudwatchRoleArn,value=ROLE_ARN"
+    return failed(
+        f"the Region's logging role {role} no longer exists, so API Gateway cannot write its logs",
+        f"create a role that API Gateway may assume, then set it: {deployment.aws(set_role)}",
+    )
 
 
 def api_name(deployment: Deployment) -> CheckResult:
@@ -141,49 +156,56 @@ def key(deployment: Deployment) -> CheckResult:
     )
 
 
-def sms_sandbox(deployment: Deployment) -> CheckResult:
-    """Check that the account sends SMS to numbers that are not verified.
+def operations_topic(deployment: Deployment) -> CheckResult:
+    """Check that somebody receives the alarms.
 
-    Source: Amazon SNS Developer Guide, "Using the Amazon SNS SMS sandbox".
+    Source: Amazon SNS API reference, Subscribe: a subscription receives nothing until its owner confirms it.
     """
-    answer = deployment.account.call("sns", "GetSMSSandboxAccountStatus")
-    if "IsInSandbox" not in answer:
-        raise Unavailable("sns GetSMSSandboxAccountStatus returned no IsInSandbox", USE_AWS)
-    if not answer["IsInSandbox"]:
-        return passed("the account is out of the SMS sandbox")
-    number, region = "--phone-number +15555550100", deployment.account.region
-    create = deployment.aws(f"sns create-sms-sandbox-phone-number {number}")
-    verify = deployment.aws(f"sns verify-sms-sandbox-phone-number {number} --one-time-password CODE")
-    return failed(
-        "the account is in the SMS sandbox: only verified numbers (at most 10) receive SMS",
-        f"verify your test numbers: {create}, then with the code that arrives: {verify}; to reach everyone, ask to "
-        f"leave the sandbox at {_console(region)}/sns/v3/home?region={region}#/mobile/text-messaging",
-    )
+    email = deployment.environment.operations.email
+    topic = live_stack.physical_ids(deployment, deployment.stack_name, "AWS::SNS::Topic").get(names.OPERATIONS_TOPIC)
+    if topic is None and email:
+        return passed(f"the stack will subscribe {email} to its alarms; confirm the message that AWS sends there")
+    if topic is None:
+        return warned("nobody is going to receive the alarms: operations.email is empty", _set_email(deployment))
+    found = deployment.account.call("sns", "ListSubscriptionsByTopic", TopicArn=topic).get("Subscriptions", [])
+    pending = [one.get("Endpoint", "") for one in found if not one.get("SubscriptionArn", "").startswith("arn:")]
+    if len(pending) < len(found):
+        return passed(f"the alarms have {counted(len(found) - len(pending), 'confirmed subscription')}")
+    if pending:
+        again = f"sns subscribe --topic-arn {topic} --protocol email --notification-endpoint {shlex.quote(pending[0])}"
+        return failed(
+            f"nobody receives the alarms: {joined(pending)} did not confirm the subscription",
+            f"open the link in the message that AWS sent there; to get a new one, run: {deployment.aws(again)}",
+        )
+    if email:
+        return passed(f"the update will subscribe {email} to the alarms; confirm the message that AWS sends there")
+    return failed(f"nobody receives the alarms: the topic {topic} has no subscription", _set_email(deployment))
 
 
-def sms_spend(deployment: Deployment) -> CheckResult:
-    """Check that the account's monthly SMS limit is at least the budget in the environment file.
+def role_exists(deployment: Deployment, role_arn: str) -> bool:
+    """Return whether the IAM role still exists. A role of another account counts as existing. Raises Unavailable."""
+    account_id, _, name = role_arn.split(":", 4)[-1].partition(":")
+    if account_id != deployment.account.id:
+        return True
+    try:
+        deployment.account.call("iam", "GetRole", RoleName=name.rpartition("/")[2])
+    except Unavailable as unavailable:
+        if unavailable.code == "NoSuchEntity":
+            return False
+        raise
+    return True
 
-    Source: Amazon SNS API reference, SetSMSAttributes. If no limit is set, the account's quota applies, which no API
-    returns; it is 1 USD in new accounts ("Requesting increases to your monthly Amazon SNS SMS spending quota").
-    """
-    wanted = deployment.environment.operations.sms_monthly_spend_usd
-    answer = deployment.account.call("sns", "GetSMSAttributes", attributes=("MonthlySpendLimit",))
-    remedy = (
-        f"run: {deployment.aws(f'sns set-sms-attributes --attributes MonthlySpendLimit={wanted:g}')} "
-        "(if AWS refuses, the account's quota is lower: open a quota increase case for SNS text messaging)"
-    )
-    stated = answer.get("attributes", {}).get("MonthlySpendLimit") or ""
-    if not stated.replace(".", "", 1).isdecimal():
-        return skipped("no monthly SMS limit is set: the account's quota applies, 1 USD in a new account", remedy)
-    limit = float(stated)
-    if limit >= wanted:
-        return passed(f"the monthly SMS limit is {usd(limit)} ({usd(wanted)} in the environment file)")
-    return failed(
-        f"the monthly SMS limit is {usd(limit)}, not the {usd(wanted)} in the environment file; "
-        "AWS stops sending SMS when it is spent",
-        remedy,
-    )
+
+def console(region: str) -> str:
+    """Return the address of the AWS console for a Region."""
+    for beginning, host in _CONSOLES.items():
+        if region.startswith(beginning):
+            return f"https://{host}"
+    return f"https://{region}.console.aws.amazon.com"
+
+
+def _set_email(deployment: Deployment) -> str:
+    return f"write email = ... under [operations], then run: generator template {deployment.environment.name}"
 
 
 def _is_own_role(deployment: Deployment, role_arn: str) -> bool:
@@ -201,10 +223,3 @@ def _suffix(deployment: Deployment) -> str:
     found = live_stack.find(deployment, deployment.stack_name) or {}
     given = {row["ParameterKey"]: row.get("ParameterValue") for row in found.get("Parameters", [])}
     return given.get(names.ENVIRONMENT_SUFFIX) or deployment.environment.name
-
-
-def _console(region: str) -> str:
-    for beginning, host in _CONSOLES.items():
-        if region.startswith(beginning):
-            return f"https://{host}"
-    return f"https://{region}.console.aws.amazon.com"

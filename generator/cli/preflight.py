@@ -7,12 +7,13 @@ import datetime
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import click
 
 from generator import plans
-from generator._format import visible
+from generator._format import counted, visible
 from generator.account.deployment import Deployment, default_stack_name
 from generator.cli import options
 from generator.plans import JudgedPlan
@@ -28,7 +29,8 @@ def _stack_name(_context: click.Context, _option: click.Parameter, value: str | 
 
 
 @click.command(epilog="Example: generator preflight prod --profile production")
-@options.environment
+@click.argument("name", metavar="ENV", type=options.EnvironmentName(), required=False)
+@click.option("--policy", is_flag=True, help="Print the IAM policy that a preflight needs, and check nothing.")
 @click.option("--profile", metavar="P", help="AWS CLI profile to use.  [default: the CLI's own default]")
 @click.option("--region", metavar="R", help="Region to check.  [default: the environment's]")
 @click.option("--endpoint-url", metavar="URL", help="Send the requests to an emulator instead of AWS.")
@@ -41,16 +43,29 @@ def _stack_name(_context: click.Context, _option: click.Parameter, value: str | 
 )
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(
-    name: str, profile: str | None, region: str | None, endpoint_url: str | None, stack: str | None, format_: str
+    name: str | None,
+    policy: bool,
+    profile: str | None,
+    region: str | None,
+    endpoint_url: str | None,
+    stack: str | None,
+    format_: str,
 ) -> None:
     """Check the AWS account before you deploy an environment. Changes nothing.
 
-    Each check passes, fails or is skipped (no permission, or the endpoint does not support it). A failed check prints
-    the command that fixes it. Exits with 1 if a check fails, and with 2 without credentials or if the endpoint
+    Each check passes, fails, warns or is skipped (no permission, or the endpoint does not support it). A failed check
+    prints the command that fixes it. Exits with 1 if a check fails, and with 2 without credentials or if the endpoint
     does not answer.
+
+    --policy needs no environment and no credentials. Name the Region if it is in GovCloud or China.
     """
     from generator.account import connection, preflight
 
+    if policy:
+        click.echo(json.dumps(connection.policy(region or _region(name)), indent=1))
+        return
+    if name is None:
+        raise click.MissingParameter(param=click.get_current_context().command.params[0])
     (judged,) = plans.prepare([name])
     environment = judged.plan.environment
     live = connection.connect(region or environment.region, profile, endpoint_url)
@@ -73,6 +88,10 @@ def command(
     sys.exit(0 if preflight.passes(results) else 1)
 
 
+def _region(name: str | None) -> str:
+    return plans.prepare([name])[0].plan.environment.region if name else "us-east-1"
+
+
 def _neighbours(judged: JudgedPlan) -> tuple[str, ...]:
     names = (plan.environment.name for plan in judged.verdict.plans)
     return tuple(default_stack_name(other) for other in names if other != judged.name)
@@ -84,5 +103,6 @@ def _lines(rows: Sequence[tuple[str, str, str, str]]) -> Iterable[str]:
         yield f"{status}  {id_:<{width}}  {visible(message)}"
         if remedy:
             yield f"      {'':<{width}}  -> {visible(remedy)}"
-    counts = {status: sum(row[1] == status for row in rows) for status in ("pass", "fail", "skip")}
-    yield f"\n{counts['pass']} passed, {counts['fail']} failed, {counts['skip']} skipped"
+    counts = Counter(row[1] for row in rows)
+    warnings = counted(counts["warn"], "warning")
+    yield f"\n{counts['pass']} passed, {counts['fail']} failed, {warnings}, {counts['skip']} skipped"

@@ -15,6 +15,7 @@ import botocore.session
 import pytest
 from click.testing import Result
 
+from generator.account.connection import SMS_VOICE
 from tests.account.stub import Question, Refusal, Stub, serving
 
 STACK = "price-alerts-prod"
@@ -22,6 +23,60 @@ FUNCTIONS = ("ProcessWebhookFunction", "CheckAlertsFunction", "SendNotificationF
 NO_STACK = Refusal("ValidationError", f"Stack with id {STACK} does not exist")
 DESCRIPTION = "Serverless cryptocurrency price alert system (prod)"
 NOW = datetime.datetime(2026, 11, 24, tzinfo=datetime.UTC)
+
+ROLES = "arn:aws:iam::123456789012:role"
+ROLE = {"Path": "/", "RoleName": "r", "RoleId": "AROA1234567890123456", "Arn": f"{ROLES}/r", "CreateDate": NOW}
+NUMBER = "arn:aws:sms-voice:us-east-1:123456789012:phone-number/1"
+ADMITTING = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sms-voice:SendTextMessage",
+            "Resource": NUMBER,
+            "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
+        }
+    ],
+}
+
+
+def phone_number(**changes: Any) -> dict[str, Any]:
+    """Return an active number of this year that sends SMS to the United States, with these changes."""
+    return {
+        "PhoneNumberArn": NUMBER,
+        "PhoneNumber": "+18005550100",
+        "Status": "ACTIVE",
+        "IsoCountryCode": "US",
+        "MessageType": "TRANSACTIONAL",
+        "NumberCapabilities": ["SMS"],
+        "NumberType": "TOLL_FREE",
+        "MonthlyLeasingPrice": "2",
+        "TwoWayEnabled": False,
+        "SelfManagedOptOutsEnabled": False,
+        "OptOutListName": "Default",
+        "DeletionProtectionEnabled": False,
+        "CreatedTimestamp": NOW,
+        **changes,
+    }
+
+
+def subscription(arn: str) -> dict[str, str]:
+    """Return a subscription of an address to the operations topic; its ARN states whether it is confirmed."""
+    return {"SubscriptionArn": arn, "Protocol": "email", "Endpoint": "ops@example.com", "TopicArn": "topic"}
+
+
+def spend_limits(enforced: int, quota: int) -> dict[str, Any]:
+    """Return the answer with the monthly limits of text and voice messages."""
+    text = {"EnforcedLimit": enforced, "MaxLimit": quota, "Overridden": enforced < quota}
+    voice = {"EnforcedLimit": 0, "MaxLimit": 0, "Overridden": False}
+    return {
+        "SpendLimits": [
+            {"Name": "VOICE_MESSAGE_MONTHLY_SPEND_LIMIT", **voice},
+            {"Name": "TEXT_MESSAGE_MONTHLY_SPEND_LIMIT", **text},
+        ]
+    }
+
 
 GOOD: dict[Question, Any] = {
     ("sts", "GetCallerIdentity"): {
@@ -36,14 +91,22 @@ GOOD: dict[Question, Any] = {
     },
     ("lambda", "GetFunctionConcurrency"): {},
     ("sns", "GetSMSSandboxAccountStatus"): {"IsInSandbox": False},
-    ("sns", "GetSMSAttributes"): {"attributes": {"MonthlySpendLimit": "50"}},
-    ("apigateway", "GetAccount"): {"cloudwatchRoleArn": "arn:aws:iam::123456789012:role/logging"},
+    ("sns", "GetSMSAttributes"): {"attributes": {"MonthlySpendLimit": "50", "DeliveryStatusIAMRole": f"{ROLES}/sms"}},
+    ("sns", "ListSubscriptionsByTopic"): {"Subscriptions": [subscription("arn:aws:sns:us-east-1:123456789012:t:1")]},
+    (SMS_VOICE, "DescribeAccountAttributes"): {"AccountAttributes": [{"Name": "ACCOUNT_TIER", "Value": "PRODUCTION"}]},
+    (SMS_VOICE, "DescribeSpendLimits"): spend_limits(50, 100),
+    (SMS_VOICE, "DescribePhoneNumbers"): {"PhoneNumbers": [phone_number()]},
+    (SMS_VOICE, "DescribeSenderIds"): {"SenderIds": []},
+    (SMS_VOICE, "DescribePools"): {"Pools": []},
+    (SMS_VOICE, "GetResourcePolicy"): {"Policy": json.dumps(ADMITTING)},
+    ("iam", "GetRole"): {"Role": ROLE},
+    ("apigateway", "GetAccount"): {"cloudwatchRoleArn": f"{ROLES}/logging"},
     ("apigateway", "GetRestApis"): {"items": [{"id": "other", "name": "something else"}]},
     ("dynamodb", "DescribeLimits"): {"TableMaxReadCapacityUnits": 40_000, "TableMaxWriteCapacityUnits": 40_000},
     ("kms", "DescribeKey"): {"KeyMetadata": {"KeyId": "key", "KeyState": "Enabled"}},
     ("kms", "ListKeys"): {"Keys": []},
 }
-"""Answers of a fresh account outside the SMS sandbox, with a logging role."""
+"""Answers of a fresh account that sends SMS and has a logging role."""
 
 
 def limits(limit: int, unreserved: int) -> dict[Question, Any]:
@@ -65,7 +128,12 @@ def deployed(
         names = {"LogicalResourceId": logical_id, "PhysicalResourceId": f"physical-{logical_id}"}
         return {**names, "ResourceType": type_, "Timestamp": NOW, "ResourceStatus": status}
 
-    types = {"WebhookApi": "AWS::ApiGateway::RestApi", "KmsKey": "AWS::KMS::Key", "ApiLoggingRole": "AWS::IAM::Role"}
+    types = {
+        "WebhookApi": "AWS::ApiGateway::RestApi",
+        "KmsKey": "AWS::KMS::Key",
+        "ApiLoggingRole": "AWS::IAM::Role",
+        "OperationsTopic": "AWS::SNS::Topic",
+    }
     rows = [row(name, "AWS::Lambda::Function") for name in reserved]
     rows += [row(name, type_) for name, type_ in types.items()]
     rows += [row(name, "AWS::Lambda::Function", "DELETE_COMPLETE") for name in removed]

@@ -41,14 +41,16 @@ DENIALS = {
     "dynamodb": ("AccessDeniedException", 400),
     "kms": ("AccessDeniedException", 400),
     "sns": ("AuthorizationError", 403),
+    "iam": ("AccessDenied", 403),
+    "pinpoint-sms-voice-v2": ("AccessDeniedException", 400),
 }
 """Source: each service's API reference, "Common Errors"."""
 
 _SESSION = botocore.session.get_session()
 _MODELS: dict[str, ServiceModel] = {
-    name: _SESSION.get_service_model(name)
-    for name in ("sts", "cloudformation", "lambda", "sns", "apigateway", "dynamodb", "kms")
+    model.signing_name: model for model in (_SESSION.get_service_model(name) for name in DENIALS)
 }
+"""Service models by the name in the signature of a request."""
 
 
 class Stub:
@@ -69,7 +71,8 @@ class Stub:
             answer = answer(parameters)
         if answer is DENIED:
             code, status = DENIALS[question[0]]
-            answer = Refusal(code, "User is not authorized to perform this action", status)
+            action = f"{model.service_model.signing_name}:{model.name}"
+            answer = Refusal(code, f"User: me is not authorized to perform: {action}", status)
         if isinstance(answer, Refusal):
             return _refuse(model, answer)
         report = ParamValidator().validate(answer, model.output_shape)

@@ -12,10 +12,21 @@ import pytest
 from click.testing import Result
 
 from generator import plans
-from generator.account.connection import ACTIONS, POLICY, Account
+from generator.account.connection import ACTIONS, SMS_VOICE, Account, policy
 from generator.account.live_stack import _WAITERS
 from generator.capacity import allocation
-from tests.account.conftest import FUNCTIONS, GOOD, NO_STACK, STACK, asking, deployed, limits, setting
+from tests.account.conftest import (
+    FUNCTIONS,
+    GOOD,
+    NO_STACK,
+    ROLES,
+    STACK,
+    asking,
+    deployed,
+    limits,
+    setting,
+    subscription,
+)
 from tests.account.stub import DENIED, Refusal, Stub, serving
 
 Run = Callable[..., Result]
@@ -23,7 +34,8 @@ Ask = Callable[..., dict[str, dict[str, str]]]
 
 IDS = [
     *("stack", "account-limit", "reserved-elsewhere", "reservations", "update-order", "runtime", "api-logging-role"),
-    *("api-name", "table-throughput", "key", "sms-sandbox", "sms-spend"),
+    *("api-name", "table-throughput", "key", "operations-topic", "sms-region", "sms-enrolment", "sms-sandbox"),
+    *("sms-origination", "sms-spend", "sms-delivery-log"),
 ]
 IN_PLACE = dict(zip(FUNCTIONS, (20, 10, 5, 2), strict=True))
 
@@ -37,6 +49,7 @@ def skipped(checks: dict[str, dict[str, str]]) -> list[str]:
 
 
 def test_a_fresh_account_passes_every_check(ask: Ask) -> None:
+    setting("operations", email="ops@example.com")
     checks = ask()
     assert list(checks) == IDS
     assert {check["status"] for check in checks.values()} == {"pass"}
@@ -54,7 +67,7 @@ def test_text_report_names_the_account_and_counts_results(generator: Run) -> Non
     assert result.stdout.startswith("prod: stack price-alerts-prod in account 123456789012, us-east-1\n")
     assert "fail  sms-sandbox" in result.stdout
     assert "-> verify your test numbers: aws --endpoint-url http" in result.stdout
-    assert result.stdout.endswith("11 passed, 1 failed, 0 skipped\n")
+    assert result.stdout.endswith("15 passed, 1 failed, 1 warning, 0 skipped\n")
 
 
 def test_an_account_of_ten(ask: Ask) -> None:
@@ -276,6 +289,50 @@ def test_the_right_logging_role_setting_passes(
     assert check["remedy"].startswith(remedy or "")
 
 
+@pytest.mark.parametrize(
+    ("choice", "role", "status", "expected"),
+    [
+        ("existing", "theirs", "fail", "no longer exists, so API Gateway cannot write its logs"),
+        ("create", "physical-ApiLoggingRole", "fail", "no longer exists, so API Gateway cannot write its logs"),
+        ("create", "theirs", "pass", "the stack will replace the Region's logging role"),
+    ],
+)
+def test_a_logging_role_that_was_deleted_fails(ask: Ask, choice: str, role: str, status: str, expected: str) -> None:
+    setting("operations", api_logging_role=choice)
+    account = {("apigateway", "GetAccount"): {"cloudwatchRoleArn": f"{ROLES}/path/{role}"}}
+    gone = {("iam", "GetRole"): lambda asked: Refusal("NoSuchEntity", f"no {asked['RoleName']}", 404)}
+    check = ask({**deployed({}), **account, **gone})["api-logging-role"]
+    assert (check["status"], expected in check["message"]) == (status, True)
+    assert ("update-account --patch-operations" in check["remedy"]) is (status == "fail")
+
+
+def test_a_logging_role_of_another_account_is_not_looked_up(ask: Ask) -> None:
+    foreign = {("apigateway", "GetAccount"): {"cloudwatchRoleArn": "arn:aws:iam::999999999999:role/theirs"}}
+    assert ask({**foreign, ("iam", "GetRole"): DENIED})["api-logging-role"]["status"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("email", "subscriptions", "status", "expected"),
+    [
+        ("", None, "warn", "nobody is going to receive the alarms"),
+        ("ops@example.com", None, "pass", "the stack will subscribe ops@example.com"),
+        ("", [], "fail", "the topic physical-OperationsTopic has no subscription"),
+        ("ops@example.com", [], "pass", "the update will subscribe ops@example.com"),
+        ("ops@example.com", ["PendingConfirmation"], "fail", "ops@example.com did not confirm the subscription"),
+        ("", ["PendingConfirmation", "arn:aws:sns:r:a:t:1"], "pass", "the alarms have 1 confirmed subscription"),
+    ],
+)
+def test_alarms_need_a_confirmed_subscription(
+    ask: Ask, email: str, subscriptions: list[str] | None, status: str, expected: str
+) -> None:
+    setting("operations", email=email)
+    answers: dict[Any, Any] = {} if subscriptions is None else deployed({})
+    found = {"Subscriptions": [subscription(arn) for arn in subscriptions or []]}
+    check = ask({**answers, ("sns", "ListSubscriptionsByTopic"): found})["operations-topic"]
+    assert (check["status"], expected in check["message"]) == (status, True)
+    assert bool(check["remedy"]) is (status != "pass")
+
+
 def test_another_api_with_the_same_name_fails(ask: Ask) -> None:
     apis = {("apigateway", "GetRestApis"): {"items": [{"id": "physical-WebhookApi", "name": "price-alerts-prod"}]}}
     assert ask({**deployed({}), **apis})["api-name"]["status"] == "pass"
@@ -303,23 +360,11 @@ def test_the_api_name_uses_the_suffix_of_the_live_stack(ask: Ask, other: str, st
     assert ask({**answers, **apis, **described})["api-name"]["status"] == status
 
 
-def test_sms_sandbox_and_spend_limit(ask: Ask) -> None:
-    sandbox = ask({("sns", "GetSMSSandboxAccountStatus"): {"IsInSandbox": True}})["sms-sandbox"]
-    assert "verify-sms-sandbox-phone-number --phone-number +15555550100 --one-time-password CODE" in sandbox["remedy"]
-    low = {("sns", "GetSMSAttributes"): {"attributes": {"MonthlySpendLimit": "1"}}}
-    check = ask(low)["sms-spend"]
-    assert (check["status"], "MonthlySpendLimit=50" in check["remedy"]) == ("fail", True)
-    for attributes in ({}, {"MonthlySpendLimit": ""}):
-        unset = ask({("sns", "GetSMSAttributes"): {"attributes": attributes}})["sms-spend"]
-        assert (unset["status"], "1 USD in a new account" in unset["message"]) == ("skip", True)
-
-
 @pytest.mark.parametrize(
     ("region", "console"),
     [
         ("eu-west-1", "https://eu-west-1.console.aws.amazon.com/sns/v3/home?region=eu-west-1#/"),
         ("us-gov-west-1", "https://console.amazonaws-us-gov.com/sns/v3/home?region=us-gov-west-1#/"),
-        ("cn-north-1", "https://console.amazonaws.cn/sns/v3/home?region=cn-north-1#/"),
     ],
 )
 def test_region_option_changes_region_and_console_links(generator: Run, region: str, console: str) -> None:
@@ -352,16 +397,18 @@ def test_a_missing_permission_skips_the_checks_that_need_it(generator: Run, ques
     with asking(generator, {**answers, **account, question: DENIED}) as (checks, stub):
         assert failed(checks) == []
         missing = skipped(checks)
-        assert bool(missing) == (question in stub.asked)
+        is_one_of_several = question == (SMS_VOICE, "DescribeAccountAttributes")
+        assert bool(missing) == (question in stub.asked and not is_one_of_several)
         for id_ in missing:
-            assert checks[id_]["message"] == f"no permission for {ACTIONS[question]}"
-            assert ACTIONS[question] in checks[id_]["remedy"]
+            assert checks[id_]["message"].startswith("no permission for ")
+            assert "User: me is not authorized to perform: " in checks[id_]["message"]
+            assert checks[id_]["remedy"].endswith("generator preflight --policy")
 
 
 def test_without_permissions_every_check_that_calls_aws_is_skipped(ask: Ask) -> None:
     checks = ask(dict.fromkeys(ACTIONS, DENIED))
-    assert skipped(checks) == [id_ for id_ in IDS if id_ != "runtime"]
-    assert checks["runtime"]["status"] == "pass"
+    assert skipped(checks) == [id_ for id_ in IDS if id_ not in ("runtime", "sms-region")]
+    assert (checks["runtime"]["status"], checks["sms-region"]["status"]) == ("pass", "pass")
 
 
 @pytest.mark.slow
@@ -478,6 +525,44 @@ def test_a_missing_neighbour_stack_is_named_if_too_much_is_reserved_elsewhere(ge
         assert "there is no stack" not in checks["reserved-elsewhere"]["message"]
 
 
+def test_a_denial_shows_the_message_of_aws_and_the_action_that_it_names(ask: Ask) -> None:
+    message = "User: me is not authorized to perform: sms-voice:DescribeAccountAttributes because no policy allows it"
+    question = ("sns", "GetSMSSandboxAccountStatus")
+    check = ask({question: Refusal("AuthorizationError", message, 403)})["sms-sandbox"]
+    assert check["message"] == f"no permission for sms-voice:DescribeAccountAttributes: {message}"
+    assert check["remedy"].startswith("allow sms-voice:DescribeAccountAttributes; ")
+    denied = "User: me is not authorized to perform: kms:ListKeys with an explicit deny in a service control policy"
+    check = ask({("kms", "ListKeys"): Refusal("AccessDeniedException", denied)})["key"]
+    assert check["remedy"].startswith("ask an administrator to lift the explicit deny of kms:ListKeys")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "partition"),
+    [
+        ((), "aws"),
+        (("prod",), "aws"),
+        (("--region", "us-gov-west-1"), "aws-us-gov"),
+        (("prod", "--region", "cn-north-1"), "aws-cn"),
+    ],
+)
+def test_the_policy_is_printed_without_credentials_for_the_partition(
+    generator: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], partition: str
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    result = generator("preflight", "--policy", *arguments)
+    printed = json.loads(result.stdout)
+    assert (result.exit_code, printed["Statement"][0]["Action"]) == (
+        0,
+        sorted({*ACTIONS.values()} - {"apigateway:GET"}),
+    )
+    assert f"arn:{partition}:apigateway:*::/account" in printed["Statement"][1]["Resource"]
+
+
+def test_the_policy_of_an_unknown_region_is_exit_code_2(generator: Run) -> None:
+    result = generator("preflight", "--policy", "--region", "us-east-1x")
+    assert (result.exit_code, "AWS has no such Region; correct region or --region" in result.stderr) == (2, True)
+
+
 def test_the_policy_allows_exactly_the_calls_made(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     made: set[tuple[str, str]] = set()
 
@@ -492,16 +577,12 @@ def test_the_policy_allows_exactly_the_calls_made(generator: Run, monkeypatch: p
         return opened
 
     monkeypatch.setattr(boto3.session.Session, "client", recorded)
-    for answers in ({}, {**deployed(IN_PLACE), **limits(1000, 963)}):
+    no_number: dict[Any, Any] = {(SMS_VOICE, "DescribePhoneNumbers"): {"PhoneNumbers": []}}
+    for answers in ({}, {**deployed(IN_PLACE), **limits(1000, 963), **no_number}):
         with asking(generator, answers) as (_, stub):
             assert set(stub.asked) <= made
     assert made == set(ACTIONS)
-    statements: Any = POLICY["Statement"]
-    allowed = {
-        action
-        for statement in statements
-        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
-    }
+    statements = policy("us-east-1")["Statement"]
+    allowed = {action for statement in statements for action in statement["Action"]}
     assert allowed == {ACTIONS[call] for call in made}
     assert all(action.partition(":")[2].startswith(("Get", "GET", "Describe", "List")) for action in allowed)
-    assert json.loads(json.dumps(POLICY)) == POLICY

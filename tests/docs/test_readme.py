@@ -9,7 +9,6 @@ from collections.abc import Callable
 from click.testing import CliRunner, Result
 
 from benchmarks import cases, peer_cases
-from generator.account.connection import POLICY
 from generator.checks.rules import folder
 from generator.cli.main import COMMANDS, main
 from tests.conftest import ROOT
@@ -25,18 +24,6 @@ def test_every_command_is_in_the_table() -> None:
 def test_every_rule_is_in_the_table() -> None:
     shipped = {match for path in folder().glob("*.py") for match in re.findall(r'id = "([EW]\d{4})"', path.read_text())}
     assert set(re.findall(r"^\| ([EW]\d{4}) ", README, re.M)) == shipped
-
-
-def test_the_preflight_policy_matches_the_code() -> None:
-    (block,) = [text for text in re.findall(r"```json\n(.*?)```", README, re.S) if "GetAccountSettings" in text]
-
-    def grants(policy: dict[str, list[dict[str, object]]]) -> list[tuple[list[str], list[str]]]:
-        def listed(value: object) -> list[str]:
-            return sorted(value) if isinstance(value, list) else [str(value)]
-
-        return sorted((listed(s["Action"]), listed(s["Resource"])) for s in policy["Statement"])
-
-    assert grants(json.loads(block)) == grants(json.loads(json.dumps(POLICY)))
 
 
 def test_the_help_block_is_the_real_help(generator: Callable[..., Result]) -> None:

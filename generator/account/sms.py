@@ -1,0 +1,312 @@
+"""Checks of SMS delivery: Region, enrolment, sandbox, origination identity, spend limit and delivery log.
+
+SNS sends SMS through AWS End User Messaging SMS. If one of these is missing, SNS accepts a message and drops it later:
+the stack records the alert as sent, and nobody receives it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+from generator._format import joined, usd
+from generator.account.connection import SMS_VOICE, USE_AWS, Unavailable
+from generator.account.deployment import Check, CheckResult, Deployment, failed, passed, skipped, warned
+from generator.account.services import console, role_exists
+from generator.aws import REGIONS_WITHOUT_SMS
+
+_NOT_ENROLLED = "needs a subscription for the service"
+"""Part of AWS's answer to an account that is not enrolled, with the code UserError or SubscriptionRequiredException.
+
+Source: public issue reports, such as "The AWS Access Key Id needs a subscription for the service (Service:
+PinpointSmsVoiceV2)".
+"""
+
+_ENROLMENT_CALLS = (
+    (SMS_VOICE, "DescribeAccountAttributes"),
+    ("sns", "GetSMSSandboxAccountStatus"),
+    ("sns", "GetSMSAttributes"),
+)
+"""Calls that AWS refuses to an account that is not enrolled."""
+
+_POLICIES_SINCE = datetime(2024, 9, 24, tzinfo=UTC)
+"""Origination identities made before that day admit SNS without a policy.
+
+Source: AWS Messaging Blog, "A Guide to the New Resource Policies for SMS Origination Identities".
+"""
+
+_SNS, _SEND = "sns.amazonaws.com", "sms-voice:SendTextMessage"
+
+
+def _needs_sms(check: Check) -> Check:
+    """Skip a check if another one already reports that the account or the Region sends no SMS at all."""
+
+    @functools.wraps(check)
+    def checked(deployment: Deployment) -> CheckResult:
+        if not _sends_from(deployment):
+            return skipped(f"SNS sends no SMS from {deployment.account.region}", "fix the check sms-region first")
+        try:
+            return check(deployment)
+        except Unavailable as unavailable:
+            if _NOT_ENROLLED not in unavailable.reason:
+                raise
+            return skipped(unavailable.reason, "fix the check sms-enrolment first")
+
+    return checked
+
+
+def region(deployment: Deployment) -> CheckResult:
+    """Check that SNS sends SMS from the Region.
+
+    Source: Amazon SNS Developer Guide, "Supported Regions and countries"; botocore's list of the Regions of AWS End
+    User Messaging SMS stands for it, because no AWS API returns it.
+    """
+    here = deployment.account.region
+    if _sends_from(deployment):
+        return passed(f"SNS sends SMS from {here}")
+    return failed(
+        f"SNS sends no SMS from {here}: it answers InvalidParameter for every number, so every alert is lost",
+        "deploy to a Region with SMS, such as us-east-1; if AWS supports SMS there by now, run: pip install -U boto3",
+    )
+
+
+def enrolment(deployment: Deployment) -> CheckResult:
+    """Check that the account is enrolled in AWS End User Messaging SMS, through which SNS sends."""
+    if not _sends_from(deployment):
+        return skipped(f"SNS sends no SMS from {deployment.account.region}", "fix the check sms-region first")
+    calls = (
+        (SMS_VOICE, "DescribeAccountAttributes"),
+        ("sns", "GetSMSSandboxAccountStatus"),
+        ("sns", "GetSMSAttributes"),
+    )
+    refusals = [refusal for service, operation in calls if (refusal := _refusal(deployment, service, operation))]
+    if refused := next((one for one in refusals if _NOT_ENROLLED in one.reason), None):
+        here = deployment.account.region
+        return failed(
+            f"the account is not enrolled in AWS End User Messaging SMS, so SNS drops every SMS ({refused.reason})",
+            f"set the service up at {console(here)}/sms-voice/home?region={here}; if that fails, open a support case",
+        )
+    if len(refusals) == len(_ENROLMENT_CALLS):
+        raise refusals[0]
+    return passed("the account is enrolled in AWS End User Messaging SMS")
+
+
+@_needs_sms
+def sandbox(deployment: Deployment) -> CheckResult:
+    """Check that the account sends SMS to numbers that are not verified.
+
+    Source: Amazon SNS Developer Guide, "Using the Amazon SNS SMS sandbox".
+    """
+    answer = deployment.account.call("sns", "GetSMSSandboxAccountStatus")
+    if "IsInSandbox" not in answer:
+        raise Unavailable("sns GetSMSSandboxAccountStatus returned no IsInSandbox", USE_AWS)
+    if not answer["IsInSandbox"]:
+        return passed("the account is out of the SMS sandbox")
+    number, here = "--phone-number +15555550100", deployment.account.region
+    create = deployment.aws(f"sns create-sms-sandbox-phone-number {number}")
+    verify = deployment.aws(f"sns verify-sms-sandbox-phone-number {number} --one-time-password CODE")
+    return failed(
+        "the account is in the SMS sandbox: only verified numbers (at most 10) receive SMS",
+        f"verify your test numbers: {create}, then with the code that arrives: {verify}; to reach everyone, ask to "
+        f"leave the sandbox at {console(here)}/sns/v3/home?region={here}#/mobile/text-messaging",
+    )
+
+
+@_needs_sms
+def origination(deployment: Deployment) -> CheckResult:
+    """Check that SNS may send from a number, a sender ID or a pool of the account, for each of their countries.
+
+    Identities that other accounts share with this one do not count. Source: Amazon SNS Developer Guide, "Supported
+    Regions and countries" (the United States) and "SMS access management".
+    """
+    identities = [*_numbers(deployment), *_sender_ids(deployment)] or [*_pools(deployment)]
+    if not identities:
+        options = "--iso-country-code US --message-type TRANSACTIONAL --number-capabilities SMS --number-type TOLL_FREE"
+        request = deployment.aws(f"{SMS_VOICE} request-phone-number {options}")
+        return failed(
+            f"the account has no active phone number, sender ID or pool in {deployment.account.region}: SNS drops "
+            "every SMS to countries that require one, such as the United States",
+            f"request one for each country of your recipients, for example: {request}",
+        )
+    countries = sorted({identity.country for identity in identities})
+    groups = [[identity for identity in identities if identity.country == country] for country in countries]
+    admitting = [next((one for one in group if _admits_sns(deployment, one)), None) for group in groups]
+    blocked = [group[0] for group, found in zip(groups, admitting, strict=True) if found is None]
+    if not blocked:
+        return passed(f"SNS may send from {_named(filter(None, admitting))}")
+    commands = [_admit_command(deployment, identity) for identity in blocked]
+    return failed(
+        f"SNS drops every SMS from {_named(blocked)}: no resource policy admits SNS",
+        f"replace the resource policy: {'; '.join(commands)}",
+    )
+
+
+@_needs_sms
+def spend(deployment: Deployment) -> CheckResult:
+    """Check that the account's monthly SMS limit is at least the budget in the environment file.
+
+    SNS and AWS End User Messaging SMS both state a limit; the lower one counts. Source: Amazon SNS API reference,
+    SetSMSAttributes; AWS End User Messaging SMS API reference, SpendLimit.
+    """
+    wanted = deployment.environment.operations.sms_monthly_spend_usd
+    limit, quota = _spend_limits(deployment)
+    figures = f"the monthly SMS limit is {usd(limit)}"
+    if limit >= wanted:
+        return passed(f"{figures} ({usd(wanted)} in the environment file)")
+    raise_limit = deployment.aws(f"sns set-sms-attributes --attributes MonthlySpendLimit={math.ceil(wanted)}")
+    remedy = f"run: {raise_limit}"
+    if quota < wanted:
+        remedy = f"the quota is {usd(quota)}: open a quota increase case for SNS text messaging, then {remedy}"
+    return failed(
+        f"{figures}, not the {usd(wanted)} in the environment file; AWS stops sending SMS when it is spent", remedy
+    )
+
+
+@_needs_sms
+def delivery_log(deployment: Deployment) -> CheckResult:
+    """Check that SNS logs why an SMS was not delivered; SECURITY.md explains why some projects do without.
+
+    Source: Amazon SNS API reference, SetSMSAttributes, DeliveryStatusIAMRole.
+    """
+    role = deployment.account.call("sns", "GetSMSAttributes").get("attributes", {}).get("DeliveryStatusIAMRole") or ""
+    enable = "sns set-sms-attributes --attributes DeliveryStatusIAMRole=ROLE_ARN,DeliveryStatusSuccessSamplingRate=0"
+    remedy = (
+        f"create a role with which SNS may write logs, then log failures only: {deployment.aws(enable)}; "
+        "the log contains phone numbers, so restrict who reads it"
+    )
+    if not role:
+        return warned("SNS does not log failed SMS, so nobody learns the reason", remedy)
+    if not role_exists(deployment, role):
+        return failed(f"SNS cannot log failed SMS: the role {role} no longer exists", remedy)
+    return passed(f"SNS logs failed SMS with the role {role}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """A phone number, sender ID or pool from which messages can be sent."""
+
+    kind: str
+    name: str
+    arn: str
+    country: str = ""
+    created: datetime | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}" + (f" ({self.country})" if self.country else "")
+
+
+def _named(identities: Iterable[_Identity]) -> str:
+    return joined([str(identity) for identity in identities])
+
+
+def _sends_from(deployment: Deployment) -> bool:
+    here = deployment.account.region
+    return here not in REGIONS_WITHOUT_SMS and deployment.account.offers(SMS_VOICE)
+
+
+def _refusal(deployment: Deployment, service: str, operation: str) -> Unavailable | None:
+    try:
+        deployment.account.call(service, operation)
+    except Unavailable as unavailable:
+        return unavailable
+    return None
+
+
+def _numbers(deployment: Deployment) -> Iterator[_Identity]:
+    """Yield the active numbers that send SMS to people; those of type SIMULATOR send to test numbers only."""
+    for one in deployment.account.call(SMS_VOICE, "DescribePhoneNumbers").get("PhoneNumbers", []):
+        is_real = one["NumberType"] != "SIMULATOR" and "SMS" in one["NumberCapabilities"]
+        if is_real and one["Status"] == "ACTIVE":
+            arn, created = one["PhoneNumberArn"], one["CreatedTimestamp"]
+            yield _Identity("the phone number", one["PhoneNumber"], arn, one["IsoCountryCode"], created)
+
+
+def _sender_ids(deployment: Deployment) -> Iterator[_Identity]:
+    for one in deployment.account.call(SMS_VOICE, "DescribeSenderIds").get("SenderIds", []):
+        yield _Identity("the sender ID", one["SenderId"], one["SenderIdArn"], one["IsoCountryCode"])
+
+
+def _pools(deployment: Deployment) -> Iterator[_Identity]:
+    for one in deployment.account.call(SMS_VOICE, "DescribePools").get("Pools", []):
+        if one["Status"] == "ACTIVE":
+            yield _Identity("the pool", one["PoolId"], one["PoolArn"], created=one["CreatedTimestamp"])
+
+
+def _admits_sns(deployment: Deployment, identity: _Identity) -> bool:
+    if identity.created is not None and identity.created < _POLICIES_SINCE:
+        return True
+    try:
+        answer = deployment.account.call(SMS_VOICE, "GetResourcePolicy", ResourceArn=identity.arn)
+    except Unavailable as unavailable:
+        if unavailable.code != "ResourceNotFoundException":
+            raise
+        return False
+    return policy_admits_sns(answer.get("Policy") or "{}", deployment.account.id)
+
+
+def policy_admits_sns(policy: str, account_id: str) -> bool:
+    """Return whether a resource policy lets SNS send messages on behalf of the account.
+
+    Of the conditions, only aws:SourceAccount is evaluated. Raises Unavailable if the policy is not JSON.
+    """
+    try:
+        statements = json.loads(policy).get("Statement", [])
+    except (ValueError, AttributeError) as error:
+        raise Unavailable(f"the resource policy is not JSON ({error})", "write a valid resource policy") from error
+    effects = {one.get("Effect") for one in _listed(statements) if _concerns_sns(one, account_id)}
+    return effects == {"Allow"}
+
+
+def _concerns_sns(statement: dict[str, Any], account_id: str) -> bool:
+    """An Allow has to name SNS; a Deny of everybody includes it."""
+    principal = statement.get("Principal", {})
+    services = _listed(principal.get("Service", []) if isinstance(principal, dict) else principal)
+    is_denied = statement.get("Effect") == "Deny" and "*" in services
+    accounts = [
+        _listed(values)
+        for operator, keys in statement.get("Condition", {}).items()
+        for key, values in keys.items()
+        if key.lower() == "aws:sourceaccount" and operator.startswith(("StringEquals", "StringLike"))
+    ]
+    sends = _matches(_SEND.lower(), [action.lower() for action in _listed(statement.get("Action", []))])
+    return (_SNS in services or is_denied) and sends and all(_matches(account_id, one) for one in accounts)
+
+
+def _listed(value: Any) -> list[Any]:
+    """IAM accepts a single value in place of a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _admit_command(deployment: Deployment, identity: _Identity) -> str:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": _SNS},
+        "Action": _SEND,
+        "Resource": identity.arn,
+        "Condition": {"StringEquals": {"aws:SourceAccount": deployment.account.id}},
+    }
+    policy = shlex.quote(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    return deployment.aws(f"{SMS_VOICE} put-resource-policy --resource-arn {identity.arn} --policy {policy}")
+
+
+def _spend_limits(deployment: Deployment) -> tuple[float, float]:
+    """Return the enforced limit of text messages and the account's quota, in USD a month."""
+    rows = deployment.account.call(SMS_VOICE, "DescribeSpendLimits").get("SpendLimits", [])
+    text = next((one for one in rows if one["Name"] == "TEXT_MESSAGE_MONTHLY_SPEND_LIMIT"), None)
+    if text is None:
+        raise Unavailable(f"{SMS_VOICE} DescribeSpendLimits returned no limit of text messages", USE_AWS)
+    stated = deployment.account.call("sns", "GetSMSAttributes").get("attributes", {}).get("MonthlySpendLimit") or ""
+    enforced = float(text["EnforcedLimit"])
+    is_number = stated.replace(".", "", 1).isdecimal()
+    return min(enforced, float(stated)) if is_number else enforced, float(text["MaxLimit"])
