@@ -19,7 +19,10 @@ FIXTURES = ROOT / "tests/fixtures"
 """The project that tests work on: their own, because users edit environments/ and templates_out/ of the repository."""
 ENVIRONMENTS = ("dev", "prod", "staging")
 
-settings.register_profile("default", deadline=None)
+SCALE = int(os.environ.get("TEST_SCALE", "1"))
+"""How many times the usual number of random examples to try."""
+
+settings.register_profile("default", deadline=None, max_examples=50 * SCALE)
 # For runs by the thousand: the same few examples each time, whatever else the machine does.
 settings.register_profile(
     "mutants", deadline=None, derandomize=True, max_examples=30, suppress_health_check=[HealthCheck.too_slow]

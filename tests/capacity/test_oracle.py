@@ -16,9 +16,10 @@ from moto.awslambda.models import lambda_backends
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from generator.capacity.quota import AccountQuota
+from tests.conftest import SCALE
 
 SEED = 20_261_124
-ACCOUNTS = 1_100
+ACCOUNTS = 400 * SCALE
 FUNCTIONS = 3
 FOREIGN = 2
 

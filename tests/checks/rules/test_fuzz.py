@@ -1,6 +1,6 @@
 """No template makes a rule crash: cfn-lint would report E0002 instead of a finding, and the user could do nothing.
 
-Thousands of templates, each with a few random faults; only our rules run, the way cfn-lint runs them.
+A thousand templates, each with a few random faults; only our rules run, the way cfn-lint runs them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from cfnlint.decode import decode
 from cfnlint.template import Template
 
 from tests.checks.rules.rule_runner import TEMPLATES
-from tests.conftest import FIXTURES
+from tests.conftest import FIXTURES, SCALE
 
 HAND_WRITTEN = sorted(TEMPLATES.iterdir())
 GENERATED = sorted((FIXTURES / "templates_out").glob("*.json"))
 """Large ones, so they take their turn less often."""
 
-BATCHES = 10
+BATCHES = 5 * SCALE
 MUTANTS = 220
 """In each batch."""
 

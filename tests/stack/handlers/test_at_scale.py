@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
+from tests.conftest import SCALE
 from tests.stack.handlers.clock import Clock, TimedContext
 from tests.stack.handlers.delivery import World
 from tests.stack.handlers.harness import REGION, SECRET_TEXT, Context, Stack, price, stream_record, webhook
@@ -66,11 +67,11 @@ requests = st.one_of(
 
 
 @pytest.mark.slow
-def test_ten_thousand_generated_requests_get_only_specified_answers(stack: Stack) -> None:
+def test_two_thousand_generated_requests_get_only_specified_answers(stack: Stack) -> None:
     handler, outcomes = stack.load("ProcessWebhookFunction"), collections.Counter[int]()
 
     # Lists, because one Hypothesis example per request would cost three times as much as the request.
-    @settings(max_examples=500, derandomize=True, suppress_health_check=ONE_STACK_FOR_ALL)
+    @settings(max_examples=100 * SCALE, derandomize=True, suppress_health_check=ONE_STACK_FOR_ALL)
     @given(st.lists(requests, min_size=20, max_size=20))
     def check(events: list[dict[str, Any]]) -> None:
         for event in events:
@@ -177,11 +178,11 @@ def test_bad_signatures_read_the_secret_at_most_once_in_ten_seconds(stack: Stack
 
 @pytest.mark.slow
 def test_prices_in_any_order_send_the_sms_of_an_oracle(stack: Stack) -> None:
-    """Send 1,000 prices of 20 symbols with duplicates, in shuffled batches, to 200 alerts."""
+    """Send 400 prices of 20 symbols with duplicates, in shuffled batches, to 100 alerts."""
     generator, world = random.Random(20), World(stack)
     symbols = [f"S{number:02d}-USD" for number in range(20)]
     alerts = {}
-    for number in range(200):
+    for number in range(100):
         symbol, direction = generator.choice(symbols), generator.choice(["above", "below"])
         threshold = Decimal(generator.randrange(5_000, 20_000)) / 100
         phone = f"+1555{number:07d}"
@@ -189,7 +190,7 @@ def test_prices_in_any_order_send_the_sms_of_an_oracle(stack: Stack) -> None:
         stack.put_alert(f"alert-{number:06d}", symbol, direction, str(threshold), phoneNumber={"S": phone})
     now_ms, current = int(world.clock.now * 1000), dict.fromkeys(symbols, Decimal(100))
     rows = []
-    for number in range(1_000):
+    for number in range(400):
         symbol = generator.choice(symbols)
         current[symbol] = max(Decimal(1), current[symbol] + Decimal(generator.randrange(-400, 401)) / 100)
         observation = {"S": f"{now_ms + number:013d}#kraken#msg_{number}"}
@@ -210,7 +211,7 @@ def test_prices_in_any_order_send_the_sms_of_an_oracle(stack: Stack) -> None:
     world.deliver_notifications()
     world.deliver_notifications()
     assert collections.Counter(number for number, _ in stack.sms()) == dict.fromkeys(expected, 1)
-    assert 40 < len(expected) < 200
+    assert 20 < len(expected) < 100
     assert not world.dead
 
 
@@ -226,7 +227,7 @@ def slow_calls(handler: Any, clock: Clock, call_s: float) -> None:
 
 
 class Quick:
-    """Call moto's updates and deletions directly, because tens of thousands over HTTP take minutes."""
+    """Call moto's updates and deletions directly, because thousands over HTTP take minutes."""
 
     def __init__(self, client: Any, clock: Clock, call_s: float) -> None:
         self._client, self._clock, self._call_s = client, clock, call_s
@@ -249,13 +250,13 @@ class Quick:
 
 
 @pytest.mark.slow
-def test_a_price_that_fires_five_thousand_alerts_completes_over_several_attempts(stack: Stack) -> None:
-    for number in range(5_000):
+def test_a_price_that_fires_a_thousand_alerts_completes_over_several_attempts(stack: Stack) -> None:
+    for number in range(1_000):
         put_directly(stack, f"alert-{number:06d}", Decimal(number % 100))
     clock = Clock()
     handler = stack.load("CheckAlertsFunction", time=clock)
-    slow_calls(handler, clock, 0.02)
-    handler.namespace["dynamodb"] = Quick(handler.namespace["dynamodb"], clock, 0.02)
+    slow_calls(handler, clock, 0.1)
+    handler.namespace["dynamodb"] = Quick(handler.namespace["dynamodb"], clock, 0.1)
     row = {"symbol": {"S": "BTC-USD"}, "observation": {"S": f"{int(clock.now * 1000)}#k#m"}, "price": {"S": "200"}}
     attempts = 0
     failures: list[Any] = [{}]
@@ -266,14 +267,14 @@ def test_a_price_that_fires_five_thousand_alerts_completes_over_several_attempts
         attempts += 1
     assert 2 < attempts < 20
     published = collections.Counter(message["alertId"] for message in stack.notifications())
-    assert published == {f"alert-{number:06d}": 1 for number in range(5_000)}
+    assert published == {f"alert-{number:06d}": 1 for number in range(1_000)}
     table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_table(stack.alerts)
     assert [item for item in table.all_items() if "watch" in item.attrs] == []
-    assert sum(1 for _ in table.all_items()) == 5_000
+    assert sum(1 for _ in table.all_items()) == 1_000
 
 
 def put_directly(stack: Stack, alert_id: str, threshold: Decimal, symbol: str = "BTC-USD") -> None:
-    """Write an armed alert directly to moto, because a hundred thousand over HTTP take minutes."""
+    """Write an armed alert directly to moto, because ten thousand over HTTP take minutes."""
     table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_table(stack.alerts)
     table.put_item(
         {
@@ -315,7 +316,7 @@ def reading_cost(stack: Stack, armed: int, *, without_range: bool = False) -> tu
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("armed", [100, 10_000, 100_000])
+@pytest.mark.parametrize("armed", [100, 10_000])
 def test_a_price_reads_only_the_alerts_it_fires(stack: Stack, armed: int) -> None:
     assert reading_cost(stack, armed) == (3, 0.5)
 
@@ -327,20 +328,20 @@ def test_without_the_range_condition_every_armed_alert_is_read(stack: Stack) -> 
 
 
 @pytest.mark.slow
-def test_fifty_thousand_expired_prices_are_cleared_over_several_runs(stack: Stack) -> None:
+def test_five_thousand_expired_prices_are_cleared_over_several_runs(stack: Stack) -> None:
     clock, prices_table = Clock(), dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_table(stack.prices)
     for number in range(10):
         prices_table.put_item({"symbol": {"S": "#symbols"}, "observation": {"S": f"S{number}-USD"}})
-    for number in range(50_000):
+    for number in range(5_000):
         stamp = 1_600_000_000_000 + number
         key = {"symbol": {"S": f"S{number % 10}-USD"}, "observation": {"S": f"{stamp}#k#m"}}
         prices_table.put_item({**key, "price": {"S": "1"}, "ttl": {"N": "1600000000"}})
     kept = {"symbol": {"S": "S0-USD"}, "observation": {"S": f"{int(clock.now * 1000)}#k#m"}, "price": {"S": "1"}}
     prices_table.put_item({**kept, "ttl": {"N": str(int(clock.now) + 86_400)}})
     handler = stack.load("CleanupHistoryFunction", time=clock)
-    slow_calls(handler, clock, 0.015)
-    handler.namespace["dynamodb"] = Quick(handler.namespace["dynamodb"], clock, 0.015)
-    runs, left = 0, 50_011
+    slow_calls(handler, clock, 0.15)
+    handler.namespace["dynamodb"] = Quick(handler.namespace["dynamodb"], clock, 0.15)
+    runs, left = 0, 5_011
     while left > 11 and runs < 10:
         context = TimedContext(clock, 300)
         handler.run({}, context)
