@@ -107,8 +107,8 @@ class Usage:
     log_bytes_per_record: int = whole_number(400, 0, 1_000_000)
     # API Gateway's access log line per webhook.
     access_log_bytes: int = whole_number(250, 0, 1_000_000)
-    # Metrics that the handlers publish: Stored, AlertsFired, Sent, Deleted, LatencyMs, and Ms of four functions.
-    custom_metrics: int = whole_number(9, 0, 10_000)
+    # Metrics that the handlers publish: Stored, AlertsFired, Sent, LatencyMs, Deleted and Unfireable.
+    custom_metrics: int = whole_number(6, 0, 10_000)
     # X-Ray records the first request of each second and this share of the others, at each entry point.
     # Source: AWS X-Ray Developer Guide, "Configuring sampling rules".
     traced_share: float = number(TRACED_SHARE, 0, 1)

@@ -140,6 +140,10 @@ def _data(template: Template, environment: Environment, month: MonthlyUsage, rat
     yield "DynamoDB", label, month.alerts * per_alert * alert_units, "writes", "dynamodb_write_usd_per_million"
     # Each of the two queries per price, one per direction, is eventually consistent and reads half a unit.
     yield "DynamoDB", "queries for alerts, two per price", month.webhooks, "reads", "dynamodb_read_usd_per_million"
+    reread = month.alerts * math.ceil(usage.alert_item_bytes / READ_UNIT_BYTES)
+    yield "DynamoDB", "alerts read again before they fire", reread, "reads", "dynamodb_read_usd_per_million"
+    counted = month.cleanups * usage.alerts_stored * usage.alert_item_bytes / READ_UNIT_BYTES / 2
+    yield "DynamoDB", "scans for alerts that cannot fire", counted, "reads", "dynamodb_read_usd_per_million"
     scanned = month.webhooks * usage.price_item_bytes / READ_UNIT_BYTES / 2
     yield "DynamoDB", "queries for expired prices", scanned, "reads", "dynamodb_read_usd_per_million"
     prices = Decimal(rate) * 24 * retention.price_history_days * (usage.price_item_bytes + usage.item_overhead_bytes)

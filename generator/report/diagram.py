@@ -37,6 +37,7 @@ VERBS = {
     "dynamodb:DeleteItem": "delete",
     "dynamodb:Query": "query",
     "dynamodb:GetItem": "get",
+    "dynamodb:BatchGetItem": "get",
     "dynamodb:Scan": "scan",
     "secretsmanager:GetSecretValue": "read",
     "sns:Publish": "publish",

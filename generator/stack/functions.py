@@ -85,7 +85,7 @@ def _variables(name: str, price_history_days: int) -> dict[str, object]:
         PROCESS_WEBHOOK: {**prices, "SECRET": Ref(names.SIGNING_SECRET)},
         CHECK_ALERTS: {**alerts, "TOPIC": Ref(names.NOTIFICATION_TOPIC)},
         SEND_NOTIFICATION: {**alerts},
-        CLEANUP_HISTORY: {**prices},
+        CLEANUP_HISTORY: {**prices, "ALERTS": Ref(names.PRICE_ALERTS_TABLE)},
     }
     return by_function[name]
 

@@ -1,7 +1,7 @@
 """Alarms and the dashboard.
 
-There are at most 16 alarms, on plain metrics, and each needs somebody's attention. Throttles within the target do
-not set off an alarm. The concurrency alarm is an early warning while traffic stays at the planned peak or above.
+Each alarm needs somebody's attention. Throttles within the target do not set off an alarm. The concurrency alarm is an
+early warning while traffic stays at the planned peak or above.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from troposphere.cloudwatch import Alarm, Dashboard, MetricDimension
 
 from generator.capacity.sizing import (
     CHECK_ALERTS,
+    CLEANUP_HISTORY,
     PROCESS_WEBHOOK,
     SEND_NOTIFICATION,
     THROTTLE_ALARM_PERIOD_S,
@@ -36,7 +37,10 @@ ASYNC_AGE_MS = 300_000
 
 SMS_SPEND_SHARE = 0.8
 
-QUIET_IS_GOOD = {"TreatMissingData": "notBreaching"}
+HANDLERS = "PriceAlerts"
+"""Namespace of the metrics that the handlers print in CloudWatch's embedded metric format."""
+
+QUIET_IS_GOOD: dict[str, Any] = {"TreatMissingData": "notBreaching"}
 """These metrics have no data while nothing runs, and an alarm must then return to OK."""
 
 
@@ -47,6 +51,7 @@ def resources(environment: Environment, sizing: Sizing) -> list[AWSObject]:
         *_concurrency_alarm(sizing[PROCESS_WEBHOOK].reserved_concurrency),
         *_lateness_alarms(),
         *_failure_queue_alarms(),
+        _unfireable_alarm(),
         *_service_alarms(environment.operations.sms_monthly_spend_usd, sizing.tolerated_throttles),
         _dashboard(),
     ]
@@ -78,6 +83,13 @@ def _failure_queue_alarms() -> Iterable[Alarm]:
     for queue in (names.STREAM_FAILURE_QUEUE, names.ASYNC_FAILURE_QUEUE):
         dimensions = {"QueueName": GetAtt(queue, "QueueName")}
         yield _alarm(f"{queue}Alarm", "AWS/SQS", "ApproximateNumberOfMessagesVisible", dimensions, "Maximum", 0)
+
+
+def _unfireable_alarm() -> Alarm:
+    """Return an alarm for armed alerts that no price can fire. CleanupHistoryFunction counts them once an hour."""
+    dimensions = {"Function": Ref(CLEANUP_HISTORY)}
+    hourly = {"Period": 3600} | QUIET_IS_GOOD
+    return _alarm("UnfireableAlertsAlarm", HANDLERS, "Unfireable", dimensions, "Maximum", 0, **hourly)
 
 
 def _service_alarms(sms_monthly_spend_usd: float, tolerated_throttles: int) -> list[Alarm]:
@@ -129,7 +141,7 @@ def _alarm(
 
 
 def _dashboard() -> Dashboard:
-    """Return a dashboard of incoming and outgoing traffic, concurrency in use, errors and lateness."""
+    """Return a dashboard of traffic and lateness. Lambda's own pages show errors and concurrency of each function."""
     body = {"widgets": list(_widgets())}
     return Dashboard("Dashboard", DashboardBody=Sub(json.dumps(body, separators=(",", ":"))))
 
@@ -138,15 +150,11 @@ def _widgets() -> Iterable[dict[str, Any]]:
     counts = (("Stored", PROCESS_WEBHOOK), ("AlertsFired", CHECK_ALERTS), ("Sent", SEND_NOTIFICATION))
     metrics = (_handler_metric(metric, function) for metric, function in counts)
     yield _widget("Prices stored, alerts fired, SMS sent", "Sum", *metrics)
-    for metric, statistic in (("ConcurrentExecutions", "Maximum"), ("Errors", "Sum")):
-        first, *others = names.FUNCTIONS
-        yield _widget(metric, statistic, _lambda_metric(metric, first), *(["...", f"${{{name}}}"] for name in others))
     lateness = (_lambda_metric("IteratorAge", CHECK_ALERTS), _lambda_metric("AsyncEventAge", SEND_NOTIFICATION))
     yield _widget("Lateness (ms)", "Maximum", *lateness, _handler_metric("LatencyMs", SEND_NOTIFICATION))
 
 
 def _widget(title: str, statistic: str, *metrics: list[str]) -> dict[str, Any]:
-    """Return a widget. In its metrics, "..." repeats the dimensions of the line before."""
     properties = {"title": title, "region": "${AWS::Region}", "stat": statistic, "metrics": metrics}
     return {"type": "metric", "width": 12, "properties": properties}
 
@@ -157,4 +165,4 @@ def _lambda_metric(metric: str, function: str) -> list[str]:
 
 def _handler_metric(metric: str, function: str) -> list[str]:
     """Return a metric that a handler prints in CloudWatch's embedded metric format."""
-    return ["PriceAlerts", metric, "Function", f"${{{function}}}"]
+    return [HANDLERS, metric, "Function", f"${{{function}}}"]

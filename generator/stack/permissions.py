@@ -76,11 +76,21 @@ def read_stream() -> Statement:
 
 def query_alerts() -> Statement:
     """Allow queries of the index of armed alerts, but not of the table."""
-    return _allow([dynamodb.Query], Sub(f"${{{names.PRICE_ALERTS_TABLE}.Arn}}/index/{names.ALERTS_INDEX}"))
+    return _allow([dynamodb.Query], _alerts_index())
+
+
+def scan_armed_alerts() -> Statement:
+    """Allow scans of the index of armed alerts, which has no phone numbers, but not of the table."""
+    return _allow([dynamodb.Scan], _alerts_index())
+
+
+def disarm_alerts() -> Statement:
+    """Allow updates that disarm alerts, and consistent reads by key, because the index is a little behind."""
+    return _allow([dynamodb.BatchGetItem, dynamodb.UpdateItem], names.arn(names.PRICE_ALERTS_TABLE))
 
 
 def update_alerts() -> Statement:
-    """Allow updates that disarm alerts, claim them and record the SMS."""
+    """Allow updates that claim alerts and record the SMS."""
     return _allow([dynamodb.UpdateItem], names.arn(names.PRICE_ALERTS_TABLE))
 
 
@@ -121,7 +131,7 @@ def statements_of(function: str) -> list[Statement]:
             decrypt_and_generate_data_key(),
             read_stream(),
             query_alerts(),
-            update_alerts(),
+            disarm_alerts(),
             publish(names.NOTIFICATION_TOPIC),
             send_to(names.STREAM_FAILURE_QUEUE),
         ],
@@ -131,9 +141,18 @@ def statements_of(function: str) -> list[Statement]:
             send_sms(),
             send_to(names.ASYNC_FAILURE_QUEUE),
         ],
-        CLEANUP_HISTORY: [decrypt_and_generate_data_key(), clean_prices(), send_to(names.ASYNC_FAILURE_QUEUE)],
+        CLEANUP_HISTORY: [
+            decrypt_and_generate_data_key(),
+            scan_armed_alerts(),
+            clean_prices(),
+            send_to(names.ASYNC_FAILURE_QUEUE),
+        ],
     }
     return common + own[function]
+
+
+def _alerts_index() -> Sub:
+    return Sub(f"${{{names.PRICE_ALERTS_TABLE}.Arn}}/index/{names.ALERTS_INDEX}")
 
 
 def _allow(actions: list[Action], resource: object) -> Statement:

@@ -272,7 +272,7 @@ NUMBERS: dict[str, tuple[float | None, float, float]] = {
     "usage.log_bytes_per_invocation": (600, 0, 1_000_000),
     "usage.log_bytes_per_record": (400, 0, 1_000_000),
     "usage.access_log_bytes": (250, 0, 1_000_000),
-    "usage.custom_metrics": (9, 0, 10_000),
+    "usage.custom_metrics": (6, 0, 10_000),
     "usage.traced_share": (0.05, 0, 1),
 }
 

@@ -50,6 +50,10 @@ def test_the_bill_matches_a_calculation_by_hand(template: dict[str, Any]) -> Non
         ("alerts fired, 6 writes each", "4320000", "2.70"),
         # 7.2 million x 2 queries x half a unit x 0.125
         ("queries for alerts, two per price", "7200000", "0.90"),
+        # 360,000 alerts x one unit of 4 KB x 0.125
+        ("alerts read again before they fire", "360000", "0.05"),
+        # 500 x 10,000 alerts x 1,500 bytes / 4096 / 2 = 915,527.34375; x 0.125 / million = 0.1144
+        ("scans for alerts that cannot fire", "915527.34375", "0.11"),
         # 7.2 million x 300 bytes / 4096 / 2 = 263,671.875; x 0.125 / million = 0.03296
         ("queries for expired prices", "263671.875", "0.03"),
         # 14,400 x 240 h x 400 bytes = 1.3824 GB, + 10,000 x 1,600 bytes x 2 = 0.032 GB; x 0.25 = 0.3536
@@ -72,12 +76,12 @@ def test_the_bill_matches_a_calculation_by_hand(template: dict[str, Any]) -> Non
         ("logs kept 30 days", "20.73672", "0.62"),
         ("alarms", "2", "0.20"),
         ("dashboard", "1", "3.00"),
-        ("custom metrics", "9", "2.70"),
+        ("custom metrics", "6", "1.80"),
         # An hour: webhooks 3,600 + 5 % of 10,800; batches 3,600 + 5 % of 3,600; alerts 720; 1. x 500 x 5.00 / million
         ("traces recorded", "4320500", "21.60"),
     ]
     assert lines == [(what, Decimal(quantity), Decimal(amount)) for what, quantity, amount in expected]
-    assert total_usd(bill(template, environment)) == Decimal("3693.18")
+    assert total_usd(bill(template, environment)) == Decimal("3692.44")
 
 
 def test_without_a_price_sms_are_not_billed_and_the_page_warns(template: dict[str, Any]) -> None:

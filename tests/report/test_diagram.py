@@ -81,7 +81,7 @@ def reached(role: str) -> set[str]:
 @EVERY
 def test_the_edges_are_the_references_of_the_template(name: str) -> None:
     edges = [(edge.source, edge.target) for edge in graph(TEMPLATES[name])]
-    assert len(edges) == len(set(edges)) == 17
+    assert len(edges) == len(set(edges)) == 18
     assert set(edges) == by_text(TEMPLATES[name])
 
 

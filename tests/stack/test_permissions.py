@@ -41,8 +41,11 @@ KMS_NEEDS = {
 def needed(call: Call) -> tuple[str, str]:
     """Return the action and resource that AWS authorizes a call against. Source: Service Authorization Reference."""
     match call.operation, call.parameters:
-        case "dynamodb:Query", {"TableName": table, "IndexName": index}:
-            return "dynamodb:Query", f"${{{table}.Arn}}/index/{index}"
+        case (("dynamodb:Query" | "dynamodb:Scan"), {"TableName": table, "IndexName": index}):
+            return call.operation, f"${{{table}.Arn}}/index/{index}"
+        case "dynamodb:BatchGetItem", {"RequestItems": tables}:
+            (table,) = tables
+            return call.operation, f"${{{table}.Arn}}"
         case (
             ("dynamodb:PutItem" | "dynamodb:UpdateItem" | "dynamodb:DeleteItem" | "dynamodb:Query"),
             {"TableName": table},

@@ -91,8 +91,8 @@ def test_templates_fit_without_an_upload_bucket(capsys: pytest.CaptureFixture[st
         with capsys.disabled():
             print(f"\n{name}: {total:,} bytes, resources {total - handlers:,}, handlers {handlers:,}", end="")
         assert total <= aws.MAX_TEMPLATE_BODY_BYTES
-        assert handlers <= 16_500
-        assert total - handlers <= 34_700
+        assert handlers <= 20_000
+        assert total - handlers <= 33_000
 
 
 HANDLERS = {
@@ -119,6 +119,7 @@ def constants(handler: str) -> dict[str, object]:
 
 def test_handlers_and_settings_agree_on_shared_constants() -> None:
     assert constants("send_notification")["LEASE_S"] == validation.LEASE_S
+    assert constants("check_alerts")["MAX_ID_LENGTH"] == constants("cleanup_history")["MAX_ID_LENGTH"]
     for handler, reserve in (("check_alerts", "GROUP_MS"), ("cleanup_history", "RESERVE_MS")):
         assert constants(handler)[reserve] == validation.RESUMING_RESERVE_S * 1000
     assert validation.MIN_RESUMING_TIMEOUT_S >= 2 * validation.RESUMING_RESERVE_S
@@ -127,7 +128,7 @@ def test_handlers_and_settings_agree_on_shared_constants() -> None:
 @pytest.mark.parametrize("handler", HANDLERS.values())
 def test_shipped_code_is_the_handler_without_comments(handler: str) -> None:
     source = resources.files("generator.stack.handlers").joinpath(f"{handler}.py").read_text()
-    assert len(source.splitlines()) <= 120
+    assert len(source.splitlines()) <= 150
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node):

@@ -22,13 +22,13 @@ cache, known_symbols = {'read_at': 0, 'keys': []}, set()
 
 
 def handler(event, context):
-  start, cause = time.time(), ''
+  cause = ''
   try:
-    status, message = accept(event, start)
+    status, message = accept(event, time.time())
   except (BotoCoreError, ClientError, PermissionError) as error:
     status, message = 503, 'try again'
     cause = getattr(error, 'response', {'Error': {'Code': type(error).__name__}})['Error']['Code']
-  log(context, context.aws_request_id, cause or status, Stored=int(status == 202), Ms=int((time.time() - start) * 1000))
+  log(context, context.aws_request_id, cause or status, Stored=int(status == 202))
   headers = {'Retry-After': '5'} if status == 503 else {}
   return {'statusCode': status, 'headers': headers, 'body': json.dumps({'message': message})}
 

@@ -1,4 +1,4 @@
-"""SendNotificationFunction: sends the SMS of one fired alert, once per generation.
+"""SendNotificationFunction: sends the SMS of one fired alert, once per arming.
 
 The alert is claimed with a lease before sending and recorded after. A crash in between is retried when the lease
 has ended, so nothing is lost; a second SMS is possible only if the first was accepted and its record was not.
@@ -18,52 +18,65 @@ TABLE = os.environ['TABLE']
 LEASE_S = 45
 TIMEOUTS = {'connect_timeout': 1, 'read_timeout': 2}
 dynamodb = boto3.client('dynamodb', config=Config(**TIMEOUTS, retries={'total_max_attempts': 2}))
-# An SMS whose answer was lost may have been accepted: when to try again is for the lease to say, not for boto3.
+# An SMS whose answer was lost may have been accepted, so the lease decides when to try again, not boto3.
 sns = boto3.client('sns', config=Config(**TIMEOUTS, retries={'total_max_attempts': 1}))
 
 
 def handler(event, context):
   for record in event['Records']:
-    started, outcome, alert = time.time(), 'failed', json.loads(record['Sns']['Message'])
+    outcome, alert = 'failed', json.loads(record['Sns']['Message'])
     try:
-      outcome = notify(alert)
+      outcome = notify(alert, {'S': context.aws_request_id})
     finally:
-      now = time.time()
-      metrics = {'LatencyMs': int(now * 1000) - alert['timestamp']} if outcome == 'sent' else {}
-      ms = int((now - started) * 1000)
-      log(context, record['Sns']['MessageId'], outcome, Sent=int(outcome == 'sent'), Ms=ms, **metrics)
+      metrics = {'LatencyMs': int(time.time() * 1000) - alert['timestamp']} if outcome == 'sent' else {}
+      log(context, record['Sns']['MessageId'], outcome, Sent=int(outcome == 'sent'), **metrics)
 
 
-def notify(alert):
+def notify(alert, request):
+  # Ids used to be numbers, and messages had only the digits.
+  arming = alert['generation'] if isinstance(alert['generation'], dict) else {'N': alert['generation']}
   target = {'TableName': TABLE, 'Key': {name: {'S': alert[name]} for name in ('userId', 'alertId')}}
   try:
-    item = claim(target, alert['generation'])
+    item = claim(target, arming, request)
   except dynamodb.exceptions.ConditionalCheckFailedException as error:
-    item = error.response.get('Item')
-    if not item:
-      return 'deleted'
-    if alert['generation'] in item.get('notified', {}).get('NS', []):
-      return 'already sent'
+    if outcome := settled(error.response.get('Item'), arming, request):
+      return outcome
     raise
   outcome = send(item.get('phoneNumber', {}).get('S', ''), alert)
-  values = {':generation': {'NS': [alert['generation']]}, ':outcome': {'S': outcome}}
-  expression = 'ADD notified :generation SET outcome = :outcome REMOVE leaseUntil'
-  there = {'ConditionExpression': 'attribute_exists(alertId)', 'ExpressionAttributeValues': values}
+  # Not if the alert has been deleted or armed anew since it was claimed.
+  values = {':arming': arming, ':outcome': {'S': outcome}}
+  current = {'ConditionExpression': 'generation = :arming', 'ExpressionAttributeValues': values}
+  expression = 'SET sentId = :arming, outcome = :outcome REMOVE leaseUntil, leaseId, leaseRequest, notified'
   try:
-    dynamodb.update_item(**target, UpdateExpression=expression, **there)
+    dynamodb.update_item(**target, UpdateExpression=expression, **current)
   except dynamodb.exceptions.ConditionalCheckFailedException:
-    # Deleted since it was claimed, and to be recorded nowhere.
     pass
   return outcome
 
 
-def claim(target, generation):
+def settled(item, arming, request):
+  """Return why there is nothing to do, or None if a retry after the lease has to decide."""
+  if not item:
+    return 'deleted'
+  if item.get('generation') != arming:
+    return 'superseded'
+  if item.get('sentId') == arming or arming.get('N') in item.get('notified', {}).get('NS', []):
+    return 'already sent'
+  # A retry keeps its request id, so any other request only repeats what the holder of the lease is doing.
+  if item.get('leaseId') == arming and item.get('leaseRequest') != request:
+    return 'in progress'
+  return None
+
+
+def claim(target, arming, request):
   now = int(time.time())
-  values = {':generation': {'N': generation}, ':now': {'N': str(now)}, ':until': {'N': str(now + LEASE_S)}}
-  unsent = 'attribute_exists(alertId) AND NOT contains(notified, :generation)'
+  values = {':now': {'N': str(now)}, ':until': {'N': str(now + LEASE_S)}, ':arming': arming, ':request': request}
+  # Items that were sent before ids could be texts list their numbers in `notified`.
+  unsent = 'generation = :arming AND (attribute_not_exists(sentId) OR sentId <> :arming)'
+  unsent += ' AND NOT contains(notified, :arming)'
   return dynamodb.update_item(
     **target,
-    UpdateExpression='SET leaseUntil = :until',
+    UpdateExpression='SET leaseUntil = :until, leaseId = :arming, leaseRequest = :request',
     ConditionExpression=f'{unsent} AND (attribute_not_exists(leaseUntil) OR leaseUntil < :now)',
     ExpressionAttributeValues=values,
     ReturnValues='ALL_NEW',

@@ -121,7 +121,7 @@ class Stack:
         return [row for page in pages for row in page["Items"]]
 
     def put_alert(self, alert_id: str, symbol: str, direction: str, threshold: str, **changes: Any) -> None:
-        """Write an armed alert, like an application."""
+        """Write an armed alert, like an application. A change to None leaves an attribute out."""
         item = {
             "userId": {"S": "user-1"},
             "alertId": {"S": alert_id},
@@ -132,7 +132,8 @@ class Stack:
             "phoneNumber": {"S": "+15555550100"},
             **changes,
         }
-        self.dynamodb.put_item(TableName=self.alerts, Item=item)
+        present = {name: value for name, value in item.items() if value is not None}
+        self.dynamodb.put_item(TableName=self.alerts, Item=present)
 
     def notifications(self) -> list[dict[str, Any]]:
         """Return everything ever published to the notification topic, in order."""

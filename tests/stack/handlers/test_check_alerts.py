@@ -43,7 +43,7 @@ def test_an_alert_fires_at_or_past_its_threshold(stack: Stack, direction: str, t
         assert published[0] == {
             "userId": "user-1",
             "alertId": "alert-1",
-            "generation": "1",
+            "generation": {"N": "1"},
             "threshold": threshold,
             "symbol": "BTC-USD",
             "direction": direction,
@@ -61,7 +61,7 @@ def test_a_fired_alert_does_not_fire_again_until_rearmed(stack: Stack) -> None:
     assert len(stack.published(topic)) == 1
     stack.put_alert("alert-1", "BTC-USD", "above", "90", generation={"N": "2"})
     handler.run(event(row()))
-    assert [message["generation"] for message in stack.published(topic)] == ["2"]
+    assert [message["generation"] for message in stack.published(topic)] == [{"N": "2"}]
 
 
 def test_a_price_older_than_the_alert_does_not_fire_it(stack: Stack) -> None:
@@ -73,18 +73,55 @@ def test_a_price_older_than_the_alert_does_not_fire_it(stack: Stack) -> None:
     assert len(stack.published(topic)) == 1
 
 
-@pytest.mark.parametrize("generation", [None, {"S": "1"}, {"NULL": True}])
-def test_an_alert_without_a_generation_does_not_block_others(stack: Stack, generation: object) -> None:
+INVALID: list[dict[str, Any]] = [
+    *({"generation": value} for value in ({"NULL": True}, {"BOOL": True}, {"S": ""}, {"S": "x" * 129}, {"B": b"id"})),
+    *({"armedAt": value} for value in ({"S": "1"}, {"NULL": True}, {"N": f"{NOW_MS}000"})),
+]
+"""Attributes with which no price fires an alert. The last is in microseconds."""
+
+
+@pytest.mark.parametrize("attributes", [*INVALID, {"generation": None}, {"armedAt": None}])
+def test_an_invalid_alert_does_not_block_others(stack: Stack, attributes: dict[str, Any]) -> None:
     """Other programs write alerts, and an invalid one must not block the stream."""
     for number in range(3):
-        stack.put_alert(f"alert-{number}", "BTC-USD", "above", "90")
-    key = {"userId": {"S": "user-1"}, "alertId": {"S": "alert-1"}}
-    if generation is None:
-        stack.dynamodb.update_item(TableName=stack.alerts, Key=key, UpdateExpression="REMOVE generation")
-    else:
-        stack.put_alert("alert-1", "BTC-USD", "above", "90", generation=generation)
+        stack.put_alert(f"alert-{number}", "BTC-USD", "above", "90", **(attributes if number == 1 else {}))
     assert stack.load(FUNCTION).run(event(row())) == {"batchItemFailures": []}
     assert {message["alertId"] for message in stack.notifications()} == {"alert-0", "alert-2"}
+
+
+def test_two_lanes_with_the_same_alerts_publish_few_of_them_twice(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The other lane runs as a whole while this one has published ten and disarmed none."""
+    for number in range(60):
+        stack.put_alert(f"alert-{number}", "BTC-USD", "above", "90")
+    one, other = stack.load(FUNCTION), stack.load(FUNCTION)
+    waiting = [event(row())]
+
+    def run_other(**_: object) -> None:
+        if waiting:
+            other.run(waiting.pop())
+
+    one.namespace["sns"].meta.events.register("after-call.sns.PublishBatch", run_other)
+    one.run(event(row()))
+    published = [message["alertId"] for message in stack.notifications()]
+    assert len(set(published)) == 60
+    assert len(published) <= 70
+    assert sum(fired(capsys)) == 60
+
+
+def test_alerts_that_could_not_be_read_again_fire(stack: Stack) -> None:
+    """A table that is too busy to answer must not make alerts look disarmed."""
+    stack.put_alert("alert-1", "BTC-USD", "above", "90")
+    handler = stack.load(FUNCTION)
+
+    def leave_unread(parsed: dict[str, Any], **_: object) -> None:
+        keys = [{name: item[name] for name in ("userId", "alertId")} for item in parsed["Responses"][stack.alerts]]
+        parsed.update(Responses={stack.alerts: []}, UnprocessedKeys={stack.alerts: {"Keys": keys}})
+
+    handler.namespace["dynamodb"].meta.events.register("after-call.dynamodb.BatchGetItem", leave_unread)
+    assert handler.run(event(row())) == {"batchItemFailures": []}
+    assert len(stack.notifications()) == 1
 
 
 def lagging(handler: Any) -> None:
@@ -113,24 +150,26 @@ def test_a_disarmed_alert_is_not_published_again_while_the_index_lags(
     assert fired(capsys) == [1, 0, 0, 0, 0]
 
 
-def test_an_alert_counts_once_if_two_instances_see_it(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """The notification is published again. SendNotificationFunction detects that by its generation."""
+def test_an_alert_that_another_instance_disarmed_is_not_published_again(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
     stack.put_alert("alert-1", "BTC-USD", "above", "90")
     one, other = stack.load(FUNCTION), stack.load(FUNCTION)
     lagging(one)
     one.run(event(row()))
     other.namespace["dynamodb"] = one.namespace["dynamodb"]
     assert other.run(event(row())) == {"batchItemFailures": []}
-    assert [message["generation"] for message in stack.notifications()] == ["1", "1"]
+    assert len(stack.notifications()) == 1
     assert fired(capsys) == [1, 0]
 
 
 def test_a_rearmed_alert_fires_even_if_this_instance_disarmed_it(stack: Stack) -> None:
     handler = stack.load(FUNCTION)
-    for generation in ("1", "2", "3"):
-        stack.put_alert("alert-1", "BTC-USD", "above", "90", generation={"N": generation})
+    armings = [{"N": "1"}, {"S": "7d1c9a52-arming"}, {"S": "1"}]
+    for arming in armings:
+        stack.put_alert("alert-1", "BTC-USD", "above", "90", generation=arming)
         handler.run(event(row()))
-    assert [message["generation"] for message in stack.notifications()] == ["1", "2", "3"]
+    assert [message["generation"] for message in stack.notifications()] == armings
 
 
 def test_a_recreated_alert_fires_again(stack: Stack) -> None:

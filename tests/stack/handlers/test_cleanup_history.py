@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.stack.handlers.harness import Context, Stack
+from tests.stack.handlers.harness import Context, Stack, stream_record
+from tests.stack.handlers.test_check_alerts import INVALID
 
 FUNCTION = "CleanupHistoryFunction"
 RETENTION_S = 30 * 86_400
@@ -51,7 +53,7 @@ def test_only_expired_prices_are_read_and_the_table_is_not_scanned(stack: Stack)
     client.meta.events.register("after-call.dynamodb.Query", lambda parsed, **_: read.append(parsed["ScannedCount"]))
     handler.run({})
     assert read == [1, 0]  # the list of symbols, then nothing of BTC-USD
-    assert {call.operation for call in stack.calls} == {"dynamodb:Query"}
+    assert {call.operation for call in stack.calls if "IndexName" not in call.parameters} == {"dynamodb:Query"}
 
 
 def test_a_price_whose_own_expiry_is_later_is_kept(stack: Stack) -> None:
@@ -70,6 +72,41 @@ def test_cleanup_stops_before_its_timeout_and_resumes(stack: Stack, capsys: pyte
     assert stack.stored() == []
     outcomes = [json.loads(line)["outcome"] for line in capsys.readouterr().out.splitlines()]
     assert outcomes == ["to be continued", "finished"]
+
+
+def unfireable(stack: Stack, capsys: pytest.CaptureFixture[str]) -> int:
+    stack.load(FUNCTION).run({})
+    count: int = json.loads(capsys.readouterr().out)["Unfireable"]
+    return count
+
+
+WRONG = [
+    *INVALID,
+    *({name: None} for name in ("generation", "armedAt")),
+    *({"watch": {"S": value}} for value in ("btc-usd#above", "BTC-USD#Above", "BTCUSD#above", "BTC-USD#over")),
+]
+
+
+def test_armed_alerts_that_no_price_can_fire_are_counted(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.put_alert("number", "BTC-USD", "above", "90")
+    stack.put_alert("text", "BTC-USD", "below", "90", generation={"S": "6f1d2c1e-0d59-4a52-9d3f-5b7a1c0e8f11"})
+    stack.put_alert("disarmed", "BTC-USD", "above", "90", watch=None, generation=None)
+    assert unfireable(stack, capsys) == 0
+    for number, attributes in enumerate(WRONG):
+        stack.put_alert(f"wrong-{number}", "BTC-USD", "above", "90", **attributes)
+    assert unfireable(stack, capsys) == len(WRONG)
+
+
+@pytest.mark.parametrize("attributes", [{}, *INVALID, {"generation": None}, {"armedAt": None}])
+def test_what_is_counted_is_what_no_price_fires(
+    stack: Stack, capsys: pytest.CaptureFixture[str], attributes: dict[str, Any]
+) -> None:
+    """CheckAlertsFunction and CleanupHistoryFunction have the same rule in two files."""
+    stack.put_alert("alert-1", "BTC-USD", "above", "1", **attributes)
+    counted = unfireable(stack, capsys)
+    latest = {"symbol": {"S": "BTC-USD"}, "observation": {"S": "9999999999999#kraken#msg_1"}, "price": {"S": "2"}}
+    stack.load("CheckAlertsFunction").run({"Records": [stream_record(latest)]})
+    assert counted == 1 - len(stack.notifications())
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""SendNotificationFunction: one SMS for each generation of an alert, and none to what is not a number."""
+"""SendNotificationFunction: one SMS for each arming of an alert, and none to what is not a number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FUNCTION = "SendNotificationFunction"
 MESSAGE = {
     "userId": "user-1",
     "alertId": "alert-1",
-    "generation": "1",
+    "generation": {"N": "1"},
     "threshold": "64000",
     "symbol": "BTC-USD",
     "direction": "above",
@@ -33,9 +33,9 @@ def test_the_sms_has_symbol_price_and_threshold(stack: Stack) -> None:
     stack.load(FUNCTION).run(notification(MESSAGE))
     assert stack.sms() == [("+15555550100", "BTC-USD is at 64231.50: above your threshold of 64000")]
     (alert,) = stack.alert_rows()
-    assert alert["notified"] == {"NS": ["1"]}
+    assert alert["sentId"] == {"N": "1"}
     assert alert["outcome"] == {"S": "sent"}
-    assert "leaseUntil" not in alert
+    assert not [name for name in alert if name.startswith("lease")]
 
 
 def test_the_same_notification_again_sends_nothing(stack: Stack) -> None:
@@ -46,20 +46,99 @@ def test_the_same_notification_again_sends_nothing(stack: Stack) -> None:
     assert len(stack.sms()) == 1
 
 
-def test_a_new_generation_sends_an_sms_even_before_an_older_one(stack: Stack) -> None:
-    fired(stack)
+def outcomes(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [json.loads(line)["outcome"] for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize("arming", [{"N": "2"}, {"S": "1"}, {"S": "0f8fad5b-d9cb-469f-a165-70867728950e"}])
+def test_a_notification_of_an_older_arming_is_dropped(
+    stack: Stack, capsys: pytest.CaptureFixture[str], arming: dict[str, str]
+) -> None:
+    """Its text and its price belong to an alert that its owner has replaced, perhaps with another number."""
     handler = stack.load(FUNCTION)
-    handler.run(notification({**MESSAGE, "generation": "2"}))
+    fired(stack, generation=arming, phoneNumber={"S": "+15555550199"})
     handler.run(notification(MESSAGE))
-    assert len(stack.sms()) == 2
+    assert stack.sms() == []
+    handler.run(notification({**MESSAGE, "generation": arming}))
+    assert [number for number, _ in stack.sms()] == ["+15555550199"]
+    assert outcomes(capsys) == ["superseded", "sent"]
 
 
-def test_a_notification_under_lease_is_retried_and_not_sent_twice(stack: Stack) -> None:
-    fired(stack, leaseUntil={"N": "99999999999"})
+def test_a_rearmed_alert_sends_again_in_place_or_as_a_new_item(stack: Stack) -> None:
+    handler = stack.load(FUNCTION)
+    key = {"userId": {"S": "user-1"}, "alertId": {"S": "alert-1"}}
+    for arming in ({"S": "id-1"}, {"S": "id-2"}):
+        fired(stack, generation=arming)
+        for _ in range(2):
+            handler.run(notification({**MESSAGE, "generation": arming}))
+    values = {":id": {"S": "id-3"}}
+    update = {"UpdateExpression": "SET generation = :id", "ExpressionAttributeValues": values}
+    stack.dynamodb.update_item(TableName=stack.alerts, Key=key, **update)
+    for _ in range(2):
+        handler.run(notification({**MESSAGE, "generation": {"S": "id-3"}}))
+    assert len(stack.sms()) == 3
+
+
+def test_an_alert_sent_before_ids_could_be_texts_stays_sent(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    handler = stack.load(FUNCTION)
+    fired(stack, notified={"NS": ["1", "2"]})
+    handler.run(notification({**MESSAGE, "generation": "1"}))
+    fired(stack, notified={"NS": ["1", "2"]}, generation={"N": "3"})
+    for _ in range(2):
+        handler.run(notification({**MESSAGE, "generation": "3"}))
+    assert outcomes(capsys) == ["already sent", "sent", "already sent"]
+    assert "notified" not in stack.alert_rows()[0]
+
+
+def leased(stack: Stack, arming: dict[str, str], request: str) -> None:
+    fired(stack, leaseUntil={"N": "99999999999"}, leaseId=arming, leaseRequest={"S": request})
+
+
+def test_a_repeated_notification_of_a_leased_arming_ends_without_an_error(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leased(stack, {"N": "1"}, "another request")
+    stack.load(FUNCTION).run(notification(MESSAGE))
+    assert outcomes(capsys) == ["in progress"]
+    assert stack.sms() == []
+
+
+@pytest.mark.parametrize(("arming", "request_id"), [({"N": "1"}, "request-1"), ({"N": "2"}, "request-2")])
+def test_the_holders_retry_and_another_arming_wait_for_the_lease(
+    stack: Stack, arming: dict[str, str], request_id: str
+) -> None:
+    """Lambda repeats an event under its old request id. Ending it without an error would lose its SMS."""
+    leased(stack, arming, request_id)
     handler = stack.load(FUNCTION)
     with pytest.raises(handler.namespace["dynamodb"].exceptions.ConditionalCheckFailedException):
         handler.run(notification(MESSAGE))
     assert stack.sms() == []
+
+
+def test_a_claim_is_made_under_the_request_id_of_the_invocation(stack: Stack) -> None:
+    fired(stack)
+    handler = stack.load(FUNCTION)
+
+    def fail(**_: object) -> None:
+        raise RuntimeError
+
+    handler.namespace["sns"].meta.events.register("before-call.sns.Publish", fail)
+    with pytest.raises(RuntimeError):
+        handler.run(notification(MESSAGE))
+    (alert,) = stack.alert_rows()
+    assert (alert["leaseId"], alert["leaseRequest"]) == ({"N": "1"}, {"S": "request-1"})
+
+
+def test_an_alert_armed_anew_while_its_sms_is_sent_stays_unsent(stack: Stack) -> None:
+    fired(stack)
+    handler = stack.load(FUNCTION)
+    handler.namespace["sns"].meta.events.register(
+        "after-call.sns.Publish", lambda **_: fired(stack, generation={"S": "id-2"})
+    )
+    handler.run(notification(MESSAGE))
+    assert "sentId" not in stack.alert_rows()[0]
+    stack.load(FUNCTION).run(notification({**MESSAGE, "generation": {"S": "id-2"}}))
+    assert len(stack.sms()) == 2
 
 
 def test_an_expired_lease_does_not_block(stack: Stack) -> None:
@@ -77,7 +156,7 @@ def test_an_invalid_number_is_recorded_and_not_retried(stack: Stack, number: str
     assert stack.sms() == []
     (alert,) = stack.alert_rows()
     assert alert["outcome"] == {"S": "invalid number"}
-    assert alert["notified"] == {"NS": ["1"]}
+    assert alert["sentId"] == {"N": "1"}
 
 
 def test_a_deleted_alert_sends_nothing_and_is_not_recreated(stack: Stack) -> None:
