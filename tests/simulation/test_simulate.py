@@ -38,10 +38,11 @@ def remedies(result):
 
 @pytest.fixture(scope="module")
 def peak(committed, environment):
-    """Simulate the prod template under its own workload: 8 replications of 24 minutes at the peak rate."""
-    return simulate(committed(), environment(), hours=0.4, replications=8, assumptions=Assumptions(warm_up_s=60.0))
+    """Simulate the prod template under its own workload: 6 replications of 12 minutes at the peak rate."""
+    return simulate(committed(), environment(), hours=0.2, replications=6, assumptions=Assumptions(warm_up_s=60.0))
 
 
+@pytest.mark.slow
 def test_prod_meets_its_targets_at_the_peak_with_cold_starts(peak):
     assert verdicts(peak) == {
         "reserved_concurrency": "met",
@@ -55,6 +56,7 @@ def test_prod_meets_its_targets_at_the_peak_with_cold_starts(peak):
     assert peak.notes == peak["not_simulated"] == []
 
 
+@pytest.mark.slow
 def test_the_document_has_exactly_the_documented_keys(peak):
     assert list(peak) == [
         *("environment", "workload", "functions", "webhooks", "alerts", "stream", "targets", "passed"),
@@ -85,6 +87,7 @@ def test_the_document_has_exactly_the_documented_keys(peak):
     assert json.loads(json.dumps(dict(peak), allow_nan=False)) == dict(peak)
 
 
+@pytest.mark.slow
 def test_the_peak_agrees_with_the_sizing(peak, environment):
     """The two computations share no code: formulas, and events on the resulting template."""
     from generator.capacity.sizing import size
@@ -99,6 +102,7 @@ def test_the_peak_agrees_with_the_sizing(peak, environment):
         assert concurrency == pytest.approx(sizing[name].offered_load_erlangs, rel=0.03)
 
 
+@pytest.mark.slow
 def test_bursts_make_more_notifications_wait_than_erlang_c_predicts_but_within_the_target(peak, environment):
     from generator.capacity.sizing import size
 
