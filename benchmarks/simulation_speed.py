@@ -105,7 +105,7 @@ def prod_hour():
     template = json.loads(Path("templates_out/prod.json").read_text())
     environment = files.load_named(["prod"])[0]
     rates = profile(environment, "poisson")
-    task = Task(read_topology(template), environment, Assumptions(), rates, 3600.0, 1, unreserved=False)
+    task = Task(read_topology(template), environment, Assumptions(), rates, 3600.0, 1)
     return replicate(task, 0).gateway["offered"]
 
 

@@ -80,7 +80,7 @@ def command(
             template,
             environment,
             progress=progress,
-            notes=[*_not_counted(neighbours), *_without_effect(name, file, overrides)],
+            notes=[*_neighbours(neighbours), *_without_effect(name, file, overrides)],
             where=str(path),
             warn=partial(click.echo, err=True),
             **settings,
@@ -97,11 +97,9 @@ def command(
     sys.exit(0 if result.passed else 1)
 
 
-def _not_counted(neighbours: Sequence[Environment]) -> list[str]:
-    names = ", ".join(neighbour.name for neighbour in neighbours)
-    return (
-        [f"{names}: reservations in the same account are not simulated; generator check includes them"] if names else []
-    )
+def _neighbours(neighbours: Sequence[Environment]) -> Iterator[str]:
+    if names := ", ".join(neighbour.name for neighbour in neighbours):
+        yield f"{names}: reservations in the same account are not simulated; generator check includes them"
 
 
 def _without_effect(name: str, file: Path | None, overrides: Sequence[str]) -> Iterator[str]:

@@ -49,7 +49,7 @@ def notes(topology: Topology, rates: Profile, hours: float) -> Iterator[str]:
 
 
 def left_out(topology: Topology) -> Iterator[str]:
-    """Yield a note on each part of the topology that is not simulated because no template has the figures for it."""
+    """Yield a note on each part of the topology that is not simulated because nothing in the template drives it."""
     entry, *others = topology.webhook_functions
     yield from (f"{name}: only the first method's function gets webhooks" for name in others)
     invoked = kinds(topology)

@@ -61,7 +61,6 @@ def simulate(
 
     Raises UnreadableTemplate, UnreadableTrace or InvalidSimulation.
     """
-    assumptions = assumptions or Assumptions()
     name = workload or ("trace" if trace else environment.simulation.workload)
     recorded = read_trace(trace) if trace and name == "trace" else None
     rates = profile(environment, name, recorded, trace_per_hour)
@@ -70,7 +69,9 @@ def simulate(
     if faults:
         raise InvalidSimulation(faults)
     topology = read_topology(template, where)
-    task = Task(topology, environment, assumptions, rates, hours * 3600, seed, unreserved)
+    if unreserved:
+        topology = topology.without_reservations()
+    task = Task(topology, environment, assumptions or Assumptions(), rates, hours * 3600, seed)
     if warn and (webhooks := max_expected_webhooks(rates, task.duration_s)) * replications > SLOW_FROM_WEBHOOKS:
         warn(
             f"about {webhooks:,.0f} webhooks in each of {replications} replications take a minute or more; lower "

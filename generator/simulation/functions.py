@@ -126,7 +126,6 @@ class LambdaFunction:
         return [argument for _, done, argument in self.kernel.pending(self._finish) if done in actions]
 
     def verify(self) -> None:
-        """Check conservation and Little's law. Raises SimulationBug."""
         runs = list(self.kernel.pending(self._finish))
         check_conservation(self.name, self.invocations, completed=self.completed, running=len(runs))
         self.running.verify(self.name, self.kernel.now, (run[0] for run in runs))
@@ -210,7 +209,6 @@ class AsynchronousQueue:
         return {**counts, "waited": self.waited}
 
     def verify(self) -> None:
-        """Check conservation and Little's law. Raises SimulationBug."""
         name = f"asynchronous events of {self._function.name}"
         events = [*self._kernel.pending(self._try), *self._function.running_for(self._done, self._failed)]
         accepted_s = [event.accepted_s for event in events]

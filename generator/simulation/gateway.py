@@ -72,7 +72,7 @@ class Gateway:
         return sum(self.refusals.values()) + self.throttled_at_lambda
 
     def feed(self, times_s: Iterator[float]) -> None:
-        """Take webhooks at these times, which must not go back. Only the next one waits in the kernel."""
+        """Offer a webhook at each of these times, which must ascend. Only the next one waits in the kernel."""
         kernel = self._kernel
 
         def arrive(_: None) -> None:
@@ -129,7 +129,6 @@ class Gateway:
         }
 
     def verify(self) -> None:
-        """Check conservation. Raises SimulationBug."""
         running = len(self._function.running_for(self._answer, self._timed_out))
         left = {"accepted": self.accepted, "failed": self.failed, "throttled": self.throttled, "running": running}
         check_conservation("webhooks", self.offered, **left)

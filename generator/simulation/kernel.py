@@ -17,8 +17,8 @@ Action = Callable[[Any], None]
 class Kernel:
     """A clock and a heap of events. Each event calls an action with one argument. `now` is in seconds.
 
-    The heap holds (time, number, action, argument). The number makes ties first come, first served, and keeps the
-    comparison from reaching the action, which has no order.
+    The heap holds (time, number, action, argument). Events of the same time run in the order of their numbers, and the
+    heap never compares two actions, which have no order.
     """
 
     __slots__ = ("_heap", "_number", "now")
@@ -77,7 +77,7 @@ class TokenBucket:
 class Pool:
     """A limit on executions at once: one function's reservation, or the account's shared concurrency.
 
-    Whoever takes one of `free` gives it back; `free` stays between 0 and `size`.
+    Each execution takes one of `free` and gives it back; `free` stays between 0 and `size`.
     """
 
     __slots__ = ("free", "size")

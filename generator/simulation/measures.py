@@ -49,12 +49,10 @@ class Histogram:
 
     @property
     def total(self) -> int:
-        """The number of counted values."""
         return self.counts.total()
 
     @classmethod
     def merged(cls, parts: Iterable[Histogram]) -> Histogram:
-        """Return one histogram with the counts of all parts."""
         whole = cls()
         for part in parts:
             whole.counts.update(part.counts)

@@ -25,10 +25,7 @@ Draw = Callable[[str], Random]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Everything that the replications of a simulation have in common.
-
-    `unreserved` lets all functions share the account's pool, whatever the template reserves.
-    """
+    """Everything that the replications of a simulation have in common."""
 
     topology: Topology
     environment: Environment
@@ -36,7 +33,6 @@ class Task:
     rates: Profile
     duration_s: float
     seed: int
-    unreserved: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +97,12 @@ def _functions(task: Task, draw: Draw, kernel: Kernel) -> dict[str, LambdaFuncti
     """Build the functions. Those with a reservation have their own pool and request rate; the others share the rest."""
     topology, environment = task.topology, task.environment
     account, kind_of = environment.account, kinds(topology)
-    reserved = 0 if task.unreserved else topology.total_reserved
-    taken = account.reserved_elsewhere + reserved + environment.simulation.account_load
+    taken = account.reserved_elsewhere + topology.total_reserved + environment.simulation.account_load
     shared = Pool(max(0, account.concurrency_limit - taken))
     shared_rate = _request_rate(account.concurrency_limit, task.assumptions)
     functions = {}
     for name, function in topology.functions.items():
-        units = None if task.unreserved else function.reserved_concurrency
+        units = function.reserved_concurrency
         functions[name] = LambdaFunction(
             name,
             kernel,

@@ -130,7 +130,7 @@ def _discard_warm_up(network: Network) -> None:
 
 @contextmanager
 def _garbage_collection_off() -> Iterator[None]:
-    """Switch the search for reference cycles off: events leave none behind."""
+    """Switch the garbage collector off: events leave no reference cycles behind."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -139,9 +139,6 @@ def _chart(task: Task, runs: Sequence[Measurements]) -> Chart:
             name: [max(values) for values in zip(*(one.concurrency_peak[name] for one in series), strict=True)]
             for name in task.topology.functions
         },
-        reserved={
-            name: None if task.unreserved else function.reserved_concurrency
-            for name, function in task.topology.functions.items()
-        },
+        reserved={name: function.reserved_concurrency for name, function in task.topology.functions.items()},
         iterator_age_s=[max(values) for values in zip(*(one.iterator_age_s for one in series), strict=True)],
     )

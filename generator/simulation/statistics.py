@@ -62,10 +62,10 @@ def estimate_mean(values: Sequence[float]) -> Estimate:
 def estimate_share(events: Sequence[float], trials: Sequence[float]) -> Estimate:
     """Return the share of trials with the event, given both counts for each replication.
 
-    The interval is valid for rare events too: it covers the t interval and the Poisson interval of as many
-    independent events as the clusters that the events seem to come in. No event in so many trials does not prove that
-    there are none. The mean is all events over all trials, at most 1: an event that began before the measured time
-    may end within it.
+    The interval is valid for rare events too: it covers the t interval and the exact Poisson interval, whose number of
+    events is divided by the overdispersion because events in clusters are not independent. Without any event its upper
+    end is above 0. The mean is all events over all trials, at most 1: an event that began before the measured time may
+    end within it.
     """
     total_events, total_trials = math.fsum(events), math.fsum(trials)
     if not total_trials:

@@ -201,7 +201,6 @@ class Stream:
         return oldest_s
 
     def verify(self) -> None:
-        """Check conservation and Little's law. Raises SimulationBug."""
         written_s = [record.written_s for lane in self._lanes for record in (*lane.buffer, *lane.batch)]
         check_conservation(
             "stream", self.written, checked=self.checked, dropped=self.dropped, in_progress=len(written_s)

@@ -33,7 +33,6 @@ class Target:
     remedy: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
         values = {"name": self.name, "target": self.target, "measured": self.measured.mean}
         return {**values, "ci95": self.measured.interval, "verdict": self.verdict}
 
@@ -69,14 +68,13 @@ def _account(task: Task) -> Iterator[Target]:
     """
     account, total = task.environment.account, task.topology.total_reserved
     reservable = max(0, account.concurrency_limit - account.unreserved_floor - account.reserved_elsewhere)
-    fits = task.unreserved or total <= reservable
-    measured = 0 if task.unreserved else total
     remedy = (
         f"the reservations: their sum is {total}, but only {reservable} of the account's {account.concurrency_limit} "
         f"can be reserved; this stack could not be created: {floor_error(account.unreserved_floor)}"
     )
+    fits = total <= reservable
     verdict = Verdict.MET if fits else Verdict.MISSED
-    exact = Estimate(measured, measured, measured)
+    exact = Estimate(total, total, total)
     yield Target("reserved_concurrency", reservable, exact, verdict, None, "" if fits else remedy)
 
 
@@ -116,7 +114,7 @@ def _function_remedy(task: Task, runs: Sequence[Measurements], name: str) -> str
         return f"{name}'s Timeout of {task.topology.functions[name].timeout_s:g} s, which its runs exceed"
     if worst == SCALING:
         return f"{name}'s cold starts: it needs new instances faster than Lambda adds them"
-    reserved = None if task.unreserved else task.topology.functions[name].reserved_concurrency
+    reserved = task.topology.functions[name].reserved_concurrency
     limit = f"{name}'s reservation of {reserved}" if reserved is not None else "the account's concurrency limit"
     return f"{limit}, which allows ten requests a second per unit" if worst == REQUEST_RATE else limit
 

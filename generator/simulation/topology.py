@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ from generator.template.reading import parse
 T = TypeVar("T")
 
 MALFORMED = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
-"""What reading a value raises that does not have the shape that CloudFormation asks for."""
+"""What reading raises if a value does not have the shape that CloudFormation requires."""
 
 FUNCTION, MAPPING = "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"
 INVOKE_CONFIG = "AWS::Lambda::EventInvokeConfig"
@@ -153,6 +153,11 @@ class Topology:
     def total_reserved(self) -> int:
         """The sum of all reservations, which the account must be able to reserve when the stack is created."""
         return sum(function.reserved_concurrency or 0 for function in self.functions.values())
+
+    def without_reservations(self) -> Topology:
+        """Return the same topology with all functions in the account's pool."""
+        functions = {name: replace(one, reserved_concurrency=None) for name, one in self.functions.items()}
+        return replace(self, functions=functions)
 
 
 def read_topology(template: Json, where: str = "template") -> Topology:

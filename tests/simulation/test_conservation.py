@@ -72,7 +72,9 @@ def test_nothing_is_created_or_lost(
     assumptions = Assumptions(
         warm_up_s=5.0, sender_retries_s=waits_s, alerts_per_crossing=alerts[1], asynchronous_error_waits_s=(1.0, 2.0)
     )
-    task = Task(read_topology(template), given_environment, assumptions, Steady(20.0), 20.0, seed, unreserved)
+    topology = read_topology(template)
+    topology = topology.without_reservations() if unreserved else topology
+    task = Task(topology, given_environment, assumptions, Steady(20.0), 20.0, seed)
     outcome = replicate(task, 0)
 
     webhooks, process = outcome.gateway, outcome.functions["ProcessWebhookFunction"]

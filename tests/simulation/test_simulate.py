@@ -326,7 +326,7 @@ def test_the_result_is_identical_on_every_python():
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_hours(template, environment):
     def peak_bytes(hours):
-        task = Task(read_topology(template), environment(), SHORT, Steady(1.0), hours * 3600, 1, False)
+        task = Task(read_topology(template), environment(), SHORT, Steady(1.0), hours * 3600, 1)
         tracemalloc.start()
         replicate(task, 0)
         peak = tracemalloc.get_traced_memory()[1]

@@ -429,7 +429,7 @@ def test_two_mappings_to_one_function_have_separate_random_streams(template, env
         purposes.append(purpose)
         return Random(purpose)
 
-    task = Task(read_topology(template), environment(), Assumptions(), Steady(1.0), 1.0, 1, False)
+    task = Task(read_topology(template), environment(), Assumptions(), Steady(1.0), 1.0, 1)
     build_network(task, draw, 0.0)
     assert len(set(purposes)) == len(purposes)
     assert {"CheckAlertsFunction crossings", "Again crossings"} <= set(purposes)
