@@ -4,6 +4,7 @@ GeneratorError
 ├── InvalidEnvironment    an environment file or a --set override is wrong
 ├── UnsizableLoad         no setting that AWS allows carries the load
 ├── UnreadableTemplate    a template file is missing, not JSON or YAML, or not a template
+│   └── OversizedTemplate     it is larger or deeper than anything that CloudFormation accepts
 ├── UnreadableTrace       a recorded trace is missing, empty, out of order, or not a trace
 ├── InvalidSimulation     the simulation's options are out of range or contradict each other
 ├── DisputedAccount       stacks checked together state different figures for their account
@@ -51,6 +52,10 @@ class UnsizableLoad(GeneratorError):
 
 class UnreadableTemplate(GeneratorError):
     """A template file cannot be read as a CloudFormation template."""
+
+
+class OversizedTemplate(UnreadableTemplate):
+    """A template file is so large or deep that reading it could take all time or memory."""
 
 
 class UnreadableTrace(GeneratorError):

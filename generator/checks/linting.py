@@ -11,6 +11,7 @@ from generator import _runtime
 from generator.checks import rules
 from generator.checks.findings import Finding, Rule, Severity
 from generator.errors import Fault, UnreadableTemplate
+from generator.template import reading
 
 if TYPE_CHECKING:
     from cfnlint.match import Match
@@ -64,10 +65,10 @@ def lint(jobs: Sequence[LintJob]) -> Linted:
 
 def unreadable(paths: Iterable[Path]) -> list[Fault]:
     """Return a fault for each file that cannot be read as text."""
-    faults = []
+    faults: list[Fault] = []
     for path in paths:
         try:
-            path.read_text(encoding="utf-8")
+            faults += reading.oversize(str(path), reading.bounded_text(path))
         except FileNotFoundError:
             faults.append(Fault(str(path), "no such file", "correct the path"))
         except IsADirectoryError:

@@ -31,6 +31,9 @@ COMMANDS = {
 }
 """Each key names a module in `generator.cli` that defines `command`. --help imports none of them."""
 
+MAX_FAULTS = 200
+"""Faults to print; the others are only counted."""
+
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a write to a full disk, over a disk quota or beyond the largest file. Source: write(2)."""
 
@@ -79,14 +82,21 @@ class LazyGroup(click.Group):
                 return super().main(*args, **kwargs)
         except GeneratorError as error:
             faults = error.faults
+        except RecursionError:
+            what = "something refers to itself, or through hundreds of others"
+            faults = (Fault("input", what, "shorten the chain of references or conditions"),)
+        except MemoryError:
+            faults = (Fault("input", "takes more memory than this process may use", "shorten it or raise the limit"),)
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
             faults = (Fault("output", f"cannot be written ({error.strerror})", "free some space or write elsewhere"),)
             # Keep Python from writing the rest when it exits: https://docs.python.org/3/library/signal.html
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        for fault in faults:
+        for fault in faults[:MAX_FAULTS]:
             click.echo(visible(str(fault)), err=True)
+        if len(faults) > MAX_FAULTS:
+            click.echo(f"and {len(faults) - MAX_FAULTS:,} more", err=True)
         sys.exit(2)
 
 

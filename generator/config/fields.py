@@ -7,7 +7,6 @@ sections themselves. Each field defines what it accepts; this module does not kn
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
@@ -51,7 +50,7 @@ def number(default: Any, low: float, high: float) -> Any:
     limits = f"{_format.number(low)} to {_format.number(high)}"
 
     def check(value: object) -> Complaint | None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             return f"{_shown(value)} is not a number", f"write one from {limits}"
         return _out_of_range(value, low, high, "raise it", "lower it")
 
@@ -63,7 +62,7 @@ def choice(default: Any, *options: Any) -> Any:
     accepted = ", ".join(map(_shown, options))
 
     def check(value: object) -> Complaint | None:
-        if isinstance(value, bool) or value not in options:
+        if isinstance(value, bool | float) or value not in options:
             return f"{_shown(value)} is not supported", f"write one of {accepted}"
         return None
 
@@ -74,7 +73,7 @@ def text(default: Any, pattern: str, wanted: str) -> Any:
     """Declare a setting with a text that matches the pattern, which `wanted` describes."""
 
     def check(value: object) -> Complaint | None:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        if not isinstance(value, str) or not value.isprintable() or not re.fullmatch(pattern, value):
             return f"{_shown(value)} is not {wanted}", "correct it"
         return None
 
@@ -197,5 +196,8 @@ def _out_of_range(value: float, low: float, high: float, too_low: str, too_high:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    shown = f'"{value}"' if isinstance(value, str) else str(value)
+    try:
+        shown = f'"{value}"' if isinstance(value, str) else str(value)
+    except (ValueError, RecursionError):  # Python writes neither thousands of digits nor hundreds of levels.
+        return "a value too long to show"
     return shown if len(shown) <= 60 else shown[:57] + "..."

@@ -18,6 +18,10 @@ from generator.errors import Fault, InvalidEnvironment
 
 FOLDER = Path("environments")
 
+MAX_BYTES, MAX_LINE = 100_000, 1_000
+"""Size of an environment file, and characters of a line, thirty times what any needs. A key of many parts takes memory
+that grows with the square of their number."""
+
 PROJECT_REMEDY = "go to the folder of your project, or start one: generator init DIR"
 
 
@@ -102,7 +106,8 @@ def parse(path: Path) -> dict[str, Any]:
     Raises InvalidEnvironment if the file is missing, unreadable or not TOML.
     """
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        with path.open("rb") as file:
+            return _tables(file.read(MAX_BYTES + 1))
     except FileNotFoundError:
         if path.is_symlink():
             fault = Fault(str(path), "a link to a file that does not exist", "correct the link or remove it")
@@ -115,6 +120,17 @@ def parse(path: Path) -> dict[str, Any]:
     raise InvalidEnvironment([fault])
 
 
+def _tables(content: bytes) -> dict[str, Any]:
+    """Return the tables of a TOML text. Raises ValueError also for a text that could take all memory."""
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"more than {MAX_BYTES:,} bytes")
+    text = content.decode("utf-8-sig")
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > MAX_LINE:
+            raise ValueError(f"line {number} has more than {MAX_LINE:,} characters")
+    return tomllib.loads(text)
+
+
 def parse_override(override: str) -> tuple[str, object]:
     """Return the key and the value of KEY=VALUE; the value is TOML, or plain text if it is not TOML.
 
@@ -125,7 +141,7 @@ def parse_override(override: str) -> tuple[str, object]:
         fault = Fault(f"--set {override}", "not KEY=VALUE", "write for example --set traffic.webhooks_per_hour=20000")
         raise InvalidEnvironment([fault])
     try:
-        parsed = tomllib.loads(f"value = {value}")
+        parsed = _tables(f"value = {value}".encode())
     except (ValueError, RecursionError):
         parsed = {}
     return key.strip(), parsed["value"] if parsed.keys() == {"value"} else value

@@ -23,9 +23,9 @@ NO_VALUE = {"Ref": "AWS::NoValue"}
 SAM = "AWS::Serverless::"
 """How SAM's resource types begin."""
 
-ESCAPED = re.compile(r"\$\{!([^}]*)\}")
+ESCAPED = re.compile(r"\$\{!([^{}]*)\}")
 
-_PART = re.compile(r"\$\{(!?)([^}]*)\}")
+_PART = re.compile(r"\$\{(!?)([^{}]*)\}")
 
 
 def is_intrinsic(value: Json) -> bool:

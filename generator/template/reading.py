@@ -8,11 +8,12 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from generator.errors import Fault, UnreadableTemplate
+from generator._format import counted
+from generator.errors import Fault, OversizedTemplate, UnreadableTemplate
 from generator.template.evaluation import Evaluator, Unknown
 from generator.template.intrinsics import listed, literal_text, mapping
 from generator.template.model import Template, is_stored
@@ -20,6 +21,18 @@ from generator.template.transforms import LOOP, expanded, with_sam_defaults
 
 OPAQUE = (LOOP, "Fn::Transform")
 """Keys among the resources that stand for any number of them."""
+
+MAX_CHARACTERS = 5_000_000
+"""Five times what CloudFormation accepts. Source: AWS CloudFormation User Guide, "Quotas", template body size in S3."""
+
+MAX_VALUES = 100_000
+"""Values of a template with its YAML aliases written out. A YAML template of one megabyte has half as many."""
+
+MAX_DEPTH = 200
+"""Levels of nesting. The deepest templates have about 40."""
+
+MAX_DIGITS = 300
+"""Digits of a number. A longer one is beyond any floating-point number, and so beyond any property."""
 
 KNOWN_TRANSFORMS = (
     *("AWS::LanguageExtensions", "AWS::Serverless-", "AWS::CodeDeployBlueGreen", "AWS::SecretsManager-"),
@@ -51,13 +64,19 @@ def is_file(path: Path) -> bool:
     return found is not None and stat.S_ISREG(found.st_mode)
 
 
+def bounded_text(path: Path, errors: str = "strict") -> str:
+    """Return the text of a file, which may be endless, up to the first character that is too many for `parsed`."""
+    with path.open(encoding="utf-8", errors=errors) as file:
+        return file.read(MAX_CHARACTERS + 1)
+
+
 def text_of(path: Path, if_missing: str = "correct the path", errors: str = "strict") -> str:
-    """Return the file's text; `errors` is passed to `open`.
+    """Return the file's text as `bounded_text` does.
 
     Raises UnreadableTemplate; `if_missing` is the remedy to print if there is no such file.
     """
     try:
-        return path.read_text(encoding="utf-8", errors=errors)
+        return bounded_text(path, errors)
     except FileNotFoundError:
         raise unreadable(str(path), "no such file", if_missing) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -65,15 +84,26 @@ def text_of(path: Path, if_missing: str = "correct the path", errors: str = "str
 
 
 def parsed(where: str, text: str) -> Any:
-    """Return the value of JSON or YAML text. Short forms such as !Ref become long ones. Raises UnreadableTemplate."""
+    """Return the value of JSON or YAML text. Short forms such as !Ref become long ones.
+
+    Raises UnreadableTemplate, or its subclass OversizedTemplate if the text is valid but larger than any template.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise _oversized(where, f"more than {counted(MAX_CHARACTERS, 'character')}", "remove what is no template")
     try:
-        return _serializable(where, json.loads(text))
+        return _serializable(where, _within_bounds(where, json.loads(text, parse_int=_whole)))
     except json.JSONDecodeError as error:
         json_reason = str(error)
     except RecursionError:
         json_reason = "nested too deeply"
+    except _LongNumber:
+        raise _oversized(where, f"a number with more than {MAX_DIGITS} digits", "correct the number") from None
     try:
-        value = json.loads(json.dumps(_load_yaml(text), default=str))
+        value = json.loads(json.dumps(_load_yaml(where, text), default=str), parse_int=_whole)
+    except OversizedTemplate:
+        raise
+    except _LongNumber:
+        raise _oversized(where, f"a number with more than {MAX_DIGITS} digits", "quote or correct it") from None
     except Exception as error:  # PyYAML raises many types; whichever it is, the file is at fault.
         reason = json_reason if text.lstrip().startswith("{") else _yaml_reason(error)
         raise unreadable(where, f"neither JSON nor YAML ({reason})", "correct the file") from None
@@ -160,9 +190,86 @@ def _is_resource(name: str, value: Any) -> bool:
     return _is_structure(value) and "Type" in value
 
 
-def _load_yaml(text: str) -> Any:
+class _LongNumber(ValueError):
+    """A number has more digits than MAX_DIGITS."""
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise _LongNumber
+    return int(digits)
+
+
+def oversize(where: str, text: str) -> tuple[Fault, ...]:
+    """Return the faults of a text that is too large or deep to be worked with; a syntax error is none of them."""
+    try:
+        parsed(where, text)
+    except OversizedTemplate as error:
+        return error.faults
+    except UnreadableTemplate:
+        pass
+    return ()
+
+
+def _oversized(where: str, what: str, remedy: str) -> OversizedTemplate:
+    return OversizedTemplate([Fault(where, what, remedy)])
+
+
+def _require(where: str, values: int, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise _oversized(where, f"nested more than {MAX_DEPTH} levels deep", "flatten it")
+    if values > MAX_VALUES:
+        what = f"more than {counted(MAX_VALUES, 'value')}, with aliases written out"
+        raise _oversized(where, what, "split the template")
+
+
+def _within_bounds(where: str, value: Any) -> Any:
+    """Return the value of a JSON text if it has few enough values and levels. Raises OversizedTemplate."""
+    values, depth, level = 0, 0, [value]
+    while level:
+        values, depth = values + len(level), depth + 1
+        _require(where, values, depth)
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return value
+
+
+def _require_bounded_yaml(where: str, text: str, loader: Any) -> None:
+    """Count the values and levels of a YAML text, as its aliases multiply them, before any of them is built.
+
+    Raises OversizedTemplate.
+    """
     import yaml
 
+    known: dict[str, tuple[int, int]] = {}  # By anchor, the values and levels that an alias stands for.
+    open_: list[list[Any]] = [[None, 0, 0]]  # Of the collections around: the anchor, and values and levels so far.
+    for event in yaml.parse(text, loader):
+        values, levels = 0, 0
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_.append([event.anchor, 1, 1])
+            _require(where, 0, len(open_))
+            continue
+        if isinstance(event, yaml.ScalarEvent):
+            values = 1
+        elif isinstance(event, yaml.AliasEvent):
+            values, levels = known.get(event.anchor, (1, 1))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, values, levels = open_.pop()
+            if anchor:
+                known[anchor] = values, levels
+        open_[-1][1] += values
+        open_[-1][2] = max(open_[-1][2], levels + 1)
+        _require(where, open_[-1][1], len(open_) + levels)
+
+
+def _load_yaml(where: str, text: str) -> Any:
+    import yaml
+
+    _require_bounded_yaml(where, text, _loader())
     return yaml.load(text, _loader())  # noqa: S506 - a subclass of SafeLoader
 
 
@@ -177,8 +284,17 @@ def _loader() -> Any:
             for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
         }
 
+    for kind in ("int", "float"):
+        Loader.add_constructor(f"tag:yaml.org,2002:{kind}", partial(_short_number, kind))
     Loader.add_multi_constructor("!", _long_form)
     return Loader
+
+
+def _short_number(kind: str, loader: Any, node: Any) -> Any:
+    """Return a number in any notation of YAML 1.1, one of which takes time in the square of its length."""
+    if len(str(node.value)) > MAX_DIGITS:
+        raise _LongNumber
+    return getattr(loader, f"construct_yaml_{kind}")(node)
 
 
 def _long_form(loader: Any, suffix: str, node: Any) -> dict[str, Any]:

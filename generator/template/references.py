@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")
+VARIABLE = re.compile(r"\$\{([^!{}][^{}]*)\}")
 """A name in the text of a Fn::Sub, followed by `.Attribute` if one is asked for; ${!...} is text."""
 
 

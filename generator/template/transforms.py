@@ -22,7 +22,7 @@ FUNCTION = f"{SAM}Function"
 IMPLIED_APIS = {"Api": ("ServerlessRestApi", "RestApiId"), "HttpApi": ("ServerlessHttpApi", "ApiId")}
 """By type of event: the logical id of the API that SAM creates, and the property that names another one instead."""
 
-_VARIABLE = re.compile(r"([$&])\{([^}!]*)\}")
+_VARIABLE = re.compile(r"([$&])\{([^{}!]*)\}")
 
 Resolve = Callable[[Json], Json]
 """Resolves the collection of a loop as far as the template states it."""

@@ -271,7 +271,7 @@ def test_a_file_that_is_not_toml_is_refused_is_refused(
     ("value", "said"),
     [
         ("9" * 5000, f'"{"9" * 56}... is not a whole number; write one from 100 to 50,000'),
-        ("9" * 4000, f"{'9' * 57}... is above the maximum of 50,000; lower it or split the sources over two stacks"),
+        ("9" * 900, f"{'9' * 57}... is above the maximum of 50,000; lower it or split the sources over two stacks"),
         ("[" * 5000, f'"{"[" * 56}... is not a whole number; write one from 100 to 50,000'),
     ],
 )

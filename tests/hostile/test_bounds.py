@@ -1,0 +1,156 @@
+"""Input that would take all time or memory is refused with a line that names the bound."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from generator.config import files
+from generator.errors import InvalidEnvironment, OversizedTemplate, UnreadableTemplate
+from generator.template import references
+from generator.template.intrinsics import parts_of
+from generator.template.reading import MAX_DEPTH, MAX_VALUES, parse, parsed, text_of
+
+Run = Callable[..., Result]
+
+FUNCTION = '{"Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"X": %s}}}}'
+BOMB = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 9)
+)
+CHAIN = "a0: &a0 [1]\n" + "".join(f"a{level}: &a{level} [*a{level - 1}]\n" for level in range(1, 300))
+MERGES = "a0: &a0 {k: 1}\n" + "".join(
+    f"a{level}: &a{level} {{<<: [{', '.join([f'*a{level - 1}'] * 9)}]}}\n" for level in range(1, 9)
+)
+
+OVERSIZED = {
+    "characters": ("{" + " " * 5_000_000 + "}", "more than 5,000,000 characters"),
+    "values": (FUNCTION % f"[{'1,' * 200_000}1]", "more than 100,000 values, with aliases written out"),
+    "aliases": (BOMB, "more than 100,000 values, with aliases written out"),
+    "merged aliases": (MERGES, "more than 100,000 values, with aliases written out"),
+    "a chain of aliases": (CHAIN, "nested more than 200 levels deep"),
+    "nesting": (FUNCTION % ("[" * 900 + "]" * 900), "nested more than 200 levels deep"),
+    "nesting in YAML": ("Resources: " + "[" * 900 + "]" * 900, "nested more than 200 levels deep"),
+    "nesting in dashes": ("Resources:\n " + "- " * 900, "nested more than 200 levels deep"),
+    "digits": (FUNCTION % ("9" * 400), "a number with more than 300 digits"),
+    "thousands of digits": (FUNCTION % ("9" * 5000), "a number with more than 300 digits"),
+    "digits in YAML": (f"Resources: {'9' * 400}", "a number with more than 300 digits"),
+    "hexadecimal digits": (f"Resources: 0x{'f' * 5000}", "a number with more than 300 digits"),
+    "digits to the base of sixty": (f"Resources: 1{':59' * 100_000}", "a number with more than 300 digits"),
+}
+
+
+@pytest.mark.parametrize("case", OVERSIZED)
+def test_a_template_beyond_any_other_is_refused_before_it_is_built(case: str) -> None:
+    text, what = OVERSIZED[case]
+    with pytest.raises(OversizedTemplate) as refused:
+        parsed("a.yaml", text)
+    (fault,) = refused.value.faults
+    assert fault.what == what
+
+
+@pytest.mark.parametrize("text", ["Resources: &a {A: *a}", "Resources: " + "[" * 100_000, FUNCTION % ("[" * 100_000)])
+def test_what_is_no_tree_is_unreadable(text: str) -> None:
+    with pytest.raises(UnreadableTemplate):
+        parsed("a.yaml", text)
+
+
+def test_the_largest_templates_are_read() -> None:
+    around = 5  # Levels above the value X, and X itself.
+    deep = FUNCTION % ("[" * (MAX_DEPTH - around) + "]" * (MAX_DEPTH - around))
+    assert parse(parsed("a.json", deep)).resources
+    assert len(parsed("a.json", "[" + "1, " * (MAX_VALUES - 2) + "1]")) == MAX_VALUES - 1
+
+
+def test_an_endless_file_is_read_only_to_the_bound() -> None:
+    with pytest.raises(OversizedTemplate):
+        parsed("/dev/zero", text_of(Path("/dev/zero")))
+
+
+def test_text_of_open_braces_is_searched_in_one_pass() -> None:
+    """A pattern that looked for the closing brace again from each opening one took minutes for this text."""
+    text = "${" * 500_000
+    assert list(references.references({"Fn::Sub": text})) == []
+    assert parts_of(text) == [text]
+
+
+@pytest.mark.parametrize("case", ["aliases", "nesting", "thousands of digits"])
+@pytest.mark.parametrize(
+    "command", [["check"], ["diff", "dev"], ["simulate", "dev", "--template"]], ids=["check", "diff", "simulate"]
+)
+def test_a_command_refuses_it_in_one_line(generator: Run, command: list[str], case: str) -> None:
+    text, what = OVERSIZED[case]
+    Path("large.yaml").write_text(text)
+    result = generator(*command, "large.yaml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"large.yaml: {what}; ")
+    assert result.stderr.count("\n") == 1
+
+
+def environment(lines: str) -> None:
+    Path("environments/dev.toml").write_text(f'region = "us-east-1"\n{lines}\n[traffic]\nwebhooks_per_hour = 1000\n')
+
+
+@pytest.mark.parametrize(
+    ("lines", "shown"),
+    [
+        (f"x.{'a.' * 3000}a = 1", "line 2 has more than 1,000 characters"),
+        ("x = [" + "\n1," * 50_000 + "]", "more than 100,000 bytes"),
+        ("x = " + "[\n" * 20_000, "not TOML (maximum recursion depth exceeded"),
+        (f"retention.log_days = {'9' * 400}", "is not supported"),
+        (f"retention.log_days = 0x{'f' * 900}", "is not supported"),
+        ("retention.log_days = 30.0", "30.0 is not supported"),
+        (f"retention.log_days = {'[' * 300}{']' * 300}", "is not supported"),
+        (f"retention = {'9' * 400}", "is not a table"),
+        (f"account.concurrency_limit = {'9' * 400}", "is above the maximum of 1,000,000"),
+        (f"targets.stream_utilisation = {'9' * 400}", "is above the maximum of 0.95"),
+        ("targets.stream_utilisation = nan", "nan is not a number"),
+        ('operations.email = "a\\u001b[2J@b.example"', "is not an e-mail address"),
+        ('operations.email = "<a\\u202e@b.example"', "is not an e-mail address"),
+    ],
+    ids=lambda text: text[:40].strip(),
+)
+def test_an_environment_with_a_hostile_value_is_wrong_input(generator: Run, lines: str, shown: str) -> None:
+    environment(lines)
+    result = generator("size", "dev")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert shown in result.stderr
+
+
+def test_a_value_that_python_cannot_write_is_wrong_input() -> None:
+    loop: dict[str, object] = {}
+    loop["a"] = loop
+    for value in (10**5000, [10**5000], loop):
+        with pytest.raises(InvalidEnvironment):
+            files.load({"name": "a", "region": "us-east-1", "retention": {"log_days": value}})
+
+
+def test_a_hostile_override_is_wrong_input() -> None:
+    for override in (
+        f"{'a.' * 3000}a=1",
+        f"x={{{'a.' * 3000}a=1}}",
+        f"retention.log_days={'9' * 5000}",
+        "a=" + "[" * 9999,
+    ):
+        with pytest.raises(InvalidEnvironment):
+            files.load_named(["dev"], [override], Path(__file__).parent.parent / "fixtures/environments")
+
+
+def test_thousands_of_faults_are_counted(generator: Run) -> None:
+    environment("".join(f"k{number} = 1\n" for number in range(1000)))
+    lines = generator("size", "dev").stderr.splitlines()
+    assert len(lines) == 201
+    assert lines[-1].startswith("and ")
+
+
+def test_conditions_that_refer_through_hundreds_of_others_end_in_a_line(generator: Run) -> None:
+    conditions: dict[str, object] = {"C0": {"Fn::Equals": ["a", "a"]}}
+    conditions |= {f"C{n}": {"Fn::Not": [{"Condition": f"C{n - 1}"}]} for n in range(1, 2000)}
+    chain = {"Conditions": conditions, "Resources": {"A": {"Type": "AWS::SNS::Topic", "Condition": "C1999"}}}
+    Path("chain.json").write_text(json.dumps(chain))
+    result = generator("diff", "dev", "chain.json")
+    assert result.exit_code in (1, 2)
+    assert result.exit_code == 1 or "hundreds of others" in result.stderr
