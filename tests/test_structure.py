@@ -17,7 +17,8 @@ FLOORS = (
     ("stack", "scaffold"),
     ("plans",),
     ("account", "local", "report"),
-    ("checks", "diff"),
+    ("checks",),
+    ("diff",),
     ("cli",),
 )
 """Each package and top-level module imports only from the floors above it in this list."""

@@ -13,8 +13,9 @@ from generator import plans
 from generator._format import visible
 from generator.cli import options
 from generator.config import files
-from generator.diff.compare import MonthlyCost, Room, difference
+from generator.diff.compare import MonthlyCost, difference
 from generator.diff.markdown import as_markdown
+from generator.diff.reservations import Room
 from generator.diff.sides import Side, read_both
 from generator.diff.summary import KINDS, as_dict
 from generator.errors import GeneratorError

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Literal
 
-from generator.diff.code import functions, handlers
+from generator.diff.code import handlers
 from generator.diff.iam.access import accesses
 from generator.diff.iam.not_compared import not_compared
-from generator.diff.model import Alarm, Cost, Difference, Part, Property, Reservation, Reservations
+from generator.diff.model import Access, Alarm, Cost, Difference, Effect, Part, Property
 from generator.diff.properties import changes, same
-from generator.diff.redefinitions import told_apart
+from generator.diff.redefinitions import Redefinitions, with_new_names
+from generator.diff.reservations import Room, reservations
 from generator.diff.resources import resources, with_new_deployment
-from generator.template.evaluation import Evaluator, Unknown, known
-from generator.template.intrinsics import Json, whole_number
+from generator.template.evaluation import known
+from generator.template.intrinsics import Json
 from generator.template.model import Template
 from generator.template.references import dependencies
 from generator.template.schemas import schema
@@ -31,48 +30,55 @@ ALARM_SETTINGS = (
 NAMED_SECTIONS = {"Parameters": "", "Conditions": "Conditions.", "Mappings": "Mappings.", "Outputs": None}
 """Sections of named parts, with what references put before the name; nothing refers to an output."""
 
-APART = ("Resources", "AWSTemplateFormatVersion")
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What the account can reserve, and what its other environments reserve."""
-
-    reservable: int
-    elsewhere: int
+COMPARED_APART = ("Resources", "AWSTemplateFormatVersion")
 
 
 def difference(
     old: Template, new: Template, room: Room | None = None, monthly_cost: MonthlyCost | None = None
 ) -> Difference:
     """Return how two templates differ in meaning. `room` adds the headroom, `monthly_cost` the cost."""
-    old, renamed = with_new_deployment(old, new)
+    cost = Cost(monthly_cost(old), monthly_cost(new)) if monthly_cost else None
+    old, renamed = with_new_deployment(with_new_names(old, new), new)
     before, after = known(old), known(new)
-    apart = told_apart(before, after)
-    left, right = told_apart(before, after, defaults=False)
+    redefinitions = Redefinitions(before, after)
+    views = list(redefinitions.views())
+    iam = (one for view in views for one in accesses(*view))
+    code = {one.id: one for view in views for one in handlers(*view)}
+    alarms = {(one.id, one.setting): one for view in views for one in _alarms(*view)}
     return Difference(
-        resources=tuple(resources(before, after, apart, renamed)),
-        parts=tuple(_parts(old, new)),
-        iam=tuple(accesses(*apart)),
-        iam_not_compared=tuple(not_compared(*apart)),
-        reservations=_reservations((old, left), (new, right), room),
-        handlers=tuple(handlers(left, right)),
-        alarms=tuple(_alarms(left, right)),
-        cost=Cost(monthly_cost(old), monthly_cost(new)) if monthly_cost else None,
+        resources=tuple(resources(before, after, redefinitions, renamed)),
+        parts=tuple(_parts(old, new, redefinitions)),
+        iam=tuple(_unique(iam)),
+        iam_not_compared=tuple(not_compared(before, after)),
+        reservations=reservations((old, new), views, redefinitions.deployable, room),
+        handlers=tuple(code.values()),
+        alarms=tuple(alarms.values()),
+        cost=cost,
     )
 
 
-def _parts(old: Template, new: Template) -> Iterator[Part]:
+def _unique(found: Iterable[Access]) -> Iterator[Access]:
+    """Yield each statement once; dictionaries have no hash."""
+    seen: list[Access] = []
+    for one in found:
+        if one not in seen:
+            seen.append(one)
+            yield one
+
+
+def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterator[Part]:
     for section in dict.fromkeys([*new.document, *old.document]):
-        if section in APART:
+        if section in COMPARED_APART:
             continue
-        before, after = ({} if (found := side.document.get(section)) is None else found for side in (old, new))
-        if section not in NAMED_SECTIONS or not isinstance(before, Mapping) or not isinstance(after, Mapping):
-            for one in _changes(old.document.get(section), new.document.get(section), section):
-                yield Part(one.path, one.old, one.new, ())
+        stated = (old.document.get(section), new.document.get(section))
+        if section not in NAMED_SECTIONS or any(isinstance(one, list | str) for one in stated):
+            yield from (Part(one.path, one.old, one.new, ()) for one in _changes(*stated, section))
             continue
+        before, after = (getattr(side, section.lower()) for side in (old, new))
         prefix = NAMED_SECTIONS[section]
         for name in dict.fromkeys([*after, *before]):
+            if section == "Conditions" and name in redefinitions.equivalent:
+                continue
             if found := list(_changes(before.get(name), after.get(name), f"{section}.{name}")):
                 depends = () if prefix is None else _affected(new, f"{prefix}{name}")
                 yield from (Part(one.path, one.old, one.new, depends) for one in found)
@@ -96,28 +102,6 @@ def _affected(template: Template, name: str) -> tuple[str, ...]:
     )
 
 
-def _reservations(old: tuple[Template, Template], new: tuple[Template, Template], room: Room | None) -> Reservations:
-    """Compare figures with every parameter at its default. Each side comes as it is and with redefinitions apart."""
-    before, after = _figures(*old), _figures(*new)
-    figures = (Reservation(name, before.get(name), after.get(name)) for name in dict.fromkeys([*after, *before]))
-    return Reservations(tuple(figures), room.reservable if room else None, room.elsewhere if room else 0)
-
-
-def _figures(template: Template, apart: Template) -> dict[str, Json]:
-    """Return each function's reservation: a number, or an expression if only a deployment decides it."""
-    evaluator = Evaluator(template)
-    figures: dict[str, Json] = {}
-    for name in functions(apart):
-        stated = apart.properties(name).get("ReservedConcurrentExecutions")
-        try:
-            value = evaluator.value(template.properties(name).get("ReservedConcurrentExecutions"))
-        except Unknown:
-            value = stated
-        number = whole_number(value)
-        figures[name] = value if number is None else number
-    return figures
-
-
 def _alarms(old: Template, new: Template) -> Iterator[Alarm]:
     for name, resource in new.resources.items():
         before = old.resources.get(name)
@@ -129,7 +113,7 @@ def _alarms(old: Template, new: Template) -> Iterator[Alarm]:
                 yield Alarm(name, setting, was.get(setting), now.get(setting), _effect(setting, was, now))
 
 
-def _effect(setting: str, was: Mapping[str, Json], now: Mapping[str, Json]) -> Literal["earlier", "later", "other"]:
+def _effect(setting: str, was: Mapping[str, Json], now: Mapping[str, Json]) -> Effect:
     """Whether the alarm fires earlier or later than before, by this setting alone and where figures tell.
 
     A longer period adds up more and is over later, and M of more periods are reached earlier but looked for longer.
@@ -139,9 +123,9 @@ def _effect(setting: str, was: Mapping[str, Json], now: Mapping[str, Json]) -> L
     telling = {"Threshold", "DatapointsToAlarm"} if m_of_n else {"Threshold", "EvaluationPeriods"}
     turned = not same(was.get("ComparisonOperator"), now.get("ComparisonOperator"))
     if old is None or new is None or setting not in telling or (setting == "Threshold" and turned):
-        return "other"
+        return Effect.OTHER
     below = setting == "Threshold" and str(now.get("ComparisonOperator", "")).startswith("LessThan")
-    return "later" if (new > old) != below else "earlier"
+    return Effect.LATER if (new > old) != below else Effect.EARLIER
 
 
 def _figure(value: Json) -> float | None:

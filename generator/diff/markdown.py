@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from generator._format import code, prose
 from generator.diff.iam.grants import is_document
 from generator.diff.iam.holders import ACTING
-from generator.diff.model import Access, Difference, Resource
+from generator.diff.model import Access, AccessChange, Difference, Effect, Resource
 from generator.diff.summary import verdict
 from generator.template.intrinsics import Json, is_intrinsic, listed, text
 from generator.template.schemas import Certainty
@@ -23,7 +23,7 @@ MAX_REPORT = 65_000
 CONTEXT = 20
 """Characters kept before the first difference of a long value."""
 
-DECISIVE = ("Replacement:", "Possible replacement:", "Removed:", "Possible removal:", "IAM not compared:")
+DECISIVE = ("Rejected:", "Replacement:", "Possible replacement:", "Removed:", "Possible removal:", "IAM not compared:")
 """How the lines of the verdict begin that stand out."""
 
 SECTIONS = "Replaced", "IAM", "Reserved concurrency", "Cost", "Alarms", "Resources", "Parameters and the rest", "Code"
@@ -87,7 +87,7 @@ def _iam(found: Difference) -> Iterator[str]:
 
 def _gone(one: Access) -> str:
     """Return the words for a denial or grant that was removed."""
-    return "no longer: " if (one.change == "widened") == (one.statement["Effect"] == "Deny") else ""
+    return "no longer: " if (one.change == AccessChange.WIDENED) == (one.statement["Effect"] == "Deny") else ""
 
 
 def _said(statement: Mapping[str, Json]) -> str:
@@ -112,7 +112,7 @@ def _names(value: Json) -> list[str]:
 
 def _reservations(found: Difference) -> Iterator[str]:
     sums = found.reservations
-    if not sums.changed:
+    if not sums.has_changed:
         return
     rows = [[code(one.id), _figure(one.old), _figure(one.new)] for one in sums.functions]
     totals = [*zip((sums.total_old, sums.total_new), sums.is_open, strict=True)]
@@ -137,7 +137,7 @@ def _cost(found: Difference) -> Iterator[str]:
 
 def _alarms(found: Difference) -> Iterator[str]:
     if found.alarms:
-        effects = {"earlier": "fires earlier", "later": "fires later", "other": ""}
+        effects = {Effect.EARLIER: "fires earlier", Effect.LATER: "fires later", Effect.OTHER: ""}
         rows = ([code(a.id), a.setting, *_pair(a.old, a.new), effects[a.effect]] for a in found.alarms)
         yield from _table(["Alarm", "Setting", "Old", "New", "Effect"], rows)
 

@@ -5,13 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from enum import StrEnum
 
 from generator.template.intrinsics import Json
 from generator.template.schemas import Certainty
 
 MAKERS = ("Fn::ForEach", "Fn::Transform")
 """Functions that may stand among the resources and make some of them, each read as one resource of this type."""
+
+
+class Change(StrEnum):
+    """What becomes of a resource's entry in the template."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+class AccessChange(StrEnum):
+    """Whether a statement is about more than before, or less."""
+
+    WIDENED = "widened"
+    NARROWED = "narrowed"
+
+
+class Effect(StrEnum):
+    """When an alarm fires, by one changed setting."""
+
+    EARLIER = "earlier"
+    LATER = "later"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +52,15 @@ class Resource:
 
     id: str
     type: str
-    change: Literal["added", "removed", "changed"]
+    change: Change
     replacement: Certainty
     properties: tuple[Property, ...]
     notes: tuple[str, ...]
     removal: Certainty = Certainty.NONE
     """Possible if a condition decides whether the resource still exists."""
+
+    rejection: str = ""
+    """Why CloudFormation refuses the update, if it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +78,7 @@ class Access:
     """Statements that grant more or less than before, with the resource that holds them."""
 
     resource: str
-    change: Literal["widened", "narrowed"]
+    change: AccessChange
     statement: Mapping[str, Json]
 
 
@@ -67,7 +93,7 @@ class NotCompared:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A function's reserved concurrency; None shares the account's pool or is no such function."""
+    """What a function reserves, or provisions: a number, the expression that a deployment decides, or None."""
 
     id: str
     old: Json
@@ -79,6 +105,13 @@ class Reservations:
     """All functions of both templates, and the account's figures; None if no account is known."""
 
     functions: tuple[Reservation, ...]
+    total_old: int
+    total_new: int
+    """The sum in the deployment that reserves most, as `check` finds it."""
+
+    is_open: tuple[bool, bool]
+    """Whether the old sum, and the new one, leave out figures that the template does not state."""
+
     reservable: int | None
     elsewhere: int
     """Reservations of other environments in the same account."""
@@ -89,22 +122,9 @@ class Reservations:
         return tuple(one for one in self.functions if one.old != one.new)
 
     @property
-    def total_old(self) -> int:
-        """The sum of the old template's known figures."""
-        return sum(one.old for one in self.functions if isinstance(one.old, int))
-
-    @property
-    def total_new(self) -> int:
-        """The sum of the new template's known figures."""
-        return sum(one.new for one in self.functions if isinstance(one.new, int))
-
-    @property
-    def is_open(self) -> tuple[bool, bool]:
-        """Whether the old sum, and the new one, leave out figures that only a deployment decides."""
-        return (
-            any(one.old is not None and not isinstance(one.old, int) for one in self.functions),
-            any(one.new is not None and not isinstance(one.new, int) for one in self.functions),
-        )
+    def has_changed(self) -> bool:
+        """Whether a function's reservation changed, or the sum of those that one deployment has at once."""
+        return bool(self.changed) or self.total_old != self.total_new or self.is_open[0] != self.is_open[1]
 
     def headroom(self, total: int) -> int | None:
         """Return what could still be reserved; negative for a shortfall."""
@@ -127,7 +147,7 @@ class Alarm:
     setting: str
     old: Json
     new: Json
-    effect: Literal["earlier", "later", "other"]
+    effect: Effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +174,8 @@ class Difference:
     @property
     def found(self) -> bool:
         """Whether the templates mean different things."""
-        permissions = (self.iam, self.iam_not_compared)
-        return any((self.resources, self.parts, *permissions, self.reservations.changed, self.handlers, self.alarms))
+        found = (self.resources, self.parts, self.iam, self.iam_not_compared, self.handlers, self.alarms)
+        return any(found) or self.reservations.has_changed
 
     def replaced(self, certainty: Certainty) -> tuple[Resource, ...]:
         """The resources that are replaced with this certainty."""

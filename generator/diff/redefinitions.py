@@ -1,78 +1,171 @@
-"""Find names that two templates share with different meanings: conditions, mappings and parameters' defaults.
+"""Find names that two templates share with different meanings, and give each side a name of its own.
 
-A value that uses such a name looks the same on both sides. Each side therefore gets a name of its own, and every
-comparison sees the difference, through whichever function or resource it comes.
+A value that uses such a name looks the same on both sides. With distinct names every comparison sees the difference,
+through whichever function or resource it comes. The names are those of conditions, mappings and parameters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from generator.diff.properties import same
-from generator.template.intrinsics import Json, canonical, is_intrinsic, mapping
-from generator.template.model import Template
+from generator.diff.equality import Deployable
+from generator.diff.properties import identity, same
+from generator.template.evaluation import known
+from generator.template.intrinsics import Json, canonical, is_intrinsic, literal_text, mapping
+from generator.template.model import Section, Template, is_list, is_stored
 from generator.template.references import VARIABLE
 
 OLD, NEW = "as it was", "as it is now"
 
-DECIDING = ("Default", "Type")
-"""What decides a parameter's value if the deployment does not state it."""
+SECTIONS = ("parameters", "mappings", "conditions")
+
+Pair = tuple[Template, Template]
 
 
-def told_apart(old: Template, new: Template, defaults: bool = True) -> tuple[Template, Template]:
-    """Return both templates with every redefined name made distinct; the same objects if nothing is redefined.
-
-    `defaults` False ignores changed defaults, which do not affect a stack that was given a value.
-    """
-    tables = old.mappings, new.mappings
-    parameters = frozenset(_parameters(old, new) if defaults else ())
-    if not parameters and same(*tables) and same(old.conditions, new.conditions):
-        return old, new
-    conditions = _conditions(old, new, parameters, tables)
-    before, after = (_Names(parameters, conditions, tables, word) for word in (OLD, NEW))
-    return _renamed(old, before), _renamed(new, after)
-
-
-def _parameters(old: Template, new: Template) -> set[str]:
-    before, after = old.parameters, new.parameters
-    return {
-        name
-        for name in before.keys() & after.keys()
-        if any(not same(*(mapping(side[name]).get(key) for side in (before, after))) for key in DECIDING)
-    }
+def with_new_names(old: Template, new: Template) -> Template:
+    """Return the old template with the new names of conditions and mappings that were only renamed."""
+    mappings = _new_names(old.mappings, new.mappings)
+    conditions: dict[str, str] = {}
+    while True:  # A condition is the same, too, if it uses others that were only renamed.
+        names = _Names(conditions=conditions, mappings=mappings)
+        found = _new_names({name: names.value(one) for name, one in old.conditions.items()}, new.conditions)
+        if found == conditions:
+            break
+        conditions = found
+    if not conditions and not mappings:
+        return old
+    return replace(
+        old,
+        mappings={mappings.get(name, name): one for name, one in old.mappings.items()},
+        conditions={conditions.get(name, name): names.value(one) for name, one in old.conditions.items()},
+        resources=names.value(old.resources),
+        outputs=names.value(old.outputs),
+    )
 
 
-def _conditions(
-    old: Template, new: Template, parameters: frozenset[str], tables: tuple[Mapping[str, Json], Mapping[str, Json]]
-) -> frozenset[str]:
-    """The conditions that say something else, by themselves or by way of others."""
-    before, after = old.conditions, new.conditions
-    found: frozenset[str] = frozenset()
-    while True:
-        left, right = (_Names(parameters, found, tables, word) for word in (OLD, NEW))
-        more = frozenset(
-            name
-            for name in before.keys() & after.keys()
-            if not same(left.value(before[name]), right.value(after[name]))
+def _new_names(old: Section, new: Section) -> dict[str, str]:
+    come = {identity(new[name]): name for name in new.keys() - old.keys()}
+    found = {name: come.get(identity(old[name])) for name in old.keys() - new.keys()}
+    renamed = {name: other for name, other in found.items() if other is not None}
+    return renamed if len(set(renamed.values())) == len(renamed) else {}
+
+
+class Redefinitions:
+    """What two templates name alike and mean differently."""
+
+    def __init__(self, old: Template, new: Template) -> None:
+        self._sides = (old, new)
+        self._parameters = frozenset(_redefined(old.parameters, new.parameters, ("Default", "Type")))
+        found = self._conditions(self._parameters)
+        self.deployable = Deployable(self._both(found))
+        self.equivalent = frozenset(name for name in found if self._is_equivalent(name))
+
+    def told_apart(self) -> Pair:
+        """Return both templates, each with its own name for whatever is redefined, parameters' defaults included."""
+        return self._apart(*self._sides, self._parameters)
+
+    def views(self) -> Iterator[Pair]:
+        """Yield both templates as an update and as a new stack deploy them, each with its own names.
+
+        An update keeps the values of parameters; one that only the new template has gets its default. A new stack has
+        every default, so that one is of interest where a default changes.
+        """
+        old, new = self._sides
+        stated = [_defaults(side.parameters) for side in self._sides]
+        changed = {name for name in stated[0].keys() & stated[1].keys() if not same(*(one[name] for one in stated))}
+        redefined = frozenset(name for name in self._parameters if self._is_of_another_kind(name))
+        values = [{name: one[name] for name in changed} for one in stated]
+        for before, after in [(old, new), *([(known(old, values[0]), known(new, values[1]))] if changed else [])]:
+            yield self._apart(before, after, redefined, stated)
+
+    def _is_of_another_kind(self, name: str) -> bool:
+        """Return whether a parameter that keeps its value may still stand for another one."""
+        declared = [mapping(side.parameters[name]) for side in self._sides]
+        return any(map(is_stored, declared)) or not same(*(one.get("Type") for one in declared))
+
+    def _apart(
+        self, old: Template, new: Template, parameters: frozenset[str], stated: list[dict[str, Json]] | None = None
+    ) -> Pair:
+        conditions = self._conditions(parameters) - self.equivalent
+        left, right = (self._names(parameters, conditions, word) for word in (OLD, NEW))
+        if stated is not None:
+            left.parameters.update({name: stated[0][name] for name in stated[0].keys() - new.parameters.keys()})
+            right.parameters.update({name: stated[1][name] for name in stated[1].keys() - old.parameters.keys()})
+        return (
+            replace(old, resources=left.value(old.resources)),
+            replace(new, resources=right.value(new.resources)),
         )
-        if more == found:
-            return found
-        found = more
+
+    def _names(self, parameters: frozenset[str], conditions: frozenset[str], word: str) -> _Names:
+        tables = (self._sides[0].mappings, self._sides[1].mappings)
+        return _Names(
+            {name: {"Ref": _own(name, word)} for name in parameters},
+            {name: _own(name, word) for name in conditions},
+            {name: _own(name, word) for name in _redefined(*tables)},
+            tables,
+        )
+
+    def _conditions(self, parameters: frozenset[str]) -> frozenset[str]:
+        """Return the conditions that are defined differently, by themselves or by way of others."""
+        before, after = (side.conditions for side in self._sides)
+        found: frozenset[str] = frozenset()
+        while True:
+            left, right = (self._names(parameters, found, word) for word in (OLD, NEW))
+            shared = before.keys() & after.keys()
+            more = frozenset(name for name in shared if not same(left.value(before[name]), right.value(after[name])))
+            if more == found:
+                return found
+            found = more
+
+    def _both(self, conditions: frozenset[str]) -> Template:
+        """Return one template that declares everything that either side uses, by its own name and by the shared one."""
+        old, new = self._sides
+        parameters, mappings, found = ({**getattr(old, one), **getattr(new, one)} for one in SECTIONS)
+        for side, word in zip(self._sides, (OLD, NEW), strict=True):
+            names = self._names(self._parameters, conditions, word)
+            parameters |= {_own(name, word): one for name, one in side.parameters.items()}
+            mappings |= {_own(name, word): one for name, one in side.mappings.items()}
+            found |= {names.conditions.get(name, name): names.value(one) for name, one in side.conditions.items()}
+        return replace(new, parameters=parameters, mappings=mappings, conditions=found, rules={})
+
+    def _is_equivalent(self, name: str) -> bool:
+        pair = _own(name, OLD), _own(name, NEW)
+        return self.deployable.implies(*pair) and self.deployable.implies(*pair[::-1])
 
 
-def _renamed(template: Template, names: _Names) -> Template:
-    return replace(template, resources=names.value(template.resources))
+def _own(name: str, word: str) -> str:
+    return f"{name} ({word})"
+
+
+def _redefined(old: Section, new: Section, keys: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the names that both sections have with other contents, or with other contents under one of the keys."""
+    for name in old.keys() & new.keys():
+        pairs = [(mapping(old[name]).get(key), mapping(new[name]).get(key)) for key in keys]
+        if not all(same(*pair) for pair in pairs or [(old[name], new[name])]):
+            yield name
+
+
+def _defaults(parameters: Section) -> dict[str, Json]:
+    """Return the default values that the template itself states."""
+    found: dict[str, Json] = {}
+    for name, one in parameters.items():
+        default = literal_text(mapping(one).get("Default"))
+        if default is not None and not is_stored(one):
+            found[name] = [part.strip() for part in default.split(",")] if is_list(one) else default
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What is redefined, and the word for this side. Both sides' mappings tell what a look-up can find."""
+    """What to put in the place of names: other references, or values of parameters."""
 
-    parameters: frozenset[str]
-    conditions: frozenset[str]
-    tables: tuple[Mapping[str, Json], Mapping[str, Json]]
-    word: str
+    parameters: dict[str, Json] = field(default_factory=dict)
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    mappings: Mapping[str, str] = field(default_factory=dict)
+    tables: tuple[Section, Section] | None = None
+    """Both sides' mappings: a lookup that finds the same in both keeps its name."""
 
     def value(self, value: Json) -> Json:
         if isinstance(value, list):
@@ -85,39 +178,49 @@ class _Names:
 
     def _entry(self, key: str, value: Json) -> Json:
         """A resource names its condition, and a condition another, under this key."""
-        return self._one(value, self.conditions) if key == "Condition" else self.value(value)
+        is_name = key == "Condition" and isinstance(value, str)
+        return self.conditions.get(value, value) if is_name else self.value(value)
 
     def _function(self, function: str, content: Json) -> Json:
+        if function == "Ref" and isinstance(content, str):
+            return self.parameters.get(content, {function: content})
+        if function == "Fn::FindInMap" and isinstance(content, list):
+            return {function: self._lookup(content)}
         inner = self.value(content)
         match function, inner:
-            case "Ref", str():
-                return {function: self._one(inner, self.parameters)}
             case "Fn::If", [str(name), *rest]:
-                return {function: [self._one(name, self.conditions), *rest]}
-            case "Fn::FindInMap", [name, *rest] if not _finds_the_same(self.tables, content):
-                return {function: [f"{name} ({self.word})", *rest]}
+                return {function: [self.conditions.get(name, name), *rest]}
             case "Fn::Sub", str():
                 return {function: self._text(inner, {})}
             case "Fn::Sub", [str(text), dict(own)]:
                 return {function: [self._text(text, own), own]}
         return {function: inner}
 
-    def _one(self, value: Json, names: frozenset[str]) -> Json:
-        if not isinstance(value, str):
-            return self.value(value)
-        return f"{value} ({self.word})" if value in names else value
+    def _lookup(self, arguments: list[Json]) -> list[Json]:
+        """Return the arguments of Fn::FindInMap. A parameter that selects keeps ranging over all rows."""
+        selecting = {name: one for name, one in self.parameters.items() if isinstance(one, Mapping)}
+        name, *rest = replace(self, parameters=selecting).value(arguments)
+        if self.tables is None or not _finds_the_same(self.tables, arguments):
+            composed = {"Fn::Join": ["", [name, *self.mappings.values()]]}  # Any of the mappings.
+            name = self.mappings.get(name, name) if isinstance(name, str) else composed
+        return [name, *rest]
 
     def _text(self, text: str, own: Mapping[str, Json]) -> str:
-        names = self.parameters - own.keys()
-        return VARIABLE.sub(lambda found: f"${{{self._one(found[1], names)}}}", text)
+        def one(found: re.Match[str]) -> str:
+            value = None if found[1] in own else self.parameters.get(found[1])
+            if isinstance(value, Mapping):
+                return f"${{{value['Ref']}}}"
+            return value.replace("${", "${!") if isinstance(value, str) else found[0]
+
+        return VARIABLE.sub(one, text)
 
 
-def _finds_the_same(tables: tuple[Mapping[str, Json], Mapping[str, Json]], arguments: Json) -> bool:
-    """Whether a look-up finds the same on both sides, whatever its keys turn out to be.
+def _finds_the_same(tables: tuple[Section, Section], arguments: Json) -> bool:
+    """Return whether a lookup finds the same on both sides, whatever its keys turn out to be.
 
     A key that only one side has does not count: the other cannot be deployed with it, unless it has a default.
     """
-    if not isinstance(arguments, list) or len(arguments) != 3 or not isinstance(arguments[0], str):
+    if len(arguments) != 3 or not isinstance(arguments[0], str):
         return same(*tables)
     top, inner = (canonical(key) for key in arguments[1:])
     old, new = (_reached(mapping(table.get(arguments[0])), top, inner) for table in tables)

@@ -6,11 +6,16 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from operator import attrgetter
 
+from generator.diff.equality import Deployable
 from generator.diff.losses import changed_notes, removal_notes, replacement_notes
-from generator.diff.model import MAKERS, Property, Resource
+from generator.diff.model import MAKERS, Change, Property, Resource
 from generator.diff.properties import changes, literal, typed, untyped
-from generator.template.intrinsics import Json, mapping, text
+from generator.diff.redefinitions import Redefinitions
+from generator.diff.rejections import stale_deployments, with_rejection
+from generator.diff.sam import CREATED_BY, as_made, with_created
+from generator.template.intrinsics import NO_VALUE, Json, mapping, text
 from generator.template.model import Template
 from generator.template.references import dependencies
 from generator.template.schemas import TYPED, Certainty, schema
@@ -19,29 +24,37 @@ DEPLOYMENT = "AWS::ApiGateway::Deployment"
 TABLE = "AWS::DynamoDB::Table"
 CODE = ("Properties.Code.ZipFile", "Properties.InlineCode")
 CONDITION = "Condition"
-RANK = {Certainty.NONE: 0, Certainty.POSSIBLE: 1, Certainty.CERTAIN: 2}
 
 
-def resources(
-    old: Template, new: Template, apart: tuple[Template, Template], renamed: Mapping[str, str]
-) -> list[Resource]:
+def resources(old: Template, new: Template, redefinitions: Redefinitions, renamed: Mapping[str, str]) -> list[Resource]:
     """Return all resources that differ: replaced ones first, tables at the top.
 
-    `apart` are the same templates with redefined names made distinct, `renamed` the deployments with a new logical id.
+    `renamed` are the deployments with a new logical id.
     """
     found = [_deployed(*ids) for ids in renamed.items()]
-    before, after = old.resources, new.resources
-    for name in dict.fromkeys([*after, *before]):
-        if name not in before:
-            found.append(Resource(name, _type(after[name]), "added", Certainty.NONE, (), ()))
-        elif name not in after:
-            notes = tuple(removal_notes(before[name]))
-            found.append(Resource(name, _type(before[name]), "removed", Certainty.NONE, (), notes, Certainty.CERTAIN))
+    both = old.resources.keys() & new.resources.keys()
+    old, new, left, right = (with_created(side, both) for side in (old, new, *redefinitions.told_apart()))
+    for name in dict.fromkeys([*new.resources, *old.resources]):
+        before, after = old.resources.get(name), new.resources.get(name)
+        if before is None or after is None:
+            found.append(_only_on_one_side(name, before, after))
         else:
-            left, right = (side.resources[name] for side in apart)
-            redefined = (left, right) if (left, right) != (before[name], after[name]) else None
-            found += _changed(name, before[name], after[name], redefined)
-    return sorted(_with_dependants(found, new), key=_urgency)
+            sides = [side.resources[name] for side in (old, new, left, right)]
+            sides = [as_made(one) for one in sides] if _type(before) != _type(after) else sides
+            found += _changed(name, (sides[0], sides[1]), (sides[2], sides[3]), redefinitions)
+    found = _with_dependants(found, new)
+    found += [one for one in stale_deployments(found, old, new) if one.id not in renamed.values()]
+    return sorted((with_rejection(one, old, new) for one in found), key=_urgency)
+
+
+def _only_on_one_side(name: str, old: Json, new: Json) -> Resource:
+    resource = old or new
+    change = Change.ADDED if old is None else Change.REMOVED
+    notes = [f"SAM creates it for {resource[CREATED_BY]}"] if CREATED_BY in resource else []
+    if old is not None:
+        notes += removal_notes(old)
+    removal = Certainty.NONE if old is None else Certainty.CERTAIN
+    return Resource(name, _type(resource), change, Certainty.NONE, (), tuple(notes), removal)
 
 
 def with_new_deployment(old: Template, new: Template) -> tuple[Template, dict[str, str]]:
@@ -75,31 +88,51 @@ def _renamed(value: Json, names: Mapping[str, str]) -> Json:
 
 def _deployed(old_id: str, new_id: str) -> Resource:
     note = "expected: the API changed, and a new deployment brings the change to the stage"
-    return Resource(new_id, DEPLOYMENT, "changed", Certainty.NONE, (Property("LogicalId", old_id, new_id),), (note,))
+    return Resource(
+        new_id, DEPLOYMENT, Change.CHANGED, Certainty.NONE, (Property("LogicalId", old_id, new_id),), (note,)
+    )
 
 
-def _changed(name: str, old: Json, new: Json, redefined: tuple[Json, Json] | None) -> Iterator[Resource]:
-    """Yield the resource if it differs, or if a redefined name it uses may replace or remove it."""
+def _changed(
+    name: str, sides: tuple[Json, Json], told_apart: tuple[Json, Json], redefinitions: Redefinitions
+) -> Iterator[Resource]:
+    """Yield the resource if it differs, or if a redefined name it uses may replace or remove it.
+
+    `told_apart` is the same resource with its own names for whatever is redefined.
+    """
+    old, new = sides
     kind = _type(new)
-    found = list(_changes(old, new))
-    replacement, notes = _replacement(old, new, found)
-    if redefined is not None:
-        decisive = [one for one in _changes(*redefined) if _is_decisive(kind, one.path)]
-        found += [one for one in decisive if one.path not in {known.path for known in found}]
-        if any(one.path != CONDITION for one in decisive):
-            replacement = max(replacement, Certainty.POSSIBLE, key=RANK.__getitem__)
-    if not found:
+    conditions = [one.get(CONDITION) for one in told_apart]
+    apart = {one.path: one for one in _changes(*told_apart)}
+    decisive = {path: one for path, one in apart.items() if _is_decisive(kind, path)}
+    found: dict[str, tuple[Property, Certainty]] = {}
+    for path, one in {**decisive, **{one.path: one for one in _changes(old, new)}}.items():
+        differs = _difference(apart.get(path, one), conditions, redefinitions.deployable)
+        if differs != Certainty.NONE:
+            found[path] = one, differs
+    if not found or (CREATED_BY in new and not any(_is_decisive(kind, path) for path in found)):
         return
-    condition = next((one.new for one in found if one.path == CONDITION), None)
-    if condition is not None:
+    replacement, notes = _replacement(old, new, found.values())
+    condition = found[CONDITION][0].new if CONDITION in found else None
+    removal = Certainty.POSSIBLE if kind in MAKERS else Certainty.NONE
+    if condition is not None and not redefinitions.deployable.implies(*conditions):
+        removal = Certainty.POSSIBLE
         notes += [f"exists only if {text(condition)} holds, and is removed otherwise", *removal_notes(old)]
     if replacement != Certainty.NONE:
         notes += replacement_notes(old, new)
     if kind in MAKERS:
         notes = ["creates resources that are not compared one by one: any of them may be replaced or removed"]
     notes += changed_notes(old, new)
-    removal: Certainty = Certainty.NONE if condition is None and kind not in MAKERS else Certainty.POSSIBLE
-    yield Resource(name, kind, "changed", replacement, tuple(map(_readable, found)), tuple(notes), removal)
+    properties = tuple(_readable(one) for one, _ in found.values())
+    yield Resource(name, kind, Change.CHANGED, replacement, properties, tuple(notes), removal)
+
+
+def _difference(one: Property, conditions: list[Json], deployable: Deployable) -> Certainty:
+    """Return whether a property differs where the resource exists before and after. A condition is one wherever."""
+    if one.path != CONDITION:
+        return deployable.difference(one.old, one.new, conditions)
+    old, new = ("exists" if name is None else {"Fn::If": [name, "exists", NO_VALUE]} for name in conditions)
+    return deployable.difference(old, new)
 
 
 def _changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Property]:
@@ -120,16 +153,16 @@ def _is_decisive(kind: str, path: str) -> bool:
 
 
 def _replacement(
-    old: Mapping[str, Json], new: Mapping[str, Json], found: Iterable[Property]
+    old: Mapping[str, Json], new: Mapping[str, Json], found: Iterable[tuple[Property, Certainty]]
 ) -> tuple[Certainty, list[str]]:
     kind = _type(new)
     if _type(old) != kind:
-        return Certainty.CERTAIN, [f"was {_type(old)}: CloudFormation rejects another type under the same logical id"]
-    worst: Certainty = Certainty.NONE
-    for one in found:
+        return Certainty.CERTAIN, []
+    worst, rank = Certainty.NONE, attrgetter("rank")
+    for one, differs in found:
         here = _key_type(old, new, one.path) if kind == TABLE else None
         here = here or schema(kind).replacement(one.path)
-        worst = max(worst, here, key=RANK.__getitem__)
+        worst = max(worst, min(here, differs, key=rank), key=rank)
     is_guess = worst == Certainty.POSSIBLE and not schema(kind).known
     return worst, [f"no schema states which change replaces a {kind}"] if is_guess else []
 
@@ -166,9 +199,9 @@ def _with_dependants(found: list[Resource], new: Template) -> list[Resource]:
     while queue:
         root = queue.pop(0)
         for name, path in _create_only_references(new, root):
-            one = by_id.get(name) or Resource(name, _type(new.resources[name]), "changed", Certainty.NONE, (), ())
+            one = by_id.get(name) or Resource(name, _type(new.resources[name]), Change.CHANGED, Certainty.NONE, (), ())
             note = f"{path} refers to {root}, which is replaced"
-            if one.change != "changed" or note in one.notes:
+            if one.change != Change.CHANGED or note in one.notes:
                 continue
             if one.replacement == Certainty.NONE:
                 one = replace(one, replacement=Certainty.POSSIBLE)
@@ -186,7 +219,7 @@ def _create_only_references(template: Template, name: str) -> Iterator[tuple[str
 
 
 def _urgency(resource: Resource) -> tuple[int, bool, int]:
-    return -RANK[resource.replacement], resource.type != TABLE, -RANK[resource.removal]
+    return -resource.replacement.rank, resource.type != TABLE, -resource.removal.rank
 
 
 def _type(resource: Mapping[str, Json]) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 
 from generator._format import counted, listed
-from generator.diff.model import Difference, Resource
+from generator.diff.model import AccessChange, Change, Difference, Resource
 from generator.template.intrinsics import Json
 from generator.template.schemas import Certainty
 
@@ -15,18 +15,18 @@ DEPLOYMENT = "AWS::ApiGateway::Deployment"
 NOTHING = "no semantic difference"
 
 KINDS: Mapping[str, Callable[[Difference], bool]] = {
-    "replacement": lambda found: any(one.replacement != Certainty.NONE for one in found.resources),
+    "replacement": lambda found: any(one.replacement != Certainty.NONE or one.rejection for one in found.resources),
     "removal": lambda found: any(one.removal != Certainty.NONE for one in found.resources),
-    "iam-widening": lambda found: _has_access(found, "widened"),
-    "iam-narrowing": lambda found: _has_access(found, "narrowed"),
-    "reservation": lambda found: bool(found.reservations.changed),
+    "iam-widening": lambda found: _has_access(found, AccessChange.WIDENED),
+    "iam-narrowing": lambda found: _has_access(found, AccessChange.NARROWED),
+    "reservation": lambda found: found.reservations.has_changed,
     "handler": lambda found: bool(found.handlers),
     "alarm": lambda found: bool(found.alarms),
 }
 """The kinds of change that `--fail-on` accepts. A possible change counts, and so does access that is not compared."""
 
 
-def _has_access(found: Difference, change: str) -> bool:
+def _has_access(found: Difference, change: AccessChange) -> bool:
     return bool(found.iam_not_compared) or any(one.change == change for one in found.iam)
 
 
@@ -38,27 +38,34 @@ def verdict(found: Difference) -> list[str]:
 def _verdict(found: Difference) -> Iterator[str]:
     if not found.found:
         return
+    yield from _resources(found)
+    if not found.replaced(Certainty.CERTAIN) and not found.replaced(Certainty.POSSIBLE):
+        yield "Nothing is replaced."
+    yield from _iam(found)
+    if found.reservations.has_changed:
+        yield f"Reserved concurrency: {reserved(found)}."
+
+
+def _resources(found: Difference) -> Iterator[str]:
+    for one in found.resources:
+        if one.rejection:
+            yield f"Rejected: {one.id}: {one.rejection}."
     for one in found.replaced(Certainty.CERTAIN):
         yield f"Replacement: {one.id} would be recreated{_why(one)}."
     if maybe := found.replaced(Certainty.POSSIBLE):
         yield f"Possible replacement: {', '.join(one.id for one in maybe)}."
     for one in found.resources:
-        if one.change == "removed":
+        if one.change == Change.REMOVED:
             yield f"Removed: {one.id}{_why(one)}."
         elif one.removal == Certainty.POSSIBLE:
             yield f"Possible removal: {one.id}{_why(one)}."
         elif (
             one.replacement == Certainty.NONE
-            and one.change == "changed"
+            and one.change == Change.CHANGED
             and (why := _why(one))
-            and one.type != DEPLOYMENT
+            and not (one.type == DEPLOYMENT and one.properties)
         ):
             yield f"{one.id}{why}."
-    if not found.replaced(Certainty.CERTAIN) and not found.replaced(Certainty.POSSIBLE):
-        yield "Nothing is replaced."
-    yield from _iam(found)
-    if found.reservations.changed:
-        yield f"Reserved concurrency: {reserved(found)}."
 
 
 def _why(one: Resource) -> str:
@@ -68,7 +75,7 @@ def _why(one: Resource) -> str:
 def _iam(found: Difference) -> Iterator[str]:
     skipped = [f"{one.id} ({one.type})" for one in found.iam_not_compared]
     if found.iam:
-        widened, narrowed = ([one for one in found.iam if one.change == change] for change in ("widened", "narrowed"))
+        widened, narrowed = ([one for one in found.iam if one.change == change] for change in AccessChange)
         holders = ", ".join(dict.fromkeys(one.resource for one in widened))
         where = f" ({holders})" if holders else ""
         yield f"IAM: {counted(len(widened), 'statement')} widened{where}, {len(narrowed):,} narrowed."

@@ -54,10 +54,16 @@ class Unknown(Exception):
 class Evaluator:
     """Resolves the values of a template in scope ONE or KNOWN."""
 
-    def __init__(self, template: Template, scope: Scope = Scope.ONE, values: Mapping[str, Json] | None = None) -> None:
+    def __init__(
+        self,
+        template: Template,
+        scope: Scope = Scope.ONE,
+        values: Mapping[str, Json] | None = None,
+        truths: Mapping[str, bool] | None = None,
+    ) -> None:
         self.template, self.scope = template, scope
         self._values = dict(values or {})
-        self._truths: dict[str, bool | None] = {}
+        self._truths: dict[str, bool | None] = dict(truths or {})
         self._reasons: dict[str, str] = {}
         self._reason = ""
 
@@ -245,12 +251,13 @@ class Evaluator:
         return None
 
 
-def known(template: Template) -> Template:
+def known(template: Template, values: Mapping[str, Json] | None = None) -> Template:
     """Return the template with everything resolved that is the same wherever it is deployed (scope KNOWN).
 
-    A resource whose condition is certainly false is left out; one whose condition certainly holds loses it.
+    `values` are those of parameters that every deployment gives. A resource whose condition is certainly false is left
+    out; one whose condition certainly holds loses it.
     """
-    evaluator = Evaluator(template, Scope.KNOWN)
+    evaluator = Evaluator(template, Scope.KNOWN, values)
     conditions = {name: evaluator.entries({"": one}).get("") for name, one in template.conditions.items()}
     resources: dict[str, Section] = {}
     for name, resource in template.resources.items():

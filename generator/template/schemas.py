@@ -15,9 +15,15 @@ from generator.template.intrinsics import SAM
 REGION = "us-east-1"
 """The Region with all resource types. Which change replaces a resource is the same in every Region."""
 
-ALWAYS_CERTAIN = {"AWS::DynamoDB::Table": ("/properties/KeySchema",)}
-"""Stricter than the schema's "conditional": a table with another key is another table. Source: DynamoDB API reference,
-UpdateTable, which takes no KeySchema."""
+ALWAYS_CERTAIN = {
+    "AWS::DynamoDB::Table": ("/properties/KeySchema", "/properties/LocalSecondaryIndexes"),
+    "AWS::Route53::RecordSet": ("/properties/Name",),
+}
+"""By type: properties that replace although the schema does not say so.
+
+Sources: DynamoDB API reference, UpdateTable, which takes neither KeySchema nor LocalSecondaryIndexes; CloudFormation
+resource specification, AWS::Route53::RecordSet, Name: "UpdateType": "Immutable".
+"""
 
 WITHOUT_ORDER = (
     *("DependsOn", "AttributeDefinitions", "GlobalSecondaryIndexes", "NonKeyAttributes"),
@@ -44,12 +50,6 @@ they have in SAM. An API itself is never replaced, its stage is. Source: AWS SAM
 STEP = re.compile(r"""\["((?:[^"\\]|\\.)*)"\]|\[\d+\]|([^.\[]+)""")
 """The steps of a path such as Properties.Tags["team/name"] or Properties.KeySchema[0]."""
 
-EVENTS = tuple(
-    f"/properties/Events/*/{name}"
-    for name in ("Type", *(f"Properties/{one}" for one in ("Stream", "Queue", "Topic", "StartingPosition")))
-)
-"""What replaces the mapping or subscription that SAM makes of a function's event."""
-
 TYPED = {
     **dict.fromkeys(("AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api"), "Body"),
     **dict.fromkeys(("AWS::Serverless::Api", "AWS::Serverless::HttpApi"), "DefinitionBody"),
@@ -71,6 +71,11 @@ class Certainty(StrEnum):
     NONE = "none"
     POSSIBLE = "possible"
     CERTAIN = "certain"
+
+    @property
+    def rank(self) -> int:
+        """The position in this order."""
+        return list(Certainty).index(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +104,9 @@ def schema(kind: str) -> Schema:
     content, own = _content(made), _content(kind)
     is_known = bool(content) and not made.startswith(UNKNOWN)
     pointers = [*content.get("createOnlyProperties", ()), *ALWAYS_CERTAIN.get(made, ())]
-    possible = [*content.get("conditionalCreateOnlyProperties", ()), *(EVENTS if made != kind else ())]
     return Schema(
         certain=tuple(_renamed(pointer, names) for pointer in pointers),
-        possible=tuple(possible) if is_known else ("/properties",),
+        possible=tuple(content.get("conditionalCreateOnlyProperties", ())) if is_known else ("/properties",),
         unordered=frozenset((*_unordered(content), *_unordered(own))).union(WITHOUT_ORDER),
         known=is_known,
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from generator.diff.compare import Room
 from generator.diff.losses import LOSSES
-from generator.diff.model import Alarm, Difference
+from generator.diff.model import Alarm, Difference, Effect
+from generator.diff.reservations import Room
 from generator.diff.summary import KINDS, NOTHING, as_dict, verdict
 from tests.conftest import ENVIRONMENTS
 from tests.diff.comparing import difference
@@ -136,7 +136,7 @@ def test_an_alarm_goes_off_earlier_or_later(setting: str, value: object, effect:
 def test_an_alarm_below_a_threshold_goes_off_earlier_when_that_is_raised() -> None:
     below = put("SmsSpendAlarm/Properties/ComparisonOperator", "LessThanThreshold")
     found = difference(edited(below), edited(below, put("SmsSpendAlarm/Properties/Threshold", 50)))
-    assert found.alarms == (Alarm("SmsSpendAlarm", "Threshold", 40.0, 50, "earlier"),)
+    assert found.alarms == (Alarm("SmsSpendAlarm", "Threshold", 40.0, 50, Effect.EARLIER),)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,7 @@ AS_TEXT = '{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "logs:
 INDEX = "CryptocurrencyIndex"
 MAPPING = "CheckAlertsEventSourceMapping"
 DEPLOYMENT = next(name for name in TEMPLATES["prod"]["Resources"] if name.startswith("WebhookDeployment"))
+METHOD = {"WebhookMethod": "none", DEPLOYMENT: "none"}
 POSSIBLE_MAPPING = {MAPPING: "possible"}
 WIDER, NARROWER = "iam-widening", "iam-narrowing"
 LINES = "Properties/Code/ZipFile/Fn::Join/1"
@@ -269,11 +270,11 @@ EDITS = [
     edit(
         "the path of the API",
         put("WebhookResource/Properties/PathPart", "hooks"),
-        {"WebhookResource": "certain", "WebhookMethod": "possible"},
+        {"WebhookResource": "certain", "WebhookMethod": "possible", DEPLOYMENT: "none"},
         "replacement",
         path="PathPart",
     ),
-    edit("the API key dropped", put("WebhookMethod/Properties/ApiKeyRequired", False), "WebhookMethod", WIDER),
+    edit("the API key dropped", put("WebhookMethod/Properties/ApiKeyRequired", False), METHOD, WIDER, note="stage"),
     edit("a new deployment", rename(DEPLOYMENT, "WebhookDeployment0"), "WebhookDeployment0", note="expected"),
     edit("usage plan", put("WebhookUsagePlan/Properties/Throttle/RateLimit", 1), "WebhookUsagePlan"),
     edit("an action added", put(f"{ROLE}/3/Action/+", "dynamodb:DeleteItem"), f"{P}Role", WIDER),
@@ -405,7 +406,7 @@ EDITS = [
     edit(
         "a role for an integration",
         put("WebhookMethod/Properties/Integration/Credentials", {"Fn::GetAtt": [f"{H}Role", "Arn"]}),
-        "WebhookMethod",
+        METHOD,
         WIDER,
     ),
     edit(
@@ -429,6 +430,7 @@ EDITS = [
         "the suffix",
         lambda t: t["Parameters"]["EnvironmentSuffix"].update(Default="blue"),
         {},
+        "alarm",
         parts=("Parameters.EnvironmentSuffix.Default",),
     ),
     edit(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 from generator.diff.iam.grants import HOLDER, PRINCIPALS, Grant, Scope, merged
 from generator.diff.iam.holders import held
-from generator.diff.model import Access
+from generator.diff.model import Access, AccessChange
 from generator.template.intrinsics import Json
 from generator.template.model import Template
 
@@ -20,8 +19,8 @@ def accesses(old: Template, new: Template) -> list[Access]:
     for key in dict.fromkeys([*after, *before]):
         had, has = before.get(key, []), after.get(key, [])
         more, less = _uncovered(has, had), _uncovered(had, has)
-        found += _reported(key[0], "widened", _effect(more, "Allow") + _effect(less, "Deny"))
-        found += _reported(key[0], "narrowed", _effect(less, "Allow") + _effect(more, "Deny"))
+        found += _reported(key[0], AccessChange.WIDENED, _effect(more, "Allow") + _effect(less, "Deny"))
+        found += _reported(key[0], AccessChange.NARROWED, _effect(less, "Allow") + _effect(more, "Deny"))
     return found
 
 
@@ -64,7 +63,7 @@ def _effect(found: list[Grant], effect: str) -> list[Grant]:
     return [one for one in found if one.effect == effect]
 
 
-def _reported(holder: str, change: Literal["widened", "narrowed"], found: list[Grant]) -> Iterator[Access]:
+def _reported(holder: str, change: AccessChange, found: list[Grant]) -> Iterator[Access]:
     for grant in merged(found):
         yield Access(holder, change, _statement(grant))
 

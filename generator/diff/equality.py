@@ -1,0 +1,222 @@
+"""Decide whether two values of a template are equal in every deployment, in some, or in none.
+
+A deployment gives every parameter a value, and so decides every condition. The two values may use names that mean
+something else in the old and in the new template; `redefinitions` has made such names distinct.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from generator.diff.properties import same
+from generator.template.conditions import ALWAYS, Deployments, Equality, Guard, merge, when
+from generator.template.evaluation import Evaluator, Scope
+from generator.template.intrinsics import NO_VALUE, Json, is_intrinsic, literal_text, mapping, parts_of, template_text
+from generator.template.model import Template
+from generator.template.schemas import Certainty
+
+MAX_CASES = 200
+"""Combinations of conditions and parameter values that one question examines. Beyond that, a difference is possible."""
+
+NO_ROW = "\0"
+"""A parameter's value that no mapping has as a key."""
+
+DYNAMIC = "{{resolve:"
+"""How a reference to a stored value begins, which may be any text."""
+
+Switch = tuple[str, tuple[str, ...] | None]
+"""A condition (None), or a parameter that selects from a mapping, with the keys there are."""
+
+
+class Deployable:
+    """Everything that can be deployed from the parameters, conditions and mappings of both templates."""
+
+    def __init__(self, template: Template) -> None:
+        self._template, self._deployments = template, Deployments(template)
+
+    def implies(self, condition: Json, other: Json) -> bool:
+        """Return whether the condition `other` certainly holds wherever `condition` holds. None always holds."""
+        if other is None or condition == other:
+            return True
+        if not all(one is None or self._is_decided(one) for one in (condition, other)):
+            return False
+        facts = merge(when(other, holds=False), when(condition) if condition is not None else ALWAYS)
+        return facts is None or not self._deployments.possible(facts)
+
+    def difference(self, old: Json, new: Json, conditions: Iterable[Json] = ()) -> Certainty:
+        """Return whether two values that are not written alike differ: never, in some deployments, or in every one.
+
+        None stands for no value. Only deployments count in which the conditions hold.
+        """
+        old, new = (NO_VALUE if value is None else value for value in (old, new))
+        guard = merge(*(when(name) for name in conditions if self._is_decided(name)))
+        if guard is None or not self._deployments.possible(guard):
+            return Certainty.NONE
+        if not (_has_function(old) or _has_function(new)):
+            is_stored = any(isinstance(value, str) and DYNAMIC in value for value in (old, new))
+            return Certainty.POSSIBLE if is_stored else Certainty.CERTAIN
+        truths = {name: True for name in conditions if isinstance(name, str)}
+        found: set[Certainty] = set()
+        for number, one in enumerate(self._cases(old, new, truths, {}, guard)):
+            found.add(one if number < MAX_CASES else Certainty.POSSIBLE)
+            if len(found) > 1 or Certainty.POSSIBLE in found:
+                return Certainty.POSSIBLE
+        return next(iter(found), Certainty.NONE)
+
+    def _cases(
+        self, old: Json, new: Json, truths: Mapping[str, bool], values: Mapping[str, str], guard: Guard
+    ) -> Iterator[Certainty]:
+        """Yield the answer for each combination of the conditions and parameters that select the values."""
+        evaluator = Evaluator(self._template, Scope.KNOWN, values, truths)
+        left, right = evaluator.value(old), evaluator.value(new)
+        if same(left, right):
+            yield Certainty.NONE
+            return
+        switches = list(_switches([left, right], self._template.mappings))
+        if not switches:
+            if not _is_refused(left) and not _is_refused(right):
+                yield self._undecided(left, right)
+            return
+        name, keys = switches[0]
+        if keys is None:
+            is_decided = self._is_decided(name)
+            for holds in (True, False):
+                more = merge(guard, when(name, holds)) if is_decided else guard
+                if more is not None and self._deployments.possible(more):
+                    yield from self._cases(old, new, {**truths, name: holds}, values, more)
+            return
+        others: Guard | None = guard
+        for key in dict.fromkeys(key for other, more in switches if other == name for key in more or ()):
+            if (more := merge(guard, when(Equality(name, key)))) is not None and self._deployments.possible(more):
+                yield from self._cases(old, new, truths, {**values, name: key}, more)
+            others = None if others is None else merge(others, when(Equality(name, key), holds=False))
+        if others is not None and self._deployments.possible(others):
+            yield from self._cases(old, new, truths, {**values, name: NO_ROW}, others)
+
+    def _is_decided(self, condition: Json) -> bool:
+        """Return whether the template defines the condition, so that its parameters decide it."""
+        is_name = isinstance(condition, str)
+        return is_name and any(self._deployments.possible(when(condition, holds)) for holds in (True, False))
+
+    def _undecided(self, old: Json, new: Json) -> Certainty:
+        """Return whether two values differ that depend on no condition and no mapping any more."""
+        if old is None or new is None:
+            return Certainty.CERTAIN
+        pair = (old, new)
+        if all(isinstance(one, Mapping) and not is_intrinsic(one) for one in pair):
+            return _worst(self._undecided_part(old.get(key), new.get(key)) for key in {*old, *new})
+        if all(isinstance(one, list) for one in pair) and len(old) == len(new):
+            return _worst(map(self._undecided_part, old, new))
+        if any(isinstance(one, list) or (isinstance(one, Mapping) and not is_intrinsic(one)) for one in pair):
+            return Certainty.POSSIBLE if any(map(is_intrinsic, pair)) else Certainty.CERTAIN
+        return _of_texts(old, new, self._template)
+
+    def _undecided_part(self, old: Json, new: Json) -> Certainty:
+        return Certainty.NONE if same(old, new) else self._undecided(old, new)
+
+
+def _of_texts(old: Json, new: Json, template: Template) -> Certainty:
+    """Return whether texts, numbers or functions that are not written alike differ: possibly, or certainly."""
+    texts = [template_text(value if is_intrinsic(value) else literal_text(value)) for value in (old, new)]
+    if None in texts or any(DYNAMIC in str(text) for text in texts):
+        return Certainty.POSSIBLE
+    left, right = (_parts(str(text)) for text in texts)
+    while left and right and left[0] == right[0]:
+        left, right = left[1:], right[1:]
+    while left and right and left[-1] == right[-1]:
+        left, right = left[:-1], right[:-1]
+    if [len(left), len(right)] == [1, 1] and not isinstance(left[0], str) and not isinstance(right[0], str):
+        return _of_references(left[0], right[0], template)
+    may_be_equal = (
+        _may_be(left, right, template)
+        and _may_be(right, left, template)
+        and _fit(left[:1], right[:1], str.startswith)
+        and _fit(left[-1:], right[-1:], str.endswith)
+    )
+    return Certainty.POSSIBLE if may_be_equal else Certainty.CERTAIN
+
+
+def _parts(text: str) -> list[Json]:
+    """Split the content of a Fn::Sub into text and references."""
+    found: list[Json] = []
+    for part in parts_of(text) or []:
+        if found and isinstance(part, str) and isinstance(found[-1], str):
+            found[-1] += part
+        else:
+            found.append(part)
+    return found
+
+
+def _of_references(old: Json, new: Json, template: Template) -> Certainty:
+    """Two resources never have the same name or ARN; two parameters may have the same value."""
+    names = [_referred(value) for value in (old, new)]
+    both_resources = all(not name.startswith("AWS::") and name not in template.parameters for name in names)
+    return Certainty.CERTAIN if both_resources and names[0] != names[1] else Certainty.POSSIBLE
+
+
+def _may_be(pattern: list[Json], text: list[Json], template: Template) -> bool:
+    """Return whether a text without references is one that the other can come to."""
+    if not all(isinstance(part, str) for part in text):
+        return True
+    allowed = (_pattern(part, template) for part in pattern)
+    return re.fullmatch("".join(allowed), "".join(text), re.DOTALL) is not None
+
+
+def _pattern(part: Json, template: Template) -> str:
+    if isinstance(part, str):
+        return re.escape(part)
+    values = mapping(template.parameters.get(_referred(part))).get("AllowedValues")
+    return f"(?:{'|'.join(re.escape(str(one)) for one in values)})" if isinstance(values, list) else ".*"
+
+
+def _referred(value: Json) -> str:
+    content = next(iter(value.values()))
+    return str(content[0] if isinstance(content, list) else content)
+
+
+def _fit(one: list[Json], other: list[Json], fits: Callable[[str, str], bool]) -> bool:
+    """Return whether two texts may begin, or end, alike; a reference begins and ends with anything."""
+    first, second = (part[0] if part else "" for part in (one, other))
+    is_open = not isinstance(first, str) or not isinstance(second, str)
+    return is_open or fits(first, second) or fits(second, first)
+
+
+def _worst(found: Iterable[Certainty]) -> Certainty:
+    """Return CERTAIN if any part certainly differs."""
+    every = set(found)
+    return next((one for one in (Certainty.CERTAIN, Certainty.POSSIBLE) if one in every), Certainty.NONE)
+
+
+def _has_function(value: Json) -> bool:
+    if isinstance(value, list):
+        return any(map(_has_function, value))
+    return isinstance(value, Mapping) and (is_intrinsic(value) or any(map(_has_function, value.values())))
+
+
+def _is_refused(value: Json) -> bool:
+    """Return whether CloudFormation refuses to deploy the value: a mapping has no such row."""
+    match value:
+        case {"Fn::FindInMap": [str(), str(), str(), *_]}:
+            return True
+        case Mapping():
+            return any(map(_is_refused, value.values()))
+        case list():
+            return any(map(_is_refused, value))
+    return False
+
+
+def _switches(value: Json, mappings: Mapping[str, Json]) -> Iterator[Switch]:
+    """Yield the conditions and the selecting parameters that a value depends on."""
+    match value:
+        case {"Fn::If": [str(name), *_]}:
+            yield name, None
+        case {"Fn::FindInMap": [str(name), *keys]}:
+            rows = mapping(mappings.get(name))
+            columns = dict.fromkeys(key for row in rows.values() for key in mapping(row))
+            for key, level in zip(keys, (rows, columns), strict=False):
+                if isinstance(key, Mapping) and isinstance(parameter := key.get("Ref"), str):
+                    yield parameter, tuple(map(str, level))
+    if isinstance(value, Mapping | list):
+        for inner in value if isinstance(value, list) else value.values():
+            yield from _switches(inner, mappings)

@@ -1,0 +1,89 @@
+"""Compare what functions reserve and provision, with the same sums that `generator check` finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from generator.checks.quota.deployed import Deployed
+from generator.checks.quota.functions import FUNCTION_TYPES, QUALIFIERS, RESERVED
+from generator.checks.quota.provisioned import PROVISIONED
+from generator.checks.quota.worst_case import WorstCase, worst_case
+from generator.diff.equality import Deployable
+from generator.diff.model import Reservation, Reservations
+from generator.diff.properties import same
+from generator.diff.redefinitions import Pair
+from generator.template.conditions import Deployments
+from generator.template.evaluation import Missing, options
+from generator.template.intrinsics import Json, mapping
+from generator.template.model import Template
+from generator.template.schemas import Certainty
+
+Setting = tuple[str, tuple[str, ...]]
+"""A resource and the path of the property that reserves or provisions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the account can reserve, and what its other environments reserve."""
+
+    reservable: int
+    elsewhere: int
+
+
+def reservations(sides: Pair, views: Sequence[Pair], deployable: Deployable, room: Room | None) -> Reservations:
+    """Compare every function's figure in each view, and the sums of the deployments that reserve most."""
+    old, new = (_worst_case(side) for side in sides)
+    settings = dict.fromkeys(one for side in (sides[1], sides[0]) for one in _settings(side))
+    return Reservations(
+        functions=tuple(_compared(one, sides, views, deployable) for one in settings),
+        total_old=old.total,
+        total_new=new.total,
+        is_open=(not old.complete, not new.complete),
+        reservable=room.reservable if room else None,
+        elsewhere=room.elsewhere if room else 0,
+    )
+
+
+def _worst_case(template: Template) -> WorstCase:
+    return worst_case([Deployed(template, Deployments(template))])
+
+
+def _settings(template: Template) -> Iterator[Setting]:
+    yield from ((name, (RESERVED,)) for name in template.of_type(*FUNCTION_TYPES))
+    for name in template.of_type(*FUNCTION_TYPES, *QUALIFIERS):
+        if PROVISIONED[0] in template.properties(name):
+            yield name, PROVISIONED
+
+
+def _compared(setting: Setting, sides: Pair, views: Sequence[Pair], deployable: Deployable) -> Reservation:
+    """Return both figures: equal if no deployment changes, and as written if the same numbers change places."""
+    name, path = setting
+    label = name if path == (RESERVED,) else f"{name} (provisioned)"
+    old, new = (_figure(setting, side) for side in sides)
+    written = [[_written(setting, side) for side in view] for view in views]
+    changed = [pair for pair in written if not same(*pair) and deployable.difference(*pair) != Certainty.NONE]
+    if not changed:
+        return Reservation(label, new, new)
+    return Reservation(label, *(changed[-1] if old == new else (old, new)))
+
+
+def _figure(setting: Setting, template: Template) -> Json:
+    """Return the number that a setting always has, all numbers that it may have, or how it is written."""
+    name, path = setting
+    if name not in template.resources:
+        return None
+    deployments = Deployments(template)
+    found = [option.number for option in options(template, name, *path) if deployments.possible(option.guard)]
+    numbers = sorted({number for number in found if isinstance(number, int)})
+    if Missing.UNKNOWN in found:
+        return _written(setting, template)
+    return (numbers[0] if len(numbers) == 1 else numbers) if numbers else None
+
+
+def _written(setting: Setting, template: Template) -> Json:
+    name, path = setting
+    value = mapping(template.resources.get(name)).get("Properties")
+    for key in path:
+        value = mapping(value).get(key)
+    return value

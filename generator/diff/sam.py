@@ -1,0 +1,107 @@
+"""Follow what SAM creates: the resources of a function's events, alias and URL, and the type that a SAM type becomes.
+
+Source: AWS SAM Developer Guide, "Generated CloudFormation resources".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+
+from generator.template.intrinsics import SAM, Json, is_intrinsic, mapping
+from generator.template.model import Template
+from generator.template.schemas import MADE_BY_SAM
+
+FUNCTION = f"{SAM}Function"
+CREATED_BY = "CreatedBy"
+"""The attribute by which a resource names the property that SAM creates it for."""
+
+SOURCE_MAPPING, RULE = "AWS::Lambda::EventSourceMapping", "AWS::Events::Rule"
+EVENTS = {
+    **dict.fromkeys(("SQS", "Kinesis", "DynamoDB", "MSK", "MQ", "SelfManagedKafka", "DocumentDB"), SOURCE_MAPPING),
+    **dict.fromkeys(("Schedule", "CloudWatchEvent", "EventBridgeRule"), RULE),
+    "ScheduleV2": "AWS::Scheduler::Schedule",
+    "SNS": "AWS::SNS::Subscription",
+    "CloudWatchLogs": "AWS::Logs::SubscriptionFilter",
+    "IoTRule": "AWS::IoT::TopicRule",
+}
+"""By type of event: the resource that SAM creates for it, named by the function and the event."""
+
+SAME_NAMES = {
+    "Queue": "EventSourceArn",
+    "Stream": "EventSourceArn",
+    "Broker": "EventSourceArn",
+    "StartingPosition": "StartingPosition",
+    "Topic": "TopicArn",
+    "LogGroupName": "LogGroupName",
+    "EventBusName": "EventBusName",
+}
+"""Properties of events whose change may replace the resource, with the names that they have there."""
+
+BECOMES = {
+    **{kind: made for kind, (made, _) in MADE_BY_SAM.items()},
+    f"{SAM}Api": "AWS::ApiGateway::RestApi",
+    f"{SAM}HttpApi": "AWS::ApiGatewayV2::Api",
+    f"{SAM}Application": "AWS::CloudFormation::Stack",
+}
+"""The type that a resource of SAM has under its own logical id."""
+
+
+def with_created(template: Template, functions: Collection[str]) -> Template:
+    """Return the template with what SAM creates for these functions, as far as the template states it."""
+    created = {
+        name: one
+        for function in template.of_type(FUNCTION)
+        if function in functions
+        for name, one in _created(function, template)
+    }
+    return replace(template, resources={**created, **template.resources}) if created else template
+
+
+def _created(function: str, template: Template) -> Iterator[tuple[str, Mapping[str, Json]]]:
+    properties = template.properties(function)
+    alias: Json = properties.get("AutoPublishAlias")
+    if isinstance(alias, str):
+        yield _resource(template, function, f"{function}Alias{alias}", "AWS::Lambda::Alias", "AutoPublishAlias", {})
+    if _is_stated(properties.get("FunctionUrlConfig")):
+        qualified = {"Qualifier": alias}
+        yield _resource(template, function, f"{function}Url", "AWS::Lambda::Url", "FunctionUrlConfig", qualified)
+    if "Role" not in properties:
+        yield _resource(template, function, f"{function}Role", "AWS::IAM::Role", "Policies", {})
+    for event, content in mapping(properties.get("Events")).items():
+        if (kind := EVENTS.get(str(mapping(content).get("Type")))) is not None:
+            stated = mapping(content.get("Properties"))
+            decisive = {other: stated[key] for key, other in SAME_NAMES.items() if key in stated}
+            yield _resource(template, function, f"{function}{event}", kind, f"Events.{event}", decisive)
+
+
+def _resource(
+    template: Template, function: str, name: str, kind: str, by: str, properties: Mapping[str, Json]
+) -> tuple[str, Mapping[str, Json]]:
+    condition = {key: one for key, one in template.resources[function].items() if key == "Condition"}
+    stated = {key: one for key, one in properties.items() if one is not None}
+    return name, {"Type": kind, "Properties": stated, CREATED_BY: f"{by} of {function}", **condition}
+
+
+def _is_stated(value: Json) -> bool:
+    return isinstance(value, Mapping) and not is_intrinsic(value)
+
+
+def as_made(resource: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return a resource of SAM as the type that it becomes, with the names that its properties have there."""
+    kind = str(resource.get("Type"))
+    made = BECOMES.get(kind)
+    if made is None:
+        return resource
+    properties = dict(mapping(resource.get("Properties")))
+    for name, other in MADE_BY_SAM.get(kind, ("", {}))[1].items():
+        if other in properties:
+            properties[name] = properties.pop(other)
+    if kind == FUNCTION and "InlineCode" in properties:
+        properties["Code"] = {"ZipFile": properties.pop("InlineCode")}
+    if kind == f"{SAM}SimpleTable":
+        key = mapping(properties.get("KeySchema")) or {"Name": "id", "Type": "String"}
+        kind_of_key = str(key.get("Type", "String"))[:1]
+        properties["KeySchema"] = [{"AttributeName": key.get("Name"), "KeyType": "HASH"}]
+        properties["AttributeDefinitions"] = [{"AttributeName": key.get("Name"), "AttributeType": kind_of_key}]
+    return {**resource, "Type": made, "Properties": properties}

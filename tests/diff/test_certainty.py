@@ -1,0 +1,145 @@
+"""A replacement is certain only if it happens in every deployment, and is none if no deployment changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from generator.diff.summary import verdict
+from tests.diff.documents import compared, kinds
+
+HEAD = """
+Parameters:
+  Env: {Type: String, Default: dev, AllowedValues: [dev, prod]}
+  Name: {Type: String, Default: q}
+  Free: {Type: String}
+Mappings:
+  Names: {dev: {queue: q, other: r}, prod: {queue: q, other: s}}
+  Turned: {queue: {dev: q, prod: q}, other: {dev: r, prod: s}}
+Conditions:
+  A: !Equals [!Ref Env, dev]
+  B: !Equals [!Ref Env, prod]
+  C: !Equals [!Ref Free, x]
+  D: !Not [!Condition C]
+Resources:
+"""
+
+
+def queue(name: str) -> str:
+    return f"{HEAD}  Q: {{Type: AWS::SQS::Queue, Properties: {{QueueName: {name}}}}}\n  R: {{Type: AWS::SQS::Queue}}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "replacement"),
+    [
+        pytest.param("q", "r", "certain", id="another name"),
+        pytest.param("!If [A, x, !If [B, y, z]]", "!If [A, x, y]", None, id="a branch that no deployment takes"),
+        pytest.param("!If [C, x, !If [A, y, z]]", "!If [C, x, y]", "possible", id="a branch that some take"),
+        pytest.param("q", "!If [C, q, q]", None, id="equal sides"),
+        pytest.param("q", "!Ref Name", "possible", id="a parameter with the literal as its default"),
+        pytest.param("!Ref Name", "!Ref Free", "possible", id="another parameter"),
+        pytest.param("q", "!Ref Env", "certain", id="a parameter that cannot have the value"),
+        pytest.param("dev", "!Ref Env", "possible", id="a parameter that can have it"),
+        pytest.param("q", "!FindInMap [Names, !Ref Env, queue]", None, id="what a mapping has in every row"),
+        pytest.param("r", "!FindInMap [Names, !Ref Env, other]", "possible", id="what a mapping has in one row"),
+        pytest.param("x", "!FindInMap [Names, !Ref Env, other]", "certain", id="what a mapping has nowhere"),
+        pytest.param(
+            "!FindInMap [Names, !Ref Env, other]",
+            "!FindInMap [Turned, other, !Ref Env]",
+            None,
+            id="laid out differently",
+        ),
+        pytest.param("!If [A, r, s]", "!FindInMap [Names, !Ref Env, other]", None, id="a mapping for a condition"),
+        pytest.param("!If [C, x, y]", "!If [D, y, x]", None, id="the opposite condition"),
+        pytest.param("!If [C, x, y]", "!If [D, x, y]", "certain", id="sides that change places"),
+        pytest.param(
+            "!Ref 'AWS::NoValue'", "!If [C, q, !Ref 'AWS::NoValue']", "possible", id="a name under a condition"
+        ),
+        pytest.param("q-eu-west-2", "!Sub 'q-${AWS::Region}'", "possible", id="the Region"),
+        pytest.param("q-eu-west-2", "!Sub 'queue-${AWS::Region}'", "certain", id="text that the Region cannot make up"),
+        pytest.param("!Sub 'a-${Free}'", "!Sub 'b-${Free}'", "certain", id="another beginning"),
+        pytest.param("!Sub '${Free}-a'", "!Sub '${Free}-ab'", "certain", id="another end"),
+        pytest.param("!Sub '${Free}-a'", "!Sub '${Name}-a'", "possible", id="another part"),
+        pytest.param(
+            "!Sub '${R.QueueName}-x'", "!Sub '${Q2.QueueName}-x'", "certain", id="the name of another resource"
+        ),
+        pytest.param("q", "!GetAtt R.QueueName", "possible", id="the name of a resource"),
+        pytest.param("!ImportValue a", "!ImportValue b", "possible", id="what other stacks export"),
+        pytest.param("q", "'{{resolve:ssm:/name}}'", "possible", id="a stored value"),
+    ],
+)
+def test_a_name_is_replaced_as_certainly_as_it_differs(old: str, new: str, replacement: str | None) -> None:
+    found = compared(queue(old), queue(new))
+    assert [one.replacement for one in found.resources] == ([] if replacement is None else [replacement])
+    assert ("replacement" in kinds(found)) == (replacement is not None)
+
+
+def test_a_renamed_parameter_possibly_replaces() -> None:
+    old, new = (
+        f"""
+Parameters: {{{name}: {{Type: String, Default: q}}}}
+Resources: {{Q: {{Type: AWS::SQS::Queue, Properties: {{QueueName: !Ref {name}}}}}}}
+"""
+        for name in ("Name", "QueueName")
+    )
+    assert [one.replacement for one in compared(old, new).resources] == ["possible"]
+
+
+CONDITIONAL = """
+Parameters: {Env: {Type: String}}
+Conditions:
+  A: !Equals [!Ref Env, dev]
+  B: !Equals [!Ref 'AWS::Region', us-east-1]
+  C: DEFINITION
+Resources:
+  Q: {Type: AWS::SQS::Queue, Condition: C}
+"""
+BOTH = "!And [!Condition A, !Condition B]"
+
+
+@pytest.mark.parametrize(
+    ("definition", "kinds_"),
+    [
+        ("!And [!Condition B, !Condition A]", None),
+        ("!Not [!Or [!Not [!Condition A], !Not [!Condition B]]]", None),
+        ("!And [!Condition A, !Equals ['us-east-1', !Sub '${AWS::Region}']]", None),
+        ("!Condition A", set()),
+        ("!And [!Condition A, !Not [!Condition B]]", {"removal"}),
+    ],
+)
+def test_a_condition_counts_by_what_it_means(definition: str, kinds_: set[str] | None) -> None:
+    found = compared(CONDITIONAL.replace("DEFINITION", BOTH), CONDITIONAL.replace("DEFINITION", definition))
+    assert found.found == (kinds_ is not None)
+    assert kinds(found) == (kinds_ or set())
+
+
+@pytest.mark.parametrize("section", ["Conditions", "Mappings"])
+def test_a_renamed_condition_or_mapping_is_no_difference(section: str) -> None:
+    text = """
+Parameters: {Env: {Type: String}}
+Mappings: {Sizes: {dev: {size: 1}, prod: {size: 2}}}
+Conditions: {IsProd: !Equals [!Ref Env, prod], IsSmall: !Not [!Condition IsProd]}
+Resources:
+  Q: {Type: AWS::SQS::Queue, Condition: IsSmall, Properties: {DelaySeconds: !FindInMap [Sizes, !Ref Env, size]}}
+  R: {Type: AWS::IAM::Role, Condition: IsProd, Properties: {RoleName: !If [IsProd, IsProd, other]}}
+Outputs: {O: {Condition: IsProd, Value: !If [IsProd, a, b]}}
+"""
+    old, new = {"Conditions": ("IsProd", "Prod"), "Mappings": ("Sizes", "Delays")}[section]
+    changed = (
+        text.replace(f"[{old},", f"[{new},")
+        .replace(f"{old}:", f"{new}:")
+        .replace(f"Condition: {old}", f"Condition: {new}")
+    )
+    assert verdict(compared(text, changed.replace(f"Condition {old}", f"Condition {new}"))) == [
+        "no semantic difference"
+    ]
+
+
+def test_a_resource_that_exists_at_most_once_is_never_replaced() -> None:
+    """Before, it exists in production; after, everywhere else."""
+    old = """
+Parameters: {Env: {Type: String}}
+Conditions: {Prod: !Equals [!Ref Env, prod], Other: !Not [!Condition Prod]}
+Resources: {Q: {Type: AWS::SQS::Queue, Condition: Prod, Properties: {QueueName: a}}}
+"""
+    found = compared(old, old.replace("Condition: Prod", "Condition: Other").replace("QueueName: a", "QueueName: b"))
+    assert kinds(found) == {"removal"}
