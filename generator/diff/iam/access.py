@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from generator.diff.iam.grants import HOLDER, PRINCIPALS, Grant, Scope, merged
-from generator.diff.iam.holders import held
+from generator.diff.iam.grants import HOLDER, PRINCIPALS, Grant, Scope, in_partition, merged
+from generator.diff.iam.holders import grants_by_holder
 from generator.diff.model import Access, AccessChange
 from generator.template.intrinsics import Json
 from generator.template.model import Template
@@ -13,8 +13,7 @@ from generator.template.model import Template
 
 def accesses(old: Template, new: Template) -> list[Access]:
     """What became wider and what narrower, by resource. A grant that another one covers is neither."""
-    both = old.resources.keys() & new.resources.keys()
-    before, after = held(old, both), held(new, both)
+    before, after = grants_by_holder(old, new), grants_by_holder(new, old)
     found: list[Access] = []
     for key in dict.fromkeys([*after, *before]):
         had, has = before.get(key, []), after.get(key, [])
@@ -52,11 +51,11 @@ class _Alike:
 
 
 def _name(scope: Scope) -> str | None:
-    return None if scope.inverted or any(sign in scope.patterns[0] for sign in "*?") else scope.patterns[0]
+    return None if scope.inverted or any(sign in scope.patterns[0] for sign in "*?") else _whole(scope)
 
 
 def _whole(scope: Scope) -> str | None:
-    return None if scope.inverted else scope.patterns[0]
+    return None if scope.inverted else in_partition(scope.patterns[0])
 
 
 def _effect(found: list[Grant], effect: str) -> list[Grant]:

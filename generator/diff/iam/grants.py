@@ -65,7 +65,7 @@ class Clause:
         """Whether this holds wherever the other holds."""
         if (self.operator, self.folded().key) != (other.operator, other.folded().key):
             return False
-        mine, theirs = set(self.values), set(other.values)
+        mine, theirs = (set(map(in_partition, one.values)) for one in (self, other))
         if "Not" in self.operator:
             return mine <= theirs
         return mine == theirs if self.operator == "Null" else mine >= theirs
@@ -209,7 +209,13 @@ def _condition(value: Json) -> tuple[Clause, ...]:
 
 def _matches(text: str, pattern: str) -> bool:
     """Whether all that `text` may stand for, wildcards of its own included, is within the pattern."""
+    text, pattern = in_partition(text), in_partition(pattern)
     return text == pattern or (("*" in pattern or "?" in pattern) and _compiled(pattern).fullmatch(text) is not None)
+
+
+def in_partition(text: str) -> str:
+    """Return the text with the partition `aws`: in others, an ARN that names it is about nothing."""
+    return text.replace("${AWS::Partition}", "aws")
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Literal
@@ -11,10 +10,9 @@ from generator.diff.iam.documents import documents, opaque_documents
 from generator.diff.iam.endpoints import BODIES, entrances, is_barred
 from generator.diff.iam.grants import EVERYTHING, HOLDER, Clause, Grant, Scope, chosen, entries, under
 from generator.diff.iam.not_compared import compared
-from generator.diff.model import MAKERS
-from generator.diff.properties import identity
 from generator.template.intrinsics import SAM, Json, is_intrinsic, mapping, text
 from generator.template.model import Template
+from generator.template.references import VARIABLE
 
 Kind = Literal["policy", "role", "entrance"]
 Held = dict[tuple[str, Kind], list[Grant]]
@@ -50,6 +48,18 @@ MEMBERS = {
 }
 """Types that make someone a member of what has policies: who (the resource itself if empty), of what, and its kind."""
 
+INCLUDED_POLICIES = {
+    "CodeCommitCrudPolicy": ("CodeCommitReadPolicy",),
+    "DynamoDBCrudPolicy": ("DynamoDBReadPolicy", "DynamoDBWritePolicy"),
+    "FirehoseCrudPolicy": ("FirehoseWritePolicy",),
+    "S3CrudPolicy": ("S3ReadPolicy", "S3WritePolicy"),
+    "TextractPolicy": ("TextractDetectAnalyzePolicy", "TextractGetResultPolicy"),
+}
+"""SAM policy templates that allow everything that others allow.
+
+Source: policy_templates.json of https://github.com/aws/serverless-application-model.
+"""
+
 NAMED_POLICIES = ("ManagedPolicyArns", "ManagedPolicies", "CustomerManagedPolicyReferences")
 
 ACTS = re.compile(r".*(Role|RoleArn|RoleARN)s?|.*InstanceProfile(Arn)?|(Authorizer)?Credentials|ExecutionRoleName")
@@ -74,28 +84,27 @@ WITHOUT_POLICY = {
 "Authorization flow: resource policy"; KMS, "Default key policy"."""
 
 
-def held(template: Template, both: Collection[str]) -> Held:
-    """All grants. What says something only by a change, such as a role that a function has, counts in `both` alone."""
+def grants_by_holder(template: Template, other: Template) -> Held:
+    """Return all grants of a template. What a resource is open to by default counts only if the other has it, too."""
     found: Held = {}
     for name, resource in template.resources.items():
         condition = resource.get("Condition")
         conditions = (condition,) if isinstance(condition, str) else ()
-        for holder, kind, grant in _said(name, resource, template, name in both):
+        for holder, kind, grant in _granted_by(name, resource, template, other):
             found.setdefault((holder, kind), []).append(grant if kind == "role" else under(conditions, grant))
     return found
 
 
-def _said(
-    name: str, resource: Mapping[str, Json], template: Template, is_in_both: bool
+def _granted_by(
+    name: str, resource: Mapping[str, Json], template: Template, other: Template
 ) -> Iterator[tuple[str, Kind, Grant]]:
-    kind, properties = (
-        str(resource.get("Type")),
-        compared(str(resource.get("Type")), mapping(resource.get("Properties"))),
-    )
+    kind, is_in_both = str(resource.get("Type")), name in other.resources
+    properties = compared(kind, mapping(resource.get("Properties")))
     grants = list(_granted(kind, properties))
     if is_in_both:
         grants += _by_default(kind, properties)
-        for conditions, role, key in _roles(properties) if _acts(kind) else ():
+    for conditions, role, key in _roles(properties) if _acts(kind) else ():
+        if is_in_both or not _is_new(role, template, other):
             clause = Clause(ACTING, "the role it runs as", (key,))
             acting = Grant("Allow", HOLDER, Scope(("sts:AssumeRole",)), Scope((role,)), (clause,))
             yield name, "role", under(conditions, acting)
@@ -132,15 +141,22 @@ def _granted(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
     for key in NAMED_POLICIES:
         yield from (under(way, _named(f"managed policy {text(one)}")) for way, one in entries(properties.get(key)))
     for conditions, policy in entries(properties.get("Policies")) if kind.startswith((SAM, "AWS::IAM::")) else ():
-        if not isinstance(policy, Mapping) or not policy.keys() & {"PolicyDocument", "Statement"}:
+        if not isinstance(policy, Mapping) or is_intrinsic(policy):
             yield under(conditions, _named(f"managed policy {text(policy)}"))
+        elif not policy.keys() & {"PolicyDocument", "Statement"}:
+            yield from (under(conditions, grant) for grant in _of_policy_templates(policy))
     for conditions, boundary in chosen(properties.get("PermissionsBoundary")):
         if boundary is not None:
             outside = Scope((f"what is outside the boundary {text(boundary)}",))
             yield under(conditions, Grant("Deny", HOLDER, outside, EVERYTHING, ()))
-    if kind in MAKERS:
-        made = hashlib.sha256(identity(properties).encode()).hexdigest()[:12]
-        yield _named(f"what the resources may that it makes, sha256 {made}")
+
+
+def _of_policy_templates(policy: Mapping[str, Json]) -> Iterator[Grant]:
+    """Yield a grant for each SAM policy template and for each that it includes."""
+    for template, parameters in policy.items():
+        on = ", ".join(f"{key} {text(one)}" for key, one in sorted(mapping(parameters).items()))
+        for name in (template, *INCLUDED_POLICIES.get(template, ())):
+            yield Grant("Allow", HOLDER, Scope((f"SAM policy template {name}",)), Scope((on or "*",)), ())
 
 
 def _named(what: str) -> Grant:
@@ -157,6 +173,12 @@ def _memberships(
     )
     for (way, member), (more, one) in ((member, one) for member in members for one in entries(properties.get(of))):
         yield member, under((*way, *more), _named(f"what {what} {text(one)} may"))
+
+
+def _is_new(role: str, template: Template, other: Template) -> bool:
+    """Return whether the template creates the role and the other does not: its own grants are reported then."""
+    named = {found.partition(".")[0] for found in VARIABLE.findall(role)}
+    return any(name in template.resources and name not in other.resources for name in named)
 
 
 def _acts(kind: str) -> bool:

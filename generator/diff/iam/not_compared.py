@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from generator.diff.model import NotCompared
+from generator.diff.model import MAKERS, NotCompared
 from generator.diff.properties import same
 from generator.template.intrinsics import SAM, Json, mapping
 from generator.template.model import Template
 
+ELSEWHERE = "creates resources of another template"
+CUSTOM = "calls code that may do anything"
+UNKNOWN = "creates resources that the template does not list"
+
 NOT_COMPARED: Mapping[str, str] = {
+    **dict.fromkeys(("AWS::CloudFormation::Stack", "AWS::CloudFormation::StackSet", f"{SAM}Application"), ELSEWHERE),
+    "AWS::ServiceCatalog::CloudFormationProvisionedProduct": ELSEWHERE,
+    "AWS::CloudFormation::CustomResource": CUSTOM,
+    **dict.fromkeys(MAKERS, UNKNOWN),
     "AWS::AccountAccess::Entitlement": "gives identities access to accounts",
     "AWS::ACMPCA::Permission": "lets a service use a certificate authority",
     "AWS::BedrockAgentCore::Policy": "is written in Cedar",
@@ -72,31 +80,65 @@ that cfn-lint ships and the CloudFormation template reference.
 ONLY = {"AWS::EFS::FileSystem": "FileSystemPolicy", "AWS::S3::Bucket": "AccessControl"}
 """Types of which only one property grants access that is not compared."""
 
+INCLUDE = "Fn::Transform"
+
+COMPARED_APART = ("Resources", "Transform")
+
 CONNECTORS = "Connectors"
 """The attribute by which SAM generates policies for any resource. Source: AWS SAM specification, "Connectors"."""
 
 CONNECTORS_REASON = "has Connectors, which stand for policies that SAM generates"
 
 
+INCLUDE_REASON = "includes text from outside the template"
+MACRO_REASON = "may change or create any resource of the template"
+
+
 def not_compared(old: Template, new: Template) -> Iterator[NotCompared]:
-    """Yield each resource that was added, removed or changed and grants access that is not compared."""
+    """Yield each resource that was added, removed or changed and grants access that is not compared.
+
+    So does everything that the template does not show: macros, and sections or resources that include other text.
+    """
     for name in dict.fromkeys([*new.resources, *old.resources]):
         before, after = (side.resources.get(name, {}) for side in (old, new))
-        for resource in (after, before):
-            kind = str(resource.get("Type"))
-            if kind in NOT_COMPARED and not same(_granting(before, kind), _granting(after, kind)):
-                yield NotCompared(name, kind, NOT_COMPARED[kind])
+        reasons = {str(one.get("Type")): _reason(one) for one in (before, after) if one}
+        for kind, reason in reasons.items():
+            if reason is not None and not same(_granting(before, kind), _granting(after, kind)):
+                yield NotCompared(name, kind, reason)
                 break
         else:
+            kind = str((after or before).get("Type"))
             if not same(before.get(CONNECTORS), after.get(CONNECTORS)):
-                yield NotCompared(name, str((after or before).get("Type")), CONNECTORS_REASON)
+                yield NotCompared(name, kind, CONNECTORS_REASON)
+            elif (_includes(before) or _includes(after)) and not same(before, after):
+                yield NotCompared(name, kind, INCLUDE_REASON)
+    for section in dict.fromkeys([*new.document, *old.document]):
+        stated = [side.document.get(section) for side in (old, new)]
+        if section not in COMPARED_APART and any(map(_includes, stated)) and not same(*stated):
+            yield NotCompared(section, INCLUDE, INCLUDE_REASON)
+    macros = dict.fromkeys([*new.macros, *old.macros])
+    if macros and not same(old.document, new.document):
+        yield from (NotCompared("Transform", macro, MACRO_REASON) for macro in macros)
+
+
+def _reason(resource: Mapping[str, Json]) -> str | None:
+    kind = str(resource.get("Type"))
+    if kind.startswith("Custom::"):
+        return CUSTOM
+    return ELSEWHERE if kind.endswith("::MODULE") else NOT_COMPARED.get(kind)
+
+
+def _includes(value: Json) -> bool:
+    if isinstance(value, Mapping):
+        return INCLUDE in value or any(map(_includes, value.values()))
+    return isinstance(value, list) and any(map(_includes, value))
 
 
 def compared(kind: str, properties: Mapping[str, Json]) -> Mapping[str, Json]:
     """Return the properties whose policies and roles are compared."""
     if kind in ONLY:
         return {key: value for key, value in properties.items() if key != ONLY[kind]}
-    return {} if kind in NOT_COMPARED else properties
+    return {} if _reason({"Type": kind}) is not None else properties
 
 
 def _granting(resource: Mapping[str, Json], kind: str) -> Json:
