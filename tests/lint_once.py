@@ -51,7 +51,7 @@ def _start_once() -> Runner:
 
 def _lint_once(runner: Runner, job: LintJob) -> Linted:
     settings = repr(sorted((rule, sorted(given.items())) for rule, given in job.settings.items()))
-    key = (str(job.path), job.path.read_bytes(), settings, job.region, _configuration())
+    key = (str(job.path), job.path.read_bytes(), settings, job.region, job.is_trusted, _configuration())
     if key not in _results:
         _results[key] = _lint_one(runner, job)
     return _results[key]

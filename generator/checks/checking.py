@@ -69,6 +69,8 @@ class Request:
     """Whether `judged` holds all environments, so that a template without one is an orphan."""
     together: bool = False
     """Whether the files and the environments are deployed to one account."""
+    is_trusted: bool = False
+    """Whether .cfnlintrc and the Metadata of templates may load rules, which are code, and other files."""
 
 
 def check(request: Request, folder: Path) -> Report:
@@ -84,7 +86,8 @@ def check(request: Request, folder: Path) -> Report:
         raise UnreadableTemplate(faults)
     others = [LintJob(path, {stacks.RULE: request.account}) for path in files]
     with _runtime.in_background(lambda: _own(request.judged, committed)) as own:
-        linted = linting.lint([*(_lint_job(one, path) for one, path in present), *others])
+        jobs = [*(_lint_job(one, path) for one, path in present), *others]
+        linted = linting.lint([replace(job, is_trusted=request.is_trusted) for job in jobs])
         findings = [*_without_repeats(linted.findings, request.judged, committed), *own()]
     if request.complete:
         findings += drift.orphans(folder, request.judged)

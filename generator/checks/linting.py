@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from generator import _runtime
 from generator.checks import rules
 from generator.checks.findings import Finding, Rule, Severity
-from generator.errors import Fault, UnreadableTemplate
+from generator.errors import Fault, UnreadableTemplate, UnusableLinter
 from generator.template import reading
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class LintJob:
     """By rule, settings that take precedence over .cfnlintrc and the template's Metadata."""
     region: str = ""
     """The Region to lint for; empty for cfn-lint's own choice."""
+    is_trusted: bool = False
+    """Whether .cfnlintrc and the template's Metadata may load rules, which are code, and other files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,10 @@ def lint(jobs: Sequence[LintJob]) -> Linted:
     """
     if not jobs:
         return Linted([], {})
+    from generator.checks.configuration import refuse_code
+
+    if not all(job.is_trusted for job in jobs):
+        refuse_code()
     runner = _start()
     linted = _runtime.parallel_map(lambda job: _lint_one(runner, job), jobs)
     findings = [found for one in linted for found in one.findings]
@@ -122,10 +128,8 @@ def _start() -> Runner:
     from generator.checks.configuration import Configuration, try_settings, usable
 
     with usable():
-        own = str(rules.folder())
         of_project = Configuration()
-        others = [folder for folder in of_project.append_rules[1:] if Path(folder).expanduser().resolve() != Path(own)]
-        runner = Runner(Configuration(append_rules=[own, *others]))
+        runner = Runner(Configuration(append_rules=[str(rules.folder()), *of_project.rule_folders]))
     for id_, settings in of_project.configure_rules.items():
         if id_ in runner.rules:
             try_settings(runner.rules[id_], settings)
@@ -146,18 +150,23 @@ def _matches(runner: Runner, job: LintJob) -> Iterator[Match]:
     from cfnlint.rules.errors import RuleError
     from cfnlint.runner import run_template_by_file_path
 
-    from generator.checks.configuration import Configuration, unusable
+    from generator.checks.configuration import Configuration, UntrustedTemplate, unusable
 
     if job.region and job.region not in REGIONS:
         what = f"cfn-lint does not know the Region {job.region}: correct the environment's, or upgrade cfn-lint"
         yield Match.create(message=what, filename=str(job.path), rule=RuleError())
         return
     chosen: dict[str, Any] = {"regions": [job.region]} if job.region else {}
-    config = Configuration(job.settings, **chosen)
+    if job.is_trusted:
+        config = Configuration(job.settings, **chosen)
+    else:
+        config = UntrustedTemplate(job.path, job.settings, **chosen)
     try:
         yield from run_template_by_file_path(str(job.path), config, runner.rules, False)
     except CfnLintExitException as error:
         raise unusable(str(error)) from error
+    except UnusableLinter:
+        raise
     except Exception as error:  # cfn-lint has no type of its own for what it does not expect.
         what = f"cfn-lint crashed on this file ({type(error).__name__}: {error})"
         remedy = "in YAML, quote keys such as On, Yes and No"

@@ -49,8 +49,11 @@ def _default(key: str) -> str:
     type=click.IntRange(min=0),
     help=f"Concurrency that other stacks reserve.  {_default('reserved_elsewhere')}",
 )
+@click.option(
+    "--trust-cfnlintrc", "is_trusted", is_flag=True, help="Allow settings of cfn-lint that load files or run code."
+)
 @click.option("--format", "format_", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
-def command(names: tuple[str, ...], together: bool, format_: str, **account: int | None) -> None:
+def command(names: tuple[str, ...], together: bool, is_trusted: bool, format_: str, **account: int | None) -> None:
     """Check the templates of the named environments, of all environments, or any CloudFormation template.
 
     A FILE is JSON or YAML, with or without SAM. A name is taken as a FILE if it exists or ends in .json, .yaml, .yml
@@ -66,7 +69,7 @@ def command(names: tuple[str, ...], together: bool, format_: str, **account: int
         message = "The account options need a FILE or --together; an environment's account is in its environment file."
         raise click.UsageError(message)
     judged = _judged([name for name in names if not _is_file(name)], files)
-    report = checking.check(Request(judged, files, given, not names, together), plans.OUTPUT)
+    report = checking.check(Request(judged, files, given, not names, together, is_trusted), plans.OUTPUT)
     click.echo(_as_text(report, judged) if format_ == "text" else _as_data(report, judged, format_))
     sys.exit(0 if report.passed else 1)
 

@@ -10,7 +10,7 @@ import errno
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -209,7 +209,9 @@ def _figure(panels: int, panel_inches: float, path: Path | str) -> Iterator[Any]
 
 def _matplotlib() -> tuple[Any, Any]:
     try:
-        return import_module("matplotlib"), import_module("matplotlib.figure")
+        # matplotlib reads a matplotlibrc of the current folder, which can name programs to run.
+        with chdir(Path(__file__).parent):
+            return import_module("matplotlib"), import_module("matplotlib.figure")
     except ImportError as error:
         fault = Fault("--chart", "matplotlib is not installed", f"run: {_runtime.install_command('charts')}")
         raise GeneratorError([fault]) from error

@@ -372,7 +372,7 @@ def test_a_name_with_a_pattern_in_it_is_a_name(generator: Run) -> None:
 )
 def test_a_linter_that_cannot_start_is_a_fault(generator: Run, settings: str, named: str) -> None:
     write(".cfnlintrc", settings)
-    result = generator("check", SUMS[0])
+    result = generator("check", SUMS[0], "--trust-cfnlintrc")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("cfn-lint: ")
     assert named in result.stderr
