@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 from dataclasses import dataclass, replace
@@ -13,7 +14,37 @@ from generator.config import files
 from generator.diff.model import MAKERS
 from generator.errors import Fault, GeneratorError, UnreadableTemplate
 from generator.template.model import Template
-from generator.template.reading import parse, parsed, status, template, text_of, unreadable
+from generator.template.reading import MAX_CHARACTERS, parse, parsed, status, template, text_of, unreadable
+
+GIT_OPTIONS = (
+    *("--no-pager", "--no-replace-objects", "--no-optional-locks"),
+    *("-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
+)
+"""Nothing that a repository brings runs, and a bare repository among its files is not taken for it.
+
+Only rev-parse and cat-file follow, which use neither filters nor textconv. Source: gitglossary(7), git-config(1).
+"""
+
+GIT_SAFE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_ADVICE": "0"}
+"""A partial clone fetches what is missing through the programs that its configuration names, unless no protocol is
+allowed: the variable stands above the configuration. Source: git(1), "Environment variables"."""
+
+GIT_INHERITED = (
+    "PATH",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_COMMON_DIR",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CONFIG",
+    "GIT_TEST_ASSUME",
+)
+"""How the names of the variables begin that git gets: where the repository and the user's own configuration are."""
+
+GIT_TIMEOUT_S = 60
 
 SUFFIXES = (".json", ".yaml", ".yml", ".template")
 
@@ -93,7 +124,11 @@ def _committed(where: str, revision: str, path: Path) -> str:
         raise unreadable(where, f"git says: {reason}", "see: git status")
     if not revision or commit is None:
         raise unreadable(where, f'"{revision}" is no revision of a git repository here', "name a branch, tag or commit")
-    text, _ = _git(where, "show", f"{commit.strip()}:./{path.as_posix()}")
+    blob = f"{commit.strip()}:./{path.as_posix()}"
+    size_bytes, _ = _git(where, "cat-file", "-s", blob)
+    if size_bytes and int(size_bytes) > MAX_CHARACTERS:
+        raise unreadable(where, f"{int(size_bytes):,} bytes, more than any template has", "name a template")
+    text, _ = _git(where, "cat-file", "blob", blob)
     if text is None:
         remedy = f"see: git ls-tree {revision} {path.parent}/"
         raise unreadable(where, f"{path} is not there at {revision}", remedy)
@@ -102,12 +137,23 @@ def _committed(where: str, revision: str, path: Path) -> str:
 
 def _git(where: str, *arguments: str) -> tuple[str | None, str]:
     """What git prints, None if it fails, and the reason that it gives, if any."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith(GIT_INHERITED)}
+    command = ["git", *GIT_OPTIONS, *arguments]
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, check=False)  # noqa: S603, S607
+        done = subprocess.run(  # noqa: S603
+            command,
+            env=kept | GIT_SAFE,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=GIT_TIMEOUT_S,
+            check=False,
+        )
         reason = done.stderr.decode("utf-8", "replace").partition("\n")[0].removeprefix("fatal: ")
         return (done.stdout.decode("utf-8"), "") if done.returncode == 0 else (None, reason)
     except UnicodeDecodeError:
         raise unreadable(where, "not UTF-8 text", "name a template") from None
+    except subprocess.TimeoutExpired:
+        raise unreadable(where, f"git took more than {GIT_TIMEOUT_S} s", "name a commit, or compare files") from None
     except OSError:
         raise unreadable(where, "git cannot be run", "install git, or compare files") from None
 
