@@ -31,6 +31,7 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_a_file_a_dict_and_a_folder_load_the_same_environment(project: Path) -> None:
     prod = load("environments/prod.toml")
     tables = {"traffic": {"webhooks_per_hour": 50_000}, "operations": {"deletion_protection": True}}
+    tables["sms"] = {"monthly_budget_usd": 15_000}
     assert prod == load(Path("environments/prod.toml")) == load({"name": "prod", "region": "us-east-1", **tables})
     assert [one.name for one in load_all()] == list(ENVIRONMENTS)
     assert prod in load_all(project / "environments")

@@ -25,6 +25,7 @@ CHECKS: Mapping[str, Check] = {
     "sms-sandbox": sms.sandbox,
     "sms-origination": sms.origination,
     "sms-spend": sms.spend,
+    "sms-cost": sms.cost,
     "sms-delivery-log": sms.delivery_log,
 }
 """Checks by id. The report prints the ids, so they must not change."""

@@ -21,6 +21,7 @@ from generator.account.connection import SMS_VOICE, USE_AWS, Unavailable
 from generator.account.deployment import Check, CheckResult, Deployment, failed, passed, skipped, warned
 from generator.account.services import console, role_exists
 from generator.aws import REGIONS_WITHOUT_SMS
+from generator.capacity import sms as volume
 
 _NOT_ENROLLED = "needs a subscription for the service"
 """Part of AWS's answer to an account that is not enrolled, with the code UserError or SubscriptionRequiredException.
@@ -155,7 +156,7 @@ def spend(deployment: Deployment) -> CheckResult:
     SNS and AWS End User Messaging SMS both state a limit; the lower one counts. Source: Amazon SNS API reference,
     SetSMSAttributes; AWS End User Messaging SMS API reference, SpendLimit.
     """
-    wanted = deployment.environment.operations.sms_monthly_spend_usd
+    wanted = deployment.environment.sms.monthly_budget_usd
     limit, quota = _spend_limits(deployment)
     figures = f"the monthly SMS limit is {usd(limit)}"
     if limit >= wanted:
@@ -166,6 +167,27 @@ def spend(deployment: Deployment) -> CheckResult:
         remedy = f"the quota is {usd(quota)}: open a quota increase case for SNS text messaging, then {remedy}"
     return failed(
         f"{figures}, not the {usd(wanted)} in the environment file; AWS stops sending SMS when it is spent", remedy
+    )
+
+
+@_needs_sms
+def cost(deployment: Deployment) -> CheckResult:
+    """Check that the account's monthly SMS limit covers the planned messages, whatever the budget in the file."""
+    environment = deployment.environment
+    planned_usd = volume.month_usd(environment)
+    if planned_usd is None:
+        return skipped(
+            "the cost of the planned SMS is unknown: their price is not set",
+            "write price_usd_per_message = ... under [sms], with the price for the country of your recipients",
+        )
+    limit, _ = _spend_limits(deployment)
+    if planned_usd <= limit:
+        return passed(f"the planned SMS cost {usd(planned_usd)} of the monthly limit of {usd(limit)}")
+    raise_limit = deployment.aws(f"sns set-sms-attributes --attributes MonthlySpendLimit={math.ceil(planned_usd)}")
+    return failed(
+        f"the monthly SMS limit is too low: {volume.lasting(environment, limit)}",
+        f"raise it to {usd(planned_usd)}: {raise_limit}; if AWS refuses, open a quota increase case for SNS text "
+        "messaging; or lower traffic.alerts_per_webhook",
     )
 
 

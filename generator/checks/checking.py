@@ -1,4 +1,4 @@
-"""Check template files: lint, template size, drift and quota. Reads only; repairs nothing."""
+"""Check template files: lint, template size, drift and quota; and the planned SMS. Reads only; repairs nothing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from pathlib import Path
 
 from generator import _runtime, plans
 from generator.aws import MAX_TEMPLATE_BODY_BYTES
+from generator.capacity import sms
 from generator.capacity.quota import AccountQuota
+from generator.capacity.sms import Verdict
 from generator.checks import drift, linting, stacks
 from generator.checks.findings import Finding, Rule, Severity
 from generator.checks.linting import LintJob
 from generator.checks.quota.messages import DEFAULT_ACCOUNT
 from generator.checks.stacks import Stack
+from generator.config.files import FOLDER
 from generator.errors import UnreadableTemplate
 from generator.plans import JudgedPlan
 from generator.template import reading
@@ -26,6 +29,7 @@ RULES = (
         "Reserved concurrency of all environments in an account fits it",
         "https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html",
     ),
+    Rule("sms-volume", "Planned SMS are within the budget and the throughput", ""),
     Rule(
         "template-size",
         "Template is within the limit of a direct TemplateBody",
@@ -122,6 +126,13 @@ def quota(one: JudgedPlan, path: Path) -> list[Finding]:
     return [Finding(str(path), 1, "quota", Severity.ERROR, "Resources", "\n".join(plans.refusals([one])))]
 
 
+def sms_volume(one: JudgedPlan) -> list[Finding]:
+    """Return a warning if the planned SMS exceed the budget or the throughput that the environment file states."""
+    path = str(FOLDER / f"{one.name}.toml")
+    short = [found for found in sms.compare(one.plan.environment) if found.verdict is Verdict.SHORT]
+    return [Finding(path, 1, "sms-volume", Severity.WARNING, "", str(found)) for found in short]
+
+
 def template_size(path: Path) -> list[Finding]:
     """Return a finding if CloudFormation does not accept the file without an upload."""
     found = reading.status(path)
@@ -140,7 +151,7 @@ def _own(judged: Sequence[JudgedPlan], committed: Sequence[Path]) -> list[Findin
     return [
         found
         for one, path in zip(judged, committed, strict=True)
-        for found in quota(one, path) + drift.drift(one, path.parent) + template_size(path)
+        for found in quota(one, path) + drift.drift(one, path.parent) + template_size(path) + sms_volume(one)
     ]
 
 

@@ -14,6 +14,7 @@ import click
 
 from generator import plans
 from generator._format import visible
+from generator.capacity import sms
 from generator.checks import checking, findings, linting, sarif
 from generator.checks.checking import Report, Request
 from generator.checks.quota.messages import DEFAULT_ACCOUNT
@@ -58,7 +59,7 @@ def command(names: tuple[str, ...], together: bool, is_trusted: bool, format_: s
 
     A FILE is JSON or YAML, with or without SAM. A name is taken as a FILE if it exists or ends in .json, .yaml, .yml
     or .template. It is checked by cfn-lint and by the rules that `generator rules` lists. An ENV is also checked for
-    its size, for drift from its environment file, and against the account in that file.
+    its size, for drift from its environment file, and against the account and the planned SMS in that file.
 
     Exits with 1 on any error or warning, including a syntax error in a FILE; informational findings do not count.
     Exits with 2 and checks nothing if a FILE is missing, cannot be read or is not a template.
@@ -105,6 +106,8 @@ def _as_text(report: Report, judged: Sequence[JudgedPlan]) -> str:
     lines = [findings.as_text(report.findings)] if report.findings else []
     if report.passed and judged:
         lines.append(f"{', '.join(one.name for one in judged)}: lint, size, drift and quota are good")
+        unpriced = [one.name for one in judged if sms.month_usd(one.plan.environment) is None]
+        lines += [f"{', '.join(unpriced)}: SMS budget not checked; set sms.price_usd_per_message"] if unpriced else []
     if report.passed:
         decided = [path for path in report.files if path not in (*report.undecided, *report.unjudged)]
         lines += _verdict(decided, "lint, size and quota are good")

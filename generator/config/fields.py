@@ -95,13 +95,17 @@ def section(kind: type[T], **defaults: object) -> Any:
 
 
 def read(
-    kind: type[T], table: Mapping[str, object], where: Callable[[str], str], checks: Iterable[CrossCheck] = ()
+    kind: type[T],
+    table: Mapping[str, object],
+    where: Callable[[str], str],
+    checks: Iterable[CrossCheck] = (),
+    moved: Mapping[str, str] | None = None,
 ) -> tuple[T | None, list[Fault]]:
     """Return the section in a table, or None if there are faults, and the list of all faults.
 
-    `where` turns a dotted key into the place to report.
+    `where` turns a dotted key into the place to report. `moved` has the new key of each setting that moved.
     """
-    reader = _Reader(kind, where)
+    reader = _Reader(kind, where, moved or {})
     value = reader.section(kind, table, "", {})
     reader.apply(checks)
     return (None, reader.faults) if reader.faults else (value, [])
@@ -120,15 +124,18 @@ def keys(kind: type, path: str = "") -> Iterator[str]:
 class _Reader:
     """Reads one table: walks its sections and fields and collects faults."""
 
-    def __init__(self, root: type, where: Callable[[str], str]) -> None:
-        self._root, self._where = root, where
+    def __init__(self, root: type, where: Callable[[str], str], moved: Mapping[str, str]) -> None:
+        self._root, self._where, self._moved = root, where, moved
         self.faults: list[Fault] = []
         self._valid: dict[str, object] = {}
 
     def section(self, kind: type[Any], table: Mapping[str, object], path: str, defaults: Mapping[str, object]) -> Any:
         fields = dataclasses.fields(kind)
         for key in [key for key in table if key not in {field.name for field in fields}]:
-            self._fault(path + key, "unknown key", self._nearest(kind, path, key))
+            if new := self._moved.get(path + key):
+                self._fault(path + key, f"moved to {new}", f"write {_assignment(new, table[key])}")
+            else:
+                self._fault(path + key, "unknown key", self._nearest(kind, path, key))
         values = {field.name: self._value(field, table, path, defaults) for field in fields}
         return kind(**values)
 
@@ -183,6 +190,11 @@ def _field(
     return dataclasses.field(
         metadata={"check": check, "default": default, "accepts": accepts, "convert": convert},
     )
+
+
+def _assignment(key: str, value: object) -> str:
+    section, _, name = key.rpartition(".")
+    return f"{name} = {_shown(value)} under [{section}]"
 
 
 def _out_of_range(value: float, low: float, high: float, too_low: str, too_high: str) -> Complaint | None:

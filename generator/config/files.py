@@ -12,7 +12,7 @@ from typing import Any
 
 from generator.config import fields
 from generator.config.fields import Complaint, CrossCheck
-from generator.config.schema import Environment
+from generator.config.schema import MOVED, Environment
 from generator.config.validation import CROSS_CHECKS
 from generator.errors import Fault, InvalidEnvironment
 
@@ -77,7 +77,7 @@ def read(
         cause = next((one for one in overridden if f"{one}.".startswith(f"{key}.") or key.startswith(f"{one}.")), None)
         return f"--set {cause}" if cause else f"{origin}: {key}"
 
-    environment, faults = fields.read(Environment, table, where, [*CROSS_CHECKS, *checks])
+    environment, faults = fields.read(Environment, table, where, [*CROSS_CHECKS, *checks], MOVED)
     if environment is None:
         raise InvalidEnvironment(faults)
     if not environment.account.name:

@@ -36,8 +36,6 @@ class Prices:
     dynamodb_storage_usd_per_gb_month: float = _usd(0.25)
     dynamodb_backup_usd_per_gb_month: float = _usd(0.20)
     sns_publish_usd_per_million: float = _usd(0.50)
-    # Depends on country, carrier and message length, and changes often. 0 means unknown.
-    sms_usd_per_message: float = _usd(0)
     schedule_usd_per_million: float = _usd(1.00)
     kms_key_usd_per_month: float = _usd(1.00)
     kms_request_usd_per_10k: float = _usd(0.03)
@@ -61,7 +59,6 @@ SOURCES: Mapping[str, str] = {
     "dynamodb_storage_usd_per_gb_month": "Amazon DynamoDB pricing; an old copy of the page",
     "dynamodb_backup_usd_per_gb_month": "Amazon DynamoDB pricing, point-in-time recovery; quoted in 2020",
     "sns_publish_usd_per_million": "Amazon SNS pricing; quoted by factualminds, 2026-06-13",
-    "sms_usd_per_message": "AWS End User Messaging pricing; not looked up",
     "schedule_usd_per_million": "Amazon EventBridge pricing; remembered, not looked up",
     "kms_key_usd_per_month": "AWS KMS pricing; quoted by cloudburn, 2026-03-14, and factualminds, 2026-06-13",
     "kms_request_usd_per_10k": "AWS KMS pricing; quoted by cloudburn, 2026-03-14, and factualminds, 2026-06-13",

@@ -22,6 +22,13 @@ MAX_BATCH_SIZE = 1000
 WORKLOADS = ("peak", "poisson", "day", "spike", "trace")
 
 
+MOVED = {
+    "operations.sms_monthly_spend_usd": "sms.monthly_budget_usd",
+    "prices.sms_usd_per_message": "sms.price_usd_per_message",
+}
+"""Settings of earlier releases, and their names today."""
+
+
 class OnShortfall(StrEnum):
     """The reaction of an environment to an account that is too small for all reservations."""
 
@@ -153,9 +160,22 @@ class Operations:
     deletion_protection: bool = flag(False)
     # The role with which API Gateway writes logs. "create" changes a setting of the whole account and Region.
     api_logging_role: str = choice("existing", "existing", "create")
-    # Monthly budget for SMS; an alarm fires at 80 % of it. The quota of a new account is 1 USD and must be raised.
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """What SMS may cost, and how fast they can be sent. `size`, `check` and the page compare both with the traffic."""
+
+    # Price of one SMS of one part, with carrier fees. It depends on country and carrier and changes often, so it has no
+    # default; without it, the bill does not include SMS, and the budget is not checked.
+    price_usd_per_message: float | None = number(None, 0.0001, 10)
+    # Monthly budget; an alarm fires at 80 % of it. The quota of a new account is 1 USD and must be raised.
     # Source: Amazon SNS Developer Guide, SMS spending quota.
-    sms_monthly_spend_usd: float = number(50, 1, 1_000_000)
+    monthly_budget_usd: float = number(50, 1, 1_000_000)
+    # SMS per second that the account and its origination number can send. An account sends 20, a toll-free number of
+    # the United States only 3. Source: AWS General Reference, Amazon SNS quotas; AWS End User Messaging SMS User
+    # Guide, "Message parts per second (MPS) limits".
+    messages_per_s: float = number(20, 0.1, 10_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +216,7 @@ class Environment:
     functions: Functions = section(Functions)
     retention: Retention = section(Retention)
     operations: Operations = section(Operations)
+    sms: Sms = section(Sms)
     simulation: Simulation = section(Simulation)
     prices: Prices = section(Prices)
     usage: Usage = section(Usage)

@@ -75,7 +75,7 @@ def has_bill(template: Template) -> bool:
 def bill(template: Template, environment: Environment, webhooks_per_hour: int | None = None) -> tuple[Item, ...]:
     """Return the bill of a month at a steady rate, by default the environment's own.
 
-    SMS are an item only if they have a price: `prices.sms_usd_per_message` above 0.
+    SMS are an item only if they have a price: `sms.price_usd_per_message`.
     """
     rate = environment.traffic.webhooks_per_hour if webhooks_per_hour is None else webhooks_per_hour
     month = monthly_usage(template, environment, rate)
@@ -100,7 +100,8 @@ def total_usd(items: Iterable[Item]) -> Decimal:
 def _priced(environment: Environment, item: Unpriced) -> Item:
     price = item[-1]
     per = next((count for ending, count in UNITS_PER_PRICE.items() if price.endswith(ending)), 1)
-    return Item(*item, unit_usd=exact(getattr(environment.prices, price)), per=per)
+    section = environment.sms if price == "price_usd_per_message" else environment.prices
+    return Item(*item, unit_usd=exact(getattr(section, price)), per=per)
 
 
 def _compute(template: Template, environment: Environment, month: MonthlyUsage) -> Iterator[Unpriced]:
@@ -159,8 +160,8 @@ def _data(template: Template, environment: Environment, month: MonthlyUsage, rat
 
 def _messages(environment: Environment, month: MonthlyUsage) -> Iterator[Unpriced]:
     yield "SNS", "alerts published", month.alerts, "requests", "sns_publish_usd_per_million"
-    if environment.prices.sms_usd_per_message:
-        yield "SNS", "SMS, one part each", month.alerts, "messages", "sms_usd_per_message"
+    if environment.sms.price_usd_per_message:
+        yield "SNS", "SMS, one part each", month.alerts, "messages", "price_usd_per_message"
     yield "EventBridge", "hourly schedule", month.cleanups, "invocations", "schedule_usd_per_million"
 
 

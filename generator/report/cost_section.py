@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from generator._format import markdown_table, number, significant, usd
+from generator.capacity import sms
 from generator.config.prices import DATED, PRICED_REGION, SOURCES, Prices
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.report.bill import CENT, Item, bill, total_usd
@@ -64,7 +65,7 @@ def cost_lines(template: Template, environment: Environment) -> list[str]:
 
 
 def _summary(environment: Environment, rate: int, total: Decimal) -> Iterator[str]:
-    sms = "included" if environment.prices.sms_usd_per_message else "not included"
+    sms = "included" if environment.sms.price_usd_per_message else "not included"
     yield f"**{usd(total)} a month** at a steady {rate:,} webhooks per hour, SMS {sms}. {FREE_OF_CHARGE}"
     yield ""
     own = "" if environment.region == PRICED_REGION else f" **Prices in {environment.region} differ.**"
@@ -108,16 +109,18 @@ def _not_included(template: Template, environment: Environment, rate: int) -> It
         if name not in month.invocations:
             yield f"**{name}: not included.** Add its invocations per month to `generator/report/usage.py`."
             yield ""
-    if not environment.prices.sms_usd_per_message:
+    if environment.sms.price_usd_per_message is None:
         yield (
             f"**SMS: not included.** {month.alerts:,.0f} messages a month are sent at this rate. Their price depends "
-            "on country and carrier and can exceed everything above: look it up and set `prices.sms_usd_per_message`."
+            "on country and carrier and can exceed everything above: look it up and set `sms.price_usd_per_message`."
         )
         yield ""
     yield (
         "AWS stops sending SMS at the account's monthly spending limit; the alarm assumes a limit of "
-        f"{usd(environment.operations.sms_monthly_spend_usd)} (`operations.sms_monthly_spend_usd`)."
+        f"{usd(environment.sms.monthly_budget_usd)} (`sms.monthly_budget_usd`). SMS {sms.volume(environment)}:"
     )
+    yield ""
+    yield from (f"- {one}" for one in sms.compare(environment))
 
 
 def _assumptions(environment: Environment) -> Iterator[tuple[str, str]]:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from generator._format import number, percent, rate, significant, text_table
+from generator.capacity import sms
 from generator.capacity.quota import AccountQuota
 from generator.capacity.sizing import PROCESS_WEBHOOK, FunctionSizing, Sizing
+from generator.config.schema import Environment
 from generator.plans import JudgedPlan
 
 HEADER = ("Function", "Rate", "Load", "Model", "Target", "Predicted", "Reserved")
@@ -38,6 +40,7 @@ def as_dict(judged: JudgedPlan) -> dict[str, Any]:
         "functions": {function.logical_id: _function(function) for function in sizing.functions},
         "total_reserved": sizing.total_reserved,
         "account": {**account_as_dict(account), "headroom": judged.verdict.headroom},
+        "sms": _sms(judged.plan.environment),
     }
 
 
@@ -124,6 +127,17 @@ def _function(function: FunctionSizing) -> dict[str, Any]:
     }
 
 
+def _sms(environment: Environment) -> dict[str, Any]:
+    budget, throughput = sms.compare(environment)
+    return {
+        "per_hour": sms.per_hour(environment),
+        "peak_per_s": sms.peak_per_s(environment),
+        "month_usd": sms.month_usd(environment),
+        "budget": budget.verdict,
+        "throughput": throughput.verdict,
+    }
+
+
 def _rates(judged: JudgedPlan) -> str:
     environment = judged.plan.environment
     traffic = environment.traffic
@@ -150,3 +164,5 @@ def _account(judged: JudgedPlan) -> Iterator[str]:
     )
     yield admission(judged)
     yield from textwrap.wrap(FREE_OF_CHARGE, 110)
+    yield f"SMS: {sms.volume(judged.plan.environment)}"
+    yield from map(str, sms.compare(judged.plan.environment))

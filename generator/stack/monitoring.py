@@ -52,7 +52,7 @@ def resources(environment: Environment, sizing: Sizing) -> list[AWSObject]:
         *_lateness_alarms(),
         *_failure_queue_alarms(),
         _unfireable_alarm(),
-        *_service_alarms(environment.operations.sms_monthly_spend_usd, sizing.tolerated_throttles),
+        *_service_alarms(environment.sms.monthly_budget_usd, sizing.tolerated_throttles),
         _dashboard(),
     ]
 
@@ -92,7 +92,7 @@ def _unfireable_alarm() -> Alarm:
     return _alarm("UnfireableAlertsAlarm", HANDLERS, "Unfireable", dimensions, "Maximum", 0, **hourly)
 
 
-def _service_alarms(sms_monthly_spend_usd: float, tolerated_throttles: int) -> list[Alarm]:
+def _service_alarms(sms_budget_usd: float, tolerated_throttles: int) -> list[Alarm]:
     """Return alarms on API Gateway, DynamoDB and SNS.
 
     The API alarm tolerates as many errors as throttles, because a sender gets a 503 for each throttle.
@@ -101,7 +101,7 @@ def _service_alarms(sms_monthly_spend_usd: float, tolerated_throttles: int) -> l
     api = {"ApiName": Sub(names.API_NAME), "Stage": STAGE_NAME}
     history = {"TableName": Ref(names.PRICE_HISTORY_TABLE)}
     index = {"TableName": Ref(names.PRICE_ALERTS_TABLE), "GlobalSecondaryIndexName": names.ALERTS_INDEX}
-    spend_usd = round(sms_monthly_spend_usd * SMS_SPEND_SHARE, 2)
+    spend_usd = round(sms_budget_usd * SMS_SPEND_SHARE, 2)
     return [
         _alarm("WebhookApiErrorsAlarm", "AWS/ApiGateway", "5XXError", api, "Sum", tolerated_throttles, **QUIET_IS_GOOD),
         _alarm("PriceHistoryThrottlesAlarm", "AWS/DynamoDB", "WriteThrottleEvents", history, "Sum", 0),

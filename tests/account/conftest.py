@@ -26,6 +26,7 @@ NOW = datetime.datetime(2026, 11, 24, tzinfo=datetime.UTC)
 
 ROLES = "arn:aws:iam::123456789012:role"
 ROLE = {"Path": "/", "RoleName": "r", "RoleId": "AROA1234567890123456", "Arn": f"{ROLES}/r", "CreateDate": NOW}
+LOG_ROLE = f"{ROLES}/sms"
 NUMBER = "arn:aws:sms-voice:us-east-1:123456789012:phone-number/1"
 ADMITTING = {
     "Version": "2012-10-17",
@@ -91,10 +92,10 @@ GOOD: dict[Question, Any] = {
     },
     ("lambda", "GetFunctionConcurrency"): {},
     ("sns", "GetSMSSandboxAccountStatus"): {"IsInSandbox": False},
-    ("sns", "GetSMSAttributes"): {"attributes": {"MonthlySpendLimit": "50", "DeliveryStatusIAMRole": f"{ROLES}/sms"}},
+    ("sns", "GetSMSAttributes"): {"attributes": {"MonthlySpendLimit": "20000", "DeliveryStatusIAMRole": LOG_ROLE}},
     ("sns", "ListSubscriptionsByTopic"): {"Subscriptions": [subscription("arn:aws:sns:us-east-1:123456789012:t:1")]},
     (SMS_VOICE, "DescribeAccountAttributes"): {"AccountAttributes": [{"Name": "ACCOUNT_TIER", "Value": "PRODUCTION"}]},
-    (SMS_VOICE, "DescribeSpendLimits"): spend_limits(50, 100),
+    (SMS_VOICE, "DescribeSpendLimits"): spend_limits(20_000, 20_000),
     (SMS_VOICE, "DescribePhoneNumbers"): {"PhoneNumbers": [phone_number()]},
     (SMS_VOICE, "DescribeSenderIds"): {"SenderIds": []},
     (SMS_VOICE, "DescribePools"): {"Pools": []},

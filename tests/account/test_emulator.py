@@ -16,7 +16,7 @@ from generator.local.emulator import Emulator
 from tests.account.conftest import FUNCTIONS, STACK
 from tests.conftest import FIXTURES
 
-UNSUPPORTED = {"sms-enrolment", "sms-sandbox", "sms-origination", "sms-spend", "sms-delivery-log"}
+UNSUPPORTED = {"sms-enrolment", "sms-sandbox", "sms-origination", "sms-spend", "sms-cost", "sms-delivery-log"}
 RESERVED = dict(zip(FUNCTIONS, (20, 10, 5, 2), strict=True))
 
 

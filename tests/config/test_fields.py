@@ -226,7 +226,9 @@ NUMBERS: dict[str, tuple[float | None, float, float]] = {
         )
     },
     "retention.price_history_days": (30, 1, 3650),
-    "operations.sms_monthly_spend_usd": (50, 1, 1_000_000),
+    "sms.price_usd_per_message": (None, 0.0001, 10),
+    "sms.monthly_budget_usd": (50, 1, 1_000_000),
+    "sms.messages_per_s": (20, 0.1, 10_000),
     "simulation.spike_factor": (10, 1, 1000),
     "simulation.spike_onset_s": (30, 0, 3600),
     "simulation.spike_decay_s": (600, 1, 86_400),
@@ -245,7 +247,6 @@ NUMBERS: dict[str, tuple[float | None, float, float]] = {
             "dynamodb_storage_usd_per_gb_month": 0.25,
             "dynamodb_backup_usd_per_gb_month": 0.2,
             "sns_publish_usd_per_million": 0.5,
-            "sms_usd_per_message": 0,
             "schedule_usd_per_million": 1,
             "kms_key_usd_per_month": 1,
             "kms_request_usd_per_10k": 0.03,

@@ -114,6 +114,7 @@ def test_every_key_can_be_overridden_and_a_wrong_value_is_located(key: str, proj
     current: object = files.load_named(["prod"])[0]
     for part in key.split("."):
         current = getattr(current, part)
+    current = 0.01 if current is None else current
     text = str(current).lower() if isinstance(current, bool) else str(current)
     changed: object = files.load_named(["prod"], [f"{key}={text}"])[0]
     for part in key.split("."):

@@ -405,7 +405,7 @@ REALISTIC = (
     put(f"{PRICES}/Properties/KeySchema/0/AttributeName", "pair"),
     put("CheckAlertsRole/Properties/Policies/0/PolicyDocument/Statement/3/Action", "dynamodb:*"),
     put("ProcessWebhookFunction/Properties/ReservedConcurrentExecutions", 100),
-    put("SmsSpendAlarm/Properties/Threshold", 80),
+    put("SmsSpendAlarm/Properties/Threshold", 16_000),
     put("CleanupHistoryFunction/Properties/Code/ZipFile/Fn::Join/1/0", "import json  # changed"),
     put("WebhookUsagePlan/Properties/Quota/Limit", 12000000),
     put("KmsKey/Properties/KeyPolicy/Statement/2/Condition", None),

@@ -120,7 +120,7 @@ def test_a_handler_is_a_line_diff() -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "effect"),
     [
-        ("Threshold", 50, "later"),
+        ("Threshold", 16_000, "later"),
         ("Threshold", 1, "earlier"),
         ("EvaluationPeriods", 3, "later"),
         ("Period", 60, "other"),
@@ -135,8 +135,8 @@ def test_an_alarm_goes_off_earlier_or_later(setting: str, value: object, effect:
 
 def test_an_alarm_below_a_threshold_goes_off_earlier_when_that_is_raised() -> None:
     below = put("SmsSpendAlarm/Properties/ComparisonOperator", "LessThanThreshold")
-    found = difference(edited(below), edited(below, put("SmsSpendAlarm/Properties/Threshold", 50)))
-    assert found.alarms == (Alarm("SmsSpendAlarm", "Threshold", 40.0, 50, Effect.EARLIER),)
+    found = difference(edited(below), edited(below, put("SmsSpendAlarm/Properties/Threshold", 16_000)))
+    assert found.alarms == (Alarm("SmsSpendAlarm", "Threshold", 12000.0, 16_000, Effect.EARLIER),)
 
 
 @pytest.mark.parametrize(

@@ -338,7 +338,7 @@ EDITS = [
     ),
     edit(
         "a threshold raised",
-        put("SmsSpendAlarm/Properties/Threshold", 4000),
+        put("SmsSpendAlarm/Properties/Threshold", 400_000),
         "SmsSpendAlarm",
         "alarm",
         path="Threshold",

@@ -22,7 +22,7 @@ MADE_FOR_MENTAL_ARITHMETIC = (
     *("functions.process_webhook.mean_duration_ms=94", "functions.check_alerts.mean_duration_ms=194"),
     *("functions.send_notification.mean_duration_ms=294", "functions.cleanup_history.mean_duration_ms=1994"),
     *("usage.hours_per_month=500", "usage.price_item_bytes=300", "usage.alert_item_bytes=1500"),
-    *("prices.sms_usd_per_message=0.01", "retention.price_history_days=10", "retention.log_days=30"),
+    *("sms.price_usd_per_message=0.01", "retention.price_history_days=10", "retention.log_days=30"),
 )
 
 
@@ -88,7 +88,7 @@ def test_without_a_price_sms_are_not_billed_and_the_page_warns(template: dict[st
     one = judged("prod")
     assert not [item for item in bill(template, one.plan.environment) if "SMS" in item.label]
     assert "**SMS: not included.** 1,825,000 messages a month" in page(TEMPLATES["prod"], one)
-    priced = page(TEMPLATES["prod"], judged("prod", "prices.sms_usd_per_message=0.01"))
+    priced = page(TEMPLATES["prod"], judged("prod", "sms.price_usd_per_message=0.01"))
     assert "SMS: not included" not in priced
     assert "| SNS | SMS, one part each | 1,825,000 | messages | 0.01 | 18,250.00 | 36.50 |" in priced
 
@@ -127,9 +127,9 @@ def test_every_price_and_assumption_is_on_the_page(name: str) -> None:
 
 def test_every_price_has_a_source_and_is_used() -> None:
     assert SOURCES.keys() == {field.name for field in dataclasses.fields(Prices)}
-    one = judged("dev", "prices.sms_usd_per_message=0.01").plan.environment
+    one = judged("dev", "sms.price_usd_per_message=0.01").plan.environment
     used = {item.price for item in bill(TEMPLATES["dev"], one)}
-    assert SOURCES.keys() - used == {"lambda_x86_64_usd_per_gb_s"}
+    assert SOURCES.keys() ^ used == {"lambda_x86_64_usd_per_gb_s", "price_usd_per_message"}
 
 
 def test_an_overridden_price_is_marked_and_used() -> None:

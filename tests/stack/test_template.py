@@ -58,7 +58,7 @@ CHANGES = (
     'operations.email="ops@example.com"',
     "operations.deletion_protection=false",
     'operations.api_logging_role="create"',
-    "operations.sms_monthly_spend_usd=75",
+    "sms.monthly_budget_usd=75",
     'account.on_shortfall="fit"',
 )
 
