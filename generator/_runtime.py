@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import gc
 import os
 import shlex
 import signal
+import stat
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 if TYPE_CHECKING:
@@ -29,6 +34,10 @@ RESOLVED_WITH = {"local": ("boto3",)}
 """Packages to install together with an extra, because pip keeps only the packages that it is given compatible."""
 
 
+NEW_S = 10
+"""An empty temporary file of this age may not be marked as in use yet."""
+
+
 @contextmanager
 def in_background(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
     """Start the work in another process and yield a function that waits for its result.
@@ -40,9 +49,10 @@ def in_background(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
         yield work
         return
     reader, writer = os.pipe()
+    parent = os.getpid()
     child = os.fork()
     if not child:
-        _send(work, writer)
+        _send(work, writer, parent)
     os.close(writer)
     with open(reader, "rb") as pipe:
         try:
@@ -85,7 +95,7 @@ def run_all(work: Callable[[int], Result], count: int, workers: int) -> Generato
     theirs, ours = spawn.Pipe(duplex=False)
     executor = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_exit_with_parent, initargs=(theirs,))
     try:
-        with _sigint_blocked():
+        with uninterrupted():
             numbers = {executor.submit(work, number): number for number in range(count)}
         for done in as_completed(numbers):
             yield numbers[done], done.result()
@@ -96,6 +106,91 @@ def run_all(work: Callable[[int], Result], count: int, workers: int) -> Generato
         executor.shutdown(cancel_futures=True)
         theirs.close()
         ours.close()
+
+
+@contextmanager
+def exit_on_termination() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into a normal exit, so that nothing stays: no process, no temporary file.
+
+    Leaves ignored signals ignored, for `nohup`.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    handled = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in handled:
+        signal.signal(number, _exit)
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back SIGINT, SIGTERM and SIGHUP while a file is replaced. Processes started inside never receive them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def temporary_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """Yield a new folder and remove it at the end. Remove the folders of runs that were killed first."""
+    import tempfile
+
+    parent = Path(parent or tempfile.gettempdir())
+    remove_abandoned(parent, prefix)
+    with tempfile.TemporaryDirectory(dir=parent, prefix=prefix) as folder:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            mark_in_use(descriptor)
+            yield Path(folder)
+        finally:
+            os.close(descriptor)
+
+
+def mark_in_use(descriptor: int) -> None:
+    """Lock an open temporary file or folder. The lock ends with this process, however it ends."""
+    with suppress(OSError):  # Not every file system has locks.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def remove_abandoned(folder: Path, prefix: str) -> None:
+    """Remove this user's temporary files and folders with the prefix that no running process has marked as in use."""
+    import shutil
+
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            if name.startswith(prefix) and _is_abandoned(folder / name):
+                shutil.rmtree(folder / name, ignore_errors=True)
+                with suppress(OSError):
+                    (folder / name).unlink()
+
+
+def _is_abandoned(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        found = os.fstat(descriptor)
+        is_folder = stat.S_ISDIR(found.st_mode)
+        is_empty = not os.listdir(descriptor) if is_folder else found.st_size == 0
+        if found.st_uid != os.getuid() or not (is_folder or stat.S_ISREG(found.st_mode)):
+            return False
+        if is_empty and time.time() - found.st_mtime < NEW_S:
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def processors() -> int:
@@ -155,25 +250,30 @@ def _exit_with_parent(pipe: Connection) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-@contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """Block Ctrl-C. Processes started inside never receive it; this process receives it afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _exit(number: int, _frame: FrameType | None) -> NoReturn:
+    """Exit with the code that shells report for a command ended by this signal."""
+    sys.exit(128 + number)
+
+
+def _end_with(parent: int) -> None:
+    """In a child on Linux: end as soon as the parent does. Source: prctl(2), PR_SET_PDEATHSIG."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _map(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     return [work(item) for item in items]
 
 
-def _send(work: Callable[[], object], writer: int) -> NoReturn:
+def _send(work: Callable[[], object], writer: int, parent: int) -> NoReturn:
     """In the child: send the result and exit without exit handlers; send nothing if the work fails."""
     import pickle
 
     try:
+        _end_with(parent)
         with open(writer, "wb") as pipe:
             pickle.dump((work(),), pipe)
     finally:

@@ -14,7 +14,7 @@ import click
 
 from generator import __version__
 from generator._format import visible
-from generator._runtime import few_collections, skip_final_collection
+from generator._runtime import exit_on_termination, few_collections, skip_final_collection
 from generator.cli.output import only_printable
 from generator.errors import Fault, GeneratorError
 
@@ -78,7 +78,7 @@ class LazyGroup(click.Group):
 
     def _main(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            with few_collections():
+            with few_collections(), exit_on_termination():
                 return super().main(*args, **kwargs)
         except GeneratorError as error:
             faults = error.faults

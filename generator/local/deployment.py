@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from generator.errors import EmulatorFailure, Fault
+from generator.local import emulator
 from generator.local.emulator import Emulator
 from generator.template.reading import parsed
 
@@ -54,7 +55,7 @@ class System:
         }
         request = urllib.request.Request(self.url, data=raw, headers=headers, method="POST")  # noqa: S310 - our own URL
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with emulator.request(request, timeout_s=30) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -74,7 +75,7 @@ class System:
 
     def sms(self) -> dict[str, list[str]]:
         """Return the texts of the SMS sent so far by phone number."""
-        with urllib.request.urlopen(f"{self.emulator.url}/_ministack/sns/sms-messages", timeout=10) as answer:  # noqa: S310
+        with emulator.request(f"{self.emulator.url}/_ministack/sns/sms-messages", timeout_s=10) as answer:
             found = json.load(answer)["sms_messages"]
         return {number: [message["Message"] for message in messages] for number, messages in found.items()}
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import os
+import secrets
 import signal
+import site
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from generator import _runtime
 from generator.errors import EmulatorFailure, Fault
@@ -27,18 +27,28 @@ START_TIMEOUT_S = 30
 
 
 class Emulator:
-    """A running emulator. It accepts any credentials and does not enforce IAM."""
+    """A running emulator. It accepts any credentials and does not enforce IAM, but only answers below its URL.
+
+    The path of the URL is a secret of this run, so that no web page and no other user can use the emulator.
+    """
 
     def __init__(self, port: int, region: str) -> None:
-        self.url = f"http://{HOST}:{port}"
+        self.url = f"http://{HOST}:{port}/{secrets.token_urlsafe(24)}"
+        self.port = port
         self.region = region
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of the emulator, never of AWS."""
         import boto3
+        from botocore.config import Config
 
         session = boto3.session.Session("local", "local")
-        return session.client(service, endpoint_url=self.url, region_name=self.region)
+        return session.client(service, endpoint_url=self.url, region_name=self.region, config=Config(proxies={}))
+
+
+def request(url: str | urllib.request.Request, timeout_s: float) -> Any:
+    """Return the emulator's answer, without the proxy that the environment may name."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=timeout_s)
 
 
 @contextmanager
@@ -52,11 +62,11 @@ def running(region: str, port: int | None = None) -> Iterator[Emulator]:
         fault = Fault("generator local", "the emulator is not installed", f"run: {_runtime.install_command('local')}")
         raise EmulatorFailure([fault])
     port = _free_port() if port is None else _unused(port)
-    with _exit_on_termination(), tempfile.TemporaryDirectory(prefix="generator-local-") as folder:
-        log = Path(folder) / "emulator.log"
-        process = _start(port, region, folder, log)
+    with _runtime.temporary_folder("generator-local-") as folder:
+        log = folder / "emulator.log"
+        emulator = Emulator(port, region)
+        process = _start(emulator, folder, log)
         try:
-            emulator = Emulator(port, region)
             _wait_until_started(process, emulator, log)
             with _errors_as_faults():
                 yield emulator
@@ -71,27 +81,34 @@ def _installed() -> bool:
         return False
 
 
-def _start(port: int, region: str, folder: str, log: Path) -> subprocess.Popen[bytes]:
+def _start(emulator: Emulator, folder: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start the emulator in its own process group, so that Ctrl-C does not stop it before this process is done."""
     environ = {
-        **os.environ,
+        # Lambda functions inherit all of this, so it has nothing of the user's environment but these two.
+        "PATH": os.environ.get("PATH", os.defpath),
+        "PYTHONUSERBASE": site.getuserbase(),
+        **dict.fromkeys(("HOME", "TMPDIR", "S3_DATA_DIR", "STATE_DIR"), str(folder)),
+        **dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": emulator.url,
+        "DOCKER_HOST": f"unix://{folder}/none",
         "BIND_HOST": HOST,
-        "GATEWAY_PORT": str(port),
+        "GATEWAY_PORT": str(emulator.port),
         # These two would listen on every address: IoT (if cryptography is installed) and a file server.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "LAMBDA_EXECUTOR": "local",
         "MINISTACK_HOST": HOST,
-        "MINISTACK_REGION": region,
+        "MINISTACK_REGION": emulator.region,
         # The emulator writes its Lambda runner in the locale's encoding, which may lack characters that it uses.
         "PYTHONUTF8": "1",
-        "TMPDIR": folder,
     }
     with log.open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "ministack"],
+        return subprocess.Popen(  # noqa: S603 - a file of this package
+            [sys.executable, "-P", str(Path(__file__).with_name("server.py"))],
+            cwd=folder,
             env=environ,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -102,7 +119,7 @@ def _wait_until_started(process: subprocess.Popen[bytes], emulator: Emulator, lo
     until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{emulator.url}/_ministack/health", timeout=1):  # noqa: S310 - our own URL
+            with request(f"{emulator.url}/_ministack/health", timeout_s=1):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
@@ -141,30 +158,11 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         with suppress(subprocess.TimeoutExpired):  # Killed below.
             process.wait(timeout=5)
     finally:
+        if process.stdin:
+            process.stdin.close()
         with suppress(ProcessLookupError):  # The group has no process left.
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-@contextmanager
-def _exit_on_termination() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into a normal exit, so that the emulator, which does not get them, is stopped too.
-
-    Leaves ignored signals ignored, for `nohup`.
-    """
-    handled = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
-    for number in handled:
-        signal.signal(number, _exit)
-    try:
-        yield
-    finally:
-        for number in handled:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _exit(number: int, _frame: FrameType | None) -> NoReturn:
-    """Exit with the code that shells report for a command ended by this signal."""
-    sys.exit(128 + number)
 
 
 def _free_port() -> int:

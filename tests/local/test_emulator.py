@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +35,7 @@ def test_the_emulator_listens_only_on_localhost(tmp_path: Path, monkeypatch: pyt
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         monkeypatch.setenv("IOT_MTLS_PORT", str(probe.getsockname()[1]))
-    monkeypatch.setenv("THIS_TEST", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with emulator.running("us-east-1"):
         assert listening(started_with(str(tmp_path))) == {"127.0.0.1"}
 
@@ -139,7 +140,7 @@ def test_an_unusable_template_is_reported_in_one_line(
 
 @LINUX
 def test_a_killed_emulator_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("THIS_TEST", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
     def ask_one_that_was_killed() -> None:
         with emulator.running("us-east-1") as running:
