@@ -14,10 +14,10 @@ from generator.diff.redefinitions import Redefinitions, with_new_names
 from generator.diff.reservations import Room, reservations
 from generator.diff.resources import resources, with_new_deployment
 from generator.template.evaluation import known
-from generator.template.intrinsics import Json
+from generator.template.intrinsics import Json, mapping
 from generator.template.model import Template
 from generator.template.references import dependencies
-from generator.template.schemas import schema
+from generator.template.schemas import Certainty, schema
 
 MonthlyCost = Callable[[Template], Decimal]
 
@@ -77,11 +77,23 @@ def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterat
         before, after = (getattr(side, section.lower()) for side in (old, new))
         prefix = NAMED_SECTIONS[section]
         for name in dict.fromkeys([*after, *before]):
-            if section == "Conditions" and name in redefinitions.equivalent:
+            if section == "Conditions" and name in before.keys() & after.keys() - redefinitions.conditions:
                 continue
-            if found := list(_changes(before.get(name), after.get(name), f"{section}.{name}")):
+            found = list(_changes(before.get(name), after.get(name), f"{section}.{name}"))
+            if section == "Outputs":
+                found = _of_output(name, found, redefinitions)
+            if found:
                 depends = () if prefix is None else _affected(new, f"{prefix}{name}")
                 yield from (Part(one.path, one.old, one.new, depends) for one in found)
+
+
+def _of_output(name: str, found: list[Property], redefinitions: Redefinitions) -> list[Property]:
+    """Return the changes of an output that some deployment notices."""
+    outputs = [mapping(side.outputs.get(name)) for side in redefinitions.told_apart()]
+    conditions = [one.get("Condition") for one in outputs]
+    told_apart = {one.path: one for one in _changes(outputs[0], outputs[1], f"Outputs.{name}")}
+    differs = redefinitions.deployable.property_difference
+    return [one for one in found if differs(told_apart.get(one.path, one), conditions) != Certainty.NONE]
 
 
 def _changes(old: Json, new: Json, path: str) -> Iterator[Property]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from generator.diff.model import Property
 from generator.diff.properties import same
 from generator.template.conditions import ALWAYS, Deployments, Equality, Guard, merge, when
 from generator.template.evaluation import Evaluator, Scope
@@ -63,6 +64,16 @@ class Deployable:
             if len(found) > 1 or Certainty.POSSIBLE in found:
                 return Certainty.POSSIBLE
         return next(iter(found), Certainty.NONE)
+
+    def property_difference(self, one: Property, conditions: list[Json]) -> Certainty:
+        """Return whether a property differs where a resource or an output exists before and after.
+
+        The condition itself differs if one side exists where the other does not.
+        """
+        if one.path.rpartition(".")[2] != "Condition" or [one.old, one.new] != conditions:
+            return self.difference(one.old, one.new, conditions)
+        old, new = ("exists" if name is None else {"Fn::If": [name, "exists", NO_VALUE]} for name in conditions)
+        return self.difference(old, new)
 
     def _cases(
         self, old: Json, new: Json, truths: Mapping[str, bool], values: Mapping[str, str], guard: Guard

@@ -60,7 +60,9 @@ class Redefinitions:
         self._parameters = frozenset(_redefined(old.parameters, new.parameters, ("Default", "Type")))
         found = self._conditions(self._parameters)
         self.deployable = Deployable(self._both(found))
-        self.equivalent = frozenset(name for name in found if self._is_equivalent(name))
+        self._equivalent = frozenset(name for name in found if self._is_equivalent(name))
+        self.conditions = found - self._equivalent
+        """The conditions that hold in other deployments than before."""
 
     def told_apart(self) -> Pair:
         """Return both templates, each with its own name for whatever is redefined, parameters' defaults included."""
@@ -88,14 +90,14 @@ class Redefinitions:
     def _apart(
         self, old: Template, new: Template, parameters: frozenset[str], stated: list[dict[str, Json]] | None = None
     ) -> Pair:
-        conditions = self._conditions(parameters) - self.equivalent
+        conditions = self._conditions(parameters) - self._equivalent
         left, right = (self._names(parameters, conditions, word) for word in (OLD, NEW))
         if stated is not None:
             left.parameters.update({name: stated[0][name] for name in stated[0].keys() - new.parameters.keys()})
             right.parameters.update({name: stated[1][name] for name in stated[1].keys() - old.parameters.keys()})
         return (
-            replace(old, resources=left.value(old.resources)),
-            replace(new, resources=right.value(new.resources)),
+            replace(old, resources=left.value(old.resources), outputs=left.value(old.outputs)),
+            replace(new, resources=right.value(new.resources), outputs=right.value(new.outputs)),
         )
 
     def _names(self, parameters: frozenset[str], conditions: frozenset[str], word: str) -> _Names:

@@ -15,7 +15,7 @@ from generator.diff.properties import same
 from generator.diff.redefinitions import Pair
 from generator.template.conditions import Deployments
 from generator.template.evaluation import Missing, options
-from generator.template.intrinsics import Json, mapping
+from generator.template.intrinsics import Json, is_intrinsic, mapping
 from generator.template.model import Template
 from generator.template.schemas import Certainty
 
@@ -85,5 +85,5 @@ def _written(setting: Setting, template: Template) -> Json:
     name, path = setting
     value = mapping(template.resources.get(name)).get("Properties")
     for key in path:
-        value = mapping(value).get(key)
+        value = value if is_intrinsic(value) else mapping(value).get(key)
     return value

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from operator import attrgetter
 
-from generator.diff.equality import Deployable
 from generator.diff.losses import changed_notes, removal_notes, replacement_notes
 from generator.diff.model import MAKERS, Change, Property, Resource
 from generator.diff.properties import changes, literal, typed, untyped
 from generator.diff.redefinitions import Redefinitions
 from generator.diff.rejections import stale_deployments, with_rejection
 from generator.diff.sam import CREATED_BY, as_made, with_created
-from generator.template.intrinsics import NO_VALUE, Json, mapping, text
+from generator.template.intrinsics import Json, mapping, text
 from generator.template.model import Template
 from generator.template.references import dependencies
 from generator.template.schemas import TYPED, Certainty, schema
@@ -107,7 +106,7 @@ def _changed(
     decisive = {path: one for path, one in apart.items() if _is_decisive(kind, path)}
     found: dict[str, tuple[Property, Certainty]] = {}
     for path, one in {**decisive, **{one.path: one for one in _changes(old, new)}}.items():
-        differs = _difference(apart.get(path, one), conditions, redefinitions.deployable)
+        differs = redefinitions.deployable.property_difference(apart.get(path, one), conditions)
         if differs != Certainty.NONE:
             found[path] = one, differs
     if not found or (CREATED_BY in new and not any(_is_decisive(kind, path) for path in found)):
@@ -125,14 +124,6 @@ def _changed(
     notes += changed_notes(old, new)
     properties = tuple(_readable(one) for one, _ in found.values())
     yield Resource(name, kind, Change.CHANGED, replacement, properties, tuple(notes), removal)
-
-
-def _difference(one: Property, conditions: list[Json], deployable: Deployable) -> Certainty:
-    """Return whether a property differs where the resource exists before and after. A condition is one wherever."""
-    if one.path != CONDITION:
-        return deployable.difference(one.old, one.new, conditions)
-    old, new = ("exists" if name is None else {"Fn::If": [name, "exists", NO_VALUE]} for name in conditions)
-    return deployable.difference(old, new)
 
 
 def _changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Property]:
