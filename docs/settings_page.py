@@ -21,6 +21,7 @@ from generator.config.validation import (
     LEASE_S,
     MAX_LOGNORMAL_P95_OVER_MEAN,
     MIN_RESUMING_TIMEOUT_S,
+    MIN_SENDING_TIMEOUT_S,
     RESUMING_RESERVE_S,
 )
 
@@ -46,7 +47,8 @@ Further rules:
 - `process_webhook.mean_duration_ms` is below {API_GATEWAY_TIMEOUT_MS:,}, the timeout of API Gateway.
 - `check_alerts.timeout_s` and `cleanup_history.timeout_s` are at least {MIN_RESUMING_TIMEOUT_S}: both functions stop
   {RESUMING_RESERVE_S} s before their timeout and resume later.
-- `send_notification.timeout_s` is below {LEASE_S}: a claim on an alert expires after {LEASE_S} s.
+- `send_notification.timeout_s` is at least {MIN_SENDING_TIMEOUT_S} and below {LEASE_S}: SNS may take 16 s to accept an
+  SMS, and a claim on an alert expires after {LEASE_S} s.
 """
 
 

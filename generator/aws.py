@@ -119,6 +119,12 @@ Source: Amazon Web Services in China, "Amazon SNS"; AWS GovCloud (US) User Guide
 DEFAULT_QUEUE_RETENTION_S, MAX_QUEUE_RETENTION_S = 4 * 86_400, 14 * 86_400
 """How long a queue keeps a message. Source: Amazon SQS API reference, CreateQueue, MessageRetentionPeriod."""
 
+# --- Amazon SNS ---
+
+REGIONS_WITHOUT_SMS = ("cn-north-1", "cn-northwest-1", "us-gov-east-1")
+"""Regions that have SNS without SMS. Other Regions change over time, so only a live check can decide for them.
+Source: AWS in China, "Amazon SNS"; AWS GovCloud (US) User Guide, "Amazon SNS"."""
+
 # --- AWS X-Ray ---
 
 TRACED_SHARE = 0.05

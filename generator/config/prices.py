@@ -90,8 +90,9 @@ class Usage:
     alerts_stored: int = whole_number(10_000, 0, 1_000_000_000)
     # Share of fired alerts that their owners arm again.
     rearmed_share: float = number(1.0, 0, 1)
-    # Share of expired prices that the hourly cleanup deletes before DynamoDB's time to live, whose deletes are free.
-    cleanup_share: float = number(1.0, 0, 1)
+    # Share of expired prices that the hourly cleanup deletes: those that DynamoDB's time to live, whose deletes are
+    # free, has left for two days.
+    cleanup_share: float = number(0.0, 0, 1)
     # Share of invocations that start a new instance; the start is billed too.
     cold_start_share: float = number(0.01, 0, 1)
     # The handler reads both versions of the secret every five minutes in each warm instance.
@@ -104,8 +105,9 @@ class Usage:
     log_bytes_per_record: int = whole_number(400, 0, 1_000_000)
     # API Gateway's access log line per webhook.
     access_log_bytes: int = whole_number(250, 0, 1_000_000)
-    # Metrics that the handlers publish: Stored, AlertsFired, Sent, LatencyMs, Deleted and Unfireable.
-    custom_metrics: int = whole_number(6, 0, 10_000)
+    # Metrics that the handlers publish: Stored and Fresh; AlertsFired, Stale and FailedRecords; LatencyMs and the eight
+    # outcomes of a notification; Unfireable, Overdue and Deleted.
+    custom_metrics: int = whole_number(17, 0, 10_000)
     # X-Ray records the first request of each second and this share of the others, at each entry point.
     # Source: AWS X-Ray Developer Guide, "Configuring sampling rules".
     traced_share: float = number(TRACED_SHARE, 0, 1)

@@ -56,6 +56,10 @@ class Traffic:
     # Share of all records on the busiest shard. The records of one market share a partition key, so a hot market does
     # not spread over shards.
     busiest_shard_share: float = number(0.40, 0.001, 1)
+    # Age of a price, when its webhook is accepted, from which it fires no alerts. It is stored in any case.
+    max_price_age_s: int = whole_number(300, 1, 86_400)
+    # Age of a fired alert from which its SMS is no longer sent, for late retries and replays.
+    max_notification_age_s: int = whole_number(3600, 60, 14 * 86_400)
 
 
 @dataclass(frozen=True, slots=True)

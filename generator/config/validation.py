@@ -7,12 +7,15 @@ import math
 from collections.abc import Iterator
 
 from generator._format import number
-from generator.aws import API_GATEWAY_TIMEOUT_MS
+from generator.aws import API_GATEWAY_TIMEOUT_MS, REGIONS_WITHOUT_SMS
 from generator.config.fields import Complaint, CrossCheck
 from generator.config.schema import Functions
 
 LEASE_S = 45
 """Validity of SendNotification's claim on an alert: longer than its timeout, shorter than Lambda's first retry."""
+
+MIN_SENDING_TIMEOUT_S = 30
+"""Shortest timeout of SendNotification: it waits up to 6 s for each of two DynamoDB calls and 16 s for SNS."""
 
 RESUMING_RESERVE_S = 15
 """Time before their timeout at which CheckAlerts and CleanupHistory stop in order to resume later."""
@@ -62,6 +65,20 @@ def _ends_before_its_claim(timeout_s: int) -> Complaint | None:
     return f"{timeout_s} is too long: a claim on an alert expires after {LEASE_S} s", f"lower it below {LEASE_S}"
 
 
+def _has_time_to_send(timeout_s: int) -> Complaint | None:
+    if timeout_s >= MIN_SENDING_TIMEOUT_S:
+        return None
+    reason = "SNS may take 16 s to accept an SMS, and an attempt that is cut off is sent again"
+    return f"{timeout_s} is too short: {reason}", f"raise it to {MIN_SENDING_TIMEOUT_S}"
+
+
+def _has_sms(region: str) -> Complaint | None:
+    if region not in REGIONS_WITHOUT_SMS:
+        return None
+    reason = "SNS rejects every number there as invalid, so each alert would be used up without an SMS"
+    return f"SNS sends no SMS in {region}: {reason}", "choose another Region"
+
+
 def _checks_of_function(path: str) -> Iterator[CrossCheck]:
     mean, p95 = f"{path}.mean_duration_ms", f"{path}.p95_duration_ms"
     yield CrossCheck((mean, f"{path}.timeout_s"), _ends_before_timeout)
@@ -74,4 +91,6 @@ CROSS_CHECKS = (
     CrossCheck(("functions.check_alerts.timeout_s",), _has_time_to_work),
     CrossCheck(("functions.cleanup_history.timeout_s",), _has_time_to_work),
     CrossCheck(("functions.send_notification.timeout_s",), _ends_before_its_claim),
+    CrossCheck(("functions.send_notification.timeout_s",), _has_time_to_send),
+    CrossCheck(("region",), _has_sms),
 )

@@ -134,7 +134,7 @@ def _data(template: Template, environment: Environment, month: MonthlyUsage, rat
     stored = month.webhooks * price_units * price_writes
     yield "DynamoDB", "prices stored", stored, "writes", "dynamodb_write_usd_per_million"
     deleted = stored * exact(usage.cleanup_share)
-    yield "DynamoDB", "expired prices deleted hourly", deleted, "writes", "dynamodb_write_usd_per_million"
+    yield "DynamoDB", "overdue prices deleted hourly", deleted, "writes", "dynamodb_write_usd_per_million"
     # Claiming and recording write to the table, disarming and re-arming to the table and its index.
     per_alert = 2 + (1 + exact(usage.rearmed_share)) * alert_writes
     label = f"alerts fired, {number(per_alert)} writes each"
@@ -145,8 +145,8 @@ def _data(template: Template, environment: Environment, month: MonthlyUsage, rat
     yield "DynamoDB", "alerts read again before they fire", reread, "reads", "dynamodb_read_usd_per_million"
     counted = month.cleanups * usage.alerts_stored * usage.alert_item_bytes / READ_UNIT_BYTES / 2
     yield "DynamoDB", "scans for alerts that cannot fire", counted, "reads", "dynamodb_read_usd_per_million"
-    scanned = month.webhooks * usage.price_item_bytes / READ_UNIT_BYTES / 2
-    yield "DynamoDB", "queries for expired prices", scanned, "reads", "dynamodb_read_usd_per_million"
+    scanned = month.webhooks * exact(usage.cleanup_share) * usage.price_item_bytes / READ_UNIT_BYTES / 2
+    yield "DynamoDB", "queries for overdue prices", scanned, "reads", "dynamodb_read_usd_per_million"
     prices = Decimal(rate) * 24 * retention.price_history_days * (usage.price_item_bytes + usage.item_overhead_bytes)
     alerts = usage.alerts_stored * (usage.alert_item_bytes + usage.item_overhead_bytes)
     stored_gb = (prices * price_writes + alerts * alert_writes) / GB

@@ -36,6 +36,7 @@ VERBS = {
     "dynamodb:UpdateItem": "update",
     "dynamodb:DeleteItem": "delete",
     "dynamodb:Query": "query",
+    "dynamodb:BatchWriteItem": "delete",
     "dynamodb:GetItem": "get",
     "dynamodb:BatchGetItem": "get",
     "dynamodb:Scan": "scan",

@@ -21,13 +21,14 @@ from troposphere.scheduler import DeadLetterConfig, FlexibleTimeWindow, RetryPol
 from troposphere.sns import SubscriptionResource, Topic
 from troposphere.sqs import Queue, QueuePolicy
 
-from generator.aws import MAX_ASYNC_EVENT_AGE_S, MAX_QUEUE_RETENTION_S
+from generator.aws import MAX_ASYNC_EVENT_AGE_S, MAX_QUEUE_RETENTION_S, STREAM_RETENTION_S
 from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, SEND_NOTIFICATION, Sizing
 from generator.config.schema import Environment
 from generator.stack import names, permissions
 
-MAX_RECORD_AGE_S = 3600
-"""An alert on a price that is an hour old is useless. The stream would keep records for 24 hours."""
+MAX_RECORD_AGE_S = STREAM_RETENTION_S - 600
+"""A price that was fresh when it was accepted fires for as long as the stream keeps it, also after a pause. Ten minutes
+less than that, so that Lambda reports a record in the failure queue before the stream drops it silently."""
 
 MAX_RUN_AGE_S = 3600
 """After an hour, the next scheduled run takes over."""

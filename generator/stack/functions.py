@@ -65,7 +65,7 @@ def _function(name: str, environment: Environment, reserved: int | None) -> Func
         name,
         Architectures=["arm64"],
         Code=Code(ZipFile=Join("\n", list(shipped_lines(SETTINGS[name])))),
-        Environment=Variables(Variables=_variables(name, environment.retention.price_history_days)),
+        Environment=Variables(Variables=_variables(name, environment)),
         Handler="index.handler",
         KmsKeyArn=names.arn(names.KEY),
         LoggingConfig=LoggingConfig(LogGroup=Ref(names.log_group(name))),
@@ -78,13 +78,18 @@ def _function(name: str, environment: Environment, reserved: int | None) -> Func
     )
 
 
-def _variables(name: str, price_history_days: int) -> dict[str, object]:
-    prices = {"TABLE": Ref(names.PRICE_HISTORY_TABLE), "RETENTION_S": str(price_history_days * 86_400)}
+def _variables(name: str, environment: Environment) -> dict[str, object]:
+    traffic, retention_s = environment.traffic, environment.retention.price_history_days * 86_400
+    prices = {"TABLE": Ref(names.PRICE_HISTORY_TABLE), "RETENTION_S": str(retention_s)}
     alerts = {"TABLE": Ref(names.PRICE_ALERTS_TABLE)}
     by_function: dict[str, dict[str, object]] = {
-        PROCESS_WEBHOOK: {**prices, "SECRET": Ref(names.SIGNING_SECRET)},
+        PROCESS_WEBHOOK: {
+            **prices,
+            "SECRET": Ref(names.SIGNING_SECRET),
+            "MAX_PRICE_AGE_S": str(traffic.max_price_age_s),
+        },
         CHECK_ALERTS: {**alerts, "TOPIC": Ref(names.NOTIFICATION_TOPIC)},
-        SEND_NOTIFICATION: {**alerts},
+        SEND_NOTIFICATION: {**alerts, "MAX_AGE_S": str(traffic.max_notification_age_s)},
         CLEANUP_HISTORY: {**prices, "ALERTS": Ref(names.PRICE_ALERTS_TABLE)},
     }
     return by_function[name]

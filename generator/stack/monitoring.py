@@ -95,16 +95,15 @@ def _unfireable_alarm() -> Alarm:
 def _service_alarms(sms_budget_usd: float, tolerated_throttles: int) -> list[Alarm]:
     """Return alarms on API Gateway, DynamoDB and SNS.
 
-    The API alarm tolerates as many errors as throttles, because a sender gets a 503 for each throttle.
+    The API alarm tolerates as many errors as throttles, because a sender gets a 503 for each throttle, be it of the
+    function or of the price table.
     CloudWatch ignores missing data for DynamoDB in any case. Source: CloudWatch API reference, PutMetricAlarm.
     """
     api = {"ApiName": Sub(names.API_NAME), "Stage": STAGE_NAME}
-    history = {"TableName": Ref(names.PRICE_HISTORY_TABLE)}
     index = {"TableName": Ref(names.PRICE_ALERTS_TABLE), "GlobalSecondaryIndexName": names.ALERTS_INDEX}
     spend_usd = round(sms_budget_usd * SMS_SPEND_SHARE, 2)
     return [
         _alarm("WebhookApiErrorsAlarm", "AWS/ApiGateway", "5XXError", api, "Sum", tolerated_throttles, **QUIET_IS_GOOD),
-        _alarm("PriceHistoryThrottlesAlarm", "AWS/DynamoDB", "WriteThrottleEvents", history, "Sum", 0),
         _alarm("PriceAlertsThrottlesAlarm", "AWS/DynamoDB", "ReadThrottleEvents", index, "Sum", 0),
         _alarm("SmsSpendAlarm", "AWS/SNS", "SMSMonthToDateSpentUSD", {}, "Maximum", spend_usd),
     ]
@@ -141,28 +140,12 @@ def _alarm(
 
 
 def _dashboard() -> Dashboard:
-    """Return a dashboard of traffic and lateness. Lambda's own pages show errors and concurrency of each function."""
-    body = {"widgets": list(_widgets())}
+    """Return a dashboard of traffic. Each service's own pages show the rest."""
+    metrics = [
+        [HANDLERS, "Fresh", "Function", f"${{{PROCESS_WEBHOOK}}}"],
+        [".", "AlertsFired", ".", f"${{{CHECK_ALERTS}}}"],
+        [".", "Sent", ".", f"${{{SEND_NOTIFICATION}}}"],
+    ]
+    properties = {"region": "${AWS::Region}", "stat": "Sum", "metrics": metrics}
+    body = {"widgets": [{"type": "metric", "width": 24, "properties": properties}]}
     return Dashboard("Dashboard", DashboardBody=Sub(json.dumps(body, separators=(",", ":"))))
-
-
-def _widgets() -> Iterable[dict[str, Any]]:
-    counts = (("Stored", PROCESS_WEBHOOK), ("AlertsFired", CHECK_ALERTS), ("Sent", SEND_NOTIFICATION))
-    metrics = (_handler_metric(metric, function) for metric, function in counts)
-    yield _widget("Prices stored, alerts fired, SMS sent", "Sum", *metrics)
-    lateness = (_lambda_metric("IteratorAge", CHECK_ALERTS), _lambda_metric("AsyncEventAge", SEND_NOTIFICATION))
-    yield _widget("Lateness (ms)", "Maximum", *lateness, _handler_metric("LatencyMs", SEND_NOTIFICATION))
-
-
-def _widget(title: str, statistic: str, *metrics: list[str]) -> dict[str, Any]:
-    properties = {"title": title, "region": "${AWS::Region}", "stat": statistic, "metrics": metrics}
-    return {"type": "metric", "width": 12, "properties": properties}
-
-
-def _lambda_metric(metric: str, function: str) -> list[str]:
-    return ["AWS/Lambda", metric, "FunctionName", f"${{{function}}}"]
-
-
-def _handler_metric(metric: str, function: str) -> list[str]:
-    """Return a metric that a handler prints in CloudWatch's embedded metric format."""
-    return [HANDLERS, metric, "Function", f"${{{function}}}"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from awacs import awslambda, dynamodb, kms, logs, secretsmanager, sns, sqs, sts, xray
+from awacs import awslambda, dynamodb, kms, logs, secretsmanager, sms_voice, sns, sqs, sts, xray
 from awacs.aws import Action, Allow, Condition, PolicyDocument, Principal, Statement, StringEquals
 from troposphere import GetAtt, Ref, Sub
 from troposphere.iam import Policy
@@ -99,6 +99,17 @@ def publish(topic: str) -> Statement:
     return _allow([sns.Publish], Ref(topic))
 
 
+def send_text_messages() -> Statement:
+    """Allow what SNS may call in this role's name to send an SMS through AWS End User Messaging, and only SNS.
+
+    Not certain to be needed: AWS's managed policy AmazonSNSFullAccess has it, one example of the guide does not. The
+    identity that SNS sends from is not known here, so the resource is *. Source: Amazon SNS Developer Guide, SMS access
+    management.
+    """
+    by_sns = Condition(StringEquals({"aws:CalledViaLast": "sns.amazonaws.com"}))
+    return Statement(Effect=Allow, Action=[sms_voice.SendTextMessage], Resource=["*"], Condition=by_sns)
+
+
 def send_sms() -> Statement:
     """Allow SMS. A phone number has no ARN, so the statement covers everything that is not a topic.
 
@@ -114,7 +125,7 @@ def send_to(queue: str) -> Statement:
 
 def clean_prices() -> Statement:
     """Allow queries and deletions of prices, but no scan."""
-    return _allow([dynamodb.DeleteItem, dynamodb.Query], names.arn(names.PRICE_HISTORY_TABLE))
+    return _allow([dynamodb.BatchWriteItem, dynamodb.Query], names.arn(names.PRICE_HISTORY_TABLE))
 
 
 def invoke(function: str) -> Statement:
@@ -139,6 +150,7 @@ def statements_of(function: str) -> list[Statement]:
             decrypt_and_generate_data_key(),
             update_alerts(),
             send_sms(),
+            send_text_messages(),
             send_to(names.ASYNC_FAILURE_QUEUE),
         ],
         CLEANUP_HISTORY: [

@@ -1,7 +1,7 @@
 """Lay out JSON for review: a value that fits on a line stays on one line; others are indented by one space.
 
 If only the last item of a container does not fit, the line that opens the container also opens the item, and both close
-together: {"Fn::Join": ["\\n", [ ... ]]}. This keeps the indentation shallow.
+together: {"Fn::Join": ["\\n", [ ... ]]}. This keeps the indentation shallow. The lines of a program are not indented.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ WIDTH = 130
 
 MAX_BEFORE_HUGGED = 3
 """How many plain values may precede a last item that is opened on the same line."""
+
+MIN_PROGRAM_LINES = 30
+"""A list of at least this many texts is a program."""
 
 
 on_one_line = json.JSONEncoder(ensure_ascii=False).encode
@@ -51,6 +54,9 @@ def _fit(value: Measured, indent: int, column: int) -> str:
         start = line[0] + "".join(before) + keys[-1]
         if column + len(start) < WIDTH - 2:
             return start + _fit(items[-1], indent, column + len(start)) + line[-1]
+    is_program = len(items) >= MIN_PROGRAM_LINES and all(text[0] == '"' for text, _, _ in items) and line[0] == "["
+    if is_program:
+        return "[\n" + ",\n".join(text for text, _, _ in items) + "\n" + " " * indent + "]"
     indent += 1
     lines = [key + _fit(item, indent, indent + len(key)) for key, item in zip(keys, items, strict=True)]
     return line[0] + "\n" + ",\n".join(" " * indent + text for text in lines) + "\n" + " " * (indent - 1) + line[-1]

@@ -188,6 +188,23 @@ def test_a_function_that_resumes_later_needs_time_to_work(name: str) -> None:
     assert fault.startswith(f"test.toml: functions.{name}.timeout_s: 29 is too short: ")
 
 
+def test_sending_needs_time_for_a_slow_answer_of_sns() -> None:
+    (fault,) = faults({**MINIMAL, "functions": {"send_notification": {"timeout_s": 29}}})
+    assert fault.startswith("test.toml: functions.send_notification.timeout_s: 29 is too short: SNS may take 16 s")
+    assert files.read({**MINIMAL, "functions": {"send_notification": {"timeout_s": 30}}}, "test.toml")
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "cn-northwest-1", "us-gov-east-1"])
+def test_a_region_without_sms_is_refused(region: str) -> None:
+    (fault,) = faults({**MINIMAL, "region": region})
+    assert fault.startswith(f"test.toml: region: SNS sends no SMS in {region}: ")
+
+
+@pytest.mark.parametrize("region", ["us-gov-west-1", "eusc-de-east-1", "il-central-1"])
+def test_other_regions_are_left_to_a_check_of_the_account(region: str) -> None:
+    assert files.read({**MINIMAL, "region": region}, "test.toml")
+
+
 def test_every_cross_check_names_existing_settings() -> None:
     """A check of an unknown setting would never run."""
     assert {key for check in validation.CROSS_CHECKS for key in check.keys} <= set(fields.keys(Environment))

@@ -45,7 +45,8 @@ def test_the_bill_matches_a_calculation_by_hand(template: dict[str, Any]) -> Non
         ("CleanupHistoryFunction", "250", "0.00"),
         # 7.2 million x 0.625
         ("prices stored", "7200000", "4.50"),
-        ("expired prices deleted hourly", "7200000", "4.50"),
+        # Time to live deletes them free of charge.
+        ("overdue prices deleted hourly", "0", "0.00"),
         # 360,000 alerts x 6 writes (disarm 2, arm 2, claim, record) x 2 units of 1 KB = 4.32 million x 0.625
         ("alerts fired, 6 writes each", "4320000", "2.70"),
         # 7.2 million x 2 queries x half a unit x 0.125
@@ -54,8 +55,7 @@ def test_the_bill_matches_a_calculation_by_hand(template: dict[str, Any]) -> Non
         ("alerts read again before they fire", "360000", "0.05"),
         # 500 x 10,000 alerts x 1,500 bytes / 4096 / 2 = 915,527.34375; x 0.125 / million = 0.1144
         ("scans for alerts that cannot fire", "915527.34375", "0.11"),
-        # 7.2 million x 300 bytes / 4096 / 2 = 263,671.875; x 0.125 / million = 0.03296
-        ("queries for expired prices", "263671.875", "0.03"),
+        ("queries for overdue prices", "0", "0.00"),
         # 14,400 x 240 h x 400 bytes = 1.3824 GB, + 10,000 x 1,600 bytes x 2 = 0.032 GB; x 0.25 = 0.3536
         ("tables and index", "1.4144", "0.35"),
         # 1.3824 + 0.016 = 1.3984; x 0.20 = 0.27968
@@ -76,12 +76,12 @@ def test_the_bill_matches_a_calculation_by_hand(template: dict[str, Any]) -> Non
         ("logs kept 30 days", "20.73672", "0.62"),
         ("alarms", "2", "0.20"),
         ("dashboard", "1", "3.00"),
-        ("custom metrics", "6", "1.80"),
+        ("custom metrics", "17", "5.10"),
         # An hour: webhooks 3,600 + 5 % of 10,800; batches 3,600 + 5 % of 3,600; alerts 720; 1. x 500 x 5.00 / million
         ("traces recorded", "4320500", "21.60"),
     ]
     assert lines == [(what, Decimal(quantity), Decimal(amount)) for what, quantity, amount in expected]
-    assert total_usd(bill(template, environment)) == Decimal("3692.44")
+    assert total_usd(bill(template, environment)) == Decimal("3691.21")
 
 
 def test_without_a_price_sms_are_not_billed_and_the_page_warns(template: dict[str, Any]) -> None:
@@ -150,6 +150,12 @@ def test_every_assumption_changes_the_total(field: str) -> None:
     assert totals[0] != totals[1]
 
 
+def test_cleanup_leaves_deletions_to_time_to_live_and_saves_22_usd_a_month_at_prod() -> None:
+    plain, eager = judged("prod"), judged("prod", "usage.cleanup_share=1.0")
+    totals = [total_usd(bill(TEMPLATES["prod"], one.plan.environment)) for one in (plain, eager)]
+    assert Decimal(22) < totals[1] - totals[0] < Decimal(24)
+
+
 def test_few_webhooks_read_the_secret_at_most_twice_each(template: dict[str, Any]) -> None:
     environment = judged("dev").plan.environment
     assert [monthly_usage(template, environment, rate).secret_reads / 730 for rate in (50, 60, 100)] == [100, 120, 120]
@@ -179,7 +185,7 @@ def test_the_page_warns_that_prices_in_another_region_differ() -> None:
             {"GlobalSecondaryIndexes": [{}]},
             {
                 "prices stored": 2,
-                "expired prices deleted hourly": 2,
+                "overdue prices deleted hourly": 2,
                 "tables and index": (2 * 1.3824 + 0.032) / 1.4144,
             },
         ),
@@ -194,7 +200,7 @@ def test_each_table_is_charged_for_what_it_has(
     template: dict[str, Any], change: dict[str, Any], differ: dict[str, float]
 ) -> None:
     """An index or a backup of the price table changes no item of the alerts table."""
-    environment = judged("dev", *MADE_FOR_MENTAL_ARITHMETIC).plan.environment
+    environment = judged("dev", *MADE_FOR_MENTAL_ARITHMETIC, "usage.cleanup_share=1.0").plan.environment
     old = {item.label: item.quantity for item in bill(template, environment)}
     table = {**template["Resources"]["PriceHistoryTable"]["Properties"], **change}
     table = {key: value for key, value in table.items() if value is not None}

@@ -91,8 +91,8 @@ def test_templates_fit_without_an_upload_bucket(capsys: pytest.CaptureFixture[st
         with capsys.disabled():
             print(f"\n{name}: {total:,} bytes, resources {total - handlers:,}, handlers {handlers:,}", end="")
         assert total <= aws.MAX_TEMPLATE_BODY_BYTES
-        assert handlers <= 20_000
-        assert total - handlers <= 33_000
+        assert handlers <= 22_000
+        assert total - handlers <= 30_000
 
 
 HANDLERS = {
@@ -128,7 +128,7 @@ def test_handlers_and_settings_agree_on_shared_constants() -> None:
 @pytest.mark.parametrize("handler", HANDLERS.values())
 def test_shipped_code_is_the_handler_without_comments(handler: str) -> None:
     source = resources.files("generator.stack.handlers").joinpath(f"{handler}.py").read_text()
-    assert len(source.splitlines()) <= 150
+    assert len(source.splitlines()) <= 160
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node):

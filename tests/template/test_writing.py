@@ -147,7 +147,7 @@ def test_values_that_do_not_fit_are_indented_by_one() -> None:
 
 def test_a_changed_handler_line_is_one_changed_line() -> None:
     lines = TEXTS["prod"].splitlines()
-    changed = TEXTS["prod"].replace("RESERVE_MS = 15000", "RESERVE_MS = 20000", 1).splitlines()
+    changed = TEXTS["prod"].replace("LEASE_S = 45", "LEASE_S = 44", 1).splitlines()
     assert sum(a != b for a, b in zip(lines, changed, strict=True)) == 1
 
 

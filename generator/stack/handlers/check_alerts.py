@@ -22,24 +22,32 @@ sns = boto3.client('sns', config=CONFIG)
 disarmed = set()
 
 
+class OutOfTime(Exception):
+  # The record is continued in another invocation.
+  pass
+
+
 def handler(event, context):
   failures = []
   for record in event['Records']:
-    outcome, fired = 'checked', []
+    row, fired, failed = record['dynamodb']['NewImage'], [], 0
+    outcome = 'stale' if 'stale' in row else 'checked'
     try:
-      check(record['dynamodb']['NewImage'], context, fired)
+      # A row without a price is a name on CleanupHistoryFunction's list of symbols. A price is stale if it was too old
+      # when it was accepted. How long it then waited in the stream does not count.
+      if outcome == 'checked' and 'price' in row:
+        check(row, context, fired)
     except Exception as error:
       # Whatever it is, Lambda retries from here; what has fired is no longer armed by then.
+      failed = int(not isinstance(error, OutOfTime))
       outcome = getattr(error, 'response', {'Error': {'Code': type(error).__name__}})['Error']['Code']
       failures.append({'itemIdentifier': record['dynamodb']['SequenceNumber']})
-    log(context, record['eventID'], outcome, AlertsFired=len(fired))
+    counts = {'AlertsFired': len(fired), 'Stale': int(outcome == 'stale'), 'FailedRecords': failed}
+    log(context, record['eventID'], outcome, **counts)
   return {'batchItemFailures': failures}
 
 
 def check(row, context, fired):
-  # A row without a price is a name on CleanupHistoryFunction's list of symbols.
-  if 'price' not in row:
-    return
   symbol, price, stamp = row['symbol']['S'], row['price']['S'], int(row['observation']['S'][:13])
   for direction, past in (('above', '<='), ('below', '>=')):
     seen = {'symbol': symbol, 'direction': direction, 'price': price, 'timestamp': stamp}
@@ -62,7 +70,7 @@ def check(row, context, fired):
 
 def need(ms, context):
   if context.get_remaining_time_in_millis() < ms:
-    raise TimeoutError
+    raise OutOfTime
 
 
 def fires(alert, stamp):
@@ -84,7 +92,7 @@ def fire(alerts, seen, context, fired):
   messages = [
     seen
     | {name: alert[name]['S'] for name in ('userId', 'alertId')}
-    | {'threshold': alert['threshold']['N'], 'generation': alert['generation']}
+    | {'threshold': alert['threshold']['N'], 'generation': alert['generation'], 'firedAt': int(time.time() * 1000)}
     for alert in alerts
   ]
   entries = [{'Id': str(number), 'Message': json.dumps(message)} for number, message in enumerate(messages)]

@@ -2,34 +2,39 @@
 
 The alert is claimed with a lease before sending and recorded after. A crash in between is retried when the lease
 has ended, so nothing is lost; a second SMS is possible only if the first was accepted and its record was not.
+"Sent" means that SNS accepted the SMS. Whether it was delivered appears only in SNS's metrics and delivery logs.
 """
 
 import json
 import os
 import re
 import time
+from datetime import UTC, datetime
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-TABLE = os.environ['TABLE']
+TABLE, MAX_AGE_S = os.environ['TABLE'], int(os.environ['MAX_AGE_S'])
 # Longer than this function's timeout, shorter than the minute before Lambda's first retry.
 LEASE_S = 45
-TIMEOUTS = {'connect_timeout': 1, 'read_timeout': 2}
-dynamodb = boto3.client('dynamodb', config=Config(**TIMEOUTS, retries={'total_max_attempts': 2}))
-# An SMS whose answer was lost may have been accepted, so the lease decides when to try again, not boto3.
-sns = boto3.client('sns', config=Config(**TIMEOUTS, retries={'total_max_attempts': 1}))
+dynamodb = boto3.client('dynamodb', config=Config(connect_timeout=1, read_timeout=2, retries={'total_max_attempts': 2}))
+# An SMS whose answer was lost may have been accepted: wait long for the answer, and let the lease decide when to try
+# again, not boto3. Two calls of 6 s and this one of 16 s end before the shortest timeout, 30 s.
+sns = boto3.client('sns', config=Config(connect_timeout=1, read_timeout=15, retries={'total_max_attempts': 1}))
 
 
 def handler(event, context):
   for record in event['Records']:
-    outcome, alert = 'failed', json.loads(record['Sns']['Message'])
+    outcome, sms_id, alert = 'failed', None, json.loads(record['Sns']['Message'])
     try:
-      outcome = notify(alert, {'S': context.aws_request_id})
+      outcome, sms_id = notify(alert, {'S': context.aws_request_id})
     finally:
-      metrics = {'LatencyMs': int(time.time() * 1000) - alert['timestamp']} if outcome == 'sent' else {}
-      log(context, record['Sns']['MessageId'], outcome, Sent=int(outcome == 'sent'), **metrics)
+      metrics = {'Sent': 0, outcome.title().replace(' ', ''): 1}
+      if outcome == 'sent':
+        # The minimum of InvalidNumber is 1 in a period in which no number was valid.
+        metrics |= {'InvalidNumber': 0, 'LatencyMs': int(time.time() * 1000) - alert['timestamp']}
+      log(context, record['Sns']['MessageId'], outcome, sms_id, **metrics)
 
 
 def notify(alert, request):
@@ -40,18 +45,20 @@ def notify(alert, request):
     item = claim(target, arming, request)
   except dynamodb.exceptions.ConditionalCheckFailedException as error:
     if outcome := settled(error.response.get('Item'), arming, request):
-      return outcome
+      return outcome, None
     raise
-  outcome = send(item.get('phoneNumber', {}).get('S', ''), alert)
+  outcome, sms_id = send(item.get('phoneNumber', {}).get('S', ''), alert)
   # Not if the alert has been deleted or armed anew since it was claimed.
-  values = {':arming': arming, ':outcome': {'S': outcome}}
+  values = {':arming': arming, ':outcome': {'S': outcome}, ':at': {'N': str(int(time.time() * 1000))}}
+  values[':sms'] = {'S': sms_id} if sms_id else {'NULL': True}
   current = {'ConditionExpression': 'generation = :arming', 'ExpressionAttributeValues': values}
-  expression = 'SET sentId = :arming, outcome = :outcome REMOVE leaseUntil, leaseId, leaseRequest, notified'
+  expression = 'SET sentId = :arming, outcome = :outcome, messageId = :sms, sentAt = :at '
+  expression += 'REMOVE leaseUntil, leaseId, leaseRequest, notified'
   try:
     dynamodb.update_item(**target, UpdateExpression=expression, **current)
   except dynamodb.exceptions.ConditionalCheckFailedException:
     pass
-  return outcome
+  return outcome, sms_id
 
 
 def settled(item, arming, request):
@@ -85,22 +92,27 @@ def claim(target, arming, request):
 
 
 def send(number, alert):
-  text = '{symbol} is at {price}: {direction} your threshold of {threshold}'.format(**alert)
+  # Late retries and replays. Measured since the alert fired, because a price may have waited in a paused stream.
+  if time.time() - alert.get('firedAt', alert['timestamp']) / 1000 > MAX_AGE_S:
+    return 'late', None
+  at = datetime.fromtimestamp(alert['timestamp'] / 1000, UTC)
+  text = '{symbol} was at {price} at {at:%Y-%m-%d %H:%M} UTC: {direction} your threshold of {threshold}'
   kind = {'AWS.SNS.SMS.SMSType': {'DataType': 'String', 'StringValue': 'Transactional'}}
   try:
     if re.fullmatch('[+][1-9][0-9]{6,14}', number):
-      sns.publish(PhoneNumber=number, Message=text, MessageAttributes=kind)
-      return 'sent'
+      answer = sns.publish(PhoneNumber=number, Message=text.format(at=at, **alert), MessageAttributes=kind)
+      return 'sent', answer['MessageId']
   except ClientError as error:
-    # Not a number after all, or one that has opted out: no retry can help.
+    # Not a number after all: no retry can help. A Region without SMS answers the same, for every number.
     code = error.response['Error']['Code']
-    if code not in ('InvalidParameter', 'InvalidParameterValue', 'OptedOut'):
+    if code not in ('InvalidParameter', 'ParameterValueInvalid'):
       # Without SNS's message, which Lambda would log: it may have the number in it.
       raise RuntimeError(code) from None
-  return 'invalid number'
+  return 'invalid number', None
 
 
-def log(context, record_id, outcome, **metrics):
+def log(context, record_id, outcome, sms_id, **metrics):
   spec = {'Namespace': 'PriceAlerts', 'Dimensions': [['Function']], 'Metrics': [{'Name': n} for n in metrics]}
   aws = {'Timestamp': int(time.time() * 1000), 'CloudWatchMetrics': [spec]}
-  print(json.dumps({'_aws': aws, 'Function': context.function_name, 'id': record_id, 'outcome': outcome, **metrics}))
+  line = {'Function': context.function_name, 'id': record_id, 'outcome': outcome, 'messageId': sms_id}
+  print(json.dumps({'_aws': aws, **line, **metrics}))

@@ -49,7 +49,9 @@ def test_an_alert_fires_at_or_past_its_threshold(stack: Stack, direction: str, t
             "direction": direction,
             "price": "100",
             "timestamp": NOW_MS,
+            "firedAt": published[0]["firedAt"],
         }
+        assert abs(published[0]["firedAt"] - time.time() * 1000) < 60_000
 
 
 @pytest.mark.slow
@@ -214,6 +216,40 @@ def test_a_failure_is_logged_with_its_code(stack: Stack, capsys: pytest.CaptureF
     stack.dynamodb.delete_table(TableName=stack.alerts)
     assert handler.run(event(row()))["batchItemFailures"]
     assert json.loads(capsys.readouterr().out)["outcome"] == "ResourceNotFoundException"
+
+
+def log_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_stale_price_fires_nothing_and_is_counted(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.put_alert("alert-1", "BTC-USD", "above", "90")
+    handler = stack.load(FUNCTION)
+    assert handler.run(event({**row(), "stale": {"BOOL": True}})) == {"batchItemFailures": []}
+    assert stack.notifications() == []
+    assert handler.run(event(row())) == {"batchItemFailures": []}
+    assert [line["Stale"] for line in log_lines(capsys)] == [1, 0]
+
+
+def test_a_price_that_was_fresh_fires_after_a_day_in_the_stream(stack: Stack) -> None:
+    """The handler has no limit of its own, so the alert fires however long the stream was paused."""
+    stamp = NOW_MS - 23 * 3_600_000
+    stack.put_alert("alert-1", "BTC-USD", "above", "90", armedAt={"N": str(stamp)})
+    stack.load(FUNCTION).run(event(row(stamp=stamp)))
+    (message,) = stack.notifications()
+    assert message["timestamp"] == stamp
+    assert message["firedAt"] > NOW_MS - 60_000
+
+
+def test_a_failed_record_is_counted_but_not_one_that_ran_out_of_time(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lambda counts an answer with failed records as a success, so only this metric shows them."""
+    handler = stack.load(FUNCTION)
+    assert handler.run(event(row()), Context(remaining_ms=10_000))["batchItemFailures"]
+    stack.dynamodb.delete_table(TableName=stack.alerts)
+    assert handler.run(event(row()))["batchItemFailures"]
+    assert [line["FailedRecords"] for line in log_lines(capsys)] == [0, 1]
 
 
 def test_alerts_on_other_symbols_do_not_fire(stack: Stack) -> None:

@@ -1,4 +1,4 @@
-"""CleanupHistoryFunction: expired prices go, unexpired ones never, and it stops in time."""
+"""CleanupHistoryFunction: overdue prices go, others never, and it stops in time."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.stack.handlers.clock import Clock, TimedContext
 from tests.stack.handlers.harness import Context, Stack, stream_record
 from tests.stack.handlers.test_check_alerts import INVALID
 
 FUNCTION = "CleanupHistoryFunction"
-RETENTION_S = 30 * 86_400
+RETENTION_S, OVERDUE_S = 30 * 86_400, 2 * 86_400
+DUE_S = RETENTION_S + OVERDUE_S
+KEY = {"symbol": {"S": "BTC-USD"}, "observation": {"S": "1600000000000#kraken#msg_0"}}
 counter = itertools.count()
 
 
@@ -37,12 +40,44 @@ def put(stack: Stack, age_s: float, symbol: str = "BTC-USD", ttl_in_s: float | N
     return observation
 
 
-def test_expired_prices_of_every_symbol_are_removed(stack: Stack) -> None:
-    put(stack, RETENTION_S + 60)
-    put(stack, RETENTION_S + 60, "ETH-USD")
+def test_overdue_prices_of_every_symbol_are_removed_and_counted(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(stack, DUE_S + 60)
+    put(stack, DUE_S + 60, "ETH-USD")
     kept = put(stack, RETENTION_S - 60)
     stack.load(FUNCTION).run({})
     assert [row["observation"]["S"] for row in stack.stored()] == [kept]
+    line = json.loads(capsys.readouterr().out)
+    assert (line["Overdue"], line["Deleted"]) == (2, 2)
+
+
+def test_expired_prices_are_left_to_time_to_live_for_two_days(stack: Stack) -> None:
+    """Its deletions are free, and these are not."""
+    kept = put(stack, DUE_S - 60)
+    stack.load(FUNCTION).run({})
+    assert [row["observation"]["S"] for row in stack.stored()] == [kept]
+
+
+def test_deletions_are_made_in_batches_until_none_is_left(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """A busy table answers with the items that it did not process."""
+    for _ in range(30):
+        put(stack, DUE_S + 60)
+    clock = Clock()
+    handler = stack.load(FUNCTION, time=clock)
+    refused: list[object] = []
+
+    def refuse_once(parsed: dict[str, Any], **_: object) -> None:
+        if not refused:
+            refused.append(parsed)
+            parsed["UnprocessedItems"] = {stack.prices: [{"DeleteRequest": {"Key": KEY}}]}
+
+    handler.namespace["dynamodb"].meta.events.register("after-call.dynamodb.BatchWriteItem", refuse_once)
+    handler.run({}, TimedContext(clock, 300))
+    assert stack.stored() == []
+    writes = [call.parameters["RequestItems"] for call in stack.calls if call.operation.endswith("BatchWriteItem")]
+    assert [len(tables[stack.prices]) for tables in writes] == [25, 1, 5]
+    assert json.loads(capsys.readouterr().out)["Deleted"] == 30
 
 
 def test_only_expired_prices_are_read_and_the_table_is_not_scanned(stack: Stack) -> None:
@@ -57,14 +92,14 @@ def test_only_expired_prices_are_read_and_the_table_is_not_scanned(stack: Stack)
 
 
 def test_a_price_whose_own_expiry_is_later_is_kept(stack: Stack) -> None:
-    kept = put(stack, RETENTION_S + 60, ttl_in_s=3600)
+    kept = put(stack, DUE_S + 60, ttl_in_s=3600)
     stack.load(FUNCTION).run({})
     assert [row["observation"]["S"] for row in stack.stored()] == [kept]
 
 
 def test_cleanup_stops_before_its_timeout_and_resumes(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(3):
-        put(stack, RETENTION_S + 60)
+        put(stack, DUE_S + 60)
     handler = stack.load(FUNCTION)
     handler.run({}, Context(remaining_ms=14_000))
     assert len(stack.stored()) == 3
@@ -112,8 +147,8 @@ def test_what_is_counted_is_what_no_price_fires(
 @pytest.mark.slow
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.floats(-3 * 86_400, 3 * 86_400).filter(lambda past_s: abs(past_s) > 5), max_size=8))
-def test_no_unexpired_price_is_ever_deleted(stack: Stack, past_expiry_s: list[float]) -> None:
-    before = {put(stack, RETENTION_S + past_s): past_s for past_s in past_expiry_s}
+def test_no_price_is_deleted_before_it_is_overdue(stack: Stack, past_expiry_s: list[float]) -> None:
+    before = {put(stack, DUE_S + past_s): past_s for past_s in past_expiry_s}
     stack.load(FUNCTION).run({})
     left = {row["observation"]["S"] for row in stack.stored()}
     assert left >= {observation for observation, past_s in before.items() if past_s < 0}

@@ -149,6 +149,19 @@ def test_any_price_that_fits_a_dynamodb_number_is_accepted(stack: Stack, value: 
     assert stack.stored()[0]["price"] == {"S": value}
 
 
+@pytest.mark.parametrize(
+    ("age_s", "message"), [(290, "stored"), (310, "stored, but too old to fire alerts"), (-200, "stored")]
+)
+def test_a_price_is_marked_stale_if_it_is_too_old_when_accepted(
+    stack: Stack, capsys: pytest.CaptureFixture[str], age_s: int, message: str
+) -> None:
+    assert answer(stack, webhook(price(timestamp=int((time.time() - age_s) * 1000)))) == (202, message)
+    (row,) = stack.stored()
+    assert ("stale" in row) == (message != "stored")
+    line = json.loads(capsys.readouterr().out)
+    assert (line["Stored"], line["Fresh"]) == (1, int(message == "stored"))
+
+
 def test_each_symbol_is_listed_for_cleanup(stack: Stack) -> None:
     handler = stack.load(FUNCTION)
     for number, symbol in enumerate(["BTC-USD", "ETH-USD", "BTC-USD"]):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 import traceback
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
+from generator.config import validation
 from tests.stack.handlers.harness import Stack, notification
 
 FUNCTION = "SendNotificationFunction"
-MESSAGE = {
+MESSAGE: dict[str, Any] = {
     "userId": "user-1",
     "alertId": "alert-1",
     "generation": {"N": "1"},
@@ -21,7 +23,9 @@ MESSAGE = {
     "direction": "above",
     "price": "64231.50",
     "timestamp": 1767225600000,
+    "firedAt": int(time.time() * 1000),
 }
+TEXT = "BTC-USD was at 64231.50 at 2026-01-01 00:00 UTC: above your threshold of 64000"
 
 
 def fired(stack: Stack, **changes: Any) -> None:
@@ -31,10 +35,12 @@ def fired(stack: Stack, **changes: Any) -> None:
 def test_the_sms_has_symbol_price_and_threshold(stack: Stack) -> None:
     fired(stack)
     stack.load(FUNCTION).run(notification(MESSAGE))
-    assert stack.sms() == [("+15555550100", "BTC-USD is at 64231.50: above your threshold of 64000")]
+    assert stack.sms() == [("+15555550100", TEXT)]
     (alert,) = stack.alert_rows()
     assert alert["sentId"] == {"N": "1"}
     assert alert["outcome"] == {"S": "sent"}
+    assert alert["messageId"]["S"]
+    assert abs(int(alert["sentAt"]["N"]) / 1000 - time.time()) < 60
     assert not [name for name in alert if name.startswith("lease")]
 
 
@@ -203,6 +209,114 @@ def test_only_sent_sms_have_a_latency(stack: Stack, capsys: pytest.CaptureFixtur
     assert (sent["outcome"], again["outcome"]) == ("sent", "already sent")
     assert sent["LatencyMs"] > 0
     assert "LatencyMs" not in json.dumps(again)
+
+
+def metrics(line: str) -> dict[str, int]:
+    parsed = json.loads(line)
+    (spec,) = parsed["_aws"]["CloudWatchMetrics"]
+    return {metric["Name"]: parsed[metric["Name"]] for metric in spec["Metrics"] if metric["Name"] != "LatencyMs"}
+
+
+def test_each_outcome_has_its_metric(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    handler = stack.load(FUNCTION)
+    handler.run(notification(MESSAGE))
+    for arming, changes in (("1", {}), ("1", {}), ("2", {"phoneNumber": {"S": "5"}}), ("3", {})):
+        if arming != "1" or not stack.alert_rows():
+            fired(stack, generation={"N": arming}, **changes)
+        late = {"firedAt": MESSAGE["firedAt"] - 3_601_000} if arming == "3" else {}
+        handler.run(notification({**MESSAGE, "generation": {"N": arming}, **late}))
+    handler.run(notification(MESSAGE))
+    leased(stack, {"N": "1"}, "another request")
+    handler.run(notification(MESSAGE))
+    assert [metrics(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"Sent": 0, "Deleted": 1},
+        {"Sent": 1, "InvalidNumber": 0},
+        {"Sent": 0, "AlreadySent": 1},
+        {"Sent": 0, "InvalidNumber": 1},
+        {"Sent": 0, "Late": 1},
+        {"Sent": 0, "Superseded": 1},
+        {"Sent": 0, "InProgress": 1},
+    ]
+
+
+def test_the_log_line_and_the_item_have_the_id_that_delivery_logs_use(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fired(stack)
+    stack.load(FUNCTION).run(notification(MESSAGE))
+    assert json.loads(capsys.readouterr().out)["messageId"] == stack.alert_rows()[0]["messageId"]["S"]
+
+
+@pytest.mark.parametrize(("age_s", "outcome"), [(3_500, "sent"), (3_700, "late")])
+def test_a_late_retry_or_replay_ends_without_an_sms(
+    stack: Stack, capsys: pytest.CaptureFixture[str], age_s: int, outcome: str
+) -> None:
+    """Messages of earlier versions have no time of firing: the price's counts."""
+    fired(stack)
+    at_ms = int((time.time() - age_s) * 1000)
+    handler = stack.load(FUNCTION)
+    handler.run(notification({name: v for name, v in MESSAGE.items() if name != "firedAt"} | {"timestamp": at_ms}))
+    fired(stack, generation={"S": "id-2"})
+    handler.run(notification({**MESSAGE, "generation": {"S": "id-2"}, "firedAt": at_ms}))
+    assert outcomes(capsys) == [outcome] * 2
+    assert len(stack.sms()) == (2 if outcome == "sent" else 0)
+
+
+def test_an_alert_on_a_price_that_waited_in_the_stream_is_sent(stack: Stack) -> None:
+    """The price is a month old in this test, but the alert has just fired."""
+    fired(stack)
+    stack.load(FUNCTION).run(notification(MESSAGE))
+    assert len(stack.sms()) == 1
+
+
+@pytest.mark.parametrize("code", ["InvalidParameter", "ParameterValueInvalid"])
+def test_a_number_that_sns_refuses_is_invalid(stack: Stack, capsys: pytest.CaptureFixture[str], code: str) -> None:
+    fired(stack)
+    handler = stack.load(FUNCTION)
+
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": code}}, "Publish")
+
+    handler.namespace["sns"].meta.events.register("before-call.sns.Publish", refuse)
+    handler.run(notification(MESSAGE))
+    assert outcomes(capsys) == ["invalid number"]
+
+
+def test_any_other_refusal_is_retried(stack: Stack) -> None:
+    """OptedOut is no code of Publish: SNS accepts the message and drops it later."""
+    fired(stack)
+    handler = stack.load(FUNCTION)
+
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "OptedOut"}}, "Publish")
+
+    handler.namespace["sns"].meta.events.register("before-call.sns.Publish", refuse)
+    with pytest.raises(RuntimeError):
+        handler.run(notification(MESSAGE))
+    assert "sentId" not in stack.alert_rows()[0]
+
+
+def test_sns_has_15_s_to_answer_within_timeout_and_lease(stack: Stack) -> None:
+    handler = stack.load(FUNCTION)
+    clients = [handler.namespace[name].meta.config for name in ("dynamodb", "sns")]
+    waits = [one.connect_timeout + one.read_timeout for one in clients]
+    attempts = [one.retries["total_max_attempts"] for one in clients]
+    assert (clients[1].read_timeout, attempts[1]) == (15, 1)
+    slowest_s = 2 * waits[0] * attempts[0] + waits[1]
+    assert slowest_s < validation.MIN_SENDING_TIMEOUT_S <= 30 < handler.namespace["LEASE_S"]
+
+
+def test_an_sms_that_sns_was_slow_to_accept_is_not_sent_again_at_once(stack: Stack) -> None:
+    fired(stack)
+    handler = stack.load(FUNCTION)
+
+    def time_out(**_: object) -> None:
+        raise ReadTimeoutError(endpoint_url="https://sns")
+
+    handler.namespace["sns"].meta.events.register("after-call.sns.Publish", time_out)
+    with pytest.raises(ReadTimeoutError):
+        handler.run(notification(MESSAGE))
+    assert len(stack.sms()) == 1
 
 
 def test_the_log_has_the_outcome_but_no_phone_number(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
