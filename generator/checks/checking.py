@@ -98,7 +98,7 @@ def check(request: Request, folder: Path) -> Report:
     rules = linted.rules | {rule.id: rule for rule in RULES}
     ours = [LintJob(path, {stacks.RULE: _stated(one.verdict.account)}) for one, path in present]
     found = stacks.joint_stacks([*ours, *others]) if request.together else []
-    summary = ""
+    account, summary = None, ""
     if found:
         account = _account(request, found, folder)
         findings += _without_echo(stacks.shortfall(found, account), findings, found)
@@ -106,9 +106,10 @@ def check(request: Request, folder: Path) -> Report:
     report = Report(sorted(findings), rules, summary, tuple(files))
     if not (report.passed and files):
         return report
-    by_path = {stack.path: stack for stack in found or stacks.separate_stacks(others)}
-    unjudged = tuple(path for path in files if not by_path[path].is_judged)
-    undecided = tuple(path for path in files if not by_path[path].complete and path not in unjudged)
+    found = found or stacks.separate_stacks(others)
+    unjudged = tuple(stack.path for stack in found if stack.path in files and not stack.is_judged)
+    unproven = stacks.unproven(found, account)
+    undecided = tuple(path for path in files if path in unproven and path not in unjudged)
     return replace(report, undecided=undecided, unjudged=unjudged)
 
 

@@ -50,10 +50,10 @@ class Stack:
         """The reservation that is known."""
         return self.case.total if self.case else 0
 
-    @property
-    def complete(self) -> bool:
-        """Whether no deployment can reserve more."""
-        return self.case is not None and self.case.complete
+    def fits(self, account: AccountQuota | None = None, beside: int = 0) -> bool:
+        """Return whether no deployment exceeds the account, or the stated one, beside what others reserve in it."""
+        account = account or AccountQuota(name="", region="", **{**DEFAULT_ACCOUNT, **self.account})
+        return self.case is not None and self.case.fits(account.reservable - beside)
 
 
 def separate_stacks(jobs: Sequence[LintJob]) -> list[Stack]:
@@ -93,6 +93,13 @@ def shared_account(found: Sequence[Stack], options: Stated) -> AccountQuota:
     return AccountQuota(name="", region="", **figures)
 
 
+def unproven(found: Sequence[Stack], account: AccountQuota | None) -> list[Path]:
+    """Return the templates that may reserve more than was found: together in one account, or each in its own."""
+    most = [stack.case.at_most if stack.case else 0 for stack in found]
+    beside = [sum(most) - own if account else 0 for own in most]
+    return [stack.path for stack, others in zip(found, beside, strict=True) if not stack.fits(account, others)]
+
+
 def shortfall(found: Sequence[Stack], account: AccountQuota) -> list[Finding]:
     """Return one finding, at the largest reservation, if the stacks reserve more than the account can give.
 
@@ -116,9 +123,9 @@ def shortfall(found: Sequence[Stack], account: AccountQuota) -> list[Finding]:
 def sums(found: Sequence[Stack]) -> str:
     """Return the stacks' reservations and their sum."""
     known = [(name, stack.case) for name, stack in zip(_names(found), found, strict=True) if stack.case]
-    terms = " + ".join(f"{name} {case.total:,}" for name, case in known) or "nothing"
-    complete = all(stack.complete for stack in found)
-    return f"{terms} = {'' if complete else 'at least '}{sum(stack.total for stack in found):,}"
+    terms = " + ".join(f"{name} {case}" for name, case in known) or "nothing"
+    is_known = all(stack.case and stack.case.complete for stack in found)
+    return f"{terms} = {'' if is_known else 'at least '}{sum(stack.total for stack in found):,}"
 
 
 def summary(found: Sequence[Stack], account: AccountQuota) -> str:

@@ -26,13 +26,16 @@ from generator.template.intrinsics import (
 )
 from generator.template.model import Template, is_list, is_stored
 
-MAX_STEPS = 200_000
-"""Options examined over all questions about one template: about a second. A count gives the same answer everywhere."""
+MAX_STEPS = 1_500_000
+"""Options examined and comparisons evaluated over all questions about one template, which takes about two seconds.
 
-MIN_STEPS, MIN_DIVES = 1_000, 20
+A count gives the same answer on every machine, which a clock does not.
+"""
+
+MIN_STEPS, MIN_DIVES = 2_000, 20
 """What a single search may always examine: so many options, and each of its own so many times.
 
-Until it has found any deployment, it may take MIN_DIVES times as long.
+Until it has found any deployment, it may take twice as long.
 """
 
 MAX_SOLUTIONS = 16
@@ -101,6 +104,8 @@ class Comparison:
 
     left: Json
     right: Json
+    names: tuple[str | None, str | None]
+    """The parameters that the sides are and nothing else."""
     variables: tuple[str, ...]
     either: str
     is_open: bool
@@ -143,13 +148,12 @@ Item = Sequence[Candidate[Picked]]
 class Combination(Generic[Picked]):
     """One candidate for each item, all of which some deployment has at once.
 
-    It is the heaviest there is if `exact`. Otherwise the search stopped early: no deployment exceeds `at_most`.
+    No deployment exceeds `at_most`. The search stopped early if that is more than the weight.
     """
 
     weight: int
     picks: tuple[Candidate[Picked], ...]
     guard: Guard
-    exact: bool
     at_most: int
 
 
@@ -160,7 +164,7 @@ class Deployments:
     """
 
     def __init__(self, template: Template, pins: Mapping[str, Iterable[str]] | None = None) -> None:
-        self._template, self._steps_left = template, MAX_STEPS
+        self._template, self.steps = template, 0
         self.pins = {name: tuple(values) for name, values in (pins or {}).items()}
         self._named: dict[str, Formula | None] = {}
         self._compared: dict[str, Comparison] = {}
@@ -199,21 +203,19 @@ class Deployments:
             weight=sum(one.weight for one in combinations),
             picks=tuple(pick for one in combinations for pick in one.picks),
             guard=ALWAYS.union(*(one.guard for one in combinations)),
-            exact=all(one.exact for one in combinations),
             at_most=sum(one.at_most for one in combinations),
         )
 
     def _search(self, items: list[_Options[Picked]], constraints: tuple[Formula, ...]) -> Combination[Picked] | None:
-        most = max(self._steps_left, MIN_STEPS + MIN_DIVES * sum(map(len, items)))
-        search = _Search[Picked](self, constraints, most)
+        last_step = max(MAX_STEPS, self.steps + MIN_STEPS + MIN_DIVES * sum(map(len, items)))
+        search = _Search[Picked](self, constraints, last_step)
         search.run(items)
-        self._steps_left -= search.steps
         if search.best is None:
-            return None if not search.is_cut else Combination(0, (), ALWAYS, False, search.open)
+            return None if not search.is_cut else Combination(0, (), ALWAYS, search.open)
         picks = tuple(option.candidate for option in search.best)
         weight = sum(pick.weight for pick in picks)
         guard = ALWAYS.union(*(pick.guard for pick in picks))
-        return Combination(weight, picks, guard, not search.is_cut, max(weight, search.open))
+        return Combination(weight, picks, guard, max(weight, search.open))
 
     def _compiled(self, item: Item[Picked]) -> _Options[Picked]:
         options = []
@@ -270,6 +272,7 @@ class Deployments:
         return known[formula]
 
     def _evaluated(self, formula: Formula, assignment: Assignment, known: Truths) -> bool | None:
+        self.steps += 1
         if formula.comparison is not None:
             return self._compares(formula.comparison, assignment)
         if formula.kind == "constant":
@@ -298,15 +301,17 @@ class Deployments:
         return None
 
     def _compares(self, one: Comparison, assignment: Assignment) -> bool | None:
-        if any(name not in assignment for name in one.variables):
-            return None
-        left, right = (
-            self._assigned(side, assignment) if (name := self._plain(side)) is None else assignment[name]
-            for side in (one.left, one.right)
-        )
+        for name in one.variables:
+            if name not in assignment:
+                return None
+        left_name, right_name = one.names
+        left = self._assigned(one.left, assignment) if left_name is None else assignment[left_name]
+        right = self._assigned(one.right, assignment) if right_name is None else assignment[right_name]
+        if isinstance(left, str) and isinstance(right, str):
+            return bool(left == right)
         if left == NOTHING or right == NOTHING:
             return False
-        if any(isinstance(left, kind) and isinstance(right, kind) for kind in (str, Other)):
+        if isinstance(left, Other) and isinstance(right, Other):
             return bool(left == right)
         if not one.is_open:
             return False
@@ -315,6 +320,8 @@ class Deployments:
 
     def _assigned(self, value: Json, assignment: Assignment) -> Json:
         """Return an expression's value under an assignment: text, Other, or anything else if it cannot be known."""
+        if isinstance(value, str):
+            return value
         if isinstance(value, Mapping) and len(value) == 1 and is_intrinsic(value):
             function, content = next(iter(value.items()))
             if function == "Ref":
@@ -393,7 +400,8 @@ class Deployments:
         if key not in self._compared:
             ranging = tuple(name for name in dict.fromkeys(parameters_in(left, right)) if self._ranges(name))
             is_open = not any([self._note_literals(left, right), self._note_literals(right, left)])
-            self._compared[key] = Comparison(left, right, ranging, key, is_open)
+            names = self._plain(left), self._plain(right)
+            self._compared[key] = Comparison(left, right, names, ranging, key, is_open)
         return Formula("comparison", comparison=self._compared[key])
 
     def _folded(self, value: Json) -> Json:
@@ -506,10 +514,9 @@ class _Search(Generic[Picked]):
 
     deployments: Deployments
     constraints: tuple[Formula, ...]
-    most_steps: int
+    last_step: int
     best: list[_Option[Picked]] | None = None
     weight: int = 0
-    steps: int = 0
     is_cut: bool = False
     open: int = 0
     """The most that a branch could have which was not searched."""
@@ -524,8 +531,8 @@ class _Search(Generic[Picked]):
     def _descend(self, items: list[_Options[Picked]], bound: int) -> None:
         if self.best is not None and bound <= self.weight:
             return
-        allowed = self.most_steps * (MIN_DIVES if self.best is None else 1)
-        if self.steps > allowed or len(self.assignment) > MAX_DEPTH:
+        last_step = self.last_step * (1 if self.best else 2)
+        if self.deployments.steps > last_step or len(self.assignment) > MAX_DEPTH:
             self.is_cut, self.open = True, max(self.open, bound)
             return
         variable = self._variable(items)
@@ -552,7 +559,7 @@ class _Search(Generic[Picked]):
         for item in items:
             options: _Options[Picked] = []
             for option in item:
-                self.steps += 1
+                self.deployments.steps += 1
                 facts = []
                 for formula, wanted in option.facts:
                     holds = self.deployments.truth(formula, self.assignment, known)

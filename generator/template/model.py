@@ -13,7 +13,7 @@ PARAMETER_STORE = "AWS::SSM::"
 """How the types of parameters begin whose value is the name of an entry in Systems Manager."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Template:
     """The sections of a template, with loops expanded and SAM's Globals merged as far as the template states them."""
 

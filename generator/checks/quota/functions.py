@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from generator.checks.quota.deployed import Deployed
@@ -30,6 +32,12 @@ NEVER_INVOKES = (
     "AWS::Logs::MetricFilter",
 )
 """Types that may name a function without invoking it, or whose invocations are counted separately."""
+
+ELSEWHERE = ""
+"""Stands for outputs, loops and includes, which may hand a function to an invoker anywhere."""
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+"""A function's name within a text, such as an ARN."""
 
 _ALONE = re.compile(r"(?:arn:[^{}]*(?:\$\{AWS::\w+\}[^{}]*)*:function:)?\$\{([A-Za-z0-9]+)(?:\.Arn)?\}")
 """A Fn::Sub of a function's name or ARN and nothing else."""
@@ -60,67 +68,86 @@ def worst_of_each(
     return list(worst.values())
 
 
-def is_reference(template: Template, value: Any, target: str) -> bool:
-    """Return whether an expression is a function's or another resource's name or ARN.
+class Usage:
+    """Where a template names its functions, versions and aliases, found in one pass over it."""
 
-    A literal counts if it is the name that the resource gives itself: a logical id is no name.
-    """
-    name = _physical_name(template, target)
-    if name is not None and value == name:
-        return True
-    if isinstance(value, str) and isinstance(name, str):
-        return value.endswith(f":function:{name}")
-    return _referred(value) == target
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self._targets = {*functions(template), *template.of_type(*QUALIFIERS)}
+        self._by_name: dict[str, set[str]] = {}
+        for function in functions(template):
+            if name := _physical_name(template, function):
+                self._by_name.setdefault(_key(name), set()).add(function)
+        self._has_composed_names = any(key.startswith("{") for key in self._by_name)
+        self._namers: dict[str, list[str]] = {}
+        for logical_id, resource in template.resources.items():
+            self._note(logical_id, resource)
+        for value in (*template.outputs.values(), *template.opaque.values()):
+            self._note(ELSEWHERE, value)
+
+    def referenced(self, value: Any) -> set[str]:
+        """Return the functions, versions and aliases whose name or ARN an expression is.
+
+        A literal counts if it is the name that the resource gives itself: a logical id is no name.
+        """
+        found = set(self._by_name.get(_key(value), ()))
+        if isinstance(value, str) and ":function:" in value:
+            found |= self._by_name.get(value.rpartition(":function:")[2], set())
+        return found | self._targets.intersection([_referred(value)])
+
+    def qualifiers(self, function: str) -> list[str]:
+        """Return the versions and aliases that name a function."""
+        return self._naming([function], QUALIFIERS)
+
+    def mappings(self, own: list[str]) -> list[str]:
+        """Return the event source mappings that name a function, or one of its versions or aliases."""
+        return self._naming(own, (MAPPING,))
+
+    def has_other_invoker(self, function: str, own: list[str]) -> bool:
+        """Return whether anything but an event source mapping names the function, its versions or its aliases.
+
+        An output may hand it to an invoker in another stack.
+        """
+        namers = {namer for target in own for namer in self._namers.get(target, ())}
+        return "FunctionUrlConfig" in self._template.properties(function) or any(
+            namer == ELSEWHERE or self._template.resources[namer].get("Type") not in NEVER_INVOKES
+            for namer in namers.difference(own)
+        )
+
+    def _naming(self, targets: Iterable[str], types: tuple[str, ...]) -> list[str]:
+        namers = dict.fromkeys(namer for target in targets for namer in self._namers.get(target, ()))
+        return [one for one in namers if one != ELSEWHERE and self._template.resources[one].get("Type") in types]
+
+    def _note(self, logical_id: str, value: Any) -> None:
+        named = {*names(value)} & self._targets
+        if self._by_name:
+            named.update(*(self._by_name.get(name, ()) for name in self._texts(value)))
+        for target in named:
+            self._namers.setdefault(target, []).append(logical_id)
+
+    def _texts(self, value: Any) -> Iterator[str]:
+        """Yield what may be a function's own name: each word of a text, and each expression."""
+        if isinstance(value, str):
+            yield from _NAME.findall(value)
+        elif isinstance(value, Mapping):
+            if self._has_composed_names:
+                yield _key(value)
+            for inner in value.values():
+                yield from self._texts(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from self._texts(inner)
 
 
-def mentions(template: Template, value: Any, target: str) -> bool:
-    """Return whether an expression contains a resource, by reference or by name."""
-    return target in names(value) or _has_name(value, _physical_name(template, target))
-
-
-def qualifiers(template: Template, function: str) -> list[str]:
-    """Return the versions and aliases of a function."""
-    found = template.of_type(*QUALIFIERS)
-    return [one for one in found if mentions(template, template.resources[one], function)]
-
-
-def mappings(template: Template, own: list[str]) -> list[str]:
-    """Return the event source mappings that name a function, or one of its versions or aliases."""
-    return [
-        one
-        for one in template.of_type(MAPPING)
-        if any(mentions(template, template.resources[one], target) for target in own)
-    ]
-
-
-def has_other_invoker(template: Template, function: str, own: list[str]) -> bool:
-    """Return whether anything but an event source mapping names the function, its versions or its aliases.
-
-    An output may hand it to an invoker in another stack.
-    """
-    others = [
-        resource
-        for logical_id, resource in template.resources.items()
-        if logical_id not in own and resource.get("Type") not in NEVER_INVOKES
-    ]
-    has_url = "FunctionUrlConfig" in template.properties(function)
-    suspects = [*template.outputs.values(), *others, *template.opaque.values()]
-    return has_url or any(mentions(template, value, target) for value in suspects for target in own)
+@lru_cache(maxsize=2)
+def usage(template: Template) -> Usage:
+    """Return where a template names its functions, which every rule asks."""
+    return Usage(template)
 
 
 def sam_events(template: Template, function: str) -> list[str]:
     """Return the names of the events that SAM gives to a function."""
     return [str(name) for name in mapping(template.properties(function).get("Events"))]
-
-
-def _has_name(value: Any, name: Any) -> bool:
-    if name is None:
-        return False
-    if value == name or (isinstance(value, str) and isinstance(name, str) and name in value):
-        return True
-    if isinstance(value, Mapping):
-        return any(_has_name(inner, name) for inner in value.values())
-    return isinstance(value, list) and any(_has_name(inner, name) for inner in value)
 
 
 def _referred(value: Any) -> str | None:
@@ -140,9 +167,11 @@ def _referred(value: Any) -> str | None:
     return None
 
 
-def _physical_name(template: Template, target: str) -> Any:
+def _physical_name(template: Template, function: str) -> Any:
     """Return the name that a function gives itself, a literal or an expression that others may repeat."""
-    if template.resources[target].get("Type") not in FUNCTION_TYPES:
-        return None
-    name = template.properties(target).get("FunctionName")
+    name = template.properties(function).get("FunctionName")
     return name if name and isinstance(name, str | dict) else None
+
+
+def _key(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from generator.checks.quota.deployed import Deployed
-from generator.checks.quota.functions import QUALIFIERS, is_reference, reservations, worst_of_each
+from generator.checks.quota.functions import QUALIFIERS, reservations, usage, worst_of_each
 from generator.template.conditions import ALWAYS, Candidate, Guard, merge
 from generator.template.evaluation import Location, Option, options, sides
 from generator.template.model import Template
@@ -46,17 +47,23 @@ def excesses(stacks: Iterable[Deployed]) -> list[Excess]:
 
 def provisions(template: Template, function: str) -> list[list[Option]]:
     """Return the figures of everything that belongs to a function: SAM's own, versions and aliases."""
-    found = [options(template, function, *PROVISIONED)]
+    return [options(template, function, *PROVISIONED), *_of_qualifiers(template).get(function, ())]
+
+
+@lru_cache(maxsize=2)
+def _of_qualifiers(template: Template) -> dict[str, list[list[Option]]]:
+    """Return by function what its versions and aliases provision."""
+    found: dict[str, list[list[Option]]] = {}
     for qualifier in template.of_type(*QUALIFIERS):
+        figures = options(template, qualifier, *PROVISIONED)
         for side in sides(template, qualifier, "FunctionName"):
-            if is_reference(template, side.value, function):
-                found.append(
-                    [
-                        Option(option.number, guard, option.location)
-                        for option in options(template, qualifier, *PROVISIONED)
-                        if (guard := merge(option.guard, side.guard)) is not None
-                    ]
-                )
+            guarded = [
+                Option(option.number, guard, option.location)
+                for option in figures
+                if (guard := merge(option.guard, side.guard)) is not None
+            ]
+            for function in usage(template).referenced(side.value):
+                found.setdefault(function, []).append(guarded)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -10,17 +10,22 @@ from typing import Any
 from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import (
     functions,
-    has_other_invoker,
-    is_reference,
-    mappings,
-    qualifiers,
     reservations,
     sam_events,
+    usage,
     worst_of_each,
 )
 from generator.template.conditions import Candidate, Guard, merge, when
 from generator.template.evaluation import Alternative, Location, Missing, Option, options, present, sides
 from generator.template.model import Template
+
+STREAM_ARNS = {
+    "AWS::Kinesis::Stream": "Arn",
+    "AWS::DynamoDB::Table": "StreamArn",
+    "AWS::DynamoDB::GlobalTable": "StreamArn",
+    "AWS::Serverless::SimpleTable": "StreamArn",
+}
+"""The attribute of each stream, or table with a stream, that an event source mapping names."""
 
 SAM_STREAM_EVENTS = ("Kinesis", "DynamoDB")
 
@@ -107,11 +112,12 @@ def _with_first_running(pollers: list[Poller], first: int) -> list[Poller]:
 
 def _pollers(template: Template, function: str, shards: int) -> list[Poller] | None:
     """Return what each mapping of a function may run at once; None if anything else invokes it, or may."""
-    own = [function, *qualifiers(template, function)]
+    used = usage(template)
+    own = [function, *used.qualifiers(function)]
     items = [_sam_event(template, function, event, shards) for event in sam_events(template, function)]
-    items += [_mapping(template, mapping, own, shards) for mapping in mappings(template, own)]
+    items += [_mapping(template, mapping, own, shards) for mapping in used.mappings(own)]
     streams = [item for item in items if item is not None]
-    return streams if len(streams) == len(items) and not has_other_invoker(template, function, own) else None
+    return streams if len(streams) == len(items) and not used.has_other_invoker(function, own) else None
 
 
 def _sam_event(template: Template, function: str, name: str, shards: int) -> Poller | None:
@@ -124,7 +130,7 @@ def _sam_event(template: Template, function: str, name: str, shards: int) -> Pol
 def _mapping(template: Template, mapping: str, own: list[str], shards: int) -> Poller | None:
     """Return what a mapping may run at once. A conditional mapping may also be absent."""
     targets = sides(template, mapping, "FunctionName")
-    if not all(any(is_reference(template, side.value, target) for target in own) for side in targets):
+    if not all(usage(template).referenced(side.value) & {*own} for side in targets):
         return None
     running = _lanes(template, mapping, (), "EventSourceArn", shards)
     condition = template.resources[mapping].get("Condition")
@@ -169,21 +175,27 @@ def _shards(template: Template, arn: Alternative, unstated: int) -> Iterable[tup
 
 def _stream(template: Template, arn: Any) -> str | None:
     """Return the Kinesis stream or DynamoDB table of this template behind an ARN, or behind a stream consumer's."""
-    for consumer in template.of_type("AWS::Kinesis::StreamConsumer"):
-        if _is_attribute(arn, consumer, "ConsumerARN") or arn == {"Ref": consumer}:
-            arn = template.properties(consumer).get("StreamARN")
-            break
-    return next((stream for stream, attribute in _sources(template) if _is_attribute(arn, stream, attribute)), None)
+    name, attribute = _attribute(arn)
+    if name not in template.resources:
+        return None
+    if template.resources[name].get("Type") == "AWS::Kinesis::StreamConsumer":
+        is_consumer = attribute in ("ConsumerARN", None)
+        name, attribute = _attribute(template.properties(name).get("StreamARN")) if is_consumer else ("", None)
+    kind = template.resources.get(name, {}).get("Type")
+    return name if attribute is not None and attribute == STREAM_ARNS.get(str(kind)) else None
 
 
-def _is_attribute(value: Any, resource: str, attribute: str) -> bool:
-    return value in ({"Fn::GetAtt": [resource, attribute]}, {"Fn::GetAtt": f"{resource}.{attribute}"})
-
-
-def _sources(template: Template) -> Iterator[tuple[str, str]]:
-    yield from ((stream, "Arn") for stream in template.of_type("AWS::Kinesis::Stream"))
-    tables = template.of_type("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::Serverless::SimpleTable")
-    yield from ((table, "StreamArn") for table in tables)
+def _attribute(value: Any) -> tuple[str, str | None]:
+    """Return the logical id and the attribute that an expression refers to; ("", None) for anything else."""
+    match value:
+        case {"Ref": str(name)} if len(value) == 1:
+            return name, None
+        case {"Fn::GetAtt": [str(name), str(attribute)]} if len(value) == 1:
+            return name, attribute
+        case {"Fn::GetAtt": str(text)} if len(value) == 1:
+            name, _, attribute = text.partition(".")
+            return name, attribute
+    return "", None
 
 
 def _name(location: Location) -> str:

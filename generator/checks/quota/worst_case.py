@@ -49,8 +49,8 @@ class WorstCase:
     scenario: Guard
     """What has to hold for it: conditions, and values of parameters."""
 
-    exact: bool
-    """False if the search stopped early: some deployment reserves this much, and another may reserve more."""
+    at_most: int
+    """A bound on the sum in every deployment. It exceeds the sum if the search stopped early."""
 
     unresolved: tuple[str, ...]
     """Functions whose figures the template does not state, or not in every deployment. Not in the sum then."""
@@ -65,9 +65,22 @@ class WorstCase:
         return sum(share.reserved for share in self.shares)
 
     @property
+    def exact(self) -> bool:
+        """Whether no deployment reserves more than the sum, of what is counted."""
+        return self.at_most <= self.total
+
+    @property
     def complete(self) -> bool:
-        """Whether no deployment can reserve more, as long as parameters that state a figure have their defaults."""
-        return self.exact and not self.unresolved and not self.elsewhere
+        """Whether no deployment reserves more than the sum."""
+        return self.fits(self.total)
+
+    def fits(self, reservable: int) -> bool:
+        """Return whether every deployment fits, as long as parameters that state a figure have their defaults."""
+        return self.at_most <= reservable and not self.unresolved and not self.elsewhere
+
+    def __str__(self) -> str:
+        """Return the sum, or its bounds."""
+        return f"{self.total:,}" if self.exact else f"{self.total:,} to {self.at_most:,}"
 
 
 def worst_case(stacks: Iterable[Deployed]) -> WorstCase:
@@ -107,7 +120,7 @@ def _worst_case(stack: Deployed) -> WorstCase:
     return WorstCase(
         shares=tuple(sorted(shares, key=lambda share: (-share.reserved, share.function))),
         scenario=combination.guard if combination else ALWAYS,
-        exact=combination.exact if combination else True,
+        at_most=combination.at_most if combination else 0,
         unresolved=tuple(
             function
             for function, figures in by_function.items()

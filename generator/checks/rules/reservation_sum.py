@@ -50,9 +50,8 @@ class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
 
 def _message(case: WorstCase, account: AccountQuota) -> str:
     shares = listed_with_sum([(share.function, share.reserved) for share in case.shares])
-    total = f"{'' if case.exact else 'at least '}{case.total:,}"
     return (
-        f"The functions {verb([case])} {total} concurrent executions together, "
+        f"The functions {verb([case])} {case} concurrent executions together, "
         f"{excess(case.total, account)}{in_scenario(case.scenario)}: {shares}"
         f"{uncounted(case)}{remedy(case.total, account)}"
     )

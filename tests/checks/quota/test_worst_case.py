@@ -216,22 +216,22 @@ def test_the_default_value_of_a_mapping_holds_when_no_key_is_selected(
     )
     case = worst_case(deployed(content))
     assert (case.total, case.unresolved) == (total, () if told else ("Sized",))
-    assert case.complete == told
+    assert case.fits(total) == told
 
 
 @pytest.mark.parametrize(
-    ("exact", "unresolved", "elsewhere", "complete"),
+    ("at_most", "unresolved", "elsewhere", "fits"),
     [
-        (True, (), (), True),
-        (False, (), (), False),
-        (True, ("Function",), (), False),
-        (True, (), ("Child",), False),
+        (900, (), (), True),
+        (901, (), (), False),
+        (0, ("Function",), (), False),
+        (0, (), ("Child",), False),
     ],
 )
-def test_is_complete_only_where_nothing_can_be_added(
-    exact: bool, unresolved: tuple[str, ...], elsewhere: tuple[str, ...], complete: bool
+def test_fits_only_if_no_deployment_can_exceed_the_account(
+    at_most: int, unresolved: tuple[str, ...], elsewhere: tuple[str, ...], fits: bool
 ) -> None:
-    assert WorstCase((), frozenset(), exact, unresolved, elsewhere).complete == complete
+    assert WorstCase((), frozenset(), at_most, unresolved, elsewhere).fits(900) == fits
 
 
 @pytest.mark.parametrize(
