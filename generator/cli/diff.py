@@ -13,10 +13,11 @@ from generator import plans
 from generator._format import visible
 from generator.cli import options
 from generator.config import files
-from generator.diff.compare import MonthlyCost, difference
+from generator.diff.compare import difference
 from generator.diff.markdown import as_markdown
+from generator.diff.model import Cost
 from generator.diff.reservations import Room
-from generator.diff.sides import Side, read_both
+from generator.diff.sides import Side, read_both, settings
 from generator.diff.summary import KINDS, as_dict
 from generator.errors import GeneratorError
 from generator.report.bill import bill, has_bill, total_usd
@@ -51,8 +52,8 @@ def command(old: str, new: str, format_: str, fail_on: tuple[str, ...]) -> None:
     before, after = read_both(old, new)
     environment = after.environment or before.environment
     room = _if_readable("headroom", lambda: _room(environment))
-    monthly_cost = _if_readable("cost", lambda: _monthly_cost(environment, before, after))
-    found = difference(before.template, after.template, room, monthly_cost)
+    cost = _if_readable("cost", lambda: _cost(before, after))
+    found = difference(before.template, after.template, room, cost)
     if format_ == "json":
         click.echo(json.dumps(as_dict(found, environment), indent=1, ensure_ascii=False))
     else:
@@ -80,10 +81,16 @@ def _room(environment: str | None) -> Room | None:
     return Room(judged.verdict.account.reservable, others)
 
 
-def _monthly_cost(environment: str | None, *sides: Side) -> MonthlyCost | None:
-    """Return a function that prices a template at the environment's rate, or None if either side cannot be priced."""
-    ours = all(has_bill(one_deployment(side.template)) for side in sides)
-    if environment is None or environment not in files.known() or not ours:
+def _cost(*sides: Side) -> Cost | None:
+    """Return both monthly costs, each at the rate of its own environment, or None if a side cannot be priced.
+
+    A file has no environment and is priced at the rate of the other side.
+    """
+    templates = [one_deployment(side.template) for side in sides]
+    if not all(map(has_bill, templates)):
         return None
-    (stated,) = files.load_named([environment])
-    return lambda template: total_usd(bill(one_deployment(template), stated))
+    stated = [one for one in map(settings, sides) if one is not None]
+    if not stated:
+        return None
+    old, new = (total_usd(bill(*one)) for one in zip(templates, (stated[0], stated[-1]), strict=True))
+    return Cost(old, new)

@@ -107,7 +107,7 @@ def parse(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open("rb") as file:
-            return _tables(file.read(MAX_BYTES + 1))
+            return tables(file.read(MAX_BYTES + 1))
     except FileNotFoundError:
         if path.is_symlink():
             fault = Fault(str(path), "a link to a file that does not exist", "correct the link or remove it")
@@ -120,7 +120,7 @@ def parse(path: Path) -> dict[str, Any]:
     raise InvalidEnvironment([fault])
 
 
-def _tables(content: bytes) -> dict[str, Any]:
+def tables(content: bytes) -> dict[str, Any]:
     """Return the tables of a TOML text. Raises ValueError also for a text that could take all memory."""
     if len(content) > MAX_BYTES:
         raise ValueError(f"more than {MAX_BYTES:,} bytes")
@@ -141,7 +141,7 @@ def parse_override(override: str) -> tuple[str, object]:
         fault = Fault(f"--set {override}", "not KEY=VALUE", "write for example --set traffic.webhooks_per_hour=20000")
         raise InvalidEnvironment([fault])
     try:
-        parsed = _tables(f"value = {value}".encode())
+        parsed = tables(f"value = {value}".encode())
     except (ValueError, RecursionError):
         parsed = {}
     return key.strip(), parsed["value"] if parsed.keys() == {"value"} else value

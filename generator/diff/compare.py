@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Mapping
 
 from generator.diff.code import handlers
 from generator.diff.iam.access import accesses
@@ -19,8 +18,6 @@ from generator.template.model import Template
 from generator.template.references import dependencies
 from generator.template.schemas import Certainty, schema
 
-MonthlyCost = Callable[[Template], Decimal]
-
 ALARM = "AWS::CloudWatch::Alarm"
 ALARM_SETTINGS = (
     *("Threshold", "ComparisonOperator", "EvaluationPeriods", "DatapointsToAlarm", "Period", "Statistic"),
@@ -33,11 +30,8 @@ NAMED_SECTIONS = {"Parameters": "", "Conditions": "Conditions.", "Mappings": "Ma
 COMPARED_APART = ("Resources", "AWSTemplateFormatVersion")
 
 
-def difference(
-    old: Template, new: Template, room: Room | None = None, monthly_cost: MonthlyCost | None = None
-) -> Difference:
-    """Return how two templates differ in meaning. `room` adds the headroom, `monthly_cost` the cost."""
-    cost = Cost(monthly_cost(old), monthly_cost(new)) if monthly_cost else None
+def difference(old: Template, new: Template, room: Room | None = None, cost: Cost | None = None) -> Difference:
+    """Return how two templates differ in meaning. `room` adds the headroom; the cost is as it is given."""
     old, renamed = with_new_deployment(with_new_names(old, new), new)
     before, after = known(old), known(new)
     redefinitions = Redefinitions(before, after)

@@ -132,7 +132,7 @@ def _cost(found: Difference) -> Iterator[str]:
         rows = [[f"{found.cost.old:,.2f}", f"{found.cost.new:,.2f}", f"{found.cost.new - found.cost.old:+,.2f}"]]
         yield from _table(["USD a month, old", "New", "Change"], rows)
         yield ""
-        yield "Both sides are priced at the rate in today's environment file; the page has the effect of a rate."
+        yield "Each side is priced at its own environment's rate, and a file without environment at the other side's."
 
 
 def _alarms(found: Difference) -> Iterator[str]:

@@ -11,8 +11,9 @@ from typing import Any
 
 from generator import plans
 from generator.config import files
+from generator.config.schema import Environment
 from generator.diff.model import MAKERS
-from generator.errors import Fault, GeneratorError, UnreadableTemplate
+from generator.errors import Fault, GeneratorError, InvalidEnvironment, UnreadableTemplate
 from generator.template.model import Template
 from generator.template.reading import MAX_CHARACTERS, parse, parsed, status, template, text_of, unreadable
 
@@ -56,6 +57,7 @@ class Side:
     name: str
     environment: str | None
     template: Template
+    revision: str | None = None
 
 
 def read_both(old: str, new: str) -> tuple[Side, Side]:
@@ -83,7 +85,7 @@ def read(name: str) -> Side:
     if colon:
         path = _path(wanted)
         text = _committed(name, revision, path)
-        return Side(name, None if _is_file_name(wanted) else wanted, _parsed(name, text))
+        return Side(name, None if _is_file_name(wanted) else wanted, _parsed(name, text), revision)
     path = _path(name)
     if _is_file_name(name):
         is_folder = status(path) is not None
@@ -93,6 +95,23 @@ def read(name: str) -> Side:
     if not _is_there(path):
         raise unreadable(name, f"neither a file nor an environment: {path} is not there", _remedy(name))
     return Side(name, name, _parsed(str(path), text_of(path)))
+
+
+def settings(side: Side) -> Environment | None:
+    """Return the environment of a side as it is, or was at the revision; None for a file, or without such a setting.
+
+    Raises GeneratorError.
+    """
+    name = side.environment
+    if side.revision is None or name is None:
+        return files.load_named([name])[0] if name in files.known() and name is not None else None
+    path = files.FOLDER / f"{name}.toml"
+    origin = f"{path} at {side.revision}"
+    try:
+        table = files.tables(_committed(side.name, side.revision, path).encode())
+    except (ValueError, RecursionError) as error:
+        raise InvalidEnvironment([Fault(origin, f"not TOML ({error})", "compare with another revision")]) from None
+    return files.read(table, origin)
 
 
 def _remedy(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from cfn_flip import to_yaml
 from click.testing import Result
 
 from generator.diff.markdown import as_markdown
+from generator.diff.model import Cost
 from generator.diff.summary import KINDS, as_dict
 from tests.diff.comparing import difference
 from tests.report.edits import DEPLOYMENT, PRICES, put
@@ -339,12 +341,47 @@ def test_json_has_the_keys_that_tools_read(generator: Run) -> None:
 
 
 def test_a_price_makes_a_cost() -> None:
-    found = difference(TEMPLATES["dev"], TEMPLATES["prod"], monthly_cost=lambda one: Decimal(len(one.resources)))
-    assert as_dict(found, None)["cost"] == {
-        "old": str(len(TEMPLATES["dev"]["Resources"])),
-        "new": str(len(TEMPLATES["prod"]["Resources"])),
-    }
+    found = difference(TEMPLATES["dev"], TEMPLATES["prod"], cost=Cost(Decimal("1.50"), Decimal(20)))
+    assert as_dict(found, None)["cost"] == {"old": "1.50", "new": "20"}
     assert "### Cost" in as_markdown(found, "dev", "prod")
+
+
+def page_total(environment: str) -> str:
+    """The monthly cost on the committed page of an environment."""
+    page = Path(f"templates_out/{environment}.md").read_text()
+    (total,) = re.findall(r"\*\*Total\*\*[ |]*\*\*([\d,]+\.\d\d)\*\*", page)
+    return total.replace(",", "")
+
+
+def costs(generator: Run, *sides: str) -> dict[str, str]:
+    return json.loads(generator("diff", *sides, "--format", "json").stdout)["cost"]
+
+
+def test_each_side_is_priced_at_the_rate_of_its_own_environment(generator: Run) -> None:
+    assert costs(generator, "dev", "prod") == {"old": page_total("dev"), "new": page_total("prod")}
+    Path("copy.json").write_text(PROD.read_text())
+    assert costs(generator, "copy.json", "prod") == {"old": page_total("prod"), "new": page_total("prod")}
+
+
+def test_a_revision_is_priced_at_the_rate_that_it_had(generator: Run, repository: Path) -> None:
+    before = page_total("staging")
+    path = Path("environments/staging.toml")
+    path.write_text(re.sub(r"webhooks_per_hour = [\d_]+", "webhooks_per_hour = 25_000", path.read_text()))
+    assert generator("template", "staging").exit_code == 0
+    found = costs(generator, "main:staging", "staging")
+    assert found == {"old": before, "new": page_total("staging")}
+    assert Decimal(found["new"]) > Decimal(found["old"]) * 2
+    git("commit", "-am", "second")
+    assert costs(generator, "HEAD~1:staging", "HEAD:staging") == found
+
+
+def test_a_revision_without_the_environments_file_has_no_cost(generator: Run, repository: Path) -> None:
+    git("rm", "-q", "--cached", "environments/prod.toml")
+    git("commit", "-m", "without")
+    change(put(f"{PRICES}/Properties/KeySchema/1", None))
+    result = generator("diff", "HEAD:prod", "prod")
+    assert result.stderr.startswith("note: no cost: HEAD:prod: environments/prod.toml is not there at HEAD")
+    assert "Possible replacement" in result.stdout
 
 
 def test_markdown_survives_what_values_contain(generator: Run) -> None:
