@@ -11,8 +11,9 @@ from generator.capacity import quota
 from generator.capacity.quota import Plan, Verdict
 from generator.capacity.sizing import size
 from generator.config import files
+from generator.config.project import foreign
 from generator.config.schema import Environment
-from generator.errors import Fault, UnsizableLoad
+from generator.errors import Fault, UnreadableTemplate, UnsizableLoad
 
 OUTPUT = Path("templates_out")
 
@@ -63,6 +64,14 @@ def render(plan: Plan) -> str:
     from generator.template import writing
 
     return writing.render(compose(plan.environment, plan.sizing))
+
+
+def committed(name: str) -> Path:
+    """Return the path of an environment's template. Raises UnreadableTemplate if it leads out of the project."""
+    path = OUTPUT / f"{name}.json"
+    if fault := foreign(path):
+        raise UnreadableTemplate([fault])
+    return path
 
 
 def orphans(folder: Path, names: Collection[str]) -> list[Path]:

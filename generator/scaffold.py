@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 
 from generator import __version__
+from generator._runtime import temporary_folder, uninterrupted
+from generator.config.project import foreign
 from generator.errors import Fault, UnwritableOutput
 
 DOT = "dot_"
@@ -37,12 +38,12 @@ def write(folder: Path) -> list[Path]:
     try:
         # Write below the closest existing folder, so that once every file is complete only renames remain.
         base = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
-        with tempfile.TemporaryDirectory(dir=base, prefix=".generator-init-") as stage:
+        with uninterrupted(), temporary_folder(".generator-init-", base) as stage:
             for name, text in texts.items():
-                path = Path(stage) / os.path.relpath(folder.absolute(), base.absolute()) / name
+                path = stage / os.path.relpath(folder.absolute(), base.absolute()) / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding="utf-8", newline="\n")
-            _move(Path(stage), base)
+            _move(stage, base)
     except OSError as error:
         remedy = "correct its permissions or choose another folder"
         fault = Fault(str(folder), f"cannot be written ({error.strerror})", remedy)
@@ -66,7 +67,9 @@ def _conflicts(folder: Path, texts: Mapping[str, str]) -> Iterator[Fault]:
         return
     for name in texts:
         path = folder / name
-        if os.path.lexists(path):
+        if fault := foreign(path):
+            yield fault
+        elif os.path.lexists(path):
             yield Fault(str(path), "already exists", "move it away or choose another folder")
         elif (file := _first_file(path.parent)) is not None:
             yield Fault(str(file), f"is a file, but {name} needs a folder", "move it away or choose another folder")

@@ -18,6 +18,7 @@ from generator.checks.linting import LintJob
 from generator.checks.quota.messages import DEFAULT_ACCOUNT
 from generator.checks.stacks import Stack
 from generator.config.files import FOLDER
+from generator.config.project import foreign
 from generator.errors import UnreadableTemplate
 from generator.plans import JudgedPlan
 from generator.template import reading
@@ -86,6 +87,8 @@ def check(request: Request, folder: Path) -> Report:
     committed = [folder / f"{one.name}.json" for one in request.judged]
     present = [(one, path) for one, path in zip(request.judged, committed, strict=True) if reading.status(path)]
     files = _different(request.files, committed)
+    if faults := list(filter(None, (foreign(path) for _, path in present))):
+        raise UnreadableTemplate(faults)
     if faults := linting.unreadable([*(path for _, path in present), *files]):
         raise UnreadableTemplate(faults)
     others = [LintJob(path, {stacks.RULE: request.account}) for path in files]

@@ -13,7 +13,9 @@ from cfnlint.rules import CloudFormationLintRule
 from yaml import YAMLError
 
 from generator.checks import rules
-from generator.errors import Fault, UnusableLinter
+from generator.config.project import foreign
+from generator.errors import Fault, OversizedTemplate, UnreadableTemplate, UnusableLinter
+from generator.template import reading
 
 HARMLESS = {
     *("configure_rules", "debug", "deployment_files", "format", "ignore_bad_template", "ignore_checks"),
@@ -42,6 +44,22 @@ class Configuration(ConfigMixIn):  # type: ignore[misc]
     def __init__(self, settings: RuleSettings | None = None, **chosen: Any) -> None:
         self._settings = {rule: dict(given) for rule, given in (settings or {}).items() if given}
         super().__init__([], templates=[], **chosen)
+
+    def _read_config(self, config: str) -> dict[str, Any]:
+        """Return the settings of a file. Raises UnusableLinter if it leads out of the project or is too large."""
+        path = Path(config)
+        if not config or not path.is_file():
+            return {}
+        if path.parent == Path.cwd() and (fault := foreign(path)):
+            raise UnusableLinter([fault])
+        try:
+            reading.parsed(path.name, reading.bounded_text(path))
+        except OversizedTemplate as error:
+            raise UnusableLinter(error.faults) from None
+        except (UnreadableTemplate, OSError, UnicodeDecodeError):
+            pass  # cfn-lint reports what it cannot read.
+        stated: dict[str, Any] = super()._read_config(config)
+        return stated
 
     @property
     def templates(self) -> list[str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from generator import plans
 from generator.checks.findings import Finding, Rule, Severity
+from generator.config.project import foreign
+from generator.errors import UnreadableTemplate
 from generator.plans import JudgedPlan
 from generator.report.page import generated_files
 from generator.template import reading
@@ -43,6 +45,8 @@ def orphans(folder: Path, judged: Sequence[JudgedPlan]) -> list[Finding]:
 
 def _drift(environment: str, path: Path, generated: str) -> list[Finding]:
     refresh = f"run: generator template {environment}"
+    if fault := foreign(path):
+        raise UnreadableTemplate([fault])
     if not reading.is_file(path):
         return [_finding(path, 1, f"no such file; {refresh}")]
     committed = reading.text_of(path, errors="replace")

@@ -34,7 +34,7 @@ def command(name: str, port: int | None, is_demo: bool) -> None:
     happen until you press Ctrl-C. With --demo, exits with 1 if an expected SMS is missing.
     """
     (environment,) = files.load_named([name])
-    path = plans.OUTPUT / f"{name}.json"
+    path = plans.committed(name)
     template = reading.text_of(path, f"run: generator template {name}")
     reading.template(str(path), reading.parsed(str(path), template))
     try:

@@ -70,7 +70,7 @@ def command(
     if chart:
         charts.require(chart)
     environment, neighbours = plans.with_neighbours(name, overrides)
-    path = file or plans.OUTPUT / f"{name}.json"
+    path = file or plans.committed(name)
     remedy = "correct the path" if file else f"run: generator template {name}"
     template = reading.parsed(str(path), reading.text_of(path, remedy))
     settings["trace_per_hour"] = settings.pop("rate")

@@ -13,6 +13,8 @@ from generator import _runtime, plans
 from generator._format import visible
 from generator.cli import options
 from generator.config import files
+from generator.config.project import foreign
+from generator.errors import UnwritableOutput
 from generator.plans import JudgedPlan
 from generator.report.page import generated_files
 from generator.template import writing
@@ -49,6 +51,9 @@ def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> 
         return
     first, *others = judged
     made = [generated_files(first), *_runtime.parallel_map(generated_files, others, MIN_PER_PROCESS)]
+    paths = [Path(output) / name for texts in made for name in texts]
+    if faults := list(filter(None, map(foreign, paths))):
+        raise UnwritableOutput(faults)
     for one, texts in zip(judged, made, strict=True):
         changed = [writing.write(Path(output) / name, text) for name, text in texts.items()]
         template, *_ = texts

@@ -12,6 +12,7 @@ from typing import Any
 
 from generator.config import fields
 from generator.config.fields import Complaint, CrossCheck
+from generator.config.project import foreign
 from generator.config.schema import MOVED, Environment
 from generator.config.validation import CROSS_CHECKS
 from generator.errors import Fault, InvalidEnvironment
@@ -172,6 +173,8 @@ def _load_one(name: str, overrides: Sequence[str], folder: Path) -> Environment:
         remedy = f"give the name: {stem}" if stem in known(folder) else _choice(stem, folder)
         raise InvalidEnvironment([Fault(name, "a path, not the name of an environment", remedy)])
     path = folder / f"{name}.toml"
+    if fault := foreign(path):
+        raise InvalidEnvironment([fault])
     table = parse(path)
     changes, faults = _parse_overrides(overrides)
     for key, value in changes.items():

@@ -133,7 +133,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _path(name: str) -> Path:
-    return Path(name) if _is_file_name(name) else plans.OUTPUT / f"{name}.json"
+    return Path(name) if _is_file_name(name) else plans.committed(name)
 
 
 def _committed(where: str, revision: str, path: Path) -> str:

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from generator._runtime import mark_in_use, remove_abandoned, uninterrupted
 from generator.errors import Fault, UnwritableOutput
 from generator.template.layout import WIDTH, lay_out, on_one_line
 
@@ -18,6 +19,9 @@ TEMPLATE_KEYS = (
     *("Transform", "Resources", "Outputs"),
 )
 """Sections in the order of the CloudFormation User Guide, "Template anatomy". Other sections come last."""
+
+TEMPORARY = ".generator-tmp-"
+"""How the name of a new file begins until it is complete."""
 
 LEADING_KEYS = (
     *("Type", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Properties"),
@@ -50,14 +54,21 @@ def write(path: Path, text: str) -> bool:
     Raises UnwritableOutput if the folder or file cannot be written.
     """
     content = text.encode()
+    with uninterrupted():
+        return _replace(path, content)
+
+
+def _replace(path: Path, content: bytes) -> bool:
     try:
         if path.is_file() and path.read_bytes() == content:
             return False
         target = Path(os.path.realpath(path))
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
+        remove_abandoned(target.parent, TEMPORARY)
+        temporary = target.with_name(f"{TEMPORARY}{os.urandom(4).hex()}")
         try:
             with open(temporary, "xb") as file:
+                mark_in_use(file.fileno())
                 file.write(content)
                 if target.exists():
                     os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))

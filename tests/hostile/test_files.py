@@ -1,0 +1,126 @@
+"""Files that a command finds by itself are regular files of the project; nothing outside is read or written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from tests.conftest import snapshot
+
+Run = Callable[..., Result]
+SECRET = "aws_secret_access_key = 'do-not-show-this'\n"
+
+
+@pytest.fixture
+def outside(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder outside the project with a credentials file and a copy of the project."""
+    folder = tmp_path_factory.mktemp("outside")
+    (folder / "credentials").write_text(SECRET)
+    shutil.copytree(project, folder / "copy")
+    return folder
+
+
+def link(path: str, target: Path | str) -> None:
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    else:
+        Path(path).unlink(missing_ok=True)
+    Path(path).symlink_to(target)
+
+
+COMMANDS = [
+    pytest.param(("check", "dev"), id="check"),
+    pytest.param(("template",), id="template"),
+    pytest.param(("diff", "dev", "prod"), id="diff"),
+    pytest.param(("simulate", "dev", "--hours", "0.01", "--replications", "2"), id="simulate"),
+    pytest.param(("local", "dev"), id="local"),
+    pytest.param(("size", "dev"), id="size"),
+]
+PATHS = ("templates_out/dev.json", "templates_out/dev.md", "environments/dev.toml", "templates_out", "environments")
+READS = {
+    "check": set(PATHS),
+    "template": set(PATHS),
+    "diff": {"templates_out/dev.json", "templates_out"},
+    "simulate": set(PATHS) - {"templates_out/dev.md"},
+    "local": set(PATHS) - {"templates_out/dev.md"},
+    "size": {"environments/dev.toml", "environments"},
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_a_link_out_of_the_project_is_refused(
+    generator: Run, outside: Path, path: str, arguments: tuple[str, ...]
+) -> None:
+    is_folder = not Path(path).suffix
+    link(path, outside / "copy" / path if is_folder else outside / "credentials")
+    if path not in READS[arguments[0]]:
+        return
+    before = snapshot(outside)
+    result = generator(*arguments)
+    assert result.exit_code == 2, result.output
+    assert "a link that leads out of the project; replace it by a file of the project" in result.stderr
+    assert "do-not-show-this" not in result.output
+    assert snapshot(outside) == before
+
+
+@pytest.mark.parametrize("target", ["/proc/self/environ", "/dev/zero", "/etc/passwd", ".git/config"])
+@pytest.mark.parametrize("path", ["templates_out/dev.json", "environments/dev.toml", ".cfnlintrc"])
+def test_special_files_are_refused(generator: Run, project: Path, path: str, target: str) -> None:
+    if path == ".cfnlintrc" and target == "/dev/zero":
+        pytest.skip("not a regular file, so cfn-lint does not read it; the tests' own cache would")
+    (project / ".git").mkdir()
+    (project / ".git/config").write_text(SECRET)
+    link(path, project / target)
+    result = generator("check", "dev")
+    assert result.exit_code == 2
+    assert "do-not-show-this" not in result.output
+    assert (project / ".git/config").read_text() == SECRET
+
+
+@pytest.mark.parametrize("path", ["templates_out/dev.json", "templates_out/dev.md", "environments/dev.toml"])
+@pytest.mark.parametrize("command", ["check", "template"])
+def test_a_pipe_is_refused_and_not_waited_for(generator: Run, project: Path, path: str, command: str) -> None:
+    Path(path).unlink()
+    os.mkfifo(path)
+    result = generator(command, "dev")
+    assert result.exit_code == 2
+    assert f"{path}: not a regular file; replace it by a file of the project" in result.stderr
+
+
+def test_init_does_not_write_through_a_link(generator: Run, outside: Path) -> None:
+    Path("new").mkdir()
+    Path("new/environments").symlink_to(outside)
+    before = snapshot(outside)
+    result = generator("init", "new")
+    assert result.exit_code == 2
+    assert "new/environments/dev.toml: a link that leads out of the project" in result.stderr
+    assert snapshot(outside) == before
+    assert os.listdir("new") == ["environments"]
+
+
+def test_a_link_inside_the_project_is_followed(generator: Run, project: Path) -> None:
+    shutil.move("templates_out", "committed")
+    Path("templates_out").symlink_to("committed")
+    assert generator("template").exit_code == 0
+    assert Path("templates_out").is_symlink()
+
+
+def test_a_path_that_the_user_names_may_be_anywhere(generator: Run, outside: Path) -> None:
+    assert generator("template", "--output", str(outside / "new")).exit_code == 0
+    assert generator("diff", str(outside / "new/dev.json"), "dev").exit_code == 0
+
+
+@pytest.mark.slow
+def test_an_alias_bomb_in_cfnlintrc_is_refused(generator: Run) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    Path(".cfnlintrc").write_text("\n".join([*lines, "ignore_checks: *a8"]))
+    result = generator("check", "dev")
+    assert result.exit_code == 2
+    assert len(result.stderr) < 1000
