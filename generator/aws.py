@@ -108,12 +108,6 @@ Source: Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Strea
 WRITE_UNIT_BYTES, READ_UNIT_BYTES = 1024, 4096
 """Bytes that one request unit covers. Source: Amazon DynamoDB Developer Guide, "DynamoDB on-demand capacity mode"."""
 
-# --- Amazon SNS ---
-
-REGIONS_WITHOUT_SMS = ("cn-north-1", "cn-northwest-1", "us-gov-east-1")
-"""Regions in which SNS sends no SMS. Preflight decides about newer ones.
-Source: Amazon Web Services in China, "Amazon SNS"; AWS GovCloud (US) User Guide, "Amazon SNS"."""
-
 # --- Amazon SQS ---
 
 DEFAULT_QUEUE_RETENTION_S, MAX_QUEUE_RETENTION_S = 4 * 86_400, 14 * 86_400

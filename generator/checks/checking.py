@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from generator import _runtime, plans
+from generator._format import joined
 from generator.aws import MAX_TEMPLATE_BODY_BYTES
 from generator.capacity import sms
 from generator.capacity.quota import AccountQuota
@@ -29,6 +30,11 @@ RULES = (
         "quota",
         "Reserved concurrency of all environments in an account fits it",
         "https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html",
+    ),
+    Rule(
+        "api-logging-role",
+        "One environment per account and Region creates the API logging role",
+        "https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html",
     ),
     Rule("sms-volume", "Planned SMS are within the budget and the throughput", ""),
     Rule(
@@ -137,6 +143,27 @@ def sms_volume(one: JudgedPlan) -> list[Finding]:
     return [Finding(path, 1, "sms-volume", Severity.WARNING, "", str(found)) for found in short]
 
 
+def logging_role(one: JudgedPlan) -> list[Finding]:
+    """Return a finding if another environment of the account creates the API logging role too.
+
+    Source: API Gateway Developer Guide, "Permissions for CloudWatch logging": one role per account and Region.
+    """
+    rivals = [
+        plan.environment.name
+        for plan in one.verdict.plans
+        if plan.environment.operations.api_logging_role == "create" and plan.environment.name != one.name
+    ]
+    if one.plan.environment.operations.api_logging_role != "create" or not rivals:
+        return []
+    account = one.verdict.account
+    message = (
+        f'operations.api_logging_role is "create" here and in {joined(rivals)}, but account {account.name} has one '
+        f"logging role in {account.region}, and each stack would replace it; "
+        'write api_logging_role = "existing" in all of them but one'
+    )
+    return [Finding(str(FOLDER / f"{one.name}.toml"), 1, "api-logging-role", Severity.ERROR, "", message)]
+
+
 def template_size(path: Path) -> list[Finding]:
     """Return a finding if CloudFormation does not accept the file without an upload."""
     found = reading.status(path)
@@ -155,7 +182,13 @@ def _own(judged: Sequence[JudgedPlan], committed: Sequence[Path]) -> list[Findin
     return [
         found
         for one, path in zip(judged, committed, strict=True)
-        for found in quota(one, path) + drift.drift(one, path.parent) + template_size(path) + sms_volume(one)
+        for found in (
+            *quota(one, path),
+            *drift.drift(one, path.parent),
+            *template_size(path),
+            *sms_volume(one),
+            *logging_role(one),
+        )
     ]
 
 

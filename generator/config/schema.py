@@ -162,7 +162,8 @@ class Operations:
     email: str = text("", r"|[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address or empty")
     # Protects the tables from deletion. Off by default so that a trial can be deleted; turn it on in production.
     deletion_protection: bool = flag(False)
-    # The role with which API Gateway writes logs. "create" changes a setting of the whole account and Region.
+    # The role with which API Gateway writes logs. "create" changes a setting of the whole account and Region, so one
+    # environment there may create it. The role and the setting stay when the stack is deleted.
     api_logging_role: str = choice("existing", "existing", "create")
 
 

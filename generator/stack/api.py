@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from troposphere import AWSObject, Equals, If, Ref, Sub
+from troposphere import AWSObject, Ref, Sub
 from troposphere.apigateway import AccessLogSetting as AccessLog
 from troposphere.apigateway import (
     Account,
@@ -50,24 +50,23 @@ GATEWAY_RESPONSES = (
 """Type, status and Retry-After in seconds. Source: API Gateway Developer Guide, "Gateway response types"."""
 
 
-def create_api_logging() -> Equals:
-    """Return the condition under which the stack owns the account's API logging role."""
-    return Equals(Ref(names.API_LOGGING), "create")
+def resources(plan: SizedUsagePlan, log_days: int, logging_role: str) -> list[AWSObject]:
+    """Return everything in front of the function, in the order in which a request passes through it.
 
-
-def resources(plan: SizedUsagePlan, log_days: int) -> list[AWSObject]:
-    """Return everything in front of the function, in the order in which a request passes through it."""
+    `logging_role` is "create" if the stack creates the account's API logging role, otherwise "existing".
+    """
+    own_role = _logging_role() if logging_role == "create" else []
     interface = [*_method(), *_gateway_responses()]
     deployment = _deployment(interface)
     return [
         RestApi(names.API, EndpointConfiguration=EndpointConfiguration(Types=["REGIONAL"]), Name=Sub(names.API_NAME)),
         *interface,
         deployment,
-        _stage(plan, deployment),
+        _stage(plan, deployment, own_role),
         log_group(names.ACCESS_LOG_GROUP, log_days),
         *_admission(plan),
         _permission(),
-        *_logging_role(),
+        *own_role,
     ]
 
 
@@ -116,8 +115,11 @@ def _deployment(interface: list[AWSObject]) -> Deployment:
     )
 
 
-def _stage(plan: SizedUsagePlan, deployment: Deployment) -> Stage:
-    """Return the stage, with an access log without addresses or payload, and throttled like the usage plan."""
+def _stage(plan: SizedUsagePlan, deployment: Deployment, own_role: list[AWSObject]) -> Stage:
+    """Return the stage, with an access log without addresses or payload, and throttled like the usage plan.
+
+    It waits for the logging role if the stack creates it.
+    """
     fields = {
         "requestId": "$context.requestId",
         "time": "$context.requestTimeEpoch",
@@ -139,11 +141,10 @@ def _stage(plan: SizedUsagePlan, deployment: Deployment) -> Stage:
                 ThrottlingRateLimit=plan.rate_per_s,
             )
         ],
-        # The stage must wait for the logging role if the stack creates it, and DependsOn cannot be conditional.
-        Description=If(names.CREATE_API_LOGGING, Ref(names.API_LOGGING_ACCOUNT), "existing role"),
         RestApiId=Ref(names.API),
         StageName=STAGE_NAME,
         TracingEnabled=True,
+        **({"DependsOn": [names.API_LOGGING_ACCOUNT]} if own_role else {}),
     )
 
 
@@ -182,7 +183,7 @@ def _logging_role() -> list[AWSObject]:
     Source: API Gateway Developer Guide, "Permissions for CloudWatch logging", which names the managed policy.
     """
     managed = Sub("arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs")
-    retained = {"Condition": names.CREATE_API_LOGGING, "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+    retained = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
     return [
         Role(
             names.API_LOGGING_ROLE,

@@ -19,8 +19,10 @@ def compose(environment: Environment, sizing: Sizing) -> Template:
         f"{sizing.webhooks_per_hour:,} webhooks per hour, {sizing.total_reserved} reserved concurrent executions"
     )
     template.add_parameter(_parameters(environment))
-    template.add_condition(names.CREATE_API_LOGGING, api.create_api_logging())
-    template.add_resource(api.resources(sizing.usage_plan, environment.retention.log_days))
+    api_resources = api.resources(
+        sizing.usage_plan, environment.retention.log_days, environment.operations.api_logging_role
+    )
+    template.add_resource(api_resources)
     template.add_resource(functions.resources(environment, sizing))
     template.add_resource(tables.resources(environment.operations.deletion_protection))
     template.add_resource(events.resources(environment, sizing))
@@ -38,13 +40,6 @@ def _parameters(environment: Environment) -> list[Parameter]:
             Default=environment.name,
             AllowedPattern="[a-z][a-z0-9-]*",
             Description="Tells this environment's API from others",
-        ),
-        Parameter(
-            names.API_LOGGING,
-            Type="String",
-            Default=environment.operations.api_logging_role,
-            AllowedValues=["existing", "create"],
-            Description="API Gateway's logging role, one per account and Region",
         ),
     ]
 

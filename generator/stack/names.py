@@ -35,9 +35,6 @@ API_NAME = f"price-alerts-${{{ENVIRONMENT_SUFFIX}}}"
 DESCRIPTION = "Serverless cryptocurrency price alert system"
 """Beginning of every template's description, by which a deployed stack is recognized."""
 
-API_LOGGING = "ApiLogging"
-CREATE_API_LOGGING = "CreateApiLogging"
-
 FUNCTIONS = tuple(SETTINGS)
 
 

@@ -176,9 +176,9 @@ def ask(generator: Callable[..., Result]) -> Callable[..., dict[str, dict[str, s
     return run
 
 
-def setting(section: str, **values: object) -> None:
-    """Write settings into the environment file of prod."""
-    path = Path("environments/prod.toml")
+def setting(section: str, environment: str = "prod", **values: object) -> None:
+    """Write settings into an environment file."""
+    path = Path(f"environments/{environment}.toml")
     text, header = path.read_text(), f"[{section}]\n"
     if header not in text:
         text += header

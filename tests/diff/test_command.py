@@ -216,11 +216,12 @@ def test_a_loop_over_a_literal_list_is_compared_resource_by_resource(generator: 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_a_condition_may_remove_fails_as_a_removal(generator: Run, kind: str) -> None:
-    change(put(f"{PRICES}/Condition", "CreateApiLogging"), path=Path("new.json"))
+    here = {"Here": {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-east-1"]}}
+    change(put(f"{PRICES}/Condition", "Here"), lambda t: t.update(Conditions=here), path=Path("new.json"))
     result = generator("diff", "prod", "new.json", "--fail-on", kind)
     assert result.exit_code == (1 if kind == "removal" else 0)
     assert result.stdout.splitlines()[2] == (
-        f"- **Possible removal:** {PRICES}: exists only if CreateApiLogging holds, and is removed otherwise; "
+        f"- **Possible removal:** {PRICES}: exists only if Here holds, and is removed otherwise; "
         "DeletionPolicy Retain keeps it in the account, outside the stack."
     )
 

@@ -14,10 +14,10 @@ from generator.diff.reservations import Room
 from generator.diff.summary import KINDS, NOTHING, as_dict, verdict
 from tests.conftest import ENVIRONMENTS
 from tests.diff.comparing import difference
-from tests.report.edits import ALERTS, DEPLOYMENT, EDITS, PRICES, Edit, put, rename
+from tests.report.edits import ALERTS, CONDITIONAL, DEPLOYMENT, EDITS, PRICES, Edit, put, rename
 from tests.stack.model import TEMPLATES
 
-PROD = TEMPLATES["prod"]
+PROD = CONDITIONAL
 
 
 def edited(*applied: Any) -> dict[str, Any]:

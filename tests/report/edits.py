@@ -7,9 +7,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.stack.model import TEMPLATES
+from tests.stack.model import TEMPLATES, generated
 
 Template = dict[str, Any]
+
+
+def _conditional() -> Template:
+    """Return prod with API Gateway's logging role, which exists only if a parameter has the value "create"."""
+    template: Template = copy.deepcopy(TEMPLATES["prod"])
+    own = generated("prod", "operations.api_logging_role=create")["Resources"]
+    template["Parameters"]["ApiLogging"] = {"Type": "String", "Default": "existing"}
+    template["Conditions"] = {"CreateApiLogging": {"Fn::Equals": [{"Ref": "ApiLogging"}, "create"]}}
+    for name in ("ApiLoggingRole", "ApiLoggingAccount"):
+        template["Resources"][name] = {**copy.deepcopy(own[name]), "Condition": "CreateApiLogging"}
+    description = {"Fn::If": ["CreateApiLogging", {"Ref": "ApiLoggingAccount"}, "existing role"]}
+    template["Resources"]["WebhookStage"]["Properties"]["Description"] = description
+    return template
+
+
+CONDITIONAL = _conditional()
 
 
 @dataclass(frozen=True)
@@ -25,10 +41,10 @@ class Edit:
     parts: tuple[str, ...] = ()
 
     def templates(self) -> tuple[Template, Template]:
-        """The committed template and the edited one."""
-        new = copy.deepcopy(TEMPLATES["prod"])
+        """The template to edit and the edited one."""
+        new = copy.deepcopy(CONDITIONAL)
         self.apply(new)
-        return TEMPLATES["prod"], new
+        return CONDITIONAL, new
 
 
 def put(path: str, value: Any) -> Callable[[Template], None]:

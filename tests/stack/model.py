@@ -6,10 +6,21 @@ import json
 from fnmatch import fnmatchcase
 from typing import Any
 
+from generator import plans
+from generator.capacity.quota import Plan
+from generator.capacity.sizing import size
+from generator.config import files
 from tests.conftest import ENVIRONMENTS, FIXTURES
 
 TEXTS = {name: (FIXTURES / f"templates_out/{name}.json").read_text() for name in ENVIRONMENTS}
 TEMPLATES: dict[str, dict[str, Any]] = {name: json.loads(text) for name, text in TEXTS.items()}
+
+
+def generated(name: str, *overrides: str) -> dict[str, Any]:
+    """Return the template of a fixture environment with these settings changed."""
+    (environment,) = files.load_named([name], overrides, FIXTURES / "environments")
+    template: dict[str, Any] = json.loads(plans.render(Plan(environment, size(environment))))
+    return template
 
 
 def of_type(template: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:

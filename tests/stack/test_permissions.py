@@ -100,15 +100,13 @@ def test_sms_permission_does_not_cover_topics() -> None:
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
 def test_each_role_has_only_the_kms_actions_it_needs(template: dict[str, Any]) -> None:
     for role in of_type(template, "AWS::IAM::Role"):
-        if role == "ApiLoggingRole":
-            continue
         kms = {(action, resource) for action, resource in allowed(template, role) if action.startswith("kms:")}
         assert kms == {(action, "${KmsKey.Arn}") for action in KMS_NEEDS[role]}
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
 def test_only_tracing_and_what_sns_calls_have_a_wildcard_resource(template: dict[str, Any]) -> None:
-    for role in set(of_type(template, "AWS::IAM::Role")) - {"ApiLoggingRole"}:
+    for role in set(of_type(template, "AWS::IAM::Role")):
         for statement in statements(template, role):
             assert all("*" not in action for action in statement["Action"])
             if "*" in map(flat, statement.get("Resource", [])):

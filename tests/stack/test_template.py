@@ -15,15 +15,14 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from generator import aws, plans
-from generator.capacity.quota import Plan
+from generator import aws
 from generator.capacity.sizing import size
 from generator.config import files, validation
 from generator.stack import names
 from generator.stack.compose import compose
 from generator.stack.functions import shipped_lines
 from tests.conftest import ENVIRONMENTS, FIXTURES, ROOT
-from tests.stack.model import TEMPLATES, TEXTS, of_type
+from tests.stack.model import TEMPLATES, TEXTS, generated, of_type
 
 EVERY = pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
 
@@ -35,12 +34,6 @@ UNKNOWN_TO_MOTO = {
     *("AWS::Lambda::EventInvokeConfig", "AWS::SNS::Subscription", "AWS::SQS::QueuePolicy"),
     *("AWS::Scheduler::Schedule", "AWS::SecretsManager::Secret"),
 }
-
-
-def generated(name: str, *overrides: str) -> dict[str, Any]:
-    (environment,) = files.load_named([name], overrides, FIXTURES / "environments")
-    template: dict[str, Any] = json.loads(plans.render(Plan(environment, size(environment))))
-    return template
 
 
 CHANGES = (
@@ -175,9 +168,7 @@ def test_moto_creates_every_resource_as_the_template_defines_it(template: dict[s
         rows = [row for row in listed if "LogicalResourceId" in row]
         created = {row["LogicalResourceId"]: row["ResourceType"] for row in rows}
         expected = {
-            name: body["Type"]
-            for name, body in template["Resources"].items()
-            if body["Type"] not in UNKNOWN_TO_MOTO and body.get("Condition") != "CreateApiLogging"
+            name: body["Type"] for name, body in template["Resources"].items() if body["Type"] not in UNKNOWN_TO_MOTO
         }
         assert created == expected
         check_created_functions(template, {row["LogicalResourceId"]: row.get("PhysicalResourceId", "") for row in rows})
@@ -229,7 +220,7 @@ def test_the_concurrency_alarm_needs_at_least_five_reserved() -> None:
 @EVERY
 def test_tables_are_retained_with_their_key(template: dict[str, Any]) -> None:
     retained = {name for name, body in template["Resources"].items() if body.get("DeletionPolicy") == "Retain"}
-    assert retained == {"PriceHistoryTable", "PriceAlertsTable", "KmsKey", "ApiLoggingRole", "ApiLoggingAccount"}
+    assert retained == {"PriceHistoryTable", "PriceAlertsTable", "KmsKey"}
     assert all(template["Resources"][name]["UpdateReplacePolicy"] == "Retain" for name in retained)
 
 
@@ -264,7 +255,20 @@ def test_settings_reach_the_template() -> None:
     assert template["CheckAlertsEventSourceMapping"]["Properties"]["BatchSize"] == 20
     assert "OperationsSubscription" not in TEMPLATES["prod"]["Resources"]
     assert TEMPLATES["prod"]["Resources"]["PriceAlertsTable"]["Properties"]["DeletionProtectionEnabled"] is True
-    assert generated("prod", "operations.api_logging_role=create")["Parameters"]["ApiLogging"]["Default"] == "create"
+    assert template["WebhookStage"]["DependsOn"] == ["ApiLoggingAccount"]
+
+
+@EVERY
+def test_only_the_choice_to_create_it_adds_the_logging_role(template: dict[str, Any]) -> None:
+    """A parameter would keep its value on a deployed stack, whatever the environment file states."""
+    assert template["Parameters"].keys() == {"EnvironmentSuffix"}
+    own = {"ApiLoggingRole", "ApiLoggingAccount"}
+    created = generated("prod", "operations.api_logging_role=create")
+    assert created["Resources"].keys() - TEMPLATES["prod"]["Resources"].keys() == own
+    assert not own & template["Resources"].keys()
+    for name in own:
+        body = created["Resources"][name]
+        assert (body["DeletionPolicy"], body["UpdateReplacePolicy"], "Condition" in body) == ("Retain", "Retain", False)
 
 
 @EVERY
