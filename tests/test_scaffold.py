@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -171,7 +172,7 @@ def test_every_target_of_the_readme_is_in_the_makefile(started: Path) -> None:
 
 
 WORKFLOW: dict[Any, Any] = yaml.safe_load(new_project.files()[".github/workflows/templates.yml"])
-(STEPS,) = [job["steps"] for job in WORKFLOW["jobs"].values()]
+STEPS = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -186,13 +187,15 @@ def pull_request(started: Path) -> Callable[[], list[int]]:
     stubs.mkdir()
     for name, text in {
         "generator": f'exec {GENERATOR} "$@"',
-        "gh": 'test -s diff.md && echo "gh $*" >> ../called',
+        "gh": 'test -s comment.md && echo "gh $*" >> ../called && case "$*" in *--jq*) cat ../found;; esac',
         "pip": 'test -s requirements.txt && echo "pip $*" >> ../called',
     }.items():
         (stubs / name).write_text(f"#!/bin/sh\n{text}\n")
         (stubs / name).chmod(0o755)
     env = {**os.environ, "PATH": f"{stubs}:{os.environ['PATH']}"}
-    env |= {"BASE": "origin/main", "PULL_REQUEST": "7", "GH_TOKEN": "none"}
+    env |= {"BASE": "origin/main", "GH_TOKEN": "none", "COMMENTS": "all", "COMMENT": "one"}
+    env |= {"GITHUB_STEP_SUMMARY": str(started.parent / "summary")}
+    (started.parent / "found").write_text("")
 
     def run() -> list[int]:
         return [
@@ -208,7 +211,8 @@ def pull_request(started: Path) -> Callable[[], list[int]]:
 def test_the_workflow_reviews_a_pull_request(
     started: Path, generator: Run, pull_request: Callable[[], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert WORKFLOW["jobs"]["review"]["env"].keys() == {"BASE", "PULL_REQUEST", "GH_TOKEN"}
+    assert WORKFLOW["jobs"]["review"]["env"].keys() == {"BASE"}
+    assert WORKFLOW["jobs"]["publish"]["env"].keys() == {"GH_TOKEN", "COMMENTS", "COMMENT"}
     monkeypatch.chdir(started)
     for name in {*ENVIRONMENTS} - {"prod"}:
         (started / f"environments/{name}.toml").unlink()
@@ -216,14 +220,15 @@ def test_the_workflow_reviews_a_pull_request(
     git(started, "init")
     git(started, "add", ".")
     git(started, "commit", "-m", "First")
-    assert pull_request() == [0, 0, 0, 0], "the first template: the comment is its review page"
+    assert pull_request() == [0] * 5, "the first template: the comment is its review page"
     assert (started / "diff.md").read_text() == (started / "templates_out/prod.md").read_text()
 
+    (started.parent / "found").write_text("12\n34\n")
     git(started, "update-ref", "refs/remotes/origin/main", "HEAD")
     toml = started / "environments/prod.toml"
     toml.write_text(toml.read_text().replace("50000", "20000"))
     generator("template", "prod")
-    assert pull_request() == [0, 0, 0, 0], "a new rate replaces nothing and grants nothing"
+    assert pull_request() == [0] * 5, "a new rate replaces nothing and grants nothing"
     assert "22" in (started / "diff.md").read_text()
     assert json.loads((started / "check.sarif").read_text())["runs"][0]["results"] == []
 
@@ -234,13 +239,50 @@ def test_the_workflow_reviews_a_pull_request(
     (started / "templates_out/prod.json").write_text("{")
     assert [code for code in pull_request() if code] == [1, 2], "not a template, as the comment reports"
     assert (started / "diff.md").read_text().startswith("templates_out/prod.json: neither JSON nor YAML ")
-    assert (started.parent / "called").read_text().splitlines() == [
-        "pip install --requirement requirements.txt",
-        "gh pr comment 7 --edit-last --create-if-none --body-file diff.md",
-    ] * 4
+    calls = [
+        line
+        for line in (started.parent / "called").read_text().splitlines()
+        if "--method" in line or line.startswith("pip")
+    ]
+    assert calls[0::2] == ["pip install --requirement requirements.txt"] * 4
+    assert calls[1] == "gh api --silent --method POST all --field body=@comment.md"
+    assert calls[3::2] == ["gh api --silent --method PATCH one/34 --field body=@comment.md"] * 3
 
 
-def test_actions_are_pinned_and_scripts_contain_no_event_data() -> None:
+def test_actions_are_pinned_by_commit_and_scripts_contain_no_event_data() -> None:
+    text = new_project.files()[".github/workflows/templates.yml"]
     for step in STEPS:
         assert "uses" in step or "${{" not in step["run"]
-        assert "run" in step or re.fullmatch(r"[\w/-]+@v\d+", step["uses"])
+        assert "run" in step or re.search(rf"{step['uses']} # v\d+\.\d+\.\d+\n", text)
+        assert "run" in step or re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step["uses"])
+
+
+def test_the_job_that_runs_code_of_the_pull_request_can_only_read() -> None:
+    review, publish = WORKFLOW["jobs"]["review"], WORKFLOW["jobs"]["publish"]
+    assert WORKFLOW["permissions"] == {}
+    assert WORKFLOW[True] == "pull_request"
+    assert review["permissions"] == {"contents": "read"}
+    assert "github.token" not in str(review)
+    assert review["steps"][0]["with"]["persist-credentials"] is False
+    assert publish["permissions"] == {"pull-requests": "write", "security-events": "write"}
+    assert not re.search(
+        r"checkout|pip|generator (check|diff prod)", str([step.get("uses", "") for step in publish["steps"]])
+    )
+    assert "head.repo.full_name == github.repository" in publish["if"]
+
+
+def test_only_a_comment_of_the_workflow_itself_is_edited(tmp_path: Path) -> None:
+    """Run the filter, which is in the language of jq, on comments of other authors if jq is installed."""
+    if not shutil.which("jq"):
+        pytest.skip("needs jq")
+    (script,) = [step["run"] for step in WORKFLOW["jobs"]["publish"]["steps"] if "run" in step]
+    (expression,) = re.findall(r"mine='(.*)'", script)
+    mark = "<!-- generator diff -->"
+    comments = [
+        {"id": 1, "user": {"login": "mallory"}, "body": f"{mark}\nNothing changes."},
+        {"id": 2, "user": {"login": "github-actions[bot]"}, "body": "of another workflow"},
+        {"id": 3, "user": {"login": "github-actions[bot]"}, "body": f"> {mark}"},
+        {"id": 4, "user": {"login": "github-actions[bot]"}, "body": f"{mark}\nours"},
+    ]
+    found = subprocess.run(["jq", expression], input=json.dumps(comments), capture_output=True, text=True, check=True)
+    assert found.stdout == "4\n"
