@@ -14,6 +14,7 @@ from generator.errors import Fault, UnreadableTemplate, UnusableLinter
 from generator.template import reading
 
 if TYPE_CHECKING:
+    from cfnlint.config import ConfigMixIn
     from cfnlint.match import Match
     from cfnlint.rules import CloudFormationLintRule
     from cfnlint.runner import Runner
@@ -25,6 +26,10 @@ RULES_PAGE = "https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/rule
 
 TEMPLATE_KEYS = {"AWSTemplateFormatVersion", "Resources", "Transform"}
 """A document without any of them is no template at all."""
+
+
+NOT_TRANSFORMED = "E0001"
+"""cfn-lint's finding when a transform fails, such as a loop over an empty list. It runs no other rule then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,10 @@ def _matches(runner: Runner, job: LintJob) -> Iterator[Match]:
     else:
         config = UntrustedTemplate(job.path, job.settings, **chosen)
     try:
-        yield from run_template_by_file_path(str(job.path), config, runner.rules, False)
+        matches = list(run_template_by_file_path(str(job.path), config, runner.rules, False))
+        yield from matches
+        if any(match.rule.id == NOT_TRANSFORMED for match in matches):
+            yield from _own_matches(runner, job.path, config)
     except CfnLintExitException as error:
         raise unusable(str(error)) from error
     except UnusableLinter:
@@ -171,6 +179,21 @@ def _matches(runner: Runner, job: LintJob) -> Iterator[Match]:
         what = f"cfn-lint crashed on this file ({type(error).__name__}: {error})"
         remedy = "in YAML, quote keys such as On, Yes and No"
         yield Match.create(message=f"{what}; {remedy}", filename=str(job.path), rule=RuleError())
+
+
+def _own_matches(runner: Runner, path: Path, config: ConfigMixIn) -> Iterator[Match]:
+    """Yield the matches of our rules alone, which read the file as it was written and need no transform."""
+    from cfnlint.decode import decode
+    from cfnlint.rules import Rules
+    from cfnlint.template import Template
+
+    own = Rules()
+    for rule in runner.rules.values():
+        if rule.id[1:].startswith("98"):
+            own.register(rule)
+    content, _ = decode(str(path))
+    template = Template(str(path), content, config.regions, config.parameters)
+    yield from own.run(str(path), template, config)
 
 
 def _foreign_files(path: Path, findings: Iterable[Finding]) -> Iterator[Fault]:

@@ -61,9 +61,9 @@ def literal_text(value: Json) -> str | None:
 
 def whole_number(value: Json) -> int | None:
     """Return a literal as the whole number that CloudFormation reads ("100" is 100), or None."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,30}", value):
         return int(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**9 and value == int(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**30 and value == int(value):
         return int(value)
     return None
 

@@ -329,3 +329,13 @@ def _serializable(where: str, value: Any) -> Any:
     except ValueError:
         raise unreadable(where, "a number that is infinite or not a number", "correct the number") from None
     return value
+
+
+def nulls_in(value: Any) -> Iterator[tuple[str | int, ...]]:
+    """Yield the path of each null within a document."""
+    inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        if one is None:
+            yield (key,)
+        else:
+            yield from ((key, *path) for path in nulls_in(one))

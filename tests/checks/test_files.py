@@ -403,3 +403,38 @@ def test_several_templates_take_one_start_of_cfn_lint(generator: Run) -> None:
     assert starts == [1]
     assert result.exit_code == 0
     assert result.stdout.splitlines()[-1].endswith(" + 2.json 2 + 1.json 1 = 15 reserved of 15 reservable")
+
+
+@pytest.mark.parametrize(
+    ("figure", "counted"),
+    [(950.0, "950"), ("950", "950"), (10**20, f"{10**20:,}"), (f"{10**20}", f"{10**20:,}"), (1e12, f"{10**12:,}")],
+)
+def test_every_form_of_a_number_is_counted(generator: Run, figure: Any, counted: str) -> None:
+    result = generator("check", write("one.json", template(One=figure)))
+    assert f"E9801: The functions reserve {counted} concurrent executions together" in result.stdout
+    assert result.exit_code == 1
+
+
+def looped(collection: Any) -> dict[str, Any]:
+    """One function beside a loop of functions, each with 400."""
+    content = template(One=950, Looped=400)
+    body = content["Resources"].pop("Looped")
+    content["Resources"]["Fn::ForEach::Workers"] = ["Name", collection, {"Worker${Name}": body}]
+    content["Mappings"] = {"Stages": {"prod": {"Names": ["A", "B", "C"]}, "dev": {"Names": ["A"]}}}
+    content["Parameters"]["Stage"] = {"Type": "String", "Default": "prod"}
+    return content | {"Transform": "AWS::LanguageExtensions"}
+
+
+@pytest.mark.parametrize(
+    ("collection", "total"),
+    [
+        ([], "950"),
+        (["A", "B"], "1,750"),
+        ({"Fn::FindInMap": ["Stages", {"Ref": "Stage"}, "Names"]}, "2,150"),
+    ],
+    ids=["empty", "literal", "by the default of a parameter"],
+)
+def test_a_loop_counts_and_never_hides_the_sum(generator: Run, collection: Any, total: str) -> None:
+    """cfn-lint cannot transform a loop over an empty list and runs no other rule then."""
+    result = generator("check", write("loop.json", looped(collection)))
+    assert f"E9801: The functions reserve {total} concurrent executions together" in result.stdout

@@ -27,6 +27,7 @@ def test_rules_are_listed_with_their_settings(generator: Run) -> None:
         "W9803  warning  Stream consumer reserves no more than its pollers can use  (-x: shards=0)\n"
         "W9804  warning  Reserved concurrency of 0 stops the function\n"
         "W9805  warning  Template is within the limit of a direct TemplateBody\n"
+        "E9806  error    No value is null\n"
     )
 
 
