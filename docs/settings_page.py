@@ -124,8 +124,10 @@ def _rows(header: list[str], rows: list[list[str]]) -> str:
 def _default(metadata: Mapping[str, Any]) -> str:
     """Return a default as it is written in the file."""
     value = metadata["default"]
-    if value is REQUIRED or value is None:
-        return "none" if value is None else "required"
+    if value is REQUIRED:
+        return "required"
+    if value is None or value == {}:
+        return "none"
     if isinstance(value, bool):
         return code(str(value).lower())
     if isinstance(value, str):

@@ -156,6 +156,9 @@ Source: Amazon CloudWatch Logs API reference, PutRetentionPolicy, retentionInDay
 
 # --- AWS CloudFormation ---
 
+MAX_STACK_TAGS = 50
+"""Source: AWS CloudFormation API reference, CreateStack, Tags."""
+
 MAX_TEMPLATE_BODY_BYTES = 51_200
 """Largest template that CloudFormation accepts without an upload bucket.
 Source: AWS CloudFormation API reference, CreateStack, TemplateBody."""

@@ -80,6 +80,25 @@ def text(default: Any, pattern: str, wanted: str) -> Any:
     return _field(default, check, wanted)
 
 
+def pairs(key: str, value: str, wanted: str, most: int) -> Any:
+    """Declare a table of texts, by default empty, whose keys and values match the patterns. It is read as sorted pairs.
+
+    `wanted` describes a pair, and `most` is the highest number of pairs.
+    """
+
+    def check(table: object) -> Complaint | None:
+        if not isinstance(table, Mapping):
+            return f"{_shown(table)} is not a table", f"write a table with {wanted}"
+        if len(table) > most:
+            return f"{len(table):,} entries are more than {most:,}", "remove some"
+        for name, text in table.items():
+            if not re.fullmatch(key, name) or not isinstance(text, str) or not re.fullmatch(value, text):
+                return f"{_shown(name)} = {_shown(text)} is not {wanted}", "correct it"
+        return None
+
+    return _field({}, check, f"a table with {wanted}", lambda table: tuple(sorted(table.items())))
+
+
 def flag(default: Any) -> Any:
     """Declare a setting that is true or false."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from generator import aws
-from generator.config.fields import REQUIRED, choice, flag, number, section, text, whole_number
+from generator.config.fields import REQUIRED, choice, flag, number, pairs, section, text, whole_number
 from generator.config.prices import Prices, Usage
 
 WEBHOOKS_PER_HOUR = (100, 50_000)
@@ -214,6 +214,14 @@ class Environment:
     )
     # The Region to deploy to. Environments share a quota only within one Region.
     region: str = text(REQUIRED, r"[a-z]{2,4}(-[a-z]+)+-\d", "a Region such as us-east-1")
+    # Tags of the stack, which CloudFormation copies to its resources: a table with lines such as team = "prices". They
+    # are added to the deploy command on the page, not to the template. Source: AWS CloudFormation API reference, Tag.
+    tags: tuple[tuple[str, str], ...] = pairs(
+        r"(?!aws:)[\w .:/+@-]{1,128}",
+        r"[\w .:/=+@-]{0,256}",
+        "tags of letters, digits, spaces and _ . : / = + - @ (no = in a name, no name that starts with aws:)",
+        aws.MAX_STACK_TAGS,
+    )
     traffic: Traffic = section(Traffic)
     targets: Targets = section(Targets)
     account: Account = section(Account)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 
 from generator import plans
@@ -85,10 +86,12 @@ def _diagram(template: Template) -> list[str]:
 
 def _deploy(template: Template, judged: JudgedPlan) -> list[str]:
     name, region = judged.name, judged.plan.environment.region
+    tags = " ".join(shlex.quote(f"{key}={value}") for key, value in judged.plan.environment.tags)
     return [
         "```",
         f"aws cloudformation deploy --region {region} --stack-name price-alerts-{name} \\",
-        f"  --template-file templates_out/{name}.json --capabilities CAPABILITY_IAM",
+        f"  --template-file templates_out/{name}.json --capabilities CAPABILITY_IAM" + (" \\" if tags else ""),
+        *([f"  --tags {tags}"] if tags else []),
         f"aws cloudformation describe-stacks --region {region} --stack-name price-alerts-{name} \\",
         "  --query 'Stacks[0].Outputs' --output table",
         "```",
