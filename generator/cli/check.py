@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,7 +57,7 @@ def command(names: tuple[str, ...], together: bool, is_trusted: bool, format_: s
     """Check the templates of the named environments, of all environments, or any CloudFormation template.
 
     A FILE is JSON or YAML, with or without SAM. A name is taken as a FILE if it exists or ends in .json, .yaml, .yml
-    or .template. It is checked by cfn-lint and by the rules that `generator rules` lists. An ENV is also checked for
+    or .template; ./NAME names a file that is called like an environment. It is checked by cfn-lint and by the rules that `generator rules` lists. An ENV is also checked for
     its size, for drift from its environment file, and against the account and the planned SMS in that file.
 
     Exits with 1 on any error or warning, including a syntax error in a FILE; informational findings do not count.
@@ -79,7 +78,7 @@ def _is_file(name: str) -> bool:
     if name.endswith(SUFFIXES) or os.sep in name:
         return True
     found = reading.status(Path(name))
-    return found is not None and not (stat.S_ISDIR(found.st_mode) and name in files.known())
+    return found is not None and name not in files.known()
 
 
 def _judged(names: Sequence[str], files: Sequence[Path]) -> list[JudgedPlan]:

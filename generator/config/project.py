@@ -17,7 +17,7 @@ def foreign(path: Path) -> Fault | None:
     here, folder = os.getcwd(), os.path.abspath(path.parent)
     root = here if _is_below(folder, here) else os.path.realpath(folder)
     real = os.path.realpath(path)
-    if not _is_below(real, root) or ".git" in Path(os.path.relpath(real, root)).parts:
+    if not _is_below(real, root) or ".git" in Path(os.path.relpath(real, root).lower()).parts:
         return Fault(str(path), "a link that leads out of the project", "replace it by a file of the project")
     try:
         mode = os.stat(real).st_mode

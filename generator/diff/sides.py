@@ -75,13 +75,14 @@ def read_both(old: str, new: str) -> tuple[Side, Side]:
 
 
 def read(name: str) -> Side:
-    """One side: a file if there is one of this name, REVISION:ENV or REVISION:FILE, or else an environment.
+    """One side: an environment, REVISION:ENV or REVISION:FILE, or a file.
 
+    A file of a project cannot stand in for an environment or a revision of the same name: ./NAME names the file.
     Raises UnreadableTemplate.
     """
-    if _is_there(Path(name)):
-        return Side(name, None, _parsed(name, text_of(Path(name))))
     revision, colon, wanted = name.partition(":")
+    if _is_there(Path(name)) and name not in files.known() and not (colon and _is_revision(name, revision)):
+        return Side(name, None, _parsed(name, text_of(Path(name))))
     if colon:
         path = _path(wanted)
         text = _committed(name, revision, path)
@@ -124,6 +125,11 @@ def _remedy(name: str) -> str:
 
 def _is_file_name(name: str) -> bool:
     return "/" in name or name.endswith(SUFFIXES)
+
+
+def _is_revision(where: str, revision: str) -> bool:
+    command = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    return bool(revision) and _git(where, *command)[0] is not None
 
 
 def _is_there(path: Path) -> bool:

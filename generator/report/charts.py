@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from generator import _runtime
 from generator._format import significant, visible
 from generator.capacity import planning
+from generator.config.project import foreign
 from generator.errors import Fault, GeneratorError, UnwritableOutput
 from generator.plans import JudgedPlan
 from generator.template.writing import write
@@ -66,6 +67,8 @@ def require(path: Path) -> None:
     Raises UnwritableOutput if the file cannot be written, GeneratorError if matplotlib is not installed.
     """
     _matplotlib()
+    if fault := foreign(path):
+        raise UnwritableOutput([fault])
     target = Path(os.path.realpath(path))
     try:
         if target.is_dir():

@@ -124,3 +124,12 @@ def test_an_alias_bomb_in_cfnlintrc_is_refused(generator: Run) -> None:
     result = generator("check", "dev")
     assert result.exit_code == 2
     assert len(result.stderr) < 1000
+
+
+@pytest.mark.slow
+def test_a_chart_is_not_written_through_a_link_out_of_the_project(generator: Run, outside: Path) -> None:
+    Path("chart.svg").symlink_to(outside / "credentials")
+    result = generator("size", "dev", "--chart", "chart.svg")
+    assert result.exit_code == 2
+    assert "chart.svg: a link that leads out of the project" in result.stderr
+    assert (outside / "credentials").read_text() == SECRET

@@ -131,3 +131,15 @@ def test_a_large_file_is_refused_before_it_is_read(generator: Run, marker: Path)
     result = generator("diff", "main:large.json", "dev")
     assert result.exit_code == 2
     assert "main:large.json: 5,000,001 bytes, more than any template has; name a template" in result.stderr
+
+
+def test_a_file_does_not_stand_in_for_a_revision_or_an_environment(generator: Run, marker: Path) -> None:
+    """Otherwise a pull request could commit a file called main:dev, or dev, and hide every change from the gate."""
+    shutil.copy("templates_out/prod.json", "templates_out/dev.json")
+    expected = generator("diff", "main:dev", "dev").stdout
+    shutil.copy("templates_out/dev.json", "main:dev")
+    assert generator("diff", "main:dev", "dev").stdout == expected
+    Path("dev").write_text(git("show", "main:templates_out/dev.json"))
+    assert generator("diff", "main:dev", "dev").stdout == expected
+    assert generator("check", "dev").exit_code == 1
+    assert generator("diff", "main:dev", "./dev").exit_code == 0
