@@ -204,6 +204,29 @@ def processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
+class OutOfTime(BaseException):
+    """Work took longer than `time_limit` allows. No library catches this as an error of its own."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise OutOfTime inside the context once it takes longer. Beside the main thread there is no limit."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def expire(_signal: int, _frame: object) -> None:
+        raise OutOfTime
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # Again each second, because a destructor may lose an exception.
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 @contextmanager
 def few_collections() -> Iterator[None]:
     """Collect garbage rarely inside the context: commands end soon and keep most of what they create."""

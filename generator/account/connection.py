@@ -6,7 +6,11 @@ import re
 import shlex
 from typing import Any
 
+from generator._runtime import OutOfTime, time_limit
 from generator.errors import Fault, UnreachableAccount
+
+PAGES_S = 60
+"""Time for all pages of one question: an endpoint may send pages without end."""
 
 SMS_VOICE = "pinpoint-sms-voice-v2"
 """The name of AWS End User Messaging SMS in the AWS CLI and boto3."""
@@ -137,9 +141,13 @@ class Account:
         try:
             client = self._client(service)
             if client.can_paginate(method) and "Limit" not in arguments:
-                answer: dict[str, Any] = client.get_paginator(method).paginate(**arguments).build_full_result()
+                with time_limit(PAGES_S):
+                    answer: dict[str, Any] = client.get_paginator(method).paginate(**arguments).build_full_result()
             else:
                 answer = getattr(client, method)(**arguments)
+        except OutOfTime:
+            what = f"{service} {operation} did not end within {PAGES_S} s"
+            raise Unavailable(what, "check the endpoint, then run this again") from None
         except ClientError as error:
             raise self._unavailable(service, operation, error.response) from error
         except (BotoCoreError, ResponseParserError) as error:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 RULES_PAGE = "https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/rules.md"
 
+LIMIT_S = 60
+"""Time for cfn-lint to check one file. It needs a tenth of it for 500 resources, but nested values take it hours."""
+
 TEMPLATE_KEYS = {"AWSTemplateFormatVersion", "Resources", "Transform"}
 """A document without any of them is no template at all."""
 
@@ -115,14 +118,15 @@ def opened(job: LintJob, rule: CloudFormationLintRule) -> Opened | None:
     if faults:
         return None
     try:
-        config.set_template_args(content)
-        template = Template(str(job.path), content, config.regions, config.parameters)
-        stated = config.configure_rules.get(rule.id, {})
-        rule.configure(stated)
-        settings = {name: value for name, value in rule.config.items() if name in stated}
-        ignoring = frozenset(template.get_directives().get(rule.id, ()))
-        return Opened(template, settings, enables(config, rule), ignoring)
-    except Exception:
+        with _runtime.time_limit(LIMIT_S):
+            config.set_template_args(content)
+            template = Template(str(job.path), content, config.regions, config.parameters)
+            stated = config.configure_rules.get(rule.id, {})
+            rule.configure(stated)
+            settings = {name: value for name, value in rule.config.items() if name in stated}
+            ignoring = frozenset(template.get_directives().get(rule.id, ()))
+            return Opened(template, settings, enables(config, rule), ignoring)
+    except (Exception, _runtime.OutOfTime):
         return None  # `lint` fails at the same place and reports it.
 
 
@@ -167,14 +171,18 @@ def _matches(runner: Runner, job: LintJob) -> Iterator[Match]:
     else:
         config = UntrustedTemplate(job.path, job.settings, **chosen)
     try:
-        matches = list(run_template_by_file_path(str(job.path), config, runner.rules, False))
-        yield from matches
-        if any(match.rule.id == NOT_TRANSFORMED for match in matches):
-            yield from _own_matches(runner, job.path, config)
+        with _runtime.time_limit(LIMIT_S):
+            matches = list(run_template_by_file_path(str(job.path), config, runner.rules, False))
+            yield from matches
+            if any(match.rule.id == NOT_TRANSFORMED for match in matches):
+                yield from _own_matches(runner, job.path, config)
     except CfnLintExitException as error:
         raise unusable(str(error)) from error
     except UnusableLinter:
         raise
+    except _runtime.OutOfTime:
+        what = f"cfn-lint did not finish within {LIMIT_S} s, so the file is not checked; split or flatten the template"
+        yield Match.create(message=what, filename=str(job.path), rule=RuleError())
     except Exception as error:  # cfn-lint has no type of its own for what it does not expect.
         what = f"cfn-lint crashed on this file ({type(error).__name__}: {error})"
         remedy = "in YAML, quote keys such as On, Yes and No"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from generator._format import visible
 from generator.config import files
+from generator.config.schema import ENVIRONMENT_NAME
 
 
 class EnvironmentName(click.types.StringParamType):
@@ -25,8 +27,12 @@ class EnvironmentName(click.types.StringParamType):
         return f"There are no environments here: {files.PROJECT_REMEDY}."
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Return the environments of the project in the current folder."""
-        return [CompletionItem(name) for name in files.known() if name.startswith(incomplete)]
+        """Return the environments of the project in the current folder.
+
+        Shells run a command inside a completion, so a file with such a name is left out.
+        """
+        names = (name for name in files.known() if re.fullmatch(ENVIRONMENT_NAME, name))
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 class EnvironmentOrFile(EnvironmentName):

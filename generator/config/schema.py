@@ -19,6 +19,8 @@ WEBHOOKS_PER_HOUR = (100, 50_000)
 MAX_BATCH_SIZE = 1000
 """Lambda allows 10,000, but a batch is processed record by record within one timeout."""
 
+ENVIRONMENT_NAME = r"[a-z][a-z0-9-]{0,31}"
+
 WORKLOADS = ("peak", "poisson", "day", "spike", "trace")
 
 
@@ -210,7 +212,7 @@ class Environment:
 
     # The name of the file without .toml.
     name: str = text(
-        REQUIRED, r"[a-z][a-z0-9-]{0,31}", "a name of up to 32 lower-case letters, digits and dashes, a letter first"
+        REQUIRED, ENVIRONMENT_NAME, "a name of up to 32 lower-case letters, digits and dashes, a letter first"
     )
     # The Region to deploy to. Environments share a quota only within one Region.
     region: str = text(REQUIRED, r"[a-z]{2,4}(-[a-z]+)+-\d", "a Region such as us-east-1")

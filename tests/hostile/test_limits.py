@@ -1,0 +1,70 @@
+"""Time limits end what others wrote, and a verdict is never given for what was not checked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from generator import _runtime
+from generator.account import connection, preflight
+from generator.account.connection import Unavailable
+from generator.account.deployment import passed, skipped
+from generator.checks import linting
+from generator.cli.options import EnvironmentName
+
+Run = Callable[..., Result]
+
+
+def test_a_time_limit_ends_code_that_catches_every_exception() -> None:
+    def stubborn() -> None:
+        while True:
+            with suppress(Exception):
+                time.sleep(1)
+
+    with pytest.raises(_runtime.OutOfTime), _runtime.time_limit(0.01):
+        stubborn()
+
+
+@pytest.mark.slow
+def test_a_file_that_keeps_cfn_lint_busy_is_a_finding(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """cfn-lint takes time that doubles with each level of lists."""
+    monkeypatch.setattr(linting, "LIMIT_S", 0.5)
+    nested = '{"Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"X": %s}}}}'
+    Path("nested.json").write_text(nested % ("[" * 90 + "]" * 90))
+    result = generator("check", "nested.json")
+    assert result.exit_code == 1
+    assert "error E0002: cfn-lint did not finish within 0.5 s, so the file is not checked" in result.stdout
+
+
+def test_preflight_does_not_pass_when_every_check_is_skipped() -> None:
+    assert not preflight.passes({"stack": skipped("no permission", ""), "key": skipped("no permission", "")})
+    assert preflight.passes({"stack": skipped("no permission", ""), "key": passed("there")})
+
+
+def test_pages_without_end_are_an_answer_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless() -> Iterator[None]:
+        while True:
+            yield None
+
+    pages = SimpleNamespace(build_full_result=lambda: sum(1 for _ in endless()))
+    paginator = SimpleNamespace(paginate=lambda **_: pages)
+    client = SimpleNamespace(can_paginate=lambda _: True, get_paginator=lambda _: paginator)
+    monkeypatch.setattr(connection, "PAGES_S", 0.05)
+    account: Any = object.__new__(connection.Account)
+    monkeypatch.setattr(connection.Account, "_client", lambda *_: client)
+    with pytest.raises(Unavailable, match="did not end within"):
+        account._send("lambda", "ListFunctions", {})
+
+
+def test_completion_offers_no_name_that_a_shell_would_run(project: Path) -> None:
+    for name in ("$(touch x)", "`touch x`", "prod;touch x", "p\nq", "-p", "\udcff"):
+        Path(f"environments/{name}.toml").write_text("")
+    offered = EnvironmentName().shell_complete(None, None, "")  # type: ignore[arg-type]
+    assert [one.value for one in offered] == ["dev", "prod", "staging"]
