@@ -57,9 +57,9 @@ def command(names: tuple[str, ...], together: bool, is_trusted: bool, format_: s
     """Check the templates of the named environments, of all environments, or any CloudFormation template.
 
     A FILE is JSON or YAML, with or without SAM. A name is taken as a FILE if it exists or ends in .json, .yaml, .yml
-    or .template; ./NAME names a file that is called like an environment. It is checked by cfn-lint and by the rules that
-    `generator rules` lists. An ENV is also checked for its size, for drift from its environment file, and against the
-    account and the planned SMS in that file.
+    or .template; ./NAME names a file that is called like an environment. It is checked by cfn-lint and by the rules
+    that `generator rules` lists. An ENV is also checked for its size, for drift from its environment file, and against
+    the account and the planned SMS in that file.
 
     Exits with 1 on any error or warning, including a syntax error in a FILE; informational findings do not count.
     Exits with 2 and checks nothing if a FILE is missing, cannot be read or is not a template.
