@@ -164,6 +164,9 @@ class Operations:
     email: str = text("", r"|[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address or empty")
     # Protects the tables from deletion. Off by default so that a trial can be deleted; turn it on in production.
     deletion_protection: bool = flag(False)
+    # Minutes without a fresh price that set off an alarm; 0: no alarm. -1 derives them from the rate, at least 15, so
+    # that a quiet night, with a tenth of the rate, does not set it off.
+    silence_minutes: int = whole_number(-1, -1, 1440)
     # The role with which API Gateway writes logs. "create" changes a setting of the whole account and Region, so one
     # environment there may create it. The role and the setting stay when the stack is deleted.
     api_logging_role: str = choice("existing", "existing", "create")

@@ -22,15 +22,15 @@ MILLISECONDS = {"IteratorAge", "AsyncEventAge", "Duration"}
 """Metrics in milliseconds."""
 
 
-def alarm_lines(template: Template) -> list[str]:
-    """Return every alarm with its metric and threshold, and who is notified."""
+def alarm_lines(template: Template, reasons: Mapping[str, str]) -> list[str]:
+    """Return every alarm with its metric, its threshold and the reason for it, and who is notified."""
     alarms = of_type(template, "AWS::CloudWatch::Alarm")
     topics = list(dict.fromkeys(referenced(action) for alarm in alarms.values() for action in alarm["AlarmActions"]))
-    rows = [(name, _metric(alarm), _threshold(alarm)) for name, alarm in alarms.items()]
+    rows = [(name, _metric(alarm), _threshold(alarm), reasons.get(name, "")) for name, alarm in alarms.items()]
     return [
         f"All {counted(len(alarms), 'alarm')} notify {joined([*map(code, topics)])}. {_subscribers(template, topics)}",
         "",
-        *markdown_table(("Alarm", "Watches", "Fires when"), rows),
+        *markdown_table(("Alarm", "Watches", "Fires when", "Why"), rows),
     ]
 
 
@@ -62,6 +62,9 @@ def _subscribers(template: Template, topics: list[str]) -> str:
 
 
 def _metric(alarm: Mapping[str, Any]) -> str:
+    if "Metrics" in alarm:
+        metrics = [query["MetricStat"]["Metric"]["MetricName"] for query in alarm["Metrics"] if "MetricStat" in query]
+        return f"{joined([*map(code, metrics)])} of the account"
     dimensions = [_dimension(dimension["Value"]) for dimension in alarm.get("Dimensions", [])]
     return f"{code(alarm['MetricName'])} of {' '.join(dimensions) if dimensions else 'the account'}"
 
@@ -74,12 +77,12 @@ def _dimension(value: Any) -> str:
 
 def _threshold(alarm: Mapping[str, Any]) -> str:
     threshold, periods = alarm["Threshold"], alarm["EvaluationPeriods"]
+    comparison = f"{COMPARISONS[alarm['ComparisonOperator']]} {number(threshold)}"
+    if "Metrics" in alarm:
+        return f"{code(alarm['Metrics'][0]['Expression'])} is {comparison}"
     unit = f" ms ({duration(threshold / 1000)})" if alarm["MetricName"] in MILLISECONDS else ""
     lasting = "" if periods == 1 else f", in {alarm.get('DatapointsToAlarm', periods)} of {periods} periods"
-    return (
-        f"the {alarm['Statistic'].lower()} over {duration(alarm['Period'])} is "
-        f"{COMPARISONS[alarm['ComparisonOperator']]} {number(threshold)}{unit}{lasting}"
-    )
+    return f"the {alarm['Statistic'].lower()} over {duration(alarm['Period'])} is {comparison}{unit}{lasting}"
 
 
 def _replaced(body: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from generator.report.diagram import NOT_DRAWN, mermaid
 from generator.report.operations_section import alarm_lines, retention_lines
 from generator.report.permissions_section import permission_lines
 from generator.report.resources import of_type
+from generator.stack.monitoring import reasons
 from generator.template.evaluation import one_deployment
 from generator.template.model import Template
 from generator.template.reading import parse
@@ -41,7 +42,7 @@ def page(template: Template, judged: JudgedPlan) -> str:
         ("Architecture", _diagram(template)),
         ("Sizing", sizing_lines(template, judged)),
         ("Quota", quota_lines(judged)),
-        ("Alarms", alarm_lines(template)),
+        ("Alarms", alarm_lines(template, reasons(environment, judged.plan.sizing))),
         ("Permissions", permission_lines(template)),
         ("Retention", retention_lines(template, environment)),
         ("Monthly cost", cost_lines(one_deployment(template), environment)),

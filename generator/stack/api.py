@@ -39,9 +39,8 @@ from generator.stack.functions import log_group
 STAGE_NAME = "v1"
 
 GATEWAY_RESPONSES = (
-    # By default a Lambda throttle reaches the sender as a plain 500. AWS does not document which of the first two types
-    # it has, so both answer 503 with Retry-After. The next two are listed so that DEFAULT_5XX does not cover them.
-    ("INTEGRATION_FAILURE", 503, 5),
+    # By default a Lambda throttle reaches the sender as a plain 500. AWS does not document its type. DEFAULT_5XX covers
+    # every type that is not listed, so it answers 503 with Retry-After. The next two are listed to be left out.
     ("DEFAULT_5XX", 503, 5),
     ("INTEGRATION_TIMEOUT", 504, None),
     ("API_CONFIGURATION_ERROR", 500, None),

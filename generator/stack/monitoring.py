@@ -7,12 +7,14 @@ early warning while traffic stays at the planned peak or above.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterator
 from typing import Any
 
 from troposphere import AWSObject, GetAtt, Ref, Sub
-from troposphere.cloudwatch import Alarm, Dashboard, MetricDimension
+from troposphere.cloudwatch import Alarm, Dashboard, Metric, MetricDataQuery, MetricDimension, MetricStat
 
+from generator._format import number, percent, usd
 from generator.capacity.sizing import (
     CHECK_ALERTS,
     CLEANUP_HISTORY,
@@ -30,12 +32,21 @@ CONCURRENCY_ALARM_FROM = 5
 """Below this reservation, 80 % is all instances but one, which a healthy function reaches by chance."""
 
 ITERATOR_AGE_MS = 60_000
-"""An alert one minute late is late, and the mapping drops records only after an hour."""
-
 ASYNC_AGE_MS = 300_000
-"""Longer than both of Lambda's retries take, so an event is stuck, not slow."""
-
 SMS_SPEND_SHARE = 0.8
+
+MIN_SILENCE_MINUTES = 15
+QUIET_SHARE = 0.1
+"""Rate of a quiet night over the mean rate of the busiest hour."""
+CHANCE_OF_SILENCE = 1e-6
+
+EXPECTED_REQUESTS, WRONG_REQUESTS_SHARE = 100, 0.01
+"""Requests in a period of the alarm on 4XX answers, and the share of them that may be wrong."""
+
+EXPECTED_SMS, INVALID_PERIODS = 5, 3
+"""SMS in a period of the alarm on invalid numbers, and the periods in a row that must have no valid number."""
+
+SMS_FAILURE_SHARE, MIN_SMS_FAILURES = 0.2, 3
 
 HANDLERS = "PriceAlerts"
 """Namespace of the metrics that the handlers print in CloudWatch's embedded metric format."""
@@ -43,76 +54,197 @@ HANDLERS = "PriceAlerts"
 QUIET_IS_GOOD: dict[str, Any] = {"TreatMissingData": "notBreaching"}
 """These metrics have no data while nothing runs, and an alarm must then return to OK."""
 
+LONGEST_PERIOD_S = 8 * 3600
+"""Three such periods are a day, the most that an alarm evaluates. Source: CloudWatch API reference, PutMetricAlarm."""
+
+Reasoned = tuple[Alarm, str]
+"""An alarm, and the reason for its threshold, which the review page prints."""
+
 
 def resources(environment: Environment, sizing: Sizing) -> list[AWSObject]:
-    """Return the alarms by symptom, in the order in which a webhook passes through the stack, and the dashboard."""
+    """Return the alarms and the dashboard."""
+    return [*(alarm for alarm, _ in _alarms(environment, sizing)), _dashboard()]
+
+
+def reasons(environment: Environment, sizing: Sizing) -> dict[str, str]:
+    """Return the reason for the threshold of each alarm by its logical id."""
+    return {alarm.title: reason for alarm, reason in _alarms(environment, sizing)}
+
+
+def silence_minutes(environment: Environment) -> int:
+    """Return the minutes without a fresh price that set off the alarm; 0 turns it off.
+
+    Unless the environment states it, Poisson arrivals at the rate of a quiet night pause for so long once in a million
+    times.
+    """
+    if environment.operations.silence_minutes >= 0:
+        return environment.operations.silence_minutes
+    gap_minutes = 60 / (environment.traffic.webhooks_per_hour * QUIET_SHARE)
+    return max(MIN_SILENCE_MINUTES, math.ceil(-math.log(CHANCE_OF_SILENCE) * gap_minutes))
+
+
+def _alarms(environment: Environment, sizing: Sizing) -> list[Reasoned]:
+    """Return the alarms by symptom, in the order in which a webhook passes through the stack."""
     return [
         *_function_alarms(sizing.tolerated_throttles),
         *_concurrency_alarm(sizing[PROCESS_WEBHOOK].reserved_concurrency),
         *_lateness_alarms(),
         *_failure_queue_alarms(),
-        _unfireable_alarm(),
-        *_service_alarms(environment.sms.monthly_budget_usd, sizing.tolerated_throttles),
-        _dashboard(),
+        *_api_alarms(environment.traffic.webhooks_per_hour, sizing.tolerated_throttles),
+        *_silence_alarm(silence_minutes(environment)),
+        *_handler_alarms(environment),
+        *_sms_alarms(environment.sms.monthly_budget_usd),
     ]
 
 
-def _function_alarms(tolerated_throttles: int) -> list[Alarm]:
-    errors = [_lambda_alarm(function, "Errors", "Sum", 0) for function in names.FUNCTIONS]
-    return [*errors, _lambda_alarm(PROCESS_WEBHOOK, "Throttles", "Sum", tolerated_throttles)]
+def _function_alarms(tolerated: int) -> Iterator[Reasoned]:
+    for function in names.FUNCTIONS:
+        yield _lambda_alarm(function, "Errors", "Sum", 0), "no error is expected: the handlers answer what they expect"
+    throttles = _lambda_alarm(PROCESS_WEBHOOK, "Throttles", "Sum", tolerated)
+    yield throttles, "what the throttling target allows at the peak, plus three standard deviations"
 
 
-def _concurrency_alarm(reserved: int | None) -> list[Alarm]:
-    """Return an alarm for webhooks only: stream lanes are meant to be all in use, and notifications may queue."""
-    if reserved is None or reserved < CONCURRENCY_ALARM_FROM:
-        return []
-    threshold = round(reserved * CONCURRENCY_ALARM_SHARE, 1)
-    sustained = {"DatapointsToAlarm": 3, "EvaluationPeriods": 5, "Period": 60}
-    return [_lambda_alarm(PROCESS_WEBHOOK, "ConcurrentExecutions", "Maximum", threshold, **sustained)]
+def _concurrency_alarm(reserved: int | None) -> Iterator[Reasoned]:
+    """Yield an alarm for webhooks only: stream lanes are meant to be all in use, and notifications may queue."""
+    if reserved is not None and reserved >= CONCURRENCY_ALARM_FROM:
+        threshold = round(reserved * CONCURRENCY_ALARM_SHARE, 1)
+        sustained = {"DatapointsToAlarm": 3, "EvaluationPeriods": 5, "Period": 60}
+        alarm = _lambda_alarm(PROCESS_WEBHOOK, "ConcurrentExecutions", "Maximum", threshold, **sustained)
+        yield alarm, f"{percent(CONCURRENCY_ALARM_SHARE)} of the reservation: an early warning"
 
 
-def _lateness_alarms() -> list[Alarm]:
-    return [
+def _lateness_alarms() -> Iterator[Reasoned]:
+    yield (
         _lambda_alarm(CHECK_ALERTS, "IteratorAge", "Maximum", ITERATOR_AGE_MS),
+        "an alert that is a minute late is late",
+    )
+    yield (
         _lambda_alarm(SEND_NOTIFICATION, "AsyncEventAge", "Maximum", ASYNC_AGE_MS),
-        _lambda_alarm(SEND_NOTIFICATION, "AsyncEventsDropped", "Sum", 0),
-    ]
+        "longer than both of Lambda's retries take, so an event is stuck, not slow",
+    )
 
 
-def _failure_queue_alarms() -> Iterable[Alarm]:
+def _failure_queue_alarms() -> Iterator[Reasoned]:
     for queue in (names.STREAM_FAILURE_QUEUE, names.ASYNC_FAILURE_QUEUE):
         dimensions = {"QueueName": GetAtt(queue, "QueueName")}
-        yield _alarm(f"{queue}Alarm", "AWS/SQS", "ApproximateNumberOfMessagesVisible", dimensions, "Maximum", 0)
+        alarm = _alarm(f"{queue}Alarm", "AWS/SQS", "ApproximateNumberOfMessagesVisible", dimensions, "Maximum", 0)
+        yield alarm, "an event in it has failed for good"
 
 
-def _unfireable_alarm() -> Alarm:
-    """Return an alarm for armed alerts that no price can fire. CleanupHistoryFunction counts them once an hour."""
-    dimensions = {"Function": Ref(CLEANUP_HISTORY)}
-    hourly = {"Period": 3600} | QUIET_IS_GOOD
-    return _alarm("UnfireableAlertsAlarm", HANDLERS, "Unfireable", dimensions, "Maximum", 0, **hourly)
-
-
-def _service_alarms(sms_budget_usd: float, tolerated_throttles: int) -> list[Alarm]:
-    """Return alarms on API Gateway, DynamoDB and SNS.
-
-    The API alarm tolerates as many errors as throttles, because a sender gets a 503 for each throttle, be it of the
-    function or of the price table.
-    CloudWatch ignores missing data for DynamoDB in any case. Source: CloudWatch API reference, PutMetricAlarm.
-    """
+def _api_alarms(webhooks_per_hour: int, tolerated: int) -> Iterator[Reasoned]:
+    """Yield alarms on answers. A sender gets a 503 for each throttle of the function and of the price table."""
     api = {"ApiName": Sub(names.API_NAME), "Stage": STAGE_NAME}
-    index = {"TableName": Ref(names.PRICE_ALERTS_TABLE), "GlobalSecondaryIndexName": names.ALERTS_INDEX}
-    spend_usd = round(sms_budget_usd * SMS_SPEND_SHARE, 2)
-    return [
-        _alarm("WebhookApiErrorsAlarm", "AWS/ApiGateway", "5XXError", api, "Sum", tolerated_throttles, **QUIET_IS_GOOD),
-        _alarm("PriceAlertsThrottlesAlarm", "AWS/DynamoDB", "ReadThrottleEvents", index, "Sum", 0),
+    yield (
+        _alarm("WebhookApiErrorsAlarm", "AWS/ApiGateway", "5XXError", api, "Sum", tolerated, **QUIET_IS_GOOD),
+        "as many as throttles, each of which the sender gets as a 503",
+    )
+    period_s = _period_s(webhooks_per_hour, EXPECTED_REQUESTS)
+    requests = webhooks_per_hour * period_s / 3600
+    share = round(tolerated_by_chance(requests * WRONG_REQUESTS_SHARE) / requests, 3)
+    sustained = {"EvaluationPeriods": 2, "Period": period_s} | QUIET_IS_GOOD
+    yield (
+        _alarm("WebhookRefusalsAlarm", "AWS/ApiGateway", "4XXError", api, "Average", share, **sustained),
+        f"of {number(requests)} requests, {percent(WRONG_REQUESTS_SHARE)} may be wrong, plus three standard deviations",
+    )
+
+
+def tolerated_by_chance(mean: float) -> int:
+    """Return a count that Poisson events with this mean rarely exceed: mean plus three standard deviations."""
+    return math.ceil(mean + 3 * math.sqrt(mean))
+
+
+def _silence_alarm(minutes: int) -> Iterator[Reasoned]:
+    """Yield the alarm for a source that has gone quiet. A stack that gets no webhooks has no data, which counts too."""
+    if minutes:
+        silent = {"ComparisonOperator": "LessThanThreshold", "Period": 60 * minutes, "TreatMissingData": "breaching"}
+        alarm = _handler_alarm("SilenceAlarm", PROCESS_WEBHOOK, "Fresh", "Sum", 1, **silent)
+        yield (
+            alarm,
+            f"at {percent(QUIET_SHARE)} of the rate, prices pause for so long by chance once in a million times",
+        )
+
+
+def _handler_alarms(environment: Environment) -> Iterator[Reasoned]:
+    """Yield alarms for what fails without an error of a function."""
+    twice = {"EvaluationPeriods": 2} | QUIET_IS_GOOD
+    yield (
+        _handler_alarm("FailedRecordsAlarm", CHECK_ALERTS, "FailedRecords", "Sum", 0, **twice),
+        "Lambda repeats a failed record at once, so what lasts for two periods does not pass by itself",
+    )
+    yield (
+        _handler_alarm("UnfireableAlertsAlarm", CLEANUP_HISTORY, "Unfireable", "Maximum", 0, Period=3600),
+        "each is an alert whose owner waits in vain; they are counted once an hour",
+    )
+    traffic = environment.traffic
+    period_s = _period_s(traffic.webhooks_per_hour * traffic.alerts_per_webhook, EXPECTED_SMS)
+    sustained = {"EvaluationPeriods": INVALID_PERIODS, "Period": period_s} | QUIET_IS_GOOD
+    yield (
+        _handler_alarm("InvalidNumbersAlarm", SEND_NOTIFICATION, "InvalidNumber", "Minimum", 0, **sustained),
+        f"the minimum is 1 if no number was valid; {EXPECTED_SMS} SMS are expected in a period, so a mistyped number "
+        "sets off nothing",
+    )
+
+
+def _sms_alarms(monthly_budget_usd: float) -> Iterator[Reasoned]:
+    """Yield alarms on SNS's own metrics of SMS, which cover the account and Region, so also SMS of other applications.
+
+    SNS counts under the number PhoneNumberDirect what is sent without a topic. Its metric SMSSuccessRate exists by
+    country only, and the countries are not known here, so the rate is calculated from both counts. The name
+    PhoneNumberDirect is not documented: it is read from public dashboards. Source: Amazon SNS Developer Guide,
+    "Monitoring Amazon SNS topics using CloudWatch"; https://github.com/cds-snc/notification-terraform.
+    """
+    yield (
+        _sms_delivery_alarm(),
+        f"at least {MIN_SMS_FAILURES} failures, because fewer may be phones that are switched off; covers all SMS of "
+        "the account in the Region",
+    )
+    spend_usd = round(monthly_budget_usd * SMS_SPEND_SHARE, 2)
+    yield (
         _alarm("SmsSpendAlarm", "AWS/SNS", "SMSMonthToDateSpentUSD", {}, "Maximum", spend_usd),
-    ]
+        f"{percent(SMS_SPEND_SHARE)} of the budget of {usd(monthly_budget_usd)}; covers all SMS of the account in the "
+        "Region",
+    )
+
+
+def _sms_delivery_alarm() -> Alarm:
+    rate = f"IF(failed >= {MIN_SMS_FAILURES}, failed / (failed + FILL(delivered, 0)), 0)"
+    counts = {"failed": "NumberOfNotificationsFailed", "delivered": "NumberOfNotificationsDelivered"}
+    numbers = [MetricDimension(Name="PhoneNumber", Value="PhoneNumberDirect")]
+    return Alarm(
+        "SmsDeliveryAlarm",
+        AlarmActions=[Ref(names.OPERATIONS_TOPIC)],
+        ComparisonOperator="GreaterThanThreshold",
+        EvaluationPeriods=1,
+        Metrics=[
+            MetricDataQuery(Id="rate", Expression=rate),
+            *(_hourly_count(name, metric, numbers) for name, metric in counts.items()),
+        ],
+        Threshold=SMS_FAILURE_SHARE,
+    )
+
+
+def _hourly_count(name: str, metric: str, dimensions: list[MetricDimension]) -> MetricDataQuery:
+    counted = Metric(MetricName=metric, Namespace="AWS/SNS", Dimensions=dimensions)
+    return MetricDataQuery(Id=name, MetricStat=MetricStat(Metric=counted, Period=3600, Stat="Sum"), ReturnData=False)
+
+
+def _period_s(per_hour: float, events: int) -> int:
+    """Return the fewest periods of five minutes in which that many events are expected."""
+    expected_s = events * 3600 / per_hour if per_hour else LONGEST_PERIOD_S
+    periods = math.ceil(min(expected_s, LONGEST_PERIOD_S) / THROTTLE_ALARM_PERIOD_S)
+    return periods * THROTTLE_ALARM_PERIOD_S
 
 
 def _lambda_alarm(function: str, metric: str, statistic: str, threshold: float, **evaluation: int) -> Alarm:
     title = f"{function.removesuffix('Function')}{metric}Alarm"
     dimensions = {"FunctionName": Ref(function)}
     return _alarm(title, "AWS/Lambda", metric, dimensions, statistic, threshold, **QUIET_IS_GOOD, **evaluation)
+
+
+def _handler_alarm(
+    title: str, function: str, metric: str, statistic: str, threshold: float, **evaluation: Any
+) -> Alarm:
+    return _alarm(title, HANDLERS, metric, {"Function": Ref(function)}, statistic, threshold, **evaluation)
 
 
 def _alarm(
@@ -129,23 +261,24 @@ def _alarm(
     return Alarm(
         title,
         AlarmActions=[Ref(names.OPERATIONS_TOPIC)],
-        ComparisonOperator="GreaterThanThreshold",
         MetricName=metric,
         Namespace=namespace,
         Statistic=statistic,
         Threshold=threshold,
         **(optional if dimensions else {}),
-        **({"EvaluationPeriods": 1, "Period": THROTTLE_ALARM_PERIOD_S} | evaluation),
+        **(
+            {"ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "Period": THROTTLE_ALARM_PERIOD_S}
+            | evaluation
+        ),
     )
 
 
 def _dashboard() -> Dashboard:
-    """Return a dashboard of traffic. Each service's own pages show the rest."""
+    """Return a dashboard of what comes in and goes out. Each service's own pages show the rest."""
     metrics = [
         [HANDLERS, "Fresh", "Function", f"${{{PROCESS_WEBHOOK}}}"],
-        [".", "AlertsFired", ".", f"${{{CHECK_ALERTS}}}"],
         [".", "Sent", ".", f"${{{SEND_NOTIFICATION}}}"],
     ]
     properties = {"region": "${AWS::Region}", "stat": "Sum", "metrics": metrics}
-    body = {"widgets": [{"type": "metric", "width": 24, "properties": properties}]}
+    body = {"widgets": [{"type": "metric", "properties": properties}]}
     return Dashboard("Dashboard", DashboardBody=Sub(json.dumps(body, separators=(",", ":"))))

@@ -84,19 +84,20 @@ def _replace(path: Path, content: bytes) -> bool:
 
 
 def _section(name: str, section: Any) -> str:
-    start = f" {on_one_line(name)}: "
+    start = f"{on_one_line(name)}: "
     if not isinstance(section, dict):
         return start + on_one_line(section)
     entries = {key: _in_order(entry) for key, entry in section.items()}
     line = on_one_line(entries)
     if len(start) + len(line) < WIDTH:
         return start + line
-    return start + "{\n" + ",\n".join(_entry(key, entry) for key, entry in entries.items()) + "\n }"
+    return start + "{\n" + ",\n".join(_entry(key, entry) for key, entry in entries.items()) + "\n}"
 
 
 def _entry(key: str, entry: Any) -> str:
-    start = f"  {on_one_line(key)}: "
-    return start + lay_out(entry, 2, len(start))
+    # Not indented: a template of this size saves more than a kilobyte of spaces.
+    start = f"{on_one_line(key)}: "
+    return start + lay_out(entry, 0, len(start))
 
 
 def _in_order(value: Any) -> Any:

@@ -196,6 +196,7 @@ NUMBERS: dict[str, tuple[float | None, float, float]] = {
     "traffic.peak_factor": (5, 1, 100),
     "traffic.alerts_per_webhook": (0.05, 0, 100),
     "traffic.busiest_shard_share": (0.4, 0.001, 1),
+    "operations.silence_minutes": (-1, -1, 1440),
     "traffic.max_price_age_s": (300, 1, 86_400),
     "traffic.max_notification_age_s": (3600, 60, 1_209_600),
     "targets.webhook_throttle_probability": (0.0001, 1e-9, 0.1),

@@ -337,7 +337,7 @@ def test_json_has_the_keys_that_tools_read(generator: Run) -> None:
     assert report["iam"] == [{"resource": "ProcessWebhookRole", "change": "widened", "statement": statement}]
     assert report["reservations"] == [{"id": "ProcessWebhookFunction", "old": 20, "new": 30}]
     assert report["handlers"] == []
-    assert report["cost"] == {"old": "358.04", "new": "359.45"}
+    assert report["cost"] == {"old": "358.44", "new": "359.85"}
     assert report["summary"]["reserved"] == {"old": 37, "new": 47, "headroom": 853}
 
 

@@ -180,7 +180,7 @@ def test_parameters_and_conditions_say_what_depends_on_them() -> None:
     assert (part.path, part.old, part.new) == ("Parameters.ApiLogging.Default", "existing", "create")
     assert part.affects == ("WebhookStage", "ApiLoggingRole", "ApiLoggingAccount")
     new = edited(lambda t: t["Parameters"]["EnvironmentSuffix"].update(Default="blue"))
-    assert difference(PROD, new).parts[0].affects == ("WebhookApi", "WebhookApiErrorsAlarm")
+    assert difference(PROD, new).parts[0].affects == ("WebhookApi", "WebhookApiErrorsAlarm", "WebhookRefusalsAlarm")
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

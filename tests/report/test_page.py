@@ -61,8 +61,12 @@ def test_every_function_alarm_and_retained_resource_is_on_the_page(name: str) ->
         assert re.search(rf"^\| {function} .* {body['Properties']['ReservedConcurrentExecutions']} \|$", text, re.M)
     for alarm, body in of_type(template, "AWS::CloudWatch::Alarm").items():
         (row,) = re.findall(rf"^\| {alarm} .*$", section(text, "Alarms"), re.MULTILINE)
-        assert f"`{body['Properties']['MetricName']}`" in row
-        assert f" above {body['Properties']['Threshold']:,g}" in row
+        queries = [one["MetricStat"]["Metric"] for one in body["Properties"].get("Metrics", []) if "MetricStat" in one]
+        assert all(f"`{metric['MetricName']}`" in row for metric in queries or [body["Properties"]])
+        comparison = "below" if body["Properties"]["ComparisonOperator"] == "LessThanThreshold" else "above"
+        assert f" {comparison} {body['Properties']['Threshold']:,g}" in row
+        *_, reason, _ = row.split("|")
+        assert len(reason.split()) > 4
     retained = {n for n, body in template["Resources"].items() if body.get("DeletionPolicy") == "Retain"}
     assert retained == set(re.findall(r"^\| (\w+) \| kept", section(text, "Retention"), re.MULTILINE))
 

@@ -61,17 +61,26 @@ def laid_out(**sections: object) -> str:
 
 @pytest.mark.parametrize("room", [1, 0])
 def test_a_section_that_fits_on_a_line_stays_on_it(room: int) -> None:
-    value = "x" * (layout.WIDTH - len(' "Conditions": {"A": "", "B": "b"}') - room)
-    line = f' "Conditions": {{"A": "{value}", "B": "b"}}'
-    broken = f' "Conditions": {{\n  "A": "{value}",\n  "B": "b"\n }}'
+    value = "x" * (layout.WIDTH - len('"Conditions": {"A": "", "B": "b"}') - room)
+    line = f'"Conditions": {{"A": "{value}", "B": "b"}}'
+    broken = f'"Conditions": {{\n"A": "{value}",\n"B": "b"\n}}'
     text = laid_out(Conditions={"A": value, "B": "b"})
-    assert text == '{\n "AWSTemplateFormatVersion": "2010-09-09",\n' + (line if room else broken) + "\n}\n"
+    assert text == '{\n"AWSTemplateFormatVersion": "2010-09-09",\n' + (line if room else broken) + "\n}\n"
 
 
-def test_a_section_with_one_entry_keeps_its_indentation() -> None:
+def test_sections_and_their_entries_are_not_indented() -> None:
     value = ["x" * 60, "y" * 60]
     lines = laid_out(Outputs={"A": value}).splitlines()
-    assert lines[2:] == [' "Outputs": {', '  "A": [', f'   "{value[0]}",', f'   "{value[1]}"', "  ]", " }", "}"]
+    assert lines[2:] == ['"Outputs": {', '"A": [', f' "{value[0]}",', f' "{value[1]}"', "]", "}", "}"]
+
+
+def test_the_lines_of_a_program_are_not_indented() -> None:
+    """A template has more than 400 of them, each at the depth of a function's code."""
+    program = [f"line {number}" for number in range(layout.MIN_PROGRAM_LINES)]
+    text = layout.lay_out({"Code": {"Fn::Join": ["\n", program]}}, 3)
+    assert text.splitlines()[1:-1] == [f'"{line}",' for line in program[:-1]] + [f'"{program[-1]}"']
+    assert json.loads(text) == {"Code": {"Fn::Join": ["\n", program]}}
+    assert not layout.lay_out([*program[1:], 1]).splitlines()[1].startswith('"')
 
 
 def test_every_section_is_written_with_unknown_ones_last() -> None:
