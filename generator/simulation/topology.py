@@ -27,6 +27,8 @@ MALFORMED = (AttributeError, LookupError, OverflowError, RecursionError, TypeErr
 
 FUNCTION, MAPPING = "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"
 INVOKE_CONFIG = "AWS::Lambda::EventInvokeConfig"
+ALIAS, VERSION = "AWS::Lambda::Alias", "AWS::Lambda::Version"
+RESOURCE = "AWS::ApiGateway::Resource"
 METHOD, STAGE = "AWS::ApiGateway::Method", "AWS::ApiGateway::Stage"
 USAGE_PLAN, USAGE_PLAN_KEY = "AWS::ApiGateway::UsagePlan", "AWS::ApiGateway::UsagePlanKey"
 TABLE, TOPIC, SUBSCRIPTION = "AWS::DynamoDB::Table", "AWS::SNS::Topic", "AWS::SNS::Subscription"
@@ -194,6 +196,7 @@ class _Reader:
         plans: Sequence[Throttle] = [*self._each(_usage_plan, USAGE_PLAN)]
         if methods:
             plans = self._applying(plans, next(iter(methods.values())))
+        self._unclear += [*self._each(_provisioned, ALIAS), *self._each(_provisioned, VERSION)]
         unclear_roles = (f"{name}: {function.unclear}" for name, function in functions.items() if function.unclear)
         return Topology(
             functions=functions,
@@ -231,6 +234,7 @@ class _Reader:
         api = self._template.references(self._template.properties(method).get("RestApiId"))
         own = [plan for plan in plans if _covers(self._template, plan, api)]
         self._leave_out([plan for plan in plans if plan not in own], "no effect, because it belongs to another API")
+        own = [self._for_method(plan, method, api) for plan in own]
         if len(own) < 2:
             return own
         keys = map(self._template.properties, self._template.ids(USAGE_PLAN_KEY))
@@ -241,6 +245,16 @@ class _Reader:
             return named
         self._leave_out(own, "the template does not determine which usage plan has the senders' key")
         return []
+
+    def _for_method(self, plan: Throttle, method: str, api: set[str]) -> Throttle:
+        """Return the plan with its limits for the method, if it has any, in place of those for all methods."""
+        try:
+            return _limited(self._template, plan, method, api)
+        except Unknown as unknown:
+            self._leave_out([plan], f"its throttle of single methods is not simulated: {unknown}")
+        except MALFORMED as error:
+            self._leave_out([plan], f"its throttle of single methods has an unknown shape ({error!r})")
+        return plan
 
     def _leave_out(self, plans: Sequence[Throttle], reason: str) -> None:
         self._unclear += (f"{plan.logical_id}: {reason}" for plan in plans)
@@ -289,8 +303,14 @@ def _function(template: Evaluator, logical_id: str, properties: Json) -> Functio
 def _integration(template: Evaluator, logical_id: str, properties: Json) -> tuple[str, str] | None:
     """Return the function that a method of a REST API invokes, and the method; None without a Lambda integration."""
     target = properties.get("Integration") or {}
-    invoked = template.references(target.get("Uri")) & set(template.ids(FUNCTION))
+    invoked = _functions(template, target.get("Uri"))
     return (_only(invoked, "its integration"), logical_id) if invoked else None
+
+
+def _provisioned(template: Evaluator, logical_id: str, properties: Json) -> str | None:
+    """Return a note if an alias or a version has provisioned concurrency."""
+    provisioned = template.value(properties.get("ProvisionedConcurrencyConfig"))
+    return f"{logical_id}: provisioned concurrency is not simulated; its instances start cold" if provisioned else None
 
 
 def _usage_plan(template: Evaluator, logical_id: str, properties: Json) -> Throttle:
@@ -387,7 +407,15 @@ def _passing(criteria: Json) -> frozenset[str]:
 
 
 def _invoked(template: Evaluator, value: Json, what: str = "the function that it names") -> str:
-    return _only(template.references(value) & set(template.ids(FUNCTION)), what)
+    return _only(_functions(template, value), what)
+
+
+def _functions(template: Evaluator, value: Json) -> set[str]:
+    """Return the functions that a value refers to, also by their aliases and versions."""
+    found = template.references(value)
+    for qualifier in found & {*template.ids(ALIAS, VERSION)}:
+        found |= template.references(template.properties(qualifier).get("FunctionName"))
+    return found & {*template.ids(FUNCTION)}
 
 
 def _only(found: set[str], what: str) -> str:
@@ -470,3 +498,38 @@ def _covers(template: Evaluator, plan: Throttle, api: set[str]) -> bool:
     """Return whether the plan names this API, or no API of the template at all."""
     apis = template.references(template.properties(plan.logical_id).get("ApiStages"))
     return not apis or not api or bool(apis & api)
+
+
+def _limited(template: Evaluator, plan: Throttle, method: str, api: set[str]) -> Throttle:
+    """Return the plan with the limits that it has for this method.
+
+    Source: CloudFormation reference, AWS::ApiGateway::UsagePlan ApiStage: the keys of `Throttle` are the path and the
+    HTTP method, such as /prices/POST, or //POST at the root.
+    """
+    stages = listed(template.value(template.properties(plan.logical_id).get("ApiStages")))
+    own = [stage for stage in stages if not api or template.references(stage.get("ApiId")) in (set(), api)]
+    throttles = [stage.get("Throttle") or {} for stage in own]
+    if not any(throttles):
+        return plan
+    if any(one != throttles[0] for one in throttles):
+        raise Unknown("the template does not determine which stage gets the webhooks")
+    properties = template.properties(method)
+    verb, path = template.value(properties["HttpMethod"]), _path(template, properties["ResourceId"])
+    keys = [f"{path}/{verb}", *([f"{path}/POST"] if verb == "ANY" else [])]
+    limits = next((throttles[0][key] for key in keys if key in throttles[0]), None)
+    if limits is None:
+        raise Unknown(f"{', '.join(throttles[0])} is not {method}, which is {keys[0]}")
+    rate_per_s, burst = (_number_or_none(template, limits.get(key)) for key in ("RateLimit", "BurstLimit"))
+    return replace(plan, rate_per_s=rate_per_s, burst=burst)
+
+
+def _path(template: Evaluator, resource: Json) -> str:
+    """Return the path of a resource of an API: / is the root."""
+    parts: list[str] = []
+    while (found := _only(template.references(resource), "the method's resource")) in template.ids(RESOURCE):
+        if len(parts) == len(template.ids(RESOURCE)):
+            raise Unknown(f"{found} is its own parent")
+        properties = template.properties(found)
+        parts.insert(0, str(template.value(properties["PathPart"])))
+        resource = properties["ParentId"]
+    return f"/{'/'.join(parts)}"

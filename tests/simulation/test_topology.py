@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator.errors import UnreadableTemplate
-from generator.simulation import Assumptions, read_topology
+from generator.simulation import Assumptions, read_topology, simulate
 from generator.simulation.coverage import kinds, left_out
 from generator.simulation.network import Task, build_network
 from generator.simulation.topology import Schedule, Throttle
@@ -161,7 +161,7 @@ def test_every_resource_of_the_prod_template_is_understood(template):
     (mapping,) = topology.mappings
     assert (mapping.table, mapping.function) == ("PriceHistoryTable", "CheckAlertsFunction")
     assert (mapping.batch_size, mapping.window_s, mapping.parallelization_factor) == (10, 1, 2)
-    assert (mapping.max_age_s, mapping.events) == (3600, {"INSERT"})
+    assert (mapping.max_age_s, mapping.events) == (85_800, {"INSERT"})
     assert [(one.topic, one.function) for one in topology.subscriptions] == [
         ("NotificationTopic", "SendNotificationFunction")
     ]
@@ -202,7 +202,6 @@ def test_resources_that_are_not_understood_are_listed_with_the_reason():
         "FromQueue: its source is not the stream of a table in this template",
         "Cron: cron(0 8 * * ? *) is not a rate(...) expression",
         "Ring: its permissions are not known: its role should be one resource of this template, not 0",
-        "Alias: AWS::Lambda::Alias is not simulated",
     )
 
 
@@ -439,3 +438,147 @@ def test_two_mappings_to_one_function_have_separate_random_streams(template, env
 def test_a_template_without_webhooks_is_refused(template):
     with pytest.raises(UnreadableTemplate, match="template: "):
         read_topology(template)
+
+
+def keyed_api(method="POST", parts=(), throttle=None, plan=None, uri="${F.Arn}"):
+    """Return a template with a function behind one method of an API, and a usage plan with a throttle per method."""
+    resource, resources = {"Fn::GetAtt": "Api.RootResourceId"}, {}
+    for number, part in enumerate(parts):
+        properties = {"RestApiId": {"Ref": "Api"}, "ParentId": resource, "PathPart": part}
+        resources[f"Part{number}"] = {"Type": "AWS::ApiGateway::Resource", "Properties": properties}
+        resource = {"Ref": f"Part{number}"}
+    path = f"arn:aws:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/{uri}/invocations"
+    post = {
+        "RestApiId": {"Ref": "Api"},
+        "ResourceId": resource,
+        "HttpMethod": method,
+        "ApiKeyRequired": True,
+        "Integration": {"Type": "AWS_PROXY", "Uri": {"Fn::Sub": path}},
+    }
+    stages = [{"ApiId": {"Ref": "Api"}, "Stage": "v1", **({"Throttle": throttle} if throttle else {})}]
+    resources |= {
+        "F": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": 50}},
+        "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "a"}},
+        "M": {"Type": "AWS::ApiGateway::Method", "Properties": post},
+        "Plan": {"Type": "AWS::ApiGateway::UsagePlan", "Properties": {"ApiStages": stages, **(plan or {})}},
+    }
+    return {"Resources": resources}
+
+
+NO_RETRIES = Assumptions(sender_retries_s=())
+
+
+def notes_of(topology):
+    return [note for note in topology.not_understood if "permissions" not in note]
+
+
+TWENTY, FIVE = {"RateLimit": 20, "BurstLimit": 20}, {"RateLimit": 5}
+
+
+@pytest.mark.parametrize(
+    ("settings", "rate_and_burst"),
+    [
+        pytest.param({"throttle": {"//POST": TWENTY}}, (20, 20), id="at the root"),
+        pytest.param({"parts": ("v1", "{id}"), "throttle": {"/v1/{id}/POST": TWENTY}}, (20, 20), id="below the root"),
+        pytest.param({"method": "ANY", "throttle": {"//POST": FIVE}}, (5, None), id="a method for all verbs"),
+        pytest.param(
+            {"throttle": {"//GET": FIVE, "//POST": TWENTY}, "plan": {"Throttle": {"RateLimit": 90}}},
+            (20, 20),
+            id="in place of the plan's own limit",
+        ),
+        pytest.param({"plan": {"Throttle": {"RateLimit": 90}}}, (90, None), id="only the plan's own limit"),
+    ],
+)
+def test_a_usage_plan_throttles_a_single_method(settings, rate_and_burst):
+    topology = read_topology(keyed_api(**settings))
+    (throttle,) = topology.throttles
+    assert ((throttle.rate_per_s, throttle.burst), notes_of(topology)) == (rate_and_burst, [])
+
+
+def test_a_throttle_of_a_single_method_refuses_what_exceeds_it(environment):
+    """The peak of 69.4 webhooks per second against 20 per second leaves 71 % throttled."""
+    template = keyed_api(throttle={"//POST": TWENTY})
+    result = simulate(template, environment(), hours=0.05, replications=2, workers=1, assumptions=NO_RETRIES)
+    webhooks = result["webhooks"]
+    assert webhooks["throttled_at_gateway"] / webhooks["offered"] == pytest.approx(1 - 20 / 69.4, abs=0.03)
+
+
+OTHER_STAGE = {"ApiId": {"Ref": "Api"}, "Stage": "v2", "Throttle": {"//POST": {"RateLimit": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        pytest.param(
+            ("Plan", "ApiStages", [{"ApiId": {"Ref": "Api"}, "Throttle": {"/POST": TWENTY}}]),
+            "Plan: its throttle of single methods is not simulated: /POST is not M, which is //POST",
+            id="another method",
+        ),
+        pytest.param(
+            ("Plan", "ApiStages", [{"ApiId": {"Ref": "Api"}, "Throttle": {"//POST": TWENTY}}, OTHER_STAGE]),
+            "Plan: its throttle of single methods is not simulated: the template does not determine which stage gets "
+            "the webhooks",
+            id="two stages",
+        ),
+        pytest.param(
+            ("M", "ResourceId", {"Fn::ImportValue": "other"}),
+            "Plan: its throttle of single methods is not simulated: the method's resource should be one resource of "
+            "this template, not 0",
+            id="an imported resource",
+        ),
+        pytest.param(
+            ("Part0", "ParentId", {"Ref": "Part0"}),
+            "Plan: its throttle of single methods is not simulated: Part0 is its own parent",
+            id="a resource below itself",
+        ),
+        pytest.param(
+            ("Plan", "ApiStages", ["v1"]),
+            "Plan: its throttle of single methods has an unknown shape (AttributeError(\"'str' object has no attribute "
+            "'get'\"))",
+            id="an unknown shape",
+        ),
+    ],
+)
+def test_a_throttle_of_single_methods_that_is_not_simulated_gets_a_note(change, note):
+    resource, key, value = change
+    template = keyed_api(parts=("v1",) if resource == "Part0" else (), throttle={"//POST": TWENTY})
+    template["Resources"][resource]["Properties"][key] = value
+    topology = read_topology(template)
+    assert [limit.rate_per_s for limit in topology.throttles] == [None]
+    assert notes_of(topology) == [note]
+
+
+ALIAS = {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "F"}, "Name": "live"}}
+VERSION = {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Fn::GetAtt": ["F", "Arn"]}}}
+
+
+@pytest.mark.parametrize("uri", ["${F.Arn}", "${L}", "${L.AliasArn}", "${V}", "${V.FunctionArn}", "${F.Arn}:live"])
+def test_a_method_invokes_a_function_by_its_alias_or_version(uri):
+    template = keyed_api(uri=uri)
+    template["Resources"] |= {"L": ALIAS, "V": VERSION}
+    topology = read_topology(template)
+    assert (topology.webhook_functions, notes_of(topology)) == (("F",), [])
+
+
+@pytest.mark.parametrize("target", ["L", "V"])
+def test_streams_topics_and_schedules_invoke_a_function_by_its_alias_or_version(template, target):
+    for qualifier, kind in (("L", ALIAS), ("V", VERSION)):
+        properties = kind["Properties"] | {"FunctionName": {"Ref": "CheckAlertsFunction"}}
+        template["Resources"][qualifier] = kind | {"Properties": properties}
+    resources = template["Resources"]
+    resources["CheckAlertsEventSourceMapping"]["Properties"]["FunctionName"] = {"Ref": target}
+    resources["SendNotificationSubscription"]["Properties"]["Endpoint"] = {"Ref": target}
+    resources["CleanupSchedule"]["Properties"]["Target"]["Arn"] = {"Ref": target}
+    topology = read_topology(template)
+    sources = [*topology.mappings, *topology.subscriptions, *topology.schedules]
+    assert [source.function for source in sources] == ["CheckAlertsFunction"] * 3
+    assert topology.not_understood == ()
+
+
+def test_provisioned_concurrency_of_an_alias_gets_a_note():
+    template = keyed_api(uri="${L}")
+    provisioned = {"ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": 5}}
+    template["Resources"]["L"] = ALIAS | {"Properties": ALIAS["Properties"] | provisioned}
+    assert notes_of(read_topology(template)) == [
+        "L: provisioned concurrency is not simulated; its instances start cold"
+    ]
