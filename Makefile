@@ -7,7 +7,7 @@ OVERRIDES := $(if $(RATE),--set traffic.webhooks_per_hour=$(RATE))
 ONE = $(if $(ENV),$(ENV),prod)
 
 .DEFAULT_GOAL := help
-.PHONY: help template size check simulate local lint format test test-fast fixtures mutants bench bench-peers clean
+.PHONY: help template size check simulate local lint format test test-fast fixtures hostile mutants bench bench-peers clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test-fast: .venv/test ## run the tests that take less than a second each
 
 fixtures: .venv/base ## regenerate tests/fixtures/templates_out/ after the generator's output has changed
 	@cd tests/fixtures && $(abspath $(BIN))/generator template
+
+hostile: .venv/test ## send 10,000 generated hostile inputs through every command, which takes an hour; INPUTS=500 for fewer
+	@INPUTS=$(or $(INPUTS),10000) $(BIN)/python -m tests.hostile.corpus
 
 mutants: .venv/mutants ## run mutation tests, which take up to an hour; MODULES="capacity.quota" limits them to some modules
 	@$(BIN)/python tests/mutants.py $(MODULES)

@@ -1,0 +1,20 @@
+"""Generated hostile inputs through every command, in one child process under limits; `make hostile` runs 10,000."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.mark.slow
+def test_no_generated_input_gets_more_than_an_answer_or_a_line() -> None:
+    command = [sys.executable, "-m", "tests.hostile.corpus"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "INPUTS": "40"}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "40 inputs: no failure\n"), done.stderr
