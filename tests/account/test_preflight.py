@@ -50,7 +50,6 @@ def skipped(checks: dict[str, dict[str, str]]) -> list[str]:
 
 def test_a_fresh_account_passes_every_check(ask: Ask) -> None:
     setting("operations", email="ops@example.com")
-    setting("sms", price_usd_per_message=0.008)
     checks = ask()
     assert list(checks) == IDS
     assert {check["status"] for check in checks.values()} == {"pass"}
