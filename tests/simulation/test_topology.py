@@ -166,7 +166,12 @@ def test_every_resource_of_the_prod_template_is_understood(template):
         ("NotificationTopic", "SendNotificationFunction")
     ]
     assert topology.schedules == (Schedule("CleanupSchedule", "CleanupHistoryFunction", 3600.0),)
-    assert (topology.not_understood, list(left_out(topology))) == ((), [])
+    assert topology.not_understood == ()
+    # The clean-up deletes items with BatchWriteItem, which may also write some.
+    assert list(left_out(topology)) == [
+        "CheckAlertsEventSourceMapping: the template does not determine how often CleanupHistoryFunction changes "
+        "PriceHistoryTable"
+    ]
 
 
 @pytest.mark.parametrize("name", ["dev", "staging"])
