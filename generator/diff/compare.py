@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from generator.diff.code import handlers
 from generator.diff.iam.access import accesses
 from generator.diff.iam.not_compared import not_compared
-from generator.diff.model import Access, Alarm, Cost, Difference, Effect, Part, Property
+from generator.diff.model import Alarm, Cost, Difference, Effect, Part, Property
 from generator.diff.properties import changes, same
 from generator.diff.redefinitions import Redefinitions, with_new_names
 from generator.diff.reservations import Room, reservations
 from generator.diff.resources import resources, with_new_deployment
 from generator.template.evaluation import known
-from generator.template.intrinsics import Json, mapping
+from generator.template.intrinsics import Json, mapping, text
 from generator.template.model import Template
 from generator.template.references import dependencies
 from generator.template.schemas import Certainty, schema
@@ -36,13 +36,13 @@ def difference(old: Template, new: Template, room: Room | None = None, cost: Cos
     before, after = known(old), known(new)
     redefinitions = Redefinitions(before, after)
     views = list(redefinitions.views())
-    iam = (one for view in views for one in accesses(*view))
+    iam = {(one.resource, one.change, text(one.statement)): one for view in views for one in accesses(*view)}
     code = {one.id: one for view in views for one in handlers(*view)}
     alarms = {(one.id, one.setting): one for view in views for one in _alarms(*view)}
     return Difference(
         resources=tuple(resources(before, after, redefinitions, renamed)),
         parts=tuple(_parts(old, new, redefinitions)),
-        iam=tuple(_unique(iam)),
+        iam=tuple(iam.values()),
         iam_not_compared=tuple(not_compared(before, after)),
         reservations=reservations((old, new), views, redefinitions.deployable, room),
         handlers=tuple(code.values()),
@@ -51,16 +51,8 @@ def difference(old: Template, new: Template, room: Room | None = None, cost: Cos
     )
 
 
-def _unique(found: Iterable[Access]) -> Iterator[Access]:
-    """Yield each statement once; dictionaries have no hash."""
-    seen: list[Access] = []
-    for one in found:
-        if one not in seen:
-            seen.append(one)
-            yield one
-
-
 def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterator[Part]:
+    dependants = _Dependants(new)
     for section in dict.fromkeys([*new.document, *old.document]):
         if section in COMPARED_APART:
             continue
@@ -77,7 +69,7 @@ def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterat
             if section == "Outputs":
                 found = _of_output(name, found, redefinitions)
             if found:
-                depends = () if prefix is None else _affected(new, f"{prefix}{name}")
+                depends = () if prefix is None else dependants.of(f"{prefix}{name}")
                 yield from (Part(one.path, one.old, one.new, depends) for one in found)
 
 
@@ -94,18 +86,25 @@ def _changes(old: Json, new: Json, path: str) -> Iterator[Property]:
     return changes(old, new, path, frozenset())
 
 
-def _affected(template: Template, name: str) -> tuple[str, ...]:
-    """Return the resources that depend on a parameter, condition or mapping, also by way of conditions."""
-    found = {name}
-    for _ in template.conditions:
-        found |= {
-            f"Conditions.{one}" for one, content in template.conditions.items() if found & set(dependencies(content))
+class _Dependants:
+    """The resources of a template by what they depend on. Each value is searched for references once."""
+
+    def __init__(self, template: Template) -> None:
+        self._conditions = {
+            f"Conditions.{name}": frozenset(dependencies(content)) for name, content in template.conditions.items()
         }
-    return tuple(
-        one
-        for one, resource in template.resources.items()
-        if found & {*dependencies(resource.get("Properties")), f"Conditions.{resource.get('Condition')}"}
-    )
+        self._resources = {
+            name: frozenset((*dependencies(resource.get("Properties")), f"Conditions.{resource.get('Condition')}"))
+            for name, resource in template.resources.items()
+        }
+
+    def of(self, name: str) -> tuple[str, ...]:
+        """Return the resources that depend on a parameter, condition or mapping, also by way of conditions."""
+        found, more = {name}, {name}
+        while more:
+            more = {one for one, used in self._conditions.items() if used & more} - found
+            found |= more
+        return tuple(one for one, used in self._resources.items() if used & found)
 
 
 def _alarms(old: Template, new: Template) -> Iterator[Alarm]:

@@ -17,8 +17,11 @@ from generator.template.intrinsics import NO_VALUE, Json, is_intrinsic, literal_
 from generator.template.model import Template
 from generator.template.schemas import Certainty
 
-MAX_CASES = 200
-"""Combinations of conditions and parameter values that one question examines. Beyond that, a difference is possible."""
+MAX_CASES, MAX_ALL_CASES, MAX_STEPS = 100, 5_000, 500_000
+"""Combinations of conditions and parameter values that one question examines, that all examine, and the solver's steps.
+
+Beyond that, a difference is possible. All together take a few seconds.
+"""
 
 NO_ROW = "\0"
 """A parameter's value that no mapping has as a key."""
@@ -30,11 +33,18 @@ Switch = tuple[str, tuple[str, ...] | None]
 """A condition (None), or a parameter that selects from a mapping, with the keys there are."""
 
 
+def is_possible(deployments: Deployments, guard: Guard) -> bool:
+    """Return whether some deployment makes the facts hold; True when too many questions were asked to examine more."""
+    return deployments.steps > MAX_STEPS or deployments.possible(guard)
+
+
 class Deployable:
     """Everything that can be deployed from the parameters, conditions and mappings of both templates."""
 
     def __init__(self, template: Template) -> None:
         self._template, self._deployments = template, Deployments(template)
+        self._cases_left = MAX_ALL_CASES
+        self._undecided_conditions = dict.fromkeys(template.conditions)
 
     def implies(self, condition: Json, other: Json) -> bool:
         """Return whether the condition `other` certainly holds wherever `condition` holds. None always holds."""
@@ -43,7 +53,7 @@ class Deployable:
         if not all(one is None or self._is_decided(one) for one in (condition, other)):
             return False
         facts = merge(when(other, holds=False), when(condition) if condition is not None else ALWAYS)
-        return facts is None or not self._deployments.possible(facts)
+        return facts is None or not is_possible(self._deployments, facts)
 
     def difference(self, old: Json, new: Json, conditions: Iterable[Json] = ()) -> Certainty:
         """Return whether two values that are not written alike differ: never, in some deployments, or in every one.
@@ -52,7 +62,7 @@ class Deployable:
         """
         old, new = (NO_VALUE if value is None else value for value in (old, new))
         guard = merge(*(when(name) for name in conditions if self._is_decided(name)))
-        if guard is None or not self._deployments.possible(guard):
+        if guard is None or not is_possible(self._deployments, guard):
             return Certainty.NONE
         if not (_has_function(old) or _has_function(new)):
             is_stored = any(isinstance(value, str) and DYNAMIC in value for value in (old, new))
@@ -60,7 +70,8 @@ class Deployable:
         truths = {name: True for name in conditions if isinstance(name, str)}
         found: set[Certainty] = set()
         for number, one in enumerate(self._cases(old, new, truths, {}, guard)):
-            found.add(one if number < MAX_CASES else Certainty.POSSIBLE)
+            self._cases_left -= 1
+            found.add(one if number < MAX_CASES and self._cases_left > 0 else Certainty.POSSIBLE)
             if len(found) > 1 or Certainty.POSSIBLE in found:
                 return Certainty.POSSIBLE
         return next(iter(found), Certainty.NONE)
@@ -79,7 +90,7 @@ class Deployable:
         self, old: Json, new: Json, truths: Mapping[str, bool], values: Mapping[str, str], guard: Guard
     ) -> Iterator[Certainty]:
         """Yield the answer for each combination of the conditions and parameters that select the values."""
-        evaluator = Evaluator(self._template, Scope.KNOWN, values, truths)
+        evaluator = Evaluator(self._template, Scope.KNOWN, values, {**self._undecided_conditions, **truths})
         left, right = evaluator.value(old), evaluator.value(new)
         if same(left, right):
             yield Certainty.NONE
@@ -94,21 +105,21 @@ class Deployable:
             is_decided = self._is_decided(name)
             for holds in (True, False):
                 more = merge(guard, when(name, holds)) if is_decided else guard
-                if more is not None and self._deployments.possible(more):
+                if more is not None and is_possible(self._deployments, more):
                     yield from self._cases(old, new, {**truths, name: holds}, values, more)
             return
         others: Guard | None = guard
         for key in dict.fromkeys(key for other, more in switches if other == name for key in more or ()):
-            if (more := merge(guard, when(Equality(name, key)))) is not None and self._deployments.possible(more):
+            if (more := merge(guard, when(Equality(name, key)))) is not None and is_possible(self._deployments, more):
                 yield from self._cases(old, new, truths, {**values, name: key}, more)
             others = None if others is None else merge(others, when(Equality(name, key), holds=False))
-        if others is not None and self._deployments.possible(others):
+        if others is not None and is_possible(self._deployments, others):
             yield from self._cases(old, new, truths, {**values, name: NO_ROW}, others)
 
     def _is_decided(self, condition: Json) -> bool:
         """Return whether the template defines the condition, so that its parameters decide it."""
         is_name = isinstance(condition, str)
-        return is_name and any(self._deployments.possible(when(condition, holds)) for holds in (True, False))
+        return is_name and any(is_possible(self._deployments, when(condition, holds)) for holds in (True, False))
 
     def _undecided(self, old: Json, new: Json) -> Certainty:
         """Return whether two values differ that depend on no condition and no mapping any more."""

@@ -124,6 +124,8 @@ def _reservations(found: Difference) -> Iterator[str]:
 
 
 def _figure(reserved: Json) -> str:
+    if isinstance(reserved, list):
+        return " or ".join(map(_value, reserved))
     return "-" if reserved is None else _value(reserved)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import FUNCTION_TYPES, QUALIFIERS, RESERVED
 from generator.checks.quota.provisioned import PROVISIONED
-from generator.checks.quota.worst_case import WorstCase, worst_case
-from generator.diff.equality import Deployable
+from generator.checks.quota.worst_case import worst_case
+from generator.diff.equality import Deployable, is_possible
 from generator.diff.model import Reservation, Reservations
 from generator.diff.properties import same
 from generator.diff.redefinitions import Pair
@@ -33,20 +33,17 @@ class Room:
 
 def reservations(sides: Pair, views: Sequence[Pair], deployable: Deployable, room: Room | None) -> Reservations:
     """Compare every function's figure in each view, and the sums of the deployments that reserve most."""
-    old, new = (_worst_case(side) for side in sides)
+    deployed = [Deployed(side, Deployments(side)) for side in sides]
+    old, new = (worst_case([side]) for side in deployed)
     settings = dict.fromkeys(one for side in (sides[1], sides[0]) for one in _settings(side))
     return Reservations(
-        functions=tuple(_compared(one, sides, views, deployable) for one in settings),
+        functions=tuple(_compared(one, deployed, views, deployable) for one in settings),
         total_old=old.total,
         total_new=new.total,
         is_open=(not old.complete, not new.complete),
         reservable=room.reservable if room else None,
         elsewhere=room.elsewhere if room else 0,
     )
-
-
-def _worst_case(template: Template) -> WorstCase:
-    return worst_case([Deployed(template, Deployments(template))])
 
 
 def _settings(template: Template) -> Iterator[Setting]:
@@ -56,28 +53,31 @@ def _settings(template: Template) -> Iterator[Setting]:
             yield name, PROVISIONED
 
 
-def _compared(setting: Setting, sides: Pair, views: Sequence[Pair], deployable: Deployable) -> Reservation:
+def _compared(
+    setting: Setting, sides: Sequence[Deployed], views: Sequence[Pair], deployable: Deployable
+) -> Reservation:
     """Return both figures: equal if no deployment changes, and as written if the same numbers change places."""
     name, path = setting
     label = name if path == (RESERVED,) else f"{name} (provisioned)"
     old, new = (_figure(setting, side) for side in sides)
     written = [[_written(setting, side) for side in view] for view in views]
     changed = [pair for pair in written if not same(*pair) and deployable.difference(*pair) != Certainty.NONE]
-    if not changed:
+    if not changed or (old == new and isinstance(new, int)):
         return Reservation(label, new, new)
     return Reservation(label, *(changed[-1] if old == new else (old, new)))
 
 
-def _figure(setting: Setting, template: Template) -> Json:
+def _figure(setting: Setting, side: Deployed) -> Json:
     """Return the number that a setting always has, all numbers that it may have, or how it is written."""
     name, path = setting
-    if name not in template.resources:
+    if name not in side.template.resources:
         return None
-    deployments = Deployments(template)
-    found = [option.number for option in options(template, name, *path) if deployments.possible(option.guard)]
+    found = [
+        option.number for option in options(side.template, name, *path) if is_possible(side.deployments, option.guard)
+    ]
     numbers = sorted({number for number in found if isinstance(number, int)})
     if Missing.UNKNOWN in found:
-        return _written(setting, template)
+        return _written(setting, side.template)
     return (numbers[0] if len(numbers) == 1 else numbers) if numbers else None
 
 

@@ -59,7 +59,7 @@ class Evaluator:
         template: Template,
         scope: Scope = Scope.ONE,
         values: Mapping[str, Json] | None = None,
-        truths: Mapping[str, bool] | None = None,
+        truths: Mapping[str, bool | None] | None = None,
     ) -> None:
         self.template, self.scope = template, scope
         self._values = dict(values or {})
@@ -230,7 +230,7 @@ class Evaluator:
             else:
                 self._reasons[name] = f"condition {name} is not declared"
         if self._truths[name] is None:
-            self._reason = self._reasons[name]
+            self._reason = self._reasons.get(name, "")
         return self._truths[name]
 
     def _equal(self, one: Json, other: Json) -> bool | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from generator.diff.summary import verdict
+from tests.diff.comparing import difference
 from tests.diff.documents import compared, kinds
 
 HEAD = """
@@ -143,3 +146,30 @@ Resources: {Q: {Type: AWS::SQS::Queue, Condition: Prod, Properties: {QueueName: 
 """
     found = compared(old, old.replace("Condition: Prod", "Condition: Other").replace("QueueName: a", "QueueName: b"))
     assert kinds(found) == {"removal"}
+
+
+def test_hundreds_of_conditions_are_compared_in_bounded_steps() -> None:
+    """Every name depends on four of 300 conditions, and half of these turn around. Without a bound it takes minutes."""
+
+    def value(number: int, depth: int) -> Any:
+        sides = [value(number + side, depth - 1) for side in (0, 1)] if depth else []
+        return {"Fn::If": [f"C{(number * 13 + depth * 29) % 300}", *sides]} if depth else f"v{number}"
+
+    parameters = {f"P{number}": {"Type": "String"} for number in range(150)}
+    conditions = {
+        f"C{number}": {"Fn::Equals": [{"Fn::Sub": f"${{P{number % 150}}}${{P{number * 7 % 150}}}"}, "ab"]}
+        for number in range(300)
+    }
+    turned = {name: {"Fn::Not": [one]} if int(name[1:]) % 2 else one for name, one in conditions.items()}
+    old, new = (
+        {
+            "Parameters": parameters,
+            "Conditions": definitions,
+            "Resources": {
+                f"Q{number}": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": value(number + shift, 4)}}
+                for number in range(40)
+            },
+        }
+        for shift, definitions in enumerate((conditions, turned))
+    )
+    assert {one.replacement for one in difference(old, new).resources} <= {"certain", "possible"}

@@ -108,10 +108,6 @@ def test_the_sums_are_those_of_check(old: str, new: str, sums: str) -> None:
     assert totals == tuple(worst_case(deployed(document(side))).total for side in (old, new))
 
 
-def test_a_parameter_of_an_existing_stack_may_have_another_value_than_its_default() -> None:
-    assert "reservation" in kinds(compared(template(function("50")), template(function("!Ref Units"))))
-
-
 @pytest.mark.parametrize(
     "new",
     [

@@ -91,7 +91,7 @@ def grants_by_holder(template: Template, other: Template) -> Held:
         condition = resource.get("Condition")
         conditions = (condition,) if isinstance(condition, str) else ()
         for holder, kind, grant in _granted_by(name, resource, template, other):
-            found.setdefault((holder, kind), []).append(grant if kind == "role" else under(conditions, grant))
+            found.setdefault((holder, kind), []).append(under(conditions, grant))
     return found
 
 
