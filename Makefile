@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PEERS := benchmarks/peers/.venv
 ENV ?=
+SEEDS ?= 100000
 OVERRIDES := $(if $(RATE),--set traffic.webhooks_per_hour=$(RATE))
 ONE = $(if $(ENV),$(ENV),prod)
 
 .DEFAULT_GOAL := help
-.PHONY: help template size check simulate local lint format test test-fast fixtures hostile mutants bench bench-peers clean
+.PHONY: help template size check simulate local lint format test test-fast fixtures hostile soak mutants bench bench-peers clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +45,9 @@ fixtures: .venv/base ## regenerate tests/fixtures/templates_out/ after the gener
 
 hostile: .venv/test ## send 10,000 generated hostile inputs through every command, which takes an hour; INPUTS=500 for fewer
 	@INPUTS=$(or $(INPUTS),10000) $(BIN)/python -m tests.hostile.corpus
+
+soak: .venv/test ## simulate the handlers with faults on all processors: SEEDS=100000 runs that many seeds
+	@$(BIN)/python -m tests.soak --seeds $(SEEDS)
 
 mutants: .venv/mutants ## run mutation tests, which take up to an hour; MODULES="capacity.quota" limits them to some modules
 	@$(BIN)/python tests/mutants.py $(MODULES)
