@@ -19,6 +19,7 @@ from generator.checks.quota.joint import worst_cases_together
 from generator.checks.quota.provisioned import excesses
 from generator.checks.quota.streams import surpluses
 from generator.checks.quota.worst_case import worst_case
+from generator.template import conditions
 from generator.template.conditions import Equality
 from tests.checks.rules.rule_runner import pretty
 
@@ -213,6 +214,18 @@ def test_agrees_with_every_deployment_tried_out(seed: int, transform: list[str])
 
     surplus = {found.function: found.unused for found in surpluses(template, 0)}
     assert surplus.get("F0", 0) == max(oracle.surplus() for oracle in tried), pretty(content)
+
+
+@pytest.mark.parametrize("steps", [0, 5, 30])
+@pytest.mark.parametrize("seed", range(40))
+def test_a_search_that_stops_early_states_true_bounds(seed: int, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in ("MAX_STEPS", "MIN_STEPS", "MIN_DIVES"):
+        monkeypatch.setattr(conditions, limit, steps if limit == "MAX_STEPS" else 0)
+    content = random_template(random.Random(f"bounds {seed}"))
+    tried = list(deployments(content))
+    case = worst_case(deployed(content))
+    assert case.total <= max(oracle.total() for oracle in tried) <= case.at_most, pretty(content)
+    assert not case.total or any(_agrees(one, case.scenario) and one.total() >= case.total for one in tried)
 
 
 def _agrees(oracle: Oracle, scenario: Any) -> bool:
