@@ -158,7 +158,7 @@ class World:
         writer = self.writer
         if writer and old is None:
             history.resurrected.append(f"{key[1]} by {writer.name}")
-        if writer and writer.arming and new and new.get("outcome") != (old or {}).get("outcome"):
+        if writer and writer.arming and new and new.get("sentId") != (old or {}).get("sentId"):
             history.outcomes.setdefault(writer.arming, set()).add("recorded " + new["outcome"]["S"])
         if writer and new and "S" in new.get("messageId", {}):
             history.recorded_ids.add(new["messageId"]["S"])
