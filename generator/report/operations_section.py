@@ -18,6 +18,9 @@ COMPARISONS = {
     "LessThanThreshold": "below",
     "LessThanOrEqualToThreshold": "at or below",
 }
+KEPT = ("Retain", "RetainExceptOnCreate")
+"""Deletion policies of resources that outlive the stack."""
+
 MILLISECONDS = {"IteratorAge", "AsyncEventAge", "Duration"}
 """Metrics in milliseconds."""
 
@@ -36,14 +39,15 @@ def alarm_lines(template: Template, reasons: Mapping[str, str]) -> list[str]:
 
 def retention_lines(template: Template, environment: Environment) -> list[str]:
     """Return the resources that outlive the stack, and the retention of its data."""
-    retained = {name: body for name, body in template.resources.items() if body.get("DeletionPolicy") == "Retain"}
+    retained = {name: body for name, body in template.resources.items() if body.get("DeletionPolicy") in KEPT}
     queues = of_type(template, "AWS::SQS::Queue").values()
     seconds = sorted({queue.get("MessageRetentionPeriod", DEFAULT_QUEUE_RETENTION_S) for queue in queues})
     header = ("Resource", "When the stack is deleted", "When it is replaced", "Notes")
     return [
         *markdown_table(header, [(name, "kept", _replaced(body), _notes(body)) for name, body in retained.items()]),
         "",
-        "Everything else is deleted with the stack, including the signing secret, the API key and the logs. Retained "
+        "Everything else is deleted with the stack: the queues with the failed events in them, the logs, the signing "
+        "secret and the API key, so every sender needs new ones. Retained "
         "resources keep costing money, and the tables are unreadable without the key.",
         "",
         f"While the stack exists, prices are kept {environment.retention.price_history_days} days, logs "
@@ -95,6 +99,7 @@ def _notes(body: Mapping[str, Any]) -> str:
     is_table = body["Type"] == "AWS::DynamoDB::Table"
     notes = (
         ("deletion protection", is_protected),
+        ("deleted if the stack's creation fails", body["DeletionPolicy"] == "RetainExceptOnCreate"),
         ("**no deletion protection**", is_table and not is_protected),
         ("point-in-time recovery", has_recovery(properties)),
         (f"created only if {code(body.get('Condition', ''))} is true", "Condition" in body),

@@ -121,6 +121,7 @@ def _stage(plan: SizedUsagePlan, deployment: Deployment, own_role: list[AWSObjec
     """
     fields = {
         "requestId": "$context.requestId",
+        "apiKeyId": "$context.identity.apiKeyId",
         "time": "$context.requestTimeEpoch",
         "status": "$context.status",
         "error": "$context.error.responseType",

@@ -26,7 +26,7 @@ def compose(environment: Environment, sizing: Sizing) -> Template:
     template.add_resource(functions.resources(environment, sizing))
     template.add_resource(tables.resources(environment.operations.deletion_protection))
     template.add_resource(events.resources(environment, sizing))
-    template.add_resource(encryption.resources())
+    template.add_resource(encryption.resources(environment.operations.deletion_protection))
     template.add_resource(monitoring.resources(environment, sizing))
     template.add_output(_outputs())
     return template
@@ -39,7 +39,7 @@ def _parameters(environment: Environment) -> list[Parameter]:
             Type="String",
             Default=environment.name,
             AllowedPattern="[a-z][a-z0-9-]*",
-            Description="Tells this environment's API from others",
+            Description="Suffix of the name of the API",
         ),
     ]
 
@@ -47,11 +47,19 @@ def _parameters(environment: Environment) -> list[Parameter]:
 def _outputs() -> list[Output]:
     url = f"https://${{{names.API}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/{api.STAGE_NAME}/webhooks"
     return [
-        Output("WebhookUrl", Description="Where senders POST their signed webhooks", Value=Sub(url)),
-        Output("WebhookApiKeyId", Description="Id of the API key that senders present", Value=Ref(names.API_KEY)),
-        Output("SigningSecretArn", Description="Secret that senders sign with", Value=Ref(names.SIGNING_SECRET)),
-        Output("PriceHistoryTableName", Description="Table of prices", Value=Ref(names.PRICE_HISTORY_TABLE)),
-        Output("PriceAlertsTableName", Description="Table of alerts", Value=Ref(names.PRICE_ALERTS_TABLE)),
-        Output("NotificationTopicArn", Description="Topic of fired alerts", Value=Ref(names.NOTIFICATION_TOPIC)),
-        Output("OperationsTopicArn", Description="Topic of alarms: subscribe here", Value=Ref(names.OPERATIONS_TOPIC)),
+        Output("WebhookUrl", Description="URL to which senders POST signed webhooks", Value=Sub(url)),
+        Output("WebhookApiKeyId", Description="ID of the API key that senders use", Value=Ref(names.API_KEY)),
+        Output("SigningSecretArn", Description="Secret with which senders sign", Value=Ref(names.SIGNING_SECRET)),
+        Output("PriceHistoryTableName", Description="Table with the prices", Value=Ref(names.PRICE_HISTORY_TABLE)),
+        Output("PriceAlertsTableName", Description="Table with the alerts", Value=Ref(names.PRICE_ALERTS_TABLE)),
+        Output(
+            "NotificationTopicArn",
+            Description="Topic for fired alerts",
+            Value=Ref(names.NOTIFICATION_TOPIC),
+        ),
+        Output(
+            "OperationsTopicArn",
+            Description="Topic for alarms: subscribe here",
+            Value=Ref(names.OPERATIONS_TOPIC),
+        ),
     ]

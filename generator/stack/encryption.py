@@ -40,16 +40,16 @@ Source: AWS KMS Developer Guide, "Default key policy" and "KMS permissions refer
 """
 
 
-def resources() -> list[AWSObject]:
+def resources(deletion_protection: bool) -> list[AWSObject]:
     """Return the key and the signing secret."""
-    return [_key(), _signing_secret()]
+    return [_key(deletion_protection), _signing_secret()]
 
 
-def _key() -> Key:
-    """Return the key, which is retained because the retained tables and logs are unreadable without it."""
+def _key(deletion_protection: bool) -> Key:
+    """Return the key, which is retained because the retained tables and their backups are unreadable without it."""
     return Key(
         names.KEY,
-        DeletionPolicy="Retain",
+        DeletionPolicy=names.retention(deletion_protection),
         UpdateReplacePolicy="Retain",
         Description="Price alerts",
         EnableKeyRotation=True,

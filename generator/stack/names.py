@@ -48,6 +48,15 @@ def log_group(function: str) -> str:
     return function.removesuffix("Function") + "LogGroup"
 
 
+def retention(deletion_protection: bool) -> str:
+    """Return the deletion policy of the tables and their key, the same for all, because neither is of use alone.
+
+    Without deletion protection, a failed creation leaves nothing behind. CloudFormation cannot delete protected tables.
+    Source: AWS CloudFormation User Guide, "DeletionPolicy attribute".
+    """
+    return "Retain" if deletion_protection else "RetainExceptOnCreate"
+
+
 def arn(logical_id: str) -> GetAtt:
     """Return a reference to the ARN of a resource."""
     return GetAtt(logical_id, "Arn")

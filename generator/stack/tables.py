@@ -57,7 +57,7 @@ def _price_alerts(deletion_protection: bool) -> Table:
 def _common(deletion_protection: bool) -> dict[str, object]:
     return {
         "BillingMode": "PAY_PER_REQUEST",
-        "DeletionPolicy": "Retain",
+        "DeletionPolicy": names.retention(deletion_protection),
         "UpdateReplacePolicy": "Retain",
         "DeletionProtectionEnabled": deletion_protection,
         "PointInTimeRecoverySpecification": PointInTimeRecoverySpecification(PointInTimeRecoveryEnabled=True),

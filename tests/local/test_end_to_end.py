@@ -138,7 +138,10 @@ def test_after_a_rotation_both_secrets_are_accepted(system: System) -> None:
 
 def test_wrong_content_is_reported(system: System) -> None:
     status, answer = post(system, price(price="NaN"), "msg_nan")
-    assert (status, answer["message"]) == (422, "price is not a string like 64231.50, positive, of at most 38 digits")
+    assert (status, answer["message"]) == (
+        422,
+        "price must be a string such as 64231.50: positive, with at most 38 digits",
+    )
 
 
 def test_events_contain_no_payload(system: System) -> None:

@@ -220,7 +220,9 @@ def test_the_concurrency_alarm_needs_at_least_five_reserved() -> None:
 
 @EVERY
 def test_tables_are_retained_with_their_key(template: dict[str, Any]) -> None:
-    retained = {name for name, body in template["Resources"].items() if body.get("DeletionPolicy") == "Retain"}
+    retained = {
+        name for name, body in template["Resources"].items() if body.get("DeletionPolicy", "").startswith("Retain")
+    }
     assert retained == {"PriceHistoryTable", "PriceAlertsTable", "KmsKey"}
     assert all(template["Resources"][name]["UpdateReplacePolicy"] == "Retain" for name in retained)
 
@@ -339,6 +341,21 @@ def test_the_largest_template_fits_too() -> None:
 def test_a_paused_stream_loses_no_record_that_it_keeps(template: dict[str, Any]) -> None:
     mapping = template["Resources"]["CheckAlertsEventSourceMapping"]["Properties"]
     assert 23 * 3600 < mapping["MaximumRecordAgeInSeconds"] < aws.STREAM_RETENTION_S
+
+
+@pytest.mark.parametrize(("protected", "policy"), [("true", "Retain"), ("false", "RetainExceptOnCreate")])
+def test_a_failed_creation_leaves_nothing_behind_unless_the_tables_are_protected(protected: str, policy: str) -> None:
+    resources = generated("dev", f"operations.deletion_protection={protected}")["Resources"]
+    kept = ("PriceHistoryTable", "PriceAlertsTable", "KmsKey")
+    assert {resources[name]["DeletionPolicy"] for name in kept} == {policy}
+    assert {resources[name]["UpdateReplacePolicy"] for name in kept} == {"Retain"}
+
+
+@EVERY
+def test_the_access_log_names_the_sender_by_its_key(template: dict[str, Any]) -> None:
+    written = template["Resources"]["WebhookStage"]["Properties"]["AccessLogSetting"]["Format"]
+    assert json.loads(written)["apiKeyId"] == "$context.identity.apiKeyId"
+    assert "sourceIp" not in written
 
 
 @EVERY

@@ -45,14 +45,14 @@ def accept(event, now):
     body = (event.get('body') or '').encode()
     body = base64.b64decode(body, validate=True) if event.get('isBase64Encoded') else body
   except ValueError:
-    return 400, 'body is not base64'
+    return 400, 'body must be valid base64'
   if fault := forgery(headers, body, now):
     return 401, fault
   try:
     price = json.loads(body.decode())
   except (ValueError, RecursionError):
-    return 400, 'body is not JSON'
-  if faults := list(check(price, now)) if isinstance(price, dict) else ['body is not an object']:
+    return 400, 'body must be valid JSON'
+  if faults := list(check(price, now)) if isinstance(price, dict) else ['body must be a JSON object']:
     return 422, '; '.join(faults)
   return store(price, now, headers['webhook-id'], hashlib.sha256(body).hexdigest())
 
@@ -60,9 +60,9 @@ def accept(event, now):
 def forgery(headers, body, now):
   webhook_id, sent_at = headers.get('webhook-id', ''), headers.get('webhook-timestamp', '')
   if not re.fullmatch('[!-~]{1,128}', webhook_id):
-    return 'webhook-id is not 1 to 128 printable characters'
+    return 'webhook-id must have 1 to 128 printable ASCII characters'
   if not re.fullmatch('[0-9]{1,12}', sent_at) or abs(now - int(sent_at)) > WINDOW_S:
-    return 'webhook-timestamp is not within 5 minutes'
+    return 'webhook-timestamp must be within 5 minutes of now'
   content = f'{webhook_id}.{sent_at}.'.encode() + body
   offered = re.findall('v1,([A-Za-z0-9+/=]+)', headers.get('webhook-signature', ''))
   # A key that was just rotated is not in the cache: look again, but not once for each bad signature of a flood.
@@ -72,7 +72,7 @@ def forgery(headers, body, now):
       return None
   if cache['failed_at']:
     raise PermissionError  # perhaps signed with a key that is newer than the outage
-  return 'webhook-signature is wrong'
+  return 'webhook-signature does not match'
 
 
 def keys(max_age_s, now):
@@ -121,15 +121,15 @@ def decoded(text):
 def check(price, now):
   symbol, source, value, stamp = (price.get(name) for name in ('symbol', 'source', 'price', 'timestamp'))
   if not (isinstance(symbol, str) and re.fullmatch('[A-Z0-9]{1,15}-[A-Z0-9]{1,15}', symbol)):
-    yield 'symbol is not like BTC-USD'
+    yield 'symbol must look like BTC-USD'
   if not (isinstance(source, str) and re.fullmatch('[a-z0-9._-]{1,32}', source)):
-    yield 'source is not 1 to 32 of a-z 0-9 . _ -'
+    yield 'source must have 1 to 32 characters: a-z, 0-9, dot, dash or underscore'
   if not (type(stamp) is int and (now - RETENTION_S) * 1000 <= stamp <= (now + 300) * 1000):
-    yield 'timestamp is not milliseconds within retention and 5 minutes ahead'
+    yield 'timestamp must be in milliseconds, not past retention and at most 5 minutes ahead'
   written = '[0-9]{1,99}([.][0-9]{1,99})?([eE][+-]?[0-9]{1,3})?'
   number = Decimal(value if isinstance(value, str) and re.fullmatch(written, value) else 0)  # as DynamoDB takes it
   if number <= 0 or len(number.as_tuple().digits) > 38 or not -130 <= number.adjusted() <= 125:
-    yield 'price is not a string like 64231.50, positive, of at most 38 digits'
+    yield 'price must be a string such as 64231.50: positive, with at most 38 digits'
 
 
 def store(price, now, webhook_id, digest):
@@ -148,7 +148,7 @@ def store(price, now, webhook_id, digest):
     dynamodb.put_item(TableName=TABLE, Item=item, **options)
   except dynamodb.exceptions.ConditionalCheckFailedException as error:
     stored = error.response['Item']['digest']['S']
-    return (200, 'already stored') if stored == digest else (409, 'webhook-id was used with another body')
+    return (200, 'already stored') if stored == digest else (409, 'webhook-id was already used with another body')
   return (202, 'stored, but too old to fire alerts') if stale else STORED
 
 
