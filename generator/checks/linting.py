@@ -173,16 +173,17 @@ def _matches(runner: Runner, job: LintJob) -> Iterator[Match]:
     try:
         with _runtime.time_limit(LIMIT_S):
             matches = list(run_template_by_file_path(str(job.path), config, runner.rules, False))
-            yield from matches
-            if any(match.rule.id == NOT_TRANSFORMED for match in matches):
-                yield from _own_matches(runner, job.path, config)
+        yield from matches
+        if any(match.rule.id == NOT_TRANSFORMED for match in matches):
+            yield from _own_matches(runner, job.path, config)
     except CfnLintExitException as error:
         raise unusable(str(error)) from error
     except UnusableLinter:
         raise
     except _runtime.OutOfTime:
-        what = f"cfn-lint did not finish within {LIMIT_S} s, so the file is not checked; split or flatten the template"
+        what = f"cfn-lint did not finish within {LIMIT_S} s, so only the quota is checked; split or flatten the template"
         yield Match.create(message=what, filename=str(job.path), rule=RuleError())
+        yield from _own_matches(runner, job.path, config)
     except Exception as error:  # cfn-lint has no type of its own for what it does not expect.
         what = f"cfn-lint crashed on this file ({type(error).__name__}: {error})"
         remedy = "in YAML, quote keys such as On, Yes and No"

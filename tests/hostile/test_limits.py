@@ -40,7 +40,7 @@ def test_a_file_that_keeps_cfn_lint_busy_is_a_finding(generator: Run, monkeypatc
     Path("nested.json").write_text(nested % ("[" * 90 + "]" * 90))
     result = generator("check", "nested.json")
     assert result.exit_code == 1
-    assert "error E0002: cfn-lint did not finish within 0.5 s, so the file is not checked" in result.stdout
+    assert "error E0002: cfn-lint did not finish within 0.5 s, so only the quota is checked" in result.stdout
 
 
 def test_preflight_does_not_pass_when_every_check_is_skipped() -> None:
