@@ -64,8 +64,10 @@ def test_all_started_processes_end_with_the_command(
         assert process.stdout
         request.addfinalizer(lambda: kill(started_with(str(tmp_path))))
         shown = b""
-        while b"Ctrl-C" not in shown:
-            shown += process.stdout.readline()
+        for line in process.stdout:
+            shown += line
+            if b"Ctrl-C" in line:
+                break
         assert b"curl -i http://127.0.0.1:" in shown
         assert b"x-api-key: " in shown
         assert len(started_with(str(tmp_path))) > 1
