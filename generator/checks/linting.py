@@ -181,7 +181,7 @@ def _matches(runner: Runner, job: LintJob) -> Iterator[Match]:
     except UnusableLinter:
         raise
     except _runtime.OutOfTime:
-        what = f"cfn-lint did not finish within {LIMIT_S} s, so only the quota is checked; split or flatten the template"
+        what = f"cfn-lint did not finish within {LIMIT_S} s, so only the quota is checked; split the template"
         yield Match.create(message=what, filename=str(job.path), rule=RuleError())
         yield from _own_matches(runner, job.path, config)
     except Exception as error:  # cfn-lint has no type of its own for what it does not expect.
