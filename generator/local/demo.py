@@ -46,6 +46,8 @@ class DemoResult:
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     latencies_ms: tuple[int, ...]
+    texts: tuple[str, ...]
+    """Texts of the delivered SMS."""
     refusal: str | None
     """Status and message of the first answer that refused a price."""
 
@@ -101,12 +103,13 @@ def run(system: System, progress: Callable[[Iterable[int]], Iterable[int]], seed
         missing=tuple(sorted(expected - delivered.keys())),
         unexpected=tuple(sorted(n for n, texts in delivered.items() if n not in expected or len(texts) > 1)),
         latencies_ms=tuple(sorted(latencies_ms)),
+        texts=tuple(text for texts in delivered.values() for text in texts),
         refusal=next(iter(refusals), None),
     )
 
 
 def as_table(result: DemoResult) -> str:
-    """Return the result as a table for the terminal."""
+    """Return the texts of the SMS and the result as a table for the terminal."""
     latencies_ms = result.latencies_ms
     rows = [
         ("Prices sent", f"{result.prices_sent:,}"),
@@ -119,7 +122,7 @@ def as_table(result: DemoResult) -> str:
         ("Price to SMS, median", duration(latencies_ms[len(latencies_ms) // 2] / 1000) if latencies_ms else "-"),
         ("Price to SMS, slowest", duration(latencies_ms[-1] / 1000) if latencies_ms else "-"),
     ]
-    return "\n".join(text_table((), rows, right=(1,)))
+    return "\n".join([*result.texts, "", *text_table((), rows, right=(1,))])
 
 
 def _refusal(system: System, body: dict[str, object], webhook_id: str) -> str | None:

@@ -6,10 +6,9 @@ All arithmetic is decimal, and only the amounts are rounded, to the cent.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
 
 from generator._format import number
 from generator.aws import MIN_FUNCTION_MEMORY_MB, READ_UNIT_BYTES, WRITE_UNIT_BYTES
@@ -184,19 +183,13 @@ def _monitoring(template: Template, usage: Usage, log_days: int, month: MonthlyU
     written = month.all_invocations * usage.log_bytes_per_invocation + records * usage.log_bytes_per_record
     logged_gb = (written + month.webhooks * usage.access_log_bytes) / GB
     kept_gb = logged_gb * log_days * 24 / month.hours
-    # An alarm costs its price for each metric that it reads.
-    alarms = sum(_metric_count(alarm) for alarm in of_type(template, "AWS::CloudWatch::Alarm").values())
-    dashboards = len(of_type(template, "AWS::CloudWatch::Dashboard"))
+    alarms, dashboards = (len(of_type(template, f"AWS::CloudWatch::{kind}")) for kind in ("Alarm", "Dashboard"))
     yield "CloudWatch", "logs written", logged_gb, "GB", "log_ingest_usd_per_gb"
     yield "CloudWatch", f"logs kept {log_days} days", kept_gb, "GB-month", "log_storage_usd_per_gb_month"
     yield "CloudWatch", "alarms", Decimal(alarms), "each", "alarm_usd_per_month"
     yield "CloudWatch", "dashboard", Decimal(dashboards), "each", "dashboard_usd_per_month"
     yield "CloudWatch", "custom metrics", Decimal(usage.custom_metrics), "each", "custom_metric_usd_per_month"
     yield "X-Ray", "traces recorded", month.traces, "traces", "trace_usd_per_million"
-
-
-def _metric_count(alarm: Mapping[str, Any]) -> int:
-    return sum("MetricStat" in query for query in alarm.get("Metrics", [])) or 1
 
 
 def _index_count(template: Template, table: str) -> int:

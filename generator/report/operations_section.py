@@ -66,9 +66,6 @@ def _subscribers(template: Template, topics: list[str]) -> str:
 
 
 def _metric(alarm: Mapping[str, Any]) -> str:
-    if "Metrics" in alarm:
-        metrics = [query["MetricStat"]["Metric"]["MetricName"] for query in alarm["Metrics"] if "MetricStat" in query]
-        return f"{joined([*map(code, metrics)])} of the account"
     dimensions = [_dimension(dimension["Value"]) for dimension in alarm.get("Dimensions", [])]
     return f"{code(alarm['MetricName'])} of {' '.join(dimensions) if dimensions else 'the account'}"
 
@@ -82,8 +79,6 @@ def _dimension(value: Any) -> str:
 def _threshold(alarm: Mapping[str, Any]) -> str:
     threshold, periods = alarm["Threshold"], alarm["EvaluationPeriods"]
     comparison = f"{COMPARISONS[alarm['ComparisonOperator']]} {number(threshold)}"
-    if "Metrics" in alarm:
-        return f"{code(alarm['Metrics'][0]['Expression'])} is {comparison}"
     unit = f" ms ({duration(threshold / 1000)})" if alarm["MetricName"] in MILLISECONDS else ""
     lasting = "" if periods == 1 else f", in {alarm.get('DatapointsToAlarm', periods)} of {periods} periods"
     return f"the {alarm['Statistic'].lower()} over {duration(alarm['Period'])} is {comparison}{unit}{lasting}"

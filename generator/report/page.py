@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from generator import plans
 from generator._format import code, counted, markdown_table, number, rate
@@ -15,7 +15,6 @@ from generator.report.diagram import NOT_DRAWN, mermaid
 from generator.report.operations_section import alarm_lines, retention_lines
 from generator.report.permissions_section import permission_lines
 from generator.report.resources import of_type
-from generator.stack.monitoring import reasons
 from generator.template.evaluation import one_deployment
 from generator.template.model import Template
 from generator.template.reading import parse
@@ -31,18 +30,21 @@ COUNTED = {
 
 def generated_files(judged: JudgedPlan) -> dict[str, str]:
     """Return the text of each file that an environment generates, by file name: the template, then its page."""
+    from generator.stack import monitoring
+
     template = plans.render(judged.plan)
-    return {f"{judged.name}.json": template, f"{judged.name}.md": page(parse(json.loads(template)), judged)}
+    reasons = monitoring.reasons(judged.plan.environment, judged.plan.sizing)
+    return {f"{judged.name}.json": template, f"{judged.name}.md": page(parse(json.loads(template)), judged, reasons)}
 
 
-def page(template: Template, judged: JudgedPlan) -> str:
-    """Return the whole page, the same bytes for the same template and environment."""
+def page(template: Template, judged: JudgedPlan, reasons: Mapping[str, str]) -> str:
+    """Return the whole page, the same bytes for the same arguments. `reasons` are those of the alarms' thresholds."""
     environment = judged.plan.environment
     sections = (
         ("Architecture", _diagram(template)),
         ("Sizing", sizing_lines(template, judged)),
         ("Quota", quota_lines(judged)),
-        ("Alarms", alarm_lines(template, reasons(environment, judged.plan.sizing))),
+        ("Alarms", alarm_lines(template, reasons)),
         ("Permissions", permission_lines(template)),
         ("Retention", retention_lines(template, environment)),
         ("Monthly cost", cost_lines(one_deployment(template), environment)),

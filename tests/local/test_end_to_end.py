@@ -89,7 +89,10 @@ def test_reservations_are_set(system: System) -> None:
 
 @pytest.mark.slow
 def test_a_signed_webhook_sends_an_sms(system: System) -> None:
-    assert texts(system, "msg_sms", "+15555550101") == ["BTC-USD is at 64231.50: above your threshold of 64000"]
+    (text,) = texts(system, "msg_sms", "+15555550101")
+    assert re.fullmatch(
+        r"BTC-USD was at 64231\.50 at \d{4}-\d\d-\d\d \d\d:\d\d UTC: above your threshold of 64000", text
+    )
 
 
 def test_a_missing_or_wrong_api_key_is_403(system: System) -> None:
@@ -159,14 +162,16 @@ def test_the_demonstration_ends_with_every_expected_sms() -> None:
     env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run(command, cwd=FIXTURES, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    table = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines() if not line.endswith("ms"))
+    messages, _, rows = done.stdout.rpartition("\n\n")
+    table = dict(line.rsplit(maxsplit=1) for line in rows.splitlines() if not line.endswith("ms"))
+    assert messages.count(" your threshold of ") == int(table["SMS delivered"])
     assert table["Prices sent"] == table["Prices stored"] == str(demo.PRICES)
     assert int(table["SMS delivered"]) == int(table["Alerts expected to fire"]) > 0
     assert table["SMS missing"] == table["SMS unexpected"] == "0"
 
 
 def test_a_missing_sms_fails_the_demonstration(system: System) -> None:
-    result = demo.DemoResult(60, 60, 12, 4, 3, ("+15555550000",), (), (100,), None)
+    result = demo.DemoResult(60, 60, 12, 4, 3, ("+15555550000",), (), (100,), ("BTC-USD was at 1",), None)
     assert not result.passed
     assert re.search(r"^SMS missing +1$", demo.as_table(result), re.M)
 

@@ -12,8 +12,13 @@ from generator.report import page as pages
 from generator.template.reading import parse
 
 
-def page(document: Any, judged: JudgedPlan) -> str:
-    return pages.page(parse(document), judged)
+def page(document: Any, judged: JudgedPlan, reasons: dict[str, str] | None = None) -> str:
+    """Return the page, with the real reasons for the thresholds of alarms unless others are given."""
+    if reasons is None:
+        from generator.stack import monitoring
+
+        reasons = monitoring.reasons(judged.plan.environment, judged.plan.sizing)
+    return pages.page(parse(document), judged, reasons)
 
 
 def bill(document: Any, environment: Environment, webhooks_per_hour: int | None = None) -> tuple[bills.Item, ...]:
