@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from array import array
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -34,6 +35,16 @@ TOLERANCE = 0.05
 
 MAX_REPEATED_GAPS = 10
 """The same gap this often in a row does not come from missing rows: the distance between rows has changed."""
+
+COUNT_NAMES = ("count", "counts", "webhooks", "requests", "invocations", "sum", "samplecount")
+"""Names of a column of counts per minute, among them those of CloudWatch."""
+
+TIME_NAMES = ("time", "times", "timestamp", "seconds", "date", "@timestamp")
+
+MAX_HEADER_LINES = 20
+"""Lines before the first row of data."""
+
+DELIMITERS = ",;\t"
 
 MAX_LINE = 1000
 """Characters. No time and no count is longer; a binary file may be a single line."""
@@ -101,29 +112,49 @@ def read_trace(path: Path | str) -> Trace:
     """Read a CSV file in one of two formats, with or without a header line.
 
     One column: the time of one webhook in each row, in order, as ISO 8601, as seconds, or as milli-, micro- or
-    nanoseconds since 1970.
-    Two columns, or one named `count`: the number of webhooks in consecutive intervals. With two columns, the start of
-    the interval comes first and all intervals have the same length, at least a minute; with one, it is a minute. Rows
-    may be missing; their count is 0.
-    Empty lines and lines that start with # are skipped. Raises UnreadableTrace with the number of the wrong line.
+    nanoseconds since 1970. Small whole numbers need a column name, `time` or `count`.
+    Two columns, or one named `count`, `sum` or `requests`: the number of webhooks in consecutive intervals. With two
+    columns, the start of the interval comes first and all intervals have the same length, at least a minute; with one,
+    it is a minute. Rows may be missing; their count is 0.
+    Commas, semicolons or tabs separate columns. Empty lines and lines that start with # are skipped. Raises
+    UnreadableTrace with the number of the wrong line.
     """
     path = Path(path)
     rows = _rows(path)
-    first = next(rows, None)
-    if first is None:
-        raise _fault(path, "it has no rows", "record at least a minute of webhooks")
-    _, cells = first
-    names = [cell.strip().lower() for cell in cells]
-    has_header = not all(_is_value(cell) for cell in cells)
-    if has_header:
-        first = next(rows, None)
-        if first is None:
-            raise _fault(path, "it has column names but no rows", "record at least a minute of webhooks")
-    is_counts = len(first[1]) == 2 or (has_header and names in (["count"], ["counts"], ["webhooks"]))
-    trace = (_read_counts if is_counts else _read_times)(path, first, rows)
+    names, first = _start(path, rows)
+    if len(first[1]) == 2 or (names and names[0] in COUNT_NAMES):
+        trace = _read_counts(path, first, rows)
+    else:
+        sample = [first, *islice(rows, SAMPLE_ROWS)]
+        if not names or names[0] not in TIME_NAMES:
+            _require_times(path, sample)
+        trace = _read_times(path, first, chain(sample[1:], rows))
     if not sum(trace.counts):
         raise _fault(path, "it has no webhooks", "record at least a minute of webhooks")
     return trace
+
+
+def _start(path: Path, rows: Iterator[Row]) -> tuple[list[str], Row]:
+    """Return the column names, in lower case, and the first row of data.
+
+    CloudWatch's console writes several lines about the metric before the column names; the last line counts.
+    """
+    names: list[str] = []
+    for position, (number, cells) in enumerate(rows):
+        if _is_value(cells[0]) and (position <= 1 or _is_value(cells[-1])):
+            return names, (number, cells)
+        if position == MAX_HEADER_LINES or (names and not cells[0].strip()):
+            break
+        names = [cell.strip().lower() for cell in cells]
+    what = "it has column names but no rows" if names else "it has no rows"
+    raise _fault(path, what, "record at least a minute of webhooks")
+
+
+def _require_times(path: Path, sample: list[Row]) -> None:
+    """Refuse a column that may be times or counts: whole numbers too small for times since 1970."""
+    if all(len(cells) == 1 and re.fullmatch(r"\s*[0-9]{1,9}(\.0*)?\s*", cells[0]) for _, cells in sample):
+        what = f"line {sample[0][0]} begins a column of whole numbers, which may be times or counts"
+        raise _fault(path, what, "name the column in the first line: time (in seconds) or count (per minute)")
 
 
 class _Tally:
@@ -207,7 +238,7 @@ def _time_s(path: Path, number: int, cells: list[str]) -> float:
 
 def _calendar_time_s(path: Path, number: int, cell: str) -> float:
     try:
-        moment = datetime.fromisoformat(cell.strip())
+        moment = datetime.fromisoformat(re.sub(r"^(\d{4})/(\d\d)/(\d\d)", r"\1-\2-\3", cell.strip()))
     except ValueError:
         shown = cell.strip()[:40]
         raise _fault(path, f"line {number}: {shown!r} is not a time", "write seconds or ISO 8601") from None
@@ -240,7 +271,8 @@ def _counted_rows(path: Path, rows: Iterator[Row]) -> Iterator[CountedRow]:
         if not minute:
             first_s = begins_s
         elif begins_s <= last_s:
-            raise _fault(path, f"line {number} is not after the previous line", "sort it by time")
+            what = f"line {number} is not after the previous line"
+            raise _fault(path, what, "sort it by time; if an hour repeats as summer time ends, write UTC or an offset")
         elif begins_s - last_s < MINUTE_S * (1 - TOLERANCE):
             what = f"line {number} is less than a minute after the previous line"
             raise _fault(path, what, "write one line a minute, with its start in seconds (0, 60, 120 ...) or ISO 8601")
@@ -293,23 +325,32 @@ def _count(path: Path, number: int, cell: str) -> int:
 def _rows(path: Path) -> Iterator[Row]:
     """Yield the lines that are neither empty nor comments. Raises UnreadableTrace."""
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with path.open(encoding=_encoding(path)) as file:
+            delimiter = ""
             # A limit for each line: a single endless line must not take all memory.
             for number, line in enumerate(iter(partial(file.readline, MAX_LINE + 1), ""), 1):
                 if len(line) > MAX_LINE or "\0" in line:
                     raise _fault(path, f"line {number} is neither a time nor a count", "name a CSV file")
                 if not line.isspace() and line[0] != "#":
-                    yield number, _cells(path, number, line) if '"' in line else line.split(",")
+                    delimiter = delimiter or next((one for one in DELIMITERS if one in line), "")
+                    split = line.split(delimiter or ",")
+                    yield number, _cells(path, number, line, delimiter or ",") if '"' in line else split
     except OSError as error:
         raise _fault(path, error.strerror or str(error), "name a CSV file that can be read") from error
     except UnicodeDecodeError as error:
-        raise _fault(path, "it is not text", "name a CSV file") from error
+        raise _fault(path, "it is not text in UTF-8 or UTF-16", "name a CSV file") from error
 
 
-def _cells(path: Path, number: int, line: str) -> list[str]:
+def _encoding(path: Path) -> str:
+    """Return UTF-16 if the file begins with its mark, as PowerShell writes it."""
+    with path.open("rb") as file:
+        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def _cells(path: Path, number: int, line: str, delimiter: str) -> list[str]:
     """Split a line with quotation marks, which is slow. A quoted cell must not span lines."""
     try:
-        (cells,) = csv.reader([line], strict=True)
+        (cells,) = csv.reader([line], delimiter=delimiter, strict=True)
     except csv.Error as error:
         raise _fault(path, f"line {number} is not CSV ({error})", "correct its quotation marks") from None
     return cells

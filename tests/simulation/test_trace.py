@@ -38,8 +38,8 @@ def fitted(path):
         pytest.param("timestamp\n10\n11\n", 1, [1, 1], id="with a header"),
         pytest.param("1767225600000\n1767225601500\n", 1, [1, 1], id="milliseconds"),
         pytest.param("2026-01-01T00:00:00Z\n2026-01-01T00:00:02+00:00\n", 1, [1, 0, 1], id="ISO 8601"),
-        pytest.param("# recorded by hand\n\n1\n\n2\n", 1, [1, 1], id="comments and empty lines"),
-        pytest.param("\ufeff1\r\n2\r\n", 1, [1, 1], id="as Windows writes it"),
+        pytest.param("# recorded by hand\n\ntime\n\n1\n\n2\n", 1, [1, 1], id="comments and empty lines"),
+        pytest.param("\ufefftime\r\n1\r\n2\r\n", 1, [1, 1], id="as Windows writes it"),
         pytest.param("1767225600000000\n1767225601500000\n", 1, [1, 1], id="microseconds"),
         pytest.param("1767225600000000000\n1767225601500000000\n", 1, [1, 1], id="nanoseconds"),
         pytest.param('"time"\n"10.5"\n"11.5"\n', 1, [1, 1], id="in quotation marks"),
@@ -67,7 +67,7 @@ def test_a_good_trace_is_counted_per_interval(trace, content, interval_s, counts
         pytest.param("", "it has no rows", id="empty"),
         pytest.param("# nothing\n\n", "it has no rows", id="only comments"),
         pytest.param("timestamp\n", "it has column names but no rows", id="only a header"),
-        pytest.param("1\n3\n2\n", "line 3 is 1 s before the previous line", id="unsorted"),
+        pytest.param("time\n1\n3\n2\n", "line 4 is 1 s before the previous line", id="unsorted"),
         pytest.param("-1\n2\n", "line 1: -1 is not a time", id="negative"),
         pytest.param("1\nnan\n", "line 2: nan is not a time", id="not a number"),
         pytest.param("1\ninf\n", "line 2: inf is not a time", id="infinite"),
@@ -100,9 +100,9 @@ def test_a_good_trace_is_counted_per_interval(trace, content, interval_s, counts
         pytest.param("count\n1\n-2\n", "line 3: '-2' is not a count", id="negative count"),
         pytest.param("count\n1.5\n", "line 2: '1.5' is not a count", id="half a webhook"),
         pytest.param("count\n0\n0\n", "it has no webhooks", id="only zeros"),
-        pytest.param("5\n5\n5\n", "all its webhooks have the same time", id="a single moment"),
+        pytest.param("time\n5\n5\n5\n", "all its webhooks have the same time", id="a single moment"),
         pytest.param("1\n99999999999\n", "line 2 is more than ten years after the first", id="mixed units"),
-        pytest.param(b"\x89PNG\r\n\x1a\n\xff\xfe", "it is not text", id="binary"),
+        pytest.param(b"\x89PNG\r\n\x1a\n\xff\xfe", "it is not text in UTF-8 or UTF-16", id="binary"),
         pytest.param(b"\0\0\0\0", "line 1 is neither a time nor a count", id="zeros"),
         pytest.param(b"1" * 5000, "line 1 is neither a time nor a count", id="one endless line"),
     ],
@@ -141,6 +141,7 @@ def test_three_million_rows_are_read_in_bounded_memory(tmp_path):
     """
     path = tmp_path / "trace.csv"
     with path.open("w") as file:
+        file.write("time\n")
         for second in range(100_000):
             file.write(f"{second}\n" * 30)
     script = (
@@ -180,11 +181,11 @@ def test_the_peak_factor_of_steady_traffic_is_too_high_as_documented(trace):
 
 
 def test_a_trace_shorter_than_a_minute_has_a_peak_factor_of_1(trace):
-    assert fitted(trace("0\n1\n2\n")) == (3600.0, 1.0)
+    assert fitted(trace("time\n0\n1\n2\n")) == (3600.0, 1.0)
 
 
 def test_a_long_trace_is_kept_in_longer_intervals(trace):
-    found = read_trace(trace(f"0\n{MAX_INTERVALS * 3}\n"))
+    found = read_trace(trace(f"time\n0\n{MAX_INTERVALS * 3}\n"))
     assert (found.interval_s, len(found.counts) <= MAX_INTERVALS, sum(found.counts)) == (4.0, True, 2)
 
 
@@ -215,3 +216,47 @@ def test_a_fit_of_coarse_counts_uses_their_busiest_interval(trace, step_s):
     path = trace("time,count\n" + "".join(f"{row * step_s},{count}\n" for row, count in enumerate(counts)))
     assert fitted(path) == (pytest.approx(3600 * 1.01), pytest.approx(2 / 1.01))
     assert read_trace(path).window_s == step_s
+
+
+METADATA = "Full label,Count\nLabel,Count\nAccount ID,111122223333\nRegion,us-east-1\nPeriod,60\nStatistic,Sum\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "encoding"),
+    [
+        pytest.param(METADATA + "{date} {clock},{count}\n", "utf-8", id="CloudWatch console"),
+        pytest.param(METADATA.replace("\n", "\r\n") + "{date} {clock},{count}\n", "utf-8-sig", id="on Windows"),
+        pytest.param("timestamp,value\n{date} {clock},{count}\n", "utf-8", id="dates with slashes"),
+        pytest.param("@timestamp,Count\n{date}T{clock}Z,{count}\n", "utf-8", id="slashes with a zone"),
+        pytest.param('"Time";"Requests"\n"{date} {clock}";{count}\n', "utf-8", id="semicolons"),
+        pytest.param("Time\tRequests\n{date} {clock}\t{count}\n", "utf-8", id="tabs"),
+        pytest.param("time,count\n{date}T{clock}+02:00,{count}\n", "utf-16", id="PowerShell"),
+        pytest.param("Sum\n{count}\n", "utf-8", id="a column named Sum"),
+        pytest.param("Invocations\n{count}\n", "utf-16", id="a column named Invocations"),
+        pytest.param("requests\n{count}\n", "utf-8", id="a column named requests"),
+    ],
+)
+def test_exports_of_common_tools_are_read(trace, lines, encoding):
+    *header, row = lines.splitlines(keepends=True)
+    counts = [600] * 30 + [1800] + [600] * 29
+    rows = [
+        row.format(date="2026/01/01", clock=f"00:{minute:02}:00", count=count) for minute, count in enumerate(counts)
+    ]
+    found = read_trace(trace("".join([*header, *rows]).encode(encoding)))
+    assert (found.webhooks_per_hour, found.interval_s, list(found.counts)) == (37_200, 60, counts)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["500\n537\n574\n520\n", "500\n503\n506\n", "0\n1\n2\n", "trades\n500\n503\n", "500.0\n503.0\n", " 7\n 9\n"],
+)
+def test_a_lone_column_of_whole_numbers_needs_a_name(trace, content):
+    """Growing counts would pass for seconds: one webhook in each row, at a wrong rate."""
+    with pytest.raises(UnreadableTrace, match="which may be times or counts; name the column in the first line"):
+        read_trace(trace(content))
+
+
+def test_an_hour_that_repeats_is_explained(trace):
+    minutes = [f"2025-10-26 02:{minute:02}:00,600\n" for minute in range(60)]
+    with pytest.raises(UnreadableTrace, match=r"line 62 is not after .* as summer time ends, write UTC or an offset"):
+        read_trace(trace("time,count\n" + "".join(minutes * 2)))
