@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from generator.diff.summary import verdict
@@ -185,3 +187,21 @@ def test_another_default_hides_no_permission_elsewhere() -> None:
     )
     changed = old.replace("[Prod, a, b]", "[Prod, a, '*']").replace("Default: dev", "Default: prod")
     assert "iam-widening" in kinds(compared(old, changed))
+
+
+def large(effect: str, resources: int, more: str = "") -> str:
+    statement = {
+        "Effect": effect,
+        "Action": [f"s3:Get{number}" for number in range(3_000)],
+        "Resource": [*(f"arn:aws:s3:::{number}" for number in range(resources)), *filter(None, [more])],
+    }
+    role = {"Type": "AWS::IAM::Role", "Properties": {"Policies": [{"PolicyDocument": {"Statement": [statement]}}]}}
+    return json.dumps({"Resources": {"R": role}})
+
+
+def test_a_large_statement_is_compared_as_a_whole() -> None:
+    """It would be nine million grants."""
+    few, many = large("Allow", 2_999), large("Allow", 2_999, "arn:aws:s3:::more")
+    assert kinds(compared(few, few)) == set()
+    assert "iam-widening" in kinds(compared(few, many))
+    assert "iam-widening" in kinds(compared(large("Deny", 2_999, "arn:aws:s3:::more"), large("Deny", 2_999)))

@@ -7,6 +7,7 @@ NotAction, NotResource and NotPrincipal are not split: leaving two things out is
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,9 @@ ELEMENTS = ("Principal", "Action", "Resource")
 EFFECTS = ("Allow", "Deny")
 ONLY_IF = "only if"
 """The operator of a clause about the template, not about the request."""
+
+MAX_GRANTS = 4_000
+"""Grants into which to split one statement. A larger one stays one grant, covered only by a grant of all its parts."""
 
 PRINCIPALS = {"AWS", "Service", "Federated", "CanonicalUser"}
 DEFAULT_VERSION = "2008-10-17"
@@ -41,7 +45,8 @@ class Scope:
         if self.inverted != other.inverted:
             return False
         outer, inner = (other, self) if self.inverted else (self, other)
-        return all(any(_matches(one, pattern) for pattern in outer.patterns) for one in inner.patterns)
+        named = set(outer.patterns)
+        return all(one in named or any(_matches(one, pattern) for pattern in outer.patterns) for one in inner.patterns)
 
     def folded(self) -> Scope:
         """The same in lower case, for actions."""
@@ -167,7 +172,9 @@ def _granted(statement: Json) -> Iterator[Grant]:
     if not isinstance(statement, Mapping) or "Effect" not in statement:
         yield Grant("Allow", HOLDER, Scope((f"statement {text(statement)}",)), EVERYTHING, ())
         return
-    scopes = (_scopes(statement, element) for element in ELEMENTS)
+    scopes = [_scopes(statement, element) for element in ELEMENTS]
+    if math.prod(map(len, scopes)) > MAX_GRANTS:
+        scopes = [[_together(ones)] for ones in scopes]
     condition = _condition(statement.get("Condition"))
     for principal, action, resource in itertools.product(*scopes):
         for effect, clauses in _effects(text(statement["Effect"])):
@@ -186,6 +193,11 @@ def _scopes(statement: Mapping[str, Json], element: str) -> list[Scope]:
         return [Scope(tuple(sorted(_patterns(inverse, element))), inverted=True)]
     without = HOLDER if element == "Principal" else EVERYTHING
     return [Scope((pattern,)) for pattern in _patterns(statement.get(element), element)] or [without]
+
+
+def _together(scopes: list[Scope]) -> Scope:
+    patterns = {pattern for one in scopes for pattern in one.patterns}
+    return scopes[0] if len(scopes) == 1 else Scope(tuple(sorted(patterns)))
 
 
 def _patterns(value: Json, element: str) -> list[str]:
