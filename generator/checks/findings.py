@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from generator._format import visible
+from generator._format import counted, visible
+
+MAX_MESSAGE = 2_000
+"""Characters of one finding's message; the others are only counted."""
 
 
 class Severity(StrEnum):
@@ -51,5 +54,11 @@ def as_text(findings: Iterable[Finding]) -> str:
     )
 
 
+def limited(message: str) -> str:
+    """Return the beginning of a message that is too long to read, with the number of characters left out."""
+    left_out = len(message) - MAX_MESSAGE
+    return f"{message[:MAX_MESSAGE]}... ({counted(left_out, 'character')} left out)" if left_out > 0 else message
+
+
 def _indented(message: str) -> str:
-    return visible(message, "\n").replace("\n", "\n    ")
+    return visible(limited(message), "\n").replace("\n", "\n    ")

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from generator import __version__
 from generator._format import visible
-from generator.checks.findings import Finding, Rule
+from generator.checks.findings import Finding, Rule, limited
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -56,7 +56,7 @@ def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
         "ruleId": finding.rule,
         "ruleIndex": rule_index,
         "level": LEVELS.get(finding.severity, "warning"),
-        "message": {"text": _plain(finding.message)},
+        "message": {"text": _plain(limited(finding.message))},
         "locations": [location],
     }
 

@@ -172,3 +172,9 @@ def test_a_committed_file_that_is_no_text_is_a_fault(generator: Run) -> None:
 def test_a_clean_template_of_ours_is_clean_to_others(generator: Run) -> None:
     write("other.json", template(One=5))
     assert generator("check", "templates_out/prod.json", "other.json").exit_code == 0
+
+
+def test_a_message_of_any_length_prints_as_a_short_one() -> None:
+    long = Finding("a.json", 1, "E1", Severity.ERROR, "", "x" * 900_000)
+    assert as_text([long]).endswith("x... (898,000 characters left out)")
+    assert len(as_text([long])) < 2_100
