@@ -18,8 +18,12 @@ A verdict (over quota, a finding, drift) is a value, not an error. Any other exc
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a write to a full disk, over a disk quota or beyond the largest file. Source: write(2)."""
 
 
 @dataclass(frozen=True, slots=True)

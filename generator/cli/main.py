@@ -4,7 +4,6 @@ docs/architecture.md describes the stages that the commands run through."""
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -16,7 +15,7 @@ from generator import __version__
 from generator._format import visible
 from generator._runtime import exit_on_termination, few_collections, skip_final_collection
 from generator.cli.output import only_printable
-from generator.errors import Fault, GeneratorError
+from generator.errors import NO_SPACE, Fault, GeneratorError
 
 COMMANDS = {
     "init": "Create a new project.",
@@ -33,9 +32,6 @@ COMMANDS = {
 
 MAX_FAULTS = 200
 """Faults to print; the others are only counted."""
-
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors of a write to a full disk, over a disk quota or beyond the largest file. Source: write(2)."""
 
 
 class LazyGroup(click.Group):

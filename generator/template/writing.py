@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator._runtime import mark_in_use, remove_abandoned, uninterrupted
-from generator.errors import Fault, UnwritableOutput
+from generator.errors import NO_SPACE, Fault, UnwritableOutput
 from generator.template.layout import WIDTH, lay_out, on_one_line
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def _replace(path: Path, content: bytes) -> bool:
             raise
     except OSError as error:
         reason = "its folder is a file" if isinstance(error, FileExistsError) else error.strerror
-        fault = Fault(str(path), f"cannot be written ({reason})", "correct the folder or its permissions")
+        remedy = "free some space" if error.errno in NO_SPACE else "correct the folder or its permissions"
+        fault = Fault(str(path), f"cannot be written ({reason})", remedy)
         raise UnwritableOutput([fault]) from error
     return True
 

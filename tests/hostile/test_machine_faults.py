@@ -1,0 +1,53 @@
+"""A fault of the machine ends in a clear line or a correct result, and leaves no half-written file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+
+GENERATOR = f"{sys.executable} -m generator"
+
+
+def run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "HOME"}
+    return subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "environments"
+    folder.mkdir()
+    (folder / "dev.toml").write_text((FIXTURES / "environments" / "dev.toml").read_text())
+    return tmp_path
+
+
+def test_a_file_that_the_disk_does_not_hold_is_not_written(project: Path) -> None:
+    result = run(project, f"ulimit -f 4; {GENERATOR} template dev")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "templates_out/dev.json: cannot be written (File too large); free some space\n"
+    assert [*(project / "templates_out").iterdir()] == []
+
+
+def test_output_that_the_disk_does_not_hold_is_one_line(project: Path) -> None:
+    result = run(project, f"{GENERATOR} size dev > /dev/full")
+    assert result.returncode == 2
+    assert result.stderr.startswith("output: cannot be written (No space left on device)")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_runs_in_parallel_with_few_files_write_one_result(project: Path) -> None:
+    """Without a home, in the C locale, and with a reader that has gone."""
+    one = f"(ulimit -n 32; LC_ALL=C PYTHONIOENCODING=ascii {GENERATOR} template dev | head -1)"
+    result = run(project, f"for i in 1 2 3 4; do {one} & done; wait")
+    assert result.stderr == ""
+    assert len(result.stdout.splitlines()) == 4
+    assert {path.name for path in (project / "templates_out").iterdir()} == {"dev.json", "dev.md"}
