@@ -103,7 +103,7 @@ def _statements(template: Mapping[str, Any]) -> Iterator[str]:
     cdk = Cdk(template["Parameters"])
     for name, parameter in template["Parameters"].items():
         yield _assignment(name, "CfnParameter", {cdk.keyword(key): value for key, value in parameter.items()})
-    for name, condition in template["Conditions"].items():
+    for name, condition in template.get("Conditions", {}).items():
         yield _assignment(name, "CfnCondition", {"expression": expression(cdk, condition)})
     for name in _dependencies_first(template["Resources"]):
         yield from _resource(name, template["Resources"][name], cdk)

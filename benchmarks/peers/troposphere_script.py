@@ -43,7 +43,7 @@ def troposphere_script(template: Mapping[str, Any]) -> str:
     resources = [_resource(name, one) for name, one in template["Resources"].items()]
     calls = [
         *(_add("parameter", _object(Parameter, name, one)) for name, one in template["Parameters"].items()),
-        *(_add("condition", name, expression(TOOL, one)) for name, one in template["Conditions"].items()),
+        *(_add("condition", name, expression(TOOL, one)) for name, one in template.get("Conditions", {}).items()),
         *(_add("resource", resource) for resource in resources),
         *(_add("output", _object(Output, name, one)) for name, one in template["Outputs"].items()),
         Call("print", [Call("stack.to_json", (), {"indent": None})]),

@@ -46,10 +46,12 @@ QUOTA_PERIODS_S = {"DAY": 86_400.0, "WEEK": 604_800.0, "MONTH": 2_592_000.0}
 
 STREAM_EVENTS = frozenset({"INSERT", "MODIFY", "REMOVE"})
 
+BATCH = "dynamodb:BatchWriteItem"
+
 EVENTS_OF_ACTION: Mapping[str, frozenset[str]] = {
     "dynamodb:PutItem": frozenset({"INSERT", "MODIFY"}),
     "dynamodb:UpdateItem": frozenset({"INSERT", "MODIFY"}),
-    "dynamodb:BatchWriteItem": frozenset({"INSERT", "MODIFY", "REMOVE"}),
+    BATCH: frozenset({"INSERT", "MODIFY", "REMOVE"}),
     "dynamodb:DeleteItem": frozenset({"REMOVE"}),
 }
 """The stream events (`eventName`) that each action can cause. Source: Amazon DynamoDB Developer Guide, "Change data
@@ -282,7 +284,8 @@ def _function(template: Evaluator, logical_id: str, properties: Json) -> Functio
     if reserved is not None and reserved < 0:
         raise UnreadableTemplate([Fault(logical_id, f"it reserves {reserved}", "write 0 or more, or leave it out")])
     try:
-        granted, unclear = _access(template, _only(template.references(properties.get("Role")), "its role")), ""
+        role = _only(template.references(properties.get("Role")), "its role")
+        granted, unclear = _access(template, role, _only_deletes(template, properties)), ""
     except Unknown as unknown:
         granted, unclear = NO_ACCESS, f"its permissions are not known: {unknown}"
     settings: Mapping[str, Json] = {}
@@ -431,12 +434,22 @@ def _number_or_none(template: Evaluator, value: Json) -> float | None:
 # Permissions of a role.
 
 
-def _access(template: Evaluator, role: str) -> Access:
+def _only_deletes(template: Evaluator, properties: Json) -> bool:
+    """Return whether inline code uses BatchWriteItem for nothing but deletions, which no permission states."""
+    try:
+        code = str(template.value(properties.get("Code"))["ZipFile"])
+    except (Unknown, KeyError, TypeError):
+        return False
+    return "DeleteRequest" in code and "PutRequest" not in code
+
+
+def _access(template: Evaluator, role: str, only_deletes: bool) -> Access:
     """Return what a role's inline and attached policies allow on the tables and topics that they name.
 
     Denials, conditions and wildcard resources are ignored: the question is who is meant to write where. Raises
     Unknown if a managed policy is not in the template.
     """
+    causes = {**EVENTS_OF_ACTION, BATCH: frozenset({"REMOVE"})} if only_deletes else EVENTS_OF_ACTION
     writes: dict[str, frozenset[str]] = {}
     publishes: set[str] = set()
     for statement in _statements(template, role):
@@ -444,9 +457,7 @@ def _access(template: Evaluator, role: str) -> Access:
             continue
         named = template.references(statement.get("Resource"))
         patterns = listed(template.value(statement.get("Action")))
-        events = frozenset[str]().union(
-            *(caused for action, caused in EVENTS_OF_ACTION.items() if _matches(action, patterns))
-        )
+        events = frozenset[str]().union(*(caused for action, caused in causes.items() if _matches(action, patterns)))
         for table in sorted(named & set(template.ids(TABLE))) if events else ():
             writes[table] = writes.get(table, frozenset()) | events
         if _matches(PUBLISH, patterns):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -126,10 +127,10 @@ def test_check_reports_the_line_and_the_fix_of_drift(generator: Run) -> None:
     path.write_text(path.read_text().replace('"Timeout": 60,', '"Timeout": 61,'))
     result = generator("check", "prod")
     assert result.exit_code == 1
-    line = TEXTS["prod"].splitlines().index('   "Timeout": 60,') + 1
+    line = [line.strip() for line in TEXTS["prod"].splitlines()].index('"Timeout": 60,') + 1
     assert result.stdout.startswith(f"templates_out/prod.json:{line}: error drift: not what environments/prod.toml ")
     assert "run: generator template prod" in result.stdout
-    assert '+   "Timeout": 60,' in result.stdout
+    assert re.search(r'^ *\+ +"Timeout": 60,$', result.stdout, re.MULTILINE)
     assert '"Timeout": 61' in path.read_text()
 
 

@@ -176,7 +176,7 @@ def test_the_simulation_can_be_drawn(generator: Run, project: Path) -> None:
     ("sent", "send", "code"),
     [
         pytest.param(signal.SIGINT, os.killpg, 1, id="Ctrl-C, sent to the process group"),
-        pytest.param(signal.SIGTERM, os.kill, -15, id="SIGTERM"),
+        pytest.param(signal.SIGTERM, os.kill, 143, id="SIGTERM"),
         pytest.param(signal.SIGKILL, os.kill, -9, id="SIGKILL"),
     ],
 )
