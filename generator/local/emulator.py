@@ -52,8 +52,10 @@ def request(url: str | urllib.request.Request, timeout_s: float) -> Any:
 
 
 @contextmanager
-def running(region: str, port: int | None = None) -> Iterator[Emulator]:
+def running(region: str, port: int | None = None, concurrency_limit: int = 1000) -> Iterator[Emulator]:
     """Run the emulator on the port, or on any free one, until the block ends.
+
+    Its account reports the limit of concurrent executions, but does not enforce it.
 
     Raises EmulatorFailure if the extra is not installed, the port is taken, the emulator does not start, or a call in
     the block fails because the emulator rejects it or does not answer.
@@ -65,7 +67,7 @@ def running(region: str, port: int | None = None) -> Iterator[Emulator]:
     with _runtime.temporary_folder("generator-local-") as folder:
         log = folder / "emulator.log"
         emulator = Emulator(port, region)
-        process = _start(emulator, folder, log)
+        process = _start(emulator, folder, log, concurrency_limit)
         try:
             _wait_until_started(process, emulator, log)
             with _errors_as_faults():
@@ -81,7 +83,7 @@ def _installed() -> bool:
         return False
 
 
-def _start(emulator: Emulator, folder: Path, log: Path) -> subprocess.Popen[bytes]:
+def _start(emulator: Emulator, folder: Path, log: Path, concurrency_limit: int) -> subprocess.Popen[bytes]:
     """Start the emulator in its own process group, so that Ctrl-C does not stop it before this process is done."""
     environ = {
         # Lambda functions inherit all of this, so it has nothing of the user's environment but these two.
@@ -97,6 +99,7 @@ def _start(emulator: Emulator, folder: Path, log: Path) -> subprocess.Popen[byte
         # These two would listen on every address: IoT (if cryptography is installed) and a file server.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
+        "LAMBDA_ACCOUNT_CONCURRENCY": str(concurrency_limit),
         "LAMBDA_EXECUTOR": "local",
         "MINISTACK_HOST": HOST,
         "MINISTACK_REGION": emulator.region,

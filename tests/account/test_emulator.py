@@ -21,10 +21,9 @@ RESERVED = dict(zip(FUNCTIONS, (20, 10, 5, 2), strict=True))
 
 
 @pytest.fixture
-def running(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+def running(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """An emulator whose account has the concurrency limit of the test's parameter."""
-    monkeypatch.setenv("LAMBDA_ACCOUNT_CONCURRENCY", str(request.param))
-    with emulator.running("us-east-1") as started:
+    with emulator.running("us-east-1", concurrency_limit=request.param) as started:
         yield started
 
 
