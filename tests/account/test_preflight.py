@@ -29,6 +29,8 @@ from tests.account.conftest import (
 )
 from tests.account.stub import DENIED, Refusal, Stub, serving
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 Ask = Callable[..., dict[str, dict[str, str]]]
 

@@ -22,6 +22,8 @@ from generator.local.emulator import Emulator
 from tests.conftest import FIXTURES
 from tests.processes import started_with
 
+pytestmark = pytest.mark.slow
+
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc to list processes")
 CREATE = json.dumps({"TableName": "t"}).encode()
 

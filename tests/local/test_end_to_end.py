@@ -26,6 +26,8 @@ from tests.conftest import FIXTURES
 from tests.stack.handlers.harness import price
 from tests.stack.model import TEXTS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def system() -> Iterator[System]:
