@@ -90,6 +90,7 @@ def run_all(work: Callable[[int], Result], count: int, workers: int) -> Generato
 
     # Keep the new interpreters from importing modules of the current folder.
     # Source: https://docs.python.org/3/using/cmdline.html#envvar-PYTHONSAFEPATH
+    before = os.environ.get("PYTHONSAFEPATH", "")
     os.environ["PYTHONSAFEPATH"] = "1"
     spawn = multiprocessing.get_context("spawn")
     theirs, ours = spawn.Pipe(duplex=False)
@@ -106,6 +107,7 @@ def run_all(work: Callable[[int], Result], count: int, workers: int) -> Generato
         executor.shutdown(cancel_futures=True)
         theirs.close()
         ours.close()
+        os.environ["PYTHONSAFEPATH"] = before
 
 
 @contextmanager
@@ -210,7 +212,7 @@ class OutOfTime(BaseException):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise OutOfTime inside the context once it takes longer. Beside the main thread there is no limit."""
+    """Raise OutOfTime inside the context once it takes longer. Outside the main thread there is no limit."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -66,8 +66,8 @@ def _needs_sms(check: Check) -> Check:
 def region(deployment: Deployment) -> CheckResult:
     """Check that SNS sends SMS from the Region.
 
-    Source: Amazon SNS Developer Guide, "Supported Regions and countries"; botocore's list of the Regions of AWS End
-    User Messaging SMS stands for it, because no AWS API returns it.
+    No AWS API returns these Regions, so botocore's list of those of AWS End User Messaging SMS is used. Source: Amazon
+    SNS Developer Guide, "Supported Regions and countries".
     """
     here = deployment.account.region
     if _sends_from(deployment):
@@ -82,12 +82,8 @@ def enrolment(deployment: Deployment) -> CheckResult:
     """Check that the account is enrolled in AWS End User Messaging SMS, through which SNS sends."""
     if not _sends_from(deployment):
         return skipped(f"SNS sends no SMS from {deployment.account.region}", "fix the check sms-region first")
-    calls = (
-        (SMS_VOICE, "DescribeAccountAttributes"),
-        ("sns", "GetSMSSandboxAccountStatus"),
-        ("sns", "GetSMSAttributes"),
-    )
-    refusals = [refusal for service, operation in calls if (refusal := _refusal(deployment, service, operation))]
+    asked = (_refusal(deployment, service, operation) for service, operation in _ENROLMENT_CALLS)
+    refusals = [refusal for refusal in asked if refusal]
     if refused := next((one for one in refusals if _NOT_ENROLLED in one.reason), None):
         here = deployment.account.region
         return failed(
@@ -143,10 +139,14 @@ def origination(deployment: Deployment) -> CheckResult:
     if not blocked:
         return passed(f"SNS may send from {_named(filter(None, admitting))}")
     commands = [_admit_command(deployment, identity) for identity in blocked]
-    return failed(
-        f"SNS drops every SMS from {_named(blocked)}: no resource policy admits SNS",
-        f"replace the resource policy: {'; '.join(commands)}",
-    )
+    remedy = f"replace the resource policy: {'; '.join(commands)}"
+    if all(identity.created is None for identity in blocked):
+        since = f"{_POLICIES_SINCE:%Y-%m-%d}"
+        return warned(
+            f"no resource policy of {_named(blocked)} admits SNS, which drops the SMS of those made since {since}",
+            remedy,
+        )
+    return failed(f"SNS drops every SMS from {_named(blocked)}: no resource policy admits SNS", remedy)
 
 
 @_needs_sms
@@ -276,7 +276,8 @@ def _admits_sns(deployment: Deployment, identity: _Identity) -> bool:
 def policy_admits_sns(policy: str, account_id: str) -> bool:
     """Return whether a resource policy lets SNS send messages on behalf of the account.
 
-    Of the conditions, only aws:SourceAccount is evaluated. Raises Unavailable if the policy is not JSON.
+    Of the conditions, only aws:SourceAccount is evaluated: an Allow counts whatever the others are, and a Deny only
+    without others. Raises Unavailable if the policy is not JSON.
     """
     try:
         statements = json.loads(policy).get("Statement", [])
@@ -291,12 +292,14 @@ def _concerns_sns(statement: dict[str, Any], account_id: str) -> bool:
     principal = statement.get("Principal", {})
     services = _listed(principal.get("Service", []) if isinstance(principal, dict) else principal)
     is_denied = statement.get("Effect") == "Deny" and "*" in services
-    accounts = [
-        _listed(values)
+    conditions = [
+        (key.lower() == "aws:sourceaccount" and operator.startswith(("StringEquals", "StringLike")), _listed(values))
         for operator, keys in statement.get("Condition", {}).items()
         for key, values in keys.items()
-        if key.lower() == "aws:sourceaccount" and operator.startswith(("StringEquals", "StringLike"))
     ]
+    accounts = [values for is_evaluated, values in conditions if is_evaluated]
+    if statement.get("Effect") == "Deny" and len(accounts) < len(conditions):
+        return False
     sends = _matches(_SEND.lower(), [action.lower() for action in _listed(statement.get("Action", []))])
     return (_SNS in services or is_denied) and sends and all(_matches(account_id, one) for one in accounts)
 

@@ -104,7 +104,7 @@ class Sizing:
         """The number of webhooks that may be throttled by chance in five minutes at the peak."""
         webhook = self[PROCESS_WEBHOOK]
         share = max(webhook.target or 0, webhook.predicted or 0)
-        return tolerated_throttles(webhook.inputs["arrival_rate_per_s"], share)
+        return tolerated_by_chance(THROTTLE_ALARM_PERIOD_S * webhook.inputs["arrival_rate_per_s"] * share)
 
     def __getitem__(self, logical_id: str) -> FunctionSizing:
         return {function.logical_id: function for function in self.functions}[logical_id]
@@ -269,9 +269,8 @@ def plan_rejection(environment: Environment, plan: UsagePlan) -> float:
     return queueing.token_bucket_rejection(environment.peak_rate_per_s, plan.rate_per_s, plan.burst)
 
 
-def tolerated_throttles(arrival_rate_per_s: float, share: float) -> int:
-    """Return the throttles to tolerate in five minutes if that share is throttled: mean plus three deviations."""
-    mean = THROTTLE_ALARM_PERIOD_S * arrival_rate_per_s * share
+def tolerated_by_chance(mean: float) -> int:
+    """Return a count that Poisson events with this mean rarely exceed: mean plus three standard deviations."""
     return math.ceil(mean + 3 * math.sqrt(mean))
 
 

@@ -80,7 +80,7 @@ def _budget(environment: Environment) -> Comparison:
     return Comparison(
         "SMS budget",
         Verdict.SHORT,
-        f"{lasting(environment, budget_usd)}, then SNS drops every SMS of the month",
+        f"{lasting(environment, budget_usd)}, then SNS drops every SMS until the month ends",
         f"raise sms.monthly_budget_usd to {math.ceil(cost_usd):,} and the account's limit with it, or lower "
         "traffic.alerts_per_webhook",
     )

@@ -15,6 +15,7 @@ from troposphere import AWSObject, GetAtt, Ref, Sub
 from troposphere.cloudwatch import Alarm, Dashboard, MetricDimension
 
 from generator._format import number, percent, usd
+from generator.capacity import sms
 from generator.capacity.sizing import (
     CHECK_ALERTS,
     CLEANUP_HISTORY,
@@ -22,6 +23,7 @@ from generator.capacity.sizing import (
     SEND_NOTIFICATION,
     THROTTLE_ALARM_PERIOD_S,
     Sizing,
+    tolerated_by_chance,
 )
 from generator.config.schema import Environment
 from generator.stack import names
@@ -84,11 +86,6 @@ def silence_minutes(environment: Environment) -> int:
     return max(MIN_SILENCE_MINUTES, math.ceil(-math.log(CHANCE_OF_SILENCE) * gap_minutes))
 
 
-def sms_per_hour(environment: Environment) -> float:
-    """Return the SMS planned per hour at the mean rate."""
-    return environment.traffic.webhooks_per_hour * environment.traffic.alerts_per_webhook
-
-
 def _alarms(environment: Environment, sizing: Sizing) -> list[Reasoned]:
     """Return the alarms by symptom, in the order in which a webhook passes through the stack."""
     return [
@@ -97,9 +94,9 @@ def _alarms(environment: Environment, sizing: Sizing) -> list[Reasoned]:
         *_lateness_alarms(),
         *_failure_queue_alarms(),
         *_api_alarms(environment.traffic.webhooks_per_hour, sizing.tolerated_throttles),
-        *_silence_alarm(silence_minutes(environment)),
+        *_silence_alarm(environment),
         *_handler_alarms(environment),
-        *_sms_alarms(sms_per_hour(environment), environment.sms.monthly_budget_usd),
+        *_sms_alarms(sms.per_hour(environment), environment.sms.monthly_budget_usd),
     ]
 
 
@@ -154,20 +151,16 @@ def _api_alarms(webhooks_per_hour: int, tolerated: int) -> Iterator[Reasoned]:
     )
 
 
-def tolerated_by_chance(mean: float) -> int:
-    """Return a count that Poisson events with this mean rarely exceed: mean plus three standard deviations."""
-    return math.ceil(mean + 3 * math.sqrt(mean))
-
-
-def _silence_alarm(minutes: int) -> Iterator[Reasoned]:
+def _silence_alarm(environment: Environment) -> Iterator[Reasoned]:
     """Yield the alarm for a source that has gone quiet. A stack that gets no webhooks has no data, which counts too."""
-    if minutes:
+    if minutes := silence_minutes(environment):
         silent = {"ComparisonOperator": "LessThanThreshold", "Period": 60 * minutes, "TreatMissingData": "breaching"}
         alarm = _handler_alarm("SilenceAlarm", PROCESS_WEBHOOK, "Fresh", "Sum", 1, **silent)
-        yield (
-            alarm,
-            f"at {percent(QUIET_SHARE)} of the rate, prices pause for so long by chance once in a million times",
+        rarely = "less than" if minutes == MIN_SILENCE_MINUTES else "about"
+        reason = (
+            f"at {percent(QUIET_SHARE)} of the rate, prices pause this long by chance {rarely} once in a million times"
         )
+        yield alarm, "stated by operations.silence_minutes" if environment.operations.silence_minutes > 0 else reason
 
 
 def _handler_alarms(environment: Environment) -> Iterator[Reasoned]:
@@ -175,18 +168,18 @@ def _handler_alarms(environment: Environment) -> Iterator[Reasoned]:
     twice = {"EvaluationPeriods": 2} | QUIET_IS_GOOD
     yield (
         _handler_alarm("FailedRecordsAlarm", CHECK_ALERTS, "FailedRecords", "Sum", 0, **twice),
-        "Lambda repeats a failed record at once, so what lasts for two periods does not pass by itself",
+        "Lambda repeats a failed record at once, so a failure that lasts two periods will not clear on its own",
     )
     yield (
         _handler_alarm("UnfireableAlertsAlarm", CLEANUP_HISTORY, "Unfireable", "Maximum", 0, Period=3600),
-        "each is an alert whose owner waits in vain; they are counted once an hour",
+        "each is an alert that will never be sent; they are counted once an hour",
     )
-    period_s = _period_s(sms_per_hour(environment), EXPECTED_SMS)
+    period_s = _period_s(sms.per_hour(environment), EXPECTED_SMS)
     sustained = {"EvaluationPeriods": INVALID_PERIODS, "Period": period_s} | QUIET_IS_GOOD
     yield (
         _handler_alarm("InvalidNumbersAlarm", SEND_NOTIFICATION, "InvalidNumber", "Minimum", 0, **sustained),
-        f"the minimum is 1 if no number was valid; {EXPECTED_SMS} SMS are expected in a period, so a mistyped number "
-        "sets off nothing",
+        f"the minimum is 1 if no number was valid; {EXPECTED_SMS} SMS are expected in a period, so one mistyped "
+        "number does not set it off",
     )
 
 

@@ -124,7 +124,7 @@ def send_to(queue: str) -> Statement:
 
 
 def clean_prices() -> Statement:
-    """Allow queries and deletions of prices, but no scan."""
+    """Allow queries, and batches, with which the handler only deletes; the action allows puts, too."""
     return _allow([dynamodb.BatchWriteItem, dynamodb.Query], names.arn(names.PRICE_HISTORY_TABLE))
 
 

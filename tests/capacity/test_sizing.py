@@ -21,7 +21,7 @@ from generator.capacity.sizing import (
     SEND_NOTIFICATION,
     plan_rejection,
     size,
-    tolerated_throttles,
+    tolerated_by_chance,
     units_for_plan,
     units_for_rate,
     usage_plan,
@@ -277,8 +277,8 @@ def test_throttles_within_the_target_seldom_raise_the_alarm(rate: int) -> None:
     assert tolerated <= mean + 3 * math.sqrt(mean) + 1
 
 
-def test_tolerated_throttles_are_those_of_five_minutes() -> None:
-    assert tolerated_throttles(1, 1) == math.ceil(300 + 3 * math.sqrt(300)) == 352
+def test_a_count_may_exceed_its_mean_by_three_deviations() -> None:
+    assert tolerated_by_chance(300) == math.ceil(300 + 3 * math.sqrt(300)) == 352
 
 
 def test_a_plan_that_just_meets_the_target_gets_no_more_units() -> None:

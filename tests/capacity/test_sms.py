@@ -37,7 +37,7 @@ def test_a_budget_that_is_too_low_states_how_long_it_lasts() -> None:
     """50 USD buy 7,692 SMS at 0.0065 USD, which are sent in 3.08 hours."""
     budget, _ = sms.compare(environment(price_usd_per_message=0.0065, monthly_budget_usd=50))
     assert budget.verdict == "short"
-    assert budget.what == "50.00 USD last about 3.08 h at 2,500 SMS/h, then SNS drops every SMS of the month"
+    assert budget.what == "50.00 USD last about 3.08 h at 2,500 SMS/h, then SNS drops every SMS until the month ends"
     assert "raise sms.monthly_budget_usd to 11,863 " in budget.remedy
 
 

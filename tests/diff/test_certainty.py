@@ -148,6 +148,7 @@ Resources: {Q: {Type: AWS::SQS::Queue, Condition: Prod, Properties: {QueueName: 
     assert kinds(found) == {"removal"}
 
 
+@pytest.mark.slow
 def test_hundreds_of_conditions_are_compared_in_bounded_steps() -> None:
     """Every name depends on four of 300 conditions, and half of these turn around. Without a bound it takes minutes."""
 
@@ -172,4 +173,4 @@ def test_hundreds_of_conditions_are_compared_in_bounded_steps() -> None:
         }
         for shift, definitions in enumerate((conditions, turned))
     )
-    assert {one.replacement for one in difference(old, new).resources} <= {"certain", "possible"}
+    assert [one.replacement for one in difference(old, new).resources] == ["possible"] * 40

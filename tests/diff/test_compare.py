@@ -190,6 +190,7 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", range(4))
 def test_no_changed_value_is_missed(start: int) -> None:
     """Every sixteenth value of the template's resources, four times over; one value of each resource at a time."""

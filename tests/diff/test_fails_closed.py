@@ -199,6 +199,7 @@ def large(effect: str, resources: int, more: str = "") -> str:
     return json.dumps({"Resources": {"R": role}})
 
 
+@pytest.mark.slow
 def test_a_large_statement_is_compared_as_a_whole() -> None:
     """It would be nine million grants."""
     few, many = large("Allow", 2_999), large("Allow", 2_999, "arn:aws:s3:::more")

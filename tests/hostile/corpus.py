@@ -233,7 +233,9 @@ def failure(number: int) -> str:
         return "; ".join(f"{ascii(arguments)[:300]}: {wrong}" for wrong in _wrong(result, time.monotonic() - started))
 
 
-def _wrong(result: Any, _seconds: float) -> Iterator[str]:
+def _wrong(result: Any, seconds: float) -> Iterator[str]:
+    if seconds > LIMIT_S:
+        yield f"took {seconds:.0f} s"
     if result.exception and not isinstance(result.exception, SystemExit | click.exceptions.Exit):
         yield f"{type(result.exception).__name__}: {str(result.exception)[:200]}"
     elif result.exit_code not in (0, 1, 2):

@@ -78,6 +78,7 @@ def test_names_of_files_are_not_forged(generator: Run) -> None:
 def test_an_orphan_in_the_repository_is_not_forged(generator: Run) -> None:
     Path(f"templates_out/x\x1b[2J\n::error::x\n{CLAIM}.json").write_text("{}")
     result = generator("template")
+    assert "\\u001b[2J" in result.output
     assert_harmless(result.output)
     assert CLAIM not in "\n".join(result.output.splitlines()[1:]).splitlines()
 

@@ -15,7 +15,9 @@ Run = Callable[..., Result]
 
 
 def git(*arguments: str, cwd: Path | str = ".") -> str:
-    done = subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["git", "-c", "commit.gpgsign=false", *arguments], cwd=cwd, capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 
@@ -70,7 +72,7 @@ def test_hooks_do_not_run(generator: Run, marker: Path) -> None:
         {"url": "{here}/origin", "uploadpack": "{here}/evil.sh"},
         {"url": "ext::{here}/evil.sh"},
         {"url": "ssh://localhost/nowhere"},
-        {"url": "{here}/origin", "vcs": "ext"},
+        {"url": "{here}/evil.sh", "vcs": "ext"},
     ],
     ids=lambda settings: " ".join(settings),
 )
@@ -133,6 +135,7 @@ def test_a_large_file_is_refused_before_it_is_read(generator: Run, marker: Path)
     assert "main:large.json: 5,000,001 bytes, more than any template has; name a template" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_file_does_not_stand_in_for_a_revision_or_an_environment(generator: Run, marker: Path) -> None:
     """Otherwise a pull request could commit a file called main:dev, or dev, and hide every change from the gate."""
     shutil.copy("templates_out/prod.json", "templates_out/dev.json")

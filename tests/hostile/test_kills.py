@@ -81,6 +81,9 @@ def wait_until_ended(folder: Path) -> list[int]:
     return left
 
 
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
 @pytest.mark.parametrize("seed", range(KILLS))
 def test_a_kill_leaves_nothing_behind(versions: tuple[Path, list[dict[str, bytes]]], seed: int) -> None:
     folder, (first, second) = versions
@@ -89,10 +92,10 @@ def test_a_kill_leaves_nothing_behind(versions: tuple[Path, list[dict[str, bytes
     arguments, usual_s = COMMANDS[name]
     if name == "template":
         arguments = (*arguments, f"traffic.webhooks_per_hour={choose.choice(RATES)}")
-    sent = choose.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+    sent = SIGNALS[(seed + seed // len(COMMANDS)) % len(SIGNALS)]
     shutil.rmtree(project / "new", ignore_errors=True)
     process = generator(folder, *arguments)
-    time.sleep(choose.uniform(0, usual_s))
+    time.sleep(choose.uniform(usual_s / 3, usual_s))
     process.send_signal(sent)
     process.wait(timeout=20)
     assert wait_until_ended(folder) == [], (name, sent)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+from tests.conftest import FIXTURES
 
 GENERATOR = f"{sys.executable} -m generator"
 
@@ -22,32 +22,37 @@ def run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def only_dev(tmp_path: Path) -> Path:
     folder = tmp_path / "environments"
     folder.mkdir()
     (folder / "dev.toml").write_text((FIXTURES / "environments" / "dev.toml").read_text())
     return tmp_path
 
 
-def test_a_file_that_the_disk_does_not_hold_is_not_written(project: Path) -> None:
-    result = run(project, f"ulimit -f 4; {GENERATOR} template dev")
+def test_a_file_that_the_disk_does_not_hold_is_not_written(only_dev: Path) -> None:
+    result = run(only_dev, f"ulimit -f 4; {GENERATOR} template dev")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == "templates_out/dev.json: cannot be written (File too large); free some space\n"
-    assert [*(project / "templates_out").iterdir()] == []
+    assert [*(only_dev / "templates_out").iterdir()] == []
 
 
-def test_output_that_the_disk_does_not_hold_is_one_line(project: Path) -> None:
-    result = run(project, f"{GENERATOR} size dev > /dev/full")
+def test_output_that_the_disk_does_not_hold_is_one_line(only_dev: Path) -> None:
+    result = run(only_dev, f"{GENERATOR} size dev > /dev/full")
     assert result.returncode == 2
     assert result.stderr.startswith("output: cannot be written (No space left on device)")
     assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.slow
-def test_runs_in_parallel_with_few_files_write_one_result(project: Path) -> None:
-    """Without a home, in the C locale, and with a reader that has gone."""
-    one = f"(ulimit -n 32; LC_ALL=C PYTHONIOENCODING=ascii {GENERATOR} template dev | head -1)"
-    result = run(project, f"for i in 1 2 3 4; do {one} & done; wait")
+def test_runs_in_parallel_with_few_files_write_one_result(only_dev: Path) -> None:
+    """Without a home, and in the C locale."""
+    one = f"(ulimit -n 32; LC_ALL=C PYTHONIOENCODING=ascii {GENERATOR} template dev)"
+    result = run(only_dev, f"for i in 1 2 3 4; do {one} & done; wait")
     assert result.stderr == ""
     assert len(result.stdout.splitlines()) == 4
-    assert {path.name for path in (project / "templates_out").iterdir()} == {"dev.json", "dev.md"}
+    assert {path.name for path in (only_dev / "templates_out").iterdir()} == {"dev.json", "dev.md"}
+
+
+def test_a_reader_that_has_gone_gets_no_traceback(only_dev: Path) -> None:
+    result = run(only_dev, f"{GENERATOR} size dev | true; exit ${{PIPESTATUS[0]}}")
+    assert (result.returncode, result.stderr) == (1, "")

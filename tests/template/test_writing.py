@@ -258,7 +258,7 @@ def test_the_temporary_file_is_hidden_and_in_the_same_folder(tmp_path: Path, mon
     assert writing.write(tmp_path / "dev.json", "text\n")
     (temporary,) = replaced
     assert temporary.parent == tmp_path
-    assert temporary.name.startswith(".")
+    assert temporary.name.startswith(writing.TEMPORARY)
 
 
 @pytest.mark.slow

@@ -38,7 +38,7 @@ def handler(event, context):
       if outcome == 'checked' and 'price' in row:
         check(row, context, fired)
     except Exception as error:
-      # Whatever it is, Lambda retries from here; what has fired is no longer armed by then.
+      # Lambda retries from this record on. Alerts that fired are disarmed by then.
       failed = int(not isinstance(error, OutOfTime))
       outcome = getattr(error, 'response', {'Error': {'Code': type(error).__name__}})['Error']['Code']
       failures.append({'itemIdentifier': record['dynamodb']['SequenceNumber']})

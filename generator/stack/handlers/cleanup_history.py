@@ -29,8 +29,8 @@ class OutOfTime(Exception):
 def handler(event, context):
   counts, outcome = {'Unfireable': 0, 'Overdue': 0, 'Deleted': 0}, 'finished'
   try:
-    count_unfireable(counts, context)
     delete_overdue(int(time.time()) - OVERDUE_S, counts, context)
+    count_unfireable(counts, context)
   except OutOfTime:
     outcome = 'to be continued'
   log(context, context.aws_request_id, outcome, **counts)

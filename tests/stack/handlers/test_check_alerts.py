@@ -91,6 +91,7 @@ def test_an_invalid_alert_does_not_block_others(stack: Stack, attributes: dict[s
     assert {message["alertId"] for message in stack.notifications()} == {"alert-0", "alert-2"}
 
 
+@pytest.mark.slow
 def test_two_lanes_with_the_same_alerts_publish_few_of_them_twice(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
