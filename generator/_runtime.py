@@ -132,7 +132,7 @@ def exit_on_termination() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold back SIGINT, SIGTERM and SIGHUP while a file is replaced. Processes started inside never receive them."""
+    """Hold back SIGINT, SIGTERM and SIGHUP inside the context. Processes started inside never receive them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     try:
         yield

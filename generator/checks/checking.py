@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from generator.checks.quota.messages import DEFAULT_ACCOUNT
 from generator.checks.stacks import Stack
 from generator.config.files import FOLDER
 from generator.config.project import foreign
-from generator.errors import UnreadableTemplate
+from generator.errors import GeneratorError, UnreadableTemplate
 from generator.plans import JudgedPlan
 from generator.template import reading
 
@@ -87,9 +88,39 @@ class Request:
 def check(request: Request, folder: Path) -> Report:
     """Check the environments' committed templates in this folder, and the files.
 
-    Raises UnreadableTemplate for files that are no templates, UnusableLinter if cfn-lint cannot work as configured, and
-    DisputedAccount if templates that are checked together state different accounts.
+    A pipe can be read only once, so it is copied. Raises UnreadableTemplate for files that are no templates,
+    UnusableLinter if cfn-lint cannot work as configured, and DisputedAccount if templates that are checked together
+    state different accounts.
     """
+    pipes = _pipes(request.files)
+    if not pipes:
+        return _check(request, folder)
+    with _runtime.temporary_folder("generator-check-") as copies:
+        copied = {pipe: _copy(pipe, copies / str(number)) for number, pipe in enumerate(pipes)}
+        pipe_of = {copy: pipe for pipe, copy in copied.items()}
+        name_of = {str(copy): str(pipe) for copy, pipe in pipe_of.items()}
+        try:
+            report = _check(replace(request, files=[copied.get(path, path) for path in request.files]), folder)
+        except GeneratorError as error:
+            raise type(error)([replace(one, where=name_of.get(one.where, one.where)) for one in error.faults]) from None
+    findings = [replace(one, file=name_of.get(one.file, one.file)) for one in report.findings]
+    groups = (report.files, report.undecided, report.unjudged)
+    files, undecided, unjudged = (tuple(pipe_of.get(one, one) for one in group) for group in groups)
+    return replace(report, findings=findings, files=files, undecided=undecided, unjudged=unjudged)
+
+
+def _pipes(files: Iterable[Path]) -> list[Path]:
+    return [path for path in files if (found := reading.status(path)) and stat.S_ISFIFO(found.st_mode)]
+
+
+def _copy(pipe: Path, folder: Path) -> Path:
+    folder.mkdir()
+    copy = folder / pipe.name
+    copy.write_text(reading.bounded_text(pipe, "surrogateescape"), errors="surrogateescape")
+    return copy
+
+
+def _check(request: Request, folder: Path) -> Report:
     committed = [folder / f"{one.name}.json" for one in request.judged]
     present = [(one, path) for one, path in zip(request.judged, committed, strict=True) if reading.status(path)]
     files = _different(request.files, committed)
@@ -115,9 +146,9 @@ def check(request: Request, folder: Path) -> Report:
     report = Report(sorted(findings), rules, summary, tuple(files))
     if not (report.passed and files):
         return report
-    found = found or stacks.separate_stacks(others)
-    unjudged = tuple(stack.path for stack in found if stack.path in files and not stack.is_judged)
-    unproven = stacks.unproven(found, account)
+    every = found or stacks.separate_stacks(others)
+    unjudged = tuple(stack.path for stack in every if stack.path in files and not stack.is_judged)
+    unproven = stacks.unproven(every, account)
     undecided = tuple(path for path in files if path in unproven and path not in unjudged)
     return replace(report, undecided=undecided, unjudged=unjudged)
 

@@ -183,11 +183,23 @@ def _matches(runner: Runner, job: LintJob) -> Iterator[Match]:
     except _runtime.OutOfTime:
         what = f"cfn-lint did not finish within {LIMIT_S} s, so only the quota is checked; split the template"
         yield Match.create(message=what, filename=str(job.path), rule=RuleError())
-        yield from _own_matches(runner, job.path, config)
+        yield from _own_matches_in_time(runner, job.path, config)
     except Exception as error:  # cfn-lint has no type of its own for what it does not expect.
         what = f"cfn-lint crashed on this file ({type(error).__name__}: {error})"
         remedy = "in YAML, quote keys such as On, Yes and No"
         yield Match.create(message=f"{what}; {remedy}", filename=str(job.path), rule=RuleError())
+
+
+def _own_matches_in_time(runner: Runner, path: Path, config: ConfigMixIn) -> list[Match]:
+    from cfnlint.match import Match
+    from cfnlint.rules.errors import RuleError
+
+    try:
+        with _runtime.time_limit(LIMIT_S):
+            return list(_own_matches(runner, path, config))
+    except (Exception, _runtime.OutOfTime):
+        what = "the quota was not checked, either; simplify the conditions"
+        return [Match.create(message=what, filename=str(path), rule=RuleError())]
 
 
 def _own_matches(runner: Runner, path: Path, config: ConfigMixIn) -> Iterator[Match]:
@@ -200,7 +212,9 @@ def _own_matches(runner: Runner, path: Path, config: ConfigMixIn) -> Iterator[Ma
     for rule in runner.rules.values():
         if rule.id[1:].startswith("98"):
             own.register(rule)
-    content, _ = decode(str(path))
+    content, faults = decode(str(path))
+    if faults:
+        return
     template = Template(str(path), content, config.regions, config.parameters)
     yield from own.run(str(path), template, config)
 

@@ -67,7 +67,10 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command. Print one line for each fault of a GeneratorError; any other exception is a bug."""
+        """Run the command. Print one line for each fault of a GeneratorError; any other exception is a bug.
+
+        Recursion, memory and a full disk end in one line, too, because input and machines cause them.
+        """
         skip_final_collection()
         with only_printable():
             return self._main(*args, **kwargs)

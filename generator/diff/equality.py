@@ -74,7 +74,7 @@ class Deployable:
             found.add(one if number < MAX_CASES and self._cases_left > 0 else Certainty.POSSIBLE)
             if len(found) > 1 or Certainty.POSSIBLE in found:
                 return Certainty.POSSIBLE
-        return next(iter(found), Certainty.NONE)
+        return next(iter(found), Certainty.POSSIBLE)  # None if CloudFormation refuses every case.
 
     def property_difference(self, one: Property, conditions: list[Json]) -> Certainty:
         """Return whether a property differs where a resource or an output exists before and after.
@@ -97,7 +97,7 @@ class Deployable:
             return
         switches = list(_switches([left, right], self._template.mappings))
         if not switches:
-            if not _is_refused(left) and not _is_refused(right):
+            if not self._is_refused(left) and not self._is_refused(right):
                 yield self._undecided(left, right)
             return
         name, keys = switches[0]
@@ -115,6 +115,17 @@ class Deployable:
             others = None if others is None else merge(others, when(Equality(name, key), holds=False))
         if others is not None and is_possible(self._deployments, others):
             yield from self._cases(old, new, truths, {**values, name: NO_ROW}, others)
+
+    def _is_refused(self, value: Json) -> bool:
+        """Return whether CloudFormation refuses the value, because a mapping of the template has no such row."""
+        if isinstance(value, list):
+            return any(map(self._is_refused, value))
+        if not isinstance(value, Mapping):
+            return False
+        match value:
+            case {"Fn::FindInMap": [str(), str(), str(), *_]}:
+                return not self._template.macros and "Fn::Transform" not in self._template.mappings
+        return any(map(self._is_refused, value.values()))
 
     def _is_decided(self, condition: Json) -> bool:
         """Return whether the template defines the condition, so that its parameters decide it."""
@@ -214,18 +225,6 @@ def _has_function(value: Json) -> bool:
     if isinstance(value, list):
         return any(map(_has_function, value))
     return isinstance(value, Mapping) and (is_intrinsic(value) or any(map(_has_function, value.values())))
-
-
-def _is_refused(value: Json) -> bool:
-    """Return whether CloudFormation refuses to deploy the value: a mapping has no such row."""
-    match value:
-        case {"Fn::FindInMap": [str(), str(), str(), *_]}:
-            return True
-        case Mapping():
-            return any(map(_is_refused, value.values()))
-        case list():
-            return any(map(_is_refused, value))
-    return False
 
 
 def _switches(value: Json, mappings: Mapping[str, Json]) -> Iterator[Switch]:

@@ -63,9 +63,11 @@ def _created(function: str, template: Template) -> Iterator[tuple[str, Mapping[s
     alias: Json = properties.get("AutoPublishAlias")
     if isinstance(alias, str):
         yield _resource(template, function, f"{function}Alias{alias}", "AWS::Lambda::Alias", "AutoPublishAlias", {})
-    if _is_stated(properties.get("FunctionUrlConfig")):
+    url = properties.get("FunctionUrlConfig")
+    if _is_stated(url) or is_intrinsic(url):
         qualified = {"Qualifier": alias}
-        yield _resource(template, function, f"{function}Url", "AWS::Lambda::Url", "FunctionUrlConfig", qualified)
+        name, made = _resource(template, function, f"{function}Url", "AWS::Lambda::Url", "FunctionUrlConfig", qualified)
+        yield name, {**made, **_existence(url)}
     if "Role" not in properties:
         yield _resource(template, function, f"{function}Role", "AWS::IAM::Role", "Policies", {})
     for event, content in mapping(properties.get("Events")).items():
@@ -81,6 +83,14 @@ def _resource(
     condition = {key: one for key, one in template.resources[function].items() if key == "Condition"}
     stated = {key: one for key, one in properties.items() if one is not None}
     return name, {"Type": kind, "Properties": stated, CREATED_BY: f"{by} of {function}", **condition}
+
+
+def _existence(value: Json) -> Mapping[str, Json]:
+    """Return the condition under which a property exists, as the attribute of the resource that SAM creates for it."""
+    match value:
+        case {"Fn::If": [str(condition), _, {"Ref": "AWS::NoValue"}]}:
+            return {"Condition": condition}
+    return {}
 
 
 def _is_stated(value: Json) -> bool:

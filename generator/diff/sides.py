@@ -105,7 +105,7 @@ def settings(side: Side) -> Environment | None:
     """
     name = side.environment
     if side.revision is None or name is None:
-        return files.load_named([name])[0] if name in files.known() and name is not None else None
+        return files.load_named([name])[0] if name is not None and name in files.known() else None
     path = files.FOLDER / f"{name}.toml"
     origin = f"{path} at {side.revision}"
     try:
@@ -128,8 +128,11 @@ def _is_file_name(name: str) -> bool:
 
 
 def _is_revision(where: str, revision: str) -> bool:
-    command = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    return bool(revision) and _git(where, *command)[0] is not None
+    return bool(revision) and _commit(where, revision)[0] is not None
+
+
+def _commit(where: str, revision: str) -> tuple[str | None, str]:
+    return _git(where, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
 
 
 def _is_there(path: Path) -> bool:
@@ -144,11 +147,13 @@ def _path(name: str) -> Path:
 
 def _committed(where: str, revision: str, path: Path) -> str:
     """The file as it was at a revision, by its path from the current folder."""
-    commit, reason = _git(where, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    commit, reason = _commit(where, revision)
     if revision and reason:
         raise unreadable(where, f"git says: {reason}", "see: git status")
     if not revision or commit is None:
-        raise unreadable(where, f'"{revision}" is no revision of a git repository here', "name a branch, tag or commit")
+        raise unreadable(
+            where, f'"{revision}" is not a revision of a git repository here', "name a branch, tag or commit"
+        )
     blob = f"{commit.strip()}:./{path.as_posix()}"
     size_bytes, _ = _git(where, "cat-file", "-s", blob)
     if size_bytes and int(size_bytes) > MAX_CHARACTERS:

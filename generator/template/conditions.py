@@ -208,7 +208,7 @@ class Deployments:
 
     def _search(self, items: list[_Options[Picked]], constraints: tuple[Formula, ...]) -> Combination[Picked] | None:
         last_step = max(MAX_STEPS, self.steps + MIN_STEPS + MIN_DIVES * sum(map(len, items)))
-        search = _Search[Picked](self, constraints, last_step)
+        search = _Search[Picked](self, constraints, self.steps, last_step)
         search.run(items)
         if search.best is None:
             return None if not search.is_cut else Combination(0, (), ALWAYS, search.open)
@@ -514,6 +514,7 @@ class _Search(Generic[Picked]):
 
     deployments: Deployments
     constraints: tuple[Formula, ...]
+    first_step: int
     last_step: int
     best: list[_Option[Picked]] | None = None
     weight: int = 0
@@ -531,7 +532,8 @@ class _Search(Generic[Picked]):
     def _descend(self, items: list[_Options[Picked]], bound: int) -> None:
         if self.best is not None and bound <= self.weight:
             return
-        last_step = self.last_step * (1 if self.best else 2)
+        more = self.last_step - self.first_step if self.best is None else 0
+        last_step = self.last_step + more
         if self.deployments.steps > last_step or len(self.assignment) > MAX_DEPTH:
             self.is_cut, self.open = True, max(self.open, bound)
             return

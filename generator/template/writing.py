@@ -70,9 +70,10 @@ def _replace(path: Path, content: bytes) -> bool:
             with open(temporary, "xb") as file:
                 mark_in_use(file.fileno())
                 file.write(content)
+                file.flush()
                 if target.exists():
                     os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
-            os.replace(temporary, target)
+                os.replace(temporary, target)  # Before closing, which ends the mark: another run may clean up.
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

@@ -90,7 +90,7 @@ def test_a_revision_is_read_from_the_current_folder(
 NO_TEMPLATE = "not a template: it has no Resources, each with a Type; name a CloudFormation template"
 HALF, INFINITE = "not text: half of a surrogate pair", "a number that is infinite or not a number; correct the number"
 LONG = "a" * 300
-NO_REVISION = "is no revision of a git repository here; name a branch, tag or commit"
+NO_REVISION = "is not a revision of a git repository here; name a branch, tag or commit"
 
 
 @pytest.mark.parametrize(
@@ -404,7 +404,7 @@ def test_markdown_survives_what_values_contain(generator: Run) -> None:
     [
         pytest.param(
             put("CheckAlertsRole/Properties/PermissionsBoundary", "arn:b"),
-            "| `CheckAlertsRole` | **widened** | no longer: Deny `what is outside the boundary arn:b` on `*` |",
+            "| `CheckAlertsRole` | **widened** | no longer: Deny `everything outside the boundary arn:b` on `*` |",
             id="a boundary",
         ),
         pytest.param(

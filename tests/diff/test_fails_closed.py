@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from generator.diff.summary import verdict
+from generator.diff.summary import KINDS, verdict
+from tests.diff.comparing import difference
 from tests.diff.documents import compared, kinds
 
 OLD = """
@@ -206,3 +207,31 @@ def test_a_large_statement_is_compared_as_a_whole() -> None:
     assert kinds(compared(few, few)) == set()
     assert "iam-widening" in kinds(compared(few, many))
     assert "iam-widening" in kinds(compared(large("Deny", 2_999, "arn:aws:s3:::more"), large("Deny", 2_999)))
+
+
+def role(*statements: object, **more: object) -> dict[str, object]:
+    policy = {"PolicyName": "own", "PolicyDocument": {"Statement": list(statements)}}
+    properties = {"Policies": [policy], **more}
+    parameters = {"S": {"Type": "CommaDelimitedList"}}
+    return {"Parameters": parameters, "Resources": {"R": {"Type": "AWS::IAM::Role", "Properties": properties}}}
+
+
+def allowed(action: str) -> dict[str, str]:
+    return {"Effect": "Allow", "Action": action, "Resource": "*"}
+
+
+UNREADABLE = {"Fn::Select": [0, {"Ref": "S"}]}
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (role(allowed("s*:*")), role(allowed("s*:*"), UNREADABLE)),
+        (role(allowed("m*:*")), role(allowed("m*:*"), ManagedPolicyArns=[ADMINISTRATOR])),
+        (role(allowed("s3:GetObject"), UNREADABLE), role(allowed("s3:GetObject"))),
+    ],
+    ids=["a statement beside a pattern", "a managed policy beside a pattern", "a statement that may have denied"],
+)
+def test_no_pattern_covers_what_cannot_be_read(old: dict[str, object], new: dict[str, object]) -> None:
+    assert KINDS["iam-widening"](difference(old, new))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,3 +143,14 @@ def test_a_chart_is_not_written_through_a_link_out_of_the_project(generator: Run
     assert result.exit_code == 2
     assert "chart.svg: a link that leads out of the project" in result.stderr
     assert (outside / "credentials").read_text() == SECRET
+
+
+@pytest.mark.slow
+def test_a_template_from_a_pipe_is_read_once_and_named_as_given(project: Path) -> None:
+    template = json.loads((project / "templates_out/dev.json").read_text())
+    template["Resources"]["ProcessWebhookFunction"]["Properties"]["ReservedConcurrentExecutions"] = 950
+    command = [sys.executable, "-m", "generator", "check", "/dev/stdin"]
+    done = subprocess.run(command, cwd=project, input=json.dumps(template), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert re.search(r"^/dev/stdin:\d+: error E9801: The functions reserve 958 ", done.stdout, re.MULTILINE)
+    assert "generator-check" not in done.stdout

@@ -112,7 +112,7 @@ def test_a_bare_repository_among_the_files_is_not_used(
 def test_a_revision_is_never_an_option(generator: Run, marker: Path, revision: str) -> None:
     result = generator("diff", "--", f"{revision}:dev", "dev")
     assert result.exit_code == 2
-    assert f'"{revision}" is no revision of a git repository here' in result.stderr
+    assert f'"{revision}" is not a revision of a git repository here' in result.stderr
     assert not marker.exists()
     assert not Path("written").exists()
 

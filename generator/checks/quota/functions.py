@@ -128,6 +128,7 @@ class Usage:
     def _texts(self, value: Any) -> Iterator[str]:
         """Yield what may be a function's own name: each word of a text, and each expression."""
         if isinstance(value, str):
+            yield value
             yield from _NAME.findall(value)
         elif isinstance(value, Mapping):
             if self._has_composed_names:

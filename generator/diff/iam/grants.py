@@ -97,9 +97,15 @@ class Grant:
             and (self.principal == HOLDER) == (other.principal == HOLDER)
             and self.principal.covers(other.principal)
             and self.resource.covers(other.resource)
-            and self.action.folded().covers(other.action.folded())
+            and self._covers_action(other)
             and all(any(mine.covers(theirs) for theirs in other.condition) for mine in self.condition)
         )
+
+    def _covers_action(self, other: Grant) -> bool:
+        """Return whether the actions cover the other's. Patterns match no statement that could not be read."""
+        mine, theirs = self.action.folded(), other.action.folded()
+        is_unread = any(" " in pattern for pattern in theirs.patterns)
+        return mine in (EVERYTHING, theirs) or (not is_unread and mine.covers(theirs))
 
     def folded(self) -> Grant:
         """The same with actions and condition keys in lower case: IAM does not tell case there, and does in ARNs.
@@ -170,7 +176,8 @@ def _granted(statement: Json) -> Iterator[Grant]:
                 yield from (under((name,), grant) for grant in _granted(one))
         return
     if not isinstance(statement, Mapping) or "Effect" not in statement:
-        yield Grant("Allow", HOLDER, Scope((f"statement {text(statement)}",)), EVERYTHING, ())
+        for effect in EFFECTS:
+            yield Grant(effect, HOLDER, Scope((f"statement {text(statement)}",)), EVERYTHING, ())
         return
     scopes = [_scopes(statement, element) for element in ELEMENTS]
     if math.prod(map(len, scopes)) > MAX_GRANTS:

@@ -147,7 +147,7 @@ def _granted(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
             yield from (under(conditions, grant) for grant in _of_policy_templates(policy))
     for conditions, boundary in chosen(properties.get("PermissionsBoundary")):
         if boundary is not None:
-            outside = Scope((f"what is outside the boundary {text(boundary)}",))
+            outside = Scope((f"everything outside the boundary {text(boundary)}",))
             yield under(conditions, Grant("Deny", HOLDER, outside, EVERYTHING, ()))
 
 
@@ -172,7 +172,7 @@ def _memberships(
         [((), name)] if not who else [(way, _holder(who, one, known)) for way, one in entries(properties.get(who))]
     )
     for (way, member), (more, one) in ((member, one) for member in members for one in entries(properties.get(of))):
-        yield member, under((*way, *more), _named(f"what {what} {text(one)} may"))
+        yield member, under((*way, *more), _named(f"permissions of {what} {text(one)}"))
 
 
 def _is_new(role: str, template: Template, other: Template) -> bool:

@@ -12,6 +12,8 @@ import pytest
 
 from generator.checks.quota.deployed import deployed
 from generator.checks.quota.worst_case import WorstCase, worst_case
+from generator.template import conditions as conditions_
+from generator.template.conditions import when
 
 
 def function(units: int, condition: str) -> dict[str, Any]:
@@ -119,3 +121,16 @@ def test_a_thousand_functions() -> None:
         del resources[f"Worker{number}"]["Condition"]
     case = worst(switches(40), {f"On{number}": is_on(number) for number in range(40)}, resources)
     assert (case.total, case.exact) == (1000, True)
+
+
+def test_a_question_without_an_answer_does_not_let_the_next_run_longer() -> None:
+    parameters, conditions, _ = ring(11)
+    rules = {"All": {"Assertions": [{"Assert": {"Fn::And": [{"Condition": name} for name in conditions]}}]}}
+    (stack,) = deployed({"Parameters": parameters, "Conditions": conditions, "Rules": rules, "Resources": {}})
+    steps = []
+    for name in conditions:
+        before = stack.deployments.steps
+        stack.deployments.possible(when(name))
+        steps.append(stack.deployments.steps - before)
+    assert max(steps) <= 2 * conditions_.MAX_STEPS + 10_000
+    assert sum(steps) <= 3 * conditions_.MAX_STEPS
