@@ -21,6 +21,15 @@ class Severity(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Verdict(StrEnum):
+    """The result of a check, as JSON prints it."""
+
+    GOOD = "good"
+    BAD = "bad"
+    NOT_PROVEN = "not-proven"
+    """No finding is bad, but something that may reserve concurrency could not be read."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
     """One fault of one file. `path` is the place inside the document, `line` counts from 1."""
