@@ -18,9 +18,8 @@ from generator.errors import GeneratorError, InvalidEnvironment, UnsizableLoad
 from tests.conftest import ENVIRONMENTS, FIXTURES, ROOT
 from tests.stack.model import TEXTS
 
-PAGE = (ROOT / "docs/api.md").read_text()
+PAGE = (ROOT / "docs/reference/api.md").read_text()
 EXAMPLE = (ROOT / "docs/embed_sizing.py").read_text()
-(SHORT,) = re.findall(r"## Use from Python\n\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 
 
@@ -138,7 +137,7 @@ def test_the_example_writes_nothing_if_it_does_not_fit(tmp_path: Path) -> None:
         assert not (tmp_path / "orders.json").exists()
 
 
-@pytest.mark.parametrize("block", [*(block for block in BLOCKS if block != EXAMPLE), SHORT])
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block != EXAMPLE])
 def test_the_other_examples_run(project: Path, block: str) -> None:
     done = run("-c", block, cwd=project)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,6 +1,6 @@
 """The `generator` command: load the named command, run it, and turn wrong input into exit code 2.
 
-docs/architecture.md describes the stages that the commands run through."""
+docs/explanation/architecture.md describes the stages that the commands run through."""
 
 from __future__ import annotations
 

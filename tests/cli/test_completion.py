@@ -14,7 +14,7 @@ import pytest
 from generator.cli.main import COMMANDS
 from tests.conftest import ENVIRONMENTS, ROOT
 
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs/reference/commands.md").read_text()
 MAIN = "import sys; from generator.cli.main import main; sys.argv[0] = 'generator'; main(prog_name='generator')"
 
 
@@ -45,7 +45,7 @@ def test_tab_completes_environments(project: Path, command: str) -> None:
 
 
 def script(shell: str) -> str:
-    """Return the completion script that the README asks the shell to load."""
+    """Return the completion script that the page asks the shell to load."""
     env = {**os.environ, "_GENERATOR_COMPLETE": f"{shell}_source"}
     return subprocess.run([sys.executable, "-c", MAIN], env=env, capture_output=True, text=True, check=True).stdout
 
@@ -94,8 +94,8 @@ def test_completion_imports_nothing_heavy(project: Path) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_each_shell_accepts_the_script_in_the_readme(shell: str) -> None:
-    assert f"{shell}_source" in README
+def test_each_shell_accepts_the_script_on_the_page(shell: str) -> None:
+    assert f"{shell}_source" in PAGE
     assert f"_GENERATOR_COMPLETE={shell}_complete" in script(shell)
     if there := shutil.which(shell):
         subprocess.run([there, "-n"], input=script(shell), text=True, check=True, capture_output=True)

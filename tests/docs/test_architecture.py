@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.docs.pages import ALL_PAGES, name_of
 from tests.test_structure import FLOORS
 
-ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
-PAGES = ("docs/architecture.md", "CONTRIBUTING.md", "SECURITY.md")
+ARCHITECTURE = (ROOT / "docs/explanation/architecture.md").read_text()
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -21,13 +21,10 @@ def rows(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_path_on_the_page_exists(page: str) -> None:
-    text = (ROOT / page).read_text()
-    paths = re.findall(r"`((?:generator|tests|docs|environments|templates_out)/[\w./-]*)`", text)
-    assert [path for path in paths if not (ROOT / path).exists() and "NAME" not in path] == []
-    links = [link.partition("#")[0] for link in re.findall(r"\]\((?!http)([^)]+)\)", text)]
-    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+@pytest.mark.parametrize("page", ALL_PAGES, ids=name_of)
+def test_every_path_on_the_page_exists(page: Path) -> None:
+    paths = re.findall(r"`((?:generator|tests|docs|environments|templates_out)/[\w./-]*)`", page.read_text())
+    assert [path for path in paths if not (ROOT / path).exists() and not re.search("NAME|ENV", path)] == []
 
 
 def test_the_floors_are_those_of_the_imports() -> None:

@@ -213,7 +213,7 @@ class Scenario:
         secret = base64.b64encode(hashlib.sha256(str(number).encode()).digest()).decode()
         now = self._world.scheduler.now
         if self._world.history.rotations:
-            return  # A second rotation on the same day ends the first secret, as the README states.
+            return  # A second rotation on the same day ends the first secret, as docs/how-to/rotate-secret.md states.
         self._world.note("the secret is rotated")
         self._world.secrets.rotate(secret, now)
         self._world.history.secrets.add(secret)
