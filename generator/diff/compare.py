@@ -75,11 +75,11 @@ def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterat
 
 def _of_output(name: str, found: list[Property], redefinitions: Redefinitions) -> list[Property]:
     """Return the changes of an output that some deployment notices."""
-    outputs = [mapping(side.outputs.get(name)) for side in redefinitions.told_apart()]
+    outputs = [mapping(side.outputs.get(name)) for side in redefinitions.with_distinct_names()]
     conditions = [one.get("Condition") for one in outputs]
-    told_apart = {one.path: one for one in _changes(outputs[0], outputs[1], f"Outputs.{name}")}
+    distinct = {one.path: one for one in _changes(outputs[0], outputs[1], f"Outputs.{name}")}
     differs = redefinitions.deployable.property_difference
-    return [one for one in found if differs(told_apart.get(one.path, one), conditions) != Certainty.NONE]
+    return [one for one in found if differs(distinct.get(one.path, one), conditions) != Certainty.NONE]
 
 
 def _changes(old: Json, new: Json, path: str) -> Iterator[Property]:

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from generator._format import code, prose
-from generator.diff.iam.grants import is_document
-from generator.diff.iam.holders import ACTING
+from generator.diff.iam.grants import ACTING, is_document
 from generator.diff.model import Access, AccessChange, Difference, Effect, Resource
 from generator.diff.summary import verdict
 from generator.template.intrinsics import Json, is_intrinsic, listed, text
@@ -75,7 +74,7 @@ def _because(one: Resource) -> str:
 
 def _iam(found: Difference) -> Iterator[str]:
     if found.iam:
-        rows = ([code(one.resource), f"**{one.change}**", _gone(one) + _said(one.statement)] for one in found.iam)
+        rows = ([code(one.resource), f"**{_level(one)}**", _gone(one) + _said(one.statement)] for one in found.iam)
         yield from _table(["Resource", "Change", "Statement"], rows)
     if found.iam and found.iam_not_compared:
         yield ""
@@ -83,6 +82,10 @@ def _iam(found: Difference) -> Iterator[str]:
         yield "Not compared, check these yourself:\n"
         skipped = found.iam_not_compared
         yield from (f"- {code(one.id)} ({prose(one.type)}): {prose(one.reason)}" for one in skipped)
+
+
+def _level(one: Access) -> str:
+    return f"possibly {one.change}" if one.certainty == Certainty.POSSIBLE else one.change
 
 
 def _gone(one: Access) -> str:

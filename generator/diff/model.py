@@ -80,6 +80,8 @@ class Access:
     resource: str
     change: AccessChange
     statement: Mapping[str, Json]
+    certainty: Certainty = Certainty.CERTAIN
+    """Possible if a condition of the template decides, or a policy or role that the template does not show."""
 
 
 @dataclass(frozen=True, slots=True)

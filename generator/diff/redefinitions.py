@@ -64,7 +64,7 @@ class Redefinitions:
         self.conditions = found - self._equivalent
         """The conditions that hold in other deployments than before."""
 
-    def told_apart(self) -> Pair:
+    def with_distinct_names(self) -> Pair:
         """Return both templates, each with its own name for whatever is redefined, parameters' defaults included."""
         return self._apart(*self._sides, self._parameters)
 

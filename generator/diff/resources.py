@@ -32,7 +32,7 @@ def resources(old: Template, new: Template, redefinitions: Redefinitions, rename
     """
     found = [_deployed(*ids) for ids in renamed.items()]
     both = old.resources.keys() & new.resources.keys()
-    old, new, left, right = (with_created(side, both) for side in (old, new, *redefinitions.told_apart()))
+    old, new, left, right = (with_created(side, both) for side in (old, new, *redefinitions.with_distinct_names()))
     for name in dict.fromkeys([*new.resources, *old.resources]):
         before, after = old.resources.get(name), new.resources.get(name)
         if before is None or after is None:
@@ -93,16 +93,16 @@ def _deployed(old_id: str, new_id: str) -> Resource:
 
 
 def _changed(
-    name: str, sides: tuple[Json, Json], told_apart: tuple[Json, Json], redefinitions: Redefinitions
+    name: str, sides: tuple[Json, Json], distinct: tuple[Json, Json], redefinitions: Redefinitions
 ) -> Iterator[Resource]:
     """Yield the resource if it differs, or if a redefined name it uses may replace or remove it.
 
-    `told_apart` is the same resource with its own names for whatever is redefined.
+    `distinct` is the same resource with its own names for whatever is redefined.
     """
     old, new = sides
     kind = _type(new)
-    conditions = [one.get(CONDITION) for one in told_apart]
-    apart = {one.path: one for one in _changes(*told_apart)}
+    conditions = [one.get(CONDITION) for one in distinct]
+    apart = {one.path: one for one in _changes(*distinct)}
     decisive = {path: one for path, one in apart.items() if _is_decisive(kind, path)}
     found: dict[str, tuple[Property, Certainty]] = {}
     for path, one in {**decisive, **{one.path: one for one in _changes(old, new)}}.items():

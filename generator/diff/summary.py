@@ -106,7 +106,7 @@ def as_dict(found: Difference, environment: str | None) -> dict[str, Json]:
         "environment": environment,
         "resources": [dataclasses.asdict(one) for one in found.resources],
         "template": [dataclasses.asdict(one) for one in found.parts],
-        "iam": [{"resource": one.resource, "change": one.change, "statement": one.statement} for one in found.iam],
+        "iam": [dataclasses.asdict(one) for one in found.iam],
         "iam_not_compared": [dataclasses.asdict(one) for one in found.iam_not_compared],
         "reservations": [dataclasses.asdict(one) for one in sums.changed],
         "handlers": [dataclasses.asdict(one) for one in found.handlers],

@@ -1,4 +1,4 @@
-"""Who may more: whoever holds a policy, acts as a role, or comes in by an entrance that is open."""
+"""Who may do more: whoever holds a policy, runs as a role, or calls a public endpoint."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def event(auth: Any, api: Any = "Other") -> dict[str, Any]:
     return {"Events": {"Hook": {"Type": "Api", "Properties": content}}}
 
 
-ENTRANCES = [
+ENDPOINTS = [
     pytest.param(METHOD, KEYED, {**KEYED, "ApiKeyRequired": False}, {W}, id="no key"),
     pytest.param(METHOD, KEYED, {**KEYED, "ApiKeyRequired": {"Ref": "P"}}, {W, N}, id="a key, as a parameter says"),
     pytest.param(METHOD, {"AuthorizationType": "AWS_IAM"}, {"AuthorizationType": "NONE"}, {W}, id="no authorization"),
@@ -266,8 +266,8 @@ ENTRANCES = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "old", "new", "expected"), ENTRANCES)
-def test_an_entrance_that_opens(kind: str, old: Any, new: Any, expected: set[str]) -> None:
+@pytest.mark.parametrize(("kind", "old", "new", "expected"), ENDPOINTS)
+def test_an_endpoint_that_opens(kind: str, old: Any, new: Any, expected: set[str]) -> None:
     more = of_api({"DefaultAuthorizer": "Users"})
     found = accesses(kind, old, new, **more)
     assert {one.change for one in found} == expected
@@ -448,3 +448,61 @@ def test_thousands_of_grants_are_compared_in_time() -> None:
     )
     found = accesses(f"{IAM}Role", {"Policies": [{"PolicyDocument": old}]}, {"Policies": [{"PolicyDocument": new}]})
     assert [(one.change, one.statement["Resource"]) for one in found] == [(W, ["arn:60"]), (N, ["arn:0"])]
+
+
+DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
+
+
+def levels(found: tuple[Access, ...]) -> set[tuple[str, str]]:
+    return {(one.change, one.certainty) for one in found}
+
+
+def test_a_removed_managed_policy_may_have_denied() -> None:
+    found = difference(template(f"{IAM}Role", {"ManagedPolicyArns": [DENY_ALL]}), template(f"{IAM}Role", {}))
+    assert levels(found.iam) == {(W, "possible"), (N, "possible")}
+    assert "iam-widening" in as_dict(found, None)["summary"]["kinds"]
+    row = f"| `One` | **possibly widened** | no longer: Deny `managed policy {DENY_ALL}` on `*` |"
+    assert row in as_markdown(found, "old", "new").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("effect", "expected"), [("Allow", {(N, "possible")}), ("Deny", {(W, "possible"), (N, "possible")})]
+)
+def test_a_removed_policy_of_the_template_is_read(effect: str, expected: set[tuple[str, str]]) -> None:
+    statement = {"Effect": effect, "Action": "s3:GetObject", "Resource": "*"}
+    own = {"Own": {"Type": f"{IAM}ManagedPolicy", "Properties": {"PolicyDocument": {"Statement": [statement]}}}}
+    found = accesses(f"{IAM}Role", {"ManagedPolicyArns": [{"Ref": "Own"}]}, {}, **own)
+    assert levels(found) == expected
+
+
+def test_a_role_that_is_removed_takes_its_policies_along() -> None:
+    old = template("AWS::SNS::Topic", {}, Role={"Type": f"{IAM}Role", "Properties": {"ManagedPolicyArns": [DENY_ALL]}})
+    assert levels(difference(old, template("AWS::SNS::Topic", {})).iam) == {(N, "possible")}
+    conditional = copy.deepcopy(old)
+    conditional["Resources"]["Role"]["Condition"] = "C"
+    assert levels(difference(old, conditional).iam) == {(N, "possible")}
+
+
+STATEMENT = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+BY_CONDITION = {"Fn::If": ["C", STATEMENT, NO_VALUE]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param([], [STATEMENT], {(W, "certain")}, id="a statement"),
+        pytest.param([], [BY_CONDITION], {(W, "possible")}, id="a statement under a condition"),
+        pytest.param([BY_CONDITION], [STATEMENT], {(W, "possible")}, id="a statement no longer under a condition"),
+        pytest.param([STATEMENT], [], {(N, "certain")}, id="no statement"),
+    ],
+)
+def test_a_change_is_certain_only_in_every_deployment(old: Any, new: Any, expected: set[tuple[str, str]]) -> None:
+    sides = [
+        {"PolicyDocument": {"Statement": [*statements, {**STATEMENT, "Action": "a:b"}]}} for statements in (old, new)
+    ]
+    assert levels(accesses(f"{IAM}ManagedPolicy", *sides)) == expected
+
+
+def test_another_role_is_a_possible_change_both_ways() -> None:
+    found = accesses("AWS::Lambda::Function", {"Role": "arn:a"}, {"Role": "arn:b"})
+    assert levels(found) == {(W, "possible"), (N, "possible")}

@@ -334,7 +334,8 @@ def test_json_has_the_keys_that_tools_read(generator: Run) -> None:
         "rejection": "",
     }
     statement = {"Effect": "Allow", "Action": ["dynamodb:*"], "Resource": ["${PriceHistoryTable.Arn}"]}
-    assert report["iam"] == [{"resource": "ProcessWebhookRole", "change": "widened", "statement": statement}]
+    widened = {"resource": "ProcessWebhookRole", "change": "widened", "statement": statement}
+    assert report["iam"] == [{**widened, "certainty": "certain"}]
     assert report["reservations"] == [{"id": "ProcessWebhookFunction", "old": 20, "new": 30}]
     assert report["handlers"] == []
     assert report["cost"] == {"old": "358.44", "new": "359.85"}
@@ -419,7 +420,7 @@ def test_markdown_survives_what_values_contain(generator: Run) -> None:
         ),
         pytest.param(
             put("CheckAlertsFunction/Properties/Role", "arn:r"),
-            "| `CheckAlertsFunction` | **narrowed** | no longer: runs as `arn:r` |",
+            "| `CheckAlertsFunction` | **possibly narrowed** | no longer: runs as `arn:r` |",
             id="a role",
         ),
     ],

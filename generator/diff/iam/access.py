@@ -1,30 +1,54 @@
-"""Who may do more, and who less: every policy of a template as grants by the resource that holds them, compared."""
+"""Compare the permissions of two templates: which resource may do more than before, and which less."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from generator.diff.iam.grants import HOLDER, PRINCIPALS, Grant, Scope, in_partition, merged
-from generator.diff.iam.holders import grants_by_holder
+from generator.diff.iam.holders import Held, grants_by_holder
 from generator.diff.model import Access, AccessChange
 from generator.template.intrinsics import Json
 from generator.template.model import Template
+from generator.template.schemas import Certainty
 
 
 def accesses(old: Template, new: Template) -> list[Access]:
-    """What became wider and what narrower, by resource. A grant that another one covers is neither."""
+    """Return which grants became wider and which narrower, by resource. A grant that another one covers is neither.
+
+    A removed policy that cannot be read is both: it may deny, as AWSDenyAll does. Source: AWS Managed Policy
+    Reference Guide, "AWSDenyAll".
+    """
     before, after = grants_by_holder(old, new), grants_by_holder(new, old)
     found: list[Access] = []
-    for key in dict.fromkeys([*after, *before]):
-        had, has = before.get(key, []), after.get(key, [])
+    for holder, kind in dict.fromkeys([*after, *before]):
+        had, has = before.get((holder, kind), []), after.get((holder, kind), [])
         more, less = _uncovered(has, had), _uncovered(had, has)
-        found += _reported(key[0], AccessChange.WIDENED, _effect(more, "Allow") + _effect(less, "Deny"))
-        found += _reported(key[0], AccessChange.NARROWED, _effect(less, "Allow") + _effect(more, "Deny"))
+        certain = {*_uncovered(more, _in_every_deployment(had)), *_uncovered(less, _in_every_deployment(has))}
+        if holder in new.resources or holder not in old.resources:
+            condition = str(new.resources.get(holder, {}).get("Condition"))
+            unread = _uncovered([one for one in less if one.is_unread], [one.without(condition) for one in has])
+            less += [replace(one, effect="Deny") for one in unread if not _only_allows(one, before)]
+        found += _reported(holder, AccessChange.WIDENED, _effect(more, "Allow") + _effect(less, "Deny"), certain)
+        found += _reported(holder, AccessChange.NARROWED, _effect(less, "Allow") + _effect(more, "Deny"), certain)
     return found
 
 
+def _in_every_deployment(found: list[Grant]) -> list[Grant]:
+    """Return the grants as they are where all conditions of the template hold."""
+    return [one.without() for one in found]
+
+
+def _only_allows(unread: Grant, known: Held) -> bool:
+    """Return whether the policy is one of the template, with statements that allow only."""
+    name = re.fullmatch(r"\w+ policy \$\{(\w+)\}", unread.action.patterns[0])
+    statements = known.get((name[1], "policy"), []) if name else []
+    return bool(statements) and not any(one.effect == "Deny" or one.is_unread for one in statements)
+
+
 def _uncovered(found: list[Grant], by: list[Grant]) -> list[Grant]:
-    """The grants that no grant of the others covers.
+    """Return the grants that no grant of the others covers.
 
     Only those that name the same, or have wildcards, come into question: to try each of some thousands takes minutes.
     """
@@ -62,9 +86,12 @@ def _effect(found: list[Grant], effect: str) -> list[Grant]:
     return [one for one in found if one.effect == effect]
 
 
-def _reported(holder: str, change: AccessChange, found: list[Grant]) -> Iterator[Access]:
-    for grant in merged(found):
-        yield Access(holder, change, _statement(grant))
+def _reported(holder: str, change: AccessChange, found: list[Grant], certain: set[Grant]) -> Iterator[Access]:
+    by_certainty: dict[Certainty, list[Grant]] = {Certainty.CERTAIN: [], Certainty.POSSIBLE: []}
+    for grant in found:
+        by_certainty[grant.certainty if grant in certain else Certainty.POSSIBLE].append(grant)
+    for certainty, grants in by_certainty.items():
+        yield from (Access(holder, change, _statement(grant), certainty) for grant in merged(grants))
 
 
 def _statement(grant: Grant) -> dict[str, Json]:

@@ -1,6 +1,6 @@
-"""What anyone may call who can reach it: functions by URL, and the methods of APIs, with what still bars the way.
+"""Public endpoints and the authorization each requires: function URLs and the methods of APIs.
 
-An entrance is a grant to everyone, and each thing that a caller must have is a condition of it.
+An endpoint is a grant to everyone; each thing that a caller must have is a condition of the grant.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from generator.diff.iam.grants import EVERYTHING, ONLY_IF, Clause, Grant, Scope, chosen, under
+from generator.diff.iam.grants import API_KEY, EVERYTHING, ONLY_IF, Clause, Grant, Scope, alternatives, under
 from generator.template.intrinsics import Json, canonical, is_intrinsic, listed, mapping, text
 from generator.template.transforms import IMPLIED_APIS, api_events_of, api_of
 
@@ -23,10 +23,10 @@ Resources = Mapping[str, Mapping[str, Json]]
 
 
 @dataclass(frozen=True, slots=True)
-class Entrance:
-    """Where a type says who may enter: the property that asks, what more it asks of a caller, and where they are.
+class Endpoint:
+    """The properties by which a type authorizes callers.
 
-    Without the property, or with NONE, anyone may. Source: CloudFormation and SAM references of each type.
+    Without the property `asks`, or with NONE, anyone may call. Source: CloudFormation and SAM references of each type.
     """
 
     action: str
@@ -34,59 +34,58 @@ class Entrance:
     more: tuple[str, ...] = ()
     within: str = ""
     always: bool = True
-    """Whether there is an entrance where `within` is not there."""
+    """Whether there is an endpoint where `within` is not there."""
 
 
-METHOD = Entrance(INVOKE, "AuthorizationType", ("AuthorizerId", "AuthorizationScopes"))
-ENTRANCES = {
+METHOD = Endpoint(INVOKE, "AuthorizationType", ("AuthorizerId", "AuthorizationScopes"))
+ENDPOINTS = {
     "AWS::ApiGateway::Method": METHOD,
     "AWS::ApiGatewayV2::Route": METHOD,
-    "AWS::Lambda::Url": Entrance(INVOKE_URL, "AuthType"),
-    "AWS::Serverless::Function": Entrance(INVOKE_URL, "AuthType", within="FunctionUrlConfig", always=False),
-    "AWS::Serverless::Api": Entrance(INVOKE, "DefaultAuthorizer", within="Auth"),
-    "AWS::Serverless::HttpApi": Entrance(INVOKE, "DefaultAuthorizer", within="Auth"),
+    "AWS::Lambda::Url": Endpoint(INVOKE_URL, "AuthType"),
+    "AWS::Serverless::Function": Endpoint(INVOKE_URL, "AuthType", within="FunctionUrlConfig", always=False),
+    "AWS::Serverless::Api": Endpoint(INVOKE, "DefaultAuthorizer", within="Auth"),
+    "AWS::Serverless::HttpApi": Endpoint(INVOKE, "DefaultAuthorizer", within="Auth"),
 }
-KEY = "ApiKeyRequired"
-EVENT = Entrance(INVOKE, "Authorizer", ("AuthorizationScopes",))
-OPERATION = Entrance(INVOKE, "security")
+EVENT = Endpoint(INVOKE, "Authorizer", ("AuthorizationScopes",))
+OPERATION = Endpoint(INVOKE, "security")
 OPERATIONS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "x-amazon-apigateway-any-method")
 BODIES = ("Body", "DefinitionBody")
 
 
-def entrances(name: str, resource: Mapping[str, Json], resources: Resources) -> Iterator[Grant]:
-    """Every entrance of a resource, each under a name of its own."""
+def endpoint_grants(name: str, resource: Mapping[str, Json], resources: Resources) -> Iterator[Grant]:
+    """Yield a grant for each endpoint of a resource, with a name of its own."""
     properties = mapping(resource.get("Properties"))
-    if (entrance := ENTRANCES.get(str(resource.get("Type")))) is not None:
-        asked = [((), properties)] if not entrance.within else chosen(properties.get(entrance.within))
+    if (endpoint := ENDPOINTS.get(str(resource.get("Type")))) is not None:
+        asked = [((), properties)] if not endpoint.within else alternatives(properties.get(endpoint.within))
         for conditions, said in asked:
-            if said is not None or entrance.always:
-                yield from _entered(name, entrance, said, conditions)
+            if said is not None or endpoint.always:
+                yield from _grants_of(name, endpoint, said, conditions)
     for event, content in api_events_of(resource).items():
-        yield from _entered(f"{name}.{event}", EVENT, _asked_by(content, resources), ())
+        yield from _grants_of(f"{name}.{event}", EVENT, _asked_by(content, resources), ())
     for body in BODIES:
         for operation, conditions, asked_for in _operations(mapping(properties.get(body))):
             default = mapping(properties.get("Auth")).get("DefaultAuthorizer") if asked_for is None else asked_for
-            yield from _entered(f"{name} {operation}", OPERATION, {OPERATION.asks: default}, conditions)
+            yield from _grants_of(f"{name} {operation}", OPERATION, {OPERATION.asks: default}, conditions)
 
 
-def is_barred(grant: Grant) -> bool:
-    """Whether this is an entrance that is not for everyone, so that it opens nothing by being new."""
+def needs_authorization(grant: Grant) -> bool:
+    """Return whether an endpoint authorizes its callers, so that a new one opens nothing."""
     return any(clause.operator == REQUIRES for clause in grant.condition)
 
 
-def _entered(name: str, entrance: Entrance, said: Json, conditions: tuple[str, ...]) -> Iterator[Grant]:
-    """The entrance, once for each way in which conditions of the template may decide what it asks for."""
+def _grants_of(name: str, endpoint: Endpoint, said: Json, conditions: tuple[str, ...]) -> Iterator[Grant]:
+    """Yield the endpoint once for each combination of conditions of the template that decide what it asks for."""
     whole = not isinstance(said, Mapping) or is_intrinsic(said)
-    said = {entrance.asks: said} if whole else said
-    ways = [list(chosen(said.get(key))) for key in (entrance.asks, *entrance.more, KEY)]
+    said = {endpoint.asks: said} if whole else said
+    ways = [list(alternatives(said.get(key))) for key in (endpoint.asks, *endpoint.more, API_KEY)]
     for way in itertools.product(*ways):
         asked, *more, key = (value for _, value in way)
-        clauses = [] if _is_nothing(key, "false") else [Clause(ONLY_IF, KEY, (text(key),))]
+        clauses = [] if _is_nothing(key, "false") else [Clause(ONLY_IF, API_KEY, (text(key),))]
         if not _is_nothing(asked, NO_ONE):
             operator = ONLY_IF if isinstance(asked, Mapping) else REQUIRES
-            named = ((entrance.asks, asked), *zip(entrance.more, more, strict=True))
+            named = ((endpoint.asks, asked), *zip(endpoint.more, more, strict=True))
             clauses += [Clause(operator, one, tuple(sorted(map(text, listed(value))))) for one, value in named if value]
-        grant = Grant("Allow", EVERYTHING, Scope((entrance.action,)), Scope((name,)), tuple(sorted(clauses)))
+        grant = Grant("Allow", EVERYTHING, Scope((endpoint.action,)), Scope((name,)), tuple(sorted(clauses)))
         yield under((*conditions, *itertools.chain.from_iterable(one for one, _ in way)), grant)
 
 
@@ -102,7 +101,7 @@ def _asked_by(event: Mapping[str, Json], resources: Resources) -> Mapping[str, J
     auth = mapping(mapping(api).get("Properties")).get("Auth")
     if isinstance(auth, Mapping) and is_intrinsic(auth):
         asked = auth
-    default = {EVENT.asks: mapping(auth).get("DefaultAuthorizer", asked), KEY: mapping(auth).get(KEY)}
+    default = {EVENT.asks: mapping(auth).get("DefaultAuthorizer", asked), API_KEY: mapping(auth).get(API_KEY)}
     return {**default, **mapping(properties.get("Auth"))}
 
 
@@ -112,12 +111,12 @@ def _operations(body: Mapping[str, Json]) -> Iterator[tuple[str, tuple[str, ...]
     Source: OpenAPI Specification, "Security Requirement Object"; API Gateway, x-amazon-apigateway-auth.
     """
     for path, item in mapping(body.get("paths")).items():
-        for conditions, methods in chosen(item):
+        for conditions, methods in alternatives(item):
             for method, operation in mapping(methods).items():
                 if method in OPERATIONS:
                     yield from (
                         (f"{method} {path}", (*conditions, *more), _security(one, body.get("security")))
-                        for more, one in chosen(operation)
+                        for more, one in alternatives(operation)
                     )
 
 

@@ -15,9 +15,15 @@ from functools import cache
 from typing import Any
 
 from generator.template.intrinsics import NO_VALUE, Json, canonical, is_intrinsic, listed, text
+from generator.template.schemas import Certainty
 
 ELEMENTS = ("Principal", "Action", "Resource")
 EFFECTS = ("Allow", "Deny")
+UNREAD = MANAGED_POLICY, OPAQUE_POLICY, GROUP, STATEMENT = "managed policy ", "policy ", "permissions of ", "statement "
+"""How the action begins of a grant that stands for a policy, a group's policies or a statement that cannot be read."""
+ACTING = "is"
+"""The operator of the clause that names the property by which a resource runs as a role."""
+API_KEY = "ApiKeyRequired"
 ONLY_IF = "only if"
 """The operator of a clause about the template, not about the request."""
 
@@ -75,6 +81,11 @@ class Clause:
             return mine <= theirs
         return mine == theirs if self.operator == "Null" else mine >= theirs
 
+    @property
+    def is_of_template(self) -> bool:
+        """Whether this is about the template, not about the request."""
+        return self.operator == ONLY_IF and self.key != API_KEY
+
     def folded(self) -> Clause:
         """The same with its key in lower case, unless that is the name of a condition of the template."""
         return self if self.operator == ONLY_IF else replace(self, key=self.key.lower())
@@ -89,6 +100,17 @@ class Grant:
     action: Scope
     resource: Scope
     condition: tuple[Clause, ...]
+
+    @property
+    def certainty(self) -> Certainty:
+        """Possible if a condition of the template decides, or a policy or role that the template does not show."""
+        depends = any(clause.operator == ACTING or clause.is_of_template for clause in self.condition)
+        return Certainty.POSSIBLE if depends or self.is_unread else Certainty.CERTAIN
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether this stands for a policy whose content the template does not show."""
+        return any(pattern.startswith(UNREAD) for pattern in self.action.patterns)
 
     def covers(self, other: Grant) -> bool:
         """Whether everything that the other says is certainly said by this one."""
@@ -106,6 +128,11 @@ class Grant:
         mine, theirs = self.action.folded(), other.action.folded()
         is_unread = any(" " in pattern for pattern in theirs.patterns)
         return mine in (EVERYTHING, theirs) or (not is_unread and mine.covers(theirs))
+
+    def without(self, *conditions: str) -> Grant:
+        """Return the grant without these conditions of the template, or without any if none is named."""
+        kept = (one for one in self.condition if not one.is_of_template or (conditions and one.key not in conditions))
+        return replace(self, condition=tuple(kept))
 
     def folded(self) -> Grant:
         """The same with actions and condition keys in lower case: IAM does not tell case there, and does in ARNs.
@@ -150,19 +177,19 @@ def branches(value: Json) -> list[tuple[str, Json]]:
     return []
 
 
-def chosen(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
-    """All that a value may be, each with the conditions under which it is that; None for nothing."""
+def alternatives(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
+    """Yield every possible value with the conditions under which it applies; None for no value."""
     match value:
         case {"Fn::If": [str(name), yes, no]}:
             for condition, one in ((name, yes), (f"not {name}", no)):
-                yield from (((condition, *more), found) for more, found in chosen(one))
+                yield from (((condition, *more), found) for more, found in alternatives(one))
         case _:
             yield (), None if value == NO_VALUE else value
 
 
 def entries(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
     """The entries of a list, which may be one alone, each with the conditions under which it is there."""
-    for conditions, one in chosen(value):
+    for conditions, one in alternatives(value):
         if isinstance(one, list):
             yield from (((*conditions, *more), found) for item in one for more, found in entries(item))
         elif one is not None:
@@ -177,7 +204,7 @@ def _granted(statement: Json) -> Iterator[Grant]:
         return
     if not isinstance(statement, Mapping) or "Effect" not in statement:
         for effect in EFFECTS:
-            yield Grant(effect, HOLDER, Scope((f"statement {text(statement)}",)), EVERYTHING, ())
+            yield Grant(effect, HOLDER, Scope((f"{STATEMENT}{text(statement)}",)), EVERYTHING, ())
         return
     scopes = [_scopes(statement, element) for element in ELEMENTS]
     if math.prod(map(len, scopes)) > MAX_GRANTS:

@@ -7,14 +7,27 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Literal
 
 from generator.diff.iam.documents import documents, opaque_documents
-from generator.diff.iam.endpoints import BODIES, entrances, is_barred
-from generator.diff.iam.grants import EVERYTHING, HOLDER, Clause, Grant, Scope, chosen, entries, under
+from generator.diff.iam.endpoints import BODIES, endpoint_grants, needs_authorization
+from generator.diff.iam.grants import (
+    ACTING,
+    EVERYTHING,
+    GROUP,
+    HOLDER,
+    MANAGED_POLICY,
+    OPAQUE_POLICY,
+    Clause,
+    Grant,
+    Scope,
+    alternatives,
+    entries,
+    under,
+)
 from generator.diff.iam.not_compared import compared
 from generator.template.intrinsics import SAM, Json, is_intrinsic, mapping, text
 from generator.template.model import Template
 from generator.template.references import VARIABLE
 
-Kind = Literal["policy", "role", "entrance"]
+Kind = Literal["policy", "role", "endpoint"]
 Held = dict[tuple[str, Kind], list[Grant]]
 """Grants of one kind never cover those of another: who may do anything does not thereby run as another role."""
 
@@ -65,9 +78,6 @@ NAMED_POLICIES = ("ManagedPolicyArns", "ManagedPolicies", "CustomerManagedPolicy
 ACTS = re.compile(r".*(Role|RoleArn|RoleARN)s?|.*InstanceProfile(Arn)?|(Authorizer)?Credentials|ExecutionRoleName")
 """Where a resource says as whom it acts. Another role is reported both ways: what it may is not compared."""
 
-ACTING = "is"
-"""The operator of the clause that says by which property."""
-
 NOT_ACTING = ("Environment", "Tags")
 """Within these, keys are anyone's own."""
 
@@ -111,9 +121,9 @@ def _granted_by(
     for conditions, holder in _holders(name, kind, properties, template.resources) if grants else ():
         yield from ((holder, "policy", under(conditions, grant)) for grant in grants)
     yield from ((who, "policy", grant) for who, grant in _memberships(name, kind, properties, template.resources))
-    for grant in entrances(name, resource, template.resources):
-        if is_in_both or not is_barred(grant):
-            yield name, "entrance", grant
+    for grant in endpoint_grants(name, resource, template.resources):
+        if is_in_both or not needs_authorization(grant):
+            yield name, "endpoint", grant
 
 
 def _holders(
@@ -137,15 +147,15 @@ def _granted(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
     if kind in PERMISSIONS and "Statement" not in properties:
         yield _permission(properties, *PERMISSIONS[kind])
     for one in opaque_documents(properties):
-        yield _named(f"policy {text(one)}")
+        yield _unread(f"{OPAQUE_POLICY}{text(one)}")
     for key in NAMED_POLICIES:
-        yield from (under(way, _named(f"managed policy {text(one)}")) for way, one in entries(properties.get(key)))
+        yield from (under(way, _unread(f"{MANAGED_POLICY}{text(one)}")) for way, one in entries(properties.get(key)))
     for conditions, policy in entries(properties.get("Policies")) if kind.startswith((SAM, "AWS::IAM::")) else ():
         if not isinstance(policy, Mapping) or is_intrinsic(policy):
-            yield under(conditions, _named(f"managed policy {text(policy)}"))
+            yield under(conditions, _unread(f"{MANAGED_POLICY}{text(policy)}"))
         elif not policy.keys() & {"PolicyDocument", "Statement"}:
             yield from (under(conditions, grant) for grant in _of_policy_templates(policy))
-    for conditions, boundary in chosen(properties.get("PermissionsBoundary")):
+    for conditions, boundary in alternatives(properties.get("PermissionsBoundary")):
         if boundary is not None:
             outside = Scope((f"everything outside the boundary {text(boundary)}",))
             yield under(conditions, Grant("Deny", HOLDER, outside, EVERYTHING, ()))
@@ -159,8 +169,8 @@ def _of_policy_templates(policy: Mapping[str, Json]) -> Iterator[Grant]:
             yield Grant("Allow", HOLDER, Scope((f"SAM policy template {name}",)), Scope((on or "*",)), ())
 
 
-def _named(what: str) -> Grant:
-    """What a policy that cannot be read may say."""
+def _unread(what: str) -> Grant:
+    """Return a grant of whatever a policy allows that cannot be read."""
     return Grant("Allow", HOLDER, Scope((what,)), EVERYTHING, ())
 
 
@@ -172,7 +182,7 @@ def _memberships(
         [((), name)] if not who else [(way, _holder(who, one, known)) for way, one in entries(properties.get(who))]
     )
     for (way, member), (more, one) in ((member, one) for member in members for one in entries(properties.get(of))):
-        yield member, under((*way, *more), _named(f"permissions of {what} {text(one)}"))
+        yield member, under((*way, *more), _unread(f"{GROUP}{what} {text(one)}"))
 
 
 def _is_new(role: str, template: Template, other: Template) -> bool:
@@ -207,7 +217,7 @@ def _by_default(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
     key, grant = WITHOUT_POLICY.get(kind, ("", None))
     if grant is None or any(any(documents(properties.get(body))) for body in BODIES):
         return
-    yield from (under(conditions, grant) for conditions, one in chosen(properties.get(key)) if one is None)
+    yield from (under(conditions, grant) for conditions, one in alternatives(properties.get(key)) if one is None)
 
 
 def _permission(properties: Mapping[str, Json], resource: str, *conditions: str) -> Grant:
