@@ -113,6 +113,26 @@ WRITE_UNIT_BYTES, READ_UNIT_BYTES = 1024, 4096
 DEFAULT_QUEUE_RETENTION_S, MAX_QUEUE_RETENTION_S = 4 * 86_400, 14 * 86_400
 """How long a queue keeps a message. Source: Amazon SQS API reference, CreateQueue, MessageRetentionPeriod."""
 
+MIN_MAXIMUM_CONCURRENCY = 2
+"""Smallest maximum concurrency of an SQS event source mapping. Source: AWS Lambda API reference, ScalingConfig."""
+
+STARTING_POLLERS = 5
+"""Batches of a standard queue that Lambda processes at once when it starts to poll.
+Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS event source mappings"."""
+
+MIN_RECEIVES = 5
+"""Smallest maxReceiveCount with which throttles send no messages to the dead-letter queue.
+Source: AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping"."""
+
+
+def mapping_error(maximum: int, reserved: int) -> str:
+    """Return the AWS error for an SQS event source mapping that may run more than its function reserves.
+
+    Source: the message in public CDK code; https://github.com/gchq/sleeper/issues/6874 reports the refusal.
+    """
+    return f"MaximumConcurrency: {maximum} is greater than Function Reserved Concurrency: {reserved}"
+
+
 # --- Amazon SNS ---
 
 REGIONS_WITHOUT_SMS = ("cn-north-1", "cn-northwest-1", "us-gov-east-1")

@@ -24,8 +24,6 @@ from generator.errors import EmulatorFailure, Fault
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30
-FOLDER_PREFIX = "generator-local-"
-"""How the name of a run's temporary folder begins."""
 
 
 class Emulator:
@@ -34,8 +32,7 @@ class Emulator:
     The path of the URL is a secret of this run, so that no web page and no other user can use the emulator.
     """
 
-    def __init__(self, port: int, region: str, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, port: int, region: str) -> None:
         self.url = f"http://{HOST}:{port}/{secrets.token_urlsafe(24)}"
         self.port = port
         self.region = region
@@ -67,9 +64,9 @@ def running(region: str, port: int | None = None, concurrency_limit: int = 1000)
         fault = Fault("generator local", "the emulator is not installed", f"run: {_runtime.install_command('local')}")
         raise EmulatorFailure([fault])
     port = _free_port() if port is None else _unused(port)
-    with _runtime.temporary_folder(FOLDER_PREFIX) as folder:
+    with _runtime.temporary_folder("generator-local-") as folder:
         log = folder / "emulator.log"
-        emulator = Emulator(port, region, folder)
+        emulator = Emulator(port, region)
         process = _start(emulator, folder, log, concurrency_limit)
         try:
             _wait_until_started(process, emulator, log)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from itertools import product
 from typing import Any, TypeVar
 
 from generator.checks.quota.deployed import Deployed
-from generator.template.evaluation import Option, options
+from generator.template.conditions import Guard, merge
+from generator.template.evaluation import Location, Missing, Option, options, sides
 from generator.template.intrinsics import mapping
 from generator.template.model import Template
 from generator.template.references import names
@@ -18,6 +21,8 @@ FUNCTION_TYPES = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 
 RESERVED = "ReservedConcurrentExecutions"
 
+MANAGED = "CapacityProviderConfig"
+
 MAPPING = "AWS::Lambda::EventSourceMapping"
 
 QUALIFIERS = ("AWS::Lambda::Alias", "AWS::Lambda::Version")
@@ -25,6 +30,8 @@ QUALIFIERS = ("AWS::Lambda::Alias", "AWS::Lambda::Version")
 NEVER_INVOKES = (
     MAPPING,
     *QUALIFIERS,
+    "AWS::ApplicationAutoScaling::ScalableTarget",
+    "AWS::ApplicationAutoScaling::ScalingPolicy",
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::CompositeAlarm",
     "AWS::CloudWatch::Dashboard",
@@ -51,8 +58,33 @@ def functions(template: Template) -> list[str]:
 
 
 def reservations(template: Template, function: str) -> list[Option]:
-    """Return what a function may reserve."""
-    return options(template, function, RESERVED)
+    """Return what a function may reserve in the account's pool, which functions on managed instances do not use."""
+    reserved, managed = options(template, function, RESERVED), sides(template, function, MANAGED)
+    pooled = [side for side in managed if side.value in (Missing.ABSENT, Missing.UNKNOWN)]
+    return within(reserved, [side.guard for side in pooled])
+
+
+def may_be_managed(template: Template, function: str) -> bool:
+    """Return whether a function may run on Lambda Managed Instances, which have quotas of their own.
+
+    Source: AWS Lambda Developer Guide, "Lambda Managed Instances quotas": separate from the default quotas.
+    """
+    found = (side.value for side in sides(template, function, MANAGED))
+    return any(value not in (Missing.ABSENT, Missing.UNKNOWN) for value in found)
+
+
+def within(found: Iterable[Option], guards: Sequence[Guard]) -> list[Option]:
+    """Return the options under each of the guards, without those that contradict it."""
+    return [
+        replace(option, guard=both)
+        for option, guard in product(found, guards)
+        if (both := merge(option.guard, guard)) is not None
+    ]
+
+
+def poller_name(location: Location) -> str:
+    """Return a mapping's logical id, or that of a SAM function and its event's name."""
+    return f"{location[1]}.{location[4]}" if location[3] == "Events" else str(location[1])
 
 
 def worst_of_each(

@@ -1,14 +1,20 @@
-"""Sentences that several findings share: when a finding holds, how much is too much, and what to do."""
+"""The messages of all findings about concurrency: how much is too much, when it is, and what to do."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from generator._format import MOST_LISTED, shortened
+from generator._format import MOST_LISTED, counted, listed_with_sum, shortened
+from generator.aws import MIN_MAXIMUM_CONCURRENCY, MIN_RECEIVES
 from generator.capacity import quota
 from generator.capacity.quota import AccountQuota
+from generator.checks.quota.provisioned import Excess
+from generator.checks.quota.queues import Demand
+from generator.checks.quota.streams import Surplus
+from generator.checks.quota.worst_case import WorstCase, uncounted, verb
 from generator.config.schema import Account
 from generator.template.conditions import Equality, Fact, Guard
+from generator.template.evaluation import Option
 
 DEFAULT_ACCOUNT: dict[str, int] = {
     field.name: field.metadata["default"]
@@ -16,6 +22,64 @@ DEFAULT_ACCOUNT: dict[str, int] = {
     if field.name in ("concurrency_limit", "unreserved_floor", "reserved_elsewhere")
 }
 """The account of a template that states none; the same defaults as an environment's."""
+
+
+def of_sum(case: WorstCase, account: AccountQuota) -> str:
+    """Return the message of E9801: the functions reserve more than the account can give."""
+    shares = listed_with_sum([(share.function, share.reserved) for share in case.shares])
+    return (
+        f"The functions {verb([case])} {case} concurrent executions together, "
+        f"{excess(case.total, account)}{in_scenario(case.scenario)}: {shares}"
+        f"{uncounted(case)}{remedy(case.total, account)}"
+    )
+
+
+def of_excess(found: Excess) -> str:
+    """Return the message of E9802: a function has more provisioned than reserved."""
+    return (
+        f"{found.function} has {found.total:,} provisioned concurrent executions, "
+        f"{found.missing:,} more than the {found.reserved:,} that it reserves"
+        f"{in_scenario(found.scenario)}: {listed_with_sum([figure[:2] for figure in found.provisioned])}"
+        f"; reserve {found.total:,} or provision less"
+    )
+
+
+def of_surplus(found: Surplus) -> str:
+    """Return the message of W9803: a stream consumer reserves more than its pollers can use."""
+    return (
+        f"{found.function} reserves {found.reserved:,} concurrent executions, "
+        f"{found.unused:,} more than the {found.usable:,} that its pollers can ever use "
+        f"(shards x parallelization factor){in_scenario(found.scenario)}: {listed_with_sum(found.pollers)}"
+        f"; reserve {found.usable:,}"
+    )
+
+
+def of_zero(option: Option) -> str:
+    """Return the message of W9804: a reservation of 0 stops the function."""
+    return (
+        f"{option.location[1]} reserves 0 concurrent executions and never runs{in_scenario(option.guard)}; "
+        "leave the property out to share the account's pool"
+    )
+
+
+def of_mapping(found: Demand) -> str:
+    """Return the message of E9807: a mapping states a maximum concurrency above the function's reservation."""
+    lower = f"lower it to {found.reserved:,}" if found.reserved >= MIN_MAXIMUM_CONCURRENCY else "leave it out"
+    return (
+        f"{found.name} has a maximum concurrency of {found.demand:,}, {found.demand - found.reserved:,} more than the "
+        f"{found.reserved:,} that {found.function} reserves{in_scenario(found.scenario)}; Lambda refuses that: {lower} "
+        f"or reserve {found.demand:,}"
+    )
+
+
+def of_throttling(found: Demand) -> str:
+    """Return the message of W9808: throttled pollers send messages to the dead-letter queue."""
+    return (
+        f"{found.name} moves a message to its dead-letter queue after {counted(found.receives, 'receive')}, and "
+        f"throttles count: the pollers of {found.function} start with {found.demand:,} concurrent executions, "
+        f"{found.demand - found.reserved:,} more than the {found.reserved:,} that it reserves"
+        f"{in_scenario(found.scenario)}; reserve {found.demand:,}, or write a maxReceiveCount of {MIN_RECEIVES} or more"
+    )
 
 
 def excess(total: int, account: AccountQuota) -> str:

@@ -1,4 +1,7 @@
-"""Functions whose provisioned concurrency exceeds their own reservation."""
+"""Provisioned concurrency: what functions may have, and where it exceeds their own reservation.
+
+Versions and aliases state a figure. Application Auto Scaling may raise it to the maximum of its scalable target.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,28 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from generator.checks.quota.deployed import Deployed
-from generator.checks.quota.functions import QUALIFIERS, reservations, usage, worst_of_each
+from generator.checks.quota.functions import (
+    QUALIFIERS,
+    functions,
+    reservations,
+    usage,
+    within,
+    worst_of_each,
+)
 from generator.template.conditions import ALWAYS, Candidate, Guard, merge
-from generator.template.evaluation import Location, Option, options, sides
+from generator.template.evaluation import Location, Missing, Option, alternatives, options, sides
+from generator.template.intrinsics import Json, is_intrinsic, template_text
 from generator.template.model import Template
+from generator.template.references import names
 
 PROVISIONED = ("ProvisionedConcurrencyConfig", "ProvisionedConcurrentExecutions")
+
+TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
+
+MAXIMUM = "MaxCapacity"
+
+DIMENSION = "lambda:function:ProvisionedConcurrency"
+"""Source: Application Auto Scaling User Guide, "AWS Lambda and Application Auto Scaling"."""
 
 LEFT_OUT: Candidate[Option] = Candidate(0, ALWAYS, None)
 """The option to ignore an item, where that can only make the sum smaller than it is."""
@@ -45,26 +64,97 @@ def excesses(stacks: Iterable[Deployed]) -> list[Excess]:
     return worst_of_each(stacks, _excess, lambda excess: excess.missing)
 
 
+def is_provisioned(location: Location) -> bool:
+    """Return whether a figure at this place is provisioned and not reserved."""
+    return PROVISIONED[0] in location or MAXIMUM in location
+
+
 def provisions(template: Template, function: str) -> list[list[Option]]:
     """Return the figures of everything that belongs to a function: SAM's own, versions and aliases."""
-    return [options(template, function, *PROVISIONED), *_of_qualifiers(template).get(function, ())]
+    return list(_owners(template).of_function.get(function, {}).values())
+
+
+def without_function(template: Template) -> list[str]:
+    """Return the versions, aliases and scalable targets that provision for a function outside the template."""
+    return _owners(template).without_function
+
+
+class _Owners:
+    """What each function provisions, found in one pass over the template.
+
+    The figures of one version or alias are alternatives: Application Auto Scaling replaces what the alias states.
+    """
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self.of_function: dict[str, dict[str, list[Option]]] = {name: {} for name in functions(template)}
+        self.without_function: list[str] = []
+        self._of_qualifier: dict[str, list[tuple[str, str, Guard]]] = {}
+        for function in self.of_function:
+            alias = str(template.properties(function).get("AutoPublishAlias", ""))
+            if alias:
+                self._of_qualifier[f"{function}Alias{alias}"] = [(function, alias, ALWAYS)]  # SAM's logical id
+            self._add(function, alias, options(template, function, *PROVISIONED))
+        for qualifier in template.of_type(*QUALIFIERS):
+            self._add_qualifier(qualifier, options(template, qualifier, *PROVISIONED))
+        targets = [target for target in template.of_type(TARGET) if _scales_functions(template, target)]
+        self._by_name = {template_text(template.properties(one).get("FunctionName")): one for one in self.of_function}
+        for target in targets:
+            self._add_target(target)
+
+    def _add(self, function: str, qualifier: str, figures: list[Option]) -> None:
+        self.of_function[function].setdefault(qualifier, []).extend(figures)
+
+    def _add_qualifier(self, qualifier: str, figures: list[Option]) -> None:
+        for side in sides(self._template, qualifier, "FunctionName"):
+            owners = sorted(usage(self._template).referenced(side.value) & self.of_function.keys())
+            found = within(figures, [side.guard])
+            for function in owners:
+                self._add(function, qualifier, found)
+                self._of_qualifier.setdefault(qualifier, []).append((function, qualifier, side.guard))
+            if not owners and any(option.number is not Missing.ABSENT and option.number for option in found):
+                self.without_function.append(qualifier)
+
+    def _add_target(self, target: str) -> None:
+        figures = options(self._template, target, MAXIMUM)
+        for side in sides(self._template, target, "ResourceId"):
+            owners = self._scaled(side.value)
+            for function, qualifier, guard in owners:
+                both = merge(guard, side.guard)
+                self._add(function, qualifier, within(figures, [both] if both is not None else []))
+            if not owners:
+                self.without_function.append(target)
+
+    def _scaled(self, resource_id: Json) -> list[tuple[str, str, Guard]]:
+        """Return the functions that a target scales, each with the version or alias.
+
+        CDK names the alias by its ARN, in an Fn::Split; others write the function's name and that of the alias.
+        """
+        referenced = sorted({*names(resource_id)})
+        name, _, alias = (template_text(resource_id) or "").removeprefix("function:").rpartition(":")
+        for qualifier in referenced:
+            if owners := self._of_qualifier.get(qualifier):
+                return owners
+        own = [one for one in referenced if one in self.of_function]
+        if not own and name in self._by_name:
+            own = [self._by_name[name]]
+        return [(function, self._alias(function, alias), ALWAYS) for function in own]
+
+    def _alias(self, function: str, name: str) -> str:
+        """Return the logical id of a function's alias of this name, or the name itself."""
+        ids = (one for one in self.of_function[function] if one in self._template.resources)
+        return next((one for one in ids if self._template.properties(one).get("Name") == name), name)
 
 
 @lru_cache(maxsize=2)
-def _of_qualifiers(template: Template) -> dict[str, list[list[Option]]]:
-    """Return by function what its versions and aliases provision."""
-    found: dict[str, list[list[Option]]] = {}
-    for qualifier in template.of_type(*QUALIFIERS):
-        figures = options(template, qualifier, *PROVISIONED)
-        for side in sides(template, qualifier, "FunctionName"):
-            guarded = [
-                Option(option.number, guard, option.location)
-                for option in figures
-                if (guard := merge(option.guard, side.guard)) is not None
-            ]
-            for function in usage(template).referenced(side.value):
-                found.setdefault(function, []).append(guarded)
-    return found
+def _owners(template: Template) -> _Owners:
+    return _Owners(template)
+
+
+def _scales_functions(template: Template, target: str) -> bool:
+    """Return whether a target may scale provisioned concurrency: its dimension does, or is not known."""
+    found = (one.value for one in alternatives(template, target, "ScalableDimension"))
+    return any(value == DIMENSION or value is Missing.UNKNOWN or is_intrinsic(value) for value in found)
 
 
 def _excess(stack: Deployed, function: str) -> Excess | None:

@@ -10,6 +10,7 @@ from typing import Any
 from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import (
     functions,
+    poller_name,
     reservations,
     sam_events,
     usage,
@@ -99,7 +100,7 @@ def _surplus(stack: Deployed, function: str, shards: int) -> Surplus | None:
         function=function,
         reserved=weight,
         location=option.location,
-        pollers=tuple(sorted((_name(option.location), -weight) for weight, option in picks if weight < 0)),
+        pollers=tuple(sorted((poller_name(option.location), -weight) for weight, option in picks if weight < 0)),
         scenario=combination.guard,
     )
 
@@ -196,8 +197,3 @@ def _attribute(value: Any) -> tuple[str, str | None]:
             name, _, attribute = text.partition(".")
             return name, attribute
     return "", None
-
-
-def _name(location: Location) -> str:
-    """Return a mapping's logical id, or that of the function and the event's name."""
-    return f"{location[1]}.{location[4]}" if location[3] == "Events" else str(location[1])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, product
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 
 from generator._format import counted, listed
 from generator.checks.quota.deployed import Deployed
-from generator.checks.quota.functions import FUNCTION_TYPES, functions, reservations
-from generator.checks.quota.provisioned import LEFT_OUT, PROVISIONED, provisions
-from generator.template.conditions import ALWAYS, Candidate, Guard, merge
+from generator.checks.quota.functions import FUNCTION_TYPES, functions, may_be_managed, reservations, within
+from generator.checks.quota.provisioned import LEFT_OUT, is_provisioned, provisions, without_function
+from generator.template.conditions import ALWAYS, Candidate, Guard
 from generator.template.evaluation import Location, Missing, Option
 from generator.template.intrinsics import Json, mapping
 from generator.template.model import Template
@@ -29,14 +29,14 @@ class Share:
     """What one function reserves, or provisions without reserving, and the property that states it."""
 
     function: str
-    """Or the version or alias that provisions."""
+    """Or the version, alias or scalable target that provisions."""
     reserved: int
     location: Location
 
     @property
     def is_provisioned(self) -> bool:
         """Whether it comes out of what the functions share that reserve nothing."""
-        return PROVISIONED[0] in self.location
+        return is_provisioned(self.location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,15 @@ class WorstCase:
     """A bound on the sum in every deployment. It exceeds the sum if the search stopped early."""
 
     unresolved: tuple[str, ...]
-    """Functions whose figures the template does not state, or not in every deployment. Not in the sum then."""
+    """Functions whose figures the template does not state, or not in every deployment, and versions, aliases and
+    scalable targets whose function it does not state. Not in the sum then."""
 
     elsewhere: tuple[str, ...]
     """What may create functions that the template does not list: nested stacks, modules, includes, macros, loops over
     an unknown list. Not in the sum."""
+
+    managed: tuple[str, ...] = ()
+    """Functions that may run on Lambda Managed Instances. They take nothing from the account's pool then."""
 
     @property
     def total(self) -> int:
@@ -99,7 +103,9 @@ def uncounted(case: WorstCase, source: str = "the template") -> str:
     """Return what is not in the sum, to go at the end of a sentence; empty if everything is."""
     functions_ = f"; not counted: {counted(len(case.unresolved), 'function')} whose figure {source} does not state"
     elsewhere = f"; not examined: {listed(case.elsewhere)}"
-    return (functions_ if case.unresolved else "") + (elsewhere if case.elsewhere else "")
+    managed = f"; on Lambda Managed Instances, with quotas of their own: {listed(case.managed)}"
+    found = ((functions_, case.unresolved), (elsewhere, case.elsewhere), (managed, case.managed))
+    return "".join(text for text, names in found if names)
 
 
 def verb(cases: Iterable[WorstCase]) -> str:
@@ -121,12 +127,16 @@ def _worst_case(stack: Deployed) -> WorstCase:
         shares=tuple(sorted(shares, key=lambda share: (-share.reserved, share.function))),
         scenario=combination.guard if combination else ALWAYS,
         at_most=combination.at_most if combination else 0,
-        unresolved=tuple(
-            function
-            for function, figures in by_function.items()
-            if any(option.number is Missing.UNKNOWN for option in chain.from_iterable(figures))
+        unresolved=(
+            *(
+                function
+                for function, figures in by_function.items()
+                if any(option.number is Missing.UNKNOWN for option in chain.from_iterable(figures))
+            ),
+            *without_function(stack.template),
         ),
         elsewhere=tuple(_elsewhere(stack.template)),
+        managed=tuple(name for name in by_function if may_be_managed(stack.template, name)),
     )
 
 
@@ -135,14 +145,7 @@ def _figures(template: Template, function: str) -> list[list[Option]]:
     reserved = reservations(template, function)
     without = [option.guard for option in reserved if option.number is Missing.ABSENT]
     provisioned = provisions(template, function) if without else []
-    return [reserved, *([*_merged(found, without)] for found in provisioned)]
-
-
-def _merged(found: Iterable[Option], guards: Sequence[Guard]) -> Iterator[Option]:
-    for option, guard in product(found, guards):
-        both = merge(option.guard, guard)
-        if both is not None:
-            yield replace(option, guard=both)
+    return [reserved, *(within(found, without) for found in provisioned)]
 
 
 def _elsewhere(template: Template) -> Iterator[str]:

@@ -8,10 +8,8 @@ from cfnlint.template import Template
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
-from generator._format import listed_with_sum
+from generator.checks.quota.judging import stream_reservation
 from generator.checks.quota.linted import stacks_of
-from generator.checks.quota.messages import in_scenario
-from generator.checks.quota.streams import Surplus, surpluses
 
 
 class StreamReservation(CloudFormationLintRule):  # type: ignore[misc]
@@ -36,14 +34,5 @@ class StreamReservation(CloudFormationLintRule):  # type: ignore[misc]
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         """Return one finding per function, at its reservation."""
-        found = surpluses(stacks_of(cfn), self.config["shards"])
-        return [RuleMatch(list(surplus.location), _message(surplus)) for surplus in found]
-
-
-def _message(surplus: Surplus) -> str:
-    return (
-        f"{surplus.function} reserves {surplus.reserved:,} concurrent executions, "
-        f"{surplus.unused:,} more than the {surplus.usable:,} that its pollers can ever use "
-        f"(shards x parallelization factor){in_scenario(surplus.scenario)}: {listed_with_sum(surplus.pollers)}"
-        f"; reserve {surplus.usable:,}"
-    )
+        found = stream_reservation(stacks_of(cfn), self.config["shards"])
+        return [RuleMatch(list(one.location), one.message) for one in found]

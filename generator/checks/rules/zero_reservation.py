@@ -8,9 +8,8 @@ from cfnlint.template import Template
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
+from generator.checks.quota.judging import zero_reservation
 from generator.checks.quota.linted import stacks_of
-from generator.checks.quota.messages import in_scenario
-from generator.checks.quota.streams import switched_off
 
 
 class ZeroReservation(CloudFormationLintRule):  # type: ignore[misc]
@@ -27,11 +26,5 @@ class ZeroReservation(CloudFormationLintRule):  # type: ignore[misc]
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         """Return one finding per place that states 0, for the first deployment that has it."""
-        found: dict[tuple[str | int, ...], str] = {}
-        for option in switched_off(stacks_of(cfn)):
-            found.setdefault(
-                option.location,
-                f"{option.location[1]} reserves 0 concurrent executions and never runs{in_scenario(option.guard)}; "
-                "leave the property out to share the account's pool",
-            )
-        return [RuleMatch(list(path), message) for path, message in found.items()]
+        found = zero_reservation(stacks_of(cfn))
+        return [RuleMatch(list(one.location), one.message) for one in found]

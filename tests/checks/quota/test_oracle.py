@@ -17,11 +17,13 @@ import pytest
 from generator.checks.quota.deployed import Deployed, deployed
 from generator.checks.quota.joint import worst_cases_together
 from generator.checks.quota.provisioned import excesses
+from generator.checks.quota.queues import above_reservation, throttled_pollers
 from generator.checks.quota.streams import surpluses
 from generator.checks.quota.worst_case import worst_case
 from generator.template import conditions
 from generator.template.conditions import Equality
 from tests.checks.rules.rule_runner import pretty
+from tests.conftest import SCALE
 
 LETTERS = ("a", "b", "c")
 NO_VALUE = {"Ref": "AWS::NoValue"}
@@ -110,6 +112,38 @@ def random_figure(rng: random.Random, conditions: dict[str, Any], depth: int) ->
     return choices[kind]
 
 
+def random_queue_template(rng: random.Random) -> dict[str, Any]:
+    """Without a stream; with a queue, its mappings to F0, a target for V0, and a function that may be managed."""
+    template = random_template(rng)
+    conditions, resources = template["Conditions"], template["Resources"]
+    for name in [one for one in resources if one[0] in "M"]:
+        del resources[name]
+    receives = {"maxReceiveCount": random_figure(rng, conditions, 1)}
+    resources["Q0"] = {"Type": "AWS::SQS::Queue", "Properties": {"RedrivePolicy": receives}}
+    for index in range(rng.choice([1, 2])):
+        resources[f"E{index}"] = resource(
+            rng,
+            conditions,
+            "AWS::Lambda::EventSourceMapping",
+            FunctionName={"Ref": "F0"},
+            EventSourceArn={"Fn::GetAtt": ["Q0", "Arn"]},
+            ScalingConfig={"MaximumConcurrency": random_figure(rng, conditions, 1)},
+        )
+    if "V0" in resources:
+        resources["T0"] = resource(
+            rng,
+            conditions,
+            "AWS::ApplicationAutoScaling::ScalableTarget",
+            ResourceId={"Fn::Sub": "function:${F0}:${V0.Version}"},
+            ScalableDimension="lambda:function:ProvisionedConcurrency",
+            MaxCapacity=random_figure(rng, conditions, 1),
+        )
+    provider = {"LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": "arn"}}
+    managed = [provider, {"Fn::If": [rng.choice(list(conditions)), provider, NO_VALUE]}, NO_VALUE]
+    resources["F1" if "F1" in resources else "F0"]["Properties"]["CapacityProviderConfig"] = rng.choice(managed)
+    return template
+
+
 class Oracle:
     """What a template comes to in one deployment."""
 
@@ -159,18 +193,59 @@ class Oracle:
 
     def reserved(self, name: str) -> int | None:
         properties = self.template["Resources"][name]["Properties"]
-        return self.figure(properties["ReservedConcurrentExecutions"]) if self.exists(name) else None
+        is_pooled = self.exists(name) and not self.is_managed(name)
+        return self.figure(properties["ReservedConcurrentExecutions"]) if is_pooled else None
+
+    def is_managed(self, name: str) -> bool:
+        """Whether it runs on Lambda Managed Instances, outside the account's pool."""
+        properties = self.template["Resources"][name]["Properties"]
+        return bool(self.chosen(properties.get("CapacityProviderConfig", NO_VALUE)) != NO_VALUE)
 
     def total(self) -> int:
         """What F0 provisions counts where it is there and reserves nothing."""
         figure = self.template["Resources"]["F0"]["Properties"]["ReservedConcurrentExecutions"]
-        is_shared = self.exists("F0") and self.chosen(figure) == NO_VALUE
+        is_shared = self.exists("F0") and not self.is_managed("F0") and self.chosen(figure) == NO_VALUE
         return sum(self.reserved(name) or 0 for name in self.names("F")) + (self.provisioned() if is_shared else 0)
 
     def provisioned(self) -> int:
-        properties = [self.template["Resources"][name]["Properties"] for name in self.names("V") if self.exists(name)]
-        figures = [each["ProvisionedConcurrencyConfig"]["ProvisionedConcurrentExecutions"] for each in properties]
-        return sum(self.figure(figure) or 0 for figure in figures)
+        """Application Auto Scaling may raise V0 to the maximum of T0."""
+        figures = dict.fromkeys(self.names("V"), 0)
+        for name in figures:
+            stated = self.template["Resources"][name]["Properties"]["ProvisionedConcurrencyConfig"]
+            if self.exists(name):
+                figures[name] = self.figure(stated["ProvisionedConcurrentExecutions"]) or 0
+        for name in self.names("T"):
+            if self.exists(name) and self.exists("V0"):
+                maximum = self.figure(self.template["Resources"][name]["Properties"]["MaxCapacity"]) or 0
+                figures["V0"] = max(figures["V0"], maximum)
+        return sum(figures.values())
+
+    def maxima(self) -> dict[str, int | None]:
+        """By existing mapping of the queue, the maximum that it states."""
+        properties = {name: self.template["Resources"][name]["Properties"] for name in self.names("E")}
+        return {
+            name: self.figure(each["ScalingConfig"]["MaximumConcurrency"])
+            for name, each in properties.items()
+            if self.exists(name)
+        }
+
+    def above(self) -> dict[str, int]:
+        """How much more each mapping may run than F0 reserves."""
+        reserved = self.reserved("F0")
+        return {} if reserved is None else {name: (most or 0) - reserved for name, most in self.maxima().items()}
+
+    def throttled(self) -> int:
+        """How much more the pollers start with than F0 reserves, where the queue soon gives up."""
+        reserved = self.reserved("F0")
+        receives = self.figure(self.template["Resources"]["Q0"]["Properties"]["RedrivePolicy"]["maxReceiveCount"])
+        if not reserved or not receives or receives >= 5:
+            return 0
+        return sum(self.started(name) for name in self.maxima()) - reserved
+
+    def started(self, mapping: str) -> int:
+        """Five where the mapping states no maximum; nothing where its maximum is unknown."""
+        written = self.template["Resources"][mapping]["Properties"]["ScalingConfig"]["MaximumConcurrency"]
+        return 5 if self.chosen(written) == NO_VALUE else self.figure(written) or 0
 
     def names(self, letter: str) -> list[str]:
         return [name for name in self.template["Resources"] if name[0] == letter and name != "Stream"]
@@ -214,6 +289,24 @@ def test_agrees_with_every_deployment_tried_out(seed: int, transform: list[str])
 
     surplus = {found.function: found.unused for found in surpluses(template, 0)}
     assert surplus.get("F0", 0) == max(oracle.surplus() for oracle in tried), pretty(content)
+
+
+@pytest.mark.parametrize("seed", range(100 * SCALE))
+def test_queues_and_scaling_agree_with_every_deployment_tried_out(seed: int) -> None:
+    content = random_queue_template(random.Random(seed))
+    template, tried = deployed(content), list(deployments(content))
+
+    assert worst_case(template).total == max(oracle.total() for oracle in tried), pretty(content)
+    excess = {found.function: found.missing for found in excesses(template)}
+    assert excess.get("F0", 0) == max(oracle.excess() for oracle in tried), pretty(content)
+
+    above = {found.name: found.demand - found.reserved for found in above_reservation(template)}
+    names = [name for name in content["Resources"] if name[0] == "E"]
+    expected = {name: max(oracle.above().get(name, 0) for oracle in tried) for name in names}
+    assert above == {name: most for name, most in expected.items() if most > 0}, pretty(content)
+
+    throttled = [found.demand - found.reserved for found in throttled_pollers(template)]
+    assert max(throttled, default=0) == max(0, *(oracle.throttled() for oracle in tried)), pretty(content)
 
 
 @pytest.mark.parametrize("steps", [0, 5, 30])
@@ -283,3 +376,6 @@ def test_the_random_templates_are_worth_trying() -> None:
     )
     assert sum(any(oracle.excess() for oracle in oracles) for oracles in tried) > 30
     assert sum(any(oracle.surplus() for oracle in oracles) for oracles in tried) > 20
+    queues = [list(deployments(random_queue_template(random.Random(seed)))) for seed in range(100)]
+    assert sum(any(max(oracle.above().values(), default=0) > 0 for oracle in oracles) for oracles in queues) > 10
+    assert sum(any(oracle.throttled() > 0 for oracle in oracles) for oracles in queues) > 10

@@ -28,6 +28,8 @@ def test_rules_are_listed_with_their_settings(generator: Run) -> None:
         "W9804  warning  Reserved concurrency of 0 stops the function\n"
         "W9805  warning  Template is within the limit of a direct TemplateBody\n"
         "E9806  error    No value is null\n"
+        "E9807  error    SQS mapping's maximum concurrency is within the function's reservation\n"
+        "W9808  warning  Throttled pollers send no messages to the dead-letter queue\n"
     )
 
 

@@ -30,6 +30,20 @@ STREAM = (
     "Counter reserves 50 concurrent executions, {0} more than the {1} that its pollers can ever use (shards x "
     "parallelization factor){2}: {3}; reserve {1}"
 )
+QUEUE = (
+    "FromOrders has a maximum concurrency of 20, 10 more than the 10 that Worker reserves, when IsProd is false; "
+    "Lambda refuses that: lower it to 10 or reserve 20"
+)
+THROTTLED = (
+    "Orders moves a message to its dead-letter queue after 1 receive, and throttles count: the pollers of Worker start "
+    "with 5 concurrent executions, 3 more than the 2 that it reserves; reserve 5, or write a maxReceiveCount of 5 or "
+    "more"
+)
+SCALED = (
+    "The functions reserve or provision 205 concurrent executions together, 5 more than the 200 that can be reserved "
+    "(limit 300 - unreserved floor 100 - reserved elsewhere 0): Scaling 205; lower them or request a limit of 305 "
+    "or more"
+)
 ZERO = "Worker reserves 0 concurrent executions and never runs{}; leave the property out to share the account's pool"
 
 EXPECTED = {
@@ -37,6 +51,9 @@ EXPECTED = {
     "provisioned.json": [("E9802", 42, PROVISIONED.format("", "Live 15, OldVersion 10"))],
     "provisioned.sam.yaml": [("E9802", 13, PROVISIONED.format("", "Worker 25"))],
     "provisioned.yaml": [("E9802", 36, PROVISIONED.format(", when IsProd is true", "Live 25"))],
+    "queue.sam.yaml": [("W9808", 11, THROTTLED)],
+    "queue.yaml": [("E9807", 32, QUEUE)],
+    "scaling.json": [("E9801", 46, SCALED)],
     "stream.json": [("W9803", 26, STREAM.format(44, 6, "", "CounterSource 6"))],
     "stream.sam.yaml": [("W9803", 14, STREAM.format(10, 40, "", "Counter.Click 40"))],
     "stream.yaml": [("W9803", 27, STREAM.format(45, 5, ", when Shards is 5", "CounterSource 5"))],

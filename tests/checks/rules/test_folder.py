@@ -25,7 +25,8 @@ def test_the_folder_is_the_rules_package() -> None:
 
 def test_ids_are_unique_and_well_formed() -> None:
     ids = [rule.id for rule in RULES]
-    assert sorted(ids, key=lambda rule_id: rule_id[1:]) == ["E9801", "E9802", "W9803", "W9804", "W9805", "E9806"]
+    expected = ["E9801", "E9802", "W9803", "W9804", "W9805", "E9806", "E9807", "W9808"]
+    assert sorted(ids, key=lambda rule_id: rule_id[1:]) == expected
     assert len({rule_id[1:] for rule_id in ids}) == len(ids)
     assert all(re.fullmatch(r"[EW]98\d\d", rule_id) for rule_id in ids)
 

@@ -93,6 +93,11 @@ KEYS = [
     "ParallelizationFactor",
     "ShardCount",
     "Events",
+    "ScalingConfig",
+    "RedrivePolicy",
+    "ResourceId",
+    "MaxCapacity",
+    "CapacityProviderConfig",
     "Default",
     "AllowedValues",
     "Fn::If",
@@ -183,4 +188,4 @@ def test_no_mutant_makes_a_rule_crash(batch: int, rules: dict[str, Any]) -> None
             mutate(content, rng)
         outcomes.update(linted(content, rules))
     assert outcomes["judged"] > 0.8 * MUTANTS
-    assert {"E9801", "E9802", "W9803", "W9804"} <= set(outcomes)
+    assert {"E9801", "E9802", "W9803", "W9804", "E9807", "W9808"} <= set(outcomes)

@@ -187,6 +187,24 @@ def test_is_silent_about_what_fits_or_cannot_be_told(findings: Any, edits: Any) 
     assert findings("E9802", edited(GOOD, *edits)) == []
 
 
+SCALING: dict[str, Any] = {
+    "Type": "AWS::ApplicationAutoScaling::ScalableTarget",
+    "Properties": {
+        "ScalableDimension": "lambda:function:ProvisionedConcurrency",
+        "ResourceId": {"Fn::Sub": "function:${Worker}:live"},
+        "MaxCapacity": 16,
+    },
+}
+
+
+def test_the_maximum_of_application_auto_scaling_counts(findings: Any) -> None:
+    """The target replaces the 15 that the alias states."""
+    content = edited(GOOD, ("Resources/Live/Properties/Name", "live"), ("Resources/Scaling", SCALING))
+    path = "Resources/Scaling/Properties/MaxCapacity"
+    assert findings("E9802", content) == [(path, message(26, 25, "Scaling 16, Release 10"))]
+    assert findings("E9802", edited(content, (path, 15))) == []
+
+
 def test_an_alias_moves_between_functions_with_a_condition(findings: Any) -> None:
     """In each case it counts for the function that it then belongs to."""
     moved = edited(GOOD, (OF_LIVE, {"Fn::If": ["IsProd", {"Ref": "Worker"}, {"Ref": "Other"}]}), (LIVE, 16))

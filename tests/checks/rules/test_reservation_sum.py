@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from generator.checks.quota.deployed import deployed
+from generator.checks.quota.worst_case import worst_case
 from tests.checks.rules.rule_runner import DELETE, by_name, edited
 
 pytestmark = pytest.mark.usefixtures("no_region")
@@ -83,6 +85,139 @@ def ruled(*members: str) -> list[tuple[str, Any]]:
         ("Resources/Sms/Condition", "IsProd"),
         (SMS, 60),
     ]
+
+
+def scaled(resource_id: Any, maximum: Any = 6, **properties: Any) -> tuple[str, Any]:
+    """A scalable target for the provisioned concurrency of a function's alias."""
+    stated = {"ServiceNamespace": "lambda", "ScalableDimension": "lambda:function:ProvisionedConcurrency"}
+    target = {"ResourceId": resource_id, "MinCapacity": 1, "MaxCapacity": maximum, **stated, **properties}
+    return ("Resources/Scaling", {"Type": "AWS::ApplicationAutoScaling::ScalableTarget", "Properties": target})
+
+
+SCALED = "Resources/Scaling/Properties/MaxCapacity"
+BY_SUB = {"Fn::Sub": "function:${Shared}:live"}
+BY_CDK = {"Fn::Join": ["", ["function:", {"Fn::Select": [6, {"Fn::Split": [":", {"Ref": "Live"}]}]}, ":live"]]}
+BY_JOIN = {"Fn::Join": [":", ["function", {"Ref": "Shared"}, "live"]]}
+NAME = {"Fn::Sub": "${AWS::StackName}-shared"}
+CAPACITY = {"LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": "arn"}}
+
+
+def too_much_scaled(maximum: int = 6) -> list[tuple[str, str]]:
+    shares = f"Webhook 100, Alerts 50, Sms 50, Scaling {maximum}, Cleanup 5"
+    return only(WEBHOOK, 205 + maximum, shares, "", "", "reserve or provision")
+
+
+SCALINGS: list[tuple[Any, ...]] = [
+    ("by the function's name", [scaled(BY_SUB)], too_much_scaled()),
+    ("by a joined name", [scaled(BY_JOIN)], too_much_scaled()),
+    ("by the alias, as CDK writes it", [aliased("Shared", 1), scaled(BY_CDK)], too_much_scaled()),
+    (
+        "in place of what the alias states",
+        [
+            aliased("Shared", 1),
+            scaled({"Fn::Sub": "function:${Shared}:live"}),
+            ("Resources/Live/Properties/Name", "live"),
+        ],
+        too_much_scaled(),
+    ),
+    (
+        "a literal name",
+        [("Resources/Shared/Properties/FunctionName", "shared"), scaled("function:shared:live")],
+        too_much_scaled(),
+    ),
+    (
+        "a composed name",
+        [
+            ("Resources/Shared/Properties/FunctionName", NAME),
+            scaled({"Fn::Sub": "function:${AWS::StackName}-shared:live"}),
+        ],
+        too_much_scaled(),
+    ),
+    (
+        "the larger one of two aliases and both",
+        [aliased("Shared", 4), scaled({"Fn::Sub": "function:${Shared}:next"})],
+        only(
+            WEBHOOK, 215, "Webhook 100, Alerts 50, Sms 50, Scaling 6, Cleanup 5, Live 4", "", "", "reserve or provision"
+        ),
+    ),
+    (
+        "the figure of the alias is larger",
+        [aliased("Shared", 9), scaled(BY_CDK)],
+        only(WEBHOOK, 214, "Webhook 100, Alerts 50, Sms 50, Live 9, Cleanup 5", "", "", "reserve or provision"),
+    ),
+    (
+        "a dimension that is not known",
+        [scaled(BY_SUB, ScalableDimension={"Fn::ImportValue": "dimension"})],
+        too_much_scaled(),
+    ),
+    (
+        "beside managed instances",
+        [
+            scaled(BY_SUB),
+            (
+                "Resources/Other",
+                {
+                    "Type": LAMBDA,
+                    "Properties": {"CapacityProviderConfig": CAPACITY, "ReservedConcurrentExecutions": 800},
+                },
+            ),
+        ],
+        only(
+            WEBHOOK,
+            211,
+            "Webhook 100, Alerts 50, Sms 50, Scaling 6, Cleanup 5",
+            "",
+            "; on Lambda Managed Instances, with quotas of their own: Other",
+            "reserve or provision",
+        ),
+    ),
+    (
+        "on managed instances in one deployment",
+        [
+            (SMS, 60),
+            (
+                "Resources/Sms/Properties/CapacityProviderConfig",
+                {"Fn::If": ["IsProd", CAPACITY, {"Ref": "AWS::NoValue"}]},
+            ),
+        ],
+        only(
+            WEBHOOK,
+            215,
+            "Webhook 100, Sms 60, Alerts 50, Cleanup 5",
+            ", when IsProd is false",
+            "; on Lambda Managed Instances, with quotas of their own: Sms",
+        ),
+    ),
+]
+
+NOT_SCALED: list[tuple[Any, ...]] = [
+    ("a function that reserves", [scaled({"Fn::Sub": "function:${Sms}:live"})]),
+    (
+        "another service",
+        [scaled({"Fn::Sub": "table/${Table}"}, 500, ScalableDimension="dynamodb:table:ReadCapacityUnits")],
+    ),
+    ("a function elsewhere", [scaled("function:elsewhere:live", 500)]),
+    ("all on managed instances", [(SMS, 500), ("Resources/Sms/Properties/CapacityProviderConfig", CAPACITY)]),
+    (
+        "an alias of a function on managed instances",
+        [aliased("Shared", 500), ("Resources/Shared/Properties/CapacityProviderConfig", CAPACITY)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("edits", "expected"), by_name(SCALINGS))
+def test_counts_the_maximum_of_application_auto_scaling(findings: Any, edits: Any, expected: Any) -> None:
+    assert findings("E9801", edited(GOOD, *edits), concurrency_limit=305) == expected
+
+
+@pytest.mark.parametrize("edits", by_name(NOT_SCALED))
+def test_does_not_count_what_takes_nothing_from_the_pool(findings: Any, edits: Any) -> None:
+    assert findings("E9801", edited(GOOD, *edits), concurrency_limit=305) == []
+
+
+def test_a_target_of_a_function_elsewhere_is_not_in_the_sum() -> None:
+    content = edited(GOOD, scaled("function:elsewhere:live"), aliased("elsewhere", 5))
+    assert set(worst_case(deployed(content)).unresolved) == {"Scaling", "Live"}
 
 
 UNSTATED = "; not counted: 1 function whose figure the template does not state"
