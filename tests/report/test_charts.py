@@ -1,4 +1,4 @@
-"""Charts have the same bytes each time, a label for every line, and no background."""
+"""Charts have the same bytes each time, a title with the verdict, a label for every line, and a white background."""
 
 from __future__ import annotations
 
@@ -46,36 +46,38 @@ def test_a_simulation_shows_arrivals_throttles_concurrency_and_age(result: Simul
     simulation_chart(result, tmp_path / "chart.svg")
     shown = words(tmp_path / "chart.svg")
     for title in (
-        "webhooks offered per second",
-        "webhooks throttled per second",
-        "ProcessWebhookFunction, concurrent executions: peak",
+        " of 4 targets met",
+        "Webhooks offered: peak",
+        "Webhooks throttled: peak",
+        "ProcessWebhookFunction: peak",
         "3 reserved",
-        "CheckAlertsFunction, concurrent executions: peak",
-        "iterator age of the stream in seconds: peak",
-        "minutes of workload spike in dev",
+        "CheckAlertsFunction: peak",
+        "Iterator age of the stream: peak",
+        *("per second", "executions", "seconds", "minutes from the start"),
     ):
         assert title in shown
 
 
 def test_every_line_of_the_sizing_has_a_label(tmp_path: Path) -> None:
-    draw_reservations(RATES, RESERVED, 60, tmp_path / "chart.svg", own_rate_per_hour=20_000)
+    draw_reservations(RATES, RESERVED, 60, tmp_path / "chart.svg", "one: fits", own_rate_per_hour=20_000)
     shown = words(tmp_path / "chart.svg")
     for label in (
         *("total: 40", "ProcessWebhook: 20", "CheckAlerts: 10", "Other: 10", "60 reservable"),
-        "this environment: 20,000",
+        *("one: fits", "this environment: 20,000", "webhooks per hour", "reserved executions"),
     ):
         assert label in shown
 
 
 @pytest.mark.slow
 def test_a_limit_far_above_the_total_is_in_the_title(tmp_path: Path) -> None:
-    draw_reservations(RATES, RESERVED, 900, tmp_path / "chart.svg")
+    draw_reservations(RATES, RESERVED, 900, tmp_path / "chart.svg", "one: fits")
     assert "900 reservable (off the chart)" in words(tmp_path / "chart.svg")
 
 
 def test_the_sizing_of_an_environment_ends_at_the_highest_rate(tmp_path: Path) -> None:
     sizing_chart(judged("dev"), tmp_path / "chart.svg")
     shown = words(tmp_path / "chart.svg")
+    assert "dev: 11 of 900 reservable executions, fits the account" in shown
     for label in ("total: 37", "ProcessWebhook: 20", "900 reservable (off the chart)", "this environment: 100"):
         assert label in shown
 
@@ -91,12 +93,15 @@ def test_the_same_chart_has_the_same_bytes_and_no_date(result: SimulationResult,
 
 @pytest.mark.slow
 def test_charts_read_on_light_and_dark_pages(result: SimulationResult, tmp_path: Path) -> None:
-    """There is no background, and neither black nor white, which would vanish on one of the two."""
+    """The background is white in both, and no text or line is."""
     simulation_chart(result, tmp_path / "chart.svg")
-    draw_reservations(RATES, RESERVED, 60, tmp_path / "sizing.svg")
+    draw_reservations(RATES, RESERVED, 60, tmp_path / "sizing.svg", "one: fits")
     for name in ("chart.svg", "sizing.svg"):
         svg = (tmp_path / name).read_text()
-        assert not re.search(r"(fill|stroke): ?#(000000|ffffff)", svg)
+        background, *others = re.findall(r"fill: ?#ffffff", svg)
+        assert background
+        assert len(others) == svg.count('id="axes_')
+        assert not re.search(r"stroke: ?#ffffff", svg)
 
 
 @pytest.mark.slow
@@ -126,7 +131,7 @@ def test_a_folder_in_place_of_the_file_is_reported(tmp_path: Path) -> None:
 
 def test_a_symbolic_link_is_kept_and_its_target_is_written(tmp_path: Path) -> None:
     (tmp_path / "link.svg").symlink_to(tmp_path / "chart.svg")
-    draw_reservations(RATES, RESERVED, 60, tmp_path / "link.svg")
+    draw_reservations(RATES, RESERVED, 60, tmp_path / "link.svg", "one: fits")
     assert (tmp_path / "link.svg").is_symlink()
     assert "total: 40" in words(tmp_path / "chart.svg")
 
@@ -139,7 +144,7 @@ def test_a_chart_that_fails_leaves_the_existing_file(tmp_path: Path, monkeypatch
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", interrupted)
     (tmp_path / "chart.svg").write_text("before")
     with pytest.raises(KeyboardInterrupt):
-        draw_reservations(RATES, RESERVED, 60, tmp_path / "chart.svg")
+        draw_reservations(RATES, RESERVED, 60, tmp_path / "chart.svg", "one: fits")
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("chart.svg", "before")]
 
 
