@@ -182,3 +182,7 @@ MAX_STACK_TAGS = 50
 MAX_TEMPLATE_BODY_BYTES = 51_200
 """Largest template that CloudFormation accepts without an upload bucket.
 Source: AWS CloudFormation API reference, CreateStack, TemplateBody."""
+
+MAX_UPLOADED_TEMPLATE_BYTES = 1_000_000
+"""Largest template that CloudFormation accepts from an upload bucket.
+Source: AWS CloudFormation User Guide, "Understand CloudFormation quotas" (1 MB); cfn-lint's E1002."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from generator.aws import MAX_TEMPLATE_BODY_BYTES, MAX_UPLOADED_TEMPLATE_BYTES
 from generator.capacity import quota
 from generator.capacity.quota import Plan, Verdict
 from generator.capacity.sizing import size
@@ -64,6 +65,25 @@ def render(plan: Plan) -> str:
     from generator.template import writing
 
     return writing.render(compose(plan.environment, plan.sizing))
+
+
+def byte_limit(environment: Environment) -> int:
+    """Return how many bytes of the environment's template CloudFormation accepts."""
+    return MAX_UPLOADED_TEMPLATE_BYTES if environment.deployment.upload_bucket else MAX_TEMPLATE_BODY_BYTES
+
+
+def excess(environment: Environment, size_bytes: int) -> str:
+    """Return why CloudFormation rejects a template of that size, with the remedy; nothing if it accepts it."""
+    limit = byte_limit(environment)
+    if size_bytes <= limit:
+        return ""
+    over = f"{size_bytes:,} bytes are {size_bytes - limit:,} more than the {limit:,} that CloudFormation accepts"
+    if environment.deployment.upload_bucket:
+        return f"{over}; shorten the template"
+    return (
+        f'{over} without an upload; write upload_bucket = "YOUR-BUCKET" under [deployment] in '
+        f"{files.FOLDER / environment.name}.toml, which raises the limit to {MAX_UPLOADED_TEMPLATE_BYTES:,}"
+    )
 
 
 def committed(name: str) -> Path:

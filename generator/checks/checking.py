@@ -10,7 +10,6 @@ from pathlib import Path
 
 from generator import _runtime, plans
 from generator._format import joined
-from generator.aws import MAX_TEMPLATE_BODY_BYTES
 from generator.capacity import sms
 from generator.capacity.quota import AccountQuota
 from generator.capacity.sms import Verdict
@@ -40,7 +39,7 @@ RULES = (
     Rule("sms-volume", "Planned SMS are within the budget and the throughput", ""),
     Rule(
         "template-size",
-        "Template is within the limit of a direct TemplateBody",
+        "Template is within the limit of CloudFormation",
         "https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html",
     ),
 )
@@ -195,17 +194,11 @@ def logging_role(one: JudgedPlan) -> list[Finding]:
     return [Finding(str(FOLDER / f"{one.name}.toml"), 1, "api-logging-role", Severity.ERROR, "", message)]
 
 
-def template_size(path: Path) -> list[Finding]:
-    """Return a finding if CloudFormation does not accept the file without an upload."""
+def template_size(one: JudgedPlan, path: Path) -> list[Finding]:
+    """Return a finding if CloudFormation does not accept the file the way that the environment deploys it."""
     found = reading.status(path)
-    size_bytes = found.st_size if found else 0
-    if size_bytes <= MAX_TEMPLATE_BODY_BYTES:
-        return []
-    message = (
-        f"{size_bytes:,} bytes are {size_bytes - MAX_TEMPLATE_BODY_BYTES:,} more than the {MAX_TEMPLATE_BODY_BYTES:,} "
-        "that CloudFormation accepts directly; shorten the template"
-    )
-    return [Finding(str(path), 1, "template-size", Severity.ERROR, "", message)]
+    message = plans.excess(one.plan.environment, found.st_size if found else 0)
+    return [Finding(str(path), 1, "template-size", Severity.ERROR, "", message)] if message else []
 
 
 def _own(judged: Sequence[JudgedPlan], committed: Sequence[Path]) -> list[Finding]:
@@ -216,7 +209,7 @@ def _own(judged: Sequence[JudgedPlan], committed: Sequence[Path]) -> list[Findin
         for found in (
             *quota(one, path),
             *drift.drift(one, path.parent),
-            *template_size(path),
+            *template_size(one, path),
             *sms_volume(one),
             *logging_role(one),
         )

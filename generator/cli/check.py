@@ -106,6 +106,7 @@ def _as_text(report: Report, judged: Sequence[JudgedPlan]) -> str:
     lines = [findings.as_text(report.findings)] if report.findings else []
     if report.passed and judged:
         lines.append(f"{', '.join(one.name for one in judged)}: lint, size, drift and quota are good")
+        lines.append(_room(judged))
         unpriced = [one.name for one in judged if sms.month_usd(one.plan.environment) is None]
         lines += [f"{', '.join(unpriced)}: SMS budget not checked; set sms.price_usd_per_message"] if unpriced else []
     if report.passed:
@@ -115,6 +116,15 @@ def _as_text(report: Report, judged: Sequence[JudgedPlan]) -> str:
         lines += _verdict(report.unjudged, "lint and size are good; the quota was not checked: E9801 is switched off")
         lines += [f"together: {visible(report.together)}"] if report.together else []
     return "\n".join(lines)
+
+
+def _room(judged: Sequence[JudgedPlan]) -> str:
+    """Return the bytes left in the template that has the fewest."""
+    limits = {one.name: plans.byte_limit(one.plan.environment) for one in judged}
+    left = {name: limit - plans.committed(name).stat().st_size for name, limit in limits.items()}
+    name = min(left, key=left.__getitem__)
+    others = "; the others have more" if len(left) > 1 else ""
+    return f"{name}: {left[name]:,} bytes left of {limits[name]:,}{others}"
 
 
 def _verdict(files: Sequence[Path], verdict: str) -> list[str]:

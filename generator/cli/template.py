@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -37,20 +37,20 @@ def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> 
     """Write the template and the review page of the named environments, or of all environments.
 
     Writes nothing and exits with 1 unless every environment fits its account, together with the other environments
-    in that account.
+    in that account, and every template is small enough for CloudFormation.
     """
     judged = plans.prepare(names, overrides)
     if output == "-" and len(judged) != 1:
         raise click.UsageError("--output - prints one template; name exactly one ENV.")
-    if refusals := plans.refusals(judged):
-        click.echo("\n".join(refusals), err=True)
-        click.echo("Nothing was written.", err=True)
-        sys.exit(1)
+    _refuse(plans.refusals(judged))
     if output == "-":
-        click.echo(plans.render(judged[0].plan), nl=False)
+        text = plans.render(judged[0].plan)
+        _refuse(_too_large(judged, [text]))
+        click.echo(text, nl=False)
         return
     first, *others = judged
     made = [generated_files(first), *_runtime.parallel_map(generated_files, others, MIN_PER_PROCESS)]
+    _refuse(_too_large(judged, [next(iter(texts.values())) for texts in made]))
     paths = [Path(output) / name for texts in made for name in texts]
     if faults := list(filter(None, map(foreign, paths))):
         raise UnwritableOutput(faults)
@@ -65,6 +65,20 @@ def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> 
         click.echo(line)
 
 
+def _refuse(refusals: Sequence[str]) -> None:
+    """Exit with 1 if there are refusals: a template that is written can be deployed."""
+    if refusals:
+        click.echo("\n".join(refusals), err=True)
+        click.echo("Nothing was written.", err=True)
+        sys.exit(1)
+
+
+def _too_large(judged: Sequence[JudgedPlan], templates: Sequence[str]) -> list[str]:
+    pairs = zip(judged, templates, strict=True)
+    excesses = {one.name: plans.excess(one.plan.environment, len(text.encode())) for one, text in pairs}
+    return [f"{name}.json: {excess}" for name, excess in excesses.items() if excess]
+
+
 def _line(path: Path, one: JudgedPlan, size_bytes: int, changed: bool) -> str:
     sizing = one.plan.sizing
     reserved = [function.reserved_concurrency for function in sizing.functions]
@@ -75,7 +89,9 @@ def _line(path: Path, one: JudgedPlan, size_bytes: int, changed: bool) -> str:
             f"{' + '.join(map(str, reserved))} = {sizing.total_reserved} reserved of {one.verdict.account.reservable}"
         )
     state = "written" if changed else "unchanged"
-    return f"{path}  {sizing.webhooks_per_hour:,} webhooks/h  {sum_}  {size_bytes:,} bytes  {state}"
+    limit = plans.byte_limit(one.plan.environment)
+    size = f"{size_bytes:,} bytes, {limit - size_bytes:,} left of {limit:,}"
+    return f"{path}  {sizing.webhooks_per_hour:,} webhooks/h  {sum_}  {size}  {state}"
 
 
 def _permanence(names: Iterable[str], overrides: Iterable[str]) -> Iterable[str]:

@@ -173,6 +173,16 @@ class Operations:
 
 
 @dataclass(frozen=True, slots=True)
+class DeploymentSettings:
+    """How the template reaches CloudFormation."""
+
+    # Bucket in the stack's Region through which the deploy command uploads the template. It raises the limit of the
+    # template from 51,200 bytes to 1,000,000. Empty: none. Source: Amazon S3 User Guide, "General purpose bucket naming
+    # rules".
+    upload_bucket: str = text("", r"|[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of an S3 bucket or empty")
+
+
+@dataclass(frozen=True, slots=True)
 class Sms:
     """What SMS may cost, and how fast they can be sent. `size`, `check` and the page compare both with the traffic."""
 
@@ -234,6 +244,7 @@ class Environment:
     functions: Functions = section(Functions)
     retention: Retention = section(Retention)
     operations: Operations = section(Operations)
+    deployment: DeploymentSettings = section(DeploymentSettings)
     sms: Sms = section(Sms)
     simulation: Simulation = section(Simulation)
     prices: Prices = section(Prices)

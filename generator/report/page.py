@@ -89,12 +89,15 @@ def _diagram(template: Template) -> list[str]:
 
 def _deploy(template: Template, judged: JudgedPlan) -> list[str]:
     name, region = judged.name, judged.plan.environment.region
-    tags = " ".join(shlex.quote(f"{key}={value}") for key, value in judged.plan.environment.tags)
+    environment = judged.plan.environment
+    bucket = environment.deployment.upload_bucket
+    tags = " ".join(shlex.quote(f"{key}={value}") for key, value in environment.tags)
+    options = [*([f"--s3-bucket {bucket}"] if bucket else []), *([f"--tags {tags}"] if tags else [])]
     return [
         "```",
         f"aws cloudformation deploy --region {region} --stack-name price-alerts-{name} \\",
-        f"  --template-file templates_out/{name}.json --capabilities CAPABILITY_IAM" + (" \\" if tags else ""),
-        *([f"  --tags {tags}"] if tags else []),
+        f"  --template-file templates_out/{name}.json --capabilities CAPABILITY_IAM" + (" \\" if options else ""),
+        *([f"  {' '.join(options)}"] if options else []),
         f"aws cloudformation describe-stacks --region {region} --stack-name price-alerts-{name} \\",
         "  --query 'Stacks[0].Outputs' --output table",
         "```",

@@ -14,6 +14,7 @@ import pytest
 from click.testing import Result
 
 from generator.cli.main import COMMANDS
+from generator.stack import functions
 from tests.conftest import ROOT, snapshot
 from tests.stack.model import TEXTS
 
@@ -25,8 +26,8 @@ def test_template_leaves_up_to_date_files_unchanged(generator: Run, project: Pat
     result = generator("template")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        f"templates_out/{name}.json  {rate} webhooks/h  {figures} reserved of 900  {len(TEXTS[name]):,} bytes  "
-        "unchanged"
+        f"templates_out/{name}.json  {rate} webhooks/h  {figures} reserved of 900  {len(TEXTS[name]):,} bytes, "
+        f"{51_200 - len(TEXTS[name]):,} left of 51,200  unchanged"
         for name, rate, figures in (
             ("dev", "100", "3 + 5 + 1 + 2 = 11"),
             ("prod", "50,000", "20 + 10 + 5 + 2 = 37"),
@@ -111,11 +112,13 @@ def test_size_shows_the_derivation_even_if_the_total_does_not_fit(generator: Run
 
 @pytest.mark.slow
 def test_check_passes_on_the_committed_templates(generator: Run) -> None:
+    fullest = max(TEXTS, key=lambda name: len(TEXTS[name]))
     result = generator("check")
     assert (result.exit_code, result.stdout.splitlines()) == (
         0,
         [
             "dev, prod, staging: lint, size, drift and quota are good",
+            f"{fullest}: {51_200 - len(TEXTS[fullest]):,} bytes left of 51,200; the others have more",
             "dev, prod, staging: SMS budget not checked; set sms.price_usd_per_message",
         ],
     )
@@ -203,7 +206,48 @@ def test_check_reports_a_file_too_large_to_deploy_without_a_bucket(generator: Ru
     path.write_text(path.read_text() + " " * 10_000)
     size_bytes = path.stat().st_size
     expected = f"{size_bytes:,} bytes are {size_bytes - 51_200:,} more than the 51,200"
-    assert expected in generator("check", "dev").stdout
+    printed = generator("check", "dev").stdout
+    assert expected in printed
+    assert 'upload_bucket = "YOUR-BUCKET" under [deployment] in environments/dev.toml' in printed
+    with Path("environments/dev.toml").open("a") as file:
+        file.write('[deployment]\nupload_bucket = "my-templates"\n')
+    assert "template-size" not in generator("check", "dev").stdout
+
+
+def enlarge_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the templates over the limit of a direct upload."""
+    shipped = functions.shipped_lines
+    monkeypatch.setattr(functions, "shipped_lines", lambda handler: (*shipped(handler), f"# {'x' * 3_000}"))
+
+
+def test_a_template_that_is_too_large_is_refused_with_the_remedy(
+    generator: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enlarge_handlers(monkeypatch)
+    before = snapshot(project)
+    for arguments in (["dev"], ["dev", "--output", "-"]):
+        result = generator("template", *arguments)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert re.fullmatch(
+            r"dev\.json: ([\d,]+) bytes are [\d,]+ more than the 51,200 that CloudFormation accepts without an upload; "
+            r'write upload_bucket = "YOUR-BUCKET" under \[deployment\] in environments/dev\.toml, which raises the '
+            r"limit to 1,000,000\nNothing was written\.\n",
+            result.stderr,
+        )
+    assert snapshot(project) == before
+
+
+def test_an_upload_bucket_raises_the_limit_and_appears_in_the_deploy_command(
+    generator: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enlarge_handlers(monkeypatch)
+    result = generator("template", "dev", "--set", "deployment.upload_bucket=my-templates")
+    assert result.exit_code == 0
+    assert re.search(r" [\d,]+ bytes, [\d,]+ left of 1,000,000  written\n", result.stdout)
+    page = Path("templates_out/dev.md").read_text()
+    assert (
+        "--template-file templates_out/dev.json --capabilities CAPABILITY_IAM \\\n  --s3-bucket my-templates\n" in page
+    )
 
 
 @pytest.mark.parametrize(

@@ -316,6 +316,11 @@ TEXTS: dict[str, tuple[str | None, list[str], list[str]]] = {
             "o@e.c m",
         ],
     ),
+    "deployment.upload_bucket": (
+        "",
+        ["", "cfn-templates", "a.b", "0" * 63],
+        ["ab", "Templates", "my_templates", "-templates", "templates-", "s3://templates", "a" * 64],
+    ),
 }
 
 GIVEN = {"name": "test", "region": "eu-central-1", "traffic.webhooks_per_hour": 100}
@@ -396,6 +401,9 @@ def test_the_message_about_a_text_describes_its_form() -> None:
             'account.name: "a b c!" is not a name of up to 64 letters, digits, dots, dashes and underscores; correct it'
         ],
         "operations.email": ['operations.email: "a b c!" is not an e-mail address or empty; correct it'],
+        "deployment.upload_bucket": [
+            'deployment.upload_bucket: "a b c!" is not the name of an S3 bucket or empty; correct it'
+        ],
     }
 
 

@@ -49,6 +49,8 @@ def test_a_fifth_function_passes_each_stage_once(tmp_path: Path) -> None:
         assert text.count(line) == 1, (file, line)
         (code / file).write_text(text.replace(line, added + line))
     (code / "stack/handlers/archive_history.py").write_text("def handler(event, context):\n  return 'archived'\n")
+    environment = tmp_path / "environments/dev.toml"
+    environment.write_text(environment.read_text() + '[deployment]\nupload_bucket = "my-templates"\n')
     done = run(tmp_path, "template", "dev")
     assert (done.returncode, done.stderr) == (0, "")
     assert "3 + 5 + 1 + 1 + 2 = 12 reserved" in done.stdout

@@ -31,6 +31,7 @@ class TemplateBodySize(CloudFormationLintRule):  # type: ignore[misc]
         size = path.stat().st_size
         message = (
             f"The template has {size:,} bytes, {size - MAX_TEMPLATE_BODY_BYTES:,} more than the "
-            f"{MAX_TEMPLATE_BODY_BYTES:,} that CloudFormation takes without an upload to S3"
+            f"{MAX_TEMPLATE_BODY_BYTES:,} that CloudFormation takes without an upload to S3; deploy it with "
+            "`aws cloudformation deploy --s3-bucket BUCKET`"
         )
         return [RuleMatch([], message)]

@@ -29,7 +29,7 @@ def test_reports_files_above_the_limit(
     path.write_bytes(padded(text, size))
     message = (
         f"The template has {size:,} bytes, {excess} more than the 51,200 that CloudFormation takes without an upload "
-        "to S3"
+        "to S3; deploy it with `aws cloudformation deploy --s3-bucket BUCKET`"
     )
     assert findings("W9805", read(path)) == ([("", message)] if excess else [])
 
