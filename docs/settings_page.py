@@ -84,7 +84,10 @@ def _section(kind: type) -> Iterator[str]:
     if kind is Functions:
         yield from _functions()
     elif kind is Prices:
-        yield f"List prices of {PRICED_REGION}, {DATED}, without free tiers and discounts, with the source of each:\n"
+        yield (
+            f"List prices of {PRICED_REGION}, {DATED}, without free tiers and discounts, with the entry of each in the "
+            "AWS Price List:\n"
+        )
         yield _table(kind, dataclasses.fields(kind))
     else:
         yield _table(kind, dataclasses.fields(kind))
@@ -141,7 +144,7 @@ def _prose(kind: type) -> str:
 
 def _description(kind: type, name: str) -> str:
     """Return the comment above a setting, or the source of a price."""
-    return _comments(kind).get(name) or SOURCES.get(name, "")
+    return _comments(kind).get(name) or str(SOURCES.get(name, ""))
 
 
 @cache

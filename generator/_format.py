@@ -123,6 +123,11 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], right: 
     return [f"| {' | '.join(map(_cell, cells))} |" for cells in (header, rule, *rows)]
 
 
+def markdown_details(summary: str, lines: Iterable[str]) -> list[str]:
+    """Return Markdown that a reader of the page opens with a click on the summary, which is plain text."""
+    return ["<details>", f"<summary>{summary}</summary>", "", *lines, "", "</details>"]
+
+
 def visible(text: str, kept: str = "") -> str:
     """Return foreign text on one line, with JSON's escape for each character that is not visible, such as \\u001b.
 

@@ -10,6 +10,7 @@ GeneratorError
 ├── DisputedAccount       stacks checked together state different figures for their account
 ├── UnusableLinter        cfn-lint cannot run with the project's configuration
 ├── UnwritableOutput      the output folder or file cannot be written
+├── InvalidAlert          an alert's ids, symbol, threshold or phone number is wrong
 ├── UnreachableAccount    the AWS account cannot be queried: no credentials, or no endpoint answers
 └── EmulatorFailure       the local emulator is not installed, cannot start, or rejects the template
 
@@ -80,6 +81,10 @@ class UnusableLinter(GeneratorError):
 
 class UnwritableOutput(GeneratorError):
     """An output file cannot be written."""
+
+
+class InvalidAlert(GeneratorError):
+    """An alert's ids, symbol, threshold or phone number is wrong."""
 
 
 class UnreachableAccount(GeneratorError):

@@ -1,1 +1,1 @@
-"""Read-only checks of a live AWS account before a deployment."""
+"""The live AWS account: read-only checks before a deployment, and the alerts and failed events of a stack."""

@@ -38,7 +38,7 @@ def reserved_elsewhere(deployment: Deployment) -> CheckResult:
     )
     if others <= stated:
         return passed(figures)
-    absent = [name for name in neighbours if live_stack.find(deployment, name) is None]
+    absent = [name for name in neighbours if live_stack.find(deployment.account, name) is None]
     hint = f"; there is no stack {' or '.join(absent)}; if it has another name, its reservations count as elsewhere"
     return failed(
         figures + (hint if absent else ""),
@@ -67,7 +67,7 @@ def reservations(deployment: Deployment) -> CheckResult:
 
 def update(deployment: Deployment) -> CheckResult:
     """Check that the live stack's reservations can change in any order, because CloudFormation guarantees none."""
-    functions = live_stack.physical_ids(deployment, deployment.stack_name, "AWS::Lambda::Function")
+    functions = live_stack.physical_ids(deployment.account, deployment.stack_name, "AWS::Lambda::Function")
     old, account = live_stack.reservations(deployment, deployment.stack_name), _account(deployment)
     new = {function.logical_id: function.reserved_concurrency for function in deployment.plan.sizing.functions}
     highest = update_order.highest_total(old, new)

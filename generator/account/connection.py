@@ -1,10 +1,12 @@
-"""Connection to a live AWS account. All calls are read-only."""
+"""Connection to a live AWS account. A preflight only reads."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from generator._runtime import OutOfTime, time_limit
 from generator.errors import Fault, UnreachableAccount
@@ -73,6 +75,20 @@ def policy(region: str) -> dict[str, Any]:
     }
 
 
+def statement(actions: Iterable[str], resources: Iterable[str]) -> dict[str, Any]:
+    """Return a statement of an IAM policy that allows these actions."""
+    return {"Effect": "Allow", "Action": sorted(actions), "Resource": [*resources]}
+
+
+def use_of_keys(region: str, services: Iterable[str], actions: Iterable[str]) -> dict[str, Any]:
+    """Return the statement that lets these services use the account's keys in the caller's name.
+
+    The name of a service ends with another domain in China. Source: AWS KMS Developer Guide, "kms:ViaService".
+    """
+    condition = {"StringLike": {"kms:ViaService": [f"{service}.{region}.*" for service in services]}}
+    return {**statement(actions, [f"arn:{partition(region)}:kms:{region}:*:key/*"]), "Condition": condition}
+
+
 USE_AWS = "run this against AWS itself, without --endpoint-url"
 """Remedy for an emulator that does not support a call."""
 
@@ -114,6 +130,7 @@ class Account:
     def __init__(self, session: Any, region: str, profile: str | None, endpoint_url: str | None) -> None:
         self.session, self.region, self.endpoint_url = session, region, endpoint_url
         self.id = "unknown"
+        self.policy_command = "generator preflight --policy"
         options = {"--profile": profile, "--endpoint-url": endpoint_url}
         self.cli = " ".join(["aws", *(f"{name} {shlex.quote(value)}" for name, value in options.items() if value)])
         self._clients: dict[str, Any] = {}
@@ -124,7 +141,7 @@ class Account:
         request = (service, operation, *sorted(arguments.items()))
         if request not in self._answers:
             try:
-                self._answers[request] = self._send(service, operation, arguments)
+                self._answers[request] = self._send(service, operation, arguments, all_pages=True)
             except Unavailable as unavailable:
                 self._answers[request] = unavailable
         answer = self._answers[request]
@@ -132,7 +149,11 @@ class Account:
             raise answer
         return answer
 
-    def _send(self, service: str, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def request(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Make an API call now and return its answer, of which nothing is remembered. Raises Unavailable."""
+        return self._send(service, operation, arguments, all_pages=False)
+
+    def _send(self, service: str, operation: str, arguments: dict[str, Any], *, all_pages: bool) -> dict[str, Any]:
         from botocore import xform_name
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError
@@ -140,7 +161,7 @@ class Account:
         method = xform_name(operation)
         try:
             client = self._client(service)
-            if client.can_paginate(method) and "Limit" not in arguments:
+            if all_pages and client.can_paginate(method) and "Limit" not in arguments:
                 with time_limit(PAGES_S):
                     answer: dict[str, Any] = client.get_paginator(method).paginate(**arguments).build_full_result()
             else:
@@ -155,6 +176,11 @@ class Account:
             raise Unavailable(f"{service} {operation} got no answer: {error}", remedy) from error
         return answer
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the calls go to an emulator on this machine, which no proxy can reach."""
+        return urlsplit(self.endpoint_url or "").hostname == "127.0.0.1"
+
     def offers(self, service: str) -> bool:
         """Return whether the service has an endpoint in the Region, as far as this release of boto3 knows."""
         return self.region in self.session.get_available_regions(service, partition_name=partition(self.region))
@@ -164,6 +190,8 @@ class Account:
 
         if service not in self._clients:
             config = Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3, "mode": "standard"})
+            if self.is_local:
+                config = config.merge(Config(proxies={}))
             self._clients[service] = self.session.client(
                 service, region_name=self.region, endpoint_url=self.endpoint_url, config=config
             )
@@ -174,7 +202,8 @@ class Account:
         code, message = str(error.get("Code", "")), error.get("Message", "")
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         if code in _DENIED:
-            return _denial(ACTIONS[service, operation], " ".join(message.split()), code)
+            action = ACTIONS.get((service, operation), f"{service}:{operation}")
+            return _denial(action, " ".join(message.split()), code, self.policy_command)
         if code in _UNSUPPORTED_CALL or (status in _UNSUPPORTED_CALL_STATUS and "NotFound" not in code):
             if self.endpoint_url:
                 return Unavailable(f"{self.endpoint_url} does not support {service} {operation}", USE_AWS, code)
@@ -185,14 +214,21 @@ class Account:
         return Unavailable(f"{service} {operation} failed: {code} {message}".strip(), remedy, code)
 
 
-def _denial(action: str, message: str, code: str) -> Unavailable:
+def _denial(action: str, message: str, code: str, policy_command: str) -> Unavailable:
     if found := _DENIED_ACTION.search(message):
         action = found[1]
     if "explicit deny" in message:
         remedy = f"ask an administrator to lift the explicit deny of {action}; no other policy can allow it"
     else:
-        remedy = f"allow {action}; this prints the whole policy: generator preflight --policy"
+        remedy = f"allow {action}; this prints the whole policy: {policy_command}"
     return Unavailable(f"no permission for {action}" + (f": {message}" if message else ""), remedy, code)
+
+
+def emulated(region: str, endpoint_url: str) -> Account:
+    """Return the account of an emulator, which accepts any credentials."""
+    import boto3
+
+    return Account(boto3.session.Session("local", "local", region_name=region), region, None, endpoint_url)
 
 
 def connect(region: str, profile: str | None = None, endpoint_url: str | None = None) -> Account:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from generator.account.connection import Unavailable
+from generator.account.connection import Account, Unavailable
 from generator.account.deployment import CheckResult, Deployment, failed, passed
 from generator.stack.names import DESCRIPTION
 
@@ -32,13 +34,43 @@ The rollback of a creation or of an import has none. Source: AWS CLI Command Ref
 """
 
 
-def find(deployment: Deployment, name: str) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True)
+class LiveStack:
+    """A stack of this project that is deployed, for the commands that work on its tables, queues and topic."""
+
+    account: Account
+    name: str
+    ids: Mapping[str, str]
+    """Physical ids of its resources by logical id."""
+
+    def call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Make one API call, which may change something, and return its answer. Raises Unavailable."""
+        return self.account.request(service, operation, **arguments)
+
+    def physical_id(self, logical_id: str) -> str:
+        """Return the physical id of a resource. Raises Unavailable if the stack does not have it."""
+        if logical_id not in self.ids:
+            raise Unavailable(f"the stack {self.name} has no {logical_id}", "deploy the committed template")
+        return self.ids[logical_id]
+
+
+def opened(account: Account, name: str) -> LiveStack:
+    """Return the stack with this name. Raises Unavailable if there is none, or if it is not one of this project."""
+    found = find(account, name)
+    if found is None:
+        raise Unavailable(f"there is no stack {name}", "deploy it, or name another one with --stack-name or --region")
+    if not found.get("Description", "").startswith(DESCRIPTION):
+        raise Unavailable(f"the stack {name} is not one of this project", "name another one with --stack-name")
+    return LiveStack(account, name, {id_: physical for id_, _, physical in _resources(account, name)})
+
+
+def find(account: Account, name: str) -> dict[str, Any] | None:
     """Return the stack's description, or None if there is no stack or only a change set that was not executed.
 
     Raises Unavailable.
     """
     try:
-        stacks = deployment.account.call("cloudformation", "DescribeStacks", StackName=name).get("Stacks", [])
+        stacks = account.call("cloudformation", "DescribeStacks", StackName=name).get("Stacks", [])
     except Unavailable as unavailable:
         if unavailable.code == "ValidationError" and "does not exist" in unavailable.reason:
             return None
@@ -47,25 +79,28 @@ def find(deployment: Deployment, name: str) -> dict[str, Any] | None:
     return next(present, None)
 
 
-def physical_ids(deployment: Deployment, name: str, type_: str) -> dict[str, str]:
+def physical_ids(account: Account, name: str, type_: str) -> dict[str, str]:
     """Return the physical ids of the stack's resources of a type by logical id; empty if there is no stack.
 
     Raises Unavailable.
     """
-    if find(deployment, name) is None:
+    if find(account, name) is None:
         return {}
-    answer = deployment.account.call("cloudformation", "DescribeStackResources", StackName=name)
-    return {
-        row["LogicalResourceId"]: row["PhysicalResourceId"]
-        for row in answer.get("StackResources", [])
-        if row["ResourceType"] == type_ and row.get("PhysicalResourceId") and row["ResourceStatus"] != "DELETE_COMPLETE"
-    }
+    return {id_: physical for id_, found_type, physical in _resources(account, name) if found_type == type_}
+
+
+def _resources(account: Account, name: str) -> Iterator[tuple[str, str, str]]:
+    """Yield logical id, type and physical id of each resource that exists."""
+    rows = account.call("cloudformation", "DescribeStackResources", StackName=name).get("StackResources", [])
+    for row in rows:
+        if row.get("PhysicalResourceId") and row["ResourceStatus"] != "DELETE_COMPLETE":
+            yield row["LogicalResourceId"], row["ResourceType"], row["PhysicalResourceId"]
 
 
 def reservations(deployment: Deployment, name: str) -> dict[str, int | None]:
     """Return the reserved concurrency of the stack's functions by logical id. Raises Unavailable."""
     found: dict[str, int | None] = {}
-    for logical_id, function in physical_ids(deployment, name, "AWS::Lambda::Function").items():
+    for logical_id, function in physical_ids(deployment.account, name, "AWS::Lambda::Function").items():
         try:
             answer = deployment.account.call("lambda", "GetFunctionConcurrency", FunctionName=function)
         except Unavailable as unavailable:
@@ -78,7 +113,7 @@ def reservations(deployment: Deployment, name: str) -> dict[str, int | None]:
 
 def state(deployment: Deployment) -> CheckResult:
     """Check that CloudFormation accepts a deployment under this stack name."""
-    name, found = deployment.stack_name, find(deployment, deployment.stack_name)
+    name, found = deployment.stack_name, find(deployment.account, deployment.stack_name)
     if found is None:
         return passed(f"the stack {name} does not exist yet and will be created")
     status = found["StackStatus"]

@@ -34,7 +34,7 @@ def runtime(deployment: Deployment) -> CheckResult:
     if dates is None:
         raise Unavailable(f"cfn-lint has no dates for {RUNTIME}", "run: pip install -U cfn-lint")
     try:
-        is_update = live_stack.find(deployment, deployment.stack_name) is not None
+        is_update = live_stack.find(deployment.account, deployment.stack_name) is not None
     except Unavailable:
         is_update = False  # AWS blocks creation earlier than updates.
     until = dates["update-block" if is_update else "create-block"]
@@ -109,7 +109,7 @@ def api_name(deployment: Deployment) -> CheckResult:
     Source: API Gateway Developer Guide, "Amazon API Gateway dimensions and metrics".
     """
     name = names.API_NAME.replace(f"${{{names.ENVIRONMENT_SUFFIX}}}", _suffix(deployment))
-    own = live_stack.physical_ids(deployment, deployment.stack_name, "AWS::ApiGateway::RestApi").get(names.API)
+    own = _own(deployment, "AWS::ApiGateway::RestApi", names.API)
     found = deployment.account.call("apigateway", "GetRestApis").get("items", [])
     others = [api["id"] for api in found if api.get("name") == name and api["id"] != own]
     if not others:
@@ -142,7 +142,7 @@ def table_throughput(deployment: Deployment) -> CheckResult:
 
 def key(deployment: Deployment) -> CheckResult:
     """Check that KMS answers and that the key of a live stack is enabled: without it, its tables are unreadable."""
-    own = live_stack.physical_ids(deployment, deployment.stack_name, "AWS::KMS::Key").get(names.KEY)
+    own = _own(deployment, "AWS::KMS::Key", names.KEY)
     if own is None:
         deployment.account.call("kms", "ListKeys", Limit=1)
         return passed("KMS answers; the stack will create its key")
@@ -162,7 +162,9 @@ def operations_topic(deployment: Deployment) -> CheckResult:
     Source: Amazon SNS API reference, Subscribe: a subscription receives nothing until its owner confirms it.
     """
     email = deployment.environment.operations.email
-    topic = live_stack.physical_ids(deployment, deployment.stack_name, "AWS::SNS::Topic").get(names.OPERATIONS_TOPIC)
+    topic = live_stack.physical_ids(deployment.account, deployment.stack_name, "AWS::SNS::Topic").get(
+        names.OPERATIONS_TOPIC
+    )
     if topic is None and email:
         return passed(f"the stack will subscribe {email} to its alarms; confirm the message that AWS sends there")
     if topic is None:
@@ -204,12 +206,19 @@ def console(region: str) -> str:
     return f"https://{region}.console.aws.amazon.com"
 
 
+def _own(deployment: Deployment, type_: str, logical_id: str) -> str | None:
+    """Return the physical id of a resource of the live stack, if there is one."""
+    return live_stack.physical_ids(deployment.account, deployment.stack_name, type_).get(logical_id)
+
+
 def _set_email(deployment: Deployment) -> str:
     return f"write email = ... under [operations], then run: generator template {deployment.environment.name}"
 
 
 def _is_own_role(deployment: Deployment, role_arn: str) -> bool:
-    own = live_stack.physical_ids(deployment, deployment.stack_name, "AWS::IAM::Role").get(names.API_LOGGING_ROLE)
+    own = live_stack.physical_ids(deployment.account, deployment.stack_name, "AWS::IAM::Role").get(
+        names.API_LOGGING_ROLE
+    )
     return bool(own) and role_arn.endswith(f"/{own}")
 
 
@@ -220,6 +229,6 @@ def _choose_logging_role(deployment: Deployment, choice: str) -> str:
 
 def _suffix(deployment: Deployment) -> str:
     """Return the EnvironmentSuffix that the live stack was deployed with; otherwise the template's default."""
-    found = live_stack.find(deployment, deployment.stack_name) or {}
+    found = live_stack.find(deployment.account, deployment.stack_name) or {}
     given = {row["ParameterKey"]: row.get("ParameterValue") for row in found.get("Parameters", [])}
     return given.get(names.ENVIRONMENT_SUFFIX) or deployment.environment.name

@@ -14,7 +14,7 @@ from generator._format import visible
 from generator.cli import options
 from generator.cli.progress import is_shown
 from generator.config import files
-from generator.local import demo, deployment, emulator
+from generator.local import demo, deployment, emulator, runs
 from generator.local.deployment import System
 from generator.template import reading
 
@@ -49,10 +49,11 @@ def _run(name: str, region: str, template: str, port: int | None, is_demo: bool)
     with emulator.running(region, port) as running:
         click.echo(f"Deploying templates_out/{name}.json ...", err=True)
         system = deployment.deploy(running, template)
+        runs.announce(running, name)
         if is_demo:
             _demo(system)
         else:
-            click.echo(_welcome(system))
+            click.echo(_welcome(name, system))
             _watch(system)
 
 
@@ -74,18 +75,17 @@ def _demo(system: System) -> None:
         sys.exit(1)
 
 
-def _welcome(system: System) -> str:
+def _welcome(name: str, system: System) -> str:
     """Return the URL, the API key, and commands to paste. The secret exists only in this emulator."""
     return f"""\
 URL      {system.url}
 API key  {system.api_key}
 
-Paste these lines to arm an alert and to send a signed price that fires it:
+Paste this line into another terminal, in this folder, to arm an alert:
 
-export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION={system.emulator.region}
-aws --endpoint-url {system.emulator.url} dynamodb put-item --table-name {system.ids["PriceAlertsTable"]} --item \
-'{{"userId":{{"S":"me"}},"alertId":{{"S":"first"}},"watch":{{"S":"BTC-USD#above"}},"threshold":{{"N":"64000"}},\
-"generation":{{"N":"1"}},"armedAt":{{"N":"'$(date +%s)000'"}},"phoneNumber":{{"S":"+15555550100"}}}}'
+generator alerts {name} add me first BTC-USD above 64000 --phone-number +15555550100 --local
+
+Paste these lines to send a signed price that fires it:
 
 SECRET={system.secret} ID=msg_$(date +%s) AT=$(date +%s)
 BODY='{{"symbol":"BTC-USD","price":"64231.50","timestamp":'$(date +%s)'000,"source":"me"}}'
@@ -93,6 +93,11 @@ SIGNATURE=$(printf %s "$ID.$AT.$BODY" | openssl dgst -sha256 -mac HMAC -binary \
 -macopt hexkey:$(printf %s "$SECRET" | base64 -d | od -An -vtx1 | tr -d ' \\n') | base64)
 curl -i {system.url} -H 'x-api-key: {system.api_key}' -H 'content-type: application/json' \
 -H "webhook-id: $ID" -H "webhook-timestamp: $AT" -H "webhook-signature: v1,$SIGNATURE" -d "$BODY"
+
+Then look at the alert, and at events that failed:
+
+generator alerts {name} show me first --local
+generator replay {name} --local
 
 Webhooks, alerts and SMS appear below as they happen. Press Ctrl-C to stop everything.
 """

@@ -27,6 +27,7 @@ COMMANDS = {
     "preflight": "Check the AWS account before a deployment.",
     "simulate": "Simulate a template under load.",
     "local": "Run the whole system on this machine.",
+    "alerts": "Add, list, show, rearm and remove alerts.",
 }
 """Each key names a module in `generator.cli` that defines `command`. --help imports none of them."""
 

@@ -71,3 +71,33 @@ overrides = click.option(
     metavar="KEY=VALUE",
     help="Override a setting of the environment file, such as traffic.webhooks_per_hour=20000. Repeatable.",
 )
+
+
+def _stack_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Return the value if it is a valid stack name. Source: CloudFormation API reference, CreateStack, StackName."""
+    if value is not None and not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,127}", value):
+        raise click.BadParameter(
+            f"'{value}' is not a stack name; use up to 128 letters, digits and hyphens, starting with a letter."
+        )
+    return value
+
+
+profile = click.option("--profile", metavar="P", help="AWS CLI profile to use.  [default: the CLI's own default]")
+region = click.option("--region", metavar="R", help="Region of the stack.  [default: the environment's]")
+stack_name = click.option(
+    "--stack-name",
+    metavar="S",
+    callback=_stack_name,
+    help="Name of the stack.  [default: price-alerts-ENV]",
+)
+local = click.option("--local", is_flag=True, help="Use the running `generator local` of this project instead of AWS.")
+as_text_or_json = click.option(
+    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+
+
+def of_stack(command: Any) -> Any:
+    """Add the options that name a deployed stack."""
+    for option in (local, stack_name, region, profile):
+        command = option(command)
+    return command

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,36 +18,21 @@ from generator.cli import options
 from generator.plans import JudgedPlan
 
 
-def _stack_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    """Return the value if it is a valid stack name. Source: CloudFormation API reference, CreateStack, StackName."""
-    if value is not None and not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,127}", value):
-        raise click.BadParameter(
-            f"'{value}' is not a stack name; use up to 128 letters, digits and hyphens, starting with a letter."
-        )
-    return value
-
-
 @click.command(epilog="Example: generator preflight prod --profile production")
 @click.argument("name", metavar="ENV", type=options.EnvironmentName(), required=False)
 @click.option("--policy", is_flag=True, help="Print the IAM policy that a preflight needs, and check nothing.")
-@click.option("--profile", metavar="P", help="AWS CLI profile to use.  [default: the CLI's own default]")
-@click.option("--region", metavar="R", help="Region to check.  [default: the environment's]")
+@options.profile
+@options.region
 @click.option("--endpoint-url", metavar="URL", help="Send the requests to an emulator instead of AWS.")
-@click.option(
-    "--stack-name",
-    "stack",
-    metavar="S",
-    callback=_stack_name,
-    help="Name of the stack to deploy.  [default: price-alerts-ENV]",
-)
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@options.stack_name
+@options.as_text_or_json
 def command(
     name: str | None,
     policy: bool,
     profile: str | None,
     region: str | None,
     endpoint_url: str | None,
-    stack: str | None,
+    stack_name: str | None,
     format_: str,
 ) -> None:
     """Check the AWS account before you deploy an environment. Changes nothing.
@@ -69,7 +53,7 @@ def command(
     (judged,) = plans.prepare([name])
     environment = judged.plan.environment
     live = connection.connect(region or environment.region, profile, endpoint_url)
-    stack = stack or default_stack_name(name)
+    stack = stack_name or default_stack_name(name)
     deployment = Deployment(live, judged.plan, stack, _neighbours(judged), datetime.date.today())
     results = preflight.run(deployment)
     if format_ == "json":

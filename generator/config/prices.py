@@ -1,7 +1,8 @@
 """Prices and usage assumptions: the sections `prices` and `usage` of an environment.
 
-AWS renders its price pages in the browser, so most figures come from pages that quote them; SOURCES lists them. They
-are list prices of us-east-1 without free tiers or discounts: verify them before relying on them.
+All prices have one source, the AWS Price List: one file per service and Region, which anybody can download. SOURCES
+names the file and the usage type of each. The values come from copies of these files that public repositories quoted
+between 2025-10 and 2026-10. Each is the price of the first units that are not free, without discounts.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from dataclasses import dataclass
 from generator.aws import ITEM_OVERHEAD_BYTES, MAX_ITEM_BYTES, TRACED_SHARE
 from generator.config.fields import number, whole_number
 
-DATED = "2026-11"
-"""The month in which the prices were last verified."""
+DATED = "2026-10"
+"""The month of the newest copy of the price list that the prices were compared with."""
 
 PRICED_REGION = "us-east-1"
+OREGON = "us-west-2"
 
 
 def _usd(default: float) -> float:
@@ -49,29 +51,50 @@ class Prices:
     trace_usd_per_million: float = _usd(5.00)
 
 
-SOURCES: Mapping[str, str] = {
-    "api_request_usd_per_million": "Amazon API Gateway pricing, REST, first 333 million; an AWS whitepaper",
-    "lambda_request_usd_per_million": "AWS Lambda pricing; quoted by cloudchipr, 2024",
-    "lambda_arm64_usd_per_gb_s": "AWS Lambda pricing, first tier; quoted by cloudchipr, 2024, and others, 2026-05",
-    "lambda_x86_64_usd_per_gb_s": "AWS Lambda pricing, first tier; quoted by cloudchipr, 2024, and others, 2026-05",
-    "dynamodb_write_usd_per_million": "Amazon DynamoDB on-demand pricing after 2024-11; quoted by airbyte, 2025",
-    "dynamodb_read_usd_per_million": "Amazon DynamoDB on-demand pricing after 2024-11; quoted by airbyte, 2025",
-    "dynamodb_storage_usd_per_gb_month": "Amazon DynamoDB pricing; an old copy of the page",
-    "dynamodb_backup_usd_per_gb_month": "Amazon DynamoDB pricing, point-in-time recovery; quoted in 2020",
-    "sns_publish_usd_per_million": "Amazon SNS pricing; quoted by factualminds, 2026-06-13",
-    "schedule_usd_per_million": "Amazon EventBridge pricing; remembered, not looked up",
-    "kms_key_usd_per_month": "AWS KMS pricing; quoted by cloudburn, 2026-03-14, and factualminds, 2026-06-13",
-    "kms_request_usd_per_10k": "AWS KMS pricing; quoted by cloudburn, 2026-03-14, and factualminds, 2026-06-13",
-    "secret_usd_per_month": "AWS Secrets Manager pricing; quoted from the page as of 2026-09-20",
-    "secret_request_usd_per_10k": "AWS Secrets Manager pricing; quoted from the page as of 2026-09-20",
-    "log_ingest_usd_per_gb": "Amazon CloudWatch pricing; quoted by factualminds, 2026-06, and c3x.dev, 2026-06",
-    "log_storage_usd_per_gb_month": "Amazon CloudWatch pricing; quoted by c3x.dev, 2026-06",
-    "alarm_usd_per_month": "Amazon CloudWatch pricing, standard resolution; remembered, not looked up",
-    "dashboard_usd_per_month": "Amazon CloudWatch pricing; quoted by factualminds, 2026-06, and signoz, 2026-02",
-    "custom_metric_usd_per_month": "Amazon CloudWatch pricing; quoted by factualminds, 2026-06",
-    "trace_usd_per_million": "AWS X-Ray pricing, traces recorded; the page itself, undated copy",
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An entry of the AWS Price List: the code of the service, the usage type, and the Region whose list was read."""
+
+    service: str
+    usage_type: str
+    region: str = PRICED_REGION
+
+    @property
+    def url(self) -> str:
+        """The file to download. Source: AWS Billing User Guide, "Getting price list files manually"."""
+        return (
+            f"https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/{self.service}/current/{self.region}/index.json"
+        )
+
+    def __str__(self) -> str:
+        """Return the entry as Markdown with a link to the file."""
+        elsewhere = "" if self.region == PRICED_REGION else f" ({self.region})"
+        return f"[{self.service}]({self.url}), `{self.usage_type}`{elsewhere}"
+
+
+SOURCES: Mapping[str, Source] = {
+    "api_request_usd_per_million": Source("AmazonApiGateway", "USE1-ApiGatewayRequest"),
+    "lambda_request_usd_per_million": Source("AWSLambda", "Request"),
+    "lambda_arm64_usd_per_gb_s": Source("AWSLambda", "Lambda-GB-Second-ARM"),
+    "lambda_x86_64_usd_per_gb_s": Source("AWSLambda", "Lambda-GB-Second"),
+    "dynamodb_write_usd_per_million": Source("AmazonDynamoDB", "WriteRequestUnits"),
+    "dynamodb_read_usd_per_million": Source("AmazonDynamoDB", "ReadRequestUnits"),
+    "dynamodb_storage_usd_per_gb_month": Source("AmazonDynamoDB", "USW2-TimedStorage-ByteHrs", OREGON),
+    "dynamodb_backup_usd_per_gb_month": Source("AmazonDynamoDB", "USW2-TimedPITRStorage-ByteHrs", OREGON),
+    "sns_publish_usd_per_million": Source("AmazonSNS", "USW2-Requests-Tier1", OREGON),
+    "schedule_usd_per_million": Source("AWSEvents", "USE1-ScheduledInvocation"),
+    "kms_key_usd_per_month": Source("awskms", "us-east-1-KMS-Keys"),
+    "kms_request_usd_per_10k": Source("awskms", "us-east-1-KMS-Requests"),
+    "secret_usd_per_month": Source("AWSSecretsManager", "USE1-AWSSecretsManager-Secrets"),
+    "secret_request_usd_per_10k": Source("AWSSecretsManager", "USE1-AWSSecretsManagerAPIRequest"),
+    "log_ingest_usd_per_gb": Source("AmazonCloudWatch", "USE1-DataProcessing-Bytes"),
+    "log_storage_usd_per_gb_month": Source("AmazonCloudWatch", "TimedStorage-ByteHrs"),
+    "alarm_usd_per_month": Source("AmazonCloudWatch", "CW:AlarmMonitorUsage"),
+    "dashboard_usd_per_month": Source("AmazonCloudWatch", "DashboardsUsageHour-Basic"),
+    "custom_metric_usd_per_month": Source("AmazonCloudWatch", "CW:MetricMonitorUsage"),
+    "trace_usd_per_million": Source("AWSXRay", "USW2-XRay-TracesStored", OREGON),
 }
-"""The source of each price, by field name: the AWS page, and the page that quotes it."""
+"""The source of each price, by field name. Where no copy for us-east-1 was found, the list of us-west-2 was read."""
 
 
 @dataclass(frozen=True, slots=True)

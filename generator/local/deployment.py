@@ -17,6 +17,7 @@ from typing import Any
 from generator.errors import EmulatorFailure, Fault
 from generator.local import emulator
 from generator.local.emulator import Emulator
+from generator.stack import alerts
 from generator.template.reading import parsed
 
 DEPLOY_TIMEOUT_S = 60
@@ -61,14 +62,10 @@ class System:
             return error.code, error.read().decode()
 
     def put_alert(self, alert_id: str, symbol: str, direction: str, threshold: str, phone_number: str) -> None:
-        """Arm an alert by writing the item that an application would write."""
+        """Arm an alert by writing the item that `generator alerts` writes."""
         item = {
-            "userId": {"S": "demo"},
-            "alertId": {"S": alert_id},
-            "watch": {"S": f"{symbol}#{direction}"},
-            "threshold": {"N": threshold},
-            "generation": {"N": "1"},
-            "armedAt": {"N": str(int(time.time() * 1000))},
+            **alerts.key("demo", alert_id),
+            **alerts.arming(symbol, direction, threshold, int(time.time() * 1000)),
             "phoneNumber": {"S": phone_number},
         }
         self.emulator.client("dynamodb").put_item(TableName=self.ids["PriceAlertsTable"], Item=item)

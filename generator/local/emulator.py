@@ -24,6 +24,8 @@ from generator.errors import EmulatorFailure, Fault
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30
+FOLDER_PREFIX = "generator-local-"
+"""How the name of a run's temporary folder begins."""
 
 
 class Emulator:
@@ -32,7 +34,8 @@ class Emulator:
     The path of the URL is a secret of this run, so that no web page and no other user can use the emulator.
     """
 
-    def __init__(self, port: int, region: str) -> None:
+    def __init__(self, port: int, region: str, folder: Path) -> None:
+        self.folder = folder
         self.url = f"http://{HOST}:{port}/{secrets.token_urlsafe(24)}"
         self.port = port
         self.region = region
@@ -64,9 +67,9 @@ def running(region: str, port: int | None = None, concurrency_limit: int = 1000)
         fault = Fault("generator local", "the emulator is not installed", f"run: {_runtime.install_command('local')}")
         raise EmulatorFailure([fault])
     port = _free_port() if port is None else _unused(port)
-    with _runtime.temporary_folder("generator-local-") as folder:
+    with _runtime.temporary_folder(FOLDER_PREFIX) as folder:
         log = folder / "emulator.log"
-        emulator = Emulator(port, region)
+        emulator = Emulator(port, region, folder)
         process = _start(emulator, folder, log, concurrency_limit)
         try:
             _wait_until_started(process, emulator, log)

@@ -22,6 +22,7 @@ from generator.template.model import Template
 CENT = Decimal("0.01")
 PRICES, ALERTS = "PriceHistoryTable", "PriceAlertsTable"
 GB = Decimal(10**9)
+SMS_PRICE = "price_usd_per_message"
 UNITS_PER_PRICE = {"_per_million": 10**6, "_per_10k": 10**4}
 """Endings of price names, and how many units each such price buys."""
 
@@ -100,7 +101,7 @@ def total_usd(items: Iterable[Item]) -> Decimal:
 def _priced(environment: Environment, item: Unpriced) -> Item:
     price = item[-1]
     per = next((count for ending, count in UNITS_PER_PRICE.items() if price.endswith(ending)), 1)
-    section = environment.sms if price == "price_usd_per_message" else environment.prices
+    section = environment.sms if price == SMS_PRICE else environment.prices
     return Item(*item, unit_usd=exact(getattr(section, price)), per=per)
 
 
@@ -161,7 +162,7 @@ def _data(template: Template, environment: Environment, month: MonthlyUsage, rat
 def _messages(environment: Environment, month: MonthlyUsage) -> Iterator[Unpriced]:
     yield "SNS", "alerts published", month.alerts, "requests", "sns_publish_usd_per_million"
     if environment.sms.price_usd_per_message:
-        yield "SNS", "SMS, one part each", month.alerts, "messages", "price_usd_per_message"
+        yield "SNS", "SMS, one part each", month.alerts, "messages", SMS_PRICE
     yield "EventBridge", "hourly schedule", month.cleanups, "invocations", "schedule_usd_per_million"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from generator._format import code, duration, markdown_table, number, percent, rate, text_table
+from generator._format import code, duration, markdown_details, markdown_table, number, percent, rate, text_table
 from generator.capacity.sizing import CHECK_ALERTS, FunctionSizing, Sizing
 from generator.plans import JudgedPlan
 from generator.report import sizing_table
@@ -19,18 +19,19 @@ def sizing_lines(template: Template, judged: JudgedPlan) -> list[str]:
     sizing = judged.plan.sizing
     total = ("**Total**", *("" for _ in sizing_table.HEADER[2:]), f"**{sizing.total_reserved:,}**")
     rows = [sizing_table.row(function) for function in sizing.functions]
+    reasons = [
+        *markdown_table(("Function", "Reason", "Inputs"), [_why(function) for function in sizing.functions]),
+        "",
+        *(f"- **{term}**: {meaning}" for term, meaning in sizing_table.legend(sizing)),
+    ]
     return [
         *markdown_table(sizing_table.HEADER, [*rows, total], sizing_table.RIGHT),
         "",
-        *(f"- **{term}**: {meaning}" for term, meaning in sizing_table.legend(sizing)),
-        "",
-        "The reason for each figure, and its inputs:",
-        "",
-        *markdown_table(("Function", "Reason", "Inputs"), [_why(function) for function in sizing.functions]),
+        f"{sizing_table.admission(judged)} Requests above that get a 429.",
         "",
         *_batching_window(template, sizing),
         "",
-        f"{sizing_table.admission(judged)} Requests above that get a 429.",
+        *markdown_details("The reason for each figure, its inputs and the terms", reasons),
     ]
 
 
@@ -54,8 +55,7 @@ def quota_lines(judged: JudgedPlan) -> list[str]:
         *(f"  {line}" for line in legend),
         "```",
         "",
-        f"{verdict.total:,} of {account.reservable:,} reservable executions are reserved, {verdict.headroom:,} are "
-        f"left (account {code(account.name)} in {account.region}). {sizing_table.FREE_OF_CHARGE}",
+        sizing_table.FREE_OF_CHARGE,
     ]
 
 

@@ -1,4 +1,4 @@
-"""The page's section on cost: every item at two rates, every assumption, and every price with its source."""
+"""The page's section on cost: the total by service, every item at two rates, every assumption, and every price."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from generator._format import markdown_table, number, significant, usd
+from generator._format import code, joined, markdown_details, markdown_table, number, significant, usd
 from generator.capacity import sms
 from generator.config.prices import DATED, PRICED_REGION, SOURCES, Prices
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
-from generator.report.bill import CENT, Item, bill, total_usd
+from generator.report.bill import CENT, SMS_PRICE, Item, bill, total_usd
 from generator.report.resources import of_type
-from generator.report.sizing_table import FREE_OF_CHARGE
 from generator.report.usage import monthly_usage
 from generator.template.model import Template
 
@@ -42,37 +41,54 @@ CONVENTIONS = (
 
 
 def cost_lines(template: Template, environment: Environment) -> list[str]:
-    """Return the section: total, items, what is missing, assumptions, prices."""
+    """Return the section: total by service, what is missing, SMS, and folded: items, assumptions, prices."""
     rate = environment.traffic.webhooks_per_hour
     bills = {rate: bill(template, environment, rate) for rate in (rate, LOWEST_RATE)}
-    return [
-        *_summary(environment, rate, total_usd(bills[rate])),
-        "",
-        *_items(bills),
-        "",
-        *_not_included(template, environment, rate),
-        "",
-        "Assumptions; override any of them in the environment file:",
-        "",
+    assumptions = [
         *markdown_table(("Setting", "Value"), _assumptions(environment), right=[1]),
         "",
         *(f"- {line}" for line in CONVENTIONS),
+    ]
+    return [
+        f"**{usd(total_usd(bills[rate]))}** a month at a steady {rate:,} webhooks per hour: {_by_service(bills[rate])}."
+        f"{_elsewhere(environment)}",
         "",
-        "Prices and their sources; override any of them under `[prices]`:",
+        f"**Not included:** {joined([*_not_included(template, environment), NOT_INCLUDED])}.",
         "",
-        *markdown_table(("Setting", "USD", "Source"), _prices(environment.prices), right=[1]),
+        *_sms(environment),
+        "",
+        *markdown_details(f"Every item, also at {LOWEST_RATE:,} webhooks per hour", _items(bills)),
+        "",
+        *markdown_details("Assumptions; override any of them in the environment file", assumptions),
+        "",
+        *markdown_details("Prices and their sources; override any of them under [prices]", _prices(environment.prices)),
     ]
 
 
-def _summary(environment: Environment, rate: int, total: Decimal) -> Iterator[str]:
-    sms = "included" if environment.sms.price_usd_per_message else "not included"
-    yield f"**{usd(total)} a month** at a steady {rate:,} webhooks per hour, SMS {sms}. {FREE_OF_CHARGE}"
-    yield ""
-    own = "" if environment.region == PRICED_REGION else f" **Prices in {environment.region} differ.**"
-    yield (
-        f"List prices of {PRICED_REGION} as of {DATED}, most of them quoted from third parties instead of AWS's own "
-        f"pages. Check them before you rely on the total.{own}"
-    )
+def cost_line(environment: Environment, items: Sequence[Item]) -> str:
+    """Return the total of a month, and the part of SMS in it or that they are missing."""
+    total = usd(total_usd(items))
+    if environment.sms.price_usd_per_message is not None:
+        return f"**{total} with SMS**"
+    return f"**{total} without SMS**; set {code(f'sms.{SMS_PRICE}')} for {_sms_per_month(environment)}"
+
+
+def _sms_per_month(environment: Environment) -> str:
+    return f"{sms.per_hour(environment) * environment.usage.hours_per_month:,.0f} SMS a month"
+
+
+def _elsewhere(environment: Environment) -> str:
+    return "" if environment.region == PRICED_REGION else f" **Prices in {environment.region} differ.**"
+
+
+def _by_service(items: Sequence[Item]) -> str:
+    """Return the sum of each service, the largest first."""
+    sums: dict[str, Decimal] = {}
+    for item in items:
+        service = "SMS" if item.price == SMS_PRICE else item.service.removesuffix(" arm64").removesuffix(" x86_64")
+        sums[service] = sums.get(service, Decimal(0)) + item.amount_usd
+    rows = sorted(sums.items(), key=lambda one: (-one[1], one[0]))
+    return ", ".join(f"{service} {amount:,}" for service, amount in rows)
 
 
 def _items(bills: Mapping[int, Sequence[Item]]) -> list[str]:
@@ -101,20 +117,16 @@ def _amount(item: Item) -> str:
     return "<0.01" if not amount and item.quantity * item.unit_usd else f"{amount:,}"
 
 
-def _not_included(template: Template, environment: Environment, rate: int) -> Iterator[str]:
-    yield f"Not included: {NOT_INCLUDED}."
-    yield ""
-    month = monthly_usage(template, environment, rate)
-    for name in of_type(template, "AWS::Lambda::Function"):
-        if name not in month.invocations:
-            yield f"**{name}: not included.** Add its invocations per month to `generator/report/usage.py`."
-            yield ""
+def _not_included(template: Template, environment: Environment) -> Iterator[str]:
     if environment.sms.price_usd_per_message is None:
-        yield (
-            f"**SMS: not included.** {month.alerts:,.0f} messages a month are sent at this rate. Their price depends "
-            "on country and carrier and can exceed everything above: look it up and set `sms.price_usd_per_message`."
-        )
-        yield ""
+        yield "SMS, whose price depends on country and carrier and can exceed everything else"
+    billed = monthly_usage(template, environment, LOWEST_RATE).invocations
+    for name in of_type(template, "AWS::Lambda::Function"):
+        if name not in billed:
+            yield f"**{name}** (add its invocations per month to `generator/report/usage.py`)"
+
+
+def _sms(environment: Environment) -> Iterator[str]:
     yield (
         "AWS stops sending SMS at the account's monthly spending limit; the alarm assumes a limit of "
         f"{usd(environment.sms.monthly_budget_usd)} (`sms.monthly_budget_usd`). SMS {sms.volume(environment)}:"
@@ -135,8 +147,17 @@ def _assumptions(environment: Environment) -> Iterator[tuple[str, str]]:
         yield f"usage.{field.name}", number(getattr(environment.usage, field.name))
 
 
-def _prices(prices: Prices) -> Iterator[tuple[str, str, str]]:
+def _prices(prices: Prices) -> list[str]:
+    return [
+        f"AWS Price List of {PRICED_REGION} as of {DATED}, read from public copies. Compare the prices with the linked "
+        "files before you rely on the total. Entries of another Region name it.",
+        "",
+        *markdown_table(("Setting", "USD", "Entry in the AWS Price List"), _priced(prices), right=[1]),
+    ]
+
+
+def _priced(prices: Prices) -> Iterator[tuple[str, str, str]]:
     for field in dataclasses.fields(prices):
         value = getattr(prices, field.name)
         own = value != field.metadata["default"]
-        yield f"prices.{field.name}", number(value), "set by this environment" if own else SOURCES[field.name]
+        yield f"prices.{field.name}", number(value), "set by this environment" if own else str(SOURCES[field.name])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from generator._format import code, counted, duration, joined, markdown_table, number
+from generator._format import code, counted, duration, joined, markdown_details, markdown_table, number
 from generator.aws import DEFAULT_QUEUE_RETENTION_S
 from generator.config.schema import Environment
 from generator.report.resources import has_recovery, of_type, referenced
@@ -26,32 +26,43 @@ MILLISECONDS = {"IteratorAge", "AsyncEventAge", "Duration"}
 
 
 def alarm_lines(template: Template, reasons: Mapping[str, str]) -> list[str]:
-    """Return every alarm with its metric, its threshold and the reason for it, and who is notified."""
+    """Return the section, folded: every alarm with its metric, its threshold and the reason for it."""
     alarms = of_type(template, "AWS::CloudWatch::Alarm")
-    topics = list(dict.fromkeys(referenced(action) for alarm in alarms.values() for action in alarm["AlarmActions"]))
     rows = [(name, _metric(alarm), _threshold(alarm), reasons.get(name, "")) for name, alarm in alarms.items()]
-    return [
-        f"All {counted(len(alarms), 'alarm')} notify {joined([*map(code, topics)])}. {_subscribers(template, topics)}",
-        "",
-        *markdown_table(("Alarm", "Watches", "Fires when", "Why"), rows),
-    ]
+    table = markdown_table(("Alarm", "Watches", "Fires when", "Why"), rows)
+    return markdown_details("Every alarm with its threshold and the reason for it", table)
+
+
+def alarms_line(template: Template) -> str:
+    """Return the number of alarms, and who is notified."""
+    alarms = of_type(template, "AWS::CloudWatch::Alarm").values()
+    topics = list(dict.fromkeys(referenced(action) for alarm in alarms for action in alarm["AlarmActions"]))
+    return f"{counted(len(alarms), 'alarm')} notify {joined([*map(code, topics)])}; {_subscribers(template, topics)}"
+
+
+def retained(template: Template) -> list[str]:
+    """Return the resources that outlive the stack."""
+    return [name for name, body in template.resources.items() if body.get("DeletionPolicy") in KEPT]
 
 
 def retention_lines(template: Template, environment: Environment) -> list[str]:
     """Return the resources that outlive the stack, and the retention of its data."""
-    retained = {name: body for name, body in template.resources.items() if body.get("DeletionPolicy") in KEPT}
+    kept = {name: template.resources[name] for name in retained(template)}
     queues = of_type(template, "AWS::SQS::Queue").values()
     seconds = sorted({queue.get("MessageRetentionPeriod", DEFAULT_QUEUE_RETENTION_S) for queue in queues})
     header = ("Resource", "When the stack is deleted", "When it is replaced", "Notes")
-    return [
-        *markdown_table(header, [(name, "kept", _replaced(body), _notes(body)) for name, body in retained.items()]),
+    text = [
+        *markdown_table(header, [(name, "kept", _replaced(body), _notes(body)) for name, body in kept.items()]),
         "",
         "Everything else is deleted with the stack: the queues with the failed events in them, the logs, the signing "
         "secret and the API key, so every sender needs new ones. Retained "
         "resources keep costing money, and the tables are unreadable without the key.",
-        "",
+    ]
+    return [
         f"While the stack exists, prices are kept {environment.retention.price_history_days} days, logs "
         f"{environment.retention.log_days} days, and failed messages {' or '.join(map(duration, seconds))}.",
+        "",
+        *markdown_details("What a deletion keeps and removes", text),
     ]
 
 
@@ -61,8 +72,8 @@ def _subscribers(template: Template, topics: list[str]) -> str:
         code(str(one.get("Endpoint"))) for one in subscriptions if set(references(one["TopicArn"])) & {*topics}
     ]
     if endpoints:
-        return f"Subscribed: {', '.join(endpoints)}."
-    return "**Nobody is subscribed**: set `operations.email`, or subscribe to the topic."
+        return f"subscribed: {', '.join(endpoints)}"
+    return "**nobody is subscribed**: set `operations.email`, or subscribe to the topic"
 
 
 def _metric(alarm: Mapping[str, Any]) -> str:
@@ -97,7 +108,6 @@ def _notes(body: Mapping[str, Any]) -> str:
         ("deleted if the stack's creation fails", body["DeletionPolicy"] == "RetainExceptOnCreate"),
         ("**no deletion protection**", is_table and not is_protected),
         ("point-in-time recovery", has_recovery(properties)),
-        (f"created only if {code(body.get('Condition', ''))} is true", "Condition" in body),
         ("yearly key rotation", properties.get("EnableKeyRotation")),
     )
     return ", ".join(note for note, applies in notes if applies)

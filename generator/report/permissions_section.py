@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from generator._format import code, joined, markdown_table
+from generator._format import code, counted, joined, markdown_details, markdown_table
 from generator.report.resources import as_list, of_type, referenced, statements
 from generator.template.model import Template
 from generator.template.references import references
@@ -62,15 +62,42 @@ RELATIONS = {
 
 
 def permission_lines(template: Template) -> list[str]:
-    """Return the section: roles of functions, other roles, and resource policies."""
+    """Return the section, folded: roles of functions, other roles, and resource policies."""
     roles = of_type(template, "AWS::IAM::Role")
     functions = of_type(template, "AWS::Lambda::Function")
     users = {referenced(function["Role"]): name for name, function in functions.items()}
     text: list[str] = []
     for role in sorted(roles, key=lambda name: name not in users):
         holder = f"**{users[role]}** as {code(role)}" if role in users else f"**{role}**"
-        text += ["", f"{holder}, assumed by {_trusted(template, role)}", "", *_role_table(roles[role])]
-    return [*text, "", "**Resource policies**", "", *_resource_policies(template)]
+        text += ["", f"{holder}, assumed by {_trusted(roles[role])}", "", *_role_table(roles[role])]
+    text = [*text[1:], "", "**Resource policies**", "", *_resource_policies(template)]
+    return markdown_details("Every statement of every role, and the resource policies", text)
+
+
+def permissions_line(template: Template) -> str:
+    """Return how many roles there are, and what they may do beyond the stack's own resources."""
+    roles = of_type(template, "AWS::IAM::Role")
+    beyond = dict.fromkeys(
+        words
+        for role in roles.values()
+        for words in (*map(_beyond, statements(role)), *map(_managed, role.get("ManagedPolicyArns", [])))
+        if words
+    )
+    return f"{counted(len(roles), 'role')}; beyond this stack's own resources they may {'; '.join(beyond)}"
+
+
+def _beyond(statement: Mapping[str, Any]) -> str:
+    """Return what a statement allows on more than resources of the template, empty if it allows nothing there."""
+    actions = as_list(statement["Action"])
+    resources = as_list(statement.get("Resource", []))
+    if statement["Effect"] == "Deny" or (resources and all(next(references(one), "") for one in resources)):
+        return ""
+    may = ", ".join(map(_in_words, actions))
+    return f"**{may}**{condition(statement)}" + (" to phone numbers" if "NotResource" in statement else "")
+
+
+def _managed(arn: Any) -> str:
+    return f"do what {code(_flat(arn).rpartition('/')[2])} allows"
 
 
 def condition(statement: Mapping[str, Any]) -> str:
@@ -95,11 +122,9 @@ def _relation(operator: str, value: Any) -> str:
     return words if relation == name else f"{words} or is absent"
 
 
-def _trusted(template: Template, role: str) -> str:
-    body = template.resources[role]
-    trusted = as_list(body["Properties"]["AssumeRolePolicyDocument"]["Statement"])
-    who = joined([_principal(statement) + condition(statement) for statement in trusted])
-    return who + (f"; created only if {code(body['Condition'])} is true" if "Condition" in body else "")
+def _trusted(role: Mapping[str, Any]) -> str:
+    trusted = as_list(role["AssumeRolePolicyDocument"]["Statement"])
+    return joined([_principal(statement) + condition(statement) for statement in trusted])
 
 
 def _role_table(role: Mapping[str, Any]) -> list[str]:

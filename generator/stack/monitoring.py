@@ -14,7 +14,7 @@ from typing import Any
 from troposphere import AWSObject, GetAtt, Ref, Sub
 from troposphere.cloudwatch import Alarm, Dashboard, MetricDimension
 
-from generator._format import number, percent, usd
+from generator._format import percent, usd
 from generator.capacity import sms
 from generator.capacity.sizing import (
     CHECK_ALERTS,
@@ -147,7 +147,7 @@ def _api_alarms(webhooks_per_hour: int, tolerated: int) -> Iterator[Reasoned]:
     sustained = {"EvaluationPeriods": 2, "Period": period_s} | QUIET_IS_GOOD
     yield (
         _alarm("WebhookRefusalsAlarm", "AWS/ApiGateway", "4XXError", api, "Average", share, **sustained),
-        f"of {number(requests)} requests, {percent(WRONG_REQUESTS_SHARE)} may be wrong, plus three standard deviations",
+        f"of {requests:,.0f} requests, {percent(WRONG_REQUESTS_SHARE)} may be wrong, plus three standard deviations",
     )
 
 

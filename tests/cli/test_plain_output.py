@@ -26,6 +26,7 @@ RUNS = (
     ["preflight", "dev", "--endpoint-url", "http://127.0.0.1:9"],
     ["simulate", "dev", "--hours", "0.1", "--replications", "4"],
     ["local", "nowhere"],
+    ["alerts", "nowhere", "list"],
 )
 LARGE = '{"Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": 2000}}}}'
 

@@ -87,9 +87,15 @@ def test_the_bill_matches_a_calculation_by_hand(template: dict[str, Any]) -> Non
 def test_without_a_price_sms_are_not_billed_and_the_page_warns(template: dict[str, Any]) -> None:
     one = judged("prod")
     assert not [item for item in bill(template, one.plan.environment) if "SMS" in item.label]
-    assert "**SMS: not included.** 1,825,000 messages a month" in page(TEMPLATES["prod"], one)
+    text = page(TEMPLATES["prod"], one)
+    assert (
+        "| Monthly cost | **358.44 USD without SMS**; set `sms.price_usd_per_message` for 1,825,000 SMS a month |"
+        in text
+    )
+    assert "**Not included:** SMS, whose price depends on country and carrier" in text
     priced = page(TEMPLATES["prod"], judged("prod", "sms.price_usd_per_message=0.01"))
-    assert "SMS: not included" not in priced
+    assert "| Monthly cost | **18,608.44 USD with SMS** |" in priced
+    assert "**Not included:** free tiers" in priced
     assert "| SNS | SMS, one part each | 1,825,000 | messages | 0.01 | 18,250.00 | 36.50 |" in priced
 
 
@@ -122,7 +128,8 @@ def test_every_price_and_assumption_is_on_the_page(name: str) -> None:
         for field in dataclasses.fields(kind):
             assert f"| {section}.{field.name} | " in text
     for source in SOURCES.values():
-        assert source in text
+        assert str(source) in text
+        assert source.url.startswith("https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/")
 
 
 def test_every_price_has_a_source_and_is_used() -> None:

@@ -1,0 +1,154 @@
+"""The alerts of a deployed stack: read, add, arm again and remove them, one item each."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from generator.account.connection import Unavailable, partition, statement, use_of_keys
+from generator.account.live_stack import LiveStack
+from generator.stack import alerts, names
+from generator.stack.alerts import Alert, Item
+
+MAX_PRICE_PAGES = 20
+"""Pages of prices, of 1 MB each, in which to look for the one that fired an alert."""
+
+MAX_AHEAD_MS = 300_000
+"""How far a price's time may be ahead of the time at which it was accepted, as in the handler of webhooks."""
+
+_TIME_MS = re.compile("[0-9]{1,13}")
+_REFUSED = "ConditionalCheckFailedException"
+
+
+@dataclass(frozen=True, slots=True)
+class FiringPrice:
+    """The first price at or past the threshold of an alert since it was armed, and the time of that price."""
+
+    price: str
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsTable:
+    """The alerts table of a stack. Every method raises Unavailable if AWS refuses a call."""
+
+    stack: LiveStack
+
+    def add(self, user_id: str, alert_id: str, arming: Item, phone_number: str) -> bool:
+        """Write a new alert. Return False, and write nothing, if it exists."""
+        item = {**alerts.key(user_id, alert_id), **arming, "phoneNumber": {"S": phone_number}}
+        return self._change("PutItem", Item=item, ConditionExpression="attribute_not_exists(userId)")
+
+    def get(self, user_id: str, alert_id: str) -> Alert | None:
+        """Return an alert, or None if there is none."""
+        key = alerts.key(user_id, alert_id)
+        item = self._call("GetItem", Key=key, ConsistentRead=True).get("Item")
+        return alerts.read(item) if item else None
+
+    def pages(self, user_id: str | None = None) -> Iterator[list[Alert]]:
+        """Yield the alerts of one user, or all of them, page by page."""
+        arguments: dict[str, Any] = {}
+        if user_id is not None:
+            arguments = {"KeyConditionExpression": "userId = :user"}
+            arguments["ExpressionAttributeValues"] = {":user": {"S": user_id}}
+        arguments["TableName"] = self.stack.physical_id(names.PRICE_ALERTS_TABLE)
+        for page in self._pages("Scan" if user_id is None else "Query", arguments):
+            yield [alerts.read(item) for item in page]
+
+    def rearm(self, user_id: str, alert_id: str, arming: Item, phone_number: str | None) -> bool:
+        """Arm an alert anew. Return False, and write nothing, if it does not exist.
+
+        A notification of an earlier arming that was not sent yet is dropped.
+        """
+        attributes = {**arming, **({"phoneNumber": {"S": phone_number}} if phone_number else {})}
+        return self._change(
+            "UpdateItem",
+            Key=alerts.key(user_id, alert_id),
+            UpdateExpression=f"SET {', '.join(f'{name} = :{name}' for name in attributes)}",
+            ExpressionAttributeValues={f":{name}": value for name, value in attributes.items()},
+            ConditionExpression="attribute_exists(userId)",
+        )
+
+    def remove(self, user_id: str, alert_id: str) -> bool:
+        """Delete an alert. Return False if it does not exist."""
+        key = alerts.key(user_id, alert_id)
+        return self._change("DeleteItem", Key=key, ConditionExpression="attribute_exists(userId)")
+
+    def firing_price(self, alert: Alert) -> FiringPrice | None:
+        """Return the price that fired an alert, as the price table shows it: the item does not record it.
+
+        Return None if the alert is armed, or if no such price is left in the table or on its first pages.
+        """
+        armed_at_ms, threshold = alert.armed_at_ms or "", Decimal(alert.threshold or "NaN")
+        is_known = _TIME_MS.fullmatch(armed_at_ms) and alert.symbol and not threshold.is_nan()
+        if alert.state in (alerts.State.ARMED, alerts.State.MALFORMED) or not is_known:
+            return None
+        for price, timestamp_ms in self._prices(alert.symbol or "", int(armed_at_ms), alert.settled_at_ms or ""):
+            if Decimal(price) >= threshold if alert.direction == "above" else Decimal(price) <= threshold:
+                return FiringPrice(price, timestamp_ms)
+        return None
+
+    def _prices(self, symbol: str, from_ms: int, settled_at_ms: str) -> Iterator[tuple[str, int]]:
+        """Yield the prices that could have fired an alert, oldest first. Their times may be a little ahead."""
+        until_ms = int(settled_at_ms) + MAX_AHEAD_MS if _TIME_MS.fullmatch(settled_at_ms) else alerts.END_OF_TIME_MS - 1
+        values = {":symbol": symbol, ":from": f"{from_ms:013d}", ":until": f"{until_ms:013d}~"}
+        arguments: dict[str, Any] = {
+            "TableName": self.stack.physical_id(names.PRICE_HISTORY_TABLE),
+            "KeyConditionExpression": "symbol = :symbol AND observation BETWEEN :from AND :until",
+            "FilterExpression": "attribute_not_exists(stale)",
+            "ExpressionAttributeValues": {name: {"S": value} for name, value in values.items()},
+        }
+        for page in self._pages("Query", arguments, MAX_PRICE_PAGES):
+            for row in page:
+                price = row.get("price", {}).get("S", "")
+                if alerts.is_number(price):
+                    yield price, int(row["observation"]["S"][:13])
+
+    def _pages(self, operation: str, arguments: dict[str, Any], most: int | None = None) -> Iterator[list[Any]]:
+        for _ in itertools.count() if most is None else range(most):
+            answer = self.stack.call("dynamodb", operation, **arguments)
+            yield answer.get("Items", [])
+            if not answer.get("LastEvaluatedKey"):
+                return
+            arguments = {**arguments, "ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def _change(self, operation: str, **arguments: Any) -> bool:
+        try:
+            self._call(operation, **arguments)
+        except Unavailable as unavailable:
+            if unavailable.code != _REFUSED:
+                raise
+            return False
+        return True
+
+    def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        table = self.stack.physical_id(names.PRICE_ALERTS_TABLE)
+        return self.stack.call("dynamodb", operation, TableName=table, **arguments)
+
+
+def policy(region: str, stack_name: str) -> dict[str, Any]:
+    """Return the least IAM policy for working with the alerts of a stack, by the names that CloudFormation gives.
+
+    Raises UnreachableAccount if AWS has no such Region.
+    """
+    tables = f"arn:{partition(region)}:dynamodb:{region}:*:table/{stack_name}"
+    changes = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            find_stack(region, stack_name),
+            statement([*changes, "dynamodb:Query"], [f"{tables}-{names.PRICE_ALERTS_TABLE}-*"]),
+            statement(["dynamodb:Query"], [f"{tables}-{names.PRICE_HISTORY_TABLE}-*"]),
+            use_of_keys(region, ["dynamodb"], ["kms:Decrypt"]),
+        ],
+    }
+
+
+def find_stack(region: str, stack_name: str) -> dict[str, Any]:
+    """Return the statement that lets a command find the resources of a stack."""
+    actions = ["cloudformation:DescribeStackResources", "cloudformation:DescribeStacks"]
+    return statement(actions, [f"arn:{partition(region)}:cloudformation:{region}:*:stack/{stack_name}/*"])

@@ -1,0 +1,79 @@
+"""The running emulator of an environment, for commands in another terminal.
+
+Each run writes its URL, which is a secret, to its temporary folder. Only its user may read that folder, and it
+disappears with the run, however the run ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from generator.errors import EmulatorFailure, Fault
+from generator.local.emulator import FOLDER_PREFIX, HOST, Emulator
+
+_FILE = "run.json"
+_MAX_BYTES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A running `generator local`: its project and environment, and the emulator's Region and URL."""
+
+    project: str
+    environment: str
+    region: str
+    url: str
+
+
+def announce(emulator: Emulator, environment: str) -> None:
+    """Make the running emulator known to `find`."""
+    run = {"project": _project(), "environment": environment, "region": emulator.region, "url": emulator.url}
+    partial = emulator.folder / f"{_FILE}.partial"
+    partial.write_text(json.dumps(run), encoding="utf-8")
+    partial.replace(emulator.folder / _FILE)
+
+
+def find(environment: str) -> Run:
+    """Return the run of this project's environment. Raises EmulatorFailure unless there is exactly one."""
+    runs = [run for run in _all() if (run.project, run.environment) == (_project(), environment)]
+    if len(runs) == 1:
+        return runs[0]
+    if not runs:
+        what, remedy = "is not running", f"start it in another terminal: generator local {environment}"
+    else:
+        what, remedy = f"runs {len(runs)} times in this project", "stop all but one"
+    raise EmulatorFailure([Fault(f"generator local {environment}", what, remedy)])
+
+
+def _project() -> str:
+    return os.path.realpath(os.getcwd())
+
+
+def _all() -> Iterator[Run]:
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
+        with suppress(OSError, ValueError, TypeError, LookupError):  # Not a run, or one that just ended.
+            if _is_private(folder):
+                yield _read(folder / _FILE)
+
+
+def _is_private(folder: Path) -> bool:
+    """Return whether the folder is this user's and closed to others: anybody may create folders beside it."""
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & 0o077
+
+
+def _read(path: Path) -> Run:
+    with path.open("rb") as file:
+        found = json.loads(file.read(_MAX_BYTES))
+    run = Run(*(str(found[name]) for name in ("project", "environment", "region", "url")))
+    if urlsplit(run.url).scheme != "http" or urlsplit(run.url).hostname != HOST:
+        raise ValueError(path)
+    return run

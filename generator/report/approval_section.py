@@ -1,0 +1,79 @@
+"""The top of the page: what a reviewer approves, one line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from generator._format import code, counted, joined, markdown_table, number, rate
+from generator.plans import JudgedPlan
+from generator.report import sizing_table
+from generator.report.bill import bill
+from generator.report.cost_section import cost_line
+from generator.report.operations_section import alarms_line, retained
+from generator.report.permissions_section import permissions_line
+from generator.report.resources import of_type
+from generator.template.model import Template
+
+COUNTED = {
+    "AWS::Lambda::Function": "function",
+    "AWS::DynamoDB::Table": "table",
+    "AWS::SQS::Queue": "failure queue",
+    "AWS::CloudWatch::Alarm": "alarm",
+}
+"""Resource types that the table counts."""
+
+
+def approval_lines(template: Template, judged: JudgedPlan) -> list[str]:
+    """Return a table of rate, reservations, quota, cost, permissions, alarms, data and parameters."""
+    return markdown_table(("To approve", judged.name), _rows(template, judged))
+
+
+def _rows(template: Template, judged: JudgedPlan) -> Iterator[tuple[str, str]]:
+    environment = judged.plan.environment
+    webhooks_per_hour = environment.traffic.webhooks_per_hour
+    yield (
+        "Rate",
+        f"**{webhooks_per_hour:,} webhooks per hour** ({rate(webhooks_per_hour / 3600)}), sized for a peak of "
+        f"{rate(environment.peak_rate_per_s)}, {number(environment.traffic.peak_factor)} times the mean",
+    )
+    yield "Reservations", f"**{judged.plan.sizing.total_reserved:,} concurrent executions**"
+    yield "Quota", _quota(judged)
+    yield "Monthly cost", _cost(template, judged)
+    yield "Permissions", permissions_line(template)
+    yield "Alarms", alarms_line(template)
+    yield "Data", _data(template)
+    yield "Parameters", "; ".join(_parameter(*item) for item in template.parameters.items())
+    counts = ", ".join(counted(len(of_type(template, kind)), noun) for kind, noun in COUNTED.items())
+    yield "Resources", f"{len(template.resources)}, including {counts}"
+
+
+def _quota(judged: JudgedPlan) -> str:
+    verdict, account = judged.verdict, judged.verdict.account
+    others = sizing_table.neighbours(judged)
+    shared = f" together with {joined(others)}" if others else ""
+    short = f"; **{verdict.wanted:,} were wanted**" if verdict.total != verdict.wanted else ""
+    return (
+        f"**fits**: {verdict.total:,} of {account.reservable:,} reservable executions are reserved{shared}, "
+        f"{verdict.headroom:,} are left in account {code(account.name)}, {account.region}{short}"
+    )
+
+
+def _cost(template: Template, judged: JudgedPlan) -> str:
+    return cost_line(judged.plan.environment, bill(template, judged.plan.environment))
+
+
+def _data(template: Template) -> str:
+    protected = [name for name, body in of_type(template, "AWS::DynamoDB::Table").items() if _is_protected(body)]
+    protection = f"deletion protection on {joined(protected)}" if protected else "**no deletion protection**"
+    return f"{joined([*retained(template)])} outlive the stack; {protection}"
+
+
+def _is_protected(table: Mapping[str, Any]) -> bool:
+    return bool(table.get("DeletionProtectionEnabled"))
+
+
+def _parameter(name: str, parameter: Mapping[str, Any]) -> str:
+    default = parameter.get("Default")
+    value = "**no default**" if default is None else f"= {code(str(default))}"
+    return f"{code(name)} {value} ({parameter.get('Description', 'no description')})"

@@ -1,0 +1,201 @@
+"""The item of an alert: what arms it, the state in which the functions leave it, and why it can never fire.
+
+The handlers hold the same rules, because they ship without this package; the tests compare both.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeAlias
+
+from generator.errors import Fault, InvalidAlert
+
+Item: TypeAlias = Mapping[str, Mapping[str, object]]
+"""An item of the alerts table in DynamoDB's JSON."""
+
+SYMBOL = "[A-Z0-9]{1,15}-[A-Z0-9]{1,15}"
+DIRECTIONS = ("above", "below")
+PHONE_NUMBER = "[+][1-9][0-9]{6,14}"
+NUMBER = "[0-9]{1,99}([.][0-9]{1,99})?([eE][+-]?[0-9]{1,3})?"
+
+MAX_ID_BYTES = {"USER": 2048, "ALERT": 1024}
+"""The most of a partition key and of a sort key. Source: Amazon DynamoDB Developer Guide, quotas."""
+
+PHONE = "--phone-number"
+EXPECTED = {
+    **{name: f"use 1 to {most:,} bytes of visible characters" for name, most in MAX_ID_BYTES.items()},
+    "SYMBOL": "write it in capitals, like BTC-USD",
+    "THRESHOLD": "write a positive decimal number of at most 38 digits, like 64000 or 0.0125",
+    PHONE: "write it in E.164 form, like +15555550100",
+}
+"""What a user can enter, by argument, and how to correct it."""
+
+MAX_ARMING_ID_LENGTH = 128
+
+END_OF_TIME_MS = 10**13
+"""A price's time has 13 digits, so an alert armed from then on is never older than a price."""
+
+
+class State(StrEnum):
+    """What an alert is doing. The last three are outcomes that SendNotificationFunction records."""
+
+    ARMED = "armed"
+    MALFORMED = "malformed"
+    FIRED = "fired"
+    SENT = "sent"
+    LATE = "late"
+    INVALID_NUMBER = "invalid number"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert as its item describes it. Whatever an application left out or wrote with a wrong type is None."""
+
+    user_id: str
+    alert_id: str
+    state: State
+    reasons: tuple[str, ...]
+    """Why it can never fire, or why its SMS cannot be sent."""
+    symbol: str | None
+    direction: str | None
+    threshold: str | None
+    arming_id: str | None
+    armed_at_ms: str | None
+    phone_number: str | None
+    message_id: str | None
+    """SNS's id of the SMS of this arming."""
+    settled_at_ms: str | None
+    """When the SMS of this arming was sent, or was found to be late or impossible."""
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a price or a threshold, by the rule of the webhook."""
+    number = Decimal(text if re.fullmatch(NUMBER, text) else 0)
+    return number > 0 and len(number.as_tuple().digits) <= 38 and -130 <= number.adjusted() <= 125
+
+
+def check(given: Mapping[str, str | None]) -> None:
+    """Raise InvalidAlert with everything that is wrong with a user's input. What is None was not given.
+
+    A phone number is not repeated, because terminals and their logs keep it.
+    """
+    wrong = [(name, text) for name, text in given.items() if text is not None and not _is_valid(name, text)]
+    if wrong:
+        raise InvalidAlert(
+            Fault(name, "cannot be used" if name == PHONE else f"'{text}' cannot be used", EXPECTED[name])
+            for name, text in wrong
+        )
+
+
+def _is_valid(name: str, text: str) -> bool:
+    match name:
+        case "SYMBOL":
+            return re.fullmatch(SYMBOL, text) is not None
+        case "THRESHOLD":
+            return is_number(text)
+        case "--phone-number":
+            return _is_phone_number(text)
+    return text.isprintable() and 1 <= len(text.encode(errors="surrogatepass")) <= MAX_ID_BYTES[name]
+
+
+def arming(symbol: str, direction: str, threshold: str, now_ms: int) -> dict[str, dict[str, str]]:
+    """Return the attributes that arm an alert from now on, with a new arming id.
+
+    The functions remove `watch` and `threshold` when the alert fires. The copies stay, for `show` and `rearm`.
+    """
+    watch = f"{symbol}#{direction}"
+    return {
+        "watch": {"S": watch},
+        "threshold": {"N": threshold},
+        "generation": {"S": str(uuid.uuid4())},
+        "armedAt": {"N": str(now_ms)},
+        "armedWatch": {"S": watch},
+        "armedThreshold": {"N": threshold},
+    }
+
+
+def key(user_id: str, alert_id: str) -> dict[str, dict[str, str]]:
+    """Return the key of an alert's item."""
+    return {"userId": {"S": user_id}, "alertId": {"S": alert_id}}
+
+
+def read(item: Item) -> Alert:
+    """Return what an item means. Its attributes may have any type, because applications write them."""
+    watch = _text(item, "watch", "S") or _text(item, "armedWatch", "S") or ""
+    symbol, _, direction = watch.partition("#")
+    is_settled = _is_settled(item)
+    return Alert(
+        user_id=_text(item, "userId", "S") or "",
+        alert_id=_text(item, "alertId", "S") or "",
+        state=_state(item),
+        reasons=(*_faults(item), *_phone_faults(item)),
+        symbol=symbol or None,
+        direction=direction or None,
+        threshold=_text(item, "threshold", "N") or _text(item, "armedThreshold", "N"),
+        arming_id=_text(item, "generation", "S") or _text(item, "generation", "N"),
+        armed_at_ms=_text(item, "armedAt", "N"),
+        phone_number=_text(item, "phoneNumber", "S"),
+        message_id=_text(item, "messageId", "S") if is_settled else None,
+        settled_at_ms=_text(item, "sentAt", "N") if is_settled else None,
+    )
+
+
+def masked(phone_number: str) -> str:
+    """Return a phone number of which only the last two digits can be read."""
+    return f"+{'*' * (len(phone_number) - 3)}{phone_number[-2:]}" if _is_phone_number(phone_number) else "(invalid)"
+
+
+def _is_phone_number(text: str) -> bool:
+    return re.fullmatch(PHONE_NUMBER, text) is not None
+
+
+def _state(item: Item) -> State:
+    if "watch" in item or "threshold" in item:
+        return State.MALFORMED if any(_faults(item)) else State.ARMED
+    if not _is_settled(item):
+        return State.FIRED
+    outcome = _text(item, "outcome", "S")
+    return State(outcome) if outcome in (State.LATE, State.INVALID_NUMBER) else State.SENT
+
+
+def _is_settled(item: Item) -> bool:
+    """Return whether the SMS of the present arming needs no more work. Items of earlier releases list `notified`."""
+    generation, notified = item.get("generation"), item.get("notified", {}).get("NS", [])
+    is_listed = isinstance(notified, list) and _text(item, "generation", "N") in notified
+    return generation is not None and (item.get("sentId") == generation or is_listed)
+
+
+def _faults(item: Item) -> Iterator[str]:
+    """Yield why an alert that should be armed can never fire: the rules of CheckAlerts and of CleanupHistory.
+
+    An alert without `watch` or without `threshold` is not in the index that both functions read.
+    """
+    if "watch" not in item and "threshold" not in item:
+        return
+    for name, kind in (("watch", "S"), ("threshold", "N")):
+        if _text(item, name, kind) is None:
+            yield f"{name} is missing"
+    watch = _text(item, "watch", "S")
+    if watch is not None and not re.fullmatch(f"{SYMBOL}#(above|below)", watch):
+        yield "watch is not a symbol in capitals with #above or #below, such as BTC-USD#above"
+    text = _text(item, "generation", "S")
+    if not (_text(item, "generation", "N") or (text and len(text) <= MAX_ARMING_ID_LENGTH)):
+        yield f"generation is not a text of 1 to {MAX_ARMING_ID_LENGTH} characters, such as a UUID"
+    armed_at_ms = _text(item, "armedAt", "N")
+    if armed_at_ms is None or Decimal(armed_at_ms) >= END_OF_TIME_MS:
+        yield "armedAt is not a number of milliseconds"
+
+
+def _phone_faults(item: Item) -> Iterator[str]:
+    if not _is_phone_number(_text(item, "phoneNumber", "S") or ""):
+        yield "phoneNumber is not in E.164 form, so no SMS can be sent"
+
+
+def _text(item: Item, name: str, kind: str) -> str | None:
+    value = item.get(name, {}).get(kind)
+    return value if isinstance(value, str) else None
