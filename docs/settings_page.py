@@ -54,11 +54,12 @@ Further rules:
 
 def page() -> str:
     """Return the whole page, as Markdown."""
-    top = [field for field in dataclasses.fields(Environment) if "section" not in field.metadata]
-    parts = [INTRODUCTION, _table(Environment, top)]
-    for field in dataclasses.fields(Environment):
-        if kind := field.metadata.get("section"):
-            parts += [f"## [{field.name}]\n", *_section(kind)]
+    fields = dataclasses.fields(Environment)
+    parts = [INTRODUCTION, _table(Environment, [field for field in fields if not _kind(field)])]
+    for field in fields:
+        if kind := _kind(field):
+            name = f"[{field.name}]" if "tables" in field.metadata else field.name
+            parts += [f"## [{name}]\n", *_section(kind)]
     return "\n".join(parts)
 
 
@@ -68,15 +69,20 @@ def undescribed() -> list[str]:
         f"{kind.__name__}.{field.name}"
         for kind in _kinds(Environment)
         for field in dataclasses.fields(kind)
-        if "section" not in field.metadata and not _description(kind, field.name)
+        if not _kind(field) and not _description(kind, field.name)
     ]
 
 
 def _kinds(kind: type) -> Iterator[type]:
     yield kind
     for field in dataclasses.fields(kind):
-        if "section" in field.metadata:
-            yield from _kinds(field.metadata["section"])
+        if inner := _kind(field):
+            yield from _kinds(inner)
+
+
+def _kind(field: dataclasses.Field[Any]) -> type | None:
+    """Return the settings in a table, or in each table of a list; None for a single setting."""
+    return field.metadata.get("section") or field.metadata.get("tables")
 
 
 def _section(kind: type) -> Iterator[str]:
@@ -129,7 +135,7 @@ def _default(metadata: Mapping[str, Any]) -> str:
     value = metadata["default"]
     if value is REQUIRED:
         return "required"
-    if value is None or value == {}:
+    if value is None or value == {} or value == []:
         return "none"
     if isinstance(value, bool):
         return code(str(value).lower())

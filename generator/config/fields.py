@@ -66,7 +66,7 @@ def choice(default: Any, *options: Any) -> Any:
             return f"{_shown(value)} is not supported", f"write one of {accepted}"
         return None
 
-    return _field(default, check, accepted, type(default) if isinstance(default, Enum) else None)
+    return _field(default, check, accepted, type(options[0]) if isinstance(options[0], Enum) else None)
 
 
 def text(default: Any, pattern: str, wanted: str) -> Any:
@@ -108,6 +108,31 @@ def flag(default: Any) -> Any:
     return _field(default, check, "true or false")
 
 
+def texts(accepts: Callable[[str], object], wanted: str, most: int) -> Any:
+    """Declare a list of texts, by default empty, for each of which `accepts` returns a true value.
+
+    `wanted` describes one text, and `most` is the highest number of texts.
+    """
+
+    def check(value: object) -> Complaint | None:
+        if not isinstance(value, list):
+            return f"{_shown(value)} is not a list", f"write a list of {wanted}"
+        if len(value) > most:
+            return f"{len(value):,} entries are more than {most:,}", "remove some"
+        wrong = [one for one in value if not isinstance(one, str) or not accepts(one)]
+        return (f"{', '.join(map(_shown, wrong))}: not {wanted}", "correct it") if wrong else None
+
+    return _field([], check, f"a list of {wanted}", tuple)
+
+
+def tables(kind: type[T], most: int, checks: Iterable[CrossCheck] = ()) -> Any:
+    """Declare a list of at most that many tables of settings, by default empty: [[key]] in the file.
+
+    Each table must pass the checks, whose keys are its own.
+    """
+    return dataclasses.field(metadata={"tables": kind, "most": most, "checks": tuple(checks)})
+
+
 def section(kind: type[T], **defaults: object) -> Any:
     """Declare a table of settings; `defaults` replace those of the section's own fields."""
     return dataclasses.field(metadata={"section": kind, "defaults": defaults})
@@ -131,7 +156,7 @@ def read(
 
 
 def keys(kind: type, path: str = "") -> Iterator[str]:
-    """Yield every dotted key of a section."""
+    """Yield every dotted key of a section. A list of tables is one key."""
     for field in dataclasses.fields(kind):
         inner = field.metadata.get("section")
         if inner:
@@ -171,22 +196,51 @@ class _Reader:
             if isinstance(value, Mapping):
                 return self.section(inner, value, key + ".", field.metadata["defaults"])
             return self._fault(key, f"{_shown(value)} is not a table", f"write [{key}] and its keys below it")
+        if inner := field.metadata.get("tables"):
+            return self._tables(inner, table.get(field.name, []), key, field.metadata)
         value = table.get(field.name, defaults.get(field.name, field.metadata["default"]))
         if value is REQUIRED:
-            self._fault(key, "missing", f"add {field.name} = ... " + (f"under [{path[:-1]}]" if path else "at the top"))
+            self._fault(key, "missing", f"add {field.name} = ... {self._place(path)}")
         elif field.name in table and (complaint := field.metadata["check"](value)):
             self._fault(key, *complaint)
         else:
             value = self._valid[key] = convert(value) if (convert := field.metadata["convert"]) else value
         return value
 
-    def apply(self, checks: Iterable[CrossCheck]) -> None:
-        """Run the checks whose settings are all valid."""
+    def _tables(self, kind: type[Any], value: object, key: str, metadata: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the sections in a list of tables. A fault names a table by its `name`, else by its number from 1."""
+        if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+            self._fault(key, f"{_shown(value)} is not a list of tables", f"write [[{key}]] and its keys below it")
+            return ()
+        if len(value) > metadata["most"]:
+            self._fault(key, f"{len(value):,} tables are more than {metadata['most']:,}", "remove some")
+            return ()
+        names = [one.get("name") for one in value]
+        places = [
+            name if isinstance(name, str) and names.count(name) == 1 else number for number, name in enumerate(names, 1)
+        ]
+        paths = [f"{key}.{place}." for place in places]
+        found = []
+        for path, one in zip(paths, value, strict=True):
+            found.append(self.section(kind, one, path, {}))
+            self.apply(metadata["checks"], path)
+        self._valid[key] = tuple(found)
+        return tuple(found)
+
+    def apply(self, checks: Iterable[CrossCheck], path: str = "") -> None:
+        """Run the checks whose settings, below the path, are all valid."""
         for one in checks:
-            if self._valid.keys() >= set(one.keys):
-                values = (self._valid[key] for key in one.keys)
+            keys = [path + key for key in one.keys]
+            if self._valid.keys() >= set(keys):
+                values = (self._valid[key] for key in keys)
                 if complaint := one.check(*values):
-                    self._fault(one.keys[0], *complaint)
+                    self._fault(keys[0], *complaint)
+
+    def _place(self, path: str) -> str:
+        """Return the table in the file to which the path belongs."""
+        table = path.partition(".")[0]
+        lists = [field.name for field in dataclasses.fields(self._root) if "tables" in field.metadata]
+        return f"under [[{table}]]" if table in lists else f"under [{path[:-1]}]" if path else "at the top"
 
     def _fault(self, key: str, what: str, remedy: str) -> None:
         self.faults.append(Fault(self._where(key), what, remedy))

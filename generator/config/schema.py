@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from generator import aws
-from generator.config.fields import REQUIRED, choice, flag, number, pairs, section, text, whole_number
+from generator.config.fields import REQUIRED, choice, flag, number, pairs, section, tables, text, whole_number
 from generator.config.prices import Prices, Usage
+from generator.config.sources import CHECKS, MAX_SOURCES, Scheme, Source
 
 WEBHOOKS_PER_HOUR = (100, 50_000)
 """The supported rates. Beyond them, the rest of the stack (shards, one Region, one SMS sender) is untested."""
@@ -238,6 +239,7 @@ class Environment:
         aws.MAX_STACK_TAGS,
     )
     traffic: Traffic = section(Traffic)
+    sources: tuple[Source, ...] = tables(Source, MAX_SOURCES, CHECKS)
     targets: Targets = section(Targets)
     account: Account = section(Account)
     stream: Stream = section(Stream)
@@ -254,3 +256,8 @@ class Environment:
     def peak_rate_per_s(self) -> float:
         """The arrival rate that everything is sized for, in webhooks per second."""
         return self.traffic.webhooks_per_hour / 3600 * self.traffic.peak_factor
+
+    @property
+    def paths(self) -> tuple[Source, ...]:
+        """The sources with a path of their own: all but the standard one."""
+        return tuple(source for source in self.sources if source.scheme != Scheme.STANDARD)

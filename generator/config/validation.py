@@ -10,6 +10,7 @@ from generator._format import number
 from generator.aws import API_GATEWAY_TIMEOUT_MS, REGIONS_WITHOUT_SMS
 from generator.config.fields import Complaint, CrossCheck
 from generator.config.schema import Functions
+from generator.config.sources import distinct
 
 LEASE_S = 45
 """Validity of SendNotification's claim on an alert: longer than its timeout, shorter than Lambda's first retry."""
@@ -93,4 +94,5 @@ CROSS_CHECKS = (
     CrossCheck(("functions.send_notification.timeout_s",), _ends_before_its_claim),
     CrossCheck(("functions.send_notification.timeout_s",), _has_time_to_send),
     CrossCheck(("region",), _has_sms),
+    CrossCheck(("sources",), distinct),
 )

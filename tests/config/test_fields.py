@@ -353,7 +353,7 @@ def accepts(key: str, value: object) -> bool:
 
 
 def test_the_contract_names_every_setting() -> None:
-    assert {*NUMBERS, *CHOICES, *TEXTS, "tags"} == set(fields.keys(Environment))
+    assert {*NUMBERS, *CHOICES, *TEXTS, "tags", "sources"} == set(fields.keys(Environment))
 
 
 @pytest.mark.parametrize("key", NUMBERS)

@@ -109,7 +109,7 @@ def test_the_lowest_and_the_highest_rate_are_supported(rate: int) -> None:
     assert files.read({**MINIMAL, "traffic": {"webhooks_per_hour": rate}}, "test.toml")
 
 
-@pytest.mark.parametrize("key", sorted({*fields.keys(Environment)} - {"tags"}))
+@pytest.mark.parametrize("key", sorted({*fields.keys(Environment)} - {"tags", "sources"}))
 def test_every_key_can_be_overridden_and_a_wrong_value_is_located(key: str, project: Path) -> None:
     current: object = files.load_named(["prod"])[0]
     for part in key.split("."):

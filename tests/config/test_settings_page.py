@@ -11,6 +11,7 @@ import pytest
 from generator.config import fields
 from generator.config.files import read
 from generator.config.schema import Environment, Functions
+from generator.config.sources import Source
 from tests.conftest import ROOT
 
 
@@ -34,9 +35,10 @@ def test_every_setting_has_a_description(writer: ModuleType) -> None:
 
 
 def test_every_setting_has_a_row(writer: ModuleType) -> None:
-    sections = dict(re.findall(r"^## \[(\w+)\]\n(.*?)(?=^## |\Z)", writer.page(), re.M | re.S))
+    sections = dict(re.findall(r"^## \[+(\w+)\]+\n(.*?)(?=^## |\Z)", writer.page(), re.M | re.S))
     sections[""] = writer.page().split("## ")[0]
-    for key in fields.keys(Environment):
+    every = {*fields.keys(Environment)} - {"sources"} | {f"sources.{key}" for key in fields.keys(Source)}
+    for key in every:
         section, _, name = key.rpartition(".")
         assert sections[section.split(".")[0]].count(f"\n| `{name}` |") == 1
 
