@@ -82,8 +82,8 @@ def test_no_module_imports_itself_through_others() -> None:
 
 
 @pytest.mark.parametrize("module", sorted(SHIPPED))
-def test_handlers_import_nothing_of_the_generator(module: str) -> None:
-    assert imports(MODULES[module]) == set()
+def test_handlers_import_nothing_of_the_generator_but_other_parts_of_their_code(module: str) -> None:
+    assert imports(MODULES[module]) <= {name for name in SHIPPED if ".webhook_" in module}
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))

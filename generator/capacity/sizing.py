@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from generator._format import counted, percent, rate, significant
@@ -75,11 +75,16 @@ class FunctionSizing:
 
 @dataclass(frozen=True, slots=True)
 class UsagePlan:
-    """The request limits of API Gateway: what the reservation sustains, so that an overload gets a 429, not a 500."""
+    """The request limits of API Gateway: what the reservation sustains, so that an overload gets a 429, not a 500.
+
+    `source_rates_per_s` has the limit of each source with a path of its own; `rate_per_s` is what they leave. The burst
+    is the same on all paths.
+    """
 
     rate_per_s: float
     burst: int
     quota_per_day: int
+    source_rates_per_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +146,11 @@ def _process_webhook(environment: Environment) -> FunctionSizing:
     for_lambda = max(for_load, for_rate)
     reserved = units_for_plan(environment, for_lambda)
     if reserved > for_lambda:
+        left = ", less the rates of the sources" if environment.paths else ""
         reason = (
-            f"Lambda needs {for_lambda}, but the usage plan admits only what the reservation sustains; {reserved} is "
-            f"the smallest reservation whose plan rejects at most {percent(target)} of webhooks at the peak"
+            f"Lambda needs {for_lambda}, but the usage plan admits only what the reservation sustains{left}; "
+            f"{reserved} is the smallest reservation whose plan rejects at most {percent(target)} of webhooks at the "
+            "peak"
         )
     elif for_rate > for_load:
         reason = (
@@ -236,17 +243,23 @@ def _cleanup_history(environment: Environment) -> FunctionSizing:
 def usage_plan(environment: Environment, units: int) -> UsagePlan:
     """Return the usage plan that this many units of ProcessWebhook sustain.
 
-    Its rate is not the peak rate: a limit at the mean of a Poisson stream rejects part of it. The daily quota is a
-    whole day at the peak rate, or a mean day and its random variation if that is more.
+    Its rate is not the peak rate: a limit at the mean of a Poisson stream rejects part of it. Sources with paths of
+    their own get the rates that they state, or less if the units sustain no more than those and the peak. The daily
+    quota is a whole day at the peak rate, or a mean day and its random variation if that is more.
     """
     webhooks_per_day = 24 * environment.traffic.webhooks_per_hour
     with_variation = webhooks_per_day + QUOTA_DEVIATIONS * math.sqrt(webhooks_per_day)
     duration_s = environment.functions.process_webhook.mean_duration_ms / 1000
     sustained_per_s = min(REQUESTS_PER_S_PER_UNIT * units, _without_rounding_error(units / duration_s))
+    stated = {source.name: source.rate_per_s or 0 for source in environment.paths}
+    share = min(1.0, sustained_per_s / (sum(stated.values()) + environment.peak_rate_per_s))
+    sources = {name: rate_per_s if share == 1 else round(rate_per_s * share, 3) for name, rate_per_s in stated.items()}
+    left_per_s = _without_rounding_error(sustained_per_s - sum(sources.values()))
     return UsagePlan(
-        rate_per_s=math.floor(sustained_per_s) if sustained_per_s >= 1 else round(sustained_per_s, 3),
+        rate_per_s=math.floor(left_per_s) if left_per_s >= 1 else round(left_per_s, 3),
         burst=units,
         quota_per_day=math.ceil(max(_without_rounding_error(24 * 3600 * environment.peak_rate_per_s), with_variation)),
+        source_rates_per_s=sources,
     )
 
 

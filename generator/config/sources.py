@@ -15,6 +15,10 @@ MAX_ADDRESSES = 20
 """API Gateway's resource policy holds 8,192 bytes. Source: Amazon API Gateway Developer Guide, "Quotas"."""
 
 
+DEFAULT_HEADER = "X-Signature"
+"""The header that carries the signature of the scheme hmac."""
+
+
 class Scheme(StrEnum):
     """How a source proves that a webhook comes from it."""
 

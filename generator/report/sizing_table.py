@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from generator._format import number, percent, rate, significant, text_table
+from generator._format import joined, number, percent, rate, significant, text_table
 from generator.capacity import sms
 from generator.capacity.quota import AccountQuota
 from generator.capacity.sizing import PROCESS_WEBHOOK, FunctionSizing, Sizing
@@ -40,6 +40,7 @@ def as_dict(judged: JudgedPlan) -> dict[str, Any]:
         "functions": {function.logical_id: _function(function) for function in sizing.functions},
         "total_reserved": sizing.total_reserved,
         "account": {**account_as_dict(account), "headroom": judged.verdict.headroom},
+        "source_rates_per_s": dict(sizing.usage_plan.source_rates_per_s),
         "sms": _sms(judged.plan.environment),
     }
 
@@ -103,9 +104,11 @@ def admission(judged: JudgedPlan) -> str:
     why = "which is what the reservation can sustain"
     if sizing[PROCESS_WEBHOOK].reserved_concurrency is None:
         why = f"which {plan.burst:,} executions can sustain; none is reserved, so the shared pool may provide fewer"
+    rates = [f"{name} {number(rate_per_s)}/s" for name, rate_per_s in plan.source_rates_per_s.items()]
+    sources = f" Sources may send as well: {joined(rates)}, each in bursts of {plan.burst:,}." if rates else ""
     return (
         f"API Gateway admits {number(plan.rate_per_s)} webhooks/s, bursts of {plan.burst:,}, and "
-        f"{plan.quota_per_day:,} webhooks a day, {why}."
+        f"{plan.quota_per_day:,} webhooks a day, {why}{' less the rates of the sources' if rates else ''}.{sources}"
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-from troposphere import AWSObject, Ref, Sub
+from awacs import execute_api
+from awacs.aws import Allow, Condition, Deny, NotIpAddress, PolicyDocument, Principal, Statement
+from troposphere import AWSObject, Ref, Sub, encode_to_dict
 from troposphere.apigateway import AccessLogSetting as AccessLog
 from troposphere.apigateway import (
     Account,
@@ -33,6 +35,8 @@ from troposphere.iam import Role
 
 from generator.capacity.sizing import PROCESS_WEBHOOK
 from generator.capacity.sizing import UsagePlan as SizedUsagePlan
+from generator.config.schema import Environment
+from generator.config.sources import Source
 from generator.stack import names, permissions
 from generator.stack.functions import log_group
 
@@ -49,32 +53,28 @@ GATEWAY_RESPONSES = (
 """Type, status and Retry-After in seconds. Source: API Gateway Developer Guide, "Gateway response types"."""
 
 
-def resources(plan: SizedUsagePlan, log_days: int, logging_role: str) -> list[AWSObject]:
-    """Return everything in front of the function, in the order in which a request passes through it.
-
-    `logging_role` is "create" if the stack creates the account's API logging role, otherwise "existing".
-    """
-    own_role = _logging_role() if logging_role == "create" else []
-    interface = [*_method(), *_gateway_responses()]
-    deployment = _deployment(interface)
+def resources(environment: Environment, plan: SizedUsagePlan) -> list[AWSObject]:
+    """Return everything in front of the function, in the order in which a request passes through it."""
+    own_role = _logging_role() if environment.operations.api_logging_role == "create" else []
+    restricted = [source for source in environment.paths if source.allowed_addresses]
+    policy = {"Policy": _addresses(restricted)} if restricted else {}
+    interface = [*_method(), *_source_methods(environment.paths), *_gateway_responses()]
+    deployment = _deployment(interface, policy)
+    regional = EndpointConfiguration(Types=["REGIONAL"])
     return [
-        RestApi(names.API, EndpointConfiguration=EndpointConfiguration(Types=["REGIONAL"]), Name=Sub(names.API_NAME)),
+        RestApi(names.API, EndpointConfiguration=regional, Name=Sub(names.API_NAME), **policy),
         *interface,
         deployment,
         _stage(plan, deployment, own_role),
-        log_group(names.ACCESS_LOG_GROUP, log_days),
+        log_group(names.ACCESS_LOG_GROUP, environment.retention.log_days),
         *_admission(plan),
-        _permission(),
+        _permission(environment.paths),
         *own_role,
     ]
 
 
 def _method() -> list[AWSObject]:
     """Return POST /webhooks. Its model only requires a JSON object; the handler checks signature and content."""
-    invocations = (
-        "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
-        "${ProcessWebhookFunction.Arn}/invocations"
-    )
     return [
         Resource(names.RESOURCE, ParentId=names.root_resource(), PathPart="webhooks", RestApiId=Ref(names.API)),
         Model(names.MODEL, ContentType="application/json", RestApiId=Ref(names.API), Schema={"type": "object"}),
@@ -84,13 +84,63 @@ def _method() -> list[AWSObject]:
             ApiKeyRequired=True,
             AuthorizationType="NONE",
             HttpMethod="POST",
-            Integration=Integration(IntegrationHttpMethod="POST", Type="AWS_PROXY", Uri=Sub(invocations)),
+            Integration=_integration(),
             RequestModels={"application/json": Ref(names.MODEL)},
             RequestValidatorId=Ref(names.VALIDATOR),
             ResourceId=Ref(names.RESOURCE),
             RestApiId=Ref(names.API),
         ),
     ]
+
+
+def _source_methods(sources: Sequence[Source]) -> Iterable[AWSObject]:
+    """Yield POST /webhooks/NAME for each source. It takes any content type, because TradingView also sends text/plain.
+
+    It needs no API key, because a sender that controls only URL and body cannot send one.
+    """
+    for source in sources:
+        path = names.source(source.name, "Resource")
+        yield Resource(path, ParentId=Ref(names.RESOURCE), PathPart=source.name, RestApiId=Ref(names.API))
+        yield Method(
+            names.source(source.name, "Method"),
+            AuthorizationType="NONE",
+            HttpMethod="POST",
+            Integration=_integration(),
+            ResourceId=Ref(path),
+            RestApiId=Ref(names.API),
+        )
+
+
+def _integration() -> Integration:
+    invocations = (
+        "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
+        "${ProcessWebhookFunction.Arn}/invocations"
+    )
+    return Integration(IntegrationHttpMethod="POST", Type="AWS_PROXY", Uri=Sub(invocations))
+
+
+def _addresses(sources: Sequence[Source]) -> object:
+    """Return the policy of an API whose paths for these sources accept no other addresses than they state.
+
+    Once an API has a policy, a request needs a statement that allows it. Source: Amazon API Gateway Developer Guide,
+    "API Gateway resource policy examples", which also explains the abbreviated resources.
+    """
+
+    def statement(effect: str, path: str, **optional: Condition) -> Statement:
+        return Statement(
+            Effect=effect, Principal=Principal("*"), Action=[execute_api.Invoke], Resource=[path], **optional
+        )
+
+    refused = [
+        statement(
+            Deny,
+            f"execute-api:/*/POST/webhooks/{source.name}",
+            Condition=Condition(NotIpAddress({"aws:SourceIp": list(source.allowed_addresses)})),
+        )
+        for source in sources
+    ]
+    allowed = statement(Allow, "execute-api:/*")
+    return encode_to_dict(PolicyDocument(Version="2012-10-17", Statement=[allowed, *refused]))
 
 
 def _gateway_responses() -> Iterable[GatewayResponse]:
@@ -101,10 +151,15 @@ def _gateway_responses() -> Iterable[GatewayResponse]:
         yield GatewayResponse(title, ResponseType=kind, RestApiId=Ref(names.API), StatusCode=str(status), **optional)
 
 
-def _deployment(interface: list[AWSObject]) -> Deployment:
-    """Return a deployment whose logical id has a hash, because a changed interface needs a new deployment."""
+def _deployment(interface: list[AWSObject], policy: Mapping[str, object]) -> Deployment:
+    """Return a deployment whose logical id has a hash, because a changed interface or policy needs a new deployment.
+
+    Source: Amazon API Gateway Developer Guide, "Control access to a REST API with API Gateway resource policies".
+    """
     content = json.dumps(
-        [resource.to_dict() for resource in interface], sort_keys=True, default=lambda part: part.to_dict()
+        [*(resource.to_dict() for resource in interface), *policy.values()],
+        sort_keys=True,
+        default=lambda part: part.to_dict(),
     )
     digest = hashlib.sha256(content.encode()).hexdigest()[:10]
     return Deployment(
@@ -126,6 +181,7 @@ def _stage(plan: SizedUsagePlan, deployment: Deployment, own_role: list[AWSObjec
         "status": "$context.status",
         "error": "$context.error.responseType",
         "latencyMs": "$context.responseLatency",
+        **({"path": "$context.resourcePath"} if plan.source_rates_per_s else {}),
     }
     return Stage(
         names.STAGE,
@@ -134,18 +190,25 @@ def _stage(plan: SizedUsagePlan, deployment: Deployment, own_role: list[AWSObjec
         ),
         DeploymentId=Ref(deployment),
         MethodSettings=[
-            MethodSetting(
-                HttpMethod="*",
-                ResourcePath="/*",
-                ThrottlingBurstLimit=plan.burst,
-                ThrottlingRateLimit=plan.rate_per_s,
-            )
+            _limits("/*", "*", plan.burst, plan.rate_per_s),
+            *(
+                _limits(f"/~1webhooks~1{name}", "POST", plan.burst, rate_per_s)
+                for name, rate_per_s in plan.source_rates_per_s.items()
+            ),
         ],
         RestApiId=Ref(names.API),
         StageName=STAGE_NAME,
         TracingEnabled=True,
         **({"DependsOn": [names.API_LOGGING_ACCOUNT]} if own_role else {}),
     )
+
+
+def _limits(path: str, verb: str, burst: int, rate_per_s: float) -> MethodSetting:
+    """Return the limits of a method, whose path has ~1 for each slash.
+
+    Source: AWS CloudFormation reference, AWS::ApiGateway::Stage MethodSetting.
+    """
+    return MethodSetting(HttpMethod=verb, ResourcePath=path, ThrottlingBurstLimit=burst, ThrottlingRateLimit=rate_per_s)
 
 
 def _admission(plan: SizedUsagePlan) -> list[AWSObject]:
@@ -164,14 +227,15 @@ def _admission(plan: SizedUsagePlan) -> list[AWSObject]:
     ]
 
 
-def _permission() -> Permission:
+def _permission(sources: Sequence[Source]) -> Permission:
+    paths = "webhooks*" if sources else "webhooks"
     return Permission(
         "ProcessWebhookPermission",
         Action="lambda:InvokeFunction",
         FunctionName=Ref(PROCESS_WEBHOOK),
         Principal="apigateway.amazonaws.com",
         SourceArn=Sub(
-            "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebhookApi}/*/POST/webhooks"
+            f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{WebhookApi}}/*/POST/{paths}"
         ),
     )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from troposphere import Output, Parameter, Ref, Sub, Template
 
 from generator.capacity.sizing import Sizing
 from generator.config.schema import Environment
+from generator.config.sources import Source
 from generator.stack import api, encryption, events, functions, monitoring, names, tables
 
 
@@ -19,16 +22,13 @@ def compose(environment: Environment, sizing: Sizing) -> Template:
         f"{sizing.webhooks_per_hour:,} webhooks per hour, {sizing.total_reserved} reserved concurrent executions"
     )
     template.add_parameter(_parameters(environment))
-    api_resources = api.resources(
-        sizing.usage_plan, environment.retention.log_days, environment.operations.api_logging_role
-    )
-    template.add_resource(api_resources)
+    template.add_resource(api.resources(environment, sizing.usage_plan))
     template.add_resource(functions.resources(environment, sizing))
     template.add_resource(tables.resources(environment.operations.deletion_protection))
     template.add_resource(events.resources(environment, sizing))
-    template.add_resource(encryption.resources(environment.operations.deletion_protection))
+    template.add_resource(encryption.resources(environment.operations.deletion_protection, environment.paths))
     template.add_resource(monitoring.resources(environment, sizing))
-    template.add_output(_outputs())
+    template.add_output([*_outputs(), *_source_outputs(environment.paths)])
     return template
 
 
@@ -62,4 +62,15 @@ def _outputs() -> list[Output]:
             Description="Topic for alarms: subscribe here",
             Value=Ref(names.OPERATIONS_TOPIC),
         ),
+    ]
+
+
+def _source_outputs(sources: Sequence[Source]) -> list[Output]:
+    return [
+        Output(
+            names.source(source.name, "SecretArn"),
+            Description=f"Secret of POST /webhooks/{source.name}",
+            Value=Ref(names.source_secret(source.name)),
+        )
+        for source in sources
     ]

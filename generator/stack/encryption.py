@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from awacs import kms
 from awacs.aws import Allow, ArnLike, Condition, PolicyDocument, Principal, Statement
 from troposphere import AWSObject, Ref, Sub
 from troposphere.kms import Key
 from troposphere.secretsmanager import GenerateSecretString, Secret
 
+from generator.config.sources import Source
 from generator.stack import names, permissions
 
 ADMINISTRATION = [
@@ -40,9 +43,10 @@ Source: AWS KMS Developer Guide, "Default key policy" and "KMS permissions refer
 """
 
 
-def resources(deletion_protection: bool) -> list[AWSObject]:
-    """Return the key and the signing secret."""
-    return [_key(deletion_protection), _signing_secret()]
+def resources(deletion_protection: bool, sources: Sequence[Source]) -> list[AWSObject]:
+    """Return the key, the signing secret, and a secret for each source, so that each can be revoked alone."""
+    signing = _secret(names.SIGNING_SECRET, Description="Standard Webhooks signing secret, without its whsec_ prefix")
+    return [_key(deletion_protection), signing, *(_secret(names.source_secret(source.name)) for source in sources)]
 
 
 def _key(deletion_protection: bool) -> Key:
@@ -59,13 +63,13 @@ def _key(deletion_protection: bool) -> Key:
     )
 
 
-def _signing_secret() -> Secret:
+def _secret(logical_id: str, **description: str) -> Secret:
     """Return a secret of 44 letters and digits: valid base64 of 33 bytes. Standard Webhooks 1.0 asks for 24 to 64."""
     return Secret(
-        names.SIGNING_SECRET,
-        Description="Standard Webhooks signing secret, without its whsec_ prefix",
+        logical_id,
         GenerateSecretString=GenerateSecretString(ExcludePunctuation=True, PasswordLength=44),
         KmsKeyId=Ref(names.KEY),
+        **description,
     )
 
 

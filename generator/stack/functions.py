@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from troposphere import AWSObject, Join, Ref
+from troposphere import AWSObject, Join, Ref, Sub
 from troposphere.awslambda import Code, Function, LoggingConfig, TracingConfig
 from troposphere.awslambda import Environment as Variables
 from troposphere.iam import Role
@@ -21,6 +21,7 @@ from generator.capacity.sizing import (
     Sizing,
 )
 from generator.config.schema import Environment
+from generator.config.sources import DEFAULT_HEADER
 from generator.stack import names, permissions
 
 RUNTIME = "python3.13"
@@ -34,7 +35,7 @@ def resources(environment: Environment, sizing: Sizing) -> list[AWSObject]:
     for name in SETTINGS:
         found += [
             _function(name, environment, sizing[name].reserved_concurrency),
-            _role(name),
+            _role(name, environment),
             log_group(names.log_group(name), environment.retention.log_days),
         ]
     return found
@@ -58,13 +59,26 @@ def shipped_lines(handler: str) -> tuple[str, ...]:
     return tuple(_reindented(line) for line in _without_comments(source.splitlines()))
 
 
+def code(name: str, environment: Environment) -> list[str]:
+    """Return the lines of a function's code: its handler, and the parts for the schemes that the environment uses.
+
+    The parts continue the handler's file, so they need neither its imports again nor imports of one another.
+    """
+    lines = list(shipped_lines(SETTINGS[name]))
+    if name == PROCESS_WEBHOOK and environment.paths:
+        for part in ("sources", *sorted({source.scheme for source in environment.paths})):
+            own = [line for line in shipped_lines(f"webhook_{part}") if not line.startswith("from generator.")]
+            lines += [line for line in own if line not in lines or not line.startswith(("import ", "from "))]
+    return lines
+
+
 def _function(name: str, environment: Environment, reserved: int | None) -> Function:
     settings = getattr(environment.functions, SETTINGS[name])
     reservation = {} if reserved is None else {"ReservedConcurrentExecutions": reserved}
     return Function(
         name,
         Architectures=["arm64"],
-        Code=Code(ZipFile=Join("\n", list(shipped_lines(SETTINGS[name])))),
+        Code=Code(ZipFile=Join("\n", code(name, environment))),
         Environment=Variables(Variables=_variables(name, environment)),
         Handler="index.handler",
         KmsKeyArn=names.arn(names.KEY),
@@ -92,14 +106,26 @@ def _variables(name: str, environment: Environment) -> dict[str, object]:
         SEND_NOTIFICATION: {**alerts, "MAX_AGE_S": str(traffic.max_notification_age_s)},
         CLEANUP_HISTORY: {**prices, "ALERTS": Ref(names.PRICE_ALERTS_TABLE)},
     }
+    if environment.paths:
+        by_function[PROCESS_WEBHOOK]["SOURCES"] = _sources(environment)
     return by_function[name]
 
 
-def _role(name: str) -> Role:
+def _sources(environment: Environment) -> Sub:
+    """Return a line for each source with a path of its own: name, scheme, secret and header."""
+    return Sub(
+        "\n".join(
+            f"{source.name} {source.scheme} ${{{names.source_secret(source.name)}}} {source.header or DEFAULT_HEADER}"
+            for source in environment.paths
+        )
+    )
+
+
+def _role(name: str, environment: Environment) -> Role:
     return Role(
         names.role(name),
         AssumeRolePolicyDocument=permissions.trust("lambda.amazonaws.com"),
-        Policies=[permissions.policy(*permissions.statements_of(name))],
+        Policies=[permissions.policy(*permissions.statements_of(name, environment.paths))],
     )
 
 

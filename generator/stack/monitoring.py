@@ -65,8 +65,12 @@ Reasoned = tuple[Alarm, str]
 
 
 def resources(environment: Environment, sizing: Sizing) -> list[AWSObject]:
-    """Return the alarms and the dashboard."""
-    return [*(alarm for alarm, _ in _alarms(environment, sizing)), _dashboard()]
+    """Return the alarms, and the dashboard unless the template needs its bytes for sources.
+
+    A template of more than 51,200 bytes cannot be deployed without an upload bucket.
+    """
+    dashboard = [] if environment.paths else [_dashboard()]
+    return [*(alarm for alarm, _ in _alarms(environment, sizing)), *dashboard]
 
 
 def reasons(environment: Environment, sizing: Sizing) -> dict[str, str]:

@@ -38,6 +38,16 @@ DESCRIPTION = "Serverless cryptocurrency price alert system"
 FUNCTIONS = tuple(SETTINGS)
 
 
+def source(name: str, kind: str) -> str:
+    """Return the logical id of a source's resource: trading-view, Method -> TradingViewSourceMethod."""
+    return "".join(part.capitalize() for part in name.split("-")) + f"Source{kind}"
+
+
+def source_secret(name: str) -> str:
+    """Return the logical id of a source's secret."""
+    return source(name, "Secret")
+
+
 def role(function: str) -> str:
     """Return a function's role: ProcessWebhookFunction -> ProcessWebhookRole."""
     return function.removesuffix("Function") + "Role"

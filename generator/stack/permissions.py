@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from awacs import awslambda, dynamodb, kms, logs, secretsmanager, sms_voice, sns, sqs, sts, xray
 from awacs.aws import Action, Allow, Condition, PolicyDocument, Principal, Statement, StringEquals
 from troposphere import GetAtt, Ref, Sub
 from troposphere.iam import Policy
 
 from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
+from generator.config.sources import Source
 from generator.stack import names
 
 
@@ -57,9 +60,10 @@ def put_prices() -> Statement:
     return _allow([dynamodb.PutItem], names.arn(names.PRICE_HISTORY_TABLE))
 
 
-def read_signing_secret() -> Statement:
-    """Allow reading the current version of the secret and, after a rotation, the previous one."""
-    return _allow([secretsmanager.GetSecretValue], Ref(names.SIGNING_SECRET))
+def read_secrets(sources: Sequence[Source]) -> Statement:
+    """Allow reading the current version of each secret and, after a rotation, the previous one."""
+    secrets = [names.SIGNING_SECRET, *(names.source_secret(source.name) for source in sources)]
+    return _allow([secretsmanager.GetSecretValue], *map(Ref, secrets))
 
 
 def read_stream() -> Statement:
@@ -133,11 +137,11 @@ def invoke(function: str) -> Statement:
     return _allow([awslambda.InvokeFunction], names.arn(function))
 
 
-def statements_of(function: str) -> list[Statement]:
-    """Return every statement of one function's role."""
+def statements_of(function: str, sources: Sequence[Source]) -> list[Statement]:
+    """Return every statement of one function's role, in a stack with these sources."""
     common = [write_logs(names.log_group(function)), trace()]
     own = {
-        PROCESS_WEBHOOK: [decrypt(), put_prices(), read_signing_secret()],
+        PROCESS_WEBHOOK: [decrypt(), put_prices(), read_secrets(sources)],
         CHECK_ALERTS: [
             decrypt_and_generate_data_key(),
             read_stream(),
@@ -167,5 +171,5 @@ def _alerts_index() -> Sub:
     return Sub(f"${{{names.PRICE_ALERTS_TABLE}.Arn}}/index/{names.ALERTS_INDEX}")
 
 
-def _allow(actions: list[Action], resource: object) -> Statement:
-    return Statement(Effect=Allow, Action=actions, Resource=[resource])
+def _allow(actions: list[Action], *resources: object) -> Statement:
+    return Statement(Effect=Allow, Action=actions, Resource=list(resources))

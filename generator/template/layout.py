@@ -7,7 +7,7 @@ together: {"Fn::Join": ["\\n", [ ... ]]}. This keeps the indentation shallow. Th
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 WIDTH = 130
 
@@ -22,44 +22,56 @@ on_one_line = json.JSONEncoder(ensure_ascii=False).encode
 """Return JSON text without line breaks. A dict keeps its order."""
 
 
-def lay_out(value: Any, indent: int = 0, column: int = 0) -> str:
+class Spacing(NamedTuple):
+    """What stands between items, and between a key and its value, and by how much an item is indented."""
+
+    comma: str
+    colon: str
+    indent: int
+
+
+WIDE, NARROW = Spacing(", ", ": ", 1), Spacing(",", ":", 0)
+
+
+def lay_out(value: Any, spacing: Spacing = WIDE, column: int = 0) -> str:
     """Return JSON text, laid out. A dict keeps its order.
 
-    `column` is the number of characters already on the first line, including the indentation.
+    `column` is the number of characters already on the first line.
     """
-    return _fit(_measure(value), indent, column)
+    return _fit(_measure(value, spacing), 0, column, spacing)
 
 
 Measured = tuple[str, list[str], list["Measured"]]
 """The text of a value on one line; and for a container that is not empty, the texts of its keys, and its items."""
 
 
-def _measure(value: Any) -> Measured:
+def _measure(value: Any, spacing: Spacing) -> Measured:
+    comma, colon, _ = spacing
     if not isinstance(value, dict | list) or not value:
         return on_one_line(value), [], []
     if isinstance(value, list):
-        items = [_measure(item) for item in value]
-        return f"[{', '.join([line for line, _, _ in items])}]", [""] * len(items), items
-    keys = [f"{on_one_line(key)}: " for key in value]
-    items = [_measure(item) for item in value.values()]
-    return f"{{{', '.join([key + item[0] for key, item in zip(keys, items, strict=True)])}}}", keys, items
+        items = [_measure(item, spacing) for item in value]
+        return f"[{comma.join([line for line, _, _ in items])}]", [""] * len(items), items
+    keys = [f"{on_one_line(key)}{colon}" for key in value]
+    items = [_measure(item, spacing) for item in value.values()]
+    return f"{{{comma.join([key + item[0] for key, item in zip(keys, items, strict=True)])}}}", keys, items
 
 
-def _fit(value: Measured, indent: int, column: int) -> str:
+def _fit(value: Measured, indent: int, column: int, spacing: Spacing) -> str:
     line, keys, items = value
     if not items or column + len(line) < WIDTH:
         return line
     if _hugs(items):
-        before = (f"{key}{text}, " for key, (text, _, _) in zip(keys, items[:-1], strict=False))
+        before = (f"{key}{text}{spacing.comma}" for key, (text, _, _) in zip(keys, items[:-1], strict=False))
         start = line[0] + "".join(before) + keys[-1]
         if column + len(start) < WIDTH - 2:
-            return start + _fit(items[-1], indent, column + len(start)) + line[-1]
+            return start + _fit(items[-1], indent, column + len(start), spacing) + line[-1]
     is_program = len(items) >= MIN_PROGRAM_LINES and all(text[0] == '"' for text, _, _ in items) and line[0] == "["
     if is_program:
         return "[\n" + ",\n".join(text for text, _, _ in items) + "\n" + " " * indent + "]"
-    indent += 1
-    lines = [key + _fit(item, indent, indent + len(key)) for key, item in zip(keys, items, strict=True)]
-    return line[0] + "\n" + ",\n".join(" " * indent + text for text in lines) + "\n" + " " * (indent - 1) + line[-1]
+    inner = indent + spacing.indent
+    lines = [key + _fit(item, inner, inner + len(key), spacing) for key, item in zip(keys, items, strict=True)]
+    return line[0] + "\n" + ",\n".join(" " * inner + text for text in lines) + "\n" + " " * indent + line[-1]
 
 
 def _hugs(items: list[Measured]) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator._runtime import mark_in_use, remove_abandoned, uninterrupted
+from generator.aws import MAX_TEMPLATE_BODY_BYTES
 from generator.errors import NO_SPACE, Fault, UnwritableOutput
-from generator.template.layout import WIDTH, lay_out, on_one_line
+from generator.template.layout import NARROW, WIDE, WIDTH, Spacing, lay_out, on_one_line
 
 if TYPE_CHECKING:
     from troposphere import Template
@@ -37,11 +39,17 @@ _SORT_KEYS = {key: f" {rank:02}" for rank, key in enumerate(LEADING_KEYS)}
 def render(template: Template) -> str:
     """Return the text of the file, the same bytes on every machine and Python version.
 
-    Parameters, resources and outputs keep the order in which they were added; the keys inside them are sorted.
+    Parameters, resources and outputs keep the order in which they were added; the keys inside them are sorted. A text
+    that is too long for a deployment without an upload bucket is laid out without spaces.
     """
     body: dict[str, Any] = {"AWSTemplateFormatVersion": "2010-09-09", **template.to_dict()}
     keys = [*(key for key in TEMPLATE_KEYS if key in body), *(key for key in body if key not in TEMPLATE_KEYS)]
-    return "{\n" + ",\n".join(_section(key, body[key]) for key in keys) + "\n}\n"
+    text = _text(body, keys, WIDE)
+    return text if len(text.encode()) <= MAX_TEMPLATE_BODY_BYTES else _text(body, keys, NARROW)
+
+
+def _text(body: dict[str, Any], keys: Iterable[str], spacing: Spacing) -> str:
+    return "{\n" + ",\n".join(_section(key, body[key], spacing) for key in keys) + "\n}\n"
 
 
 def write(path: Path, text: str) -> bool:
@@ -85,21 +93,21 @@ def _replace(path: Path, content: bytes) -> bool:
     return True
 
 
-def _section(name: str, section: Any) -> str:
-    start = f"{on_one_line(name)}: "
+def _section(name: str, section: Any, spacing: Spacing) -> str:
+    start = f"{on_one_line(name)}{spacing.colon}"
     if not isinstance(section, dict):
         return start + on_one_line(section)
     entries = {key: _in_order(entry) for key, entry in section.items()}
     line = on_one_line(entries)
     if len(start) + len(line) < WIDTH:
         return start + line
-    return start + "{\n" + ",\n".join(_entry(key, entry) for key, entry in entries.items()) + "\n}"
+    return start + "{\n" + ",\n".join(_entry(key, entry, spacing) for key, entry in entries.items()) + "\n}"
 
 
-def _entry(key: str, entry: Any) -> str:
+def _entry(key: str, entry: Any, spacing: Spacing) -> str:
     # Not indented: a template of this size saves more than a kilobyte of spaces.
-    start = f"{on_one_line(key)}: "
-    return start + lay_out(entry, 0, len(start))
+    start = f"{on_one_line(key)}{spacing.colon}"
+    return start + lay_out(entry, spacing, len(start))
 
 
 def _in_order(value: Any) -> Any:

@@ -77,7 +77,7 @@ def test_sections_and_their_entries_are_not_indented() -> None:
 def test_the_lines_of_a_program_are_not_indented() -> None:
     """A template has more than 400 of them, each at the depth of a function's code."""
     program = [f"line {number}" for number in range(layout.MIN_PROGRAM_LINES)]
-    text = layout.lay_out({"Code": {"Fn::Join": ["\n", program]}}, 3)
+    text = layout.lay_out({"Code": {"Fn::Join": ["\n", program]}}, column=3)
     assert text.splitlines()[1:-1] == [f'"{line}",' for line in program[:-1]] + [f'"{program[-1]}"']
     assert json.loads(text) == {"Code": {"Fn::Join": ["\n", program]}}
     assert not layout.lay_out([*program[1:], 1]).splitlines()[1].startswith('"')

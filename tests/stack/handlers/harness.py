@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import time
 import types
 from contextlib import AbstractContextManager
@@ -22,6 +23,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
 
 from tests.conftest import FIXTURES
+from tests.stack.model import of_type
 
 TEMPLATE = json.loads((FIXTURES / "templates_out/dev.json").read_text())
 SECRET_TEXT = "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0U1v2"
@@ -55,9 +57,10 @@ class Call:
 
 
 class Stack:
-    """The committed template, deployed to moto. Use it inside `cloud()`."""
+    """The committed template, or another one, deployed to moto. Use it inside `cloud()`."""
 
-    def __init__(self) -> None:
+    def __init__(self, template: dict[str, Any] = TEMPLATE) -> None:
+        self.template = template
         self.calls: list[Call] = []
         self._running = ""
         if boto3.DEFAULT_SESSION is None:
@@ -68,13 +71,15 @@ class Stack:
         for name in self.ids:
             self._create_table(name)
         self.ids["NotificationTopic"] = boto3.client("sns").create_topic(Name="NotificationTopic")["TopicArn"]
-        secret = boto3.client("secretsmanager").create_secret(Name="SigningSecret", SecretString=SECRET_TEXT)
-        self.ids["SigningSecret"] = secret["ARN"]
+        for name in of_type(template, "AWS::SecretsManager::Secret"):
+            text = SECRET_TEXT if name == "SigningSecret" else secret_of(name)
+            made = boto3.client("secretsmanager").create_secret(Name=name, SecretString=text)
+            self.ids[name] = made["ARN"]
         self.prices, self.alerts = self.ids["PriceHistoryTable"], self.ids["PriceAlertsTable"]
 
     def _create_table(self, name: str) -> None:
         wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-        properties = TEMPLATE["Resources"][name]["Properties"]
+        properties = self.template["Resources"][name]["Properties"]
         self.dynamodb.create_table(TableName=name, **{key: properties[key] for key in wanted if key in properties})
 
     def close(self) -> None:
@@ -83,10 +88,10 @@ class Stack:
 
     def load(self, function: str, **changes: object) -> types.SimpleNamespace:
         """Run the shipped text as Lambda imports it, then replace names in it, such as `time`, with `changes`."""
-        properties = TEMPLATE["Resources"][function]["Properties"]
+        properties = self.template["Resources"][function]["Properties"]
         separator, lines = properties["Code"]["ZipFile"]["Fn::Join"]
         variables = properties["Environment"]["Variables"]
-        resolved = {k: self.ids[v["Ref"]] if isinstance(v, dict) else v for k, v in variables.items()}
+        resolved = {key: self._resolved(value) for key, value in variables.items()}
         kept = dict(os.environ)
         os.environ.update(resolved)
         namespace: dict[str, Any] = {"__name__": "index"}
@@ -97,6 +102,14 @@ class Stack:
             os.environ.update(kept)
         namespace.update(changes)
         return types.SimpleNamespace(namespace=namespace, run=lambda *a: self._run(function, namespace, *a))
+
+    def _resolved(self, value: Any) -> str:
+        match value:
+            case {"Ref": name}:
+                return self.ids[name]
+            case {"Fn::Sub": text}:
+                return re.sub(r"\$\{(\w+)\}", lambda match: self.ids[match[1]], text)
+        return str(value)
 
     def _run(self, function: str, namespace: dict[str, Any], event: dict[str, Any], context: object = None) -> Any:
         self._running = function
@@ -160,6 +173,11 @@ class Stack:
     def sms(self) -> list[tuple[str, str]]:
         """Return the number and text of every SMS that SNS accepted."""
         return list(sns_backends[DEFAULT_ACCOUNT_ID][REGION].sms_messages.values())
+
+
+def secret_of(name: str) -> str:
+    """Return 44 letters and digits, like the generated text of a secret."""
+    return hashlib.sha256(name.encode()).hexdigest()[:44]
 
 
 def price(**changes: object) -> dict[str, object]:
