@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from generator.account.connection import Unavailable, partition, statement, use_of_keys
-from generator.account.live_stack import LiveStack
+from generator.account.live_stack import LiveStack, find_stack
 from generator.stack import alerts, names
 from generator.stack.alerts import Alert, Item
 
@@ -146,9 +146,3 @@ def policy(region: str, stack_name: str) -> dict[str, Any]:
             use_of_keys(region, ["dynamodb"], ["kms:Decrypt"]),
         ],
     }
-
-
-def find_stack(region: str, stack_name: str) -> dict[str, Any]:
-    """Return the statement that lets a command find the resources of a stack."""
-    actions = ["cloudformation:DescribeStackResources", "cloudformation:DescribeStacks"]
-    return statement(actions, [f"arn:{partition(region)}:cloudformation:{region}:*:stack/{stack_name}/*"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from generator.account.connection import Account, Unavailable
+from generator.account.connection import Account, Unavailable, partition, statement
 from generator.account.deployment import CheckResult, Deployment, failed, passed
 from generator.stack.names import DESCRIPTION
 
@@ -62,6 +62,12 @@ def opened(account: Account, name: str) -> LiveStack:
     if not found.get("Description", "").startswith(DESCRIPTION):
         raise Unavailable(f"the stack {name} is not one of this project", "name another one with --stack-name")
     return LiveStack(account, name, {id_: physical for id_, _, physical in _resources(account, name)})
+
+
+def find_stack(region: str, stack_name: str) -> dict[str, Any]:
+    """Return the statement that lets a command find the resources of a stack."""
+    actions = ["cloudformation:DescribeStackResources", "cloudformation:DescribeStacks"]
+    return statement(actions, [f"arn:{partition(region)}:cloudformation:{region}:*:stack/{stack_name}/*"])
 
 
 def find(account: Account, name: str) -> dict[str, Any] | None:

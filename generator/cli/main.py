@@ -28,6 +28,7 @@ COMMANDS = {
     "simulate": "Simulate a template under load.",
     "local": "Run the whole system on this machine.",
     "alerts": "Add, list, show, rearm and remove alerts.",
+    "replay": "Publish failed notifications again.",
 }
 """Each key names a module in `generator.cli` that defines `command`. --help imports none of them."""
 

@@ -1,0 +1,174 @@
+"""Read the failure queues of a deployed stack, and publish again the notifications that are young enough."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from generator._format import duration
+from generator.account.connection import Unavailable, partition, statement, use_of_keys
+from generator.account.live_stack import LiveStack, find_stack
+from generator.stack import failures, names
+from generator.stack.failures import FailedEvent, Kind
+
+QUEUES = (names.ASYNC_FAILURE_QUEUE, names.STREAM_FAILURE_QUEUE)
+
+HIDDEN_S = 600
+"""How long a message that was received stays hidden from others, unless this process shows it again before."""
+
+WAIT_S = 1
+"""With a wait, SQS asks all of its servers, so an empty answer means an empty queue.
+
+Source: Amazon SQS Developer Guide, "Amazon SQS short and long polling".
+"""
+
+
+class Action(StrEnum):
+    """What happens to an event, or has happened to it."""
+
+    REPLAY = "replay"
+    REPLAYED = "replayed"
+    DISCARD = "discard"
+    DISCARDED = "discarded"
+    KEEP = "keep"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of a failure queue, with the decision on it."""
+
+    queue: str
+    message_id: str
+    receipt: str
+    failed_at_ms: int
+    event: FailedEvent
+    action: Action
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How to go through the queues. Without `is_run`, nothing is published or deleted."""
+
+    stack: LiveStack
+    max_age_s: int
+    is_run: bool
+    is_discard: bool
+    """Whether to delete what can never be replayed."""
+
+    def messages(self, limit: int) -> Iterator[Message]:
+        """Yield each message after it was dealt with. At the end, the queues show again what is left in them.
+
+        Raises Unavailable if a queue cannot be read.
+        """
+        for queue in QUEUES:
+            yield from self._queue(queue, self.stack.physical_id(queue), limit)
+
+    def _queue(self, queue: str, url: str, limit: int) -> Iterator[Message]:
+        left: dict[str, str] = {}
+        try:
+            for raw in self._received(url, limit):
+                message = self._decided(queue, url, raw)
+                left[message.message_id] = message.receipt
+                if self.is_run:
+                    message = self._done(url, message)
+                    if message.action in (Action.REPLAYED, Action.DISCARDED):
+                        del left[message.message_id]
+                yield message
+        finally:
+            self._show_again(url, list(left.values()))
+
+    def _received(self, url: str, limit: int) -> Iterator[dict[str, Any]]:
+        """Yield up to `limit` messages once each: one that takes too long is visible again, and is received again."""
+        seen: set[str] = set()
+        while len(seen) < limit:
+            batch = self.stack.call(
+                "sqs",
+                "ReceiveMessage",
+                QueueUrl=url,
+                MaxNumberOfMessages=min(10, limit - len(seen)),
+                VisibilityTimeout=HIDDEN_S,
+                WaitTimeSeconds=WAIT_S,
+                AttributeNames=["SentTimestamp"],
+                MessageAttributeNames=["All"],
+            ).get("Messages", [])
+            new = [raw for raw in batch if raw["MessageId"] not in seen]
+            if not new:
+                return
+            for raw in new:
+                seen.add(raw["MessageId"])
+                yield raw
+
+    def _decided(self, queue: str, url: str, raw: dict[str, Any]) -> Message:
+        attributes = {name: value.get("StringValue", "") for name, value in raw.get("MessageAttributes", {}).items()}
+        event = failures.read(raw["Body"], attributes)
+        action, why = self._decision(event, url)
+        failed_at_ms = int(raw.get("Attributes", {}).get("SentTimestamp", 0))
+        return Message(queue, raw["MessageId"], raw["ReceiptHandle"], failed_at_ms, event, action, why)
+
+    def _decision(self, event: FailedEvent, url: str) -> tuple[Action, str]:
+        now_ms = int(time.time() * 1000)
+        useless = Action.DISCARD if self.is_discard else Action.KEEP
+        match event.kind:
+            case Kind.NOTIFICATION:
+                age_s = (now_ms - (event.since_ms or 0)) / 1000
+                if age_s <= self.max_age_s:
+                    return Action.REPLAY, f"fired {duration(max(age_s, 0))} ago"
+                return useless, f"fired {duration(age_s)} ago, more than {duration(self.max_age_s)}"
+            case Kind.STREAM_POSITION:
+                left_s = ((failures.stream_end_ms(event) or 0) - now_ms) / 1000
+                place = f"stay in the stream for {duration(left_s)}" if left_s > 0 else "have left the stream"
+                why = f"the prices {place}; alerts that they did not fire are still armed and fire at the next price"
+                return useless, why
+            case Kind.CLEANUP_RUN:
+                return useless, "the next hourly run does its work"
+        return Action.KEEP, f"read it with: aws sqs receive-message --queue-url {url}"
+
+    def _done(self, url: str, message: Message) -> Message:
+        """Carry out the decision. A message is deleted only after its notification was accepted."""
+        try:
+            if message.action == Action.REPLAY:
+                topic = self.stack.physical_id(names.NOTIFICATION_TOPIC)
+                self.stack.call("sns", "Publish", TopicArn=topic, Message=message.event.notification)
+                self._delete(url, message)
+                return replace(message, action=Action.REPLAYED)
+            if message.action == Action.DISCARD:
+                self._delete(url, message)
+                return replace(message, action=Action.DISCARDED)
+        except Unavailable as unavailable:
+            return replace(message, action=Action.FAILED, why=f"{unavailable.reason}; {unavailable.remedy}")
+        return message
+
+    def _delete(self, url: str, message: Message) -> None:
+        self.stack.call("sqs", "DeleteMessage", QueueUrl=url, ReceiptHandle=message.receipt)
+
+    def _show_again(self, url: str, receipts: list[str]) -> None:
+        for start in range(0, len(receipts), 10):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+                for number, receipt in enumerate(receipts[start : start + 10])
+            ]
+            self.stack.call("sqs", "ChangeMessageVisibilityBatch", QueueUrl=url, Entries=entries)
+
+
+def policy(region: str, stack_name: str) -> dict[str, Any]:
+    """Return the least IAM policy for a replay, by the names that CloudFormation gives.
+
+    Raises UnreachableAccount if AWS has no such Region.
+    """
+    prefix = f"arn:{partition(region)}"
+    queues = [f"{prefix}:sqs:{region}:*:{stack_name}-{queue}-*" for queue in QUEUES]
+    topic = f"{prefix}:sns:{region}:*:{stack_name}-{names.NOTIFICATION_TOPIC}-*"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            find_stack(region, stack_name),
+            statement(["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"], queues),
+            statement(["sns:Publish"], [topic]),
+            use_of_keys(region, ["sns", "sqs"], ["kms:Decrypt", "kms:GenerateDataKey"]),
+        ],
+    }

@@ -1,0 +1,123 @@
+"""`generator replay`: show the events that failed for good, and publish notifications again."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from generator._format import duration, visible
+from generator.account.deployment import default_stack_name
+from generator.cli import deployed, options
+from generator.config import files
+from generator.config.schema import Environment
+from generator.errors import GeneratorError
+
+if TYPE_CHECKING:
+    from generator.account.replay import Message
+
+DEFAULT_LIMIT = 1000
+
+
+@click.command(epilog="Example: generator replay prod --run")
+@options.environment
+@click.option("--run", "is_run", is_flag=True, help="Publish and delete. Without it, nothing changes.")
+@click.option(
+    "--max-age",
+    "max_age_s",
+    type=click.IntRange(min=1),
+    metavar="SECONDS",
+    help="Replay what fired at most so long ago.  [default: traffic.max_notification_age_s]",
+)
+@click.option("--discard", "is_discard", is_flag=True, help="Also delete what cannot be replayed any more.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="Most messages of a queue."
+)
+@click.option("--policy", is_flag=True, help="Print the IAM policy that a replay needs, and do nothing.")
+@options.as_text_or_json
+@options.of_stack
+def command(
+    name: str,
+    is_run: bool,
+    max_age_s: int | None,
+    is_discard: bool,
+    limit: int,
+    policy: bool,
+    format_: str,
+    **access: Any,
+) -> None:
+    """Show the events that failed for good, and with --run publish the notifications among them again.
+
+    A notification goes back to the notification topic, and its message is deleted after SNS accepted it. An alert whose
+    SMS was sent is not sent again. Without --run, messages are only hidden from others for a moment. Exits with 1 if a
+    replay was not accepted.
+    """
+    from generator.account import replay
+
+    (environment,) = files.load_named([name])
+    if policy:
+        stack_name = access["stack_name"] or default_stack_name(name)
+        click.echo(json.dumps(replay.policy(access["region"] or environment.region, stack_name), indent=1))
+        return
+    max_age_s = _max_age_s(environment, max_age_s)
+    show = _print_json if format_ == "json" else _print_text
+    found: list[Message] = []
+    try:
+        with deployed.stack(environment, f"generator replay {name} --policy", **access) as stack:
+            for message in replay.Replay(stack, max_age_s, is_run, is_discard).messages(limit):
+                found.append(message)
+    except GeneratorError:
+        if found:
+            show(name, found, is_run)
+        raise
+    show(name, found, is_run)
+    sys.exit(1 if any(message.action == replay.Action.FAILED for message in found) else 0)
+
+
+def _max_age_s(environment: Environment, stated_s: int | None) -> int:
+    """Return the age limit. The function drops what is older than its own limit, so a higher one would lose events."""
+    most_s = environment.traffic.max_notification_age_s
+    if stated_s is not None and stated_s > most_s:
+        raise click.UsageError(
+            f"--max-age is above traffic.max_notification_age_s = {most_s}, and SendNotificationFunction drops what is "
+            "older; raise the setting, generate and deploy first."
+        )
+    return stated_s or most_s
+
+
+def _print_json(name: str, messages: list[Message], is_run: bool) -> None:
+    report = {"environment": name, "run": is_run, "events": [_as_dict(message) for message in messages]}
+    click.echo(json.dumps(report, indent=1))
+
+
+def _print_text(name: str, messages: list[Message], is_run: bool) -> None:
+    if not messages:
+        click.echo(f"{name}: the failure queues are empty")
+        return
+    for message in messages:
+        event, ago_s = message.event, max(time.time() - message.failed_at_ms / 1000, 0)
+        click.echo(visible(f"{message.action:<9}  {event.kind}: {event.subject}"))
+        click.echo(visible(f"{'':<9}  failed {duration(ago_s)} ago with {event.reason}; {message.why}"))
+    counts = Counter(message.action for message in messages)
+    click.echo(f"\n{', '.join(f'{action}: {number:,}' for action, number in counts.items())}")
+    if not is_run:
+        click.echo("Nothing was changed; to do it, add --run.")
+
+
+def _as_dict(message: Message) -> dict[str, Any]:
+    event = message.event
+    return {
+        "queue": message.queue,
+        "message_id": message.message_id,
+        "failed_at_ms": message.failed_at_ms,
+        "kind": event.kind,
+        "subject": event.subject,
+        "reason": event.reason,
+        "since_ms": event.since_ms,
+        "action": message.action,
+        "why": message.why,
+    }

@@ -1,0 +1,175 @@
+"""The messages of the failure queues: what failed, why, and whether it can be published again.
+
+A message may have any content, because nothing but a queue's policy keeps others from writing it. Whatever is not
+exactly what the functions and AWS write is unreadable, and nothing is done with it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from generator.aws import STREAM_RETENTION_S
+from generator.stack.alerts import DIRECTIONS, END_OF_TIME_MS, MAX_ARMING_ID_LENGTH, SYMBOL, is_number
+
+_ERROR = "[A-Za-z][A-Za-z0-9._]{0,99}"
+"""An error type or an AWS error code. Longer messages are not shown: they may have a phone number in them."""
+
+_SEQUENCE_NUMBER = "[0-9]{1,64}"
+
+
+class Kind(StrEnum):
+    """What a message of a failure queue is about."""
+
+    NOTIFICATION = "notification"
+    STREAM_POSITION = "stream position"
+    CLEANUP_RUN = "cleanup run"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class FailedEvent:
+    """An event that failed for good."""
+
+    kind: Kind
+    subject: str
+    """The alert and its symbol, or the place in the stream."""
+    reason: str
+    """Why it failed, as an error type or a condition; why it cannot be read."""
+    since_ms: int | None
+    """When the alert fired, or when the first price arrived in the stream."""
+    notification: str | None = None
+    """The notification to publish again, exactly as it was."""
+
+
+def read(body: str, attributes: Mapping[str, str]) -> FailedEvent:
+    """Return what a message is about. `attributes` are its message attributes."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return _unreadable("not JSON")
+    if not isinstance(found, dict):
+        return _unreadable("not a JSON object")
+    reason = _reason(found, attributes)
+    if "DDBStreamBatchInfo" in found:
+        return _stream_position(found["DDBStreamBatchInfo"], reason)
+    if "SCHEDULE_ARN" in attributes or _is_schedule(found):
+        return FailedEvent(Kind.CLEANUP_RUN, "the hourly cleanup", reason, None)
+    texts = [*_notification_texts(found, body)]
+    if len(texts) != 1:
+        return _unreadable("not an event of this stack")
+    return _notification(texts[0], reason)
+
+
+def stream_end_ms(event: FailedEvent) -> int | None:
+    """Return when the stream drops, or dropped, the first record of a position."""
+    return None if event.since_ms is None else event.since_ms + STREAM_RETENTION_S * 1000
+
+
+def _notification_texts(found: dict[str, Any], body: str) -> list[str]:
+    """Return the notifications in a message: of Lambda, with its payload, of SNS, with or without its envelope.
+
+    Source: AWS Lambda Developer Guide, "Capturing records of Lambda asynchronous invocations"; Amazon SNS Developer
+    Guide, "Amazon SNS dead-letter queues".
+    """
+    payload = found.get("requestPayload", found)
+    records = payload.get("Records") if isinstance(payload, dict) else None
+    if isinstance(records, list):
+        sns = [record.get("Sns") for record in records if isinstance(record, dict)]
+        texts = [one.get("Message") for one in sns if isinstance(one, dict)]
+    elif found.get("Type") == "Notification":
+        texts = [found.get("Message")]
+    else:
+        texts = [body] if "alertId" in found else []
+    return [text for text in texts if isinstance(text, str)]
+
+
+def _notification(text: str, reason: str) -> FailedEvent:
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return _unreadable("the notification is not JSON")
+    if not isinstance(message, dict) or (fault := _fault(message)):
+        return _unreadable(f"the notification is malformed: {fault if isinstance(message, dict) else 'no object'}")
+    subject = f"{message['userId']}/{message['alertId']}, {message['symbol']} {message['direction']}"
+    return FailedEvent(Kind.NOTIFICATION, subject, reason, message.get("firedAt", message["timestamp"]), text)
+
+
+def _fault(message: dict[str, Any]) -> str | None:
+    """Return the first field that SendNotificationFunction could not use: it would fail again, or text anything."""
+    valid = {
+        "userId": lambda value: isinstance(value, str) and value,
+        "alertId": lambda value: isinstance(value, str) and value,
+        "symbol": lambda value: isinstance(value, str) and re.fullmatch(SYMBOL, value),
+        "direction": lambda value: value in DIRECTIONS,
+        "price": lambda value: isinstance(value, str) and is_number(value),
+        "threshold": lambda value: isinstance(value, str) and is_number(value),
+        "timestamp": _is_time_ms,
+        "firedAt": _is_time_ms,
+        "generation": _is_arming_id,
+    }
+    if unknown := sorted(message.keys() - valid.keys()):
+        return f"unknown field {unknown[0][:50]}"
+    fields = [name for name in valid if name in message or name != "firedAt"]
+    return next((name for name in fields if not valid[name](message.get(name))), None)
+
+
+def _is_time_ms(value: object) -> bool:
+    return type(value) is int and 0 <= value < END_OF_TIME_MS
+
+
+def _is_arming_id(value: object) -> bool:
+    """Return whether the value is an arming id, as an attribute or, as in earlier releases, as digits."""
+    ((kind, text),) = value.items() if isinstance(value, dict) and len(value) == 1 else [("N", value)]
+    pattern = {"S": f".{{1,{MAX_ARMING_ID_LENGTH}}}", "N": "[0-9]{1,38}"}.get(kind)
+    return pattern is not None and isinstance(text, str) and re.fullmatch(pattern, text, re.DOTALL) is not None
+
+
+def _stream_position(info: object, reason: str) -> FailedEvent:
+    """Return the position of a failed batch. Source: AWS Lambda Developer Guide, "Process DynamoDB records"."""
+    if not isinstance(info, dict):
+        return _unreadable("the position in the stream is malformed")
+    shard, first, last = (info.get(name) for name in ("shardId", "startSequenceNumber", "endSequenceNumber"))
+    arrived = _time_ms(info.get("approximateArrivalOfFirstRecord"))
+    patterns = (("shardId-[0-9a-f-]{1,60}", shard), (_SEQUENCE_NUMBER, first), (_SEQUENCE_NUMBER, last))
+    is_valid = all(isinstance(text, str) and re.fullmatch(pattern, text) for pattern, text in patterns)
+    if not is_valid or arrived is None:
+        return _unreadable("the position in the stream is malformed")
+    return FailedEvent(Kind.STREAM_POSITION, f"{shard}, {first} to {last}", reason, arrived)
+
+
+def _is_schedule(found: dict[str, Any]) -> bool:
+    """Return whether the event is the hourly one: as EventBridge Scheduler sends it, or as Lambda received it."""
+    payload = found.get("requestPayload", found)
+    return isinstance(payload, dict) and payload.get("source") == "aws.scheduler"
+
+
+def _reason(found: dict[str, Any], attributes: Mapping[str, str]) -> str:
+    response, context = found.get("responsePayload"), found.get("requestContext")
+    answer = response if isinstance(response, dict) else {}
+    condition = context.get("condition") if isinstance(context, dict) else None
+    reasons = [
+        answer.get("errorType"),
+        answer.get("errorMessage"),
+        condition,
+        attributes.get("ERROR_CODE"),
+        attributes.get("ErrorCode"),
+    ]
+    shown = [one for one in reasons if isinstance(one, str) and re.fullmatch(_ERROR, one)]
+    return ", ".join(shown) or "unknown"
+
+
+def _time_ms(value: object) -> int | None:
+    try:
+        return int(datetime.fromisoformat(str(value)).timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _unreadable(why: str) -> FailedEvent:
+    return FailedEvent(Kind.UNREADABLE, "-", why, None)
