@@ -27,6 +27,7 @@ RUNS = (
     ["simulate", "dev", "--hours", "0.1", "--replications", "4"],
     ["local", "nowhere"],
     ["alerts", "nowhere", "list"],
+    ["replay", "nowhere"],
 )
 LARGE = '{"Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": 2000}}}}'
 
