@@ -214,14 +214,19 @@ def test_the_workflow_reviews_a_pull_request(
     assert WORKFLOW["jobs"]["review"]["env"].keys() == {"BASE"}
     assert WORKFLOW["jobs"]["publish"]["env"].keys() == {"GH_TOKEN", "COMMENTS", "COMMENT"}
     monkeypatch.chdir(started)
+    git(started, "init")
+    git(started, "add", "Makefile")
+    git(started, "commit", "-m", "First")
+    git(started, "update-ref", "refs/remotes/origin/main", "HEAD")
     for name in {*ENVIRONMENTS} - {"prod"}:
         (started / f"environments/{name}.toml").unlink()
     generator("template")
-    git(started, "init")
     git(started, "add", ".")
-    git(started, "commit", "-m", "First")
-    assert pull_request() == [0] * 5, "the first template: the comment is its review page"
-    assert (started / "diff.md").read_text() == (started / "templates_out/prod.md").read_text()
+    git(started, "commit", "-m", "Second")
+    assert pull_request() == [0] * 5, "the first template is new, which is no error"
+    lines = (started / "diff.md").read_text().splitlines()
+    assert "- **Verdict:** a new environment" in lines
+    assert lines[-1] == "The review page of the new environment is `templates_out/prod.md`."
 
     (started.parent / "found").write_text("12\n34\n")
     git(started, "update-ref", "refs/remotes/origin/main", "HEAD")

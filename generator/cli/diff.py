@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from typing import TypeVar
 
 import click
 
 from generator import plans
-from generator._format import visible
+from generator._format import code, visible
 from generator.cli import options
 from generator.config import files
+from generator.config.schema import Environment
+from generator.diff import git
 from generator.diff.compare import difference
-from generator.diff.markdown import as_markdown
-from generator.diff.model import Cost
+from generator.diff.git import Base
+from generator.diff.markdown import MAX_REPORT, as_markdown
+from generator.diff.model import Change, Cost, Difference, Rate
 from generator.diff.reservations import Room
-from generator.diff.sides import Side, read_both, settings
+from generator.diff.sides import Side, changed_since, read_both, read_since, settings
 from generator.diff.summary import KINDS, as_dict
-from generator.errors import GeneratorError
+from generator.errors import Fault, GeneratorError, UnreadableTemplate
 from generator.report.bill import bill, has_bill, total_usd
 from generator.template.evaluation import one_deployment
 
@@ -33,33 +38,81 @@ def _kinds(_context: click.Context, _option: click.Parameter, value: str | None)
     return names
 
 
-@click.command(epilog="Example: generator diff main:prod prod --fail-on replacement,iam-widening")
-@click.argument("old", metavar="OLD", type=options.EnvironmentOrFile())
-@click.argument("new", metavar="NEW", type=options.EnvironmentOrFile())
-@click.option("--format", "format_", type=click.Choice(["markdown", "json"]), default="markdown", show_default=True)
+@click.command(epilog="Example: generator diff prod --fail-on replacement,iam-widening")
+@click.argument("names", metavar="[[OLD] NEW]", type=options.EnvironmentOrFile(), nargs=-1)
+@click.option(
+    "--base",
+    metavar="BRANCH",
+    help="Compare with the commit where the current branch left BRANCH.  [default: the default branch]",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["markdown", "json"]),
+    default="markdown",
+    show_default=True,
+    help="Markdown for a pull request, or JSON for tools.",
+)
 @click.option(
     "--fail-on",
     metavar="KIND,...",
     callback=_kinds,
     help=f"Exit with 1 only for changes of these kinds: {', '.join(KINDS)}.",
 )
-def command(old: str, new: str, format_: str, fail_on: tuple[str, ...]) -> None:
+def command(names: tuple[str, ...], base: str | None, format_: str, fail_on: tuple[str, ...]) -> None:
     """Show how two templates differ in meaning, and ignore differences in layout.
 
     OLD and NEW are each an environment (its committed template), a JSON or YAML file, or either of these at a git
-    revision, such as main:prod. Exits with 1 if there is a difference.
+    revision, such as main:prod. With NEW alone, OLD is the same environment or file where the current branch left the
+    default branch; with neither, so is every environment that changed. Exits with 1 if there is a difference.
     """
-    before, after = read_both(old, new)
+    if len(names) > 2 or (base is not None and len(names) == 2):
+        raise click.UsageError("Name an OLD and a NEW side, or at most one side with --base.")
+    pairs = [read_both(*names)] if len(names) == 2 else _since(git.base(base), names)
+    found = [(_difference(*sides), *sides) for sides in pairs]
+    if format_ == "json":
+        reports = [as_dict(one, new.environment or old.environment) for one, old, new in found]
+        click.echo(json.dumps(reports[0] if names else {"environments": reports}, indent=1, ensure_ascii=False))
+    else:
+        click.echo(_as_text(found))
+    is_bad = [any(KINDS[kind](one) for kind in fail_on) if fail_on else one.found for one, *_ in found]
+    sys.exit(1 if any(is_bad) else 0)
+
+
+def _since(base: Base, names: Sequence[str]) -> list[tuple[Side, Side]]:
+    """Read the named sides, or every environment that changed; report every fault at once."""
+    pairs: list[tuple[Side, Side]] = []
+    faults: list[Fault] = []
+    for name in names or changed_since(base):
+        try:
+            pairs.append(read_since(base, name))
+        except GeneratorError as error:
+            faults += error.faults
+    if faults:
+        raise UnreadableTemplate(dict.fromkeys(faults))
+    return pairs
+
+
+def _difference(before: Side, after: Side) -> Difference:
     environment = after.environment or before.environment
     room = _if_readable("headroom", lambda: _room(environment))
-    cost = _if_readable("cost", lambda: _cost(before, after))
-    found = difference(before.template, after.template, room, cost)
-    if format_ == "json":
-        click.echo(json.dumps(as_dict(found, environment), indent=1, ensure_ascii=False))
-    else:
-        click.echo(as_markdown(found, before.name, after.name))
-    bad = any(KINDS[kind](found) for kind in fail_on) if fail_on else found.found
-    sys.exit(1 if bad else 0)
+    stated = _if_readable("rate or cost", lambda: (settings(before), settings(after))) or (None, None)
+    found = difference(before.template, after.template, room, _cost(before, after, stated))
+    whole = Change.ADDED if not before.exists else Change.REMOVED if not after.exists else Change.CHANGED
+    return replace(found, rates=(_rate(stated[0]), _rate(stated[1])), whole=whole)
+
+
+def _as_text(found: Sequence[tuple[Difference, Side, Side]]) -> str:
+    """Return all reports, which together fit into one comment."""
+    reports: list[str] = []
+    room = MAX_REPORT
+    for number, (one, old, new) in enumerate(found):
+        report = as_markdown(one, old.name, new.name, room // (len(found) - number))
+        if one.whole == Change.ADDED and new.environment:
+            report += f"\n\nThe review page of the new environment is {code(f'{plans.OUTPUT}/{new.environment}.md')}."
+        reports.append(report)
+        room -= len(report)
+    return "\n\n".join(reports) or "No environment has changed."
 
 
 def _if_readable(what: str, read: Callable[[], Value | None]) -> Value | None:
@@ -72,6 +125,10 @@ def _if_readable(what: str, read: Callable[[], Value | None]) -> Value | None:
         return None
 
 
+def _rate(environment: Environment | None) -> Rate | None:
+    return Rate(environment.traffic.webhooks_per_hour, environment.peak_rate_per_s) if environment else None
+
+
 def _room(environment: str | None) -> Room | None:
     """Return the room in the account of the environment; a template alone does not name its account."""
     if environment is None or environment not in files.known():
@@ -81,16 +138,18 @@ def _room(environment: str | None) -> Room | None:
     return Room(judged.verdict.account.reservable, others)
 
 
-def _cost(*sides: Side) -> Cost | None:
+def _cost(before: Side, after: Side, stated: tuple[Environment | None, Environment | None]) -> Cost | None:
     """Return both monthly costs, each at the rate of its own environment, or None if a side cannot be priced.
 
-    A file has no environment and is priced at the rate of the other side.
+    A file has no environment and is priced at the rate of the other side. A side that does not exist costs nothing.
     """
-    templates = [one_deployment(side.template) for side in sides]
-    if not all(map(has_bill, templates)):
+    known = [one for one in stated if one is not None]
+    if not known:
         return None
-    stated = [one for one in map(settings, sides) if one is not None]
-    if not stated:
-        return None
-    old, new = (total_usd(bill(*one)) for one in zip(templates, (stated[0], stated[-1]), strict=True))
-    return Cost(old, new)
+    costs: list[Decimal] = []
+    for side, environment in ((before, known[0]), (after, known[-1])):
+        template = one_deployment(side.template)
+        if side.exists and not has_bill(template):
+            return None
+        costs.append(total_usd(bill(template, environment)) if side.exists else Decimal(0))
+    return Cost(costs[0], costs[1], any(one.sms.price_usd_per_message is None for one in known))

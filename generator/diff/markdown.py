@@ -1,4 +1,4 @@
-"""Write a difference as Markdown for a pull request: the verdict first, then the evidence."""
+"""Write a difference as Markdown for a pull request: six headlines first, then the evidence, each fact once."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from generator._format import code, prose
 from generator.diff.iam.grants import ACTING, is_document
-from generator.diff.model import Access, AccessChange, Difference, Effect, Resource
-from generator.diff.summary import verdict
+from generator.diff.model import Access, AccessChange, Change, Difference, Effect, Property, Rating, Resource
+from generator.diff.resources import CODE
+from generator.diff.summary import DEPLOYMENT, consequences, headlines, rating
 from generator.template.intrinsics import Json, is_intrinsic, listed, text
 from generator.template.schemas import Certainty
 
@@ -19,23 +20,28 @@ MAX_VALUE = 90
 MAX_REPORT = 65_000
 """Characters of a report; a comment on GitHub takes 65,536. Source: GitHub's answer "Body is too long"."""
 
+RESERVATION = "Properties.ReservedConcurrentExecutions"
+
+DOCUMENT = "policy document"
+
 CONTEXT = 20
 """Characters kept before the first difference of a long value."""
 
-DECISIVE = ("Rejected:", "Replacement:", "Possible replacement:", "Removed:", "Possible removal:", "IAM not compared:")
-"""How the lines of the verdict begin that stand out."""
-
-SECTIONS = "Replaced", "IAM", "Reserved concurrency", "Cost", "Alarms", "Resources", "Parameters and the rest", "Code"
+SECTIONS = "Consequences", "IAM", "Reserved concurrency", "Alarms", "Resources", "Parameters and the rest", "Code"
 
 
-def as_markdown(found: Difference, old: str, new: str) -> str:
-    """Return the report. Sections that do not fit into a comment are left out, the last ones first."""
-    head = [f"## {code(old)} → {code(new)}", "\n".join(map(_verdict_line, verdict(found)))]
-    makers = (_replaced, _iam, _reservations, _cost, _alarms, _resources, _parts, _handlers)
+def as_markdown(found: Difference, old: str, new: str, most: int = MAX_REPORT) -> str:
+    """Return the report, which starts with the six headlines.
+
+    Sections beyond `most` characters are left out, the last ones first.
+    """
+    head = [f"## {code(old)} → {code(new)}", "\n".join(_headlines(found))]
+    makers = (_consequences, _iam, _reservations, _alarms, _resources, _parts, _handlers)
     contents = ((title, "\n".join(make(found))) for title, make in zip(SECTIONS, makers, strict=True))
-    sections = [(title, f"### {title}\n\n{content}") for title, content in contents if content]
+    wanted = _sections(found)
+    sections = [(title, f"### {title}\n\n{content}") for title, content in contents if content and title in wanted]
     text, left_out = _joined(head, sections, []), list[str]()
-    while sections and len(text) > MAX_REPORT:
+    while sections and len(text) > most:
         left_out.insert(0, sections.pop()[0])
         text = _joined(
             head, sections, [f"Left out to fit into a comment: {', '.join(left_out)}. The JSON format has everything."]
@@ -43,33 +49,30 @@ def as_markdown(found: Difference, old: str, new: str) -> str:
     return text
 
 
+def _sections(found: Difference) -> Sequence[str]:
+    """Return the sections to show. A new environment has a review page, and a new file has only new resources."""
+    if found.whole == Change.CHANGED:
+        return SECTIONS
+    if found.whole == Change.REMOVED:
+        return ("Consequences",)
+    return () if any(found.rates) else ("IAM", "Reserved concurrency")
+
+
 def _joined(head: list[str], sections: list[tuple[str, str]], tail: list[str]) -> str:
     return "\n\n".join([*head, *(content for _, content in sections), *tail])
 
 
-def _verdict_line(line: str) -> str:
-    """Return a list item, with decisive words in bold."""
-    if line.startswith(DECISIVE) or " widened (" in line:
-        head, colon, rest = line.partition(":")
-        return f"- **{prose(head)}{colon}** {prose(rest)}"
-    return f"- {prose(line)}"
+def _headlines(found: Difference) -> Iterator[str]:
+    is_bold = rating(found) in (Rating.REVIEW, Rating.REJECTED)
+    for title, line in headlines(found).items():
+        yield f"- **{title}:** {f'**{prose(line)}**' if title == 'Verdict' and is_bold else prose(line)}"
 
 
-def _replaced(found: Difference) -> Iterator[str]:
-    replaced = [one for one in found.resources if one.replacement != Certainty.NONE]
-    if not replaced:
-        return
-    rows = ([code(one.id), one.replacement, _because(one), _notes(one)] for one in replaced)
-    yield from _table(["Resource", "Replacement", "Changed", "What that means"], rows)
-
-
-def _because(one: Resource) -> str:
-    return (
-        ", ".join(
-            code(path.removeprefix("Properties.")) for path in dict.fromkeys(prop.path for prop in one.properties)
-        )
-        or "nothing itself"
-    )
+def _consequences(found: Difference) -> Iterator[str]:
+    for line in consequences(found):
+        if found.whole != Change.REMOVED or ": " in line.removeprefix("Removed: "):
+            head, colon, rest = line.partition(":")
+            yield f"- **{prose(head)}{colon}** {prose(rest)}"
 
 
 def _iam(found: Difference) -> Iterator[str]:
@@ -114,30 +117,14 @@ def _names(value: Json) -> list[str]:
 
 
 def _reservations(found: Difference) -> Iterator[str]:
-    sums = found.reservations
-    if not sums.has_changed:
-        return
-    rows = [[code(one.id), _figure(one.old), _figure(one.new)] for one in sums.functions]
-    totals = [*zip((sums.total_old, sums.total_new), sums.is_open, strict=True)]
-    rows.append(["**Sum**", *(f"**{'at least ' if is_open else ''}{total}**" for total, is_open in totals)])
-    if sums.reservable is not None:
-        left = (f"{'at most ' if is_open else ''}{sums.headroom(total)}" for total, is_open in totals)
-        rows.append([f"Headroom of {sums.reservable} reservable", *left])
-    yield from _table(["Function", "Old", "New"], rows, numbers=2)
+    if rows := [[code(one.id), _figure(one.old), _figure(one.new)] for one in found.reservations.changed]:
+        yield from _table(["Function", "Old", "New"], rows, numbers=2)
 
 
 def _figure(reserved: Json) -> str:
     if isinstance(reserved, list):
         return " or ".join(map(_value, reserved))
     return "-" if reserved is None else _value(reserved)
-
-
-def _cost(found: Difference) -> Iterator[str]:
-    if found.cost and found.cost.old != found.cost.new:
-        rows = [[f"{found.cost.old:,.2f}", f"{found.cost.new:,.2f}", f"{found.cost.new - found.cost.old:+,.2f}"]]
-        yield from _table(["USD a month, old", "New", "Change"], rows)
-        yield ""
-        yield "Each side is priced at its own environment's rate, and a file without environment at the other side's."
 
 
 def _alarms(found: Difference) -> Iterator[str]:
@@ -148,27 +135,43 @@ def _alarms(found: Difference) -> Iterator[str]:
 
 
 def _resources(found: Difference) -> Iterator[str]:
-    if found.resources:
-        # A resource that is only replaced in turn has nothing to show here.
-        shown = [one for one in found.resources if one.properties or one.replacement == Certainty.NONE]
-        rows = (row for one in shown for row in _resource_rows(one))
+    """Yield the changed resources without what another section shows."""
+    elsewhere = _shown_elsewhere(found)
+    if rows := [row for one in found.resources for row in _resource_rows(one, elsewhere)]:
         yield from _table(["Resource", "Change", "Property", "Old", "New"], rows)
 
 
-def _resource_rows(one: Resource) -> Iterator[list[str]]:
-    """Yield one row for each property, or the note of a resource without any."""
-    if not one.properties:
+def _shown_elsewhere(found: Difference) -> set[tuple[str, str]]:
+    """Return the resources and properties that other sections show."""
+    return {
+        *((one.id, RESERVATION) for one in found.reservations.changed),
+        *((one.id, path) for one in found.handlers for path in CODE),
+        *((one.id, f"Properties.{one.setting}") for one in found.alarms),
+        *((one.resource, DOCUMENT) for one in found.iam),
+    }
+
+
+def _resource_rows(one: Resource, elsewhere: set[tuple[str, str]]) -> Iterator[list[str]]:
+    """Yield one row for each property, or one for a new resource."""
+    if one.change == Change.ADDED:
         yield [code(one.id), one.change, _notes(one) or prose(one.type), "", ""]
-    for number, prop in enumerate(one.properties):
-        head = [code(one.id), one.change] if number == 0 else ["", ""]
-        yield [*head, code(prop.path.removeprefix("Properties.")), *_pair(prop.old, prop.new)]
-    if one.properties and one.notes and one.replacement == Certainty.NONE:
-        yield ["", "", _notes(one), "", ""]
+    first = [code(one.id), one.change]
+    for prop in one.properties:
+        place = DOCUMENT if _is_policy(prop) else re.sub(r"^(Properties\.\w+)\b.*", r"\1", prop.path)
+        if (one.id, place) not in elsewhere and (one.id, prop.path) not in elsewhere:
+            same = "see IAM" if any(place == DOCUMENT for _, place in elsewhere) else "same permissions"
+            values = (same, same) if place == DOCUMENT else _pair(prop.old, prop.new)
+            yield [*first, code(prop.path.removeprefix("Properties.")), *values]
+            first = ["", ""]
+    if one.properties and one.type == DEPLOYMENT:
+        yield [*first, _notes(one), "", ""]
 
 
 def _parts(found: Difference) -> Iterator[str]:
-    if found.parts:
-        rows = ([code(p.path), *_pair(p.old, p.new), ", ".join(map(code, p.affects))] for p in found.parts)
+    # An environment's description repeats its rate and its reservations.
+    parts = [one for one in found.parts if one.path != "Description" or not any(found.rates)]
+    if parts:
+        rows = ([code(p.path), *_pair(p.old, p.new), ", ".join(map(code, p.affects))] for p in parts)
         yield from _table(["What", "Old", "New", "Resources that depend on it"], rows)
     if any(part.path.startswith("Parameters.") and part.path.endswith(".Default") for part in found.parts):
         yield "\nA default applies to new stacks; an existing stack keeps its value until it is given another."
@@ -193,10 +196,12 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0)
         yield f"| {' | '.join(row)} |"
 
 
+def _is_policy(prop: Property) -> bool:
+    return any(isinstance(value, Mapping) and is_document(value) for value in (prop.old, prop.new))
+
+
 def _pair(old: Json, new: Json) -> tuple[str, str]:
     """Return both values; long ones start shortly before the first difference."""
-    if any(isinstance(value, Mapping) and is_document(value) for value in (old, new)):
-        return "see IAM", "see IAM"
     before, after = _one_line(old), _one_line(new)
     start = 0
     if max(len(before), len(after)) > MAX_VALUE and None not in (old, new):

@@ -29,6 +29,15 @@ class AccessChange(StrEnum):
     NARROWED = "narrowed"
 
 
+class Rating(StrEnum):
+    """How closely a reviewer should look at a change."""
+
+    SAME = "same"
+    ROUTINE = "routine"
+    REVIEW = "review"
+    REJECTED = "rejected"
+
+
 class Effect(StrEnum):
     """When an alarm fires, by one changed setting."""
 
@@ -153,11 +162,21 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """The rate in an environment file."""
+
+    webhooks_per_hour: int
+    peak_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """The monthly cost of both templates, in US dollars."""
 
     old: Decimal
     new: Decimal
+    without_sms: bool = False
+    """Whether SMS have no price in an environment file, so that the cost leaves them out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +191,10 @@ class Difference:
     handlers: tuple[Handler, ...]
     alarms: tuple[Alarm, ...]
     cost: Cost | None
+    rates: tuple[Rate | None, Rate | None] = (None, None)
+    """The rate of each side; None for a file and for a side that does not exist."""
+    whole: Change = Change.CHANGED
+    """Added if the old side does not exist, and removed if the new one does not."""
 
     @property
     def found(self) -> bool:
@@ -179,6 +202,10 @@ class Difference:
         found = (self.resources, self.parts, self.iam, self.iam_not_compared, self.handlers, self.alarms)
         return any(found) or self.reservations.has_changed
 
-    def replaced(self, certainty: Certainty) -> tuple[Resource, ...]:
-        """The resources that are replaced with this certainty."""
-        return tuple(resource for resource in self.resources if resource.replacement == certainty)
+    def replaced(self, certainty: Certainty) -> list[Resource]:
+        """Return the resources that are replaced with this certainty."""
+        return [resource for resource in self.resources if resource.replacement == certainty]
+
+    def accesses(self, change: AccessChange, certainty: Certainty | None = None) -> list[Access]:
+        """Return the statements that changed this way, with this certainty or with any."""
+        return [one for one in self.iam if one.change == change and certainty in (None, one.certainty)]

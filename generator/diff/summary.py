@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from generator._format import counted, listed
-from generator.diff.model import AccessChange, Change, Difference, Resource
+from generator._format import counted, listed, rate
+from generator.diff.model import Access, AccessChange, Change, Difference, Rating, Resource
 from generator.template.intrinsics import Json
 from generator.template.schemas import Certainty
 
@@ -26,70 +26,91 @@ KINDS: Mapping[str, Callable[[Difference], bool]] = {
 """The kinds of change that `--fail-on` accepts. A possible change counts, and so does access that is not compared."""
 
 
+RISKS = ("replacement", "removal", "iam-widening")
+"""The kinds that a reviewer has to decide on."""
+
+
 def _has_access(found: Difference, change: AccessChange) -> bool:
-    return bool(found.iam_not_compared) or any(one.change == change for one in found.iam)
+    """Return whether access changed this way. A new environment widens nobody's access before it is deployed."""
+    if found.whole == Change.ADDED:
+        return False
+    return bool(found.iam_not_compared) or bool(found.accesses(change))
 
 
-def verdict(found: Difference) -> list[str]:
-    """Return one line for each decisive fact, worst first."""
-    return [*_verdict(found)] or [NOTHING]
+def headlines(found: Difference) -> dict[str, str]:
+    """Return the six lines that a reviewer reads first, by their titles."""
+    return {
+        "Rate": _rate(found),
+        "Reservations": reserved(found),
+        "Cost": _cost(found),
+        "IAM": _iam(found),
+        "Replacements": _replacements(found),
+        "Verdict": _explained(found),
+    }
 
 
-def _verdict(found: Difference) -> Iterator[str]:
+def rating(found: Difference) -> Rating:
+    """Return how closely a reviewer should look."""
+    if any(one.rejection for one in found.resources):
+        return Rating.REJECTED
     if not found.found:
-        return
-    yield from _resources(found)
-    if not found.replaced(Certainty.CERTAIN) and not found.replaced(Certainty.POSSIBLE):
-        yield "Nothing is replaced."
-    yield from _iam(found)
-    if found.reservations.has_changed:
-        yield f"Reserved concurrency: {reserved(found)}."
+        return Rating.SAME
+    if _is_too_much(found) or any(KINDS[kind](found) for kind in RISKS):
+        return Rating.REVIEW
+    return Rating.ROUTINE
 
 
-def _resources(found: Difference) -> Iterator[str]:
+def consequences(found: Difference) -> list[str]:
+    """Return a line for each rejected update, replacement, removal and other lasting effect, worst first."""
+    return [*_consequences(found)]
+
+
+def _consequences(found: Difference) -> Iterator[str]:
     for one in found.resources:
         if one.rejection:
             yield f"Rejected: {one.id}: {one.rejection}."
     for one in found.replaced(Certainty.CERTAIN):
         yield f"Replacement: {one.id} would be recreated{_why(one)}."
-    if maybe := found.replaced(Certainty.POSSIBLE):
-        yield f"Possible replacement: {', '.join(one.id for one in maybe)}."
+    for one in found.replaced(Certainty.POSSIBLE):
+        yield f"Possible replacement: {one.id}{_why(one)}."
     for one in found.resources:
         if one.change == Change.REMOVED:
             yield f"Removed: {one.id}{_why(one)}."
         elif one.removal == Certainty.POSSIBLE:
             yield f"Possible removal: {one.id}{_why(one)}."
-        elif (
-            one.replacement == Certainty.NONE
-            and one.change == Change.CHANGED
-            and (why := _why(one))
-            and not (one.type == DEPLOYMENT and one.properties)
-        ):
-            yield f"{one.id}{why}."
+        elif has_lasting_effect(one):
+            yield f"{one.id}{_why(one)}."
+
+
+def has_lasting_effect(one: Resource) -> bool:
+    """Return whether a resource that stays has a note, other than that of an API's new deployment."""
+    stays = one.change == Change.CHANGED and one.replacement == Certainty.NONE
+    return stays and bool(one.notes) and not (one.type == DEPLOYMENT and one.properties)
 
 
 def _why(one: Resource) -> str:
     return f": {'; '.join(one.notes)}" if one.notes else ""
 
 
-def _iam(found: Difference) -> Iterator[str]:
-    skipped = [f"{one.id} ({one.type})" for one in found.iam_not_compared]
-    if found.iam:
-        widened, narrowed = ([one for one in found.iam if one.change == change] for change in AccessChange)
-        holders = ", ".join(dict.fromkeys(one.resource for one in widened))
-        where = f" ({holders})" if holders else ""
-        yield f"IAM: {counted(len(widened), 'statement')} widened{where}, {len(narrowed):,} narrowed."
-    if skipped:
-        yield f"IAM not compared: {listed(skipped)}."
-    if not found.iam:
-        yield "IAM: no other permissions changed." if skipped else "IAM: no permissions changed."
+def _arrow(old: str, new: str) -> str:
+    return old if old == new else f"{old} → {new}"
+
+
+def _rate(found: Difference) -> str:
+    old, new = found.rates
+    rates = [one for one in (old, new) if one is not None]
+    if not rates:
+        return "not known; neither side is an environment"
+    per_hour = _arrow(*(f"{one.webhooks_per_hour:,}" for one in (rates[0], rates[-1])))
+    peak = _arrow(*(rate(one.peak_per_s) for one in (rates[0], rates[-1])))
+    return f"{per_hour} webhooks/h, {peak} at the peak"
 
 
 def reserved(found: Difference) -> str:
     """Return the sums of both sides, and the headroom that the new one leaves."""
     sums = found.reservations
     old, new = ("at least " if is_open else "" for is_open in sums.is_open)
-    text = f"{old}{sums.total_old} → {new}{sums.total_new}"
+    text = _arrow(f"{old}{sums.total_old}", f"{new}{sums.total_new}")
     headroom = sums.headroom(sums.total_new)
     if headroom is None:
         return text
@@ -97,6 +118,69 @@ def reserved(found: Difference) -> str:
     state = f"headroom {at_most}{headroom}" if headroom >= 0 else f"{new}{-headroom} too many"
     others = f", {sums.elsewhere} of it in other environments" if sums.elsewhere else ""
     return f"{text}, {state} of {sums.reservable} reservable{others}"
+
+
+def _is_too_much(found: Difference) -> bool:
+    headroom = found.reservations.headroom(found.reservations.total_new)
+    return found.reservations.has_changed and headroom is not None and headroom < 0
+
+
+def _cost(found: Difference) -> str:
+    cost = found.cost
+    if cost is None:
+        return "not known; a bill needs an environment and the figures of all its functions"
+    change = f" ({cost.new - cost.old:+,.2f})" if cost.old != cost.new else ""
+    without = ", without SMS" if cost.without_sms else ""
+    return f"{_arrow(f'{cost.old:,.2f}', f'{cost.new:,.2f}')} USD a month{change}{without}"
+
+
+def _iam(found: Difference) -> str:
+    if found.whole != Change.CHANGED:
+        return f"{counted(len(found.iam), 'statement')}, all {'new' if found.whole == Change.ADDED else 'removed'}"
+    widened = found.accesses(AccessChange.WIDENED, Certainty.CERTAIN)
+    possibly = found.accesses(AccessChange.WIDENED, Certainty.POSSIBLE)
+    narrowed = found.accesses(AccessChange.NARROWED)
+    counts = [f"{counted(len(widened), 'statement')} widened{_holders(widened)}"]
+    counts += [f"{len(possibly):,} possibly widened{_holders(possibly)}"] if possibly else []
+    counts += [f"{len(narrowed):,} narrowed"]
+    skipped = listed([f"{one.id} ({one.type})" for one in found.iam_not_compared])
+    text = ", ".join(counts) if found.iam else f"no {'other ' if skipped else ''}permissions changed"
+    return f"{text}; not compared: {skipped}" if skipped else text
+
+
+def _holders(found: Sequence[Access]) -> str:
+    names = list(dict.fromkeys(one.resource for one in found))
+    return f" ({listed(names)})" if names else ""
+
+
+def _replacements(found: Difference) -> str:
+    if found.whole != Change.CHANGED:
+        return f"none; all {counted(len(found.resources), 'resource')} {found.whole}"
+    groups = {
+        "": found.replaced(Certainty.CERTAIN),
+        "possibly ": found.replaced(Certainty.POSSIBLE),
+        "removed: ": [one for one in found.resources if one.removal == Certainty.CERTAIN],
+        "possibly removed: ": [one for one in found.resources if one.removal == Certainty.POSSIBLE],
+    }
+    parts = [f"{words}{listed([one.id for one in group])}" for words, group in groups.items() if group]
+    return "; ".join(parts) or "none"
+
+
+def _explained(found: Difference) -> str:
+    kinds = [kind for kind, is_in in KINDS.items() if is_in(found)]
+    risks = ", ".join(kind for kind in kinds if kind in RISKS)
+    match rating(found):
+        case Rating.SAME:
+            return NOTHING
+        case Rating.REJECTED:
+            return f"CloudFormation rejects this update: {listed([one.id for one in found.resources if one.rejection])}"
+        case Rating.REVIEW if _is_too_much(found):
+            return "the reservations do not fit the account" + (f"; {risks}" if risks else "")
+        case Rating.REVIEW:
+            return f"needs a decision: {risks}"
+    if found.whole == Change.ADDED:
+        return "a new environment"
+    return f"routine: {', '.join(kinds)}" if kinds else "routine"
 
 
 def as_dict(found: Difference, environment: str | None) -> dict[str, Json]:
@@ -112,11 +196,14 @@ def as_dict(found: Difference, environment: str | None) -> dict[str, Json]:
         "handlers": [dataclasses.asdict(one) for one in found.handlers],
         "alarms": [dataclasses.asdict(one) for one in found.alarms],
         "cost": {"old": str(found.cost.old), "new": str(found.cost.new)} if found.cost else None,
+        "rate": {side: one and one.webhooks_per_hour for side, one in zip(("old", "new"), found.rates, strict=True)},
         "summary": {
             "different": found.found,
             "kinds": [kind for kind, is_in in KINDS.items() if is_in(found)],
             "reserved": {"old": sums.total_old, "new": sums.total_new, "headroom": sums.headroom(sums.total_new)},
             "reserved_at_least": dict(zip(("old", "new"), sums.is_open, strict=True)),
-            "verdict": verdict(found),
+            "change": found.whole,
+            "rating": rating(found),
+            "verdict": [f"{title}: {line}" for title, line in headlines(found).items()],
         },
     }

@@ -25,6 +25,7 @@ from tests.stack.model import TEMPLATES
 
 Run = Callable[..., Result]
 PROD = Path("templates_out/prod.json")
+HEADLINES = ["Rate", "Reservations", "Cost", "IAM", "Replacements", "Verdict"]
 DENIED = {"Action": "a:b", "Resource": "c"}
 
 
@@ -54,7 +55,7 @@ def test_equal_sides_are_good(generator: Run) -> None:
     for sides in (("prod", "prod"), ("prod", "copy.json"), ("copy.json", "templates_out/prod.json")):
         result = generator("diff", *sides)
         assert (result.exit_code, result.stderr) == (0, "")
-        assert result.stdout.endswith("\n\n- no semantic difference\n")
+        assert result.stdout.endswith("\n- **Verdict:** no semantic difference\n")
 
 
 def test_yaml_is_read(generator: Run) -> None:
@@ -67,9 +68,8 @@ def test_a_git_revision_is_the_file_as_it_was(generator: Run, repository: Path) 
     assert generator("diff", "main:dev", "dev").exit_code == 0
     result = generator("diff", "main:prod", "prod")
     assert result.exit_code == 1
-    assert result.stdout.startswith(
-        f"## `main:prod` → `prod`\n\n- **Replacement:** {PRICES} would be recreated: the new one starts empty; "
-    )
+    assert result.stdout.startswith("## `main:prod` → `prod`\n\n- **Rate:** 50,000 webhooks/h, 69.4/s at the peak\n")
+    assert f"\n- **Replacement:** {PRICES} would be recreated: the new one starts empty; " in result.stdout
     git("commit", "-am", "second")
     assert generator("diff", "HEAD:prod", "prod").exit_code == 0
     for old in ("HEAD~1:prod", "HEAD~1:templates_out/prod.json"):
@@ -175,6 +175,95 @@ def test_a_pipe_is_read(generator: Run, project: Path) -> None:
     writer.join()
 
 
+def test_one_side_is_compared_with_the_merge_base_of_the_default_branch(generator: Run, repository: Path) -> None:
+    git("checkout", "-b", "work")
+    change(put("ProcessWebhookFunction/Properties/Timeout", 29))
+    git("commit", "-am", "ours")
+    git("checkout", "main")
+    change(put("CheckAlertsFunction/Properties/Timeout", 59))
+    git("commit", "-am", "theirs, later")
+    git("checkout", "work")
+    commit = subprocess.run(["git", "rev-parse", "main~1"], capture_output=True, text=True, check=True).stdout[:9]
+    for side in ("prod", "templates_out/prod.json", "HEAD:prod"):
+        result = generator("diff", side)
+        assert result.exit_code == 1
+        assert result.stdout.startswith(f"## `main ({commit})` → `{side}`\n\n- **Rate:** ")
+        assert "ProcessWebhookFunction" in result.stdout
+        assert "CheckAlertsFunction" not in result.stdout
+    git("update-ref", "refs/remotes/origin/main", "HEAD")
+    assert generator("diff", "prod").exit_code == 0
+    assert generator("diff", "prod", "--base", "main").exit_code == 1
+    assert generator("diff", "dev").exit_code == 0
+
+
+def test_every_environment_that_changed_is_reported_new_and_removed_ones_too(generator: Run, repository: Path) -> None:
+    assert generator("diff").stdout == "No environment has changed.\n"
+    dev = Path("environments/dev.toml")
+    Path("environments/qa.toml").write_text(dev.read_text().replace('name = "dev"', 'name = "qa"'))
+    dev.unlink()
+    Path("templates_out/dev.json").unlink()
+    missing = generator("diff")
+    assert (missing.exit_code, missing.stdout) == (2, "")
+    assert missing.stderr.endswith("templates_out/qa.json is not there; run: generator template qa\n")
+    assert generator("template", "qa").exit_code == 0
+    result = generator("diff")
+    assert (result.exit_code, result.stderr) == (1, "")
+    headings = [line.split(" → ")[1] for line in result.stdout.splitlines() if line.startswith("## ")]
+    assert headings == ["`dev`", "`qa`"]
+    assert "- **Replacements:** none; all 63 resources removed" in result.stdout
+    assert "The review page of the new environment is `templates_out/qa.md`." in result.stdout
+    environments = json.loads(generator("diff", "--format", "json").stdout)["environments"]
+    assert [(one["environment"], one["summary"]["change"]) for one in environments] == [
+        ("dev", "removed"),
+        ("qa", "added"),
+    ]
+    assert [one["cost"][side] for one, side in zip(environments, ("new", "old"), strict=True)] == ["0", "0"]
+
+
+def test_a_new_environment_is_no_widening_and_no_error(generator: Run, repository: Path) -> None:
+    text = Path("environments/dev.toml").read_text()
+    Path("environments/qa.toml").write_text(text.replace('name = "dev"', 'name = "qa"'))
+    assert generator("template", "qa").exit_code == 0
+    for sides in (["qa"], ["main:qa", "qa"]):
+        assert generator("diff", *sides, "--fail-on", "replacement,iam-widening").exit_code == 0
+        assert "- **Verdict:** a new environment" in generator("diff", *sides).stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["prd"], "neither a file nor an environment"),
+        (["a.json"], "a.json: no such file; correct the path"),
+        (["prod", "--base", "nowhere"], f'nowhere: "nowhere" {NO_REVISION}'),
+        (["a", "b", "c"], "Name an OLD and a NEW side, or at most one side with --base."),
+        (["prod", "dev", "--base", "main"], "Name an OLD and a NEW side, or at most one side with --base."),
+    ],
+)
+def test_a_wrong_side_is_an_error_with_a_base_too(
+    generator: Run, repository: Path, arguments: list[str], message: str
+) -> None:
+    result = generator("diff", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+
+
+def test_a_base_needs_a_repository_with_a_default_branch_and_its_history(generator: Run, project: Path) -> None:
+    remedy = "name both sides, such as main:prod prod, or a branch with --base"
+    result = generator("diff", "prod")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("base: git says: not a git repository")
+    assert result.stderr.endswith(f"; {remedy}\n")
+    git("init", "-b", "other")
+    git("add", ".")
+    git("commit", "-m", "first")
+    assert generator("diff", "prod").stderr == f"base: no default branch to compare with; {remedy}\n"
+    git("checkout", "--orphan", "main")
+    git("commit", "-m", "unrelated")
+    git("checkout", "other")
+    remedy = "fetch the history: git fetch --unshallow"
+    assert generator("diff", "prod").stderr == f"base: no common commit with main in this clone; {remedy}\n"
+
+
 def test_a_fault_in_an_environments_file_costs_only_what_it_states(generator: Run, repository: Path) -> None:
     change(put("ProcessWebhookFunction/Properties/ReservedConcurrentExecutions", 30))
     path = Path("environments/dev.toml")
@@ -220,10 +309,10 @@ def test_what_a_condition_may_remove_fails_as_a_removal(generator: Run, kind: st
     change(put(f"{PRICES}/Condition", "Here"), lambda t: t.update(Conditions=here), path=Path("new.json"))
     result = generator("diff", "prod", "new.json", "--fail-on", kind)
     assert result.exit_code == (1 if kind == "removal" else 0)
-    assert result.stdout.splitlines()[2] == (
+    assert (
         f"- **Possible removal:** {PRICES}: exists only if Here holds, and is removed otherwise; "
         "DeletionPolicy Retain keeps it in the account, outside the stack."
-    )
+    ) in result.stdout.splitlines()
 
 
 @pytest.mark.slow
@@ -297,9 +386,7 @@ def test_a_figure_by_default_or_as_text_is_priced(generator: Run, key: str, valu
 def test_a_sum_with_a_reservation_of_a_parameter_is_a_least(generator: Run) -> None:
     change(SHAPES["a reservation of a parameter"], path=Path("new.json"))
     lines = generator("diff", "prod", "new.json").stdout.splitlines()
-    assert "- Reserved concurrency: 37 → at least 17, headroom at most 883 of 900 reservable." in lines
-    assert "| **Sum** | **37** | **at least 17** |" in lines
-    assert "| Headroom of 900 reservable | 863 | at most 883 |" in lines
+    assert "- **Reservations:** 37 → at least 17, headroom at most 883 of 900 reservable" in lines
 
 
 @pytest.mark.parametrize("kinds", ["everything", "", "replacement,"])
@@ -320,7 +407,7 @@ def test_json_has_the_keys_that_tools_read(generator: Run) -> None:
     assert result.exit_code == 1
     assert list(report) == [
         *("environment", "resources", "template", "iam", "iam_not_compared", "reservations", "handlers", "alarms"),
-        *("cost", "summary"),
+        *("cost", "rate", "summary"),
     ]
     assert report["environment"] == "prod"
     assert report["resources"][0] == {
@@ -339,13 +426,17 @@ def test_json_has_the_keys_that_tools_read(generator: Run) -> None:
     assert report["reservations"] == [{"id": "ProcessWebhookFunction", "old": 20, "new": 30}]
     assert report["handlers"] == []
     assert report["cost"] == {"old": "358.44", "new": "359.85"}
-    assert report["summary"]["reserved"] == {"old": 37, "new": 47, "headroom": 853}
+    assert report["rate"] == {"old": 50_000, "new": None}
+    summary = report["summary"]
+    assert summary["reserved"] == {"old": 37, "new": 47, "headroom": 853}
+    assert (summary["change"], summary["rating"]) == ("changed", "review")
+    assert [line.partition(":")[0] for line in summary["verdict"]] == HEADLINES
 
 
 def test_a_price_makes_a_cost() -> None:
     found = difference(TEMPLATES["dev"], TEMPLATES["prod"], cost=Cost(Decimal("1.50"), Decimal(20)))
     assert as_dict(found, None)["cost"] == {"old": "1.50", "new": "20"}
-    assert "### Cost" in as_markdown(found, "dev", "prod")
+    assert "- **Cost:** 1.50 → 20.00 USD a month (+18.50)" in as_markdown(found, "dev", "prod").splitlines()
 
 
 def page_total(environment: str) -> str:
@@ -382,7 +473,7 @@ def test_a_revision_without_the_environments_file_has_no_cost(generator: Run, re
     git("commit", "-m", "without")
     change(put(f"{PRICES}/Properties/KeySchema/1", None))
     result = generator("diff", "HEAD:prod", "prod")
-    assert result.stderr.startswith("note: no cost: HEAD:prod: environments/prod.toml is not there at HEAD")
+    assert result.stderr.startswith("note: no rate or cost: HEAD:prod: environments/prod.toml is not there at HEAD")
     assert "Possible replacement" in result.stdout
 
 

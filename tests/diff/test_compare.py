@@ -11,7 +11,7 @@ import pytest
 from generator.diff.losses import LOSSES
 from generator.diff.model import Alarm, Difference, Effect
 from generator.diff.reservations import Room
-from generator.diff.summary import KINDS, NOTHING, as_dict, verdict
+from generator.diff.summary import KINDS, NOTHING, as_dict, consequences, headlines
 from tests.conftest import ENVIRONMENTS
 from tests.diff.comparing import difference
 from tests.report.edits import ALERTS, CONDITIONAL, DEPLOYMENT, EDITS, PRICES, Edit, put, rename
@@ -61,7 +61,7 @@ def test_the_way_back_is_the_opposite(edit: Edit) -> None:
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_a_template_does_not_differ_from_itself(name: str) -> None:
     found = difference(TEMPLATES[name], copy.deepcopy(TEMPLATES[name]))
-    assert (found.found, kinds(found), verdict(found)) == (False, set(), [NOTHING])
+    assert (found.found, kinds(found), headlines(found)["Verdict"]) == (False, set(), NOTHING)
 
 
 def test_a_table_that_would_be_recreated_is_the_first_thing() -> None:
@@ -70,7 +70,7 @@ def test_a_table_that_would_be_recreated_is_the_first_thing() -> None:
     )
     found = difference(PROD, new)
     assert [one.id for one in found.resources][:2] == [ALERTS, "ProcessWebhookLogGroup"]
-    assert verdict(found)[0].startswith(f"Replacement: {ALERTS} would be recreated: the new one starts empty")
+    assert consequences(found)[0].startswith(f"Replacement: {ALERTS} would be recreated: the new one starts empty")
 
 
 def test_a_table_without_retain_loses_its_items() -> None:
@@ -103,9 +103,9 @@ def test_reservations_come_with_sum_and_headroom() -> None:
     new = edited(put("ProcessWebhookFunction/Properties/ReservedConcurrentExecutions", 900))
     found = difference(PROD, new, Room(reservable=900, elsewhere=10))
     assert as_dict(found, "prod")["summary"]["reserved"] == {"old": 37, "new": 917, "headroom": -27}
-    assert "Reserved concurrency: 37 → 917, 27 too many of 900 reservable, 10 of it in other environments." in verdict(
-        found
-    )
+    lines = headlines(found)
+    assert lines["Reservations"] == "37 → 917, 27 too many of 900 reservable, 10 of it in other environments"
+    assert lines["Verdict"] == "the reservations do not fit the account"
     assert difference(PROD, new).reservations.headroom(917) is None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from generator.diff.rejections import NAMES, REFUSED
-from generator.diff.summary import verdict
+from generator.diff.summary import consequences
 from generator.template.schemas import ALWAYS_CERTAIN, schema
 from tests.diff.comparing import difference
 from tests.diff.documents import compared, kinds
@@ -32,7 +32,7 @@ def resource(kind: str, properties: str, name: str = "One") -> str:
 )
 def test_an_update_that_is_rejected(kind: str, old: str, new: str) -> None:
     found = compared(resource(kind, old), resource(kind, new))
-    assert verdict(found)[0].startswith("Rejected: One: ")
+    assert consequences(found)[0].startswith("Rejected: One: ")
     assert "replacement" in kinds(found)
 
 
@@ -69,7 +69,7 @@ def test_an_update_that_is_not_rejected(kind: str, old: str, new: str, replaceme
 def test_a_name_that_another_logical_id_still_has(kind: str, name: str, new: str, is_rejected: bool) -> None:
     found = compared(resource(kind, name, "Old"), resource(kind, new, "New"))
     assert (
-        any(line.startswith("Rejected: New: ") and "still taken by Old" in line for line in verdict(found))
+        any(line.startswith("Rejected: New: ") and "still taken by Old" in line for line in consequences(found))
         == is_rejected
     )
     assert ("replacement" in kinds(found)) == is_rejected
@@ -104,7 +104,7 @@ def api(more: str = "", body: str = "a", auth: str = "AWS_IAM", deployment: str 
     ],
 )
 def test_a_deployment_that_keeps_its_logical_id_is_stale(new: str, is_stale: bool) -> None:
-    lines = verdict(compared(api(), new))
+    lines = consequences(compared(api(), new))
     assert any(line.startswith("First: keeps its logical id: the stage goes on serving") for line in lines) == is_stale
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from generator.diff.summary import verdict
+from generator.diff.summary import consequences
 from tests.diff.documents import compared, kinds
 
 FUNCTION = """
@@ -44,7 +44,7 @@ SQS = "{E: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn}}}"
 )
 def test_what_sam_no_longer_creates_is_removed(old: str, new: str, removed: str) -> None:
     found = compared(old, new)
-    assert any(line.startswith(f"Removed: {removed}") for line in verdict(found))
+    assert any(line.startswith(f"Removed: {removed}") for line in consequences(found))
     assert "removal" in kinds(found)
     assert [one.replacement for one in found.resources if one.id == "F"] == ["none"]
 
@@ -100,11 +100,11 @@ PLAIN = FUNCTION.replace("AWS::Serverless::Function", "AWS::Lambda::Function").r
 def test_the_type_that_a_sam_type_becomes_is_the_same_type(old: str, new: str, replacement: str | None) -> None:
     for found in (compared(old, new), compared(new, old)):
         assert [str(one.replacement) for one in found.resources] == ([] if replacement is None else [replacement])
-        assert not any(line.startswith("Rejected") for line in verdict(found))
+        assert not any(line.startswith("Rejected") for line in consequences(found))
 
 
 def test_any_other_type_under_the_same_logical_id_is_rejected() -> None:
     found = compared(PLAIN, PLAIN.replace("AWS::Lambda::Function", "AWS::SQS::Queue"))
-    assert verdict(found)[0] == (
+    assert consequences(found)[0] == (
         "Rejected: F: was AWS::Lambda::Function: CloudFormation rejects another type under the same logical id."
     )

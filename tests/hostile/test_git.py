@@ -54,8 +54,9 @@ def marker(project: Path) -> Path:
 )
 def test_programs_of_the_configuration_do_not_run(generator: Run, marker: Path, key: str) -> None:
     git("config", key, f"{marker.parent}/evil.sh")
-    result = generator("diff", "main:dev", "dev")
-    assert result.exit_code == 0, result.output
+    for arguments in (["main:dev", "dev"], ["dev"], []):
+        result = generator("diff", *arguments)
+        assert result.exit_code == 0, result.output
     assert not marker.exists()
 
 
@@ -90,6 +91,10 @@ def test_a_partial_clone_fetches_nothing(generator: Run, marker: Path, settings:
     result = generator("diff", "main:dev", "dev")
     assert result.exit_code == 2
     assert "main:dev: " in result.stderr
+    tree = git("rev-parse", "main:templates_out")
+    os.remove(f".git/objects/{tree[:2]}/{tree[2:]}")
+    for arguments in (["main:dev", "dev"], ["dev"], []):
+        assert generator("diff", *arguments).exit_code == 2, "what is missing from the clone is not a new environment"
     assert not marker.exists()
 
 
