@@ -231,8 +231,8 @@ def test_a_receiver_accepts_the_signed_webhook() -> None:
 
 
 def test_the_workflow_runs_the_commands_that_its_page_names() -> None:
-    text = new_project.files()[".github/workflows/templates.yml"].replace('"$BASE:prod"', "origin/main:prod")
-    commands = [one for one in inline(ROOT / "docs/how-to/use-in-ci.md") if re.match("generator (check|diff)", one)]
+    text = new_project.files()[".github/workflows/templates.yml"].replace('"$BASE"', "origin/main")
+    commands = [one for one in inline(ROOT / "docs/how-to/use-in-ci.md") if re.match("generator (check|diff --)", one)]
     assert len(commands) == 2
     assert all(command in text for command in commands)
     assert (ROOT / "generator/skeleton/dot_github/workflows/templates.yml").is_file()
