@@ -21,6 +21,7 @@ COMMANDS = {
     "init": "Create a new project.",
     "template": "Write the templates and their review pages.",
     "size": "Show how each reservation is derived.",
+    "explore": "Play with the settings in the browser.",
     "check": "Check templates: lint, size, drift, quota.",
     "rules": "List the cfn-lint rules.",
     "diff": "Show what a template change means.",

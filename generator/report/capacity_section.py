@@ -36,17 +36,8 @@ def sizing_lines(template: Template, judged: JudgedPlan) -> list[str]:
 
 
 def quota_lines(judged: JudgedPlan) -> list[str]:
-    """Return the account's concurrency as a bar, its parts as a table, and the headroom."""
-    verdict = judged.verdict
-    account, own = verdict.account, judged.plan.sizing.total_reserved
-    neighbours = ", ".join(sizing_table.neighbours(judged)) or "other environments here"
-    parts = [
-        ("#", own, f"reserved by {judged.name}"),
-        ("+", verdict.total - own, f"reserved by {neighbours}"),
-        ("x", account.reserved_elsewhere, "reserved elsewhere in the account"),
-        ("=", account.unreserved_floor, "kept unreserved by AWS (the floor)"),
-        (".", max(0, verdict.headroom), "still reservable"),
-    ]
+    """Return the account's concurrency as a bar, and its parts as a table."""
+    account, parts = judged.verdict.account, quota_parts(judged)
     bar = _bar([(mark, count) for mark, count, _ in parts])
     legend = text_table((), [(mark, f"{count:,}", meaning) for mark, count, meaning in parts], right=[1])
     return [
@@ -56,6 +47,20 @@ def quota_lines(judged: JudgedPlan) -> list[str]:
         "```",
         "",
         sizing_table.FREE_OF_CHARGE,
+    ]
+
+
+def quota_parts(judged: JudgedPlan) -> list[tuple[str, int, str]]:
+    """Return the parts of the account's concurrency, each with a mark, a count and its meaning."""
+    verdict = judged.verdict
+    account, own = verdict.account, judged.plan.sizing.total_reserved
+    neighbours = ", ".join(sizing_table.neighbours(judged)) or "other environments here"
+    return [
+        ("#", own, f"reserved by {judged.name}"),
+        ("+", verdict.total - own, f"reserved by {neighbours}"),
+        ("x", account.reserved_elsewhere, "reserved elsewhere in the account"),
+        ("=", account.unreserved_floor, "kept unreserved by AWS (the floor)"),
+        (".", max(0, verdict.headroom), "still reservable"),
     ]
 
 

@@ -49,8 +49,9 @@ def cost_lines(template: Template, environment: Environment) -> list[str]:
         "",
         *(f"- {line}" for line in CONVENTIONS),
     ]
+    sums = ", ".join(f"{service} {amount:,}" for service, amount in by_service(bills[rate]))
     return [
-        f"**{usd(total_usd(bills[rate]))}** a month at a steady {rate:,} webhooks per hour: {_by_service(bills[rate])}."
+        f"**{usd(total_usd(bills[rate]))}** a month at a steady {rate:,} webhooks per hour: {sums}."
         f"{_elsewhere(environment)}",
         "",
         f"**Not included:** {joined([*_not_included(template, environment), NOT_INCLUDED])}.",
@@ -81,14 +82,13 @@ def _elsewhere(environment: Environment) -> str:
     return "" if environment.region == PRICED_REGION else f" **Prices in {environment.region} differ.**"
 
 
-def _by_service(items: Sequence[Item]) -> str:
-    """Return the sum of each service, the largest first."""
+def by_service(items: Sequence[Item]) -> list[tuple[str, Decimal]]:
+    """Return the sum of each service, the largest first; SMS are a service of their own."""
     sums: dict[str, Decimal] = {}
     for item in items:
         service = "SMS" if item.price == SMS_PRICE else item.service.removesuffix(" arm64").removesuffix(" x86_64")
         sums[service] = sums.get(service, Decimal(0)) + item.amount_usd
-    rows = sorted(sums.items(), key=lambda one: (-one[1], one[0]))
-    return ", ".join(f"{service} {amount:,}" for service, amount in rows)
+    return sorted(sums.items(), key=lambda one: (-one[1], one[0]))
 
 
 def _items(bills: Mapping[int, Sequence[Item]]) -> list[str]:

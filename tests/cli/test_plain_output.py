@@ -20,6 +20,7 @@ RUNS = (
     ["size", "prod"],
     ["size", "prd"],
     ["size"],
+    ["explore", "nowhere"],
     ["check", "large.json"],
     ["rules"],
     ["diff", "dev", "prod"],

@@ -1,0 +1,178 @@
+"""The data of `generator explore`: sliders for the settings of an environment, and what a position of them gives.
+
+Every figure comes from the functions behind `generator size` and the review page. The browser only draws it.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from generator import plans
+from generator._format import duration, number, percent, usd
+from generator.capacity import planning
+from generator.config import files
+from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
+from generator.errors import Fault, InvalidEnvironment
+from generator.plans import JudgedPlan
+from generator.report import sizing_table
+from generator.report.bill import bill, total_usd
+from generator.report.capacity_section import quota_parts
+from generator.report.cost_section import by_service, cost_line
+from generator.template.evaluation import one_deployment
+from generator.template.reading import parse
+
+POSITIONS = 60
+"""Positions of a slider, before the environment's own value is added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slider:
+    """A setting to vary from low to high in equal factors. `unit` follows the value; "share" is shown in percent."""
+
+    group: str
+    key: str
+    label: str
+    unit: str
+    low: float
+    high: float
+
+    def positions(self, own: float) -> list[float]:
+        """Return the values, rounded to two digits, with the environment's own among them."""
+        factor = (self.high / self.low) ** (1 / POSITIONS)
+        values = {float(f"{self.low * factor**step:.2g}") for step in range(POSITIONS + 1)}
+        return sorted(_like(own, value) for value in {*values, own})
+
+    def shown(self, value: float) -> str:
+        """Return the value as the page writes it."""
+        if self.unit == "share":
+            return percent(value)
+        return duration(value / 1000) if self.unit == "ms" else f"{number(value)} {self.unit}".strip()
+
+
+SLIDERS = (
+    Slider("Traffic", "traffic.webhooks_per_hour", "Rate", "webhooks/h", *WEBHOOKS_PER_HOUR),
+    Slider("Traffic", "traffic.peak_factor", "Peak factor", "x the mean", 1, 20),
+    Slider("Traffic", "traffic.alerts_per_webhook", "Alerts per webhook", "", 0.001, 1),
+    Slider("Mean durations", "functions.process_webhook.mean_duration_ms", "ProcessWebhook", "ms", 10, 10_000),
+    Slider("Mean durations", "functions.check_alerts.mean_duration_ms", "CheckAlerts, a batch", "ms", 10, 10_000),
+    Slider("Mean durations", "functions.send_notification.mean_duration_ms", "SendNotification", "ms", 10, 10_000),
+    Slider("Targets", "targets.webhook_throttle_probability", "Webhooks throttled, at most", "share", 1e-7, 0.1),
+    Slider("Targets", "targets.notification_wait_probability", "Notifications late, at most", "share", 1e-5, 0.5),
+    Slider("Targets", "targets.stream_utilisation", "Busiest lanes busy, at most", "share", 0.05, 0.95),
+    Slider("Account", "account.concurrency_limit", "Concurrency limit", "executions", 10, 10_000),
+)
+
+
+def start(name: str) -> dict[str, Any]:
+    """Return the sliders of an environment, each with its values and the position of the environment's own.
+
+    Raises InvalidEnvironment.
+    """
+    (environment,) = files.load_named([name])
+    return {"environment": name, "sliders": [_slider(slider, environment) for slider in SLIDERS]}
+
+
+def answer(name: str, changes: Sequence[str]) -> dict[str, Any]:
+    """Return sizing, quota, cost and TOML lines for the environment with the changes, each KEY=VALUE of a slider.
+
+    Raises InvalidEnvironment or UnsizableLoad.
+    """
+    (own,) = files.load_named([name])
+    overrides = _overrides(own, changes)
+    (judged,) = plans.prepare([name], overrides)
+    environment = judged.plan.environment
+    template = one_deployment(parse(json.loads(plans.render(judged.plan))))
+    items = bill(template, environment)
+    return {
+        "size": sizing_table.as_dict(judged),
+        "fits": judged.verdict.fits,
+        "quota": [{"count": count, "meaning": meaning} for _, count, meaning in quota_parts(judged)],
+        "refusal": "\n".join(plans.refusals([judged])),
+        "header": sizing_table.HEADER,
+        "functions": [sizing_table.row(function) for function in judged.plan.sizing.functions],
+        "reasons": [function.reason for function in judged.plan.sizing.functions],
+        "admission": sizing_table.admission(judged),
+        "total_usd": str(total_usd(items)),
+        "cost": cost_line(environment, items).replace("*", "").replace("`", ""),
+        "services": [
+            {"name": service, "usd": str(amount), "shown": usd(amount)} for service, amount in by_service(items)
+        ],
+        "toml": _toml(overrides),
+        "command": shlex.join(["generator", "size", name, *(word for one in overrides for word in ("--set", one))]),
+    }
+
+
+def staircase(name: str, changes: Sequence[str]) -> dict[str, Any]:
+    """Return each function's reservation at each rate at which one rises, and what the account has for them.
+
+    Raises InvalidEnvironment or UnsizableLoad.
+    """
+    (own,) = files.load_named([name])
+    (judged,) = plans.prepare([name], _overrides(own, changes))
+    rates, sizings = zip(*planning.steps(judged.plan.environment), strict=True)
+    reserved = {
+        function.logical_id: [sizing[function.logical_id].reserved_concurrency or 0 for sizing in sizings]
+        for function in judged.plan.sizing.functions
+    }
+    return {"rates": rates, "reserved": reserved, "reservable": _reservable(judged)}
+
+
+def _reservable(judged: JudgedPlan) -> int:
+    """Return what the account has for this environment: without the reservations of its neighbours."""
+    return judged.verdict.account.reservable - (judged.verdict.total - judged.plan.sizing.total_reserved)
+
+
+def _slider(slider: Slider, environment: Environment) -> dict[str, Any]:
+    own = _value(environment, slider.key)
+    values = slider.positions(own)
+    return {
+        "group": slider.group,
+        "key": slider.key,
+        "label": slider.label,
+        "values": values,
+        "shown": [slider.shown(value) for value in values],
+        "own": values.index(own),
+    }
+
+
+def _value(environment: Environment, key: str) -> Any:
+    value: Any = environment
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _like(own: float, value: float) -> float:
+    """Return a whole number where the setting is one."""
+    return int(value) if isinstance(own, int) else value
+
+
+def _overrides(own: Environment, changes: Iterable[str]) -> list[str]:
+    """Return the changes as overrides. A changed mean duration scales the 95th percentile with it.
+
+    Raises InvalidEnvironment for a key without a slider.
+    """
+    found: dict[str, object] = {}
+    for change in changes:
+        key, value = files.parse_override(change)
+        if key not in {slider.key for slider in SLIDERS}:
+            raise InvalidEnvironment([Fault(key, "no slider has this setting", "use generator size --set")])
+        found[key] = value
+        if key.endswith(".mean_duration_ms") and isinstance(value, int | float):
+            p95 = key.replace("mean", "p95")
+            found[p95] = round(_value(own, p95) * value / _value(own, key))
+    return [f"{key}={json.dumps(value)}" for key, value in found.items()]
+
+
+def _toml(overrides: Iterable[str]) -> str:
+    """Return the overrides as lines of an environment file, each table once."""
+    tables: dict[str, list[str]] = {}
+    for override in overrides:
+        key, _, value = override.partition("=")
+        table, _, setting = key.rpartition(".")
+        tables.setdefault(table, []).append(f"{setting} = {value}")
+    return "\n\n".join("\n".join([f"[{table}]", *lines]) for table, lines in tables.items())

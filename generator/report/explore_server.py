@@ -1,0 +1,134 @@
+"""The server of `generator explore`: one page and its data on 127.0.0.1, for the browser of this user alone.
+
+A web page that the user visits can send requests to 127.0.0.1. It can neither know the secret in the path nor hide its
+own origin, and a name that it points to 127.0.0.1 is in the Host header.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from generator.errors import GeneratorError
+from generator.report import explore
+
+HOST = "127.0.0.1"
+
+MAX_CHANGES = 50
+"""Changes in one request; there are fewer sliders."""
+
+Answer = Callable[[str, Sequence[str]], dict[str, Any]]
+
+ANSWERS: Mapping[str, Answer] = {
+    "start.json": lambda name, _: explore.start(name),
+    "answer.json": explore.answer,
+    "staircase.json": explore.staircase,
+}
+
+
+class Server(ThreadingHTTPServer):
+    """Serves the page of one environment at `url`, which has a secret in its path."""
+
+    daemon_threads = True
+
+    def __init__(self, environment: str, port: int = 0) -> None:
+        """Listen on the port, or on any free one. Raises OSError if the port is taken."""
+        super().__init__((HOST, port), _Handler)
+        self.environment = environment
+        self.secret = secrets.token_urlsafe(24)
+
+    @property
+    def host(self) -> str:
+        """The Host header of every request to this server."""
+        return f"{HOST}:{self.server_address[1]}"
+
+    @property
+    def url(self) -> str:
+        """The address of the page."""
+        return f"http://{self.host}/{self.secret}/"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+    server_version, sys_version = "generator", ""
+
+    def do_GET(self) -> None:
+        """Answer a request of the page; refuse any other."""
+        target = urlsplit(self.path)
+        _, secret, name = [*target.path.split("/", 2), "", ""][:3]
+        if self._is_foreign():
+            self._send(HTTPStatus.FORBIDDEN, "text/plain", b"open the address that generator explore printed\n")
+        elif not hmac.compare_digest(secret.encode(), self.server.secret.encode()) or name not in {"", *ANSWERS}:
+            self._send(HTTPStatus.NOT_FOUND, "text/plain", b"not found\n")
+        elif not name:
+            self._send(HTTPStatus.OK, "text/html", page())
+        else:
+            changes = parse_qs(target.query).get("set", [])[:MAX_CHANGES]
+            status, document = self._answer(ANSWERS[name], changes)
+            self._send(status, "application/json", json.dumps(document).encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Print nothing: the page shows what is wrong."""
+
+    def _is_foreign(self) -> bool:
+        """Return whether the request names another host, or comes from a page of another origin."""
+        origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site", "none")
+        return (
+            self.headers.get_all("Host") != [self.server.host]
+            or origin not in (None, f"http://{self.server.host}")
+            or site not in ("none", "same-origin")
+        )
+
+    def _answer(self, answer: Answer, changes: Sequence[str]) -> tuple[HTTPStatus, dict[str, Any]]:
+        try:
+            return HTTPStatus.OK, answer(self.server.environment, changes)
+        except GeneratorError as error:
+            return HTTPStatus.BAD_REQUEST, {"faults": [str(fault) for fault in error.faults]}
+
+    def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in _security_headers().items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@cache
+def page() -> bytes:
+    """Return the page. It has no data of its own."""
+    return resources.files("generator.report").joinpath("explore.html").read_bytes()
+
+
+@cache
+def _security_headers() -> dict[str, str]:
+    """Return headers that let the page run its own script and style, and ask this server alone."""
+    script, style = (_hashes(tag) for tag in ("script", "style"))
+    return {
+        "Content-Security-Policy": f"default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def _hashes(tag: str) -> str:
+    """Return the hash of the page's script or style. Source: W3C, Content Security Policy Level 3, "hash-source"."""
+    texts = re.findall(rb"<%b>(.*?)</%b>" % (tag.encode(), tag.encode()), page(), re.DOTALL)
+    digests = (base64.b64encode(hashlib.sha256(text).digest()).decode() for text in texts)
+    return " ".join(f"'sha256-{digest}'" for digest in digests)
