@@ -1,37 +1,41 @@
-"""The steps in CONTRIBUTING.md for a new function work in a copy of the code."""
+"""The steps of docs/how-to/add-a-function.md work in a copy of the code."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import boto3
+import pytest
+from moto import mock_aws
 
 from tests.conftest import FIXTURES, ROOT
 
-STEPS = (
-    (
-        "config/schema.py",
-        "    cleanup_history: Function = section(",
-        "    archive_history: Function = section(\n"
-        "        Function, mean_duration_ms=900, p95_duration_ms=2000, memory_mb=256, timeout_s=60\n    )\n",
-    ),
-    ("capacity/sizing.py", "SETTINGS = {", 'ARCHIVE_HISTORY = "ArchiveHistoryFunction"\n'),
-    ("capacity/sizing.py", "    CLEANUP_HISTORY: ", '    ARCHIVE_HISTORY: "archive_history",\n'),
-    (
-        "capacity/sizing.py",
-        "            _cleanup_history(environment),",
-        "            FunctionSizing(\n"
-        '                ARCHIVE_HISTORY, 1, "overlap", 0.00025, None, None,\n'
-        '                {"arrival_rate_per_s": 1 / 3600, "mean_duration_s": 0.9}, "one run an hour",\n'
-        "            ),\n",
-    ),
-    ("stack/functions.py", "        CLEANUP_HISTORY: ", '        "ArchiveHistoryFunction": {**prices},\n'),
-    ("stack/permissions.py", "        CLEANUP_HISTORY: ", '        "ArchiveHistoryFunction": [clean_prices()],\n'),
-)
-"""File, line, and the text to insert before that line."""
+GUIDE = (ROOT / "docs/how-to/add-a-function.md").read_text()
+STEP = r"[Ii]n\s+`(generator/[\w/.]+)`,\s[^`]*?(?:above\s+`([^`]+)`[^`]*|write):\n\n```python\n(.*?)```"
+"""A file, the beginning of the line above which to insert, and the text; without such a line, the whole file."""
+
+
+def follow(folder: Path) -> int:
+    """Take the steps of the guide that change the code. Return their number."""
+    steps = re.findall(STEP, GUIDE, re.S)
+    for name, anchor, text in steps:
+        path = folder / name
+        if not anchor:
+            path.write_text(text)
+            continue
+        lines = path.read_text().splitlines(keepends=True)
+        (at,) = [number for number, line in enumerate(lines) if line.strip().startswith(anchor)]
+        path.write_text("".join([*lines[:at], text, *lines[at:]]))
+    return len(steps)
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -41,23 +45,46 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
-def test_a_fifth_function_passes_each_stage_once(tmp_path: Path) -> None:
-    code = shutil.copytree(ROOT / "generator", tmp_path / "generator", ignore=shutil.ignore_patterns("__pycache__"))
+def test_the_guide_adds_a_function(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "generator", tmp_path / "generator", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(FIXTURES / "environments", tmp_path / "environments")
-    for file, line, added in STEPS:
-        text = (code / file).read_text()
-        assert text.count(line) == 1, (file, line)
-        (code / file).write_text(text.replace(line, added + line))
-    (code / "stack/handlers/archive_history.py").write_text("def handler(event, context):\n  return 'archived'\n")
+    assert follow(tmp_path) == GUIDE.count("```python") == 12
+    refused = run(tmp_path, "template", "dev")
+    assert refused.returncode == 1
+    assert "write upload_bucket" in refused.stderr
+
+    (setting,) = re.findall(r"```toml\n(.*?)```", GUIDE, re.S)
     environment = tmp_path / "environments/dev.toml"
-    environment.write_text(environment.read_text() + '[deployment]\nupload_bucket = "my-templates"\n')
+    environment.write_text(environment.read_text() + setting)
     done = run(tmp_path, "template", "dev")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "3 + 5 + 1 + 1 + 2 = 12 reserved" in done.stdout
+    assert "3 + 5 + 1 + 2 + 2 = 13 reserved" in done.stdout
     resources = json.loads((tmp_path / "templates_out/dev.json").read_text())["Resources"]
-    assert resources["ArchiveHistoryFunction"]["Properties"]["ReservedConcurrentExecutions"] == 1
-    assert {"ArchiveHistoryRole", "ArchiveHistoryLogGroup", "ArchiveHistoryErrorsAlarm"} <= resources.keys()
+    assert resources["CountSymbolsFunction"]["Properties"]["ReservedConcurrentExecutions"] == 2
+    assert {"CountSymbolsRole", "CountSymbolsLogGroup", "CountSymbolsErrorsAlarm", "CountSchedule"} <= resources.keys()
     page = (tmp_path / "templates_out/dev.md").read_text()
-    assert "**ArchiveHistoryFunction** (add its invocations per month to `generator/report/usage.py`)" in page
-    assert "one run an hour" in page
+    assert "CountSchedule -->" in page
+    assert "--s3-bucket my-templates" in page
+    assert "**CountSymbolsFunction** (add its invocations per month to `generator/report/usage.py`)" in page
     assert run(tmp_path, "size", "dev").returncode == 0
+
+
+def test_the_handler_of_the_guide_counts_the_markets(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"count_symbols\.py`, write:\n\n```python\n(.*?)```", GUIDE, re.S)
+    symbols = [{"symbol": {"S": "#symbols"}, "observation": {"S": name}} for name in ("BTC-USD", "ETH-USD")]
+    key = [("symbol", "HASH"), ("observation", "RANGE")]
+    with mock_aws():
+        dynamodb = boto3.client("dynamodb")
+        dynamodb.create_table(
+            TableName="prices",
+            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in key],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in key],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        for item in symbols:
+            dynamodb.put_item(TableName="prices", Item=item)
+        names: dict[str, Any] = {}
+        with mock.patch.dict(os.environ, TABLE="prices"):
+            exec(code, names)
+        names["handler"]({}, SimpleNamespace(aws_request_id="1", function_name="count"))
+    assert json.loads(capsys.readouterr().out)["Symbols"] == 2
