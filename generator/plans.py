@@ -64,7 +64,7 @@ def render(plan: Plan) -> str:
     from generator.stack.compose import compose
     from generator.template import writing
 
-    return writing.render(compose(plan.environment, plan.sizing))
+    return writing.render(compose(plan.environment, plan.sizing), byte_limit(plan.environment))
 
 
 def byte_limit(environment: Environment) -> int:

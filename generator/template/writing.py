@@ -36,16 +36,16 @@ _SORT_KEYS = {key: f" {rank:02}" for rank, key in enumerate(LEADING_KEYS)}
 """A space sorts before every letter."""
 
 
-def render(template: Template) -> str:
+def render(template: Template, limit_bytes: int = MAX_TEMPLATE_BODY_BYTES) -> str:
     """Return the text of the file, the same bytes on every machine and Python version.
 
     Parameters, resources and outputs keep the order in which they were added; the keys inside them are sorted. A text
-    that is too long for a deployment without an upload bucket is laid out without spaces.
+    above the limit, by default that of a deployment without an upload bucket, is laid out without spaces.
     """
     body: dict[str, Any] = {"AWSTemplateFormatVersion": "2010-09-09", **template.to_dict()}
     keys = [*(key for key in TEMPLATE_KEYS if key in body), *(key for key in body if key not in TEMPLATE_KEYS)]
     text = _text(body, keys, WIDE)
-    return text if len(text.encode()) <= MAX_TEMPLATE_BODY_BYTES else _text(body, keys, NARROW)
+    return text if len(text.encode()) <= limit_bytes else _text(body, keys, NARROW)
 
 
 def _text(body: dict[str, Any], keys: Iterable[str], spacing: Spacing) -> str:

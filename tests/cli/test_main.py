@@ -90,7 +90,15 @@ def test_size_prints_a_table_with_reasons_and_the_account(generator: Run) -> Non
 
 def test_size_as_json_has_the_documented_keys(generator: Run) -> None:
     report = json.loads(generator("size", "prod", "--format", "json").stdout)
-    assert report.keys() == {"environment", "webhooks_per_hour", "functions", "total_reserved", "account", "sms"}
+    assert report.keys() == {
+        "environment",
+        "webhooks_per_hour",
+        "source_rates_per_s",
+        "functions",
+        "total_reserved",
+        "account",
+        "sms",
+    }
     function = report["functions"]["ProcessWebhookFunction"]
     assert list(function) == [
         *("reserved_concurrency", "model", "offered_load_erlangs", "target", "predicted", "inputs", "reason")
@@ -217,7 +225,7 @@ def test_check_reports_a_file_too_large_to_deploy_without_a_bucket(generator: Ru
 def enlarge_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the templates over the limit of a direct upload."""
     shipped = functions.shipped_lines
-    monkeypatch.setattr(functions, "shipped_lines", lambda handler: (*shipped(handler), f"# {'x' * 3_000}"))
+    monkeypatch.setattr(functions, "shipped_lines", lambda handler: (*shipped(handler), f"# {'x' * 6_000}"))
 
 
 def test_a_template_that_is_too_large_is_refused_with_the_remedy(
@@ -244,6 +252,7 @@ def test_an_upload_bucket_raises_the_limit_and_appears_in_the_deploy_command(
     result = generator("template", "dev", "--set", "deployment.upload_bucket=my-templates")
     assert result.exit_code == 0
     assert re.search(r" [\d,]+ bytes, [\d,]+ left of 1,000,000  written\n", result.stdout)
+    assert '"Type": "AWS::Lambda::Function"' in Path("templates_out/dev.json").read_text(), "laid out with spaces"
     page = Path("templates_out/dev.md").read_text()
     assert (
         "--template-file templates_out/dev.json --capabilities CAPABILITY_IAM \\\n  --s3-bucket my-templates\n" in page
