@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from generator.checks.quota.deployed import Deployed
+from generator.checks import assemblies
+from generator.checks.assemblies import Artifact
+from generator.checks.folders import Folder, is_template, project_of
+from generator.checks.quota.deployed import ACCOUNT, REGION, Deployed, deployed
+from generator.checks.stated import Stated, of_project, stated
+from generator.errors import Fault, UnreadableTemplate
+from generator.template import reading
+from generator.template.nesting import NotRead
 
 ANY = ""
 """The account or Region of a stack that may go to every account or Region."""
+
+SUFFIXES = (".json", ".yaml", ".yml", ".template")
+
+SKIPPED = ("node_modules", "__pycache__")
+"""Folders in which nobody keeps templates, besides those whose names begin with a dot."""
+
+MAX_FILES = 20_000
+"""Files of one folder to look at."""
+
+SERVERLESS = ("serverless.yml", "serverless.yaml", "serverless.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +53,173 @@ class Unit:
     """The template under each set of parameters that is given, with nested stacks put into it."""
     account: str = ANY
     region: str = ANY
-    unread: tuple[Unread, ...] = ()
+    stated: Stated = field(default_factory=Stated)
+    """What the project and the template state about the account."""
     held: int = 0
     """What it reserves at present, as far as the file states it. An account's present reservations contain it."""
+
+    def may_go_to(self, account: str, region: str) -> bool:
+        """Return whether the stack may be deployed to an account and a Region, each of which may be ANY."""
+        if self.account not in (ANY, account) or self.region not in (ANY, region):
+            return False
+        return region == ANY or all(region in one.deployments.pins.get(REGION, (region,)) for one in self.deployed)
 
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """The content of a file or folder."""
+    """The content of files and folders."""
 
-    units: tuple[Unit, ...]
+    units: tuple[Unit, ...] = ()
     unread: tuple[Unread, ...] = ()
     """What belongs to no unit, such as a file that cannot be parsed."""
     templates: tuple[Path, ...] = ()
     """The files that cfn-lint can check."""
+    assemblies: tuple[Path, ...] = ()
+    """The folders that CDK wrote."""
+
+
+def units_of_file(path: Path) -> Units:
+    """Return the stack of one template file. Raises UnreadableTemplate."""
+    folder = Folder(project_of(path))
+    document = reading.parsed(str(path), reading.text_of(path))
+    if not is_template(document):
+        raise UnreadableTemplate([not_a_template(path)])
+    return Units((_of_template(folder, path, document, of_project()),), templates=(path,))
+
+
+def units_of_folder(path: Path) -> Units:
+    """Return the stacks of a CDK assembly, or of all templates and assemblies below a folder.
+
+    A template that another one nests is part of that one. Raises UnreadableTemplate if there is none.
+    """
+    walk = _Walk(Folder(path), of_project())
+    for file in walk.files(path):
+        walk.take(file)
+    if not walk.plain and not walk.assembled and not walk.unread:
+        remedy = "name the folder that has the templates, such as cdk.out or .aws-sam/build"
+        raise UnreadableTemplate([Fault(str(path), "no CloudFormation template in this folder", remedy)])
+    nested = walk.folder.nested
+    inside = {
+        place
+        for root, files in nested.items()
+        for place in files
+        if place != root and root not in nested.get(place, {})
+    }
+    roots = [unit for place, unit in walk.plain.items() if place not in inside]
+    templates = {
+        **{place: file for files in nested.values() for place, file in files.items()},
+        **{os.path.realpath(unit.path): unit.path for unit in (*walk.plain.values(), *walk.assembled)},
+    }
+    return Units(
+        (*walk.assembled, *roots), tuple(walk.unread), tuple(sorted(templates.values())), tuple(walk.assemblies)
+    )
+
+
+@dataclass(slots=True)
+class _Walk:
+    """A walk through a folder and what it has found so far."""
+
+    folder: Folder
+    project: Mapping[str, Any]
+    """Its settings of cfn-lint."""
+    plain: dict[str, Unit] = field(default_factory=dict)
+    """By real path, templates outside of assemblies."""
+    assembled: list[Unit] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    assemblies: list[Path] = field(default_factory=list)
+
+    def files(self, path: Path) -> Iterator[Path]:
+        """Yield the files below a folder that may be templates; read the assemblies on the way."""
+        left = MAX_FILES
+        for place, folders, names in os.walk(path, onerror=self._note):
+            here = Path(place)
+            if assemblies.is_assembly(self.folder, here):
+                folders.clear()
+                self._take_assembly(here)
+                continue
+            folders[:] = sorted(one for one in folders if not one.startswith(".") and one not in SKIPPED)
+            self.unread += [
+                Unread(here / one, "", "a link to another folder") for one in folders if self._leads_out(here / one)
+            ]
+            for name in sorted(names):
+                left -= 1
+                if left < 0:
+                    self.unread.append(Unread(path, "", f"more than {MAX_FILES:,} files; check a smaller folder"))
+                    return
+                if name.endswith(SUFFIXES):
+                    yield here / name
+
+    def _note(self, error: OSError) -> None:
+        self.unread.append(Unread(Path(str(error.filename)), "", f"a folder that cannot be read ({error.strerror})"))
+
+    def _leads_out(self, folder: Path) -> bool:
+        return folder.is_symlink() and not self.folder.has(folder)
+
+    def take(self, file: Path) -> None:
+        """Add a file if it looks like a template, or if nobody can see whether it is one."""
+        if file.name in SERVERLESS:
+            fault = serverless(file)
+            self.unread.append(Unread(file, "", f"{fault.what}; {fault.remedy}"))
+            return
+        text = ""
+        try:
+            place = self.folder.place(file)
+            text = reading.bounded_text(Path(place), errors="replace")
+            if place in self.plain or not ("Resources" in text or "\\" in text):
+                return
+            document = self.folder.document(file)
+            if is_template(document):
+                self.plain[place] = _of_template(self.folder, file, document, self.project)
+        except (NotRead, OSError) as error:
+            if not text or ("Resources" in text and "AWS" in text):
+                self.unread.append(Unread(file, "", str(error)))
+
+    def _take_assembly(self, path: Path) -> None:
+        self.assemblies.append(path)
+        for one in assemblies.artifacts(self.folder, path):
+            if not isinstance(one, Artifact):
+                self.unread.append(Unread(one.file, one.artifact, one.reason))
+                continue
+            try:
+                self.assembled.append(_of_artifact(self.folder, one, self.project))
+            except NotRead as error:
+                self.unread.append(Unread(one.template, "", str(error)))
+
+
+def _of_artifact(folder: Folder, artifact: Artifact, project: Mapping[str, Any]) -> Unit:
+    document = folder.document(artifact.template)
+    if not is_template(document):
+        raise NotRead(f"{artifact.template} is not a template")
+    given = [artifact.parameters] if artifact.parameters else []
+    regions = [artifact.region] if artifact.region else []
+    stacks = deployed(document, given, regions, folder.children(artifact.template))
+    stacks = [
+        one.pinned({**one.deployments.pins, ACCOUNT: [artifact.account]}) if artifact.account else one for one in stacks
+    ]
+    settings = replace(stated(document, project), regions=(), parameters=())
+    return Unit(artifact.name, artifact.template, tuple(stacks), artifact.account, artifact.region, settings)
+
+
+def _of_template(folder: Folder, path: Path, document: Any, project: Mapping[str, Any]) -> Unit:
+    settings = stated(document, project)
+    stacks = deployed(document, settings.parameters, settings.regions, folder.children(path))
+    region = settings.regions[0] if len(settings.regions) == 1 else ANY
+    return Unit(path.name, path, tuple(stacks), region=region, stated=settings)
+
+
+def serverless(path: Path) -> Fault:
+    """Return the fault of naming a service of the Serverless Framework, from which it generates a template."""
+    return Fault(
+        str(path),
+        "a service of the Serverless Framework, not a template",
+        "run `serverless package`, then check .serverless/",
+    )
+
+
+def not_a_template(path: Path) -> Fault:
+    """Return the fault of naming a file that is no template."""
+    return Fault(
+        str(path),
+        "not a CloudFormation template: it has no Resources",
+        "give a template in JSON or YAML, or leave this file out",
+    )

@@ -179,6 +179,13 @@ class Deployments:
         item: Item[None] = [Candidate(0, guard, None)]
         return not guard or self.heaviest([item]) is not None
 
+    def can_read(self, guard: Guard) -> bool:
+        """Return whether every condition of the guard is declared in a form that can be evaluated.
+
+        A loop, an include or a macro may declare the others.
+        """
+        return all(self._fact(fact) is not None for fact, _ in guard)
+
     def mentioned(self, parameter: str) -> frozenset[str]:
         """Return the values of a parameter that make a difference to conditions and rules."""
         for name in self._template.conditions:

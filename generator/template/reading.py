@@ -135,7 +135,7 @@ def parse(document: Any, values: Mapping[str, Any] | None = None) -> Template:
         resources={},
         outputs=mapping(document.get("Outputs")),
         opaque={},
-        macros=tuple(_macros(document.get("Transform"))),
+        macros=(*_macros(document.get("Transform")), *_macros(document.get("Fn::Transform"))),
     )
     evaluator = Evaluator(stated)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from generator.template.conditions import Deployments
 from generator.template.model import Template
+from generator.template.nesting import Children, with_nested
 from generator.template.reading import parse
 
-REGION = "AWS::Region"
+REGION, ACCOUNT = "AWS::Region", "AWS::AccountId"
 
 Values = Mapping[str, Any]
 """Parameters with the values they are given; the others have their defaults."""
@@ -22,17 +23,23 @@ class Deployed:
 
     template: Template
     deployments: Deployments
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """By logical id, why the template of a nested stack could not be read."""
 
     def pinned(self, pins: Mapping[str, Iterable[str]]) -> Deployed:
         """Return the same template where pseudo parameters can only have these values."""
-        return Deployed(self.template, Deployments(self.template, pins))
+        return Deployed(self.template, Deployments(self.template, pins), self.unread)
 
 
-def deployed(document: Any, given: Iterable[Values] = (), regions: Iterable[str] = ()) -> list[Deployed]:
+def deployed(
+    document: Any, given: Iterable[Values] = (), regions: Iterable[str] = (), children: Children | None = None
+) -> list[Deployed]:
     """Return a template under each set of parameters that is given, or once with any parameters.
 
-    `regions` are those it may be deployed to; without any, every Region that it mentions and another one.
+    `regions` are those it may be deployed to; without any, every Region that it mentions and another one. `children`
+    reads the templates of nested stacks, which then count as part of the template.
     """
     templates = [parse(document, values) for values in given] or [parse(document)]
     pins = {REGION: list(regions)} if regions else {}
-    return [Deployed(template, Deployments(template, pins)) for template in templates]
+    whole = [with_nested(template, children) if children else (template, {}) for template in templates]
+    return [Deployed(template, Deployments(template, pins), unread) for template, unread in whole]

@@ -13,7 +13,7 @@ from generator.checks.quota.provisioned import LEFT_OUT, is_provisioned, provisi
 from generator.template.conditions import ALWAYS, Candidate, Guard
 from generator.template.evaluation import Location, Missing, Option
 from generator.template.intrinsics import Json, mapping
-from generator.template.model import Template
+from generator.template.model import Section, Template
 
 NESTED = (
     "AWS::CloudFormation::Stack",
@@ -131,13 +131,17 @@ def _worst_case(stack: Deployed) -> WorstCase:
             *(
                 function
                 for function, figures in by_function.items()
-                if any(option.number is Missing.UNKNOWN for option in chain.from_iterable(figures))
+                if not figures[0] or any(_is_open(stack, option) for option in chain.from_iterable(figures))
             ),
             *without_function(stack.template),
         ),
         elsewhere=tuple(_elsewhere(stack.template)),
         managed=tuple(name for name in by_function if may_be_managed(stack.template, name)),
     )
+
+
+def _is_open(stack: Deployed, option: Option) -> bool:
+    return option.number is Missing.UNKNOWN or not stack.deployments.can_read(option.guard)
 
 
 def _figures(template: Template, function: str) -> list[list[Option]]:
@@ -150,10 +154,16 @@ def _figures(template: Template, function: str) -> list[list[Option]]:
 
 def _elsewhere(template: Template) -> Iterator[str]:
     yield from template.macros
-    for name, resource in template.resources.items():
-        if resource.get("Type") in NESTED or str(resource.get("Type")).endswith("::MODULE"):
-            yield name
+    yield from template.malformed
+    yield from (name for name, resource in template.resources.items() if _may_be_several(resource))
     yield from (name for name, content in template.opaque.items() if _may_create(content))
+
+
+def _may_be_several(resource: Section) -> bool:
+    """Return whether a resource stands for a template of its own, or for what an include puts into it."""
+    kind = resource.get("Type")
+    is_text = isinstance(kind, str) and "Fn::Transform" not in resource
+    return not is_text or kind in NESTED or str(kind).endswith("::MODULE")
 
 
 def _may_create(content: Json) -> bool:

@@ -1,0 +1,104 @@
+"""Read a CDK cloud assembly, such as cdk.out: its stacks and stages, with the account and Region of each stack.
+
+Source: AWS CDK, cloud-assembly-schema, AssemblyManifest.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generator.checks.folders import Folder
+from generator.template.intrinsics import literal_text, mapping
+from generator.template.nesting import NotRead
+
+MANIFEST = "manifest.json"
+
+STACK, STAGE = "aws:cloudformation:stack", "cdk:cloud-assembly"
+
+HARMLESS = ("cdk:", "none")
+"""How the types of artifacts begin that create no stack: asset manifests, the construct tree, reports."""
+
+MAX_ARTIFACTS = 5_000
+"""Stacks and stages of one assembly, with its stages."""
+
+_ENVIRONMENT = re.compile(r"aws://([^/]*)/([^/]*)")
+
+_UNKNOWN = ("unknown-account", "unknown-region")
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A stack of an assembly. Account and Region are empty if the app leaves them open."""
+
+    name: str
+    template: Path
+    account: str
+    region: str
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Part of an assembly that could not be read, and why."""
+
+    file: Path
+    artifact: str
+    reason: str
+
+
+def is_assembly(folder: Folder, path: Path) -> bool:
+    """Return whether a folder has the manifest of an assembly."""
+    try:
+        return isinstance(mapping(folder.document(path / MANIFEST)).get("artifacts"), Mapping)
+    except NotRead:
+        return False
+
+
+def artifacts(folder: Folder, path: Path) -> Iterator[Artifact | Problem]:
+    """Yield every stack of an assembly and of its stages, and a problem for whatever cannot be read."""
+    stages, seen, left = [path], {os.path.realpath(path)}, MAX_ARTIFACTS
+    while stages:
+        manifest = stages.pop(0) / MANIFEST
+        try:
+            document = mapping(folder.document(manifest))
+        except NotRead as error:
+            yield Problem(manifest, "", str(error))
+            continue
+        if document.get("missing"):
+            yield Problem(manifest, "", "the app looked up values that are missing; run cdk synth with credentials")
+        if not isinstance(document.get("artifacts"), Mapping):
+            yield Problem(manifest, "", f"{manifest} lists no artifacts")
+        for name, artifact in mapping(document.get("artifacts")).items():
+            left -= 1
+            if left < 0:
+                yield Problem(manifest, str(name), f"the assembly has more than {MAX_ARTIFACTS:,} artifacts")
+                return
+            found = _artifact(manifest, str(name), mapping(artifact))
+            if isinstance(found, Path):
+                if os.path.realpath(found) not in seen:
+                    seen.add(os.path.realpath(found))
+                    stages.append(found)
+            elif found:
+                yield found
+
+
+def _artifact(manifest: Path, name: str, artifact: Mapping[str, Any]) -> Artifact | Problem | Path | None:
+    """Return a stack, the folder of a stage, a problem, or None for what creates no stack."""
+    kind, properties = artifact.get("type"), mapping(artifact.get("properties"))
+    if kind == STAGE and isinstance(properties.get("directoryName"), str):
+        return manifest.parent / str(properties["directoryName"])
+    if kind == STACK and isinstance(properties.get("templateFile"), str):
+        found = _ENVIRONMENT.fullmatch(str(artifact.get("environment")))
+        account, region = ("" if one in _UNKNOWN else one for one in found.groups()) if found else ("", "")
+        stack = literal_text(properties.get("stackName")) or name
+        parameters = mapping(properties.get("parameters"))
+        texts = {str(key): text for key, value in parameters.items() if (text := literal_text(value)) is not None}
+        return Artifact(stack, manifest.parent / properties["templateFile"], account, region, texts)
+    if kind in (STACK, STAGE) or not str(kind).startswith(HARMLESS):
+        return Problem(manifest, name, f"an artifact of type {kind} that cannot be read")
+    return None

@@ -1,0 +1,140 @@
+"""Read the templates below one folder, among them those of nested stacks. The folder's content is not trusted."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from generator.errors import UnreadableTemplate
+from generator.template import reading
+from generator.template.intrinsics import SAM, mapping
+from generator.template.model import Section
+from generator.template.nesting import Child, Children, NotRead
+
+APPLICATION = f"{SAM}Application"
+
+TEMPLATE, ASSETS = ".template.json", ".assets.json"
+"""Ends of the names of a CDK stack's template and of the list of its assets."""
+
+Assets = Mapping[str, str]
+"""By the key of an object in S3, such as HASH.json, the file that CDK uploads to it."""
+
+
+class Folder:
+    """A folder and everything below it, read at most once. A path that leads out of it is not read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._root = os.path.realpath(path)
+        self._documents: dict[str, Any] = {}
+        self.nested: dict[str, dict[str, Path]] = {}
+        """By the real path of a template, the templates nested in it so far, by their real paths."""
+
+    def document(self, path: Path) -> Any:
+        """Return the value of a JSON or YAML file. Raises NotRead."""
+        place = self.place(path)
+        if place not in self._documents:
+            try:
+                self._documents[place] = reading.parsed(str(path), reading.bounded_text(Path(place)))
+            except UnreadableTemplate as error:
+                self._documents[place] = NotRead(f"{path} is {error.faults[0].what}")
+            except (OSError, UnicodeDecodeError) as error:
+                self._documents[place] = NotRead(f"{path} cannot be read ({error})")
+        found = self._documents[place]
+        if isinstance(found, NotRead):
+            raise found
+        return found
+
+    def place(self, path: Path) -> str:
+        """Return the real path of a regular file below the folder. Raises NotRead for any other path."""
+        try:
+            place = os.path.realpath(path)
+            mode = os.stat(place).st_mode
+        except (OSError, ValueError):
+            raise NotRead(f"there is no file {path}") from None
+        if not self.has(path):
+            raise NotRead(f"{path} is outside {self.path}; check a folder that holds both")
+        if not stat.S_ISREG(mode):
+            raise NotRead(f"{path} is not a regular file")
+        return place
+
+    def has(self, path: Path) -> bool:
+        """Return whether a path, with all links followed, is below the folder."""
+        return os.path.commonpath([os.path.realpath(path), self._root]) == self._root
+
+    def children(self, path: Path) -> Children:
+        """Return a reader of the nested stacks of the template at a path."""
+        return self._children(path, self._assets(path), (os.path.realpath(path),))
+
+    def _children(self, path: Path, assets: Assets, chain: tuple[str, ...]) -> Children:
+        def child(resource: Section) -> Child:
+            file = path.parent / _location(resource, assets)
+            place = self.place(file)
+            if place in chain:
+                raise NotRead(f"{file} is nested in itself")
+            document = self.document(file)
+            if not is_template(document):
+                raise NotRead(f"{file} is not a template")
+            self.nested.setdefault(chain[0], {})[place] = file
+            return Child(document, self._children(file, {**assets, **self._assets(file)}, (*chain, place)))
+
+        return child
+
+    def _assets(self, path: Path) -> Assets:
+        """Return the assets of a CDK stack; empty for other templates."""
+        if not path.name.endswith(TEMPLATE):
+            return {}
+        try:
+            listed = self.document(path.with_name(path.name.removesuffix(TEMPLATE) + ASSETS))
+        except NotRead:
+            return {}
+        return dict(_assets_in(listed))
+
+
+def project_of(path: Path) -> Path:
+    """Return the folder to which a file's nested stacks are limited: the current one if the file is below it."""
+    here = Path.cwd()
+    return here if here in Path(os.path.abspath(path)).parents else path.parent
+
+
+def is_template(document: Any) -> bool:
+    """Return whether a document looks like a template: it has Resources, and a Type of AWS's or a template's key."""
+    found = mapping(document)
+    resources = found.get("Resources")
+    if not isinstance(resources, Mapping):
+        return False
+    has_key = "AWSTemplateFormatVersion" in found or "Transform" in found
+    return has_key or any("Type" in mapping(one) or str(name).startswith("Fn::") for name, one in resources.items())
+
+
+def _assets_in(document: Any) -> Iterator[tuple[str, str]]:
+    """Yield key and file of each file asset. Source: AWS CDK, cloud-assembly-schema, AssetManifest."""
+    for asset in mapping(mapping(document).get("files")).values():
+        file = mapping(mapping(asset).get("source")).get("path")
+        for destination in mapping(mapping(asset).get("destinations")).values():
+            key = mapping(destination).get("objectKey")
+            if isinstance(key, str) and isinstance(file, str) and key:
+                yield key, file
+
+
+def _location(resource: Section, assets: Assets) -> str:
+    """Return the path of a nested stack's template, relative to its parent's. Raises NotRead.
+
+    Source: AWS CDK, "aws:asset:path", the Metadata by which tools find the local file of an asset.
+    """
+    asset = mapping(resource.get("Metadata")).get("aws:asset:path")
+    if isinstance(asset, str):
+        return asset
+    key = "Location" if resource.get("Type") == APPLICATION else "TemplateURL"
+    url = mapping(resource.get("Properties")).get(key)
+    written = json.dumps(url, default=str)
+    for name, file in assets.items():
+        if f"/{name}" in written:
+            return file
+    if isinstance(url, str) and url and "://" not in url:
+        return url
+    raise NotRead(f"its {key} is not the name of a file" + (f" but {url}" if isinstance(url, str) else ""))

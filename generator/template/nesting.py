@@ -1,0 +1,249 @@
+"""Put nested stacks into the template that creates them, so that one evaluation sees all conditions and parameters.
+
+A resource Fn of the nested stack Child becomes Child/Fn, and so do its conditions, mappings and parameters. A parameter
+that the parent gives is replaced by the parent's expression, another one by its default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from generator.template.intrinsics import NO_VALUE, SAM, Json, literal_text, mapping
+from generator.template.model import Section, Template, is_list, is_stored
+from generator.template.reading import parse
+from generator.template.references import VARIABLE
+from generator.template.transforms import is_loop
+
+NESTED = ("AWS::CloudFormation::Stack", f"{SAM}Application")
+"""Types whose template may be a local file."""
+
+SEPARATOR = "/"
+
+MAX_STACKS = 500
+"""Nested stacks of one template. CloudFormation itself has a default quota of 2,000 stacks in an account."""
+
+MAX_RESOURCES = 20_000
+"""Resources of one template with its nested stacks."""
+
+OF_THE_STACK = ("AWS::StackName", "AWS::StackId", "AWS::NotificationARNs")
+"""Pseudo parameters that differ between a stack and its nested stacks."""
+
+
+class NotRead(Exception):
+    """A nested stack's template cannot be read; the message gives the reason."""
+
+
+class Child(NamedTuple):
+    """The template of a nested stack, and how to read the nested stacks in it."""
+
+    document: Json
+    children: Children
+
+
+Children = Callable[[Section], Child]
+"""Returns the template of a nested stack, given its resource. Raises NotRead."""
+
+
+@dataclass(slots=True)
+class _Whole:
+    """A template that takes in its nested stacks, level by level."""
+
+    template: Template
+    unread: dict[str, str] = field(default_factory=dict)
+    stacks: int = 0
+
+
+def with_nested(template: Template, children: Children) -> tuple[Template, dict[str, str]]:
+    """Return the template with all nested stacks put into it, and the reason for each that cannot be read.
+
+    A nested stack that cannot be read stays as it is.
+    """
+    whole = _Whole(template)
+    level = [(name, children) for name in template.of_type(*NESTED)]
+    while level:
+        level = [found for name, reader in level for found in _put_in(whole, name, reader)]
+    return whole.template, whole.unread
+
+
+def _put_in(whole: _Whole, name: str, children: Children) -> Iterable[tuple[str, Children]]:
+    """Put one nested stack into the template and return those inside it."""
+    template = whole.template
+    resource = template.resources[name]
+    try:
+        if whole.stacks >= MAX_STACKS or len(template.resources) > MAX_RESOURCES:
+            raise NotRead(f"more than {MAX_STACKS} nested stacks or {MAX_RESOURCES:,} resources in one template")
+        child = children(resource)
+    except NotRead as error:
+        whole.unread[name] = str(error)
+        return []
+    whole.stacks += 1
+    inner = parse(_renamed(template, name, resource, mapping(child.document)))
+    conditions = dict(inner.conditions)
+    resources = {
+        own: _conditional(one, resource, conditions)
+        for own, one in inner.resources.items()
+        if own not in template.resources
+    }
+    whole.template = replace(
+        template,
+        parameters=inner.parameters,
+        mappings=inner.mappings,
+        conditions=conditions,
+        resources={**{own: one for own, one in template.resources.items() if own != name}, **resources},
+        outputs={**template.outputs, **inner.outputs},
+        opaque={**template.opaque, **{f"{name}{SEPARATOR}{own}": one for own, one in inner.opaque.items()}},
+        macros=(*template.macros, *(f"{name}{SEPARATOR}{macro}" for macro in inner.macros)),
+        malformed=(*template.malformed, *inner.malformed),
+    )
+    return [(own, child.children) for own, one in resources.items() if one.get("Type") in NESTED]
+
+
+def _conditional(resource: Section, stack: Section, conditions: dict[str, Json]) -> Section:
+    """Return a resource that is created only if its stack is."""
+    if "Condition" not in stack:
+        return resource
+    outer, inner = stack["Condition"], resource.get("Condition", stack["Condition"])
+    if outer == inner or not isinstance(outer, str) or not isinstance(inner, str):
+        return {**resource, "Condition": outer if isinstance(inner, str) else inner}
+    both = f"{outer} and {inner}"
+    conditions[both] = {"Fn::And": [{"Condition": outer}, {"Condition": inner}]}
+    return {**resource, "Condition": both}
+
+
+def _renamed(parent: Template, name: str, resource: Section, document: Section) -> Section:
+    """Return a nested stack's document in the parent's terms: no name in it is one of the parent's."""
+    prefix = f"{name}{SEPARATOR}"
+    given = mapping(mapping(resource.get("Properties")).get("Parameters"))
+    declared: dict[str, Json] = {f"{prefix}{pseudo}": {"Type": "String"} for pseudo in OF_THE_STACK}
+    values: dict[str, Json] = {pseudo: {"Ref": f"{prefix}{pseudo}"} for pseudo in OF_THE_STACK}
+    for own, parameter in mapping(document.get("Parameters")).items():
+        parameter = mapping(parameter)
+        value = _or_default(given.get(own, NO_VALUE), parameter.get("Default", NO_VALUE))
+        if value == NO_VALUE or is_stored(parameter):
+            declared[f"{prefix}{own}"] = parameter
+            values[own] = {"Ref": f"{prefix}{own}"}
+        else:
+            values[own] = _as_list(value, parent) if is_list(parameter) else value
+    renamer = _Renamer(prefix, values, frozenset(_loop_variables(document)))
+    return {
+        "Transform": document.get("Transform"),
+        "Fn::Transform": document.get("Fn::Transform"),
+        "Globals": renamer.value(document.get("Globals")),
+        "Parameters": {**parent.parameters, **declared},
+        "Mappings": {**parent.mappings, **renamer.entries(document.get("Mappings"), lambda one: one)},
+        "Conditions": {**parent.conditions, **renamer.entries(document.get("Conditions"), renamer.condition)},
+        "Resources": renamer.entries(document.get("Resources"), renamer.resource),
+        "Outputs": renamer.entries(document.get("Outputs"), renamer.value),
+    }
+
+
+def _or_default(value: Json, default: Json) -> Json:
+    """Return the value that a parameter is given, with its default wherever that is AWS::NoValue."""
+    match value:
+        case {"Fn::If": [condition, yes, no]}:
+            return {"Fn::If": [condition, _or_default(yes, default), _or_default(no, default)]}
+    return default if value == NO_VALUE else value
+
+
+def _as_list(value: Json, parent: Template) -> Json:
+    """Return the list that a parameter takes from a text with commas."""
+    match value:
+        case {"Fn::Join": [",", items]}:
+            return items
+        case {"Ref": str(name)} if is_list(mapping(parent.parameters.get(name))):
+            return value
+        case Mapping():
+            return {"Fn::Split": [",", value]}
+        case list():
+            return value
+    return [part.strip() for part in str(literal_text(value)).split(",")]
+
+
+def _loop_variables(value: Json) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if is_loop(str(key), inner):
+                yield str(inner[0])
+            yield from _loop_variables(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _loop_variables(inner)
+
+
+@dataclass(frozen=True, slots=True)
+class _Renamer:
+    """Writes a nested stack's document in the parent's terms."""
+
+    prefix: str
+    values: Mapping[str, Json]
+    """Parameters, in the parent's terms."""
+    variables: frozenset[str]
+    """Of loops; they are no names of the template's."""
+
+    def entries(self, section: Json, one: Callable[[Json], Json]) -> dict[str, Json]:
+        """Return a section with its names renamed, those in loops too."""
+        found: dict[str, Json] = {}
+        for key, value in mapping(section).items():
+            if is_loop(str(key), value):
+                found[key] = [value[0], self.value(value[1]), self.entries(value[2], one)]
+            else:
+                found[key if str(key).startswith("Fn::") else f"{self.prefix}{key}"] = one(value)
+        return found
+
+    def resource(self, resource: Json) -> Json:
+        """Return a resource with every name in it renamed."""
+        condition = mapping(resource).get("Condition")
+        renamed = self.value(resource)
+        return {**renamed, "Condition": f"{self.prefix}{condition}"} if isinstance(condition, str) else renamed
+
+    def condition(self, condition: Json) -> Json:
+        """Return a condition with every name in it renamed."""
+        match condition:
+            case {"Condition": str(name)} if len(condition) == 1:
+                return {"Condition": f"{self.prefix}{name}"}
+            case {"Fn::And": list(ones)} | {"Fn::Or": list(ones)} | {"Fn::Not": list(ones)}:
+                return {next(iter(condition)): [self.condition(one) for one in ones]}
+        return self.value(condition)
+
+    def value(self, value: Json) -> Json:
+        """Return a value with every name in it renamed and every parameter replaced."""
+        match value:
+            case {"Ref": str(name)} if len(value) == 1:
+                return self.values[name] if name in self.values else {"Ref": self._name(name)}
+            case {"Fn::GetAtt": [str(name), *attributes]} if len(value) == 1:
+                return {"Fn::GetAtt": [self._name(name), *map(self.value, attributes)]}
+            case {"Fn::GetAtt": str(target)} if len(value) == 1:
+                return {"Fn::GetAtt": self._name(target)}
+            case {"Fn::Sub": content} if len(value) == 1:
+                return self._substitution(content)
+            case {"Fn::If": [name, *sides]} if len(value) == 1:
+                return {"Fn::If": [self._prefixed(name), *map(self.value, sides)]}
+            case {"Fn::FindInMap": [name, *keys]} if len(value) == 1:
+                return {"Fn::FindInMap": [self._prefixed(name), *map(self.value, keys)]}
+            case Mapping():
+                return {key: self.value(inner) for key, inner in value.items()}
+            case list():
+                return [self.value(inner) for inner in value]
+        return value
+
+    def _name(self, name: str) -> str:
+        is_elsewhere = name.startswith("AWS::") or name.partition(".")[0] in self.variables
+        return name if is_elsewhere else f"{self.prefix}{name}"
+
+    def _prefixed(self, name: Json) -> Json:
+        return f"{self.prefix}{name}" if isinstance(name, str) else {"Fn::Join": ["", [self.prefix, self.value(name)]]}
+
+    def _substitution(self, content: Json) -> Json:
+        """Return a Fn::Sub with every name renamed. Parameters become variables of its own."""
+        text, given = content if isinstance(content, list) and len(content) == 2 else (content, {})
+        if not isinstance(text, str):
+            return {"Fn::Sub": self.value(content)}
+        own = {key: self.value(inner) for key, inner in mapping(given).items()}
+        own |= {name: self.values[name] for name in VARIABLE.findall(text) if name in self.values and name not in own}
+        whole = VARIABLE.fullmatch(text)
+        if whole and whole[1] in own:
+            return own[whole[1]]
+        renamed = VARIABLE.sub(lambda found: found[0] if found[1] in own else f"${{{self._name(found[1])}}}", text)
+        return {"Fn::Sub": [renamed, own] if own else renamed}
