@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from generator.aws import CONCURRENCY_QUOTA_CODE, DEFAULT_CONCURRENCY_LIMIT, floor_error
-from generator.capacity.sizing import Sizing
-from generator.config.schema import Environment, OnShortfall
 from generator.errors import Fault, InvalidEnvironment
+
+if TYPE_CHECKING:
+    from generator.capacity.sizing import Sizing
+    from generator.config.schema import Environment, OnShortfall
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,8 @@ def _judge_account(group: Sequence[Plan]) -> Verdict:
 
 def _shrunk(group: Sequence[Plan], reservable: int) -> tuple[Plan, ...]:
     """Apply `on_shortfall`: UNRESERVED gives up everything, FAIL keeps everything, FIT shares the rest."""
+    from generator.config.schema import OnShortfall
+
     plans = [
         replace(plan, sizing=_unreserved(plan.sizing)) if _on_shortfall(plan) == OnShortfall.UNRESERVED else plan
         for plan in group
@@ -218,6 +223,7 @@ def _remedies(verdict: Verdict) -> Iterable[str]:
 def _would_fit_if_shared(verdict: Verdict) -> bool:
     """Return whether everything would fit if each environment with FAIL had FIT instead."""
     from generator.capacity import allocation
+    from generator.config.schema import OnShortfall
 
     failing = [(plan.environment, plan.sizing) for plan in verdict.plans if _on_shortfall(plan) == OnShortfall.FAIL]
     others = sum(plan.sizing.total_reserved for plan in verdict.plans if _on_shortfall(plan) != OnShortfall.FAIL)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from generator import _runtime, plans
@@ -13,14 +12,21 @@ from generator._format import joined
 from generator.capacity import sms
 from generator.capacity.quota import AccountQuota
 from generator.capacity.sms import Verdict
-from generator.checks import drift, linting, stacks
+from generator.checks import drift, linting, places, quota_only, stacks
+from generator.checks.assemblies import is_assembly
 from generator.checks.findings import Finding, Rule, Severity
+from generator.checks.folders import Folder
+from generator.checks.inputs import with_copies
 from generator.checks.linting import LintJob
 from generator.checks.quota.messages import DEFAULT_ACCOUNT
+from generator.checks.quota_only import Judgement
+from generator.checks.report import Report, Request
 from generator.checks.stacks import Stack
+from generator.checks.stated import Stated
+from generator.checks.units import Units, units_of_file
 from generator.config.files import FOLDER
 from generator.config.project import foreign
-from generator.errors import GeneratorError, UnreadableTemplate
+from generator.errors import Fault, UnreadableTemplate, UnusableLinter
 from generator.plans import JudgedPlan
 from generator.template import reading
 
@@ -46,77 +52,40 @@ RULES = (
 """The checks of an environment's files beside cfn-lint's rules and those of generator.checks.rules."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The findings, the rules they violate, and, if asked for, what all stacks in one account reserve."""
-
-    findings: list[Finding]
-    rules: dict[str, Rule] = field(default_factory=dict)
-    together: str = ""
-    files: tuple[Path, ...] = ()
-    """The files that belong to no environment, each once."""
-    undecided: tuple[Path, ...] = ()
-    """Files that passed although the template does not state all that it reserves, or the search stopped early."""
-    unjudged: tuple[Path, ...] = ()
-    """Files that passed because the rule about the quota is switched off for them."""
-
-    @property
-    def passed(self) -> bool:
-        """Whether no finding is worse than informational."""
-        return not any(finding.bad for finding in self.findings)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to check."""
-
-    judged: Sequence[JudgedPlan]
-    files: Sequence[Path] = ()
-    """Templates that belong to no environment."""
-    account: Mapping[str, int] = field(default_factory=dict)
-    """The account of the files as far as options state it; .cfnlintrc, a file's Metadata or DEFAULT_ACCOUNT state the
-    rest."""
-    complete: bool = False
-    """Whether `judged` holds all environments, so that a template without one is an orphan."""
-    together: bool = False
-    """Whether the files and the environments are deployed to one account."""
-    is_trusted: bool = False
-    """Whether .cfnlintrc and the Metadata of templates may load rules, which are code, and other files."""
+LINT_ONLY_BY_HAND = "W3005"
+"""Redundant DependsOn. CDK writes it into every template, and nobody edits those."""
 
 
 def check(request: Request, folder: Path) -> Report:
-    """Check the environments' committed templates in this folder, and the files.
+    """Check the environments' committed templates in this folder, and the other files and folders.
 
     A pipe can be read only once, so it is copied. Raises UnreadableTemplate for files that are no templates,
     UnusableLinter if cfn-lint cannot work as configured, and DisputedAccount if templates that are checked together
     state different accounts.
     """
-    pipes = _pipes(request.files)
-    if not pipes:
-        return _check(request, folder)
-    with _runtime.temporary_folder("generator-check-") as copies:
-        copied = {pipe: _copy(pipe, copies / str(number)) for number, pipe in enumerate(pipes)}
-        pipe_of = {copy: pipe for pipe, copy in copied.items()}
-        name_of = {str(copy): str(pipe) for copy, pipe in pipe_of.items()}
-        try:
-            report = _check(replace(request, files=[copied.get(path, path) for path in request.files]), folder)
-        except GeneratorError as error:
-            raise type(error)([replace(one, where=name_of.get(one.where, one.where)) for one in error.faults]) from None
-    findings = [replace(one, file=name_of.get(one.file, one.file)) for one in report.findings]
-    groups = (report.files, report.undecided, report.unjudged)
-    files, undecided, unjudged = (tuple(pipe_of.get(one, one) for one in group) for group in groups)
-    return replace(report, findings=findings, files=files, undecided=undecided, unjudged=unjudged)
+    return with_copies(request, lambda copied: _check(copied, folder))
 
 
-def _pipes(files: Iterable[Path]) -> list[Path]:
-    return [path for path in files if (found := reading.status(path)) and stat.S_ISFIFO(found.st_mode)]
+def check_quota(request: Request, folder: Path) -> Report:
+    """Check only the quota: of the environments, of their committed templates, and of the other files and folders."""
+    rest = quota_only.check(replace(request, judged=())) if request.files or request.folders else Report([])
+    committed = [folder / f"{one.name}.json" for one in request.judged]
+    present = [(one, path) for one, path in zip(request.judged, committed, strict=True) if reading.status(path)]
+    own = quota_only.judge([_units(one, path) for one, path in present], Request())
+    repeated = _without_repeats(own.findings, request.judged, committed)
+    refused = [found for one, path in zip(request.judged, committed, strict=True) for found in quota(one, path)]
+    rules = {rule.id: rule for rule in (*RULES, *quota_only.RULES)}
+    return replace(rest, findings=sorted([*rest.findings, *repeated, *refused]), rules=rules)
 
 
-def _copy(pipe: Path, folder: Path) -> Path:
-    folder.mkdir()
-    copy = folder / pipe.name
-    copy.write_text(reading.bounded_text(pipe, "surrogateescape"), errors="surrogateescape")
-    return copy
+def _units(one: JudgedPlan, path: Path) -> Units:
+    """Return the stack of an environment's committed template, in the account that the environment states."""
+    if fault := foreign(path):
+        raise UnreadableTemplate([fault])
+    job = _lint_job(one, path)
+    content = units_of_file(path)
+    settings = Stated(account=dict(job.settings[stacks.RULE]))
+    return replace(content, units=tuple(replace(unit, region=job.region, stated=settings) for unit in content.units))
 
 
 def _check(request: Request, folder: Path) -> Report:
@@ -125,31 +94,93 @@ def _check(request: Request, folder: Path) -> Report:
     files = _different(request.files, committed)
     if faults := list(filter(None, (foreign(path) for _, path in present))):
         raise UnreadableTemplate(faults)
-    if faults := linting.unreadable([*(path for _, path in present), *files]):
-        raise UnreadableTemplate(faults)
+    content = _content(request, [path for _, path in present], files)
     others = [LintJob(path, {stacks.RULE: request.account}) for path in files]
+    below = [LintJob(path, {stacks.RULE: request.account}) for one in content for path in one.templates]
     with _runtime.in_background(lambda: _own(request.judged, committed)) as own:
-        jobs = [*(_lint_job(one, path) for one, path in present), *others]
+        jobs = [*(_lint_job(one, path) for one, path in present), *others, *below]
         linted = linting.lint([replace(job, is_trusted=request.is_trusted) for job in jobs])
         findings = [*_without_repeats(linted.findings, request.judged, committed), *own()]
+    findings = list(_without_generated(findings, content, files))
     if request.complete:
         findings += drift.orphans(folder, request.judged)
-    rules = linted.rules | {rule.id: rule for rule in RULES}
+    rules = linted.rules | {rule.id: rule for rule in (*RULES, *quota_only.RULES)}
+    _require_known(request.ignored, rules)
     ours = [LintJob(path, {stacks.RULE: _stated(one.verdict.account)}) for one, path in present]
-    found = stacks.joint_stacks([*ours, *others]) if request.together else []
+    found = stacks.joint_stacks([*ours, *others]) if request.together and not content else []
     account, summary = None, ""
     if found:
         account = _account(request, found, folder)
         findings += _without_echo(stacks.shortfall(found, account), findings, found)
         summary = stacks.summary(found, account)
-    report = Report(sorted(findings), rules, summary, tuple(files))
-    if not (report.passed and files):
-        return report
     every = found or stacks.separate_stacks(others)
-    unjudged = tuple(stack.path for stack in every if stack.path in files and not stack.is_judged)
+    judgement = _judgement(request, content, files)
+    findings += [*judgement.findings, *_gaps(every, files, account, request)]
+    report = Report(
+        sorted(one for one in findings if not request.ignores(one.rule)),
+        rules,
+        summary,
+        (*files, *request.folders),
+        places=judgement.places,
+    )
+    unjudged = [stack.path for stack in every if stack.path in files and not _is_judged(stack, request)]
+    return replace(report, unjudged=tuple(unjudged)) if report.passed else report
+
+
+def _content(request: Request, present: Sequence[Path], files: Sequence[Path]) -> list[Units]:
+    """Return the content of the folders. Raises UnreadableTemplate with every fault of them and of the files."""
+    faults = linting.unreadable([*present, *files])
+    try:
+        content = quota_only.units_of([], request.folders)
+    except UnreadableTemplate as error:
+        raise UnreadableTemplate([*faults, *error.faults]) from None
+    if faults:
+        raise UnreadableTemplate(faults)
+    return content
+
+
+def _judgement(request: Request, content: Sequence[Units], files: Sequence[Path]) -> Judgement:
+    """Judge the stacks of folders, together with the files if all go to one account."""
+    beside = quota_only.units_of(files, []) if content and request.together else []
+    return quota_only.judge([*content, *beside], request)
+
+
+def _is_judged(stack: Stack, request: Request) -> bool:
+    return stack.is_judged and not request.ignores(stacks.RULE)
+
+
+def _gaps(
+    every: Sequence[Stack], files: Sequence[Path], account: AccountQuota | None, request: Request
+) -> Iterator[Finding]:
+    """Yield a finding for whatever of the files is not counted, or may be more than was found."""
     unproven = stacks.unproven(every, account)
-    undecided = tuple(path for path in files if path in unproven and path not in unjudged)
-    return replace(report, undecided=undecided, unjudged=unjudged)
+    for stack in every:
+        if not (stack.case and stack.path in files and _is_judged(stack, request)):
+            continue
+        yield from places.gaps(stack)
+        if stack.path in unproven and not stack.case.exact:
+            yield from places.beyond(stack)
+
+
+def _require_known(ignored: Iterable[str], rules: Mapping[str, Rule]) -> None:
+    """Raise UnusableLinter if no rule has an id that begins like one to ignore."""
+    unknown = [one for one in ignored if not any(id_.startswith(one) for id_ in rules)]
+    if unknown:
+        remedy = "find the id in a finding, or with: cfn-lint --list-rules"
+        raise UnusableLinter([Fault(f"--ignore {one}", "no rule has this id", remedy) for one in unknown])
+
+
+def _without_generated(
+    findings: Iterable[Finding], content: Sequence[Units], files: Sequence[Path]
+) -> Iterator[Finding]:
+    """Drop findings on templates below folders that the folder's own verdict replaces, or that CDK causes."""
+    below = {str(path) for one in content for path in one.templates}
+    assembled = {path.parent for path in files if is_assembly(Folder(path.parent), path.parent)}
+    assembled |= {path for one in content for path in one.assemblies}
+    for one in findings:
+        is_generated = one.rule == LINT_ONLY_BY_HAND and not assembled.isdisjoint(Path(one.file).parents)
+        if not is_generated and not (one.rule == stacks.RULE and one.file in below):
+            yield one
 
 
 def _different(files: Iterable[Path], committed: Iterable[Path]) -> list[Path]:

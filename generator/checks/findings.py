@@ -12,6 +12,10 @@ MAX_MESSAGE = 2_000
 """Characters of one finding's message; the others are only counted."""
 
 
+NOT_PROVEN = "not-proven"
+"""The rule of a finding that something may reserve concurrency and is not counted."""
+
+
 class Severity(StrEnum):
     """How bad a finding is. UNKNOWN is what cfn-lint gives a rule whose id begins with an unusual letter."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from generator import _runtime
 from generator.checks import rules
 from generator.checks.findings import Finding, Rule, Severity
+from generator.checks.units import source_of_template
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter
 from generator.template import reading
 
@@ -81,6 +82,9 @@ def unreadable(paths: Iterable[Path]) -> list[Fault]:
     """Return a fault for each file that cannot be read as text."""
     faults: list[Fault] = []
     for path in paths:
+        if fault := source_of_template(path):
+            faults.append(fault)
+            continue
         try:
             faults += reading.oversize(str(path), reading.bounded_text(path))
         except FileNotFoundError:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from generator.capacity.quota import AccountQuota
-from generator.checks import linting
 from generator.checks.findings import Finding, Severity
 from generator.checks.quota.messages import DEFAULT_ACCOUNT
 from generator.errors import DisputedAccount, Fault
+from generator.template.nesting import outermost
 
 if TYPE_CHECKING:
     from generator.checks.linting import LintJob, Opened
@@ -44,6 +44,10 @@ class Stack:
     """What its environment, .cfnlintrc or its own Metadata states; empty if the template cannot be read."""
     is_judged: bool
     """False if .cfnlintrc, the template or its largest function ignores the rule."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """By logical id, why the template of a nested stack could not be read."""
+    name: str = ""
+    """The stack's name; empty for the name of the file."""
 
     @property
     def total(self) -> int:
@@ -113,11 +117,16 @@ def shortfall(found: Sequence[Stack], account: AccountQuota) -> list[Finding]:
     if account.holds(total) or not places:
         return []
     stack, share = places[0]
+    where = f"In {place}, the" if (place := place_of(account.name, account.region)) else "The"
     message = (
-        f"The stacks {verb(stack.case for stack in found if stack.case)} {sums(found)}, {excess(total, account)}"
+        f"{where} stacks {verb(stack.case for stack in found if stack.case)} {sums(found)}, {excess(total, account)}"
         f"{_caveats(found)}{remedy(total, account)}"
     )
-    return [Finding(str(stack.path), stack.line, RULE, Severity.ERROR, "/".join(map(str, share.location)), message)]
+    return [
+        Finding(
+            str(stack.path), stack.line, RULE, Severity.ERROR, "/".join(map(str, outermost(share.location))), message
+        )
+    ]
 
 
 def sums(found: Sequence[Stack]) -> str:
@@ -151,25 +160,39 @@ def _caveats(found: Sequence[Stack]) -> str:
 
 
 def _names(found: Sequence[Stack]) -> list[str]:
-    """Return the file names if they are unique, otherwise the whole paths."""
-    names = [stack.path.name for stack in found]
+    """Return the stacks' names or those of their files, if they are unique, otherwise the whole paths."""
+    names = [stack.name or stack.path.name for stack in found]
     return names if len(set(names)) == len(names) else [str(stack.path) for stack in found]
 
 
+def place_of(account: str, region: str) -> str:
+    """Return an account and a Region as text; empty if neither is known."""
+    if not (account or region):
+        return ""
+    return f"{f'account {account}' if account else 'any account'} and {region or 'any Region'}"
+
+
 def _stacks(jobs: Sequence[LintJob], judge: Callable[[list[list[Deployed]]], list[WorstCase]]) -> list[Stack]:
+    from generator.checks import linting
     from generator.checks.quota.linted import stacks_of
     from generator.checks.rules.reservation_sum import ReservationSum
 
     opened = [linting.opened(job, ReservationSum()) for job in jobs]
-    cases = iter(judge([stacks_of(one.template) for one in opened if one]))
+    deployed = [stacks_of(one.template, is_whole=True) if one else [] for one in opened]
+    cases = iter(judge(list(filter(None, deployed))))
     return [
-        _stack(job.path, one, next(cases)) if one else Stack(job.path, None, 1, {}, is_judged=True)
-        for job, one in zip(jobs, opened, strict=True)
+        _stack(job.path, one, next(cases), stacks) if one else Stack(job.path, None, 1, {}, is_judged=True)
+        for job, one, stacks in zip(jobs, opened, deployed, strict=True)
     ]
 
 
-def _stack(path: Path, opened: Opened, case: WorstCase) -> Stack:
-    largest = case.shares[0].location if case.shares else ()
+def _stack(path: Path, opened: Opened, case: WorstCase, stacks: Sequence[Deployed]) -> Stack:
+    largest = outermost(case.shares[0].location) if case.shares else ()
     place = opened.template.get_location_yaml(opened.template.template, list(largest)) if largest else None
     is_judged = opened.is_enabled and not (largest and largest[1] in opened.ignoring)
-    return Stack(path, case, place[0] + 1 if place else 1, opened.settings, is_judged)
+    return Stack(path, case, place[0] + 1 if place else 1, opened.settings, is_judged, unread_in(stacks))
+
+
+def unread_in(stacks: Iterable[Deployed]) -> dict[str, str]:
+    """Return by logical id why the template of a nested stack could not be read, under any set of parameters."""
+    return {name: reason for one in stacks for name, reason in one.unread.items()}

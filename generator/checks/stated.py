@@ -34,6 +34,8 @@ class Stated:
     """The Regions of the deployment; empty for any."""
     parameters: tuple[Mapping[str, Any], ...] = ()
     """Sets of parameters; empty for any."""
+    is_ignored: bool = False
+    """Whether the rule is switched off."""
 
 
 def of_project() -> dict[str, Any]:
@@ -60,7 +62,13 @@ def stated(document: Any, project: Mapping[str, Any]) -> Stated:
         figures = mapping(mapping(source.get("configure_rules")).get(RULE))
         account |= {key: number for key in DEFAULT_ACCOUNT if (number := whole_number(figures.get(key))) is not None}
     chosen = {**project, **own}
-    return Stated(account, tuple(_regions(chosen)), tuple(filter(None, map(mapping, listed(chosen.get("parameters"))))))
+    ignored = [one for source in (project, own) for one in listed(source.get("ignore_checks")) if isinstance(one, str)]
+    return Stated(
+        account=account,
+        regions=tuple(_regions(chosen)),
+        parameters=tuple(filter(None, map(mapping, listed(chosen.get("parameters"))))),
+        is_ignored=any(one and RULE.startswith(one) for one in ignored),
+    )
 
 
 def _regions(chosen: Mapping[str, Any]) -> Iterator[str]:

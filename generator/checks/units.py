@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -81,6 +82,8 @@ class Units:
 def units_of_file(path: Path) -> Units:
     """Return the stack of one template file. Raises UnreadableTemplate."""
     folder = Folder(project_of(path))
+    if fault := source_of_template(path):
+        raise UnreadableTemplate([fault])
     document = reading.parsed(str(path), reading.text_of(path))
     if not is_template(document):
         raise UnreadableTemplate([not_a_template(path)])
@@ -157,8 +160,7 @@ class _Walk:
 
     def take(self, file: Path) -> None:
         """Add a file if it looks like a template, or if nobody can see whether it is one."""
-        if file.name in SERVERLESS:
-            fault = serverless(file)
+        if file.name in SERVERLESS and (fault := source_of_template(file)):
             self.unread.append(Unread(file, "", f"{fault.what}; {fault.remedy}"))
             return
         text = ""
@@ -207,13 +209,27 @@ def _of_template(folder: Folder, path: Path, document: Any, project: Mapping[str
     return Unit(path.name, path, tuple(stacks), region=region, stated=settings)
 
 
-def serverless(path: Path) -> Fault:
-    """Return the fault of naming a service of the Serverless Framework, from which it generates a template."""
-    return Fault(
-        str(path),
-        "a service of the Serverless Framework, not a template",
-        "run `serverless package`, then check .serverless/",
-    )
+def source_of_template(path: Path) -> Fault | None:
+    """Return a fault if the file is what another tool makes templates from, with the command that makes them."""
+    if path.name in SERVERLESS:
+        what = "a service of the Serverless Framework, not a template"
+        return Fault(str(path), what, "run `serverless package`, then check .serverless/")
+    if path.name == "cdk.json":
+        return Fault(str(path), "the settings of a CDK app, not a template", "run `cdk synth`, then check cdk.out")
+    if reading.is_file(path) and _begins_like_zip(path):
+        what = "a binary plan of Terraform or OpenTofu"
+        remedy = f"run `terraform show -json {shlex.quote(path.name)} > plan.json`, then check plan.json"
+        return Fault(str(path), what, remedy)
+    return None
+
+
+def _begins_like_zip(path: Path) -> bool:
+    """Return whether a file begins like an archive. Source: HashiCorp Terraform, internal/plans/planfile."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"PK\x03\x04"
+    except OSError:
+        return False
 
 
 def not_a_template(path: Path) -> Fault:

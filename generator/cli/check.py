@@ -1,4 +1,4 @@
-"""`generator check`: report problems in the committed templates, or in any template."""
+"""`generator check`: report problems in the committed templates, or in any template, folder or CDK assembly."""
 
 from __future__ import annotations
 
@@ -6,120 +6,246 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from generator import plans
 from generator._format import visible
-from generator.capacity import sms
-from generator.checks import checking, findings, linting, sarif
-from generator.checks.checking import Report, Request
+from generator.checks.findings import Verdict
 from generator.checks.quota.messages import DEFAULT_ACCOUNT
+from generator.checks.report import Live, Report, Request
 from generator.cli import options
-from generator.config import files
 from generator.errors import GeneratorError
-from generator.plans import JudgedPlan
 from generator.template import reading
 
+if TYPE_CHECKING:
+    from generator.checks.places import Place
+    from generator.plans import JudgedPlan
+
 SUFFIXES = (".json", ".yaml", ".yml", ".template")
+
+STDIN = "-"
 
 
 def _default(key: str) -> str:
     return f"[default: {DEFAULT_ACCOUNT[key]}]"
 
 
-@click.command(epilog="Example: generator check template.yaml --account-limit 300")
-@click.argument("names", metavar="[ENV|FILE]...", type=options.EnvironmentOrFile(), nargs=-1)
+def _of_account(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that state the account of the FILEs and FOLDERs, or read it."""
+    whole = click.IntRange(min=0)
+    for option in (
+        click.option(
+            "--stack",
+            "stacks",
+            metavar="NAME",
+            multiple=True,
+            help="With --live: a stack that this replaces. Repeatable.",
+        ),
+        click.option(
+            "--region", metavar="R", help="With --live: the Region.  [default: the stack's, then the profile's]"
+        ),
+        click.option(
+            "--profile", metavar="P", help="With --live: the AWS CLI profile.  [default: the CLI's own default]"
+        ),
+        click.option("--live", is_flag=True, help="Read limit and present reservations from the AWS account."),
+        click.option(
+            "--reserved-elsewhere",
+            type=whole,
+            help=f"Concurrency that other stacks reserve.  {_default('reserved_elsewhere')}",
+        ),
+        click.option(
+            "--unreserved-floor",
+            type=whole,
+            help=f"Concurrency that AWS keeps unreserved.  {_default('unreserved_floor')}",
+        ),
+        click.option(
+            "--account-limit",
+            "concurrency_limit",
+            type=whole,
+            help=f"Concurrency limit of the account for the FILEs and FOLDERs.  {_default('concurrency_limit')}",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(epilog="Example: generator check cdk.out --account-limit 300")
+@click.argument("names", metavar="[ENV|FILE|FOLDER]...", type=options.EnvironmentOrFile(), nargs=-1)
+@click.option(
+    "--only", type=click.Choice(["quota"]), help="Check only that the reservations fit the account, without cfn-lint."
+)
+@click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="Leave out a rule, such as W3005. Repeatable.")
 @click.option("--together", is_flag=True, help="Also check the total of all stacks: they share one account.")
-@click.option(
-    "--account-limit",
-    "concurrency_limit",
-    type=click.IntRange(min=0),
-    help=f"Concurrency limit of the account for the FILEs.  {_default('concurrency_limit')}",
-)
-@click.option(
-    "--unreserved-floor",
-    type=click.IntRange(min=0),
-    help=f"Concurrency that AWS keeps unreserved.  {_default('unreserved_floor')}",
-)
-@click.option(
-    "--reserved-elsewhere",
-    type=click.IntRange(min=0),
-    help=f"Concurrency that other stacks reserve.  {_default('reserved_elsewhere')}",
-)
+@_of_account
+@click.option("--allow-unproven", is_flag=True, help="Exit with 0 although something could not be read.")
 @click.option(
     "--trust-cfnlintrc", "is_trusted", is_flag=True, help="Allow settings of cfn-lint that load files or run code."
 )
 @click.option("--format", "format_", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
-def command(names: tuple[str, ...], together: bool, is_trusted: bool, format_: str, **account: int | None) -> None:
+def command(names: tuple[str, ...], only: str | None, allow_unproven: bool, format_: str, **chosen: Any) -> None:
     """Check the templates of the named environments, of all environments, or any CloudFormation template.
 
-    A FILE is JSON or YAML, with or without SAM. A name is taken as a FILE if it exists or ends in .json, .yaml, .yml
-    or .template; ./NAME names a file that is called like an environment. It is checked by cfn-lint and by the rules
-    that `generator rules` lists. An ENV is also checked for its size, for drift from its environment file, and against
-    the account and the planned SMS in that file.
+    A FILE is JSON or YAML, with or without SAM; - is the standard input. A FOLDER is a CDK assembly, such as cdk.out,
+    or has templates in it, such as .aws-sam/build; its stacks count together wherever they may share an account and
+    Region. A name is taken as a FILE or FOLDER if it exists or ends in .json, .yaml, .yml or .template; ./NAME names
+    one that is called like an environment. All are checked by cfn-lint and by the rules that `generator rules` lists.
+    An ENV is also checked for its size, for drift from its environment file, and against the account and the planned
+    SMS in that file.
 
-    Exits with 1 on any error or warning, including a syntax error in a FILE; informational findings do not count.
-    Exits with 2 and checks nothing if a FILE is missing, cannot be read or is not a template.
+    Exits with 1 on any error or warning, including a syntax error in a FILE, and if something that may reserve
+    concurrency could not be read; informational findings do not count. Exits with 2 and checks nothing if a FILE is
+    missing, cannot be read or is not a template.
     """
-    given = {key: value for key, value in account.items() if value is not None}
-    files = [Path(name) for name in names if _is_file(name)]
-    if given and not files and not together:
-        message = "The account options need a FILE or --together; an environment's account is in its environment file."
-        raise click.UsageError(message)
-    judged = _judged([name for name in names if not _is_file(name)], files)
-    report = checking.check(Request(judged, files, given, not names, together, is_trusted), plans.OUTPUT)
-    click.echo(_as_text(report, judged) if format_ == "text" else _as_data(report, judged, format_))
+    request = _request(names, **chosen)
+    if only and request.ignored:
+        raise click.UsageError("--only quota checks no other rules; leave out --ignore.")
+    environments = [name for name in names if not _is_file(name)]
+    is_quota_only = only is not None
+    if is_quota_only and (request.files or request.folders) and not environments:
+        from generator.checks import quota_only
+
+        report = quota_only.check(request)
+    else:
+        report, request = _with_environments(request, environments, is_quota_only)
+    report = report.accepting_gaps() if allow_unproven else report
+    what = "quota" if is_quota_only else "lint, size and quota"
+    click.echo(
+        _as_text(report, request.judged, what) if format_ == "text" else _as_data(report, request.judged, format_)
+    )
     sys.exit(0 if report.passed else 1)
 
 
+def _request(
+    names: Sequence[str],
+    together: bool,
+    is_trusted: bool,
+    ignored: tuple[str, ...],
+    live: bool,
+    profile: str | None,
+    region: str | None,
+    stacks: tuple[str, ...],
+    **account: int | None,
+) -> Request:
+    """Return what to check, without the environments."""
+    given = {key: value for key, value in account.items() if value is not None}
+    paths = [Path(name) for name in names if _is_file(name)]
+    if (given or live) and not paths and not together:
+        message = "The account options need a FILE or --together; an environment's account is in its environment file."
+        raise click.UsageError(message)
+    if not live and (profile or region or stacks):
+        raise click.UsageError("--profile, --region and --stack need --live.")
+    folders = [path for path in paths if path.is_dir()]
+    return Request(
+        files=[path for path in paths if path not in folders],
+        folders=folders,
+        account=given,
+        complete=not names,
+        together=together,
+        is_trusted=is_trusted,
+        ignored=ignored,
+        live=_live(profile, region, stacks) if live else None,
+    )
+
+
+def _live(profile: str | None, region: str | None, stacks: Sequence[str]) -> Live:
+    raise NotImplementedError
+
+
 def _is_file(name: str) -> bool:
-    if name.endswith(SUFFIXES) or os.sep in name:
+    if name == STDIN or name.endswith(SUFFIXES) or os.sep in name:
         return True
-    found = reading.status(Path(name))
-    return found is not None and name not in files.known()
+    if reading.status(Path(name)) is None:
+        return False
+    from generator.config import files
+
+    return name not in files.known()
 
 
-def _judged(names: Sequence[str], files: Sequence[Path]) -> list[JudgedPlan]:
-    """Prepare the named environments, or all if there are neither names nor files; report every fault at once."""
+def _with_environments(request: Request, names: Sequence[str], is_quota_only: bool) -> tuple[Report, Request]:
+    """Check the named environments, or all if nothing is named, with the files; report every fault at once."""
+    from generator import plans
+    from generator.checks import checking, linting
+
+    if request.together and request.folders and names:
+        raise click.UsageError(
+            "--together takes either ENVs or FOLDERs, because their accounts are stated differently."
+        )
     try:
-        return plans.prepare(names) if names or not files else []
+        is_empty = not (names or request.files or request.folders)
+        judged = plans.prepare(names) if names or is_empty else []
     except GeneratorError as error:
-        raise type(error)([*linting.unreadable(files), *error.faults]) from None
+        unreadable = linting.unreadable(path for path in request.files if path != Path(STDIN))
+        raise type(error)([*unreadable, *error.faults]) from None
+    request = dataclasses.replace(request, judged=judged)
+    check = checking.check_quota if is_quota_only else checking.check
+    return check(request, plans.OUTPUT), request
 
 
 def _as_data(report: Report, judged: Sequence[JudgedPlan], format_: str) -> str:
     if format_ == "sarif":
+        from generator.checks import sarif
+
         return json.dumps(sarif.as_sarif(report.findings, report.rules), indent=1)
     names = [one.name for one in judged]
     data = {
         "environment": names[0] if len(names) == 1 else names or None,
         "findings": [dataclasses.asdict(finding) for finding in report.findings],
         "passed": report.passed,
+        "verdict": report.verdict,
+        "accounts": [_place_as_data(place) for place in report.places],
     }
     return json.dumps(data, indent=1)
 
 
-def _as_text(report: Report, judged: Sequence[JudgedPlan]) -> str:
-    lines = [findings.as_text(report.findings)] if report.findings else []
+def _place_as_data(place: Place) -> dict[str, Any]:
+    return {
+        "account": place.account.name or None,
+        "region": place.account.region or None,
+        "reserved": place.total,
+        "reservable": place.account.reservable,
+        "stacks": [{"name": one.name, "file": str(one.path), "reserved": one.total} for one in place.stacks],
+    }
+
+
+def _as_text(report: Report, judged: Sequence[JudgedPlan], what: str) -> str:
+    from generator.checks.findings import as_text
+
+    lines = [as_text(report.findings)] if report.findings else []
     if report.passed and judged:
-        lines.append(f"{', '.join(one.name for one in judged)}: lint, size, drift and quota are good")
-        lines.append(_room(judged))
-        unpriced = [one.name for one in judged if sms.month_usd(one.plan.environment) is None]
-        lines += [f"{', '.join(unpriced)}: SMS budget not checked; set sms.price_usd_per_message"] if unpriced else []
-    if report.passed:
-        decided = [path for path in report.files if path not in (*report.undecided, *report.unjudged)]
-        lines += _verdict(decided, "lint, size and quota are good")
-        lines += _verdict(report.undecided, "lint and size are good; the quota could be checked only in part")
-        lines += _verdict(report.unjudged, "lint and size are good; the quota was not checked: E9801 is switched off")
+        lines += _of_environments(judged, what)
+    if report.verdict is not Verdict.BAD:
+        proven = [path for path in report.subjects if path not in (*report.unproven, *report.unjudged)]
+        others = what.removesuffix(" and quota").replace(",", " and")
+        begin = f"{others} are good; the" if others != what else "the"
+        lines += _verdict(proven, f"{what} {'are' if others != what else 'is'} good")
+        lines += _verdict(report.unproven, f"{begin} quota is not proven, because not everything is counted")
+        lines += _verdict(report.unjudged, f"{begin} quota was not checked: E9801 is switched off")
         lines += [f"together: {visible(report.together)}"] if report.together else []
+    lines += [visible(str(place)) for place in report.places]
     return "\n".join(lines)
+
+
+def _of_environments(judged: Sequence[JudgedPlan], what: str) -> Iterator[str]:
+    names = ", ".join(one.name for one in judged)
+    if what == "quota":
+        yield f"{names}: quota is good"
+        return
+    from generator.capacity import sms
+
+    yield f"{names}: lint, size, drift and quota are good"
+    yield _room(judged)
+    unpriced = [one.name for one in judged if sms.month_usd(one.plan.environment) is None]
+    if unpriced:
+        yield f"{', '.join(unpriced)}: SMS budget not checked; set sms.price_usd_per_message"
 
 
 def _room(judged: Sequence[JudgedPlan]) -> str:
     """Return the bytes left in the template that has the fewest."""
+    from generator import plans
+
     limits = {one.name: plans.byte_limit(one.plan.environment) for one in judged}
     left = {name: limit - plans.committed(name).stat().st_size for name, limit in limits.items()}
     name = min(left, key=left.__getitem__)

@@ -10,8 +10,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from generator._format import visible
-from generator.config import files
-from generator.config.schema import ENVIRONMENT_NAME
 
 
 class EnvironmentName(click.types.StringParamType):
@@ -21,6 +19,8 @@ class EnvironmentName(click.types.StringParamType):
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """Return the environments to choose from."""
+        from generator.config import files
+
         known = files.known()
         if known:
             return f"The environments are {visible(', '.join(known))}."
@@ -31,6 +31,9 @@ class EnvironmentName(click.types.StringParamType):
 
         Shells run a command inside a completion, so a file with such a name is left out.
         """
+        from generator.config import files
+        from generator.config.schema import ENVIRONMENT_NAME
+
         names = (name for name in files.known() if re.fullmatch(ENVIRONMENT_NAME, name))
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
@@ -40,6 +43,8 @@ class EnvironmentOrFile(EnvironmentName):
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """Return what to write, with the environments to choose from."""
+        from generator.config import files
+
         known = visible(", ".join(files.known()))
         return f"Name a file or an environment: {known}." if known else "Name a file or an environment."
 

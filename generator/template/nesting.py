@@ -67,6 +67,13 @@ def with_nested(template: Template, children: Children) -> tuple[Template, dict[
     return whole.template, whole.unread
 
 
+def outermost(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Return where a value stands in the outermost template: for one of a nested stack, the resource of that stack."""
+    section, name, *_ = location
+    stack, separator, _ = str(name).partition(SEPARATOR)
+    return (section, stack) if separator else location
+
+
 def _put_in(whole: _Whole, name: str, children: Children) -> Iterable[tuple[str, Children]]:
     """Put one nested stack into the template and return those inside it."""
     template = whole.template

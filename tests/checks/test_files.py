@@ -277,15 +277,36 @@ def test_a_file_that_cannot_be_checked_stops_all_and_every_one_is_named(generato
     for name in ("folder.json", "stacks", "dev"):
         Path(name).mkdir()
     Path("binary.yaml").write_bytes(b"\xff\xfe\x00")
+    write("serverless.yml", "service: shop\nprovider: {name: aws}\n")
+    Path("tfplan").write_bytes(b"PK\x03\x04 and so on \xff")
     before = snapshot(project)
-    result = generator("check", "dev", "missing.json", "folder.json", "binary.yaml", SUMS[0], "stacks", "nowhere")
+    result = generator(
+        "check",
+        "dev",
+        "missing.json",
+        "folder.json",
+        "binary.yaml",
+        SUMS[0],
+        "stacks",
+        "nowhere",
+        "serverless.yml",
+        "tfplan",
+    )
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.splitlines() == [
         "missing.json: no such file; correct the path",
-        "folder.json: a folder and not a file; name the templates in it",
         "binary.yaml: not a text in UTF-8 (invalid start byte); give a template in JSON or YAML",
-        "stacks: a folder and not a file; name the templates in it",
+        "serverless.yml: a service of the Serverless Framework, not a template; run `serverless package`, then check "
+        ".serverless/",
+        "tfplan: a binary plan of Terraform or OpenTofu; run `terraform show -json tfplan > plan.json`, then check "
+        "plan.json",
         "environments/nowhere.toml: no such environment file; the environments are dev, prod, staging",
+    ]
+    result = generator("check", "missing.json", "stacks")
+    assert result.stderr.splitlines() == [
+        "missing.json: no such file; correct the path",
+        "stacks: no CloudFormation template in this folder; name the folder that has the templates, such as cdk.out "
+        "or .aws-sam/build",
     ]
     assert snapshot(project) == before
 
@@ -345,11 +366,19 @@ def test_the_quota_is_good_only_where_the_template_tells_all(generator: Run) -> 
     write("macro.json", template(One=5) | {"Transform": "CompanyDefaults"})
     partly = ("function.json", "nested.json", "sam.json", "loop.json", "macro.json")
     result = generator("check", partly[0], "told.json", *partly[1:], "--together")
-    assert result.stdout.splitlines()[:2] == [
+    assert result.exit_code == 1
+    gaps = [line.partition(": warning not-proven: ") for line in result.stdout.splitlines() if "not-proven" in line]
+    assert [place.partition(":")[0] for place, _, _ in gaps] == sorted(partly)
+    assert gaps[-2][2] == (
+        "Child is not counted: its TemplateURL is not the name of a file but https://example.com/child; add its "
+        "template to the folder, or check it and give what it reserves with --reserved-elsewhere"
+    )
+    assert result.stdout.splitlines()[-3:-1] == [
         "told.json: lint, size and quota are good",
-        f"{', '.join(partly)}: lint and size are good; the quota could be checked only in part",
+        f"{', '.join(partly)}: lint and size are good; the quota is not proven, because not everything is counted",
     ]
     assert result.stdout.endswith(" = at least 10 reserved of 900 reservable\n")
+    assert generator("check", *partly, "--allow-unproven").exit_code == 0
 
 
 @pytest.mark.slow

@@ -59,13 +59,21 @@ def test_json_has_the_documented_keys(generator: Run) -> None:
             }
         ],
         "passed": False,
+        "verdict": "bad",
+        "accounts": [],
     }
 
 
 @pytest.mark.slow
 def test_json_names_all_environments(generator: Run) -> None:
     report = json.loads(generator("check", "--format", "json").stdout)
-    assert report == {"environment": list(ENVIRONMENTS), "findings": [], "passed": True}
+    assert report == {
+        "environment": list(ENVIRONMENTS),
+        "findings": [],
+        "passed": True,
+        "verdict": "good",
+        "accounts": [],
+    }
 
 
 @pytest.mark.slow

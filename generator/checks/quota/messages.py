@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from generator._format import MOST_LISTED, counted, listed_with_sum, shortened
-from generator.aws import MIN_MAXIMUM_CONCURRENCY, MIN_RECEIVES
+from generator.aws import DEFAULT_CONCURRENCY_LIMIT, DEFAULT_UNRESERVED_FLOOR, MIN_MAXIMUM_CONCURRENCY, MIN_RECEIVES
 from generator.capacity import quota
 from generator.capacity.quota import AccountQuota
 from generator.checks.quota.provisioned import Excess
 from generator.checks.quota.queues import Demand
 from generator.checks.quota.streams import Surplus
 from generator.checks.quota.worst_case import WorstCase, uncounted, verb
-from generator.config.schema import Account
 from generator.template.conditions import Equality, Fact, Guard
 from generator.template.evaluation import Option
 
-DEFAULT_ACCOUNT: dict[str, int] = {
-    field.name: field.metadata["default"]
-    for field in dataclasses.fields(Account)
-    if field.name in ("concurrency_limit", "unreserved_floor", "reserved_elsewhere")
+DEFAULT_ACCOUNT = {
+    "concurrency_limit": DEFAULT_CONCURRENCY_LIMIT,
+    "unreserved_floor": DEFAULT_UNRESERVED_FLOOR,
+    "reserved_elsewhere": 0,
 }
 """The account of a template that states none; the same defaults as an environment's."""
 

@@ -12,6 +12,7 @@ from generator.capacity.quota import AccountQuota
 from generator.checks.quota.judging import reservation_sum
 from generator.checks.quota.linted import stacks_of
 from generator.checks.quota.messages import DEFAULT_ACCOUNT
+from generator.template.nesting import outermost
 
 
 class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
@@ -41,5 +42,5 @@ class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
     def match(self, cfn: Template) -> list[RuleMatch]:
         """Return one finding if some deployment reserves more than the account can give."""
         account = AccountQuota(name="", region="", **self.config)
-        found = reservation_sum(stacks_of(cfn), account)
-        return [RuleMatch(list(one.location), one.message) for one in found]
+        found = reservation_sum(stacks_of(cfn, is_whole=True), account)
+        return [RuleMatch(list(outermost(one.location)), one.message) for one in found]

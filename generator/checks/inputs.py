@@ -1,0 +1,56 @@
+"""Files that can be read only once: pipes, and the standard input."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from generator import _runtime
+from generator.checks.report import Report, Request
+from generator.errors import GeneratorError
+from generator.template import reading
+
+STDIN = Path("-")
+
+
+def with_copies(request: Request, check: Callable[[Request], Report]) -> Report:
+    """Return the report of a check that works on copies of the pipes, with the names of the pipes in it."""
+    pipes = _pipes(request.files)
+    if not pipes:
+        return check(request)
+    with _runtime.temporary_folder("generator-check-") as copies:
+        copied = {pipe: _copy(pipe, copies / str(number)) for number, pipe in enumerate(pipes)}
+        pipe_of = {copy: pipe for pipe, copy in copied.items()}
+        name_of = {str(copy): str(pipe) for copy, pipe in pipe_of.items()}
+        try:
+            report = check(replace(request, files=[copied.get(path, path) for path in request.files]))
+        except GeneratorError as error:
+            raise type(error)([replace(one, where=name_of.get(one.where, one.where)) for one in error.faults]) from None
+    findings = [
+        replace(one, file=name_of[one.file], message=one.message.replace(one.file, name_of[one.file]))
+        if one.file in name_of
+        else one
+        for one in report.findings
+    ]
+    subjects, unjudged = (tuple(pipe_of.get(one, one) for one in group) for group in (report.subjects, report.unjudged))
+    return replace(report, findings=findings, subjects=subjects, unjudged=unjudged)
+
+
+def _pipes(files: Iterable[Path]) -> list[Path]:
+    return [
+        path for path in files if path == STDIN or ((found := reading.status(path)) and stat.S_ISFIFO(found.st_mode))
+    ]
+
+
+def _copy(pipe: Path, folder: Path) -> Path:
+    folder.mkdir()
+    copy = folder / pipe.name
+    if pipe == STDIN:
+        data = sys.stdin.buffer.read(reading.MAX_CHARACTERS + 1)
+        copy.write_bytes(data)
+    else:
+        copy.write_text(reading.bounded_text(pipe, "surrogateescape"), errors="surrogateescape")
+    return copy

@@ -1,0 +1,90 @@
+"""What to check, and the result of a check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity, Verdict
+
+if TYPE_CHECKING:
+    from generator.capacity.quota import AccountQuota
+    from generator.checks.places import Place
+    from generator.checks.stacks import Stack
+    from generator.plans import JudgedPlan
+
+Live = Callable[["AccountQuota", Sequence["Stack"]], "AccountQuota"]
+"""Replaces the stated figures of an account by those of the live account, for the stacks that go there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to check."""
+
+    judged: Sequence[JudgedPlan] = ()
+    files: Sequence[Path] = ()
+    """Templates that belong to no environment; - is the standard input."""
+    folders: Sequence[Path] = ()
+    """CDK assemblies, and folders with templates."""
+    account: Mapping[str, int] = field(default_factory=dict)
+    """The account of the files as far as options state it; .cfnlintrc, a file's Metadata or DEFAULT_ACCOUNT state the
+    rest."""
+    complete: bool = False
+    """Whether `judged` holds all environments, so that a template without one is an orphan."""
+    together: bool = False
+    """Whether the files and the environments are deployed to one account."""
+    is_trusted: bool = False
+    """Whether .cfnlintrc and the Metadata of templates may load rules, which are code, and other files."""
+    ignored: Sequence[str] = ()
+    """Rules to leave out, or how their ids begin."""
+    live: Live | None = None
+
+    def ignores(self, rule: str) -> bool:
+        """Return whether findings of a rule are left out."""
+        return any(rule.startswith(one) for one in self.ignored)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The findings, the rules they violate, and, if asked for, what all stacks in one account reserve."""
+
+    findings: list[Finding]
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    together: str = ""
+    subjects: tuple[Path, ...] = ()
+    """The files and folders that belong to no environment, each once."""
+    unjudged: tuple[Path, ...] = ()
+    """Files that passed because the rule about the quota is switched off for them."""
+    places: tuple[Place, ...] = ()
+    """The accounts and Regions to which the stacks of folders go."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """GOOD if nothing is wrong and everything is counted."""
+        if any(finding.bad for finding in self.findings if finding.rule != NOT_PROVEN):
+            return Verdict.BAD
+        return Verdict.NOT_PROVEN if any(one.rule == NOT_PROVEN for one in self.findings) else Verdict.GOOD
+
+    @property
+    def passed(self) -> bool:
+        """Whether no finding is worse than informational."""
+        return not any(finding.bad for finding in self.findings)
+
+    def accepting_gaps(self) -> Report:
+        """Return the report with informational findings for whatever is not counted."""
+        lowered = [
+            replace(one, severity=Severity.INFORMATIONAL) if one.rule == NOT_PROVEN else one for one in self.findings
+        ]
+        return replace(self, findings=lowered)
+
+    @property
+    def unproven(self) -> tuple[Path, ...]:
+        """The files and folders of which not everything is counted."""
+        names = [one.file for one in self.findings if one.rule == NOT_PROVEN]
+        return tuple(path for path in self.subjects if any(_is_in(name, path) for name in names))
+
+
+def _is_in(name: str, subject: Path) -> bool:
+    return Path(name) == subject or subject in Path(name).parents
