@@ -151,7 +151,7 @@ def _request(
 
 
 def _live(profile: str | None, region: str | None, stacks: Sequence[str]) -> Live:
-    raise NotImplementedError
+    raise click.UsageError("--live is not available yet.")
 
 
 def _is_file(name: str) -> bool:

@@ -11,7 +11,7 @@ from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import FUNCTION_TYPES, functions, may_be_managed, reservations, within
 from generator.checks.quota.provisioned import LEFT_OUT, is_provisioned, provisions, without_function
 from generator.template.conditions import ALWAYS, Candidate, Guard
-from generator.template.evaluation import Location, Missing, Option
+from generator.template.evaluation import Location, Missing, Option, present
 from generator.template.intrinsics import Json, mapping
 from generator.template.model import Section, Template
 
@@ -131,7 +131,8 @@ def _worst_case(stack: Deployed) -> WorstCase:
             *(
                 function
                 for function, figures in by_function.items()
-                if not figures[0] or any(_is_open(stack, option) for option in chain.from_iterable(figures))
+                if present(stack.template, function) is None
+                or any(_is_open(stack, option) for option in chain.from_iterable(figures))
             ),
             *without_function(stack.template),
         ),
