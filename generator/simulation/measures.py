@@ -32,8 +32,7 @@ class Histogram:
 
     def add(self, value: float) -> None:
         """Count a value; 0 or less counts as 0."""
-        mantissa, exponent = math.frexp(value)
-        self.counts[exponent * BINS_PER_OCTAVE + int(mantissa * 256) if value > 0 else ZERO_BIN] += 1
+        self.counts[_bin(value) if value > 0 else ZERO_BIN] += 1
 
     def quantile(self, share: float) -> float | None:
         """Return the smallest value that at least this share of the counted values does not exceed.
@@ -46,6 +45,11 @@ class Histogram:
             if wanted <= 0:
                 return _bin_middle(position)
         return None
+
+    def at_least(self, value: float) -> int:
+        """Return how many of the counted values are at least that high; exact if a bin begins there, such as at 3."""
+        first = _bin(value)
+        return sum(count for position, count in self.counts.items() if position >= first)
 
     @property
     def total(self) -> int:
@@ -108,6 +112,11 @@ def check_conservation(stage: str, entered: float, **left: float) -> None:
     if entered != sum(left.values()):
         shown = ", ".join(f"{name} {count}" for name, count in left.items())
         raise SimulationBug(f"{stage}: {entered} entered, but {shown}")
+
+
+def _bin(value: float) -> int:
+    mantissa, exponent = math.frexp(value)
+    return exponent * BINS_PER_OCTAVE + int(mantissa * 256)
 
 
 def _bin_middle(position: int) -> float:

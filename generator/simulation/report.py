@@ -102,7 +102,7 @@ def _flow(result: SimulationResult) -> Iterator[str]:
     lost["notifications dropped"] = alerts["dropped"]
     if any(lost.values()):
         yield "lost: " + ", ".join(f"{count:,} {what}" for what, count in lost.items() if count)
-    yield f"webhook to answer: {_latency(webhooks['latency_ms'])}"
+    yield f"webhook to answer: {_latency(webhooks['latency_ms'])}; {_share(webhooks['later_than_3_s'])} later than 3 s"
     yield f"webhook to SMS: {_latency(alerts['latency_ms'])} ({alerts['notified']:,} notified)"
     age = stream["iterator_age_ms"]
     if age["max"] is not None:

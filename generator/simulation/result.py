@@ -15,6 +15,9 @@ from generator.simulation.targets import Target, judge_targets
 
 Json = dict[str, Any]
 
+IMPATIENT_S = 3
+"""TradingView cancels a request after this time. Source: https://www.tradingview.com/support/solutions/43000529348."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chart:
@@ -97,7 +100,13 @@ def _function(task: Task, name: str, runs: Sequence[Measurements]) -> Json:
 def _webhooks(runs: Sequence[Measurements]) -> Json:
     keys = ("offered", "accepted", "failed", "throttled_at_gateway", "throttled_at_lambda")
     counts = {key: int(math.fsum(run.gateway[key] for run in runs)) for key in keys}
-    return {**counts, "latency_ms": _latency_ms([run.webhook_latency_s for run in runs])}
+    latency_s = Histogram.merged(run.webhook_latency_s for run in runs)
+    late, answered = latency_s.at_least(IMPATIENT_S) + counts["failed"], latency_s.total + counts["failed"]
+    return {
+        **counts,
+        "latency_ms": _latency_ms([latency_s]),
+        "later_than_3_s": late / answered if answered else None,
+    }
 
 
 def _alerts(runs: Sequence[Measurements]) -> Json:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TypeVar
 
 from generator import aws
@@ -203,7 +204,7 @@ class _Reader:
         return Topology(
             functions=functions,
             webhook_functions=tuple(methods),
-            throttles=(*plans, *self._each(_stage, STAGE)),
+            throttles=(*plans, *self._stages(next(iter(methods.values()), ""))),
             mappings=tuple(self._each(_stream_mapping, MAPPING)),
             subscriptions=tuple(self._each(_subscription, SUBSCRIPTION)),
             schedules=(*self._each(_schedule, SCHEDULE), *self._each(_schedule, RULE)),
@@ -223,6 +224,15 @@ class _Reader:
             else:
                 if found is not None:
                     yield found
+
+    def _stages(self, method: str) -> Iterator[Throttle]:
+        """Yield the limits of the stages on a method, and note their limits on others, which get no webhooks."""
+        for stage, others in self._each(partial(_stage, method=method), STAGE):
+            if others:
+                reason = f"all simulated webhooks come through {method}"
+                self._unclear.append(f"{method}: the limits on {', '.join(others)} are not simulated; {reason}")
+            if stage is not None:
+                yield stage
 
     def _applying(self, plans: Sequence[Throttle], method: str) -> Sequence[Throttle]:
         """Return the usage plans that limit a method, and note why the others do not.
@@ -331,22 +341,35 @@ def _usage_plan(template: Evaluator, logical_id: str, properties: Json) -> Throt
     )
 
 
-def _stage(template: Evaluator, logical_id: str, properties: Json) -> Throttle | None:
-    """Read the limits that a stage sets for all of its methods."""
-    limits = [
-        setting
+def _stage(template: Evaluator, logical_id: str, properties: Json, method: str) -> tuple[Throttle | None, list[str]]:
+    """Return the limits that a stage sets for a method, and the other methods on which it sets limits.
+
+    Source: CloudFormation reference, AWS::ApiGateway::Stage MethodSetting: /* and * stand for every method, and ~1 for
+    a slash within the path of one.
+    """
+    limits = {
+        f"{setting.get('HttpMethod')} {_decoded(setting.get('ResourcePath'))}": setting
         for setting in template.value(properties.get("MethodSettings") or [])
         if "ThrottlingRateLimit" in setting or "ThrottlingBurstLimit" in setting
-    ]
-    if not limits:
-        return None
-    if any((setting.get("HttpMethod"), setting.get("ResourcePath")) != ("*", "/*") for setting in limits):
-        raise Unknown("it throttles single methods; only a limit on all methods is simulated")
-    return Throttle(
-        logical_id=logical_id,
-        rate_per_s=_number_or_none(template, limits[-1].get("ThrottlingRateLimit")),
-        burst=_number_or_none(template, limits[-1].get("ThrottlingBurstLimit")),
-    )
+    }
+    own = limits.pop("* /*", None)
+    for key in _keys(template, method) if limits else ():
+        own = limits.pop(key, own)
+    if own is None:
+        return None, [*limits]
+    rate_per_s, burst = (_number_or_none(template, own.get(f"Throttling{key}Limit")) for key in ("Rate", "Burst"))
+    return Throttle(logical_id, rate_per_s, burst), [*limits]
+
+
+def _decoded(path: Json) -> str:
+    return str(path).replace("~1", "/").replace("//", "/", 1)
+
+
+def _keys(template: Evaluator, method: str) -> tuple[str, str]:
+    """Return the settings that apply to a method, the more specific one last."""
+    properties = template.properties(method)
+    verb, path = template.value(properties["HttpMethod"]), _path(template, properties["ResourceId"])
+    return f"* {path}", f"{verb} {path}"
 
 
 def _stream_mapping(template: Evaluator, logical_id: str, properties: Json) -> StreamMapping | None:

@@ -42,7 +42,8 @@ def test_the_json_has_the_documented_keys_and_no_clock_reading(generator: Run) -
         *("invocations", "throttles", "throttle_probability", "concurrency", "cold_start_probability", "environments")
     }
     assert report["webhooks"].keys() == {
-        *("offered", "accepted", "failed", "throttled_at_gateway", "throttled_at_lambda", "latency_ms")
+        *("offered", "accepted", "failed", "throttled_at_gateway", "throttled_at_lambda", "latency_ms"),
+        "later_than_3_s",
     }
     assert all({"name", "target", "measured", "ci95", "verdict"} == target.keys() for target in report["targets"])
 

@@ -21,6 +21,13 @@ def test_quantiles_are_correct_within_half_a_percent(values, share):
     ]
 
 
+def test_values_of_at_least_a_bins_start_are_counted_exactly():
+    histogram = Histogram()
+    for value in (0, 0.1, 2.999_999, 3, 3.000_001, 40):
+        histogram.add(value)
+    assert (histogram.at_least(3), Histogram().at_least(3)) == (3, 0)
+
+
 def test_a_histogram_handles_no_values_zeros_and_many_values():
     assert Histogram().quantile(0.5) is None
     histogram = Histogram()

@@ -27,7 +27,7 @@ SendNotificationFunction         5         0.87     5        1,580         11   
 CleanupHistoryFunction           2         0.00     0            0          0            -             0.0
 
 webhooks: 37,556 offered, 30,259 accepted, 0 throttled by API Gateway, 7,279 throttled by Lambda
-webhook to answer: p50 84.2 ms, p95 248 ms, p99 394 ms
+webhook to answer: p50 84.2 ms, p95 248 ms, p99 394 ms; 0 % later than 3 s
 webhook to SMS: p50 1.13 s, p95 1.78 s, p99 2.18 s (1,576 notified)
 stream iterator age: p99 744 ms, maximum 1.81 s
 

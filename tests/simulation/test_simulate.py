@@ -56,6 +56,15 @@ def test_prod_meets_its_targets_at_the_peak_with_cold_starts(peak):
     assert peak.notes == peak["not_simulated"] == []
 
 
+def test_answers_later_than_three_seconds_include_those_after_a_cold_start(template, environment):
+    """Without warm instances at first, and with cold starts that alone take longer, only the first runs are late."""
+    slow = environment("prod", "functions.process_webhook.cold_start_ms=3000", "traffic.webhooks_per_hour=2000")
+    result = simulate(template, slow, hours=0.05, replications=1, assumptions=Assumptions(warm_up_s=0.0))
+    webhook = result["functions"]["ProcessWebhookFunction"]
+    assert result["webhooks"]["later_than_3_s"] == pytest.approx(webhook["cold_start_probability"])
+    assert webhook["cold_start_probability"] > 0
+
+
 @pytest.mark.slow
 def test_the_document_has_exactly_the_documented_keys(peak):
     assert list(peak) == [
@@ -75,8 +84,8 @@ def test_the_document_has_exactly_the_documented_keys(peak):
             *(["mean", "ci95"], ["mean", "peak"]),
             ["mean"],
         )
-    counts = ["offered", "accepted", "failed", "throttled_at_gateway", "throttled_at_lambda", "latency_ms"]
-    assert list(peak["webhooks"]) == counts
+    counts = ["offered", "accepted", "failed", "throttled_at_gateway", "throttled_at_lambda"]
+    assert list(peak["webhooks"]) == [*counts, "latency_ms", "later_than_3_s"]
     assert list(peak["webhooks"]["latency_ms"]) == list(peak["alerts"]["latency_ms"]) == ["p50", "p95", "p99"]
     assert list(peak["alerts"]) == ["notified", "dropped", "latency_ms"]
     assert (list(peak["stream"]), list(peak["stream"]["iterator_age_ms"])) == (

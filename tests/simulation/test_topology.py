@@ -15,6 +15,7 @@ from generator.simulation.coverage import kinds, left_out
 from generator.simulation.network import Task, build_network
 from generator.simulation.topology import Schedule, Throttle
 from generator.simulation.workload import Steady
+from tests.stack.model import generated
 
 # Another author: separate policies, parameters, other forms of references, a single reservation.
 FOREIGN = {
@@ -177,6 +178,34 @@ def test_the_other_templates_are_understood(committed, name):
     assert topology.not_understood == ()
 
 
+SOURCES = 'sources=[{name="tv", scheme="token", rate_per_s=5}, {name="feed", scheme="hmac", rate_per_s=20}]'
+
+
+def test_the_limits_of_each_path_are_told_apart():
+    """Webhooks come through the first method, so the limits of the other paths do not slow them down."""
+    topology = read_topology(generated("prod", SOURCES))
+    assert topology.webhook_functions == ("ProcessWebhookFunction",)
+    assert [(limit.logical_id, limit.rate_per_s, limit.burst) for limit in topology.throttles] == [
+        ("WebhookUsagePlan", 165, 20),
+        ("WebhookStage", 165, 20),
+    ]
+    assert topology.not_understood == (
+        "WebhookMethod: the limits on POST /webhooks/tv, POST /webhooks/feed are not simulated; all simulated webhooks "
+        "come through WebhookMethod",
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "verb"), [("/~1webhooks", "POST"), ("/~1webhooks", "*"), ("/webhooks", "POST")], ids=" ".join
+)
+def test_a_limit_of_the_stage_on_the_method_itself_replaces_the_limit_on_all(template, path, verb):
+    settings = template["Resources"]["WebhookStage"]["Properties"]["MethodSettings"]
+    settings.append({"HttpMethod": verb, "ResourcePath": path, "ThrottlingRateLimit": 7, "ThrottlingBurstLimit": 2})
+    topology = read_topology(template)
+    assert [(limit.rate_per_s, limit.burst) for limit in topology.throttles] == [(190, 20), (7, 2)]
+    assert topology.not_understood == ()
+
+
 def test_a_template_by_another_author_is_read():
     topology = read_topology(FOREIGN)
     intake, watch = topology.functions["Intake"], topology.functions["Watch"]
@@ -233,8 +262,8 @@ def test_the_template_is_not_changed():
         ),
         pytest.param(
             ("WebhookStage", "MethodSettings", [{"HttpMethod": "GET", "ResourcePath": "/", "ThrottlingRateLimit": 1}]),
-            "WebhookStage: it throttles single methods; only a limit on all methods is simulated",
-            id="single methods",
+            "WebhookMethod: the limits on GET / are not simulated; all simulated webhooks come through WebhookMethod",
+            id="limits on another method",
         ),
         pytest.param(
             ("CheckAlertsEventSourceMapping", "EventSourceArn", 5),
