@@ -67,6 +67,10 @@ class UnreadableTrace(GeneratorError):
     """A recorded trace cannot be read as times or counts of webhooks."""
 
 
+class UnreadableMetrics(GeneratorError):
+    """Metrics of a deployed stack cannot be read, or have a wrong unit."""
+
+
 class InvalidSimulation(GeneratorError):
     """The simulation's options are out of range or contradict each other."""
 

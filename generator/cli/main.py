@@ -27,6 +27,7 @@ COMMANDS = {
     "diff": "Show what a template change means.",
     "preflight": "Check the AWS account before a deployment.",
     "simulate": "Simulate a template under load.",
+    "calibrate": "Compare the deployed stack with the model.",
     "local": "Run the whole system on this machine.",
     "alerts": "Add, list, show, rearm and remove alerts.",
     "replay": "Publish failed notifications again.",

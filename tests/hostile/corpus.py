@@ -182,6 +182,11 @@ def _name(rnd: random.Random) -> list[str]:
         ["diff", f"{name}:dev", "dev"],
         [name],
         ["check", name],
+        ["local", name],
+        ["local", "dev", "--port", name],
+        ["preflight", name],
+        ["preflight", "dev", "--profile", name],
+        ["init", name.replace("/", "")],
     )
     return rnd.choice((*commands, ["size", "dev", "--set", f"{name}={name}"], ["simulate", "dev", "--template", name]))
 

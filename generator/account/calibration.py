@@ -1,0 +1,301 @@
+"""Compare the deployed stack with the model: what its metrics say about the settings, and where they contradict it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from generator._format import counted, number, percent, significant
+from generator.account.metrics import HOUR_S, MINUTE_S, Reports, Series
+from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS, Sizing
+from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
+
+MIN_POINTS = 24
+"""Fewer hours, or fewer minutes, make a value weak."""
+
+MIN_RUNS = 1000
+"""Fewer runs make a percentile, a share or a peak weak: the 95th percentile of 1,000 runs rests on the 50 longest."""
+
+MIN_RUNS_FOR_P95 = 20
+"""Fewer runs in an hour have no 95th percentile of their own: it is their longest run."""
+
+HOLE_PROBABILITY = 1e-6
+"""A gap that steady traffic would show less often than this is a hole in the recording."""
+
+LATE_MS = 1000
+"""A notification that Lambda retries starts a second late at the earliest. Source: AWS Lambda Developer Guide,
+"Asynchronous invocation"."""
+
+LAG_MS = 60_000
+"""The age of a record from which the alarm of the stack rings."""
+
+UNMEASURED = (
+    ("traffic.busiest_shard_share", "CloudWatch has no metric per shard; count the markets in the access log"),
+    ("traffic.webhooks_per_burst", "a minute hides its bursts; fit a trace of times: generator size ENV --fit-trace"),
+    ("traffic.alerts_per_crossing", "the number of alerts on one threshold is in the alerts table"),
+)
+"""Settings that no metric measures, and where to look instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A setting as measured: `relative_error` is twice the standard error as a share of the value, where known."""
+
+    setting: str
+    stated: float
+    measured: float
+    period_s: int
+    points: int
+    relative_error: float | None = None
+    weaknesses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What the metrics say: settings, gaps in the recording, and contradictions to the prediction."""
+
+    start_s: int
+    end_s: int
+    measurements: tuple[Measurement, ...]
+    holes: tuple[tuple[int, int], ...]
+    missing: tuple[str, ...]
+    contradictions: tuple[str, ...]
+
+    @property
+    def overrides(self) -> list[str]:
+        """The measured settings as KEY=VALUE."""
+        return [f"{one.setting}={one.measured:.10g}" for one in self.measurements]
+
+    @property
+    def toml(self) -> list[str]:
+        """The measured settings as lines of an environment file."""
+        tables: dict[str, list[str]] = {}
+        for one in self.measurements:
+            table, _, key = one.setting.rpartition(".")
+            tables.setdefault(f"[{table}]", []).append(f"{key} = {one.measured:.10g}")
+        return [line for table, keys in tables.items() for line in (table, *keys)]
+
+
+def calibrate(
+    environment: Environment, sizing: Sizing, series: Mapping[str, Series], reports: Mapping[str, Reports]
+) -> Calibration:
+    """Derive the settings from the series (by the ids of their metrics) and from REPORT lines (by function)."""
+    webhooks = series.get("process_webhook_invocations_sum")
+    holes = tuple(_holes(webhooks)) if webhooks else ()
+    times = [time for one in series.values() for time in one.values]
+    found = [
+        *(_traffic(environment, webhooks, series, holes) if webhooks else ()),
+        *_durations(environment, series),
+        *_cold_starts(environment, reports),
+    ]
+    return Calibration(
+        start_s=min(times, default=0),
+        end_s=max((time + one.metric.period_s for one in series.values() for time in one.values), default=0),
+        measurements=tuple(found),
+        holes=holes,
+        missing=tuple(_missing(series, reports)),
+        contradictions=tuple(_contradictions(environment, sizing, series)),
+    )
+
+
+def _holes(webhooks: Series) -> Iterator[tuple[int, int]]:
+    """Yield gaps that the rate of the hours around them does not explain."""
+    times = list(webhooks.values)
+    for earlier, later in pairwise(times):
+        missing = (later - earlier) // MINUTE_S - 1
+        if missing < 1:
+            continue
+        around = [
+            webhooks.values.get(time, 0.0)
+            for time in (*range(earlier - HOUR_S, earlier + 1, MINUTE_S), *range(later, later + HOUR_S, MINUTE_S))
+            if times[0] <= time <= times[-1]
+        ]
+        if missing * math.fsum(around) / len(around) > -math.log(HOLE_PROBABILITY):
+            yield earlier + MINUTE_S, later
+
+
+def _traffic(
+    environment: Environment, webhooks: Series, series: Mapping[str, Series], holes: Sequence[tuple[int, int]]
+) -> Iterator[Measurement]:
+    """Rate and peak factor of the busiest hour, and alerts per webhook. Throttled webhooks arrived as well."""
+    throttled = series.get("process_webhook_throttles_sum")
+    arrived = {
+        time: value + (throttled.values.get(time, 0.0) if throttled else 0.0) for time, value in webhooks.values.items()
+    }
+    first, last = min(arrived), max(arrived)
+    minutes = (last - first) // MINUTE_S + 1
+    weak = [*_if(minutes < MIN_POINTS * 60, f"{minutes / 60:.3g} hours, less than a day")]
+    if holes:
+        weak.append(f"{counted(len(holes), 'hole')} in the recording")
+    start, busiest = _busiest_hour(arrived, first, last)
+    hours = min(1.0, minutes / 60)
+    rate = busiest / hours
+    lowest, highest = WEBHOOKS_PER_HOUR
+    stated = environment.traffic
+    outside = _if(not lowest <= rate <= highest, f"measured {number(rate)}; the setting allows {lowest} to {highest:,}")
+    yield Measurement(
+        "traffic.webhooks_per_hour",
+        stated.webhooks_per_hour,
+        round(min(max(rate, lowest), highest)),
+        MINUTE_S,
+        len(arrived),
+        2 / math.sqrt(busiest) if busiest else None,
+        (*weak, *outside, f"the hour from {utc(start)}"),
+    )
+    peak = max(arrived.values())
+    yield Measurement(
+        "traffic.peak_factor",
+        stated.peak_factor,
+        round(min(100.0, max(1.0, 60 * peak / rate)), 2),
+        MINUTE_S,
+        len(arrived),
+        2 / math.sqrt(peak) if peak else None,
+        (*weak, *_if(peak < 100, f"the busiest minute has only {peak:.0f} webhooks, and chance raises it")),
+    )
+    sent, errors = series.get("send_notification_invocations_sum"), series.get("send_notification_errors_sum")
+    if sent and webhooks.total:
+        # A failed run is invoked again, so each success is one notification.
+        alerts = sent.total - (errors.total if errors else 0.0)
+        yield Measurement(
+            "traffic.alerts_per_webhook",
+            stated.alerts_per_webhook,
+            float(significant(alerts / webhooks.total).replace(",", "")),
+            HOUR_S,
+            len(sent.values),
+            2 / math.sqrt(alerts) if alerts else None,
+            (*_if(alerts < MIN_RUNS, f"only {alerts:.0f} notifications"),),
+        )
+
+
+def _busiest_hour(arrived: Mapping[int, float], first: int, last: int) -> tuple[int, float]:
+    """Return the start and the webhooks of the busiest 60 minutes, which may begin at any minute."""
+    window = best = math.fsum(arrived.get(first + MINUTE_S * i, 0.0) for i in range(60))
+    start = first
+    for begin in range(first + MINUTE_S, last - 59 * MINUTE_S + 1, MINUTE_S):
+        window += arrived.get(begin + 59 * MINUTE_S, 0.0) - arrived.get(begin - MINUTE_S, 0.0)
+        if window > best:
+            start, best = begin, window
+    return start, best
+
+
+def _durations(environment: Environment, series: Mapping[str, Series]) -> Iterator[Measurement]:
+    """The mean and the 95th percentile of each function, hours weighted by their runs."""
+    for name in SETTINGS.values():
+        stated = getattr(environment.functions, name)
+        counts = _hourly(series.get(f"{name}_invocations_sum"))
+        for statistic, key in (("average", "mean_duration_ms"), ("p95", "p95_duration_ms")):
+            found = series.get(f"{name}_duration_{statistic}")
+            least = MIN_RUNS_FOR_P95 if statistic == "p95" else 1
+            runs = (
+                {time: counts.get(time, 0.0) for time in found.values if counts.get(time, 0.0) >= least}
+                if found
+                else {}
+            )
+            if not found or not runs:
+                continue
+            total = math.fsum(runs.values())
+            mean = math.fsum(runs[time] * found.values[time] for time in runs) / total
+            spread = math.fsum((runs[time] * (found.values[time] - mean)) ** 2 for time in runs)
+            weak = [*_if(len(runs) < MIN_POINTS, f"only {counted(len(runs), 'hour')}")]
+            weak += _if(total < MIN_RUNS and least > 1, f"only {total:.0f} runs")
+            yield Measurement(
+                f"functions.{name}.{key}",
+                getattr(stated, key),
+                float(f"{mean:.3g}"),
+                HOUR_S,
+                len(runs),
+                2 * math.sqrt(spread) / total / mean if len(runs) > 1 else None,
+                tuple(weak),
+            )
+
+
+def _hourly(series: Series | None) -> dict[int, float]:
+    hours: dict[int, float] = {}
+    for time, value in series.values.items() if series else ():
+        hours[time - time % HOUR_S] = hours.get(time - time % HOUR_S, 0.0) + value
+    return hours
+
+
+def _cold_starts(environment: Environment, reports: Mapping[str, Reports]) -> Iterator[Measurement]:
+    for logical_id, found in reports.items():
+        starts = found.cold_starts_ms
+        if not starts:
+            continue
+        mean = math.fsum(starts) / len(starts)
+        variance = math.fsum((one - mean) ** 2 for one in starts) / max(1, len(starts) - 1)
+        yield Measurement(
+            f"functions.{SETTINGS[logical_id]}.cold_start_ms",
+            getattr(environment.functions, SETTINGS[logical_id]).cold_start_ms,
+            float(f"{mean:.3g}"),
+            0,
+            len(starts),
+            2 * math.sqrt(variance / len(starts)) / mean if len(starts) > 1 else None,
+            (
+                *_if(len(starts) < MIN_POINTS, f"only {counted(len(starts), 'cold start')}"),
+                f"{percent(len(starts) / found.runs)} of {counted(found.runs, 'run')} started cold",
+            ),
+        )
+
+
+def _missing(series: Mapping[str, Series], reports: Mapping[str, Reports]) -> Iterator[str]:
+    if "process_webhook_invocations_sum" not in series:
+        yield "traffic: the export has no process_webhook_invocations_sum"
+    elif "send_notification_invocations_sum" not in series:
+        yield "traffic.alerts_per_webhook: the export has no send_notification_invocations_sum"
+    for name in SETTINGS.values():
+        lacking = [
+            id_
+            for id_ in (f"{name}_invocations_sum", f"{name}_duration_average", f"{name}_duration_p95")
+            if id_ not in series
+        ]
+        if lacking:
+            yield f"functions.{name}: the export has no {' and no '.join(lacking)}"
+        elif max(_hourly(series[f"{name}_invocations_sum"]).values()) < MIN_RUNS_FOR_P95:
+            yield f"functions.{name}.p95_duration_ms: no hour has {MIN_RUNS_FOR_P95} runs"
+    if not reports:
+        yield "functions.*.cold_start_ms: give REPORT lines with --reports"
+
+
+def _contradictions(environment: Environment, sizing: Sizing, series: Mapping[str, Series]) -> Iterator[str]:
+    targets = environment.targets
+    invoked, throttled = series.get("process_webhook_invocations_sum"), series.get("process_webhook_throttles_sum")
+    if invoked and throttled:
+        arrived = invoked.total + throttled.total
+        share = throttled.total / arrived if arrived else 0.0
+        expected = targets.webhook_throttle_probability * arrived
+        if throttled.total > expected + 3 * math.sqrt(expected) + 3:
+            predicted = sizing[PROCESS_WEBHOOK].predicted
+            model = f"; the model predicts {percent(predicted)} at the peak" if predicted is not None else ""
+            yield (
+                f"{throttled.total:,.0f} of {arrived:,.0f} webhooks were throttled ({percent(share)}), above the "
+                f"target of {percent(targets.webhook_throttle_probability)}{model}"
+            )
+    ages = next((one for id_, one in series.items() if id_.startswith("send_notification_asynceventage_")), None)
+    runs = _hourly(series.get("send_notification_invocations_sum"))
+    late = [time for time, age in ages.values.items() if age >= LATE_MS and runs.get(time, 0) >= 100] if ages else []
+    if ages and late:
+        predicted = sizing[SEND_NOTIFICATION].predicted
+        model = f"; the model predicts {percent(predicted)} at the peak" if predicted is not None else ""
+        yield (
+            f"in {counted(len(late), 'hour')} more than {percent(targets.notification_wait_probability)} of "
+            f"notifications started a second or more late, first from {utc(late[0])}{model}"
+        )
+    lag = series.get("check_alerts_iteratorage_maximum")
+    if lag and (worst := max(lag.values.values(), default=0.0)) >= LAG_MS:
+        hours = sum(value >= LAG_MS for value in lag.values.values())
+        yield (
+            f"records waited up to {number(worst / 1000)} s for {CHECK_ALERTS}, and a minute or more in "
+            f"{counted(hours, 'hour')}; the model expects the lanes of a shard to keep up"
+        )
+
+
+def utc(time_s: int) -> str:
+    """Return a time as 2026-11-29 09:45 UTC."""
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _if(condition: bool, text: str) -> list[str]:
+    return [text] if condition else []

@@ -1,0 +1,280 @@
+"""What CloudWatch recorded about the functions of a deployed stack: the request for it, and the answer read back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from generator import aws
+from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS
+from generator.errors import Fault, UnreadableMetrics
+from generator.stack.names import log_group
+
+MINUTE_S = 60
+HOUR_S = 3600
+
+MAX_EXPORT_BYTES = 64 << 20
+"""Two weeks of all metrics are about 3 MB."""
+
+SECONDS_BELOW = 1e11
+"""Numbers from here on are milliseconds since 1970, not seconds."""
+
+EXPORT = "export it with the commands that `generator calibrate ENV --query` prints"
+
+REPORTS_QUERY = 'filter @type = "REPORT" | fields @log, @duration, @initDuration | limit 10000'
+"""Source: Amazon CloudWatch Logs User Guide, "Supported logs and discovered fields", Lambda."""
+
+MIN_DURATION_MS, MAX_DURATION_MS = 0.5, 1000.0 * aws.MAX_FUNCTION_TIMEOUT_S
+"""No function of the stack ends sooner, and none can run longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric of one function: its id in the request and in the answer."""
+
+    logical_id: str
+    name: str
+    statistic: str
+    period_s: int
+
+    @property
+    def id(self) -> str:
+        """The function, the metric and the statistic, as CloudWatch allows: a small letter first, no capitals needed.
+
+        Source: Amazon CloudWatch API reference, MetricDataQuery, Id.
+        """
+        return f"{SETTINGS[self.logical_id]}_{self.name}_{self.statistic.replace('.', '_')}".lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The points of a metric in the order of time. A period without an invocation has no point."""
+
+    metric: Metric
+    values: Mapping[int, float]
+    """The value of each period by its start, in seconds since 1970."""
+
+    @property
+    def total(self) -> float:
+        return math.fsum(self.values.values())
+
+
+def metrics(lateness_target: float) -> list[Metric]:
+    """Return the metrics that a calibration needs.
+
+    Webhooks are counted per minute, because the peak factor is that of a minute; CloudWatch keeps such points for 15
+    days. The rest is hourly. The age of events is the percentile above which the target allows late notifications.
+    Sources: AWS Lambda Developer Guide, "Types of metrics for Lambda functions"; Amazon CloudWatch User Guide, "Metrics
+    retention".
+    """
+    found = [
+        Metric(PROCESS_WEBHOOK, "Invocations", "Sum", MINUTE_S),
+        Metric(PROCESS_WEBHOOK, "Throttles", "Sum", MINUTE_S),
+        Metric(SEND_NOTIFICATION, "Errors", "Sum", HOUR_S),
+        Metric(SEND_NOTIFICATION, "AsyncEventAge", f"p{100 * (1 - lateness_target):.6g}", HOUR_S),
+        Metric(CHECK_ALERTS, "IteratorAge", "Maximum", HOUR_S),
+    ]
+    for logical_id in SETTINGS:
+        if logical_id != PROCESS_WEBHOOK:
+            found.append(Metric(logical_id, "Invocations", "Sum", HOUR_S))
+        found += [Metric(logical_id, "Duration", statistic, HOUR_S) for statistic in ("Average", "p95")]
+    return found
+
+
+def request(wanted: Iterable[Metric], function_names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return MetricDataQueries for functions with these names by logical id."""
+    return [
+        {
+            "Id": metric.id,
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": "AWS/Lambda",
+                    "MetricName": metric.name,
+                    "Dimensions": [{"Name": "FunctionName", "Value": function_names[metric.logical_id]}],
+                },
+                "Period": metric.period_s,
+                "Stat": metric.statistic,
+            },
+        }
+        for metric in wanted
+    ]
+
+
+def script(wanted: Iterable[Metric], stack: str, region: str, days: int) -> str:
+    """Return shell commands that look up the functions' names and write metrics.json and reports.json."""
+    variables = {logical_id: f"@{logical_id}@" for logical_id in SETTINGS}
+    queries = re.sub("@(.*?)@", "'\"$\\1\"'", json.dumps(request(wanted, variables)))
+    groups = [log_group(logical_id) for logical_id in SETTINGS]
+    lookup = f"aws cloudformation describe-stack-resource --region {region} --stack-name {stack}"
+    lines = [
+        f"{name}=$({lookup} --logical-resource-id {name} --query StackResourceDetail.PhysicalResourceId --output text)"
+        for name in (*SETTINGS, *groups)
+    ]
+    hour = "+%Y-%m-%dT%H:00:00Z"
+    return "\n".join(
+        [
+            *lines,
+            f"aws cloudwatch get-metric-data --region {region} --output json \\",
+            f"  --start-time $(date -u -d '{days} days ago' {hour}) --end-time $(date -u {hour}) \\",
+            f"  --metric-data-queries '{queries}' > metrics.json",
+            f"query=$(aws logs start-query --region {region} --query queryId --output text \\",
+            f"  --log-group-names {' '.join(f'${group}' for group in groups)} \\",
+            "  --start-time $(date -u -d '1 day ago' +%s) --end-time $(date -u +%s) \\",
+            f"  --query-string '{REPORTS_QUERY}')",
+            f"sleep 30; aws logs get-query-results --region {region} --query-id $query --output json > reports.json",
+        ]
+    )
+
+
+def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str) -> dict[str, Series]:
+    """Return the series of an answer of GetMetricData by their ids.
+
+    Raises UnreadableMetrics with every fault: a wrong unit, an incomplete answer, points between the periods.
+    """
+    by_id = {metric.id: metric for metric in wanted}
+    results = answer.get("MetricDataResults")
+    if not isinstance(results, list):
+        raise _unreadable(where, "it has no MetricDataResults", EXPORT)
+    series: dict[str, dict[int, float]] = {}
+    faults: list[Fault] = []
+    for result in results:
+        id_ = result.get("Id") if isinstance(result, dict) else None
+        if id_ in by_id:
+            if result.get("StatusCode", "Complete") not in ("Complete", "PartialData"):
+                faults.append(Fault(where, f"{id_} has the status {result['StatusCode']}", "export it again"))
+            try:
+                series.setdefault(id_, {}).update(_points(by_id[id_], result))
+            except ValueError as error:
+                faults.append(Fault(f"{where}: {id_}", str(error), EXPORT))
+    if faults:
+        raise UnreadableMetrics(faults)
+    found = {id_: Series(by_id[id_], dict(sorted(values.items()))) for id_, values in series.items() if values}
+    if not found:
+        raise _unreadable(where, "none of its results has an id of ours and points", EXPORT)
+    return found
+
+
+def read_export(wanted: Iterable[Metric], path: Path) -> dict[str, Series]:
+    """Read a file that `aws cloudwatch get-metric-data` has written. Raises UnreadableMetrics with every fault."""
+    return from_answer(wanted, _json(path), str(path))
+
+
+def _points(metric: Metric, result: Mapping[str, Any]) -> Iterator[tuple[int, float]]:
+    times, values = result.get("Timestamps"), result.get("Values")
+    if not isinstance(times, list) or not isinstance(values, list) or len(times) != len(values):
+        raise ValueError("it needs as many Timestamps as Values")
+    for time, value in zip(times, values, strict=True):
+        start = _time_s(time)
+        if start % metric.period_s:
+            raise ValueError(f"{time} is not the start of a period of {metric.period_s} s")
+        yield start, _value(metric, value)
+
+
+def _value(metric: Metric, value: object) -> float:
+    """Return a value in the unit of the metric. Raises ValueError for one that only another unit explains."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"{str(value)[:40]} is not a number of 0 or more")
+    if metric.statistic == "Sum" and value != int(value):
+        raise ValueError(f"{value} is not a count; the unit of {metric.name} is Count, not Count/Second")
+    if metric.name == "Duration" and not MIN_DURATION_MS <= value <= MAX_DURATION_MS:
+        raise ValueError(f"{value} cannot be a duration in milliseconds; the values seem to have another unit")
+    return float(value)
+
+
+def _time_s(time: object) -> int:
+    try:
+        if isinstance(time, datetime):
+            return int(time.timestamp())
+        if isinstance(time, str):
+            moment = datetime.fromisoformat(time)
+            return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        if isinstance(time, int | float) and not isinstance(time, bool) and 0 <= time < 1000 * SECONDS_BELOW:
+            return int(time if time < SECONDS_BELOW else time / 1000)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError(f"{str(time)[:40]} is not a time in ISO 8601 or in seconds since 1970")
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """The REPORT lines of one function: how many runs, and the initialisation of those that started cold."""
+
+    runs: int
+    cold_starts_ms: tuple[float, ...]
+
+
+def read_reports(path: Path) -> dict[str, Reports]:
+    """Read REPORT lines that Logs Insights exported as JSON or CSV, by the logical id of the function.
+
+    Raises UnreadableMetrics.
+    """
+    runs: dict[str, int] = dict.fromkeys(SETTINGS, 0)
+    cold: dict[str, list[float]] = {logical_id: [] for logical_id in SETTINGS}
+    for number, row in enumerate(_report_rows(path), 1):
+        group = row.get("@log", "")
+        logical_id = next((one for one in SETTINGS if log_group(one) in group), None)
+        if logical_id is None:
+            what = f"row {number} has no @log with a log group of the stack"
+            raise _unreadable(str(path), what, f"query: {REPORTS_QUERY}")
+        runs[logical_id] += 1
+        if init := row.get("@initDuration", "").strip():
+            try:
+                cold[logical_id].append(_value(Metric(logical_id, "InitDuration", "", 0), float(init)))
+            except ValueError:
+                what = f"row {number}: {init[:40]!r} is not a duration in milliseconds"
+                raise _unreadable(str(path), what, f"query: {REPORTS_QUERY}") from None
+    return {one: Reports(count, tuple(cold[one])) for one, count in runs.items() if count}
+
+
+def _report_rows(path: Path) -> Iterator[dict[str, str]]:
+    text = _text(path)
+    if not text.lstrip().startswith(("{", "[")):
+        try:
+            yield from csv.DictReader(io.StringIO(text), strict=True)
+        except csv.Error as error:
+            raise _unreadable(str(path), f"it is not CSV ({error})", "export the results again") from None
+        return
+    document = _json(path)
+    rows = document.get("results", [])
+    for row in rows if isinstance(rows, list) else []:
+        cells = row if isinstance(row, list) else []
+        yield {str(cell.get("field")): str(cell.get("value", "")) for cell in cells if isinstance(cell, dict)}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(_text(path))
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(str(path), f"it is not JSON ({str(error)[:80]})", EXPORT) from None
+    if isinstance(document, list):  # The console exports rows without a frame.
+        document = {
+            "results": [[{"field": k, "value": v} for k, v in row.items()] for row in document if isinstance(row, dict)]
+        }
+    if not isinstance(document, dict):
+        raise _unreadable(str(path), "it is not a JSON object", EXPORT)
+    return document
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_EXPORT_BYTES + 1)
+        if len(content) > MAX_EXPORT_BYTES:
+            raise _unreadable(str(path), f"it has more than {MAX_EXPORT_BYTES:,} bytes", "export a shorter time")
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise _unreadable(str(path), error.strerror or str(error), "name a file that can be read") from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(str(path), "it is not text in UTF-8", EXPORT) from error
+
+
+def _unreadable(where: str, what: str, remedy: str) -> UnreadableMetrics:
+    return UnreadableMetrics([Fault(where, what, remedy)])

@@ -1,0 +1,192 @@
+"""`generator calibrate`: compare the deployed stack with the model, from its metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from generator import plans
+from generator._format import counted, number, percent, text_table, visible
+from generator.account.deployment import Deployment, default_stack_name
+from generator.cli import options
+from generator.errors import Fault, GeneratorError, UnreadableMetrics
+from generator.plans import JudgedPlan
+
+if TYPE_CHECKING:
+    from generator.account.calibration import Calibration
+    from generator.account.metrics import Metric, Series
+
+RETENTION_DAYS = 15
+"""How long CloudWatch keeps points of a minute. Source: Amazon CloudWatch User Guide, "Metrics retention"."""
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(epilog="Example: generator calibrate prod --metrics metrics.json --reports reports.json")
+@options.environment
+@click.option("--query", is_flag=True, help="Print the AWS CLI commands that export the metrics, and do nothing else.")
+@click.option("--metrics", "file", type=FILE, metavar="FILE", help="Read the export of `get-metric-data` from FILE.")
+@click.option("--reports", type=FILE, metavar="FILE", help="Read REPORT lines from FILE: a Logs Insights JSON or CSV.")
+@click.option("--profile", metavar="P", help="Without --metrics: AWS CLI profile to use.  [default: the CLI's own]")
+@click.option("--region", metavar="R", help="Region of the stack.  [default: the environment's]")
+@click.option("--endpoint-url", metavar="URL", help="Send the requests to an emulator instead of AWS.")
+@click.option("--stack-name", "stack", metavar="S", help="Name of the stack.  [default: price-alerts-ENV]")
+@click.option(
+    "--days",
+    type=click.IntRange(1, RETENTION_DAYS),
+    default=7,
+    show_default=True,
+    metavar="N",
+    help="Days to look at, up to 15.",
+)
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
+)
+def command(
+    name: str,
+    query: bool,
+    file: Path | None,
+    reports: Path | None,
+    profile: str | None,
+    region: str | None,
+    endpoint_url: str | None,
+    stack: str | None,
+    days: int,
+    format_: str,
+) -> None:
+    """Compare the metrics of the deployed stack with the settings, and print the settings as measured.
+
+    Reads CloudWatch with your credentials, or a file that the commands of --query have exported. Exits with 1 if the
+    stack contradicts the model: more throttled webhooks, later notifications or older records than predicted.
+    """
+    from generator.account import calibration, metrics
+
+    (judged,) = plans.prepare([name])
+    environment = judged.plan.environment
+    wanted = metrics.metrics(environment.targets.notification_wait_probability)
+    stack, region = stack or default_stack_name(name), region or environment.region
+    if query:
+        click.echo(metrics.script(wanted, stack, region, days))
+        return
+    if file:
+        series = metrics.read_export(wanted, file)
+    else:
+        series = _live(judged, wanted, region, (profile, endpoint_url), stack, days)
+    found = calibration.calibrate(
+        environment, judged.plan.sizing, series, metrics.read_reports(reports) if reports else {}
+    )
+    measured = _sized(name, found)
+    if format_ == "json":
+        click.echo(json.dumps(_as_dict(judged, found, measured), indent=1))
+    else:
+        click.echo(visible("\n".join(_as_text(judged, found, measured)), kept="\n"))
+    sys.exit(1 if found.contradictions else 0)
+
+
+def _live(
+    judged: JudgedPlan,
+    wanted: list[Metric],
+    region: str,
+    access: tuple[str | None, str | None],
+    stack: str,
+    days: int,
+) -> dict[str, Series]:
+    from generator.account import connection, live_stack, metrics
+
+    account = connection.connect(region, *access)
+    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    deployment = Deployment(account, judged.plan, stack, (), end.date())
+    try:
+        names = live_stack.physical_ids(deployment, stack, "AWS::Lambda::Function")
+        if missing := [one.logical_id for one in wanted if one.logical_id not in names]:
+            what = f"there is no function {missing[0]} in it"
+            raise UnreadableMetrics([Fault(f"stack {stack} in {region}", what, "correct --stack-name or --region")])
+        answer = account.call(
+            "cloudwatch",
+            "GetMetricData",
+            MetricDataQueries=metrics.request(wanted, names),
+            StartTime=end - timedelta(days=days),
+            EndTime=end,
+        )
+    except connection.Unavailable as unavailable:
+        fault = Fault(f"stack {stack} in {region}", unavailable.reason, unavailable.remedy)
+        raise UnreadableMetrics([fault]) from unavailable
+    return metrics.from_answer(wanted, answer, f"the metrics of {stack}")
+
+
+def _sized(name: str, found: Calibration) -> JudgedPlan | list[Fault]:
+    """Size the environment with the measured settings, or return why they cannot be used together."""
+    try:
+        return plans.prepare([name], found.overrides)[0]
+    except GeneratorError as error:
+        return list(error.faults)
+
+
+def _as_dict(judged: JudgedPlan, found: Calibration, measured: JudgedPlan | list[Fault]) -> dict[str, Any]:
+    return {
+        "environment": judged.name,
+        "from": found.start_s,
+        "to": found.end_s,
+        "measurements": [dataclasses.asdict(one) for one in found.measurements],
+        "holes": found.holes,
+        "missing": found.missing,
+        "contradictions": found.contradictions,
+        "toml": found.toml,
+        "reservations": _reservations(judged),
+        "measured_reservations": None if isinstance(measured, list) else _reservations(measured),
+        "faults": [str(fault) for fault in measured] if isinstance(measured, list) else [],
+    }
+
+
+def _reservations(judged: JudgedPlan) -> dict[str, int | None]:
+    return {one.logical_id: one.reserved_concurrency for one in judged.plan.sizing.functions}
+
+
+def _sum(judged: JudgedPlan) -> str:
+    sizing = judged.plan.sizing
+    return f"{' + '.join(number(units or 0) for units in _reservations(judged).values())} = {sizing.total_reserved:,}"
+
+
+def _as_text(judged: JudgedPlan, found: Calibration, measured: JudgedPlan | list[Fault]) -> Iterator[str]:
+    from generator.account.calibration import UNMEASURED, utc
+
+    yield f"{judged.name}: metrics from {utc(found.start_s)} to {utc(found.end_s)}\n"
+    rows = [
+        [
+            one.setting,
+            number(one.stated),
+            number(one.measured),
+            "-" if one.relative_error is None else f"± {percent(one.relative_error)}",
+            f"{counted(one.points, 'point')} of {one.period_s} s"
+            if one.period_s
+            else counted(one.points, "cold start"),
+            "; ".join(one.weaknesses),
+        ]
+        for one in found.measurements
+    ]
+    yield from text_table(["setting", "stated", "measured", "error", "from", "note"], rows, right=(1, 2, 3))
+    for start, end in found.holes:
+        yield f"hole: no webhooks from {utc(start)} to {utc(end)}, although the rate around it makes that unlikely"
+    for one in found.missing:
+        yield f"not measured: {one}"
+    yield "\nThe measured settings, for " + f"environments/{judged.name}.toml:\n"
+    yield from found.toml
+    yield ""
+    if isinstance(measured, list):
+        yield from (f"These settings cannot be used together: {fault}" for fault in measured)
+    else:
+        yield f"Reservations that follow: {_sum(measured)}; with the stated settings: {_sum(judged)}"
+    yield "\nNot measurable this way:"
+    yield from (f"  {setting}: {where}" for setting, where in UNMEASURED)
+    yield ""
+    if found.contradictions:
+        yield from (f"contradicts the model: {one}" for one in found.contradictions)
+    else:
+        yield "Nothing in the metrics contradicts the model."

@@ -1,0 +1,215 @@
+"""`generator calibrate` on synthetic exports: known settings come back, and what is wrong with an export is named."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+from click.testing import Result
+
+START = datetime(2026, 11, 20, tzinfo=UTC)
+MEANS_MS = {"process_webhook": 80.0, "check_alerts": 200.0, "send_notification": 280.0, "cleanup_history": 1500.0}
+ALERTS, PEAK, HOURLY = 0.08, 4.0, 12_000
+Generator = Callable[..., Result]
+
+
+def exported(hours: int = 48, late: bool = False, throttled: int = 0) -> dict[str, Any]:
+    """An export of a stack with the settings above. The busiest hour is the eleventh, and its half hour is its peak."""
+    rnd = random.Random(1)
+
+    def noisy(mean: float) -> float:
+        return float(max(0, round(rnd.gauss(mean, math.sqrt(mean)))))
+
+    minutes = {}
+    for minute in range(60 * hours):
+        rate = HOURLY / 60 / (1 if 600 <= minute < 660 else 3)
+        minutes[minute] = noisy(rate * PEAK if minute == 630 else rate * (56 / 59) if 600 <= minute < 660 else rate)
+    per_hour = {h: sum(minutes[60 * h + m] for m in range(60)) for h in range(hours)}
+    series: dict[str, dict[float, float]] = {
+        "process_webhook_invocations_sum": {m / 60: count for m, count in minutes.items()},
+        "process_webhook_throttles_sum": {10.5: float(throttled)},
+        "send_notification_errors_sum": {5: 10.0},
+        "send_notification_asynceventage_p99": dict.fromkeys(range(hours), 1200.0 if late else 40.0),
+        "check_alerts_iteratorage_maximum": dict.fromkeys(range(hours), 900.0),
+        "check_alerts_invocations_sum": {h: round(count / 2) for h, count in per_hour.items()},
+        "send_notification_invocations_sum": {h: noisy(count * ALERTS) for h, count in per_hour.items()},
+        "cleanup_history_invocations_sum": dict.fromkeys(range(hours), 1.0),
+    }
+    for name, mean in MEANS_MS.items():
+        series[f"{name}_duration_average"] = {h: mean * rnd.gauss(1, 0.05) for h in range(hours)}
+        series[f"{name}_duration_p95"] = {h: 2.3 * mean * rnd.gauss(1, 0.05) for h in range(hours)}
+    results = [
+        {
+            "Id": id_,
+            "Timestamps": [(START + timedelta(hours=hour)).isoformat() for hour in points],
+            "Values": list(points.values()),
+            "StatusCode": "Complete",
+        }
+        for id_, points in series.items()
+    ]
+    return {"MetricDataResults": results}
+
+
+def result(document: dict[str, Any], id_: str) -> dict[str, Any]:
+    (found,) = (one for one in document["MetricDataResults"] if one["Id"] == id_)
+    return found
+
+
+@pytest.fixture
+def calibrate(generator: Generator) -> Callable[..., Result]:
+    def run(document: dict[str, Any], *arguments: str) -> Result:
+        Path("metrics.json").write_text(json.dumps(document))
+        return generator("calibrate", "prod", "--metrics", "metrics.json", *arguments)
+
+    return run
+
+
+def test_known_settings_come_back_within_the_stated_errors(calibrate: Callable[..., Result]) -> None:
+    done = calibrate(exported(), "--format", "json")
+    assert done.exit_code == 0
+    report = json.loads(done.stdout)
+    measured = {one["setting"]: one for one in report["measurements"]}
+    known = {
+        "traffic.webhooks_per_hour": HOURLY,
+        "traffic.peak_factor": PEAK,
+        "traffic.alerts_per_webhook": ALERTS,
+        **{f"functions.{name}.mean_duration_ms": mean for name, mean in MEANS_MS.items()},
+        **{f"functions.{n}.p95_duration_ms": 2.3 * mean for n, mean in MEANS_MS.items() if n != "cleanup_history"},
+    }
+    assert set(measured) == set(known)
+    for setting, value in known.items():
+        one = measured[setting]
+        # The error is two standard errors; three of 11 values may lie beyond it by chance, none beyond twice as much.
+        assert one["measured"] == pytest.approx(value, rel=2 * one["relative_error"] + 0.005), setting
+        assert one["points"] == (2880 if setting.startswith("traffic") and "alerts" not in setting else 48)
+    assert report["measured_reservations"]["ProcessWebhookFunction"] < report["reservations"]["ProcessWebhookFunction"]
+
+
+def test_the_printed_lines_are_settings_that_give_the_printed_reservations(
+    calibrate: Callable[..., Result], generator: Generator
+) -> None:
+    report = json.loads(calibrate(exported(), "--format", "json").stdout)
+    environment = Path("environments/prod.toml")
+    environment.write_text('name = "prod"\nregion = "us-east-1"\n' + "\n".join(report["toml"]))
+    sized = json.loads(generator("size", "prod", "--format", "json").stdout)
+    figures = {name: one["reserved_concurrency"] for name, one in sized["functions"].items()}
+    assert figures == report["measured_reservations"]
+
+
+def test_contradictions_are_named_and_exit_with_1(calibrate: Callable[..., Result]) -> None:
+    done = calibrate(exported(late=True, throttled=900))
+    assert done.exit_code == 1
+    assert "contradicts the model: 900 of " in done.stdout
+    assert "in 48 hours more than 1 % of notifications started a second or more late" in done.stdout
+
+
+def test_a_hole_is_no_quiet_time(calibrate: Callable[..., Result]) -> None:
+    document = exported()
+    webhooks = result(document, "process_webhook_invocations_sum")
+    for key in ("Timestamps", "Values"):
+        del webhooks[key][1200:1230]
+    assert "hole: no webhooks from 2026-11-20 20:00 UTC to 2026-11-20 20:30 UTC" in calibrate(document).stdout
+
+
+def test_minutes_without_a_webhook_are_no_hole_at_a_low_rate(calibrate: Callable[..., Result]) -> None:
+    document = exported()
+    webhooks = result(document, "process_webhook_invocations_sum")
+    webhooks["Values"] = [1.0] * 720
+    webhooks["Timestamps"] = webhooks["Timestamps"][::4]
+    done = calibrate(document)
+    assert "hole" not in done.stdout
+    assert "measured 15; the setting allows 100 to 50,000" in done.stdout
+
+
+def test_few_points_are_weak(calibrate: Callable[..., Result]) -> None:
+    done = calibrate(exported(hours=12))
+    assert "12 hours, less than a day" in done.stdout
+    assert "only 12 hours" in done.stdout
+
+
+def test_what_is_missing_is_named(calibrate: Callable[..., Result]) -> None:
+    document = exported()
+    document["MetricDataResults"] = [
+        one for one in document["MetricDataResults"] if one["Id"] not in ("check_alerts_duration_p95",)
+    ]
+    done = calibrate(document)
+    assert "not measured: functions.check_alerts: the export has no check_alerts_duration_p95" in done.stdout
+    assert "not measured: functions.cleanup_history.p95_duration_ms: no hour has 20 runs" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("id_", "change", "what"),
+    [
+        ("process_webhook_duration_average", lambda v: v / 1000, "cannot be a duration in milliseconds"),
+        ("process_webhook_duration_p95", lambda v: v * 1e6, "cannot be a duration in milliseconds"),
+        ("process_webhook_invocations_sum", lambda v: v / 60, "is not a count"),
+        ("send_notification_invocations_sum", lambda _: "many", "is not a number of 0 or more"),
+        ("send_notification_invocations_sum", lambda _: -1, "is not a number of 0 or more"),
+    ],
+)
+def test_wrong_units_are_refused(
+    calibrate: Callable[..., Result], id_: str, change: Callable[[float], object], what: str
+) -> None:
+    document = exported()
+    found = result(document, id_)
+    found["Values"] = [change(value) for value in found["Values"]]
+    done = calibrate(document)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"metrics.json: {id_}: " in done.stderr
+    assert what in done.stderr
+
+
+@pytest.mark.parametrize("text", ["", "[", "1", "{}", '{"MetricDataResults": [1, {"Id": "x"}]}', "[" * 9000, "\0"])
+def test_a_file_that_is_no_export_is_refused(generator: Generator, text: str) -> None:
+    Path("metrics.json").write_text(text)
+    done = generator("calibrate", "prod", "--metrics", "metrics.json")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_cold_starts_come_from_report_lines(calibrate: Callable[..., Result], form: str) -> None:
+    starts = ["400", *[""] * 99, "500", *[""] * 99]
+    group = "123456789012:price-alerts-prod-SendNotificationLogGroup-a1B2"
+    if form == "csv":
+        Path("reports").write_text("@log,@duration,@initDuration\n" + "".join(f"{group},80.5,{s}\n" for s in starts))
+    else:
+        rows = [[{"field": "@log", "value": group}, {"field": "@initDuration", "value": start}] for start in starts]
+        Path("reports").write_text(json.dumps({"results": rows, "status": "Complete"}))
+    report = json.loads(calibrate(exported(), "--reports", "reports", "--format", "json").stdout)
+    (found,) = (one for one in report["measurements"] if one["setting"].endswith("cold_start_ms"))
+    assert (found["setting"], found["measured"], found["points"]) == (
+        "functions.send_notification.cold_start_ms",
+        450,
+        2,
+    )
+    assert found["weaknesses"] == ["only 2 cold starts", "1 % of 200 runs started cold"]
+
+
+def test_the_printed_commands_are_valid_shell_and_a_valid_request(generator: Generator, tmp_path: Path) -> None:
+    script = generator("calibrate", "prod", "--query").stdout
+    aws = tmp_path / "bin/aws"
+    aws.parent.mkdir()
+    aws.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{tmp_path}/$2"\necho "name-$2"\n')
+    aws.chmod(0o755)
+    path = {"PATH": f"{aws.parent}:/usr/bin:/bin"}
+    script = script.replace("sleep 30", "true")
+    subprocess.run(["/bin/bash", "-euc", script], check=True, env=path, cwd=tmp_path)
+    arguments = (tmp_path / "get-metric-data").read_text().split("\n")
+    queries = json.loads(arguments[arguments.index("--metric-data-queries") + 1])
+    assert {one["MetricStat"]["Metric"]["Dimensions"][0]["Value"] for one in queries} == {
+        "name-describe-stack-resource"
+    }
+    shape = botocore.session.get_session().get_service_model("cloudwatch").operation_model("GetMetricData").input_shape
+    request = {"MetricDataQueries": queries, "StartTime": START, "EndTime": START}
+
+    assert not ParamValidator().validate(request, shape).has_errors()
