@@ -75,7 +75,7 @@ def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterat
 
 def _of_output(name: str, found: list[Property], redefinitions: Redefinitions) -> list[Property]:
     """Return the changes of an output that some deployment notices."""
-    outputs = [mapping(side.outputs.get(name)) for side in redefinitions.with_distinct_names()]
+    outputs = [mapping(side.outputs.get(name)) for side in redefinitions.with_distinct_names]
     conditions = [one.get("Condition") for one in outputs]
     distinct = {one.path: one for one in _changes(outputs[0], outputs[1], f"Outputs.{name}")}
     differs = redefinitions.deployable.property_difference

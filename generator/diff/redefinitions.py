@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from generator.diff.equality import Deployable
 from generator.diff.properties import identity, same
@@ -64,8 +65,9 @@ class Redefinitions:
         self.conditions = found - self._equivalent
         """The conditions that hold in other deployments than before."""
 
+    @cached_property
     def with_distinct_names(self) -> Pair:
-        """Return both templates, each with its own name for whatever is redefined, parameters' defaults included."""
+        """Both templates, each with its own name for whatever is redefined, parameters' defaults included."""
         return self._apart(*self._sides, self._parameters)
 
     def views(self) -> Iterator[Pair]:
@@ -169,7 +171,13 @@ class _Names:
     tables: tuple[Section, Section] | None = None
     """Both sides' mappings: a lookup that finds the same in both keeps its name."""
 
+    def __bool__(self) -> bool:
+        """Return whether any name is replaced."""
+        return bool(self.parameters or self.conditions or self.mappings)
+
     def value(self, value: Json) -> Json:
+        if not self:
+            return value
         if isinstance(value, list):
             return [self.value(item) for item in value]
         if not isinstance(value, Mapping):

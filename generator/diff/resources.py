@@ -32,7 +32,7 @@ def resources(old: Template, new: Template, redefinitions: Redefinitions, rename
     """
     found = [_deployed(*ids) for ids in renamed.items()]
     both = old.resources.keys() & new.resources.keys()
-    old, new, left, right = (with_created(side, both) for side in (old, new, *redefinitions.with_distinct_names()))
+    old, new, left, right = (with_created(side, both) for side in (old, new, *redefinitions.with_distinct_names))
     for name in dict.fromkeys([*new.resources, *old.resources]):
         before, after = old.resources.get(name), new.resources.get(name)
         if before is None or after is None:
