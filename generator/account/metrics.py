@@ -7,13 +7,16 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from generator import aws
+from generator.account.alerts import find_stack
+from generator.account.connection import Unavailable, statement
+from generator.account.live_stack import LiveStack
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS
 from generator.errors import Fault, UnreadableMetrics
 from generator.stack.names import log_group
@@ -23,6 +26,9 @@ HOUR_S = 3600
 
 MAX_EXPORT_BYTES = 64 << 20
 """Two weeks of all metrics are about 3 MB."""
+
+MAX_PAGES = 100
+"""A page has up to 100,800 points, and two weeks have about 45,000."""
 
 SECONDS_BELOW = 1e11
 """Numbers from here on are milliseconds since 1970, not seconds."""
@@ -160,6 +166,38 @@ def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str)
     if not found:
         raise _unreadable(where, "none of its results has an id of ours and points", EXPORT)
     return found
+
+
+def live(wanted: Sequence[Metric], stack: LiveStack, days: int) -> dict[str, Series]:
+    """Ask CloudWatch for the last whole hours. Raises Unavailable, or UnreadableMetrics."""
+    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    queries = request(wanted, {logical_id: stack.physical_id(logical_id) for logical_id in SETTINGS})
+    results: list[Any] = []
+    token: dict[str, str] = {}
+    for _ in range(MAX_PAGES):
+        answer = stack.call(
+            "cloudwatch",
+            "GetMetricData",
+            MetricDataQueries=queries,
+            StartTime=end - timedelta(days=days),
+            EndTime=end,
+            **token,
+        )
+        results += answer["MetricDataResults"]
+        if not answer.get("NextToken"):
+            return from_answer(wanted, {"MetricDataResults": results}, f"the metrics of {stack.name}")
+        token = {"NextToken": answer["NextToken"]}
+    what = f"CloudWatch answers with more than {MAX_PAGES} pages"
+    raise Unavailable(what, "ask for fewer --days")
+
+
+def policy(region: str, stack_name: str) -> dict[str, Any]:
+    """Return the least IAM policy for a calibration. Raises UnreachableAccount if AWS has no such Region.
+
+    GetMetricData allows no resources. Source: AWS Service Authorization Reference, Amazon CloudWatch.
+    """
+    statements = [find_stack(region, stack_name), statement(["cloudwatch:GetMetricData"], ["*"])]
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def read_export(wanted: Iterable[Metric], path: Path) -> dict[str, Series]:

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,10 @@ import click
 
 from generator import plans
 from generator._format import counted, number, percent, text_table, visible
-from generator.account.deployment import Deployment, default_stack_name
-from generator.cli import options
-from generator.errors import Fault, GeneratorError, UnreadableMetrics
+from generator.account.deployment import default_stack_name
+from generator.cli import deployed, options
+from generator.config.schema import Environment
+from generator.errors import Fault, GeneratorError
 from generator.plans import JudgedPlan
 
 if TYPE_CHECKING:
@@ -34,10 +34,12 @@ FILE = click.Path(path_type=Path)
 @click.option("--query", is_flag=True, help="Print the AWS CLI commands that export the metrics, and do nothing else.")
 @click.option("--metrics", "file", type=FILE, metavar="FILE", help="Read the export of `get-metric-data` from FILE.")
 @click.option("--reports", type=FILE, metavar="FILE", help="Read REPORT lines from FILE: a Logs Insights JSON or CSV.")
-@click.option("--profile", metavar="P", help="Without --metrics: AWS CLI profile to use.  [default: the CLI's own]")
-@click.option("--region", metavar="R", help="Region of the stack.  [default: the environment's]")
-@click.option("--endpoint-url", metavar="URL", help="Send the requests to an emulator instead of AWS.")
-@click.option("--stack-name", "stack", metavar="S", help="Name of the stack.  [default: price-alerts-ENV]")
+@click.option(
+    "--policy", is_flag=True, help="Print the IAM policy that reading the metrics needs, and do nothing else."
+)
+@options.profile
+@options.region
+@options.stack_name
 @click.option(
     "--days",
     type=click.IntRange(1, RETENTION_DAYS),
@@ -46,18 +48,16 @@ FILE = click.Path(path_type=Path)
     metavar="N",
     help="Days to look at, up to 15.",
 )
-@click.option(
-    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
-)
+@options.as_text_or_json
 def command(
     name: str,
     query: bool,
     file: Path | None,
     reports: Path | None,
+    policy: bool,
     profile: str | None,
     region: str | None,
-    endpoint_url: str | None,
-    stack: str | None,
+    stack_name: str | None,
     days: int,
     format_: str,
 ) -> None:
@@ -71,14 +71,16 @@ def command(
     (judged,) = plans.prepare([name])
     environment = judged.plan.environment
     wanted = metrics.metrics(environment.targets.notification_wait_probability)
-    stack, region = stack or default_stack_name(name), region or environment.region
-    if query:
-        click.echo(metrics.script(wanted, stack, region, days))
+    place = (stack_name or default_stack_name(name), region or environment.region)
+    if query or policy:
+        click.echo(
+            metrics.script(wanted, *place, days) if query else json.dumps(metrics.policy(*place[::-1]), indent=1)
+        )
         return
     if file:
         series = metrics.read_export(wanted, file)
     else:
-        series = _live(judged, wanted, region, (profile, endpoint_url), stack, days)
+        series = _live(environment, wanted, days, {"profile": profile, "region": region, "stack_name": stack_name})
     found = calibration.calibrate(
         environment, judged.plan.sizing, series, metrics.read_reports(reports) if reports else {}
     )
@@ -91,34 +93,14 @@ def command(
 
 
 def _live(
-    judged: JudgedPlan,
-    wanted: list[Metric],
-    region: str,
-    access: tuple[str | None, str | None],
-    stack: str,
-    days: int,
+    environment: Environment, wanted: list[Metric], days: int, access: dict[str, str | None]
 ) -> dict[str, Series]:
-    from generator.account import connection, live_stack, metrics
+    from generator.account import metrics
 
-    account = connection.connect(region, *access)
-    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    deployment = Deployment(account, judged.plan, stack, (), end.date())
-    try:
-        names = live_stack.physical_ids(deployment, stack, "AWS::Lambda::Function")
-        if missing := [one.logical_id for one in wanted if one.logical_id not in names]:
-            what = f"there is no function {missing[0]} in it"
-            raise UnreadableMetrics([Fault(f"stack {stack} in {region}", what, "correct --stack-name or --region")])
-        answer = account.call(
-            "cloudwatch",
-            "GetMetricData",
-            MetricDataQueries=metrics.request(wanted, names),
-            StartTime=end - timedelta(days=days),
-            EndTime=end,
-        )
-    except connection.Unavailable as unavailable:
-        fault = Fault(f"stack {stack} in {region}", unavailable.reason, unavailable.remedy)
-        raise UnreadableMetrics([fault]) from unavailable
-    return metrics.from_answer(wanted, answer, f"the metrics of {stack}")
+    with deployed.stack(
+        environment, f"generator calibrate {environment.name} --policy", local=False, **access
+    ) as stack:
+        return metrics.live(wanted, stack, days)
 
 
 def _sized(name: str, found: Calibration) -> JudgedPlan | list[Fault]:

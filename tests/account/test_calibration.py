@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 from click.testing import Result
+from moto import mock_aws
+
+from generator.capacity.sizing import SETTINGS
+from tests.account.conftest import DESCRIPTION
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 MEANS_MS = {"process_webhook": 80.0, "check_alerts": 200.0, "send_notification": 280.0, "cleanup_history": 1500.0}
@@ -213,3 +219,62 @@ def test_the_printed_commands_are_valid_shell_and_a_valid_request(generator: Gen
     request = {"MetricDataQueries": queries, "StartTime": START, "EndTime": START}
 
     assert not ParamValidator().validate(request, shape).has_errors()
+
+
+@pytest.mark.slow
+def test_a_deployed_stack_is_asked(generator: Generator) -> None:
+
+    with mock_aws():
+        role = {
+            "Type": "AWS::IAM::Role",
+            "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []}},
+        }
+        function = {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "Code": {"ZipFile": "pass"},
+                "Handler": "index.handler",
+                "Runtime": "python3.13",
+                "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+            },
+        }
+        resources = {"Role": role, **dict.fromkeys(SETTINGS, function)}
+        body = json.dumps({"Description": DESCRIPTION, "Resources": resources})
+        boto3.client("cloudformation").create_stack(StackName="price-alerts-prod", TemplateBody=body)
+        names = boto3.client("cloudformation").describe_stack_resources(StackName="price-alerts-prod")
+        (webhooks,) = (
+            row["PhysicalResourceId"]
+            for row in names["StackResources"]
+            if row["LogicalResourceId"] == "ProcessWebhookFunction"
+        )
+        now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        points = [
+            {
+                "MetricName": "Invocations",
+                "Dimensions": [{"Name": "FunctionName", "Value": webhooks}],
+                "Timestamp": now - timedelta(minutes=60 - minute),
+                "Value": 200.0,
+            }
+            for minute in range(60)
+        ]
+        boto3.client("cloudwatch").put_metric_data(Namespace="AWS/Lambda", MetricData=points)
+        done = generator("calibrate", "prod", "--days", "1")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert re.search(r"traffic.webhooks_per_hour +50,000 +12,000 ", done.stdout)
+    assert "not measured: functions.process_webhook: the export has no process_webhook_duration_average" in done.stdout
+
+
+def test_a_stack_that_does_not_exist_is_named(generator: Generator) -> None:
+    with mock_aws():
+        done = generator("calibrate", "prod", "--stack-name", "other")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "there is no stack other" in done.stderr
+
+
+def test_the_policy_allows_what_a_calibration_calls(generator: Generator) -> None:
+    policy = json.loads(generator("calibrate", "prod", "--policy").stdout)
+    assert sorted(action for one in policy["Statement"] for action in one["Action"]) == [
+        "cloudformation:DescribeStackResources",
+        "cloudformation:DescribeStacks",
+        "cloudwatch:GetMetricData",
+    ]
