@@ -88,6 +88,7 @@ def calibrate(
     times = [time for one in series.values() for time in one.values]
     found = [
         *(_traffic(environment, webhooks, series, holes) if webhooks else ()),
+        *(_alerts(environment, webhooks, series) if webhooks else ()),
         *_durations(environment, series),
         *_cold_starts(environment, reports),
     ]
@@ -120,7 +121,7 @@ def _holes(webhooks: Series) -> Iterator[tuple[int, int]]:
 def _traffic(
     environment: Environment, webhooks: Series, series: Mapping[str, Series], holes: Sequence[tuple[int, int]]
 ) -> Iterator[Measurement]:
-    """Rate and peak factor of the busiest hour, and alerts per webhook. Throttled webhooks arrived as well."""
+    """Rate and peak factor of the busiest hour. Throttled webhooks arrived as well."""
     throttled = series.get("process_webhook_throttles_sum")
     arrived = {
         time: value + (throttled.values.get(time, 0.0) if throttled else 0.0) for time, value in webhooks.values.items()
@@ -155,13 +156,16 @@ def _traffic(
         2 / math.sqrt(peak) if peak else None,
         (*weak, *_if(peak < 100, f"the busiest minute has only {peak:.0f} webhooks, and chance raises it")),
     )
+
+
+def _alerts(environment: Environment, webhooks: Series, series: Mapping[str, Series]) -> Iterator[Measurement]:
+    """Alerts per webhook. A failed run is invoked again, so each success is one notification."""
     sent, errors = series.get("send_notification_invocations_sum"), series.get("send_notification_errors_sum")
     if sent and webhooks.total:
-        # A failed run is invoked again, so each success is one notification.
         alerts = sent.total - (errors.total if errors else 0.0)
         yield Measurement(
             "traffic.alerts_per_webhook",
-            stated.alerts_per_webhook,
+            environment.traffic.alerts_per_webhook,
             float(significant(alerts / webhooks.total).replace(",", "")),
             HOUR_S,
             len(sent.values),

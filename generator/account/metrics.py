@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from generator import aws
-from generator.account.alerts import find_stack
 from generator.account.connection import Unavailable, statement
-from generator.account.live_stack import LiveStack
+from generator.account.live_stack import LiveStack, find_stack
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS
 from generator.errors import Fault, UnreadableMetrics
 from generator.stack.names import log_group

@@ -41,7 +41,7 @@ AWS_OPTIONS = {"query", "output", "region", "profile"}
 AWS_DEPLOY = {"stack-name", "template-file", "capabilities"}
 """Options of `aws cloudformation deploy`, which is not an operation of the API."""
 
-NEEDS_ACCOUNT = ("alerts", "preflight", "replay")
+NEEDS_ACCOUNT = ("alerts", "calibrate", "preflight", "replay")
 """Commands that call AWS. The tests parse them without running them."""
 
 OVER = "ReservedConcurrentExecutions: 105"
