@@ -20,7 +20,7 @@ ORDERS = {
 }
 
 # Each of your functions, with the one of ours that is invoked in the same way: synchronously (Erlang B) or
-# asynchronously (Erlang C).
+# asynchronously (alert bursts).
 INVOKED_LIKE = {"TakeOrder": "ProcessWebhookFunction", "MailReceipt": "SendNotificationFunction"}
 
 

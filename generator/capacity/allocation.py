@@ -3,35 +3,38 @@
 The cost of a split is the number of invocations per second, over all functions, that are throttled or have to wait at
 the peak: the sum of arrival rate x probability. The probability is
 
-ProcessWebhook     Erlang B of its units; at least enough units to admit the peak at ten requests per second each.
+ProcessWebhook     The share that its sizing predicts; at least enough units to admit the peak at ten requests per
+                   second each.
 CheckAlerts        Erlang C of the busiest shard's lanes, applied to all batches as if each were on that shard. Its
-                   step is one parallelization factor, which is shards + 1 units; utilisation stays below 1.
-SendNotification   Erlang C of its units; always more units than the load.
+                   step is one parallelization factor, which is shards + 1 units; the lanes carry full batches.
+SendNotification   The share that its sizing predicts; always more units than the load.
 CleanupHistory     Erlang C of its units; at least one.
 
-No function gets more than its sizing wants. Erlang B falls by less with each further unit, and so does Erlang C above
-the load (Messerli 1972; Jagers and van Doorn 1991). Where a step is one unit, it is therefore optimal to give each
-unit to the function whose cost falls most. CheckAlerts has larger steps, for which that rule alone is not optimal (it
-misses 12 of the 600 accounts in the tests, by up to 1.8 times the lowest cost), so every combination of factors is
-tried, each with the remaining units.
+No function gets more than its sizing wants, and a reservation that the environment states never changes. Erlang B falls
+by less with each further unit (Messerli 1972). Where that holds and a step is one unit, it is optimal to give each unit
+to the function whose cost falls most. CheckAlerts has larger steps, and the shares of bursts need not fall that way, so
+every number of their steps is tried, each combination with the remaining units.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
-from generator._format import percent
-from generator.capacity import queueing
+from generator.capacity import arrivals, lanes, queueing
 from generator.capacity.sizing import (
     CHECK_ALERTS,
     PROCESS_WEBHOOK,
     SEND_NOTIFICATION,
     FunctionSizing,
     Sizing,
+    of_functions,
+    stated,
     units_for_rate,
-    usage_plan,
+    webhook_loss,
+    with_units,
 )
 from generator.config.schema import Environment
 
@@ -51,52 +54,65 @@ class Curve:
         """The smallest reservation with which the function works."""
         return self.min_steps * self.units_per_step
 
+    @property
+    def is_convex(self) -> bool:
+        """Whether each step saves no more than the one before."""
+        falls = [before - after for before, after in pairwise(self.costs)]
+        return all(later <= fall for fall, later in pairwise(falls))
+
 
 def fit(group: Sequence[Sized], units: int) -> list[Sizing] | None:
     """Return the sizings that share that many units at the lowest cost, or None if even the minimum does not fit."""
-    curves = [curve_of(function) for _, sizing in group for function in sizing.functions]
+    curves = _curves(group)
     steps = best_steps(curves, units)
     return None if steps is None else _reserved(group, curves, steps)
 
 
 def minimum(group: Sequence[Sized]) -> list[Sizing]:
     """Return the sizings with the smallest reservations with which every function works."""
-    curves = [curve_of(function) for _, sizing in group for function in sizing.functions]
+    curves = _curves(group)
     return _reserved(group, curves, [0] * len(curves))
 
 
-def curve_of(function: FunctionSizing) -> Curve:
+def _curves(group: Sequence[Sized]) -> list[Curve]:
+    return [curve_of(environment, function) for environment, sizing in group for function in sizing.functions]
+
+
+def curve_of(environment: Environment, function: FunctionSizing) -> Curve:
     """Return the cost of a function by its reservation."""
     wanted, load_erlangs, rate_per_s = (
         function.reserved_concurrency or 0,
         function.offered_load_erlangs,
         function.inputs["arrival_rate_per_s"],
     )
-    if function.logical_id == PROCESS_WEBHOOK:
-        probabilities = queueing.erlang_b_up_to(wanted, load_erlangs)
-        min_steps, units_per_step = max(1, units_for_rate(rate_per_s)), 1
-    elif function.logical_id == CHECK_ALERTS:
+    if stated(environment, function.logical_id) is not None:
+        return Curve(wanted, 1, (0.0,))
+    if function.logical_id == CHECK_ALERTS:
         factor = int(function.inputs["parallelization_factor"])
-        busiest_erlangs = _busiest_shard_erlangs(function)
-        probabilities = queueing.erlang_c_up_to(factor, busiest_erlangs)
-        min_steps, units_per_step = int(busiest_erlangs) + 1, wanted // factor
+        first = min(factor, lanes.fewest(environment))
+        probabilities = [lanes.waiting(environment, lanes_each) for lanes_each in range(first, factor + 1)]
+        return Curve(first, wanted // factor, tuple(rate_per_s * probability for probability in probabilities))
+    if function.logical_id == PROCESS_WEBHOOK:
+        first = min(wanted, max(1, units_for_rate(rate_per_s)))
+        probabilities = [0.0] * first + [webhook_loss(environment, units) for units in range(first, wanted + 1)]
+    elif function.logical_id == SEND_NOTIFICATION:
+        first = min(wanted, int(load_erlangs) + 1)
+        found = arrivals.alert_clusters(environment, int(function.inputs["parallelization_factor"]))
+        probabilities = [0.0] * first + [found.lateness(units) for units in range(first, wanted + 1)]
     else:
+        first = min(wanted, int(load_erlangs) + 1)
         probabilities = queueing.erlang_c_up_to(wanted, load_erlangs)
-        min_steps, units_per_step = int(load_erlangs) + 1, 1
-    return Curve(
-        min_steps, units_per_step, tuple(rate_per_s * probability for probability in probabilities[min_steps:])
-    )
+    # Near saturation, shares of bursts can rise with one unit more: the larger one then counts for both.
+    never_rising = [*accumulate(reversed(probabilities[first:]), max)][::-1]
+    return Curve(first, 1, tuple(rate_per_s * probability for probability in never_rising))
 
 
 def best_steps(curves: Sequence[Curve], units: int) -> list[int] | None:
-    """Return the steps above its minimum for each curve at the lowest sum of costs; None if the minimum does not fit.
-
-    If a curve's step is one unit, its costs must be convex: each step saves less than the one before.
-    """
+    """Return the steps above its minimum for each curve at the lowest sum of costs; None if the minimum is too much."""
     spare = units - sum(curve.min_units for curve in curves)
     if spare < 0:
         return None
-    single = [index for index, curve in enumerate(curves) if curve.units_per_step == 1]
+    single = [index for index, curve in enumerate(curves) if curve.units_per_step == 1 and curve.is_convex]
     order = list(_largest_falls_first(curves, single))
     saved = [0.0]
     for fall, _ in order:
@@ -151,51 +167,17 @@ def _combinations(curves: Sequence[Curve], chosen: Sequence[int], spare: int) ->
 
 
 def _reserved(group: Sequence[Sized], curves: Sequence[Curve], steps: Sequence[int]) -> list[Sizing]:
-    pairs = iter(zip(curves, steps, strict=True))
-    sizings = []
-    for environment, sizing in group:
-        functions = tuple(
-            _reserve(function, curve.min_steps + count, curve.units_per_step)
-            for function, (curve, count) in zip(sizing.functions, pairs, strict=False)
-        )
-        fitted = replace(sizing, functions=functions)
-        sizings.append(
-            replace(
-                fitted,
-                parallelization_factor=int(fitted[CHECK_ALERTS].inputs["parallelization_factor"]),
-                usage_plan=usage_plan(environment, fitted[PROCESS_WEBHOOK].reserved_concurrency or 0),
-            )
-        )
-    return sizings
+    units = iter((curve.min_steps + count) * curve.units_per_step for curve, count in zip(curves, steps, strict=True))
+    return [
+        of_functions(environment, tuple(_reserve(environment, function, next(units)) for function in sizing.functions))
+        for environment, sizing in group
+    ]
 
 
-def _reserve(function: FunctionSizing, steps: int, units_per_step: int) -> FunctionSizing:
-    """Return the function with that reservation and the prediction for it; unchanged if it gets all it wants."""
-    wanted, reserved, load_erlangs = (
-        function.reserved_concurrency or 0,
-        steps * units_per_step,
-        function.offered_load_erlangs,
-    )
-    if reserved == wanted:
+def _reserve(environment: Environment, function: FunctionSizing, units: int) -> FunctionSizing:
+    """Return the function with that reservation; unchanged if it gets all it wants."""
+    wanted = function.reserved_concurrency or 0
+    if units == wanted:
         return function
-    inputs = {**function.inputs, "wanted_concurrency": wanted}
-    if function.logical_id == PROCESS_WEBHOOK:
-        predicted = queueing.erlang_b(reserved, load_erlangs)
-        effect = f"{percent(predicted)} of webhooks are throttled"
-    elif function.logical_id == CHECK_ALERTS:
-        inputs["parallelization_factor"] = steps
-        predicted = _busiest_shard_erlangs(function) / steps
-        waiting = queueing.erlang_c(steps, _busiest_shard_erlangs(function))
-        effect = f"the busiest shard's lanes are {percent(predicted)} busy and {percent(waiting)} of its batches wait"
-    else:
-        predicted = queueing.erlang_c(reserved, load_erlangs)
-        what = "notifications" if function.logical_id == SEND_NOTIFICATION else "runs"
-        effect = f"{percent(predicted)} of {what} wait"
-    reason = f"{reserved:,} of {wanted:,} wanted, because the account is too small; at the peak {effect}"
-    return replace(function, reserved_concurrency=reserved, predicted=predicted, inputs=inputs, reason=reason)
-
-
-def _busiest_shard_erlangs(function: FunctionSizing) -> float:
-    return queueing.offered_load_erlangs(
-        function.inputs["busiest_shard_batches_per_s"], function.inputs["mean_duration_s"]
-    )
+    because = f"{units:,} of {wanted:,} wanted, because the account is too small"
+    return with_units(environment, function, units, because)

@@ -1,19 +1,19 @@
 """Inverse sizing: the highest rate for an account, the limit for a rate, and the rates at which a reservation rises.
 
-All answers assume that every target is met, whatever `on_shortfall` says, and that the other environments of the
-account keep their rates. No reservation falls as the rate rises, so rates are found by bisection.
+All answers assume that every target is met, whatever `on_shortfall` or a stated reservation says, and that the other
+environments of the account keep their rates. No reservation falls as the rate rises, so rates are found by bisection.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from itertools import pairwise
 
 from generator.capacity import quota
 from generator.capacity.quota import AccountQuota, Plan
-from generator.capacity.sizing import Sizing, size
+from generator.capacity.sizing import Sizing, at_rate, size
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.errors import UnsizableLoad
 
@@ -142,8 +142,12 @@ def steps(environment: Environment) -> list[tuple[int, Sizing]]:
 
 
 def with_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
-    """Return the environment at another rate."""
-    return replace(environment, traffic=replace(environment.traffic, webhooks_per_hour=webhooks_per_hour))
+    """Return the environment at another rate, without the reservations that it states for its own."""
+    functions = environment.functions
+    derived = {
+        field.name: replace(getattr(functions, field.name), reserved_concurrency=None) for field in fields(functions)
+    }
+    return replace(at_rate(environment, webhooks_per_hour), functions=replace(functions, **derived))
 
 
 def sum_as_text(need: Need) -> str:

@@ -8,7 +8,6 @@ L(b, a) the loss probability of M/D/1/b (a token bucket).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from itertools import accumulate
 
 EPSILON = 1e-16
@@ -78,25 +77,14 @@ def servers_for_blocking(load_erlangs: float, target: float) -> int:
 
     Raises ValueError if the load is negative or not finite, or the target is not above 0.
     """
-    return _fewest_servers(load_erlangs, target, lambda blocking, servers: blocking)
-
-
-def servers_for_waiting(load_erlangs: float, target: float) -> int:
-    """Return the smallest number of servers with C(c, a) <= target, always more than the load.
-
-    Raises ValueError if the load is negative or not finite, or the target is not above 0.
-    """
-    return _fewest_servers(load_erlangs, target, lambda blocking, servers: _waiting(blocking, servers, load_erlangs))
-
-
-def utilisation(arrival_rate_per_s: float, service_time_s: float, servers: int) -> float:
-    """Return the share of time that each server is busy; at 1 or more the backlog grows without end.
-
-    Raises ValueError if there is no server or an input is negative or not finite.
-    """
-    if servers < 1:
-        raise ValueError(f"servers must be at least 1, got {servers}")
-    return offered_load_erlangs(arrival_rate_per_s, service_time_s) / servers
+    _require_load(load_erlangs)
+    if not target > 0:
+        raise ValueError(f"target must be above 0, got {target}")
+    servers, blocking = 0, 1.0
+    while blocking > target:
+        servers += 1
+        blocking = _next_blocking(blocking, servers, load_erlangs)
+    return servers
 
 
 def token_bucket_rejection(arrival_rate_per_s: float, refill_rate_per_s: float, burst: int) -> float:
@@ -133,17 +121,6 @@ def _empty_after_departure(load_erlangs: float, room: int) -> float:
         if total > 1 / EPSILON or left[-1] < EPSILON:
             break
     return 1 / total
-
-
-def _fewest_servers(load_erlangs: float, target: float, probability: Callable[[float, int], float]) -> int:
-    _require_load(load_erlangs)
-    if not target > 0:
-        raise ValueError(f"target must be above 0, got {target}")
-    servers, blocking = 0, 1.0
-    while probability(blocking, servers) > target:
-        servers += 1
-        blocking = _next_blocking(blocking, servers, load_erlangs)
-    return servers
 
 
 def _next_blocking(blocking: float, servers: int, load_erlangs: float) -> float:

@@ -2,10 +2,14 @@
 
 Each function has the model that fits its invocation:
 
-ProcessWebhook     Erlang B: API Gateway invokes it synchronously, so a throttled webhook is lost to its sender.
+ProcessWebhook     Erlang B: API Gateway invokes it synchronously, so a throttled webhook is lost to its sender. For
+                   senders that send several webhooks at once, the cluster model with bursts of webhooks.
 CheckAlerts        Stream lanes: pollers run one batch per lane at a time.
-SendNotification   Erlang C: it is invoked asynchronously, so a throttled event waits in Lambda's queue.
+SendNotification   The cluster model: alerts leave CheckAlerts in bursts of up to one batch, and it is invoked
+                   asynchronously, so an event that finds no free unit is tried again a second later.
 CleanupHistory     Overlap: it runs once an hour.
+
+A reservation that the environment states (`functions.NAME.reserved_concurrency`) replaces the derived one.
 
 The account is not considered here; `generator.capacity.quota` decides whether the reservations fit it.
 """
@@ -13,14 +17,15 @@ The account is not considered here; `generator.capacity.quota` decides whether t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from generator._format import counted, percent, rate, significant
+from generator._format import counted, number, percent, rate, significant
 from generator.aws import MAX_PARALLELIZATION_FACTOR, REQUESTS_PER_S_PER_UNIT
-from generator.capacity import queueing
-from generator.config.schema import MAX_BATCH_SIZE, Environment
+from generator.capacity import arrivals, lanes, queueing
+from generator.config.schema import MAX_BATCH_SIZE, WEBHOOKS_PER_HOUR, Environment
 from generator.errors import Fault, UnsizableLoad
 
 PROCESS_WEBHOOK = "ProcessWebhookFunction"
@@ -48,7 +53,8 @@ class Model(StrEnum):
     """The queueing model behind a reservation."""
 
     ERLANG_B = "Erlang B"
-    ERLANG_C = "Erlang C"
+    WEBHOOK_BURSTS = "webhook bursts"
+    ALERT_BURSTS = "alert bursts"
     STREAM_LANES = "stream lanes"
     OVERLAP = "overlap"
 
@@ -58,7 +64,7 @@ class FunctionSizing:
     """The reserved concurrency of one function and its derivation.
 
     `offered_load_erlangs` is the mean number of concurrent executions at the peak. The keys of `inputs` end with their
-    units. `target` is the probability (Erlang B and C) or utilisation (stream lanes) that must not be exceeded, and
+    units. `target` is the probability (Erlang B, bursts) or utilisation (stream lanes) that must not be exceeded, and
     `predicted` is the model's value with this reservation; both are None if the model has no target.
     `reserved_concurrency` is None if nothing is reserved and the function shares the account's pool.
     """
@@ -121,28 +127,81 @@ def size(environment: Environment) -> Sizing:
     Raises UnsizableLoad if the stream cannot carry the peak with any setting that AWS allows; the fault names the
     smallest change that would.
     """
-    factor = parallelization_factor(environment)
-    process_webhook = _process_webhook(environment)
+    check_alerts = _as_stated(environment, _check_alerts(environment))
+    factor = int(check_alerts.inputs["parallelization_factor"])
+    others = (_process_webhook(environment), _send_notification(environment, factor), _cleanup_history(environment))
+    process_webhook, *last = (_as_stated(environment, function) for function in others)
+    return of_functions(environment, (process_webhook, check_alerts, *last))
+
+
+def of_functions(environment: Environment, functions: tuple[FunctionSizing, ...]) -> Sizing:
+    """Return the sizing with these functions; parallelization factor and usage plan follow their reservations."""
+    by_name = {function.logical_id: function for function in functions}
     return Sizing(
         webhooks_per_hour=environment.traffic.webhooks_per_hour,
-        functions=(
-            process_webhook,
-            _check_alerts(environment, factor),
-            _send_notification(environment),
-            _cleanup_history(environment),
-        ),
-        parallelization_factor=factor,
-        usage_plan=usage_plan(environment, process_webhook.reserved_concurrency or 0),
+        functions=functions,
+        parallelization_factor=int(by_name[CHECK_ALERTS].inputs["parallelization_factor"]),
+        usage_plan=usage_plan(environment, by_name[PROCESS_WEBHOOK].reserved_concurrency or 0),
+    )
+
+
+def stated(environment: Environment, logical_id: str) -> int | None:
+    """Return the reservation that the environment states for a function."""
+    reserved: int | None = getattr(environment.functions, SETTINGS[logical_id]).reserved_concurrency
+    return reserved
+
+
+def with_units(environment: Environment, function: FunctionSizing, units: int, because: str) -> FunctionSizing:
+    """Return the function with another reservation and what that gives at the peak.
+
+    `because` starts the reason. CheckAlerts runs as many lanes as the units hold.
+    """
+    inputs = {**function.inputs, "wanted_concurrency": function.reserved_concurrency or 0}
+    if function.logical_id == PROCESS_WEBHOOK:
+        predicted = webhook_loss(environment, units)
+        effect = f"{percent(predicted)} of webhooks are throttled"
+    elif function.logical_id == CHECK_ALERTS:
+        shards = environment.stream.shards
+        factor = inputs["parallelization_factor"] = max(1, min(MAX_PARALLELIZATION_FACTOR, units // (shards + 1)))
+        predicted, waiting = lanes.utilisation(environment, factor), lanes.waiting(environment, factor)
+        effect = f"the busiest shard's lanes are {percent(predicted)} busy and {percent(waiting)} of its batches wait"
+        if units < shards:
+            effect += f", and batches are throttled whenever more than {units} of the {shards} shards have one"
+    elif function.logical_id == SEND_NOTIFICATION:
+        factor = int(function.inputs["parallelization_factor"])
+        predicted = arrivals.alert_clusters(environment, factor).lateness(units)
+        effect = f"{percent(predicted)} of notifications start a second or more late"
+    else:
+        predicted = queueing.erlang_c(units, function.offered_load_erlangs)
+        effect = f"{percent(predicted)} of runs wait"
+    reason = f"{because}; at the peak {effect}"
+    return replace(function, reserved_concurrency=units, predicted=predicted, inputs=inputs, reason=reason)
+
+
+def webhook_loss(environment: Environment, units: int) -> float:
+    """Return the share of webhooks that find no free unit at the peak."""
+    if environment.traffic.webhooks_per_burst > 1:
+        return arrivals.webhook_clusters(environment).loss(units)
+    return queueing.erlang_b(units, environment.peak_rate_per_s * arrivals.webhook_duration_s(environment))
+
+
+def _as_stated(environment: Environment, function: FunctionSizing) -> FunctionSizing:
+    units = stated(environment, function.logical_id)
+    if units is None:
+        return function
+    setting = f"functions.{SETTINGS[function.logical_id]}.reserved_concurrency"
+    return with_units(
+        environment, function, units, f"{units:,} as {setting} states; derived: {function.reserved_concurrency:,}"
     )
 
 
 def _process_webhook(environment: Environment) -> FunctionSizing:
-    """Erlang B, and enough units for Lambda's request rate limit and for the usage plan, which follows the units."""
-    rate_per_s = environment.peak_rate_per_s
-    duration_s = environment.functions.process_webhook.mean_duration_ms / 1000
+    """Enough units for the load, for Lambda's request rate limit, and for the usage plan, which follows the units."""
+    rate_per_s, in_bursts = environment.peak_rate_per_s, environment.traffic.webhooks_per_burst > 1
+    duration_s = arrivals.webhook_duration_s(environment)
     target = environment.targets.webhook_throttle_probability
     load_erlangs = queueing.offered_load_erlangs(rate_per_s, duration_s)
-    for_load, for_rate = queueing.servers_for_blocking(load_erlangs, target), units_for_rate(rate_per_s)
+    for_load, for_rate = _units_for_webhooks(environment, load_erlangs), units_for_rate(rate_per_s)
     for_lambda = max(for_load, for_rate)
     reserved = units_for_plan(environment, for_lambda)
     if reserved > for_lambda:
@@ -158,29 +217,40 @@ def _process_webhook(environment: Environment) -> FunctionSizing:
             f"peak is {rate(rate_per_s)}"
         )
     else:
+        bunched = f", in bursts of {number(environment.traffic.webhooks_per_burst)}" if in_bursts else ""
         reason = (
-            f"{significant(load_erlangs)} run at once on average at the peak; {reserved} is the smallest reservation "
-            f"that throttles at most {percent(target)} of webhooks"
+            f"{significant(load_erlangs)} run at once on average at the peak{bunched}; {reserved} is the smallest "
+            f"reservation that throttles at most {percent(target)} of webhooks"
         )
     return FunctionSizing(
         logical_id=PROCESS_WEBHOOK,
         reserved_concurrency=reserved,
-        model=Model.ERLANG_B,
+        model=Model.WEBHOOK_BURSTS if in_bursts else Model.ERLANG_B,
         offered_load_erlangs=load_erlangs,
         target=target,
-        predicted=queueing.erlang_b(reserved, load_erlangs),
-        inputs={"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s},
+        predicted=webhook_loss(environment, reserved),
+        inputs={
+            "arrival_rate_per_s": rate_per_s,
+            "mean_duration_s": duration_s,
+            "cold_start_share": arrivals.cold_start_share(environment),
+        },
         reason=reason,
     )
 
 
-def _check_alerts(environment: Environment, factor: int) -> FunctionSizing:
+def _units_for_webhooks(environment: Environment, load_erlangs: float) -> int:
+    target = environment.targets.webhook_throttle_probability
+    if environment.traffic.webhooks_per_burst > 1:
+        return arrivals.webhook_clusters(environment).units_for_loss(target)
+    return queueing.servers_for_blocking(load_erlangs, target)
+
+
+def _check_alerts(environment: Environment) -> FunctionSizing:
     """One unit per lane: pollers never run more batches at once."""
-    stream = environment.stream
-    duration_s = batch_duration_s(environment)
-    batches_per_s = environment.peak_rate_per_s / stream.batch_size
-    busiest_batches_per_s = busiest_shard_batches_per_s(environment)
-    predicted = queueing.utilisation(busiest_batches_per_s, duration_s, factor)
+    stream, factor = environment.stream, parallelization_factor(environment)
+    duration_s, groups = lanes.batch_duration_s(environment), lanes.lanes(environment, factor)
+    batches_per_s = math.fsum(group.batches_per_s for group in groups)
+    predicted = lanes.utilisation(environment, factor)
     return FunctionSizing(
         logical_id=CHECK_ALERTS,
         reserved_concurrency=(stream.shards + 1) * factor,
@@ -191,36 +261,44 @@ def _check_alerts(environment: Environment, factor: int) -> FunctionSizing:
         inputs={
             "arrival_rate_per_s": batches_per_s,
             "mean_duration_s": duration_s,
-            "busiest_shard_batches_per_s": busiest_batches_per_s,
+            "busiest_shard_batches_per_s": groups[0].batches_per_s,
+            "busiest_shard_records_per_batch": groups[0].mean_batch,
             "batch_size": stream.batch_size,
             "shards": stream.shards,
             "parallelization_factor": factor,
         },
         reason=(
             f"{counted(stream.shards, 'shard')} plus one during a shard split, {counted(factor, 'lane')} each; the "
-            f"busiest shard's lanes are {percent(predicted)} busy{_partly_filled_batches(environment)}"
+            f"busiest shard's lanes are {percent(predicted)} busy with batches of {significant(groups[0].mean_batch)} "
+            f"on average"
         ),
     )
 
 
-def _send_notification(environment: Environment) -> FunctionSizing:
-    """Erlang C, at least one."""
-    rate_per_s = environment.peak_rate_per_s * environment.traffic.alerts_per_webhook
-    duration_s = environment.functions.send_notification.mean_duration_ms / 1000
-    target = environment.targets.notification_wait_probability
-    load_erlangs = queueing.offered_load_erlangs(rate_per_s, duration_s)
-    reserved = max(1, queueing.servers_for_waiting(load_erlangs, target))
+def _send_notification(environment: Environment, factor: int) -> FunctionSizing:
+    """The cluster model at this rate, and at the lower rates that have fewer lanes and therefore larger batches."""
+    traffic, target = environment.traffic, environment.targets.notification_wait_probability
+    found = arrivals.alert_clusters(environment, factor)
+    reserved = max(
+        arrivals.alert_clusters(slower, lanes_each).units_for_lateness(target)
+        for slower, lanes_each in [(environment, factor), *_highest_with_fewer_lanes(environment, factor)]
+    )
     return FunctionSizing(
         logical_id=SEND_NOTIFICATION,
         reserved_concurrency=reserved,
-        model=Model.ERLANG_C,
-        offered_load_erlangs=load_erlangs,
+        model=Model.ALERT_BURSTS,
+        offered_load_erlangs=found.load_erlangs,
         target=target,
-        predicted=queueing.erlang_c(reserved, load_erlangs),
-        inputs={"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s},
+        predicted=found.lateness(reserved),
+        inputs={
+            "arrival_rate_per_s": environment.peak_rate_per_s * traffic.alerts_per_webhook,
+            "mean_duration_s": environment.functions.send_notification.mean_duration_ms / 1000,
+            "parallelization_factor": factor,
+        },
         reason=(
-            f"{significant(load_erlangs)} run at once on average at the peak; {reserved} is the smallest reservation "
-            f"with which at most {percent(target)} of notifications wait"
+            f"{significant(found.load_erlangs)} run at once on average at the peak, and alerts leave in bursts of up "
+            f"to one batch; {reserved} is the smallest reservation with which at most {percent(target)} of "
+            "notifications start a second or more late"
         ),
     )
 
@@ -278,8 +356,15 @@ def units_for_plan(environment: Environment, minimum: int) -> int:
 
 
 def plan_rejection(environment: Environment, plan: UsagePlan) -> float:
-    """Return the probability that the usage plan rejects a webhook at the peak."""
-    return queueing.token_bucket_rejection(environment.peak_rate_per_s, plan.rate_per_s, plan.burst)
+    """Return the probability that the usage plan rejects a webhook at the peak.
+
+    Geometric bursts of mean g count as single webhooks of 2g - 1, the mean burst that a webhook is part of.
+    """
+    size = 2 * environment.traffic.webhooks_per_burst - 1
+    room = int(plan.burst / size)
+    if not room:
+        return 1.0
+    return queueing.token_bucket_rejection(environment.peak_rate_per_s / size, plan.rate_per_s / size, room)
 
 
 def tolerated_by_chance(mean: float) -> int:
@@ -290,53 +375,71 @@ def tolerated_by_chance(mean: float) -> int:
 def parallelization_factor(environment: Environment) -> int:
     """Return the smallest factor that keeps the busiest shard's lanes at or below the target utilisation.
 
-    A lane is one of a shard's concurrent batches, whose number is the parallelization factor. Raises UnsizableLoad if
-    Lambda allows no such factor.
+    Raises UnsizableLoad if Lambda allows no such factor.
     """
-    traffic, target = environment.traffic, environment.targets.stream_utilisation
-    one_lane = queueing.utilisation(busiest_shard_batches_per_s(environment), batch_duration_s(environment), 1)
-    factor = max(1, math.ceil(_without_rounding_error(one_lane / target)))
+    factor = _smallest_factor(environment)
     if factor > MAX_PARALLELIZATION_FACTOR:
+        traffic = environment.traffic
         fault = Fault(
             f"{environment.name}: {CHECK_ALERTS}",
-            f"the busiest shard gets {percent(traffic.busiest_shard_share)} of {rate(environment.peak_rate_per_s)} and "
-            f"needs a parallelization factor of {factor:,}; Lambda allows {MAX_PARALLELIZATION_FACTOR}",
-            _remedy_for_stream(environment, one_lane / (target * MAX_PARALLELIZATION_FACTOR)),
+            f"the busiest shard gets {percent(traffic.busiest_shard_share)} of {rate(environment.peak_rate_per_s)}; "
+            f"with the largest parallelization factor that Lambda allows, {MAX_PARALLELIZATION_FACTOR}, its lanes are "
+            f"{percent(lanes.utilisation(environment, MAX_PARALLELIZATION_FACTOR))} busy, above the target of "
+            f"{percent(environment.targets.stream_utilisation)}",
+            _remedy_for_stream(environment),
         )
         raise UnsizableLoad([fault])
     return factor
 
 
-def busiest_shard_batches_per_s(environment: Environment) -> float:
-    """Return the full batches per second on the busiest shard, which gets at least an equal share of the records."""
-    share = max(environment.traffic.busiest_shard_share, 1 / environment.stream.shards)
-    return environment.peak_rate_per_s * share / environment.stream.batch_size
+def _smallest_factor(environment: Environment) -> int:
+    """Return the smallest factor that meets the target, or one more than Lambda allows."""
+    factors = range(1, MAX_PARALLELIZATION_FACTOR + 1)
+    return bisect_left(factors, True, key=lambda factor: _is_carried(environment, factor)) + 1
 
 
-def batch_duration_s(environment: Environment) -> float:
-    """Return the mean time that a lane works on a batch."""
-    return environment.functions.check_alerts.mean_duration_ms / 1000
+def _is_carried(environment: Environment, factor: int = MAX_PARALLELIZATION_FACTOR) -> bool:
+    busy = lanes.utilisation(environment, factor)
+    return _without_rounding_error(busy) <= environment.targets.stream_utilisation
 
 
-def _remedy_for_stream(environment: Environment, overload: float) -> str:
-    """Return the smallest change with which the largest factor carries `overload` times its capacity."""
-    batch_size = math.ceil(_without_rounding_error(environment.stream.batch_size * overload))
-    duration_ms = math.floor(_without_rounding_error(1000 * batch_duration_s(environment) / overload))
+def _highest_with_fewer_lanes(environment: Environment, factor: int) -> Iterator[tuple[Environment, int]]:
+    """Yield each smaller factor with the environment at the highest supported rate that it carries, if any.
+
+    Fewer lanes have larger batches, so a lower rate can need more units.
+    """
+    rates = range(WEBHOOKS_PER_HOUR[0], environment.traffic.webhooks_per_hour)
+    for fewer in range(1, factor):
+        below = bisect_left(rates, True, key=lambda rate: not _is_carried(at_rate(environment, rate), fewer))
+        if below:
+            yield at_rate(environment, rates[below - 1]), fewer
+
+
+def _remedy_for_stream(environment: Environment) -> str:
+    """Return the smallest change with which the largest factor carries the load."""
+    sizes = range(environment.stream.batch_size, MAX_BATCH_SIZE + 1)
+    larger = bisect_left(sizes, True, key=lambda size: _is_carried(_with_batch_size(environment, size)))
+    durations_ms = range(1, math.floor(environment.functions.check_alerts.mean_duration_ms) + 1)
+    above = bisect_left(durations_ms, True, key=lambda ms: not _is_carried(_with_batches_of(environment, ms)))
     setting = "functions.check_alerts.mean_duration_ms"
-    shorter = f"shorten batches ({setting}) to {duration_ms:,} ms" if duration_ms else "lower the rate"
-    if batch_size > MAX_BATCH_SIZE:
+    shorter = f"shorten batches ({setting}) to {above:,} ms" if above else "lower traffic.webhooks_per_hour"
+    if larger == len(sizes):
         return f"{shorter}; no stream.batch_size up to {MAX_BATCH_SIZE:,} is enough"
-    return f"raise stream.batch_size to {batch_size:,}, if batches take no longer then, or {shorter}"
+    return f"raise stream.batch_size to {sizes[larger]:,}, if batches take no longer then, or {shorter}"
 
 
-def _partly_filled_batches(environment: Environment) -> str:
-    duration_s = batch_duration_s(environment)
-    if duration_s < environment.stream.batching_window_s:
-        return ""
-    return (
-        ", or more: a batch takes at least as long as the batching window, so lanes start partly filled batches; raise "
-        f"stream.batching_window_s above {significant(duration_s)}"
-    )
+def at_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
+    """Return the environment at another rate."""
+    return replace(environment, traffic=replace(environment.traffic, webhooks_per_hour=webhooks_per_hour))
+
+
+def _with_batch_size(environment: Environment, batch_size: int) -> Environment:
+    return replace(environment, stream=replace(environment.stream, batch_size=batch_size))
+
+
+def _with_batches_of(environment: Environment, duration_ms: float) -> Environment:
+    check_alerts = replace(environment.functions.check_alerts, mean_duration_ms=duration_ms)
+    return replace(environment, functions=replace(environment.functions, check_alerts=check_alerts))
 
 
 def _without_rounding_error(value: float) -> float:

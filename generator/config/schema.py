@@ -56,6 +56,12 @@ class Traffic:
     peak_factor: float = number(5.0, 1, 100)
     # Notifications per webhook. The default assumes that one price in twenty crosses a threshold.
     alerts_per_webhook: float = number(0.05, 0, 100)
+    # Notifications that one price fires at once when it crosses a threshold, on average (geometric). More alerts per
+    # crossing are fewer crossings: `alerts_per_webhook` stays the mean.
+    alerts_per_crossing: float = number(1.0, 1, 1000)
+    # Webhooks that arrive at once, on average (geometric). 1: each arrives by itself, as from relays that sample. Raw
+    # feeds of an exchange need more.
+    webhooks_per_burst: float = number(1.0, 1, 1000)
     # Share of all records on the busiest shard. The records of one market share a partition key, so a hot market does
     # not spread over shards.
     busiest_shard_share: float = number(0.40, 0.001, 1)
@@ -71,7 +77,8 @@ class Targets:
 
     # Share of webhooks that may be throttled: 1 in 10,000. A throttled webhook is lost unless its sender retries.
     webhook_throttle_probability: float = number(1e-4, 1e-9, 0.1)
-    # Share of notifications that may wait for a free unit: 1 in 100. A notification that waits is late, not lost.
+    # Share of notifications that may start a second or more late: 1 in 100. One that finds no free unit is tried again
+    # after 1 s, 3 s and 7 s, and is not lost. Source: AWS Lambda Developer Guide, "Asynchronous invocation".
     notification_wait_probability: float = number(0.01, 1e-6, 0.5)
     # Highest utilisation of the busiest shard's lanes. At one half, a backlog drains as fast as it grew.
     stream_utilisation: float = number(0.5, 0.05, 0.95)
@@ -108,7 +115,7 @@ class Stream:
     batch_size: int = whole_number(10, 1, MAX_BATCH_SIZE)
     # Lambda also allows 0, but without a window batches of one record keep the lanes up to twice as busy as targeted.
     batching_window_s: int = whole_number(
-        1, 1, aws.MAX_BATCHING_WINDOW_S, too_low="raise it to 1: the sizing relies on full batches"
+        1, 1, aws.MAX_BATCHING_WINDOW_S, too_low="raise it to 1: without a window, most batches have one record"
     )
 
 
@@ -116,12 +123,11 @@ class Stream:
 class Function:
     """Ranges: AWS Lambda Developer Guide, "Lambda quotas"."""
 
-    # Mean duration of one execution without cold start: the CloudWatch metric Duration, statistic Average. The sizing
-    # needs no other duration.
+    # Mean duration of one execution without cold start: the CloudWatch metric Duration, statistic Average.
     mean_duration_ms: float = number(REQUIRED, 1, 1000 * aws.MAX_FUNCTION_TIMEOUT_S)
-    # 95th percentile of Duration. The simulation uses it for the spread of a lognormal distribution.
+    # 95th percentile of Duration: the spread of a lognormal distribution. It matters only where bursts do.
     p95_duration_ms: float = number(REQUIRED, 1, 1000 * aws.MAX_FUNCTION_TIMEOUT_S)
-    # Distribution of the durations in the simulation.
+    # Distribution of the durations.
     distribution: str = choice("lognormal", "lognormal", "exponential", "constant")
     # Added to the first run of a new instance.
     cold_start_ms: float = number(600, 0, 60_000)
@@ -129,6 +135,11 @@ class Function:
     memory_mb: int = whole_number(REQUIRED, aws.MIN_FUNCTION_MEMORY_MB, aws.MAX_FUNCTION_MEMORY_MB)
     # The defaults leave room for retried calls, and for a cleanup after several days without one.
     timeout_s: int = whole_number(REQUIRED, 1, aws.MAX_FUNCTION_TIMEOUT_S)
+    # Reserved concurrency to use instead of the derived one, for example because a pipeline fixes it. `generator size`
+    # shows both and what this one gives; on_shortfall = "fit" does not change it.
+    reserved_concurrency: int | None = whole_number(
+        None, 1, 1_000_000, too_low="raise it to 1: without concurrency the function never runs"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def _why(function: FunctionSizing) -> tuple[str, str, str]:
 
 
 def _input(name: str, value: float) -> str:
-    units = {"_per_s": rate, "_s": duration}
+    units = {"_per_s": rate, "_s": duration, "_share": percent}
     ending = next((ending for ending in units if name.endswith(ending)), "")
     return f"{name.removesuffix(ending).replace('_', ' ')} {units.get(ending, number)(value)}"
 
@@ -77,7 +77,7 @@ def _input(name: str, value: float) -> str:
 def _batching_window(template: Template, sizing: Sizing) -> Iterator[str]:
     """Yield the latency that each window adds, and the reason for it if the lanes need full batches."""
     stream = sizing[CHECK_ALERTS]
-    utilization, target = (stream.predicted or 0) * stream.inputs["batch_size"], stream.target or 1
+    utilization, target = (stream.predicted or 0) * stream.inputs["busiest_shard_records_per_batch"], stream.target or 1
     busy = "all the time" if utilization >= 1 else f"{percent(utilization)} of the time"
     reason = (
         f"Without it, batches of one price would keep the busiest lanes busy {busy}; the target is {percent(target)}."

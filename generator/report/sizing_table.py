@@ -21,7 +21,10 @@ LEGEND = {
     "Load": "average concurrency: arrivals per second x seconds each, in erlangs",
     "Erlang B": "a webhook that finds every reserved execution busy is throttled; Predicted is the share throttled",
     "stream lanes": "each lane of a shard runs one batch at a time; Predicted is the utilisation of the busiest lanes",
-    "Erlang C": "a notification that finds every reserved execution busy waits; Predicted is the share that waits",
+    "webhook bursts": "webhooks arrive several at once; Predicted is the share that finds every reserved execution "
+    "busy and is throttled",
+    "alert bursts": "alerts leave in bursts of up to one batch of prices; Predicted is the share of notifications that "
+    "find every reserved execution busy and start a second or more late",
     "overlap": "the number of runs that can overlap",
 }
 

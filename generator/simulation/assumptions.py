@@ -25,8 +25,6 @@ class Assumptions:
     sender_jitter: float = 0.1
     # Quoted markets. Together with the Zipf exponent they determine the share of the busiest one.
     symbols: int = 50
-    # Mean number of alerts per threshold crossing (geometric). The mean per webhook does not change.
-    alerts_per_crossing: float = 1.0
     # Burst of Lambda's request rate limit, in seconds of that rate. Not documented.
     request_rate_window_s: float = 1.0
     poll_interval_s: float = aws.STREAM_POLL_INTERVAL_S

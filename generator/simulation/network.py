@@ -155,5 +155,5 @@ def _crossings(task: Task, publisher: str, random: Random, topics: Mapping[str, 
     published = sorted(task.topology.functions[publisher].access.publishes)
     outputs = tuple(output for topic in published for output in topics.get(topic, []))
     mean = task.environment.traffic.alerts_per_webhook
-    size = max(1.0, task.assumptions.alerts_per_crossing, mean)
+    size = max(1.0, task.environment.traffic.alerts_per_crossing, mean)
     return Crossings(mean / size, draws.geometric(random, size), random, outputs)

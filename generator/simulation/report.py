@@ -15,7 +15,7 @@ RESERVED = "reserved_concurrency"
 TITLES = {
     RESERVED: "reserved concurrency",
     "webhook_throttle_probability": "webhooks throttled or timed out",
-    "notification_wait_probability": "notifications that waited",
+    "notification_wait_probability": "notifications a second late",
     "stream_utilisation": "busiest shard's lanes in use",
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from generator.capacity import queueing
+from generator.capacity import arrivals, lanes, queueing
 from generator.capacity.allocation import Curve, best_steps, curve_of, fit, minimum
 from generator.capacity.quota import Plan, Verdict, judge, refusal
 from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION, Sizing, size
@@ -45,12 +45,13 @@ def smallest_and_wanted(sized: Environment, sizing: Sizing) -> Iterator[tuple[ra
     """Yield for each function the reservations to try and their cost, derived independently of the allocation."""
     peak_per_s, functions = sized.peak_rate_per_s, sized.functions
     alerts_per_s = peak_per_s * sized.traffic.alerts_per_webhook
-    webhooks_erl = peak_per_s * functions.process_webhook.mean_duration_ms / 1000
+    webhooks_erl = peak_per_s * arrivals.webhook_duration_s(sized)
     alerts_erl = alerts_per_s * functions.send_notification.mean_duration_ms / 1000
     cleanup_erl = functions.cleanup_history.mean_duration_ms / 1000 / 3600
-    batches_per_s = peak_per_s / sized.stream.batch_size
+    batches_per_s = sizing[CHECK_ALERTS].inputs["arrival_rate_per_s"]
     share = max(sized.traffic.busiest_shard_share, 1 / sized.stream.shards)
-    lanes_erl = batches_per_s * share * functions.check_alerts.mean_duration_ms / 1000
+    lanes_erl = peak_per_s / sized.stream.batch_size * share * functions.check_alerts.mean_duration_ms / 1000
+    found = arrivals.alert_clusters(sized, sizing.parallelization_factor)
     step = sized.stream.shards + 1
     wanted = {function.logical_id: function.reserved_concurrency or 0 for function in sizing.functions}
     yield (
@@ -60,12 +61,12 @@ def smallest_and_wanted(sized: Environment, sizing: Sizing) -> Iterator[tuple[ra
     first = next(factor for factor in range(1, 11) if lanes_erl / factor < 1)
     yield (
         range(first * step, wanted[CHECK_ALERTS] + 1, step),
-        lambda units: batches_per_s * queueing.erlang_c(units // step, lanes_erl),
+        lambda units: batches_per_s * lanes.waiting(sized, units // step),
     )
     first = next(units for units in range(1, 10_000) if units > alerts_erl)
     yield (
         range(first, wanted[SEND_NOTIFICATION] + 1),
-        lambda units: alerts_per_s * queueing.erlang_c(units, alerts_erl),
+        lambda units: alerts_per_s * found.lateness(units),
     )
     yield range(1, wanted[CLEANUP_HISTORY] + 1), lambda units: queueing.erlang_c(units, cleanup_erl) / 3600
 
@@ -161,12 +162,13 @@ def test_with_one_unit_less_than_the_minimum_there_is_no_fit() -> None:
 
 def test_costs_with_steps_of_one_unit_fall_by_less_with_each_step() -> None:
     for plans, _, _ in itertools.islice(instances(), 200):
-        for function in (function for one in plans for function in one.sizing.functions):
-            costs = curve_of(function).costs
-            falls = [before - after for before, after in itertools.pairwise(costs)]
-            assert all(fall > 0 or before == 0 for fall, before in zip(falls, costs, strict=False)), function
-            if function.logical_id != CHECK_ALERTS:
-                assert all(later <= fall + 1e-12 for fall, later in itertools.pairwise(falls)), function
+        pairs = [(made.environment, function) for made in plans for function in made.sizing.functions]
+        for sized, function in pairs:
+            curve = curve_of(sized, function)
+            falls = [before - after for before, after in itertools.pairwise(curve.costs)]
+            assert all(fall >= 0 or before == 0 for fall, before in zip(falls, curve.costs, strict=False)), function
+            if function.logical_id in (PROCESS_WEBHOOK, CLEANUP_HISTORY):
+                assert curve.is_convex, function
 
 
 def test_a_fitted_sizing_is_consistent_in_every_figure() -> None:
@@ -185,7 +187,7 @@ def test_a_fitted_sizing_is_consistent_in_every_figure() -> None:
     assert [function.reason for function in sizing.functions] == [
         f"13 of 20 {want} 1.8 % of webhooks are throttled",
         f"5 of 10 {want} the busiest shard's lanes are 69 % busy and 69 % of its batches wait",
-        f"2 of 5 {want} 36 % of notifications wait",
+        f"2 of 5 {want} 37 % of notifications start a second or more late",
         f"1 of 2 {want} 0.056 % of runs wait",
     ]
     assert [function.inputs["wanted_concurrency"] for function in sizing.functions] == [20, 10, 5, 2]
@@ -197,7 +199,7 @@ def test_with_fewer_lanes_than_wanted_the_lanes_are_busier() -> None:
     (fitted,) = verdict.plans
     assert (figures(fitted.sizing), fitted.sizing.parallelization_factor) == ([16, 15, 4, 1], 3)
     lanes = fitted.sizing[CHECK_ALERTS]
-    assert lanes.predicted == pytest.approx(1.5625 / 3)
+    assert lanes.predicted == pytest.approx(1.5625 / 3, rel=1e-3)
     assert lanes.reason.endswith("the busiest shard's lanes are 52 % busy and 26 % of its batches wait")
 
 
@@ -226,8 +228,8 @@ def test_environments_with_fit_are_optimised_together_after_the_others() -> None
     (verdict,) = judge(plans)
     assert [one.environment.name for one in verdict.plans] == ["dev", "staging", "prod", "test"]
     dev, staging, *shared = verdict.plans
-    assert (dev.sizing.total_reserved, staging.sizing.total_reserved) == (0, 16)
-    together = fit([(one.environment, one.sizing) for one in plans[2:]], 50 - 16)
+    assert (dev.sizing.total_reserved, staging.sizing.total_reserved) == (0, 17)
+    together = fit([(one.environment, one.sizing) for one in plans[2:]], 50 - 17)
     assert [one.sizing for one in shared] == together
     assert verdict.total == 50
     assert verdict.fits
@@ -248,7 +250,7 @@ def test_fit_on_the_command_line(generator: Callable[..., Result], project: Path
     report = json.loads(generator("size", "prod", *settings, "--format", "json").stdout)
     process = report["functions"][PROCESS_WEBHOOK]
     assert (process["reserved_concurrency"], process["inputs"]["wanted_concurrency"]) == (13, 20)
-    assert process["predicted"] == pytest.approx(0.0183, abs=1e-4)
+    assert process["predicted"] == pytest.approx(0.01846, abs=1e-4)
     assert generator("template", "prod", *settings).exit_code == 0
     resources = json.loads((project / "templates_out/prod.json").read_text())["Resources"]
     assert resources[PROCESS_WEBHOOK]["Properties"]["ReservedConcurrentExecutions"] == 13

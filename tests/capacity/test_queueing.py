@@ -76,13 +76,6 @@ def test_servers_for_blocking_is_the_smallest_that_meets_the_target(load: float,
     assert queueing.erlang_b(servers, load) <= target < queueing.erlang_b(servers - 1, load)
 
 
-@given(loads, targets)
-def test_servers_for_waiting_is_the_smallest_that_meets_the_target_and_is_stable(load: float, target: float) -> None:
-    servers = queueing.servers_for_waiting(load, target)
-    assert servers > load
-    assert queueing.erlang_c(servers, load) <= target < queueing.erlang_c(servers - 1, load)
-
-
 @given(st.integers(1, 200), loads)
 def test_waiting_is_at_least_as_likely_as_blocking(servers: int, load: float) -> None:
     assert 0 <= queueing.erlang_b(servers, load) <= queueing.erlang_c(servers, load) <= 1
@@ -95,7 +88,6 @@ def test_a_hundred_thousand_servers_do_not_overflow_or_underflow() -> None:
 def test_without_load_nothing_blocks_or_waits() -> None:
     assert queueing.erlang_b(1, 0) == 0
     assert queueing.erlang_c(1, 0) == 0
-    assert queueing.servers_for_waiting(0, 0.01) == 1
 
 
 @pytest.mark.parametrize("load", [-1.0, math.nan, math.inf])
@@ -103,29 +95,24 @@ def test_an_invalid_load_is_refused(load: float) -> None:
     for formula in (queueing.erlang_b, queueing.erlang_c):
         with pytest.raises(ValueError, match=f"^loads, rates and times must be finite and not negative, got {load}$"):
             formula(1, load)
-    for inverse in (queueing.servers_for_blocking, queueing.servers_for_waiting):
-        with pytest.raises(ValueError, match="finite and not negative"):
-            inverse(load, 0.01)
+    with pytest.raises(ValueError, match="finite and not negative"):
+        queueing.servers_for_blocking(load, 0.01)
     for rate_per_s, service_time_s in ((load, 1), (1, load)):
         with pytest.raises(ValueError, match="finite and not negative"):
             queueing.offered_load_erlangs(rate_per_s, service_time_s)
 
 
 def test_a_target_of_zero_is_refused_instead_of_searched_forever() -> None:
-    for inverse in (queueing.servers_for_blocking, queueing.servers_for_waiting):
-        with pytest.raises(ValueError, match=r"^target must be above 0, got 0$"):
-            inverse(1, 0)
-        with pytest.raises(ValueError, match=r"^target must be above 0, got nan$"):
-            inverse(1, math.nan)
+    for target in (0, math.nan):
+        with pytest.raises(ValueError, match=rf"^target must be above 0, got {target}$"):
+            queueing.servers_for_blocking(1, target)
 
 
 def test_a_target_of_one_needs_no_server() -> None:
-    assert queueing.servers_for_blocking(5, 1) == queueing.servers_for_waiting(5, 1) == 0
+    assert queueing.servers_for_blocking(5, 1) == 0
 
 
 def test_a_negative_number_of_servers_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^servers must be at least 1, got 0$"):
-        queueing.utilisation(1, 1, 0)
     with pytest.raises(ValueError, match=r"^servers must not be negative, got -1$"):
         queueing.erlang_b(-1, 1)
 
@@ -135,13 +122,6 @@ def test_one_pass_equals_a_call_for_each_number_of_servers(servers: int, load: f
     counts = range(servers + 1)
     assert queueing.erlang_b_up_to(servers, load) == [queueing.erlang_b(count, load) for count in counts]
     assert queueing.erlang_c_up_to(servers, load) == [queueing.erlang_c(count, load) for count in counts]
-
-
-@given(st.floats(0, 1e3), st.floats(0, 1e3), st.integers(1, 1000))
-def test_utilisation_is_the_load_shared_by_the_servers(rate: float, time_s: float, servers: int) -> None:
-    assert queueing.utilisation(rate, time_s, servers) * servers == pytest.approx(
-        queueing.offered_load_erlangs(rate, time_s)
-    )
 
 
 def chain(load: float, room: int) -> float:

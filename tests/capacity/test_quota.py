@@ -181,7 +181,7 @@ def test_environments_of_one_account_are_summed() -> None:
     rates = {"dev": 100, "staging": 5_000, "prod": 50_000}
     together = [plan(name, rate, name="shared", concurrency_limit=150) for name, rate in rates.items()]
     (verdict,) = judge(together)
-    assert (verdict.total, verdict.account.reservable, verdict.fits) == (64, 50, False)
+    assert (verdict.total, verdict.account.reservable, verdict.fits) == (65, 50, False)
     apart = [plan(name, rate, concurrency_limit=150) for name, rate in rates.items()]
     assert all(verdict.fits for verdict in judge(apart))
 
@@ -193,10 +193,10 @@ def test_environments_that_fit_alone_can_be_refused_together(generator: Callable
         assert generator("size", name, *shared).exit_code == 0
     result = generator("template", *shared)
     assert result.exit_code == 1
-    assert "64 reserved concurrent executions wanted, 50 reservable, 14 too many" in result.stderr
+    assert "65 reserved concurrent executions wanted, 50 reservable, 15 too many" in result.stderr
     for line in (
         "dev          3 + 5 + 1 + 2 = 11",
-        "staging      7 + 5 + 2 + 2 = 16",
+        "staging      7 + 5 + 3 + 2 = 17",
         "prod         20 + 10 + 5 + 2 = 37",
     ):
         assert line in result.stderr
@@ -209,7 +209,7 @@ def test_an_environment_is_judged_with_those_that_share_its_account(generator: C
             file.write('[account]\nname = "shared"\nconcurrency_limit = 150\n')
     result = generator("template", "prod")
     assert result.exit_code == 1
-    assert "64 reserved concurrent executions wanted" in result.stderr
+    assert "65 reserved concurrent executions wanted" in result.stderr
 
 
 def test_the_same_account_name_in_another_region_is_another_quota() -> None:

@@ -31,7 +31,7 @@ def test_template_leaves_up_to_date_files_unchanged(generator: Run, project: Pat
         for name, rate, figures in (
             ("dev", "100", "3 + 5 + 1 + 2 = 11"),
             ("prod", "50,000", "20 + 10 + 5 + 2 = 37"),
-            ("staging", "5,000", "7 + 5 + 2 + 2 = 16"),
+            ("staging", "5,000", "7 + 5 + 3 + 2 = 17"),
         )
     ]
     assert snapshot(project) == before
@@ -70,9 +70,9 @@ prod: 50,000 webhooks per hour, 13.9/s on average, 69.4/s at the peak (peak fact
 
 Function                    Rate      Load  Model               Target  Predicted  Reserved
 ------------------------  ------  --------  ------------  ------------  ---------  --------
-ProcessWebhookFunction    69.4/s      7.29  Erlang B         <= 0.01 %   0.0051 %        20
-CheckAlertsFunction       6.94/s      1.74  stream lanes  <= 50 % busy  35 % busy        10
-SendNotificationFunction  3.47/s      1.04  Erlang C            <= 1 %     0.46 %         5
+ProcessWebhookFunction    69.4/s       7.3  Erlang B         <= 0.01 %   0.0051 %        20
+CheckAlertsFunction       7.89/s      1.97  stream lanes  <= 50 % busy  35 % busy        10
+SendNotificationFunction  3.47/s      1.04  alert bursts        <= 1 %     0.92 %         5
 CleanupHistoryFunction       1/h  0.000556  overlap                  -          -         2
 ------------------------  ------  --------  ------------  ------------  ---------  --------
 Total                                                                                    37

@@ -195,6 +195,8 @@ NUMBERS: dict[str, tuple[float | None, float, float]] = {
     "traffic.webhooks_per_hour": (None, 100, 50_000),
     "traffic.peak_factor": (5, 1, 100),
     "traffic.alerts_per_webhook": (0.05, 0, 100),
+    "traffic.alerts_per_crossing": (1, 1, 1000),
+    "traffic.webhooks_per_burst": (1, 1, 1000),
     "traffic.busiest_shard_share": (0.4, 0.001, 1),
     "operations.silence_minutes": (-1, -1, 1440),
     "traffic.max_price_age_s": (300, 1, 86_400),
@@ -211,10 +213,10 @@ NUMBERS: dict[str, tuple[float | None, float, float]] = {
     **{
         f"functions.{name}.{key}": (default, least, most)
         for name, defaults in {
-            "process_webhook": (105, 250, 600, 1024, 30),
-            "check_alerts": (250, 600, 600, 512, 60),
-            "send_notification": (300, 700, 600, 256, 30),
-            "cleanup_history": (2000, 5000, 600, 256, 300),
+            "process_webhook": (105, 250, 600, 1024, 30, None),
+            "check_alerts": (250, 600, 600, 512, 60, None),
+            "send_notification": (300, 700, 600, 256, 30, None),
+            "cleanup_history": (2000, 5000, 600, 256, 300, None),
         }.items()
         for (key, least, most), default in zip(
             (
@@ -223,6 +225,7 @@ NUMBERS: dict[str, tuple[float | None, float, float]] = {
                 ("cold_start_ms", 0, 60_000),
                 ("memory_mb", 128, 10_240),
                 ("timeout_s", 1, 900),
+                ("reserved_concurrency", 1, 1_000_000),
             ),
             defaults,
             strict=True,
@@ -412,7 +415,7 @@ def test_the_message_about_a_text_describes_its_form() -> None:
     [
         ("traffic.webhooks_per_hour", 99, "raise it to 100: lower rates need the same capacity"),
         ("traffic.webhooks_per_hour", 50_001, "lower it or split the sources over two stacks"),
-        ("stream.batching_window_s", 0, "raise it to 1: the sizing relies on full batches"),
+        ("stream.batching_window_s", 0, "raise it to 1: without a window, most batches have one record"),
     ],
 )
 def test_a_range_with_a_reason_shows_it(key: str, value: int, remedy: str) -> None:

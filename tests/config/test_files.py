@@ -114,7 +114,8 @@ def test_every_key_can_be_overridden_and_a_wrong_value_is_located(key: str, proj
     current: object = files.load_named(["prod"])[0]
     for part in key.split("."):
         current = getattr(current, part)
-    current = 0.01 if current is None else current
+    if current is None:
+        current = 1 if key.endswith("reserved_concurrency") else 0.01
     text = str(current).lower() if isinstance(current, bool) else str(current)
     changed: object = files.load_named(["prod"], [f"{key}={text}"])[0]
     for part in key.split("."):

@@ -66,12 +66,10 @@ def test_nothing_is_created_or_lost(
         given_environment,
         account=replace(given_environment.account, concurrency_limit=account),
         stream=replace(given_environment.stream, shards=shards),
-        traffic=replace(given_environment.traffic, alerts_per_webhook=alerts[0]),
+        traffic=replace(given_environment.traffic, alerts_per_webhook=alerts[0], alerts_per_crossing=alerts[1]),
         simulation=replace(given_environment.simulation, environment_idle_timeout_s=idle_timeout_s),
     )
-    assumptions = Assumptions(
-        warm_up_s=5.0, sender_retries_s=waits_s, alerts_per_crossing=alerts[1], asynchronous_error_waits_s=(1.0, 2.0)
-    )
+    assumptions = Assumptions(warm_up_s=5.0, sender_retries_s=waits_s, asynchronous_error_waits_s=(1.0, 2.0))
     topology = read_topology(template)
     topology = topology.without_reservations() if unreserved else topology
     task = Task(topology, given_environment, assumptions, Steady(20.0), 20.0, seed)

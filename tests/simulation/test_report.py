@@ -14,10 +14,10 @@ target                           at most  measured  95 % interval  verdict
 -------------------------------  -------  --------  -------------  ------------
 reserved concurrency                 900        25              -  met
 webhooks throttled or timed out   0.01 %      19 %   18 % to 21 %  missed
-notifications that waited            1 %     0.7 %   0 % to 1.8 %  inconclusive
+notifications a second late          1 %     0.7 %   0 % to 1.8 %  inconclusive
 busiest shard's lanes in use        50 %      28 %   23 % to 33 %  met
 webhooks throttled or timed out: missed; change first: ProcessWebhookFunction's reservation of 8
-notifications that waited: inconclusive; about 38 replications would decide
+notifications a second late: inconclusive; about 38 replications would decide
 
 function                  reserved  concurrency  peak  invocations  throttles  cold starts  warm instances
 ------------------------  --------  -----------  ----  -----------  ---------  -----------  --------------
@@ -68,5 +68,5 @@ def test_each_inconclusive_target_has_a_comment(result):
     ]
     text = as_text(type(result)(**{name: getattr(result, name) for name in result.__slots__} | {"targets": targets}))
     assert "busiest shard's lanes in use: inconclusive; no reasonable number of replications would decide" in text
-    assert "notifications that waited: inconclusive; nothing was measured" in text
+    assert "notifications a second late: inconclusive; nothing was measured" in text
     assert "webhooks throttled or timed out: inconclusive; about 30 replications would decide" in text

@@ -1,0 +1,84 @@
+"""The load of ProcessWebhook and SendNotification: what arrives, in which bursts, and how long each execution takes."""
+
+from __future__ import annotations
+
+import math
+
+from generator.capacity import bursts, lanes, queueing
+from generator.capacity.bursts import Batch, Clusters, Source, Survival
+from generator.config.schema import Environment
+
+MAX_LOAD, MAX_BATCH, MAX_SIZE = 100, 120, 50
+"""Executions are counted in groups if the load, a full batch or what a record fires at once is larger on average."""
+
+
+def cold_starts_per_s(arrival_rate_per_s: float, duration_s: float, idle_timeout_s: float) -> float:
+    """Return an upper bound on the cold starts per second of a function whose instances stay warm for that time.
+
+    Lambda uses the warm instance that was used last. So the k-th instance is needed only when k executions run at once,
+    and it is cold if that was not the case for the idle timeout T. The number of executions rises to k at the rate
+    u = arrival rate x P(k - 1 run), with a Poisson number running. The intervals are exponential, or they are clustered
+    and then fewer starts are cold: at most u exp(-u T), which is largest at u = 1 / T. Above that, the largest value is
+    used, so that the bound never falls as the rate rises.
+    """
+    load_erlangs = queueing.offered_load_erlangs(arrival_rate_per_s, duration_s)
+    found, level, log_running = 0.0, 1, -load_erlangs
+    while level <= load_erlangs + 1 or log_running > math.log(bursts.NEGLIGIBLE):
+        rises_per_s = min(arrival_rate_per_s * math.exp(log_running), 1 / idle_timeout_s)
+        found += rises_per_s * math.exp(-rises_per_s * idle_timeout_s)
+        log_running += math.log(load_erlangs / level)
+        level += 1
+    return min(found, arrival_rate_per_s)
+
+
+def cold_start_share(environment: Environment) -> float:
+    """Return the share of ProcessWebhook's executions at the peak that start cold."""
+    duration_s = environment.functions.process_webhook.mean_duration_ms / 1000
+    rate_per_s = environment.peak_rate_per_s
+    return cold_starts_per_s(rate_per_s, duration_s, environment.simulation.environment_idle_timeout_s) / rate_per_s
+
+
+def webhook_duration_s(environment: Environment) -> float:
+    """Return ProcessWebhook's mean duration at the peak, cold starts included."""
+    function = environment.functions.process_webhook
+    return (function.mean_duration_ms + cold_start_share(environment) * function.cold_start_ms) / 1000
+
+
+def webhook_clusters(environment: Environment) -> Clusters:
+    """Return what a webhook meets if webhooks arrive in geometric bursts, each all at once."""
+    function, size = environment.functions.process_webhook, environment.traffic.webhooks_per_burst
+    survival = Survival.of(function, webhook_duration_s(environment))
+    bursts_per_s = environment.peak_rate_per_s / size
+    step = _step(environment.peak_rate_per_s * survival.mean_s, 0.0, size)
+    return bursts.clusters([Source(1, [(bursts_per_s, Batch(1, 0.0, 1.0, size))])], survival, step)
+
+
+def alert_clusters(environment: Environment, factor: int) -> Clusters:
+    """Return what a notification meets if the lanes of every shard fire alerts, with that parallelization factor.
+
+    A record crosses a threshold with a probability and then fires a geometric number of alerts at once, so that their
+    mean per webhook is as configured.
+    """
+    function, traffic = environment.functions.send_notification, environment.traffic
+    survival = Survival.of(function, function.mean_duration_ms / 1000)
+    size = max(1.0, traffic.alerts_per_crossing, traffic.alerts_per_webhook)
+    crossing = traffic.alerts_per_webhook / size
+    sources = [_lane_source(environment, group, crossing, size) for group in lanes.lanes(environment, factor)]
+    load_erlangs = environment.peak_rate_per_s * traffic.alerts_per_webhook * survival.mean_s
+    step = _step(load_erlangs, environment.stream.batch_size * traffic.alerts_per_webhook, size)
+    return bursts.clusters(sources, survival, step)
+
+
+def _lane_source(environment: Environment, group: lanes.Lanes, crossing: float, size: float) -> Source:
+    duration_s = lanes.batch_duration_s(environment)
+    batches_per_s = group.records_per_s / group.mean_batch
+    found = [
+        (batches_per_s * share, Batch(records, duration_s, crossing, size))
+        for records, share in lanes.batch_sizes(environment, group.records_per_s)
+    ]
+    return Source(group.number, found, lanes.quiet_s(environment, group))
+
+
+def _step(load_erlangs: float, batch: float, size: float) -> int:
+    """Return the size of the groups in which to count. Larger groups need more units, never fewer."""
+    return math.ceil(max(load_erlangs / MAX_LOAD, batch / MAX_BATCH, size / MAX_SIZE, 1.0))

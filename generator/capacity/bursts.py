@@ -1,0 +1,364 @@
+"""The cluster model: loss or lateness when work arrives in bursts instead of one by one.
+
+A burst is a batch of records that one invocation works through: each record may fire alerts while the batch runs. A
+burst of webhooks is a batch of one record that always fires. An arrival finds two kinds of work in progress:
+
+siblings   what its own burst started before it and is still running
+others     what all other bursts started and is still running, a compound Poisson number
+
+It is blocked if both together occupy every unit. Without siblings and with bursts of one this is Erlang B.
+
+Source of the recursion for the others: H. H. Panjer, Recursive Evaluation of a Family of Compound Distributions, ASTIN
+Bulletin 12 (1981). The rest is derived here and proven against a simulation in `tests/capacity/test_bursts.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count, islice, pairwise, zip_longest
+from operator import mul
+
+from generator.config.schema import Function
+
+NEGLIGIBLE = 1e-11
+"""Probabilities below this are left out."""
+
+NORMAL_P95 = 1.6448536269514722
+"""The 95th percentile of the standard normal distribution."""
+
+MAX_RECORDS = 40
+"""A larger batch is represented by this many groups of records, with at most 2.5 % fewer siblings."""
+
+TOLERANCE = 1e-9
+"""Relative error of a share that is the solution of an equation."""
+
+ROUNDS = 100
+"""Limit on the rounds towards a solution. Near saturation a few dozen are needed, elsewhere three."""
+
+TAIL = (0.0, 0.1, 0.25, 0.45, 0.7, 1.0, 1.4, 2.0, 3.0, 6.0)
+"""Times after a batch, in mean durations, between which the number still running is taken as constant. Whatever runs
+longer is counted as running alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survival:
+    """The probability that one execution still runs after a time, for a mean other than the function's stated one.
+
+    A lognormal distribution keeps the ratio of its 95th percentile to its mean. Two distributions have that ratio; this
+    is the one with the lighter tail.
+    """
+
+    distribution: str
+    mean_s: float
+    p95_over_mean: float
+
+    @classmethod
+    def of(cls, function: Function, mean_s: float) -> Survival:
+        return cls(function.distribution, mean_s, function.p95_duration_ms / function.mean_duration_ms)
+
+    def after(self, time_s: float) -> float:
+        if self.distribution == "constant":
+            return float(time_s < self.mean_s)
+        if self.distribution == "exponential":
+            return math.exp(-time_s / self.mean_s)
+        sigma = NORMAL_P95 - math.sqrt(max(0.0, NORMAL_P95**2 - 2 * math.log(self.p95_over_mean)))
+        if time_s <= 0 or not sigma:
+            return float(time_s < self.mean_s)
+        log_median = math.log(self.mean_s) - sigma**2 / 2
+        return 0.5 * math.erfc((math.log(time_s) - log_median) / (sigma * math.sqrt(2)))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch runs for `duration_s`, and record i of n is done after i/n of it.
+
+    A record fires with `probability`, and then a geometric number with mean `size`.
+    """
+
+    records: int
+    duration_s: float
+    probability: float
+    size: float
+
+    @property
+    def fired(self) -> float:
+        """The mean number fired."""
+        return self.records * self.probability * self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Equal sources, such as the lanes of a shard: their number, and each one's kinds of batches per second.
+
+    A source has no other batch in the `quiet_s` before one of its batches.
+    """
+
+    number: int
+    batches_per_s: Sequence[tuple[float, Batch]]
+    quiet_s: float = 0.0
+
+    @property
+    def fired_per_s(self) -> float:
+        """The mean number that one of them fires per second."""
+        return math.fsum(rate_per_s * batch.fired for rate_per_s, batch in self.batches_per_s)
+
+
+class View:
+    """What the arrivals of one source meet.
+
+    `share` is their share of all arrivals, `siblings[s]` the probability of s siblings, and `jumps[k]` the mean number
+    of other batches that have k in progress. `_up_to[m]` is proportional to the probability of at most m others, and
+    `_fewer[m]` to that of fewer than m siblings and others together.
+    """
+
+    def __init__(self, share: float, siblings: Sequence[float], jumps: Sequence[float]) -> None:
+        self.share, self.siblings, self.jumps = share, siblings, jumps
+        self._cumulated = _cumulated(jumps)
+        self._up_to: list[float] = []
+        self._fewer: dict[int, float] = {}
+
+    def free(self, units: int, repeats: Sequence[float]) -> float:
+        """Return P(siblings + others < units), given at most `units` others, with a number of repeats among them."""
+        self._up_to.extend(islice(self._cumulated, max(0, units + 1 - len(self._up_to))))
+        fewer = (self._fewer_than(number) for number in range(units, -1, -1))
+        return math.fsum(map(mul, repeats, fewer)) / math.fsum(map(mul, repeats, self._up_to[units::-1]))
+
+    def _fewer_than(self, number: int) -> float:
+        if number not in self._fewer:
+            others = self._up_to[number - 1 :: -1] if number else []
+            self._fewer[number] = sum(map(mul, self.siblings, others))
+        return self._fewer[number]
+
+
+class Clusters:
+    """What arrivals meet, and the mean number in progress. The views count in groups of `step`."""
+
+    def __init__(self, load_erlangs: float, views: Sequence[View], step: int = 1) -> None:
+        self.load_erlangs, self.views, self.step = load_erlangs, views, step
+
+    def units_for_lateness(self, target: float) -> int:
+        """Return the fewest units with which at most that share finds none free, if each is tried until it runs.
+
+        The units always exceed the load. The share P solves P = blocked(P), where P adds repeats, and blocked rises
+        with P. So a solution is at most the target if blocked(target) is.
+
+        Raises ValueError if the target is not between 0 and 1.
+        """
+        return self._fewest(target, target, int(self.load_erlangs) + 1)
+
+    def units_for_loss(self, target: float) -> int:
+        """Return the fewest units with which at most that share finds none free and is lost.
+
+        Raises ValueError if the target is not between 0 and 1.
+        """
+        return self._fewest(target, 0.0, 1)
+
+    def lateness(self, units: int) -> float:
+        """Return the share of arrivals that find no unit free, if each is tried until it runs.
+
+        It is the smallest solution of P = blocked(P). If the units do not exceed the load, the backlog grows without
+        end and the share is 1.
+        """
+        if units <= self.load_erlangs:
+            return 1.0
+        share = twice = 0.0
+        for _ in range(ROUNDS):
+            once = self._blocked(units, share)
+            twice = self._blocked(units, once)
+            slowing = 2 * once - share - twice
+            if abs(twice - once) <= TOLERANCE * twice:
+                break
+            # Aitken's extrapolation. From below it does not pass the smallest solution while blocked is convex.
+            closer = share + (once - share) ** 2 / slowing if slowing > 0 else twice
+            share = closer if 0 < closer < 1 else twice
+        return twice
+
+    def loss(self, units: int) -> float:
+        """Return the share of arrivals that find no unit free and are lost."""
+        return self._blocked(units, 0.0)
+
+    def _fewest(self, target: float, repeated: float, least: int) -> int:
+        if not 0 < target < 1:
+            raise ValueError(f"target must be between 0 and 1, got {target}")
+        high, width = least, 1
+        while self._blocked(high, repeated) > target:
+            least, high, width = high + 1, high + width, 2 * width
+        units = range(least, high)
+        return least + bisect_left(units, True, key=lambda number: self._blocked(number, repeated) <= target)
+
+    def _blocked(self, units: int, share: float) -> float:
+        """Return P(siblings + others >= units), given that there are at most `units` others.
+
+        With a share tried again, each arrival takes 1 / (1 - share) attempts. The repeats come one by one. An arrival
+        is in the middle of its group on average, and siblings in the same group are not counted, so half a group less
+        is available. Between whole groups the logarithm of the probability is interpolated.
+        """
+        if not self.views:
+            return float(not units)
+        groups, rest = divmod(max(0, units - self.step // 2), self.step)
+        repeated = self.load_erlangs / self.step * share / max(1 - share, TOLERANCE)
+        below = self._blocked_groups(groups, repeated)
+        if not rest or not below:
+            return below
+        above = self._blocked_groups(groups + 1, repeated)
+        return float(below * (above / below) ** (rest / self.step))
+
+    def _blocked_groups(self, groups: int, repeated: float) -> float:
+        repeats = _poisson(repeated, groups)
+        return max(0.0, 1 - math.fsum(view.share * view.free(groups, repeats) for view in self.views))
+
+
+def clusters(sources: Sequence[Source], survival: Survival, step: int = 1) -> Clusters:
+    """Return what arrivals meet, if executions survive with these probabilities."""
+    firing = [source for source in sources if source.fired_per_s > 0]
+    fired_per_s = math.fsum(source.number * source.fired_per_s for source in firing)
+    each = [_source(source, survival, step) for source in firing]
+    everything = _mixed([source.number for source in firing], [all_of_it for _, all_of_it, _ in each])
+    views = [
+        View(
+            source.number * source.fired_per_s / fired_per_s,
+            siblings,
+            _mixed([1, -1, 1], [everything, all_of_it, earlier]),
+        )
+        for source, (siblings, all_of_it, earlier) in zip(firing, each, strict=True)
+    ]
+    return Clusters(fired_per_s * survival.mean_s, views, step)
+
+
+def _cumulated(jumps: Sequence[float]) -> Iterator[float]:
+    """Yield numbers proportional to the probability of at most 0, 1, 2 ... others."""
+    weighted = [number * rate for number, rate in enumerate(jumps)][1:]
+    # Newest first, so that it pairs with `weighted`.
+    recent = deque([math.exp(-min(sum(jumps), 700))], maxlen=max(1, len(weighted)))
+    total = 0.0
+    for others in count(1):
+        total += recent[0]
+        yield total
+        recent.appendleft(sum(map(mul, weighted, recent)) / others)
+
+
+def _poisson(mean: float, largest: int) -> list[float]:
+    """Return numbers proportional to the Poisson probabilities of 0, 1, 2 ... that matter, at most to the largest."""
+    if not mean:
+        return [1.0]
+    mode = min(int(mean), largest)
+    found = [1.0]
+    for number in range(mode, 0, -1):
+        found.append(found[-1] * number / mean)
+    found.reverse()
+    for number in range(mode + 1, largest + 1):
+        found.append(found[-1] * mean / number)
+        if found[-1] < NEGLIGIBLE:
+            break
+    return found
+
+
+def _grouped(batch: Batch, step: int) -> Batch:
+    """Return the batch with at most MAX_RECORDS records, firing groups of `step`.
+
+    The mean number that a record fires stays, and so does its variance, or it rises.
+    """
+    records = min(batch.records, MAX_RECORDS)
+    size = max(1.0, ((2 * batch.size - 1) / step + 1) / 2)
+    probability = batch.probability * batch.size / (step * size) * batch.records / records
+    return Batch(records, batch.duration_s, min(1.0, probability), size * max(1.0, probability))
+
+
+def _source(source: Source, survival: Survival, step: int) -> tuple[list[float], list[float], list[float]]:
+    """Return the siblings of an arrival, and the jumps of one source: all of them, and those before its quiet time."""
+    rates_per_s, batches = zip(*source.batches_per_s, strict=True)
+    parts = [_progress(_grouped(batch, step), survival) for batch in batches]
+    jumps = _mixed(rates_per_s, [part.running for part in parts])
+    earlier = _mixed(rates_per_s, [part.running_after(source.quiet_s) for part in parts])
+    # The first jump makes the mean exact: all that runs beyond the end of TAIL is taken to run alone.
+    missing = source.fired_per_s * survival.mean_s / step - math.fsum(map(mul, count(), jumps))
+    for found in (jumps, earlier):
+        found += [0.0] * (2 - len(found))
+        found[1] = max(0.0, found[1] + missing)
+    weights = [rate_per_s * batch.fired / source.fired_per_s for rate_per_s, batch in source.batches_per_s]
+    return _mixed(weights, [part.siblings for part in parts]), jumps, earlier
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A batch from its start to the end of its last execution.
+
+    `siblings` are the probabilities of 0, 1, 2 ... siblings, averaged over the records, and `running` the mean times in
+    seconds for which that many run. `periods` are in order, each with its end in seconds since the start, its length,
+    and the distribution of the number running.
+    """
+
+    siblings: Sequence[float]
+    running: Sequence[float]
+    periods: Sequence[tuple[float, float, Sequence[float]]]
+
+    def running_after(self, quiet_s: float) -> list[float]:
+        """Return the mean times after `quiet_s` only."""
+        later = [
+            (min(length_s, end_s - quiet_s), running) for end_s, length_s, running in self.periods if end_s > quiet_s
+        ]
+        return _mixed([length_s for length_s, _ in later], [running for _, running in later])
+
+
+@lru_cache(maxsize=1000)
+def _progress(batch: Batch, survival: Survival) -> Progress:
+    step_s = batch.duration_s / batch.records
+    crossing = _next_record([1.0], 1.0, batch.size)[1:]
+    met, seen, siblings = [1.0], crossing, [crossing]
+    ends_s, running = [step_s], [met]
+    for done in range(1, batch.records):
+        seen = _next_record(seen, batch.probability, batch.size, survival.after(done * step_s))
+        siblings.append(seen)
+        met = _next_record(met, batch.probability, batch.size, survival.after((done - 0.5) * step_s))
+        ends_s.append((done + 1) * step_s)
+        running.append(met)
+    for start, end in pairwise(TAIL):
+        left = [1.0]
+        for later in range(batch.records):
+            alive = survival.after((start + end) / 2 * survival.mean_s + later * step_s)
+            left = _next_record(left, batch.probability, batch.size, alive)
+        ends_s.append(batch.duration_s + end * survival.mean_s)
+        running.append(left)
+    lengths_s = [end_s - start_s for start_s, end_s in pairwise((0.0, *ends_s))]
+    return Progress(
+        _mixed([1 / batch.records] * batch.records, siblings),
+        _mixed(lengths_s, running),
+        list(zip(ends_s, lengths_s, running, strict=True)),
+    )
+
+
+def _next_record(running: list[float], probability: float, size: float, alive: float = 1.0) -> list[float]:
+    """Add to a distribution what one record has fired and still runs.
+
+    Of a geometric number with mean `size`, each running with probability `alive`, none runs with a probability of its
+    own, and otherwise the number is geometric again, with the ratio below.
+    """
+    ends = 1 - 1 / size
+    some = alive / (1 - ends + ends * alive)
+    ratio, some = ends * some, probability * some
+    if some < NEGLIGIBLE:
+        return running
+    if size == 1:
+        none = 1 - some
+        found = [none * more + some * less for more, less in zip([*running, 0.0], [0.0, *running], strict=True)]
+        return found if found[-1] > NEGLIGIBLE else found[:-1]
+    found, fired = [], 0.0
+    for number in count():
+        old = running[number] if number < len(running) else 0.0
+        found.append((1 - some) * old + fired * some * (1 - ratio))
+        fired = old + ratio * fired
+        if number >= len(running) - 1 and fired < NEGLIGIBLE:
+            break
+    while found[-1] < NEGLIGIBLE:
+        found.pop()
+    return found
+
+
+def _mixed(weights: Sequence[float], distributions: Sequence[Sequence[float]]) -> list[float]:
+    """Return the weighted sum, as long as the longest of them."""
+    return [sum(map(mul, weights, column)) for column in zip_longest(*distributions, fillvalue=0.0)]

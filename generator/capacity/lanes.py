@@ -1,0 +1,141 @@
+"""Stream lanes: how many records a batch has, and how busy the lanes of the busiest shard are.
+
+A lane is one of a shard's concurrent batches; their number is the parallelization factor. A lane sends a batch when it
+is full, or when its first record has waited for the batching window and for the poll that reads the shard. While a
+lane works on a batch, further records wait. So a batch has its first record, those that arrive meanwhile, a Poisson
+number, and never more than the batch size.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import lru_cache
+
+from generator.aws import STREAM_POLL_INTERVAL_S
+from generator.capacity import queueing
+from generator.config.schema import Environment
+
+NEGLIGIBLE = 1e-8
+"""Batch sizes that are rarer than this are left out."""
+
+DEVIATIONS = 8
+"""Standard deviations of the number of records in a batch within which all batches lie."""
+
+SPACING = 1.2
+"""Ratio between neighbouring batch sizes that represent all others; up to 10 each size represents itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Lanes with the same load: their number, the records per second of each, and the mean batch size."""
+
+    number: int
+    records_per_s: float
+    mean_batch: float
+
+    @property
+    def batches_per_s(self) -> float:
+        """The batches per second of all of them."""
+        return self.number * self.records_per_s / self.mean_batch
+
+
+def batch_duration_s(environment: Environment) -> float:
+    """Return the mean time that a lane works on a batch."""
+    return environment.functions.check_alerts.mean_duration_ms / 1000
+
+
+def busiest_share(environment: Environment) -> float:
+    """Return the busiest shard's share of the records, which is at least an equal share."""
+    return max(environment.traffic.busiest_shard_share, 1 / environment.stream.shards)
+
+
+def lanes(environment: Environment, factor: int) -> list[Lanes]:
+    """Return the lanes of the busiest shard, then those of the other shards, which share the rest equally."""
+    share, others = busiest_share(environment), environment.stream.shards - 1
+    shares = [(factor, share / factor)]
+    if others and share < 1:
+        shares.append((factor * others, (1 - share) / others / factor))
+    rates_per_s = [(number, environment.peak_rate_per_s * own) for number, own in shares]
+    return [Lanes(number, rate_per_s, mean_batch(environment, rate_per_s)) for number, rate_per_s in rates_per_s]
+
+
+def utilisation(environment: Environment, factor: int) -> float:
+    """Return the share of time for which the lanes of the busiest shard are busy; at 1 their backlog grows."""
+    busiest = lanes(environment, factor)[0]
+    return min(1.0, busiest.records_per_s * batch_duration_s(environment) / busiest.mean_batch)
+
+
+def fewest(environment: Environment) -> int:
+    """Return the smallest factor with which the busiest shard's lanes carry the peak if every batch is full."""
+    full_per_s = environment.peak_rate_per_s * busiest_share(environment) / environment.stream.batch_size
+    return int(queueing.offered_load_erlangs(full_per_s, batch_duration_s(environment))) + 1
+
+
+def waiting(environment: Environment, factor: int) -> float:
+    """Return the probability that a batch of the busiest shard finds all of its lanes busy: Erlang C."""
+    return queueing.erlang_c(factor, factor * utilisation(environment, factor))
+
+
+def quiet_s(environment: Environment, group: Lanes) -> float:
+    """Return how long before a batch's alerts, on average, its lane has fired no others.
+
+    From renewal theory: if the intervals between a lane's batches have mean m and coefficient of variation v, the mean
+    number of earlier batches within t is t / m - (1 - v^2) / 2, as if batches were Poisson except within
+    m (1 - v^2) / 2 before. An interval is at least the window or the duration, and otherwise as random as the arrival
+    of as many records as fit into a batch.
+    """
+    interval_s = group.mean_batch / group.records_per_s
+    shortest_s = max(float(environment.stream.batching_window_s), batch_duration_s(environment))
+    variation = max(1 / environment.stream.batch_size, max(0.0, 1 - shortest_s / interval_s) ** 2)
+    return interval_s * (1 - variation) / 2 + batch_duration_s(environment) / 2
+
+
+def mean_batch(environment: Environment, records_per_s: float) -> float:
+    """Return the mean number of records in a batch of a lane with that many records per second."""
+    size = environment.stream.batch_size
+    missing = sum(
+        (size - number) * share for number, share in _partly_full(size, _arrivals(environment, records_per_s))
+    )
+    return size - missing
+
+
+def batch_sizes(environment: Environment, records_per_s: float) -> list[tuple[int, float]]:
+    """Return representative numbers of records in a batch of such a lane, each with its share of all batches.
+
+    Numbers above the first few are divided among the two representatives next to them, so that both the batches and
+    their records add up.
+    """
+    size, represented = environment.stream.batch_size, _representatives(environment.stream.batch_size)
+    counts = _partly_full(size, _arrivals(environment, records_per_s))
+    shares = dict.fromkeys(represented, 0.0)
+    for number, share in [*counts, (size, 1 - math.fsum(share for _, share in counts))]:
+        index = bisect_left(represented, number)
+        above, below = represented[index], represented[max(0, index - 1)]
+        upper = (number - below) / (above - below) if above > below else 1.0
+        shares[above] += share * upper
+        shares[below] += share * (1 - upper)
+    return [(number, share) for number, share in shares.items() if share > NEGLIGIBLE]
+
+
+@lru_cache
+def _representatives(size: int) -> list[int]:
+    found = [1]
+    while found[-1] < size:
+        found.append(min(size, max(found[-1] + 1, int(found[-1] * SPACING))))
+    return found
+
+
+def _arrivals(environment: Environment, records_per_s: float) -> float:
+    """Return the mean number of records that join the first one of a batch. A poll is half an interval away."""
+    waits_s = environment.stream.batching_window_s + STREAM_POLL_INTERVAL_S / 2
+    return records_per_s * max(waits_s, batch_duration_s(environment))
+
+
+@lru_cache
+def _partly_full(size: int, mean: float) -> list[tuple[int, float]]:
+    """Return the sizes below the full one with their probabilities, except negligible ones."""
+    width = DEVIATIONS * (math.sqrt(mean) + 1)
+    joining = range(max(0, int(mean - width)), min(size - 1, int(mean + width)))
+    return [(more + 1, math.exp(more * math.log(mean) - mean - math.lgamma(more + 1))) for more in joining]

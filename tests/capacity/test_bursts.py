@@ -1,0 +1,130 @@
+"""The cluster model against Erlang B, an independent simulation, and every rate at coarse steps."""
+
+from __future__ import annotations
+
+import math
+import random
+from heapq import heappop, heappush
+from itertools import pairwise
+
+import pytest
+
+from generator.capacity import arrivals, bursts, lanes, queueing
+from generator.capacity.bursts import Batch, Clusters, Source, Survival
+from generator.config.files import read
+from generator.config.schema import Environment
+
+
+def environment(rate: int, **sections: dict[str, object]) -> Environment:
+    traffic = {"webhooks_per_hour": rate, **sections.pop("traffic", {})}
+    return read({"name": "test", "region": "us-east-1", "traffic": traffic, **sections}, "test")
+
+
+def poisson(load: float) -> Clusters:
+    function = environment(100).functions.send_notification
+    return bursts.clusters([Source(1, [(load, Batch(1, 0.0, 1.0, 1.0))])], Survival.of(function, 1.0))
+
+
+@pytest.mark.parametrize("load", [0.01, 1.0, 7.3, 150.0])
+def test_without_siblings_the_model_is_erlang_b(load: float) -> None:
+    found = poisson(load)
+    for units in (1, 5, 20, 170):
+        assert found.loss(units) == pytest.approx(queueing.erlang_b(units, load), rel=1e-6, abs=1e-12)
+    assert found.units_for_loss(1e-4) == queueing.servers_for_blocking(load, 1e-4)
+
+
+def lognormal(rng: random.Random, mean: float, p95: float) -> float:
+    sigma = 1.6448536 - math.sqrt(1.6448536**2 - 2 * math.log(p95 / mean))
+    return math.exp(rng.gauss(math.log(mean) - sigma**2 / 2, sigma))
+
+
+def lane(rng: random.Random, records_per_s: float, duration_s: float) -> list[float]:
+    """Return the times at which one lane fires alerts: batches of 10, a window of 1 s, polls every 0.25 s."""
+    fired, free_s, written_s = list[float](), 0.0, rng.expovariate(records_per_s)
+    while written_s < duration_s:
+        deadline_s = max(0.25 * math.ceil(written_s / 0.25) + 1, free_s)
+        batch = list[float]()
+        while len(batch) < 10 and written_s <= deadline_s:
+            batch.append(written_s)
+            written_s += rng.expovariate(records_per_s)
+        start_s = max(free_s, batch[-1] + 0.125) if len(batch) == 10 else deadline_s
+        lasts_s = lognormal(rng, 0.25, 0.6)
+        fired += [start_s + lasts_s * (i + 1) / len(batch) for i in range(len(batch)) if rng.random() < 0.05]
+        free_s = start_s + lasts_s
+    return fired
+
+
+def late_share(rate: int, factor: int, units: int, hours: float) -> tuple[float, int]:
+    """Simulate the cluster queue on its own: lanes, then units with retries after 1 s, 2 s, 4 s ..."""
+    rng, duration_s = random.Random(20_261_129), 3600 * hours
+    shares = [share / factor for share in (0.4, 0.2, 0.2, 0.2) for _ in range(factor)]
+    fired = [at_s for share in shares for at_s in lane(rng, rate * 5 / 3600 * share, duration_s)]
+    events, running, late = sorted((at_s, 0) for at_s in fired), list[float](), 0
+    while events:
+        at_s, attempt = heappop(events)
+        while running and running[0] <= at_s:
+            heappop(running)
+        if len(running) < units:
+            heappush(running, at_s + lognormal(rng, 0.3, 0.7))
+        else:
+            late += attempt == 0
+            heappush(events, (at_s + 2.0 ** min(attempt, 6), attempt + 1))
+    return late / len(fired), len(fired)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rate", "factor", "units"), [(4_750, 1, 2), (14_500, 1, 3), (50_000, 2, 5)])
+def test_at_the_tightest_rates_a_simulation_confirms_the_prediction(rate: int, factor: int, units: int) -> None:
+    predicted = arrivals.alert_clusters(environment(rate), factor).lateness(units)
+    simulated, alerts = late_share(rate, factor, units, 300_000 / rate)
+    assert predicted <= 0.01
+    assert 0.7 * predicted < simulated < predicted + 3 * math.sqrt(2 * predicted / alerts)
+
+
+@pytest.mark.parametrize("mean_ms", [300, 3000])
+def test_lateness_never_falls_as_the_rate_rises(mean_ms: int) -> None:
+    functions = {"send_notification": {"mean_duration_ms": mean_ms, "p95_duration_ms": mean_ms * 2}}
+    for units in (3, 5):
+        found = [
+            arrivals.alert_clusters(environment(rate, functions=dict(functions)), 1).lateness(units)
+            for rate in range(100, 36_000, 3_500)
+        ]
+        assert all(later > before * (1 - 1e-3) for before, later in pairwise(found))
+
+
+def test_alerts_of_earlier_batches_of_the_lane_count() -> None:
+    """One shard, notifications that run longer than the window: without them, 7 units would be enough; 14 are not."""
+    long: dict[str, object] = {"send_notification": {"mean_duration_ms": 3000, "p95_duration_ms": 7000}}
+    made = environment(3_000, traffic={"alerts_per_webhook": 0.5}, stream={"shards": 1}, functions=long)
+    assert arrivals.alert_clusters(made, 1).units_for_lateness(0.01) >= 14
+
+
+@pytest.mark.parametrize("rate", [100, 5_000, 36_000, 50_000])
+@pytest.mark.parametrize("batch_size", [1, 10, 100])
+def test_the_representative_batches_carry_all_records(rate: int, batch_size: int) -> None:
+    made = environment(rate, stream={"batch_size": batch_size})
+    sizes = lanes.batch_sizes(made, made.peak_rate_per_s * 0.4)
+    mean = lanes.mean_batch(made, made.peak_rate_per_s * 0.4)
+    assert math.fsum(number * share for number, share in sizes) == pytest.approx(mean)
+
+
+def test_the_share_of_cold_starts_is_at_least_what_a_simulation_finds() -> None:
+    rng, now_s, cold, starts = random.Random(1), 0.0, 0, 20_000
+    running, idle = list[float](), list[float]()
+    for _ in range(starts):
+        now_s += rng.expovariate(0.8)
+        while running and running[0] <= now_s:
+            idle.append(heappop(running))
+        idle = [since_s for since_s in idle if now_s - since_s < 600]
+        if idle:
+            idle.pop()
+        else:
+            cold += 1
+        heappush(running, now_s + rng.expovariate(1 / 0.105))
+    assert 0 < cold / starts <= arrivals.cold_starts_per_s(0.8, 0.105, 600) / 0.8 < 0.01
+
+
+def test_a_target_outside_0_to_1_is_refused() -> None:
+    for target in (0.0, 1.0):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            poisson(1).units_for_loss(target)
