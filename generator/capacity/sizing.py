@@ -127,11 +127,18 @@ def size(environment: Environment) -> Sizing:
     Raises UnsizableLoad if the stream cannot carry the peak with any setting that AWS allows; the fault names the
     smallest change that would.
     """
-    check_alerts = _as_stated(environment, _check_alerts(environment))
-    factor = int(check_alerts.inputs["parallelization_factor"])
-    others = (_process_webhook(environment), _send_notification(environment, factor), _cleanup_history(environment))
-    process_webhook, *last = (_as_stated(environment, function) for function in others)
-    return of_functions(environment, (process_webhook, check_alerts, *last))
+    check_alerts = _check_alerts(environment)
+    factor = int(_as_stated(environment, check_alerts).inputs["parallelization_factor"])
+    functions = [
+        _as_stated(environment, function)
+        for function in (
+            _process_webhook(environment),
+            check_alerts,
+            _send_notification(environment, factor),
+            _cleanup_history(environment),
+        )
+    ]
+    return of_functions(environment, tuple(functions))
 
 
 def of_functions(environment: Environment, functions: tuple[FunctionSizing, ...]) -> Sizing:

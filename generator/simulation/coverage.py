@@ -15,7 +15,10 @@ SIMULATED_SETTINGS = frozenset(
     for key in fields.keys(Environment)
     if key.startswith(("traffic.", "targets.", "account.", "stream.shards", "functions.", "simulation."))
     and not key.endswith(
-        (".name", ".on_shortfall", ".memory_mb", ".timeout_s", ".max_price_age_s", ".max_notification_age_s")
+        (
+            *(".name", ".on_shortfall", ".memory_mb", ".timeout_s", ".reserved_concurrency"),
+            *(".max_price_age_s", ".max_notification_age_s"),
+        )
     )
 )
 """The settings that affect a simulation. All other values come from the template or are not simulated."""

@@ -53,7 +53,8 @@ def replicate(task: Task, number: int) -> Measurements:
     start_s = -task.assumptions.warm_up_s
     draw = partial(draws.random_stream, task.seed, number)
     network = build_network(task, draw, start_s)
-    network.gateway.feed(arrivals(task.rates, draw("arrivals"), start_s))
+    burst = task.environment.traffic.webhooks_per_burst
+    network.gateway.feed(arrivals(task.rates, draw("arrivals"), start_s, burst))
     with _garbage_collection_off():
         network.kernel.run(0.0)
         before = _snapshots(network)

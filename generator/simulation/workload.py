@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, repeat
 from random import Random
 
 from generator.config.schema import WORKLOADS, Environment
 from generator.errors import Fault, InvalidSimulation
+from generator.simulation.draws import geometric
 from generator.simulation.trace import MINUTE_S, Trace
 
 DAY_S = 86_400.0
@@ -166,26 +167,29 @@ def max_expected_webhooks(rates: Profile, duration_s: float) -> float:
     return total
 
 
-def arrivals(rates: Profile, random: Random, start_s: float) -> Iterator[float]:
+def arrivals(rates: Profile, random: Random, start_s: float, webhooks_per_burst: float = 1.0) -> Iterator[float]:
     """Yield the arrival times of a Poisson process whose rate follows the profile, by thinning.
 
     Arrivals are drawn at the bound of each piece and kept with the probability rate / bound. Source: P. A. W. Lewis
-    and G. S. Shedler, "Simulation of nonhomogeneous Poisson processes by thinning", 1979.
+    and G. S. Shedler, "Simulation of nonhomogeneous Poisson processes by thinning", 1979. Bursts have a geometric
+    number of webhooks at the same time. A trace has the bursts that were recorded and no others.
     """
     uniform, log = random.random, math.log
     stepwise = isinstance(rates, Steady | Recorded)
+    size = 1.0 if isinstance(rates, Recorded) else webhooks_per_burst
+    in_burst = geometric(random, size)
     for begin_s, end_s, bound_per_s in rates.pieces(start_s):
         if bound_per_s <= 0:
             if end_s == math.inf:
                 return
             continue
-        time_s, mean_gap_s = begin_s, -1 / bound_per_s
+        time_s, mean_gap_s = begin_s, -size / bound_per_s
         while True:
             time_s += mean_gap_s * log(1.0 - uniform())
             if time_s >= end_s:
                 break
             if stepwise or uniform() * bound_per_s < rates.rate_per_s(time_s):
-                yield time_s
+                yield from repeat(time_s, in_burst())
 
 
 def zipf_shares(symbols: int, exponent: float) -> list[float]:

@@ -166,7 +166,10 @@ def test_costs_with_steps_of_one_unit_fall_by_less_with_each_step() -> None:
         for sized, function in pairs:
             curve = curve_of(sized, function)
             falls = [before - after for before, after in itertools.pairwise(curve.costs)]
-            assert all(fall >= 0 or before == 0 for fall, before in zip(falls, curve.costs, strict=False)), function
+            # Near saturation, the share of notifications is 1 in all of its digits.
+            most = (1 - 1e-6) * function.inputs["arrival_rate_per_s"]
+            pairs_of = zip(falls, curve.costs, strict=False)
+            assert all(fall > 0 or before == 0 or (before > most and fall == 0) for fall, before in pairs_of), function
             if function.logical_id in (PROCESS_WEBHOOK, CLEANUP_HISTORY):
                 assert curve.is_convex, function
 

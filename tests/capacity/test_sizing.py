@@ -123,7 +123,7 @@ def test_send_notification_is_the_smallest_that_meets_its_target(rate: int, shar
     assert function.predicted <= 0.01
     if sizing.parallelization_factor == 1:
         found = arrivals.alert_clusters(sized, 1)
-        assert reserved == 1 or found.lateness(reserved - 1) > 0.0099
+        assert reserved == 1 or found.lateness(reserved - 1) > 0.01
 
 
 @settings(max_examples=30)
@@ -357,7 +357,7 @@ def test_every_reservation_has_the_documented_derivation() -> None:
         assert function.offered_load_erlangs == pytest.approx(rate_per_s * duration_s)
         assert function.reason == reason
     predicted = [function.predicted for function in sizing.functions]
-    assert predicted == [*(pytest.approx(value, rel=1e-3) for value in (5.129e-5, 0.34886, 0.00925)), None]
+    assert predicted == [*(pytest.approx(value, rel=1e-3) for value in (5.129e-5, 0.34886, 0.009284)), None]
 
 
 def test_every_reservation_has_a_reason() -> None:

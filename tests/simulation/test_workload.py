@@ -126,3 +126,17 @@ def test_the_busiest_shard_gets_its_share(markets, shards, busiest, first):
     assert len(shares) == shards
     assert math.fsum(shares) == pytest.approx(1)
     assert shares[0] == pytest.approx(max(shares))
+
+
+def test_bursts_keep_the_rate_and_come_at_the_same_time():
+    """A geometric burst of mean g makes the count's variance 2g - 1 times a Poisson count's."""
+    drawn = arrivals(Steady(20.0), draws.random_stream(1, 0, "arrivals"), 0.0, 5.0)
+    found = list(takewhile(lambda time_s: time_s < 5000, drawn))
+    assert len(found) / len(set(found)) == pytest.approx(5, rel=0.03)
+    assert abs(len(found) - 100_000) < 4 * math.sqrt(9 * 100_000)
+
+
+def test_a_trace_has_no_bursts_but_its_own():
+    drawn = arrivals(Recorded(minutes(600)), draws.random_stream(1, 0, "arrivals"), 0.0, 5.0)
+    found = list(drawn)
+    assert len(found) == len(set(found))
