@@ -149,7 +149,8 @@ def test_groups_of_executions_need_at_most_a_few_units_more(step: int) -> None:
 def test_the_reservation_never_falls_as_the_rate_rises() -> None:
     """The rates on both sides of each further lane, and of each change in how executions are counted."""
     settings: list[dict[str, dict[str, object]]] = [
-        *({}, {"stream": {"batch_size": 3}}),
+        {"traffic": {}},
+        {"stream": {"batch_size": 3}},
         {"traffic": {"alerts_per_webhook": 2.0, "peak_factor": 17.0}},
     ]
     for sections in settings:
