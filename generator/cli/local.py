@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterable
@@ -11,10 +12,10 @@ import click
 
 from generator import plans
 from generator._format import visible
-from generator.cli import options
+from generator.cli import alerts, options, replay
 from generator.cli.progress import is_shown
 from generator.config import files
-from generator.local import demo, deployment, emulator, runs
+from generator.local import demo, deployment, emulator, outage, runs
 from generator.local.deployment import System
 from generator.template import reading
 
@@ -52,6 +53,7 @@ def _run(name: str, region: str, template: str, port: int | None, is_demo: bool)
         runs.announce(running, name)
         if is_demo:
             _demo(system)
+            _demo_replay(name, system)
         else:
             click.echo(_welcome(name, system))
             _watch(system)
@@ -73,6 +75,31 @@ def _demo(system: System) -> None:
     if not outcome.passed:
         click.echo("the SMS messages are not the expected ones; see the table above", err=True)
         sys.exit(1)
+
+
+def _demo_replay(name: str, system: System) -> None:
+    """Let a notification fail and replay it, with the commands that an operator uses."""
+    click.echo("\nThe next notification fails, because its function is switched off:\n")
+    number = "+15555559999"
+    _type(alerts.command, "alerts", name, *f"add demo replayed XRP-USD above 2 --phone-number {number} --local".split())
+    body = {"symbol": "XRP-USD", "price": "2.15", "timestamp": int(time.time() * 1000), "source": "demo"}
+    with outage.of_notifications(system):
+        system.send(body, "demo_replayed")
+    _type(alerts.command, "alerts", name, "show", "demo", "replayed", "--local")
+    _type(replay.command, "replay", name, "--run", "--local")
+    texts = system.wait_for_sms(number)
+    click.echo("\n".join(["", *texts]))
+    if len(texts) != 1:
+        click.echo("the replayed notification was not sent", err=True)
+        sys.exit(1)
+
+
+def _type(command: click.Command, *arguments: str) -> None:
+    """Run another command as if a user had typed it."""
+    name, *others = arguments
+    click.echo(f"$ generator {' '.join(arguments)}")
+    with contextlib.suppress(SystemExit):  # The exit code of the other command is in what it prints.
+        command.main(others, prog_name=f"generator {name}", standalone_mode=False)
 
 
 def _welcome(name: str, system: System) -> str:

@@ -101,7 +101,9 @@ def _print_text(name: str, messages: list[Message], is_run: bool) -> None:
     for message in messages:
         event, ago_s = message.event, max(time.time() - message.failed_at_ms / 1000, 0)
         click.echo(visible(f"{message.action:<9}  {event.kind}: {event.subject}"))
-        click.echo(visible(f"{'':<9}  failed {duration(ago_s)} ago with {event.reason}; {message.why}"))
+        click.echo(
+            visible(f"{'':<9}  failed {duration(ago_s)} ago: {event.reason or 'no reason given'}; {message.why}")
+        )
     counts = Counter(message.action for message in messages)
     click.echo(f"\n{', '.join(f'{action}: {number:,}' for action, number in counts.items())}")
     if not is_run:

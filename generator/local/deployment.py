@@ -21,6 +21,7 @@ from generator.stack import alerts
 from generator.template.reading import parsed
 
 DEPLOY_TIMEOUT_S = 60
+SMS_TIMEOUT_S = 15
 STACK = "local"
 
 LOG_GROUPS = {
@@ -75,6 +76,13 @@ class System:
         with emulator.request(f"{self.emulator.url}/_ministack/sns/sms-messages", timeout_s=10) as answer:
             found = json.load(answer)["sms_messages"]
         return {number: [message["Message"] for message in messages] for number, messages in found.items()}
+
+    def wait_for_sms(self, phone_number: str) -> list[str]:
+        """Return the texts of the SMS to a number as soon as there is one, or none after a timeout."""
+        until = time.monotonic() + SMS_TIMEOUT_S
+        while phone_number not in self.sms() and time.monotonic() < until:
+            time.sleep(0.2)
+        return self.sms().get(phone_number, [])
 
     def new_events(self) -> list[tuple[str, dict[str, Any]]]:
         """Return the events that the functions logged since the last call, oldest first: kind and log line of each."""

@@ -60,10 +60,10 @@ def read(body: str, attributes: Mapping[str, str]) -> FailedEvent:
         return _stream_position(found["DDBStreamBatchInfo"], reason)
     if "SCHEDULE_ARN" in attributes or _is_schedule(found):
         return FailedEvent(Kind.CLEANUP_RUN, "the hourly cleanup", reason, None)
-    texts = [*_notification_texts(found, body)]
+    texts = _notification_texts(found, body)
     if len(texts) != 1:
         return _unreadable("not an event of this stack")
-    return _notification(texts[0], reason)
+    return _notification(texts[0], reason if reason or "requestPayload" in found else "SNS could not deliver it")
 
 
 def stream_end_ms(event: FailedEvent) -> int | None:
@@ -161,7 +161,7 @@ def _reason(found: dict[str, Any], attributes: Mapping[str, str]) -> str:
         attributes.get("ErrorCode"),
     ]
     shown = [one for one in reasons if isinstance(one, str) and re.fullmatch(_ERROR, one)]
-    return ", ".join(shown) or "unknown"
+    return ", ".join(shown)
 
 
 def _time_ms(value: object) -> int | None:

@@ -164,12 +164,17 @@ def test_the_demonstration_ends_with_every_expected_sms() -> None:
     env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run(command, cwd=FIXTURES, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    messages, _, rows = done.stdout.rpartition("\n\n")
+    shown, _, replayed = done.stdout.partition("\n\nThe next notification fails")
+    messages, _, rows = shown.rpartition("\n\n")
     table = dict(line.rsplit(maxsplit=1) for line in rows.splitlines() if not line.endswith("ms"))
     assert messages.count(" your threshold of ") == int(table["SMS delivered"])
     assert table["Prices sent"] == table["Prices stored"] == str(demo.PRICES)
     assert int(table["SMS delivered"]) == int(table["Alerts expected to fire"]) > 0
     assert table["SMS missing"] == table["SMS unexpected"] == "0"
+    assert re.search(r"^state +fired\n", replayed, re.M)
+    assert "replayed   notification: demo/replayed, XRP-USD above\n" in replayed
+    assert re.search(r"\nXRP-USD was at 2\.15 at .* UTC: above your threshold of 2\n$", replayed)
+    assert "+1555" not in replayed.replace("--phone-number +15555559999", "")
 
 
 def test_a_missing_sms_fails_the_demonstration(system: System) -> None:
