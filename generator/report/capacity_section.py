@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from generator._format import code, duration, markdown_details, markdown_table, number, percent, rate, text_table
-from generator.capacity.sizing import CHECK_ALERTS, FunctionSizing, Sizing
+from generator._format import (
+    code,
+    duration,
+    markdown_details,
+    markdown_table,
+    number,
+    percent,
+    rate,
+    significant,
+    text_table,
+)
+from generator.capacity.sizing import CHECK_ALERTS, FunctionSizing, Sizing, with_units
+from generator.config.schema import Environment
 from generator.plans import JudgedPlan
 from generator.report import sizing_table
 from generator.report.resources import of_type
@@ -15,24 +26,57 @@ BAR_WIDTH = 60
 
 
 def sizing_lines(template: Template, judged: JudgedPlan) -> list[str]:
-    """Return each function's reservation with its model, target, reason and inputs."""
+    """Return what each reservation gives, and one execution less; folded: model, target, reason and inputs."""
     sizing = judged.plan.sizing
     total = ("**Total**", *("" for _ in sizing_table.HEADER[2:]), f"**{sizing.total_reserved:,}**")
     rows = [sizing_table.row(function) for function in sizing.functions]
-    reasons = [
-        *markdown_table(("Function", "Reason", "Inputs"), [_why(function) for function in sizing.functions]),
+    derivation = [
+        *markdown_table(sizing_table.HEADER, [*rows, total], sizing_table.RIGHT),
         "",
         *(f"- **{term}**: {meaning}" for term, meaning in sizing_table.legend(sizing)),
+        "",
+        *markdown_table(("Function", "Reason", "Inputs"), [_why(function) for function in sizing.functions]),
     ]
     return [
-        *markdown_table(sizing_table.HEADER, [*rows, total], sizing_table.RIGHT),
+        *markdown_table(("Function", "Reserved", "At the peak", "With one less"), _effects(judged), right=[1]),
         "",
         f"{sizing_table.admission(judged)} Requests above that get a 429.",
         "",
         *_batching_window(template, sizing),
         "",
-        *markdown_details("The reason for each figure, its inputs and the terms", reasons),
+        *markdown_details("Model, target, reason and inputs of each reservation", derivation),
     ]
+
+
+def _effects(judged: JudgedPlan) -> Iterator[tuple[str, str, str, str]]:
+    environment = judged.plan.environment
+    for function in judged.plan.sizing.functions:
+        units = function.reserved_concurrency
+        if units is None:
+            yield function.logical_id, "shared", "shares the unreserved concurrency of the account", "-"
+        else:
+            now = effect(environment, function, units)
+            yield function.logical_id, f"**{units:,}**", now, one_less(environment, function)
+
+
+def effect(environment: Environment, function: FunctionSizing, units: int) -> str:
+    """Return what a reservation gives at the peak, in words."""
+    return with_units(environment, function, units, "").reason.partition("at the peak ")[2]
+
+
+def one_less(environment: Environment, function: FunctionSizing) -> str:
+    """Return what the reservation less one execution would give, against the target. The function has a reservation."""
+    units = (function.reserved_concurrency or 0) - 1
+    if units < 1:
+        return "0: it would never run"
+    less = with_units(environment, function, units, "")
+    text = f"{units:,}: {effect(environment, function, units)}"
+    if function.target is None or less.predicted is None:
+        return text
+    if less.predicted > function.target:
+        return f"{text}, **above** the target of {percent(function.target)}"
+    split = "; none would be left for a shard split" if function.logical_id == CHECK_ALERTS else ""
+    return f"{text}, within the target of {percent(function.target)}{split}"
 
 
 def quota_lines(judged: JudgedPlan) -> list[str]:
@@ -71,7 +115,8 @@ def _why(function: FunctionSizing) -> tuple[str, str, str]:
 def _input(name: str, value: float) -> str:
     units = {"_per_s": rate, "_s": duration, "_share": percent}
     ending = next((ending for ending in units if name.endswith(ending)), "")
-    return f"{name.removesuffix(ending).replace('_', ' ')} {units.get(ending, number)(value)}"
+    shown = units.get(ending, number if value == int(value) else significant)
+    return f"{name.removesuffix(ending).replace('_', ' ')} {shown(value)}"
 
 
 def _batching_window(template: Template, sizing: Sizing) -> Iterator[str]:

@@ -14,13 +14,14 @@ from typing import Any
 from generator import plans
 from generator._format import duration, number, percent, usd
 from generator.capacity import planning
+from generator.capacity.sizing import FunctionSizing
 from generator.config import files
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.errors import Fault, InvalidEnvironment
 from generator.plans import JudgedPlan
 from generator.report import sizing_table
 from generator.report.bill import bill, total_usd
-from generator.report.capacity_section import quota_parts
+from generator.report.capacity_section import one_less, quota_parts
 from generator.report.cost_section import by_service, cost_line
 from generator.template.evaluation import one_deployment
 from generator.template.reading import parse
@@ -56,7 +57,9 @@ class Slider:
 SLIDERS = (
     Slider("Traffic", "traffic.webhooks_per_hour", "Rate", "webhooks/h", *WEBHOOKS_PER_HOUR),
     Slider("Traffic", "traffic.peak_factor", "Peak factor", "x the mean", 1, 20),
+    Slider("Traffic", "traffic.webhooks_per_burst", "Webhooks at once", "on average", 1, 50),
     Slider("Traffic", "traffic.alerts_per_webhook", "Alerts per webhook", "", 0.001, 1),
+    Slider("Traffic", "traffic.alerts_per_crossing", "Alerts at once", "on average", 1, 100),
     Slider("Mean durations", "functions.process_webhook.mean_duration_ms", "ProcessWebhook", "ms", 10, 10_000),
     Slider("Mean durations", "functions.check_alerts.mean_duration_ms", "CheckAlerts, a batch", "ms", 10, 10_000),
     Slider("Mean durations", "functions.send_notification.mean_duration_ms", "SendNotification", "ms", 10, 10_000),
@@ -94,7 +97,7 @@ def answer(name: str, changes: Sequence[str]) -> dict[str, Any]:
         "refusal": "\n".join(plans.refusals([judged])),
         "header": sizing_table.HEADER,
         "functions": [sizing_table.row(function) for function in judged.plan.sizing.functions],
-        "reasons": [function.reason for function in judged.plan.sizing.functions],
+        "reasons": [_reason(environment, function) for function in judged.plan.sizing.functions],
         "admission": sizing_table.admission(judged),
         "total_usd": str(total_usd(items)),
         "cost": cost_line(environment, items).replace("*", "").replace("`", ""),
@@ -119,6 +122,12 @@ def staircase(name: str, changes: Sequence[str]) -> dict[str, Any]:
         for function in judged.plan.sizing.functions
     }
     return {"rates": rates, "reserved": reserved, "reservable": _reservable(judged)}
+
+
+def _reason(environment: Environment, function: FunctionSizing) -> str:
+    """Return the reason for a reservation, and what one execution less would give."""
+    less = "" if function.reserved_concurrency is None else one_less(environment, function).replace("*", "")
+    return f"{function.reason}. With one less, {less}." if less else f"{function.reason}."
 
 
 def _reservable(judged: JudgedPlan) -> int:

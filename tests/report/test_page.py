@@ -14,9 +14,10 @@ import pytest
 from generator import plans
 from generator.capacity import quota
 from generator.capacity.quota import Plan
-from generator.capacity.sizing import size
+from generator.capacity.sizing import SETTINGS, size
 from generator.config import files
 from generator.plans import JudgedPlan
+from generator.report.capacity_section import one_less
 from generator.report.permissions_section import condition
 from tests.conftest import ENVIRONMENTS, FIXTURES, ROOT
 from tests.report.conftest import judged
@@ -117,6 +118,10 @@ def test_a_wildcard_and_a_denial_stand_out() -> None:
 def test_the_figures_of_production() -> None:
     text = PAGES["prod"]
     assert "| ProcessWebhookFunction | 69.4/s | 7.3 | Erlang B | <= 0.01 % | 0.0051 % | 20 |" in text
+    assert (
+        "| ProcessWebhookFunction | **20** | 0.0051 % of webhooks are throttled | "
+        "19: 0.014 % of webhooks are throttled, **above** the target of 0.01 % |"
+    ) in text
     assert "adds up to 1 s to every alert" in text
     assert "[##======....................................................] 1,000 concurrent executions" in text
     assert "**fits**: 37 of 900 reservable executions are reserved, 863 are left in account `prod`, us-east-1" in text
@@ -140,6 +145,21 @@ def test_a_reviewer_sees_four_screens_before_opening_anything(name: str) -> None
         *("To approve", "Rate", "Reservations", "Quota", "Monthly cost", "Permissions", "Alarms", "Data"),
         *("Parameters", "Resources"),
     ]
+
+
+@EVERY
+@pytest.mark.parametrize("function", ["ProcessWebhookFunction", "CheckAlertsFunction", "SendNotificationFunction"])
+def test_one_less_is_what_an_environment_with_that_reservation_gets(name: str, function: str) -> None:
+    one = judged(name)
+    units = (one.plan.sizing[function].reserved_concurrency or 0) - 1
+    less = one_less(one.plan.environment, one.plan.sizing[function])
+    if not units:
+        assert less == "0: it would never run"
+        return
+    stated = judged(name, f"functions.{SETTINGS[function]}.reserved_concurrency={units}").plan.sizing[function]
+    assert less.startswith(f"{units}: {stated.reason.partition('at the peak ')[2]}, ")
+    assert ("**above**" in less) == ((stated.predicted or 0) > (stated.target or 1))
+    assert "**above**" in less or "shard split" in less
 
 
 @EVERY
