@@ -74,7 +74,8 @@ def one_less(environment: Environment, function: FunctionSizing) -> str:
     if function.target is None or less.predicted is None:
         return text
     if less.predicted > function.target:
-        return f"{text}, **above** the target of {percent(function.target)}"
+        just = "just " if percent(less.predicted) == percent(function.target) else ""
+        return f"{text}, {just}**above** the target of {percent(function.target)}"
     split = "; none would be left for a shard split" if function.logical_id == CHECK_ALERTS else ""
     return f"{text}, within the target of {percent(function.target)}{split}"
 
