@@ -29,6 +29,7 @@ RUNS = (
     ["local", "nowhere"],
     ["alerts", "nowhere", "list"],
     ["replay", "nowhere"],
+    ["calibrate", "nowhere"],
 )
 LARGE = '{"Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": 2000}}}}'
 
