@@ -26,7 +26,7 @@ BAR_WIDTH = 60
 
 
 def sizing_lines(template: Template, judged: JudgedPlan) -> list[str]:
-    """Return what each reservation gives, and one execution less; folded: model, target, reason and inputs."""
+    """Return the limits of the usage plan and the batching window; folded: model, target, reason and inputs."""
     sizing = judged.plan.sizing
     total = ("**Total**", *("" for _ in sizing_table.HEADER[2:]), f"**{sizing.total_reserved:,}**")
     rows = [sizing_table.row(function) for function in sizing.functions]
@@ -38,14 +38,17 @@ def sizing_lines(template: Template, judged: JudgedPlan) -> list[str]:
         *markdown_table(("Function", "Reason", "Inputs"), [_why(function) for function in sizing.functions]),
     ]
     return [
-        *markdown_table(("Function", "Reserved", "At the peak", "With one less"), _effects(judged), right=[1]),
-        "",
         f"{sizing_table.admission(judged)} Requests above that get a 429.",
         "",
         *_batching_window(template, sizing),
         "",
         *markdown_details("Model, target, reason and inputs of each reservation", derivation),
     ]
+
+
+def reservation_lines(judged: JudgedPlan) -> list[str]:
+    """Return a table of what each reservation gives, and what one execution less would give."""
+    return markdown_table(("Function", "Reserved", "At the peak", "With one less"), _effects(judged), right=[1])
 
 
 def _effects(judged: JudgedPlan) -> Iterator[tuple[str, str, str, str]]:

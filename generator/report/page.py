@@ -10,7 +10,7 @@ from generator import plans
 from generator._format import code
 from generator.plans import JudgedPlan
 from generator.report.approval_section import approval_lines
-from generator.report.capacity_section import quota_lines, sizing_lines
+from generator.report.capacity_section import quota_lines, reservation_lines, sizing_lines
 from generator.report.cost_section import cost_lines
 from generator.report.diagram import NOT_DRAWN, mermaid
 from generator.report.operations_section import alarm_lines, retention_lines
@@ -60,6 +60,8 @@ def _head(template: Template, judged: JudgedPlan) -> list[str]:
         f"{code(f'environments/{name}.toml')}: do not edit them by hand.",
         "",
         *approval_lines(template, judged),
+        "",
+        *reservation_lines(judged),
     ]
 
 

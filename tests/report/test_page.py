@@ -141,7 +141,9 @@ def test_a_reviewer_sees_four_screens_before_opening_anything(name: str) -> None
     closed = re.sub(r"```mermaid.*?```", "", closed, flags=re.DOTALL)
     assert "<details>" not in closed
     assert len([line for line in closed.splitlines() if line]) <= 60
-    assert [row.split(" | ")[0] for row in re.findall(r"^\| ([A-Z].*)$", closed.partition("\n## ")[0], re.M)] == [
+    assert [
+        row.split(" | ")[0] for row in re.findall(r"^\| ([A-Z].*)$", closed.partition("\n\n| Function")[0], re.M)
+    ] == [
         *("To approve", "Rate", "Reservations", "Quota", "Monthly cost", "Permissions", "Alarms", "Data"),
         *("Parameters", "Resources"),
     ]
