@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import resources
+from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 
 from generator import __version__
-from generator._runtime import temporary_folder, uninterrupted
+from generator._runtime import DISTRIBUTION, temporary_folder, uninterrupted
 from generator.config.project import foreign
 from generator.errors import Fault, UnwritableOutput
 
@@ -18,12 +19,33 @@ DOT = "dot_"
 
 
 def files() -> dict[str, str]:
-    """Return the text of each file by its path in the project, with this version of the generator pinned."""
+    """Return the text of each file by its path in the project, with the generator that runs as the requirement."""
     skeleton = resources.files("generator") / "skeleton"
     return {
-        str(path): entry.read_text(encoding="utf-8").replace("@VERSION@", __version__)
+        str(path): entry.read_text(encoding="utf-8").replace("@REQUIREMENT@", requirement())
         for path, entry in sorted(_entries(skeleton, PurePosixPath()))
     }
+
+
+def requirement() -> str:
+    """Return what pip must install to get the generator that runs: this version, or the file or commit it came from.
+
+    Source: Python packaging specification, "Recording the Direct URL Origin of installed distributions".
+    """
+    try:
+        origin = json.loads(metadata.distribution(DISTRIBUTION).read_text("direct_url.json") or "{}")
+    except metadata.PackageNotFoundError:  # The code runs from a folder in which nothing is installed.
+        origin = {}
+    if not origin:
+        return f"{DISTRIBUTION}=={__version__}"
+    if source := origin.get("vcs_info"):
+        return f"{DISTRIBUTION} @ {source['vcs']}+{origin['url']}@{source['commit_id']}"
+    return f"{DISTRIBUTION} @ {origin['url']}"
+
+
+def is_on_this_machine(requirement: str) -> bool:
+    """Return whether the requirement names a path, which no other machine has."""
+    return " @ file:" in requirement
 
 
 def write(folder: Path) -> list[Path]:

@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -73,9 +75,28 @@ def test_init_creates_missing_parent_folders(generator: Run, project: Path) -> N
     assert (project / "a/b/c/Makefile").stat().st_mode & 0o777 == 0o644
 
 
-def test_the_version_that_ran_is_pinned(started: Path) -> None:
-    assert f"\nprice-alert-stack=={__version__}\n" in (started / "requirements.txt").read_text()
-    assert not any(b"@VERSION@" in content for content in snapshot(started).values())
+@pytest.mark.parametrize(
+    ("origin", "requirement"),
+    [
+        (None, f"=={__version__}"),
+        ({"url": "file:///dist/price_alert_stack-1-py3-none-any.whl", "archive_info": {}}, " @ file:///dist/"),
+        ({"url": "file:///clone", "dir_info": {"editable": True}}, " @ file:///clone"),
+        (
+            {"url": "https://example.com/a.git", "vcs_info": {"vcs": "git", "commit_id": "0f8fad5b"}},
+            " @ git+https://example.com/a.git@0f8fad5b",
+        ),
+    ],
+    ids=["index", "wheel", "clone", "commit"],
+)
+def test_the_project_requires_the_generator_that_ran(
+    generator: Run, project: Path, monkeypatch: pytest.MonkeyPatch, origin: Any, requirement: str
+) -> None:
+    installed = SimpleNamespace(read_text=lambda name: origin and json.dumps(origin))
+    monkeypatch.setattr(metadata, "distribution", lambda name: installed)
+    result = generator("init", "new")
+    assert f"\nprice-alert-stack{requirement}" in (project / "new/requirements.txt").read_text()
+    assert ("installs the generator from a path" in result.stdout) == (" @ file:" in requirement)
+    assert not any(b"@REQUIREMENT@" in content for content in snapshot(project / "new").values())
 
 
 def test_init_overwrites_nothing(generator: Run, project: Path) -> None:

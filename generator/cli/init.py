@@ -20,6 +20,12 @@ def command(folder: Path) -> None:
     """
     for path in scaffold.write(folder):
         click.echo(f"wrote {path}")
+    if scaffold.is_on_this_machine(requirement := scaffold.requirement()):
+        click.echo(
+            f"\nrequirements.txt installs the generator from a path: {requirement.partition(' @ ')[2]}\nBefore another "
+            "machine or the workflow uses it, write the version there if your package index has it, or else the URL of "
+            "a wheel or of a commit."
+        )
     click.echo("\nEdit the Region and the rates in environments/*.toml. Then run:\n")
     if folder.resolve() != Path.cwd():
         click.echo(f"  cd {shlex.quote(str(folder))}")
