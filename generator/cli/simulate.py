@@ -41,7 +41,10 @@ PROGRESS_FROM = 4
 @options.overrides
 @click.option("--workload", type=click.Choice(WORKLOADS), help="Workload to simulate.  [default: the environment's]")
 @click.option(
-    "--trace", type=click.Path(path_type=Path), metavar="CSV", help="Replay a trace of times or counts per minute."
+    "--trace",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Replay a recording of webhooks at its own times, or its counts.",
 )
 @click.option(
     "--rate",

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from generator import plans
-from generator._format import visible
+from generator._format import counted, duration, significant, visible
 from generator.capacity import planning
 from generator.cli import options
 from generator.config.schema import WEBHOOKS_PER_HOUR
@@ -31,8 +31,9 @@ from generator.report import planning_table, sizing_table
 @click.option(
     "--fit-trace",
     type=click.Path(path_type=Path),
-    metavar="CSV",
-    help="Take rate and peak factor from a trace of times or counts per minute. --set takes precedence.",
+    metavar="FILE",
+    help="Take rate and peak factor from a recording: CSV, access log, JSON lines or CloudWatch export, also gzipped. "
+    "--set takes precedence.",
 )
 @click.option("--chart", type=options.Picture(), metavar="FILE.svg", help="Draw each reservation against the rate.")
 @click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -67,15 +68,17 @@ def command(
 
 
 def _fitted(path: Path) -> list[str]:
-    """Return the trace's rate and peak factor as overrides. The user's overrides follow and take precedence."""
+    """Print what the trace shows, and return its rate and peak factor as overrides. The user's take precedence."""
     from generator.simulation.trace import read_trace
 
     trace = read_trace(path)
     overrides = trace.as_overrides()
-    click.echo(visible(f"{path}: {', '.join(overrides)}"), err=True)
-    if trace.is_coarse:
-        what = f"its lines are {trace.window_s:g} s apart and hide shorter peaks"
-        click.echo(visible(f"{path}: {what}; the true peak factor may be higher"), err=True)
+    windows = [f"{significant(value)} in {window_s:g} s" for window_s, value in sorted(trace.dispersion.items())]
+    dispersion = f"; variance over mean of the counts (Poisson: 1): {', '.join(windows)}" if windows else ""
+    seen = f"{counted(sum(trace.counts), 'webhook')} in {duration(trace.duration_s)}{dispersion}"
+    toml = ["[traffic]", *(one.removeprefix("traffic.").replace("=", " = ") for one in overrides)]
+    for line in (f"{path}: {seen}", *toml, *(f"{path}: weak: {one}" for one in trace.weaknesses())):
+        click.echo(visible(line), err=True)
     return overrides
 
 

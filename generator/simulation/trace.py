@@ -1,25 +1,21 @@
-"""Recorded traces: read them from a CSV file, and derive the traffic settings that they show.
+"""Recorded traces: count them per interval, keep their times, and derive the rate and the peak factor that they show.
 
 A file may have ten million rows. It is read row by row into counts per interval, so memory stays bounded.
 """
 
 from __future__ import annotations
 
-import csv
-import math
-import re
 from array import array
 from collections import Counter, deque
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
 from pathlib import Path
 
-from generator.errors import Fault, UnreadableTrace
-
-MINUTE_S = 60.0
+from generator._format import counted, duration
+from generator.simulation.trace_formats import MINUTE_S, SAMPLE_ROWS, SORT, Counts, Times, recognise
+from generator.simulation.trace_text import fault, lines
 
 MAX_INTERVALS = 86_400
 """One day in seconds. A longer trace is kept in longer intervals, so that it takes no more memory."""
@@ -27,8 +23,8 @@ MAX_INTERVALS = 86_400
 MAX_SPAN_S = 4096.0 * MAX_INTERVALS
 """More than ten years. A longer trace probably mixes seconds and milliseconds."""
 
-SAMPLE_ROWS = 1000
-"""Rows of counts from which the distance between rows is derived."""
+MAX_TIMES = 1_000_000
+"""Webhooks whose own times are kept: 8 MB. A trace with more is replayed second by second."""
 
 TOLERANCE = 0.05
 """How far a row of counts may be off its interval, as a share of the distance between rows."""
@@ -36,31 +32,14 @@ TOLERANCE = 0.05
 MAX_REPEATED_GAPS = 10
 """The same gap this often in a row does not come from missing rows: the distance between rows has changed."""
 
-COUNT_NAMES = ("count", "counts", "webhooks", "requests", "invocations", "sum", "samplecount")
-"""Names of a column of counts per minute, among them those of CloudWatch."""
+SHORT_S = 3600.0
+"""A shorter recording is no hour, so its peak factor is not that of an hour."""
 
-TIME_NAMES = ("time", "times", "timestamp", "seconds", "date", "@timestamp")
+FEW = 100
+"""Below this number of webhooks in the busiest minute, chance adds more than a fifth to a steady rate's peak factor."""
 
-MAX_HEADER_LINES = 20
-"""Lines before the first row of data."""
-
-DELIMITERS = ",;\t"
-
-MAX_LINE = 1000
-"""Characters. No time and no count is longer; a binary file may be a single line."""
-
-SECONDS_BELOW = 1e11
-"""Numbers from here on are not seconds since 1970: they would lie beyond the year 5000."""
-
-UNITS = ((1e17, 1e9), (1e14, 1e6), (SECONDS_BELOW, 1e3))
-"""The smallest number that is read as nano-, micro- and milliseconds since 1970, with the units per second. In the
-next larger unit the time would lie beyond the year 5000."""
-
-Row = tuple[int, list[str]]
-"""A line number and the cells of the line."""
-
-CountedRow = tuple[int, float, int]
-"""A line number, the start of its interval in seconds after the first, and its count."""
+WINDOWS_S = (1.0, 10.0, 60.0)
+"""Windows of the dispersion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +48,18 @@ class Trace:
 
     `busiest` is the highest count within any `window_s`: a minute, or the distance between the rows if they are
     counts and further apart. It is exact even if `interval_s` is longer because the trace was too long to keep.
+    `times` are the times of the webhooks after the first, empty for counts, for times in whole seconds and for more
+    than `MAX_TIMES` webhooks. `dispersion` is the variance over the mean of the counts in windows of 1, 10 and 60 s.
+    `is_counted` is whether the rows are counts, and not times.
     """
 
     interval_s: float
     counts: array[int]
     busiest: int
     window_s: float = MINUTE_S
+    times: array[float] = field(default_factory=lambda: array("d"))
+    dispersion: Mapping[float, float] = field(default_factory=dict)
+    is_counted: bool = True
 
     @property
     def duration_s(self) -> float:
@@ -107,60 +92,51 @@ class Trace:
         rate, factor = round(self.webhooks_per_hour), round(self.peak_factor, 2)
         return [f"traffic.webhooks_per_hour={rate}", f"traffic.peak_factor={factor:g}"]
 
+    def weaknesses(self) -> list[str]:
+        """Return what the recording cannot show, and which of its findings chance may have made."""
+        found = []
+        if self.is_coarse:
+            found.append(
+                f"its lines are {self.window_s:g} s apart and hide shorter peaks; the true peak factor may be higher"
+            )
+        if self.is_counted:
+            found.append("counts hide the bursts within their interval")
+        elif not self.times:
+            found.append("its times are whole seconds, or too many to keep, so bursts within a second are unknown")
+        if self.duration_s < SHORT_S:
+            found.append(f"it spans only {duration(self.duration_s)} and may miss the busiest minute of an hour")
+        if self.busiest < FEW:
+            found.append(
+                f"its busiest minute has only {counted(self.busiest, 'webhook')}, and chance raises the peak factor"
+            )
+        return found
+
 
 def read_trace(path: Path | str) -> Trace:
-    """Read a CSV file in one of two formats, with or without a header line.
+    """Read a recording of webhooks: the time of each of them, or their number in consecutive intervals.
 
-    One column: the time of one webhook in each row, in order, as ISO 8601, as seconds, or as milli-, micro- or
-    nanoseconds since 1970. Small whole numbers need a column name, `time` or `count`.
-    Two columns, or one named `count`, `sum` or `requests`: the number of webhooks in consecutive intervals. With two
-    columns, the start of the interval comes first and all intervals have the same length, at least a minute; with one,
-    it is a minute. Rows may be missing; their count is 0.
-    Commas, semicolons or tabs separate columns. Empty lines and lines that start with # are skipped. Raises
-    UnreadableTrace with the number of the wrong line.
+    Reads CSV with commas, semicolons or tabs, with or without a header, access logs (common and combined), JSON lines,
+    and exports of CloudWatch; also in UTF-16 and compressed with gzip. Times are ISO 8601, dates of Kibana, or seconds,
+    milli-, micro- or nanoseconds since 1970, in order. All intervals of counts have the same length, at least a minute.
+    Rows may be missing; their count is 0. Empty lines and lines that start with # are skipped.
+    Raises UnreadableTrace with the number of the wrong line.
     """
     path = Path(path)
-    rows = _rows(path)
-    names, first = _start(path, rows)
-    if len(first[1]) == 2 or (names and names[0] in COUNT_NAMES):
-        trace = _read_counts(path, first, rows)
-    else:
-        sample = [first, *islice(rows, SAMPLE_ROWS)]
-        if not names or names[0] not in TIME_NAMES:
-            _require_times(path, sample)
-        trace = _read_times(path, first, chain(sample[1:], rows))
+    with closing(lines(path)) as text:
+        recording = recognise(path, text)
+        if recording.times is not None:
+            trace = _read_times(path, recording.times)
+        else:
+            trace = _read_counts(path, recording.counts or iter(()))
     if not sum(trace.counts):
-        raise _fault(path, "it has no webhooks", "record at least a minute of webhooks")
+        raise fault(path, "it has no webhooks", "record at least a minute of webhooks")
     return trace
-
-
-def _start(path: Path, rows: Iterator[Row]) -> tuple[list[str], Row]:
-    """Return the column names, in lower case, and the first row of data.
-
-    CloudWatch's console writes several lines about the metric before the column names; the last line counts.
-    """
-    names: list[str] = []
-    for position, (number, cells) in enumerate(rows):
-        if _is_value(cells[0]) and (position <= 1 or _is_value(cells[-1])):
-            return names, (number, cells)
-        if position == MAX_HEADER_LINES or (names and not cells[0].strip()):
-            break
-        names = [cell.strip().lower() for cell in cells]
-    what = "it has column names but no rows" if names else "it has no rows"
-    raise _fault(path, what, "record at least a minute of webhooks")
-
-
-def _require_times(path: Path, sample: list[Row]) -> None:
-    """Refuse a column that may be times or counts: whole numbers too small for times since 1970."""
-    if all(len(cells) == 1 and re.fullmatch(r"\s*[0-9]{1,9}(\.0*)?\s*", cells[0]) for _, cells in sample):
-        what = f"line {sample[0][0]} begins a column of whole numbers, which may be times or counts"
-        raise _fault(path, what, "name the column in the first line: time (in seconds) or count (per minute)")
 
 
 class _Tally:
     """Counts per interval, in bounded memory. `busiest` is the highest count within any minute, exact throughout."""
 
-    __slots__ = ("_minute", "_within", "busiest", "counts", "interval_s")
+    __slots__ = ("_minute", "_windows", "_within", "busiest", "counts", "interval_s")
 
     def __init__(self, interval_s: float = 1.0) -> None:
         self.interval_s = interval_s
@@ -169,6 +145,7 @@ class _Tally:
         # The times and counts of the last minute, and their sum.
         self._minute: deque[tuple[float, int]] = deque()
         self._within = 0
+        self._windows = [_Dispersion(window_s) for window_s in WINDOWS_S if window_s >= interval_s]
 
     def add(self, offset_s: float, count: int) -> None:
         """Add a count at a time after the start of the trace. Times must not go back."""
@@ -178,12 +155,19 @@ class _Tally:
         while minute[0][0] <= offset_s - MINUTE_S:
             self._within -= minute.popleft()[1]
         self.busiest = max(self.busiest, self._within)
+        for window in self._windows:
+            window.add(offset_s, count)
         while offset_s >= MAX_INTERVALS * self.interval_s:
             self._merge_pairs()
         position = int(offset_s / self.interval_s)
         if position >= len(self.counts):
             self.counts.extend([0] * (position + 1 - len(self.counts)))
         self.counts[position] += count
+
+    def dispersion(self, duration_s: float) -> dict[float, float]:
+        """Return the dispersion for each window that is full at least twice."""
+        found = {window.window_s: window.value(duration_s) for window in self._windows}
+        return {window_s: value for window_s, value in found.items() if value is not None}
 
     def _merge_pairs(self) -> None:
         if len(self.counts) % 2:
@@ -192,24 +176,49 @@ class _Tally:
         self.interval_s *= 2
 
 
-# One column: the time of each webhook.
+class _Dispersion:
+    """The variance over the mean of the counts in consecutive windows. A last window that is not full is left out."""
+
+    __slots__ = ("_count", "_squares", "_sum", "_window", "window_s")
+
+    def __init__(self, window_s: float) -> None:
+        self.window_s = window_s
+        self._window = self._count = self._sum = self._squares = 0
+
+    def add(self, offset_s: float, count: int) -> None:
+        window = int(offset_s / self.window_s)
+        if window != self._window:
+            self._sum += self._count
+            self._squares += self._count * self._count
+            self._window, self._count = window, 0
+        self._count += count
+
+    def value(self, duration_s: float) -> float | None:
+        """Return the dispersion; None with fewer than two full windows."""
+        windows = int(duration_s / self.window_s + 1e-9)
+        if windows > self._window:
+            self.add(windows * self.window_s, 0)
+        if windows < 2 or not self._sum:
+            return None
+        mean = self._sum / windows
+        return (self._squares / windows - mean * mean) / mean * windows / (windows - 1)
 
 
-def _read_times(path: Path, first: Row, rows: Iterator[Row]) -> Trace:
-    """Count the rows of each second before adding them: ten million rows go through this loop."""
-    tally, second, waiting = _Tally(), 0, 1
-    first_s = last_s = _time_s(path, *first)
-    until_s = first_s + 1
-    for number, cells in rows:
-        try:
-            (cell,) = cells
-            time_s = float(cell)
-        except ValueError:
-            time_s = _time_s(path, number, cells)
-        if not 0 <= time_s < SECONDS_BELOW:
-            time_s = _time_s(path, number, cells)
+# The time of each webhook.
+
+
+def _read_times(path: Path, rows: Times) -> Trace:
+    """Count the webhooks of each second before adding them: ten million rows go through this loop."""
+    tally, second, waiting = _Tally(), 0, 0
+    times: array[float] | None = array("d")
+    is_fine = False
+    first_s = last_s = until_s = None
+    for number, time_s in rows:
+        if first_s is None or last_s is None or until_s is None:
+            first_s = last_s = time_s
+            until_s = first_s + 1
         if time_s < last_s:
-            raise _fault(path, f"line {number} is {last_s - time_s:g} s before the previous line", "sort it by time")
+            raise fault(path, f"line {number} is {last_s - time_s:g} s before the previous line", SORT)
         last_s = time_s
         if time_s >= until_s:
             tally.add(second, waiting)
@@ -217,71 +226,49 @@ def _read_times(path: Path, first: Row, rows: Iterator[Row]) -> Trace:
             until_s = first_s + second + 1
             _require_span(path, number, second)
         waiting += 1
+        is_fine = is_fine or time_s % 1 != 0
+        if times is not None:
+            times.append(time_s - first_s)
+            times = times if len(times) <= MAX_TIMES else None
     tally.add(second, waiting)
     if last_s == first_s:
-        raise _fault(path, "all its webhooks have the same time", "record at least a minute of webhooks")
-    return Trace(tally.interval_s, tally.counts, tally.busiest)
-
-
-def _time_s(path: Path, number: int, cells: list[str]) -> float:
-    """Return the time in a line with one cell, in seconds. Raises UnreadableTrace."""
-    if len(cells) != 1:
-        raise _fault(path, f"line {number} has {len(cells)} columns", "write one (time) or two (start, count)")
-    try:
-        found = float(cells[0])
-    except ValueError:
-        found = _calendar_time_s(path, number, cells[0])
-    if not 0 <= found < math.inf:
-        raise _fault(path, f"line {number}: {cells[0].strip()} is not a time", "write seconds (0 or more) or ISO 8601")
-    return next((found / per_s for least, per_s in UNITS if found >= least), found)
-
-
-def _calendar_time_s(path: Path, number: int, cell: str) -> float:
-    try:
-        moment = datetime.fromisoformat(re.sub(r"^(\d{4})/(\d\d)/(\d\d)", r"\1-\2-\3", cell.strip()))
-    except ValueError:
-        shown = cell.strip()[:40]
-        raise _fault(path, f"line {number}: {shown!r} is not a time", "write seconds or ISO 8601") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        raise fault(path, "all its webhooks have the same time", "record at least a minute of webhooks")
+    kept = times if times is not None and is_fine else array("d")
+    return Trace(tally.interval_s, tally.counts, tally.busiest, MINUTE_S, kept, tally.dispersion(second + 1), False)
 
 
 # Counts per interval.
 
 
-def _read_counts(path: Path, first: Row, rows: Iterator[Row]) -> Trace:
+def _read_counts(path: Path, rows: Counts) -> Trace:
     """Read counts whose distance is derived from the first rows."""
-    counted = _counted_rows(path, chain([first], rows))
+    counted = _counted_rows(path, rows)
     sample = list(islice(counted, SAMPLE_ROWS))
     step_s = _step_s([later[1] - earlier[1] for earlier, later in pairwise(sample)])
-    tally = _Tally(step_s)
+    tally, position = _Tally(step_s), 0
     for position, count in _placed(path, step_s, chain(sample, counted)):
         tally.add(position * step_s, count)
-    return Trace(tally.interval_s, tally.counts, tally.busiest, step_s)
+    dispersion = tally.dispersion((position + 1) * step_s)
+    return Trace(tally.interval_s, tally.counts, tally.busiest, step_s, dispersion=dispersion)
 
 
-def _counted_rows(path: Path, rows: Iterator[Row]) -> Iterator[CountedRow]:
-    """Yield the rows. Raises UnreadableTrace if they are not in order and at least a minute apart."""
-    first_s = last_s = -1.0
-    width = 0
-    for minute, (number, cells) in enumerate(rows):
-        width = width or len(cells)
-        if len(cells) != width:
-            raise _fault(path, f"line {number} has {len(cells)} columns, not {width}", "correct it")
-        begins_s = _time_s(path, number, cells[:1]) if width == 2 else minute * MINUTE_S
-        if not minute:
+def _counted_rows(path: Path, rows: Counts) -> Counts:
+    """Yield the rows from second 0 on. Raises UnreadableTrace if they are not in order and at least a minute apart."""
+    first_s = last_s = None
+    for number, begins_s, count in rows:
+        if first_s is None or last_s is None:
             first_s = begins_s
         elif begins_s <= last_s:
-            what = f"line {number} is not after the previous line"
-            raise _fault(path, what, "sort it by time; if an hour repeats as summer time ends, write UTC or an offset")
+            raise fault(path, f"line {number} is not after the previous line", SORT)
         elif begins_s - last_s < MINUTE_S * (1 - TOLERANCE):
             what = f"line {number} is less than a minute after the previous line"
-            raise _fault(path, what, "write one line a minute, with its start in seconds (0, 60, 120 ...) or ISO 8601")
+            raise fault(path, what, "write one line a minute, with its start in seconds (0, 60, 120 ...) or ISO 8601")
         last_s = begins_s
         _require_span(path, number, begins_s - first_s)
-        yield number, begins_s - first_s, _count(path, number, cells[-1])
+        yield number, begins_s - first_s, count
 
 
-def _placed(path: Path, step_s: float, counted: Iterator[CountedRow]) -> Iterator[tuple[int, int]]:
+def _placed(path: Path, step_s: float, counted: Counts) -> Iterator[tuple[int, int]]:
     """Yield the interval number and count of each row. Raises UnreadableTrace if the distance between rows varies."""
     last, last_s, last_gap, repeats = -1, 0.0, 1, 0
     for number, offset_s, count in counted:
@@ -290,7 +277,7 @@ def _placed(path: Path, step_s: float, counted: Iterator[CountedRow]) -> Iterato
         repeats = repeats + 1 if gap == last_gap > 1 else 0
         if not gap or abs(offset_s - position * step_s) > step_s * TOLERANCE or repeats == MAX_REPEATED_GAPS:
             what = f"line {number} is {offset_s - last_s:g} s after the previous line, but lines are {step_s:g} s apart"
-            raise _fault(path, what, "write lines at equal distances: one a minute, for example")
+            raise fault(path, what, "write lines at equal distances: one a minute, for example")
         last, last_s, last_gap = position, offset_s, gap
         yield position, count
 
@@ -307,65 +294,7 @@ def _rounded_s(gap_s: float) -> float:
     return minutes_s if abs(gap_s - minutes_s) <= TOLERANCE * MINUTE_S else float(round(gap_s))
 
 
-def _count(path: Path, number: int, cell: str) -> int:
-    """Return a cell as a count, which may be written as 55.0. Raises UnreadableTrace."""
-    try:
-        found = float(cell)
-    except ValueError:
-        found = -1.0
-    if not (0 <= found < 2**40 and found == int(found)):
-        what = f"line {number}: {cell.strip()[:40]!r} is not a count"
-        raise _fault(path, what, "write a whole number, 0 or more")
-    return int(found)
-
-
-# Lines and cells.
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    """Yield the lines that are neither empty nor comments. Raises UnreadableTrace."""
-    try:
-        with path.open(encoding=_encoding(path)) as file:
-            delimiter = ""
-            # A limit for each line: a single endless line must not take all memory.
-            for number, line in enumerate(iter(partial(file.readline, MAX_LINE + 1), ""), 1):
-                if len(line) > MAX_LINE or "\0" in line:
-                    raise _fault(path, f"line {number} is neither a time nor a count", "name a CSV file")
-                if not line.isspace() and line[0] != "#":
-                    delimiter = delimiter or next((one for one in DELIMITERS if one in line), "")
-                    split = line.split(delimiter or ",")
-                    yield number, _cells(path, number, line, delimiter or ",") if '"' in line else split
-    except OSError as error:
-        raise _fault(path, error.strerror or str(error), "name a CSV file that can be read") from error
-    except UnicodeDecodeError as error:
-        raise _fault(path, "it is not text in UTF-8 or UTF-16", "name a CSV file") from error
-
-
-def _encoding(path: Path) -> str:
-    """Return UTF-16 if the file begins with its mark, as PowerShell writes it."""
-    with path.open("rb") as file:
-        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-
-
-def _cells(path: Path, number: int, line: str, delimiter: str) -> list[str]:
-    """Split a line with quotation marks, which is slow. A quoted cell must not span lines."""
-    try:
-        (cells,) = csv.reader([line], delimiter=delimiter, strict=True)
-    except csv.Error as error:
-        raise _fault(path, f"line {number} is not CSV ({error})", "correct its quotation marks") from None
-    return cells
-
-
-def _is_value(cell: str) -> bool:
-    """Return whether a cell is data and not a column name."""
-    return bool(cell.strip()) and (cell.strip()[0] in "+-.0123456789" or cell.strip().lower() in ("nan", "inf"))
-
-
 def _require_span(path: Path, number: int, offset_s: float) -> None:
     if offset_s > MAX_SPAN_S:
         what = f"line {number} is more than ten years after the first"
-        raise _fault(path, what, "correct it; all times must have the same unit")
-
-
-def _fault(path: Path, what: str, remedy: str) -> UnreadableTrace:
-    return UnreadableTrace([Fault(str(path), what, remedy)])
+        raise fault(path, what, "correct it; all times must have the same unit")

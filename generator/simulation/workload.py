@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count, repeat
 from random import Random
@@ -11,7 +11,8 @@ from random import Random
 from generator.config.schema import WORKLOADS, Environment
 from generator.errors import Fault, InvalidSimulation
 from generator.simulation.draws import geometric
-from generator.simulation.trace import MINUTE_S, Trace
+from generator.simulation.trace import Trace
+from generator.simulation.trace_formats import MINUTE_S
 
 DAY_S = 86_400.0
 QUIETEST_SHARE = 100 / 50_000
@@ -97,7 +98,11 @@ class Spike:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A trace: Poisson arrivals in each of its intervals, at the counted rate times `scale`."""
+    """A trace, played at `scale` times its rate.
+
+    Recorded times are played as they are; below a scale of 1, some of them at random. Counts have no times, and a
+    higher rate needs more, so there the arrivals are drawn: Poisson in each interval, at the counted rate.
+    """
 
     trace: Trace
     scale: float = 1.0
@@ -105,6 +110,10 @@ class Recorded:
     @property
     def default_duration_s(self) -> float:
         return self.trace.duration_s
+
+    @property
+    def is_played_as_recorded(self) -> bool:
+        return bool(self.trace.times) and self.scale <= 1
 
     def rate_per_s(self, time_s: float) -> float:
         """Return the rate of an interval: in the warm-up the mean of the first minute, after the trace 0."""
@@ -170,15 +179,22 @@ def max_expected_webhooks(rates: Profile, duration_s: float) -> float:
 def arrivals(rates: Profile, random: Random, start_s: float, webhooks_per_burst: float = 1.0) -> Iterator[float]:
     """Yield the arrival times of a Poisson process whose rate follows the profile, by thinning.
 
-    Arrivals are drawn at the bound of each piece and kept with the probability rate / bound. Source: P. A. W. Lewis
-    and G. S. Shedler, "Simulation of nonhomogeneous Poisson processes by thinning", 1979. Bursts have a geometric
-    number of webhooks at the same time. A trace has the bursts that were recorded and no others.
+    Recorded times follow the warm-up as they are. Other arrivals are drawn at the bound of each piece and kept with the
+    probability rate / bound. Source: P. A. W. Lewis and G. S. Shedler, "Simulation of nonhomogeneous Poisson processes
+    by thinning", 1979. Bursts have a geometric number of webhooks at the same time. A trace has the bursts that were
+    recorded and no others.
     """
     uniform, log = random.random, math.log
+    recorded: Iterable[float] = ()
+    if isinstance(rates, Recorded) and rates.is_played_as_recorded:
+        recorded = rates.trace.times if rates.scale == 1 else (t for t in rates.trace.times if uniform() < rates.scale)
     stepwise = isinstance(rates, Steady | Recorded)
     size = 1.0 if isinstance(rates, Recorded) else webhooks_per_burst
     in_burst = geometric(random, size)
     for begin_s, end_s, bound_per_s in rates.pieces(start_s):
+        if recorded and begin_s >= 0:
+            yield from recorded
+            return
         if bound_per_s <= 0:
             if end_s == math.inf:
                 return

@@ -359,7 +359,13 @@ def test_fit_trace_takes_rate_and_peak_factor_from_a_trace(generator: Run) -> No
     Path("trace.csv").write_text("count\n" + "400\n" * 59 + "1000\n")
     result = generator("size", "prod", "--fit-trace", "trace.csv", "--format", "json")
     assert result.exit_code == 0
-    assert result.stderr == "trace.csv: traffic.webhooks_per_hour=24600, traffic.peak_factor=2.44\n"
+    assert result.stderr.splitlines() == [
+        "trace.csv: 24,600 webhooks in 1 h; variance over mean of the counts (Poisson: 1): 14.6 in 60 s",
+        "[traffic]",
+        "webhooks_per_hour = 24600",
+        "peak_factor = 2.44",
+        "trace.csv: weak: counts hide the bursts within their interval",
+    ]
     assert json.loads(result.stdout)["webhooks_per_hour"] == 24_600
     Path("trace.csv").write_text("nothing\nof the kind\n")
     assert generator("size", "prod", "--fit-trace", "trace.csv").exit_code == 2
@@ -378,8 +384,12 @@ def test_fit_trace_warns_that_coarse_counts_hide_peaks(generator: Run) -> None:
     result = generator("size", "prod", "--fit-trace", "trace.csv")
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
-        "trace.csv: traffic.webhooks_per_hour=4812, traffic.peak_factor=1",
-        "trace.csv: its lines are 300 s apart and hide shorter peaks; the true peak factor may be higher",
+        "trace.csv: 115,488 webhooks in 24 h",
+        "[traffic]",
+        "webhooks_per_hour = 4812",
+        "peak_factor = 1",
+        "trace.csv: weak: its lines are 300 s apart and hide shorter peaks; the true peak factor may be higher",
+        "trace.csv: weak: counts hide the bursts within their interval",
     ]
 
 

@@ -1,15 +1,21 @@
 """Good and bad traces: each fault names the wrong line, and memory stays bounded."""
 
+import gzip
+import json
+import statistics
 import subprocess
 import sys
+from collections import Counter
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from generator.errors import UnreadableTrace
-from generator.simulation import draws
+from generator.simulation import draws, trace_text
 from generator.simulation.trace import MAX_INTERVALS, read_trace
+from generator.simulation.workload import Recorded, arrivals
 from tests.conftest import ROOT
 
 
@@ -72,7 +78,7 @@ def test_a_good_trace_is_counted_per_interval(trace, content, interval_s, counts
         pytest.param("1\nnan\n", "line 2: nan is not a time", id="not a number"),
         pytest.param("1\ninf\n", "line 2: inf is not a time", id="infinite"),
         pytest.param("1\nhello\n", "line 2: 'hello' is not a time", id="words"),
-        pytest.param("1\n2,3\n", "line 2 has 2 columns", id="a column too many"),
+        pytest.param("1\n2,3\n", "line 2: '2,3' is not a time", id="a column too many"),
         pytest.param("0,1\n60\n", "line 2 has 1 columns, not 2", id="a column too few"),
         pytest.param("0,1\n0,2\n", "line 2 is not after the previous line", id="the same minute twice"),
         pytest.param("0,1\n1,2\n", "line 2 is less than a minute after the previous line", id="minutes numbered"),
@@ -104,7 +110,7 @@ def test_a_good_trace_is_counted_per_interval(trace, content, interval_s, counts
         pytest.param("1\n99999999999\n", "line 2 is more than ten years after the first", id="mixed units"),
         pytest.param(b"\x89PNG\r\n\x1a\n\xff\xfe", "it is not text in UTF-8 or UTF-16", id="binary"),
         pytest.param(b"\0\0\0\0", "line 1 is neither a time nor a count", id="zeros"),
-        pytest.param(b"1" * 5000, "line 1 is neither a time nor a count", id="one endless line"),
+        pytest.param(b"1" * 70_000, "line 1 is neither a time nor a count", id="one endless line"),
     ],
 )
 def test_a_bad_trace_is_refused_with_the_wrong_line(trace, content, what):
@@ -260,3 +266,140 @@ def test_an_hour_that_repeats_is_explained(trace):
     minutes = [f"2025-10-26 02:{minute:02}:00,600\n" for minute in range(60)]
     with pytest.raises(UnreadableTrace, match=r"line 62 is not after .* as summer time ends, write UTC or an offset"):
         read_trace(trace("time,count\n" + "".join(minutes * 2)))
+
+
+LOGGED = '203.0.113.9 - - [{day}/Jan/2026:00:00:{second:02} +0000] "POST /webhooks HTTP/1.1" 200 17 "-" "relay/1.2"\n'
+JSON_LINE = '{{"requestTimeEpoch": "{ms}", "status": "200"}}\n'
+TRADE = "{id},64000.10,0.002,128.0002,{us},{us},True\n"
+KLINE = "{ms},1,2,0.5,1.5,10.5,{ends},15.75,{count},5.25,7.875,0\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("".join(LOGGED.format(day="01", second=s) for s in (0, 0, 2)), id="combined log"),
+        pytest.param("".join(LOGGED.format(day="01", second=s) for s in (0, 2, 0)), id="log a little out of order"),
+        pytest.param(
+            "".join(JSON_LINE.format(ms=1767225600000 + ms) for ms in (0, 500, 2000)), id="access log as JSON"
+        ),
+        pytest.param(
+            "".join(TRADE.format(id=i, us=1767225600000000 + t) for i, t in enumerate((0, 4, 2_000_000))), id="trades"
+        ),
+        pytest.param(
+            '"@timestamp"\n' + "".join(f'"Jan 1, 2026 @ 00:00:0{s}"\n' for s in ("0.000", "0.250", "2.000")),
+            id="Kibana",
+        ),
+        pytest.param(
+            '{"time": "2026-01-01T01:00:00+01:00"}\n{"time": "2026-01-01T00:00:00.5Z"}\n{"time": 1767225602}\n',
+            id="JSON lines",
+        ),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_logs_and_recordings_of_exchanges_are_read(trace, content, packed):
+    data = gzip.compress(content.encode()) if packed else content
+    assert list(read_trace(trace(data)).counts) == [2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(
+            "".join(
+                KLINE.format(ms=1767225600000 + 60_000 * m, ends=1767225659999 + 60_000 * m, count=c)
+                for m, c in enumerate((3, 0, 5, 1))
+            ),
+            id="klines",
+        ),
+        pytest.param(
+            json.dumps(
+                {
+                    "MetricDataResults": [
+                        {
+                            "Id": "m1",
+                            "Label": "Invocations",
+                            "Timestamps": [f"2026-01-01T00:0{minute}:00+00:00" for minute in (3, 2, 0)],
+                            "Values": [1.0, 5.0, 3.0],
+                            "StatusCode": "Complete",
+                        }
+                    ],
+                    "Messages": [],
+                },
+                indent=4,
+            ),
+            id="get-metric-data",
+        ),
+        pytest.param(
+            json.dumps(
+                {
+                    "Label": "Invocations",
+                    "Datapoints": [
+                        {"Timestamp": f"2026-01-01T00:0{minute}:00Z", "Sum": count, "Unit": "Count"}
+                        for minute, count in ((3, 1.0), (2, 5.0), (0, 3.0))
+                    ],
+                }
+            ),
+            id="get-metric-statistics",
+        ),
+    ],
+)
+def test_counts_of_exchanges_and_of_cloudwatch_are_read(trace, content):
+    found = read_trace(trace(content))
+    assert (found.interval_s, list(found.counts), found.is_counted) == (60, [3, 0, 5, 1], True)
+
+
+def test_a_gzip_bomb_is_refused(trace, monkeypatch):
+    monkeypatch.setattr(trace_text, "MAX_UNPACKED", 1000)
+    monkeypatch.setattr(trace_text, "MAX_RATIO", 2)
+    with pytest.raises(UnreadableTrace, match="it unpacks to more than 1,"):
+        read_trace(trace(gzip.compress(b"time\n" + b"1\n" * 10_000)))
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (gzip.compress(b"time\n1\n2\n")[:-9], "it is damaged gzip"),
+        (gzip.compress(b"1" * (65 << 20)), "line 1 is neither a time nor a count"),
+        (json.dumps({"MetricDataResults": [], "NextToken": "x"}), "it is one page of several"),
+        ('{"a": 1}\n', "line 1 has no time"),
+        ("[" * 5000, "it is a JSON array"),
+        (METADATA.replace("Sum", "Average") + "2026/01/01 00:00:00,5\n", "line 6: the statistic is Average"),
+        ("time,hits,requests\n0,1,2\n60,1,2\n", "it has several columns that may be counts"),
+    ],
+)
+def test_what_is_no_recording_of_webhooks_is_refused(trace, content, what):
+    with pytest.raises(UnreadableTrace, match=what):
+        read_trace(trace(content))
+
+
+def test_the_dispersion_is_the_variance_over_the_mean_of_the_counts(trace):
+    """Two webhooks at once every second and a half: 2, 2 and 0 in three seconds."""
+    times = [1.5 * (row // 2) for row in range(2 * 240)]
+    found = read_trace(trace("time\n" + "".join(f"{time:.3f}\n" for time in times)))
+    counts = Counter(int(time) for time in times)
+    each = [counts[second] for second in range(int(times[-1]) + 1)]
+    assert found.dispersion[1.0] == pytest.approx(statistics.variance(each) / statistics.mean(each))
+    assert found.dispersion[60.0] == pytest.approx(0, abs=0.1)
+
+
+def test_a_recording_with_times_is_played_as_recorded(trace):
+    times = [0.25, 0.25, 0.26, 7.5, 7.501, 61.125]
+    recorded = Recorded(read_trace(trace("time\n" + "".join(f"{time}\n" for time in times))))
+    played = [time for time in arrivals(recorded, Random(1), -10.0) if time >= 0]
+    assert played == pytest.approx([time - 0.25 for time in times])
+    thinned = Recorded(recorded.trace, scale=0.5)
+    assert set(arrivals(thinned, Random(1), 0.0)) < set(recorded.trace.times)
+
+
+@pytest.mark.parametrize(
+    ("content", "weak"),
+    [
+        ("count\n" + "200\n" * 60, ["counts hide the bursts within their interval"]),
+        ("time\n0\n1\n2\n", ["its times are whole seconds", "it spans only 3 s", "only 3 webhooks, and chance"]),
+        ("time\n" + "".join(f"{tenth / 10}\n" for tenth in range(36_001)), []),
+    ],
+)
+def test_weak_findings_are_named(trace, content, weak):
+    found = read_trace(trace(content)).weaknesses()
+    assert len(found) == len(weak)
+    assert all(part in one for part, one in zip(weak, found, strict=True))
