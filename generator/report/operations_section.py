@@ -28,8 +28,11 @@ MILLISECONDS = {"IteratorAge", "AsyncEventAge", "Duration"}
 def alarm_lines(template: Template, reasons: Mapping[str, str]) -> list[str]:
     """Return the section, folded: every alarm with its metric, its threshold and the reason for it."""
     alarms = of_type(template, "AWS::CloudWatch::Alarm")
-    rows = [(name, _metric(alarm), _threshold(alarm), reasons.get(name, "")) for name, alarm in alarms.items()]
-    table = markdown_table(("Alarm", "Watches", "Fires when", "Why"), rows)
+    rows = [
+        (name, f"{_metric(alarm)}: {_threshold(alarm)}<br>Why: {reasons.get(name, 'no reason stated')}")
+        for name, alarm in alarms.items()
+    ]
+    table = markdown_table(("Alarm", "Fires when, and why"), rows)
     return markdown_details("Every alarm with its threshold and the reason for it", table)
 
 
