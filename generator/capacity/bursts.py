@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, islice, pairwise, zip_longest
 from operator import mul
+from random import Random
 
 from generator.config.schema import Function
 
@@ -66,11 +67,23 @@ class Survival:
             return float(time_s < self.mean_s)
         if self.distribution == "exponential":
             return math.exp(-time_s / self.mean_s)
-        sigma = NORMAL_P95 - math.sqrt(max(0.0, NORMAL_P95**2 - 2 * math.log(self.p95_over_mean)))
+        log_median, sigma = self._lognormal()
         if time_s <= 0 or not sigma:
             return float(time_s < self.mean_s)
-        log_median = math.log(self.mean_s) - sigma**2 / 2
         return 0.5 * math.erfc((math.log(time_s) - log_median) / (sigma * math.sqrt(2)))
+
+    def draw(self, random: Random) -> float:
+        """Return a random duration in seconds."""
+        if self.distribution == "constant":
+            return self.mean_s
+        if self.distribution == "exponential":
+            return random.expovariate(1 / self.mean_s)
+        return random.lognormvariate(*self._lognormal())
+
+    def _lognormal(self) -> tuple[float, float]:
+        """Return the mean and the standard deviation of the duration's logarithm."""
+        sigma = NORMAL_P95 - math.sqrt(max(0.0, NORMAL_P95**2 - 2 * math.log(self.p95_over_mean)))
+        return math.log(self.mean_s) - sigma**2 / 2, sigma
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from generator import plans
 from generator._format import counted, duration, significant, visible
 from generator.capacity import planning
 from generator.cli import options
+from generator.config import files
 from generator.config.schema import WEBHOOKS_PER_HOUR
 from generator.report import planning_table, sizing_table
 
@@ -55,7 +56,7 @@ def command(
     if max_rate and for_rate is not None:
         raise click.UsageError("--max-rate and --for-rate cannot be combined; give one of them.")
     if fit_trace:
-        overrides = (*_fitted(fit_trace), *overrides)
+        overrides = (*_fitted(name, fit_trace, overrides), *overrides)
     if chart:
         _draw(name, overrides, chart)
     if max_rate:
@@ -67,12 +68,17 @@ def command(
         _print_sizing(name, overrides, format_)
 
 
-def _fitted(path: Path) -> list[str]:
-    """Print what the trace shows, and return its rate and peak factor as overrides. The user's take precedence."""
+def _fitted(name: str, path: Path, chosen: tuple[str, ...]) -> list[str]:
+    """Print what the trace shows, and return the settings as overrides. The chosen ones of the user take precedence."""
+    from generator.capacity.burst_fit import webhooks_per_burst
     from generator.simulation.trace import read_trace
 
     trace = read_trace(path)
     overrides = trace.as_overrides()
+    if trace.times:
+        (environment,) = files.load_named([name], (*overrides, *chosen))
+        size = webhooks_per_burst(trace.times, environment.functions.process_webhook)
+        overrides.append(f"traffic.webhooks_per_burst={size:.3g}")
     windows = [f"{significant(value)} in {window_s:g} s" for window_s, value in sorted(trace.dispersion.items())]
     dispersion = f"; variance over mean of the counts (Poisson: 1): {', '.join(windows)}" if windows else ""
     seen = f"{counted(sum(trace.counts), 'webhook')} in {duration(trace.duration_s)}{dispersion}"

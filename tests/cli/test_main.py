@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 from click.testing import Result
@@ -430,3 +431,15 @@ def test_the_chart_ends_at_the_highest_rate_that_can_be_sized(generator: Run) ->
     assert generator("size", "prod", *settings).exit_code == 2
     assert generator("size", "dev", *settings, "--chart", "sizing.svg").exit_code == 0
     assert "50,000" not in Path("sizing.svg").read_text()
+
+
+def test_fit_trace_finds_bursts_in_times(generator: Run) -> None:
+    """Ten webhooks a second, in pairs at the same time."""
+    random = Random(3)
+    times = sorted(round(random.uniform(0, 3600), 3) for _ in range(18_000))
+    Path("trace.csv").write_text("time\n" + "".join(f"{time}\n{time}\n" for time in times))
+    result = generator("size", "prod", "--fit-trace", "trace.csv", "--format", "json")
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith("webhooks_per_burst = "))
+    # A pair each time has half the siblings of geometric bursts with a mean of two, so it needs fewer units.
+    assert 1.4 < float(line.split(" = ")[1]) < 1.7
+    assert json.loads(result.stdout)["functions"]["ProcessWebhookFunction"]["model"] == "webhook bursts"

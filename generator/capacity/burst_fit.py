@@ -1,0 +1,71 @@
+"""How many webhooks arrive at once, from a recording of their times."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator, Sequence
+from random import Random
+
+from generator.capacity.bursts import Survival
+from generator.config.schema import Function
+
+WINDOW_S = 60.0
+"""The variance is taken within windows of this length, so that a rate that changes slowly is no burst."""
+
+STEPS = 2000
+"""Steps of the integral over a duration's tail, up to `LONGEST` mean durations."""
+
+LONGEST = 30.0
+
+NOISE = 1.05
+"""A smaller number of webhooks per burst is what chance finds in separate arrivals."""
+
+
+def webhooks_per_burst(times_s: Sequence[float], function: Function) -> float:
+    """Return the mean size of geometric bursts that need as much concurrency as the recorded times; 1 for Poisson.
+
+    If nothing were refused, bursts of mean size g would give the number in progress the variance-to-mean ratio
+    z = 1 + 2 (g - 1) zeta. Here zeta is the integral of G(t)^2 over the mean duration, and G(t) the probability that an
+    execution runs longer than t: the variance of a shot-noise process (Campbell's theorem). z is measured by running
+    the recording once with durations drawn for `function`. Webhooks of a burst need not arrive at the same instant.
+    """
+    survival = Survival.of(function, function.mean_duration_ms / 1000)
+    size = 1 + (_peakedness(times_s, survival) - 1) / (2 * _overlap(survival))
+    return size if size >= NOISE else 1.0
+
+
+def _overlap(survival: Survival) -> float:
+    step_s = LONGEST * survival.mean_s / STEPS
+    return math.fsum(survival.after((step + 0.5) * step_s) ** 2 for step in range(STEPS)) * step_s / survival.mean_s
+
+
+def _peakedness(times_s: Sequence[float], survival: Survival) -> float:
+    """Return the variance of the number in progress over its mean, within windows."""
+    within, total = 0.0, 0.0
+    for area, squares, length_s in _windows(times_s, survival):
+        within += squares - area * area / length_s
+        total += area
+    return within / total if total else 1.0
+
+
+def _windows(times_s: Sequence[float], survival: Survival) -> Iterator[tuple[float, float, float]]:
+    """Yield the integrals of the number in progress and of its square over each window, and the window's length."""
+    random, ends = Random(1), list[float]()  # noqa: S311 - no secret
+    now_s, until_s, area, squares = times_s[0], times_s[0] + WINDOW_S, 0.0, 0.0
+    for arrival_s in times_s:
+        while True:
+            next_s = min(ends[0] if ends else math.inf, arrival_s, until_s)
+            area += len(ends) * (next_s - now_s)
+            squares += len(ends) ** 2 * (next_s - now_s)
+            now_s = next_s
+            if now_s == until_s:
+                yield area, squares, WINDOW_S
+                until_s, area, squares = until_s + WINDOW_S, 0.0, 0.0
+            elif ends and now_s == ends[0]:
+                heapq.heappop(ends)
+            else:
+                heapq.heappush(ends, now_s + survival.draw(random))
+                break
+    if length_s := now_s - (until_s - WINDOW_S):
+        yield area, squares, length_s
