@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from generator.capacity.quota import Verdict as Verdict
     from generator.capacity.quota import account_of as account_of
     from generator.capacity.quota import judge as judge
-    from generator.capacity.quota import refusal as refusal
+    from generator.capacity.refusal import refusal as refusal
     from generator.capacity.sizing import FunctionSizing as FunctionSizing
     from generator.capacity.sizing import Sizing as Sizing
     from generator.capacity.sizing import UsagePlan as UsagePlan
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
-    "generator.capacity.quota": ("AccountQuota", "Plan", "Verdict", "account_of", "judge", "refusal"),
+    "generator.capacity.quota": ("AccountQuota", "Plan", "Verdict", "account_of", "judge"),
+    "generator.capacity.refusal": ("refusal",),
     "generator.capacity.sizing": ("FunctionSizing", "Sizing", "UsagePlan", "size"),
     "generator.config.files": ("load", "load_all"),
     "generator.config.schema": ("Environment",),

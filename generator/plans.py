@@ -56,7 +56,11 @@ def with_neighbours(name: str, overrides: Sequence[str] = ()) -> tuple[Environme
 def refusals(judged: Iterable[JudgedPlan]) -> list[str]:
     """Return one refusal text for each account that the plans do not fit."""
     verdicts = {id(one.verdict): one.verdict for one in judged if not one.verdict.fits}
-    return [quota.refusal(verdict) for verdict in verdicts.values()]
+    if not verdicts:
+        return []
+    from generator.capacity.refusal import refusal  # only needed if something does not fit
+
+    return [refusal(verdict) for verdict in verdicts.values()]
 
 
 def render(plan: Plan) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from generator.aws import CONCURRENCY_QUOTA_CODE, DEFAULT_CONCURRENCY_LIMIT, floor_error
+from generator.aws import CONCURRENCY_QUOTA_CODE, DEFAULT_CONCURRENCY_LIMIT
 from generator.errors import Fault, InvalidEnvironment
 
 if TYPE_CHECKING:
@@ -123,28 +123,6 @@ def increase_command(region: str, limit: int, aws: str = "aws") -> str:
     )
 
 
-def refusal(verdict: Verdict) -> str:
-    """Explain why the environments do not fit: the sum, the shortfall, the AWS error, and the remedies.
-
-    Raises ValueError for a verdict that fits.
-    """
-    account = verdict.account
-    if verdict.fits:
-        raise ValueError(f"nothing to refuse: {verdict.total} of {account.reservable} are reserved")
-    needed = "wanted" if verdict.total == verdict.wanted else f"needed at minimum ({verdict.wanted:,} wanted)"
-    return "\n".join(
-        [
-            f"account {account.name} in {account.region}: {verdict.total:,} reserved concurrent executions {needed}, "
-            f"{account.reservable:,} reservable, {-verdict.headroom:,} too many",
-            *(f"  {plan.environment.name:<12} {_sum(plan.sizing)}" for plan in verdict.plans),
-            f"  {'reservable':<12} {account.concurrency_limit:,} concurrency limit - {account.unreserved_floor:,} "
-            f"unreserved floor - {account.reserved_elsewhere:,} reserved elsewhere = {account.reservable:,}",
-            f"  Deploying this would fail with: {floor_error(account.unreserved_floor)}.",
-            *(f"  {line}" for line in _remedies(verdict)),
-        ]
-    )
-
-
 def _judge_account(group: Sequence[Plan]) -> Verdict:
     wanted = sum(plan.sizing.total_reserved for plan in group)
     verdict = Verdict(account_of(group[0].environment), tuple(group), wanted)
@@ -195,37 +173,3 @@ def _disagreements(group: Sequence[Environment]) -> Iterable[Fault]:
                     f"{first.region}",
                     "write the same value in both, or different account names",
                 )
-
-
-def _sum(sizing: Sizing) -> str:
-    figures = [f"{function.reserved_concurrency or 0:,}" for function in sizing.functions]
-    return f"{' + '.join(figures)} = {sizing.total_reserved:,}"
-
-
-def _remedies(verdict: Verdict) -> Iterable[str]:
-    account = verdict.account
-    needed, for_wanted = limit_for(account, verdict.total), limit_for(account, verdict.wanted)
-    request = increase_command(account.region, for_wanted)
-    all_wanted = "" if needed == for_wanted else f" ({for_wanted:,} for everything wanted)"
-    limit = limit_to_request(needed) + all_wanted
-    if account.reservable == 0:
-        yield "Nothing can be reserved in this account. To deploy now, share the account's pool, with no guaranteed"
-        yield 'concurrency and no cap: write on_shortfall = "unreserved" under [account]. To reserve, request a limit'
-        yield f"of {limit}: {request}"
-    else:
-        yield f"Request a limit of {limit}: {request}"
-        yield "or free concurrency that is reserved elsewhere, lower the rate, relax a target, or share the account's"
-        yield 'pool, with no guaranteed concurrency and no cap: write on_shortfall = "unreserved" under [account].'
-        if _would_fit_if_shared(verdict):
-            yield 'To reserve the best possible share and miss targets, write on_shortfall = "fit" under [account].'
-
-
-def _would_fit_if_shared(verdict: Verdict) -> bool:
-    """Return whether everything would fit if each environment with FAIL had FIT instead."""
-    from generator.capacity import allocation
-    from generator.config.schema import OnShortfall
-
-    failing = [(plan.environment, plan.sizing) for plan in verdict.plans if _on_shortfall(plan) == OnShortfall.FAIL]
-    others = sum(plan.sizing.total_reserved for plan in verdict.plans if _on_shortfall(plan) != OnShortfall.FAIL)
-    smallest = sum(sizing.total_reserved for sizing in allocation.minimum(failing))
-    return bool(failing) and smallest + others <= verdict.account.reservable

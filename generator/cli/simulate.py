@@ -69,6 +69,7 @@ def command(
     """
     from generator import simulation
     from generator.report import charts
+    from generator.report.simulation_remedies import remedies
 
     if chart:
         charts.require(chart)
@@ -94,6 +95,7 @@ def command(
         click.echo("".join(f"{visible(note)}\n" for note in result.notes), nl=False, err=True)
     else:
         click.echo(simulation.as_text(result))
+        click.echo("".join(f"remedy: {visible(remedy)}\n" for remedy in remedies(environment, result)), nl=False)
     if chart:
         charts.simulation_chart(result, chart)
         click.echo(visible(f"wrote {chart}"), err=True)

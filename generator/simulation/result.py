@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
+from generator.simulation.coverage import kinds
 from generator.simulation.measures import Histogram
 from generator.simulation.network import Task
 from generator.simulation.replication import POINTS, Measurements
 from generator.simulation.statistics import Verdict, estimate_share
 from generator.simulation.targets import Target, judge_targets
+from generator.simulation.workload import Piece
 
 Json = dict[str, Any]
 
@@ -35,7 +38,8 @@ class Chart:
 class SimulationResult(Mapping[str, Any]):
     """The result of a simulation. As a mapping it is the JSON document; the other attributes serve report and chart.
 
-    `notes` list what was not simulated. `hours` is the simulated time of each replication.
+    `notes` list what was not simulated. `hours` is the simulated time of each replication. `settings` names the part of
+    the settings of each function, and `peak_per_s` is the highest rate of the workload.
     """
 
     document: Json
@@ -45,6 +49,8 @@ class SimulationResult(Mapping[str, Any]):
     hours: float
     replications: int
     seed: int
+    settings: Mapping[str, str]
+    peak_per_s: float
 
     @property
     def passed(self) -> bool:
@@ -76,7 +82,13 @@ def summarise(task: Task, workload: str, runs: Sequence[Measurements], notes: Se
         "not_simulated": [*notes],
     }
     chart = _chart(task, runs)
-    return SimulationResult(document, targets, chart, notes, task.duration_s / 3600, len(runs), task.seed)
+    hours, settings = task.duration_s / 3600, kinds(task.topology)
+    peak_per_s = max(bound_per_s for _, _, bound_per_s in _pieces(task))
+    return SimulationResult(document, targets, chart, notes, hours, len(runs), task.seed, settings, peak_per_s)
+
+
+def _pieces(task: Task) -> Iterator[Piece]:
+    return takewhile(lambda piece: piece[0] < task.duration_s, task.rates.pieces(0.0))
 
 
 def _function(task: Task, name: str, runs: Sequence[Measurements]) -> Json:

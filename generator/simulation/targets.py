@@ -16,13 +16,17 @@ from generator.simulation.statistics import Estimate, Verdict, decide, estimate_
 TIMEOUT = "timeout"
 """The reason for a failure that is not a throttle."""
 
+Limit = tuple[str, str]
+"""What cost the most, and the function whose reservation or lanes that is, else empty."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """An upper limit, and how the measured value compares with it.
 
     `replications_needed` would probably decide an inconclusive verdict; None if no reasonable number would. `remedy`
-    is the first thing to change for a missed target, else empty.
+    is the first thing to change for a missed target, else empty. If that is a function's reservation, or its lanes,
+    `function` names it.
     """
 
     name: str
@@ -31,6 +35,7 @@ class Target:
     verdict: Verdict
     replications_needed: int | None = None
     remedy: str = ""
+    function: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         values = {"name": self.name, "target": self.target, "measured": self.measured.mean}
@@ -55,10 +60,11 @@ def _busiest_shard(task: Task, runs: Sequence[Measurements]) -> tuple[str, Estim
     return max(found, key=lambda pair: pair[1].mean or 0.0)
 
 
-def _judge(task: Task, runs: Sequence[Measurements], name: str, measured: Estimate, remedy: str) -> Target:
+def _judge(task: Task, runs: Sequence[Measurements], name: str, measured: Estimate, limit: Limit) -> Target:
     target = getattr(task.environment.targets, name)
     verdict, needed = decide(target, measured, len(runs))
-    return Target(name, target, measured, verdict, needed, remedy if verdict is Verdict.MISSED else "")
+    remedy, function = limit if verdict is Verdict.MISSED else ("", "")
+    return Target(name, target, measured, verdict, needed, remedy, function)
 
 
 def _account(task: Task) -> Iterator[Target]:
@@ -83,11 +89,10 @@ def _webhooks(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
     gateways = [run.gateway for run in runs]
     lost = [counts["throttled_at_gateway"] + counts["throttled_at_lambda"] + counts["failed"] for counts in gateways]
     measured = estimate_share(lost, [counts["offered"] for counts in gateways])
-    remedy = _webhook_remedy(task, runs)
-    yield _judge(task, runs, "webhook_throttle_probability", measured, remedy)
+    yield _judge(task, runs, "webhook_throttle_probability", measured, _webhook_limit(task, runs))
 
 
-def _webhook_remedy(task: Task, runs: Sequence[Measurements]) -> str:
+def _webhook_limit(task: Task, runs: Sequence[Measurements]) -> Limit:
     """Return the limit that cost the most webhooks."""
     entry = task.topology.webhook_functions[0]
     prefix = "throttled by "
@@ -100,10 +105,10 @@ def _webhook_remedy(task: Task, runs: Sequence[Measurements]) -> str:
     refusals[late] = fsum(run.gateway["answered_too_late"] for run in runs)
     worst = max(refusals, key=refusals.__getitem__)
     at_lambda = fsum(run.functions[entry][count] for run in runs for count in ("throttles", "timeouts"))
-    return worst if refusals[worst] > at_lambda else _function_remedy(task, runs, entry)
+    return (worst, "") if refusals[worst] > at_lambda else _function_limit(task, runs, entry)
 
 
-def _function_remedy(task: Task, runs: Sequence[Measurements], name: str) -> str:
+def _function_limit(task: Task, runs: Sequence[Measurements], name: str) -> Limit:
     """Return the limit of a function that throttled it or timed it out most often."""
     counts = {TIMEOUT: "timeouts"} | {
         reason: f"throttles by {reason}" for reason in (CONCURRENCY, REQUEST_RATE, SCALING)
@@ -111,12 +116,13 @@ def _function_remedy(task: Task, runs: Sequence[Measurements], name: str) -> str
     reasons = {reason: fsum(run.functions[name][count] for run in runs) for reason, count in counts.items()}
     worst = max(reasons, key=reasons.__getitem__)
     if worst == TIMEOUT:
-        return f"{name}'s Timeout of {task.topology.functions[name].timeout_s:g} s, which its runs exceed"
+        return f"{name}'s Timeout of {task.topology.functions[name].timeout_s:g} s, which its runs exceed", ""
     if worst == SCALING:
-        return f"{name}'s cold starts: it needs new instances faster than Lambda adds them"
+        return f"{name}'s cold starts: it needs new instances faster than Lambda adds them", ""
     reserved = task.topology.functions[name].reserved_concurrency
     limit = f"{name}'s reservation of {reserved}" if reserved is not None else "the account's concurrency limit"
-    return f"{limit}, which allows ten requests a second per unit" if worst == REQUEST_RATE else limit
+    limit += ", which allows ten requests a second per unit" if worst == REQUEST_RATE else ""
+    return limit, name if reserved is not None else ""
 
 
 def _notifications(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
@@ -131,8 +137,7 @@ def _notifications(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]
         key=lambda subscription: fsum(run.queues[subscription.logical_id]["waited"] for run in runs),
     )
     measured = estimate_share(waited, accepted)
-    remedy = _function_remedy(task, runs, worst.function)
-    yield _judge(task, runs, "notification_wait_probability", measured, remedy)
+    yield _judge(task, runs, "notification_wait_probability", measured, _function_limit(task, runs, worst.function))
 
 
 def _stream(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
@@ -145,7 +150,7 @@ def _stream(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
         for count in ("throttles", "timeouts", "invocations")
     )
     if throttles + timeouts > invocations / 10:
-        remedy = _function_remedy(task, runs, mapping.function)
+        limit = _function_limit(task, runs, mapping.function)
     else:
-        remedy = f"{name}'s ParallelizationFactor of {mapping.parallelization_factor}"
-    yield _judge(task, runs, "stream_utilisation", measured, remedy)
+        limit = f"{name}'s ParallelizationFactor of {mapping.parallelization_factor}", mapping.function
+    yield _judge(task, runs, "stream_utilisation", measured, limit)

@@ -14,7 +14,8 @@ from click.testing import Result
 
 from generator.capacity import arrivals, lanes, queueing
 from generator.capacity.allocation import Curve, best_steps, curve_of, fit, minimum
-from generator.capacity.quota import Plan, Verdict, judge, refusal
+from generator.capacity.quota import Plan, Verdict, judge
+from generator.capacity.refusal import refusal
 from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION, Sizing, size
 from generator.config.files import read
 from generator.config.schema import Environment

@@ -179,7 +179,7 @@ def at_rate(made: Environment, rate: int) -> Environment:
 
 
 @pytest.mark.slow
-@settings(max_examples=6)
+@settings(max_examples=2)
 @given(traffics, st.lists(st.integers(100, 50_000), min_size=5, max_size=5))
 @example({"peak_factor": 17.0, "alerts_per_webhook": 0.5}, [100, 149, 5_000, 20_000, 50_000])
 def test_between_the_steps_no_reservation_changes(traffic: dict[str, object], rates: list[int]) -> None:

@@ -10,7 +10,8 @@ from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.capacity.quota import Plan, Verdict, increase_command, judge, limit_to_request, refusal
+from generator.capacity.quota import Plan, Verdict, increase_command, judge, limit_to_request
+from generator.capacity.refusal import refusal
 from generator.capacity.sizing import size
 from generator.config.files import read
 from generator.errors import InvalidEnvironment
@@ -62,9 +63,13 @@ account prod in us-east-1: 37 reserved concurrent executions wanted, 30 reservab
 UnreservedConcurrentExecution below its minimum value of [100].
   Request a limit of 1,037 or more: aws service-quotas request-service-quota-increase --region us-east-1 \
 --service-code lambda --quota-code L-B99A9384 --desired-value 1037
-  or free concurrency that is reserved elsewhere, lower the rate, relax a target, or share the account's
-  pool, with no guaranteed concurrency and no cap: write on_shortfall = "unreserved" under [account].
-  To reserve the best possible share and miss targets, write on_shortfall = "fit" under [account]."""
+  or free 7 in other stacks: account.reserved_elsewhere = 893
+  or lower the rate of prod: traffic.webhooks_per_hour = 35997 needs 16 + 5 + 5 + 2 = 28
+  or write on_shortfall = "fit" under [account] for the best split, which misses targets: \
+prod 15 + 10 + 4 + 1 = 30
+     (predicted at the peak: ProcessWebhookFunction of prod 0.46 % and SendNotificationFunction of prod 3.3 %)
+  or share the account's pool, with no guaranteed concurrency and no cap: \
+write on_shortfall = "unreserved" under [account]"""
 
 NOTHING_RESERVABLE = """\
 account shared in us-east-1: 15 reserved concurrent executions needed at minimum (48 wanted), 0 reservable, \
