@@ -104,6 +104,10 @@ def _type(command: click.Command, *arguments: str) -> None:
 
 def _welcome(name: str, system: System) -> str:
     """Return the URL, the API key, and commands to paste. The secret exists only in this emulator."""
+    sources = "".join(
+        f"Paste this to send a price as {sender.name}, whose scheme is {sender.scheme}:\n\n{sender.commands()}\n"
+        for sender in system.senders
+    )
     return f"""\
 URL      {system.url}
 API key  {system.api_key}
@@ -121,7 +125,7 @@ SIGNATURE=$(printf %s "$ID.$AT.$BODY" | openssl dgst -sha256 -mac HMAC -binary \
 curl -i {system.url} -H 'x-api-key: {system.api_key}' -H 'content-type: application/json' \
 -H "webhook-id: $ID" -H "webhook-timestamp: $AT" -H "webhook-signature: v1,$SIGNATURE" -d "$BODY"
 
-Then look at the alert, and at events that failed:
+{sources}Then look at the alert, and at events that failed:
 
 generator alerts {name} show me first --local
 generator replay {name} --local

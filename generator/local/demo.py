@@ -7,14 +7,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from http import HTTPStatus
 
 from generator._format import duration, text_table
 from generator.local.deployment import System
+from generator.local.senders import Sender
 
 SYMBOLS = {"BTC-USD": Decimal("64000"), "ETH-USD": Decimal("3100"), "SOL-USD": Decimal("142")}
 PRICES = 60
 ARRIVAL_TIMEOUT_S = 15
 PACE_S = 0.05
+SOURCE_SYMBOLS = ("XRP-USD", "ADA-USD", "DOT-USD", "LTC-USD", "BCH-USD")
+"""A symbol for each source with a path of its own. It sends one price, and one alert waits for it."""
+
 RETRIES = 20
 """Attempts for each price: the sender retries after a 429 or 503. The smallest usage plan admits 28/s."""
 
@@ -50,6 +55,8 @@ class DemoResult:
     """Texts of the delivered SMS."""
     refusal: str | None
     """Status and message of the first answer that refused a price."""
+    requests: tuple[str, ...] = ()
+    """A request of each source with a path of its own, without its secret, and the answer."""
 
     @property
     def passed(self) -> bool:
@@ -80,7 +87,8 @@ def walk(seed: int) -> Iterator[tuple[str, Decimal]]:
 
 def run(system: System, progress: Callable[[Iterable[int]], Iterable[int]], seed: int = 7) -> DemoResult:
     """Arm the alerts, send the prices, and wait for the expected SMS, and briefly for unexpected ones."""
-    armed = alerts()
+    from_sources = dict(zip(system.senders, map(_alert_of_source, range(len(system.senders))), strict=True))
+    armed = [*alerts(), *from_sources.values()]
     for alert in armed:
         system.put_alert(alert.alert_id, alert.symbol, alert.direction, str(alert.threshold), alert.phone_number)
     expected: set[str] = set()
@@ -92,11 +100,17 @@ def run(system: System, progress: Callable[[Iterable[int]], Iterable[int]], seed
         body = {"symbol": symbol, "price": str(price), "timestamp": int(time.time() * 1000), "source": "demo"}
         if refusal := _refusal(system, body, f"demo_{number}"):
             refusals.append(refusal)
+    requests = []
+    for sender, alert in from_sources.items():
+        request, refusal = _request(system, sender, alert.symbol)
+        requests.append(request)
+        refusals += [refusal] if refusal else []
+    expected |= {alert.phone_number for alert in from_sources.values()}
     delivered = _wait_for_sms(system, expected)
     latencies_ms = [line["LatencyMs"] for kind, line in system.new_events() if kind == "notification" and line["Sent"]]
     return DemoResult(
-        prices_sent=PRICES,
-        prices_stored=PRICES - len(refusals),
+        prices_sent=PRICES + len(requests),
+        prices_stored=PRICES + len(requests) - len(refusals),
         alerts=len(armed),
         alerts_expected=len(expected),
         sms_delivered=sum(map(len, delivered.values())),
@@ -105,11 +119,12 @@ def run(system: System, progress: Callable[[Iterable[int]], Iterable[int]], seed
         latencies_ms=tuple(sorted(latencies_ms)),
         texts=tuple(text for texts in delivered.values() for text in texts),
         refusal=next(iter(refusals), None),
+        requests=tuple(requests),
     )
 
 
 def as_table(result: DemoResult) -> str:
-    """Return the texts of the SMS and the result as a table for the terminal."""
+    """Return the requests of sources, the texts of the SMS, and the result as a table for the terminal."""
     latencies_ms = result.latencies_ms
     rows = [
         ("Prices sent", f"{result.prices_sent:,}"),
@@ -122,7 +137,19 @@ def as_table(result: DemoResult) -> str:
         ("Price to SMS, median", duration(latencies_ms[len(latencies_ms) // 2] / 1000) if latencies_ms else "-"),
         ("Price to SMS, slowest", duration(latencies_ms[-1] / 1000) if latencies_ms else "-"),
     ]
-    return "\n".join([*result.texts, "", *text_table((), rows, right=(1,))])
+    return "\n".join([*result.requests, *result.texts, "", *text_table((), rows, right=(1,))])
+
+
+def _alert_of_source(number: int) -> Alert:
+    return Alert(f"demo-source-{number}", SOURCE_SYMBOLS[number], "above", Decimal("0.5"), f"+1555555{9000 + number}")
+
+
+def _request(system: System, sender: Sender, symbol: str) -> tuple[str, str | None]:
+    """Send one price as a source. Return the request and its answer, and the answer again if it was not stored."""
+    body = sender.alert(symbol, "0.5120")
+    status, message = system.send_from(sender, body)
+    answer = f"{status} {message}"
+    return f"{sender.shown(body)}\n{answer}\n", None if status == HTTPStatus.ACCEPTED else answer
 
 
 def _refusal(system: System, body: dict[str, object], webhook_id: str) -> str | None:

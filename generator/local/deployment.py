@@ -11,12 +11,15 @@ import string
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from generator.aws import MAX_TEMPLATE_BODY_BYTES
 from generator.errors import EmulatorFailure, Fault
 from generator.local import emulator
 from generator.local.emulator import Emulator
+from generator.local.senders import Sender
 from generator.stack import alerts
 from generator.template.reading import parsed
 
@@ -32,7 +35,10 @@ LOG_GROUPS = {
 }
 """Kinds of event by the log group that records them, in the order in which a webhook causes them."""
 
-REQUIRED_RESOURCES = (*LOG_GROUPS, "PriceAlertsTable", "SigningSecret", "WebhookApi", "WebhookStage", "WebhookApiKey")
+REQUIRED_RESOURCES = (
+    *(*LOG_GROUPS, "ProcessWebhookFunction", "PriceAlertsTable", "SigningSecret"),
+    *("WebhookApi", "WebhookStage", "WebhookApiKey"),
+)
 """Logical ids that this module relies on."""
 
 
@@ -45,6 +51,7 @@ class System:
     url: str
     api_key: str
     secret: str
+    senders: tuple[Sender, ...] = ()
     _read: dict[str, int] = field(default_factory=dict)
 
     def send(self, body: dict[str, object], webhook_id: str) -> tuple[int, str]:
@@ -55,7 +62,14 @@ class System:
             "x-api-key": self.api_key,
             **signed_headers(self.secret, webhook_id, int(time.time()), raw),
         }
-        request = urllib.request.Request(self.url, data=raw, headers=headers, method="POST")  # noqa: S310 - our own URL
+        return self._post(self.url, raw, headers)
+
+    def send_from(self, sender: Sender, body: str) -> tuple[int, str]:
+        """POST a body to the path of a source. Return the status and the body of the answer."""
+        return self._post(sender.url, body.encode(), sender.headers(body))
+
+    def _post(self, url: str, raw: bytes, headers: dict[str, str]) -> tuple[int, str]:
+        request = urllib.request.Request(url, data=raw, headers=headers, method="POST")  # noqa: S310 - our own URL
         try:
             with emulator.request(request, timeout_s=30) as answer:
                 return answer.status, answer.read().decode()
@@ -101,11 +115,11 @@ def deploy(emulator: Emulator, template: str) -> System:
     """Create the stack from the unchanged text of a template, then set what the emulator ignores.
 
     The emulator ignores ReservedConcurrentExecutions, so this function sets them by API call where that is harmless. It
-    also ignores the generation rules of the secret, so this function stores a valid one.
+    also ignores the generation rules of the secrets, so this function stores valid ones.
     Raises EmulatorFailure with the reason if the stack is not created or is not from this generator.
     """
     cloudformation = emulator.client("cloudformation")
-    cloudformation.create_stack(StackName=STACK, TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
+    cloudformation.create_stack(StackName=STACK, Capabilities=["CAPABILITY_IAM"], **_template(emulator, template))
     _wait_until_created(cloudformation)
     rows = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
     ids = {row["LogicalResourceId"]: row["PhysicalResourceId"] for row in rows}
@@ -113,11 +127,36 @@ def deploy(emulator: Emulator, template: str) -> System:
         fault = Fault("the template", f"has no {', '.join(missing)}", "run: generator template")
         raise EmulatorFailure([fault])
     _apply_reservations(emulator, parsed("the template", template), ids)
-    secret = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(44))
-    emulator.client("secretsmanager").put_secret_value(SecretId=ids["SigningSecret"], SecretString=secret)
+    secret = _new_secret(emulator, ids["SigningSecret"])
     api_key = emulator.client("apigateway").get_api_key(apiKey=ids["WebhookApiKey"], includeValue=True)["value"]
     url = f"{emulator.url}/restapis/{ids['WebhookApi']}/{ids['WebhookStage']}/_user_request_/webhooks"
-    return System(emulator, ids, url, api_key, secret)
+    return System(emulator, ids, url, api_key, secret, tuple(_senders(emulator, ids["ProcessWebhookFunction"], url)))
+
+
+def _template(emulator: Emulator, template: str) -> dict[str, str]:
+    """Return the template as CloudFormation takes it: in the request, or in a bucket if it is too long for that."""
+    if len(template.encode()) <= MAX_TEMPLATE_BODY_BYTES:
+        return {"TemplateBody": template}
+    bucket, key = "templates", f"{STACK}.json"
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key=key, Body=template.encode())
+    return {"TemplateURL": f"https://s3.amazonaws.com/{bucket}/{key}"}
+
+
+def _new_secret(emulator: Emulator, secret_id: str) -> str:
+    """Store and return a secret as Secrets Manager generates it for the template."""
+    secret = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(44))
+    emulator.client("secretsmanager").put_secret_value(SecretId=secret_id, SecretString=secret)
+    return secret
+
+
+def _senders(emulator: Emulator, function: str, url: str) -> Iterator[Sender]:
+    """Yield the sources that the function accepts besides the standard one."""
+    variables = emulator.client("lambda").get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+    for line in variables.get("SOURCES", "").splitlines():
+        name, scheme, secret_id, header = line.split()
+        yield Sender(name, scheme, header, f"{url}/{name}", _new_secret(emulator, secret_id))
 
 
 def signed_headers(secret: str, webhook_id: str, sent_at_s: int, body: bytes) -> dict[str, str]:

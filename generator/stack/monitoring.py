@@ -65,11 +65,9 @@ Reasoned = tuple[Alarm, str]
 
 
 def resources(environment: Environment, sizing: Sizing) -> list[AWSObject]:
-    """Return the alarms, and the dashboard unless the template needs its bytes for sources.
-
-    A template of more than 51,200 bytes cannot be deployed without an upload bucket.
-    """
-    dashboard = [] if environment.paths else [_dashboard()]
+    """Return the alarms, and the dashboard unless the template needs its bytes for sources."""
+    is_tight = environment.paths and not environment.deployment.upload_bucket
+    dashboard = [] if is_tight else [_dashboard()]
     return [*(alarm for alarm, _ in _alarms(environment, sizing)), *dashboard]
 
 

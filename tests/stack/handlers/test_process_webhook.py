@@ -86,6 +86,28 @@ def test_a_changed_body_does_not_match_its_signature(stack: Stack) -> None:
     assert answer(stack, event) == (401, "webhook-signature does not match")
 
 
+NODE_SIGNATURES = {
+    '{"symbol":"BTC-USD","price":"64231.50","timestamp":1767225600000,"source":"kraken"}': (
+        "v1,e+J/pOyOdk5TdRPlBO1MyGbwL7A+yHVwY7hofNNZSVo="
+    ),
+    '{"symbol":"ETH-USD","price":"3100","timestamp":1767225599000,"source":"node","note":"\u00e9\u20ac\U0001f600"}': (
+        "v1,RLdPmXOaCXSXFpFagt96vjWUjYFw3dKDyRXf/4NwyCk="
+    ),
+}
+"""Bodies signed by version 1.1.1 of the npm package standardwebhooks: new Webhook(SECRET_TEXT).sign(id, time, body)."""
+
+
+def test_signatures_of_another_library_in_another_language_are_accepted(stack: Stack) -> None:
+    clock = type("Clock", (), {"time": staticmethod(lambda: 1_767_225_700.0)})
+    handler = stack.load(FUNCTION, time=clock)
+    ids = ["msg_2KWPBgLlAfxdpx2AI54pPJ85f4W", "msg_unot"]
+    for webhook_id, (body, signature) in zip(ids, NODE_SIGNATURES.items(), strict=True):
+        headers = {"webhook-id": webhook_id, "webhook-timestamp": "1767225615", "webhook-signature": signature}
+        event = {"headers": headers, "body": body, "isBase64Encoded": False}
+        assert handler.run(event)["statusCode"] == 202
+        assert handler.run({**event, "body": body.replace("3", "4")})["statusCode"] == 401
+
+
 @pytest.mark.slow
 def test_one_valid_signature_of_several_is_enough(stack: Stack) -> None:
     event = webhook(price())
