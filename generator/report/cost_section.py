@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from generator._format import code, joined, markdown_details, markdown_table, number, significant, usd
+from generator._format import code, markdown_details, markdown_table, number, significant, usd
 from generator.capacity import sms
 from generator.config.prices import DATED, PRICED_REGION, SOURCES, Prices
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
@@ -54,7 +54,7 @@ def cost_lines(template: Template, environment: Environment) -> list[str]:
         f"**{usd(total_usd(bills[rate]))}** a month at a steady {rate:,} webhooks per hour: {sums}."
         f"{_elsewhere(environment)}",
         "",
-        f"**Not included:** {joined([*_not_included(template, environment), NOT_INCLUDED])}.",
+        f"**Not included:** {'; '.join([*_not_included(template, environment), NOT_INCLUDED])}.",
         "",
         *_sms(environment),
         "",
