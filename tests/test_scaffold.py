@@ -255,7 +255,7 @@ def test_the_workflow_reviews_a_pull_request(
     toml.write_text(toml.read_text().replace("50000", "20000"))
     generator("template", "prod")
     assert pull_request() == [0] * 5, "a new rate replaces nothing and grants nothing"
-    assert "22" in (started / "diff.md").read_text()
+    assert "37 → 23" in (started / "diff.md").read_text()
     assert json.loads((started / "check.sarif").read_text())["runs"][0]["results"] == []
 
     (started / "templates_out/prod.json").write_text(TEXTS["prod"].replace('"lambda:InvokeFunction"', '"lambda:*"'))
