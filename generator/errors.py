@@ -11,6 +11,7 @@ GeneratorError
 ├── UnusableLinter        cfn-lint cannot run with the project's configuration
 ├── UnwritableOutput      the output folder or file cannot be written
 ├── InvalidAlert          an alert's ids, symbol, threshold or phone number is wrong
+├── InvalidAdoption       a resource to adopt is unknown, or needs another one
 ├── UnreachableAccount    the AWS account cannot be queried: no credentials, or no endpoint answers
 └── EmulatorFailure       the local emulator is not installed, cannot start, or rejects the template
 
@@ -89,6 +90,10 @@ class UnwritableOutput(GeneratorError):
 
 class InvalidAlert(GeneratorError):
     """An alert's ids, symbol, threshold or phone number is wrong."""
+
+
+class InvalidAdoption(GeneratorError):
+    """A resource to adopt is unknown or has a wrong identifier, or it needs another one."""
 
 
 class UnreachableAccount(GeneratorError):

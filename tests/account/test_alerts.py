@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import time
 import uuid
@@ -24,7 +25,9 @@ from generator.stack.alerts import State
 from tests.account.conftest import DESCRIPTION, NO_STACK, NOW, STACK
 from tests.account.live import Live, deployed
 from tests.account.stub import DENIED, Stub, serving
+from tests.conftest import ROOT
 from tests.hostile.watching import assert_harmless
+from tests.stack.handlers.harness import TEMPLATE
 
 Run = Callable[..., Result]
 
@@ -161,6 +164,18 @@ def test_ids_and_values_of_a_stranger_are_harmless(generator: Run, live: Live) -
         assert result.exit_code == 0
         assert_harmless(result.output)
     assert_harmless(generator("alerts", "prod", "show", "me", "first").output)
+
+
+def test_the_documented_copy_brings_back_only_what_is_missing(live: Live) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/how-to/recover.md").read_text(), re.S)
+    schema = {name: TEMPLATE["Resources"]["PriceAlertsTable"]["Properties"][name] for name in ("KeySchema",)}
+    keys = [{"AttributeName": name, "AttributeType": "S"} for name in ("userId", "alertId")]
+    live.dynamodb.create_table(TableName="RESTORED", AttributeDefinitions=keys, BillingMode="PAY_PER_REQUEST", **schema)
+    live.write(phoneNumber={"S": "+15555550199"})
+    for alert in ("first", "second"):
+        live.dynamodb.put_item(TableName="RESTORED", Item={"userId": {"S": "me"}, "alertId": {"S": alert}})
+    exec(code.replace('"NAME"', repr(live.alerts)), {})
+    assert {row["alertId"]["S"]: "phoneNumber" in row for row in live.alert_rows()} == {"first": True, "second": False}
 
 
 ATTRIBUTES = st.fixed_dictionaries(

@@ -1,0 +1,56 @@
+"""The documents with which CloudFormation adopts retained or restored resources into a new stack."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from generator.errors import Fault, InvalidAdoption
+from generator.template.references import names
+
+IDENTIFIERS = {"AWS::DynamoDB::Table": "TableName", "AWS::KMS::Key": "KeyId"}
+"""The property that identifies an existing resource, by type: its primary identifier.
+
+Source: the CloudFormation schemas of the resource types.
+"""
+
+PATTERNS = {"AWS::DynamoDB::Table": "[A-Za-z0-9_.-]{3,255}", "AWS::KMS::Key": "[A-Za-z0-9-]{1,256}"}
+"""Forms of the identifiers. Source: DynamoDB API reference, CreateTable; AWS KMS API reference, DescribeKey."""
+
+
+def documents(where: str, template: Mapping[str, Any], identifiers: Mapping[str, str]) -> tuple[str, str]:
+    """Return the import template and the list of resources to import, as text.
+
+    An import may only add the resources that it names, so the import template has these, and no outputs. It retains
+    all of them, so that an import that fails loses nothing. Raises InvalidAdoption with everything that is wrong with
+    the identifiers. Source: AWS CloudFormation User Guide, "Import AWS resources into a CloudFormation stack".
+    """
+    adopted = {name: body for name, body in template["Resources"].items() if name in identifiers}
+    if faults := [*_faults(where, template["Resources"], identifiers)]:
+        raise InvalidAdoption(faults)
+    head = {key: template[key] for key in ("AWSTemplateFormatVersion", "Description") if key in template}
+    resources = {name: {**body, "DeletionPolicy": "Retain"} for name, body in adopted.items()}
+    listed = [
+        {
+            "ResourceType": body["Type"],
+            "LogicalResourceId": name,
+            "ResourceIdentifier": {IDENTIFIERS[body["Type"]]: identifiers[name]},
+        }
+        for name, body in adopted.items()
+    ]
+    return json.dumps({**head, "Resources": resources}, indent=1) + "\n", json.dumps(listed, indent=1) + "\n"
+
+
+def _faults(where: str, resources: Mapping[str, Any], identifiers: Mapping[str, str]) -> Iterator[Fault]:
+    adoptable = [name for name, body in resources.items() if body["Type"] in IDENTIFIERS]
+    for name, identifier in identifiers.items():
+        if name not in adoptable:
+            yield Fault(name, f"{where} has no such table or key", f"name one of {', '.join(adoptable)}")
+            continue
+        type_ = resources[name]["Type"]
+        if not re.fullmatch(PATTERNS[type_], identifier):
+            yield Fault(name, f"'{identifier}' is not a {IDENTIFIERS[type_]}", "write the name or id, without the ARN")
+        for other in sorted({*names(resources[name]["Properties"])} - identifiers.keys()):
+            yield Fault(name, f"needs {other}, which is not adopted", f"add {other}=ID")
