@@ -55,11 +55,9 @@ def reservations(deployment: Deployment) -> CheckResult:
     )
     if account.holds(total):
         return passed(figures)
-    needed = quota.limit_for(account, total)
     return failed(
         f"{figures}; the deployment would fail with: {floor_error(account.unreserved_floor)}",
-        f"request a limit of {quota.limit_to_request(needed)}: "
-        f"{quota.increase_command(account.region, needed, deployment.account.cli)}; "
+        f"{quota.request(account, total, deployment.account.cli)}; "
         f"or write {_actual_settings(deployment, account)} and on_shortfall = "
         f"{_possible_on_shortfall(deployment, account)} under [account], then run: {_generate(deployment)}",
     )

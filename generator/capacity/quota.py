@@ -116,10 +116,34 @@ def limit_to_request(limit: int) -> str:
 
 
 def increase_command(region: str, limit: int, aws: str = "aws") -> str:
-    """Return the command that requests a concurrency limit of at least AWS's default."""
+    """Return the command that requests a concurrency limit of at least AWS's default.
+
+    Without a Region, it is for the one that the AWS CLI is configured for.
+    """
+    where = f"--region {region} " if region else ""
     return (
-        f"{aws} service-quotas request-service-quota-increase --region {region} --service-code lambda "
+        f"{aws} service-quotas request-service-quota-increase {where}--service-code lambda "
         f"--quota-code {CONCURRENCY_QUOTA_CODE} --desired-value {max(limit, DEFAULT_CONCURRENCY_LIMIT)}"
+    )
+
+
+def request(account: AccountQuota, reserved: int, aws: str = "aws") -> str:
+    """Return the limit to request with room for that much reserved concurrency, and the command that does it."""
+    limit = limit_for(account, reserved)
+    return f"request a limit of {limit_to_request(limit)}: {increase_command(account.region, limit, aws)}"
+
+
+def advice(account: AccountQuota) -> str:
+    """Return what to do in a new account until its limit is raised; empty for other accounts.
+
+    Source: AWS Lambda Developer Guide, "Lambda quotas": new accounts have reduced concurrency quotas, which AWS raises
+    with usage.
+    """
+    if account.concurrency_limit > account.unreserved_floor:
+        return ""
+    return (
+        f"an account with a limit of {account.concurrency_limit:,} can reserve nothing: leave all reservations out "
+        "until AWS has raised it; if Service Quotas refuses the request, open a support case"
     )
 
 

@@ -10,7 +10,8 @@ from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.capacity.quota import Plan, Verdict, increase_command, judge, limit_to_request
+from generator.capacity import quota
+from generator.capacity.quota import AccountQuota, Plan, Verdict, increase_command, judge, limit_to_request
 from generator.capacity.refusal import refusal
 from generator.capacity.sizing import size
 from generator.config.files import read
@@ -237,3 +238,20 @@ def test_headroom_is_the_concurrency_left_to_reserve() -> None:
     (verdict,) = judge([plan("prod", 50_000)])
     assert isinstance(verdict, Verdict)
     assert verdict.headroom == 1000 - 100 - 37
+
+
+def test_an_account_that_can_reserve_nothing_gets_its_own_advice() -> None:
+    new, usual = (AccountQuota("", "", limit, 100, 0) for limit in (10, 1000))
+    assert quota.advice(usual) == ""
+    assert quota.advice(new) == (
+        "an account with a limit of 10 can reserve nothing: leave all reservations out until AWS has raised it; if "
+        "Service Quotas refuses the request, open a support case"
+    )
+
+
+def test_the_request_is_for_the_smallest_limit_with_room_that_aws_accepts() -> None:
+    account = AccountQuota("", "eu-west-1", 1000, 100, 50)
+    assert quota.request(account, 1000) == (
+        "request a limit of 1,150 or more: aws service-quotas request-service-quota-increase --region eu-west-1 "
+        "--service-code lambda --quota-code L-B99A9384 --desired-value 1150"
+    )

@@ -13,7 +13,7 @@ from cfnlint.runner import Runner
 from click.testing import Result
 
 from tests import lint_once
-from tests.checks.rules.rule_runner import TEMPLATES
+from tests.checks.rules.rule_runner import TEMPLATES, requested
 from tests.conftest import snapshot
 
 pytestmark = pytest.mark.usefixtures("no_region")
@@ -26,7 +26,7 @@ SUMS = [str(TEMPLATES / name) for name in ("sum.json", "sum.sam.yaml", "sum.yaml
 MESSAGE = (
     "The functions reserve 205 concurrent executions together, 5 more than the 200 that can be reserved (limit 300 - "
     "unreserved floor 100 - reserved elsewhere 0){}: ProcessWebhookFunction 100, CheckAlertsFunction 50, "
-    "SendNotificationFunction 50, CleanupHistoryFunction 5; lower them or request a limit of 305 or more"
+    "SendNotificationFunction 50, CleanupHistoryFunction 5" + requested(305)
 )
 
 

@@ -10,6 +10,7 @@ import pytest
 from generator.capacity.quota import AccountQuota
 from generator.checks.linting import LintJob
 from generator.checks.stacks import joint_stacks, shortfall, sums
+from tests.checks.rules.rule_runner import requested
 from tests.checks.test_files import Run, by_region, template, write
 from tests.conftest import ENVIRONMENTS
 
@@ -27,8 +28,7 @@ def test_three_stacks_that_fit_alone_are_refused_together(generator: Run, names:
     place, message = result.stdout.rstrip("\n").split(": error E9801: ")
     assert message == (
         "The stacks reserve prod.json 37 + staging.json 16 + dev.json 11 = 64, 14 more than the 50 that can be "
-        "reserved (limit 150 - unreserved floor 100 - reserved elsewhere 0); lower them or "
-        "request a limit of 164 or more"
+        "reserved (limit 150 - unreserved floor 100 - reserved elsewhere 0)" + requested(164)
     )
     file, line = place.split(":")
     assert file == "templates_out/prod.json"
@@ -169,8 +169,7 @@ def test_what_a_template_does_not_tell_is_said() -> None:
     assert finding.message == (
         "The stacks reserve a.json 40 + b.json 20 = at least 60, 10 more than the 50 that can be reserved "
         "(limit 150 - unreserved floor 100 - reserved elsewhere 0); a.json when IsProd is true; not counted: 1 "
-        "function whose figure a.json does not state; c.json cannot be read and is not counted; "
-        "lower them or request a limit of 160 or more"
+        "function whose figure a.json does not state; c.json cannot be read and is not counted" + requested(160)
     )
 
 

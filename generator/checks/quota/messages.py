@@ -90,7 +90,8 @@ def excess(total: int, account: AccountQuota) -> str:
 
 def remedy(total: int, account: AccountQuota) -> str:
     """Return what to do about it, to end a sentence with."""
-    return f"; lower them or request a limit of {quota.limit_for(account, total):,} or more"
+    new_account = quota.advice(account)
+    return f"; lower them or {quota.request(account, total)}{f'; {new_account}' if new_account else ''}"
 
 
 def in_scenario(guard: Guard) -> str:

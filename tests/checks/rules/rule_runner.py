@@ -57,6 +57,16 @@ def by_name(cases: Sequence[tuple[Any, ...]]) -> list[Any]:
     return [pytest.param(*case, id=name) for name, *case in cases]
 
 
+def requested(limit: int) -> str:
+    """The end of a message about an account that is too small."""
+    example = ", for example AWS's default of 1,000" if limit < 1000 else ""
+    return (
+        f"; lower them or request a limit of {limit:,} or more{example}: aws service-quotas "
+        "request-service-quota-increase --service-code lambda --quota-code L-B99A9384 "
+        f"--desired-value {max(limit, 1000)}"
+    )
+
+
 def pretty(content: Any) -> str:
     """For the message of a failing test."""
     return json.dumps(content, indent=1)

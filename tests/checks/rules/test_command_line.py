@@ -13,14 +13,14 @@ import cfnlint
 import pytest
 
 from generator.checks.rules import folder
-from tests.checks.rules.rule_runner import TEMPLATES
+from tests.checks.rules.rule_runner import TEMPLATES, requested
 
 CFN_LINT = Path(sys.executable).with_name("cfn-lint")
 
 SUM = (
     "The functions reserve 205 concurrent executions together, 5 more than the 200 that can be reserved (limit 300 - "
     "unreserved floor 100 - reserved elsewhere 0){}: ProcessWebhookFunction 100, CheckAlertsFunction 50, "
-    "SendNotificationFunction 50, CleanupHistoryFunction 5; lower them or request a limit of 305 or more"
+    "SendNotificationFunction 50, CleanupHistoryFunction 5" + requested(305)
 )
 PROVISIONED = (
     "Worker has 25 provisioned concurrent executions, 5 more than the 20 that it reserves{}: {}; reserve 25 or "
@@ -41,8 +41,7 @@ THROTTLED = (
 )
 SCALED = (
     "The functions reserve or provision 205 concurrent executions together, 5 more than the 200 that can be reserved "
-    "(limit 300 - unreserved floor 100 - reserved elsewhere 0): Scaling 205; lower them or request a limit of 305 "
-    "or more"
+    "(limit 300 - unreserved floor 100 - reserved elsewhere 0): Scaling 205" + requested(305)
 )
 ZERO = "Worker reserves 0 concurrent executions and never runs{}; leave the property out to share the account's pool"
 

@@ -8,7 +8,7 @@ import pytest
 
 from generator.checks.quota.deployed import deployed
 from generator.checks.quota.worst_case import worst_case
-from tests.checks.rules.rule_runner import DELETE, by_name, edited
+from tests.checks.rules.rule_runner import DELETE, by_name, edited, requested
 
 pytestmark = pytest.mark.usefixtures("no_region")
 
@@ -45,7 +45,7 @@ TERMS = "(limit 305 - unreserved floor 100 - reserved elsewhere 0)"
 def message(total: int, shares: str, scenario: str = "", uncounted: str = "", verb: str = "reserve") -> str:
     return (
         f"The functions {verb} {total:,} concurrent executions together, {total - 205:,} more than the 205 that can be "
-        f"reserved {TERMS}{scenario}: {shares}{uncounted}; lower them or request a limit of {total + 100:,} or more"
+        f"reserved {TERMS}{scenario}: {shares}{uncounted}{requested(total + 100)}"
     )
 
 
@@ -590,5 +590,5 @@ def test_names_the_largest_of_many_functions(findings: Any) -> None:
     assert path == PROPERTY.format("Function20")
     assert text.endswith(
         ": Function20 20, Function19 19, Function18 18, Function17 17, Function16 16, Function15 15, Function14 14, "
-        "Function13 13, and 12 more with 78; lower them or request a limit of 310 or more"
+        "Function13 13, and 12 more with 78" + requested(310)
     )
