@@ -28,7 +28,7 @@ from generator.config.files import FOLDER
 from generator.config.project import foreign
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter
 from generator.plans import JudgedPlan
-from generator.template import reading
+from generator.template import reading, terraform
 
 RULES = (
     drift.RULE,
@@ -91,10 +91,12 @@ def _units(one: JudgedPlan, path: Path) -> Units:
 def _check(request: Request, folder: Path) -> Report:
     committed = [folder / f"{one.name}.json" for one in request.judged]
     present = [(one, path) for one, path in zip(request.judged, committed, strict=True) if reading.status(path)]
-    files = _different(request.files, committed)
+    named = _different(request.files, committed)
+    terraform_plans = [path for path in named if terraform.text_at(path) is not None]
+    files = [path for path in named if path not in terraform_plans]
     if faults := list(filter(None, (foreign(path) for _, path in present))):
         raise UnreadableTemplate(faults)
-    content = _content(request, [path for _, path in present], files)
+    content = _content(request, [path for _, path in present], files, terraform_plans)
     others = [LintJob(path, {stacks.RULE: request.account}) for path in files]
     below = [LintJob(path, {stacks.RULE: request.account}) for one in content for path in one.templates]
     with _runtime.in_background(lambda: _own(request.judged, committed)) as own:
@@ -120,18 +122,21 @@ def _check(request: Request, folder: Path) -> Report:
         sorted(one for one in findings if not request.ignores(one.rule)),
         rules,
         summary,
-        (*files, *request.folders),
+        (*named, *request.folders),
+        tuple(terraform_plans),
         places=judgement.places,
     )
     unjudged = [stack.path for stack in every if stack.path in files and not _is_judged(stack, request)]
     return replace(report, unjudged=tuple(unjudged)) if report.passed else report
 
 
-def _content(request: Request, present: Sequence[Path], files: Sequence[Path]) -> list[Units]:
-    """Return the content of the folders. Raises UnreadableTemplate with every fault of them and of the files."""
+def _content(
+    request: Request, present: Sequence[Path], files: Sequence[Path], terraform_plans: Sequence[Path]
+) -> list[Units]:
+    """Return the content of plans and folders. Raises UnreadableTemplate with every fault of them and of the files."""
     faults = linting.unreadable([*present, *files])
     try:
-        content = quota_only.units_of([], request.folders)
+        content = quota_only.units_of(terraform_plans, request.folders)
     except UnreadableTemplate as error:
         raise UnreadableTemplate([*faults, *error.faults]) from None
     if faults:

@@ -11,7 +11,7 @@ from pathlib import Path
 from generator import _runtime
 from generator.checks.report import Report, Request
 from generator.errors import GeneratorError
-from generator.template import reading
+from generator.template import reading, terraform
 
 STDIN = Path("-")
 
@@ -35,8 +35,9 @@ def with_copies(request: Request, check: Callable[[Request], Report]) -> Report:
         else one
         for one in report.findings
     ]
-    subjects, unjudged = (tuple(pipe_of.get(one, one) for one in group) for group in (report.subjects, report.unjudged))
-    return replace(report, findings=findings, subjects=subjects, unjudged=unjudged)
+    groups = (report.subjects, report.plans, report.unjudged)
+    subjects, plans, unjudged = (tuple(pipe_of.get(one, one) for one in group) for group in groups)
+    return replace(report, findings=findings, subjects=subjects, plans=plans, unjudged=unjudged)
 
 
 def _pipes(files: Iterable[Path]) -> list[Path]:
@@ -49,8 +50,10 @@ def _copy(pipe: Path, folder: Path) -> Path:
     folder.mkdir()
     copy = folder / pipe.name
     if pipe == STDIN:
-        data = sys.stdin.buffer.read(reading.MAX_CHARACTERS + 1)
+        data = sys.stdin.buffer.read(terraform.MAX_CHARACTERS + 1)
         copy.write_bytes(data)
     else:
-        copy.write_text(reading.bounded_text(pipe, "surrogateescape"), errors="surrogateescape")
+        copy.write_text(
+            reading.bounded_text(pipe, "surrogateescape", terraform.MAX_CHARACTERS), errors="surrogateescape"
+        )
     return copy

@@ -122,7 +122,7 @@ def _in_place(one: Deployed, account: str, region: str) -> Deployed:
 
 
 def _stack(unit: Unit, case: WorstCase) -> Stack:
-    line = line_of(unit.path, case.shares[0].function) if case.shares else 1
+    line = line_of(unit.path, case.shares[0].function) if case.shares and not unit.is_plan else 1
     return Stack(
         unit.path, case, line, unit.stated.account, not unit.stated.is_ignored, unread_in(unit.deployed), unit.name
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from generator.capacity.quota import AccountQuota
-from generator.checks import places
+from generator.checks import places, terraform
 from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity
 from generator.checks.inputs import with_copies
 from generator.checks.places import Place
@@ -18,10 +18,26 @@ from generator.checks.units import Unit, Units, Unread, units_of_file, units_of_
 from generator.errors import Fault, UnreadableTemplate
 from generator.template.nesting import outermost
 
-CONCURRENCY_PAGE = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"
+GUIDE = "https://docs.aws.amazon.com/lambda/latest/dg"
+
+CONCURRENCY_PAGE = f"{GUIDE}/configuration-concurrency.html"
+
+PROVISIONED_PAGE = f"{GUIDE}/provisioned-concurrency.html"
+
+SCALING_PAGE = f"{GUIDE}/services-sqs-scaling.html"
+
+QUEUE_PAGE = f"{GUIDE}/services-sqs-configure.html"
 
 RULES = (
     Rule(RULE, "Reserved and provisioned concurrency of all functions fits the account", CONCURRENCY_PAGE),
+    Rule("E9802", "Provisioned concurrency is within the function's reservation", PROVISIONED_PAGE),
+    Rule("W9803", "Stream consumer reserves no more than its pollers can use", f"{GUIDE}/with-kinesis.html"),
+    Rule("W9804", "Reserved concurrency of 0 stops the function", CONCURRENCY_PAGE),
+    Rule("E9807", "SQS mapping's maximum concurrency is within the function's reservation", SCALING_PAGE),
+    Rule(
+        "W9808", "Throttled pollers send no messages to the dead-letter queue", f"{GUIDE}/services-sqs-configure.html"
+    ),
+    Rule(terraform.ORDER, "A Terraform plan fits the account at every step", CONCURRENCY_PAGE),
     Rule(NOT_PROVEN, "Everything that may reserve concurrency is counted", CONCURRENCY_PAGE),
 )
 
@@ -43,7 +59,8 @@ def _check(request: Request) -> Report:
     subjects = tuple(dict.fromkeys([*request.files, *request.folders]))
     every = units_of(request.files, request.folders)
     found = judge([replace(one, units=tuple(map(_heeded, one.units))) for one in every], request)
-    findings = [*found.findings, *(finding for one in every for unit in one.units for finding in _others(unit))]
+    units = [unit for one in every for unit in one.units if not unit.is_plan]
+    findings = [*found.findings, *(finding for unit in units for finding in _others(unit))]
     return Report(sorted(findings), {one.id: one for one in RULES}, subjects=subjects, places=found.places)
 
 
@@ -51,7 +68,7 @@ def _others(unit: Unit) -> Iterator[Finding]:
     """Yield what the other rules of this project find in a stack."""
     for one in judging.others(unit.deployed):
         location = outermost(one.location)
-        line = places.line_of(unit.path, str(location[1]))
+        line = 1 if unit.is_plan else places.line_of(unit.path, str(location[1]))
         severity = Severity.ERROR if one.rule.startswith("E") else Severity.WARNING
         yield Finding(str(unit.path), line, one.rule, severity, "/".join(map(str, location)), one.message)
 
@@ -61,7 +78,7 @@ def units_of(files: Iterable[Path], folders: Iterable[Path]) -> list[Units]:
     found: list[Units] = []
     faults: list[Fault] = []
     readers: list[tuple[Callable[[Path], Units], Path]] = [
-        *((units_of_file, path) for path in files),
+        *((_of_file, path) for path in files),
         *((units_of_folder, path) for path in folders),
     ]
     for reader, path in readers:
@@ -74,6 +91,10 @@ def units_of(files: Iterable[Path], folders: Iterable[Path]) -> list[Units]:
     return found
 
 
+def _of_file(path: Path) -> Units:
+    return terraform.units_of_plan(path) or units_of_file(path)
+
+
 def judge(every: Sequence[Units], request: Request) -> Judgement:
     """Return the places of each file or folder, or of all together.
 
@@ -84,7 +105,10 @@ def judge(every: Sequence[Units], request: Request) -> Judgement:
     gaps = [gap for place in found for stack in place.stacks if stack.is_judged for gap in places.gaps(stack)]
     unread = [_unread(one) for content in every for one in content.unread]
     findings = [*places.findings(found), *places.uncertain(found), *gaps, *unread]
-    return Judgement(tuple(found), tuple(dict.fromkeys(findings)))
+    units = [unit for content in every for unit in content.units]
+    findings += [finding for unit in units if unit.is_plan for finding in _others(unit)]
+    findings += terraform.order(found, units)
+    return Judgement(tuple(found), tuple(dict.fromkeys(terraform.as_written(findings, units))))
 
 
 def _quota(request: Request) -> places.Quota:

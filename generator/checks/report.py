@@ -55,6 +55,8 @@ class Report:
     together: str = ""
     subjects: tuple[Path, ...] = ()
     """The files and folders that belong to no environment, each once."""
+    plans: tuple[Path, ...] = ()
+    """The subjects that are Terraform plans, of which only the quota can be checked."""
     unjudged: tuple[Path, ...] = ()
     """Files that passed because the rule about the quota is switched off for them."""
     places: tuple[Place, ...] = ()

@@ -58,6 +58,10 @@ class Unit:
     """What the project and the template state about the account."""
     held: int = 0
     """What it reserves at present, as far as the file states it. An account's present reservations contain it."""
+    is_plan: bool = False
+    """Whether the template stands for a part of a Terraform plan."""
+    passing: int = 0
+    """What may be reserved in addition while a plan is applied."""
 
     def may_go_to(self, account: str, region: str) -> bool:
         """Return whether the stack may be deployed to an account and a Region, each of which may be ANY."""

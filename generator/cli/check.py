@@ -88,12 +88,12 @@ def _of_account(command: Callable[..., Any]) -> Callable[..., Any]:
 def command(names: tuple[str, ...], only: str | None, allow_unproven: bool, format_: str, **chosen: Any) -> None:
     """Check the templates of the named environments, of all environments, or any CloudFormation template.
 
-    A FILE is JSON or YAML, with or without SAM; - is the standard input. A FOLDER is a CDK assembly, such as cdk.out,
-    or has templates in it, such as .aws-sam/build; its stacks count together wherever they may share an account and
-    Region. A name is taken as a FILE or FOLDER if it exists or ends in .json, .yaml, .yml or .template; ./NAME names
-    one that is called like an environment. All are checked by cfn-lint and by the rules that `generator rules` lists.
-    An ENV is also checked for its size, for drift from its environment file, and against the account and the planned
-    SMS in that file.
+    A FILE is JSON or YAML, with or without SAM, or a Terraform plan (terraform show -json); - is the standard input. A
+    FOLDER is a CDK assembly, such as cdk.out, or has templates in it, such as .aws-sam/build; its stacks count together
+    wherever they may share an account and Region. A name is taken as a FILE or FOLDER if it exists or ends in .json,
+    .yaml, .yml or .template; ./NAME names one that is called like an environment. All but plans are checked by cfn-lint
+    and by the rules that `generator rules` lists. An ENV is also checked for its size, for drift from its environment
+    file, and against the account and the planned SMS in that file.
 
     Exits with 1 on any error or warning, including a syntax error in a FILE, and if something that may reserve
     concurrency could not be read; informational findings do not count. Exits with 2 and checks nothing if a FILE is
@@ -220,12 +220,20 @@ def _as_text(report: Report, judged: Sequence[JudgedPlan], what: str) -> str:
         proven = [path for path in report.subjects if path not in (*report.unproven, *report.unjudged)]
         others = what.removesuffix(" and quota").replace(",", " and")
         begin = f"{others} are good; the" if others != what else "the"
-        lines += _verdict(proven, f"{what} {'are' if others != what else 'is'} good")
-        lines += _verdict(report.unproven, f"{begin} quota is not proven, because not everything is counted")
+        unproven = "quota is not proven, because not everything is counted"
+        lines += _verdict(_only(proven, report, plans=False), f"{what} {'are' if others != what else 'is'} good")
+        lines += _verdict(_only(proven, report, plans=True), "quota is good")
+        lines += _verdict(_only(report.unproven, report, plans=False), f"{begin} {unproven}")
+        lines += _verdict(_only(report.unproven, report, plans=True), f"the {unproven}")
         lines += _verdict(report.unjudged, f"{begin} quota was not checked: E9801 is switched off")
         lines += [f"together: {visible(report.together)}"] if report.together else []
     lines += [visible(str(place)) for place in report.places]
     return "\n".join(lines)
+
+
+def _only(paths: Sequence[Path], report: Report, *, plans: bool) -> list[Path]:
+    """Return the Terraform plans, or the others."""
+    return [path for path in paths if (path in report.plans) is plans]
 
 
 def _of_environments(judged: Sequence[JudgedPlan], what: str) -> Iterator[str]:

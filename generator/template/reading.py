@@ -64,10 +64,10 @@ def is_file(path: Path) -> bool:
     return found is not None and stat.S_ISREG(found.st_mode)
 
 
-def bounded_text(path: Path, errors: str = "strict") -> str:
+def bounded_text(path: Path, errors: str = "strict", most: int = MAX_CHARACTERS) -> str:
     """Return the text of a file, which may be endless, up to the first character that is too many for `parsed`."""
     with path.open(encoding="utf-8", errors=errors) as file:
-        return file.read(MAX_CHARACTERS + 1)
+        return file.read(most + 1)
 
 
 def text_of(path: Path, if_missing: str = "correct the path", errors: str = "strict") -> str:
@@ -108,6 +108,18 @@ def parsed(where: str, text: str) -> Any:
         reason = json_reason if text.lstrip().startswith("{") else _yaml_reason(error)
         raise unreadable(where, f"neither JSON nor YAML ({reason})", "correct the file") from None
     return _serializable(where, value)
+
+
+def json_value(where: str, text: str) -> Any:
+    """Return the value of JSON text of any size. Raises UnreadableTemplate."""
+    try:
+        return json.loads(text, parse_int=_whole)
+    except json.JSONDecodeError as error:
+        raise unreadable(where, f"not JSON ({error})", "correct the file") from None
+    except RecursionError:
+        raise unreadable(where, "nested too deeply", "correct the file") from None
+    except _LongNumber:
+        raise unreadable(where, f"a number with more than {MAX_DIGITS} digits", "correct the number") from None
 
 
 def template(where: str, value: Any) -> dict[str, Any]:

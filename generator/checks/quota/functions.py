@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from generator.checks.quota.deployed import Deployed
 from generator.template.conditions import Guard, merge
 from generator.template.evaluation import Location, Missing, Option, options, sides
-from generator.template.intrinsics import mapping
+from generator.template.intrinsics import is_intrinsic, mapping
 from generator.template.model import Template
 from generator.template.references import names
 
@@ -59,7 +59,10 @@ def functions(template: Template) -> list[str]:
 
 def reservations(template: Template, function: str) -> list[Option]:
     """Return what a function may reserve in the account's pool, which functions on managed instances do not use."""
-    reserved, managed = options(template, function, RESERVED), sides(template, function, MANAGED)
+    reserved, stated = options(template, function, RESERVED), template.properties(function)
+    if MANAGED not in stated and not is_intrinsic(stated):
+        return reserved
+    managed = sides(template, function, MANAGED)
     pooled = [side for side in managed if side.value in (Missing.ABSENT, Missing.UNKNOWN)]
     return within(reserved, [side.guard for side in pooled])
 
@@ -69,6 +72,9 @@ def may_be_managed(template: Template, function: str) -> bool:
 
     Source: AWS Lambda Developer Guide, "Lambda Managed Instances quotas": separate from the default quotas.
     """
+    stated = template.properties(function)
+    if MANAGED not in stated and not is_intrinsic(stated):
+        return False
     found = (side.value for side in sides(template, function, MANAGED))
     return any(value not in (Missing.ABSENT, Missing.UNKNOWN) for value in found)
 

@@ -1,0 +1,73 @@
+"""The stacks of a Terraform plan: one for each account and Region, and one for each CloudFormation stack in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from generator.checks.findings import Finding, Severity
+from generator.checks.places import Place
+from generator.checks.quota.deployed import deployed
+from generator.checks.units import Unit, Units, Unread
+from generator.template import terraform
+from generator.template.terraform import Part
+
+ORDER = "apply-order"
+"""The rule for what a plan reserves while it is applied."""
+
+
+def units_of_plan(path: Path) -> Units | None:
+    """Return the stacks of a plan; None if the file is no plan. Raises UnreadableTemplate."""
+    text = terraform.text_at(path)
+    if text is None:
+        return None
+    found = terraform.plan(str(path), text)
+    names = _names(path, found.parts)
+    units = tuple(_unit(path, name, part) for name, part in zip(names, found.parts, strict=True))
+    gaps = [(gap.address, f"{gap.address}: {gap.reason}" if gap.address else gap.reason) for gap in found.gaps]
+    return Units(units, tuple(Unread(path, address, what) for address, what in gaps))
+
+
+def as_written(findings: Iterable[Finding], units: Iterable[Unit]) -> Iterator[Finding]:
+    """Yield the findings with the addresses of a plan's resources in place of logical ids."""
+    plans = {str(unit.path) for unit in units if unit.is_plan}
+    for one in findings:
+        if one.file not in plans:
+            yield one
+            continue
+        address = one.path.removeprefix("Resources/").partition("/Properties/")[0]
+        yield replace(one, path=terraform.as_written(address), message=terraform.as_written(one.message), line=1)
+
+
+def order(places: Iterable[Place], units: Sequence[Unit]) -> Iterator[Finding]:
+    """Yield a warning for each place that holds the result of a plan, but perhaps not every step on the way to it."""
+    passing = {(unit.path, unit.name): unit.passing for unit in units if unit.passing}
+    for place in places:
+        found = [stack for stack in place.stacks if (stack.path, stack.name) in passing]
+        most = place.total + sum(passing[stack.path, stack.name] for stack in found)
+        if found and place.account.holds(place.total) and not place.account.holds(most):
+            message = (
+                f"The apply may reserve up to {most:,} at once, {most - place.account.reservable:,} more than the "
+                f"{place.account.reservable:,} that can be reserved, although the result of {place.total:,} fits: "
+                "Terraform raises functions before it lowers, replaces or destroys others; apply in two steps, first "
+                "with -target for what is lowered or destroyed"
+            )
+            yield Finding(str(found[0].path), 1, ORDER, Severity.WARNING, "", message)
+
+
+def _names(path: Path, parts: Sequence[Part]) -> list[str]:
+    """Return a name for each part: that of the file, with the place or the stack where there are several."""
+    if len(parts) == 1:
+        return [path.name]
+    places = [part.stack or " ".join(filter(None, (part.account, part.region))) for part in parts]
+    return [f"{path.name} {place}".strip() for place in places]
+
+
+def _unit(path: Path, name: str, part: Part) -> Unit:
+    given = [part.parameters] if part.stack else []
+    regions = [part.region] if part.region else []
+    stacks = tuple(deployed(part.document, given, regions))
+    return Unit(
+        name, path, stacks, part.account, part.region, held=part.held, is_plan=not part.stack, passing=part.passing
+    )

@@ -1,0 +1,276 @@
+"""What the resources of a Terraform plan refer to, and the account and Region in which each is.
+
+A value that is known only after apply is found through the configuration. It lists the names in each expression, but
+not how the expression combines them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from generator.template.intrinsics import Json, listed, mapping
+from generator.template.model import Section
+
+MAX_HOPS = 50
+"""Variables and outputs to follow on the way to a resource."""
+
+FUNCTION = "aws_lambda_function"
+
+OF_A_FUNCTION = ("aws_lambda_alias", "aws_lambda_provisioned_concurrency_config")
+"""Types that stand for the function that they name."""
+
+NOT_CREDENTIALS = ("region", "alias", "default_tags", "ignore_tags", "max_retries", "retry_mode", "endpoints")
+"""Arguments of the aws provider that do not change the account."""
+
+_INDEX = r'\[(\d+|"(?:[^"\\]|\\.)*")\]'
+_MODULE = re.compile(rf"module\.([\w-]+)(?:{_INDEX})?\.?")
+_REFERENCE = re.compile(rf"(module\.|[a-z][\w-]*\.)([\w-]+)(?:{_INDEX})?(?:\.([\w-]+))?")
+_ARN = re.compile(r"arn:[\w-]+:[\w-]+:([a-z0-9-]*):([0-9]{12}):")
+_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]")
+_FUNCTION_NAME = re.compile(r"(?:.*:)?function:([^:]+)(?::.*)?|([^:/]+)(?::[^:]*)?")
+
+Index = int | str | None
+
+
+class Address(NamedTuple):
+    """An instance of a module: the names of the modules on the way to it, each with its count.index or each.key."""
+
+    names: tuple[str, ...] = ()
+    indexes: tuple[Index, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resource:
+    """A resource of a plan."""
+
+    address: str
+    type: str
+    name: str
+    index: Json
+    module: Address
+    is_managed: bool
+    values: Section
+    """After the apply, without what is unknown."""
+    unknown: Section
+    before: Section
+
+
+def address_of(text: str) -> Address:
+    """Return the address of a module, such as module.api["eu"].module.queue."""
+    found = [(match[1], _index(match[2])) for match in _MODULE.finditer(text)]
+    return Address(tuple(name for name, _ in found), tuple(index for _, index in found))
+
+
+class References:
+    """Finds what the resources of a plan belong to."""
+
+    def __init__(self, document: Section, resources: Iterable[Resource]) -> None:
+        self._configuration = mapping(document.get("configuration"))
+        self._variables = mapping(document.get("variables"))
+        self._by_name: dict[tuple[tuple[str, ...], str, str], list[Resource]] = {}
+        self._modules: dict[tuple[str, ...], dict[Address, None]] = {}
+        self._functions: dict[str, list[Resource]] = {}
+        self._declared: dict[tuple[str, ...], dict[tuple[str, str], Section]] = {}
+        every = list(resources)
+        for one in every:
+            self._by_name.setdefault((one.module.names, one.type, one.name), []).append(one)
+            for depth in range(len(one.module.names) + 1):
+                part = Address(one.module.names[:depth], one.module.indexes[:depth])
+                self._modules.setdefault(part.names, {})[part] = None
+            if one.type == FUNCTION and isinstance(name := one.values.get("function_name"), str):
+                self._functions.setdefault(name, []).append(one)
+        self._providers = _Providers(self, every)
+
+    def place(self, one: Resource) -> tuple[str, str]:
+        """Return account and Region; each is empty if the plan does not state it."""
+        return self._providers.place(one)
+
+    def functions(self, one: Resource, key: str, hops: int = MAX_HOPS) -> list[Resource]:
+        """Return the functions of the plan that an attribute may name, directly or by an alias."""
+        value = one.values.get(key)
+        if isinstance(value, str):
+            match = _FUNCTION_NAME.fullmatch(value)
+            named = self._functions.get(match[1] or match[2], []) if match else []
+            return [function for function in named if len(named) == 1 or self.place(function) == self.place(one)]
+        found: dict[str, Resource] = {}
+        for target in self.targets(one, key, (FUNCTION, *OF_A_FUNCTION)):
+            if target.type == FUNCTION:
+                found[target.address] = target
+            elif hops > 0 and target is not one:
+                found |= {each.address: each for each in self.functions(target, "function_name", hops - 1)}
+        return list(found.values())
+
+    def targets(self, one: Resource, key: str, types: tuple[str, ...]) -> list[Resource]:
+        """Return the resources of these types to which the expression of an attribute refers."""
+        declared = self.declared(one)
+        expression = mapping(declared.get("expressions")).get(key)
+        scope = _Scope(one.module, one.index, declared.get("for_each_expression"))
+        found = {each.address: each for each in self._followed(expression, scope, MAX_HOPS)}
+        return [each for each in found.values() if each.type in types]
+
+    def declared(self, one: Resource) -> Section:
+        """Return the resource's block of the configuration; empty if there is none."""
+        names = one.module.names
+        if names not in self._declared:
+            blocks = [mapping(block) for block in listed(self._module(names).get("resources"))]
+            self._declared[names] = {(str(block.get("type")), str(block.get("name"))): block for block in blocks}
+        return self._declared[names].get((one.type, one.name), {})
+
+    def value(self, expression: Json, names: tuple[str, ...], hops: int = MAX_HOPS) -> Json:
+        """Return the value of a constant or of a variable by itself; None for any other expression."""
+        found = mapping(expression)
+        if "constant_value" in found:
+            return found["constant_value"]
+        references = {str(one) for one in listed(found.get("references"))}
+        if len(references) != 1 or hops <= 0:
+            return None
+        name = references.pop().removeprefix("var.")
+        if not names:
+            return mapping(self._variables.get(name)).get("value")
+        given = mapping(self._call(names).get("expressions"))
+        if name in given:
+            return self.value(given[name], names[:-1], hops - 1)
+        return mapping(mapping(self._module(names).get("variables")).get(name)).get("default")
+
+    def provider(self, one: Resource) -> tuple[str, Section]:
+        """Return the key and the block of a resource's provider; the block is empty if there is none.
+
+        A module that configures no provider has that of the modules around it.
+        """
+        providers = mapping(self._configuration.get("provider_config"))
+        key = str(self.declared(one).get("provider_config_key", ""))
+        local, names = key.rpartition(":")[2], one.module.names
+        around = [".".join(f"module.{name}" for name in names[:depth]) for depth in range(len(names), 0, -1)]
+        for candidate in (key, *(f"{path}:{local}" for path in around), local):
+            if candidate in providers:
+                return candidate, mapping(providers[candidate])
+        return key, {}
+
+    def _module(self, names: tuple[str, ...]) -> Section:
+        module = mapping(self._configuration.get("root_module"))
+        for name in names:
+            module = mapping(mapping(mapping(module.get("module_calls")).get(name)).get("module"))
+        return module
+
+    def _call(self, names: tuple[str, ...]) -> Section:
+        return mapping(mapping(self._module(names[:-1]).get("module_calls")).get(names[-1]))
+
+    def _followed(self, expression: Json, scope: _Scope, hops: int) -> Iterator[Resource]:
+        if hops <= 0:
+            return
+        for root, name, index, attribute in _parsed(listed(mapping(expression).get("references"))):
+            if root == "var" and scope.module.names:
+                names, indexes = scope.module
+                call, outer = self._call(names), Address(names[:-1], indexes[:-1])
+                inner = _Scope(outer, indexes[-1], call.get("for_each_expression"))
+                yield from self._followed(mapping(call.get("expressions")).get(name), inner, hops - 1)
+            elif root == "each":
+                yield from self._followed(scope.for_each, _Scope(scope.module, scope.index, None), hops - 1)
+            elif root == "module" and attribute:
+                names = (*scope.module.names, name)
+                output = mapping(mapping(self._module(names).get("outputs")).get(attribute)).get("expression")
+                inside = [one for one in self._modules.get(names, {}) if one.indexes[:-1] == scope.module.indexes]
+                for address in _of_index([(one, one.indexes[-1]) for one in inside], index, scope.index):
+                    yield from self._followed(output, _Scope(address, None, None), hops - 1)
+            else:
+                known = self._by_name.get((scope.module.names, root, name), [])
+                near = [(one, one.index) for one in known if one.module == scope.module]
+                yield from _of_index(near, index, scope.index)
+
+
+class _Scope(NamedTuple):
+    """Where an expression stands: its module, and what count.index or each.key is there."""
+
+    module: Address
+    index: Json
+    for_each: Json
+
+
+class _Providers:
+    """The account and the Region of each provider, by what it states or by what its resources state."""
+
+    def __init__(self, references: References, resources: Iterable[Resource]) -> None:
+        self._references = references
+        self._accounts: dict[str, set[str]] = {}
+        self._regions: dict[str, set[str]] = {}
+        for one in resources:
+            key, block = references.provider(one)
+            if arn := _arn(one.values) or _arn(one.before):
+                self._accounts.setdefault(_identity(block), set()).add(arn[2])
+                self._regions.setdefault(key, set()).add(arn[1])
+            if one.type == "aws_caller_identity" and isinstance(account := one.values.get("account_id"), str):
+                self._accounts.setdefault(_identity(block), set()).add(account)
+
+    def place(self, one: Resource) -> tuple[str, str]:
+        key, block = self._references.provider(one)
+        own = _arn(one.values) or (None if one.values else _arn(one.before))
+        expressions, names = mapping(block.get("expressions")), address_of(str(block.get("module_address", ""))).names
+        account = own[2] if own else self._stated_account(expressions, names) or _only(self._accounts, _identity(block))
+        return account, self._region(one) or (own[1] if own else "") or self._provider_region(key, expressions, names)
+
+    def _region(self, one: Resource) -> str:
+        """Return the Region that a resource states by itself, as with version 6 of the aws provider."""
+        return _region((one.values or one.before).get("region"))
+
+    def _provider_region(self, key: str, expressions: Section, names: tuple[str, ...]) -> str:
+        if "region" in expressions:
+            return _region(self._references.value(expressions["region"], names))
+        return _only(self._regions, key)
+
+    def _stated_account(self, expressions: Section, names: tuple[str, ...]) -> str:
+        allowed = self._references.value(expressions.get("allowed_account_ids"), names)
+        if isinstance(allowed, list) and len(allowed) == 1:
+            return str(allowed[0])
+        for role in listed(expressions.get("assume_role")):
+            arn = self._references.value(mapping(role).get("role_arn"), names)
+            if isinstance(arn, str) and (found := _ARN.match(arn)):
+                return found[2]
+        return ""
+
+
+def _parsed(references: Iterable[Json]) -> Iterator[tuple[str, str, Json, str]]:
+    """Yield root, name, index and attribute of each reference, without those that a longer one contains."""
+    found = [match for one in references if isinstance(one, str) and (match := _REFERENCE.match(one))]
+    longest: dict[tuple[str, str], list[re.Match[str]]] = {}
+    for match in found:
+        longest.setdefault((match[1], match[2]), []).append(match)
+    for (root, name), matches in longest.items():
+        exact = [match for match in matches if match[4]] or [match for match in matches if match[3]] or matches
+        for index, attribute in dict.fromkeys((_index(match[3]), match[4] or "") for match in exact):
+            yield root.removesuffix("."), name, index, attribute
+
+
+def _of_index(found: list[tuple[Json, Json]], index: Json, own: Json) -> Iterator[Json]:
+    """Yield the instances of an index; without one, those of the own index, or all if there is none of it."""
+    wanted = own if index is None and any(one == own for _, one in found) else index
+    yield from (one for one, number in found if wanted is None or number == wanted)
+
+
+def _index(text: str | None) -> Index:
+    return None if text is None else json.loads(text)
+
+
+def _arn(values: Section) -> re.Match[str] | None:
+    arn = values.get("arn")
+    return _ARN.match(arn) if isinstance(arn, str) else None
+
+
+def _region(value: Json) -> str:
+    return value if isinstance(value, str) and _REGION.fullmatch(value) else ""
+
+
+def _only(found: dict[str, set[str]], key: str) -> str:
+    values = found.get(key, set())
+    return next(iter(values)) if len(values) == 1 else ""
+
+
+def _identity(block: Section) -> str:
+    """Return a text that is the same for providers with the same credentials."""
+    expressions = mapping(block.get("expressions"))
+    stated = {key: value for key, value in expressions.items() if key not in NOT_CREDENTIALS}
+    module = block.get("module_address", "") if stated else ""
+    return json.dumps([block.get("full_name"), module, stated], sort_keys=True, default=str)
