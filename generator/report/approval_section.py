@@ -9,6 +9,7 @@ from generator._format import code, counted, joined, markdown_table, number, rat
 from generator.plans import JudgedPlan
 from generator.report import sizing_table
 from generator.report.bill import bill
+from generator.report.capacity_section import misses_target
 from generator.report.cost_section import cost_line
 from generator.report.operations_section import alarms_line, retained
 from generator.report.permissions_section import permissions_line
@@ -37,7 +38,7 @@ def _rows(template: Template, judged: JudgedPlan) -> Iterator[tuple[str, str]]:
         f"**{webhooks_per_hour:,} webhooks per hour** ({rate(webhooks_per_hour / 3600)}), sized for a peak of "
         f"{rate(environment.peak_rate_per_s)}, {number(environment.traffic.peak_factor)} times the mean",
     )
-    yield "Reservations", f"**{judged.plan.sizing.total_reserved:,} concurrent executions**"
+    yield "Reservations", _reservations(judged)
     yield "Quota", _quota(judged)
     yield "Monthly cost", _cost(template, judged)
     yield "Permissions", permissions_line(template)
@@ -46,6 +47,15 @@ def _rows(template: Template, judged: JudgedPlan) -> Iterator[tuple[str, str]]:
     yield "Parameters", "; ".join(_parameter(*item) for item in template.parameters.items())
     counts = ", ".join(counted(len(of_type(template, kind)), noun) for kind, noun in COUNTED.items())
     yield "Resources", f"{len(template.resources)}, including {counts}"
+
+
+def _reservations(judged: JudgedPlan) -> str:
+    sizing = judged.plan.sizing
+    if all(function.reserved_concurrency is None for function in sizing.functions):
+        return "**none**: the functions share the unreserved concurrency of the account, which holds no target"
+    missed = [function.logical_id for function in sizing.functions if misses_target(function)]
+    targets = f"**the targets of {joined(missed)} are missed**" if missed else "every target is met"
+    return f"**{sizing.total_reserved:,} concurrent executions**; {targets}"
 
 
 def _quota(judged: JudgedPlan) -> str:

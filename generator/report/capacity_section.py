@@ -58,13 +58,8 @@ def _effects(judged: JudgedPlan) -> Iterator[tuple[str, str, str, str]]:
         if units is None:
             yield function.logical_id, "shared", "shares the unreserved concurrency of the account", "-"
         else:
-            now = effect(environment, function, units)
+            now = _effect(with_units(environment, function, units, ""))
             yield function.logical_id, f"**{units:,}**", now, one_less(environment, function)
-
-
-def effect(environment: Environment, function: FunctionSizing, units: int) -> str:
-    """Return what a reservation gives at the peak, in words."""
-    return with_units(environment, function, units, "").reason.partition("at the peak ")[2]
 
 
 def one_less(environment: Environment, function: FunctionSizing) -> str:
@@ -73,14 +68,26 @@ def one_less(environment: Environment, function: FunctionSizing) -> str:
     if units < 1:
         return "0: it would never run"
     less = with_units(environment, function, units, "")
-    text = f"{units:,}: {effect(environment, function, units)}"
-    if function.target is None or less.predicted is None:
+    text = f"{units:,}: {_effect(less)}"
+    if function.target is None or misses_target(less):
         return text
-    if less.predicted > function.target:
-        just = "just " if percent(less.predicted) == percent(function.target) else ""
-        return f"{text}, {just}**above** the target of {percent(function.target)}"
     split = "; none would be left for a shard split" if function.logical_id == CHECK_ALERTS else ""
     return f"{text}, within the target of {percent(function.target)}{split}"
+
+
+def misses_target(function: FunctionSizing) -> bool:
+    """Return whether the prediction for a function's reservation is above its target."""
+    return function.target is not None and (function.predicted or 0) > function.target
+
+
+def _effect(function: FunctionSizing) -> str:
+    """Return what the units of `with_units` give at the peak, in words, and the target if it is missed."""
+    text = function.reason.partition("at the peak ")[2]
+    if not misses_target(function):
+        return text
+    target = percent(function.target or 0)
+    just = "just " if percent(function.predicted or 0) == target else ""
+    return f"{text}, {just}**above** the target of {target}"
 
 
 def quota_lines(judged: JudgedPlan) -> list[str]:

@@ -64,7 +64,7 @@ def test_an_answer_has_the_figures_of_generator_size(server: Server, generator: 
     assert found["size"] == json.loads(generator("size", "prod", *options, *scaled, "--format", "json").stdout)
     assert found["command"].split()[3:] == [*options, *scaled]
     assert sum(part["count"] for part in found["quota"]) == 1000
-    assert found["fits"]
+    assert (found["fits"], found["missed"]) == (True, [])
     assert not found["refusal"]
 
 

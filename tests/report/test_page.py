@@ -189,6 +189,16 @@ def test_the_line_of_permissions_shows_what_reaches_other_resources() -> None:
     assert line.endswith("; **get object**; do what `AmazonDynamoDBFullAccess` allows")
 
 
+def test_a_missed_target_stands_in_the_table_to_approve() -> None:
+    one = judged("prod", "account.concurrency_limit=125", "account.on_shortfall=fit")
+    text = page(json.loads(plans.render(one.plan)), one)
+    missed = "**the targets of ProcessWebhookFunction and SendNotificationFunction are missed**"
+    assert f"| Reservations | **25 concurrent executions**; {missed} |" in text
+    assert "| **12** | 3.3 % of webhooks are throttled, **above** the target of 0.01 % | 11: " in text
+    assert "**37 were wanted** |" in text
+    assert "| Reservations | **37 concurrent executions**; every target is met |" in PAGES["prod"]
+
+
 def test_neighbours_in_the_account_share_the_bar() -> None:
     overrides = ["account.name=one", "account.reserved_elsewhere=400"]
     chosen = files.load_named(ENVIRONMENTS, overrides, FIXTURES / "environments")
