@@ -11,12 +11,9 @@ from generator.aws import MAX_TEMPLATE_BODY_BYTES, MAX_UPLOADED_TEMPLATE_BYTES
 from generator.capacity import quota
 from generator.capacity.quota import Plan, Verdict
 from generator.capacity.sizing import size
-from generator.config import files
-from generator.config.project import foreign
+from generator.config import files, project
 from generator.config.schema import Environment
 from generator.errors import Fault, UnreadableTemplate, UnsizableLoad
-
-OUTPUT = Path("templates_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +83,14 @@ def excess(environment: Environment, size_bytes: int) -> str:
         return f"{over}; shorten the template"
     return (
         f'{over} without an upload; write upload_bucket = "YOUR-BUCKET" under [deployment] in '
-        f"{files.FOLDER / environment.name}.toml, which raises the limit to {MAX_UPLOADED_TEMPLATE_BYTES:,}"
+        f"{project.environments() / environment.name}.toml, which raises the limit to {MAX_UPLOADED_TEMPLATE_BYTES:,}"
     )
 
 
 def committed(name: str) -> Path:
     """Return the path of an environment's template. Raises UnreadableTemplate if it leads out of the project."""
-    path = OUTPUT / f"{name}.json"
-    if fault := foreign(path):
+    path = project.templates() / f"{name}.json"
+    if fault := project.foreign(path):
         raise UnreadableTemplate([fault])
     return path
 

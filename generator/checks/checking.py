@@ -24,7 +24,7 @@ from generator.checks.report import Report, Request
 from generator.checks.stacks import Stack
 from generator.checks.stated import Stated
 from generator.checks.units import Units, units_of_file
-from generator.config.files import FOLDER
+from generator.config import project
 from generator.config.project import foreign
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter
 from generator.plans import JudgedPlan
@@ -204,7 +204,7 @@ def quota(one: JudgedPlan, path: Path) -> list[Finding]:
 
 def sms_volume(one: JudgedPlan) -> list[Finding]:
     """Return a warning if the planned SMS exceed the budget or the throughput that the environment file states."""
-    path = str(FOLDER / f"{one.name}.toml")
+    path = str(project.environments() / f"{one.name}.toml")
     short = [found for found in sms.compare(one.plan.environment) if found.verdict is Verdict.SHORT]
     return [Finding(path, 1, "sms-volume", Severity.WARNING, "", str(found)) for found in short]
 
@@ -227,7 +227,9 @@ def logging_role(one: JudgedPlan) -> list[Finding]:
         f"logging role in {account.region}, and each stack would replace it; "
         'write api_logging_role = "existing" in all of them but one'
     )
-    return [Finding(str(FOLDER / f"{one.name}.toml"), 1, "api-logging-role", Severity.ERROR, "", message)]
+    return [
+        Finding(str(project.environments() / f"{one.name}.toml"), 1, "api-logging-role", Severity.ERROR, "", message)
+    ]
 
 
 def template_size(one: JudgedPlan, path: Path) -> list[Finding]:

@@ -151,7 +151,7 @@ def remove(environment: Environment, /, user: str, alert: str, **access: Any) ->
 @_user
 @_alert
 @_show_phone_numbers
-@options.as_text_or_json
+@options.output_format("text", "json")
 @options.of_stack
 @_environment
 def show(
@@ -178,10 +178,15 @@ def show(
 @click.option("--user", metavar="USER", help="Only this user's, which reads no others.")
 @click.option("--state", type=click.Choice([state.value for state in State]), help="Only those in this state.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="Most alerts to show."
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=DEFAULT_LIMIT,
+    show_default=True,
+    help="Most alerts to show.",
 )
 @_show_phone_numbers
-@options.as_text_or_json
+@options.output_format("text", "json")
 @options.of_stack
 @_environment
 def list_(

@@ -17,7 +17,7 @@ from generator.checks.findings import Verdict
 from generator.checks.quota.messages import DEFAULT_ACCOUNT
 from generator.checks.report import Live, Report, Request
 from generator.cli import options
-from generator.errors import GeneratorError
+from generator.errors import Fault, GeneratorError, InvalidEnvironment
 from generator.template import reading
 
 if TYPE_CHECKING:
@@ -54,17 +54,20 @@ def _of_account(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--reserved-elsewhere",
             type=whole,
+            metavar="N",
             help=f"Concurrency that other stacks reserve.  {_default('reserved_elsewhere')}",
         ),
         click.option(
             "--unreserved-floor",
             type=whole,
+            metavar="N",
             help=f"Concurrency that AWS keeps unreserved.  {_default('unreserved_floor')}",
         ),
         click.option(
             "--account-limit",
             "concurrency_limit",
             type=whole,
+            metavar="N",
             help=f"Concurrency limit of the account for the FILEs and FOLDERs.  {_default('concurrency_limit')}",
         ),
     ):
@@ -84,7 +87,7 @@ def _of_account(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--trust-cfnlintrc", "is_trusted", is_flag=True, help="Allow settings of cfn-lint that load files or run code."
 )
-@click.option("--format", "format_", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
+@options.output_format("text", "json", "sarif")
 def command(names: tuple[str, ...], only: str | None, allow_unproven: bool, format_: str, **chosen: Any) -> None:
     """Check the templates of the named environments, of all environments, or any CloudFormation template.
 
@@ -168,6 +171,8 @@ def _with_environments(request: Request, names: Sequence[str], is_quota_only: bo
     """Check the named environments, or all if nothing is named, with the files; report every fault at once."""
     from generator import plans
     from generator.checks import checking, linting
+    from generator.config import project
+    from generator.config.files import PROJECT_REMEDY, known
 
     if request.together and request.folders and names:
         raise click.UsageError(
@@ -175,13 +180,16 @@ def _with_environments(request: Request, names: Sequence[str], is_quota_only: bo
         )
     try:
         is_empty = not (names or request.files or request.folders)
+        if is_empty and not known():
+            remedy = f"name a file, such as: generator check template.yaml; or {PROJECT_REMEDY}"
+            raise InvalidEnvironment([Fault(f"{project.environments()}/", "no environment file here", remedy)])
         judged = plans.prepare(names) if names or is_empty else []
     except GeneratorError as error:
         unreadable = linting.unreadable(path for path in request.files if path != Path(STDIN))
         raise type(error)([*unreadable, *error.faults]) from None
     request = dataclasses.replace(request, judged=judged)
     check = checking.check_quota if is_quota_only else checking.check
-    return check(request, plans.OUTPUT), request
+    return check(request, project.templates()), request
 
 
 def _as_data(report: Report, judged: Sequence[JudgedPlan], format_: str) -> str:

@@ -14,7 +14,7 @@ import click
 from generator import plans
 from generator._format import code, visible
 from generator.cli import options
-from generator.config import files
+from generator.config import files, project
 from generator.config.schema import Environment
 from generator.diff import git
 from generator.diff.compare import difference
@@ -45,14 +45,7 @@ def _kinds(_context: click.Context, _option: click.Parameter, value: str | None)
     metavar="BRANCH",
     help="Compare with the commit where the current branch left BRANCH.  [default: the default branch]",
 )
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["markdown", "json"]),
-    default="markdown",
-    show_default=True,
-    help="Markdown for a pull request, or JSON for tools.",
-)
+@options.output_format("markdown", "json")
 @click.option(
     "--fail-on",
     metavar="KIND,...",
@@ -109,7 +102,9 @@ def _as_text(found: Sequence[tuple[Difference, Side, Side]]) -> str:
     for number, (one, old, new) in enumerate(found):
         report = as_markdown(one, old.name, new.name, room // (len(found) - number))
         if one.whole == Change.ADDED and new.environment:
-            report += f"\n\nThe review page of the new environment is {code(f'{plans.OUTPUT}/{new.environment}.md')}."
+            report += (
+                f"\n\nThe review page of the new environment is {code(f'{project.templates()}/{new.environment}.md')}."
+            )
         reports.append(report)
         room -= len(report)
     return "\n\n".join(reports) or "No environment has changed."

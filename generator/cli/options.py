@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -27,7 +28,7 @@ class EnvironmentName(click.types.StringParamType):
         return f"There are no environments here: {files.PROJECT_REMEDY}."
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Return the environments of the project in the current folder.
+        """Return the environments of the project.
 
         Shells run a command inside a completion, so a file with such a name is left out.
         """
@@ -69,11 +70,19 @@ class Picture(click.Path):
         return super().convert(value, param, ctx)
 
 
+def _complete_setting(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from generator.config import fields
+    from generator.config.schema import Environment
+
+    return [CompletionItem(f"{key}=") for key in fields.keys(Environment) if key.startswith(incomplete)]
+
+
 overrides = click.option(
     "--set",
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
+    shell_complete=_complete_setting,
     help="Override a setting of the environment file, such as traffic.webhooks_per_hour=20000. Repeatable.",
 )
 
@@ -96,9 +105,21 @@ stack_name = click.option(
     help="Name of the stack.  [default: price-alerts-ENV]",
 )
 local = click.option("--local", is_flag=True, help="Use the running `generator local` of this project instead of AWS.")
-as_text_or_json = click.option(
-    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def output_format(*choices: str) -> Callable[[Decorated], Decorated]:
+    """Return the option --format with these choices. The first is the default."""
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(choices),
+        default=choices[0],
+        show_default=True,
+        help="Format of the output.",
+    )
 
 
 def of_stack(command: Any) -> Any:

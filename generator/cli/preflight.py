@@ -25,7 +25,7 @@ from generator.plans import JudgedPlan
 @options.region
 @click.option("--endpoint-url", metavar="URL", help="Send the requests to an emulator instead of AWS.")
 @options.stack_name
-@options.as_text_or_json
+@options.output_format("text", "json")
 def command(
     name: str | None,
     policy: bool,

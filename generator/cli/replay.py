@@ -35,10 +35,15 @@ DEFAULT_LIMIT = 1000
 )
 @click.option("--discard", "is_discard", is_flag=True, help="Also delete what cannot be replayed any more.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="Most messages of a queue."
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=DEFAULT_LIMIT,
+    show_default=True,
+    help="Most messages of a queue.",
 )
 @click.option("--policy", is_flag=True, help="Print the IAM policy that a replay needs, and do nothing.")
-@options.as_text_or_json
+@options.output_format("text", "json")
 @options.of_stack
 def command(
     name: str,

@@ -55,10 +55,24 @@ PROGRESS_FROM = 4
 @click.option(
     "--hours", type=float, metavar="H", help="Hours to simulate.  [default: 1, or the length of the workload]"
 )
-@click.option("--replications", type=int, default=10, show_default=True, metavar="N")
-@click.option("--seed", type=int, default=1, show_default=True, metavar="N")
+@click.option(
+    "--replications",
+    type=int,
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Times to simulate the workload, each with other random numbers.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Seed of the random numbers: equal seeds, equal result.",
+)
 @click.option("--unreserved", is_flag=True, help="Ignore the reservations in the template.")
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@options.output_format("text", "json")
 @click.option("--chart", type=options.Picture(), metavar="FILE.svg", help="Also draw the simulation.")
 def command(
     name: str, file: Path | None, overrides: tuple[str, ...], format_: str, chart: Path | None, **settings: Any

@@ -37,7 +37,7 @@ from generator.report import planning_table, sizing_table
     "--set takes precedence.",
 )
 @click.option("--chart", type=options.Picture(), metavar="FILE.svg", help="Draw each reservation against the rate.")
-@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@options.output_format("table", "json")
 def command(
     name: str,
     overrides: tuple[str, ...],

@@ -12,8 +12,7 @@ import click
 from generator import _runtime, plans
 from generator._format import visible
 from generator.cli import options
-from generator.config import files
-from generator.config.project import foreign
+from generator.config import files, project
 from generator.errors import UnwritableOutput
 from generator.plans import JudgedPlan
 from generator.report.page import generated_files
@@ -28,12 +27,10 @@ MIN_PER_PROCESS = 8
 @options.overrides
 @click.option(
     "--output",
-    default=str(plans.OUTPUT),
     metavar="DIR|-",
-    show_default=True,
-    help="Folder to write to; - prints the JSON of one environment instead.",
+    help="Folder to write to; - prints the JSON of one environment instead.  [default: templates_out]",
 )
-def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> None:
+def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str | None) -> None:
     """Write the template and the review page of the named environments, or of all environments.
 
     Writes nothing and exits with 1 unless every environment fits its account, together with the other environments
@@ -48,18 +45,19 @@ def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str) -> 
         _refuse(_too_large(judged, [text]))
         click.echo(text, nl=False)
         return
+    folder = Path(output) if output else project.templates()
     first, *others = judged
     made = [generated_files(first), *_runtime.parallel_map(generated_files, others, MIN_PER_PROCESS)]
     _refuse(_too_large(judged, [next(iter(texts.values())) for texts in made]))
-    paths = [Path(output) / name for texts in made for name in texts]
-    if faults := list(filter(None, map(foreign, paths))):
+    paths = [folder / name for texts in made for name in texts]
+    if faults := list(filter(None, map(project.foreign, paths))):
         raise UnwritableOutput(faults)
     for one, texts in zip(judged, made, strict=True):
-        changed = [writing.write(Path(output) / name, text) for name, text in texts.items()]
+        changed = [writing.write(folder / name, text) for name, text in texts.items()]
         template, *_ = texts
-        click.echo(_line(Path(output) / template, one, len(texts[template].encode()), any(changed)))
-    if not names and Path(output) == plans.OUTPUT:
-        for path in plans.orphans(plans.OUTPUT, [one.name for one in judged]):
+        click.echo(_line(folder / template, one, len(texts[template].encode()), any(changed)))
+    if not names and folder == project.templates():
+        for path in plans.orphans(folder, [one.name for one in judged]):
             click.echo(visible(f"{path}: no environment generates this template; delete it and its page"), err=True)
     for line in _permanence(names or [one.name for one in judged], overrides):
         click.echo(line)
@@ -97,7 +95,7 @@ def _line(path: Path, one: JudgedPlan, size_bytes: int, changed: bool) -> str:
 def _permanence(names: Iterable[str], overrides: Iterable[str]) -> Iterable[str]:
     """Yield the line to write for each override; until then `generator check` reports drift."""
     for name in names:
-        path = files.FOLDER / f"{name}.toml"
+        path = project.environments() / f"{name}.toml"
         for override in overrides:
             key, value = files.parse_override(override)
             yield f"To make this permanent: {files.place_of(path, key)}: {key.rpartition('.')[2]} = {json.dumps(value)}"

@@ -12,12 +12,10 @@ from typing import Any
 
 from generator.config import fields
 from generator.config.fields import Complaint, CrossCheck
-from generator.config.project import foreign
+from generator.config.project import environments, foreign
 from generator.config.schema import MOVED, Environment
 from generator.config.validation import CROSS_CHECKS
 from generator.errors import Fault, InvalidEnvironment
-
-FOLDER = Path("environments")
 
 MAX_BYTES, MAX_LINE = 100_000, 1_000
 """Size of an environment file, and characters of a line, thirty times what any needs. A key of many parts takes memory
@@ -39,29 +37,32 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any]) -> Environment:
     return read(parse(path), str(path))
 
 
-def load_all(folder: str | os.PathLike[str] = FOLDER) -> list[Environment]:
-    """Return every environment in a folder, sorted by name.
+def load_all(folder: str | os.PathLike[str] | None = None) -> list[Environment]:
+    """Return every environment in a folder, by default that of the project, sorted by name.
 
     Raises InvalidEnvironment with every fault of every file.
     """
-    return load_named(folder=Path(folder))
+    return load_named(folder=Path(folder) if folder else None)
 
 
-def load_named(names: Sequence[str] = (), overrides: Sequence[str] = (), folder: Path = FOLDER) -> list[Environment]:
+def load_named(
+    names: Sequence[str] = (), overrides: Sequence[str] = (), folder: Path | None = None
+) -> list[Environment]:
     """Return the named environments, or all in the folder, with the overrides (KEY=VALUE) applied to each.
 
     Raises InvalidEnvironment with every fault of every file.
     """
-    environments: list[Environment] = []
+    folder = folder or environments()
+    found: list[Environment] = []
     faults: list[Fault] = []
     for name in dict.fromkeys(names) or _all_names(folder):
         try:
-            environments.append(_load_one(name, overrides, folder))
+            found.append(_load_one(name, overrides, folder))
         except InvalidEnvironment as error:
             faults += error.faults
     if faults:
         raise InvalidEnvironment(dict.fromkeys(faults))
-    return environments
+    return found
 
 
 def read(
@@ -87,11 +88,14 @@ def read(
     return environment
 
 
-def known(folder: Path = FOLDER) -> list[str]:
-    """Return the names of the environments in the folder, sorted; none if the folder does not exist.
+def known(folder: Path | None = None) -> list[str]:
+    """Return the names of the environments in the folder, by default that of the project, sorted.
+
+    There are none if the folder does not exist.
 
     Raises InvalidEnvironment if the folder cannot be read.
     """
+    folder = folder or environments()
     try:
         return sorted(name.removesuffix(".toml") for name in os.listdir(folder) if name.endswith(".toml"))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Keep the files that a command finds by itself, not those that the user names, inside the project."""
+"""Find the project, and keep the files that a command finds by itself inside it, not those that the user names."""
 
 from __future__ import annotations
 
@@ -8,16 +8,50 @@ from pathlib import Path
 
 from generator.errors import Fault
 
+ENVIRONMENTS, TEMPLATES = "environments", "templates_out"
+
+
+def root() -> Path:
+    """Return the folder of the project, relative to the current folder.
+
+    It is the closest folder with environment files, from the current one upwards to the root of the git repository;
+    the current folder if there is none.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if folder != here and _has_environments(folder):
+            return Path(os.path.relpath(folder, here))
+        if (folder / ".git").exists() or (folder == here and (folder / ENVIRONMENTS).is_dir()):
+            break
+    return Path()
+
+
+def environments() -> Path:
+    """Return the folder of the environment files."""
+    return root() / ENVIRONMENTS
+
+
+def templates() -> Path:
+    """Return the folder of the committed templates and their review pages."""
+    return root() / TEMPLATES
+
+
+def _has_environments(folder: Path) -> bool:
+    try:
+        return any(name.endswith(".toml") for name in os.listdir(folder / ENVIRONMENTS))
+    except OSError:
+        return False
+
 
 def foreign(path: Path) -> Fault | None:
     """Return a fault if the path leads out of the project or is neither a regular file nor a folder, nor missing.
 
-    The project is the current folder, without .git. A folder elsewhere, which only a user can name, is its own project.
+    The project does not include .git. A folder elsewhere, which only a user can name, is its own project.
     """
-    here, folder = os.getcwd(), os.path.abspath(path.parent)
-    root = here if _is_below(folder, here) else os.path.realpath(folder)
+    here, folder = os.path.abspath(root()), os.path.abspath(path.parent)
+    top = here if _is_below(folder, here) else os.path.realpath(folder)
     real = os.path.realpath(path)
-    if not _is_below(real, root) or ".git" in Path(os.path.relpath(real, root).lower()).parts:
+    if not _is_below(real, top) or ".git" in Path(os.path.relpath(real, top).lower()).parts:
         return Fault(str(path), "a link that leads out of the project", "replace it by a file of the project")
     try:
         mode = os.stat(real).st_mode

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from generator import plans
-from generator.config import files
+from generator.config import files, project
 from generator.config.schema import ENVIRONMENT_NAME, Environment
 from generator.diff import git
 from generator.diff.git import Base
@@ -61,16 +61,16 @@ def changed_since(base: Base) -> list[str]:
     Raises GeneratorError.
     """
     known = files.known()
-    committed = git.names_at(str(base), base.commit, f"{plans.OUTPUT}/")
+    committed = git.names_at(str(base), base.commit, f"{project.templates()}/")
     names = {name.removesuffix(".json") for name in committed if name.endswith(".json")}
     names = {*known, *(name for name in names if re.fullmatch(ENVIRONMENT_NAME, name))}
     if not names:
-        raise unreadable(f"{files.FOLDER}/", "no environment file here", files.PROJECT_REMEDY)
+        raise unreadable(f"{project.environments()}/", "no environment file here", files.PROJECT_REMEDY)
     return sorted(name for name in names if _has_changed(base, name))
 
 
 def _has_changed(base: Base, name: str) -> bool:
-    for path in (plans.committed(name), files.FOLDER / f"{name}.toml"):
+    for path in (plans.committed(name), project.environments() / f"{name}.toml"):
         now = text_of(path) if _is_there(path) else None
         if now != git.text_at(str(base), base.commit, path):
             return True
@@ -137,7 +137,7 @@ def settings(side: Side) -> Environment | None:
         return None
     if side.revision is None:
         return files.load_named([name])[0] if name in files.known() else None
-    path = files.FOLDER / f"{name}.toml"
+    path = project.environments() / f"{name}.toml"
     origin = f"{path} at {side.revision}"
     text = git.text_at(side.name, git.commit(side.name, side.revision), path)
     if text is None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from generator.config.project import root
 from generator.errors import EmulatorFailure, Fault
 from generator.local.emulator import FOLDER_PREFIX, HOST, Emulator
 
@@ -54,7 +55,7 @@ def find(environment: str) -> Run:
 
 
 def _project() -> str:
-    return os.path.realpath(os.getcwd())
+    return os.path.realpath(root())
 
 
 def _all() -> Iterator[Run]:

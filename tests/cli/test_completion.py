@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 
-from generator.cli.main import COMMANDS
+from generator.cli.main import COMMANDS, main
 from tests.conftest import ENVIRONMENTS, ROOT
 
 PAGE = (ROOT / "docs/reference/commands.md").read_text()
@@ -99,3 +100,9 @@ def test_each_shell_accepts_the_script_on_the_page(shell: str) -> None:
     assert f"_GENERATOR_COMPLETE={shell}_complete" in script(shell)
     if there := shutil.which(shell):
         subprocess.run([there, "-n"], input=script(shell), text=True, check=True, capture_output=True)
+
+
+def test_tab_completes_the_keys_of_settings() -> None:
+    complete = ShellComplete(main, {}, "generator", "_GENERATOR_COMPLETE")
+    found = [one.value for one in complete.get_completions(["size", "prod", "--set"], "traffic.max")]
+    assert found == ["traffic.max_price_age_s=", "traffic.max_notification_age_s="]

@@ -26,7 +26,7 @@ START = "go to the folder of your project, or start one: generator init DIR"
             ([command], "Missing argument 'ENV'. The environments are dev, prod, staging.")
             for command in ("size", "preflight", "simulate", "local")
         ),
-        (["diff", "prod"], "Missing argument 'NEW'. Name a file or an environment: dev, prod, staging."),
+        (["diff", "prod"], "name both sides, such as main:prod prod, or a branch with --base"),
         (["size", "prd"], "environments/prd.toml: no such environment file; did you mean prod?"),
         (["size", "x"], "environments/x.toml: no such environment file; the environments are dev, prod, staging"),
     ],
@@ -56,11 +56,19 @@ def test_a_missing_template_names_the_command_that_writes_it(generator: Run, arg
     ],
 )
 def test_every_command_outside_a_project_explains_how_to_start_one(
-    generator: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+    generator: Run, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     result = generator(*arguments)
     assert result.exit_code == 2
     assert START in result.stderr
     assert not any(Path().iterdir())
+
+
+def test_check_outside_a_project_names_a_file_to_check(
+    generator: Run, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert generator("check").stderr == (
+        f"environments/: no environment file here; name a file, such as: generator check template.yaml; or {START}\n"
+    )

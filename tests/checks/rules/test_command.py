@@ -9,8 +9,8 @@ import shlex
 import pytest
 import yaml
 
-from generator import plans
 from generator.checks.rules import folder
+from generator.config import project
 from tests.checks.test_files import MESSAGE, SUMS, Run
 from tests.conftest import ROOT
 
@@ -74,4 +74,4 @@ def test_the_hook_takes_templates_and_leaves_other_files(path: str, taken: bool)
 
 
 def test_the_hook_takes_what_the_generator_writes() -> None:
-    assert re.search(HOOK["files"], str(plans.OUTPUT / "prod.json"))
+    assert re.search(HOOK["files"], f"{project.TEMPLATES}/prod.json")
