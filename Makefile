@@ -63,7 +63,7 @@ clean: ## remove the virtual environment and caches
 
 .venv/base: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/python || { echo "Setting up .venv (about 30 s, once)" >&2; $(PYTHON) -m venv .venv; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@# pip does not compile an editable package. Without this, every start compiles it if Python cannot write its cache.
 	@$(BIN)/python -m compileall -q generator

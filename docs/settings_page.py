@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import inspect
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from generator._format import code, markdown_table
 from generator.aws import API_GATEWAY_TIMEOUT_MS
 from generator.config.fields import REQUIRED
-from generator.config.prices import DATED, PRICED_REGION, SOURCES, Prices
+from generator.config.json_schema import description, prose
+from generator.config.prices import DATED, PRICED_REGION, Prices
 from generator.config.schema import Environment, Functions
 from generator.config.validation import (
     LEASE_S,
@@ -69,7 +66,7 @@ def undescribed() -> list[str]:
         f"{kind.__name__}.{field.name}"
         for kind in _kinds(Environment)
         for field in dataclasses.fields(kind)
-        if not _kind(field) and not _description(kind, field.name)
+        if not _kind(field) and not description(kind, field.name)
     ]
 
 
@@ -86,7 +83,7 @@ def _kind(field: dataclasses.Field[Any]) -> type | None:
 
 
 def _section(kind: type) -> Iterator[str]:
-    yield f"{_prose(kind)}\n"
+    yield f"{prose(kind)}\n"
     if kind is Functions:
         yield from _functions()
     elif kind is Prices:
@@ -103,7 +100,7 @@ def _functions() -> Iterator[str]:
     """One table for all functions, which differ only in their defaults."""
     fields = dataclasses.fields(Functions)
     (kind,) = {field.metadata["section"] for field in fields}
-    yield f"One section per function, such as `[functions.{fields[0].name}]`. {_prose(kind)}\n"
+    yield f"One section per function, such as `[functions.{fields[0].name}]`. {prose(kind)}\n"
     yield FUNCTION_RULES
     defaults = [field.metadata["defaults"] for field in fields]
     rows = [
@@ -111,7 +108,7 @@ def _functions() -> Iterator[str]:
             code(one.name),
             one.metadata["accepts"],
             *(_default({"default": own.get(one.name, one.metadata["default"])}) for own in defaults),
-            _description(kind, one.name),
+            description(kind, one.name),
         ]
         for one in dataclasses.fields(kind)
     ]
@@ -120,8 +117,7 @@ def _functions() -> Iterator[str]:
 
 def _table(kind: type, fields: Iterable[dataclasses.Field[Any]]) -> str:
     rows = [
-        [code(one.name), one.metadata["accepts"], _default(one.metadata), _description(kind, one.name)]
-        for one in fields
+        [code(one.name), one.metadata["accepts"], _default(one.metadata), description(kind, one.name)] for one in fields
     ]
     return _rows(["setting", "accepts", "default", "description"], rows)
 
@@ -142,31 +138,6 @@ def _default(metadata: Mapping[str, Any]) -> str:
     if isinstance(value, str):
         return code(f'"{value}"')
     return f"{value:.10f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-
-
-def _prose(kind: type) -> str:
-    return " ".join(inspect.getdoc(kind).split()) if kind.__doc__ else ""  # type: ignore[union-attr]
-
-
-def _description(kind: type, name: str) -> str:
-    """Return the comment above a setting, or the source of a price."""
-    return _comments(kind).get(name) or str(SOURCES.get(name, ""))
-
-
-@cache
-def _comments(kind: type) -> dict[str, str]:
-    lines = inspect.getsource(kind).splitlines()
-    (body,) = ast.parse("\n".join(lines)).body
-    found = {}
-    for node in body.body:  # type: ignore[attr-defined]
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            above = []
-            for line in reversed(lines[: node.lineno - 1]):
-                if not (comment := re.fullmatch(r" +# (.*)", line)):
-                    break
-                above.insert(0, comment[1])
-            found[node.target.id] = " ".join(above)
-    return found
 
 
 def main() -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from generator._format import joined
 from generator.aws import MAX_TEMPLATE_BODY_BYTES, MAX_UPLOADED_TEMPLATE_BYTES
 from generator.capacity import quota
 from generator.capacity.quota import Plan, Verdict
@@ -22,6 +23,8 @@ class JudgedPlan:
 
     plan: Plan
     verdict: Verdict
+    elsewhere: tuple[Environment, ...] = ()
+    """The environments of the same account in other Regions, which have quotas of their own."""
 
     @property
     def name(self) -> str:
@@ -35,10 +38,34 @@ def prepare(names: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[Ju
     The quota verdict covers every environment of an account, so the other environments of the accounts involved are
     read too, without the overrides. Raises InvalidEnvironment or UnsizableLoad with every fault.
     """
-    chosen, neighbours = _with_neighbours(names, overrides)
-    verdicts = quota.judge(_size([*chosen, *neighbours]))
-    judged = {plan.environment.name: JudgedPlan(plan, verdict) for verdict in verdicts for plan in verdict.plans}
+    chosen, others = _with_others(names, overrides)
+    verdicts = quota.judge(_size([*chosen, *_neighbours(chosen, others)]))
+    everywhere: dict[str, list[Environment]] = {}
+    for environment in (*chosen, *others):
+        everywhere.setdefault(environment.account.name, []).append(environment)
+    judged = {
+        plan.environment.name: JudgedPlan(plan, verdict, _elsewhere(plan.environment, everywhere))
+        for verdict in verdicts
+        for plan in verdict.plans
+    }
     return [judged[environment.name] for environment in chosen]
+
+
+def separate_quotas(judged: Iterable[JudgedPlan]) -> list[str]:
+    """Return a sentence for each account with environments in several Regions: Lambda has a quota for each Region.
+
+    Source: AWS Lambda Developer Guide, "Lambda quotas": "per Region".
+    """
+    accounts: dict[str, set[tuple[str, str]]] = {}
+    for one in judged:
+        same = [one.plan.environment, *one.elsewhere] if one.elsewhere else []
+        accounts.setdefault(one.verdict.account.name, set()).update((other.name, other.region) for other in same)
+    listed = {account: [f"{name} in {region}" for name, region in sorted(found)] for account, found in accounts.items()}
+    return [
+        f"account {account}: {joined(environments)} have separate quotas, one for each Region"
+        for account, environments in listed.items()
+        if environments
+    ]
 
 
 def with_neighbours(name: str, overrides: Sequence[str] = ()) -> tuple[Environment, list[Environment]]:
@@ -46,8 +73,8 @@ def with_neighbours(name: str, overrides: Sequence[str] = ()) -> tuple[Environme
 
     Raises InvalidEnvironment with every fault.
     """
-    (chosen,), neighbours = _with_neighbours([name], overrides)
-    return chosen, neighbours
+    (chosen,), others = _with_others([name], overrides)
+    return chosen, _neighbours([chosen], others)
 
 
 def refusals(judged: Iterable[JudgedPlan]) -> list[str]:
@@ -104,13 +131,22 @@ def orphans(folder: Path, names: Collection[str]) -> list[Path]:
     return [folder / f"{name}.json" for name in found if name not in names and not name.startswith(".")]
 
 
-def _with_neighbours(names: Sequence[str], overrides: Sequence[str]) -> tuple[list[Environment], list[Environment]]:
+def _with_others(names: Sequence[str], overrides: Sequence[str]) -> tuple[list[Environment], list[Environment]]:
+    """Return the named environments and all others of the project."""
     chosen = files.load_named(names, overrides)
     chosen_names = [environment.name for environment in chosen]
     others = [other for other in files.known() if other not in chosen_names]
+    return chosen, files.load_named(others) if others else []
+
+
+def _neighbours(chosen: Sequence[Environment], others: Sequence[Environment]) -> list[Environment]:
     accounts = {_account(environment) for environment in chosen}
-    neighbours = [other for other in files.load_named(others) if _account(other) in accounts] if others else []
-    return chosen, neighbours
+    return [other for other in others if _account(other) in accounts]
+
+
+def _elsewhere(environment: Environment, everywhere: Mapping[str, Sequence[Environment]]) -> tuple[Environment, ...]:
+    same = everywhere[environment.account.name]
+    return tuple(one for one in same if one.region != environment.region)
 
 
 def _account(environment: Environment) -> tuple[str, str]:

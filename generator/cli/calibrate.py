@@ -48,7 +48,7 @@ FILE = click.Path(path_type=Path)
     metavar="N",
     help="Days to look at, up to 15.",
 )
-@options.as_text_or_json
+@options.output_format("text", "json")
 def command(
     name: str,
     query: bool,

@@ -253,6 +253,9 @@ def _of_environments(judged: Sequence[JudgedPlan], what: str) -> Iterator[str]:
 
     yield f"{names}: lint, size, drift and quota are good"
     yield _room(judged)
+    from generator import plans
+
+    yield from plans.separate_quotas(judged)
     unpriced = [one.name for one in judged if sms.month_usd(one.plan.environment) is None]
     if unpriced:
         yield f"{', '.join(unpriced)}: SMS budget not checked; set sms.price_usd_per_message"

@@ -15,7 +15,7 @@ from generator._format import visible
 from generator.cli import alerts, options, replay
 from generator.cli.progress import is_shown
 from generator.config import files
-from generator.local import demo, deployment, emulator, outage, runs
+from generator.local import demo, deployment, emulator, outage, reasons, runs
 from generator.local.deployment import System
 from generator.template import reading
 
@@ -116,14 +116,14 @@ Paste this line into another terminal, in this folder, to arm an alert:
 
 generator alerts {name} add me first BTC-USD above 64000 --phone-number +15555550100 --local
 
-Paste these lines to send a signed price that fires it:
+Paste these lines to send a signed price that fires it. The parentheses keep the secret out of your shell:
 
-SECRET={system.secret} ID=msg_$(date +%s) AT=$(date +%s)
+(SECRET={system.secret} ID=msg_$(date +%s) AT=$(date +%s)
 BODY='{{"symbol":"BTC-USD","price":"64231.50","timestamp":'$(date +%s)'000,"source":"me"}}'
 SIGNATURE=$(printf %s "$ID.$AT.$BODY" | openssl dgst -sha256 -mac HMAC -binary \
 -macopt hexkey:$(printf %s "$SECRET" | base64 -d | od -An -vtx1 | tr -d ' \\n') | base64)
 curl -i {system.url} -H 'x-api-key: {system.api_key}' -H 'content-type: application/json' \
--H "webhook-id: $ID" -H "webhook-timestamp: $AT" -H "webhook-signature: v1,$SIGNATURE" -d "$BODY"
+-H "webhook-id: $ID" -H "webhook-timestamp: $AT" -H "webhook-signature: v1,$SIGNATURE" -d "$BODY")
 
 {sources}Then look at the alert, and at events that failed:
 
@@ -137,15 +137,27 @@ Webhooks, alerts and SMS appear below as they happen. Press Ctrl-C to stop every
 def _watch(system: System) -> None:
     shown: dict[str, int] = {}
     while True:
-        for kind, line in system.new_events():
-            click.echo(f"{time.strftime('%H:%M:%S')}  {kind:<13}  {visible(_summary(line))}")
+        events = system.new_events()
+        for kind, line in events:
+            _show(kind, _summary(kind, line))
+        checked = [line for kind, line in events if kind == "price checked"]
+        prices = system.new_prices() if checked else []
+        if prices and not any(line["AlertsFired"] for line in checked):
+            known = system.alerts()
+            for reason in (reason for price in prices for reason in reasons.silence(price, known)):
+                _show("no alert", reason)
         for number, texts in system.sms().items():
             for text in texts[shown.get(number, 0) :]:
-                click.echo(f"{time.strftime('%H:%M:%S')}  {'SMS':<13}  to {number}: {visible(text)}")
+                _show("SMS", f"to {number}: {text}")
             shown[number] = len(texts)
         time.sleep(0.5)
 
 
-def _summary(line: dict[str, Any]) -> str:
+def _show(kind: str, text: str) -> None:
+    click.echo(f"{time.strftime('%H:%M:%S')}  {kind:<13}  {visible(text)}")
+
+
+def _summary(kind: str, line: dict[str, Any]) -> str:
     figures = (f"{name} {value}" for name, value in line.items() if name not in ("_aws", "Function", "id", "outcome"))
-    return ", ".join([str(line["outcome"]), *figures])
+    reason = reasons.refusal(str(line["outcome"])) if kind == "webhook" else ""
+    return ", ".join([str(line["outcome"]), *figures]) + (f"; {reason}" if reason else "")

@@ -24,6 +24,7 @@ COMMANDS = {
     "explore": "Play with the settings in the browser.",
     "check": "Check templates: lint, size, drift, quota.",
     "rules": "List the cfn-lint rules.",
+    "schema": "Print the JSON Schema of environment files.",
     "diff": "Show what a template change means.",
     "preflight": "Check the AWS account before a deployment.",
     "simulate": "Simulate a template under load.",

@@ -59,6 +59,8 @@ def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str | No
     if not names and folder == project.templates():
         for path in plans.orphans(folder, [one.name for one in judged]):
             click.echo(visible(f"{path}: no environment generates this template; delete it and its page"), err=True)
+    for line in plans.separate_quotas(judged):
+        click.echo(visible(line))
     for line in _permanence(names or [one.name for one in judged], overrides):
         click.echo(line)
 

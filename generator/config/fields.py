@@ -23,6 +23,9 @@ Complaint = tuple[str, str]
 
 T = TypeVar("T")
 
+_LARGEST = 1e15
+"""Larger figures are wrong in any setting, and their products may not be numbers."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CrossCheck:
@@ -42,11 +45,15 @@ def whole_number(default: Any, low: int, high: int, *, too_high: str = "lower it
             return f"{_shown(value)} is not a whole number", f"write one from {low:,} to {high:,}"
         return _out_of_range(value, low, high, too_low, too_high)
 
-    return _field(default, check, f"whole number, {low:,} to {high:,}")
+    schema = {"type": "integer", "minimum": low, "maximum": high}
+    return _field(default, check, f"whole number, {low:,} to {high:,}", schema=schema)
 
 
-def number(default: Any, low: float, high: float) -> Any:
-    """Declare a setting with a number from low to high, both included, with or without decimals."""
+def number(default: Any, low: float, high: float, *, scales_with: str = "") -> Any:
+    """Declare a setting with a number from low to high, both included, with or without decimals.
+
+    `scales_with` names another setting of the section: where only that one is changed, the default changes with it.
+    """
     limits = f"{_format.number(low)} to {_format.number(high)}"
 
     def check(value: object) -> Complaint | None:
@@ -54,7 +61,8 @@ def number(default: Any, low: float, high: float) -> Any:
             return f"{_shown(value)} is not a number", f"write one from {limits}"
         return _out_of_range(value, low, high, "raise it", "lower it")
 
-    return _field(default, check, limits)
+    schema = {"type": "number", "minimum": low, "maximum": high}
+    return _field(default, check, limits, schema=schema, scales_with=scales_with)
 
 
 def choice(default: Any, *options: Any) -> Any:
@@ -66,7 +74,8 @@ def choice(default: Any, *options: Any) -> Any:
             return f"{_shown(value)} is not supported", f"write one of {accepted}"
         return None
 
-    return _field(default, check, accepted, type(options[0]) if isinstance(options[0], Enum) else None)
+    convert = type(options[0]) if isinstance(options[0], Enum) else None
+    return _field(default, check, accepted, convert, schema={"enum": [*options]})
 
 
 def text(default: Any, pattern: str, wanted: str) -> Any:
@@ -77,7 +86,7 @@ def text(default: Any, pattern: str, wanted: str) -> Any:
             return f"{_shown(value)} is not {wanted}", "correct it"
         return None
 
-    return _field(default, check, wanted)
+    return _field(default, check, wanted, schema={"type": "string", "pattern": _whole(pattern)})
 
 
 def pairs(key: str, value: str, wanted: str, most: int) -> Any:
@@ -96,7 +105,13 @@ def pairs(key: str, value: str, wanted: str, most: int) -> Any:
                 return f"{_shown(name)} = {_shown(text)} is not {wanted}", "correct it"
         return None
 
-    return _field({}, check, f"a table with {wanted}", lambda table: tuple(sorted(table.items())))
+    schema = {
+        "type": "object",
+        "patternProperties": {_whole(key): {"type": "string", "pattern": _whole(value)}},
+        "additionalProperties": False,
+        "maxProperties": most,
+    }
+    return _field({}, check, f"a table with {wanted}", lambda table: tuple(sorted(table.items())), schema=schema)
 
 
 def flag(default: Any) -> Any:
@@ -105,7 +120,7 @@ def flag(default: Any) -> Any:
     def check(value: object) -> Complaint | None:
         return None if isinstance(value, bool) else (f"{_shown(value)} is not supported", "write true or false")
 
-    return _field(default, check, "true or false")
+    return _field(default, check, "true or false", schema={"type": "boolean"})
 
 
 def texts(accepts: Callable[[str], object], wanted: str, most: int) -> Any:
@@ -122,7 +137,8 @@ def texts(accepts: Callable[[str], object], wanted: str, most: int) -> Any:
         wrong = [one for one in value if not isinstance(one, str) or not accepts(one)]
         return (f"{', '.join(map(_shown, wrong))}: not {wanted}", "correct it") if wrong else None
 
-    return _field([], check, f"a list of {wanted}", tuple)
+    schema = {"type": "array", "items": {"type": "string"}, "maxItems": most}
+    return _field([], check, f"a list of {wanted}", tuple, schema=schema)
 
 
 def tables(kind: type[T], most: int, checks: Iterable[CrossCheck] = ()) -> Any:
@@ -172,6 +188,8 @@ class _Reader:
         self._root, self._where, self._moved = root, where, moved
         self.faults: list[Fault] = []
         self._valid: dict[str, object] = {}
+        self._defaults: set[str] = set()
+        """The keys of the settings that are not stated."""
 
     def section(self, kind: type[Any], table: Mapping[str, object], path: str, defaults: Mapping[str, object]) -> Any:
         fields = dataclasses.fields(kind)
@@ -198,13 +216,25 @@ class _Reader:
             return self._fault(key, f"{_shown(value)} is not a table", f"write [{key}] and its keys below it")
         if inner := field.metadata.get("tables"):
             return self._tables(inner, table.get(field.name, []), key, field.metadata)
-        value = table.get(field.name, defaults.get(field.name, field.metadata["default"]))
+        value = table[field.name] if field.name in table else self._default(key, field, table, defaults)
         if value is REQUIRED:
             self._fault(key, "missing", f"add {field.name} = ... {self._place(path)}")
         elif field.name in table and (complaint := field.metadata["check"](value)):
             self._fault(key, *complaint)
         else:
             value = self._valid[key] = convert(value) if (convert := field.metadata["convert"]) else value
+        return value
+
+    def _default(
+        self, key: str, field: dataclasses.Field[Any], table: Mapping[str, object], defaults: Mapping[str, object]
+    ) -> Any:
+        """Return a default. If it scales with a setting that the table changes, it keeps their ratio."""
+        self._defaults.add(key)
+        value: Any = defaults.get(field.name, field.metadata["default"])
+        other = field.metadata["scales_with"]
+        usual, stated = defaults.get(other), table.get(other)
+        if isinstance(usual, int | float) and isinstance(stated, int | float) and abs(stated) < _LARGEST:
+            return float(f"{value * stated / usual:.3g}")
         return value
 
     def _tables(self, kind: type[Any], value: object, key: str, metadata: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -234,7 +264,15 @@ class _Reader:
             if self._valid.keys() >= set(keys):
                 values = (self._valid[key] for key in keys)
                 if complaint := one.check(*values):
-                    self._fault(keys[0], *complaint)
+                    self._fault(keys[0], *self._of_default(keys[0], *complaint))
+
+    def _of_default(self, key: str, what: str, remedy: str) -> Complaint:
+        """Return a complaint about a value with the word "default" if nobody stated the value."""
+        value = self._valid[key]
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        begin = _format.number(value) if is_number else _shown(value)  # type: ignore[arg-type]
+        is_default = key in self._defaults and what.startswith(f"{begin} ")
+        return f"the default {what}" if is_default else what, remedy
 
     def _place(self, path: str) -> str:
         """Return the table in the file to which the path belongs."""
@@ -258,11 +296,21 @@ class _Reader:
 
 
 def _field(
-    default: Any, check: Callable[[object], Complaint | None], accepts: str, convert: Callable[[Any], Any] | None = None
+    default: Any,
+    check: Callable[[object], Complaint | None],
+    accepts: str,
+    convert: Callable[[Any], Any] | None = None,
+    *,
+    schema: Mapping[str, object],
+    scales_with: str = "",
 ) -> Any:
-    return dataclasses.field(
-        metadata={"check": check, "default": default, "accepts": accepts, "convert": convert},
-    )
+    metadata = {"check": check, "default": default, "accepts": accepts, "convert": convert, "schema": schema}
+    return dataclasses.field(metadata={**metadata, "scales_with": scales_with})
+
+
+def _whole(pattern: str) -> str:
+    """Return a pattern that matches a whole text in JSON Schema, which searches."""
+    return f"^(?:{pattern})$"
 
 
 def _assignment(key: str, value: object) -> str:

@@ -21,7 +21,7 @@ def root() -> Path:
     for folder in (here, *here.parents):
         if folder != here and _has_environments(folder):
             return Path(os.path.relpath(folder, here))
-        if (folder / ".git").exists() or (folder == here and (folder / ENVIRONMENTS).is_dir()):
+        if (folder / ".git").exists() or (folder == here and _is_project(folder)):
             break
     return Path()
 
@@ -34,6 +34,10 @@ def environments() -> Path:
 def templates() -> Path:
     """Return the folder of the committed templates and their review pages."""
     return root() / TEMPLATES
+
+
+def _is_project(folder: Path) -> bool:
+    return (folder / ENVIRONMENTS).is_dir() or (folder / TEMPLATES).is_dir()
 
 
 def _has_environments(folder: Path) -> bool:

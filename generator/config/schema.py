@@ -125,8 +125,9 @@ class Function:
 
     # Mean duration of one execution without cold start: the CloudWatch metric Duration, statistic Average.
     mean_duration_ms: float = number(REQUIRED, 1, 1000 * aws.MAX_FUNCTION_TIMEOUT_S)
-    # 95th percentile of Duration: the spread of a lognormal distribution. It matters only where bursts do.
-    p95_duration_ms: float = number(REQUIRED, 1, 1000 * aws.MAX_FUNCTION_TIMEOUT_S)
+    # 95th percentile of Duration: the spread of a lognormal distribution. It matters only where bursts do. If you
+    # change only the mean, the default changes in the same ratio.
+    p95_duration_ms: float = number(REQUIRED, 1, 1000 * aws.MAX_FUNCTION_TIMEOUT_S, scales_with="mean_duration_ms")
     # Distribution of the durations.
     distribution: str = choice("lognormal", "lognormal", "exponential", "constant")
     # Added to the first run of a new instance.

@@ -21,6 +21,7 @@ from generator.local import emulator
 from generator.local.emulator import Emulator
 from generator.local.senders import Sender
 from generator.stack import alerts
+from generator.stack.alerts import Alert, Item
 from generator.template.reading import parsed
 
 DEPLOY_TIMEOUT_S = 60
@@ -36,7 +37,7 @@ LOG_GROUPS = {
 """Kinds of event by the log group that records them, in the order in which a webhook causes them."""
 
 REQUIRED_RESOURCES = (
-    *(*LOG_GROUPS, "ProcessWebhookFunction", "PriceAlertsTable", "SigningSecret"),
+    *(*LOG_GROUPS, "ProcessWebhookFunction", "PriceAlertsTable", "PriceHistoryTable", "SigningSecret"),
     *("WebhookApi", "WebhookStage", "WebhookApiKey"),
 )
 """Logical ids that this module relies on."""
@@ -53,6 +54,7 @@ class System:
     secret: str
     senders: tuple[Sender, ...] = ()
     _read: dict[str, int] = field(default_factory=dict)
+    _prices: set[str] = field(default_factory=set)
 
     def send(self, body: dict[str, object], webhook_id: str) -> tuple[int, str]:
         """POST a signed price. Return the status and the body of the answer."""
@@ -97,6 +99,21 @@ class System:
         while phone_number not in self.sms() and time.monotonic() < until:
             time.sleep(0.2)
         return self.sms().get(phone_number, [])
+
+    def alerts(self) -> list[Alert]:
+        """Return every alert in the table."""
+        return [alerts.read(item) for item in self._items("PriceAlertsTable")]
+
+    def new_prices(self) -> list[Item]:
+        """Return the prices that were stored since the last call, oldest first."""
+        items = [item for item in self._items("PriceHistoryTable") if "price" in item]
+        new = {str(item["observation"]["S"]): item for item in items if item["observation"]["S"] not in self._prices}
+        self._prices |= new.keys()
+        return [new[name] for name in sorted(new)]
+
+    def _items(self, table: str) -> list[Item]:
+        pages = self.emulator.client("dynamodb").get_paginator("scan").paginate(TableName=self.ids[table])
+        return [item for page in pages for item in page["Items"]]
 
     def new_events(self) -> list[tuple[str, dict[str, Any]]]:
         """Return the events that the functions logged since the last call, oldest first: kind and log line of each."""

@@ -11,7 +11,7 @@ from generator.capacity import sms
 from generator.capacity.quota import AccountQuota
 from generator.capacity.sizing import PROCESS_WEBHOOK, FunctionSizing, Sizing
 from generator.config.schema import Environment
-from generator.plans import JudgedPlan
+from generator.plans import JudgedPlan, separate_quotas
 
 HEADER = ("Function", "Rate", "Load", "Model", "Target", "Predicted", "Reserved")
 RIGHT = (1, 2, 4, 5, 6)
@@ -168,6 +168,7 @@ def _account(judged: JudgedPlan) -> Iterator[str]:
         f"{account.reservable:,} reservable; {verdict.total:,} reserved{of_wanted}{with_others}, "
         f"{verdict.headroom:,} left"
     )
+    yield from separate_quotas([judged])
     yield admission(judged)
     yield from textwrap.wrap(FREE_OF_CHARGE, 110)
     yield f"SMS: {sms.volume(judged.plan.environment)}"

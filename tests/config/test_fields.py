@@ -154,7 +154,7 @@ OLD = CrossCheck(("age", "branch.leaf.length"), older_than_long)
     [
         pytest.param({"age": 4}, [], id="kept"),
         pytest.param({"age": 3}, ["age: 3 is no more than the leaf's 3; let it grow"], id="broken by a default"),
-        pytest.param({}, ["age: 1 is no more than the leaf's 3; let it grow"], id="broken by two defaults"),
+        pytest.param({}, ["age: the default 1 is no more than the leaf's 3; let it grow"], id="broken by two defaults"),
         pytest.param({"age": -1}, ["age: -1 is below the minimum of 0; raise it"], id="skipped for a faulty setting"),
         pytest.param({"age": 3, "branch": 1}, ["branch: 1 is not a table; write"], id="skipped for a missing setting"),
         pytest.param(
@@ -177,7 +177,7 @@ def test_a_cross_check_may_cover_all_settings() -> None:
         age: int = whole_number(1, 0, 9)
 
     _, faults = fields.read(Twig, {}, str, [CrossCheck(("age",), lambda age: (f"{age} is odd", "wait a year"))])
-    assert [str(fault) for fault in faults] == ["age: 1 is odd; wait a year"]
+    assert [str(fault) for fault in faults] == ["age: the default 1 is odd; wait a year"]
 
 
 def test_faults_are_in_the_order_of_the_keys() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +71,8 @@ def test_each_fault_of_a_file_has_its_own_line(generator: Callable[..., Result],
 def test_faults_of_every_kind_are_reported_together(generator: Callable[..., Result]) -> None:
     Path("environments/a.toml").write_text(
         'name = "other"\nregion = "us-east-1"\nbogus = 1\n[traffic]\nwebhooks_per_hour = 5\n'
-        "[functions.process_webhook]\nmean_duration_ms = 300\n[functions.check_alerts]\nmean_duration_ms = 0\n"
+        "[functions.process_webhook]\nmean_duration_ms = 300\np95_duration_ms = 250\n"
+        "[functions.check_alerts]\nmean_duration_ms = 0\n"
     )
     told = [line.partition(";")[0] for line in generator("size", "a").stderr.splitlines()]
     assert told == [
@@ -402,3 +404,59 @@ def test_a_fault_of_an_override_is_reported_once(generator: Callable[..., Result
     assert [line.partition(";")[0] for line in lines] == ["--set x.y: unknown key"]
     result = generator("size", "dev", "--set", "stream={shards=0}")
     assert result.stderr == "--set stream: 0 is below the minimum of 1; raise it\n"
+
+
+def functions(**settings: object) -> dict[str, object]:
+    return {
+        "name": "dev",
+        "region": "us-east-1",
+        "traffic": {"webhooks_per_hour": 100},
+        "functions": {"send_notification": settings},
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "p95_ms"),
+    [
+        ({}, 700),
+        ({"mean_duration_ms": 300}, 700),
+        ({"mean_duration_ms": 600}, 1400),
+        ({"mean_duration_ms": 100}, 233),
+        ({"mean_duration_ms": 600, "p95_duration_ms": 900}, 900),
+    ],
+)
+def test_a_default_p95_scales_with_the_mean(settings: dict[str, object], p95_ms: float) -> None:
+    assert files.load(functions(**settings)).functions.send_notification.p95_duration_ms == p95_ms
+
+
+@pytest.mark.parametrize("mean", ["300", True, None, 10**400, float("inf"), float("nan"), -1])
+def test_a_wrong_mean_is_one_fault(mean: object) -> None:
+    with pytest.raises(InvalidEnvironment) as error:
+        files.load(functions(mean_duration_ms=mean))
+    assert [fault.where for fault in error.value.faults] == [
+        "environment: functions.send_notification.mean_duration_ms"
+    ]
+
+
+def test_a_fault_in_a_default_is_marked_as_one() -> None:
+    table = {**functions(), "functions": {"cleanup_history": {"timeout_s": 30, "mean_duration_ms": 30_000}}}
+    with pytest.raises(InvalidEnvironment) as error:
+        files.load(table)
+    assert "30,000 is not below the timeout of 30 s" in str(error.value)
+    with pytest.raises(InvalidEnvironment) as error:
+        files.load({**functions(), "functions": {"process_webhook": {"p95_duration_ms": 100}}})
+    assert "the default" not in str(error.value)
+    with pytest.raises(InvalidEnvironment) as error:
+        files.load({**functions(), "functions": {"cleanup_history": {"timeout_s": 1}}})
+    assert "mean_duration_ms: the default 2,000 is not below the timeout of 1 s" in str(error.value)
+
+
+def test_environments_in_other_regions_have_separate_quotas(generator: Callable[..., Result], project: Path) -> None:
+    for name, region in (("dev", "us-east-1"), ("prod", "eu-west-1")):
+        path = project / f"environments/{name}.toml"
+        text = re.sub('region = ".*"', f'region = "{region}"', path.read_text())
+        path.write_text(text + '\n[account]\nname = "shared"\n')
+    line = "account shared: dev in us-east-1 and prod in eu-west-1 have separate quotas, one for each Region"
+    for arguments in (["size", "dev"], ["template"]):
+        assert line in generator(*arguments).stdout.splitlines()
+    assert "separate quotas" not in generator("size", "staging").stdout
