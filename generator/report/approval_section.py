@@ -52,7 +52,7 @@ def _rows(template: Template, judged: JudgedPlan) -> Iterator[tuple[str, str]]:
 def _reservations(judged: JudgedPlan) -> str:
     sizing = judged.plan.sizing
     if all(function.reserved_concurrency is None for function in sizing.functions):
-        return "**none**: the functions share the unreserved concurrency of the account, which holds no target"
+        return "**none**: the functions share the unreserved concurrency of the account, so no target is guaranteed"
     missed = [function.logical_id for function in sizing.functions if misses_target(function)]
     targets = f"**the targets of {joined(missed)} are missed**" if missed else "every target is met"
     return f"**{sizing.total_reserved:,} concurrent executions**; {targets}"
