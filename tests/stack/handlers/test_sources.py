@@ -18,7 +18,7 @@ import boto3
 import pytest
 
 from tests.conftest import SCALE
-from tests.stack.handlers.harness import Stack, cloud, price, secret_of, webhook
+from tests.stack.handlers.harness import SECRET_TEXT, Stack, cloud, price, secret_of, webhook
 from tests.stack.model import generated
 
 FUNCTION = "ProcessWebhookFunction"
@@ -220,7 +220,15 @@ SPECIFIED = {
     "hmac": {NO_TIME, NO_SIGNATURE},
 }
 SPECIFIED["hmac"] |= SPECIFIED["token"] - {NO_TOKEN}
-FAULTS = ("symbol must", "timestamp must", "price must")
+SPECIFIED["standard"] = {
+    *SPECIFIED["token"] - {NO_TOKEN},
+    (400, "body must be valid base64"),
+    (401, "webhook-id must have 1 to 128 printable ASCII characters"),
+    (401, "webhook-timestamp must be within 5 minutes of now"),
+    (401, "webhook-signature does not match"),
+    (409, "webhook-id was already used with another body"),
+}
+FAULTS = ("symbol must", "source must", "timestamp must", "price must")
 
 PIECES = [
     *("null", "true", "NaN", "-Infinity", "1e999", "-0", "0.0", "9" * 400, "9" * 5000, '""', '"\\ud800"', "[]", "{}"),
@@ -247,6 +255,13 @@ def hostile(rng: random.Random, text: str) -> str:
 
 
 def hostile_request(rng: random.Random, scheme: str) -> Request:
+    if scheme == "standard":
+        text = json.dumps(price())
+        event = {**webhook(rng.choice([text, hostile(rng, text)]).encode(errors="replace")), "resource": "/webhooks"}
+        name = rng.choice(list(event["headers"]))
+        was = event["headers"][name]
+        event["headers"][name] = rng.choice([was, was, hostile(rng, was), None])
+        return event
     body = hostile(rng, alert())
     if scheme == "token":
         return post(body)
@@ -257,7 +272,7 @@ def hostile_request(rng: random.Random, scheme: str) -> Request:
     return post(body, "feed", **{"X-Signature": rng.choice([valid, valid, hostile(rng, valid)])})
 
 
-@pytest.mark.parametrize("scheme", ["token", "hmac"])
+@pytest.mark.parametrize("scheme", ["standard", "token", "hmac"])
 def test_hostile_requests_get_only_the_specified_answers_and_leak_nothing(
     stack: Stack, capsys: pytest.CaptureFixture[str], scheme: str
 ) -> None:
@@ -273,7 +288,7 @@ def test_hostile_requests_get_only_the_specified_answers_and_leak_nothing(
         seen[status] += 1
     logged = capsys.readouterr().out
     assert len(logged.splitlines()) == 100 * SCALE
-    assert not any(secret in logged for secret in (TOKEN, HMAC_SECRET, "BTC-USD", "64231"))
+    assert not any(secret in logged for secret in (TOKEN, HMAC_SECRET, SECRET_TEXT, "BTC-USD", "64231"))
     assert seen.keys() >= {202, 400, 401, 422}
 
 
