@@ -77,6 +77,19 @@ def _complete_setting(_context: click.Context, _option: click.Parameter, incompl
     return [CompletionItem(f"{key}=") for key in fields.keys(Environment) if key.startswith(incomplete)]
 
 
+class Seconds(click.ParamType):  # type: ignore[type-arg]
+    """A time above 0 with an optional unit, such as 30s, 5m or 1h, as seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds, or raise a usage error."""
+        found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)(s|m|h|)", str(value))
+        if not found or not float(found[1]):
+            self.fail(f"'{value}' is no time above 0. Write for example 90s, 5m or 1h.", param, ctx)
+        return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
 overrides = click.option(
     "--set",
     "overrides",

@@ -25,8 +25,7 @@ from generator.template import reading
 if TYPE_CHECKING:
     from generator.simulation.replication import Progress
 
-PROGRESS_FROM = 4
-"""Fewest replications with a progress bar; fewer finish too quickly to read it."""
+BAR_STEPS = 1000
 
 
 @click.command(epilog="Example: generator simulate prod --workload spike --chart spike.svg")
@@ -56,12 +55,19 @@ PROGRESS_FROM = 4
     "--hours", type=float, metavar="H", help="Hours to simulate.  [default: 1, or the length of the workload]"
 )
 @click.option(
+    "--budget",
+    "budget_s",
+    type=options.Seconds(),
+    default="30s",
+    show_default=True,
+    metavar="TIME",
+    help="Stop after this time if some target is still undecided, for example 90s or 5m.",
+)
+@click.option(
     "--replications",
     type=int,
-    default=10,
-    show_default=True,
     metavar="N",
-    help="Times to simulate the workload, each with other random numbers.",
+    help="Simulate the workload exactly N times, each with other random numbers, whatever time that takes.",
 )
 @click.option(
     "--seed",
@@ -79,7 +85,9 @@ def command(
 ) -> None:
     """Simulate an environment's workload on its committed template, or on any template.
 
-    Exits with 1 if a target is missed, and prints the first thing to change. An inconclusive target is not a miss.
+    Runs until every target is decided or the time budget ends. Exits with 1 if a target is missed, and prints the
+    setting to change. A target within 5 % of its limit at the end is "at the target", which passes. An inconclusive
+    target is not a miss.
     """
     from generator import simulation
     from generator.report import charts
@@ -93,7 +101,11 @@ def command(
     template = reading.parsed(str(path), reading.text_of(path, remedy))
     settings["trace_per_hour"] = settings.pop("rate")
     started = time.perf_counter()
-    with _progress(settings["replications"]) as progress:
+    if settings["replications"] is None:
+        del settings["replications"]
+    else:
+        settings["budget_s"] = None
+    with _progress() as progress:
         result = simulation.simulate(
             template,
             environment,
@@ -141,9 +153,14 @@ def _keys(key: str, value: object) -> list[str]:
 
 
 @contextmanager
-def _progress(replications: int) -> Iterator[Progress | None]:
-    if replications < PROGRESS_FROM or not is_shown():
+def _progress() -> Iterator[Progress | None]:
+    if not is_shown():
         yield None
         return
-    with click.progressbar(length=replications, label="Simulating", file=sys.__stderr__) as bar:
-        yield lambda done, of: bar.update(done - bar.pos)
+    with click.progressbar(length=BAR_STEPS, label="Simulating", file=sys.__stderr__) as bar:
+
+        def advance(share: float, finished: int) -> None:
+            bar.label = f"Simulating, {finished:,} replications"
+            bar.update(min(BAR_STEPS, round(share * BAR_STEPS)) - bar.pos)
+
+        yield advance

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from generator.errors import Fault, InvalidSimulation
 from generator.simulation import coverage
 from generator.simulation.assumptions import Assumptions
 from generator.simulation.network import Task
-from generator.simulation.replication import Progress, replicate_all
+from generator.simulation.replication import Progress, replicate_all, replicate_until
 from generator.simulation.result import SimulationResult, summarise
+from generator.simulation.targets import are_settled
 from generator.simulation.topology import read_topology
 from generator.simulation.trace import read_trace
 from generator.simulation.workload import Profile, Recorded, Spike, max_expected_webhooks, profile
@@ -38,6 +40,7 @@ def simulate(
     trace_per_hour: float | None = None,
     hours: float | None = None,
     replications: int = 10,
+    budget_s: float | None = None,
     seed: int = 1,
     unreserved: bool = False,
     workers: int | None = None,
@@ -53,6 +56,7 @@ def simulate(
     trace: a CSV file to play, at its own rate or scaled to a mean of `trace_per_hour`.
     hours: simulated hours. The default is a day for "day", the whole trace for "trace", else one hour or, for a
         "spike" with a slow onset, more.
+    budget_s: if given, run until every target is decided or that much time has passed, instead of `replications`.
     unreserved: ignore the template's reservations.
     workers: the number of processes, by default one for each processor. The result does not depend on it.
     notes: further notes for the list of what is not simulated.
@@ -65,6 +69,7 @@ def simulate(
     recorded = read_trace(trace) if trace and name == "trace" else None
     rates = profile(environment, name, recorded, trace_per_hour)
     hours = rates.default_duration_s / 3600 if hours is None else hours
+    replications = replications if budget_s is None else 2
     faults = [*_faults(rates, hours, replications, workers), *_trace_faults(name, rates, trace, trace_per_hour)]
     if faults:
         raise InvalidSimulation(faults)
@@ -77,7 +82,11 @@ def simulate(
             f"about {webhooks:,.0f} webhooks in each of {replications} replications take a minute or more; lower "
             "--hours or --replications to finish sooner"
         )
-    runs = replicate_all(task, replications, workers or os.cpu_count() or 1, progress)
+    workers = workers or os.cpu_count() or 1
+    if budget_s is None:
+        runs = replicate_all(task, replications, workers, progress)
+    else:
+        runs = replicate_until(task, partial(are_settled, task), budget_s, workers, progress)
     return summarise(task, name, runs, [*coverage.notes(topology, rates, hours), *notes])
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -14,8 +16,14 @@ from generator.simulation.measures import Counters, Histogram
 from generator.simulation.network import Network, Task, build_network
 from generator.simulation.workload import arrivals
 
-Progress = Callable[[int, int], None]
-"""Called with the number of finished replications and the number of all."""
+Progress = Callable[[float, int], None]
+"""Called with the share of the work or of the time that is done, and the number of finished replications."""
+
+FIRST_LOOK, LOOKS_APART = 10, 1.5
+"""The first look at the results, and the ratio between the numbers of replications at two looks."""
+
+MOST_REPLICATIONS = 5000
+"""A limit on memory: each replication keeps about 20 kB."""
 
 POINTS = 120
 """Points of a chart, whatever the simulated time: one a minute for two hours, one every 12 minutes for a day."""
@@ -88,8 +96,38 @@ def replicate_all(task: Task, replications: int, workers: int, progress: Progres
         for number, run in runs:
             found[number] = run
             if progress:
-                progress(len(found), replications)
+                progress(len(found) / replications, len(found))
     return [found[number] for number in range(replications)]
+
+
+def replicate_until(
+    task: Task,
+    is_enough: Callable[[list[Measurements]], bool],
+    budget_s: float,
+    workers: int,
+    progress: Progress | None = None,
+) -> list[Measurements]:
+    """Run replications until there are enough or the time ends, but at least two.
+
+    It looks after 10, 15, 23 ... replications, in the order of their numbers. So the result depends on the speed of the
+    machine only if the time ends.
+    """
+    started_s, look, complete = time.monotonic(), FIRST_LOOK, 0
+    found: dict[int, Measurements] = {}
+    with closing(run_all(partial(replicate, task), MOST_REPLICATIONS, workers)) as runs:
+        for number, run in runs:
+            found[number] = run
+            while complete in found:
+                complete += 1
+            if progress:
+                progress((time.monotonic() - started_s) / budget_s, len(found))
+            while look <= complete:
+                if is_enough(first := [found[number] for number in range(look)]):
+                    return first
+                look = math.ceil(look * LOOKS_APART)
+            if time.monotonic() - started_s > budget_s and complete >= 2:
+                break
+    return [found[number] for number in range(complete)]
 
 
 def _measure(network: Network, duration_s: float) -> Series:

@@ -55,6 +55,8 @@ def _targets(result: SimulationResult) -> Iterator[str]:
 def _comment(target: Target) -> str:
     if target.verdict is Verdict.MET:
         return ""
+    if target.verdict is Verdict.AT_TARGET:
+        return "at the target, which passes; the measured value is within 5 % of it"
     if target.verdict is Verdict.MISSED:
         return f"missed; change first: {target.remedy}"
     if target.measured.mean is None:

@@ -22,12 +22,19 @@ MAX_EXACT_EVENTS = 400
 MAX_REPLICATIONS = 100_000
 """A larger number of replications is no useful advice."""
 
+NEAR = 0.05
+"""A value within this share of its limit is at the target if its interval does not decide."""
+
+CAUTION = 1.31
+"""An interval widened by this factor has a confidence of 99 %, for looks at results that are still coming in."""
+
 
 class Verdict(StrEnum):
     """The verdict on a target, as the report and the JSON print it."""
 
     MET = "met"
     MISSED = "missed"
+    AT_TARGET = "at the target"
     INCONCLUSIVE = "inconclusive"
 
 
@@ -86,9 +93,10 @@ def estimate_share(events: Sequence[float], trials: Sequence[float]) -> Estimate
 def decide(target: float, measured: Estimate, replications: int) -> tuple[Verdict, int | None]:
     """Return the verdict on an upper limit, and for an inconclusive one the replications that would decide it.
 
-    A target is missed only if the whole interval lies above it, and met if the whole interval lies at or below it.
-    The number of replications assumes that the mean stays where it is and that the interval shrinks with their square
-    root, or with their number if no event was seen. It is None if no reasonable number would decide.
+    A target is missed only if the whole interval lies above it, and met if the whole interval lies at or below it. It
+    is at the target if neither holds and the mean is within 5 % of it. The number of replications assumes that the mean
+    stays where it is and that the interval shrinks with their square root, or with their number if no event was seen.
+    It is None if no reasonable number would decide.
     """
     if measured.mean is None or measured.low is None or measured.high is None:
         return Verdict.INCONCLUSIVE, None
@@ -96,12 +104,28 @@ def decide(target: float, measured: Estimate, replications: int) -> tuple[Verdic
         return Verdict.MET, None
     if measured.low > target:
         return Verdict.MISSED, None
+    if abs(measured.mean - target) <= NEAR * target:
+        return Verdict.AT_TARGET, None
     if measured.mean == 0:
         return Verdict.INCONCLUSIVE, _rounded_up(replications * measured.high / target)
     above = measured.mean > target
     half = measured.mean - measured.low if above else measured.high - measured.mean
     gap = abs(measured.mean - target)
-    return Verdict.INCONCLUSIVE, _rounded_up(replications * (half / gap) ** 2) if gap else None
+    return Verdict.INCONCLUSIVE, _rounded_up(replications * (half / gap) ** 2)
+
+
+def is_settled(target: float, measured: Estimate) -> bool:
+    """Return whether more replications are unlikely to change the verdict on an upper limit.
+
+    That is so if a 99 % interval decides, or if the whole interval is within 5 % of the limit. Repeated looks need the
+    higher confidence: with 95 % at each, more than 5 % of the verdicts would be wrong. What was never tried is settled.
+    """
+    if measured.mean is None or measured.low is None or measured.high is None:
+        return True
+    low = measured.mean - CAUTION * (measured.mean - measured.low)
+    high = measured.mean + CAUTION * (measured.high - measured.mean)
+    near = (1 - NEAR) * target <= measured.low and measured.high <= (1 + NEAR) * target
+    return high <= target or low > target or near
 
 
 def t_quantile(probability: float, degrees: int) -> float:

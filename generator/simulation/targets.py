@@ -11,7 +11,7 @@ from generator.aws import floor_error
 from generator.simulation.functions import CONCURRENCY, REQUEST_RATE, SCALING
 from generator.simulation.network import Task
 from generator.simulation.replication import Measurements
-from generator.simulation.statistics import Estimate, Verdict, decide, estimate_mean, estimate_share
+from generator.simulation.statistics import Estimate, Verdict, decide, estimate_mean, estimate_share, is_settled
 
 TIMEOUT = "timeout"
 """The reason for a failure that is not a throttle."""
@@ -45,6 +45,11 @@ class Target:
 def judge_targets(task: Task, runs: Sequence[Measurements]) -> list[Target]:
     """Return the verdict on every target for which the template has a stage."""
     return [*_account(task), *_webhooks(task, runs), *_notifications(task, runs), *_stream(task, runs)]
+
+
+def are_settled(task: Task, runs: Sequence[Measurements]) -> bool:
+    """Return whether more replications are unlikely to change any verdict."""
+    return all(is_settled(target.target, target.measured) for target in judge_targets(task, runs))
 
 
 def _busiest_shard(task: Task, runs: Sequence[Measurements]) -> tuple[str, Estimate]:

@@ -477,8 +477,25 @@ def test_the_rest_is_simulated_if_a_function_is_not_understood(template, environ
     assert result["not_simulated"] == ["SendNotificationFunction: parameter Unset has no default"]
 
 
+def test_replications_stop_when_every_target_is_decided_whatever_the_budget(template, environment):
+    """Without alerts there is no share of notifications to decide, and 8 units refuse many webhooks."""
+    reserve(template, ProcessWebhookFunction=8)
+    made = environment("prod", "traffic.alerts_per_webhook=0")
+    options = {"hours": 0.01, "workers": 1, "assumptions": SHORT}
+    first, second = (simulate(template, made, budget_s=budget_s, **options) for budget_s in (60.0, 90.0))
+    assert first.replications in (10, 15, 23)
+    assert first.document == second.document
+    assert verdicts(first)["webhook_throttle_probability"] == "missed"
+    assert verdicts(first)["stream_utilisation"] == "met"
+
+
+def test_a_budget_that_ends_leaves_at_least_two_replications(template, environment):
+    options = {"hours": 0.01, "workers": 1, "assumptions": SHORT}
+    assert simulate(template, environment(), budget_s=1e-9, **options).replications == 2
+
+
 def test_progress_is_reported_once_per_replication(template, environment):
     calls = []
     options = {"hours": 0.01, "replications": 3, "workers": 1, "assumptions": SHORT}
-    simulate(template, environment(), progress=lambda done, of: calls.append((done, of)), **options)
-    assert calls == [(1, 3), (2, 3), (3, 3)]
+    simulate(template, environment(), progress=lambda share, done: calls.append((share, done)), **options)
+    assert calls == [(pytest.approx(done / 3), done) for done in (1, 2, 3)]

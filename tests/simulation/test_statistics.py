@@ -12,6 +12,7 @@ from generator.simulation.statistics import (
     decide,
     estimate_mean,
     estimate_share,
+    is_settled,
     poisson_bounds,
     poisson_tail,
     t_cdf,
@@ -101,12 +102,12 @@ def test_an_interval_needs_two_values():
         pytest.param(Estimate(0.8, 0.4, 1.2), (Verdict.INCONCLUSIVE, 40), id="gap of half the half-width"),
         pytest.param(Estimate(1.5, 0.5, 2.5), (Verdict.INCONCLUSIVE, 40), id="gap from above"),
         pytest.param(Estimate(0.0, 0.0, 3.0), (Verdict.INCONCLUSIVE, 30), id="no event yet"),
-        pytest.param(Estimate(1.0, 0.5, 1.5), (Verdict.INCONCLUSIVE, None), id="on the target"),
-        pytest.param(Estimate(0.999999, 0.5, 1.5), (Verdict.INCONCLUSIVE, None), id="too close"),
+        pytest.param(Estimate(1.0, 0.5, 1.5), (Verdict.AT_TARGET, None), id="on the target"),
+        pytest.param(Estimate(1.05, 0.5, 1.5), (Verdict.AT_TARGET, None), id="within 5 %"),
         pytest.param(Estimate(None), (Verdict.INCONCLUSIVE, None), id="nothing measured"),
     ],
 )
-def test_only_the_whole_interval_decides_a_target(measured, verdict):
+def test_only_the_whole_interval_or_nearness_decides_a_target(measured, verdict):
     assert decide(1.0, measured, 10) == verdict
 
 
@@ -144,3 +145,21 @@ def test_95_percent_of_intervals_for_clustered_events_cover_the_truth(clusters):
 def test_more_events_than_trials_are_a_share_of_1():
     """An event that began before the measured time may end within it."""
     assert estimate_share([101, 100], [100, 100]) == Estimate(1.0, pytest.approx(0.9, abs=0.1), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "verdict", "settled"),
+    [
+        (Estimate(0.8, 0.7, 0.9), Verdict.MET, True),
+        (Estimate(0.8, 0.62, 0.98), Verdict.MET, False),
+        (Estimate(0.97, 0.8, 1.2), Verdict.AT_TARGET, False),
+        (Estimate(1.01, 0.97, 1.04), Verdict.AT_TARGET, True),
+        (Estimate(1.06, 0.9, 1.2), Verdict.INCONCLUSIVE, False),
+        (Estimate(1.06, 1.01, 1.11), Verdict.MISSED, False),
+        (Estimate(1.5, 1.3, 1.7), Verdict.MISSED, True),
+        (Estimate(None), Verdict.INCONCLUSIVE, True),
+    ],
+)
+def test_a_verdict_is_settled_only_if_more_replications_would_hardly_change_it(estimate, verdict, settled):
+    assert decide(1.0, estimate, 10)[0] is verdict
+    assert is_settled(1.0, estimate) is settled
