@@ -15,7 +15,7 @@ from generator.errors import Fault, InvalidSimulation
 from generator.simulation import coverage
 from generator.simulation.assumptions import Assumptions
 from generator.simulation.network import Task
-from generator.simulation.replication import Progress, replicate_all, replicate_until
+from generator.simulation.replication import Measurements, Progress, replicate_all, replicate_until
 from generator.simulation.result import SimulationResult, summarise
 from generator.simulation.targets import are_settled
 from generator.simulation.topology import read_topology
@@ -74,20 +74,32 @@ def simulate(
     if faults:
         raise InvalidSimulation(faults)
     topology = read_topology(template, where)
-    if unreserved:
-        topology = topology.without_reservations()
+    topology = topology.without_reservations() if unreserved else topology
     task = Task(topology, environment, assumptions or Assumptions(), rates, hours * 3600, seed)
-    if warn and (webhooks := max_expected_webhooks(rates, task.duration_s)) * replications > SLOW_FROM_WEBHOOKS:
-        warn(
-            f"about {webhooks:,.0f} webhooks in each of {replications} replications take a minute or more; lower "
-            "--hours or --replications to finish sooner"
-        )
-    workers = workers or os.cpu_count() or 1
-    if budget_s is None:
-        runs = replicate_all(task, replications, workers, progress)
-    else:
-        runs = replicate_until(task, partial(are_settled, task), budget_s, workers, progress)
+    if warn and (warning := _slow(task, replications)):
+        warn(warning)
+    runs = _runs(task, None if budget_s else replications, budget_s or 0.0, workers, progress)
     return summarise(task, name, runs, [*coverage.notes(topology, rates, hours), *notes])
+
+
+def _runs(
+    task: Task, replications: int | None, budget_s: float, workers: int | None, progress: Progress | None
+) -> list[Measurements]:
+    workers = workers or os.cpu_count() or 1
+    if replications is None:
+        return replicate_until(task, partial(are_settled, task), budget_s, workers, progress)
+    return replicate_all(task, replications, workers, progress)
+
+
+def _slow(task: Task, replications: int) -> str:
+    """Return a warning about a simulation that takes a minute or more, else nothing."""
+    webhooks = max_expected_webhooks(task.rates, task.duration_s)
+    if webhooks * replications <= SLOW_FROM_WEBHOOKS:
+        return ""
+    return (
+        f"about {webhooks:,.0f} webhooks in each of {replications} replications take a minute or more; lower "
+        "--hours or --replications to finish sooner"
+    )
 
 
 def _faults(rates: Profile, hours: float, replications: int, workers: int | None) -> Iterator[Fault]:
