@@ -30,6 +30,7 @@ RUNS = (
     ["alerts", "nowhere", "list"],
     ["replay", "nowhere"],
     ["calibrate", "nowhere"],
+    ["schema"],
     ["adopt", "dev", "KmsKey=1"],
 )
 LARGE = '{"Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": 2000}}}}'
