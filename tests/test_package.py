@@ -60,7 +60,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     ignored = shutil.ignore_patterns(".venv", ".git", "*.egg-info", "build", ".*_cache", "__pycache__", ".hypothesis")
     shutil.copytree(ROOT, source, ignore=ignored)
     requires = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
-    subprocess.run([*PIP, "install", "--target", tools, *requires], check=True, capture_output=True)
+    subprocess.run([*PIP, "install", "--no-compile", "--target", tools, *requires], check=True, capture_output=True)
     sdist = build("sdist", source, tools, folder / "sdist")
     return Built(build("wheel", source, tools, folder / "wheel"), sdist, tools)
 
@@ -88,7 +88,7 @@ def test_the_wheel_works_in_an_empty_environment(built: Built, tmp_path: Path, v
     """It uses the libraries of this environment, so that nothing is downloaded."""
     subprocess.run([python_of(version), "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     python = tmp_path / "venv/bin/python"
-    install = [*PIP, "--python", str(python), "install", "--no-index", "--no-deps", str(built.wheel)]
+    install = [*PIP, "--python", str(python), "install", "--no-compile", "--no-index", "--no-deps", str(built.wheel)]
     subprocess.run(install, check=True, capture_output=True)
     (packages,) = (tmp_path / "venv/lib").glob("python*/site-packages")
     assert (packages / "generator/py.typed").is_file()
@@ -102,6 +102,7 @@ def test_the_wheel_works_in_an_empty_environment(built: Built, tmp_path: Path, v
     assert f"\nprice-alert-stack @ {built.wheel.as_uri()}\n" in (project / "requirements.txt").read_text()
 
 
+@pytest.mark.slow
 def test_the_wheel_contains_only_the_package(built: Built) -> None:
     info = f"price_alert_stack-{__version__}.dist-info"
     assert {name.split("/")[0] for name in contents(built.wheel)} == {"generator", info}

@@ -67,11 +67,11 @@ requests = st.one_of(
 
 
 @pytest.mark.slow
-def test_two_thousand_generated_requests_get_only_specified_answers(stack: Stack) -> None:
+def test_generated_requests_get_only_specified_answers(stack: Stack) -> None:
     handler, outcomes = stack.load("ProcessWebhookFunction"), collections.Counter[int]()
 
     # Lists, because one Hypothesis example per request would cost three times as much as the request.
-    @settings(max_examples=100 * SCALE, derandomize=True, suppress_health_check=ONE_STACK_FOR_ALL)
+    @settings(max_examples=40 * SCALE, derandomize=True, suppress_health_check=ONE_STACK_FOR_ALL)
     @given(st.lists(requests, min_size=20, max_size=20))
     def check(events: list[dict[str, Any]]) -> None:
         for event in events:
@@ -178,11 +178,11 @@ def test_bad_signatures_read_the_secret_at_most_once_in_ten_seconds(stack: Stack
 
 @pytest.mark.slow
 def test_prices_in_any_order_send_the_sms_of_an_oracle(stack: Stack) -> None:
-    """Send 400 prices of 20 symbols with duplicates, in shuffled batches, to 100 alerts."""
+    """Send 200 prices of 10 symbols with duplicates, in shuffled batches, to 50 alerts."""
     generator, world = random.Random(20), World(stack)
-    symbols = [f"S{number:02d}-USD" for number in range(20)]
+    symbols = [f"S{number:02d}-USD" for number in range(10)]
     alerts = {}
-    for number in range(100):
+    for number in range(50):
         symbol, direction = generator.choice(symbols), generator.choice(["above", "below"])
         threshold = Decimal(generator.randrange(5_000, 20_000)) / 100
         phone = f"+1555{number:07d}"
@@ -190,7 +190,7 @@ def test_prices_in_any_order_send_the_sms_of_an_oracle(stack: Stack) -> None:
         stack.put_alert(f"alert-{number:06d}", symbol, direction, str(threshold), phoneNumber={"S": phone})
     now_ms, current = int(world.clock.now * 1000), dict.fromkeys(symbols, Decimal(100))
     rows = []
-    for number in range(400):
+    for number in range(200):
         symbol = generator.choice(symbols)
         current[symbol] = max(Decimal(1), current[symbol] + Decimal(generator.randrange(-400, 401)) / 100)
         observation = {"S": f"{now_ms + number:013d}#kraken#msg_{number}"}
@@ -211,7 +211,7 @@ def test_prices_in_any_order_send_the_sms_of_an_oracle(stack: Stack) -> None:
     world.deliver_notifications()
     world.deliver_notifications()
     assert collections.Counter(number for number, _ in stack.sms()) == dict.fromkeys(expected, 1)
-    assert 20 < len(expected) < 100
+    assert 10 < len(expected) < 50
     assert not world.dead
 
 
@@ -256,13 +256,13 @@ class Quick:
 
 
 @pytest.mark.slow
-def test_a_price_that_fires_a_thousand_alerts_completes_over_several_attempts(stack: Stack) -> None:
-    for number in range(1_000):
+def test_a_price_that_fires_hundreds_of_alerts_completes_over_several_attempts(stack: Stack) -> None:
+    for number in range(400):
         put_directly(stack, f"alert-{number:06d}", Decimal(number % 100))
     clock = Clock()
     handler = stack.load("CheckAlertsFunction", time=clock)
-    slow_calls(handler, clock, 0.1)
-    handler.namespace["dynamodb"] = Quick(handler.namespace["dynamodb"], clock, 0.1)
+    slow_calls(handler, clock, 0.25)
+    handler.namespace["dynamodb"] = Quick(handler.namespace["dynamodb"], clock, 0.25)
     row = {"symbol": {"S": "BTC-USD"}, "observation": {"S": f"{int(clock.now * 1000)}#k#m"}, "price": {"S": "200"}}
     attempts = 0
     failures: list[Any] = [{}]
@@ -273,10 +273,10 @@ def test_a_price_that_fires_a_thousand_alerts_completes_over_several_attempts(st
         attempts += 1
     assert 2 < attempts < 20
     published = collections.Counter(message["alertId"] for message in stack.notifications())
-    assert published == {f"alert-{number:06d}": 1 for number in range(1_000)}
+    assert published == {f"alert-{number:06d}": 1 for number in range(400)}
     table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_table(stack.alerts)
     assert [item for item in table.all_items() if "watch" in item.attrs] == []
-    assert sum(1 for _ in table.all_items()) == 1_000
+    assert sum(1 for _ in table.all_items()) == 400
 
 
 def put_directly(stack: Stack, alert_id: str, threshold: Decimal, symbol: str = "BTC-USD") -> None:
@@ -334,15 +334,13 @@ def test_without_the_range_condition_every_armed_alert_is_read(stack: Stack) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("call_s", "fewest_runs", "most_runs"), [(0.5, 1, 1), (3, 2, 9)])
-def test_five_thousand_overdue_prices_are_cleared(
-    stack: Stack, call_s: float, fewest_runs: int, most_runs: int
-) -> None:
-    """With calls of half a second in one run, so 50,000 with calls of 50 ms; with slow calls over several runs."""
+@pytest.mark.parametrize(("call_s", "fewest_runs", "most_runs"), [(1, 1, 1), (6, 2, 9)])
+def test_thousands_of_overdue_prices_are_cleared(stack: Stack, call_s: float, fewest_runs: int, most_runs: int) -> None:
+    """With calls of a second in one run, so 50,000 with calls of 50 ms; with slow calls over several runs."""
     clock, prices_table = Clock(), dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_table(stack.prices)
     for number in range(10):
         prices_table.put_item({"symbol": {"S": "#symbols"}, "observation": {"S": f"S{number}-USD"}})
-    for number in range(5_000):
+    for number in range(2_500):
         stamp = 1_600_000_000_000 + number
         key = {"symbol": {"S": f"S{number % 10}-USD"}, "observation": {"S": f"{stamp}#k#m"}}
         prices_table.put_item({**key, "price": {"S": "1"}, "ttl": {"N": "1600000000"}})
@@ -351,7 +349,7 @@ def test_five_thousand_overdue_prices_are_cleared(
     handler = stack.load("CleanupHistoryFunction", time=clock)
     slow_calls(handler, clock, call_s)
     handler.namespace["dynamodb"] = Quick(handler.namespace["dynamodb"], clock, call_s)
-    runs, left = 0, 5_011
+    runs, left = 0, 2_511
     while left > 11 and runs < 10:
         context = TimedContext(clock, 300)
         handler.run({}, context)
