@@ -23,7 +23,7 @@ ENVIRONMENTS = ("dev", "prod", "staging")
 SCALE = int(os.environ.get("TEST_SCALE", "1"))
 """How many times the usual number of random examples to try."""
 
-# Linters and emulators fill the heap with objects that stay; looking through them again and again takes a tenth of the time.
+# Linters and emulators fill the heap with objects that stay. Looking through them again and again takes time.
 gc.set_threshold(100_000, 50, 50)
 
 settings.register_profile("default", deadline=None, max_examples=25 * SCALE)
