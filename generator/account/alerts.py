@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from generator.account.connection import Unavailable, partition, statement, use_of_keys
+from generator.account.connection import PAGES_S, Unavailable, partition, statement, use_of_keys
 from generator.account.live_stack import LiveStack, find_stack
 from generator.stack import alerts, names
 from generator.stack.alerts import Alert, Item
@@ -109,7 +110,11 @@ class AlertsTable:
                     yield price, int(row["observation"]["S"][:13])
 
     def _pages(self, operation: str, arguments: dict[str, Any], most: int | None = None) -> Iterator[list[Any]]:
+        until = time.monotonic() + PAGES_S
         for _ in itertools.count() if most is None else range(most):
+            if time.monotonic() > until:
+                what = f"the table {arguments['TableName']} cannot be read within {PAGES_S} s"
+                raise Unavailable(what, "name a --user, or lower --limit")
             answer = self.stack.call("dynamodb", operation, **arguments)
             yield answer.get("Items", [])
             if not answer.get("LastEvaluatedKey"):

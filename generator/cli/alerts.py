@@ -172,6 +172,8 @@ def show(
         click.echo(json.dumps({**_as_dict(found, show_phone_numbers), "fired": fired}, indent=1))
     else:
         click.echo("\n".join(_as_text(found, price, show_phone_numbers)))
+        if found.state == State.FIRED:
+            click.echo(f"\nIf it stays fired, its notification may have failed: generator replay {environment.name}")
 
 
 @command.command("list", epilog="Example: generator alerts prod list --state malformed")

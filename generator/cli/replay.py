@@ -75,8 +75,8 @@ def command(
         with deployed.stack(environment, f"generator replay {name} --policy", **access) as stack:
             for message in replay.Replay(stack, max_age_s, is_run, is_discard).messages(limit):
                 found.append(message)
-    except GeneratorError:
-        if found:
+    except (GeneratorError, KeyboardInterrupt):
+        if found:  # They may have been published already.
             show(name, found, is_run)
         raise
     show(name, found, is_run)

@@ -17,6 +17,7 @@ from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generator.account import alerts as alerts_of_a_stack
 from generator.account.alerts import policy
 from generator.local import runs
 from generator.local.emulator import FOLDER_PREFIX, Emulator
@@ -137,7 +138,9 @@ def test_phone_numbers_are_shown_only_if_asked_for(generator: Run, live: Live) -
     assert "555555" not in generator("alerts", "prod", "list").output
 
 
-def test_a_list_reads_every_page_and_names_users_and_states(generator: Run, live: Live) -> None:
+def test_a_list_reads_every_page_and_names_users_and_states(
+    generator: Run, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
     blob = {"S": "x" * 300_000}
     for number in range(8):
         live.write(alertId={"S": f"a{number}"}, blob=blob, armedAt={"N": "1"} if number else None)
@@ -153,6 +156,9 @@ def test_a_list_reads_every_page_and_names_users_and_states(generator: Run, live
     result = generator("alerts", "prod", "list", "--limit", "3")
     assert len(result.stdout.splitlines()) == 2 + 3
     assert result.stderr == "There are more than 3; name a --user, or raise --limit.\n"
+    monkeypatch.setattr(alerts_of_a_stack, "PAGES_S", -1)
+    endless = generator("alerts", "prod", "list")
+    assert (endless.exit_code, "name a --user, or lower --limit" in endless.stderr) == (2, True)
 
 
 def test_ids_and_values_of_a_stranger_are_harmless(generator: Run, live: Live) -> None:
