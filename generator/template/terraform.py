@@ -89,12 +89,15 @@ class Plan:
 def text_at(path: Path) -> str | None:
     """Return the text of a file that looks like the output of `terraform show -json`; None for any other file.
 
-    What cannot be read is left to the reader of templates, which reports it.
+    What cannot be read is left to the reader of templates, which reports it. Raises UnreadableTemplate for the log of
+    `terraform plan -json`.
     """
     try:
         text = reading.bounded_text(path, most=MAX_CHARACTERS)
     except (OSError, UnicodeDecodeError):
         return None
+    if text.startswith('{"@level"'):
+        raise unreadable(str(path), "the log of terraform plan -json, not a plan", _SHOW)
     keys = ('"format_version"', '"terraform_version"')
     return text if text.lstrip()[:1] == "{" and all(key in text for key in keys) else None
 
@@ -123,7 +126,7 @@ def plan(where: str, text: str) -> Plan:
         raise unreadable(where, f"a plan of format {version!r}", "use a Terraform that writes format 1")
     if "planned_values" not in document:
         what = "a Terraform state, not a plan" if "values" in document else "a plan without planned_values"
-        raise unreadable(where, what, "run: terraform plan -out=plan, then terraform show -json plan > plan.json")
+        raise unreadable(where, what, _SHOW)
     return _Reader(where, document).plan()
 
 
@@ -367,6 +370,8 @@ class _Reader:
         stays_until_created = actions[:1] == ["create"] or "deposed" in change
         part.passing += before if stays_until_created else max(0, before - after)
 
+
+_SHOW = "run: terraform plan -out=plan, then terraform show -json plan > plan.json"
 
 _WHOLE = "give the whole output of: terraform show -json PLAN"
 

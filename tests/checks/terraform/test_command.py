@@ -141,6 +141,7 @@ BAD: list[tuple[Any, ...]] = [
         {"format_version": "1.0", "terraform_version": "1.11.4", "values": {}},
         "a Terraform state, not a plan",
     ),
+    ("a log", '{"@level":"info","terraform":"1.11.4"}\n{"@level":"info"}\n', "the log of terraform plan -json"),
     ("format 2", plan(format_version="2.0"), "a plan of format '2.0'"),
     ("no format", plan(format_version=None), "a plan of format None"),
     ("planned values of another kind", plan(planned_values=[]), "planned_values entry of the plan is not an object"),
