@@ -23,12 +23,6 @@ class Judgement(NamedTuple):
     message: str
 
 
-def judgements(stacks: Sequence[Deployed], account: AccountQuota, shards: int = 0) -> Iterator[Judgement]:
-    """Yield what the rules of this project find in a stack, with the settings of E9801 and W9803."""
-    yield from reservation_sum(stacks, account)
-    yield from others(stacks, shards)
-
-
 def others(stacks: Sequence[Deployed], shards: int = 0) -> Iterator[Judgement]:
     """Yield what all rules but E9801 find in a stack, which depends on no account."""
     yield from provisioned_concurrency(stacks)

@@ -35,3 +35,9 @@ def test_command_line_and_rules_agree(seed: int, rules: dict[str, Any], tmp_path
     report = quota_only.check(Request(files=[path], account={"concurrency_limit": LIMIT}))
     found = [(one.rule, one.path, one.message) for one in report.findings if one.rule in RULES]
     assert sorted(found) == sorted(linted), pretty(content)
+
+
+def test_both_give_the_rules_the_same_titles(rules: dict[str, Any]) -> None:
+    titles = {rule.id: (rule.title, rule.url) for rule in quota_only.RULES if rule.id in rules}
+    assert titles == {id_: (rules[id_].shortdesc, rules[id_].source_url) for id_ in titles}
+    assert {*RULES} <= {*titles}
