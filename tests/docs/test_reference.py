@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
 
 from benchmarks import cases, peer_cases
 from generator.checks.rules import folder
@@ -12,6 +17,7 @@ from tests.conftest import ROOT
 
 COMMAND_PAGE = (ROOT / "docs/reference/commands.md").read_text()
 RULES_PAGE = (ROOT / "docs/reference/rules.md").read_text()
+JSON_PAGE = (ROOT / "docs/reference/json.md").read_text()
 PERFORMANCE_PAGE = (ROOT / "docs/explanation/performance.md").read_text()
 
 
@@ -23,6 +29,26 @@ def test_every_command_is_in_the_table() -> None:
 def test_every_rule_is_in_the_table() -> None:
     shipped = {match for path in folder().glob("*.py") for match in re.findall(r'id = "([EW]\d{4})"', path.read_text())}
     assert set(re.findall(r"^\| ([EW]\d{4}) ", RULES_PAGE, re.M)) == shipped
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["size", "prod"],
+        ["size", "prod", "--max-rate"],
+        ["size", "prod", "--for-rate", "100"],
+        ["diff", "dev", "prod"],
+        ["check", "stack.json"],
+        ["simulate", "dev", "--hours", "0.01", "--replications", "2"],
+    ],
+    ids=" ".join,
+)
+def test_every_key_of_the_json_output_is_on_the_page(generator: Callable[..., Result], arguments: list[str]) -> None:
+    Path("stack.json").write_text('{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}')
+    printed = json.loads(generator(*arguments, "--format", "json").stdout)
+    section = JSON_PAGE.partition(f"## generator {arguments[0]}\n")[2].partition("\n## ")[0]
+    documented = {key.split(".")[0] for key in re.findall(r"`([\w.*]+)`", section)}
+    assert set(printed) <= documented
 
 
 def test_the_speed_table_matches_the_committed_measurement() -> None:
