@@ -21,6 +21,7 @@ WORDS = {
     "logs:PutLogEvents": "write log events",
     "xray:PutTelemetryRecords": "send tracing telemetry",
     "xray:PutTraceSegments": "send traces",
+    "execute-api:Invoke": "send requests",
     "kms:Decrypt": "decrypt",
     "kms:GenerateDataKey": "generate data keys",
     "kms:ReEncryptFrom": "re-encrypt from",
@@ -153,10 +154,13 @@ def _resource_policies(template: Template) -> list[str]:
     for name, key in of_type(template, "AWS::KMS::Key").items():
         own = [{**statement, "Resource": [{"Ref": name}]} for statement in as_list(key["KeyPolicy"]["Statement"])]
         text += [_list_item(_principal(statement), *_row(statement)) for statement in own]
-    for kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
-        for policy in of_type(template, kind).values():
-            found = as_list(policy["PolicyDocument"]["Statement"])
-            text += [_list_item(_principal(statement), *_row(statement)) for statement in found]
+    policies = [
+        *(api["Policy"] for api in of_type(template, "AWS::ApiGateway::RestApi").values() if "Policy" in api),
+        *(queue["PolicyDocument"] for queue in of_type(template, "AWS::SQS::QueuePolicy").values()),
+        *(topic["PolicyDocument"] for topic in of_type(template, "AWS::SNS::TopicPolicy").values()),
+    ]
+    for policy in policies:
+        text += [_list_item(_principal(statement), *_row(statement)) for statement in as_list(policy["Statement"])]
     return text + [_permission(permission) for permission in of_type(template, "AWS::Lambda::Permission").values()]
 
 
@@ -173,7 +177,7 @@ def _permission(permission: Mapping[str, Any]) -> str:
 def _principal(statement: Mapping[str, Any]) -> str:
     principal = statement["Principal"]
     if not isinstance(principal, dict):
-        return f"**{principal}**"
+        return "**everyone**" if principal == "*" else f"**{principal}**"
     who = [_flat(one) for value in principal.values() for one in as_list(value)]
     return ", ".join("this account, through its IAM policies" if one.endswith(":root") else code(one) for one in who)
 

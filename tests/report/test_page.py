@@ -53,6 +53,19 @@ def test_tables_are_well_formed(name: str) -> None:
         assert len(rows) > 2, block
 
 
+def test_each_source_is_on_the_page_with_its_rate_its_secret_and_its_addresses() -> None:
+    source = '{name="tv", scheme="token", rate_per_s=5, allowed_addresses=["52.89.214.238"]}'
+    with_source = judged("prod", f"sources=[{source}]")
+    text = page(json.loads(plans.render(with_source.plan)), with_source)
+    assert "API Gateway admits 185 webhooks/s" in section(text, "Sizing")
+    assert "Sources may send as well: tv 5/s, each in bursts of 20." in section(text, "Sizing")
+    assert "| read the secret | `SigningSecret`, `TvSourceSecret` |" in section(text, "Permissions")
+    assert (
+        "- **everyone**: **not** send requests, on `execute-api:/*/POST/webhooks/tv`, only if `aws:SourceIp` is not in "
+        "`52.89.214.238` (`execute-api:Invoke`)"
+    ) in section(text, "Permissions")
+
+
 @EVERY
 def test_every_function_alarm_and_retained_resource_is_on_the_page(name: str) -> None:
     template, text = TEMPLATES[name], PAGES[name]

@@ -149,8 +149,11 @@ def test_the_functions_ship_their_own_handlers(template: dict[str, Any]) -> None
 
 
 @pytest.mark.slow
-def test_cfn_lint_has_no_findings() -> None:
-    paths = [f"templates_out/{name}.json" for name in ENVIRONMENTS]
+def test_cfn_lint_has_no_findings(tmp_path: Path) -> None:
+    sources = '{name="tv", scheme="token", rate_per_s=5, allowed_addresses=["52.89.214.238"]}, {name="b", scheme="hmac"'
+    with_sources = generated("prod", f"sources=[{sources}, rate_per_s=1}}]")
+    (tmp_path / "sources.json").write_text(json.dumps(with_sources))
+    paths = [*(f"templates_out/{name}.json" for name in ENVIRONMENTS), str(tmp_path / "sources.json")]
     cfn_lint = Path(sys.prefix) / "bin/cfn-lint"
     done = subprocess.run([cfn_lint, *paths], cwd=FIXTURES, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
