@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 
 from benchmarks import cases, peer_cases
+from generator import __version__
 from generator.checks.rules import folder
 from generator.cli.main import COMMANDS
 from tests.conftest import ROOT
@@ -24,6 +25,11 @@ PERFORMANCE_PAGE = (ROOT / "docs/explanation/performance.md").read_text()
 def test_every_command_is_in_the_table() -> None:
     table = re.findall(r"^\| `generator (\w+)", COMMAND_PAGE, re.M)
     assert set(table) == set(COMMANDS)
+
+
+def test_the_changelog_has_unreleased_changes_and_this_version() -> None:
+    sections = re.findall(r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert sections[:2] == ["Unreleased", __version__]
 
 
 def test_every_rule_is_in_the_table() -> None:
