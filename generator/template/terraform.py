@@ -316,7 +316,7 @@ class _Reader:
     def _figure(self, one: Resource, key: str, what: str, default: int | None = None) -> int | None:
         """Return a figure, or None and note that it is not known."""
         value = one.values.get(key)
-        if default is not None and (value == default or (value is None and key in one.values)):
+        if default is not None and (value == default or (value is None and self._is_left_out(one, key))):
             return default
         number = whole_number(value)
         if number is not None:
@@ -328,6 +328,13 @@ class _Reader:
         else:
             self._gap(one, f"{what} is not in the plan; {_WHOLE}")
         return None
+
+    def _is_left_out(self, one: Resource, key: str) -> bool:
+        """Return whether an attribute is null, or stated nowhere: the awscc provider leaves such a value unknown."""
+        block = self._links.declared(one)
+        return key in one.values or (
+            bool(block) and bool(one.unknown.get(key)) and key not in mapping(block.get("expressions"))
+        )
 
     def _function(self, one: Resource, key: str, figure: int | None, verb: str) -> Resource | None:
         """Return the function to which a resource belongs, or None and note that it is not known."""
@@ -344,6 +351,8 @@ class _Reader:
         return self._parts.setdefault(place, Part(*place))
 
     def _add(self, one: Resource, kind: str, properties: Section) -> None:
+        if _id(one.address) in self._part(one).resources:
+            self._gap(one, f"appears twice; {_WHOLE}")
         self._part(one).resources[_id(one.address)] = {"Type": kind, "Properties": properties}
 
     def _gap(self, one: Resource, reason: str) -> None:

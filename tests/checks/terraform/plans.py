@@ -70,9 +70,11 @@ class Planned:
 def function(name: str = "worker", reserved: int | None = 10, **rest: Any) -> Planned:
     """A function; a reservation of None is known only after apply."""
     figure = {} if reserved is None else {"reserved_concurrent_executions": reserved}
+    late = {"reserved_concurrent_executions": ["random_integer.units.result", "random_integer.units"]}
     unknown = ("arn", "id", *(("reserved_concurrent_executions",) if reserved is None else ()))
     values = {"function_name": name, "runtime": "python3.13", **figure, **rest.pop("values", {})}
-    return Planned("aws_lambda_function", name, values, unknown, **rest)
+    refers = late if reserved is None else {}
+    return Planned("aws_lambda_function", name, values, unknown, refers, **rest)
 
 
 def provisioned(figure: int, function: str = "aws_lambda_function.worker", **rest: Any) -> Planned:
@@ -133,7 +135,7 @@ def plan(*resources: Planned, **sections: Any) -> dict[str, Any]:
 def _module(address: str, resources: list[Planned]) -> dict[str, Any]:
     own = [one.planned() for one in resources if one.module == address]
     depth = len(address_of(address).names) + 1
-    below = {one.module for one in resources if one.module.startswith(address) and one.module != address}
+    below = {one.module for one in resources if _first(one.module, depth - 1) == address and one.module != address}
     children = dict.fromkeys(_first(one, depth) for one in sorted(below))
     inner = [_module(child, resources) for child in children]
     named = {"address": address} if address else {}

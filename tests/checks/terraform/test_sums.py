@@ -277,6 +277,11 @@ SUMS: list[tuple[Any, ...]] = [
         ),
         {HERE: 33},
     ),
+    (
+        "a reservation that the awscc provider leaves open",
+        plan(Planned("awscc_lambda_function", "a", {}, ("reserved_concurrent_executions",)), function()),
+        {HERE: 10},
+    ),
     ("a plan by OpenTofu", plan(function(), terraform_version="1.9.0", format_version="1.2"), {HERE: 10}),
 ]
 
@@ -332,6 +337,7 @@ GAPS: list[tuple[Any, ...]] = [
     ("a template in a bucket", plan(IN_BUCKET), IN_BUCKET.address, "in a bucket"),
     ("a template after apply", plan(LATE), LATE.address, "only after apply"),
     ("an application of the repository", plan(SAR), SAR.address, "that the plan does not hold"),
+    ("an address that appears twice", plan(function(), function()), WORKER, "appears twice"),
     ("the plan has errors", plan(errored=True, complete=False), "", "ended with an error"),
     ("the plan has a target", plan(complete=False), "", "-target"),
     (
