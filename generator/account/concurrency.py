@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from generator.account import live_stack, update_order
-from generator.account.connection import USE_AWS, Unavailable
 from generator.account.deployment import CheckResult, Deployment, failed, passed, skipped
+from generator.account.reserved import limit_and_unreserved
 from generator.aws import floor_error
 from generator.capacity import allocation, quota
 from generator.capacity.quota import AccountQuota
@@ -12,7 +12,7 @@ from generator.capacity.quota import AccountQuota
 
 def limit(deployment: Deployment) -> CheckResult:
     """Check that the account has the concurrency limit that the environment file states."""
-    real, _ = _limit_and_unreserved(deployment)
+    real, _ = limit_and_unreserved(deployment.account)
     account = deployment.account
     stated = deployment.environment.account.concurrency_limit
     if real >= stated:
@@ -27,7 +27,7 @@ def limit(deployment: Deployment) -> CheckResult:
 
 def reserved_elsewhere(deployment: Deployment) -> CheckResult:
     """Check that the reservations outside this project's stacks are no more than the environment file states."""
-    real, unreserved = _limit_and_unreserved(deployment)
+    real, unreserved = limit_and_unreserved(deployment.account)
     neighbours = deployment.neighbour_stack_names
     ours = {name: _total(deployment, name) for name in (deployment.stack_name, *neighbours)}
     others, stated = real - unreserved - sum(ours.values()), deployment.environment.account.reserved_elsewhere
@@ -118,19 +118,10 @@ def _lower_command(deployment: Deployment, function: str, to: int | None) -> str
 def _account(deployment: Deployment) -> AccountQuota:
     """Return the live account, in which every reservation outside this stack counts as elsewhere."""
     stated = quota.account_of(deployment.environment)
-    real, unreserved = _limit_and_unreserved(deployment)
+    real, unreserved = limit_and_unreserved(deployment.account)
     others = real - unreserved - _total(deployment, deployment.stack_name)
     return AccountQuota(stated.name, deployment.account.region, real, stated.unreserved_floor, others)
 
 
 def _total(deployment: Deployment, stack_name: str) -> int:
     return update_order.total(live_stack.reservations(deployment, stack_name))
-
-
-def _limit_and_unreserved(deployment: Deployment) -> tuple[int, int]:
-    """Source: Lambda API reference, AccountLimit: unreserved is the limit less the reservations of all functions."""
-    found = deployment.account.call("lambda", "GetAccountSettings").get("AccountLimit", {})
-    try:
-        return int(found["ConcurrentExecutions"]), int(found["UnreservedConcurrentExecutions"])
-    except KeyError as error:
-        raise Unavailable(f"lambda GetAccountSettings returned no {error.args[0]}", USE_AWS) from error

@@ -97,6 +97,7 @@ def _check(request: Request, folder: Path) -> Report:
     if faults := list(filter(None, (foreign(path) for _, path in present))):
         raise UnreadableTemplate(faults)
     content = _content(request, [path for _, path in present], files, terraform_plans)
+    request = _with_live_figures(request, files)
     others = [LintJob(path, {stacks.RULE: request.account}) for path in files]
     below = [LintJob(path, {stacks.RULE: request.account}) for one in content for path in one.templates]
     with _runtime.in_background(lambda: _own(request.judged, committed)) as own:
@@ -130,13 +131,21 @@ def _check(request: Request, folder: Path) -> Report:
     return replace(report, unjudged=tuple(unjudged)) if report.passed else report
 
 
+def _with_live_figures(request: Request, files: Sequence[Path]) -> Request:
+    """Return the request with the live account as the account of the files."""
+    if not (request.live and files):
+        return request
+    stated = AccountQuota(name="", region="", **{**DEFAULT_ACCOUNT, **request.account})
+    return replace(request, account={**request.account, **_stated(request.live(stated, ()))})
+
+
 def _content(
     request: Request, present: Sequence[Path], files: Sequence[Path], terraform_plans: Sequence[Path]
 ) -> list[Units]:
     """Return the content of plans and folders. Raises UnreadableTemplate with every fault of them and of the files."""
     faults = linting.unreadable([*present, *files])
     try:
-        content = quota_only.units_of(terraform_plans, request.folders)
+        content = quota_only.units_of(terraform_plans, request.folders, request.region)
     except UnreadableTemplate as error:
         raise UnreadableTemplate([*faults, *error.faults]) from None
     if faults:
@@ -146,7 +155,7 @@ def _content(
 
 def _judgement(request: Request, content: Sequence[Units], files: Sequence[Path]) -> Judgement:
     """Judge the stacks of folders, together with the files if all go to one account."""
-    beside = quota_only.units_of(files, []) if content and request.together else []
+    beside = quota_only.units_of(files, [], request.region) if content and request.together else []
     return quota_only.judge([*content, *beside], request)
 
 

@@ -102,13 +102,14 @@ def project_of(path: Path) -> Path:
 
 
 def is_template(document: Any) -> bool:
-    """Return whether a document looks like a template: it has Resources, and a Type of AWS's or a template's key."""
+    """Return whether a document looks like a template: it has Resources with a Type or a transform, or a header."""
     found = mapping(document)
     resources = found.get("Resources")
     if not isinstance(resources, Mapping):
         return False
     has_key = "AWSTemplateFormatVersion" in found or "Transform" in found
-    return has_key or any("Type" in mapping(one) or str(name).startswith("Fn::") for name, one in resources.items())
+    keys = (key for name, one in resources.items() for key in (name, *mapping(one)))
+    return has_key or any(key == "Type" or str(key).startswith("Fn::") for key in keys)
 
 
 def _assets_in(document: Any) -> Iterator[tuple[str, str]]:

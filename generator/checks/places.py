@@ -142,7 +142,8 @@ def _covers(other: tuple[set[int], Place], one: tuple[set[int], Place]) -> bool:
     """Return whether a place has all stacks of another one, with at least as much reserved and no more room."""
     (members, place), (own, found) = other, one
     is_larger = own < members and place.total >= found.total and place.at_most >= found.at_most
-    return is_larger and place.account.reservable <= found.account.reservable
+    is_same = (place.account.name, place.account.region) == (found.account.name, found.account.region)
+    return is_larger and (is_same or place.account.reservable <= found.account.reservable)
 
 
 def _too_much(place: Place) -> list[Finding]:

@@ -14,7 +14,7 @@ from generator.checks.places import Place
 from generator.checks.quota import judging
 from generator.checks.report import Report, Request
 from generator.checks.stacks import RULE, Stack, shared_account
-from generator.checks.units import Unit, Units, Unread, units_of_file, units_of_folder
+from generator.checks.units import ANY, Unit, Units, Unread, units_of_file, units_of_folder
 from generator.errors import Fault, UnreadableTemplate
 from generator.template.nesting import outermost
 
@@ -57,7 +57,7 @@ def check(request: Request) -> Report:
 
 def _check(request: Request) -> Report:
     subjects = tuple(dict.fromkeys([*request.files, *request.folders]))
-    every = units_of(request.files, request.folders)
+    every = units_of(request.files, request.folders, request.region)
     found = judge([replace(one, units=tuple(map(_heeded, one.units))) for one in every], request)
     units = [unit for one in every for unit in one.units if not unit.is_plan]
     findings = [*found.findings, *(finding for unit in units for finding in _others(unit))]
@@ -73,17 +73,20 @@ def _others(unit: Unit) -> Iterator[Finding]:
         yield Finding(str(unit.path), line, one.rule, severity, "/".join(map(str, location)), one.message)
 
 
-def units_of(files: Iterable[Path], folders: Iterable[Path]) -> list[Units]:
-    """Return the content of each file and folder. Raises UnreadableTemplate with every fault."""
+def units_of(files: Iterable[Path], folders: Iterable[Path], region: str = ANY) -> list[Units]:
+    """Return the content of each file and folder, as `units_of_folder` does.
+
+    Raises UnreadableTemplate with every fault.
+    """
     found: list[Units] = []
     faults: list[Fault] = []
-    readers: list[tuple[Callable[[Path], Units], Path]] = [
+    readers: list[tuple[Callable[[Path, str], Units], Path]] = [
         *((_of_file, path) for path in files),
         *((units_of_folder, path) for path in folders),
     ]
     for reader, path in readers:
         try:
-            found.append(reader(path))
+            found.append(reader(path, region))
         except UnreadableTemplate as error:
             faults += error.faults
     if faults:
@@ -91,8 +94,8 @@ def units_of(files: Iterable[Path], folders: Iterable[Path]) -> list[Units]:
     return found
 
 
-def _of_file(path: Path) -> Units:
-    return terraform.units_of_plan(path) or units_of_file(path)
+def _of_file(path: Path, region: str) -> Units:
+    return terraform.units_of_plan(path) or units_of_file(path, region)
 
 
 def judge(every: Sequence[Units], request: Request) -> Judgement:

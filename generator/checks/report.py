@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +10,9 @@ from typing import TYPE_CHECKING
 from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity, Verdict
 
 if TYPE_CHECKING:
-    from generator.capacity.quota import AccountQuota
+    from generator.checks.live import LiveAccounts
     from generator.checks.places import Place
-    from generator.checks.stacks import Stack
     from generator.plans import JudgedPlan
-
-Live = Callable[["AccountQuota", Sequence["Stack"]], "AccountQuota"]
-"""Replaces the stated figures of an account by those of the live account, for the stacks that go there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +35,13 @@ class Request:
     """Whether .cfnlintrc and the Metadata of templates may load rules, which are code, and other files."""
     ignored: Sequence[str] = ()
     """Rules to leave out, or how their ids begin."""
-    live: Live | None = None
+    live: LiveAccounts | None = None
+    """Where to read the figures of the account instead."""
+
+    @property
+    def region(self) -> str:
+        """The Region of templates that name none; empty for any."""
+        return (self.live.region or "") if self.live else ""
 
     def ignores(self, rule: str) -> bool:
         """Return whether findings of a rule are left out."""

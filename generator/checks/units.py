@@ -83,23 +83,27 @@ class Units:
     """The folders that CDK wrote."""
 
 
-def units_of_file(path: Path) -> Units:
-    """Return the stack of one template file. Raises UnreadableTemplate."""
+def units_of_file(path: Path, region: str = ANY) -> Units:
+    """Return the stack of one template file, in a Region unless the template names others.
+
+    Raises UnreadableTemplate.
+    """
     folder = Folder(project_of(path))
     if fault := source_of_template(path):
         raise UnreadableTemplate([fault])
     document = reading.parsed(str(path), reading.text_of(path))
     if not is_template(document):
         raise UnreadableTemplate([not_a_template(path)])
-    return Units((_of_template(folder, path, document, of_project()),), templates=(path,))
+    return Units((_of_template(folder, path, document, _settings(region)),), templates=(path,))
 
 
-def units_of_folder(path: Path) -> Units:
+def units_of_folder(path: Path, region: str = ANY) -> Units:
     """Return the stacks of a CDK assembly, or of all templates and assemblies below a folder.
 
-    A template that another one nests is part of that one. Raises UnreadableTemplate if there is none.
+    A template that another one nests is part of that one. Templates outside of assemblies go to the Region unless they
+    name others. Raises UnreadableTemplate if there is no template.
     """
-    walk = _Walk(Folder(path), of_project())
+    walk = _Walk(Folder(path), _settings(region))
     for file in walk.files(path):
         walk.take(file)
     if not walk.plain and not walk.assembled and not walk.unread:
@@ -120,6 +124,10 @@ def units_of_folder(path: Path) -> Units:
     return Units(
         (*walk.assembled, *roots), tuple(walk.unread), tuple(sorted(templates.values())), tuple(walk.assemblies)
     )
+
+
+def _settings(region: str) -> dict[str, Any]:
+    return {**of_project(), "regions": [region]} if region else of_project()
 
 
 @dataclass(slots=True)

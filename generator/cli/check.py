@@ -15,12 +15,13 @@ import click
 from generator._format import visible
 from generator.checks.findings import Verdict
 from generator.checks.quota.messages import DEFAULT_ACCOUNT
-from generator.checks.report import Live, Report, Request
+from generator.checks.report import Report, Request
 from generator.cli import options
 from generator.errors import Fault, GeneratorError, InvalidEnvironment
 from generator.template import reading
 
 if TYPE_CHECKING:
+    from generator.checks.live import LiveAccounts
     from generator.checks.places import Place
     from generator.plans import JudgedPlan
 
@@ -115,9 +116,7 @@ def command(names: tuple[str, ...], only: str | None, allow_unproven: bool, form
         report, request = _with_environments(request, environments, is_quota_only)
     report = report.accepting_gaps() if allow_unproven else report
     what = "quota" if is_quota_only else "lint, size and quota"
-    click.echo(
-        _as_text(report, request.judged, what) if format_ == "text" else _as_data(report, request.judged, format_)
-    )
+    click.echo(_as_text(report, request, what) if format_ == "text" else _as_data(report, request, format_))
     sys.exit(0 if report.passed else 1)
 
 
@@ -153,8 +152,10 @@ def _request(
     )
 
 
-def _live(profile: str | None, region: str | None, stacks: Sequence[str]) -> Live:
-    raise click.UsageError("--live is not available yet.")
+def _live(profile: str | None, region: str | None, stacks: Sequence[str]) -> LiveAccounts:
+    from generator.checks.live import LiveAccounts
+
+    return LiveAccounts(profile, region, stacks)
 
 
 def _is_file(name: str) -> bool:
@@ -192,17 +193,18 @@ def _with_environments(request: Request, names: Sequence[str], is_quota_only: bo
     return check(request, project.templates()), request
 
 
-def _as_data(report: Report, judged: Sequence[JudgedPlan], format_: str) -> str:
+def _as_data(report: Report, request: Request, format_: str) -> str:
     if format_ == "sarif":
         from generator.checks import sarif
 
         return json.dumps(sarif.as_sarif(report.findings, report.rules), indent=1)
-    names = [one.name for one in judged]
+    names = [one.name for one in request.judged]
     data = {
         "environment": names[0] if len(names) == 1 else names or None,
         "findings": [dataclasses.asdict(finding) for finding in report.findings],
         "passed": report.passed,
         "verdict": report.verdict,
+        "notes": request.live.notes if request.live else [],
         "accounts": [_place_as_data(place) for place in report.places],
     }
     return json.dumps(data, indent=1)
@@ -218,12 +220,12 @@ def _place_as_data(place: Place) -> dict[str, Any]:
     }
 
 
-def _as_text(report: Report, judged: Sequence[JudgedPlan], what: str) -> str:
+def _as_text(report: Report, request: Request, what: str) -> str:
     from generator.checks.findings import as_text
 
     lines = [as_text(report.findings)] if report.findings else []
-    if report.passed and judged:
-        lines += _of_environments(judged, what)
+    if report.passed and request.judged:
+        lines += _of_environments(request.judged, what)
     if report.verdict is not Verdict.BAD:
         proven = [path for path in report.subjects if path not in (*report.unproven, *report.unjudged)]
         others = what.removesuffix(" and quota").replace(",", " and")
@@ -236,6 +238,7 @@ def _as_text(report: Report, judged: Sequence[JudgedPlan], what: str) -> str:
         lines += _verdict(report.unjudged, f"{begin} quota was not checked: E9801 is switched off")
         lines += [f"together: {visible(report.together)}"] if report.together else []
     lines += [visible(str(place)) for place in report.places]
+    lines += [visible(note) for note in request.live.notes] if request.live else []
     return "\n".join(lines)
 
 

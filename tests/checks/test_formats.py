@@ -60,6 +60,7 @@ def test_json_has_the_documented_keys(generator: Run) -> None:
         ],
         "passed": False,
         "verdict": "bad",
+        "notes": [],
         "accounts": [],
     }
 
@@ -72,6 +73,7 @@ def test_json_names_all_environments(generator: Run) -> None:
         "findings": [],
         "passed": True,
         "verdict": "good",
+        "notes": [],
         "accounts": [],
     }
 

@@ -1,0 +1,86 @@
+"""What a live account reserves outside of some stacks, and its concurrency limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from generator.account.connection import USE_AWS, Account, Unavailable
+
+MAX_NESTED = 500
+"""Stacks to look into. CloudFormation's default quota is 2,000 in an account."""
+
+ACTIONS = ("lambda:GetAccountSettings", "cloudformation:ListStackResources", "lambda:GetFunctionConcurrency")
+"""What reading the figures needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The concurrency of an account as it is now."""
+
+    limit: int
+    reserved: int
+    held: int
+    """The part of it that the stacks hold which are to be replaced."""
+
+    @property
+    def elsewhere(self) -> int:
+        """What others reserve."""
+        return self.reserved - self.held
+
+
+def limit_and_unreserved(account: Account) -> tuple[int, int]:
+    """Return the concurrency limit, and what is left of it by the reservations of all functions. Raises Unavailable.
+
+    Source: Lambda API reference, AccountLimit.
+    """
+    found = account.call("lambda", "GetAccountSettings").get("AccountLimit", {})
+    try:
+        return int(found["ConcurrentExecutions"]), int(found["UnreservedConcurrentExecutions"])
+    except KeyError as error:
+        raise Unavailable(f"lambda GetAccountSettings returned no {error.args[0]}", USE_AWS) from error
+
+
+def present(account: Account, stack_names: Iterable[str]) -> Present:
+    """Return the account's figures, with what these stacks and their nested stacks hold. Raises Unavailable."""
+    limit, unreserved = limit_and_unreserved(account)
+    return Present(
+        limit, limit - unreserved, sum(_held(account, function) for function in _functions(account, stack_names))
+    )
+
+
+def _functions(account: Account, stack_names: Iterable[str]) -> list[str]:
+    """Return the names of all functions of the stacks and of their nested stacks, each once."""
+    left, seen, found = list(stack_names), set[str](), dict[str, None]()
+    while left and len(seen) < MAX_NESTED:
+        name = left.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            rows = account.call("cloudformation", "ListStackResources", StackName=name).get(
+                "StackResourceSummaries", []
+            )
+        except Unavailable as unavailable:
+            if unavailable.code == "ValidationError" and "does not exist" in unavailable.reason:
+                continue
+            raise
+        for row in rows:
+            place = row.get("PhysicalResourceId")
+            if not place or row.get("ResourceStatus") == "DELETE_COMPLETE":
+                continue
+            if row["ResourceType"] == "AWS::Lambda::Function":
+                found[place] = None
+            elif row["ResourceType"] == "AWS::CloudFormation::Stack":
+                left.append(place)
+    return list(found)
+
+
+def _held(account: Account, function: str) -> int:
+    try:
+        answer = account.call("lambda", "GetFunctionConcurrency", FunctionName=function)
+    except Unavailable as unavailable:
+        if unavailable.code != "ResourceNotFoundException":
+            raise
+        return 0  # Somebody deleted the function outside CloudFormation, so it reserves nothing.
+    return int(answer.get("ReservedConcurrentExecutions") or 0)

@@ -1,0 +1,89 @@
+"""The figures of live accounts in place of those that are stated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from generator._format import joined
+from generator.account import connection, reserved
+from generator.account.connection import Account, Unavailable
+from generator.capacity.quota import AccountQuota
+from generator.checks.stacks import Stack, place_of
+from generator.errors import Fault, UnreachableAccount
+
+STACK_NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
+"""Source: CloudFormation API reference, CreateStack, StackName."""
+
+
+@dataclass(slots=True)
+class LiveAccounts:
+    """Reads limit and reservations of the account that the credentials belong to."""
+
+    profile: str | None = None
+    region: str | None = None
+    """The Region of stacks that may go to any Region."""
+    stack_names: Sequence[str] = ()
+    """The stacks that are replaced; empty for those of the assembly."""
+    _notes: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """By account and Region, the number of stacks and what was read for them, or why it was not."""
+    _connected: dict[str, Account] = field(default_factory=dict)
+
+    def __call__(self, stated: AccountQuota, stacks: Sequence[Stack]) -> AccountQuota:
+        """Return the live figures for the stacks that go to a place, or the stated ones if AWS does not give any.
+
+        Raises UnreachableAccount if there are no credentials, AWS rejects them, or nothing answers.
+        """
+        account = self._account(stated.region)
+        where = f"account {account.id} in {account.region}"
+        if stated.name not in ("", account.id):
+            place = place_of(stated.name, stated.region)
+            self._note(place, stacks, f"the credentials are those of {where}; the stated numbers are used")
+            return stated
+        own = [stack.name for stack in stacks if stack.name != stack.path.name]
+        names = [name for name in self.stack_names or own if re.fullmatch(STACK_NAME, name)]
+        try:
+            found = reserved.present(account, names)
+        except Unavailable as unavailable:
+            needed = joined(reserved.ACTIONS)
+            self._note(where, stacks, f"{unavailable.reason}; the stated numbers are used; --live needs {needed}")
+            return stated
+        credit = f"{found.held:,} of it by {joined(names)}" if names else "all of it elsewhere, without --stack NAME"
+        self._note(where, stacks, f"limit {found.limit:,}, {found.reserved:,} reserved, {credit}")
+        return replace(
+            stated,
+            name=account.id,
+            region=account.region,
+            concurrency_limit=found.limit,
+            reserved_elsewhere=max(0, found.elsewhere),
+        )
+
+    @property
+    def notes(self) -> list[str]:
+        """What was read for the stacks of each account and Region, and why something was not."""
+        return [f"{where}: {note}" for where, (_, note) in self._notes.items()]
+
+    def _note(self, where: str, stacks: Sequence[Stack], note: str) -> None:
+        if len(stacks) >= self._notes.get(where, (0, ""))[0]:
+            self._notes[where] = len(stacks), note
+
+    def _account(self, region: str) -> Account:
+        chosen = region or self.region or _default_region(self.profile)
+        if chosen not in self._connected:
+            self._connected[chosen] = connection.connect(chosen, self.profile)
+        return self._connected[chosen]
+
+
+def _default_region(profile: str | None) -> str:
+    """Return the Region of the profile or the environment."""
+    import boto3
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        region = boto3.session.Session(profile_name=profile).region_name
+    except BotoCoreError as error:
+        raise UnreachableAccount([Fault("AWS account", str(error), "correct --profile")]) from error
+    if not region:
+        raise UnreachableAccount([Fault("AWS account", "no Region is configured", "name it with --region")])
+    return str(region)

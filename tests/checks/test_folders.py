@@ -1,0 +1,603 @@
+"""`generator check FOLDER`: sums against figures computed by hand, and what could not be read.
+
+aws-cdk-lib 2.276 and serverless 3 wrote the folders in tests/checks/assemblies. Only metadata that no check reads is
+missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from generator.checks import quota_only
+from generator.checks.findings import NOT_PROVEN, Verdict
+from generator.checks.report import Report, Request
+from generator.cli.main import main
+from tests.checks.rules.rule_runner import by_name
+from tests.checks.test_files import Run, template, write
+
+ASSEMBLIES = Path(__file__).parent / "assemblies"
+
+ANYWHERE = ("", "")
+LAMBDA = "AWS::Lambda::Function"
+STACK = "AWS::CloudFormation::Stack"
+
+
+def reserving(figure: Any, **attributes: Any) -> dict[str, Any]:
+    properties = {} if figure is None else {"ReservedConcurrentExecutions": figure}
+    return {"Type": LAMBDA, "Properties": properties, **attributes}
+
+
+def resources(**found: Any) -> dict[str, Any]:
+    return {"Resources": found}
+
+
+def nested(url: str, condition: str = "", **parameters: Any) -> dict[str, Any]:
+    stack = {"Type": STACK, "Properties": {"TemplateURL": url, "Parameters": parameters}}
+    return {**stack, "Condition": condition} if condition else stack
+
+
+def stacks(**environments: str) -> dict[str, Any]:
+    """The manifest of an assembly."""
+    artifacts = {
+        name: {
+            "type": "aws:cloudformation:stack",
+            "environment": f"aws://{environment}",
+            "properties": {"templateFile": f"{name}.template.json"},
+        }
+        for name, environment in environments.items()
+    }
+    return {"version": "55.0.0", "artifacts": artifacts}
+
+
+CHILD: dict[str, Any] = {
+    "Parameters": {"Units": {"Type": "Number", "Default": 5}, "Stage": {"Type": "String", "Default": "dev"}},
+    "Conditions": {"IsProd": {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}},
+    "Resources": {
+        "Worker": reserving({"Ref": "Units"}),
+        "Extra": reserving(30, Condition="IsProd"),
+    },
+}
+STAGE = {"Stage": {"Type": "String", "Default": "prod", "AllowedValues": ["prod", "dev"]}}
+IS_PROD = {"IsProd": {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}}
+PROVISIONED: dict[str, Any] = {
+    "Live": {
+        "Type": "AWS::Lambda::Alias",
+        "Properties": {
+            "FunctionName": {"Ref": "Worker"},
+            "FunctionVersion": "1",
+            "Name": "live",
+            "ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": 60},
+        },
+    }
+}
+LOOP = {
+    "Transform": "AWS::LanguageExtensions",
+    "Parameters": {"Names": {"Type": "CommaDelimitedList", "Default": "A"}},
+    "Resources": {"Fn::ForEach::Workers": ["Name", {"Ref": "Names"}, {"Worker${Name}": reserving(10)}]},
+}
+SAM_CHILD = {
+    "Transform": "AWS::Serverless-2016-10-31",
+    "Globals": {"Function": {"ReservedConcurrentExecutions": {"Ref": "Units"}}},
+    "Parameters": {"Units": {"Type": "Number", "Default": 7}},
+    "Resources": {"Worker": {"Type": "AWS::Serverless::Function", "Properties": {}}},
+}
+MAPPED = {
+    "Parameters": {"Size": {"Type": "String"}},
+    "Mappings": {"Sizes": {"small": {"Units": 3}, "large": {"Units": 80}}},
+    "Resources": {"Worker": reserving({"Fn::FindInMap": ["Sizes", {"Ref": "Size"}, "Units"]})},
+}
+
+Files = Mapping[str, Any]
+Places = Mapping[tuple[str, str], int]
+
+CASES: list[tuple[str, Files, Places, Verdict]] = [
+    (
+        "a parent of 450 with two children of 400",
+        {
+            "parent.json": resources(
+                Handler=reserving(450), A=nested("child.json", Units="400"), B=nested("child.json", Units="400")
+            ),
+            "child.json": CHILD,
+        },
+        {ANYWHERE: 1250},
+        Verdict.BAD,
+    ),
+    (
+        "one child with its default and one with a figure",
+        {"parent.json": resources(A=nested("child.json"), B=nested("child.json", Units=40)), "child.json": CHILD},
+        {ANYWHERE: 45},
+        Verdict.GOOD,
+    ),
+    (
+        "a child whose condition the parent decides",
+        {"parent.json": resources(A=nested("child.json", Stage="prod")), "child.json": CHILD},
+        {ANYWHERE: 35},
+        Verdict.GOOD,
+    ),
+    (
+        "children of two conditions that exclude each other",
+        {
+            "parent.json": {
+                "Parameters": STAGE,
+                "Conditions": {**IS_PROD, "IsDev": {"Fn::Not": [{"Condition": "IsProd"}]}},
+                **resources(
+                    A=nested("child.json", "IsProd", Units=500, Stage={"Ref": "Stage"}),
+                    B=nested("child.json", "IsDev", Units=520, Stage={"Ref": "Stage"}),
+                ),
+            },
+            "child.json": CHILD,
+        },
+        {ANYWHERE: 530},
+        Verdict.GOOD,
+    ),
+    (
+        "a parameter that is left out under a condition",
+        {
+            "parent.json": {
+                "Parameters": STAGE,
+                "Conditions": IS_PROD,
+                **resources(A=nested("child.json", Units={"Fn::If": ["IsProd", {"Ref": "AWS::NoValue"}, 4]})),
+            },
+            "child.json": CHILD,
+        },
+        {ANYWHERE: 5},
+        Verdict.GOOD,
+    ),
+    (
+        "a condition with a default parameter",
+        {"one.json": {"Parameters": STAGE, "Conditions": IS_PROD, **resources(A=reserving(300, Condition="IsProd"))}},
+        {ANYWHERE: 300},
+        Verdict.GOOD,
+    ),
+    (
+        "Fn::If",
+        {
+            "one.json": {
+                "Parameters": STAGE,
+                "Conditions": IS_PROD,
+                **resources(A=reserving({"Fn::If": ["IsProd", 300, 20]}), B=reserving({"Fn::If": ["IsProd", 1, 40]})),
+            }
+        },
+        {ANYWHERE: 301},
+        Verdict.GOOD,
+    ),
+    (
+        "provisioned without a reservation",
+        {"one.json": resources(Worker=reserving(None), **PROVISIONED)},
+        {ANYWHERE: 60},
+        Verdict.GOOD,
+    ),
+    (
+        "provisioned within a reservation",
+        {"one.json": resources(Worker=reserving(100), **PROVISIONED)},
+        {ANYWHERE: 100},
+        Verdict.GOOD,
+    ),
+    (
+        "two templates that may share an account",
+        {"a.json": resources(A=reserving(500)), "b.json": resources(B=reserving(401))},
+        {ANYWHERE: 901},
+        Verdict.BAD,
+    ),
+    (
+        "templates in subfolders, YAML and JSON, beside other files",
+        {
+            "a/one.yaml": "Resources:\n  A:\n    Type: AWS::Lambda::Function\n"
+            "    Properties: {ReservedConcurrentExecutions: 10}\n",
+            "b/two.template": resources(B=reserving(20)),
+            "package.json": {"name": "left-pad"},
+            "values.yaml": "replicas: 3\n",
+            "node_modules/c.json": resources(C=reserving(400)),
+            ".hidden/d.json": resources(D=reserving(400)),
+        },
+        {ANYWHERE: 30},
+        Verdict.GOOD,
+    ),
+    (
+        "a grandchild, once for each instance of the child",
+        {
+            "parent.json": resources(A=nested("sub/middle.json"), B=nested("sub/middle.json")),
+            "sub/middle.json": resources(C=nested("leaf.json", Units=9), Own=reserving(1)),
+            "sub/leaf.json": CHILD,
+        },
+        {ANYWHERE: 20},
+        Verdict.GOOD,
+    ),
+    (
+        "a child with a mapping, looked up by the parent's parameter",
+        {
+            "parent.json": {"Parameters": {"Any": {"Type": "String"}}, **resources(A=nested("m.json", Size="large"))},
+            "m.json": MAPPED,
+        },
+        {ANYWHERE: 80},
+        Verdict.GOOD,
+    ),
+    (
+        "a loop over a list that the parent gives",
+        {"parent.json": resources(A=nested("loop.json", Names="A,B,C")), "loop.json": LOOP},
+        {ANYWHERE: 30},
+        Verdict.GOOD,
+    ),
+    (
+        "SAM: a local application with Globals",
+        {
+            ".aws-sam/build/template.json": {
+                "Transform": "AWS::Serverless-2016-10-31",
+                "Resources": {
+                    "Api": {
+                        "Type": "AWS::Serverless::Application",
+                        "Properties": {"Location": "Api/template.json", "Parameters": {"Units": 70}},
+                    },
+                    "Own": {"Type": "AWS::Serverless::Function", "Properties": {"ReservedConcurrentExecutions": 5}},
+                },
+            },
+            ".aws-sam/build/Api/template.json": SAM_CHILD,
+        },
+        {ANYWHERE: 75},
+        Verdict.GOOD,
+    ),
+    (
+        "an assembly with two accounts",
+        {
+            "manifest.json": stacks(A="1/eu-west-1", B="2/eu-west-1"),
+            "A.template.json": resources(A=reserving(600)),
+            "B.template.json": resources(B=reserving(700)),
+        },
+        {("1", "eu-west-1"): 600, ("2", "eu-west-1"): 700},
+        Verdict.GOOD,
+    ),
+    (
+        "an assembly with a stack for any account and Region",
+        {
+            "manifest.json": stacks(A="1/eu-west-1", B="2/us-east-1", C="unknown-account/unknown-region"),
+            "A.template.json": resources(A=reserving(600)),
+            "B.template.json": resources(B=reserving(700)),
+            "C.template.json": resources(C=reserving(250)),
+        },
+        {("1", "eu-west-1"): 850, ("2", "us-east-1"): 950},
+        Verdict.BAD,
+    ),
+    (
+        "a stack for any place that reserves most where no other stack goes",
+        {
+            "manifest.json": stacks(A="1/eu-west-1", C="unknown-account/unknown-region"),
+            "A.template.json": resources(A=reserving(6)),
+            "C.template.json": {
+                "Conditions": {"IsHome": {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-east-1"]}},
+                **resources(C=reserving({"Fn::If": ["IsHome", 950, 1]})),
+            },
+        },
+        {ANYWHERE: 950, ("1", "eu-west-1"): 7},
+        Verdict.BAD,
+    ),
+    (
+        "a template that the app's own parameters decide",
+        {
+            "manifest.json": {
+                "artifacts": {
+                    "A": {
+                        "type": "aws:cloudformation:stack",
+                        "properties": {"templateFile": "A.json", "parameters": {"Units": "11", "Stage": "dev"}},
+                    }
+                }
+            },
+            "A.json": CHILD,
+        },
+        {ANYWHERE: 11},
+        Verdict.GOOD,
+    ),
+    (
+        "old templates that the manifest no longer lists",
+        {
+            "manifest.json": stacks(A="1/eu-west-1"),
+            "A.template.json": resources(A=reserving(6)),
+            "Old.template.json": resources(A=reserving(800)),
+        },
+        {("1", "eu-west-1"): 6},
+        Verdict.GOOD,
+    ),
+    (
+        "an assembly below the folder",
+        {
+            "cdk.out/manifest.json": stacks(A="1/r"),
+            "cdk.out/A.template.json": CHILD,
+            "x.json": resources(X=reserving(3)),
+        },
+        {("1", "r"): 38},
+        Verdict.GOOD,
+    ),
+    (
+        "a child that cannot be found",
+        {"parent.json": resources(Own=reserving(1), A=nested("child.json"))},
+        {ANYWHERE: 1},
+        Verdict.NOT_PROVEN,
+    ),
+    (
+        "a child elsewhere beside too much",
+        {"parent.json": resources(Own=reserving(901), A=nested("https://bucket.s3.amazonaws.com/child.json"))},
+        {ANYWHERE: 901},
+        Verdict.BAD,
+    ),
+    (
+        "templates that nest each other",
+        {"a.json": resources(A=reserving(1), B=nested("b.json")), "b.json": resources(B=nested("a.json"))},
+        {ANYWHERE: 2},
+        Verdict.NOT_PROVEN,
+    ),
+    (
+        "a stack whose template is missing",
+        {"manifest.json": stacks(A="1/r", B="1/r"), "A.template.json": CHILD},
+        {("1", "r"): 35},
+        Verdict.NOT_PROVEN,
+    ),
+    (
+        "a stage whose folder is missing",
+        {
+            "manifest.json": {
+                "artifacts": {
+                    **stacks(A="1/r")["artifacts"],
+                    "assembly-Prod": {"type": "cdk:cloud-assembly", "properties": {"directoryName": "assembly-Prod"}},
+                }
+            },
+            "A.template.json": CHILD,
+        },
+        {("1", "r"): 35},
+        Verdict.NOT_PROVEN,
+    ),
+    (
+        "a broken template beside a good one",
+        {"a.json": '{"Resources": {"A": {"Type": "AWS::Lambda::Function"', "b.json": resources(B=reserving(1))},
+        {ANYWHERE: 1},
+        Verdict.NOT_PROVEN,
+    ),
+    (
+        "a service of the Serverless Framework",
+        {"serverless.yml": "service: shop\n", "b.json": resources(B=reserving(1))},
+        {ANYWHERE: 1},
+        Verdict.NOT_PROVEN,
+    ),
+    (
+        "a figure that the parent does not know",
+        {"parent.json": resources(A=nested("c.json", Units={"Fn::ImportValue": "units"})), "c.json": CHILD},
+        {ANYWHERE: 0},
+        Verdict.NOT_PROVEN,
+    ),
+]
+
+
+def laid(folder: Path, files: Files) -> Path:
+    for name, content in files.items():
+        write(str(folder / name), content)
+    return folder
+
+
+def judged(*folders: Path, **options: Any) -> Report:
+    return quota_only.check(Request(folders=folders, **options))
+
+
+def totals(report: Report) -> dict[tuple[str, str], int]:
+    return {(place.account.name, place.account.region): place.total for place in report.places}
+
+
+@pytest.fixture(autouse=True)
+def nowhere(no_region: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(("files", "places", "verdict"), by_name(CASES))
+def test_the_sum_of_a_folder_is_the_one_computed_by_hand(
+    files: Files, places: Places, verdict: Verdict, tmp_path: Path
+) -> None:
+    folder = laid(tmp_path / "folder", files)
+    report = judged(folder / ".aws-sam/build" if (folder / ".aws-sam").is_dir() else folder)
+    assert totals(report) == places
+    assert report.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("app", "places"),
+    [
+        ("nested", {ANYWHERE: 450 + 400 + 400}),
+        ("nested-with-metadata", {ANYWHERE: 450 + 400 + 400}),
+        (
+            "stages",
+            {
+                ("111111111111", "eu-west-1"): 100 + 200 + 60 + 300,
+                ("222222222222", "eu-west-1"): 500 + 400 + 60 + 300,
+            },
+        ),
+        (
+            "regions",
+            {("111111111111", "eu-west-1"): 500 + 40, ("111111111111", "us-east-1"): 600 + 250 + 40},
+        ),
+        ("serverless", {ANYWHERE: 450 + 20 + 30}),
+    ],
+)
+def test_the_sums_of_an_assembly_are_those_of_its_app(app: str, places: Places) -> None:
+    """60 and 30 are the provisioned concurrency of functions without a reservation; 300 needs the default of a parameter."""
+    report = judged(ASSEMBLIES / app)
+    assert totals(report) == places
+    assert report.verdict is (Verdict.BAD if max(places.values()) > 900 else Verdict.GOOD)
+
+
+def test_the_finding_names_the_stack_of_a_nested_function(tmp_path: Path) -> None:
+    folder = laid(
+        tmp_path / "f", {"p.json": resources(Small=reserving(1), A=nested("c.json", Units=950)), "c.json": CHILD}
+    )
+    (finding,) = judged(folder).findings
+    assert (finding.path, finding.line) == ("Resources/A", 9)
+    assert "The functions reserve 951 concurrent executions together, 51 more than the 900" in finding.message
+    assert finding.message.endswith(": A/Worker 950, Small 1; lower them or request a limit of 1,051 or more")
+
+
+@pytest.mark.parametrize("how", ["a link out", "a path out", "a pipe", "a folder", "a link to a folder out"])
+def test_nothing_outside_of_the_folder_is_read(how: str, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.json"
+    secret.write_text(json.dumps(resources(A=reserving(2))))
+    folder = laid(
+        tmp_path / "f", {"p.json": resources(A=nested("../secret.json" if how == "a path out" else "c.json"))}
+    )
+    if how == "a link out":
+        (folder / "c.json").symlink_to(secret)
+    elif how == "a pipe":
+        os.mkfifo(folder / "c.json")
+    elif how == "a folder":
+        (folder / "c.json").mkdir()
+    elif how == "a link to a folder out":
+        (folder / "linked").symlink_to(tmp_path)
+    report = judged(folder)
+    assert report.verdict is Verdict.NOT_PROVEN
+    assert totals(report) == {ANYWHERE: 0}
+
+
+def test_a_child_that_nests_itself_many_times_ends(tmp_path: Path) -> None:
+    many = {f"S{number}": nested("b.json") for number in range(40)}
+    folder = laid(
+        tmp_path / "f",
+        {"a.json": resources(**many), "b.json": resources(**{n: nested("c.json") for n in many}), "c.json": CHILD},
+    )
+    report = judged(folder, account={"concurrency_limit": 100_000})
+    assert report.verdict is Verdict.NOT_PROVEN
+    assert "more than 500 nested stacks" in report.findings[0].message
+
+
+def test_a_single_file_counts_its_nested_stacks(tmp_path: Path) -> None:
+    folder = laid(tmp_path / "f", CASES[0][1])
+    report = quota_only.check(Request(files=[folder / "parent.json"]))
+    assert totals(report) == {ANYWHERE: 1250}
+    (folder / "child.json").unlink()
+    report = quota_only.check(Request(files=[folder / "parent.json"]))
+    assert (totals(report), report.verdict) == ({ANYWHERE: 450}, Verdict.NOT_PROVEN)
+    assert [finding.path for finding in report.findings] == ["Resources/A", "Resources/B"]
+    assert "there is no file" in report.findings[0].message
+
+
+HIDDEN = reserving(950)
+INCLUDE = {"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "s3://bucket/part.yaml"}}}
+HIDING: dict[str, Any] = {
+    "a nested stack elsewhere": resources(A=nested("https://example.com/a.json")),
+    "a nested stack by reference": resources(A=nested({"Fn::Sub": "https://${Bucket}/a.json"})),  # type: ignore[arg-type]
+    "a stack set": resources(A={"Type": "AWS::CloudFormation::StackSet", "Properties": {}}),
+    "a product": resources(A={"Type": "AWS::ServiceCatalog::CloudFormationProvisionedProduct", "Properties": {}}),
+    "an application": resources(A={"Type": "AWS::Serverless::Application", "Properties": {"Location": {"X": "y"}}}),
+    "a macro": {"Transform": ["CompanyDefaults"], **resources(B=reserving(1))},
+    "an include of the template": {**INCLUDE, **resources(B=reserving(1))},
+    "an include among the transforms": {"Transform": [{"Name": "AWS::Include"}], **resources(B=reserving(1))},
+    "an include among the resources": resources(B=reserving(1), **INCLUDE),
+    "an include in a resource": resources(A={**INCLUDE}),
+    "an include beside a type": resources(A={"Type": LAMBDA, **INCLUDE}),
+    "an include in the properties": resources(A={"Type": LAMBDA, "Properties": INCLUDE}),
+    "a module": resources(A={"Type": "Company::Api::Worker::MODULE", "Properties": {}}),
+    "a loop over what is imported": resources(
+        **{"Fn::ForEach::Loop": ["Name", {"Fn::ImportValue": "names"}, {"Worker${Name}": HIDDEN}]}
+    ),
+    "a condition from a loop": {
+        "Conditions": {"Fn::ForEach::Loop": ["Name", {"Fn::ImportValue": "names"}, {"Is${Name}": True}]},
+        **resources(A={**HIDDEN, "Condition": "IsProd"}),
+    },
+    "a condition from an include": {"Conditions": INCLUDE, **resources(A={**HIDDEN, "Condition": "IsProd"})},
+    "a condition that is no name": resources(A={**HIDDEN, "Condition": {"Ref": "Stage"}}),
+    "a mapping from an include": {
+        "Mappings": INCLUDE,
+        **resources(A=reserving({"Fn::FindInMap": ["Sizes", "prod", "Units"]})),
+    },
+    "a parameter without a value": {
+        "Parameters": {"Units": {"Type": "Number"}},
+        **resources(A=reserving({"Ref": "Units"})),
+    },
+    "a stored parameter": {
+        "Parameters": {"Units": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/units"}},
+        **resources(A=reserving({"Ref": "Units"})),
+    },
+    "an alias of a function elsewhere": resources(
+        Live={
+            **PROVISIONED["Live"],
+            "Properties": {**PROVISIONED["Live"]["Properties"], "FunctionName": {"Fn::ImportValue": "f"}},
+        }
+    ),
+    "a resource that is no mapping": resources(A=["what"], B=reserving(1)),
+    "too much, in the open": resources(A=HIDDEN),
+}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    hiding=st.sampled_from(sorted(HIDING)),
+    around=st.lists(st.sampled_from(["child", "twice", "conditional", "stage", "folder"]), max_size=3),
+)
+def test_what_is_hidden_is_never_good(hiding: str, around: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Functions stand behind whatever hides them, behind any number of nested stacks."""
+    folder = tmp_path_factory.mktemp("hidden")
+    name = "0.json"
+    write(str(folder / name), HIDING[hiding])
+    for number, wrapper in enumerate(around, 1):
+        inner, name = name, f"{number}.json"
+        outer = resources(Fine=reserving(1), A=nested(inner, Units=1))
+        if wrapper == "twice":
+            outer["Resources"]["B"] = nested(inner)
+        elif wrapper == "conditional":
+            outer |= {"Parameters": STAGE, "Conditions": IS_PROD}
+            outer["Resources"]["A"]["Condition"] = "IsProd"
+        write(str(folder / name), outer)
+    if "stage" in around:
+        manifest = stacks(A="1/r")
+        manifest["artifacts"]["A"]["properties"]["templateFile"] = name
+        write(str(folder / "manifest.json"), manifest)
+    for report in (judged(folder), quota_only.check(Request(files=[folder / name]))):
+        assert report.verdict is not Verdict.GOOD
+        assert report.findings
+
+
+def test_a_gap_is_accepted_only_if_it_is_allowed(generator: Run) -> None:
+    write("parent.json", template(Own=5) | {"Resources": {**template(Own=5)["Resources"], "A": nested("child.json")}})
+    write("folder/parent.json", Path("parent.json").read_text())
+    for name in ("parent.json", "folder"):
+        result = generator("check", name, "--only", "quota", "--format", "json")
+        data = json.loads(result.stdout)
+        assert (result.exit_code, data["passed"], data["verdict"]) == (1, False, "not-proven")
+        assert [found["rule"] for found in data["findings"]] == [NOT_PROVEN]
+        result = generator("check", name, "--only", "quota", "--allow-unproven", "--format", "json")
+        data = json.loads(result.stdout)
+        assert (result.exit_code, data["passed"], data["verdict"]) == (0, True, "not-proven")
+        text = generator("check", name, "--only", "quota").stdout
+        assert f"{name}: the quota is not proven, because not everything is counted" in text
+
+
+def test_the_output_lists_every_account_with_its_stacks(generator: Run) -> None:
+    result = generator("check", str(ASSEMBLIES / "stages"), "--only", "quota", "--account-limit", "1360")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1:] == [
+        "account 111111111111 and eu-west-1: Shared 300 + Beta-Worker 200 + Beta-Api 100 + Beta-Live 60 = 660 reserved "
+        "of 1,260 reservable",
+        "account 222222222222 and eu-west-1: Prod-Api 500 + Prod-Worker 400 + Shared 300 + Prod-Live 60 = 1,260 "
+        "reserved of 1,260 reservable",
+    ]
+    result = generator("check", str(ASSEMBLIES / "stages"), "--only", "quota", "--format", "json")
+    assert result.exit_code == 1
+    data = json.loads(result.stdout)
+    assert data["verdict"] == "bad"
+    assert [(one["account"], one["region"], one["reserved"], one["reservable"]) for one in data["accounts"]] == [
+        ("111111111111", "eu-west-1", 660, 900),
+        ("222222222222", "eu-west-1", 1260, 900),
+    ]
+    assert data["accounts"][1]["stacks"][0] == {
+        "name": "Prod-Api",
+        "file": str(ASSEMBLIES / "stages/assembly-Prod/ProdApi2466CF1F.template.json"),
+        "reserved": 500,
+    }
+
+
+@pytest.mark.usefixtures("project")
+def test_the_standard_input_is_a_template() -> None:
+    result = CliRunner().invoke(main, ["check", "-", "--only", "quota"], input=json.dumps(template(One=950), indent=1))
+    assert result.exit_code == 1
+    assert result.stdout.startswith("-:8: error E9801: The functions reserve 950 concurrent executions together")

@@ -1,0 +1,148 @@
+"""`generator check --live`: the limit and the reservations of an account in place of the stated ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from generator.account import connection, reserved
+from tests.account.conftest import NOW
+from tests.account.stub import DENIED, Question, Refusal, Stub, serving
+from tests.checks.test_files import Run, template, write
+from tests.checks.test_folders import ASSEMBLIES, reserving, resources, stacks
+
+IDENTITY = {"UserId": "u", "Account": "111111111111", "Arn": "arn:aws:iam::111111111111:user/u"}
+
+
+def row(kind: str, place: str) -> dict[str, Any]:
+    return {
+        "LogicalResourceId": "One",
+        "PhysicalResourceId": place,
+        "ResourceType": kind,
+        "ResourceStatus": "CREATE_COMPLETE",
+        "LastUpdatedTimestamp": NOW,
+    }
+
+
+def resources_of(parameters: Mapping[str, Any]) -> Any:
+    """Beta-Api has a function of its own and one in a nested stack."""
+    rows = {
+        "Beta-Api": [row("AWS::Lambda::Function", "api"), row("AWS::CloudFormation::Stack", "arn:nested")],
+        "arn:nested": [row("AWS::Lambda::Function", "worker")],
+    }
+    name = parameters["StackName"]
+    if name not in rows:
+        return Refusal("ValidationError", f"Stack with id {name} does not exist")
+    return {"StackResourceSummaries": rows[name]}
+
+
+def answers(limit: int, unreserved: int) -> dict[Question, Any]:
+    figures = {"api": 100, "worker": 50}
+    return {
+        ("sts", "GetCallerIdentity"): IDENTITY,
+        ("lambda", "GetAccountSettings"): {
+            "AccountLimit": {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": unreserved}
+        },
+        ("cloudformation", "ListStackResources"): resources_of,
+        ("lambda", "GetFunctionConcurrency"): lambda given: {
+            "ReservedConcurrentExecutions": figures[given["FunctionName"]]
+        },
+    }
+
+
+@pytest.fixture
+def live(generator: Run, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run a check of the quota against an account with these answers."""
+
+    def run(name: str, changes: Mapping[Question, Any] | None = None, *options: str) -> Any:
+        with serving(Stub(answers(1000, 600) | dict(changes or {}))) as stub:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url)
+            return generator("check", name, "--only", "quota", "--live", "--region", "eu-west-1", *options)
+
+    return run
+
+
+def test_what_the_assemblys_stacks_hold_is_credited(live: Any) -> None:
+    """400 are reserved, of which Beta-Api holds 150: 250 elsewhere leave 1,000 - 100 - 250 = 650 for 660."""
+    result = live(str(ASSEMBLIES / "stages"), None, "--format", "json")
+    data = json.loads(result.stdout)
+    assert [(one["account"], one["reserved"], one["reservable"]) for one in data["accounts"]] == [
+        ("111111111111", 660, 650),
+        ("222222222222", 1260, 900),
+    ]
+    assert data["notes"] == [
+        "account 111111111111 in eu-west-1: limit 1,000, 400 reserved, 150 of it by Shared, Beta-Worker, Beta-Api and "
+        "Beta-Live",
+        "account 222222222222 and eu-west-1: the credentials are those of account 111111111111 in eu-west-1; the "
+        "stated numbers are used",
+    ]
+
+
+@pytest.mark.parametrize(("options", "reservable"), [([], 500), (["--stack", "Beta-Api"], 650)])
+def test_a_template_is_credited_with_the_stacks_that_are_named(live: Any, options: list[str], reservable: int) -> None:
+    write("one.json", template(One=600))
+    result = live("one.json", None, *options)
+    assert f"One 600 = 600 reserved of {reservable} reservable" in result.stdout.replace("one.json", "One")
+    assert result.exit_code == (0 if reservable == 650 else 1)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [("lambda", "GetAccountSettings"), ("cloudformation", "ListStackResources"), ("lambda", "GetFunctionConcurrency")],
+)
+def test_without_a_permission_the_stated_numbers_are_used(live: Any, call: Question) -> None:
+    result = live(str(ASSEMBLIES / "stages"), {call: DENIED}, "--account-limit", "1360")
+    assert result.exit_code == 0
+    assert "= 660 reserved of 1,260 reservable" in result.stdout
+    (note,) = [line for line in result.stdout.splitlines() if "no permission" in line]
+    assert note.startswith(f"account 111111111111 in eu-west-1: no permission for {call[0]}:{call[1]}")
+    assert note.endswith(
+        "; the stated numbers are used; --live needs lambda:GetAccountSettings, cloudformation:ListStackResources and "
+        "lambda:GetFunctionConcurrency"
+    )
+
+
+def test_the_options_of_a_live_account_need_it(generator: Run) -> None:
+    write("one.json", template(One=1))
+    result = generator("check", "one.json", "--only", "quota", "--stack", "Shop")
+    assert result.exit_code == 2
+    assert "--profile, --region and --stack need --live" in result.stderr
+
+
+@pytest.mark.slow
+def test_cfn_lints_rule_judges_a_file_by_the_live_account(live: Any, generator: Run, monkeypatch: Any) -> None:
+    write("one.json", template(One=501))
+    with serving(Stub(answers(1000, 600))) as stub:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url)
+        result = generator("check", "one.json", "--live", "--region", "eu-west-1")
+    assert "1 more than the 500 that can be reserved (limit 1,000 - unreserved floor 100 - reserved elsewhere 400)" in (
+        result.stdout
+    )
+
+
+def test_a_stack_in_moto_holds_what_its_functions_reserve() -> None:
+    """moto has no GetAccountSettings, so the test answers that one call."""
+    with mock_aws():
+        role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17"}}}
+        functions = template(A=20, B=7)["Resources"]
+        for one in functions.values():
+            one["Properties"]["Role"] = {"Fn::GetAtt": ["Role", "Arn"]}
+        client = boto3.client("cloudformation", region_name="eu-west-1")
+        client.create_stack(StackName="Shop", TemplateBody=json.dumps({"Resources": {"Role": role, **functions}}))
+        account = connection.connect("eu-west-1")
+        limits = {"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 900}}
+        account._answers["lambda", "GetAccountSettings"] = limits
+        found = reserved.present(account, ["Shop", "Nowhere"])
+    assert (found.limit, found.reserved, found.held, found.elsewhere) == (1000, 100, 27, 73)
+
+
+def test_a_stack_that_may_go_anywhere_is_judged_in_the_credentials_region(live: Any) -> None:
+    write("out/manifest.json", stacks(Anywhere="unknown-account/unknown-region"))
+    write("out/Anywhere.template.json", resources(One=reserving(501)))
+    result = live("out")
+    assert "account 111111111111 and eu-west-1: Anywhere 501 = 501 reserved of 500 reservable" in result.stdout
