@@ -423,7 +423,7 @@ def test_the_sum_of_a_folder_is_the_one_computed_by_hand(
     ],
 )
 def test_the_sums_of_an_assembly_are_those_of_its_app(app: str, places: Places) -> None:
-    """60 and 30 are the provisioned concurrency of functions without a reservation; 300 needs the default of a parameter."""
+    """60 and 30 are provisioned without a reservation; 300 needs the default of a parameter."""
     report = judged(ASSEMBLIES / app)
     assert totals(report) == places
     assert report.verdict is (Verdict.BAD if max(places.values()) > 900 else Verdict.GOOD)
@@ -511,12 +511,12 @@ HIDING: dict[str, Any] = {
         **resources(A=reserving({"Fn::FindInMap": ["Sizes", "prod", "Units"]})),
     },
     "a parameter without a value": {
-        "Parameters": {"Units": {"Type": "Number"}},
-        **resources(A=reserving({"Ref": "Units"})),
+        "Parameters": {"Figure": {"Type": "Number"}},
+        **resources(A=reserving({"Ref": "Figure"})),
     },
     "a stored parameter": {
-        "Parameters": {"Units": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/units"}},
-        **resources(A=reserving({"Ref": "Units"})),
+        "Parameters": {"Figure": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/units"}},
+        **resources(A=reserving({"Ref": "Figure"})),
     },
     "an alias of a function elsewhere": resources(
         Live={
