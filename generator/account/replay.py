@@ -118,7 +118,7 @@ class Replay:
                 age_s = (now_ms - (event.since_ms or 0)) / 1000
                 if age_s <= self.max_age_s:
                     return Action.REPLAY, f"fired {duration(max(age_s, 0))} ago"
-                return useless, f"fired {duration(age_s)} ago, more than {duration(self.max_age_s)}"
+                return useless, f"fired {duration(age_s)} ago, and the limit is {duration(self.max_age_s)}"
             case Kind.STREAM_POSITION:
                 left_s = ((failures.stream_end_ms(event) or 0) - now_ms) / 1000
                 place = f"stay in the stream for {duration(left_s)}" if left_s > 0 else "have left the stream"

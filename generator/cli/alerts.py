@@ -173,7 +173,8 @@ def show(
     else:
         click.echo("\n".join(_as_text(found, price, show_phone_numbers)))
         if found.state == State.FIRED:
-            click.echo(f"\nIf it stays fired, its notification may have failed: generator replay {environment.name}")
+            where = f"{environment.name} --local" if access["local"] else environment.name
+            click.echo(f"\nIf it stays fired, its notification may have failed: generator replay {where}")
 
 
 @command.command("list", epilog="Example: generator alerts prod list --state malformed")

@@ -81,8 +81,10 @@ def _demo_replay(name: str, system: System) -> None:
     """Let a notification fail and replay it, with the commands that an operator uses."""
     click.echo("\nThe next notification fails, because its function is switched off:\n")
     number = "+15555559999"
-    _type(alerts.command, "alerts", name, *f"add demo replayed XRP-USD above 2 --phone-number {number} --local".split())
-    body = {"symbol": "XRP-USD", "price": "2.15", "timestamp": int(time.time() * 1000), "source": "demo"}
+    _type(
+        alerts.command, "alerts", name, *f"add demo replayed LINK-USD above 2 --phone-number {number} --local".split()
+    )
+    body = {"symbol": "LINK-USD", "price": "2.15", "timestamp": int(time.time() * 1000), "source": "demo"}
     with outage.of_notifications(system):
         system.send(body, "demo_replayed")
     _type(alerts.command, "alerts", name, "show", "demo", "replayed", "--local")

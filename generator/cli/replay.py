@@ -111,7 +111,7 @@ def _print_text(name: str, messages: list[Message], is_run: bool) -> None:
         )
     counts = Counter(message.action for message in messages)
     click.echo(f"\n{', '.join(f'{action}: {number:,}' for action, number in counts.items())}")
-    if not is_run:
+    if not is_run and set(counts) != {"keep"}:
         click.echo("Nothing was changed; to do it, add --run.")
 
 

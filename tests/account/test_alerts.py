@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import stat
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -275,7 +273,7 @@ def test_the_policy_allows_every_call_and_names_the_resources(generator: Run, li
 
 
 def test_only_a_private_run_of_this_project_is_found(
-    generator: Run, project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    generator: Run, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Others may create folders in the temporary folder, to receive a user's phone numbers."""
     temporary = tmp_path_factory.mktemp("temporary")
@@ -301,8 +299,6 @@ def test_only_a_private_run_of_this_project_is_found(
     assert runs.find("prod").url == own.url
     started("second")
     assert "runs 2 times" in generator("alerts", "prod", "list", "--local").stderr
-    elsewhere = project / "elsewhere"
-    elsewhere.mkdir()
-    os.chdir(elsewhere)
+    monkeypatch.chdir(tmp_path_factory.mktemp("other_project"))
     with pytest.raises(Exception, match="is not running"):
         runs.find("prod")

@@ -172,8 +172,8 @@ def test_the_demonstration_ends_with_every_expected_sms() -> None:
     assert int(table["SMS delivered"]) == int(table["Alerts expected to fire"]) > 0
     assert table["SMS missing"] == table["SMS unexpected"] == "0"
     assert re.search(r"^state +fired\n", replayed, re.M)
-    assert "replayed   notification: demo/replayed, XRP-USD above\n" in replayed
-    assert re.search(r"\nXRP-USD was at 2\.15 at .* UTC: above your threshold of 2\n$", replayed)
+    assert "replayed   notification: demo/replayed, LINK-USD above\n" in replayed
+    assert re.search(r"\nLINK-USD was at 2\.15 at .* UTC: above your threshold of 2\n$", replayed)
     assert "+1555" not in replayed.replace("--phone-number +15555559999", "")
 
 
