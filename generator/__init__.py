@@ -6,6 +6,8 @@ load, load_all    Return an Environment from a file or a dict, or all environmen
 size              Return its Sizing: each function's reserved concurrency, with model and reason.
 account_of        Return the AccountQuota that it states: `reservable`, and `holds` for a number of reservations.
 judge, refusal    Return a Verdict on the Plans (environment and sizing) that share an account; explain a bad one.
+size_synchronous  Size one function of any stack by how it is invoked, without an environment; also size_asynchronous,
+                  size_stream, size_sqs and size_schedule.
 compose, render   Return this project's own stack as a troposphere Template; the reproducible text of any Template.
 
 Wrong input raises a GeneratorError, whose `faults` list everything that is wrong: InvalidEnvironment, or UnsizableLoad
@@ -16,6 +18,11 @@ TYPE_CHECKING = False
 """As in `typing`, without its import."""
 
 if TYPE_CHECKING:
+    from generator.capacity.functions import size_asynchronous as size_asynchronous
+    from generator.capacity.functions import size_schedule as size_schedule
+    from generator.capacity.functions import size_sqs as size_sqs
+    from generator.capacity.functions import size_stream as size_stream
+    from generator.capacity.functions import size_synchronous as size_synchronous
     from generator.capacity.quota import AccountQuota as AccountQuota
     from generator.capacity.quota import Plan as Plan
     from generator.capacity.quota import Verdict as Verdict
@@ -39,6 +46,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
+    "generator.capacity.functions": (
+        "size_asynchronous",
+        "size_schedule",
+        "size_sqs",
+        "size_stream",
+        "size_synchronous",
+    ),
     "generator.capacity.quota": ("AccountQuota", "Plan", "Verdict", "account_of", "judge"),
     "generator.capacity.refusal": ("refusal",),
     "generator.capacity.sizing": ("FunctionSizing", "Sizing", "UsagePlan", "size"),

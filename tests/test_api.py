@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -106,6 +107,13 @@ def test_help_does_not_import_troposphere(tmp_path: Path) -> None:
     code = "import sys; from generator.cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
     done = run("-c", code + "assert 'troposphere' not in sys.modules", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_page_shows_the_example_of_one_function_and_its_output(capsys: pytest.CaptureFixture[str]) -> None:
+    path = ROOT / "docs/size_functions.py"
+    assert path.read_text() in BLOCKS
+    runpy.run_path(str(path), run_name="__main__")
+    assert f"```text\n{capsys.readouterr().out}```" in PAGE
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ def webhook_clusters(environment: Environment) -> Clusters:
     function, size = environment.functions.process_webhook, environment.traffic.webhooks_per_burst
     survival = Survival.of(function, webhook_duration_s(environment))
     bursts_per_s = environment.peak_rate_per_s / size
-    step = _step(environment.peak_rate_per_s * survival.mean_s, 0.0, size)
+    step = counting_step(environment.peak_rate_per_s * survival.mean_s, 0.0, size)
     return bursts.clusters([Source(1, [(bursts_per_s, Batch(1, 0.0, 1.0, size))])], survival, step)
 
 
@@ -65,7 +65,7 @@ def alert_clusters(environment: Environment, factor: int) -> Clusters:
     crossing = traffic.alerts_per_webhook / size
     sources = [_lane_source(environment, group, crossing, size) for group in lanes.lanes(environment, factor)]
     load_erlangs = environment.peak_rate_per_s * traffic.alerts_per_webhook * survival.mean_s
-    step = _step(load_erlangs, environment.stream.batch_size * traffic.alerts_per_webhook, size)
+    step = counting_step(load_erlangs, environment.stream.batch_size * traffic.alerts_per_webhook, size)
     return bursts.clusters(sources, survival, step)
 
 
@@ -79,6 +79,6 @@ def _lane_source(environment: Environment, group: lanes.Lanes, crossing: float, 
     return Source(group.number, found, lanes.quiet_s(environment, group))
 
 
-def _step(load_erlangs: float, batch: float, size: float) -> int:
+def counting_step(load_erlangs: float, batch: float, size: float) -> int:
     """Return the size of the groups in which to count. Larger groups need more units, never fewer."""
     return math.ceil(max(load_erlangs / MAX_LOAD, batch / MAX_BATCH, size / MAX_SIZE, 1.0))

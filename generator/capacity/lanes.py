@@ -94,11 +94,12 @@ def quiet_s(environment: Environment, group: Lanes) -> float:
 
 def mean_batch(environment: Environment, records_per_s: float) -> float:
     """Return the mean number of records in a batch of a lane with that many records per second."""
-    size = environment.stream.batch_size
-    missing = sum(
-        (size - number) * share for number, share in _partly_full(size, _arrivals(environment, records_per_s))
-    )
-    return size - missing
+    return mean_records(environment.stream.batch_size, _arrivals(environment, records_per_s))
+
+
+def mean_records(size: int, joining: float) -> float:
+    """Return the mean number of records in a batch of at most `size`, if `joining` on average join the first one."""
+    return size - sum((size - number) * share for number, share in _partly_full(size, joining))
 
 
 def batch_sizes(environment: Environment, records_per_s: float) -> list[tuple[int, float]]:

@@ -57,6 +57,8 @@ class Model(StrEnum):
     ALERT_BURSTS = "alert bursts"
     STREAM_LANES = "stream lanes"
     OVERLAP = "overlap"
+    BURSTS = "bursts"
+    SQS = "SQS maximum concurrency"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ RUNS = (
     ["explore", "nowhere"],
     ["check", "large.json"],
     ["rules"],
+    ["schema"],
     ["diff", "dev", "prod"],
     ["preflight", "dev", "--endpoint-url", "http://127.0.0.1:9"],
     ["simulate", "dev", "--hours", "0.1", "--replications", "4"],

@@ -1,0 +1,255 @@
+"""Size one function of any stack by how it is invoked, without an environment.
+
+Rates are those of the busiest minutes. A duration is the mean of the CloudWatch metric Duration, cold starts included.
+"""
+
+from __future__ import annotations
+
+import math
+
+from generator._format import counted, number, percent, rate, significant
+from generator.aws import MAX_PARALLELIZATION_FACTOR, MIN_MAXIMUM_CONCURRENCY, STREAM_POLL_INTERVAL_S
+from generator.capacity import bursts, lanes, queueing
+from generator.capacity.arrivals import counting_step
+from generator.capacity.bursts import Batch, Clusters, Source, Survival
+from generator.capacity.lanes import Lanes
+from generator.capacity.sizing import FunctionSizing, Model, units_for_rate
+from generator.config.validation import MAX_LOGNORMAL_P95_OVER_MEAN
+from generator.errors import Fault, UnsizableLoad
+
+
+def size_synchronous(
+    name: str,
+    *,
+    rate_per_s: float,
+    duration_s: float,
+    throttle_probability: float = 1e-4,
+    burst: float = 1.0,
+    p95_duration_s: float | None = None,
+) -> FunctionSizing:
+    """Size a function whose caller waits for the answer, such as one behind an API: a throttled request is lost.
+
+    `burst` is the mean number of requests that arrive at once. `p95_duration_s` is the spread of a lognormal duration;
+    without it the duration is exponential. Raises ValueError for a value that makes no sense.
+    """
+    load_erlangs = _load(rate_per_s, duration_s, throttle_probability, burst, p95_duration_s)
+    if burst > 1:
+        found = _clusters(rate_per_s, duration_s, burst, p95_duration_s)
+        for_load, loss = found.units_for_loss(throttle_probability), found.loss
+    else:
+        for_load = queueing.servers_for_blocking(load_erlangs, throttle_probability)
+
+        def loss(units: int) -> float:
+            return queueing.erlang_b(units, load_erlangs)
+
+    units = max(for_load, units_for_rate(rate_per_s))
+    why = f"{_running(load_erlangs, burst)}; {units} is the smallest reservation that throttles at most "
+    why += f"{percent(throttle_probability)} of requests"
+    if units > for_load:
+        why = f"the load needs {for_load}, but Lambda admits 10 requests/s per unit and the peak is {rate(rate_per_s)}"
+    return FunctionSizing(
+        logical_id=name,
+        reserved_concurrency=units,
+        model=Model.BURSTS if burst > 1 else Model.ERLANG_B,
+        offered_load_erlangs=load_erlangs,
+        target=throttle_probability,
+        predicted=loss(units),
+        inputs={"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s, "burst": burst},
+        reason=why,
+    )
+
+
+def size_asynchronous(
+    name: str,
+    *,
+    rate_per_s: float,
+    duration_s: float,
+    wait_probability: float = 0.01,
+    burst: float = 1.0,
+    p95_duration_s: float | None = None,
+) -> FunctionSizing:
+    """Size a function that SNS, EventBridge, S3 or another service invokes: an event that finds no unit is tried again.
+
+    `burst` is the mean number of events that arrive at once. `p95_duration_s` is the spread of a lognormal duration;
+    without it the duration is exponential. Raises ValueError for a value that makes no sense.
+    """
+    load_erlangs = _load(rate_per_s, duration_s, wait_probability, burst, p95_duration_s)
+    found = _clusters(rate_per_s, duration_s, burst, p95_duration_s)
+    units = found.units_for_lateness(wait_probability)
+    return FunctionSizing(
+        logical_id=name,
+        reserved_concurrency=units,
+        model=Model.BURSTS,
+        offered_load_erlangs=load_erlangs,
+        target=wait_probability,
+        predicted=found.lateness(units),
+        inputs={"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s, "burst": burst},
+        reason=(
+            f"{_running(load_erlangs, burst)}; {units} is the smallest reservation with which at most "
+            f"{percent(wait_probability)} of events start a second or more late"
+        ),
+    )
+
+
+def size_stream(
+    name: str,
+    *,
+    records_per_s: float,
+    duration_s: float,
+    shards: int,
+    batch_size: int,
+    batching_window_s: float = 0.0,
+    busiest_shard_share: float = 0.0,
+    utilisation: float = 0.5,
+) -> FunctionSizing:
+    """Size a function that reads a DynamoDB or Kinesis stream. Its `inputs` have the `parallelization_factor` to set.
+
+    The duration is that of a full batch. `busiest_shard_share` is at least an equal share. `utilisation` is the highest
+    share of time for which the lanes of the busiest shard may be busy. Raises UnsizableLoad if no parallelization
+    factor carries the load, and ValueError for a value that makes no sense.
+    """
+    _require(records_per_s=records_per_s, duration_s=duration_s, shards=shards, batch_size=batch_size)
+    _require_share(utilisation=utilisation)
+    share = max(busiest_shard_share, 1 / shards)
+    joining_s = max(batching_window_s + STREAM_POLL_INTERVAL_S / 2, duration_s)
+    for factor in range(1, MAX_PARALLELIZATION_FACTOR + 1):
+        busiest = _lanes(factor, records_per_s * share / factor, batch_size, joining_s)
+        busy = min(1.0, busiest.records_per_s * duration_s / busiest.mean_batch)
+        if round(busy, 9) <= utilisation:
+            break
+    else:
+        what = f"the busiest shard's lanes are {percent(busy)} busy with {factor} of them, above {percent(utilisation)}"
+        raise UnsizableLoad([Fault(name, what, "raise batch_size, shorten duration_s or add shards")])
+    others = (shards - 1) * factor
+    other_per_s = records_per_s * (1 - share) / others if others else 0.0
+    more_per_s = _lanes(others, other_per_s, batch_size, joining_s).batches_per_s if other_per_s else 0.0
+    batches_per_s = busiest.batches_per_s + more_per_s
+    return FunctionSizing(
+        logical_id=name,
+        reserved_concurrency=(shards + 1) * factor,
+        model=Model.STREAM_LANES,
+        offered_load_erlangs=queueing.offered_load_erlangs(batches_per_s, duration_s),
+        target=utilisation,
+        predicted=busy,
+        inputs={
+            "arrival_rate_per_s": batches_per_s,
+            "mean_duration_s": duration_s,
+            "batch_size": batch_size,
+            "shards": shards,
+            "parallelization_factor": factor,
+        },
+        reason=(
+            f"{counted(shards, 'shard')} plus one during a shard split, {counted(factor, 'lane')} each; the busiest "
+            f"shard's lanes are {percent(busy)} busy with batches of {significant(busiest.mean_batch)} on average"
+        ),
+    )
+
+
+def size_sqs(
+    name: str,
+    *,
+    messages_per_s: float,
+    duration_s: float,
+    batch_size: float = 1.0,
+    maximum_concurrency: int | None = None,
+    utilisation: float = 0.5,
+) -> FunctionSizing:
+    """Size a function that reads an SQS queue. The reservation is also the MaximumConcurrency to set for the queue.
+
+    `batch_size` is the mean number of messages per invocation, and the duration is that of one invocation.
+    `utilisation` is the highest share of time for which the units may be busy, so that a backlog drains.
+    `maximum_concurrency`, if it is set already, is what the function reserves: a smaller reservation throttles the
+    queue's pollers. Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS event source mappings".
+
+    Raises UnsizableLoad if the stated maximum does not carry the load, and ValueError for a value that makes no sense.
+    """
+    _require(messages_per_s=messages_per_s, duration_s=duration_s, batch_size=batch_size)
+    _require_share(utilisation=utilisation)
+    load_erlangs = queueing.offered_load_erlangs(messages_per_s / batch_size, duration_s)
+    derived = max(MIN_MAXIMUM_CONCURRENCY, math.ceil(round(load_erlangs / utilisation, 9)))
+    units = derived if maximum_concurrency is None else maximum_concurrency
+    if units <= load_erlangs:
+        what = f"{significant(load_erlangs)} run at once on average, so the backlog grows with a maximum of {units:,}"
+        raise UnsizableLoad([Fault(name, what, f"raise the maximum concurrency to {derived:,}")])
+    busy = load_erlangs / units
+    why = f"{units:,} are {percent(busy)} busy" + (", as MaximumConcurrency states" if maximum_concurrency else "")
+    return FunctionSizing(
+        logical_id=name,
+        reserved_concurrency=units,
+        model=Model.SQS,
+        offered_load_erlangs=load_erlangs,
+        target=utilisation,
+        predicted=busy,
+        inputs={
+            "arrival_rate_per_s": messages_per_s / batch_size,
+            "mean_duration_s": duration_s,
+            "maximum_concurrency": units,
+        },
+        reason=f"{_running(load_erlangs)}; {why}; the pollers run at most what the function reserves",
+    )
+
+
+def size_schedule(name: str, *, interval_s: float, timeout_s: float) -> FunctionSizing:
+    """Size a function that a schedule invokes: the runs that can overlap, plus one for a duplicate delivery.
+
+    Raises ValueError for a value that makes no sense.
+    """
+    _require(interval_s=interval_s, timeout_s=timeout_s)
+    overlapping = math.ceil(timeout_s / interval_s)
+    return FunctionSizing(
+        logical_id=name,
+        reserved_concurrency=overlapping + 1,
+        model=Model.OVERLAP,
+        offered_load_erlangs=queueing.offered_load_erlangs(1 / interval_s, timeout_s),
+        target=None,
+        predicted=None,
+        inputs={"arrival_rate_per_s": 1 / interval_s, "mean_duration_s": timeout_s},
+        reason=(
+            f"{counted(overlapping, 'run')} can overlap within the timeout of {number(timeout_s)} s, plus one for a "
+            "duplicate or late delivery"
+        ),
+    )
+
+
+def _clusters(rate_per_s: float, duration_s: float, burst: float, p95_duration_s: float | None) -> Clusters:
+    """Return what an arrival meets if arrivals come in geometric bursts, each all at once."""
+    spread = ("exponential", 1.0) if p95_duration_s is None else ("lognormal", p95_duration_s / duration_s)
+    survival = Survival(spread[0], duration_s, spread[1])
+    step = counting_step(rate_per_s * duration_s, 0.0, burst)
+    return bursts.clusters([Source(1, [(rate_per_s / burst, Batch(1, 0.0, 1.0, burst))])], survival, step)
+
+
+def _lanes(number: int, records_per_s: float, batch_size: int, joining_s: float) -> Lanes:
+    return Lanes(number, records_per_s, lanes.mean_records(batch_size, records_per_s * joining_s))
+
+
+def _load(rate_per_s: float, duration_s: float, target: float, burst: float, p95_duration_s: float | None) -> float:
+    """Return the offered load. Raises ValueError for a value that makes no sense."""
+    _require(rate_per_s=rate_per_s, duration_s=duration_s)
+    _require_share(target=target)
+    if not 1 <= burst < math.inf:
+        raise ValueError(f"burst must be at least 1, got {burst}")
+    largest = MAX_LOGNORMAL_P95_OVER_MEAN * duration_s
+    if p95_duration_s is not None and not duration_s < p95_duration_s <= largest:
+        raise ValueError(
+            f"p95_duration_s must be above duration_s and at most {significant(largest)}, got {p95_duration_s}"
+        )
+    return queueing.offered_load_erlangs(rate_per_s, duration_s)
+
+
+def _running(load_erlangs: float, burst: float = 1.0) -> str:
+    bunched = f", in bursts of {number(burst)}" if burst > 1 else ""
+    return f"{significant(load_erlangs)} run at once on average at the peak{bunched}"
+
+
+def _require(**values: float) -> None:
+    """Raise ValueError unless all values are above 0 and finite."""
+    wrong = [f"{name} = {value}" for name, value in values.items() if not 0 < value < math.inf]
+    if wrong:
+        raise ValueError(f"must be above 0 and finite: {', '.join(wrong)}")
+
+
+def _require_share(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 < value < 1:
+            raise ValueError(f"{name} must be between 0 and 1, got {value}")
