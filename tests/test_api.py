@@ -127,7 +127,7 @@ def test_the_page_shows_the_example_and_its_output(generator: Callable[..., Resu
         for body in json.loads(Path("orders.json").read_text())["Resources"].values()
         if body["Type"] == "AWS::Lambda::Function"
     ]
-    assert reserved == [7, 10]
+    assert reserved == [7, 15]
     account = ("--account-limit", "400", "--reserved-elsewhere")
     assert generator("check", "orders.json", *account, "120").stdout == "orders.json: lint, size and quota are good\n"
     assert generator("check", "orders.json", *account, "284").exit_code == 1

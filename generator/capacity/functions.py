@@ -112,14 +112,8 @@ def size_stream(
     _require_share(utilisation=utilisation)
     share = max(busiest_shard_share, 1 / shards)
     joining_s = max(batching_window_s + STREAM_POLL_INTERVAL_S / 2, duration_s)
-    for factor in range(1, MAX_PARALLELIZATION_FACTOR + 1):
-        busiest = _lanes(factor, records_per_s * share / factor, batch_size, joining_s)
-        busy = min(1.0, busiest.records_per_s * duration_s / busiest.mean_batch)
-        if round(busy, 9) <= utilisation:
-            break
-    else:
-        what = f"the busiest shard's lanes are {percent(busy)} busy with {factor} of them, above {percent(utilisation)}"
-        raise UnsizableLoad([Fault(name, what, "raise batch_size, shorten duration_s or add shards")])
+    busiest = _busiest(name, records_per_s * share, batch_size, joining_s, duration_s, utilisation)
+    factor, busy = busiest.number, min(1.0, busiest.records_per_s * duration_s / busiest.mean_batch)
     others = (shards - 1) * factor
     other_per_s = records_per_s * (1 - share) / others if others else 0.0
     more_per_s = _lanes(others, other_per_s, batch_size, joining_s).batches_per_s if other_per_s else 0.0
@@ -217,6 +211,19 @@ def _clusters(rate_per_s: float, duration_s: float, burst: float, p95_duration_s
     survival = Survival(spread[0], duration_s, spread[1])
     step = counting_step(rate_per_s * duration_s, 0.0, burst)
     return bursts.clusters([Source(1, [(rate_per_s / burst, Batch(1, 0.0, 1.0, burst))])], survival, step)
+
+
+def _busiest(
+    name: str, records_per_s: float, batch_size: int, joining_s: float, duration_s: float, utilisation: float
+) -> Lanes:
+    """Return the fewest lanes of one shard that are at most that busy. Raises UnsizableLoad if there are none."""
+    for factor in range(1, MAX_PARALLELIZATION_FACTOR + 1):
+        found = _lanes(factor, records_per_s / factor, batch_size, joining_s)
+        busy = min(1.0, found.records_per_s * duration_s / found.mean_batch)
+        if round(busy, 9) <= utilisation:
+            return found
+    what = f"the busiest shard's lanes are {percent(busy)} busy with {factor} of them, above {percent(utilisation)}"
+    raise UnsizableLoad([Fault(name, what, "raise batch_size, shorten duration_s or add shards")])
 
 
 def _lanes(number: int, records_per_s: float, batch_size: int, joining_s: float) -> Lanes:
