@@ -1,6 +1,6 @@
 """A template differs from itself in no other form, and no edit that a deployment notices is missed.
 
-`TEST_SCALE=10` tries a thousand of each.
+`TEST_SCALE=20` tries a thousand of each.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.diff.documents import kinds
 from tests.template.oracle import Fails, NotStated, Oracle, deployments, expanded
 from tests.template.random_templates import LETTERS, RandomTemplates, domains
 
-TEMPLATES = 100 * SCALE
+TEMPLATES = 50 * SCALE
 AT_ONCE, MAX_DEPLOYMENTS = 25, 3_000
 
 Json = Any

@@ -22,7 +22,7 @@ from tests.conftest import SCALE
 from tests.template.oracle import Fails, NotStated, Oracle, deployments, expanded
 from tests.template.random_templates import RandomTemplates, domains
 
-TEMPLATES = 120 * SCALE
+TEMPLATES = 60 * SCALE
 AT_ONCE = 20
 
 ABSENT = "absent"

@@ -25,7 +25,7 @@ HAND_WRITTEN = sorted(TEMPLATES.iterdir())
 GENERATED = sorted((FIXTURES / "templates_out").glob("*.json"))
 """Large ones, so they take their turn less often."""
 
-BATCHES = 5 * SCALE
+BATCHES = 3 * SCALE
 MUTANTS = 220
 """In each batch."""
 
