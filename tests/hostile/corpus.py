@@ -6,6 +6,7 @@ that is reported fails again with `python -m tests.hostile.corpus NUMBER`.
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -25,6 +26,7 @@ from click.testing import CliRunner
 from generator._runtime import OutOfTime, time_limit
 from generator.checks import linting
 from generator.cli.main import main
+from tests.checks.terraform.plans import Planned, plan
 from tests.conftest import FIXTURES
 from tests.hostile.watching import assert_harmless
 
@@ -62,7 +64,10 @@ EVIL: tuple[Any, ...] = (
 def inputs(number: int) -> list[str]:
     """Write the input of this number to the current folder and return the arguments of a command that reads it."""
     rnd = random.Random(number)
-    makers: Sequence[Callable[[random.Random], list[str]]] = (_template, _template, _text, _environment, _trace, _name)
+    makers: Sequence[Callable[[random.Random], list[str]]] = (
+        *(_template, _template, _text, _environment, _trace, _name),
+        *(_plan, _assembly, _metrics, _log),
+    )
     return rnd.choice(makers)(rnd)
 
 
@@ -70,7 +75,7 @@ def _template(rnd: random.Random) -> list[str]:
     document = json.loads((FIXTURES / "templates_out/dev.json").read_text())
     for _ in range(rnd.randint(1, 6)):
         _mutate(rnd, document)
-    Path("evil.json").write_text(json.dumps(document))
+    Path("evil.json").write_text(_dumped(document))
     return _reading(rnd, "evil.json")
 
 
@@ -95,6 +100,13 @@ def _mutate(rnd: random.Random, document: Any) -> None:
             place[key] = [place[key]]
     else:
         place[key] = rnd.choice(EVIL)
+
+
+def _dumped(document: Any) -> str:
+    try:
+        return json.dumps(document)
+    except RecursionError:  # Several mutations nested the same value.
+        return "[" * 5000
 
 
 def _text(rnd: random.Random) -> list[str]:
@@ -126,6 +138,10 @@ def _reading(rnd: random.Random, file: str) -> list[str]:
 
 def _environment(rnd: random.Random) -> list[str]:
     lines = (FIXTURES / "environments/dev.toml").read_text().splitlines()
+    if rnd.random() < 0.5:
+        keys = ("name", "scheme", "secret_field", "header", "allowed_addresses", "webhooks_per_hour", "x")
+        settings = [f"{key} = {json.dumps(str(rnd.choice(EVIL)), ensure_ascii=True)}" for key in rnd.sample(keys, 3)]
+        lines += ["[[sources]]", *settings] * rnd.choice((1, 2, 30))
     values = (
         "9" * 400,
         "30.0",
@@ -173,6 +189,66 @@ def _trace(rnd: random.Random) -> list[str]:
     return rnd.choice((["size", "dev", "--fit-trace", "evil.csv"], trace))
 
 
+def _plan(rnd: random.Random) -> list[str]:
+    functions = {f"f{number}": 5 * number for number in range(rnd.randint(1, 4))}
+    planned = [
+        Planned("aws_lambda_function", n, {"function_name": n, "reserved_concurrent_executions": r})
+        for n, r in functions.items()
+    ]
+    document = plan(*planned)
+    for _ in range(rnd.randint(1, 4)):
+        _mutate(rnd, document)
+    Path("evil.json").write_text(_dumped(document))
+    return ["check", "evil.json", "--only", "quota", "--format", rnd.choice(("text", "json", "sarif"))]
+
+
+def _assembly(rnd: random.Random) -> list[str]:
+    """Write a cloud assembly whose manifest and nested stack are mutated, beside a file that it must not read."""
+    Path("outside.json").write_text('{"Resources": {}}')
+    folder = Path("cdk.out")
+    folder.mkdir()
+    nested = {"TemplateURL": rnd.choice(("inner.json", "../outside.json", "/etc/passwd", "file:///etc/passwd", "."))}
+    resources = {"Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": nested}}
+    artifact = {
+        "type": "aws:cloudformation:stack",
+        "environment": rnd.choice(("aws://111122223333/eu-west-1", "aws://unknown-account/unknown-region", "\x1b[2J")),
+        "properties": {"templateFile": rnd.choice(("outer.json", "../outside.json", "/etc/passwd", "\0"))},
+    }
+    parts = {
+        "manifest.json": {"version": "36.0.0", "artifacts": {str(rnd.choice(EVIL))[:99]: artifact, "Stack": artifact}},
+        "outer.json": {"Resources": resources},
+        "inner.json": {"Resources": {"F": {"Type": "AWS::Lambda::Function", "Properties": {}}}},
+    }
+    for name, document in parts.items():
+        if rnd.random() < 0.5:
+            _mutate(rnd, document)
+        (folder / name).write_text(_dumped(document))
+    return ["check", "cdk.out", "--only", "quota", "--format", rnd.choice(("text", "json", "sarif"))]
+
+
+def _metrics(rnd: random.Random) -> list[str]:
+    points = {"Timestamps": [f"2026-01-01T00:0{minute}:00Z" for minute in range(9)], "Values": [60.0] * 9}
+    document = {"MetricDataResults": [{"Id": "process_webhook_invocations_sum", **points}]}
+    reports = {"results": [[{"field": "@log", "value": "1:ProcessWebhookLogGroup"}]]}
+    for one in (document, reports):
+        for _ in range(rnd.randint(0, 3)):
+            _mutate(rnd, one)
+    Path("metrics.json").write_text(_dumped(document))
+    Path("reports.json").write_text(_dumped(reports))
+    return ["calibrate", "dev", "--metrics", "metrics.json", "--reports", "reports.json"]
+
+
+def _log(rnd: random.Random) -> list[str]:
+    line = '192.0.2.1 - - [01/Jan/2026:00:00:0{} +0000] "POST / HTTP/1.1" 200 1\n'
+    content = bytearray("".join(line.format(second) for second in range(9)).encode())
+    for _ in range(rnd.randint(1, 4)):
+        content[rnd.randrange(len(content))] = rnd.randrange(256)
+    Path("evil.log").write_bytes(
+        gzip.compress(content)[: rnd.choice((None, None, 60))] if rnd.random() < 0.5 else content
+    )
+    return ["size", "dev", "--fit-trace", "evil.log"]
+
+
 def _name(rnd: random.Random) -> list[str]:
     name = str(rnd.choice(EVIL)).replace("\0", "0")[:200]
     commands = (
@@ -185,6 +261,12 @@ def _name(rnd: random.Random) -> list[str]:
         ["local", name],
         ["local", "dev", "--port", name],
         ["preflight", name],
+        ["explore", name],
+        ["schema", name],
+        ["calibrate", name],
+        ["alerts", name, "list"],
+        ["alerts", "dev", "add", name, name, name, "above", name, "--phone-number", name],
+        ["replay", name],
         ["preflight", "dev", "--profile", name],
         ["init", name.replace("/", "")],
     )
