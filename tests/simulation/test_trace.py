@@ -358,8 +358,8 @@ def test_a_gzip_bomb_is_refused(trace, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (gzip.compress(b"time\n1\n2\n")[:-9], "it is damaged gzip"),
-        (gzip.compress(b"1" * (65 << 20)), "line 1 is neither a time nor a count"),
+        pytest.param(gzip.compress(b"time\n1\n2\n")[:-9], "it is damaged gzip", id="cut"),
+        pytest.param(gzip.compress(b"1" * 99_999), "line 1 is neither a time nor a count", id="one line"),
         (json.dumps({"MetricDataResults": [], "NextToken": "x"}), "it is one page of several"),
         ('{"a": 1}\n', "line 1 has no time"),
         ("[" * 5000, "it is a JSON array"),
