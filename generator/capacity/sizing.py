@@ -167,8 +167,9 @@ def with_units(environment: Environment, function: FunctionSizing, units: int, b
     """
     inputs = {**function.inputs, "wanted_concurrency": function.reserved_concurrency or 0}
     if function.logical_id == PROCESS_WEBHOOK:
-        predicted = webhook_loss(environment, units)
+        predicted, by_plan = _webhooks_throttled(environment, units)
         effect = f"{percent(predicted)} of webhooks are throttled"
+        effect += f", {percent(by_plan)} by the usage plan" if by_plan else ""
     elif function.logical_id == CHECK_ALERTS:
         shards = environment.stream.shards
         factor = inputs["parallelization_factor"] = max(1, min(MAX_PARALLELIZATION_FACTOR, units // (shards + 1)))
@@ -192,6 +193,19 @@ def webhook_loss(environment: Environment, units: int) -> float:
     if environment.traffic.webhooks_per_burst > 1:
         return arrivals.webhook_clusters(environment).loss(units)
     return queueing.erlang_b(units, environment.peak_rate_per_s * arrivals.webhook_duration_s(environment))
+
+
+def _webhooks_throttled(environment: Environment, units: int) -> tuple[float, float]:
+    """Return the share throttled at the peak, and that of the usage plan if it alone misses the target, else 0.
+
+    With fewer units than a tenth of the peak rate, the usage plan refuses what Lambda does not admit.
+    """
+    by_plan = plan_rejection(environment, usage_plan(environment, units))
+    if by_plan <= environment.targets.webhook_throttle_probability:
+        return webhook_loss(environment, units), 0.0
+    traffic = replace(environment.traffic, peak_factor=environment.traffic.peak_factor * (1 - by_plan))
+    admitted = replace(environment, traffic=traffic)
+    return by_plan + (1 - by_plan) * webhook_loss(admitted, units), by_plan
 
 
 def _as_stated(environment: Environment, function: FunctionSizing) -> FunctionSizing:

@@ -274,6 +274,13 @@ def test_a_stated_reservation_replaces_the_derived_one_and_shows_what_it_gives(n
     assert stated.parallelization_factor == (stated[CHECK_ALERTS].reserved_concurrency or 0) // 5
 
 
+def test_a_stated_reservation_below_a_tenth_of_the_peak_rate_shows_what_the_usage_plan_refuses() -> None:
+    fast: dict[str, object] = {"mean_duration_ms": 5, "p95_duration_ms": 10, "reserved_concurrency": 5}
+    function = size(environment(functions={"process_webhook": fast}))[PROCESS_WEBHOOK]
+    assert 1 - 50 / PEAK_PER_S <= (function.predicted or 0) < 0.3
+    assert "29 % of webhooks are throttled, 29 % by the usage plan" in function.reason
+
+
 def test_a_stated_reservation_of_0_is_refused() -> None:
     with pytest.raises(InvalidEnvironment, match="raise it to 1: without concurrency the function never runs"):
         environment(functions={"send_notification": {"reserved_concurrency": 0}})
