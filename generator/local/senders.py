@@ -56,8 +56,8 @@ class Sender:
             return f"curl -i {self.url} -H 'content-type: text/plain' -d '{body}'\n"
         body = '{"symbol":"BTC-USD","price":64231.50,"timestamp":\'$(date +%s)\'000}'
         return f"""\
-SECRET={self.secret} AT=$(date +%s)
+(SECRET={self.secret} AT=$(date +%s)
 BODY='{body}'
 SIGNATURE=$(printf %s "$AT.$BODY" | openssl dgst -sha256 -hmac "$SECRET" -r | cut -d' ' -f1)
-curl -i {self.url} -H "{self.header}: t=$AT,v1=$SIGNATURE" -d "$BODY"
+curl -i {self.url} -H "{self.header}: t=$AT,v1=$SIGNATURE" -d "$BODY")
 """

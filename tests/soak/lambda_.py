@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -32,11 +33,20 @@ class Function:
         variables = properties["Environment"]["Variables"]
         self.name = name
         self.code = compile(text, f"{name}/index.py", "exec")
-        self.variables = {key: value["Ref"] if isinstance(value, dict) else value for key, value in variables.items()}
+        self.variables = {key: _resolved(value) for key, value in variables.items()}
         self.timeout_s: int = properties["Timeout"]
         self.reserved: int = properties.get("ReservedConcurrentExecutions", 1000)
         self.retries: int = (invoke_config or {}).get("MaximumRetryAttempts", 2)
         self.max_event_age_s: int = (invoke_config or {}).get("MaximumEventAgeInSeconds", 21_600)
+
+
+def _resolved(value: Any) -> Any:
+    match value:
+        case {"Ref": name}:
+            return name
+        case {"Fn::Sub": text}:
+            return re.sub(r"\$\{(\w+)\}", r"\1", text)
+    return value
 
 
 class Instance:

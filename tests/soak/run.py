@@ -9,7 +9,7 @@ from typing import Any
 from tests.soak.choices import Key, Taken
 from tests.soak.invariants import INVARIANTS
 from tests.soak.scenario import Scenario
-from tests.soak.world import Changes, World
+from tests.soak.world import STANDARD, Changes, World
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Violation:
     what: str
 
 
-def play(seed: int, replayed: Mapping[Key, Any] | None = None, changes: Changes = ()) -> World:
+def play(seed: int, replayed: Mapping[Key, Any] | None = None, changes: Changes = (), scheme: str = STANDARD) -> World:
     """Run a seed, or the decisions that are given instead of it, to the end."""
-    world = World(seed, replayed, changes)
+    world = World(seed, replayed, changes, scheme)
     Scenario(world)
     world.scheduler.run()
     return world

@@ -19,7 +19,7 @@ from tests.soak.expressions import Item
 from tests.soak.history import Arming, Invocation, Price
 from tests.soak.sdk import EPOCH_S
 from tests.soak.sns import messages_of
-from tests.soak.world import World
+from tests.soak.world import SOURCE, STANDARD, World
 
 STEPS = 14
 SYMBOLS = ("BTC-USD", "ETH-USD")
@@ -256,8 +256,9 @@ class Scenario:
     def _price(self, number: int, symbol: str, text: str, age_s: float) -> None:
         stamp_ms = self._now_ms() - int(age_s * 1000)
         price = Price(f"msg-{number}", symbol, text, stamp_ms)
+        sender = Sender(self._world, price)
         self._world.history.prices[price.webhook_id] = price
-        Sender(self._world, price).send(0)
+        sender.send(0)
 
 
 class Sender:
@@ -266,24 +267,45 @@ class Sender:
     def __init__(self, world: World, price: Price) -> None:
         self._world, self._price, self._tries = world, price, 0
         self.key: Key = price.webhook_id
+        self._body = json.dumps(self._fields())
+        if world.scheme != STANDARD:
+            price.webhook_id = hashlib.sha256(self._body.encode()).hexdigest()
+
+    def _fields(self) -> dict[str, Any]:
+        """Return the fields of the body, which is the same in every try. Without an id, a number tells prices apart."""
+        price = self._price
+        fields = {"symbol": price.symbol, "price": price.text, "timestamp": price.stamp_ms, "source": "kraken"}
+        if self._world.scheme == STANDARD:
+            return fields
+        token = {"token": self._secret()} if self._world.scheme == "token" else {}
+        return {**fields, **token, "number": price.webhook_id}
 
     def send(self, attempt: int) -> None:
         world, price = self._world, self._price
         label = f"webhook {price.webhook_id} try {attempt}"
-        body = {"symbol": price.symbol, "price": price.text, "timestamp": price.stamp_ms, "source": "kraken"}
         world.note(f"{label}: {price.symbol} at {price.text}, {price.stamp_ms - EPOCH_S * 1000} ms")
-        event = self._signed(json.dumps(body))
+        event = self._signed(self._body) if world.scheme == STANDARD else self._from_source()
 
         def ended(invocation: Invocation) -> None:
             self._ended(invocation, attempt)
 
         world.functions.invoke("ProcessWebhookFunction", event, label, label, ended)
 
-    def _signed(self, body: str) -> dict[str, Any]:
-        world, stamp = self._world, str(int(EPOCH_S + self._world.scheduler.now))
+    def _secret(self) -> str:
+        world = self._world
         current, since = world.secrets.versions[0]
         is_new = len(world.secrets.versions) == 1 or world.scheduler.now - since > ADOPTION_S
-        secret = current if is_new else world.secrets.versions[1][0]
+        return current if is_new else world.secrets.versions[1][0]
+
+    def _from_source(self) -> dict[str, Any]:
+        """Return the request of a source with a path of its own. Sources share the stack's one simulated secret."""
+        stamp = int(EPOCH_S + self._world.scheduler.now)
+        signature = hmac.digest(self._secret().encode(), f"{stamp}.{self._body}".encode(), "sha256").hex()
+        headers = {"X-Signature": f"t={stamp},v1={signature}"} if self._world.scheme == "hmac" else {}
+        return {"resource": f"/webhooks/{SOURCE}", "headers": headers, "body": self._body}
+
+    def _signed(self, body: str) -> dict[str, Any]:
+        stamp, secret = str(int(EPOCH_S + self._world.scheduler.now)), self._secret()
         content = f"{self._price.webhook_id}.{stamp}.{body}".encode()
         signature = base64.b64encode(hmac.digest(base64.b64decode(secret), content, "sha256")).decode()
         names = {"id": self._price.webhook_id, "timestamp": stamp, "signature": f"v1,{signature}"}

@@ -17,29 +17,40 @@ from tests.soak.lambda_ import Function, Lambda
 from tests.soak.scheduler import Scheduler
 from tests.soak.secrets import Secrets
 from tests.soak.sns import Sns
+from tests.stack.model import generated
 
 FIRST_SECRET = "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0U1v2"
 Changes = tuple[tuple[str, str, str], ...]
 """Changes of the shipped handlers: function, text, new text."""
 
 
-@cache
-def template() -> dict[str, Any]:
-    """Return the resources of the committed template, which has several lanes and instances."""
-    resources: dict[str, Any] = json.loads((FIXTURES / "templates_out/prod.json").read_text())["Resources"]
-    return resources
-
-
-def _of_type(kind: str) -> dict[str, dict[str, Any]]:
-    return {name: one["Properties"] for name, one in template().items() if one["Type"] == kind}
+STANDARD, SOURCE = "standard", "own"
 
 
 @cache
-def functions(changes: Changes = ()) -> dict[str, Function]:
+def template(scheme: str = STANDARD) -> dict[str, Any]:
+    """Return the resources of the prod template, which has several lanes and instances: as committed, or with a source
+    of another scheme.
+    """
+    if scheme != STANDARD:
+        resources: dict[str, Any] = generated(
+            "prod", f'sources=[{{name="{SOURCE}", scheme="{scheme}", rate_per_s=20}}]'
+        )["Resources"]
+        return resources
+    committed: dict[str, Any] = json.loads((FIXTURES / "templates_out/prod.json").read_text())["Resources"]
+    return committed
+
+
+def _of_type(kind: str, scheme: str = STANDARD) -> dict[str, dict[str, Any]]:
+    return {name: one["Properties"] for name, one in template(scheme).items() if one["Type"] == kind}
+
+
+@cache
+def functions(changes: Changes = (), scheme: str = STANDARD) -> dict[str, Function]:
     """Return the functions with the text that the template ships, and with these changes to it."""
     configs = {one["FunctionName"]["Ref"]: one for one in _of_type("AWS::Lambda::EventInvokeConfig").values()}
     found = {}
-    for name, properties in _of_type("AWS::Lambda::Function").items():
+    for name, properties in _of_type("AWS::Lambda::Function", scheme).items():
         separator, lines = properties["Code"]["ZipFile"]["Fn::Join"]
         text = separator.join(lines)
         for function, old, new in changes:
@@ -54,10 +65,13 @@ def functions(changes: Changes = ()) -> dict[str, Function]:
 class World:
     """The services and the handlers of one run, on one clock."""
 
-    def __init__(self, seed: int, replayed: Mapping[Key, Any] | None = None, changes: Changes = ()) -> None:
+    def __init__(
+        self, seed: int, replayed: Mapping[Key, Any] | None = None, changes: Changes = (), scheme: str = STANDARD
+    ) -> None:
+        self.scheme = scheme
         self.scheduler, self.history = Scheduler(), History()
         self.choices = Choices(seed, replayed)
-        self.functions = Lambda(self, functions(changes))
+        self.functions = Lambda(self, functions(changes, scheme))
         tables = {name: Table(one, self._lag_s) for name, one in _of_type("AWS::DynamoDB::Table").items()}
         self.prices, self.alerts = tables["PriceHistoryTable"], tables["PriceAlertsTable"]
         self.index = next(iter(self.alerts.indexes.values()))
