@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from generator.checks.quota_only import Judgement
 from generator.checks.report import Report, Request
 from generator.checks.stacks import Stack
 from generator.checks.stated import Stated
-from generator.checks.units import Units, units_of_file
+from generator.checks.units import ANY, Units, units_of_file
 from generator.config import project
 from generator.config.project import foreign
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter
@@ -68,14 +68,30 @@ def check(request: Request, folder: Path) -> Report:
 
 def check_quota(request: Request, folder: Path) -> Report:
     """Check only the quota: of the environments, of their committed templates, and of the other files and folders."""
-    rest = quota_only.check(replace(request, judged=())) if request.files or request.folders else Report([])
     committed = [folder / f"{one.name}.json" for one in request.judged]
     present = [(one, path) for one, path in zip(request.judged, committed, strict=True) if reading.status(path)]
-    own = quota_only.judge([_units(one, path) for one, path in present], Request())
-    repeated = _without_repeats(own.findings, request.judged, committed)
-    refused = [found for one, path in zip(request.judged, committed, strict=True) for found in quota(one, path)]
-    rules = {rule.id: rule for rule in (*RULES, *quota_only.RULES)}
-    return replace(rest, findings=sorted([*rest.findings, *repeated, *refused]), rules=rules)
+    own = [_units(one, path) for one, path in present]
+    if request.together:
+        files = _different(request.files, committed)
+        beside = quota_only.units_of(files, [], request.region)
+        neighbours = _neighbours(request, {path.resolve() for path in (*files, *(path for _, path in present))}, folder)
+        shared = [_in_shared_account(units, one, neighbours) for units, (one, _) in zip(own, present, strict=True)]
+        judgement = quota_only.judge([*shared, *beside], request)
+        rest = Report([], subjects=tuple(files), places=judgement.places)
+    else:
+        rest = quota_only.check(replace(request, judged=())) if request.files or request.folders else Report([])
+        judgement = quota_only.judge(own, Request())
+    found = [*rest.findings, *_without_repeats(judgement.findings, request.judged, committed)]
+    found += [one for plan, path in zip(request.judged, committed, strict=True) for one in quota(plan, path)]
+    return replace(rest, findings=sorted(found), rules={rule.id: rule for rule in (*RULES, *quota_only.RULES)})
+
+
+def _in_shared_account(content: Units, one: JudgedPlan, neighbours: int) -> Units:
+    """Return an environment's stack in the account that all stacks share, whatever Region it states."""
+    account = _stated(one.verdict.account)
+    account["reserved_elsewhere"] += neighbours
+    units = (replace(unit, region=ANY, stated=Stated(account=account)) for unit in content.units)
+    return replace(content, units=tuple(units))
 
 
 def _units(one: JudgedPlan, path: Path) -> Units:
@@ -295,11 +311,15 @@ def _account(request: Request, found: Sequence[Stack], folder: Path) -> AccountQ
     account = stacks.shared_account(found, request.account)
     if "reserved_elsewhere" in request.account:
         return account
-    counted = {stack.path.resolve() for stack in found}
+    neighbours = _neighbours(request, {stack.path.resolve() for stack in found}, folder)
+    return replace(account, reserved_elsewhere=account.reserved_elsewhere + neighbours)
+
+
+def _neighbours(request: Request, counted: Collection[Path], folder: Path) -> int:
+    """Return what the other environments of the account reserve."""
     plans = {plan.environment.name: plan for one in request.judged for plan in one.verdict.plans}
     others = [plan for name, plan in plans.items() if (folder / f"{name}.json").resolve() not in counted]
-    neighbours = sum(plan.sizing.total_reserved for plan in others)
-    return replace(account, reserved_elsewhere=account.reserved_elsewhere + neighbours)
+    return sum(plan.sizing.total_reserved for plan in others)
 
 
 def _stated(account: AccountQuota) -> dict[str, int]:

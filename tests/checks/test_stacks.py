@@ -192,3 +192,15 @@ def test_stacks_of_one_name_are_told_apart() -> None:
 @pytest.mark.usefixtures("project")
 def test_templates_that_reserve_nothing_fit_any_account() -> None:
     assert shortfall(found(a={"Resources": {}}, b="["), AccountQuota("", "", 10, 100, 0)) == []
+
+
+def test_the_quota_alone_counts_environments_together_too(generator: Run) -> None:
+    """dev reserves 11, prod 37 and staging 17."""
+    state(generator, *ENVIRONMENTS, concurrency_limit=164)
+    assert generator("check", "--only", "quota").exit_code == 0
+    result = generator("check", "--only", "quota", "--together")
+    assert (result.exit_code, result.stdout.count("E9801")) == (1, 1)
+    assert "= 65, 1 more than the 64 that can be reserved" in result.stdout
+    assert generator("check", "--only", "quota", "--together", "--account-limit", "165").exit_code == 0
+    small = write("small.json", template(One=1))
+    assert generator("check", *ENVIRONMENTS, small, "--only", "quota", "--together").exit_code == 1
