@@ -27,9 +27,14 @@ def documents(where: str, template: Mapping[str, Any], identifiers: Mapping[str,
     all of them, so that an import that fails loses nothing. Raises InvalidAdoption with everything that is wrong with
     the identifiers. Source: AWS CloudFormation User Guide, "Import AWS resources into a CloudFormation stack".
     """
-    adopted = {name: body for name, body in template["Resources"].items() if name in identifiers}
-    if faults := [*_faults(where, template["Resources"], identifiers)]:
+    adoptable = {
+        name: body
+        for name, body in template["Resources"].items()
+        if isinstance(body, Mapping) and str(body.get("Type")) in IDENTIFIERS
+    }
+    if faults := [*_faults(where, adoptable, identifiers)]:
         raise InvalidAdoption(faults)
+    adopted = {name: body for name, body in adoptable.items() if name in identifiers}
     head = {key: template[key] for key in ("AWSTemplateFormatVersion", "Description") if key in template}
     resources = {name: {**body, "DeletionPolicy": "Retain"} for name, body in adopted.items()}
     listed = [
@@ -43,14 +48,13 @@ def documents(where: str, template: Mapping[str, Any], identifiers: Mapping[str,
     return json.dumps({**head, "Resources": resources}, indent=1) + "\n", json.dumps(listed, indent=1) + "\n"
 
 
-def _faults(where: str, resources: Mapping[str, Any], identifiers: Mapping[str, str]) -> Iterator[Fault]:
-    adoptable = [name for name, body in resources.items() if body["Type"] in IDENTIFIERS]
+def _faults(where: str, adoptable: Mapping[str, Any], identifiers: Mapping[str, str]) -> Iterator[Fault]:
     for name, identifier in identifiers.items():
         if name not in adoptable:
-            yield Fault(name, f"{where} has no such table or key", f"name one of {', '.join(adoptable)}")
+            yield Fault(name, f"{where} has no such table or key", f"name one of {', '.join(adoptable) or 'another'}")
             continue
-        type_ = resources[name]["Type"]
+        type_ = adoptable[name]["Type"]
         if not re.fullmatch(PATTERNS[type_], identifier):
             yield Fault(name, f"'{identifier}' is not a {IDENTIFIERS[type_]}", "write the name or id, without the ARN")
-        for other in sorted({*names(resources[name]["Properties"])} - identifiers.keys()):
+        for other in sorted({*names(adoptable[name])} - identifiers.keys()):
             yield Fault(name, f"needs {other}, which is not adopted", f"add {other}=ID")

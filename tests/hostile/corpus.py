@@ -269,6 +269,10 @@ def _name(rnd: random.Random) -> list[str]:
         ["replay", name],
         ["preflight", "dev", "--profile", name],
         ["init", name.replace("/", "")],
+        ["alerts", "dev", "add", name, name, name, "above", name, "--phone-number", name, "--local"],
+        ["alerts", name, "list", "--local"],
+        ["replay", name, "--local"],
+        ["adopt", "dev", f"{name}={name}", f"KmsKey={name}"],
     )
     return rnd.choice((*commands, ["size", "dev", "--set", f"{name}={name}"], ["simulate", "dev", "--template", name]))
 

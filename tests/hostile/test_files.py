@@ -43,6 +43,7 @@ COMMANDS = [
     ("diff", "dev", "prod"),
     ("simulate", "dev", "--hours", "0.01", "--replications", "2"),
     ("local", "dev"),
+    ("adopt", "dev", "KmsKey=1"),
     ("size", "dev"),
 ]
 PATHS = ("templates_out/dev.json", "templates_out/dev.md", "environments/dev.toml", "templates_out", "environments")
@@ -52,6 +53,7 @@ READS = {
     "diff": ("templates_out/dev.json", "templates_out"),
     "simulate": tuple(path for path in PATHS if path != "templates_out/dev.md"),
     "local": tuple(path for path in PATHS if path != "templates_out/dev.md"),
+    "adopt": tuple(path for path in PATHS if path != "templates_out/dev.md"),
     "size": ("environments/dev.toml", "environments"),
 }
 
