@@ -49,14 +49,16 @@ class LiveAccounts:
             needed = joined(reserved.ACTIONS)
             self._note(where, stacks, f"{unavailable.reason}; the stated numbers are used; --live needs {needed}")
             return stated
+        planned = sum(stack.held for stack in stacks)
         credit = f"{found.held:,} of it by {joined(names)}" if names else "all of it elsewhere, without --stack NAME"
+        credit = f"{planned:,} of it by the state of the plan" if planned and not names else credit
         self._note(where, stacks, f"limit {found.limit:,}, {found.reserved:,} reserved, {credit}")
         return replace(
             stated,
             name=account.id,
             region=account.region,
             concurrency_limit=found.limit,
-            reserved_elsewhere=max(0, found.elsewhere),
+            reserved_elsewhere=max(0, found.elsewhere - planned),
         )
 
     @property

@@ -123,9 +123,8 @@ def _in_place(one: Deployed, account: str, region: str) -> Deployed:
 
 def _stack(unit: Unit, case: WorstCase) -> Stack:
     line = line_of(unit.path, case.shares[0].function) if case.shares and not unit.is_plan else 1
-    return Stack(
-        unit.path, case, line, unit.stated.account, not unit.stated.is_ignored, unread_in(unit.deployed), unit.name
-    )
+    is_judged, unread = not unit.stated.is_ignored, unread_in(unit.deployed)
+    return Stack(unit.path, case, line, unit.stated.account, is_judged, unread, unit.name, unit.held)
 
 
 def line_of(path: Path, name: str) -> int:

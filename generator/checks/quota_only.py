@@ -82,7 +82,7 @@ def units_of(files: Iterable[Path], folders: Iterable[Path], region: str = ANY) 
     faults: list[Fault] = []
     readers: list[tuple[Callable[[Path, str], Units], Path]] = [
         *((_of_file, path) for path in files),
-        *((units_of_folder, path) for path in folders),
+        *((_of_folder, path) for path in folders),
     ]
     for reader, path in readers:
         try:
@@ -96,6 +96,17 @@ def units_of(files: Iterable[Path], folders: Iterable[Path], region: str = ANY) 
 
 def _of_file(path: Path, region: str) -> Units:
     return terraform.units_of_plan(path) or units_of_file(path, region)
+
+
+def _of_folder(path: Path, region: str) -> Units:
+    found = units_of_folder(path, region)
+    for file in found.plans:
+        try:
+            inside = terraform.units_of_plan(file) or Units()
+        except UnreadableTemplate as error:
+            inside = Units(unread=tuple(Unread(file, "", f"{one.what}; {one.remedy}") for one in error.faults))
+        found = replace(found, units=(*found.units, *inside.units), unread=(*found.unread, *inside.unread))
+    return found
 
 
 def judge(every: Sequence[Units], request: Request) -> Judgement:

@@ -48,6 +48,8 @@ class Stack:
     """By logical id, why the template of a nested stack could not be read."""
     name: str = ""
     """The stack's name; empty for the name of the file."""
+    held: int = 0
+    """What the state of a Terraform plan reserves at present."""
 
     @property
     def total(self) -> int:

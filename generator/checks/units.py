@@ -15,7 +15,7 @@ from generator.checks.folders import Folder, is_template, project_of
 from generator.checks.quota.deployed import ACCOUNT, REGION, Deployed, deployed
 from generator.checks.stated import Stated, of_project, stated
 from generator.errors import Fault, UnreadableTemplate
-from generator.template import reading
+from generator.template import reading, terraform
 from generator.template.nesting import NotRead
 
 ANY = ""
@@ -81,6 +81,8 @@ class Units:
     """The files that cfn-lint can check."""
     assemblies: tuple[Path, ...] = ()
     """The folders that CDK wrote."""
+    plans: tuple[Path, ...] = ()
+    """Files of a folder that look like Terraform plans; their content is not in `units`."""
 
 
 def units_of_file(path: Path, region: str = ANY) -> Units:
@@ -106,7 +108,7 @@ def units_of_folder(path: Path, region: str = ANY) -> Units:
     walk = _Walk(Folder(path), _settings(region))
     for file in walk.files(path):
         walk.take(file)
-    if not walk.plain and not walk.assembled and not walk.unread:
+    if not (walk.plain or walk.assembled or walk.unread or walk.plans):
         remedy = "name the folder that has the templates, such as cdk.out or .aws-sam/build"
         raise UnreadableTemplate([Fault(str(path), "no CloudFormation template in this folder", remedy)])
     nested = walk.folder.nested
@@ -122,7 +124,11 @@ def units_of_folder(path: Path, region: str = ANY) -> Units:
         **{os.path.realpath(unit.path): unit.path for unit in (*walk.plain.values(), *walk.assembled)},
     }
     return Units(
-        (*walk.assembled, *roots), tuple(walk.unread), tuple(sorted(templates.values())), tuple(walk.assemblies)
+        (*walk.assembled, *roots),
+        tuple(walk.unread),
+        tuple(sorted(templates.values())),
+        tuple(walk.assemblies),
+        tuple(walk.plans),
     )
 
 
@@ -142,6 +148,7 @@ class _Walk:
     assembled: list[Unit] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     assemblies: list[Path] = field(default_factory=list)
+    plans: list[Path] = field(default_factory=list)
 
     def files(self, path: Path) -> Iterator[Path]:
         """Yield the files below a folder that may be templates; read the assemblies on the way."""
@@ -179,6 +186,9 @@ class _Walk:
         try:
             place = self.folder.place(file)
             text = reading.bounded_text(Path(place), errors="replace")
+            if terraform.looks_like_plan(text):
+                self.plans.append(file)
+                return
             if place in self.plain or not ("Resources" in text or "\\" in text):
                 return
             document = self.folder.document(file)

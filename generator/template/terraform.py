@@ -98,8 +98,12 @@ def text_at(path: Path) -> str | None:
         return None
     if text.startswith('{"@level"'):
         raise unreadable(str(path), "the log of terraform plan -json, not a plan", _SHOW)
-    keys = ('"format_version"', '"terraform_version"')
-    return text if text.lstrip()[:1] == "{" and all(key in text for key in keys) else None
+    return text if looks_like_plan(text) else None
+
+
+def looks_like_plan(text: str) -> bool:
+    """Return whether a text looks like the output of `terraform show -json`."""
+    return text.lstrip()[:1] == "{" and all(key in text for key in ('"format_version"', '"terraform_version"'))
 
 
 def as_written(text: str) -> str:
@@ -174,7 +178,7 @@ class _Reader:
         if "forget" in listed(states.get("actions")) and values is None:
             values = states.get("before")  # It stays in the account, only not in the state.
         return Resource(
-            address=str(one.get("address")),
+            address=str(one.get("address") or f"{one.get('type')}.{one.get('name')}"),
             type=str(one.get("type")),
             name=str(one.get("name")),
             index=one.get("index"),

@@ -13,6 +13,7 @@ from moto import mock_aws
 from generator.account import connection, reserved
 from tests.account.conftest import NOW
 from tests.account.stub import DENIED, Question, Refusal, Stub, serving
+from tests.checks.terraform.plans import function, plan
 from tests.checks.test_files import Run, template, write
 from tests.checks.test_folders import ASSEMBLIES, reserving, resources, stacks
 
@@ -89,6 +90,15 @@ def test_a_template_is_credited_with_the_stacks_that_are_named(live: Any, option
     result = live("one.json", None, *options)
     assert f"One 600 = 600 reserved of {reservable} reservable" in result.stdout.replace("one.json", "One")
     assert result.exit_code == (0 if reservable == 650 else 1)
+
+
+def test_a_plan_is_credited_with_what_its_state_reserves(live: Any) -> None:
+    """400 are reserved, 300 of it by the function that the plan raises to 600: 1,000 - 100 - 100 leaves 800."""
+    raised = function("one", 600, before={"reserved_concurrent_executions": 300}, actions=("update",))
+    result = live(write("plan.json", plan(raised)))
+    assert "plan.json 600 = 600 reserved of 800 reservable" in result.stdout
+    assert "400 reserved, 300 of it by the state of the plan" in result.stdout
+    assert result.exit_code == 0
 
 
 @pytest.mark.parametrize(

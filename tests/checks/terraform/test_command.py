@@ -195,3 +195,19 @@ def test_a_plan_is_read_from_the_standard_input() -> None:
     result = CliRunner().invoke(main, ["check", "-"], input=json.dumps(plan(function(reserved=901))))
     assert result.exit_code == 1
     assert result.stdout.startswith("-:1: error E9801: ")
+
+
+@pytest.mark.usefixtures("no_region")
+def test_a_plan_in_a_folder_counts_with_the_templates_there(generator: Run) -> None:
+    folder = Path("infrastructure")
+    folder.mkdir()
+    resource = {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": 400}}
+    (folder / "stack.json").write_text(json.dumps({"Resources": {"Fn": resource}}))
+    (folder / "plan.json").write_text(json.dumps(plan(function(reserved=501))))
+    (folder / "state.json").write_text(json.dumps(STATE))
+    result = generator("check", "--only", "quota", str(folder))
+    assert result.exit_code == 1
+    assert "plan.json 501 + stack.json 400 = 901, 1 more than the 900" in result.stdout
+    assert (
+        "infrastructure/state.json:1: warning not-proven: not counted: a Terraform state, not a plan" in result.stdout
+    )
