@@ -56,8 +56,9 @@ def command(names: tuple[str, ...], base: str | None, format_: str, fail_on: tup
     """Show how two templates differ in meaning, and ignore differences in layout.
 
     OLD and NEW are each an environment (its committed template), a JSON or YAML file, or either of these at a git
-    revision, such as main:prod. With NEW alone, OLD is the same environment or file where the current branch left the
-    default branch; with neither, so is every environment that changed. Exits with 1 if there is a difference.
+    revision, such as main:prod. With NEW alone, OLD is the same environment or file at the commit where the current
+    branch left the default branch. With neither, every environment that changed since that commit is compared. Exits
+    with 1 if there is a difference.
     """
     if len(names) > 2 or (base is not None and len(names) == 2):
         raise click.UsageError("Name an OLD and a NEW side, or at most one side with --base.")

@@ -51,7 +51,11 @@ def read_both(old: str, new: str) -> tuple[Side, Side]:
 
 def read_since(base: Base, name: str) -> tuple[Side, Side]:
     """Read an environment or a file as it was at the base, and as it is. Raises UnreadableTemplate."""
-    old, new = read_both(f"{base.commit}:{_wanted(name)}", name)
+    try:
+        old, new = read_both(f"{base.commit}:{_wanted(name)}", name)
+    except UnreadableTemplate as error:
+        of_name = [fault for fault in error.faults if not fault.where.startswith(base.commit)]
+        raise UnreadableTemplate(of_name or error.faults) from None
     return replace(old, name=str(base)), new
 
 

@@ -232,7 +232,7 @@ def test_a_new_environment_is_no_widening_and_no_error(generator: Run, repositor
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["prd"], "neither a file nor an environment"),
+        (["prd"], "prd: neither a file nor an environment"),
         (["a.json"], "a.json: no such file; correct the path"),
         (["prod", "--base", "nowhere"], f'nowhere: "nowhere" {NO_REVISION}'),
         (["a", "b", "c"], "Name an OLD and a NEW side, or at most one side with --base."),
@@ -245,6 +245,7 @@ def test_a_wrong_side_is_an_error_with_a_base_too(
     result = generator("diff", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
+    assert "is not there at" not in result.stderr
 
 
 def test_a_base_needs_a_repository_with_a_default_branch_and_its_history(generator: Run, project: Path) -> None:
