@@ -37,7 +37,7 @@ format: .venv/test ## format the code
 test: lint ## lint and test the code; TESTS=tests/capacity/test_sizing.py runs only that file
 	@$(BIN)/python -m pytest $(TESTS)
 
-test-fast: .venv/test ## run the tests that take less than a second each
+test-fast: .venv/test ## run the quick tests, in less than a minute
 	@$(BIN)/python -m pytest -m "not slow" $(TESTS)
 
 fixtures: .venv/base ## regenerate tests/fixtures/templates_out/ after the generator's output has changed

@@ -28,6 +28,8 @@ from tests.conftest import ROOT
 from tests.hostile.watching import assert_harmless
 from tests.stack.handlers.harness import TEMPLATE
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 
 PHONE = "+15555550100"

@@ -22,6 +22,8 @@ from moto import mock_aws
 from generator.capacity.sizing import SETTINGS
 from tests.account.conftest import DESCRIPTION
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 11, 20, tzinfo=UTC)
 MEANS_MS = {"process_webhook": 80.0, "check_alerts": 200.0, "send_notification": 280.0, "cleanup_history": 1500.0}
 ALERTS, PEAK, HOURLY = 0.08, 4.0, 12_000
@@ -221,7 +223,6 @@ def test_the_printed_commands_are_valid_shell_and_a_valid_request(generator: Gen
     assert not ParamValidator().validate(request, shape).has_errors()
 
 
-@pytest.mark.slow
 def test_a_deployed_stack_is_asked(generator: Generator) -> None:
 
     with mock_aws():

@@ -24,6 +24,8 @@ from tests.account.live import Live, deployed
 from tests.hostile.watching import assert_harmless
 from tests.stack.handlers.harness import REGION, notification
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 
 ERROR = {"errorType": "RuntimeError", "errorMessage": "Throttling"}

@@ -24,6 +24,8 @@ from generator.config.files import read
 from tests.account.conftest import ADMITTING, GOOD, NUMBER, ROLES, phone_number, spend_limits
 from tests.account.stub import Question, Refusal, Stub, serving
 
+pytestmark = pytest.mark.slow
+
 Ask = Callable[..., dict[str, dict[str, str]]]
 
 NUMBERS, SENDER_IDS, POOLS = ((SMS_VOICE, f"Describe{kind}") for kind in ("PhoneNumbers", "SenderIds", "Pools"))

@@ -22,6 +22,8 @@ from generator.config.schema import Environment
 from generator.errors import UnsizableLoad
 from tests.conftest import snapshot
 
+pytestmark = pytest.mark.slow
+
 SEED = 20_261_124
 INSTANCES = 600
 ENUMERABLE = 6_000
@@ -122,7 +124,6 @@ def cheapest(choices: Sequence[tuple[range, list[float]]], units: int) -> float:
     )
 
 
-@pytest.mark.slow
 def test_no_split_has_a_lower_cost() -> None:
     steps_above_one = 0
     for plans, choices, units in instances():

@@ -21,6 +21,8 @@ from generator.config.files import read
 from generator.config.schema import Environment
 from generator.errors import UnsizableLoad
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 
 
@@ -51,7 +53,6 @@ accounts = st.fixed_dictionaries(
 traffics = st.fixed_dictionaries({"peak_factor": st.floats(1, 20), "alerts_per_webhook": st.floats(0, 2)})
 
 
-@pytest.mark.slow
 @given(accounts, traffics, st.integers(1, 30), st.none() | st.integers(100, 50_000))
 def test_the_highest_rate_fits_and_one_more_does_not(
     account: dict[str, object], traffic: dict[str, object], batch_size: int, neighbour: int | None
@@ -178,7 +179,6 @@ def at_rate(made: Environment, rate: int) -> Environment:
     return replace(made, traffic=replace(made.traffic, webhooks_per_hour=rate))
 
 
-@pytest.mark.slow
 @settings(max_examples=2)
 @given(traffics, st.lists(st.integers(100, 50_000), min_size=5, max_size=5))
 @example({"peak_factor": 17.0, "alerts_per_webhook": 0.5}, [100, 149, 5_000, 20_000, 50_000])
@@ -220,7 +220,6 @@ def test_the_steps_end_at_the_highest_rate_that_can_be_sized() -> None:
     assert size(at_rate(made, last)).webhooks_per_hour == last
 
 
-@pytest.mark.slow
 def test_thousands_of_steps_are_merged_and_none_is_too_late() -> None:
     long = {"process_webhook": {"mean_duration_ms": 9000, "p95_duration_ms": 20_000}}
     made = environment(traffic={"peak_factor": 20.0}, functions=long, stream={"batch_size": 100})

@@ -23,6 +23,8 @@ from tests.diff.comparing import difference
 from tests.report.edits import DEPLOYMENT, PRICES, put
 from tests.stack.model import TEMPLATES
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 PROD = Path("templates_out/prod.json")
 HEADLINES = ["Rate", "Reservations", "Cost", "IAM", "Replacements", "Verdict"]
@@ -316,7 +318,6 @@ def test_what_a_condition_may_remove_fails_as_a_removal(generator: Run, kind: st
     ) in result.stdout.splitlines()
 
 
-@pytest.mark.slow
 def test_a_terminal_without_arrows_takes_the_report(project: Path) -> None:
     change(put("ProcessWebhookFunction/Properties/Description", "→"), path=Path("new.json"))
     for format_, shown in (("markdown", r"## `prod` \u2192 `new.json`"), ("json", r'"\u2192"')):

@@ -17,6 +17,8 @@ from tests.diff.comparing import difference
 from tests.report.edits import ALERTS, CONDITIONAL, DEPLOYMENT, EDITS, PRICES, Edit, put, rename
 from tests.stack.model import TEMPLATES
 
+pytestmark = pytest.mark.slow
+
 PROD = CONDITIONAL
 
 
@@ -191,7 +193,6 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("start", range(4))
 def test_no_changed_value_is_missed(start: int) -> None:
     """Every sixteenth value of the template's resources, four times over; one value of each resource at a time."""

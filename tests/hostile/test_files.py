@@ -16,6 +16,8 @@ from click.testing import Result
 
 from tests.conftest import snapshot
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 SECRET = "aws_secret_access_key = 'do-not-show-this'\n"
 
@@ -128,7 +130,6 @@ def test_a_path_that_the_user_names_may_be_anywhere(generator: Run, outside: Pat
     assert generator("diff", str(outside / "new/dev.json"), "dev").exit_code == 0
 
 
-@pytest.mark.slow
 def test_an_alias_bomb_in_cfnlintrc_is_refused(generator: Run) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
@@ -138,7 +139,6 @@ def test_an_alias_bomb_in_cfnlintrc_is_refused(generator: Run) -> None:
     assert len(result.stderr) < 1000
 
 
-@pytest.mark.slow
 def test_a_chart_is_not_written_through_a_link_out_of_the_project(generator: Run, outside: Path) -> None:
     Path("chart.svg").symlink_to(outside / "credentials")
     result = generator("size", "dev", "--chart", "chart.svg")
@@ -147,7 +147,6 @@ def test_a_chart_is_not_written_through_a_link_out_of_the_project(generator: Run
     assert (outside / "credentials").read_text() == SECRET
 
 
-@pytest.mark.slow
 def test_a_template_from_a_pipe_is_read_once_and_named_as_given(project: Path) -> None:
     template = json.loads((project / "templates_out/dev.json").read_text())
     template["Resources"]["ProcessWebhookFunction"]["Properties"]["ReservedConcurrentExecutions"] = 950

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 
 
@@ -140,7 +142,6 @@ def test_a_large_file_is_refused_before_it_is_read(generator: Run, marker: Path)
     assert "main:large.json: 5,000,001 bytes, more than any template has; name a template" in result.stderr
 
 
-@pytest.mark.slow
 def test_a_file_does_not_stand_in_for_a_revision_or_an_environment(generator: Run, marker: Path) -> None:
     """Otherwise a pull request could commit a file called main:dev, or dev, and hide every change from the gate."""
     shutil.copy("templates_out/prod.json", "templates_out/dev.json")

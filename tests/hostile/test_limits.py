@@ -60,7 +60,7 @@ def test_pages_without_end_are_an_answer_that_is_missing(monkeypatch: pytest.Mon
     account: Any = object.__new__(connection.Account)
     monkeypatch.setattr(connection.Account, "_client", lambda *_: client)
     with pytest.raises(Unavailable, match="did not end within"):
-        account._send("lambda", "ListFunctions", {})
+        account._send("lambda", "ListFunctions", {}, all_pages=True)
 
 
 def test_completion_offers_no_name_that_a_shell_would_run(project: Path) -> None:

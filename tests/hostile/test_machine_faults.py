@@ -11,6 +11,8 @@ import pytest
 
 from tests.conftest import FIXTURES
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = f"{sys.executable} -m generator"
 
 
@@ -43,7 +45,6 @@ def test_output_that_the_disk_does_not_hold_is_one_line(only_dev: Path) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.slow
 def test_runs_in_parallel_with_few_files_write_one_result(only_dev: Path) -> None:
     """Without a home, and in the C locale."""
     one = f"(ulimit -n 32; LC_ALL=C PYTHONIOENCODING=ascii {GENERATOR} template dev)"

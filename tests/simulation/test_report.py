@@ -7,6 +7,8 @@ from generator.simulation.report import TITLES
 from generator.simulation.statistics import Estimate, Verdict
 from generator.simulation.targets import Target
 
+pytestmark = pytest.mark.slow
+
 EXPECTED = """\
 prod, workload peak: 3 replications of 3 min, seed 1
 

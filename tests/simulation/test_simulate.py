@@ -18,6 +18,8 @@ from generator.simulation.topology import read_topology
 from generator.simulation.workload import Steady
 from tests.conftest import FIXTURES, ROOT
 
+pytestmark = pytest.mark.slow
+
 SHORT = Assumptions(warm_up_s=30.0)
 
 
@@ -42,7 +44,6 @@ def peak(committed, environment):
     return simulate(committed(), environment(), hours=0.2, replications=6, assumptions=Assumptions(warm_up_s=60.0))
 
 
-@pytest.mark.slow
 def test_prod_meets_its_targets_at_the_peak_with_cold_starts(peak):
     assert verdicts(peak) == {
         "reserved_concurrency": "met",
@@ -72,7 +73,6 @@ def test_answers_later_than_three_seconds_include_those_after_a_cold_start(templ
     assert late_and_cold(600)[0] == 0
 
 
-@pytest.mark.slow
 def test_the_document_has_exactly_the_documented_keys(peak):
     assert list(peak) == [
         *("environment", "workload", "functions", "webhooks", "alerts", "stream", "targets", "passed"),
@@ -103,7 +103,6 @@ def test_the_document_has_exactly_the_documented_keys(peak):
     assert json.loads(json.dumps(dict(peak), allow_nan=False)) == dict(peak)
 
 
-@pytest.mark.slow
 def test_the_peak_agrees_with_the_sizing(peak, environment):
     """The two computations share no code: formulas, and events on the resulting template."""
     from generator.capacity.sizing import size
@@ -118,7 +117,6 @@ def test_the_peak_agrees_with_the_sizing(peak, environment):
         assert concurrency == pytest.approx(sizing[name].offered_load_erlangs, rel=0.03)
 
 
-@pytest.mark.slow
 def test_no_more_notifications_are_late_than_the_sizing_predicts(peak, environment):
     from generator.capacity.sizing import size
 
@@ -128,7 +126,6 @@ def test_no_more_notifications_are_late_than_the_sizing_predicts(peak, environme
     assert predicted / 2 < late.mean
 
 
-@pytest.mark.slow
 def test_a_reservation_of_8_misses_the_target_and_is_the_remedy(template, environment):
     reserve(template, ProcessWebhookFunction=8)
     result = simulate(template, environment(), hours=0.05, replications=2, assumptions=SHORT)
@@ -137,7 +134,6 @@ def test_a_reservation_of_8_misses_the_target_and_is_the_remedy(template, enviro
     assert remedies(result) == {"webhook_throttle_probability": "ProcessWebhookFunction's reservation of 8"}
 
 
-@pytest.mark.slow
 def test_205_reserved_of_300_could_not_be_created(template, environment):
     reserve(template, ProcessWebhookFunction=100, CheckAlertsFunction=50)
     reserve(template, SendNotificationFunction=50, CleanupHistoryFunction=5)
@@ -160,7 +156,6 @@ def test_205_reserved_of_300_could_not_be_created(template, environment):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "overrides", "unreserved", "remedy"),
     [
@@ -209,7 +204,6 @@ def test_the_remedy_is_the_limit_that_refused_most(template, environment, change
     assert remedies(result)["webhook_throttle_probability"] == remedy
 
 
-@pytest.mark.slow
 def test_the_remedy_for_a_slow_stream_is_its_lanes_or_its_reservation(template, environment):
     mapping = template["Resources"]["CheckAlertsEventSourceMapping"]["Properties"]
     mapping["ParallelizationFactor"] = 1
@@ -284,7 +278,6 @@ def test_runs_that_time_out_miss_the_target_without_any_throttle(
     assert target.measured.mean <= 1
 
 
-@pytest.mark.slow
 def test_correlated_crossings_make_notifications_wait(template, environment):
     together = Assumptions(warm_up_s=30.0)
     result = simulate(
@@ -298,7 +291,6 @@ def test_correlated_crossings_make_notifications_wait(template, environment):
     assert remedies(result) == {"notification_wait_probability": "SendNotificationFunction's reservation of 5"}
 
 
-@pytest.mark.slow
 def test_the_result_depends_on_the_seed_but_not_on_the_number_of_workers(template, environment):
     def run(workers, seed=1):
         return simulate(
@@ -332,7 +324,6 @@ def interpreters():
         yield next((str(path) for path in found if path), None)
 
 
-@pytest.mark.slow
 def test_the_result_is_identical_on_every_python():
     found = [python for python in interpreters() if python]
     if len(found) < 2:
@@ -348,7 +339,6 @@ def test_the_result_is_identical_on_every_python():
     assert len(set(outputs.values())) == 1, list(outputs)
 
 
-@pytest.mark.slow
 def test_memory_does_not_grow_with_the_hours(template, environment):
     def peak_bytes(hours):
         task = Task(read_topology(template), environment(), SHORT, Steady(1.0), hours * 3600, 1)

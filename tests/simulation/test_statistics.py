@@ -19,6 +19,8 @@ from generator.simulation.statistics import (
     t_quantile,
 )
 
+pytestmark = pytest.mark.slow
+
 # NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2, critical values of Student's t distribution.
 T_TABLE = {
     (0.975, 1): 12.706,

@@ -15,6 +15,8 @@ from generator.checks.quota.worst_case import WorstCase, worst_case
 from generator.template import conditions as conditions_
 from generator.template.conditions import when
 
+pytestmark = pytest.mark.slow
+
 
 def function(units: int, condition: str) -> dict[str, Any]:
     return {
@@ -105,7 +107,6 @@ def test_a_larger_tangle_tells_a_deployment_that_exists(count: int) -> None:
     assert all((number + 1) % count not in running for number in running)
 
 
-@pytest.mark.slow
 def test_what_was_not_searched_to_the_end_is_worded_so(findings: Any) -> None:
     parameters, conditions, resources = ring(20)
     content = {"Parameters": parameters, "Conditions": conditions, "Resources": resources}

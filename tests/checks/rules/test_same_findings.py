@@ -15,6 +15,8 @@ from tests.checks.quota.test_oracle import random_queue_template, random_templat
 from tests.checks.rules.rule_runner import pretty, transformed
 from tests.conftest import SCALE
 
+pytestmark = pytest.mark.slow
+
 RULES = ("E9801", "E9802", "W9803", "W9804", "E9807", "W9808")
 
 LIMIT = 110

@@ -25,6 +25,8 @@ from tests.stack.handlers.clock import Clock, TimedContext
 from tests.stack.handlers.delivery import World
 from tests.stack.handlers.harness import REGION, SECRET_TEXT, Context, Stack, price, stream_record, webhook
 
+pytestmark = pytest.mark.slow
+
 ONE_STACK_FOR_ALL = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
@@ -66,7 +68,6 @@ requests = st.one_of(
 )
 
 
-@pytest.mark.slow
 def test_generated_requests_get_only_specified_answers(stack: Stack) -> None:
     handler, outcomes = stack.load("ProcessWebhookFunction"), collections.Counter[int]()
 
@@ -176,7 +177,6 @@ def test_bad_signatures_read_the_secret_at_most_once_in_ten_seconds(stack: Stack
     assert len(reads) <= 2 * (100 / 10 + 1)
 
 
-@pytest.mark.slow
 def test_prices_in_any_order_send_the_sms_of_an_oracle(stack: Stack) -> None:
     """Send 200 prices of 10 symbols with duplicates, in shuffled batches, to 50 alerts."""
     generator, world = random.Random(20), World(stack)
@@ -255,7 +255,6 @@ class Quick:
         getattr(dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION], operation)(**given)
 
 
-@pytest.mark.slow
 def test_a_price_that_fires_hundreds_of_alerts_completes_over_several_attempts(stack: Stack) -> None:
     for number in range(400):
         put_directly(stack, f"alert-{number:06d}", Decimal(number % 100))
@@ -321,19 +320,16 @@ def reading_cost(stack: Stack, armed: int, *, without_range: bool = False) -> tu
     return sum(items for items, _ in read), sum(units for _, units in read)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("armed", [100, 10_000])
 def test_a_price_reads_only_the_alerts_it_fires(stack: Stack, armed: int) -> None:
     assert reading_cost(stack, armed) == (3, 0.5)
 
 
-@pytest.mark.slow
 def test_without_the_range_condition_every_armed_alert_is_read(stack: Stack) -> None:
     items, _ = reading_cost(stack, 100, without_range=True)
     assert items > 3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("call_s", "fewest_runs", "most_runs"), [(1, 1, 1), (6, 2, 9)])
 def test_thousands_of_overdue_prices_are_cleared(stack: Stack, call_s: float, fewest_runs: int, most_runs: int) -> None:
     """With calls of a second in one run, so 50,000 with calls of 50 ms; with slow calls over several runs."""

@@ -13,6 +13,8 @@ import pytest
 from tests.stack.handlers.clock import Clock, TimedContext
 from tests.stack.handlers.harness import Context, Stack, stream_record
 
+pytestmark = pytest.mark.slow
+
 FUNCTION = "CheckAlertsFunction"
 NOW_MS = int(time.time() * 1000)
 
@@ -54,7 +56,6 @@ def test_an_alert_fires_at_or_past_its_threshold(stack: Stack, direction: str, t
         assert abs(published[0]["firedAt"] - time.time() * 1000) < 60_000
 
 
-@pytest.mark.slow
 def test_a_fired_alert_does_not_fire_again_until_rearmed(stack: Stack) -> None:
     stack.put_alert("alert-1", "BTC-USD", "above", "90")
     topic, handler = stack.capture_topic(), stack.load(FUNCTION)
@@ -91,7 +92,6 @@ def test_an_invalid_alert_does_not_block_others(stack: Stack, attributes: dict[s
     assert {message["alertId"] for message in stack.notifications()} == {"alert-0", "alert-2"}
 
 
-@pytest.mark.slow
 def test_two_lanes_with_the_same_alerts_publish_few_of_them_twice(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -266,7 +266,6 @@ def test_the_list_of_symbols_is_not_a_price(stack: Stack) -> None:
     assert stack.calls == []
 
 
-@pytest.mark.slow
 def test_more_alerts_than_a_batch_of_ten_all_fire(stack: Stack) -> None:
     for number in range(37):
         stack.put_alert(f"alert-{number}", "BTC-USD", "above", str(number))
@@ -286,7 +285,6 @@ def test_before_the_timeout_the_handler_reports_the_record_for_a_retry(stack: St
     assert len(stack.published(topic)) == 1
 
 
-@pytest.mark.slow
 def test_the_result_does_not_depend_on_the_order_of_prices(stack: Stack) -> None:
     generator = random.Random(1)
     thresholds = {f"alert-{n}": Decimal(generator.randrange(80, 120)) for n in range(20)}

@@ -15,6 +15,8 @@ from tests.stack.handlers.clock import Clock, TimedContext
 from tests.stack.handlers.harness import Context, Stack, stream_record
 from tests.stack.handlers.test_check_alerts import INVALID
 
+pytestmark = pytest.mark.slow
+
 FUNCTION = "CleanupHistoryFunction"
 RETENTION_S, OVERDUE_S = 30 * 86_400, 2 * 86_400
 DUE_S = RETENTION_S + OVERDUE_S
@@ -144,7 +146,6 @@ def test_what_is_counted_is_what_no_price_fires(
     assert counted == 1 - len(stack.notifications())
 
 
-@pytest.mark.slow
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.floats(-3 * 86_400, 3 * 86_400).filter(lambda past_s: abs(past_s) > 5), max_size=8))
 def test_no_price_is_deleted_before_it_is_overdue(stack: Stack, past_expiry_s: list[float]) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from tests.stack.handlers.harness import Stack, price, webhook
 
+pytestmark = pytest.mark.slow
+
 FUNCTION = "ProcessWebhookFunction"
 
 
@@ -108,7 +110,6 @@ def test_signatures_of_another_library_in_another_language_are_accepted(stack: S
         assert handler.run({**event, "body": body.replace("3", "4")})["statusCode"] == 401
 
 
-@pytest.mark.slow
 def test_one_valid_signature_of_several_is_enough(stack: Stack) -> None:
     event = webhook(price())
     event["headers"]["Webhook-Signature"] = "v1,AAAA " + event["headers"]["Webhook-Signature"] + " v2,BBBB"

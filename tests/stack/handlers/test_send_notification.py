@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from generator.config import validation
 from tests.stack.handlers.harness import Stack, notification
 
+pytestmark = pytest.mark.slow
+
 FUNCTION = "SendNotificationFunction"
 MESSAGE: dict[str, Any] = {
     "userId": "user-1",

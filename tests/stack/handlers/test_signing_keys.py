@@ -14,6 +14,8 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from tests.stack.handlers.clock import Clock
 from tests.stack.handlers.harness import SECRET_TEXT, Stack, price, webhook
 
+pytestmark = pytest.mark.slow
+
 NEW_SECRET = "N1e2W3s4E5c6R7e8T9a0B1c2D3e4F5g6H7i8J9k0L1m2"
 WRONG_SECRET = "QUFB" * 11
 DAY_S = 86_400

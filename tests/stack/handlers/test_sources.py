@@ -21,6 +21,8 @@ from tests.conftest import SCALE
 from tests.stack.handlers.harness import SECRET_TEXT, Stack, cloud, price, secret_of, webhook
 from tests.stack.model import generated
 
+pytestmark = pytest.mark.slow
+
 FUNCTION = "ProcessWebhookFunction"
 TEMPLATE = generated(
     "dev",
