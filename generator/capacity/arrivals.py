@@ -70,10 +70,10 @@ def alert_clusters(environment: Environment, factor: int) -> Clusters:
 
 
 def _lane_source(environment: Environment, group: lanes.Lanes, crossing: float, size: float) -> Source:
-    duration_s = lanes.batch_duration_s(environment)
+    duration_s, spread = lanes.batch_duration_s(environment), bursts.spread(environment.functions.check_alerts)
     batches_per_s = group.records_per_s / group.mean_batch
     found = [
-        (batches_per_s * share, Batch(records, duration_s, crossing, size))
+        (batches_per_s * share, Batch(records, duration_s, crossing, size, spread))
         for records, share in lanes.batch_sizes(environment, group.records_per_s)
     ]
     return Source(group.number, found, lanes.quiet_s(environment, group))

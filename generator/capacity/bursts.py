@@ -18,7 +18,7 @@ import math
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count, islice, pairwise, zip_longest
 from operator import mul
@@ -82,13 +82,36 @@ class Survival:
 
     def _lognormal(self) -> tuple[float, float]:
         """Return the mean and the standard deviation of the duration's logarithm."""
-        sigma = NORMAL_P95 - math.sqrt(max(0.0, NORMAL_P95**2 - 2 * math.log(self.p95_over_mean)))
+        sigma = _sigma(self.p95_over_mean)
         return math.log(self.mean_s) - sigma**2 / 2, sigma
+
+
+Spread = tuple[tuple[float, float], ...]
+"""Shares of executions and their durations over the mean. They stand for the whole distribution."""
+
+
+def spread(function: Function) -> Spread:
+    """Return three durations of a function, over their mean, that are exact for the first moments of its distribution.
+
+    Short batches bring alerts close together, so the mean duration alone would find too few siblings. Source:
+    Abramowitz and Stegun, Handbook of Mathematical Functions, 25.4.45 and 25.4.46 (Gauss-Laguerre and -Hermite).
+    """
+    if function.distribution == "constant":
+        return ((1.0, 1.0),)
+    if function.distribution == "exponential":
+        return ((0.711093, 0.415775), (0.278518, 2.294280), (0.010389, 6.289945))
+    sigma = _sigma(function.p95_duration_ms / function.mean_duration_ms)
+    nodes = ((1 / 6, -math.sqrt(3)), (2 / 3, 0.0), (1 / 6, math.sqrt(3)))
+    return tuple((share, math.exp(sigma * node - sigma**2 / 2)) for share, node in nodes)
+
+
+def _sigma(p95_over_mean: float) -> float:
+    return NORMAL_P95 - math.sqrt(max(0.0, NORMAL_P95**2 - 2 * math.log(p95_over_mean)))
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch runs for `duration_s`, and record i of n is done after i/n of it.
+    """A batch runs for `duration_s` on average, and record i of n is done after i/n of its own duration.
 
     A record fires with `probability`, and then a geometric number with mean `size`.
     """
@@ -97,6 +120,7 @@ class Batch:
     duration_s: float
     probability: float
     size: float
+    spread: Spread = ((1.0, 1.0),)
 
     @property
     def fired(self) -> float:
@@ -279,7 +303,7 @@ def _grouped(batch: Batch, step: int) -> Batch:
     records = min(batch.records, MAX_RECORDS)
     size = max(1.0, ((2 * batch.size - 1) / step + 1) / 2)
     probability = batch.probability * batch.size / (step * size) * batch.records / records
-    return Batch(records, batch.duration_s, min(1.0, probability), size * max(1.0, probability))
+    return replace(batch, records=records, probability=min(1.0, probability), size=size * max(1.0, probability))
 
 
 def _source(source: Source, survival: Survival, step: int) -> tuple[list[float], list[float], list[float]]:
@@ -302,25 +326,38 @@ class Progress:
     """A batch from its start to the end of its last execution.
 
     `siblings` are the probabilities of 0, 1, 2 ... siblings, averaged over the records, and `running` the mean times in
-    seconds for which that many run. `periods` are in order, each with its end in seconds since the start, its length,
-    and the distribution of the number running.
+    seconds for which that many run. Each of the `periods` has its end in seconds since the start, its length, the share
+    of batches that have it, and the distribution of the number running.
     """
 
     siblings: Sequence[float]
     running: Sequence[float]
-    periods: Sequence[tuple[float, float, Sequence[float]]]
+    periods: Sequence[tuple[float, float, float, Sequence[float]]]
 
     def running_after(self, quiet_s: float) -> list[float]:
         """Return the mean times after `quiet_s` only."""
-        later = [
-            (min(length_s, end_s - quiet_s), running) for end_s, length_s, running in self.periods if end_s > quiet_s
-        ]
-        return _mixed([length_s for length_s, _ in later], [running for _, running in later])
+        later = [period for period in self.periods if period[0] > quiet_s]
+        times_s = [min(length_s, end_s - quiet_s) * share for end_s, length_s, share, _ in later]
+        return _mixed(times_s, [running for *_, running in later])
 
 
 @lru_cache(maxsize=1000)
 def _progress(batch: Batch, survival: Survival) -> Progress:
-    step_s = batch.duration_s / batch.records
+    shares = [share for share, _ in batch.spread]
+    parts = [_one_progress(batch, batch.duration_s * multiple, survival) for _, multiple in batch.spread]
+    return Progress(
+        _mixed(shares, [part.siblings for part in parts]),
+        _mixed(shares, [part.running for part in parts]),
+        [
+            (end_s, length_s, share, running)
+            for share, part in zip(shares, parts, strict=True)
+            for end_s, length_s, _, running in part.periods
+        ],
+    )
+
+
+def _one_progress(batch: Batch, duration_s: float, survival: Survival) -> Progress:
+    step_s = duration_s / batch.records
     crossing = _next_record([1.0], 1.0, batch.size)[1:]
     met, seen, siblings = [1.0], crossing, [crossing]
     ends_s, running = [step_s], [met]
@@ -335,13 +372,13 @@ def _progress(batch: Batch, survival: Survival) -> Progress:
         for later in range(batch.records):
             alive = survival.after((start + end) / 2 * survival.mean_s + later * step_s)
             left = _next_record(left, batch.probability, batch.size, alive)
-        ends_s.append(batch.duration_s + end * survival.mean_s)
+        ends_s.append(duration_s + end * survival.mean_s)
         running.append(left)
     lengths_s = [end_s - start_s for start_s, end_s in pairwise((0.0, *ends_s))]
     return Progress(
         _mixed([1 / batch.records] * batch.records, siblings),
         _mixed(lengths_s, running),
-        list(zip(ends_s, lengths_s, running, strict=True)),
+        [(end_s, length_s, 1.0, left) for end_s, length_s, left in zip(ends_s, lengths_s, running, strict=True)],
     )
 
 

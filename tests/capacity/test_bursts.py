@@ -100,6 +100,32 @@ def test_alerts_of_earlier_batches_of_the_lane_count() -> None:
     assert arrivals.alert_clusters(made, 1).units_for_lateness(0.01) >= 14
 
 
+def test_random_durations_of_batches_bring_alerts_closer_together() -> None:
+    """Simulated with these settings: 0.15 % late, and 0.07 % if every batch takes the mean duration."""
+    found = {}
+    for distribution in ("lognormal", "constant"):
+        functions: dict[str, object] = {
+            "check_alerts": {"mean_duration_ms": 2420, "p95_duration_ms": 5687, "distribution": distribution},
+            "send_notification": {"mean_duration_ms": 100, "p95_duration_ms": 235},
+        }
+        stream: dict[str, object] = {"shards": 7, "batch_size": 38, "batching_window_s": 10}
+        made = environment(2_120, traffic={"alerts_per_webhook": 0.126}, stream=stream, functions=functions)
+        found[distribution] = arrivals.alert_clusters(made, 1).lateness(2)
+    assert 0.0015 < found["lognormal"] < 0.0025
+    assert found["constant"] < 0.0008
+
+
+@pytest.mark.parametrize("function", ["lognormal", "exponential", "constant"])
+def test_the_durations_that_represent_a_distribution_have_its_mean_and_variance(function: str) -> None:
+    made = environment(100, functions={"check_alerts": {"distribution": function}}).functions.check_alerts
+    spread = bursts.spread(made)
+    sigma = bursts.NORMAL_P95 - math.sqrt(bursts.NORMAL_P95**2 - 2 * math.log(600 / 250))
+    second = {"lognormal": math.exp(sigma**2), "exponential": 2.0, "constant": 1.0}[function]
+    assert math.fsum(share for share, _ in spread) == pytest.approx(1, rel=1e-4)
+    assert math.fsum(share * multiple for share, multiple in spread) == pytest.approx(1, rel=0.01)
+    assert math.fsum(share * multiple**2 for share, multiple in spread) == pytest.approx(second, rel=0.05)
+
+
 @pytest.mark.parametrize("rate", [100, 5_000, 36_000, 50_000])
 @pytest.mark.parametrize("batch_size", [1, 10, 100])
 def test_the_representative_batches_carry_all_records(rate: int, batch_size: int) -> None:

@@ -73,7 +73,7 @@ Function                    Rate      Load  Model               Target  Predicte
 ------------------------  ------  --------  ------------  ------------  ---------  --------
 ProcessWebhookFunction    69.4/s       7.3  Erlang B         <= 0.01 %   0.0051 %        20
 CheckAlertsFunction       7.89/s      1.97  stream lanes  <= 50 % busy  35 % busy        10
-SendNotificationFunction  3.47/s      1.04  alert bursts        <= 1 %     0.93 %         5
+SendNotificationFunction  3.47/s      1.04  alert bursts        <= 1 %     0.95 %         5
 CleanupHistoryFunction       1/h  0.000556  overlap                  -          -         2
 ------------------------  ------  --------  ------------  ------------  ---------  --------
 Total                                                                                    37
