@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from generator.capacity.quota import AccountQuota
@@ -113,7 +113,8 @@ def _judged(units: Sequence[Unit], account: str, region: str, quota: Quota) -> P
     cases = worst_cases_together(pinned)
     stacks = [_stack(unit, case) for unit, case in zip(units, cases, strict=True)]
     stacks.sort(key=lambda stack: (-stack.total, stack.name, str(stack.path)))
-    return Place(quota(account, region, stacks), tuple(stacks))
+    place = Place(quota(account, region, stacks), tuple(stacks))
+    return place if place.account.holds(place.at_most) else replace(place, stacks=tuple(map(_located, stacks)))
 
 
 def _in_place(one: Deployed, account: str, region: str) -> Deployed:
@@ -122,9 +123,15 @@ def _in_place(one: Deployed, account: str, region: str) -> Deployed:
 
 
 def _stack(unit: Unit, case: WorstCase) -> Stack:
-    line = line_of(unit.path, case.shares[0].function) if case.shares and not unit.is_plan else 1
-    is_judged, unread = not unit.stated.is_ignored, unread_in(unit.deployed)
-    return Stack(unit.path, case, line, unit.stated.account, is_judged, unread, unit.name, unit.held)
+    is_judged = not unit.stated.is_ignored
+    unread = unread_in(unit.deployed)
+    return Stack(unit.path, case, 1, unit.stated.account, is_judged, unread, unit.name, unit.held)
+
+
+def _located(stack: Stack) -> Stack:
+    """Return a stack with the line of its largest reservation, which only a finding needs."""
+    shares = stack.case.shares if stack.case else ()
+    return replace(stack, line=line_of(stack.path, shares[0].function)) if shares else stack
 
 
 def line_of(path: Path, name: str) -> int:

@@ -10,19 +10,34 @@ VARIABLE = re.compile(r"\$\{([^!{}][^{}]*)\}")
 """A name in the text of a Fn::Sub, followed by `.Attribute` if one is asked for; ${!...} is text."""
 
 
+FUNCTIONS = ("Ref", "Fn::GetAtt", "Fn::Sub")
+"""The functions that refer to something."""
+
+
 def references(value: Any) -> Iterator[str]:
-    """Yield each Ref, Fn::GetAtt and variable of a Fn::Sub: the name, followed by `.Attribute` if one is asked for.
+    """Return each Ref, Fn::GetAtt and variable of a Fn::Sub: the name, followed by `.Attribute` if one is asked for.
 
     Pseudo parameters such as AWS::Region are left out, and so is anything malformed.
     """
+    found: list[str] = []
+    _collect(value, found)
+    return iter(found)
+
+
+def _collect(value: Any, found: list[str]) -> None:
+    """Append what a value refers to. A template has thousands of values, so that each of them costs little."""
+    if isinstance(value, str):
+        return
     if isinstance(value, list):
         for item in value:
-            yield from references(item)
-    elif isinstance(value, Mapping):
-        own = next(iter(value.items())) if len(value) == 1 else ("", None)
-        yield from (found for found in _of_function(*own) if not found.startswith("AWS::"))
+            _collect(item, found)
+    elif isinstance(value, dict | Mapping):
+        if len(value) == 1:
+            function, content = next(iter(value.items()))
+            if function in FUNCTIONS:
+                found += [one for one in _of_function(function, content) if not one.startswith("AWS::")]
         for inner in value.values():
-            yield from references(inner)
+            _collect(inner, found)
 
 
 def names(value: Any) -> Iterator[str]:

@@ -30,7 +30,23 @@ Resolve = Callable[[Json], Json]
 
 def expanded(section: Mapping[str, Json], resolve: Resolve) -> dict[str, Json]:
     """Return a section with every loop expanded whose collection is known; other loops stay as they are written."""
-    return _Expansion(resolve).entries(section, {})
+    return _Expansion(resolve).entries(section, {}) if _has_loop(section) else dict(section)
+
+
+def _has_loop(section: Mapping[str, Json]) -> bool:
+    """Return whether anything in a section is a loop, which few templates have."""
+    left: list[Json] = [section]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            if any(str(key).startswith(LOOP) for key in value):
+                return True
+            left += [inner for inner in value.values() if not isinstance(inner, str)]
+        elif isinstance(value, list):
+            left += [inner for inner in value if not isinstance(inner, str)]
+        elif isinstance(value, Mapping):
+            return True
+    return False
 
 
 def is_loop(key: str, value: Json) -> bool:
