@@ -1,7 +1,7 @@
 """`generator check FOLDER`: sums against figures computed by hand, and what could not be read.
 
-aws-cdk-lib 2.276 and serverless 3 wrote the folders in tests/checks/assemblies. Only metadata that no check reads is
-missing.
+aws-cdk-lib 2.276, serverless 3 and sam wrote the folders in tests/checks/assemblies. Metadata that
+no check reads is missing.
 """
 
 from __future__ import annotations
@@ -420,6 +420,7 @@ def test_the_sum_of_a_folder_is_the_one_computed_by_hand(
             {("111111111111", "eu-west-1"): 500 + 40, ("111111111111", "us-east-1"): 600 + 250 + 40},
         ),
         ("serverless", {ANYWHERE: 450 + 20 + 30}),
+        ("sam", {ANYWHERE: 30 + 900}),
     ],
 )
 def test_the_sums_of_an_assembly_are_those_of_its_app(app: str, places: Places) -> None:
