@@ -83,7 +83,7 @@ class FunctionSizing:
 
 @dataclass(frozen=True, slots=True)
 class UsagePlan:
-    """The request limits of API Gateway: what the reservation sustains, so that an overload gets a 429, not a 500.
+    """The request limits of API Gateway: what the reservation sustains. It refuses most of an overload with a 429.
 
     `source_rates_per_s` has the limit of each source with a path of its own; `rate_per_s` is what they leave. The burst
     is the same on all paths.

@@ -38,7 +38,7 @@ def sizing_lines(template: Template, judged: JudgedPlan) -> list[str]:
         *markdown_table(("Function", "Reason", "Inputs"), [_why(function) for function in sizing.functions]),
     ]
     return [
-        f"{sizing_table.admission(judged)} Requests above that get a 429.",
+        f"{sizing_table.admission(judged)} {sizing_table.BEST_EFFORT}",
         "",
         *_batching_window(template, sizing),
         "",

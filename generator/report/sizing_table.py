@@ -28,6 +28,11 @@ LEGEND = {
     "overlap": "the number of runs that can overlap",
 }
 
+BEST_EFFORT = (
+    "Requests above that usually get a 429. Usage plans work on a best-effort basis and are not hard limits "
+    '(Amazon API Gateway Developer Guide, "Usage plans and API keys for REST APIs").'
+)
+
 FREE_OF_CHARGE = (
     "Reserved concurrency itself is free, but it is taken from the pool that all other functions in the account "
     "share, and it caps the function that holds it."
@@ -170,6 +175,7 @@ def _account(judged: JudgedPlan) -> Iterator[str]:
     )
     yield from separate_quotas([judged])
     yield admission(judged)
+    yield from textwrap.wrap(BEST_EFFORT, 110)
     yield from textwrap.wrap(FREE_OF_CHARGE, 110)
     yield f"SMS: {sms.volume(judged.plan.environment)}"
     yield from map(str, sms.compare(judged.plan.environment))
