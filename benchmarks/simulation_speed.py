@@ -14,7 +14,7 @@ from random import Random
 import simpy
 
 from generator.config import files
-from generator.simulation import Assumptions, draws, read_topology
+from generator.simulation import draws, read_topology
 from generator.simulation.functions import LambdaFunction, Timing
 from generator.simulation.kernel import Kernel, Pool
 from generator.simulation.network import Task
@@ -105,7 +105,7 @@ def prod_hour():
     template = json.loads(Path("templates_out/prod.json").read_text())
     environment = files.load_named(["prod"])[0]
     rates = profile(environment, "poisson")
-    task = Task(read_topology(template), environment, Assumptions(), rates, 3600.0, 1)
+    task = Task(read_topology(template), environment, rates, 3600.0, 1)
     return replicate(task, 0).gateway["offered"]
 
 

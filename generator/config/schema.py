@@ -213,7 +213,7 @@ class Sms:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """The workload that `generator simulate` runs."""
+    """The workload of `generator simulate` and its assumptions. Vary those that AWS does not document."""
 
     # "peak" and "poisson" are Poisson arrivals at the peak rate and at the mean rate, "day" is a day with a quiet
     # night, "spike" a burst of volatility, "trace" a recording.
@@ -226,6 +226,22 @@ class Simulation:
     spike_decay_s: float = number(600, 1, 86_400)
     # Exponent of Zipf's law for the markets' shares of webhooks. At 1, the second market has half as many as the first.
     symbol_zipf_exponent: float = number(1.0, 0, 5)
+    # Quoted markets. Together with the Zipf exponent they determine the share of the busiest one.
+    symbols: int = whole_number(50, 1, 10_000)
+    # Simulated time before the measured time: at the mean rate before a peak, else at the rate that follows. 0 measures
+    # from the first cold start, as after a deployment.
+    warm_up_s: float = number(300, 0, 86_400)
+    # Senders repeat refused webhooks on the schedule of Standard Webhooks, but not before the time that Retry-After
+    # states. Source: Standard Webhooks specification, "Deliverability and reliability"; RFC 9110, section 10.2.3.
+    sender_retries: bool = flag(True)
+    # Each wait of a sender is up to this share longer at random. The same specification recommends jitter, no amount.
+    sender_jitter: float = number(0.1, 0, 1)
+    # Burst of Lambda's limit of ten requests per second and unit, in seconds of that rate. Not documented.
+    request_rate_window_s: float = number(1, 0, 60)
+    # First wait of a stream's poller after a throttle. It doubles up to the longest wait. Not documented.
+    stream_backoff_first_s: float = number(1, 0.1, 3600)
+    # Longest wait of a stream's poller after a throttle. Not documented.
+    stream_backoff_longest_s: float = number(60, 0.1, 3600)
     # How long Lambda keeps an idle warm instance. Not documented by AWS; 5 to 15 minutes is commonly observed.
     environment_idle_timeout_s: float = number(600, 1, 86_400)
     # Concurrent executions of all other functions in the account.

@@ -80,6 +80,12 @@ def _has_sms(region: str) -> Complaint | None:
     return f"SNS sends no SMS in {region}: {reason}", "choose another Region"
 
 
+def _grows(first_s: float, longest_s: float) -> Complaint | None:
+    if first_s <= longest_s:
+        return None
+    return f"{number(first_s)} is above stream_backoff_longest_s, {number(longest_s)}", "lower it or raise the other"
+
+
 def _checks_of_function(path: str) -> Iterator[CrossCheck]:
     mean, p95 = f"{path}.mean_duration_ms", f"{path}.p95_duration_ms"
     yield CrossCheck((mean, f"{path}.timeout_s"), _ends_before_timeout)
@@ -94,5 +100,6 @@ CROSS_CHECKS = (
     CrossCheck(("functions.send_notification.timeout_s",), _ends_before_its_claim),
     CrossCheck(("functions.send_notification.timeout_s",), _has_time_to_send),
     CrossCheck(("region",), _has_sms),
+    CrossCheck(("simulation.stream_backoff_first_s", "simulation.stream_backoff_longest_s"), _grows),
     CrossCheck(("sources",), distinct),
 )

@@ -10,10 +10,9 @@ engine       `simulate`, which does all of this
 coverage     what affects a simulation, and what it leaves out
 """
 
-from generator.simulation.assumptions import Assumptions
 from generator.simulation.engine import simulate
 from generator.simulation.report import as_text
 from generator.simulation.result import SimulationResult
 from generator.simulation.topology import Topology, read_topology
 
-__all__ = ["Assumptions", "SimulationResult", "Topology", "as_text", "read_topology", "simulate"]
+__all__ = ["SimulationResult", "Topology", "as_text", "read_topology", "simulate"]

@@ -45,12 +45,17 @@ def notes(topology: Topology, rates: Profile, hours: float) -> Iterator[str]:
     yield from left_out(topology)
     for name, function in topology.functions.items():
         if function.reserved_concurrency == 0:
-            yield f"{name}: a reservation of 0 stops it"
+            yield f"{name}: a reservation of 0 stops it{_of_events(topology, name)}"
     if isinstance(rates, Day) and hours * 3600 < rates.default_duration_s:
         yield f"the day after its first {hours:g} h; it starts at midnight, when it is quietest, and is busiest at noon"
     if isinstance(rates, Recorded) and rates.trace.interval_s > MINUTE_S:
         step_s = rates.trace.interval_s
         yield f"peaks shorter than {step_s:g} s, because the trace has one count for each {step_s:g} s"
+
+
+def _of_events(topology: Topology, function: str) -> str:
+    asynchronous = {*(one.function for one in topology.subscriptions), *(one.function for one in topology.schedules)}
+    return "; its events go to its failure destination at once, if it has one" if function in asynchronous else ""
 
 
 def left_out(topology: Topology) -> Iterator[str]:

@@ -13,7 +13,6 @@ from generator.aws import API_GATEWAY_ACCOUNT_RATE_PER_S
 from generator.config.schema import Environment
 from generator.errors import Fault, InvalidSimulation
 from generator.simulation import coverage
-from generator.simulation.assumptions import Assumptions
 from generator.simulation.network import Task
 from generator.simulation.replication import Measurements, Progress, replicate_all, replicate_until
 from generator.simulation.result import SimulationResult, summarise
@@ -45,7 +44,6 @@ def simulate(
     unreserved: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
-    assumptions: Assumptions | None = None,
     notes: Sequence[str] = (),
     where: str = "template",
     warn: Callable[[str], None] | None = None,
@@ -75,7 +73,7 @@ def simulate(
         raise InvalidSimulation(faults)
     topology = read_topology(template, where)
     topology = topology.without_reservations() if unreserved else topology
-    task = Task(topology, environment, assumptions or Assumptions(), rates, hours * 3600, seed)
+    task = Task(topology, environment, rates, hours * 3600, seed)
     if warn and (warning := _slow(task, replications)):
         warn(warning)
     runs = _runs(task, None if budget_s else replications, budget_s or 0.0, workers, progress)

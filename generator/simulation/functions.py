@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from generator.aws import SCALING_BURST, SCALING_RATE_PER_S
-from generator.simulation.assumptions import Assumptions
+from generator.aws import ASYNC_ERROR_WAITS_S, ASYNC_THROTTLE_BACKOFF_S, SCALING_BURST, SCALING_RATE_PER_S
 from generator.simulation.kernel import Action, Kernel, Pool, TokenBucket
 from generator.simulation.measures import Counters, Histogram, Occupancy, check_conservation
 
@@ -147,12 +146,23 @@ class AsynchronousQueue:
     An event is tried at once; while it is throttled it is retried after 1 s, 2 s and so on up to 5 min, until it is
     too old. Source: AWS Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous invocation".
     According to the same page Lambda reads a long queue more slowly; without figures, this is not simulated.
+
+    `is_stopped` stands for a reservation of 0: events go to the failure destination at once. Source: AWS Lambda
+    Developer Guide, "Capturing records of Lambda asynchronous invocations".
     """
 
-    def __init__(self, function: LambdaFunction, max_age_s: float, max_retries: int, assumptions: Assumptions) -> None:
+    def __init__(
+        self,
+        function: LambdaFunction,
+        max_age_s: float,
+        max_retries: int,
+        *,
+        is_stopped: bool = False,
+        backoff_s: tuple[float, float] = ASYNC_THROTTLE_BACKOFF_S,
+    ) -> None:
         self._kernel, self._function, self._max_age_s = function.kernel, function, max_age_s
-        self._min_backoff_s, self._max_backoff_s = assumptions.asynchronous_backoff_s
-        self._error_waits_s = assumptions.asynchronous_error_waits_s[:max_retries]
+        self._is_stopped, (self._min_backoff_s, self._max_backoff_s) = is_stopped, backoff_s
+        self._error_waits_s = ASYNC_ERROR_WAITS_S[:max_retries]
         self.accepted = self.completed = self.dropped = self.waited = 0
         self.inside = Occupancy(function.kernel.now)
         self.latency_s = Histogram()
@@ -175,11 +185,13 @@ class AsynchronousQueue:
 
     def _try(self, event: _Event) -> None:
         if self._function.invoke(self._done, self._failed, event) is not None:
-            return
+            return None
         self.waited += not event.throttles and not event.errors
+        if self._is_stopped:
+            return self._leave(event, dropped=True)
         wait_s = min(self._max_backoff_s, self._min_backoff_s * 2.0 ** min(event.throttles, 60))
         event.throttles += 1
-        self._retry(event, wait_s)
+        return self._retry(event, wait_s)
 
     def _failed(self, event: _Event) -> None:
         """Handle a timeout, which is an error: Lambda retries an error only a few times."""

@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
 
-from generator.simulation.assumptions import Assumptions
+from generator.aws import API_GATEWAY_TIMEOUT_MS
 from generator.simulation.functions import LambdaFunction
 from generator.simulation.kernel import TokenBucket
 from generator.simulation.measures import Counters, Histogram, check_conservation
+from generator.simulation.topology import Refusal
+
+STANDARD_WEBHOOKS_RETRIES_S = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
+"""Waits before each new attempt. Source: Standard Webhooks specification, "Deliverability and reliability"."""
+
+TIMEOUT_S = API_GATEWAY_TIMEOUT_MS / 1000
 
 Output = Callable[[float], None]
 """A receiver of a stage's output. It takes the time at which the webhook that caused it was first sent."""
 
 Request = tuple[float, float, int]
 """Arrival of a request and first attempt of its sender, both in seconds, and the number of the attempt, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """The waits of senders before each new attempt. `jitter` is the share by which a wait may be longer at random.
+
+    `retry_after_s` has the Retry-After headers of the refusals that carry one. Senders wait at least that long.
+    """
+
+    waits_s: Sequence[float] = STANDARD_WEBHOOKS_RETRIES_S
+    jitter: float = 0.0
+    retry_after_s: Mapping[Refusal, float] = field(default_factory=dict)
 
 
 class Quota:
@@ -56,12 +75,11 @@ class Gateway:
         function: LambdaFunction,
         limits: Sequence[Limit],
         outputs: Sequence[Output],
-        assumptions: Assumptions,
+        senders: Senders,
         random: Random,
     ) -> None:
         self._kernel, self._function, self._limits, self._outputs = function.kernel, function, limits, outputs
-        self._waits_s, self._jitter, self._random = assumptions.sender_retries_s, assumptions.sender_jitter, random
-        self._timeout_s = assumptions.integration_timeout_s
+        self._senders, self._random = senders, random
         self.offered = self.accepted = self.failed = self.late = self.throttled_at_lambda = 0
         self.refusals: Counter[str] = Counter()
         self.latency_s = Histogram()
@@ -89,17 +107,18 @@ class Gateway:
         for name, limit in self._limits:
             if not limit.take(now_s):
                 self.refusals[name] += 1
-                return self._refused(origin_s, attempt)
+                kind = Refusal.QUOTA_EXCEEDED if isinstance(limit, Quota) else Refusal.THROTTLED
+                return self._refused(kind, origin_s, attempt)
         if self._function.invoke_synchronously(self._answer, self._timed_out, (now_s, origin_s, attempt)) is None:
             self.throttled_at_lambda += 1
-            self._refused(origin_s, attempt)
+            self._refused(Refusal.INTEGRATION_FAILURE, origin_s, attempt)
         return None
 
     def _answer(self, request: Request) -> None:
         """Handle the end of a run. The sender gets an answer only if the run was short enough."""
         arrived_s, origin_s, _ = request
         latency_s = self._kernel.now - arrived_s
-        if latency_s > self._timeout_s:
+        if latency_s > TIMEOUT_S:
             self.late += 1
             self._timed_out(request)
         else:
@@ -110,11 +129,16 @@ class Gateway:
 
     def _timed_out(self, request: Request) -> None:
         self.failed += 1
-        self._refused(*request[1:])
+        arrived_s, origin_s, attempt = request
+        is_late = self._kernel.now - arrived_s > TIMEOUT_S
+        kind = Refusal.INTEGRATION_TIMEOUT if is_late else Refusal.INTEGRATION_FAILURE
+        self._refused(kind, origin_s, attempt)
 
-    def _refused(self, origin_s: float, attempt: int) -> None:
-        if attempt < len(self._waits_s):
-            wait_s = self._waits_s[attempt] * (1 + self._jitter * self._random.random())
+    def _refused(self, kind: Refusal, origin_s: float, attempt: int) -> None:
+        senders = self._senders
+        if attempt < len(senders.waits_s):
+            least_s = max(senders.waits_s[attempt], senders.retry_after_s.get(kind, 0.0))
+            wait_s = least_s * (1 + senders.jitter * self._random.random())
             self._kernel.at(self._kernel.now + wait_s, self._offer, (origin_s, attempt + 1))
 
     def snapshot(self, now_s: float) -> Counters:

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from generator.aws import REQUESTS_PER_S_PER_UNIT
+from generator.aws import API_GATEWAY_ACCOUNT_BURST, API_GATEWAY_ACCOUNT_RATE_PER_S, REQUESTS_PER_S_PER_UNIT
 from generator.config import schema as settings
 from generator.config.schema import Environment
 from generator.simulation import draws
-from generator.simulation.assumptions import Assumptions
 from generator.simulation.coverage import feeds, kinds
 from generator.simulation.functions import AsynchronousQueue, LambdaFunction, Timing
-from generator.simulation.gateway import Gateway, Limit, Output, Quota
+from generator.simulation.gateway import STANDARD_WEBHOOKS_RETRIES_S, Gateway, Limit, Output, Quota, Senders
 from generator.simulation.kernel import Kernel, Pool, TokenBucket
 from generator.simulation.stream import Crossings, Stream
 from generator.simulation.topology import StreamMapping, Topology
@@ -29,7 +28,6 @@ class Task:
 
     topology: Topology
     environment: Environment
-    assumptions: Assumptions
     rates: Profile
     duration_s: float
     seed: int
@@ -61,7 +59,8 @@ def build_network(task: Task, draw: Draw, start_s: float) -> Network:
 
     def queue(function: str) -> AsynchronousQueue:
         found = topology.functions[function]
-        return AsynchronousQueue(functions[function], found.max_event_age_s, found.max_retries, task.assumptions)
+        is_stopped = found.reserved_concurrency == 0
+        return AsynchronousQueue(functions[function], found.max_event_age_s, found.max_retries, is_stopped=is_stopped)
 
     queues, topics = {}, dict[str, list[Output]]()
     for subscription in topology.subscriptions:
@@ -88,8 +87,7 @@ def build_network(task: Task, draw: Draw, start_s: float) -> Network:
     crossings = _crossings(task, entry, draw(f"{entry} crossings"), topics)
     if crossings.outputs:
         outputs.append(crossings.cross)
-    limits = _limits(task, start_s)
-    gateway = Gateway(functions[entry], limits, outputs, task.assumptions, draw("senders"))
+    gateway = Gateway(functions[entry], _limits(task, start_s), outputs, _senders(task), draw("senders"))
     return Network(kernel, functions, gateway, streams, queues, schedules)
 
 
@@ -99,7 +97,8 @@ def _functions(task: Task, draw: Draw, kernel: Kernel) -> dict[str, LambdaFuncti
     account, kind_of = environment.account, kinds(topology)
     taken = account.reserved_elsewhere + topology.total_reserved + environment.simulation.account_load
     shared = Pool(max(0, account.concurrency_limit - taken))
-    shared_rate = _request_rate(account.concurrency_limit, task.assumptions)
+    window_s = environment.simulation.request_rate_window_s
+    shared_rate = _request_rate(account.concurrency_limit, window_s)
     functions = {}
     for name, function in topology.functions.items():
         units = function.reserved_concurrency
@@ -108,14 +107,20 @@ def _functions(task: Task, draw: Draw, kernel: Kernel) -> dict[str, LambdaFuncti
             kernel,
             shared if units is None else Pool(units),
             _timing(environment, kind_of.get(name, "process_webhook"), function.timeout_s, draw(f"{name} durations")),
-            shared_rate if units is None else _request_rate(units, task.assumptions),
+            shared_rate if units is None else _request_rate(units, window_s),
         )
     return functions
 
 
-def _request_rate(units: int, assumptions: Assumptions) -> TokenBucket | None:
+def _request_rate(units: int, window_s: float) -> TokenBucket | None:
     rate_per_s = REQUESTS_PER_S_PER_UNIT * units
-    return TokenBucket(rate_per_s, max(1.0, rate_per_s * assumptions.request_rate_window_s)) if units else None
+    return TokenBucket(rate_per_s, max(1.0, rate_per_s * window_s)) if units else None
+
+
+def _senders(task: Task) -> Senders:
+    simulation = task.environment.simulation
+    waits_s = STANDARD_WEBHOOKS_RETRIES_S if simulation.sender_retries else ()
+    return Senders(waits_s, simulation.sender_jitter, task.topology.retry_after_s)
 
 
 def _timing(environment: Environment, kind: str, timeout_s: float, random: Random) -> Timing:
@@ -133,22 +138,22 @@ def _timing(environment: Environment, kind: str, timeout_s: float, random: Rando
 def _limits(task: Task, start_s: float) -> list[Limit]:
     """Return the limits in AWS's order: usage plans and stages, as the topology lists them, then the account."""
     limits: list[Limit] = []
-    assumptions = task.assumptions
     for throttle in task.topology.throttles:
         if throttle.rate_per_s is not None:
-            burst = throttle.burst if throttle.burst is not None else assumptions.gateway_burst
+            burst = throttle.burst if throttle.burst is not None else API_GATEWAY_ACCOUNT_BURST
             limits.append((f"{throttle.logical_id}'s rate and burst", TokenBucket(throttle.rate_per_s, burst)))
         if throttle.quota is not None:
             limits.append((f"{throttle.logical_id}'s quota", Quota(throttle.quota, throttle.quota_period_s, start_s)))
-    account = TokenBucket(assumptions.gateway_rate_per_s, assumptions.gateway_burst)
+    account = TokenBucket(API_GATEWAY_ACCOUNT_RATE_PER_S, API_GATEWAY_ACCOUNT_BURST)
     return [*limits, ("the account's API Gateway throttle", account)]
 
 
 def _stream(task: Task, draw: Draw, function: LambdaFunction, mapping: StreamMapping, crossings: Crossings) -> Stream:
-    environment = task.environment
-    markets = zipf_shares(task.assumptions.symbols, environment.simulation.symbol_zipf_exponent)
+    environment, simulation = task.environment, task.environment.simulation
+    markets = zipf_shares(simulation.symbols, simulation.symbol_zipf_exponent)
     shares = shard_shares(markets, environment.stream.shards, environment.traffic.busiest_shard_share)
-    return Stream(function, mapping, shares, crossings, task.assumptions, draw(f"{mapping.logical_id} lanes"))
+    backoff_s = simulation.stream_backoff_first_s, simulation.stream_backoff_longest_s
+    return Stream(function, mapping, shares, crossings, backoff_s, draw(f"{mapping.logical_id} lanes"))
 
 
 def _crossings(task: Task, publisher: str, random: Random, topics: Mapping[str, list[Output]]) -> Crossings:

@@ -58,7 +58,7 @@ def replicate(task: Task, number: int) -> Measurements:
 
     Raises SimulationBug if anything was created or lost on the way.
     """
-    start_s = -task.assumptions.warm_up_s
+    start_s = -task.environment.simulation.warm_up_s
     draw = partial(draws.random_stream, task.seed, number)
     network = build_network(task, draw, start_s)
     burst = task.environment.traffic.webhooks_per_burst

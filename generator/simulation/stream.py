@@ -11,8 +11,7 @@ from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
-from generator.aws import STREAM_RETENTION_S
-from generator.simulation.assumptions import Assumptions
+from generator.aws import STREAM_POLL_INTERVAL_S, STREAM_RETENTION_S
 from generator.simulation.functions import LambdaFunction
 from generator.simulation.gateway import Output
 from generator.simulation.measures import Counters, Histogram, Occupancy, check_conservation
@@ -68,7 +67,8 @@ class Stream:
     With a parallelization factor above 1 Lambda keeps the order per item. Every webhook writes its own item, so a
     shard's records spread evenly over its lanes, even if all of them belong to one market. A throttled batch keeps
     its lane and is retried until its records are too old; the retry count does not apply to throttles. Source: AWS
-    Lambda Developer Guide, "Using AWS Lambda with Amazon DynamoDB".
+    Lambda Developer Guide, "Using AWS Lambda with Amazon DynamoDB". `backoff_s` has the first and the longest wait
+    after a throttle, in seconds; the wait doubles from one to the other.
     """
 
     def __init__(
@@ -77,12 +77,13 @@ class Stream:
         mapping: StreamMapping,
         shard_shares: Sequence[float],
         crossings: Crossings,
-        assumptions: Assumptions,
+        backoff_s: tuple[float, float],
         random: Random,
+        poll_interval_s: float = STREAM_POLL_INTERVAL_S,
     ) -> None:
         self._kernel, self._function, self._mapping, self._crossings = function.kernel, function, mapping, crossings
-        self._random, self._poll_s = random.random, assumptions.poll_interval_s
-        self._min_backoff_s, self._max_backoff_s = assumptions.stream_backoff_s
+        self._random, self._poll_s = random.random, poll_interval_s
+        self._min_backoff_s, self._max_backoff_s = backoff_s
         self._max_age_s = mapping.max_age_s or STREAM_RETENTION_S
         lanes = mapping.parallelization_factor
         # Shards are polled in turn, not all at the same moment.

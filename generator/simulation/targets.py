@@ -9,6 +9,7 @@ from typing import Any
 
 from generator.aws import floor_error
 from generator.simulation.functions import CONCURRENCY, REQUEST_RATE, SCALING
+from generator.simulation.gateway import TIMEOUT_S
 from generator.simulation.network import Task
 from generator.simulation.replication import Measurements
 from generator.simulation.statistics import Estimate, Verdict, decide, estimate_mean, estimate_share, is_settled
@@ -106,7 +107,7 @@ def _webhook_limit(task: Task, runs: Sequence[Measurements]) -> Limit:
         for name in runs[0].gateway
         if name.startswith(prefix)
     }
-    late = f"{entry}'s duration: API Gateway waits only {task.assumptions.integration_timeout_s:g} s for an answer"
+    late = f"{entry}'s duration: API Gateway waits only {TIMEOUT_S:g} s for an answer"
     refusals[late] = fsum(run.gateway["answered_too_late"] for run in runs)
     worst = max(refusals, key=refusals.__getitem__)
     at_lambda = fsum(run.functions[entry][count] for run in runs for count in ("throttles", "timeouts"))

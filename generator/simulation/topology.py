@@ -10,7 +10,8 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TypeVar
@@ -31,6 +32,7 @@ INVOKE_CONFIG = "AWS::Lambda::EventInvokeConfig"
 ALIAS, VERSION = "AWS::Lambda::Alias", "AWS::Lambda::Version"
 RESOURCE = "AWS::ApiGateway::Resource"
 METHOD, STAGE = "AWS::ApiGateway::Method", "AWS::ApiGateway::Stage"
+GATEWAY_RESPONSE = "AWS::ApiGateway::GatewayResponse"
 USAGE_PLAN, USAGE_PLAN_KEY = "AWS::ApiGateway::UsagePlan", "AWS::ApiGateway::UsagePlanKey"
 TABLE, TOPIC, SUBSCRIPTION = "AWS::DynamoDB::Table", "AWS::SNS::Topic", "AWS::SNS::Subscription"
 SCHEDULE, RULE = "AWS::Scheduler::Schedule", "AWS::Events::Rule"
@@ -59,6 +61,24 @@ EVENTS_OF_ACTION: Mapping[str, frozenset[str]] = {
 capture for DynamoDB Streams"."""
 
 PUBLISH = "sns:Publish"
+
+
+class Refusal(StrEnum):
+    """The gateway responses to a webhook that is refused or fails, by their types in API Gateway.
+
+    Source: Amazon API Gateway Developer Guide, "Gateway response types". AWS does not document the type of the response
+    to a throttle by Lambda; INTEGRATION_FAILURE is assumed.
+    """
+
+    THROTTLED = "THROTTLED"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+    INTEGRATION_FAILURE = "INTEGRATION_FAILURE"
+    INTEGRATION_TIMEOUT = "INTEGRATION_TIMEOUT"
+
+    @property
+    def default(self) -> str:
+        """The type whose response applies if the API has none for this one."""
+        return "DEFAULT_5XX" if self.startswith("INTEGRATION") else "DEFAULT_4XX"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +163,8 @@ class Topology:
     """Everything of a template that a simulation needs.
 
     `webhook_functions` are the functions that API methods invoke, the entry point first. `not_understood` lists the
-    resources that were left out, each with the reason.
+    resources that were left out, each with the reason. `retry_after_s` has the Retry-After header of each refusal that
+    carries a number of seconds.
     """
 
     functions: Mapping[str, Function]
@@ -153,6 +174,7 @@ class Topology:
     subscriptions: tuple[Subscription, ...]
     schedules: tuple[Schedule, ...]
     not_understood: tuple[str, ...]
+    retry_after_s: Mapping[Refusal, float] = field(default_factory=dict)
 
     @property
     def total_reserved(self) -> int:
@@ -199,6 +221,7 @@ class _Reader:
         plans: Sequence[Throttle] = [*self._each(_usage_plan, USAGE_PLAN)]
         if methods:
             plans = self._applying(plans, next(iter(methods.values())))
+        retry_after_s = self._retry_after_s(next(iter(methods.values()), ""))
         self._unclear += [*self._each(_provisioned, ALIAS), *self._each(_provisioned, VERSION)]
         unclear_roles = (f"{name}: {function.unclear}" for name, function in functions.items() if function.unclear)
         return Topology(
@@ -209,6 +232,7 @@ class _Reader:
             subscriptions=tuple(self._each(_subscription, SUBSCRIPTION)),
             schedules=(*self._each(_schedule, SCHEDULE), *self._each(_schedule, RULE)),
             not_understood=tuple(dict.fromkeys((*self._unclear, *unclear_roles, *self._others()))),
+            retry_after_s=retry_after_s,
         )
 
     def _each(self, read: Callable[[Evaluator, str, Json], T | None], kind: str) -> Iterator[T]:
@@ -233,6 +257,15 @@ class _Reader:
                 self._unclear.append(f"{method}: the limits on {', '.join(others)} are not simulated; {reason}")
             if stage is not None:
                 yield stage
+
+    def _retry_after_s(self, method: str) -> Mapping[Refusal, float]:
+        """Return the Retry-After headers of the method's API, each with the type that applies."""
+        template = self._template
+        api = template.references(template.properties(method).get("RestApiId")) if method else set()
+        found = self._each(_gateway_response, GATEWAY_RESPONSE)
+        stated = {kind: wait_s for owner, kind, wait_s in found if owner == api}
+        waits_s = {refusal: stated.get(refusal, stated.get(refusal.default)) for refusal in Refusal}
+        return {refusal: wait_s for refusal, wait_s in waits_s.items() if wait_s is not None}
 
     def _applying(self, plans: Sequence[Throttle], method: str) -> Sequence[Throttle]:
         """Return the usage plans that limit a method, and note why the others do not.
@@ -318,6 +351,18 @@ def _integration(template: Evaluator, logical_id: str, properties: Json) -> tupl
     target = properties.get("Integration") or {}
     invoked = _functions(template, target.get("Uri"))
     return (_only(invoked, "its integration"), logical_id) if invoked else None
+
+
+def _gateway_response(template: Evaluator, logical_id: str, properties: Json) -> tuple[set[str], str, float | None]:
+    """Return the API of a gateway response, its type, and its Retry-After in seconds, if that is a number.
+
+    Source: Amazon API Gateway Developer Guide, "Gateway response customization": quotes mark a static value.
+    """
+    parameters = template.value(properties.get("ResponseParameters") or {})
+    headers = {name.lower(): str(value) for name, value in parameters.items()}
+    seconds = re.fullmatch(r"'(\d+)'", headers.get("gatewayresponse.header.retry-after", ""), re.ASCII)
+    api = template.references(properties.get("RestApiId"))
+    return api, template.value(properties["ResponseType"]), float(seconds[1]) if seconds else None
 
 
 def _provisioned(template: Evaluator, logical_id: str, properties: Json) -> str | None:

@@ -239,6 +239,12 @@ NUMBERS: dict[str, tuple[float | None, float, float]] = {
     "simulation.spike_onset_s": (30, 0, 3600),
     "simulation.spike_decay_s": (600, 1, 86_400),
     "simulation.symbol_zipf_exponent": (1, 0, 5),
+    "simulation.symbols": (50, 1, 10_000),
+    "simulation.warm_up_s": (300, 0, 86_400),
+    "simulation.sender_jitter": (0.1, 0, 1),
+    "simulation.request_rate_window_s": (1, 0, 60),
+    "simulation.stream_backoff_first_s": (1, 0.1, 3600),
+    "simulation.stream_backoff_longest_s": (60, 0.1, 3600),
     "simulation.environment_idle_timeout_s": (600, 1, 86_400),
     "simulation.account_load": (0, 0, 1_000_000),
     **{
@@ -292,6 +298,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     },
     "operations.deletion_protection": (False, True),
     "operations.api_logging_role": ("existing", "create"),
+    "simulation.sender_retries": (True, False),
     "simulation.workload": ("peak", "poisson", "day", "spike", "trace"),
     "retention.log_days": (30, *(days for days in LOG_RETENTION_DAYS if days != 30)),
 }

@@ -197,6 +197,15 @@ def test_sending_needs_time_for_a_slow_answer_of_sns() -> None:
     assert files.read({**MINIMAL, "functions": {"send_notification": {"timeout_s": 30}}}, "test.toml")
 
 
+def test_the_first_wait_of_a_poller_is_at_most_the_longest() -> None:
+    (fault,) = faults({**MINIMAL, "simulation": {"stream_backoff_first_s": 90}})
+    assert fault == (
+        "test.toml: simulation.stream_backoff_first_s: 90 is above stream_backoff_longest_s, 60; lower it or raise the "
+        "other"
+    )
+    assert files.read({**MINIMAL, "simulation": {"stream_backoff_first_s": 60}}, "test.toml")
+
+
 @pytest.mark.parametrize("region", ["cn-north-1", "cn-northwest-1", "us-gov-east-1"])
 def test_a_region_without_sms_is_refused(region: str) -> None:
     (fault,) = faults({**MINIMAL, "region": region})

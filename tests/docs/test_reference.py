@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -14,11 +15,13 @@ from benchmarks import cases, peer_cases
 from generator import __version__
 from generator.checks.rules import folder
 from generator.cli.main import COMMANDS
+from generator.config.schema import Simulation
 from tests.conftest import ROOT
 
 COMMAND_PAGE = (ROOT / "docs/reference/commands.md").read_text()
 RULES_PAGE = (ROOT / "docs/reference/rules.md").read_text()
 JSON_PAGE = (ROOT / "docs/reference/json.md").read_text()
+SIZING_PAGE = (ROOT / "docs/explanation/sizing.md").read_text()
 PERFORMANCE_PAGE = (ROOT / "docs/explanation/performance.md").read_text()
 
 
@@ -55,6 +58,17 @@ def test_every_key_of_the_json_output_is_on_the_page(generator: Callable[..., Re
     section = JSON_PAGE.partition(f"## generator {arguments[0]}\n")[2].partition("\n## ")[0]
     documented = {key.split(".")[0] for key in re.findall(r"`([\w.*]+)`", section)}
     assert set(printed) <= documented
+
+
+def test_every_assumption_is_in_the_table_with_its_default() -> None:
+    """The settings of the workload are no assumptions."""
+    rows = re.findall(r"^\| .*? \| (.*?) \| .*? \| `simulation\.(\w+)` \|$", SIZING_PAGE, re.M)
+    settings = {field.name: field.metadata["default"] for field in dataclasses.fields(Simulation)}
+    assumed = {name: one for name, one in settings.items() if name != "workload" and not name.startswith("spike_")}
+    assert {name for _, name in rows} == assumed.keys()
+    for text, name in rows:
+        shown = str(assumed[name]).lower() if assumed[name] is True else f"{assumed[name]:g}"
+        assert re.search(rf"\b{re.escape(shown)}\b", text), f"simulation.{name}: {text}"
 
 
 def test_the_speed_table_matches_the_committed_measurement() -> None:

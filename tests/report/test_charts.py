@@ -15,7 +15,7 @@ import pytest
 from generator.config import files
 from generator.errors import GeneratorError, UnwritableOutput
 from generator.report.charts import draw_reservations, require, simulation_chart, sizing_chart
-from generator.simulation import Assumptions, SimulationResult, simulate
+from generator.simulation import SimulationResult, simulate
 from tests.conftest import FIXTURES
 from tests.report.conftest import judged
 
@@ -30,9 +30,7 @@ def result() -> SimulationResult:
     """Simulate half an hour of the dev environment's spike."""
     template = json.loads((FIXTURES / "templates_out/dev.json").read_text())
     environment = files.load_named(["dev"], (), FIXTURES / "environments")[0]
-    return simulate(
-        template, environment, workload="spike", hours=0.5, replications=2, workers=1, assumptions=Assumptions()
-    )
+    return simulate(template, environment, workload="spike", hours=0.5, replications=2, workers=1)
 
 
 def words(path: Path) -> str:

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
+from generator.aws import ASYNC_THROTTLE_BACKOFF_S
 from generator.capacity import queueing
 from generator.simulation import draws
-from generator.simulation.assumptions import Assumptions
 from generator.simulation.functions import AsynchronousQueue
 from generator.simulation.statistics import t_quantile
 from tests.conftest import SCALE
@@ -76,9 +76,9 @@ def test_throttles_agree_with_erlang_b(warm_function, distribution, record_prope
     assert sum(hits) >= 0.95 * len(hits)
 
 
-def waiting_shares(function, assumptions, rate_per_s, seed, arrivals_per_batch=600):
+def waiting_shares(function, backoff_s, rate_per_s, seed, arrivals_per_batch=600):
     """Return the share of events that had to wait, in each batch."""
-    queue = AsynchronousQueue(function, 1e9, 2, assumptions)
+    queue = AsynchronousQueue(function, 1e9, 2, backoff_s=backoff_s)
     poisson(function.kernel, rate_per_s, lambda: queue.accept(function.kernel.now), seed)
     found = shares(function.kernel, arrivals_per_batch / rate_per_s, lambda: (queue.waited, queue.accepted))
     queue.verify()
@@ -86,7 +86,7 @@ def waiting_shares(function, assumptions, rate_per_s, seed, arrivals_per_batch=6
     return found
 
 
-AT_ONCE = Assumptions(asynchronous_backoff_s=(0.004, 0.004))
+AT_ONCE_S = (0.004, 0.004)
 """Retries so frequent that hardly any execution stays idle while an event waits: an unbounded queue, M/M/c."""
 
 
@@ -95,7 +95,7 @@ def test_waits_agree_with_erlang_c(warm_function, record_property):
     """M/M/5 at five loads with 10 seeds each: at least 95 % of the 99 % intervals contain the exact probability."""
     hits = [
         contains(
-            waiting_shares(warm_function(5, "exponential", MEAN_S, seed), AT_ONCE, load / MEAN_S, seed),
+            waiting_shares(warm_function(5, "exponential", MEAN_S, seed), AT_ONCE_S, load / MEAN_S, seed),
             queueing.erlang_c(5, load),
         )
         for load in (1.5, 2.0, 2.5, 3.0, 3.5)
@@ -107,7 +107,7 @@ def test_waits_agree_with_erlang_c(warm_function, record_property):
 
 def test_waits_with_backoff_lie_between_erlang_b_and_erlang_c(warm_function):
     """During its backoff an event leaves the executions to others, so fewer wait than in M/M/c."""
-    found = waiting_shares(warm_function(5), Assumptions(), 2.5 / MEAN_S, 1, arrivals_per_batch=4000)
+    found = waiting_shares(warm_function(5), ASYNC_THROTTLE_BACKOFF_S, 2.5 / MEAN_S, 1, arrivals_per_batch=4000)
     assert queueing.erlang_b(5, 2.5) < math.fsum(found) / BATCHES < queueing.erlang_c(5, 2.5)
 
 

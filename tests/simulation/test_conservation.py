@@ -1,17 +1,18 @@
 """Conservation and Little's law at every stage, for arbitrary limits."""
 
 import copy
+from array import array
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.simulation.assumptions import Assumptions
 from generator.simulation.network import Task
 from generator.simulation.replication import replicate
 from generator.simulation.topology import read_topology
-from generator.simulation.workload import Steady
+from generator.simulation.trace import Trace
+from generator.simulation.workload import Recorded
 
 units = st.one_of(st.none(), st.integers(0, 6))
 
@@ -25,7 +26,7 @@ units = st.one_of(st.none(), st.integers(0, 6))
     reading=st.tuples(st.integers(1, 12), st.integers(0, 3), st.integers(1, 3), st.sampled_from([-1, 2, 20])),
     shards=st.integers(1, 4),
     timeouts_ms=st.tuples(*[st.integers(50, 2000)] * 4),
-    waits_s=st.sampled_from([(), (0.5,), (1.0, 5.0, 30.0)]),
+    retries=st.booleans(),
     alerts=st.tuples(st.floats(0, 3), st.floats(1, 5)),
     unreserved=st.booleans(),
     idle_timeout_s=st.floats(1, 100),
@@ -40,7 +41,7 @@ def test_nothing_is_created_or_lost(
     reading,
     shards,
     timeouts_ms,
-    waits_s,
+    retries,
     alerts,
     unreserved,
     idle_timeout_s,
@@ -67,13 +68,18 @@ def test_nothing_is_created_or_lost(
         account=replace(given_environment.account, concurrency_limit=account),
         stream=replace(given_environment.stream, shards=shards),
         traffic=replace(given_environment.traffic, alerts_per_webhook=alerts[0], alerts_per_crossing=alerts[1]),
-        simulation=replace(given_environment.simulation, environment_idle_timeout_s=idle_timeout_s),
+        simulation=replace(
+            given_environment.simulation,
+            environment_idle_timeout_s=idle_timeout_s,
+            warm_up_s=5.0,
+            sender_retries=retries,
+        ),
     )
-    assumptions = Assumptions(warm_up_s=5.0, sender_retries_s=waits_s, asynchronous_error_waits_s=(1.0, 2.0))
     topology = read_topology(template)
     topology = topology.without_reservations() if unreserved else topology
-    task = Task(topology, given_environment, assumptions, Steady(20.0), 20.0, seed)
-    outcome = replicate(task, 0)
+    # 20/s for 20 s, then pauses that let senders and failed events retry.
+    rates = Recorded(Trace(10.0, array("l", [200, 200, *[0] * 17, 20]), 400))
+    outcome = replicate(Task(topology, given_environment, rates, rates.default_duration_s, seed), 0)
 
     webhooks, process = outcome.gateway, outcome.functions["ProcessWebhookFunction"]
     passed = webhooks["offered"] - webhooks["throttled_at_gateway"]
@@ -89,4 +95,4 @@ def test_nothing_is_created_or_lost(
     for name, own in zip(names, reserved, strict=True):
         assert max(outcome.series.concurrency_peak[name]) <= (shared if unreserved or own is None else own)
     shared_names = [name for name, own in zip(names, reserved, strict=True) if unreserved or own is None]
-    assert sum(outcome.functions[name]["busy_s"] for name in shared_names) <= shared * 20.0 + 1e-6
+    assert sum(outcome.functions[name]["busy_s"] for name in shared_names) <= shared * rates.default_duration_s + 1e-6

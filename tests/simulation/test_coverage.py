@@ -13,7 +13,7 @@ from click.testing import Result
 from generator.config import fields
 from generator.config.files import load_named
 from generator.config.schema import Environment
-from generator.simulation import Assumptions, simulate
+from generator.simulation import simulate
 from generator.simulation.coverage import SIMULATED_SETTINGS
 from tests.conftest import FIXTURES
 
@@ -54,7 +54,6 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
             hours=hours,
             replications=2,
             workers=1,
-            assumptions=Assumptions(),
         )
     return found
 

@@ -6,9 +6,8 @@ import ciw
 import pytest
 
 from generator.simulation import draws
-from generator.simulation.assumptions import Assumptions
 from generator.simulation.functions import LambdaFunction, Timing
-from generator.simulation.gateway import Gateway
+from generator.simulation.gateway import Gateway, Senders
 from generator.simulation.kernel import Kernel, Pool
 from generator.simulation.statistics import estimate_mean
 from generator.simulation.workload import Steady, arrivals
@@ -38,7 +37,7 @@ def ours(seed):
         if coin() < SHARE:
             second.invoke(len, len, ())
 
-    gateway = Gateway(first, [], [hand_on], Assumptions(sender_retries_s=()), draws.random_stream(seed, 0, "senders"))
+    gateway = Gateway(first, [], [hand_on], Senders(()), draws.random_stream(seed, 0, "senders"))
     gateway.feed(arrivals(Steady(RATE_PER_S), draws.random_stream(seed, 0, "arrivals"), -WARM_UP_S))
     kernel.run(0.0)
     before = [stage.snapshot(0.0) for stage in (first, second)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from generator.simulation import Assumptions, as_text, simulate
+from generator.simulation import as_text, simulate
 from generator.simulation.report import TITLES
 from generator.simulation.statistics import Estimate, Verdict
 from generator.simulation.targets import Target
@@ -43,8 +43,8 @@ def result(template, environment):
     """Simulate three minutes of prod with 8 reserved for ProcessWebhook and a schedule that is not understood."""
     template["Resources"]["ProcessWebhookFunction"]["Properties"]["ReservedConcurrentExecutions"] = 8
     template["Resources"]["CleanupSchedule"]["Properties"]["ScheduleExpression"] = "cron(0 * * * ? *)"
-    assumptions = Assumptions(warm_up_s=30.0, sender_retries_s=())
-    return simulate(template, environment(), hours=0.05, replications=3, workers=1, assumptions=assumptions)
+    plain = environment("prod", "simulation.warm_up_s=30", "simulation.sender_retries=false")
+    return simulate(template, plain, hours=0.05, replications=3, workers=1)
 
 
 def test_the_report_starts_with_the_verdicts_and_the_first_thing_to_change(result):

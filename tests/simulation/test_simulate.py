@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from generator.errors import InvalidSimulation
-from generator.simulation import Assumptions, as_text, simulate
+from generator.simulation import as_text, simulate
 from generator.simulation.network import Task
 from generator.simulation.replication import replicate
 from generator.simulation.topology import read_topology
@@ -20,7 +20,8 @@ from tests.conftest import FIXTURES, ROOT
 
 pytestmark = pytest.mark.slow
 
-SHORT = Assumptions(warm_up_s=30.0)
+SHORT = "simulation.warm_up_s=30"
+NO_RETRIES = "simulation.sender_retries=false"
 
 
 def reserve(template, **units):
@@ -41,7 +42,7 @@ def remedies(result):
 @pytest.fixture(scope="module")
 def peak(committed, environment):
     """Simulate the prod template under its own workload: 6 replications of 12 minutes at the peak rate."""
-    return simulate(committed(), environment(), hours=0.2, replications=6, assumptions=Assumptions(warm_up_s=60.0))
+    return simulate(committed(), environment("prod", "simulation.warm_up_s=60"), hours=0.2, replications=6)
 
 
 def test_prod_meets_its_targets_at_the_peak_with_cold_starts(peak):
@@ -61,10 +62,12 @@ def test_answers_later_than_three_seconds_include_those_after_a_cold_start(templ
     """A start of 3 s makes every first run late. The last starts of the warm-up answer within the measured time."""
 
     def late_and_cold(cold_start_ms):
-        changes = (f"functions.process_webhook.cold_start_ms={cold_start_ms}", "traffic.webhooks_per_hour=2000")
-        result = simulate(
-            template, environment("prod", *changes), hours=0.05, replications=2, assumptions=Assumptions(warm_up_s=1.0)
+        changes = (
+            f"functions.process_webhook.cold_start_ms={cold_start_ms}",
+            "traffic.webhooks_per_hour=2000",
+            "simulation.warm_up_s=1",
         )
+        result = simulate(template, environment("prod", *changes), hours=0.05, replications=2)
         webhook = result["functions"]["ProcessWebhookFunction"]
         return result["webhooks"]["later_than_3_s"], webhook["cold_start_probability"]
 
@@ -128,7 +131,7 @@ def test_no_more_notifications_are_late_than_the_sizing_predicts(peak, environme
 
 def test_a_reservation_of_8_misses_the_target_and_is_the_remedy(template, environment):
     reserve(template, ProcessWebhookFunction=8)
-    result = simulate(template, environment(), hours=0.05, replications=2, assumptions=SHORT)
+    result = simulate(template, environment("prod", SHORT), hours=0.05, replications=2)
     assert verdicts(result)["webhook_throttle_probability"] == "missed"
     assert not result["passed"]
     assert remedies(result) == {"webhook_throttle_probability": "ProcessWebhookFunction's reservation of 8"}
@@ -137,8 +140,8 @@ def test_a_reservation_of_8_misses_the_target_and_is_the_remedy(template, enviro
 def test_205_reserved_of_300_could_not_be_created(template, environment):
     reserve(template, ProcessWebhookFunction=100, CheckAlertsFunction=50)
     reserve(template, SendNotificationFunction=50, CleanupHistoryFunction=5)
-    tight = environment("prod", "account.concurrency_limit=300")
-    result = simulate(template, tight, hours=0.02, replications=2, assumptions=SHORT)
+    tight = environment("prod", SHORT, "account.concurrency_limit=300")
+    result = simulate(template, tight, hours=0.02, replications=2)
     assert result["targets"][0] == {
         "name": "reserved_concurrency",
         "target": 200,
@@ -149,9 +152,7 @@ def test_205_reserved_of_300_could_not_be_created(template, environment):
     assert "could not be created" in remedies(result)["reserved_concurrency"]
     assert not result["passed"]
     assert (
-        simulate(template, tight, hours=0.02, replications=2, assumptions=SHORT, unreserved=True, workers=1)["targets"][
-            0
-        ]["verdict"]
+        simulate(template, tight, hours=0.02, replications=2, unreserved=True, workers=1)["targets"][0]["verdict"]
         == "met"
     )
 
@@ -194,12 +195,11 @@ def test_the_remedy_is_the_limit_that_refused_most(template, environment, change
     template["Resources"][resource]["Properties"][key] = value
     result = simulate(
         template,
-        environment("prod", *overrides),
+        environment("prod", NO_RETRIES, "simulation.warm_up_s=10", *overrides),
         hours=0.03,
         replications=4,
         unreserved=unreserved,
         workers=1,
-        assumptions=Assumptions(warm_up_s=10.0, sender_retries_s=()),
     )
     assert remedies(result)["webhook_throttle_probability"] == remedy
 
@@ -207,13 +207,13 @@ def test_the_remedy_is_the_limit_that_refused_most(template, environment, change
 def test_the_remedy_for_a_slow_stream_is_its_lanes_or_its_reservation(template, environment):
     mapping = template["Resources"]["CheckAlertsEventSourceMapping"]["Properties"]
     mapping["ParallelizationFactor"] = 1
-    options = {"hours": 0.03, "replications": 4, "workers": 1, "assumptions": SHORT}
-    assert remedies(simulate(template, environment(), **options)) == {
+    options = {"hours": 0.03, "replications": 4, "workers": 1}
+    assert remedies(simulate(template, environment("prod", SHORT), **options)) == {
         "stream_utilisation": "CheckAlertsEventSourceMapping's ParallelizationFactor of 1"
     }
     mapping["ParallelizationFactor"] = 2
     reserve(template, CheckAlertsFunction=1)
-    assert remedies(simulate(template, environment(), **options)) == {
+    assert remedies(simulate(template, environment("prod", SHORT), **options)) == {
         "stream_utilisation": "CheckAlertsFunction's reservation of 1"
     }
 
@@ -269,9 +269,10 @@ def test_runs_that_time_out_miss_the_target_without_any_throttle(
         "traffic.webhooks_per_hour=600",
         "simulation.environment_idle_timeout_s=1",
         "account.concurrency_limit=2000",
+        "simulation.warm_up_s=60",
+        NO_RETRIES,
     )
-    assumptions = Assumptions(warm_up_s=60.0, sender_retries_s=())
-    options = {"hours": 0.1, "replications": 3, "workers": 1, "assumptions": assumptions}
+    options = {"hours": 0.1, "replications": 3, "workers": 1}
     result = simulate(template, environment("prod", *slow, *settings), **options)
     target = next(target for target in result.targets if target.name == missed)
     assert (target.verdict, target.remedy, result.passed) == ("missed", remedy, False)
@@ -279,23 +280,19 @@ def test_runs_that_time_out_miss_the_target_without_any_throttle(
 
 
 def test_correlated_crossings_make_notifications_wait(template, environment):
-    together = Assumptions(warm_up_s=30.0)
     result = simulate(
         template,
-        environment("prod", "traffic.alerts_per_crossing=10"),
+        environment("prod", SHORT, "traffic.alerts_per_crossing=10"),
         hours=0.1,
         replications=2,
         workers=1,
-        assumptions=together,
     )
     assert remedies(result) == {"notification_wait_probability": "SendNotificationFunction's reservation of 5"}
 
 
 def test_the_result_depends_on_the_seed_but_not_on_the_number_of_workers(template, environment):
     def run(workers, seed=1):
-        return simulate(
-            template, environment("staging"), hours=0.1, replications=3, seed=seed, workers=workers, assumptions=SHORT
-        )
+        return simulate(template, environment("staging", SHORT), hours=0.1, replications=3, seed=seed, workers=workers)
 
     one, three = run(1), run(3)
     assert json.dumps(dict(one)) == json.dumps(dict(three))
@@ -341,7 +338,7 @@ def test_the_result_is_identical_on_every_python():
 
 def test_memory_does_not_grow_with_the_hours(template, environment):
     def peak_bytes(hours):
-        task = Task(read_topology(template), environment(), SHORT, Steady(1.0), hours * 3600, 1)
+        task = Task(read_topology(template), environment("prod", SHORT), Steady(1.0), hours * 3600, 1)
         tracemalloc.start()
         replicate(task, 0)
         peak = tracemalloc.get_traced_memory()[1]
@@ -356,10 +353,12 @@ def test_memory_does_not_grow_with_the_hours(template, environment):
 def test_a_trace_is_played_and_scaled(template, environment, tmp_path):
     trace = tmp_path / "trace.csv"
     trace.write_text("count\n" + "600\n" * 5 + "1200\n")
-    played = simulate(template, environment(), trace=trace, replications=2, workers=1, assumptions=SHORT)
+    played = simulate(template, environment("prod", SHORT), trace=trace, replications=2, workers=1)
     assert (played["workload"], played.hours) == ("trace", 0.1)
     assert played["webhooks"]["offered"] == pytest.approx(2 * 4200, rel=0.04)
-    scaled = simulate(template, environment(), trace=trace, trace_per_hour=21_000, replications=2, workers=1)
+    scaled = simulate(
+        template, environment("prod", SHORT), trace=trace, trace_per_hour=21_000, replications=2, workers=1
+    )
     assert scaled["webhooks"]["offered"] == pytest.approx(2 * 2100, rel=0.06)
     assert played.chart.offered_per_s[-5] == pytest.approx(20, rel=0.3)
 
@@ -367,7 +366,7 @@ def test_a_trace_is_played_and_scaled(template, environment, tmp_path):
 def test_a_trace_of_coarse_counts_is_played_with_a_note(template, environment, tmp_path):
     trace = tmp_path / "trace.csv"
     trace.write_text("time,count\n" + "".join(f"{row * 300},3000\n" for row in range(3)))
-    played = simulate(template, environment(), trace=trace, replications=2, workers=1, assumptions=SHORT)
+    played = simulate(template, environment("prod", SHORT), trace=trace, replications=2, workers=1)
     assert (played["webhooks"]["offered"], played.hours) == (pytest.approx(2 * 9000, rel=0.04), 0.25)
     assert max(played.chart.offered_per_s) < 20
     assert played["not_simulated"] == ["peaks shorter than 300 s, because the trace has one count for each 300 s"]
@@ -376,8 +375,8 @@ def test_a_trace_of_coarse_counts_is_played_with_a_note(template, environment, t
 def test_a_slow_spike_is_simulated_beyond_its_summit(template, environment):
     """The rate rises from 2 a minute to 100 times that within an hour, from the tenth minute on."""
     settings = ("simulation.spike_onset_s=3600", "simulation.spike_factor=100", "traffic.webhooks_per_hour=120")
-    options = {"workload": "spike", "replications": 2, "workers": 1, "assumptions": SHORT}
-    result = simulate(template, environment("prod", *settings), **options)
+    options = {"workload": "spike", "replications": 2, "workers": 1}
+    result = simulate(template, environment("prod", SHORT, *settings), **options)
     offered = result.chart.offered_per_s
     assert result.hours == 80 / 60
     # From 68 to 72 minutes, and from 4 to 8.
@@ -385,12 +384,12 @@ def test_a_slow_spike_is_simulated_beyond_its_summit(template, environment):
 
 
 def test_a_part_of_a_day_gets_a_note(template, environment):
-    options = {"workload": "day", "replications": 2, "workers": 1, "assumptions": SHORT}
-    result = simulate(template, environment("dev"), hours=2, **options)
+    options = {"workload": "day", "replications": 2, "workers": 1}
+    result = simulate(template, environment("dev", SHORT), hours=2, **options)
     assert result["not_simulated"] == [
         "the day after its first 2 h; it starts at midnight, when it is quietest, and is busiest at noon"
     ]
-    assert simulate(template, environment("dev"), **options)["not_simulated"] == []
+    assert simulate(template, environment("dev", SHORT), **options)["not_simulated"] == []
 
 
 @pytest.mark.parametrize(
@@ -427,18 +426,40 @@ def test_losses_are_counted_and_reported(template, environment):
     resources = template["Resources"]
     resources["ProcessWebhookFunction"]["Properties"]["Timeout"] = 0.2
     resources["CheckAlertsEventSourceMapping"]["Properties"]["MaximumRecordAgeInSeconds"] = 60
-    resources["SendNotificationInvokeConfig"]["Properties"]["MaximumEventAgeInSeconds"] = 60
     reserve(template, CheckAlertsFunction=1, SendNotificationFunction=0)
     slow = environment(
-        "prod", "functions.check_alerts.mean_duration_ms=2000", "functions.check_alerts.p95_duration_ms=4000"
+        "prod",
+        SHORT,
+        NO_RETRIES,
+        "functions.check_alerts.mean_duration_ms=2000",
+        "functions.check_alerts.p95_duration_ms=4000",
     )
-    assumptions = Assumptions(warm_up_s=30.0, sender_retries_s=())
-    result = simulate(template, slow, hours=0.06, replications=2, workers=1, assumptions=assumptions)
+    result = simulate(template, slow, hours=0.06, replications=2, workers=1)
     failed, old, given_up = result["webhooks"]["failed"], result["stream"]["dropped"], result["alerts"]["dropped"]
     assert min(failed, old, given_up) > 0
     lost = f"lost: {failed:,} webhooks timed out, {old:,} records expired, {given_up:,} notifications dropped"
     assert lost in as_text(result).splitlines()
-    assert result["not_simulated"] == ["SendNotificationFunction: a reservation of 0 stops it"]
+    assert result["not_simulated"] == [
+        "SendNotificationFunction: a reservation of 0 stops it; its events go to its failure destination at once, "
+        "if it has one"
+    ]
+    assert verdicts(result)["notification_wait_probability"] == "missed"
+
+
+def test_senders_heed_the_retry_after_of_the_template(template, environment):
+    """Lambda throttles every webhook. With a Retry-After of an hour, all attempts are first ones."""
+    reserve(template, ProcessWebhookFunction=0)
+    busy = environment("dev", SHORT, "traffic.webhooks_per_hour=5000")
+    options = {"hours": 0.01, "replications": 2, "workers": 1}
+
+    def offered(environment):
+        return simulate(template, environment, **options)["webhooks"]["offered"]
+
+    with_retries = offered(busy)
+    header = template["Resources"]["Default5xxResponse"]["Properties"]["ResponseParameters"]
+    header["gatewayresponse.header.Retry-After"] = "'3600'"
+    once = offered(environment("dev", SHORT, NO_RETRIES, "traffic.webhooks_per_hour=5000"))
+    assert offered(busy) == once < with_retries
 
 
 @pytest.mark.parametrize(
@@ -454,15 +475,15 @@ def test_losses_are_counted_and_reported(template, environment):
 )
 def test_a_rate_limit_of_0_refuses_everything(template, environment, resource, key, value):
     template["Resources"][resource]["Properties"][key] = value
-    options = {"hours": 0.01, "replications": 2, "workers": 1, "assumptions": SHORT}
-    webhooks = simulate(template, environment("dev", "traffic.webhooks_per_hour=5000"), **options)["webhooks"]
+    options = {"hours": 0.01, "replications": 2, "workers": 1}
+    webhooks = simulate(template, environment("dev", SHORT, "traffic.webhooks_per_hour=5000"), **options)["webhooks"]
     assert webhooks["offered"] == webhooks["throttled_at_gateway"] > 0
 
 
 def test_the_rest_is_simulated_if_a_function_is_not_understood(template, environment):
     template["Parameters"]["Unset"] = {"Type": "Number"}
     reserve(template, SendNotificationFunction={"Ref": "Unset"})
-    result = simulate(template, environment(), hours=0.01, replications=2, workers=1, assumptions=SHORT)
+    result = simulate(template, environment("prod", SHORT), hours=0.01, replications=2, workers=1)
     assert "notification_wait_probability" not in verdicts(result)
     assert result["not_simulated"] == ["SendNotificationFunction: parameter Unset has no default"]
 
@@ -470,8 +491,8 @@ def test_the_rest_is_simulated_if_a_function_is_not_understood(template, environ
 def test_replications_stop_when_every_target_is_decided_whatever_the_budget(template, environment):
     """Without alerts there is no share of notifications to decide, and 8 units refuse many webhooks."""
     reserve(template, ProcessWebhookFunction=8)
-    made = environment("prod", "traffic.alerts_per_webhook=0")
-    options = {"hours": 0.01, "workers": 1, "assumptions": SHORT}
+    made = environment("prod", SHORT, "traffic.alerts_per_webhook=0")
+    options = {"hours": 0.01, "workers": 1}
     first, second = (simulate(template, made, budget_s=budget_s, **options) for budget_s in (60.0, 90.0))
     assert first.replications in (10, 15, 23)
     assert first.document == second.document
@@ -480,12 +501,12 @@ def test_replications_stop_when_every_target_is_decided_whatever_the_budget(temp
 
 
 def test_a_budget_that_ends_leaves_at_least_two_replications(template, environment):
-    options = {"hours": 0.01, "workers": 1, "assumptions": SHORT}
-    assert simulate(template, environment(), budget_s=1e-9, **options).replications == 2
+    options = {"hours": 0.01, "workers": 1}
+    assert simulate(template, environment("prod", SHORT), budget_s=1e-9, **options).replications == 2
 
 
 def test_progress_is_reported_once_per_replication(template, environment):
     calls = []
-    options = {"hours": 0.01, "replications": 3, "workers": 1, "assumptions": SHORT}
-    simulate(template, environment(), progress=lambda share, done: calls.append((share, done)), **options)
+    options = {"hours": 0.01, "replications": 3, "workers": 1}
+    simulate(template, environment("prod", SHORT), progress=lambda share, done: calls.append((share, done)), **options)
     assert calls == [(pytest.approx(done / 3), done) for done in (1, 2, 3)]

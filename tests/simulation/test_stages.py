@@ -3,7 +3,6 @@
 import pytest
 
 from generator.simulation import draws
-from generator.simulation.assumptions import Assumptions
 from generator.simulation.functions import (
     CONCURRENCY,
     REQUEST_RATE,
@@ -12,10 +11,10 @@ from generator.simulation.functions import (
     LambdaFunction,
     Timing,
 )
-from generator.simulation.gateway import Gateway, Quota
+from generator.simulation.gateway import Gateway, Quota, Senders
 from generator.simulation.kernel import Kernel, Pool, TokenBucket
 from generator.simulation.stream import Crossings, Stream
-from generator.simulation.topology import STREAM_EVENTS, StreamMapping
+from generator.simulation.topology import STREAM_EVENTS, Refusal, StreamMapping
 
 
 @pytest.fixture
@@ -119,7 +118,7 @@ def test_the_timeout_starts_after_the_cold_start(kernel, function, log):
 def test_a_throttled_event_is_retried_after_1_2_4_seconds_and_so_on(kernel, function):
     """The only unit is busy for 16 s, so attempts are at 0, 1, 3, 7, 15 and 31 s."""
     stage = function(units=1, seconds=14.0, cold_s=2.0, timeout_s=900.0, idle_s=100.0)
-    queue = AsynchronousQueue(stage, 21_600, 2, Assumptions())
+    queue = AsynchronousQueue(stage, 21_600, 2)
     stage.invoke(len, len, ())
     queue.accept(0.0)
     kernel.run(100.0)
@@ -132,16 +131,24 @@ def test_a_throttled_event_is_retried_after_1_2_4_seconds_and_so_on(kernel, func
 def test_waits_grow_to_five_minutes_and_an_old_event_is_dropped(kernel, function):
     """Attempts are at 0, 1, 3 ... 255, 511 s (+256), then every 300 s: 811, 1111 ... up to 3600 s."""
     stage = function(units=0)
-    queue = AsynchronousQueue(stage, 3600, 2, Assumptions())
+    queue = AsynchronousQueue(stage, 3600, 2)
     queue.accept(0.0)
     kernel.run(10_000.0)
     assert stage.throttles == {CONCURRENCY: 10 + 10}
     assert (queue.dropped, queue.completed) == (1, 0)
 
 
+def test_a_stopped_function_sends_events_to_its_failure_destination_at_once(kernel, function):
+    queue = AsynchronousQueue(function(units=0), 21_600, 2, is_stopped=True)
+    queue.accept(0.0)
+    assert (queue.accepted, queue.waited, queue.dropped) == (1, 1, 1)
+    assert not list(kernel.pending(queue._try))
+    queue.verify()
+
+
 def test_a_failed_event_is_retried_after_one_and_two_minutes(kernel, function):
     stage = function(units=1, seconds=9.0, timeout_s=5.0, cold_s=0.0)
-    queue = AsynchronousQueue(stage, 21_600, 2, Assumptions())
+    queue = AsynchronousQueue(stage, 21_600, 2)
     queue.accept(0.0)
     kernel.run(1000.0)
     assert (stage.invocations, queue.dropped) == (3, 1)
@@ -150,16 +157,15 @@ def test_a_failed_event_is_retried_after_one_and_two_minutes(kernel, function):
 
 def test_a_schedule_invokes_once_per_period(kernel, function):
     stage = function()
-    AsynchronousQueue(stage, 3600, 2, Assumptions()).accept_every(3600.0, 100.0)
+    AsynchronousQueue(stage, 3600, 2).accept_every(3600.0, 100.0)
     kernel.run(4 * 3600.0)
     assert stage.invocations == 4
 
 
 @pytest.fixture
 def gateway():
-    def build(stage, limits=(), **assumptions):
-        random = draws.random_stream(1, 0, "senders")
-        return Gateway(stage, limits, [], Assumptions(sender_jitter=0.0, **assumptions), random)
+    def build(stage, limits=(), **senders):
+        return Gateway(stage, limits, [], Senders(**senders), draws.random_stream(1, 0, "senders"))
 
     return build
 
@@ -176,11 +182,44 @@ def test_senders_follow_the_standard_webhooks_schedule(kernel, function, gateway
     front.verify()
 
 
+@pytest.mark.parametrize(
+    ("refusal", "limits", "stage"),
+    [
+        (Refusal.THROTTLED, [("plan", TokenBucket(0, 0))], {}),
+        (Refusal.QUOTA_EXCEEDED, [("plan", Quota(0, 1e6, 0.0))], {}),
+        (Refusal.INTEGRATION_FAILURE, [], {"units": 0}),
+        (Refusal.INTEGRATION_FAILURE, [], {"seconds": 0.002, "cold_s": 0.0, "timeout_s": 0.001}),
+        (Refusal.INTEGRATION_TIMEOUT, [], {"seconds": 30.0, "timeout_s": 60.0}),
+    ],
+)
+def test_senders_wait_at_least_as_long_as_retry_after(kernel, function, gateway, refusal, limits, stage):
+    """The schedule has waits of 5 and 100 s, and the header states 40 s: attempts are at 0, 40 and 140 s."""
+    others = {other: 7000.0 for other in Refusal if other is not refusal}
+    front = gateway(function(**stage), limits, waits_s=(5.0, 100.0), retry_after_s={**others, refusal: 40.0})
+    front.feed(iter([0.0]))
+    answered_s = 31.0 if refusal is Refusal.INTEGRATION_TIMEOUT else 0.001
+    found = []
+    for until_s in (39.9, 40 + 1.1 * answered_s, 139.9, 140 + 2.1 * answered_s, 1000.0):
+        kernel.run(until_s)
+        found.append(front.offered)
+    assert found == [1, 2, 2, 3, 3]
+    front.verify()
+
+
+def test_jitter_never_shortens_retry_after(kernel, function, gateway):
+    front = gateway(function(units=0), waits_s=(1.0,), jitter=0.5, retry_after_s={Refusal.INTEGRATION_FAILURE: 40.0})
+    front.feed(iter([0.0] * 1000))
+    kernel.run(39.999)
+    assert front.offered == 1000
+    kernel.run(60.0)
+    assert front.offered == 2000
+
+
 def test_latency_to_the_alert_counts_from_the_first_attempt(kernel, function):
     caused = []
     front = Gateway(
         *(function(units=1, cold_s=0.0), [("plan", TokenBucket(0.1, 1))], [caused.append]),
-        *(Assumptions(sender_jitter=0.0), draws.random_stream(1, 0, "senders")),
+        *(Senders(), draws.random_stream(1, 0, "senders")),
     )
     front.feed(iter([0.0, 2.0]))
     kernel.run(1000.0)
@@ -192,7 +231,7 @@ def test_latency_to_the_alert_counts_from_the_first_attempt(kernel, function):
 def test_limits_apply_in_order_and_refusals_never_reach_the_function(kernel, function, gateway):
     stage = function(units=5)
     limits = [("plan", TokenBucket(1, 3)), ("stage", TokenBucket(1, 2))]
-    front = gateway(stage, limits, sender_retries_s=())
+    front = gateway(stage, limits, waits_s=())
     front.feed(iter([0.0] * 5))
     kernel.run(10.0)
     assert front.refusals == {"plan": 2, "stage": 1}
@@ -208,7 +247,7 @@ def test_a_quota_starts_again_in_each_period():
 
 
 def test_an_answer_after_29_seconds_is_too_late(kernel, function, gateway):
-    front = gateway(function(seconds=30.0, timeout_s=60.0), sender_retries_s=())
+    front = gateway(function(seconds=30.0, timeout_s=60.0), waits_s=())
     front.feed(iter([0.0]))
     kernel.run(100.0)
     assert (front.accepted, front.failed, front.throttled_at_lambda) == (0, 1, 0)
@@ -227,7 +266,7 @@ def stream():
     def build(stage, reading, alerts=(), shares=(1.0,)):
         random = draws.random_stream(1, 0, "stream")
         crossings = Crossings(1.0, lambda: 1, random, tuple(alerts))
-        return Stream(stage, reading, shares, crossings, Assumptions(poll_interval_s=0.0), random)
+        return Stream(stage, reading, shares, crossings, (1.0, 60.0), random, poll_interval_s=0.0)
 
     return build
 
@@ -279,7 +318,7 @@ def test_a_record_is_visible_from_the_next_poll_of_its_shard(kernel, function):
     stage = function(cold_s=0.0)
     random = draws.random_stream(1, 0, "stream")
     crossings = Crossings(0.0, lambda: 1, random, ())
-    reader = Stream(stage, mapping(1, 0.0), (1.0,), crossings, Assumptions(poll_interval_s=0.25), random)
+    reader = Stream(stage, mapping(1, 0.0), (1.0,), crossings, (1.0, 60.0), random, poll_interval_s=0.25)
     at(kernel, (0.1,), lambda: reader.write(0.0))
     kernel.run(0.24)
     assert stage.invocations == 0

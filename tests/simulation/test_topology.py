@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator.errors import UnreadableTemplate
-from generator.simulation import Assumptions, read_topology, simulate
+from generator.simulation import read_topology, simulate
 from generator.simulation.coverage import kinds, left_out
 from generator.simulation.network import Task, build_network
 from generator.simulation.topology import Schedule, Throttle
@@ -458,7 +458,7 @@ def test_two_mappings_to_one_function_have_separate_random_streams(template, env
         purposes.append(purpose)
         return Random(purpose)
 
-    task = Task(read_topology(template), environment(), Assumptions(), Steady(1.0), 1.0, 1)
+    task = Task(read_topology(template), environment(), Steady(1.0), 1.0, 1)
     build_network(task, draw, 0.0)
     assert len(set(purposes)) == len(purposes)
     assert {"CheckAlertsFunction crossings", "Again crossings"} <= set(purposes)
@@ -495,9 +495,6 @@ def keyed_api(method="POST", parts=(), throttle=None, plan=None, uri="${F.Arn}")
     return {"Resources": resources}
 
 
-NO_RETRIES = Assumptions(sender_retries_s=())
-
-
 def notes_of(topology):
     return [note for note in topology.not_understood if "permissions" not in note]
 
@@ -528,7 +525,8 @@ def test_a_usage_plan_throttles_a_single_method(settings, rate_and_burst):
 def test_a_throttle_of_a_single_method_refuses_what_exceeds_it(environment):
     """The peak of 69.4 webhooks per second against 20 per second leaves 71 % throttled."""
     template = keyed_api(throttle={"//POST": TWENTY})
-    result = simulate(template, environment(), hours=0.05, replications=2, workers=1, assumptions=NO_RETRIES)
+    plain = environment("prod", "simulation.sender_retries=false")
+    result = simulate(template, plain, hours=0.05, replications=2, workers=1)
     webhooks = result["webhooks"]
     assert webhooks["throttled_at_gateway"] / webhooks["offered"] == pytest.approx(1 - 20 / 69.4, abs=0.03)
 
@@ -621,3 +619,49 @@ def test_inline_code_that_puts_items_in_batches_may_write_to_the_stream(template
     code["ZipFile"] = json.loads(json.dumps(code["ZipFile"]).replace("DeleteRequest", "PutRequest"))
     [note] = left_out(read_topology(document))
     assert note.endswith("does not determine how often CleanupHistoryFunction changes PriceHistoryTable")
+
+
+def gateway_response(kind, retry_after=None, api="Api"):
+    header = {} if retry_after is None else {"gatewayresponse.header.Retry-After": retry_after}
+    properties = {"ResponseType": kind, "RestApiId": {"Ref": api}, "ResponseParameters": header}
+    return {"Type": "AWS::ApiGateway::GatewayResponse", "Properties": properties}
+
+
+@pytest.mark.parametrize(
+    ("responses", "found"),
+    [
+        pytest.param([], {}, id="none"),
+        pytest.param(
+            [gateway_response("DEFAULT_4XX", "'3'"), gateway_response("DEFAULT_5XX", "'7'")],
+            {"THROTTLED": 3, "QUOTA_EXCEEDED": 3, "INTEGRATION_FAILURE": 7, "INTEGRATION_TIMEOUT": 7},
+            id="the defaults apply to every type",
+        ),
+        pytest.param(
+            [gateway_response("DEFAULT_4XX", "'3'"), gateway_response("QUOTA_EXCEEDED", "'3600'")],
+            {"THROTTLED": 3, "QUOTA_EXCEEDED": 3600},
+            id="a type of its own comes before the default",
+        ),
+        pytest.param(
+            [gateway_response("DEFAULT_5XX", "'5'"), gateway_response("INTEGRATION_TIMEOUT")],
+            {"INTEGRATION_FAILURE": 5},
+            id="a type of its own without the header",
+        ),
+        pytest.param([gateway_response("THROTTLED", "'Fri, 31 Dec 1999 23:59:59 GMT'")], {}, id="a date"),
+        pytest.param([gateway_response("THROTTLED", "context.requestId")], {}, id="a mapping"),
+        pytest.param([gateway_response("THROTTLED", "'1'", api="Other")], {}, id="another API"),
+    ],
+)
+def test_retry_after_comes_from_the_gateway_responses(responses, found):
+    template = keyed_api()
+    template["Resources"] |= {"Other": {"Type": "AWS::ApiGateway::RestApi"}}
+    template["Resources"] |= {f"Response{number}": response for number, response in enumerate(responses)}
+    topology = read_topology(template)
+    assert (topology.retry_after_s, notes_of(topology)) == (found, [])
+
+
+def test_a_retry_after_that_only_a_deployment_determines_gets_a_note():
+    template = keyed_api()
+    template["Parameters"] = {"Wait": {"Type": "String"}}
+    template["Resources"]["Busy"] = gateway_response("THROTTLED", {"Ref": "Wait"})
+    topology = read_topology(template)
+    assert (topology.retry_after_s, notes_of(topology)) == ({}, ["Busy: parameter Wait has no default"])
