@@ -161,6 +161,35 @@ def _summary(found: list[Json]) -> str:
     return text
 
 
+def picture(found: list[Json], path: Path) -> None:
+    """Draw the predicted share of late notifications and the simulated interval against the rate."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    from benchmarks.drawing import BAR, MARK, SETTINGS
+
+    rows = sorted(
+        (one["settings"]["traffic"]["webhooks_per_hour"], one["targets"]["notification_wait_probability"])
+        for one in found
+        if "refused" not in one
+    )
+    rates_per_h, targets = zip(*rows, strict=True)
+    lows, highs = zip(*([100 * bound for bound in target["interval"]] for target in targets), strict=True)
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(9, 4), layout="constrained")
+        axis = figure.subplots()
+        axis.vlines(rates_per_h, lows, highs, color=BAR, linewidth=3, label="simulated, 95 % interval")
+        predicted = [100 * target["predicted"] for target in targets]
+        axis.plot(rates_per_h, predicted, ".", color=MARK, label="predicted")
+        axis.axhline(100 * targets[0]["target"], color=MARK, linewidth=1, label="target")
+        axis.set(xscale="log", xlabel="webhooks per hour", ylabel="notifications a second or more late, %")
+        axis.set_ylim(0, 1.5)
+        axis.set_xticks([100, 300, 1_000, 3_000, 10_000, 30_000], ["100", "300", "1,000", "3,000", "10,000", "30,000"])
+        axis.minorticks_off()
+        axis.legend()
+        figure.savefig(path, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+
+
 def main() -> None:
     """Continue the cases that the command line asks for."""
     options = argparse.ArgumentParser(prog="python -m benchmarks.confirmation", description=__doc__)
@@ -184,6 +213,8 @@ def main() -> None:
             file.write(json.dumps(found[-1]) + "\n")
         title = "The default environment at rates across the range" if chosen.kind == "rates" else "Random environments"
         path.with_suffix(".md").write_text(table(found, title))
+        if chosen.kind == "rates":
+            picture(found, path.with_suffix(".svg"))
         print(name, one.get("reserved"), {key: value["verdict"] for key, value in one.get("targets", {}).items()})
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmarks import cases, imports
+from benchmarks import cases, confirmation, imports
 from benchmarks.measuring import Case, python, run, slope
 from benchmarks.peers.cdk_app import cdk_app
 from benchmarks.peers.python_source import Call, Name, snake_case, source
@@ -19,7 +19,7 @@ from benchmarks.peers.sam_template import sam_template
 from benchmarks.peers.troposphere_script import troposphere_script
 from benchmarks.targets import Target
 from generator.config import files
-from tests.conftest import ENVIRONMENTS, FIXTURES
+from tests.conftest import ENVIRONMENTS, FIXTURES, ROOT
 
 
 def committed(environment: str) -> dict[str, Any]:
@@ -179,3 +179,15 @@ import time:       500 |        500 | one.late
 def test_the_written_projects_are_valid(count: int, tmp_path: Path) -> None:
     folder = cases.write_project(tmp_path / "project", count) / "environments"
     assert len(files.load_named(folder=folder)) == count
+
+
+def test_the_committed_confirmation_covers_54_rates_and_misses_no_target() -> None:
+    lines = (ROOT / confirmation.RESULTS / "confirmation_rates.jsonl").read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    assert len({one["name"] for one in found}) >= 54
+    targets = [target for one in found for target in one["targets"].values()]
+    assert "missed" not in {target["verdict"] for target in targets}
+    late = [one["targets"]["notification_wait_probability"] for one in found]
+    assert all(target["predicted"] >= target["interval"][0] for target in late)
+    text = (ROOT / confirmation.RESULTS / "confirmation_rates.md").read_text()
+    assert all(one["name"] in text for one in found)
