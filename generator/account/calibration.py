@@ -83,12 +83,12 @@ def calibrate(
     environment: Environment, sizing: Sizing, series: Mapping[str, Series], reports: Mapping[str, Reports]
 ) -> Calibration:
     """Derive the settings from the series (by the ids of their metrics) and from REPORT lines (by function)."""
-    webhooks = series.get("process_webhook_invocations_sum")
+    webhooks = _arrived(series)
     holes = tuple(_holes(webhooks)) if webhooks else ()
     times = [time for one in series.values() for time in one.values]
     found = [
-        *(_traffic(environment, webhooks, series, holes) if webhooks else ()),
-        *(_alerts(environment, webhooks, series) if webhooks else ()),
+        *(_traffic(environment, webhooks.values, holes) if webhooks and webhooks.total else ()),
+        *_alerts(environment, series),
         *_durations(environment, series),
         *_cold_starts(environment, reports),
     ]
@@ -99,6 +99,17 @@ def calibrate(
         holes=holes,
         missing=tuple(_missing(series, reports)),
         contradictions=tuple(_contradictions(environment, sizing, series)),
+    )
+
+
+def _arrived(series: Mapping[str, Series]) -> Series | None:
+    """Return the webhooks of each minute. Those that were throttled arrived as well, and made no invocation."""
+    invoked, throttled = series.get("process_webhook_invocations_sum"), series.get("process_webhook_throttles_sum")
+    if not invoked or not throttled:
+        return invoked
+    times = sorted(invoked.values.keys() | {time for time, count in throttled.values.items() if count})
+    return Series(
+        invoked.metric, {time: invoked.values.get(time, 0.0) + throttled.values.get(time, 0.0) for time in times}
     )
 
 
@@ -119,13 +130,9 @@ def _holes(webhooks: Series) -> Iterator[tuple[int, int]]:
 
 
 def _traffic(
-    environment: Environment, webhooks: Series, series: Mapping[str, Series], holes: Sequence[tuple[int, int]]
+    environment: Environment, arrived: Mapping[int, float], holes: Sequence[tuple[int, int]]
 ) -> Iterator[Measurement]:
-    """Rate and peak factor of the busiest hour. Throttled webhooks arrived as well."""
-    throttled = series.get("process_webhook_throttles_sum")
-    arrived = {
-        time: value + (throttled.values.get(time, 0.0) if throttled else 0.0) for time, value in webhooks.values.items()
-    }
+    """Rate and peak factor of the busiest hour."""
     first, last = min(arrived), max(arrived)
     minutes = (last - first) // MINUTE_S + 1
     weak = [*_if(minutes < MIN_POINTS * 60, f"{minutes / 60:.3g} hours, less than a day")]
@@ -143,7 +150,7 @@ def _traffic(
         round(min(max(rate, lowest), highest)),
         MINUTE_S,
         len(arrived),
-        2 / math.sqrt(busiest) if busiest else None,
+        2 / math.sqrt(busiest),
         (*weak, *outside, f"the hour from {utc(start)}"),
     )
     peak = max(arrived.values())
@@ -153,16 +160,18 @@ def _traffic(
         round(min(100.0, max(1.0, 60 * peak / rate)), 2),
         MINUTE_S,
         len(arrived),
-        2 / math.sqrt(peak) if peak else None,
+        2 / math.sqrt(peak),
         (*weak, *_if(peak < 100, f"the busiest minute has only {peak:.0f} webhooks, and chance raises it")),
     )
 
 
-def _alerts(environment: Environment, webhooks: Series, series: Mapping[str, Series]) -> Iterator[Measurement]:
+def _alerts(environment: Environment, series: Mapping[str, Series]) -> Iterator[Measurement]:
     """Alerts per webhook. A failed run is invoked again, so each success is one notification."""
+    webhooks = series.get("process_webhook_invocations_sum")
     sent, errors = series.get("send_notification_invocations_sum"), series.get("send_notification_errors_sum")
-    if sent and webhooks.total:
-        alerts = sent.total - (errors.total if errors else 0.0)
+    if sent and webhooks and webhooks.total:
+        succeeded = sent.total - (errors.total if errors else 0.0)
+        alerts = max(0.0, succeeded)
         yield Measurement(
             "traffic.alerts_per_webhook",
             environment.traffic.alerts_per_webhook,
@@ -170,7 +179,10 @@ def _alerts(environment: Environment, webhooks: Series, series: Mapping[str, Ser
             HOUR_S,
             len(sent.values),
             2 / math.sqrt(alerts) if alerts else None,
-            (*_if(alerts < MIN_RUNS, f"only {alerts:.0f} notifications"),),
+            (
+                *_if(alerts < MIN_RUNS, f"only {alerts:.0f} notifications"),
+                *_if(succeeded < 0, "more errors than runs; export both for the same time"),
+            ),
         )
 
 
@@ -245,8 +257,11 @@ def _cold_starts(environment: Environment, reports: Mapping[str, Reports]) -> It
 
 
 def _missing(series: Mapping[str, Series], reports: Mapping[str, Reports]) -> Iterator[str]:
-    if "process_webhook_invocations_sum" not in series:
+    webhooks = _arrived(series)
+    if webhooks is None:
         yield "traffic: the export has no process_webhook_invocations_sum"
+    elif not webhooks.total:
+        yield "traffic: the export has no webhooks; export a time with traffic"
     elif "send_notification_invocations_sum" not in series:
         yield "traffic.alerts_per_webhook: the export has no send_notification_invocations_sum"
     for name in SETTINGS.values():

@@ -154,6 +154,36 @@ def test_what_is_missing_is_named(calibrate: Callable[..., Result]) -> None:
     assert "not measured: functions.cleanup_history.p95_duration_ms: no hour has 20 runs" in done.stdout
 
 
+def test_a_time_without_webhooks_measures_no_traffic(calibrate: Callable[..., Result]) -> None:
+    document = exported(hours=1)
+    webhooks = result(document, "process_webhook_invocations_sum")
+    webhooks["Values"] = [0.0] * len(webhooks["Values"])
+    done = calibrate(document)
+    assert done.exit_code == 0
+    assert "not measured: traffic: the export has no webhooks; export a time with traffic" in done.stdout
+    assert "[traffic]" not in done.stdout
+
+
+def test_more_errors_than_runs_are_no_negative_alerts(calibrate: Callable[..., Result]) -> None:
+    document = exported(hours=12)
+    result(document, "send_notification_errors_sum")["Values"] = [1e6]
+    done = calibrate(document)
+    assert done.exit_code == 0
+    assert "alerts_per_webhook = 0\n" in done.stdout
+    assert "more errors than runs; export both for the same time" in done.stdout
+
+
+def test_a_minute_in_which_every_webhook_was_throttled_counts(calibrate: Callable[..., Result]) -> None:
+    document = exported(throttled=5000)
+    webhooks = result(document, "process_webhook_invocations_sum")
+    for key in ("Timestamps", "Values"):
+        del webhooks[key][630]  # The minute of the throttles: Lambda counts no invocation then.
+    report = json.loads(calibrate(document, "--format", "json").stdout)
+    (peak,) = (one for one in report["measurements"] if one["setting"] == "traffic.peak_factor")
+    assert peak["measured"] > 10
+    assert report["holes"] == []
+
+
 @pytest.mark.parametrize(
     ("id_", "change", "what"),
     [
