@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from collections.abc import Iterable
@@ -48,6 +49,7 @@ Source: AWS Service Authorization Reference; the AWS managed policy AmazonSNSRea
 """
 
 
+@functools.cache
 def partition(region: str) -> str:
     """Return the partition of a Region, such as aws-us-gov. Raises UnreachableAccount if AWS has no such Region."""
     import botocore.session
