@@ -113,8 +113,8 @@ WRITE_UNIT_BYTES, READ_UNIT_BYTES = 1024, 4096
 DEFAULT_QUEUE_RETENTION_S, MAX_QUEUE_RETENTION_S = 4 * 86_400, 14 * 86_400
 """How long a queue keeps a message. Source: Amazon SQS API reference, CreateQueue, MessageRetentionPeriod."""
 
-MIN_MAXIMUM_CONCURRENCY = 2
-"""Smallest maximum concurrency of an SQS event source mapping. Source: AWS Lambda API reference, ScalingConfig."""
+MIN_MAXIMUM_CONCURRENCY, MAX_MAXIMUM_CONCURRENCY = 2, 1000
+"""Range of the maximum concurrency of an SQS event source mapping. Source: AWS Lambda API reference, ScalingConfig."""
 
 STARTING_POLLERS = 5
 """Batches of a standard queue that Lambda processes at once when it starts to poll.

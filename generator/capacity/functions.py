@@ -8,7 +8,13 @@ from __future__ import annotations
 import math
 
 from generator._format import counted, number, percent, rate, significant
-from generator.aws import MAX_PARALLELIZATION_FACTOR, MIN_MAXIMUM_CONCURRENCY, STREAM_POLL_INTERVAL_S
+from generator.aws import (
+    MAX_BATCHING_WINDOW_S,
+    MAX_MAXIMUM_CONCURRENCY,
+    MAX_PARALLELIZATION_FACTOR,
+    MIN_MAXIMUM_CONCURRENCY,
+    STREAM_POLL_INTERVAL_S,
+)
 from generator.capacity import bursts, lanes, queueing
 from generator.capacity.arrivals import counting_step
 from generator.capacity.bursts import Batch, Clusters, Source, Survival
@@ -110,6 +116,8 @@ def size_stream(
     """
     _require(records_per_s=records_per_s, duration_s=duration_s, shards=shards, batch_size=batch_size)
     _require_share(utilisation=utilisation)
+    _require_between(0, 1, busiest_shard_share=busiest_shard_share)
+    _require_between(0, MAX_BATCHING_WINDOW_S, batching_window_s=batching_window_s)
     share = max(busiest_shard_share, 1 / shards)
     joining_s = max(batching_window_s + STREAM_POLL_INTERVAL_S / 2, duration_s)
     busiest = _busiest(name, records_per_s * share, batch_size, joining_s, duration_s, utilisation)
@@ -155,13 +163,18 @@ def size_sqs(
     `maximum_concurrency`, if it is set already, is what the function reserves: a smaller reservation throttles the
     queue's pollers. Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS event source mappings".
 
-    Raises UnsizableLoad if the stated maximum does not carry the load, and ValueError for a value that makes no sense.
+    Raises UnsizableLoad if the stated maximum, or the largest that Lambda allows, does not carry the load, and
+    ValueError for a value that makes no sense.
     """
     _require(messages_per_s=messages_per_s, duration_s=duration_s, batch_size=batch_size)
     _require_share(utilisation=utilisation)
     load_erlangs = queueing.offered_load_erlangs(messages_per_s / batch_size, duration_s)
     derived = max(MIN_MAXIMUM_CONCURRENCY, math.ceil(round(load_erlangs / utilisation, 9)))
+    if derived > MAX_MAXIMUM_CONCURRENCY:
+        what = f"{derived:,} units are needed, and the largest maximum concurrency is {MAX_MAXIMUM_CONCURRENCY:,}"
+        raise UnsizableLoad([Fault(name, what, "raise batch_size or utilisation, or shorten duration_s")])
     units = derived if maximum_concurrency is None else maximum_concurrency
+    _require_between(MIN_MAXIMUM_CONCURRENCY, MAX_MAXIMUM_CONCURRENCY, maximum_concurrency=units)
     if units <= load_erlangs:
         what = f"{significant(load_erlangs)} run at once on average, so the backlog grows with a maximum of {units:,}"
         raise UnsizableLoad([Fault(name, what, f"raise the maximum concurrency to {derived:,}")])
@@ -260,3 +273,9 @@ def _require_share(**values: float) -> None:
     for name, value in values.items():
         if not 0 < value < 1:
             raise ValueError(f"{name} must be between 0 and 1, got {value}")
+
+
+def _require_between(least: float, most: float, **values: float) -> None:
+    for name, value in values.items():
+        if not least <= value <= most:
+            raise ValueError(f"{name} must be {least} to {most}, got {value}")

@@ -155,7 +155,7 @@ def _is_phone_number(text: str) -> bool:
 
 
 def _state(item: Item) -> State:
-    if "watch" in item or "threshold" in item:
+    if "watch" in item or "threshold" in item or "generation" not in item:
         return State.MALFORMED if any(_faults(item)) else State.ARMED
     if not _is_settled(item):
         return State.FIRED
@@ -176,6 +176,8 @@ def _faults(item: Item) -> Iterator[str]:
     An alert without `watch` or without `threshold` is not in the index that both functions read.
     """
     if "watch" not in item and "threshold" not in item:
+        if "generation" not in item:  # It stays when an alert fires.
+            yield "watch, threshold and generation are missing, so it was never armed"
         return
     for name, kind in (("watch", "S"), ("threshold", "N")):
         if _text(item, name, kind) is None:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from generator.aws import STREAM_RETENTION_S
-from generator.stack.alerts import DIRECTIONS, END_OF_TIME_MS, MAX_ARMING_ID_LENGTH, SYMBOL, is_number
+from generator.stack.alerts import DIRECTIONS, END_OF_TIME_MS, MAX_ARMING_ID_LENGTH, NUMBER, SYMBOL, is_number
 
 _ERROR = "[A-Za-z][A-Za-z0-9._]{0,99}"
 """An error type or an AWS error code. Longer messages are not shown: they may have a phone number in them."""
@@ -108,7 +108,8 @@ def _fault(message: dict[str, Any]) -> str | None:
         "symbol": lambda value: isinstance(value, str) and re.fullmatch(SYMBOL, value),
         "direction": lambda value: value in DIRECTIONS,
         "price": lambda value: isinstance(value, str) and is_number(value),
-        "threshold": lambda value: isinstance(value, str) and is_number(value),
+        # Applications may arm an alert at 0 or below.
+        "threshold": lambda value: isinstance(value, str) and re.fullmatch(f"-?{NUMBER}", value),
         "timestamp": _is_time_ms,
         "firedAt": _is_time_ms,
         "generation": _is_arming_id,

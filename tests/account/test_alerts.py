@@ -223,6 +223,14 @@ NUMBERS = st.builds(
 )
 
 
+def test_an_alert_that_was_never_armed_has_not_fired() -> None:
+    item = {**alerts.key("me", "first"), "phoneNumber": {"S": "+15555550100"}}
+    found = alerts.read(item)
+    assert found.state == State.MALFORMED
+    assert found.reasons == ("watch, threshold and generation are missing, so it was never armed",)
+    assert alerts.read({**item, "generation": {"S": "one"}}).state == State.FIRED
+
+
 @given(NUMBERS)
 def test_a_threshold_is_a_number_if_and_only_if_the_webhook_takes_it_as_a_price(text: str) -> None:
     check = HANDLER.namespace["check"]

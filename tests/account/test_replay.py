@@ -218,6 +218,12 @@ def test_any_message_is_read(value: Any, name: str) -> None:
     failures.read(json.dumps({"Type": "Notification", "alertId": 1, name: value}), {})
 
 
+@pytest.mark.parametrize("threshold", ["0", "-5", "-1.5E-7"])
+def test_an_alert_that_an_application_armed_at_zero_or_below_is_replayed(threshold: str) -> None:
+    event = failures.read(json.dumps({**GOOD, "threshold": threshold}), {})
+    assert event.kind == Kind.NOTIFICATION
+
+
 def test_the_policy_names_queues_and_topic(generator: Run) -> None:
     printed = json.loads(generator("replay", "prod", "--policy").stdout)
     resources = {action: one["Resource"] for one in printed["Statement"] for action in one["Action"]}

@@ -87,6 +87,9 @@ def test_a_queue_reserves_its_maximum_concurrency() -> None:
     assert (stated.reserved_concurrency, stated.predicted) == (20, 0.75)
     with pytest.raises(UnsizableLoad, match="raise the maximum concurrency to 30"):
         size_sqs("F", messages_per_s=6, duration_s=2.5, maximum_concurrency=15)
+    assert size_sqs("F", messages_per_s=200, duration_s=2.5).reserved_concurrency == 1000
+    with pytest.raises(UnsizableLoad, match="F: 1,001 units are needed, and the largest maximum concurrency is 1,000"):
+        size_sqs("F", messages_per_s=200.1, duration_s=2.5)
 
 
 @pytest.mark.parametrize(("timeout_s", "units"), [(60, 2), (300, 2), (301, 3), (900, 4)])
@@ -103,7 +106,19 @@ def test_a_schedule_reserves_the_runs_that_can_overlap(timeout_s: float, units: 
         (lambda: size_asynchronous("F", rate_per_s=1, duration_s=1, burst=0.5), "burst must be at least 1, got 0.5"),
         (lambda: size_asynchronous("F", rate_per_s=1, duration_s=1, p95_duration_s=1), "above duration_s and at most"),
         (lambda: size_stream("F", records_per_s=1, duration_s=1, shards=0, batch_size=1), "shards = 0"),
+        (
+            lambda: size_stream("F", records_per_s=1, duration_s=1, shards=2, batch_size=1, busiest_shard_share=1.5),
+            "busiest_shard_share must be 0 to 1, got 1.5",
+        ),
+        (
+            lambda: size_stream("F", records_per_s=1, duration_s=1, shards=2, batch_size=1, batching_window_s=-5),
+            "batching_window_s must be 0 to 300, got -5",
+        ),
         (lambda: size_sqs("F", messages_per_s=1, duration_s=1, utilisation=0), "between 0 and 1, got 0"),
+        (
+            lambda: size_sqs("F", messages_per_s=1, duration_s=0.1, maximum_concurrency=1),
+            "maximum_concurrency must be 2 to 1000, got 1",
+        ),
         (lambda: size_schedule("F", interval_s=math.nan, timeout_s=1), "interval_s = nan"),
     ],
 )
