@@ -11,7 +11,7 @@ from generator.stack.alerts import END_OF_TIME_MS, Alert, Item, State
 REFUSALS = {
     "200": "a repetition: it was stored before",
     "400": "the body is not JSON",
-    "401": "webhook-id, webhook-timestamp or webhook-signature is wrong",
+    "401": "the signature, its time or the token is wrong",
     "409": "the webhook-id was used with another body before",
     "422": "a field of the price is wrong",
 }
