@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # The GitHub Action of action.yml: install this revision, check $PATHS, print the findings and write the verdict.
 set -euo pipefail
+# The current folder holds what is checked, so Python must not import modules from it.
+export PYTHONSAFEPATH=1
 VENV="$RUNNER_TEMP/generator-check"
 "$PYTHON" -m venv "$VENV"
 "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$ACTION"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +58,17 @@ def test_the_script_passes_each_input_on(tmp_path: Path, code: int) -> None:
     assert log.read_text().splitlines() == given + (["--format", "json"] if code < 2 else [])
     assert output.read_text() == ("verdict=bad\n" if code < 2 else "")
     assert not (tmp_path / "x").exists()
+
+
+def test_a_module_of_the_checked_repository_does_not_run(tmp_path: Path) -> None:
+    python, output = tmp_path / "python", tmp_path / "output"
+    python.write_text(FAKE.replace("-c*) echo bad", f'-c*) "{sys.executable}" "$@"'))
+    python.chmod(0o755)
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    (repository / "json.py").write_text("open('ran', 'w')")
+    variables = {"PYTHON": str(python), "ACTION": str(ROOT), "RUNNER_TEMP": str(tmp_path), "LOG": str(tmp_path / "log")}
+    inputs = dict.fromkeys(("ACCOUNT_LIMIT", "RESERVED_ELSEWHERE", "ONLY_QUOTA", "ALLOW_UNPROVEN"), "")
+    environment = {**os.environ, **inputs, **variables, "PATHS": ".", "GITHUB_OUTPUT": str(output), "CODE": "0"}
+    subprocess.run(["bash", ROOT / ".github/check.sh"], cwd=repository, env=environment, capture_output=True, check=True)
+    assert not (repository / "ran").exists()
