@@ -248,7 +248,7 @@ def _cold_starts(environment: Environment, reports: Mapping[str, Reports]) -> It
             float(f"{mean:.3g}"),
             0,
             len(starts),
-            2 * math.sqrt(variance / len(starts)) / mean if len(starts) > 1 else None,
+            2 * math.sqrt(variance / len(starts)) / mean if mean and len(starts) > 1 else None,
             (
                 *_if(len(starts) < MIN_POINTS, f"only {counted(len(starts), 'cold start')}"),
                 f"{percent(len(starts) / found.runs)} of {counted(found.runs, 'run')} started cold",

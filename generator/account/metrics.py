@@ -23,7 +23,7 @@ from generator.stack.names import log_group
 MINUTE_S = 60
 HOUR_S = 3600
 
-MAX_EXPORT_BYTES = 64 << 20
+MAX_EXPORT_BYTES = 16 << 20
 """Two weeks of all metrics are about 3 MB."""
 
 MAX_PAGES = 100
@@ -31,6 +31,12 @@ MAX_PAGES = 100
 
 SECONDS_BELOW = 1e11
 """Numbers from here on are milliseconds since 1970, not seconds."""
+
+MAX_SPAN_S = 455 * 86_400
+"""Source: Amazon CloudWatch User Guide, "Metrics retention": points of an hour are kept for 455 days."""
+
+VALUE_BELOW = 1e15
+"""No count and no time of a function comes near. Sums and squares of such values stay exact enough."""
 
 EXPORT = "export it with the commands that `generator calibrate ENV --query` prints"
 
@@ -152,7 +158,7 @@ def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str)
     faults: list[Fault] = []
     for result in results:
         id_ = result.get("Id") if isinstance(result, dict) else None
-        if id_ in by_id:
+        if isinstance(id_, str) and id_ in by_id:
             if result.get("StatusCode", "Complete") not in ("Complete", "PartialData"):
                 faults.append(Fault(where, f"{id_} has the status {result['StatusCode']}", "export it again"))
             try:
@@ -164,6 +170,9 @@ def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str)
     found = {id_: Series(by_id[id_], dict(sorted(values.items()))) for id_, values in series.items() if values}
     if not found:
         raise _unreadable(where, "none of its results has an id of ours and points", EXPORT)
+    times = [time for one in found.values() for time in one.values]
+    if max(times) - min(times) > MAX_SPAN_S:
+        raise _unreadable(where, "it spans more than 455 days", "export the last two weeks")
     return found
 
 
@@ -217,8 +226,8 @@ def _points(metric: Metric, result: Mapping[str, Any]) -> Iterator[tuple[int, fl
 
 def _value(metric: Metric, value: object) -> float:
     """Return a value in the unit of the metric. Raises ValueError for one that only another unit explains."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ValueError(f"{str(value)[:40]} is not a number of 0 or more")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < VALUE_BELOW:
+        raise ValueError(f"{str(value)[:40]} is not a number of 0 or more, below 10^15")
     if metric.statistic == "Sum" and value != int(value):
         raise ValueError(f"{value} is not a count; the unit of {metric.name} is Count, not Count/Second")
     if metric.name == "Duration" and not MIN_DURATION_MS <= value <= MAX_DURATION_MS:
@@ -232,7 +241,9 @@ def _time_s(time: object) -> int:
             return int(time.timestamp())
         if isinstance(time, str):
             moment = datetime.fromisoformat(time)
-            return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+            seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+            if 0 <= seconds < SECONDS_BELOW:
+                return seconds
         if isinstance(time, int | float) and not isinstance(time, bool) and 0 <= time < 1000 * SECONDS_BELOW:
             return int(time if time < SECONDS_BELOW else time / 1000)
     except (ValueError, OverflowError):
@@ -275,7 +286,7 @@ def _report_rows(path: Path) -> Iterator[dict[str, str]]:
     text = _text(path)
     if not text.lstrip().startswith(("{", "[")):
         try:
-            yield from csv.DictReader(io.StringIO(text), strict=True)
+            yield from csv.DictReader(io.StringIO(text), restval="", strict=True)
         except csv.Error as error:
             raise _unreadable(str(path), f"it is not CSV ({error})", "export the results again") from None
         return

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from generator.template.intrinsics import Json, listed, mapping
 from generator.template.model import Section
 
 MAX_HOPS = 50
-"""Variables and outputs to follow on the way to a resource."""
+"""Variables to follow on the way to a value."""
+
+MAX_NAME = 2_000
+"""Characters of a function's name or ARN, many times what Lambda allows."""
 
 FUNCTION = "aws_lambda_function"
 
@@ -26,7 +29,7 @@ OF_A_FUNCTION = ("aws_lambda_alias", "aws_lambda_provisioned_concurrency_config"
 NOT_CREDENTIALS = ("region", "alias", "default_tags", "ignore_tags", "max_retries", "retry_mode", "endpoints")
 """Arguments of the aws provider that do not change the account."""
 
-_INDEX = r'\[(\d+|"(?:[^"\\]|\\.)*")\]'
+_INDEX = r'\[([0-9]+|"(?:[^"\\]|\\.)*")\]'
 _MODULE = re.compile(rf"module\.([\w-]+)(?:{_INDEX})?\.?")
 _REFERENCE = re.compile(rf"(module\.|[a-z][\w-]*\.)([\w-]+)(?:{_INDEX})?(?:\.([\w-]+))?")
 _ARN = re.compile(r"arn:[\w-]+:[\w-]+:([a-z0-9-]*):([0-9]{12}):")
@@ -34,6 +37,8 @@ _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]")
 _FUNCTION_NAME = re.compile(r"(?:.*:)?function:([^:]+)(?::.*)?|([^:/]+)(?::[^:]*)?")
 
 Index = int | str | None
+
+_One = TypeVar("_One")
 
 
 class Address(NamedTuple):
@@ -50,7 +55,7 @@ class Resource:
     address: str
     type: str
     name: str
-    index: Json
+    index: Index
     module: Address
     is_managed: bool
     values: Section
@@ -71,16 +76,18 @@ class References:
     def __init__(self, document: Section, resources: Iterable[Resource]) -> None:
         self._configuration = mapping(document.get("configuration"))
         self._variables = mapping(document.get("variables"))
-        self._by_name: dict[tuple[tuple[str, ...], str, str], list[Resource]] = {}
-        self._modules: dict[tuple[str, ...], dict[Address, None]] = {}
+        self._by_name: dict[tuple[Address, str, str], dict[Index, list[Resource]]] = {}
+        self._modules: dict[tuple[tuple[str, ...], tuple[Index, ...]], dict[Index, list[Address]]] = {}
         self._functions: dict[str, list[Resource]] = {}
+        self._functions_in: dict[str, dict[tuple[str, str], list[Resource]]] = {}
         self._declared: dict[tuple[str, ...], dict[tuple[str, str], Section]] = {}
         every = list(resources)
         for one in every:
-            self._by_name.setdefault((one.module.names, one.type, one.name), []).append(one)
-            for depth in range(len(one.module.names) + 1):
+            instances = self._by_name.setdefault((one.module, one.type, one.name), {})
+            instances.setdefault(one.index, []).append(one)
+            for depth in range(1, len(one.module.names) + 1):
                 part = Address(one.module.names[:depth], one.module.indexes[:depth])
-                self._modules.setdefault(part.names, {})[part] = None
+                self._modules.setdefault((part.names, part.indexes[:-1]), {})[part.indexes[-1]] = [part]
             if one.type == FUNCTION and isinstance(name := one.values.get("function_name"), str):
                 self._functions.setdefault(name, []).append(one)
         self._providers = _Providers(self, every)
@@ -89,28 +96,53 @@ class References:
         """Return account and Region; each is empty if the plan does not state it."""
         return self._providers.place(one)
 
-    def functions(self, one: Resource, key: str, hops: int = MAX_HOPS) -> list[Resource]:
-        """Return the functions of the plan that an attribute may name, directly or by an alias."""
-        value = one.values.get(key)
-        if isinstance(value, str):
-            match = _FUNCTION_NAME.fullmatch(value)
-            named = self._functions.get(match[1] or match[2], []) if match else []
-            return [function for function in named if len(named) == 1 or self.place(function) == self.place(one)]
+    def functions(self, one: Resource, key: str) -> list[Resource]:
+        """Return the functions of the plan that an attribute may name, directly or by an alias; at most two of them."""
         found: dict[str, Resource] = {}
-        for target in self.targets(one, key, (FUNCTION, *OF_A_FUNCTION)):
-            if target.type == FUNCTION:
-                found[target.address] = target
-            elif hops > 0 and target is not one:
-                found |= {each.address: each for each in self.functions(target, "function_name", hops - 1)}
+        waiting, seen = [(one, key)], {one.address}
+        while waiting and len(found) < 2:
+            resource, attribute = waiting.pop()
+            value = resource.values.get(attribute)
+            if isinstance(value, str):
+                found |= {each.address: each for each in self._named(value, resource)}
+                continue
+            for target in self._targets(resource, attribute, (FUNCTION, *OF_A_FUNCTION)):
+                if target.type == FUNCTION:
+                    found[target.address] = target
+                elif target.address not in seen:
+                    seen.add(target.address)
+                    waiting.append((target, "function_name"))
+                if len(found) >= 2:
+                    break
         return list(found.values())
 
+    def _named(self, text: str, one: Resource) -> list[Resource]:
+        """Return the functions of a name or ARN: of several with the same name, those in the place of a resource."""
+        match = _FUNCTION_NAME.fullmatch(text) if len(text) <= MAX_NAME else None
+        name = match[1] or match[2] if match else ""
+        named = self._functions.get(name, [])
+        if len(named) <= 1:
+            return named
+        if name not in self._functions_in:
+            places = self._functions_in[name] = {}
+            for function in named:
+                places.setdefault(self.place(function), []).append(function)
+        return self._functions_in[name].get(self.place(one), [])[:2]
+
     def targets(self, one: Resource, key: str, types: tuple[str, ...]) -> list[Resource]:
-        """Return the resources of these types to which the expression of an attribute refers."""
+        """Return resources of these types to which the expression of an attribute refers; at most two of them."""
+        found: dict[str, Resource] = {}
+        for target in self._targets(one, key, types):
+            found[target.address] = target
+            if len(found) == 2:
+                break
+        return list(found.values())
+
+    def _targets(self, one: Resource, key: str, types: tuple[str, ...]) -> Iterator[Resource]:
         declared = self.declared(one)
         expression = mapping(declared.get("expressions")).get(key)
         scope = _Scope(one.module, one.index, declared.get("for_each_expression"))
-        found = {each.address: each for each in self._followed(expression, scope, MAX_HOPS)}
-        return [each for each in found.values() if each.type in types]
+        return (each for each in self._followed(expression, scope) if each.type in types)
 
     def declared(self, one: Resource) -> Section:
         """Return the resource's block of the configuration; empty if there is none."""
@@ -159,27 +191,37 @@ class References:
     def _call(self, names: tuple[str, ...]) -> Section:
         return mapping(mapping(self._module(names[:-1]).get("module_calls")).get(names[-1]))
 
-    def _followed(self, expression: Json, scope: _Scope, hops: int) -> Iterator[Resource]:
-        if hops <= 0:
-            return
-        for root, name, index, attribute in _parsed(listed(mapping(expression).get("references"))):
-            if root == "var" and scope.module.names:
-                names, indexes = scope.module
-                call, outer = self._call(names), Address(names[:-1], indexes[:-1])
-                inner = _Scope(outer, indexes[-1], call.get("for_each_expression"))
-                yield from self._followed(mapping(call.get("expressions")).get(name), inner, hops - 1)
-            elif root == "each":
-                yield from self._followed(scope.for_each, _Scope(scope.module, scope.index, None), hops - 1)
-            elif root == "module" and attribute:
-                names = (*scope.module.names, name)
-                output = mapping(mapping(self._module(names).get("outputs")).get(attribute)).get("expression")
-                inside = [one for one in self._modules.get(names, {}) if one.indexes[:-1] == scope.module.indexes]
-                for address in _of_index([(one, one.indexes[-1]) for one in inside], index, scope.index):
-                    yield from self._followed(output, _Scope(address, None, None), hops - 1)
-            else:
-                known = self._by_name.get((scope.module.names, root, name), [])
-                near = [(one, one.index) for one in known if one.module == scope.module]
-                yield from _of_index(near, index, scope.index)
+    def _followed(self, expression: Json, scope: _Scope) -> Iterator[Resource]:
+        """Yield the resources to which an expression refers, through variables and outputs, each of them once."""
+        waiting, seen = [(expression, scope)], {(id(expression), scope.module, scope.index)}
+        while waiting:
+            expression, scope = waiting.pop()
+            for root, name, index, attribute in _parsed(listed(mapping(expression).get("references"))):
+                for found in self._step(scope, root, name, index, attribute):
+                    if isinstance(found, Resource):
+                        yield found
+                    elif (state := (id(found[0]), found[1].module, found[1].index)) not in seen:
+                        seen.add(state)
+                        waiting.append(found)
+
+    def _step(
+        self, scope: _Scope, root: str, name: str, index: Index, attribute: str
+    ) -> Iterator[Resource | tuple[Json, _Scope]]:
+        """Yield the resources of a reference, or the expressions in whose place it stands."""
+        if root == "var" and scope.module.names:
+            names, indexes = scope.module
+            call, outer = self._call(names), Address(names[:-1], indexes[:-1])
+            inner = _Scope(outer, indexes[-1], call.get("for_each_expression"))
+            yield mapping(call.get("expressions")).get(name), inner
+        elif root == "each":
+            yield scope.for_each, _Scope(scope.module, scope.index, None)
+        elif root == "module" and attribute:
+            names = (*scope.module.names, name)
+            output = mapping(mapping(self._module(names).get("outputs")).get(attribute)).get("expression")
+            inside = self._modules.get((names, scope.module.indexes), {})
+            yield from ((output, _Scope(address, None, None)) for address in _of_index(inside, index, scope.index))
+        else:
+            yield from _of_index(self._by_name.get((scope.module, root, name), {}), index, scope.index)
 
 
 class _Scope(NamedTuple):
@@ -195,22 +237,32 @@ class _Providers:
 
     def __init__(self, references: References, resources: Iterable[Resource]) -> None:
         self._references = references
+        self._identities: dict[str, str] = {}
         self._accounts: dict[str, set[str]] = {}
         self._regions: dict[str, set[str]] = {}
         for one in resources:
             key, block = references.provider(one)
             if arn := _arn(one.values) or _arn(one.before):
-                self._accounts.setdefault(_identity(block), set()).add(arn[2])
+                self._accounts.setdefault(self._identity(key, block), set()).add(arn[2])
                 self._regions.setdefault(key, set()).add(arn[1])
             if one.type == "aws_caller_identity" and isinstance(account := one.values.get("account_id"), str):
-                self._accounts.setdefault(_identity(block), set()).add(account)
+                self._accounts.setdefault(self._identity(key, block), set()).add(account)
 
     def place(self, one: Resource) -> tuple[str, str]:
         key, block = self._references.provider(one)
         own = _arn(one.values) or (None if one.values else _arn(one.before))
         expressions, names = mapping(block.get("expressions")), address_of(str(block.get("module_address", ""))).names
-        account = own[2] if own else self._stated_account(expressions, names) or _only(self._accounts, _identity(block))
+        account = (
+            own[2]
+            if own
+            else self._stated_account(expressions, names) or _only(self._accounts, self._identity(key, block))
+        )
         return account, self._region(one) or (own[1] if own else "") or self._provider_region(key, expressions, names)
+
+    def _identity(self, key: str, block: Section) -> str:
+        if key not in self._identities:
+            self._identities[key] = _identity(block)
+        return self._identities[key]
 
     def _region(self, one: Resource) -> str:
         """Return the Region that a resource states by itself, as with version 6 of the aws provider."""
@@ -232,7 +284,7 @@ class _Providers:
         return ""
 
 
-def _parsed(references: Iterable[Json]) -> Iterator[tuple[str, str, Json, str]]:
+def _parsed(references: Iterable[Json]) -> Iterator[tuple[str, str, Index, str]]:
     """Yield root, name, index and attribute of each reference, without those that a longer one contains."""
     found = [match for one in references if isinstance(one, str) and (match := _REFERENCE.match(one))]
     longest: dict[tuple[str, str], list[re.Match[str]]] = {}
@@ -244,14 +296,19 @@ def _parsed(references: Iterable[Json]) -> Iterator[tuple[str, str, Json, str]]:
             yield root.removesuffix("."), name, index, attribute
 
 
-def _of_index(found: list[tuple[Json, Json]], index: Json, own: Json) -> Iterator[Json]:
+def _of_index(found: Mapping[Index, Sequence[_One]], index: Index, own: Index) -> Iterator[_One]:
     """Yield the instances of an index; without one, those of the own index, or all if there is none of it."""
-    wanted = own if index is None and any(one == own for _, one in found) else index
-    yield from (one for one, number in found if wanted is None or number == wanted)
+    wanted = own if index is None and own in found else index
+    every = found.values() if wanted is None else [found.get(wanted, ())]
+    return (one for some in every for one in some)
 
 
 def _index(text: str | None) -> Index:
-    return None if text is None else json.loads(text)
+    """Return the value of an index; one that Terraform does not write stays a text."""
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return text
 
 
 def _arn(values: Section) -> re.Match[str] | None:

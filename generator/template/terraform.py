@@ -25,6 +25,9 @@ from generator.template.reading import json_value, unreadable
 MAX_CHARACTERS = 200_000_000
 """The plan of ten thousand resources has about 100 million."""
 
+MAX_MODULES = 100
+"""Levels of nested modules, ten times what any configuration has."""
+
 UNRESERVED = -1
 """The provider's default of reserved_concurrent_executions."""
 
@@ -169,7 +172,13 @@ class _Reader:
                 modules += [self._section(one, "a child_modules") for one in self._list(module, "child_modules")]
                 for one in self._list(module, "resources"):
                     if self._section(one, "a resources").get("mode", "managed") == mode:
-                        yield self._resource(one, address_of(str(module.get("address", ""))))
+                        yield self._resource(one, self._address(module.get("address", "")))
+
+    def _address(self, text: Json) -> Address:
+        found = address_of(str(text))
+        if len(found.names) > MAX_MODULES:
+            raise unreadable(self._where, f"modules nested more than {MAX_MODULES} deep", _WHOLE)
+        return found
 
     def _resource(self, one: Section, module: Address) -> Resource:
         change = mapping(self._changes.get(str(one.get("address")), {}))
@@ -181,7 +190,7 @@ class _Reader:
             address=str(one.get("address") or f"{one.get('type')}.{one.get('name')}"),
             type=str(one.get("type")),
             name=str(one.get("name")),
-            index=one.get("index"),
+            index=index if isinstance(index := one.get("index"), int | str) else None,
             module=module,
             is_managed=one.get("mode", "managed") == "managed",
             values=mapping(values),
@@ -373,7 +382,7 @@ class _Reader:
         before = whole_number(mapping(states.get("before")).get("reserved_concurrent_executions")) or 0
         if not before:
             return
-        one = self._resource(change, address_of(str(change.get("module_address", ""))))
+        one = self._resource(change, self._address(change.get("module_address", "")))
         part = self._part(one)
         part.held += before
         actions = listed(states.get("actions"))

@@ -309,3 +309,39 @@ def test_the_policy_allows_what_a_calibration_calls(generator: Generator) -> Non
         "cloudformation:DescribeStacks",
         "cloudwatch:GetMetricData",
     ]
+
+
+def points(id_: Any, times: list[Any], values: list[Any]) -> dict[str, Any]:
+    return {"Id": id_, "Timestamps": times, "Values": values}
+
+
+WEBHOOKS = "process_webhook_invocations_sum"
+HOSTILE = {
+    "a long span": [points(WEBHOOKS, [0, 99_999_999_960], [1, 1])],
+    "the year 1": [points(WEBHOOKS, ["0001-01-01T00:00:00", "2026-01-01T00:00:00"], [1, 1])],
+    "the year 9999": [points(WEBHOOKS, ["9999-12-31T23:59:00"], [1])],
+    "a long number": [points(WEBHOOKS, [0], [10**400])],
+    "large numbers": [points(WEBHOOKS, [0, 60], [1e308, 1e308])],
+    "a list as id": [points([WEBHOOKS], [0], [1]), points(WEBHOOKS, [0], [1])],
+    "no webhook": [points(WEBHOOKS, [0, 60], [0, 0])],
+    "more errors than runs": [
+        points(WEBHOOKS, [0], [9]),
+        points("send_notification_invocations_sum", [0], [1]),
+        points("send_notification_errors_sum", [0], [5]),
+    ],
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_export_ends_in_an_answer_or_a_fault(generator: Generator, tmp_path: Path, case: str) -> None:
+    file = tmp_path / "metrics.json"
+    file.write_text(json.dumps({"MetricDataResults": HOSTILE[case]}))
+    result = generator("calibrate", "prod", "--metrics", str(file))
+    assert (result.exit_code, result.stdout == "") in ((0, False), (2, True))
+
+
+def test_a_report_without_a_cell_or_with_a_start_of_0_ms_is_no_traceback(generator: Generator, tmp_path: Path) -> None:
+    file, reports = tmp_path / "metrics.json", tmp_path / "reports.csv"
+    file.write_text(json.dumps({"MetricDataResults": [points(WEBHOOKS, [0], [9])]}))
+    reports.write_text("@log,@initDuration\n1:CheckAlertsLogGroup,0\n1:CheckAlertsLogGroup,0\n1:CheckAlertsLogGroup\n")
+    assert generator("calibrate", "prod", "--metrics", str(file), "--reports", str(reports)).exit_code == 0

@@ -70,5 +70,7 @@ def test_a_module_of_the_checked_repository_does_not_run(tmp_path: Path) -> None
     variables = {"PYTHON": str(python), "ACTION": str(ROOT), "RUNNER_TEMP": str(tmp_path), "LOG": str(tmp_path / "log")}
     inputs = dict.fromkeys(("ACCOUNT_LIMIT", "RESERVED_ELSEWHERE", "ONLY_QUOTA", "ALLOW_UNPROVEN"), "")
     environment = {**os.environ, **inputs, **variables, "PATHS": ".", "GITHUB_OUTPUT": str(output), "CODE": "0"}
-    subprocess.run(["bash", ROOT / ".github/check.sh"], cwd=repository, env=environment, capture_output=True, check=True)
+    subprocess.run(
+        ["bash", ROOT / ".github/check.sh"], cwd=repository, env=environment, capture_output=True, check=True
+    )
     assert not (repository / "ran").exists()
