@@ -20,10 +20,13 @@ BARE_SCRIPT = "bare troposphere script"
 HELP = "generator --help"
 LINT = "cfn-lint prod.json"
 CHECK = "generator check prod"
+QUOTA = "generator check prod.json --only quota"
 ROUNDS = 15
 COUNTS = (1, 3, 10, 50)
 LEAST_RATE, MOST_RATE = 100, 50_000
 MANY_FILES = 5
+TEMPLATES_OF_A_FOLDER = 1000
+FOLDER = f"generator check FOLDER --only quota, {TEMPLATES_OF_A_FOLDER:,} templates"
 
 
 def template_of(environments: int) -> str:
@@ -85,6 +88,7 @@ def _templates(folder: Path) -> list[Case]:
 def _slow(folder: Path) -> list[Case]:
     simulate = tool("generator", "simulate", "prod", "--replications", 2, "--hours", 0.1)
     return [
+        Case(QUOTA, tool("generator", "check", PROD, "--only", "quota"), ROOT, ROUNDS),
         Case(LINT, tool("cfn-lint", PROD), ROOT, 7),
         Case(CHECK, tool("generator", "check", "prod"), ROOT, 7),
         Case("generator simulate prod, 2 x 6 minutes", simulate, ROOT, 5),
@@ -96,7 +100,13 @@ def _many_files(folder: Path) -> list[Case]:
     copies = [folder / f"copy-{number}.json" for number in range(MANY_FILES)]
     for copy in copies:
         shutil.copy(PROD, copy)
+    many = folder / "many"
+    many.mkdir()
+    for number in range(TEMPLATES_OF_A_FOLDER):
+        (many / f"template-{number}.json").hardlink_to(copies[0])
+    quota = tool("generator", "check", many, "--only", "quota", "--account-limit", 1_000_000)
     return [
+        Case(FOLDER, quota, ROOT, 2),
         Case(f"cfn-lint, {MANY_FILES} files", tool("cfn-lint", *copies), ROOT, 2),
         Case(f"generator check, {MANY_FILES} files", tool("generator", "check", *copies), ROOT, 2),
     ]

@@ -13,6 +13,8 @@ MAX_FURTHER_MS = 10.0
 MAX_PEAK_MIB = 40.0
 MAX_TO_LINT = 1.15
 MAX_CHECK_S = 3.0
+MAX_QUOTA_MS = 150.0
+MAX_FOLDER_S = 5.0
 
 Results = Mapping[str, Measured]
 READINGS: dict[str, Callable[[Measured], float]] = {
@@ -67,6 +69,18 @@ def targets(results: Results) -> list[Target]:
         ),
         Target("check, to plain cfn-lint", MAX_TO_LINT, "x", ratio(results, cases.CHECK, cases.LINT)),
         Target("check", MAX_CHECK_S, "s", {reading: read(results[cases.CHECK]) for reading, read in READINGS.items()}),
+        Target(
+            "quota of one template",
+            MAX_QUOTA_MS,
+            "ms",
+            {reading: read(results[cases.QUOTA]) * 1000 for reading, read in READINGS.items()},
+        ),
+        Target(
+            "quota of 1,000 templates",
+            MAX_FOLDER_S,
+            "s",
+            {reading: read(results[cases.FOLDER]) for reading, read in READINGS.items()},
+        ),
     ]
 
 
