@@ -42,8 +42,10 @@ class Folder:
                 self._documents[place] = reading.parsed(str(path), reading.bounded_text(Path(place)))
             except UnreadableTemplate as error:
                 self._documents[place] = NotRead(f"{path} is {error.faults[0].what}")
-            except (OSError, UnicodeDecodeError) as error:
-                self._documents[place] = NotRead(f"{path} cannot be read ({error})")
+            except UnicodeDecodeError as error:
+                self._documents[place] = NotRead(f"{path} is not a text in UTF-8 ({error.reason}); save it as UTF-8")
+            except OSError as error:
+                self._documents[place] = NotRead(f"{path} cannot be read ({error.strerror})")
         found = self._documents[place]
         if isinstance(found, NotRead):
             raise found

@@ -92,7 +92,7 @@ def unreadable(paths: Iterable[Path]) -> list[Fault]:
         except IsADirectoryError:
             faults.append(Fault(str(path), "a folder and not a file", "name the templates in it"))
         except UnicodeDecodeError as error:
-            faults.append(Fault(str(path), f"not a text in UTF-8 ({error.reason})", "give a template in JSON or YAML"))
+            faults.append(Fault(str(path), f"not a text in UTF-8 ({error.reason})", "save it as UTF-8"))
         except OSError as error:
             faults.append(Fault(str(path), f"cannot be read ({error.strerror})", "correct its permissions"))
     return faults

@@ -185,7 +185,7 @@ class _Walk:
         text = ""
         try:
             place = self.folder.place(file)
-            text = reading.bounded_text(Path(place), errors="replace")
+            text = reading.bounded_text(Path(place), errors="replace").replace("\0", "")  # UTF-16 shows as NULs.
             if terraform.looks_like_plan(text):
                 self.plans.append(file)
                 return
@@ -195,7 +195,7 @@ class _Walk:
             if is_template(document):
                 self.plain[place] = _of_template(self.folder, file, document, self.project)
         except (NotRead, OSError) as error:
-            if not text or ("Resources" in text and "AWS" in text):
+            if not text or ("Resources" in text and ("AWS" in text or "template" in file.name.lower())):
                 self.unread.append(Unread(file, "", str(error)))
 
     def _take_assembly(self, path: Path) -> None:

@@ -113,6 +113,9 @@ def base(branch: str | None) -> Base:
     if common is None:
         what = f"no common commit with {branch} in this clone"
         raise unreadable("base", what, "fetch the history: git fetch --unshallow")
+    if branch == DEFAULT_BRANCHES[0]:
+        name, _ = _git(where, "rev-parse", "--abbrev-ref", branch)
+        branch = (name or branch).strip()
     return Base(branch, common.split()[0])
 
 

@@ -114,7 +114,8 @@ def read(name: str, may_be_absent: bool = False) -> Side:
         raise unreadable(
             name, "a folder" if is_folder else "no such file", "name a file" if is_folder else "correct the path"
         )
-    raise unreadable(name, f"neither a file nor an environment: {path} is not there", _remedy(name))
+    what = "has no template" if name in files.known() else "neither a file nor an environment"
+    raise unreadable(name, f"{what}: {path} is not there", _remedy(name))
 
 
 def _at_revision(name: str, revision: str, wanted: str, may_be_absent: bool) -> Side:

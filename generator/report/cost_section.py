@@ -69,9 +69,10 @@ def cost_lines(template: Template, environment: Environment) -> list[str]:
 def cost_line(environment: Environment, items: Sequence[Item]) -> str:
     """Return the total of a month, and the part of SMS in it or that they are missing."""
     total = usd(total_usd(items))
+    prices = "" if environment.region == PRICED_REGION else f", at prices of {PRICED_REGION}"
     if environment.sms.price_usd_per_message is not None:
-        return f"**{total} with SMS**"
-    return f"**{total} without SMS**; set {code(f'sms.{SMS_PRICE}')} for {_sms_per_month(environment)}"
+        return f"**{total} with SMS{prices}**"
+    return f"**{total} without SMS{prices}**; set {code(f'sms.{SMS_PRICE}')} for {_sms_per_month(environment)}"
 
 
 def _sms_per_month(environment: Environment) -> str:

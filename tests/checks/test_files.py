@@ -295,7 +295,7 @@ def test_a_file_that_cannot_be_checked_stops_all_and_every_one_is_named(generato
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.splitlines() == [
         "missing.json: no such file; correct the path",
-        "binary.yaml: not a text in UTF-8 (invalid start byte); give a template in JSON or YAML",
+        "binary.yaml: not a text in UTF-8 (invalid start byte); save it as UTF-8",
         "serverless.yml: a service of the Serverless Framework, not a template; run `serverless package`, then check "
         ".serverless/",
         "tfplan: a binary plan of Terraform or OpenTofu; run `terraform show -json tfplan > plan.json`, then check "

@@ -360,6 +360,12 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
         Verdict.NOT_PROVEN,
     ),
     (
+        "a template that ends before its first type",
+        {"a.template.json": '{"Resources": {"A": ', "b.json": resources(B=reserving(1))},
+        {ANYWHERE: 1},
+        Verdict.NOT_PROVEN,
+    ),
+    (
         "a service of the Serverless Framework",
         {"serverless.yml": "service: shop\n", "b.json": resources(B=reserving(1))},
         {ANYWHERE: 1},
@@ -556,6 +562,27 @@ def test_what_is_hidden_is_never_good(hiding: str, around: list[str], tmp_path_f
     for report in (judged(folder), quota_only.check(Request(files=[folder / name]))):
         assert report.verdict is not Verdict.GOOD
         assert report.findings
+
+
+PLAN = {"format_version": "1.2", "terraform_version": "1.9.0", "planned_values": {}}
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "reason"),
+    [
+        (resources(A=reserving(1)), "utf-16", "is not a text in UTF-8 (invalid start byte); save it as UTF-8"),
+        (PLAN, "utf-16", "invalid start byte"),
+        (PLAN, "utf-8-sig", "BOM"),
+    ],
+)
+def test_a_file_as_powershell_writes_it_is_not_left_out(
+    content: Any, encoding: str, reason: str, tmp_path: Path
+) -> None:
+    laid(tmp_path, {"b.json": resources(B=reserving(1))})
+    (tmp_path / "a.json").write_text(json.dumps(content), encoding=encoding)
+    report = judged(tmp_path)
+    assert report.verdict is Verdict.NOT_PROVEN
+    assert reason in report.findings[0].message
 
 
 def test_a_gap_is_accepted_only_if_it_is_allowed(generator: Run) -> None:

@@ -195,6 +195,9 @@ def test_one_side_is_compared_with_the_merge_base_of_the_default_branch(generato
     git("update-ref", "refs/remotes/origin/main", "HEAD")
     assert generator("diff", "prod").exit_code == 0
     assert generator("diff", "prod", "--base", "main").exit_code == 1
+    git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
+    git("update-ref", "refs/remotes/origin/main", "main")
+    assert generator("diff", "prod").stdout.startswith(f"## `origin/main ({commit})` → `prod`")
     assert generator("diff", "dev").exit_code == 0
 
 
@@ -206,7 +209,7 @@ def test_every_environment_that_changed_is_reported_new_and_removed_ones_too(gen
     Path("templates_out/dev.json").unlink()
     missing = generator("diff")
     assert (missing.exit_code, missing.stdout) == (2, "")
-    assert missing.stderr.endswith("templates_out/qa.json is not there; run: generator template qa\n")
+    assert missing.stderr == "qa: has no template: templates_out/qa.json is not there; run: generator template qa\n"
     assert generator("template", "qa").exit_code == 0
     result = generator("diff")
     assert (result.exit_code, result.stderr) == (1, "")

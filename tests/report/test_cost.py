@@ -182,7 +182,9 @@ def test_everything_with_data_in_it_is_counted_as_encrypted(name: str) -> None:
 
 
 def test_the_page_warns_that_prices_in_another_region_differ() -> None:
-    assert "Prices in eu-central-1 differ." in page(TEMPLATES["dev"], judged("dev", "region=eu-central-1"))
+    elsewhere = page(TEMPLATES["dev"], judged("dev", "region=eu-central-1"))
+    assert "Prices in eu-central-1 differ." in elsewhere
+    assert "USD without SMS, at prices of us-east-1**; set" in elsewhere
 
 
 @pytest.mark.parametrize(
