@@ -39,17 +39,24 @@ class Folder:
         place = self.place(path)
         if place not in self._documents:
             try:
-                self._documents[place] = reading.parsed(str(path), reading.bounded_text(Path(place)))
+                self._documents[place] = reading.parsed(str(path), self.text(path))
             except UnreadableTemplate as error:
                 self._documents[place] = NotRead(f"{path} is {error.faults[0].what}")
-            except UnicodeDecodeError as error:
-                self._documents[place] = NotRead(f"{path} is not a text in UTF-8 ({error.reason}); save it as UTF-8")
-            except OSError as error:
-                self._documents[place] = NotRead(f"{path} cannot be read ({error.strerror})")
+            except NotRead as error:
+                self._documents[place] = error
         found = self._documents[place]
         if isinstance(found, NotRead):
             raise found
         return found
+
+    def text(self, path: Path) -> str:
+        """Return the text of a file. Raises NotRead."""
+        try:
+            return reading.bounded_text(Path(self.place(path)))
+        except UnicodeDecodeError as error:
+            raise NotRead(f"{path} is not a text in UTF-8 ({error.reason}); save it as UTF-8") from None
+        except OSError as error:
+            raise NotRead(f"{path} cannot be read ({error.strerror})") from None
 
     def place(self, path: Path) -> str:
         """Return the real path of a regular file below the folder. Raises NotRead for any other path."""

@@ -187,6 +187,7 @@ class _Walk:
             place = self.folder.place(file)
             text = reading.bounded_text(Path(place), errors="replace").replace("\0", "")  # UTF-16 shows as NULs.
             if terraform.looks_like_plan(text):
+                self.folder.text(file)
                 self.plans.append(file)
                 return
             if place in self.plain or not ("Resources" in text or "\\" in text):
@@ -195,7 +196,8 @@ class _Walk:
             if is_template(document):
                 self.plain[place] = _of_template(self.folder, file, document, self.project)
         except (NotRead, OSError) as error:
-            if not text or ("Resources" in text and ("AWS" in text or "template" in file.name.lower())):
+            is_suspect = "Resources" in text and ("AWS" in text or "template" in file.name.lower())
+            if not text or is_suspect or terraform.looks_like_plan(text):
                 self.unread.append(Unread(file, "", str(error)))
 
     def _take_assembly(self, path: Path) -> None:

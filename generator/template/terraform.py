@@ -106,9 +106,8 @@ def text_at(path: Path) -> str | None:
 
 def looks_like_plan(text: str) -> bool:
     """Return whether a text looks like the output of `terraform show -json`, also behind a byte order mark."""
-    return text.lstrip("\ufeff\ufffd \t\r\n")[:1] == "{" and all(
-        key in text for key in ('"format_version"', '"terraform_version"')
-    )
+    start = text[:100].lstrip("\ufeff\ufffd \t\r\n")
+    return start.startswith("{") and all(key in text for key in ('"format_version"', '"terraform_version"'))
 
 
 def as_written(text: str) -> str:
