@@ -52,11 +52,13 @@ class Problem:
 
 
 def is_assembly(folder: Folder, path: Path) -> bool:
-    """Return whether a folder has the manifest of an assembly."""
+    """Return whether a folder has the manifest of an assembly with a stack or a stage."""
     try:
-        return isinstance(mapping(folder.document(path / MANIFEST)).get("artifacts"), Mapping)
+        artifacts = mapping(folder.document(path / MANIFEST)).get("artifacts")
     except NotRead:
         return False
+    kinds = [str(mapping(one).get("type")) for one in mapping(artifacts).values()]
+    return any(kind == STAGE or not kind.startswith(HARMLESS) for kind in kinds)
 
 
 def artifacts(folder: Folder, path: Path) -> Iterator[Artifact | Problem]:
@@ -90,8 +92,8 @@ def artifacts(folder: Folder, path: Path) -> Iterator[Artifact | Problem]:
 def _artifact(manifest: Path, name: str, artifact: Mapping[str, Any]) -> Artifact | Problem | Path | None:
     """Return a stack, the folder of a stage, a problem, or None for what creates no stack."""
     kind, properties = artifact.get("type"), mapping(artifact.get("properties"))
-    if kind == STAGE and isinstance(properties.get("directoryName"), str):
-        return manifest.parent / str(properties["directoryName"])
+    if kind == STAGE and isinstance(name_ := properties.get("directoryName"), str) and "\0" not in name_:
+        return manifest.parent / name_
     if kind == STACK and isinstance(properties.get("templateFile"), str):
         found = _ENVIRONMENT.fullmatch(str(artifact.get("environment")))
         account, region = ("" if one in _UNKNOWN else one for one in found.groups()) if found else ("", "")

@@ -73,7 +73,10 @@ class Folder:
 
     def has(self, path: Path) -> bool:
         """Return whether a path, with all links followed, is below the folder."""
-        return os.path.commonpath([os.path.realpath(path), self._root]) == self._root
+        try:
+            return os.path.commonpath([os.path.realpath(path), self._root]) == self._root
+        except ValueError:  # A null byte is in no path.
+            return False
 
     def children(self, path: Path) -> Children:
         """Return a reader of the nested stacks of the template at a path."""

@@ -161,7 +161,9 @@ class _Walk:
                 continue
             folders[:] = sorted(one for one in folders if not one.startswith(".") and one not in SKIPPED)
             self.unread += [
-                Unread(here / one, "", "a link to another folder") for one in folders if self._leads_out(here / one)
+                Unread(here / one, "", "a link to a folder that is not read")
+                for one in folders
+                if self._leads_out(here / one)
             ]
             for name in sorted(names):
                 left -= 1
@@ -175,7 +177,9 @@ class _Walk:
         self.unread.append(Unread(Path(str(error.filename)), "", f"a folder that cannot be read ({error.strerror})"))
 
     def _leads_out(self, folder: Path) -> bool:
-        return folder.is_symlink() and not self.folder.has(folder)
+        """Return whether a folder is a link to one that the walk does not reach."""
+        place = os.path.relpath(os.path.realpath(folder), os.path.realpath(self.folder.path))
+        return folder.is_symlink() and any(one.startswith(".") or one in SKIPPED for one in Path(place).parts)
 
     def take(self, file: Path) -> None:
         """Add a file if it looks like a template, or if nobody can see whether it is one."""
@@ -204,12 +208,16 @@ class _Walk:
         self.assemblies.append(path)
         for one in assemblies.artifacts(self.folder, path):
             if not isinstance(one, Artifact):
-                self.unread.append(Unread(one.file, one.artifact, one.reason))
+                self.unread.append(Unread(self._inside(one.file, path), one.artifact, one.reason))
                 continue
             try:
                 self.assembled.append(_of_artifact(self.folder, one, self.project))
             except NotRead as error:
-                self.unread.append(Unread(one.template, "", str(error)))
+                self.unread.append(Unread(self._inside(one.template, path), "", str(error)))
+
+    def _inside(self, file: Path, assembly: Path) -> Path:
+        """Return a file, or the manifest that names it if it is outside the folder."""
+        return file if self.folder.has(file) else assembly / assemblies.MANIFEST
 
 
 def _of_artifact(folder: Folder, artifact: Artifact, project: Mapping[str, Any]) -> Unit:

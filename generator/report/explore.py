@@ -171,8 +171,10 @@ def _overrides(own: Environment, changes: Iterable[str]) -> list[str]:
         key, value = files.parse_override(change)
         if key not in {slider.key for slider in SLIDERS}:
             raise InvalidEnvironment([Fault(key, "no slider has this setting", "use generator size --set")])
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
+            raise InvalidEnvironment([Fault(f"--set {key}", f"{str(value)[:40]} is not a number", "move the slider")])
         found[key] = value
-        if key.endswith(".mean_duration_ms") and isinstance(value, int | float):
+        if key.endswith(".mean_duration_ms"):
             p95 = key.replace("mean", "p95")
             found[p95] = round(_value(own, p95) * value / _value(own, key))
     return [f"{key}={json.dumps(value)}" for key, value in found.items()]

@@ -12,13 +12,14 @@ import hmac
 import json
 import re
 import secrets
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from generator.errors import GeneratorError
 from generator.report import explore
@@ -58,15 +59,21 @@ class Server(ThreadingHTTPServer):
         """The address of the page."""
         return f"http://{self.host}/{self.secret}/"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing if the browser went away, as it does when a tab is closed."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: Server
+    timeout = 60
     server_version, sys_version = "generator", ""
 
     def do_GET(self) -> None:
         """Answer a request of the page; refuse any other."""
-        target = urlsplit(self.path)
-        _, secret, name = [*target.path.split("/", 2), "", ""][:3]
+        path, _, query = self.path.partition("?")
+        _, secret, name = [*path.split("/", 2), "", ""][:3]
         if self._is_foreign():
             self._send(HTTPStatus.FORBIDDEN, "text/plain", b"open the address that generator explore printed\n")
         elif not hmac.compare_digest(secret.encode(), self.server.secret.encode()) or name not in {"", *ANSWERS}:
@@ -74,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif not name:
             self._send(HTTPStatus.OK, "text/html", page())
         else:
-            changes = parse_qs(target.query).get("set", [])[:MAX_CHANGES]
+            changes = parse_qs(query).get("set", [])[:MAX_CHANGES]
             status, document = self._answer(ANSWERS[name], changes)
             self._send(status, "application/json", json.dumps(document).encode())
 

@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import shutil
+import socket
 import subprocess
 import threading
 import tomllib
@@ -209,3 +210,25 @@ def test_a_browser_shows_the_figures(server: Server) -> None:
     assert "358.44 USD without SMS" in document
     assert document.count('type="range"') == len(explore.SLIDERS)
     assert re.search(r'<path d="M[^"]+H[^"]+V', document)
+
+
+@pytest.mark.parametrize("value", ["nan", "-inf", "2026-01-01", "true", "[1]", "9" * 900, "text"])
+@pytest.mark.parametrize("key", ["traffic.webhooks_per_hour", "functions.process_webhook.mean_duration_ms"])
+def test_a_value_that_no_slider_has_is_a_fault(server: Server, key: str, value: str) -> None:
+    status, found = answered(server, "answer.json", [f"{key}={value}"])
+    assert status == 400
+    assert found["faults"]
+
+
+def test_a_request_without_a_path_is_answered(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=10) as connection:
+        connection.sendall(f"GET http://[ HTTP/1.1\r\nHost: {server.host}\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.0 404 ")
+
+
+def test_a_browser_that_goes_away_prints_nothing(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise ConnectionResetError
+    except ConnectionResetError:
+        server.handle_error(None, server.server_address)
+    assert capsys.readouterr().err == ""
