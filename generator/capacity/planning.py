@@ -1,6 +1,6 @@
 """Inverse sizing: the highest rate for an account, the limit for a rate, and the rates at which a reservation rises.
 
-All answers assume that every target is met, whatever `on_shortfall` or a stated reservation says, and that the other
+All answers assume that every target is met, even with `on_shortfall` or a stated reservation, and that the other
 environments of the account keep their rates. No reservation falls as the rate rises, so rates are found by bisection.
 """
 
