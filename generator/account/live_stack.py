@@ -105,16 +105,19 @@ def _resources(account: Account, name: str) -> Iterator[tuple[str, str, str]]:
 
 def reservations(deployment: Deployment, name: str) -> dict[str, int | None]:
     """Return the reserved concurrency of the stack's functions by logical id. Raises Unavailable."""
-    found: dict[str, int | None] = {}
-    for logical_id, function in physical_ids(deployment.account, name, "AWS::Lambda::Function").items():
-        try:
-            answer = deployment.account.call("lambda", "GetFunctionConcurrency", FunctionName=function)
-        except Unavailable as unavailable:
-            if unavailable.code != "ResourceNotFoundException":
-                raise
-            continue  # Somebody deleted the function outside CloudFormation, so it reserves nothing.
-        found[logical_id] = answer.get("ReservedConcurrentExecutions")
-    return found
+    functions = physical_ids(deployment.account, name, "AWS::Lambda::Function")
+    return {logical_id: reservation(deployment.account, function) for logical_id, function in functions.items()}
+
+
+def reservation(account: Account, function: str) -> int | None:
+    """Return the reserved concurrency of a function. Raises Unavailable."""
+    try:
+        answer = account.call("lambda", "GetFunctionConcurrency", FunctionName=function)
+    except Unavailable as unavailable:
+        if unavailable.code != "ResourceNotFoundException":
+            raise
+        return None  # Somebody deleted the function outside CloudFormation, so it reserves nothing.
+    return answer.get("ReservedConcurrentExecutions")
 
 
 def state(deployment: Deployment) -> CheckResult:

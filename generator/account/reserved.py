@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from generator.account.connection import USE_AWS, Account, Unavailable
+from generator.account.live_stack import reservation
 
 MAX_NESTED = 500
 """Stacks to look into. CloudFormation's default quota is 2,000 in an account."""
@@ -44,9 +45,8 @@ def limit_and_unreserved(account: Account) -> tuple[int, int]:
 def present(account: Account, stack_names: Iterable[str]) -> Present:
     """Return the account's figures, with what these stacks and their nested stacks hold. Raises Unavailable."""
     limit, unreserved = limit_and_unreserved(account)
-    return Present(
-        limit, limit - unreserved, sum(_held(account, function) for function in _functions(account, stack_names))
-    )
+    held = sum(reservation(account, function) or 0 for function in _functions(account, stack_names))
+    return Present(limit, limit - unreserved, held)
 
 
 def _functions(account: Account, stack_names: Iterable[str]) -> list[str]:
@@ -74,13 +74,3 @@ def _functions(account: Account, stack_names: Iterable[str]) -> list[str]:
             elif row["ResourceType"] == "AWS::CloudFormation::Stack":
                 left.append(place)
     return list(found)
-
-
-def _held(account: Account, function: str) -> int:
-    try:
-        answer = account.call("lambda", "GetFunctionConcurrency", FunctionName=function)
-    except Unavailable as unavailable:
-        if unavailable.code != "ResourceNotFoundException":
-            raise
-        return 0  # Somebody deleted the function outside CloudFormation, so it reserves nothing.
-    return int(answer.get("ReservedConcurrentExecutions") or 0)
