@@ -14,16 +14,17 @@ from generator.capacity.quota import AccountQuota
 from generator.capacity.sms import Verdict
 from generator.checks import drift, linting, places, quota_only, stacks
 from generator.checks.assemblies import is_assembly
-from generator.checks.findings import Finding, Rule, Severity
+from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity
 from generator.checks.folders import Folder
 from generator.checks.inputs import with_copies
 from generator.checks.linting import LintJob
+from generator.checks.quota.deployed import REGION
 from generator.checks.quota.messages import DEFAULT_ACCOUNT
 from generator.checks.quota_only import Judgement
 from generator.checks.report import Report, Request
 from generator.checks.stacks import Stack
 from generator.checks.stated import Stated
-from generator.checks.units import ANY, Units, units_of_file
+from generator.checks.units import ANY, Unit, Units, units_of_file
 from generator.config import project
 from generator.config.project import foreign
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter
@@ -52,6 +53,9 @@ RULES = (
 """The checks of an environment's files beside cfn-lint's rules and those of generator.checks.rules."""
 
 
+LIVE_FIGURES = ("concurrency_limit", "reserved_elsewhere")
+"""What the account states. Nothing but the user states the unreserved floor."""
+
 LINT_ONLY_BY_HAND = "W3005"
 """Redundant DependsOn. CDK writes it into every template, and nobody edits those."""
 
@@ -70,20 +74,26 @@ def check_quota(request: Request, folder: Path) -> Report:
     """Check only the quota: of the environments, of their committed templates, and of the other files and folders."""
     committed = [folder / f"{one.name}.json" for one in request.judged]
     present = [(one, path) for one, path in zip(request.judged, committed, strict=True) if reading.status(path)]
-    own = [_units(one, path) for one, path in present]
     if request.together:
         files = _different(request.files, committed)
         beside = quota_only.units_of(files, [], request.region)
-        neighbours = _neighbours(request, {path.resolve() for path in (*files, *(path for _, path in present))}, folder)
-        shared = [_in_shared_account(units, one, neighbours) for units, (one, _) in zip(own, present, strict=True)]
-        judgement = quota_only.judge([*shared, *beside], request)
+        judgement = quota_only.judge([*_shared(request, present, files, folder), *beside], request)
         rest = Report([], subjects=tuple(files), places=judgement.places)
     else:
         rest = quota_only.check(replace(request, judged=())) if request.files or request.folders else Report([])
-        judgement = quota_only.judge(own, Request())
+        judgement = quota_only.judge([_units(one, path) for one, path in present], Request())
     found = [*rest.findings, *_without_repeats(judgement.findings, request.judged, committed)]
     found += [one for plan, path in zip(request.judged, committed, strict=True) for one in quota(plan, path)]
     return replace(rest, findings=sorted(found), rules={rule.id: rule for rule in (*RULES, *quota_only.RULES)})
+
+
+def _shared(
+    request: Request, present: Sequence[tuple[JudgedPlan, Path]], files: Sequence[Path], folder: Path
+) -> list[Units]:
+    """Return the environments' stacks in the one account that they share with the files."""
+    counted = {path.resolve() for path in (*files, *(path for _, path in present))}
+    neighbours = _neighbours(request, counted, folder)
+    return [_in_shared_account(_units(one, path), one, neighbours) for one, path in present]
 
 
 def _in_shared_account(content: Units, one: JudgedPlan, neighbours: int) -> Units:
@@ -91,7 +101,13 @@ def _in_shared_account(content: Units, one: JudgedPlan, neighbours: int) -> Unit
     account = _stated(one.verdict.account)
     account["reserved_elsewhere"] += neighbours
     units = (replace(unit, region=ANY, stated=Stated(account=account)) for unit in content.units)
-    return replace(content, units=tuple(units))
+    return replace(content, units=tuple(map(_anywhere, units)))
+
+
+def _anywhere(unit: Unit) -> Unit:
+    """Return a unit that may go to every Region."""
+    pins = [{name: one for name, one in each.deployments.pins.items() if name != REGION} for each in unit.deployed]
+    return replace(unit, deployed=tuple(one.pinned(found) for one, found in zip(unit.deployed, pins, strict=True)))
 
 
 def _units(one: JudgedPlan, path: Path) -> Units:
@@ -99,7 +115,7 @@ def _units(one: JudgedPlan, path: Path) -> Units:
     if fault := foreign(path):
         raise UnreadableTemplate([fault])
     job = _lint_job(one, path)
-    content = units_of_file(path)
+    content = units_of_file(path, job.region)
     settings = Stated(account=dict(job.settings[stacks.RULE]))
     return replace(content, units=tuple(replace(unit, region=job.region, stated=settings) for unit in content.units))
 
@@ -133,7 +149,8 @@ def _check(request: Request, folder: Path) -> Report:
         findings += _without_echo(stacks.shortfall(found, account), findings, found)
         summary = stacks.summary(found, account)
     every = found or stacks.separate_stacks(others)
-    judgement = _judgement(request, content, files)
+    shared = _shared(request, present, named, folder) if content and request.together else []
+    judgement = _judgement(request, [*content, *shared], files)
     findings += [*judgement.findings, *_gaps(every, files, account, request)]
     report = Report(
         sorted(one for one in findings if not request.ignores(one.rule)),
@@ -144,15 +161,18 @@ def _check(request: Request, folder: Path) -> Report:
         places=judgement.places,
     )
     unjudged = [stack.path for stack in every if stack.path in files and not _is_judged(stack, request)]
-    return replace(report, unjudged=tuple(unjudged)) if report.passed else report
+    unjudged += _unjudged_content(request, judgement, report.subjects)
+    return replace(report, unjudged=tuple(dict.fromkeys(unjudged))) if report.passed else report
 
 
 def _with_live_figures(request: Request, files: Sequence[Path]) -> Request:
-    """Return the request with the live account as the account of the files."""
-    if not (request.live and files):
+    """Return the request with the live account as the account of the files, or of all that share it."""
+    if not (request.live and (files or request.together)):
         return request
     stated = AccountQuota(name="", region="", **{**DEFAULT_ACCOUNT, **request.account})
-    return replace(request, account={**request.account, **_stated(request.live(stated, ()))})
+    found = request.live(stated, ())
+    live = {key: getattr(found, key) for key in LIVE_FIGURES} if found is not stated else {}
+    return replace(request, account={**request.account, **live})
 
 
 def _content(
@@ -175,6 +195,14 @@ def _judgement(request: Request, content: Sequence[Units], files: Sequence[Path]
     return quota_only.judge([*content, *beside], request)
 
 
+def _unjudged_content(request: Request, judgement: Judgement, subjects: Sequence[Path]) -> Iterator[Path]:
+    """Yield the plans and folders of which the rule about the quota judges no stack in some place."""
+    for place in judgement.places:
+        if not any(_is_judged(stack, request) for stack in place.stacks):
+            for path in subjects:
+                yield from (path for stack in place.stacks if path in (stack.path, *stack.path.parents))
+
+
 def _is_judged(stack: Stack, request: Request) -> bool:
     return stack.is_judged and not request.ignores(stacks.RULE)
 
@@ -193,11 +221,16 @@ def _gaps(
 
 
 def _require_known(ignored: Iterable[str], rules: Mapping[str, Rule]) -> None:
-    """Raise UnusableLinter if no rule has an id that begins like one to ignore."""
-    unknown = [one for one in ignored if not any(id_.startswith(one) for id_ in rules)]
-    if unknown:
-        remedy = "find the id in a finding, or with: cfn-lint --list-rules"
-        raise UnusableLinter([Fault(f"--ignore {one}", "no rule has this id", remedy) for one in unknown])
+    """Raise UnusableLinter for ids to ignore that no rule has, or that would hide what is not counted."""
+    remedy = "find the id in a finding, or with: cfn-lint --list-rules"
+    faults = []
+    for one in ignored:
+        if not one or not any(id_.startswith(one) for id_ in rules):
+            faults.append(Fault(f"--ignore {one}".strip(), "no rule has this id", remedy))
+        elif NOT_PROVEN.startswith(one):
+            faults.append(Fault(f"--ignore {one}", "a quota that is not proven cannot be good", "use --allow-unproven"))
+    if faults:
+        raise UnusableLinter(faults)
 
 
 def _without_generated(

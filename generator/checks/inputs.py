@@ -37,7 +37,11 @@ def with_copies(request: Request, check: Callable[[Request], Report]) -> Report:
     ]
     groups = (report.subjects, report.plans, report.unjudged)
     subjects, plans, unjudged = (tuple(pipe_of.get(one, one) for one in group) for group in groups)
-    return replace(report, findings=findings, subjects=subjects, plans=plans, unjudged=unjudged)
+    places = tuple(
+        replace(place, stacks=tuple(replace(one, path=pipe_of.get(one.path, one.path)) for one in place.stacks))
+        for place in report.places
+    )
+    return replace(report, findings=findings, subjects=subjects, plans=plans, unjudged=unjudged, places=places)
 
 
 def _pipes(files: Iterable[Path]) -> list[Path]:

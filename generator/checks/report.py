@@ -60,16 +60,17 @@ class Report:
     plans: tuple[Path, ...] = ()
     """The subjects that are Terraform plans, of which only the quota can be checked."""
     unjudged: tuple[Path, ...] = ()
-    """Files that passed because the rule about the quota is switched off for them."""
+    """Files and folders that passed because the rule about the quota is switched off for them."""
     places: tuple[Place, ...] = ()
     """The accounts and Regions to which the stacks of folders go."""
 
     @property
     def verdict(self) -> Verdict:
-        """GOOD if nothing is wrong and everything is counted."""
+        """GOOD if nothing is wrong, and everything is counted and judged."""
         if any(finding.bad for finding in self.findings if finding.rule != NOT_PROVEN):
             return Verdict.BAD
-        return Verdict.NOT_PROVEN if any(one.rule == NOT_PROVEN for one in self.findings) else Verdict.GOOD
+        has_gaps = bool(self.unjudged) or any(one.rule == NOT_PROVEN for one in self.findings)
+        return Verdict.NOT_PROVEN if has_gaps else Verdict.GOOD
 
     @property
     def passed(self) -> bool:

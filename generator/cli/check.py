@@ -235,7 +235,9 @@ def _as_text(report: Report, request: Request, what: str) -> str:
         lines += _verdict(_only(proven, report, plans=True), "quota is good")
         lines += _verdict(_only(report.unproven, report, plans=False), f"{begin} {unproven}")
         lines += _verdict(_only(report.unproven, report, plans=True), f"the {unproven}")
-        lines += _verdict(report.unjudged, f"{begin} quota was not checked: E9801 is switched off")
+        unchecked = "quota was not checked: E9801 is switched off"
+        lines += _verdict(_only(report.unjudged, report, plans=False), f"{begin} {unchecked}")
+        lines += _verdict(_only(report.unjudged, report, plans=True), f"the {unchecked}")
         lines += [f"together: {visible(report.together)}"] if report.together else []
     lines += [visible(str(place)) for place in report.places]
     lines += [visible(note) for note in request.live.notes] if request.live else []

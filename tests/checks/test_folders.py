@@ -629,3 +629,23 @@ def test_the_standard_input_is_a_template() -> None:
     result = CliRunner().invoke(main, ["check", "-", "--only", "quota"], input=json.dumps(template(One=950), indent=1))
     assert result.exit_code == 1
     assert result.stdout.startswith("-:8: error E9801: The functions reserve 950 concurrent executions together")
+
+
+@pytest.mark.usefixtures("project")
+def test_the_places_name_the_standard_input() -> None:
+    given = json.dumps(template(One=1))
+    result = CliRunner().invoke(main, ["check", "-", "--only", "quota", "--format", "json"], input=given)
+    (place,) = json.loads(result.stdout)["accounts"]
+    assert place["stacks"] == [{"name": "-", "file": "-", "reserved": 1}]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--ignore", "E9801")], ids=[".cfnlintrc", "--ignore"])
+def test_the_quota_of_a_folder_is_not_good_where_its_rule_is_switched_off(generator: Run, options: Any) -> None:
+    write("out/one.json", template(One=950))
+    if not options:
+        write(".cfnlintrc", {"ignore_checks": ["E9801"]})
+    result = generator("check", "out", *options)
+    assert result.exit_code == 0
+    assert "out: lint and size are good; the quota was not checked: E9801 is switched off" in result.stdout
+    assert json.loads(generator("check", "out", *options, "--format", "json").stdout)["verdict"] == "not-proven"

@@ -156,3 +156,24 @@ def test_a_stack_that_may_go_anywhere_is_judged_in_the_credentials_region(live: 
     write("out/Anywhere.template.json", resources(One=reserving(501)))
     result = live("out")
     assert "account 111111111111 and eu-west-1: Anywhere 501 = 501 reserved of 500 reservable" in result.stdout
+
+
+@pytest.mark.slow
+def test_cfn_lints_rule_keeps_the_stated_account_without_a_permission(generator: Run, monkeypatch: Any) -> None:
+    write(".cfnlintrc", {"configure_rules": {"E9801": {"concurrency_limit": 300}}})
+    write("one.json", template(One=250))
+    with serving(Stub(answers(1000, 600) | {("lambda", "GetAccountSettings"): DENIED})) as stub:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url)
+        result = generator("check", "one.json", "--live", "--region", "eu-west-1")
+    assert result.exit_code == 1
+    assert "50 more than the 200 that can be reserved (limit 300 - unreserved floor 100" in result.stdout
+
+
+@pytest.mark.slow
+def test_environments_together_are_judged_by_the_live_account(generator: Run, monkeypatch: Any) -> None:
+    """They reserve 65. A limit of 500 with 350 reserved leaves 50."""
+    with serving(Stub(answers(500, 150))) as stub:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url)
+        result = generator("check", "--together", "--live", "--region", "eu-west-1")
+    assert result.exit_code == 1
+    assert "= 65, 15 more than the 50 that can be reserved" in result.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +205,14 @@ def test_the_quota_alone_counts_environments_together_too(generator: Run) -> Non
     assert generator("check", "--only", "quota", "--together", "--account-limit", "165").exit_code == 0
     small = write("small.json", template(One=1))
     assert generator("check", *ENVIRONMENTS, small, "--only", "quota", "--together").exit_code == 1
+
+
+def test_the_machines_region_does_not_hide_an_environments_template(generator: Run, monkeypatch: Any) -> None:
+    """dev states us-east-1. Its committed template reserves more than the account has."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    file = Path("templates_out/dev.json")
+    document = json.loads(file.read_text())
+    document["Resources"]["CheckAlertsFunction"]["Properties"]["ReservedConcurrentExecutions"] = 900
+    file.write_text(json.dumps(document))
+    result = generator("check", "dev", "--only", "quota")
+    assert (result.exit_code, result.stdout.count("E9801")) == (1, 1)

@@ -211,3 +211,30 @@ def test_a_plan_in_a_folder_counts_with_the_templates_there(generator: Run) -> N
     assert (
         "infrastructure/state.json:1: warning not-proven: not counted: a Terraform state, not a plan" in result.stdout
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--only", "quota")])
+def test_a_plan_and_an_environment_count_together(generator: Run, options: tuple[str, ...]) -> None:
+    """dev reserves 11 and the plan 889: together they fill the 900 of the account."""
+    for figure, code in ((889, 0), (890, 1)):
+        Path("plan.json").write_text(json.dumps(plan(function(reserved=figure))))
+        result = generator("check", "dev", "plan.json", "--together", *options)
+        assert f"plan.json {figure} + dev.json 11 = {figure + 11} reserved of 900 reservable" in result.stdout
+        assert result.exit_code == code
+
+
+@pytest.mark.slow
+def test_a_gap_cannot_be_ignored(generator: Run) -> None:
+    Path("plan.json").write_text(json.dumps(plan(function(), provisioned(5))))
+    for one, message in (("not-proven", "use --allow-unproven"), ("not", "use --allow-unproven"), ("", "no rule has")):
+        result = generator("check", "plan.json", "--ignore", one)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert message in result.stderr
+
+
+@pytest.mark.slow
+def test_the_quota_of_a_plan_is_not_good_where_its_rule_is_left_out(generator: Run) -> None:
+    Path("plan.json").write_text(json.dumps(plan(function(reserved=901))))
+    result = generator("check", "plan.json", "--ignore", "E9801")
+    assert result.stdout.startswith("plan.json: the quota was not checked: E9801 is switched off\n")
