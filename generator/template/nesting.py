@@ -27,6 +27,12 @@ MAX_STACKS = 500
 MAX_RESOURCES = 20_000
 """Resources of one template with its nested stacks."""
 
+MAX_LEVELS = 30
+"""Levels of nesting, several times what anybody deploys."""
+
+MAX_VALUES = 500_000
+"""Values of all nested stacks, with the parameters that they are given written out."""
+
 OF_THE_STACK = ("AWS::StackName", "AWS::StackId", "AWS::NotificationARNs")
 """Pseudo parameters that differ between a stack and its nested stacks."""
 
@@ -53,6 +59,7 @@ class _Whole:
     template: Template
     unread: dict[str, str] = field(default_factory=dict)
     stacks: int = 0
+    values: int = 0
 
 
 def with_nested(template: Template, children: Children) -> tuple[Template, dict[str, str]]:
@@ -81,12 +88,20 @@ def _put_in(whole: _Whole, name: str, children: Children) -> Iterable[tuple[str,
     try:
         if whole.stacks >= MAX_STACKS or len(template.resources) > MAX_RESOURCES:
             raise NotRead(f"more than {MAX_STACKS} nested stacks or {MAX_RESOURCES:,} resources in one template")
+        if name.count(SEPARATOR) >= MAX_LEVELS:
+            raise NotRead(f"nested more than {MAX_LEVELS} levels deep")
+        if whole.values >= MAX_VALUES:
+            raise NotRead(_TOO_MANY)
         child = children(resource)
+        renamed = _renamed(template, name, resource, mapping(child.document))
+        whole.values += _values(name, renamed, MAX_VALUES - whole.values)
+        if whole.values >= MAX_VALUES:
+            raise NotRead(_TOO_MANY)
     except NotRead as error:
         whole.unread[name] = str(error)
         return []
     whole.stacks += 1
-    inner = parse(_renamed(template, name, resource, mapping(child.document)))
+    inner = parse(renamed)
     conditions = dict(inner.conditions)
     resources = {
         own: _conditional(one, resource, conditions)
@@ -105,6 +120,21 @@ def _put_in(whole: _Whole, name: str, children: Children) -> Iterable[tuple[str,
         malformed=(*template.malformed, *inner.malformed),
     )
     return [(own, child.children) for own, one in resources.items() if one.get("Type") in NESTED]
+
+
+_TOO_MANY = f"more than {MAX_VALUES:,} values in the nested stacks, with their parameters written out"
+
+
+def _values(name: str, document: Section, most: int) -> int:
+    """Return how many values a nested stack adds to the template, or `most` if it adds more."""
+    conditions = {key: one for key, one in document["Conditions"].items() if key.startswith(f"{name}{SEPARATOR}")}
+    found, level = 0, [document["Resources"], document["Outputs"], document["Globals"], conditions]
+    while level and found < most:
+        one = level.pop()
+        inner = list(one.values() if isinstance(one, Mapping) else one) if isinstance(one, Mapping | list) else []
+        found += 1
+        level += inner[: most - found]
+    return min(found, most)
 
 
 def _conditional(resource: Section, stack: Section, conditions: dict[str, Json]) -> Section:
