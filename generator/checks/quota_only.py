@@ -34,9 +34,7 @@ RULES = (
     Rule("W9803", "Stream consumer reserves no more than its pollers can use", f"{GUIDE}/with-kinesis.html"),
     Rule("W9804", "Reserved concurrency of 0 stops the function", CONCURRENCY_PAGE),
     Rule("E9807", "SQS mapping's maximum concurrency is within the function's reservation", SCALING_PAGE),
-    Rule(
-        "W9808", "Throttled pollers send no messages to the dead-letter queue", f"{GUIDE}/services-sqs-configure.html"
-    ),
+    Rule("W9808", "Throttled pollers send no messages to the dead-letter queue", QUEUE_PAGE),
     Rule(terraform.ORDER, "A Terraform plan fits the account at every step", CONCURRENCY_PAGE),
     Rule(NOT_PROVEN, "Everything that may reserve concurrency is counted", CONCURRENCY_PAGE),
 )

@@ -21,8 +21,6 @@ from generator.template.nesting import NotRead
 ANY = ""
 """The account or Region of a stack that may go to every account or Region."""
 
-SUFFIXES = (".json", ".yaml", ".yml", ".template")
-
 SKIPPED = ("node_modules", "__pycache__")
 """Folders in which nobody keeps templates, besides those whose names begin with a dot."""
 
@@ -170,7 +168,7 @@ class _Walk:
                 if left < 0:
                     self.unread.append(Unread(path, "", f"more than {MAX_FILES:,} files; check a smaller folder"))
                     return
-                if name.endswith(SUFFIXES):
+                if name.endswith(reading.SUFFIXES):
                     yield here / name
 
     def _note(self, error: OSError) -> None:

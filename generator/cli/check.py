@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from generator.checks.places import Place
     from generator.plans import JudgedPlan
 
-SUFFIXES = (".json", ".yaml", ".yml", ".template")
-
 STDIN = "-"
 
 
@@ -159,7 +157,7 @@ def _live(profile: str | None, region: str | None, stacks: Sequence[str]) -> Liv
 
 
 def _is_file(name: str) -> bool:
-    if name == STDIN or name.endswith(SUFFIXES) or os.sep in name:
+    if name == STDIN or name.endswith(reading.SUFFIXES) or os.sep in name:
         return True
     if reading.status(Path(name)) is None:
         return False

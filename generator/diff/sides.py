@@ -16,9 +16,7 @@ from generator.diff.git import Base
 from generator.diff.model import MAKERS
 from generator.errors import Fault, GeneratorError, InvalidEnvironment, UnreadableTemplate
 from generator.template.model import Template
-from generator.template.reading import parse, parsed, status, template, text_of, unreadable
-
-SUFFIXES = (".json", ".yaml", ".yml", ".template")
+from generator.template.reading import SUFFIXES, parse, parsed, status, template, text_of, unreadable
 
 NO_TEMPLATE = parse({"Resources": {}})
 

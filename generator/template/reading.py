@@ -22,6 +22,9 @@ from generator.template.transforms import LOOP, expanded, with_sam_defaults
 OPAQUE = (LOOP, "Fn::Transform")
 """Keys among the resources that stand for any number of them."""
 
+SUFFIXES = (".json", ".yaml", ".yml", ".template")
+"""Ends of the names of files that may be templates."""
+
 MAX_CHARACTERS = 5_000_000
 """Five times what CloudFormation accepts. Source: AWS CloudFormation User Guide, "Quotas", template body size in S3."""
 

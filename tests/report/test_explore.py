@@ -116,6 +116,7 @@ def test_every_slider_has_the_own_value_and_positions_that_the_schema_accepts(pr
         ("traffic.peak_factor=nine", "--set traffic.peak_factor: "),
         ("name=other", "name: no slider has this setting; use generator size --set"),
         ("traffic", "--set traffic: not KEY=VALUE"),
+        ("functions.process_webhook.mean_duration_ms=nan", "--set functions.process_webhook.mean_duration_ms: "),
         ("account.concurrency_limit=<script>", "--set account.concurrency_limit: "),
     ],
 )
