@@ -22,11 +22,14 @@ import pytest
 from packaging.requirements import Requirement
 
 from generator import __version__, _runtime
-from tests.conftest import ENVIRONMENTS, ROOT
+from tests.conftest import ENVIRONMENTS, ROOT, SCALE
 from tests.stack.model import TEXTS
 
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 EXTRAS = ("charts", "local")
+VERSIONS = ["3.11", "3.12", "3.13"] if SCALE > 1 else [f"3.{sys.version_info.minor}"]
+"""Releases of Python to try; all with TEST_SCALE=2."""
+
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_{kind}(sys.argv[1])"
 METADATA = configparser.ConfigParser()
 METADATA.read(ROOT / "setup.cfg")
@@ -83,7 +86,7 @@ def python_of(version: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_the_wheel_works_in_an_empty_environment(built: Built, tmp_path: Path, version: str) -> None:
     """It uses the libraries of this environment, so that nothing is downloaded."""
     subprocess.run([python_of(version), "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)

@@ -223,7 +223,7 @@ def _as_text(report: Report, request: Request, what: str) -> str:
 
     lines = [as_text(report.findings)] if report.findings else []
     if report.passed and request.judged:
-        lines += _of_environments(request.judged, what)
+        lines += _of_environments(request, what)
     if report.verdict is not Verdict.BAD:
         proven = [path for path in report.subjects if path not in (*report.unproven, *report.unjudged)]
         others = what.removesuffix(" and quota").replace(",", " and")
@@ -247,14 +247,16 @@ def _only(paths: Sequence[Path], report: Report, *, plans: bool) -> list[Path]:
     return [path for path in paths if (path in report.plans) is plans]
 
 
-def _of_environments(judged: Sequence[JudgedPlan], what: str) -> Iterator[str]:
+def _of_environments(request: Request, what: str) -> Iterator[str]:
+    judged = request.judged
     names = ", ".join(one.name for one in judged)
     if what == "quota":
         yield f"{names}: quota is good"
         return
     from generator.capacity import sms
 
-    yield f"{names}: lint, size, drift and quota are good"
+    without = f", without {visible(', '.join(request.ignored))}" if request.ignored else ""
+    yield f"{names}: lint, size, drift and quota are good{without}"
     yield _room(judged)
     from generator import plans
 

@@ -263,7 +263,7 @@ class _Reader:
         template = self._template
         api = template.references(template.properties(method).get("RestApiId")) if method else set()
         found = self._each(_gateway_response, GATEWAY_RESPONSE)
-        stated = {kind: wait_s for owner, kind, wait_s in found if owner == api}
+        stated = {kind: wait_s for owner, kind, wait_s in found if owner == api and isinstance(kind, str)}
         waits_s = {refusal: stated.get(refusal, stated.get(refusal.default)) for refusal in Refusal}
         return {refusal: wait_s for refusal, wait_s in waits_s.items() if wait_s is not None}
 

@@ -20,12 +20,12 @@ from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEB
 from generator.config.files import read
 from generator.config.schema import Environment
 from generator.errors import UnsizableLoad
-from tests.conftest import snapshot
+from tests.conftest import SCALE, snapshot
 
 pytestmark = pytest.mark.slow
 
 SEED = 20_261_124
-INSTANCES = 600
+INSTANCES = 300 * SCALE
 ENUMERABLE = 6_000
 
 

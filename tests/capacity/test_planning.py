@@ -20,6 +20,7 @@ from generator.capacity.sizing import size
 from generator.config.files import read
 from generator.config.schema import Environment
 from generator.errors import UnsizableLoad
+from tests.conftest import SCALE
 
 pytestmark = pytest.mark.slow
 
@@ -179,7 +180,7 @@ def at_rate(made: Environment, rate: int) -> Environment:
     return replace(made, traffic=replace(made.traffic, webhooks_per_hour=rate))
 
 
-@settings(max_examples=2)
+@settings(max_examples=SCALE)
 @given(traffics, st.lists(st.integers(100, 50_000), min_size=5, max_size=5))
 @example({"peak_factor": 17.0, "alerts_per_webhook": 0.5}, [100, 149, 5_000, 20_000, 50_000])
 def test_between_the_steps_no_reservation_changes(traffic: dict[str, object], rates: list[int]) -> None:

@@ -467,3 +467,9 @@ def test_a_loop_counts_and_never_hides_the_sum(generator: Run, collection: Any, 
     """cfn-lint cannot transform a loop over an empty list and runs no other rule then."""
     result = generator("check", write("loop.json", looped(collection)))
     assert f"E9801: The functions reserve {total} concurrent executions together" in result.stdout
+
+
+@pytest.mark.slow
+def test_a_rule_that_was_left_out_is_named_beside_what_is_good(generator: Run) -> None:
+    result = generator("check", "dev", "--ignore", "drift", "--ignore", "W9805")
+    assert result.stdout.startswith("dev: lint, size, drift and quota are good, without drift, W9805\n")

@@ -19,7 +19,7 @@ import pytest
 from tests.conftest import FIXTURES, snapshot
 from tests.processes import started_with
 
-KILLS = int(os.environ.get("KILLS", "14"))
+KILLS = int(os.environ.get("KILLS", "7"))
 RATES = (1000, 2000)
 SETTINGS = """name = "{name}"
 region = "us-east-1"

@@ -15,6 +15,7 @@ from generator.simulation.coverage import kinds, left_out
 from generator.simulation.network import Task, build_network
 from generator.simulation.topology import Schedule, Throttle
 from generator.simulation.workload import Steady
+from tests.conftest import SCALE
 from tests.stack.model import generated
 
 # Another author: separate policies, parameters, other forms of references, a single reservation.
@@ -393,7 +394,7 @@ def places(value, path=()):
 
 @pytest.mark.slow
 @given(data=st.data())
-@settings(max_examples=200)
+@settings(max_examples=60 * SCALE)
 def test_any_value_in_a_template_is_read_noted_or_refused(committed, data):
     template = committed()
     for _ in range(data.draw(st.integers(1, 3))):
@@ -665,3 +666,12 @@ def test_a_retry_after_that_only_a_deployment_determines_gets_a_note():
     template["Resources"]["Busy"] = gateway_response("THROTTLED", {"Ref": "Wait"})
     topology = read_topology(template)
     assert (topology.retry_after_s, notes_of(topology)) == ({}, ["Busy: parameter Wait has no default"])
+
+
+@pytest.mark.parametrize("kind", [["DEFAULT_5XX"], {"A": 1}, None, 7])
+def test_a_gateway_response_of_no_type_is_left_out(template, kind):
+    responses = [one for one in template["Resources"].values() if one["Type"] == "AWS::ApiGateway::GatewayResponse"]
+    for one in responses:
+        one["Properties"]["ResponseType"] = kind
+    assert responses
+    assert not read_topology(template).retry_after_s
