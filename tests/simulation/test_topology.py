@@ -13,7 +13,7 @@ from generator.errors import UnreadableTemplate
 from generator.simulation import read_topology, simulate
 from generator.simulation.coverage import kinds, left_out
 from generator.simulation.network import Task, build_network
-from generator.simulation.topology import Schedule, Throttle
+from generator.simulation.topology.model import Schedule, Throttle
 from generator.simulation.workload import Steady
 from tests.conftest import SCALE
 from tests.stack.model import generated

@@ -1,0 +1,14 @@
+"""Read what a template builds: its functions, what invokes each of them, and the limits on the way.
+
+model          the topology as data
+reading        `read_topology`, which reads every resource that matters to a simulation
+functions      functions, and the access that their roles grant
+api_gateway    methods, usage plans, stages and gateway responses
+event_sources  streams, subscriptions and schedules
+resources      what these four have in common
+"""
+
+from generator.simulation.topology.model import STREAM_EVENTS, Function, Refusal, StreamMapping, Topology
+from generator.simulation.topology.reading import read_topology
+
+__all__ = ["STREAM_EVENTS", "Function", "Refusal", "StreamMapping", "Topology", "read_topology"]
