@@ -22,6 +22,7 @@ from generator.account.deployment import Check, CheckResult, Deployment, failed,
 from generator.account.services import console, role_exists
 from generator.aws import REGIONS_WITHOUT_SMS
 from generator.capacity import sms as volume
+from generator.template.intrinsics import listed
 
 _NOT_ENROLLED = "needs a subscription for the service"
 """Part of AWS's answer to an account that is not enrolled, with the code UserError or SubscriptionRequiredException.
@@ -283,30 +284,25 @@ def policy_admits_sns(policy: str, account_id: str) -> bool:
         statements = json.loads(policy).get("Statement", [])
     except (ValueError, AttributeError) as error:
         raise Unavailable(f"the resource policy is not JSON ({error})", "write a valid resource policy") from error
-    effects = {one.get("Effect") for one in _listed(statements) if _concerns_sns(one, account_id)}
+    effects = {one.get("Effect") for one in listed(statements) if _concerns_sns(one, account_id)}
     return effects == {"Allow"}
 
 
 def _concerns_sns(statement: dict[str, Any], account_id: str) -> bool:
     """An Allow has to name SNS; a Deny of everybody includes it."""
     principal = statement.get("Principal", {})
-    services = _listed(principal.get("Service", []) if isinstance(principal, dict) else principal)
+    services = listed(principal.get("Service", []) if isinstance(principal, dict) else principal)
     is_denied = statement.get("Effect") == "Deny" and "*" in services
     conditions = [
-        (key.lower() == "aws:sourceaccount" and operator.startswith(("StringEquals", "StringLike")), _listed(values))
+        (key.lower() == "aws:sourceaccount" and operator.startswith(("StringEquals", "StringLike")), listed(values))
         for operator, keys in statement.get("Condition", {}).items()
         for key, values in keys.items()
     ]
     accounts = [values for is_evaluated, values in conditions if is_evaluated]
     if statement.get("Effect") == "Deny" and len(accounts) < len(conditions):
         return False
-    sends = _matches(_SEND.lower(), [action.lower() for action in _listed(statement.get("Action", []))])
+    sends = _matches(_SEND.lower(), [action.lower() for action in listed(statement.get("Action", []))])
     return (_SNS in services or is_denied) and sends and all(_matches(account_id, one) for one in accounts)
-
-
-def _listed(value: Any) -> list[Any]:
-    """IAM accepts a single value in place of a list of one."""
-    return value if isinstance(value, list) else [value]
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

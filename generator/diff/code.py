@@ -21,18 +21,9 @@ DECIDING = ("Code", "CodeUri", "InlineCode", "ImageUri", "ImageConfig", "Layers"
 """What decides which code runs, of AWS::Lambda::Function and of AWS::Serverless::Function."""
 
 
-def functions(template: Template) -> dict[str, Mapping[str, Json]]:
-    """Return the properties of all functions, by logical id."""
-    return {
-        name: resource.get("Properties") or {}
-        for name, resource in template.resources.items()
-        if resource.get("Type") in FUNCTIONS
-    }
-
-
 def handlers(old: Template, new: Template) -> Iterator[Handler]:
     """Yield every function that is new or runs other code than before."""
-    before, after = functions(old), functions(new)
+    before, after = (side.properties_of(*FUNCTIONS) for side in (old, new))
     for name, properties in after.items():
         if lines := list(_lines(before.get(name, {}), properties)):
             yield Handler(name, "\n".join(lines))

@@ -13,7 +13,6 @@ from generator.report.capacity_section import misses_target
 from generator.report.cost_section import cost_line
 from generator.report.operations_section import alarms_line, retained
 from generator.report.permissions_section import permissions_line
-from generator.report.resources import of_type
 from generator.template.model import Template
 
 COUNTED = {
@@ -45,7 +44,7 @@ def _rows(template: Template, judged: JudgedPlan) -> Iterator[tuple[str, str]]:
     yield "Alarms", alarms_line(template)
     yield "Data", _data(template)
     yield "Parameters", "; ".join(_parameter(*item) for item in template.parameters.items())
-    counts = ", ".join(counted(len(of_type(template, kind)), noun) for kind, noun in COUNTED.items())
+    counts = ", ".join(counted(len(template.of_type(kind)), noun) for kind, noun in COUNTED.items())
     yield "Resources", f"{len(template.resources)}, including {counts}"
 
 
@@ -74,7 +73,7 @@ def _cost(template: Template, judged: JudgedPlan) -> str:
 
 
 def _data(template: Template) -> str:
-    protected = [name for name, body in of_type(template, "AWS::DynamoDB::Table").items() if _is_protected(body)]
+    protected = [name for name, body in template.properties_of("AWS::DynamoDB::Table").items() if _is_protected(body)]
     protection = f"deletion protection on {joined(protected)}" if protected else "**no deletion protection**"
     return f"{joined([*retained(template)])} outlive the stack; {protection}"
 

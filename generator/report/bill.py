@@ -15,7 +15,7 @@ from generator.aws import MIN_FUNCTION_MEMORY_MB, READ_UNIT_BYTES, WRITE_UNIT_BY
 from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS
 from generator.config.prices import Usage
 from generator.config.schema import Environment, Function
-from generator.report.resources import has_recovery, of_type, properties
+from generator.report.resources import has_recovery
 from generator.report.usage import MonthlyUsage, count_encrypted, exact, monthly_usage
 from generator.template.model import Template
 
@@ -63,8 +63,8 @@ def has_bill(template: Template) -> bool:
     """Return whether `bill` can price a template: the four functions, one stream, and numbers instead of references."""
     if not set(FUNCTIONS) <= template.resources.keys():
         return False
-    functions = [properties(template, name) for name in FUNCTIONS]
-    mappings = list(of_type(template, "AWS::Lambda::EventSourceMapping").values())
+    functions = [template.properties(name) for name in FUNCTIONS]
+    mappings = list(template.properties_of("AWS::Lambda::EventSourceMapping").values())
     figures = [one.get(name, 1) for one in (*functions, *mappings) for name in NUMERIC_PROPERTIES]
     return (
         len(mappings) == 1
@@ -115,7 +115,7 @@ def _compute(template: Template, environment: Environment, month: MonthlyUsage) 
         "lambda_request_usd_per_million",
     )
     for name, invocations in month.invocations.items():
-        resource = properties(template, name)
+        resource = template.properties(name)
         memory_gb = Decimal(resource.get("MemorySize", MIN_FUNCTION_MEMORY_MB)) / 1024
         processor = resource.get("Architectures", ["x86_64"])[0]
         seconds = _billed_s(getattr(environment.functions, SETTINGS[name]), environment.usage)
@@ -153,7 +153,7 @@ def _data(template: Template, environment: Environment, month: MonthlyUsage, rat
     stored_gb = (prices * price_writes + alerts * alert_writes) / GB
     yield "DynamoDB", "tables and index", stored_gb, "GB-month", "dynamodb_storage_usd_per_gb_month"
     sizes = ((PRICES, prices), (ALERTS, alerts))
-    backed_up = [size for name, size in sizes if has_recovery(properties(template, name))]
+    backed_up = [size for name, size in sizes if has_recovery(template.properties(name))]
     if backed_up:
         backed_up_gb = sum(backed_up, Decimal(0)) / GB
         yield "DynamoDB", "point-in-time recovery", backed_up_gb, "GB-month", "dynamodb_backup_usd_per_gb_month"
@@ -168,7 +168,7 @@ def _messages(environment: Environment, month: MonthlyUsage) -> Iterator[Unprice
 
 def _secrets(template: Template, environment: Environment, month: MonthlyUsage) -> Iterator[Unpriced]:
     usage = environment.usage
-    keys, secrets = (Decimal(len(of_type(template, kind))) for kind in ("AWS::KMS::Key", "AWS::SecretsManager::Secret"))
+    keys, secrets = (Decimal(len(template.of_type(kind))) for kind in ("AWS::KMS::Key", "AWS::SecretsManager::Secret"))
     by_resources = month.hours * count_encrypted(template) * usage.kms_requests_per_resource_h
     cold_starts = month.all_invocations * exact(usage.cold_start_share)
     requests = by_resources + cold_starts + month.secret_reads
@@ -184,7 +184,7 @@ def _monitoring(template: Template, usage: Usage, log_days: int, month: MonthlyU
     written = month.all_invocations * usage.log_bytes_per_invocation + records * usage.log_bytes_per_record
     logged_gb = (written + month.webhooks * usage.access_log_bytes) / GB
     kept_gb = logged_gb * log_days * 24 / month.hours
-    alarms, dashboards = (len(of_type(template, f"AWS::CloudWatch::{kind}")) for kind in ("Alarm", "Dashboard"))
+    alarms, dashboards = (len(template.of_type(f"AWS::CloudWatch::{kind}")) for kind in ("Alarm", "Dashboard"))
     yield "CloudWatch", "logs written", logged_gb, "GB", "log_ingest_usd_per_gb"
     yield "CloudWatch", f"logs kept {log_days} days", kept_gb, "GB-month", "log_storage_usd_per_gb_month"
     yield "CloudWatch", "alarms", Decimal(alarms), "each", "alarm_usd_per_month"
@@ -195,7 +195,7 @@ def _monitoring(template: Template, usage: Usage, log_days: int, month: MonthlyU
 
 def _index_count(template: Template, table: str) -> int:
     """Return how many indexes a table has; each stores a copy of every item."""
-    return len(properties(template, table).get("GlobalSecondaryIndexes", []))
+    return len(template.properties(table).get("GlobalSecondaryIndexes", []))
 
 
 def _write_units(size_bytes: int) -> int:

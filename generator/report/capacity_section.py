@@ -19,7 +19,6 @@ from generator.capacity.sizing import CHECK_ALERTS, FunctionSizing, Sizing, with
 from generator.config.schema import Environment
 from generator.plans import JudgedPlan
 from generator.report import sizing_table
-from generator.report.resources import of_type
 from generator.template.model import Template
 
 BAR_WIDTH = 60
@@ -138,7 +137,7 @@ def _batching_window(template: Template, sizing: Sizing) -> Iterator[str]:
     reason = (
         f"Without it, batches of one price would keep the busiest lanes busy {busy}; the target is {percent(target)}."
     )
-    for name, mapping in of_type(template, "AWS::Lambda::EventSourceMapping").items():
+    for name, mapping in template.properties_of("AWS::Lambda::EventSourceMapping").items():
         if window_s := mapping.get("MaximumBatchingWindowInSeconds", 0):
             delay = f"The batching window of {code(name)} adds up to {window_s} s to every alert."
             yield f"{delay} {reason}" if utilization > target else delay

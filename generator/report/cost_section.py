@@ -11,7 +11,6 @@ from generator.capacity import sms
 from generator.config.prices import DATED, PRICED_REGION, SOURCES, Prices
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.report.bill import CENT, SMS_PRICE, Item, bill, total_usd
-from generator.report.resources import of_type
 from generator.report.usage import monthly_usage
 from generator.template.model import Template
 
@@ -122,7 +121,7 @@ def _not_included(template: Template, environment: Environment) -> Iterator[str]
     if environment.sms.price_usd_per_message is None:
         yield "SMS, whose price depends on country and carrier and can exceed everything else"
     billed = monthly_usage(template, environment, LOWEST_RATE).invocations
-    for name in of_type(template, "AWS::Lambda::Function"):
+    for name in template.properties_of("AWS::Lambda::Function"):
         if name not in billed:
             yield f"**{name}** (add its invocations per month to `generator/report/usage.py`)"
 

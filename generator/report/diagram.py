@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from generator.report.resources import as_list, of_type, properties, referenced, statements
+from generator.report.resources import referenced, statements
+from generator.template.intrinsics import listed
 from generator.template.model import Template
 from generator.template.references import references
 
@@ -88,7 +89,7 @@ def _several(names: list[str]) -> list[str]:
 
 def _node(name: str, template: Template) -> str:
     opening, closing = SHAPES.get(template.resources.get(name, {}).get("Type", ""), ("((", "))"))
-    reserved = properties(template, name).get("ReservedConcurrentExecutions")
+    reserved = template.properties(name).get("ReservedConcurrentExecutions")
     note = "" if reserved is None else f"<br/>{reserved} reserved"
     return f'{name}{opening}"{name}{note}"{closing}'
 
@@ -100,18 +101,18 @@ def _arrow(edge: Edge, template: Template) -> str:
 
 
 def _methods(template: Template) -> Iterator[tuple[str, str, str]]:
-    for method in of_type(template, "AWS::ApiGateway::Method").values():
-        api, path = referenced(method["RestApiId"]), properties(template, referenced(method["ResourceId"]))
+    for method in template.properties_of("AWS::ApiGateway::Method").values():
+        api, path = referenced(method["RestApiId"]), template.properties(referenced(method["ResourceId"]))
         yield SENDERS, api, f"{method['HttpMethod']} /{path.get('PathPart', '')}"
         yield api, referenced(method.get("Integration", {}).get("Uri")), "invoke"
 
 
 def _permissions_of_functions(template: Template) -> Iterator[tuple[str, str, str]]:
     """Yield an edge to each resource that a function's role allows; edges of streams come from their mappings."""
-    for name, function in of_type(template, "AWS::Lambda::Function").items():
-        role = properties(template, referenced(function.get("Role")))
+    for name, function in template.properties_of("AWS::Lambda::Function").items():
+        role = template.properties(referenced(function.get("Role")))
         for statement in statements(role):
-            for action in as_list(statement["Action"]):
+            for action in listed(statement["Action"]):
                 verb = VERBS.get(action, action.partition(":")[2])
                 for target in _targets(statement, action):
                     yield name, target, "SMS" if target == PHONES else verb
@@ -120,32 +121,32 @@ def _permissions_of_functions(template: Template) -> Iterator[tuple[str, str, st
 def _targets(statement: Mapping[str, Any], action: str) -> Iterable[str]:
     if "NotResource" in statement:
         return [PHONES] if action == "sns:Publish" else []
-    reached = (next(references(resource), "") for resource in as_list(statement["Resource"]))
+    reached = (next(references(resource), "") for resource in listed(statement["Resource"]))
     return [name.partition(".")[0] for name in reached if not name.endswith(".StreamArn")]
 
 
 def _streams(template: Template) -> Iterator[tuple[str, str, str]]:
-    for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
+    for mapping in template.properties_of("AWS::Lambda::EventSourceMapping").values():
         function = referenced(mapping["FunctionName"])
         yield referenced(mapping["EventSourceArn"]), function, f"stream, batches of {mapping.get('BatchSize', 100)}"
         yield function, _on_failure(mapping), "failed"
 
 
 def _subscriptions(template: Template) -> Iterator[tuple[str, str, str]]:
-    for subscription in of_type(template, "AWS::SNS::Subscription").values():
+    for subscription in template.properties_of("AWS::SNS::Subscription").values():
         topic = referenced(subscription["TopicArn"])
         yield topic, referenced(subscription.get("Endpoint")), "notify"
         yield topic, referenced(subscription.get("RedrivePolicy")), "failed"
 
 
 def _schedules(template: Template) -> Iterator[tuple[str, str, str]]:
-    for name, schedule in of_type(template, "AWS::Scheduler::Schedule").items():
+    for name, schedule in template.properties_of("AWS::Scheduler::Schedule").items():
         yield name, referenced(schedule["Target"]["Arn"]), schedule["ScheduleExpression"]
         yield name, referenced(schedule["Target"].get("DeadLetterConfig")), "failed"
 
 
 def _failures(template: Template) -> Iterator[tuple[str, str, str]]:
-    for config in of_type(template, "AWS::Lambda::EventInvokeConfig").values():
+    for config in template.properties_of("AWS::Lambda::EventInvokeConfig").values():
         yield referenced(config["FunctionName"]), _on_failure(config), "failed"
 
 

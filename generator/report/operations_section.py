@@ -8,7 +8,7 @@ from typing import Any
 from generator._format import code, counted, duration, joined, markdown_details, markdown_table, number
 from generator.aws import DEFAULT_QUEUE_RETENTION_S
 from generator.config.schema import Environment
-from generator.report.resources import has_recovery, of_type, referenced
+from generator.report.resources import has_recovery, referenced
 from generator.template.model import Template
 from generator.template.references import references
 
@@ -27,7 +27,7 @@ MILLISECONDS = {"IteratorAge", "AsyncEventAge", "Duration"}
 
 def alarm_lines(template: Template, reasons: Mapping[str, str]) -> list[str]:
     """Return the section, folded: every alarm with its metric, its threshold and the reason for it."""
-    alarms = of_type(template, "AWS::CloudWatch::Alarm")
+    alarms = template.properties_of("AWS::CloudWatch::Alarm")
     rows = [
         (name, f"{_metric(alarm)}: {_threshold(alarm)}<br>Why: {reasons.get(name, 'no reason stated')}")
         for name, alarm in alarms.items()
@@ -38,7 +38,7 @@ def alarm_lines(template: Template, reasons: Mapping[str, str]) -> list[str]:
 
 def alarms_line(template: Template) -> str:
     """Return the number of alarms, and who is notified."""
-    alarms = of_type(template, "AWS::CloudWatch::Alarm").values()
+    alarms = template.properties_of("AWS::CloudWatch::Alarm").values()
     topics = list(dict.fromkeys(referenced(action) for alarm in alarms for action in alarm["AlarmActions"]))
     return f"{counted(len(alarms), 'alarm')} notify {joined([*map(code, topics)])}; {_subscribers(template, topics)}"
 
@@ -51,7 +51,7 @@ def retained(template: Template) -> list[str]:
 def retention_lines(template: Template, environment: Environment) -> list[str]:
     """Return the resources that outlive the stack, and the retention of its data."""
     kept = {name: template.resources[name] for name in retained(template)}
-    queues = of_type(template, "AWS::SQS::Queue").values()
+    queues = template.properties_of("AWS::SQS::Queue").values()
     seconds = sorted({queue.get("MessageRetentionPeriod", DEFAULT_QUEUE_RETENTION_S) for queue in queues})
     header = ("Resource", "When the stack is deleted", "When it is replaced", "Notes")
     text = [
@@ -70,7 +70,7 @@ def retention_lines(template: Template, environment: Environment) -> list[str]:
 
 
 def _subscribers(template: Template, topics: list[str]) -> str:
-    subscriptions = of_type(template, "AWS::SNS::Subscription").values()
+    subscriptions = template.properties_of("AWS::SNS::Subscription").values()
     endpoints = [
         code(str(one.get("Endpoint"))) for one in subscriptions if set(references(one["TopicArn"])) & {*topics}
     ]

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from generator._format import code, counted, joined, markdown_details, markdown_table
-from generator.report.resources import as_list, of_type, referenced, statements
+from generator.report.resources import referenced, statements
+from generator.template.intrinsics import listed
 from generator.template.model import Template
 from generator.template.references import references
 
@@ -64,8 +65,8 @@ RELATIONS = {
 
 def permission_lines(template: Template) -> list[str]:
     """Return the section, folded: roles of functions, other roles, and resource policies."""
-    roles = of_type(template, "AWS::IAM::Role")
-    functions = of_type(template, "AWS::Lambda::Function")
+    roles = template.properties_of("AWS::IAM::Role")
+    functions = template.properties_of("AWS::Lambda::Function")
     users = {referenced(function["Role"]): name for name, function in functions.items()}
     text: list[str] = []
     for role in sorted(roles, key=lambda name: name not in users):
@@ -77,7 +78,7 @@ def permission_lines(template: Template) -> list[str]:
 
 def permissions_line(template: Template) -> str:
     """Return how many roles there are, and what they may do beyond the stack's own resources."""
-    roles = of_type(template, "AWS::IAM::Role")
+    roles = template.properties_of("AWS::IAM::Role")
     beyond = dict.fromkeys(
         words
         for role in roles.values()
@@ -89,8 +90,8 @@ def permissions_line(template: Template) -> str:
 
 def _beyond(statement: Mapping[str, Any]) -> str:
     """Return what a statement allows on more than resources of the template, empty if it allows nothing there."""
-    actions = as_list(statement["Action"])
-    resources = as_list(statement.get("Resource", []))
+    actions = listed(statement["Action"])
+    resources = listed(statement.get("Resource", []))
     if statement["Effect"] == "Deny" or (resources and all(next(references(one), "") for one in resources)):
         return ""
     may = ", ".join(map(_in_words, actions))
@@ -124,7 +125,7 @@ def _relation(operator: str, value: Any) -> str:
 
 
 def _trusted(role: Mapping[str, Any]) -> str:
-    trusted = as_list(role["AssumeRolePolicyDocument"]["Statement"])
+    trusted = listed(role["AssumeRolePolicyDocument"]["Statement"])
     return joined([_principal(statement) + condition(statement) for statement in trusted])
 
 
@@ -136,7 +137,7 @@ def _role_table(role: Mapping[str, Any]) -> list[str]:
 
 
 def _row(statement: Mapping[str, Any]) -> tuple[str, str, str]:
-    actions = as_list(statement["Action"])
+    actions = listed(statement["Action"])
     denied = "**not** " if statement["Effect"] == "Deny" else ""
     may = ", ".join(map(_in_words, actions)) if len(actions) <= MOST_IN_WORDS else f"{len(actions)} actions"
     return denied + may, _resources(statement, actions) + condition(statement), ", ".join(map(code, actions))
@@ -151,17 +152,17 @@ def _in_words(action: str) -> str:
 def _resource_policies(template: Template) -> list[str]:
     """Return a list instead of a table, because conditions with whole ARNs are too wide for a column."""
     text: list[str] = []
-    for name, key in of_type(template, "AWS::KMS::Key").items():
-        own = [{**statement, "Resource": [{"Ref": name}]} for statement in as_list(key["KeyPolicy"]["Statement"])]
+    for name, key in template.properties_of("AWS::KMS::Key").items():
+        own = [{**statement, "Resource": [{"Ref": name}]} for statement in listed(key["KeyPolicy"]["Statement"])]
         text += [_list_item(_principal(statement), *_row(statement)) for statement in own]
     policies = [
-        *(api["Policy"] for api in of_type(template, "AWS::ApiGateway::RestApi").values() if "Policy" in api),
-        *(queue["PolicyDocument"] for queue in of_type(template, "AWS::SQS::QueuePolicy").values()),
-        *(topic["PolicyDocument"] for topic in of_type(template, "AWS::SNS::TopicPolicy").values()),
+        *(api["Policy"] for api in template.properties_of("AWS::ApiGateway::RestApi").values() if "Policy" in api),
+        *(queue["PolicyDocument"] for queue in template.properties_of("AWS::SQS::QueuePolicy").values()),
+        *(topic["PolicyDocument"] for topic in template.properties_of("AWS::SNS::TopicPolicy").values()),
     ]
     for policy in policies:
-        text += [_list_item(_principal(statement), *_row(statement)) for statement in as_list(policy["Statement"])]
-    return text + [_permission(permission) for permission in of_type(template, "AWS::Lambda::Permission").values()]
+        text += [_list_item(_principal(statement), *_row(statement)) for statement in listed(policy["Statement"])]
+    return text + [_permission(permission) for permission in template.properties_of("AWS::Lambda::Permission").values()]
 
 
 def _list_item(who: str, may: str, where: str, actions: str) -> str:
@@ -178,16 +179,16 @@ def _principal(statement: Mapping[str, Any]) -> str:
     principal = statement["Principal"]
     if not isinstance(principal, dict):
         return "**everyone**" if principal == "*" else f"**{principal}**"
-    who = [_flat(one) for value in principal.values() for one in as_list(value)]
+    who = [_flat(one) for value in principal.values() for one in listed(value)]
     return ", ".join("this account, through its IAM policies" if one.endswith(":root") else code(one) for one in who)
 
 
 def _resources(statement: Mapping[str, Any], actions: Sequence[str]) -> str:
     if "NotResource" in statement:
-        excluded = ", ".join(code(_flat(resource)) for resource in as_list(statement["NotResource"]))
+        excluded = ", ".join(code(_flat(resource)) for resource in listed(statement["NotResource"]))
         sms = " (no topics, so phone numbers only)" if actions == ["sns:Publish"] else ""
         return f"**everything except** {excluded}{sms}"
-    return ", ".join(_resource(resource, actions) for resource in as_list(statement.get("Resource", [])))
+    return ", ".join(_resource(resource, actions) for resource in listed(statement.get("Resource", [])))
 
 
 def _resource(resource: Any, actions: Sequence[str]) -> str:

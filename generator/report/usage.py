@@ -8,7 +8,6 @@ from decimal import Decimal
 
 from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
 from generator.config.schema import Environment
-from generator.report.resources import of_type, properties
 from generator.template.model import Template
 
 SECONDS_PER_H = 3600
@@ -68,7 +67,7 @@ def _prices_per_batch(template: Template, environment: Environment, hourly: Deci
 
     Assumes that prices spread evenly over the lanes, which gives the smallest and therefore the most batches.
     """
-    (mapping,) = of_type(template, "AWS::Lambda::EventSourceMapping").values()
+    (mapping,) = template.properties_of("AWS::Lambda::EventSourceMapping").values()
     lanes = environment.stream.shards * max(1, int(mapping.get("ParallelizationFactor", 1)))
     window_s = Decimal(mapping.get("MaximumBatchingWindowInSeconds", 0))
     batch_size = max(Decimal(1), Decimal(mapping.get("BatchSize", 100)))
@@ -78,7 +77,7 @@ def _prices_per_batch(template: Template, environment: Environment, hourly: Deci
 def _warm_instances(template: Template, environment: Environment) -> int:
     """Return the number of warm ProcessWebhook instances: its reservation, or else the load at the peak."""
     mean_s = environment.functions.process_webhook.mean_duration_ms / 1000
-    reserved = properties(template, PROCESS_WEBHOOK).get("ReservedConcurrentExecutions")
+    reserved = template.properties(PROCESS_WEBHOOK).get("ReservedConcurrentExecutions")
     return int(reserved or max(1, math.ceil(environment.peak_rate_per_s * mean_s)))
 
 

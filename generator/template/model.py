@@ -41,8 +41,12 @@ class Template:
         return [logical_id for logical_id, resource in self.resources.items() if resource.get("Type") in types]
 
     def properties(self, logical_id: str) -> Section:
-        """Return a resource's properties as they are written; empty where there are none."""
-        return mapping(self.resources[logical_id].get("Properties"))
+        """Return a resource's properties as they are written; empty where there are none, or no such resource."""
+        return mapping(self.resources.get(logical_id, {}).get("Properties"))
+
+    def properties_of(self, *types: str) -> dict[str, Section]:
+        """Return the properties of every resource of these types by logical id."""
+        return {logical_id: self.properties(logical_id) for logical_id in self.of_type(*types)}
 
 
 def is_stored(parameter: Section) -> bool:
