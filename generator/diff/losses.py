@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from generator.diff.model import TABLE
 from generator.diff.properties import changes, same
 from generator.template.intrinsics import Json, canonical, is_intrinsic, listed, text
 from generator.template.schemas import schema
-
-TABLE, SECRET = "AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"
 
 LOSSES = {
     "AWS::DynamoDB::Table": "its items",
@@ -80,7 +79,7 @@ def changed_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[
         if _is_on(_at(before, path)) and _is_off(_at(after, path)):
             yield note
     generated = [side.get("GenerateSecretString") for side in (before, after)]
-    if kind == SECRET and generated[1] is not None and not same(*generated):
+    if kind == "AWS::SecretsManager::Secret" and generated[1] is not None and not same(*generated):
         yield "a new value is generated: senders need it within 24 hours, while the old one is still accepted"
     if kind == TABLE:
         yield from _index_notes(before, after)

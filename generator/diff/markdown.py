@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from generator._format import code, prose
+from generator._format import code, markdown_table, prose
 from generator.diff.iam.grants import ACTING, is_document
-from generator.diff.model import Access, AccessChange, Change, Difference, Effect, Property, Rating, Resource
+from generator.diff.model import (
+    DEPLOYMENT,
+    Access,
+    AccessChange,
+    Change,
+    Difference,
+    Effect,
+    Rating,
+    Resource,
+)
 from generator.diff.resources import CODE
-from generator.diff.summary import DEPLOYMENT, consequences, headlines, rating
+from generator.diff.summary import consequences, headlines, rating
 from generator.template.intrinsics import Json, is_intrinsic, listed, text
 from generator.template.schemas import Certainty
 
@@ -78,7 +87,7 @@ def _consequences(found: Difference) -> Iterator[str]:
 def _iam(found: Difference) -> Iterator[str]:
     if found.iam:
         rows = ([code(one.resource), f"**{_level(one)}**", _gone(one) + _said(one.statement)] for one in found.iam)
-        yield from _table(["Resource", "Change", "Statement"], rows)
+        yield from markdown_table(["Resource", "Change", "Statement"], rows)
     if found.iam and found.iam_not_compared:
         yield ""
     if found.iam_not_compared:
@@ -118,7 +127,7 @@ def _names(value: Json) -> list[str]:
 
 def _reservations(found: Difference) -> Iterator[str]:
     if rows := [[code(one.id), _figure(one.old), _figure(one.new)] for one in found.reservations.changed]:
-        yield from _table(["Function", "Old", "New"], rows, numbers=2)
+        yield from markdown_table(["Function", "Old", "New"], rows, right=[1, 2])
 
 
 def _figure(reserved: Json) -> str:
@@ -131,14 +140,14 @@ def _alarms(found: Difference) -> Iterator[str]:
     if found.alarms:
         effects = {Effect.EARLIER: "fires earlier", Effect.LATER: "fires later", Effect.OTHER: ""}
         rows = ([code(a.id), a.setting, *_pair(a.old, a.new), effects[a.effect]] for a in found.alarms)
-        yield from _table(["Alarm", "Setting", "Old", "New", "Effect"], rows)
+        yield from markdown_table(["Alarm", "Setting", "Old", "New", "Effect"], rows)
 
 
 def _resources(found: Difference) -> Iterator[str]:
     """Yield the changed resources without what another section shows."""
     elsewhere = _shown_elsewhere(found)
     if rows := [row for one in found.resources for row in _resource_rows(one, elsewhere)]:
-        yield from _table(["Resource", "Change", "Property", "Old", "New"], rows)
+        yield from markdown_table(["Resource", "Change", "Property", "Old", "New"], rows)
 
 
 def _shown_elsewhere(found: Difference) -> set[tuple[str, str]]:
@@ -157,7 +166,8 @@ def _resource_rows(one: Resource, elsewhere: set[tuple[str, str]]) -> Iterator[l
         yield [code(one.id), one.change, _notes(one) or prose(one.type), "", ""]
     first = [code(one.id), one.change]
     for prop in one.properties:
-        place = DOCUMENT if _is_policy(prop) else re.sub(r"^(Properties\.\w+)\b.*", r"\1", prop.path)
+        is_policy = is_document(prop.old) or is_document(prop.new)
+        place = DOCUMENT if is_policy else re.sub(r"^(Properties\.\w+)\b.*", r"\1", prop.path)
         if (one.id, place) not in elsewhere and (one.id, prop.path) not in elsewhere:
             same = "see IAM" if any(place == DOCUMENT for _, place in elsewhere) else "same permissions"
             values = (same, same) if place == DOCUMENT else _pair(prop.old, prop.new)
@@ -172,7 +182,7 @@ def _parts(found: Difference) -> Iterator[str]:
     parts = [one for one in found.parts if one.path != "Description" or not any(found.rates)]
     if parts:
         rows = ([code(p.path), *_pair(p.old, p.new), ", ".join(map(code, p.affects))] for p in parts)
-        yield from _table(["What", "Old", "New", "Resources that depend on it"], rows)
+        yield from markdown_table(["What", "Old", "New", "Resources that depend on it"], rows)
     if any(part.path.startswith("Parameters.") and part.path.endswith(".Default") for part in found.parts):
         yield "\nA default applies to new stacks; an existing stack keeps its value until it is given another."
 
@@ -186,18 +196,6 @@ def _handlers(found: Difference) -> Iterator[str]:
 
 def _notes(one: Resource) -> str:
     return prose("; ".join(one.notes))
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    marks = ["---"] * (len(head) - numbers) + ["--:"] * numbers
-    yield f"|{'|'.join(marks)}|"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-
-
-def _is_policy(prop: Property) -> bool:
-    return any(isinstance(value, Mapping) and is_document(value) for value in (prop.old, prop.new))
 
 
 def _pair(old: Json, new: Json) -> tuple[str, str]:

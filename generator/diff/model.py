@@ -10,6 +10,9 @@ from enum import StrEnum
 from generator.template.intrinsics import Json
 from generator.template.schemas import Certainty
 
+DEPLOYMENT = "AWS::ApiGateway::Deployment"
+TABLE = "AWS::DynamoDB::Table"
+
 MAKERS = ("Fn::ForEach", "Fn::Transform")
 """Functions that may stand among the resources and make some of them, each read as one resource of this type."""
 

@@ -29,16 +29,12 @@ def changes(old: Json, new: Json, path: str, unordered: Unordered) -> Iterator[P
         yield from _list_changes(old, new, path, unordered)
     elif path == "DependsOn":  # One name or a list of them.
         yield from _list_changes(listed(old), listed(new), path, unordered)
-    elif _is_policy(old) and _is_policy(new) and (versions := _versions(old, new)):
+    elif is_document(old) and is_document(new) and (versions := _versions(old, new)):
         yield Property(f"{path}.Version", *versions)
         if not same({**old, "Version": ""}, {**new, "Version": ""}):
             yield Property(path, old, new)
     else:
         yield Property(path, old, new)
-
-
-def _is_policy(value: Json) -> bool:
-    return isinstance(value, Mapping) and is_document(value)
 
 
 def _versions(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[Json, Json] | None:
@@ -49,7 +45,7 @@ def _versions(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[Json, J
 
 def _is_structure(value: Json, path: str) -> bool:
     """Whether to look at each key by itself. All properties together are no policy, though they may read like one."""
-    is_whole = path != "Properties" and isinstance(value, Mapping) and is_document(value)
+    is_whole = path != "Properties" and is_document(value)
     return isinstance(value, Mapping) and not is_intrinsic(value) and not is_whole
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from generator.diff.model import Change, Resource
+from generator.diff.model import DEPLOYMENT, Change, Resource
 from generator.diff.properties import same
 from generator.template.intrinsics import Json, mapping, text
 from generator.template.model import Template
@@ -61,7 +61,6 @@ NAMES = {
 Source: CloudFormation template reference, "Name type".
 """
 
-DEPLOYMENT = "AWS::ApiGateway::Deployment"
 REST_API = "AWS::ApiGateway::RestApi"
 DEPLOYED_WITH_API = ("Body", "Policy", "BinaryMediaTypes", "MinimumCompressionSize", "Parameters")
 DEPLOYED = (

@@ -9,7 +9,7 @@ from dataclasses import replace
 from operator import attrgetter
 
 from generator.diff.losses import changed_notes, removal_notes, replacement_notes
-from generator.diff.model import MAKERS, Change, Property, Resource
+from generator.diff.model import DEPLOYMENT, MAKERS, TABLE, Change, Property, Resource
 from generator.diff.properties import changes, literal, typed, untyped
 from generator.diff.redefinitions import Redefinitions
 from generator.diff.rejections import stale_deployments, with_rejection
@@ -19,8 +19,6 @@ from generator.template.model import Template
 from generator.template.references import dependencies
 from generator.template.schemas import TYPED, Certainty, schema
 
-DEPLOYMENT = "AWS::ApiGateway::Deployment"
-TABLE = "AWS::DynamoDB::Table"
 CODE = ("Properties.Code.ZipFile", "Properties.InlineCode")
 CONDITION = "Condition"
 
@@ -61,20 +59,14 @@ def with_new_deployment(old: Template, new: Template) -> tuple[Template, dict[st
 
     API Gateway never updates a deployment; a template makes a new one by giving it a new logical id.
     """
-    gone = _only_in(old, new)
-    come = _only_in(new, old)
+    gone, come = (
+        [name for name in one.of_type(DEPLOYMENT) if name not in other.resources]
+        for one, other in ((old, new), (new, old))
+    )
     if len(gone) != 1 or len(come) != 1:
         return old, {}
     renamed = {gone[0]: come[0]}
     return replace(old, resources=_renamed(old.resources, renamed)), renamed
-
-
-def _only_in(one: Template, other: Template) -> list[str]:
-    return [
-        name
-        for name, resource in one.resources.items()
-        if _type(resource) == DEPLOYMENT and name not in other.resources
-    ]
 
 
 def _renamed(value: Json, names: Mapping[str, str]) -> Json:

@@ -6,11 +6,9 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from generator._format import counted, listed, rate
-from generator.diff.model import Access, AccessChange, Change, Difference, Rating, Resource
+from generator.diff.model import DEPLOYMENT, Access, AccessChange, Change, Difference, Rating, Resource
 from generator.template.intrinsics import Json
 from generator.template.schemas import Certainty
-
-DEPLOYMENT = "AWS::ApiGateway::Deployment"
 
 NOTHING = "no semantic difference"
 
@@ -60,12 +58,8 @@ def rating(found: Difference) -> Rating:
     return Rating.ROUTINE
 
 
-def consequences(found: Difference) -> list[str]:
-    """Return a line for each rejected update, replacement, removal and other lasting effect, worst first."""
-    return [*_consequences(found)]
-
-
-def _consequences(found: Difference) -> Iterator[str]:
+def consequences(found: Difference) -> Iterator[str]:
+    """Yield a line for each rejected update, replacement, removal and other lasting effect, worst first."""
     for one in found.resources:
         if one.rejection:
             yield f"Rejected: {one.id}: {one.rejection}."

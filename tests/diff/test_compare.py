@@ -72,7 +72,7 @@ def test_a_table_that_would_be_recreated_is_the_first_thing() -> None:
     )
     found = difference(PROD, new)
     assert [one.id for one in found.resources][:2] == [ALERTS, "ProcessWebhookLogGroup"]
-    assert consequences(found)[0].startswith(f"Replacement: {ALERTS} would be recreated: the new one starts empty")
+    assert next(consequences(found)).startswith(f"Replacement: {ALERTS} would be recreated: the new one starts empty")
 
 
 def test_a_table_without_retain_loses_its_items() -> None:

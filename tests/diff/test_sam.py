@@ -105,6 +105,6 @@ def test_the_type_that_a_sam_type_becomes_is_the_same_type(old: str, new: str, r
 
 def test_any_other_type_under_the_same_logical_id_is_rejected() -> None:
     found = compared(PLAIN, PLAIN.replace("AWS::Lambda::Function", "AWS::SQS::Queue"))
-    assert consequences(found)[0] == (
+    assert next(consequences(found)) == (
         "Rejected: F: was AWS::Lambda::Function: CloudFormation rejects another type under the same logical id."
     )

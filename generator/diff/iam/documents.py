@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from generator.diff.iam.grants import Grant, branches, grants, is_document, under
-from generator.template.intrinsics import NO_VALUE, Json, canonical, is_intrinsic, template_text
+from generator.diff.iam.grants import Grant, alternatives, grants, is_document, under
+from generator.template.intrinsics import Json, canonical, is_intrinsic, mapping, template_text
 
 DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy")
 """Properties that are a policy and nothing else."""
@@ -14,17 +14,13 @@ DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy")
 
 def documents(value: Json) -> Iterator[Grant]:
     """The grants of every document within a value."""
-    if not isinstance(value, dict | list | str):
-        return
-    if ways := branches(value):
-        for condition, one in ways:
-            yield from (under((condition,), grant) for grant in documents(one))
-    elif (document := _document(value)) is not None:
-        yield from grants(document)
-    elif not isinstance(value, str):
-        for inner in value.values() if isinstance(value, dict) else value:
-            if isinstance(inner, dict | list) or _mentions_statements(inner):
-                yield from documents(inner)
+    for conditions, one in alternatives(value):
+        if (document := _document(one)) is not None:
+            yield from (under(conditions, grant) for grant in grants(document))
+        elif isinstance(one, dict | list):
+            for inner in one.values() if isinstance(one, dict) else one:
+                if isinstance(inner, dict | list) or _mentions_statements(inner):
+                    yield from (under(conditions, grant) for grant in documents(inner))
 
 
 def opaque_documents(value: Json) -> Iterator[Json]:
@@ -32,24 +28,20 @@ def opaque_documents(value: Json) -> Iterator[Json]:
     if isinstance(value, dict | list):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             if key in DOCUMENTS:
-                yield from (one for one in _choices(inner) if _is_opaque(one))
+                yield from (one for _, one in alternatives(inner) if _is_opaque(one))
             else:
                 yield from opaque_documents(inner)
 
 
-def _choices(value: Json) -> list[Json]:
-    return [found for _, one in branches(value) for found in _choices(one)] or [value]
-
-
 def _is_opaque(value: Json) -> bool:
-    is_written = isinstance(value, str) or (isinstance(value, dict) and is_intrinsic(value) and value != NO_VALUE)
-    return is_written and _document(value) is None and not branches(value)
+    is_written = isinstance(value, str) or (isinstance(value, dict) and is_intrinsic(value))
+    return is_written and _document(value) is None
 
 
 def _document(value: Json) -> Mapping[str, Json] | None:
     """The document that a value is, also where it is written as text; AWS::Logs::ResourcePolicy takes only that."""
-    if isinstance(value, dict) and is_document(value):
-        return value
+    if is_document(value):
+        return mapping(value)
     is_text = isinstance(value, str) or (isinstance(value, dict) and is_intrinsic(value))
     if not is_text or not _mentions_statements(value):
         return None
@@ -60,7 +52,7 @@ def _document(value: Json) -> Mapping[str, Json] | None:
         found = json.loads(content)
     except ValueError:
         return None
-    return _substituted(found) if isinstance(found, dict) and is_document(found) else None
+    return _substituted(found) if is_document(found) else None
 
 
 def _mentions_statements(value: Json) -> bool:

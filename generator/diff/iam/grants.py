@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from generator.template.intrinsics import NO_VALUE, Json, canonical, is_intrinsic, listed, text
+from generator.template.intrinsics import NO_VALUE, Json, canonical, is_intrinsic, listed, mapping, text
 from generator.template.schemas import Certainty
 
 ELEMENTS = ("Principal", "Action", "Resource")
@@ -143,9 +143,9 @@ class Grant:
         return replace(self, action=self.action.folded(), condition=clauses)
 
 
-def is_document(value: Mapping[str, Json]) -> bool:
+def is_document(value: Json) -> bool:
     """Whether this is a policy document; its statements may be functions such as Fn::If."""
-    statements = [one for one in listed(value.get("Statement")) if isinstance(one, Mapping)]
+    statements = [one for one in listed(mapping(value).get("Statement")) if isinstance(one, Mapping)]
     return any("Effect" in one or is_intrinsic(one) for one in statements)
 
 
@@ -159,22 +159,14 @@ def canonical_document(document: Mapping[str, Json]) -> Json:
 
 def grants(document: Mapping[str, Json]) -> Iterator[Grant]:
     """Every grant of a document. A statement that is a function other than Fn::If is one grant of its whole text."""
-    for statement in listed(document.get("Statement")):
-        yield from _granted(statement)
+    for conditions, statement in entries(document.get("Statement")):
+        yield from (under(conditions, grant) for grant in _granted(statement))
 
 
 def under(conditions: Iterable[str], grant: Grant) -> Grant:
     """The grant as one that is there only under conditions of the template."""
     more = {Clause(ONLY_IF, condition, ("holds",)) for condition in conditions}
     return replace(grant, condition=tuple(sorted({*grant.condition, *more}))) if more else grant
-
-
-def branches(value: Json) -> list[tuple[str, Json]]:
-    """What a Fn::If chooses from, each with its condition in words; empty for anything else."""
-    match value:
-        case {"Fn::If": [str(name), yes, no]}:
-            return [(condition, one) for condition, one in ((name, yes), (f"not {name}", no)) if one != NO_VALUE]
-    return []
 
 
 def alternatives(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
@@ -197,11 +189,6 @@ def entries(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
 
 
 def _granted(statement: Json) -> Iterator[Grant]:
-    if ways := branches(statement):
-        for name, ones in ways:
-            for one in listed(ones):
-                yield from (under((name,), grant) for grant in _granted(one))
-        return
     if not isinstance(statement, Mapping) or "Effect" not in statement:
         for effect in EFFECTS:
             yield Grant(effect, HOLDER, Scope((f"{STATEMENT}{text(statement)}",)), EVERYTHING, ())
