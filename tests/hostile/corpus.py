@@ -6,6 +6,7 @@ that is reported fails again with `python -m tests.hostile.corpus NUMBER`.
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 import os
@@ -99,7 +100,7 @@ def _mutate(rnd: random.Random, document: Any) -> None:
         for _ in range(rnd.choice((1, 30, 150, 900))):
             place[key] = [place[key]]
     else:
-        place[key] = rnd.choice(EVIL)
+        place[key] = copy.deepcopy(rnd.choice(EVIL))  # A later mutation may change the value.
 
 
 def _dumped(document: Any) -> str:
@@ -359,12 +360,14 @@ def _main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
     sys.addaudithook(_watch)
     numbers = [int(word) for word in sys.argv[1:]] or range(int(os.environ.get("INPUTS", "10000")))
-    failures = []
+    failed = 0
     with click.progressbar(numbers, label="Hostile inputs", file=sys.stderr) as bar:
         for number in bar:
-            failures += run([number])
-    print("\n".join(failures) or f"{len(numbers):,} inputs: no failure")
-    sys.exit(bool(failures))
+            for wrong in run([number]):
+                failed += 1
+                print(wrong, flush=True)
+    print(f"{len(numbers):,} inputs: {failed or 'no'} failure{'s' * (failed > 1)}")
+    sys.exit(bool(failed))
 
 
 if __name__ == "__main__":
