@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from generator.diff.model import Property
 from generator.diff.properties import same
 from generator.template.conditions import ALWAYS, Deployments, Equality, Guard, merge, when
-from generator.template.evaluation import Evaluator, Scope
+from generator.template.evaluation import Evaluator, Scope, Unknown
 from generator.template.intrinsics import NO_VALUE, Json, is_intrinsic, literal_text, mapping, parts_of, template_text
 from generator.template.model import Template
 from generator.template.schemas import Certainty
@@ -60,6 +60,12 @@ class Deployable:
 
         None stands for no value. Only deployments count in which the conditions hold.
         """
+        try:
+            return self._difference(old, new, conditions)
+        except (RecursionError, Unknown):  # The values are nested too deeply for the rest of Python's stack.
+            return Certainty.POSSIBLE
+
+    def _difference(self, old: Json, new: Json, conditions: Iterable[Json]) -> Certainty:
         old, new = (NO_VALUE if value is None else value for value in (old, new))
         guard = merge(*(when(name) for name in conditions if self._is_decided(name)))
         if guard is None or not is_possible(self._deployments, guard):

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from generator.diff.equality import Deployable
+from generator.diff.sides import comparable
 from generator.diff.summary import NOTHING, headlines
+from generator.template.schemas import Certainty
 from tests.diff.comparing import difference
-from tests.diff.documents import compared, kinds
+from tests.diff.documents import compared, document, kinds
 
 HEAD = """
 Parameters:
@@ -173,3 +176,17 @@ def test_hundreds_of_conditions_are_compared_in_bounded_steps() -> None:
         for shift, definitions in enumerate((conditions, turned))
     )
     assert [one.replacement for one in difference(old, new).resources] == ["possible"] * 40
+
+
+def test_values_nested_too_deeply_for_the_stack_differ_possibly() -> None:
+    def nested(leaf: str) -> Any:
+        value: Any = {"Ref": "Free"} if leaf == "Free" else leaf
+        for _ in range(150):
+            value = [value]
+        return value
+
+    def below(frames: int) -> Certainty:
+        return below(frames - 1) if frames else deployable.difference(nested("Free"), nested("x"))
+
+    deployable = Deployable(comparable(document(HEAD + "  Q: {Type: AWS::SQS::Queue}")))
+    assert {below(frames) for frames in range(0, 800, 50)} == {Certainty.POSSIBLE}
