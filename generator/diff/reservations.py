@@ -13,8 +13,8 @@ from generator.diff.equality import Deployable, is_possible
 from generator.diff.model import Reservation, Reservations
 from generator.diff.properties import same
 from generator.diff.redefinitions import Pair
+from generator.template.alternatives import Missing, options
 from generator.template.conditions import Deployments
-from generator.template.evaluation import Missing, options
 from generator.template.intrinsics import Json, is_intrinsic, mapping
 from generator.template.model import Template
 from generator.template.schemas import Certainty

@@ -23,6 +23,7 @@ from generator.template.intrinsics import (
     mapping,
     parts_of,
     reduce,
+    split_commas,
 )
 from generator.template.model import Template, is_list, is_stored
 
@@ -334,7 +335,7 @@ class Deployments:
             if function == "Ref":
                 found = assignment.get(content, value) if isinstance(content, str) else value
                 if isinstance(found, str) and is_list(mapping(self._template.parameters.get(content))):
-                    return [part.strip() for part in found.split(",")]
+                    return split_commas(found)
                 return found
             if function == "Fn::Sub" and (parts := parts_of(content)) is not None:
                 found_parts = [self._assigned(part, assignment) for part in parts]

@@ -59,6 +59,12 @@ def literal_text(value: Json) -> str | None:
     return None
 
 
+def split_commas(value: Json) -> Json:
+    """Return the list that CloudFormation makes of a parameter's value: its parts between commas, without spaces."""
+    found = literal_text(value)
+    return [part.strip() for part in found.split(",")] if found is not None else value
+
+
 def whole_number(value: Json) -> int | None:
     """Return a literal as the whole number that CloudFormation reads ("100" is 100), or None."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,30}", value):

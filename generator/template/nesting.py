@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from generator.template.intrinsics import NO_VALUE, SAM, Json, literal_text, mapping
+from generator.template.intrinsics import NO_VALUE, SAM, Json, literal_text, mapping, split_commas
 from generator.template.model import Section, Template, is_list, is_stored
 from generator.template.reading import parse
 from generator.template.references import VARIABLE
@@ -195,7 +195,7 @@ def _as_list(value: Json, parent: Template) -> Json:
             return {"Fn::Split": [",", value]}
         case list():
             return value
-    return [part.strip() for part in str(literal_text(value)).split(",")]
+    return split_commas(str(literal_text(value)))
 
 
 def _loop_variables(value: Json) -> Iterator[str]:

@@ -15,7 +15,8 @@ from generator.checks.quota.worst_case import worst_case
 from generator.config import files
 from generator.report.bill import bill, has_bill, total_usd
 from generator.simulation.topology import read_topology
-from generator.template.evaluation import Evaluator, Scope, Unknown, known, one_deployment, options
+from generator.template.alternatives import options
+from generator.template.evaluation import Evaluator, Scope, Unknown, known, one_deployment
 from generator.template.intrinsics import canonical, whole_number
 from generator.template.reading import parse
 from tests.conftest import FIXTURES

@@ -11,8 +11,8 @@ from itertools import product
 from typing import Any, TypeVar
 
 from generator.checks.quota.deployed import Deployed
+from generator.template.alternatives import Location, Missing, Option, options, sides
 from generator.template.conditions import Guard, merge
-from generator.template.evaluation import Location, Missing, Option, options, sides
 from generator.template.intrinsics import is_intrinsic, mapping
 from generator.template.model import Template
 from generator.template.references import names

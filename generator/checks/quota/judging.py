@@ -12,7 +12,7 @@ from generator.checks.quota.provisioned import excesses
 from generator.checks.quota.queues import above_reservation, throttled_pollers
 from generator.checks.quota.streams import surpluses, switched_off
 from generator.checks.quota.worst_case import worst_case
-from generator.template.evaluation import Location
+from generator.template.alternatives import Location
 
 
 class Judgement(NamedTuple):

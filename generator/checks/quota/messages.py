@@ -10,8 +10,8 @@ from generator.checks.quota.provisioned import Excess
 from generator.checks.quota.queues import Demand
 from generator.checks.quota.streams import Surplus
 from generator.checks.quota.worst_case import WorstCase, uncounted, verb
+from generator.template.alternatives import Option
 from generator.template.conditions import Equality, Fact, Guard
-from generator.template.evaluation import Option
 
 DEFAULT_ACCOUNT = {
     "concurrency_limit": DEFAULT_CONCURRENCY_LIMIT,

@@ -18,8 +18,8 @@ from generator.checks.quota.functions import (
     within,
     worst_of_each,
 )
+from generator.template.alternatives import Location, Missing, Option, alternatives, options, sides
 from generator.template.conditions import ALWAYS, Candidate, Guard, merge
-from generator.template.evaluation import Location, Missing, Option, alternatives, options, sides
 from generator.template.intrinsics import Json, is_intrinsic, template_text
 from generator.template.model import Template
 from generator.template.references import names

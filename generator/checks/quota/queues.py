@@ -9,8 +9,8 @@ from generator.aws import MIN_RECEIVES, STARTING_POLLERS
 from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import RESERVED, functions, poller_name, reservations, sam_events, usage, within
 from generator.checks.quota.provisioned import LEFT_OUT
+from generator.template.alternatives import Location, Missing, Option, options, sides
 from generator.template.conditions import Candidate, Combination, Guard
-from generator.template.evaluation import Location, Missing, Option, options, sides
 from generator.template.model import Template
 from generator.template.references import names
 

@@ -16,8 +16,8 @@ from generator.checks.quota.functions import (
     usage,
     worst_of_each,
 )
+from generator.template.alternatives import Alternative, Location, Missing, Option, options, present, sides
 from generator.template.conditions import Candidate, Guard, merge, when
-from generator.template.evaluation import Alternative, Location, Missing, Option, options, present, sides
 from generator.template.model import Template
 
 STREAM_ARNS = {

@@ -10,8 +10,8 @@ from generator._format import counted, listed
 from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import FUNCTION_TYPES, functions, may_be_managed, reservations, within
 from generator.checks.quota.provisioned import LEFT_OUT, is_provisioned, provisions, without_function
+from generator.template.alternatives import Location, Missing, Option, present
 from generator.template.conditions import ALWAYS, Candidate, Guard
-from generator.template.evaluation import Location, Missing, Option, present
 from generator.template.intrinsics import Json, mapping
 from generator.template.model import Section, Template
 
