@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from math import isclose, prod
 from pathlib import Path
 
@@ -25,8 +26,10 @@ from tests.conftest import SCALE, snapshot
 pytestmark = pytest.mark.slow
 
 SEED = 20_261_124
-INSTANCES = 300 * SCALE
+INSTANCES = 100 * SCALE
 ENUMERABLE = 6_000
+
+Instance = tuple[list[Plan], list[tuple[range, list[float]]], int]
 
 
 def environment(name: str = "prod", webhooks_per_hour: int = 50_000, **sections: Mapping[str, object]) -> Environment:
@@ -98,10 +101,12 @@ def random_environment(rng: random.Random, name: str) -> Environment:
     )
 
 
-def instances() -> Iterator[tuple[list[Plan], list[tuple[range, list[float]]], int]]:
-    """Yield one or two environments with few enough splits to try all, and too few units for everything wanted."""
-    rng, found = random.Random(SEED), 0
-    while found < INSTANCES:
+@cache
+def instances() -> list[Instance]:
+    """Return one or two environments each, with few enough splits to try all and too few units for what they want."""
+    rng = random.Random(SEED)
+    found: list[Instance] = []
+    while len(found) < INSTANCES:
         made = [random_environment(rng, name) for name in ("one", "two")[: rng.randint(1, 2)]]
         try:
             plans = [Plan(one, size(one)) for one in made]
@@ -111,8 +116,9 @@ def instances() -> Iterator[tuple[list[Plan], list[tuple[range, list[float]]], i
         low, high = (sum(range_[edge] for range_, _ in choices) for edge in (0, -1))
         if low == high or prod(len(range_) for range_, _ in choices) > ENUMERABLE:
             continue
-        found += 1
-        yield plans, [(range_, [cost(units) for units in range_]) for range_, cost in choices], rng.randint(low, high)
+        costs = [(range_, [cost(units) for units in range_]) for range_, cost in choices]
+        found.append((plans, costs, rng.randint(low, high)))
+    return found
 
 
 def cheapest(choices: Sequence[tuple[range, list[float]]], units: int) -> float:
@@ -154,7 +160,7 @@ def test_of_two_larger_steps_the_one_that_saves_more_is_chosen(order: int) -> No
 
 
 def test_with_one_unit_less_than_the_minimum_there_is_no_fit() -> None:
-    for plans, choices, _ in itertools.islice(instances(), 50):
+    for plans, choices, _ in instances()[:50]:
         group = [(one.environment, one.sizing) for one in plans]
         smallest = sum(range_[0] for range_, _ in choices)
         assert fit(group, smallest - 1) is None
@@ -163,7 +169,7 @@ def test_with_one_unit_less_than_the_minimum_there_is_no_fit() -> None:
 
 
 def test_costs_with_steps_of_one_unit_fall_by_less_with_each_step() -> None:
-    for plans, _, _ in itertools.islice(instances(), 200):
+    for plans, _, _ in instances()[:200]:
         pairs = [(made.environment, function) for made in plans for function in made.sizing.functions]
         for sized, function in pairs:
             curve = curve_of(sized, function)
