@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +21,7 @@ from generator import __version__
 from generator import scaffold as new_project
 from generator.errors import UnwritableOutput
 from tests.conftest import ENVIRONMENTS, snapshot
+from tests.shell import Shell
 from tests.stack.model import TEXTS
 
 Run = Callable[..., Result]
@@ -35,7 +35,6 @@ FILES = [
     *(f"environments/{name}.toml" for name in ENVIRONMENTS),
     "requirements.txt",
 ]
-GENERATOR = f"{sys.executable} -m generator"
 
 
 @pytest.fixture
@@ -45,8 +44,9 @@ def started(generator: Run, project: Path) -> Path:
     return project / "new"
 
 
-def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+@pytest.fixture
+def shell(started: Path) -> Shell:
+    return Shell(started.parent / "bin")
 
 
 def test_init_lists_the_files_and_the_next_commands(generator: Run, project: Path) -> None:
@@ -173,16 +173,18 @@ def test_the_commands_work_in_a_new_project(generator: Run, started: Path, monke
 
 
 @pytest.mark.slow
-def test_the_makefile_works_with_an_installed_generator(started: Path) -> None:
-    generator = f"GENERATOR={GENERATOR}"
-    assert "make template" in make(started).stdout
-    assert make(started, "template", generator).stdout.count(" written") == 3
+def test_the_makefile_works_with_an_installed_generator(started: Path, shell: Shell) -> None:
+    def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return shell.run(["make", "GENERATOR=generator", *arguments], started)
+
+    assert "make template" in make().stdout
+    assert make("template").stdout.count(" written") == 3
     assert "written\nTo make this permanent: environments/dev.toml" in (
-        make(started, "template", "ENV=dev", "RATE=20000", generator).stdout
+        make("template", "ENV=dev", "RATE=20000").stdout
     )
-    checked = make(started, "check", "ENV=dev", generator)
+    checked = make("check", "ENV=dev")
     assert (checked.returncode, "error drift" in checked.stdout) == (2, True)
-    assert make(started, "size", "RATE=20000", generator).stdout.startswith("prod: 20,000 webhooks per hour")
+    assert make("size", "RATE=20000").stdout.startswith("prod: 20,000 webhooks per hour")
     assert not (started / ".venv").exists()
 
 
@@ -202,27 +204,20 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 @pytest.fixture
-def pull_request(started: Path) -> Callable[[], list[int]]:
+def pull_request(started: Path, shell: Shell) -> Callable[[], list[int]]:
     """Return a function that runs every step of the workflow, with gh and pip as stubs, and returns the exit codes."""
-    stubs = started.parent / "bin"
-    stubs.mkdir()
     for name, text in {
-        "generator": f'exec {GENERATOR} "$@"',
         "gh": 'test -s comment.md && echo "gh $*" >> ../called && case "$*" in *--jq*) cat ../found;; esac',
         "pip": 'test -s requirements.txt && echo "pip $*" >> ../called',
     }.items():
-        (stubs / name).write_text(f"#!/bin/sh\n{text}\n")
-        (stubs / name).chmod(0o755)
-    env = {**os.environ, "PATH": f"{stubs}:{os.environ['PATH']}"}
-    env |= {"BASE": "origin/main", "GH_TOKEN": "none", "COMMENTS": "all", "COMMENT": "one"}
+        shell.add(name, f"#!/bin/sh\n{text}\n")
+    env = {"BASE": "origin/main", "GH_TOKEN": "none", "COMMENTS": "all", "COMMENT": "one"}
     env |= {"GITHUB_STEP_SUMMARY": str(started.parent / "summary")}
     (started.parent / "found").write_text("")
 
     def run() -> list[int]:
         return [
-            subprocess.run(["bash", "-e", "-c", step["run"]], cwd=started, env=env, check=False).returncode
-            for step in STEPS
-            if "run" in step
+            shell.run(["bash", "-e", "-c", step["run"]], started, env).returncode for step in STEPS if "run" in step
         ]
 
     return run

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import tomllib
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ from tests import lint_once
 from tests.account.live import deployed
 from tests.conftest import FIXTURES, ROOT
 from tests.docs.pages import ALL_PAGES, NOT_RUN, PAGES, RUN, Edit, Transcript, blocks, inline, name_of, plain, steps
+from tests.shell import Shell
 
 BIN = Path(sys.executable).parent
 PLAIN = sorted({command for page in PAGES for command in plain(page)})
@@ -83,20 +85,19 @@ def clone(tmp_path: Path) -> Path:
 
 
 def run(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str, str]:
-    """Run the command as typed, in this process if it is one of the generator's. Return exit code and output."""
+    """Run the command as typed, with the generator in this process. Return exit code and output."""
+    lint_once.install(monkeypatch)
     if re.fullmatch(r"generator [^$|>]*", command):
         monkeypatch.chdir(folder)
-        lint_once.install(monkeypatch)
         result = CliRunner().invoke(main, shlex.split(command)[1:], prog_name="generator", terminal_width=80)
         return result.exit_code, result.stdout, result.stderr
-    # With the current virtual environment instead of a new one.
-    command = re.sub(
-        r"^make ", f"make -o .venv/base -o .venv/local -o .venv/test BIN={shlex.quote(str(BIN))} ", command
-    )
-    here = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=here, capture_output=True, text=True, check=False, timeout=300
-    )
+    with tempfile.TemporaryDirectory() as temporary:
+        shell = Shell(Path(temporary) / "bin")
+        # With the current virtual environment instead of a new one.
+        ready = f"make -o .venv/base -o .venv/local -o .venv/test BIN={shlex.quote(str(shell.folder))} "
+        command = re.sub(r"^make ", ready, command)
+        monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
+        done = shell.run(["bash", "-c", command], folder)
     return done.returncode, done.stdout, done.stderr
 
 

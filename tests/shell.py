@@ -1,0 +1,70 @@
+"""Run shell scripts and make whose `generator` is the one in this process, where cfn-lint has started already.
+
+A started `generator check` takes three seconds, most of it to load cfn-lint.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import chdir
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from generator.cli.main import main
+
+STUB = """#!/bin/sh
+here=$(dirname "$0")
+printf '%s\\n' "$PWD" "$@" > "$here/asked"
+read -r code < "$here/answered"
+cat "$here/stdout"
+cat "$here/stderr" >&2
+exit "$code"
+"""
+"""Pass the folder and the arguments, one on each line, through a named pipe, and print what comes back."""
+
+
+class Shell:
+    """A folder for the path with a `generator` that runs in this process, one call at a time and without input."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self._asked, self._answered = folder / "asked", folder / "answered"
+        os.mkfifo(self._asked)
+        os.mkfifo(self._answered)
+        self.add("generator", STUB)
+
+    def add(self, name: str, script: str) -> None:
+        """Add another command."""
+        (self.folder / name).write_text(script)
+        (self.folder / name).chmod(0o755)
+
+    def run(
+        self, command: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command with the folder first on its path, and capture its output."""
+        path = f"{self.folder}{os.pathsep}{os.environ['PATH']}"
+        with ThreadPoolExecutor(1) as executor:
+            running = executor.submit(self._start, command, cwd, {**os.environ, **(env or {}), "PATH": path})
+            while asked := self._asked.read_text():
+                self._answer(*asked.splitlines())
+            return running.result()
+
+    def _start(self, command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        try:
+            return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=300)
+        finally:
+            self._asked.write_text("")  # No more calls.
+
+    def _answer(self, folder: str, *arguments: str) -> None:
+        with chdir(folder):
+            result = CliRunner().invoke(main, arguments, prog_name="generator", terminal_width=80)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        (self.folder / "stdout").write_bytes(result.stdout_bytes)
+        (self.folder / "stderr").write_bytes(result.stderr_bytes)
+        self._answered.write_text(f"{result.exit_code}\n")
