@@ -12,7 +12,7 @@ from generator.simulation.kernel import Kernel, Pool
 from generator.simulation.statistics import t_quantile
 from tests.conftest import SCALE
 
-SEEDS = range(10 * SCALE)
+SEEDS = range(5 * SCALE)
 BATCHES = 10
 MEAN_S = 0.1
 
@@ -64,7 +64,7 @@ def blocked_shares(function, load_erlangs, seed, arrivals_per_batch=1200):
 @pytest.mark.slow
 @pytest.mark.parametrize("distribution", ["exponential", "lognormal", "constant"])
 def test_throttles_agree_with_erlang_b(warm_function, distribution, record_property):
-    """M/G/8/8 at five loads with 10 seeds each: at least 95 % of the 99 % intervals contain the exact probability."""
+    """M/G/8/8 at five loads with 5 seeds each: at least 95 % of the 99 % intervals contain the exact probability."""
     hits = [
         contains(
             blocked_shares(warm_function(8, distribution, MEAN_S, seed), load, seed),
@@ -93,7 +93,7 @@ AT_ONCE_S = (0.004, 0.004)
 
 @pytest.mark.slow
 def test_waits_agree_with_erlang_c(warm_function, record_property):
-    """M/M/5 at five loads with 10 seeds each: at least 95 % of the 99 % intervals contain the exact probability."""
+    """M/M/5 at five loads with 5 seeds each: at least 95 % of the 99 % intervals contain the exact probability."""
     hits = [
         contains(
             waiting_shares(warm_function(5, "exponential", MEAN_S, seed), AT_ONCE_S, load / MEAN_S, seed),

@@ -24,6 +24,8 @@ from tests.template.oracle import Fails, NotStated, Oracle, deployments, expande
 from tests.template.random_templates import RandomTemplates, domains
 
 TEMPLATES = 60 * SCALE
+MOST_DEPLOYMENTS = 6_000 * SCALE
+"""One template in sixty has more, and takes longer than all others together."""
 AT_ONCE = 20
 
 ABSENT = "absent"
@@ -36,6 +38,8 @@ def test_one_and_every_agree_with_brute_force(first: int) -> None:
         content = RandomTemplates(seed).template()
         flat, template = expanded(content), parse(content)
         tried = list(deployments(flat, domains(flat)))
+        if len(tried) > MOST_DEPLOYMENTS:
+            continue
         try:
             assert list(template.resources) == list(flat["Resources"])
             for function in template.resources:
@@ -127,6 +131,8 @@ def test_the_random_templates_are_worth_trying() -> None:
         content = RandomTemplates(seed).template()
         flat = expanded(content)
         loops += len(flat["Resources"]) != len(content["Resources"])
-        varied += len({oracle.total() for oracle in deployments(flat, domains(flat))}) > 1
+        totals = (oracle.total() for oracle in deployments(flat, domains(flat)))
+        first = next(totals)
+        varied += any(total != first for total in totals)
     assert varied > 60
     assert loops > 25

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from generator import aws
 from generator.errors import UnwritableOutput
 from generator.template import layout, writing
-from tests.conftest import ENVIRONMENTS, FIXTURES, ROOT
+from tests.conftest import ENVIRONMENTS, FIXTURES, ROOT, SCALE
 from tests.stack.model import TEXTS
 
 json_values = st.recursive(
@@ -263,17 +263,17 @@ def test_the_temporary_file_is_hidden_and_in_the_same_folder(tmp_path: Path, mon
 
 @pytest.mark.slow
 def test_interrupted_at_any_moment_every_file_is_old_or_new(project: Path) -> None:
-    """Kill the command at thirty moments spread over its run."""
+    """Kill the command at its start, and at eleven moments in its second half; in the first half it only imports."""
     command = [sys.executable, "-m", "generator", "template", "--set", "traffic.webhooks_per_hour=20000"]
     started = time.monotonic()
     subprocess.run([*command, "--output", "new"], check=True, capture_output=True)
     whole_s = time.monotonic() - started
     outcomes = set()
-    for moment in range(30):
+    for share in (0.0, *(0.5 + moment / 20 for moment in range(11))):
         for name in ENVIRONMENTS:
             (project / f"templates_out/{name}.json").write_text(TEXTS[name])
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(whole_s * moment / 29)
+        time.sleep(whole_s * share)
         process.send_signal(signal.SIGKILL)
         process.wait()
         for name in ENVIRONMENTS:
@@ -304,7 +304,7 @@ def test_the_same_bytes_from_every_python_and_hash_seed(version: str, tmp_path: 
     if python is None:
         pytest.skip(f"no Python {version} on this machine")
     packages = [path for path in sys.path if path.endswith("site-packages")]
-    for seed in ("0", "1", "4711"):
+    for seed in ("0", "1", "4711") if python == sys.executable or SCALE > 1 else ("1",):
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *packages]), "PYTHONHASHSEED": seed}
         subprocess.run(
             [python, "-m", "generator", "template", "--output", str(tmp_path)],
