@@ -220,6 +220,11 @@ def time_limit(seconds: float) -> Iterator[None]:
     def expire(_signal: int, _frame: object) -> None:
         raise OutOfTime
 
+    def report(lost: sys.UnraisableHookArgs) -> None:
+        if lost.exc_type is not OutOfTime:
+            hook(lost)
+
+    hook, sys.unraisablehook = sys.unraisablehook, report
     before = signal.signal(signal.SIGALRM, expire)
     signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # Again each second, because a destructor may lose an exception.
     try:
@@ -227,6 +232,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        sys.unraisablehook = hook
 
 
 @contextmanager

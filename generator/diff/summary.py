@@ -104,14 +104,14 @@ def reserved(found: Difference) -> str:
     """Return the sums of both sides, and the headroom that the new one leaves."""
     sums = found.reservations
     old, new = ("at least " if is_open else "" for is_open in sums.is_open)
-    text = _arrow(f"{old}{sums.total_old}", f"{new}{sums.total_new}")
+    text = _arrow(f"{old}{sums.total_old:,}", f"{new}{sums.total_new:,}")
     headroom = sums.headroom(sums.total_new)
     if headroom is None:
         return text
     at_most = "at most " if new else ""
-    state = f"headroom {at_most}{headroom}" if headroom >= 0 else f"{new}{-headroom} too many"
-    others = f", {sums.elsewhere} of it in other environments" if sums.elsewhere else ""
-    return f"{text}, {state} of {sums.reservable} reservable{others}"
+    state = f"headroom {at_most}{headroom:,}" if headroom >= 0 else f"{new}{-headroom:,} too many"
+    others = f", {sums.elsewhere:,} of it in other environments" if sums.elsewhere else ""
+    return f"{text}, {state} of {sums.reservable:,} reservable{others}"
 
 
 def _is_too_much(found: Difference) -> bool:

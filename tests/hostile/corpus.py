@@ -322,7 +322,10 @@ def failure(number: int) -> str:
                 result = CliRunner().invoke(main, arguments)
         except OutOfTime:
             return f"{arguments}: did not end within {LIMIT_S} s"
-        return "; ".join(f"{ascii(arguments)[:300]}: {wrong}" for wrong in _wrong(result, time.monotonic() - started))
+        seconds = time.monotonic() - started
+        typed = {f"read {os.path.abspath(word)}" for word in arguments if "\0" not in word}
+        wrong = [*_wrong(result, seconds), *(event for event in EVENTS if event not in typed)]
+        return "; ".join(f"{ascii(arguments)[:300]}: {one}" for one in wrong)
 
 
 def _wrong(result: Any, seconds: float) -> Iterator[str]:
@@ -342,7 +345,6 @@ def _wrong(result: Any, seconds: float) -> Iterator[str]:
         yield f"harmful output: {str(error)[:200]}"
     if Path("ran").exists():
         yield "code of the input ran"
-    yield from EVENTS
 
 
 def run(numbers: Sequence[int]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -30,6 +31,23 @@ def test_a_time_limit_ends_code_that_catches_every_exception() -> None:
 
     with pytest.raises(_runtime.OutOfTime), _runtime.time_limit(0.01):
         stubborn()
+
+
+def test_a_time_limit_that_ends_a_destructor_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        def __del__(self) -> None:
+            while not printed:
+                time.sleep(0.01)
+
+    def destroy() -> None:
+        Slow()
+        time.sleep(5)
+
+    printed: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", printed.append)
+    with pytest.raises(_runtime.OutOfTime), _runtime.time_limit(0.01):
+        destroy()
+    assert printed == []
 
 
 @pytest.mark.slow
