@@ -69,5 +69,12 @@ def _unit(path: Path, name: str, part: Part) -> Unit:
     regions = [part.region] if part.region else []
     stacks = tuple(deployed(part.document, given, regions))
     return Unit(
-        name, path, stacks, part.account, part.region, held=part.held, is_plan=not part.stack, passing=part.passing
+        name,
+        path,
+        stacks,
+        part.account,
+        part.region,
+        held=part.reserved_now,
+        is_plan=not part.stack,
+        passing=part.reserved_during_apply,
     )

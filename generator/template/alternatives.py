@@ -26,10 +26,10 @@ from generator.template.intrinsics import (
 from generator.template.model import Section, Template, is_list, is_stored
 
 MAX_ALTERNATIVES = 250
-"""How many values of one property are followed. Beyond that its value counts as unknown."""
+"""Values of one property to follow. Beyond that, its value counts as unknown."""
 
 Location = tuple[str | int, ...]
-"""Where a value stands in the template, key by key."""
+"""The place of a value in the template, key by key."""
 
 
 class Missing(Enum):
@@ -41,7 +41,7 @@ class Missing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """What stands in one place when its guard holds: a value, resolved as far as it goes, or why there is none."""
+    """A value that a place may have, with the guard under which it has it. Missing states why there is no value."""
 
     value: Json
     guard: Guard
@@ -50,7 +50,7 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A number that a property has when its guard holds, and the place to point at."""
+    """A number that a property has if its guard holds, and the place to report."""
 
     number: int | Missing
     guard: Guard
@@ -62,35 +62,35 @@ class Option:
 
 
 def options(template: Template, logical_id: str, *keys: str) -> list[Option]:
-    """Return every number that a property may have (scope EVERY), largest first, then why it may have none.
+    """Return every number that a property may have, the largest first, then the reasons why it may have none.
 
-    A parameter that states a number itself has its default. Conditions and the keys of mappings range over all that
-    can be deployed.
+    `keys` lead to the property. A parameter that is the number itself has its default. Conditions, and parameters that
+    select from mappings, have every value that can be deployed.
     """
-    found = [_option(one) for one in alternatives(template, logical_id, *keys)]
+    found = [_option(alternative) for alternative in alternatives(template, logical_id, *keys)]
     return sorted(found, key=lambda option: 1 if (number := option.known()) is None else -number)
 
 
 def alternatives(template: Template, logical_id: str, *keys: str) -> list[Alternative]:
-    """Return every value that a property, named key by key, may have (scope EVERY)."""
-    found = list(sides(template, logical_id, *keys))
-    return _limited(chain.from_iterable(_alternatives(template, one) for one in found))
+    """Return every value that a property may have. `keys` lead to the property."""
+    found = list(branches(template, logical_id, *keys))
+    return _limited(chain.from_iterable(_alternatives(template, branch) for branch in found))
 
 
-def sides(template: Template, logical_id: str, *keys: str) -> Iterator[Alternative]:
-    """Yield what a property may be as it is written: every side of every Fn::If on the way to it."""
+def branches(template: Template, logical_id: str, *keys: str) -> Iterator[Alternative]:
+    """Yield the unevaluated values of a property: one for each branch of each Fn::If on the way to it."""
     guard = present(template, logical_id)
     if guard is None:
         return
     whole = template.resources[logical_id].get("Properties", {})
-    found = list(_sides(Alternative(whole, guard, ("Resources", logical_id, "Properties"))))
+    found = list(_branches(Alternative(whole, guard, ("Resources", logical_id, "Properties"))))
     for key in keys:
-        found = _limited(chain.from_iterable(_sides(_inside(one, key)) for one in found))
+        found = _limited(chain.from_iterable(_branches(_inside(branch, key)) for branch in found))
     yield from found
 
 
 def present(template: Template, logical_id: str) -> Guard | None:
-    """Return when a resource exists; None if its condition is malformed."""
+    """Return the guard under which a resource exists; None if its condition is malformed."""
     condition = template.resources[logical_id].get("Condition")
     if condition is None:
         return ALWAYS
@@ -98,91 +98,97 @@ def present(template: Template, logical_id: str) -> Guard | None:
 
 
 def _limited(found: Iterable[Alternative], most: int = MAX_ALTERNATIVES) -> list[Alternative]:
-    """Return the alternatives; of too many, those that fit and one that stands for the rest."""
+    """Return the alternatives up to the limit, with one UNKNOWN in place of the rest."""
     every = iter(found)
     kept = list(islice(every, most))
     beyond = next(every, None)
     return [*kept, Alternative(Missing.UNKNOWN, ALWAYS, beyond.location)] if beyond else kept
 
 
-def _sides(one: Alternative) -> Iterator[Alternative]:
-    """Yield the sides of an Fn::If that the guard leaves open, and of those inside it."""
-    if one.value == NO_VALUE:
-        yield replace(one, value=Missing.ABSENT)
+def _branches(alternative: Alternative) -> Iterator[Alternative]:
+    """Yield the branches of an Fn::If that the guard leaves possible, and those of any Fn::If inside them."""
+    if alternative.value == NO_VALUE:
+        yield replace(alternative, value=Missing.ABSENT)
         return
-    choice = one.value.get("Fn::If") if isinstance(one.value, Mapping) and len(one.value) == 1 else None
+    value = mapping(alternative.value)
+    choice = value.get("Fn::If") if len(value) == 1 else None
     if not (isinstance(choice, list) and len(choice) == 3 and isinstance(choice[0], str)):
-        yield one
+        yield alternative
         return
     for index, holds in ((1, True), (2, False)):
-        guard = merge(one.guard, when(choice[0], holds))
+        guard = merge(alternative.guard, when(choice[0], holds))
         if guard is not None:
-            yield from _sides(Alternative(choice[index], guard, (*one.location, "Fn::If", index)))
+            yield from _branches(Alternative(choice[index], guard, (*alternative.location, "Fn::If", index)))
 
 
-def _inside(one: Alternative, key: str) -> Alternative:
-    """Go one key further. A function beside or instead of the keys may hold anything."""
-    location = (*one.location, key)
-    if isinstance(one.value, Mapping) and key in one.value:
-        return Alternative(one.value[key], one.guard, location)
-    is_function = isinstance(one.value, Mapping) and any(
-        name == "Ref" or str(name).startswith("Fn::") for name in one.value
-    )
-    is_absent = one.value is Missing.ABSENT or (isinstance(one.value, Mapping) and not is_function)
-    return Alternative(Missing.ABSENT if is_absent else Missing.UNKNOWN, one.guard, location)
+def _inside(alternative: Alternative, key: str) -> Alternative:
+    """Return the value under a key. A function in place of the keys, or beside them, may have any value."""
+    value, location = alternative.value, (*alternative.location, key)
+    if isinstance(value, Mapping) and key in value:
+        return Alternative(value[key], alternative.guard, location)
+    is_function = any(name == "Ref" or str(name).startswith("Fn::") for name in mapping(value))
+    is_absent = value is Missing.ABSENT or (isinstance(value, Mapping) and not is_function)
+    return Alternative(Missing.ABSENT if is_absent else Missing.UNKNOWN, alternative.guard, location)
 
 
-def _alternatives(template: Template, one: Alternative, ranging: bool = False) -> Iterator[Alternative]:
-    """Yield what a value comes to. Functions are followed into their arguments.
+def _alternatives(template: Template, alternative: Alternative, ranging: bool = False) -> Iterator[Alternative]:
+    """Yield the values that a value can evaluate to.
 
-    Parameters have their defaults; if they are `ranging`, every value that they may have.
+    A parameter has its default. With `ranging`, it has every value that can be deployed.
     """
-    value = one.value
+    value = alternative.value
     if not is_intrinsic(value) or value == NO_VALUE:
-        yield replace(one, value=Missing.ABSENT) if value == NO_VALUE else one
+        yield replace(alternative, value=Missing.ABSENT) if value == NO_VALUE else alternative
         return
     function, content = next(iter(value.items()))
     if function == "Ref":
-        yield from _ranged(template, content, one) if ranging else [_default(template, content, one)]
+        yield from (
+            _parameter_values(template, content, alternative) if ranging else [_default(template, content, alternative)]
+        )
     elif function == "Fn::If":
-        for side in _sides(one):
-            if side.value != value:
-                yield from (replace(found, location=one.location) for found in _alternatives(template, side, ranging))
+        for branch in _branches(alternative):
+            if branch.value != value:
+                for found in _alternatives(template, branch, ranging):
+                    yield replace(found, location=alternative.location)
             else:
-                yield replace(one, value=Missing.UNKNOWN)
+                yield replace(alternative, value=Missing.UNKNOWN)
     elif function == "Fn::FindInMap":
-        yield from _mapped(template, content, one, ranging)
+        yield from _find_in_map(template, content, alternative, ranging)
     elif function == "Fn::Sub" and (parts := parts_of(content)) is not None:
-        yield from _combined(template, parts, one, ranging, concatenation)
+        yield from _combined(template, parts, alternative, ranging, concatenation)
     elif isinstance(content, list) and function != "Fn::Length":
         yield from _combined(
-            template, content, one, ranging, lambda arguments: reduce(function, arguments, template.mappings)
+            template, content, alternative, ranging, lambda parts: reduce(function, parts, template.mappings)
         )
     else:
         yield from _combined(
-            template, [content], one, ranging, lambda arguments: reduce(function, arguments[0], template.mappings)
+            template, [content], alternative, ranging, lambda parts: reduce(function, parts[0], template.mappings)
         )
 
 
 def _combined(
-    template: Template, parts: list[Json], one: Alternative, ranging: bool, combine: Callable[[list[Json]], Json]
+    template: Template,
+    parts: list[Json],
+    alternative: Alternative,
+    ranging: bool,
+    combine: Callable[[list[Json]], Json],
 ) -> Iterator[Alternative]:
-    """Yield what a function makes of every combination of its arguments' alternatives."""
-    for found in _combinations(template, parts, one, ranging):
+    """Yield the result of a function for every combination of its arguments' alternatives."""
+    for found in _combinations(template, parts, alternative, ranging):
         is_open = not isinstance(found.value, list) or any(isinstance(value, Missing) for value in found.value)
         yield replace(found, value=Missing.UNKNOWN if is_open else combine(found.value))
 
 
-def _combinations(template: Template, parts: list[Json], one: Alternative, ranging: bool) -> list[Alternative]:
-    """Return a list for every combination of the parts' alternatives, and UNKNOWN for those beyond the limit."""
-    found = [replace(one, value=[])]
+def _combinations(template: Template, parts: list[Json], alternative: Alternative, ranging: bool) -> list[Alternative]:
+    """Return every combination of the parts' alternatives as a list, with UNKNOWN for those beyond the limit."""
+    found = [replace(alternative, value=[])]
     for part in parts:
-        found = _limited(_extended(found, _limited(_argument(template, part, ranging))))
+        found = _limited(_extend(found, _limited(_argument(template, part, ranging))))
     return found
 
 
 def _argument(template: Template, part: Json, ranging: bool) -> Iterator[Alternative]:
-    """Yield what an argument comes to; in a list, every item. An item that is AWS::NoValue is left out."""
+    """Yield the alternatives of an argument. A list has those of its items, without items that are AWS::NoValue."""
     for found in _alternatives(template, Alternative(part, ALWAYS, ()), ranging):
         if not isinstance(found.value, list):
             yield found
@@ -194,59 +200,62 @@ def _argument(template: Template, part: Json, ranging: bool) -> Iterator[Alterna
             )
 
 
-def _extended(found: list[Alternative], others: list[Alternative]) -> Iterator[Alternative]:
-    for one in found:
-        for other in others if isinstance(one.value, list) else ():
-            guard = merge(one.guard, other.guard)
+def _extend(combinations: list[Alternative], parts: list[Alternative]) -> Iterator[Alternative]:
+    for combination in combinations:
+        if not isinstance(combination.value, list):
+            yield combination
+            continue
+        for part in parts:
+            guard = merge(combination.guard, part.guard)
             if guard is not None:
-                yield replace(one, value=[*one.value, other.value], guard=guard)
-        if not isinstance(one.value, list):
-            yield one
+                yield replace(combination, value=[*combination.value, part.value], guard=guard)
 
 
-def _default(template: Template, name: Json, one: Alternative) -> Alternative:
-    """Return a parameter's default, with the fact that it has it."""
+def _default(template: Template, name: Json, alternative: Alternative) -> Alternative:
+    """Return a parameter's default, guarded by the fact that the parameter has that value."""
     declared = template.parameters.get(name) if isinstance(name, str) else None
     if not isinstance(declared, Mapping) or is_stored(declared):
-        return one
+        return alternative
     default = literal_text(declared.get("Default"))
-    guard = merge(one.guard, when(Equality(name, default))) if default is not None else None
+    guard = merge(alternative.guard, when(Equality(name, default))) if default is not None else None
     if default is None or guard is None:
-        return replace(one, value=Missing.UNKNOWN)
-    return replace(one, value=split_commas(default) if is_list(declared) else default, guard=guard)
+        return replace(alternative, value=Missing.UNKNOWN)
+    return replace(alternative, value=split_commas(default) if is_list(declared) else default, guard=guard)
 
 
-def _ranged(template: Template, name: Json, one: Alternative) -> Iterator[Alternative]:
-    """Yield every value that a parameter may have, and UNKNOWN if it may have others."""
+def _parameter_values(template: Template, name: Json, alternative: Alternative) -> Iterator[Alternative]:
+    """Yield the known values of a parameter, and UNKNOWN if it may have others."""
     declared = template.parameters.get(name) if isinstance(name, str) else None
     if not isinstance(declared, Mapping) or is_stored(declared):
-        yield one
+        yield alternative
         return
     allowed = None if is_list(declared) else declared.get("AllowedValues")
     values = allowed if isinstance(allowed, list) else [declared.get("Default")]
-    guard: Guard | None = one.guard
+    guard: Guard | None = alternative.guard
     for found in dict.fromkeys(literal for value in values if (literal := literal_text(value)) is not None):
         fact = Equality(name, found)
-        both = merge(one.guard, when(fact))
+        both = merge(alternative.guard, when(fact))
         if both is not None:
-            yield replace(one, value=split_commas(found) if is_list(declared) else found, guard=both)
+            yield replace(alternative, value=split_commas(found) if is_list(declared) else found, guard=both)
         guard = merge(guard, when(fact, holds=False)) if guard is not None else None
     if guard is not None and not isinstance(allowed, list):
-        yield replace(one, value=Missing.UNKNOWN, guard=guard)
+        yield replace(alternative, value=Missing.UNKNOWN, guard=guard)
 
 
-def _mapped(template: Template, arguments: Json, one: Alternative, ranging: bool) -> Iterator[Alternative]:
-    """Yield everything that Fn::FindInMap finds by the keys that the mapping has, and its DefaultValue otherwise."""
+def _find_in_map(template: Template, arguments: Json, alternative: Alternative, ranging: bool) -> Iterator[Alternative]:
+    """Yield every value that Fn::FindInMap may find, and its DefaultValue for keys that the mapping does not have."""
     found = (
-        list(_found(template, arguments, one, ranging))
+        list(_lookups(template, arguments, alternative, ranging))
         if isinstance(arguments, list) and len(arguments) in (3, 4)
         else []
     )
-    yield from found or [replace(one, value=Missing.UNKNOWN)]
+    yield from found or [replace(alternative, value=Missing.UNKNOWN)]
 
 
-def _found(template: Template, arguments: list[Json], one: Alternative, ranging: bool) -> Iterator[Alternative]:
-    selected = [replace(one, value=template.mappings)]
+def _lookups(
+    template: Template, arguments: list[Json], alternative: Alternative, ranging: bool
+) -> Iterator[Alternative]:
+    selected = [replace(alternative, value=template.mappings)]
     for key in arguments[:3]:
         found_rows = chain.from_iterable(_selected(template, key, table) for table in selected)
         selected = _limited(found_rows, MAX_ALTERNATIVES + 1)  # One more for the deployments that find no row.
@@ -254,52 +263,52 @@ def _found(template: Template, arguments: list[Json], one: Alternative, ranging:
     is_ranging = any(_ranges(template, name) for name in parameters_in(*arguments[:3]))
     for found in selected:
         if found.value is not Missing.ABSENT:
-            yield replace(found, location=one.location)
+            yield replace(found, location=alternative.location)
         elif "DefaultValue" in default:
-            last = replace(found, value=default["DefaultValue"], location=one.location)
+            last = replace(found, value=default["DefaultValue"], location=alternative.location)
             yield from _alternatives(template, last, ranging)
         elif not is_ranging:
-            yield replace(one, value=Missing.UNKNOWN, guard=found.guard)
+            yield replace(alternative, value=Missing.UNKNOWN, guard=found.guard)
 
 
 def _selected(template: Template, key: Json, table: Alternative) -> Iterator[Alternative]:
-    """Yield what a key may select from a table; ABSENT where it selects nothing."""
+    """Yield every entry that a key may select from a table, and ABSENT if it may select nothing."""
     if table.value is Missing.UNKNOWN:
         yield table
         return
     rows = mapping(table.value)
-    for side in _sides(replace(table, value=key)):
-        name = plain_reference(side.value)
+    for branch in _branches(replace(table, value=key)):
+        name = plain_reference(branch.value)
         if name is not None and _ranges(template, name):
-            yield from _rows(rows, name, side)
+            yield from _rows(rows, name, branch)
             continue
-        for one in _alternatives(template, side, ranging=True):
-            literal = literal_text(one.value)
+        for found in _alternatives(template, branch, ranging=True):
+            literal = literal_text(found.value)
             is_open = literal is None and table.value is not Missing.ABSENT
-            yield replace(one, value=Missing.UNKNOWN if is_open else rows.get(str(literal), Missing.ABSENT))
+            yield replace(found, value=Missing.UNKNOWN if is_open else rows.get(str(literal), Missing.ABSENT))
 
 
-def _rows(rows: Section, parameter: str, one: Alternative) -> Iterator[Alternative]:
-    """Yield every row with the fact that a parameter is its key, and ABSENT if it is none."""
-    guard: Guard | None = one.guard
+def _rows(rows: Section, parameter: str, alternative: Alternative) -> Iterator[Alternative]:
+    """Yield every row, guarded by the fact that the parameter is its key, and ABSENT for any other value."""
+    guard: Guard | None = alternative.guard
     for name, value in rows.items():
         fact = Equality(parameter, str(name))
-        both = merge(one.guard, when(fact))
+        both = merge(alternative.guard, when(fact))
         if both is not None:
-            yield replace(one, value=value, guard=both)
+            yield replace(alternative, value=value, guard=both)
         guard = merge(guard, when(fact, holds=False)) if guard is not None else None
     if guard is not None:
-        yield replace(one, value=Missing.ABSENT, guard=guard)
+        yield replace(alternative, value=Missing.ABSENT, guard=guard)
 
 
 def _ranges(template: Template, name: str) -> bool:
-    """Return whether a parameter or pseudo parameter is chosen by the deployment."""
+    """Return whether each deployment chooses the value of a parameter or pseudo parameter."""
     declared = template.parameters.get(name)
     return not is_stored(declared) if isinstance(declared, Mapping) else name.startswith("AWS::")
 
 
-def _option(one: Alternative) -> Option:
-    if isinstance(one.value, Missing):
-        return Option(one.value, one.guard, one.location)
-    number = whole_number(one.value)
-    return Option(Missing.UNKNOWN if number is None else number, one.guard, one.location)
+def _option(alternative: Alternative) -> Option:
+    if isinstance(alternative.value, Missing):
+        return Option(alternative.value, alternative.guard, alternative.location)
+    number = whole_number(alternative.value)
+    return Option(Missing.UNKNOWN if number is None else number, alternative.guard, alternative.location)

@@ -1,9 +1,9 @@
 """Decide which conditions and parameter values can hold together, and find the heaviest combination that does.
 
-A guard is a set of facts: a condition is true or false, a parameter has a value or has not. `Deployments` compiles the
-conditions behind such facts into formulas over the template's parameters, each with a finite domain: its allowed
-values, or those that the template compares it with and one that stands for all others. What cannot be evaluated, such
-as text composed of a parameter that may have any value, may be true or false.
+A guard is a set of facts: a condition is true or false, a parameter has a value or does not have it. `Deployments`
+compiles the conditions behind these facts into formulas over the template's parameters. Each parameter has a finite
+domain: its allowed values, or the values that the template compares it with and one that represents all others. A
+comparison that cannot be evaluated, such as one with a text composed of a parameter of any value, may be true or false.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from generator.template.intrinsics import (
 from generator.template.model import Template, is_list, is_stored
 
 MAX_STEPS = 1_500_000
-"""Options examined and comparisons evaluated over all questions about one template, which takes about two seconds.
+"""Options to examine and formulas to evaluate in all searches of one template, which takes about two seconds.
 
-A count gives the same answer on every machine, which a clock does not.
+Unlike a time limit, a limit on steps gives the same answer on every machine.
 """
 
 MIN_STEPS, MIN_DIVES = 2_000, 20
-"""What a single search may always examine: so many options, and each of its own so many times.
+"""Steps that every search gets, whatever the earlier ones used: a fixed number, and a number for each of its options.
 
-Until it has found any deployment, it may take twice as long.
+Until it has found its first deployment, it gets twice as many.
 """
 
 MAX_SOLUTIONS = 16
-"""Ways to split a text among the parameters of a composed one. With more, the comparison may be true or false."""
+"""Ways in which the parameters of a composed text may form another text. With more ways, it is open whether they do."""
 
 MAX_DEPTH = 400
-"""Variables that one search decides on the way to a deployment."""
+"""Variables that a search may assign on the way to one deployment."""
 
 
 class Equality(NamedTuple):
@@ -57,15 +57,15 @@ Fact = str | Equality
 """A condition's name, or an equality."""
 
 Guard = frozenset[tuple[Fact, bool]]
-"""Facts that are all true, or false, at once."""
+"""Facts, each with whether it is true. All of them apply at once."""
 
 ALWAYS: Guard = frozenset()
 
 
 def merge(*guards: Guard) -> Guard | None:
-    """Return all guards together, or None if they contradict each other on sight.
+    """Return the union of the guards, or None if two of their facts contradict each other literally.
 
-    Guards that do not contradict each other on sight may still be impossible: `Deployments` knows what conditions mean.
+    A merged guard may still be impossible, because of the meaning of its conditions: ask `Deployments.possible`.
     """
     merged = ALWAYS.union(*guards)
     values: dict[str, str] = {}
@@ -89,24 +89,24 @@ class Other(NamedTuple):
 
 
 NOTHING = Other(-1)
-"""What Fn::FindInMap finds under keys that a mapping does not have. It equals nothing."""
+"""The result of Fn::FindInMap for keys that a mapping does not have. It is equal to no other value."""
 
 Value = str | bool | Other
 Assignment = dict[str, Value]
-"""Variables with their values: parameters by name, and formulas that may be either."""
+"""The values of variables. A variable is a parameter, by its name, or a comparison that may be true or false."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
     """Fn::Equals of two expressions over some parameters.
 
-    With Other among their values, sides that are `open` may be equal or not: `either` is the variable for that.
+    If `is_open`, sides with a parameter that is Other may be equal or not. `either` is the variable for that.
     """
 
     left: Json
     right: Json
     names: tuple[str | None, str | None]
-    """The parameters that the sides are and nothing else."""
+    """For each side, the parameter of which it consists alone, or None."""
     variables: tuple[str, ...]
     either: str
     is_open: bool
@@ -134,7 +134,7 @@ Picked = TypeVar("Picked")
 
 @dataclass(frozen=True, slots=True)
 class Candidate(Generic[Picked]):
-    """One option of an item, with its weight. `option` is None where the item is left out."""
+    """One option of an item, with its weight. `option` is None if it stands for leaving the item out."""
 
     weight: int
     guard: Guard
@@ -142,14 +142,14 @@ class Candidate(Generic[Picked]):
 
 
 Item = Sequence[Candidate[Picked]]
-"""The options of which a deployment has one."""
+"""Options that exclude each other: a deployment has exactly one of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Combination(Generic[Picked]):
-    """One candidate for each item, all of which some deployment has at once.
+    """One candidate for each item. Some deployment has all of them at once.
 
-    No deployment exceeds `at_most`. The search stopped early if that is more than the weight.
+    No deployment weighs more than `at_most`, which exceeds `weight` only if the search stopped early.
     """
 
     weight: int
@@ -161,7 +161,7 @@ class Combination(Generic[Picked]):
 class Deployments:
     """Everything that can be deployed from a template: assignments of its parameters that its Rules allow.
 
-    `pins` restrict pseudo parameters such as AWS::Region to the values that are named.
+    `pins` restrict pseudo parameters such as AWS::Region to the given values.
     """
 
     def __init__(self, template: Template, pins: Mapping[str, Iterable[str]] | None = None) -> None:
@@ -176,19 +176,19 @@ class Deployments:
         )
 
     def possible(self, guard: Guard) -> bool:
-        """Return whether some deployment makes every fact of the guard hold."""
+        """Return whether the facts of the guard hold together in some deployment."""
         item: Item[None] = [Candidate(0, guard, None)]
         return not guard or self.heaviest([item]) is not None
 
     def can_read(self, guard: Guard) -> bool:
         """Return whether every condition of the guard is declared in a form that can be evaluated.
 
-        A loop, an include or a macro may declare the others.
+        If one is not, a loop, an include or a macro may declare it.
         """
         return all(self._fact(fact) is not None for fact, _ in guard)
 
     def mentioned(self, parameter: str) -> frozenset[str]:
-        """Return the values of a parameter that make a difference to conditions and rules."""
+        """Return the values of a parameter on which conditions, rules or mappings of the template depend."""
         for name in self._template.conditions:
             self._condition(name)
         for arguments in lookups_in(self._template.resources) if self._template.mappings else ():
@@ -197,21 +197,21 @@ class Deployments:
         return frozenset(literal for name in partners for literal in self._literals_of(name))
 
     def heaviest(self, items: Iterable[Item[Picked]]) -> Combination[Picked] | None:
-        """Return the heaviest combination of one candidate of each item; None if no deployment has one.
+        """Return the heaviest combination of one candidate of each item; None if no deployment has any.
 
-        Items that share no parameter are searched apart: twenty independent conditions are twenty small searches, not
-        one among a million combinations.
+        Items without a common parameter are searched separately: twenty independent conditions are twenty small
+        searches, not one search of a million combinations.
         """
         compiled = [self._compiled(item) for item in items]
         found = [self._search(options, constraints) for options, constraints in self._groups(compiled)]
-        combinations = [one for one in found if one is not None]
+        combinations = [combination for combination in found if combination is not None]
         if len(combinations) < len(found):
             return None
         return Combination(
-            weight=sum(one.weight for one in combinations),
-            picks=tuple(pick for one in combinations for pick in one.picks),
-            guard=ALWAYS.union(*(one.guard for one in combinations)),
-            at_most=sum(one.at_most for one in combinations),
+            weight=sum(part.weight for part in combinations),
+            picks=tuple(pick for part in combinations for pick in part.picks),
+            guard=ALWAYS.union(*(part.guard for part in combinations)),
+            at_most=sum(part.at_most for part in combinations),
         )
 
     def _search(self, items: list[_Options[Picked]], constraints: tuple[Formula, ...]) -> Combination[Picked] | None:
@@ -234,7 +234,7 @@ class Deployments:
         return sorted(options, key=lambda option: -option.candidate.weight)
 
     def _groups(self, items: list[_Options[Picked]]) -> Iterator[tuple[list[_Options[Picked]], tuple[Formula, ...]]]:
-        """Yield items and constraints that depend on common variables, together."""
+        """Yield groups of items and constraints. Different groups have no variable in common."""
         depends = [variables(*(formula for option in item for formula, _ in option.facts)) for item in items]
         depends += [variables(formula) for formula in self._constraints]
         leader = _leaders(depends)
@@ -248,7 +248,7 @@ class Deployments:
         return ((group_items, tuple(constraints)) for group_items, constraints in groups.values())
 
     def domain(self, variable: str) -> tuple[Value, ...]:
-        """Return the values of a variable that can make a difference."""
+        """Return the values of a variable to try: those that the template mentions, and stand-ins for all others."""
         if variable in self._compared:
             return (True, False)
         if variable in self.pins:
@@ -260,20 +260,20 @@ class Deployments:
         return (*literals, *(Other(number) for number in range(max(1, len(partners)))))
 
     def _allowed(self, name: str) -> tuple[str, ...] | None:
-        """Return the only values that a parameter may have. Those of a list are about its items, or name an entry."""
+        """Return the only values that a parameter may have, or None. Those of a list are values of its items."""
         declared = mapping(self._template.parameters.get(name))
         allowed = declared.get("AllowedValues")
         if not isinstance(allowed, list) or is_stored(declared) or is_list(declared):
             return None
-        return tuple(dict.fromkeys(text for one in allowed if (text := literal_text(one)) is not None))
+        return tuple(dict.fromkeys(text for value in allowed if (text := literal_text(value)) is not None))
 
     def _literals_of(self, name: str) -> Iterable[str]:
         return [*self._literals.get(name, ()), *self.pins.get(name, ()), *(self._allowed(name) or ())]
 
     def truth(self, formula: Formula, assignment: Assignment, known: Truths) -> bool | None:
-        """Return whether a formula holds; None if variables without a value decide it.
+        """Return whether a formula holds; None if that depends on variables without a value.
 
-        `known` collects the formulas that have been evaluated under this assignment: conditions share their parts.
+        `known` caches the results under this assignment, because conditions share their parts.
         """
         if formula not in known:
             known[formula] = self._evaluated(formula, assignment, known)
@@ -299,7 +299,7 @@ class Deployments:
         return found
 
     def undecided(self, formula: Formula, assignment: Assignment, known: Truths) -> str | None:
-        """Return a variable that decides the formula and has no value yet."""
+        """Return a variable without a value that the formula depends on; None if there is none."""
         if formula.comparison is not None:
             free = (name for name in formula.comparison.variables if name not in assignment)
             return next(free, formula.comparison.either)
@@ -308,26 +308,26 @@ class Deployments:
                 return self.undecided(part, assignment, known)
         return None
 
-    def _compares(self, one: Comparison, assignment: Assignment) -> bool | None:
-        for name in one.variables:
+    def _compares(self, comparison: Comparison, assignment: Assignment) -> bool | None:
+        for name in comparison.variables:
             if name not in assignment:
                 return None
-        left_name, right_name = one.names
-        left = self._assigned(one.left, assignment) if left_name is None else assignment[left_name]
-        right = self._assigned(one.right, assignment) if right_name is None else assignment[right_name]
+        left_name, right_name = comparison.names
+        left = self._assigned(comparison.left, assignment) if left_name is None else assignment[left_name]
+        right = self._assigned(comparison.right, assignment) if right_name is None else assignment[right_name]
         if isinstance(left, str) and isinstance(right, str):
             return bool(left == right)
         if left == NOTHING or right == NOTHING:
             return False
         if isinstance(left, Other) and isinstance(right, Other):
             return bool(left == right)
-        if not one.is_open:
+        if not comparison.is_open:
             return False
-        either = assignment.get(one.either)
+        either = assignment.get(comparison.either)
         return either if isinstance(either, bool) else None
 
     def _assigned(self, value: Json, assignment: Assignment) -> Json:
-        """Return an expression's value under an assignment: text, Other, or anything else if it cannot be known."""
+        """Return an expression's value under an assignment: a text, Other, or anything else if it is not known."""
         if isinstance(value, str):
             return value
         if isinstance(value, Mapping) and len(value) == 1 and is_intrinsic(value):
@@ -341,8 +341,8 @@ class Deployments:
                 found_parts = [self._assigned(part, assignment) for part in parts]
                 return NOTHING if NOTHING in found_parts else concatenation(found_parts)
             if isinstance(content, list):
-                arguments = [self._assigned(one, assignment) for one in content]
-                if NOTHING in arguments[:3] or any(isinstance(one, list) and NOTHING in one for one in arguments):
+                arguments = [self._assigned(argument, assignment) for argument in content]
+                if NOTHING in arguments[:3] or any(isinstance(found, list) and NOTHING in found for found in arguments):
                     return NOTHING
                 found = reduce(function, arguments, self._template.mappings)
                 if function == "Fn::FindInMap" and is_intrinsic(found) and all(map(_is_key, arguments[:3])):
@@ -374,27 +374,27 @@ class Deployments:
                 return self._comparison(left, right)
             case {"Fn::Contains": [list(members), value]}:
                 return self._joined("or", [{"Fn::Equals": [value, member]} for member in members])
-            case {"Fn::Not": [one]}:
-                inner = self._formula(one)
+            case {"Fn::Not": [negated]}:
+                inner = self._formula(negated)
                 return None if inner is None else Formula("not", (inner,))
-            case {"Fn::And": list(ones)}:
-                return self._joined("and", ones)
-            case {"Fn::Or": list(ones)}:
-                return self._joined("or", ones)
+            case {"Fn::And": list(parts)}:
+                return self._joined("and", parts)
+            case {"Fn::Or": list(parts)}:
+                return self._joined("or", parts)
         return None
 
-    def _joined(self, kind: str, ones: list[Json]) -> Formula | None:
-        parts = [self._formula(one) for one in ones]
-        known = tuple(part for part in parts if part is not None)
-        return Formula(kind, known) if len(known) == len(parts) else None
+    def _joined(self, kind: str, conditions: list[Json]) -> Formula | None:
+        formulas = [self._formula(condition) for condition in conditions]
+        known = tuple(formula for formula in formulas if formula is not None)
+        return Formula(kind, known) if len(known) == len(formulas) else None
 
     def _constraint(self, rule: Mapping[str, Json]) -> Formula:
-        """Return what a rule demands: its condition, if any, implies its assertions. TRUE where it cannot be read."""
+        """Return a rule as a formula: its condition, if any, implies its assertions. TRUE if it cannot be read."""
         assertions = rule.get("Assertions")
         if not isinstance(assertions, list):
             return TRUE
-        demands = [self._formula(mapping(one).get("Assert")) for one in assertions]
-        known = tuple(one for one in demands if one is not None)
+        demands = [self._formula(mapping(assertion).get("Assert")) for assertion in assertions]
+        known = tuple(demand for demand in demands if demand is not None)
         if "RuleCondition" not in rule:
             return Formula("and", known) if known else TRUE
         premise = self._formula(rule["RuleCondition"])
@@ -420,13 +420,13 @@ class Deployments:
     def _ranges(self, name: str) -> bool:
         return name.startswith("AWS::") or isinstance(self._template.parameters.get(name), Mapping)
 
-    def _note_literals(self, one: Json, other: Json) -> bool:
-        """Note the values of one side's parameters that make a difference to it.
+    def _note_literals(self, side: Json, other: Json) -> bool:
+        """Note the values of one side's parameters that matter to a comparison.
 
-        Return whether these are all that can make it equal to the other side.
+        Return whether no other value can make the two sides equal.
         """
-        name, partner, texts = self._plain(one), self._plain(other), self._texts(other)
-        for arguments in lookups_in(one):
+        name, partner, texts = self._plain(side), self._plain(other), self._texts(other)
+        for arguments in lookups_in(side):
             self._note_keys(arguments)
         if name is not None and partner is not None:
             both = self._partners.get(name, {name}) | self._partners.get(partner, {partner})
@@ -436,37 +436,37 @@ class Deployments:
         if name is not None:
             self._literals.setdefault(name, {}).update(dict.fromkeys(texts or ()))
             return texts is not None
-        for inner in parameters_in(one):
+        for inner in parameters_in(side):
             declared = mapping(self._template.parameters.get(inner))
             default = literal_text(declared.get("Default"))
             if default is not None and not is_stored(declared):
                 self._literals.setdefault(inner, {})[default] = None
-        if texts is None or self._texts(one) is not None:
+        if texts is None or self._texts(side) is not None:
             return texts is not None
-        solved = [self._solve(one, text) for text in texts]
+        solved = [self._solve(side, text) for text in texts]
         return all(solved)
 
     def _plain(self, value: Json) -> str | None:
-        """Return the name of the parameter that an expression is and nothing else, or None."""
+        """Return the name of the parameter if the expression is a parameter alone, else None."""
         name = plain_reference(value)
         return name if name is not None and self._ranges(name) else None
 
     def _texts(self, value: Json) -> list[str] | None:
-        """Return every text that an expression may come to, if that is a literal or what a mapping holds."""
+        """Return every value of an expression that is a literal or a look-up in a mapping; None for any other."""
         if (literal := literal_text(value)) is not None:
             return [literal]
         match value:
             case {"Fn::FindInMap": [str(name), first, second, *default]} if len(value) == 1:
                 rows = _narrowed(mapping(self._template.mappings.get(name)), first)
                 values = [cell for row in rows for cell in _narrowed(mapping(row), second)]
-                values += [mapping(one).get("DefaultValue") for one in default]
-                texts = [text for one in values if (text := literal_text(one)) is not None]
+                values += [mapping(options).get("DefaultValue") for options in default]
+                texts = [text for value in values if (text := literal_text(value)) is not None]
                 is_simple = all(self._plain(key) or self._texts(key) is not None for key in (first, second))
                 return texts if is_simple and len(texts) == len(values) else None
         return None
 
     def _solve(self, composed: Json, text: str) -> bool:
-        """Note the values of parameters that make a composed text equal to another; return whether these are all."""
+        """Note the parameter values that make a composed text equal to `text`. Return whether there are no others."""
         parts = parts_of(mapping(composed).get("Fn::Sub"))
         if parts is None or not all(isinstance(part, str) or self._is_text(self._plain(part)) for part in parts):
             return False
@@ -510,7 +510,7 @@ class Deployments:
 class _Option(Generic[Picked]):
     candidate: Candidate[Picked]
     facts: Facts
-    """Those that are not decided yet."""
+    """The facts that the assignment does not decide yet."""
 
 
 _Options = list[_Option[Picked]]
@@ -518,7 +518,7 @@ _Options = list[_Option[Picked]]
 
 @dataclass(slots=True)
 class _Search(Generic[Picked]):
-    """Branch and bound over the values of variables: a branch is dropped when it cannot become the heaviest."""
+    """Branch and bound over the values of variables. A branch that cannot become the heaviest is dropped."""
 
     deployments: Deployments
     constraints: tuple[Formula, ...]
@@ -528,11 +528,11 @@ class _Search(Generic[Picked]):
     weight: int = 0
     is_cut: bool = False
     open: int = 0
-    """The most that a branch could have which was not searched."""
+    """The highest bound of a branch that was not searched."""
     assignment: Assignment = field(default_factory=dict)
 
     def run(self, items: list[_Options[Picked]]) -> None:
-        """Search everything below the present assignment; items hold the options that it leaves possible."""
+        """Search all combinations of the items' options."""
         left = self._remaining(items)
         if left is not None:
             self._descend(left, sum(item[0].candidate.weight for item in left))
@@ -561,9 +561,9 @@ class _Search(Generic[Picked]):
         self.assignment.pop(variable, None)
 
     def _remaining(self, items: list[_Options[Picked]]) -> list[_Options[Picked]] | None:
-        """Return the options that are still possible; None if an item has none, or a constraint is broken."""
+        """Return the options that the assignment leaves possible; None if an item has none or a constraint fails."""
         known: Truths = {}
-        if any(self.deployments.truth(one, self.assignment, known) is False for one in self.constraints):
+        if any(self.deployments.truth(constraint, self.assignment, known) is False for constraint in self.constraints):
             return None
         left = []
         for item in items:
@@ -581,14 +581,14 @@ class _Search(Generic[Picked]):
                     is_same = len(facts) == len(option.facts)
                     options.append(option if is_same else _Option(option.candidate, tuple(facts)))
                     if not facts:
-                        break  # It holds, and those after it weigh no more.
+                        break  # This option holds, and the later ones weigh no more.
             if not options:
                 return None
             left.append(options)
         return left
 
     def _variable(self, items: list[_Options[Picked]]) -> str | None:
-        """Return what to decide next: what the heaviest options depend on, then the constraints."""
+        """Return the variable to assign next: one that a heaviest option depends on, else one of a constraint."""
         known: Truths = {}
         for item in items:
             if item[0].facts:
@@ -608,13 +608,13 @@ def _is_key(value: Json) -> bool:
 
 
 def _narrowed(table: Mapping[str, Json], key: Json) -> list[Json]:
-    """Return what a key may select: everything unless it is a literal."""
+    """Return the entries that a key may select: all of them unless it is a literal."""
     literal = literal_text(key)
     return list(table.values()) if literal is None else [table[literal]] if literal in table else []
 
 
 def _leaders(depends: Sequence[set[str]]) -> list[int]:
-    """Return for each set the first one that it is connected with by common elements."""
+    """Return for each set the index of the first set that it is connected with through common elements."""
     leader = list(range(len(depends)))
     first: dict[str, int] = {}
 
@@ -631,7 +631,7 @@ def _leaders(depends: Sequence[set[str]]) -> list[int]:
 
 
 def variables(*formulas: Formula) -> set[str]:
-    """Return the variables that formulas depend on. Every formula is visited once: conditions share their parts."""
+    """Return the variables that formulas depend on. Shared parts are visited once."""
     found: set[str] = set()
     seen, left = set(formulas), list(formulas)
     while left:
@@ -644,7 +644,7 @@ def variables(*formulas: Formula) -> set[str]:
 
 
 def plain_reference(value: Json) -> str | None:
-    """Return the name in a Ref, or in a Fn::Sub of one variable alone; None for anything else."""
+    """Return the name in a Ref, or in an Fn::Sub of a single variable; None for anything else."""
     match value:
         case {"Ref": str(name)} if len(value) == 1:
             return name

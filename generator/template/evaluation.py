@@ -35,14 +35,14 @@ from generator.template.references import names
 
 
 class Scope(Enum):
-    """What to resolve: the value in one deployment, or only what no deployment changes."""
+    """Which values to resolve: those of one deployment, or only those that are the same in every deployment."""
 
     ONE = "one deployment"
     KNOWN = "known for every deployment"
 
 
 class Unknown(Exception):
-    """The value depends on something that the template does not state; the message names it."""
+    """A value depends on something that the template does not state. The message names it."""
 
 
 class Evaluator:
@@ -62,9 +62,9 @@ class Evaluator:
         self._reason = ""
 
     def value(self, value: Json) -> Json:
-        """Return the value, resolved; None if nothing is left of it. References to resources stay references.
+        """Return the value, resolved; None if it is AWS::NoValue. References to resources stay references.
 
-        Raises Unknown in scope ONE, with the reason.
+        Raises Unknown in scope ONE if the template does not determine the value.
         """
         try:
             found = self._resolved(value)
@@ -134,21 +134,21 @@ class Evaluator:
 
     def _function(self, function: str, content: Json) -> Json:
         if function == "Ref":
-            return self._referred(content)
+            return self._ref(content)
         if function == "Fn::If":
-            return self._chosen(content)
+            return self._fn_if(content)
         if function == "Fn::Sub" and (parts := parts_of(content)) is not None:
             found = concatenation(map(self._resolved, parts))
             return found if isinstance(found, str) else canonical(found)
         if function == "Fn::FindInMap" and isinstance(content, list):
-            return self._mapped(content)
+            return self._find_in_map(content)
         if isinstance(content, list) and function != "Fn::Length":
-            return reduce(function, [self._resolved(one) for one in content], self.template.mappings)
+            return reduce(function, [self._resolved(argument) for argument in content], self.template.mappings)
         return reduce(function, self._resolved(content), self.template.mappings)
 
-    def _mapped(self, content: list[Json]) -> Json:
+    def _find_in_map(self, content: list[Json]) -> Json:
         """Return what Fn::FindInMap finds. Its DefaultValue is resolved only if the mapping has no such keys."""
-        keys, options = [self._resolved(one) for one in content[:3]], content[3:]
+        keys, options = [self._resolved(key) for key in content[:3]], content[3:]
         found = looked_up(self.template.mappings, keys) if len(content) in (3, 4) else None
         if found is not None:
             return found
@@ -159,7 +159,7 @@ class Evaluator:
             raise Unknown(_missing(content, keys))
         return {"Fn::FindInMap": [*keys, *map(self._resolved, options)]}
 
-    def _referred(self, name: Json) -> Json:
+    def _ref(self, name: Json) -> Json:
         if not isinstance(name, str) or (self.scope is Scope.KNOWN and name not in self._values):
             return {"Ref": name}
         declared = self.template.parameters.get(name)
@@ -173,7 +173,7 @@ class Evaluator:
             raise Unknown(f"parameter {name} has no default")
         return split_commas(declared["Default"]) if is_list(declared) else declared["Default"]
 
-    def _chosen(self, content: Json) -> Json:
+    def _fn_if(self, content: Json) -> Json:
         if not (isinstance(content, list) and len(content) == 3 and isinstance(content[0], str)):
             if self.scope is Scope.ONE:
                 raise Unknown("an Fn::If does not have a condition's name and two values")
@@ -189,7 +189,7 @@ class Evaluator:
         return sides[0] if canonical(sides[0]) == canonical(sides[1]) else {"Fn::If": [condition, *sides]}
 
     def _truth(self, condition: Json) -> bool | None:
-        """Return whether a condition holds; where that is None, self._reason has the reason if there is a short one."""
+        """Return whether a condition holds. If that is None, `_reason` has the reason, if there is a short one."""
         earlier = self._reason
         holds = self._evaluated(condition)
         if holds is not None:
@@ -199,21 +199,21 @@ class Evaluator:
     def _evaluated(self, condition: Json) -> bool | None:
         match condition:
             case {"Condition": str(name)} if len(condition) == 1:
-                return self._named(name)
-            case {"Fn::Equals": [one, other]}:
-                return self._equal(one, other)
-            case {"Fn::Not": [one]}:
-                holds = self._truth(one)
+                return self._named_condition(name)
+            case {"Fn::Equals": [left, right]}:
+                return self._equal(left, right)
+            case {"Fn::Not": [inner]}:
+                holds = self._truth(inner)
                 return None if holds is None else not holds
-            case {"Fn::And": list(ones)}:
-                return _every([self._truth(one) for one in ones])
-            case {"Fn::Or": list(ones)}:
-                nots = [None if (holds := self._truth(one)) is None else not holds for one in ones]
+            case {"Fn::And": list(parts)}:
+                return _every([self._truth(part) for part in parts])
+            case {"Fn::Or": list(parts)}:
+                nots = [None if (holds := self._truth(part)) is None else not holds for part in parts]
                 none_holds = _every(nots)
                 return None if none_holds is None else not none_holds
         return None
 
-    def _named(self, name: str) -> bool | None:
+    def _named_condition(self, name: str) -> bool | None:
         if name not in self._truths:
             self._truths[name] = None
             self._reasons[name] = f"condition {name} depends on itself"
@@ -227,11 +227,11 @@ class Evaluator:
             self._reason = self._reasons.get(name, "")
         return self._truths[name]
 
-    def _equal(self, one: Json, other: Json) -> bool | None:
-        if canonical(one) == canonical(other):
+    def _equal(self, one_side: Json, other_side: Json) -> bool | None:
+        if canonical(one_side) == canonical(other_side):
             return True
         try:
-            left, right = (canonical(self._resolved(side)) for side in (one, other))
+            left, right = (canonical(self._resolved(side)) for side in (one_side, other_side))
         except Unknown as unknown:
             self._reason = str(unknown)
             return None
@@ -246,13 +246,13 @@ class Evaluator:
 
 
 def known(template: Template, values: Mapping[str, Json] | None = None) -> Template:
-    """Return the template with everything resolved that is the same wherever it is deployed (scope KNOWN).
+    """Return the template with every value resolved that is the same in all deployments (scope KNOWN).
 
-    `values` are those of parameters that every deployment gives. A resource whose condition is certainly false is left
-    out; one whose condition certainly holds loses it.
+    `values` are parameter values that every deployment has. A resource whose condition is certainly false is left out.
+    A resource whose condition certainly holds loses the condition.
     """
     evaluator = Evaluator(template, Scope.KNOWN, values)
-    conditions = {name: evaluator.entries({"": one}).get("") for name, one in template.conditions.items()}
+    conditions = {name: evaluator.entries({"": value}).get("") for name, value in template.conditions.items()}
     resources: dict[str, Section] = {}
     for name, resource in template.resources.items():
         holds = evaluator.holds(resource)
@@ -265,7 +265,7 @@ def known(template: Template, values: Mapping[str, Json] | None = None) -> Templ
 
 
 def one_deployment(template: Template, values: Mapping[str, Json] | None = None) -> Template:
-    """Return the template as one deployment creates it (scope ONE). What cannot be known stays as it is written.
+    """Return the template as one deployment creates it (scope ONE). A value that is not known stays as it is written.
 
     A resource whose condition is certainly false is left out.
     """
@@ -278,7 +278,7 @@ def one_deployment(template: Template, values: Mapping[str, Json] | None = None)
             return value
 
     resources = {
-        name: {**resource, "Properties": {key: resolved(one) for key, one in template.properties(name).items()}}
+        name: {**resource, "Properties": {key: resolved(value) for key, value in template.properties(name).items()}}
         for name, resource in template.resources.items()
         if evaluator.holds(resource) is not False
     }
@@ -286,7 +286,7 @@ def one_deployment(template: Template, values: Mapping[str, Json] | None = None)
 
 
 def _missing(content: list[Json], keys: list[Json]) -> str:
-    """Return why Fn::FindInMap finds nothing."""
+    """Return the reason why Fn::FindInMap finds nothing."""
     if len(content) not in (3, 4):
         return "an Fn::FindInMap does not have a mapping and two keys"
     for key in keys:
@@ -297,7 +297,7 @@ def _missing(content: list[Json], keys: list[Json]) -> str:
 
 
 def _every(found: list[bool | None]) -> bool | None:
-    """Return whether all hold: one that does not decides, whatever the others are."""
+    """Return whether all are true; None if that is open. A single False decides."""
     if False in found:
         return False
     return None if None in found else True

@@ -15,13 +15,13 @@ from typing import Any
 from generator.template.references import VARIABLE
 
 Json = Any
-"""A value as JSON has it. Only this package handles untyped JSON by its shape."""
+"""A value as JSON has it. Only this package deals with untyped JSON."""
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
 """Stands for the absence of a property."""
 
 SAM = "AWS::Serverless::"
-"""How SAM's resource types begin."""
+"""The prefix of SAM's resource types."""
 
 ESCAPED = re.compile(r"\$\{!([^{}]*)\}")
 
@@ -29,7 +29,7 @@ _PART = re.compile(r"\$\{(!?)([^{}]*)\}")
 
 
 def is_intrinsic(value: Json) -> bool:
-    """Return whether the value is an intrinsic function, and so one value and not a structure."""
+    """Return whether the value is an intrinsic function, which stands for another value."""
     if not isinstance(value, Mapping) or len(value) != 1:
         return False
     name = str(next(iter(value)))
@@ -75,7 +75,7 @@ def whole_number(value: Json) -> int | None:
 
 
 def canonical(value: Json) -> Json:
-    """Return a form that is equal for values that mean the same; nothing else is promised about it."""
+    """Return a form that is equal for values with the same meaning. It is for comparison only."""
     match value:
         case {"Fn::GetAtt": target, **rest} if not rest:
             return _attribute(target)
@@ -93,7 +93,7 @@ def canonical(value: Json) -> Json:
 
 
 def text(value: Json) -> str:
-    """Return a value as one line: ${Name} where it refers, as Fn::Sub writes it; JSON where that is impossible."""
+    """Return a value as one line: like the text of an Fn::Sub, with ${Name} for references, or else as JSON."""
     simple = canonical(value)
     if isinstance(simple, str):
         return simple.replace("${", "${!")  # Not a reference: IAM takes ${...} as it is written.
@@ -118,7 +118,7 @@ def template_text(value: Json) -> str | None:
 def parts_of(content: Json) -> list[Json] | None:
     """Split the argument of a Fn::Sub into text, references and the values of its own variables; None if malformed.
 
-    Joined together again, the parts are what the Fn::Sub stands for.
+    The concatenation of the parts is the value of the Fn::Sub.
     """
     own: Mapping[str, Json] = {}
     if isinstance(content, list) and len(content) == 2 and isinstance(content[1], Mapping):
@@ -136,7 +136,7 @@ def parts_of(content: Json) -> list[Json] | None:
 
 
 def concatenation(parts: Iterable[Json]) -> Json:
-    """Return resolved parts as one text, or as a residual if any of them is one."""
+    """Return resolved parts as one text, or as an Fn::Join if some of them are not literal."""
     joined: list[Json] = []
     for part in parts:
         found = literal_text(part)
@@ -150,7 +150,7 @@ def concatenation(parts: Iterable[Json]) -> Json:
 
 
 def reduce(function: str, arguments: Json, mappings: Mapping[str, Json]) -> Json:
-    """Return what a function with resolved arguments stands for, or the function itself where that is not known.
+    """Return the value of a function with resolved arguments, or the function itself if its value is not known.
 
     Handles Join, Select, Split, FindInMap and Length; Sub, Ref, If and conditions depend on more than the arguments.
     Source: AWS CloudFormation Template Reference, "Intrinsic functions".
@@ -175,7 +175,7 @@ def reduce(function: str, arguments: Json, mappings: Mapping[str, Json]) -> Json
 
 
 def looked_up(mappings: Mapping[str, Json], arguments: Sequence[Json]) -> Json:
-    """Return what Fn::FindInMap finds by literal keys, or its DefaultValue; None if a key is open or missing."""
+    """Return the result of Fn::FindInMap for literal keys, or its DefaultValue; None if a key is open or missing."""
     if len(arguments) not in (3, 4):
         return None
     name, first, second = (literal_text(key) for key in arguments[:3])
@@ -218,7 +218,7 @@ def _joined(delimiter: str, parts: list[Json]) -> Json:
 
 
 def _from_text(text: str) -> Json:
-    """Return the simplest value that a Fn::Sub of this text stands for."""
+    """Return the simplest form of an Fn::Sub of this text."""
     if not VARIABLE.search(text):
         return ESCAPED.sub(r"${\1}", text)
     if whole := VARIABLE.fullmatch(text):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 WIDTH = 130
 
 MAX_BEFORE_HUGGED = 3
-"""How many plain values may precede a last item that is opened on the same line."""
+"""The most plain values before a last item that opens on the same line as its container."""
 
 MIN_PROGRAM_LINES = 30
 """A list of at least this many texts is a program."""
@@ -23,7 +23,7 @@ on_one_line = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Spacing(NamedTuple):
-    """What stands between items, and between a key and its value, and by how much an item is indented."""
+    """The text between items, the text between a key and its value, and the indentation of an item."""
 
     comma: str
     colon: str
@@ -42,7 +42,7 @@ def lay_out(value: Any, spacing: Spacing = WIDE, column: int = 0) -> str:
 
 
 Measured = tuple[str, list[str], list["Measured"]]
-"""The text of a value on one line; and for a container that is not empty, the texts of its keys, and its items."""
+"""The text of a value on one line. For a container that is not empty, also the texts of its keys, and its items."""
 
 
 def _measure(value: Any, spacing: Spacing) -> Measured:

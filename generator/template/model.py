@@ -10,7 +10,7 @@ from generator.template.intrinsics import Json, mapping
 Section = Mapping[str, Json]
 
 PARAMETER_STORE = "AWS::SSM::"
-"""How the types of parameters begin whose value is the name of an entry in Systems Manager."""
+"""The prefix of parameter types whose value is the name of an entry in Systems Manager."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,13 +28,13 @@ class Template:
     outputs: Section
 
     opaque: Section
-    """By name, what may create any resource: loops over an unknown list, and Fn::Transform among the resources."""
+    """By name: loops over an unknown list, and Fn::Transform among the resources. They may create any resource."""
 
     macros: tuple[str, ...] = ()
-    """Transforms of the whole template that may create or change anything."""
+    """Transforms of the whole template. They may create or change any resource."""
 
     malformed: tuple[str, ...] = ()
-    """Names among the resources whose content, or whose Properties, are no mapping."""
+    """Names of entries among the resources whose content or Properties are not a mapping."""
 
     def of_type(self, *types: str) -> list[str]:
         """Return the logical ids of all resources of these types, in the template's order."""
@@ -50,11 +50,11 @@ class Template:
 
 
 def is_stored(parameter: Section) -> bool:
-    """Return whether a parameter's value is in Systems Manager, and so not in the template."""
+    """Return whether a parameter's value is in Systems Manager and not in the template."""
     return str(parameter.get("Type")).startswith(PARAMETER_STORE)
 
 
 def is_list(parameter: Section) -> bool:
-    """Return whether a parameter's value is a list, written with commas."""
+    """Return whether a parameter's value is a list, written as a text with commas."""
     kind = str(parameter.get("Type"))
     return kind == "CommaDelimitedList" or kind.startswith("List<")

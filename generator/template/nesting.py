@@ -1,7 +1,7 @@
 """Put nested stacks into the template that creates them, so that one evaluation sees all conditions and parameters.
 
-A resource Fn of the nested stack Child becomes Child/Fn, and so do its conditions, mappings and parameters. A parameter
-that the parent gives is replaced by the parent's expression, another one by its default.
+A resource Fn of the nested stack Child becomes Child/Fn. Its conditions, mappings and parameters get the same prefix.
+A parameter is replaced by the expression that the parent gives it, or else by its default.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_LEVELS = 30
 """Levels of nesting, several times what anybody deploys."""
 
 MAX_VALUES = 500_000
-"""Values of all nested stacks, with the parameters that they are given written out."""
+"""Values of all nested stacks, after their parameters are replaced by the given expressions."""
 
 OF_THE_STACK = ("AWS::StackName", "AWS::StackId", "AWS::NotificationARNs")
 """Pseudo parameters that differ between a stack and its nested stacks."""
@@ -42,19 +42,19 @@ class NotRead(Exception):
 
 
 class Child(NamedTuple):
-    """The template of a nested stack, and how to read the nested stacks in it."""
+    """The template of a nested stack, and a function that reads the nested stacks in it."""
 
     document: Json
     children: Children
 
 
 Children = Callable[[Section], Child]
-"""Returns the template of a nested stack, given its resource. Raises NotRead."""
+"""A function that returns the template of a nested stack, given its resource. Raises NotRead."""
 
 
 @dataclass(slots=True)
 class _Whole:
-    """A template that takes in its nested stacks, level by level."""
+    """A template into which nested stacks are put, level by level."""
 
     template: Template
     unread: dict[str, str] = field(default_factory=dict)
@@ -63,9 +63,9 @@ class _Whole:
 
 
 def with_nested(template: Template, children: Children) -> tuple[Template, dict[str, str]]:
-    """Return the template with all nested stacks put into it, and the reason for each that cannot be read.
+    """Return the template with its nested stacks put into it, and the reason for each stack that cannot be read.
 
-    A nested stack that cannot be read stays as it is.
+    A stack that cannot be read stays a resource of its type.
     """
     whole = _Whole(template)
     level = [(name, children) for name in template.of_type(*NESTED)]
@@ -75,7 +75,7 @@ def with_nested(template: Template, children: Children) -> tuple[Template, dict[
 
 
 def outermost(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """Return where a value stands in the outermost template: for one of a nested stack, the resource of that stack."""
+    """Return a value's location in the outermost template: for a value of a nested stack, the resource of the stack."""
     section, name, *_ = location
     stack, separator, _ = str(name).partition(SEPARATOR)
     return (section, stack) if separator else location
@@ -104,8 +104,8 @@ def _put_in(whole: _Whole, name: str, children: Children) -> Iterable[tuple[str,
     inner = parse(renamed)
     conditions = dict(inner.conditions)
     resources = {
-        own: _conditional(one, resource, conditions)
-        for own, one in inner.resources.items()
+        own: _conditional(body, resource, conditions)
+        for own, body in inner.resources.items()
         if own not in template.resources
     }
     whole.template = replace(
@@ -113,13 +113,13 @@ def _put_in(whole: _Whole, name: str, children: Children) -> Iterable[tuple[str,
         parameters=inner.parameters,
         mappings=inner.mappings,
         conditions=conditions,
-        resources={**{own: one for own, one in template.resources.items() if own != name}, **resources},
+        resources={**{own: body for own, body in template.resources.items() if own != name}, **resources},
         outputs={**template.outputs, **inner.outputs},
-        opaque={**template.opaque, **{f"{name}{SEPARATOR}{own}": one for own, one in inner.opaque.items()}},
+        opaque={**template.opaque, **{f"{name}{SEPARATOR}{own}": body for own, body in inner.opaque.items()}},
         macros=(*template.macros, *(f"{name}{SEPARATOR}{macro}" for macro in inner.macros)),
         malformed=(*template.malformed, *inner.malformed),
     )
-    return [(own, child.children) for own, one in resources.items() if one.get("Type") in NESTED]
+    return [(own, child.children) for own, body in resources.items() if body.get("Type") in NESTED]
 
 
 _TOO_MANY = f"more than {MAX_VALUES:,} values in the nested stacks, with their parameters written out"
@@ -127,18 +127,19 @@ _TOO_MANY = f"more than {MAX_VALUES:,} values in the nested stacks, with their p
 
 def _values(name: str, document: Section, most: int) -> int:
     """Return how many values a nested stack adds to the template, or `most` if it adds more."""
-    conditions = {key: one for key, one in document["Conditions"].items() if key.startswith(f"{name}{SEPARATOR}")}
+    conditions = {key: body for key, body in document["Conditions"].items() if key.startswith(f"{name}{SEPARATOR}")}
     found, level = 0, [document["Resources"], document["Outputs"], document["Globals"], conditions]
     while level and found < most:
-        one = level.pop()
-        inner = list(one.values() if isinstance(one, Mapping) else one) if isinstance(one, Mapping | list) else []
+        value = level.pop()
+        children = value.values() if isinstance(value, Mapping) else value
+        inner = list(children) if isinstance(value, Mapping | list) else []
         found += 1
         level += inner[: most - found]
     return min(found, most)
 
 
 def _conditional(resource: Section, stack: Section, conditions: dict[str, Json]) -> Section:
-    """Return a resource that is created only if its stack is."""
+    """Return the resource with the condition of its stack added, so that it is created only with the stack."""
     if "Condition" not in stack:
         return resource
     outer, inner = stack["Condition"], resource.get("Condition", stack["Condition"])
@@ -150,7 +151,7 @@ def _conditional(resource: Section, stack: Section, conditions: dict[str, Json])
 
 
 def _renamed(parent: Template, name: str, resource: Section, document: Section) -> Section:
-    """Return a nested stack's document in the parent's terms: no name in it is one of the parent's."""
+    """Return a nested stack's document as part of the parent: its names have a prefix, its parameters are replaced."""
     prefix = f"{name}{SEPARATOR}"
     given = mapping(mapping(resource.get("Properties")).get("Parameters"))
     declared: dict[str, Json] = {f"{prefix}{pseudo}": {"Type": "String"} for pseudo in OF_THE_STACK}
@@ -169,7 +170,7 @@ def _renamed(parent: Template, name: str, resource: Section, document: Section) 
         "Fn::Transform": document.get("Fn::Transform"),
         "Globals": renamer.value(document.get("Globals")),
         "Parameters": {**parent.parameters, **declared},
-        "Mappings": {**parent.mappings, **renamer.entries(document.get("Mappings"), lambda one: one)},
+        "Mappings": {**parent.mappings, **renamer.entries(document.get("Mappings"), lambda content: content)},
         "Conditions": {**parent.conditions, **renamer.entries(document.get("Conditions"), renamer.condition)},
         "Resources": renamer.entries(document.get("Resources"), renamer.resource),
         "Outputs": renamer.entries(document.get("Outputs"), renamer.value),
@@ -177,7 +178,7 @@ def _renamed(parent: Template, name: str, resource: Section, document: Section) 
 
 
 def _or_default(value: Json, default: Json) -> Json:
-    """Return the value that a parameter is given, with its default wherever that is AWS::NoValue."""
+    """Return the given value of a parameter, with the default in place of AWS::NoValue."""
     match value:
         case {"Fn::If": [condition, yes, no]}:
             return {"Fn::If": [condition, _or_default(yes, default), _or_default(no, default)]}
@@ -185,7 +186,7 @@ def _or_default(value: Json, default: Json) -> Json:
 
 
 def _as_list(value: Json, parent: Template) -> Json:
-    """Return the list that a parameter takes from a text with commas."""
+    """Return the given value of a list parameter as a list."""
     match value:
         case {"Fn::Join": [",", items]}:
             return items
@@ -211,22 +212,22 @@ def _loop_variables(value: Json) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Renamer:
-    """Writes a nested stack's document in the parent's terms."""
+    """Adds the prefix to the names in a nested stack's document, and replaces its parameters."""
 
     prefix: str
     values: Mapping[str, Json]
-    """Parameters, in the parent's terms."""
+    """The parent's expression for each parameter."""
     variables: frozenset[str]
-    """Of loops; they are no names of the template's."""
+    """The variables of loops, which are not renamed."""
 
-    def entries(self, section: Json, one: Callable[[Json], Json]) -> dict[str, Json]:
-        """Return a section with its names renamed, those in loops too."""
+    def entries(self, section: Json, rename_content: Callable[[Json], Json]) -> dict[str, Json]:
+        """Return a section with its entries renamed, also those in loops. `rename_content` renames the rest."""
         found: dict[str, Json] = {}
         for key, value in mapping(section).items():
             if is_loop(str(key), value):
-                found[key] = [value[0], self.value(value[1]), self.entries(value[2], one)]
+                found[key] = [value[0], self.value(value[1]), self.entries(value[2], rename_content)]
             else:
-                found[key if str(key).startswith("Fn::") else f"{self.prefix}{key}"] = one(value)
+                found[key if str(key).startswith("Fn::") else f"{self.prefix}{key}"] = rename_content(value)
         return found
 
     def resource(self, resource: Json) -> Json:
@@ -240,8 +241,8 @@ class _Renamer:
         match condition:
             case {"Condition": str(name)} if len(condition) == 1:
                 return {"Condition": f"{self.prefix}{name}"}
-            case {"Fn::And": list(ones)} | {"Fn::Or": list(ones)} | {"Fn::Not": list(ones)}:
-                return {next(iter(condition)): [self.condition(one) for one in ones]}
+            case {"Fn::And": list(parts)} | {"Fn::Or": list(parts)} | {"Fn::Not": list(parts)}:
+                return {next(iter(condition)): [self.condition(part) for part in parts]}
         return self.value(condition)
 
     def value(self, value: Json) -> Json:
@@ -273,7 +274,7 @@ class _Renamer:
         return f"{self.prefix}{name}" if isinstance(name, str) else {"Fn::Join": ["", [self.prefix, self.value(name)]]}
 
     def _substitution(self, content: Json) -> Json:
-        """Return a Fn::Sub with every name renamed. Parameters become variables of its own."""
+        """Return an Fn::Sub with every name renamed. Parameters become variables of the Fn::Sub."""
         text, given = content if isinstance(content, list) and len(content) == 2 else (content, {})
         if not isinstance(text, str):
             return {"Fn::Sub": self.value(content)}

@@ -1,7 +1,7 @@
-"""What the resources of a Terraform plan refer to, and the account and Region in which each is.
+"""Find the resources that a Terraform plan's resources refer to, and the account and Region of each.
 
-A value that is known only after apply is found through the configuration. It lists the names in each expression, but
-not how the expression combines them.
+A value that is known only after apply is found through the configuration. The configuration lists the names in each
+expression, but not how the expression combines them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from generator.template.intrinsics import Json, listed, mapping
@@ -24,7 +25,7 @@ MAX_NAME = 2_000
 FUNCTION = "aws_lambda_function"
 
 OF_A_FUNCTION = ("aws_lambda_alias", "aws_lambda_provisioned_concurrency_config")
-"""Types that stand for the function that they name."""
+"""Types of resources that lead to the function that they name."""
 
 NOT_CREDENTIALS = ("region", "alias", "default_tags", "ignore_tags", "max_retries", "retry_mode", "endpoints")
 """Arguments of the aws provider that do not change the account."""
@@ -38,11 +39,11 @@ _FUNCTION_NAME = re.compile(r"(?:.*:)?function:([^:]+)(?::.*)?|([^:/]+)(?::[^:]*
 
 Index = int | str | None
 
-_One = TypeVar("_One")
+_Instance = TypeVar("_Instance")
 
 
 class Address(NamedTuple):
-    """An instance of a module: the names of the modules on the way to it, each with its count.index or each.key."""
+    """The address of a module's instance: the modules from the root to it, each with its count.index or each.key."""
 
     names: tuple[str, ...] = ()
     indexes: tuple[Index, ...] = ()
@@ -59,8 +60,9 @@ class Resource:
     module: Address
     is_managed: bool
     values: Section
-    """After the apply, without what is unknown."""
+    """The known values after the apply."""
     unknown: Section
+    """True for each attribute that is known only after the apply."""
     before: Section
 
 
@@ -71,7 +73,7 @@ def address_of(text: str) -> Address:
 
 
 class References:
-    """Finds what the resources of a plan belong to."""
+    """Finds the function, the account and the Region that a resource of a plan belongs to."""
 
     def __init__(self, document: Section, resources: Iterable[Resource]) -> None:
         self._configuration = mapping(document.get("configuration"))
@@ -81,32 +83,32 @@ class References:
         self._functions: dict[str, list[Resource]] = {}
         self._functions_in: dict[str, dict[tuple[str, str], list[Resource]]] = {}
         self._declared: dict[tuple[str, ...], dict[tuple[str, str], Section]] = {}
-        every = list(resources)
-        for one in every:
-            instances = self._by_name.setdefault((one.module, one.type, one.name), {})
-            instances.setdefault(one.index, []).append(one)
-            for depth in range(1, len(one.module.names) + 1):
-                part = Address(one.module.names[:depth], one.module.indexes[:depth])
-                self._modules.setdefault((part.names, part.indexes[:-1]), {})[part.indexes[-1]] = [part]
-            if one.type == FUNCTION and isinstance(name := one.values.get("function_name"), str):
-                self._functions.setdefault(name, []).append(one)
-        self._providers = _Providers(self, every)
+        all_resources = list(resources)
+        for resource in all_resources:
+            instances = self._by_name.setdefault((resource.module, resource.type, resource.name), {})
+            instances.setdefault(resource.index, []).append(resource)
+            for depth in range(1, len(resource.module.names) + 1):
+                module = Address(resource.module.names[:depth], resource.module.indexes[:depth])
+                self._modules.setdefault((module.names, module.indexes[:-1]), {})[module.indexes[-1]] = [module]
+            if resource.type == FUNCTION and isinstance(name := resource.values.get("function_name"), str):
+                self._functions.setdefault(name, []).append(resource)
+        self._providers = _Providers(self, all_resources)
 
-    def place(self, one: Resource) -> tuple[str, str]:
-        """Return account and Region; each is empty if the plan does not state it."""
-        return self._providers.place(one)
+    def place(self, resource: Resource) -> tuple[str, str]:
+        """Return the account and the Region of a resource; each is empty if the plan does not state it."""
+        return self._providers.place(resource)
 
-    def functions(self, one: Resource, key: str) -> list[Resource]:
-        """Return the functions of the plan that an attribute may name, directly or by an alias; at most two of them."""
+    def functions(self, resource: Resource, key: str) -> list[Resource]:
+        """Return the functions that an attribute may name, directly or by an alias. Stop at two."""
         found: dict[str, Resource] = {}
-        waiting, seen = [(one, key)], {one.address}
+        waiting, seen = [(resource, key)], {resource.address}
         while waiting and len(found) < 2:
-            resource, attribute = waiting.pop()
-            value = resource.values.get(attribute)
+            source, attribute = waiting.pop()
+            value = source.values.get(attribute)
             if isinstance(value, str):
-                found |= {each.address: each for each in self._named(value, resource)}
+                found |= {function.address: function for function in self._named(value, source)}
                 continue
-            for target in self._targets(resource, attribute, (FUNCTION, *OF_A_FUNCTION)):
+            for target in self._targets(source, attribute, (FUNCTION, *OF_A_FUNCTION)):
                 if target.type == FUNCTION:
                     found[target.address] = target
                 elif target.address not in seen:
@@ -116,8 +118,8 @@ class References:
                     break
         return list(found.values())
 
-    def _named(self, text: str, one: Resource) -> list[Resource]:
-        """Return the functions of a name or ARN: of several with the same name, those in the place of a resource."""
+    def _named(self, text: str, resource: Resource) -> list[Resource]:
+        """Return the functions with a name or ARN. If several have the name, return those in the resource's place."""
         match = _FUNCTION_NAME.fullmatch(text) if len(text) <= MAX_NAME else None
         name = match[1] or match[2] if match else ""
         named = self._functions.get(name, [])
@@ -127,37 +129,37 @@ class References:
             places = self._functions_in[name] = {}
             for function in named:
                 places.setdefault(self.place(function), []).append(function)
-        return self._functions_in[name].get(self.place(one), [])[:2]
+        return self._functions_in[name].get(self.place(resource), [])[:2]
 
-    def targets(self, one: Resource, key: str, types: tuple[str, ...]) -> list[Resource]:
-        """Return resources of these types to which the expression of an attribute refers; at most two of them."""
+    def targets(self, resource: Resource, key: str, types: tuple[str, ...]) -> list[Resource]:
+        """Return the resources of these types that the expression of an attribute refers to. Stop at two."""
         found: dict[str, Resource] = {}
-        for target in self._targets(one, key, types):
+        for target in self._targets(resource, key, types):
             found[target.address] = target
             if len(found) == 2:
                 break
         return list(found.values())
 
-    def _targets(self, one: Resource, key: str, types: tuple[str, ...]) -> Iterator[Resource]:
-        declared = self.declared(one)
+    def _targets(self, resource: Resource, key: str, types: tuple[str, ...]) -> Iterator[Resource]:
+        declared = self.declared(resource)
         expression = mapping(declared.get("expressions")).get(key)
-        scope = _Scope(one.module, one.index, declared.get("for_each_expression"))
-        return (each for each in self._followed(expression, scope) if each.type in types)
+        scope = _Scope(resource.module, resource.index, declared.get("for_each_expression"))
+        return (target for target in self._followed(expression, scope) if target.type in types)
 
-    def declared(self, one: Resource) -> Section:
+    def declared(self, resource: Resource) -> Section:
         """Return the resource's block of the configuration; empty if there is none."""
-        names = one.module.names
+        names = resource.module.names
         if names not in self._declared:
             blocks = [mapping(block) for block in listed(self._module(names).get("resources"))]
             self._declared[names] = {(str(block.get("type")), str(block.get("name"))): block for block in blocks}
-        return self._declared[names].get((one.type, one.name), {})
+        return self._declared[names].get((resource.type, resource.name), {})
 
     def value(self, expression: Json, names: tuple[str, ...], hops: int = MAX_HOPS) -> Json:
-        """Return the value of a constant or of a variable by itself; None for any other expression."""
+        """Return the value of an expression that is a constant or a single variable; None for any other."""
         found = mapping(expression)
         if "constant_value" in found:
             return found["constant_value"]
-        references = {str(one) for one in listed(found.get("references"))}
+        references = {str(reference) for reference in listed(found.get("references"))}
         if len(references) != 1 or hops <= 0:
             return None
         name = references.pop().removeprefix("var.")
@@ -168,14 +170,14 @@ class References:
             return self.value(given[name], names[:-1], hops - 1)
         return mapping(mapping(self._module(names).get("variables")).get(name)).get("default")
 
-    def provider(self, one: Resource) -> tuple[str, Section]:
+    def provider(self, resource: Resource) -> tuple[str, Section]:
         """Return the key and the block of a resource's provider; the block is empty if there is none.
 
-        A module that configures no provider has that of the modules around it.
+        A module that configures no provider uses the provider of the module that calls it.
         """
         providers = mapping(self._configuration.get("provider_config"))
-        key = str(self.declared(one).get("provider_config_key", ""))
-        local, names = key.rpartition(":")[2], one.module.names
+        key = str(self.declared(resource).get("provider_config_key", ""))
+        local, names = key.rpartition(":")[2], resource.module.names
         around = [".".join(f"module.{name}" for name in names[:depth]) for depth in range(len(names), 0, -1)]
         for candidate in (key, *(f"{path}:{local}" for path in around), local):
             if candidate in providers:
@@ -192,7 +194,7 @@ class References:
         return mapping(mapping(self._module(names[:-1]).get("module_calls")).get(names[-1]))
 
     def _followed(self, expression: Json, scope: _Scope) -> Iterator[Resource]:
-        """Yield the resources to which an expression refers, through variables and outputs, each of them once."""
+        """Yield the resources that an expression refers to, also through variables and outputs."""
         waiting, seen = [(expression, scope)], {(id(expression), scope.module, scope.index)}
         while waiting:
             expression, scope = waiting.pop()
@@ -207,7 +209,7 @@ class References:
     def _step(
         self, scope: _Scope, root: str, name: str, index: Index, attribute: str
     ) -> Iterator[Resource | tuple[Json, _Scope]]:
-        """Yield the resources of a reference, or the expressions in whose place it stands."""
+        """Yield the resources that a reference names, or the expressions behind a variable or an output."""
         if root == "var" and scope.module.names:
             names, indexes = scope.module
             call, outer = self._call(names), Address(names[:-1], indexes[:-1])
@@ -225,7 +227,7 @@ class References:
 
 
 class _Scope(NamedTuple):
-    """Where an expression stands: its module, and what count.index or each.key is there."""
+    """The context of an expression: its module, and the value of count.index or each.key in it."""
 
     module: Address
     index: Json
@@ -233,40 +235,42 @@ class _Scope(NamedTuple):
 
 
 class _Providers:
-    """The account and the Region of each provider, by what it states or by what its resources state."""
+    """The account and the Region of each provider, as its block or its resources state them."""
 
     def __init__(self, references: References, resources: Iterable[Resource]) -> None:
         self._references = references
         self._identities: dict[str, str] = {}
         self._accounts: dict[str, set[str]] = {}
         self._regions: dict[str, set[str]] = {}
-        for one in resources:
-            key, block = references.provider(one)
-            if arn := _arn(one.values) or _arn(one.before):
+        for resource in resources:
+            key, block = references.provider(resource)
+            if arn := _arn(resource.values) or _arn(resource.before):
                 self._accounts.setdefault(self._identity(key, block), set()).add(arn[2])
                 self._regions.setdefault(key, set()).add(arn[1])
-            if one.type == "aws_caller_identity" and isinstance(account := one.values.get("account_id"), str):
+            if resource.type == "aws_caller_identity" and isinstance(account := resource.values.get("account_id"), str):
                 self._accounts.setdefault(self._identity(key, block), set()).add(account)
 
-    def place(self, one: Resource) -> tuple[str, str]:
-        key, block = self._references.provider(one)
-        own = _arn(one.values) or (None if one.values else _arn(one.before))
+    def place(self, resource: Resource) -> tuple[str, str]:
+        key, block = self._references.provider(resource)
+        own = _arn(resource.values) or (None if resource.values else _arn(resource.before))
         expressions, names = mapping(block.get("expressions")), address_of(str(block.get("module_address", ""))).names
         account = (
             own[2]
             if own
             else self._stated_account(expressions, names) or _only(self._accounts, self._identity(key, block))
         )
-        return account, self._region(one) or (own[1] if own else "") or self._provider_region(key, expressions, names)
+        return account, self._region(resource) or (own[1] if own else "") or self._provider_region(
+            key, expressions, names
+        )
 
     def _identity(self, key: str, block: Section) -> str:
         if key not in self._identities:
             self._identities[key] = _identity(block)
         return self._identities[key]
 
-    def _region(self, one: Resource) -> str:
-        """Return the Region that a resource states by itself, as with version 6 of the aws provider."""
-        return _region((one.values or one.before).get("region"))
+    def _region(self, resource: Resource) -> str:
+        """Return the Region in a resource's own `region` argument, which version 6 of the aws provider added."""
+        return _region((resource.values or resource.before).get("region"))
 
     def _provider_region(self, key: str, expressions: Section, names: tuple[str, ...]) -> str:
         if "region" in expressions:
@@ -285,26 +289,25 @@ class _Providers:
 
 
 def _parsed(references: Iterable[Json]) -> Iterator[tuple[str, str, Index, str]]:
-    """Yield root, name, index and attribute of each reference, without those that a longer one contains."""
-    found = [match for one in references if isinstance(one, str) and (match := _REFERENCE.match(one))]
-    longest: dict[tuple[str, str], list[re.Match[str]]] = {}
-    for match in found:
-        longest.setdefault((match[1], match[2]), []).append(match)
-    for (root, name), matches in longest.items():
+    """Yield root, name, index and attribute of each reference. Drop `a.b` if the list also has `a.b.c`."""
+    by_name: dict[tuple[str, str], list[re.Match[str]]] = {}
+    for reference in references:
+        if isinstance(reference, str) and (match := _REFERENCE.match(reference)):
+            by_name.setdefault((match[1], match[2]), []).append(match)
+    for (root, name), matches in by_name.items():
         exact = [match for match in matches if match[4]] or [match for match in matches if match[3]] or matches
         for index, attribute in dict.fromkeys((_index(match[3]), match[4] or "") for match in exact):
             yield root.removesuffix("."), name, index, attribute
 
 
-def _of_index(found: Mapping[Index, Sequence[_One]], index: Index, own: Index) -> Iterator[_One]:
-    """Yield the instances of an index; without one, those of the own index, or all if there is none of it."""
-    wanted = own if index is None and own in found else index
-    every = found.values() if wanted is None else [found.get(wanted, ())]
-    return (one for some in every for one in some)
+def _of_index(instances: Mapping[Index, Sequence[_Instance]], index: Index, own: Index) -> Iterator[_Instance]:
+    """Yield the instances with an index. Without an index, yield those with `own`, or all if none has it."""
+    wanted = own if index is None and own in instances else index
+    return chain.from_iterable(instances.values() if wanted is None else [instances.get(wanted, ())])
 
 
 def _index(text: str | None) -> Index:
-    """Return the value of an index; one that Terraform does not write stays a text."""
+    """Return an index as a number or a text."""
     try:
         return None if text is None else json.loads(text)
     except ValueError:
@@ -326,7 +329,7 @@ def _only(found: dict[str, set[str]], key: str) -> str:
 
 
 def _identity(block: Section) -> str:
-    """Return a text that is the same for providers with the same credentials."""
+    """Return a text that is equal for two providers with the same credentials."""
     expressions = mapping(block.get("expressions"))
     stated = {key: value for key, value in expressions.items() if key not in NOT_CREDENTIALS}
     module = block.get("module_address", "") if stated else ""

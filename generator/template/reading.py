@@ -1,4 +1,4 @@
-"""Read a template file, JSON or YAML as CloudFormation writes it, into plain values."""
+"""Read a template file, in JSON or in YAML with CloudFormation's short forms, into plain values."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from generator.template.model import Template, is_stored
 from generator.template.transforms import LOOP, expanded, with_sam_defaults
 
 OPAQUE = (LOOP, "Fn::Transform")
-"""Keys among the resources that stand for any number of them."""
+"""Keys among the resources that may create any number of resources."""
 
 SUFFIXES = (".json", ".yaml", ".yml", ".template")
-"""Ends of the names of files that may be templates."""
+"""Suffixes of files that may be templates."""
 
 MAX_CHARACTERS = 5_000_000
 """Five times what CloudFormation accepts. Source: AWS CloudFormation User Guide, "Quotas", template body size in S3."""
@@ -41,14 +41,14 @@ KNOWN_TRANSFORMS = (
     *("AWS::LanguageExtensions", "AWS::Serverless-", "AWS::CodeDeployBlueGreen", "AWS::SecretsManager-"),
     "AWS::ServiceCatalog",
 )
-"""How the names of transforms begin that are expanded here, or that create no function with a reservation.
+"""Prefixes of transforms that are expanded here, or that create no function with a reservation.
 
 AWS::Include may bring anything. Source: AWS CloudFormation Template Reference, "Transform reference".
 """
 
 
 def status(path: Path) -> os.stat_result | None:
-    """Return what stat() reports, or None if nothing is there. Raises UnreadableTemplate for any other failure."""
+    """Return the result of stat(), or None if the path does not exist. Raises UnreadableTemplate if stat() fails."""
     try:
         return path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -68,15 +68,15 @@ def is_file(path: Path) -> bool:
 
 
 def bounded_text(path: Path, errors: str = "strict", most: int = MAX_CHARACTERS) -> str:
-    """Return the text of a file, which may be endless, up to the first character that is too many for `parsed`."""
+    """Return the text of a file, which may be endless, up to one character more than `parsed` accepts."""
     with path.open(encoding="utf-8", errors=errors) as file:
         return file.read(most + 1)
 
 
 def text_of(path: Path, if_missing: str = "correct the path", errors: str = "strict") -> str:
-    """Return the file's text as `bounded_text` does.
+    """Return the file's text as `bounded_text` does. `if_missing` is the remedy if there is no such file.
 
-    Raises UnreadableTemplate; `if_missing` is the remedy to print if there is no such file.
+    Raises UnreadableTemplate.
     """
     try:
         return bounded_text(path, errors)
@@ -92,7 +92,11 @@ def parsed(where: str, text: str) -> Any:
     Raises UnreadableTemplate, or its subclass OversizedTemplate if the text is valid but larger than any template.
     """
     if len(text) > MAX_CHARACTERS:
-        raise _oversized(where, f"more than {counted(MAX_CHARACTERS, 'character')}", "remove what is no template")
+        raise _oversized(
+            where,
+            f"more than {counted(MAX_CHARACTERS, 'character')}",
+            "remove everything that is not part of the template",
+        )
     try:
         return _serializable(where, _within_bounds(where, json.loads(text, parse_int=_whole)))
     except json.JSONDecodeError as error:
@@ -107,7 +111,7 @@ def parsed(where: str, text: str) -> Any:
         raise
     except _LongNumber:
         raise _oversized(where, f"a number with more than {MAX_DIGITS} digits", "quote or correct it") from None
-    except Exception as error:  # PyYAML raises many types; whichever it is, the file is at fault.
+    except Exception as error:  # PyYAML raises many types of errors. The file is the cause of all of them.
         reason = json_reason if text.lstrip().startswith("{") else _yaml_reason(error)
         raise unreadable(where, f"neither JSON nor YAML ({reason})", "correct the file") from None
     return _serializable(where, value)
@@ -174,7 +178,7 @@ def parse(document: Any, values: Mapping[str, Any] | None = None) -> Template:
 
 
 def _given(parameter: Any, value: Any) -> Any:
-    """Return a parameter that can only have the value it is given, or else its default."""
+    """Return a parameter with the given value as its only allowed value, or with its default."""
     if not isinstance(parameter, Mapping) or is_stored(parameter):
         return parameter
     text = literal_text(parameter.get("Default") if value is None else value)
@@ -216,7 +220,7 @@ def _whole(digits: str) -> int:
 
 
 def oversize(where: str, text: str) -> tuple[Fault, ...]:
-    """Return the faults of a text that is too large or deep to be worked with; a syntax error is none of them."""
+    """Return the faults of a text that is too large or too deep to work with. A syntax error is not among them."""
     try:
         parsed(where, text)
     except OversizedTemplate as error:
@@ -260,8 +264,8 @@ def _require_bounded_yaml(where: str, text: str, loader: Any) -> None:
     """
     import yaml
 
-    known: dict[str, tuple[int, int]] = {}  # By anchor, the values and levels that an alias stands for.
-    open_: list[list[Any]] = [[None, 0, 0]]  # Of the collections around: the anchor, and values and levels so far.
+    known: dict[str, tuple[int, int]] = {}  # The values and levels of each anchor, which its aliases repeat.
+    open_: list[list[Any]] = [[None, 0, 0]]  # For each open collection: the anchor, and the values and levels so far.
     for event in yaml.parse(text, loader):
         values, levels = 0, 0
         if isinstance(event, yaml.CollectionStartEvent):
@@ -306,14 +310,14 @@ def _loader() -> Any:
 
 
 def _short_number(kind: str, loader: Any, node: Any) -> Any:
-    """Return a number in any notation of YAML 1.1, one of which takes time in the square of its length."""
+    """Return a number in any notation of YAML 1.1. Limits its length, because one notation takes quadratic time."""
     if len(str(node.value)) > MAX_DIGITS:
         raise _LongNumber
     return getattr(loader, f"construct_yaml_{kind}")(node)
 
 
 def _long_form(loader: Any, suffix: str, node: Any) -> dict[str, Any]:
-    """Return {"Ref": ...} for !Ref, {"Fn::Sub": ...} for !Sub and so on, whatever stands inside."""
+    """Return {"Ref": ...} for !Ref, {"Fn::Sub": ...} for !Sub and so on, with any content."""
     if hasattr(node.value, "isalnum"):
         value: Any = loader.construct_scalar(node)
     elif node.id == "sequence":
@@ -326,7 +330,7 @@ def _long_form(loader: Any, suffix: str, node: Any) -> dict[str, Any]:
 
 
 def _yaml_reason(error: Exception) -> str:
-    """Return the YAML reader's complaint and its place, on one line."""
+    """Return the YAML reader's error and its place on one line."""
     problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
     if problem and mark:
         return f"{problem}: line {mark.line + 1} column {mark.column + 1}"
@@ -334,7 +338,7 @@ def _yaml_reason(error: Exception) -> str:
 
 
 def _serializable(where: str, value: Any) -> Any:
-    """Return the value if it can be written as JSON again: no infinity, no half of a surrogate pair."""
+    """Return the value if JSON can represent it: no infinity, no half of a surrogate pair."""
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:

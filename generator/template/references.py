@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 VARIABLE = re.compile(r"\$\{([^!{}][^{}]*)\}")
-"""A name in the text of a Fn::Sub, followed by `.Attribute` if one is asked for; ${!...} is text."""
+"""A name in the text of an Fn::Sub, with `.Attribute` if there is one. ${!...} is literal text."""
 
 
 FUNCTIONS = ("Ref", "Fn::GetAtt", "Fn::Sub")
-"""The functions that refer to something."""
+"""The functions that refer to resources, parameters, conditions or mappings."""
 
 
 def references(value: Any) -> Iterator[str]:
-    """Return each Ref, Fn::GetAtt and variable of a Fn::Sub: the name, followed by `.Attribute` if one is asked for.
+    """Return the name in each Ref, Fn::GetAtt and variable of an Fn::Sub, with `.Attribute` if there is one.
 
-    Pseudo parameters such as AWS::Region are left out, and so is anything malformed.
+    Leaves out pseudo parameters such as AWS::Region, and malformed functions.
     """
     found: list[str] = []
     _collect(value, found)
@@ -25,7 +25,7 @@ def references(value: Any) -> Iterator[str]:
 
 
 def _collect(value: Any, found: list[str]) -> None:
-    """Append what a value refers to. A template has thousands of values, so that each of them costs little."""
+    """Append the references in a value. Fast, because a template has thousands of values."""
     if isinstance(value, str):
         return
     if isinstance(value, list):
@@ -46,7 +46,7 @@ def names(value: Any) -> Iterator[str]:
 
 
 def dependencies(value: Any) -> Iterator[str]:
-    """Yield the names that a value refers to, and the conditions and mappings it uses.
+    """Yield the names that a value refers to, and the conditions and mappings that it uses.
 
     A condition is named Conditions.NAME, a mapping Mappings.NAME.
     """

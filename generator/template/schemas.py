@@ -1,4 +1,4 @@
-"""What the resource schemas that cfn-lint ships say of a type: which change replaces, and which lists have no order."""
+"""Read from cfn-lint's resource schemas which changes replace a resource, and which lists have no order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALWAYS_CERTAIN = {
     "AWS::DynamoDB::Table": ("/properties/KeySchema", "/properties/LocalSecondaryIndexes"),
     "AWS::Route53::RecordSet": ("/properties/Name",),
 }
-"""By type: properties that replace although the schema does not say so.
+"""By type: properties whose change replaces the resource, which the schema does not state.
 
 Sources: DynamoDB API reference, UpdateTable, which takes neither KeySchema nor LocalSecondaryIndexes; CloudFormation
 resource specification, AWS::Route53::RecordSet, Name: "UpdateType": "Immutable".
@@ -31,7 +31,7 @@ WITHOUT_ORDER = (
     *("AlarmActions", "OKActions", "InsufficientDataActions"),
     *("Roles", "Users", "Groups", "ManagedPolicyArns"),
 )
-"""Lists whose order means nothing although no schema says so."""
+"""Lists without an order, which no schema states."""
 
 MADE_BY_SAM = {
     "AWS::Serverless::Function": ("AWS::Lambda::Function", {}),
@@ -44,8 +44,11 @@ MADE_BY_SAM = {
         {"StateMachineName": "Name", "StateMachineType": "Type"},
     ),
 }
-"""By type of SAM, of which no schema says what replaces it: the type it becomes, and that one's properties by the names
-they have in SAM. An API itself is never replaced, its stage is. Source: AWS SAM, "Generated resources"."""
+"""By type of SAM: the type that SAM generates, and those of its properties that SAM names differently.
+
+No schema states which changes replace a resource of SAM. An API itself is never replaced, but its stage is. Source: AWS
+SAM, "Generated resources".
+"""
 
 STEP = re.compile(r"""\["((?:[^"\\]|\\.)*)"\]|\[\d+\]|([^.\[]+)""")
 """The steps of a path such as Properties.Tags["team/name"] or Properties.KeySchema[0]."""
@@ -59,10 +62,10 @@ TYPED = {
     "AWS::SNS::Subscription": "FilterPolicy",
     "AWS::SSM::Document": "Content",
 }
-"""By type: a property that is JSON in a language of its own, where 1 and "1" are not the same."""
+"""By type: a property whose JSON has a language of its own, in which 1 and "1" differ."""
 
 UNKNOWN = ("Custom::", "AWS::CloudFormation::CustomResource", "AWS::CloudFormation::Stack", SAM)
-"""Beginnings of types whose schema does not say what replaces them: a function, a template or SAM decides."""
+"""Prefixes of types whose schema does not state what replaces them, because a function, a template or SAM decides."""
 
 
 class Certainty(StrEnum):
@@ -80,9 +83,10 @@ class Certainty(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """One resource type. A pointer is like /properties/KeySchema; `*` stands for any item of a list or map.
+    """The effects of changes to a resource type. A pointer is like /properties/KeySchema, with `*` for any list item.
 
-    Of a type that is not known, any change of a property may replace the resource.
+    `certain` and `possible` are the properties whose change replaces, or may replace, the resource. Any property of an
+    unknown type is among the possible ones.
     """
 
     certain: tuple[str, ...]
@@ -91,7 +95,7 @@ class Schema:
     known: bool = True
 
     def replacement(self, path: str) -> Certainty:
-        """What a change at a place such as Properties.KeySchema[0].AttributeName does to the resource."""
+        """Return whether a change at a place such as Properties.KeySchema[0].AttributeName replaces the resource."""
         if any(_touches(path, pointer) for pointer in self.certain):
             return Certainty.CERTAIN
         return Certainty.POSSIBLE if any(_touches(path, pointer) for pointer in self.possible) else Certainty.NONE
@@ -99,7 +103,7 @@ class Schema:
 
 @cache
 def schema(kind: str) -> Schema:
-    """What is known of the type."""
+    """Return the schema of a resource type."""
     made, names = MADE_BY_SAM.get(kind, (kind, {}))
     content, own = _content(made), _content(kind)
     is_known = bool(content) and not made.startswith(UNKNOWN)
@@ -129,16 +133,16 @@ def _renamed(pointer: str, names: Mapping[str, str]) -> str:
 
 
 def _touches(path: str, pointer: str) -> bool:
-    """Whether the place is the pointer's, within it, or around it."""
+    """Return whether a path is at the pointer, inside it or around it."""
     mine = [_step(*found) for found in STEP.findall(path)]
     theirs = pointer.removeprefix("/").split("/")
     if mine[:1] != ["Properties"] or theirs[0] != "properties":
         return False
-    return all(one == other or "*" in (one, other) for one, other in zip(mine[1:], theirs[1:], strict=False))
+    return all(a == b or "*" in (a, b) for a, b in zip(mine[1:], theirs[1:], strict=False))
 
 
 def _step(quoted: str, key: str) -> str:
-    """One step of a path: a key, a key that needs quotes, or `*` for the number of an item."""
+    """Return one step of a path: a key, or `*` for the number of a list item."""
     return key or (json.loads(f'"{quoted}"') if quoted else "*")
 
 

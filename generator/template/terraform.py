@@ -38,18 +38,18 @@ OPAQUE = (
     "aws_serverlessapplicationrepository_cloudformation_stack",
     "aws_servicecatalog_provisioned_product",
 )
-"""Types whose resources are in a template that the plan does not hold."""
+"""Types that create resources from a template that is not in the plan."""
 
 DIMENSION = "lambda:function:ProvisionedConcurrency"
 
 AFTER_APPLY = "known only after apply"
 
 _SIGNS = {".": "\ue000", "/": "\ue001"}
-"""Stand for signs of an address in a logical id, where they separate an attribute and a nested stack."""
+"""Stand-ins for the signs of an address that have a meaning in a logical id: an attribute or a nested stack follows."""
 
 
 class Gap(NamedTuple):
-    """Something of a plan that may take concurrency and is not counted."""
+    """A part of a plan that may take concurrency but is not counted."""
 
     address: str
     """Empty for the whole plan."""
@@ -58,7 +58,7 @@ class Gap(NamedTuple):
 
 @dataclass(slots=True)
 class Part:
-    """What a plan leaves in one account and Region, or in one stack there."""
+    """The resources that a plan leaves in one account and Region, or in one stack there."""
 
     account: str
     """Empty if the plan does not state it."""
@@ -70,20 +70,20 @@ class Part:
     stack: str = ""
     """The address of that stack."""
     parameters: Section = field(default_factory=dict)
-    held: int = 0
-    """The reservations that the state has now."""
-    passing: int = 0
-    """What may be reserved in addition while the plan is applied: of functions that it destroys, replaces or lowers."""
+    reserved_now: int = 0
+    """The sum of the reservations in the state before the apply."""
+    reserved_during_apply: int = 0
+    """Reservations that may still exist during the apply: of functions that the plan destroys, replaces or lowers."""
 
     @property
     def document(self) -> Json:
-        """The template."""
+        """The template of the stack, or one of the resources."""
         return self.template if self.stack else {"Resources": self.resources}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The result of a plan."""
+    """The parts of a plan, one for each account, Region and stack, and everything that is not counted."""
 
     parts: tuple[Part, ...]
     gaps: tuple[Gap, ...]
@@ -92,7 +92,7 @@ class Plan:
 def text_at(path: Path) -> str | None:
     """Return the text of a file that looks like the output of `terraform show -json`; None for any other file.
 
-    What cannot be read is left to the reader of templates, which reports it. Raises UnreadableTemplate for the log of
+    An unreadable file also gives None; the reader of templates reports it. Raises UnreadableTemplate for the log of
     `terraform plan -json`.
     """
     try:
@@ -105,13 +105,13 @@ def text_at(path: Path) -> str | None:
 
 
 def looks_like_plan(text: str) -> bool:
-    """Return whether a text looks like the output of `terraform show -json`, also behind a byte order mark."""
+    """Return whether a text looks like the output of `terraform show -json`, with or without a byte order mark."""
     start = text[:100].lstrip("\ufeff\ufffd \t\r\n")
     return start.startswith("{") and all(key in text for key in ('"format_version"', '"terraform_version"'))
 
 
 def as_written(text: str) -> str:
-    """Return a text with addresses as Terraform writes them."""
+    """Return a text in which logical ids are addresses again, as Terraform writes them."""
     for sign, stand_in in _SIGNS.items():
         text = text.replace(stand_in, sign)
     return text
@@ -125,7 +125,7 @@ def _id(address: str) -> str:
 
 
 def plan(where: str, text: str) -> Plan:
-    """Return what a plan leaves in each account and Region. Raises UnreadableTemplate."""
+    """Return the resources that a plan leaves in each account and Region. Raises UnreadableTemplate."""
     if len(text) > MAX_CHARACTERS:
         raise unreadable(where, f"more than {MAX_CHARACTERS:,} characters", "split the plan with -target")
     document = mapping(json_value(where, text))
@@ -146,14 +146,14 @@ class _Reader:
         self._gaps: list[Gap] = []
         self._parts: dict[tuple[str, str], Part] = {}
         self._stacks: list[Part] = []
-        changes = [self._section(one, "a resource_changes") for one in self._list(document, "resource_changes")]
-        self._deposed = [one for one in changes if "deposed" in one]
-        self._changes = {str(one.get("address")): one for one in changes if "deposed" not in one}
+        changes = [self._section(change, "a resource_changes") for change in self._list(document, "resource_changes")]
+        self._deposed = [change for change in changes if "deposed" in change]
+        self._changes = {str(change.get("address")): change for change in changes if "deposed" not in change}
         self._resources = list(self._planned())
         self._links = References(document, self._resources)
 
     def plan(self) -> Plan:
-        """Return the parts and what is not in them."""
+        """Return the parts of the plan, and the gaps in them."""
         self._gaps += _incomplete(self._document)
         for resource in self._resources:
             if resource.is_managed:
@@ -163,17 +163,17 @@ class _Reader:
         return Plan((*self._parts.values(), *self._stacks), tuple(dict.fromkeys(self._gaps)))
 
     def _planned(self) -> Iterator[Resource]:
-        """Yield the resources after the apply, and the data sources of the state."""
+        """Yield the resources after the apply, and the data sources from the state."""
         prior = mapping(mapping(self._document.get("prior_state")).get("values"))
         planned = self._section(self._document["planned_values"], "the planned_values")
         for values, mode in ((planned, "managed"), (prior, "data")):
             modules = [self._section(values.get("root_module", {}), "root_module")]
             while modules:
                 module = modules.pop()
-                modules += [self._section(one, "a child_modules") for one in self._list(module, "child_modules")]
-                for one in self._list(module, "resources"):
-                    if self._section(one, "a resources").get("mode", "managed") == mode:
-                        yield self._resource(one, self._address(module.get("address", "")))
+                modules += [self._section(child, "a child_modules") for child in self._list(module, "child_modules")]
+                for entry in self._list(module, "resources"):
+                    if self._section(entry, "a resources").get("mode", "managed") == mode:
+                        yield self._resource(entry, self._address(module.get("address", "")))
 
     def _address(self, text: Json) -> Address:
         found = address_of(str(text))
@@ -181,19 +181,19 @@ class _Reader:
             raise unreadable(self._where, f"modules nested more than {MAX_MODULES} deep", _WHOLE)
         return found
 
-    def _resource(self, one: Section, module: Address) -> Resource:
-        change = mapping(self._changes.get(str(one.get("address")), {}))
+    def _resource(self, entry: Section, module: Address) -> Resource:
+        change = mapping(self._changes.get(str(entry.get("address")), {}))
         states = mapping(change.get("change"))
-        values = one.get("values")
+        values = entry.get("values")
         if "forget" in listed(states.get("actions")) and values is None:
-            values = states.get("before")  # It stays in the account, only not in the state.
+            values = states.get("before")  # It stays in the account, but leaves the state.
         return Resource(
-            address=str(one.get("address") or f"{one.get('type')}.{one.get('name')}"),
-            type=str(one.get("type")),
-            name=str(one.get("name")),
-            index=index if isinstance(index := one.get("index"), int | str) else None,
+            address=str(entry.get("address") or f"{entry.get('type')}.{entry.get('name')}"),
+            type=str(entry.get("type")),
+            name=str(entry.get("name")),
+            index=index if isinstance(index := entry.get("index"), int | str) else None,
             module=module,
-            is_managed=one.get("mode", "managed") == "managed",
+            is_managed=entry.get("mode", "managed") == "managed",
             values=mapping(values),
             unknown=mapping(states.get("after_unknown")),
             before=mapping(states.get("before")),
@@ -210,170 +210,175 @@ class _Reader:
             raise unreadable(self._where, f"{key} of the plan is not a list", _WHOLE)
         return found or []
 
-    def _take(self, one: Resource) -> None:
-        match one.type:
+    def _take(self, resource: Resource) -> None:
+        match resource.type:
             case "aws_lambda_function" | "awscc_lambda_function":
-                self._take_function(one)
+                self._take_function(resource)
             case "aws_lambda_provisioned_concurrency_config":
-                self._take_config(one)
+                self._take_config(resource)
             case "aws_appautoscaling_target":
-                self._take_target(one)
+                self._take_target(resource)
             case "aws_lambda_event_source_mapping":
-                self._take_mapping(one)
+                self._take_mapping(resource)
             case "aws_sqs_queue":
-                self._take_queue(one)
+                self._take_queue(resource)
             case "aws_cloudformation_stack":
-                self._take_stack(one)
+                self._take_stack(resource)
             case "aws_cloudcontrolapi_resource":
-                self._take_control(one)
-            case "awscc_lambda_alias" | "awscc_lambda_version" if one.values.get("provisioned_concurrency_config"):
-                self._gap(one, "may provision concurrency; declare it with the aws provider")
+                self._take_control(resource)
+            case "awscc_lambda_alias" | "awscc_lambda_version" if resource.values.get("provisioned_concurrency_config"):
+                self._gap(resource, "may provision concurrency; declare it with the aws provider")
             case kind if kind in OPAQUE:
-                self._gap(one, "creates resources from a template that the plan does not hold; check that template")
+                self._gap(resource, "creates resources from a template that is not in the plan; check that template")
 
-    def _take_function(self, one: Resource) -> None:
-        properties: dict[str, Json] = {"FunctionName": _id(one.address)}
-        reserved = self._figure(one, "reserved_concurrent_executions", "its reservation", UNRESERVED)
+    def _take_function(self, resource: Resource) -> None:
+        properties: dict[str, Json] = {"FunctionName": _id(resource.address)}
+        reserved = self._figure(resource, "reserved_concurrent_executions", "its reservation", UNRESERVED)
         if reserved is not None and reserved != UNRESERVED:
             properties["ReservedConcurrentExecutions"] = reserved
-        if one.values.get("capacity_provider_config"):
+        if resource.values.get("capacity_provider_config"):
             properties["CapacityProviderConfig"] = {"LambdaManagedInstancesCapacityProviderConfig": {}}
-        elif one.unknown.get("capacity_provider_config") is True:
-            self._gap(one, f"its capacity provider is {AFTER_APPLY}")
-        self._add(one, "AWS::Lambda::Function", properties)
+        elif resource.unknown.get("capacity_provider_config") is True:
+            self._gap(resource, f"its capacity provider is {AFTER_APPLY}")
+        self._add(resource, "AWS::Lambda::Function", properties)
 
-    def _take_config(self, one: Resource) -> None:
-        figure = self._figure(one, "provisioned_concurrent_executions", "its provisioned concurrency")
-        function = self._function(one, "function_name", figure, "provisions")
+    def _take_config(self, resource: Resource) -> None:
+        figure = self._figure(resource, "provisioned_concurrent_executions", "its provisioned concurrency")
+        function = self._function(resource, "function_name", figure, "provisions")
         if function and figure:
             properties = {
                 "FunctionName": _id(function.address),
-                "Name": _qualifier(one, one.values.get("qualifier")),
+                "Name": _qualifier(resource, resource.values.get("qualifier")),
                 "ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": figure},
             }
-            self._add(one, "AWS::Lambda::Alias", properties)
+            self._add(resource, "AWS::Lambda::Alias", properties)
 
-    def _take_target(self, one: Resource) -> None:
-        dimension = one.values.get("scalable_dimension")
-        if dimension != DIMENSION and not (dimension is None and one.unknown.get("scalable_dimension")):
+    def _take_target(self, resource: Resource) -> None:
+        dimension = resource.values.get("scalable_dimension")
+        if dimension != DIMENSION and not (dimension is None and resource.unknown.get("scalable_dimension")):
             return
-        figure = self._figure(one, "max_capacity", "its maximum")
-        function = self._function(one, "resource_id", figure, "may provision")
+        figure = self._figure(resource, "max_capacity", "its maximum")
+        function = self._function(resource, "resource_id", figure, "may provision")
         if function and figure:
-            qualifier = _qualifier(one, str(one.values.get("resource_id") or "").rpartition(":")[2] or None)
+            qualifier = _qualifier(resource, str(resource.values.get("resource_id") or "").rpartition(":")[2] or None)
             properties = {
                 "ScalableDimension": DIMENSION,
                 "ResourceId": f"function:{_id(function.address)}:{qualifier}",
                 "MaxCapacity": figure,
             }
-            self._add(one, "AWS::ApplicationAutoScaling::ScalableTarget", properties)
+            self._add(resource, "AWS::ApplicationAutoScaling::ScalableTarget", properties)
 
-    def _take_mapping(self, one: Resource) -> None:
-        found = self._links.functions(one, "function_name")
+    def _take_mapping(self, resource: Resource) -> None:
+        found = self._links.functions(resource, "function_name")
         if len(found) != 1:
             return
         properties: dict[str, Json] = {"FunctionName": _id(found[0].address)}
-        scaling = _block(one.values.get("scaling_config"))
+        scaling = _block(resource.values.get("scaling_config"))
         maximum = whole_number(scaling.get("maximum_concurrency"))
         if maximum:
             properties["ScalingConfig"] = {"MaximumConcurrency": maximum}
-        elif one.unknown.get("scaling_config") or scaling.get("maximum_concurrency") is not None:
+        elif resource.unknown.get("scaling_config") or scaling.get("maximum_concurrency") is not None:
             properties["ScalingConfig"] = {"Fn::ImportValue": AFTER_APPLY}
-        if one.values.get("provisioned_poller_config") or one.unknown.get("provisioned_poller_config") is True:
+        if (
+            resource.values.get("provisioned_poller_config")
+            or resource.unknown.get("provisioned_poller_config") is True
+        ):
             properties["ProvisionedPollerConfig"] = {}
-        queues = self._links.targets(one, "event_source_arn", ("aws_sqs_queue",))
+        queues = self._links.targets(resource, "event_source_arn", ("aws_sqs_queue",))
         if len(queues) == 1:
             properties["EventSourceArn"] = {"Ref": _id(queues[0].address)}
-        self._add(one, "AWS::Lambda::EventSourceMapping", properties)
+        self._add(resource, "AWS::Lambda::EventSourceMapping", properties)
 
-    def _take_queue(self, one: Resource) -> None:
+    def _take_queue(self, resource: Resource) -> None:
         try:
-            redrive = mapping(json.loads(str(one.values.get("redrive_policy") or "{}")))
+            redrive = mapping(json.loads(str(resource.values.get("redrive_policy") or "{}")))
         except (ValueError, RecursionError):
             redrive = {}
         receives = whole_number(redrive.get("maxReceiveCount"))
-        if receives and one.values.get("fifo_queue") is False:
+        if receives and resource.values.get("fifo_queue") is False:
             properties = {"RedrivePolicy": {"maxReceiveCount": receives}}
-            self._add(one, "AWS::SQS::Queue", properties)
+            self._add(resource, "AWS::SQS::Queue", properties)
 
-    def _take_stack(self, one: Resource) -> None:
-        body = one.values.get("template_body")
+    def _take_stack(self, resource: Resource) -> None:
+        body = resource.values.get("template_body")
         if not isinstance(body, str) or not body:
-            where = f"is {AFTER_APPLY}" if one.unknown.get("template_body") else "is in a bucket"
-            self._gap(one, f"its template {where}; check that template")
+            where = f"is {AFTER_APPLY}" if resource.unknown.get("template_body") else "is in a bucket"
+            self._gap(resource, f"its template {where}; check that template")
             return
         try:
-            template = reading.template(one.address, reading.parsed(one.address, body))
+            template = reading.template(resource.address, reading.parsed(resource.address, body))
         except UnreadableTemplate as error:
-            self._gap(one, f"its template_body is {error.faults[0].what}")
+            self._gap(resource, f"its template_body is {error.faults[0].what}")
             return
-        if one.unknown.get("parameters"):
-            self._gap(one, f"some of its parameters are {AFTER_APPLY}")
-        place = self._links.place(one)
-        given = mapping(one.values.get("parameters"))
-        self._stacks.append(Part(*place, template=template, stack=one.address, parameters=given))
+        if resource.unknown.get("parameters"):
+            self._gap(resource, f"some of its parameters are {AFTER_APPLY}")
+        place = self._links.place(resource)
+        given = mapping(resource.values.get("parameters"))
+        self._stacks.append(Part(*place, template=template, stack=resource.address, parameters=given))
 
-    def _take_control(self, one: Resource) -> None:
+    def _take_control(self, resource: Resource) -> None:
         """Take a resource of the Cloud Control API, whose state is that of a CloudFormation resource."""
-        kind = str(one.values.get("type_name"))
+        kind = str(resource.values.get("type_name"))
         if not kind.startswith(("AWS::Lambda::", "AWS::CloudFormation::", "AWS::ApplicationAutoScaling::", "AWS::Ser")):
             return
         try:
-            properties = json.loads(str(one.values.get("desired_state")))
+            properties = json.loads(str(resource.values.get("desired_state")))
         except (ValueError, RecursionError):
             properties = None
         if not isinstance(properties, dict):
-            self._gap(one, f"its desired_state is {AFTER_APPLY}")
+            self._gap(resource, f"its desired_state is {AFTER_APPLY}")
             return
-        self._add(one, kind, properties)
+        self._add(resource, kind, properties)
 
-    def _figure(self, one: Resource, key: str, what: str, default: int | None = None) -> int | None:
-        """Return a figure, or None and note that it is not known."""
-        value = one.values.get(key)
-        if default is not None and (value == default or (value is None and self._is_left_out(one, key))):
+    def _figure(self, resource: Resource, key: str, what: str, default: int | None = None) -> int | None:
+        """Return a figure. If it is not known, note a gap and return None."""
+        value = resource.values.get(key)
+        if default is not None and (value == default or (value is None and self._is_left_out(resource, key))):
             return default
         number = whole_number(value)
         if number is not None:
             return number
         if value is not None:
-            self._gap(one, f"{what} is {json.dumps(value, default=str)[:40]}; write a whole number")
-        elif one.unknown.get(key):
-            self._gap(one, f"{what} is {AFTER_APPLY}; write a number that does not depend on other resources")
+            self._gap(resource, f"{what} is {json.dumps(value, default=str)[:40]}; write a whole number")
+        elif resource.unknown.get(key):
+            self._gap(resource, f"{what} is {AFTER_APPLY}; write a number that does not depend on other resources")
         else:
-            self._gap(one, f"{what} is not in the plan; {_WHOLE}")
+            self._gap(resource, f"{what} is not in the plan; {_WHOLE}")
         return None
 
-    def _is_left_out(self, one: Resource, key: str) -> bool:
-        """Return whether an attribute is null, or stated nowhere: the awscc provider leaves such a value unknown."""
-        block = self._links.declared(one)
-        return key in one.values or (
-            bool(block) and bool(one.unknown.get(key)) and key not in mapping(block.get("expressions"))
+    def _is_left_out(self, resource: Resource, key: str) -> bool:
+        """Return whether an attribute is null or absent: the awscc provider reports an absent one as unknown."""
+        block = self._links.declared(resource)
+        return key in resource.values or (
+            bool(block) and bool(resource.unknown.get(key)) and key not in mapping(block.get("expressions"))
         )
 
-    def _function(self, one: Resource, key: str, figure: int | None, verb: str) -> Resource | None:
-        """Return the function to which a resource belongs, or None and note that it is not known."""
-        found = self._links.functions(one, key)
+    def _function(self, resource: Resource, key: str, figure: int | None, verb: str) -> Resource | None:
+        """Return the function that a resource belongs to. If it is not known, note a gap and return None."""
+        found = self._links.functions(resource, key)
         if len(found) == 1:
             return found[0]
         if figure:
             which = "one of several functions" if found else "a function that is not in the plan"
-            self._gap(one, f"{verb} {figure:,} for {which}, so the account's pool may give them; name one function")
+            self._gap(
+                resource, f"{verb} {figure:,} for {which}, so the account's pool may give them; name one function"
+            )
         return None
 
-    def _part(self, one: Resource) -> Part:
-        place = self._links.place(one)
+    def _part(self, resource: Resource) -> Part:
+        place = self._links.place(resource)
         return self._parts.setdefault(place, Part(*place))
 
-    def _add(self, one: Resource, kind: str, properties: Section) -> None:
-        if _id(one.address) in self._part(one).resources:
-            self._gap(one, f"appears twice; {_WHOLE}")
-        self._part(one).resources[_id(one.address)] = {"Type": kind, "Properties": properties}
+    def _add(self, resource: Resource, kind: str, properties: Section) -> None:
+        if _id(resource.address) in self._part(resource).resources:
+            self._gap(resource, f"appears twice; {_WHOLE}")
+        self._part(resource).resources[_id(resource.address)] = {"Type": kind, "Properties": properties}
 
-    def _gap(self, one: Resource, reason: str) -> None:
-        self._gaps.append(Gap(one.address, reason))
+    def _gap(self, resource: Resource, reason: str) -> None:
+        self._gaps.append(Gap(resource.address, reason))
 
     def _note_change(self, change: Section) -> None:
-        """Note what a function reserves now, and how much of that the apply may hold beside what it creates.
+        """Add a function's present reservation, and how much of it may still exist during the apply.
 
         Terraform changes functions in parallel. Without a dependency, it may raise one before it lowers another.
         """
@@ -383,15 +388,15 @@ class _Reader:
         before = whole_number(mapping(states.get("before")).get("reserved_concurrent_executions")) or 0
         if not before:
             return
-        one = self._resource(change, self._address(change.get("module_address", "")))
-        part = self._part(one)
-        part.held += before
+        resource = self._resource(change, self._address(change.get("module_address", "")))
+        part = self._part(resource)
+        part.reserved_now += before
         actions = listed(states.get("actions"))
         if "forget" in actions and "create" not in actions:
             return
         after = whole_number(mapping(states.get("after")).get("reserved_concurrent_executions")) or 0
         stays_until_created = actions[:1] == ["create"] or "deposed" in change
-        part.passing += before if stays_until_created else max(0, before - after)
+        part.reserved_during_apply += before if stays_until_created else max(0, before - after)
 
 
 _SHOW = "run: terraform plan -out=plan, then terraform show -json plan > plan.json"
@@ -407,11 +412,11 @@ def _incomplete(document: Section) -> Iterator[Gap]:
 
 
 def _block(value: Json) -> Section:
-    """Return the only block of a kind: the JSON form has a list of them."""
+    """Return the only nested block of a type, which the JSON form wraps in a list."""
     blocks: Iterable[Json] = listed(value)
-    return next((one for one in blocks if isinstance(one, dict)), {})
+    return next((block for block in blocks if isinstance(block, dict)), {})
 
 
-def _qualifier(one: Resource, name: Json) -> str:
-    """Return an alias or version; where it is not known, a name that nothing else has."""
-    return name if isinstance(name, str) and name else one.address.replace(":", "_")
+def _qualifier(resource: Resource, name: Json) -> str:
+    """Return the alias or version; if it is not known, a unique name."""
+    return name if isinstance(name, str) and name else resource.address.replace(":", "_")

@@ -1,4 +1,4 @@
-"""Expand what CloudFormation and SAM expand before they create anything: Fn::ForEach loops and SAM's Globals.
+"""Expand Fn::ForEach loops and SAM's Globals, as CloudFormation and SAM do before they create anything.
 
 Sources: AWS CloudFormation Template Reference, "Fn::ForEach"; AWS SAM specification, "Globals section" (maps are
 merged, lists are added, the resource overrides anything else) and "Resource attributes: IgnoreGlobals".
@@ -15,7 +15,7 @@ from generator.template.intrinsics import SAM, Json, is_intrinsic, literal_text,
 LOOP = "Fn::ForEach::"
 
 MAX_OUTPUTS = 5_000
-"""Entries that the loops of one section may produce. A template holds 500 resources; more stays unexpanded."""
+"""Entries that the loops of one section may produce. With more, they stay unexpanded. A template has 500 resources."""
 
 FUNCTION = f"{SAM}Function"
 
@@ -25,16 +25,16 @@ IMPLIED_APIS = {"Api": ("ServerlessRestApi", "RestApiId"), "HttpApi": ("Serverle
 _VARIABLE = re.compile(r"([$&])\{([^{}!]*)\}")
 
 Resolve = Callable[[Json], Json]
-"""Resolves the collection of a loop as far as the template states it."""
+"""A function that resolves the collection of a loop as far as the template states it."""
 
 
 def expanded(section: Mapping[str, Json], resolve: Resolve) -> dict[str, Json]:
-    """Return a section with every loop expanded whose collection is known; other loops stay as they are written."""
+    """Return a section with every loop expanded if its collection is known. Other loops stay as they are written."""
     return _Expansion(resolve).entries(section, {}) if _has_loop(section) else dict(section)
 
 
 def _has_loop(section: Mapping[str, Json]) -> bool:
-    """Return whether anything in a section is a loop, which few templates have."""
+    """Return whether a section has a loop. Few templates have one."""
     left: list[Json] = [section]
     while left:
         value = left.pop()
@@ -81,7 +81,7 @@ class _Expansion:
         return value
 
     def _loop(self, loop: Json, names: Mapping[str, str]) -> dict[str, Json] | None:
-        """Return what a loop produces, or None if its collection is not known or too long."""
+        """Return the entries that a loop produces, or None if its collection is not known or too long."""
         variable, collection, outputs = loop
         items = self._resolve(self.value(collection, names))
         texts = [literal_text(item) for item in items] if isinstance(items, list) else [None]
@@ -95,7 +95,7 @@ class _Expansion:
 
 
 def substituted(text: str, names: Mapping[str, str]) -> str:
-    """Replace a loop's variables in a text; &{Name} leaves out what is not a letter or digit."""
+    """Replace a loop's variables in a text. &{Name} stands for the letters and digits of the value."""
 
     def one(found: re.Match[str]) -> str:
         sign, name = found.groups()

@@ -23,7 +23,7 @@ TEMPLATE_KEYS = (
 """Sections in the order of the CloudFormation User Guide, "Template anatomy". Other sections come last."""
 
 TEMPORARY = ".generator-tmp-"
-"""How the name of a new file begins until it is complete."""
+"""The prefix of a new file's name until the file is complete."""
 
 LEADING_KEYS = (
     *("Type", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Properties"),

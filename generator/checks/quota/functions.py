@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any, TypeVar
 
 from generator.checks.quota.deployed import Deployed
-from generator.template.alternatives import Location, Missing, Option, options, sides
+from generator.template.alternatives import Location, Missing, Option, branches, options
 from generator.template.conditions import Guard, merge
 from generator.template.intrinsics import is_intrinsic, mapping
 from generator.template.model import Template
@@ -62,7 +62,7 @@ def reservations(template: Template, function: str) -> list[Option]:
     reserved, stated = options(template, function, RESERVED), template.properties(function)
     if MANAGED not in stated and not is_intrinsic(stated):
         return reserved
-    managed = sides(template, function, MANAGED)
+    managed = branches(template, function, MANAGED)
     pooled = [side for side in managed if side.value in (Missing.ABSENT, Missing.UNKNOWN)]
     return within(reserved, [side.guard for side in pooled])
 
@@ -75,7 +75,7 @@ def may_be_managed(template: Template, function: str) -> bool:
     stated = template.properties(function)
     if MANAGED not in stated and not is_intrinsic(stated):
         return False
-    found = (side.value for side in sides(template, function, MANAGED))
+    found = (side.value for side in branches(template, function, MANAGED))
     return any(value not in (Missing.ABSENT, Missing.UNKNOWN) for value in found)
 
 

@@ -18,7 +18,7 @@ from generator.checks.quota.functions import (
     within,
     worst_of_each,
 )
-from generator.template.alternatives import Location, Missing, Option, alternatives, options, sides
+from generator.template.alternatives import Location, Missing, Option, alternatives, branches, options
 from generator.template.conditions import ALWAYS, Candidate, Guard, merge
 from generator.template.intrinsics import Json, is_intrinsic, template_text
 from generator.template.model import Template
@@ -106,7 +106,7 @@ class _Owners:
         self.of_function[function].setdefault(qualifier, []).extend(figures)
 
     def _add_qualifier(self, qualifier: str, figures: list[Option]) -> None:
-        for side in sides(self._template, qualifier, "FunctionName"):
+        for side in branches(self._template, qualifier, "FunctionName"):
             owners = sorted(usage(self._template).referenced(side.value) & self.of_function.keys())
             found = within(figures, [side.guard])
             for function in owners:
@@ -117,7 +117,7 @@ class _Owners:
 
     def _add_target(self, target: str) -> None:
         figures = options(self._template, target, MAXIMUM)
-        for side in sides(self._template, target, "ResourceId"):
+        for side in branches(self._template, target, "ResourceId"):
             owners = self._scaled(side.value)
             for function, qualifier, guard in owners:
                 both = merge(guard, side.guard)

@@ -9,7 +9,7 @@ from generator.aws import MIN_RECEIVES, STARTING_POLLERS
 from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import RESERVED, functions, poller_name, reservations, sam_events, usage, within
 from generator.checks.quota.provisioned import LEFT_OUT
-from generator.template.alternatives import Location, Missing, Option, options, sides
+from generator.template.alternatives import Location, Missing, Option, branches, options
 from generator.template.conditions import Candidate, Combination, Guard
 from generator.template.model import Template
 from generator.template.references import names
@@ -115,7 +115,7 @@ def _throttled(stack: Deployed, function: str) -> Iterator[Demand]:
 
 def _starting(template: Template, source: _Source) -> list[Candidate[Option]]:
     """Return how many batches the pollers of a mapping run at once when they start."""
-    pollers = sides(template, source.owner, *source.prefix, PROVISIONED_POLLERS)
+    pollers = branches(template, source.owner, *source.prefix, PROVISIONED_POLLERS)
     if any(side.value is not Missing.ABSENT for side in pollers):
         return []
     found = within(options(template, source.owner, *source.prefix, *MAXIMUM), [source.guard])
@@ -125,10 +125,12 @@ def _starting(template: Template, source: _Source) -> list[Candidate[Option]]:
 
 def _queues(template: Template, source: _Source) -> Iterator[list[Option]]:
     """Yield the maxReceiveCount of each standard queue of the template that a mapping may read."""
-    for side in sides(template, source.owner, *source.prefix, source.queue):
+    for side in branches(template, source.owner, *source.prefix, source.queue):
         for queue in sorted({*names(side.value)}):
             is_queue = queue in template.resources and template.resources[queue].get("Type") == QUEUE
-            if is_queue and all(fifo.value in (Missing.ABSENT, False) for fifo in sides(template, queue, "FifoQueue")):
+            if is_queue and all(
+                fifo.value in (Missing.ABSENT, False) for fifo in branches(template, queue, "FifoQueue")
+            ):
                 yield within(options(template, queue, *REDRIVE), [side.guard])
 
 
@@ -136,11 +138,11 @@ def _sources(template: Template, function: str) -> Iterator[_Source]:
     used = usage(template)
     own = [function, *used.qualifiers(function)]
     for mapping in used.mappings(own):
-        for side in sides(template, mapping, "FunctionName"):
+        for side in branches(template, mapping, "FunctionName"):
             if used.referenced(side.value) & {*own}:
                 yield _Source(mapping, (), "EventSourceArn", side.guard)
     for event in sam_events(template, function):
-        for side in sides(template, function, "Events", event, "Type"):
+        for side in branches(template, function, "Events", event, "Type"):
             if side.value == "SQS":
                 yield _Source(function, ("Events", event, "Properties"), "Queue", side.guard)
 

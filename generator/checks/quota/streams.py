@@ -16,7 +16,7 @@ from generator.checks.quota.functions import (
     usage,
     worst_of_each,
 )
-from generator.template.alternatives import Alternative, Location, Missing, Option, options, present, sides
+from generator.template.alternatives import Alternative, Location, Missing, Option, branches, options, present
 from generator.template.conditions import Candidate, Guard, merge, when
 from generator.template.model import Template
 
@@ -122,7 +122,7 @@ def _pollers(template: Template, function: str, shards: int) -> list[Poller] | N
 
 
 def _sam_event(template: Template, function: str, name: str, shards: int) -> Poller | None:
-    kinds = sides(template, function, "Events", name, "Type")
+    kinds = branches(template, function, "Events", name, "Type")
     if any(kind.value not in SAM_STREAM_EVENTS for kind in kinds):
         return None
     return _lanes(template, function, ("Events", name, "Properties"), "Stream", shards)
@@ -130,7 +130,7 @@ def _sam_event(template: Template, function: str, name: str, shards: int) -> Pol
 
 def _mapping(template: Template, mapping: str, own: list[str], shards: int) -> Poller | None:
     """Return what a mapping may run at once. A conditional mapping may also be absent."""
-    targets = sides(template, mapping, "FunctionName")
+    targets = branches(template, mapping, "FunctionName")
     if not all(usage(template).referenced(side.value) & {*own} for side in targets):
         return None
     running = _lanes(template, mapping, (), "EventSourceArn", shards)
@@ -146,7 +146,7 @@ def _lanes(template: Template, owner: str, prefix: tuple[str, ...], stream: str,
     The factor is 1 unless stated. Source: Lambda Developer Guide, "Using Lambda to process records from Amazon Kinesis
     Data Streams": a factor of 2 and 100 shards make at most 200 concurrent invocations.
     """
-    arns = list(sides(template, owner, *prefix, stream))
+    arns = list(branches(template, owner, *prefix, stream))
     if any(_stream(template, arn.value) is None for arn in arns):
         return None
     found = []

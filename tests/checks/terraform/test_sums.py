@@ -336,7 +336,7 @@ GAPS: list[tuple[Any, ...]] = [
     ),
     ("a template in a bucket", plan(IN_BUCKET), IN_BUCKET.address, "in a bucket"),
     ("a template after apply", plan(LATE), LATE.address, "only after apply"),
-    ("an application of the repository", plan(SAR), SAR.address, "that the plan does not hold"),
+    ("an application of the repository", plan(SAR), SAR.address, "that is not in the plan"),
     ("an address that appears twice", plan(function(), function()), WORKER, "appears twice"),
     ("the plan has errors", plan(errored=True, complete=False), "", "ended with an error"),
     ("the plan has a target", plan(complete=False), "", "-target"),
