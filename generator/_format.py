@@ -1,8 +1,8 @@
-"""How numbers, lists, tables and foreign text look in everything the tool prints.
+"""Format numbers, lists, tables and foreign text, the same way in everything that the tool prints.
 
 A count needs no function: write `f"{number:,}"` (1,000), or `counted(number, "byte")` (51,200 bytes).
 
-Foreign text is whatever a template, an environment file, a file name or a service contains. `visible` puts it on one
+Foreign text comes from a template, an environment file, a file name or a service. `visible` puts it on one
 line of a terminal, a picture or a SARIF message, `code` and `prose` into Markdown, and `printable` checks all output.
 """
 
@@ -20,7 +20,7 @@ UNITS = ((2 * 86_400, 86_400, "days"), (3_600, 3_600, "h"), (60, 60, "min"), (1,
 """Units of a duration, longest first: the fewest seconds for which to use it, its length in seconds, and its name."""
 
 LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-"""Every line end of any Markdown reader; each of them would end a table row."""
+"""Every line end of any Markdown reader. Each would end a table row."""
 
 SHAPELESS = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 """Characters that nobody sees although `str.isprintable` accepts them. Source: Unicode, DerivedCoreProperties.txt,
@@ -31,7 +31,7 @@ WORKFLOW_COMMAND = re.compile(r"^[ \t]*:(?=:)|#(?=#\w*\[)", re.MULTILINE)
 without indentation, and `##[error]` anywhere. Source: https://github.com/actions/runner, ActionCommand.cs."""
 
 ACTIVE_MARKDOWN = re.compile(r"[\\`*_<>|\[\]&~]|:(?=//)|(?<=www)\.", re.IGNORECASE)
-"""What begins code, emphasis, HTML, a cell, a link, an entity or an automatic link unless a backslash precedes it."""
+"""Characters that begin code, emphasis, HTML, a cell, a link or an entity unless a backslash precedes them."""
 
 
 def number(value: float | Decimal) -> str:
@@ -173,5 +173,5 @@ def prose(text: str) -> str:
 
 
 def _cell(markdown: str) -> str:
-    """Escape whatever would end the cell or the row. Bars that are escaped already stay as they are."""
+    """Escape bars and line ends, which would end the cell or the row. Bars that are escaped already stay."""
     return LINE_END.sub(" ", re.sub(r"(?<!\\)\|", r"\\|", markdown))

@@ -1,4 +1,4 @@
-"""How commands run: parallel work, fewer garbage collections, and the command that installs an extra."""
+"""Run commands: parallel work, temporary folders, signals, fewer garbage collections, installation of extras."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RESOLVED_WITH = {"local": ("boto3",)}
 
 
 NEW_S = 10
-"""An empty temporary file of this age may not be marked as in use yet."""
+"""Age in seconds up to which an empty temporary file may belong to a run that has not marked it yet."""
 
 
 @contextmanager
@@ -196,7 +196,7 @@ def _is_abandoned(path: Path) -> bool:
 
 
 def processors() -> int:
-    """Return how many processes can work at once; 1 where forking this process is not safe.
+    """Return the number of processes that can work at once; 1 if it is not safe to fork this process.
 
     Forking is not safe on systems other than Linux, whose libraries may run threads of their own, or beside another
     thread. Source: https://docs.python.org/3/library/os.html#os.fork

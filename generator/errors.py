@@ -6,6 +6,7 @@ GeneratorError
 ├── UnreadableTemplate    a template file is missing, not JSON or YAML, or not a template
 │   └── OversizedTemplate     it is larger or deeper than anything that CloudFormation accepts
 ├── UnreadableTrace       a recorded trace is missing, empty, out of order, or not a trace
+├── UnreadableMetrics     metrics of a deployed stack are missing, incomplete or in a wrong unit
 ├── InvalidSimulation     the simulation's options are out of range or contradict each other
 ├── DisputedAccount       stacks checked together state different figures for their account
 ├── UnusableLinter        cfn-lint cannot run with the project's configuration

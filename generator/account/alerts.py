@@ -16,10 +16,10 @@ from generator.stack import alerts, names
 from generator.stack.alerts import Alert, Item
 
 MAX_PRICE_PAGES = 20
-"""Pages of prices, of 1 MB each, in which to look for the one that fired an alert."""
+"""Pages of prices, of 1 MB each, to search for the price that fired an alert."""
 
 MAX_AHEAD_MS = 300_000
-"""How far a price's time may be ahead of the time at which it was accepted, as in the handler of webhooks."""
+"""The most by which a price's time may be ahead of its acceptance, as in ProcessWebhook's handler."""
 
 _TIME_MS = re.compile("[0-9]{1,13}")
 _REFUSED = "ConditionalCheckFailedException"
@@ -61,9 +61,9 @@ class AlertsTable:
             yield [alerts.read(item) for item in page]
 
     def rearm(self, user_id: str, alert_id: str, arming: Item, phone_number: str | None) -> bool:
-        """Arm an alert anew. Return False, and write nothing, if it does not exist.
+        """Arm an existing alert again. Return False, and write nothing, if it does not exist.
 
-        A notification of an earlier arming that was not sent yet is dropped.
+        A pending notification of an earlier arming is dropped.
         """
         attributes = {**arming, **({"phoneNumber": {"S": phone_number}} if phone_number else {})}
         return self._change(
@@ -80,9 +80,9 @@ class AlertsTable:
         return self._change("DeleteItem", Key=key, ConditionExpression="attribute_exists(userId)")
 
     def firing_price(self, alert: Alert) -> FiringPrice | None:
-        """Return the price that fired an alert, as the price table shows it: the item does not record it.
+        """Return the price that fired an alert, from the price table, because the alert's item does not record it.
 
-        Return None if the alert is armed, or if no such price is left in the table or on its first pages.
+        Return None if the alert is armed, or if the table's first pages have no such price.
         """
         armed_at_ms, threshold = alert.armed_at_ms or "", Decimal(alert.threshold or "NaN")
         is_known = _TIME_MS.fullmatch(armed_at_ms) and alert.symbol and not threshold.is_nan()
@@ -94,7 +94,7 @@ class AlertsTable:
         return None
 
     def _prices(self, symbol: str, from_ms: int, settled_at_ms: str) -> Iterator[tuple[str, int]]:
-        """Yield the prices that could have fired an alert, oldest first. Their times may be a little ahead."""
+        """Yield price and time of each price that could have fired an alert, the oldest first."""
         until_ms = int(settled_at_ms) + MAX_AHEAD_MS if _TIME_MS.fullmatch(settled_at_ms) else alerts.END_OF_TIME_MS - 1
         values = {":symbol": symbol, ":from": f"{from_ms:013d}", ":until": f"{until_ms:013d}~"}
         arguments: dict[str, Any] = {
@@ -136,7 +136,7 @@ class AlertsTable:
 
 
 def policy(region: str, stack_name: str) -> dict[str, Any]:
-    """Return the least IAM policy for working with the alerts of a stack, by the names that CloudFormation gives.
+    """Return the least IAM policy for a stack's alerts, with resources by the names that CloudFormation gives them.
 
     Raises UnreachableAccount if AWS has no such Region.
     """

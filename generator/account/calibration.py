@@ -1,4 +1,4 @@
-"""Compare the deployed stack with the model: what its metrics say about the settings, and where they contradict it."""
+"""Derive settings from the metrics of a deployed stack, and find where the metrics contradict the model."""
 
 from __future__ import annotations
 
@@ -8,29 +8,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from generator._format import counted, number, percent, significant
+from generator._format import counted, duration, number, percent, significant
 from generator.account.metrics import HOUR_S, MINUTE_S, Reports, Series
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS, Sizing
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
+from generator.stack.monitoring import ITERATOR_AGE_MS
 
 MIN_POINTS = 24
-"""Fewer hours, or fewer minutes, make a value weak."""
+"""A value from fewer hours or minutes is weak."""
 
 MIN_RUNS = 1000
-"""Fewer runs make a percentile, a share or a peak weak: the 95th percentile of 1,000 runs rests on the 50 longest."""
+"""A percentile, a share or a peak of fewer runs is weak: the 95th percentile of 1,000 runs rests on the 50 longest."""
 
 MIN_RUNS_FOR_P95 = 20
-"""Fewer runs in an hour have no 95th percentile of their own: it is their longest run."""
+"""An hour with fewer runs has no real 95th percentile, only a longest run."""
 
 HOLE_PROBABILITY = 1e-6
-"""A gap that steady traffic would show less often than this is a hole in the recording."""
+"""A gap is a hole in the recording if steady traffic would show it with a lower probability than this."""
 
 LATE_MS = 1000
 """A notification that Lambda retries starts a second late at the earliest. Source: AWS Lambda Developer Guide,
 "Asynchronous invocation"."""
-
-LAG_MS = 60_000
-"""The age of a record from which the alarm of the stack rings."""
 
 UNMEASURED = (
     ("traffic.busiest_shard_share", "CloudWatch has no metric per shard; count the markets in the access log"),
@@ -42,7 +40,7 @@ UNMEASURED = (
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A setting as measured: `relative_error` is twice the standard error as a share of the value, where known."""
+    """A measured setting. `relative_error` is twice the standard error over the value; None if not known."""
 
     setting: str
     stated: float
@@ -55,7 +53,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What the metrics say: settings, gaps in the recording, and contradictions to the prediction."""
+    """The result: measured settings, holes in the recording, missing metrics, and contradictions to the prediction."""
 
     start_s: int
     end_s: int
@@ -67,15 +65,15 @@ class Calibration:
     @property
     def overrides(self) -> list[str]:
         """The measured settings as KEY=VALUE."""
-        return [f"{one.setting}={one.measured:.10g}" for one in self.measurements]
+        return [f"{measurement.setting}={measurement.measured:.10g}" for measurement in self.measurements]
 
     @property
     def toml(self) -> list[str]:
         """The measured settings as lines of an environment file."""
         tables: dict[str, list[str]] = {}
-        for one in self.measurements:
-            table, _, key = one.setting.rpartition(".")
-            tables.setdefault(f"[{table}]", []).append(f"{key} = {one.measured:.10g}")
+        for measurement in self.measurements:
+            table, _, key = measurement.setting.rpartition(".")
+            tables.setdefault(f"[{table}]", []).append(f"{key} = {measurement.measured:.10g}")
         return [line for table, keys in tables.items() for line in (table, *keys)]
 
 
@@ -85,7 +83,7 @@ def calibrate(
     """Derive the settings from the series (by the ids of their metrics) and from REPORT lines (by function)."""
     webhooks = _arrived(series)
     holes = tuple(_holes(webhooks)) if webhooks else ()
-    times = [time for one in series.values() for time in one.values]
+    times = [time for item in series.values() for time in item.values]
     found = [
         *(_traffic(environment, webhooks.values, holes) if webhooks and webhooks.total else ()),
         *_alerts(environment, series),
@@ -94,7 +92,9 @@ def calibrate(
     ]
     return Calibration(
         start_s=min(times, default=0),
-        end_s=max((time + one.metric.period_s for one in series.values() for time in one.values), default=0),
+        end_s=max(
+            (time + recorded.metric.period_s for recorded in series.values() for time in recorded.values), default=0
+        ),
         measurements=tuple(found),
         holes=holes,
         missing=tuple(_missing(series, reports)),
@@ -103,7 +103,7 @@ def calibrate(
 
 
 def _arrived(series: Mapping[str, Series]) -> Series | None:
-    """Return the webhooks of each minute. Those that were throttled arrived as well, and made no invocation."""
+    """Return the webhooks of each minute. Throttled webhooks count, although they caused no invocation."""
     invoked, throttled = series.get("process_webhook_invocations_sum"), series.get("process_webhook_throttles_sum")
     if not invoked or not throttled:
         return invoked
@@ -114,7 +114,7 @@ def _arrived(series: Mapping[str, Series]) -> Series | None:
 
 
 def _holes(webhooks: Series) -> Iterator[tuple[int, int]]:
-    """Yield gaps that the rate of the hours around them does not explain."""
+    """Yield start and end of each gap that the rate of the hours around it does not explain."""
     times = list(webhooks.values)
     for earlier, later in pairwise(times):
         missing = (later - earlier) // MINUTE_S - 1
@@ -132,10 +132,10 @@ def _holes(webhooks: Series) -> Iterator[tuple[int, int]]:
 def _traffic(
     environment: Environment, arrived: Mapping[int, float], holes: Sequence[tuple[int, int]]
 ) -> Iterator[Measurement]:
-    """Rate and peak factor of the busiest hour."""
+    """Yield the rate and the peak factor of the busiest hour."""
     first, last = min(arrived), max(arrived)
     minutes = (last - first) // MINUTE_S + 1
-    weak = [*_if(minutes < MIN_POINTS * 60, f"{minutes / 60:.3g} hours, less than a day")]
+    weak = [*_weakness_if(minutes < MIN_POINTS * 60, f"{minutes / 60:.3g} hours, less than a day")]
     if holes:
         weak.append(f"{counted(len(holes), 'hole')} in the recording")
     start, busiest = _busiest_hour(arrived, first, last)
@@ -143,7 +143,9 @@ def _traffic(
     rate = busiest / hours
     lowest, highest = WEBHOOKS_PER_HOUR
     stated = environment.traffic
-    outside = _if(not lowest <= rate <= highest, f"measured {number(rate)}; the setting allows {lowest} to {highest:,}")
+    outside = _weakness_if(
+        not lowest <= rate <= highest, f"measured {number(rate)}; the setting allows {lowest} to {highest:,}"
+    )
     yield Measurement(
         "traffic.webhooks_per_hour",
         stated.webhooks_per_hour,
@@ -161,12 +163,12 @@ def _traffic(
         MINUTE_S,
         len(arrived),
         2 / math.sqrt(peak),
-        (*weak, *_if(peak < 100, f"the busiest minute has only {peak:.0f} webhooks, and chance raises it")),
+        (*weak, *_weakness_if(peak < 100, f"the busiest minute has only {peak:.0f} webhooks, and chance raises it")),
     )
 
 
 def _alerts(environment: Environment, series: Mapping[str, Series]) -> Iterator[Measurement]:
-    """Alerts per webhook. A failed run is invoked again, so each success is one notification."""
+    """Yield the alerts per webhook. A failed run is repeated, so each success is one notification."""
     webhooks = series.get("process_webhook_invocations_sum")
     sent, errors = series.get("send_notification_invocations_sum"), series.get("send_notification_errors_sum")
     if sent and webhooks and webhooks.total:
@@ -180,8 +182,8 @@ def _alerts(environment: Environment, series: Mapping[str, Series]) -> Iterator[
             len(sent.values),
             2 / math.sqrt(alerts) if alerts else None,
             (
-                *_if(alerts < MIN_RUNS, f"only {alerts:.0f} notifications"),
-                *_if(succeeded < 0, "more errors than runs; export both for the same time"),
+                *_weakness_if(alerts < MIN_RUNS, f"only {alerts:.0f} notifications"),
+                *_weakness_if(succeeded < 0, "more errors than runs; export both for the same time"),
             ),
         )
 
@@ -198,7 +200,7 @@ def _busiest_hour(arrived: Mapping[int, float], first: int, last: int) -> tuple[
 
 
 def _durations(environment: Environment, series: Mapping[str, Series]) -> Iterator[Measurement]:
-    """The mean and the 95th percentile of each function, hours weighted by their runs."""
+    """Yield the mean and the 95th percentile duration of each function, with the hours weighted by their runs."""
     for name in SETTINGS.values():
         stated = getattr(environment.functions, name)
         counts = _hourly(series.get(f"{name}_invocations_sum"))
@@ -215,8 +217,8 @@ def _durations(environment: Environment, series: Mapping[str, Series]) -> Iterat
             total = math.fsum(runs.values())
             mean = math.fsum(runs[time] * found.values[time] for time in runs) / total
             spread = math.fsum((runs[time] * (found.values[time] - mean)) ** 2 for time in runs)
-            weak = [*_if(len(runs) < MIN_POINTS, f"only {counted(len(runs), 'hour')}")]
-            weak += _if(total < MIN_RUNS and least > 1, f"only {total:.0f} runs")
+            weak = [*_weakness_if(len(runs) < MIN_POINTS, f"only {counted(len(runs), 'hour')}")]
+            weak += _weakness_if(total < MIN_RUNS and least > 1, f"only {total:.0f} runs")
             yield Measurement(
                 f"functions.{name}.{key}",
                 getattr(stated, key),
@@ -241,7 +243,7 @@ def _cold_starts(environment: Environment, reports: Mapping[str, Reports]) -> It
         if not starts:
             continue
         mean = math.fsum(starts) / len(starts)
-        variance = math.fsum((one - mean) ** 2 for one in starts) / max(1, len(starts) - 1)
+        variance = math.fsum((start_ms - mean) ** 2 for start_ms in starts) / max(1, len(starts) - 1)
         yield Measurement(
             f"functions.{SETTINGS[logical_id]}.cold_start_ms",
             getattr(environment.functions, SETTINGS[logical_id]).cold_start_ms,
@@ -250,7 +252,7 @@ def _cold_starts(environment: Environment, reports: Mapping[str, Reports]) -> It
             len(starts),
             2 * math.sqrt(variance / len(starts)) / mean if mean and len(starts) > 1 else None,
             (
-                *_if(len(starts) < MIN_POINTS, f"only {counted(len(starts), 'cold start')}"),
+                *_weakness_if(len(starts) < MIN_POINTS, f"only {counted(len(starts), 'cold start')}"),
                 f"{percent(len(starts) / found.runs)} of {counted(found.runs, 'run')} started cold",
             ),
         )
@@ -292,7 +294,7 @@ def _contradictions(environment: Environment, sizing: Sizing, series: Mapping[st
                 f"{throttled.total:,.0f} of {arrived:,.0f} webhooks were throttled ({percent(share)}), above the "
                 f"target of {percent(targets.webhook_throttle_probability)}{model}"
             )
-    ages = next((one for id_, one in series.items() if id_.startswith("send_notification_asynceventage_")), None)
+    ages = next((item for id_, item in series.items() if id_.startswith("send_notification_asynceventage_")), None)
     runs = _hourly(series.get("send_notification_invocations_sum"))
     late = [time for time, age in ages.values.items() if age >= LATE_MS and runs.get(time, 0) >= 100] if ages else []
     if ages and late:
@@ -303,11 +305,12 @@ def _contradictions(environment: Environment, sizing: Sizing, series: Mapping[st
             f"notifications started a second or more late, first from {utc(late[0])}{model}"
         )
     lag = series.get("check_alerts_iteratorage_maximum")
-    if lag and (worst := max(lag.values.values(), default=0.0)) >= LAG_MS:
-        hours = sum(value >= LAG_MS for value in lag.values.values())
+    if lag and (worst := max(lag.values.values(), default=0.0)) >= ITERATOR_AGE_MS:
+        hours = sum(value >= ITERATOR_AGE_MS for value in lag.values.values())
         yield (
-            f"records waited up to {number(worst / 1000)} s for {CHECK_ALERTS}, and a minute or more in "
-            f"{counted(hours, 'hour')}; the model expects the lanes of a shard to keep up"
+            f"records waited up to {number(worst / 1000)} s for {CHECK_ALERTS}, and "
+            f"{duration(ITERATOR_AGE_MS / 1000)} or more in {counted(hours, 'hour')}; "
+            "the model expects the lanes of a shard to keep up"
         )
 
 
@@ -316,5 +319,5 @@ def utc(time_s: int) -> str:
     return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _if(condition: bool, text: str) -> list[str]:
+def _weakness_if(condition: bool, text: str) -> list[str]:
     return [text] if condition else []

@@ -63,7 +63,7 @@ def partition(region: str) -> str:
 
 
 def policy(region: str) -> dict[str, Any]:
-    """Return the least IAM policy for running a preflight in the partition of a Region. It is read-only.
+    """Return the least IAM policy for a preflight in the partition of a Region. It is read-only.
 
     Raises UnreachableAccount if AWS has no such Region.
     """
@@ -83,7 +83,7 @@ def statement(actions: Iterable[str], resources: Iterable[str]) -> dict[str, Any
 
 
 def use_of_keys(region: str, services: Iterable[str], actions: Iterable[str]) -> dict[str, Any]:
-    """Return the statement that lets these services use the account's keys in the caller's name.
+    """Return the statement that lets these services use the account's keys on the caller's behalf.
 
     The name of a service ends with another domain in China. Source: AWS KMS Developer Guide, "kms:ViaService".
     """
@@ -98,7 +98,7 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
 """Error codes for a missing permission: CloudFormation, IAM and STS; services with JSON; SNS."""
 
 _DENIED_ACTION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
-"""The action in AWS's message for a denial. It can belong to a service that the called one asked.
+"""The action in AWS's message for a denial. It may be an action of another service, which the called service uses.
 
 Source: AWS IAM User Guide, "Troubleshoot access denied error messages".
 """
@@ -119,7 +119,7 @@ _UNSUPPORTED_CALL_STATUS = {404, 405, 501}
 
 
 class Unavailable(Exception):
-    """A check cannot get the information that it needs: the reason, the remedy, and AWS's error code, if any."""
+    """AWS does not return information that is needed. Has the reason, the remedy, and AWS's error code, if any."""
 
     def __init__(self, reason: str, remedy: str, code: str = "") -> None:
         super().__init__(reason)
@@ -152,7 +152,7 @@ class Account:
         return answer
 
     def request(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
-        """Make an API call now and return its answer, of which nothing is remembered. Raises Unavailable."""
+        """Make an API call and return its answer, without the cache of `call`. Raises Unavailable."""
         return self._send(service, operation, arguments, all_pages=False)
 
     def _send(self, service: str, operation: str, arguments: dict[str, Any], *, all_pages: bool) -> dict[str, Any]:

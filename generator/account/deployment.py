@@ -13,7 +13,7 @@ from generator.config.schema import Environment
 
 
 def default_stack_name(environment: str) -> str:
-    """Return the name of an environment's stack, unless --stack-name gives another."""
+    """Return the default name of an environment's stack; --stack-name overrides it."""
     return f"price-alerts-{environment}"
 
 

@@ -11,7 +11,7 @@ from generator.account.deployment import CheckResult, Deployment, failed, passed
 from generator.stack.names import DESCRIPTION
 
 _MUST_BE_DELETED = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
-"""States that only a deletion can end. Source: AWS CloudFormation User Guide, "Stack status codes"."""
+"""States that a stack can only leave by deletion. Source: AWS CloudFormation User Guide, "Stack status codes"."""
 
 _GIVE_UP_COMMANDS = {"CREATE_FAILED": "delete-stack", "UPDATE_FAILED": "rollback-stack"}
 """Commands that abandon a change that failed with rollback disabled, by stack status.
@@ -36,7 +36,7 @@ The rollback of a creation or of an import has none. Source: AWS CLI Command Ref
 
 @dataclass(frozen=True, slots=True)
 class LiveStack:
-    """A stack of this project that is deployed, for the commands that work on its tables, queues and topic."""
+    """A deployed stack of this project, for commands that use its tables, queues and topic."""
 
     account: Account
     name: str
@@ -44,7 +44,7 @@ class LiveStack:
     """Physical ids of its resources by logical id."""
 
     def call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
-        """Make one API call, which may change something, and return its answer. Raises Unavailable."""
+        """Make an API call, which may change the account, and return its answer. Raises Unavailable."""
         return self.account.request(service, operation, **arguments)
 
     def physical_id(self, logical_id: str) -> str:
@@ -55,7 +55,7 @@ class LiveStack:
 
 
 def opened(account: Account, name: str) -> LiveStack:
-    """Return the stack with this name. Raises Unavailable if there is none, or if it is not one of this project."""
+    """Return the stack with this name. Raises Unavailable if there is none, or if it belongs to another project."""
     found = find(account, name)
     if found is None:
         raise Unavailable(f"there is no stack {name}", "deploy it, or name another one with --stack-name or --region")

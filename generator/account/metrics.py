@@ -1,4 +1,4 @@
-"""What CloudWatch recorded about the functions of a deployed stack: the request for it, and the answer read back."""
+"""Request the CloudWatch metrics of a deployed stack's functions, and read the answer or an export of it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ MAX_PAGES = 100
 """A page has up to 100,800 points, and two weeks have about 45,000."""
 
 SECONDS_BELOW = 1e11
-"""Numbers from here on are milliseconds since 1970, not seconds."""
+"""A time from this number on is in milliseconds since 1970, not in seconds."""
 
 MAX_SPAN_S = 455 * 86_400
 """Source: Amazon CloudWatch User Guide, "Metrics retention": points of an hour are kept for 455 days."""
 
 VALUE_BELOW = 1e15
-"""No count and no time of a function comes near. Sums and squares of such values stay exact enough."""
+"""Far above any count or time of a function. Sums and squares of smaller values stay exact enough."""
 
 EXPORT = "export it with the commands that `generator calibrate ENV --query` prints"
 
@@ -44,7 +44,7 @@ REPORTS_QUERY = 'filter @type = "REPORT" | fields @log, @duration, @initDuration
 """Source: Amazon CloudWatch Logs User Guide, "Supported logs and discovered fields", Lambda."""
 
 MIN_DURATION_MS, MAX_DURATION_MS = 0.5, 1000.0 * aws.MAX_FUNCTION_TIMEOUT_S
-"""No function of the stack ends sooner, and none can run longer."""
+"""The shortest and the longest duration that a function can have, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Metric:
 
     @property
     def id(self) -> str:
-        """The function, the metric and the statistic, as CloudWatch allows: a small letter first, no capitals needed.
+        """Function, metric and statistic as an id. CloudWatch requires a lower-case letter first.
 
         Source: Amazon CloudWatch API reference, MetricDataQuery, Id.
         """
@@ -146,7 +146,7 @@ def script(wanted: Iterable[Metric], stack: str, region: str, days: int) -> str:
 
 
 def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str) -> dict[str, Series]:
-    """Return the series of an answer of GetMetricData by their ids.
+    """Return the series in an answer of GetMetricData by their ids.
 
     Raises UnreadableMetrics with every fault: a wrong unit, an incomplete answer, points between the periods.
     """
@@ -177,7 +177,7 @@ def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str)
 
 
 def live(wanted: Sequence[Metric], stack: LiveStack, days: int) -> dict[str, Series]:
-    """Ask CloudWatch for the last whole hours. Raises Unavailable, or UnreadableMetrics."""
+    """Return the series of the last days, in whole hours, from CloudWatch. Raises Unavailable or UnreadableMetrics."""
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     queries = request(wanted, {logical_id: stack.physical_id(logical_id) for logical_id in SETTINGS})
     results: list[Any] = []
@@ -225,7 +225,7 @@ def _points(metric: Metric, result: Mapping[str, Any]) -> Iterator[tuple[int, fl
 
 
 def _value(metric: Metric, value: object) -> float:
-    """Return a value in the unit of the metric. Raises ValueError for one that only another unit explains."""
+    """Return a value in the metric's unit. Raises ValueError if it can only have another unit."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < VALUE_BELOW:
         raise ValueError(f"{str(value)[:40]} is not a number of 0 or more, below 10^15")
     if metric.statistic == "Sum" and value != int(value):
@@ -253,7 +253,7 @@ def _time_s(time: object) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """The REPORT lines of one function: how many runs, and the initialisation of those that started cold."""
+    """The REPORT lines of one function: the number of runs, and the initialisation times of cold starts."""
 
     runs: int
     cold_starts_ms: tuple[float, ...]
@@ -302,7 +302,7 @@ def _json(path: Path) -> dict[str, Any]:
         document = json.loads(_text(path))
     except (ValueError, RecursionError) as error:
         raise _unreadable(str(path), f"it is not JSON ({str(error)[:80]})", EXPORT) from None
-    if isinstance(document, list):  # The console exports rows without a frame.
+    if isinstance(document, list):  # The console exports the rows as a list.
         document = {
             "results": [[{"field": k, "value": v} for k, v in row.items()] for row in document if isinstance(row, dict)]
         }

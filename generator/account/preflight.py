@@ -1,4 +1,4 @@
-"""Run every preflight check, in the order in which a deployment would run into the failures."""
+"""Run the preflight checks, in the order in which a deployment would meet the problems."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(deployment: Deployment, ids: Iterable[str] = CHECKS) -> dict[str, CheckR
 
 
 def passes(results: Mapping[str, CheckResult]) -> bool:
-    """Return whether no check failed and at least one was not skipped. Warnings do not count as failures."""
+    """Return whether no check failed, and not all were skipped. A warning is not a failure."""
     statuses = {result.status for result in results.values()}
     return Status.FAIL not in statuses and statuses != {Status.SKIP}
 

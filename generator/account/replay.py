@@ -1,4 +1,4 @@
-"""Read the failure queues of a deployed stack, and publish again the notifications that are young enough."""
+"""Read the failure queues of a deployed stack, and publish notifications again that are not too old."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from generator.stack.failures import FailedEvent, Kind
 QUEUES = (names.ASYNC_FAILURE_QUEUE, names.STREAM_FAILURE_QUEUE)
 
 HIDDEN_S = 600
-"""How long a message that was received stays hidden from others, unless this process shows it again before."""
+"""Seconds for which a received message stays hidden from others, unless this process makes it visible again."""
 
 WAIT_S = 1
 """With a wait, SQS asks all of its servers, so an empty answer means an empty queue.
@@ -27,7 +27,7 @@ Source: Amazon SQS Developer Guide, "Amazon SQS short and long polling".
 
 
 class Action(StrEnum):
-    """What happens to an event, or has happened to it."""
+    """The decision on a message, or its result."""
 
     REPLAY = "replay"
     REPLAYED = "replayed"
@@ -52,16 +52,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """How to go through the queues. Without `is_run`, nothing is published or deleted."""
+    """A pass over the failure queues. Without `is_run`, it publishes and deletes nothing."""
 
     stack: LiveStack
     max_age_s: int
     is_run: bool
     is_discard: bool
-    """Whether to delete what can never be replayed."""
+    """Whether to delete messages that can never be replayed."""
 
     def messages(self, limit: int) -> Iterator[Message]:
-        """Yield each message after it was dealt with. At the end, the queues show again what is left in them.
+        """Yield each message after processing it. At the end, make the messages that remain visible again.
 
         Raises Unavailable if a queue cannot be read.
         """
@@ -83,7 +83,7 @@ class Replay:
             self._show_again(url, list(left.values()))
 
     def _received(self, url: str, limit: int) -> Iterator[dict[str, Any]]:
-        """Yield up to `limit` messages once each: one that takes too long is visible again, and is received again."""
+        """Yield up to `limit` messages, each once, even if it reappears because processing took too long."""
         seen: set[str] = set()
         while len(seen) < limit:
             batch = self.stack.call(
@@ -156,7 +156,7 @@ class Replay:
 
 
 def policy(region: str, stack_name: str) -> dict[str, Any]:
-    """Return the least IAM policy for a replay, by the names that CloudFormation gives.
+    """Return the least IAM policy for a replay, with resources by the names that CloudFormation gives them.
 
     Raises UnreachableAccount if AWS has no such Region.
     """

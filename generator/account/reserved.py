@@ -1,4 +1,4 @@
-"""What a live account reserves outside of some stacks, and its concurrency limit."""
+"""Read the concurrency limit of a live account, and the reservations inside and outside some of its stacks."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from generator.account.connection import USE_AWS, Account, Unavailable
 from generator.account.live_stack import reservation
 
 MAX_NESTED = 500
-"""Stacks to look into. CloudFormation's default quota is 2,000 in an account."""
+"""Stacks to read. CloudFormation's default quota is 2,000 in an account."""
 
 ACTIONS = ("lambda:GetAccountSettings", "cloudformation:ListStackResources", "lambda:GetFunctionConcurrency")
-"""What reading the figures needs."""
+"""The IAM actions that reading needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """The concurrency of an account as it is now."""
+    """The present concurrency of an account: its limit and the sum of its reservations."""
 
     limit: int
     reserved: int
     held: int
-    """The part of it that the stacks hold which are to be replaced."""
+    """The reservations of the given stacks, a part of `reserved`."""
 
     @property
     def elsewhere(self) -> int:
-        """What others reserve."""
+        """The reservations outside the given stacks."""
         return self.reserved - self.held
 
 
 def limit_and_unreserved(account: Account) -> tuple[int, int]:
-    """Return the concurrency limit, and what is left of it by the reservations of all functions. Raises Unavailable.
+    """Return the concurrency limit, and the unreserved part of it. Raises Unavailable.
 
     Source: Lambda API reference, AccountLimit.
     """
@@ -43,7 +43,10 @@ def limit_and_unreserved(account: Account) -> tuple[int, int]:
 
 
 def present(account: Account, stack_names: Iterable[str]) -> Present:
-    """Return the account's figures, with what these stacks and their nested stacks hold. Raises Unavailable."""
+    """Return the account's concurrency, with the reservations of these stacks and their nested stacks.
+
+    Raises Unavailable.
+    """
     limit, unreserved = limit_and_unreserved(account)
     held = sum(reservation(account, function) or 0 for function in _functions(account, stack_names))
     return Present(limit, limit - unreserved, held)

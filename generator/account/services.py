@@ -228,7 +228,7 @@ def _choose_logging_role(deployment: Deployment, choice: str) -> str:
 
 
 def _suffix(deployment: Deployment) -> str:
-    """Return the EnvironmentSuffix that the live stack was deployed with; otherwise the template's default."""
+    """Return the EnvironmentSuffix of the live stack, or the template's default if there is no stack."""
     found = live_stack.find(deployment.account, deployment.stack_name) or {}
     given = {row["ParameterKey"]: row.get("ParameterValue") for row in found.get("Parameters", [])}
     return given.get(names.ENVIRONMENT_SUFFIX) or deployment.environment.name

@@ -25,7 +25,7 @@ from generator.capacity import sms as volume
 from generator.template.intrinsics import listed
 
 _NOT_ENROLLED = "needs a subscription for the service"
-"""Part of AWS's answer to an account that is not enrolled, with the code UserError or SubscriptionRequiredException.
+"""Part of AWS's error for an account that is not enrolled. Its code is UserError or SubscriptionRequiredException.
 
 Source: public issue reports, such as "The AWS Access Key Id needs a subscription for the service (Service:
 PinpointSmsVoiceV2)".
@@ -39,7 +39,7 @@ _ENROLMENT_CALLS = (
 """Calls that AWS refuses to an account that is not enrolled."""
 
 _POLICIES_SINCE = datetime(2024, 9, 24, tzinfo=UTC)
-"""Origination identities made before that day admit SNS without a policy.
+"""Origination identities created before that day admit SNS without a policy.
 
 Source: AWS Messaging Blog, "A Guide to the New Resource Policies for SMS Origination Identities".
 """
@@ -173,7 +173,7 @@ def spend(deployment: Deployment) -> CheckResult:
 
 @_needs_sms
 def cost(deployment: Deployment) -> CheckResult:
-    """Check that the account's monthly SMS limit covers the planned messages, whatever the budget in the file."""
+    """Check that the account's monthly SMS limit covers the planned messages, whatever the budget."""
     environment = deployment.environment
     planned_usd = volume.month_usd(environment)
     if planned_usd is None:
@@ -194,7 +194,7 @@ def cost(deployment: Deployment) -> CheckResult:
 
 @_needs_sms
 def delivery_log(deployment: Deployment) -> CheckResult:
-    """Check that SNS logs why an SMS was not delivered; SECURITY.md explains why some projects do without.
+    """Check that SNS logs the reasons of undelivered SMS. SECURITY.md explains why some projects do not want that.
 
     Source: Amazon SNS API reference, SetSMSAttributes, DeliveryStatusIAMRole.
     """
@@ -277,8 +277,8 @@ def _admits_sns(deployment: Deployment, identity: _Identity) -> bool:
 def policy_admits_sns(policy: str, account_id: str) -> bool:
     """Return whether a resource policy lets SNS send messages on behalf of the account.
 
-    Of the conditions, only aws:SourceAccount is evaluated: an Allow counts whatever the others are, and a Deny only
-    without others. Raises Unavailable if the policy is not JSON.
+    Of the conditions, only aws:SourceAccount is evaluated. An Allow with other conditions counts, a Deny with others
+    does not. Raises Unavailable if the policy is not JSON.
     """
     try:
         statements = json.loads(policy).get("Statement", [])
@@ -289,7 +289,7 @@ def policy_admits_sns(policy: str, account_id: str) -> bool:
 
 
 def _concerns_sns(statement: dict[str, Any], account_id: str) -> bool:
-    """An Allow has to name SNS; a Deny of everybody includes it."""
+    """Return whether a statement applies to SNS. An Allow must name SNS; a Deny of everybody includes SNS."""
     principal = statement.get("Principal", {})
     services = listed(principal.get("Service", []) if isinstance(principal, dict) else principal)
     is_denied = statement.get("Effect") == "Deny" and "*" in services

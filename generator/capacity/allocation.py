@@ -43,7 +43,7 @@ Sized = tuple[Environment, Sizing]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The cost of one function by its number of steps: `costs[0]` at the minimum, the last at what its sizing wants."""
+    """The cost of a function by its number of steps, from the minimum to the reservation that its sizing wants."""
 
     min_steps: int
     units_per_step: int
@@ -102,13 +102,13 @@ def curve_of(environment: Environment, function: FunctionSizing) -> Curve:
     else:
         first = min(wanted, int(load_erlangs) + 1)
         probabilities = queueing.erlang_c_up_to(wanted, load_erlangs)
-    # Near saturation, shares of bursts can rise with one unit more: the larger one then counts for both.
+    # Near saturation, the share of late bursts can rise with one more unit. The larger share then counts for both.
     never_rising = [*accumulate(reversed(probabilities[first:]), max)][::-1]
     return Curve(first, 1, tuple(rate_per_s * probability for probability in never_rising))
 
 
 def best_steps(curves: Sequence[Curve], units: int) -> list[int] | None:
-    """Return the steps above its minimum for each curve at the lowest sum of costs; None if the minimum is too much."""
+    """Return each curve's steps above its minimum at the lowest total cost; None if the units hold no minimum."""
     spare = units - sum(curve.min_units for curve in curves)
     if spare < 0:
         return None
@@ -175,7 +175,7 @@ def _reserved(group: Sequence[Sized], curves: Sequence[Curve], steps: Sequence[i
 
 
 def _reserve(environment: Environment, function: FunctionSizing, units: int) -> FunctionSizing:
-    """Return the function with that reservation; unchanged if it gets all it wants."""
+    """Return the function with that reservation; unchanged if the reservation is what its sizing wants."""
     wanted = function.reserved_concurrency or 0
     if units == wanted:
         return function

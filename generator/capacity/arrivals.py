@@ -1,4 +1,4 @@
-"""The load of ProcessWebhook and SendNotification: what arrives, in which bursts, and how long each execution takes."""
+"""The load of ProcessWebhook and SendNotification: arrivals, their bursts, and the durations of executions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from generator.capacity.bursts import Batch, Clusters, Source, Survival
 from generator.config.schema import Environment
 
 MAX_LOAD, MAX_BATCH, MAX_SIZE = 100, 120, 50
-"""Executions are counted in groups if the load, a full batch or what a record fires at once is larger on average."""
+"""Executions are counted in groups if the load, a full batch or the alerts of a record exceed this on average."""
 
 
 def cold_starts_per_s(arrival_rate_per_s: float, duration_s: float, idle_timeout_s: float) -> float:
@@ -45,7 +45,7 @@ def webhook_duration_s(environment: Environment) -> float:
 
 
 def webhook_clusters(environment: Environment) -> Clusters:
-    """Return what a webhook meets if webhooks arrive in geometric bursts, each all at once."""
+    """Return the clusters that webhooks form: geometric bursts, each of which arrives at one moment."""
     function, size = environment.functions.process_webhook, environment.traffic.webhooks_per_burst
     survival = Survival.of(function, webhook_duration_s(environment))
     bursts_per_s = environment.peak_rate_per_s / size
@@ -54,7 +54,7 @@ def webhook_clusters(environment: Environment) -> Clusters:
 
 
 def alert_clusters(environment: Environment, factor: int) -> Clusters:
-    """Return what a notification meets if the lanes of every shard fire alerts, with that parallelization factor.
+    """Return the clusters that notifications form if the lanes of every shard fire alerts, by parallelization factor.
 
     A record crosses a threshold with a probability and then fires a geometric number of alerts at once, so that their
     mean per webhook is as configured.

@@ -1,4 +1,4 @@
-"""How many webhooks arrive at once, from a recording of their times."""
+"""Derive the number of webhooks that arrive at once from a recording of their times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from generator.capacity.bursts import Survival
 from generator.config.schema import Function
 
 WINDOW_S = 60.0
-"""The variance is taken within windows of this length, so that a rate that changes slowly is no burst."""
+"""Length of the windows for the variance. A rate that changes more slowly does not count as a burst."""
 
 STEPS = 2000
 """Steps of the integral over a duration's tail, up to `LONGEST` mean durations."""
@@ -19,7 +19,7 @@ STEPS = 2000
 LONGEST = 30.0
 
 NOISE = 1.05
-"""A smaller number of webhooks per burst is what chance finds in separate arrivals."""
+"""Chance alone gives up to this many webhooks per burst for separate arrivals."""
 
 
 def webhooks_per_burst(times_s: Sequence[float], function: Function) -> float:

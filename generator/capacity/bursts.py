@@ -42,7 +42,7 @@ ROUNDS = 100
 """Limit on the rounds towards a solution. Near saturation a few dozen are needed, elsewhere three."""
 
 TAIL = (0.0, 0.1, 0.25, 0.45, 0.7, 1.0, 1.4, 2.0, 3.0, 6.0)
-"""Times after a batch, in mean durations, between which the number still running is taken as constant. Whatever runs
+"""Times after a batch, in mean durations. Between two of them, the number still running is constant. Whatever runs
 longer is counted as running alone."""
 
 
@@ -146,7 +146,7 @@ class Source:
 
 
 class View:
-    """What the arrivals of one source meet.
+    """The executions in progress that arrivals of one source find.
 
     `share` is their share of all arrivals, `siblings[s]` the probability of s siblings, and `jumps[k]` the mean number
     of other batches that have k in progress. `_up_to[m]` is proportional to the probability of at most m others, and
@@ -173,13 +173,13 @@ class View:
 
 
 class Clusters:
-    """What arrivals meet, and the mean number in progress. The views count in groups of `step`."""
+    """The executions in progress that arrivals find, by source, and their mean. The views count in groups of `step`."""
 
     def __init__(self, load_erlangs: float, views: Sequence[View], step: int = 1) -> None:
         self.load_erlangs, self.views, self.step = load_erlangs, views, step
 
     def units_for_lateness(self, target: float) -> int:
-        """Return the fewest units with which at most that share finds none free, if each is tried until it runs.
+        """Return the fewest units at which at most that share of arrivals, retried until they run, finds none free.
 
         The units always exceed the load. The share P solves P = blocked(P), where P adds repeats, and blocked rises
         with P. So a solution is at most the target if blocked(target) is.
@@ -189,14 +189,14 @@ class Clusters:
         return self._fewest(target, target, int(self.load_erlangs) + 1)
 
     def units_for_loss(self, target: float) -> int:
-        """Return the fewest units with which at most that share finds none free and is lost.
+        """Return the fewest units at which at most that share of arrivals finds none free and is lost.
 
         Raises ValueError if the target is not between 0 and 1.
         """
         return self._fewest(target, 0.0, 1)
 
     def lateness(self, units: int) -> float:
-        """Return the share of arrivals that find no unit free, if each is tried until it runs.
+        """Return the share of arrivals that find no unit free. Each is retried until it runs.
 
         It is the smallest solution of P = blocked(P). If the units do not exceed the load, the backlog grows without
         end and the share is 1.
@@ -251,7 +251,7 @@ class Clusters:
 
 
 def clusters(sources: Sequence[Source], survival: Survival, step: int = 1) -> Clusters:
-    """Return what arrivals meet, if executions survive with these probabilities."""
+    """Return the clusters of the sources, whose executions survive with these probabilities."""
     firing = [source for source in sources if source.fired_per_s > 0]
     fired_per_s = math.fsum(source.number * source.fired_per_s for source in firing)
     each = [_source(source, survival, step) for source in firing]
@@ -312,7 +312,7 @@ def _source(source: Source, survival: Survival, step: int) -> tuple[list[float],
     parts = [_progress(_grouped(batch, step), survival) for batch in batches]
     jumps = _mixed(rates_per_s, [part.running for part in parts])
     earlier = _mixed(rates_per_s, [part.running_after(source.quiet_s) for part in parts])
-    # The first jump makes the mean exact: all that runs beyond the end of TAIL is taken to run alone.
+    # The first jump makes the mean exact. Executions that run beyond the end of TAIL count as running alone.
     missing = source.fired_per_s * survival.mean_s / step - math.fsum(map(mul, count(), jumps))
     for found in (jumps, earlier):
         found += [0.0] * (2 - len(found))

@@ -219,7 +219,7 @@ def size_schedule(name: str, *, interval_s: float, timeout_s: float) -> Function
 
 
 def _clusters(rate_per_s: float, duration_s: float, burst: float, p95_duration_s: float | None) -> Clusters:
-    """Return what an arrival meets if arrivals come in geometric bursts, each all at once."""
+    """Return the clusters of arrivals in geometric bursts, each of which arrives at one moment."""
     spread = ("exponential", 1.0) if p95_duration_s is None else ("lognormal", p95_duration_s / duration_s)
     survival = Survival(spread[0], duration_s, spread[1])
     step = counting_step(rate_per_s * duration_s, 0.0, burst)

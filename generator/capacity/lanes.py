@@ -79,7 +79,7 @@ def waiting(environment: Environment, factor: int) -> float:
 
 
 def quiet_s(environment: Environment, group: Lanes) -> float:
-    """Return how long before a batch's alerts, on average, its lane has fired no others.
+    """Return the mean time before a batch's alerts during which its lane has fired no others.
 
     From renewal theory: if the intervals between a lane's batches have mean m and coefficient of variation v, the mean
     number of earlier batches within t is t / m - (1 - v^2) / 2, as if batches were Poisson except within

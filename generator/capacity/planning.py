@@ -18,11 +18,11 @@ from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.errors import UnsizableLoad
 
 MAX_SIZINGS = 1000
-"""Most sizings for one chart. A few hundred are enough for fewer than a hundred steps."""
+"""The most sizings for one chart. A few hundred are enough for a hundred steps."""
 
 
 class Bound(StrEnum):
-    """What limits the highest rate."""
+    """The reason why the highest rate is not higher."""
 
     ACCOUNT = "account"
     SUPPORTED_RATE = "supported rate"

@@ -37,7 +37,7 @@ class AccountQuota:
         return max(0, self.concurrency_limit - self.unreserved_floor - self.reserved_elsewhere)
 
     def holds(self, reserved: int) -> bool:
-        """Return whether that much can be reserved without touching the floor; 0 always can."""
+        """Return whether that much can be reserved without touching the floor. Nothing to reserve always fits."""
         return reserved <= self.reservable
 
 
@@ -134,7 +134,7 @@ def request(account: AccountQuota, reserved: int, aws: str = "aws") -> str:
 
 
 def advice(account: AccountQuota) -> str:
-    """Return what to do in a new account until its limit is raised; empty for other accounts.
+    """Return advice for a new account whose limit AWS has not raised yet; empty for other accounts.
 
     Source: AWS Lambda Developer Guide, "Lambda quotas": new accounts have reduced concurrency quotas, which AWS raises
     with usage.

@@ -161,7 +161,7 @@ def stated(environment: Environment, logical_id: str) -> int | None:
 
 
 def with_units(environment: Environment, function: FunctionSizing, units: int, because: str) -> FunctionSizing:
-    """Return the function with another reservation and what that gives at the peak.
+    """Return the function with another reservation and its effect at the peak.
 
     `because` starts the reason. CheckAlerts runs as many lanes as the units hold.
     """
@@ -196,7 +196,7 @@ def webhook_loss(environment: Environment, units: int) -> float:
 
 
 def _webhooks_throttled(environment: Environment, units: int) -> tuple[float, float]:
-    """Return the share throttled at the peak, and that of the usage plan if it alone misses the target, else 0.
+    """Return the share throttled at the peak, and the usage plan's part of it if that alone misses the target, else 0.
 
     With fewer units than a tenth of the peak rate, the usage plan refuses what Lambda does not admit.
     """

@@ -56,7 +56,7 @@ def volume(environment: Environment) -> str:
 
 
 def lasting(environment: Environment, limit_usd: float) -> str:
-    """Return how long a limit below the month's cost lasts: 50.00 USD last about 3.08 h at 2,500 SMS/h."""
+    """Return how long a limit below the month's cost lasts, as text: 50.00 USD last about 3.08 h at 2,500 SMS/h."""
     hours = limit_usd / (month_usd(environment) or math.inf) * environment.usage.hours_per_month
     return f"{usd(limit_usd)} last about {duration(hours * 3600)} at {significant(per_hour(environment))} SMS/h"
 

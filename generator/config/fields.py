@@ -24,7 +24,7 @@ Complaint = tuple[str, str]
 T = TypeVar("T")
 
 _LARGEST = 1e15
-"""Larger figures are wrong in any setting, and their products may not be numbers."""
+"""A larger figure is wrong in any setting, and products of such figures may overflow."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -267,7 +267,7 @@ class _Reader:
                     self._fault(keys[0], *self._of_default(keys[0], *complaint))
 
     def _of_default(self, key: str, what: str, remedy: str) -> Complaint:
-        """Return a complaint about a value with the word "default" if nobody stated the value."""
+        """Return a fault's description and remedy, with the word "default" if the file does not state the value."""
         value = self._valid[key]
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         begin = _format.number(value) if is_number else _shown(value)  # type: ignore[arg-type]
@@ -275,7 +275,7 @@ class _Reader:
         return f"the default {what}" if is_default else what, remedy
 
     def _place(self, path: str) -> str:
-        """Return the table in the file to which the path belongs."""
+        """Return the place of a path's table in the file."""
         table = path.partition(".")[0]
         lists = [field.name for field in dataclasses.fields(self._root) if "tables" in field.metadata]
         return f"under [[{table}]]" if table in lists else f"under [{path[:-1]}]" if path else "at the top"

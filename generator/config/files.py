@@ -18,7 +18,7 @@ from generator.config.validation import CROSS_CHECKS
 from generator.errors import Fault, InvalidEnvironment
 
 MAX_BYTES, MAX_LINE = 100_000, 1_000
-"""Size of an environment file, and characters of a line, thirty times what any needs. A key of many parts takes memory
+"""Size of an environment file, and characters of a line: thirty times what is needed. A key of many parts takes memory
 that grows with the square of their number."""
 
 PROJECT_REMEDY = "go to the folder of your project, or start one: generator init DIR"
@@ -75,7 +75,7 @@ def read(
     overridden = tuple(overridden)
 
     def where(key: str) -> str:
-        """An override affects its setting, the tables around it and the settings below it."""
+        """Return the place of a key. An override affects its setting, and the tables and settings around and below."""
         cause = next((one for one in overridden if f"{one}.".startswith(f"{key}.") or key.startswith(f"{one}.")), None)
         return f"--set {cause}" if cause else f"{origin}: {key}"
 
@@ -226,7 +226,7 @@ def _set(table: dict[str, Any], key: str, value: object) -> list[Fault]:
 
 
 def _named_like_its_file(file: str, overridden: bool) -> CrossCheck:
-    """Return the check that a name is its file's name: otherwise one environment could overwrite another's output."""
+    """Return a check that an environment has its file's name, so that no two environments write the same output."""
 
     def check(name: str) -> Complaint | None:
         if name == file:

@@ -16,11 +16,11 @@ from generator.config.prices import SOURCES
 from generator.config.schema import Environment
 
 DIALECT = "http://json-schema.org/draft-04/schema#"
-"""What taplo and the editors that use it understand."""
+"""The JSON Schema draft that taplo, and editors with it, understand."""
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the schema. A setting whose rules span several settings is checked by the commands only."""
+    """Return the schema. It leaves rules that span several settings to the commands."""
     return {"$schema": DIALECT, "title": "An environment of the generator", **_section(Environment, {})}
 
 

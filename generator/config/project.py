@@ -1,4 +1,4 @@
-"""Find the project, and keep the files that a command finds by itself inside it, not those that the user names."""
+"""Find the project, and reject files outside it unless the user names them."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class DemoResult:
 
     @property
     def passed(self) -> bool:
-        """Return whether every price was stored and every expected SMS, and no other, came exactly once."""
+        """Return whether every price was stored, and exactly the expected SMS were delivered, each once."""
         return self.prices_stored == self.prices_sent and not self.missing and not self.unexpected
 
 
@@ -124,7 +124,7 @@ def run(system: System, progress: Callable[[Iterable[int]], Iterable[int]], seed
 
 
 def as_table(result: DemoResult) -> str:
-    """Return the requests of sources, the texts of the SMS, and the result as a table for the terminal."""
+    """Return a table for the terminal: the requests of sources, the texts of the SMS, and the result."""
     latencies_ms = result.latencies_ms
     rows = [
         ("Prices sent", f"{result.prices_sent:,}"),

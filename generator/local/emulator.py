@@ -25,7 +25,7 @@ from generator.errors import EmulatorFailure, Fault
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30
 FOLDER_PREFIX = "generator-local-"
-"""How the name of a run's temporary folder begins."""
+"""The prefix of a run's temporary folder."""
 
 
 class Emulator:
@@ -50,7 +50,7 @@ class Emulator:
 
 
 def request(url: str | urllib.request.Request, timeout_s: float) -> Any:
-    """Return the emulator's answer, without the proxy that the environment may name."""
+    """Return the emulator's answer. Ignores any proxy in the environment variables."""
     return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=timeout_s)
 
 
@@ -89,7 +89,7 @@ def _installed() -> bool:
 def _start(emulator: Emulator, folder: Path, log: Path, concurrency_limit: int) -> subprocess.Popen[bytes]:
     """Start the emulator in its own process group, so that Ctrl-C does not stop it before this process is done."""
     environ = {
-        # Lambda functions inherit all of this, so it has nothing of the user's environment but these two.
+        # Lambda functions inherit these variables, so only two come from the user's own.
         "PATH": os.environ.get("PATH", os.defpath),
         "PYTHONUSERBASE": site.getuserbase(),
         **dict.fromkeys(("HOME", "TMPDIR", "S3_DATA_DIR", "STATE_DIR"), str(folder)),

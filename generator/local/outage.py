@@ -15,7 +15,7 @@ _FUNCTION, _QUEUE, _TOPIC = "SendNotificationFunction", "AsyncFailureQueue", "No
 
 @contextmanager
 def of_notifications(system: System) -> Iterator[None]:
-    """Switch the function off inside the block, and wait at its end until the failure queue has a notification.
+    """Switch the function off inside the block. At its end, wait until the failure queue has a notification.
 
     The emulator neither retries what SNS cannot deliver nor moves it to the failure queue. Inside the block, the queue
     subscribes to the topic instead, so it gets the same message. Raises EmulatorFailure if none arrives.

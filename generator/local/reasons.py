@@ -1,4 +1,4 @@
-"""Reasons for what the live view shows: why a webhook was refused, and why a price fired no alert."""
+"""Reasons in the live view: why a webhook was refused, and why a price fired no alert."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_ALERTS = 5
 
 
 def refusal(outcome: str) -> str:
-    """Return why a webhook was not stored, by the outcome in the log; nothing if it was."""
+    """Return the reason why a webhook was not stored, from the outcome in the log; empty if it was stored."""
     if outcome == "202":
         return ""
     return REFUSALS.get(outcome, f"the function answered 503, because a call of it failed: {outcome}")

@@ -1,4 +1,4 @@
-"""The top of the page: what a reviewer approves, one line for each."""
+"""The top of the page: a table of everything that a reviewer approves, one line each."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ PRICES, ALERTS = "PriceHistoryTable", "PriceAlertsTable"
 GB = Decimal(10**9)
 SMS_PRICE = "price_usd_per_message"
 UNITS_PER_PRICE = {"_per_million": 10**6, "_per_10k": 10**4}
-"""Endings of price names, and how many units each such price buys."""
+"""Suffixes of price names, and the number of units that such a price buys."""
 
 FUNCTIONS = (PROCESS_WEBHOOK, CHECK_ALERTS, SEND_NOTIFICATION, CLEANUP_HISTORY)
 NUMERIC_PROPERTIES = (
@@ -34,12 +34,12 @@ NUMERIC_PROPERTIES = (
     "ParallelizationFactor",
     "MaximumBatchingWindowInSeconds",
 )
-"""Properties that the bill calculates with, so they must be numbers and not references."""
+"""Properties that enter the calculation, so they must be numbers and not references."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line of the bill. `price` names the price, and `unit_usd` is what `per` units cost."""
+    """One line of the bill. `price` names the price, and `unit_usd` is the price of `per` units."""
 
     service: str
     label: str
@@ -199,5 +199,5 @@ def _index_count(template: Template, table: str) -> int:
 
 
 def _write_units(size_bytes: int) -> int:
-    """Return the units that a write takes; a conditional write costs the same whether it succeeds or not."""
+    """Return the write units of an item. A conditional write that fails costs the same."""
     return math.ceil(size_bytes / WRITE_UNIT_BYTES)

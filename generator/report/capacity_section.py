@@ -25,7 +25,7 @@ BAR_WIDTH = 60
 
 
 def sizing_lines(template: Template, judged: JudgedPlan) -> list[str]:
-    """Return the limits of the usage plan and the batching window; folded: model, target, reason and inputs."""
+    """Return the limits of the usage plan and the batching window, and a folded table of models and inputs."""
     sizing = judged.plan.sizing
     total = ("**Total**", *("" for _ in sizing_table.HEADER[2:]), f"**{sizing.total_reserved:,}**")
     rows = [sizing_table.row(function) for function in sizing.functions]
@@ -46,7 +46,7 @@ def sizing_lines(template: Template, judged: JudgedPlan) -> list[str]:
 
 
 def reservation_lines(judged: JudgedPlan) -> list[str]:
-    """Return a table of what each reservation gives, and what one execution less would give."""
+    """Return a table of each reservation's effect, and the effect of one execution less."""
     return markdown_table(("Function", "Reserved", "At the peak", "With one less"), _effects(judged), right=[1])
 
 
@@ -62,7 +62,7 @@ def _effects(judged: JudgedPlan) -> Iterator[tuple[str, str, str, str]]:
 
 
 def one_less(environment: Environment, function: FunctionSizing) -> str:
-    """Return what the reservation less one execution would give, against the target. The function has a reservation."""
+    """Return the effect of one execution less, compared with the target. The function must have a reservation."""
     units = (function.reserved_concurrency or 0) - 1
     if units < 1:
         return "0: it would never run"
@@ -80,7 +80,7 @@ def misses_target(function: FunctionSizing) -> bool:
 
 
 def _effect(function: FunctionSizing) -> str:
-    """Return what the units of `with_units` give at the peak, in words, and the target if it is missed."""
+    """Return the effect of the reservation at the peak in words, with the target if it is missed."""
     text = function.reason.partition("at the peak ")[2]
     if not misses_target(function):
         return text

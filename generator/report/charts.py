@@ -156,7 +156,7 @@ def draw_reservations(
 
 
 def _simulated(result: SimulationResult) -> str:
-    """Return the title: the environment, the workload and how many targets have which verdict."""
+    """Return the title: the environment, the workload and the number of targets by verdict."""
     verdicts = Counter(str(target["verdict"]) for target in result["targets"])
     met = f"{verdicts.pop('met', 0)} of {counted(len(result['targets']), 'target')} met"
     others = "".join(f", {count} {verdict}" for verdict, count in verdicts.items())

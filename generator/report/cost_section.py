@@ -40,7 +40,7 @@ CONVENTIONS = (
 
 
 def cost_lines(template: Template, environment: Environment) -> list[str]:
-    """Return the section: total by service, what is missing, SMS, and folded: items, assumptions, prices."""
+    """Return the section: the total by service, items not included, SMS, and folded tables of all items and prices."""
     rate = environment.traffic.webhooks_per_hour
     bills = {rate: bill(template, environment, rate) for rate in (rate, LOWEST_RATE)}
     assumptions = [
@@ -66,7 +66,7 @@ def cost_lines(template: Template, environment: Environment) -> list[str]:
 
 
 def cost_line(environment: Environment, items: Sequence[Item]) -> str:
-    """Return the total of a month, and the part of SMS in it or that they are missing."""
+    """Return the total of a month, and whether it includes SMS."""
     total = usd(total_usd(items))
     prices = "" if environment.region == PRICED_REGION else f", at prices of {PRICED_REGION}"
     if environment.sms.price_usd_per_message is not None:

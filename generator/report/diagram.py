@@ -58,7 +58,7 @@ class Edge:
 
 
 def graph(template: Template) -> tuple[Edge, ...]:
-    """Return the edges between drawn resources, each pair once, in the order in which a webhook travels."""
+    """Return the edges between drawn resources, one for each pair, in the order in which a webhook travels."""
     drawn = {name for name, body in template.resources.items() if body["Type"] in SHAPES} | {SENDERS, PHONES}
     found: dict[tuple[str, str], dict[str, None]] = {}
     for read in (_methods, _permissions_of_functions, _streams, _subscriptions, _schedules, _failures):

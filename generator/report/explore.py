@@ -1,4 +1,4 @@
-"""The data of `generator explore`: sliders for the settings of an environment, and what a position of them gives.
+"""The data of `generator explore`: sliders for the settings of an environment, and the results of their positions.
 
 Every figure comes from the functions behind `generator size` and the review page. The browser only draws it.
 """
@@ -111,7 +111,7 @@ def answer(name: str, changes: Sequence[str]) -> dict[str, Any]:
 
 
 def staircase(name: str, changes: Sequence[str]) -> dict[str, Any]:
-    """Return each function's reservation at each rate at which one rises, and what the account has for them.
+    """Return each function's reservation at each rate at which one rises, and the account's reservable concurrency.
 
     Raises InvalidEnvironment or UnsizableLoad.
     """
@@ -126,13 +126,13 @@ def staircase(name: str, changes: Sequence[str]) -> dict[str, Any]:
 
 
 def _reason(environment: Environment, function: FunctionSizing) -> str:
-    """Return the reason for a reservation, and what one execution less would give."""
+    """Return the reason for a reservation, and the effect of one execution less."""
     less = "" if function.reserved_concurrency is None else one_less(environment, function).replace("*", "")
     return f"{function.reason}. With one less, {less}." if less else f"{function.reason}."
 
 
 def _reservable(judged: JudgedPlan) -> int:
-    """Return what the account has for this environment: without the reservations of its neighbours."""
+    """Return the reservable concurrency of the account without the neighbours' reservations."""
     return judged.verdict.account.reservable - (judged.verdict.total - judged.plan.sizing.total_reserved)
 
 
@@ -157,7 +157,7 @@ def _value(environment: Environment, key: str) -> Any:
 
 
 def _like(own: float, value: float) -> float:
-    """Return a whole number where the setting is one."""
+    """Return a whole number if the environment's own value is one."""
     return int(value) if isinstance(own, int) else value
 
 

@@ -1,7 +1,7 @@
 """The server of `generator explore`: one page and its data on 127.0.0.1, for the browser of this user alone.
 
-A web page that the user visits can send requests to 127.0.0.1. It can neither know the secret in the path nor hide its
-own origin, and a name that it points to 127.0.0.1 is in the Host header.
+A web page that the user visits can send requests to 127.0.0.1. It does not know the secret in the path, and it cannot
+hide its origin. If it points a name to 127.0.0.1, that name is in the Host header.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The page's section on permissions, from the template's policy statements: who may do what, on which resource."""
+"""The page's section on permissions, from the template's policy statements: principals, actions and resources."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def permission_lines(template: Template) -> list[str]:
 
 
 def permissions_line(template: Template) -> str:
-    """Return how many roles there are, and what they may do beyond the stack's own resources."""
+    """Return the number of roles, and their permissions on resources outside the stack."""
     roles = template.properties_of("AWS::IAM::Role")
     beyond = dict.fromkeys(
         words
@@ -89,7 +89,7 @@ def permissions_line(template: Template) -> str:
 
 
 def _beyond(statement: Mapping[str, Any]) -> str:
-    """Return what a statement allows on more than resources of the template, empty if it allows nothing there."""
+    """Return the permissions of a statement on resources outside the template, empty if there are none."""
     actions = listed(statement["Action"])
     resources = listed(statement.get("Resource", []))
     if statement["Effect"] == "Deny" or (resources and all(next(references(one), "") for one in resources)):

@@ -38,7 +38,7 @@ class MonthlyUsage:
 
 
 def exact(value: float) -> Decimal:
-    """Return the figure as it was written: 0.1 is exactly a tenth."""
+    """Return the exact decimal value of a figure as written: 0.1 is exactly a tenth."""
     return Decimal(str(value))
 
 

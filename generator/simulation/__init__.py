@@ -1,13 +1,13 @@
 """Simulate a template under a workload by discrete events, independently of the formulas that sized it.
 
-topology     template -> functions, what invokes each of them, and their limits
+topology     template -> functions, their event sources and limits
 workload     arrival rates and arrival times; trace reads recorded ones
 network      topology and environment -> connected stages: gateway, functions, stream
 kernel       virtual time, token buckets, pools
 replication  one run of a network, or all of them on all processors
 result       all runs -> document, verdicts (targets, statistics) and chart; report prints it
 engine       `simulate`, which does all of this
-coverage     what affects a simulation, and what it leaves out
+coverage     the settings that affect a simulation, and the parts of a template that it leaves out
 """
 
 from generator.simulation.engine import simulate

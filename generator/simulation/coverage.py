@@ -40,7 +40,7 @@ def feeds(topology: Topology, mapping: StreamMapping) -> bool:
 
 
 def notes(topology: Topology, rates: Profile, hours: float) -> Iterator[str]:
-    """Yield a note on everything that this simulation leaves out."""
+    """Yield a note on each thing that this simulation leaves out."""
     yield from topology.not_understood
     yield from left_out(topology)
     for name, function in topology.functions.items():

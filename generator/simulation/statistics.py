@@ -118,7 +118,8 @@ def is_settled(target: float, measured: Estimate) -> bool:
     """Return whether more replications are unlikely to change the verdict on an upper limit.
 
     That is so if a 99 % interval decides, or if the whole interval is within 5 % of the limit. Repeated looks need the
-    higher confidence: with 95 % at each, more than 5 % of the verdicts would be wrong. What was never tried is settled.
+    higher confidence: with 95 % at each, more than 5 % of the verdicts would be wrong. A target without
+    measurements is settled.
     """
     if measured.mean is None or measured.low is None or measured.high is None:
         return True

@@ -18,7 +18,7 @@ TIMEOUT = "timeout"
 """The reason for a failure that is not a throttle."""
 
 Limit = tuple[str, str]
-"""What cost the most, and the function whose reservation or lanes that is, else empty."""
+"""The limit that cost the most. If it is a reservation or lanes, the name of the function, else empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,13 @@ MAX_TIMES = 1_000_000
 """Webhooks whose own times are kept: 8 MB. A trace with more is replayed second by second."""
 
 TOLERANCE = 0.05
-"""How far a row of counts may be off its interval, as a share of the distance between rows."""
+"""The most that a row of counts may be off its interval, as a share of the distance between rows."""
 
 MAX_REPEATED_GAPS = 10
-"""The same gap this often in a row does not come from missing rows: the distance between rows has changed."""
+"""If the same gap occurs more often in a row, no rows are missing, but the distance between rows has changed."""
 
 SHORT_S = 3600.0
-"""A shorter recording is no hour, so its peak factor is not that of an hour."""
+"""A shorter recording may miss the peak of an hour, so its peak factor is a weak estimate."""
 
 FEW = 100
 """Below this number of webhooks in the busiest minute, chance adds more than a fifth to a steady rate's peak factor."""
@@ -93,7 +93,7 @@ class Trace:
         return [f"traffic.webhooks_per_hour={rate}", f"traffic.peak_factor={factor:g}"]
 
     def weaknesses(self) -> list[str]:
-        """Return what the recording cannot show, and which of its findings chance may have made."""
+        """Return the reasons why the rate or the peak factor of the recording may be wrong."""
         found = []
         if self.is_coarse:
             found.append(

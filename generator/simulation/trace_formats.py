@@ -32,7 +32,7 @@ SAMPLE_ROWS = 1000
 """Rows from which the meaning of a column, or the distance between rows, is derived."""
 
 MAX_UNSORTED = 10_000
-"""Lines by which a log may be out of order: servers write a request when it ends."""
+"""Lines by which a log may be out of order, because servers write a request when it ends."""
 
 MAX_DOCUMENT = 64 * 2**20
 """Characters of a JSON document, which is read as a whole."""
@@ -101,7 +101,7 @@ class Recording:
 
 
 def recognise(path: Path, rest: Iterator[Line]) -> Recording:
-    """Return what the lines of a file recorded. Raises UnreadableTrace if it is empty or has none of the formats."""
+    """Return the recording in the lines of a file. Raises UnreadableTrace if it is empty or has an unknown format."""
     first = next(rest, None)
     if first is None:
         raise fault(path, "it has no rows", "record at least a minute of webhooks")
@@ -142,7 +142,7 @@ def _json_lines(path: Path, rows: Iterator[Line]) -> Times:
 
 
 def _sorted(path: Path, times: Times) -> Times:
-    """Yield times in order, although lines may be a little out of order."""
+    """Yield times in order. The lines may be out of order by up to MAX_UNSORTED."""
     waiting: list[tuple[float, int]] = []
     last_s = -math.inf
     for number, at_s in times:

@@ -22,7 +22,7 @@ MAX_UNPACKED = 64 * 2**20
 """Characters that any compressed file may unpack to."""
 
 MAX_RATIO = 200
-"""Times its size to which a larger file may unpack. Logs and CSV files reach about 20."""
+"""The factor by which a larger file may grow when unpacked. Logs and CSV files reach about 20."""
 
 ENCODINGS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"", "utf-8-sig"))
 

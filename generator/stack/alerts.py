@@ -1,4 +1,4 @@
-"""The item of an alert: what arms it, the state in which the functions leave it, and why it can never fire.
+"""The item of an alert: the attributes that arm it, its state, and the reasons why it can never fire.
 
 The handlers hold the same rules, because they ship without this package; the tests compare both.
 """
@@ -24,7 +24,7 @@ PHONE_NUMBER = "[+][1-9][0-9]{6,14}"
 NUMBER = "[0-9]{1,99}([.][0-9]{1,99})?([eE][+-]?[0-9]{1,3})?"
 
 MAX_ID_BYTES = {"USER": 2048, "ALERT": 1024}
-"""The most of a partition key and of a sort key. Source: Amazon DynamoDB Developer Guide, quotas."""
+"""The longest partition key and the longest sort key. Source: Amazon DynamoDB Developer Guide, quotas."""
 
 PHONE = "--phone-number"
 EXPECTED = {
@@ -33,7 +33,7 @@ EXPECTED = {
     "THRESHOLD": "write a positive decimal number of at most 38 digits, like 64000 or 0.0125",
     PHONE: "write it in E.164 form, like +15555550100",
 }
-"""What a user can enter, by argument, and how to correct it."""
+"""The form of each argument that a user can enter, and the remedy for a wrong one."""
 
 MAX_ARMING_ID_LENGTH = 128
 
@@ -42,7 +42,7 @@ END_OF_TIME_MS = 10**13
 
 
 class State(StrEnum):
-    """What an alert is doing. The last three are outcomes that SendNotificationFunction records."""
+    """The state of an alert. The last three are outcomes that SendNotificationFunction records."""
 
     ARMED = "armed"
     MALFORMED = "malformed"
@@ -54,7 +54,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert as its item describes it. Whatever an application left out or wrote with a wrong type is None."""
+    """An alert as its item describes it. Attributes that are missing or have a wrong type are None."""
 
     user_id: str
     alert_id: str
@@ -80,9 +80,9 @@ def is_number(text: str) -> bool:
 
 
 def check(given: Mapping[str, str | None]) -> None:
-    """Raise InvalidAlert with everything that is wrong with a user's input. What is None was not given.
+    """Raise InvalidAlert with every fault of a user's input. None stands for an argument that was not given.
 
-    A phone number is not repeated, because terminals and their logs keep it.
+    The faults do not repeat a phone number, because terminals and their logs keep it.
     """
     wrong = [(name, text) for name, text in given.items() if text is not None and not _is_valid(name, text)]
     if wrong:
@@ -125,7 +125,7 @@ def key(user_id: str, alert_id: str) -> dict[str, dict[str, str]]:
 
 
 def read(item: Item) -> Alert:
-    """Return what an item means. Its attributes may have any type, because applications write them."""
+    """Return the alert that an item describes. Its attributes may have any type, because applications write them."""
     watch = _text(item, "watch", "S") or _text(item, "armedWatch", "S") or ""
     symbol, _, direction = watch.partition("#")
     is_settled = _is_settled(item)

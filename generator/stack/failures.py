@@ -1,7 +1,7 @@
-"""The messages of the failure queues: what failed, why, and whether it can be published again.
+"""The messages of the failure queues: the failed event, the reason, and whether it can be published again.
 
-A message may have any content, because nothing but a queue's policy keeps others from writing it. Whatever is not
-exactly what the functions and AWS write is unreadable, and nothing is done with it.
+A message may have any content, because only a queue's policy keeps others from writing it. A message that is not
+exactly as the functions and AWS write it is unreadable and left alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SEQUENCE_NUMBER = "[0-9]{1,64}"
 
 
 class Kind(StrEnum):
-    """What a message of a failure queue is about."""
+    """The kind of event in a message of a failure queue."""
 
     NOTIFICATION = "notification"
     STREAM_POSITION = "stream position"
@@ -40,7 +40,7 @@ class FailedEvent:
     subject: str
     """The alert and its symbol, or the place in the stream."""
     reason: str
-    """Why it failed, as an error type or a condition; why it cannot be read."""
+    """The error type or condition, or the reason why the message cannot be read."""
     since_ms: int | None
     """When the alert fired, or when the first price arrived in the stream."""
     notification: str | None = None
@@ -48,7 +48,7 @@ class FailedEvent:
 
 
 def read(body: str, attributes: Mapping[str, str]) -> FailedEvent:
-    """Return what a message is about. `attributes` are its message attributes."""
+    """Return the failed event in a message. `attributes` are its message attributes."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -67,12 +67,12 @@ def read(body: str, attributes: Mapping[str, str]) -> FailedEvent:
 
 
 def stream_end_ms(event: FailedEvent) -> int | None:
-    """Return when the stream drops, or dropped, the first record of a position."""
+    """Return the time at which the stream drops the first record of a position, in milliseconds since 1970."""
     return None if event.since_ms is None else event.since_ms + STREAM_RETENTION_S * 1000
 
 
 def _notification_texts(found: dict[str, Any], body: str) -> list[str]:
-    """Return the notifications in a message: of Lambda, with its payload, of SNS, with or without its envelope.
+    """Return the notifications in a message of Lambda, which has them as payload, or of SNS, with or without envelope.
 
     Source: AWS Lambda Developer Guide, "Capturing records of Lambda asynchronous invocations"; Amazon SNS Developer
     Guide, "Amazon SNS dead-letter queues".
@@ -101,7 +101,7 @@ def _notification(text: str, reason: str) -> FailedEvent:
 
 
 def _fault(message: dict[str, Any]) -> str | None:
-    """Return the first field that SendNotificationFunction could not use: it would fail again, or text anything."""
+    """Return the first field that SendNotificationFunction could not use, or should not put into an SMS."""
     valid = {
         "userId": lambda value: isinstance(value, str) and value,
         "alertId": lambda value: isinstance(value, str) and value,

@@ -59,7 +59,7 @@ def log_group(function: str) -> str:
 
 
 def retention(deletion_protection: bool) -> str:
-    """Return the deletion policy of the tables and their key, the same for all, because neither is of use alone.
+    """Return the deletion policy of the tables and their key. It is the same, because one is useless without the other.
 
     Without deletion protection, a failed creation leaves nothing behind. CloudFormation cannot delete protected tables.
     Source: AWS CloudFormation User Guide, "DeletionPolicy attribute".

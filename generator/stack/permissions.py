@@ -15,7 +15,7 @@ from generator.stack import names
 
 
 def policy(*statements: Statement) -> Policy:
-    """Return an inline policy, so that whatever depends on the role also waits for its permissions."""
+    """Return an inline policy, so that resources which depend on the role also wait for its permissions."""
     return Policy(PolicyName="access", PolicyDocument=PolicyDocument(Version="2012-10-17", Statement=list(statements)))
 
 
@@ -27,7 +27,7 @@ def trust(service: str, condition: Condition | None = None) -> PolicyDocument:
 
 
 def from_this_account() -> Condition:
-    """Return the condition that the service acts for this account's resources, not for somebody else's."""
+    """Return the condition that the service acts for resources of this account."""
     return Condition(StringEquals({"aws:SourceAccount": Ref("AWS::AccountId")}))
 
 
@@ -104,7 +104,7 @@ def publish(topic: str) -> Statement:
 
 
 def send_text_messages() -> Statement:
-    """Allow what SNS may call in this role's name to send an SMS through AWS End User Messaging, and only SNS.
+    """Allow the calls that SNS makes on this role's behalf to send an SMS through AWS End User Messaging.
 
     Not certain to be needed: AWS's managed policy AmazonSNSFullAccess has it, one example of the guide does not. The
     identity that SNS sends from is not known here, so the resource is *. Source: Amazon SNS Developer Guide, SMS access

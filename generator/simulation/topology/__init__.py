@@ -1,11 +1,11 @@
-"""Read what a template builds: its functions, what invokes each of them, and the limits on the way.
+"""Read the topology of a template: its functions, their event sources, and the limits on the way to them.
 
 model          the topology as data
 reading        `read_topology`, which reads every resource that matters to a simulation
 functions      functions, and the access that their roles grant
 api_gateway    methods, usage plans, stages and gateway responses
 event_sources  streams, subscriptions and schedules
-resources      what these four have in common
+resources      shared helpers: read resources by type, and note those that are left out
 """
 
 from generator.simulation.topology.model import STREAM_EVENTS, Function, Refusal, StreamMapping, Topology

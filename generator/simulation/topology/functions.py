@@ -66,7 +66,7 @@ def note_provisioned(template: Evaluator, logical_id: str, properties: Json) -> 
 
 
 def _only_deletes(template: Evaluator, properties: Json) -> bool:
-    """Return whether inline code uses BatchWriteItem for nothing but deletions, which no permission states."""
+    """Return whether inline code uses BatchWriteItem only to delete. Permissions do not distinguish that."""
     try:
         code = str(template.value(properties.get("Code"))["ZipFile"])
     except (Unknown, KeyError, TypeError):
@@ -75,9 +75,9 @@ def _only_deletes(template: Evaluator, properties: Json) -> bool:
 
 
 def _access(template: Evaluator, role: str, only_deletes: bool) -> Access:
-    """Return what a role's inline and attached policies allow on the tables and topics that they name.
+    """Return the access that a role's inline and attached policies grant to tables and topics by name.
 
-    Denials, conditions and wildcard resources are ignored: the question is who is meant to write where. Raises
+    Denials, conditions and wildcard resources are ignored: a grant by name shows the intended flow. Raises
     Unknown if a managed policy is not in the template.
     """
     causes = {**EVENTS_OF_ACTION, BATCH: frozenset({"REMOVE"})} if only_deletes else EVENTS_OF_ACTION

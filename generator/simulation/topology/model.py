@@ -1,4 +1,4 @@
-"""The topology of a template as data: its functions, what invokes each of them, and the limits on the way."""
+"""The topology of a template as data: its functions, their event sources, and the limits on the way to them."""
 
 from __future__ import annotations
 
@@ -33,8 +33,7 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a role allows: the tables it may write to, with the stream events that follow, and the topics it may
-    publish to."""
+    """The tables that a role may write to, with the stream events that follow, and the topics it may publish to."""
 
     writes: Mapping[str, frozenset[str]]
     publishes: frozenset[str]
