@@ -1,1 +1,1 @@
-"""What a change of a template means: two templates in, and what a reviewer has to know of the difference out."""
+"""Compare two templates, and report what a reviewer has to know about the difference."""

@@ -1,4 +1,4 @@
-"""Compare what functions run: inline code line by line, and every setting that selects the code."""
+"""Compare the code of functions: inline code line by line, and every setting that selects the code."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from generator.template.schemas import schema
 FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 
 INLINE = ("Code.ZipFile", "InlineCode")
-"""Where the code itself is in the template."""
+"""Paths of inline code in the template."""
 
 DECIDING = ("Code", "CodeUri", "InlineCode", "ImageUri", "ImageConfig", "Layers", "Handler")
-"""What decides which code runs, of AWS::Lambda::Function and of AWS::Serverless::Function."""
+"""Properties that select the code, of AWS::Lambda::Function and of AWS::Serverless::Function."""
 
 
 def handlers(old: Template, new: Template) -> Iterator[Handler]:
-    """Yield every function that is new or runs other code than before."""
+    """Yield every function that is new or whose code changed."""
     before, after = (side.properties_of(*FUNCTIONS) for side in (old, new))
     for name, properties in after.items():
         if lines := list(_lines(before.get(name, {}), properties)):
@@ -30,7 +30,7 @@ def handlers(old: Template, new: Template) -> Iterator[Handler]:
 
 
 def _lines(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    """Code against code line by line, and after that one line for every other value that went or came."""
+    """Return a diff of the inline code, and a line for every other value that was removed or added."""
     was, now = _texts(_inline(old), _inline(new))
     yield from difflib.unified_diff(was.splitlines(), now.splitlines(), "old", "new", lineterm="")
     for key in DECIDING:
@@ -53,7 +53,7 @@ def _inline(properties: Mapping[str, Json]) -> Json:
 
 
 def _texts(old: Json, new: Json) -> list[str]:
-    """Both codes: as they are where neither refers to anything, and otherwise as Fn::Sub writes them."""
+    """Return both codes. If one of them has references, both are written as in an Fn::Sub."""
     found = [literal("" if code is None else code) for code in (old, new)]
     return (
         [_written("" if code is None else code) for code in (old, new)]

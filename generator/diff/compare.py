@@ -25,13 +25,13 @@ ALARM_SETTINGS = (
     *("Namespace", "Dimensions", "Metrics", "Unit"),
 )
 NAMED_SECTIONS = {"Parameters": "", "Conditions": "Conditions.", "Mappings": "Mappings.", "Outputs": None}
-"""Sections of named parts, with what references put before the name; nothing refers to an output."""
+"""Sections of named parts, with the prefix of references to them. Nothing refers to an output."""
 
 COMPARED_APART = ("Resources", "AWSTemplateFormatVersion")
 
 
 def difference(old: Template, new: Template, room: Room | None = None, cost: Cost | None = None) -> Difference:
-    """Return how two templates differ in meaning. `room` adds the headroom; the cost is as it is given."""
+    """Return the differences in meaning between two templates. `room` adds the headroom; `cost` is passed through."""
     old, renamed = with_new_deployment(with_new_names(old, new), new)
     before, after = known(old), known(new)
     redefinitions = Redefinitions(before, after)
@@ -74,7 +74,7 @@ def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterat
 
 
 def _of_output(name: str, found: list[Property], redefinitions: Redefinitions) -> list[Property]:
-    """Return the changes of an output that some deployment notices."""
+    """Return the changes of an output that make a difference in some deployment."""
     outputs = [mapping(side.outputs.get(name)) for side in redefinitions.with_distinct_names]
     conditions = [one.get("Condition") for one in outputs]
     distinct = {one.path: one for one in _changes(outputs[0], outputs[1], f"Outputs.{name}")}
@@ -87,7 +87,7 @@ def _changes(old: Json, new: Json, path: str) -> Iterator[Property]:
 
 
 class _Dependants:
-    """The resources of a template by what they depend on. Each value is searched for references once."""
+    """The resources of a template, by the names that they depend on. Each value is searched for references once."""
 
     def __init__(self, template: Template) -> None:
         self._conditions = {
@@ -99,7 +99,7 @@ class _Dependants:
         }
 
     def of(self, name: str) -> tuple[str, ...]:
-        """Return the resources that depend on a parameter, condition or mapping, also by way of conditions."""
+        """Return the resources that depend on a parameter, condition or mapping, directly or through conditions."""
         found, more = {name}, {name}
         while more:
             more = {one for one, used in self._conditions.items() if used & more} - found
@@ -119,7 +119,7 @@ def _alarms(old: Template, new: Template) -> Iterator[Alarm]:
 
 
 def _effect(setting: str, was: Mapping[str, Json], now: Mapping[str, Json]) -> Effect:
-    """Whether the alarm fires earlier or later than before, by this setting alone and where figures tell.
+    """Return whether this setting alone makes the alarm fire earlier or later. OTHER if figures do not decide.
 
     A longer period adds up more and is over later, and M of more periods are reached earlier but looked for longer.
     """

@@ -1,7 +1,7 @@
 """Decide whether two values of a template are equal in every deployment, in some, or in none.
 
-A deployment gives every parameter a value, and so decides every condition. The two values may use names that mean
-something else in the old and in the new template; `redefinitions` has made such names distinct.
+A deployment gives every parameter a value, and so decides every condition. The two values may use names that have
+different meanings in the old and the new template; `redefinitions` has made these names distinct.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from generator.template.model import Template
 from generator.template.schemas import Certainty
 
 MAX_CASES, MAX_ALL_CASES, MAX_STEPS = 100, 5_000, 500_000
-"""Combinations of conditions and parameter values that one question examines, that all examine, and the solver's steps.
+"""Limits on the combinations of conditions and parameter values in one comparison and in all, and on solver steps.
 
 Beyond that, a difference is possible. All together take a few seconds.
 """
 
 NO_ROW = "\0"
-"""A parameter's value that no mapping has as a key."""
+"""Stands for a parameter value that is not a key of the mapping."""
 
 DYNAMIC = "{{resolve:"
-"""How a reference to a stored value begins, which may be any text."""
+"""The prefix of a dynamic reference, whose stored value may be any text."""
 
 Switch = tuple[str, tuple[str, ...] | None]
-"""A condition (None), or a parameter that selects from a mapping, with the keys there are."""
+"""A condition, with None, or a parameter that selects from a mapping, with the mapping's keys."""
 
 
 def is_possible(deployments: Deployments, guard: Guard) -> bool:
-    """Return whether some deployment makes the facts hold; True when too many questions were asked to examine more."""
+    """Return whether the facts hold together in some deployment. True if the limits do not allow a search."""
     return deployments.steps > MAX_STEPS or deployments.possible(guard)
 
 
@@ -47,7 +47,7 @@ class Deployable:
         self._undecided_conditions = dict.fromkeys(template.conditions)
 
     def implies(self, condition: Json, other: Json) -> bool:
-        """Return whether the condition `other` certainly holds wherever `condition` holds. None always holds."""
+        """Return whether `other` holds in every deployment in which `condition` holds. None always holds."""
         if other is None or condition == other:
             return True
         if not all(one is None or self._is_decided(one) for one in (condition, other)):
@@ -56,13 +56,13 @@ class Deployable:
         return facts is None or not is_possible(self._deployments, facts)
 
     def difference(self, old: Json, new: Json, conditions: Iterable[Json] = ()) -> Certainty:
-        """Return whether two values that are not written alike differ: never, in some deployments, or in every one.
+        """Return whether two values differ: never, in some deployments, or in all.
 
         None stands for no value. Only deployments count in which the conditions hold.
         """
         try:
             return self._difference(old, new, conditions)
-        except (RecursionError, Unknown):  # The values are nested too deeply for the rest of Python's stack.
+        except (RecursionError, Unknown):  # The values are nested too deeply for the space left on Python's stack.
             return Certainty.POSSIBLE
 
     def _difference(self, old: Json, new: Json, conditions: Iterable[Json]) -> Certainty:
@@ -139,7 +139,7 @@ class Deployable:
         return is_name and any(is_possible(self._deployments, when(condition, holds)) for holds in (True, False))
 
     def _undecided(self, old: Json, new: Json) -> Certainty:
-        """Return whether two values differ that depend on no condition and no mapping any more."""
+        """Return whether two values differ, after conditions and mappings have been resolved."""
         if old is None or new is None:
             return Certainty.CERTAIN
         pair = (old, new)
@@ -156,7 +156,7 @@ class Deployable:
 
 
 def _of_texts(old: Json, new: Json, template: Template) -> Certainty:
-    """Return whether texts, numbers or functions that are not written alike differ: possibly, or certainly."""
+    """Return whether texts, numbers or functions that are written differently have different values."""
     texts = [template_text(value if is_intrinsic(value) else literal_text(value)) for value in (old, new)]
     if None in texts or any(DYNAMIC in str(text) for text in texts):
         return Certainty.POSSIBLE
@@ -188,14 +188,14 @@ def _parts(text: str) -> list[Json]:
 
 
 def _of_references(old: Json, new: Json, template: Template) -> Certainty:
-    """Two resources never have the same name or ARN; two parameters may have the same value."""
+    """Compare two references. Two resources never have the same name or ARN; two parameters may have the same value."""
     names = [_referred(value) for value in (old, new)]
     both_resources = all(not name.startswith("AWS::") and name not in template.parameters for name in names)
     return Certainty.CERTAIN if both_resources and names[0] != names[1] else Certainty.POSSIBLE
 
 
 def _may_be(pattern: list[Json], text: list[Json], template: Template) -> bool:
-    """Return whether a text without references is one that the other can come to."""
+    """Return whether a text with references may be equal to a text without any."""
     if not all(isinstance(part, str) for part in text):
         return True
     allowed = (_pattern(part, template) for part in pattern)
@@ -215,7 +215,7 @@ def _referred(value: Json) -> str:
 
 
 def _fit(one: list[Json], other: list[Json], fits: Callable[[str, str], bool]) -> bool:
-    """Return whether two texts may begin, or end, alike; a reference begins and ends with anything."""
+    """Return whether two texts may have the same beginning, or end. A reference may be any text."""
     first, second = (part[0] if part else "" for part in (one, other))
     is_open = not isinstance(first, str) or not isinstance(second, str)
     return is_open or fits(first, second) or fits(second, first)

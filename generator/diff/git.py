@@ -1,4 +1,4 @@
-"""Read files of the repository as they were at a revision. Nothing that a repository brings runs."""
+"""Read files of the repository at a revision. No program that the repository configures is run."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ OPTIONS = (
     *("--no-pager", "--no-replace-objects", "--no-optional-locks"),
     *("-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
 )
-"""Nothing that a repository brings runs, and a bare repository among its files is not taken for it.
+"""Options with which git runs no program of the repository and ignores bare repositories among its files.
 
 Only rev-parse, cat-file, ls-tree and merge-base follow, which use neither filters nor textconv.
 Source: gitglossary(7), git-config(1).
 """
 
 SAFE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_ADVICE": "0"}
-"""A partial clone fetches what is missing through the programs that its configuration names, unless no protocol is
-allowed: the variable stands above the configuration. Source: git(1), "Environment variables"."""
+"""Variables that keep a partial clone from fetching missing files with the programs that its configuration names.
+
+They override the configuration. Source: git(1), "Environment variables"."""
 
 INHERITED = (
     "PATH",
@@ -36,7 +37,7 @@ INHERITED = (
     "GIT_CONFIG",
     "GIT_TEST_ASSUME",
 )
-"""How the names of the variables begin that git gets: where the repository and the user's own configuration are."""
+"""Prefixes of the variables that git inherits: the places of the repository and of the user's configuration."""
 
 TIMEOUT_S = 60
 
@@ -46,7 +47,7 @@ DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "mast
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The commit where the current branch left another one."""
+    """The commit at which the current branch left another branch."""
 
     branch: str
     commit: str
@@ -73,7 +74,7 @@ def commit(where: str, revision: str) -> str:
 
 
 def text_at(where: str, commit: str, path: Path) -> str | None:
-    """Return a file as it was at a commit, by its path from the current folder, or None if it was not there.
+    """Return a file's text at a commit, by its path from the current folder, or None if it did not exist.
 
     Raises UnreadableTemplate if it is too long, not text, or missing from the clone.
     """
@@ -88,7 +89,7 @@ def text_at(where: str, commit: str, path: Path) -> str | None:
 
 
 def names_at(where: str, commit: str, path: str) -> list[str]:
-    """Return the names of a file, or in a folder if the path ends in /, as they were at a commit.
+    """Return the path of a file, or those in a folder if the path ends in /, at a commit.
 
     Raises UnreadableTemplate if the clone does not have them.
     """
@@ -99,7 +100,10 @@ def names_at(where: str, commit: str, path: str) -> list[str]:
 
 
 def base(branch: str | None) -> Base:
-    """Return where the current branch left a branch, by default the default branch. Raises UnreadableTemplate."""
+    """Return the commit at which the current branch left `branch`, by default the default branch.
+
+    Raises UnreadableTemplate.
+    """
     where = branch or "git"
     if branch is None:
         _, reason = _commit(where, "HEAD")

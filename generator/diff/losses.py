@@ -1,4 +1,4 @@
-"""Describe what is lost when a resource is deleted or replaced, and whether a policy keeps it."""
+"""Describe the data that is lost if a resource is deleted or replaced, and whether a policy keeps it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOSSES = {
     "AWS::ApiGateway::ApiKey": "its value: senders need the new one",
     "AWS::S3::Bucket": "its objects",
 }
-"""What is lost with a resource, by type. Resources of other types are created again without a loss."""
+"""The loss with a resource, by type. Resources of other types can be created again without a loss."""
 
 PROTECTIONS = {
     TABLE: (
@@ -34,7 +34,7 @@ PROTECTIONS = {
     ),
     "AWS::KMS::Key": ((("EnableKeyRotation",), "the key is no longer rotated"),),
 }
-"""Protective settings by type, and the note for when one is turned off."""
+"""Protective settings by type, each with the note to print if it is turned off."""
 
 KEPT = ("Retain", "RetainExceptOnCreate")
 
@@ -42,14 +42,14 @@ STREAM = "and the position in its stream: unread records are not delivered"
 
 
 def loss(resource: Mapping[str, Json]) -> str | None:
-    """Return what the resource holds that no template can restore, or None."""
+    """Return the content of a resource that no template can restore, or None."""
     lost = LOSSES.get(str(resource.get("Type")))
     streams = isinstance(properties := resource.get("Properties"), Mapping) and "StreamSpecification" in properties
     return f"{lost} {STREAM}" if lost and streams else lost
 
 
 def removal_notes(old: Mapping[str, Json]) -> Iterator[str]:
-    """Yield what is lost when the resource is removed from the stack."""
+    """Yield the losses if the resource is removed from the stack."""
     if (lost := loss(old)) is None:
         return
     if old.get("DeletionPolicy") in KEPT:
@@ -59,7 +59,7 @@ def removal_notes(old: Mapping[str, Json]) -> Iterator[str]:
 
 
 def replacement_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    """Yield what is lost when the resource is replaced. It is certainly kept only if both templates keep it."""
+    """Yield the losses if the resource is replaced. It is certainly kept only if both templates keep it."""
     if (lost := loss(old)) is None:
         return
     policies = [side.get("UpdateReplacePolicy") for side in (old, new)]
@@ -71,7 +71,7 @@ def replacement_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Itera
 
 
 def changed_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    """Yield what a change in place removes or creates anew."""
+    """Yield the losses and new values of a change without replacement."""
     yield from _kept_notes(old, new)
     before, after = (side.get("Properties", {}) for side in (old, new))
     kind = str(new.get("Type"))
@@ -86,7 +86,7 @@ def changed_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[
 
 
 def _kept_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    """Yield which retention a change removes."""
+    """Yield a note on each retention policy that a change removes."""
     if (lost := loss(old)) is None:
         return
     for policy, when in (("DeletionPolicy", "removed from the stack"), ("UpdateReplacePolicy", "replaced")):
@@ -95,7 +95,7 @@ def _kept_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[st
 
 
 def _index_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    """Yield what happens to the indexes, by name.
+    """Yield a note on each index that changes.
 
     Source: CloudFormation template reference, AWS::DynamoDB::Table, GlobalSecondaryIndexes: one of them can be added or
     deleted without interruption, an update that does both fails, and IndexName, KeySchema and Projection: "Updates are
@@ -129,5 +129,5 @@ def _is_on(value: Json) -> bool:
 
 
 def _is_off(value: Json) -> bool:
-    """Return whether a setting is certainly off; one that a parameter or condition decides is not."""
+    """Return whether a setting is certainly off. A setting that a parameter or condition decides is not."""
     return value is None or canonical(value) == "false"

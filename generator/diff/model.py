@@ -14,11 +14,11 @@ DEPLOYMENT = "AWS::ApiGateway::Deployment"
 TABLE = "AWS::DynamoDB::Table"
 
 MAKERS = ("Fn::ForEach", "Fn::Transform")
-"""Functions that may stand among the resources and make some of them, each read as one resource of this type."""
+"""Functions among the resources that create some. Each is read as one resource of this type."""
 
 
 class Change(StrEnum):
-    """What becomes of a resource's entry in the template."""
+    """The change of a resource's entry in the template."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -26,7 +26,7 @@ class Change(StrEnum):
 
 
 class AccessChange(StrEnum):
-    """Whether a statement is about more than before, or less."""
+    """Whether the permissions of a statement became wider or narrower."""
 
     WIDENED = "widened"
     NARROWED = "narrowed"
@@ -42,7 +42,7 @@ class Rating(StrEnum):
 
 
 class Effect(StrEnum):
-    """When an alarm fires, by one changed setting."""
+    """The effect of one changed setting on the time at which an alarm fires."""
 
     EARLIER = "earlier"
     LATER = "later"
@@ -60,7 +60,7 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource that changed, and what the change does to the existing one."""
+    """A changed resource, and the effect of the change on the existing resource."""
 
     id: str
     type: str
@@ -72,7 +72,7 @@ class Resource:
     """Possible if a condition decides whether the resource still exists."""
 
     rejection: str = ""
-    """Why CloudFormation refuses the update, if it does."""
+    """The reason why CloudFormation refuses the update; empty if it accepts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class NotCompared:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What a function reserves, or provisions: a number, the expression that a deployment decides, or None."""
+    """The reserved or provisioned concurrency of a function: a number, an expression, or None if there is none."""
 
     id: str
     old: Json
@@ -141,7 +141,7 @@ class Reservations:
         return bool(self.changed) or self.total_old != self.total_new or self.is_open[0] != self.is_open[1]
 
     def headroom(self, total: int) -> int | None:
-        """Return what could still be reserved; negative for a shortfall."""
+        """Return the concurrency that can still be reserved; negative for a shortfall."""
         return None if self.reservable is None else self.reservable - self.elsewhere - total
 
 
@@ -201,7 +201,7 @@ class Difference:
 
     @property
     def found(self) -> bool:
-        """Whether the templates mean different things."""
+        """Whether the templates differ in meaning."""
         found = (self.resources, self.parts, self.iam, self.iam_not_compared, self.handlers, self.alarms)
         return any(found) or self.reservations.has_changed
 

@@ -13,7 +13,7 @@ from generator.diff.model import Property
 from generator.template.intrinsics import Json, canonical, is_intrinsic, listed
 
 NAMING_KEYS = ("IndexName", "AttributeName", "PolicyName", "Key", "Name", "Sid", "Id")
-"""What tells an item of an unordered list from others, for pairing old with new."""
+"""Keys that identify an item of an unordered list, to pair old with new."""
 
 Unordered = frozenset[str]
 
@@ -38,19 +38,19 @@ def changes(old: Json, new: Json, path: str, unordered: Unordered) -> Iterator[P
 
 
 def _versions(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[Json, Json] | None:
-    """Both versions where they differ: no grant tells of them."""
+    """Return both policy versions if they differ. No grant shows them."""
     before, after = (side.get("Version", DEFAULT_VERSION) for side in (old, new))
     return None if str(before) == str(after) else (before, after)
 
 
 def _is_structure(value: Json, path: str) -> bool:
-    """Whether to look at each key by itself. All properties together are no policy, though they may read like one."""
+    """Return whether to compare each key by itself. All properties together are not a policy, even if they look it."""
     is_whole = path != "Properties" and is_document(value)
     return isinstance(value, Mapping) and not is_intrinsic(value) and not is_whole
 
 
 def _below(path: str, key: str) -> str:
-    """The place of a key; one that could be taken for several is written in quotes."""
+    """Return the path of a key. A key with special characters is quoted."""
     simple = re.fullmatch(r"[\w:-]+", key)
     return f"{path}.{key}".lstrip(".") if simple else f"{path}[{json.dumps(key, ensure_ascii=False)}]"
 
@@ -78,7 +78,7 @@ def _paired_in_order(old: list[Json], new: list[Json]) -> Pairs:
 
 
 def _paired_as_set(old: list[Json], new: list[Json]) -> Pairs:
-    """Leaves out what both have, pairs what has the same name, then the rest in order."""
+    """Pair the items of two lists by name, then the rest in order. Leaves out items that are in both."""
     left, right = list(range(len(old))), list(range(len(new)))
     for alike in (identity, _name):
         for index in list(left):
@@ -105,7 +105,7 @@ def _zipped(left: list[int], right: list[int]) -> Pairs:
 
 
 def normal(value: Json) -> Json:
-    """Return a form that is equal for values that mean the same; nothing else is promised about it."""
+    """Return a form that is equal for values with the same meaning. It is for comparison only."""
     if isinstance(value, dict) and not is_intrinsic(value):
         if is_document(value):
             return canonical_document(value)
@@ -116,7 +116,7 @@ def normal(value: Json) -> Json:
 def same(old: Json, new: Json) -> bool:
     """Return whether two values mean the same."""
     if type(old) is type(new) and not isinstance(old, list | dict) and old == new:
-        return True  # Most values; the long way is for the others.
+        return True  # True for most values, so the slower comparison is rare.
     return bool(normal(old) == normal(new))
 
 

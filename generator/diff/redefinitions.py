@@ -1,7 +1,7 @@
 """Find names that two templates share with different meanings, and give each side a name of its own.
 
-A value that uses such a name looks the same on both sides. With distinct names every comparison sees the difference,
-through whichever function or resource it comes. The names are those of conditions, mappings and parameters.
+A value that uses such a name looks the same on both sides. With distinct names, every comparison sees the difference,
+in any function or resource. The names are those of conditions, mappings and parameters.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def with_new_names(old: Template, new: Template) -> Template:
     """Return the old template with the new names of conditions and mappings that were only renamed."""
     mappings = _new_names(old.mappings, new.mappings)
     conditions: dict[str, str] = {}
-    while True:  # A condition is the same, too, if it uses others that were only renamed.
+    while True:  # A condition is also the same if it uses conditions that were only renamed.
         names = _Names(conditions=conditions, mappings=mappings)
         found = _new_names({name: names.value(one) for name, one in old.conditions.items()}, new.conditions)
         if found == conditions:
@@ -54,7 +54,7 @@ def _new_names(old: Section, new: Section) -> dict[str, str]:
 
 
 class Redefinitions:
-    """What two templates name alike and mean differently."""
+    """Names that have different meanings in two templates."""
 
     def __init__(self, old: Template, new: Template) -> None:
         self._sides = (old, new)
@@ -63,11 +63,11 @@ class Redefinitions:
         self.deployable = Deployable(self._both(found))
         self._equivalent = frozenset(name for name in found if self._is_equivalent(name))
         self.conditions = found - self._equivalent
-        """The conditions that hold in other deployments than before."""
+        """The conditions that do not hold in the same deployments as before."""
 
     @cached_property
     def with_distinct_names(self) -> Pair:
-        """Both templates, each with its own name for whatever is redefined, parameters' defaults included."""
+        """Return both templates with distinct names for whatever is redefined, parameters' defaults included."""
         return self._apart(*self._sides, self._parameters)
 
     def views(self) -> Iterator[Pair]:
@@ -85,7 +85,7 @@ class Redefinitions:
             yield self._apart(before, after, redefined, stated)
 
     def _is_of_another_kind(self, name: str) -> bool:
-        """Return whether a parameter that keeps its value may still stand for another one."""
+        """Return whether a parameter that keeps its value may still stand for another value."""
         declared = [mapping(side.parameters[name]) for side in self._sides]
         return any(map(is_stored, declared)) or not same(*(one.get("Type") for one in declared))
 
@@ -112,7 +112,7 @@ class Redefinitions:
         )
 
     def _conditions(self, parameters: frozenset[str]) -> frozenset[str]:
-        """Return the conditions that are defined differently, by themselves or by way of others."""
+        """Return the conditions that are defined differently, directly or through other conditions."""
         before, after = (side.conditions for side in self._sides)
         found: frozenset[str] = frozenset()
         while True:
@@ -163,13 +163,13 @@ def _defaults(parameters: Section) -> dict[str, Json]:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What to put in the place of names: other references, or values of parameters."""
+    """Replacements for names: other references, or values of parameters."""
 
     parameters: dict[str, Json] = field(default_factory=dict)
     conditions: Mapping[str, str] = field(default_factory=dict)
     mappings: Mapping[str, str] = field(default_factory=dict)
     tables: tuple[Section, Section] | None = None
-    """Both sides' mappings: a lookup that finds the same in both keeps its name."""
+    """The mappings of both sides. A lookup with the same result in both keeps its name."""
 
     def __bool__(self) -> bool:
         """Return whether any name is replaced."""
@@ -187,7 +187,7 @@ class _Names:
         return {key: self._entry(key, inner) for key, inner in value.items()}
 
     def _entry(self, key: str, value: Json) -> Json:
-        """A resource names its condition, and a condition another, under this key."""
+        """Return the value of a key. Under the key Condition, it is the name of a condition."""
         is_name = key == "Condition" and isinstance(value, str)
         return self.conditions.get(value, value) if is_name else self.value(value)
 
@@ -207,7 +207,7 @@ class _Names:
         return {function: inner}
 
     def _lookup(self, arguments: list[Json]) -> list[Json]:
-        """Return the arguments of Fn::FindInMap. A parameter that selects keeps ranging over all rows."""
+        """Return the arguments of Fn::FindInMap. A parameter that selects a row is not replaced by its value."""
         selecting = {name: one for name, one in self.parameters.items() if isinstance(one, Mapping)}
         name, *rest = replace(self, parameters=selecting).value(arguments)
         if self.tables is None or not _finds_the_same(self.tables, arguments):

@@ -1,4 +1,4 @@
-"""Find updates that CloudFormation refuses or that do not take effect, although no resource schema says so."""
+"""Find updates that CloudFormation refuses or that have no effect, which no resource schema states."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REFUSED = {
         "create it under another logical id and name"
     },
 }
-"""By type and property: why CloudFormation refuses a change.
+"""By type and property: the reason why CloudFormation refuses a change.
 
 Sources: Cognito API reference, UpdateUserPool, which takes none of these; KMS API reference, UpdateKeyDescription,
 which is all that can be updated, and CloudFormation template reference, AWS::KMS::Key: "the update request fails";
@@ -56,7 +56,7 @@ NAMES = {
     "AWS::SSM::Parameter": "Name",
     "AWS::StepFunctions::StateMachine": "StateMachineName",
 }
-"""By type: the property that gives a resource a name of which there can be only one in an account and Region.
+"""By type: the property with a resource's name, which must be unique in an account and Region.
 
 Source: CloudFormation template reference, "Name type".
 """

@@ -1,4 +1,4 @@
-"""Compare what functions reserve and provision, with the same sums that `generator check` finds."""
+"""Compare reserved and provisioned concurrency, with the same sums that `generator check` finds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Setting = tuple[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the account can reserve, and what its other environments reserve."""
+    """The reservable concurrency of the account, and the reservations of its other environments."""
 
     reservable: int
     elsewhere: int

@@ -55,7 +55,7 @@ def _only_on_one_side(name: str, old: Json, new: Json) -> Resource:
 
 
 def with_new_deployment(old: Template, new: Template) -> tuple[Template, dict[str, str]]:
-    """Return the old template with its deployment under the new logical id, and that renaming.
+    """Return the old template with its deployment under the new logical id, and the renaming.
 
     API Gateway never updates a deployment; a template makes a new one by giving it a new logical id.
     """
@@ -87,7 +87,7 @@ def _deployed(old_id: str, new_id: str) -> Resource:
 def _changed(
     name: str, sides: tuple[Json, Json], distinct: tuple[Json, Json], redefinitions: Redefinitions
 ) -> Iterator[Resource]:
-    """Yield the resource if it differs, or if a redefined name it uses may replace or remove it.
+    """Yield the resource if it differs, or if a redefined name in it may replace or remove it.
 
     `distinct` is the same resource with its own names for whatever is redefined.
     """
@@ -151,8 +151,10 @@ def _replacement(
 
 
 def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Certainty | None:
-    """A key attribute of another type is another key. Source: CloudFormation template reference,
-    AWS::DynamoDB::Table, AttributeDefinitions: "Replacement if you edit an existing AttributeDefinition".
+    """Return whether a key attribute changes its type, which replaces the table; None for another path.
+
+    Source: CloudFormation template reference, AWS::DynamoDB::Table, AttributeDefinitions:
+    "Replacement if you edit an existing AttributeDefinition".
     """
     found = re.fullmatch(r"Properties\.AttributeDefinitions\[(\d+)\]\.AttributeType", path)
     if not found:

@@ -1,4 +1,4 @@
-"""Follow what SAM creates: the resources of a function's events, alias and URL, and the type that a SAM type becomes.
+"""Derive the resources that SAM creates for a function's events, alias and URL, and the types that SAM types become.
 
 Source: AWS SAM Developer Guide, "Generated CloudFormation resources".
 """
@@ -14,7 +14,7 @@ from generator.template.schemas import MADE_BY_SAM
 
 FUNCTION = f"{SAM}Function"
 CREATED_BY = "CreatedBy"
-"""The attribute by which a resource names the property that SAM creates it for."""
+"""The attribute in which a created resource has the property that SAM creates it for."""
 
 SOURCE_MAPPING, RULE = "AWS::Lambda::EventSourceMapping", "AWS::Events::Rule"
 EVENTS = {
@@ -48,7 +48,7 @@ BECOMES = {
 
 
 def with_created(template: Template, functions: Collection[str]) -> Template:
-    """Return the template with what SAM creates for these functions, as far as the template states it."""
+    """Return the template with the resources that SAM creates for these functions, as far as they are stated."""
     created = {
         name: one
         for function in template.of_type(FUNCTION)

@@ -23,7 +23,7 @@ NO_TEMPLATE = parse({"Resources": {}})
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One template, with the name it was asked for by and the environment it belongs to, if any."""
+    """One template, with the name that the user gave and the environment that it belongs to, if any."""
 
     name: str
     environment: str | None
@@ -48,7 +48,7 @@ def read_both(old: str, new: str) -> tuple[Side, Side]:
 
 
 def read_since(base: Base, name: str) -> tuple[Side, Side]:
-    """Read an environment or a file as it was at the base, and as it is. Raises UnreadableTemplate."""
+    """Read an environment or a file at the base and at present. Raises UnreadableTemplate."""
     try:
         old, new = read_both(f"{base.commit}:{_wanted(name)}", name)
     except UnreadableTemplate as error:
@@ -176,7 +176,7 @@ def _is_file_name(name: str) -> bool:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is something to read, be it a pipe."""
+    """Return whether the path can be read, as a file or as a pipe."""
     found = status(path)
     return found is not None and not stat.S_ISDIR(found.st_mode)
 
@@ -186,7 +186,7 @@ def _path(name: str) -> Path:
 
 
 def comparable(document: Any) -> Template:
-    """Return a template's model in which whatever creates an unknown number of resources is one resource itself."""
+    """Return a template's model. An entry that creates an unknown number of resources becomes one resource."""
     found = parse(document)
     makers = {
         name: {"Type": next(one for one in MAKERS if name.startswith(one)), "Properties": {"Makes": content}}

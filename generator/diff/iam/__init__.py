@@ -1,1 +1,1 @@
-"""Who is allowed more and who is allowed less, policy by policy."""
+"""Compare the permissions of two templates, policy by policy."""

@@ -1,4 +1,4 @@
-"""Compare the permissions of two templates: which resource may do more than before, and which less."""
+"""Find the permissions that became wider and those that became narrower, by resource."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from generator.diff.iam.grants import HOLDER, PRINCIPALS, Grant, Scope, in_partition, merged
-from generator.diff.iam.holders import Held, grants_by_holder
+from generator.diff.iam.holders import GrantsByHolder, grants_by_holder
 from generator.diff.model import Access, AccessChange
 from generator.template.intrinsics import Json
 from generator.template.model import Template
@@ -15,10 +15,10 @@ from generator.template.schemas import Certainty
 
 
 def accesses(old: Template, new: Template) -> list[Access]:
-    """Return which grants became wider and which narrower, by resource. A grant that another one covers is neither.
+    """Return the grants that became wider and those that became narrower, by resource.
 
-    A removed policy that cannot be read is both: it may deny, as AWSDenyAll does. Source: AWS Managed Policy
-    Reference Guide, "AWSDenyAll".
+    A grant that another grant covers is neither. A removed policy that cannot be read is both: it may deny, as
+    AWSDenyAll does. Source: AWS Managed Policy Reference Guide, "AWSDenyAll".
     """
     before, after = grants_by_holder(old, new), grants_by_holder(new, old)
     found: list[Access] = []
@@ -36,12 +36,12 @@ def accesses(old: Template, new: Template) -> list[Access]:
 
 
 def _in_every_deployment(found: list[Grant]) -> list[Grant]:
-    """Return the grants as they are where all conditions of the template hold."""
+    """Return the grants under the assumption that all conditions of the template hold."""
     return [one.without() for one in found]
 
 
-def _only_allows(unread: Grant, known: Held) -> bool:
-    """Return whether the policy is one of the template, with statements that allow only."""
+def _only_allows(unread: Grant, known: GrantsByHolder) -> bool:
+    """Return whether the policy is in the template and has only statements that allow."""
     name = re.fullmatch(r"\w+ policy \$\{(\w+)\}", unread.action.patterns[0])
     statements = known.get((name[1], "policy"), []) if name else []
     return bool(statements) and not any(one.effect == "Deny" or one.is_unread for one in statements)
@@ -61,7 +61,7 @@ def _uncovered(found: list[Grant], by: list[Grant]) -> list[Grant]:
 
 
 class _Alike:
-    """Grants by the action and the resource that they name; None stands for what only a comparison can tell."""
+    """Grants by the action and the resource that they name. None stands for patterns, which must be compared."""
 
     def __init__(self, grants: list[Grant]) -> None:
         self.by_names: dict[tuple[str | None, str | None], list[Grant]] = {}
@@ -95,7 +95,7 @@ def _reported(holder: str, change: AccessChange, found: list[Grant], certain: se
 
 
 def _statement(grant: Grant) -> dict[str, Json]:
-    """The grant as a statement, with references as Fn::Sub writes them."""
+    """Return the grant as a statement, with references as in an Fn::Sub."""
     statement: dict[str, Json] = {"Effect": grant.effect}
     elements = (("Principal", grant.principal), ("Action", grant.action), ("Resource", grant.resource))
     for element, scope in elements:
@@ -111,7 +111,7 @@ def _statement(grant: Grant) -> dict[str, Json]:
 
 
 def _principals(scope: Scope) -> Json:
-    """As IAM writes them: by kind, or the plain name where there is no kind, such as `*` for everyone."""
+    """Return principals as IAM writes them: by kind, or the name alone, such as `*` for everyone."""
     by_kind: dict[str, list[str]] = {}
     for pattern in scope.patterns:
         kind, _, name = pattern.partition(" ")

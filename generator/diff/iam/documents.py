@@ -1,4 +1,4 @@
-"""Policy documents wherever they are in a resource's properties: as structures, under a Fn::If, or as text."""
+"""Find policy documents anywhere in a resource's properties: as structures, inside an Fn::If, or as text."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from generator.diff.iam.grants import Grant, alternatives, grants, is_document, 
 from generator.template.intrinsics import Json, canonical, is_intrinsic, mapping, template_text
 
 DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy")
-"""Properties that are a policy and nothing else."""
+"""Properties whose whole value is a policy document."""
 
 
 def documents(value: Json) -> Iterator[Grant]:
-    """The grants of every document within a value."""
+    """Return the grants of every policy document in a value."""
     for conditions, one in alternatives(value):
         if (document := _document(one)) is not None:
             yield from (under(conditions, grant) for grant in grants(document))
@@ -24,7 +24,7 @@ def documents(value: Json) -> Iterator[Grant]:
 
 
 def opaque_documents(value: Json) -> Iterator[Json]:
-    """Policies that cannot be read, such as a parameter's: another one may say anything."""
+    """Return the policies that cannot be read, such as a parameter, whose value may be any policy."""
     if isinstance(value, dict | list):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             if key in DOCUMENTS:
@@ -39,7 +39,7 @@ def _is_opaque(value: Json) -> bool:
 
 
 def _document(value: Json) -> Mapping[str, Json] | None:
-    """The document that a value is, also where it is written as text; AWS::Logs::ResourcePolicy takes only that."""
+    """Return a value as a policy document, also if it is text, which AWS::Logs::ResourcePolicy requires."""
     if is_document(value):
         return mapping(value)
     is_text = isinstance(value, str) or (isinstance(value, dict) and is_intrinsic(value))
@@ -56,14 +56,14 @@ def _document(value: Json) -> Mapping[str, Json] | None:
 
 
 def _mentions_statements(value: Json) -> bool:
-    """What most texts do not: only the others are worth reading."""
+    """Return whether a text may be a policy document. Parsing the others would cost time."""
     if isinstance(value, dict | list):
         return any(map(_mentions_statements, value.values() if isinstance(value, dict) else value))
     return isinstance(value, str) and '"Statement"' in value
 
 
 def _substituted(value: Json) -> Json:
-    """The texts within a text refer to resources as Fn::Sub does."""
+    """Return a value whose texts are Fn::Subs, because they stood inside one."""
     if isinstance(value, dict):
         return {key: _substituted(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -1,6 +1,6 @@
 """Public endpoints and the authorization each requires: function URLs and the methods of APIs.
 
-An endpoint is a grant to everyone; each thing that a caller must have is a condition of the grant.
+An endpoint is a grant to everyone. Each requirement on the caller is a condition of the grant.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from generator.template.intrinsics import Json, canonical, is_intrinsic, listed,
 from generator.template.transforms import IMPLIED_APIS, api_events_of, api_of
 
 REQUIRES = "requires"
-"""The operator of a clause about who the caller is; `only if` where that cannot be known, and of a mere key."""
+"""The operator of a clause about the caller's identity. Unknown requirements, and API keys, have `only if`."""
 
 INVOKE, INVOKE_URL = "execute-api:Invoke", "lambda:InvokeFunctionUrl"
 NO_ONE = "NONE"
@@ -26,7 +26,7 @@ Resources = Mapping[str, Mapping[str, Json]]
 class Endpoint:
     """The properties by which a type authorizes callers.
 
-    Without the property `asks`, or with NONE, anyone may call. Source: CloudFormation and SAM references of each type.
+    If the property `asks` is absent or NONE, anyone may call. Source: CloudFormation and SAM references of each type.
     """
 
     action: str
@@ -34,7 +34,7 @@ class Endpoint:
     more: tuple[str, ...] = ()
     within: str = ""
     always: bool = True
-    """Whether there is an endpoint where `within` is not there."""
+    """Whether there is an endpoint even if `within` is absent."""
 
 
 METHOD = Endpoint(INVOKE, "AuthorizationType", ("AuthorizerId", "AuthorizationScopes"))
@@ -69,12 +69,12 @@ def endpoint_grants(name: str, resource: Mapping[str, Json], resources: Resource
 
 
 def needs_authorization(grant: Grant) -> bool:
-    """Return whether an endpoint authorizes its callers, so that a new one opens nothing."""
+    """Return whether an endpoint authorizes its callers, so that a new endpoint gives no one access."""
     return any(clause.operator == REQUIRES for clause in grant.condition)
 
 
 def _grants_of(name: str, endpoint: Endpoint, said: Json, conditions: tuple[str, ...]) -> Iterator[Grant]:
-    """Yield the endpoint once for each combination of conditions of the template that decide what it asks for."""
+    """Yield the endpoint once for each combination of template conditions that decide its authorization."""
     whole = not isinstance(said, Mapping) or is_intrinsic(said)
     said = {endpoint.asks: said} if whole else said
     ways = [list(alternatives(said.get(key))) for key in (endpoint.asks, *endpoint.more, API_KEY)]
@@ -94,7 +94,7 @@ def _is_nothing(value: Json, word: str) -> bool:
 
 
 def _asked_by(event: Mapping[str, Json], resources: Resources) -> Mapping[str, Json]:
-    """What the event asks for: where it says nothing, what its API does, and one elsewhere may ask for anything."""
+    """Return the authorization of an event, or else that of its API. An API outside the template may require any."""
     properties = mapping(event.get("Properties"))
     api = resources.get(api_of(event) or "")
     asked = properties.get(IMPLIED_APIS[event["Type"]][1]) if api is None else None
@@ -106,7 +106,7 @@ def _asked_by(event: Mapping[str, Json], resources: Resources) -> Mapping[str, J
 
 
 def _operations(body: Mapping[str, Json]) -> Iterator[tuple[str, tuple[str, ...], Json]]:
-    """The operations of an OpenAPI description, with what each asks for; None where it says nothing.
+    """Return the operations of an OpenAPI description, each with its authorization, or None if it states none.
 
     Source: OpenAPI Specification, "Security Requirement Object"; API Gateway, x-amazon-apigateway-auth.
     """

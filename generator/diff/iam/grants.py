@@ -1,4 +1,4 @@
-"""Policy documents as sets of grants, the smallest parts of what statements say, and which grant covers which.
+"""Split policy documents into grants, the smallest parts of statements, and decide which grant covers which.
 
 A statement with two actions on two resources is four grants, so neither order nor how statements are split matters.
 NotAction, NotResource and NotPrincipal are not split: leaving two things out is not twice leaving one out.
@@ -20,7 +20,7 @@ from generator.template.schemas import Certainty
 ELEMENTS = ("Principal", "Action", "Resource")
 EFFECTS = ("Allow", "Deny")
 UNREAD = MANAGED_POLICY, OPAQUE_POLICY, GROUP, STATEMENT = "managed policy ", "policy ", "permissions of ", "statement "
-"""How the action begins of a grant that stands for a policy, a group's policies or a statement that cannot be read."""
+"""Prefixes of the action in a grant that represents an unreadable policy, group or statement."""
 ACTING = "is"
 """The operator of the clause that names the property by which a resource runs as a role."""
 API_KEY = "ApiKeyRequired"
@@ -28,7 +28,7 @@ ONLY_IF = "only if"
 """The operator of a clause about the template, not about the request."""
 
 MAX_GRANTS = 4_000
-"""Grants into which to split one statement. A larger one stays one grant, covered only by a grant of all its parts."""
+"""The most grants into which a statement is split. A larger statement stays one grant."""
 
 PRINCIPALS = {"AWS", "Service", "Federated", "CanonicalUser"}
 DEFAULT_VERSION = "2008-10-17"
@@ -39,13 +39,13 @@ ROOT = re.compile(r"arn:[^/]+:iam::(\d{12}|\$\{AWS::AccountId\}):root")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Scope:
-    """What one element of a grant is about: a single pattern, or, inverted, everything but these patterns."""
+    """One element of a grant: a single pattern or, if inverted, everything except the patterns."""
 
     patterns: tuple[str, ...]
     inverted: bool = False
 
     def covers(self, other: Scope) -> bool:
-        """Whether everything in the other is certainly in this one; patterns against "everything but" is no."""
+        """Return whether the other scope is certainly inside this one. Patterns never cover "everything except"."""
         if self.patterns == ("*",) and not self.inverted:
             return True
         if self.inverted != other.inverted:
@@ -55,25 +55,25 @@ class Scope:
         return all(one in named or any(_matches(one, pattern) for pattern in outer.patterns) for one in inner.patterns)
 
     def folded(self) -> Scope:
-        """The same in lower case, for actions."""
+        """Return the scope in lower case, for actions."""
         return Scope(tuple(sorted(pattern.lower() for pattern in self.patterns)), self.inverted)
 
 
 EVERYTHING = Scope(("*",))
 HOLDER = Scope(())
-"""No principal: the statement is part of what an identity may, and never says the same as one about principals."""
+"""The scope of a statement without a principal: it belongs to an identity's policy, and equals no principal."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Clause:
-    """One condition on one key: it holds for any of the values."""
+    """A condition on one key, which holds for any of the values."""
 
     operator: str
     key: str
     values: tuple[str, ...]
 
     def covers(self, other: Clause) -> bool:
-        """Whether this holds wherever the other holds."""
+        """Return whether this clause holds whenever the other holds."""
         if (self.operator, self.folded().key) != (other.operator, other.folded().key):
             return False
         mine, theirs = (set(map(in_partition, one.values)) for one in (self, other))
@@ -83,17 +83,17 @@ class Clause:
 
     @property
     def is_of_template(self) -> bool:
-        """Whether this is about the template, not about the request."""
+        """Whether the clause is about the template, not about the request."""
         return self.operator == ONLY_IF and self.key != API_KEY
 
     def folded(self) -> Clause:
-        """The same with its key in lower case, unless that is the name of a condition of the template."""
+        """Return the clause with its key in lower case, unless the key is the name of a template's condition."""
         return self if self.operator == ONLY_IF else replace(self, key=self.key.lower())
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Grant:
-    """One permission or denial. A statement without a principal is about the role that holds it."""
+    """One permission or denial. Without a principal, it applies to the role that has the policy."""
 
     effect: str
     principal: Scope
@@ -103,17 +103,17 @@ class Grant:
 
     @property
     def certainty(self) -> Certainty:
-        """Possible if a condition of the template decides, or a policy or role that the template does not show."""
+        """POSSIBLE if it depends on a condition of the template, or on a policy or role outside the template."""
         depends = any(clause.operator == ACTING or clause.is_of_template for clause in self.condition)
         return Certainty.POSSIBLE if depends or self.is_unread else Certainty.CERTAIN
 
     @property
     def is_unread(self) -> bool:
-        """Whether this stands for a policy whose content the template does not show."""
+        """Whether the grant represents a policy whose content is not in the template."""
         return any(pattern.startswith(UNREAD) for pattern in self.action.patterns)
 
     def covers(self, other: Grant) -> bool:
-        """Whether everything that the other says is certainly said by this one."""
+        """Return whether this grant certainly includes the other."""
         return (
             self.effect == other.effect
             and (self.principal == HOLDER) == (other.principal == HOLDER)
@@ -124,7 +124,7 @@ class Grant:
         )
 
     def _covers_action(self, other: Grant) -> bool:
-        """Return whether the actions cover the other's. Patterns match no statement that could not be read."""
+        """Return whether the actions cover the other grant's. A pattern never covers an unreadable statement."""
         mine, theirs = self.action.folded(), other.action.folded()
         is_unread = any(" " in pattern for pattern in theirs.patterns)
         return mine in (EVERYTHING, theirs) or (not is_unread and mine.covers(theirs))
@@ -135,7 +135,7 @@ class Grant:
         return replace(self, condition=tuple(kept))
 
     def folded(self) -> Grant:
-        """The same with actions and condition keys in lower case: IAM does not tell case there, and does in ARNs.
+        """Return the grant with actions and condition keys in lower case. IAM ignores case there, but not in ARNs.
 
         Source: IAM User Guide, "IAM JSON policy elements: Action" and "Condition keys".
         """
@@ -144,13 +144,13 @@ class Grant:
 
 
 def is_document(value: Json) -> bool:
-    """Whether this is a policy document; its statements may be functions such as Fn::If."""
+    """Return whether a value is a policy document. Its statements may be functions such as Fn::If."""
     statements = [one for one in listed(mapping(value).get("Statement")) if isinstance(one, Mapping)]
     return any("Effect" in one or is_intrinsic(one) for one in statements)
 
 
 def canonical_document(document: Mapping[str, Json]) -> Json:
-    """Equal for documents that say the same, statement ids aside."""
+    """Return a form that is equal for documents with the same grants. Statement ids do not matter."""
     said = sorted({grant.folded() for grant in grants(document)})
     rest = {key: canonical(value) for key, value in document.items() if key not in ("Statement", "Version", "Id")}
     version = str(document.get("Version", DEFAULT_VERSION))
@@ -158,19 +158,19 @@ def canonical_document(document: Mapping[str, Json]) -> Json:
 
 
 def grants(document: Mapping[str, Json]) -> Iterator[Grant]:
-    """Every grant of a document. A statement that is a function other than Fn::If is one grant of its whole text."""
+    """Return every grant of a document. A statement that is a function other than Fn::If is one grant."""
     for conditions, statement in entries(document.get("Statement")):
         yield from (under(conditions, grant) for grant in _granted(statement))
 
 
 def under(conditions: Iterable[str], grant: Grant) -> Grant:
-    """The grant as one that is there only under conditions of the template."""
+    """Return the grant with conditions of the template added."""
     more = {Clause(ONLY_IF, condition, ("holds",)) for condition in conditions}
     return replace(grant, condition=tuple(sorted({*grant.condition, *more}))) if more else grant
 
 
 def alternatives(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
-    """Yield every possible value with the conditions under which it applies; None for no value."""
+    """Yield every possible value with the template conditions under which it applies; None for no value."""
     match value:
         case {"Fn::If": [str(name), yes, no]}:
             for condition, one in ((name, yes), (f"not {name}", no)):
@@ -180,7 +180,7 @@ def alternatives(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
 
 
 def entries(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
-    """The entries of a list, which may be one alone, each with the conditions under which it is there."""
+    """Return the entries of a list, or of a single value, each with the conditions under which it exists."""
     for conditions, one in alternatives(value):
         if isinstance(one, list):
             yield from (((*conditions, *more), found) for item in one for more, found in entries(item))
@@ -203,7 +203,7 @@ def _granted(statement: Json) -> Iterator[Grant]:
 
 
 def _effects(effect: str) -> list[tuple[str, tuple[Clause, ...]]]:
-    """An effect that the template does not say outright, such as a parameter's, may be either."""
+    """Yield the possible effects. One that the template does not determine, such as a parameter, may be either."""
     if effect in EFFECTS:
         return [(effect, ())]
     return [(one, (Clause(ONLY_IF, f"{effect} is {one}", ("holds",)),)) for one in EFFECTS]
@@ -241,13 +241,13 @@ def _condition(value: Json) -> tuple[Clause, ...]:
 
 
 def _matches(text: str, pattern: str) -> bool:
-    """Whether all that `text` may stand for, wildcards of its own included, is within the pattern."""
+    """Return whether the pattern matches everything that `text`, which may have wildcards, matches."""
     text, pattern = in_partition(text), in_partition(pattern)
     return text == pattern or (("*" in pattern or "?" in pattern) and _compiled(pattern).fullmatch(text) is not None)
 
 
 def in_partition(text: str) -> str:
-    """Return the text with the partition `aws`: in others, an ARN that names it is about nothing."""
+    """Return the text with the partition `aws`. An ARN of another partition matches no resource."""
     return text.replace("${AWS::Partition}", "aws")
 
 
@@ -258,7 +258,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def merged(found: Sequence[Grant]) -> list[Grant]:
-    """Grants that differ in one element only put together, for a reader."""
+    """Return the grants with those merged that differ in one element only, for a shorter report."""
     for element in ("action", "principal", "resource"):
         together: dict[Grant, set[str]] = {}
         for grant in found:

@@ -1,4 +1,4 @@
-"""Every grant of a template, by who holds it: whom or what a policy belongs to, or else the resource that it is in."""
+"""Collect every grant of a template by its holder: the identity of a policy, or else the resource with the policy."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from generator.template.model import Template
 from generator.template.references import VARIABLE
 
 Kind = Literal["policy", "role", "endpoint"]
-Held = dict[tuple[str, Kind], list[Grant]]
-"""Grants of one kind never cover those of another: who may do anything does not thereby run as another role."""
+GrantsByHolder = dict[tuple[str, Kind], list[Grant]]
+"""Grants by holder and kind. Grants of different kinds never cover each other: all actions do not include a role."""
 
 POLICIES = ("Policy", "Permission")
-"""How the types end that are a policy of their own, and say whom it belongs to."""
+"""Suffixes of types that are a policy by themselves and name its holders."""
 
 ATTACHED_BY = (
     *("Roles", "RoleName", "Users", "UserName", "Groups", "GroupName"),
     *("Queues", "Queue", "Topics", "TopicArn", "Bucket", "SecretId", "FunctionName", "LayerVersionArn"),
     *("EventBusName", "ResourceArn", "ResourceIdentifier", "TargetIds"),
 )
-"""Where such a policy says it."""
+"""Properties in which such a policy names its holders."""
 
 NAMED_AS = {"Users": "user ", "UserName": "user ", "Groups": "group ", "GroupName": "group "}
-"""What tells a literal name from a role's."""
+"""Prefixes for the literal names of users and groups, which would otherwise look like names of roles."""
 
 PERMISSIONS = {
     "AWS::Lambda::Permission": (
@@ -53,13 +53,13 @@ PERMISSIONS = {
     "AWS::Lambda::LayerVersionPermission": ("LayerVersionArn", "OrganizationId"),
     "AWS::Events::EventBusPolicy": ("EventBusName", "Condition"),
 }
-"""Types that are one statement in words of their own: the property that is its resource, then its conditions."""
+"""Types that are one statement in properties of their own: the property with its resource, then its conditions."""
 
 MEMBERS = {
     "AWS::IAM::User": ("", "Groups", "group"),
     "AWS::IAM::UserToGroupAddition": ("Users", "GroupName", "group"),
 }
-"""Types that make someone a member of what has policies: who (the resource itself if empty), of what, and its kind."""
+"""Types that add a member to a group with policies: the property of the member, of the group, and the group's kind."""
 
 INCLUDED_POLICIES = {
     "CodeCommitCrudPolicy": ("CodeCommitReadPolicy",),
@@ -68,7 +68,7 @@ INCLUDED_POLICIES = {
     "S3CrudPolicy": ("S3ReadPolicy", "S3WritePolicy"),
     "TextractPolicy": ("TextractDetectAnalyzePolicy", "TextractGetResultPolicy"),
 }
-"""SAM policy templates that allow everything that others allow.
+"""SAM policy templates, each with the templates whose permissions it includes.
 
 Source: policy_templates.json of https://github.com/aws/serverless-application-model.
 """
@@ -76,10 +76,11 @@ Source: policy_templates.json of https://github.com/aws/serverless-application-m
 NAMED_POLICIES = ("ManagedPolicyArns", "ManagedPolicies", "CustomerManagedPolicyReferences")
 
 ACTS = re.compile(r".*(Role|RoleArn|RoleARN)s?|.*InstanceProfile(Arn)?|(Authorizer)?Credentials|ExecutionRoleName")
-"""Where a resource says as whom it acts. Another role is reported both ways: what it may is not compared."""
+"""Properties with a role that the resource acts as. Another role counts as both wider and narrower, because the
+permissions of two roles are not compared."""
 
 NOT_ACTING = ("Environment", "Tags")
-"""Within these, keys are anyone's own."""
+"""Properties whose keys the user chooses, so a key that looks like a role is none."""
 
 ROOT = Scope(("AWS ${AWS::AccountId}",))
 WITHOUT_POLICY = {
@@ -90,13 +91,15 @@ WITHOUT_POLICY = {
     ),
     "AWS::KMS::Key": ("KeyPolicy", Grant("Allow", ROOT, Scope(("kms:*",)), EVERYTHING, ())),
 }
-"""What a resource without a policy lets others do. Source: Amazon VPC, "Control access to VPC endpoints"; API Gateway,
+"""The permissions that a resource without a policy grants to others.
+
+Source: Amazon VPC, "Control access to VPC endpoints"; API Gateway,
 "Authorization flow: resource policy"; KMS, "Default key policy"."""
 
 
-def grants_by_holder(template: Template, other: Template) -> Held:
-    """Return all grants of a template. What a resource is open to by default counts only if the other has it, too."""
-    found: Held = {}
+def grants_by_holder(template: Template, other: Template) -> GrantsByHolder:
+    """Return all grants of a template. Default permissions of a resource count only if `other` has the resource too."""
+    found: GrantsByHolder = {}
     for name, resource in template.resources.items():
         condition = resource.get("Condition")
         conditions = (condition,) if isinstance(condition, str) else ()
@@ -137,7 +140,7 @@ def _holders(
 
 
 def _holder(key: str, who: Json, known: Collection[str]) -> str:
-    """The logical id where it is a reference to a resource, and otherwise its name."""
+    """Return the logical id of a holder that is a reference to a resource, else its name."""
     one = who if isinstance(who, str) else re.sub(r"^\$\{([^{}]*?)(\.Arn)?\}$", r"\1", text(who))
     return one if one in known and not isinstance(who, str) else NAMED_AS.get(key, "") + one
 
@@ -162,7 +165,7 @@ def _granted(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
 
 
 def _of_policy_templates(policy: Mapping[str, Json]) -> Iterator[Grant]:
-    """Yield a grant for each SAM policy template and for each that it includes."""
+    """Yield a grant for each SAM policy template, and for each template that it includes."""
     for template, parameters in policy.items():
         on = ", ".join(f"{key} {text(one)}" for key, one in sorted(mapping(parameters).items()))
         for name in (template, *INCLUDED_POLICIES.get(template, ())):
@@ -170,7 +173,7 @@ def _of_policy_templates(policy: Mapping[str, Json]) -> Iterator[Grant]:
 
 
 def _unread(what: str) -> Grant:
-    """Return a grant of whatever a policy allows that cannot be read."""
+    """Return a grant that represents an unreadable policy."""
     return Grant("Allow", HOLDER, Scope((what,)), EVERYTHING, ())
 
 
@@ -186,18 +189,18 @@ def _memberships(
 
 
 def _is_new(role: str, template: Template, other: Template) -> bool:
-    """Return whether the template creates the role and the other does not: its own grants are reported then."""
+    """Return whether only this template creates the role. Its own grants are reported in that case."""
     named = {found.partition(".")[0] for found in VARIABLE.findall(role)}
     return any(name in template.resources and name not in other.resources for name in named)
 
 
 def _acts(kind: str) -> bool:
-    """Whether roles that the type names are what it acts as; to a policy they are whom it belongs to."""
+    """Return whether a resource of this type acts as the roles that it names. A policy of IAM belongs to them."""
     return not kind.startswith("AWS::IAM::") or kind == "AWS::IAM::InstanceProfile"
 
 
 def _roles(value: Json, key: str = "") -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """The roles as which a resource and its parts act, wherever in its properties, each with the key that says so."""
+    """Yield the roles of a resource and its parts, from anywhere in its properties, each with its key."""
     if ACTS.fullmatch(key):
         for conditions, one in entries(value):
             if isinstance(one, str) or (isinstance(one, Mapping) and is_intrinsic(one)):
@@ -221,7 +224,7 @@ def _by_default(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
 
 
 def _permission(properties: Mapping[str, Json], resource: str, *conditions: str) -> Grant:
-    """A permission is a statement in the policy of what it is about, written in words of its own."""
+    """Return a permission as a statement in the policy of the resource that it names."""
     return Grant(
         "Allow",
         Scope((text(properties.get("Principal", "*")),)),
