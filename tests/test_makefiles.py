@@ -26,22 +26,22 @@ def variables(text: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("target", ["template", "size", "check", "simulate"])
-def test_a_target_of_both_does_the_same(target: str) -> None:
+def test_targets_that_both_makefiles_have_do_the_same(target: str) -> None:
     assert rules(NEW)[target] == rules(OURS)[target]
 
 
-def test_a_new_project_has_no_other_targets_but_those_to_look_and_to_clean_up() -> None:
+def test_a_new_project_adds_only_targets_to_inspect_and_to_clean_up() -> None:
     own = {name for name, rule in rules(NEW).items() if rules(OURS).get(name) != rule}
     assert own == {".PHONY", "help", "clean", ".venv/ready"}
 
 
-def test_variables_of_both_are_set_the_same() -> None:
+def test_variables_that_both_makefiles_have_are_equal() -> None:
     ours, new = variables(OURS), variables(NEW)
     assert {name: new[name] for name in ours.keys() & new.keys()} == {name: ours[name] for name in ours.keys() & new}
     assert ours.keys() & new.keys() >= {"PYTHON", "BIN", "ENV", "OVERRIDES", "ONE", ".DEFAULT_GOAL"}
 
 
-def test_both_set_up_an_environment_from_the_same_python() -> None:
+def test_both_makefiles_set_up_an_environment_from_the_same_python() -> None:
     ours, new = (text.splitlines()[1:3] for text in (rules(OURS)[".venv/base"], rules(NEW)[".venv/ready"]))
     assert ours == new
     assert "sys.version_info" in ours[0]

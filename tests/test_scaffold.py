@@ -188,7 +188,7 @@ def test_the_makefile_works_with_an_installed_generator(started: Path, shell: Sh
     assert not (started / ".venv").exists()
 
 
-def test_every_target_of_the_readme_is_in_the_makefile(started: Path) -> None:
+def test_every_target_in_the_readme_is_in_the_makefile(started: Path) -> None:
     targets = set(re.findall(r"`make (\w+)", (started / "README.md").read_text()))
     assert targets == {"size", "template", "help", "check"}
     assert all(re.search(rf"^{target}:", (started / "Makefile").read_text(), re.M) for target in targets)

@@ -82,7 +82,7 @@ def test_no_module_imports_itself_through_others() -> None:
 
 
 @pytest.mark.parametrize("module", sorted(SHIPPED))
-def test_handlers_import_nothing_of_the_generator_but_other_parts_of_their_code(module: str) -> None:
+def test_handlers_import_only_other_parts_of_their_own_code(module: str) -> None:
     assert imports(MODULES[module]) <= {name for name in SHIPPED if ".webhook_" in module}
 
 
@@ -102,7 +102,7 @@ def test_modules_and_public_names_have_a_docstring(module: str) -> None:
             assert ast.get_docstring(node), f"{module}.{node.name}"
 
 
-def test_tests_do_not_patch_what_they_test() -> None:
+def test_tests_use_no_mock_patch() -> None:
     for path in (ROOT / "tests").rglob("*.py"):
         if path != Path(__file__):
             assert "mock.patch" not in path.read_text(), path

@@ -65,7 +65,7 @@ def test_an_added_alert_fires_and_is_sent_and_every_step_is_shown(generator: Run
     assert live.sms()[0][0] == PHONE
 
 
-def test_what_exists_is_not_added_and_what_does_not_exist_is_not_changed(generator: Run, live: Live) -> None:
+def test_an_existing_alert_is_not_added_and_a_missing_one_is_not_changed(generator: Run, live: Live) -> None:
     for command in (("rearm", "me", "first"), ("remove", "me", "first"), ("show", "me", "first")):
         result = generator("alerts", "prod", *command)
         assert (result.exit_code, result.output) == (1, "there is no alert me/first\n")
@@ -161,7 +161,7 @@ def test_a_list_reads_every_page_and_names_users_and_states(
     assert (endless.exit_code, "name a --user, or lower --limit" in endless.stderr) == (2, True)
 
 
-def test_ids_and_values_of_a_stranger_are_harmless(generator: Run, live: Live) -> None:
+def test_hostile_ids_and_values_are_escaped(generator: Run, live: Live) -> None:
     forged = {"S": "\x1b[2J\n::error::forged\n##[error]\u202e"}
     live.write(userId=forged, alertId=forged, watch=forged, generation=forged, phoneNumber=forged, armedAt=forged)
     live.write(armedAt={"N": "9" * 38}, sentAt=forged, messageId=forged, sentId={"N": "1"}, watch=None, threshold=None)
@@ -196,7 +196,7 @@ ATTRIBUTES = st.fixed_dictionaries(
 )
 
 
-def test_an_armed_alert_is_malformed_if_and_only_if_the_handlers_pass_over_it() -> None:
+def test_an_armed_alert_is_malformed_if_and_only_if_the_handlers_skip_it() -> None:
     with deployed() as live:
         can_fire = live.load("CleanupHistoryFunction")
         fires = live.load("CheckAlertsFunction").namespace["fires"]
@@ -261,7 +261,7 @@ ANSWERS: dict[tuple[str, str], Any] = {
         pytest.param({}, "has no PriceAlertsTable; deploy the committed template", id="no table"),
     ],
 )
-def test_what_aws_refuses_is_one_clear_line(
+def test_a_call_that_aws_refuses_is_one_clear_line(
     generator: Run, monkeypatch: pytest.MonkeyPatch, changes: dict[tuple[str, str], Any], expected: str
 ) -> None:
     with serving(Stub({**ANSWERS, **changes})) as stub:

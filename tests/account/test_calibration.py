@@ -120,7 +120,7 @@ def test_contradictions_are_named_and_exit_with_1(calibrate: Callable[..., Resul
     assert "in 48 hours more than 1 % of notifications started a second or more late" in done.stdout
 
 
-def test_a_hole_is_no_quiet_time(calibrate: Callable[..., Result]) -> None:
+def test_a_hole_in_the_recording_does_not_count_as_quiet_time(calibrate: Callable[..., Result]) -> None:
     document = exported()
     webhooks = result(document, "process_webhook_invocations_sum")
     for key in ("Timestamps", "Values"):
@@ -128,7 +128,7 @@ def test_a_hole_is_no_quiet_time(calibrate: Callable[..., Result]) -> None:
     assert "hole: no webhooks from 2026-11-20 20:00 UTC to 2026-11-20 20:30 UTC" in calibrate(document).stdout
 
 
-def test_minutes_without_a_webhook_are_no_hole_at_a_low_rate(calibrate: Callable[..., Result]) -> None:
+def test_at_a_low_rate_minutes_without_a_webhook_are_not_a_hole(calibrate: Callable[..., Result]) -> None:
     document = exported()
     webhooks = result(document, "process_webhook_invocations_sum")
     webhooks["Values"] = [1.0] * 720
@@ -138,13 +138,13 @@ def test_minutes_without_a_webhook_are_no_hole_at_a_low_rate(calibrate: Callable
     assert "measured 15; the setting allows 100 to 50,000" in done.stdout
 
 
-def test_few_points_are_weak(calibrate: Callable[..., Result]) -> None:
+def test_a_value_from_few_points_is_weak(calibrate: Callable[..., Result]) -> None:
     done = calibrate(exported(hours=12))
     assert "12 hours, less than a day" in done.stdout
     assert "only 12 hours" in done.stdout
 
 
-def test_what_is_missing_is_named(calibrate: Callable[..., Result]) -> None:
+def test_missing_metrics_are_named(calibrate: Callable[..., Result]) -> None:
     document = exported()
     document["MetricDataResults"] = [
         one for one in document["MetricDataResults"] if one["Id"] not in ("check_alerts_duration_p95",)
@@ -164,7 +164,7 @@ def test_a_time_without_webhooks_measures_no_traffic(calibrate: Callable[..., Re
     assert "[traffic]" not in done.stdout
 
 
-def test_more_errors_than_runs_are_no_negative_alerts(calibrate: Callable[..., Result]) -> None:
+def test_more_errors_than_runs_give_no_negative_alerts(calibrate: Callable[..., Result]) -> None:
     document = exported(hours=12)
     result(document, "send_notification_errors_sum")["Values"] = [1e6]
     done = calibrate(document)
@@ -207,7 +207,7 @@ def test_wrong_units_are_refused(
 
 
 @pytest.mark.parametrize("text", ["", "[", "1", "{}", '{"MetricDataResults": [1, {"Id": "x"}]}', "[" * 9000, "\0"])
-def test_a_file_that_is_no_export_is_refused(generator: Generator, text: str) -> None:
+def test_a_file_that_is_not_an_export_is_refused(generator: Generator, text: str) -> None:
     Path("metrics.json").write_text(text)
     done = generator("calibrate", "prod", "--metrics", "metrics.json")
     assert (done.exit_code, done.stdout) == (2, "")
@@ -253,7 +253,7 @@ def test_the_printed_commands_are_valid_shell_and_a_valid_request(generator: Gen
     assert not ParamValidator().validate(request, shape).has_errors()
 
 
-def test_a_deployed_stack_is_asked(generator: Generator) -> None:
+def test_metrics_of_a_deployed_stack_are_read(generator: Generator) -> None:
 
     with mock_aws():
         role = {
@@ -295,14 +295,14 @@ def test_a_deployed_stack_is_asked(generator: Generator) -> None:
     assert "not measured: functions.process_webhook: the export has no process_webhook_duration_average" in done.stdout
 
 
-def test_a_stack_that_does_not_exist_is_named(generator: Generator) -> None:
+def test_a_missing_stack_is_named(generator: Generator) -> None:
     with mock_aws():
         done = generator("calibrate", "prod", "--stack-name", "other")
     assert (done.exit_code, done.stdout) == (2, "")
     assert "there is no stack other" in done.stderr
 
 
-def test_the_policy_allows_what_a_calibration_calls(generator: Generator) -> None:
+def test_the_policy_allows_every_call_of_a_calibration(generator: Generator) -> None:
     policy = json.loads(generator("calibrate", "prod", "--policy").stdout)
     assert sorted(action for one in policy["Statement"] for action in one["Action"]) == [
         "cloudformation:DescribeStackResources",

@@ -118,7 +118,7 @@ def test_a_notification_that_sns_could_not_deliver_is_replayed(generator: Run, l
     assert live.notifications()[1:] == [message]
 
 
-def test_only_what_is_younger_than_the_age_limit_is_replayed(generator: Run, live: Live) -> None:
+def test_only_notifications_younger_than_the_age_limit_are_replayed(generator: Run, live: Live) -> None:
     now_ms = int(time.time() * 1000)
     put(live, lambda_failure(notification(fired(live, "old", firedAt=now_ms - 7_200_000))))
     put(live, lambda_failure(notification(fired(live, "new", firedAt=now_ms - 600_000))))
@@ -150,7 +150,7 @@ def test_stream_positions_and_cleanup_runs_are_explained_and_only_discarded(gene
     assert left(live) == []
 
 
-def test_what_sns_does_not_accept_stays_in_the_queue(
+def test_a_notification_that_sns_does_not_accept_stays_in_the_queue(
     generator: Run, live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(live, lambda_failure(notification(fired(live))))
@@ -162,7 +162,7 @@ def test_what_sns_does_not_accept_stays_in_the_queue(
     assert len(left(live)) == 1
 
 
-def test_nothing_is_done_with_a_strangers_message(generator: Run, live: Live) -> None:
+def test_a_message_from_elsewhere_is_left_alone(generator: Run, live: Live) -> None:
     message, error = fired(live), {"errorType": f"\x1b[2J call {PHONE}", "errorMessage": f"bad number {PHONE}"}
     forged = "\x1b[2J\n::error::forged\n##[error]\u202e"
     bodies = [
@@ -216,7 +216,7 @@ def test_every_notification_that_is_replayed_has_a_text_for_its_sms(changes: dic
 @given(
     VALUES, st.sampled_from(["DDBStreamBatchInfo", "requestPayload", "Records", "Type", "responsePayload", "Message"])
 )
-def test_any_message_is_read(value: Any, name: str) -> None:
+def test_any_message_is_read_without_an_error(value: Any, name: str) -> None:
     failures.read(json.dumps({"Type": "Notification", "alertId": 1, name: value}), {})
 
 

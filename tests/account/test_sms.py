@@ -255,7 +255,7 @@ def changed(**changes: Any) -> str:
         ),
     ],
 )
-def test_which_resource_policies_admit_sns(policy: str, admits: bool) -> None:
+def test_a_resource_policy_admits_sns_if_aws_would_allow_it(policy: str, admits: bool) -> None:
     assert policy_admits_sns(policy, ACCOUNT) is admits
 
 

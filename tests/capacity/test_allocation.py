@@ -159,7 +159,7 @@ def test_of_two_larger_steps_the_one_that_saves_more_is_chosen(order: int) -> No
     assert best_steps(curves, 6 + 6) == [1, 1]
 
 
-def test_with_one_unit_less_than_the_minimum_there_is_no_fit() -> None:
+def test_one_unit_below_the_minimum_there_is_no_fit() -> None:
     for plans, choices, _ in instances()[:50]:
         group = [(one.environment, one.sizing) for one in plans]
         smallest = sum(range_[0] for range_, _ in choices)

@@ -31,5 +31,5 @@ def test_the_size_of_synthetic_bursts_comes_back(size: float, swing: bool) -> No
     assert webhooks_per_burst(recording(size, swing=swing), PROCESS_WEBHOOK) == pytest.approx(size, rel=0.12)
 
 
-def test_regular_arrivals_are_no_bursts() -> None:
+def test_regular_arrivals_have_no_bursts() -> None:
     assert webhooks_per_burst([number / 70 for number in range(20_000)], PROCESS_WEBHOOK) == 1.0

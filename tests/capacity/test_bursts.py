@@ -135,7 +135,7 @@ def test_the_representative_batches_carry_all_records(rate: int, batch_size: int
     assert math.fsum(number * share for number, share in sizes) == pytest.approx(mean)
 
 
-def test_the_share_of_cold_starts_is_at_least_what_a_simulation_finds() -> None:
+def test_the_share_of_cold_starts_is_at_least_that_of_a_simulation() -> None:
     rng, now_s, cold, starts = random.Random(1), 0.0, 0, 20_000
     running, idle = list[float](), list[float]()
     for _ in range(starts):
@@ -151,7 +151,7 @@ def test_the_share_of_cold_starts_is_at_least_what_a_simulation_finds() -> None:
     assert 0 < cold / starts <= arrivals.cold_starts_per_s(0.8, 0.105, 600) / 0.8 < 0.01
 
 
-def test_with_one_unit_more_fewer_are_late_even_near_saturation() -> None:
+def test_one_more_unit_means_fewer_late_alerts_even_near_saturation() -> None:
     """One unit above the load the share is near 1, where rounds of repeats converge slowly."""
     made = environment(5_000, traffic={"alerts_per_webhook": 1.0})
     found = arrivals.alert_clusters(made, 1)
@@ -162,7 +162,7 @@ def test_with_one_unit_more_fewer_are_late_even_near_saturation() -> None:
 
 
 @pytest.mark.parametrize("step", [2, 4])
-def test_groups_of_executions_need_at_most_a_few_units_more(step: int) -> None:
+def test_counting_in_groups_needs_at_most_a_few_more_units(step: int) -> None:
     """A burst of 60 is counted in groups; counted one by one it needs what the groups need, or 1 % less."""
     function = environment(100).functions.send_notification
     source = Source(1, [(2.0, Batch(1, 0.0, 1.0, 60.0))])

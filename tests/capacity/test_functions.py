@@ -36,7 +36,7 @@ def test_single_requests_follow_erlang_b_and_the_request_rate(rate: float, durat
 
 
 @pytest.mark.parametrize("size_one", [size_synchronous, size_asynchronous])
-def test_bursts_need_more(size_one: Any) -> None:
+def test_bursts_need_more_units(size_one: Any) -> None:
     needs = [size_one("F", rate_per_s=10, duration_s=0.4, burst=burst) for burst in (1, 2, 5, 20)]
     assert [one.reserved_concurrency for one in needs] == sorted({one.reserved_concurrency for one in needs})
     assert all(one.predicted <= one.target and one.offered_load_erlangs == 4 for one in needs)
@@ -72,7 +72,7 @@ def test_a_stream_is_sized_as_in_an_environment(peak_factor: int, shards: int) -
     assert found.offered_load_erlangs == pytest.approx(expected.offered_load_erlangs)
 
 
-def test_a_stream_that_no_factor_carries_names_what_to_change() -> None:
+def test_a_stream_that_no_factor_carries_gets_a_remedy() -> None:
     with pytest.raises(UnsizableLoad, match="F: the busiest shard's lanes are 100 % busy with 10 of them") as error:
         size_stream("F", records_per_s=1000, duration_s=1, shards=1, batch_size=1)
     assert error.value.faults[0].remedy == "raise batch_size, shorten duration_s or add shards"

@@ -232,7 +232,7 @@ def test_the_steps_end_at_the_highest_rate_that_can_be_sized() -> None:
     assert size(at_rate(made, last)).webhooks_per_hour == last
 
 
-def test_thousands_of_steps_are_merged_and_none_is_too_late() -> None:
+def test_thousands_of_steps_are_merged_at_the_lowest_of_their_rates() -> None:
     long = {"process_webhook": {"mean_duration_ms": 9000, "p95_duration_ms": 20_000}}
     made = environment(traffic={"peak_factor": 20.0}, functions=long, stream={"batch_size": 100})
     found = merged_steps(made)

@@ -151,7 +151,7 @@ def test_an_unreserved_function_has_a_reason_and_no_prediction() -> None:
         )
 
 
-def test_one_more_unit_of_limit_decides(generator: Callable[..., Result]) -> None:
+def test_one_unit_of_the_limit_decides(generator: Callable[..., Result]) -> None:
     assert generator("template", "prod", "--set", "account.concurrency_limit=136").exit_code == 1
     assert generator("template", "prod", "--set", "account.concurrency_limit=137").exit_code == 0
 
@@ -178,7 +178,7 @@ def test_unreserved_reserves_nothing_at_all(generator: Callable[..., Result]) ->
     assert shown.stdout.count("shared") >= 4
 
 
-def test_unreserved_still_reserves_where_there_is_room(generator: Callable[..., Result]) -> None:
+def test_unreserved_still_reserves_if_everything_fits(generator: Callable[..., Result]) -> None:
     result = generator("template", "prod", "--set", "account.on_shortfall=unreserved")
     assert "20 + 10 + 5 + 2 = 37 reserved" in result.stdout
 
@@ -192,7 +192,9 @@ def test_environments_of_one_account_are_summed() -> None:
     assert all(verdict.fits for verdict in judge(apart))
 
 
-def test_environments_that_fit_alone_can_be_refused_together(generator: Callable[..., Result], project: Path) -> None:
+def test_environments_that_fit_separately_can_be_refused_together(
+    generator: Callable[..., Result], project: Path
+) -> None:
     before = snapshot(project)
     shared = ("--set", "account.concurrency_limit=150", "--set", "account.name=shared")
     for name in ("dev", "staging", "prod"):

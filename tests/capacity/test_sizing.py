@@ -50,7 +50,7 @@ def figures(sized: Environment) -> list[int | None]:
         *[(38_500, [17, 10, 5, 2], 34), (50_000, [20, 10, 5, 2], 37)],
     ],
 )
-def test_golden_rows(webhooks_per_hour: int, expected: list[int], total: int) -> None:
+def test_known_rates_have_their_reservations(webhooks_per_hour: int, expected: list[int], total: int) -> None:
     sizing = size(environment(webhooks_per_hour))
     assert [function.logical_id for function in sizing.functions] == [
         *("ProcessWebhookFunction", "CheckAlertsFunction", "SendNotificationFunction", "CleanupHistoryFunction")
@@ -258,7 +258,7 @@ def test_the_units_for_a_rate_agree_with_exact_arithmetic(webhooks_per_hour: int
 
 
 @pytest.mark.parametrize(("name", "units"), [("process_webhook", 4), ("check_alerts", 10), ("send_notification", 2)])
-def test_a_stated_reservation_replaces_the_derived_one_and_shows_what_it_gives(name: str, units: int) -> None:
+def test_a_stated_reservation_replaces_the_derived_one_and_shows_its_effect(name: str, units: int) -> None:
     stated, derived = (
         size(environment(5_000, functions={name: {"reserved_concurrency": units}})),
         size(environment(5_000)),

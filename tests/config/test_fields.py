@@ -54,7 +54,7 @@ def fault(table: dict[str, Any]) -> str:
     return str(only)
 
 
-def test_a_missing_section_has_its_own_defaults_and_those_of_its_place() -> None:
+def test_a_missing_section_has_its_own_defaults_and_those_of_the_section_around_it() -> None:
     assert read({}) == Tree(1, "oak", True, Branch(0.5, Leaf(3, "red"), Leaf(4, "green")))
 
 

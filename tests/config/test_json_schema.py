@@ -27,7 +27,7 @@ def is_valid(table: Any) -> bool:
     return not list(Draft4Validator(SCHEMA).iter_errors(table))
 
 
-def test_it_is_a_schema_that_the_command_prints(generator: Run) -> None:
+def test_the_command_prints_the_schema(generator: Run) -> None:
     Draft4Validator.check_schema(SCHEMA)
     assert json.loads(generator("schema").stdout) == json.loads(json.dumps(SCHEMA))
 
@@ -55,7 +55,7 @@ def test_an_environment_is_valid(name: str) -> None:
         ({"operations": {"deletion_protection": True, "email": ""}}, True),
     ],
 )
-def test_it_accepts_what_the_commands_accept(change: dict[str, Any], is_accepted: bool) -> None:
+def test_the_schema_accepts_what_the_commands_accept(change: dict[str, Any], is_accepted: bool) -> None:
     table = {**MINIMUM, **change}
     assert is_valid(table) == is_accepted
     if is_accepted:

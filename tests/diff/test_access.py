@@ -127,13 +127,13 @@ def replaced(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("kind", "old", "new", "expected"), HOLDERS)
-def test_who_holds_a_policy(kind: str, old: Any, new: Any, expected: set[tuple[str, str]]) -> None:
+def test_a_policy_belongs_to_its_holder(kind: str, old: Any, new: Any, expected: set[tuple[str, str]]) -> None:
     turned = {(holder, N if change == W else W) for holder, change in expected}
     assert changes(accesses(kind, old, replaced(old, new))) >= expected
     assert changes(accesses(kind, replaced(old, new), old)) >= turned
 
 
-def test_a_policy_that_is_taken_from_no_one_narrows_nothing() -> None:
+def test_adding_a_holder_of_a_policy_narrows_nothing() -> None:
     assert changes(accesses(f"{IAM}Policy", {**POLICY, "Users": ["a"]}, {**POLICY, "Users": ["a", "b"]})) == {
         ("user b", W)
     }
@@ -153,17 +153,17 @@ def test_a_policy_that_is_taken_from_no_one_narrows_nothing() -> None:
         ("AWS::Lambda::Function", lambda role: {"Role": either(role, "arn:other")}),
     ],
 )
-def test_as_whom_a_resource_acts(kind: str, properties: Any) -> None:
+def test_a_changed_role_of_a_resource_is_reported(kind: str, properties: Any) -> None:
     assert changes(accesses(kind, properties("arn:a"), properties("arn:b"))) == {("One", W), ("One", N)}
 
 
-def test_roles_that_change_places_are_other_roles() -> None:
+def test_two_resources_that_swap_their_roles_change_access() -> None:
     kind, old = "AWS::Cognito::IdentityPoolRoleAttachment", {"authenticated": "arn:a", "unauthenticated": "arn:b"}
     new = {"authenticated": "arn:b", "unauthenticated": "arn:a"}
     assert changes(accesses(kind, {"Roles": old}, {"Roles": new})) == {("One", W), ("One", N)}
 
 
-def test_who_may_do_anything_does_not_thereby_act_as_another() -> None:
+def test_permission_for_all_actions_does_not_include_another_role() -> None:
     old = {"Policies": [POLICY["PolicyDocument"]], "Role": "arn:a"}
     found = accesses(f"{SAM}Function", old, {**old, "Role": "arn:b"})
     assert [one.statement["Resource"] for one in found if one.change == W] == [["arn:b"]]
@@ -267,7 +267,9 @@ ENDPOINTS = [
 
 
 @pytest.mark.parametrize(("kind", "old", "new", "expected"), ENDPOINTS)
-def test_an_endpoint_that_opens(kind: str, old: Any, new: Any, expected: set[str]) -> None:
+def test_an_endpoint_that_drops_its_authorization_is_a_widening(
+    kind: str, old: Any, new: Any, expected: set[str]
+) -> None:
     more = of_api({"DefaultAuthorizer": "Users"})
     found = accesses(kind, old, new, **more)
     assert {one.change for one in found} == expected
@@ -276,12 +278,12 @@ def test_an_endpoint_that_opens(kind: str, old: Any, new: Any, expected: set[str
     assert {one.change for one in accesses(kind, new, old, **more)} == turned
 
 
-def test_an_api_that_opens_opens_what_its_events_leave_to_it() -> None:
+def test_an_api_that_drops_its_authorization_opens_its_events() -> None:
     old, new = (template(f"{SAM}Function", event(None), **of_api(auth)) for auth in ({"DefaultAuthorizer": "A"}, {}))
     assert changes(difference(old, new).iam) == {("One", W), ("Other", W)}
 
 
-def test_globals_open_the_api_that_an_event_implies() -> None:
+def test_globals_can_open_the_api_that_an_event_implies() -> None:
     function = {"Type": f"{SAM}Function", "Properties": {"Events": {"Hook": {"Type": "Api", "Properties": {}}}}}
     old, new = (
         {"Globals": {"Api": {"Auth": auth}}, "Resources": {"One": function}}
@@ -303,7 +305,7 @@ def test_globals_open_the_api_that_an_event_implies() -> None:
         ("AWS::EC2::VPCEndpoint", {}, set()),
     ],
 )
-def test_what_is_new_is_open_only_if_anyone_may_enter(kind: str, properties: Any, expected: Any) -> None:
+def test_a_new_endpoint_is_a_widening_only_without_authorization(kind: str, properties: Any, expected: Any) -> None:
     old: dict[str, Any] = {"Resources": {}}
     new = {"Resources": {"New": {"Type": kind, "Properties": properties}}}
     assert changes(difference(old, new).iam) == expected
@@ -319,11 +321,13 @@ def test_what_is_new_is_open_only_if_anyone_may_enter(kind: str, properties: Any
         ("AWS::KMS::Key", "KeyPolicy", ONE, {W, N}),
     ],
 )
-def test_what_has_no_policy_is_open_by_default(kind: str, key: str, policy: Any, expected: set[str]) -> None:
+def test_a_resource_without_a_policy_has_its_default_permissions(
+    kind: str, key: str, policy: Any, expected: set[str]
+) -> None:
     assert {one.change for one in accesses(kind, {key: policy}, {})} == expected
 
 
-def test_a_policy_within_a_description_is_a_policy() -> None:
+def test_a_policy_inside_an_openapi_body_is_compared() -> None:
     old, new = ({"Body": {"x-amazon-apigateway-policy": policy}} for policy in (ONE, OPEN))
     assert changes(accesses("AWS::ApiGateway::RestApi", old, new)) == {("One", W)}
 
@@ -417,12 +421,12 @@ PERMISSION = {
         ),
     ],
 )
-def test_what_iam_reads_alike_is_no_other_policy(old: Any, new: Any) -> None:
+def test_policies_with_the_same_meaning_in_iam_are_equal(old: Any, new: Any) -> None:
     before, after = (template("AWS::S3::BucketPolicy", {"PolicyDocument": {"Statement": [one]}}) for one in (old, new))
     assert not difference(before, after).found
 
 
-def test_conditions_of_the_template_are_told_by_case() -> None:
+def test_names_of_template_conditions_are_case_sensitive() -> None:
     sides = ({"Fn::If": [name, ANYONE, NO_VALUE]} for name in ("Admin", "admin"))
     old, new = (template("AWS::S3::BucketPolicy", {"PolicyDocument": {"Statement": [one]}}) for one in sides)
     assert {one.change for one in difference(old, new).iam} == {W, N}
@@ -474,7 +478,7 @@ def test_a_removed_policy_of_the_template_is_read(effect: str, expected: set[tup
     assert levels(found) == expected
 
 
-def test_a_role_that_is_removed_takes_its_policies_along() -> None:
+def test_removing_a_role_removes_its_policies() -> None:
     old = template("AWS::SNS::Topic", {}, Role={"Type": f"{IAM}Role", "Properties": {"ManagedPolicyArns": [DENY_ALL]}})
     assert levels(difference(old, template("AWS::SNS::Topic", {})).iam) == {(N, "possible")}
     conditional = copy.deepcopy(old)
@@ -502,6 +506,6 @@ def test_a_change_is_certain_only_in_every_deployment(old: Any, new: Any, expect
     assert levels(accesses(f"{IAM}ManagedPolicy", *sides)) == expected
 
 
-def test_another_role_is_a_possible_change_both_ways() -> None:
+def test_another_role_is_possibly_wider_and_possibly_narrower() -> None:
     found = accesses("AWS::Lambda::Function", {"Role": "arn:a"}, {"Role": "arn:b"})
     assert levels(found) == {(W, "possible"), (N, "possible")}

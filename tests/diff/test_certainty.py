@@ -73,13 +73,15 @@ def queue(name: str) -> str:
         pytest.param("q", "'{{resolve:ssm:/name}}'", "possible", id="a stored value"),
     ],
 )
-def test_a_name_is_replaced_as_certainly_as_it_differs(old: str, new: str, replacement: str | None) -> None:
+def test_a_changed_name_replaces_with_the_certainty_that_it_differs(
+    old: str, new: str, replacement: str | None
+) -> None:
     found = compared(queue(old), queue(new))
     assert [one.replacement for one in found.resources] == ([] if replacement is None else [replacement])
     assert ("replacement" in kinds(found)) == (replacement is not None)
 
 
-def test_a_renamed_parameter_possibly_replaces() -> None:
+def test_a_renamed_parameter_may_replace_a_resource() -> None:
     old, new = (
         f"""
 Parameters: {{{name}: {{Type: String, Default: q}}}}
@@ -112,7 +114,7 @@ BOTH = "!And [!Condition A, !Condition B]"
         ("!And [!Condition A, !Not [!Condition B]]", {"removal"}),
     ],
 )
-def test_a_condition_counts_by_what_it_means(definition: str, kinds_: set[str] | None) -> None:
+def test_conditions_are_compared_by_their_meaning(definition: str, kinds_: set[str] | None) -> None:
     found = compared(CONDITIONAL.replace("DEFINITION", BOTH), CONDITIONAL.replace("DEFINITION", definition))
     assert found.found == (kinds_ is not None)
     assert kinds(found) == (kinds_ or set())
@@ -178,7 +180,7 @@ def test_hundreds_of_conditions_are_compared_in_bounded_steps() -> None:
     assert [one.replacement for one in difference(old, new).resources] == ["possible"] * 40
 
 
-def test_values_nested_too_deeply_for_the_stack_differ_possibly() -> None:
+def test_values_nested_too_deeply_for_the_stack_possibly_differ() -> None:
     def nested(leaf: str) -> Any:
         value: Any = {"Ref": "Free"} if leaf == "Free" else leaf
         for _ in range(150):

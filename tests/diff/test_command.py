@@ -148,7 +148,7 @@ def test_wrong_sides_are_one_line_each(
     assert result.stderr.splitlines() == lines
 
 
-def test_a_file_that_is_no_text_or_no_yaml_is_one_line(generator: Run) -> None:
+def test_a_file_that_is_not_text_or_not_yaml_is_one_line(generator: Run) -> None:
     Path("binary.json").write_bytes(b"\xff\xfe\x00")
     Path("broken.yaml").write_text("a: [")
     result = generator("diff", "binary.json", "broken.yaml")
@@ -162,7 +162,7 @@ def test_without_a_repository_a_revision_is_wrong(generator: Run) -> None:
     assert result.stderr.startswith("main:prod: git says: not a git repository")
 
 
-def test_git_says_itself_why_it_refuses(generator: Run, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reason_of_git_is_printed(generator: Run, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     result = generator("diff", "main:prod", "prod")
     assert result.exit_code == 2
@@ -270,7 +270,7 @@ def test_a_base_needs_a_repository_with_a_default_branch_and_its_history(generat
     assert generator("diff", "prod").stderr == f"base: no common commit with main in this clone; {remedy}\n"
 
 
-def test_a_fault_in_an_environments_file_costs_only_what_it_states(generator: Run, repository: Path) -> None:
+def test_a_fault_in_an_environment_file_leaves_out_only_rate_and_cost(generator: Run, repository: Path) -> None:
     change(put("ProcessWebhookFunction/Properties/ReservedConcurrentExecutions", 30))
     path = Path("environments/dev.toml")
     path.write_text(path.read_text().replace('name = "dev"', 'name = "dev"\nnonsense = 1'))
@@ -286,7 +286,7 @@ LOOP = ["Name", {"Ref": "Names"}, {"Topic${Name}": {"Type": "AWS::SNS::Topic"}}]
 
 
 @pytest.mark.parametrize("function", ["Fn::ForEach::Topics", "Fn::Transform"])
-def test_what_makes_resources_may_do_anything(generator: Run, function: str) -> None:
+def test_an_entry_that_creates_resources_may_have_any_effect(generator: Run, function: str) -> None:
     for name, loop in (("old.json", LOOP), ("new.json", [*LOOP[:1], {"Ref": "Others"}, *LOOP[2:]])):
         Path(name).write_text(json.dumps({"Resources": {function: loop, "Own": {"Type": "AWS::SNS::Topic"}}}))
     assert generator("diff", "old.json", "old.json").exit_code == 0
@@ -310,7 +310,7 @@ def test_a_loop_over_a_literal_list_is_compared_resource_by_resource(generator: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_a_condition_may_remove_fails_as_a_removal(generator: Run, kind: str) -> None:
+def test_a_possible_removal_by_a_condition_fails_as_a_removal(generator: Run, kind: str) -> None:
     here = {"Here": {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-east-1"]}}
     change(put(f"{PRICES}/Condition", "Here"), lambda t: t.update(Conditions=here), path=Path("new.json"))
     result = generator("diff", "prod", "new.json", "--fail-on", kind)
@@ -388,7 +388,7 @@ def test_a_figure_by_default_or_as_text_is_priced(generator: Run, key: str, valu
     assert costs[0] == costs[1] is not None
 
 
-def test_a_sum_with_a_reservation_of_a_parameter_is_a_least(generator: Run) -> None:
+def test_a_sum_with_an_unknown_reservation_is_a_minimum(generator: Run) -> None:
     change(SHAPES["a reservation of a parameter"], path=Path("new.json"))
     lines = generator("diff", "prod", "new.json").stdout.splitlines()
     assert "- **Reservations:** 37 → at least 17, headroom at most 883 of 900 reservable" in lines
@@ -521,7 +521,7 @@ def test_markdown_survives_what_values_contain(generator: Run) -> None:
         ),
     ],
 )
-def test_what_is_no_longer_there_is_said_so(applied: Callable[[dict], None], line: str) -> None:
+def test_removed_statements_are_marked_as_removed(applied: Callable[[dict], None], line: str) -> None:
     old = json.loads(json.dumps(TEMPLATES["prod"]))
     applied(old)
     assert line in as_markdown(difference(old, TEMPLATES["prod"]), "old", "new").splitlines()

@@ -29,7 +29,7 @@ def edited(*applied: Any) -> dict[str, Any]:
     return template
 
 
-def test_there_are_enough_edits_with_names_of_their_own() -> None:
+def test_every_edit_has_its_own_name_and_there_are_enough() -> None:
     assert len({one.name for one in EDITS}) == len(EDITS) >= 40
 
 
@@ -50,7 +50,7 @@ def test_an_edit_is_classified(edit: Edit) -> None:
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
-def test_the_way_back_is_the_opposite(edit: Edit) -> None:
+def test_the_reverse_comparison_gives_the_opposite(edit: Edit) -> None:
     old, new = edit.templates()
     back, opposite = difference(new, old), {"iam-widening": "iam-narrowing", "iam-narrowing": "iam-widening"}
     other = {"removed": "added", "added": "removed", "changed": "changed"}
@@ -66,7 +66,7 @@ def test_a_template_does_not_differ_from_itself(name: str) -> None:
     assert (found.found, kinds(found), headlines(found)["Verdict"]) == (False, set(), NOTHING)
 
 
-def test_a_table_that_would_be_recreated_is_the_first_thing() -> None:
+def test_a_table_that_would_be_recreated_comes_first() -> None:
     new = edited(
         put("ProcessWebhookLogGroup/Properties/LogGroupName", "/x"), put(f"{ALERTS}/Properties/KeySchema/1", None)
     )
@@ -85,7 +85,7 @@ def test_a_table_without_retain_loses_its_items() -> None:
     assert all("its items and the position in its stream" in note for note in notes)
 
 
-def test_what_is_said_to_be_lost_covers_what_holds_data_here() -> None:
+def test_every_type_with_a_loss_is_in_this_stack_except_buckets() -> None:
     assert {resource["Type"] for resource in PROD["Resources"].values()} & LOSSES.keys() == LOSSES.keys() - {
         "AWS::S3::Bucket"
     }
@@ -158,7 +158,7 @@ def test_the_order_of_dimensions_is_no_other_alarm() -> None:
     assert (difference(old, new).found, difference(old, new).alarms) == (False, ())
 
 
-def test_first_properties_replace_only_what_they_touch() -> None:
+def test_only_a_create_only_property_among_first_properties_replaces() -> None:
     old, new = edited(put("Bare", {"Type": "AWS::SNS::Topic"})), edited(put("Bare", {"Type": "AWS::SNS::Topic"}))
     new["Resources"]["Bare"]["Properties"] = {"KmsMasterKeyId": "alias/x"}
     assert [one.replacement for one in difference(old, new).resources] == ["none"]
@@ -166,7 +166,7 @@ def test_first_properties_replace_only_what_they_touch() -> None:
     assert [one.replacement for one in difference(old, new).resources] == ["certain"]
 
 
-def test_a_policy_of_another_version_and_content_is_said_to_be_both() -> None:
+def test_a_policy_with_another_version_and_content_shows_both() -> None:
     path = "ProcessWebhookRole/Properties/Policies/0/PolicyDocument"
     new = edited(put(f"{path}/Version", "2008-10-17"), put(f"{path}/Statement/0/Action/0", None))
     (role,) = difference(PROD, new).resources
@@ -177,7 +177,7 @@ def test_a_policy_of_another_version_and_content_is_said_to_be_both() -> None:
     assert (role.properties[0].old, role.properties[0].new) == ("2012-10-17", "2008-10-17")
 
 
-def test_parameters_and_conditions_say_what_depends_on_them() -> None:
+def test_parameters_and_conditions_list_their_dependants() -> None:
     new = edited(lambda t: t["Parameters"]["ApiLogging"].update(Default="create"))
     (part,) = difference(PROD, new).parts
     assert (part.path, part.old, part.new) == ("Parameters.ApiLogging.Default", "existing", "create")

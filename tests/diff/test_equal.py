@@ -65,7 +65,7 @@ def statements(found: list[dict[str, Any]], rng: random.Random) -> Any:
 @pytest.mark.slow
 @settings(max_examples=20)
 @given(st.integers(0, 2**32), st.sampled_from(ENVIRONMENTS))
-def test_a_template_written_otherwise_is_no_difference(seed: int, name: str) -> None:
+def test_a_template_with_another_layout_is_no_difference(seed: int, name: str) -> None:
     other = rewritten(TEMPLATES[name], random.Random(seed))
     assert not difference(TEMPLATES[name], other).found
     assert not difference(other, TEMPLATES[name]).found
@@ -74,7 +74,7 @@ def test_a_template_written_otherwise_is_no_difference(seed: int, name: str) -> 
 @pytest.mark.slow
 @settings(max_examples=20)
 @given(st.integers(0, 2**32), st.sampled_from(EDITS))
-def test_an_edit_is_found_in_a_template_written_otherwise(seed: int, edit: Edit) -> None:
+def test_an_edit_is_found_in_a_template_with_another_layout(seed: int, edit: Edit) -> None:
     old, new = edit.templates()
     found, plainly = difference(old, rewritten(new, random.Random(seed))), difference(old, new)
     assert {(one.id, one.replacement) for one in found.resources} == {
@@ -114,7 +114,7 @@ def test_yaml_dumped_again_is_no_difference(tmp_path: Any) -> None:
         ({"Threshold": "9.5"}, {"Threshold": 9.5}),
     ],
 )
-def test_values_that_say_the_same(one: Any, other: Any) -> None:
+def test_values_with_the_same_meaning_are_equal(one: Any, other: Any) -> None:
     assert same(one, other)
     assert normal(normal(one)) == normal(one)
 
@@ -132,7 +132,7 @@ def test_values_that_say_the_same(one: Any, other: Any) -> None:
         ([1, 2], [2, 1]),
     ],
 )
-def test_values_that_do_not(one: Any, other: Any) -> None:
+def test_values_with_different_meanings_differ(one: Any, other: Any) -> None:
     assert not same(one, other)
 
 
@@ -221,7 +221,7 @@ def test_statements_are_compared_by_what_they_grant(old: list[Any], new: list[An
     assert {one.change for one in back} == {turned[change] for change in changes}
 
 
-def test_a_role_may_not_be_taken_because_it_may_take_roles() -> None:
+def test_a_permission_to_assume_roles_does_not_cover_a_trust_policy() -> None:
     """A statement without a principal never covers one with a principal."""
     trust = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
     policies = [{"PolicyName": "p", "PolicyDocument": {"Statement": [allow("sts:*")]}}]
@@ -283,7 +283,9 @@ def test_a_pattern_covers_only_what_it_matches(inner: str, outer: str, word: str
         ("AWS::Lambda::Function", "Layers", ["a", "b"], ["b", "a"], False),
     ],
 )
-def test_what_a_property_tells_apart(kind: str, key: str, old: Any, new: Any, is_same: bool) -> None:
+def test_numbers_and_texts_differ_only_in_properties_that_keep_the_type(
+    kind: str, key: str, old: Any, new: Any, is_same: bool
+) -> None:
     before, after = ({"Resources": {"One": {"Type": kind, "Properties": {key: one}}}} for one in (old, new))
     assert difference(before, after).found != is_same
 
@@ -300,7 +302,7 @@ def test_a_number_that_was_text_is_shown_as_it_is_written() -> None:
 
 
 @pytest.mark.parametrize("section", ["Parameters", "Conditions", "Mappings", "Outputs"])
-def test_a_section_that_is_a_list_is_another_and_no_error(section: str) -> None:
+def test_a_section_that_is_a_list_is_a_difference_and_no_error(section: str) -> None:
     old: dict[str, Any] = {"Resources": {}, section: {"A": "b"}}
     assert [part.path for part in difference(old, {"Resources": {}, section: ["a"]}).parts] == [section]
 
@@ -349,13 +351,13 @@ QUEUE = {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"
         ),
     ],
 )
-def test_who_may_more_is_seen_wherever_it_is_written(kind: str, old: Any, new: Any, changes: set[str]) -> None:
+def test_a_wider_policy_is_found_wherever_it_is_written(kind: str, old: Any, new: Any, changes: set[str]) -> None:
     before, after = ({"Resources": {"One": {"Type": kind, "Properties": properties}}} for properties in (old, new))
     assert {one.change for one in difference(before, after).iam} == changes
 
 
 @pytest.mark.parametrize("kind", ["AWS::IAM::Policy", "AWS::IAM::Role"])
-def test_what_was_there_only_under_a_condition_is_wider_without(kind: str) -> None:
+def test_a_grant_that_loses_its_condition_is_wider(kind: str) -> None:
     resource = {"Type": kind, "Properties": {"Roles": [{"Ref": "Role"}], "Policies": [POLICY], **POLICY}}
     new, old = ({"Resources": {"One": {**resource, **more}}} for more in ({}, {"Condition": "C"}))
     assert {one.change for one in difference(old, new).iam} == {"widened"}

@@ -67,7 +67,7 @@ def new(name: str, resource: str) -> str:
         pytest.param(new("K", "{Type: AWS::IAM::AccessKey, Properties: {UserName: a}}"), id="an access key"),
     ],
 )
-def test_what_may_allow_more_fails_the_gate(changed: str) -> None:
+def test_a_change_that_may_allow_more_fails_the_gate(changed: str) -> None:
     found = compared(OLD, changed)
     assert "iam-widening" in kinds(found)
     assert headlines(found)["IAM"] != "no permissions changed"
@@ -108,7 +108,7 @@ def test_a_change_that_is_not_shown_fails_the_gate(old: str, changed: str) -> No
         pytest.param(f"Transform: AWS::LanguageExtensions\n{OLD}", id="a transform that is known"),
     ],
 )
-def test_what_allows_nothing_passes_the_gate(changed: str) -> None:
+def test_a_change_that_allows_nothing_new_passes_the_gate(changed: str) -> None:
     assert "iam-widening" not in kinds(compared(OLD, changed))
 
 
@@ -233,5 +233,5 @@ ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
     ],
     ids=["a statement beside a pattern", "a managed policy beside a pattern", "a statement that may have denied"],
 )
-def test_no_pattern_covers_what_cannot_be_read(old: dict[str, object], new: dict[str, object]) -> None:
+def test_no_pattern_covers_an_unreadable_policy(old: dict[str, object], new: dict[str, object]) -> None:
     assert KINDS["iam-widening"](difference(old, new))

@@ -75,11 +75,11 @@ def diff(kind: str, old: Any, new: Any) -> list[str]:
         pytest.param(LAMBDA, {**code("a"), "Timeout": 1}, {**code("a"), "Timeout": 2}, [], id="no code"),
     ],
 )
-def test_what_a_function_runs(kind: str, old: Any, new: Any, expected: list[str]) -> None:
+def test_a_change_of_the_code_of_a_function_is_found(kind: str, old: Any, new: Any, expected: list[str]) -> None:
     assert diff(kind, old, new) == expected
 
 
-def test_code_of_a_redefined_name_is_other_code() -> None:
+def test_code_that_uses_a_redefined_name_has_changed() -> None:
     function = {"Type": LAMBDA, "Properties": {"Handler": {"Fn::If": ["Keep", "a.b", "c.d"]}}}
     old, new = (
         {"Resources": {"One": function}, "Conditions": {"Keep": {"Fn::Equals": [{"Ref": "Stage"}, value]}}}

@@ -85,12 +85,14 @@ STAGE = {"Stage": {"Type": "String", "Default": "dev"}}
         ),
     ],
 )
-def test_a_condition_that_means_something_else(resource: Any, old: Any, new: Any, expected: set[str]) -> None:
+def test_a_condition_with_another_meaning_is_a_difference(
+    resource: Any, old: Any, new: Any, expected: set[str]
+) -> None:
     found = compared(resource, "Conditions", holds(old), holds(new))
     assert (kinds(found), [part.path for part in found.parts]) == (expected, ["Conditions.Keep"])
 
 
-def test_what_a_redefined_condition_decides_is_possible_and_not_certain() -> None:
+def test_a_value_that_a_redefined_condition_decides_possibly_differs() -> None:
     resource = {**named({"Fn::If": ["Name", "a", "b"]}), "Condition": "Keep"}
     europe, america = ({"Fn::Equals": [{"Ref": "AWS::Region"}, region]} for region in ("eu-west-1", "us-east-1"))
     old, new = {"Keep": {"Fn::Or": [BY_STAGE, europe]}, "Name": europe}, {"Keep": BY_STAGE, "Name": america}
@@ -110,14 +112,14 @@ def test_what_a_redefined_condition_decides_is_possible_and_not_certain() -> Non
     assert any(line.startswith(removal) for line in consequences(found))
 
 
-def test_a_condition_is_another_by_way_of_one_that_it_needs() -> None:
+def test_a_condition_changes_with_a_condition_that_it_uses() -> None:
     needs = {"Keep": {"Fn::And": [{"Condition": "Inner"}, BY_STAGE]}}
     old, new = ({**needs, "Inner": {"Fn::Equals": [{"Ref": "Other"}, value]}} for value in "ab")
     assert kinds(compared({**named("a"), "Condition": "Keep"}, "Conditions", old, new)) == {"removal"}
 
 
 @pytest.mark.parametrize("definition", [None, {"Condition": "Keep"}, {"Fn::Equals": "a"}, "Keep", ["Keep"]])
-def test_a_condition_that_says_nothing_decides_nothing(definition: Any) -> None:
+def test_a_malformed_condition_decides_nothing(definition: Any) -> None:
     resource = {**named("a"), "Condition": "Keep"}
     assert known(comparable({"Resources": {"One": resource}, "Conditions": holds(definition)})).resources == {
         "One": resource
@@ -171,16 +173,16 @@ def test_a_condition_of_literals_is_decided(definition: Any, is_there: bool) -> 
         ),
     ],
 )
-def test_a_mapping_that_has_another_value(resource: Any, old: Any, new: Any, expected: set[str]) -> None:
+def test_a_changed_value_of_a_mapping_is_a_difference(resource: Any, old: Any, new: Any, expected: set[str]) -> None:
     assert kinds(compared(resource, "Mappings", by_stage(old), by_stage(new))) == expected
 
 
-def test_what_is_looked_up_by_a_parameter_is_possibly_replaced() -> None:
+def test_a_value_looked_up_by_a_parameter_possibly_replaces() -> None:
     found = compared(named(look_up({"Ref": "Stage"}, "name")), "Mappings", by_stage("p"), by_stage("q"))
     assert [one.replacement for one in found.resources] == ["possible"]
 
 
-def test_a_row_for_another_stage_changes_nothing_that_there_is() -> None:
+def test_a_new_row_of_a_mapping_changes_only_lookups_that_find_it() -> None:
     old = by_stage("p")
     new = {"Map": {**old["Map"], "test": {"name": "t"}}}
     assert kinds(compared(named(look_up({"Ref": "Stage"}, "name")), "Mappings", old, new)) == set()
@@ -188,7 +190,7 @@ def test_a_row_for_another_stage_changes_nothing_that_there_is() -> None:
     assert kinds(compared(by_default, "Mappings", old, new)) == {"replacement"}
 
 
-def test_a_value_that_a_mapping_now_holds_is_the_same_value() -> None:
+def test_a_value_moved_into_a_mapping_is_no_difference() -> None:
     old = {"Resources": {"One": named("p")}}
     new = {"Resources": {"One": named(look_up("prod", "name"))}, "Mappings": by_stage("p")}
     assert difference(old, new).resources == ()
@@ -205,14 +207,14 @@ def test_a_value_that_a_mapping_now_holds_is_the_same_value() -> None:
         ({"Type": TABLE, "Properties": {"BillingMode": {"Ref": "Stage"}}}, set()),
     ],
 )
-def test_another_default_reaches_what_uses_the_parameter(resource: Any, expected: set[str]) -> None:
+def test_another_default_changes_the_resources_that_use_the_parameter(resource: Any, expected: set[str]) -> None:
     new = {"Stage": {**STAGE["Stage"], "Default": "prod"}}
     assert kinds(compared(resource, "Parameters", STAGE, new, Conditions=holds(BY_STAGE))) == expected
     described = {"Stage": {**STAGE["Stage"], "Description": "which one"}}
     assert kinds(compared(resource, "Parameters", STAGE, described, Conditions=holds(BY_STAGE))) == set()
 
 
-def test_no_value_is_no_property() -> None:
+def test_a_property_of_no_value_is_an_absent_property() -> None:
     old: Any = {"Resources": {"One": {"Type": TABLE, "Properties": {"KeySchema": []}}}}
     new = copy.deepcopy(old)
     new["Resources"]["One"]["Properties"]["TableName"] = NO_VALUE
@@ -235,7 +237,7 @@ def function(**properties: Any) -> dict[str, Any]:
         pytest.param({"Timeout": 1}, {"Timeout": 2}, set(), id="what the function sets itself"),
     ],
 )
-def test_globals_are_every_functions_own(old: Any, new: Any, expected: set[str]) -> None:
+def test_globals_count_as_properties_of_every_function(old: Any, new: Any, expected: set[str]) -> None:
     own = function(Timeout=3)
     before, after = ({"Globals": {"Function": shared}, "Resources": own} for shared in (old, new))
     assert kinds(difference(before, after)) == expected
@@ -259,7 +261,7 @@ def test_globals_are_merged_as_sam_merges_them() -> None:
     }
 
 
-def test_what_moves_into_globals_is_no_other_function() -> None:
+def test_a_property_moved_into_globals_is_no_difference() -> None:
     old = {"Resources": function(Timeout=3)}
     new = {"Globals": {"Function": {"Timeout": 3}}, "Resources": function()}
     found = difference(old, new)
@@ -282,7 +284,9 @@ def test_what_moves_into_globals_is_no_other_function() -> None:
         ("AWS::Serverless::Application", {"Location": "a"}, {"Location": "b"}, "possible"),
     ],
 )
-def test_sam_replaces_what_it_makes(kind: str, old: Any, new: Any, replacement: str) -> None:
+def test_a_resource_of_sam_is_replaced_like_the_type_that_it_becomes(
+    kind: str, old: Any, new: Any, replacement: str
+) -> None:
     before, after = ({"Resources": {"One": {"Type": kind, "Properties": properties}}} for properties in (old, new))
     (found,) = difference(before, after).resources
     assert found.replacement == replacement

@@ -99,7 +99,7 @@ def deployed(content: Any, values: dict[str, str]) -> Any:
 @pytest.mark.slow
 @settings(max_examples=60)
 @given(st.integers(0, 2**32))
-def test_nothing_that_some_values_bring_about_is_missed(seed: int) -> None:
+def test_no_change_that_some_values_cause_is_missed(seed: int) -> None:
     rng = random.Random(seed)
     old = template(rng)
     new = edited(old, rng)

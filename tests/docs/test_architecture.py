@@ -52,7 +52,7 @@ def test_the_floors_are_those_of_the_imports() -> None:
         ("drift", '"drift"'),
     ],
 )
-def test_the_named_file_answers_the_question(question: str, code: str) -> None:
+def test_the_named_file_has_the_answer(question: str, code: str) -> None:
     (answer,) = [row[1] for row in rows("Where would I look?") if question in row[0]]
     (path,) = re.findall(r"`(generator/[\w./]+\.py)`", answer)
     assert code in Path(ROOT / path).read_text()

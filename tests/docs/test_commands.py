@@ -186,7 +186,7 @@ def test_make_targets_and_their_variables_exist() -> None:
             assert f"$({name})" in makefile or f"or $({name})," in makefile if is_variable else name in targets, command
 
 
-def test_every_make_target_on_the_pages_runs(clone: Path) -> None:
+def test_every_make_target_on_the_pages_is_run(clone: Path) -> None:
     targets = {one.split()[1] for one in [*PLAIN, *INLINE] if one.startswith("make ")}
     ready = [word for name in ("base", "bench", "local", "mutants", "test") for word in ("-o", f".venv/{name}")]
     command = ["make", "--dry-run", *ready, *sorted(targets)]

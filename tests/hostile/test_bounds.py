@@ -54,7 +54,7 @@ def test_a_template_beyond_any_other_is_refused_before_it_is_built(case: str) ->
 
 
 @pytest.mark.parametrize("text", ["Resources: &a {A: *a}", "Resources: " + "[" * 100_000, FUNCTION % ("[" * 100_000)])
-def test_what_is_no_tree_is_unreadable(text: str) -> None:
+def test_a_document_that_is_not_a_tree_is_unreadable(text: str) -> None:
     with pytest.raises(UnreadableTemplate):
         parsed("a.yaml", text)
 
@@ -82,7 +82,7 @@ def test_text_of_open_braces_is_searched_in_one_pass() -> None:
 @pytest.mark.parametrize(
     "command", [["check"], ["diff", "dev"], ["simulate", "dev", "--template"]], ids=["check", "diff", "simulate"]
 )
-def test_a_command_refuses_it_in_one_line(generator: Run, command: list[str], case: str) -> None:
+def test_a_command_refuses_a_hostile_file_in_one_line(generator: Run, command: list[str], case: str) -> None:
     text, what = OVERSIZED[case]
     Path("large.yaml").write_text(text)
     result = generator(*command, "large.yaml")
@@ -147,7 +147,7 @@ def test_thousands_of_faults_are_counted(generator: Run) -> None:
     assert lines[-1].startswith("and ")
 
 
-def test_conditions_that_refer_through_hundreds_of_others_end_in_a_line(generator: Run) -> None:
+def test_a_chain_of_hundreds_of_conditions_ends_in_one_line(generator: Run) -> None:
     conditions: dict[str, object] = {"C0": {"Fn::Equals": ["a", "a"]}}
     conditions |= {f"C{n}": {"Fn::Not": [{"Condition": f"C{n - 1}"}]} for n in range(1, 2000)}
     chain = {"Conditions": conditions, "Resources": {"A": {"Type": "AWS::SNS::Topic", "Condition": "C1999"}}}

@@ -33,7 +33,7 @@ def forged(project: Path) -> str:
     return "forged.json"
 
 
-def test_a_difference_is_not_forged(generator: Run, forged: str) -> None:
+def test_a_template_cannot_forge_a_difference(generator: Run, forged: str) -> None:
     result = generator("diff", "dev", forged)
     assert_harmless(result.output)
     assert "X\\u001b[2J" in result.stdout
@@ -41,14 +41,14 @@ def test_a_difference_is_not_forged(generator: Run, forged: str) -> None:
     assert "<img src=x>" not in result.stdout.replace("`<img", "")
 
 
-def test_the_difference_as_data_is_harmless_and_has_the_very_names(generator: Run, forged: str) -> None:
+def test_the_difference_as_data_is_escaped_and_has_the_exact_names(generator: Run, forged: str) -> None:
     result = generator("diff", "dev", forged, "--format", "json")
     assert_harmless(result.output)
     assert FORGED in {one["id"] for one in json.loads(result.stdout)["resources"]}
 
 
 @pytest.mark.slow
-def test_findings_are_not_forged(generator: Run, forged: str) -> None:
+def test_a_template_cannot_forge_findings(generator: Run, forged: str) -> None:
     for format_ in ("text", "json", "sarif"):
         result = generator("check", forged, "--format", format_)
         assert result.exit_code == 1
@@ -57,7 +57,7 @@ def test_findings_are_not_forged(generator: Run, forged: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_simulation_is_not_forged(generator: Run, forged: str) -> None:
+def test_a_template_cannot_forge_a_simulation(generator: Run, forged: str) -> None:
     run = ("simulate", "dev", "--template", forged, "--hours", "0.05", "--replications", "2", "--chart", "a.svg")
     for format_ in ("text", "json"):
         result = generator(*run, "--format", format_)
@@ -66,7 +66,7 @@ def test_a_simulation_is_not_forged(generator: Run, forged: str) -> None:
     assert "\\u001b[2J" in "".join(one.text or "" for one in ElementTree.fromstring(Path("a.svg").read_text()).iter())
 
 
-def test_names_of_files_are_not_forged(generator: Run) -> None:
+def test_a_file_name_cannot_forge_output(generator: Run) -> None:
     path = Path(f"x\x1b[2J\n{CLAIM}.json")
     path.write_text("{")
     result = generator("diff", str(path), str(path))
@@ -75,7 +75,7 @@ def test_names_of_files_are_not_forged(generator: Run) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_an_orphan_in_the_repository_is_not_forged(generator: Run) -> None:
+def test_an_orphan_file_cannot_forge_output(generator: Run) -> None:
     Path(f"templates_out/x\x1b[2J\n::error::x\n{CLAIM}.json").write_text("{}")
     result = generator("template")
     assert "\\u001b[2J" in result.output
@@ -109,7 +109,7 @@ def test_any_encoding_of_the_output_shows_everything(encoding: str, monkeypatch:
     assert json.loads(f'"{shown.strip()}"') == "é → \udcff 🚀"
 
 
-def test_the_arguments_of_a_command_are_not_forged(project: Path) -> None:
+def test_an_argument_cannot_forge_output(project: Path) -> None:
     result = CliRunner().invoke(main, ["templat\x1b[2J\n::error::x"])
     assert result.exit_code == 2
     assert_harmless(result.output)

@@ -23,7 +23,7 @@ from generator.cli.options import EnvironmentName
 Run = Callable[..., Result]
 
 
-def test_a_time_limit_ends_code_that_catches_every_exception() -> None:
+def test_a_time_limit_ends_code_that_catches_all_exceptions() -> None:
     def stubborn() -> None:
         while True:
             with suppress(Exception):
@@ -66,7 +66,7 @@ def test_preflight_does_not_pass_when_every_check_is_skipped() -> None:
     assert preflight.passes({"stack": skipped("no permission", ""), "key": passed("there")})
 
 
-def test_pages_without_end_are_an_answer_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_pages_count_as_a_missing_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     def endless() -> Iterator[None]:
         while True:
             yield None

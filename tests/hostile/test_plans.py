@@ -77,7 +77,7 @@ def test_references_are_followed_once() -> None:
     assert len(found.parts[0].resources) == 2
 
 
-def test_many_instances_take_no_time_of_their_square() -> None:
+def test_many_instances_do_not_take_quadratic_time() -> None:
     functions = [entry("aws_lambda_function", "f", number, function_name="f") for number in range(3000)]
     unnamed = [provisioned(index=number) for number in range(3000)]
     assert read([*functions, *unnamed], {"resources": [block(CONFIG, "p", "aws_lambda_function.f")]}).parts
@@ -85,7 +85,7 @@ def test_many_instances_take_no_time_of_their_square() -> None:
     assert read([*functions, *named], {}).gaps
 
 
-def test_a_long_name_is_that_of_no_function() -> None:
+def test_a_name_longer_than_any_function_names_none() -> None:
     assert read([provisioned(function_name="function:a:" * 50_000 + "\n")], {}).gaps
 
 

@@ -215,7 +215,7 @@ def test_a_browser_shows_the_figures(server: Server) -> None:
 
 @pytest.mark.parametrize("value", ["nan", "-inf", "2026-01-01", "true", "[1]", "9" * 900, "text"])
 @pytest.mark.parametrize("key", ["traffic.webhooks_per_hour", "functions.process_webhook.mean_duration_ms"])
-def test_a_value_that_no_slider_has_is_a_fault(server: Server, key: str, value: str) -> None:
+def test_a_value_that_no_slider_can_have_is_a_fault(server: Server, key: str, value: str) -> None:
     status, found = answered(server, "answer.json", [f"{key}={value}"])
     assert status == 400
     assert found["faults"]

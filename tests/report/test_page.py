@@ -163,7 +163,7 @@ def test_a_reviewer_sees_four_screens_before_opening_anything(name: str) -> None
 
 @EVERY
 @pytest.mark.parametrize("function", ["ProcessWebhookFunction", "CheckAlertsFunction", "SendNotificationFunction"])
-def test_one_less_is_what_an_environment_with_that_reservation_gets(name: str, function: str) -> None:
+def test_the_effect_of_one_less_is_that_of_an_environment_with_that_reservation(name: str, function: str) -> None:
     one = judged(name)
     units = (one.plan.sizing[function].reserved_concurrency or 0) - 1
     less = one_less(one.plan.environment, one.plan.sizing[function])
@@ -190,7 +190,7 @@ def test_the_permissions_of_production_fit_on_one_line() -> None:
     ) in PAGES["prod"]
 
 
-def test_the_line_of_permissions_shows_what_reaches_other_resources() -> None:
+def test_the_line_of_permissions_names_access_to_other_resources() -> None:
     template = copy.deepcopy(TEMPLATES["prod"])
     role = template["Resources"]["CleanupHistoryRole"]["Properties"]
     role["ManagedPolicyArns"] = ["arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess"]

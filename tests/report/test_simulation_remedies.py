@@ -41,7 +41,7 @@ def test_a_spike_needs_what_its_highest_rate_needs() -> None:
 
 
 @pytest.mark.parametrize(("function", "simulated", "expected"), [("SendNotification", 5, 6), ("CheckAlerts", 10, 15)])
-def test_where_the_model_finds_enough_the_next_larger_reservation_is_named(
+def test_the_remedy_is_one_more_if_the_model_finds_the_reservation_enough(
     function: str, simulated: int, expected: int
 ) -> None:
     (remedy,) = remedies(environment(), result(f"{function}Function", simulated, 50_000 / 3600 * 5))

@@ -480,7 +480,7 @@ def test_a_rate_limit_of_0_refuses_everything(template, environment, resource, k
     assert webhooks["offered"] == webhooks["throttled_at_gateway"] > 0
 
 
-def test_the_rest_is_simulated_if_a_function_is_not_understood(template, environment):
+def test_a_function_that_is_not_understood_is_left_out_and_the_rest_simulated(template, environment):
     template["Parameters"]["Unset"] = {"Type": "Number"}
     reserve(template, SendNotificationFunction={"Ref": "Unset"})
     result = simulate(template, environment("prod", SHORT), hours=0.01, replications=2, workers=1)

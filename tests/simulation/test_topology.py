@@ -182,7 +182,7 @@ def test_the_other_templates_are_understood(committed, name):
 SOURCES = 'sources=[{name="tv", scheme="token", rate_per_s=5}, {name="feed", scheme="hmac", rate_per_s=20}]'
 
 
-def test_the_limits_of_each_path_are_told_apart():
+def test_each_path_has_its_own_limit():
     """Webhooks come through the first method, so the limits of the other paths do not slow them down."""
     topology = read_topology(generated("prod", SOURCES))
     assert topology.webhook_functions == ("ProcessWebhookFunction",)

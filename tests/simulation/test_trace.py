@@ -369,7 +369,7 @@ def test_a_gzip_bomb_is_refused(trace, monkeypatch):
         ("time,hits,requests\n0,1,2\n60,1,2\n", "it has several columns that may be counts"),
     ],
 )
-def test_what_is_no_recording_of_webhooks_is_refused(trace, content, what):
+def test_a_file_that_is_not_a_recording_is_refused(trace, content, what):
     with pytest.raises(UnreadableTrace, match=what):
         read_trace(trace(content))
 

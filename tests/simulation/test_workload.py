@@ -136,7 +136,7 @@ def test_bursts_keep_the_rate_and_come_at_the_same_time():
     assert abs(len(found) - 100_000) < 4 * math.sqrt(9 * 100_000)
 
 
-def test_a_trace_has_no_bursts_but_its_own():
+def test_a_trace_keeps_its_own_bursts_and_gets_no_others():
     drawn = arrivals(Recorded(minutes(600)), draws.random_stream(1, 0, "arrivals"), 0.0, 5.0)
     found = list(drawn)
     assert len(found) == len(set(found))

@@ -68,30 +68,30 @@ def template(value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("value", "expected"), TABLE)
-def test_scope_one(value: Any, expected: int) -> None:
+def test_a_value_in_scope_one(value: Any, expected: int) -> None:
     parsed = parse(template(value))
     assert whole_number(Evaluator(parsed).value(parsed.properties(FUNCTION)[RESERVED])) == expected
 
 
 @pytest.mark.parametrize(("value", "expected"), TABLE)
-def test_scope_every(value: Any, expected: int) -> None:
+def test_every_value_in_scope_every(value: Any, expected: int) -> None:
     assert expected in [option.number for option in options(parse(template(value)), FUNCTION, RESERVED)]
 
 
 @pytest.mark.parametrize(("value", "expected"), TABLE)
-def test_the_quota_verdict(value: Any, expected: int) -> None:
+def test_the_quota_verdict_has_the_value(value: Any, expected: int) -> None:
     others = worst_case(deployed(template(0))).total
     found = worst_case(deployed(template({"Fn::If": ["Always", value, 0]})))
     assert (found.total - others, found.fits(found.total)) == (expected, True)
 
 
 @pytest.mark.parametrize(("value", "expected"), TABLE)
-def test_the_simulation(value: Any, expected: int) -> None:
+def test_the_simulation_has_the_value(value: Any, expected: int) -> None:
     assert read_topology(template(value)).functions[FUNCTION].reserved_concurrency == expected
 
 
 @pytest.mark.parametrize(("value", "expected"), TABLE)
-def test_the_difference(value: Any, expected: int) -> None:
+def test_the_diff_has_the_value(value: Any, expected: int) -> None:
     same = difference(template(value), template(expected)).reservations
     assert same.total_old == same.total_new
     more = difference(template(value), template(expected + 1)).reservations
@@ -99,7 +99,7 @@ def test_the_difference(value: Any, expected: int) -> None:
 
 
 @pytest.mark.parametrize(("value", "expected"), TABLE)
-def test_the_bill(value: Any, expected: int) -> None:
+def test_the_bill_has_the_value(value: Any, expected: int) -> None:
     (dev,) = files.load_named(["dev"], folder=FIXTURES / "environments")
     written, literal = (one_deployment(parse(template(one))) for one in (value, expected))
     assert has_bill(written)
@@ -117,7 +117,7 @@ def test_the_bill(value: Any, expected: int) -> None:
         ({"Fn::FindInMap": ["Map", "test", "Units"]}, "mapping Map has no test, Units"),
     ],
 )
-def test_what_cannot_be_known_has_its_reason(value: Any, reason: str) -> None:
+def test_an_unknown_value_has_its_reason(value: Any, reason: str) -> None:
     with pytest.raises(Unknown, match=f"^{reason}"):
         Evaluator(parse(template(value))).value(value)
 
@@ -139,7 +139,7 @@ def test_scope_known_resolves_only_what_no_deployment_changes(value: Any, expect
     assert Evaluator(parse(template(0)), Scope.KNOWN).value(value) == expected
 
 
-def test_a_resource_whose_condition_is_certain_is_gone_or_unconditional() -> None:
+def test_a_resource_with_a_certain_condition_is_removed_or_unconditional() -> None:
     content = template(0)
     for name in ("Never", "Always", "ByRegion"):
         content["Resources"][name] = {"Type": "AWS::SNS::Topic", "Condition": name}

@@ -34,13 +34,13 @@ from tests.stack.model import TEMPLATES
         (None, []),
     ],
 )
-def test_every_way_to_refer(value: Any, found: list[str]) -> None:
+def test_every_form_of_reference_is_found(value: Any, found: list[str]) -> None:
     assert [*references(value)] == found
     assert [*names(value)] == [one.split(".")[0] for one in found]
 
 
 @pytest.mark.parametrize("environment", sorted(TEMPLATES))
-def test_in_a_whole_template_all_that_looks_like_a_reference_is_found(environment: str) -> None:
+def test_every_reference_of_a_whole_template_is_found(environment: str) -> None:
     resources = TEMPLATES[environment]["Resources"]
     text = json.dumps(resources)
     alone = re.findall(r'\{"(?:Ref|Fn::GetAtt)": \[?"(\w+)"', text)
@@ -61,10 +61,10 @@ values = st.recursive(
 
 
 @given(values)
-def test_whatever_its_shape_a_value_can_be_asked(value: Any) -> None:
+def test_a_value_of_any_shape_is_searched_without_an_error(value: Any) -> None:
     assert all(isinstance(name, str) for name in references(value))
 
 
 @given(values, values)
-def test_a_list_refers_to_what_its_items_refer_to(one: Any, other: Any) -> None:
+def test_a_list_has_the_references_of_its_items(one: Any, other: Any) -> None:
     assert [*references([one, other])] == [*references(one), *references(other)]

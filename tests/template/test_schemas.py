@@ -43,7 +43,7 @@ def test_every_property_of_every_type_agrees_with_the_lists(kind: str) -> None:
             assert schema(kind).replacement(within) == expected
 
 
-def test_the_lists_are_there_at_all() -> None:
+def test_the_schemas_state_create_only_properties() -> None:
     folder = Path(cfnlint.__file__).parent / "data/schemas/resources"
     text = "".join(path.read_text() for path in folder.glob("aws_dynamodb_table*.json"))
     assert not text or "createOnlyProperties" in text
@@ -84,7 +84,7 @@ def test_a_key_with_a_dot_or_a_slash_belongs_to_its_map() -> None:
     ("keys", "replacement"),
     [({"Fn::If": ["C", [], []]}, "possible"), ([{"AttributeName": "id"}], "certain"), ("x", "possible")],
 )
-def test_an_attribute_of_a_key_that_a_condition_decides_is_possibly_its(keys: Any, replacement: str) -> None:
+def test_an_attribute_of_a_key_that_a_condition_decides_possibly_replaces(keys: Any, replacement: str) -> None:
     sides = (
         {"AttributeDefinitions": [{"AttributeName": "id", "AttributeType": kind}], "KeySchema": keys} for kind in "SN"
     )
@@ -101,7 +101,7 @@ def test_a_policy_that_is_all_properties_is_compared_by_property() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Acme::Made::Up", "Custom::Thing", "None"])
-def test_of_a_type_that_no_schema_knows_any_change_may_replace(kind: str) -> None:
+def test_any_change_of_an_unknown_type_may_replace(kind: str) -> None:
     old = {"Resources": {"One": {"Type": kind, "Properties": {"A": 1}}}}
     new = json.loads(json.dumps(old).replace("1", "2"))
     (found,) = difference(old, new).resources

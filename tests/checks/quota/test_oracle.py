@@ -362,7 +362,7 @@ def test_stacks_together_agree_with_every_region_tried_out(seed: int) -> None:
 
 
 @pytest.mark.slow
-def test_the_random_templates_are_worth_trying() -> None:
+def test_the_random_templates_vary_enough() -> None:
     """Conditions matter, deployments differ, and each kind of finding turns up."""
     templates = [random_template(random.Random(seed)) for seed in range(300)]
     tried = [list(deployments(template)) for template in templates]

@@ -135,7 +135,7 @@ def test_armed_alerts_that_no_price_can_fire_are_counted(stack: Stack, capsys: p
 
 
 @pytest.mark.parametrize("attributes", [{}, *INVALID, {"generation": None}, {"armedAt": None}])
-def test_what_is_counted_is_what_no_price_fires(
+def test_the_count_of_alerts_that_cannot_fire_matches_the_handler(
     stack: Stack, capsys: pytest.CaptureFixture[str], attributes: dict[str, Any]
 ) -> None:
     """CheckAlertsFunction and CleanupHistoryFunction have the same rule in two files."""

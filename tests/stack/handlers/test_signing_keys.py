@@ -95,7 +95,7 @@ def test_a_cold_instance_cannot_bridge_an_outage(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "DecryptionFailure", "InvalidRequestException"])
-def test_a_refusal_is_503_despite_cached_keys(sender: Sender, code: str) -> None:
+def test_a_refusal_by_secrets_manager_is_503_despite_cached_keys(sender: Sender, code: str) -> None:
     """Somebody has withdrawn the secret, so the keys in memory must not outlive it."""
     sender.fail(code, 400)
     assert sender.statuses([301, 31]) == [503, 503]
