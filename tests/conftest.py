@@ -54,6 +54,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_collection_finish() -> None:
+    """Leave out of later searches for garbage what collecting has made: modules and thousands of tests."""
+    gc.freeze()
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a copy of the fixture project, as the current folder."""

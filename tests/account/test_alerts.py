@@ -231,15 +231,16 @@ def test_an_alert_that_was_never_armed_has_not_fired() -> None:
     assert alerts.read({**item, "generation": {"S": "one"}}).state == State.FIRED
 
 
-@given(NUMBERS)
-def test_a_threshold_is_a_number_if_and_only_if_the_webhook_takes_it_as_a_price(text: str) -> None:
-    check = HANDLER.namespace["check"]
-    price = {"symbol": "BTC-USD", "source": "s", "timestamp": 10**12, "price": text}
-    assert alerts.is_number(text) is (list(check(price, 10**9)) == [])
+def test_a_threshold_is_a_number_if_and_only_if_the_webhook_takes_it_as_a_price() -> None:
+    with deployed() as live:
+        check = live.load("ProcessWebhookFunction").namespace["check"]
 
+    @given(NUMBERS)
+    def compare(text: str) -> None:
+        price = {"symbol": "BTC-USD", "source": "s", "timestamp": 10**12, "price": text}
+        assert alerts.is_number(text) is (list(check(price, 10**9)) == [])
 
-with deployed() as _live:
-    HANDLER = _live.load("ProcessWebhookFunction")
+    compare()
 
 
 ANSWERS: dict[tuple[str, str], Any] = {

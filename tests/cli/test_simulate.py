@@ -17,7 +17,7 @@ from click.testing import Result
 from tests.processes import started_with
 
 Run = Callable[..., Result]
-QUICK = ("--hours", "0.02", "--replications", "2")
+QUICK = ("--set", "simulation.warm_up_s=20", "--hours", "0.02", "--replications", "2")
 
 
 @pytest.mark.slow
