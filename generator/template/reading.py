@@ -132,10 +132,14 @@ def json_value(where: str, text: str) -> Any:
 def template(where: str, value: Any) -> dict[str, Any]:
     """Return the value if it has Resources, each with a Type. Raises UnreadableTemplate."""
     resources = value.get("Resources") if isinstance(value, dict) else None
-    if not isinstance(resources, dict) or not all(map(_is_resource, resources, resources.values())):
+    malformed = [name for name, one in mapping(resources).items() if not _is_resource(name, one)]
+    if not isinstance(resources, dict) or (malformed and len(malformed) == len(resources)):
         raise unreadable(
             where, "not a template: it has no Resources, each with a Type", "name a CloudFormation template"
         )
+    if malformed:
+        what, remedy = "needs a Type, and its Properties must be a mapping", "correct the resource"
+        raise UnreadableTemplate([Fault(f"{where}: Resources.{name}", what, remedy) for name in malformed])
     return dict(value)
 
 
@@ -166,7 +170,11 @@ def parse(document: Any, values: Mapping[str, Any] | None = None) -> Template:
 
     entries = expanded(mapping(document.get("Resources")), resolve)
     opaque = {name: one for name, one in entries.items() if name.startswith(OPAQUE)}
-    resources = {name: one for name, one in entries.items() if name not in opaque and _is_structure(one)}
+    resources = {
+        name: {key: part for key, part in one.items() if key != "Properties" or part is not None}
+        for name, one in entries.items()
+        if name not in opaque and _is_structure(one)
+    }
     return replace(
         stated,
         conditions=expanded(stated.conditions, resolve),
@@ -200,7 +208,7 @@ def unreadable(where: str, what: str, remedy: str) -> UnreadableTemplate:
 
 
 def _is_structure(value: Any) -> bool:
-    return isinstance(value, Mapping) and isinstance(value.get("Properties") or {}, Mapping)
+    return isinstance(value, Mapping) and isinstance(value.get("Properties"), Mapping | None)
 
 
 def _is_resource(name: str, value: Any) -> bool:

@@ -90,6 +90,7 @@ def test_a_revision_is_read_from_the_current_folder(
 
 
 NO_TEMPLATE = "not a template: it has no Resources, each with a Type; name a CloudFormation template"
+MALFORMED = "needs a Type, and its Properties must be a mapping; correct the resource"
 HALF, INFINITE = "not text: half of a surrogate pair", "a number that is infinite or not a number; correct the number"
 LONG = "a" * 300
 NO_REVISION = "is not a revision of a git repository here; name a branch, tag or commit"
@@ -131,6 +132,7 @@ NO_REVISION = "is not a revision of a git repository here; name a branch, tag or
             [f"infinite.yaml: {INFINITE}", f"{LONG}.json: no such file; correct the path"],
         ),
         (("list.json", "untyped.json"), [f"list.json: {NO_TEMPLATE}", f"untyped.json: {NO_TEMPLATE}"]),
+        (("zero.yaml", "prod"), [f"zero.yaml: Resources.{name}: {MALFORMED}" for name in ("B", "C")]),
     ],
 )
 def test_wrong_sides_are_one_line_each(
@@ -143,6 +145,7 @@ def test_wrong_sides_are_one_line_each(
     Path("infinite.json").write_text('{"Resources": {"A": {"Type": "B", "Properties": {"C": 1e400}}}}')
     Path("infinite.yaml").write_text("Resources: {A: {Type: B, Properties: {C: .inf}}}")
     Path("untyped.json").write_text('{"Resources": {"A": {}}}')
+    Path("zero.yaml").write_text("Resources: {A: {Type: T}, B: 3, C: {Type: T, Properties: 0}}")
     result = generator("diff", "--", *sides)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.splitlines() == lines

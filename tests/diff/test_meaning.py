@@ -221,6 +221,14 @@ def test_a_property_of_no_value_is_an_absent_property() -> None:
     assert not difference(old, new).found
 
 
+@pytest.mark.parametrize("kind", [TABLE, ROLE, "AWS::CloudWatch::Alarm", "AWS::Lambda::Function"])
+def test_properties_of_null_are_no_properties(kind: str) -> None:
+    null, absent = ({"Resources": {"One": {"Type": kind, **more}}} for more in ({"Properties": None}, {}))
+    assert not difference(null, absent).found
+    changed = {"Resources": {"One": {"Type": kind, "Properties": {"Tags": [{"Key": "k", "Value": "v"}]}}}}
+    assert [one.id for one in difference(null, changed).resources] == ["One"]
+
+
 def function(**properties: Any) -> dict[str, Any]:
     return {"One": {"Type": FUNCTION, "Properties": {"InlineCode": "x", **properties}}}
 
