@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 from generator._format import counted, duration, number, percent, significant
-from generator.account.metrics import HOUR_S, MINUTE_S, Reports, Series
+from generator.account.metrics import HOUR_S, MINUTE_S, MetricSeries, Reports
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS, Sizing
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.stack.monitoring import ITERATOR_AGE_MS
@@ -78,7 +78,7 @@ class Calibration:
 
 
 def calibrate(
-    environment: Environment, sizing: Sizing, series: Mapping[str, Series], reports: Mapping[str, Reports]
+    environment: Environment, sizing: Sizing, series: Mapping[str, MetricSeries], reports: Mapping[str, Reports]
 ) -> Calibration:
     """Derive the settings from the series (by the ids of their metrics) and from REPORT lines (by function)."""
     webhooks = _arrived(series)
@@ -102,18 +102,18 @@ def calibrate(
     )
 
 
-def _arrived(series: Mapping[str, Series]) -> Series | None:
+def _arrived(series: Mapping[str, MetricSeries]) -> MetricSeries | None:
     """Return the webhooks of each minute. Throttled webhooks count, although they caused no invocation."""
     invoked, throttled = series.get("process_webhook_invocations_sum"), series.get("process_webhook_throttles_sum")
     if not invoked or not throttled:
         return invoked
     times = sorted(invoked.values.keys() | {time for time, count in throttled.values.items() if count})
-    return Series(
+    return MetricSeries(
         invoked.metric, {time: invoked.values.get(time, 0.0) + throttled.values.get(time, 0.0) for time in times}
     )
 
 
-def _holes(webhooks: Series) -> Iterator[tuple[int, int]]:
+def _holes(webhooks: MetricSeries) -> Iterator[tuple[int, int]]:
     """Yield start and end of each gap that the rate of the hours around it does not explain."""
     times = list(webhooks.values)
     for earlier, later in pairwise(times):
@@ -167,7 +167,7 @@ def _traffic(
     )
 
 
-def _alerts(environment: Environment, series: Mapping[str, Series]) -> Iterator[Measurement]:
+def _alerts(environment: Environment, series: Mapping[str, MetricSeries]) -> Iterator[Measurement]:
     """Yield the alerts per webhook. A failed run is repeated, so each success is one notification."""
     webhooks = series.get("process_webhook_invocations_sum")
     sent, errors = series.get("send_notification_invocations_sum"), series.get("send_notification_errors_sum")
@@ -199,7 +199,7 @@ def _busiest_hour(arrived: Mapping[int, float], first: int, last: int) -> tuple[
     return start, best
 
 
-def _durations(environment: Environment, series: Mapping[str, Series]) -> Iterator[Measurement]:
+def _durations(environment: Environment, series: Mapping[str, MetricSeries]) -> Iterator[Measurement]:
     """Yield the mean and the 95th percentile duration of each function, with the hours weighted by their runs."""
     for name in SETTINGS.values():
         stated = getattr(environment.functions, name)
@@ -230,7 +230,7 @@ def _durations(environment: Environment, series: Mapping[str, Series]) -> Iterat
             )
 
 
-def _hourly(series: Series | None) -> dict[int, float]:
+def _hourly(series: MetricSeries | None) -> dict[int, float]:
     hours: dict[int, float] = {}
     for time, value in series.values.items() if series else ():
         hours[time - time % HOUR_S] = hours.get(time - time % HOUR_S, 0.0) + value
@@ -258,7 +258,7 @@ def _cold_starts(environment: Environment, reports: Mapping[str, Reports]) -> It
         )
 
 
-def _missing(series: Mapping[str, Series], reports: Mapping[str, Reports]) -> Iterator[str]:
+def _missing(series: Mapping[str, MetricSeries], reports: Mapping[str, Reports]) -> Iterator[str]:
     webhooks = _arrived(series)
     if webhooks is None:
         yield "traffic: the export has no process_webhook_invocations_sum"
@@ -280,7 +280,7 @@ def _missing(series: Mapping[str, Series], reports: Mapping[str, Reports]) -> It
         yield "functions.*.cold_start_ms: give REPORT lines with --reports"
 
 
-def _contradictions(environment: Environment, sizing: Sizing, series: Mapping[str, Series]) -> Iterator[str]:
+def _contradictions(environment: Environment, sizing: Sizing, series: Mapping[str, MetricSeries]) -> Iterator[str]:
     targets = environment.targets
     invoked, throttled = series.get("process_webhook_invocations_sum"), series.get("process_webhook_throttles_sum")
     if invoked and throttled:

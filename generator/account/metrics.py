@@ -66,7 +66,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class MetricSeries:
     """The points of a metric in the order of time. A period without an invocation has no point."""
 
     metric: Metric
@@ -145,7 +145,7 @@ def script(wanted: Iterable[Metric], stack: str, region: str, days: int) -> str:
     )
 
 
-def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str) -> dict[str, Series]:
+def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str) -> dict[str, MetricSeries]:
     """Return the series in an answer of GetMetricData by their ids.
 
     Raises UnreadableMetrics with every fault: a wrong unit, an incomplete answer, points between the periods.
@@ -167,7 +167,7 @@ def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str)
                 faults.append(Fault(f"{where}: {id_}", str(error), EXPORT))
     if faults:
         raise UnreadableMetrics(faults)
-    found = {id_: Series(by_id[id_], dict(sorted(values.items()))) for id_, values in series.items() if values}
+    found = {id_: MetricSeries(by_id[id_], dict(sorted(values.items()))) for id_, values in series.items() if values}
     if not found:
         raise _unreadable(where, "none of its results has an id of ours and points", EXPORT)
     times = [time for one in found.values() for time in one.values]
@@ -176,7 +176,7 @@ def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str)
     return found
 
 
-def live(wanted: Sequence[Metric], stack: LiveStack, days: int) -> dict[str, Series]:
+def live(wanted: Sequence[Metric], stack: LiveStack, days: int) -> dict[str, MetricSeries]:
     """Return the series of the last days, in whole hours, from CloudWatch. Raises Unavailable or UnreadableMetrics."""
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     queries = request(wanted, {logical_id: stack.physical_id(logical_id) for logical_id in SETTINGS})
@@ -208,7 +208,7 @@ def policy(region: str, stack_name: str) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def read_export(wanted: Iterable[Metric], path: Path) -> dict[str, Series]:
+def read_export(wanted: Iterable[Metric], path: Path) -> dict[str, MetricSeries]:
     """Read a file that `aws cloudwatch get-metric-data` has written. Raises UnreadableMetrics with every fault."""
     return from_answer(wanted, _json(path), str(path))
 

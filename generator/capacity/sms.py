@@ -13,7 +13,7 @@ from generator._format import duration, number, rate, significant, usd
 from generator.config.schema import Environment
 
 
-class Verdict(StrEnum):
+class SmsVerdict(StrEnum):
     """Whether the account holds the planned SMS, as JSON prints it."""
 
     GOOD = "good"
@@ -22,11 +22,11 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class SmsComparison:
     """One limit of the account against the planned SMS, and the remedy if it is too low."""
 
     name: str
-    verdict: Verdict
+    verdict: SmsVerdict
     what: str
     remedy: str = ""
 
@@ -61,7 +61,7 @@ def lasting(environment: Environment, limit_usd: float) -> str:
     return f"{usd(limit_usd)} last about {duration(hours * 3600)} at {significant(per_hour(environment))} SMS/h"
 
 
-def compare(environment: Environment) -> tuple[Comparison, Comparison]:
+def compare(environment: Environment) -> tuple[SmsComparison, SmsComparison]:
     """Return the comparisons of the budget and of the throughput."""
     return _budget(environment), _throughput(environment)
 
@@ -70,30 +70,30 @@ def _per_month(environment: Environment) -> float:
     return per_hour(environment) * environment.usage.hours_per_month
 
 
-def _budget(environment: Environment) -> Comparison:
+def _budget(environment: Environment) -> SmsComparison:
     budget_usd, cost_usd = environment.sms.monthly_budget_usd, month_usd(environment)
     if cost_usd is None:
-        return Comparison("SMS budget", Verdict.NOT_CHECKED, "not checked", "set sms.price_usd_per_message")
+        return SmsComparison("SMS budget", SmsVerdict.NOT_CHECKED, "not checked", "set sms.price_usd_per_message")
     if cost_usd <= budget_usd:
         planned = f"{_per_month(environment):,.0f} SMS a month cost {usd(cost_usd)} of {usd(budget_usd)}"
-        return Comparison("SMS budget", Verdict.GOOD, planned)
-    return Comparison(
+        return SmsComparison("SMS budget", SmsVerdict.GOOD, planned)
+    return SmsComparison(
         "SMS budget",
-        Verdict.SHORT,
+        SmsVerdict.SHORT,
         f"{lasting(environment, budget_usd)}, then SNS drops every SMS until the month ends",
         f"raise sms.monthly_budget_usd to {math.ceil(cost_usd):,} and the account's limit with it, or lower "
         "traffic.alerts_per_webhook",
     )
 
 
-def _throughput(environment: Environment) -> Comparison:
+def _throughput(environment: Environment) -> SmsComparison:
     peak, possible = peak_per_s(environment), environment.sms.messages_per_s
     figures = f"{rate(peak)} at the peak, {number(possible)}/s possible"
     if peak <= possible:
-        return Comparison("SMS throughput", Verdict.GOOD, figures)
-    return Comparison(
+        return SmsComparison("SMS throughput", SmsVerdict.GOOD, figures)
+    return SmsComparison(
         "SMS throughput",
-        Verdict.SHORT,
+        SmsVerdict.SHORT,
         f"{figures}; SMS above that are late or dropped",
         "send from a faster number (a toll-free number of the United States sends 3/s) and raise sms.messages_per_s, "
         "or lower traffic.alerts_per_webhook",

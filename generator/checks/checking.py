@@ -11,7 +11,7 @@ from generator import _runtime, plans
 from generator._format import joined
 from generator.capacity import sms
 from generator.capacity.quota import AccountQuota
-from generator.capacity.sms import Verdict
+from generator.capacity.sms import SmsVerdict
 from generator.checks import drift, linting, places, quota_only, stacks
 from generator.checks.assemblies import is_assembly
 from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity
@@ -263,7 +263,7 @@ def quota(one: JudgedPlan, path: Path) -> list[Finding]:
 def sms_volume(one: JudgedPlan) -> list[Finding]:
     """Return a warning if the planned SMS exceed the budget or the throughput that the environment file states."""
     path = str(project.environments() / f"{one.name}.toml")
-    short = [found for found in sms.compare(one.plan.environment) if found.verdict is Verdict.SHORT]
+    short = [found for found in sms.compare(one.plan.environment) if found.verdict is SmsVerdict.SHORT]
     return [Finding(path, 1, "sms-volume", Severity.WARNING, "", str(found)) for found in short]
 
 

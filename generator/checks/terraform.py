@@ -11,7 +11,7 @@ from generator.checks.places import Place
 from generator.checks.quota.deployed import deployed
 from generator.checks.units import Unit, Units, Unread
 from generator.template import terraform
-from generator.template.terraform import Part
+from generator.template.terraform import PlanPart
 
 ORDER = "apply-order"
 """The rule for what a plan reserves while it is applied."""
@@ -56,7 +56,7 @@ def order(places: Iterable[Place], units: Sequence[Unit]) -> Iterator[Finding]:
             yield Finding(str(found[0].path), 1, ORDER, Severity.WARNING, "", message)
 
 
-def _names(path: Path, parts: Sequence[Part]) -> list[str]:
+def _names(path: Path, parts: Sequence[PlanPart]) -> list[str]:
     """Return a name for each part: that of the file, with the place or the stack where there are several."""
     if len(parts) == 1:
         return [path.name]
@@ -64,7 +64,7 @@ def _names(path: Path, parts: Sequence[Part]) -> list[str]:
     return [f"{path.name} {place}".strip() for place in places]
 
 
-def _unit(path: Path, name: str, part: Part) -> Unit:
+def _unit(path: Path, name: str, part: PlanPart) -> Unit:
     given = [part.parameters] if part.stack else []
     regions = [part.region] if part.region else []
     stacks = tuple(deployed(part.document, given, regions))

@@ -21,7 +21,7 @@ from generator.plans import JudgedPlan
 
 if TYPE_CHECKING:
     from generator.account.calibration import Calibration
-    from generator.account.metrics import Metric, Series
+    from generator.account.metrics import Metric, MetricSeries
 
 RETENTION_DAYS = 15
 """How long CloudWatch keeps points of a minute. Source: Amazon CloudWatch User Guide, "Metrics retention"."""
@@ -94,7 +94,7 @@ def command(
 
 def _live(
     environment: Environment, wanted: list[Metric], days: int, access: dict[str, str | None]
-) -> dict[str, Series]:
+) -> dict[str, MetricSeries]:
     from generator.account import metrics
 
     with deployed.stack(

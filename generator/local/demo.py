@@ -25,7 +25,7 @@ RETRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class DemoAlert:
     """An alert of the demonstration. Each has its own phone number, so that every SMS can be matched to its alert."""
 
     alert_id: str
@@ -64,14 +64,14 @@ class DemoResult:
         return self.prices_stored == self.prices_sent and not self.missing and not self.unexpected
 
 
-def alerts() -> list[Alert]:
+def alerts() -> list[DemoAlert]:
     """Return four alerts for each symbol: two that the prices reach, and two that they do not."""
-    found: list[Alert] = []
+    found: list[DemoAlert] = []
     for symbol, start in SYMBOLS.items():
         for direction, change in (("above", "1.01"), ("below", "0.99"), ("above", "1.50"), ("below", "0.50")):
             number = len(found)
             threshold = (start * Decimal(change)).quantize(Decimal("0.01"))
-            found.append(Alert(f"demo-{number}", symbol, direction, threshold, f"+1555555{number:04d}"))
+            found.append(DemoAlert(f"demo-{number}", symbol, direction, threshold, f"+1555555{number:04d}"))
     return found
 
 
@@ -140,8 +140,10 @@ def as_table(result: DemoResult) -> str:
     return "\n".join([*result.requests, *result.texts, "", *text_table((), rows, right=(1,))])
 
 
-def _alert_of_source(number: int) -> Alert:
-    return Alert(f"demo-source-{number}", SOURCE_SYMBOLS[number], "above", Decimal("0.5"), f"+1555555{9000 + number}")
+def _alert_of_source(number: int) -> DemoAlert:
+    return DemoAlert(
+        f"demo-source-{number}", SOURCE_SYMBOLS[number], "above", Decimal("0.5"), f"+1555555{9000 + number}"
+    )
 
 
 def _request(system: System, sender: Sender, symbol: str) -> tuple[str, str | None]:

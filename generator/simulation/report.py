@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from generator._format import duration, percent, text_table, visible
 from generator.simulation.result import SimulationResult
-from generator.simulation.statistics import Verdict
+from generator.simulation.statistics import TargetVerdict
 from generator.simulation.targets import Target
 
 RESERVED = "reserved_concurrency"
@@ -53,11 +53,11 @@ def _targets(result: SimulationResult) -> Iterator[str]:
 
 
 def _comment(target: Target) -> str:
-    if target.verdict is Verdict.MET:
+    if target.verdict is TargetVerdict.MET:
         return ""
-    if target.verdict is Verdict.AT_TARGET:
+    if target.verdict is TargetVerdict.AT_TARGET:
         return "at the target, which passes; the measured value is within 5 % of it"
-    if target.verdict is Verdict.MISSED:
+    if target.verdict is TargetVerdict.MISSED:
         return f"missed; change first: {target.remedy}"
     if target.measured.mean is None:
         return "inconclusive; nothing was measured"

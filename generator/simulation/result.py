@@ -12,7 +12,7 @@ from generator.simulation.coverage import kinds
 from generator.simulation.measures import Histogram
 from generator.simulation.network import Task
 from generator.simulation.replication import POINTS, Measurements
-from generator.simulation.statistics import Verdict, estimate_share
+from generator.simulation.statistics import TargetVerdict, estimate_share
 from generator.simulation.targets import Target, judge_targets
 from generator.simulation.workload import Piece
 
@@ -78,7 +78,7 @@ def summarise(task: Task, workload: str, runs: Sequence[Measurements], notes: Se
         "alerts": _alerts(runs),
         "stream": _stream(runs, targets),
         "targets": [target.as_dict() for target in targets],
-        "passed": all(target.verdict is not Verdict.MISSED for target in targets),
+        "passed": all(target.verdict is not TargetVerdict.MISSED for target in targets),
         "not_simulated": [*notes],
     }
     chart = _chart(task, runs)

@@ -29,7 +29,7 @@ CAUTION = 1.31
 """An interval widened by this factor has a confidence of 99 %, for looks at results that are still coming in."""
 
 
-class Verdict(StrEnum):
+class TargetVerdict(StrEnum):
     """The verdict on a target, as the report and the JSON print it."""
 
     MET = "met"
@@ -90,7 +90,7 @@ def estimate_share(events: Sequence[float], trials: Sequence[float]) -> Estimate
     return Estimate(mean, max(0.0, low), min(1.0, high))
 
 
-def decide(target: float, measured: Estimate, replications: int) -> tuple[Verdict, int | None]:
+def decide(target: float, measured: Estimate, replications: int) -> tuple[TargetVerdict, int | None]:
     """Return the verdict on an upper limit, and for an inconclusive one the replications that would decide it.
 
     A target is missed only if the whole interval lies above it, and met if the whole interval lies at or below it. It
@@ -99,19 +99,19 @@ def decide(target: float, measured: Estimate, replications: int) -> tuple[Verdic
     It is None if no reasonable number would decide.
     """
     if measured.mean is None or measured.low is None or measured.high is None:
-        return Verdict.INCONCLUSIVE, None
+        return TargetVerdict.INCONCLUSIVE, None
     if measured.high <= target:
-        return Verdict.MET, None
+        return TargetVerdict.MET, None
     if measured.low > target:
-        return Verdict.MISSED, None
+        return TargetVerdict.MISSED, None
     if abs(measured.mean - target) <= NEAR * target:
-        return Verdict.AT_TARGET, None
+        return TargetVerdict.AT_TARGET, None
     if measured.mean == 0:
-        return Verdict.INCONCLUSIVE, _rounded_up(replications * measured.high / target)
+        return TargetVerdict.INCONCLUSIVE, _rounded_up(replications * measured.high / target)
     above = measured.mean > target
     half = measured.mean - measured.low if above else measured.high - measured.mean
     gap = abs(measured.mean - target)
-    return Verdict.INCONCLUSIVE, _rounded_up(replications * (half / gap) ** 2)
+    return TargetVerdict.INCONCLUSIVE, _rounded_up(replications * (half / gap) ** 2)
 
 
 def is_settled(target: float, measured: Estimate) -> bool:

@@ -12,7 +12,7 @@ from generator.simulation.functions import CONCURRENCY, REQUEST_RATE, SCALING
 from generator.simulation.gateway import TIMEOUT_S
 from generator.simulation.network import Task
 from generator.simulation.replication import Measurements
-from generator.simulation.statistics import Estimate, Verdict, decide, estimate_mean, estimate_share, is_settled
+from generator.simulation.statistics import Estimate, TargetVerdict, decide, estimate_mean, estimate_share, is_settled
 
 TIMEOUT = "timeout"
 """The reason for a failure that is not a throttle."""
@@ -33,7 +33,7 @@ class Target:
     name: str
     target: float
     measured: Estimate
-    verdict: Verdict
+    verdict: TargetVerdict
     replications_needed: int | None = None
     remedy: str = ""
     function: str = ""
@@ -69,7 +69,7 @@ def _busiest_shard(task: Task, runs: Sequence[Measurements]) -> tuple[str, Estim
 def _judge(task: Task, runs: Sequence[Measurements], name: str, measured: Estimate, limit: Limit) -> Target:
     target = getattr(task.environment.targets, name)
     verdict, needed = decide(target, measured, len(runs))
-    remedy, function = limit if verdict is Verdict.MISSED else ("", "")
+    remedy, function = limit if verdict is TargetVerdict.MISSED else ("", "")
     return Target(name, target, measured, verdict, needed, remedy, function)
 
 
@@ -85,7 +85,7 @@ def _account(task: Task) -> Iterator[Target]:
         f"can be reserved; this stack could not be created: {floor_error(account.unreserved_floor)}"
     )
     fits = total <= reservable
-    verdict = Verdict.MET if fits else Verdict.MISSED
+    verdict = TargetVerdict.MET if fits else TargetVerdict.MISSED
     exact = Estimate(total, total, total)
     yield Target("reserved_concurrency", reservable, exact, verdict, None, "" if fits else remedy)
 

@@ -50,7 +50,7 @@ class Address(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Resource:
+class PlannedResource:
     """A resource of a plan."""
 
     address: str
@@ -75,13 +75,13 @@ def address_of(text: str) -> Address:
 class References:
     """Finds the function, the account and the Region that a resource of a plan belongs to."""
 
-    def __init__(self, document: Section, resources: Iterable[Resource]) -> None:
+    def __init__(self, document: Section, resources: Iterable[PlannedResource]) -> None:
         self._configuration = mapping(document.get("configuration"))
         self._variables = mapping(document.get("variables"))
-        self._by_name: dict[tuple[Address, str, str], dict[Index, list[Resource]]] = {}
+        self._by_name: dict[tuple[Address, str, str], dict[Index, list[PlannedResource]]] = {}
         self._modules: dict[tuple[tuple[str, ...], tuple[Index, ...]], dict[Index, list[Address]]] = {}
-        self._functions: dict[str, list[Resource]] = {}
-        self._functions_in: dict[str, dict[tuple[str, str], list[Resource]]] = {}
+        self._functions: dict[str, list[PlannedResource]] = {}
+        self._functions_in: dict[str, dict[tuple[str, str], list[PlannedResource]]] = {}
         self._declared: dict[tuple[str, ...], dict[tuple[str, str], Section]] = {}
         all_resources = list(resources)
         for resource in all_resources:
@@ -94,13 +94,13 @@ class References:
                 self._functions.setdefault(name, []).append(resource)
         self._providers = _Providers(self, all_resources)
 
-    def place(self, resource: Resource) -> tuple[str, str]:
+    def place(self, resource: PlannedResource) -> tuple[str, str]:
         """Return the account and the Region of a resource; each is empty if the plan does not state it."""
         return self._providers.place(resource)
 
-    def functions(self, resource: Resource, key: str) -> list[Resource]:
+    def functions(self, resource: PlannedResource, key: str) -> list[PlannedResource]:
         """Return the functions that an attribute may name, directly or by an alias. Stop at two."""
-        found: dict[str, Resource] = {}
+        found: dict[str, PlannedResource] = {}
         waiting, seen = [(resource, key)], {resource.address}
         while waiting and len(found) < 2:
             source, attribute = waiting.pop()
@@ -118,7 +118,7 @@ class References:
                     break
         return list(found.values())
 
-    def _named(self, text: str, resource: Resource) -> list[Resource]:
+    def _named(self, text: str, resource: PlannedResource) -> list[PlannedResource]:
         """Return the functions with a name or ARN. If several have the name, return those in the resource's place."""
         match = _FUNCTION_NAME.fullmatch(text) if len(text) <= MAX_NAME else None
         name = match[1] or match[2] if match else ""
@@ -131,22 +131,22 @@ class References:
                 places.setdefault(self.place(function), []).append(function)
         return self._functions_in[name].get(self.place(resource), [])[:2]
 
-    def targets(self, resource: Resource, key: str, types: tuple[str, ...]) -> list[Resource]:
+    def targets(self, resource: PlannedResource, key: str, types: tuple[str, ...]) -> list[PlannedResource]:
         """Return the resources of these types that the expression of an attribute refers to. Stop at two."""
-        found: dict[str, Resource] = {}
+        found: dict[str, PlannedResource] = {}
         for target in self._targets(resource, key, types):
             found[target.address] = target
             if len(found) == 2:
                 break
         return list(found.values())
 
-    def _targets(self, resource: Resource, key: str, types: tuple[str, ...]) -> Iterator[Resource]:
+    def _targets(self, resource: PlannedResource, key: str, types: tuple[str, ...]) -> Iterator[PlannedResource]:
         declared = self.declared(resource)
         expression = mapping(declared.get("expressions")).get(key)
         scope = _Scope(resource.module, resource.index, declared.get("for_each_expression"))
         return (target for target in self._followed(expression, scope) if target.type in types)
 
-    def declared(self, resource: Resource) -> Section:
+    def declared(self, resource: PlannedResource) -> Section:
         """Return the resource's block of the configuration; empty if there is none."""
         names = resource.module.names
         if names not in self._declared:
@@ -170,7 +170,7 @@ class References:
             return self.value(given[name], names[:-1], hops - 1)
         return mapping(mapping(self._module(names).get("variables")).get(name)).get("default")
 
-    def provider(self, resource: Resource) -> tuple[str, Section]:
+    def provider(self, resource: PlannedResource) -> tuple[str, Section]:
         """Return the key and the block of a resource's provider; the block is empty if there is none.
 
         A module that configures no provider uses the provider of the module that calls it.
@@ -193,14 +193,14 @@ class References:
     def _call(self, names: tuple[str, ...]) -> Section:
         return mapping(mapping(self._module(names[:-1]).get("module_calls")).get(names[-1]))
 
-    def _followed(self, expression: Json, scope: _Scope) -> Iterator[Resource]:
+    def _followed(self, expression: Json, scope: _Scope) -> Iterator[PlannedResource]:
         """Yield the resources that an expression refers to, also through variables and outputs."""
         waiting, seen = [(expression, scope)], {(id(expression), scope.module, scope.index)}
         while waiting:
             expression, scope = waiting.pop()
             for root, name, index, attribute in _parsed(listed(mapping(expression).get("references"))):
                 for found in self._step(scope, root, name, index, attribute):
-                    if isinstance(found, Resource):
+                    if isinstance(found, PlannedResource):
                         yield found
                     elif (state := (id(found[0]), found[1].module, found[1].index)) not in seen:
                         seen.add(state)
@@ -208,7 +208,7 @@ class References:
 
     def _step(
         self, scope: _Scope, root: str, name: str, index: Index, attribute: str
-    ) -> Iterator[Resource | tuple[Json, _Scope]]:
+    ) -> Iterator[PlannedResource | tuple[Json, _Scope]]:
         """Yield the resources that a reference names, or the expressions behind a variable or an output."""
         if root == "var" and scope.module.names:
             names, indexes = scope.module
@@ -237,7 +237,7 @@ class _Scope(NamedTuple):
 class _Providers:
     """The account and the Region of each provider, as its block or its resources state them."""
 
-    def __init__(self, references: References, resources: Iterable[Resource]) -> None:
+    def __init__(self, references: References, resources: Iterable[PlannedResource]) -> None:
         self._references = references
         self._identities: dict[str, str] = {}
         self._accounts: dict[str, set[str]] = {}
@@ -250,7 +250,7 @@ class _Providers:
             if resource.type == "aws_caller_identity" and isinstance(account := resource.values.get("account_id"), str):
                 self._accounts.setdefault(self._identity(key, block), set()).add(account)
 
-    def place(self, resource: Resource) -> tuple[str, str]:
+    def place(self, resource: PlannedResource) -> tuple[str, str]:
         key, block = self._references.provider(resource)
         own = _arn(resource.values) or (None if resource.values else _arn(resource.before))
         expressions, names = mapping(block.get("expressions")), address_of(str(block.get("module_address", ""))).names
@@ -268,7 +268,7 @@ class _Providers:
             self._identities[key] = _identity(block)
         return self._identities[key]
 
-    def _region(self, resource: Resource) -> str:
+    def _region(self, resource: PlannedResource) -> str:
         """Return the Region in a resource's own `region` argument, which version 6 of the aws provider added."""
         return _region((resource.values or resource.before).get("region"))
 

@@ -19,7 +19,7 @@ from generator.errors import UnreadableTemplate
 from generator.template import reading
 from generator.template.intrinsics import Json, listed, mapping, whole_number
 from generator.template.model import Section
-from generator.template.plan_references import FUNCTION, Address, References, Resource, address_of
+from generator.template.plan_references import FUNCTION, Address, PlannedResource, References, address_of
 from generator.template.reading import json_value, unreadable
 
 MAX_CHARACTERS = 200_000_000
@@ -57,7 +57,7 @@ class Gap(NamedTuple):
 
 
 @dataclass(slots=True)
-class Part:
+class PlanPart:
     """The resources that a plan leaves in one account and Region, or in one stack there."""
 
     account: str
@@ -82,10 +82,10 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TerraformPlan:
     """The parts of a plan, one for each account, Region and stack, and everything that is not counted."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[PlanPart, ...]
     gaps: tuple[Gap, ...]
 
 
@@ -124,7 +124,7 @@ def _id(address: str) -> str:
     return address
 
 
-def plan(where: str, text: str) -> Plan:
+def plan(where: str, text: str) -> TerraformPlan:
     """Return the resources that a plan leaves in each account and Region. Raises UnreadableTemplate."""
     if len(text) > MAX_CHARACTERS:
         raise unreadable(where, f"more than {MAX_CHARACTERS:,} characters", "split the plan with -target")
@@ -144,15 +144,15 @@ class _Reader:
     def __init__(self, where: str, document: Section) -> None:
         self._where, self._document = where, document
         self._gaps: list[Gap] = []
-        self._parts: dict[tuple[str, str], Part] = {}
-        self._stacks: list[Part] = []
+        self._parts: dict[tuple[str, str], PlanPart] = {}
+        self._stacks: list[PlanPart] = []
         changes = [self._section(change, "a resource_changes") for change in self._list(document, "resource_changes")]
         self._deposed = [change for change in changes if "deposed" in change]
         self._changes = {str(change.get("address")): change for change in changes if "deposed" not in change}
         self._resources = list(self._planned())
         self._links = References(document, self._resources)
 
-    def plan(self) -> Plan:
+    def plan(self) -> TerraformPlan:
         """Return the parts of the plan, and the gaps in them."""
         self._gaps += _incomplete(self._document)
         for resource in self._resources:
@@ -160,9 +160,9 @@ class _Reader:
                 self._take(resource)
         for change in (*self._changes.values(), *self._deposed):
             self._note_change(change)
-        return Plan((*self._parts.values(), *self._stacks), tuple(dict.fromkeys(self._gaps)))
+        return TerraformPlan((*self._parts.values(), *self._stacks), tuple(dict.fromkeys(self._gaps)))
 
-    def _planned(self) -> Iterator[Resource]:
+    def _planned(self) -> Iterator[PlannedResource]:
         """Yield the resources after the apply, and the data sources from the state."""
         prior = mapping(mapping(self._document.get("prior_state")).get("values"))
         planned = self._section(self._document["planned_values"], "the planned_values")
@@ -181,13 +181,13 @@ class _Reader:
             raise unreadable(self._where, f"modules nested more than {MAX_MODULES} deep", _WHOLE)
         return found
 
-    def _resource(self, entry: Section, module: Address) -> Resource:
+    def _resource(self, entry: Section, module: Address) -> PlannedResource:
         change = mapping(self._changes.get(str(entry.get("address")), {}))
         states = mapping(change.get("change"))
         values = entry.get("values")
         if "forget" in listed(states.get("actions")) and values is None:
             values = states.get("before")  # It stays in the account, but leaves the state.
-        return Resource(
+        return PlannedResource(
             address=str(entry.get("address") or f"{entry.get('type')}.{entry.get('name')}"),
             type=str(entry.get("type")),
             name=str(entry.get("name")),
@@ -210,7 +210,7 @@ class _Reader:
             raise unreadable(self._where, f"{key} of the plan is not a list", _WHOLE)
         return found or []
 
-    def _take(self, resource: Resource) -> None:
+    def _take(self, resource: PlannedResource) -> None:
         match resource.type:
             case "aws_lambda_function" | "awscc_lambda_function":
                 self._take_function(resource)
@@ -231,7 +231,7 @@ class _Reader:
             case kind if kind in OPAQUE:
                 self._gap(resource, "creates resources from a template that is not in the plan; check that template")
 
-    def _take_function(self, resource: Resource) -> None:
+    def _take_function(self, resource: PlannedResource) -> None:
         properties: dict[str, Json] = {"FunctionName": _id(resource.address)}
         reserved = self._figure(resource, "reserved_concurrent_executions", "its reservation", UNRESERVED)
         if reserved is not None and reserved != UNRESERVED:
@@ -242,7 +242,7 @@ class _Reader:
             self._gap(resource, f"its capacity provider is {AFTER_APPLY}")
         self._add(resource, "AWS::Lambda::Function", properties)
 
-    def _take_config(self, resource: Resource) -> None:
+    def _take_config(self, resource: PlannedResource) -> None:
         figure = self._figure(resource, "provisioned_concurrent_executions", "its provisioned concurrency")
         function = self._function(resource, "function_name", figure, "provisions")
         if function and figure:
@@ -253,7 +253,7 @@ class _Reader:
             }
             self._add(resource, "AWS::Lambda::Alias", properties)
 
-    def _take_target(self, resource: Resource) -> None:
+    def _take_target(self, resource: PlannedResource) -> None:
         dimension = resource.values.get("scalable_dimension")
         if dimension != DIMENSION and not (dimension is None and resource.unknown.get("scalable_dimension")):
             return
@@ -268,7 +268,7 @@ class _Reader:
             }
             self._add(resource, "AWS::ApplicationAutoScaling::ScalableTarget", properties)
 
-    def _take_mapping(self, resource: Resource) -> None:
+    def _take_mapping(self, resource: PlannedResource) -> None:
         found = self._links.functions(resource, "function_name")
         if len(found) != 1:
             return
@@ -289,7 +289,7 @@ class _Reader:
             properties["EventSourceArn"] = {"Ref": _id(queues[0].address)}
         self._add(resource, "AWS::Lambda::EventSourceMapping", properties)
 
-    def _take_queue(self, resource: Resource) -> None:
+    def _take_queue(self, resource: PlannedResource) -> None:
         try:
             redrive = mapping(json.loads(str(resource.values.get("redrive_policy") or "{}")))
         except (ValueError, RecursionError):
@@ -299,7 +299,7 @@ class _Reader:
             properties = {"RedrivePolicy": {"maxReceiveCount": receives}}
             self._add(resource, "AWS::SQS::Queue", properties)
 
-    def _take_stack(self, resource: Resource) -> None:
+    def _take_stack(self, resource: PlannedResource) -> None:
         body = resource.values.get("template_body")
         if not isinstance(body, str) or not body:
             where = f"is {AFTER_APPLY}" if resource.unknown.get("template_body") else "is in a bucket"
@@ -314,9 +314,9 @@ class _Reader:
             self._gap(resource, f"some of its parameters are {AFTER_APPLY}")
         place = self._links.place(resource)
         given = mapping(resource.values.get("parameters"))
-        self._stacks.append(Part(*place, template=template, stack=resource.address, parameters=given))
+        self._stacks.append(PlanPart(*place, template=template, stack=resource.address, parameters=given))
 
-    def _take_control(self, resource: Resource) -> None:
+    def _take_control(self, resource: PlannedResource) -> None:
         """Take a resource of the Cloud Control API, whose state is that of a CloudFormation resource."""
         kind = str(resource.values.get("type_name"))
         if not kind.startswith(("AWS::Lambda::", "AWS::CloudFormation::", "AWS::ApplicationAutoScaling::", "AWS::Ser")):
@@ -330,7 +330,7 @@ class _Reader:
             return
         self._add(resource, kind, properties)
 
-    def _figure(self, resource: Resource, key: str, what: str, default: int | None = None) -> int | None:
+    def _figure(self, resource: PlannedResource, key: str, what: str, default: int | None = None) -> int | None:
         """Return a figure. If it is not known, note a gap and return None."""
         value = resource.values.get(key)
         if default is not None and (value == default or (value is None and self._is_left_out(resource, key))):
@@ -346,14 +346,14 @@ class _Reader:
             self._gap(resource, f"{what} is not in the plan; {_WHOLE}")
         return None
 
-    def _is_left_out(self, resource: Resource, key: str) -> bool:
+    def _is_left_out(self, resource: PlannedResource, key: str) -> bool:
         """Return whether an attribute is null or absent: the awscc provider reports an absent one as unknown."""
         block = self._links.declared(resource)
         return key in resource.values or (
             bool(block) and bool(resource.unknown.get(key)) and key not in mapping(block.get("expressions"))
         )
 
-    def _function(self, resource: Resource, key: str, figure: int | None, verb: str) -> Resource | None:
+    def _function(self, resource: PlannedResource, key: str, figure: int | None, verb: str) -> PlannedResource | None:
         """Return the function that a resource belongs to. If it is not known, note a gap and return None."""
         found = self._links.functions(resource, key)
         if len(found) == 1:
@@ -365,16 +365,16 @@ class _Reader:
             )
         return None
 
-    def _part(self, resource: Resource) -> Part:
+    def _part(self, resource: PlannedResource) -> PlanPart:
         place = self._links.place(resource)
-        return self._parts.setdefault(place, Part(*place))
+        return self._parts.setdefault(place, PlanPart(*place))
 
-    def _add(self, resource: Resource, kind: str, properties: Section) -> None:
+    def _add(self, resource: PlannedResource, kind: str, properties: Section) -> None:
         if _id(resource.address) in self._part(resource).resources:
             self._gap(resource, f"appears twice; {_WHOLE}")
         self._part(resource).resources[_id(resource.address)] = {"Type": kind, "Properties": properties}
 
-    def _gap(self, resource: Resource, reason: str) -> None:
+    def _gap(self, resource: PlannedResource, reason: str) -> None:
         self._gaps.append(Gap(resource.address, reason))
 
     def _note_change(self, change: Section) -> None:
@@ -417,6 +417,6 @@ def _block(value: Json) -> Section:
     return next((block for block in blocks if isinstance(block, dict)), {})
 
 
-def _qualifier(resource: Resource, name: Json) -> str:
+def _qualifier(resource: PlannedResource, name: Json) -> str:
     """Return the alias or version; if it is not known, a unique name."""
     return name if isinstance(name, str) and name else resource.address.replace(":", "_")

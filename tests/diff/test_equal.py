@@ -12,7 +12,7 @@ from cfn_flip import dump_yaml, load_yaml, to_yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.diff.iam.grants import Scope, is_document
+from generator.diff.iam.grants import GrantScope, is_document
 from generator.diff.properties import normal, same
 from generator.diff.sides import read
 from generator.template.intrinsics import listed
@@ -265,8 +265,8 @@ def test_moving_a_statement_to_a_policy_of_its_own_changes_no_access() -> None:
 @given(st.text("ab*?", max_size=6), st.text("ab*?", max_size=6), st.text("ab", max_size=6))
 def test_a_pattern_covers_only_what_it_matches(inner: str, outer: str, word: str) -> None:
     """If one covers the other, every word of the other is a word of the one."""
-    if Scope((outer,)).covers(Scope((inner,))) and Scope((inner,)).covers(Scope((word,))):
-        assert Scope((outer,)).covers(Scope((word,)))
+    if GrantScope((outer,)).covers(GrantScope((inner,))) and GrantScope((inner,)).covers(GrantScope((word,))):
+        assert GrantScope((outer,)).covers(GrantScope((word,)))
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,9 @@ def block(type_: str, name: str, *references: str) -> dict[str, Any]:
     return {"type": type_, "name": name, "expressions": {"function_name": {"references": list(references)}}}
 
 
-def read(resources: list[Any], root: dict[str, Any], module: str = "", inside: tuple[Any, ...] = ()) -> terraform.Plan:
+def read(
+    resources: list[Any], root: dict[str, Any], module: str = "", inside: tuple[Any, ...] = ()
+) -> terraform.TerraformPlan:
     planned = {"resources": resources, "child_modules": [{"address": module, "resources": list(inside)}]}
     document = {
         "format_version": "1.2",

@@ -4,7 +4,7 @@ import pytest
 
 from generator.simulation import as_text, simulate
 from generator.simulation.report import TITLES
-from generator.simulation.statistics import Estimate, Verdict
+from generator.simulation.statistics import Estimate, TargetVerdict
 from generator.simulation.targets import Target
 
 pytestmark = pytest.mark.slow
@@ -64,9 +64,9 @@ def test_no_line_ends_in_spaces_or_exceeds_120_characters(result):
 
 def test_each_inconclusive_target_has_a_comment(result):
     targets = [
-        Target("stream_utilisation", 0.5, Estimate(0.5, 0.4, 0.6), Verdict.INCONCLUSIVE, None),
-        Target("notification_wait_probability", 0.01, Estimate(None, None, None), Verdict.INCONCLUSIVE, None),
-        Target("webhook_throttle_probability", 1e-4, Estimate(0.0, 0.0, 1e-3), Verdict.INCONCLUSIVE, 30),
+        Target("stream_utilisation", 0.5, Estimate(0.5, 0.4, 0.6), TargetVerdict.INCONCLUSIVE, None),
+        Target("notification_wait_probability", 0.01, Estimate(None, None, None), TargetVerdict.INCONCLUSIVE, None),
+        Target("webhook_throttle_probability", 1e-4, Estimate(0.0, 0.0, 1e-3), TargetVerdict.INCONCLUSIVE, 30),
     ]
     text = as_text(type(result)(**{name: getattr(result, name) for name in result.__slots__} | {"targets": targets}))
     assert "busiest shard's lanes in use: inconclusive; no reasonable number of replications would decide" in text

@@ -8,7 +8,7 @@ import pytest
 from generator.simulation.draws import exponential, geometric, random_stream
 from generator.simulation.statistics import (
     Estimate,
-    Verdict,
+    TargetVerdict,
     decide,
     estimate_mean,
     estimate_share,
@@ -98,15 +98,15 @@ def test_an_interval_needs_two_values():
 @pytest.mark.parametrize(
     ("measured", "verdict"),
     [
-        pytest.param(Estimate(0.5, 0.4, 0.6), (Verdict.MET, None), id="below"),
-        pytest.param(Estimate(0.9, 0.8, 1.0), (Verdict.MET, None), id="up to the target"),
-        pytest.param(Estimate(2.0, 1.1, 2.9), (Verdict.MISSED, None), id="above"),
-        pytest.param(Estimate(0.8, 0.4, 1.2), (Verdict.INCONCLUSIVE, 40), id="gap of half the half-width"),
-        pytest.param(Estimate(1.5, 0.5, 2.5), (Verdict.INCONCLUSIVE, 40), id="gap from above"),
-        pytest.param(Estimate(0.0, 0.0, 3.0), (Verdict.INCONCLUSIVE, 30), id="no event yet"),
-        pytest.param(Estimate(1.0, 0.5, 1.5), (Verdict.AT_TARGET, None), id="on the target"),
-        pytest.param(Estimate(1.04, 0.5, 1.5), (Verdict.AT_TARGET, None), id="within 5 %"),
-        pytest.param(Estimate(None), (Verdict.INCONCLUSIVE, None), id="nothing measured"),
+        pytest.param(Estimate(0.5, 0.4, 0.6), (TargetVerdict.MET, None), id="below"),
+        pytest.param(Estimate(0.9, 0.8, 1.0), (TargetVerdict.MET, None), id="up to the target"),
+        pytest.param(Estimate(2.0, 1.1, 2.9), (TargetVerdict.MISSED, None), id="above"),
+        pytest.param(Estimate(0.8, 0.4, 1.2), (TargetVerdict.INCONCLUSIVE, 40), id="gap of half the half-width"),
+        pytest.param(Estimate(1.5, 0.5, 2.5), (TargetVerdict.INCONCLUSIVE, 40), id="gap from above"),
+        pytest.param(Estimate(0.0, 0.0, 3.0), (TargetVerdict.INCONCLUSIVE, 30), id="no event yet"),
+        pytest.param(Estimate(1.0, 0.5, 1.5), (TargetVerdict.AT_TARGET, None), id="on the target"),
+        pytest.param(Estimate(1.04, 0.5, 1.5), (TargetVerdict.AT_TARGET, None), id="within 5 %"),
+        pytest.param(Estimate(None), (TargetVerdict.INCONCLUSIVE, None), id="nothing measured"),
     ],
 )
 def test_only_the_whole_interval_or_nearness_decides_a_target(measured, verdict):
@@ -152,14 +152,14 @@ def test_more_events_than_trials_are_a_share_of_1():
 @pytest.mark.parametrize(
     ("estimate", "verdict", "settled"),
     [
-        (Estimate(0.8, 0.7, 0.9), Verdict.MET, True),
-        (Estimate(0.8, 0.62, 0.98), Verdict.MET, False),
-        (Estimate(0.97, 0.8, 1.2), Verdict.AT_TARGET, False),
-        (Estimate(1.01, 0.97, 1.04), Verdict.AT_TARGET, True),
-        (Estimate(1.06, 0.9, 1.2), Verdict.INCONCLUSIVE, False),
-        (Estimate(1.06, 1.01, 1.11), Verdict.MISSED, False),
-        (Estimate(1.5, 1.3, 1.7), Verdict.MISSED, True),
-        (Estimate(None), Verdict.INCONCLUSIVE, True),
+        (Estimate(0.8, 0.7, 0.9), TargetVerdict.MET, True),
+        (Estimate(0.8, 0.62, 0.98), TargetVerdict.MET, False),
+        (Estimate(0.97, 0.8, 1.2), TargetVerdict.AT_TARGET, False),
+        (Estimate(1.01, 0.97, 1.04), TargetVerdict.AT_TARGET, True),
+        (Estimate(1.06, 0.9, 1.2), TargetVerdict.INCONCLUSIVE, False),
+        (Estimate(1.06, 1.01, 1.11), TargetVerdict.MISSED, False),
+        (Estimate(1.5, 1.3, 1.7), TargetVerdict.MISSED, True),
+        (Estimate(None), TargetVerdict.INCONCLUSIVE, True),
     ],
 )
 def test_a_verdict_is_settled_only_if_more_replications_would_hardly_change_it(estimate, verdict, settled):

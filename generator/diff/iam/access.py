@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from generator.diff.iam.grants import HOLDER, PRINCIPALS, Grant, Scope, in_partition, merged
+from generator.diff.iam.grants import HOLDER, PRINCIPALS, Grant, GrantScope, in_partition, merged
 from generator.diff.iam.holders import GrantsByHolder, grants_by_holder
 from generator.diff.model import Access, AccessChange
 from generator.template.intrinsics import Json
@@ -74,11 +74,11 @@ class _Alike:
                 yield from self.by_names.get((action, resource), ())
 
 
-def _name(scope: Scope) -> str | None:
+def _name(scope: GrantScope) -> str | None:
     return None if scope.inverted or any(sign in scope.patterns[0] for sign in "*?") else _whole(scope)
 
 
-def _whole(scope: Scope) -> str | None:
+def _whole(scope: GrantScope) -> str | None:
     return None if scope.inverted else in_partition(scope.patterns[0])
 
 
@@ -110,7 +110,7 @@ def _statement(grant: Grant) -> dict[str, Json]:
     return statement
 
 
-def _principals(scope: Scope) -> Json:
+def _principals(scope: GrantScope) -> Json:
     """Return principals as IAM writes them: by kind, or the name alone, such as `*` for everyone."""
     by_kind: dict[str, list[str]] = {}
     for pattern in scope.patterns:

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from generator.diff.iam.grants import API_KEY, EVERYTHING, ONLY_IF, Clause, Grant, Scope, alternatives, under
+from generator.diff.iam.grants import API_KEY, EVERYTHING, ONLY_IF, Clause, Grant, GrantScope, alternatives, under
 from generator.template.intrinsics import Json, canonical, is_intrinsic, listed, mapping, text
 from generator.template.transforms import IMPLIED_APIS, api_events_of, api_of
 
@@ -85,7 +85,7 @@ def _grants_of(name: str, endpoint: Endpoint, said: Json, conditions: tuple[str,
             operator = ONLY_IF if isinstance(asked, Mapping) else REQUIRES
             named = ((endpoint.asks, asked), *zip(endpoint.more, more, strict=True))
             clauses += [Clause(operator, one, tuple(sorted(map(text, listed(value))))) for one, value in named if value]
-        grant = Grant("Allow", EVERYTHING, Scope((endpoint.action,)), Scope((name,)), tuple(sorted(clauses)))
+        grant = Grant("Allow", EVERYTHING, GrantScope((endpoint.action,)), GrantScope((name,)), tuple(sorted(clauses)))
         yield under((*conditions, *itertools.chain.from_iterable(one for one, _ in way)), grant)
 
 

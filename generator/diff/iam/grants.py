@@ -38,13 +38,13 @@ ROOT = re.compile(r"arn:[^/]+:iam::(\d{12}|\$\{AWS::AccountId\}):root")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Scope:
+class GrantScope:
     """One element of a grant: a single pattern or, if inverted, everything except the patterns."""
 
     patterns: tuple[str, ...]
     inverted: bool = False
 
-    def covers(self, other: Scope) -> bool:
+    def covers(self, other: GrantScope) -> bool:
         """Return whether the other scope is certainly inside this one. Patterns never cover "everything except"."""
         if self.patterns == ("*",) and not self.inverted:
             return True
@@ -54,13 +54,13 @@ class Scope:
         named = set(outer.patterns)
         return all(one in named or any(_matches(one, pattern) for pattern in outer.patterns) for one in inner.patterns)
 
-    def folded(self) -> Scope:
+    def folded(self) -> GrantScope:
         """Return the scope in lower case, for actions."""
-        return Scope(tuple(sorted(pattern.lower() for pattern in self.patterns)), self.inverted)
+        return GrantScope(tuple(sorted(pattern.lower() for pattern in self.patterns)), self.inverted)
 
 
-EVERYTHING = Scope(("*",))
-HOLDER = Scope(())
+EVERYTHING = GrantScope(("*",))
+HOLDER = GrantScope(())
 """The scope of a statement without a principal: it belongs to an identity's policy, and equals no principal."""
 
 
@@ -96,9 +96,9 @@ class Grant:
     """One permission or denial. Without a principal, it applies to the role that has the policy."""
 
     effect: str
-    principal: Scope
-    action: Scope
-    resource: Scope
+    principal: GrantScope
+    action: GrantScope
+    resource: GrantScope
     condition: tuple[Clause, ...]
 
     @property
@@ -191,7 +191,7 @@ def entries(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
 def _granted(statement: Json) -> Iterator[Grant]:
     if not isinstance(statement, Mapping) or "Effect" not in statement:
         for effect in EFFECTS:
-            yield Grant(effect, HOLDER, Scope((f"{STATEMENT}{text(statement)}",)), EVERYTHING, ())
+            yield Grant(effect, HOLDER, GrantScope((f"{STATEMENT}{text(statement)}",)), EVERYTHING, ())
         return
     scopes = [_scopes(statement, element) for element in ELEMENTS]
     if math.prod(map(len, scopes)) > MAX_GRANTS:
@@ -209,16 +209,16 @@ def _effects(effect: str) -> list[tuple[str, tuple[Clause, ...]]]:
     return [(one, (Clause(ONLY_IF, f"{effect} is {one}", ("holds",)),)) for one in EFFECTS]
 
 
-def _scopes(statement: Mapping[str, Json], element: str) -> list[Scope]:
+def _scopes(statement: Mapping[str, Json], element: str) -> list[GrantScope]:
     if (inverse := statement.get(f"Not{element}")) is not None:
-        return [Scope(tuple(sorted(_patterns(inverse, element))), inverted=True)]
+        return [GrantScope(tuple(sorted(_patterns(inverse, element))), inverted=True)]
     without = HOLDER if element == "Principal" else EVERYTHING
-    return [Scope((pattern,)) for pattern in _patterns(statement.get(element), element)] or [without]
+    return [GrantScope((pattern,)) for pattern in _patterns(statement.get(element), element)] or [without]
 
 
-def _together(scopes: list[Scope]) -> Scope:
+def _together(scopes: list[GrantScope]) -> GrantScope:
     patterns = {pattern for one in scopes for pattern in one.patterns}
-    return scopes[0] if len(scopes) == 1 else Scope(tuple(sorted(patterns)))
+    return scopes[0] if len(scopes) == 1 else GrantScope(tuple(sorted(patterns)))
 
 
 def _patterns(value: Json, element: str) -> list[str]:
@@ -262,8 +262,8 @@ def merged(found: Sequence[Grant]) -> list[Grant]:
     for element in ("action", "principal", "resource"):
         together: dict[Grant, set[str]] = {}
         for grant in found:
-            scope: Scope = getattr(grant, element)
-            base = grant if scope.inverted or scope == HOLDER else _with(grant, element, Scope(()))
+            scope: GrantScope = getattr(grant, element)
+            base = grant if scope.inverted or scope == HOLDER else _with(grant, element, GrantScope(()))
             together.setdefault(base, set()).update(scope.patterns)
         found = [
             _with(base, element, replace(getattr(base, element), patterns=tuple(sorted(patterns))))
@@ -272,6 +272,6 @@ def merged(found: Sequence[Grant]) -> list[Grant]:
     return list(found)
 
 
-def _with(grant: Grant, element: str, scope: Scope) -> Grant:
+def _with(grant: Grant, element: str, scope: GrantScope) -> Grant:
     change: dict[str, Any] = {element: scope}
     return replace(grant, **change)

@@ -17,7 +17,7 @@ from generator.diff.iam.grants import (
     OPAQUE_POLICY,
     Clause,
     Grant,
-    Scope,
+    GrantScope,
     alternatives,
     entries,
     under,
@@ -82,14 +82,14 @@ permissions of two roles are not compared."""
 NOT_ACTING = ("Environment", "Tags")
 """Properties whose keys the user chooses, so a key that looks like a role is none."""
 
-ROOT = Scope(("AWS ${AWS::AccountId}",))
+ROOT = GrantScope(("AWS ${AWS::AccountId}",))
 WITHOUT_POLICY = {
     "AWS::EC2::VPCEndpoint": ("PolicyDocument", Grant("Allow", EVERYTHING, EVERYTHING, EVERYTHING, ())),
     "AWS::ApiGateway::RestApi": (
         "Policy",
-        Grant("Allow", EVERYTHING, Scope(("execute-api:Invoke",)), EVERYTHING, ()),
+        Grant("Allow", EVERYTHING, GrantScope(("execute-api:Invoke",)), EVERYTHING, ()),
     ),
-    "AWS::KMS::Key": ("KeyPolicy", Grant("Allow", ROOT, Scope(("kms:*",)), EVERYTHING, ())),
+    "AWS::KMS::Key": ("KeyPolicy", Grant("Allow", ROOT, GrantScope(("kms:*",)), EVERYTHING, ())),
 }
 """The permissions that a resource without a policy grants to others.
 
@@ -119,7 +119,7 @@ def _granted_by(
     for conditions, role, key in _roles(properties) if _acts(kind) else ():
         if is_in_both or not _is_new(role, template, other):
             clause = Clause(ACTING, "the role it runs as", (key,))
-            acting = Grant("Allow", HOLDER, Scope(("sts:AssumeRole",)), Scope((role,)), (clause,))
+            acting = Grant("Allow", HOLDER, GrantScope(("sts:AssumeRole",)), GrantScope((role,)), (clause,))
             yield name, "role", under(conditions, acting)
     for conditions, holder in _holders(name, kind, properties, template.resources) if grants else ():
         yield from ((holder, "policy", under(conditions, grant)) for grant in grants)
@@ -160,7 +160,7 @@ def _granted(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
             yield from (under(conditions, grant) for grant in _of_policy_templates(policy))
     for conditions, boundary in alternatives(properties.get("PermissionsBoundary")):
         if boundary is not None:
-            outside = Scope((f"everything outside the boundary {text(boundary)}",))
+            outside = GrantScope((f"everything outside the boundary {text(boundary)}",))
             yield under(conditions, Grant("Deny", HOLDER, outside, EVERYTHING, ()))
 
 
@@ -169,12 +169,12 @@ def _of_policy_templates(policy: Mapping[str, Json]) -> Iterator[Grant]:
     for template, parameters in policy.items():
         on = ", ".join(f"{key} {text(one)}" for key, one in sorted(mapping(parameters).items()))
         for name in (template, *INCLUDED_POLICIES.get(template, ())):
-            yield Grant("Allow", HOLDER, Scope((f"SAM policy template {name}",)), Scope((on or "*",)), ())
+            yield Grant("Allow", HOLDER, GrantScope((f"SAM policy template {name}",)), GrantScope((on or "*",)), ())
 
 
 def _unread(what: str) -> Grant:
     """Return a grant that represents an unreadable policy."""
-    return Grant("Allow", HOLDER, Scope((what,)), EVERYTHING, ())
+    return Grant("Allow", HOLDER, GrantScope((what,)), EVERYTHING, ())
 
 
 def _memberships(
@@ -227,8 +227,8 @@ def _permission(properties: Mapping[str, Json], resource: str, *conditions: str)
     """Return a permission as a statement in the policy of the resource that it names."""
     return Grant(
         "Allow",
-        Scope((text(properties.get("Principal", "*")),)),
-        Scope((text(properties.get("Action", "*")),)),
-        Scope((text(properties.get(resource, "*")),)),
+        GrantScope((text(properties.get("Principal", "*")),)),
+        GrantScope((text(properties.get("Action", "*")),)),
+        GrantScope((text(properties.get(resource, "*")),)),
         tuple(sorted(Clause("equals", key, (text(properties[key]),)) for key in conditions if key in properties)),
     )

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from generator import aws
 from generator.errors import Fault, UnreadableTemplate
-from generator.simulation.topology.model import NO_ACCESS, Access, Function
+from generator.simulation.topology.model import NO_ACCESS, Function, RoleAccess
 from generator.simulation.topology.resources import INVOKE_CONFIG, TABLE, single
 from generator.template.evaluation import Evaluator, Unknown
 from generator.template.intrinsics import Json, listed
@@ -74,7 +74,7 @@ def _only_deletes(template: Evaluator, properties: Json) -> bool:
     return "DeleteRequest" in code and "PutRequest" not in code
 
 
-def _access(template: Evaluator, role: str, only_deletes: bool) -> Access:
+def _access(template: Evaluator, role: str, only_deletes: bool) -> RoleAccess:
     """Return the access that a role's inline and attached policies grant to tables and topics by name.
 
     Denials, conditions and wildcard resources are ignored: a grant by name shows the intended flow. Raises
@@ -93,7 +93,7 @@ def _access(template: Evaluator, role: str, only_deletes: bool) -> Access:
             writes[table] = writes.get(table, frozenset()) | events
         if _matches(PUBLISH, patterns):
             publishes |= named & set(template.ids(TOPIC))
-    return Access(writes, frozenset(publishes))
+    return RoleAccess(writes, frozenset(publishes))
 
 
 def _statements(template: Evaluator, role: str) -> Iterator[Mapping[str, Json]]:

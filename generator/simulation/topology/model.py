@@ -32,14 +32,14 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class RoleAccess:
     """The tables that a role may write to, with the stream events that follow, and the topics it may publish to."""
 
     writes: Mapping[str, frozenset[str]]
     publishes: frozenset[str]
 
 
-NO_ACCESS = Access({}, frozenset())
+NO_ACCESS = RoleAccess({}, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Function:
     logical_id: str
     reserved_concurrency: int | None
     timeout_s: float
-    access: Access
+    access: RoleAccess
     unclear: str = ""
     max_event_age_s: float = aws.MAX_ASYNC_EVENT_AGE_S
     max_retries: int = aws.DEFAULT_ASYNC_RETRIES
