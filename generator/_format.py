@@ -137,8 +137,8 @@ def visible(text: str, kept: str = "") -> str:
     if text.isprintable() and not SHAPELESS.search(text):
         return text
     return "".join(
-        one if one in kept or (one.isprintable() and not SHAPELESS.match(one)) else json.dumps(one)[1:-1]
-        for one in text
+        char if char in kept or (char.isprintable() and not SHAPELESS.match(char)) else json.dumps(char)[1:-1]
+        for char in text
     )
 
 
@@ -157,7 +157,7 @@ def code(text: str) -> str:
         return "(empty)"
     content = visible(LINE_END.sub("⏎", text))
     if "\\|" in content:  # No backslash can escape the bar of a cell after another backslash.
-        entities = "".join(one if one.isalnum() else f"&#{ord(one)};" for one in content)
+        entities = "".join(char if char.isalnum() else f"&#{ord(char)};" for char in content)
         return f"<code>{entities.replace('&#64;', '&#64;<!-- -->')}</code>"
     longest = max((len(ticks) for ticks in re.findall("`+", content)), default=0)
     fence, space = "`" * (longest + 1), " " if longest else ""

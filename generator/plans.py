@@ -38,17 +38,17 @@ def prepare(names: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[Ju
     The quota verdict covers every environment of an account, so the other environments of the accounts involved are
     read too, without the overrides. Raises InvalidEnvironment or UnsizableLoad with every fault.
     """
-    chosen, others = _with_others(names, overrides)
-    verdicts = quota.judge(_size([*chosen, *_neighbours(chosen, others)]))
+    requested, others = _with_others(names, overrides)
+    verdicts = quota.judge(_size([*requested, *_neighbours(requested, others)]))
     everywhere: dict[str, list[Environment]] = {}
-    for environment in (*chosen, *others):
+    for environment in (*requested, *others):
         everywhere.setdefault(environment.account.name, []).append(environment)
     judged = {
         plan.environment.name: JudgedPlan(plan, verdict, _elsewhere(plan.environment, everywhere))
         for verdict in verdicts
         for plan in verdict.plans
     }
-    return [judged[environment.name] for environment in chosen]
+    return [judged[environment.name] for environment in requested]
 
 
 def separate_quotas(judged: Iterable[JudgedPlan]) -> list[str]:
@@ -57,9 +57,11 @@ def separate_quotas(judged: Iterable[JudgedPlan]) -> list[str]:
     Source: AWS Lambda Developer Guide, "Lambda quotas": "per Region".
     """
     accounts: dict[str, set[tuple[str, str]]] = {}
-    for one in judged:
-        same = [one.plan.environment, *one.elsewhere] if one.elsewhere else []
-        accounts.setdefault(one.verdict.account.name, set()).update((other.name, other.region) for other in same)
+    for judged_plan in judged:
+        same = [judged_plan.plan.environment, *judged_plan.elsewhere] if judged_plan.elsewhere else []
+        accounts.setdefault(judged_plan.verdict.account.name, set()).update(
+            (other.name, other.region) for other in same
+        )
     listed = {account: [f"{name} in {region}" for name, region in sorted(found)] for account, found in accounts.items()}
     return [
         f"account {account}: {joined(environments)} have separate quotas, one for each Region"
@@ -73,13 +75,13 @@ def with_neighbours(name: str, overrides: Sequence[str] = ()) -> tuple[Environme
 
     Raises InvalidEnvironment with every fault.
     """
-    (chosen,), others = _with_others([name], overrides)
-    return chosen, _neighbours([chosen], others)
+    (requested,), others = _with_others([name], overrides)
+    return requested, _neighbours([requested], others)
 
 
 def refusals(judged: Iterable[JudgedPlan]) -> list[str]:
     """Return one refusal text for each account that the plans do not fit."""
-    verdicts = {id(one.verdict): one.verdict for one in judged if not one.verdict.fits}
+    verdicts = {id(judged_plan.verdict): judged_plan.verdict for judged_plan in judged if not judged_plan.verdict.fits}
     if not verdicts:
         return []
     from generator.capacity.refusal import refusal  # only needed if something does not fit
@@ -133,20 +135,20 @@ def orphans(folder: Path, names: Collection[str]) -> list[Path]:
 
 def _with_others(names: Sequence[str], overrides: Sequence[str]) -> tuple[list[Environment], list[Environment]]:
     """Return the named environments and all others of the project."""
-    chosen = files.load_named(names, overrides)
-    chosen_names = [environment.name for environment in chosen]
-    others = [other for other in files.known() if other not in chosen_names]
-    return chosen, files.load_named(others) if others else []
+    requested = files.load_named(names, overrides)
+    requested_names = [environment.name for environment in requested]
+    others = [other for other in files.known() if other not in requested_names]
+    return requested, files.load_named(others) if others else []
 
 
-def _neighbours(chosen: Sequence[Environment], others: Sequence[Environment]) -> list[Environment]:
-    accounts = {_account(environment) for environment in chosen}
+def _neighbours(requested: Sequence[Environment], others: Sequence[Environment]) -> list[Environment]:
+    accounts = {_account(environment) for environment in requested}
     return [other for other in others if _account(other) in accounts]
 
 
 def _elsewhere(environment: Environment, everywhere: Mapping[str, Sequence[Environment]]) -> tuple[Environment, ...]:
     same = everywhere[environment.account.name]
-    return tuple(one for one in same if one.region != environment.region)
+    return tuple(other for other in same if other.region != environment.region)
 
 
 def _account(environment: Environment) -> tuple[str, str]:

@@ -85,7 +85,7 @@ def enrolment(deployment: Deployment) -> CheckResult:
         return skipped(f"SNS sends no SMS from {deployment.account.region}", "fix the check sms-region first")
     asked = (_refusal(deployment, service, operation) for service, operation in _ENROLMENT_CALLS)
     refusals = [refusal for refusal in asked if refusal]
-    if refused := next((one for one in refusals if _NOT_ENROLLED in one.reason), None):
+    if refused := next((refusal for refusal in refusals if _NOT_ENROLLED in refusal.reason), None):
         here = deployment.account.region
         return failed(
             f"the account is not enrolled in AWS End User Messaging SMS, so SNS drops every SMS ({refused.reason})",
@@ -135,7 +135,7 @@ def origination(deployment: Deployment) -> CheckResult:
         )
     countries = sorted({identity.country for identity in identities})
     groups = [[identity for identity in identities if identity.country == country] for country in countries]
-    admitting = [next((one for one in group if _admits_sns(deployment, one)), None) for group in groups]
+    admitting = [next((identity for identity in group if _admits_sns(deployment, identity)), None) for group in groups]
     blocked = [group[0] for group, found in zip(groups, admitting, strict=True) if found is None]
     if not blocked:
         return passed(f"SNS may send from {_named(filter(None, admitting))}")
@@ -244,22 +244,22 @@ def _refusal(deployment: Deployment, service: str, operation: str) -> Unavailabl
 
 def _numbers(deployment: Deployment) -> Iterator[_Identity]:
     """Yield the active numbers that send SMS to people; those of type SIMULATOR send to test numbers only."""
-    for one in deployment.account.call(SMS_VOICE, "DescribePhoneNumbers").get("PhoneNumbers", []):
-        is_real = one["NumberType"] != "SIMULATOR" and "SMS" in one["NumberCapabilities"]
-        if is_real and one["Status"] == "ACTIVE":
-            arn, created = one["PhoneNumberArn"], one["CreatedTimestamp"]
-            yield _Identity("the phone number", one["PhoneNumber"], arn, one["IsoCountryCode"], created)
+    for number in deployment.account.call(SMS_VOICE, "DescribePhoneNumbers").get("PhoneNumbers", []):
+        is_real = number["NumberType"] != "SIMULATOR" and "SMS" in number["NumberCapabilities"]
+        if is_real and number["Status"] == "ACTIVE":
+            arn, created = number["PhoneNumberArn"], number["CreatedTimestamp"]
+            yield _Identity("the phone number", number["PhoneNumber"], arn, number["IsoCountryCode"], created)
 
 
 def _sender_ids(deployment: Deployment) -> Iterator[_Identity]:
-    for one in deployment.account.call(SMS_VOICE, "DescribeSenderIds").get("SenderIds", []):
-        yield _Identity("the sender ID", one["SenderId"], one["SenderIdArn"], one["IsoCountryCode"])
+    for sender_id in deployment.account.call(SMS_VOICE, "DescribeSenderIds").get("SenderIds", []):
+        yield _Identity("the sender ID", sender_id["SenderId"], sender_id["SenderIdArn"], sender_id["IsoCountryCode"])
 
 
 def _pools(deployment: Deployment) -> Iterator[_Identity]:
-    for one in deployment.account.call(SMS_VOICE, "DescribePools").get("Pools", []):
-        if one["Status"] == "ACTIVE":
-            yield _Identity("the pool", one["PoolId"], one["PoolArn"], created=one["CreatedTimestamp"])
+    for pool in deployment.account.call(SMS_VOICE, "DescribePools").get("Pools", []):
+        if pool["Status"] == "ACTIVE":
+            yield _Identity("the pool", pool["PoolId"], pool["PoolArn"], created=pool["CreatedTimestamp"])
 
 
 def _admits_sns(deployment: Deployment, identity: _Identity) -> bool:
@@ -284,7 +284,7 @@ def policy_admits_sns(policy: str, account_id: str) -> bool:
         statements = json.loads(policy).get("Statement", [])
     except (ValueError, AttributeError) as error:
         raise Unavailable(f"the resource policy is not JSON ({error})", "write a valid resource policy") from error
-    effects = {one.get("Effect") for one in listed(statements) if _concerns_sns(one, account_id)}
+    effects = {statement.get("Effect") for statement in listed(statements) if _concerns_sns(statement, account_id)}
     return effects == {"Allow"}
 
 
@@ -302,7 +302,7 @@ def _concerns_sns(statement: dict[str, Any], account_id: str) -> bool:
     if statement.get("Effect") == "Deny" and len(accounts) < len(conditions):
         return False
     sends = _matches(_SEND.lower(), [action.lower() for action in listed(statement.get("Action", []))])
-    return (_SNS in services or is_denied) and sends and all(_matches(account_id, one) for one in accounts)
+    return (_SNS in services or is_denied) and sends and all(_matches(account_id, pattern) for pattern in accounts)
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
@@ -324,7 +324,7 @@ def _admit_command(deployment: Deployment, identity: _Identity) -> str:
 def _spend_limits(deployment: Deployment) -> tuple[float, float]:
     """Return the enforced limit of text messages and the account's quota, in USD a month."""
     rows = deployment.account.call(SMS_VOICE, "DescribeSpendLimits").get("SpendLimits", [])
-    text = next((one for one in rows if one["Name"] == "TEXT_MESSAGE_MONTHLY_SPEND_LIMIT"), None)
+    text = next((limit for limit in rows if limit["Name"] == "TEXT_MESSAGE_MONTHLY_SPEND_LIMIT"), None)
     if text is None:
         raise Unavailable(f"{SMS_VOICE} DescribeSpendLimits returned no limit of text messages", USE_AWS)
     stated = deployment.account.call("sns", "GetSMSAttributes").get("attributes", {}).get("MonthlySpendLimit") or ""

@@ -131,9 +131,9 @@ def best_steps(curves: Sequence[Curve], units: int) -> list[int] | None:
     return steps
 
 
-def _largest_falls_first(curves: Sequence[Curve], chosen: Sequence[int]) -> Iterator[tuple[float, int]]:
+def _largest_falls_first(curves: Sequence[Curve], indexes: Sequence[int]) -> Iterator[tuple[float, int]]:
     """Yield the fall in cost and the curve for each further unit, largest fall first, until no curve wants more."""
-    heap = [(-fall, index, 0) for index in chosen for fall in _fall(curves[index], 0)]
+    heap = [(-fall, index, 0) for index in indexes for fall in _fall(curves[index], 0)]
     heapq.heapify(heap)
     while heap:
         negative_fall, index, step = heapq.heappop(heap)
@@ -151,10 +151,10 @@ Combination = tuple[float, tuple[tuple[int, int], ...]]
 """The sum of costs, and the steps of each curve by its index."""
 
 
-def _combinations(curves: Sequence[Curve], chosen: Sequence[int], spare: int) -> dict[int, Combination]:
+def _combinations(curves: Sequence[Curve], indexes: Sequence[int], spare: int) -> dict[int, Combination]:
     """Return the cheapest combination of steps by units used, over every number of steps of each curve."""
     best: dict[int, Combination] = {0: (0.0, ())}
-    for index in chosen:
+    for index in indexes:
         curve = curves[index]
         extended: dict[int, Combination] = {}
         for used, (cost, steps) in best.items():

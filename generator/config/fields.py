@@ -134,7 +134,7 @@ def texts(accepts: Callable[[str], object], wanted: str, most: int) -> Any:
             return f"{_shown(value)} is not a list", f"write a list of {wanted}"
         if len(value) > most:
             return f"{len(value):,} entries are more than {most:,}", "remove some"
-        wrong = [one for one in value if not isinstance(one, str) or not accepts(one)]
+        wrong = [text for text in value if not isinstance(text, str) or not accepts(text)]
         return (f"{', '.join(map(_shown, wrong))}: not {wanted}", "correct it") if wrong else None
 
     schema = {"type": "array", "items": {"type": "string"}, "maxItems": most}

@@ -34,12 +34,12 @@ def silence(price: Item, alerts: Iterable[Alert]) -> Iterator[str]:
     if "stale" in price:
         yield f"{symbol} {value} fires no alert: it was too old when it was accepted (traffic.max_price_age_s)"
         return
-    watching = [one for one in alerts if one.symbol == symbol]
+    watching = [alert for alert in alerts if alert.symbol == symbol]
     if not watching:
         yield f"{symbol} {value} fires no alert: none watches {symbol}"
-    for one in watching[:MOST_ALERTS]:
-        if reason := _reason(one, Decimal(value), int(str(price["observation"]["S"])[:13])):
-            yield f"{symbol} {value} does not fire {visible(f'{one.user_id} {one.alert_id}')}: {reason}"
+    for alert in watching[:MOST_ALERTS]:
+        if reason := _reason(alert, Decimal(value), int(str(price["observation"]["S"])[:13])):
+            yield f"{symbol} {value} does not fire {visible(f'{alert.user_id} {alert.alert_id}')}: {reason}"
     if len(watching) > MOST_ALERTS:
         yield f"{symbol}: {len(watching) - MOST_ALERTS:,} more alerts watch it"
 

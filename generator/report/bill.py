@@ -65,11 +65,11 @@ def has_bill(template: Template) -> bool:
         return False
     functions = [template.properties(name) for name in FUNCTIONS]
     mappings = list(template.properties_of("AWS::Lambda::EventSourceMapping").values())
-    figures = [one.get(name, 1) for one in (*functions, *mappings) for name in NUMERIC_PROPERTIES]
+    figures = [properties.get(name, 1) for properties in (*functions, *mappings) for name in NUMERIC_PROPERTIES]
     return (
         len(mappings) == 1
         and all(str(figure).isdecimal() for figure in figures)
-        and all(one.get("Architectures", ["x86_64"]) in (["arm64"], ["x86_64"]) for one in functions)
+        and all(properties.get("Architectures", ["x86_64"]) in (["arm64"], ["x86_64"]) for properties in functions)
     )
 
 

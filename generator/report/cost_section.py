@@ -88,7 +88,7 @@ def by_service(items: Sequence[Item]) -> list[tuple[str, Decimal]]:
     for item in items:
         service = "SMS" if item.price == SMS_PRICE else item.service.removesuffix(" arm64").removesuffix(" x86_64")
         sums[service] = sums.get(service, Decimal(0)) + item.amount_usd
-    return sorted(sums.items(), key=lambda one: (-one[1], one[0]))
+    return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _items(bills: Mapping[int, Sequence[Item]]) -> list[str]:
@@ -132,7 +132,7 @@ def _sms(environment: Environment) -> Iterator[str]:
         f"{usd(environment.sms.monthly_budget_usd)} (`sms.monthly_budget_usd`). SMS {sms.volume(environment)}:"
     )
     yield ""
-    yield from (f"- {one}" for one in sms.compare(environment))
+    yield from (f"- {comparison}" for comparison in sms.compare(environment))
 
 
 def _assumptions(environment: Environment) -> Iterator[tuple[str, str]]:

@@ -81,7 +81,7 @@ def _notification_texts(found: dict[str, Any], body: str) -> list[str]:
     records = payload.get("Records") if isinstance(payload, dict) else None
     if isinstance(records, list):
         sns = [record.get("Sns") for record in records if isinstance(record, dict)]
-        texts = [one.get("Message") for one in sns if isinstance(one, dict)]
+        texts = [record.get("Message") for record in sns if isinstance(record, dict)]
     elif found.get("Type") == "Notification":
         texts = [found.get("Message")]
     else:
@@ -161,7 +161,7 @@ def _reason(found: dict[str, Any], attributes: Mapping[str, str]) -> str:
         attributes.get("ERROR_CODE"),
         attributes.get("ErrorCode"),
     ]
-    shown = [one for one in reasons if isinstance(one, str) and re.fullmatch(_ERROR, one)]
+    shown = [reason for reason in reasons if isinstance(reason, str) and re.fullmatch(_ERROR, reason)]
     return ", ".join(shown)
 
 

@@ -148,7 +148,7 @@ def parse(document: Any, values: Mapping[str, Any] | None = None) -> Template:
     document = mapping(document)
     parameters = mapping(document.get("Parameters"))
     if values is not None:
-        parameters = {name: _given(one, values.get(name)) for name, one in parameters.items()}
+        parameters = {name: _given(parameter, values.get(name)) for name, parameter in parameters.items()}
     stated = Template(
         document=document,
         parameters=parameters,
@@ -169,11 +169,11 @@ def parse(document: Any, values: Mapping[str, Any] | None = None) -> Template:
             return None
 
     entries = expanded(mapping(document.get("Resources")), resolve)
-    opaque = {name: one for name, one in entries.items() if name.startswith(OPAQUE)}
+    opaque = {name: entry for name, entry in entries.items() if name.startswith(OPAQUE)}
     resources = {
-        name: {key: part for key, part in one.items() if key != "Properties" or part is not None}
-        for name, one in entries.items()
-        if name not in opaque and _is_structure(one)
+        name: {key: part for key, part in entry.items() if key != "Properties" or part is not None}
+        for name, entry in entries.items()
+        if name not in opaque and _is_structure(entry)
     }
     return replace(
         stated,
@@ -258,9 +258,9 @@ def _within_bounds(where: str, value: Any) -> Any:
         _require(where, values, depth)
         level = [
             inner
-            for one in level
-            if isinstance(one, dict | list)
-            for inner in (one.values() if isinstance(one, dict) else one)
+            for container in level
+            if isinstance(container, dict | list)
+            for inner in (container.values() if isinstance(container, dict) else container)
         ]
     return value
 
@@ -361,8 +361,8 @@ def _serializable(where: str, value: Any) -> Any:
 def nulls_in(value: Any) -> Iterator[tuple[str | int, ...]]:
     """Yield the path of each null within a document."""
     inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    for key, one in inner:
-        if one is None:
+    for key, content in inner:
+        if content is None:
             yield (key,)
         else:
-            yield from ((key, *path) for path in nulls_in(one))
+            yield from ((key, *path) for path in nulls_in(content))

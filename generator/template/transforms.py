@@ -97,21 +97,21 @@ class _Expansion:
 def substituted(text: str, names: Mapping[str, str]) -> str:
     """Replace a loop's variables in a text. &{Name} stands for the letters and digits of the value."""
 
-    def one(found: re.Match[str]) -> str:
+    def replacement(found: re.Match[str]) -> str:
         sign, name = found.groups()
         if name not in names:
             return found[0]
         return names[name] if sign == "$" else re.sub(r"[^A-Za-z0-9]", "", names[name])
 
-    return _VARIABLE.sub(one, text) if names else text
+    return _VARIABLE.sub(replacement, text) if names else text
 
 
 def with_sam_defaults(resources: Mapping[str, Json], shared: Json) -> dict[str, Json]:
     """Return the resources with SAM's Globals merged in, and the APIs that events of functions imply."""
-    if not any(str(mapping(one).get("Type")).startswith(SAM) for one in resources.values()):
+    if not any(str(mapping(resource).get("Type")).startswith(SAM) for resource in resources.values()):
         return dict(resources)
     implied = {name: {"Type": f"{SAM}{kind}", "Properties": {}} for kind, name in _implied(resources)}
-    return {name: _with_globals(one, mapping(shared)) for name, one in {**implied, **resources}.items()}
+    return {name: _with_globals(entry, mapping(shared)) for name, entry in {**implied, **resources}.items()}
 
 
 def api_of(event: Mapping[str, Json]) -> str | None:
@@ -131,7 +131,9 @@ def api_events_of(resource: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]
         return {}
     events = mapping(mapping(resource.get("Properties")).get("Events"))
     return {
-        name: one for name, one in events.items() if isinstance(one, Mapping) and str(one.get("Type")) in IMPLIED_APIS
+        name: event
+        for name, event in events.items()
+        if isinstance(event, Mapping) and str(event.get("Type")) in IMPLIED_APIS
     }
 
 
