@@ -169,7 +169,7 @@ def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str)
         raise UnreadableMetrics(faults)
     found = {id_: MetricSeries(by_id[id_], dict(sorted(values.items()))) for id_, values in series.items() if values}
     if not found:
-        raise _unreadable(where, "none of its results has an id of ours and points", EXPORT)
+        raise _unreadable(where, "none of its results has points and an id of these metrics", EXPORT)
     times = [time for one in found.values() for time in one.values]
     if max(times) - min(times) > MAX_SPAN_S:
         raise _unreadable(where, "it spans more than 455 days", "export the last two weeks")

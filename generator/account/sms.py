@@ -144,7 +144,7 @@ def origination(deployment: Deployment) -> CheckResult:
     if all(identity.created is None for identity in blocked):
         since = f"{_POLICIES_SINCE:%Y-%m-%d}"
         return warned(
-            f"no resource policy of {_named(blocked)} admits SNS, which drops the SMS of those made since {since}",
+            f"no resource policy of {_named(blocked)} admits SNS; SNS drops SMS from identities created since {since}",
             remedy,
         )
     return failed(f"SNS drops every SMS from {_named(blocked)}: no resource policy admits SNS", remedy)

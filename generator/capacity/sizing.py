@@ -228,7 +228,7 @@ def _process_webhook(environment: Environment) -> FunctionSizing:
     for_lambda = max(for_load, for_rate)
     reserved = units_for_plan(environment, for_lambda)
     if reserved > for_lambda:
-        left = ", less the rates of the sources" if environment.paths else ""
+        left = ", minus the rates of the sources" if environment.paths else ""
         reason = (
             f"Lambda needs {for_lambda}, but the usage plan admits only what the reservation sustains{left}; "
             f"{reserved} is the smallest reservation whose plan rejects at most {percent(target)} of webhooks at the "

@@ -26,7 +26,7 @@ from generator.template import reading, writing
 )
 @options.stack_name
 def command(name: str, resources: tuple[str, ...], output: Path, stack_name: str | None) -> None:
-    """Write what CloudFormation needs to adopt existing tables and their key into a new stack.
+    """Write the files with which CloudFormation adopts existing tables and their key.
 
     RESOURCE is the name of a table or key in templates_out/ENV.json, and ID the name of the table or the id of the key
     in the account. Writes ENV-import.json and ENV-resources.json, and prints the commands to run. Calls nothing in AWS.

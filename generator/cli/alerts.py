@@ -114,7 +114,7 @@ def rearm(
 ) -> None:
     """Arm an alert again from now on, with a new arming id. Exits with 1 if there is no such alert.
 
-    What you do not state stays as it was.
+    Everything that you do not state stays as it was.
     """
     alerts.check(
         {"USER": user, "ALERT": alert, "SYMBOL": symbol, "THRESHOLD": threshold, "--phone-number": phone_number}
@@ -178,8 +178,8 @@ def show(
 
 
 @command.command("list", epilog="Example: generator alerts prod list --state malformed")
-@click.option("--user", metavar="USER", help="Only this user's, which reads no others.")
-@click.option("--state", type=click.Choice([state.value for state in State]), help="Only those in this state.")
+@click.option("--user", metavar="USER", help="List only this user's alerts, and read no others.")
+@click.option("--state", type=click.Choice([state.value for state in State]), help="List only alerts in this state.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),

@@ -32,7 +32,7 @@ COMMANDS = {
     "local": "Run the whole system on this machine.",
     "alerts": "Add, list, show, rearm and remove alerts.",
     "replay": "Publish failed notifications again.",
-    "adopt": "Write what adopts retained tables into a stack.",
+    "adopt": "Write the files that adopt retained tables.",
 }
 """Each key names a module in `generator.cli` that defines `command`. --help imports none of them."""
 

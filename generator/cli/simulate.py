@@ -43,7 +43,7 @@ BAR_STEPS = 1000
     "--trace",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Replay a recording of webhooks at its own times, or its counts.",
+    help="Replay a recording of webhooks, by its times or its counts.",
 )
 @click.option(
     "--rate",
@@ -75,7 +75,7 @@ BAR_STEPS = 1000
     default=1,
     show_default=True,
     metavar="N",
-    help="Seed of the random numbers: equal seeds, equal result.",
+    help="Seed of the random numbers. Equal seeds give equal results.",
 )
 @click.option("--unreserved", is_flag=True, help="Ignore the reservations in the template.")
 @options.output_format("text", "json")

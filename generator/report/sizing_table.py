@@ -116,7 +116,7 @@ def admission(judged: JudgedPlan) -> str:
     sources = f" Sources may send as well: {joined(rates)}, each in bursts of {plan.burst:,}." if rates else ""
     return (
         f"API Gateway admits {number(plan.rate_per_s)} webhooks/s, bursts of {plan.burst:,}, and "
-        f"{plan.quota_per_day:,} webhooks a day, {why}{' less the rates of the sources' if rates else ''}.{sources}"
+        f"{plan.quota_per_day:,} webhooks a day, {why}{' minus the rates of the sources' if rates else ''}.{sources}"
     )
 
 

@@ -89,7 +89,7 @@ klines. Source: https://github.com/binance/binance-public-data and Kraken's "Dow
 METADATA = ("full label", "label", "account id", "region", "period", "statistic", "unit", "id", "namespace")
 """First cells of the lines that CloudWatch's console writes above its rows."""
 
-SORT = "sort it by time; if an hour repeats as summer time ends, write UTC or an offset"
+SORT = "sort it by time; if an hour repeats at the end of daylight saving time, write UTC or an offset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ def _metric(path: Path, rows: Iterator[Line]) -> Counts:
         points = _points(path, document)
     except (AttributeError, KeyError, TypeError, ValueError):
         remedy = "name the output of aws cloudwatch get-metric-data, or write one JSON object per line"
-        raise fault(path, "it is JSON, but not of CloudWatch", remedy) from None
+        raise fault(path, "it is JSON, but not an export of CloudWatch", remedy) from None
     found = (
         (time_s(path, row, str(at)), row, count(path, row, str(value))) for row, (at, value) in enumerate(points, 1)
     )
@@ -200,7 +200,9 @@ def _points(path: Path, document: Any) -> list[tuple[Any, Any]]:
     results = [result for result in document["MetricDataResults"] if result["Timestamps"]]
     labels = sorted({str(result.get("Label") or result.get("Id")) for result in results})
     if len(labels) > 1:
-        raise fault(path, f"it has several metrics: {', '.join(labels)[:200]}", "export the one of the webhooks")
+        raise fault(
+            path, f"it has several metrics: {', '.join(labels)[:200]}", "export only the metric of the webhooks"
+        )
     return [pair for one in results for pair in zip(one["Timestamps"], one["Values"], strict=True)]
 
 

@@ -361,7 +361,7 @@ class _Reader:
         if figure:
             which = "one of several functions" if found else "a function that is not in the plan"
             self._gap(
-                resource, f"{verb} {figure:,} for {which}, so the account's pool may give them; name one function"
+                resource, f"{verb} {figure:,} for {which}, which may come out of the account's pool; name one function"
             )
         return None
 

@@ -266,7 +266,9 @@ def test_a_lone_column_of_whole_numbers_needs_a_name(trace, content):
 
 def test_an_hour_that_repeats_is_explained(trace):
     minutes = [f"2025-10-26 02:{minute:02}:00,600\n" for minute in range(60)]
-    with pytest.raises(UnreadableTrace, match=r"line 62 is not after .* as summer time ends, write UTC or an offset"):
+    with pytest.raises(
+        UnreadableTrace, match=r"line 62 is not after .* at the end of daylight saving time, write UTC or an offset"
+    ):
         read_trace(trace("time,count\n" + "".join(minutes * 2)))
 
 

@@ -100,7 +100,7 @@ def test_a_high_rate_of_a_source_raises_the_reservation_until_the_peak_fits_besi
     assert (sizing[FUNCTION].reserved_concurrency, FIGURE_OF_DEV) == (11, 3)
     assert sizing.usage_plan.source_rates_per_s == {"feed": 100}
     assert sizing.usage_plan.rate_per_s > environment.peak_rate_per_s
-    assert "less the rates of the sources" in sizing[FUNCTION].reason
+    assert "minus the rates of the sources" in sizing[FUNCTION].reason
 
 
 def admits(policy: dict[str, Any], path: str, address: str) -> bool:
