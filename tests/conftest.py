@@ -1,4 +1,4 @@
-"""What most tests need: a project to work in, and the command line."""
+"""Fixtures that most tests use: a project to work in, and the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIXTURES = ROOT / "tests/fixtures"
 ENVIRONMENTS = ("dev", "prod", "staging")
 
 SCALE = int(os.environ.get("TEST_SCALE", "1"))
-"""How many times the usual number of random examples to try."""
+"""The factor by which to raise the number of random examples."""
 
 # Linters and emulators fill the heap with objects that stay. Looking through them again and again takes time.
 gc.set_threshold(100_000, 50, 50)
@@ -33,7 +33,7 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-# Nothing here may reach a real account, whatever the machine is configured for.
+# No test may reach a real account, even if the machine is configured for one.
 os.environ.update(
     AWS_ACCESS_KEY_ID="testing",
     AWS_SECRET_ACCESS_KEY="testing",
@@ -43,7 +43,7 @@ os.environ.update(
 for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
     os.environ.pop(name, None)
 
-# `make test` runs the tests; a make that a test runs must not take itself for a part of it, and say where it works.
+# `make test` runs the tests; a make that a test runs must not behave as a part of it, and print its folder.
 for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
     os.environ.pop(name, None)
 
@@ -83,10 +83,10 @@ def generator(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
 
 @pytest.fixture
 def no_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has named the Region that templates are linted for."""
+    """Unset the Region that cfn-lint would check templates for."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, to tell that nothing was written."""
+    """Return every file below a folder, to check that nothing was written."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

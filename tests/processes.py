@@ -1,4 +1,4 @@
-"""What the kernel says of the processes that a test has started. Source: proc(5) and proc_net(5)."""
+"""Read from the kernel which processes a test has started, and where they listen. Source: proc(5) and proc_net(5)."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ LISTEN = "0A"
 
 
 def started_with(text: str) -> list[int]:
-    """The processes that have the text in their environment, but for zombies."""
+    """Return the processes that have the text in their environment, except zombies."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if text.encode() in (folder / "environ").read_bytes():
                 found.append(int(folder.name))
         except OSError:
-            continue  # It has ended meanwhile, or is somebody else's.
+            continue  # It has ended in the meantime, or belongs to another user.
     return found
 
 
 def listening(processes: list[int]) -> set[str]:
-    """The addresses on which any of the processes takes connections."""
+    """Return the addresses on which any of the processes takes connections."""
     inodes = {inode for process in processes for inode in _sockets(process)}
     return {address for process in processes for address, inode in _listeners(process) if inode in inodes}
 

@@ -1,4 +1,4 @@
-"""Run shell scripts and make whose `generator` is the one in this process, where cfn-lint has started already.
+"""Run shell scripts and make with the `generator` of this process, in which cfn-lint has started already.
 
 A started `generator check` takes three seconds, most of it to load cfn-lint.
 """

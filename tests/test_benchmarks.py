@@ -47,7 +47,7 @@ def test_the_bare_script_prints_the_committed_template(environment: str) -> None
 
 
 def test_the_bare_script_imports_troposphere_alone(template: dict[str, Any]) -> None:
-    """It is what a person would write: no generator, and no JSON to load at run time."""
+    """It is like a script that a person would write: no generator, and no JSON to load at run time."""
     script = troposphere_script(template)
     assert imported(script) == {"troposphere"}
     assert "open(" not in script

@@ -1,4 +1,4 @@
-"""The fixture project that the other tests work on is what the generator makes today."""
+"""The fixture project of the other tests is up to date with the generator."""
 
 from __future__ import annotations
 

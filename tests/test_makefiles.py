@@ -1,4 +1,4 @@
-"""The Makefile of this repository and that of a new project: what both have is the same."""
+"""The common parts of this repository's Makefile and a new project's are the same."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from generator import scaffold
 from tests.conftest import ROOT
 
 OURS = (ROOT / "Makefile").read_text()
-# A new project can also do with a generator that is installed elsewhere, and then has nothing to set up.
+# A new project can also use a generator that is installed elsewhere. Then it has nothing to set up.
 NEW = scaffold.files()["Makefile"].replace("$(GENERATOR)", "$(BIN)/generator").replace("$(SETUP)", ".venv/base")
 
 
 def rules(text: str) -> dict[str, str]:
-    """What is needed and done for each target."""
+    """The prerequisites and the recipe of each target."""
     return dict(re.findall(r"^([\w./-]+):(?!=)(.*\n(?:\t.*\n)*)", text, re.M))
 
 
 def variables(text: str) -> dict[str, str]:
-    """What each variable is set to, and how."""
+    """The value of each variable, and its kind of assignment."""
     return dict(re.findall(r"^(\.?\w+) (\??:?= ?.*)$", text, re.M))
 
 

@@ -18,11 +18,11 @@ def remedies(environment: Environment, result: SimulationResult) -> Iterator[str
 
     The value is what the sizing derives for the highest rate of the workload, and at least one more than simulated.
     """
-    names = {kind: logical_id for logical_id, kind in SETTINGS.items()}
+    names = {settings_name: logical_id for logical_id, settings_name in SETTINGS.items()}
     for function in dict.fromkeys(target.function for target in result.targets if target.function):
-        kind, simulated = result.settings[function], result.chart.reserved[function]
+        settings_name, simulated = result.settings[function], result.chart.reserved[function]
         if simulated is not None:
-            yield f"{function}: {_remedy(environment, names[kind], simulated, result.peak_per_s)}"
+            yield f"{function}: {_remedy(environment, names[settings_name], simulated, result.peak_per_s)}"
 
 
 def _remedy(environment: Environment, logical_id: str, simulated: int, peak_per_s: float) -> str:
@@ -43,12 +43,12 @@ def _remedy(environment: Environment, logical_id: str, simulated: int, peak_per_
     run = f"run generator template {environment.name}"
     if own[logical_id].reserved_concurrency == units and stated(environment, logical_id) is None:
         return f"{run}; it reserves {units:,} instead of {simulated:,} ({effect}): {_sum(environment)}"
-    kind = SETTINGS[logical_id]
-    changed = replace(getattr(environment.functions, kind), reserved_concurrency=units)
-    mended = replace(environment, functions=replace(environment.functions, **{kind: changed}))
+    settings_name = SETTINGS[logical_id]
+    changed = replace(getattr(environment.functions, settings_name), reserved_concurrency=units)
+    mended = replace(environment, functions=replace(environment.functions, **{settings_name: changed}))
     return (
-        f"write functions.{kind}.reserved_concurrency = {units} instead of {simulated:,} ({effect}) and {run}: "
-        f"{_sum(mended)}"
+        f"write functions.{settings_name}.reserved_concurrency = {units} instead of {simulated:,} ({effect}) "
+        f"and {run}: {_sum(mended)}"
     )
 
 

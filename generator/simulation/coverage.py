@@ -24,7 +24,7 @@ SIMULATED_SETTINGS = frozenset(
 """The settings that affect a simulation. All other values come from the template or are not simulated."""
 
 
-def kinds(topology: Topology) -> dict[str, str]:
+def settings_names(topology: Topology) -> dict[str, str]:
     """Return the name of each invoked function's settings under `functions`, by the first source that invokes it."""
     return {
         **{schedule.function: "cleanup_history" for schedule in topology.schedules},
@@ -62,7 +62,7 @@ def left_out(topology: Topology) -> Iterator[str]:
     """Yield a note on each part of the topology that is not simulated because nothing in the template drives it."""
     entry, *others = topology.webhook_functions
     yield from (f"{name}: only the first method's function gets webhooks" for name in others)
-    invoked = kinds(topology)
+    invoked = settings_names(topology)
     yield from (f"{name}: nothing in the template invokes it" for name in topology.functions if name not in invoked)
     publishers = {entry}
     for mapping in topology.mappings:

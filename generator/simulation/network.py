@@ -10,7 +10,7 @@ from generator.aws import API_GATEWAY_ACCOUNT_BURST, API_GATEWAY_ACCOUNT_RATE_PE
 from generator.config import schema as settings
 from generator.config.schema import Environment
 from generator.simulation import draws
-from generator.simulation.coverage import feeds, kinds
+from generator.simulation.coverage import feeds, settings_names
 from generator.simulation.functions import AsynchronousQueue, LambdaFunction, Timing
 from generator.simulation.gateway import STANDARD_WEBHOOKS_RETRIES_S, Gateway, Limit, Output, Quota, Senders
 from generator.simulation.kernel import Kernel, Pool, TokenBucket
@@ -94,7 +94,7 @@ def build_network(task: Task, draw: Draw, start_s: float) -> Network:
 def _functions(task: Task, draw: Draw, kernel: Kernel) -> dict[str, LambdaFunction]:
     """Build the functions. Those with a reservation have their own pool and request rate; the others share the rest."""
     topology, environment = task.topology, task.environment
-    account, kind_of = environment.account, kinds(topology)
+    account, settings_of = environment.account, settings_names(topology)
     taken = account.reserved_elsewhere + topology.total_reserved + environment.simulation.account_load
     shared = Pool(max(0, account.concurrency_limit - taken))
     window_s = environment.simulation.request_rate_window_s
@@ -106,7 +106,9 @@ def _functions(task: Task, draw: Draw, kernel: Kernel) -> dict[str, LambdaFuncti
             name,
             kernel,
             shared if units is None else Pool(units),
-            _timing(environment, kind_of.get(name, "process_webhook"), function.timeout_s, draw(f"{name} durations")),
+            _timing(
+                environment, settings_of.get(name, "process_webhook"), function.timeout_s, draw(f"{name} durations")
+            ),
             shared_rate if units is None else _request_rate(units, window_s),
         )
     return functions
@@ -123,8 +125,8 @@ def _senders(task: Task) -> Senders:
     return Senders(waits_s, simulation.sender_jitter, task.topology.retry_after_s)
 
 
-def _timing(environment: Environment, kind: str, timeout_s: float, random: Random) -> Timing:
-    function: settings.Function = getattr(environment.functions, kind)
+def _timing(environment: Environment, settings_name: str, timeout_s: float, random: Random) -> Timing:
+    function: settings.Function = getattr(environment.functions, settings_name)
     mean_s, p95_s = function.mean_duration_ms / 1000, function.p95_duration_ms / 1000
     drawn = {
         "lognormal": lambda: draws.lognormal(random, mean_s, p95_s),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from generator.simulation.coverage import kinds
+from generator.simulation.coverage import settings_names
 from generator.simulation.measures import Histogram
 from generator.simulation.network import Task
 from generator.simulation.replication import POINTS, Measurements
@@ -82,7 +82,7 @@ def summarise(task: Task, workload: str, runs: Sequence[Measurements], notes: Se
         "not_simulated": [*notes],
     }
     chart = _chart(task, runs)
-    hours, settings = task.duration_s / 3600, kinds(task.topology)
+    hours, settings = task.duration_s / 3600, settings_names(task.topology)
     peak_per_s = max(bound_per_s for _, _, bound_per_s in _pieces(task))
     return SimulationResult(document, targets, chart, notes, hours, len(runs), task.seed, settings, peak_per_s)
 

@@ -51,7 +51,7 @@ EXPECTED_SMS, INVALID_PERIODS = 5, 3
 FAILED_SMS_SHARE, MIN_SMS_FAILURES, MIN_SMS_SUCCESS_RATE = 0.05, 3, 0.8
 """Phones that are switched off fail too; one or two must not set off an alarm."""
 
-HANDLERS = "PriceAlerts"
+HANDLER_NAMESPACE = "PriceAlerts"
 """Namespace of the metrics that the handlers print in CloudWatch's embedded metric format."""
 
 QUIET_IS_GOOD: dict[str, Any] = {"TreatMissingData": "notBreaching"}
@@ -231,7 +231,7 @@ def _lambda_alarm(function: str, metric: str, statistic: str, threshold: float, 
 def _handler_alarm(
     title: str, function: str, metric: str, statistic: str, threshold: float, **evaluation: Any
 ) -> Alarm:
-    return _alarm(title, HANDLERS, metric, {"Function": Ref(function)}, statistic, threshold, **evaluation)
+    return _alarm(title, HANDLER_NAMESPACE, metric, {"Function": Ref(function)}, statistic, threshold, **evaluation)
 
 
 def _alarm(
@@ -263,7 +263,7 @@ def _alarm(
 def _dashboard() -> Dashboard:
     """Return a dashboard of what comes in and goes out. Each service's own pages show the rest."""
     metrics = [
-        [HANDLERS, "Fresh", "Function", f"${{{PROCESS_WEBHOOK}}}"],
+        [HANDLER_NAMESPACE, "Fresh", "Function", f"${{{PROCESS_WEBHOOK}}}"],
         [".", "Sent", ".", f"${{{SEND_NOTIFICATION}}}"],
     ]
     properties = {"region": "${AWS::Region}", "stat": "Sum", "metrics": metrics}

@@ -1,4 +1,4 @@
-"""`generator alerts` on a deployed stack in moto, with the shipped handlers as judges of what it writes and shows."""
+"""`generator alerts` on a deployed stack in moto, compared with the shipped handlers."""
 
 from __future__ import annotations
 

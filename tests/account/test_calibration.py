@@ -1,4 +1,4 @@
-"""`generator calibrate` on synthetic exports: known settings come back, and what is wrong with an export is named."""
+"""`generator calibrate` on synthetic exports: known settings come back, and faults of an export are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`generator replay` on the failure queues of a stack in moto, with messages as AWS writes them and as strangers do."""
+"""`generator replay` on the failure queues of a stack in moto, with messages of AWS and messages from elsewhere."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def put(live: Live, body: str, queue: str = "AsyncFailureQueue", **attributes: s
 
 
 def left(live: Live) -> list[str]:
-    """Return what is left in both queues. Nothing is hidden: a message that was not deleted would only look gone."""
+    """Return what is left in both queues. No message is hidden, because a hidden message would look deleted."""
     queues = sqs_backends[DEFAULT_ACCOUNT_ID][REGION].queues.values()
     messages = [message for queue in queues for message in queue._messages]
     assert all(message.visible for message in messages)

@@ -1,4 +1,4 @@
-"""Who may do more: whoever holds a policy, runs as a role, or calls a public endpoint."""
+"""Wider access is found for holders of policies, roles of resources, and callers of public endpoints."""
 
 from __future__ import annotations
 
@@ -439,7 +439,7 @@ def test_a_permission_under_another_id_is_the_same_permission() -> None:
 
 @pytest.mark.slow
 def test_thousands_of_grants_are_compared_in_time() -> None:
-    """Each with each would be twelve million comparisons, which take minutes."""
+    """Comparing all pairs would be twelve million comparisons, which take minutes."""
     actions = [f"s3:Do{number}" for number in range(60)]
     old, new = (
         {

@@ -1,4 +1,4 @@
-"""A replacement is certain only if it happens in every deployment, and is none if no deployment changes."""
+"""A replacement is certain if it happens in every deployment, and there is none if no deployment changes."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ Outputs: {O: {Condition: IsProd, Value: !If [IsProd, a, b]}}
 
 
 def test_a_resource_that_exists_at_most_once_is_never_replaced() -> None:
-    """Before, it exists in production; after, everywhere else."""
+    """The old resource exists in production, the new one everywhere else."""
     old = """
 Parameters: {Env: {Type: String}}
 Conditions: {Prod: !Equals [!Ref Env, prod], Other: !Not [!Condition Prod]}

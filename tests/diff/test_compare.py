@@ -1,4 +1,4 @@
-"""Every edit is reported as what it is, and nothing else is reported."""
+"""Every edit is reported with its kind, and nothing else is reported."""
 
 from __future__ import annotations
 

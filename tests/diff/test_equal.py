@@ -1,4 +1,4 @@
-"""How a template is written is no difference; what it means is."""
+"""A different layout is no difference; a different meaning is."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ELEMENTS = ("Action", "Resource", "NotResource")
 
 
 def rewritten(value: Any, rng: random.Random, key: str = "") -> Any:
-    """The same template, written otherwise: key order, one-item lists, order and cut of statements, Sub for Ref."""
+    """Return the same template in another form: key order, one-item lists, order and cut of statements, Sub for Ref."""
     if isinstance(value, list):
         return [rewritten(item, rng) for item in value]
     if not isinstance(value, dict):
@@ -264,7 +264,7 @@ def test_moving_a_statement_to_a_policy_of_its_own_changes_no_access() -> None:
 
 @given(st.text("ab*?", max_size=6), st.text("ab*?", max_size=6), st.text("ab", max_size=6))
 def test_a_pattern_covers_only_what_it_matches(inner: str, outer: str, word: str) -> None:
-    """If one covers the other, every word of the other is a word of the one."""
+    """If a pattern covers another one, it matches every word that the other one matches."""
     if GrantScope((outer,)).covers(GrantScope((inner,))) and GrantScope((inner,)).covers(GrantScope((word,))):
         assert GrantScope((outer,)).covers(GrantScope((word,)))
 

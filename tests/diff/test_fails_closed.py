@@ -1,4 +1,4 @@
-"""`--fail-on iam-widening` fails for whatever may allow more, and for whatever the template does not show."""
+"""`--fail-on iam-widening` fails for every change that may allow more, also if the template does not show it."""
 
 from __future__ import annotations
 

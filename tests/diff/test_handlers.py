@@ -1,4 +1,4 @@
-"""Every change of what a function runs is seen, wherever its code is."""
+"""Every change of a function's code is found, wherever the code is."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def lines(*parts: Any) -> dict[str, Any]:
 
 
 def diff(kind: str, old: Any, new: Any) -> list[str]:
-    """The lines that went or came, of the one function."""
+    """Return the removed and added lines of the only function."""
     before, after = ({"Resources": {"One": {"Type": kind, "Properties": properties}}} for properties in (old, new))
     found = difference(before, after)
     assert KINDS["handler"](found) == bool(found.handlers)

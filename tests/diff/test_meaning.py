@@ -1,4 +1,4 @@
-"""What conditions, mappings, defaults and SAM's Globals mean for the resources that use them."""
+"""Changes of conditions, mappings, defaults and SAM's Globals count for the resources that use them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def kinds(found: Difference) -> set[str]:
 
 
 def compared(resource: Any, section: str, old: Any, new: Any, **more: Any) -> Difference:
-    """The same resource, with one section as it was and as it is."""
+    """Compare the same resource with the old and the new content of a section."""
     before, after = ({"Resources": {"One": resource}, **more, section: content} for content in (old, new))
     return difference(before, after)
 

@@ -1,4 +1,4 @@
-"""A template differs from itself in no other form, and no edit that a deployment notices is missed.
+"""A template in another form is no difference, and no edit that changes a deployment is missed.
 
 `TEST_SCALE=20` tries a thousand of each.
 """

@@ -1,4 +1,4 @@
-"""What CloudFormation replaces or rejects, or what stays without effect, although no resource schema says so."""
+"""Updates that CloudFormation replaces, rejects or ignores, which no resource schema states."""
 
 from __future__ import annotations
 

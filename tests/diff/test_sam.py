@@ -1,4 +1,4 @@
-"""What SAM creates is followed: when it goes, when it is replaced, and when the template creates it itself."""
+"""Resources that SAM creates are compared: removed, replaced, or declared in the template instead."""
 
 from __future__ import annotations
 

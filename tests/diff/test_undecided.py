@@ -1,4 +1,4 @@
-"""What a template would do for some value of its parameters is said of the template, whose values nobody knows."""
+"""A change that happens for some values of the parameters is reported, because the values are not known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Send mutated templates, environments, traces and names through every command, and watch what each does.
+"""Send mutated templates, environments, traces and names through every command, and watch the effects of each.
 
 `python -m tests.hostile.corpus` runs as many inputs as the variable INPUTS states; `make hostile` runs 10,000. An input
 that is reported fails again with `python -m tests.hostile.corpus NUMBER`.
@@ -35,7 +35,7 @@ LIMIT_S, LIMIT_BYTES, MAX_OUTPUT = 20, 3 << 30, 20_000_000
 """For each input: time (twice ours, on a busy machine), address space, and bytes of output."""
 
 CHECKED_EVERY = 25
-"""One input in so many goes through cfn-lint, which takes a hundred times as long as the other commands."""
+"""One input in this many goes through cfn-lint, which takes a hundred times as long as the other commands."""
 
 EVIL: tuple[Any, ...] = (
     *("\x1b[2J\x9b1m", "a\n::error::forged", "##[error]x", "\u202egpj\u2066", "\udcff", "\u2028", "", "a" * 5000, "\0"),
@@ -281,7 +281,7 @@ def _name(rnd: random.Random) -> list[str]:
 TEMPORARY = os.path.realpath(tempfile.gettempdir())
 
 EVENTS: list[str] = []
-"""What the current command did beyond its folder."""
+"""The effects of the current command outside its folder."""
 
 
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:

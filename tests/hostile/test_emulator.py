@@ -1,4 +1,4 @@
-"""The emulator serves its own run alone, has nothing of the user's, and ends with its command however that ends."""
+"""The emulator serves only its own run, has no data of the user, and ends with its command, even if that is killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names and values of a stranger's template neither control the terminal nor pass for our own lines."""
+"""Names and values of a foreign template neither control the terminal nor imitate lines of the generator."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ COMMANDS = {
     "local": (("local", "dev"), 3.0),
     "size": (("size",), 0.5),
 }
-"""Arguments and about how many seconds each command takes."""
+"""The arguments of each command, and about how many seconds it takes."""
 
 pytestmark = [
     pytest.mark.slow,

@@ -1,4 +1,4 @@
-"""Time limits end what others wrote, and a verdict is never given for what was not checked."""
+"""Time limits end foreign code, and nothing that was not checked gets a good verdict."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_time_limit_that_ends_a_destructor_prints_nothing(monkeypatch: pytest.
 
 @pytest.mark.slow
 def test_a_file_that_keeps_cfn_lint_busy_is_a_finding(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """cfn-lint takes time that doubles with each level of lists."""
+    """The time of cfn-lint doubles with each level of lists."""
     monkeypatch.setattr(linting, "LIMIT_S", 0.5)
     nested = '{"Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"X": %s}}}}'
     Path("nested.json").write_text(nested % ("[" * 90 + "]" * 90))

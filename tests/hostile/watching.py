@@ -1,4 +1,4 @@
-"""What no output of any command may contain, whatever it was given."""
+"""Text that no output of any command may contain, for any input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Single edits to the committed template, each with what a reviewer must be told about it."""
+"""Single edits to the committed template, each with the changes that the report must show."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ EDITS = [
     edit(
         "a function's name",
         put(f"{H}Function/Properties/FunctionName", "cleanup"),
-        # What names the function in a property that cannot change is made again with it.
+        # A resource that names the function in a create-only property is replaced with it.
         {f"{H}Function": "certain", "CleanupHistoryInvokeConfig": "possible"},
         "replacement",
         path="FunctionName",

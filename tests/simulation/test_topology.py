@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from generator.errors import UnreadableTemplate
 from generator.simulation import read_topology, simulate
-from generator.simulation.coverage import kinds, left_out
+from generator.simulation.coverage import left_out, settings_names
 from generator.simulation.network import Task, build_network
 from generator.simulation.topology.model import Schedule, Throttle
 from generator.simulation.workload import Steady
@@ -222,7 +222,11 @@ def test_a_template_by_another_author_is_read():
     (mapping,) = topology.mappings
     assert (mapping.batch_size, mapping.window_s, mapping.max_age_s) == (50, 0, None)
     assert topology.schedules == (Schedule("Nightly", "Ring", 172_800.0),)
-    assert kinds(topology) == {"Intake": "process_webhook", "Watch": "check_alerts", "Ring": "send_notification"}
+    assert settings_names(topology) == {
+        "Intake": "process_webhook",
+        "Watch": "check_alerts",
+        "Ring": "send_notification",
+    }
     assert "OnlyInTest" not in topology.functions
 
 

@@ -16,7 +16,7 @@ CHUNK = 200
 
 
 def _run(start: int, count: int) -> tuple[int, list[int], Counter[str]]:
-    """Return how many seeds ran, those that violate an invariant, and what happened how often."""
+    """Return the number of seeds that ran, those that violate an invariant, and the count of each event."""
     bad, happened = [], Counter[str]()
     for seed in range(start, start + count):
         world = play(seed)

@@ -1,4 +1,4 @@
-"""Every decision of a run: drawn from one seed, recorded, and replayed with fewer of them."""
+"""The decisions of a run: drawn from one seed, recorded, and replayed with fewer of them unusual."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened in a run: the facts that the invariants judge, and a readable account of them."""
+"""The history of a run: the facts that the invariants check, and a readable account of them."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Invocation:
     deadline: float
     calls: int = 0
     fates: list[str] = field(default_factory=list)
-    """What went wrong with its calls."""
+    """The failures of its calls."""
     outcome: str = "running"
     answer: Any = None
     arming: ArmingKey | None = None
@@ -100,17 +100,17 @@ class History:
         self.armings: dict[ArmingKey, Arming] = {}
         self.phones: dict[AlertKey, list[tuple[float, str | None]]] = {}
         self.current: dict[AlertKey, list[tuple[float, str | None]]] = {}
-        """The arming id on each alert's item, since when."""
+        """The arming id on each alert's item, with the time from which it was there."""
         self.published: list[tuple[float, str, dict[str, Any]]] = []
         """Time, id and content of each message of the notification topic."""
         self.sms: list[Sms] = []
         self.invocations: list[Invocation] = []
         self.failed_messages: list[dict[str, Any]] = []
-        """What is in the failure queue of the asynchronous functions."""
+        """The messages in the failure queue of the asynchronous functions."""
         self.failed_records: set[str] = set()
         """The webhook ids of the prices whose records are in the stream's failure queue."""
         self.outcomes: dict[ArmingKey, set[str]] = {}
-        """What SendNotificationFunction logged or recorded about each arming."""
+        """The outcomes that SendNotificationFunction logged or recorded for each arming."""
         self.recorded_ids: set[str] = set()
         """The ids of SMS that were stored with their alert."""
         self.rotations: list[float] = []

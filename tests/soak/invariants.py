@@ -1,4 +1,4 @@
-"""What must hold after every run, whatever went wrong in it."""
+"""The invariants that must hold after every run, whatever failed in it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def sent_twice(world: World) -> Iterator[str]:
 
 
 def _why_unrecorded(sms: Sms) -> str:
-    """Return the documented reason for which nobody could know of this SMS, if there is one."""
+    """Return the documented reason why no invocation could know of this SMS, if there is one."""
     if sms.fate in LOSES_ANSWER:
         return "answer lost"
     if sms.invocation.outcome == "killed":
@@ -209,7 +209,7 @@ def refused(world: World) -> Iterator[str]:
 
 
 def deleted_early(world: World) -> Iterator[str]:
-    """The cleanup leaves to DynamoDB's time to live what it has not left for two days."""
+    """The cleanup deletes only prices that DynamoDB's time to live has left for two days."""
     for row in world.history.deleted_prices:
         if int(row["ttl"]["N"]) + OVERDUE_S > EPOCH_S + world.scheduler.now + CLOCKS_S:
             yield f"{row['observation']['S']} was deleted before its time"

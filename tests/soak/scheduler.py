@@ -1,4 +1,4 @@
-"""A virtual clock that runs many invocations, exactly one at a time, in an order that depends on nothing but the times.
+"""A virtual clock that runs many invocations, exactly one at a time, in an order that depends only on the times.
 
 An invocation needs a stack of its own, because it is interrupted inside of a call. Whoever has to wait runs what comes
 next on its own thread, and hands over to another thread only if two invocations overlap. So most runs switch rarely.
@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 LONGEST_RUN_S = 40 * 86_400
-"""A run that goes on for longer never ends: something is retried for ever."""
+"""A run that is longer than this never ends, because something is retried for ever."""
 
 
 class _Kind(Enum):
@@ -50,7 +50,7 @@ _IDLE: list[_Thread] = []
 
 
 class Scheduler:
-    """Runs what is due, in order of time, until nothing is left."""
+    """Runs everything that is due, in order of time, until nothing is left."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -69,7 +69,7 @@ class Scheduler:
         heapq.heappush(self._heap, (self.now + delay_s, next(self._order), _Kind.START, body))
 
     def wait(self, delay_s: float) -> None:
-        """Let time pass, and with it whatever is due in the meantime."""
+        """Let time pass, and run everything that is due in the meantime."""
         wake, heap = self.now + delay_s, self._heap
         if not heap or heap[0][0] > wake:
             self.now = wake

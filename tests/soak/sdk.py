@@ -1,7 +1,8 @@
-"""What a handler imports: boto3 and the clock of its warm instance. Each call of a service meets its fate here.
+"""The modules that a handler imports: boto3 and the clock of its warm instance.
 
-The client retries as botocore does: throttled calls, server errors and lost connections, up to the number of attempts
-that the handler configures. Source: Boto3 documentation, "Retries", legacy mode.
+Each call of a service succeeds or fails here, as the seed decides. The client retries as botocore does: throttled
+calls, server errors and lost connections, up to the number of attempts that the handler configures. Source: Boto3
+documentation, "Retries", legacy mode.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class _Exceptions:
 
 
 class Config:
-    """The settings of a client that matter here."""
+    """The settings of a client that the simulation uses."""
 
     def __init__(self, connect_timeout: float = 60, read_timeout: float = 60, retries: Any = None, **_: Any) -> None:
         self.connect_timeout, self.read_timeout = connect_timeout, read_timeout
@@ -193,7 +194,7 @@ def _client_error(code: str, message: str, operation: str, **more: Any) -> Clien
 
 def _ignoring_errors(effect: Callable[[], Any]) -> Callable[[], None]:
     def quiet() -> None:
-        with contextlib.suppress(ServiceError):  # Nobody is there any more to see it.
+        with contextlib.suppress(ServiceError):  # The warm instance is gone, so nothing can observe the result.
             effect()
 
     return quiet
@@ -214,7 +215,7 @@ BOTOCORE_CONFIG = types.SimpleNamespace(Config=Config)
 
 
 def modules_of(instance: Instance, variables: dict[str, str]) -> dict[str, Any]:
-    """Return the modules whose real ones would leave the simulation."""
+    """Return simulated modules in place of those that would leave the simulation."""
 
     def clock() -> float:
         return EPOCH_S + instance.world.scheduler.now + instance.skew_s
@@ -249,7 +250,7 @@ def builtins_of(instance: Instance, variables: dict[str, str]) -> dict[str, Any]
 
 
 def error_text(error: BaseException) -> str:
-    """Return what Lambda logs of an error that a handler raises, with the errors that led to it."""
+    """Return the text that Lambda logs for an error that a handler raises, with its causes."""
     texts, shown = [], error
     while shown is not None:
         texts.append(f"{type(shown).__name__}: {shown}")

@@ -17,7 +17,7 @@ class Secrets:
 
     def __init__(self, first: str) -> None:
         self.versions: list[tuple[str, float]] = [(first, -86_400.0)]
-        """Values, the newest first, and since when each is current."""
+        """Values, the newest first, each with the time from which it is current."""
 
     def rotate(self, value: str, now: float) -> None:
         self.versions = [(value, now), self.versions[0]]

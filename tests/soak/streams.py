@@ -63,7 +63,7 @@ class Mapping:
         self.lanes[number].add(Record(self._count, name, new, self.world.scheduler.now))
 
     def paused_for(self, now: float) -> float:
-        """Return how long the mapping does not poll."""
+        """Return the time for which the mapping does not poll."""
         return max((end - now for start, end in self.paused if start <= now < end), default=0.0)
 
 

@@ -1,4 +1,4 @@
-"""The shipped handlers keep every invariant, whatever goes wrong, and a violation is shown at its shortest."""
+"""The shipped handlers keep every invariant under every fault, and a violation comes with its shortest history."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class World:
         self.secrets, self.sns = Secrets(FIRST_SECRET), Sns(self)
         self.history.secrets.add(FIRST_SECRET)
         self.outages: list[tuple[float, float, str, str]] = []
-        """Start, end, service and what happens to every call of it."""
+        """Outages: start, end, service and the fate of its calls."""
         self._draws = 0
         self._dynamodb = DynamoDB(tables, self._page_size, self._unprocessed)
         self.operations = self._operations()
@@ -111,13 +111,13 @@ class World:
         return carry_out
 
     writer: Invocation | None = None
-    """The invocation that writes right now. Users write outside of invocations."""
+    """The invocation that is writing; None while a user writes."""
 
     def note(self, what: str) -> None:
         self.history.account.append((self.scheduler.now, what))
 
     def fate(self, service: str, invocation: Invocation, read_timeout_s: float) -> tuple[str, float]:
-        """Return what goes wrong with a call, and for how many seconds."""
+        """Return the fault of a call, if any, and its duration in seconds."""
         now = self.scheduler.now
         for start, end, name, kind in self.outages:
             if name == service and start <= now < end:

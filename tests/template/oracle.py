@@ -1,4 +1,4 @@
-"""A second evaluator of templates, which tries out every deployment. It shares nothing with `generator.template`."""
+"""A second evaluator of templates, which tries every deployment. It shares no code with `generator.template`."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def mentions(value: Json, name: str) -> bool:
 
 
 def plain(value: Json) -> Json:
-    """Return a Ref instead of a Fn::Sub that is nothing else."""
+    """Return a Ref in place of an Fn::Sub of a single reference."""
     match value:
         case {"Fn::Sub": str(pattern)} if pattern.startswith("${") and pattern.find("}") == len(pattern) - 1:
             return {"Ref": pattern[2:-1]}

@@ -1,4 +1,4 @@
-"""What a template's values refer to: every way to write a reference, and nothing that is none."""
+"""Every form of reference in a template's values is found, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redelivery by AWS's documented rules, in process: what is retried, when, how often, and where it ends.
+"""Redelivery by AWS's documented rules, in process: retries, their times and number, and failure queues.
 
 Emulators do not retry as AWS does, so this module implements the rules. Sources: AWS Lambda Developer Guide, "Process
 DynamoDB records" (from the lowest failed sequence number, until the record is too old) and "How Lambda handles errors
