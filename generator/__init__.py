@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from generator.capacity.refusal import refusal as refusal
     from generator.capacity.sizing import FunctionSizing as FunctionSizing
     from generator.capacity.sizing import Sizing as Sizing
-    from generator.capacity.sizing import UsagePlan as UsagePlan
     from generator.capacity.sizing import size as size
+    from generator.capacity.usage_plan import UsagePlan as UsagePlan
     from generator.config.files import load as load
     from generator.config.files import load_all as load_all
     from generator.config.schema import Environment as Environment
@@ -55,7 +55,8 @@ _MODULES = {
     ),
     "generator.capacity.quota": ("AccountQuota", "Plan", "Verdict", "account_of", "judge"),
     "generator.capacity.refusal": ("refusal",),
-    "generator.capacity.sizing": ("FunctionSizing", "Sizing", "UsagePlan", "size"),
+    "generator.capacity.sizing": ("FunctionSizing", "Sizing", "size"),
+    "generator.capacity.usage_plan": ("UsagePlan",),
     "generator.config.files": ("load", "load_all"),
     "generator.config.schema": ("Environment",),
     "generator.errors": ("Fault", "GeneratorError", "InvalidEnvironment", "UnsizableLoad"),

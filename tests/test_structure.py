@@ -134,4 +134,4 @@ def test_the_simulation_imports_no_formula_of_the_sizing() -> None:
     simulation = {name: found for name, found in graph().items() if name.startswith("generator.simulation")}
     assert simulation
     for name, found in simulation.items():
-        assert not found & {"generator.capacity.queueing", "generator.capacity.sizing"}, name
+        assert not found & {f"generator.capacity.{module}" for module in ("queueing", "sizing", "usage_plan")}, name

@@ -32,10 +32,10 @@ from generator.capacity.sizing import (
     Sizing,
     of_functions,
     stated,
-    units_for_rate,
     webhook_loss,
     with_units,
 )
+from generator.capacity.usage_plan import units_for_rate
 from generator.config.schema import Environment
 
 Sized = tuple[Environment, Sizing]

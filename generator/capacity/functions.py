@@ -19,7 +19,8 @@ from generator.capacity import bursts, lanes, queueing
 from generator.capacity.arrivals import counting_step
 from generator.capacity.bursts import Batch, Clusters, Source, Survival
 from generator.capacity.lanes import Lanes
-from generator.capacity.sizing import FunctionSizing, Model, units_for_rate
+from generator.capacity.sizing import FunctionSizing, Model
+from generator.capacity.usage_plan import units_for_rate
 from generator.config.validation import MAX_LOGNORMAL_P95_OVER_MEAN
 from generator.errors import Fault, UnsizableLoad
 

@@ -19,12 +19,20 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from generator._format import counted, number, percent, rate, significant
 from generator.aws import MAX_PARALLELIZATION_FACTOR, REQUESTS_PER_S_PER_UNIT
 from generator.capacity import arrivals, lanes, queueing
+from generator.capacity.usage_plan import (
+    UsagePlan,
+    plan_rejection,
+    units_for_plan,
+    units_for_rate,
+    usage_plan,
+    without_rounding_error,
+)
 from generator.config.schema import MAX_BATCH_SIZE, WEBHOOKS_PER_HOUR, Environment
 from generator.errors import Fault, UnsizableLoad
 
@@ -40,10 +48,6 @@ SETTINGS = {
     CLEANUP_HISTORY: "cleanup_history",
 }
 """The name of each function in the settings and of its handler, in the order in which a webhook passes them."""
-
-QUOTA_DEVIATIONS = 6
-"""Standard deviations of a Poisson count that the daily quota allows above a mean day: exceeded once in a billion days.
-"""
 
 THROTTLE_ALARM_PERIOD_S = 300
 """The period over which alarms count throttled webhooks."""
@@ -79,20 +83,6 @@ class FunctionSizing:
     predicted: float | None
     inputs: Mapping[str, float]
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class UsagePlan:
-    """The request limits of API Gateway: what the reservation sustains. It refuses most of an overload with a 429.
-
-    `source_rates_per_s` has the limit of each source with a path of its own; `rate_per_s` is what they leave. The burst
-    is the same on all paths.
-    """
-
-    rate_per_s: float
-    burst: int
-    quota_per_day: int
-    source_rates_per_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,55 +331,6 @@ def _cleanup_history(environment: Environment) -> FunctionSizing:
     )
 
 
-def usage_plan(environment: Environment, units: int) -> UsagePlan:
-    """Return the usage plan that this many units of ProcessWebhook sustain.
-
-    Its rate is not the peak rate: a limit at the mean of a Poisson stream rejects part of it. Sources with paths of
-    their own get the rates that they state, or less if the units sustain no more than those and the peak. The daily
-    quota is a whole day at the peak rate, or a mean day and its random variation if that is more.
-    """
-    webhooks_per_day = 24 * environment.traffic.webhooks_per_hour
-    with_variation = webhooks_per_day + QUOTA_DEVIATIONS * math.sqrt(webhooks_per_day)
-    duration_s = environment.functions.process_webhook.mean_duration_ms / 1000
-    sustained_per_s = min(REQUESTS_PER_S_PER_UNIT * units, _without_rounding_error(units / duration_s))
-    stated = {source.name: source.rate_per_s or 0 for source in environment.paths}
-    share = min(1.0, sustained_per_s / (sum(stated.values()) + environment.peak_rate_per_s))
-    sources = {name: rate_per_s if share == 1 else round(rate_per_s * share, 3) for name, rate_per_s in stated.items()}
-    left_per_s = _without_rounding_error(sustained_per_s - sum(sources.values()))
-    return UsagePlan(
-        rate_per_s=math.floor(left_per_s) if left_per_s >= 1 else round(left_per_s, 3),
-        burst=units,
-        quota_per_day=math.ceil(max(_without_rounding_error(24 * 3600 * environment.peak_rate_per_s), with_variation)),
-        source_rates_per_s=sources,
-    )
-
-
-def units_for_rate(rate_per_s: float) -> int:
-    """Return the fewest units with which Lambda admits that many synchronous requests per second."""
-    return math.ceil(_without_rounding_error(rate_per_s / REQUESTS_PER_S_PER_UNIT))
-
-
-def units_for_plan(environment: Environment, minimum: int) -> int:
-    """Return the fewest units, at least `minimum`, whose usage plan meets the throttle target at the peak."""
-    target = environment.targets.webhook_throttle_probability
-    units = minimum
-    while plan_rejection(environment, usage_plan(environment, units)) > target:
-        units += 1
-    return units
-
-
-def plan_rejection(environment: Environment, plan: UsagePlan) -> float:
-    """Return the probability that the usage plan rejects a webhook at the peak.
-
-    Geometric bursts of mean g count as single webhooks of 2g - 1, the mean burst that a webhook is part of.
-    """
-    size = 2 * environment.traffic.webhooks_per_burst - 1
-    room = int(plan.burst / size)
-    if not room:
-        return 1.0
-    return queueing.token_bucket_rejection(environment.peak_rate_per_s / size, plan.rate_per_s / size, room)
-
-
 def tolerated_by_chance(mean: float) -> int:
     """Return a count that Poisson events with this mean rarely exceed: mean plus three standard deviations."""
     return math.ceil(mean + 3 * math.sqrt(mean))
@@ -423,7 +364,7 @@ def _smallest_factor(environment: Environment) -> int:
 
 def _is_carried(environment: Environment, factor: int = MAX_PARALLELIZATION_FACTOR) -> bool:
     busy = lanes.utilisation(environment, factor)
-    return _without_rounding_error(busy) <= environment.targets.stream_utilisation
+    return without_rounding_error(busy) <= environment.targets.stream_utilisation
 
 
 def _highest_with_fewer_lanes(environment: Environment, factor: int) -> Iterator[tuple[Environment, int]]:
@@ -463,8 +404,3 @@ def _with_batch_size(environment: Environment, batch_size: int) -> Environment:
 def _with_batches_of(environment: Environment, duration_ms: float) -> Environment:
     check_alerts = replace(environment.functions.check_alerts, mean_duration_ms=duration_ms)
     return replace(environment, functions=replace(environment.functions, check_alerts=check_alerts))
-
-
-def _without_rounding_error(value: float) -> float:
-    """Round to 12 significant digits, so that 2.0000000000000004, which should be 2, is not rounded up to 3."""
-    return float(f"{value:.12g}")

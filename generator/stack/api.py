@@ -34,7 +34,7 @@ from troposphere.awslambda import Permission
 from troposphere.iam import Role
 
 from generator.capacity.sizing import PROCESS_WEBHOOK
-from generator.capacity.sizing import UsagePlan as SizedUsagePlan
+from generator.capacity.usage_plan import UsagePlan as SizedUsagePlan
 from generator.config.schema import Environment
 from generator.config.sources import Source
 from generator.stack import names, permissions

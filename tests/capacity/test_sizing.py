@@ -19,13 +19,10 @@ from generator.capacity.sizing import (
     CLEANUP_HISTORY,
     PROCESS_WEBHOOK,
     SEND_NOTIFICATION,
-    plan_rejection,
     size,
     tolerated_by_chance,
-    units_for_plan,
-    units_for_rate,
-    usage_plan,
 )
+from generator.capacity.usage_plan import plan_rejection, units_for_plan, units_for_rate, usage_plan
 from generator.config.files import read
 from generator.config.schema import Environment
 from generator.errors import InvalidEnvironment, UnsizableLoad

@@ -13,7 +13,8 @@ import pytest
 
 from generator import aws, plans
 from generator.capacity.quota import Plan
-from generator.capacity.sizing import size, usage_plan
+from generator.capacity.sizing import size
+from generator.capacity.usage_plan import usage_plan
 from generator.config import files
 from generator.stack.functions import shipped_lines
 from tests.conftest import ENVIRONMENTS, FIXTURES
