@@ -15,8 +15,8 @@ from generator.aws import MIN_FUNCTION_MEMORY_MB, READ_UNIT_BYTES, WRITE_UNIT_BY
 from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS
 from generator.config.prices import Usage
 from generator.config.schema import Environment, Function
+from generator.report.monthly_usage import MonthlyUsage, count_encrypted, exact, monthly_usage
 from generator.report.resources import has_recovery
-from generator.report.usage import MonthlyUsage, count_encrypted, exact, monthly_usage
 from generator.template.model import Template
 
 CENT = Decimal("0.01")

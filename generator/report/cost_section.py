@@ -11,7 +11,7 @@ from generator.capacity import sms
 from generator.config.prices import DATED, PRICED_REGION, SOURCES, Prices
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.report.bill import CENT, SMS_PRICE, Item, bill, total_usd
-from generator.report.usage import monthly_usage
+from generator.report.monthly_usage import monthly_usage
 from generator.template.model import Template
 
 LOWEST_RATE, _ = WEBHOOKS_PER_HOUR
@@ -123,7 +123,7 @@ def _not_included(template: Template, environment: Environment) -> Iterator[str]
     billed = monthly_usage(template, environment, LOWEST_RATE).invocations
     for name in template.properties_of("AWS::Lambda::Function"):
         if name not in billed:
-            yield f"**{name}** (add its invocations per month to `generator/report/usage.py`)"
+            yield f"**{name}** (add its invocations per month to `generator/report/monthly_usage.py`)"
 
 
 def _sms(environment: Environment) -> Iterator[str]:

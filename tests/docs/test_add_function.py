@@ -60,7 +60,7 @@ def test_the_guide_adds_a_function(tmp_path: Path) -> None:
     page = (tmp_path / "templates_out/dev.md").read_text()
     assert "CountSchedule -->" in page
     assert "--s3-bucket my-templates" in page
-    assert "**CountSymbolsFunction** (add its invocations per month to `generator/report/usage.py`)" in page
+    assert "**CountSymbolsFunction** (add its invocations per month to `generator/report/monthly_usage.py`)" in page
     assert run(tmp_path, "size", "dev").returncode == 0
 
 

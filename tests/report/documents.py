@@ -7,7 +7,8 @@ from typing import Any
 from generator.config.schema import Environment
 from generator.plans import JudgedPlan
 from generator.report import bill as bills
-from generator.report import diagram, usage
+from generator.report import diagram
+from generator.report import monthly_usage as usage
 from generator.report import page as pages
 from generator.template.reading import parse
 
