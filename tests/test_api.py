@@ -134,13 +134,13 @@ def test_the_page_shows_the_example_and_its_output(generator: Callable[..., Resu
 
 
 def test_the_example_writes_nothing_if_it_does_not_fit(tmp_path: Path) -> None:
-    for old, new, said in (
+    for old, new, reason in (
         ('"concurrency_limit": 400', '"concurrency_limit": 236', "do not fit: 16 can be reserved"),
         ('"eu-west-1"', '"Dublin"', "environment: region:"),
     ):
         (tmp_path / "example.py").write_text(EXAMPLE.replace(old, new))
         done = run("example.py", cwd=tmp_path)
-        assert (done.returncode, said in done.stderr) == (1, True)
+        assert (done.returncode, reason in done.stderr) == (1, True)
         assert "Traceback" not in done.stderr
         assert not (tmp_path / "orders.json").exists()
 

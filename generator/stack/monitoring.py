@@ -188,10 +188,10 @@ def _handler_alarms(environment: Environment) -> Iterator[Reasoned]:
 def _sms_alarms(sms_per_hour: float, monthly_budget_usd: float) -> Iterator[Reasoned]:
     """Yield alarms on SNS's own metrics of SMS, which cover the account and Region, so also SMS of other applications.
 
-    SNS counts under the number PhoneNumberDirect what is sent without a topic. The name is not documented: it is read
-    from public dashboards (https://github.com/cds-snc/notification-terraform). SMSSuccessRate exists by country; the
-    guide also lists metrics without dimensions. If it has no data there, its alarm stays silent, and the count of
-    failures, which does not depend on it, still rings.
+    SNS counts SMS that are sent without a topic under the number PhoneNumberDirect. The name is not documented: public
+    dashboards use it (https://github.com/cds-snc/notification-terraform). SMSSuccessRate exists by country; the guide
+    also lists metrics without dimensions. If SMSSuccessRate has no data without a country, its alarm stays silent, but
+    the alarm on the count of failures does not depend on it.
 
     Source: Amazon SNS Developer Guide, "Monitoring Amazon SNS topics using CloudWatch".
     """

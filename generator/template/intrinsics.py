@@ -1,7 +1,8 @@
 """CloudFormation's intrinsic functions: one canonical form for values that mean the same, and their reduction.
 
-A value is resolved when no intrinsic function is left in it. What cannot be resolved stays a residual: the function
-with its arguments resolved as far as they go.
+A value is resolved when no intrinsic function is left in it. A function that cannot be resolved stays, with its
+arguments resolved as far as possible. Ref, Fn::Sub, Fn::If and conditions depend on the parameters of a template, so
+`generator.template.evaluation` resolves them.
 """
 
 from __future__ import annotations

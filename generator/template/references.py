@@ -1,4 +1,4 @@
-"""List what a value of a template refers to, however deep inside."""
+"""List the names that a value of a template refers to, at any depth. `evaluation` resolves them."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def put(live: Live, body: str, queue: str = "AsyncFailureQueue", **attributes: s
 
 
 def left(live: Live) -> list[str]:
-    """Return what is left in both queues. No message is hidden, because a hidden message would look deleted."""
+    """Return the messages that are left in both queues. No message is hidden: it would look deleted."""
     queues = sqs_backends[DEFAULT_ACCOUNT_ID][REGION].queues.values()
     messages = [message for queue in queues for message in queue._messages]
     assert all(message.visible for message in messages)

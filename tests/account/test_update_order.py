@@ -16,7 +16,7 @@ NAMES = "abcd"
 
 
 def refused(old: Reservations, changes: Iterable[tuple[str, int | None]], reservable: int) -> bool:
-    """Apply the changes one by one as AWS does, which refuses a raise beyond what is reservable."""
+    """Apply the changes one by one as AWS does, which refuses a raise beyond the reservable concurrency."""
     live = dict(old)
     for name, reserved in changes:
         is_raised = (reserved or 0) > (live.get(name) or 0)
@@ -42,7 +42,7 @@ def random_plan(rng: random.Random) -> dict[str, int | None]:
 
 
 def cases(fit: bool) -> Iterable[tuple[dict[str, int | None], dict[str, int | None], int]]:
-    """Yield old and new reservations and what is reservable, with old ones that fit or do not."""
+    """Yield old and new reservations with a reservable concurrency that the old ones fit, or do not fit."""
     rng, found = random.Random(SEED), 0
     while found < CASES:
         old, new, reservable = random_plan(rng), random_plan(rng), rng.randint(0, 40 if fit else 20)

@@ -1,4 +1,4 @@
-"""The allocation is as good as the best of all splits, and the sizing describes it."""
+"""The allocation has the lowest cost of all splits, and the sizing describes it."""
 
 from __future__ import annotations
 

@@ -188,8 +188,8 @@ def test_extreme_loads_of_a_bucket(load: float, burst: int, refused: float) -> N
 
 @pytest.mark.parametrize(("refill_rate_per_s", "burst"), [(0, 1), (1, 0), (1, -1)])
 def test_a_bucket_without_burst_or_refill_is_refused(refill_rate_per_s: float, burst: int) -> None:
-    said = f"^burst must be at least 1 and the refill rate above 0, got {burst} and {refill_rate_per_s}$"
-    with pytest.raises(ValueError, match=said):
+    message = f"^burst must be at least 1 and the refill rate above 0, got {burst} and {refill_rate_per_s}$"
+    with pytest.raises(ValueError, match=message):
         queueing.token_bucket_rejection(1, refill_rate_per_s, burst)
 
 

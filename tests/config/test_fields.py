@@ -76,7 +76,7 @@ def test_keys_are_dotted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "messages"),
     [
         ({"age": 901}, "age: 901 is above the maximum of 900; lower it"),
         ({"age": -1}, "age: -1 is below the minimum of 0; raise it"),
@@ -92,12 +92,12 @@ def test_keys_are_dotted() -> None:
         ({"branch": 3}, "branch: 3 is not a table; write [branch] and its keys below it"),
     ],
 )
-def test_the_message_about_a_wrong_value(table: dict[str, Any], said: str) -> None:
-    assert fault(table) == f"tree.toml {said}"
+def test_the_message_about_a_wrong_value(table: dict[str, Any], messages: str) -> None:
+    assert fault(table) == f"tree.toml {messages}"
 
 
 @pytest.mark.parametrize(
-    ("branch", "said"),
+    ("branch", "messages"),
     [
         ({"share": 0.24}, "branch.share: 0.24 is below the minimum of 0.25; raise it"),
         ({"share": 3}, "branch.share: 3 is above the maximum of 2; lower it"),
@@ -116,8 +116,8 @@ def test_the_message_about_a_wrong_value(table: dict[str, Any], said: str) -> No
         ({"zzz": 1}, "branch.zzz: unknown key; the keys here are share, leaf, other_leaf"),
     ],
 )
-def test_the_message_about_a_wrong_value_in_a_section(branch: dict[str, Any], said: str) -> None:
-    assert fault({"branch": {**WITH_REQUIRED["branch"], **branch}}) == f"tree.toml {said}"
+def test_the_message_about_a_wrong_value_in_a_section(branch: dict[str, Any], messages: str) -> None:
+    assert fault({"branch": {**WITH_REQUIRED["branch"], **branch}}) == f"tree.toml {messages}"
 
 
 def test_the_message_about_a_missing_value_names_its_section() -> None:
@@ -150,7 +150,7 @@ OLD = CrossCheck(("age", "branch.leaf.length"), older_than_long)
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "messages"),
     [
         pytest.param({"age": 4}, [], id="kept"),
         pytest.param({"age": 3}, ["age: 3 is no more than the leaf's 3; let it grow"], id="broken by a default"),
@@ -164,11 +164,11 @@ OLD = CrossCheck(("age", "branch.leaf.length"), older_than_long)
         ),
     ],
 )
-def test_a_cross_check_runs_if_its_settings_are_valid(table: dict[str, Any], said: list[str]) -> None:
+def test_a_cross_check_runs_if_its_settings_are_valid(table: dict[str, Any], messages: list[str]) -> None:
     tree, faults = fields.read(Tree, {**WITH_REQUIRED, **table}, str, [OLD])
-    assert (tree is None) == bool(said)
-    assert len(faults) == len(said)
-    assert all(str(fault).startswith(start) for fault, start in zip(faults, said, strict=True))
+    assert (tree is None) == bool(messages)
+    assert len(faults) == len(messages)
+    assert all(str(fault).startswith(start) for fault, start in zip(faults, messages, strict=True))
 
 
 def test_a_cross_check_may_cover_all_settings() -> None:
@@ -401,8 +401,8 @@ def test_a_text_has_its_default_and_its_form(key: str) -> None:
 
 
 def test_the_message_about_a_text_describes_its_form() -> None:
-    said = {key: attempt(key, "a b c!")[1] for key in TEXTS}
-    assert said == {
+    messages = {key: attempt(key, "a b c!")[1] for key in TEXTS}
+    assert messages == {
         "name": [
             'name: "a b c!" is not a name of up to 32 lower-case letters, digits and dashes, a letter first; correct it'
         ],

@@ -296,16 +296,18 @@ def test_a_file_that_is_not_toml_is_refused(generator: Callable[..., Result], co
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "expected_message"),
     [
         ("9" * 5000, f'"{"9" * 56}... is not a whole number; write one from 100 to 50,000'),
         ("9" * 900, f"{'9' * 57}... is above the maximum of 50,000; lower it or split the sources over two stacks"),
         ("[" * 5000, f'"{"[" * 56}... is not a whole number; write one from 100 to 50,000'),
     ],
 )
-def test_a_long_value_is_reported_in_one_line(generator: Callable[..., Result], value: str, said: str) -> None:
+def test_a_long_value_is_reported_in_one_line(
+    generator: Callable[..., Result], value: str, expected_message: str
+) -> None:
     result = generator("size", "dev", "--set", f"traffic.webhooks_per_hour={value}")
-    assert (result.exit_code, result.stderr) == (2, f"--set traffic.webhooks_per_hour: {said}\n")
+    assert (result.exit_code, result.stderr) == (2, f"--set traffic.webhooks_per_hour: {expected_message}\n")
 
 
 def test_an_unknown_environment_suggests_the_nearest(generator: Callable[..., Result]) -> None:

@@ -1,4 +1,4 @@
-"""[[sources]]: what is accepted, and every fault of every source at once."""
+"""[[sources]]: accepted sources, and every fault of every source at once."""
 
 from __future__ import annotations
 

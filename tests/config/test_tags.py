@@ -1,4 +1,4 @@
-"""Tags of the stack: what is accepted, and the deploy command on the page."""
+"""Tags of the stack: accepted and refused tags, and the deploy command on the page."""
 
 from __future__ import annotations
 

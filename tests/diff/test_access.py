@@ -185,7 +185,7 @@ def event(auth: Any, api: Any = "Other") -> dict[str, Any]:
 
 ENDPOINTS = [
     pytest.param(METHOD, KEYED, {**KEYED, "ApiKeyRequired": False}, {W}, id="no key"),
-    pytest.param(METHOD, KEYED, {**KEYED, "ApiKeyRequired": {"Ref": "P"}}, {W, N}, id="a key, as a parameter says"),
+    pytest.param(METHOD, KEYED, {**KEYED, "ApiKeyRequired": {"Ref": "P"}}, {W, N}, id="a key, as a parameter states"),
     pytest.param(METHOD, {"AuthorizationType": "AWS_IAM"}, {"AuthorizationType": "NONE"}, {W}, id="no authorization"),
     pytest.param(METHOD, {"AuthorizationType": "AWS_IAM"}, {**KEYED}, {W, N}, id="a key for a signature"),
     pytest.param(

@@ -26,8 +26,8 @@ def diff(kind: str, old: Any, new: Any) -> list[str]:
     before, after = ({"Resources": {"One": {"Type": kind, "Properties": properties}}} for properties in (old, new))
     found = difference(before, after)
     assert KINDS["handler"](found) == bool(found.handlers)
-    said = [line for handler in found.handlers for line in handler.diff.splitlines()]
-    return [line for line in said if line[0] in "+-" and line not in ("--- old", "+++ new")]
+    diff_lines = [line for handler in found.handlers for line in handler.diff.splitlines()]
+    return [line for line in diff_lines if line[0] in "+-" and line not in ("--- old", "+++ new")]
 
 
 @pytest.mark.parametrize(

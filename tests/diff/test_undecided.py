@@ -103,7 +103,7 @@ def test_no_change_that_some_values_cause_is_missed(seed: int) -> None:
     rng = random.Random(seed)
     old = template(rng)
     new = edited(old, rng)
-    said = kinds(old, new)
+    reported_kinds = kinds(old, new)
     for values in itertools.product(VALUES, repeat=len(PARAMETERS)):
         by_name = dict(zip(PARAMETERS, values, strict=True))
-        assert kinds(deployed(old, by_name), deployed(new, by_name)) <= said, (by_name, old, new)
+        assert kinds(deployed(old, by_name), deployed(new, by_name)) <= reported_kinds, (by_name, old, new)

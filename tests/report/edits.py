@@ -74,7 +74,7 @@ def top(section: str, name: str, value: Any) -> Callable[[Template], None]:
 
 
 def rename(old: str, new: str) -> Callable[[Template], None]:
-    """Gives a resource another logical id, wherever it is named."""
+    """Gives a resource another logical id, in its own entry and in all references."""
 
     def apply(template: Template) -> None:
         def named(value: Any) -> Any:

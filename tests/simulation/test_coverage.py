@@ -90,17 +90,17 @@ def test_the_note_has_no_remedy_for_another_template(generator: Run) -> None:
 def test_a_long_simulation_is_announced() -> None:
     template = json.loads((FIXTURES / "templates_out/dev.json").read_text())
     (dev,) = load_named(["dev"], (), FIXTURES / "environments")
-    said: list[str] = []
+    warnings: list[str] = []
 
     def stop(text: str) -> None:
-        said.append(text)
+        warnings.append(text)
         raise KeyboardInterrupt
 
     simulate(template, dev, workload="poisson", hours=0.1, replications=2, workers=1, warn=stop)
-    assert said == []
+    assert warnings == []
     with pytest.raises(KeyboardInterrupt):
         simulate(template, dev, workload="poisson", hours=744, replications=500, workers=1, warn=stop)
-    assert said == [
+    assert warnings == [
         "about 74,400 webhooks in each of 500 replications take a minute or more; lower --hours or --replications to "
         "finish sooner"
     ]

@@ -114,7 +114,7 @@ def test_markets_follow_zipfs_law():
 @pytest.mark.parametrize(
     ("markets", "shards", "busiest", "first"),
     [
-        pytest.param(zipf_shares(50, 1.0), 4, 0.40, pytest.approx(0.40, abs=0.002), id="as the environment says"),
+        pytest.param(zipf_shares(50, 1.0), 4, 0.40, pytest.approx(0.40, abs=0.002), id="as the environment states"),
         pytest.param([0.6, 0.2, 0.1, 0.1], 4, 0.40, 0.6, id="a market is not split"),
         pytest.param(zipf_shares(50, 0.0), 5, 0.01, pytest.approx(0.2), id="at least an equal share"),
         pytest.param(zipf_shares(9, 1.0), 1, 0.40, pytest.approx(1.0), id="one shard"),

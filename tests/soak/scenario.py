@@ -230,7 +230,7 @@ class Scenario:
         self._world.mapping.paused.append((now, now + duration_s))
 
     def _replay(self, number: int, later_s: float) -> None:
-        """The operator publishes again what is in the failure queue."""
+        """The operator publishes the events in the failure queue again."""
 
         def publish() -> None:
             failed, self._world.history.failed_messages = self._world.history.failed_messages, []
@@ -272,7 +272,7 @@ class Sender:
             price.webhook_id = hashlib.sha256(self._body.encode()).hexdigest()
 
     def _fields(self) -> dict[str, Any]:
-        """Return the fields of the body, which is the same in every try. Without an id, a number tells prices apart."""
+        """Return the fields of the body, the same in every attempt. Without an id, a number identifies the price."""
         price = self._price
         fields = {"symbol": price.symbol, "price": price.text, "timestamp": price.stamp_ms, "source": "kraken"}
         if self._world.scheme == STANDARD:

@@ -89,7 +89,7 @@ class Scheduler:
             raise self.failure
 
     def lead(self, me: threading.Lock | None) -> None:
-        """Run what is due until it is the turn of the body that waits on this stack, or of one on another stack.
+        """Run everything that is due until it is the turn of the body that waits on this stack, or on another one.
 
         The stack is free if nobody waits on it. Then the caller has to call `pass_on`.
         """

@@ -57,9 +57,9 @@ def endpoint_grants(name: str, resource: Mapping[str, Json], resources: Resource
     properties = mapping(resource.get("Properties"))
     if (endpoint := ENDPOINTS.get(str(resource.get("Type")))) is not None:
         asked = [((), properties)] if not endpoint.within else alternatives(properties.get(endpoint.within))
-        for conditions, said in asked:
-            if said is not None or endpoint.always:
-                yield from _grants_of(name, endpoint, said, conditions)
+        for conditions, authorization in asked:
+            if authorization is not None or endpoint.always:
+                yield from _grants_of(name, endpoint, authorization, conditions)
     for event, content in api_events_of(resource).items():
         yield from _grants_of(f"{name}.{event}", EVENT, _asked_by(content, resources), ())
     for body in BODIES:
@@ -73,11 +73,11 @@ def needs_authorization(grant: Grant) -> bool:
     return any(clause.operator == REQUIRES for clause in grant.condition)
 
 
-def _grants_of(name: str, endpoint: Endpoint, said: Json, conditions: tuple[str, ...]) -> Iterator[Grant]:
+def _grants_of(name: str, endpoint: Endpoint, authorization: Json, conditions: tuple[str, ...]) -> Iterator[Grant]:
     """Yield the endpoint once for each combination of template conditions that decide its authorization."""
-    whole = not isinstance(said, Mapping) or is_intrinsic(said)
-    said = {endpoint.asks: said} if whole else said
-    ways = [list(alternatives(said.get(key))) for key in (endpoint.asks, *endpoint.more, API_KEY)]
+    whole = not isinstance(authorization, Mapping) or is_intrinsic(authorization)
+    authorization = {endpoint.asks: authorization} if whole else authorization
+    ways = [list(alternatives(authorization.get(key))) for key in (endpoint.asks, *endpoint.more, API_KEY)]
     for way in itertools.product(*ways):
         asked, *more, key = (value for _, value in way)
         clauses = [] if _is_nothing(key, "false") else [Clause(ONLY_IF, API_KEY, (text(key),))]

@@ -151,10 +151,10 @@ def is_document(value: Json) -> bool:
 
 def canonical_document(document: Mapping[str, Json]) -> Json:
     """Return a form that is equal for documents with the same grants. Statement ids do not matter."""
-    said = sorted({grant.folded() for grant in grants(document)})
+    granted = sorted({grant.folded() for grant in grants(document)})
     rest = {key: canonical(value) for key, value in document.items() if key not in ("Statement", "Version", "Id")}
     version = str(document.get("Version", DEFAULT_VERSION))
-    return {**rest, "Version": version, "Statement": [repr(grant) for grant in said]}
+    return {**rest, "Version": version, "Statement": [repr(grant) for grant in granted]}
 
 
 def grants(document: Mapping[str, Json]) -> Iterator[Grant]:

@@ -1,4 +1,4 @@
-"""SendNotificationFunction: one SMS for each arming of an alert, and none to what is not a number."""
+"""SendNotificationFunction: one SMS for each arming of an alert, and none to an invalid number."""
 
 from __future__ import annotations
 
@@ -191,10 +191,10 @@ def test_an_sns_error_is_raised_without_its_phone_number(stack: Stack, capsys: p
     """Lambda logs every error that a handler raises."""
     fired(stack)
     handler = stack.load(FUNCTION)
-    said = "User: role is not authorized to perform: SNS:Publish on resource: +15555550100"
+    denial = "User: role is not authorized to perform: SNS:Publish on resource: +15555550100"
 
     def refuse(**_: object) -> None:
-        raise ClientError({"Error": {"Code": "AuthorizationError", "Message": said}}, "Publish")
+        raise ClientError({"Error": {"Code": "AuthorizationError", "Message": denial}}, "Publish")
 
     handler.namespace["sns"].meta.events.register("before-call.sns.Publish", refuse)
     with pytest.raises(RuntimeError, match=r"^AuthorizationError$") as raised:
