@@ -17,6 +17,7 @@ STEPS = 2000
 """Steps of the integral over a duration's tail, up to `LONGEST` mean durations."""
 
 LONGEST = 30.0
+"""Durations that are longer than this many mean durations are negligible."""
 
 NOISE = 1.05
 """Chance alone gives up to this many webhooks per burst for separate arrivals."""

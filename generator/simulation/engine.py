@@ -22,6 +22,7 @@ from generator.simulation.trace import read_trace
 from generator.simulation.workload import Profile, Recorded, Spike, max_expected_webhooks, profile
 
 MAX_HOURS = 24 * 31.0
+"""A month of 31 days."""
 
 SLOW_FROM_WEBHOOKS = 15_000_000
 """Webhooks that take two processors about a minute, or several minutes if many are refused and retried."""

@@ -30,17 +30,25 @@ from generator.stack import names
 from generator.stack.api import STAGE_NAME
 
 CONCURRENCY_ALARM_SHARE = 0.8
+"""Threshold: share of ProcessWebhookFunction's reservation in use."""
 CONCURRENCY_ALARM_FROM = 5
-"""Below this reservation, 80 % is all instances but one, which a healthy function reaches by chance."""
+"""The smallest reservation with this alarm. With fewer, a healthy function may use all instances but one by chance."""
 
 ITERATOR_AGE_MS = 60_000
+"""Threshold: age of a stream record when CheckAlertsFunction gets it. `generator calibrate` compares with it too."""
+
 ASYNC_AGE_MS = 300_000
+"""Threshold: age of a notification when SendNotificationFunction gets it."""
+
 SMS_SPEND_SHARE = 0.8
+"""Threshold: share of the monthly SMS budget that is spent."""
 
 MIN_SILENCE_MINUTES = 15
+"""The shortest derived time without a fresh price that sets off an alarm."""
 QUIET_SHARE = 0.1
 """Rate of a quiet night over the mean rate of the busiest hour."""
 CHANCE_OF_SILENCE = 1e-6
+"""Probability with which Poisson arrivals pause for that long in a quiet night."""
 
 EXPECTED_REQUESTS, WRONG_REQUESTS_SHARE = 100, 0.01
 """Requests in a period of the alarm on 4XX answers, and the share of them that may be wrong."""
@@ -49,13 +57,16 @@ EXPECTED_SMS, INVALID_PERIODS = 5, 3
 """SMS in a period of the alarm on invalid numbers, and the periods in a row that must have no valid number."""
 
 FAILED_SMS_SHARE, MIN_SMS_FAILURES, MIN_SMS_SUCCESS_RATE = 0.05, 3, 0.8
-"""Phones that are switched off fail too; one or two must not set off an alarm."""
+"""Share of planned SMS that may fail, the fewest failures that set off an alarm, and the lowest success rate.
+
+Phones that are switched off fail too; one or two must not set off an alarm.
+"""
 
 HANDLER_NAMESPACE = "PriceAlerts"
 """Namespace of the metrics that the handlers print in CloudWatch's embedded metric format."""
 
 QUIET_IS_GOOD: dict[str, Any] = {"TreatMissingData": "notBreaching"}
-"""These metrics have no data while nothing runs, and an alarm must then return to OK."""
+"""For metrics without data while nothing runs: the alarm returns to OK then."""
 
 LONGEST_PERIOD_S = 8 * 3600
 """Three such periods are a day, the most that an alarm evaluates. Source: CloudWatch API reference, PutMetricAlarm."""
