@@ -186,7 +186,7 @@ def show(
     metavar="N",
     default=DEFAULT_LIMIT,
     show_default=True,
-    help="Most alerts to show.",
+    help="Maximum number of alerts to show.",
 )
 @_show_phone_numbers
 @options.output_format("text", "json")

@@ -16,7 +16,7 @@ from generator.report.explore_server import HOST, Server
 @click.command(epilog="Example: generator explore prod")
 @click.argument("name", metavar="[ENV]", required=False, type=options.EnvironmentName())
 @click.option("--port", type=click.IntRange(1, 65_535), metavar="N", help="Port of the page.  [default: any free port]")
-@click.option("--no-browser", is_flag=True, help="Print the address, but open no browser.")
+@click.option("--no-browser", is_flag=True, help="Print the address, but do not open a browser.")
 def command(name: str | None, port: int | None, no_browser: bool) -> None:
     """Play with rate, durations, targets and account limit in the browser.
 

@@ -31,7 +31,7 @@ DEFAULT_LIMIT = 1000
     "max_age_s",
     type=click.IntRange(min=1),
     metavar="SECONDS",
-    help="Oldest alert to replay.  [default: traffic.max_notification_age_s]",
+    help="Maximum age of an alert to replay.  [default: traffic.max_notification_age_s]",
 )
 @click.option("--discard", "is_discard", is_flag=True, help="Also delete messages that can no longer be replayed.")
 @click.option(
@@ -40,7 +40,7 @@ DEFAULT_LIMIT = 1000
     metavar="N",
     default=DEFAULT_LIMIT,
     show_default=True,
-    help="Most messages to read from each queue.",
+    help="Maximum number of messages to read from each queue.",
 )
 @click.option("--policy", is_flag=True, help="Print the IAM policy that a replay needs, and do nothing.")
 @options.output_format("text", "json")
