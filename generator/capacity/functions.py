@@ -177,7 +177,8 @@ def size_sqs(
     units = derived if maximum_concurrency is None else maximum_concurrency
     _require_between(MIN_MAXIMUM_CONCURRENCY, MAX_MAXIMUM_CONCURRENCY, maximum_concurrency=units)
     if units <= load_erlangs:
-        what = f"{significant(load_erlangs)} run at once on average, so the backlog grows with a maximum of {units:,}"
+        running = f"{significant(load_erlangs)} executions run at once on average"
+        what = f"{running}, so the backlog grows with a maximum of {units:,}"
         raise UnsizableLoad([Fault(name, what, f"raise the maximum concurrency to {derived:,}")])
     busy = load_erlangs / units
     why = f"{units:,} are {percent(busy)} busy" + (", as MaximumConcurrency states" if maximum_concurrency else "")
@@ -260,7 +261,7 @@ def _load(rate_per_s: float, duration_s: float, target: float, burst: float, p95
 
 def _running(load_erlangs: float, burst: float = 1.0) -> str:
     bunched = f", in bursts of {number(burst)}" if burst > 1 else ""
-    return f"{significant(load_erlangs)} run at once on average at the peak{bunched}"
+    return f"{significant(load_erlangs)} executions run at once on average at the peak{bunched}"
 
 
 def _require(**values: float) -> None:

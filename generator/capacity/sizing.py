@@ -232,8 +232,8 @@ def _process_webhook(environment: Environment) -> FunctionSizing:
     else:
         bunched = f", in bursts of {number(environment.traffic.webhooks_per_burst)}" if in_bursts else ""
         reason = (
-            f"{significant(load_erlangs)} run at once on average at the peak{bunched}; {reserved} is the smallest "
-            f"reservation that throttles at most {percent(target)} of webhooks"
+            f"{significant(load_erlangs)} executions run at once on average at the peak{bunched}; {reserved} is the "
+            f"smallest reservation that throttles at most {percent(target)} of webhooks"
         )
     return FunctionSizing(
         logical_id=PROCESS_WEBHOOK,
@@ -309,9 +309,9 @@ def _send_notification(environment: Environment, factor: int) -> FunctionSizing:
             "parallelization_factor": factor,
         },
         reason=(
-            f"{significant(found.load_erlangs)} run at once on average at the peak, and alerts leave in bursts of up "
-            f"to one batch; {reserved} is the smallest reservation with which at most {percent(target)} of "
-            "notifications start a second or more late"
+            f"{significant(found.load_erlangs)} executions run at once on average at the peak, and alerts leave in "
+            f"bursts of up to one batch; {reserved} is the smallest reservation with which at most {percent(target)} "
+            "of notifications start a second or more late"
         ),
     )
 

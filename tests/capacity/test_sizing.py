@@ -157,7 +157,8 @@ def test_if_load_and_rate_need_the_same_the_reason_is_the_load() -> None:
     function = size(sized)[PROCESS_WEBHOOK]
     assert function.reserved_concurrency == units_for_rate(sized.peak_rate_per_s) == 7
     assert function.reason == (
-        "4.17 run at once on average at the peak; 7 is the smallest reservation that throttles at most 10 % of webhooks"
+        "4.17 executions run at once on average at the peak; 7 is the smallest reservation that throttles at most 10 % "
+        "of webhooks"
     )
 
 
@@ -320,8 +321,8 @@ DERIVATION = {
             "mean_duration_s": 0.105 + COLD_SHARE * 0.6,
             "cold_start_share": COLD_SHARE,
         },
-        "7.3 run at once on average at the peak; 20 is the smallest reservation that throttles at most 0.01 % of "
-        "webhooks",
+        "7.3 executions run at once on average at the peak; 20 is the smallest reservation that throttles at most "
+        "0.01 % of webhooks",
     ),
     CHECK_ALERTS: (
         *("stream lanes", 0.5),
@@ -340,8 +341,8 @@ DERIVATION = {
     SEND_NOTIFICATION: (
         *("alert bursts", 0.01),
         {"arrival_rate_per_s": PEAK_PER_S * 0.05, "mean_duration_s": 0.3, "parallelization_factor": 2},
-        "1.04 run at once on average at the peak, and alerts leave in bursts of up to one batch; 5 is the smallest "
-        "reservation with which at most 1 % of notifications start a second or more late",
+        "1.04 executions run at once on average at the peak, and alerts leave in bursts of up to one batch; 5 is the "
+        "smallest reservation with which at most 1 % of notifications start a second or more late",
     ),
     CLEANUP_HISTORY: (
         *("overlap", None, {"arrival_rate_per_s": 1 / 3600, "mean_duration_s": 2}),
