@@ -29,11 +29,13 @@ _results: dict[Hashable, Linted] = {}
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace the start of cfn-lint and the linting of one file. A failure is not remembered.
 
-    Work stays in this process: pytest-xdist uses the other processors, and a process that ends forgets.
+    Work stays in this process: pytest-xdist uses the other processors, and a process that ends forgets. A simulation
+    stays here too, because each process that it starts imports everything again.
     """
     monkeypatch.setattr(linting, "_start", _start_once)
     monkeypatch.setattr(linting, "_lint_one", _lint_once)
     monkeypatch.setattr(_runtime, "processors", lambda: 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
 
 
 def forget() -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 
 import pytest
 
@@ -12,6 +13,14 @@ from generator.simulation.kernel import Kernel, Pool
 from tests.conftest import FIXTURES
 
 FOREVER_S = 1e12
+
+
+@pytest.fixture(autouse=True, scope="session")
+def in_this_process():
+    """Simulate without other processes unless a test asks for them: each imports everything again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "cpu_count", lambda: 1)
+        yield
 
 
 @pytest.fixture(scope="session")

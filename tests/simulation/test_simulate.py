@@ -305,8 +305,8 @@ import json, sys
 from pathlib import Path
 from generator.config import files
 from generator.simulation import simulate
-template = json.loads(Path("templates_out/prod.json").read_text())
-found = simulate(template, files.load_named(["prod"])[0], workload="spike", hours=0.2, replications=2, workers=1)
+template = json.loads(Path("templates_out/staging.json").read_text())
+found = simulate(template, files.load_named(["staging"])[0], workload="spike", hours=0.2, replications=2, workers=1)
 print(sys.version_info[:2], json.dumps(dict(found)))
 """
 
