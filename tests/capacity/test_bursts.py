@@ -77,7 +77,7 @@ def late_share(rate: int, factor: int, units: int, hours: float) -> tuple[float,
 @pytest.mark.parametrize(("rate", "factor", "units"), [(4_750, 1, 2), (14_500, 1, 3), (50_000, 2, 5)])
 def test_at_the_tightest_rates_a_simulation_confirms_the_prediction(rate: int, factor: int, units: int) -> None:
     predicted = arrivals.alert_clusters(environment(rate), factor).lateness(units)
-    simulated, alerts = late_share(rate, factor, units, 300_000 / rate)
+    simulated, alerts = late_share(rate, factor, units, 200_000 / rate)
     assert predicted <= 0.01
     assert 0.7 * predicted < simulated < predicted + 3 * math.sqrt(2 * predicted / alerts)
 

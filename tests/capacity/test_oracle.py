@@ -19,7 +19,7 @@ from generator.capacity.quota import AccountQuota
 from tests.conftest import SCALE
 
 SEED = 20_261_124
-ACCOUNTS = 400 * SCALE
+ACCOUNTS = 200 * SCALE
 FUNCTIONS = 3
 FOREIGN = 2
 

@@ -37,9 +37,14 @@ def kinds(found: Difference) -> set[str]:
     return {kind for kind, is_in in KINDS.items() if is_in(found)}
 
 
-@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
-def test_an_edit_is_classified(edit: Edit) -> None:
-    found = difference(*edit.templates())
+@pytest.fixture(scope="module", params=EDITS, ids=lambda edit: edit.name)
+def edit_found(request: pytest.FixtureRequest) -> tuple[Edit, Difference]:
+    """Return an edit and its difference. The tests of one edit run one after the other, so both use it."""
+    return request.param, difference(*request.param.templates())
+
+
+def test_an_edit_is_classified(edit_found: tuple[Edit, Difference]) -> None:
+    edit, found = edit_found
     assert {one.id: one.replacement for one in found.resources} == edit.changed
     assert tuple(part.path for part in found.parts) == edit.parts
     assert kinds(found) == set(as_dict(found, None)["summary"]["kinds"]) == edit.kinds
@@ -49,14 +54,14 @@ def test_an_edit_is_classified(edit: Edit) -> None:
     assert found.found
 
 
-@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
-def test_the_reverse_comparison_gives_the_opposite(edit: Edit) -> None:
+def test_the_reverse_comparison_gives_the_opposite(edit_found: tuple[Edit, Difference]) -> None:
+    edit, found = edit_found
     old, new = edit.templates()
     back, opposite = difference(new, old), {"iam-widening": "iam-narrowing", "iam-narrowing": "iam-widening"}
     other = {"removed": "added", "added": "removed", "changed": "changed"}
     may_deny = {"iam-widening"} if "managed policy" in edit.name else set()  # Whoever loses one may do more.
     assert {opposite.get(kind, kind) for kind in edit.kinds} - {"removal"} | may_deny == kinds(back) - {"removal"}
-    forth = {one.id: one.change for one in difference(old, new).resources if one.type != "AWS::ApiGateway::Deployment"}
+    forth = {one.id: one.change for one in found.resources if one.type != "AWS::ApiGateway::Deployment"}
     assert {one.id: other[one.change] for one in back.resources if one.id in forth} == forth
 
 

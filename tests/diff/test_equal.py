@@ -16,7 +16,7 @@ from generator.diff.iam.grants import GrantScope, is_document
 from generator.diff.properties import normal, same
 from generator.diff.sides import read
 from generator.template.intrinsics import listed
-from tests.conftest import ENVIRONMENTS
+from tests.conftest import ENVIRONMENTS, SCALE
 from tests.diff.comparing import difference
 from tests.report.edits import EDITS, Edit
 from tests.stack.model import TEMPLATES, TEXTS
@@ -63,7 +63,7 @@ def statements(found: list[dict[str, Any]], rng: random.Random) -> Any:
 
 
 @pytest.mark.slow
-@settings(max_examples=20)
+@settings(max_examples=10 * SCALE)
 @given(st.integers(0, 2**32), st.sampled_from(ENVIRONMENTS))
 def test_a_template_with_another_layout_is_no_difference(seed: int, name: str) -> None:
     other = rewritten(TEMPLATES[name], random.Random(seed))
@@ -72,7 +72,7 @@ def test_a_template_with_another_layout_is_no_difference(seed: int, name: str) -
 
 
 @pytest.mark.slow
-@settings(max_examples=20)
+@settings(max_examples=10 * SCALE)
 @given(st.integers(0, 2**32), st.sampled_from(EDITS))
 def test_an_edit_is_found_in_a_template_with_another_layout(seed: int, edit: Edit) -> None:
     old, new = edit.templates()

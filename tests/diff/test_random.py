@@ -1,6 +1,6 @@
 """A template in another form is no difference, and no edit that changes a deployment is missed.
 
-`TEST_SCALE=20` tries a thousand of each.
+`TEST_SCALE=40` tries a thousand of each.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tests.diff.documents import kinds
 from tests.template.oracle import Fails, NotStated, Oracle, deployments, expanded
 from tests.template.random_templates import LETTERS, RandomTemplates, domains
 
-TEMPLATES = 50 * SCALE
-AT_ONCE, MAX_DEPLOYMENTS = 25, 3_000
+TEMPLATES = 30 * SCALE
+AT_ONCE, MAX_DEPLOYMENTS = 15, 3_000
 
 Json = Any
 

@@ -113,7 +113,18 @@ def test_harmless_settings_are_honoured(generator: Callable[..., Result], marker
     [
         ("check", "t.json"),
         ("template", "dev"),
-        ("simulate", "dev", "--hours", "0.01", "--replications", "2", "--chart", "chart.svg"),
+        (
+            "simulate",
+            "dev",
+            "--hours",
+            "0.01",
+            "--set",
+            "simulation.warm_up_s=1",
+            "--replications",
+            "2",
+            "--chart",
+            "a.svg",
+        ),
     ],
     ids=lambda arguments: arguments[0],
 )

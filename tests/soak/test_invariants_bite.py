@@ -80,6 +80,8 @@ BROKEN: dict[str, dict[str, Changes]] = {
         "prices are deleted when they expire": ((CLEANUP, "int(time.time()) - OVERDUE_S", "int(time.time())"),),
     },
 }
+FOUND_AT = {"the lease is shorter than the timeout": 410, "a deleted alert is disarmed": 230}
+"""Where to begin to search for changes that few seeds find."""
 CASES = [(invariant, name) for invariant, several in BROKEN.items() for name in several]
 
 
@@ -87,7 +89,7 @@ CASES = [(invariant, name) for invariant, several in BROKEN.items() for name in 
 @pytest.mark.parametrize(("invariant", "name"), CASES)
 def test_a_broken_handler_is_found(invariant: str, name: str) -> None:
     changes = BROKEN[invariant][name]
-    for seed in range(SEEDS):
+    for seed in range(FOUND_AT.get(name, 0), SEEDS):
         if any(one.invariant == invariant for one in violations(play(seed, changes=changes))):
             return
     pytest.fail(f"none of {SEEDS:,} seeds violates {invariant}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conftest import SCALE
 from tests.soak.run import play, report, violations
 from tests.soak.test_invariants_bite import BROKEN
 
-SEEDS = 400
+SEEDS = 200 * SCALE
 
 
 @pytest.mark.slow

@@ -72,7 +72,7 @@ def test_generated_requests_get_only_specified_answers(stack: Stack) -> None:
     handler, outcomes = stack.load("ProcessWebhookFunction"), collections.Counter[int]()
 
     # Lists, because one Hypothesis example per request would cost three times as much as the request.
-    @settings(max_examples=40 * SCALE, derandomize=True, suppress_health_check=ONE_STACK_FOR_ALL)
+    @settings(max_examples=20 * SCALE, derandomize=True, suppress_health_check=ONE_STACK_FOR_ALL)
     @given(st.lists(requests, min_size=20, max_size=20))
     def check(events: list[dict[str, Any]]) -> None:
         for event in events:
