@@ -190,8 +190,25 @@ def setting(section: str, environment: str = "prod", **values: object) -> None:
 
 @pytest.fixture(autouse=True)
 def service_models_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cache botocore's service models, because reading them for every session takes most of the time of these tests."""
+    """Read botocore's service models and make its clients once, which would take most of the time of these tests."""
     monkeypatch.setattr(botocore.session, "create_loader", _loader)
+    monkeypatch.setattr(botocore.session.Session, "create_client", _client_once)
+
+
+_create_client = botocore.session.Session.create_client
+_clients: dict[tuple[object, ...], Any] = {}
+
+
+def _client_once(self: Any, service_name: str, *arguments: Any, **options: Any) -> Any:
+    """Return a client of the stub that was made before for the same request and credentials. Make others anew."""
+    if not options.get("endpoint_url"):
+        return _create_client(self, service_name, *arguments, **options)
+    credentials, config = self.get_credentials(), options.get("config")
+    same = {**options, "config": config and config._user_provided_options}
+    key = (service_name, arguments, repr(same), credentials and credentials.access_key)
+    if key not in _clients:
+        _clients[key] = _create_client(self, service_name, *arguments, **options)
+    return _clients[key]
 
 
 @functools.cache

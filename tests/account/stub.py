@@ -81,9 +81,13 @@ class Stub:
         return _accept(model, answer)
 
 
+_port = 0
+
+
 @contextmanager
 def serving(stub: Stub) -> Iterator[Stub]:
-    """Serve the stub on a URL until the block ends."""
+    """Serve the stub until the block ends, on the same URL as the one before, so that its clients can be used again."""
+    global _port
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -103,10 +107,14 @@ def serving(stub: Stub) -> Iterator[Stub]:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", _port), Handler)
+    except OSError:  # Another process has taken the port meanwhile.
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    _port = server.server_port
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    stub.url = f"http://127.0.0.1:{server.server_port}"
+    stub.url = f"http://127.0.0.1:{_port}"
     try:
         yield stub
     finally:
