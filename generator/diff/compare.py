@@ -36,9 +36,11 @@ def difference(old: Template, new: Template, room: Room | None = None, cost: Cos
     before, after = known(old), known(new)
     redefinitions = Redefinitions(before, after)
     views = list(redefinitions.views())
-    iam = {(one.resource, one.change, text(one.statement)): one for view in views for one in accesses(*view)}
-    code = {one.id: one for view in views for one in handlers(*view)}
-    alarms = {(one.id, one.setting): one for view in views for one in _alarms(*view)}
+    iam = {
+        (access.resource, access.change, text(access.statement)): access for view in views for access in accesses(*view)
+    }
+    code = {handler.id: handler for view in views for handler in handlers(*view)}
+    alarms = {(alarm.id, alarm.setting): alarm for view in views for alarm in _alarms(*view)}
     return Difference(
         resources=tuple(resources(before, after, redefinitions, renamed)),
         parts=tuple(_parts(old, new, redefinitions)),
@@ -57,8 +59,8 @@ def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterat
         if section in COMPARED_APART:
             continue
         stated = (old.document.get(section), new.document.get(section))
-        if section not in NAMED_SECTIONS or any(isinstance(one, list | str) for one in stated):
-            yield from (Part(one.path, one.old, one.new, ()) for one in _changes(*stated, section))
+        if section not in NAMED_SECTIONS or any(isinstance(side, list | str) for side in stated):
+            yield from (Part(change.path, change.old, change.new, ()) for change in _changes(*stated, section))
             continue
         before, after = (getattr(side, section.lower()) for side in (old, new))
         prefix = NAMED_SECTIONS[section]
@@ -70,16 +72,16 @@ def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterat
                 found = _of_output(name, found, redefinitions)
             if found:
                 depends = () if prefix is None else dependants.of(f"{prefix}{name}")
-                yield from (Part(one.path, one.old, one.new, depends) for one in found)
+                yield from (Part(change.path, change.old, change.new, depends) for change in found)
 
 
 def _of_output(name: str, found: list[Property], redefinitions: Redefinitions) -> list[Property]:
     """Return the changes of an output that make a difference in some deployment."""
     outputs = [mapping(side.outputs.get(name)) for side in redefinitions.with_distinct_names]
-    conditions = [one.get("Condition") for one in outputs]
-    distinct = {one.path: one for one in _changes(outputs[0], outputs[1], f"Outputs.{name}")}
+    conditions = [output.get("Condition") for output in outputs]
+    distinct = {change.path: change for change in _changes(outputs[0], outputs[1], f"Outputs.{name}")}
     differs = redefinitions.deployable.property_difference
-    return [one for one in found if differs(distinct.get(one.path, one), conditions) != Certainty.NONE]
+    return [change for change in found if differs(distinct.get(change.path, change), conditions) != Certainty.NONE]
 
 
 def _changes(old: Json, new: Json, path: str) -> Iterator[Property]:
@@ -102,9 +104,9 @@ class _Dependants:
         """Return the resources that depend on a parameter, condition or mapping, directly or through conditions."""
         found, more = {name}, {name}
         while more:
-            more = {one for one, used in self._conditions.items() if used & more} - found
+            more = {condition for condition, used in self._conditions.items() if used & more} - found
             found |= more
-        return tuple(one for one, used in self._resources.items() if used & found)
+        return tuple(resource for resource, used in self._resources.items() if used & found)
 
 
 def _alarms(old: Template, new: Template) -> Iterator[Alarm]:

@@ -31,7 +31,7 @@ def with_new_names(old: Template, new: Template) -> Template:
     conditions: dict[str, str] = {}
     while True:  # A condition is also the same if it uses conditions that were only renamed.
         names = _Names(conditions=conditions, mappings=mappings)
-        found = _new_names({name: names.value(one) for name, one in old.conditions.items()}, new.conditions)
+        found = _new_names({name: names.value(condition) for name, condition in old.conditions.items()}, new.conditions)
         if found == conditions:
             break
         conditions = found
@@ -39,8 +39,8 @@ def with_new_names(old: Template, new: Template) -> Template:
         return old
     return replace(
         old,
-        mappings={mappings.get(name, name): one for name, one in old.mappings.items()},
-        conditions={conditions.get(name, name): names.value(one) for name, one in old.conditions.items()},
+        mappings={mappings.get(name, name): mapping_ for name, mapping_ in old.mappings.items()},
+        conditions={conditions.get(name, name): names.value(condition) for name, condition in old.conditions.items()},
         resources=names.value(old.resources),
         outputs=names.value(old.outputs),
     )
@@ -78,16 +78,18 @@ class Redefinitions:
         """
         old, new = self._sides
         stated = [_defaults(side.parameters) for side in self._sides]
-        changed = {name for name in stated[0].keys() & stated[1].keys() if not same(*(one[name] for one in stated))}
+        changed = {
+            name for name in stated[0].keys() & stated[1].keys() if not same(*(defaults[name] for defaults in stated))
+        }
         redefined = frozenset(name for name in self._parameters if self._is_of_another_kind(name))
-        values = [{name: one[name] for name in changed} for one in stated]
+        values = [{name: defaults[name] for name in changed} for defaults in stated]
         for before, after in [(old, new), *([(known(old, values[0]), known(new, values[1]))] if changed else [])]:
             yield self._apart(before, after, redefined, stated)
 
     def _is_of_another_kind(self, name: str) -> bool:
         """Return whether a parameter that keeps its value may still stand for another value."""
         declared = [mapping(side.parameters[name]) for side in self._sides]
-        return any(map(is_stored, declared)) or not same(*(one.get("Type") for one in declared))
+        return any(map(is_stored, declared)) or not same(*(parameter.get("Type") for parameter in declared))
 
     def _apart(
         self, old: Template, new: Template, parameters: frozenset[str], stated: list[dict[str, Json]] | None = None
@@ -126,12 +128,14 @@ class Redefinitions:
     def _both(self, conditions: frozenset[str]) -> Template:
         """Return one template that declares everything that either side uses, by its own name and by the shared one."""
         old, new = self._sides
-        parameters, mappings, found = ({**getattr(old, one), **getattr(new, one)} for one in SECTIONS)
+        parameters, mappings, found = ({**getattr(old, section), **getattr(new, section)} for section in SECTIONS)
         for side, word in zip(self._sides, (OLD, NEW), strict=True):
             names = self._names(self._parameters, conditions, word)
-            parameters |= {_own(name, word): one for name, one in side.parameters.items()}
-            mappings |= {_own(name, word): one for name, one in side.mappings.items()}
-            found |= {names.conditions.get(name, name): names.value(one) for name, one in side.conditions.items()}
+            parameters |= {_own(name, word): parameter for name, parameter in side.parameters.items()}
+            mappings |= {_own(name, word): table for name, table in side.mappings.items()}
+            found |= {
+                names.conditions.get(name, name): names.value(condition) for name, condition in side.conditions.items()
+            }
         return replace(new, parameters=parameters, mappings=mappings, conditions=found, rules={})
 
     def _is_equivalent(self, name: str) -> bool:
@@ -154,10 +158,10 @@ def _redefined(old: Section, new: Section, keys: tuple[str, ...] = ()) -> Iterat
 def _defaults(parameters: Section) -> dict[str, Json]:
     """Return the default values that the template itself states."""
     found: dict[str, Json] = {}
-    for name, one in parameters.items():
-        default = literal_text(mapping(one).get("Default"))
-        if default is not None and not is_stored(one):
-            found[name] = [part.strip() for part in default.split(",")] if is_list(one) else default
+    for name, parameter in parameters.items():
+        default = literal_text(mapping(parameter).get("Default"))
+        if default is not None and not is_stored(parameter):
+            found[name] = [part.strip() for part in default.split(",")] if is_list(parameter) else default
     return found
 
 
@@ -208,7 +212,7 @@ class _Names:
 
     def _lookup(self, arguments: list[Json]) -> list[Json]:
         """Return the arguments of Fn::FindInMap. A parameter that selects a row is not replaced by its value."""
-        selecting = {name: one for name, one in self.parameters.items() if isinstance(one, Mapping)}
+        selecting = {name: value for name, value in self.parameters.items() if isinstance(value, Mapping)}
         name, *rest = replace(self, parameters=selecting).value(arguments)
         if self.tables is None or not _finds_the_same(self.tables, arguments):
             composed = {"Fn::Join": ["", [name, *self.mappings.values()]]}  # Any of the mappings.
@@ -216,13 +220,13 @@ class _Names:
         return [name, *rest]
 
     def _text(self, text: str, own: Mapping[str, Json]) -> str:
-        def one(found: re.Match[str]) -> str:
+        def replacement(found: re.Match[str]) -> str:
             value = None if found[1] in own else self.parameters.get(found[1])
             if isinstance(value, Mapping):
                 return f"${{{value['Ref']}}}"
             return value.replace("${", "${!") if isinstance(value, str) else found[0]
 
-        return VARIABLE.sub(one, text)
+        return VARIABLE.sub(replacement, text)
 
 
 def _finds_the_same(tables: tuple[Section, Section], arguments: Json) -> bool:

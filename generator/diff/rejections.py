@@ -73,39 +73,41 @@ Source: API Gateway Developer Guide, "Deploy REST APIs in API Gateway".
 """
 
 
-def with_rejection(one: Resource, old: Template, new: Template) -> Resource:
+def with_rejection(resource: Resource, old: Template, new: Template) -> Resource:
     """Return the resource with the reason for which CloudFormation refuses the update, if it does."""
-    before, after = (side.resources.get(one.id, {}) for side in (old, new))
-    reasons = [*_refused(one, before, after), *_name_taken(one, before, after, old, new)]
-    return replace(one, rejection="; ".join(reasons)) if reasons else one
+    before, after = (side.resources.get(resource.id, {}) for side in (old, new))
+    reasons = [*_refused(resource, before, after), *_name_taken(resource, before, after, old, new)]
+    return replace(resource, rejection="; ".join(reasons)) if reasons else resource
 
 
-def _refused(one: Resource, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    if one.change != Change.CHANGED:
+def _refused(resource: Resource, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
+    if resource.change != Change.CHANGED:
         return
-    if any(path.path == "Type" for path in one.properties):
+    if any(path.path == "Type" for path in resource.properties):
         yield f"was {old.get('Type')}: CloudFormation rejects another type under the same logical id"
-    for key, reason in REFUSED.get(one.type, {}).items():
-        if any(f"{found.path}.".startswith((f"Properties.{key}.", f"Properties.{key}[")) for found in one.properties):
+    for key, reason in REFUSED.get(resource.type, {}).items():
+        if any(
+            f"{found.path}.".startswith((f"Properties.{key}.", f"Properties.{key}[")) for found in resource.properties
+        ):
             yield reason.format(key)
 
 
 def _name_taken(
-    one: Resource, before: Mapping[str, Json], after: Mapping[str, Json], old: Template, new: Template
+    resource: Resource, before: Mapping[str, Json], after: Mapping[str, Json], old: Template, new: Template
 ) -> Iterator[str]:
-    """Yield why a resource cannot be created: its name still belongs to the one that it takes the place of.
+    """Yield the reason if a resource cannot be created because its name still belongs to the old resource.
 
     Source: CloudFormation template reference, "Name type": no update that replaces a custom-named resource is possible.
     """
-    name, key = _name(after), _name_property(one.type)
+    name, key = _name(after), _name_property(resource.type)
     if name is None:
         return
-    if one.replacement == Certainty.CERTAIN and same(name, _name(before)):
+    if resource.replacement == Certainty.CERTAIN and same(name, _name(before)):
         yield f"CloudFormation cannot replace a resource while its {key} stays {text(name)}: change the name, too"
-    if one.change == Change.ADDED:
-        for other, resource in old.resources.items():
-            is_same_type = _name_property(str(resource.get("Type"))) == key and other not in new.resources
-            if is_same_type and _type(resource) == _type(after) and same(name, _name(resource)):
+    if resource.change == Change.ADDED:
+        for other, other_resource in old.resources.items():
+            is_same_type = _name_property(str(other_resource.get("Type"))) == key and other not in new.resources
+            if is_same_type and _type(other_resource) == _type(after) and same(name, _name(other_resource)):
                 yield (
                     f"its {key} {text(name)} is still taken by {other}, which CloudFormation deletes last: "
                     f"keep the logical id {other}, or change the name"
@@ -130,17 +132,17 @@ def _name(resource: Mapping[str, Json]) -> Json:
 
 def stale_deployments(found: Iterable[Resource], old: Template, new: Template) -> Iterator[Resource]:
     """Yield each deployment of a changed API that keeps its logical id, so that no new one is made."""
-    changed = [one for one in found if one.type in DEPLOYED and _is_deployed(one)]
+    changed = [resource for resource in found if resource.type in DEPLOYED and _is_deployed(resource)]
     for name in set(new.of_type(DEPLOYMENT)) & set(old.of_type(DEPLOYMENT)) if changed else ():
         api = new.properties(name).get("RestApiId")
-        if parts := [one.id for one in changed if _is_part_of(one.id, api, old, new)]:
+        if parts := [resource.id for resource in changed if _is_part_of(resource.id, api, old, new)]:
             note = f"keeps its logical id: the stage goes on serving the API without the changes of {', '.join(parts)}"
             yield Resource(name, DEPLOYMENT, Change.CHANGED, Certainty.NONE, (), (f"{note}; rename the deployment",))
 
 
-def _is_deployed(one: Resource) -> bool:
-    paths = (found.path.removeprefix("Properties.") for found in one.properties)
-    return one.type != REST_API or any(path.startswith(DEPLOYED_WITH_API) for path in paths)
+def _is_deployed(resource: Resource) -> bool:
+    paths = (found.path.removeprefix("Properties.") for found in resource.properties)
+    return resource.type != REST_API or any(path.startswith(DEPLOYED_WITH_API) for path in paths)
 
 
 def _is_part_of(part: str, api: Json, old: Template, new: Template) -> bool:

@@ -37,11 +37,11 @@ def resources(old: Template, new: Template, redefinitions: Redefinitions, rename
             found.append(_only_on_one_side(name, before, after))
         else:
             sides = [side.resources[name] for side in (old, new, left, right)]
-            sides = [as_made(one) for one in sides] if _type(before) != _type(after) else sides
+            sides = [as_made(side) for side in sides] if _type(before) != _type(after) else sides
             found += _changed(name, (sides[0], sides[1]), (sides[2], sides[3]), redefinitions)
     found = _with_dependants(found, new)
-    found += [one for one in stale_deployments(found, old, new) if one.id not in renamed.values()]
-    return sorted((with_rejection(one, old, new) for one in found), key=_urgency)
+    found += [stale for stale in stale_deployments(found, old, new) if stale.id not in renamed.values()]
+    return sorted((with_rejection(resource, old, new) for resource in found), key=_urgency)
 
 
 def _only_on_one_side(name: str, old: Json, new: Json) -> Resource:
@@ -60,8 +60,8 @@ def with_new_deployment(old: Template, new: Template) -> tuple[Template, dict[st
     API Gateway never updates a deployment; a template makes a new one by giving it a new logical id.
     """
     gone, come = (
-        [name for name in one.of_type(DEPLOYMENT) if name not in other.resources]
-        for one, other in ((old, new), (new, old))
+        [name for name in template.of_type(DEPLOYMENT) if name not in other.resources]
+        for template, other in ((old, new), (new, old))
     )
     if len(gone) != 1 or len(come) != 1:
         return old, {}
@@ -93,14 +93,14 @@ def _changed(
     """
     old, new = sides
     kind = _type(new)
-    conditions = [one.get(CONDITION) for one in distinct]
-    apart = {one.path: one for one in _changes(*distinct)}
-    decisive = {path: one for path, one in apart.items() if _is_decisive(kind, path)}
+    conditions = [side.get(CONDITION) for side in distinct]
+    apart = {change.path: change for change in _changes(*distinct)}
+    decisive = {path: change for path, change in apart.items() if _is_decisive(kind, path)}
     found: dict[str, tuple[Property, Certainty]] = {}
-    for path, one in {**decisive, **{one.path: one for one in _changes(old, new)}}.items():
-        differs = redefinitions.deployable.property_difference(apart.get(path, one), conditions)
+    for path, change in {**decisive, **{change.path: change for change in _changes(old, new)}}.items():
+        differs = redefinitions.deployable.property_difference(apart.get(path, change), conditions)
         if differs != Certainty.NONE:
-            found[path] = one, differs
+            found[path] = change, differs
     if not found or (CREATED_BY in new and not any(_is_decisive(kind, path) for path in found)):
         return
     replacement, notes = _replacement(old, new, found.values())
@@ -114,7 +114,7 @@ def _changed(
     if kind in MAKERS:
         notes = ["creates resources that are not compared one by one: any of them may be replaced or removed"]
     notes += changed_notes(old, new)
-    properties = tuple(_readable(one) for one, _ in found.values())
+    properties = tuple(_readable(change) for change, _ in found.values())
     yield Resource(name, kind, Change.CHANGED, replacement, properties, tuple(notes), removal)
 
 
@@ -142,9 +142,9 @@ def _replacement(
     if _type(old) != kind:
         return Certainty.CERTAIN, []
     worst, rank = Certainty.NONE, attrgetter("rank")
-    for one, differs in found:
-        here = _key_type(old, new, one.path) if kind == TABLE else None
-        here = here or schema(kind).replacement(one.path)
+    for change, differs in found:
+        here = _key_type(old, new, change.path) if kind == TABLE else None
+        here = here or schema(kind).replacement(change.path)
         worst = max(worst, min(here, differs, key=rank), key=rank)
     is_guess = worst == Certainty.POSSIBLE and not schema(kind).known
     return worst, [f"no schema states which change replaces a {kind}"] if is_guess else []
@@ -179,19 +179,21 @@ def _hashed(code: Json) -> Json:
 
 def _with_dependants(found: list[Resource], new: Template) -> list[Resource]:
     """Add resources that may be replaced in turn, because a create-only property refers to a replaced one."""
-    by_id = {one.id: one for one in found}
-    queue = [one.id for one in found if one.replacement == Certainty.CERTAIN]
+    by_id = {resource.id: resource for resource in found}
+    queue = [resource.id for resource in found if resource.replacement == Certainty.CERTAIN]
     while queue:
         root = queue.pop(0)
         for name, path in _create_only_references(new, root):
-            one = by_id.get(name) or Resource(name, _type(new.resources[name]), Change.CHANGED, Certainty.NONE, (), ())
+            resource = by_id.get(name) or Resource(
+                name, _type(new.resources[name]), Change.CHANGED, Certainty.NONE, (), ()
+            )
             note = f"{path} refers to {root}, which is replaced"
-            if one.change != Change.CHANGED or note in one.notes:
+            if resource.change != Change.CHANGED or note in resource.notes:
                 continue
-            if one.replacement == Certainty.NONE:
-                one = replace(one, replacement=Certainty.POSSIBLE)
+            if resource.replacement == Certainty.NONE:
+                resource = replace(resource, replacement=Certainty.POSSIBLE)
                 queue.append(name)
-            by_id[name] = replace(one, notes=(*one.notes, note))
+            by_id[name] = replace(resource, notes=(*resource.notes, note))
     return list(by_id.values())
 
 

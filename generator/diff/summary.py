@@ -13,8 +13,10 @@ from generator.template.schemas import Certainty
 NOTHING = "no semantic difference"
 
 KINDS: Mapping[str, Callable[[Difference], bool]] = {
-    "replacement": lambda found: any(one.replacement != Certainty.NONE or one.rejection for one in found.resources),
-    "removal": lambda found: any(one.removal != Certainty.NONE for one in found.resources),
+    "replacement": lambda found: any(
+        resource.replacement != Certainty.NONE or resource.rejection for resource in found.resources
+    ),
+    "removal": lambda found: any(resource.removal != Certainty.NONE for resource in found.resources),
     "iam-widening": lambda found: _has_access(found, AccessChange.WIDENED),
     "iam-narrowing": lambda found: _has_access(found, AccessChange.NARROWED),
     "reservation": lambda found: found.reservations.has_changed,
@@ -49,7 +51,7 @@ def headlines(found: Difference) -> dict[str, str]:
 
 def rating(found: Difference) -> Rating:
     """Return how closely a reviewer should look."""
-    if any(one.rejection for one in found.resources):
+    if any(resource.rejection for resource in found.resources):
         return Rating.REJECTED
     if not found.found:
         return Rating.SAME
@@ -60,30 +62,30 @@ def rating(found: Difference) -> Rating:
 
 def consequences(found: Difference) -> Iterator[str]:
     """Yield a line for each rejected update, replacement, removal and other lasting effect, worst first."""
-    for one in found.resources:
-        if one.rejection:
-            yield f"Rejected: {one.id}: {one.rejection}."
-    for one in found.replaced(Certainty.CERTAIN):
-        yield f"Replacement: {one.id} would be recreated{_why(one)}."
-    for one in found.replaced(Certainty.POSSIBLE):
-        yield f"Possible replacement: {one.id}{_why(one)}."
-    for one in found.resources:
-        if one.change == Change.REMOVED:
-            yield f"Removed: {one.id}{_why(one)}."
-        elif one.removal == Certainty.POSSIBLE:
-            yield f"Possible removal: {one.id}{_why(one)}."
-        elif has_lasting_effect(one):
-            yield f"{one.id}{_why(one)}."
+    for resource in found.resources:
+        if resource.rejection:
+            yield f"Rejected: {resource.id}: {resource.rejection}."
+    for resource in found.replaced(Certainty.CERTAIN):
+        yield f"Replacement: {resource.id} would be recreated{_why(resource)}."
+    for resource in found.replaced(Certainty.POSSIBLE):
+        yield f"Possible replacement: {resource.id}{_why(resource)}."
+    for resource in found.resources:
+        if resource.change == Change.REMOVED:
+            yield f"Removed: {resource.id}{_why(resource)}."
+        elif resource.removal == Certainty.POSSIBLE:
+            yield f"Possible removal: {resource.id}{_why(resource)}."
+        elif has_lasting_effect(resource):
+            yield f"{resource.id}{_why(resource)}."
 
 
-def has_lasting_effect(one: Resource) -> bool:
+def has_lasting_effect(resource: Resource) -> bool:
     """Return whether a resource that stays has a note, other than that of an API's new deployment."""
-    stays = one.change == Change.CHANGED and one.replacement == Certainty.NONE
-    return stays and bool(one.notes) and not (one.type == DEPLOYMENT and one.properties)
+    stays = resource.change == Change.CHANGED and resource.replacement == Certainty.NONE
+    return stays and bool(resource.notes) and not (resource.type == DEPLOYMENT and resource.properties)
 
 
-def _why(one: Resource) -> str:
-    return f": {'; '.join(one.notes)}" if one.notes else ""
+def _why(resource: Resource) -> str:
+    return f": {'; '.join(resource.notes)}" if resource.notes else ""
 
 
 def _arrow(old: str, new: str) -> str:
@@ -92,11 +94,11 @@ def _arrow(old: str, new: str) -> str:
 
 def _rate(found: Difference) -> str:
     old, new = found.rates
-    rates = [one for one in (old, new) if one is not None]
+    rates = [side for side in (old, new) if side is not None]
     if not rates:
         return "not known; neither side is an environment"
-    per_hour = _arrow(*(f"{one.webhooks_per_hour:,}" for one in (rates[0], rates[-1])))
-    peak = _arrow(*(rate(one.peak_per_s) for one in (rates[0], rates[-1])))
+    per_hour = _arrow(*(f"{side.webhooks_per_hour:,}" for side in (rates[0], rates[-1])))
+    peak = _arrow(*(rate(side.peak_per_s) for side in (rates[0], rates[-1])))
     return f"{per_hour} webhooks/h, {peak} at the peak"
 
 
@@ -137,13 +139,13 @@ def _iam(found: Difference) -> str:
     counts = [f"{counted(len(widened), 'statement')} widened{_holders(widened)}"]
     counts += [f"{len(possibly):,} possibly widened{_holders(possibly)}"] if possibly else []
     counts += [f"{len(narrowed):,} narrowed"]
-    skipped = listed([f"{one.id} ({one.type})" for one in found.iam_not_compared])
+    skipped = listed([f"{resource.id} ({resource.type})" for resource in found.iam_not_compared])
     text = ", ".join(counts) if found.iam else f"no {'other ' if skipped else ''}permissions changed"
     return f"{text}; not compared: {skipped}" if skipped else text
 
 
 def _holders(found: Sequence[Access]) -> str:
-    names = list(dict.fromkeys(one.resource for one in found))
+    names = list(dict.fromkeys(access.resource for access in found))
     return f" ({listed(names)})" if names else ""
 
 
@@ -153,10 +155,10 @@ def _replacements(found: Difference) -> str:
     groups = {
         "": found.replaced(Certainty.CERTAIN),
         "possibly ": found.replaced(Certainty.POSSIBLE),
-        "removed: ": [one for one in found.resources if one.removal == Certainty.CERTAIN],
-        "possibly removed: ": [one for one in found.resources if one.removal == Certainty.POSSIBLE],
+        "removed: ": [resource for resource in found.resources if resource.removal == Certainty.CERTAIN],
+        "possibly removed: ": [resource for resource in found.resources if resource.removal == Certainty.POSSIBLE],
     }
-    parts = [f"{words}{listed([one.id for one in group])}" for words, group in groups.items() if group]
+    parts = [f"{words}{listed([resource.id for resource in group])}" for words, group in groups.items() if group]
     return "; ".join(parts) or "none"
 
 
@@ -167,7 +169,8 @@ def _explained(found: Difference) -> str:
         case Rating.SAME:
             return NOTHING
         case Rating.REJECTED:
-            return f"CloudFormation rejects this update: {listed([one.id for one in found.resources if one.rejection])}"
+            rejected = listed([resource.id for resource in found.resources if resource.rejection])
+            return f"CloudFormation rejects this update: {rejected}"
         case Rating.REVIEW if _is_too_much(found):
             return "the reservations do not fit the account" + (f"; {risks}" if risks else "")
         case Rating.REVIEW:
@@ -182,15 +185,17 @@ def as_dict(found: Difference, environment: str | None) -> dict[str, Json]:
     sums = found.reservations
     return {
         "environment": environment,
-        "resources": [dataclasses.asdict(one) for one in found.resources],
-        "template": [dataclasses.asdict(one) for one in found.parts],
-        "iam": [dataclasses.asdict(one) for one in found.iam],
-        "iam_not_compared": [dataclasses.asdict(one) for one in found.iam_not_compared],
-        "reservations": [dataclasses.asdict(one) for one in sums.changed],
-        "handlers": [dataclasses.asdict(one) for one in found.handlers],
-        "alarms": [dataclasses.asdict(one) for one in found.alarms],
+        "resources": [dataclasses.asdict(item) for item in found.resources],
+        "template": [dataclasses.asdict(item) for item in found.parts],
+        "iam": [dataclasses.asdict(item) for item in found.iam],
+        "iam_not_compared": [dataclasses.asdict(item) for item in found.iam_not_compared],
+        "reservations": [dataclasses.asdict(item) for item in sums.changed],
+        "handlers": [dataclasses.asdict(item) for item in found.handlers],
+        "alarms": [dataclasses.asdict(item) for item in found.alarms],
         "cost": {"old": str(found.cost.old), "new": str(found.cost.new)} if found.cost else None,
-        "rate": {side: one and one.webhooks_per_hour for side, one in zip(("old", "new"), found.rates, strict=True)},
+        "rate": {
+            side: figure and figure.webhooks_per_hour for side, figure in zip(("old", "new"), found.rates, strict=True)
+        },
         "summary": {
             "different": found.found,
             "kinds": [kind for kind, is_in in KINDS.items() if is_in(found)],

@@ -28,8 +28,10 @@ def accesses(old: Template, new: Template) -> list[Access]:
         certain = {*_uncovered(more, _in_every_deployment(had)), *_uncovered(less, _in_every_deployment(has))}
         if holder in new.resources or holder not in old.resources:
             condition = str(new.resources.get(holder, {}).get("Condition"))
-            unread = _uncovered([one for one in less if one.is_unread], [one.without(condition) for one in has])
-            less += [replace(one, effect="Deny") for one in unread if not _only_allows(one, before)]
+            unread = _uncovered(
+                [grant for grant in less if grant.is_unread], [grant.without(condition) for grant in has]
+            )
+            less += [replace(grant, effect="Deny") for grant in unread if not _only_allows(grant, before)]
         found += _reported(holder, AccessChange.WIDENED, _effect(more, "Allow") + _effect(less, "Deny"), certain)
         found += _reported(holder, AccessChange.NARROWED, _effect(less, "Allow") + _effect(more, "Deny"), certain)
     return found
@@ -37,14 +39,14 @@ def accesses(old: Template, new: Template) -> list[Access]:
 
 def _in_every_deployment(found: list[Grant]) -> list[Grant]:
     """Return the grants under the assumption that all conditions of the template hold."""
-    return [one.without() for one in found]
+    return [grant.without() for grant in found]
 
 
 def _only_allows(unread: Grant, known: GrantsByHolder) -> bool:
     """Return whether the policy is in the template and has only statements that allow."""
     name = re.fullmatch(r"\w+ policy \$\{(\w+)\}", unread.action.patterns[0])
     statements = known.get((name[1], "policy"), []) if name else []
-    return bool(statements) and not any(one.effect == "Deny" or one.is_unread for one in statements)
+    return bool(statements) and not any(grant.effect == "Deny" or grant.is_unread for grant in statements)
 
 
 def _uncovered(found: list[Grant], by: list[Grant]) -> list[Grant]:
@@ -54,9 +56,9 @@ def _uncovered(found: list[Grant], by: list[Grant]) -> list[Grant]:
     """
     known, alike = set(by), _Alike(by)
     return [
-        one
-        for one in dict.fromkeys(found)
-        if one not in known and not any(other.covers(one) for other in alike.candidates(one))
+        grant
+        for grant in dict.fromkeys(found)
+        if grant not in known and not any(other.covers(grant) for other in alike.candidates(grant))
     ]
 
 
@@ -65,12 +67,12 @@ class _Alike:
 
     def __init__(self, grants: list[Grant]) -> None:
         self.by_names: dict[tuple[str | None, str | None], list[Grant]] = {}
-        for one in grants:
-            self.by_names.setdefault((_name(one.action.folded()), _name(one.resource)), []).append(one)
+        for grant in grants:
+            self.by_names.setdefault((_name(grant.action.folded()), _name(grant.resource)), []).append(grant)
 
-    def candidates(self, one: Grant) -> Iterator[Grant]:
-        for action in (_whole(one.action.folded()), None):
-            for resource in (_whole(one.resource), None):
+    def candidates(self, grant: Grant) -> Iterator[Grant]:
+        for action in (_whole(grant.action.folded()), None):
+            for resource in (_whole(grant.resource), None):
                 yield from self.by_names.get((action, resource), ())
 
 
@@ -83,7 +85,7 @@ def _whole(scope: GrantScope) -> str | None:
 
 
 def _effect(found: list[Grant], effect: str) -> list[Grant]:
-    return [one for one in found if one.effect == effect]
+    return [grant for grant in found if grant.effect == effect]
 
 
 def _reported(holder: str, change: AccessChange, found: list[Grant], certain: set[Grant]) -> Iterator[Access]:

@@ -52,7 +52,9 @@ class GrantScope:
             return False
         outer, inner = (other, self) if self.inverted else (self, other)
         named = set(outer.patterns)
-        return all(one in named or any(_matches(one, pattern) for pattern in outer.patterns) for one in inner.patterns)
+        return all(
+            text in named or any(_matches(text, pattern) for pattern in outer.patterns) for text in inner.patterns
+        )
 
     def folded(self) -> GrantScope:
         """Return the scope in lower case, for actions."""
@@ -76,7 +78,7 @@ class Clause:
         """Return whether this clause holds whenever the other holds."""
         if (self.operator, self.folded().key) != (other.operator, other.folded().key):
             return False
-        mine, theirs = (set(map(in_partition, one.values)) for one in (self, other))
+        mine, theirs = (set(map(in_partition, clause.values)) for clause in (self, other))
         if "Not" in self.operator:
             return mine <= theirs
         return mine == theirs if self.operator == "Null" else mine >= theirs
@@ -131,7 +133,11 @@ class Grant:
 
     def without(self, *conditions: str) -> Grant:
         """Return the grant without these conditions of the template, or without any if none is named."""
-        kept = (one for one in self.condition if not one.is_of_template or (conditions and one.key not in conditions))
+        kept = (
+            clause
+            for clause in self.condition
+            if not clause.is_of_template or (conditions and clause.key not in conditions)
+        )
         return replace(self, condition=tuple(kept))
 
     def folded(self) -> Grant:
@@ -145,8 +151,8 @@ class Grant:
 
 def is_document(value: Json) -> bool:
     """Return whether a value is a policy document. Its statements may be functions such as Fn::If."""
-    statements = [one for one in listed(mapping(value).get("Statement")) if isinstance(one, Mapping)]
-    return any("Effect" in one or is_intrinsic(one) for one in statements)
+    statements = [entry for entry in listed(mapping(value).get("Statement")) if isinstance(entry, Mapping)]
+    return any("Effect" in statement or is_intrinsic(statement) for statement in statements)
 
 
 def canonical_document(document: Mapping[str, Json]) -> Json:
@@ -173,19 +179,19 @@ def alternatives(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
     """Yield every possible value with the template conditions under which it applies; None for no value."""
     match value:
         case {"Fn::If": [str(name), yes, no]}:
-            for condition, one in ((name, yes), (f"not {name}", no)):
-                yield from (((condition, *more), found) for more, found in alternatives(one))
+            for condition, branch in ((name, yes), (f"not {name}", no)):
+                yield from (((condition, *more), found) for more, found in alternatives(branch))
         case _:
             yield (), None if value == NO_VALUE else value
 
 
 def entries(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
     """Return the entries of a list, or of a single value, each with the conditions under which it exists."""
-    for conditions, one in alternatives(value):
-        if isinstance(one, list):
-            yield from (((*conditions, *more), found) for item in one for more, found in entries(item))
-        elif one is not None:
-            yield conditions, one
+    for conditions, content in alternatives(value):
+        if isinstance(content, list):
+            yield from (((*conditions, *more), found) for item in content for more, found in entries(item))
+        elif content is not None:
+            yield conditions, content
 
 
 def _granted(statement: Json) -> Iterator[Grant]:
@@ -206,7 +212,7 @@ def _effects(effect: str) -> list[tuple[str, tuple[Clause, ...]]]:
     """Yield the possible effects. One that the template does not determine, such as a parameter, may be either."""
     if effect in EFFECTS:
         return [(effect, ())]
-    return [(one, (Clause(ONLY_IF, f"{effect} is {one}", ("holds",)),)) for one in EFFECTS]
+    return [(possible, (Clause(ONLY_IF, f"{effect} is {possible}", ("holds",)),)) for possible in EFFECTS]
 
 
 def _scopes(statement: Mapping[str, Json], element: str) -> list[GrantScope]:
@@ -217,15 +223,15 @@ def _scopes(statement: Mapping[str, Json], element: str) -> list[GrantScope]:
 
 
 def _together(scopes: list[GrantScope]) -> GrantScope:
-    patterns = {pattern for one in scopes for pattern in one.patterns}
+    patterns = {pattern for scope in scopes for pattern in scope.patterns}
     return scopes[0] if len(scopes) == 1 else GrantScope(tuple(sorted(patterns)))
 
 
 def _patterns(value: Json, element: str) -> list[str]:
     if element == "Principal" and isinstance(value, Mapping) and value.keys() <= PRINCIPALS:
-        named = [(kind, ROOT.sub(r"\1", text(one))) for kind, ones in value.items() for one in listed(ones)]
+        named = [(kind, ROOT.sub(r"\1", text(name))) for kind, names in value.items() for name in listed(names)]
         return ["*" if (kind, name) == ("AWS", "*") else f"{kind} {name}" for kind, name in named]
-    return [text(one) for one in listed(value)]
+    return [text(pattern) for pattern in listed(value)]
 
 
 def _condition(value: Json) -> tuple[Clause, ...]:
@@ -233,7 +239,7 @@ def _condition(value: Json) -> tuple[Clause, ...]:
         return (Clause("condition", text(value), ()),) if value else ()
     return tuple(
         sorted(
-            Clause(operator, key, tuple(sorted(text(one) for one in listed(values))))
+            Clause(operator, key, tuple(sorted(text(operand) for operand in listed(values))))
             for operator, keys in value.items()
             for key, values in keys.items()
         )

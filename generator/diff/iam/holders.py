@@ -133,7 +133,7 @@ def _holders(
     name: str, kind: str, properties: Mapping[str, Json], known: Collection[str]
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     keys = ATTACHED_BY if kind.endswith(POLICIES) else ()
-    attached = [(key, *one) for key in keys for one in entries(properties.get(key))]
+    attached = [(key, *entry) for key in keys for entry in entries(properties.get(key))]
     yield from ((conditions, _holder(key, who, known)) for key, conditions, who in attached)
     if not attached:
         yield (), name
@@ -141,18 +141,21 @@ def _holders(
 
 def _holder(key: str, who: Json, known: Collection[str]) -> str:
     """Return the logical id of a holder that is a reference to a resource, else its name."""
-    one = who if isinstance(who, str) else re.sub(r"^\$\{([^{}]*?)(\.Arn)?\}$", r"\1", text(who))
-    return one if one in known and not isinstance(who, str) else NAMED_AS.get(key, "") + one
+    name = who if isinstance(who, str) else re.sub(r"^\$\{([^{}]*?)(\.Arn)?\}$", r"\1", text(who))
+    return name if name in known and not isinstance(who, str) else NAMED_AS.get(key, "") + name
 
 
 def _granted(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
     yield from documents(properties)
     if kind in PERMISSIONS and "Statement" not in properties:
         yield _permission(properties, *PERMISSIONS[kind])
-    for one in opaque_documents(properties):
-        yield _unread(f"{OPAQUE_POLICY}{text(one)}")
+    for document in opaque_documents(properties):
+        yield _unread(f"{OPAQUE_POLICY}{text(document)}")
     for key in NAMED_POLICIES:
-        yield from (under(way, _unread(f"{MANAGED_POLICY}{text(one)}")) for way, one in entries(properties.get(key)))
+        yield from (
+            under(conditions, _unread(f"{MANAGED_POLICY}{text(policy)}"))
+            for conditions, policy in entries(properties.get(key))
+        )
     for conditions, policy in entries(properties.get("Policies")) if kind.startswith((SAM, "AWS::IAM::")) else ():
         if not isinstance(policy, Mapping) or is_intrinsic(policy):
             yield under(conditions, _unread(f"{MANAGED_POLICY}{text(policy)}"))
@@ -167,7 +170,7 @@ def _granted(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
 def _of_policy_templates(policy: Mapping[str, Json]) -> Iterator[Grant]:
     """Yield a grant for each SAM policy template, and for each template that it includes."""
     for template, parameters in policy.items():
-        on = ", ".join(f"{key} {text(one)}" for key, one in sorted(mapping(parameters).items()))
+        on = ", ".join(f"{key} {text(value)}" for key, value in sorted(mapping(parameters).items()))
         for name in (template, *INCLUDED_POLICIES.get(template, ())):
             yield Grant("Allow", HOLDER, GrantScope((f"SAM policy template {name}",)), GrantScope((on or "*",)), ())
 
@@ -202,11 +205,11 @@ def _acts(kind: str) -> bool:
 def _roles(value: Json, key: str = "") -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Yield the roles of a resource and its parts, from anywhere in its properties, each with its key."""
     if ACTS.fullmatch(key):
-        for conditions, one in entries(value):
-            if isinstance(one, str) or (isinstance(one, Mapping) and is_intrinsic(one)):
-                yield conditions, text(one), key
-            elif isinstance(one, Mapping):
-                yield from ((conditions, text(role), f"{key}.{name}") for name, role in one.items())
+        for conditions, content in entries(value):
+            if isinstance(content, str) or (isinstance(content, Mapping) and is_intrinsic(content)):
+                yield conditions, text(content), key
+            elif isinstance(content, Mapping):
+                yield from ((conditions, text(role), f"{key}.{name}") for name, role in content.items())
     elif isinstance(value, list):
         for inner in value:
             yield from _roles(inner)
@@ -220,7 +223,7 @@ def _by_default(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
     key, grant = WITHOUT_POLICY.get(kind, ("", None))
     if grant is None or any(any(documents(properties.get(body))) for body in BODIES):
         return
-    yield from (under(conditions, grant) for conditions, one in alternatives(properties.get(key)) if one is None)
+    yield from (under(conditions, grant) for conditions, policy in alternatives(properties.get(key)) if policy is None)
 
 
 def _permission(properties: Mapping[str, Json], resource: str, *conditions: str) -> Grant:
