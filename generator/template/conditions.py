@@ -106,7 +106,7 @@ class Comparison:
     left: Json
     right: Json
     names: tuple[str | None, str | None]
-    """For each side, the parameter of which it consists alone, or None."""
+    """For each side, the name of the parameter that it is, or None if it is anything else."""
     variables: tuple[str, ...]
     either: str
     is_open: bool
