@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from generator.account.connection import PAGES_S, Unavailable, partition, statement, use_of_keys
+from generator.account.connection import PAGES_S, Unavailable, document, partition, statement, use_of_keys
 from generator.account.live_stack import LiveStack, find_stack
 from generator.stack import alerts, names
 from generator.stack.alerts import Alert, Item
@@ -142,12 +142,9 @@ def policy(region: str, stack_name: str) -> dict[str, Any]:
     """
     tables = f"arn:{partition(region)}:dynamodb:{region}:*:table/{stack_name}"
     changes = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"]
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            find_stack(region, stack_name),
-            statement([*changes, "dynamodb:Query"], [f"{tables}-{names.PRICE_ALERTS_TABLE}-*"]),
-            statement(["dynamodb:Query"], [f"{tables}-{names.PRICE_HISTORY_TABLE}-*"]),
-            use_of_keys(region, ["dynamodb"], ["kms:Decrypt"]),
-        ],
-    }
+    return document(
+        find_stack(region, stack_name),
+        statement([*changes, "dynamodb:Query"], [f"{tables}-{names.PRICE_ALERTS_TABLE}-*"]),
+        statement(["dynamodb:Query"], [f"{tables}-{names.PRICE_HISTORY_TABLE}-*"]),
+        use_of_keys(region, ["dynamodb"], ["kms:Decrypt"]),
+    )

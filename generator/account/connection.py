@@ -68,13 +68,15 @@ def policy(region: str) -> dict[str, Any]:
     Raises UnreachableAccount if AWS has no such Region.
     """
     apis = [f"arn:{partition(region)}:apigateway:*::/{resource}" for resource in ("account", "restapis")]
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": sorted(set(ACTIONS.values()) - {"apigateway:GET"}), "Resource": "*"},
-            {"Effect": "Allow", "Action": ["apigateway:GET"], "Resource": apis},
-        ],
-    }
+    return document(
+        {"Effect": "Allow", "Action": sorted(set(ACTIONS.values()) - {"apigateway:GET"}), "Resource": "*"},
+        statement(["apigateway:GET"], apis),
+    )
+
+
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
+    """Return an IAM policy."""
+    return {"Version": "2012-10-17", "Statement": [*statements]}
 
 
 def statement(actions: Iterable[str], resources: Iterable[str]) -> dict[str, Any]:
@@ -150,6 +152,15 @@ class Account:
         if isinstance(answer, Unavailable):
             raise answer
         return answer
+
+    def call_or_none(self, absent: str, service: str, operation: str, **arguments: Any) -> dict[str, Any] | None:
+        """Return the answer of an API call, or None if AWS's error contains the text `absent`. Raises Unavailable."""
+        try:
+            return self.call(service, operation, **arguments)
+        except Unavailable as unavailable:
+            if absent not in unavailable.reason:
+                raise
+            return None
 
     def request(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
         """Make an API call and return its answer, without the cache of `call`. Raises Unavailable."""

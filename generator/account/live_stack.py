@@ -21,6 +21,9 @@ Without them, the next change must disable rollback too.
 Source: AWS CloudFormation User Guide, "Choose how to handle failures when provisioning resources".
 """
 
+NO_STACK = "does not exist"
+"""Part of CloudFormation's answer about a stack that is not there, with the code ValidationError."""
+
 _WAITERS = {
     "CREATE": "create",
     "DELETE": "delete",
@@ -75,13 +78,10 @@ def find(account: Account, name: str) -> dict[str, Any] | None:
 
     Raises Unavailable.
     """
-    try:
-        stacks = account.call("cloudformation", "DescribeStacks", StackName=name).get("Stacks", [])
-    except Unavailable as unavailable:
-        if unavailable.code == "ValidationError" and "does not exist" in unavailable.reason:
-            return None
-        raise
-    present = (one for one in stacks if one["StackStatus"] not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS"))
+    answer = account.call_or_none(NO_STACK, "cloudformation", "DescribeStacks", StackName=name) or {}
+    present = (
+        one for one in answer.get("Stacks", []) if one["StackStatus"] not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
+    )
     return next(present, None)
 
 
@@ -111,12 +111,9 @@ def reservations(deployment: Deployment, name: str) -> dict[str, int | None]:
 
 def reservation(account: Account, function: str) -> int | None:
     """Return the reserved concurrency of a function. Raises Unavailable."""
-    try:
-        answer = account.call("lambda", "GetFunctionConcurrency", FunctionName=function)
-    except Unavailable as unavailable:
-        if unavailable.code != "ResourceNotFoundException":
-            raise
-        return None  # Somebody deleted the function outside CloudFormation, so it reserves nothing.
+    # A function that somebody deleted outside CloudFormation reserves nothing.
+    absent = "ResourceNotFoundException"
+    answer = account.call_or_none(absent, "lambda", "GetFunctionConcurrency", FunctionName=function) or {}
     return answer.get("ReservedConcurrentExecutions")
 
 

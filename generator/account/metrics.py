@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from generator import aws
-from generator.account.connection import Unavailable, statement
+from generator.account.connection import Unavailable, document, statement
 from generator.account.live_stack import LiveStack, find_stack
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS
 from generator.errors import Fault, UnreadableMetrics
@@ -204,8 +204,7 @@ def policy(region: str, stack_name: str) -> dict[str, Any]:
 
     GetMetricData allows no resources. Source: AWS Service Authorization Reference, Amazon CloudWatch.
     """
-    statements = [find_stack(region, stack_name), statement(["cloudwatch:GetMetricData"], ["*"])]
-    return {"Version": "2012-10-17", "Statement": statements}
+    return document(find_stack(region, stack_name), statement(["cloudwatch:GetMetricData"], ["*"]))
 
 
 def read_export(wanted: Iterable[Metric], path: Path) -> dict[str, MetricSeries]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from generator._format import duration
-from generator.account.connection import Unavailable, partition, statement, use_of_keys
+from generator.account.connection import Unavailable, document, partition, statement, use_of_keys
 from generator.account.live_stack import LiveStack, find_stack
 from generator.stack import failures, names
 from generator.stack.failures import FailedEvent, Kind
@@ -163,12 +163,9 @@ def policy(region: str, stack_name: str) -> dict[str, Any]:
     prefix = f"arn:{partition(region)}"
     queues = [f"{prefix}:sqs:{region}:*:{stack_name}-{queue}-*" for queue in QUEUES]
     topic = f"{prefix}:sns:{region}:*:{stack_name}-{names.NOTIFICATION_TOPIC}-*"
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            find_stack(region, stack_name),
-            statement(["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"], queues),
-            statement(["sns:Publish"], [topic]),
-            use_of_keys(region, ["sns", "sqs"], ["kms:Decrypt", "kms:GenerateDataKey"]),
-        ],
-    }
+    return document(
+        find_stack(region, stack_name),
+        statement(["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"], queues),
+        statement(["sns:Publish"], [topic]),
+        use_of_keys(region, ["sns", "sqs"], ["kms:Decrypt", "kms:GenerateDataKey"]),
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from generator.account.connection import USE_AWS, Account, Unavailable
-from generator.account.live_stack import reservation
+from generator.account.live_stack import NO_STACK, reservation
 
 MAX_NESTED = 500
 """Stacks to read. CloudFormation's default quota is 2,000 in an account."""
@@ -60,15 +60,8 @@ def _functions(account: Account, stack_names: Iterable[str]) -> list[str]:
         if name in seen:
             continue
         seen.add(name)
-        try:
-            rows = account.call("cloudformation", "ListStackResources", StackName=name).get(
-                "StackResourceSummaries", []
-            )
-        except Unavailable as unavailable:
-            if unavailable.code == "ValidationError" and "does not exist" in unavailable.reason:
-                continue
-            raise
-        for row in rows:
+        answer = account.call_or_none(NO_STACK, "cloudformation", "ListStackResources", StackName=name) or {}
+        for row in answer.get("StackResourceSummaries", []):
             place = row.get("PhysicalResourceId")
             if not place or row.get("ResourceStatus") == "DELETE_COMPLETE":
                 continue

@@ -162,9 +162,7 @@ def operations_topic(deployment: Deployment) -> CheckResult:
     Source: Amazon SNS API reference, Subscribe: a subscription receives nothing until its owner confirms it.
     """
     email = deployment.environment.operations.email
-    topic = live_stack.physical_ids(deployment.account, deployment.stack_name, "AWS::SNS::Topic").get(
-        names.OPERATIONS_TOPIC
-    )
+    topic = _own(deployment, "AWS::SNS::Topic", names.OPERATIONS_TOPIC)
     if topic is None and email:
         return passed(f"the stack will subscribe {email} to its alarms; confirm the message that AWS sends there")
     if topic is None:
@@ -189,13 +187,8 @@ def role_exists(deployment: Deployment, role_arn: str) -> bool:
     account_id, _, name = role_arn.split(":", 4)[-1].partition(":")
     if account_id != deployment.account.id:
         return True
-    try:
-        deployment.account.call("iam", "GetRole", RoleName=name.rpartition("/")[2])
-    except Unavailable as unavailable:
-        if unavailable.code == "NoSuchEntity":
-            return False
-        raise
-    return True
+    role = name.rpartition("/")[2]
+    return deployment.account.call_or_none("NoSuchEntity", "iam", "GetRole", RoleName=role) is not None
 
 
 def console(region: str) -> str:
@@ -216,9 +209,7 @@ def _set_email(deployment: Deployment) -> str:
 
 
 def _is_own_role(deployment: Deployment, role_arn: str) -> bool:
-    own = live_stack.physical_ids(deployment.account, deployment.stack_name, "AWS::IAM::Role").get(
-        names.API_LOGGING_ROLE
-    )
+    own = _own(deployment, "AWS::IAM::Role", names.API_LOGGING_ROLE)
     return bool(own) and role_arn.endswith(f"/{own}")
 
 

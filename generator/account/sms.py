@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from generator._format import joined, usd
-from generator.account.connection import SMS_VOICE, USE_AWS, Unavailable
+from generator.account.connection import SMS_VOICE, USE_AWS, Unavailable, document
 from generator.account.deployment import Check, CheckResult, Deployment, failed, passed, skipped, warned
 from generator.account.services import console, role_exists
 from generator.aws import REGIONS_WITHOUT_SMS
@@ -265,12 +265,8 @@ def _pools(deployment: Deployment) -> Iterator[_Identity]:
 def _admits_sns(deployment: Deployment, identity: _Identity) -> bool:
     if identity.created is not None and identity.created < _POLICIES_SINCE:
         return True
-    try:
-        answer = deployment.account.call(SMS_VOICE, "GetResourcePolicy", ResourceArn=identity.arn)
-    except Unavailable as unavailable:
-        if unavailable.code != "ResourceNotFoundException":
-            raise
-        return False
+    absent = "ResourceNotFoundException"
+    answer = deployment.account.call_or_none(absent, SMS_VOICE, "GetResourcePolicy", ResourceArn=identity.arn) or {}
     return policy_admits_sns(answer.get("Policy") or "{}", deployment.account.id)
 
 
@@ -317,7 +313,7 @@ def _admit_command(deployment: Deployment, identity: _Identity) -> str:
         "Resource": identity.arn,
         "Condition": {"StringEquals": {"aws:SourceAccount": deployment.account.id}},
     }
-    policy = shlex.quote(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    policy = shlex.quote(json.dumps(document(statement)))
     return deployment.aws(f"{SMS_VOICE} put-resource-policy --resource-arn {identity.arn} --policy {policy}")
 
 
