@@ -1,14 +1,17 @@
 """Prices and usage assumptions: the sections `prices` and `usage` of an environment.
 
-All prices have one source, the AWS Price List: one file per service and Region, which anybody can download. SOURCES
-names the file and the usage type of each. The values come from copies of these files that public repositories quoted
-between 2025-10 and 2026-10. Each is the price of the first units that are not free, without discounts.
+All prices have one source, the AWS Price List: one file per service and Region, which anybody can download. Each
+price names its file and usage type. The values come from copies of these files that public repositories quoted
+between 2025-10 and 2026-10, of the list of us-west-2 where none of us-east-1 was found. Each is the price of the first
+units that are not free, without discounts.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from generator.aws import ITEM_OVERHEAD_BYTES, MAX_ITEM_BYTES, TRACED_SHARE
 from generator.config.fields import number, whole_number
@@ -20,44 +23,13 @@ PRICED_REGION = "us-east-1"
 OREGON = "us-west-2"
 
 
-def _usd(default: float) -> float:
-    price: float = number(default, 0, 1000)
-    return price
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """US dollars. For another Region, a discount or newer prices, override what differs."""
-
-    api_request_usd_per_million: float = _usd(3.50)
-    lambda_request_usd_per_million: float = _usd(0.20)
-    lambda_arm64_usd_per_gb_s: float = _usd(0.0000133334)
-    lambda_x86_64_usd_per_gb_s: float = _usd(0.0000166667)
-    dynamodb_write_usd_per_million: float = _usd(0.625)
-    dynamodb_read_usd_per_million: float = _usd(0.125)
-    dynamodb_storage_usd_per_gb_month: float = _usd(0.25)
-    dynamodb_backup_usd_per_gb_month: float = _usd(0.20)
-    sns_publish_usd_per_million: float = _usd(0.50)
-    schedule_usd_per_million: float = _usd(1.00)
-    kms_key_usd_per_month: float = _usd(1.00)
-    kms_request_usd_per_10k: float = _usd(0.03)
-    secret_usd_per_month: float = _usd(0.40)
-    secret_request_usd_per_10k: float = _usd(0.05)
-    log_ingest_usd_per_gb: float = _usd(0.50)
-    log_storage_usd_per_gb_month: float = _usd(0.03)
-    alarm_usd_per_month: float = _usd(0.10)
-    dashboard_usd_per_month: float = _usd(3.00)
-    custom_metric_usd_per_month: float = _usd(0.30)
-    trace_usd_per_million: float = _usd(5.00)
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """An entry of the AWS Price List: the code of the service, the usage type, and the Region whose list was read."""
 
     service: str
     usage_type: str
-    region: str = PRICED_REGION
+    region: str
 
     @property
     def url(self) -> str:
@@ -72,29 +44,41 @@ class Source:
         return f"[{self.service}]({self.url}), `{self.usage_type}`{elsewhere}"
 
 
-SOURCES: Mapping[str, Source] = {
-    "api_request_usd_per_million": Source("AmazonApiGateway", "USE1-ApiGatewayRequest"),
-    "lambda_request_usd_per_million": Source("AWSLambda", "Request"),
-    "lambda_arm64_usd_per_gb_s": Source("AWSLambda", "Lambda-GB-Second-ARM"),
-    "lambda_x86_64_usd_per_gb_s": Source("AWSLambda", "Lambda-GB-Second"),
-    "dynamodb_write_usd_per_million": Source("AmazonDynamoDB", "WriteRequestUnits"),
-    "dynamodb_read_usd_per_million": Source("AmazonDynamoDB", "ReadRequestUnits"),
-    "dynamodb_storage_usd_per_gb_month": Source("AmazonDynamoDB", "USW2-TimedStorage-ByteHrs", OREGON),
-    "dynamodb_backup_usd_per_gb_month": Source("AmazonDynamoDB", "USW2-TimedPITRStorage-ByteHrs", OREGON),
-    "sns_publish_usd_per_million": Source("AmazonSNS", "USW2-Requests-Tier1", OREGON),
-    "schedule_usd_per_million": Source("AWSEvents", "USE1-ScheduledInvocation"),
-    "kms_key_usd_per_month": Source("awskms", "us-east-1-KMS-Keys"),
-    "kms_request_usd_per_10k": Source("awskms", "us-east-1-KMS-Requests"),
-    "secret_usd_per_month": Source("AWSSecretsManager", "USE1-AWSSecretsManager-Secrets"),
-    "secret_request_usd_per_10k": Source("AWSSecretsManager", "USE1-AWSSecretsManagerAPIRequest"),
-    "log_ingest_usd_per_gb": Source("AmazonCloudWatch", "USE1-DataProcessing-Bytes"),
-    "log_storage_usd_per_gb_month": Source("AmazonCloudWatch", "TimedStorage-ByteHrs"),
-    "alarm_usd_per_month": Source("AmazonCloudWatch", "CW:AlarmMonitorUsage"),
-    "dashboard_usd_per_month": Source("AmazonCloudWatch", "DashboardsUsageHour-Basic"),
-    "custom_metric_usd_per_month": Source("AmazonCloudWatch", "CW:MetricMonitorUsage"),
-    "trace_usd_per_million": Source("AWSXRay", "USW2-XRay-TracesStored", OREGON),
-}
-"""The source of each price, by field name. Where no copy for us-east-1 was found, the list of us-west-2 was read."""
+def _usd(default: float, service: str, usage_type: str, region: str = PRICED_REGION) -> float:
+    setting: Any = number(default, 0, 1000)
+    source = Source(service, usage_type, region)
+    price: float = dataclasses.field(metadata={**setting.metadata, "source": source})
+    return price
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """US dollars. For another Region, a discount or newer prices, override what differs."""
+
+    api_request_usd_per_million: float = _usd(3.50, "AmazonApiGateway", "USE1-ApiGatewayRequest")
+    lambda_request_usd_per_million: float = _usd(0.20, "AWSLambda", "Request")
+    lambda_arm64_usd_per_gb_s: float = _usd(0.0000133334, "AWSLambda", "Lambda-GB-Second-ARM")
+    lambda_x86_64_usd_per_gb_s: float = _usd(0.0000166667, "AWSLambda", "Lambda-GB-Second")
+    dynamodb_write_usd_per_million: float = _usd(0.625, "AmazonDynamoDB", "WriteRequestUnits")
+    dynamodb_read_usd_per_million: float = _usd(0.125, "AmazonDynamoDB", "ReadRequestUnits")
+    dynamodb_storage_usd_per_gb_month: float = _usd(0.25, "AmazonDynamoDB", "USW2-TimedStorage-ByteHrs", OREGON)
+    dynamodb_backup_usd_per_gb_month: float = _usd(0.20, "AmazonDynamoDB", "USW2-TimedPITRStorage-ByteHrs", OREGON)
+    sns_publish_usd_per_million: float = _usd(0.50, "AmazonSNS", "USW2-Requests-Tier1", OREGON)
+    schedule_usd_per_million: float = _usd(1.00, "AWSEvents", "USE1-ScheduledInvocation")
+    kms_key_usd_per_month: float = _usd(1.00, "awskms", "us-east-1-KMS-Keys")
+    kms_request_usd_per_10k: float = _usd(0.03, "awskms", "us-east-1-KMS-Requests")
+    secret_usd_per_month: float = _usd(0.40, "AWSSecretsManager", "USE1-AWSSecretsManager-Secrets")
+    secret_request_usd_per_10k: float = _usd(0.05, "AWSSecretsManager", "USE1-AWSSecretsManagerAPIRequest")
+    log_ingest_usd_per_gb: float = _usd(0.50, "AmazonCloudWatch", "USE1-DataProcessing-Bytes")
+    log_storage_usd_per_gb_month: float = _usd(0.03, "AmazonCloudWatch", "TimedStorage-ByteHrs")
+    alarm_usd_per_month: float = _usd(0.10, "AmazonCloudWatch", "CW:AlarmMonitorUsage")
+    dashboard_usd_per_month: float = _usd(3.00, "AmazonCloudWatch", "DashboardsUsageHour-Basic")
+    custom_metric_usd_per_month: float = _usd(0.30, "AmazonCloudWatch", "CW:MetricMonitorUsage")
+    trace_usd_per_million: float = _usd(5.00, "AWSXRay", "USW2-XRay-TracesStored", OREGON)
+
+
+SOURCES: Mapping[str, Source] = {field.name: field.metadata["source"] for field in dataclasses.fields(Prices)}
+"""The source of each price, by field name."""
 
 
 @dataclass(frozen=True, slots=True)
