@@ -31,6 +31,12 @@ class JudgedPlan:
         """The environment's name."""
         return self.plan.environment.name
 
+    @property
+    def neighbours(self) -> list[str]:
+        """The names of the other environments in the account."""
+        names = (plan.environment.name for plan in self.verdict.plans)
+        return [name for name in names if name != self.name]
+
 
 def prepare(names: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[JudgedPlan]:
     """Read, size and judge the named environments, or all.

@@ -11,6 +11,7 @@ from itertools import pairwise
 from generator._format import counted, duration, number, percent, significant
 from generator.account.metrics import HOUR_S, MINUTE_S, MetricSeries, Reports
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS, Sizing
+from generator.config.files import toml_tables
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.stack.monitoring import ITERATOR_AGE_MS
 
@@ -70,11 +71,7 @@ class Calibration:
     @property
     def toml(self) -> list[str]:
         """The measured settings as lines of an environment file."""
-        tables: dict[str, list[str]] = {}
-        for measurement in self.measurements:
-            table, _, key = measurement.setting.rpartition(".")
-            tables.setdefault(f"[{table}]", []).append(f"{key} = {measurement.measured:.10g}")
-        return [line for table, keys in tables.items() for line in (table, *keys)]
+        return [line for lines in toml_tables(self.overrides) for line in lines]
 
 
 def calibrate(

@@ -67,7 +67,7 @@ def update(deployment: Deployment) -> CheckResult:
     """Check that the live stack's reservations can change in any order, because CloudFormation guarantees none."""
     functions = live_stack.physical_ids(deployment.account, deployment.stack_name, "AWS::Lambda::Function")
     old, account = live_stack.reservations(deployment, deployment.stack_name), _account(deployment)
-    new = {function.logical_id: function.reserved_concurrency for function in deployment.plan.sizing.functions}
+    new = deployment.plan.sizing.reservations
     highest = update_order.highest_total(old, new)
     if not old:
         return passed("nothing is deployed yet, so the order does not matter")

@@ -141,6 +141,17 @@ def steps(environment: Environment) -> list[tuple[int, Sizing]]:
     return [carried[0], *rises, carried[-1]]
 
 
+def staircase(environment: Environment) -> tuple[list[int], dict[str, list[int]]]:
+    """Return the rates of `steps`, and each function's reservation at each of them, by logical id.
+
+    Raises UnsizableLoad if no setting carries even the lowest rate.
+    """
+    found = steps(environment)
+    names = [function.logical_id for function in found[0][1].functions]
+    reserved = {name: [sizing[name].reserved_concurrency or 0 for _, sizing in found] for name in names}
+    return [rate for rate, _ in found], reserved
+
+
 def with_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
     """Return the environment at another rate, without the reservations that it states for its own."""
     functions = environment.functions
@@ -152,11 +163,10 @@ def with_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
 
 def sum_as_text(need: Need) -> str:
     """Return the terms whose sum is the required concurrency limit."""
-    figures = [f"{function.reserved_concurrency or 0:,}" for function in need.sizing.functions]
     account, neighbours = need.account, need.reserved_by_neighbours
     others = f" + {neighbours:,} for the other environments" if neighbours else ""
     return (
-        f"{' + '.join(figures)} = {need.sizing.total_reserved:,} reserved{others} + {account.unreserved_floor:,} "
+        f"{need.sizing.sum_as_text} reserved{others} + {account.unreserved_floor:,} "
         f"unreserved floor + {account.reserved_elsewhere:,} reserved elsewhere"
     )
 
@@ -168,5 +178,5 @@ def _size_or_none(environment: Environment, webhooks_per_hour: int) -> Sizing | 
         return None
 
 
-def _reservations(sizing: Sizing | None) -> list[int | None]:
-    return [function.reserved_concurrency for function in sizing.functions] if sizing is not None else []
+def _reservations(sizing: Sizing | None) -> dict[str, int | None]:
+    return sizing.reservations if sizing is not None else {}

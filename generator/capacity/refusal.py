@@ -9,7 +9,6 @@ from generator._format import joined, percent
 from generator.aws import floor_error
 from generator.capacity import allocation, planning
 from generator.capacity.quota import Plan, Verdict, increase_command, limit_for, limit_to_request
-from generator.capacity.sizing import Sizing
 from generator.config.schema import OnShortfall
 
 UNRESERVED = 'write on_shortfall = "unreserved" under [account]'
@@ -28,18 +27,13 @@ def refusal(verdict: Verdict) -> str:
         [
             f"account {account.name} in {account.region}: {verdict.total:,} reserved concurrent executions {needed}, "
             f"{account.reservable:,} reservable, {-verdict.headroom:,} too many",
-            *(f"  {plan.environment.name:<12} {_sum(plan.sizing)}" for plan in verdict.plans),
+            *(f"  {plan.environment.name:<12} {plan.sizing.sum_as_text}" for plan in verdict.plans),
             f"  {'reservable':<12} {account.concurrency_limit:,} concurrency limit - {account.unreserved_floor:,} "
             f"unreserved floor - {account.reserved_elsewhere:,} reserved elsewhere = {account.reservable:,}",
             f"  Deploying this would fail with: {floor_error(account.unreserved_floor)}.",
             *(f"  {line}" for line in _remedies(verdict)),
         ]
     )
-
-
-def _sum(sizing: Sizing) -> str:
-    figures = [f"{function.reserved_concurrency or 0:,}" for function in sizing.functions]
-    return f"{' + '.join(figures)} = {sizing.total_reserved:,}"
 
 
 def _remedies(verdict: Verdict) -> Iterator[str]:
@@ -77,7 +71,7 @@ def _lower_rate(verdict: Verdict, failing: list[Plan]) -> Iterator[str]:
     if highest.webhooks_per_hour:
         yield (
             f"or lower the rate of {largest.name}: traffic.webhooks_per_hour = {highest.webhooks_per_hour} needs "
-            f"{_sum(highest.need.sizing)}"
+            f"{highest.need.sizing.sum_as_text}"
         )
 
 
@@ -94,7 +88,9 @@ def _fit(verdict: Verdict, failing: list[Plan]) -> Iterator[str]:
         for function in sizing.functions
         if function.target is not None and function.predicted is not None and function.predicted > function.target
     ]
-    figures = joined([f"{environment.name} {_sum(one)}" for (environment, _), one in zip(group, split, strict=True)])
+    figures = joined(
+        [f"{environment.name} {one.sum_as_text}" for (environment, _), one in zip(group, split, strict=True)]
+    )
     yield f'or write on_shortfall = "fit" under [account] for the best split, which misses targets: {figures}'
     if missed:
         yield f"   (predicted at the peak: {joined(missed)})"

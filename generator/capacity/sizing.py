@@ -103,6 +103,16 @@ class Sizing:
         return sum(function.reserved_concurrency or 0 for function in self.functions)
 
     @property
+    def reservations(self) -> dict[str, int | None]:
+        """The reserved concurrency of each function by its logical id."""
+        return {function.logical_id: function.reserved_concurrency for function in self.functions}
+
+    @property
+    def sum_as_text(self) -> str:
+        """The reservations and their sum: 20 + 10 + 5 + 2 = 37."""
+        return f"{' + '.join(f'{units or 0:,}' for units in self.reservations.values())} = {self.total_reserved:,}"
+
+    @property
     def tolerated_throttles(self) -> int:
         """The number of webhooks that may be throttled by chance in five minutes at the peak."""
         webhook = self[PROCESS_WEBHOOK]

@@ -121,19 +121,10 @@ def _as_dict(judged: JudgedPlan, found: Calibration, measured: JudgedPlan | list
         "missing": found.missing,
         "contradictions": found.contradictions,
         "toml": found.toml,
-        "reservations": _reservations(judged),
-        "measured_reservations": None if isinstance(measured, list) else _reservations(measured),
+        "reservations": judged.plan.sizing.reservations,
+        "measured_reservations": None if isinstance(measured, list) else measured.plan.sizing.reservations,
         "faults": [str(fault) for fault in measured] if isinstance(measured, list) else [],
     }
-
-
-def _reservations(judged: JudgedPlan) -> dict[str, int | None]:
-    return {one.logical_id: one.reserved_concurrency for one in judged.plan.sizing.functions}
-
-
-def _sum(judged: JudgedPlan) -> str:
-    sizing = judged.plan.sizing
-    return f"{' + '.join(number(units or 0) for units in _reservations(judged).values())} = {sizing.total_reserved:,}"
 
 
 def _as_text(judged: JudgedPlan, found: Calibration, measured: JudgedPlan | list[Fault]) -> Iterator[str]:
@@ -164,7 +155,8 @@ def _as_text(judged: JudgedPlan, found: Calibration, measured: JudgedPlan | list
     if isinstance(measured, list):
         yield from (f"These settings cannot be used together: {fault}" for fault in measured)
     else:
-        yield f"Reservations that follow: {_sum(measured)}; with the stated settings: {_sum(judged)}"
+        follows, stated = measured.plan.sizing.sum_as_text, judged.plan.sizing.sum_as_text
+        yield f"Reservations that follow: {follows}; with the stated settings: {stated}"
     yield "\nNot measurable this way:"
     yield from (f"  {setting}: {where}" for setting, where in UNMEASURED)
     yield ""

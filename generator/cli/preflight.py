@@ -15,7 +15,6 @@ from generator import plans
 from generator._format import counted, visible
 from generator.account.deployment import Deployment, default_stack_name
 from generator.cli import options
-from generator.plans import JudgedPlan
 
 
 @click.command(epilog="Example: generator preflight prod --profile production")
@@ -54,7 +53,8 @@ def command(
     environment = judged.plan.environment
     live = connection.connect(region or environment.region, profile, endpoint_url)
     stack = stack_name or default_stack_name(name)
-    deployment = Deployment(live, judged.plan, stack, _neighbours(judged), datetime.date.today())
+    neighbours = tuple(map(default_stack_name, judged.neighbours))
+    deployment = Deployment(live, judged.plan, stack, neighbours, datetime.date.today())
     results = preflight.run(deployment)
     if format_ == "json":
         report = {
@@ -74,11 +74,6 @@ def command(
 
 def _region(name: str | None) -> str:
     return plans.prepare([name])[0].plan.environment.region if name else "us-east-1"
-
-
-def _neighbours(judged: JudgedPlan) -> tuple[str, ...]:
-    names = (plan.environment.name for plan in judged.verdict.plans)
-    return tuple(default_stack_name(other) for other in names if other != judged.name)
 
 
 def _lines(rows: Sequence[tuple[str, str, str, str]]) -> Iterable[str]:

@@ -82,7 +82,7 @@ def _fitted(name: str, path: Path, chosen: tuple[str, ...]) -> list[str]:
     windows = [f"{significant(value)} in {window_s:g} s" for window_s, value in sorted(trace.dispersion.items())]
     dispersion = f"; variance over mean of the counts (Poisson: 1): {', '.join(windows)}" if windows else ""
     seen = f"{counted(sum(trace.counts), 'webhook')} in {duration(trace.duration_s)}{dispersion}"
-    toml = ["[traffic]", *(one.removeprefix("traffic.").replace("=", " = ") for one in overrides)]
+    (toml,) = files.toml_tables(overrides)
     for line in (f"{path}: {seen}", *toml, *(f"{path}: weak: {one}" for one in trace.weaknesses())):
         click.echo(visible(line), err=True)
     return overrides

@@ -81,13 +81,9 @@ def _too_large(judged: Sequence[JudgedPlan], templates: Sequence[str]) -> list[s
 
 def _line(path: Path, one: JudgedPlan, size_bytes: int, changed: bool) -> str:
     sizing = one.plan.sizing
-    reserved = [function.reserved_concurrency for function in sizing.functions]
-    if None in reserved:
+    sum_ = f"{sizing.sum_as_text} reserved of {one.verdict.account.reservable:,}"
+    if None in sizing.reservations.values():
         sum_ = "nothing reserved"
-    else:
-        sum_ = (
-            f"{' + '.join(map(str, reserved))} = {sizing.total_reserved} reserved of {one.verdict.account.reservable}"
-        )
     state = "written" if changed else "unchanged"
     limit = plans.byte_limit(one.plan.environment)
     size = f"{size_bytes:,} bytes, {limit - size_bytes:,} left of {limit:,}"

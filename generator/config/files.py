@@ -152,6 +152,16 @@ def parse_override(override: str) -> tuple[str, object]:
     return key.strip(), parsed["value"] if parsed.keys() == {"value"} else value
 
 
+def toml_tables(overrides: Iterable[str]) -> list[list[str]]:
+    """Return overrides (KEY=VALUE) as an environment file states them: the lines of each table, once."""
+    tables: dict[str, list[str]] = {}
+    for override in overrides:
+        key, _, value = override.partition("=")
+        table, _, setting = key.rpartition(".")
+        tables.setdefault(table, [f"[{table}]"]).append(f"{setting} = {value}")
+    return list(tables.values())
+
+
 def place_of(path: Path, key: str) -> str:
     """Return where an environment file sets the dotted key, or where to add it: the line or the table."""
     section, _, name = key.rpartition(".")

@@ -7,7 +7,6 @@ from typing import Any
 
 from generator._format import code, counted, joined, markdown_table, number, rate
 from generator.plans import JudgedPlan
-from generator.report import sizing_table
 from generator.report.bill import bill
 from generator.report.capacity_section import misses_target
 from generator.report.cost_section import cost_line
@@ -59,7 +58,7 @@ def _reservations(judged: JudgedPlan) -> str:
 
 def _quota(judged: JudgedPlan) -> str:
     verdict, account = judged.verdict, judged.verdict.account
-    others = sizing_table.neighbours(judged)
+    others = judged.neighbours
     shared = f" together with {joined(others)}" if others else ""
     short = f"; **{verdict.wanted:,} were wanted**" if verdict.total != verdict.wanted else ""
     return (

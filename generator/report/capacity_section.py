@@ -108,7 +108,7 @@ def quota_parts(judged: JudgedPlan) -> list[tuple[str, int, str]]:
     """Return the parts of the account's concurrency, each with a mark, a count and its meaning."""
     verdict = judged.verdict
     account, own = verdict.account, judged.plan.sizing.total_reserved
-    neighbours = ", ".join(sizing_table.neighbours(judged)) or "other environments here"
+    neighbours = ", ".join(judged.neighbours) or "other environments here"
     return [
         ("#", own, f"reserved by {judged.name}"),
         ("+", verdict.total - own, f"reserved by {neighbours}"),

@@ -112,11 +112,7 @@ def sizing_chart(judged: JudgedPlan, path: Path | str) -> None:
     Raises like `require`.
     """
     environment = judged.plan.environment
-    rates, sizings = zip(*planning.steps(environment), strict=True)
-    reserved = {
-        function.logical_id: [sizing[function.logical_id].reserved_concurrency or 0 for sizing in sizings]
-        for function in judged.plan.sizing.functions
-    }
+    rates, reserved = planning.staircase(environment)
     reservable, total = judged.verdict.account.reservable, judged.verdict.total
     fits = "fits" if judged.verdict.fits else "does not fit"
     title = f"{judged.name}: {total:,} of {reservable:,} reservable executions, {fits} the account"

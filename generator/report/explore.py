@@ -105,7 +105,7 @@ def answer(name: str, changes: Sequence[str]) -> dict[str, Any]:
         "services": [
             {"name": service, "usd": str(amount), "shown": usd(amount)} for service, amount in by_service(items)
         ],
-        "toml": _toml(overrides),
+        "toml": "\n\n".join(map("\n".join, files.toml_tables(overrides))),
         "command": shlex.join(["generator", "size", name, *(word for one in overrides for word in ("--set", one))]),
     }
 
@@ -117,11 +117,7 @@ def staircase(name: str, changes: Sequence[str]) -> dict[str, Any]:
     """
     (own,) = files.load_named([name])
     (judged,) = plans.prepare([name], _overrides(own, changes))
-    rates, sizings = zip(*planning.steps(judged.plan.environment), strict=True)
-    reserved = {
-        function.logical_id: [sizing[function.logical_id].reserved_concurrency or 0 for sizing in sizings]
-        for function in judged.plan.sizing.functions
-    }
+    rates, reserved = planning.staircase(judged.plan.environment)
     return {"rates": rates, "reserved": reserved, "reservable": _reservable(judged)}
 
 
@@ -178,13 +174,3 @@ def _overrides(own: Environment, changes: Iterable[str]) -> list[str]:
             p95 = key.replace("mean", "p95")
             found[p95] = round(_value(own, p95) * value / _value(own, key))
     return [f"{key}={json.dumps(value)}" for key, value in found.items()]
-
-
-def _toml(overrides: Iterable[str]) -> str:
-    """Return the overrides as lines of an environment file, each table once."""
-    tables: dict[str, list[str]] = {}
-    for override in overrides:
-        key, _, value = override.partition("=")
-        table, _, setting = key.rpartition(".")
-        tables.setdefault(table, []).append(f"{setting} = {value}")
-    return "\n\n".join("\n".join([f"[{table}]", *lines]) for table, lines in tables.items())

@@ -42,17 +42,11 @@ def _remedy(environment: Environment, logical_id: str, simulated: int, peak_per_
     effect = f"{percent(predicted or 0)} predicted at {rate(peak_per_s)}"
     run = f"run generator template {environment.name}"
     if own[logical_id].reserved_concurrency == units and stated(environment, logical_id) is None:
-        return f"{run}; it reserves {units:,} instead of {simulated:,} ({effect}): {_sum(environment)}"
+        return f"{run}; it reserves {units:,} instead of {simulated:,} ({effect}): {own.sum_as_text}"
     settings_name = SETTINGS[logical_id]
     changed = replace(getattr(environment.functions, settings_name), reserved_concurrency=units)
     mended = replace(environment, functions=replace(environment.functions, **{settings_name: changed}))
     return (
         f"write functions.{settings_name}.reserved_concurrency = {units} instead of {simulated:,} ({effect}) "
-        f"and {run}: {_sum(mended)}"
+        f"and {run}: {size(mended).sum_as_text}"
     )
-
-
-def _sum(environment: Environment) -> str:
-    sizing = size(environment)
-    figures = [f"{function.reserved_concurrency:,}" for function in sizing.functions]
-    return f"{' + '.join(figures)} = {sizing.total_reserved:,}"

@@ -120,12 +120,6 @@ def admission(judged: JudgedPlan) -> str:
     )
 
 
-def neighbours(judged: JudgedPlan) -> list[str]:
-    """Return the names of the other environments in the account."""
-    names = (plan.environment.name for plan in judged.verdict.plans)
-    return [name for name in names if name != judged.name]
-
-
 def _function(function: FunctionSizing) -> dict[str, Any]:
     return {
         "reserved_concurrency": function.reserved_concurrency,
@@ -164,7 +158,7 @@ def _indented(rows: list[tuple[str, str]]) -> Iterator[str]:
 
 def _account(judged: JudgedPlan) -> Iterator[str]:
     verdict, account = judged.verdict, judged.verdict.account
-    others = neighbours(judged)
+    others = judged.neighbours
     with_others = f" together with {', '.join(others)}" if others else ""
     of_wanted = f" of {verdict.wanted:,} wanted" if verdict.total != verdict.wanted else ""
     yield (

@@ -76,8 +76,9 @@ def test_without_changes_the_cost_is_that_of_the_review_page(server: Server) -> 
     assert found["toml"] == ""
 
 
-def test_the_lines_to_copy_are_the_changed_settings() -> None:
-    lines = explore._toml([*CHANGED, "functions.process_webhook.p95_duration_ms=500", "traffic.peak_factor=3.5"])
+def test_the_lines_to_copy_are_the_changed_settings(server: Server) -> None:
+    _, found = answered(server, "answer.json", [*CHANGED, "traffic.peak_factor=3.5"])
+    lines = found["toml"]
     assert tomllib.loads(lines) == {
         "traffic": {"webhooks_per_hour": 20_000, "peak_factor": 3.5},
         "functions": {"process_webhook": {"mean_duration_ms": 210, "p95_duration_ms": 500}},
