@@ -83,10 +83,10 @@ def _fit(verdict: Verdict, failing: list[Plan]) -> Iterator[str]:
     if split is None:
         return
     missed = [
-        f"{function.logical_id} of {environment.name} {percent(function.predicted)}"
+        f"{function.logical_id} of {environment.name} {percent(function.predicted or 0)}"
         for (environment, _), sizing in zip(group, split, strict=True)
         for function in sizing.functions
-        if function.target is not None and function.predicted is not None and function.predicted > function.target
+        if function.misses_target
     ]
     figures = joined(
         [f"{environment.name} {one.sum_as_text}" for (environment, _), one in zip(group, split, strict=True)]

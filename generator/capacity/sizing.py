@@ -84,6 +84,11 @@ class FunctionSizing:
     inputs: Mapping[str, float]
     reason: str
 
+    @property
+    def misses_target(self) -> bool:
+        """Whether the prediction for the reservation is above the target."""
+        return self.target is not None and (self.predicted or 0) > self.target
+
 
 @dataclass(frozen=True, slots=True)
 class Sizing:

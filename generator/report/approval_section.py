@@ -8,7 +8,6 @@ from typing import Any
 from generator._format import code, counted, joined, markdown_table, number, rate
 from generator.plans import JudgedPlan
 from generator.report.bill import bill
-from generator.report.capacity_section import misses_target
 from generator.report.cost_section import cost_line
 from generator.report.operations_section import alarms_line, retained
 from generator.report.permissions_section import permissions_line
@@ -51,7 +50,7 @@ def _reservations(judged: JudgedPlan) -> str:
     sizing = judged.plan.sizing
     if all(function.reserved_concurrency is None for function in sizing.functions):
         return "**none**: the functions share the unreserved concurrency of the account, so no target is guaranteed"
-    missed = [function.logical_id for function in sizing.functions if misses_target(function)]
+    missed = [function.logical_id for function in sizing.functions if function.misses_target]
     targets = f"**the targets of {joined(missed)} are missed**" if missed else "every target is met"
     return f"**{sizing.total_reserved:,} concurrent executions**; {targets}"
 

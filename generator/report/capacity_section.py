@@ -68,21 +68,16 @@ def one_less(environment: Environment, function: FunctionSizing) -> str:
         return "0: it would never run"
     less = with_units(environment, function, units, "")
     text = f"{units:,}: {_effect(less)}"
-    if function.target is None or misses_target(less):
+    if function.target is None or less.misses_target:
         return text
     split = "; none would be left for a shard split" if function.logical_id == CHECK_ALERTS else ""
     return f"{text}, within the target of {percent(function.target)}{split}"
 
 
-def misses_target(function: FunctionSizing) -> bool:
-    """Return whether the prediction for a function's reservation is above its target."""
-    return function.target is not None and (function.predicted or 0) > function.target
-
-
 def _effect(function: FunctionSizing) -> str:
     """Return the effect of the reservation at the peak in words, with the target if it is missed."""
     text = function.reason.partition("at the peak ")[2]
-    if not misses_target(function):
+    if not function.misses_target:
         return text
     target = percent(function.target or 0)
     just = "just " if percent(function.predicted or 0) == target else ""

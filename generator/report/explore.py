@@ -21,7 +21,7 @@ from generator.errors import Fault, InvalidEnvironment
 from generator.plans import JudgedPlan
 from generator.report import sizing_table
 from generator.report.bill import bill, total_usd
-from generator.report.capacity_section import misses_target, one_less, quota_parts
+from generator.report.capacity_section import one_less, quota_parts
 from generator.report.cost_section import by_service, cost_line
 from generator.template.evaluation import one_deployment
 from generator.template.reading import parse
@@ -93,7 +93,7 @@ def answer(name: str, changes: Sequence[str]) -> dict[str, Any]:
     return {
         "size": sizing_table.as_dict(judged),
         "fits": judged.verdict.fits,
-        "missed": [function.logical_id for function in judged.plan.sizing.functions if misses_target(function)],
+        "missed": [function.logical_id for function in judged.plan.sizing.functions if function.misses_target],
         "quota": [{"count": count, "meaning": meaning} for _, count, meaning in quota_parts(judged)],
         "refusal": "\n".join(plans.refusals([judged])),
         "header": sizing_table.HEADER,
