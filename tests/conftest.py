@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
 
 from generator.cli.main import main
+from generator.config import files
+from generator.config.schema import Environment
 from tests import lint_once
 
 ROOT = Path(__file__).parent.parent
@@ -90,3 +93,16 @@ def no_region(monkeypatch: pytest.MonkeyPatch) -> None:
 def snapshot(folder: Path) -> dict[str, bytes]:
     """Return every file below a folder, to check that nothing was written."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def git(*arguments: str, folder: Path | str = ".") -> str:
+    """Run git as an author that needs no configuration, and return its output."""
+    author = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
+    command = ["git", *author, "-c", "init.defaultBranch=main", *arguments]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def environment_of(name: str, *overrides: str) -> Environment:
+    """Return an environment of the fixture project with these settings changed."""
+    (environment,) = files.load_named([name], overrides, FIXTURES / "environments")
+    return environment

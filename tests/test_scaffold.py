@@ -20,7 +20,7 @@ from click.testing import Result
 from generator import __version__
 from generator import scaffold as new_project
 from generator.errors import UnwritableOutput
-from tests.conftest import ENVIRONMENTS, snapshot
+from tests.conftest import ENVIRONMENTS, git, snapshot
 from tests.shell import Shell
 from tests.stack.model import TEXTS
 
@@ -198,11 +198,6 @@ WORKFLOW: dict[Any, Any] = yaml.safe_load(new_project.files()[".github/workflows
 STEPS = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
 
 
-def git(folder: Path, *arguments: str) -> None:
-    identity = ("-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main")
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
-
-
 @pytest.fixture
 def pull_request(started: Path, shell: Shell) -> Callable[[], list[int]]:
     """Return a function that runs every step of the workflow, with gh and pip as stubs, and returns the exit codes."""
@@ -230,22 +225,22 @@ def test_the_workflow_reviews_a_pull_request(
     assert WORKFLOW["jobs"]["review"]["env"].keys() == {"BASE"}
     assert WORKFLOW["jobs"]["publish"]["env"].keys() == {"GH_TOKEN", "COMMENTS", "COMMENT"}
     monkeypatch.chdir(started)
-    git(started, "init")
-    git(started, "add", "Makefile")
-    git(started, "commit", "-m", "First")
-    git(started, "update-ref", "refs/remotes/origin/main", "HEAD")
+    git("init", folder=started)
+    git("add", "Makefile", folder=started)
+    git("commit", "-m", "First", folder=started)
+    git("update-ref", "refs/remotes/origin/main", "HEAD", folder=started)
     for name in {*ENVIRONMENTS} - {"prod"}:
         (started / f"environments/{name}.toml").unlink()
     generator("template")
-    git(started, "add", ".")
-    git(started, "commit", "-m", "Second")
+    git("add", ".", folder=started)
+    git("commit", "-m", "Second", folder=started)
     assert pull_request() == [0] * 5, "the first template is new, which is no error"
     lines = (started / "diff.md").read_text().splitlines()
     assert "- **Verdict:** a new environment" in lines
     assert lines[-1] == "The review page of the new environment is `templates_out/prod.md`."
 
     (started.parent / "found").write_text("12\n34\n")
-    git(started, "update-ref", "refs/remotes/origin/main", "HEAD")
+    git("update-ref", "refs/remotes/origin/main", "HEAD", folder=started)
     toml = started / "environments/prod.toml"
     toml.write_text(toml.read_text().replace("50000", "20000"))
     generator("template", "prod")

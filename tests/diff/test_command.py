@@ -19,6 +19,7 @@ from click.testing import Result
 from generator.diff.markdown import as_markdown
 from generator.diff.model import Cost
 from generator.diff.summary import KINDS, as_dict
+from tests.conftest import git
 from tests.diff.comparing import difference
 from tests.report.edits import DEPLOYMENT, PRICES, put
 from tests.stack.model import TEMPLATES
@@ -36,11 +37,6 @@ def change(*applied: Callable[[dict], None], path: Path = PROD, base: Path = PRO
     for apply in applied:
         apply(template)
     path.write_text(json.dumps(template, indent=2))
-
-
-def git(*arguments: str) -> None:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -188,7 +184,7 @@ def test_one_side_is_compared_with_the_merge_base_of_the_default_branch(generato
     change(put("CheckAlertsFunction/Properties/Timeout", 59))
     git("commit", "-am", "theirs, later")
     git("checkout", "work")
-    commit = subprocess.run(["git", "rev-parse", "main~1"], capture_output=True, text=True, check=True).stdout[:9]
+    commit = git("rev-parse", "main~1")[:9]
     for side in ("prod", "templates_out/prod.json", "HEAD:prod"):
         result = generator("diff", side)
         assert result.exit_code == 1

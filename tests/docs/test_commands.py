@@ -32,7 +32,7 @@ from generator.config.schema import Environment
 from generator.config.sources import Source
 from tests import lint_once
 from tests.account.live import deployed
-from tests.conftest import FIXTURES, ROOT
+from tests.conftest import FIXTURES, ROOT, environment_of, git
 from tests.docs.pages import ALL_PAGES, NOT_RUN, PAGES, RUN, Edit, Transcript, blocks, inline, name_of, plain, steps
 from tests.shell import Shell
 
@@ -79,8 +79,7 @@ def clone(tmp_path: Path) -> Path:
     peers.mkdir(parents=True)
     shutil.copy(ROOT / "benchmarks/peers/requirements.txt", peers)
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
-        who = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
-        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True)
+        git(*arguments, folder=tmp_path)
     return tmp_path
 
 
@@ -285,9 +284,8 @@ def test_the_workflow_runs_the_commands_that_its_page_names() -> None:
 
 def test_the_overview_picture_shows_the_figures_of_prod() -> None:
     from generator.capacity import sizing
-    from generator.config import files
 
-    (environment,) = files.load_named(["prod"], folder=FIXTURES / "environments")
+    environment = environment_of("prod")
     found = sizing.size(environment)
     picture = (ROOT / "docs/overview.svg").read_text()
     figures = [function.reserved_concurrency for function in found.functions]

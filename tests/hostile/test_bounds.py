@@ -14,7 +14,7 @@ from generator.errors import InvalidEnvironment, OversizedTemplate, UnreadableTe
 from generator.template import references
 from generator.template.intrinsics import parts_of
 from generator.template.reading import MAX_DEPTH, MAX_VALUES, parse, parsed, text_of
-from tests.conftest import FIXTURES
+from tests.conftest import environment_of
 
 Run = Callable[..., Result]
 
@@ -137,7 +137,7 @@ def test_a_hostile_override_is_wrong_input() -> None:
         "a=" + "[" * 9999,
     ):
         with pytest.raises(InvalidEnvironment):
-            files.load_named(["dev"], [override], FIXTURES / "environments")
+            environment_of("dev", override)
 
 
 def test_thousands_of_faults_are_counted(generator: Run) -> None:

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
+from tests.conftest import git
+
 pytestmark = pytest.mark.slow
 
 Run = Callable[..., Result]
-
-
-def git(*arguments: str, cwd: Path | str = ".") -> str:
-    done = subprocess.run(
-        ["git", "-c", "commit.gpgsign=false", *arguments], cwd=cwd, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
 
 
 @pytest.fixture
@@ -31,8 +25,6 @@ def marker(project: Path) -> Path:
     program.chmod(0o755)
     (project / ".gitattributes").write_text("* diff=evil filter=evil\n")
     git("init", "-q", "-b", "main")
-    git("config", "user.email", "test@example.com")
-    git("config", "user.name", "Test")
     git("add", ".")
     git("commit", "-q", "-m", "first")
     return project / "ran"
@@ -107,7 +99,7 @@ def test_a_bare_repository_among_the_files_is_not_used(
     for folder in ("environments", "templates_out"):
         shutil.copytree(folder, f"vendored/{folder}")
     monkeypatch.chdir("vendored")
-    git("config", "core.fsmonitor", f"{marker.parent}/evil.sh", cwd=".")
+    git("config", "core.fsmonitor", f"{marker.parent}/evil.sh")
     result = generator("diff", "main:dev", "dev")
     assert result.exit_code == 2
     assert not marker.exists()

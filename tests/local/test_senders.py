@@ -14,11 +14,10 @@ import pytest
 from generator import plans
 from generator.capacity.quota import Plan
 from generator.capacity.sizing import size
-from generator.config import files
 from generator.local import demo, deployment, emulator
 from generator.local.deployment import System
 from generator.local.senders import Sender
-from tests.conftest import FIXTURES
+from tests.conftest import environment_of
 
 SOURCES = 'sources=[{name="tradingview", scheme="token", rate_per_s=20}, {name="feed", scheme="hmac", rate_per_s=20}]'
 
@@ -42,9 +41,7 @@ def stored(system: System) -> list[tuple[str, str]]:
 def test_tradingview_and_an_hmac_sender_reach_an_sms_and_nobody_else_stores_anything(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (environment,) = files.load_named(
-        ["dev"], [SOURCES, 'deployment.upload_bucket="bucket"'], FIXTURES / "environments"
-    )
+    environment = environment_of("dev", SOURCES, 'deployment.upload_bucket="bucket"')
     with emulator.running("us-east-1") as running:
         system = deployment.deploy(running, plans.render(Plan(environment, size(environment))))
         token, signed = system.senders

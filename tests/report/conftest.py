@@ -10,16 +10,15 @@ import pytest
 from generator.capacity import quota
 from generator.capacity.quota import Plan
 from generator.capacity.sizing import size
-from generator.config import files
 from generator.plans import JudgedPlan
-from tests.conftest import FIXTURES
+from tests.conftest import environment_of
 
 Judge = Callable[..., JudgedPlan]
 
 
 def judged(name: str, *overrides: str) -> JudgedPlan:
     """Return one environment in an account of its own."""
-    (environment,) = files.load_named([name], overrides, FIXTURES / "environments")
+    environment = environment_of(name, *overrides)
     (verdict,) = quota.judge([Plan(environment, size(environment))])
     return JudgedPlan(verdict.plans[0], verdict)
 

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from generator.config import files
 from generator.errors import GeneratorError, UnwritableOutput
 from generator.report.charts import draw_reservations, require, simulation_chart, sizing_chart
 from generator.simulation import SimulationResult, simulate
-from tests.conftest import FIXTURES
+from tests.conftest import FIXTURES, environment_of
 from tests.report.conftest import judged
 
 pytest.importorskip("matplotlib", reason="the extra `charts` is not installed")
@@ -29,7 +28,7 @@ RESERVED = {"ProcessWebhookFunction": [3, 12, 20], "CheckAlertsFunction": [5, 5,
 def result() -> SimulationResult:
     """Simulate half an hour of the dev environment's spike."""
     template = json.loads((FIXTURES / "templates_out/dev.json").read_text())
-    environment = files.load_named(["dev"], (), FIXTURES / "environments")[0]
+    environment = environment_of("dev")
     return simulate(template, environment, workload="spike", hours=0.5, replications=2, workers=1)
 
 

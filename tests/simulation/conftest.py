@@ -6,11 +6,10 @@ import os
 
 import pytest
 
-from generator.config import files
 from generator.simulation import draws
 from generator.simulation.functions import LambdaFunction, Timing
 from generator.simulation.kernel import Kernel, Pool
-from tests.conftest import FIXTURES
+from tests.conftest import FIXTURES, environment_of
 
 FOREVER_S = 1e12
 
@@ -33,7 +32,7 @@ def committed():
 @pytest.fixture(scope="session")
 def environment():
     """Return an environment of the test project with overrides."""
-    return lambda name="prod", *overrides: files.load_named([name], overrides, FIXTURES / "environments")[0]
+    return lambda name="prod", *overrides: environment_of(name, *overrides)
 
 
 @pytest.fixture

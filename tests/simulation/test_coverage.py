@@ -11,11 +11,10 @@ import pytest
 from click.testing import Result
 
 from generator.config import fields
-from generator.config.files import load_named
 from generator.config.schema import Environment
 from generator.simulation import simulate
 from generator.simulation.coverage import SIMULATED_SETTINGS
-from tests.conftest import FIXTURES
+from tests.conftest import FIXTURES, environment_of
 
 Run = Callable[..., Result]
 
@@ -44,7 +43,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     trace.write_text("0,5\n60,7\n")
     found: set[str] = set()
     template = json.loads((FIXTURES / "templates_out/dev.json").read_text())
-    recorder: Any = Recorder(load_named(["dev"], (), FIXTURES / "environments")[0], found)
+    recorder: Any = Recorder(environment_of("dev"), found)
     for workload, hours in ((None, 0.02), ("poisson", 0.02), ("day", 0.02), ("spike", 0.2), ("trace", 0.02)):
         simulate(
             template,
@@ -89,7 +88,7 @@ def test_the_note_has_no_remedy_for_another_template(generator: Run) -> None:
 
 def test_a_long_simulation_is_announced() -> None:
     template = json.loads((FIXTURES / "templates_out/dev.json").read_text())
-    (dev,) = load_named(["dev"], (), FIXTURES / "environments")
+    dev = environment_of("dev")
     warnings: list[str] = []
 
     def stop(text: str) -> None:

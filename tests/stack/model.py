@@ -9,8 +9,7 @@ from typing import Any
 from generator import plans
 from generator.capacity.quota import Plan
 from generator.capacity.sizing import size
-from generator.config import files
-from tests.conftest import ENVIRONMENTS, FIXTURES
+from tests.conftest import ENVIRONMENTS, FIXTURES, environment_of
 
 TEXTS = {name: (FIXTURES / f"templates_out/{name}.json").read_text() for name in ENVIRONMENTS}
 TEMPLATES: dict[str, dict[str, Any]] = {name: json.loads(text) for name, text in TEXTS.items()}
@@ -18,7 +17,7 @@ TEMPLATES: dict[str, dict[str, Any]] = {name: json.loads(text) for name, text in
 
 def generated(name: str, *overrides: str) -> dict[str, Any]:
     """Return the template of a fixture environment with these settings changed."""
-    (environment,) = files.load_named([name], overrides, FIXTURES / "environments")
+    environment = environment_of(name, *overrides)
     template: dict[str, Any] = json.loads(plans.render(Plan(environment, size(environment))))
     return template
 

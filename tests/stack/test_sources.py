@@ -15,9 +15,8 @@ from generator import aws, plans
 from generator.capacity.quota import Plan
 from generator.capacity.sizing import size
 from generator.capacity.usage_plan import usage_plan
-from generator.config import files
 from generator.stack.functions import shipped_lines
-from tests.conftest import ENVIRONMENTS, FIXTURES
+from tests.conftest import ENVIRONMENTS, environment_of
 from tests.stack.handlers.harness import Stack, cloud, price, webhook
 from tests.stack.handlers.test_sources import TEMPLATE as BESIDE_EACH_OTHER
 from tests.stack.handlers.test_sources import alert, post, signed
@@ -34,7 +33,7 @@ STANDARD = '{name="signed", scheme="standard"}'
 
 def text_with(name: str, *sources: str) -> str:
     override = f"sources=[{','.join(sources)}]"
-    (environment,) = files.load_named([name], [override], FIXTURES / "environments")
+    environment = environment_of(name, override)
     return plans.render(Plan(environment, size(environment)))
 
 
@@ -76,7 +75,7 @@ def test_only_the_code_of_the_schemes_in_use_is_shipped(sources: list[str], sche
 
 
 def test_the_reservations_of_prod_stay_and_all_rates_together_are_sustained() -> None:
-    (environment,) = files.load_named(["prod"], [f"sources=[{TOKEN},{HMAC}]"], FIXTURES / "environments")
+    environment = environment_of("prod", f"sources=[{TOKEN},{HMAC}]")
     sizing = size(environment)
     assert sizing.total_reserved == 37
     plan = sizing.usage_plan
@@ -96,7 +95,7 @@ def test_the_reservations_of_prod_stay_and_all_rates_together_are_sustained() ->
 
 def test_a_high_rate_of_a_source_raises_the_reservation_until_the_peak_fits_beside_it() -> None:
     source = HMAC.replace("20", "100")
-    (environment,) = files.load_named(["dev"], [f"sources=[{source}]"], FIXTURES / "environments")
+    environment = environment_of("dev", f"sources=[{source}]")
     sizing = size(environment)
     assert (sizing[FUNCTION].reserved_concurrency, FIGURE_OF_DEV) == (11, 3)
     assert sizing.usage_plan.source_rates_per_s == {"feed": 100}

@@ -18,12 +18,12 @@ from generator import aws, plans
 from generator.capacity.quota import Plan
 from generator.capacity.sizing import size
 from generator.checks import linting
-from generator.config import files, validation
+from generator.config import validation
 from generator.stack import names
 from generator.stack.compose import compose
 from generator.stack.functions import shipped_lines
 from tests import lint_once
-from tests.conftest import ENVIRONMENTS, FIXTURES, ROOT
+from tests.conftest import ENVIRONMENTS, FIXTURES, ROOT, environment_of
 from tests.stack.model import TEMPLATES, TEXTS, generated, of_type
 
 EVERY = pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
@@ -68,7 +68,7 @@ def test_settings_of_one_environment_do_not_leak_into_the_next() -> None:
 
 
 def test_two_composed_templates_share_no_resource_objects() -> None:
-    (environment,) = files.load_named(["dev"], folder=FIXTURES / "environments")
+    environment = environment_of("dev")
     one, other = (compose(environment, size(environment)) for _ in range(2))
     assert not {id(part) for part in one.resources.values()} & {id(part) for part in other.resources.values()}
 
@@ -345,7 +345,7 @@ def test_every_metric_of_a_handler_that_an_alarm_watches_is_published(template: 
 
 def test_the_largest_template_fits_too() -> None:
     largest = ("operations.email=ops@example.com", "operations.api_logging_role=create", 'account.on_shortfall="fit"')
-    (environment,) = files.load_named(["prod"], largest, FIXTURES / "environments")
+    environment = environment_of("prod", *largest)
     assert len(plans.render(Plan(environment, size(environment))).encode()) <= aws.MAX_TEMPLATE_BODY_BYTES
 
 

@@ -12,14 +12,13 @@ import pytest
 from generator.checks.quota.deployed import deployed
 from generator.checks.quota.functions import RESERVED
 from generator.checks.quota.worst_case import worst_case
-from generator.config import files
 from generator.report.bill import bill, has_bill, total_usd
 from generator.simulation.topology import read_topology
 from generator.template.alternatives import options
 from generator.template.evaluation import Evaluator, Scope, Unknown, known, one_deployment
 from generator.template.intrinsics import canonical, whole_number
 from generator.template.reading import parse
-from tests.conftest import FIXTURES
+from tests.conftest import FIXTURES, environment_of
 from tests.diff.comparing import difference
 
 FUNCTION = "ProcessWebhookFunction"
@@ -100,7 +99,7 @@ def test_the_diff_has_the_value(value: Any, expected: int) -> None:
 
 @pytest.mark.parametrize(("value", "expected"), TABLE)
 def test_the_bill_has_the_value(value: Any, expected: int) -> None:
-    (dev,) = files.load_named(["dev"], folder=FIXTURES / "environments")
+    dev = environment_of("dev")
     written, literal = (one_deployment(parse(template(one))) for one in (value, expected))
     assert has_bill(written)
     assert total_usd(bill(written, dev)) == total_usd(bill(literal, dev))
