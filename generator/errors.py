@@ -22,8 +22,12 @@ A verdict (over quota, a finding, drift) is a value, not an error. Any other exc
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a write to a full disk, over a disk quota or beyond the largest file. Source: write(2)."""
@@ -103,3 +107,17 @@ class UnreachableAccount(GeneratorError):
 
 class EmulatorFailure(GeneratorError):
     """The local emulator cannot be started or used."""
+
+
+def each(work: Callable[[Item], Result], items: Iterable[Item], error: type[GeneratorError]) -> list[Result]:
+    """Return the result for each item. Raises `error` with every fault of every item, each once."""
+    found: list[Result] = []
+    faults: dict[Fault, None] = {}
+    for item in items:
+        try:
+            found.append(work(item))
+        except GeneratorError as fault:
+            faults |= dict.fromkeys(fault.faults)
+    if faults:
+        raise error(faults)
+    return found

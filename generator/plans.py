@@ -14,7 +14,7 @@ from generator.capacity.quota import Plan, Verdict
 from generator.capacity.sizing import size
 from generator.config import files, project
 from generator.config.schema import Environment
-from generator.errors import Fault, UnreadableTemplate, UnsizableLoad
+from generator.errors import UnreadableTemplate, UnsizableLoad, each
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +162,4 @@ def _account(environment: Environment) -> tuple[str, str]:
 
 
 def _size(environments: Iterable[Environment]) -> list[Plan]:
-    plans: list[Plan] = []
-    faults: list[Fault] = []
-    for environment in environments:
-        try:
-            plans.append(Plan(environment, size(environment)))
-        except UnsizableLoad as error:
-            faults += error.faults
-    if faults:
-        raise UnsizableLoad(faults)
-    return plans
+    return each(lambda environment: Plan(environment, size(environment)), environments, UnsizableLoad)

@@ -18,13 +18,12 @@ from generator.config import files, project
 from generator.config.schema import Environment
 from generator.diff import git
 from generator.diff.compare import difference
-from generator.diff.git import Base
 from generator.diff.markdown import MAX_REPORT, as_markdown
 from generator.diff.model import Change, Cost, Difference, Rate
 from generator.diff.reservations import Room
 from generator.diff.sides import Side, changed_since, read_both, read_since, settings
 from generator.diff.summary import KINDS, as_dict
-from generator.errors import Fault, GeneratorError, UnreadableTemplate
+from generator.errors import GeneratorError, UnreadableTemplate, each
 from generator.report.bill import bill, has_bill, total_usd
 from generator.template.evaluation import one_deployment
 
@@ -62,7 +61,11 @@ def command(names: tuple[str, ...], base: str | None, format_: str, fail_on: tup
     """
     if len(names) > 2 or (base is not None and len(names) == 2):
         raise click.UsageError("Name an OLD and a NEW side, or at most one side with --base.")
-    pairs = [read_both(*names)] if len(names) == 2 else _since(git.base(base), names)
+    if len(names) == 2:
+        pairs = [read_both(*names)]
+    else:
+        since = git.base(base)
+        pairs = each(lambda name: read_since(since, name), names or changed_since(since), UnreadableTemplate)
     found = [(_difference(*sides), *sides) for sides in pairs]
     if format_ == "json":
         reports = [as_dict(one, new.environment or old.environment) for one, old, new in found]
@@ -71,20 +74,6 @@ def command(names: tuple[str, ...], base: str | None, format_: str, fail_on: tup
         click.echo(_as_text(found))
     is_bad = [any(KINDS[kind](one) for kind in fail_on) if fail_on else one.found for one, *_ in found]
     sys.exit(1 if any(is_bad) else 0)
-
-
-def _since(base: Base, names: Sequence[str]) -> list[tuple[Side, Side]]:
-    """Read the named sides, or every environment that changed; report every fault at once."""
-    pairs: list[tuple[Side, Side]] = []
-    faults: list[Fault] = []
-    for name in names or changed_since(base):
-        try:
-            pairs.append(read_since(base, name))
-        except GeneratorError as error:
-            faults += error.faults
-    if faults:
-        raise UnreadableTemplate(dict.fromkeys(faults))
-    return pairs
 
 
 def _difference(before: Side, after: Side) -> Difference:

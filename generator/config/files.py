@@ -15,7 +15,7 @@ from generator.config.fields import Complaint, CrossCheck
 from generator.config.project import environments, foreign
 from generator.config.schema import MOVED, Environment
 from generator.config.validation import CROSS_CHECKS
-from generator.errors import Fault, InvalidEnvironment
+from generator.errors import Fault, InvalidEnvironment, each
 
 MAX_BYTES, MAX_LINE = 100_000, 1_000
 """Size of an environment file, and characters of a line: thirty times what is needed. A key of many parts takes memory
@@ -52,17 +52,9 @@ def load_named(
 
     Raises InvalidEnvironment with every fault of every file.
     """
-    folder = folder or environments()
-    found: list[Environment] = []
-    faults: list[Fault] = []
-    for name in dict.fromkeys(names) or _all_names(folder):
-        try:
-            found.append(_load_one(name, overrides, folder))
-        except InvalidEnvironment as error:
-            faults += error.faults
-    if faults:
-        raise InvalidEnvironment(dict.fromkeys(faults))
-    return found
+    where = folder or environments()
+    chosen = dict.fromkeys(names) or _all_names(where)
+    return each(lambda name: _load_one(name, overrides, where), chosen, InvalidEnvironment)
 
 
 def read(

@@ -14,7 +14,7 @@ from generator.config.schema import ENVIRONMENT_NAME, Environment
 from generator.diff import git
 from generator.diff.git import Base
 from generator.diff.model import MAKERS
-from generator.errors import Fault, GeneratorError, InvalidEnvironment, UnreadableTemplate
+from generator.errors import Fault, InvalidEnvironment, UnreadableTemplate, each
 from generator.template.model import Template
 from generator.template.reading import SUFFIXES, parse, parsed, status, template, text_of, unreadable
 
@@ -39,11 +39,9 @@ def read_both(old: str, new: str) -> tuple[Side, Side]:
     Raises UnreadableTemplate with the faults of both.
     """
     is_same = _wanted(old) == _wanted(new)
-    sides, faults = _read_all((old, new), may_be_absent=is_same)
-    if not faults and not any(side.exists for side in sides):
-        sides, faults = _read_all((old, new), may_be_absent=False)
-    if faults:
-        raise UnreadableTemplate(dict.fromkeys(faults))
+    sides = each(lambda name: read(name, may_be_absent=is_same), (old, new), UnreadableTemplate)
+    if not any(side.exists for side in sides):
+        sides = each(read, (old, new), UnreadableTemplate)
     return sides[0], sides[1]
 
 
@@ -77,17 +75,6 @@ def _has_changed(base: Base, name: str) -> bool:
         if now != git.text_at(str(base), base.commit, path):
             return True
     return False
-
-
-def _read_all(names: tuple[str, str], may_be_absent: bool) -> tuple[list[Side], list[Fault]]:
-    sides: list[Side] = []
-    faults: list[Fault] = []
-    for name in names:
-        try:
-            sides.append(read(name, may_be_absent))
-        except GeneratorError as error:
-            faults += error.faults
-    return sides, faults
 
 
 def read(name: str, may_be_absent: bool = False) -> Side:
