@@ -41,7 +41,7 @@ class AlertsTable:
 
     def add(self, user_id: str, alert_id: str, arming: Item, phone_number: str) -> bool:
         """Write a new alert. Return False, and write nothing, if it exists."""
-        item = {**alerts.key(user_id, alert_id), **arming, "phoneNumber": {"S": phone_number}}
+        item = alerts.item(user_id, alert_id, arming, phone_number)
         return self._change("PutItem", Item=item, ConditionExpression="attribute_not_exists(userId)")
 
     def get(self, user_id: str, alert_id: str) -> Alert | None:

@@ -23,9 +23,6 @@ from generator.stack.alerts import Alert, State
 if TYPE_CHECKING:
     from generator.account.alerts import AlertsTable, FiringPrice
 
-DEFAULT_LIMIT = 1000
-
-
 _user = click.argument("user", metavar="USER")
 _alert = click.argument("alert", metavar="ALERT")
 _show_phone_numbers = click.option("--show-phone-numbers", is_flag=True, help="Print phone numbers in full.")
@@ -180,14 +177,7 @@ def show(
 @command.command("list", epilog="Example: generator alerts prod list --state malformed")
 @click.option("--user", metavar="USER", help="List only this user's alerts, and read no others.")
 @click.option("--state", type=click.Choice([state.value for state in State]), help="List only alerts in this state.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=DEFAULT_LIMIT,
-    show_default=True,
-    help="Maximum number of alerts to show.",
-)
+@options.limit("Maximum number of alerts to show.")
 @_show_phone_numbers
 @options.output_format("text", "json")
 @options.of_stack

@@ -135,6 +135,12 @@ def output_format(*choices: str) -> Callable[[Decorated], Decorated]:
     )
 
 
+def limit(help_: str) -> Callable[[Decorated], Decorated]:
+    """Return the option --limit."""
+    number = click.IntRange(min=1)
+    return click.option("--limit", type=number, metavar="N", default=1000, show_default=True, help=help_)
+
+
 def of_stack(command: Any) -> Any:
     """Add the options that name a deployed stack."""
     for option in (local, stack_name, region, profile):

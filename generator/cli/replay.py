@@ -20,8 +20,6 @@ from generator.errors import GeneratorError
 if TYPE_CHECKING:
     from generator.account.replay import Message
 
-DEFAULT_LIMIT = 1000
-
 
 @click.command(epilog="Example: generator replay prod --run")
 @options.environment
@@ -34,14 +32,7 @@ DEFAULT_LIMIT = 1000
     help="Maximum age of an alert to replay.  [default: traffic.max_notification_age_s]",
 )
 @click.option("--discard", "is_discard", is_flag=True, help="Also delete messages that can no longer be replayed.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=DEFAULT_LIMIT,
-    show_default=True,
-    help="Maximum number of messages to read from each queue.",
-)
+@options.limit("Maximum number of messages to read from each queue.")
 @click.option("--policy", is_flag=True, help="Print the IAM policy that a replay needs, and do nothing.")
 @options.output_format("text", "json")
 @options.of_stack

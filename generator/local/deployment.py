@@ -80,11 +80,8 @@ class System:
 
     def put_alert(self, alert_id: str, symbol: str, direction: str, threshold: str, phone_number: str) -> None:
         """Arm an alert by writing the item that `generator alerts` writes."""
-        item = {
-            **alerts.key("demo", alert_id),
-            **alerts.arming(symbol, direction, threshold, int(time.time() * 1000)),
-            "phoneNumber": {"S": phone_number},
-        }
+        arming = alerts.arming(symbol, direction, threshold, int(time.time() * 1000))
+        item = alerts.item("demo", alert_id, arming, phone_number)
         self.emulator.client("dynamodb").put_item(TableName=self.ids["PriceAlertsTable"], Item=item)
 
     def sms(self) -> dict[str, list[str]]:

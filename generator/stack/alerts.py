@@ -124,6 +124,11 @@ def key(user_id: str, alert_id: str) -> dict[str, dict[str, str]]:
     return {"userId": {"S": user_id}, "alertId": {"S": alert_id}}
 
 
+def item(user_id: str, alert_id: str, arming: Item, phone_number: str) -> Item:
+    """Return the item of a new alert."""
+    return {**key(user_id, alert_id), **arming, "phoneNumber": {"S": phone_number}}
+
+
 def read(item: Item) -> Alert:
     """Return the alert that an item describes. Its attributes may have any type, because applications write them."""
     watch = _text(item, "watch", "S") or _text(item, "armedWatch", "S") or ""
