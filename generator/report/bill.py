@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from generator._format import number
 from generator.aws import MIN_FUNCTION_MEMORY_MB, READ_UNIT_BYTES, WRITE_UNIT_BYTES
-from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS
+from generator.capacity.sizing import SETTINGS
 from generator.config.prices import Usage
 from generator.config.schema import Environment, Function
 from generator.report.monthly_usage import MonthlyUsage, count_encrypted, exact, monthly_usage
@@ -26,7 +26,6 @@ SMS_PRICE = "price_usd_per_message"
 UNITS_PER_PRICE = {"_per_million": 10**6, "_per_10k": 10**4}
 """Suffixes of price names, and the number of units that such a price buys."""
 
-FUNCTIONS = (PROCESS_WEBHOOK, CHECK_ALERTS, SEND_NOTIFICATION, CLEANUP_HISTORY)
 NUMERIC_PROPERTIES = (
     "MemorySize",
     "ReservedConcurrentExecutions",
@@ -61,9 +60,9 @@ Unpriced = tuple[str, str, Decimal, str, str]
 
 def has_bill(template: Template) -> bool:
     """Return whether `bill` can price a template: the four functions, one stream, and numbers instead of references."""
-    if not set(FUNCTIONS) <= template.resources.keys():
+    if not SETTINGS.keys() <= template.resources.keys():
         return False
-    functions = [template.properties(name) for name in FUNCTIONS]
+    functions = [template.properties(name) for name in SETTINGS]
     mappings = list(template.properties_of("AWS::Lambda::EventSourceMapping").values())
     figures = [properties.get(name, 1) for properties in (*functions, *mappings) for name in NUMERIC_PROPERTIES]
     return (

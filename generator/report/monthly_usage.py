@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
+from generator.capacity.sizing import PROCESS_WEBHOOK, SETTINGS
 from generator.config.schema import Environment
 from generator.template.model import Template
 
@@ -29,7 +29,7 @@ class MonthlyUsage:
     def invocations(self) -> dict[str, Decimal]:
         """Invocations by function."""
         counts = (self.webhooks, self.batches, self.alerts, self.cleanups)
-        return dict(zip((PROCESS_WEBHOOK, CHECK_ALERTS, SEND_NOTIFICATION, CLEANUP_HISTORY), counts, strict=True))
+        return dict(zip(SETTINGS, counts, strict=True))
 
     @property
     def all_invocations(self) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -121,15 +122,7 @@ def admission(judged: JudgedPlan) -> str:
 
 
 def _function(function: FunctionSizing) -> dict[str, Any]:
-    return {
-        "reserved_concurrency": function.reserved_concurrency,
-        "model": function.model,
-        "offered_load_erlangs": function.offered_load_erlangs,
-        "target": function.target,
-        "predicted": function.predicted,
-        "inputs": dict(function.inputs),
-        "reason": function.reason,
-    }
+    return {key: value for key, value in dataclasses.asdict(function).items() if key != "logical_id"}
 
 
 def _sms(environment: Environment) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from generator.diff.model import Difference
@@ -24,13 +23,3 @@ def compared(old: str, new: str) -> Difference:
 def kinds(found: Difference) -> set[str]:
     """Return the kinds of change by which a build can fail."""
     return {kind for kind, is_in in KINDS.items() if is_in(found)}
-
-
-def with_value(template: Any, path: str, value: Any) -> Any:
-    """Return a copy with another value at a place such as Resources/Q/Properties/QueueName."""
-    changed = copy.deepcopy(template)
-    target, (*steps, last) = changed, path.split("/")
-    for step in steps:
-        target = target.setdefault(step, {})
-    target[last] = value
-    return changed

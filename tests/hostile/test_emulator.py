@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -25,7 +24,6 @@ from tests.processes import started_with
 pytestmark = pytest.mark.slow
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc to list processes")
-CREATE = json.dumps({"TableName": "t"}).encode()
 
 
 @pytest.fixture(scope="module")

@@ -48,9 +48,6 @@ def test_the_folder_of_a_manifest_that_leads_elsewhere_is_not_proven(tmp_path: P
     assert (report.verdict, report.unproven) == (Verdict.NOT_PROVEN, (tmp_path,))
 
 
-PARAMETER = {"X": {"Type": "String"}}
-
-
 def bomb(value: Any) -> dict[str, Any]:
     """Templates that each nest the next, with ten times as many values as they were given."""
     found = {

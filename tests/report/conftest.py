@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,8 +11,6 @@ from generator.capacity.quota import Plan
 from generator.capacity.sizing import size
 from generator.plans import JudgedPlan
 from tests.conftest import environment_of
-
-Judge = Callable[..., JudgedPlan]
 
 
 def judged(name: str, *overrides: str) -> JudgedPlan:

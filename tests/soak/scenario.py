@@ -26,7 +26,6 @@ SYMBOLS = ("BTC-USD", "ETH-USD")
 SENDER_WAITS_S = (5, 30, 60)
 ADOPTION_S = 30
 """Senders sign with a new secret that long after its rotation."""
-OUTAGES = ("throttled", "error before", "unreachable")
 BROKEN: tuple[dict[str, Any], ...] = (
     {"generation": None},
     {"generation": {"BOOL": True}},

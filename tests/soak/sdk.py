@@ -46,7 +46,6 @@ FATES = {
 }
 """Late: the call takes effect after its caller has given up."""
 LOSES_ANSWER = ("error after", "lost answer", "late")
-CALL_ONLY = {"killed before", "killed after"}
 
 
 class Killed(BaseException):
