@@ -68,7 +68,7 @@ def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], min_per_
     Raises what the work raises.
     """
     count = max(1, min(processors(), len(items) // min_per_process))
-    shares: list[Callable[[], list[Result]]] = [partial(_map, work, items[first::count]) for first in range(count)]
+    shares: list[Callable[[], list[Result]]] = [partial(list, map(work, items[first::count])) for first in range(count)]
     with ExitStack() as processes:
         others = [processes.enter_context(in_background(share)) for share in shares[1:]]
         done = [result() for result in [*shares[:1], *others]]
@@ -293,10 +293,6 @@ def _end_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
-
-
-def _map(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    return [work(item) for item in items]
 
 
 def _send(work: Callable[[], object], writer: int, parent: int) -> NoReturn:

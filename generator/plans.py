@@ -37,6 +37,11 @@ class JudgedPlan:
         names = (plan.environment.name for plan in self.verdict.plans)
         return [name for name in names if name != self.name]
 
+    @property
+    def reserved_by_neighbours(self) -> int:
+        """The sum of their reservations."""
+        return self.verdict.total - self.plan.sizing.total_reserved
+
 
 def prepare(names: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[JudgedPlan]:
     """Read, size and judge the named environments, or all.
@@ -45,13 +50,14 @@ def prepare(names: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[Ju
     read too, without the overrides. Raises InvalidEnvironment or UnsizableLoad with every fault.
     """
     requested, others = _with_others(names, overrides)
-    verdicts = quota.judge(_size([*requested, *_neighbours(requested, others)]))
+    involved = [*requested, *_neighbours(requested, others)]
+    plans = each(lambda environment: Plan(environment, size(environment)), involved, UnsizableLoad)
     everywhere: dict[str, list[Environment]] = {}
     for environment in (*requested, *others):
         everywhere.setdefault(environment.account.name, []).append(environment)
     judged = {
         plan.environment.name: JudgedPlan(plan, verdict, _elsewhere(plan.environment, everywhere))
-        for verdict in verdicts
+        for verdict in quota.judge(plans)
         for plan in verdict.plans
     }
     return [judged[environment.name] for environment in requested]
@@ -159,7 +165,3 @@ def _elsewhere(environment: Environment, everywhere: Mapping[str, Sequence[Envir
 
 def _account(environment: Environment) -> tuple[str, str]:
     return environment.account.name, environment.region
-
-
-def _size(environments: Iterable[Environment]) -> list[Plan]:
-    return each(lambda environment: Plan(environment, size(environment)), environments, UnsizableLoad)

@@ -270,7 +270,8 @@ def _as_dict(alert: Alert, show_phone_numbers: bool) -> dict[str, Any]:
 
 def _as_text(alert: Alert, price: FiringPrice | None, show_phone_numbers: bool) -> Iterable[str]:
     settled_at = _iso(alert.settled_at_ms)
-    outcome = " ".join(filter(None, (settled_at and f"{alert.state} {settled_at}", _with_message_id(alert))))
+    message_id = alert.message_id and f"(MessageId {alert.message_id})"
+    outcome = " ".join(filter(None, (settled_at and f"{alert.state} {settled_at}", message_id)))
     rows = [
         ("state", alert.state),
         *(("reason", reason) for reason in alert.reasons),
@@ -281,10 +282,6 @@ def _as_text(alert: Alert, price: FiringPrice | None, show_phone_numbers: bool) 
         ("phone number", _phone(alert, show_phone_numbers) or "-"),
     ]
     return text_table((), rows)
-
-
-def _with_message_id(alert: Alert) -> str | None:
-    return f"(MessageId {alert.message_id})" if alert.message_id else None
 
 
 def _fired(alert: Alert, price: FiringPrice | None) -> str:

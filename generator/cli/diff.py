@@ -119,8 +119,7 @@ def _room(environment: str | None) -> Room | None:
     if environment is None or environment not in files.known():
         return None
     (judged,) = plans.prepare([environment])
-    others = judged.verdict.total - judged.plan.sizing.total_reserved
-    return Room(judged.verdict.account.reservable, others)
+    return Room(judged.verdict.account.reservable, judged.reserved_by_neighbours)
 
 
 def _cost(before: Side, after: Side, stated: tuple[Environment | None, Environment | None]) -> Cost | None:

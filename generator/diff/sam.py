@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from generator.template.intrinsics import SAM, Json, is_intrinsic, mapping
+from generator.template.intrinsics import SAM, Json, mapping
 from generator.template.model import Template
 from generator.template.schemas import MADE_BY_SAM
 
@@ -64,7 +64,7 @@ def _created(function: str, template: Template) -> Iterator[tuple[str, Mapping[s
     if isinstance(alias, str):
         yield _resource(template, function, f"{function}Alias{alias}", "AWS::Lambda::Alias", "AutoPublishAlias", {})
     url = properties.get("FunctionUrlConfig")
-    if _is_stated(url) or is_intrinsic(url):
+    if isinstance(url, Mapping):
         qualified = {"Qualifier": alias}
         name, made = _resource(template, function, f"{function}Url", "AWS::Lambda::Url", "FunctionUrlConfig", qualified)
         yield name, {**made, **_existence(url)}
@@ -91,10 +91,6 @@ def _existence(value: Json) -> Mapping[str, Json]:
         case {"Fn::If": [str(condition), _, {"Ref": "AWS::NoValue"}]}:
             return {"Condition": condition}
     return {}
-
-
-def _is_stated(value: Json) -> bool:
-    return isinstance(value, Mapping) and not is_intrinsic(value)
 
 
 def as_made(resource: Mapping[str, Json]) -> Mapping[str, Json]:

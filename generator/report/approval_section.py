@@ -37,7 +37,7 @@ def _rows(template: Template, judged: JudgedPlan) -> Iterator[tuple[str, str]]:
     )
     yield "Reservations", _reservations(judged)
     yield "Quota", _quota(judged)
-    yield "Monthly cost", _cost(template, judged)
+    yield "Monthly cost", cost_line(environment, bill(template, environment))
     yield "Permissions", permissions_line(template)
     yield "Alarms", alarms_line(template)
     yield "Data", _data(template)
@@ -66,18 +66,11 @@ def _quota(judged: JudgedPlan) -> str:
     )
 
 
-def _cost(template: Template, judged: JudgedPlan) -> str:
-    return cost_line(judged.plan.environment, bill(template, judged.plan.environment))
-
-
 def _data(template: Template) -> str:
-    protected = [name for name, body in template.properties_of("AWS::DynamoDB::Table").items() if _is_protected(body)]
+    tables = template.properties_of("AWS::DynamoDB::Table")
+    protected = [name for name, body in tables.items() if body.get("DeletionProtectionEnabled")]
     protection = f"deletion protection on {joined(protected)}" if protected else "**no deletion protection**"
     return f"{joined([*retained(template)])} outlive the stack; {protection}"
-
-
-def _is_protected(table: Mapping[str, Any]) -> bool:
-    return bool(table.get("DeletionProtectionEnabled"))
 
 
 def _parameter(name: str, parameter: Mapping[str, Any]) -> str:

@@ -102,11 +102,11 @@ def quota_lines(judged: JudgedPlan) -> list[str]:
 def quota_parts(judged: JudgedPlan) -> list[tuple[str, int, str]]:
     """Return the parts of the account's concurrency, each with a mark, a count and its meaning."""
     verdict = judged.verdict
-    account, own = verdict.account, judged.plan.sizing.total_reserved
+    account = verdict.account
     neighbours = ", ".join(judged.neighbours) or "other environments here"
     return [
-        ("#", own, f"reserved by {judged.name}"),
-        ("+", verdict.total - own, f"reserved by {neighbours}"),
+        ("#", judged.plan.sizing.total_reserved, f"reserved by {judged.name}"),
+        ("+", judged.reserved_by_neighbours, f"reserved by {neighbours}"),
         ("x", account.reserved_elsewhere, "reserved elsewhere in the account"),
         ("=", account.unreserved_floor, "kept unreserved by AWS (the floor)"),
         (".", max(0, verdict.headroom), "still reservable"),

@@ -18,7 +18,6 @@ from generator.capacity.sizing import FunctionSizing
 from generator.config import files
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.errors import Fault, InvalidEnvironment
-from generator.plans import JudgedPlan
 from generator.report import sizing_table
 from generator.report.bill import bill, total_usd
 from generator.report.capacity_section import one_less, quota_parts
@@ -118,18 +117,14 @@ def staircase(name: str, changes: Sequence[str]) -> dict[str, Any]:
     (own,) = files.load_named([name])
     (judged,) = plans.prepare([name], _overrides(own, changes))
     rates, reserved = planning.staircase(judged.plan.environment)
-    return {"rates": rates, "reserved": reserved, "reservable": _reservable(judged)}
+    reservable = judged.verdict.account.reservable - judged.reserved_by_neighbours
+    return {"rates": rates, "reserved": reserved, "reservable": reservable}
 
 
 def _reason(environment: Environment, function: FunctionSizing) -> str:
     """Return the reason for a reservation, and the effect of one execution less."""
     less = "" if function.reserved_concurrency is None else one_less(environment, function).replace("*", "")
     return f"{function.reason}. With one less, {less}." if less else f"{function.reason}."
-
-
-def _reservable(judged: JudgedPlan) -> int:
-    """Return the reservable concurrency of the account without the neighbours' reservations."""
-    return judged.verdict.account.reservable - (judged.verdict.total - judged.plan.sizing.total_reserved)
 
 
 def _slider(slider: Slider, environment: Environment) -> dict[str, Any]:

@@ -43,10 +43,11 @@ FREE_OF_CHARGE = (
 def as_dict(judged: JudgedPlan) -> dict[str, Any]:
     """Return the sizing, and the account with its headroom."""
     sizing, account = judged.plan.sizing, judged.verdict.account
+    functions = [dataclasses.asdict(function) for function in sizing.functions]
     return {
         "environment": judged.name,
         "webhooks_per_hour": sizing.webhooks_per_hour,
-        "functions": {function.logical_id: _function(function) for function in sizing.functions},
+        "functions": {function.pop("logical_id"): function for function in functions},
         "total_reserved": sizing.total_reserved,
         "account": {**account_as_dict(account), "headroom": judged.verdict.headroom},
         "source_rates_per_s": dict(sizing.usage_plan.source_rates_per_s),
@@ -119,10 +120,6 @@ def admission(judged: JudgedPlan) -> str:
         f"API Gateway admits {number(plan.rate_per_s)} webhooks/s, bursts of {plan.burst:,}, and "
         f"{plan.quota_per_day:,} webhooks a day, {why}{' minus the rates of the sources' if rates else ''}.{sources}"
     )
-
-
-def _function(function: FunctionSizing) -> dict[str, Any]:
-    return {key: value for key, value in dataclasses.asdict(function).items() if key != "logical_id"}
 
 
 def _sms(environment: Environment) -> dict[str, Any]:
