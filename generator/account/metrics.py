@@ -119,7 +119,7 @@ def request(wanted: Iterable[Metric], function_names: Mapping[str, str]) -> list
     ]
 
 
-def script(wanted: Iterable[Metric], stack: str, region: str, days: int) -> str:
+def script(wanted: Iterable[Metric], region: str, stack: str, days: int) -> str:
     """Return shell commands that look up the functions' names and write metrics.json and reports.json."""
     variables = {logical_id: f"@{logical_id}@" for logical_id in SETTINGS}
     queries = re.sub("@(.*?)@", "'\"$\\1\"'", json.dumps(request(wanted, variables)))

@@ -15,13 +15,11 @@ from generator import plans
 from generator._format import counted, number, percent, text_table, visible
 from generator.account.deployment import default_stack_name
 from generator.cli import deployed, options
-from generator.config.schema import Environment
 from generator.errors import Fault, GeneratorError
 from generator.plans import JudgedPlan
 
 if TYPE_CHECKING:
     from generator.account.calibration import Calibration
-    from generator.account.metrics import Metric, MetricSeries
 
 RETENTION_DAYS = 15
 """How long CloudWatch keeps points of a minute. Source: Amazon CloudWatch User Guide, "Metrics retention"."""
@@ -55,11 +53,9 @@ def command(
     file: Path | None,
     reports: Path | None,
     policy: bool,
-    profile: str | None,
-    region: str | None,
-    stack_name: str | None,
     days: int,
     format_: str,
+    **access: Any,
 ) -> None:
     """Compare the metrics of the deployed stack with the settings, and print the settings as measured.
 
@@ -71,16 +67,15 @@ def command(
     (judged,) = plans.prepare([name])
     environment = judged.plan.environment
     wanted = metrics.metrics(environment.targets.notification_wait_probability)
-    place = (stack_name or default_stack_name(name), region or environment.region)
+    place = (access["region"] or environment.region, access["stack_name"] or default_stack_name(name))
     if query or policy:
-        click.echo(
-            metrics.script(wanted, *place, days) if query else json.dumps(metrics.policy(*place[::-1]), indent=1)
-        )
+        click.echo(metrics.script(wanted, *place, days) if query else json.dumps(metrics.policy(*place), indent=1))
         return
     if file:
         series = metrics.read_export(wanted, file)
     else:
-        series = _live(environment, wanted, days, {"profile": profile, "region": region, "stack_name": stack_name})
+        with deployed.stack(environment, f"generator calibrate {name} --policy", local=False, **access) as stack:
+            series = metrics.live(wanted, stack, days)
     found = calibration.calibrate(
         environment, judged.plan.sizing, series, metrics.read_reports(reports) if reports else {}
     )
@@ -90,17 +85,6 @@ def command(
     else:
         click.echo(visible("\n".join(_as_text(judged, found, measured)), kept="\n"))
     sys.exit(1 if found.contradictions else 0)
-
-
-def _live(
-    environment: Environment, wanted: list[Metric], days: int, access: dict[str, str | None]
-) -> dict[str, MetricSeries]:
-    from generator.account import metrics
-
-    with deployed.stack(
-        environment, f"generator calibrate {environment.name} --policy", local=False, **access
-    ) as stack:
-        return metrics.live(wanted, stack, days)
 
 
 def _sized(name: str, found: Calibration) -> JudgedPlan | list[Fault]:
