@@ -20,7 +20,7 @@ def limit(deployment: Deployment) -> CheckResult:
     return failed(
         f"the account's concurrency limit is {real:,}, not the {stated:,} in the environment file; "
         "the quota proof does not apply",
-        f"write concurrency_limit = {real} under [account], then run: {_generate(deployment)}; "
+        f"write concurrency_limit = {real} under [account], then run: {deployment.generate}; "
         f"or request the limit: {quota.increase_command(account.region, stated, account.cli)}",
     )
 
@@ -42,7 +42,7 @@ def reserved_elsewhere(deployment: Deployment) -> CheckResult:
     hint = f"; there is no stack {' or '.join(absent)}; if it has another name, its reservations count as elsewhere"
     return failed(
         figures + (hint if absent else ""),
-        f"write reserved_elsewhere = {others} under [account], then run: {_generate(deployment)}",
+        f"write reserved_elsewhere = {others} under [account], then run: {deployment.generate}",
     )
 
 
@@ -59,7 +59,7 @@ def reservations(deployment: Deployment) -> CheckResult:
         f"{figures}; the deployment would fail with: {floor_error(account.unreserved_floor)}",
         f"{quota.request(account, total, deployment.account.cli)}; "
         f"or write {_actual_settings(deployment, account)} and on_shortfall = "
-        f"{_possible_on_shortfall(deployment, account)} under [account], then run: {_generate(deployment)}",
+        f"{_possible_on_shortfall(deployment, account)} under [account], then run: {deployment.generate}",
     )
 
 
@@ -88,10 +88,6 @@ def update(deployment: Deployment) -> CheckResult:
         f"deploy in two steps. First lower: {'; '.join(commands)}. Then deploy with --disable-rollback, because a "
         "rollback may also raise one function before it lowers another; replacements are not possible in this mode",
     )
-
-
-def _generate(deployment: Deployment) -> str:
-    return f"generator template {deployment.environment.name}"
 
 
 def _actual_settings(deployment: Deployment, account: AccountQuota) -> str:

@@ -33,6 +33,11 @@ class Deployment:
         """The environment to deploy."""
         return self.plan.environment
 
+    @property
+    def generate(self) -> str:
+        """The command that writes the template of the environment."""
+        return f"generator template {self.environment.name}"
+
     def aws(self, command: str) -> str:
         """Return an AWS CLI command line for this account and Region."""
         return f"{self.account.cli} --region {self.account.region} {command}"

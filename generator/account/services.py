@@ -42,8 +42,7 @@ def runtime(deployment: Deployment) -> CheckResult:
     if until is not None and deployment.today >= date.fromisoformat(until):
         return failed(
             f"{RUNTIME} functions can no longer be {what}, since {until}",
-            "install a newer release of this tool (see its README), then run: "
-            f"generator template {deployment.environment.name}",
+            f"install a newer release of this tool (see its README), then run: {deployment.generate}",
         )
     return passed(f"{RUNTIME} functions can be {what}" + (f" until {until}" if until else ""))
 
@@ -205,7 +204,7 @@ def _own(deployment: Deployment, type_: str, logical_id: str) -> str | None:
 
 
 def _set_email(deployment: Deployment) -> str:
-    return f"write email = ... under [operations], then run: generator template {deployment.environment.name}"
+    return f"write email = ... under [operations], then run: {deployment.generate}"
 
 
 def _is_own_role(deployment: Deployment, role_arn: str) -> bool:
@@ -214,8 +213,7 @@ def _is_own_role(deployment: Deployment, role_arn: str) -> bool:
 
 
 def _choose_logging_role(deployment: Deployment, choice: str) -> str:
-    name = deployment.environment.name
-    return f'write api_logging_role = "{choice}" under [operations], then run: generator template {name}'
+    return f'write api_logging_role = "{choice}" under [operations], then run: {deployment.generate}'
 
 
 def _suffix(deployment: Deployment) -> str:

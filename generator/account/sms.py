@@ -79,10 +79,9 @@ def region(deployment: Deployment) -> CheckResult:
     )
 
 
+@_needs_sms
 def enrolment(deployment: Deployment) -> CheckResult:
     """Check that the account is enrolled in AWS End User Messaging SMS, through which SNS sends."""
-    if not _sends_from(deployment):
-        return skipped(f"SNS sends no SMS from {deployment.account.region}", "fix the check sms-region first")
     asked = (_refusal(deployment, service, operation) for service, operation in _ENROLMENT_CALLS)
     refusals = [refusal for refusal in asked if refusal]
     if refused := next((refusal for refusal in refusals if _NOT_ENROLLED in refusal.reason), None):
