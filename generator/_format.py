@@ -65,9 +65,9 @@ def duration(seconds: float) -> str:
     return f"{significant(seconds / length_s)} {unit}"
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
+def counted(number: int, noun: str) -> str:
     """Return a count with its noun: 1 function, 2 functions, 1,000 bytes."""
-    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+    return f"{number:,} {noun if number == 1 else f'{noun}s'}"
 
 
 def joined(words: Sequence[str]) -> str:
@@ -76,20 +76,21 @@ def joined(words: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def shortened(words: Sequence[str], rest: str, most: int = MOST_LISTED) -> list[str]:
-    """Return the first `most` words, followed by `rest` if there are more."""
-    return [*words[:most], rest] if len(words) > most else [*words]
+def shortened(words: Sequence[str], rest: str) -> list[str]:
+    """Return the first words, followed by `rest` if there are more."""
+    return [*words[:MOST_LISTED], rest] if len(words) > MOST_LISTED else [*words]
 
 
-def listed(words: Sequence[str], most: int = MOST_LISTED) -> str:
-    """Return the first `most` words and the number of the others: "a, b, and 7 more"."""
-    return ", ".join(shortened(words, f"and {len(words) - most:,} more", most))
+def listed(words: Sequence[str]) -> str:
+    """Return the first words and the number of the others: "a, b, and 7 more"."""
+    return ", ".join(shortened(words, f"and {len(words) - MOST_LISTED:,} more"))
 
 
-def listed_with_sum(figures: Sequence[tuple[str, int]], most: int = MOST_LISTED) -> str:
-    """Return the first `most` names with their figures, and the sum of the others: "a 20, b 10, and 7 more with 35"."""
-    rest = f"and {len(figures) - most:,} more with {sum(figure for _, figure in figures[most:]):,}"
-    return ", ".join(shortened([f"{name} {figure:,}" for name, figure in figures], rest, most))
+def listed_with_sum(figures: Sequence[tuple[str, int]]) -> str:
+    """Return the first names with their figures, and the sum of the others: "a 20, b 10, and 7 more with 35"."""
+    others = sum(figure for _, figure in figures[MOST_LISTED:])
+    rest = f"and {len(figures) - MOST_LISTED:,} more with {others:,}"
+    return ", ".join(shortened([f"{name} {figure:,}" for name, figure in figures], rest))
 
 
 def text_table(

@@ -72,7 +72,6 @@ def test_a_noun_follows_its_count() -> None:
     assert _format.counted(1, "function") == "1 function"
     assert _format.counted(0, "function") == "0 functions"
     assert _format.counted(51_200, "byte") == "51,200 bytes"
-    assert _format.counted(2, "query", "queries") == "2 queries"
 
 
 def test_words_are_joined_as_in_a_sentence() -> None:
@@ -86,14 +85,14 @@ def test_a_long_list_names_the_first_few_and_counts_the_rest() -> None:
     names = [f"f{number}" for number in range(1_010)]
     assert _format.listed(names[:8]) == "f0, f1, f2, f3, f4, f5, f6, f7"
     assert _format.listed(names[:9]) == "f0, f1, f2, f3, f4, f5, f6, f7, and 1 more"
-    assert _format.listed(names, 2) == "f0, f1, and 1,008 more"
+    assert _format.listed(names) == "f0, f1, f2, f3, f4, f5, f6, f7, and 1,002 more"
     assert _format.listed([]) == ""
 
 
 def test_a_long_list_of_figures_sums_up_the_rest() -> None:
-    figures = [(name, number) for number, name in enumerate("abcd", 1)]
-    assert _format.listed_with_sum(figures, 4) == "a 1, b 2, c 3, d 4"
-    assert _format.listed_with_sum(figures, 2) == "a 1, b 2, and 2 more with 7"
+    figures = [(name, number) for number, name in enumerate("abcdefghij", 1)]
+    assert _format.listed_with_sum(figures[:8]) == "a 1, b 2, c 3, d 4, e 5, f 6, g 7, h 8"
+    assert _format.listed_with_sum(figures) == "a 1, b 2, c 3, d 4, e 5, f 6, g 7, h 8, and 2 more with 19"
 
 
 def test_columns_of_a_text_table_line_up() -> None:

@@ -154,11 +154,14 @@ class Account:
         return answer
 
     def call_or_none(self, absent: str, service: str, operation: str, **arguments: Any) -> dict[str, Any] | None:
-        """Return the answer of an API call, or None if AWS's error contains the text `absent`. Raises Unavailable."""
+        """Return the answer of an API call, or None if AWS's error has the code or the text `absent`.
+
+        Raises Unavailable.
+        """
         try:
             return self.call(service, operation, **arguments)
         except Unavailable as unavailable:
-            if absent not in unavailable.reason:
+            if absent != unavailable.code and absent not in unavailable.reason:
                 raise
             return None
 
