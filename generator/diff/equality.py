@@ -15,6 +15,7 @@ from generator.template.conditions import ALWAYS, Deployments, Equality, Guard, 
 from generator.template.evaluation import Evaluator, Scope, Unknown
 from generator.template.intrinsics import NO_VALUE, Json, is_intrinsic, literal_text, mapping, parts_of, template_text
 from generator.template.model import Template
+from generator.template.references import walk
 from generator.template.schemas import Certainty
 
 MAX_CASES, MAX_ALL_CASES, MAX_STEPS = 100, 5_000, 500_000
@@ -70,7 +71,7 @@ class Deployable:
         guard = merge(*(when(name) for name in conditions if self._is_decided(name)))
         if guard is None or not is_possible(self._deployments, guard):
             return Certainty.NONE
-        if not (_has_function(old) or _has_function(new)):
+        if not any(map(is_intrinsic, walk([old, new]))):
             is_stored = any(isinstance(value, str) and DYNAMIC in value for value in (old, new))
             return Certainty.POSSIBLE if is_stored else Certainty.CERTAIN
         truths = {name: True for name in conditions if isinstance(name, str)}
@@ -124,14 +125,11 @@ class Deployable:
 
     def _is_refused(self, value: Json) -> bool:
         """Return whether CloudFormation refuses the value, because a mapping of the template has no such row."""
-        if isinstance(value, list):
-            return any(map(self._is_refused, value))
-        if not isinstance(value, Mapping):
-            return False
-        match value:
-            case {"Fn::FindInMap": [str(), str(), str(), *_]}:
-                return not self._template.macros and "Fn::Transform" not in self._template.mappings
-        return any(map(self._is_refused, value.values()))
+        for one in walk(value):
+            match one:
+                case {"Fn::FindInMap": [str(), str(), str(), *_]}:
+                    return not self._template.macros and "Fn::Transform" not in self._template.mappings
+        return False
 
     def _is_decided(self, condition: Json) -> bool:
         """Return whether the template defines the condition, so that its parameters decide it."""
@@ -227,23 +225,15 @@ def _worst(found: Iterable[Certainty]) -> Certainty:
     return next((one for one in (Certainty.CERTAIN, Certainty.POSSIBLE) if one in every), Certainty.NONE)
 
 
-def _has_function(value: Json) -> bool:
-    if isinstance(value, list):
-        return any(map(_has_function, value))
-    return isinstance(value, Mapping) and (is_intrinsic(value) or any(map(_has_function, value.values())))
-
-
 def _switches(value: Json, mappings: Mapping[str, Json]) -> Iterator[Switch]:
     """Yield the conditions and the selecting parameters that a value depends on."""
-    match value:
-        case {"Fn::If": [str(name), *_]}:
-            yield name, None
-        case {"Fn::FindInMap": [str(name), *keys]}:
-            rows = mapping(mappings.get(name))
-            columns = dict.fromkeys(key for row in rows.values() for key in mapping(row))
-            for key, level in zip(keys, (rows, columns), strict=False):
-                if isinstance(key, Mapping) and isinstance(parameter := key.get("Ref"), str):
-                    yield parameter, tuple(map(str, level))
-    if isinstance(value, Mapping | list):
-        for inner in value if isinstance(value, list) else value.values():
-            yield from _switches(inner, mappings)
+    for one in walk(value):
+        match one:
+            case {"Fn::If": [str(name), *_]}:
+                yield name, None
+            case {"Fn::FindInMap": [str(name), *keys]}:
+                rows = mapping(mappings.get(name))
+                columns = dict.fromkeys(key for row in rows.values() for key in mapping(row))
+                for key, level in zip(keys, (rows, columns), strict=False):
+                    if isinstance(key, Mapping) and isinstance(parameter := key.get("Ref"), str):
+                        yield parameter, tuple(map(str, level))

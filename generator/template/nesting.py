@@ -6,14 +6,14 @@ A parameter is replaced by the expression that the parent gives it, or else by i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from generator.template.intrinsics import NO_VALUE, SAM, Json, literal_text, mapping, split_commas
 from generator.template.model import Section, Template, is_list, is_stored
 from generator.template.reading import parse
-from generator.template.references import VARIABLE
+from generator.template.references import VARIABLE, walk
 from generator.template.transforms import is_loop
 
 NESTED = ("AWS::CloudFormation::Stack", f"{SAM}Application")
@@ -164,7 +164,8 @@ def _renamed(parent: Template, name: str, resource: Section, document: Section) 
             values[own] = {"Ref": f"{prefix}{own}"}
         else:
             values[own] = _as_list(value, parent) if is_list(parameter) else value
-    renamer = _Renamer(prefix, values, frozenset(_loop_variables(document)))
+    entries = ((str(key), one) for inside in walk(document) for key, one in mapping(inside).items())
+    renamer = _Renamer(prefix, values, frozenset(str(one[0]) for key, one in entries if is_loop(key, one)))
     return {
         "Transform": document.get("Transform"),
         "Fn::Transform": document.get("Fn::Transform"),
@@ -197,17 +198,6 @@ def _as_list(value: Json, parent: Template) -> Json:
         case list():
             return value
     return split_commas(str(literal_text(value)))
-
-
-def _loop_variables(value: Json) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if is_loop(str(key), inner):
-                yield str(inner[0])
-            yield from _loop_variables(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _loop_variables(inner)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,18 @@ FUNCTIONS = ("Ref", "Fn::GetAtt", "Fn::Sub")
 """The functions that refer to resources, parameters, conditions or mappings."""
 
 
+def walk(value: Any) -> Iterator[Any]:
+    """Yield a value and every value inside it, in the order in which they are written."""
+    left = [value]
+    while left:
+        one = left.pop()
+        yield one
+        if isinstance(one, dict | Mapping):
+            left += reversed([*one.values()])
+        elif isinstance(one, list):
+            left += reversed(one)
+
+
 def references(value: Any) -> Iterator[str]:
     """Return the name in each Ref, Fn::GetAtt and variable of an Fn::Sub, with `.Attribute` if there is one.
 
@@ -51,20 +63,14 @@ def dependencies(value: Any) -> Iterator[str]:
     A condition is named Conditions.NAME, a mapping Mappings.NAME.
     """
     yield from names(value)
-    yield from _switches(value)
-
-
-def _switches(value: Any) -> Iterator[str]:
-    match value:
-        case {"Condition": str(name), **rest} if not rest:
-            yield f"Conditions.{name}"
-        case {"Fn::If": [str(name), *_], **rest} if not rest:
-            yield f"Conditions.{name}"
-        case {"Fn::FindInMap": [str(name), *_], **rest} if not rest:
-            yield f"Mappings.{name}"
-    if isinstance(value, Mapping | list):
-        for inner in value if isinstance(value, list) else value.values():
-            yield from _switches(inner)
+    for one in walk(value):
+        match one:
+            case {"Condition": str(name), **rest} if not rest:
+                yield f"Conditions.{name}"
+            case {"Fn::If": [str(name), *_], **rest} if not rest:
+                yield f"Conditions.{name}"
+            case {"Fn::FindInMap": [str(name), *_], **rest} if not rest:
+                yield f"Mappings.{name}"
 
 
 def _of_function(function: str, content: Any) -> Iterator[str]:

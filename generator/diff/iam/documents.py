@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from generator.diff.iam.grants import Grant, alternatives, grants, is_document, under
 from generator.template.intrinsics import Json, canonical, is_intrinsic, mapping, template_text
+from generator.template.references import walk
 
 DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy")
 """Properties whose whole value is a policy document."""
@@ -57,9 +58,7 @@ def _document(value: Json) -> Mapping[str, Json] | None:
 
 def _mentions_statements(value: Json) -> bool:
     """Return whether a text may be a policy document. Parsing the others would cost time."""
-    if isinstance(value, dict | list):
-        return any(map(_mentions_statements, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, str) and '"Statement"' in value
+    return any(isinstance(one, str) and '"Statement"' in one for one in walk(value))
 
 
 def _substituted(value: Json) -> Json:

@@ -8,6 +8,7 @@ from generator.diff.model import MAKERS, NotCompared
 from generator.diff.properties import same
 from generator.template.intrinsics import SAM, Json, mapping
 from generator.template.model import Template
+from generator.template.references import walk
 
 ELSEWHERE = "creates resources of another template"
 CUSTOM = "calls code that may do anything"
@@ -129,9 +130,7 @@ def _reason(resource: Mapping[str, Json]) -> str | None:
 
 
 def _includes(value: Json) -> bool:
-    if isinstance(value, Mapping):
-        return INCLUDE in value or any(map(_includes, value.values()))
-    return isinstance(value, list) and any(map(_includes, value))
+    return any(isinstance(one, Mapping) and INCLUDE in one for one in walk(value))
 
 
 def compared(kind: str, properties: Mapping[str, Json]) -> Mapping[str, Json]:
