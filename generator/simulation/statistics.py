@@ -155,13 +155,13 @@ def t_cdf(t: float, degrees: int) -> float:
     return (1 + within) / 2
 
 
-def poisson_bounds(events: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def poisson_bounds(events: float) -> tuple[float, float]:
     """Return the exact interval for the mean of a Poisson count: 0 to 3.69 for 0 events.
 
     `events` need not be whole: it is the number of events divided by their overdispersion. Source: F. Garwood,
     "Fiducial limits for the Poisson distribution", Biometrika 28, 1936.
     """
-    tail = (1 - confidence) / 2
+    tail = (1 - CONFIDENCE) / 2
     top = events + 20 * math.sqrt(events + 1) + 20
     low = _bisect(lambda mean: poisson_tail(events, mean) - tail, 0.0, top) if events else 0.0
     return low, _bisect(lambda mean: poisson_tail(events + 1, mean) - (1 - tail), 0.0, top)

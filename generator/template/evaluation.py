@@ -264,12 +264,12 @@ def known(template: Template, values: Mapping[str, Json] | None = None) -> Templ
     return replace(template, conditions=conditions, resources=resources)
 
 
-def one_deployment(template: Template, values: Mapping[str, Json] | None = None) -> Template:
+def one_deployment(template: Template) -> Template:
     """Return the template as one deployment creates it (scope ONE). A value that is not known stays as it is written.
 
     A resource whose condition is certainly false is left out.
     """
-    evaluator = Evaluator(template, Scope.ONE, values)
+    evaluator = Evaluator(template, Scope.ONE)
 
     def resolved(value: Json) -> Json:
         try:
