@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from generator.capacity.quota import AccountQuota
@@ -18,6 +19,9 @@ from generator.checks.units import ANY, Unit
 from generator.errors import UnreadableTemplate
 from generator.template import reading
 from generator.template.nesting import SEPARATOR, outermost
+
+_WORD = r"""[^\s"',{}\[\]:]"""
+_KEY = re.compile(rf"""(?<!:)(?<!{_WORD})({_WORD}++(?:::{_WORD}++)*+)["']?\s*+:(?!:)""")
 
 Quota = Callable[[str, str, Sequence[Stack]], AccountQuota]
 """Returns the quota of an account and a Region for the stacks that may go there."""
@@ -136,12 +140,23 @@ def _located(stack: Stack) -> Stack:
 
 def line_of(path: Path, name: str) -> int:
     """Return the first line that declares a logical id; 1 if no line does."""
+    found = reading.status(path)
+    return _lines(path, found.st_mtime_ns, found.st_ino).get(name.partition(SEPARATOR)[0], 1) if found else 1
+
+
+@lru_cache(maxsize=2)
+def _lines(path: Path, _changed_ns: int, _file: int) -> dict[str, int]:
+    """Return the first line of each key of a template, for the many findings that a template may have."""
     try:
         text = reading.text_of(path)
     except UnreadableTemplate:
-        return 1
-    found = re.search(rf"""(?m)^.*?(?<!\w)["']?{re.escape(name.partition(SEPARATOR)[0])}["']?\s*:""", text)
-    return text.count("\n", 0, found.end()) + 1 if found else 1
+        return {}
+    lines: dict[str, int] = {}
+    line, end = 1, 0
+    for key in _KEY.finditer(text):
+        line, end = line + text.count("\n", end, key.end()), key.end()
+        lines.setdefault(key[1], line)
+    return lines
 
 
 def _covers(other: tuple[set[int], Place], one: tuple[set[int], Place]) -> bool:

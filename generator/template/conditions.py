@@ -168,6 +168,7 @@ class Deployments:
         self._template, self.steps = template, 0
         self.pins = {name: tuple(values) for name, values in (pins or {}).items()}
         self._named: dict[str, Formula | None] = {}
+        self._equalities: dict[Equality, Formula] = {}
         self._compared: dict[str, Comparison] = {}
         self._literals: dict[str, dict[str, None]] = {}
         self._partners: dict[str, set[str]] = {}
@@ -355,7 +356,9 @@ class Deployments:
 
     def _fact(self, fact: Fact) -> Formula | None:
         if isinstance(fact, Equality):
-            return self._comparison({"Ref": fact.parameter}, fact.value)
+            if fact not in self._equalities:
+                self._equalities[fact] = self._comparison({"Ref": fact.parameter}, fact.value)
+            return self._equalities[fact]
         return self._condition(fact)
 
     def _condition(self, name: str) -> Formula | None:

@@ -1,19 +1,22 @@
 """Put nested stacks into the template that creates them, so that one evaluation sees all conditions and parameters.
 
 A resource Fn of the nested stack Child becomes Child/Fn. Its conditions, mappings and parameters get the same prefix.
-A parameter is replaced by the expression that the parent gives it, or else by its default.
+A parameter is replaced by the expression that the parent gives it, or else by its default, and an output by its value.
 """
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 from generator.template.intrinsics import NO_VALUE, SAM, Json, literal_text, mapping, split_commas
 from generator.template.model import Section, Template, is_list, is_stored
-from generator.template.reading import parse
-from generator.template.references import VARIABLE, walk
+from generator.template.reading import MAX_DEPTH, parse
+from generator.template.references import VARIABLE, references, walk
 from generator.template.transforms import is_loop
 
 NESTED = ("AWS::CloudFormation::Stack", f"{SAM}Application")
@@ -24,14 +27,20 @@ SEPARATOR = "/"
 MAX_STACKS = 500
 """Nested stacks of one template. CloudFormation itself has a default quota of 2,000 stacks in an account."""
 
-MAX_RESOURCES = 20_000
-"""Resources of one template with its nested stacks."""
+MAX_RESOURCES = 10_000
+"""Resources of one template with its nested stacks, several times what one deployment may create: 2,500.
+
+Source: AWS CloudFormation User Guide, "Understand CloudFormation quotas", nested stacks.
+"""
 
 MAX_LEVELS = 30
 """Levels of nesting, several times what anybody deploys."""
 
 MAX_VALUES = 500_000
-"""Values of all nested stacks, after their parameters are replaced by the given expressions."""
+"""Values of all nested stacks, after their parameters and outputs are replaced by the given expressions."""
+
+MAX_OUTPUT = 100
+"""Values of one output, after the outputs in it are replaced. A larger one stays a reference."""
 
 OF_THE_STACK = ("AWS::StackName", "AWS::StackId", "AWS::NotificationARNs")
 """Pseudo parameters that differ between a stack and its nested stacks."""
@@ -54,9 +63,16 @@ Children = Callable[[Section], Child]
 
 @dataclass(slots=True)
 class _Whole:
-    """A template into which nested stacks are put, level by level."""
+    """The sections of a template into which nested stacks are put, level by level."""
 
-    template: Template
+    parameters: dict[str, Json]
+    mappings: dict[str, Json]
+    conditions: dict[str, Json]
+    resources: dict[str, Section]
+    outputs: dict[str, Json]
+    opaque: dict[str, Json]
+    macros: list[str]
+    malformed: list[str]
     unread: dict[str, str] = field(default_factory=dict)
     stacks: int = 0
     values: int = 0
@@ -67,11 +83,34 @@ def with_nested(template: Template, children: Children) -> tuple[Template, dict[
 
     A stack that cannot be read stays a resource of its type.
     """
-    whole = _Whole(template)
     level = [(name, children) for name in template.of_type(*NESTED)]
+    if not level:
+        return template, {}
+    whole = _Whole(
+        parameters=dict(template.parameters),
+        mappings=dict(template.mappings),
+        conditions=dict(template.conditions),
+        resources=dict(template.resources),
+        outputs=dict(template.outputs),
+        opaque=dict(template.opaque),
+        macros=list(template.macros),
+        malformed=list(template.malformed),
+    )
     while level:
         level = [found for name, reader in level for found in _put_in(whole, name, reader)]
-    return whole.template, whole.unread
+    _write_out_outputs(whole)
+    found = replace(
+        template,
+        parameters=whole.parameters,
+        mappings=whole.mappings,
+        conditions=whole.conditions,
+        resources=whole.resources,
+        outputs=whole.outputs,
+        opaque=whole.opaque,
+        macros=tuple(whole.macros),
+        malformed=tuple(whole.malformed),
+    )
+    return found, whole.unread
 
 
 def outermost(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -82,60 +121,114 @@ def outermost(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
 
 
 def _put_in(whole: _Whole, name: str, children: Children) -> Iterable[tuple[str, Children]]:
-    """Put one nested stack into the template and return those inside it."""
-    template = whole.template
-    resource = template.resources[name]
+    """Put one nested stack into the template and return those inside it.
+
+    The work depends on the size of the stack alone, not on that of the template so far.
+    """
+    resource = whole.resources[name]
     try:
-        if whole.stacks >= MAX_STACKS or len(template.resources) > MAX_RESOURCES:
+        if whole.stacks >= MAX_STACKS or len(whole.resources) > MAX_RESOURCES:
             raise NotRead(f"more than {MAX_STACKS} nested stacks or {MAX_RESOURCES:,} resources in one template")
         if name.count(SEPARATOR) >= MAX_LEVELS:
             raise NotRead(f"nested more than {MAX_LEVELS} levels deep")
-        if whole.values >= MAX_VALUES:
-            raise NotRead(_TOO_MANY)
         child = children(resource)
-        renamed = _renamed(template, name, resource, mapping(child.document))
-        whole.values += _values(name, renamed, MAX_VALUES - whole.values)
-        if whole.values >= MAX_VALUES:
-            raise NotRead(_TOO_MANY)
+        document = _renamed(whole.parameters, name, resource, mapping(child.document))
+        whole.values += _values(document, MAX_VALUES - whole.values)
     except NotRead as error:
         whole.unread[name] = str(error)
         return []
     whole.stacks += 1
-    inner = parse(renamed)
-    conditions = dict(inner.conditions)
+    whole.parameters |= document["Parameters"]
+    whole.mappings |= document["Mappings"]
+    inner = parse(document, around=_around(whole, document))
+    whole.conditions |= inner.conditions
+    del whole.resources[name]
     resources = {
-        own: _conditional(body, resource, conditions)
-        for own, body in inner.resources.items()
-        if own not in template.resources
+        own: _conditional(one, resource, whole.conditions)
+        for own, one in inner.resources.items()
+        if own not in whole.resources
     }
-    whole.template = replace(
-        template,
-        parameters=inner.parameters,
-        mappings=inner.mappings,
-        conditions=conditions,
-        resources={**{own: body for own, body in template.resources.items() if own != name}, **resources},
-        outputs={**template.outputs, **inner.outputs},
-        opaque={**template.opaque, **{f"{name}{SEPARATOR}{own}": body for own, body in inner.opaque.items()}},
-        macros=(*template.macros, *(f"{name}{SEPARATOR}{macro}" for macro in inner.macros)),
-        malformed=(*template.malformed, *inner.malformed),
+    whole.resources |= resources
+    whole.outputs |= inner.outputs
+    whole.opaque |= {f"{name}{SEPARATOR}{own}": one for own, one in inner.opaque.items()}
+    whole.macros += [f"{name}{SEPARATOR}{macro}" for macro in inner.macros]
+    whole.malformed += inner.malformed
+    return [(own, child.children) for own, one in resources.items() if one.get("Type") in NESTED]
+
+
+def _around(whole: _Whole, document: Section) -> Template:
+    """Return what the loops of a nested stack may use: what it declares, and what the template around it declares."""
+    return Template(
+        document={},
+        parameters=whole.parameters,
+        mappings=whole.mappings,
+        conditions=ChainMap(document["Conditions"], whole.conditions),
+        rules={},
+        resources={},
+        outputs={},
+        opaque={},
     )
-    return [(own, child.children) for own, body in resources.items() if body.get("Type") in NESTED]
 
 
-_TOO_MANY = f"more than {MAX_VALUES:,} values in the nested stacks, with their parameters written out"
+def _values(document: Section, most: int) -> int:
+    """Return how many values a nested stack adds to the template. Raises NotRead if there are `most` or more."""
+    found, depth = 0, 0
+    level: list[Json] = [document[key] for key in ("Resources", "Outputs", "Globals", "Conditions", "Mappings")]
+    while level:
+        depth += 1
+        inner: list[Json] = []
+        for one in level:
+            inner += one.values() if isinstance(one, Mapping) else one if isinstance(one, list) else ()
+            if found + len(inner) >= most:
+                raise NotRead(
+                    f"more than {MAX_VALUES:,} values in the nested stacks, with their parameters written out"
+                )
+        if depth > MAX_DEPTH:
+            raise NotRead(f"nested more than {MAX_DEPTH} levels deep, with its parameters written out")
+        found, level = found + len(inner), inner
+    return found
 
 
-def _values(name: str, document: Section, most: int) -> int:
-    """Return how many values a nested stack adds to the template, or `most` if it adds more."""
-    conditions = {key: body for key, body in document["Conditions"].items() if key.startswith(f"{name}{SEPARATOR}")}
-    found, level = 0, [document["Resources"], document["Outputs"], document["Globals"], conditions]
-    while level and found < most:
-        value = level.pop()
-        children = value.values() if isinstance(value, Mapping) else value
-        inner = list(children) if isinstance(value, Mapping | list) else []
+def _write_out_outputs(whole: _Whole) -> None:
+    """Replace every reference to an output of a nested stack by the output's value, as far as it is known.
+
+    An output that refers to itself, or to a stack that cannot be read, stays a reference.
+    """
+    stated = {_output_of(name): mapping(one).get("Value") for name, one in whole.outputs.items()}
+    values: dict[str, Json] = {}
+    used = {name: {one for one in references(value) if one in stated} for name, value in stated.items()}
+    sorter = TopologicalSorter(used)
+    with suppress(CycleError):
+        sorter.prepare()
+    while ready := sorter.get_ready():
+        for name in ready:
+            value = _Renamer("", values).value(stated[name]) if used[name] else stated[name]
+            if _size(value) <= MAX_OUTPUT:
+                values[name] = value
+        sorter.done(*ready)
+    renamer = _Renamer("", values)
+    for section in (whole.resources, whole.conditions):
+        for name, one in section.items():
+            added = sum(_size(values[found]) for found in references(one) if found in values)
+            if added and whole.values + added < MAX_VALUES:
+                whole.values += added
+                section[name] = renamer.value(one)
+
+
+def _output_of(name: str) -> str:
+    """Return how other resources refer to the output Child/Name."""
+    stack, _, output = name.rpartition(SEPARATOR)
+    return f"{stack}.Outputs.{output}"
+
+
+def _size(value: Json) -> int:
+    """Return how many values a value consists of; a little more than MAX_OUTPUT stands for any larger number."""
+    found, level = 0, [value]
+    while level and found <= MAX_OUTPUT:
+        one = level.pop()
         found += 1
-        level += inner[: most - found]
-    return min(found, most)
+        level += one.values() if isinstance(one, Mapping) else one if isinstance(one, list) else ()
+    return found
 
 
 def _conditional(resource: Section, stack: Section, conditions: dict[str, Json]) -> Section:
@@ -150,8 +243,11 @@ def _conditional(resource: Section, stack: Section, conditions: dict[str, Json])
     return {**resource, "Condition": both}
 
 
-def _renamed(parent: Template, name: str, resource: Section, document: Section) -> Section:
-    """Return a nested stack's document as part of the parent: its names have a prefix, its parameters are replaced."""
+def _renamed(around: Section, name: str, resource: Section, document: Section) -> Section:
+    """Return a nested stack's document with its names prefixed and its parameters replaced.
+
+    `around` has the parameters of the template around it.
+    """
     prefix = f"{name}{SEPARATOR}"
     given = mapping(mapping(resource.get("Properties")).get("Parameters"))
     declared: dict[str, Json] = {f"{prefix}{pseudo}": {"Type": "String"} for pseudo in OF_THE_STACK}
@@ -163,16 +259,16 @@ def _renamed(parent: Template, name: str, resource: Section, document: Section) 
             declared[f"{prefix}{own}"] = parameter
             values[own] = {"Ref": f"{prefix}{own}"}
         else:
-            values[own] = _as_list(value, parent) if is_list(parameter) else value
+            values[own] = _as_list(value, around) if is_list(parameter) else value
     entries = ((str(key), one) for inside in walk(document) for key, one in mapping(inside).items())
     renamer = _Renamer(prefix, values, frozenset(str(one[0]) for key, one in entries if is_loop(key, one)))
     return {
         "Transform": document.get("Transform"),
         "Fn::Transform": document.get("Fn::Transform"),
         "Globals": renamer.value(document.get("Globals")),
-        "Parameters": {**parent.parameters, **declared},
-        "Mappings": {**parent.mappings, **renamer.entries(document.get("Mappings"), lambda content: content)},
-        "Conditions": {**parent.conditions, **renamer.entries(document.get("Conditions"), renamer.condition)},
+        "Parameters": declared,
+        "Mappings": renamer.entries(document.get("Mappings"), lambda content: content),
+        "Conditions": renamer.entries(document.get("Conditions"), renamer.condition),
         "Resources": renamer.entries(document.get("Resources"), renamer.resource),
         "Outputs": renamer.entries(document.get("Outputs"), renamer.value),
     }
@@ -186,12 +282,12 @@ def _or_default(value: Json, default: Json) -> Json:
     return default if value == NO_VALUE else value
 
 
-def _as_list(value: Json, parent: Template) -> Json:
+def _as_list(value: Json, around: Section) -> Json:
     """Return the given value of a list parameter as a list."""
     match value:
         case {"Fn::Join": [",", items]}:
             return items
-        case {"Ref": str(name)} if is_list(mapping(parent.parameters.get(name))):
+        case {"Ref": str(name)} if is_list(mapping(around.get(name))):
             return value
         case Mapping():
             return {"Fn::Split": [",", value]}
@@ -206,8 +302,8 @@ class _Renamer:
 
     prefix: str
     values: Mapping[str, Json]
-    """The parent's expression for each parameter."""
-    variables: frozenset[str]
+    """The parent's expression for each parameter, or the value of each output by Stack.Outputs.Name."""
+    variables: frozenset[str] = frozenset()
     """The variables of loops, which are not renamed."""
 
     def entries(self, section: Json, rename_content: Callable[[Json], Json]) -> dict[str, Json]:
@@ -240,10 +336,12 @@ class _Renamer:
         match value:
             case {"Ref": str(name)} if len(value) == 1:
                 return self.values[name] if name in self.values else {"Ref": self._name(name)}
+            case {"Fn::GetAtt": [str(name), str(attribute)]} if f"{name}.{attribute}" in self.values:
+                return self.values[f"{name}.{attribute}"]
             case {"Fn::GetAtt": [str(name), *attributes]} if len(value) == 1:
                 return {"Fn::GetAtt": [self._name(name), *map(self.value, attributes)]}
             case {"Fn::GetAtt": str(target)} if len(value) == 1:
-                return {"Fn::GetAtt": self._name(target)}
+                return self.values[target] if target in self.values else {"Fn::GetAtt": self._name(target)}
             case {"Fn::Sub": content} if len(value) == 1:
                 return self._substitution(content)
             case {"Fn::If": [name, *sides]} if len(value) == 1:

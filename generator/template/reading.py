@@ -143,8 +143,11 @@ def template(where: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
-def parse(document: Any, values: Mapping[str, Any] | None = None) -> Template:
-    """Return a template's model. `values` pin parameters; the others then have their defaults."""
+def parse(document: Any, values: Mapping[str, Any] | None = None, around: Template | None = None) -> Template:
+    """Return a template's model. `values` pin parameters; the others then have their defaults.
+
+    Loops may use the parameters, mappings and conditions of the template `around`, by default those of the document.
+    """
     document = mapping(document)
     parameters = mapping(document.get("Parameters"))
     if values is not None:
@@ -160,7 +163,7 @@ def parse(document: Any, values: Mapping[str, Any] | None = None) -> Template:
         opaque={},
         macros=(*_macros(document.get("Transform")), *_macros(document.get("Fn::Transform"))),
     )
-    evaluator = Evaluator(stated)
+    evaluator = Evaluator(around or stated)
 
     def resolve(collection: Any) -> Any:
         try:

@@ -649,3 +649,110 @@ def test_the_quota_of_a_folder_is_not_good_where_its_rule_is_switched_off(genera
     assert result.exit_code == 0
     assert "out: lint and size are good; the quota was not checked: E9801 is switched off" in result.stdout
     assert json.loads(generator("check", "out", *options, "--format", "json").stdout)["verdict"] == "not-proven"
+
+
+OUTPUTS: dict[str, Any] = {
+    "Parameters": {"Units": {"Type": "Number", "Default": 5}},
+    "Resources": {"Own": reserving(1)},
+    "Outputs": {"Figure": {"Value": {"Ref": "Units"}}},
+}
+
+
+def output(stack: str, name: str = "Figure") -> Any:
+    return {"Fn::GetAtt": [stack, f"Outputs.{name}"]}
+
+
+LINKED: list[tuple[str, Files, int, Verdict]] = [
+    (
+        "an output as a parameter of another nested stack, which stands before it",
+        {"p.json": resources(A=nested("c.json", Units=output("Z")), Z=nested("o.json", Units=40))},
+        40 + 1,
+        Verdict.GOOD,
+    ),
+    (
+        "an output as a reservation of the parent, in each of its notations",
+        {
+            "p.json": resources(
+                Z=nested("o.json", Units=40),
+                A=reserving(output("Z")),
+                B=reserving({"Fn::GetAtt": "Z.Outputs.Figure"}),
+                C=reserving({"Fn::Sub": "${Z.Outputs.Figure}0"}),
+            )
+        },
+        1 + 40 + 40 + 400,
+        Verdict.GOOD,
+    ),
+    (
+        "an output of an output, one level down",
+        {
+            "p.json": resources(M=nested("m.json"), A=nested("c.json", Units=output("M", "Passed"))),
+            "m.json": {
+                **resources(Z=nested("o.json", Units=7), A=nested("c.json", Units=output("Z"))),
+                "Outputs": {"Passed": {"Value": {"Fn::Join": ["", [output("Z"), "0"]]}}},
+            },
+        },
+        1 + 7 + 70,
+        Verdict.GOOD,
+    ),
+    (
+        "an output that decides a condition of another nested stack",
+        {
+            "p.json": resources(A=nested("c.json", Stage=output("Z", "Stage")), Z=nested("s.json")),
+            "s.json": {**resources(Own=reserving(1)), "Outputs": {"Stage": {"Value": "prod"}}},
+        },
+        1 + 5 + 30,
+        Verdict.GOOD,
+    ),
+    (
+        "a function of one nested stack with an alias in another one",
+        {
+            "p.json": resources(A=nested("f.json"), B=nested("alias.json", Worker=output("A", "Arn"))),
+            "f.json": {
+                **resources(Worker=reserving(100)),
+                "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Worker", "Arn"]}}},
+            },
+            "alias.json": {"Parameters": {"Worker": {"Type": "String"}}, "Resources": PROVISIONED},
+        },
+        100,
+        Verdict.GOOD,
+    ),
+    (
+        "an output that nobody knows",
+        {
+            "p.json": resources(A=nested("c.json", Units=output("Z")), Z=nested("o.json")),
+            "o.json": {**OUTPUTS, "Outputs": {"Figure": {"Value": {"Fn::GetAtt": ["Own", "Arn"]}}}},
+        },
+        1,
+        Verdict.NOT_PROVEN,
+    ),
+    (
+        "an output of a stack elsewhere",
+        {"p.json": resources(A=reserving(output("Z")), Z=nested("https://example.com/other.json"))},
+        0,
+        Verdict.NOT_PROVEN,
+    ),
+    (
+        "outputs that need each other",
+        {"p.json": resources(A=nested("o.json", Units=output("B")), B=nested("o.json", Units=output("A")))}
+        | {"o.json": {**OUTPUTS, "Resources": {"Own": reserving({"Ref": "Units"})}}},
+        0,
+        Verdict.NOT_PROVEN,
+    ),
+    (
+        "an output larger than any",
+        {
+            "p.json": resources(A=reserving(output("Z")), Z=nested("o.json")),
+            "o.json": {**OUTPUTS, "Outputs": {"Figure": {"Value": {"Fn::Join": ["", ["1"] * 200]}}}},
+        },
+        1,
+        Verdict.NOT_PROVEN,
+    ),
+]
+
+
+@pytest.mark.parametrize(("files", "total", "verdict"), by_name(LINKED))
+def test_the_outputs_of_nested_stacks_are_followed(files: Files, total: int, verdict: Verdict, tmp_path: Path) -> None:
+    nested_in = {name: one for name, one in {"c.json": CHILD, "o.json": OUTPUTS}.items() if name in str(files)}
+    report = judged(laid(tmp_path / "folder", {**nested_in, **files}))
+    assert totals(report) == {ANYWHERE: total}
+    assert report.verdict is verdict

@@ -46,8 +46,8 @@ ELSEWHERE = ""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 """A function's name within a text, such as an ARN."""
 
-_ALONE = re.compile(r"(?:arn:[^{}]*(?:\$\{AWS::\w+\}[^{}]*)*:function:)?\$\{([A-Za-z0-9]+)(?:\.Arn)?\}")
-"""A Fn::Sub of a function's name or ARN and nothing else."""
+_ALONE = re.compile(r"(?:arn:[^{}]*(?:\$\{AWS::\w+\}[^{}]*)*:function:)?\$\{([A-Za-z0-9/]+)(?:\.Arn)?\}")
+"""A Fn::Sub of a function's name or ARN and nothing else, perhaps in a nested stack."""
 
 Found = TypeVar("Found")
 
@@ -59,6 +59,19 @@ def functions(template: Template) -> list[str]:
 
 def reservations(template: Template, function: str) -> list[Option]:
     """Return what a function may reserve in the account's pool, which functions on managed instances do not use."""
+    known = _known_reservations(template)
+    if function not in known:
+        known[function] = _reservations(template, function)
+    return known[function]
+
+
+@lru_cache(maxsize=2)
+def _known_reservations(template: Template) -> dict[str, list[Option]]:
+    """Return what has been found so far by `reservations`, which every rule asks."""
+    return {}
+
+
+def _reservations(template: Template, function: str) -> list[Option]:
     reserved, stated = options(template, function, RESERVED), template.properties(function)
     if MANAGED not in stated and not is_intrinsic(stated):
         return reserved
