@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
-from generator.template.intrinsics import Json, listed, mapping
+from generator.template.intrinsics import Json, listed, mapping, whole_number
 from generator.template.model import Section
 
 MAX_HOPS = 50
@@ -22,7 +22,7 @@ MAX_HOPS = 50
 MAX_NAME = 2_000
 """Characters of a function's name or ARN, many times what Lambda allows."""
 
-FUNCTION = "aws_lambda_function"
+FUNCTIONS = ("aws_lambda_function", "awscc_lambda_function")
 
 OF_A_FUNCTION = ("aws_lambda_alias", "aws_lambda_provisioned_concurrency_config")
 """Types of resources that lead to the function that they name."""
@@ -38,6 +38,9 @@ _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]")
 _FUNCTION_NAME = re.compile(r"(?:.*:)?function:([^:]+)(?::.*)?|([^:/]+)(?::[^:]*)?")
 
 Index = int | str | None
+
+_Reference = tuple[str, str, Index, str]
+"""The root, name, index and attribute of a reference, as in aws_lambda_function.worker[0].arn."""
 
 _Instance = TypeVar("_Instance")
 
@@ -90,7 +93,7 @@ class References:
             for depth in range(1, len(resource.module.names) + 1):
                 module = Address(resource.module.names[:depth], resource.module.indexes[:depth])
                 self._modules.setdefault((module.names, module.indexes[:-1]), {})[module.indexes[-1]] = [module]
-            if resource.type == FUNCTION and isinstance(name := resource.values.get("function_name"), str):
+            if resource.type in FUNCTIONS and isinstance(name := resource.values.get("function_name"), str):
                 self._functions.setdefault(name, []).append(resource)
         self._providers = _Providers(self, all_resources)
 
@@ -108,8 +111,8 @@ class References:
             if isinstance(value, str):
                 found |= {function.address: function for function in self._named(value, source)}
                 continue
-            for target in self._targets(source, attribute, (FUNCTION, *OF_A_FUNCTION)):
-                if target.type == FUNCTION:
+            for target in self._targets(source, attribute, (*FUNCTIONS, *OF_A_FUNCTION)):
+                if target.type in FUNCTIONS:
                     found[target.address] = target
                 elif target.address not in seen:
                     seen.add(target.address)
@@ -198,16 +201,25 @@ class References:
         waiting, seen = [(expression, scope)], {(id(expression), scope.module, scope.index)}
         while waiting:
             expression, scope = waiting.pop()
-            for root, name, index, attribute in _parsed(listed(mapping(expression).get("references"))):
-                for found in self._step(scope, root, name, index, attribute):
+            references = list(_parsed(listed(mapping(expression).get("references"))))
+            own = self._own_indexes(references, scope)
+            for root, name, index, attribute in references:
+                for found in self._step(scope, root, name, index, own, attribute):
                     if isinstance(found, PlannedResource):
                         yield found
                     elif (state := (id(found[0]), found[1].module, found[1].index)) not in seen:
                         seen.add(state)
                         waiting.append(found)
 
+    def _own_indexes(self, references: Sequence[_Reference], scope: _Scope) -> list[Index]:
+        """Return the possible indexes of fn[each.key] or fn[var.name], which the plan lists as fn and the variable."""
+        is_own = scope.is_for_each or any(root in ("each", "count") for root, *_ in references)
+        names = [name for root, name, *_ in references if root == "var"]
+        given = [self.value({"references": [f"var.{name}"]}, scope.module.names) for name in names]
+        return [*([scope.index] if is_own else []), *(index for index in given if isinstance(index, int | str))]
+
     def _step(
-        self, scope: _Scope, root: str, name: str, index: Index, attribute: str
+        self, scope: _Scope, root: str, name: str, index: Index, own: Sequence[Index], attribute: str
     ) -> Iterator[PlannedResource | tuple[Json, _Scope]]:
         """Yield the resources that a reference names, or the expressions behind a variable or an output."""
         if root == "var" and scope.module.names:
@@ -216,14 +228,14 @@ class References:
             inner = _Scope(outer, indexes[-1], call.get("for_each_expression"))
             yield mapping(call.get("expressions")).get(name), inner
         elif root == "each":
-            yield scope.for_each, _Scope(scope.module, scope.index, None)
+            yield scope.for_each, _Scope(scope.module, scope.index, None, is_for_each=True)
         elif root == "module" and attribute:
             names = (*scope.module.names, name)
             output = mapping(mapping(self._module(names).get("outputs")).get(attribute)).get("expression")
             inside = self._modules.get((names, scope.module.indexes), {})
-            yield from ((output, _Scope(address, None, None)) for address in _of_index(inside, index, scope.index))
+            yield from ((output, _Scope(address, None, None)) for address in _of_index(inside, index, own))
         else:
-            yield from _of_index(self._by_name.get((scope.module, root, name), {}), index, scope.index)
+            yield from _of_index(self._by_name.get((scope.module, root, name), {}), index, own)
 
 
 class _Scope(NamedTuple):
@@ -232,6 +244,8 @@ class _Scope(NamedTuple):
     module: Address
     index: Json
     for_each: Json
+    is_for_each: bool = False
+    """Whether the expression is a for_each, each key of which is an index."""
 
 
 class _Providers:
@@ -288,7 +302,7 @@ class _Providers:
         return ""
 
 
-def _parsed(references: Iterable[Json]) -> Iterator[tuple[str, str, Index, str]]:
+def _parsed(references: Iterable[Json]) -> Iterator[_Reference]:
     """Yield root, name, index and attribute of each reference. Drop `a.b` if the list also has `a.b.c`."""
     by_name: dict[tuple[str, str], list[re.Match[str]]] = {}
     for reference in references:
@@ -300,10 +314,15 @@ def _parsed(references: Iterable[Json]) -> Iterator[tuple[str, str, Index, str]]
             yield root.removesuffix("."), name, index, attribute
 
 
-def _of_index(instances: Mapping[Index, Sequence[_Instance]], index: Index, own: Index) -> Iterator[_Instance]:
-    """Yield the instances with an index. Without an index, yield those with `own`, or all if none has it."""
-    wanted = own if index is None and own in instances else index
-    return chain.from_iterable(instances.values() if wanted is None else [instances.get(wanted, ())])
+def _of_index(
+    instances: Mapping[Index, Sequence[_Instance]], index: Index, own: Sequence[Index]
+) -> Iterator[_Instance]:
+    """Yield the instances with an index. Without an index, yield those with the first of `own`, or all if none has it."""
+    if index is not None:
+        return iter(instances.get(index, ()))
+    keys = (key for one in own for key in (one, str(one), whole_number(one)) if key is not None)
+    wanted = next((key for key in keys if key in instances), None)
+    return chain.from_iterable(instances.values() if wanted is None else [instances[wanted]])
 
 
 def _index(text: str | None) -> Index:

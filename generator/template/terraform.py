@@ -19,7 +19,7 @@ from generator.errors import UnreadableTemplate
 from generator.template import reading
 from generator.template.intrinsics import Json, listed, mapping, whole_number
 from generator.template.model import Section
-from generator.template.plan_references import FUNCTION, Address, PlannedResource, References, address_of
+from generator.template.plan_references import FUNCTIONS, Address, PlannedResource, References, address_of
 from generator.template.reading import json_value, unreadable
 
 MAX_CHARACTERS = 200_000_000
@@ -212,7 +212,7 @@ class _Reader:
 
     def _take(self, resource: PlannedResource) -> None:
         match resource.type:
-            case "aws_lambda_function" | "awscc_lambda_function":
+            case kind if kind in FUNCTIONS:
                 self._take_function(resource)
             case "aws_lambda_provisioned_concurrency_config":
                 self._take_config(resource)
@@ -382,7 +382,7 @@ class _Reader:
 
         Terraform changes functions in parallel. Without a dependency, it may raise one before it lowers another.
         """
-        if change.get("type") != FUNCTION or change.get("mode", "managed") != "managed":
+        if change.get("type") not in FUNCTIONS or change.get("mode", "managed") != "managed":
             return
         states = mapping(change.get("change"))
         before = whole_number(mapping(states.get("before")).get("reserved_concurrent_executions")) or 0

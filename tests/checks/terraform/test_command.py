@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,11 @@ OLD = changed("old", 200, 0, "delete")
 
 ON_THE_WAY: list[tuple[Any, ...]] = [
     ("one raised before another is lowered", plan(changed("a", 200, 600), changed("b", 600, 200)), 1_200),
+    (
+        "functions of the awscc provider",
+        plan(*(replace(one, type="awscc_lambda_function") for one in (changed("a", 200, 600), changed("b", 600, 200)))),
+        1_200,
+    ),
     ("created before an old one is destroyed", plan(changed("a", 500, 500, "create", "delete")), 1_000),
     ("created beside one that goes", plan(function(reserved=800), leaving=[OLD]), 1_000),
 ]

@@ -124,6 +124,24 @@ SUMS: list[tuple[Any, ...]] = [
         {HERE: 38},
     ),
     (
+        "provisioned for the function of a variable index",
+        plan(
+            function(reserved=-1, index=0),
+            function(reserved=30, index=1),
+            provisioned(8, index=1, refers={"function_name": [WORKER, "var.main"]}),
+            variables={"main": {"value": "0"}},
+        ),
+        {HERE: 38},
+    ),
+    (
+        "provisioned for a function of the awscc provider",
+        plan(
+            Planned("awscc_lambda_function", "w", {"reserved_concurrent_executions": 30}),
+            provisioned(8, "awscc_lambda_function.w"),
+        ),
+        {HERE: 30},
+    ),
+    (
         "provisioned for each.value",
         plan(
             function(reserved=-1, index="a"),
@@ -331,6 +349,24 @@ GAPS: list[tuple[Any, ...]] = [
     (
         "provisioned for one of two",
         plan(function(reserved=-1, index=0), function(index=1), provisioned(8)),
+        UNKNOWN.address,
+        "one of several functions",
+    ),
+    (
+        "provisioned by a local index, although its own index would fit",
+        plan(
+            *(function(reserved=index or -1, index=index) for index in (0, 30)),
+            provisioned(8, index=30, refers={"function_name": [WORKER, "local.main"]}),
+        ),
+        f"{UNKNOWN.address}[30]",
+        "one of several functions",
+    ),
+    (
+        "provisioned by a variable without a value",
+        plan(
+            *(function(reserved=-1, index=index) for index in (0, 1)),
+            provisioned(8, refers={"function_name": [WORKER, "var.main"]}),
+        ),
         UNKNOWN.address,
         "one of several functions",
     ),
