@@ -317,7 +317,7 @@ def _parsed(references: Iterable[Json]) -> Iterator[_Reference]:
 def _of_index(
     instances: Mapping[Index, Sequence[_Instance]], index: Index, own: Sequence[Index]
 ) -> Iterator[_Instance]:
-    """Yield the instances with an index. Without an index, yield those with the first of `own`, or all if none has it."""
+    """Yield the instances with an index or else with the first of `own`; all if none has one of these."""
     if index is not None:
         return iter(instances.get(index, ()))
     keys = (key for one in own for key in (one, str(one), whole_number(one)) if key is not None)
