@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
+from itertools import islice
 from typing import NamedTuple
 
 from generator.template.intrinsics import NO_VALUE, SAM, Json, literal_text, mapping, split_commas
@@ -131,9 +132,13 @@ def _put_in(whole: _Whole, name: str, children: Children) -> Iterable[tuple[str,
             raise NotRead(f"more than {MAX_STACKS} nested stacks or {MAX_RESOURCES:,} resources in one template")
         if name.count(SEPARATOR) >= MAX_LEVELS:
             raise NotRead(f"nested more than {MAX_LEVELS} levels deep")
+        if whole.values >= MAX_VALUES:
+            raise NotRead(_TOO_MANY)
         child = children(resource)
         document = _renamed(whole.parameters, name, resource, mapping(child.document))
         whole.values += _values(document, MAX_VALUES - whole.values)
+        if whole.values >= MAX_VALUES:
+            raise NotRead(_TOO_MANY)
     except NotRead as error:
         whole.unread[name] = str(error)
         return []
@@ -170,8 +175,14 @@ def _around(whole: _Whole, document: Section) -> Template:
     )
 
 
+_TOO_MANY = f"more than {MAX_VALUES:,} values in the nested stacks, with their parameters written out"
+
+
 def _values(document: Section, most: int) -> int:
-    """Return how many values a nested stack adds to the template. Raises NotRead if there are `most` or more."""
+    """Return how many values a nested stack adds to the template, or `most` if it adds more.
+
+    Raises NotRead if they are nested too deeply.
+    """
     found, depth = 0, 0
     level: list[Json] = [document[key] for key in ("Resources", "Outputs", "Globals", "Conditions", "Mappings")]
     while level:
@@ -180,9 +191,7 @@ def _values(document: Section, most: int) -> int:
         for one in level:
             inner += one.values() if isinstance(one, Mapping) else one if isinstance(one, list) else ()
             if found + len(inner) >= most:
-                raise NotRead(
-                    f"more than {MAX_VALUES:,} values in the nested stacks, with their parameters written out"
-                )
+                return most
         if depth > MAX_DEPTH:
             raise NotRead(f"nested more than {MAX_DEPTH} levels deep, with its parameters written out")
         found, level = found + len(inner), inner
@@ -222,13 +231,8 @@ def _output_of(name: str) -> str:
 
 
 def _size(value: Json) -> int:
-    """Return how many values a value consists of; a little more than MAX_OUTPUT stands for any larger number."""
-    found, level = 0, [value]
-    while level and found <= MAX_OUTPUT:
-        one = level.pop()
-        found += 1
-        level += one.values() if isinstance(one, Mapping) else one if isinstance(one, list) else ()
-    return found
+    """Return how many values a value consists of; one more than MAX_OUTPUT stands for any larger number."""
+    return sum(1 for _ in islice(walk(value), MAX_OUTPUT + 1))
 
 
 def _conditional(resource: Section, stack: Section, conditions: dict[str, Json]) -> Section:
