@@ -6,6 +6,7 @@ ENV ?=
 SEEDS ?= 100000
 OVERRIDES := $(if $(RATE),--set traffic.webhooks_per_hour=$(RATE))
 ONE = $(if $(ENV),$(ENV),prod)
+LINT = $(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy
 
 .DEFAULT_GOAL := help
 .PHONY: help template size check simulate local lint format test test-fast fixtures hostile soak mutants bench bench-peers clean
@@ -29,13 +30,14 @@ local: .venv/local ## run the committed template of ENV (default dev) on this ma
 	@$(BIN)/generator local $(if $(ENV),$(ENV),dev) $(if $(DEMO),--demo)
 
 lint: .venv/test ## check format, style and types of the code
-	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy
+	@$(LINT)
 
 format: .venv/test ## format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
-test: lint ## lint and test the code; TESTS=tests/capacity/test_sizing.py runs only that file
-	@$(BIN)/python -m pytest $(TESTS)
+test: .venv/test ## lint and test the code; TESTS=tests/capacity/test_sizing.py runs only that file
+	@# The types are checked meanwhile, which uses one processor only.
+	@{ $(LINT); } & $(BIN)/python -m pytest $(TESTS); tests=$$?; wait $$! && exit $$tests
 
 test-fast: .venv/test ## run the quick tests, in less than a minute
 	@$(BIN)/python -m pytest -m "not slow" $(TESTS)
@@ -61,9 +63,11 @@ bench-peers: .venv/bench $(PEERS)/ready ## measure the same stack in AWS CDK and
 clean: ## remove the virtual environment and caches
 	@rm -rf .venv $(PEERS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants
 
-.venv/base: setup.cfg pyproject.toml
+.venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	@test -x $(BIN)/python || { echo "Setting up .venv (about 30 s, once)" >&2; $(PYTHON) -m venv .venv; }
+
+.venv/base: setup.cfg pyproject.toml | .venv/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@# pip does not compile an editable package. Without this, every start compiles it if Python cannot write its cache.
 	@$(BIN)/python -m compileall -q generator
@@ -73,9 +77,11 @@ clean: ## remove the virtual environment and caches
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local]'
 	@touch $@
 
-.venv/test: .venv/base
+# In one installation with what .venv/base has.
+.venv/test: setup.cfg pyproject.toml | .venv/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
-	@touch $@
+	@$(BIN)/python -m compileall -q generator
+	@touch .venv/base $@
 
 .venv/mutants: .venv/test
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,mutants]'

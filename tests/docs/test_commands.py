@@ -157,6 +157,7 @@ def test_commands_that_need_an_account_are_parsed(command: str, project: Path, m
     assert words == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if any(map(works_on_a_stack, plain(page)))], ids=name_of)
 def test_commands_on_a_deployed_stack_work(clone: Path, page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run them in the order of the page, because one adds the alert that the next one shows."""
