@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from generator.capacity import bursts, lanes, queueing
 from generator.capacity.bursts import Batch, Clusters, Source, Survival
@@ -63,17 +64,33 @@ def alert_clusters(environment: Environment, factor: int) -> Clusters:
     survival = Survival.of(function, function.mean_duration_ms / 1000)
     size = max(1.0, traffic.alerts_per_crossing, traffic.alerts_per_webhook)
     crossing = traffic.alerts_per_webhook / size
-    sources = [_lane_source(environment, group, crossing, size) for group in lanes.lanes(environment, factor)]
+    groups = lanes.lanes(environment, factor)
+    sources = [_lane_source(environment, group, crossing, size, _together(groups, group)) for group in groups]
     load_erlangs = environment.peak_rate_per_s * traffic.alerts_per_webhook * survival.mean_s
     step = counting_step(load_erlangs, environment.stream.batch_size * traffic.alerts_per_webhook, size)
     return bursts.clusters(sources, survival, step)
 
 
-def _lane_source(environment: Environment, group: lanes.Lanes, crossing: float, size: float) -> Source:
+def _together(groups: Sequence[lanes.Lanes], own: lanes.Lanes) -> float:
+    """Return how many lanes run a batch together on average, because the same bursts of webhooks started them.
+
+    A burst with a record in one lane has none in another with the probability 1 / b^2, if b is the mean burst of that
+    lane. Its batches start together if it is the first in both, which happens in a share b over the mean batch.
+    """
+    if own.mean_burst == 1:
+        return 1.0
+    others = math.fsum(
+        (group.number - (group is own)) * (1 - group.mean_burst**-2) * min(1.0, group.mean_burst / group.mean_batch)
+        for group in groups
+    )
+    return 1 + others
+
+
+def _lane_source(environment: Environment, group: lanes.Lanes, crossing: float, size: float, together: float) -> Source:
     duration_s, spread = lanes.batch_duration_s(environment), bursts.spread(environment.functions.check_alerts)
-    batches_per_s = group.records_per_s / group.mean_batch
+    batches_per_s = group.records_per_s / group.mean_batch / together
     found = [
-        (batches_per_s * share, Batch(records, duration_s, crossing, size, spread))
+        (batches_per_s * share, Batch(records, duration_s, crossing, size, spread, together))
         for records, share in lanes.batch_sizes(environment, group.records_per_s)
     ]
     return Source(group.number, found, lanes.quiet_s(environment, group))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from random import Random
 
 from generator.capacity.bursts import Survival
@@ -23,7 +24,15 @@ NOISE = 1.05
 """Chance alone gives up to this many webhooks per burst for separate arrivals."""
 
 
-def webhooks_per_burst(times_s: Sequence[float], function: Function) -> float:
+@dataclass(frozen=True, slots=True)
+class BurstFit:
+    """What a recording shows: the mean size of its bursts, and the most executions in progress at once."""
+
+    webhooks_per_burst: float
+    most_at_once: int
+
+
+def fit(times_s: Sequence[float], function: Function) -> BurstFit:
     """Return the mean size of geometric bursts that need as much concurrency as the recorded times; 1 for Poisson.
 
     If nothing were refused, bursts of mean size g would give the number in progress the variance-to-mean ratio
@@ -32,8 +41,9 @@ def webhooks_per_burst(times_s: Sequence[float], function: Function) -> float:
     the recording once with durations drawn for `function`. Webhooks of a burst need not arrive at the same instant.
     """
     survival = Survival.of(function, function.mean_duration_ms / 1000)
-    size = 1 + (_peakedness(times_s, survival) - 1) / (2 * _overlap(survival))
-    return size if size >= NOISE else 1.0
+    peakedness, most = _peakedness(times_s, survival)
+    size = 1 + (peakedness - 1) / (2 * _overlap(survival))
+    return BurstFit(size if size >= NOISE else 1.0, most)
 
 
 def _overlap(survival: Survival) -> float:
@@ -41,19 +51,20 @@ def _overlap(survival: Survival) -> float:
     return math.fsum(survival.after((step + 0.5) * step_s) ** 2 for step in range(STEPS)) * step_s / survival.mean_s
 
 
-def _peakedness(times_s: Sequence[float], survival: Survival) -> float:
-    """Return the variance of the number in progress over its mean, within windows."""
-    within, total = 0.0, 0.0
-    for area, squares, length_s in _windows(times_s, survival):
+def _peakedness(times_s: Sequence[float], survival: Survival) -> tuple[float, int]:
+    """Return the variance of the number in progress over its mean, within windows, and the largest number."""
+    within, total, largest = 0.0, 0.0, 0
+    for area, squares, length_s, most in _windows(times_s, survival):
         within += squares - area * area / length_s
         total += area
-    return within / total if total else 1.0
+        largest = max(largest, most)
+    return within / total if total else 1.0, largest
 
 
-def _windows(times_s: Sequence[float], survival: Survival) -> Iterator[tuple[float, float, float]]:
-    """Yield the integrals of the number in progress and of its square over each window, and the window's length."""
+def _windows(times_s: Sequence[float], survival: Survival) -> Iterator[tuple[float, float, float, int]]:
+    """Yield the integrals of the number in progress and of its square over each window, its length, and the largest."""
     random, ends = Random(1), list[float]()  # noqa: S311 - no secret
-    now_s, until_s, area, squares = times_s[0], times_s[0] + WINDOW_S, 0.0, 0.0
+    now_s, until_s, area, squares, most = times_s[0], times_s[0] + WINDOW_S, 0.0, 0.0, 0
     for arrival_s in times_s:
         while True:
             next_s = min(ends[0] if ends else math.inf, arrival_s, until_s)
@@ -61,12 +72,13 @@ def _windows(times_s: Sequence[float], survival: Survival) -> Iterator[tuple[flo
             squares += len(ends) ** 2 * (next_s - now_s)
             now_s = next_s
             if now_s == until_s:
-                yield area, squares, WINDOW_S
+                yield area, squares, WINDOW_S, most
                 until_s, area, squares = until_s + WINDOW_S, 0.0, 0.0
             elif ends and now_s == ends[0]:
                 heapq.heappop(ends)
             else:
                 heapq.heappush(ends, now_s + survival.draw(random))
+                most = max(most, len(ends))
                 break
     if length_s := now_s - (until_s - WINDOW_S):
-        yield area, squares, length_s
+        yield area, squares, length_s, most

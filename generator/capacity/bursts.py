@@ -113,7 +113,8 @@ def _sigma(p95_over_mean: float) -> float:
 class Batch:
     """A batch runs for `duration_s` on average, and record i of n is done after i/n of its own duration.
 
-    A record fires with `probability`, and then a geometric number with mean `size`.
+    A record fires with `probability`, and then a geometric number with mean `size`. `width` equal batches run together,
+    on average.
     """
 
     records: int
@@ -121,11 +122,12 @@ class Batch:
     probability: float
     size: float
     spread: Spread = ((1.0, 1.0),)
+    width: float = 1.0
 
     @property
     def fired(self) -> float:
-        """The mean number fired."""
-        return self.records * self.probability * self.size
+        """The mean number fired by all of them."""
+        return self.records * self.probability * self.size * self.width
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,19 +361,21 @@ def _progress(batch: Batch, survival: Survival) -> Progress:
 def _one_progress(batch: Batch, duration_s: float, survival: Survival) -> Progress:
     step_s = duration_s / batch.records
     crossing = _next_record([1.0], 1.0, batch.size)[1:]
-    met, seen, siblings = [1.0], crossing, [crossing]
+    # Half of the records that are done at the same moment in other batches come before this one.
+    met, seen = [1.0], _next_records(crossing, batch, 1.0, (batch.width - 1) / 2)
+    siblings = [seen]
     ends_s, running = [step_s], [met]
     for done in range(1, batch.records):
-        seen = _next_record(seen, batch.probability, batch.size, survival.after(done * step_s))
+        seen = _next_records(seen, batch, survival.after(done * step_s), batch.width)
         siblings.append(seen)
-        met = _next_record(met, batch.probability, batch.size, survival.after((done - 0.5) * step_s))
+        met = _next_records(met, batch, survival.after((done - 0.5) * step_s), batch.width)
         ends_s.append((done + 1) * step_s)
         running.append(met)
     for start, end in pairwise(TAIL):
         left = [1.0]
         for later in range(batch.records):
             alive = survival.after((start + end) / 2 * survival.mean_s + later * step_s)
-            left = _next_record(left, batch.probability, batch.size, alive)
+            left = _next_records(left, batch, alive, batch.width)
         ends_s.append(duration_s + end * survival.mean_s)
         running.append(left)
     lengths_s = [end_s - start_s for start_s, end_s in pairwise((0.0, *ends_s))]
@@ -380,6 +384,13 @@ def _one_progress(batch: Batch, duration_s: float, survival: Survival) -> Progre
         _mixed(lengths_s, running),
         [(end_s, length_s, 1.0, left) for end_s, length_s, left in zip(ends_s, lengths_s, running, strict=True)],
     )
+
+
+def _next_records(running: list[float], batch: Batch, alive: float, width: float) -> list[float]:
+    """Add to a distribution what one record of each of `width` batches has fired and still runs."""
+    for _ in range(int(width)):
+        running = _next_record(running, batch.probability, batch.size, alive)
+    return _next_record(running, batch.probability * (width % 1), batch.size, alive) if width % 1 else running
 
 
 def _next_record(running: list[float], probability: float, size: float, alive: float = 1.0) -> list[float]:

@@ -4,6 +4,9 @@ A lane is one of a shard's concurrent batches; their number is the parallelizati
 is full, or when its first record has waited for the batching window and for the poll that reads the shard. While a
 lane works on a batch, further records wait. So a batch has its first record, those that arrive meanwhile, a Poisson
 number, and never more than the batch size.
+
+Webhooks that arrive in bursts are spread over the lanes. What a lane gets of a geometric burst is geometric again, and
+a batch has its first burst and those that arrive meanwhile.
 """
 
 from __future__ import annotations
@@ -23,17 +26,24 @@ NEGLIGIBLE = 1e-8
 DEVIATIONS = 8
 """Standard deviations of the number of records in a batch within which all batches lie."""
 
+MAX_BURSTS = 500
+"""With more bursts in a batch, their sizes hardly matter to the batch's size, and records count as single ones."""
+
 SPACING = 1.2
 """Ratio between neighbouring batch sizes that represent all others; up to 10 each size represents itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """Lanes with the same load: their number, the records per second of each, and the mean batch size."""
+    """Lanes with the same load: their number, and for each the records per second, per batch and per burst.
+
+    `mean_batch` and `mean_burst` are means; a burst counts only the records that this lane gets of it.
+    """
 
     number: int
     records_per_s: float
     mean_batch: float
+    mean_burst: float = 1.0
 
     @property
     def batches_per_s(self) -> float:
@@ -57,8 +67,17 @@ def lanes(environment: Environment, factor: int) -> list[Lanes]:
     shares = [(factor, share / factor)]
     if others and share < 1:
         shares.append((factor * others, (1 - share) / others / factor))
-    rates_per_s = [(number, environment.peak_rate_per_s * own) for number, own in shares]
-    return [Lanes(number, rate_per_s, mean_batch(environment, rate_per_s)) for number, rate_per_s in rates_per_s]
+    return [_lanes(environment, number, environment.peak_rate_per_s * own) for number, own in shares]
+
+
+def _lanes(environment: Environment, number: int, records_per_s: float) -> Lanes:
+    batch = mean_batch(environment, records_per_s)
+    return Lanes(number, records_per_s, batch, mean_burst(environment, records_per_s))
+
+
+def mean_burst(environment: Environment, records_per_s: float) -> float:
+    """Return how many records of a burst a lane with that many records per second gets on average, if any."""
+    return 1 + (environment.traffic.webhooks_per_burst - 1) * records_per_s / environment.peak_rate_per_s
 
 
 def utilisation(environment: Environment, factor: int) -> float:
@@ -94,12 +113,13 @@ def quiet_s(environment: Environment, group: Lanes) -> float:
 
 def mean_batch(environment: Environment, records_per_s: float) -> float:
     """Return the mean number of records in a batch of a lane with that many records per second."""
-    return mean_records(environment.stream.batch_size, _arrivals(environment, records_per_s))
+    burst = mean_burst(environment, records_per_s)
+    return mean_records(environment.stream.batch_size, _arrivals(environment, records_per_s), burst)
 
 
-def mean_records(size: int, joining: float) -> float:
-    """Return the mean number of records in a batch of at most `size`, if `joining` on average join the first one."""
-    return size - sum((size - number) * share for number, share in _partly_full(size, joining))
+def mean_records(size: int, joining: float, burst: float = 1.0) -> float:
+    """Return the mean number of records in a batch of at most `size`, if `joining` on average join the first burst."""
+    return size - math.fsum((size - number) * share for number, share in _partly_full(size, joining, burst))
 
 
 def batch_sizes(environment: Environment, records_per_s: float) -> list[tuple[int, float]]:
@@ -109,7 +129,7 @@ def batch_sizes(environment: Environment, records_per_s: float) -> list[tuple[in
     their records add up.
     """
     size, represented = environment.stream.batch_size, _representatives(environment.stream.batch_size)
-    counts = _partly_full(size, _arrivals(environment, records_per_s))
+    counts = _partly_full(size, _arrivals(environment, records_per_s), mean_burst(environment, records_per_s))
     shares = dict.fromkeys(represented, 0.0)
     for number, share in [*counts, (size, 1 - math.fsum(share for _, share in counts))]:
         index = bisect_left(represented, number)
@@ -129,14 +149,34 @@ def _representatives(size: int) -> list[int]:
 
 
 def _arrivals(environment: Environment, records_per_s: float) -> float:
-    """Return the mean number of records that join the first one of a batch. A poll is half an interval away."""
+    """Return the mean number of records that join the first burst of a batch. A poll is half an interval away."""
     waits_s = environment.stream.batching_window_s + STREAM_POLL_INTERVAL_S / 2
     return records_per_s * max(waits_s, batch_duration_s(environment))
 
 
 @lru_cache
-def _partly_full(size: int, mean: float) -> list[tuple[int, float]]:
-    """Return the sizes below the full one with their probabilities, except negligible ones."""
+def _partly_full(size: int, mean: float, burst: float) -> list[tuple[int, float]]:
+    """Return the sizes below the full one with their probabilities, except negligible ones.
+
+    Bursts are geometric with mean `burst`. A Poisson number of them, with `mean` records in all, joins the first one.
+    """
+    if burst > 1 and mean / burst < MAX_BURSTS:
+        return _partly_full_of_bursts(size, mean / burst, 1 - 1 / burst)
     width = DEVIATIONS * (math.sqrt(mean) + 1)
     joining = range(max(0, int(mean - width)), min(size - 1, int(mean + width)))
     return [(more + 1, math.exp(more * math.log(mean) - mean - math.lgamma(more + 1))) for more in joining]
+
+
+def _partly_full_of_bursts(size: int, bursts: float, ratio: float) -> list[tuple[int, float]]:
+    """Return the same for `bursts` on average that join, each longer by one with the probability `ratio`.
+
+    Source of the recursion: N. L. Johnson, A. W. Kemp, S. Kotz, Univariate Discrete Distributions, 9.7 (Polya-Aeppli).
+    """
+    joining, first, found = [math.exp(-bursts)], [0.0], []
+    for number in range(1, size):
+        step = (2 * ratio * (number - 1) + bursts * (1 - ratio)) * joining[-1]
+        before = ratio**2 * (number - 2) * joining[-2] if number > 1 else 0.0
+        joining.append((step - before) / number)
+        first.append((1 - ratio) * joining[number - 1] + ratio * first[-1])
+        found.append((number, first[number]))
+    return [(number, share) for number, share in found if share > NEGLIGIBLE]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -70,20 +71,28 @@ def command(
 
 def _fitted(name: str, path: Path, chosen: tuple[str, ...]) -> list[str]:
     """Print what the trace shows, and return the settings as overrides. The chosen ones of the user take precedence."""
-    from generator.capacity.burst_fit import webhooks_per_burst
+    from generator.capacity import burst_fit, sizing
     from generator.simulation.trace import read_trace
 
     trace = read_trace(path)
-    overrides = trace.as_overrides()
+    overrides, weak = trace.as_overrides(), trace.weaknesses()
     if trace.times:
         (environment,) = files.load_named([name], (*overrides, *chosen))
-        size = webhooks_per_burst(trace.times, environment.functions.process_webhook)
-        overrides.append(f"traffic.webhooks_per_burst={size:.3g}")
+        fitted = burst_fit.fit(trace.times, environment.functions.process_webhook)
+        overrides.append(f"traffic.webhooks_per_burst={fitted.webhooks_per_burst:.3g}")
+        (environment,) = files.load_named([name], (*overrides, *chosen))
+        units = sizing.size(environment)[sizing.PROCESS_WEBHOOK].reserved_concurrency or 0
+        replay = ["generator", "simulate", name, "--trace", str(path)]
+        if fitted.most_at_once > units:
+            weak.append(
+                f"up to {fitted.most_at_once:,} webhooks are in progress at once, but bursts of this mean size need "
+                f"only {units:,} units; see what a replay loses: {shlex.join(replay)}"
+            )
     windows = [f"{significant(value)} in {window_s:g} s" for window_s, value in sorted(trace.dispersion.items())]
     dispersion = f"; variance over mean of the counts (Poisson: 1): {', '.join(windows)}" if windows else ""
     seen = f"{counted(sum(trace.counts), 'webhook')} in {duration(trace.duration_s)}{dispersion}"
     (toml,) = files.toml_tables(overrides)
-    for line in (f"{path}: {seen}", *toml, *(f"{path}: weak: {one}" for one in trace.weaknesses())):
+    for line in (f"{path}: {seen}", *toml, *(f"{path}: weak: {one}" for one in weak)):
         click.echo(visible(line), err=True)
     return overrides
 

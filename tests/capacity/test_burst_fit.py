@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from generator.capacity.burst_fit import webhooks_per_burst
+from generator.capacity.burst_fit import fit
 from generator.config.files import load
 
 PROCESS_WEBHOOK = load(
@@ -28,8 +28,14 @@ def recording(size: float, per_s: float = 70.0, duration_s: float = 360.0, swing
 @pytest.mark.parametrize("size", [1.0, 1.2, 1.5, 2.0, 5.0])
 @pytest.mark.parametrize("swing", [False, True])
 def test_the_size_of_synthetic_bursts_comes_back(size: float, swing: bool) -> None:
-    assert webhooks_per_burst(recording(size, swing=swing), PROCESS_WEBHOOK) == pytest.approx(size, rel=0.12)
+    assert fit(recording(size, swing=swing), PROCESS_WEBHOOK).webhooks_per_burst == pytest.approx(size, rel=0.12)
 
 
 def test_regular_arrivals_have_no_bursts() -> None:
-    assert webhooks_per_burst([number / 70 for number in range(20_000)], PROCESS_WEBHOOK) == 1.0
+    assert fit([number / 70 for number in range(20_000)], PROCESS_WEBHOOK).webhooks_per_burst == 1.0
+
+
+def test_the_largest_burst_is_in_progress_at_once() -> None:
+    steady = [number / 2 for number in range(200)]
+    assert fit(sorted([*steady, *[50.25] * 61]), PROCESS_WEBHOOK).most_at_once in range(61, 64)
+    assert fit(steady, PROCESS_WEBHOOK).most_at_once < 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from bisect import bisect_right
 from heapq import heappop, heappush
 from itertools import pairwise
 
@@ -39,27 +40,43 @@ def lognormal(rng: random.Random, mean: float, p95: float) -> float:
     return math.exp(rng.gauss(math.log(mean) - sigma**2 / 2, sigma))
 
 
-def lane(rng: random.Random, records_per_s: float, duration_s: float) -> list[float]:
+def written(
+    rng: random.Random, shares: list[float], records_per_s: float, burst: float, duration_s: float
+) -> list[list[float]]:
+    """Return the times at which each lane's records are written, in bursts of that many on average."""
+    found: list[list[float]] = [[] for _ in shares]
+    at_s = rng.expovariate(records_per_s / burst)
+    while at_s < duration_s:
+        more = True
+        while more:
+            rng.choices(found, shares)[0].append(at_s)
+            more = rng.random() > 1 / burst
+        at_s += rng.expovariate(records_per_s / burst)
+    return found
+
+
+def lane(rng: random.Random, times_s: list[float]) -> list[float]:
     """Return the times at which one lane fires alerts: batches of 10, a window of 1 s, polls every 0.25 s."""
-    fired, free_s, written_s = list[float](), 0.0, rng.expovariate(records_per_s)
-    while written_s < duration_s:
-        deadline_s = max(0.25 * math.ceil(written_s / 0.25) + 1, free_s)
-        batch = list[float]()
-        while len(batch) < 10 and written_s <= deadline_s:
-            batch.append(written_s)
-            written_s += rng.expovariate(records_per_s)
-        start_s = max(free_s, batch[-1] + 0.125) if len(batch) == 10 else deadline_s
+    fired, free_s, next_record = list[float](), 0.0, 0
+    while next_record < len(times_s):
+        deadline_s = max(0.25 * math.ceil(times_s[next_record] / 0.25) + 1, free_s)
+        end = bisect_right(times_s, deadline_s, next_record, min(next_record + 10, len(times_s)))
+        records = end - next_record
+        start_s = max(free_s, times_s[end - 1] + 0.125) if records == 10 else deadline_s
         lasts_s = lognormal(rng, 0.25, 0.6)
-        fired += [start_s + lasts_s * (i + 1) / len(batch) for i in range(len(batch)) if rng.random() < 0.05]
-        free_s = start_s + lasts_s
+        fired += [start_s + lasts_s * (i + 1) / records for i in range(records) if rng.random() < 0.05]
+        free_s, next_record = start_s + lasts_s, end
     return fired
 
 
-def late_share(rate: int, factor: int, units: int, hours: float) -> tuple[float, int]:
-    """Simulate the cluster queue on its own: lanes, then units with retries after 1 s, 2 s, 4 s ..."""
+def late_share(rate: int, factor: int, units: int, hours: float, burst: float = 1) -> tuple[float, int]:
+    """Simulate the cluster queue on its own: lanes, then units with retries after 1 s, 2 s, 4 s ...
+
+    Returns the share of alerts that find no unit free, and the number of alerts.
+    """
     rng, duration_s = random.Random(20_261_129), 3600 * hours
     shares = [share / factor for share in (0.4, 0.2, 0.2, 0.2) for _ in range(factor)]
-    fired = [at_s for share in shares for at_s in lane(rng, rate * 5 / 3600 * share, duration_s)]
+    fired = [at_s for one in written(rng, shares, rate * 5 / 3600, burst, duration_s) for at_s in lane(rng, one)]
     events, running, late = sorted((at_s, 0) for at_s in fired), list[float](), 0
     while events:
         at_s, attempt = heappop(events)
@@ -79,7 +96,39 @@ def test_at_the_tightest_rates_a_simulation_confirms_the_prediction(rate: int, f
     predicted = arrivals.alert_clusters(environment(rate), factor).lateness(units)
     simulated, alerts = late_share(rate, factor, units, 200_000 / rate)
     assert predicted <= 0.01
-    assert 0.7 * predicted < simulated < predicted + 3 * math.sqrt(2 * predicted / alerts)
+    noise = 3 * math.sqrt(2 * predicted / alerts)
+    assert 0.7 * predicted - noise < simulated < predicted + noise
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rate", "factor", "units", "burst"),
+    [(500, 1, 2, 6), (5_000, 1, 3, 3), (20_000, 1, 4, 6), (50_000, 2, 5, 1.5)],
+)
+def test_bursts_of_webhooks_reach_several_lanes_at_once(rate: int, factor: int, units: int, burst: float) -> None:
+    """The prediction is an upper bound, and at most three times the simulated share."""
+    made = environment(rate, traffic={"webhooks_per_burst": burst})
+    predicted = arrivals.alert_clusters(made, factor).lateness(units)
+    simulated, alerts = late_share(rate, factor, units, 60_000 / rate, burst)
+    assert simulated - 3 * math.sqrt(2 * simulated / alerts) < predicted < 3 * simulated
+
+
+@pytest.mark.parametrize("burst", [1.0, 1.7, 6.0])
+def test_a_batch_has_its_first_burst_and_those_that_arrive_meanwhile(burst: float) -> None:
+    rng, size, joining, found = random.Random(1), 20, 4.0, list[int]()
+
+    def geometric() -> int:
+        number = 1
+        while rng.random() > 1 / burst:
+            number += 1
+        return number
+
+    for _ in range(20_000):
+        records, left_s = geometric(), 1 - rng.expovariate(joining / burst)
+        while left_s > 0:
+            records, left_s = records + geometric(), left_s - rng.expovariate(joining / burst)
+        found.append(min(size, records))
+    assert lanes.mean_records(size, joining, burst) == pytest.approx(math.fsum(found) / len(found), rel=0.02)
 
 
 @pytest.mark.parametrize("mean_ms", [300, 3000])
@@ -128,8 +177,9 @@ def test_the_durations_that_represent_a_distribution_have_its_mean_and_variance(
 
 @pytest.mark.parametrize("rate", [100, 5_000, 36_000, 50_000])
 @pytest.mark.parametrize("batch_size", [1, 10, 100])
-def test_the_representative_batches_carry_all_records(rate: int, batch_size: int) -> None:
-    made = environment(rate, stream={"batch_size": batch_size})
+@pytest.mark.parametrize("burst", [1, 5])
+def test_the_representative_batches_carry_all_records(rate: int, batch_size: int, burst: int) -> None:
+    made = environment(rate, traffic={"webhooks_per_burst": burst}, stream={"batch_size": batch_size})
     sizes = lanes.batch_sizes(made, made.peak_rate_per_s * 0.4)
     mean = lanes.mean_batch(made, made.peak_rate_per_s * 0.4)
     assert math.fsum(number * share for number, share in sizes) == pytest.approx(mean)

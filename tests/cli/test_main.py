@@ -443,3 +443,15 @@ def test_fit_trace_finds_bursts_in_times(generator: Run) -> None:
     # A pair each time has half the siblings of geometric bursts with a mean of two, so it needs fewer units.
     assert 1.4 < float(line.split(" = ")[1]) < 1.7
     assert json.loads(result.stdout)["functions"]["ProcessWebhookFunction"]["model"] == "webhook bursts"
+    assert "in progress at once" not in result.stderr
+
+
+def test_fit_trace_warns_of_bursts_far_above_their_mean(generator: Run) -> None:
+    """One webhook a second, and once eighty at the same time."""
+    Path("trace.csv").write_text(
+        "time\n" + "".join(f"{second}.5\n" * (80 if second == 900 else 1) for second in range(3600))
+    )
+    result = generator("size", "prod", "--fit-trace", "trace.csv")
+    (line,) = (line for line in result.stderr.splitlines() if "in progress at once" in line)
+    assert line.startswith("trace.csv: weak: up to 8")
+    assert line.endswith("see what a replay loses: generator simulate prod --trace trace.csv")
