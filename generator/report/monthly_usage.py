@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-from generator.capacity.sizing import PROCESS_WEBHOOK, SETTINGS
+from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
 from generator.config.schema import Environment
 from generator.template.model import Template
 
@@ -28,8 +28,12 @@ class MonthlyUsage:
     @property
     def invocations(self) -> dict[str, Decimal]:
         """Invocations by function."""
-        counts = (self.webhooks, self.batches, self.alerts, self.cleanups)
-        return dict(zip(SETTINGS, counts, strict=True))
+        return {
+            PROCESS_WEBHOOK: self.webhooks,
+            CHECK_ALERTS: self.batches,
+            SEND_NOTIFICATION: self.alerts,
+            CLEANUP_HISTORY: self.cleanups,
+        }
 
     @property
     def all_invocations(self) -> Decimal:
