@@ -11,7 +11,6 @@ from itertools import pairwise
 from generator._format import counted, duration, number, percent, significant
 from generator.account.metrics import HOUR_S, MINUTE_S, MetricSeries, Reports
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS, Sizing
-from generator.config.files import toml_tables
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.stack.monitoring import ITERATOR_AGE_MS
 
@@ -67,11 +66,6 @@ class Calibration:
     def overrides(self) -> list[str]:
         """The measured settings as KEY=VALUE."""
         return [f"{measurement.setting}={measurement.measured:.10g}" for measurement in self.measurements]
-
-    @property
-    def toml(self) -> list[str]:
-        """The measured settings as lines of an environment file."""
-        return [line for lines in toml_tables(self.overrides) for line in lines]
 
 
 def calibrate(

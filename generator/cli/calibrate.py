@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -15,6 +15,7 @@ from generator import plans
 from generator._format import counted, number, percent, text_table, visible
 from generator.account.deployment import default_stack_name
 from generator.cli import deployed, options
+from generator.config.files import toml_tables
 from generator.errors import Fault, GeneratorError
 from generator.plans import JudgedPlan
 
@@ -79,7 +80,7 @@ def command(
     found = calibration.calibrate(
         environment, judged.plan.sizing, series, metrics.read_reports(reports) if reports else {}
     )
-    measured = _sized(name, found)
+    measured = _usable(name, found)
     if format_ == "json":
         click.echo(json.dumps(_as_dict(judged, found, measured), indent=1))
     else:
@@ -87,15 +88,39 @@ def command(
     sys.exit(1 if found.contradictions else 0)
 
 
-def _sized(name: str, found: Calibration) -> JudgedPlan | list[Fault]:
-    """Size the environment with the measured settings, or return why they cannot be used together."""
-    try:
-        return plans.prepare([name], found.overrides)[0]
-    except GeneratorError as error:
-        return list(error.faults)
+class _Usable(NamedTuple):
+    """The measured settings that can be used together."""
+
+    plan: JudgedPlan | None
+    """The environment with these settings; None if there are none."""
+    overrides: list[str]
+    faults: list[Fault]
+    """Why the others are left out."""
+
+    @property
+    def toml(self) -> list[str]:
+        return [line for lines in toml_tables(self.overrides) for line in lines]
 
 
-def _as_dict(judged: JudgedPlan, found: Calibration, measured: JudgedPlan | list[Fault]) -> dict[str, Any]:
+def _usable(name: str, found: Calibration) -> _Usable:
+    """Size the environment with the measured settings, without those that contradict others."""
+    overrides, faults = found.overrides, list[Fault]()
+    while overrides:
+        try:
+            return _Usable(plans.prepare([name], overrides)[0], overrides, faults)
+        except GeneratorError as error:
+            faults += error.faults
+            places = " ".join(fault.where for fault in error.faults)
+            settings = [one.partition("=")[0] for one in overrides]
+            named = {one for one in settings if one in places} or {
+                one for one in settings if one.rpartition(".")[0] in places
+            }
+            kept = [one for one in overrides if one.partition("=")[0] not in named]
+            overrides = kept if named else []
+    return _Usable(None, [], faults)
+
+
+def _as_dict(judged: JudgedPlan, found: Calibration, measured: _Usable) -> dict[str, Any]:
     return {
         "environment": judged.name,
         "from": found.start_s,
@@ -104,14 +129,14 @@ def _as_dict(judged: JudgedPlan, found: Calibration, measured: JudgedPlan | list
         "holes": found.holes,
         "missing": found.missing,
         "contradictions": found.contradictions,
-        "toml": found.toml,
+        "toml": measured.toml,
         "reservations": judged.plan.sizing.reservations,
-        "measured_reservations": None if isinstance(measured, list) else measured.plan.sizing.reservations,
-        "faults": [str(fault) for fault in measured] if isinstance(measured, list) else [],
+        "measured_reservations": measured.plan.plan.sizing.reservations if measured.plan else None,
+        "faults": [str(fault) for fault in measured.faults],
     }
 
 
-def _as_text(judged: JudgedPlan, found: Calibration, measured: JudgedPlan | list[Fault]) -> Iterator[str]:
+def _as_text(judged: JudgedPlan, found: Calibration, measured: _Usable) -> Iterator[str]:
     from generator.account.calibration import UNMEASURED, utc
 
     yield f"{judged.name}: metrics from {utc(found.start_s)} to {utc(found.end_s)}\n"
@@ -133,14 +158,15 @@ def _as_text(judged: JudgedPlan, found: Calibration, measured: JudgedPlan | list
         yield f"hole: no webhooks from {utc(start)} to {utc(end)}, although the rate around it makes that unlikely"
     for one in found.missing:
         yield f"not measured: {one}"
-    yield "\nThe measured settings, for " + f"environments/{judged.name}.toml:\n"
-    yield from found.toml
     yield ""
-    if isinstance(measured, list):
-        yield from (f"These settings cannot be used together: {fault}" for fault in measured)
+    yield from (f"left out, because it contradicts other settings: {fault}" for fault in measured.faults)
+    if measured.plan:
+        yield f"The measured settings, for environments/{judged.name}.toml:\n"
+        yield from measured.toml
+        follows, stated = measured.plan.plan.sizing.sum_as_text, judged.plan.sizing.sum_as_text
+        yield f"\nReservations that follow: {follows}; with the stated settings: {stated}"
     else:
-        follows, stated = measured.plan.sizing.sum_as_text, judged.plan.sizing.sum_as_text
-        yield f"Reservations that follow: {follows}; with the stated settings: {stated}"
+        yield "No measured settings can be used together."
     yield "\nNot measurable this way:"
     yield from (f"  {setting}: {where}" for setting, where in UNMEASURED)
     yield ""

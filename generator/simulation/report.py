@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from generator._format import duration, percent, text_table, visible
+from generator._format import counted, duration, percent, text_table, visible
 from generator.simulation.result import SimulationResult
 from generator.simulation.statistics import TargetVerdict
 from generator.simulation.targets import Target
@@ -101,9 +101,11 @@ def _flow(result: SimulationResult) -> Iterator[str]:
         f"{webhooks['throttled_at_lambda']:,} throttled by Lambda"
     )
     lost = {"webhooks timed out": webhooks["failed"], "records expired": stream["dropped"]}
-    lost["notifications dropped"] = alerts["dropped"]
     if any(lost.values()):
         yield "lost: " + ", ".join(f"{count:,} {what}" for what, count in lost.items() if count)
+    if alerts["dropped"]:
+        kept = "Lambda passes each to the function's failure destination, if it has one"
+        yield f"given up after all retries: {counted(alerts['dropped'], 'notification')}; {kept}"
     yield f"webhook to answer: {_latency(webhooks['latency_ms'])}; {_share(webhooks['later_than_3_s'])} later than 3 s"
     yield f"webhook to SMS: {_latency(alerts['latency_ms'])} ({alerts['notified']:,} notified)"
     age = stream["iterator_age_ms"]

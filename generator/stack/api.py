@@ -123,18 +123,19 @@ def _addresses(sources: Sequence[Source]) -> object:
     """Return the policy of an API whose paths for these sources accept no other addresses than they state.
 
     Once an API has a policy, a request needs a statement that allows it. Source: Amazon API Gateway Developer Guide,
-    "API Gateway resource policy examples", which also explains the abbreviated resources.
+    "API Gateway resource policy examples", which also explains the abbreviated resources. AWS does not document which
+    resource a path with a trailing slash is, so the denial covers every method of the path and everything below it.
     """
 
-    def statement(effect: str, path: str, **optional: Condition) -> Statement:
+    def statement(effect: str, *paths: str, **optional: Condition) -> Statement:
         return Statement(
-            Effect=effect, Principal=Principal("*"), Action=[execute_api.Invoke], Resource=[path], **optional
+            Effect=effect, Principal=Principal("*"), Action=[execute_api.Invoke], Resource=[*paths], **optional
         )
 
     refused = [
         statement(
             Deny,
-            f"execute-api:/*/POST/webhooks/{source.name}",
+            *(f"execute-api:/*/*/webhooks/{source.name}{below}" for below in ("", "/*")),
             Condition=Condition(NotIpAddress({"aws:SourceIp": list(source.allowed_addresses)})),
         )
         for source in sources

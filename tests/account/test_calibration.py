@@ -113,6 +113,23 @@ def test_the_printed_lines_are_settings_that_give_the_printed_reservations(
     assert figures == report["measured_reservations"]
 
 
+def test_settings_that_contradict_each_other_are_left_out_of_the_printed_set(
+    calibrate: Callable[..., Result], generator: Generator
+) -> None:
+    document = exported()
+    longest = result(document, "process_webhook_duration_p95")
+    longest["Values"] = [1.0] * len(longest["Values"])
+    report = json.loads(calibrate(document, "--format", "json").stdout)
+    (fault,) = report["faults"]
+    assert "functions.process_webhook.p95_duration_ms: 1 is not above the mean of " in fault
+    assert "p95_duration_ms = 1" not in report["toml"]
+    text = calibrate(document).stdout
+    assert text.index("left out, because it contradicts other settings") < text.index("The measured settings, for")
+    file = Path("environments/prod.toml")
+    file.write_text('name = "prod"\nregion = "us-east-1"\n' + "\n".join(report["toml"]))
+    assert generator("size", "prod").exit_code == 0
+
+
 def test_contradictions_are_named_and_exit_with_1(calibrate: Callable[..., Result]) -> None:
     done = calibrate(exported(late=True, throttled=900))
     assert done.exit_code == 1

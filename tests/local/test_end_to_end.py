@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -95,6 +96,31 @@ def test_a_signed_webhook_sends_an_sms(system: System) -> None:
     assert re.fullmatch(
         r"BTC-USD was at 64231\.50 at \d{4}-\d\d-\d\d \d\d:\d\d UTC: above your threshold of 64000", text
     )
+
+
+NPM_SENDER = """
+const { Webhook } = require("standardwebhooks");
+const [secret, id, body] = process.argv.slice(1);
+const sent = new Date();
+const seconds = String(Math.floor(sent.getTime() / 1000));
+const signature = new Webhook(secret).sign(id, sent, body);
+console.log(JSON.stringify({ "Webhook-Timestamp": seconds, "Webhook-Signature": signature }));
+"""
+
+
+def test_a_request_signed_by_the_npm_library_is_stored_and_a_changed_one_is_refused(system: System) -> None:
+    """Runs where node finds the package: `npm install standardwebhooks`, and NODE_PATH names node_modules."""
+    if not shutil.which("node"):
+        pytest.skip("node is not installed")
+    body = price(price="0.25")
+    command = ["node", "-e", NPM_SENDER, system.secret, "msg_npm", json.dumps(body)]
+    signed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "Cannot find module 'standardwebhooks'" in signed.stderr:
+        pytest.skip("node does not find standardwebhooks")
+    headers = json.loads(signed.stdout)
+    assert post(system, body, "msg_npm", **headers) == (202, {"message": "stored"})
+    assert post(system, body, "msg_npm", **headers) == (200, {"message": "already stored"})
+    assert post(system, {**body, "price": "0.26"}, "msg_npm", **headers)[0] == 401
 
 
 def test_a_missing_or_wrong_api_key_is_403(system: System) -> None:

@@ -61,8 +61,8 @@ def test_each_source_is_on_the_page_with_its_rate_its_secret_and_its_addresses()
     assert "Sources may send as well: tv 5/s, each in bursts of 20." in section(text, "Sizing")
     assert "| read the secret | `SigningSecret`, `TvSourceSecret` |" in section(text, "Permissions")
     assert (
-        "- **everyone**: **not** send requests, on `execute-api:/*/POST/webhooks/tv`, only if `aws:SourceIp` is not in "
-        "`52.89.214.238` (`execute-api:Invoke`)"
+        "- **everyone**: **not** send requests, on `execute-api:/*/*/webhooks/tv`, `execute-api:/*/*/webhooks/tv/*`, "
+        "only if `aws:SourceIp` is not in `52.89.214.238` (`execute-api:Invoke`)"
     ) in section(text, "Permissions")
 
 

@@ -103,14 +103,14 @@ def test_a_high_rate_of_a_source_raises_the_reservation_until_the_peak_fits_besi
     assert "minus the rates of the sources" in sizing[FUNCTION].reason
 
 
-def admits(policy: dict[str, Any], path: str, address: str) -> bool:
-    """Evaluate a resource policy for an anonymous POST: a denial wins, and without a match nothing is allowed."""
+def admits(policy: dict[str, Any], path: str, address: str, method: str = "POST") -> bool:
+    """Evaluate a resource policy for an anonymous request: a denial wins, and without a match nothing is allowed."""
     effects = set()
     for statement in policy["Statement"]:
         assert (statement["Principal"], statement["Action"]) == ("*", ["execute-api:Invoke"])
         networks = statement.get("Condition", {}).get("NotIpAddress", {}).get("aws:SourceIp", [])
         is_listed = any(ipaddress.ip_address(address) in ipaddress.ip_network(network) for network in networks)
-        if not is_listed and any(fnmatchcase(f"execute-api:/v1/POST{path}", one) for one in statement["Resource"]):
+        if not is_listed and any(fnmatchcase(f"execute-api:/v1/{method}{path}", one) for one in statement["Resource"]):
             effects.add(statement["Effect"])
     return effects == {"Allow"}
 
@@ -123,6 +123,10 @@ def test_only_the_listed_addresses_reach_the_path_and_every_address_the_others()
         assert not admits(policy, "/webhooks/trading-view", address)
         assert admits(policy, "/webhooks", address)
         assert admits(policy, "/webhooks/feed", address)
+        for path in ("/webhooks/trading-view/", "/webhooks/trading-view/x"):
+            assert not admits(policy, path, address)
+        assert not admits(policy, "/webhooks/trading-view", address, "PUT")
+        assert admits(policy, "/webhooks/trading-view2", address)
     assert "Policy" not in json.loads(text_with("prod", HMAC))["Resources"]["WebhookApi"]["Properties"]
 
 
