@@ -63,11 +63,9 @@ bench-peers: .venv/bench $(PEERS)/ready ## measure the same stack in AWS CDK and
 clean: ## remove the virtual environment and caches
 	@rm -rf .venv $(PEERS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants
 
-.venv/bin/python:
+.venv/base: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	@test -x $(BIN)/python || { echo "Setting up .venv (about 30 s, once)" >&2; $(PYTHON) -m venv .venv; }
-
-.venv/base: setup.cfg pyproject.toml | .venv/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@# pip does not compile an editable package. Without this, every start compiles it if Python cannot write its cache.
 	@$(BIN)/python -m compileall -q generator
@@ -77,11 +75,9 @@ clean: ## remove the virtual environment and caches
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local]'
 	@touch $@
 
-# In one installation with what .venv/base has.
-.venv/test: setup.cfg pyproject.toml | .venv/bin/python
+.venv/test: .venv/base
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
-	@$(BIN)/python -m compileall -q generator
-	@touch .venv/base $@
+	@touch $@
 
 .venv/mutants: .venv/test
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,mutants]'

@@ -42,7 +42,7 @@ def test_variables_that_both_makefiles_have_are_equal() -> None:
 
 
 def test_both_makefiles_set_up_an_environment_from_the_same_python() -> None:
-    ours, new = (text.splitlines()[1:3] for text in (rules(OURS)[".venv/bin/python"], rules(NEW)[".venv/ready"]))
+    ours, new = (text.splitlines()[1:3] for text in (rules(OURS)[".venv/base"], rules(NEW)[".venv/ready"]))
     assert ours == new
     assert "sys.version_info" in ours[0]
     assert "-m venv" in ours[1]
