@@ -38,18 +38,18 @@ def references(value: Any) -> Iterator[str]:
 
 def _collect(value: Any, found: list[str]) -> None:
     """Append the references in a value. Fast, because a template has thousands of values."""
-    if isinstance(value, str):
-        return
     if isinstance(value, list):
         for item in value:
-            _collect(item, found)
+            if not isinstance(item, str):
+                _collect(item, found)
     elif isinstance(value, dict | Mapping):
         if len(value) == 1:
             function, content = next(iter(value.items()))
             if function in FUNCTIONS:
                 found += [one for one in _of_function(function, content) if not one.startswith("AWS::")]
         for inner in value.values():
-            _collect(inner, found)
+            if not isinstance(inner, str):
+                _collect(inner, found)
 
 
 def names(value: Any) -> Iterator[str]:

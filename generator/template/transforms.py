@@ -39,9 +39,11 @@ def _has_loop(section: Mapping[str, Json]) -> bool:
     while left:
         value = left.pop()
         if isinstance(value, dict):
-            if any(str(key).startswith(LOOP) for key in value):
-                return True
-            left += [inner for inner in value.values() if not isinstance(inner, str)]
+            for key, inner in value.items():
+                if str(key).startswith(LOOP):
+                    return True
+                if not isinstance(inner, str):
+                    left.append(inner)
         elif isinstance(value, list):
             left += [inner for inner in value if not isinstance(inner, str)]
         elif isinstance(value, Mapping):
