@@ -23,8 +23,9 @@ from generator.diff.model import Change, Cost, Difference, Rate
 from generator.diff.reservations import Room
 from generator.diff.sides import Side, changed_since, read_both, read_since, settings
 from generator.diff.summary import KINDS, as_dict
-from generator.errors import GeneratorError, UnreadableTemplate, each
-from generator.report.bill import bill, has_bill, total_usd
+from generator.errors import Fault, GeneratorError, UnreadableTemplate
+from generator.report.bill import bill, has_bill
+from generator.report.cost_section import by_service
 from generator.template.evaluation import one_deployment
 
 Value = TypeVar("Value")
@@ -56,24 +57,36 @@ def command(names: tuple[str, ...], base: str | None, format_: str, fail_on: tup
 
     OLD and NEW are each an environment (its committed template), a JSON or YAML file, or either of these at a git
     revision, such as main:prod. With NEW alone, OLD is the same environment or file at the commit where the current
-    branch left the default branch. With neither, every environment that changed since that commit is compared. Exits
-    with 1 if there is a difference.
+    branch left the default branch. With neither, every environment that changed since that commit is compared; if one
+    cannot be read, the others are still shown. Exits with 1 if there is a difference.
     """
     if len(names) > 2 or (base is not None and len(names) == 2):
         raise click.UsageError("Name an OLD and a NEW side, or at most one side with --base.")
-    if len(names) == 2:
-        pairs = [read_both(*names)]
-    else:
-        since = git.base(base)
-        pairs = each(lambda name: read_since(since, name), names or changed_since(since), UnreadableTemplate)
+    pairs, faults = ([read_both(*names)], []) if len(names) == 2 else _since(git.base(base), names)
+    if faults and not pairs:
+        raise UnreadableTemplate(faults)
     found = [(_difference(*sides), *sides) for sides in pairs]
     if format_ == "json":
         reports = [as_dict(one, new.environment or old.environment) for one, old, new in found]
         click.echo(json.dumps(reports[0] if names else {"environments": reports}, indent=1, ensure_ascii=False))
     else:
         click.echo(_as_text(found))
+    if faults:
+        raise UnreadableTemplate(faults)
     is_bad = [any(KINDS[kind](one) for kind in fail_on) if fail_on else one.found for one, *_ in found]
     sys.exit(1 if any(is_bad) else 0)
+
+
+def _since(base: git.Base, names: Sequence[str]) -> tuple[list[tuple[Side, Side]], list[Fault]]:
+    """Return the named sides or every environment that changed, and the faults of those that cannot be read."""
+    pairs: list[tuple[Side, Side]] = []
+    faults: list[Fault] = []
+    for name in names or changed_since(base):
+        try:
+            pairs.append(read_since(base, name))
+        except GeneratorError as error:
+            faults += error.faults
+    return pairs, list(dict.fromkeys(faults))
 
 
 def _difference(before: Side, after: Side) -> Difference:
@@ -91,10 +104,9 @@ def _as_text(found: Sequence[tuple[Difference, Side, Side]]) -> str:
     room = MAX_REPORT
     for number, (one, old, new) in enumerate(found):
         report = as_markdown(one, old.name, new.name, room // (len(found) - number))
-        if one.whole == Change.ADDED and new.environment:
-            report += (
-                f"\n\nThe review page of the new environment is {code(f'{project.templates()}/{new.environment}.md')}."
-            )
+        if one.whole != Change.REMOVED and one.found and new.environment:
+            page = code(f"{project.templates()}/{new.environment}.md")
+            report += f"\n\nThe review page {page} explains every figure."
         reports.append(report)
         room -= len(report)
     return "\n\n".join(reports) or "No environment has changed."
@@ -130,10 +142,17 @@ def _cost(before: Side, after: Side, stated: tuple[Environment | None, Environme
     known = [one for one in stated if one is not None]
     if not known:
         return None
-    costs: list[Decimal] = []
+    bills: list[dict[str, Decimal]] = []
     for side, environment in ((before, known[0]), (after, known[-1])):
         template = one_deployment(side.template)
         if side.exists and not has_bill(template):
             return None
-        costs.append(total_usd(bill(template, environment)) if side.exists else Decimal(0))
-    return Cost(costs[0], costs[1], any(one.sms.price_usd_per_message is None for one in known))
+        bills.append(dict(by_service(bill(template, environment))) if side.exists else {})
+    old, new = bills
+    changes = {service: new.get(service, Decimal(0)) - old.get(service, Decimal(0)) for service in {**new, **old}}
+    return Cost(
+        sum(old.values(), Decimal(0)),
+        sum(new.values(), Decimal(0)),
+        any(one.sms.price_usd_per_message is None for one in known),
+        tuple(sorted(changes.items(), key=lambda change: -abs(change[1]))),
+    )

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from generator._format import code, markdown_table, prose
+from generator._format import code, joined, markdown_table, prose
 from generator.diff.iam.grants import ACTING, is_document
 from generator.diff.model import (
     DEPLOYMENT,
@@ -148,16 +148,29 @@ def _resources(found: Difference) -> Iterator[str]:
     elsewhere = _shown_elsewhere(found)
     if rows := [row for one in found.resources for row in _resource_rows(one, elsewhere)]:
         yield from markdown_table(["Resource", "Change", "Property", "Old", "New"], rows)
+    if repeated := dict.fromkeys(name for name, _ in _repeated_limits(found)):
+        yield f"\nAlso changed, to the same limits: {joined([code(name) for name in repeated])}."
 
 
 def _shown_elsewhere(found: Difference) -> set[tuple[str, str]]:
-    """Return the resources and properties that other sections show."""
+    """Return the resources and properties that other sections, or the usage plan's rows, show."""
     return {
+        *_repeated_limits(found),
         *((one.id, RESERVATION) for one in found.reservations.changed),
         *((one.id, path) for one in found.handlers for path in CODE),
         *((one.id, f"Properties.{one.setting}") for one in found.alarms),
         *((one.resource, DOCUMENT) for one in found.iam),
     }
+
+
+def _repeated_limits(found: Difference) -> Iterator[tuple[str, str]]:
+    """Yield the limits of a stage's methods that change as those of a usage plan do: a stage repeats its plan's."""
+    plans = [one for one in found.resources if one.type == "AWS::ApiGateway::UsagePlan"]
+    limits = [(prop.path.rpartition(".")[2], prop.old, prop.new) for plan in plans for prop in plan.properties]
+    for one in found.resources:
+        for prop in one.properties if one.type == "AWS::ApiGateway::Stage" else ():
+            if (prop.path.rpartition(".Throttling")[2], prop.old, prop.new) in limits:
+                yield one.id, prop.path
 
 
 def _resource_rows(one: Resource, elsewhere: set[tuple[str, str]]) -> Iterator[list[str]]:
@@ -173,7 +186,7 @@ def _resource_rows(one: Resource, elsewhere: set[tuple[str, str]]) -> Iterator[l
             values = (same, same) if place == DOCUMENT else _pair(prop.old, prop.new)
             yield [*first, code(prop.path.removeprefix("Properties.")), *values]
             first = ["", ""]
-    if one.properties and one.type == DEPLOYMENT:
+    if one.properties and one.notes and one.type == DEPLOYMENT:
         yield [*first, _notes(one), "", ""]
 
 

@@ -180,6 +180,8 @@ class Cost:
     new: Decimal
     without_sms: bool = False
     """Whether SMS have no price in an environment file, so that the cost leaves them out."""
+    by_service: tuple[tuple[str, Decimal], ...] = ()
+    """The change of each service, the largest first."""
 
 
 @dataclass(frozen=True, slots=True)

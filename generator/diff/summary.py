@@ -125,7 +125,9 @@ def _cost(found: Difference) -> str:
     cost = found.cost
     if cost is None:
         return "not known; a bill needs an environment and the figures of all its functions"
-    change = f" ({cost.new - cost.old:+,.2f})" if cost.old != cost.new else ""
+    services = listed([f"{service} {change:+,.2f}" for service, change in cost.by_service if change], 3)
+    why = f": {services}" if services and found.whole == Change.CHANGED else ""
+    change = f" ({cost.new - cost.old:+,.2f}{why})" if cost.old != cost.new else ""
     without = ", without SMS" if cost.without_sms else ""
     return f"{_arrow(f'{cost.old:,.2f}', f'{cost.new:,.2f}')} USD a month{change}{without}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -207,7 +208,8 @@ def test_every_environment_that_changed_is_reported_new_and_removed_ones_too(gen
     dev.unlink()
     Path("templates_out/dev.json").unlink()
     missing = generator("diff")
-    assert (missing.exit_code, missing.stdout) == (2, "")
+    assert (missing.exit_code, missing.stdout.count("\n## "), missing.stdout.startswith("## ")) == (2, 0, True)
+    assert "all 63 resources removed" in missing.stdout
     assert missing.stderr == "qa: has no template: templates_out/qa.json is not there; run: generator template qa\n"
     assert generator("template", "qa").exit_code == 0
     result = generator("diff")
@@ -215,7 +217,7 @@ def test_every_environment_that_changed_is_reported_new_and_removed_ones_too(gen
     headings = [line.split(" → ")[1] for line in result.stdout.splitlines() if line.startswith("## ")]
     assert headings == ["`dev`", "`qa`"]
     assert "- **Replacements:** none; all 63 resources removed" in result.stdout
-    assert "The review page of the new environment is `templates_out/qa.md`." in result.stdout
+    assert "The review page `templates_out/qa.md` explains every figure." in result.stdout
     environments = json.loads(generator("diff", "--format", "json").stdout)["environments"]
     assert [(one["environment"], one["summary"]["change"]) for one in environments] == [
         ("dev", "removed"),
@@ -441,6 +443,28 @@ def test_a_price_makes_a_cost() -> None:
     found = difference(TEMPLATES["dev"], TEMPLATES["prod"], cost=Cost(Decimal("1.50"), Decimal(20)))
     assert as_dict(found, None)["cost"] == {"old": "1.50", "new": "20"}
     assert "- **Cost:** 1.50 → 20.00 USD a month (+18.50)" in as_markdown(found, "dev", "prod").splitlines()
+
+
+def test_the_cost_names_the_services_that_change_most(generator: Run) -> None:
+    (cost,) = [line for line in generator("diff", "dev", "prod").stdout.splitlines() if line.startswith("- **Cost:**")]
+    changes = re.findall(r"([A-Z][\w -]*) \+([\d.]+)", cost.partition(": ")[2])
+    assert [name for name, _ in changes] == ["API Gateway", "Lambda", "CloudWatch"]
+    assert cost.endswith(", and 6 more), without SMS")
+
+
+def test_a_limit_that_a_stage_repeats_from_its_usage_plan_is_shown_once() -> None:
+    """A stage's own limit has a row of its own."""
+    new = copy.deepcopy(TEMPLATES["prod"])
+    put("WebhookUsagePlan/Properties/Throttle", {"BurstLimit": 30, "RateLimit": 200})(new)
+    stage = new["Resources"]["WebhookStage"]["Properties"]["MethodSettings"][0]
+    stage |= {"ThrottlingRateLimit": 200, "ThrottlingBurstLimit": 31}
+    assert as_markdown(difference(TEMPLATES["prod"], new), "old", "new").splitlines()[-5:] == [
+        "| `WebhookStage` | changed | `MethodSettings[0].ThrottlingBurstLimit` | `20` | `31` |",
+        "| `WebhookUsagePlan` | changed | `Throttle.BurstLimit` | `20` | `30` |",
+        "|  |  | `Throttle.RateLimit` | `190` | `200` |",
+        "",
+        "Also changed, to the same limits: `WebhookStage`.",
+    ]
 
 
 def page_total(environment: str) -> str:
