@@ -11,20 +11,26 @@ from pathlib import Path, PurePosixPath
 
 from generator import __version__
 from generator._runtime import DISTRIBUTION, temporary_folder, uninterrupted
+from generator.config.json_schema import schema_text
 from generator.config.project import foreign
 from generator.errors import Fault, UnwritableOutput
 
 DOT = "dot_"
 """Prefix in `generator/skeleton` for a leading dot: packaging tools tend to skip dot files."""
 
+SCHEMA_LINE = "#:schema ./schema.json\n"
+"""The first line of each environment, with which an editor finds the schema."""
+
 
 def files() -> dict[str, str]:
     """Return the text of each file by its path in the project, with the generator that runs as the requirement."""
     skeleton = resources.files("generator") / "skeleton"
-    return {
-        str(path): entry.read_text(encoding="utf-8").replace("@REQUIREMENT@", requirement())
-        for path, entry in sorted(_entries(skeleton, PurePosixPath()))
+    texts = {
+        str(path): (SCHEMA_LINE if path.suffix == ".toml" else "")
+        + entry.read_text(encoding="utf-8").replace("@REQUIREMENT@", requirement())
+        for path, entry in _entries(skeleton, PurePosixPath())
     }
+    return dict(sorted({**texts, "environments/schema.json": schema_text()}.items()))
 
 
 def requirement() -> str:

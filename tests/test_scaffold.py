@@ -32,7 +32,7 @@ FILES = [
     "Makefile",
     "README.md",
     "environments/README.md",
-    *(f"environments/{name}.toml" for name in ENVIRONMENTS),
+    *sorted(["environments/schema.json", *(f"environments/{name}.toml" for name in ENVIRONMENTS)]),
     "requirements.txt",
 ]
 
@@ -57,6 +57,8 @@ def test_init_lists_the_files_and_the_next_commands(generator: Run, project: Pat
     ]
     assert "  cd 'my alerts'\n  generator template " in result.stdout
     assert sorted(snapshot(project / "my alerts")) == sorted(FILES)
+    assert (project / "my alerts/environments/schema.json").read_text() == generator("schema").stdout
+    assert (project / "my alerts/environments/dev.toml").read_text().startswith("#:schema ./schema.json\n")
 
 
 def test_the_current_folder_can_become_a_project(
@@ -237,7 +239,7 @@ def test_the_workflow_reviews_a_pull_request(
     assert pull_request() == [0] * 5, "the first template is new, which is no error"
     lines = (started / "diff.md").read_text().splitlines()
     assert "- **Verdict:** a new environment" in lines
-    assert lines[-1] == "The review page of the new environment is `templates_out/prod.md`."
+    assert lines[-1] == "The review page `templates_out/prod.md` explains every figure."
 
     (started.parent / "found").write_text("12\n34\n")
     git("update-ref", "refs/remotes/origin/main", "HEAD", folder=started)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import json
 import re
 from collections.abc import Mapping
 from enum import Enum
@@ -22,6 +23,11 @@ DIALECT = "http://json-schema.org/draft-04/schema#"
 def json_schema() -> dict[str, Any]:
     """Return the schema. It leaves rules that span several settings to the commands."""
     return {"$schema": DIALECT, "title": "An environment of the generator", **_section(Environment, {})}
+
+
+def schema_text() -> str:
+    """Return the schema as the text of a file."""
+    return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 def description(kind: type, name: str) -> str:
