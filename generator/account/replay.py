@@ -45,6 +45,8 @@ class Message:
     message_id: str
     receipt: str
     failed_at_ms: int
+    failed_ago_s: float
+    """Counted when the message was received, like the ages in `why`."""
     event: FailedEvent
     action: Action
     why: str
@@ -108,7 +110,8 @@ class Replay:
         event = failures.read(raw["Body"], attributes)
         action, why = self._decision(event, url)
         failed_at_ms = int(raw.get("Attributes", {}).get("SentTimestamp", 0))
-        return Message(queue, raw["MessageId"], raw["ReceiptHandle"], failed_at_ms, event, action, why)
+        ago_s = max(time.time() - failed_at_ms / 1000, 0)
+        return Message(queue, raw["MessageId"], raw["ReceiptHandle"], failed_at_ms, ago_s, event, action, why)
 
     def _decision(self, event: FailedEvent, url: str) -> tuple[Action, str]:
         now_ms = int(time.time() * 1000)

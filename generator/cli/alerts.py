@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -85,7 +86,9 @@ def add(
     arming = alerts.arming(symbol, direction, threshold, _now_ms())
     with _table(environment, access) as table:
         if not table.add(user, alert, arming, phone_number):
-            _refuse(f"{user}/{alert} exists; to arm it again: generator alerts {environment.name} rearm")
+            local = ["--local"] if access["local"] else []
+            again = shlex.join(["generator", "alerts", environment.name, "rearm", user, alert, *local])
+            _refuse(f"{user}/{alert} exists; to arm it again: {again}")
     click.echo(visible(_armed(user, alert, arming)))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -32,7 +34,8 @@ def command(name: str, port: int | None, is_demo: bool) -> None:
     """Run the committed template of an environment on this machine.
 
     Deploys templates_out/ENV.json unchanged to an emulator on 127.0.0.1, and shows webhooks, alerts and SMS as they
-    happen until you press Ctrl-C. With --demo, exits with 1 if an expected SMS is missing.
+    happen until you press Ctrl-C, or in the background until `kill` ends it. With --demo, exits with 1 if an expected
+    SMS is missing.
     """
     (environment,) = files.load_named([name])
     path = plans.committed(name)
@@ -46,6 +49,7 @@ def command(name: str, port: int | None, is_demo: bool) -> None:
 
 
 def _run(name: str, region: str, template: str, port: int | None, is_demo: bool) -> None:
+    emulator.require_installed()
     click.echo("Starting the emulator ...", err=True)
     with emulator.running(region, port) as running:
         click.echo(f"Deploying templates_out/{name}.json ...", err=True)
@@ -110,13 +114,14 @@ def _welcome(name: str, system: System) -> str:
         f"Paste this to send a price as {sender.name}, whose scheme is {sender.scheme}:\n\n{sender.commands()}\n"
         for sender in system.senders
     )
+    program = _program()
     return f"""\
 URL      {system.url}
 API key  {system.api_key}
 
 Paste this line into another terminal, in this folder, to arm an alert:
 
-generator alerts {name} add me first BTC-USD above 64000 --phone-number +15555550100 --local
+{program} alerts {name} add me first BTC-USD above 64000 --phone-number +15555550100 --local
 
 Paste these lines to send a signed price that fires it. The parentheses keep the secret out of your shell:
 
@@ -129,11 +134,17 @@ curl -i {system.url} -H 'x-api-key: {system.api_key}' -H 'content-type: applicat
 
 {sources}Then look at the alert, and at events that failed:
 
-generator alerts {name} show me first --local
-generator replay {name} --local
+{program} alerts {name} show me first --local
+{program} replay {name} --local
 
 Webhooks, alerts and SMS appear below as they happen. Press Ctrl-C to stop everything.
 """
+
+
+def _program() -> str:
+    """Return the command to paste: its path if it is below this folder, which a new terminal finds, too."""
+    path = os.path.relpath(sys.argv[0])
+    return path if Path(path).name == "generator" and not path.startswith("..") else "generator"
 
 
 def _watch(system: System) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -95,11 +94,9 @@ def _print_text(name: str, messages: list[Message], is_run: bool) -> None:
         click.echo(f"{name}: the failure queues are empty")
         return
     for message in messages:
-        event, ago_s = message.event, max(time.time() - message.failed_at_ms / 1000, 0)
+        event, ago = message.event, duration(message.failed_ago_s)
         click.echo(visible(f"{message.action:<9}  {event.kind}: {event.subject}"))
-        click.echo(
-            visible(f"{'':<9}  failed {duration(ago_s)} ago: {event.reason or 'no reason given'}; {message.why}")
-        )
+        click.echo(visible(f"{'':<9}  failed {ago} ago: {event.reason or 'no reason given'}; {message.why}"))
     counts = Counter(message.action for message in messages)
     click.echo(f"\n{', '.join(f'{action}: {number:,}' for action, number in counts.items())}")
     if not is_run and set(counts) != {"keep"}:

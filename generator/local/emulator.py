@@ -63,9 +63,7 @@ def running(region: str, port: int | None = None, concurrency_limit: int = 1000)
     Raises EmulatorFailure if the extra is not installed, the port is taken, the emulator does not start, or a call in
     the block fails because the emulator rejects it or does not answer.
     """
-    if not _installed():
-        fault = Fault("generator local", "the emulator is not installed", f"run: {_runtime.install_command('local')}")
-        raise EmulatorFailure([fault])
+    require_installed()
     port = _free_port() if port is None else _unused(port)
     with _runtime.temporary_folder(FOLDER_PREFIX) as folder:
         log = folder / "emulator.log"
@@ -77,6 +75,13 @@ def running(region: str, port: int | None = None, concurrency_limit: int = 1000)
                 yield emulator
         finally:
             _stop(process)
+
+
+def require_installed() -> None:
+    """Raise EmulatorFailure with the command that installs the emulator if it is not installed."""
+    if not _installed():
+        fault = Fault("generator local", "the emulator is not installed", f"run: {_runtime.install_command('local')}")
+        raise EmulatorFailure([fault])
 
 
 def _installed() -> bool:

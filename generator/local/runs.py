@@ -12,10 +12,11 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from generator._format import joined
 from generator.config.project import root
 from generator.errors import EmulatorFailure, Fault
 from generator.local.emulator import FOLDER_PREFIX, HOST, Emulator
@@ -26,19 +27,20 @@ _MAX_BYTES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A running `generator local`: its project and environment, and the emulator's Region and URL."""
+    """A running `generator local`: its project, environment and process, and the emulator's Region and URL."""
 
     project: str
     environment: str
     region: str
     url: str
+    pid: str
 
 
 def announce(emulator: Emulator, environment: str) -> None:
     """Make the running emulator known to `find`."""
-    run = {"project": _project(), "environment": environment, "region": emulator.region, "url": emulator.url}
+    run = Run(_project(), environment, emulator.region, emulator.url, str(os.getpid()))
     partial = emulator.folder / f"{_FILE}.partial"
-    partial.write_text(json.dumps(run), encoding="utf-8")
+    partial.write_text(json.dumps(asdict(run)), encoding="utf-8")
     partial.replace(emulator.folder / _FILE)
 
 
@@ -50,7 +52,8 @@ def find(environment: str) -> Run:
     if not runs:
         what, remedy = "is not running", f"start it in another terminal: generator local {environment}"
     else:
-        what, remedy = f"runs {len(runs)} times in this project", "stop all but one"
+        what = f"runs {len(runs)} times in this project, as processes {joined([run.pid for run in runs])}"
+        remedy = "stop all but one with: kill PROCESS"
     raise EmulatorFailure([Fault(f"generator local {environment}", what, remedy)])
 
 
@@ -74,7 +77,7 @@ def _is_private(folder: Path) -> bool:
 def _read(path: Path) -> Run:
     with path.open("rb") as file:
         found = json.loads(file.read(_MAX_BYTES))
-    run = Run(*(str(found[name]) for name in ("project", "environment", "region", "url")))
+    run = Run(*(str(found[name]) for name in ("project", "environment", "region", "url", "pid")))
     if urlsplit(run.url).scheme != "http" or urlsplit(run.url).hostname != HOST:
         raise ValueError(path)
     return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 import time
@@ -309,7 +310,9 @@ def test_only_a_private_run_of_this_project_is_found(
     own = started("own")
     assert runs.find("prod").url == own.url
     started("second")
-    assert "runs 2 times" in generator("alerts", "prod", "list", "--local").stderr
+    pid = os.getpid()
+    several = generator("alerts", "prod", "list", "--local").stderr
+    assert f"runs 2 times in this project, as processes {pid} and {pid}; stop all but one with: kill " in several
     monkeypatch.chdir(tmp_path_factory.mktemp("other_project"))
     with pytest.raises(Exception, match="is not running"):
         runs.find("prod")

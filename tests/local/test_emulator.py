@@ -102,7 +102,8 @@ def test_a_missing_extra_is_a_clear_error() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=FIXTURES, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
-    assert f"the emulator is not installed; run: {_runtime.install_command('local')}\n" in done.stderr
+    fault = f"the emulator is not installed; run: {_runtime.install_command('local')}"
+    assert done.stderr == f"generator local: {fault}\n"
 
 
 def test_a_missing_template_is_reported_with_the_command_to_generate_it(generator: Callable[..., Result]) -> None:
