@@ -132,10 +132,12 @@ def shortfall(found: Sequence[Stack], account: AccountQuota) -> list[Finding]:
 
 
 def sums(found: Sequence[Stack]) -> str:
-    """Return the stacks' reservations and their sum."""
+    """Return the stacks' reservations and, unless there is only one, their sum."""
     known = [(name, stack.case) for name, stack in zip(_names(found), found, strict=True) if stack.case]
     terms = " + ".join(f"{name} {case}" for name, case in known) or "nothing"
     is_known = all(stack.case and stack.case.complete for stack in found)
+    if is_known and len(known) == 1:
+        return terms
     return f"{terms} = {'' if is_known else 'at least '}{sum(stack.total for stack in found):,}"
 
 

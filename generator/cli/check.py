@@ -92,9 +92,9 @@ def command(names: tuple[str, ...], only: str | None, allow_unproven: bool, form
 
     A FILE is JSON or YAML, with or without SAM, or a Terraform plan (terraform show -json); - is the standard input. A
     FOLDER is a CDK assembly, such as cdk.out, or has templates in it, such as .aws-sam/build; its stacks count together
-    wherever they may share an account and Region. A name is taken as a FILE or FOLDER if it exists or ends in .json,
-    .yaml, .yml or .template; ./NAME names one that is called like an environment. All but plans are checked by cfn-lint
-    and by the rules that `generator rules` lists. An ENV is also checked for its size, for drift from its environment
+    wherever they may share an account and Region. A name is taken as a FILE or FOLDER if it exists or has a dot in
+    it; ./NAME names one that is called like an environment. All but plans are checked by cfn-lint and by the rules that
+    `generator rules` lists. An ENV is also checked for its size, for drift from its environment
     file, and against the account and the planned SMS in that file.
 
     Exits with 1 on any error or warning, including a syntax error in a FILE, and if something that may reserve
@@ -157,7 +157,7 @@ def _live(profile: str | None, region: str | None, stacks: Sequence[str]) -> Liv
 
 
 def _is_file(name: str) -> bool:
-    if name == STDIN or name.endswith(reading.SUFFIXES) or os.sep in name:
+    if name == STDIN or name.endswith(reading.SUFFIXES) or os.sep in name or "." in name.removesuffix(".toml"):
         return True
     if reading.status(Path(name)) is None:
         return False

@@ -175,7 +175,7 @@ def test_a_quota_is_not_called_good_where_its_rule_is_switched_off(generator: Ru
     result = generator("check", path, "--account-limit", "300", "--together")
     assert result.exit_code == 0
     assert result.stdout == (
-        f"{told}together: own.json 205 = 205 reserved of 200 reservable, not checked, because E9801 is switched off\n"
+        f"{told}together: own.json 205 reserved of 200 reservable, not checked, because E9801 is switched off\n"
     )
 
 
@@ -289,6 +289,7 @@ def test_a_file_that_cannot_be_checked_stops_all_and_every_one_is_named(generato
         SUMS[0],
         "stacks",
         "nowhere",
+        "cdk.ouy",
         "serverless.yml",
         "tfplan",
     )
@@ -296,6 +297,7 @@ def test_a_file_that_cannot_be_checked_stops_all_and_every_one_is_named(generato
     assert result.stderr.splitlines() == [
         "missing.json: no such file; correct the path",
         "binary.yaml: not a text in UTF-8 (invalid start byte); save it as UTF-8",
+        "cdk.ouy: no such file; correct the path",
         "serverless.yml: a service of the Serverless Framework, not a template; run `serverless package`, then check "
         ".serverless/",
         "tfplan: a binary plan of Terraform or OpenTofu; run `terraform show -json tfplan > plan.json`, then check "

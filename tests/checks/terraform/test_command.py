@@ -27,7 +27,7 @@ def test_a_plan_that_fits_is_good(generator: Run) -> None:
     result = check(generator, plan(function(reserved=900)))
     assert (result.exit_code, result.stdout) == (
         0,
-        "plan.json: quota is good\nany account and eu-west-1: plan.json 900 = 900 reserved of 900 reservable\n",
+        "plan.json: quota is good\nany account and eu-west-1: plan.json 900 reserved of 900 reservable\n",
     )
 
 
@@ -53,8 +53,8 @@ def test_each_region_has_its_own_sum(generator: Run) -> None:
     result = check(generator, plan(function(reserved=900), function("b", 900, values={"region": "us-east-1"})))
     assert result.exit_code == 0
     assert result.stdout.splitlines()[1:] == [
-        "any account and eu-west-1: plan.json eu-west-1 900 = 900 reserved of 900 reservable",
-        "any account and us-east-1: plan.json us-east-1 900 = 900 reserved of 900 reservable",
+        "any account and eu-west-1: plan.json eu-west-1 900 reserved of 900 reservable",
+        "any account and us-east-1: plan.json us-east-1 900 reserved of 900 reservable",
     ]
 
 
