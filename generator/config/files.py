@@ -188,7 +188,11 @@ def _load_one(name: str, overrides: Sequence[str], folder: Path) -> Environment:
     try:
         environment = read(table, str(path), changes, [_named_like_its_file(name, "name" in changes)])
     except InvalidEnvironment as error:
-        raise InvalidEnvironment([*faults, *error.faults]) from None
+        named = [
+            dataclasses.replace(one, remedy=one.remedy.replace("add name = ...", f'add name = "{name}"'))
+            for one in error.faults
+        ]
+        raise InvalidEnvironment([*faults, *named]) from None
     if faults:
         raise InvalidEnvironment(faults)
     return environment

@@ -77,8 +77,9 @@ class Targets:
 
     # Share of webhooks that may be throttled: 1 in 10,000. A throttled webhook is lost unless its sender retries.
     webhook_throttle_probability: float = number(1e-4, 1e-9, 0.1)
-    # Share of notifications that may start a second or more late: 1 in 100. One that finds no free unit is tried again
-    # after 1 s, 3 s and 7 s, and is not lost. Source: AWS Lambda Developer Guide, "Asynchronous invocation".
+    # Share of notifications that may start a second or more late: 1 in 100. One that finds every reserved execution
+    # busy is tried again after 1 s, 3 s and 7 s, and is not lost. Source: AWS Lambda Developer Guide, "Asynchronous
+    # invocation".
     notification_wait_probability: float = number(0.01, 1e-6, 0.5)
     # Highest utilisation of the busiest shard's lanes. At one half, a backlog drains as fast as it grew.
     stream_utilisation: float = number(0.5, 0.05, 0.95)

@@ -266,6 +266,11 @@ def test_an_override_below_a_setting_is_refused(generator: Callable[..., Result]
     assert result.stderr == "--set name.first: name is not a table; correct the key\n"
 
 
+def test_the_remedy_for_a_missing_name_is_the_line_to_add(generator: Callable[..., Result]) -> None:
+    Path("environments/qa.toml").write_bytes(Path("environments/prod.toml").read_bytes().replace(b'name = "prod"', b""))
+    assert generator("size", "qa").stderr == 'environments/qa.toml: name: missing; add name = "qa" at the top\n'
+
+
 def test_an_environment_must_have_the_name_of_its_file(generator: Callable[..., Result]) -> None:
     Path("environments/qa.toml").write_bytes(Path("environments/prod.toml").read_bytes())
     result = generator("template", "qa")
