@@ -186,8 +186,8 @@ def picture(found: list[Json], path: Path) -> None:
         axis.set_ylim(0, 1.5)
         axis.set_xticks([100, 300, 1_000, 3_000, 10_000, 30_000], ["100", "300", "1,000", "3,000", "10,000", "30,000"])
         axis.minorticks_off()
-        axis.legend()
-        figure.savefig(path, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        figure.legend(loc="outside upper right", ncols=3)
+        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The results as a chart that is readable on light and dark pages."""
+"""The results as a chart on white, which reads the same on light and dark pages."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def draw(panels: Sequence[Panel], caption: Sequence[str], path: Path) -> None:
         for axis, panel in zip(axes, panels, strict=True):
             _bars(axis, panel)
         figure.text(0.01, margin / 2, "\n".join(lines), fontsize=8, va="bottom", linespacing=1.4)
-        figure.savefig(path, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def _bars(axis: Any, panel: Panel) -> None:

@@ -140,9 +140,13 @@ def draw_reservations(
             shade, style = SHADES[position % len(SHADES)], STYLES[position % len(STYLES)]
             axis.step(rates_per_hour, executions, where="post", color=shade, linestyle=style, linewidth=1.6)
             names.append((executions[-1], f"{name.removesuffix('Function')}: {executions[-1]:,}", shade))
-        _draw_limit(axis, rates_per_hour[0], max(total), reservable)
+        is_left = own_rate_per_hour is not None and own_rate_per_hour * 2 < rates_per_hour[0] + rates_per_hour[-1]
         if own_rate_per_hour is not None:
-            _mark_own_rate(axis, own_rate_per_hour, rates_per_hour)
+            _mark_own_rate(axis, own_rate_per_hour, is_left)
+        if reservable <= OFF_THE_CHART * max(total):
+            _draw_limit(axis, rates_per_hour[-1 if is_left else 0], reservable, "right" if is_left else "left")
+        else:
+            axis.set_title(f"{reservable:,} reservable (off the chart)")
         axis.set_xlabel("webhooks per hour")
         axis.set_ylabel("reserved executions")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -159,18 +163,15 @@ def _simulated(result: SimulationResult) -> str:
     return f"{result['environment']}, workload {result['workload']}: {met}{others}"
 
 
-def _draw_limit(axis: Any, left: float, highest_total: int, reservable: int) -> None:
-    """Draw the account's limit as a line, or name it in the title if it is too far above."""
-    if reservable <= OFF_THE_CHART * highest_total:
-        axis.axhline(reservable, **LIMIT)
-        axis.annotate(f"{reservable:,} reservable", (left, reservable), (2, 4), textcoords="offset points")
-    else:
-        axis.set_title(f"{reservable:,} reservable (off the chart)")
+def _draw_limit(axis: Any, rate_per_hour: float, reservable: int, side: str) -> None:
+    """Draw the account's limit as a line, with its label on the side where the environment's rate is not."""
+    axis.axhline(reservable, **LIMIT)
+    place = (rate_per_hour, reservable), (-2 if side == "right" else 2, 4)
+    axis.annotate(f"{reservable:,} reservable", *place, textcoords="offset points", ha=side)
 
 
-def _mark_own_rate(axis: Any, own_rate_per_hour: float, rates_per_hour: Sequence[float]) -> None:
+def _mark_own_rate(axis: Any, own_rate_per_hour: float, is_left: bool) -> None:
     axis.axvline(own_rate_per_hour, color=INK, linewidth=0.8, linestyle=":")
-    is_left = own_rate_per_hour * 2 < rates_per_hour[0] + rates_per_hour[-1]
     axis.annotate(
         f"this environment: {own_rate_per_hour:,.0f}",
         *((own_rate_per_hour, 1), (4 if is_left else -4, -4)),

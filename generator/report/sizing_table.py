@@ -108,17 +108,18 @@ def legend(sizing: Sizing) -> list[tuple[str, str]]:
 
 
 def admission(judged: JudgedPlan) -> str:
-    """Return a sentence with the limits of the usage plan and the reason for them."""
+    """Return sentences with the limits of the usage plan and the reasons for them."""
     sizing = judged.plan.sizing
     plan = sizing.usage_plan
-    why = "which is what the reservation can sustain"
-    if sizing[PROCESS_WEBHOOK].reserved_concurrency is None:
-        why = f"which {plan.burst:,} executions can sustain; none is reserved, so the shared pool may provide fewer"
+    is_reserved = sizing[PROCESS_WEBHOOK].reserved_concurrency is not None
+    why = "which is what the reservation can sustain" if is_reserved else f"which {plan.burst:,} executions can sustain"
     rates = [f"{name} {number(rate_per_s)}/s" for name, rate_per_s in plan.source_rates_per_s.items()]
     sources = f" Sources may send as well: {joined(rates)}, each in bursts of {plan.burst:,}." if rates else ""
+    pool = "" if is_reserved else " None is reserved: the shared pool may provide fewer executions."
     return (
-        f"API Gateway admits {number(plan.rate_per_s)} webhooks/s, bursts of {plan.burst:,}, and "
-        f"{plan.quota_per_day:,} webhooks a day, {why}{' minus the rates of the sources' if rates else ''}.{sources}"
+        f"API Gateway admits {number(plan.rate_per_s)} webhooks/s and bursts of {plan.burst:,}, "
+        f"{why}{' minus the rates of the sources' if rates else ''}, and {plan.quota_per_day:,} webhooks a day, "
+        f"enough for a whole day at the peak rate.{sources}{pool}"
     )
 
 
@@ -158,8 +159,7 @@ def _account(judged: JudgedPlan) -> Iterator[str]:
         f"{verdict.headroom:,} left"
     )
     yield from separate_quotas([judged])
-    yield admission(judged)
-    yield from textwrap.wrap(BEST_EFFORT, 110)
+    yield from textwrap.wrap(f"{admission(judged)} {BEST_EFFORT}", 110)
     yield from textwrap.wrap(FREE_OF_CHARGE, 110)
     yield f"SMS: {sms.volume(judged.plan.environment)}"
     yield from map(str, sms.compare(judged.plan.environment))
