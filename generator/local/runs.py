@@ -53,7 +53,7 @@ def find(environment: str) -> Run:
         what, remedy = "is not running", f"start it in another terminal: generator local {environment}"
     else:
         what = f"runs {len(runs)} times in this project, as processes {joined([run.pid for run in runs])}"
-        remedy = "stop all but one with: kill PROCESS"
+        remedy = "stop all but one with: kill PID"
     raise EmulatorFailure([Fault(f"generator local {environment}", what, remedy)])
 
 
