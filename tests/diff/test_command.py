@@ -448,8 +448,8 @@ def test_a_price_makes_a_cost() -> None:
 def test_the_cost_names_the_services_that_change_most(generator: Run) -> None:
     (cost,) = [line for line in generator("diff", "dev", "prod").stdout.splitlines() if line.startswith("- **Cost:**")]
     changes = re.findall(r"([A-Z][\w -]*) \+([\d.]+)", cost.partition(": ")[2])
-    assert [name for name, _ in changes] == ["API Gateway", "Lambda", "CloudWatch"]
-    assert cost.endswith(", and 6 more), without SMS")
+    assert [name for name, _ in changes] == ["API Gateway", "Lambda", "X-Ray"]
+    assert cost.endswith(", and 5 more), without SMS")
 
 
 def test_a_limit_that_a_stage_repeats_from_its_usage_plan_is_shown_once() -> None:
