@@ -76,14 +76,14 @@ def joined(words: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def shortened(words: Sequence[str], rest: str) -> list[str]:
-    """Return the first words, followed by `rest` if there are more."""
-    return [*words[:MOST_LISTED], rest] if len(words) > MOST_LISTED else [*words]
+def shortened(words: Sequence[str], rest: str, most: int = MOST_LISTED) -> list[str]:
+    """Return the first `most` words, followed by `rest` if there are more."""
+    return [*words[:most], rest] if len(words) > most else [*words]
 
 
-def listed(words: Sequence[str]) -> str:
-    """Return the first words and the number of the others: "a, b, and 7 more"."""
-    return ", ".join(shortened(words, f"and {len(words) - MOST_LISTED:,} more"))
+def listed(words: Sequence[str], most: int = MOST_LISTED) -> str:
+    """Return the first `most` words and the number of the others: "a, b, and 7 more"."""
+    return ", ".join(shortened(words, f"and {len(words) - most:,} more", most))
 
 
 def listed_with_sum(figures: Sequence[tuple[str, int]]) -> str:
