@@ -1,14 +1,20 @@
-"""Confirm the sizing by simulation: at rates across its range, or in random environments.
+"""Confirm the sizing by simulation: at rates across its range, or in random environments. Confirm the simulation too.
 
-Run from the top folder: python -m benchmarks.confirmation rates, or python -m benchmarks.confirmation random. Each run
+Run from the top folder: python -m benchmarks.confirmation rates, random or mutated. Each run
 continues where the last one stopped, and rewrites the table in benchmarks/results/. Delete the .jsonl file to start
 again after a change of the sizing.
+
+Each case is simulated until its targets are decided or a number of webhooks is reached, so the results do not depend on
+the machine. Rates are simulated as `generator simulate` does, hour by hour with the step to the peak. Random
+environments are simulated at a steady peak. Mutated templates have other limits than the sizing chose; a run that
+decides is compared with one that is ten times longer, so that "met" is never printed where a long run misses.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +26,12 @@ from generator.capacity.sizing import SEND_NOTIFICATION, Sizing, size
 from generator.config.files import read
 from generator.config.schema import Environment
 from generator.errors import GeneratorError
-from generator.simulation import SimulationResult, simulate
+from generator.simulation import read_topology
+from generator.simulation.network import Task
+from generator.simulation.replication import replicate
+from generator.simulation.statistics import is_settled
+from generator.simulation.targets import Target, judge_targets
+from generator.simulation.workload import Profile, Steady, profile
 from generator.stack.compose import compose
 from generator.template.writing import render
 
@@ -37,6 +48,13 @@ TITLES = {
     "notification_wait_probability": "late",
     "stream_utilisation": "lanes busy",
 }
+FIRST_LOOK = 6
+SHORT_WEBHOOKS = 20_000
+"""Webhooks of a replication at a steady peak."""
+
+SHORT_S = 180.0
+"""Simulated time of a replication of a mutated template."""
+
 Json = dict[str, Any]
 
 
@@ -91,24 +109,48 @@ def random_cases(limit: int) -> Iterator[tuple[str, Json]]:
 DURATIONS_MS = {"process_webhook": 105, "check_alerts": 250, "send_notification": 300}
 
 
-def confirm(settings: Json, budget_s: float, fewer: int) -> Json:
+def confirm(settings: Json, most_webhooks: float, fewer: int) -> Json:
     """Return figures, predictions and simulated shares; with `fewer`, also those with that many notifiers less."""
     made = environment(settings)
     sizing = size(made)
     template = json.loads(render(compose(made, sizing)))
-    found = {
+    rates = Steady(made.peak_rate_per_s) if fewer else profile(made, "peak")
+    found: Json = {
         "reserved": [function.reserved_concurrency for function in sizing.functions],
-        "targets": _measured(sizing, simulate(template, made, budget_s=budget_s, workers=1)),
+        "targets": _measured(sizing, *simulated(template, made, rates, most_webhooks, [*MODELS])),
     }
     units = (sizing[SEND_NOTIFICATION].reserved_concurrency or 0) - fewer
     if fewer and units > 0:
         template["Resources"][SEND_NOTIFICATION]["Properties"]["ReservedConcurrentExecutions"] = units
-        less = simulate(template, made, budget_s=budget_s, workers=1)
-        found["fewer"] = _measured(sizing, less)["notification_wait_probability"]
+        late = "notification_wait_probability"
+        found["fewer"] = _measured(sizing, *simulated(template, made, rates, most_webhooks, [late]))[late]
     return found
 
 
-def _measured(sizing: Sizing, result: SimulationResult) -> Json:
+def simulated(
+    template: Json,
+    made: Environment,
+    rates: Profile,
+    most_webhooks: float,
+    names: list[str],
+    duration_s: float = 3600.0,
+) -> tuple[list[Target], int]:
+    """Run replications until the named targets are decided or there are enough webhooks. Return targets and number."""
+    is_steady = isinstance(rates, Steady) and rates.warm_up_per_s is None
+    duration_s = min(3600.0, SHORT_WEBHOOKS / made.peak_rate_per_s) if is_steady else duration_s
+    task = Task(read_topology(template), made, rates, duration_s, 1)
+    runs, look = [], FIRST_LOOK
+    while True:
+        while len(runs) < look:
+            runs.append(replicate(task, len(runs)))
+        targets = judge_targets(task, runs)
+        is_enough = sum(run.gateway["offered"] for run in runs) >= most_webhooks
+        if is_enough or all(is_settled(one.target, one.measured) for one in targets if one.name in names):
+            return targets, len(runs)
+        look = math.ceil(look * 1.5)
+
+
+def _measured(sizing: Sizing, targets: list[Target], replications: int) -> Json:
     return {
         target.name: {
             "target": target.target,
@@ -116,11 +158,70 @@ def _measured(sizing: Sizing, result: SimulationResult) -> Json:
             "measured": target.measured.mean,
             "interval": target.measured.interval,
             "verdict": target.verdict,
-            "replications": result.replications,
+            "replications": replications,
         }
-        for target in result.targets
+        for target in targets
         if target.name in MODELS
     }
+
+
+def mutated_cases(limit: int) -> Iterator[tuple[str, Json]]:
+    """Yield an environment and a few changes of its template, each with resource, property and value."""
+    draw = random.Random(SEED + 1)
+    for number in range(limit):
+        rate = round(200 * 50 ** draw.random())
+        menu = [
+            ("ProcessWebhookFunction", "ReservedConcurrentExecutions", draw.randint(1, 8)),
+            ("CheckAlertsFunction", "ReservedConcurrentExecutions", draw.randint(1, 6)),
+            (SEND_NOTIFICATION, "ReservedConcurrentExecutions", draw.randint(1, 4)),
+            ("ProcessWebhookFunction", "Timeout", draw.choice([0.2, 0.4, 0.8, 3])),
+            (SEND_NOTIFICATION, "Timeout", draw.choice([0.6, 1, 2, 10])),
+            ("CheckAlertsEventSourceMapping", "BatchSize", draw.choice([1, 3, 30, 100])),
+            ("CheckAlertsEventSourceMapping", "ParallelizationFactor", draw.randint(1, 5)),
+            ("CheckAlertsEventSourceMapping", "MaximumBatchingWindowInSeconds", draw.randint(0, 5)),
+            ("WebhookUsagePlan", "Throttle", {"RateLimit": draw.randint(1, 40), "BurstLimit": draw.randint(1, 20)}),
+        ]
+        yield (
+            f"{number}",
+            {
+                "traffic": {"webhooks_per_hour": rate, "webhooks_per_burst": draw.choice([1, 1, 1, 2])},
+                "simulation": {"warm_up_s": 60, "sender_retries": draw.random() < 0.5},
+                "mutations": draw.sample(menu, draw.randint(1, 3)),
+            },
+        )
+
+
+def contradict(settings: Json, most_webhooks: float) -> Json:
+    """Return the verdicts on a mutated template by a run that decides, and by one that is ten times longer."""
+    made = environment({name: value for name, value in settings.items() if name != "mutations"})
+    template = json.loads(render(compose(made, size(made))))
+    for resource, key, value in settings["mutations"]:
+        template["Resources"][resource]["Properties"][key] = value
+    rates = profile(made, "peak")
+    short, replications = simulated(template, made, rates, most_webhooks, [*MODELS], SHORT_S)
+    task = Task(read_topology(template), made, rates, SHORT_S, 2)
+    long = judge_targets(task, [replicate(task, number) for number in range(10 * replications)])
+    verdicts = {
+        one.name: [one.verdict, other.verdict, one.measured.mean, other.measured.mean]
+        for one, other in zip(short, long, strict=True)
+    }
+    return {"verdicts": verdicts, "replications": replications}
+
+
+def contradictions(found: list[Json]) -> str:
+    """Return as text how often both runs agree, and each case in which only the short run finds a target met."""
+    pairs = [(one["name"], name, pair) for one in found for name, pair in one["verdicts"].items() if name in MODELS]
+    wrong = [f"- template {case}: {name}" for case, name, pair in pairs if pair[:2] == ["met", "missed"]]
+    agree = sum(pair[0] == pair[1] for _, _, pair in pairs)
+    lines = [
+        "# Mutated templates",
+        "",
+        f"{len(found)} templates with {len(pairs)} verdicts. In {agree}, the run that decides and one that is ten "
+        f"times longer agree. The first finds a target met that the second finds missed in {len(wrong)}.",
+        "",
+        *wrong,
+    ]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def table(found: list[Json], kind: str) -> str:
@@ -193,29 +294,55 @@ def picture(found: list[Json], path: Path) -> None:
 def main() -> None:
     """Continue the cases that the command line asks for."""
     options = argparse.ArgumentParser(prog="python -m benchmarks.confirmation", description=__doc__)
-    options.add_argument("kind", choices=["rates", "random"])
-    options.add_argument("--budget", type=float, default=30.0, help="the most seconds for one simulation")
+    options.add_argument("kind", choices=["rates", "random", "mutated"])
+    options.add_argument("--webhooks", type=float, default=6e6, help="the most webhooks for one simulation")
     options.add_argument("--limit", type=int, default=200, help="the most cases")
+    options.add_argument("--again", action="store_true", help="simulate inconclusive cases again, with more webhooks")
     chosen = options.parse_args()
     path = RESULTS / f"confirmation_{chosen.kind}.jsonl"
     found = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    if chosen.again:
+        found = [one for one in found if "inconclusive" not in _verdicts(one).values()]
+        path.write_text("".join(json.dumps(one) + "\n" for one in found))
     done = {one["name"] for one in found}
-    cases = rate_cases(chosen.limit) if chosen.kind == "rates" else random_cases(chosen.limit)
+    cases = {"rates": rate_cases, "random": random_cases, "mutated": mutated_cases}[chosen.kind](chosen.limit)
     for name, settings in cases:
         if name in done:
             continue
         try:
-            one = confirm(settings, chosen.budget, 2 if chosen.kind == "random" else 0)
+            one = _run(chosen.kind, settings, chosen.webhooks)
         except GeneratorError as error:
             one = {"refused": str(error)}
         found.append({"name": name, "settings": settings, **one})
         with path.open("a") as file:
             file.write(json.dumps(found[-1]) + "\n")
-        title = "The default environment at rates across the range" if chosen.kind == "rates" else "Random environments"
-        path.with_suffix(".md").write_text(table(found, title))
-        if chosen.kind == "rates":
-            picture(found, path.with_suffix(".svg"))
-        print(name, one.get("reserved"), {key: value["verdict"] for key, value in one.get("targets", {}).items()})
+        write(found, chosen.kind, path)
+        print(name, one.get("reserved"), one.get("verdicts") or _verdicts(one), flush=True)
+
+
+def _run(kind: str, settings: Json, most_webhooks: float) -> Json:
+    if kind == "mutated":
+        return contradict(settings, most_webhooks)
+    return confirm(settings, most_webhooks, 2 if kind == "random" else 0)
+
+
+def _verdicts(one: Json) -> Json:
+    return {key: value["verdict"] for key, value in one.get("targets", {}).items()}
+
+
+def _order(one: Json) -> int:
+    return int(one["name"].removesuffix("/h").replace(",", ""))
+
+
+def write(found: list[Json], kind: str, path: Path) -> None:
+    """Write the table of all results so far, in order, and the picture of the rates."""
+    found = sorted(found, key=_order)
+    titles = {"rates": "The default environment at rates across the range", "random": "Random environments"}
+    shown = [one for one in found if "refused" not in one]
+    text = table(found, titles[kind]) if kind in titles else contradictions(shown)
+    path.with_suffix(".md").write_text(text)
+    if kind == "rates":
+        picture(found, path.with_suffix(".svg"))
 
 
 if __name__ == "__main__":

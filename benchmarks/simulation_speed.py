@@ -1,4 +1,4 @@
-"""Speed of the simulator: an M/G/c/c queue with 50,000 arrivals beside SimPy, and one replication of the prod hour.
+"""Speed of the simulator: an M/G/c/c queue with 50,000 arrivals beside SimPy, and one replication of prod's peak hour.
 
 Run from the repository: python benchmarks/simulation_speed.py (needs simpy). Prints a table and exits with 1 if a
 target is missed. Times are processor times, the best of several alternating turns, so that other work on the machine
@@ -8,6 +8,7 @@ affects both sides alike.
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -16,61 +17,29 @@ import simpy
 from generator.config import files
 from generator.simulation import draws, read_topology
 from generator.simulation.functions import LambdaFunction, Timing
-from generator.simulation.kernel import Kernel, Pool
+from generator.simulation.gateway import Gateway, Senders
+from generator.simulation.limits import Pool
 from generator.simulation.network import Task
 from generator.simulation.replication import replicate
-from generator.simulation.workload import profile
+from generator.simulation.workload import Steady, arrivals, profile
 
 ARRIVALS, TURNS = 50_000, 5
 RATE_PER_S, MEAN_S, P95_S, SERVERS = 50_000 / 3600 * 5, 0.105, 0.25, 20
-MIN_RATIO, MAX_HOUR_S = 4.0, 2.0
+MIN_RATIO, MAX_HOUR_S = 4.0, 0.5
 
 
-def with_kernel():
-    """Run the kernel with a counter of free servers, the same model as with SimPy below."""
-    kernel, free, blocked, served = Kernel(), SERVERS, 0, 0
-    gap_s = draws.exponential(Random(1), 1 / RATE_PER_S)
-    service_s = draws.lognormal(Random(2), MEAN_S, P95_S)
-
-    def arrive(left):
-        nonlocal free, blocked
-        if free:
-            free -= 1
-            kernel.at(kernel.now + service_s(), leave)
-        else:
-            blocked += 1
-        if left:
-            kernel.at(kernel.now + gap_s(), arrive, left - 1)
-
-    def leave(_):
-        nonlocal free, served
-        free += 1
-        served += 1
-
-    kernel.at(gap_s(), arrive, ARRIVALS - 1)
-    kernel.run(1e9)
-    return blocked, served
-
-
-def with_lambda():
-    """Run the stage that simulations use, which adds warm instances, cold starts and conservation checks."""
-    kernel = Kernel()
-    gap_s = draws.exponential(Random(1), 1 / RATE_PER_S)
+def with_gateway(one_by_one):
+    """Run the stage that simulations use, with warm instances, cold starts and conservation checks."""
     timing = Timing(draws.lognormal(Random(2), MEAN_S, P95_S), 0.6, 30.0, 600.0)
-    function = LambdaFunction("function", kernel, Pool(SERVERS), timing, None)
-
-    def nothing(_):
-        pass
-
-    def arrive(left):
-        function.invoke(nothing, nothing, None)
-        if left:
-            kernel.at(kernel.now + gap_s(), arrive, left - 1)
-
-    kernel.at(gap_s(), arrive, ARRIVALS - 1)
-    kernel.run(1e9)
-    function.verify()
-    return sum(function.throttles.values()), function.completed
+    function = LambdaFunction("function", Pool(SERVERS), timing)
+    gateway = Gateway(function, [], [], Senders(()), Random(3), one_by_one=one_by_one)
+    gateway.feed(arrivals(Steady(RATE_PER_S), Random(1), 0.0))
+    now_s = 0.0
+    while gateway.offered < ARRIVALS:
+        now_s = gateway.run(1e9)
+    gateway.verify(now_s)
+    function.verify(now_s, list(gateway.started_s()))
+    return gateway.throttled, gateway.offered - gateway.throttled
 
 
 def with_simpy():
@@ -101,10 +70,10 @@ def with_simpy():
 
 
 def prod_hour():
-    """Run one replication of the prod hour at the mean rate, with every stage and the warm-up."""
+    """Run one replication of prod's hour at its peak rate, with every stage and the warm-up."""
     template = json.loads(Path("templates_out/prod.json").read_text())
     environment = files.load_named(["prod"])[0]
-    rates = profile(environment, "poisson")
+    rates = profile(environment, "peak")
     task = Task(read_topology(template), environment, rates, 3600.0, 1)
     return replicate(task, 0).gateway["offered"]
 
@@ -117,12 +86,16 @@ def processor_s(run):
 
 
 def main():
-    models = {"our kernel": with_kernel, "our Lambda stage": with_lambda, "SimPy, process and Resource": with_simpy}
+    models = {
+        "our Lambda stage": partial(with_gateway, False),
+        "the same, one by one": partial(with_gateway, True),
+        "SimPy, process and Resource": with_simpy,
+    }
     best = dict.fromkeys(models, float("inf"))
     for _ in range(TURNS):
         for name, run in models.items():
             taken_s, (blocked, served) = processor_s(run)
-            assert blocked + served == ARRIVALS
+            assert ARRIVALS <= blocked + served < ARRIVALS + 512
             best[name] = min(best[name], taken_s)
     slowest = best["SimPy, process and Resource"]
     print(f"M/G/{SERVERS}/{SERVERS}, lognormal, {ARRIVALS:,} arrivals (an arrival and a departure are 2 events)")
@@ -130,8 +103,8 @@ def main():
     for name, taken_s in best.items():
         print(f"{name:30}{taken_s:10.3f}{2 * ARRIVALS / taken_s:12,.0f}{slowest / taken_s:10.1f}")
     hour_s = min(processor_s(prod_hour)[0] for _ in range(3))
-    print(f"prod hour at the mean rate, every stage, one replication: {hour_s:.2f} s")
-    return int(slowest / best["our kernel"] < MIN_RATIO or hour_s > MAX_HOUR_S)
+    print(f"prod hour at the peak rate, every stage, one replication: {hour_s:.2f} s")
+    return int(slowest / best["our Lambda stage"] < MIN_RATIO or hour_s > MAX_HOUR_S)
 
 
 if __name__ == "__main__":

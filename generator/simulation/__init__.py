@@ -3,7 +3,8 @@
 topology     template -> functions, their event sources and limits
 workload     arrival rates and arrival times; trace reads recorded ones
 network      topology and environment -> connected stages: gateway, functions, stream
-kernel       virtual time, token buckets, pools
+limits       token buckets, quotas and pools
+draws        random numbers
 replication  one run of a network, or all of them on all processors
 result       all runs -> document, verdicts (targets, statistics) and chart; report prints it
 engine       `simulate`, which does all of this

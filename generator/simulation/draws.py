@@ -1,17 +1,26 @@
 """Random numbers: an independent random stream for each purpose, and durations drawn in blocks for speed.
 
-The distributions are written with log, exp, cos and sin, so that the same seed gives the same digits on every Python
-version.
+The distributions use only what gives the same digits on every Python version.
 """
 
 from __future__ import annotations
 
 import math
+import sys
+from array import array
 from collections.abc import Callable
-from itertools import chain
+from functools import cache
+from itertools import repeat
+from operator import rshift
 from random import Random
+from statistics import NormalDist
 
 BLOCK = 256
+
+BITS = 12
+INTERVALS = 2**BITS
+
+NORMAL = NormalDist()
 
 NORMAL_P95 = 1.6448536269514722
 """The 95th percentile of the standard normal distribution."""
@@ -34,30 +43,89 @@ def lognormal_parameters(mean: float, p95: float) -> tuple[float, float]:
     return math.log(mean) - sigma**2 / 2, sigma
 
 
-def exponential(random: Random, mean: float) -> Callable[[], float]:
-    """Return a function that draws exponential values."""
-    uniform, log = random.random, math.log
-    return _in_blocks(lambda: [-mean * log(1.0 - uniform()) for _ in range(BLOCK)])
+class Variates:
+    """Random values that come one at a time or many at once, in the same order. `block` returns the next ones."""
 
+    __slots__ = ("_block", "_next", "_values")
 
-def lognormal(random: Random, mean: float, p95: float) -> Callable[[], float]:
-    """Return a function that draws lognormal values (Box-Muller). Raises ValueError like `lognormal_parameters`."""
-    mu, sigma = lognormal_parameters(mean, p95)
-    uniform, log, exp, sqrt, cos, sin, turn = random.random, math.log, math.exp, math.sqrt, math.cos, math.sin, math.tau
+    def __init__(self, block: Callable[[], list[float]]) -> None:
+        self._block, self._values, self._next = block, block(), 0
 
-    def block() -> list[float]:
-        values = []
-        for _ in range(BLOCK // 2):
-            radius, angle = sigma * sqrt(-2.0 * log(1.0 - uniform())), turn * uniform()
-            values += [exp(mu + radius * cos(angle)), exp(mu + radius * sin(angle))]
+    def __call__(self) -> float:
+        """Return the next value."""
+        if self._next == len(self._values):
+            self._values, self._next = self._block(), 0
+        self._next += 1
+        return self._values[self._next - 1]
+
+    def peek(self, count: int) -> list[float]:
+        """Return the next values without passing them."""
+        if len(self._values) - self._next < count:
+            self._values, self._next = self._values[self._next :], 0
+            while len(self._values) < count:
+                self._values += self._block()
+        return self._values[self._next : self._next + count]
+
+    def skip(self, count: int) -> None:
+        """Pass as many values as `peek` returned."""
+        self._next += count
+
+    def take(self, count: int) -> list[float]:
+        """Return the next values and pass them."""
+        values = self.peek(count)
+        self.skip(count)
         return values
 
-    return _in_blocks(block)
+
+def exponential(random: Random, mean: float) -> Variates:
+    """Return exponential values."""
+    return _variates(random, "exponential", (mean,))
 
 
-def constant(value: float) -> Callable[[], float]:
-    """Return a function that always returns the same value."""
-    return lambda: value
+def lognormal(random: Random, mean: float, p95: float) -> Variates:
+    """Return lognormal values. Raises ValueError like `lognormal_parameters`."""
+    return _variates(random, "lognormal", lognormal_parameters(mean, p95))
+
+
+def constant(value: float) -> Variates:
+    """Return the same value again and again."""
+    return Variates(lambda: [value] * BLOCK)
+
+
+def _variates(random: Random, distribution: str, parameters: tuple[float, ...]) -> Variates:
+    """Return values of a distribution: most of them from a table of equally likely ones, the highest exact.
+
+    The table has the middle quantile of each of 4,096 intervals of equal probability. A value from the last interval
+    is drawn exactly, so that long runs are as frequent and as long as they should be.
+    """
+    table = _quantiles(distribution, parameters)
+    uniform, last = random.random, INTERVALS - 1
+
+    def block() -> list[float]:
+        words = array("H", random.getrandbits(16 * BLOCK).to_bytes(2 * BLOCK, sys.byteorder))
+        intervals = list(map(rshift, words, repeat(16 - BITS)))
+        values = list(map(table.__getitem__, intervals))
+        if last in intervals:
+            for position, interval in enumerate(intervals):
+                if interval == last:
+                    values[position] = _quantile_above(distribution, parameters, (1.0 - uniform()) / INTERVALS)
+        return values
+
+    return Variates(block)
+
+
+@cache
+def _quantiles(distribution: str, parameters: tuple[float, ...]) -> list[float]:
+    shares = [(interval + 0.5) / INTERVALS for interval in reversed(range(INTERVALS))]
+    return [_quantile_above(distribution, parameters, share) for share in shares]
+
+
+def _quantile_above(distribution: str, parameters: tuple[float, ...], share: float) -> float:
+    """Return the value that this share of a distribution exceeds."""
+    if distribution == "exponential":
+        return -parameters[0] * math.log(share)
+    mu, sigma = parameters
+    return math.exp(mu - sigma * NORMAL.inv_cdf(share))
 
 
 def geometric(random: Random, mean: float) -> Callable[[], int]:
@@ -66,8 +134,3 @@ def geometric(random: Random, mean: float) -> Callable[[], int]:
         return lambda: 1
     ratio = math.log(1 - 1 / mean)
     return lambda: 1 + int(math.log(1.0 - random.random()) / ratio)
-
-
-def _in_blocks(block: Callable[[], list[float]]) -> Callable[[], float]:
-    """Return the values of endless blocks one at a time, at the speed of C."""
-    return chain.from_iterable(iter(block, None)).__next__

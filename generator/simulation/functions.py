@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from heapq import heappop, heappush
+from itertools import repeat
+from operator import sub
 
 from generator.aws import ASYNC_ERROR_WAITS_S, ASYNC_THROTTLE_BACKOFF_S, SCALING_BURST, SCALING_RATE_PER_S
-from generator.simulation.kernel import Action, Kernel, Pool, TokenBucket
+from generator.simulation.draws import Variates
+from generator.simulation.limits import Pool, TokenBucket
 from generator.simulation.measures import Counters, Histogram, Occupancy, check_conservation
 
 CONCURRENCY, REQUEST_RATE, SCALING = "concurrency", "request rate", "scaling rate"
 """The reasons for a throttle: executions at once, requests per second, new instances per second."""
+
+Run = tuple[float, bool]
+"""The duration of a run in seconds, and whether it ends at the function's timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
     """How long runs take. `draw_s` draws the duration of a run in a warm instance."""
 
-    draw_s: Callable[[], float]
+    draw_s: Variates
     cold_start_s: float
     timeout_s: float
     idle_timeout_s: float
 
 
 class LambdaFunction:
-    """A function that runs what its pool has room for.
+    """A function that runs what its pool has room for. The stages that invoke it keep its runs until they end.
 
     Each run takes the warm instance that was used last, or starts a new one. AWS does not document which warm
     instance Lambda picks; with this choice the others expire. Invariants: `running.inside` instances are busy, `idle`
@@ -35,41 +42,38 @@ class LambdaFunction:
     functions that share it add up to its size.
     """
 
-    def __init__(self, name: str, kernel: Kernel, pool: Pool, timing: Timing, request_rate: TokenBucket | None) -> None:
-        self.name, self.kernel, self.pool, self.timing, self.request_rate = name, kernel, pool, timing, request_rate
-        self.running = Occupancy(kernel.now)
-        self.idle: deque[float] = deque()
+    def __init__(
+        self, name: str, pool: Pool, timing: Timing, request_rate: TokenBucket | None = None, start_s: float = 0.0
+    ) -> None:
+        self.name, self.pool, self.timing, self.request_rate = name, pool, timing, request_rate
+        self.running = Occupancy(start_s)
+        self.idle: list[float] = []
         self._idle_s = 0.0
         self._new_instances = TokenBucket(SCALING_RATE_PER_S, SCALING_BURST)
         self.invocations = self.completed = self.cold_starts = self.timeouts = self.peak = 0
         self.throttles: Counter[str] = Counter()
-        # Bound methods, looked up once and not for every run.
-        self._at, self._end = kernel.at, self._finish
 
-    def invoke_synchronously(self, done: Action, failed: Action, argument: Any) -> float | None:
-        """Like `invoke`, but within the rate limit of synchronous requests.
+    def start_synchronously(self, now_s: float) -> Run | None:
+        """Like `start`, but within the rate limit of synchronous requests.
 
         AWS does not document whether a request that finds no free execution counts towards that rate. Here it does
         not.
         """
-        if self.request_rate and self.pool.free and not self.request_rate.take(self.kernel.now):
+        if self.request_rate and self.pool.free and not self.request_rate.take(now_s):
             self.throttles[REQUEST_RATE] += 1
             return None
-        return self.invoke(done, failed, argument)
+        return self.start(now_s)
 
-    def invoke(self, done: Action, failed: Action, argument: Any) -> float | None:
-        """Start a run and return its duration in seconds, or None if it is throttled.
-
-        The end of the run calls `done(argument)`, or `failed(argument)` if the run reaches its timeout.
-        """
-        pool, idle, timing, now_s = self.pool, self.idle, self.timing, self.kernel.now
+    def start(self, now_s: float) -> Run | None:
+        """Start a run and return it, or None if it is throttled. The caller calls `finish` when it ends."""
+        pool, idle, timing = self.pool, self.idle, self.timing
         if not pool.free:
             self.throttles[CONCURRENCY] += 1
             return None
         duration_s = timing.draw_s()
         times_out = duration_s >= timing.timeout_s
         if times_out:
-            duration_s, done = timing.timeout_s, failed
+            duration_s = timing.timeout_s
         if idle and now_s - idle[-1] < timing.idle_timeout_s:
             self._idle_s += now_s - idle.pop()
         elif self._new_instances.take(now_s):
@@ -87,23 +91,58 @@ class LambdaFunction:
         inside = self.running.enter(now_s)
         if inside > self.peak:
             self.peak = inside
-        self._at(now_s + duration_s, self._end, (now_s, done, argument))
-        return duration_s
+        return duration_s, times_out
 
-    def _finish(self, run: tuple[float, Action, Any]) -> None:
-        started_s, done, argument = run
-        now_s = self.kernel.now
+    def finish(self, now_s: float, started_s: float) -> None:
+        """End the run that started at `started_s`."""
         self.running.leave(now_s, started_s)
         self.pool.free += 1
         self.idle.append(now_s)
         self.completed += 1
-        done(argument)
+
+    def run_together(self, times_s: Sequence[float], ends_s: Sequence[float], until_s: float) -> bool:
+        """Start a run at each time and finish those that end by `until_s`, all at once.
+
+        `ends_s` has the ends of these and of all former runs in order. The caller adds the time that the finished runs
+        took to `running.sojourn_s`. Returns False and changes nothing if a run might
+        be throttled or cold, or if all executions are in use at some time. The function must have its own pool.
+        """
+        busy, size, idle = self.running.inside, self.pool.size, self.idle
+        since_s, timing = self.running.last_s, self.timing
+        done_s = ends_s[: bisect_right(ends_s, until_s)]
+        left = busy + len(times_s) - len(done_s)
+        # The last time at which a run ended and left this many others, for each number of others.
+        started = map(bisect_left, repeat(times_s), done_s)
+        last_s = dict(zip(map(sub, started, range(1 - busy, len(done_s) + 1 - busy)), done_s, strict=True))
+        most = max(busy, left, max(last_s, default=-1) + 1)
+        reused = most - busy
+        if most >= size or reused > len(idle):
+            return False
+        if reused and until_s - idle[-reused] >= timing.idle_timeout_s:
+            return False
+        area_s = self.running.area_until(since_s)
+        self.running.enter_all(times_s)
+        self.running.leave_all(done_s)
+        self.running.advance(until_s)
+        # The runs of all these instances and their idle times fill the time.
+        idle_s = most * (until_s - since_s) - (self.running.area_s - area_s)
+        if reused:
+            idle_s += math.fsum(since_s - from_s for from_s in idle[-reused:])
+            del idle[-reused:]
+        renewed_s = [last_s[others] for others in range(most - 1, left - 1, -1)]
+        idle += renewed_s
+        self._idle_s += idle_s - math.fsum(until_s - from_s for from_s in renewed_s)
+        self.invocations += len(times_s)
+        self.completed += len(done_s)
+        self.pool.free -= left - busy
+        self.peak = max(self.peak, most)
+        return True
 
     def snapshot(self, now_s: float) -> Counters:
         timeout_s = self.timing.idle_timeout_s
-        while self.idle and now_s - self.idle[0] >= timeout_s:
-            self.idle.popleft()
-            self._idle_s += timeout_s
+        expired = bisect_right(self.idle, now_s - timeout_s)
+        self._idle_s += expired * timeout_s
+        del self.idle[:expired]
         busy_s = self.running.area_until(now_s)
         return {
             "invocations": self.invocations,
@@ -120,24 +159,25 @@ class LambdaFunction:
         peak, self.peak = self.peak, self.running.inside
         return peak
 
-    def running_for(self, *actions: Action) -> list[Any]:
-        """Return the argument of each current run whose end will call one of the actions."""
-        return [argument for _, done, argument in self.kernel.pending(self._finish) if done in actions]
+    def verify(self, now_s: float, started_s: Sequence[float]) -> None:
+        """Check conservation and Little's law, given the starts of all current runs. Raises SimulationBug."""
+        check_conservation(self.name, self.invocations, completed=self.completed, running=len(started_s))
+        self.running.verify(self.name, now_s, started_s)
 
-    def verify(self) -> None:
-        runs = list(self.kernel.pending(self._finish))
-        check_conservation(self.name, self.invocations, completed=self.completed, running=len(runs))
-        self.running.verify(self.name, self.kernel.now, (run[0] for run in runs))
+
+END, ARRIVAL, ATTEMPT = range(3)
+"""What happens to an asynchronous event. At the same time, runs end first."""
 
 
 class _Event:
-    """An asynchronous event, with the number of its throttles and errors so far."""
+    """An asynchronous event, with the number of its throttles and errors so far and its current run."""
 
-    __slots__ = ("accepted_s", "errors", "origin_s", "throttles")
+    __slots__ = ("accepted_s", "errors", "origin_s", "started_s", "throttles", "times_out")
 
     def __init__(self, origin_s: float, accepted_s: float) -> None:
         self.origin_s, self.accepted_s = origin_s, accepted_s
         self.throttles = self.errors = 0
+        self.started_s, self.times_out = accepted_s, False
 
 
 class AsynchronousQueue:
@@ -160,71 +200,100 @@ class AsynchronousQueue:
         is_stopped: bool = False,
         backoff_s: tuple[float, float] = ASYNC_THROTTLE_BACKOFF_S,
     ) -> None:
-        self._kernel, self._function, self._max_age_s = function.kernel, function, max_age_s
+        self.function, self._max_age_s = function, max_age_s
         self._is_stopped, (self._min_backoff_s, self._max_backoff_s) = is_stopped, backoff_s
         self._error_waits_s = ASYNC_ERROR_WAITS_S[:max_retries]
+        # The heap holds (time, kind, number, event), and never compares two events, which have no order.
+        self._moments: list[tuple[float, int, int, _Event]] = []
+        self._number, self._period_s = 0, 0.0
         self.accepted = self.completed = self.dropped = self.waited = 0
-        self.inside = Occupancy(function.kernel.now)
+        self.inside = Occupancy(function.running.last_s)
         self.latency_s = Histogram()
 
-    def accept(self, origin_s: float) -> None:
-        """Take an event. `origin_s` is the time at which the webhook behind it was first sent."""
-        now_s = self._kernel.now
-        self.accepted += 1
-        self.inside.enter(now_s)
-        self._try(_Event(origin_s, now_s))
+    @property
+    def next_s(self) -> float:
+        """The time of the next event."""
+        return self._moments[0][0] if self._moments else math.inf
+
+    def accept(self, time_s: float, origin_s: float) -> None:
+        """Take an event at that time. `origin_s` is the time at which the webhook behind it was first sent."""
+        self._add(time_s, ARRIVAL, _Event(origin_s, time_s))
 
     def accept_every(self, period_s: float, first_s: float) -> None:
         """Take an event once in every period, as a schedule sends them."""
+        self._period_s = period_s
+        self.accept(first_s, first_s)
 
-        def due(_: None) -> None:
-            self.accept(self._kernel.now)
-            self._kernel.at(self._kernel.now + period_s, due)
+    def run(self, until_s: float) -> None:
+        """Handle everything up to and including `until_s`."""
+        moments = self._moments
+        while moments and moments[0][0] <= until_s:
+            now_s, kind, _, event = heappop(moments)
+            if kind == END:
+                self._end(event, now_s)
+            else:
+                if kind == ARRIVAL:
+                    self._arrive(now_s)
+                self._try(event, now_s)
+        self.inside.advance(until_s)
+        self.function.running.advance(until_s)
 
-        self._kernel.at(first_s, due)
+    def _add(self, time_s: float, kind: int, event: _Event) -> None:
+        self._number = number = self._number + 1
+        heappush(self._moments, (time_s, kind, number, event))
 
-    def _try(self, event: _Event) -> None:
-        if self._function.invoke(self._done, self._failed, event) is not None:
-            return None
+    def _arrive(self, now_s: float) -> None:
+        self.accepted += 1
+        self.inside.enter(now_s)
+        if self._period_s:
+            self.accept(now_s + self._period_s, now_s + self._period_s)
+
+    def _try(self, event: _Event, now_s: float) -> None:
+        if run := self.function.start(now_s):
+            event.started_s = now_s
+            duration_s, event.times_out = run
+            return self._add(now_s + duration_s, END, event)
         self.waited += not event.throttles and not event.errors
         if self._is_stopped:
-            return self._leave(event, dropped=True)
+            return self._drop(event, now_s)
         wait_s = min(self._max_backoff_s, self._min_backoff_s * 2.0 ** min(event.throttles, 60))
         event.throttles += 1
-        return self._retry(event, wait_s)
+        return self._retry(event, now_s, now_s + wait_s)
 
-    def _failed(self, event: _Event) -> None:
-        """Handle a timeout, which is an error: Lambda retries an error only a few times."""
+    def _end(self, event: _Event, now_s: float) -> None:
+        """End a run. A timeout is an error: Lambda retries an error only a few times."""
+        self.function.finish(now_s, event.started_s)
+        if not event.times_out:
+            self.completed += 1
+            self.latency_s.add(now_s - event.origin_s)
+            return self.inside.leave(now_s, event.accepted_s)
         self.waited += not event.throttles and not event.errors
         if event.errors >= len(self._error_waits_s):
-            return self._leave(event, dropped=True)
+            return self._drop(event, now_s)
         event.errors += 1
-        return self._retry(event, self._error_waits_s[event.errors - 1])
+        return self._retry(event, now_s, now_s + self._error_waits_s[event.errors - 1])
 
-    def _retry(self, event: _Event, wait_s: float) -> None:
-        at_s = self._kernel.now + wait_s
+    def _retry(self, event: _Event, now_s: float, at_s: float) -> None:
         if at_s - event.accepted_s > self._max_age_s:
-            return self._leave(event, dropped=True)
-        return self._kernel.at(at_s, self._try, event)
+            return self._drop(event, now_s)
+        return self._add(at_s, ATTEMPT, event)
 
-    def _done(self, event: _Event) -> None:
-        self.latency_s.add(self._kernel.now - event.origin_s)
-        self._leave(event, dropped=False)
+    def _drop(self, event: _Event, now_s: float) -> None:
+        self.dropped += 1
+        self.inside.leave(now_s, event.accepted_s)
 
-    def _leave(self, event: _Event, dropped: bool) -> None:
-        self.dropped += dropped
-        self.completed += not dropped
-        self.inside.leave(self._kernel.now, event.accepted_s)
+    def started_s(self) -> Iterator[float]:
+        """Yield the starts of the current runs."""
+        return (event.started_s for _, kind, _, event in self._moments if kind == END)
 
-    def snapshot(self, now_s: float) -> Counters:
+    def snapshot(self) -> Counters:
         counts = {"accepted": self.accepted, "completed": self.completed, "dropped": self.dropped}
         return {**counts, "waited": self.waited}
 
-    def verify(self) -> None:
-        name = f"asynchronous events of {self._function.name}"
-        events = [*self._kernel.pending(self._try), *self._function.running_for(self._done, self._failed)]
-        accepted_s = [event.accepted_s for event in events]
+    def verify(self, now_s: float) -> None:
+        name = f"asynchronous events of {self.function.name}"
+        accepted_s = [event.accepted_s for _, kind, _, event in self._moments if kind != ARRIVAL]
         check_conservation(
             name, self.accepted, completed=self.completed, dropped=self.dropped, in_progress=len(accepted_s)
         )
-        self.inside.verify(name, self._kernel.now, accepted_s)
+        self.inside.verify(name, now_s, accepted_s)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from random import Random
 
 from generator.aws import API_GATEWAY_ACCOUNT_BURST, API_GATEWAY_ACCOUNT_RATE_PER_S, REQUESTS_PER_S_PER_UNIT
@@ -12,11 +14,11 @@ from generator.config.schema import Environment
 from generator.simulation import draws
 from generator.simulation.coverage import feeds, settings_names
 from generator.simulation.functions import AsynchronousQueue, LambdaFunction, Timing
-from generator.simulation.gateway import STANDARD_WEBHOOKS_RETRIES_S, Gateway, Limit, Output, Quota, Senders
-from generator.simulation.kernel import Kernel, Pool, TokenBucket
-from generator.simulation.stream import Crossings, Stream
+from generator.simulation.gateway import STANDARD_WEBHOOKS_RETRIES_S, Gateway, Limit, Output, Senders
+from generator.simulation.limits import Pool, Quota, TokenBucket
+from generator.simulation.stream import Crossings, Receiver, Stream
 from generator.simulation.topology import StreamMapping, Topology
-from generator.simulation.workload import Profile, shard_shares, zipf_shares
+from generator.simulation.workload import Profile, Recorded, arrivals, shard_shares, zipf_shares
 
 Draw = Callable[[str], Random]
 """Returns the random stream for a purpose."""
@@ -33,40 +35,68 @@ class Task:
     seed: int
 
 
-@dataclass(frozen=True, slots=True)
 class Network:
-    """All stages that run on one kernel. `schedules` are the queues that schedules send their events to."""
+    """All stages, in the order in which work flows through them.
 
-    kernel: Kernel
-    functions: Mapping[str, LambdaFunction]
-    gateway: Gateway
-    streams: Mapping[str, Stream]
-    queues: Mapping[str, AsynchronousQueue]
-    schedules: Mapping[str, AsynchronousQueue]
+    Nothing flows back from a stage to an earlier one. So each stage runs over a stretch of time before the next one
+    does, unless functions share a pool: then the stages take turns, one event at a time.
+    """
+
+    def __init__(
+        self,
+        functions: Mapping[str, LambdaFunction],
+        gateway: Gateway,
+        streams: Mapping[str, Stream],
+        queues: Mapping[str, AsynchronousQueue],
+        schedules: Mapping[str, AsynchronousQueue],
+        start_s: float,
+    ) -> None:
+        self.functions, self.gateway, self.streams = functions, gateway, streams
+        self.queues, self.schedules, self.now_s = queues, schedules, start_s
+        self._later: list[Stream | AsynchronousQueue] = [*streams.values(), *queues.values(), *schedules.values()]
+        self._stages: list[Gateway | Stream | AsynchronousQueue] = [gateway, *self._later]
+
+    def run(self, until_s: float) -> None:
+        """Run all stages up to and including `until_s`."""
+        while self.now_s < until_s:
+            if self.gateway.one_by_one:
+                self._take_turns(until_s)
+            self.now_s = self.gateway.run(until_s)
+            for stage in self._later:
+                if stage.next_s <= self.now_s:
+                    stage.run(self.now_s)
+
+    def _take_turns(self, until_s: float) -> None:
+        while True:
+            stage = min(self._stages, key=attrgetter("next_s"))
+            if stage.next_s > until_s:
+                return
+            stage.run(stage.next_s)
 
     def verify(self) -> None:
         """Check every stage's conservation and Little's law. Raises SimulationBug."""
-        for stages in (self.functions, self.streams, self.queues, self.schedules):
-            for stage in stages.values():
-                stage.verify()
-        self.gateway.verify()
+        for function in self.functions.values():
+            runs = (stage.started_s() for stage in self._stages if stage.function is function)
+            function.verify(self.now_s, list(chain.from_iterable(runs)))
+        for stage in self._stages:
+            stage.verify(self.now_s)
 
 
 def build_network(task: Task, draw: Draw, start_s: float) -> Network:
     """Return a network at rest, without any warm instance."""
-    topology, kernel = task.topology, Kernel(start_s)
-    functions = _functions(task, draw, kernel)
+    topology = task.topology
+    functions = _functions(task, draw, start_s)
 
     def queue(function: str) -> AsynchronousQueue:
         found = topology.functions[function]
         is_stopped = found.reserved_concurrency == 0
         return AsynchronousQueue(functions[function], found.max_event_age_s, found.max_retries, is_stopped=is_stopped)
 
-    queues, topics = {}, dict[str, list[Output]]()
+    queues, topics = {}, dict[str, list[Receiver]]()
     for subscription in topology.subscriptions:
         if subscription.function in functions:
             queues[subscription.logical_id] = queue(subscription.function)
-            topics.setdefault(subscription.topic, []).append(queues[subscription.logical_id].accept)
+            topics.setdefault(subscription.topic, []).append(queues[subscription.logical_id])
     schedules = {}
     for schedule in topology.schedules:
         if schedule.function in functions:
@@ -81,17 +111,40 @@ def build_network(task: Task, draw: Draw, start_s: float) -> Network:
             # The first mapping of a function draws under the function's name, further ones under their own.
             purpose = mapping.logical_id if mapping.function in drawn else mapping.function
             drawn.add(mapping.function)
-            crossings = _crossings(task, mapping.function, draw(f"{purpose} crossings"), topics)
+            crossings = _crossings(task, mapping.function, draw, purpose, topics)
             streams[mapping.logical_id] = _stream(task, draw, functions[mapping.function], mapping, crossings)
-    outputs: list[Output] = [stream.write for stream in streams.values()]
-    crossings = _crossings(task, entry, draw(f"{entry} crossings"), topics)
+    outputs: list[Output] = [*streams.values()]
+    crossings = _crossings(task, entry, draw, entry, topics)
     if crossings.outputs:
-        outputs.append(crossings.cross)
-    gateway = Gateway(functions[entry], _limits(task, start_s), outputs, _senders(task), draw("senders"))
-    return Network(kernel, functions, gateway, streams, queues, schedules)
+        outputs.append(crossings)
+    stages: list[Stream | AsynchronousQueue] = [*streams.values(), *queues.values(), *schedules.values()]
+    gateway = Gateway(
+        functions[entry],
+        _limits(task, start_s),
+        outputs,
+        _senders(task),
+        draw("senders"),
+        poisson_per_s=_poisson_per_s(task),
+        one_by_one=_share_a_pool([functions[entry], *(stage.function for stage in stages)]),
+    )
+    gateway.feed(arrivals(task.rates, draw("arrivals"), start_s, task.environment.traffic.webhooks_per_burst))
+    return Network(functions, gateway, streams, queues, schedules, start_s)
 
 
-def _functions(task: Task, draw: Draw, kernel: Kernel) -> dict[str, LambdaFunction]:
+def _share_a_pool(functions: Sequence[LambdaFunction]) -> bool:
+    """Return whether two stages run in the same pool."""
+    return len({id(function.pool) for function in functions}) < len(functions)
+
+
+def _poisson_per_s(task: Task) -> Callable[[float], float] | None:
+    """Return the rate of first attempts, or None unless they come as a Poisson process."""
+    rates, burst = task.rates, task.environment.traffic.webhooks_per_burst
+    if isinstance(rates, Recorded):
+        return None if rates.is_played_as_recorded else rates.rate_per_s
+    return rates.rate_per_s if burst <= 1 else None
+
+
+def _functions(task: Task, draw: Draw, start_s: float) -> dict[str, LambdaFunction]:
     """Build the functions. Those with a reservation have their own pool and request rate; the others share the rest."""
     topology, environment = task.topology, task.environment
     account, settings_of = environment.account, settings_names(topology)
@@ -102,14 +155,13 @@ def _functions(task: Task, draw: Draw, kernel: Kernel) -> dict[str, LambdaFuncti
     functions = {}
     for name, function in topology.functions.items():
         units = function.reserved_concurrency
+        kind = settings_of.get(name, "process_webhook")
         functions[name] = LambdaFunction(
             name,
-            kernel,
             shared if units is None else Pool(units),
-            _timing(
-                environment, settings_of.get(name, "process_webhook"), function.timeout_s, draw(f"{name} durations")
-            ),
+            _timing(environment, kind, function.timeout_s, draw(f"{name} durations")),
             shared_rate if units is None else _request_rate(units, window_s),
+            start_s,
         )
     return functions
 
@@ -158,9 +210,10 @@ def _stream(task: Task, draw: Draw, function: LambdaFunction, mapping: StreamMap
     return Stream(function, mapping, shares, crossings, backoff_s, draw(f"{mapping.logical_id} lanes"))
 
 
-def _crossings(task: Task, publisher: str, random: Random, topics: Mapping[str, list[Output]]) -> Crossings:
+def _crossings(task: Task, publisher: str, draw: Draw, purpose: str, topics: Mapping[str, list[Receiver]]) -> Crossings:
     published = sorted(task.topology.functions[publisher].access.publishes)
     outputs = tuple(output for topic in published for output in topics.get(topic, []))
     mean = task.environment.traffic.alerts_per_webhook
     size = max(1.0, task.environment.traffic.alerts_per_crossing, mean)
-    return Crossings(mean / size, draws.geometric(random, size), random, outputs)
+    alerts = draws.geometric(draw(f"{purpose} alerts"), size)
+    return Crossings(mean / size, alerts, draw(f"{purpose} crossings"), outputs)

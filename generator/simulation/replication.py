@@ -14,7 +14,6 @@ from generator._runtime import run_all
 from generator.simulation import draws
 from generator.simulation.measures import Counters, Histogram
 from generator.simulation.network import Network, Task, build_network
-from generator.simulation.workload import arrivals
 
 Progress = Callable[[float, int], None]
 """Called with the share of the work or of the time that is done, and the number of finished replications."""
@@ -61,10 +60,8 @@ def replicate(task: Task, number: int) -> Measurements:
     start_s = -task.environment.simulation.warm_up_s
     draw = partial(draws.random_stream, task.seed, number)
     network = build_network(task, draw, start_s)
-    burst = task.environment.traffic.webhooks_per_burst
-    network.gateway.feed(arrivals(task.rates, draw("arrivals"), start_s, burst))
     with _garbage_collection_off():
-        network.kernel.run(0.0)
+        network.run(0.0)
         before = _snapshots(network)
         _discard_warm_up(network)
         series = _measure(network, task.duration_s)
@@ -82,7 +79,7 @@ def replicate(task: Task, number: int) -> Measurements:
         gateway=gateway["gateway"],
         streams=streams,
         queues=queues,
-        webhook_latency_s=network.gateway.latency_s,
+        webhook_latency_s=Histogram.merged([network.gateway.latency_s]),
         alert_latency_s=Histogram.merged(queue.latency_s for queue in network.queues.values()),
         iterator_age_s=Histogram.merged(stream.iterator_age_s for stream in network.streams.values()),
         series=series,
@@ -135,7 +132,7 @@ def _measure(network: Network, duration_s: float) -> Series:
     offered = network.gateway.offered
     throttled = network.gateway.throttled
     for point in range(1, POINTS + 1):
-        network.kernel.run(duration_s * point / POINTS)
+        network.run(duration_s * point / POINTS)
         series.offered.append(network.gateway.offered - offered)
         series.throttled.append(network.gateway.throttled - throttled)
         offered, throttled = network.gateway.offered, network.gateway.throttled
@@ -146,12 +143,12 @@ def _measure(network: Network, duration_s: float) -> Series:
 
 
 def _snapshots(network: Network) -> tuple[dict[str, Counters], ...]:
-    now_s = network.kernel.now
+    now_s = network.now_s
     return (
         {name: function.snapshot(now_s) for name, function in network.functions.items()},
-        {"gateway": network.gateway.snapshot(now_s)},
+        {"gateway": network.gateway.snapshot()},
         {name: stream.snapshot(now_s) for name, stream in network.streams.items()},
-        {name: queue.snapshot(now_s) for name, queue in network.queues.items()},
+        {name: queue.snapshot() for name, queue in network.queues.items()},
     )
 
 

@@ -66,8 +66,11 @@ def estimate_mean(values: Sequence[float]) -> Estimate:
     return Estimate(mean, mean - half, mean + half)
 
 
-def estimate_share(events: Sequence[float], trials: Sequence[float]) -> Estimate:
+def estimate_share(events: Sequence[float], trials: Sequence[float], weight: float = 1.0) -> Estimate:
     """Return the share of trials with the event, given both counts for each replication.
+
+    `weight` is below 1 if expected numbers of events are given instead of counts: the expected number in one
+    independent occurrence, on average over the events.
 
     The interval is valid for rare events too: it covers the t interval and the exact Poisson interval, whose number of
     events is divided by the overdispersion because events in clusters are not independent. Without any event its upper
@@ -80,10 +83,10 @@ def estimate_share(events: Sequence[float], trials: Sequence[float]) -> Estimate
     mean = min(1.0, total_events / total_trials)
     # Deviations from the overall share, not a mean of shares: replications differ in their number of trials.
     deviations = [event - mean * trial for event, trial in zip(events, trials, strict=True)]
-    low, high, factor = mean, mean, 1.0
+    low, high, factor = mean, mean, weight
     if len(trials) > 1:
         half = len(trials) * _half_width(deviations) / total_trials
-        low, high, factor = mean - half, mean + half, _overdispersion(total_events, deviations)
+        low, high, factor = mean - half, mean + half, _overdispersion(total_events, deviations, weight)
     if total_events / factor <= MAX_EXACT_EVENTS or len(trials) == 1:
         exact = [bound * factor / total_trials for bound in poisson_bounds(total_events / factor)]
         low, high = min(low, exact[0]), max(high, exact[1])
@@ -184,18 +187,18 @@ def poisson_tail(events: float, mean: float) -> float:
     return math.fsum(terms) * math.exp(events * math.log(mean) - mean - math.lgamma(events))
 
 
-def _overdispersion(events: float, deviations: Sequence[float]) -> float:
-    """Return the overdispersion factor: variance across replications over the Poisson variance, at least 1.
+def _overdispersion(events: float, deviations: Sequence[float], weight: float) -> float:
+    """Return the overdispersion factor: variance across replications over the Poisson variance, at least `weight`.
 
     The variance is itself an estimate. It is therefore raised by the squared ratio of the t quantile to the normal
     quantile, which makes the interval of many events equal to the t interval. The raise is at most twofold: below
     five replications the quantile reflects their number more than the events.
     """
     if not events:
-        return 1.0
+        return weight
     ratio = t_quantile((1 + CONFIDENCE) / 2, len(deviations) - 1) / NORMAL_QUANTILE
     dispersion = _variance(deviations) * len(deviations) / events
-    return max(1.0, min(2.0, ratio**2) * dispersion)
+    return max(weight, min(2.0, ratio**2) * dispersion)
 
 
 def _half_width(values: Sequence[float]) -> float:

@@ -3,62 +3,93 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
 from itertools import accumulate
 from random import Random
-from typing import NamedTuple
+from typing import Protocol
 
 from generator.aws import STREAM_POLL_INTERVAL_S, STREAM_RETENTION_S
 from generator.simulation.functions import LambdaFunction
-from generator.simulation.gateway import Output
 from generator.simulation.measures import Counters, Histogram, Occupancy, check_conservation
 from generator.simulation.topology import StreamMapping
 
 
-class Record(NamedTuple):
-    """One change of the table: when pollers see it, when it was written, and when its webhook was first sent."""
+class Receiver(Protocol):
+    """A receiver of alerts."""
 
-    visible_s: float
-    written_s: float
-    origin_s: float
+    def accept(self, time_s: float, origin_s: float) -> None:
+        """Take an alert at a time. `origin_s` is the time at which its webhook was first sent."""
 
 
-@dataclass(frozen=True, slots=True)
 class Crossings:
     """How often a price crosses an alert's threshold, how many alerts that fires, and where the alerts go."""
 
-    probability: float
-    alerts: Callable[[], int]
-    random: Random
-    outputs: Sequence[Output]
+    def __init__(
+        self, probability: float, alerts: Callable[[], int], random: Random, outputs: Sequence[Receiver]
+    ) -> None:
+        self._probability, self._alerts, self._uniform, self.outputs = probability, alerts, random.random, outputs
+        self._next = self._gap()
 
-    def cross(self, origin_s: float) -> None:
-        """Draw whether the price crosses a threshold, and if so fire the alerts at once."""
-        if self.random.random() < self.probability:
-            self.fire(origin_s)
+    def among(self, count: int) -> list[int]:
+        """Return which of the next `count` prices cross a threshold, by their positions."""
+        found, position = [], self._next
+        while position < count:
+            found.append(int(position))
+            position += 1 + self._gap()
+        self._next = position - count
+        return found
 
-    def fire(self, origin_s: float) -> None:
-        for _ in range(self.alerts()):
+    def fire(self, time_s: float, origin_s: float) -> None:
+        """Fire the alerts of one crossing at once."""
+        for _ in range(self._alerts()):
             for output in self.outputs:
-                output(origin_s)
+                output.accept(time_s, origin_s)
+
+    def accept(self, written_s: Sequence[float], origin_s: Mapping[float, float]) -> None:
+        """Take prices, and fire the alerts of those that cross a threshold."""
+        for position in self.among(len(written_s)):
+            self.fire(written_s[position], origin_s[written_s[position]])
+
+    def _gap(self) -> float:
+        """Return the number of prices before the next crossing: geometric."""
+        if self._probability >= 1:
+            return 0
+        if self._probability <= 0:
+            return math.inf
+        return math.log(1.0 - self._uniform()) // math.log1p(-self._probability)
 
 
 class Lane:
-    """One of a shard's concurrent batches. `buffer` holds waiting records, oldest first, `batch` those being sent."""
+    """One of a shard's concurrent batches.
 
-    __slots__ = ("batch", "buffer", "busy_s", "plan", "poll_phase_s", "published", "since_s", "throttles")
+    `written_s` has the times of its records: those before `first` have left, the next `batch` are being sent, and the
+    others wait. `crossings` has the written time and the webhook's first attempt of records that will fire alerts.
+    `due_s` is the time at which the next batch is sent; events for other times are outdated.
+    """
+
+    __slots__ = (
+        *("batch", "busy_s", "crossings", "due_s", "first", "poll_phase_s", "published", "since_s", "started_s"),
+        *("throttles", "written_s"),
+    )
 
     def __init__(self, poll_phase_s: float) -> None:
         self.poll_phase_s = poll_phase_s
-        self.buffer: deque[Record] = deque()
-        self.batch: list[Record] = []
-        self.busy_s = self.since_s = 0.0
-        # The number of the latest plan to send. Events of earlier plans do nothing.
-        self.plan = self.throttles = 0
+        self.written_s: list[float] = []
+        self.crossings: deque[tuple[float, float]] = deque()
+        self.first = self.batch = self.throttles = 0
+        self.busy_s = self.since_s = self.started_s = 0.0
+        self.due_s = math.inf
         self.published = False
+
+
+TRIM = 512
+"""Records that have left a lane before its list is cut."""
+
+SENT, DONE, CUT, RETRIED = range(4)
+"""What happens to a lane: it sends a batch, whose run ends, well or at its timeout; or it sends a batch again."""
 
 
 class Stream:
@@ -81,8 +112,9 @@ class Stream:
         random: Random,
         poll_interval_s: float = STREAM_POLL_INTERVAL_S,
     ) -> None:
-        self._kernel, self._function, self._mapping, self._crossings = function.kernel, function, mapping, crossings
-        self._random, self._poll_s = random.random, poll_interval_s
+        self.function, self._crossings = function, crossings
+        self._size, self._window_s = mapping.batch_size, mapping.window_s
+        self._uniform, self._poll_s = random.random, poll_interval_s
         self._min_backoff_s, self._max_backoff_s = backoff_s
         self._max_age_s = mapping.max_age_s or STREAM_RETENTION_S
         lanes = mapping.parallelization_factor
@@ -93,100 +125,161 @@ class Stream:
         shares = [share / lanes for share in shard_shares for _ in range(lanes)]
         # The last limit, 1 except for rounding, is left out: everything above the others belongs to the last lane.
         self._limits = list(accumulate(shares))[:-1]
+        self._events: list[tuple[float, int, int]] = []
         self.written = self.checked = self.dropped = 0
-        self.inside = Occupancy(function.kernel.now)
+        self.inside = Occupancy(function.running.last_s)
         self.iterator_age_s = Histogram()
         self.oldest_s = 0.0
 
-    def write(self, origin_s: float) -> None:
-        """Add a record. Pollers see it when they next read its shard."""
-        now_s, poll_s = self._kernel.now, self._poll_s
-        lane = self._lanes[bisect_right(self._limits, self._random())]
-        # In whole polls, so that rounding never makes a later record visible before an earlier one.
-        phase_s = lane.poll_phase_s
-        visible_s = phase_s + poll_s * (1 + (now_s - phase_s) // poll_s) if poll_s else now_s
-        self.written += 1
-        self.inside.enter(now_s)
-        lane.buffer.append(Record(visible_s, now_s, origin_s))
-        if not lane.batch and len(lane.buffer) in (1, self._mapping.batch_size):
-            self._plan(lane)
+    @property
+    def next_s(self) -> float:
+        """The time of the next event."""
+        return self._events[0][0] if self._events else math.inf
 
-    def _plan(self, lane: Lane) -> None:
-        """Plan to send at the end of the first record's window, or earlier when the batch is full."""
-        buffer, size = lane.buffer, self._mapping.batch_size
-        at_s = buffer[0].visible_s + self._mapping.window_s
-        if len(buffer) >= size:
-            at_s = min(at_s, buffer[size - 1].visible_s)
-        lane.plan += 1
-        self._kernel.at(max(at_s, self._kernel.now), self._send, (lane, lane.plan))
+    def accept(self, written_s: Sequence[float], origin_s: Mapping[float, float]) -> None:
+        """Add a record at each time. Pollers see it when they next read its shard."""
+        limits, uniform, lanes = self._limits, self._uniform, self._lanes
+        numbers = [bisect_right(limits, uniform()) for _ in written_s]
+        appends = [lane.written_s.append for lane in lanes]
+        for number, time_s in zip(numbers, written_s, strict=True):
+            appends[number](time_s)
+        if self._crossings.outputs:
+            for position in self._crossings.among(len(written_s)):
+                time_s = written_s[position]
+                lanes[numbers[position]].crossings.append((time_s, origin_s[time_s]))
+        self.written += len(written_s)
+        self.inside.enter_all(written_s)
+        for number, lane in enumerate(lanes):
+            if not lane.batch:
+                self._plan(number, lane, self.inside.last_s)
 
-    def _send(self, planned: tuple[Lane, int]) -> None:
-        lane, plan = planned
-        if plan != lane.plan:
+    def run(self, until_s: float) -> None:
+        """Handle everything up to and including `until_s`."""
+        events, lanes, finish = self._events, self._lanes, self.function.finish
+        while events and events[0][0] <= until_s:
+            now_s, number, kind = heappop(events)
+            lane = lanes[number]
+            if kind == DONE:
+                finish(now_s, lane.started_s)
+                self.checked += lane.batch
+                self._leave(lane, lane.batch, now_s)
+                self._release(number, lane, now_s)
+            elif kind == SENT:
+                if now_s == lane.due_s:
+                    self._send(number, lane, now_s)
+            else:
+                if kind == CUT:
+                    finish(now_s, lane.started_s)
+                    self._retry(number, lane, now_s)
+                else:
+                    self._try(number, lane, now_s)
+        self.inside.advance(until_s)
+        self.function.running.advance(until_s)
+
+    def _plan(self, number: int, lane: Lane, now_s: float) -> None:
+        """Plan to send at the end of the first record's window, or earlier when the batch is full.
+
+        Pollers see a record from the next poll on. Polls are counted, so that rounding never makes a later record
+        visible before an earlier one.
+        """
+        written_s, first, size = lane.written_s, lane.first, self._size
+        waiting = len(written_s) - first
+        if waiting <= 0:
             return
-        now_s, buffer = self._kernel.now, lane.buffer
-        while buffer and len(lane.batch) < self._mapping.batch_size and buffer[0].visible_s <= now_s:
-            lane.batch.append(buffer.popleft())
-        lane.since_s, lane.throttles, lane.published = now_s, 0, False
-        self._try(lane)
+        poll_s, phase_s = self._poll_s, lane.poll_phase_s
+        due_s = phase_s + poll_s * (1 + (written_s[first] - phase_s) // poll_s) if poll_s else written_s[first]
+        due_s += self._window_s
+        if waiting >= size:
+            last_s = written_s[first + size - 1]
+            full_s = phase_s + poll_s * (1 + (last_s - phase_s) // poll_s) if poll_s else last_s
+            if full_s < due_s:
+                due_s = full_s
+        if due_s < now_s:
+            due_s = now_s
+        if due_s != lane.due_s:
+            lane.due_s = due_s
+            heappush(self._events, (due_s, number, SENT))
 
-    def _try(self, lane: Lane) -> None:
-        now_s = self._kernel.now
-        fresh = [record for record in lane.batch if now_s - record.written_s <= self._max_age_s]
-        if len(fresh) < len(lane.batch):
-            self._leave([record for record in lane.batch if now_s - record.written_s > self._max_age_s])
-            self.dropped += len(lane.batch) - len(fresh)
-            lane.batch = fresh
-            if not fresh:
-                return self._release(lane)
-        duration_s = self._function.invoke(self._done, self._retry, lane)
-        if duration_s is None:
-            return self._retry(lane)
+    def _send(self, number: int, lane: Lane, now_s: float) -> None:
+        first, poll_s = lane.first, self._poll_s
+        last = first + self._size
+        if last > len(lane.written_s):
+            last = len(lane.written_s)
+        if poll_s:
+            # The records written before the latest poll. A tolerance, because `now_s` may be that of a poll.
+            polls = math.floor((now_s - lane.poll_phase_s) / poll_s + 1e-9)
+            last = bisect_left(lane.written_s, lane.poll_phase_s + poll_s * polls, first, last)
+        else:
+            last = bisect_right(lane.written_s, now_s, first, last)
+        lane.batch, lane.due_s = last - first or 1, math.inf
+        lane.since_s, lane.throttles, lane.published = now_s, 0, False
+        self._try(number, lane, now_s)
+
+    def _try(self, number: int, lane: Lane, now_s: float) -> None:
+        if now_s - lane.written_s[lane.first] > self._max_age_s and not self._without_old(number, lane, now_s):
+            return
+        run = self.function.start(now_s)
+        if not run:
+            self._retry(number, lane, now_s)
+            return
+        duration_s, times_out = run
+        lane.started_s = now_s
+        heappush(self._events, (now_s + duration_s, number, CUT if times_out else DONE))
         # IteratorAge is the age of a batch's last record when Lambda sends it. Source: AWS Lambda Developer Guide,
         # "Types of metrics for Lambda functions".
-        age_s = now_s - lane.batch[-1].written_s
-        self.iterator_age_s.add(age_s)
-        if age_s > self.oldest_s:
-            self.oldest_s = age_s
+        last_s = lane.written_s[lane.first + lane.batch - 1]
+        self.iterator_age_s.add(now_s - last_s)
+        if now_s - last_s > self.oldest_s:
+            self.oldest_s = now_s - last_s
         if not lane.published:
             lane.published = True
-            self._fire(lane.batch, now_s, duration_s)
-        return None
+            crossings = lane.crossings
+            while crossings and crossings[0][0] <= last_s:
+                self._fire(lane, now_s, duration_s, *crossings.popleft())
 
-    def _fire(self, batch: Sequence[Record], now_s: float, duration_s: float) -> None:
-        """Fire the alerts of a batch while it runs, one record after the other.
+    def _without_old(self, number: int, lane: Lane, now_s: float) -> bool:
+        """Drop the expired records of a batch. Return whether any is left; if not, the lane is free."""
+        expired = bisect_left(lane.written_s, now_s - self._max_age_s, lane.first, lane.first + lane.batch) - lane.first
+        self.dropped += expired
+        self._leave(lane, expired, now_s)
+        if not lane.batch:
+            self._release(number, lane, now_s)
+        return bool(lane.batch)
+
+    def _fire(self, lane: Lane, now_s: float, duration_s: float, written_s: float, origin_s: float) -> None:
+        """Fire the alerts of a record when the run gets to it, one record after the other.
 
         An alert fires once, so only the first run of a batch fires any.
         """
-        crossings, at = self._crossings, self._kernel.at
-        if not crossings.outputs:
-            return
-        uniform, probability = crossings.random.random, crossings.probability
-        for position, record in enumerate(batch, 1):
-            if uniform() < probability:
-                at(now_s + duration_s * position / len(batch), crossings.fire, record.origin_s)
+        position = bisect_right(lane.written_s, written_s, lane.first, lane.first + lane.batch) - lane.first
+        self._crossings.fire(now_s + duration_s * position / lane.batch, origin_s)
 
-    def _done(self, lane: Lane) -> None:
-        self.checked += len(lane.batch)
-        self._leave(lane.batch)
-        lane.batch = []
-        self._release(lane)
-
-    def _retry(self, lane: Lane) -> None:
+    def _retry(self, number: int, lane: Lane, now_s: float) -> None:
         """Retry a batch that was throttled or timed out, as a whole: bisecting a batch is not simulated."""
         wait_s = min(self._max_backoff_s, self._min_backoff_s * 2.0 ** min(lane.throttles, 60))
         lane.throttles += 1
-        self._kernel.at(self._kernel.now + wait_s, self._try, lane)
+        heappush(self._events, (now_s + wait_s, number, RETRIED))
 
-    def _leave(self, records: Sequence[Record]) -> None:
-        now_s, leave = self._kernel.now, self.inside.leave
-        for record in records:
-            leave(now_s, record.written_s)
+    def _leave(self, lane: Lane, count: int, now_s: float) -> None:
+        """Remove the first records of a batch."""
+        left_s = lane.written_s[lane.first : lane.first + count]
+        self.inside.leave_at_once(now_s, left_s)
+        lane.first += count
+        lane.batch -= count
+        crossings = lane.crossings
+        while crossings and crossings[0][0] <= left_s[-1]:
+            crossings.popleft()
+        if lane.first > TRIM:
+            del lane.written_s[: lane.first]
+            lane.first = 0
 
-    def _release(self, lane: Lane) -> None:
-        lane.busy_s += self._kernel.now - lane.since_s
-        if lane.buffer:
-            self._plan(lane)
+    def _release(self, number: int, lane: Lane, now_s: float) -> None:
+        lane.busy_s += now_s - lane.since_s
+        self._plan(number, lane, now_s)
+
+    def started_s(self) -> Iterator[float]:
+        """Yield the starts of the current runs."""
+        return (self._lanes[number].started_s for _, number, kind in self._events if kind in (DONE, CUT))
 
     def snapshot(self, now_s: float) -> Counters:
         """Return everything counted so far, with the busy time of each shard's lanes."""
@@ -201,9 +294,9 @@ class Stream:
         oldest_s, self.oldest_s = self.oldest_s, 0.0
         return oldest_s
 
-    def verify(self) -> None:
-        written_s = [record.written_s for lane in self._lanes for record in (*lane.buffer, *lane.batch)]
+    def verify(self, now_s: float) -> None:
+        written_s = [time_s for lane in self._lanes for time_s in lane.written_s[lane.first :]]
         check_conservation(
             "stream", self.written, checked=self.checked, dropped=self.dropped, in_progress=len(written_s)
         )
-        self.inside.verify("stream", self._kernel.now, written_s)
+        self.inside.verify("stream", now_s, written_s)

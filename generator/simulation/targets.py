@@ -17,6 +17,9 @@ from generator.simulation.statistics import Estimate, TargetVerdict, decide, est
 TIMEOUT = "timeout"
 """The reason for a failure that is not a throttle."""
 
+MIN_FULL_PERIODS = 30
+"""Periods without a free execution from which their mean weight is known well enough."""
+
 Limit = tuple[str, str]
 """The limit that cost the most. If it is a reservation or lanes, the name of the function, else empty."""
 
@@ -91,10 +94,22 @@ def _account(task: Task) -> Iterator[Target]:
 
 
 def _webhooks(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
-    """Judge the share of lost webhooks: refused by API Gateway or Lambda, timed out, or answered too late."""
+    """Judge the share of lost webhooks: refused by API Gateway or Lambda, timed out, or answered too late.
+
+    If Lambda was often enough without a free execution, the first attempts that it throttled count by their expected
+    number and not by their count. Then each such period is an event with a weight of its own.
+    """
     gateways = [run.gateway for run in runs]
     lost = [counts["throttled_at_gateway"] + counts["throttled_at_lambda"] + counts["failed"] for counts in gateways]
-    measured = estimate_share(lost, [counts["offered"] for counts in gateways])
+    weight, periods = 1.0, fsum(counts["full_periods"] for counts in gateways)
+    if periods >= MIN_FULL_PERIODS:
+        expected = fsum(counts["first_expected"] for counts in gateways)
+        lost = [
+            count + counts["first_expected"] - counts["first_throttled"]
+            for count, counts in zip(lost, gateways, strict=True)
+        ]
+        weight = 1 - (1 - expected / periods) * expected / fsum(lost)
+    measured = estimate_share(lost, [counts["offered"] for counts in gateways], weight)
     yield _judge(task, runs, "webhook_throttle_probability", measured, _webhook_limit(task, runs))
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, repeat
+from itertools import accumulate, count, repeat
+from operator import mul
 from random import Random
 
 from generator.config.schema import WORKLOADS, Environment
 from generator.errors import Fault, InvalidSimulation
-from generator.simulation.draws import geometric
+from generator.simulation.draws import Variates, exponential, geometric
 from generator.simulation.trace import Trace
 from generator.simulation.trace_formats import MINUTE_S
 
@@ -20,6 +22,9 @@ QUIETEST_SHARE = 100 / 50_000
 
 PIECE_S = 60.0
 """The length of the pieces into which a changing rate is cut for thinning."""
+
+MOST_IN_BLOCK = 512
+"""Arrivals that are drawn at once."""
 
 Piece = tuple[float, float, float]
 """Start and end in seconds, and an upper bound of the rate per second between them."""
@@ -176,21 +181,24 @@ def max_expected_webhooks(rates: Profile, duration_s: float) -> float:
     return total
 
 
-def arrivals(rates: Profile, random: Random, start_s: float, webhooks_per_burst: float = 1.0) -> Iterator[float]:
-    """Yield the arrival times of a Poisson process whose rate follows the profile, by thinning.
+def arrivals(
+    rates: Profile, random: Random, start_s: float, webhooks_per_burst: float = 1.0
+) -> Iterator[Sequence[float]]:
+    """Yield the arrival times of a Poisson process whose rate follows the profile, in blocks, by thinning.
 
     Recorded times follow the warm-up as they are. Other arrivals are drawn at the bound of each piece and kept with the
     probability rate / bound. Source: P. A. W. Lewis and G. S. Shedler, "Simulation of nonhomogeneous Poisson processes
     by thinning", 1979. Bursts have a geometric number of webhooks at the same time. A trace has the bursts that were
     recorded and no others.
     """
-    uniform, log = random.random, math.log
-    recorded: Iterable[float] = ()
+    uniform = random.random
+    recorded: Iterator[Sequence[float]] | None = None
     if isinstance(rates, Recorded) and rates.is_played_as_recorded:
-        recorded = rates.trace.times if rates.scale == 1 else (t for t in rates.trace.times if uniform() < rates.scale)
-    stepwise = isinstance(rates, Steady | Recorded)
+        recorded = _played(rates, uniform)
+    is_stepwise = isinstance(rates, Steady | Recorded)
     size = 1.0 if isinstance(rates, Recorded) else webhooks_per_burst
     in_burst = geometric(random, size)
+    gaps = exponential(random, size)
     for begin_s, end_s, bound_per_s in rates.pieces(start_s):
         if recorded and begin_s >= 0:
             yield from recorded
@@ -199,13 +207,32 @@ def arrivals(rates: Profile, random: Random, start_s: float, webhooks_per_burst:
             if end_s == math.inf:
                 return
             continue
-        time_s, mean_gap_s = begin_s, -size / bound_per_s
-        while True:
-            time_s += mean_gap_s * log(1.0 - uniform())
-            if time_s >= end_s:
-                break
-            if stepwise or uniform() * bound_per_s < rates.rate_per_s(time_s):
-                yield from repeat(time_s, in_burst())
+        for times_s in _poisson(gaps, begin_s, end_s, bound_per_s):
+            kept_s = times_s
+            if not is_stepwise:
+                kept_s = [time_s for time_s in times_s if uniform() * bound_per_s < rates.rate_per_s(time_s)]
+            if size > 1:
+                kept_s = [time_s for time_s in kept_s for _ in range(in_burst())]
+            if kept_s:
+                yield kept_s
+
+
+def _poisson(gaps: Variates, begin_s: float, end_s: float, per_s: float) -> Iterator[list[float]]:
+    """Yield the times of a Poisson process between two times, in blocks, from gaps with a mean of 1 or more."""
+    time_s = begin_s
+    while time_s < end_s:
+        count = min(MOST_IN_BLOCK, 1 + int((end_s - time_s) * per_s)) if end_s < math.inf else MOST_IN_BLOCK
+        times_s = list(accumulate(map(mul, gaps.take(count), repeat(1 / per_s)), initial=time_s))
+        time_s = times_s[-1]
+        yield times_s[1 : bisect_left(times_s, end_s)]
+
+
+def _played(rates: Recorded, uniform: Callable[[], float]) -> Iterator[Sequence[float]]:
+    """Yield recorded times in blocks; at a scale below 1, some of them at random."""
+    for first in range(0, len(rates.trace.times), MOST_IN_BLOCK):
+        times_s = rates.trace.times[first : first + MOST_IN_BLOCK].tolist()
+        if kept_s := times_s if rates.scale == 1 else [time_s for time_s in times_s if uniform() < rates.scale]:
+            yield kept_s
 
 
 def zipf_shares(symbols: int, exponent: float) -> list[float]:

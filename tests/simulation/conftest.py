@@ -2,13 +2,15 @@
 
 import copy
 import json
+import math
 import os
 
 import pytest
 
 from generator.simulation import draws
 from generator.simulation.functions import LambdaFunction, Timing
-from generator.simulation.kernel import Kernel, Pool
+from generator.simulation.gateway import Gateway, Senders
+from generator.simulation.limits import Pool
 from tests.conftest import FIXTURES, environment_of
 
 FOREVER_S = 1e12
@@ -55,8 +57,37 @@ def durations(distribution, mean_s, seed):
 def warm_function():
     """Build a function that only its reservation limits, without cold starts, request rate and timeout."""
 
-    def build(reserved, distribution="exponential", mean_s=0.1, seed=1, kernel=None):
+    def build(reserved, distribution="exponential", mean_s=0.1, seed=1):
         timing = Timing(durations(distribution, mean_s, seed), 0.0, FOREVER_S, FOREVER_S)
-        return LambdaFunction("function", kernel or Kernel(), Pool(reserved), timing, None)
+        return LambdaFunction("function", Pool(reserved), timing)
 
     return build
+
+
+@pytest.fixture
+def gateway():
+    """Build a gateway in front of a function, which gets webhooks at the given times."""
+
+    def build(function, times_s=(), limits=(), outputs=(), *, poisson_per_s=None, **senders):
+        random = draws.random_stream(1, 0, "senders")
+        front = Gateway(function, limits, outputs, Senders(**senders), random, poisson_per_s=poisson_per_s)
+        front.feed(iter([list(times_s)] if times_s else []))
+        return front
+
+    return build
+
+
+def run(until_s, *stages):
+    """Run stages in order, a block of webhooks after the other. A gateway stops after each block."""
+    reached_s = -math.inf
+    while reached_s < until_s:
+        reached_s = _advance(stages[0], until_s)
+        for stage in stages[1:]:
+            while _advance(stage, reached_s) < reached_s:
+                pass
+
+
+def _advance(stage, until_s):
+    """Run a stage and return how far it got."""
+    reached_s = stage.run(until_s)
+    return until_s if reached_s is None else reached_s

@@ -8,9 +8,10 @@ import pytest
 from generator.simulation import draws
 from generator.simulation.functions import LambdaFunction, Timing
 from generator.simulation.gateway import Gateway, Senders
-from generator.simulation.kernel import Kernel, Pool
+from generator.simulation.limits import Pool
 from generator.simulation.statistics import estimate_mean
 from generator.simulation.workload import Steady, arrivals
+from tests.simulation.conftest import run
 
 RATE_PER_S, SHARE = 60.0, 0.5
 FIRST, SECOND = 8, 5
@@ -18,32 +19,38 @@ FIRST_MEAN_S, FIRST_P95_S, SECOND_MEAN_S = 0.105, 0.25, 0.15
 WARM_UP_S, DURATION_S, REPLICATIONS = 5.0, 150.0, 10
 
 
+class HandOn:
+    """Sends half of the answers of a first gateway to a second one."""
+
+    def __init__(self, gateway, seed):
+        self.gateway, self.coin = gateway, draws.random_stream(seed, 0, "coin").random
+
+    def accept(self, written_s, _origin_s):
+        if chosen_s := [time_s for time_s in written_s if self.coin() < SHARE]:
+            self.gateway.feed(iter([chosen_s]))
+
+
 def ours(seed):
     """Return throttle probability and mean concurrency of two stages.
 
     A gateway invokes the first function, half of whose runs invoke the second.
     """
-    kernel = Kernel(-WARM_UP_S)
     first, second = (
-        LambdaFunction(name, kernel, Pool(units), Timing(draw, 0.0, 1e9, 1e9), None)
+        LambdaFunction(name, Pool(units), Timing(draw, 0.0, 1e9, 1e9), start_s=-WARM_UP_S)
         for name, units, draw in (
             ("first", FIRST, draws.lognormal(draws.random_stream(seed, 0, "first"), FIRST_MEAN_S, FIRST_P95_S)),
             ("second", SECOND, draws.exponential(draws.random_stream(seed, 0, "second"), SECOND_MEAN_S)),
         )
     )
-    coin = draws.random_stream(seed, 0, "coin").random
-
-    def hand_on(_origin_s):
-        if coin() < SHARE:
-            second.invoke(len, len, ())
-
-    gateway = Gateway(first, [], [hand_on], Senders(()), draws.random_stream(seed, 0, "senders"))
-    gateway.feed(arrivals(Steady(RATE_PER_S), draws.random_stream(seed, 0, "arrivals"), -WARM_UP_S))
-    kernel.run(0.0)
+    back = Gateway(second, [], [], Senders(()), draws.random_stream(seed, 0, "unused"))
+    front = Gateway(first, [], [HandOn(back, seed)], Senders(()), draws.random_stream(seed, 0, "senders"))
+    front.feed(arrivals(Steady(RATE_PER_S), draws.random_stream(seed, 0, "arrivals"), -WARM_UP_S))
+    run(0.0, front, back)
     before = [stage.snapshot(0.0) for stage in (first, second)]
-    kernel.run(DURATION_S)
-    for stage in (first, second, gateway):
-        stage.verify()
+    run(DURATION_S, front, back)
+    for function, gateway in ((first, front), (second, back)):
+        function.verify(DURATION_S, list(gateway.started_s()))
+        gateway.verify(DURATION_S)
     after = [stage.snapshot(DURATION_S) for stage in (first, second)]
     return [
         figure
@@ -56,7 +63,7 @@ def ours(seed):
     ]
 
 
-class HandOn(ciw.routing.NodeRouting):
+class CiwHandOn(ciw.routing.NodeRouting):
     """Sends half of the individuals to the second stage, and counts those that find it full and leave."""
 
     def __init__(self):
@@ -77,7 +84,7 @@ class HandOn(ciw.routing.NodeRouting):
 def theirs(seed):
     """Return the same measurements by Ciw."""
     mu, sigma = draws.lognormal_parameters(FIRST_MEAN_S, FIRST_P95_S)
-    routing = HandOn()
+    routing = CiwHandOn()
     network = ciw.create_network(
         arrival_distributions=[ciw.dists.Exponential(RATE_PER_S), None],
         service_distributions=[ciw.dists.Lognormal(mu, sigma), ciw.dists.Exponential(1 / SECOND_MEAN_S)],

@@ -15,23 +15,23 @@ prod, workload peak: 3 replications of 3 min, seed 1
 target                           at most  measured  95 % interval  verdict
 -------------------------------  -------  --------  -------------  ------------
 reserved concurrency                 900        25              -  met
-webhooks throttled or timed out   0.01 %      19 %   18 % to 21 %  missed
-notifications a second late          1 %     0.7 %   0 % to 1.8 %  inconclusive
-busiest shard's lanes in use        50 %      28 %   23 % to 33 %  met
+webhooks throttled or timed out   0.01 %      20 %   19 % to 21 %  missed
+notifications a second late          1 %    0.69 %   0 % to 2.8 %  inconclusive
+busiest shard's lanes in use        50 %      29 %   27 % to 31 %  met
 webhooks throttled or timed out: missed; change first: ProcessWebhookFunction's reservation of 8
-notifications a second late: inconclusive; about 38 replications would decide
+notifications a second late: inconclusive; about 146 replications would decide
 
 function                  reserved  concurrency  peak  invocations  throttles  cold starts  warm instances
 ------------------------  --------  -----------  ----  -----------  ---------  -----------  --------------
-ProcessWebhookFunction           8         5.86     8       30,277      7,279          0 %             8.0
-CheckAlertsFunction             10         1.73     7        3,757          0          0 %             7.0
-SendNotificationFunction         5         0.87     5        1,580         11       0.51 %             4.9
+ProcessWebhookFunction           8         5.90     8       30,343      7,398          0 %             8.0
+CheckAlertsFunction             10         1.75     7        3,763          0      0.027 %             6.6
+SendNotificationFunction         5         0.82     5        1,449         10       0.48 %             4.9
 CleanupHistoryFunction           2         0.00     0            0          0            -             0.0
 
-webhooks: 37,556 offered, 30,259 accepted, 0 throttled by API Gateway, 7,279 throttled by Lambda
-webhook to answer: p50 84.2 ms, p95 248 ms, p99 394 ms; 0 % later than 3 s
-webhook to SMS: p50 1.13 s, p95 1.78 s, p99 2.18 s (1,576 notified)
-stream iterator age: p99 744 ms, maximum 1.81 s
+webhooks: 37,741 offered, 30,328 accepted, 0 throttled by API Gateway, 7,398 throttled by Lambda
+webhook to answer: p50 84.2 ms, p95 251 ms, p99 392 ms; 0 % later than 3 s
+webhook to SMS: p50 1.13 s, p95 1.79 s, p99 2.27 s (1,449 notified)
+stream iterator age: p99 721 ms, maximum 1.29 s
 
 not simulated:
   CleanupSchedule: cron(0 * * * ? *) is not a rate(...) expression

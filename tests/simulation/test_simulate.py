@@ -41,8 +41,8 @@ def remedies(result):
 
 @pytest.fixture(scope="module")
 def peak(committed, environment):
-    """Simulate the prod template under its own workload: 6 replications of 12 minutes at the peak rate."""
-    return simulate(committed(), environment("prod", "simulation.warm_up_s=60"), hours=0.2, replications=6)
+    """Simulate the prod template under its own workload: 10 replications of 12 minutes at the peak rate."""
+    return simulate(committed(), environment("prod", "simulation.warm_up_s=60"), hours=0.2, replications=10, seed=2)
 
 
 def test_prod_meets_its_targets_at_the_peak_with_cold_starts(peak):

@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 
 import pytest
 
@@ -29,9 +29,9 @@ def minutes(*counts):
     return Trace(60.0, array("q", counts), max(counts))
 
 
-def times(rates, start_s, end_s, seed=1):
-    drawn = arrivals(rates, draws.random_stream(seed, 0, "arrivals"), start_s)
-    return list(takewhile(lambda time_s: time_s < end_s, drawn))
+def times(rates, start_s, end_s, webhooks_per_burst=1.0):
+    blocks = arrivals(rates, draws.random_stream(1, 0, "arrivals"), start_s, webhooks_per_burst)
+    return list(takewhile(lambda time_s: time_s < end_s, chain.from_iterable(blocks)))
 
 
 def expected(rates, start_s, end_s, steps=20_000):
@@ -130,13 +130,11 @@ def test_the_busiest_shard_gets_its_share(markets, shards, busiest, first):
 
 def test_bursts_keep_the_rate_and_come_at_the_same_time():
     """A geometric burst of mean g makes the count's variance 2g - 1 times a Poisson count's."""
-    drawn = arrivals(Steady(20.0), draws.random_stream(1, 0, "arrivals"), 0.0, 5.0)
-    found = list(takewhile(lambda time_s: time_s < 5000, drawn))
+    found = times(Steady(20.0), 0.0, 5000, 5.0)
     assert len(found) / len(set(found)) == pytest.approx(5, rel=0.03)
     assert abs(len(found) - 100_000) < 4 * math.sqrt(9 * 100_000)
 
 
 def test_a_trace_keeps_its_own_bursts_and_gets_no_others():
-    drawn = arrivals(Recorded(minutes(600)), draws.random_stream(1, 0, "arrivals"), 0.0, 5.0)
-    found = list(drawn)
+    found = times(Recorded(minutes(600)), 0.0, 60, 5.0)
     assert len(found) == len(set(found))

@@ -1,0 +1,41 @@
+"""Webhooks that are handled together, one by one or in turns with the other stages give the same results."""
+
+import pytest
+
+from generator.simulation import network
+from generator.simulation.gateway import Gateway
+from generator.simulation.network import Task
+from generator.simulation.replication import replicate
+from generator.simulation.topology import read_topology
+from generator.simulation.workload import profile
+from tests.simulation.test_conservation import measured
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("reserved", "overrides"),
+    [
+        pytest.param(20, (), id="hardly any throttle"),
+        pytest.param(7, ("traffic.webhooks_per_hour=10000",), id="some throttles"),
+        pytest.param(5, ("traffic.webhooks_per_hour=20000", "simulation.sender_retries=false"), id="many throttles"),
+        pytest.param(
+            9, ("traffic.webhooks_per_hour=3000", "simulation.environment_idle_timeout_s=5"), id="cold starts"
+        ),
+        pytest.param(12, ("traffic.webhooks_per_hour=10000", "traffic.webhooks_per_burst=2"), id="bursts"),
+        pytest.param(
+            *(12, ("traffic.webhooks_per_hour=10000", 'functions.process_webhook.distribution="exponential"')),
+            id="exponential durations",
+        ),
+    ],
+)
+def test_all_ways_give_the_same_result(template, environment, reserved, overrides):
+    template["Resources"]["ProcessWebhookFunction"]["Properties"]["ReservedConcurrentExecutions"] = reserved
+    made = environment("prod", "simulation.warm_up_s=20", *overrides)
+    task = Task(read_topology(template), made, profile(made, "peak"), 120.0, 3)
+    found = measured(replicate(task, 0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Gateway, "_run_together", lambda *_: False)
+        assert found == pytest.approx(measured(replicate(task, 0)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "_share_a_pool", lambda _: True)
+        assert found == pytest.approx(measured(replicate(task, 0)))
