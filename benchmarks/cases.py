@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import shutil
@@ -21,6 +22,7 @@ HELP = "generator --help"
 LINT = "cfn-lint prod.json"
 CHECK = "generator check prod"
 QUOTA = "generator check prod.json --only quota"
+VALIDATE = "cloudformation-validate prod.json"
 ROUNDS = 15
 COUNTS = (1, 3, 10, 50)
 LEAST_RATE, MOST_RATE = 100, 50_000
@@ -89,10 +91,19 @@ def _slow(folder: Path) -> list[Case]:
     simulate = tool("generator", "simulate", "prod", "--replications", 2, "--hours", 0.1)
     return [
         Case(QUOTA, tool("generator", "check", PROD, "--only", "quota"), ROOT, ROUNDS),
+        *_validator(),
         Case(LINT, tool("cfn-lint", PROD), ROOT, 7),
         Case(CHECK, tool("generator", "check", "prod"), ROOT, 7),
         Case("generator simulate prod, 2 x 6 minutes", simulate, ROOT, 5),
     ]
+
+
+def _validator() -> list[Case]:
+    """Return the case of AWS's own validator, if it is installed: pip install cloudformation-validate."""
+    if importlib.util.find_spec("cloudformation_validate") is None:
+        return []
+    script = f"import cloudformation_validate as v; v.CompositeEngine().validate_template({str(PROD)!r})"
+    return [Case(VALIDATE, python("-c", script), ROOT, 7)]
 
 
 def _many_files(folder: Path) -> list[Case]:
