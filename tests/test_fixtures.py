@@ -23,7 +23,8 @@ def test_the_fixtures_are_these_environments_and_their_files() -> None:
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_a_new_project_starts_with_the_same_environments(name: str) -> None:
-    assert scaffold.files()[f"environments/{name}.toml"] == (FIXTURES / f"environments/{name}.toml").read_text()
+    fixture = (FIXTURES / f"environments/{name}.toml").read_text()
+    assert scaffold.files()[f"environments/{name}.toml"] == scaffold.SCHEMA_LINE + fixture
 
 
 @pytest.mark.parametrize("file", [f"{name}.{kind}" for name in ENVIRONMENTS for kind in ("json", "md")])
