@@ -40,6 +40,10 @@ def floor_error(unreserved_floor: int) -> str:
     )
 
 
+PROVISIONED_DIMENSION = "lambda:function:ProvisionedConcurrency"
+"""What Application Auto Scaling scales of a function. Source: Application Auto Scaling User Guide, "AWS Lambda and
+Application Auto Scaling"."""
+
 # --- AWS Lambda: functions ---
 
 MIN_FUNCTION_MEMORY_MB, MAX_FUNCTION_MEMORY_MB = 128, 10_240

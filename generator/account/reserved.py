@@ -23,6 +23,8 @@ class Present:
     reserved: int
     held: int
     """The reservations of the given stacks, a part of `reserved`."""
+    missing: frozenset[str] = frozenset()
+    """Those of the given stacks that do not exist."""
 
     @property
     def elsewhere(self) -> int:
@@ -48,19 +50,23 @@ def present(account: Account, stack_names: Iterable[str]) -> Present:
     Raises Unavailable.
     """
     limit, unreserved = limit_and_unreserved(account)
-    held = sum(reservation(account, function) or 0 for function in _functions(account, stack_names))
-    return Present(limit, limit - unreserved, held)
+    functions, missing = _functions(account, stack_names)
+    held = sum(reservation(account, function) or 0 for function in functions)
+    return Present(limit, limit - unreserved, held, missing)
 
 
-def _functions(account: Account, stack_names: Iterable[str]) -> list[str]:
-    """Return the names of all functions of the stacks and of their nested stacks, each once."""
-    left, seen, found = list(stack_names), set[str](), dict[str, None]()
+def _functions(account: Account, stack_names: Iterable[str]) -> tuple[list[str], frozenset[str]]:
+    """Return the names of all functions of the stacks and of their nested stacks, and the stacks that do not exist."""
+    left, seen, found, missing = list(stack_names), set[str](), dict[str, None](), set[str]()
     while left and len(seen) < MAX_NESTED:
         name = left.pop()
         if name in seen:
             continue
         seen.add(name)
-        answer = account.call_or_none(NO_STACK, "cloudformation", "ListStackResources", StackName=name) or {}
+        answer = account.call_or_none(NO_STACK, "cloudformation", "ListStackResources", StackName=name)
+        if answer is None:
+            missing.add(name)
+            continue
         for row in answer.get("StackResourceSummaries", []):
             place = row.get("PhysicalResourceId")
             if not place or row.get("ResourceStatus") == "DELETE_COMPLETE":
@@ -69,4 +75,4 @@ def _functions(account: Account, stack_names: Iterable[str]) -> list[str]:
                 found[place] = None
             elif row["ResourceType"] == "AWS::CloudFormation::Stack":
                 left.append(place)
-    return list(found)
+    return list(found), frozenset(missing)

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from generator import _runtime, plans
 from generator._format import joined
 from generator.capacity import sms
-from generator.capacity.quota import AccountQuota
 from generator.capacity.sms import SmsVerdict
-from generator.checks import drift, linting, places, quota_only, stacks
+from generator.checks import drift, linting, quota_only
 from generator.checks.assemblies import is_assembly
 from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity
 from generator.checks.folders import Folder
 from generator.checks.inputs import with_copies
 from generator.checks.linting import LintJob
-from generator.checks.quota.deployed import REGION
-from generator.checks.quota.messages import DEFAULT_ACCOUNT
+from generator.checks.places import Place
+from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.checks.quota_only import Judgement
 from generator.checks.report import Report, Request
-from generator.checks.stacks import Stack
-from generator.checks.stated import Stated
-from generator.checks.units import ANY, Unit, Units, units_of_file
+from generator.checks.units import Units, units_of_file, unread
 from generator.config import project
 from generator.config.project import foreign
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter
@@ -52,10 +49,6 @@ RULES = (
 )
 """The checks of an environment's files beside cfn-lint's rules and those of generator.checks.rules."""
 
-
-LIVE_FIGURES = ("concurrency_limit", "reserved_elsewhere")
-"""What the account states. Nothing but the user states the unreserved floor."""
-
 LINT_ONLY_BY_HAND = "W3005"
 """Redundant DependsOn. CDK writes it into every template, and nobody edits those."""
 
@@ -72,114 +65,72 @@ def check(request: Request, folder: Path) -> Report:
 
 def check_quota(request: Request, folder: Path) -> Report:
     """Check only the quota: of the environments, of their committed templates, and of the other files and folders."""
-    committed = [folder / f"{one.name}.json" for one in request.judged]
-    present = [(one, path) for one, path in zip(request.judged, committed, strict=True) if reading.status(path)]
-    if request.together:
-        files = _different(request.files, committed)
-        beside = quota_only.units_of(files, [], request.region)
-        judgement = quota_only.judge([*_shared(request, present, files, folder), *beside], request)
-        rest = Report([], subjects=tuple(files), places=judgement.places)
-    else:
-        rest = quota_only.check(replace(request, judged=())) if request.files or request.folders else Report([])
-        judgement = quota_only.judge([_units(one, path) for one, path in present], Request())
-    found = [*rest.findings, *_without_repeats(judgement.findings, request.judged, committed)]
-    found += [one for plan, path in zip(request.judged, committed, strict=True) for one in quota(plan, path)]
-    return replace(rest, findings=sorted(found), rules={rule.id: rule for rule in (*RULES, *quota_only.RULES)})
-
-
-def _shared(
-    request: Request, present: Sequence[tuple[JudgedPlan, Path]], files: Sequence[Path], folder: Path
-) -> list[Units]:
-    """Return the environments' stacks in the one account that they share with the files."""
-    counted = {path.resolve() for path in (*files, *(path for _, path in present))}
-    neighbours = _neighbours(request, counted, folder)
-    return [_in_shared_account(_units(one, path), one, neighbours) for one, path in present]
-
-
-def _in_shared_account(content: Units, one: JudgedPlan, neighbours: int) -> Units:
-    """Return an environment's stack in the account that all stacks share, whatever Region it states."""
-    account = _stated(one.verdict.account)
-    account["reserved_elsewhere"] += neighbours
-    units = (replace(unit, region=ANY, stated=Stated(account=account)) for unit in content.units)
-    return replace(content, units=tuple(map(_anywhere, units)))
-
-
-def _anywhere(unit: Unit) -> Unit:
-    """Return a unit that may go to every Region."""
-    pins = [{name: one for name, one in each.deployments.pins.items() if name != REGION} for each in unit.deployed]
-    return replace(unit, deployed=tuple(one.pinned(found) for one, found in zip(unit.deployed, pins, strict=True)))
-
-
-def _units(one: JudgedPlan, path: Path) -> Units:
-    """Return the stack of an environment's committed template, in the account that the environment states."""
-    if fault := foreign(path):
-        raise UnreadableTemplate([fault])
-    job = _lint_job(one, path)
-    content = units_of_file(path, job.region)
-    settings = Stated(account=dict(job.settings[stacks.RULE]))
-    return replace(content, units=tuple(replace(unit, region=job.region, stated=settings) for unit in content.units))
+    return with_copies(request, lambda copied: _check_quota(copied, folder))
 
 
 def _check(request: Request, folder: Path) -> Report:
-    committed = [folder / f"{one.name}.json" for one in request.judged]
-    present = [(one, path) for one, path in zip(request.judged, committed, strict=True) if reading.status(path)]
-    named = _different(request.files, committed)
+    committed = _committed(request, folder)
+    named = _different(request.files, committed.values())
     terraform_plans = [path for path in named if terraform.text_at(path) is not None]
     files = [path for path in named if path not in terraform_plans]
-    if faults := list(filter(None, (foreign(path) for _, path in present))):
-        raise UnreadableTemplate(faults)
-    content = _content(request, [path for _, path in present], files, terraform_plans)
-    request = _with_live_figures(request, files)
-    others = [LintJob(path, {stacks.RULE: request.account}) for path in files]
-    below = [LintJob(path, {stacks.RULE: request.account}) for one in content for path in one.templates]
-    with _runtime.in_background(lambda: _own(request.judged, committed)) as own:
-        jobs = [*(_lint_job(one, path) for one, path in present), *others, *below]
+    content = _content(request, committed.values(), files, terraform_plans)
+    jobs = [_lint_job(one, committed[one.name]) for one in request.judged if one.name in committed]
+    jobs += [LintJob(path, {SUM_RULE: request.account}) for path in files]
+    jobs += [LintJob(path) for one in content for path in one.templates]
+    with _runtime.in_background(lambda: _own(request.judged, folder)) as own:
         linted = linting.lint([replace(job, is_trusted=request.is_trusted) for job in jobs])
-        findings = [*_without_repeats(linted.findings, request.judged, committed), *own()]
-    findings = list(_without_generated(findings, content, files))
+        findings = [*_without_replaced(linted.findings, content, files), *own()]
     if request.complete:
         findings += drift.orphans(folder, request.judged)
     rules = linted.rules | {rule.id: rule for rule in (*RULES, *quota_only.RULES)}
     _require_known(request.ignored, rules)
-    ours = [LintJob(path, {stacks.RULE: _stated(one.verdict.account)}) for one, path in present]
-    found = stacks.joint_stacks([*ours, *others]) if request.together and not content else []
-    account, summary = None, ""
-    if found:
-        account = _account(request, found, folder)
-        findings += _without_echo(stacks.shortfall(found, account), findings, found)
-        summary = stacks.summary(found, account)
-    every = found or stacks.separate_stacks(others)
-    shared = _shared(request, present, named, folder) if content and request.together else []
-    judgement = _judgement(request, [*content, *shared], files)
-    findings += [*judgement.findings, *_gaps(every, files, account, request)]
-    report = Report(
-        sorted(one for one in findings if not request.ignores(one.rule)),
+    ours = _ours(request, committed, _read)
+    rest = [*(_read(path, request.region) for path in files), *content]
+    if request.ignores(SUM_RULE):
+        ours, rest = quota_only.switched(ours, is_on=False), quota_only.switched(rest, is_on=False)
+    judgement = _judgement(request, ours, rest, folder)
+    findings += [*judgement.findings, *quota_only.others(rest, {job.path for job in jobs})]
+    subjects = (*named, *request.folders)
+    return Report(
+        [one for one in _without_repeats(findings, request.judged, folder) if not request.ignores(one.rule)],
         rules,
-        summary,
-        (*named, *request.folders),
+        subjects,
         tuple(terraform_plans),
+        tuple(_unjudged(judgement.places, subjects)),
+        judgement.places,
+    )
+
+
+def _check_quota(request: Request, folder: Path) -> Report:
+    committed = _committed(request, folder)
+    named = _different(request.files, committed.values())
+    ours = quota_only.switched(_ours(request, committed, units_of_file), is_on=True)
+    rest = quota_only.switched(quota_only.units_of(named, request.folders, request.region), is_on=True)
+    judgement = _judgement(request, ours, rest, folder)
+    findings = [*judgement.findings, *quota_only.others([*ours, *rest])]
+    findings += [found for one in request.judged for found in quota(one, folder / f"{one.name}.json")]
+    return Report(
+        _without_repeats(findings, request.judged, folder),
+        {rule.id: rule for rule in (*RULES, *quota_only.RULES)},
+        (*named, *request.folders),
         places=judgement.places,
     )
-    unjudged = [stack.path for stack in every if stack.path in files and not _is_judged(stack, request)]
-    unjudged += _unjudged_content(request, judgement, report.subjects)
-    return replace(report, unjudged=tuple(dict.fromkeys(unjudged))) if report.passed else report
 
 
-def _with_live_figures(request: Request, files: Sequence[Path]) -> Request:
-    """Return the request with the live account as the account of the files, or of all that share it."""
-    if not (request.live and (files or request.together)):
-        return request
-    stated = AccountQuota(name="", region="", **{**DEFAULT_ACCOUNT, **request.account})
-    found = request.live(stated, ())
-    live = {key: getattr(found, key) for key in LIVE_FIGURES} if found is not stated else {}
-    return replace(request, account={**request.account, **live})
+def _committed(request: Request, folder: Path) -> dict[str, Path]:
+    """Return the committed templates that exist, by environment. Raises UnreadableTemplate if one leads elsewhere."""
+    paths = {one.name: folder / f"{one.name}.json" for one in request.judged}
+    found = {name: path for name, path in paths.items() if reading.status(path)}
+    if faults := list(filter(None, map(foreign, found.values()))):
+        raise UnreadableTemplate(faults)
+    return found
 
 
 def _content(
-    request: Request, present: Sequence[Path], files: Sequence[Path], terraform_plans: Sequence[Path]
+    request: Request, committed: Iterable[Path], files: Sequence[Path], terraform_plans: Sequence[Path]
 ) -> list[Units]:
     """Return the content of plans and folders. Raises UnreadableTemplate with every fault of them and of the files."""
-    faults = linting.unreadable([*present, *files])
+    faults = linting.unreadable([*committed, *files])
     try:
         content = quota_only.units_of(terraform_plans, request.folders, request.region)
     except UnreadableTemplate as error:
@@ -189,35 +140,54 @@ def _content(
     return content
 
 
-def _judgement(request: Request, content: Sequence[Units], files: Sequence[Path]) -> Judgement:
-    """Judge the stacks of folders, together with the files if all go to one account."""
-    beside = quota_only.units_of(files, [], request.region) if content and request.together else []
-    return quota_only.judge([*content, *beside], request)
+def _read(path: Path, region: str) -> Units:
+    """Return the stack of a template, or why it cannot be read; cfn-lint reports the fault, too."""
+    try:
+        return units_of_file(path, region)
+    except UnreadableTemplate as error:
+        return unread(path, error)
 
 
-def _unjudged_content(request: Request, judgement: Judgement, subjects: Sequence[Path]) -> Iterator[Path]:
-    """Yield the plans and folders of which the rule about the quota judges no stack in some place."""
-    for place in judgement.places:
-        if not any(_is_judged(stack, request) for stack in place.stacks):
-            for path in subjects:
-                yield from (path for stack in place.stacks if path in (stack.path, *stack.path.parents))
+def _ours(request: Request, committed: Mapping[str, Path], read: Callable[[Path, str], Units]) -> list[Units]:
+    """Return the stacks of the committed templates, each in the account that its environment states.
+
+    Unless all stacks are checked together, the other environments in the account count as elsewhere.
+    """
+    found = []
+    for one in request.judged:
+        if one.name in committed:
+            account = {key: getattr(one.verdict.account, key) for key in DEFAULT_ACCOUNT}
+            if not request.together:
+                account["reserved_elsewhere"] += one.verdict.total - one.plan.sizing.total_reserved
+            content = read(committed[one.name], one.plan.environment.region)
+            units = (replace(unit, stated=replace(unit.stated, account=account)) for unit in content.units)
+            found.append(replace(content, units=tuple(units)))
+    return found
 
 
-def _is_judged(stack: Stack, request: Request) -> bool:
-    return stack.is_judged and not request.ignores(stacks.RULE)
+def _judgement(request: Request, ours: Sequence[Units], rest: Sequence[Units], folder: Path) -> Judgement:
+    """Judge the environments, each in its own account, and the rest; or all in the account that they share."""
+    if request.together:
+        every = [*ours, *rest]
+        return quota_only.judge(every, request, _neighbours(request, every, folder))
+    own, found = quota_only.judge(ours, Request()), quota_only.judge(rest, request)
+    return replace(found, findings=(*own.findings, *found.findings))
 
 
-def _gaps(
-    every: Sequence[Stack], files: Sequence[Path], account: AccountQuota | None, request: Request
-) -> Iterator[Finding]:
-    """Yield a finding for whatever of the files is not counted, or may be more than was found."""
-    unproven = stacks.unproven(every, account)
-    for stack in every:
-        if not (stack.case and stack.path in files and _is_judged(stack, request)):
-            continue
-        yield from places.gaps(stack)
-        if stack.path in unproven and not stack.case.exact:
-            yield from places.beyond(stack)
+def _neighbours(request: Request, counted: Iterable[Units], folder: Path) -> int:
+    """Return what the other environments of the account reserve; 0 if an option states what is reserved elsewhere."""
+    if "reserved_elsewhere" in request.account:
+        return 0
+    files = {unit.path.resolve() for one in counted for unit in one.units}
+    plans = {plan.environment.name: plan for one in request.judged for plan in one.verdict.plans}
+    others = [plan for name, plan in plans.items() if (folder / f"{name}.json").resolve() not in files]
+    return sum(plan.sizing.total_reserved for plan in others)
+
+
+def _unjudged(places: Iterable[Place], subjects: Sequence[Path]) -> Iterator[Path]:
+    """Yield the files and folders of which no stack is judged in some place."""
+    paths = [stack.unit.path for place in places if not place.is_judged for stack in place.stacks]
+    return (one for one in subjects if any(one in (path, *path.parents) for path in paths))
 
 
 def _require_known(ignored: Iterable[str], rules: Mapping[str, Rule]) -> None:
@@ -233,16 +203,15 @@ def _require_known(ignored: Iterable[str], rules: Mapping[str, Rule]) -> None:
         raise UnusableLinter(faults)
 
 
-def _without_generated(
-    findings: Iterable[Finding], content: Sequence[Units], files: Sequence[Path]
+def _without_replaced(
+    findings: Iterable[Finding], content: Iterable[Units], files: Iterable[Path]
 ) -> Iterator[Finding]:
-    """Drop findings on templates below folders that the folder's own verdict replaces, or that CDK causes."""
-    below = {str(path) for one in content for path in one.templates}
+    """Drop the sum, which is judged for every stack without cfn-lint, and what CDK causes."""
     assembled = {path.parent for path in files if is_assembly(Folder(path.parent), path.parent)}
     assembled |= {path for one in content for path in one.assemblies}
     for one in findings:
         is_generated = one.rule == LINT_ONLY_BY_HAND and not assembled.isdisjoint(Path(one.file).parents)
-        if not is_generated and not (one.rule == stacks.RULE and one.file in below):
+        if not is_generated and one.rule != SUM_RULE:
             yield one
 
 
@@ -297,14 +266,15 @@ def template_size(one: JudgedPlan, path: Path) -> list[Finding]:
     return [Finding(str(path), 1, "template-size", Severity.ERROR, "", message)] if message else []
 
 
-def _own(judged: Sequence[JudgedPlan], committed: Sequence[Path]) -> list[Finding]:
+def _own(judged: Sequence[JudgedPlan], folder: Path) -> list[Finding]:
     """Return our own findings on the environments' files. Composing them takes about a tenth of cfn-lint's time."""
     return [
         found
-        for one, path in zip(judged, committed, strict=True)
+        for one in judged
+        for path in [folder / f"{one.name}.json"]
         for found in (
             *quota(one, path),
-            *drift.drift(one, path.parent),
+            *drift.drift(one, folder),
             *template_size(one, path),
             *sms_volume(one),
             *logging_role(one),
@@ -313,47 +283,17 @@ def _own(judged: Sequence[JudgedPlan], committed: Sequence[Path]) -> list[Findin
 
 
 def _lint_job(one: JudgedPlan, path: Path) -> LintJob:
-    """Return the job to lint a committed template for the account and the stream that its environment states."""
-    environment, verdict = one.plan.environment, one.verdict
-    neighbours = sum(plan.sizing.total_reserved for plan in verdict.plans if plan.environment.name != one.name)
-    account = _stated(verdict.account)
-    account["reserved_elsewhere"] += neighbours
-    return LintJob(path, {stacks.RULE: account, "W9803": {"shards": environment.stream.shards}}, environment.region)
+    """Return the job to lint a committed template for the Region and the stream that its environment states."""
+    environment = one.plan.environment
+    return LintJob(path, {"W9803": {"shards": environment.stream.shards}}, environment.region)
 
 
-def _without_repeats(
-    findings: Iterable[Finding], judged: Sequence[JudgedPlan], committed: Sequence[Path]
-) -> list[Finding]:
-    """Drop cfn-lint findings that our own checks report in more detail.
+def _without_repeats(findings: Iterable[Finding], judged: Sequence[JudgedPlan], folder: Path) -> list[Finding]:
+    """Return the findings in order, each once, without those that our own checks report in more detail.
 
     `template-size` is an error where W9805 warns; `quota` names every environment where E9801 has one sum.
     """
-    repeated = {(str(path), "W9805") for path in committed}
-    repeated |= {(str(path), stacks.RULE) for one, path in zip(judged, committed, strict=True) if not one.verdict.fits}
-    return [found for found in findings if (found.file, found.rule) not in repeated]
-
-
-def _without_echo(shortfall: list[Finding], findings: Sequence[Finding], found: Sequence[Stack]) -> list[Finding]:
-    """Drop the shortfall of a single stack if the rule has reported it already."""
-    said = {(one.file, one.rule) for one in findings}
-    return [one for one in shortfall if len(found) > 1 or (one.file, one.rule) not in said]
-
-
-def _account(request: Request, found: Sequence[Stack], folder: Path) -> AccountQuota:
-    """Return the account of all stacks that are checked together. Other environments in it count as elsewhere."""
-    account = stacks.shared_account(found, request.account)
-    if "reserved_elsewhere" in request.account:
-        return account
-    neighbours = _neighbours(request, {stack.path.resolve() for stack in found}, folder)
-    return replace(account, reserved_elsewhere=account.reserved_elsewhere + neighbours)
-
-
-def _neighbours(request: Request, counted: Collection[Path], folder: Path) -> int:
-    """Return what the other environments of the account reserve."""
-    plans = {plan.environment.name: plan for one in request.judged for plan in one.verdict.plans}
-    others = [plan for name, plan in plans.items() if (folder / f"{name}.json").resolve() not in counted]
-    return sum(plan.sizing.total_reserved for plan in others)
-
-
-def _stated(account: AccountQuota) -> dict[str, int]:
-    return {key: getattr(account, key) for key in DEFAULT_ACCOUNT}
+    paths = {one.name: str(folder / f"{one.name}.json") for one in judged}
+    repeated = {(path, "W9805") for path in paths.values()}
+    repeated |= {(paths[one.name], SUM_RULE) for one in judged if not one.verdict.fits}
+    return sorted({one for one in findings if (one.file, one.rule) not in repeated})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import stat
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from generator import _runtime
 from generator.checks.report import Report, Request
+from generator.checks.units import Unit
 from generator.errors import GeneratorError
 from generator.template import reading, terraform
 
@@ -38,10 +39,14 @@ def with_copies(request: Request, check: Callable[[Request], Report]) -> Report:
     groups = (report.subjects, report.plans, report.unjudged)
     subjects, plans, unjudged = (tuple(pipe_of.get(one, one) for one in group) for group in groups)
     places = tuple(
-        replace(place, stacks=tuple(replace(one, path=pipe_of.get(one.path, one.path)) for one in place.stacks))
+        replace(place, stacks=tuple(replace(one, unit=_renamed(one.unit, pipe_of)) for one in place.stacks))
         for place in report.places
     )
     return replace(report, findings=findings, subjects=subjects, plans=plans, unjudged=unjudged, places=places)
+
+
+def _renamed(unit: Unit, pipe_of: Mapping[Path, Path]) -> Unit:
+    return replace(unit, path=pipe_of.get(unit.path, unit.path))
 
 
 def _pipes(files: Iterable[Path]) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from cfnlint.match import Match
     from cfnlint.rules import CloudFormationLintRule
     from cfnlint.runner import Runner
-    from cfnlint.template import Template
 
     from generator.checks.configuration import RuleSettings
 
@@ -96,42 +95,6 @@ def unreadable(paths: Iterable[Path]) -> list[Fault]:
         except OSError as error:
             faults.append(Fault(str(path), f"cannot be read ({error.strerror})", "correct its permissions"))
     return faults
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A template as rules get it, and the configuration of one rule for it."""
-
-    template: Template
-    settings: Mapping[str, Any]
-    """The settings that are stated, without defaults."""
-    is_enabled: bool
-    ignoring: frozenset[str]
-    """Resources whose own Metadata ignores the rule."""
-
-
-def opened(job: LintJob, rule: CloudFormationLintRule) -> Opened | None:
-    """Open a template for one rule; None if cfn-lint cannot read or configure it, which `lint` reports."""
-    from cfnlint.decode import decode
-    from cfnlint.template import Template
-
-    from generator.checks.configuration import Configuration, enables
-
-    config = Configuration(job.settings)
-    content, faults = decode(str(job.path))
-    if faults:
-        return None
-    try:
-        with _runtime.time_limit(LIMIT_S):
-            config.set_template_args(content)
-            template = Template(str(job.path), content, config.regions, config.parameters)
-            stated = config.configure_rules.get(rule.id, {})
-            rule.configure(stated)
-            settings = {name: value for name, value in rule.config.items() if name in stated}
-            ignoring = frozenset(template.get_directives().get(rule.id, ()))
-            return Opened(template, settings, enables(config, rule), ignoring)
-    except (Exception, _runtime.OutOfTime):
-        return None  # `lint` fails at the same place and reports it.
 
 
 def _start() -> Runner:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from generator._format import joined
 from generator.account import connection, reserved
 from generator.account.connection import Account, Unavailable
+from generator.account.reserved import Present
 from generator.capacity.quota import AccountQuota
-from generator.checks.stacks import Stack, place_of
+from generator.checks.places import Stack
+from generator.checks.quota.messages import place_of
 from generator.errors import Fault, UnreachableAccount
 
 STACK_NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
@@ -38,20 +40,19 @@ class LiveAccounts:
         account = self._account(stated.region)
         where = f"account {account.id} in {account.region}"
         if stated.name not in ("", account.id):
-            place = place_of(stated.name, stated.region)
-            self._note(place, stacks, f"the credentials are those of {where}; the stated numbers are used")
+            note = f"the credentials are those of {where}; the stated numbers are used"
+            self._note(place_of(stated), stacks, note)
             return stated
-        own = [stack.name for stack in stacks if stack.name != stack.path.name]
-        names = [name for name in self.stack_names or own if re.fullmatch(STACK_NAME, name)]
+        own = [stack.unit.name for stack in stacks if stack.unit.name != stack.unit.path.name]
+        names = list(self.stack_names or filter(_is_stack_name, own))
         try:
-            found = reserved.present(account, names)
+            found = reserved.present(account, filter(_is_stack_name, names))
         except Unavailable as unavailable:
             needed = joined(reserved.ACTIONS)
             self._note(where, stacks, f"{unavailable.reason}; the stated numbers are used; --live needs {needed}")
             return stated
-        planned = sum(stack.held for stack in stacks)
-        credit = f"{found.held:,} of it by {joined(names)}" if names else "all of it elsewhere, without --stack NAME"
-        credit = f"{planned:,} of it by the state of the plan" if planned and not names else credit
+        planned = sum(stack.unit.held for stack in stacks)
+        credit = self._credit(found, names, planned)
         self._note(where, stacks, f"limit {found.limit:,}, {found.reserved:,} reserved, {credit}")
         return replace(
             stated,
@@ -60,6 +61,20 @@ class LiveAccounts:
             concurrency_limit=found.limit,
             reserved_elsewhere=max(0, found.elsewhere - planned),
         )
+
+    def _credit(self, found: Present, names: Sequence[str], planned: int) -> str:
+        """Return what of the present reservations counts as that of the stacks."""
+        missing = [name for name in names if name in found.missing or not _is_stack_name(name)]
+        present = [name for name in names if name not in missing]
+        if present:
+            credit = f"{found.held:,} of it by {joined(present)}"
+        elif planned:
+            credit = f"{planned:,} of it by the state of the plan"
+        else:
+            credit = "all of it elsewhere" if names else "all of it elsewhere, without --stack NAME"
+        if missing and self.stack_names:
+            credit += f"; nothing is credited for --stack {joined(missing)}, because there is no such stack"
+        return credit
 
     @property
     def notes(self) -> list[str]:
@@ -75,6 +90,10 @@ class LiveAccounts:
         if chosen not in self._connected:
             self._connected[chosen] = connection.connect(chosen, self.profile)
         return self._connected[chosen]
+
+
+def _is_stack_name(name: str) -> bool:
+    return re.fullmatch(STACK_NAME, name) is not None
 
 
 def _default_region(profile: str | None) -> str:

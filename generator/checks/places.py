@@ -1,30 +1,64 @@
-"""Judge stacks in every account and Region to which they may go together."""
+"""What the stacks reserve in each account and Region where they may go, and whether that fits."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 
 from generator.capacity.quota import AccountQuota
 from generator.checks.findings import NOT_PROVEN, Finding, Severity
 from generator.checks.quota.deployed import ACCOUNT, REGION, Deployed
 from generator.checks.quota.joint import worst_cases_together
-from generator.checks.quota.messages import of_sum
+from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE, of_stacks, of_sum, place_of, sums
 from generator.checks.quota.worst_case import WorstCase
-from generator.checks.stacks import RULE, Stack, place_of, shortfall, sums, unread_in
 from generator.checks.units import ANY, Unit
-from generator.errors import UnreadableTemplate
+from generator.errors import DisputedAccount, Fault, UnreadableTemplate
 from generator.template import reading
+from generator.template.alternatives import Location
 from generator.template.nesting import SEPARATOR, outermost
 
 _WORD = r"""[^\s"',{}\[\]:]"""
 _KEY = re.compile(rf"""(?<!:)(?<!{_WORD})({_WORD}++(?:::{_WORD}++)*+)["']?\s*+:(?!:)""")
 
-Quota = Callable[[str, str, Sequence[Stack]], AccountQuota]
+MAX_RESOURCE = 100_000
+"""Characters of a resource in which a finding's line is searched."""
+
+OPTIONS = {
+    "concurrency_limit": "--account-limit",
+    "unreserved_floor": "--unreserved-floor",
+    "reserved_elsewhere": "--reserved-elsewhere",
+}
+
+Quota = Callable[[str, str, Sequence["Stack"]], AccountQuota]
 """Returns the quota of an account and a Region for the stacks that may go there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack with the deployment of it that reserves most in a place."""
+
+    unit: Unit
+    case: WorstCase
+
+    @property
+    def total(self) -> int:
+        """The reservations that are known."""
+        return self.case.total
+
+    @property
+    def largest(self) -> Location:
+        """The place of the largest reservation in the file; empty if nothing is reserved."""
+        return outermost(self.case.shares[0].location) if self.case.shares else ()
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the rule is on for the stack and for the resource with its largest reservation."""
+        stated = self.unit.stated
+        return not stated.is_ignored and stated.ignoring.isdisjoint(self.largest[1:2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +77,31 @@ class Place:
     @property
     def at_most(self) -> int:
         """A bound on the reservations that the templates state."""
-        return sum(stack.case.at_most for stack in self.stacks if stack.case)
+        return sum(stack.case.at_most for stack in self.stacks)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the rule is on for any of the stacks: the sum then includes the others."""
+        return any(stack.is_judged for stack in self.stacks)
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether the stacks are judged and reserve more than the account can give."""
+        return self.is_judged and not self.account.holds(self.total)
+
+    @property
+    def cases(self) -> list[tuple[str, WorstCase]]:
+        """Each stack's worst case with its name, or with the path of its file if the names are not unique."""
+        names = [stack.unit.name for stack in self.stacks]
+        if len(set(names)) < len(names):
+            names = [str(stack.unit.path) for stack in self.stacks]
+        return [(name, stack.case) for name, stack in zip(names, self.stacks, strict=True)]
 
     def __str__(self) -> str:
         """Return the sum beside what can be reserved."""
-        where = place_of(self.account.name, self.account.region) or "any account and Region"
-        return f"{where}: {sums(self.stacks)} reserved of {self.account.reservable:,} reservable"
+        where = place_of(self.account) or "any account and Region"
+        text = f"{where}: {sums(self.cases)} reserved of {self.account.reservable:,} reservable"
+        return text if self.is_judged else f"{text}, not checked, because {SUM_RULE} is switched off"
 
 
 def judged(units: Sequence[Unit], quota: Quota) -> list[Place]:
@@ -72,36 +125,45 @@ def judged(units: Sequence[Unit], quota: Quota) -> list[Place]:
     return sorted(kept, key=lambda place: (place.account.name, place.account.region))
 
 
-def findings(places: Iterable[Place]) -> list[Finding]:
-    """Return one finding for each place that cannot hold its stacks."""
-    return [finding for place in places for finding in _too_much(place)]
+def shared_account(stacks: Iterable[Stack], options: Mapping[str, int]) -> AccountQuota:
+    """Return the account that all stacks state; `options` take precedence.
+
+    Raises DisputedAccount if stacks state different figures.
+    """
+    units = [stack.unit for stack in stacks]
+    figures, faults = dict(DEFAULT_ACCOUNT), []
+    for key, option in OPTIONS.items():
+        stated = [(unit.path, unit.stated.account[key]) for unit in units if key in unit.stated.account]
+        if key in options:
+            figures[key] = options[key]
+        elif stated:
+            first, figures[key] = stated[0]
+            remedy = f"state the same for both, or give {option}"
+            faults += [
+                Fault(str(path), f"{key} is {figure} here and {figures[key]} for {first}, in one account", remedy)
+                for path, figure in stated
+                if figure != figures[key]
+            ]
+    if faults:
+        raise DisputedAccount(faults)
+    return AccountQuota(name="", region="", **figures)
 
 
-def gaps(stack: Stack) -> Iterator[Finding]:
-    """Yield a finding for whatever of a stack is not in its sum."""
-    if not stack.case:
-        return
-    for name in stack.case.elsewhere:
-        reason = stack.unread.get(name)
-        what = f"{name} is not counted: {reason}" if reason else f"{name} may create functions, which are not counted"
-        yield _gap(stack, name, f"{what}; {_remedy_for(reason)}")
-    for name in stack.case.unresolved:
-        what = f"the template does not state what {name} reserves or provisions, so it is not counted"
-        yield _gap(stack, name, f"{what}; write the figure, or state the parameters in .cfnlintrc")
-
-
-def uncertain(places: Iterable[Place]) -> Iterator[Finding]:
-    """Yield a finding for each place that may reserve too much, because the search for the worst case stopped early."""
+def findings(places: Iterable[Place]) -> Iterator[Finding]:
+    """Yield what is wrong in each place: too much, perhaps too much, and what is not in the sum."""
     for place in places:
-        if place.account.holds(place.total) and not place.account.holds(place.at_most):
-            yield from beyond(max(place.stacks, key=lambda one: one.case.at_most if one.case else 0))
+        if place.is_exceeded:
+            yield from _too_much(place)
+        elif place.is_judged and not place.account.holds(place.at_most):
+            yield _uncertain(max(place.stacks, key=lambda stack: stack.case.at_most))
+        if place.is_judged:
+            yield from (gap for stack in place.stacks for gap in _gaps(stack))
 
 
-def beyond(stack: Stack) -> Iterator[Finding]:
-    """Yield a finding that a stack may reserve more than was found, because the search stopped early."""
-    if stack.case:
-        what = f"the functions may reserve up to {stack.case.at_most:,}, because not all conditions could be examined"
-        yield _gap(stack, "", f"{what}; simplify the conditions")
+def finding(path: Path, rule: str, location: Location, message: str) -> Finding:
+    """Return the finding of a rule at a place inside a file."""
+    severity = Severity.ERROR if rule.startswith("E") else Severity.WARNING
+    return Finding(str(path), _line_of(path, location), rule, severity, "/".join(map(str, location)), message)
 
 
 def _candidates(units: Sequence[Unit]) -> list[tuple[str, str]]:
@@ -114,11 +176,9 @@ def _candidates(units: Sequence[Unit]) -> list[tuple[str, str]]:
 
 def _judged(units: Sequence[Unit], account: str, region: str, quota: Quota) -> Place:
     pinned = [[_in_place(one, account, region) for one in unit.deployed] for unit in units]
-    cases = worst_cases_together(pinned)
-    stacks = [_stack(unit, case) for unit, case in zip(units, cases, strict=True)]
-    stacks.sort(key=lambda stack: (-stack.total, stack.name, str(stack.path)))
-    place = Place(quota(account, region, stacks), tuple(stacks))
-    return place if place.account.holds(place.at_most) else replace(place, stacks=tuple(map(_located, stacks)))
+    stacks = [Stack(unit, case) for unit, case in zip(units, worst_cases_together(pinned), strict=True)]
+    stacks.sort(key=lambda stack: (-stack.total, stack.unit.name, str(stack.unit.path)))
+    return Place(quota(account, region, stacks), tuple(stacks))
 
 
 def _in_place(one: Deployed, account: str, region: str) -> Deployed:
@@ -126,37 +186,46 @@ def _in_place(one: Deployed, account: str, region: str) -> Deployed:
     return one.pinned({**one.deployments.pins, **pins}) if pins else one
 
 
-def _stack(unit: Unit, case: WorstCase) -> Stack:
-    is_judged = not unit.stated.is_ignored
-    unread = unread_in(unit.deployed)
-    return Stack(unit.path, case, 1, unit.stated.account, is_judged, unread, unit.name, unit.held)
+def _line_of(path: Path, location: Location) -> int:
+    """Return the line of a place in a template's Resources, as far down as its keys can be found.
 
-
-def _located(stack: Stack) -> Stack:
-    """Return a stack with the line of its largest reservation, which only a finding needs."""
-    shares = stack.case.shares if stack.case else ()
-    return replace(stack, line=line_of(stack.path, shares[0].function)) if shares else stack
-
-
-def line_of(path: Path, name: str) -> int:
-    """Return the first line that declares a logical id; 1 if no line does."""
+    A value ends before the next key that is indented no further than its own.
+    """
     found = reading.status(path)
-    return _lines(path, found.st_mtime_ns, found.st_ino).get(name.partition(SEPARATOR)[0], 1) if found else 1
+    text, keys = _keys(path, found.st_mtime_ns, found.st_ino) if found else ("", {})
+    if not location or location[1] not in keys:
+        return 1
+    line, first, start = keys[str(location[1])]
+    end = start + MAX_RESOURCE
+    for key in takewhile(lambda key: isinstance(key, str), location[2:]):
+        begin = text.rfind("\n", 0, first) + 1
+        indent = len(text[begin:first]) - len(text[begin:first].lstrip(" "))
+        next_key = re.compile(rf"""^ {{0,{indent}}}("[^"\n]*"|[\w:]+)\s*:""", re.MULTILINE).search(text, start, end)
+        end = next_key.start() if next_key else end
+        inner = re.compile(rf"""(?<!\w)["']?{re.escape(str(key))}["']?\s*:""").search(text, start, end)
+        if inner is None:
+            break
+        line += text.count("\n", first, inner.start())
+        first, start = inner.span()
+    return line
 
 
 @lru_cache(maxsize=2)
-def _lines(path: Path, _changed_ns: int, _file: int) -> dict[str, int]:
-    """Return the first line of each key of a template, for the many findings that a template may have."""
+def _keys(path: Path, _changed_ns: int, _file: int) -> tuple[str, dict[str, tuple[int, int, int]]]:
+    """Return a template's text, and the line, the beginning and the end of each key in its Resources.
+
+    A template may have many findings.
+    """
     try:
         text = reading.text_of(path)
     except UnreadableTemplate:
-        return {}
-    lines: dict[str, int] = {}
+        return "", {}
+    keys: dict[str, tuple[int, int, int]] = {}
     line, end = 1, 0
-    for key in _KEY.finditer(text):
-        line, end = line + text.count("\n", end, key.end()), key.end()
-        lines.setdefault(key[1], line)
-    return lines
+    for key in _KEY.finditer(text, max(0, text.find("Resources"))):
+        line, end = line + text.count("\n", end, key.start(1)), key.start(1)
+        keys.setdefault(key[1], (line, *key.span()))
+    return text, keys
 
 
 def _covers(other: tuple[set[int], Place], one: tuple[set[int], Place]) -> bool:
@@ -167,28 +236,37 @@ def _covers(other: tuple[set[int], Place], one: tuple[set[int], Place]) -> bool:
     return is_larger and (is_same or place.account.reservable <= found.account.reservable)
 
 
-def _too_much(place: Place) -> list[Finding]:
-    """Return a finding if the place cannot hold its stacks, at the largest reservation."""
-    if len(place.stacks) > 1:
-        return shortfall(place.stacks, place.account)
-    (stack,) = place.stacks
-    if place.account.holds(stack.total) or not (stack.case and stack.is_judged):
-        return []
-    location = outermost(stack.case.shares[0].location)
-    where = place_of(place.account.name, place.account.region)
-    message = f"In {where}: {of_sum(stack.case, place.account)}" if where else of_sum(stack.case, place.account)
-    return [Finding(str(stack.path), stack.line, RULE, Severity.ERROR, "/".join(map(str, location)), message)]
+def _too_much(place: Place) -> Iterator[Finding]:
+    """Yield one finding, at the largest reservation of a stack for which the rule is on."""
+    for stack in place.stacks:
+        if stack.is_judged and stack.largest:
+            is_alone = len(place.stacks) == 1
+            message = of_sum(stack.case, place.account) if is_alone else of_stacks(place.cases, place.account)
+            yield finding(stack.unit.path, SUM_RULE, stack.largest, message)
+            return
+
+
+def _uncertain(stack: Stack) -> Finding:
+    """Return the finding that a stack may reserve more than was found, because the search stopped early."""
+    what = f"the functions may reserve up to {stack.case.at_most:,}, because not all conditions could be examined"
+    return finding(stack.unit.path, NOT_PROVEN, stack.largest, f"{what}; simplify the conditions")
+
+
+def _gaps(stack: Stack) -> Iterator[Finding]:
+    """Yield a finding for whatever of a stack is not in its sum."""
+    unread = {name: reason for one in stack.unit.deployed for name, reason in one.unread.items()}
+    for name in stack.case.elsewhere:
+        if name in unread:
+            remedy = "add its template to the folder, or check it and give what it reserves with --reserved-elsewhere"
+            what = f"{name} is not counted: {unread[name]}; {remedy}"
+        else:
+            remedy = "check the template after its macros, includes, modules and loops are expanded"
+            what = f"{name} may create functions, which are not counted; {remedy}"
+        yield _gap(stack, name, what)
+    for name in stack.case.unresolved:
+        what = f"the template does not state what {name} reserves or provisions, so it is not counted"
+        yield _gap(stack, name, f"{what}; write the figure, or state the parameters in .cfnlintrc")
 
 
 def _gap(stack: Stack, name: str, what: str) -> Finding:
-    place = f"Resources/{name.partition(SEPARATOR)[0]}" if name else ""
-    return Finding(
-        str(stack.path), line_of(stack.path, name) if name else stack.line, NOT_PROVEN, Severity.WARNING, place, what
-    )
-
-
-def _remedy_for(reason: str | None) -> str:
-    """Return what to do about something that is not counted."""
-    if reason is None:
-        return "check the template after its macros, includes, modules and loops are expanded"
-    return "add its template to the folder, or check it and give what it reserves with --reserved-elsewhere"
+    return finding(stack.unit.path, NOT_PROVEN, ("Resources", name.partition(SEPARATOR)[0]), what)

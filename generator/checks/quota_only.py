@@ -1,8 +1,8 @@
-"""Check the quota alone: of files, folders and CDK assemblies, without cfn-lint."""
+"""Judge the quota of files, folders, CDK assemblies and Terraform plans, without cfn-lint."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from generator.capacity.quota import AccountQuota
 from generator.checks import places, terraform
 from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity
 from generator.checks.inputs import with_copies
-from generator.checks.places import Place
+from generator.checks.places import Place, Stack, finding
 from generator.checks.quota import judging
+from generator.checks.quota.messages import SUM_RULE
 from generator.checks.report import Report, Request
-from generator.checks.stacks import RULE, Stack, shared_account
-from generator.checks.units import ANY, Unit, Units, Unread, units_of_file, units_of_folder
+from generator.checks.units import ANY, Unit, Units, Unread, units_of_file, units_of_folder, unread
 from generator.errors import Fault, UnreadableTemplate
 from generator.template.nesting import outermost
 
@@ -29,7 +29,7 @@ SCALING_PAGE = f"{GUIDE}/services-sqs-scaling.html"
 QUEUE_PAGE = f"{GUIDE}/services-sqs-configure.html"
 
 RULES = (
-    Rule(RULE, "Reserved and provisioned concurrency of all functions fits the account", CONCURRENCY_PAGE),
+    Rule(SUM_RULE, "Reserved and provisioned concurrency of all functions fits the account", CONCURRENCY_PAGE),
     Rule("E9802", "Provisioned concurrency is within the function's reservation", PROVISIONED_PAGE),
     Rule("W9803", "Stream consumer reserves no more than its pollers can use", f"{GUIDE}/with-kinesis.html"),
     Rule("W9804", "Reserved concurrency of 0 stops the function", CONCURRENCY_PAGE),
@@ -42,7 +42,7 @@ RULES = (
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The places of some stacks, and the findings about them."""
+    """The places of some stacks, and what is wrong there."""
 
     places: tuple[Place, ...]
     findings: tuple[Finding, ...]
@@ -54,21 +54,11 @@ def check(request: Request) -> Report:
 
 
 def _check(request: Request) -> Report:
+    every = switched(units_of(request.files, request.folders, request.region), is_on=True)
+    found = judge(every, request)
     subjects = tuple(dict.fromkeys([*request.files, *request.folders]))
-    every = units_of(request.files, request.folders, request.region)
-    found = judge([replace(one, units=tuple(map(_heeded, one.units))) for one in every], request)
-    units = [unit for one in every for unit in one.units if not unit.is_plan]
-    findings = [*found.findings, *(finding for unit in units for finding in _others(unit))]
-    return Report(sorted(findings), {one.id: one for one in RULES}, subjects=subjects, places=found.places)
-
-
-def _others(unit: Unit) -> Iterator[Finding]:
-    """Yield what the other rules of this project find in a stack."""
-    for one in judging.others(unit.deployed):
-        location = outermost(one.location)
-        line = 1 if unit.is_plan else places.line_of(unit.path, str(location[1]))
-        severity = Severity.ERROR if one.rule.startswith("E") else Severity.WARNING
-        yield Finding(str(unit.path), line, one.rule, severity, "/".join(map(str, location)), one.message)
+    rules = {one.id: one for one in RULES}
+    return Report(sorted({*found.findings, *others(every)}), rules, subjects=subjects, places=found.places)
 
 
 def units_of(files: Iterable[Path], folders: Iterable[Path], region: str = ANY) -> list[Units]:
@@ -102,39 +92,69 @@ def _of_folder(path: Path, region: str) -> Units:
         try:
             inside = terraform.units_of_plan(file) or Units()
         except UnreadableTemplate as error:
-            inside = Units(unread=tuple(Unread(file, "", f"{one.what}; {one.remedy}") for one in error.faults))
+            inside = unread(file, error)
         found = replace(found, units=(*found.units, *inside.units), unread=(*found.unread, *inside.unread))
     return found
 
 
-def judge(every: Sequence[Units], request: Request) -> Judgement:
-    """Return the places of each file or folder, or of all together.
+def switched(every: Iterable[Units], *, is_on: bool) -> list[Units]:
+    """Return the stacks with the rule about the quota switched on or off, whatever project and templates state."""
+    return [
+        replace(
+            one,
+            units=tuple(
+                replace(unit, stated=replace(unit.stated, is_ignored=not is_on, ignoring=frozenset()))
+                for unit in one.units
+            ),
+        )
+        for one in every
+    ]
 
-    Raises DisputedAccount if stacks that may go to the same place state different accounts.
+
+def judge(every: Sequence[Units], request: Request, elsewhere: int = 0) -> Judgement:
+    """Return the places of each file or folder, or of all together, with what is wrong there.
+
+    `elsewhere` is reserved in addition to what the stacks or the request state. Raises DisputedAccount if stacks that
+    may go to the same place state different accounts.
     """
-    groups = [[unit for one in every for unit in one.units]] if request.together else [one.units for one in every]
-    found = [place for group in groups if group for place in places.judged(group, _quota(request))]
-    gaps = [gap for place in found for stack in place.stacks if stack.is_judged for gap in places.gaps(stack)]
-    unread = [_unread(one) for content in every for one in content.unread]
-    findings = [*places.findings(found), *places.uncertain(found), *gaps, *unread]
-    units = [unit for content in every for unit in content.units]
-    findings += [finding for unit in units if unit.is_plan for finding in _others(unit)]
-    findings += terraform.order(found, units)
-    return Judgement(tuple(found), tuple(dict.fromkeys(terraform.as_written(findings, units))))
+    groups = [_in_one_region(every)] if request.together else [one.units for one in every]
+    found = [place for group in groups if group for place in places.judged(group, _quota(request, elsewhere))]
+    units = [unit for one in every for unit in one.units]
+    findings = [*places.findings(found), *terraform.order(found)]
+    findings += [_not_counted(gap) for one in every for gap in one.unread]
+    return Judgement(tuple(found), tuple(terraform.as_written(findings, units)))
 
 
-def _quota(request: Request) -> places.Quota:
+def others(every: Iterable[Units], linted: Collection[Path] = ()) -> Iterator[Finding]:
+    """Yield what the other rules of this project find, except in files that cfn-lint checks with them."""
+    units = [unit for one in every for unit in one.units if unit.path not in linted]
+    found = [(unit, violation) for unit in units for violation in judging.others(unit.deployed)]
+    findings = (finding(unit.path, one.rule, outermost(one.location), one.message) for unit, one in found)
+    yield from terraform.as_written(findings, units)
+
+
+def _in_one_region(every: Iterable[Units]) -> list[Unit]:
+    """Return all stacks, with single templates in the same Region: one that any of the stacks names.
+
+    If a template names none, it may be any Region.
+    """
+    files = [unit for one in every if one.is_file for unit in one.units]
+    rest = [unit for one in every if not one.is_file for unit in one.units]
+    named = {region for unit in (*files, *rest) for region in unit.regions}
+    shared = sorted(named) if all(unit.regions for unit in files) else ()
+    return [*(unit.in_regions(shared) for unit in files), *rest]
+
+
+def _quota(request: Request, elsewhere: int) -> places.Quota:
     def quota(account: str, region: str, stacks: Sequence[Stack]) -> AccountQuota:
-        found = replace(shared_account(stacks, request.account), name=account, region=region)
+        stated = places.shared_account(stacks, request.account)
+        reserved_elsewhere = stated.reserved_elsewhere + elsewhere
+        found = replace(stated, name=account, region=region, reserved_elsewhere=reserved_elsewhere)
         return request.live(found, stacks) if request.live else found
 
     return quota
 
 
-def _heeded(unit: Unit) -> Unit:
-    """Return a unit whose quota is judged even if its rule is switched off: nothing else was asked for."""
-    return replace(unit, stated=replace(unit.stated, is_ignored=False))
-
-
-def _unread(one: Unread) -> Finding:
-    return Finding(str(one.file), 1, NOT_PROVEN, Severity.WARNING, one.path, f"not counted: {one.what}")
+def _not_counted(gap: Unread) -> Finding:
+    reason = gap.what.removeprefix(f"{gap.file} ").removeprefix("is ")
+    return Finding(str(gap.file), 1, NOT_PROVEN, Severity.WARNING, gap.path, f"not counted: {reason}")

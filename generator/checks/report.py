@@ -50,19 +50,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The findings, the rules they violate, and, if asked for, what all stacks in one account reserve."""
+    """The findings and the rules they violate, with what is reserved in each account and Region."""
 
     findings: list[Finding]
     rules: Mapping[str, Rule] = field(default_factory=dict)
-    together: str = ""
     subjects: tuple[Path, ...] = ()
     """The files and folders that belong to no environment, each once."""
     plans: tuple[Path, ...] = ()
     """The subjects that are Terraform plans, of which only the quota can be checked."""
     unjudged: tuple[Path, ...] = ()
-    """Files and folders that passed because the rule about the quota is switched off for them."""
+    """Files and folders whose quota was not checked, because its rule is switched off for them."""
     places: tuple[Place, ...] = ()
-    """The accounts and Regions to which the stacks of folders go."""
+    """The accounts and Regions to which the stacks go; not those of environments, unless all are checked together."""
 
     @property
     def verdict(self) -> Verdict:

@@ -11,14 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from generator.checks.quota.messages import DEFAULT_ACCOUNT
+from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.config.project import foreign
 from generator.errors import UnusableLinter
 from generator.template import reading
 from generator.template.intrinsics import listed, mapping, whole_number
-
-RULE = "E9801"
-"""The rule whose settings state the account."""
 
 NAMES = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
 """Files of settings. The first one counts, of the home folder and of the current folder."""
@@ -35,7 +32,9 @@ class Stated:
     parameters: tuple[Mapping[str, Any], ...] = ()
     """Sets of parameters; empty for any."""
     is_ignored: bool = False
-    """Whether the rule is switched off."""
+    """Whether the rule for the sum is switched off."""
+    ignoring: frozenset[str] = frozenset()
+    """Resources whose own Metadata switches the rule off for them."""
 
 
 def of_project() -> dict[str, Any]:
@@ -56,19 +55,34 @@ def of_project() -> dict[str, Any]:
 
 def stated(document: Any, project: Mapping[str, Any]) -> Stated:
     """Return what the project's settings and, above them, the template's Metadata state."""
-    own = mapping(mapping(mapping(mapping(document).get("Metadata")).get("cfn-lint")).get("config"))
+    own = _settings_of(document)
     account: dict[str, int] = {}
     for source in (project, own):
-        figures = mapping(mapping(source.get("configure_rules")).get(RULE))
+        figures = mapping(mapping(source.get("configure_rules")).get(SUM_RULE))
         account |= {key: number for key in DEFAULT_ACCOUNT if (number := whole_number(figures.get(key))) is not None}
     chosen = {**project, **own}
-    ignored = [one for source in (project, own) for one in listed(source.get("ignore_checks")) if isinstance(one, str)]
+    resources = mapping(mapping(document).get("Resources"))
+    is_mandatory = _names_rule("mandatory_checks", project, own)
     return Stated(
         account=account,
         regions=tuple(_regions(chosen)),
         parameters=tuple(filter(None, map(mapping, listed(chosen.get("parameters"))))),
-        is_ignored=any(one and RULE.startswith(one) for one in ignored),
+        is_ignored=_names_rule("ignore_checks", project, own) and not is_mandatory,
+        ignoring=frozenset(
+            name for name, one in resources.items() if SUM_RULE in listed(_settings_of(one).get("ignore_checks"))
+        ),
     )
+
+
+def _settings_of(section: Any) -> Mapping[str, Any]:
+    """Return the settings in the Metadata of a template or a resource."""
+    return mapping(mapping(mapping(mapping(section).get("Metadata")).get("cfn-lint")).get("config"))
+
+
+def _names_rule(key: str, *sources: Mapping[str, Any]) -> bool:
+    """Return whether a list of rules, or of how their ids begin, includes the rule."""
+    named = [one for source in sources for one in listed(source.get(key))]
+    return any(isinstance(one, str) and one and SUM_RULE.startswith(one) for one in named)
 
 
 def _regions(chosen: Mapping[str, Any]) -> Iterator[str]:

@@ -40,20 +40,19 @@ def as_written(findings: Iterable[Finding], units: Iterable[Unit]) -> Iterator[F
         yield replace(one, path=terraform.as_written(address), message=terraform.as_written(one.message), line=1)
 
 
-def order(places: Iterable[Place], units: Sequence[Unit]) -> Iterator[Finding]:
+def order(places: Iterable[Place]) -> Iterator[Finding]:
     """Yield a warning for each place that holds the result of a plan, but perhaps not every step on the way to it."""
-    passing = {(unit.path, unit.name): unit.passing for unit in units if unit.passing}
     for place in places:
-        found = [stack for stack in place.stacks if (stack.path, stack.name) in passing]
-        most = place.total + sum(passing[stack.path, stack.name] for stack in found)
-        if found and place.account.holds(place.total) and not place.account.holds(most):
+        passing = [stack.unit for stack in place.stacks if stack.unit.passing]
+        most = place.total + sum(unit.passing for unit in passing)
+        if passing and place.account.holds(place.total) and not place.account.holds(most):
             message = (
                 f"The apply may reserve up to {most:,} at once, {most - place.account.reservable:,} more than the "
                 f"{place.account.reservable:,} that can be reserved, although the result of {place.total:,} fits: "
                 "Terraform raises functions before it lowers, replaces or destroys others; apply in two steps, first "
                 "with -target for what is lowered or destroyed"
             )
-            yield Finding(str(found[0].path), 1, ORDER, Severity.WARNING, "", message)
+            yield Finding(str(passing[0].path), 1, ORDER, Severity.WARNING, "", message)
 
 
 def _names(path: Path, parts: Sequence[PlanPart]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from generator.checks.quota.deployed import ACCOUNT, REGION, Deployed, deployed
 from generator.checks.stated import Stated, of_project, stated
 from generator.errors import Fault, UnreadableTemplate
 from generator.template import reading, terraform
+from generator.template.intrinsics import mapping
 from generator.template.nesting import NotRead
 
 ANY = ""
@@ -61,11 +62,21 @@ class Unit:
     passing: int = 0
     """What may be reserved in addition while a plan is applied."""
 
+    @property
+    def regions(self) -> frozenset[str]:
+        """The Regions that are named for it; empty for any."""
+        return frozenset(region for one in self.deployed for region in one.deployments.pins.get(REGION, ()))
+
+    def in_regions(self, regions: Iterable[str]) -> Unit:
+        """Return the stack for other Regions; for any if there are none."""
+        stacks = tuple(one.pinned({**one.deployments.pins, REGION: regions}) for one in self.deployed)
+        return replace(self, region=ANY, deployed=stacks)
+
     def may_go_to(self, account: str, region: str) -> bool:
         """Return whether the stack may be deployed to an account and a Region, each of which may be ANY."""
         if self.account not in (ANY, account) or self.region not in (ANY, region):
             return False
-        return region == ANY or all(region in one.deployments.pins.get(REGION, (region,)) for one in self.deployed)
+        return region == ANY or region in (self.regions or (region,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,8 @@ class Units:
     """The folders that CDK wrote."""
     plans: tuple[Path, ...] = ()
     """Files of a folder that look like Terraform plans; their content is not in `units`."""
+    is_file: bool = False
+    """Whether this is a single template."""
 
 
 def units_of_file(path: Path, region: str = ANY) -> Units:
@@ -92,9 +105,9 @@ def units_of_file(path: Path, region: str = ANY) -> Units:
     if fault := source_of_template(path):
         raise UnreadableTemplate([fault])
     document = reading.parsed(str(path), reading.text_of(path))
-    if not is_template(document):
+    if not isinstance(mapping(document).get("Resources"), Mapping):
         raise UnreadableTemplate([not_a_template(path)])
-    return Units((_of_template(folder, path, document, _settings(region)),), templates=(path,))
+    return Units((_of_template(folder, path, document, _settings(region)),), templates=(path,), is_file=True)
 
 
 def units_of_folder(path: Path, region: str = ANY) -> Units:
@@ -128,6 +141,11 @@ def units_of_folder(path: Path, region: str = ANY) -> Units:
         tuple(walk.assemblies),
         tuple(walk.plans),
     )
+
+
+def unread(path: Path, error: UnreadableTemplate) -> Units:
+    """Return the content of a file that cannot be read: the reasons for it."""
+    return Units(unread=tuple(Unread(path, "", f"{one.what}; {one.remedy}") for one in error.faults), is_file=True)
 
 
 def _settings(region: str) -> dict[str, Any]:

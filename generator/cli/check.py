@@ -14,7 +14,7 @@ import click
 
 from generator._format import visible
 from generator.checks.findings import Verdict
-from generator.checks.quota.messages import DEFAULT_ACCOUNT
+from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.checks.report import Report, Request
 from generator.cli import options
 from generator.errors import Fault, GeneratorError, InvalidEnvironment
@@ -214,7 +214,7 @@ def _place_as_data(place: Place) -> dict[str, Any]:
         "region": place.account.region or None,
         "reserved": place.total,
         "reservable": place.account.reservable,
-        "stacks": [{"name": one.name, "file": str(one.path), "reserved": one.total} for one in place.stacks],
+        "stacks": [{"name": one.unit.name, "file": str(one.unit.path), "reserved": one.total} for one in place.stacks],
     }
 
 
@@ -233,11 +233,10 @@ def _as_text(report: Report, request: Request, what: str) -> str:
         lines += _verdict(_only(proven, report, plans=True), "quota is good")
         lines += _verdict(_only(report.unproven, report, plans=False), f"{begin} {unproven}")
         lines += _verdict(_only(report.unproven, report, plans=True), f"the {unproven}")
-        unchecked = "quota was not checked: E9801 is switched off"
+        unchecked = f"quota was not checked: {SUM_RULE} is switched off"
         lines += _verdict(_only(report.unjudged, report, plans=False), f"{begin} {unchecked}")
         lines += _verdict(_only(report.unjudged, report, plans=True), f"the {unchecked}")
-        lines += [f"together: {visible(report.together)}"] if report.together else []
-    lines += [visible(str(place)) for place in report.places]
+    lines += [visible(str(place)) for place in report.places if not place.is_exceeded]
     lines += [visible(note) for note in request.live.notes] if request.live else []
     return "\n".join(lines)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from generator.aws import PROVISIONED_DIMENSION
 from generator.errors import UnreadableTemplate
 from generator.template import reading
 from generator.template.intrinsics import Json, listed, mapping, whole_number
@@ -39,8 +40,6 @@ OPAQUE = (
     "aws_servicecatalog_provisioned_product",
 )
 """Types that create resources from a template that is not in the plan."""
-
-DIMENSION = "lambda:function:ProvisionedConcurrency"
 
 AFTER_APPLY = "known only after apply"
 
@@ -255,14 +254,15 @@ class _Reader:
 
     def _take_target(self, resource: PlannedResource) -> None:
         dimension = resource.values.get("scalable_dimension")
-        if dimension != DIMENSION and not (dimension is None and resource.unknown.get("scalable_dimension")):
+        is_late = dimension is None and resource.unknown.get("scalable_dimension")
+        if dimension != PROVISIONED_DIMENSION and not is_late:
             return
         figure = self._figure(resource, "max_capacity", "its maximum")
         function = self._function(resource, "resource_id", figure, "may provision")
         if function and figure:
             qualifier = _qualifier(resource, str(resource.values.get("resource_id") or "").rpartition(":")[2] or None)
             properties = {
-                "ScalableDimension": DIMENSION,
+                "ScalableDimension": PROVISIONED_DIMENSION,
                 "ResourceId": f"function:{_id(function.address)}:{qualifier}",
                 "MaxCapacity": figure,
             }

@@ -77,8 +77,7 @@ def test_what_the_assemblys_stacks_hold_is_credited(live: Any) -> None:
         ("222222222222", 1260, 900),
     ]
     assert data["notes"] == [
-        "account 111111111111 in eu-west-1: limit 1,000, 400 reserved, 150 of it by Shared, Beta-Worker, Beta-Api and "
-        "Beta-Live",
+        "account 111111111111 in eu-west-1: limit 1,000, 400 reserved, 150 of it by Beta-Api",
         "account 222222222222 and eu-west-1: the credentials are those of account 111111111111 in eu-west-1; the "
         "stated numbers are used",
     ]
@@ -88,8 +87,24 @@ def test_what_the_assemblys_stacks_hold_is_credited(live: Any) -> None:
 def test_a_template_is_credited_with_the_stacks_that_are_named(live: Any, options: list[str], reservable: int) -> None:
     write("one.json", template(One=600))
     result = live("one.json", None, *options)
-    assert f"One 600 reserved of {reservable} reservable" in result.stdout.replace("one.json", "One")
+    if reservable == 650:
+        assert "account 111111111111 and eu-west-1: one.json 600 reserved of 650 reservable" in result.stdout
+    else:
+        assert "In account 111111111111 and eu-west-1, the functions reserve 600" in result.stdout
+        assert "100 more than the 500 that can be reserved" in result.stdout
     assert result.exit_code == (0 if reservable == 650 else 1)
+
+
+def test_a_named_stack_that_does_not_exist_is_named_beside_the_verdict(live: Any) -> None:
+    write("one.json", template(One=500))
+    result = live("one.json", None, "--stack", "Beta-Apy", "--stack", "not/a/name")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == (
+        "account 111111111111 in eu-west-1: limit 1,000, 400 reserved, all of it elsewhere; nothing is credited for "
+        "--stack Beta-Apy and not/a/name, because there is no such stack"
+    )
+    result = live("one.json", None, "--stack", "Beta-Apy", "--stack", "Beta-Api")
+    assert "400 reserved, 150 of it by Beta-Api; nothing is credited for --stack Beta-Apy" in result.stdout
 
 
 def test_a_plan_is_credited_with_what_its_state_reserves(live: Any) -> None:
@@ -125,7 +140,7 @@ def test_the_options_of_a_live_account_need_it(generator: Run) -> None:
 
 
 @pytest.mark.slow
-def test_cfn_lints_rule_judges_a_file_by_the_live_account(live: Any, generator: Run, monkeypatch: Any) -> None:
+def test_a_file_is_judged_by_the_live_account_beside_cfn_lint(live: Any, generator: Run, monkeypatch: Any) -> None:
     write("one.json", template(One=501))
     with serving(Stub(answers(1000, 600))) as stub:
         monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url)
@@ -155,11 +170,12 @@ def test_a_stack_that_may_go_anywhere_is_judged_in_the_credentials_region(live: 
     write("out/manifest.json", stacks(Anywhere="unknown-account/unknown-region"))
     write("out/Anywhere.template.json", resources(One=reserving(501)))
     result = live("out")
-    assert "account 111111111111 and eu-west-1: Anywhere 501 reserved of 500 reservable" in result.stdout
+    assert "In account 111111111111 and eu-west-1, the functions reserve 501" in result.stdout
+    assert "1 more than the 500 that can be reserved" in result.stdout
 
 
 @pytest.mark.slow
-def test_cfn_lints_rule_keeps_the_stated_account_without_a_permission(generator: Run, monkeypatch: Any) -> None:
+def test_a_file_keeps_the_account_of_the_project_without_a_permission(generator: Run, monkeypatch: Any) -> None:
     write(".cfnlintrc", {"configure_rules": {"E9801": {"concurrency_limit": 300}}})
     write("one.json", template(One=250))
     with serving(Stub(answers(1000, 600) | {("lambda", "GetAccountSettings"): DENIED})) as stub:

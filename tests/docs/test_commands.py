@@ -120,6 +120,7 @@ def test_every_command_is_run_or_needs_another_tool() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_region")
 @pytest.mark.parametrize("page", STEPS)
 def test_the_output_on_the_page_is_the_real_output(clone: Path, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the commands in the order of the page, with the edits that it asks for."""

@@ -153,5 +153,9 @@ def test_a_template_from_a_pipe_is_read_once_and_named_as_given(project: Path) -
     command = [sys.executable, "-m", "generator", "check", "/dev/stdin"]
     done = subprocess.run(command, cwd=project, input=json.dumps(template), capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert re.search(r"^/dev/stdin:\d+: error E9801: The functions reserve 958 ", done.stdout, re.MULTILINE)
+    assert re.search(
+        r"^/dev/stdin:\d+: error E9801: In any account and us-east-1, the functions reserve 958 ",
+        done.stdout,
+        re.MULTILINE,
+    )
     assert "generator-check" not in done.stdout

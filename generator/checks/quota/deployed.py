@@ -27,8 +27,8 @@ class Deployed:
     """By logical id, why the template of a nested stack could not be read."""
 
     def pinned(self, pins: Mapping[str, Iterable[str]]) -> Deployed:
-        """Return the same template where pseudo parameters can only have these values."""
-        return Deployed(self.template, Deployments(self.template, pins), self.unread)
+        """Return the same template where pseudo parameters can only have these values; any value if there are none."""
+        return Deployed(self.template, _deployments(self.template, pins), self.unread)
 
 
 def deployed(
@@ -40,6 +40,10 @@ def deployed(
     reads the templates of nested stacks, which then count as part of the template.
     """
     templates = [parse(document, values) for values in given] or [parse(document)]
-    pins = {REGION: list(regions)} if regions else {}
     whole = [with_nested(template, children) if children else (template, {}) for template in templates]
-    return [Deployed(template, Deployments(template, pins), unread) for template, unread in whole]
+    pins = {REGION: list(regions)}
+    return [Deployed(template, _deployments(template, pins), unread) for template, unread in whole]
+
+
+def _deployments(template: Template, pins: Mapping[str, Iterable[str]]) -> Deployments:
+    return Deployments(template, {name: values for name, values in pins.items() if values})

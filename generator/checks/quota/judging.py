@@ -15,15 +15,15 @@ from generator.checks.quota.worst_case import worst_case
 from generator.template.alternatives import Location
 
 
-class Judgement(NamedTuple):
-    """A finding of a rule, without a file."""
+class Violation(NamedTuple):
+    """What a rule finds, and where in a template."""
 
     rule: str
     location: Location
     message: str
 
 
-def others(stacks: Sequence[Deployed], shards: int = 0) -> Iterator[Judgement]:
+def others(stacks: Sequence[Deployed], shards: int = 0) -> Iterator[Violation]:
     """Yield what all rules but E9801 find in a stack, which depends on no account."""
     yield from provisioned_concurrency(stacks)
     yield from stream_reservation(stacks, shards)
@@ -32,40 +32,40 @@ def others(stacks: Sequence[Deployed], shards: int = 0) -> Iterator[Judgement]:
     yield from queue_throttling(stacks)
 
 
-def reservation_sum(stacks: Sequence[Deployed], account: AccountQuota) -> Iterator[Judgement]:
+def reservation_sum(stacks: Sequence[Deployed], account: AccountQuota) -> Iterator[Violation]:
     """Yield one finding, at the largest share, if some deployment reserves more than the account can give."""
     case = worst_case(stacks)
     if case.total > account.reservable:
-        yield Judgement("E9801", case.shares[0].location, messages.of_sum(case, account))
+        yield Violation(messages.SUM_RULE, case.shares[0].location, messages.of_sum(case, account))
 
 
-def provisioned_concurrency(stacks: Sequence[Deployed]) -> Iterator[Judgement]:
+def provisioned_concurrency(stacks: Sequence[Deployed]) -> Iterator[Violation]:
     """Yield one finding per function that has more provisioned than reserved, at its largest figure."""
     for excess in excesses(stacks):
-        yield Judgement("E9802", excess.provisioned[0][2], messages.of_excess(excess))
+        yield Violation("E9802", excess.provisioned[0][2], messages.of_excess(excess))
 
 
-def stream_reservation(stacks: Sequence[Deployed], shards: int) -> Iterator[Judgement]:
+def stream_reservation(stacks: Sequence[Deployed], shards: int) -> Iterator[Violation]:
     """Yield one finding per stream consumer that reserves more than its pollers can use, at its reservation."""
     for surplus in surpluses(stacks, shards):
-        yield Judgement("W9803", surplus.location, messages.of_surplus(surplus))
+        yield Violation("W9803", surplus.location, messages.of_surplus(surplus))
 
 
-def zero_reservation(stacks: Sequence[Deployed]) -> Iterator[Judgement]:
+def zero_reservation(stacks: Sequence[Deployed]) -> Iterator[Violation]:
     """Yield one finding per place that states 0, for the first deployment that has it."""
     found: dict[Location, str] = {}
     for option in switched_off(stacks):
         found.setdefault(option.location, messages.of_zero(option))
-    yield from (Judgement("W9804", location, message) for location, message in found.items())
+    yield from (Violation("W9804", location, message) for location, message in found.items())
 
 
-def queue_concurrency(stacks: Sequence[Deployed]) -> Iterator[Judgement]:
+def queue_concurrency(stacks: Sequence[Deployed]) -> Iterator[Violation]:
     """Yield one finding per mapping with a maximum above the function's reservation, at the maximum."""
     for demand in above_reservation(stacks):
-        yield Judgement("E9807", demand.location, messages.of_mapping(demand))
+        yield Violation("E9807", demand.location, messages.of_mapping(demand))
 
 
-def queue_throttling(stacks: Sequence[Deployed]) -> Iterator[Judgement]:
+def queue_throttling(stacks: Sequence[Deployed]) -> Iterator[Violation]:
     """Yield one finding per function and queue that loses throttled messages, at the queue's maxReceiveCount."""
     for demand in throttled_pollers(stacks):
-        yield Judgement("W9808", demand.location, messages.of_throttling(demand))
+        yield Violation("W9808", demand.location, messages.of_throttling(demand))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from generator._format import MOST_LISTED, counted, listed_with_sum, shortened
 from generator.aws import DEFAULT_CONCURRENCY_LIMIT, DEFAULT_UNRESERVED_FLOOR, MIN_MAXIMUM_CONCURRENCY, MIN_RECEIVES
 from generator.capacity import quota
@@ -20,15 +22,49 @@ DEFAULT_ACCOUNT = {
 }
 """The account of a template that states none; the same defaults as an environment's."""
 
+SUM_RULE = "E9801"
+"""The rule for the sum of reservations, of one stack or of several."""
+
 
 def of_sum(case: WorstCase, account: AccountQuota) -> str:
     """Return the message of E9801: the functions reserve more than the account can give."""
     shares = listed_with_sum([(share.function, share.reserved) for share in case.shares])
     return (
-        f"The functions {verb([case])} {case} concurrent executions together, "
+        f"{_the(account)} functions {verb([case])} {case} concurrent executions together, "
         f"{excess(case.total, account)}{in_scenario(case.scenario)}: {shares}"
         f"{uncounted(case)}{remedy(case.total, account)}"
     )
+
+
+def of_stacks(cases: Sequence[tuple[str, WorstCase]], account: AccountQuota) -> str:
+    """Return the message of E9801 for several stacks, each with its name."""
+    total = sum(case.total for _, case in cases)
+    message = f"{_the(account)} stacks {verb(case for _, case in cases)} {sums(cases)}, {excess(total, account)}"
+    for name, case in cases:
+        if scenario := in_scenario(case.scenario):
+            message += f"; {name}{scenario.removeprefix(',')}"
+        message += uncounted(case, name)
+    return message + remedy(total, account)
+
+
+def sums(cases: Sequence[tuple[str, WorstCase]]) -> str:
+    """Return what each of the named stacks reserves and, of several, the sum."""
+    total = sum(case.total for _, case in cases)
+    known = f"{total:,}" if all(case.complete for _, case in cases) else f"at least {total:,}"
+    if len(cases) == 1:
+        return f"{cases[0][0]} {known}"
+    return f"{' + '.join(f'{name} {case}' for name, case in cases)} = {known}"
+
+
+def place_of(account: AccountQuota) -> str:
+    """Return an account's name and Region as text; empty if neither is known."""
+    if not (account.name or account.region):
+        return ""
+    return f"{f'account {account.name}' if account.name else 'any account'} and {account.region or 'any Region'}"
+
+
+def _the(account: AccountQuota) -> str:
+    return f"In {place}, the" if (place := place_of(account)) else "The"
 
 
 def of_excess(found: Excess) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from generator.aws import PROVISIONED_DIMENSION
 from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import (
     QUALIFIERS,
@@ -29,9 +30,6 @@ PROVISIONED = ("ProvisionedConcurrencyConfig", "ProvisionedConcurrentExecutions"
 TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
 
 MAXIMUM = "MaxCapacity"
-
-DIMENSION = "lambda:function:ProvisionedConcurrency"
-"""Source: Application Auto Scaling User Guide, "AWS Lambda and Application Auto Scaling"."""
 
 LEFT_OUT: Candidate[Option] = Candidate(0, ALWAYS, None)
 """The option to ignore an item, where that can only make the sum smaller than it is."""
@@ -154,7 +152,7 @@ def _owners(template: Template) -> _Owners:
 def _scales_functions(template: Template, target: str) -> bool:
     """Return whether a target may scale provisioned concurrency: its dimension does, or is not known."""
     found = (one.value for one in alternatives(template, target, "ScalableDimension"))
-    return any(value == DIMENSION or value is Missing.UNKNOWN or is_intrinsic(value) for value in found)
+    return any(value == PROVISIONED_DIMENSION or value is Missing.UNKNOWN or is_intrinsic(value) for value in found)
 
 
 def _excess(stack: Deployed, function: str) -> Excess | None:

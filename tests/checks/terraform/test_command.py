@@ -35,7 +35,7 @@ def test_one_unit_more_is_refused_with_the_limit_to_request_in_its_region(genera
     result = check(generator, plan(function(reserved=900), function("b", 1, index="a/b.c")))
     assert result.exit_code == 1
     assert result.stdout.startswith(
-        "plan.json:1: error E9801: In any account and eu-west-1: The functions reserve 901 concurrent executions "
+        "plan.json:1: error E9801: In any account and eu-west-1, the functions reserve 901 concurrent executions "
         "together, 1 more than the 900 that can be reserved (limit 1,000 - unreserved floor 100 - reserved elsewhere 0)"
         ': aws_lambda_function.worker 900, aws_lambda_function.b["a/b.c"] 1; lower them or request a limit of 1,001 '
         "or more: aws service-quotas request-service-quota-increase --region eu-west-1 --service-code lambda "
@@ -96,6 +96,18 @@ def test_the_other_rules_read_plans_too(generator: Run) -> None:
     assert (result.exit_code, found) == (1, ["E9802", "E9807", "W9804", "W9808"])
     assert "aws_lambda_event_source_mapping.orders has a maximum concurrency of 20" in result.stdout
     assert "aws_sqs_queue.orders moves a message" in result.stdout
+
+
+@pytest.mark.parametrize("options", [(), ("--only", "quota")])
+def test_the_other_rules_read_the_cloudformation_stacks_in_a_plan(generator: Run, options: tuple[str, ...]) -> None:
+    provisioning = {"ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": 12}}
+    resources = {
+        "Fn": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": 10}},
+        "Live": {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": "Fn"}, **provisioning}},
+    }
+    body = json.dumps({"Resources": resources})
+    result = check(generator, plan(Planned("aws_cloudformation_stack", "legacy", {"template_body": body})), *options)
+    assert (result.exit_code, result.stdout.count("plan.json:1: error E9802: Fn has 12 provisioned")) == (1, 1)
 
 
 def changed(name: str, before: int, after: int, *actions: str) -> Planned:
@@ -226,7 +238,7 @@ def test_a_plan_and_an_environment_count_together(generator: Run, options: tuple
     for figure, code in ((889, 0), (890, 1)):
         Path("plan.json").write_text(json.dumps(plan(function(reserved=figure))))
         result = generator("check", "dev", "plan.json", "--together", *options)
-        assert f"plan.json {figure} + dev.json 11 = {figure + 11} reserved of 900 reservable" in result.stdout
+        assert f"plan.json {figure} + dev.json 11 = {figure + 11}" in result.stdout
         assert result.exit_code == code
 
 
