@@ -49,8 +49,8 @@ RULES = (
 )
 """The checks of an environment's files beside cfn-lint's rules and those of generator.checks.rules."""
 
-LINT_ONLY_BY_HAND = "W3005"
-"""Redundant DependsOn. CDK writes it into every template, and nobody edits those."""
+REDUNDANT_DEPENDS_ON = "W3005"
+"""cfn-lint's rule for what CDK writes into every template. Nobody edits those."""
 
 
 def check(request: Request, folder: Path) -> Report:
@@ -89,7 +89,9 @@ def _check(request: Request, folder: Path) -> Report:
     if request.ignores(SUM_RULE):
         ours, rest = quota_only.switched(ours, is_on=False), quota_only.switched(rest, is_on=False)
     judgement = _judgement(request, ours, rest, folder)
-    findings += [*judgement.findings, *quota_only.others(rest, {job.path for job in jobs})]
+    broken = {one.file for one in linted.findings if one.rule in linting.BROKEN_OFF}
+    complete = {job.path for job in jobs if str(job.path) not in broken}
+    findings += [*judgement.findings, *quota_only.others([*ours, *rest], complete)]
     subjects = (*named, *request.folders)
     return Report(
         [one for one in _without_repeats(findings, request.judged, folder) if not request.ignores(one.rule)],
@@ -210,7 +212,7 @@ def _without_replaced(
     assembled = {path.parent for path in files if is_assembly(Folder(path.parent), path.parent)}
     assembled |= {path for one in content for path in one.assemblies}
     for one in findings:
-        is_generated = one.rule == LINT_ONLY_BY_HAND and not assembled.isdisjoint(Path(one.file).parents)
+        is_generated = one.rule == REDUNDANT_DEPENDS_ON and not assembled.isdisjoint(Path(one.file).parents)
         if not is_generated and one.rule != SUM_RULE:
             yield one
 

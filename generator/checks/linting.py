@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from generator import _runtime
 from generator.checks import rules
 from generator.checks.findings import Finding, Rule, Severity
-from generator.checks.units import source_of_template
+from generator.checks.units import not_a_template, source_of_template
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter
 from generator.template import reading
 
 if TYPE_CHECKING:
-    from cfnlint.config import ConfigMixIn
     from cfnlint.match import Match
     from cfnlint.rules import CloudFormationLintRule
     from cfnlint.runner import Runner
@@ -31,8 +30,8 @@ TEMPLATE_KEYS = {"AWSTemplateFormatVersion", "Resources", "Transform"}
 """A document without any of them is no template at all."""
 
 
-NOT_TRANSFORMED = "E0001"
-"""cfn-lint's finding when a transform fails, such as a loop over an empty list. It runs no other rule then."""
+BROKEN_OFF = ("E0000", "E0001", "E0002")
+"""cfn-lint's findings after which it runs no other rule: it cannot read or transform the file, or crashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +140,6 @@ def _matches(runner: Runner, job: LintJob) -> Iterator[Match]:
         with _runtime.time_limit(LIMIT_S):
             matches = list(run_template_by_file_path(str(job.path), config, runner.rules, False))
         yield from matches
-        if any(match.rule.id == NOT_TRANSFORMED for match in matches):
-            yield from _own_matches(runner, job.path, config)
     except CfnLintExitException as error:
         raise unusable(str(error)) from error
     except UnusableLinter:
@@ -150,40 +147,10 @@ def _matches(runner: Runner, job: LintJob) -> Iterator[Match]:
     except _runtime.OutOfTime:
         what = f"cfn-lint did not finish within {LIMIT_S} s, so only the quota is checked; split the template"
         yield Match.create(message=what, filename=str(job.path), rule=RuleError())
-        yield from _own_matches_in_time(runner, job.path, config)
     except Exception as error:  # cfn-lint has no type of its own for what it does not expect.
         what = f"cfn-lint crashed on this file ({type(error).__name__}: {error})"
         remedy = "in YAML, quote keys such as On, Yes and No"
         yield Match.create(message=f"{what}; {remedy}", filename=str(job.path), rule=RuleError())
-
-
-def _own_matches_in_time(runner: Runner, path: Path, config: ConfigMixIn) -> list[Match]:
-    from cfnlint.match import Match
-    from cfnlint.rules.errors import RuleError
-
-    try:
-        with _runtime.time_limit(LIMIT_S):
-            return list(_own_matches(runner, path, config))
-    except (Exception, _runtime.OutOfTime):
-        what = "the quota was not checked, either; simplify the conditions"
-        return [Match.create(message=what, filename=str(path), rule=RuleError())]
-
-
-def _own_matches(runner: Runner, path: Path, config: ConfigMixIn) -> Iterator[Match]:
-    """Yield the matches of our rules alone, which read the file as it was written and need no transform."""
-    from cfnlint.decode import decode
-    from cfnlint.rules import Rules
-    from cfnlint.template import Template
-
-    own = Rules()
-    for rule in runner.rules.values():
-        if rule.id[1:].startswith("98"):
-            own.register(rule)
-    content, faults = decode(str(path))
-    if faults:
-        return
-    template = Template(str(path), content, config.regions, config.parameters)
-    yield from own.run(str(path), template, config)
 
 
 def _foreign_files(path: Path, findings: Iterable[Finding]) -> Iterator[Fault]:
@@ -194,8 +161,7 @@ def _foreign_files(path: Path, findings: Iterable[Finding]) -> Iterator[Fault]:
 
     content, syntax_errors = decode(str(path))
     if not syntax_errors and not (isinstance(content, dict) and TEMPLATE_KEYS & content.keys()):
-        what = "not a CloudFormation template: it has no Resources"
-        yield Fault(str(path), what, "give a template in JSON or YAML, or leave this file out")
+        yield not_a_template(path)
 
 
 def _finding(match: Match) -> Finding:

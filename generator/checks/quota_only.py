@@ -20,23 +20,20 @@ from generator.template.nesting import outermost
 
 GUIDE = "https://docs.aws.amazon.com/lambda/latest/dg"
 
-CONCURRENCY_PAGE = f"{GUIDE}/configuration-concurrency.html"
+CONCURRENCY = "configuration-concurrency"
 
-PROVISIONED_PAGE = f"{GUIDE}/provisioned-concurrency.html"
-
-SCALING_PAGE = f"{GUIDE}/services-sqs-scaling.html"
-
-QUEUE_PAGE = f"{GUIDE}/services-sqs-configure.html"
-
-RULES = (
-    Rule(SUM_RULE, "Reserved and provisioned concurrency of all functions fits the account", CONCURRENCY_PAGE),
-    Rule("E9802", "Provisioned concurrency is within the function's reservation", PROVISIONED_PAGE),
-    Rule("W9803", "Stream consumer reserves no more than its pollers can use", f"{GUIDE}/with-kinesis.html"),
-    Rule("W9804", "Reserved concurrency of 0 stops the function", CONCURRENCY_PAGE),
-    Rule("E9807", "SQS mapping's maximum concurrency is within the function's reservation", SCALING_PAGE),
-    Rule("W9808", "Throttled pollers send no messages to the dead-letter queue", QUEUE_PAGE),
-    Rule(terraform.ORDER, "A Terraform plan fits the account at every step", CONCURRENCY_PAGE),
-    Rule(NOT_PROVEN, "Everything that may reserve concurrency is counted", CONCURRENCY_PAGE),
+RULES = tuple(
+    Rule(rule, title, f"{GUIDE}/{page}.html")
+    for rule, title, page in (
+        (SUM_RULE, "Reserved and provisioned concurrency of all functions fits the account", CONCURRENCY),
+        ("E9802", "Provisioned concurrency is within the function's reservation", "provisioned-concurrency"),
+        ("W9803", "Stream consumer reserves no more than its pollers can use", "with-kinesis"),
+        ("W9804", "Reserved concurrency of 0 stops the function", CONCURRENCY),
+        ("E9807", "SQS mapping's maximum concurrency is within the function's reservation", "services-sqs-scaling"),
+        ("W9808", "Throttled pollers send no messages to the dead-letter queue", "services-sqs-configure"),
+        (terraform.ORDER, "A Terraform plan fits the account at every step", CONCURRENCY),
+        (NOT_PROVEN, "Everything that may reserve concurrency is counted", CONCURRENCY),
+    )
 )
 
 

@@ -67,9 +67,8 @@ def findings(result: Result) -> list[tuple[str, str]]:
     return [(Path(found["file"]).name, found["rule"]) for found in json.loads(result.stdout)["findings"]]
 
 
-@pytest.mark.slow
 def test_a_sum_above_the_account_is_refused_in_every_syntax(generator: Run) -> None:
-    result = generator("check", *SUMS, "--account-limit", "300")
+    result = generator("check", *SUMS, "--account-limit", "300", *QUOTA)
     scenario = ", when IsProd is true and Environment is prod and WebhookUnits is 100"
     assert result.stdout.splitlines() == [
         f"{SUMS[0]}:33: error E9801: {MESSAGE.format('')}",
@@ -250,11 +249,10 @@ def test_a_template_names_its_own_region(generator: Run) -> None:
     assert generator("check", path, *QUOTA).exit_code == 0
 
 
-@pytest.mark.slow
 def test_files_need_no_environments(generator: Run, project: Path) -> None:
     for path in Path("environments").iterdir():
         path.unlink()
-    assert generator("check", SUMS[0]).exit_code == 0
+    assert generator("check", SUMS[0], *QUOTA).exit_code == 0
 
 
 @pytest.mark.slow
@@ -264,11 +262,11 @@ def test_a_large_file_is_warned_of_once(generator: Run) -> None:
     assert (findings(result), result.exit_code) == ([("large.json", "W9805")], 1)
 
 
-@pytest.mark.slow
 def test_environments_and_files_in_one_run(generator: Run) -> None:
     write("other.json", template(One=0))
     twice = [str(Path(name).resolve()) for name in ("other.json", "templates_out/dev.json")]
-    result = generator("check", "dev", "other.json", "templates_out/dev.json", *twice, "--format", "json")
+    names = ("dev", "other.json", "templates_out/dev.json", *twice)
+    result = generator("check", *names, *QUOTA, "--format", "json")
     assert findings(result) == [("other.json", "W9804")]
     assert json.loads(result.stdout)["environment"] == "dev"
 

@@ -10,7 +10,7 @@ import pytest
 
 from generator.checks import sarif
 from generator.checks.findings import Finding, Rule, Severity, as_text
-from tests.checks.test_files import MESSAGE, QUOTA, SUMS, Run, findings, write
+from tests.checks.test_files import MESSAGE, QUOTA, SUMS, Run, findings, template, write
 from tests.conftest import ENVIRONMENTS
 
 
@@ -85,21 +85,20 @@ def test_json_names_all_environments(generator: Run) -> None:
     }
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("no_region")
 def test_sarif_is_valid_and_points_into_the_repository(generator: Run) -> None:
     content = write("my stacks/sum.json", Path(SUMS[0]).read_text())
-    write("templates_out/dev.json", Path("templates_out/dev.json").read_text() + " ")
-    result = generator("check", "dev", content, "--account-limit", "300", "--format", "sarif")
+    stopped = write("zero.json", template(One=0))
+    result = generator("check", stopped, content, "--account-limit", "300", "--format", "sarif", *QUOTA)
     assert result.exit_code == 1
     (run,) = validated(json.loads(result.stdout))["runs"]
     rules = run["tool"]["driver"]["rules"]
-    assert [rule["id"] for rule in rules] == ["E9801", "drift"]
+    assert [rule["id"] for rule in rules] == ["E9801", "W9804"]
     assert rules[0]["shortDescription"] == {
         "text": "Reserved and provisioned concurrency of all functions fits the account"
     }
     assert rules[0]["helpUri"].startswith("https://docs.aws.amazon.com/")
-    assert [rules[found["ruleIndex"]]["id"] for found in run["results"]] == ["E9801", "drift"]
+    assert [rules[found["ruleIndex"]]["id"] for found in run["results"]] == ["E9801", "W9804"]
     assert run["results"][0] == {
         "ruleId": "E9801",
         "ruleIndex": 0,

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from generator.checks.quota.deployed import Deployed
 from generator.template.alternatives import Location, Missing, Option, branches, options
-from generator.template.conditions import Guard, merge
+from generator.template.conditions import Candidate, Guard, merge
 from generator.template.intrinsics import is_intrinsic, mapping
 from generator.template.model import Template
 from generator.template.references import names
@@ -99,6 +99,16 @@ def within(found: Iterable[Option], guards: Sequence[Guard]) -> list[Option]:
         for option, guard in product(found, guards)
         if (both := merge(option.guard, guard)) is not None
     ]
+
+
+def stated_above_0(found: Iterable[Option]) -> list[Candidate[Option]]:
+    """Return the options whose figures are known and above 0, with their figures as weights."""
+    return [Candidate(number, option.guard, option) for option in found if (number := option.known())]
+
+
+def deducted(found: Iterable[Option]) -> list[Candidate[Option]]:
+    """Return the options whose figures are known, 0 included, with negative weights."""
+    return [Candidate(-number, option.guard, option) for option in found if (number := option.known()) is not None]
 
 
 def poller_name(location: Location) -> str:

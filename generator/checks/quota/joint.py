@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import product
 
-from generator.checks.quota.deployed import REGION, Deployed
+from generator.checks.quota.deployed import ACCOUNT, REGION, Deployed
 from generator.checks.quota.worst_case import WorstCase, worst_case
 
-PLACE = (REGION, "AWS::AccountId", "AWS::Partition")
+PLACE = (REGION, ACCOUNT, "AWS::Partition")
 """The pseudo parameters in which all stacks agree that share a quota."""
 
 OTHER = "another"
 """Stands for all values that a template does not mention: they are the same to it."""
-
-Place = tuple[str, ...]
-"""A value for each of PLACE."""
 
 
 def worst_cases_together(templates: Iterable[Sequence[Deployed]]) -> list[WorstCase]:
@@ -37,9 +34,9 @@ class _Stack:
         self.mentioned = {
             name: frozenset[str]().union(*(one.deployments.mentioned(name) for one in deployments)) for name in PLACE
         }
-        self._known: dict[Place, WorstCase] = {}
+        self._known: dict[tuple[str, ...], WorstCase] = {}
 
-    def worst_in(self, place: Place) -> WorstCase:
+    def worst_in(self, place: tuple[str, ...]) -> WorstCase:
         seen = tuple(
             value if value in self.mentioned[name] else OTHER for name, value in zip(PLACE, place, strict=True)
         )

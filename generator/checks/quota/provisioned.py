@@ -13,8 +13,10 @@ from generator.aws import PROVISIONED_DIMENSION
 from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import (
     QUALIFIERS,
+    deducted,
     functions,
     reservations,
+    stated_above_0,
     usage,
     within,
     worst_of_each,
@@ -156,15 +158,11 @@ def _scales_functions(template: Template, target: str) -> bool:
 
 
 def _excess(stack: Deployed, function: str) -> Excess | None:
-    provisioned = [found for one in provisions(stack.template, function) if len(found := _candidates(one)) > 1]
-    reserved = [
-        Candidate(-number, option.guard, option)
-        for option in (reservations(stack.template, function) if provisioned else ())
-        if (number := option.known()) is not None
-    ]
+    provisioned = [found for one in provisions(stack.template, function) if (found := stated_above_0(one))]
+    reserved = deducted(reservations(stack.template, function)) if provisioned else []
     if not reserved:
         return None
-    combination = stack.deployments.heaviest([reserved, *provisioned])
+    combination = stack.deployments.heaviest([reserved, *([LEFT_OUT, *one] for one in provisioned)])
     if combination is None or combination.weight <= 0:
         return None
     picks = [(pick.weight, pick.option) for pick in combination.picks if pick.option]
@@ -175,7 +173,3 @@ def _excess(stack: Deployed, function: str) -> Excess | None:
         provisioned=tuple(sorted(figures, key=lambda figure: (-figure[1], figure[0]))),
         scenario=combination.guard,
     )
-
-
-def _candidates(found: list[Option]) -> list[Candidate[Option]]:
-    return [LEFT_OUT, *(Candidate(number, option.guard, option) for option in found if (number := option.known()))]

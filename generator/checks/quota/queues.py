@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 from generator.aws import MIN_RECEIVES, STARTING_POLLERS
 from generator.checks.quota.deployed import Deployed
-from generator.checks.quota.functions import RESERVED, functions, poller_name, reservations, sam_events, usage, within
+from generator.checks.quota.functions import (
+    RESERVED,
+    deducted,
+    functions,
+    poller_name,
+    reservations,
+    sam_events,
+    stated_above_0,
+    usage,
+    within,
+)
 from generator.checks.quota.provisioned import LEFT_OUT
 from generator.template.alternatives import Location, Missing, Option, branches, options
 from generator.template.conditions import Candidate, Combination, Guard
@@ -88,17 +98,18 @@ def _worst(stacks: Iterable[Deployed], found_in: Callable[[Deployed, str], Itera
 
 
 def _above(stack: Deployed, function: str) -> Iterator[Demand]:
-    reserved = _reserved(stack.template, function)
+    reserved = deducted(reservations(stack.template, function))
     for source in _sources(stack.template, function) if reserved else ():
         maxima = within(options(stack.template, source.owner, *source.prefix, *MAXIMUM), [source.guard])
-        found = stack.deployments.heaviest([_candidates(maxima), reserved]) if _candidates(maxima) else None
+        demands = stated_above_0(maxima)
+        found = stack.deployments.heaviest([demands, reserved]) if demands else None
         if found and found.weight > 0:
             maximum, units = _picked(found, MAXIMUM[0]), _known(_picked(found, RESERVED))
             yield Demand(function, units, _known(maximum), maximum.location, found.guard)
 
 
 def _throttled(stack: Deployed, function: str) -> Iterator[Demand]:
-    reserved = [one for one in _reserved(stack.template, function) if one.weight < 0]
+    reserved = [one for one in deducted(reservations(stack.template, function)) if one.weight < 0]
     sources = list(_sources(stack.template, function)) if reserved else []
     demands = [_starting(stack.template, source) for source in sources]
     for own, source in enumerate(sources):
@@ -145,15 +156,6 @@ def _sources(template: Template, function: str) -> Iterator[_Source]:
         for side in branches(template, function, "Events", event, "Type"):
             if side.value == "SQS":
                 yield _Source(function, ("Events", event, "Properties"), "Queue", side.guard)
-
-
-def _reserved(template: Template, function: str) -> list[Candidate[Option]]:
-    found = reservations(template, function)
-    return [Candidate(-number, one.guard, one) for one in found if (number := one.known()) is not None]
-
-
-def _candidates(found: Iterable[Option]) -> list[Candidate[Option]]:
-    return [Candidate(number, option.guard, option) for option in found if (number := option.known())]
 
 
 def _picked(found: Combination[Option], key: str) -> Option:

@@ -13,6 +13,7 @@ from generator.checks.quota.functions import (
     poller_name,
     reservations,
     sam_events,
+    stated_above_0,
     usage,
     worst_of_each,
 )
@@ -79,11 +80,7 @@ def switched_off(stacks: Iterable[Deployed]) -> list[Option]:
 
 
 def _surplus(stack: Deployed, function: str, shards: int) -> Surplus | None:
-    reserved = [
-        Candidate(number, option.guard, option)
-        for option in reservations(stack.template, function)
-        if (number := option.known())
-    ]
+    reserved = stated_above_0(reservations(stack.template, function))
     pollers = _pollers(stack.template, function, shards) if reserved else None
     if not pollers:
         return None

@@ -8,20 +8,27 @@ from itertools import chain
 
 from generator._format import counted, listed
 from generator.checks.quota.deployed import Deployed
-from generator.checks.quota.functions import FUNCTION_TYPES, functions, may_be_managed, reservations, within
+from generator.checks.quota.functions import (
+    FUNCTION_TYPES,
+    functions,
+    may_be_managed,
+    reservations,
+    stated_above_0,
+    within,
+)
 from generator.checks.quota.provisioned import LEFT_OUT, is_provisioned, provisions, without_function
 from generator.template.alternatives import Location, Missing, Option, present
-from generator.template.conditions import ALWAYS, Candidate, Guard
+from generator.template.conditions import ALWAYS, Guard
 from generator.template.intrinsics import Json, mapping
 from generator.template.model import Section, Template
+from generator.template.nesting import NESTED
 
-NESTED = (
-    "AWS::CloudFormation::Stack",
+FROM_TEMPLATES = (
+    *NESTED,
     "AWS::CloudFormation::StackSet",
-    "AWS::Serverless::Application",
     "AWS::ServiceCatalog::CloudFormationProvisionedProduct",
 )
-"""Types whose resources are in another template."""
+"""Types that create resources from another template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +124,7 @@ def _worst_case(stack: Deployed) -> WorstCase:
     by_function = {function: _figures(stack.template, function) for function in functions(stack.template)}
     items = []
     for found in chain.from_iterable(by_function.values()):
-        candidates = [Candidate(number, option.guard, option) for option in found if (number := option.known())]
-        if candidates:
+        if candidates := stated_above_0(found):
             items.append([LEFT_OUT, *candidates])
     combination = stack.deployments.heaviest(items)
     picks = [pick.option for pick in combination.picks if pick.option] if combination else []
@@ -164,13 +170,13 @@ def _may_be_several(resource: Section) -> bool:
     """Return whether a resource stands for a template of its own, or for what an include puts into it."""
     kind = resource.get("Type")
     is_text = isinstance(kind, str) and "Fn::Transform" not in resource
-    return not is_text or kind in NESTED or str(kind).endswith("::MODULE")
+    return not is_text or kind in FROM_TEMPLATES or str(kind).endswith("::MODULE")
 
 
 def _may_create(content: Json) -> bool:
     """Return whether a loop or an include may create functions: a loop does if its body has one."""
     types = list(_types(content))
-    return not types or any(kind in (*FUNCTION_TYPES, *NESTED) for kind in types)
+    return not types or any(kind in (*FUNCTION_TYPES, *FROM_TEMPLATES) for kind in types)
 
 
 def _types(content: Json) -> Iterator[str]:
