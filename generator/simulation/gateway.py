@@ -24,6 +24,9 @@ STANDARD_WEBHOOKS_RETRIES_S = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 5
 FEW = 10
 """So few webhooks are handled faster one by one."""
 
+RATE_AND_BURST = "rate and burst"
+"""How a usage plan or a stage limits requests; a generated template takes both from ProcessWebhook's reservation."""
+
 TIMEOUT_S = API_GATEWAY_TIMEOUT_MS / 1000
 
 

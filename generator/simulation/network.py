@@ -14,7 +14,7 @@ from generator.config.schema import Environment
 from generator.simulation import draws
 from generator.simulation.coverage import feeds, settings_names
 from generator.simulation.functions import AsynchronousQueue, LambdaFunction, Timing
-from generator.simulation.gateway import STANDARD_WEBHOOKS_RETRIES_S, Gateway, Limit, Output, Senders
+from generator.simulation.gateway import RATE_AND_BURST, STANDARD_WEBHOOKS_RETRIES_S, Gateway, Limit, Output, Senders
 from generator.simulation.limits import Pool, Quota, TokenBucket
 from generator.simulation.stream import Crossings, Receiver, Stream
 from generator.simulation.topology import StreamMapping, Topology
@@ -195,7 +195,7 @@ def _limits(task: Task, start_s: float) -> list[Limit]:
     for throttle in task.topology.throttles:
         if throttle.rate_per_s is not None:
             burst = throttle.burst if throttle.burst is not None else API_GATEWAY_ACCOUNT_BURST
-            limits.append((f"{throttle.logical_id}'s rate and burst", TokenBucket(throttle.rate_per_s, burst)))
+            limits.append((f"{throttle.logical_id}'s {RATE_AND_BURST}", TokenBucket(throttle.rate_per_s, burst)))
         if throttle.quota is not None:
             limits.append((f"{throttle.logical_id}'s quota", Quota(throttle.quota, throttle.quota_period_s, start_s)))
     account = TokenBucket(API_GATEWAY_ACCOUNT_RATE_PER_S, API_GATEWAY_ACCOUNT_BURST)

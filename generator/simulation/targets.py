@@ -9,7 +9,7 @@ from typing import Any
 
 from generator.aws import floor_error
 from generator.simulation.functions import CONCURRENCY, REQUEST_RATE, SCALING
-from generator.simulation.gateway import TIMEOUT_S
+from generator.simulation.gateway import RATE_AND_BURST, TIMEOUT_S
 from generator.simulation.network import Task
 from generator.simulation.replication import Measurements
 from generator.simulation.statistics import Estimate, TargetVerdict, decide, estimate_mean, estimate_share, is_settled
@@ -126,7 +126,9 @@ def _webhook_limit(task: Task, runs: Sequence[Measurements]) -> Limit:
     refusals[late] = fsum(run.gateway["answered_too_late"] for run in runs)
     worst = max(refusals, key=refusals.__getitem__)
     at_lambda = fsum(run.functions[entry][count] for run in runs for count in ("throttles", "timeouts"))
-    return (worst, "") if refusals[worst] > at_lambda else _function_limit(task, runs, entry)
+    if refusals[worst] <= at_lambda:
+        return _function_limit(task, runs, entry)
+    return worst, entry if worst.endswith(RATE_AND_BURST) else ""
 
 
 def _function_limit(task: Task, runs: Sequence[Measurements], name: str) -> Limit:

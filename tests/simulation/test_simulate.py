@@ -202,6 +202,9 @@ def test_the_remedy_is_the_limit_that_refused_most(template, environment, change
         workers=1,
     )
     assert remedies(result)["webhook_throttle_probability"] == remedy
+    (target,) = (one for one in result.targets if one.name == "webhook_throttle_probability")
+    can_be_mended = "rate and burst" in remedy or "reservation of" in remedy
+    assert target.function == ("ProcessWebhookFunction" if can_be_mended else "")
 
 
 def test_the_remedy_for_a_slow_stream_is_its_lanes_or_its_reservation(template, environment):
