@@ -176,7 +176,7 @@ def test_cold_starts_agree_with_simfaas():
     """The published example: 0.9 requests/s, 1.991 s warm and 2.244 s cold, instances expire after 600 s.
 
     Source: N. Mahmoudi, H. Khazaei, "SimFaaS: A Performance Simulator for Serverless Computing Platforms", 2021. Over
-    3.3 million seconds the simulation finds 0.00135, 1.79 and 5.90.
+    3.3 million seconds the simulation finds 0.00134, 1.79 and 5.90.
     """
     drawn = draws.exponential(draws.random_stream(2, 0, "durations"), 1.991)
     function = LambdaFunction("function", Pool(1000), Timing(drawn, 2.244 - 1.991, 1e12, 600.0))
