@@ -101,9 +101,9 @@ def _webhooks(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
     """
     gateways = [run.gateway for run in runs]
     lost = [counts["throttled_at_gateway"] + counts["throttled_at_lambda"] + counts["failed"] for counts in gateways]
-    weight, periods = 1.0, fsum(counts["full_periods"] for counts in gateways)
-    if periods >= MIN_FULL_PERIODS:
-        expected = fsum(counts["first_expected"] for counts in gateways)
+    weight = 1.0
+    periods, expected = (fsum(counts[name] for counts in gateways) for name in ("full_periods", "first_expected"))
+    if periods >= MIN_FULL_PERIODS and expected > 0:
         lost = [
             count + counts["first_expected"] - counts["first_throttled"]
             for count, counts in zip(lost, gateways, strict=True)

@@ -137,6 +137,15 @@ def test_a_reservation_of_8_misses_the_target_and_is_the_remedy(template, enviro
     assert remedies(result) == {"webhook_throttle_probability": "ProcessWebhookFunction's reservation of 8"}
 
 
+def test_no_webhook_is_lost_if_the_usage_plan_admits_none_while_the_function_is_full(committed, environment):
+    template = reserve(committed("dev"), ProcessWebhookFunction=1)
+    template["Resources"]["WebhookUsagePlan"]["Properties"]["Throttle"] = {"RateLimit": 6, "BurstLimit": 1}
+    constant = "{mean_duration_ms=150,p95_duration_ms=150,cold_start_ms=0,distribution='constant'}"
+    dev = environment("dev", SHORT, f"functions.process_webhook={constant}")
+    result = simulate(template, dev, workload="poisson", replications=2, workers=1)
+    assert result.targets[1].measured.mean == 0
+
+
 def test_205_reserved_of_300_could_not_be_created(template, environment):
     reserve(template, ProcessWebhookFunction=100, CheckAlertsFunction=50)
     reserve(template, SendNotificationFunction=50, CleanupHistoryFunction=5)
