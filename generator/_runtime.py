@@ -224,10 +224,12 @@ def time_limit(seconds: float) -> Iterator[None]:
         if lost.exc_type is not OutOfTime:
             hook(lost)
 
-    hook, sys.unraisablehook = sys.unraisablehook, report
+    hook = sys.unraisablehook
     before = signal.signal(signal.SIGALRM, expire)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # Again each second, because a destructor may lose an exception.
     try:
+        sys.unraisablehook = report
+        # Again each second, because a destructor may lose an exception.
+        signal.setitimer(signal.ITIMER_REAL, seconds, 1)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

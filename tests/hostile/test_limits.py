@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -48,6 +49,17 @@ def test_a_time_limit_that_ends_a_destructor_prints_nothing(monkeypatch: pytest.
     with pytest.raises(_runtime.OutOfTime), _runtime.time_limit(0.01):
         destroy()
     assert printed == []
+
+
+def test_a_time_limit_without_a_signal_handler_leaves_the_hook_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("main interpreter only")
+
+    hook = sys.unraisablehook
+    monkeypatch.setattr(signal, "signal", refuse)
+    with pytest.raises(ValueError, match="main interpreter only"), _runtime.time_limit(1):
+        pass
+    assert sys.unraisablehook is hook
 
 
 @pytest.mark.slow
