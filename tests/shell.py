@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir
@@ -46,13 +47,18 @@ class Shell:
     def run(
         self, command: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run the command with the folder first on its path, and capture its output."""
+        """Run the command with the folder first on its path, and capture its output. Raise what `generator` raises."""
+        crashes = []
         path = f"{self.folder}{os.pathsep}{os.environ['PATH']}"
         with ThreadPoolExecutor(1) as executor:
             running = executor.submit(self._start, command, cwd, {**os.environ, **(env or {}), "PATH": path})
             while asked := self._asked.read_text():
-                self._answer(*asked.splitlines())
-            return running.result()
+                if crash := self._answer(*asked.splitlines()):
+                    crashes.append(crash)
+            done = running.result()
+        if crashes:
+            raise crashes[0]
+        return done
 
     def _start(self, command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         try:
@@ -60,11 +66,13 @@ class Shell:
         finally:
             self._asked.write_text("")  # No more calls.
 
-    def _answer(self, folder: str, *arguments: str) -> None:
+    def _answer(self, folder: str, *arguments: str) -> BaseException | None:
+        """Run `generator` and pass its output on. Return the exception of a crash: the script waits all the same."""
         with chdir(folder):
             result = CliRunner().invoke(main, arguments, prog_name="generator", terminal_width=80)
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
+        crash = None if isinstance(result.exception, SystemExit) else result.exception
+        trace = "".join(traceback.format_exception(crash)) if crash else ""
         (self.folder / "stdout").write_bytes(result.stdout_bytes)
-        (self.folder / "stderr").write_bytes(result.stderr_bytes)
+        (self.folder / "stderr").write_bytes(result.stderr_bytes + trace.encode())
         self._answered.write_text(f"{result.exit_code}\n")
+        return crash
