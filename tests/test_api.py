@@ -129,7 +129,10 @@ def test_the_page_shows_the_example_and_its_output(generator: Callable[..., Resu
     ]
     assert reserved == [7, 15]
     account = ("--account-limit", "400", "--reserved-elsewhere")
-    assert generator("check", "orders.json", *account, "120").stdout == "orders.json: lint, size and quota are good\n"
+    assert generator("check", "orders.json", *account, "120").stdout == (
+        "orders.json: lint, size and quota are good\n"
+        "any account and us-east-1: orders.json 22 reserved of 180 reservable\n"
+    )
     assert generator("check", "orders.json", *account, "284").exit_code == 1
 
 
