@@ -104,8 +104,8 @@ class LambdaFunction:
         """Start a run at each time and finish those that end by `until_s`, all at once.
 
         `ends_s` has the ends of these and of all former runs in order. The caller adds the time that the finished runs
-        took to `running.sojourn_s`. Returns False and changes nothing if a run might
-        be throttled or cold, or if all executions are in use at some time. The function must have its own pool.
+        took to `running.sojourn_s`. Returns False and changes nothing if a run might be throttled or cold, or if all
+        executions are in use at some time. The function must have its own pool.
         """
         busy, size, idle = self.running.inside, self.pool.size, self.idle
         since_s, timing = self.running.last_s, self.timing
@@ -118,7 +118,8 @@ class LambdaFunction:
         reused = most - busy
         if most >= size or reused > len(idle):
             return False
-        if reused and until_s - idle[-reused] >= timing.idle_timeout_s:
+        # No instance is idle for longer than since the earliest of those reused, or since the start of the stretch.
+        if until_s - (idle[-reused] if reused else since_s) >= timing.idle_timeout_s:
             return False
         area_s = self.running.area_until(since_s)
         self.running.enter_all(times_s)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator.simulation import network
+from generator.simulation.gateway import Gateway
 from generator.simulation.network import Task
 from generator.simulation.replication import replicate
 from generator.simulation.topology import read_topology
@@ -67,7 +68,7 @@ def test_nothing_is_created_or_lost(
 ):
     """`replicate` checks each stage (SimulationBug); this test compares the counts between stages.
 
-    Stages that run one after the other measure the same as stages that take turns, one event at a time.
+    Webhooks that are handled together, one by one, and in turns with the other stages give the same measurements.
     """
     template, given_environment = copy.deepcopy(committed()), environment()
     resources = {name: found["Properties"] for name, found in template["Resources"].items()}
@@ -102,9 +103,10 @@ def test_nothing_is_created_or_lost(
     rates = Recorded(Trace(10.0, array("l", [200, 200, *[0] * 17, 20]), 400))
     task = Task(topology, given_environment, rates, rates.default_duration_s, seed)
     outcome = replicate(task, 0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "_share_a_pool", lambda _: True)
-        assert measured(outcome) == pytest.approx(measured(replicate(task, 0)))
+    for owner, name, answer in ((Gateway, "_run_together", False), (network, "_share_a_pool", True)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(owner, name, lambda *_, answer=answer: answer)
+            assert measured(outcome) == pytest.approx(measured(replicate(task, 0)))
 
     webhooks, process = outcome.gateway, outcome.functions["ProcessWebhookFunction"]
     passed = webhooks["offered"] - webhooks["throttled_at_gateway"]
