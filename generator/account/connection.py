@@ -153,15 +153,17 @@ class Account:
             raise answer
         return answer
 
-    def call_or_none(self, absent: str, service: str, operation: str, **arguments: Any) -> dict[str, Any] | None:
-        """Return the answer of an API call, or None if AWS's error has the code or the text `absent`.
+    def call_or_none(
+        self, absent: str, service: str, operation: str, *, message: str = "", **arguments: Any
+    ) -> dict[str, Any] | None:
+        """Return the answer of an API call, or None if AWS's error has the code `absent` and contains the message.
 
         Raises Unavailable.
         """
         try:
             return self.call(service, operation, **arguments)
         except Unavailable as unavailable:
-            if absent != unavailable.code and absent not in unavailable.reason:
+            if absent != unavailable.code or message not in unavailable.reason:
                 raise
             return None
 

@@ -21,8 +21,11 @@ Without them, the next change must disable rollback too.
 Source: AWS CloudFormation User Guide, "Choose how to handle failures when provisioning resources".
 """
 
-NO_STACK = "does not exist"
-"""Part of CloudFormation's answer about a stack that is not there, with the code ValidationError."""
+NO_STACK = "ValidationError"
+"""The code of CloudFormation's answer about a stack that is not there, and about any other wrong argument."""
+
+NO_STACK_MESSAGE = "does not exist"
+"""Part of the answer only if the stack is not there."""
 
 _WAITERS = {
     "CREATE": "create",
@@ -78,7 +81,8 @@ def find(account: Account, name: str) -> dict[str, Any] | None:
 
     Raises Unavailable.
     """
-    answer = account.call_or_none(NO_STACK, "cloudformation", "DescribeStacks", StackName=name) or {}
+    question = ("cloudformation", "DescribeStacks")
+    answer = account.call_or_none(NO_STACK, *question, message=NO_STACK_MESSAGE, StackName=name) or {}
     present = (
         one for one in answer.get("Stacks", []) if one["StackStatus"] not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from generator.account.connection import USE_AWS, Account, Unavailable
-from generator.account.live_stack import NO_STACK, reservation
+from generator.account.live_stack import NO_STACK, NO_STACK_MESSAGE, reservation
 
 MAX_NESTED = 500
 """Stacks to read. CloudFormation's default quota is 2,000 in an account."""
@@ -63,7 +63,8 @@ def _functions(account: Account, stack_names: Iterable[str]) -> tuple[list[str],
         if name in seen:
             continue
         seen.add(name)
-        answer = account.call_or_none(NO_STACK, "cloudformation", "ListStackResources", StackName=name)
+        question = ("cloudformation", "ListStackResources")
+        answer = account.call_or_none(NO_STACK, *question, message=NO_STACK_MESSAGE, StackName=name)
         if answer is None:
             missing.add(name)
             continue

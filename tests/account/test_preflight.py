@@ -206,6 +206,13 @@ def test_a_foreign_stack_with_the_same_name_fails(ask: Ask) -> None:
     assert mine["stack"]["message"] == "the stack mine does not exist yet and will be created"
 
 
+@pytest.mark.parametrize("error", [Refusal("ProxyError", "the route does not exist"), Refusal("ValidationError", "no")])
+def test_only_the_code_and_the_text_together_mean_that_there_is_no_stack(ask: Ask, error: Refusal) -> None:
+    checks = ask({("cloudformation", "DescribeStacks"): error})
+    assert "stack" in skipped(checks)
+    assert f"failed: {error.code} {error.message}" in checks["stack"]["message"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "accepted"),
