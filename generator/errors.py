@@ -109,15 +109,18 @@ class EmulatorFailure(GeneratorError):
     """The local emulator cannot be started or used."""
 
 
-def each(work: Callable[[Item], Result], items: Iterable[Item], error: type[GeneratorError]) -> list[Result]:
-    """Return the result for each item. Raises `error` with every fault of every item, each once."""
+def each(work: Callable[[Item], Result], items: Iterable[Item], kind: type[GeneratorError]) -> list[Result]:
+    """Return the result for each item. Raises an error of this kind with every fault of every item, each once.
+
+    An error of another kind ends the work at once.
+    """
     found: list[Result] = []
     faults: dict[Fault, None] = {}
     for item in items:
         try:
             found.append(work(item))
-        except GeneratorError as fault:
-            faults |= dict.fromkeys(fault.faults)
+        except kind as error:
+            faults |= dict.fromkeys(error.faults)
     if faults:
-        raise error(faults)
+        raise kind(faults)
     return found

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from generator.config import fields, files, validation
 from generator.config.schema import Environment
-from generator.errors import InvalidEnvironment
+from generator.errors import Fault, InvalidEnvironment, UnsizableLoad, each
 from tests.conftest import FIXTURES, snapshot
 
 MINIMAL = {"name": "test", "region": "eu-central-1", "traffic": {"webhooks_per_hour": 100}}
@@ -27,6 +27,16 @@ def faults(table: dict[str, object]) -> list[str]:
     with pytest.raises(InvalidEnvironment) as refused:
         files.read(table, "test.toml")
     return [str(fault) for fault in refused.value.faults]
+
+
+def test_an_error_of_another_kind_is_raised_as_it_is() -> None:
+    def fail(kind: type[InvalidEnvironment | UnsizableLoad]) -> None:
+        raise kind([Fault("prod", "wrong", "correct it")])
+
+    with pytest.raises(InvalidEnvironment):
+        each(fail, [InvalidEnvironment], InvalidEnvironment)
+    with pytest.raises(UnsizableLoad):
+        each(fail, [UnsizableLoad], InvalidEnvironment)
 
 
 def test_only_name_region_and_rate_have_no_default() -> None:
