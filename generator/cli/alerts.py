@@ -86,9 +86,8 @@ def add(
     arming = alerts.arming(symbol, direction, threshold, _now_ms())
     with _table(environment, access) as table:
         if not table.add(user, alert, arming, phone_number):
-            local = ["--local"] if access["local"] else []
-            again = shlex.join(["generator", "alerts", environment.name, "rearm", user, alert, *local])
-            _refuse(f"{user}/{alert} exists; to arm it again: {again}")
+            again = ["generator", "alerts", environment.name, "rearm", user, alert, *options.as_given(access)]
+            _refuse(f"{user}/{alert} exists; to arm it again: {shlex.join(again)}")
     click.echo(visible(_armed(user, alert, arming)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -146,3 +146,12 @@ def of_stack(command: Any) -> Any:
     for option in (local, stack_name, region, profile):
         command = option(command)
     return command
+
+
+def as_given(access: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the words of the given options of `of_stack`, for a command that works on the same stack."""
+    for name, value in access.items():
+        if value:
+            yield "--" + name.replace("_", "-")
+            if isinstance(value, str):
+                yield value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import stat
 import time
 import uuid
@@ -17,7 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generator.account import alerts as alerts_of_a_stack
+from generator.account import connection
 from generator.account.alerts import policy
+from generator.account.connection import connect
 from generator.local import runs
 from generator.local.emulator import FOLDER_PREFIX, Emulator
 from generator.stack import alerts
@@ -66,7 +69,9 @@ def test_an_added_alert_fires_and_is_sent_and_every_step_is_shown(generator: Run
     assert live.sms()[0][0] == PHONE
 
 
-def test_an_existing_alert_is_not_added_and_a_missing_one_is_not_changed(generator: Run, live: Live) -> None:
+def test_an_existing_alert_is_not_added_and_a_missing_one_is_not_changed(
+    generator: Run, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for command in (("rearm", "me", "first"), ("remove", "me", "first"), ("show", "me", "first")):
         result = generator("alerts", "prod", *command)
         assert (result.exit_code, result.output) == (1, "there is no alert me/first\n")
@@ -75,6 +80,10 @@ def test_an_existing_alert_is_not_added_and_a_missing_one_is_not_changed(generat
     item = live.item()
     assert generator(*ADD).exit_code == 1
     assert live.item() == item
+    options = ("--profile", "my prod", "--region", "us-east-1", "--stack-name", STACK)
+    monkeypatch.setattr(connection, "connect", lambda region, _profile: connect(region))
+    refused = generator(*ADD, *options)
+    assert refused.output.endswith(f"generator alerts prod rearm me first {shlex.join(options)}\n")
     assert generator("alerts", "prod", "remove", "me", "first").exit_code == 0
     assert live.alert_rows() == []
 
