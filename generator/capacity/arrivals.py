@@ -12,6 +12,11 @@ from generator.config.schema import Environment
 MAX_LOAD, MAX_BATCH, MAX_SIZE = 100, 120, 50
 """Executions are counted in groups if the load, a full batch or the alerts of a record exceed this on average."""
 
+OTHERS = ((0.788675, 0.633975), (0.211325, 2.366025))
+"""Shares of batches, and the number of records in batches that start with them, over its mean. The burst of a random
+record nearly has a gamma distribution of shape 2, whose first moments these have. Source: Abramowitz and Stegun,
+Handbook of Mathematical Functions, 25.4.45, for the weight x exp(-x)."""
+
 
 def cold_starts_per_s(arrival_rate_per_s: float, duration_s: float, idle_timeout_s: float) -> float:
     """Return an upper bound on the cold starts per second of a function whose instances stay warm for that time.
@@ -65,33 +70,36 @@ def alert_clusters(environment: Environment, factor: int) -> Clusters:
     size = max(1.0, traffic.alerts_per_crossing, traffic.alerts_per_webhook)
     crossing = traffic.alerts_per_webhook / size
     groups = lanes.lanes(environment, factor)
-    sources = [_lane_source(environment, group, crossing, size, _together(groups, group)) for group in groups]
+    others = [_others(groups, group) for group in groups]
+    sources = [
+        _lane_source(environment, group, crossing, size, more) for group, more in zip(groups, others, strict=True)
+    ]
     load_erlangs = environment.peak_rate_per_s * traffic.alerts_per_webhook * survival.mean_s
-    step = counting_step(load_erlangs, environment.stream.batch_size * traffic.alerts_per_webhook, size)
-    return bursts.clusters(sources, survival, step)
+    full_batch = (environment.stream.batch_size + OTHERS[-1][1] * max(others)) * traffic.alerts_per_webhook
+    return bursts.clusters(sources, survival, counting_step(load_erlangs, full_batch, size))
 
 
-def _together(groups: Sequence[lanes.Lanes], own: lanes.Lanes) -> float:
-    """Return how many lanes run a batch together on average, because the same bursts of webhooks started them.
+def _others(groups: Sequence[lanes.Lanes], own: lanes.Lanes) -> float:
+    """Return how many records other lanes work on at the same time, because a burst of webhooks started their batches.
 
-    A burst with a record in one lane has none in another with the probability 1 / b^2, if b is the mean burst of that
-    lane. Its batches start together if it is the first in both, which happens in a share b over the mean batch.
+    The burst of a random record of one lane has no record in another lane with the probability 1 / b^2, where b is the
+    other lane's mean burst. If it has, it is the first burst of the other lane's batch, and so starts it, in a share b
+    over the mean batch.
     """
-    if own.mean_burst == 1:
-        return 1.0
-    others = math.fsum(
-        (group.number - (group is own)) * (1 - group.mean_burst**-2) * min(1.0, group.mean_burst / group.mean_batch)
-        for group in groups
+    together = (1 - group.mean_burst**-2 for group in groups)
+    return math.fsum(
+        (group.number - (group is own)) * share * min(group.mean_batch, group.mean_burst)
+        for group, share in zip(groups, together, strict=True)
     )
-    return 1 + others
 
 
-def _lane_source(environment: Environment, group: lanes.Lanes, crossing: float, size: float, together: float) -> Source:
+def _lane_source(environment: Environment, group: lanes.Lanes, crossing: float, size: float, others: float) -> Source:
     duration_s, spread = lanes.batch_duration_s(environment), bursts.spread(environment.functions.check_alerts)
-    batches_per_s = group.records_per_s / group.mean_batch / together
+    batches_per_s = group.records_per_s / (group.mean_batch + others)
     found = [
-        (batches_per_s * share, Batch(records, duration_s, crossing, size, spread, together))
+        (batches_per_s * share * part, Batch(records, duration_s, crossing, size, spread, multiple * others))
         for records, share in lanes.batch_sizes(environment, group.records_per_s)
+        for part, multiple in (OTHERS if others else ((1.0, 0.0),))
     ]
     return Source(group.number, found, lanes.quiet_s(environment, group))
 

@@ -31,6 +31,10 @@ class BurstFit:
     webhooks_per_burst: float
     most_at_once: int
 
+    def exceeds(self, units: int) -> bool:
+        """Return whether far more run at once than these units, which the mean size needs, and more than by chance."""
+        return self.most_at_once > 1.5 * units + 2
+
 
 def fit(times_s: Sequence[float], function: Function) -> BurstFit:
     """Return the mean size of geometric bursts that need as much concurrency as the recorded times; 1 for Poisson.

@@ -1,7 +1,8 @@
 """The cluster model: loss or lateness when work arrives in bursts instead of one by one.
 
-A burst is a batch of records that one invocation works through: each record may fire alerts while the batch runs. A
-burst of webhooks is a batch of one record that always fires. An arrival finds two kinds of work in progress:
+A burst is a batch of records that one invocation works through: each record may fire alerts while the batch runs, and
+so may records of batches that run at the same time. A burst of webhooks is a batch of one record that always fires. An
+arrival finds two kinds of work in progress:
 
 siblings   what its own burst started before it and is still running
 others     what all other bursts started and is still running, a compound Poisson number
@@ -34,6 +35,9 @@ NORMAL_P95 = 1.6448536269514722
 
 MAX_RECORDS = 40
 """A larger batch is represented by this many groups of records, with at most 2.5 % fewer siblings."""
+
+MAX_AT_ONCE = 6
+"""More records that are done at the same time are represented by this many."""
 
 TOLERANCE = 1e-9
 """Relative error of a share that is the solution of an equation."""
@@ -113,8 +117,8 @@ def _sigma(p95_over_mean: float) -> float:
 class Batch:
     """A batch runs for `duration_s` on average, and record i of n is done after i/n of its own duration.
 
-    A record fires with `probability`, and then a geometric number with mean `size`. `width` equal batches run together,
-    on average.
+    A record fires with `probability`, and then a geometric number with mean `size`. So do `others`, the mean number of
+    records in the batches of other lanes that run at the same time.
     """
 
     records: int
@@ -122,12 +126,17 @@ class Batch:
     probability: float
     size: float
     spread: Spread = ((1.0, 1.0),)
-    width: float = 1.0
+    others: float = 0.0
 
     @property
     def fired(self) -> float:
-        """The mean number fired by all of them."""
-        return self.records * self.probability * self.size * self.width
+        """The mean number fired, by the others as well."""
+        return (self.records + self.others) * self.probability * self.size
+
+    @property
+    def at_once(self) -> float:
+        """The mean number of records that are done at the same time."""
+        return 1 + self.others / self.records
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +314,9 @@ def _grouped(batch: Batch, step: int) -> Batch:
     records = min(batch.records, MAX_RECORDS)
     size = max(1.0, ((2 * batch.size - 1) / step + 1) / 2)
     probability = batch.probability * batch.size / (step * size) * batch.records / records
-    return replace(batch, records=records, probability=min(1.0, probability), size=size * max(1.0, probability))
+    others = batch.others * records / batch.records
+    size *= max(1.0, probability)
+    return replace(batch, records=records, probability=min(1.0, probability), size=size, others=others)
 
 
 def _source(source: Source, survival: Survival, step: int) -> tuple[list[float], list[float], list[float]]:
@@ -361,21 +372,21 @@ def _progress(batch: Batch, survival: Survival) -> Progress:
 def _one_progress(batch: Batch, duration_s: float, survival: Survival) -> Progress:
     step_s = duration_s / batch.records
     crossing = _next_record([1.0], 1.0, batch.size)[1:]
-    # Half of the records that are done at the same moment in other batches come before this one.
-    met, seen = [1.0], _next_records(crossing, batch, 1.0, (batch.width - 1) / 2)
+    # Half of the other records that are done at the same time come before this one.
+    met, seen = [1.0], _next_records(crossing, batch, 1.0, (batch.at_once - 1) / 2)
     siblings = [seen]
     ends_s, running = [step_s], [met]
     for done in range(1, batch.records):
-        seen = _next_records(seen, batch, survival.after(done * step_s), batch.width)
+        seen = _next_records(seen, batch, survival.after(done * step_s), batch.at_once)
         siblings.append(seen)
-        met = _next_records(met, batch, survival.after((done - 0.5) * step_s), batch.width)
+        met = _next_records(met, batch, survival.after((done - 0.5) * step_s), batch.at_once)
         ends_s.append((done + 1) * step_s)
         running.append(met)
     for start, end in pairwise(TAIL):
         left = [1.0]
         for later in range(batch.records):
             alive = survival.after((start + end) / 2 * survival.mean_s + later * step_s)
-            left = _next_records(left, batch, alive, batch.width)
+            left = _next_records(left, batch, alive, batch.at_once)
         ends_s.append(duration_s + end * survival.mean_s)
         running.append(left)
     lengths_s = [end_s - start_s for start_s, end_s in pairwise((0.0, *ends_s))]
@@ -386,11 +397,18 @@ def _one_progress(batch: Batch, duration_s: float, survival: Survival) -> Progre
     )
 
 
-def _next_records(running: list[float], batch: Batch, alive: float, width: float) -> list[float]:
-    """Add to a distribution what one record of each of `width` batches has fired and still runs."""
-    for _ in range(int(width)):
-        running = _next_record(running, batch.probability, batch.size, alive)
-    return _next_record(running, batch.probability * (width % 1), batch.size, alive) if width % 1 else running
+def _next_records(running: list[float], batch: Batch, alive: float, records: float) -> list[float]:
+    """Add to a distribution what this many records on average have fired and still run.
+
+    More than MAX_AT_ONCE records are represented by that many, which fire as much together.
+    """
+    if not records:
+        return running
+    steps = min(MAX_AT_ONCE, math.ceil(records))
+    probability = batch.probability * records / steps
+    for _ in range(steps):
+        running = _next_record(running, min(1.0, probability), batch.size * max(1.0, probability), alive)
+    return running
 
 
 def _next_record(running: list[float], probability: float, size: float, alive: float = 1.0) -> list[float]:

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,8 +16,12 @@ from generator._format import counted, duration, significant, visible
 from generator.capacity import planning
 from generator.cli import options
 from generator.config import files
-from generator.config.schema import WEBHOOKS_PER_HOUR
+from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
+from generator.errors import UnsizableLoad
 from generator.report import planning_table, sizing_table
+
+if TYPE_CHECKING:
+    from generator.capacity.burst_fit import BurstFit
 
 
 @click.command(epilog="Example: generator size prod --set traffic.peak_factor=8")
@@ -71,7 +75,7 @@ def command(
 
 def _fitted(name: str, path: Path, chosen: tuple[str, ...]) -> list[str]:
     """Print what the trace shows, and return the settings as overrides. The chosen ones of the user take precedence."""
-    from generator.capacity import burst_fit, sizing
+    from generator.capacity import burst_fit
     from generator.simulation.trace import read_trace
 
     trace = read_trace(path)
@@ -80,14 +84,7 @@ def _fitted(name: str, path: Path, chosen: tuple[str, ...]) -> list[str]:
         (environment,) = files.load_named([name], (*overrides, *chosen))
         fitted = burst_fit.fit(trace.times, environment.functions.process_webhook)
         overrides.append(f"traffic.webhooks_per_burst={fitted.webhooks_per_burst:.3g}")
-        (environment,) = files.load_named([name], (*overrides, *chosen))
-        units = sizing.size(environment)[sizing.PROCESS_WEBHOOK].reserved_concurrency or 0
-        replay = ["generator", "simulate", name, "--trace", str(path)]
-        if fitted.most_at_once > units:
-            weak.append(
-                f"up to {fitted.most_at_once:,} webhooks are in progress at once, but bursts of this mean size need "
-                f"only {units:,} units; see what a replay loses: {shlex.join(replay)}"
-            )
+        weak += _far_above_mean(fitted, files.load_named([name], (*overrides, *chosen))[0], path)
     windows = [f"{significant(value)} in {window_s:g} s" for window_s, value in sorted(trace.dispersion.items())]
     dispersion = f"; variance over mean of the counts (Poisson: 1): {', '.join(windows)}" if windows else ""
     seen = f"{counted(sum(trace.counts), 'webhook')} in {duration(trace.duration_s)}{dispersion}"
@@ -95,6 +92,23 @@ def _fitted(name: str, path: Path, chosen: tuple[str, ...]) -> list[str]:
     for line in (f"{path}: {seen}", *toml, *(f"{path}: weak: {one}" for one in weak)):
         click.echo(visible(line), err=True)
     return overrides
+
+
+def _far_above_mean(fitted: BurstFit, environment: Environment, path: Path) -> list[str]:
+    """Return a warning if the largest bursts of a recording need far more units than bursts of their mean size."""
+    from generator.capacity import sizing
+
+    try:
+        units = sizing.size(environment)[sizing.PROCESS_WEBHOOK].reserved_concurrency or 0
+    except UnsizableLoad:  # The sizing reports it after the fit.
+        return []
+    if sizing.stated(environment, sizing.PROCESS_WEBHOOK) is not None or not fitted.exceeds(units):
+        return []
+    replay = shlex.join(["generator", "simulate", environment.name, "--trace", str(path)])
+    return [
+        f"up to {fitted.most_at_once:,} webhooks are in progress at once, but bursts of this mean size need only "
+        f"{units:,} units; see what a replay loses: {replay}"
+    ]
 
 
 def _draw(name: str, overrides: tuple[str, ...], path: Path) -> None:

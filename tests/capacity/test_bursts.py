@@ -106,11 +106,12 @@ def test_at_the_tightest_rates_a_simulation_confirms_the_prediction(rate: int, f
     [(500, 1, 2, 6), (5_000, 1, 3, 3), (20_000, 1, 4, 6), (50_000, 2, 5, 1.5)],
 )
 def test_bursts_of_webhooks_reach_several_lanes_at_once(rate: int, factor: int, units: int, burst: float) -> None:
-    """The prediction is an upper bound, and at most three times the simulated share."""
+    """The prediction is an upper bound, and at most twice the simulated share."""
     made = environment(rate, traffic={"webhooks_per_burst": burst})
     predicted = arrivals.alert_clusters(made, factor).lateness(units)
     simulated, alerts = late_share(rate, factor, units, 60_000 / rate, burst)
-    assert simulated - 3 * math.sqrt(2 * simulated / alerts) < predicted < 3 * simulated
+    noise = 3 * math.sqrt(2 * simulated / alerts)
+    assert simulated - noise < predicted < 2 * simulated + noise
 
 
 @pytest.mark.parametrize("burst", [1.0, 1.7, 6.0])

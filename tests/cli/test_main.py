@@ -446,6 +446,26 @@ def test_fit_trace_finds_bursts_in_times(generator: Run) -> None:
     assert "in progress at once" not in result.stderr
 
 
+def test_fit_trace_warns_of_no_chance_and_of_no_stated_reservation(generator: Run) -> None:
+    """Twelve separate webhooks a second: by chance, more than the reserved units are in progress once an hour."""
+    random, time_s, lines = Random(5), 0.0, ["time"]
+    while time_s < 3600:
+        time_s += random.expovariate(12)
+        lines.append(f"{time_s:.4f}")
+    Path("trace.csv").write_text("\n".join(lines))
+    for stated in ((), ("--set", "functions.process_webhook.reserved_concurrency=4")):
+        assert "in progress at once" not in generator("size", "prod", "--fit-trace", "trace.csv", *stated).stderr
+
+
+def test_fit_trace_prints_the_fit_of_a_load_that_cannot_be_sized(generator: Run) -> None:
+    Path("trace.csv").write_text("time\n" + "".join(f"{number / 5 + 0.1}\n" for number in range(18_000)))
+    slow = ("check_alerts.mean_duration_ms=30000", "check_alerts.p95_duration_ms=40000")
+    settings = [part for one in slow for part in ("--set", f"functions.{one}")]
+    result = generator("size", "prod", "--fit-trace", "trace.csv", "--set", "stream.batch_size=1", *settings)
+    assert result.exit_code == 2
+    assert "webhooks_per_hour = 18000" in result.stderr
+
+
 def test_fit_trace_warns_of_bursts_far_above_their_mean(generator: Run) -> None:
     """One webhook a second, and once eighty at the same time."""
     Path("trace.csv").write_text(
