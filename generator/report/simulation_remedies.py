@@ -14,7 +14,7 @@ from generator.simulation import SimulationResult
 
 
 def remedies(environment: Environment, result: SimulationResult) -> Iterator[str]:
-    """Yield a remedy for each function whose reservation made the simulation miss a target.
+    """Yield a remedy for each function whose reservation, or a usage plan that follows it, made a target be missed.
 
     The value is what the sizing derives for the highest rate of the workload, and at least one more than simulated.
     """

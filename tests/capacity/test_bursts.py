@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import random
 from bisect import bisect_right
 from heapq import heappop, heappush
@@ -112,6 +113,14 @@ def test_bursts_of_webhooks_reach_several_lanes_at_once(rate: int, factor: int, 
     simulated, alerts = late_share(rate, factor, units, 60_000 / rate, burst)
     noise = 3 * math.sqrt(2 * simulated / alerts)
     assert simulated - noise < predicted < 2 * simulated + noise
+
+
+@pytest.mark.parametrize("burst", [2, 6])
+def test_no_reservation_falls_as_the_rate_of_bursts_rises(burst: int) -> None:
+    rates = [int(100 * 1.7**step) for step in range(12)]
+    found = [size(environment(rate, traffic={"webhooks_per_burst": burst})).functions for rate in rates]
+    for before, later in pairwise([one.reserved_concurrency or 0 for one in functions] for functions in found):
+        assert all(map(operator.le, before, later))
 
 
 @pytest.mark.parametrize("burst", [1.0, 1.7, 6.0])
