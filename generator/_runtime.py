@@ -195,6 +195,13 @@ def _is_abandoned(path: Path) -> bool:
     return True
 
 
+def usable_processors() -> int:
+    """Return the number of processors that this process may use, or all of them on systems other than Linux."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def processors() -> int:
     """Return the number of processes that can work at once; 1 if it is not safe to fork this process.
 
@@ -203,7 +210,7 @@ def processors() -> int:
     """
     if sys.platform != "linux" or threading.active_count() > 1:
         return 1
-    return len(os.sched_getaffinity(0))
+    return usable_processors()
 
 
 class OutOfTime(BaseException):

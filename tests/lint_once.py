@@ -34,8 +34,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(linting, "_start", _start_once)
     monkeypatch.setattr(linting, "_lint_one", _lint_once)
-    monkeypatch.setattr(_runtime, "processors", lambda: 1)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(_runtime, "usable_processors", lambda: 1)
 
 
 def forget() -> None:

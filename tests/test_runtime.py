@@ -132,6 +132,16 @@ def test_parallel_map_uses_every_processor_and_keeps_the_order() -> None:
     assert (done.stdout, done.stderr) == ("True True\n", "")
 
 
+@MULTICORE
+def test_only_processors_that_this_process_may_use_count() -> None:
+    usable = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(usable)})
+    try:
+        assert _runtime.usable_processors() == 1
+    finally:
+        os.sched_setaffinity(0, usable)
+
+
 def test_with_another_thread_all_work_runs_in_this_process() -> None:
     stop = threading.Event()
     thread = threading.Thread(target=stop.wait)

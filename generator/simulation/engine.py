@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from generator import _runtime
 from generator.aws import API_GATEWAY_ACCOUNT_RATE_PER_S
 from generator.config.schema import Environment
 from generator.errors import Fault, InvalidSimulation
@@ -57,7 +57,7 @@ def simulate(
         "spike" with a slow onset, more.
     budget_s: if given, run until every target is decided or that much time has passed, instead of `replications`.
     unreserved: ignore the template's reservations.
-    workers: the number of processes, by default one for each processor. The result does not depend on it.
+    workers: the number of processes, by default one for each usable processor. The result does not depend on it.
     notes: further notes for the list of what is not simulated.
     where: the name of the template in faults.
     warn: called before a simulation that takes a minute or more.
@@ -84,7 +84,7 @@ def simulate(
 def _runs(
     task: Task, replications: int | None, budget_s: float, workers: int | None, progress: Progress | None
 ) -> list[Measurements]:
-    workers = workers or os.cpu_count() or 1
+    workers = workers or _runtime.usable_processors()
     if replications is None:
         return replicate_until(task, partial(are_settled, task), budget_s, workers, progress)
     return replicate_all(task, replications, workers, progress)

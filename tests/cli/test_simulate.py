@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from generator._runtime import usable_processors
 from tests.processes import started_with
 
 Run = Callable[..., Result]
@@ -178,7 +179,7 @@ def test_the_simulation_can_be_drawn(generator: Run, project: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux" or (os.cpu_count() or 1) < 2, reason="no workers, or no /proc")
+@pytest.mark.skipif(sys.platform != "linux" or usable_processors() < 2, reason="no workers, or no /proc")
 @pytest.mark.parametrize("after_s", [pytest.param(0, id="as the workers start"), pytest.param(1.5, id="at work")])
 @pytest.mark.parametrize(
     ("sent", "send", "code"),

@@ -3,10 +3,10 @@
 import copy
 import json
 import math
-import os
 
 import pytest
 
+from generator import _runtime
 from generator.simulation import draws
 from generator.simulation.functions import LambdaFunction, Timing
 from generator.simulation.gateway import Gateway, Senders
@@ -16,11 +16,11 @@ from tests.conftest import FIXTURES, environment_of
 FOREVER_S = 1e12
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="package")
 def in_this_process():
     """Simulate without other processes unless a test asks for them: each imports everything again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "cpu_count", lambda: 1)
+        patch.setattr(_runtime, "usable_processors", lambda: 1)
         yield
 
 
