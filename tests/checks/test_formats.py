@@ -118,6 +118,24 @@ def test_sarif_is_valid_and_points_into_the_repository(generator: Run) -> None:
     }
 
 
+@pytest.mark.slow
+def test_sarif_has_the_findings_of_all_parts_of_a_full_check(generator: Run) -> None:
+    """The committed template of an environment has drifted, and both cfn-lint and the quota refuse a file."""
+    committed = Path("templates_out/dev.json")
+    committed.write_text(committed.read_text() + " ")
+    content = template(One=901)
+    content["Resources"]["One"]["Properties"]["Handlers"] = "index.handler"
+    result = generator("check", "dev", write("other.json", content), "--format", "sarif")
+    assert result.exit_code == 1
+    (run,) = validated(json.loads(result.stdout))["runs"]
+    places = [found["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for found in run["results"]]
+    assert sorted(zip(places, (found["ruleId"] for found in run["results"]), strict=True)) == [
+        ("other.json", "E3002"),
+        ("other.json", "E9801"),
+        ("templates_out/dev.json", "drift"),
+    ]
+
+
 def test_sarif_without_findings_is_a_log_all_the_same(generator: Run) -> None:
     (run,) = validated(json.loads(generator("check", SUMS[0], "--format", "sarif", *QUOTA).stdout))["runs"]
     assert run["results"] == []

@@ -11,7 +11,7 @@ import yaml
 
 from generator.checks.rules import folder
 from generator.config import project
-from tests.checks.test_files import MESSAGE, QUOTA, SUMS, Run
+from tests.checks.test_files import MESSAGE, SUMS, Run
 from tests.conftest import ROOT
 
 
@@ -42,14 +42,15 @@ def test_the_hook_is_what_pre_commit_asks_for() -> None:
     assert HOOK["types"] == ["text"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_region")
 def test_the_hooks_entry_is_a_console_script_and_runs(generator: Run) -> None:
     script, *arguments = shlex.split(HOOK["entry"])
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     assert f"{script} = generator.cli.main:main" in setup["options.entry_points"]["console_scripts"].splitlines()
-    assert generator(*arguments, *QUOTA, *SUMS).exit_code == 0
-    result = generator(*arguments, *QUOTA, "--account-limit", "300", *SUMS)
+    assert generator(*arguments, *SUMS).exit_code == 0
+    result = generator(*arguments, "--account-limit", "300", *SUMS)
     assert result.exit_code == 1
     assert MESSAGE.format("") in result.stdout
 
