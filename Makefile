@@ -6,7 +6,7 @@ ENV ?=
 SEEDS ?= 100000
 OVERRIDES := $(if $(RATE),--set traffic.webhooks_per_hour=$(RATE))
 ONE = $(if $(ENV),$(ENV),prod)
-LINT = $(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy
+STYLE = $(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 
 .DEFAULT_GOAL := help
 .PHONY: help template size check simulate local lint format test test-fast fixtures hostile soak mutants bench bench-peers clean
@@ -30,14 +30,17 @@ local: .venv/local ## run the committed template of ENV (default dev) on this ma
 	@$(BIN)/generator local $(if $(ENV),$(ENV),dev) $(if $(DEMO),--demo)
 
 lint: .venv/test ## check format, style and types of the code
-	@$(LINT)
+	@$(STYLE) && $(BIN)/mypy
 
 format: .venv/test ## format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 test: .venv/test ## lint and test the code; TESTS=tests/capacity/test_sizing.py runs only that file
-	@# The types are checked meanwhile, which uses one processor only.
-	@{ $(LINT); } & $(BIN)/python -m pytest $(TESTS); tests=$$?; wait $$! && exit $$tests
+	@$(STYLE)
+	@# The types are checked meanwhile, which uses one processor only. A background job ignores Ctrl-C.
+	@types=$$(mktemp); trap 'rm -f $$types' EXIT; trap 'kill $$!; exit 130' HUP INT TERM; \
+	$(BIN)/mypy > $$types 2>&1 & \
+	$(BIN)/python -m pytest $(TESTS); failed=$$?; wait $$! || failed=1; cat $$types; exit $$failed
 
 test-fast: .venv/test ## run the quick tests, in less than a minute
 	@$(BIN)/python -m pytest -m "not slow" $(TESTS)
