@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from operator import add
 from random import Random
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from generator.aws import API_GATEWAY_TIMEOUT_MS
 from generator.simulation.functions import LambdaFunction
@@ -37,9 +37,19 @@ class Output(Protocol):
         """Take a price at each time, in order. `origin_s` has the time at which its webhook was first sent."""
 
 
-Run = tuple[float, float, float, int, bool]
-"""End of a run, arrival of its request and first attempt of its sender, all in seconds, the number of the attempt, from
-0, and whether the run times out."""
+class RequestRun(NamedTuple):
+    """A run for a request. Senders count their attempts from 0; `origin_s` is the time of the first one."""
+
+    end_s: float
+    arrived_s: float
+    origin_s: float
+    attempt: int
+    times_out: bool
+
+    @property
+    def is_late(self) -> bool:
+        """Return whether API Gateway stops waiting for the answer."""
+        return self.end_s - self.arrived_s > TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +106,7 @@ class Gateway:
         self._blocks: Iterator[Sequence[float]] = iter(())
         self._block: Sequence[float] = ()
         self._position = 0
-        self._runs: list[Run] = []
+        self._runs: list[RequestRun] = []
         self._retries: list[tuple[float, float, int]] = []
         self._written_s: list[float] = []
         self._origin_s: dict[float, float] = {}
@@ -123,7 +133,7 @@ class Gateway:
     @property
     def next_s(self) -> float:
         """The time of the next event."""
-        return min(self._next_s(), self._runs[0][0] if self._runs else math.inf)
+        return min(self._next_s(), self._runs[0].end_s if self._runs else math.inf)
 
     def _next_s(self) -> float:
         """Return the time of the next request."""
@@ -147,7 +157,7 @@ class Gateway:
     def _run_together(self, times_s: Sequence[float], until_s: float) -> bool:
         """Handle all requests at once if that gives the same result, else return False and change nothing."""
         function, runs = self.function, self._runs
-        if (self._retries and self._retries[0][0] <= until_s) or any(run[4] or _is_late(run) for run in runs):
+        if (self._retries and self._retries[0][0] <= until_s) or any(run.times_out or run.is_late for run in runs):
             return False
         durations_s = function.timing.draw_s.peek(len(times_s))
         limits = [*(limit for _, limit in self._limits), *self._rates]
@@ -155,7 +165,7 @@ class Gateway:
         if None in states or max(durations_s, default=0.0) >= min(function.timing.timeout_s, TIMEOUT_S):
             return False
         own_ends_s = list(map(add, times_s, durations_s))
-        ends_s = sorted([*(run[0] for run in runs), *own_ends_s])
+        ends_s = sorted([*(run.end_s for run in runs), *own_ends_s])
         if not function.run_together(times_s, ends_s, until_s):
             return False
         for limit, state in zip(limits, states, strict=True):
@@ -167,14 +177,15 @@ class Gateway:
         self.accepted += done
         self.latency_s.add_all(durations_s)
         origin_s = dict(zip(own_ends_s, times_s, strict=True))
-        started = {run[0]: run for run in runs}
+        started = {run.end_s: run for run in runs}
         self._runs = [
-            started.get(end_s) or (end_s, origin_s[end_s], origin_s[end_s], 0, False) for end_s in ends_s[done:]
+            started.get(end_s) or RequestRun(end_s, origin_s[end_s], origin_s[end_s], 0, False)
+            for end_s in ends_s[done:]
         ]
         # The time that the finished runs took is that of all runs less that of the current ones.
-        span_s = math.fsum(durations_s) + math.fsum(run[0] - run[1] for run in runs)
-        function.running.sojourn_s += span_s - math.fsum(run[0] - run[1] for run in self._runs)
-        origin_s.update((run[0], run[2]) for run in runs)
+        span_s = math.fsum(durations_s) + math.fsum(run.end_s - run.arrived_s for run in runs)
+        function.running.sojourn_s += span_s - math.fsum(run.end_s - run.arrived_s for run in self._runs)
+        origin_s.update((run.end_s, run.origin_s) for run in runs)
         self._hand_on(ends_s[:done], origin_s)
         return True
 
@@ -185,16 +196,16 @@ class Gateway:
         first_s, since_s = next(firsts_s, math.inf), self.function.running.last_s
         while True:
             now_s = retries[0][0] if retries and retries[0][0] < first_s else first_s
-            is_end = bool(runs) and runs[0][0] <= now_s
+            is_end = bool(runs) and runs[0].end_s <= now_s
             if is_end:
-                now_s = runs[0][0]
+                now_s = runs[0].end_s
             if not pool.free:
                 self._expect_throttles(since_s, min(now_s, until_s))
             if now_s > until_s:
                 break
             since_s = now_s
             if is_end:
-                self._end(*heappop(runs))
+                self._end(heappop(runs))
             elif now_s == first_s:
                 self._offer(now_s, now_s, 0)
                 first_s = next(firsts_s, math.inf)
@@ -219,7 +230,7 @@ class Gateway:
         is_full = not self.function.pool.free
         if run := self.function.start_synchronously(now_s):
             duration_s, times_out = run
-            heappush(self._runs, (now_s + duration_s, now_s, origin_s, attempt, times_out))
+            heappush(self._runs, RequestRun(now_s + duration_s, now_s, origin_s, attempt, times_out))
             self.full_periods += not self.function.pool.free
             if not times_out and duration_s <= TIMEOUT_S:
                 self.latency_s.add(duration_s)
@@ -235,20 +246,19 @@ class Gateway:
             if admitted_s < now_s:
                 self.first_expected += self._poisson_per_s((admitted_s + now_s) / 2) * (now_s - admitted_s)
 
-    def _end(self, now_s: float, arrived_s: float, origin_s: float, attempt: int, times_out: bool) -> None:
+    def _end(self, run: RequestRun) -> None:
         """End a run. The sender gets an answer only if the run was short enough."""
-        self.function.finish(now_s, arrived_s)
-        is_late = _is_late((now_s, arrived_s, origin_s, attempt, times_out))
-        if is_late or times_out:
+        self.function.finish(run.end_s, run.arrived_s)
+        if run.is_late or run.times_out:
             self.failed += 1
-            kind = Refusal.INTEGRATION_TIMEOUT if is_late else Refusal.INTEGRATION_FAILURE
-            self._refuse(kind, now_s, origin_s, attempt)
+            kind = Refusal.INTEGRATION_TIMEOUT if run.is_late else Refusal.INTEGRATION_FAILURE
+            self._refuse(kind, run.end_s, run.origin_s, run.attempt)
         else:
             self.accepted += 1
-        if not times_out:
-            self.late += is_late
-            self._written_s.append(now_s)
-            self._origin_s[now_s] = origin_s
+        if not run.times_out:
+            self.late += run.is_late
+            self._written_s.append(run.end_s)
+            self._origin_s[run.end_s] = run.origin_s
 
     def _refuse(self, kind: Refusal, now_s: float, origin_s: float, attempt: int) -> None:
         senders = self._senders
@@ -259,7 +269,7 @@ class Gateway:
 
     def started_s(self) -> Iterator[float]:
         """Yield the starts of the current runs."""
-        return (run[1] for run in self._runs)
+        return (run.arrived_s for run in self._runs)
 
     def snapshot(self) -> Counters:
         return {
@@ -289,8 +299,3 @@ def _effective(limits: Sequence[Limit]) -> Iterator[Limit]:
         elif not any(bucket.covers(limit) for bucket in buckets):
             buckets.append(limit)
             yield name, limit
-
-
-def _is_late(run: Run) -> bool:
-    """Return whether API Gateway stops waiting for the answer."""
-    return run[0] - run[1] > TIMEOUT_S

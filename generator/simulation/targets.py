@@ -20,8 +20,9 @@ TIMEOUT = "timeout"
 MIN_FULL_PERIODS = 30
 """Periods without a free execution from which their mean weight is known well enough."""
 
-Limit = tuple[str, str]
-"""The limit that cost the most. If it is a reservation or lanes, the name of the function, else empty."""
+Bottleneck = tuple[str, str]
+"""The limit that cost the most, and the function whose settings raise it: its reservation, its lanes, or the usage
+plan's rate and burst, which follow ProcessWebhook's reservation. For any other limit, the function is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class Target:
     """An upper limit, and how the measured value compares with it.
 
     `replications_needed` would probably decide an inconclusive verdict; None if no reasonable number would. `remedy`
-    is the first thing to change for a missed target, else empty. If that is a function's reservation, or its lanes,
-    `function` names it.
+    is the first thing to change for a missed target, else empty. If that is a function's reservation, its lanes, or
+    the usage plan's rate and burst, which follow ProcessWebhook's reservation, `function` names the function.
     """
 
     name: str
@@ -69,7 +70,7 @@ def _busiest_shard(task: Task, runs: Sequence[Measurements]) -> tuple[str, Estim
     return max(found, key=lambda pair: pair[1].mean or 0.0)
 
 
-def _judge(task: Task, runs: Sequence[Measurements], name: str, measured: Estimate, limit: Limit) -> Target:
+def _judge(task: Task, runs: Sequence[Measurements], name: str, measured: Estimate, limit: Bottleneck) -> Target:
     target = getattr(task.environment.targets, name)
     verdict, needed = decide(target, measured, len(runs))
     remedy, function = limit if verdict is TargetVerdict.MISSED else ("", "")
@@ -113,7 +114,7 @@ def _webhooks(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
     yield _judge(task, runs, "webhook_throttle_probability", measured, _webhook_limit(task, runs))
 
 
-def _webhook_limit(task: Task, runs: Sequence[Measurements]) -> Limit:
+def _webhook_limit(task: Task, runs: Sequence[Measurements]) -> Bottleneck:
     """Return the limit that cost the most webhooks."""
     entry = task.topology.webhook_functions[0]
     prefix = "throttled by "
@@ -131,7 +132,7 @@ def _webhook_limit(task: Task, runs: Sequence[Measurements]) -> Limit:
     return worst, entry if worst.endswith(RATE_AND_BURST) else ""
 
 
-def _function_limit(task: Task, runs: Sequence[Measurements], name: str) -> Limit:
+def _function_limit(task: Task, runs: Sequence[Measurements], name: str) -> Bottleneck:
     """Return the limit of a function that throttled it or timed it out most often."""
     counts = {TIMEOUT: "timeouts"} | {
         reason: f"throttles by {reason}" for reason in (CONCURRENCY, REQUEST_RATE, SCALING)
