@@ -91,7 +91,9 @@ def _check(request: Request, folder: Path) -> Report:
     judgement = _judgement(request, ours, rest, folder)
     broken = {one.file for one in linted.findings if one.rule in linting.BROKEN_OFF}
     complete = {job.path for job in jobs if str(job.path) not in broken}
-    findings += [*judgement.findings, *quota_only.others([*ours, *rest], complete)]
+    reported = {(one.file, one.rule) for one in linted.findings}
+    findings += judgement.findings
+    findings += [one for one in quota_only.others([*ours, *rest], complete) if (one.file, one.rule) not in reported]
     subjects = (*named, *request.folders)
     return Report(
         [one for one in _without_repeats(findings, request.judged, folder) if not request.ignores(one.rule)],

@@ -31,7 +31,10 @@ TEMPLATE_KEYS = {"AWSTemplateFormatVersion", "Resources", "Transform"}
 
 
 BROKEN_OFF = ("E0000", "E0001", "E0002")
-"""cfn-lint's findings after which it runs no other rule: it cannot read or transform the file, or crashes."""
+"""cfn-lint's findings after which it may run no other rule: it cannot read or transform the file, or crashes.
+
+E0002 also reports the crash of a single rule; cfn-lint then goes on with the others, so their findings are there.
+"""
 
 
 @dataclass(frozen=True, slots=True)

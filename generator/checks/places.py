@@ -57,8 +57,7 @@ class Stack:
     @property
     def is_judged(self) -> bool:
         """Whether the rule is on for the stack and for the resource with its largest reservation."""
-        stated = self.unit.stated
-        return not stated.is_ignored and stated.ignoring.isdisjoint(self.largest[1:2])
+        return not self.unit.stated.ignores(SUM_RULE, self.largest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from generator.checks.places import Place, Stack, finding
 from generator.checks.quota import judging
 from generator.checks.quota.messages import SUM_RULE
 from generator.checks.report import Report, Request
+from generator.checks.stated import Stated
 from generator.checks.units import ANY, Unit, Units, Unread, units_of_file, units_of_folder, unread
 from generator.errors import Fault, UnreadableTemplate
 from generator.template.nesting import outermost
@@ -95,16 +96,15 @@ def _of_folder(path: Path, region: str) -> Units:
 
 
 def switched(every: Iterable[Units], *, is_on: bool) -> list[Units]:
-    """Return the stacks with the rule about the quota switched on or off, whatever project and templates state."""
+    """Return the stacks with all rules switched on, or the one about the sum off, whatever is stated."""
+
+    def changed(stated: Stated) -> Stated:
+        if is_on:
+            return replace(stated, ignored=(), ignoring={})
+        return replace(stated, ignored=(*stated.ignored, SUM_RULE), mandatory=())
+
     return [
-        replace(
-            one,
-            units=tuple(
-                replace(unit, stated=replace(unit.stated, is_ignored=not is_on, ignoring=frozenset()))
-                for unit in one.units
-            ),
-        )
-        for one in every
+        replace(one, units=tuple(replace(unit, stated=changed(unit.stated)) for unit in one.units)) for one in every
     ]
 
 
@@ -123,10 +123,14 @@ def judge(every: Sequence[Units], request: Request, elsewhere: int = 0) -> Judge
 
 
 def others(every: Iterable[Units], linted: Collection[Path] = ()) -> Iterator[Finding]:
-    """Yield what the other rules of this project find, except in files that cfn-lint checks with them."""
+    """Yield what the other rules of this project find where they are on, except in files that cfn-lint has checked."""
     units = [unit for one in every for unit in one.units if unit.path not in linted]
-    found = [(unit, violation) for unit in units for violation in judging.others(unit.deployed)]
-    findings = (finding(unit.path, one.rule, outermost(one.location), one.message) for unit, one in found)
+    found = [(unit, one, outermost(one.location)) for unit in units for one in judging.others(unit.deployed)]
+    findings = (
+        finding(unit.path, one.rule, location, one.message)
+        for unit, one, location in found
+        if not unit.stated.ignores(one.rule, location)
+    )
     yield from terraform.as_written(findings, units)
 
 

@@ -6,7 +6,7 @@ cfn-lint takes longer to start than the quota takes to check. Only the settings 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.config.project import foreign
 from generator.errors import UnusableLinter
 from generator.template import reading
+from generator.template.alternatives import Location
 from generator.template.intrinsics import listed, mapping, whole_number
 
 NAMES = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
@@ -31,10 +32,18 @@ class Stated:
     """The Regions of the deployment; empty for any."""
     parameters: tuple[Mapping[str, Any], ...] = ()
     """Sets of parameters; empty for any."""
-    is_ignored: bool = False
-    """Whether the rule for the sum is switched off."""
-    ignoring: frozenset[str] = frozenset()
-    """Resources whose own Metadata switches the rule off for them."""
+    ignored: tuple[str, ...] = ()
+    """Rules that are switched off, or how their ids begin."""
+    mandatory: tuple[str, ...] = ()
+    """Rules that nothing switches off, or how their ids begin."""
+    ignoring: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """By resource, the rules that its own Metadata switches off for it."""
+
+    def ignores(self, rule: str, location: Location) -> bool:
+        """Return whether a rule is switched off for a place in the template."""
+        if rule.startswith(self.mandatory):
+            return False
+        return rule.startswith(self.ignored) or any(rule in self.ignoring.get(str(one), ()) for one in location[1:2])
 
 
 def of_project() -> dict[str, Any]:
@@ -62,15 +71,13 @@ def stated(document: Any, project: Mapping[str, Any]) -> Stated:
         account |= {key: number for key in DEFAULT_ACCOUNT if (number := whole_number(figures.get(key))) is not None}
     chosen = {**project, **own}
     resources = mapping(mapping(document).get("Resources"))
-    is_mandatory = _names_rule("mandatory_checks", project, own)
     return Stated(
         account=account,
         regions=tuple(_regions(chosen)),
         parameters=tuple(filter(None, map(mapping, listed(chosen.get("parameters"))))),
-        is_ignored=_names_rule("ignore_checks", project, own) and not is_mandatory,
-        ignoring=frozenset(
-            name for name, one in resources.items() if SUM_RULE in listed(_settings_of(one).get("ignore_checks"))
-        ),
+        ignored=_rules("ignore_checks", project, own),
+        mandatory=_rules("mandatory_checks", project, own),
+        ignoring={name: listed(_settings_of(one).get("ignore_checks")) for name, one in resources.items()},
     )
 
 
@@ -79,10 +86,10 @@ def _settings_of(section: Any) -> Mapping[str, Any]:
     return mapping(mapping(mapping(mapping(section).get("Metadata")).get("cfn-lint")).get("config"))
 
 
-def _names_rule(key: str, *sources: Mapping[str, Any]) -> bool:
-    """Return whether a list of rules, or of how their ids begin, includes the rule."""
+def _rules(key: str, *sources: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the rules, or how their ids begin, in the lists of this name."""
     named = [one for source in sources for one in listed(source.get(key))]
-    return any(isinstance(one, str) and one and SUM_RULE.startswith(one) for one in named)
+    return tuple(one for one in named if isinstance(one, str) and one)
 
 
 def _regions(chosen: Mapping[str, Any]) -> Iterator[str]:

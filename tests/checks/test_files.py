@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cfnlint.rules import CloudFormationLintRule
 from cfnlint.runner import Runner
 from click.testing import Result
 
@@ -490,3 +491,33 @@ def test_a_loop_counts_and_never_hides_the_sum(generator: Run, collection: Any, 
 def test_a_rule_that_was_left_out_is_named_beside_what_is_good(generator: Run) -> None:
     result = generator("check", "dev", "--ignore", "drift", "--ignore", "W9805")
     assert result.stdout.startswith("dev: lint, size, drift and quota are good, without drift, W9805\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["nowhere", "project", "template", "function", "mandatory"])
+def test_a_rule_that_is_switched_off_stays_off_where_cfn_lint_breaks_off(generator: Run, where: str) -> None:
+    content: dict[str, Any] = template(One=0) | {"Transform": "AWS::LanguageExtensions"}
+    content["Resources"]["Fn::ForEach::Loop"] = ["Name", [], {"${Name}": {}}]
+    ignoring = {"ignore_checks": ["W9804"]}
+    if where in ("project", "mandatory"):
+        write(".cfnlintrc", ignoring | ({"mandatory_checks": ["W98"]} if where == "mandatory" else {}))
+    if where in ("template", "function"):
+        owner = content if where == "template" else content["Resources"]["One"]
+        owner["Metadata"] = {"cfn-lint": {"config": ignoring}}
+    found = findings(generator("check", write("own.json", content), "--format", "json"))
+    assert ("own.json", "E0001") in found
+    assert (("own.json", "W9804") in found) == (where in ("nowhere", "mandatory"))
+
+
+@pytest.mark.slow
+def test_nothing_is_found_twice_where_a_single_rule_crashes(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Crash(CloudFormationLintRule):  # type: ignore[misc]
+        id = "E9999"
+
+        def match(self, _template: Any) -> Any:
+            raise RuntimeError("crashed")
+
+    monkeypatch.setitem(lint_once._start_once().rules.data, "E9999", Crash())
+    monkeypatch.setattr(lint_once, "_results", {})
+    found = findings(generator("check", str(TEMPLATES / "zero.sam.yaml"), "--format", "json"))
+    assert sorted(found) == [("zero.sam.yaml", "E0002"), ("zero.sam.yaml", "W9804")]
