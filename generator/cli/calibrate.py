@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -89,13 +89,15 @@ def command(
 
 
 class _Usable(NamedTuple):
-    """The measured settings that can be used together."""
+    """The measured settings, without those that contradict others."""
 
     plan: JudgedPlan | None
-    """The environment with these settings; None if there are none."""
+    """The environment with these settings; None if there are none, or if they cannot be used together."""
     overrides: list[str]
     faults: list[Fault]
     """Why the others are left out."""
+    conflicts: Sequence[Fault] = ()
+    """Why these settings cannot be used together, although no single one of them is wrong."""
 
     @property
     def toml(self) -> list[str]:
@@ -109,15 +111,22 @@ def _usable(name: str, found: Calibration) -> _Usable:
         try:
             return _Usable(plans.prepare([name], overrides)[0], overrides, faults)
         except GeneratorError as error:
+            named = _named(overrides, error.faults)
+            if not named:
+                return _Usable(None, overrides, faults, error.faults)
             faults += error.faults
-            places = " ".join(fault.where for fault in error.faults)
-            settings = [one.partition("=")[0] for one in overrides]
-            named = {one for one in settings if one in places} or {
-                one for one in settings if one.rpartition(".")[0] in places
-            }
-            kept = [one for one in overrides if one.partition("=")[0] not in named]
-            overrides = kept if named else []
+            overrides = [one for one in overrides if one not in named]
     return _Usable(None, [], faults)
+
+
+def _named(overrides: Iterable[str], faults: Iterable[Fault]) -> set[str]:
+    """Return the overrides that the faults name, or else those in the tables that they name."""
+    settings = {one: one.partition("=")[0] for one in overrides}
+    keys = {fault.where.removeprefix("--set ").rpartition(": ")[2] for fault in faults}
+    tables = keys | {key.rpartition(".")[0] for key in keys}
+    return {one for one, key in settings.items() if key in keys} or {
+        one for one, key in settings.items() if key.rpartition(".")[0] in tables
+    }
 
 
 def _as_dict(judged: JudgedPlan, found: Calibration, measured: _Usable) -> dict[str, Any]:
@@ -133,6 +142,7 @@ def _as_dict(judged: JudgedPlan, found: Calibration, measured: _Usable) -> dict[
         "reservations": judged.plan.sizing.reservations,
         "measured_reservations": measured.plan.plan.sizing.reservations if measured.plan else None,
         "faults": [str(fault) for fault in measured.faults],
+        "conflicts": [str(fault) for fault in measured.conflicts],
     }
 
 
@@ -160,13 +170,15 @@ def _as_text(judged: JudgedPlan, found: Calibration, measured: _Usable) -> Itera
         yield f"not measured: {one}"
     yield ""
     yield from (f"left out, because it contradicts other settings: {fault}" for fault in measured.faults)
-    if measured.plan:
+    if measured.overrides:
+        yield from (f"the measured settings cannot be used together: {fault}" for fault in measured.conflicts)
         yield f"The measured settings, for environments/{judged.name}.toml:\n"
         yield from measured.toml
-        follows, stated = measured.plan.plan.sizing.sum_as_text, judged.plan.sizing.sum_as_text
-        yield f"\nReservations that follow: {follows}; with the stated settings: {stated}"
     else:
         yield "No measured settings can be used together."
+    if measured.plan:
+        follows, stated = measured.plan.plan.sizing.sum_as_text, judged.plan.sizing.sum_as_text
+        yield f"\nReservations that follow: {follows}; with the stated settings: {stated}"
     yield "\nNot measurable this way:"
     yield from (f"  {setting}: {where}" for setting, where in UNMEASURED)
     yield ""

@@ -20,6 +20,8 @@ from click.testing import Result
 from moto import mock_aws
 
 from generator.capacity.sizing import SETTINGS
+from generator.cli.calibrate import _named
+from generator.errors import Fault
 from tests.account.conftest import DESCRIPTION
 
 pytestmark = pytest.mark.slow
@@ -128,6 +130,36 @@ def test_settings_that_contradict_each_other_are_left_out_of_the_printed_set(
     file = Path("environments/prod.toml")
     file.write_text('name = "prod"\nregion = "us-east-1"\n' + "\n".join(report["toml"]))
     assert generator("size", "prod").exit_code == 0
+
+
+def test_settings_that_fail_only_together_are_printed_with_the_reason(calibrate: Callable[..., Result]) -> None:
+    document = exported()
+    for statistic, duration_ms in (("average", 30_000.0), ("p95", 40_000.0)):
+        series = result(document, f"check_alerts_duration_{statistic}")
+        series["Values"] = [duration_ms] * len(series["Values"])
+    report = json.loads(calibrate(document, "--format", "json").stdout)
+    assert {"mean_duration_ms = 30000", "[traffic]", "[functions.process_webhook]"} <= set(report["toml"])
+    assert (report["faults"], report["measured_reservations"]) == ([], None)
+    (conflict,) = report["conflicts"]
+    assert conflict.startswith("prod: CheckAlertsFunction: the busiest shard gets ")
+    text = calibrate(document).stdout
+    assert f"the measured settings cannot be used together: {conflict}\n" in text
+    assert "left out" not in text
+    assert "\n".join(report["toml"]) in text
+
+
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [
+        ("--set a.mean_ms", {"a.mean_ms=1"}),
+        ("environments/a.toml: a.timeout_s", {"a.mean_ms=1"}),
+        ("environments/a.toml: b", {"b.mean_ms_2=1"}),
+        ("--set b.mean_ms_2", {"b.mean_ms_2=1"}),
+        ("a.mean_ms: CheckAlertsFunction", set()),
+    ],
+)
+def test_a_fault_drops_only_the_settings_that_it_names(where: str, named: set[str]) -> None:
+    assert _named(["a.mean_ms=1", "b.mean_ms_2=1", "aa.mean_ms=1"], [Fault(where, "wrong", "correct it")]) == named
 
 
 def test_contradictions_are_named_and_exit_with_1(calibrate: Callable[..., Result]) -> None:
