@@ -14,6 +14,9 @@ QUOTA_DEVIATIONS = 6
 """Standard deviations of a Poisson count that the daily quota allows above a mean day: exceeded once in a billion days.
 """
 
+LEAST_PER_S = 0.001
+"""The lowest rate in a usage plan. Rates below 1 have three digits after the point."""
+
 
 @dataclass(frozen=True, slots=True)
 class UsagePlan:
@@ -42,10 +45,11 @@ def usage_plan(environment: Environment, units: int) -> UsagePlan:
     sustained_per_s = min(REQUESTS_PER_S_PER_UNIT * units, without_rounding_error(units / duration_s))
     stated = {source.name: source.rate_per_s or 0 for source in environment.paths}
     share = min(1.0, sustained_per_s / (sum(stated.values()) + environment.peak_rate_per_s))
-    sources = {name: rate_per_s if share == 1 else round(rate_per_s * share, 3) for name, rate_per_s in stated.items()}
+    cut = {name: max(LEAST_PER_S, math.floor(rate_per_s * share * 1000) / 1000) for name, rate_per_s in stated.items()}
+    sources = stated if share == 1 else cut
     left_per_s = without_rounding_error(sustained_per_s - sum(sources.values()))
     return UsagePlan(
-        rate_per_s=math.floor(left_per_s) if left_per_s >= 1 else round(left_per_s, 3),
+        rate_per_s=math.floor(left_per_s) if left_per_s >= 1 else max(LEAST_PER_S, round(left_per_s, 3)),
         burst=units,
         quota_per_day=math.ceil(max(without_rounding_error(24 * 3600 * environment.peak_rate_per_s), with_variation)),
         source_rates_per_s=sources,

@@ -84,6 +84,9 @@ def test_the_reservations_of_prod_stay_and_all_rates_together_are_sustained() ->
     limited = usage_plan(environment, 5)
     assert limited.rate_per_s + sum(limited.source_rates_per_s.values()) <= 5 / 0.105
     assert limited.source_rates_per_s["feed"] < 20
+    slow = usage_plan(environment_of("prod", f"sources=[{TOKEN},{HMAC}]", "traffic.peak_factor=100"), 1)
+    assert slow.rate_per_s + sum(slow.source_rates_per_s.values()) <= 1 / 0.105
+    assert min(slow.rate_per_s, *slow.source_rates_per_s.values()) > 0
     settings = json.loads(text_with("prod", TOKEN, HMAC))["Resources"]["WebhookStage"]["Properties"]["MethodSettings"]
     assert [(one["HttpMethod"], one["ResourcePath"], one["ThrottlingRateLimit"]) for one in settings] == [
         ("*", "/*", 165),
