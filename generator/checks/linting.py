@@ -66,6 +66,8 @@ def lint(jobs: Sequence[LintJob]) -> Linted:
     """
     if not jobs:
         return Linted([], {})
+    if faults := [fault for job in jobs for fault in _unprintable_name(job.path)]:
+        raise UnreadableTemplate(faults)
     from generator.checks.configuration import refuse_code
 
     if not all(job.is_trusted for job in jobs):
@@ -154,6 +156,15 @@ def _matches(runner: Runner, job: LintJob) -> Iterator[Match]:
         what = f"cfn-lint crashed on this file ({type(error).__name__}: {error})"
         remedy = "in YAML, quote keys such as On, Yes and No"
         yield Match.create(message=f"{what}; {remedy}", filename=str(job.path), rule=RuleError())
+
+
+def _unprintable_name(path: Path) -> Iterator[Fault]:
+    """Yield a fault if the file's name is not UTF-8: cfn-lint encodes it in each of its findings."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        what = "its name is not UTF-8, which cfn-lint cannot handle"
+        yield Fault(str(path), what, "rename the file, or check it with --only quota")
 
 
 def _foreign_files(path: Path, findings: Iterable[Finding]) -> Iterator[Fault]:

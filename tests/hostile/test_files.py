@@ -159,3 +159,14 @@ def test_a_template_from_a_pipe_is_read_once_and_named_as_given(project: Path) -
         re.MULTILINE,
     )
     assert "generator-check" not in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_not_utf_8_is_one_line_and_its_quota_is_judged(generator: Run, project: Path) -> None:
+    name = os.fsdecode(b"x\xff.json")
+    shutil.copy("templates_out/dev.json", name)
+    result = generator("check", name, "dev")
+    assert (result.exit_code, result.stdout) == (2, "")
+    fault = "its name is not UTF-8, which cfn-lint cannot handle; rename the file, or check it with --only quota"
+    assert result.stderr == f"x\\udcff.json: {fault}\n"
+    assert generator("check", name, "--only", "quota").exit_code == 0
