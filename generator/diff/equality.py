@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from generator.diff.model import Property
 from generator.diff.properties import same
-from generator.template.conditions import ALWAYS, Deployments, Equality, Guard, merge, when
+from generator.template.conditions import Deployments
 from generator.template.evaluation import Evaluator, Scope, Unknown
+from generator.template.guards import ALWAYS, Equality, Guard, merge, when
 from generator.template.intrinsics import NO_VALUE, Json, is_intrinsic, literal_text, mapping, parts_of, template_text
 from generator.template.model import Template
 from generator.template.references import walk
 from generator.template.schemas import Certainty
+from generator.template.search import possible
 
 MAX_CASES, MAX_ALL_CASES, MAX_STEPS = 100, 5_000, 500_000
 """Limits on the combinations of conditions and parameter values in one comparison and in all, and on solver steps.
@@ -36,7 +38,7 @@ Switch = tuple[str, tuple[str, ...] | None]
 
 def is_possible(deployments: Deployments, guard: Guard) -> bool:
     """Return whether the facts hold together in some deployment. True if the limits do not allow a search."""
-    return deployments.steps > MAX_STEPS or deployments.possible(guard)
+    return deployments.steps > MAX_STEPS or possible(deployments, guard)
 
 
 class Deployable:

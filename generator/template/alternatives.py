@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import chain, islice
 
-from generator.template.conditions import ALWAYS, Equality, Guard, merge, parameters_in, plain_reference, when
+from generator.template.guards import ALWAYS, Equality, Guard, merge, when
 from generator.template.intrinsics import (
     NO_VALUE,
     Json,
@@ -18,7 +18,9 @@ from generator.template.intrinsics import (
     is_intrinsic,
     literal_text,
     mapping,
+    parameters_in,
     parts_of,
+    plain_reference,
     reduce,
     split_commas,
     whole_number,

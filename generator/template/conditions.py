@@ -1,7 +1,6 @@
-"""Decide which conditions and parameter values can hold together, and find the heaviest combination that does.
+"""Evaluate conditions under parameter values. `search` finds out which of them can hold together.
 
-A guard is a set of facts: a condition is true or false, a parameter has a value or does not have it. `Deployments`
-compiles the conditions behind these facts into formulas over the template's parameters. Each parameter has a finite
+`Deployments` compiles conditions into formulas over the template's parameters. Each parameter has a finite
 domain: its allowed values, or the values that the template compares it with and one that represents all others. A
 comparison that cannot be evaluated, such as one with a text composed of a parameter of any value, may be true or false.
 """
@@ -10,76 +9,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
+from generator.template.guards import Equality, Fact, Guard
 from generator.template.intrinsics import (
     Json,
     canonical,
     concatenation,
     is_intrinsic,
     literal_text,
+    lookups_in,
     mapping,
+    parameters_in,
     parts_of,
+    plain_reference,
     reduce,
     split_commas,
 )
 from generator.template.model import Template, is_list, is_stored
 
-MAX_STEPS = 1_500_000
-"""Options to examine and formulas to evaluate in all searches of one template, which takes about two seconds.
-
-Unlike a time limit, a limit on steps gives the same answer on every machine.
-"""
-
-MIN_STEPS, MIN_DIVES = 2_000, 20
-"""Steps that every search gets, whatever the earlier ones used: a fixed number, and a number for each of its options.
-
-Until it has found its first deployment, it gets twice as many.
-"""
-
 MAX_SOLUTIONS = 16
 """Ways in which the parameters of a composed text may form another text. With more ways, it is open whether they do."""
-
-MAX_DEPTH = 400
-"""Variables that a search may assign on the way to one deployment."""
-
-
-class Equality(NamedTuple):
-    """The fact that a parameter, or a pseudo parameter such as AWS::Region, has a value."""
-
-    parameter: str
-    value: str
-
-
-Fact = str | Equality
-"""A condition's name, or an equality."""
-
-Guard = frozenset[tuple[Fact, bool]]
-"""Facts, each with whether it is true. All of them apply at once."""
-
-ALWAYS: Guard = frozenset()
-
-
-def merge(*guards: Guard) -> Guard | None:
-    """Return the union of the guards, or None if two of their facts contradict each other literally.
-
-    A merged guard may still be impossible, because of the meaning of its conditions: ask `Deployments.possible`.
-    """
-    merged = ALWAYS.union(*guards)
-    values: dict[str, str] = {}
-    for fact, holds in merged:
-        if (fact, not holds) in merged:
-            return None
-        if isinstance(fact, Equality) and holds and values.setdefault(fact.parameter, fact.value) != fact.value:
-            return None
-    return merged
-
-
-def when(fact: Fact, holds: bool = True) -> Guard:
-    """Return a guard of one fact."""
-    return frozenset([(fact, holds)])
 
 
 class Other(NamedTuple):
@@ -124,38 +76,8 @@ class Formula:
 
 TRUE, FALSE = Formula("constant", constant=True), Formula("constant", constant=False)
 
-Facts = tuple[tuple[Formula, bool], ...]
-
 Truths = dict[Formula, bool | None]
 """Formulas evaluated under one assignment."""
-
-Picked = TypeVar("Picked")
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate(Generic[Picked]):
-    """One option of an item, with its weight. `option` is None if it stands for leaving the item out."""
-
-    weight: int
-    guard: Guard
-    option: Picked | None
-
-
-Item = Sequence[Candidate[Picked]]
-"""Options that exclude each other: a deployment has exactly one of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Combination(Generic[Picked]):
-    """One candidate for each item. Some deployment has all of them at once.
-
-    No deployment weighs more than `at_most`, which exceeds `weight` only if the search stopped early.
-    """
-
-    weight: int
-    picks: tuple[Candidate[Picked], ...]
-    guard: Guard
-    at_most: int
 
 
 class Deployments:
@@ -172,21 +94,24 @@ class Deployments:
         self._compared: dict[str, Comparison] = {}
         self._literals: dict[str, dict[str, None]] = {}
         self._partners: dict[str, set[str]] = {}
-        self._constraints = tuple(
+        self.constraints = tuple(
             formula for rule in template.rules.values() if (formula := self._constraint(mapping(rule))) is not TRUE
         )
 
-    def possible(self, guard: Guard) -> bool:
-        """Return whether the facts of the guard hold together in some deployment."""
-        item: Item[None] = [Candidate(0, guard, None)]
-        return not guard or self.heaviest([item]) is not None
+    def formula_of(self, fact: Fact) -> Formula | None:
+        """Return a fact as a formula; None if its condition is missing, malformed or depends on itself."""
+        if isinstance(fact, Equality):
+            if fact not in self._equalities:
+                self._equalities[fact] = self._comparison({"Ref": fact.parameter}, fact.value)
+            return self._equalities[fact]
+        return self._condition(fact)
 
     def can_read(self, guard: Guard) -> bool:
         """Return whether every condition of the guard is declared in a form that can be evaluated.
 
         If one is not, a loop, an include or a macro may declare it.
         """
-        return all(self._fact(fact) is not None for fact, _ in guard)
+        return all(self.formula_of(fact) is not None for fact, _ in guard)
 
     def mentioned(self, parameter: str) -> frozenset[str]:
         """Return the values of a parameter on which conditions, rules or mappings of the template depend."""
@@ -196,57 +121,6 @@ class Deployments:
             self._note_keys(arguments)
         partners = self._partners.get(parameter, {parameter})
         return frozenset(literal for name in partners for literal in self._literals_of(name))
-
-    def heaviest(self, items: Iterable[Item[Picked]]) -> Combination[Picked] | None:
-        """Return the heaviest combination of one candidate of each item; None if no deployment has any.
-
-        Items without a common parameter are searched separately: twenty independent conditions are twenty small
-        searches, not one search of a million combinations.
-        """
-        compiled = [self._compiled(item) for item in items]
-        found = [self._search(options, constraints) for options, constraints in self._groups(compiled)]
-        combinations = [combination for combination in found if combination is not None]
-        if len(combinations) < len(found):
-            return None
-        return Combination(
-            weight=sum(part.weight for part in combinations),
-            picks=tuple(pick for part in combinations for pick in part.picks),
-            guard=ALWAYS.union(*(part.guard for part in combinations)),
-            at_most=sum(part.at_most for part in combinations),
-        )
-
-    def _search(self, items: list[_Options[Picked]], constraints: tuple[Formula, ...]) -> Combination[Picked] | None:
-        last_step = max(MAX_STEPS, self.steps + MIN_STEPS + MIN_DIVES * sum(map(len, items)))
-        search = _Search[Picked](self, constraints, self.steps, last_step)
-        search.run(items)
-        if search.best is None:
-            return None if not search.is_cut else Combination(0, (), ALWAYS, search.open)
-        picks = tuple(option.candidate for option in search.best)
-        weight = sum(pick.weight for pick in picks)
-        guard = ALWAYS.union(*(pick.guard for pick in picks))
-        return Combination(weight, picks, guard, max(weight, search.open))
-
-    def _compiled(self, item: Item[Picked]) -> _Options[Picked]:
-        options = []
-        for candidate in item:
-            facts = [(self._fact(fact), holds) for fact, holds in sorted(candidate.guard, key=str)]
-            if all(formula is not None for formula, _ in facts):
-                options.append(_Option(candidate, tuple((formula, holds) for formula, holds in facts if formula)))
-        return sorted(options, key=lambda option: -option.candidate.weight)
-
-    def _groups(self, items: list[_Options[Picked]]) -> Iterator[tuple[list[_Options[Picked]], tuple[Formula, ...]]]:
-        """Yield groups of items and constraints. Different groups have no variable in common."""
-        depends = [variables(*(formula for option in item for formula, _ in option.facts)) for item in items]
-        depends += [variables(formula) for formula in self._constraints]
-        leader = _leaders(depends)
-        groups: dict[int, tuple[list[_Options[Picked]], list[Formula]]] = {}
-        for index, number in enumerate(leader):
-            group = groups.setdefault(number, ([], []))
-            if index < len(items):
-                group[0].append(items[index])
-            else:
-                group[1].append(self._constraints[index - len(items)])
-        return ((group_items, tuple(constraints)) for group_items, constraints in groups.values())
 
     def domain(self, variable: str) -> tuple[Value, ...]:
         """Return the values of a variable to try: those that the template mentions, and stand-ins for all others."""
@@ -353,13 +227,6 @@ class Deployments:
             return [self._assigned(one, assignment) for one in value]
         literal = literal_text(value)
         return value if literal is None else literal
-
-    def _fact(self, fact: Fact) -> Formula | None:
-        if isinstance(fact, Equality):
-            if fact not in self._equalities:
-                self._equalities[fact] = self._comparison({"Ref": fact.parameter}, fact.value)
-            return self._equalities[fact]
-        return self._condition(fact)
 
     def _condition(self, name: str) -> Formula | None:
         """Return a declared condition's formula; None if it is missing, malformed or depends on itself."""
@@ -509,99 +376,6 @@ class Deployments:
                 self._literals.setdefault(name, {}).update(dict.fromkeys(map(str, level)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Option(Generic[Picked]):
-    candidate: Candidate[Picked]
-    facts: Facts
-    """The facts that the assignment does not decide yet."""
-
-
-_Options = list[_Option[Picked]]
-
-
-@dataclass(slots=True)
-class _Search(Generic[Picked]):
-    """Branch and bound over the values of variables. A branch that cannot become the heaviest is dropped."""
-
-    deployments: Deployments
-    constraints: tuple[Formula, ...]
-    first_step: int
-    last_step: int
-    best: list[_Option[Picked]] | None = None
-    weight: int = 0
-    is_cut: bool = False
-    open: int = 0
-    """The highest bound of a branch that was not searched."""
-    assignment: Assignment = field(default_factory=dict)
-
-    def run(self, items: list[_Options[Picked]]) -> None:
-        """Search all combinations of the items' options."""
-        left = self._remaining(items)
-        if left is not None:
-            self._descend(left, sum(item[0].candidate.weight for item in left))
-
-    def _descend(self, items: list[_Options[Picked]], bound: int) -> None:
-        if self.best is not None and bound <= self.weight:
-            return
-        more = self.last_step - self.first_step if self.best is None else 0
-        last_step = self.last_step + more
-        if self.deployments.steps > last_step or len(self.assignment) > MAX_DEPTH:
-            self.is_cut, self.open = True, max(self.open, bound)
-            return
-        variable = self._variable(items)
-        if variable is None:
-            self.best, self.weight = [item[0] for item in items], bound
-            return
-        children = []
-        for value in self.deployments.domain(variable):
-            self.assignment[variable] = value
-            left = self._remaining(items)
-            if left is not None:
-                children.append((sum(item[0].candidate.weight for item in left), value, left))
-        for child_bound, value, left in sorted(children, key=lambda child: -child[0]):
-            self.assignment[variable] = value
-            self._descend(left, child_bound)
-        self.assignment.pop(variable, None)
-
-    def _remaining(self, items: list[_Options[Picked]]) -> list[_Options[Picked]] | None:
-        """Return the options that the assignment leaves possible; None if an item has none or a constraint fails."""
-        known: Truths = {}
-        if any(self.deployments.truth(constraint, self.assignment, known) is False for constraint in self.constraints):
-            return None
-        left = []
-        for item in items:
-            options: _Options[Picked] = []
-            for option in item:
-                self.deployments.steps += 1
-                facts = []
-                for formula, wanted in option.facts:
-                    holds = self.deployments.truth(formula, self.assignment, known)
-                    if holds is None:
-                        facts.append((formula, wanted))
-                    elif holds is not wanted:
-                        break
-                else:
-                    is_same = len(facts) == len(option.facts)
-                    options.append(option if is_same else _Option(option.candidate, tuple(facts)))
-                    if not facts:
-                        break  # This option holds, and the later ones weigh no more.
-            if not options:
-                return None
-            left.append(options)
-        return left
-
-    def _variable(self, items: list[_Options[Picked]]) -> str | None:
-        """Return the variable to assign next: one that a heaviest option depends on, else one of a constraint."""
-        known: Truths = {}
-        for item in items:
-            if item[0].facts:
-                return self.deployments.undecided(item[0].facts[0][0], self.assignment, known)
-        for formula in self.constraints:
-            if self.deployments.truth(formula, self.assignment, known) is None:
-                return self.deployments.undecided(formula, self.assignment, known)
-        return None
-
-
 def _key(value: Json) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
@@ -616,23 +390,6 @@ def _narrowed(table: Mapping[str, Json], key: Json) -> list[Json]:
     return list(table.values()) if literal is None else [table[literal]] if literal in table else []
 
 
-def _leaders(depends: Sequence[set[str]]) -> list[int]:
-    """Return for each set the index of the first set that it is connected with through common elements."""
-    leader = list(range(len(depends)))
-    first: dict[str, int] = {}
-
-    def root(index: int) -> int:
-        while leader[index] != index:
-            leader[index] = index = leader[leader[index]]
-        return index
-
-    for index, names in enumerate(depends):
-        for name in names:
-            one, other = sorted((root(first.setdefault(name, index)), root(index)))
-            leader[other] = one
-    return [root(index) for index in range(len(depends))]
-
-
 def variables(*formulas: Formula) -> set[str]:
     """Return the variables that formulas depend on. Shared parts are visited once."""
     found: set[str] = set()
@@ -644,42 +401,3 @@ def variables(*formulas: Formula) -> set[str]:
         left += [part for part in formula.parts if part not in seen]
         seen.update(formula.parts)
     return found
-
-
-def plain_reference(value: Json) -> str | None:
-    """Return the name in a Ref, or in an Fn::Sub of a single variable; None for anything else."""
-    match value:
-        case {"Ref": str(name)} if len(value) == 1:
-            return name
-        case {"Fn::Sub": content} if len(value) == 1:
-            parts = parts_of(content)
-            return plain_reference(parts[0]) if parts is not None and len(parts) == 1 else None
-    return None
-
-
-def parameters_in(*values: Json) -> Iterator[str]:
-    """Yield the names of all parameters that expressions refer to, pseudo parameters included."""
-    for value in values:
-        match value:
-            case {"Ref": str(name)} if len(value) == 1:
-                yield name
-            case {"Fn::Sub": content} if len(value) == 1 and (parts := parts_of(content)) is not None:
-                yield from parameters_in(*parts)
-            case Mapping():
-                yield from parameters_in(*value.values())
-            case list():
-                yield from parameters_in(*value)
-
-
-def lookups_in(value: Json) -> Iterator[Sequence[Json]]:
-    """Yield the arguments of every Fn::FindInMap within an expression."""
-    match value:
-        case {"Fn::FindInMap": [_, _, _, *_] as arguments} if len(value) == 1:
-            yield arguments
-            yield from lookups_in(arguments)
-        case Mapping():
-            for inner in value.values():
-                yield from lookups_in(inner)
-        case list():
-            for inner in value:
-                yield from lookups_in(inner)

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 
-from generator.template.conditions import parameters_in
 from generator.template.intrinsics import (
     NO_VALUE,
     Json,
@@ -25,6 +24,7 @@ from generator.template.intrinsics import (
     literal_text,
     looked_up,
     mapping,
+    parameters_in,
     parts_of,
     reduce,
     split_commas,

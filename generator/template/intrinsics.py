@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from generator.template.references import VARIABLE
@@ -134,6 +134,45 @@ def parts_of(content: Json) -> list[Json] | None:
         parts.append(f"${{{name}}}" if escape else own[name] if name in own else _reference(name))
         end = found.end()
     return [part for part in (*parts, content[end:]) if part != ""]
+
+
+def plain_reference(value: Json) -> str | None:
+    """Return the name in a Ref, or in an Fn::Sub of a single variable; None for anything else."""
+    match value:
+        case {"Ref": str(name)} if len(value) == 1:
+            return name
+        case {"Fn::Sub": content} if len(value) == 1:
+            parts = parts_of(content)
+            return plain_reference(parts[0]) if parts is not None and len(parts) == 1 else None
+    return None
+
+
+def parameters_in(*values: Json) -> Iterator[str]:
+    """Yield the names of all parameters that expressions refer to, pseudo parameters included."""
+    for value in values:
+        match value:
+            case {"Ref": str(name)} if len(value) == 1:
+                yield name
+            case {"Fn::Sub": content} if len(value) == 1 and (parts := parts_of(content)) is not None:
+                yield from parameters_in(*parts)
+            case Mapping():
+                yield from parameters_in(*value.values())
+            case list():
+                yield from parameters_in(*value)
+
+
+def lookups_in(value: Json) -> Iterator[Sequence[Json]]:
+    """Yield the arguments of every Fn::FindInMap within an expression."""
+    match value:
+        case {"Fn::FindInMap": [_, _, _, *_] as arguments} if len(value) == 1:
+            yield arguments
+            yield from lookups_in(arguments)
+        case Mapping():
+            for inner in value.values():
+                yield from lookups_in(inner)
+        case list():
+            for inner in value:
+                yield from lookups_in(inner)
 
 
 def concatenation(parts: Iterable[Json]) -> Json:

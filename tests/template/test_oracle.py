@@ -14,8 +14,8 @@ from generator.checks.quota.deployed import deployed
 from generator.checks.quota.functions import RESERVED
 from generator.checks.quota.worst_case import worst_case
 from generator.template.alternatives import Missing, options
-from generator.template.conditions import Equality, Guard
 from generator.template.evaluation import Evaluator, Unknown
+from generator.template.guards import Equality, Guard
 from generator.template.intrinsics import whole_number
 from generator.template.model import Template
 from generator.template.reading import parse

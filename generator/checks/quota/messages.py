@@ -13,7 +13,7 @@ from generator.checks.quota.queues import Demand
 from generator.checks.quota.streams import Surplus
 from generator.checks.quota.worst_case import WorstCase, uncounted, verb
 from generator.template.alternatives import Option
-from generator.template.conditions import Equality, Fact, Guard
+from generator.template.guards import Equality, Fact, Guard
 
 DEFAULT_ACCOUNT = {
     "concurrency_limit": DEFAULT_CONCURRENCY_LIMIT,

@@ -22,10 +22,11 @@ from generator.checks.quota.functions import (
     worst_of_each,
 )
 from generator.template.alternatives import Location, Missing, Option, alternatives, branches, options
-from generator.template.conditions import ALWAYS, Candidate, Guard, merge
+from generator.template.guards import ALWAYS, Guard, merge
 from generator.template.intrinsics import Json, is_intrinsic, template_text
 from generator.template.model import Template
 from generator.template.references import names
+from generator.template.search import Candidate, heaviest
 
 PROVISIONED = ("ProvisionedConcurrencyConfig", "ProvisionedConcurrentExecutions")
 
@@ -162,7 +163,7 @@ def _excess(stack: Deployed, function: str) -> Excess | None:
     reserved = deducted(reservations(stack.template, function)) if provisioned else []
     if not reserved:
         return None
-    combination = stack.deployments.heaviest([reserved, *([LEFT_OUT, *one] for one in provisioned)])
+    combination = heaviest(stack.deployments, [reserved, *([LEFT_OUT, *one] for one in provisioned)])
     if combination is None or combination.weight <= 0:
         return None
     picks = [(pick.weight, pick.option) for pick in combination.picks if pick.option]

@@ -20,9 +20,10 @@ from generator.checks.quota.functions import (
 )
 from generator.checks.quota.provisioned import LEFT_OUT
 from generator.template.alternatives import Location, Missing, Option, branches, options
-from generator.template.conditions import Candidate, Combination, Guard
+from generator.template.guards import Guard
 from generator.template.model import Template
 from generator.template.references import names
+from generator.template.search import Candidate, Combination, heaviest
 
 QUEUE = "AWS::SQS::Queue"
 
@@ -102,7 +103,7 @@ def _above(stack: Deployed, function: str) -> Iterator[Demand]:
     for source in _sources(stack.template, function) if reserved else ():
         maxima = within(options(stack.template, source.owner, *source.prefix, *MAXIMUM), [source.guard])
         demands = stated_above_0(maxima)
-        found = stack.deployments.heaviest([demands, reserved]) if demands else None
+        found = heaviest(stack.deployments, [demands, reserved]) if demands else None
         if found and found.weight > 0:
             maximum, units = _picked(found, MAXIMUM[0]), _known(_picked(found, RESERVED))
             yield Demand(function, units, _known(maximum), maximum.location, found.guard)
@@ -118,7 +119,7 @@ def _throttled(stack: Deployed, function: str) -> Iterator[Demand]:
         others = [[LEFT_OUT, *demand] for number, demand in enumerate(demands) if number != own]
         if not low or not demands[own]:
             continue
-        found = stack.deployments.heaviest([low, reserved, demands[own], *others])
+        found = heaviest(stack.deployments, [low, reserved, demands[own], *others])
         if found and found.weight > 0:
             queue, units = _picked(found, REDRIVE[0]), _known(_picked(found, RESERVED))
             yield Demand(function, units, found.weight + units, queue.location, found.guard, _known(queue))

@@ -18,8 +18,9 @@ from generator.checks.quota.functions import (
     worst_of_each,
 )
 from generator.template.alternatives import Alternative, Location, Missing, Option, branches, options, present
-from generator.template.conditions import Candidate, Guard, merge, when
+from generator.template.guards import Guard, merge, when
 from generator.template.model import Template
+from generator.template.search import Candidate, heaviest, possible
 
 STREAM_ARNS = {
     "AWS::Kinesis::Stream": "Arn",
@@ -75,7 +76,7 @@ def switched_off(stacks: Iterable[Deployed]) -> list[Option]:
         for stack in stacks
         for function in functions(stack.template)
         for option in reservations(stack.template, function)
-        if option.number == 0 and stack.deployments.possible(option.guard)
+        if option.number == 0 and possible(stack.deployments, option.guard)
     ]
 
 
@@ -85,7 +86,7 @@ def _surplus(stack: Deployed, function: str, shards: int) -> Surplus | None:
     if not pollers:
         return None
     found = (
-        stack.deployments.heaviest([reserved, *_with_first_running(pollers, first)]) for first in range(len(pollers))
+        heaviest(stack.deployments, [reserved, *_with_first_running(pollers, first)]) for first in range(len(pollers))
     )
     combinations = [combination for combination in found if combination and combination.weight > 0]
     if not combinations:

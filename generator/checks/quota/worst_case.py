@@ -18,10 +18,11 @@ from generator.checks.quota.functions import (
 )
 from generator.checks.quota.provisioned import LEFT_OUT, is_provisioned, provisions, without_function
 from generator.template.alternatives import Location, Missing, Option, present
-from generator.template.conditions import ALWAYS, Guard
+from generator.template.guards import ALWAYS, Guard
 from generator.template.intrinsics import Json, mapping
 from generator.template.model import Section, Template
 from generator.template.nesting import NESTED
+from generator.template.search import heaviest
 
 FROM_TEMPLATES = (
     *NESTED,
@@ -126,7 +127,7 @@ def _worst_case(stack: Deployed) -> WorstCase:
     for found in chain.from_iterable(by_function.values()):
         if candidates := stated_above_0(found):
             items.append([LEFT_OUT, *candidates])
-    combination = stack.deployments.heaviest(items)
+    combination = heaviest(stack.deployments, items)
     picks = [pick.option for pick in combination.picks if pick.option] if combination else []
     shares = [Share(str(pick.location[1]), pick.known() or 0, pick.location) for pick in picks]
     return WorstCase(

@@ -20,8 +20,8 @@ from generator.checks.quota.provisioned import excesses
 from generator.checks.quota.queues import above_reservation, throttled_pollers
 from generator.checks.quota.streams import surpluses
 from generator.checks.quota.worst_case import worst_case
-from generator.template import conditions
-from generator.template.conditions import Equality
+from generator.template import search
+from generator.template.guards import Equality
 from tests.checks.rules.rule_runner import pretty
 from tests.conftest import SCALE
 
@@ -313,7 +313,7 @@ def test_queues_and_scaling_agree_with_every_deployment_tried_out(seed: int) -> 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_search_that_stops_early_states_true_bounds(seed: int, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for limit in ("MAX_STEPS", "MIN_STEPS", "MIN_DIVES"):
-        monkeypatch.setattr(conditions, limit, steps if limit == "MAX_STEPS" else 0)
+        monkeypatch.setattr(search, limit, steps if limit == "MAX_STEPS" else 0)
     content = random_template(random.Random(f"bounds {seed}"))
     tried = list(deployments(content))
     case = worst_case(deployed(content))

@@ -12,8 +12,9 @@ import pytest
 
 from generator.checks.quota.deployed import deployed
 from generator.checks.quota.worst_case import WorstCase, worst_case
-from generator.template import conditions as conditions_
-from generator.template.conditions import when
+from generator.template import search
+from generator.template.guards import when
+from generator.template.search import possible
 
 pytestmark = pytest.mark.slow
 
@@ -131,7 +132,7 @@ def test_a_question_without_an_answer_does_not_let_the_next_run_longer() -> None
     steps = []
     for name in conditions:
         before = stack.deployments.steps
-        stack.deployments.possible(when(name))
+        possible(stack.deployments, when(name))
         steps.append(stack.deployments.steps - before)
-    assert max(steps) <= 2 * conditions_.MAX_STEPS + 10_000
-    assert sum(steps) <= 3 * conditions_.MAX_STEPS
+    assert max(steps) <= 2 * search.MAX_STEPS + 10_000
+    assert sum(steps) <= 3 * search.MAX_STEPS

@@ -8,7 +8,7 @@ import pytest
 
 from generator.checks.quota.deployed import Deployed, deployed
 from generator.checks.quota.worst_case import Share, WorstCase, worst_case
-from generator.template.conditions import Equality
+from generator.template.guards import Equality
 from generator.template.reading import parsed, text_of
 from tests.checks.rules.rule_runner import TEMPLATES, edited
 

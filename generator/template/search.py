@@ -1,0 +1,231 @@
+"""Find the heaviest combination of conditions and parameter values that can hold together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from generator.template.conditions import Assignment, Deployments, Formula, Truths, variables
+from generator.template.guards import ALWAYS, Guard
+
+MAX_STEPS = 1_500_000
+"""Options to examine and formulas to evaluate in all searches of one template, which takes about two seconds.
+
+Unlike a time limit, a limit on steps gives the same answer on every machine.
+"""
+
+MIN_STEPS, MIN_DIVES = 2_000, 20
+"""Steps that every search gets, whatever the earlier ones used: a fixed number, and a number for each of its options.
+
+Until it has found its first deployment, it gets twice as many.
+"""
+
+MAX_DEPTH = 400
+"""Variables that a search may assign on the way to one deployment."""
+
+
+Facts = tuple[tuple[Formula, bool], ...]
+
+Picked = TypeVar("Picked")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate(Generic[Picked]):
+    """One option of an item, with its weight. `option` is None if it stands for leaving the item out."""
+
+    weight: int
+    guard: Guard
+    option: Picked | None
+
+
+Item = Sequence[Candidate[Picked]]
+"""Options that exclude each other: a deployment has exactly one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Combination(Generic[Picked]):
+    """One candidate for each item. Some deployment has all of them at once.
+
+    No deployment weighs more than `at_most`, which exceeds `weight` only if the search stopped early.
+    """
+
+    weight: int
+    picks: tuple[Candidate[Picked], ...]
+    guard: Guard
+    at_most: int
+
+
+def possible(deployments: Deployments, guard: Guard) -> bool:
+    """Return whether the facts of the guard hold together in some deployment."""
+    item: Item[None] = [Candidate(0, guard, None)]
+    return not guard or heaviest(deployments, [item]) is not None
+
+
+def heaviest(deployments: Deployments, items: Iterable[Item[Picked]]) -> Combination[Picked] | None:
+    """Return the heaviest combination of one candidate of each item; None if no deployment has any.
+
+    Items without a common parameter are searched separately: twenty independent conditions are twenty small
+    searches, not one search of a million combinations.
+    """
+    compiled = [_compiled(deployments, item) for item in items]
+    found = [_search(deployments, options, constraints) for options, constraints in _groups(deployments, compiled)]
+    combinations = [combination for combination in found if combination is not None]
+    if len(combinations) < len(found):
+        return None
+    return Combination(
+        weight=sum(part.weight for part in combinations),
+        picks=tuple(pick for part in combinations for pick in part.picks),
+        guard=ALWAYS.union(*(part.guard for part in combinations)),
+        at_most=sum(part.at_most for part in combinations),
+    )
+
+
+def _search(
+    deployments: Deployments, items: list[_Options[Picked]], constraints: tuple[Formula, ...]
+) -> Combination[Picked] | None:
+    last_step = max(MAX_STEPS, deployments.steps + MIN_STEPS + MIN_DIVES * sum(map(len, items)))
+    search = _Search[Picked](deployments, constraints, deployments.steps, last_step)
+    search.run(items)
+    if search.best is None:
+        return None if not search.is_cut else Combination(0, (), ALWAYS, search.open)
+    picks = tuple(option.candidate for option in search.best)
+    weight = sum(pick.weight for pick in picks)
+    guard = ALWAYS.union(*(pick.guard for pick in picks))
+    return Combination(weight, picks, guard, max(weight, search.open))
+
+
+def _compiled(deployments: Deployments, item: Item[Picked]) -> _Options[Picked]:
+    options = []
+    for candidate in item:
+        facts = [(deployments.formula_of(fact), holds) for fact, holds in sorted(candidate.guard, key=str)]
+        if all(formula is not None for formula, _ in facts):
+            options.append(_Option(candidate, tuple((formula, holds) for formula, holds in facts if formula)))
+    return sorted(options, key=lambda option: -option.candidate.weight)
+
+
+def _groups(
+    deployments: Deployments, items: list[_Options[Picked]]
+) -> Iterator[tuple[list[_Options[Picked]], tuple[Formula, ...]]]:
+    """Yield groups of items and constraints. Different groups have no variable in common."""
+    depends = [variables(*(formula for option in item for formula, _ in option.facts)) for item in items]
+    depends += [variables(formula) for formula in deployments.constraints]
+    leader = _leaders(depends)
+    groups: dict[int, tuple[list[_Options[Picked]], list[Formula]]] = {}
+    for index, number in enumerate(leader):
+        group = groups.setdefault(number, ([], []))
+        if index < len(items):
+            group[0].append(items[index])
+        else:
+            group[1].append(deployments.constraints[index - len(items)])
+    return ((group_items, tuple(constraints)) for group_items, constraints in groups.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Option(Generic[Picked]):
+    candidate: Candidate[Picked]
+    facts: Facts
+    """The facts that the assignment does not decide yet."""
+
+
+_Options = list[_Option[Picked]]
+
+
+@dataclass(slots=True)
+class _Search(Generic[Picked]):
+    """Branch and bound over the values of variables. A branch that cannot become the heaviest is dropped."""
+
+    deployments: Deployments
+    constraints: tuple[Formula, ...]
+    first_step: int
+    last_step: int
+    best: list[_Option[Picked]] | None = None
+    weight: int = 0
+    is_cut: bool = False
+    open: int = 0
+    """The highest bound of a branch that was not searched."""
+    assignment: Assignment = field(default_factory=dict)
+
+    def run(self, items: list[_Options[Picked]]) -> None:
+        """Search all combinations of the items' options."""
+        left = self._remaining(items)
+        if left is not None:
+            self._descend(left, sum(item[0].candidate.weight for item in left))
+
+    def _descend(self, items: list[_Options[Picked]], bound: int) -> None:
+        if self.best is not None and bound <= self.weight:
+            return
+        more = self.last_step - self.first_step if self.best is None else 0
+        last_step = self.last_step + more
+        if self.deployments.steps > last_step or len(self.assignment) > MAX_DEPTH:
+            self.is_cut, self.open = True, max(self.open, bound)
+            return
+        variable = self._variable(items)
+        if variable is None:
+            self.best, self.weight = [item[0] for item in items], bound
+            return
+        children = []
+        for value in self.deployments.domain(variable):
+            self.assignment[variable] = value
+            left = self._remaining(items)
+            if left is not None:
+                children.append((sum(item[0].candidate.weight for item in left), value, left))
+        for child_bound, value, left in sorted(children, key=lambda child: -child[0]):
+            self.assignment[variable] = value
+            self._descend(left, child_bound)
+        self.assignment.pop(variable, None)
+
+    def _remaining(self, items: list[_Options[Picked]]) -> list[_Options[Picked]] | None:
+        """Return the options that the assignment leaves possible; None if an item has none or a constraint fails."""
+        known: Truths = {}
+        if any(self.deployments.truth(constraint, self.assignment, known) is False for constraint in self.constraints):
+            return None
+        left = []
+        for item in items:
+            options: _Options[Picked] = []
+            for option in item:
+                self.deployments.steps += 1
+                facts = []
+                for formula, wanted in option.facts:
+                    holds = self.deployments.truth(formula, self.assignment, known)
+                    if holds is None:
+                        facts.append((formula, wanted))
+                    elif holds is not wanted:
+                        break
+                else:
+                    is_same = len(facts) == len(option.facts)
+                    options.append(option if is_same else _Option(option.candidate, tuple(facts)))
+                    if not facts:
+                        break  # This option holds, and the later ones weigh no more.
+            if not options:
+                return None
+            left.append(options)
+        return left
+
+    def _variable(self, items: list[_Options[Picked]]) -> str | None:
+        """Return the variable to assign next: one that a heaviest option depends on, else one of a constraint."""
+        known: Truths = {}
+        for item in items:
+            if item[0].facts:
+                return self.deployments.undecided(item[0].facts[0][0], self.assignment, known)
+        for formula in self.constraints:
+            if self.deployments.truth(formula, self.assignment, known) is None:
+                return self.deployments.undecided(formula, self.assignment, known)
+        return None
+
+
+def _leaders(depends: Sequence[set[str]]) -> list[int]:
+    """Return for each set the index of the first set that it is connected with through common elements."""
+    leader = list(range(len(depends)))
+    first: dict[str, int] = {}
+
+    def root(index: int) -> int:
+        while leader[index] != index:
+            leader[index] = index = leader[leader[index]]
+        return index
+
+    for index, names in enumerate(depends):
+        for name in names:
+            one, other = sorted((root(first.setdefault(name, index)), root(index)))
+            leader[other] = one
+    return [root(index) for index in range(len(depends))]
