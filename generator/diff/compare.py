@@ -12,10 +12,10 @@ from generator.diff.properties import changes, same
 from generator.diff.redefinitions import Redefinitions, with_new_names
 from generator.diff.reservations import Room, reservations
 from generator.diff.resources import resources, with_new_deployment
+from generator.template.dependencies import dependencies
 from generator.template.evaluation import known
 from generator.template.intrinsics import Json, mapping, text
 from generator.template.model import Template
-from generator.template.references import dependencies
 from generator.template.schemas import Certainty, schema
 
 ALARM = "AWS::CloudWatch::Alarm"

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from generator.diff.model import Property
 from generator.diff.properties import same
 from generator.template.conditions import Deployments
+from generator.template.dependencies import walk
 from generator.template.evaluation import Evaluator, Scope, Unknown
 from generator.template.guards import ALWAYS, Equality, Guard, merge, when
 from generator.template.intrinsics import NO_VALUE, Json, is_intrinsic, literal_text, mapping, parts_of, template_text
 from generator.template.model import Template
-from generator.template.references import walk
 from generator.template.schemas import Certainty
 from generator.template.search import possible
 

@@ -13,10 +13,10 @@ from functools import cached_property
 
 from generator.diff.equality import Deployable
 from generator.diff.properties import identity, same
+from generator.template.dependencies import VARIABLE
 from generator.template.evaluation import known
 from generator.template.intrinsics import Json, canonical, is_intrinsic, literal_text, mapping
 from generator.template.model import Section, Template, is_list, is_stored
-from generator.template.references import VARIABLE
 
 OLD, NEW = "as it was", "as it is now"
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from generator.diff.model import DEPLOYMENT, Change, Resource
 from generator.diff.properties import same
+from generator.template.dependencies import names
 from generator.template.intrinsics import Json, mapping, text
 from generator.template.model import Template
-from generator.template.references import names
 from generator.template.schemas import MADE_BY_SAM, Certainty
 
 COGNITO = "Cognito cannot change {0} of an existing user pool: create a new pool under another logical id"

@@ -14,9 +14,9 @@ from generator.diff.properties import changes, literal, typed, untyped
 from generator.diff.redefinitions import Redefinitions
 from generator.diff.rejections import stale_deployments, with_rejection
 from generator.diff.sam import CREATED_BY, as_made, with_created
+from generator.template.dependencies import dependencies
 from generator.template.intrinsics import Json, mapping, text
 from generator.template.model import Template
-from generator.template.references import dependencies
 from generator.template.schemas import TYPED, Certainty, schema
 
 CODE = ("Properties.Code.ZipFile", "Properties.InlineCode")

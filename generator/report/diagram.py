@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from generator.report.resources import referenced, statements
+from generator.template.dependencies import references
 from generator.template.intrinsics import listed
 from generator.template.model import Template
-from generator.template.references import references
 
 SENDERS, PHONES = "Senders", "Phones"
 """The two ends outside the stack: the callers of the API, and the recipients of SMS."""

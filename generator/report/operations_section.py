@@ -9,8 +9,8 @@ from generator._format import code, counted, duration, joined, markdown_details,
 from generator.aws import DEFAULT_QUEUE_RETENTION_S
 from generator.config.schema import Environment
 from generator.report.resources import has_recovery, referenced
+from generator.template.dependencies import references
 from generator.template.model import Template
-from generator.template.references import references
 
 COMPARISONS = {
     "GreaterThanThreshold": "above",

@@ -8,9 +8,9 @@ from typing import Any
 
 from generator._format import code, counted, joined, markdown_details, markdown_table
 from generator.report.resources import referenced, statements
+from generator.template.dependencies import references
 from generator.template.intrinsics import listed
 from generator.template.model import Template
-from generator.template.references import references
 
 HEADER = ("May", "On", "Actions")
 

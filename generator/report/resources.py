@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from generator.template.dependencies import names
 from generator.template.intrinsics import listed
-from generator.template.references import names
 
 
 def referenced(value: Any) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from generator.errors import Fault, InvalidAdoption
-from generator.template.references import names
+from generator.template.dependencies import names
 
 IDENTIFIERS = {"AWS::DynamoDB::Table": "TableName", "AWS::KMS::Key": "KeyId"}
 """The property that identifies an existing resource, by type: its primary identifier.

@@ -43,7 +43,7 @@ class Missing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """A value that a place may have, with the guard under which it has it. Missing states why there is no value."""
+    """A value that a property may have, and the guard under which it has it. A Missing value is the reason for none."""
 
     value: Json
     guard: Guard
@@ -69,8 +69,8 @@ def options(template: Template, logical_id: str, *keys: str) -> list[Option]:
     `keys` lead to the property. A parameter that is the number itself has its default. Conditions, and parameters that
     select from mappings, have every value that can be deployed.
     """
-    found = [_option(alternative) for alternative in alternatives(template, logical_id, *keys)]
-    return sorted(found, key=lambda option: 1 if (number := option.known()) is None else -number)
+    numbers = [_option(alternative) for alternative in alternatives(template, logical_id, *keys)]
+    return sorted(numbers, key=lambda option: 1 if (number := option.known()) is None else -number)
 
 
 def alternatives(template: Template, logical_id: str, *keys: str) -> list[Alternative]:
@@ -85,10 +85,10 @@ def branches(template: Template, logical_id: str, *keys: str) -> Iterator[Altern
     if guard is None:
         return
     whole = template.resources[logical_id].get("Properties", {})
-    found = list(_branches(Alternative(whole, guard, ("Resources", logical_id, "Properties"))))
+    values = list(_branches(Alternative(whole, guard, ("Resources", logical_id, "Properties"))))
     for key in keys:
-        found = _limited(chain.from_iterable(_branches(_inside(branch, key)) for branch in found))
-    yield from found
+        values = _limited(chain.from_iterable(_branches(_inside(branch, key)) for branch in values))
+    yield from values
 
 
 def present(template: Template, logical_id: str) -> Guard | None:
@@ -99,11 +99,11 @@ def present(template: Template, logical_id: str) -> Guard | None:
     return when(condition) if isinstance(condition, str) else None
 
 
-def _limited(found: Iterable[Alternative], most: int = MAX_ALTERNATIVES) -> list[Alternative]:
-    """Return the alternatives up to the limit, with one UNKNOWN in place of the rest."""
-    every = iter(found)
-    kept = list(islice(every, most))
-    beyond = next(every, None)
+def _limited(values: Iterable[Alternative], most: int = MAX_ALTERNATIVES) -> list[Alternative]:
+    """Return at most `most` values, with one UNKNOWN in place of the rest."""
+    remaining = iter(values)
+    kept = list(islice(remaining, most))
+    beyond = next(remaining, None)
     return [*kept, Alternative(Missing.UNKNOWN, ALWAYS, beyond.location)] if beyond else kept
 
 
@@ -124,7 +124,7 @@ def _branches(alternative: Alternative) -> Iterator[Alternative]:
 
 
 def _inside(alternative: Alternative, key: str) -> Alternative:
-    """Return the value under a key. A function in place of the keys, or beside them, may have any value."""
+    """Return the value under a key. It is UNKNOWN if a function stands in place of the keys or beside them."""
     value, location = alternative.value, (*alternative.location, key)
     if isinstance(value, Mapping) and key in value:
         return Alternative(value[key], alternative.guard, location)
@@ -150,8 +150,8 @@ def _alternatives(template: Template, alternative: Alternative, ranging: bool = 
     elif function == "Fn::If":
         for branch in _branches(alternative):
             if branch.value != value:
-                for found in _alternatives(template, branch, ranging):
-                    yield replace(found, location=alternative.location)
+                for evaluated in _alternatives(template, branch, ranging):
+                    yield replace(evaluated, location=alternative.location)
             else:
                 yield replace(alternative, value=Missing.UNKNOWN)
     elif function == "Fn::FindInMap":
@@ -176,26 +176,26 @@ def _combined(
     combine: Callable[[list[Json]], Json],
 ) -> Iterator[Alternative]:
     """Yield the result of a function for every combination of its arguments' alternatives."""
-    for found in _combinations(template, parts, alternative, ranging):
-        is_open = not isinstance(found.value, list) or any(isinstance(value, Missing) for value in found.value)
-        yield replace(found, value=Missing.UNKNOWN if is_open else combine(found.value))
+    for chosen in _combinations(template, parts, alternative, ranging):
+        is_open = not isinstance(chosen.value, list) or any(isinstance(value, Missing) for value in chosen.value)
+        yield replace(chosen, value=Missing.UNKNOWN if is_open else combine(chosen.value))
 
 
 def _combinations(template: Template, parts: list[Json], alternative: Alternative, ranging: bool) -> list[Alternative]:
     """Return every combination of the parts' alternatives as a list, with UNKNOWN for those beyond the limit."""
-    found = [replace(alternative, value=[])]
+    combinations = [replace(alternative, value=[])]
     for part in parts:
-        found = _limited(_extend(found, _limited(_argument(template, part, ranging))))
-    return found
+        combinations = _limited(_extend(combinations, _limited(_argument(template, part, ranging))))
+    return combinations
 
 
 def _argument(template: Template, part: Json, ranging: bool) -> Iterator[Alternative]:
     """Yield the alternatives of an argument. A list has those of its items, without items that are AWS::NoValue."""
-    for found in _alternatives(template, Alternative(part, ALWAYS, ()), ranging):
-        if not isinstance(found.value, list):
-            yield found
+    for argument in _alternatives(template, Alternative(part, ALWAYS, ()), ranging):
+        if not isinstance(argument.value, list):
+            yield argument
             continue
-        for items in _combinations(template, found.value, found, ranging):
+        for items in _combinations(template, argument.value, argument, ranging):
             is_list = isinstance(items.value, list)
             yield (
                 replace(items, value=[item for item in items.value if item is not Missing.ABSENT]) if is_list else items
@@ -234,11 +234,11 @@ def _parameter_values(template: Template, name: Json, alternative: Alternative) 
     allowed = None if is_list(declared) else declared.get("AllowedValues")
     values = allowed if isinstance(allowed, list) else [declared.get("Default")]
     guard: Guard | None = alternative.guard
-    for found in dict.fromkeys(literal for value in values if (literal := literal_text(value)) is not None):
-        fact = Equality(name, found)
+    for text in dict.fromkeys(literal for value in values if (literal := literal_text(value)) is not None):
+        fact = Equality(name, text)
         both = merge(alternative.guard, when(fact))
         if both is not None:
-            yield replace(alternative, value=split_commas(found) if is_list(declared) else found, guard=both)
+            yield replace(alternative, value=split_commas(text) if is_list(declared) else text, guard=both)
         guard = merge(guard, when(fact, holds=False)) if guard is not None else None
     if guard is not None and not isinstance(allowed, list):
         yield replace(alternative, value=Missing.UNKNOWN, guard=guard)
@@ -246,12 +246,9 @@ def _parameter_values(template: Template, name: Json, alternative: Alternative) 
 
 def _find_in_map(template: Template, arguments: Json, alternative: Alternative, ranging: bool) -> Iterator[Alternative]:
     """Yield every value that Fn::FindInMap may find, and its DefaultValue for keys that the mapping does not have."""
-    found = (
-        list(_lookups(template, arguments, alternative, ranging))
-        if isinstance(arguments, list) and len(arguments) in (3, 4)
-        else []
-    )
-    yield from found or [replace(alternative, value=Missing.UNKNOWN)]
+    is_well_formed = isinstance(arguments, list) and len(arguments) in (3, 4)
+    entries = list(_lookups(template, arguments, alternative, ranging)) if is_well_formed else []
+    yield from entries or [replace(alternative, value=Missing.UNKNOWN)]
 
 
 def _lookups(
@@ -259,18 +256,18 @@ def _lookups(
 ) -> Iterator[Alternative]:
     selected = [replace(alternative, value=template.mappings)]
     for key in arguments[:3]:
-        found_rows = chain.from_iterable(_selected(template, key, table) for table in selected)
-        selected = _limited(found_rows, MAX_ALTERNATIVES + 1)  # One more for the deployments that find no row.
+        rows = chain.from_iterable(_selected(template, key, table) for table in selected)
+        selected = _limited(rows, MAX_ALTERNATIVES + 1)  # One more for the deployments that find no row.
     default = mapping(arguments[3]) if len(arguments) == 4 else {}
     is_ranging = any(_ranges(template, name) for name in parameters_in(*arguments[:3]))
-    for found in selected:
-        if found.value is not Missing.ABSENT:
-            yield replace(found, location=alternative.location)
+    for entry in selected:
+        if entry.value is not Missing.ABSENT:
+            yield replace(entry, location=alternative.location)
         elif "DefaultValue" in default:
-            last = replace(found, value=default["DefaultValue"], location=alternative.location)
+            last = replace(entry, value=default["DefaultValue"], location=alternative.location)
             yield from _alternatives(template, last, ranging)
         elif not is_ranging:
-            yield replace(alternative, value=Missing.UNKNOWN, guard=found.guard)
+            yield replace(alternative, value=Missing.UNKNOWN, guard=entry.guard)
 
 
 def _selected(template: Template, key: Json, table: Alternative) -> Iterator[Alternative]:
@@ -284,10 +281,10 @@ def _selected(template: Template, key: Json, table: Alternative) -> Iterator[Alt
         if name is not None and _ranges(template, name):
             yield from _rows(rows, name, branch)
             continue
-        for found in _alternatives(template, branch, ranging=True):
-            literal = literal_text(found.value)
+        for selector in _alternatives(template, branch, ranging=True):
+            literal = literal_text(selector.value)
             is_open = literal is None and table.value is not Missing.ABSENT
-            yield replace(found, value=Missing.UNKNOWN if is_open else rows.get(str(literal), Missing.ABSENT))
+            yield replace(selector, value=Missing.UNKNOWN if is_open else rows.get(str(literal), Missing.ABSENT))
 
 
 def _rows(rows: Section, parameter: str, alternative: Alternative) -> Iterator[Alternative]:

@@ -31,7 +31,7 @@ from generator.template.intrinsics import (
 from generator.template.model import Template, is_list, is_stored
 
 MAX_SOLUTIONS = 16
-"""Ways in which the parameters of a composed text may form another text. With more ways, it is open whether they do."""
+"""Ways in which the parameters of a composed text may form another text. With more, they may or may not."""
 
 
 class Other(NamedTuple):
@@ -164,14 +164,14 @@ class Deployments:
             holds = self.truth(formula.parts[0], assignment, known)
             return None if holds is None else not holds
         wanted = formula.kind == "and"
-        found: bool | None = wanted
+        outcome: bool | None = wanted
         for part in formula.parts:
             holds = self.truth(part, assignment, known)
             if holds is (not wanted):
                 return not wanted
             if holds is None:
-                found = None
-        return found
+                outcome = None
+        return outcome
 
     def undecided(self, formula: Formula, assignment: Assignment, known: Truths) -> str | None:
         """Return a variable without a value that the formula depends on; None if there is none."""
@@ -213,8 +213,8 @@ class Deployments:
                     return split_commas(found)
                 return found
             if function == "Fn::Sub" and (parts := parts_of(content)) is not None:
-                found_parts = [self._assigned(part, assignment) for part in parts]
-                return NOTHING if NOTHING in found_parts else concatenation(found_parts)
+                values = [self._assigned(part, assignment) for part in parts]
+                return NOTHING if NOTHING in values else concatenation(values)
             if isinstance(content, list):
                 arguments = [self._assigned(argument, assignment) for argument in content]
                 if NOTHING in arguments[:3] or any(isinstance(found, list) and NOTHING in found for found in arguments):
@@ -224,7 +224,7 @@ class Deployments:
                     found = mapping(arguments[-1]).get("DefaultValue", NOTHING)
                 return literal_text(found) if literal_text(found) is not None else found
         if isinstance(value, list):
-            return [self._assigned(one, assignment) for one in value]
+            return [self._assigned(item, assignment) for item in value]
         literal = literal_text(value)
         return value if literal is None else literal
 
@@ -340,11 +340,11 @@ class Deployments:
         parts = parts_of(mapping(composed).get("Fn::Sub"))
         if parts is None or not all(isinstance(part, str) or self._is_text(self._plain(part)) for part in parts):
             return False
-        found = list(islice(self._solutions(parts, text), MAX_SOLUTIONS + 1))
-        for solution in found[:MAX_SOLUTIONS]:
+        solutions = list(islice(self._solutions(parts, text), MAX_SOLUTIONS + 1))
+        for solution in solutions[:MAX_SOLUTIONS]:
             for name, value in solution.items():
                 self._literals.setdefault(name, {})[value] = None
-        return len(found) <= MAX_SOLUTIONS
+        return len(solutions) <= MAX_SOLUTIONS
 
     def _is_text(self, name: str | None) -> bool:
         return name is not None and not is_list(mapping(self._template.parameters.get(name)))
@@ -392,12 +392,12 @@ def _narrowed(table: Mapping[str, Json], key: Json) -> list[Json]:
 
 def variables(*formulas: Formula) -> set[str]:
     """Return the variables that formulas depend on. Shared parts are visited once."""
-    found: set[str] = set()
-    seen, left = set(formulas), list(formulas)
-    while left:
-        formula = left.pop()
+    names: set[str] = set()
+    seen, waiting = set(formulas), list(formulas)
+    while waiting:
+        formula = waiting.pop()
         if formula.comparison is not None:
-            found.update(formula.comparison.variables or (formula.comparison.either,))
-        left += [part for part in formula.parts if part not in seen]
+            names.update(formula.comparison.variables or (formula.comparison.either,))
+        waiting += [part for part in formula.parts if part not in seen]
         seen.update(formula.parts)
-    return found
+    return names

@@ -1,4 +1,4 @@
-"""Evaluate the values of a template, in two of three scopes.
+"""Resolve Ref, Fn::If and every other intrinsic function of a template, in two of three scopes.
 
 ONE    The value in one deployment: parameters have their defaults, or the values that are given.
 KNOWN  The value if it is the same in every deployment; everything else stays as it is written.
@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 
+from generator.template.dependencies import names
 from generator.template.intrinsics import (
     NO_VALUE,
     Json,
@@ -31,7 +32,6 @@ from generator.template.intrinsics import (
     text,
 )
 from generator.template.model import Section, Template, is_list, is_stored
-from generator.template.references import names
 
 
 class Scope(Enum):
@@ -67,32 +67,33 @@ class Evaluator:
         Raises Unknown in scope ONE if the template does not determine the value.
         """
         try:
-            found = self._resolved(value)
+            resolved = self._resolved(value)
         except RecursionError:
             raise Unknown("a value is nested too deeply") from None
-        return None if found == NO_VALUE else found
+        return None if resolved == NO_VALUE else resolved
 
     def number(self, value: Json, default: float | None = None, least: float = 0.0, most: float = math.inf) -> float:
         """Return the value as a number. Raises Unknown if it is not a finite number in this range."""
-        found = self.value(value)
-        if found is None and default is not None:
+        resolved = self.value(value)
+        if resolved is None and default is not None:
             return default
         try:
-            number = float(found)
+            number = float(resolved)
         except (OverflowError, TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number):
-            raise Unknown(f"{found!r} is not a number")
+            raise Unknown(f"{resolved!r} is not a number")
         if not least <= number <= most:
-            raise Unknown(f"{found} is less than {least:g}" if number < least else f"{found} is more than {most:g}")
+            bound = f"less than {least:g}" if number < least else f"more than {most:g}"
+            raise Unknown(f"{resolved} is {bound}")
         return number
 
     def whole(self, value: Json, default: int | None = None, least: float = 0.0, most: float = math.inf) -> int:
         """Return the value as a whole number. Raises Unknown if it is not one in this range."""
-        found = self.number(value, default, least, most)
-        if found != int(found):
-            raise Unknown(f"{found!r} is not a whole number")
-        return int(found)
+        number = self.number(value, default, least, most)
+        if number != int(number):
+            raise Unknown(f"{number!r} is not a whole number")
+        return int(number)
 
     def ids(self, *types: str) -> list[str]:
         """Return the logical ids of the resources of these types that are created, in the template's order.
@@ -109,7 +110,7 @@ class Evaluator:
 
     def references(self, value: Json) -> set[str]:
         """Return the logical ids of all resources that a value refers to, however deep inside."""
-        return {found for found in names(value) if found in self.template.resources}
+        return {name for name in names(value) if name in self.template.resources}
 
     def holds(self, resource: Section) -> bool | None:
         """Return whether a resource's condition holds; True without one, None if only a deployment decides it."""
@@ -121,11 +122,11 @@ class Evaluator:
 
     def entries(self, structure: Section) -> dict[str, Json]:
         """Return a structure with every value resolved, without those that are AWS::NoValue."""
-        return {key: found for key, inner in structure.items() if (found := self._resolved(inner)) != NO_VALUE}
+        return {key: resolved for key, inner in structure.items() if (resolved := self._resolved(inner)) != NO_VALUE}
 
     def _resolved(self, value: Json) -> Json:
         if isinstance(value, list):
-            return [found for item in value if (found := self._resolved(item)) != NO_VALUE]
+            return [resolved for item in value if (resolved := self._resolved(item)) != NO_VALUE]
         if not isinstance(value, Mapping):
             return value
         if is_intrinsic(value) and value != NO_VALUE:
@@ -138,8 +139,8 @@ class Evaluator:
         if function == "Fn::If":
             return self._fn_if(content)
         if function == "Fn::Sub" and (parts := parts_of(content)) is not None:
-            found = concatenation(map(self._resolved, parts))
-            return found if isinstance(found, str) else canonical(found)
+            joined = concatenation(map(self._resolved, parts))
+            return joined if isinstance(joined, str) else canonical(joined)
         if function == "Fn::FindInMap" and isinstance(content, list):
             return self._find_in_map(content)
         if isinstance(content, list) and function != "Fn::Length":
@@ -149,9 +150,9 @@ class Evaluator:
     def _find_in_map(self, content: list[Json]) -> Json:
         """Return what Fn::FindInMap finds. Its DefaultValue is resolved only if the mapping has no such keys."""
         keys, options = [self._resolved(key) for key in content[:3]], content[3:]
-        found = looked_up(self.template.mappings, keys) if len(content) in (3, 4) else None
-        if found is not None:
-            return found
+        entry = looked_up(self.template.mappings, keys) if len(content) in (3, 4) else None
+        if entry is not None:
+            return entry
         is_missing = all(literal_text(key) is not None for key in keys)
         if is_missing and len(options) == 1 and "DefaultValue" in mapping(options[0]):
             return self._resolved(options[0]["DefaultValue"])
@@ -296,8 +297,8 @@ def _missing(content: list[Json], keys: list[Json]) -> str:
     return f"mapping {keys[0]} has no {keys[1]}, {keys[2]}"
 
 
-def _every(found: list[bool | None]) -> bool | None:
+def _every(truths: list[bool | None]) -> bool | None:
     """Return whether all are true; None if that is open. A single False decides."""
-    if False in found:
+    if False in truths:
         return False
-    return None if None in found else True
+    return None if None in truths else True

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from generator.template.references import VARIABLE
+from generator.template.dependencies import VARIABLE
 
 Json = Any
 """A value as JSON has it. Only this package deals with untyped JSON."""
@@ -62,8 +62,8 @@ def literal_text(value: Json) -> str | None:
 
 def split_commas(value: Json) -> Json:
     """Return the list that CloudFormation makes of a parameter's value: its parts between commas, without spaces."""
-    found = literal_text(value)
-    return [part.strip() for part in found.split(",")] if found is not None else value
+    literal = literal_text(value)
+    return [part.strip() for part in literal.split(",")] if literal is not None else value
 
 
 def whole_number(value: Json) -> int | None:
@@ -98,8 +98,8 @@ def text(value: Json) -> str:
     simple = canonical(value)
     if isinstance(simple, str):
         return simple.replace("${", "${!")  # Not a reference: IAM takes ${...} as it is written.
-    found = template_text(simple)
-    return json.dumps(simple, sort_keys=True) if found is None else found
+    line = template_text(simple)
+    return json.dumps(simple, sort_keys=True) if line is None else line
 
 
 def template_text(value: Json) -> str | None:
@@ -121,18 +121,18 @@ def parts_of(content: Json) -> list[Json] | None:
 
     The concatenation of the parts is the value of the Fn::Sub.
     """
-    own: Mapping[str, Json] = {}
+    variables: Mapping[str, Json] = {}
     if isinstance(content, list) and len(content) == 2 and isinstance(content[1], Mapping):
-        content, own = content
+        content, variables = content
     if not isinstance(content, str):
         return None
     parts: list[Json] = []
     end = 0
-    for found in _PART.finditer(content):
-        parts.append(content[end : found.start()])
-        escape, name = found.groups()
-        parts.append(f"${{{name}}}" if escape else own[name] if name in own else _reference(name))
-        end = found.end()
+    for match in _PART.finditer(content):
+        parts.append(content[end : match.start()])
+        escape, name = match.groups()
+        parts.append(f"${{{name}}}" if escape else variables[name] if name in variables else _reference(name))
+        end = match.end()
     return [part for part in (*parts, content[end:]) if part != ""]
 
 
@@ -179,11 +179,11 @@ def concatenation(parts: Iterable[Json]) -> Json:
     """Return resolved parts as one text, or as an Fn::Join if some of them are not literal."""
     joined: list[Json] = []
     for part in parts:
-        found = literal_text(part)
-        if found is not None and joined and isinstance(joined[-1], str):
-            joined[-1] += found
+        literal = literal_text(part)
+        if literal is not None and joined and isinstance(joined[-1], str):
+            joined[-1] += literal
         else:
-            joined.append(part if found is None else found)
+            joined.append(part if literal is None else literal)
     if not joined:
         return ""
     return joined[0] if len(joined) == 1 else {"Fn::Join": ["", joined]}
@@ -204,13 +204,13 @@ def reduce(function: str, arguments: Json, mappings: Mapping[str, Json]) -> Json
         case "Fn::Split", [str(delimiter), str(whole)] if delimiter:
             return whole.split(delimiter)
         case "Fn::Select", [index, list(items)]:
-            place = whole_number(index)
-            return items[place] if place is not None and place < len(items) else {function: arguments}
+            position = whole_number(index)
+            return items[position] if position is not None and position < len(items) else {function: arguments}
         case "Fn::Length", list(items):
             return len(items)
         case "Fn::FindInMap", list():
-            found = looked_up(mappings, arguments)
-            return {function: arguments} if found is None else found
+            entry = looked_up(mappings, arguments)
+            return {function: arguments} if entry is None else entry
     return {function: arguments}
 
 
@@ -221,8 +221,8 @@ def looked_up(mappings: Mapping[str, Json], arguments: Sequence[Json]) -> Json:
     name, first, second = (literal_text(key) for key in arguments[:3])
     if name is None or first is None or second is None:
         return None
-    found = mapping(mapping(mappings.get(name)).get(first)).get(second)
-    return mapping(arguments[3]).get("DefaultValue") if found is None and len(arguments) == 4 else found
+    entry = mapping(mapping(mappings.get(name)).get(first)).get(second)
+    return mapping(arguments[3]).get("DefaultValue") if entry is None and len(arguments) == 4 else entry
 
 
 def _reference(name: str) -> Json:
@@ -245,7 +245,7 @@ def _substitution(content: Json) -> Json:
     if isinstance(content, list) and len(content) == 2 and isinstance(content[0], str) and isinstance(content[1], dict):
         values = {name: template_text(value) for name, value in content[1].items()}
         if None not in values.values():
-            return _from_text(VARIABLE.sub(lambda found: str(values.get(found[1], found[0])), content[0]))
+            return _from_text(VARIABLE.sub(lambda match: str(values.get(match[1], match[0])), content[0]))
     return {"Fn::Sub": [canonical(item) for item in content] if isinstance(content, list) else content}
 
 
@@ -264,4 +264,4 @@ def _from_text(text: str) -> Json:
     if whole := VARIABLE.fullmatch(text):
         name, dot, attribute = whole[1].partition(".")
         return _attribute([name, attribute]) if dot else {"Ref": name}
-    return {"Fn::Sub": VARIABLE.sub(lambda found: f"${{{found[1].removesuffix('.TopicArn')}}}", text)}
+    return {"Fn::Sub": VARIABLE.sub(lambda match: f"${{{match[1].removesuffix('.TopicArn')}}}", text)}

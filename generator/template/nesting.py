@@ -14,10 +14,10 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import islice
 from typing import NamedTuple
 
+from generator.template.dependencies import VARIABLE, references, walk
 from generator.template.intrinsics import NO_VALUE, SAM, Json, literal_text, mapping, split_commas
 from generator.template.model import Section, Template, is_list, is_stored
 from generator.template.reading import MAX_DEPTH, parse
-from generator.template.references import VARIABLE, references, walk
 from generator.template.transforms import is_loop
 
 NESTED = ("AWS::CloudFormation::Stack", f"{SAM}Application")
@@ -98,9 +98,9 @@ def with_nested(template: Template, children: Children) -> tuple[Template, dict[
         malformed=list(template.malformed),
     )
     while level:
-        level = [found for name, reader in level for found in _put_in(whole, name, reader)]
+        level = [inner for name, reader in level for inner in _put_in(whole, name, reader)]
     _write_out_outputs(whole)
-    found = replace(
+    together = replace(
         template,
         parameters=whole.parameters,
         mappings=whole.mappings,
@@ -111,7 +111,7 @@ def with_nested(template: Template, children: Children) -> tuple[Template, dict[
         macros=tuple(whole.macros),
         malformed=tuple(whole.malformed),
     )
-    return found, whole.unread
+    return together, whole.unread
 
 
 def outermost(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -149,20 +149,20 @@ def _put_in(whole: _Whole, name: str, children: Children) -> Iterable[tuple[str,
     whole.conditions |= inner.conditions
     del whole.resources[name]
     resources = {
-        own: _conditional(one, resource, whole.conditions)
-        for own, one in inner.resources.items()
-        if own not in whole.resources
+        logical_id: _conditional(entry, resource, whole.conditions)
+        for logical_id, entry in inner.resources.items()
+        if logical_id not in whole.resources
     }
     whole.resources |= resources
     whole.outputs |= inner.outputs
-    whole.opaque |= {f"{name}{SEPARATOR}{own}": one for own, one in inner.opaque.items()}
+    whole.opaque |= {f"{name}{SEPARATOR}{logical_id}": entry for logical_id, entry in inner.opaque.items()}
     whole.macros += [f"{name}{SEPARATOR}{macro}" for macro in inner.macros]
     whole.malformed += inner.malformed
-    return [(own, child.children) for own, one in resources.items() if one.get("Type") in NESTED]
+    return [(logical_id, child.children) for logical_id, entry in resources.items() if entry.get("Type") in NESTED]
 
 
 def _around(whole: _Whole, document: Section) -> Template:
-    """Return what the loops of a nested stack may use: what it declares, and what the template around it declares."""
+    """Return the parameters, mappings and conditions that a nested stack's loops may use: its own and its parent's."""
     return Template(
         document={},
         parameters=whole.parameters,
@@ -183,19 +183,19 @@ def _values(document: Section, most: int) -> int:
 
     Raises NotRead if they are nested too deeply.
     """
-    found, depth = 0, 0
+    count, depth = 0, 0
     level: list[Json] = [document[key] for key in ("Resources", "Outputs", "Globals", "Conditions", "Mappings")]
     while level:
         depth += 1
         inner: list[Json] = []
-        for one in level:
-            inner += one.values() if isinstance(one, Mapping) else one if isinstance(one, list) else ()
-            if found + len(inner) >= most:
+        for value in level:
+            inner += value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+            if count + len(inner) >= most:
                 return most
         if depth > MAX_DEPTH:
             raise NotRead(f"nested more than {MAX_DEPTH} levels deep, with its parameters written out")
-        found, level = found + len(inner), inner
-    return found
+        count, level = count + len(inner), inner
+    return count
 
 
 def _write_out_outputs(whole: _Whole) -> None:
@@ -203,25 +203,25 @@ def _write_out_outputs(whole: _Whole) -> None:
 
     An output that refers to itself, or to a stack that cannot be read, stays a reference.
     """
-    stated = {_output_of(name): mapping(one).get("Value") for name, one in whole.outputs.items()}
+    outputs = {_output_of(name): mapping(entry).get("Value") for name, entry in whole.outputs.items()}
     values: dict[str, Json] = {}
-    used = {name: {one for one in references(value) if one in stated} for name, value in stated.items()}
+    used = {name: outputs.keys() & {*references(value)} for name, value in outputs.items()}
     sorter = TopologicalSorter(used)
     with suppress(CycleError):
         sorter.prepare()
     while ready := sorter.get_ready():
         for name in ready:
-            value = _Renamer("", values).value(stated[name]) if used[name] else stated[name]
+            value = _Renamer("", values).value(outputs[name]) if used[name] else outputs[name]
             if _size(value) <= MAX_OUTPUT:
                 values[name] = value
         sorter.done(*ready)
     renamer = _Renamer("", values)
     for section in (whole.resources, whole.conditions):
-        for name, one in section.items():
-            added = sum(_size(values[found]) for found in references(one) if found in values)
+        for name, entry in section.items():
+            added = sum(_size(values[output]) for output in references(entry) if output in values)
             if added and whole.values + added < MAX_VALUES:
                 whole.values += added
-                section[name] = renamer.value(one)
+                section[name] = renamer.value(entry)
 
 
 def _output_of(name: str) -> str:
@@ -256,16 +256,16 @@ def _renamed(around: Section, name: str, resource: Section, document: Section) -
     given = mapping(mapping(resource.get("Properties")).get("Parameters"))
     declared: dict[str, Json] = {f"{prefix}{pseudo}": {"Type": "String"} for pseudo in OF_THE_STACK}
     values: dict[str, Json] = {pseudo: {"Ref": f"{prefix}{pseudo}"} for pseudo in OF_THE_STACK}
-    for own, parameter in mapping(document.get("Parameters")).items():
+    for key, parameter in mapping(document.get("Parameters")).items():
         parameter = mapping(parameter)
-        value = _or_default(given.get(own, NO_VALUE), parameter.get("Default", NO_VALUE))
+        value = _or_default(given.get(key, NO_VALUE), parameter.get("Default", NO_VALUE))
         if value == NO_VALUE or is_stored(parameter):
-            declared[f"{prefix}{own}"] = parameter
-            values[own] = {"Ref": f"{prefix}{own}"}
+            declared[f"{prefix}{key}"] = parameter
+            values[key] = {"Ref": f"{prefix}{key}"}
         else:
-            values[own] = _as_list(value, around) if is_list(parameter) else value
-    entries = ((str(key), one) for inside in walk(document) for key, one in mapping(inside).items())
-    renamer = _Renamer(prefix, values, frozenset(str(one[0]) for key, one in entries if is_loop(key, one)))
+            values[key] = _as_list(value, around) if is_list(parameter) else value
+    entries = ((str(key), content) for inner in walk(document) for key, content in mapping(inner).items())
+    renamer = _Renamer(prefix, values, frozenset(str(content[0]) for key, content in entries if is_loop(key, content)))
     return {
         "Transform": document.get("Transform"),
         "Fn::Transform": document.get("Fn::Transform"),
@@ -312,13 +312,13 @@ class _Renamer:
 
     def entries(self, section: Json, rename_content: Callable[[Json], Json]) -> dict[str, Json]:
         """Return a section with its entries renamed, also those in loops. `rename_content` renames the rest."""
-        found: dict[str, Json] = {}
+        renamed: dict[str, Json] = {}
         for key, value in mapping(section).items():
             if is_loop(str(key), value):
-                found[key] = [value[0], self.value(value[1]), self.entries(value[2], rename_content)]
+                renamed[key] = [value[0], self.value(value[1]), self.entries(value[2], rename_content)]
             else:
-                found[key if str(key).startswith("Fn::") else f"{self.prefix}{key}"] = rename_content(value)
-        return found
+                renamed[key if str(key).startswith("Fn::") else f"{self.prefix}{key}"] = rename_content(value)
+        return renamed
 
     def resource(self, resource: Json) -> Json:
         """Return a resource with every name in it renamed."""
@@ -375,5 +375,5 @@ class _Renamer:
         whole = VARIABLE.fullmatch(text)
         if whole and whole[1] in own:
             return own[whole[1]]
-        renamed = VARIABLE.sub(lambda found: found[0] if found[1] in own else f"${{{self._name(found[1])}}}", text)
+        renamed = VARIABLE.sub(lambda match: match[0] if match[1] in own else f"${{{self._name(match[1])}}}", text)
         return {"Fn::Sub": [renamed, own] if own else renamed}

@@ -71,8 +71,8 @@ class PlannedResource:
 
 def address_of(text: str) -> Address:
     """Return the address of a module, such as module.api["eu"].module.queue."""
-    found = [(match[1], _index(match[2])) for match in _MODULE.finditer(text)]
-    return Address(tuple(name for name, _ in found), tuple(index for _, index in found))
+    steps = [(match[1], _index(match[2])) for match in _MODULE.finditer(text)]
+    return Address(tuple(name for name, _ in steps), tuple(index for _, index in steps))
 
 
 class References:
@@ -103,23 +103,23 @@ class References:
 
     def functions(self, resource: PlannedResource, key: str) -> list[PlannedResource]:
         """Return the functions that an attribute may name, directly or by an alias. Stop at two."""
-        found: dict[str, PlannedResource] = {}
+        functions: dict[str, PlannedResource] = {}
         waiting, seen = [(resource, key)], {resource.address}
-        while waiting and len(found) < 2:
+        while waiting and len(functions) < 2:
             source, attribute = waiting.pop()
             value = source.values.get(attribute)
             if isinstance(value, str):
-                found |= {function.address: function for function in self._named(value, source)}
+                functions |= {function.address: function for function in self._named(value, source)}
                 continue
             for target in self._targets(source, attribute, (*FUNCTIONS, *OF_A_FUNCTION)):
                 if target.type in FUNCTIONS:
-                    found[target.address] = target
+                    functions[target.address] = target
                 elif target.address not in seen:
                     seen.add(target.address)
                     waiting.append((target, "function_name"))
-                if len(found) >= 2:
+                if len(functions) >= 2:
                     break
-        return list(found.values())
+        return list(functions.values())
 
     def _named(self, text: str, resource: PlannedResource) -> list[PlannedResource]:
         """Return the functions with a name or ARN. If several have the name, return those in the resource's place."""
@@ -136,12 +136,12 @@ class References:
 
     def targets(self, resource: PlannedResource, key: str, types: tuple[str, ...]) -> list[PlannedResource]:
         """Return the resources of these types that the expression of an attribute refers to. Stop at two."""
-        found: dict[str, PlannedResource] = {}
+        targets: dict[str, PlannedResource] = {}
         for target in self._targets(resource, key, types):
-            found[target.address] = target
-            if len(found) == 2:
+            targets[target.address] = target
+            if len(targets) == 2:
                 break
-        return list(found.values())
+        return list(targets.values())
 
     def _targets(self, resource: PlannedResource, key: str, types: tuple[str, ...]) -> Iterator[PlannedResource]:
         declared = self.declared(resource)
@@ -159,10 +159,10 @@ class References:
 
     def value(self, expression: Json, names: tuple[str, ...], hops: int = MAX_HOPS) -> Json:
         """Return the value of an expression that is a constant or a single variable; None for any other."""
-        found = mapping(expression)
-        if "constant_value" in found:
-            return found["constant_value"]
-        references = {str(reference) for reference in listed(found.get("references"))}
+        parts = mapping(expression)
+        if "constant_value" in parts:
+            return parts["constant_value"]
+        references = {str(reference) for reference in listed(parts.get("references"))}
         if len(references) != 1 or hops <= 0:
             return None
         name = references.pop().removeprefix("var.")
@@ -202,14 +202,14 @@ class References:
         while waiting:
             expression, scope = waiting.pop()
             references = list(_parsed(listed(mapping(expression).get("references"))))
-            own = self._own_indexes(references, scope)
+            own_indexes = self._own_indexes(references, scope)
             for root, name, index, attribute in references:
-                for found in self._step(scope, root, name, index, own, attribute):
-                    if isinstance(found, PlannedResource):
-                        yield found
-                    elif (state := (id(found[0]), found[1].module, found[1].index)) not in seen:
+                for target in self._step(scope, root, name, index, own_indexes, attribute):
+                    if isinstance(target, PlannedResource):
+                        yield target
+                    elif (state := (id(target[0]), target[1].module, target[1].index)) not in seen:
                         seen.add(state)
-                        waiting.append(found)
+                        waiting.append(target)
 
     def _own_indexes(self, references: Sequence[_Reference], scope: _Scope) -> list[Index]:
         """Return the possible indexes of fn[each.key] or fn[var.name], which the plan lists as fn and the variable."""
@@ -219,7 +219,7 @@ class References:
         return [*([scope.index] if is_own else []), *(index for index in given if isinstance(index, int | str))]
 
     def _step(
-        self, scope: _Scope, root: str, name: str, index: Index, own: Sequence[Index], attribute: str
+        self, scope: _Scope, root: str, name: str, index: Index, own_indexes: Sequence[Index], attribute: str
     ) -> Iterator[PlannedResource | tuple[Json, _Scope]]:
         """Yield the resources that a reference names, or the expressions behind a variable or an output."""
         if root == "var" and scope.module.names:
@@ -233,9 +233,9 @@ class References:
             names = (*scope.module.names, name)
             output = mapping(mapping(self._module(names).get("outputs")).get(attribute)).get("expression")
             inside = self._modules.get((names, scope.module.indexes), {})
-            yield from ((output, _Scope(address, None, None)) for address in _of_index(inside, index, own))
+            yield from ((output, _Scope(address, None, None)) for address in _of_index(inside, index, own_indexes))
         else:
-            yield from _of_index(self._by_name.get((scope.module, root, name), {}), index, own)
+            yield from _of_index(self._by_name.get((scope.module, root, name), {}), index, own_indexes)
 
 
 class _Scope(NamedTuple):
@@ -266,14 +266,14 @@ class _Providers:
 
     def place(self, resource: PlannedResource) -> tuple[str, str]:
         key, block = self._references.provider(resource)
-        own = _arn(resource.values) or (None if resource.values else _arn(resource.before))
+        arn = _arn(resource.values) or (None if resource.values else _arn(resource.before))
         expressions, names = mapping(block.get("expressions")), address_of(str(block.get("module_address", ""))).names
         account = (
-            own[2]
-            if own
+            arn[2]
+            if arn
             else self._stated_account(expressions, names) or _only(self._accounts, self._identity(key, block))
         )
-        return account, self._region(resource) or (own[1] if own else "") or self._provider_region(
+        return account, self._region(resource) or (arn[1] if arn else "") or self._provider_region(
             key, expressions, names
         )
 
@@ -297,8 +297,8 @@ class _Providers:
             return str(allowed[0])
         for role in listed(expressions.get("assume_role")):
             arn = self._references.value(mapping(role).get("role_arn"), names)
-            if isinstance(arn, str) and (found := _ARN.match(arn)):
-                return found[2]
+            if isinstance(arn, str) and (match := _ARN.match(arn)):
+                return match[2]
         return ""
 
 
@@ -315,12 +315,12 @@ def _parsed(references: Iterable[Json]) -> Iterator[_Reference]:
 
 
 def _of_index(
-    instances: Mapping[Index, Sequence[_Instance]], index: Index, own: Sequence[Index]
+    instances: Mapping[Index, Sequence[_Instance]], index: Index, own_indexes: Sequence[Index]
 ) -> Iterator[_Instance]:
-    """Yield the instances with an index or else with the first of `own`; all if none has one of these."""
+    """Yield the instance with the index. Without an index, yield that with the first of `own_indexes`, or else all."""
     if index is not None:
         return iter(instances.get(index, ()))
-    keys = (key for one in own for key in (one, str(one), whole_number(one)) if key is not None)
+    keys = (key for own in own_indexes for key in (own, str(own), whole_number(own)) if key is not None)
     wanted = next((key for key in keys if key in instances), None)
     return chain.from_iterable(instances.values() if wanted is None else [instances[wanted]])
 
@@ -342,8 +342,8 @@ def _region(value: Json) -> str:
     return value if isinstance(value, str) and _REGION.fullmatch(value) else ""
 
 
-def _only(found: dict[str, set[str]], key: str) -> str:
-    values = found.get(key, set())
+def _only(candidates: dict[str, set[str]], key: str) -> str:
+    values = candidates.get(key, set())
     return next(iter(values)) if len(values) == 1 else ""
 
 

@@ -43,7 +43,7 @@ KNOWN_TRANSFORMS = (
 )
 """Prefixes of transforms that are expanded here, or that create no function with a reservation.
 
-AWS::Include may bring anything. Source: AWS CloudFormation Template Reference, "Transform reference".
+AWS::Include may add anything. Source: AWS CloudFormation Template Reference, "Transform reference".
 """
 
 
@@ -63,8 +63,8 @@ def status(path: Path) -> os.stat_result | None:
 
 def is_file(path: Path) -> bool:
     """Return whether the path is a regular file. Raises UnreadableTemplate if the path cannot be examined."""
-    found = status(path)
-    return found is not None and stat.S_ISREG(found.st_mode)
+    stats = status(path)
+    return stats is not None and stat.S_ISREG(stats.st_mode)
 
 
 def bounded_text(path: Path, errors: str = "strict", most: int = MAX_CHARACTERS) -> str:
@@ -132,7 +132,7 @@ def json_value(where: str, text: str) -> Any:
 def template(where: str, value: Any) -> dict[str, Any]:
     """Return the value if it has Resources, each with a Type. Raises UnreadableTemplate."""
     resources = value.get("Resources") if isinstance(value, dict) else None
-    malformed = [name for name, one in mapping(resources).items() if not _is_resource(name, one)]
+    malformed = [name for name, resource in mapping(resources).items() if not _is_resource(name, resource)]
     if not isinstance(resources, dict) or (malformed and len(malformed) == len(resources)):
         raise unreadable(
             where, "not a template: it has no Resources, each with a Type", "name a CloudFormation template"
@@ -152,7 +152,7 @@ def parse(document: Any, values: Mapping[str, Any] | None = None, around: Templa
     parameters = mapping(document.get("Parameters"))
     if values is not None:
         parameters = {name: _given(parameter, values.get(name)) for name, parameter in parameters.items()}
-    stated = Template(
+    unexpanded = Template(
         document=document,
         parameters=parameters,
         mappings=mapping(document.get("Mappings")),
@@ -163,7 +163,7 @@ def parse(document: Any, values: Mapping[str, Any] | None = None, around: Templa
         opaque={},
         macros=(*_macros(document.get("Transform")), *_macros(document.get("Fn::Transform"))),
     )
-    evaluator = Evaluator(around or stated)
+    evaluator = Evaluator(around or unexpanded)
 
     def resolve(collection: Any) -> Any:
         try:
@@ -179,10 +179,10 @@ def parse(document: Any, values: Mapping[str, Any] | None = None, around: Templa
         if name not in opaque and _is_structure(entry)
     }
     return replace(
-        stated,
-        conditions=expanded(stated.conditions, resolve),
+        unexpanded,
+        conditions=expanded(unexpanded.conditions, resolve),
         resources=with_sam_defaults(resources, document.get("Globals")),
-        outputs=expanded(stated.outputs, resolve),
+        outputs=expanded(unexpanded.outputs, resolve),
         opaque=opaque,
         malformed=tuple(name for name in entries if name not in resources and name not in opaque),
     )

@@ -104,14 +104,14 @@ class Schema:
 @cache
 def schema(kind: str) -> Schema:
     """Return the schema of a resource type."""
-    made, names = MADE_BY_SAM.get(kind, (kind, {}))
-    content, own = _content(made), _content(kind)
-    is_known = bool(content) and not made.startswith(UNKNOWN)
-    pointers = [*content.get("createOnlyProperties", ()), *ALWAYS_CERTAIN.get(made, ())]
+    generated, names = MADE_BY_SAM.get(kind, (kind, {}))
+    content, declared = _content(generated), _content(kind)
+    is_known = bool(content) and not generated.startswith(UNKNOWN)
+    pointers = [*content.get("createOnlyProperties", ()), *ALWAYS_CERTAIN.get(generated, ())]
     return Schema(
         certain=tuple(_renamed(pointer, names) for pointer in pointers),
         possible=tuple(content.get("conditionalCreateOnlyProperties", ())) if is_known else ("/properties",),
-        unordered=frozenset((*_unordered(content), *_unordered(own))).union(WITHOUT_ORDER),
+        unordered=frozenset((*_unordered(content), *_unordered(declared))).union(WITHOUT_ORDER),
         known=is_known,
     )
 
@@ -134,7 +134,7 @@ def _renamed(pointer: str, names: Mapping[str, str]) -> str:
 
 def _touches(path: str, pointer: str) -> bool:
     """Return whether a path is at the pointer, inside it or around it."""
-    mine = [_step(*found) for found in STEP.findall(path)]
+    mine = [_step(*step) for step in STEP.findall(path)]
     theirs = pointer.removeprefix("/").split("/")
     if mine[:1] != ["Properties"] or theirs[0] != "properties":
         return False

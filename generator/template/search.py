@@ -69,9 +69,9 @@ def heaviest(deployments: Deployments, items: Iterable[Item[Picked]]) -> Combina
     searches, not one search of a million combinations.
     """
     compiled = [_compiled(deployments, item) for item in items]
-    found = [_search(deployments, options, constraints) for options, constraints in _groups(deployments, compiled)]
-    combinations = [combination for combination in found if combination is not None]
-    if len(combinations) < len(found):
+    results = [_search(deployments, options, constraints) for options, constraints in _groups(deployments, compiled)]
+    combinations = [combination for combination in results if combination is not None]
+    if len(combinations) < len(results):
         return None
     return Combination(
         weight=sum(part.weight for part in combinations),
@@ -88,11 +88,11 @@ def _search(
     search = _Search[Picked](deployments, constraints, deployments.steps, last_step)
     search.run(items)
     if search.best is None:
-        return None if not search.is_cut else Combination(0, (), ALWAYS, search.open)
+        return None if not search.stopped_early else Combination(0, (), ALWAYS, search.unsearched)
     picks = tuple(option.candidate for option in search.best)
     weight = sum(pick.weight for pick in picks)
     guard = ALWAYS.union(*(pick.guard for pick in picks))
-    return Combination(weight, picks, guard, max(weight, search.open))
+    return Combination(weight, picks, guard, max(weight, search.unsearched))
 
 
 def _compiled(deployments: Deployments, item: Item[Picked]) -> _Options[Picked]:
@@ -141,24 +141,24 @@ class _Search(Generic[Picked]):
     last_step: int
     best: list[_Option[Picked]] | None = None
     weight: int = 0
-    is_cut: bool = False
-    open: int = 0
+    stopped_early: bool = False
+    unsearched: int = 0
     """The highest bound of a branch that was not searched."""
     assignment: Assignment = field(default_factory=dict)
 
     def run(self, items: list[_Options[Picked]]) -> None:
         """Search all combinations of the items' options."""
-        left = self._remaining(items)
-        if left is not None:
-            self._descend(left, sum(item[0].candidate.weight for item in left))
+        remaining = self._remaining(items)
+        if remaining is not None:
+            self._descend(remaining, sum(item[0].candidate.weight for item in remaining))
 
     def _descend(self, items: list[_Options[Picked]], bound: int) -> None:
         if self.best is not None and bound <= self.weight:
             return
-        more = self.last_step - self.first_step if self.best is None else 0
-        last_step = self.last_step + more
+        extra_steps = self.last_step - self.first_step if self.best is None else 0
+        last_step = self.last_step + extra_steps
         if self.deployments.steps > last_step or len(self.assignment) > MAX_DEPTH:
-            self.is_cut, self.open = True, max(self.open, bound)
+            self.stopped_early, self.unsearched = True, max(self.unsearched, bound)
             return
         variable = self._variable(items)
         if variable is None:
@@ -167,12 +167,12 @@ class _Search(Generic[Picked]):
         children = []
         for value in self.deployments.domain(variable):
             self.assignment[variable] = value
-            left = self._remaining(items)
-            if left is not None:
-                children.append((sum(item[0].candidate.weight for item in left), value, left))
-        for child_bound, value, left in sorted(children, key=lambda child: -child[0]):
+            remaining = self._remaining(items)
+            if remaining is not None:
+                children.append((sum(item[0].candidate.weight for item in remaining), value, remaining))
+        for child_bound, value, remaining in sorted(children, key=lambda child: -child[0]):
             self.assignment[variable] = value
-            self._descend(left, child_bound)
+            self._descend(remaining, child_bound)
         self.assignment.pop(variable, None)
 
     def _remaining(self, items: list[_Options[Picked]]) -> list[_Options[Picked]] | None:
@@ -180,7 +180,7 @@ class _Search(Generic[Picked]):
         known: Truths = {}
         if any(self.deployments.truth(constraint, self.assignment, known) is False for constraint in self.constraints):
             return None
-        left = []
+        remaining = []
         for item in items:
             options: _Options[Picked] = []
             for option in item:
@@ -199,8 +199,8 @@ class _Search(Generic[Picked]):
                         break  # This option holds, and the later ones weigh no more.
             if not options:
                 return None
-            left.append(options)
-        return left
+            remaining.append(options)
+        return remaining
 
     def _variable(self, items: list[_Options[Picked]]) -> str | None:
         """Return the variable to assign next: one that a heaviest option depends on, else one of a constraint."""
@@ -226,6 +226,6 @@ def _leaders(depends: Sequence[set[str]]) -> list[int]:
 
     for index, names in enumerate(depends):
         for name in names:
-            one, other = sorted((root(first.setdefault(name, index)), root(index)))
-            leader[other] = one
+            earlier, later = sorted((root(first.setdefault(name, index)), root(index)))
+            leader[later] = earlier
     return [root(index) for index in range(len(depends))]

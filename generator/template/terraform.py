@@ -156,7 +156,7 @@ class _Reader:
         self._gaps += _incomplete(self._document)
         for resource in self._resources:
             if resource.is_managed:
-                self._take(resource)
+                self._translate(resource)
         for change in (*self._changes.values(), *self._deposed):
             self._note_change(change)
         return TerraformPlan((*self._parts.values(), *self._stacks), tuple(dict.fromkeys(self._gaps)))
@@ -175,10 +175,10 @@ class _Reader:
                         yield self._resource(entry, self._address(module.get("address", "")))
 
     def _address(self, text: Json) -> Address:
-        found = address_of(str(text))
-        if len(found.names) > MAX_MODULES:
+        address = address_of(str(text))
+        if len(address.names) > MAX_MODULES:
             raise unreadable(self._where, f"modules nested more than {MAX_MODULES} deep", _WHOLE)
-        return found
+        return address
 
     def _resource(self, entry: Section, module: Address) -> PlannedResource:
         change = mapping(self._changes.get(str(entry.get("address")), {}))
@@ -204,33 +204,33 @@ class _Reader:
         return value
 
     def _list(self, section: Section, key: str) -> list[Json]:
-        found = section.get(key)
-        if found is not None and not isinstance(found, list):
+        entries = section.get(key)
+        if entries is not None and not isinstance(entries, list):
             raise unreadable(self._where, f"{key} of the plan is not a list", _WHOLE)
-        return found or []
+        return entries or []
 
-    def _take(self, resource: PlannedResource) -> None:
+    def _translate(self, resource: PlannedResource) -> None:
         match resource.type:
             case kind if kind in FUNCTIONS:
-                self._take_function(resource)
+                self._translate_function(resource)
             case "aws_lambda_provisioned_concurrency_config":
-                self._take_config(resource)
+                self._translate_config(resource)
             case "aws_appautoscaling_target":
-                self._take_target(resource)
+                self._translate_target(resource)
             case "aws_lambda_event_source_mapping":
-                self._take_mapping(resource)
+                self._translate_mapping(resource)
             case "aws_sqs_queue":
-                self._take_queue(resource)
+                self._translate_queue(resource)
             case "aws_cloudformation_stack":
-                self._take_stack(resource)
+                self._translate_stack(resource)
             case "aws_cloudcontrolapi_resource":
-                self._take_control(resource)
+                self._translate_control(resource)
             case "awscc_lambda_alias" | "awscc_lambda_version" if resource.values.get("provisioned_concurrency_config"):
                 self._gap(resource, "may provision concurrency; declare it with the aws provider")
             case kind if kind in OPAQUE:
                 self._gap(resource, "creates resources from a template that is not in the plan; check that template")
 
-    def _take_function(self, resource: PlannedResource) -> None:
+    def _translate_function(self, resource: PlannedResource) -> None:
         properties: dict[str, Json] = {"FunctionName": _id(resource.address)}
         reserved = self._figure(resource, "reserved_concurrent_executions", "its reservation", UNRESERVED)
         if reserved is not None and reserved != UNRESERVED:
@@ -241,7 +241,7 @@ class _Reader:
             self._gap(resource, f"its capacity provider is {AFTER_APPLY}")
         self._add(resource, "AWS::Lambda::Function", properties)
 
-    def _take_config(self, resource: PlannedResource) -> None:
+    def _translate_config(self, resource: PlannedResource) -> None:
         figure = self._figure(resource, "provisioned_concurrent_executions", "its provisioned concurrency")
         function = self._function(resource, "function_name", figure, "provisions")
         if function and figure:
@@ -252,7 +252,7 @@ class _Reader:
             }
             self._add(resource, "AWS::Lambda::Alias", properties)
 
-    def _take_target(self, resource: PlannedResource) -> None:
+    def _translate_target(self, resource: PlannedResource) -> None:
         dimension = resource.values.get("scalable_dimension")
         is_late = dimension is None and resource.unknown.get("scalable_dimension")
         if dimension != PROVISIONED_DIMENSION and not is_late:
@@ -268,11 +268,11 @@ class _Reader:
             }
             self._add(resource, "AWS::ApplicationAutoScaling::ScalableTarget", properties)
 
-    def _take_mapping(self, resource: PlannedResource) -> None:
-        found = self._links.functions(resource, "function_name")
-        if len(found) != 1:
+    def _translate_mapping(self, resource: PlannedResource) -> None:
+        functions = self._links.functions(resource, "function_name")
+        if len(functions) != 1:
             return
-        properties: dict[str, Json] = {"FunctionName": _id(found[0].address)}
+        properties: dict[str, Json] = {"FunctionName": _id(functions[0].address)}
         scaling = _block(resource.values.get("scaling_config"))
         maximum = whole_number(scaling.get("maximum_concurrency"))
         if maximum:
@@ -289,7 +289,7 @@ class _Reader:
             properties["EventSourceArn"] = {"Ref": _id(queues[0].address)}
         self._add(resource, "AWS::Lambda::EventSourceMapping", properties)
 
-    def _take_queue(self, resource: PlannedResource) -> None:
+    def _translate_queue(self, resource: PlannedResource) -> None:
         try:
             redrive = mapping(json.loads(str(resource.values.get("redrive_policy") or "{}")))
         except (ValueError, RecursionError):
@@ -299,7 +299,7 @@ class _Reader:
             properties = {"RedrivePolicy": {"maxReceiveCount": receives}}
             self._add(resource, "AWS::SQS::Queue", properties)
 
-    def _take_stack(self, resource: PlannedResource) -> None:
+    def _translate_stack(self, resource: PlannedResource) -> None:
         body = resource.values.get("template_body")
         if not isinstance(body, str) or not body:
             where = f"is {AFTER_APPLY}" if resource.unknown.get("template_body") else "is in a bucket"
@@ -316,7 +316,7 @@ class _Reader:
         given = mapping(resource.values.get("parameters"))
         self._stacks.append(PlanPart(*place, template=template, stack=resource.address, parameters=given))
 
-    def _take_control(self, resource: PlannedResource) -> None:
+    def _translate_control(self, resource: PlannedResource) -> None:
         """Take a resource of the Cloud Control API, whose state is that of a CloudFormation resource."""
         kind = str(resource.values.get("type_name"))
         if not kind.startswith(("AWS::Lambda::", "AWS::CloudFormation::", "AWS::ApplicationAutoScaling::", "AWS::Ser")):
@@ -355,11 +355,11 @@ class _Reader:
 
     def _function(self, resource: PlannedResource, key: str, figure: int | None, verb: str) -> PlannedResource | None:
         """Return the function that a resource belongs to. If it is not known, note a gap and return None."""
-        found = self._links.functions(resource, key)
-        if len(found) == 1:
-            return found[0]
+        functions = self._links.functions(resource, key)
+        if len(functions) == 1:
+            return functions[0]
         if figure:
-            which = "one of several functions" if found else "a function that is not in the plan"
+            which = "one of several functions" if functions else "a function that is not in the plan"
             self._gap(
                 resource, f"{verb} {figure:,} for {which}, which may come out of the account's pool; name one function"
             )

@@ -15,7 +15,7 @@ from generator.template.intrinsics import SAM, Json, is_intrinsic, literal_text,
 LOOP = "Fn::ForEach::"
 
 MAX_OUTPUTS = 5_000
-"""Entries that the loops of one section may produce. With more, they stay unexpanded. A template has 500 resources."""
+"""Entries that the loops of one section may produce, ten times the resources of a template. With more, loops stay."""
 
 FUNCTION = f"{SAM}Function"
 
@@ -35,17 +35,17 @@ def expanded(section: Mapping[str, Json], resolve: Resolve) -> dict[str, Json]:
 
 def _has_loop(section: Mapping[str, Json]) -> bool:
     """Return whether a section has a loop. Few templates have one."""
-    left: list[Json] = [section]
-    while left:
-        value = left.pop()
+    waiting: list[Json] = [section]
+    while waiting:
+        value = waiting.pop()
         if isinstance(value, dict):
             for key, inner in value.items():
                 if str(key).startswith(LOOP):
                     return True
                 if not isinstance(inner, str):
-                    left.append(inner)
+                    waiting.append(inner)
         elif isinstance(value, list):
-            left += [inner for inner in value if not isinstance(inner, str)]
+            waiting += [inner for inner in value if not isinstance(inner, str)]
         elif isinstance(value, Mapping):
             return True
     return False
@@ -61,14 +61,14 @@ class _Expansion:
         self._resolve, self._left = resolve, MAX_OUTPUTS
 
     def entries(self, entries: Mapping[str, Json], names: Mapping[str, str]) -> dict[str, Json]:
-        found: dict[str, Json] = {}
+        expanded_: dict[str, Json] = {}
         for key, value in entries.items():
             if not is_loop(str(key), value):
-                found[substituted(str(key), names)] = self.value(value, names)
+                expanded_[substituted(str(key), names)] = self.value(value, names)
                 continue
             produced = self._loop(value, names)
-            found |= {substituted(str(key), names): self.value(value, names)} if produced is None else produced
-        return found
+            expanded_ |= {substituted(str(key), names): self.value(value, names)} if produced is None else produced
+        return expanded_
 
     def value(self, value: Json, names: Mapping[str, str]) -> Json:
         match value:
@@ -90,19 +90,19 @@ class _Expansion:
         self._left -= len(texts) * len(outputs)
         if None in texts or self._left < 0:
             return None
-        found: dict[str, Json] = {}
+        produced: dict[str, Json] = {}
         for item in texts:
-            found |= self.entries(outputs, {**names, str(variable): str(item)})
-        return found
+            produced |= self.entries(outputs, {**names, str(variable): str(item)})
+        return produced
 
 
 def substituted(text: str, names: Mapping[str, str]) -> str:
     """Replace a loop's variables in a text. &{Name} stands for the letters and digits of the value."""
 
-    def replacement(found: re.Match[str]) -> str:
-        sign, name = found.groups()
+    def replacement(match: re.Match[str]) -> str:
+        sign, name = match.groups()
         if name not in names:
-            return found[0]
+            return match[0]
         return names[name] if sign == "$" else re.sub(r"[^A-Za-z0-9]", "", names[name])
 
     return _VARIABLE.sub(replacement, text) if names else text
@@ -150,11 +150,11 @@ def _with_globals(resource: Json, shared: Mapping[str, Json]) -> Json:
     kind = str(mapping(resource).get("Type"))
     given = shared.get(kind.removeprefix(SAM)) if kind.startswith(SAM) else None
     ignored = mapping(resource).get("IgnoreGlobals")
-    own = mapping(resource).get("Properties") or {}
-    if not isinstance(given, Mapping) or ignored == "*" or not isinstance(own, Mapping):
+    properties = mapping(resource).get("Properties") or {}
+    if not isinstance(given, Mapping) or ignored == "*" or not isinstance(properties, Mapping):
         return resource
-    taken = {key: value for key, value in given.items() if not (isinstance(ignored, list) and key in ignored)}
-    return {**resource, "Properties": _merged(taken, own)}
+    merged = {key: value for key, value in given.items() if not (isinstance(ignored, list) and key in ignored)}
+    return {**resource, "Properties": _merged(merged, properties)}
 
 
 def _merged(shared: Any, own: Any) -> Any:

@@ -11,7 +11,7 @@ from click.testing import Result
 
 from generator.config import files
 from generator.errors import InvalidEnvironment, OversizedTemplate, UnreadableTemplate
-from generator.template import references
+from generator.template import dependencies
 from generator.template.intrinsics import parts_of
 from generator.template.reading import MAX_DEPTH, MAX_VALUES, parse, parsed, text_of
 from tests.conftest import environment_of
@@ -74,7 +74,7 @@ def test_an_endless_file_is_read_only_to_the_bound() -> None:
 def test_text_of_open_braces_is_searched_in_one_pass() -> None:
     """A pattern that looked for the closing brace again from each opening one took minutes for this text."""
     text = "${" * 500_000
-    assert list(references.references({"Fn::Sub": text})) == []
+    assert list(dependencies.references({"Fn::Sub": text})) == []
     assert parts_of(text) == [text]
 
 

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 from generator.checks.quota.deployed import Deployed
 from generator.template.alternatives import Location, Missing, Option, branches, options
+from generator.template.dependencies import names
 from generator.template.guards import Guard, merge
 from generator.template.intrinsics import is_intrinsic, mapping
 from generator.template.model import Template
-from generator.template.references import names
 from generator.template.search import Candidate
 
 FUNCTION_TYPES = ("AWS::Lambda::Function", "AWS::Serverless::Function")

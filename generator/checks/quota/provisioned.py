@@ -22,10 +22,10 @@ from generator.checks.quota.functions import (
     worst_of_each,
 )
 from generator.template.alternatives import Location, Missing, Option, alternatives, branches, options
+from generator.template.dependencies import names
 from generator.template.guards import ALWAYS, Guard, merge
 from generator.template.intrinsics import Json, is_intrinsic, template_text
 from generator.template.model import Template
-from generator.template.references import names
 from generator.template.search import Candidate, heaviest
 
 PROVISIONED = ("ProvisionedConcurrencyConfig", "ProvisionedConcurrentExecutions")

@@ -20,9 +20,9 @@ from generator.checks.quota.functions import (
 )
 from generator.checks.quota.provisioned import LEFT_OUT
 from generator.template.alternatives import Location, Missing, Option, branches, options
+from generator.template.dependencies import names
 from generator.template.guards import Guard
 from generator.template.model import Template
-from generator.template.references import names
 from generator.template.search import Candidate, Combination, heaviest
 
 QUEUE = "AWS::SQS::Queue"

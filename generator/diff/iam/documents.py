@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 
 from generator.diff.iam.grants import Grant, alternatives, grants, is_document, under
+from generator.template.dependencies import walk
 from generator.template.intrinsics import Json, canonical, is_intrinsic, mapping, template_text
-from generator.template.references import walk
 
 DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy")
 """Properties whose whole value is a policy document."""

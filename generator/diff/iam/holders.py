@@ -23,9 +23,9 @@ from generator.diff.iam.grants import (
     under,
 )
 from generator.diff.iam.not_compared import compared
+from generator.template.dependencies import VARIABLE
 from generator.template.intrinsics import SAM, Json, is_intrinsic, mapping, text
 from generator.template.model import Template
-from generator.template.references import VARIABLE
 
 Kind = Literal["policy", "role", "endpoint"]
 GrantsByHolder = dict[tuple[str, Kind], list[Grant]]

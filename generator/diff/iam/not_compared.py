@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from generator.diff.model import MAKERS, NotCompared
 from generator.diff.properties import same
+from generator.template.dependencies import walk
 from generator.template.intrinsics import SAM, Json, mapping
 from generator.template.model import Template
-from generator.template.references import walk
 
 ELSEWHERE = "creates resources of another template"
 CUSTOM = "calls code that may do anything"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.template.references import names, references
+from generator.template.dependencies import names, references
 from tests.stack.model import TEMPLATES
 
 

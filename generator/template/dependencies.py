@@ -1,4 +1,4 @@
-"""List the names that a value of a template refers to, at any depth. `evaluation` resolves them."""
+"""List the names that a value of a template depends on, at any depth. `evaluation` resolves them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ FUNCTIONS = ("Ref", "Fn::GetAtt", "Fn::Sub")
 
 def walk(value: Any) -> Iterator[Any]:
     """Yield a value and every value inside it, in the order in which they are written."""
-    left = [value]
-    while left:
-        one = left.pop()
-        yield one
-        if isinstance(one, dict | Mapping):
-            left += reversed([*one.values()])
-        elif isinstance(one, list):
-            left += reversed(one)
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        yield inner
+        if isinstance(inner, dict | Mapping):
+            waiting += reversed([*inner.values()])
+        elif isinstance(inner, list):
+            waiting += reversed(inner)
 
 
 def references(value: Any) -> Iterator[str]:
@@ -31,30 +31,30 @@ def references(value: Any) -> Iterator[str]:
 
     Leaves out pseudo parameters such as AWS::Region, and malformed functions.
     """
-    found: list[str] = []
-    _collect(value, found)
-    return iter(found)
+    names_: list[str] = []
+    _collect(value, names_)
+    return iter(names_)
 
 
-def _collect(value: Any, found: list[str]) -> None:
+def _collect(value: Any, names_: list[str]) -> None:
     """Append the references in a value. Fast, because a template has thousands of values."""
     if isinstance(value, list):
         for item in value:
             if not isinstance(item, str):
-                _collect(item, found)
+                _collect(item, names_)
     elif isinstance(value, dict | Mapping):
         if len(value) == 1:
             function, content = next(iter(value.items()))
             if function in FUNCTIONS:
-                found += [one for one in _of_function(function, content) if not one.startswith("AWS::")]
+                names_ += [name for name in _of_function(function, content) if not name.startswith("AWS::")]
         for inner in value.values():
             if not isinstance(inner, str):
-                _collect(inner, found)
+                _collect(inner, names_)
 
 
 def names(value: Any) -> Iterator[str]:
     """Yield the names that a value refers to, without attributes."""
-    return (found.partition(".")[0] for found in references(value))
+    return (reference.partition(".")[0] for reference in references(value))
 
 
 def dependencies(value: Any) -> Iterator[str]:
@@ -63,8 +63,8 @@ def dependencies(value: Any) -> Iterator[str]:
     A condition is named Conditions.NAME, a mapping Mappings.NAME.
     """
     yield from names(value)
-    for one in walk(value):
-        match one:
+    for inner in walk(value):
+        match inner:
             case {"Condition": str(name), **rest} if not rest:
                 yield f"Conditions.{name}"
             case {"Fn::If": [str(name), *_], **rest} if not rest:
@@ -84,4 +84,4 @@ def _of_function(function: str, content: Any) -> Iterator[str]:
         case "Fn::Sub", str(text):
             yield from VARIABLE.findall(text)
         case "Fn::Sub", [str(text), Mapping() as values]:
-            yield from (found for found in VARIABLE.findall(text) if found not in values)
+            yield from (name for name in VARIABLE.findall(text) if name not in values)
