@@ -73,7 +73,7 @@ def command(names: tuple[str, ...], base: str | None, format_: str, fail_on: tup
         click.echo(_as_text(found))
     if faults:
         raise UnreadableTemplate(faults)
-    is_bad = [any(KINDS[kind](one) for kind in fail_on) if fail_on else one.found for one, *_ in found]
+    is_bad = [any(KINDS[kind](one) for kind in fail_on) if fail_on else one.is_different for one, *_ in found]
     sys.exit(1 if any(is_bad) else 0)
 
 
@@ -104,7 +104,7 @@ def _as_text(found: Sequence[tuple[Difference, Side, Side]]) -> str:
     room = MAX_REPORT
     for number, (one, old, new) in enumerate(found):
         report = as_markdown(one, old.name, new.name, room // (len(found) - number))
-        if one.whole != Change.REMOVED and one.found and new.environment:
+        if one.whole != Change.REMOVED and one.is_different and new.environment:
             page = code(f"{project.templates()}/{new.environment}.md")
             report += f"\n\nThe review page {page} explains every figure."
         reports.append(report)

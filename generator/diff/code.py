@@ -17,7 +17,7 @@ FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 INLINE = ("Code.ZipFile", "InlineCode")
 """Paths of inline code in the template."""
 
-DECIDING = ("Code", "CodeUri", "InlineCode", "ImageUri", "ImageConfig", "Layers", "Handler")
+CODE_PROPERTIES = ("Code", "CodeUri", "InlineCode", "ImageUri", "ImageConfig", "Layers", "Handler")
 """Properties that select the code, of AWS::Lambda::Function and of AWS::Serverless::Function."""
 
 
@@ -33,10 +33,10 @@ def _lines(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
     """Return a diff of the inline code, and a line for every other value that was removed or added."""
     was, now = _texts(_inline(old), _inline(new))
     yield from difflib.unified_diff(was.splitlines(), now.splitlines(), "old", "new", lineterm="")
-    for key in DECIDING:
-        for found in changes(old.get(key), new.get(key), key, schema(FUNCTIONS[0]).unordered):
-            yield from _others(found.path, "-", found.old)
-            yield from _others(found.path, "+", found.new)
+    for key in CODE_PROPERTIES:
+        for change in changes(old.get(key), new.get(key), key, schema(FUNCTIONS[0]).unordered):
+            yield from _others(change.path, "-", change.old)
+            yield from _others(change.path, "+", change.new)
 
 
 def _others(path: str, sign: str, value: Json) -> Iterator[str]:
@@ -54,11 +54,11 @@ def _inline(properties: Mapping[str, Json]) -> Json:
 
 def _texts(old: Json, new: Json) -> list[str]:
     """Return both codes. If one of them has references, both are written as in an Fn::Sub."""
-    found = [literal("" if code is None else code) for code in (old, new)]
+    literals = [literal("" if code is None else code) for code in (old, new)]
     return (
         [_written("" if code is None else code) for code in (old, new)]
-        if None in found
-        else [str(one) for one in found]
+        if None in literals
+        else [str(literal_) for literal_ in literals]
     )
 
 

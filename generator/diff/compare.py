@@ -58,30 +58,30 @@ def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterat
     for section in dict.fromkeys([*new.document, *old.document]):
         if section in COMPARED_APART:
             continue
-        stated = (old.document.get(section), new.document.get(section))
-        if section not in NAMED_SECTIONS or any(isinstance(side, list | str) for side in stated):
-            yield from (Part(change.path, change.old, change.new, ()) for change in _changes(*stated, section))
+        contents = (old.document.get(section), new.document.get(section))
+        if section not in NAMED_SECTIONS or any(isinstance(side, list | str) for side in contents):
+            yield from (Part(change.path, change.old, change.new, ()) for change in _changes(*contents, section))
             continue
         before, after = (getattr(side, section.lower()) for side in (old, new))
         prefix = NAMED_SECTIONS[section]
         for name in dict.fromkeys([*after, *before]):
             if section == "Conditions" and name in before.keys() & after.keys() - redefinitions.conditions:
                 continue
-            found = list(_changes(before.get(name), after.get(name), f"{section}.{name}"))
+            changed = list(_changes(before.get(name), after.get(name), f"{section}.{name}"))
             if section == "Outputs":
-                found = _of_output(name, found, redefinitions)
-            if found:
+                changed = _of_output(name, changed, redefinitions)
+            if changed:
                 depends = () if prefix is None else dependants.of(f"{prefix}{name}")
-                yield from (Part(change.path, change.old, change.new, depends) for change in found)
+                yield from (Part(change.path, change.old, change.new, depends) for change in changed)
 
 
-def _of_output(name: str, found: list[Property], redefinitions: Redefinitions) -> list[Property]:
+def _of_output(name: str, changed: list[Property], redefinitions: Redefinitions) -> list[Property]:
     """Return the changes of an output that make a difference in some deployment."""
     outputs = [mapping(side.outputs.get(name)) for side in redefinitions.with_distinct_names]
     conditions = [output.get("Condition") for output in outputs]
     distinct = {change.path: change for change in _changes(outputs[0], outputs[1], f"Outputs.{name}")}
     differs = redefinitions.deployable.property_difference
-    return [change for change in found if differs(distinct.get(change.path, change), conditions) != Certainty.NONE]
+    return [change for change in changed if differs(distinct.get(change.path, change), conditions) != Certainty.NONE]
 
 
 def _changes(old: Json, new: Json, path: str) -> Iterator[Property]:
@@ -102,11 +102,11 @@ class _Dependants:
 
     def of(self, name: str) -> tuple[str, ...]:
         """Return the resources that depend on a parameter, condition or mapping, directly or through conditions."""
-        found, more = {name}, {name}
+        names, more = {name}, {name}
         while more:
-            more = {condition for condition, used in self._conditions.items() if used & more} - found
-            found |= more
-        return tuple(resource for resource, used in self._resources.items() if used & found)
+            more = {condition for condition, used in self._conditions.items() if used & more} - names
+            names |= more
+        return tuple(resource for resource, used in self._resources.items() if used & names)
 
 
 def _alarms(old: Template, new: Template) -> Iterator[Alarm]:
@@ -121,15 +121,15 @@ def _alarms(old: Template, new: Template) -> Iterator[Alarm]:
 
 
 def _effect(setting: str, was: Mapping[str, Json], now: Mapping[str, Json]) -> Effect:
-    """Return whether this setting alone makes the alarm fire earlier or later. OTHER if figures do not decide.
+    """Return whether this setting alone makes the alarm fire earlier or later.
 
-    A longer period adds up more and is over later, and M of more periods are reached earlier but looked for longer.
+    OTHER if the figures do not decide it. A longer period, for example, adds up more values but ends later.
     """
     old, new = _figure(was.get(setting)), _figure(now.get(setting))
     m_of_n = "DatapointsToAlarm" in was or "DatapointsToAlarm" in now
-    telling = {"Threshold", "DatapointsToAlarm"} if m_of_n else {"Threshold", "EvaluationPeriods"}
-    turned = not same(was.get("ComparisonOperator"), now.get("ComparisonOperator"))
-    if old is None or new is None or setting not in telling or (setting == "Threshold" and turned):
+    decisive = {"Threshold", "DatapointsToAlarm"} if m_of_n else {"Threshold", "EvaluationPeriods"}
+    is_reversed = not same(was.get("ComparisonOperator"), now.get("ComparisonOperator"))
+    if old is None or new is None or setting not in decisive or (setting == "Threshold" and is_reversed):
         return Effect.OTHER
     below = setting == "Threshold" and str(now.get("ComparisonOperator", "")).startswith("LessThan")
     return Effect.LATER if (new > old) != below else Effect.EARLIER

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
 
 from generator.diff.model import Property
 from generator.diff.properties import same
@@ -53,7 +54,7 @@ class Deployable:
         """Return whether `other` holds in every deployment in which `condition` holds. None always holds."""
         if other is None or condition == other:
             return True
-        if not all(one is None or self._is_decided(one) for one in (condition, other)):
+        if not all(name is None or self._is_decided(name) for name in (condition, other)):
             return False
         facts = merge(when(other, holds=False), when(condition) if condition is not None else ALWAYS)
         return facts is None or not is_possible(self._deployments, facts)
@@ -77,21 +78,21 @@ class Deployable:
             is_stored = any(isinstance(value, str) and DYNAMIC in value for value in (old, new))
             return Certainty.POSSIBLE if is_stored else Certainty.CERTAIN
         truths = {name: True for name in conditions if isinstance(name, str)}
-        found: set[Certainty] = set()
-        for number, one in enumerate(self._cases(old, new, truths, {}, guard)):
+        results: set[Certainty] = set()
+        for number, certainty in enumerate(self._cases(old, new, truths, {}, guard)):
             self._cases_left -= 1
-            found.add(one if number < MAX_CASES and self._cases_left > 0 else Certainty.POSSIBLE)
-            if len(found) > 1 or Certainty.POSSIBLE in found:
+            results.add(certainty if number < MAX_CASES and self._cases_left > 0 else Certainty.POSSIBLE)
+            if len(results) > 1 or Certainty.POSSIBLE in results:
                 return Certainty.POSSIBLE
-        return next(iter(found), Certainty.POSSIBLE)  # None if CloudFormation refuses every case.
+        return next(iter(results), Certainty.POSSIBLE)  # None if CloudFormation refuses every case.
 
-    def property_difference(self, one: Property, conditions: list[Json]) -> Certainty:
+    def property_difference(self, change: Property, conditions: list[Json]) -> Certainty:
         """Return whether a property differs where a resource or an output exists before and after.
 
         The condition itself differs if one side exists where the other does not.
         """
-        if one.path.rpartition(".")[2] != "Condition" or [one.old, one.new] != conditions:
-            return self.difference(one.old, one.new, conditions)
+        if change.path.rpartition(".")[2] != "Condition" or [change.old, change.new] != conditions:
+            return self.difference(change.old, change.new, conditions)
         old, new = ("exists" if name is None else {"Fn::If": [name, "exists", NO_VALUE]} for name in conditions)
         return self.difference(old, new)
 
@@ -127,8 +128,8 @@ class Deployable:
 
     def _is_refused(self, value: Json) -> bool:
         """Return whether CloudFormation refuses the value, because a mapping of the template has no such row."""
-        for one in walk(value):
-            match one:
+        for inner in walk(value):
+            match inner:
                 case {"Fn::FindInMap": [str(), str(), str(), *_]}:
                     return not self._template.macros and "Fn::Transform" not in self._template.mappings
         return False
@@ -143,11 +144,11 @@ class Deployable:
         if old is None or new is None:
             return Certainty.CERTAIN
         pair = (old, new)
-        if all(isinstance(one, Mapping) and not is_intrinsic(one) for one in pair):
+        if all(isinstance(value, Mapping) and not is_intrinsic(value) for value in pair):
             return _worst(self._undecided_part(old.get(key), new.get(key)) for key in {*old, *new})
-        if all(isinstance(one, list) for one in pair) and len(old) == len(new):
+        if all(isinstance(value, list) for value in pair) and len(old) == len(new):
             return _worst(map(self._undecided_part, old, new))
-        if any(isinstance(one, list) or (isinstance(one, Mapping) and not is_intrinsic(one)) for one in pair):
+        if any(isinstance(value, list) or (isinstance(value, Mapping) and not is_intrinsic(value)) for value in pair):
             return Certainty.POSSIBLE if any(map(is_intrinsic, pair)) else Certainty.CERTAIN
         return _of_texts(old, new, self._template)
 
@@ -178,13 +179,13 @@ def _of_texts(old: Json, new: Json, template: Template) -> Certainty:
 
 def _parts(text: str) -> list[Json]:
     """Split the content of a Fn::Sub into text and references."""
-    found: list[Json] = []
+    parts: list[Json] = []
     for part in parts_of(text) or []:
-        if found and isinstance(part, str) and isinstance(found[-1], str):
-            found[-1] += part
+        if parts and isinstance(part, str) and isinstance(parts[-1], str):
+            parts[-1] += part
         else:
-            found.append(part)
-    return found
+            parts.append(part)
+    return parts
 
 
 def _of_references(old: Json, new: Json, template: Template) -> Certainty:
@@ -206,7 +207,7 @@ def _pattern(part: Json, template: Template) -> str:
     if isinstance(part, str):
         return re.escape(part)
     values = mapping(template.parameters.get(_referred(part))).get("AllowedValues")
-    return f"(?:{'|'.join(re.escape(str(one)) for one in values)})" if isinstance(values, list) else ".*"
+    return f"(?:{'|'.join(re.escape(str(value)) for value in values)})" if isinstance(values, list) else ".*"
 
 
 def _referred(value: Json) -> str:
@@ -214,23 +215,22 @@ def _referred(value: Json) -> str:
     return str(content[0] if isinstance(content, list) else content)
 
 
-def _fit(one: list[Json], other: list[Json], fits: Callable[[str, str], bool]) -> bool:
+def _fit(left: list[Json], right: list[Json], fits: Callable[[str, str], bool]) -> bool:
     """Return whether two texts may have the same beginning, or end. A reference may be any text."""
-    first, second = (part[0] if part else "" for part in (one, other))
+    first, second = (part[0] if part else "" for part in (left, right))
     is_open = not isinstance(first, str) or not isinstance(second, str)
     return is_open or fits(first, second) or fits(second, first)
 
 
-def _worst(found: Iterable[Certainty]) -> Certainty:
+def _worst(certainties: Iterable[Certainty]) -> Certainty:
     """Return CERTAIN if any part certainly differs."""
-    every = set(found)
-    return next((one for one in (Certainty.CERTAIN, Certainty.POSSIBLE) if one in every), Certainty.NONE)
+    return max(certainties, key=attrgetter("rank"), default=Certainty.NONE)
 
 
 def _switches(value: Json, mappings: Mapping[str, Json]) -> Iterator[Switch]:
     """Yield the conditions and the selecting parameters that a value depends on."""
-    for one in walk(value):
-        match one:
+    for inner in walk(value):
+        match inner:
             case {"Fn::If": [str(name), *_]}:
                 yield name, None
             case {"Fn::FindInMap": [str(name), *keys]}:

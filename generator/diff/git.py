@@ -63,14 +63,14 @@ def is_revision(where: str, revision: str) -> bool:
 
 def commit(where: str, revision: str) -> str:
     """Return the id of the commit that a revision names. Raises UnreadableTemplate."""
-    found, reason = _commit(where, revision)
+    commit_id, reason = _commit(where, revision)
     if revision and reason:
         raise unreadable(where, f"git says: {reason}", "see: git status")
-    if not revision or found is None:
+    if not revision or commit_id is None:
         raise unreadable(
             where, f'"{revision}" is not a revision of a git repository here', "name a branch, tag or commit"
         )
-    return found
+    return commit_id
 
 
 def text_at(where: str, commit: str, path: Path) -> str | None:
@@ -107,11 +107,11 @@ def base(branch: str | None) -> Base:
     where = branch or "git"
     if branch is None:
         _, reason = _commit(where, "HEAD")
-        found = [name for name in DEFAULT_BRANCHES if not reason and is_revision(where, name)]
-        if not found:
+        existing = [name for name in DEFAULT_BRANCHES if not reason and is_revision(where, name)]
+        if not existing:
             what = f"git says: {reason}" if reason else "no default branch to compare with"
             raise unreadable("base", what, "name both sides, such as main:prod prod, or a branch with --base")
-        branch = found[0]
+        branch = existing[0]
     ours, theirs = commit(where, "HEAD"), commit(where, branch)
     common, _ = _git(where, "merge-base", ours, theirs)
     if common is None:
@@ -124,8 +124,8 @@ def base(branch: str | None) -> Base:
 
 
 def _commit(where: str, revision: str) -> tuple[str | None, str]:
-    found, reason = _git(where, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    return found and found.strip(), reason
+    output, reason = _git(where, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    return output and output.strip(), reason
 
 
 def _git(where: str, *arguments: str) -> tuple[str | None, str]:

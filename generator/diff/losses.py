@@ -104,7 +104,7 @@ def _index_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[s
     before, after = _indexes(old), _indexes(new)
     for name in sorted(before.keys() & after.keys()):
         pairs = ((before[name].get(key), after[name].get(key)) for key in ("KeySchema", "Projection"))
-        if any(found for pair in pairs for found in changes(*pair, "", schema(TABLE).unordered)):
+        if any(any(changes(*pair, "", schema(TABLE).unordered)) for pair in pairs):
             yield (f"CloudFormation cannot change the index {name}: rename it, and add and delete in two updates")
     gone, come = sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys())
     yield from (f"the index {name} is deleted: queries of it fail" for name in gone)
@@ -114,8 +114,8 @@ def _index_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[s
 
 
 def _indexes(table: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]:
-    found = [one for one in listed(table.get("GlobalSecondaryIndexes")) if isinstance(one, Mapping)]
-    return {text(one.get("IndexName")): one for one in found if not is_intrinsic(one)}
+    indexes = [index for index in listed(table.get("GlobalSecondaryIndexes")) if isinstance(index, Mapping)]
+    return {text(index.get("IndexName")): index for index in indexes if not is_intrinsic(index)}
 
 
 def _at(value: Json, path: tuple[str, ...]) -> Json:

@@ -39,15 +39,15 @@ CONTEXT = 20
 SECTIONS = "Consequences", "IAM", "Reserved concurrency", "Alarms", "Resources", "Parameters and the rest", "Code"
 
 
-def as_markdown(found: Difference, old: str, new: str, most: int = MAX_REPORT) -> str:
+def as_markdown(difference: Difference, old: str, new: str, most: int = MAX_REPORT) -> str:
     """Return the report, which starts with the six headlines.
 
     Sections beyond `most` characters are left out, the last ones first.
     """
-    head = [f"## {code(old)} → {code(new)}", "\n".join(_headlines(found))]
+    head = [f"## {code(old)} → {code(new)}", "\n".join(_headlines(difference))]
     makers = (_consequences, _iam, _reservations, _alarms, _resources, _parts, _handlers)
-    contents = ((title, "\n".join(make(found))) for title, make in zip(SECTIONS, makers, strict=True))
-    wanted = _sections(found)
+    contents = ((title, "\n".join(make(difference))) for title, make in zip(SECTIONS, makers, strict=True))
+    wanted = _sections(difference)
     sections = [(title, f"### {title}\n\n{content}") for title, content in contents if content and title in wanted]
     text, left_out = _joined(head, sections, []), list[str]()
     while sections and len(text) > most:
@@ -58,51 +58,54 @@ def as_markdown(found: Difference, old: str, new: str, most: int = MAX_REPORT) -
     return text
 
 
-def _sections(found: Difference) -> Sequence[str]:
+def _sections(difference: Difference) -> Sequence[str]:
     """Return the sections to show. A new environment has a review page, and a new file has only new resources."""
-    if found.whole == Change.CHANGED:
+    if difference.whole == Change.CHANGED:
         return SECTIONS
-    if found.whole == Change.REMOVED:
+    if difference.whole == Change.REMOVED:
         return ("Consequences",)
-    return () if any(found.rates) else ("IAM", "Reserved concurrency")
+    return () if any(difference.rates) else ("IAM", "Reserved concurrency")
 
 
 def _joined(head: list[str], sections: list[tuple[str, str]], tail: list[str]) -> str:
     return "\n\n".join([*head, *(content for _, content in sections), *tail])
 
 
-def _headlines(found: Difference) -> Iterator[str]:
-    is_bold = rating(found) in (Rating.REVIEW, Rating.REJECTED)
-    for title, line in headlines(found).items():
+def _headlines(difference: Difference) -> Iterator[str]:
+    is_bold = rating(difference) in (Rating.REVIEW, Rating.REJECTED)
+    for title, line in headlines(difference).items():
         yield f"- **{title}:** {f'**{prose(line)}**' if title == 'Verdict' and is_bold else prose(line)}"
 
 
-def _consequences(found: Difference) -> Iterator[str]:
-    for line in consequences(found):
-        if found.whole != Change.REMOVED or ": " in line.removeprefix("Removed: "):
+def _consequences(difference: Difference) -> Iterator[str]:
+    for line in consequences(difference):
+        if difference.whole != Change.REMOVED or ": " in line.removeprefix("Removed: "):
             head, colon, rest = line.partition(":")
             yield f"- **{prose(head)}{colon}** {prose(rest)}"
 
 
-def _iam(found: Difference) -> Iterator[str]:
-    if found.iam:
-        rows = ([code(one.resource), f"**{_level(one)}**", _gone(one) + _said(one.statement)] for one in found.iam)
+def _iam(difference: Difference) -> Iterator[str]:
+    if difference.iam:
+        rows = (
+            [code(access.resource), f"**{_level(access)}**", _gone(access) + _said(access.statement)]
+            for access in difference.iam
+        )
         yield from markdown_table(["Resource", "Change", "Statement"], rows)
-    if found.iam and found.iam_not_compared:
+    if difference.iam and difference.iam_not_compared:
         yield ""
-    if found.iam_not_compared:
+    if difference.iam_not_compared:
         yield "Not compared, check these yourself:\n"
-        skipped = found.iam_not_compared
-        yield from (f"- {code(one.id)} ({prose(one.type)}): {prose(one.reason)}" for one in skipped)
+        for skipped in difference.iam_not_compared:
+            yield f"- {code(skipped.id)} ({prose(skipped.type)}): {prose(skipped.reason)}"
 
 
-def _level(one: Access) -> str:
-    return f"possibly {one.change}" if one.certainty == Certainty.POSSIBLE else one.change
+def _level(access: Access) -> str:
+    return f"possibly {access.change}" if access.certainty == Certainty.POSSIBLE else access.change
 
 
-def _gone(one: Access) -> str:
+def _gone(access: Access) -> str:
     """Return the words for a denial or grant that was removed."""
-    return "no longer: " if (one.change == AccessChange.WIDENED) == (one.statement["Effect"] == "Deny") else ""
+    return "no longer: " if (access.change == AccessChange.WIDENED) == (access.statement["Effect"] == "Deny") else ""
 
 
 def _said(statement: Mapping[str, Json]) -> str:
@@ -125,8 +128,9 @@ def _names(value: Json) -> list[str]:
     return listed(value)
 
 
-def _reservations(found: Difference) -> Iterator[str]:
-    if rows := [[code(one.id), _figure(one.old), _figure(one.new)] for one in found.reservations.changed]:
+def _reservations(difference: Difference) -> Iterator[str]:
+    rows = [[code(entry.id), _figure(entry.old), _figure(entry.new)] for entry in difference.reservations.changed]
+    if rows:
         yield from markdown_table(["Function", "Old", "New"], rows, right=[1, 2])
 
 
@@ -136,79 +140,82 @@ def _figure(reserved: Json) -> str:
     return "-" if reserved is None else _value(reserved)
 
 
-def _alarms(found: Difference) -> Iterator[str]:
-    if found.alarms:
+def _alarms(difference: Difference) -> Iterator[str]:
+    if difference.alarms:
         effects = {Effect.EARLIER: "fires earlier", Effect.LATER: "fires later", Effect.OTHER: ""}
-        rows = ([code(a.id), a.setting, *_pair(a.old, a.new), effects[a.effect]] for a in found.alarms)
+        rows = (
+            [code(alarm.id), alarm.setting, *_pair(alarm.old, alarm.new), effects[alarm.effect]]
+            for alarm in difference.alarms
+        )
         yield from markdown_table(["Alarm", "Setting", "Old", "New", "Effect"], rows)
 
 
-def _resources(found: Difference) -> Iterator[str]:
+def _resources(difference: Difference) -> Iterator[str]:
     """Yield the changed resources without what another section shows."""
-    elsewhere = _shown_elsewhere(found)
-    if rows := [row for one in found.resources for row in _resource_rows(one, elsewhere)]:
+    elsewhere = _shown_elsewhere(difference)
+    if rows := [row for resource in difference.resources for row in _resource_rows(resource, elsewhere)]:
         yield from markdown_table(["Resource", "Change", "Property", "Old", "New"], rows)
-    if repeated := dict.fromkeys(name for name, _ in _repeated_limits(found)):
+    if repeated := dict.fromkeys(name for name, _ in _repeated_limits(difference)):
         yield f"\nAlso changed, to the same limits: {joined([code(name) for name in repeated])}."
 
 
-def _shown_elsewhere(found: Difference) -> set[tuple[str, str]]:
+def _shown_elsewhere(difference: Difference) -> set[tuple[str, str]]:
     """Return the resources and properties that other sections, or the usage plan's rows, show."""
     return {
-        *_repeated_limits(found),
-        *((one.id, RESERVATION) for one in found.reservations.changed),
-        *((one.id, path) for one in found.handlers for path in CODE),
-        *((one.id, f"Properties.{one.setting}") for one in found.alarms),
-        *((one.resource, DOCUMENT) for one in found.iam),
+        *_repeated_limits(difference),
+        *((one.id, RESERVATION) for one in difference.reservations.changed),
+        *((one.id, path) for one in difference.handlers for path in CODE),
+        *((one.id, f"Properties.{one.setting}") for one in difference.alarms),
+        *((one.resource, DOCUMENT) for one in difference.iam),
     }
 
 
-def _repeated_limits(found: Difference) -> Iterator[tuple[str, str]]:
+def _repeated_limits(difference: Difference) -> Iterator[tuple[str, str]]:
     """Yield the limits of a stage's methods that change as those of a usage plan do: a stage repeats its plan's."""
-    plans = [one for one in found.resources if one.type == "AWS::ApiGateway::UsagePlan"]
+    plans = [resource for resource in difference.resources if resource.type == "AWS::ApiGateway::UsagePlan"]
     limits = [(prop.path.rpartition(".")[2], prop.old, prop.new) for plan in plans for prop in plan.properties]
-    for one in found.resources:
-        for prop in one.properties if one.type == "AWS::ApiGateway::Stage" else ():
+    for resource in difference.resources:
+        for prop in resource.properties if resource.type == "AWS::ApiGateway::Stage" else ():
             if (prop.path.rpartition(".Throttling")[2], prop.old, prop.new) in limits:
-                yield one.id, prop.path
+                yield resource.id, prop.path
 
 
-def _resource_rows(one: Resource, elsewhere: set[tuple[str, str]]) -> Iterator[list[str]]:
+def _resource_rows(resource: Resource, elsewhere: set[tuple[str, str]]) -> Iterator[list[str]]:
     """Yield one row for each property, or one for a new resource."""
-    if one.change == Change.ADDED:
-        yield [code(one.id), one.change, _notes(one) or prose(one.type), "", ""]
-    first = [code(one.id), one.change]
-    for prop in one.properties:
+    if resource.change == Change.ADDED:
+        yield [code(resource.id), resource.change, _notes(resource) or prose(resource.type), "", ""]
+    first = [code(resource.id), resource.change]
+    for prop in resource.properties:
         is_policy = is_document(prop.old) or is_document(prop.new)
         place = DOCUMENT if is_policy else re.sub(r"^(Properties\.\w+)\b.*", r"\1", prop.path)
-        if (one.id, place) not in elsewhere and (one.id, prop.path) not in elsewhere:
+        if (resource.id, place) not in elsewhere and (resource.id, prop.path) not in elsewhere:
             same = "see IAM" if any(place == DOCUMENT for _, place in elsewhere) else "same permissions"
             values = (same, same) if place == DOCUMENT else _pair(prop.old, prop.new)
             yield [*first, code(prop.path.removeprefix("Properties.")), *values]
             first = ["", ""]
-    if one.properties and one.notes and one.type == DEPLOYMENT:
-        yield [*first, _notes(one), "", ""]
+    if resource.properties and resource.notes and resource.type == DEPLOYMENT:
+        yield [*first, _notes(resource), "", ""]
 
 
-def _parts(found: Difference) -> Iterator[str]:
+def _parts(difference: Difference) -> Iterator[str]:
     # An environment's description repeats its rate and its reservations.
-    parts = [one for one in found.parts if one.path != "Description" or not any(found.rates)]
+    parts = [part for part in difference.parts if part.path != "Description" or not any(difference.rates)]
     if parts:
-        rows = ([code(p.path), *_pair(p.old, p.new), ", ".join(map(code, p.affects))] for p in parts)
+        rows = ([code(part.path), *_pair(part.old, part.new), ", ".join(map(code, part.affects))] for part in parts)
         yield from markdown_table(["What", "Old", "New", "Resources that depend on it"], rows)
-    if any(part.path.startswith("Parameters.") and part.path.endswith(".Default") for part in found.parts):
+    if any(part.path.startswith("Parameters.") and part.path.endswith(".Default") for part in difference.parts):
         yield "\nA default applies to new stacks; an existing stack keeps its value until it is given another."
 
 
-def _handlers(found: Difference) -> Iterator[str]:
-    for one in found.handlers:
-        longest = max((len(ticks) for ticks in re.findall("`+", one.diff)), default=0)
+def _handlers(difference: Difference) -> Iterator[str]:
+    for handler in difference.handlers:
+        longest = max((len(ticks) for ticks in re.findall("`+", handler.diff)), default=0)
         fence = "`" * max(3, longest + 1)
-        yield f"{code(one.id)}\n\n{fence}diff\n{one.diff}\n{fence}\n"
+        yield f"{code(handler.id)}\n\n{fence}diff\n{handler.diff}\n{fence}\n"
 
 
-def _notes(one: Resource) -> str:
-    return prose("; ".join(one.notes))
+def _notes(resource: Resource) -> str:
+    return prose("; ".join(resource.notes))
 
 
 def _pair(old: Json, new: Json) -> tuple[str, str]:
@@ -220,10 +227,10 @@ def _pair(old: Json, new: Json) -> tuple[str, str]:
     return _shown(old, _cut(before, start)), _shown(new, _cut(after, start))
 
 
-def _common(one: str, other: str) -> int:
+def _common(first: str, second: str) -> int:
     """Return the length of the common beginning."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
 def _shown(value: Json, line: str) -> str:

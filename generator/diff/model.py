@@ -202,10 +202,10 @@ class Difference:
     """Added if the old side does not exist, and removed if the new one does not."""
 
     @property
-    def found(self) -> bool:
+    def is_different(self) -> bool:
         """Whether the templates differ in meaning."""
-        found = (self.resources, self.parts, self.iam, self.iam_not_compared, self.handlers, self.alarms)
-        return any(found) or self.reservations.has_changed
+        changes = (self.resources, self.parts, self.iam, self.iam_not_compared, self.handlers, self.alarms)
+        return any(changes) or self.reservations.has_changed
 
     def replaced(self, certainty: Certainty) -> list[Resource]:
         """Return the resources that are replaced with this certainty."""

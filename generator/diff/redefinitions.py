@@ -31,25 +31,26 @@ def with_new_names(old: Template, new: Template) -> Template:
     conditions: dict[str, str] = {}
     while True:  # A condition is also the same if it uses conditions that were only renamed.
         names = _Names(conditions=conditions, mappings=mappings)
-        found = _new_names({name: names.value(condition) for name, condition in old.conditions.items()}, new.conditions)
-        if found == conditions:
+        before = {name: names.value(condition) for name, condition in old.conditions.items()}
+        renamed = _new_names(before, new.conditions)
+        if renamed == conditions:
             break
-        conditions = found
+        conditions = renamed
     if not conditions and not mappings:
         return old
     return replace(
         old,
         mappings={mappings.get(name, name): mapping_ for name, mapping_ in old.mappings.items()},
-        conditions={conditions.get(name, name): names.value(condition) for name, condition in old.conditions.items()},
+        conditions={conditions.get(name, name): condition for name, condition in before.items()},
         resources=names.value(old.resources),
         outputs=names.value(old.outputs),
     )
 
 
 def _new_names(old: Section, new: Section) -> dict[str, str]:
-    come = {identity(new[name]): name for name in new.keys() - old.keys()}
-    found = {name: come.get(identity(old[name])) for name in old.keys() - new.keys()}
-    renamed = {name: other for name, other in found.items() if other is not None}
+    by_content = {identity(new[name]): name for name in new.keys() - old.keys()}
+    counterparts = {name: by_content.get(identity(old[name])) for name in old.keys() - new.keys()}
+    renamed = {name: new_name for name, new_name in counterparts.items() if new_name is not None}
     return renamed if len(set(renamed.values())) == len(renamed) else {}
 
 
@@ -59,10 +60,10 @@ class Redefinitions:
     def __init__(self, old: Template, new: Template) -> None:
         self._sides = (old, new)
         self._parameters = frozenset(_redefined(old.parameters, new.parameters, ("Default", "Type")))
-        found = self._conditions(self._parameters)
-        self.deployable = Deployable(self._both(found))
-        self._equivalent = frozenset(name for name in found if self._is_equivalent(name))
-        self.conditions = found - self._equivalent
+        redefined = self._conditions(self._parameters)
+        self.deployable = Deployable(self._both(redefined))
+        self._equivalent = frozenset(name for name in redefined if self._is_equivalent(name))
+        self.conditions = redefined - self._equivalent
         """The conditions that do not hold in the same deployments as before."""
 
     @cached_property
@@ -77,14 +78,13 @@ class Redefinitions:
         every default, so that one is of interest where a default changes.
         """
         old, new = self._sides
-        stated = [_defaults(side.parameters) for side in self._sides]
-        changed = {
-            name for name in stated[0].keys() & stated[1].keys() if not same(*(defaults[name] for defaults in stated))
-        }
+        defaults = [_defaults(side.parameters) for side in self._sides]
+        left, right = defaults
+        changed = {name for name in left.keys() & right.keys() if not same(left[name], right[name])}
         redefined = frozenset(name for name in self._parameters if self._is_of_another_kind(name))
-        values = [{name: defaults[name] for name in changed} for defaults in stated]
+        values = [{name: side[name] for name in changed} for side in defaults]
         for before, after in [(old, new), *([(known(old, values[0]), known(new, values[1]))] if changed else [])]:
-            yield self._apart(before, after, redefined, stated)
+            yield self._apart(before, after, redefined, defaults)
 
     def _is_of_another_kind(self, name: str) -> bool:
         """Return whether a parameter that keeps its value may still stand for another value."""
@@ -92,13 +92,13 @@ class Redefinitions:
         return any(map(is_stored, declared)) or not same(*(parameter.get("Type") for parameter in declared))
 
     def _apart(
-        self, old: Template, new: Template, parameters: frozenset[str], stated: list[dict[str, Json]] | None = None
+        self, old: Template, new: Template, parameters: frozenset[str], defaults: list[dict[str, Json]] | None = None
     ) -> Pair:
         conditions = self._conditions(parameters) - self._equivalent
         left, right = (self._names(parameters, conditions, word) for word in (OLD, NEW))
-        if stated is not None:
-            left.parameters.update({name: stated[0][name] for name in stated[0].keys() - new.parameters.keys()})
-            right.parameters.update({name: stated[1][name] for name in stated[1].keys() - old.parameters.keys()})
+        if defaults is not None:
+            left.parameters.update({name: defaults[0][name] for name in defaults[0].keys() - new.parameters.keys()})
+            right.parameters.update({name: defaults[1][name] for name in defaults[1].keys() - old.parameters.keys()})
         return (
             replace(old, resources=left.value(old.resources), outputs=left.value(old.outputs)),
             replace(new, resources=right.value(new.resources), outputs=right.value(new.outputs)),
@@ -116,27 +116,27 @@ class Redefinitions:
     def _conditions(self, parameters: frozenset[str]) -> frozenset[str]:
         """Return the conditions that are defined differently, directly or through other conditions."""
         before, after = (side.conditions for side in self._sides)
-        found: frozenset[str] = frozenset()
+        redefined: frozenset[str] = frozenset()
         while True:
-            left, right = (self._names(parameters, found, word) for word in (OLD, NEW))
+            left, right = (self._names(parameters, redefined, word) for word in (OLD, NEW))
             shared = before.keys() & after.keys()
             more = frozenset(name for name in shared if not same(left.value(before[name]), right.value(after[name])))
-            if more == found:
-                return found
-            found = more
+            if more == redefined:
+                return redefined
+            redefined = more
 
     def _both(self, conditions: frozenset[str]) -> Template:
         """Return one template that declares everything that either side uses, by its own name and by the shared one."""
         old, new = self._sides
-        parameters, mappings, found = ({**getattr(old, section), **getattr(new, section)} for section in SECTIONS)
+        parameters, mappings, merged = ({**getattr(old, section), **getattr(new, section)} for section in SECTIONS)
         for side, word in zip(self._sides, (OLD, NEW), strict=True):
             names = self._names(self._parameters, conditions, word)
             parameters |= {_own(name, word): parameter for name, parameter in side.parameters.items()}
             mappings |= {_own(name, word): table for name, table in side.mappings.items()}
-            found |= {
+            merged |= {
                 names.conditions.get(name, name): names.value(condition) for name, condition in side.conditions.items()
             }
-        return replace(new, parameters=parameters, mappings=mappings, conditions=found, rules={})
+        return replace(new, parameters=parameters, mappings=mappings, conditions=merged, rules={})
 
     def _is_equivalent(self, name: str) -> bool:
         pair = _own(name, OLD), _own(name, NEW)
@@ -157,12 +157,12 @@ def _redefined(old: Section, new: Section, keys: tuple[str, ...] = ()) -> Iterat
 
 def _defaults(parameters: Section) -> dict[str, Json]:
     """Return the default values that the template itself states."""
-    found: dict[str, Json] = {}
+    defaults: dict[str, Json] = {}
     for name, parameter in parameters.items():
         default = literal_text(mapping(parameter).get("Default"))
         if default is not None and not is_stored(parameter):
-            found[name] = [part.strip() for part in default.split(",")] if is_list(parameter) else default
-    return found
+            defaults[name] = [part.strip() for part in default.split(",")] if is_list(parameter) else default
+    return defaults
 
 
 @dataclass(frozen=True, slots=True)

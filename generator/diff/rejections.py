@@ -83,11 +83,11 @@ def with_rejection(resource: Resource, old: Template, new: Template) -> Resource
 def _refused(resource: Resource, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
     if resource.change != Change.CHANGED:
         return
-    if any(path.path == "Type" for path in resource.properties):
+    if any(change.path == "Type" for change in resource.properties):
         yield f"was {old.get('Type')}: CloudFormation rejects another type under the same logical id"
     for key, reason in REFUSED.get(resource.type, {}).items():
         if any(
-            f"{found.path}.".startswith((f"Properties.{key}.", f"Properties.{key}[")) for found in resource.properties
+            f"{change.path}.".startswith((f"Properties.{key}.", f"Properties.{key}[")) for change in resource.properties
         ):
             yield reason.format(key)
 
@@ -120,9 +120,9 @@ def _type(resource: Mapping[str, Json]) -> str:
 
 
 def _name_property(kind: str) -> str | None:
-    made, others = MADE_BY_SAM.get(kind, (kind, {}))
-    key = NAMES.get(made)
-    return None if key is None else others.get(key, key)
+    generated, sam_names = MADE_BY_SAM.get(kind, (kind, {}))
+    key = NAMES.get(generated)
+    return None if key is None else sam_names.get(key, key)
 
 
 def _name(resource: Mapping[str, Json]) -> Json:
@@ -130,9 +130,9 @@ def _name(resource: Mapping[str, Json]) -> Json:
     return None if key is None else mapping(resource.get("Properties")).get(key)
 
 
-def stale_deployments(found: Iterable[Resource], old: Template, new: Template) -> Iterator[Resource]:
+def stale_deployments(resources: Iterable[Resource], old: Template, new: Template) -> Iterator[Resource]:
     """Yield each deployment of a changed API that keeps its logical id, so that no new one is made."""
-    changed = [resource for resource in found if resource.type in DEPLOYED and _is_deployed(resource)]
+    changed = [resource for resource in resources if resource.type in DEPLOYED and _is_deployed(resource)]
     for name in set(new.of_type(DEPLOYMENT)) & set(old.of_type(DEPLOYMENT)) if changed else ():
         api = new.properties(name).get("RestApiId")
         if parts := [resource.id for resource in changed if _is_part_of(resource.id, api, old, new)]:
@@ -141,11 +141,11 @@ def stale_deployments(found: Iterable[Resource], old: Template, new: Template) -
 
 
 def _is_deployed(resource: Resource) -> bool:
-    paths = (found.path.removeprefix("Properties.") for found in resource.properties)
+    paths = (change.path.removeprefix("Properties.") for change in resource.properties)
     return resource.type != REST_API or any(path.startswith(DEPLOYED_WITH_API) for path in paths)
 
 
 def _is_part_of(part: str, api: Json, old: Template, new: Template) -> bool:
     resource = new.resources.get(part) or old.resources[part]
-    own = mapping(resource.get("Properties")).get("RestApiId")
-    return same(own, api) if own is not None else part in names(api)
+    own_api = mapping(resource.get("Properties")).get("RestApiId")
+    return same(own_api, api) if own_api is not None else part in names(api)

@@ -35,9 +35,9 @@ def reservations(sides: Pair, views: Sequence[Pair], deployable: Deployable, roo
     """Compare every function's figure in each view, and the sums of the deployments that reserve most."""
     deployed = [Deployed(side, Deployments(side)) for side in sides]
     old, new = (worst_case([side]) for side in deployed)
-    settings = dict.fromkeys(one for side in (sides[1], sides[0]) for one in _settings(side))
+    settings = dict.fromkeys(setting for side in (sides[1], sides[0]) for setting in _settings(side))
     return Reservations(
-        functions=tuple(_compared(one, deployed, views, deployable) for one in settings),
+        functions=tuple(_compared(setting, deployed, views, deployable) for setting in settings),
         total_old=old.total,
         total_new=new.total,
         is_open=(not old.complete, not new.complete),
@@ -72,11 +72,11 @@ def _figure(setting: Setting, side: Deployed) -> Json:
     name, path = setting
     if name not in side.template.resources:
         return None
-    found = [
+    figures = [
         option.number for option in options(side.template, name, *path) if is_possible(side.deployments, option.guard)
     ]
-    numbers = sorted({number for number in found if isinstance(number, int)})
-    if Missing.UNKNOWN in found:
+    numbers = sorted({number for number in figures if isinstance(number, int)})
+    if Missing.UNKNOWN in figures:
         return _written(setting, side.template)
     return (numbers[0] if len(numbers) == 1 else numbers) if numbers else None
 

@@ -28,20 +28,20 @@ def resources(old: Template, new: Template, redefinitions: Redefinitions, rename
 
     `renamed` are the deployments with a new logical id.
     """
-    found = [_deployed(*ids) for ids in renamed.items()]
+    differing = [_deployed(*ids) for ids in renamed.items()]
     both = old.resources.keys() & new.resources.keys()
     old, new, left, right = (with_created(side, both) for side in (old, new, *redefinitions.with_distinct_names))
     for name in dict.fromkeys([*new.resources, *old.resources]):
         before, after = old.resources.get(name), new.resources.get(name)
         if before is None or after is None:
-            found.append(_only_on_one_side(name, before, after))
+            differing.append(_only_on_one_side(name, before, after))
         else:
             sides = [side.resources[name] for side in (old, new, left, right)]
             sides = [as_made(side) for side in sides] if _type(before) != _type(after) else sides
-            found += _changed(name, (sides[0], sides[1]), (sides[2], sides[3]), redefinitions)
-    found = _with_dependants(found, new)
-    found += [stale for stale in stale_deployments(found, old, new) if stale.id not in renamed.values()]
-    return sorted((with_rejection(resource, old, new) for resource in found), key=_urgency)
+            differing += _changed(name, (sides[0], sides[1]), (sides[2], sides[3]), redefinitions)
+    differing = _with_dependants(differing, new)
+    differing += [stale for stale in stale_deployments(differing, old, new) if stale.id not in renamed.values()]
+    return sorted((with_rejection(resource, old, new) for resource in differing), key=_urgency)
 
 
 def _only_on_one_side(name: str, old: Json, new: Json) -> Resource:
@@ -94,17 +94,17 @@ def _changed(
     old, new = sides
     kind = _type(new)
     conditions = [side.get(CONDITION) for side in distinct]
-    apart = {change.path: change for change in _changes(*distinct)}
-    decisive = {path: change for path, change in apart.items() if _is_decisive(kind, path)}
-    found: dict[str, tuple[Property, Certainty]] = {}
+    distinct_changes = {change.path: change for change in _changes(*distinct)}
+    decisive = {path: change for path, change in distinct_changes.items() if _is_decisive(kind, path)}
+    differing: dict[str, tuple[Property, Certainty]] = {}
     for path, change in {**decisive, **{change.path: change for change in _changes(old, new)}}.items():
-        differs = redefinitions.deployable.property_difference(apart.get(path, change), conditions)
+        differs = redefinitions.deployable.property_difference(distinct_changes.get(path, change), conditions)
         if differs != Certainty.NONE:
-            found[path] = change, differs
-    if not found or (CREATED_BY in new and not any(_is_decisive(kind, path) for path in found)):
+            differing[path] = change, differs
+    if not differing or (CREATED_BY in new and not any(_is_decisive(kind, path) for path in differing)):
         return
-    replacement, notes = _replacement(old, new, found.values())
-    condition = found[CONDITION][0].new if CONDITION in found else None
+    replacement, notes = _replacement(old, new, differing.values())
+    condition = differing[CONDITION][0].new if CONDITION in differing else None
     removal = Certainty.POSSIBLE if kind in MAKERS else Certainty.NONE
     if condition is not None and not redefinitions.deployable.implies(*conditions):
         removal = Certainty.POSSIBLE
@@ -114,14 +114,14 @@ def _changed(
     if kind in MAKERS:
         notes = ["creates resources that are not compared one by one: any of them may be replaced or removed"]
     notes += changed_notes(old, new)
-    properties = tuple(_readable(change) for change, _ in found.values())
+    properties = tuple(_readable(change) for change, _ in differing.values())
     yield Resource(name, kind, Change.CHANGED, replacement, properties, tuple(notes), removal)
 
 
 def _changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Property]:
     before, after = (_with_properties(side) for side in (old, new))
-    for found in changes(before, after, "", schema(_type(new)).unordered):
-        yield replace(found, old=untyped(found.old), new=untyped(found.new))
+    for change in changes(before, after, "", schema(_type(new)).unordered):
+        yield replace(change, old=untyped(change.old), new=untyped(change.new))
 
 
 def _with_properties(resource: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -136,16 +136,16 @@ def _is_decisive(kind: str, path: str) -> bool:
 
 
 def _replacement(
-    old: Mapping[str, Json], new: Mapping[str, Json], found: Iterable[tuple[Property, Certainty]]
+    old: Mapping[str, Json], new: Mapping[str, Json], differing: Iterable[tuple[Property, Certainty]]
 ) -> tuple[Certainty, list[str]]:
     kind = _type(new)
     if _type(old) != kind:
         return Certainty.CERTAIN, []
     worst, rank = Certainty.NONE, attrgetter("rank")
-    for change, differs in found:
-        here = _key_type(old, new, change.path) if kind == TABLE else None
-        here = here or schema(kind).replacement(change.path)
-        worst = max(worst, min(here, differs, key=rank), key=rank)
+    for change, differs in differing:
+        effect = _key_type(old, new, change.path) if kind == TABLE else None
+        effect = effect or schema(kind).replacement(change.path)
+        worst = max(worst, min(effect, differs, key=rank), key=rank)
     is_guess = worst == Certainty.POSSIBLE and not schema(kind).known
     return worst, [f"no schema states which change replaces a {kind}"] if is_guess else []
 
@@ -156,18 +156,18 @@ def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Ce
     Source: CloudFormation template reference, AWS::DynamoDB::Table, AttributeDefinitions:
     "Replacement if you edit an existing AttributeDefinition".
     """
-    found = re.fullmatch(r"Properties\.AttributeDefinitions\[(\d+)\]\.AttributeType", path)
-    if not found:
+    match = re.fullmatch(r"Properties\.AttributeDefinitions\[(\d+)\]\.AttributeType", path)
+    if not match:
         return None
-    attribute = new["Properties"]["AttributeDefinitions"][int(found[1])].get("AttributeName")
+    attribute = new["Properties"]["AttributeDefinitions"][int(match[1])].get("AttributeName")
     keys = old.get("Properties", {}).get("KeySchema", ())
     is_key = isinstance(keys, list) and any(mapping(key).get("AttributeName") == attribute for key in keys)
     return Certainty.CERTAIN if is_key else Certainty.POSSIBLE
 
 
-def _readable(found: Property) -> Property:
+def _readable(change: Property) -> Property:
     """Return the change with code replaced by its hash; the report shows code as a line diff."""
-    return replace(found, old=_hashed(found.old), new=_hashed(found.new)) if found.path in CODE else found
+    return replace(change, old=_hashed(change.old), new=_hashed(change.new)) if change.path in CODE else change
 
 
 def _hashed(code: Json) -> Json:
@@ -177,10 +177,10 @@ def _hashed(code: Json) -> Json:
     return f"{len(lines.splitlines())} lines, sha256 {hashlib.sha256(lines.encode()).hexdigest()[:12]}"
 
 
-def _with_dependants(found: list[Resource], new: Template) -> list[Resource]:
+def _with_dependants(resources: list[Resource], new: Template) -> list[Resource]:
     """Add resources that may be replaced in turn, because a create-only property refers to a replaced one."""
-    by_id = {resource.id: resource for resource in found}
-    queue = [resource.id for resource in found if resource.replacement == Certainty.CERTAIN]
+    by_id = {resource.id: resource for resource in resources}
+    queue = [resource.id for resource in resources if resource.replacement == Certainty.CERTAIN]
     while queue:
         root = queue.pop(0)
         for name, path in _create_only_references(new, root):

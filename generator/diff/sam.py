@@ -50,10 +50,10 @@ BECOMES = {
 def with_created(template: Template, functions: Collection[str]) -> Template:
     """Return the template with the resources that SAM creates for these functions, as far as they are stated."""
     created = {
-        name: one
+        name: resource
         for function in template.of_type(FUNCTION)
         if function in functions
-        for name, one in _created(function, template)
+        for name, resource in _created(function, template)
     }
     return replace(template, resources={**created, **template.resources}) if created else template
 
@@ -65,24 +65,24 @@ def _created(function: str, template: Template) -> Iterator[tuple[str, Mapping[s
         yield _resource(template, function, f"{function}Alias{alias}", "AWS::Lambda::Alias", "AutoPublishAlias", {})
     url = properties.get("FunctionUrlConfig")
     if isinstance(url, Mapping):
-        qualified = {"Qualifier": alias}
-        name, made = _resource(template, function, f"{function}Url", "AWS::Lambda::Url", "FunctionUrlConfig", qualified)
-        yield name, {**made, **_existence(url)}
+        by, qualified = "FunctionUrlConfig", {"Qualifier": alias}
+        name, resource = _resource(template, function, f"{function}Url", "AWS::Lambda::Url", by, qualified)
+        yield name, {**resource, **_existence(url)}
     if "Role" not in properties:
         yield _resource(template, function, f"{function}Role", "AWS::IAM::Role", "Policies", {})
     for event, content in mapping(properties.get("Events")).items():
         if (kind := EVENTS.get(str(mapping(content).get("Type")))) is not None:
-            stated = mapping(content.get("Properties"))
-            decisive = {other: stated[key] for key, other in SAME_NAMES.items() if key in stated}
+            event_properties = mapping(content.get("Properties"))
+            decisive = {other: event_properties[key] for key, other in SAME_NAMES.items() if key in event_properties}
             yield _resource(template, function, f"{function}{event}", kind, f"Events.{event}", decisive)
 
 
 def _resource(
     template: Template, function: str, name: str, kind: str, by: str, properties: Mapping[str, Json]
 ) -> tuple[str, Mapping[str, Json]]:
-    condition = {key: one for key, one in template.resources[function].items() if key == "Condition"}
-    stated = {key: one for key, one in properties.items() if one is not None}
-    return name, {"Type": kind, "Properties": stated, CREATED_BY: f"{by} of {function}", **condition}
+    condition = {key: value for key, value in template.resources[function].items() if key == "Condition"}
+    present = {key: value for key, value in properties.items() if value is not None}
+    return name, {"Type": kind, "Properties": present, CREATED_BY: f"{by} of {function}", **condition}
 
 
 def _existence(value: Json) -> Mapping[str, Json]:
@@ -96,13 +96,13 @@ def _existence(value: Json) -> Mapping[str, Json]:
 def as_made(resource: Mapping[str, Json]) -> Mapping[str, Json]:
     """Return a resource of SAM as the type that it becomes, with the names that its properties have there."""
     kind = str(resource.get("Type"))
-    made = BECOMES.get(kind)
-    if made is None:
+    generated = BECOMES.get(kind)
+    if generated is None:
         return resource
     properties = dict(mapping(resource.get("Properties")))
-    for name, other in MADE_BY_SAM.get(kind, ("", {}))[1].items():
-        if other in properties:
-            properties[name] = properties.pop(other)
+    for name, sam_name in MADE_BY_SAM.get(kind, ("", {}))[1].items():
+        if sam_name in properties:
+            properties[name] = properties.pop(sam_name)
     if kind == FUNCTION and "InlineCode" in properties:
         properties["Code"] = {"ZipFile": properties.pop("InlineCode")}
     if kind == f"{SAM}SimpleTable":
@@ -110,4 +110,4 @@ def as_made(resource: Mapping[str, Json]) -> Mapping[str, Json]:
         kind_of_key = str(key.get("Type", "String"))[:1]
         properties["KeySchema"] = [{"AttributeName": key.get("Name"), "KeyType": "HASH"}]
         properties["AttributeDefinitions"] = [{"AttributeName": key.get("Name"), "AttributeType": kind_of_key}]
-    return {**resource, "Type": made, "Properties": properties}
+    return {**resource, "Type": generated, "Properties": properties}

@@ -164,8 +164,8 @@ def _is_file_name(name: str) -> bool:
 
 def _is_there(path: Path) -> bool:
     """Return whether the path can be read, as a file or as a pipe."""
-    found = status(path)
-    return found is not None and not stat.S_ISDIR(found.st_mode)
+    stats = status(path)
+    return stats is not None and not stat.S_ISDIR(stats.st_mode)
 
 
 def _path(name: str) -> Path:
@@ -174,12 +174,12 @@ def _path(name: str) -> Path:
 
 def comparable(document: Any) -> Template:
     """Return a template's model. An entry that creates an unknown number of resources becomes one resource."""
-    found = parse(document)
+    model = parse(document)
     makers = {
-        name: {"Type": next(one for one in MAKERS if name.startswith(one)), "Properties": {"Makes": content}}
-        for name, content in found.opaque.items()
+        name: {"Type": next(maker for maker in MAKERS if name.startswith(maker)), "Properties": {"Makes": content}}
+        for name, content in model.opaque.items()
     }
-    return replace(found, resources={**found.resources, **makers})
+    return replace(model, resources={**model.resources, **makers})
 
 
 def _parsed(where: str, text: str) -> Template:

@@ -13,15 +13,15 @@ from generator.template.schemas import Certainty
 NOTHING = "no semantic difference"
 
 KINDS: Mapping[str, Callable[[Difference], bool]] = {
-    "replacement": lambda found: any(
-        resource.replacement != Certainty.NONE or resource.rejection for resource in found.resources
+    "replacement": lambda difference: any(
+        resource.replacement != Certainty.NONE or resource.rejection for resource in difference.resources
     ),
-    "removal": lambda found: any(resource.removal != Certainty.NONE for resource in found.resources),
-    "iam-widening": lambda found: _has_access(found, AccessChange.WIDENED),
-    "iam-narrowing": lambda found: _has_access(found, AccessChange.NARROWED),
-    "reservation": lambda found: found.reservations.has_changed,
-    "handler": lambda found: bool(found.handlers),
-    "alarm": lambda found: bool(found.alarms),
+    "removal": lambda difference: any(resource.removal != Certainty.NONE for resource in difference.resources),
+    "iam-widening": lambda difference: _has_access(difference, AccessChange.WIDENED),
+    "iam-narrowing": lambda difference: _has_access(difference, AccessChange.NARROWED),
+    "reservation": lambda difference: difference.reservations.has_changed,
+    "handler": lambda difference: bool(difference.handlers),
+    "alarm": lambda difference: bool(difference.alarms),
 }
 """The kinds of change that `--fail-on` accepts. A possible change counts, and so does access that is not compared."""
 
@@ -30,46 +30,46 @@ RISKS = ("replacement", "removal", "iam-widening")
 """The kinds that a reviewer has to decide on."""
 
 
-def _has_access(found: Difference, change: AccessChange) -> bool:
+def _has_access(difference: Difference, change: AccessChange) -> bool:
     """Return whether access changed this way. A new environment widens nobody's access before it is deployed."""
-    if found.whole == Change.ADDED:
+    if difference.whole == Change.ADDED:
         return False
-    return bool(found.iam_not_compared) or bool(found.accesses(change))
+    return bool(difference.iam_not_compared) or bool(difference.accesses(change))
 
 
-def headlines(found: Difference) -> dict[str, str]:
+def headlines(difference: Difference) -> dict[str, str]:
     """Return the six lines that a reviewer reads first, by their titles."""
     return {
-        "Rate": _rate(found),
-        "Reservations": reserved(found),
-        "Cost": _cost(found),
-        "IAM": _iam(found),
-        "Replacements": _replacements(found),
-        "Verdict": _explained(found),
+        "Rate": _rate(difference),
+        "Reservations": reserved(difference),
+        "Cost": _cost(difference),
+        "IAM": _iam(difference),
+        "Replacements": _replacements(difference),
+        "Verdict": _explained(difference),
     }
 
 
-def rating(found: Difference) -> Rating:
+def rating(difference: Difference) -> Rating:
     """Return how closely a reviewer should look."""
-    if any(resource.rejection for resource in found.resources):
+    if any(resource.rejection for resource in difference.resources):
         return Rating.REJECTED
-    if not found.found:
+    if not difference.is_different:
         return Rating.SAME
-    if _is_too_much(found) or any(KINDS[kind](found) for kind in RISKS):
+    if _is_too_much(difference) or any(KINDS[kind](difference) for kind in RISKS):
         return Rating.REVIEW
     return Rating.ROUTINE
 
 
-def consequences(found: Difference) -> Iterator[str]:
+def consequences(difference: Difference) -> Iterator[str]:
     """Yield a line for each rejected update, replacement, removal and other lasting effect, worst first."""
-    for resource in found.resources:
+    for resource in difference.resources:
         if resource.rejection:
             yield f"Rejected: {resource.id}: {resource.rejection}."
-    for resource in found.replaced(Certainty.CERTAIN):
+    for resource in difference.replaced(Certainty.CERTAIN):
         yield f"Replacement: {resource.id} would be recreated{_why(resource)}."
-    for resource in found.replaced(Certainty.POSSIBLE):
+    for resource in difference.replaced(Certainty.POSSIBLE):
         yield f"Possible replacement: {resource.id}{_why(resource)}."
-    for resource in found.resources:
+    for resource in difference.resources:
         if resource.change == Change.REMOVED:
             yield f"Removed: {resource.id}{_why(resource)}."
         elif resource.removal == Certainty.POSSIBLE:
@@ -92,8 +92,8 @@ def _arrow(old: str, new: str) -> str:
     return old if old == new else f"{old} → {new}"
 
 
-def _rate(found: Difference) -> str:
-    old, new = found.rates
+def _rate(difference: Difference) -> str:
+    old, new = difference.rates
     rates = [side for side in (old, new) if side is not None]
     if not rates:
         return "not known; neither side is an environment"
@@ -102,9 +102,9 @@ def _rate(found: Difference) -> str:
     return f"{per_hour} webhooks/h, {peak} at the peak"
 
 
-def reserved(found: Difference) -> str:
+def reserved(difference: Difference) -> str:
     """Return the sums of both sides, and the headroom that the new one leaves."""
-    sums = found.reservations
+    sums = difference.reservations
     old, new = ("at least " if is_open else "" for is_open in sums.is_open)
     text = _arrow(f"{old}{sums.total_old:,}", f"{new}{sums.total_new:,}")
     headroom = sums.headroom(sums.total_new)
@@ -116,95 +116,94 @@ def reserved(found: Difference) -> str:
     return f"{text}, {state} of {sums.reservable:,} reservable{others}"
 
 
-def _is_too_much(found: Difference) -> bool:
-    headroom = found.reservations.headroom(found.reservations.total_new)
-    return found.reservations.has_changed and headroom is not None and headroom < 0
+def _is_too_much(difference: Difference) -> bool:
+    headroom = difference.reservations.headroom(difference.reservations.total_new)
+    return difference.reservations.has_changed and headroom is not None and headroom < 0
 
 
-def _cost(found: Difference) -> str:
-    cost = found.cost
+def _cost(difference: Difference) -> str:
+    cost = difference.cost
     if cost is None:
         return "not known; a bill needs an environment and the figures of all its functions"
     services = listed([f"{service} {change:+,.2f}" for service, change in cost.by_service if change], 3)
-    why = f": {services}" if services and found.whole == Change.CHANGED else ""
+    why = f": {services}" if services and difference.whole == Change.CHANGED else ""
     change = f" ({cost.new - cost.old:+,.2f}{why})" if cost.old != cost.new else ""
     without = ", without SMS" if cost.without_sms else ""
     return f"{_arrow(f'{cost.old:,.2f}', f'{cost.new:,.2f}')} USD a month{change}{without}"
 
 
-def _iam(found: Difference) -> str:
-    if found.whole != Change.CHANGED:
-        return f"{counted(len(found.iam), 'statement')}, all {'new' if found.whole == Change.ADDED else 'removed'}"
-    widened = found.accesses(AccessChange.WIDENED, Certainty.CERTAIN)
-    possibly = found.accesses(AccessChange.WIDENED, Certainty.POSSIBLE)
-    narrowed = found.accesses(AccessChange.NARROWED)
+def _iam(difference: Difference) -> str:
+    if difference.whole != Change.CHANGED:
+        state = "new" if difference.whole == Change.ADDED else "removed"
+        return f"{counted(len(difference.iam), 'statement')}, all {state}"
+    widened = difference.accesses(AccessChange.WIDENED, Certainty.CERTAIN)
+    possibly = difference.accesses(AccessChange.WIDENED, Certainty.POSSIBLE)
+    narrowed = difference.accesses(AccessChange.NARROWED)
     counts = [f"{counted(len(widened), 'statement')} widened{_holders(widened)}"]
     counts += [f"{len(possibly):,} possibly widened{_holders(possibly)}"] if possibly else []
     counts += [f"{len(narrowed):,} narrowed"]
-    skipped = listed([f"{resource.id} ({resource.type})" for resource in found.iam_not_compared])
-    text = ", ".join(counts) if found.iam else f"no {'other ' if skipped else ''}permissions changed"
+    skipped = listed([f"{resource.id} ({resource.type})" for resource in difference.iam_not_compared])
+    text = ", ".join(counts) if difference.iam else f"no {'other ' if skipped else ''}permissions changed"
     return f"{text}; not compared: {skipped}" if skipped else text
 
 
-def _holders(found: Sequence[Access]) -> str:
-    names = list(dict.fromkeys(access.resource for access in found))
+def _holders(accesses: Sequence[Access]) -> str:
+    names = list(dict.fromkeys(access.resource for access in accesses))
     return f" ({listed(names)})" if names else ""
 
 
-def _replacements(found: Difference) -> str:
-    if found.whole != Change.CHANGED:
-        return f"none; all {counted(len(found.resources), 'resource')} {found.whole}"
+def _replacements(difference: Difference) -> str:
+    if difference.whole != Change.CHANGED:
+        return f"none; all {counted(len(difference.resources), 'resource')} {difference.whole}"
     groups = {
-        "": found.replaced(Certainty.CERTAIN),
-        "possibly ": found.replaced(Certainty.POSSIBLE),
-        "removed: ": [resource for resource in found.resources if resource.removal == Certainty.CERTAIN],
-        "possibly removed: ": [resource for resource in found.resources if resource.removal == Certainty.POSSIBLE],
+        "": difference.replaced(Certainty.CERTAIN),
+        "possibly ": difference.replaced(Certainty.POSSIBLE),
+        "removed: ": [resource for resource in difference.resources if resource.removal == Certainty.CERTAIN],
+        "possibly removed: ": [resource for resource in difference.resources if resource.removal == Certainty.POSSIBLE],
     }
     parts = [f"{words}{listed([resource.id for resource in group])}" for words, group in groups.items() if group]
     return "; ".join(parts) or "none"
 
 
-def _explained(found: Difference) -> str:
-    kinds = [kind for kind, is_in in KINDS.items() if is_in(found)]
+def _explained(difference: Difference) -> str:
+    kinds = [kind for kind, is_in in KINDS.items() if is_in(difference)]
     risks = ", ".join(kind for kind in kinds if kind in RISKS)
-    match rating(found):
+    match rating(difference):
         case Rating.SAME:
             return NOTHING
         case Rating.REJECTED:
-            rejected = listed([resource.id for resource in found.resources if resource.rejection])
+            rejected = listed([resource.id for resource in difference.resources if resource.rejection])
             return f"CloudFormation rejects this update: {rejected}"
-        case Rating.REVIEW if _is_too_much(found):
+        case Rating.REVIEW if _is_too_much(difference):
             return "the reservations do not fit the account" + (f"; {risks}" if risks else "")
         case Rating.REVIEW:
             return f"needs a decision: {risks}"
-    if found.whole == Change.ADDED:
+    if difference.whole == Change.ADDED:
         return "a new environment"
     return f"routine: {', '.join(kinds)}" if kinds else "routine"
 
 
-def as_dict(found: Difference, environment: str | None) -> dict[str, Json]:
+def as_dict(difference: Difference, environment: str | None) -> dict[str, Json]:
     """Return the difference for JSON."""
-    sums = found.reservations
+    sums = difference.reservations
     return {
         "environment": environment,
-        "resources": [dataclasses.asdict(item) for item in found.resources],
-        "template": [dataclasses.asdict(item) for item in found.parts],
-        "iam": [dataclasses.asdict(item) for item in found.iam],
-        "iam_not_compared": [dataclasses.asdict(item) for item in found.iam_not_compared],
+        "resources": [dataclasses.asdict(item) for item in difference.resources],
+        "template": [dataclasses.asdict(item) for item in difference.parts],
+        "iam": [dataclasses.asdict(item) for item in difference.iam],
+        "iam_not_compared": [dataclasses.asdict(item) for item in difference.iam_not_compared],
         "reservations": [dataclasses.asdict(item) for item in sums.changed],
-        "handlers": [dataclasses.asdict(item) for item in found.handlers],
-        "alarms": [dataclasses.asdict(item) for item in found.alarms],
-        "cost": {"old": str(found.cost.old), "new": str(found.cost.new)} if found.cost else None,
-        "rate": {
-            side: figure and figure.webhooks_per_hour for side, figure in zip(("old", "new"), found.rates, strict=True)
-        },
+        "handlers": [dataclasses.asdict(item) for item in difference.handlers],
+        "alarms": [dataclasses.asdict(item) for item in difference.alarms],
+        "cost": {"old": str(difference.cost.old), "new": str(difference.cost.new)} if difference.cost else None,
+        "rate": dict(zip(("old", "new"), (side and side.webhooks_per_hour for side in difference.rates), strict=True)),
         "summary": {
-            "different": found.found,
-            "kinds": [kind for kind, is_in in KINDS.items() if is_in(found)],
+            "different": difference.is_different,
+            "kinds": [kind for kind, is_in in KINDS.items() if is_in(difference)],
             "reserved": {"old": sums.total_old, "new": sums.total_new, "headroom": sums.headroom(sums.total_new)},
             "reserved_at_least": dict(zip(("old", "new"), sums.is_open, strict=True)),
-            "change": found.whole,
-            "rating": rating(found),
-            "verdict": [f"{title}: {line}" for title, line in headlines(found).items()],
+            "change": difference.whole,
+            "rating": rating(difference),
+            "verdict": [f"{title}: {line}" for title, line in headlines(difference).items()],
         },
     }

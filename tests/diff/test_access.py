@@ -384,7 +384,7 @@ def test_a_resource_without_a_change_of_access_is_not_listed(kind: str) -> None:
     is_partial = kind != "AWS::SSO::Assignment"
     old, new = ({"PrincipalId": "p", **({"Tags": [tag]} if is_partial else {})} for tag in "ab")
     found = difference(template(kind, old), template(kind, new))
-    assert (found.iam_not_compared, found.found) == ((), is_partial)
+    assert (found.iam_not_compared, found.is_different) == ((), is_partial)
 
 
 def test_changed_connectors_of_a_resource_are_not_compared() -> None:
@@ -423,7 +423,7 @@ PERMISSION = {
 )
 def test_policies_with_the_same_meaning_in_iam_are_equal(old: Any, new: Any) -> None:
     before, after = (template("AWS::S3::BucketPolicy", {"PolicyDocument": {"Statement": [one]}}) for one in (old, new))
-    assert not difference(before, after).found
+    assert not difference(before, after).is_different
 
 
 def test_names_of_template_conditions_are_case_sensitive() -> None:

@@ -116,7 +116,7 @@ BOTH = "!And [!Condition A, !Condition B]"
 )
 def test_conditions_are_compared_by_their_meaning(definition: str, kinds_: set[str] | None) -> None:
     found = compared(CONDITIONAL.replace("DEFINITION", BOTH), CONDITIONAL.replace("DEFINITION", definition))
-    assert found.found == (kinds_ is not None)
+    assert found.is_different == (kinds_ is not None)
     assert kinds(found) == (kinds_ or set())
 
 

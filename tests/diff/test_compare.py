@@ -51,7 +51,7 @@ def test_an_edit_is_classified(edit_found: tuple[Edit, Difference]) -> None:
     paths = [prop.path for one in found.resources for prop in one.properties]
     assert not edit.path or any(path.removeprefix("Properties.") == edit.path for path in paths), paths
     assert edit.note in " ".join(note for one in found.resources for note in one.notes)
-    assert found.found
+    assert found.is_different
 
 
 def test_the_reverse_comparison_gives_the_opposite(edit_found: tuple[Edit, Difference]) -> None:
@@ -68,7 +68,7 @@ def test_the_reverse_comparison_gives_the_opposite(edit_found: tuple[Edit, Diffe
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_a_template_does_not_differ_from_itself(name: str) -> None:
     found = difference(TEMPLATES[name], copy.deepcopy(TEMPLATES[name]))
-    assert (found.found, kinds(found), headlines(found)["Verdict"]) == (False, set(), NOTHING)
+    assert (found.is_different, kinds(found), headlines(found)["Verdict"]) == (False, set(), NOTHING)
 
 
 def test_a_table_that_would_be_recreated_comes_first() -> None:
@@ -160,7 +160,7 @@ def test_the_order_of_dimensions_is_no_other_alarm() -> None:
     path = "SmsSpendAlarm/Properties/Dimensions"
     dimensions = [{"Name": name, "Value": "1"} for name in "AB"]
     old, new = edited(put(path, dimensions)), edited(put(path, dimensions[::-1]))
-    assert (difference(old, new).found, difference(old, new).alarms) == (False, ())
+    assert (difference(old, new).is_different, difference(old, new).alarms) == (False, ())
 
 
 def test_only_a_create_only_property_among_first_properties_replaces() -> None:

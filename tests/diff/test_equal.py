@@ -67,8 +67,8 @@ def statements(found: list[dict[str, Any]], rng: random.Random) -> Any:
 @given(st.integers(0, 2**32), st.sampled_from(ENVIRONMENTS))
 def test_a_template_with_another_layout_is_no_difference(seed: int, name: str) -> None:
     other = rewritten(TEMPLATES[name], random.Random(seed))
-    assert not difference(TEMPLATES[name], other).found
-    assert not difference(other, TEMPLATES[name]).found
+    assert not difference(TEMPLATES[name], other).is_different
+    assert not difference(other, TEMPLATES[name]).is_different
 
 
 @pytest.mark.slow
@@ -88,13 +88,13 @@ def test_yaml_with_short_functions_is_no_difference(name: str, tmp_path: Any) ->
     path = tmp_path / "template.yaml"
     path.write_text(to_yaml(TEXTS[name], clean_up=True))
     assert "!Sub" in path.read_text()
-    assert not difference(TEMPLATES[name], read(str(path)).template).found
+    assert not difference(TEMPLATES[name], read(str(path)).template).is_different
 
 
 def test_yaml_dumped_again_is_no_difference(tmp_path: Any) -> None:
     path = tmp_path / "template.yml"
     path.write_text(dump_yaml(load_yaml(TEXTS["prod"])))
-    assert not difference(TEMPLATES["prod"], read(str(path)).template).found
+    assert not difference(TEMPLATES["prod"], read(str(path)).template).is_different
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_numbers_and_texts_differ_only_in_properties_that_keep_the_type(
     kind: str, key: str, old: Any, new: Any, is_same: bool
 ) -> None:
     before, after = ({"Resources": {"One": {"Type": kind, "Properties": {key: one}}}} for one in (old, new))
-    assert difference(before, after).found != is_same
+    assert difference(before, after).is_different != is_same
 
 
 def test_a_number_that_was_text_is_shown_as_it_is_written() -> None:
@@ -308,7 +308,9 @@ def test_a_section_that_is_a_list_is_a_difference_and_no_error(section: str) -> 
 
 
 def test_formatting_alone_is_no_difference() -> None:
-    assert not difference(TEMPLATES["prod"], json.loads(json.dumps(TEMPLATES["prod"], indent=8, sort_keys=True))).found
+    assert not difference(
+        TEMPLATES["prod"], json.loads(json.dumps(TEMPLATES["prod"], indent=8, sort_keys=True))
+    ).is_different
 
 
 POLICY = {"PolicyName": "all", "PolicyDocument": {"Statement": [allow("*")]}}

@@ -90,7 +90,7 @@ INCLUDED = OLD.replace("{Path: /}", f"{{Policies: {INCLUDE}}}")
 )
 def test_a_change_that_is_not_shown_fails_the_gate(old: str, changed: str) -> None:
     assert "iam-widening" in kinds(compared(old, changed))
-    assert compared(old, old).found is False
+    assert compared(old, old).is_different is False
 
 
 @pytest.mark.parametrize(

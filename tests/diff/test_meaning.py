@@ -218,13 +218,13 @@ def test_a_property_of_no_value_is_an_absent_property() -> None:
     old: Any = {"Resources": {"One": {"Type": TABLE, "Properties": {"KeySchema": []}}}}
     new = copy.deepcopy(old)
     new["Resources"]["One"]["Properties"]["TableName"] = NO_VALUE
-    assert not difference(old, new).found
+    assert not difference(old, new).is_different
 
 
 @pytest.mark.parametrize("kind", [TABLE, ROLE, "AWS::CloudWatch::Alarm", "AWS::Lambda::Function"])
 def test_properties_of_null_are_no_properties(kind: str) -> None:
     null, absent = ({"Resources": {"One": {"Type": kind, **more}}} for more in ({"Properties": None}, {}))
-    assert not difference(null, absent).found
+    assert not difference(null, absent).is_different
     changed = {"Resources": {"One": {"Type": kind, "Properties": {"Tags": [{"Key": "k", "Value": "v"}]}}}}
     assert [one.id for one in difference(null, changed).resources] == ["One"]
 

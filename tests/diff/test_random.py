@@ -98,8 +98,8 @@ def test_a_template_in_another_form_is_no_difference(first: int) -> None:
             new[section] = rewritten(new[section], rng, conditions)
         new = parsed("new", yaml.safe_dump(new, sort_keys=rng.random() < 0.5))
         found = difference(old, new)
-        assert not found.found, f"seed {seed}: {found}\n{json.dumps(old)}\n{json.dumps(new)}"
-        assert not difference(new, old).found, seed
+        assert not found.is_different, f"seed {seed}: {found}\n{json.dumps(old)}\n{json.dumps(new)}"
+        assert not difference(new, old).is_different, seed
 
 
 def leaves(value: Json, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -113,6 +113,6 @@ def test_the_tables_name_types_and_properties_that_exist() -> None:
         assert schema(kind).known
         for key in keys:
             old, new = ({"Resources": {"One": {"Type": kind, "Properties": {key: one}}}} for one in "ab")
-            assert difference(old, new).found
+            assert difference(old, new).is_different
     assert all(schema(kind).known for kind in ALWAYS_CERTAIN)
     assert [kind for kind, key in NAMES.items() if schema(kind).replacement(f"Properties.{key}") != "certain"] == []

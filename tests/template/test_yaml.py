@@ -41,7 +41,7 @@ def test_a_tag_within_a_tag_stays(short: str, long: Any) -> None:
 
 @pytest.mark.parametrize("other", ["!GetAtt [Q, P]", "!GetAtt [Q, !Sub '${P}x']", "!GetAtt [Q, Arn]", "!Ref P"])
 def test_another_attribute_is_a_difference(other: str) -> None:
-    assert difference(with_output("!GetAtt [Q, !Ref P]"), with_output(other)).found
+    assert difference(with_output("!GetAtt [Q, !Ref P]"), with_output(other)).is_different
 
 
 def test_a_merge_key_is_merged() -> None:

@@ -21,7 +21,7 @@ def accesses(old: Template, new: Template) -> list[Access]:
     AWSDenyAll does. Source: AWS Managed Policy Reference Guide, "AWSDenyAll".
     """
     before, after = grants_by_holder(old, new), grants_by_holder(new, old)
-    found: list[Access] = []
+    reported: list[Access] = []
     for holder, kind in dict.fromkeys([*after, *before]):
         had, has = before.get((holder, kind), []), after.get((holder, kind), [])
         more, less = _uncovered(has, had), _uncovered(had, has)
@@ -32,14 +32,16 @@ def accesses(old: Template, new: Template) -> list[Access]:
                 [grant for grant in less if grant.is_unread], [grant.without(condition) for grant in has]
             )
             less += [replace(grant, effect="Deny") for grant in unread if not _only_allows(grant, before)]
-        found += _reported(holder, AccessChange.WIDENED, _effect(more, "Allow") + _effect(less, "Deny"), certain)
-        found += _reported(holder, AccessChange.NARROWED, _effect(less, "Allow") + _effect(more, "Deny"), certain)
-    return found
+        widened = _with_effect(more, "Allow") + _with_effect(less, "Deny")
+        narrowed = _with_effect(less, "Allow") + _with_effect(more, "Deny")
+        reported += _reported(holder, AccessChange.WIDENED, widened, certain)
+        reported += _reported(holder, AccessChange.NARROWED, narrowed, certain)
+    return reported
 
 
-def _in_every_deployment(found: list[Grant]) -> list[Grant]:
+def _in_every_deployment(grants: list[Grant]) -> list[Grant]:
     """Return the grants under the assumption that all conditions of the template hold."""
-    return [grant.without() for grant in found]
+    return [grant.without() for grant in grants]
 
 
 def _only_allows(unread: Grant, known: GrantsByHolder) -> bool:
@@ -49,15 +51,15 @@ def _only_allows(unread: Grant, known: GrantsByHolder) -> bool:
     return bool(statements) and not any(grant.effect == "Deny" or grant.is_unread for grant in statements)
 
 
-def _uncovered(found: list[Grant], by: list[Grant]) -> list[Grant]:
+def _uncovered(grants: list[Grant], others: list[Grant]) -> list[Grant]:
     """Return the grants that no grant of the others covers.
 
-    Only those that name the same, or have wildcards, come into question: to try each of some thousands takes minutes.
+    Compares only grants with the same names or wildcards, because comparing thousands with each other takes minutes.
     """
-    known, alike = set(by), _Alike(by)
+    known, alike = set(others), _Alike(others)
     return [
         grant
-        for grant in dict.fromkeys(found)
+        for grant in dict.fromkeys(grants)
         if grant not in known and not any(other.covers(grant) for other in alike.candidates(grant))
     ]
 
@@ -84,13 +86,13 @@ def _whole(scope: GrantScope) -> str | None:
     return None if scope.inverted else in_partition(scope.patterns[0])
 
 
-def _effect(found: list[Grant], effect: str) -> list[Grant]:
-    return [grant for grant in found if grant.effect == effect]
+def _with_effect(grants: list[Grant], effect: str) -> list[Grant]:
+    return [grant for grant in grants if grant.effect == effect]
 
 
-def _reported(holder: str, change: AccessChange, found: list[Grant], certain: set[Grant]) -> Iterator[Access]:
+def _reported(holder: str, change: AccessChange, changed: list[Grant], certain: set[Grant]) -> Iterator[Access]:
     by_certainty: dict[Certainty, list[Grant]] = {Certainty.CERTAIN: [], Certainty.POSSIBLE: []}
-    for grant in found:
+    for grant in changed:
         by_certainty[grant.certainty if grant in certain else Certainty.POSSIBLE].append(grant)
     for certainty, grants in by_certainty.items():
         yield from (Access(holder, change, _statement(grant), certainty) for grant in merged(grants))

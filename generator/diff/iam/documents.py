@@ -15,11 +15,11 @@ DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy")
 
 def documents(value: Json) -> Iterator[Grant]:
     """Return the grants of every policy document in a value."""
-    for conditions, one in alternatives(value):
-        if (document := _document(one)) is not None:
+    for conditions, content in alternatives(value):
+        if (document := _document(content)) is not None:
             yield from (under(conditions, grant) for grant in grants(document))
-        elif isinstance(one, dict | list):
-            for inner in one.values() if isinstance(one, dict) else one:
+        elif isinstance(content, dict | list):
+            for inner in content.values() if isinstance(content, dict) else content:
                 if isinstance(inner, dict | list) or _mentions_statements(inner):
                     yield from (under(conditions, grant) for grant in documents(inner))
 
@@ -29,7 +29,7 @@ def opaque_documents(value: Json) -> Iterator[Json]:
     if isinstance(value, dict | list):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             if key in DOCUMENTS:
-                yield from (one for _, one in alternatives(inner) if _is_opaque(one))
+                yield from (policy for _, policy in alternatives(inner) if _is_opaque(policy))
             else:
                 yield from opaque_documents(inner)
 
@@ -50,15 +50,15 @@ def _document(value: Json) -> Mapping[str, Json] | None:
     if not content.lstrip().startswith("{"):
         return None
     try:
-        found = json.loads(content)
+        document = json.loads(content)
     except ValueError:
         return None
-    return _substituted(found) if is_document(found) else None
+    return _substituted(document) if is_document(document) else None
 
 
 def _mentions_statements(value: Json) -> bool:
     """Return whether a text may be a policy document. Parsing the others would cost time."""
-    return any(isinstance(one, str) and '"Statement"' in one for one in walk(value))
+    return any(isinstance(inner, str) and '"Statement"' in inner for inner in walk(value))
 
 
 def _substituted(value: Json) -> Json:

@@ -26,12 +26,12 @@ Resources = Mapping[str, Mapping[str, Json]]
 class Endpoint:
     """The properties by which a type authorizes callers.
 
-    If the property `asks` is absent or NONE, anyone may call. Source: CloudFormation and SAM references of each type.
+    If the property `key` is absent or NONE, anyone may call. Source: CloudFormation and SAM references of each type.
     """
 
     action: str
-    asks: str
-    more: tuple[str, ...] = ()
+    key: str
+    more_keys: tuple[str, ...] = ()
     within: str = ""
     always: bool = True
     """Whether there is an endpoint even if `within` is absent."""
@@ -56,16 +56,16 @@ def endpoint_grants(name: str, resource: Mapping[str, Json], resources: Resource
     """Yield a grant for each endpoint of a resource, with a name of its own."""
     properties = mapping(resource.get("Properties"))
     if (endpoint := ENDPOINTS.get(str(resource.get("Type")))) is not None:
-        asked = [((), properties)] if not endpoint.within else alternatives(properties.get(endpoint.within))
-        for conditions, authorization in asked:
+        choices = [((), properties)] if not endpoint.within else alternatives(properties.get(endpoint.within))
+        for conditions, authorization in choices:
             if authorization is not None or endpoint.always:
                 yield from _grants_of(name, endpoint, authorization, conditions)
     for event, content in api_events_of(resource).items():
         yield from _grants_of(f"{name}.{event}", EVENT, _asked_by(content, resources), ())
     for body in BODIES:
-        for operation, conditions, asked_for in _operations(mapping(properties.get(body))):
-            default = mapping(properties.get("Auth")).get("DefaultAuthorizer") if asked_for is None else asked_for
-            yield from _grants_of(f"{name} {operation}", OPERATION, {OPERATION.asks: default}, conditions)
+        for operation, conditions, required in _operations(mapping(properties.get(body))):
+            default = mapping(properties.get("Auth")).get("DefaultAuthorizer") if required is None else required
+            yield from _grants_of(f"{name} {operation}", OPERATION, {OPERATION.key: default}, conditions)
 
 
 def needs_authorization(grant: Grant) -> bool:
@@ -76,17 +76,19 @@ def needs_authorization(grant: Grant) -> bool:
 def _grants_of(name: str, endpoint: Endpoint, authorization: Json, conditions: tuple[str, ...]) -> Iterator[Grant]:
     """Yield the endpoint once for each combination of template conditions that decide its authorization."""
     whole = not isinstance(authorization, Mapping) or is_intrinsic(authorization)
-    authorization = {endpoint.asks: authorization} if whole else authorization
-    ways = [list(alternatives(authorization.get(key))) for key in (endpoint.asks, *endpoint.more, API_KEY)]
-    for way in itertools.product(*ways):
-        asked, *more, key = (value for _, value in way)
-        clauses = [] if _is_nothing(key, "false") else [Clause(ONLY_IF, API_KEY, (text(key),))]
-        if not _is_nothing(asked, NO_ONE):
-            operator = ONLY_IF if isinstance(asked, Mapping) else REQUIRES
-            named = ((endpoint.asks, asked), *zip(endpoint.more, more, strict=True))
-            clauses += [Clause(operator, one, tuple(sorted(map(text, listed(value))))) for one, value in named if value]
+    authorization = {endpoint.key: authorization} if whole else authorization
+    keys = (endpoint.key, *endpoint.more_keys, API_KEY)
+    for combination in itertools.product(*(list(alternatives(authorization.get(key))) for key in keys)):
+        values = dict(zip(keys, (value for _, value in combination), strict=True))
+        api_key, required = values.pop(API_KEY), values[endpoint.key]
+        clauses = [] if _is_nothing(api_key, "false") else [Clause(ONLY_IF, API_KEY, (text(api_key),))]
+        if not _is_nothing(required, NO_ONE):
+            operator = ONLY_IF if isinstance(required, Mapping) else REQUIRES
+            clauses += [
+                Clause(operator, key, tuple(sorted(map(text, listed(value))))) for key, value in values.items() if value
+            ]
         grant = Grant("Allow", EVERYTHING, GrantScope((endpoint.action,)), GrantScope((name,)), tuple(sorted(clauses)))
-        yield under((*conditions, *itertools.chain.from_iterable(one for one, _ in way)), grant)
+        yield under((*conditions, *itertools.chain.from_iterable(more for more, _ in combination)), grant)
 
 
 def _is_nothing(value: Json, word: str) -> bool:
@@ -97,11 +99,11 @@ def _asked_by(event: Mapping[str, Json], resources: Resources) -> Mapping[str, J
     """Return the authorization of an event, or else that of its API. An API outside the template may require any."""
     properties = mapping(event.get("Properties"))
     api = resources.get(api_of(event) or "")
-    asked = properties.get(IMPLIED_APIS[event["Type"]][1]) if api is None else None
+    required = properties.get(IMPLIED_APIS[event["Type"]][1]) if api is None else None
     auth = mapping(mapping(api).get("Properties")).get("Auth")
     if isinstance(auth, Mapping) and is_intrinsic(auth):
-        asked = auth
-    default = {EVENT.asks: mapping(auth).get("DefaultAuthorizer", asked), API_KEY: mapping(auth).get(API_KEY)}
+        required = auth
+    default = {EVENT.key: mapping(auth).get("DefaultAuthorizer", required), API_KEY: mapping(auth).get(API_KEY)}
     return {**default, **mapping(properties.get("Auth"))}
 
 
@@ -115,8 +117,8 @@ def _operations(body: Mapping[str, Json]) -> Iterator[tuple[str, tuple[str, ...]
             for method, operation in mapping(methods).items():
                 if method in OPERATIONS:
                     yield from (
-                        (f"{method} {path}", (*conditions, *more), _security(one, body.get("security")))
-                        for more, one in alternatives(operation)
+                        (f"{method} {path}", (*conditions, *more), _security(choice, body.get("security")))
+                        for more, choice in alternatives(operation)
                     )
 
 
@@ -124,8 +126,8 @@ def _security(operation: Json, default: Json) -> Json:
     by_type = mapping(mapping(operation).get("x-amazon-apigateway-auth")).get("type")
     if by_type is not None:
         return by_type
-    asked = mapping(operation).get("security", default)
-    if not isinstance(asked, list):
-        return asked
-    ways = [" and ".join(sorted(mapping(one))) for one in asked]
-    return ways if ways and "" not in ways else NO_ONE
+    required = mapping(operation).get("security", default)
+    if not isinstance(required, list):
+        return required
+    alternatives_ = [" and ".join(sorted(mapping(requirement))) for requirement in required]
+    return alternatives_ if alternatives_ and "" not in alternatives_ else NO_ONE

@@ -1,7 +1,7 @@
 """Split policy documents into grants, the smallest parts of statements, and decide which grant covers which.
 
 A statement with two actions on two resources is four grants, so neither order nor how statements are split matters.
-NotAction, NotResource and NotPrincipal are not split: leaving two things out is not twice leaving one out.
+NotAction, NotResource and NotPrincipal are not split: "all but A and B" is not "all but A" together with "all but B".
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def alternatives(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
     match value:
         case {"Fn::If": [str(name), yes, no]}:
             for condition, branch in ((name, yes), (f"not {name}", no)):
-                yield from (((condition, *more), found) for more, found in alternatives(branch))
+                yield from (((condition, *more), content) for more, content in alternatives(branch))
         case _:
             yield (), None if value == NO_VALUE else value
 
@@ -189,7 +189,7 @@ def entries(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
     """Return the entries of a list, or of a single value, each with the conditions under which it exists."""
     for conditions, content in alternatives(value):
         if isinstance(content, list):
-            yield from (((*conditions, *more), found) for item in content for more, found in entries(item))
+            yield from (((*conditions, *more), entry) for item in content for more, entry in entries(item))
         elif content is not None:
             yield conditions, content
 
@@ -263,19 +263,19 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(parts), re.DOTALL)
 
 
-def merged(found: Sequence[Grant]) -> list[Grant]:
+def merged(grants_: Sequence[Grant]) -> list[Grant]:
     """Return the grants with those merged that differ in one element only, for a shorter report."""
     for element in ("action", "principal", "resource"):
         together: dict[Grant, set[str]] = {}
-        for grant in found:
+        for grant in grants_:
             scope: GrantScope = getattr(grant, element)
             base = grant if scope.inverted or scope == HOLDER else _with(grant, element, GrantScope(()))
             together.setdefault(base, set()).update(scope.patterns)
-        found = [
+        grants_ = [
             _with(base, element, replace(getattr(base, element), patterns=tuple(sorted(patterns))))
             for base, patterns in together.items()
         ]
-    return list(found)
+    return list(grants_)
 
 
 def _with(grant: Grant, element: str, scope: GrantScope) -> Grant:

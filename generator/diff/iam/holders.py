@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Literal
@@ -99,13 +100,13 @@ Source: Amazon VPC, "Control access to VPC endpoints"; API Gateway,
 
 def grants_by_holder(template: Template, other: Template) -> GrantsByHolder:
     """Return all grants of a template. Default permissions of a resource count only if `other` has the resource too."""
-    found: GrantsByHolder = {}
+    grants: GrantsByHolder = {}
     for name, resource in template.resources.items():
         condition = resource.get("Condition")
         conditions = (condition,) if isinstance(condition, str) else ()
         for holder, kind, grant in _granted_by(name, resource, template, other):
-            found.setdefault((holder, kind), []).append(under(conditions, grant))
-    return found
+            grants.setdefault((holder, kind), []).append(under(conditions, grant))
+    return grants
 
 
 def _granted_by(
@@ -183,17 +184,23 @@ def _unread(what: str) -> Grant:
 def _memberships(
     name: str, kind: str, properties: Mapping[str, Json], known: Collection[str]
 ) -> Iterator[tuple[str, Grant]]:
-    who, of, what = MEMBERS.get(kind, ("", "", ""))
+    member_key, group_key, label = MEMBERS.get(kind, ("", "", ""))
     members = (
-        [((), name)] if not who else [(way, _holder(who, one, known)) for way, one in entries(properties.get(who))]
+        [((), name)]
+        if not member_key
+        else [
+            (conditions, _holder(member_key, member, known))
+            for conditions, member in entries(properties.get(member_key))
+        ]
     )
-    for (way, member), (more, one) in ((member, one) for member in members for one in entries(properties.get(of))):
-        yield member, under((*way, *more), _unread(f"{GROUP}{what} {text(one)}"))
+    groups = list(entries(properties.get(group_key)))
+    for (conditions, member), (more, group) in itertools.product(members, groups):
+        yield member, under((*conditions, *more), _unread(f"{GROUP}{label} {text(group)}"))
 
 
 def _is_new(role: str, template: Template, other: Template) -> bool:
     """Return whether only this template creates the role. Its own grants are reported in that case."""
-    named = {found.partition(".")[0] for found in VARIABLE.findall(role)}
+    named = {reference.partition(".")[0] for reference in VARIABLE.findall(role)}
     return any(name in template.resources and name not in other.resources for name in named)
 
 

@@ -102,7 +102,7 @@ def not_compared(old: Template, new: Template) -> Iterator[NotCompared]:
     """
     for name in dict.fromkeys([*new.resources, *old.resources]):
         before, after = (side.resources.get(name, {}) for side in (old, new))
-        reasons = {str(one.get("Type")): _reason(one) for one in (before, after) if one}
+        reasons = {str(resource.get("Type")): _reason(resource) for resource in (before, after) if resource}
         for kind, reason in reasons.items():
             if reason is not None and not same(_granting(before, kind), _granting(after, kind)):
                 yield NotCompared(name, kind, reason)
@@ -114,8 +114,8 @@ def not_compared(old: Template, new: Template) -> Iterator[NotCompared]:
             elif (_includes(before) or _includes(after)) and not same(before, after):
                 yield NotCompared(name, kind, INCLUDE_REASON)
     for section in dict.fromkeys([*new.document, *old.document]):
-        stated = [side.document.get(section) for side in (old, new)]
-        if section not in COMPARED_APART and any(map(_includes, stated)) and not same(*stated):
+        contents = [side.document.get(section) for side in (old, new)]
+        if section not in COMPARED_APART and any(map(_includes, contents)) and not same(*contents):
             yield NotCompared(section, INCLUDE, INCLUDE_REASON)
     macros = dict.fromkeys([*new.macros, *old.macros])
     if macros and not same(old.document, new.document):
@@ -130,7 +130,7 @@ def _reason(resource: Mapping[str, Json]) -> str | None:
 
 
 def _includes(value: Json) -> bool:
-    return any(isinstance(one, Mapping) and INCLUDE in one for one in walk(value))
+    return any(isinstance(inner, Mapping) and INCLUDE in inner for inner in walk(value))
 
 
 def compared(kind: str, properties: Mapping[str, Json]) -> Mapping[str, Json]:
