@@ -6,17 +6,16 @@ in any function or resource. The names are those of conditions, mappings and par
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from generator.diff.equality import Deployable
 from generator.diff.properties import identity, same
-from generator.template.dependencies import VARIABLE
 from generator.template.evaluation import known
-from generator.template.intrinsics import Json, canonical, is_intrinsic, literal_text, mapping
+from generator.template.intrinsics import Json, canonical, literal_text, mapping, reference
 from generator.template.model import Section, Template, is_list, is_stored
+from generator.template.renaming import Renaming
 
 OLD, NEW = "as it was", "as it is now"
 
@@ -30,7 +29,7 @@ def with_new_names(old: Template, new: Template) -> Template:
     mappings = _new_names(old.mappings, new.mappings)
     conditions: dict[str, str] = {}
     while True:  # A condition is also the same if it uses conditions that were only renamed.
-        names = _Names(conditions=conditions, mappings=mappings)
+        names = Replacements(conditions=conditions, mappings=mappings)
         before = {name: names.value(condition) for name, condition in old.conditions.items()}
         renamed = _new_names(before, new.conditions)
         if renamed == conditions:
@@ -104,9 +103,9 @@ class Redefinitions:
             replace(new, resources=right.value(new.resources), outputs=right.value(new.outputs)),
         )
 
-    def _names(self, parameters: frozenset[str], conditions: frozenset[str], word: str) -> _Names:
+    def _names(self, parameters: frozenset[str], conditions: frozenset[str], word: str) -> Replacements:
         tables = (self._sides[0].mappings, self._sides[1].mappings)
-        return _Names(
+        return Replacements(
             {name: {"Ref": _own(name, word)} for name in parameters},
             {name: _own(name, word) for name in conditions},
             {name: _own(name, word) for name in _redefined(*tables)},
@@ -166,67 +165,38 @@ def _defaults(parameters: Section) -> dict[str, Json]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Names:
-    """Replacements for names: other references, or values of parameters."""
+class Replacements(Renaming):
+    """Replaces names by other names, and parameters by references or values."""
 
     parameters: dict[str, Json] = field(default_factory=dict)
+    """Also resources, which become references."""
     conditions: Mapping[str, str] = field(default_factory=dict)
     mappings: Mapping[str, str] = field(default_factory=dict)
     tables: tuple[Section, Section] | None = None
     """The mappings of both sides. A lookup with the same result in both keeps its name."""
 
-    def __bool__(self) -> bool:
-        """Return whether any name is replaced."""
-        return bool(self.parameters or self.conditions or self.mappings)
-
     def value(self, value: Json) -> Json:
-        if not self:
-            return value
-        if isinstance(value, list):
-            return [self.value(item) for item in value]
-        if not isinstance(value, Mapping):
-            return value
-        if is_intrinsic(value):
-            return self._function(*next(iter(value.items())))
-        return {key: self._entry(key, inner) for key, inner in value.items()}
+        is_empty = not (self.parameters or self.conditions or self.mappings)
+        return value if is_empty else Renaming.value(self, value)
 
-    def _entry(self, key: str, value: Json) -> Json:
-        """Return the value of a key. Under the key Condition, it is the name of a condition."""
-        is_name = key == "Condition" and isinstance(value, str)
-        return self.conditions.get(value, value) if is_name else self.value(value)
+    def reference(self, name: str) -> Json:
+        resource, dot, attribute = name.partition(".")
+        replaced = self.parameters.get(resource)
+        if replaced is None or (dot and not isinstance(replaced, Mapping)):
+            return reference(name)
+        return reference(f"{replaced['Ref']}.{attribute}") if dot else replaced
 
-    def _function(self, function: str, content: Json) -> Json:
-        if function == "Ref" and isinstance(content, str):
-            return self.parameters.get(content, {function: content})
-        if function == "Fn::FindInMap" and isinstance(content, list):
-            return {function: self._lookup(content)}
-        inner = self.value(content)
-        match function, inner:
-            case "Fn::If", [str(name), *rest]:
-                return {function: [self.conditions.get(name, name), *rest]}
-            case "Fn::Sub", str():
-                return {function: self._text(inner, {})}
-            case "Fn::Sub", [str(text), dict(own)]:
-                return {function: [self._text(text, own), own]}
-        return {function: inner}
+    def condition(self, name: str) -> str:
+        return self.conditions.get(name, name)
 
-    def _lookup(self, arguments: list[Json]) -> list[Json]:
-        """Return the arguments of Fn::FindInMap. A parameter that selects a row is not replaced by its value."""
+    def lookup(self, arguments: list[Json]) -> list[Json]:
+        """Return the new arguments of an Fn::FindInMap. A parameter that selects a row is not replaced by its value."""
         selecting = {name: value for name, value in self.parameters.items() if isinstance(value, Mapping)}
-        name, *rest = replace(self, parameters=selecting).value(arguments)
+        name, *keys = replace(self, parameters=selecting).value(arguments)
         if self.tables is None or not _finds_the_same(self.tables, arguments):
             composed = {"Fn::Join": ["", [name, *self.mappings.values()]]}  # Any of the mappings.
             name = self.mappings.get(name, name) if isinstance(name, str) else composed
-        return [name, *rest]
-
-    def _text(self, text: str, own: Mapping[str, Json]) -> str:
-        def replacement(found: re.Match[str]) -> str:
-            value = None if found[1] in own else self.parameters.get(found[1])
-            if isinstance(value, Mapping):
-                return f"${{{value['Ref']}}}"
-            return value.replace("${", "${!") if isinstance(value, str) else found[0]
-
-        return VARIABLE.sub(replacement, text)
+        return [name, *keys]
 
 
 def _finds_the_same(tables: tuple[Section, Section], arguments: Json) -> bool:

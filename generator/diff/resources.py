@@ -11,7 +11,7 @@ from operator import attrgetter
 from generator.diff.losses import changed_notes, removal_notes, replacement_notes
 from generator.diff.model import DEPLOYMENT, MAKERS, TABLE, Change, Property, Resource
 from generator.diff.properties import changes, literal, typed, untyped
-from generator.diff.redefinitions import Redefinitions
+from generator.diff.redefinitions import Redefinitions, Replacements
 from generator.diff.rejections import stale_deployments, with_rejection
 from generator.diff.sam import CREATED_BY, as_made, with_created
 from generator.template.dependencies import dependencies
@@ -66,15 +66,9 @@ def with_new_deployment(old: Template, new: Template) -> tuple[Template, dict[st
     if len(gone) != 1 or len(come) != 1:
         return old, {}
     renamed = {gone[0]: come[0]}
-    return replace(old, resources=_renamed(old.resources, renamed)), renamed
-
-
-def _renamed(value: Json, names: Mapping[str, str]) -> Json:
-    if isinstance(value, Mapping):
-        return {names.get(key, key): _renamed(inner, names) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_renamed(item, names) for item in value]
-    return names.get(value, value) if isinstance(value, str) else value
+    replacements = Replacements(parameters={gone[0]: {"Ref": come[0]}})
+    resources_ = {renamed.get(name, name): replacements.value(resource) for name, resource in old.resources.items()}
+    return replace(old, resources=resources_), renamed
 
 
 def _deployed(old_id: str, new_id: str) -> Resource:

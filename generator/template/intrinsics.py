@@ -131,9 +131,15 @@ def parts_of(content: Json) -> list[Json] | None:
     for match in _PART.finditer(content):
         parts.append(content[end : match.start()])
         escape, name = match.groups()
-        parts.append(f"${{{name}}}" if escape else variables[name] if name in variables else _reference(name))
+        parts.append(f"${{{name}}}" if escape else variables[name] if name in variables else reference(name))
         end = match.end()
     return [part for part in (*parts, content[end:]) if part != ""]
+
+
+def reference(name: str) -> Json:
+    """Return the Ref to a name, or the Fn::GetAtt of Name.Attribute."""
+    resource, dot, attribute = name.partition(".")
+    return {"Fn::GetAtt": [resource, attribute]} if dot else {"Ref": name}
 
 
 def plain_reference(value: Json) -> str | None:
@@ -223,11 +229,6 @@ def looked_up(mappings: Mapping[str, Json], arguments: Sequence[Json]) -> Json:
         return None
     entry = mapping(mapping(mappings.get(name)).get(first)).get(second)
     return mapping(arguments[3]).get("DefaultValue") if entry is None and len(arguments) == 4 else entry
-
-
-def _reference(name: str) -> Json:
-    resource, dot, attribute = name.partition(".")
-    return {"Fn::GetAtt": [resource, attribute]} if dot else {"Ref": name}
 
 
 def _attribute(target: Json) -> Json:

@@ -14,10 +14,11 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import islice
 from typing import NamedTuple
 
-from generator.template.dependencies import VARIABLE, references, walk
-from generator.template.intrinsics import NO_VALUE, SAM, Json, literal_text, mapping, split_commas
+from generator.template.dependencies import references, walk
+from generator.template.intrinsics import NO_VALUE, SAM, Json, literal_text, mapping, reference, split_commas
 from generator.template.model import Section, Template, is_list, is_stored
 from generator.template.reading import MAX_DEPTH, parse
+from generator.template.renaming import Renaming
 from generator.template.transforms import is_loop
 
 NESTED = ("AWS::CloudFormation::Stack", f"{SAM}Application")
@@ -211,11 +212,11 @@ def _write_out_outputs(whole: _Whole) -> None:
         sorter.prepare()
     while ready := sorter.get_ready():
         for name in ready:
-            value = _Renamer("", values).value(outputs[name]) if used[name] else outputs[name]
+            value = _Nested("", values).value(outputs[name]) if used[name] else outputs[name]
             if _size(value) <= MAX_OUTPUT:
                 values[name] = value
         sorter.done(*ready)
-    renamer = _Renamer("", values)
+    renamer = _Nested("", values)
     for section in (whole.resources, whole.conditions):
         for name, entry in section.items():
             added = sum(_size(values[output]) for output in references(entry) if output in values)
@@ -265,15 +266,15 @@ def _renamed(around: Section, name: str, resource: Section, document: Section) -
         else:
             values[key] = _as_list(value, around) if is_list(parameter) else value
     entries = ((str(key), content) for inner in walk(document) for key, content in mapping(inner).items())
-    renamer = _Renamer(prefix, values, frozenset(str(content[0]) for key, content in entries if is_loop(key, content)))
+    renamer = _Nested(prefix, values, frozenset(str(content[0]) for key, content in entries if is_loop(key, content)))
     return {
         "Transform": document.get("Transform"),
         "Fn::Transform": document.get("Fn::Transform"),
         "Globals": renamer.value(document.get("Globals")),
         "Parameters": declared,
         "Mappings": renamer.entries(document.get("Mappings"), lambda content: content),
-        "Conditions": renamer.entries(document.get("Conditions"), renamer.condition),
-        "Resources": renamer.entries(document.get("Resources"), renamer.resource),
+        "Conditions": renamer.entries(document.get("Conditions"), renamer.value),
+        "Resources": renamer.entries(document.get("Resources"), renamer.value),
         "Outputs": renamer.entries(document.get("Outputs"), renamer.value),
     }
 
@@ -301,7 +302,7 @@ def _as_list(value: Json, around: Section) -> Json:
 
 
 @dataclass(frozen=True, slots=True)
-class _Renamer:
+class _Nested(Renaming):
     """Adds the prefix to the names in a nested stack's document, and replaces its parameters."""
 
     prefix: str
@@ -317,63 +318,19 @@ class _Renamer:
             if is_loop(str(key), value):
                 renamed[key] = [value[0], self.value(value[1]), self.entries(value[2], rename_content)]
             else:
-                renamed[key if str(key).startswith("Fn::") else f"{self.prefix}{key}"] = rename_content(value)
+                renamed[key if str(key).startswith("Fn::") else self.condition(key)] = rename_content(value)
         return renamed
 
-    def resource(self, resource: Json) -> Json:
-        """Return a resource with every name in it renamed."""
-        condition = mapping(resource).get("Condition")
-        renamed = self.value(resource)
-        return {**renamed, "Condition": f"{self.prefix}{condition}"} if isinstance(condition, str) else renamed
-
-    def condition(self, condition: Json) -> Json:
-        """Return a condition with every name in it renamed."""
-        match condition:
-            case {"Condition": str(name)} if len(condition) == 1:
-                return {"Condition": f"{self.prefix}{name}"}
-            case {"Fn::And": list(parts)} | {"Fn::Or": list(parts)} | {"Fn::Not": list(parts)}:
-                return {next(iter(condition)): [self.condition(part) for part in parts]}
-        return self.value(condition)
-
-    def value(self, value: Json) -> Json:
-        """Return a value with every name in it renamed and every parameter replaced."""
-        match value:
-            case {"Ref": str(name)} if len(value) == 1:
-                return self.values[name] if name in self.values else {"Ref": self._name(name)}
-            case {"Fn::GetAtt": [str(name), str(attribute)]} if f"{name}.{attribute}" in self.values:
-                return self.values[f"{name}.{attribute}"]
-            case {"Fn::GetAtt": [str(name), *attributes]} if len(value) == 1:
-                return {"Fn::GetAtt": [self._name(name), *map(self.value, attributes)]}
-            case {"Fn::GetAtt": str(target)} if len(value) == 1:
-                return self.values[target] if target in self.values else {"Fn::GetAtt": self._name(target)}
-            case {"Fn::Sub": content} if len(value) == 1:
-                return self._substitution(content)
-            case {"Fn::If": [name, *sides]} if len(value) == 1:
-                return {"Fn::If": [self._prefixed(name), *map(self.value, sides)]}
-            case {"Fn::FindInMap": [name, *keys]} if len(value) == 1:
-                return {"Fn::FindInMap": [self._prefixed(name), *map(self.value, keys)]}
-            case Mapping():
-                return {key: self.value(inner) for key, inner in value.items()}
-            case list():
-                return [self.value(inner) for inner in value]
-        return value
-
-    def _name(self, name: str) -> str:
+    def reference(self, name: str) -> Json:
+        if name in self.values:
+            return self.values[name]
         is_elsewhere = name.startswith("AWS::") or name.partition(".")[0] in self.variables
-        return name if is_elsewhere else f"{self.prefix}{name}"
+        return reference(name if is_elsewhere else f"{self.prefix}{name}")
 
-    def _prefixed(self, name: Json) -> Json:
-        return f"{self.prefix}{name}" if isinstance(name, str) else {"Fn::Join": ["", [self.prefix, self.value(name)]]}
+    def condition(self, name: str) -> str:
+        return f"{self.prefix}{name}"
 
-    def _substitution(self, content: Json) -> Json:
-        """Return an Fn::Sub with every name renamed. Parameters become variables of the Fn::Sub."""
-        text, given = content if isinstance(content, list) and len(content) == 2 else (content, {})
-        if not isinstance(text, str):
-            return {"Fn::Sub": self.value(content)}
-        own = {key: self.value(inner) for key, inner in mapping(given).items()}
-        own |= {name: self.values[name] for name in VARIABLE.findall(text) if name in self.values and name not in own}
-        whole = VARIABLE.fullmatch(text)
-        if whole and whole[1] in own:
-            return own[whole[1]]
-        renamed = VARIABLE.sub(lambda match: match[0] if match[1] in own else f"${{{self._name(match[1])}}}", text)
-        return {"Fn::Sub": [renamed, own] if own else renamed}
+    def lookup(self, arguments: list[Json]) -> list[Json]:
+        name, *keys = arguments
+        joined = {"Fn::Join": ["", [self.prefix, self.value(name)]]}
+        return [self.condition(name) if isinstance(name, str) else joined, *map(self.value, keys)]
