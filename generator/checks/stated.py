@@ -77,7 +77,11 @@ def stated(document: Any, project: Mapping[str, Any]) -> Stated:
         parameters=tuple(filter(None, map(mapping, listed(chosen.get("parameters"))))),
         ignored=_rules("ignore_checks", project, own),
         mandatory=_rules("mandatory_checks", project, own),
-        ignoring={name: listed(_settings_of(one).get("ignore_checks")) for name, one in resources.items()},
+        ignoring={
+            name: listed(_settings_of(one).get("ignore_checks"))
+            for name, one in resources.items()
+            if "Metadata" in mapping(one)
+        },
     )
 
 

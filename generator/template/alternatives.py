@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import chain, islice
 
+from generator.template.dependencies import MAPPINGS
 from generator.template.guards import ALWAYS, Equality, Guard, merge, when
 from generator.template.intrinsics import (
     NO_VALUE,
@@ -126,10 +127,11 @@ def _branches(alternative: Alternative) -> Iterator[Alternative]:
 def _inside(alternative: Alternative, key: str) -> Alternative:
     """Return the value under a key. It is UNKNOWN if a function stands in place of the keys or beside them."""
     value, location = alternative.value, (*alternative.location, key)
-    if isinstance(value, Mapping) and key in value:
+    is_mapping = isinstance(value, MAPPINGS)
+    if is_mapping and key in value:
         return Alternative(value[key], alternative.guard, location)
     is_function = any(name == "Ref" or str(name).startswith("Fn::") for name in mapping(value))
-    is_absent = value is Missing.ABSENT or (isinstance(value, Mapping) and not is_function)
+    is_absent = value is Missing.ABSENT or (is_mapping and not is_function)
     return Alternative(Missing.ABSENT if is_absent else Missing.UNKNOWN, alternative.guard, location)
 
 

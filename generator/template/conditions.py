@@ -381,7 +381,7 @@ def _key(value: Json) -> str:
 
 
 def _is_key(value: Json) -> bool:
-    return isinstance(value, str | Other)
+    return isinstance(value, (str, Other))
 
 
 def _narrowed(table: Mapping[str, Json], key: Json) -> list[Json]:

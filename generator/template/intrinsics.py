@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from generator.template.dependencies import VARIABLE
+from generator.template.dependencies import MAPPINGS, VARIABLE
 
 Json = Any
 """A value as JSON has it. Only this package deals with untyped JSON."""
@@ -31,7 +31,7 @@ _PART = re.compile(r"\$\{(!?)([^{}]*)\}")
 
 def is_intrinsic(value: Json) -> bool:
     """Return whether the value is an intrinsic function, which stands for another value."""
-    if not isinstance(value, Mapping) or len(value) != 1:
+    if not isinstance(value, MAPPINGS) or len(value) != 1:
         return False
     name = str(next(iter(value)))
     return name == "Ref" or name.startswith("Fn::")
@@ -39,7 +39,7 @@ def is_intrinsic(value: Json) -> bool:
 
 def mapping(value: Json) -> Mapping[str, Json]:
     """Return the value if it is a mapping, and an empty mapping otherwise."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, MAPPINGS) else {}
 
 
 def listed(value: Json) -> list[Json]:
@@ -55,7 +55,7 @@ def literal_text(value: Json) -> str | None:
         return value
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int | float):
+    if isinstance(value, (int, float)):
         return str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
     return None
 
@@ -70,7 +70,7 @@ def whole_number(value: Json) -> int | None:
     """Return a literal as the whole number that CloudFormation reads ("100" is 100), or None."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,30}", value):
         return int(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**30 and value == int(value):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 10**30 and value == int(value):
         return int(value)
     return None
 

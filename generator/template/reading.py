@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 
 from generator._format import counted
 from generator.errors import Fault, OversizedTemplate, UnreadableTemplate
+from generator.template.dependencies import MAPPINGS
 from generator.template.evaluation import Evaluator, Unknown
 from generator.template.intrinsics import listed, literal_text, mapping
 from generator.template.model import Template, is_stored
@@ -98,7 +100,7 @@ def parsed(where: str, text: str) -> Any:
             "remove everything that is not part of the template",
         )
     try:
-        return _serializable(where, _within_bounds(where, json.loads(text, parse_int=_whole)))
+        return _from_json(where, text)
     except json.JSONDecodeError as error:
         json_reason = str(error)
     except RecursionError:
@@ -115,6 +117,19 @@ def parsed(where: str, text: str) -> Any:
         reason = json_reason if text.lstrip().startswith("{") else _yaml_reason(error)
         raise unreadable(where, f"neither JSON nor YAML ({reason})", "correct the file") from None
     return _serializable(where, value)
+
+
+def _from_json(where: str, text: str) -> Any:
+    numbers: list[float] = []
+
+    def number(digits: str) -> float:
+        numbers.append(float(digits))
+        return numbers[-1]
+
+    value = json.loads(text, parse_int=_whole, parse_float=number, parse_constant=number)
+    _require_bounded(where, value)
+    is_plain = text.isascii() and "\\u" not in text and all(map(math.isfinite, numbers))
+    return value if is_plain else _serializable(where, value)
 
 
 def json_value(where: str, text: str) -> Any:
@@ -211,7 +226,10 @@ def unreadable(where: str, what: str, remedy: str) -> UnreadableTemplate:
 
 
 def _is_structure(value: Any) -> bool:
-    return isinstance(value, Mapping) and isinstance(value.get("Properties"), Mapping | None)
+    if not isinstance(value, MAPPINGS):
+        return False
+    properties = value.get("Properties")
+    return properties is None or isinstance(properties, MAPPINGS)
 
 
 def _is_resource(name: str, value: Any) -> bool:
@@ -253,19 +271,19 @@ def _require(where: str, values: int, depth: int) -> None:
         raise _oversized(where, what, "split the template")
 
 
-def _within_bounds(where: str, value: Any) -> Any:
-    """Return the value of a JSON text if it has few enough values and levels. Raises OversizedTemplate."""
+def _require_bounded(where: str, value: Any) -> None:
+    """Count the values and levels of a JSON text. Raises OversizedTemplate."""
     values, depth, level = 0, 0, [value]
     while level:
         values, depth = values + len(level), depth + 1
         _require(where, values, depth)
-        level = [
-            inner
-            for container in level
-            if isinstance(container, dict | list)
-            for inner in (container.values() if isinstance(container, dict) else container)
-        ]
-    return value
+        below: list[Any] = []
+        for inner in level:
+            if isinstance(inner, dict):
+                below += inner.values()
+            elif isinstance(inner, list):
+                below += inner
+        level = below
 
 
 def _require_bounded_yaml(where: str, text: str, loader: Any) -> None:

@@ -33,22 +33,16 @@ def expanded(section: Mapping[str, Json], resolve: Resolve) -> dict[str, Json]:
     return _Expansion(resolve).entries(section, {}) if _has_loop(section) else dict(section)
 
 
-def _has_loop(section: Mapping[str, Json]) -> bool:
-    """Return whether a section has a loop. Few templates have one."""
-    waiting: list[Json] = [section]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                if str(key).startswith(LOOP):
-                    return True
-                if not isinstance(inner, str):
-                    waiting.append(inner)
-        elif isinstance(value, list):
-            waiting += [inner for inner in value if not isinstance(inner, str)]
-        elif isinstance(value, Mapping):
-            return True
-    return False
+def _has_loop(value: Json) -> bool:
+    """Return whether a value has a loop inside. Few templates have one."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(inner, str) and (str(key).startswith(LOOP) or _has_loop(inner)):
+                return True
+        return False
+    if isinstance(value, list):
+        return any(not isinstance(inner, str) and _has_loop(inner) for inner in value)
+    return isinstance(value, Mapping)
 
 
 def is_loop(key: str, value: Json) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from generator.checks.quota.deployed import Deployed
 from generator.template.alternatives import Location, Missing, Option, branches, options
-from generator.template.dependencies import names
+from generator.template.dependencies import MAPPINGS, names
 from generator.template.guards import Guard, merge
 from generator.template.intrinsics import is_intrinsic, mapping
 from generator.template.model import Template
@@ -192,7 +192,7 @@ class Usage:
         if isinstance(value, str):
             yield value
             yield from _NAME.findall(value)
-        elif isinstance(value, Mapping):
+        elif isinstance(value, MAPPINGS):
             if self._has_composed_names:
                 yield _key(value)
             for inner in value.values():
