@@ -21,7 +21,7 @@ class Present:
 
     limit: int
     reserved: int
-    held: int
+    by_stacks: int
     """The reservations of the given stacks, a part of `reserved`."""
     missing: frozenset[str] = frozenset()
     """Those of the given stacks that do not exist."""
@@ -29,7 +29,7 @@ class Present:
     @property
     def elsewhere(self) -> int:
         """The reservations outside the given stacks."""
-        return self.reserved - self.held
+        return self.reserved - self.by_stacks
 
 
 def limit_and_unreserved(account: Account) -> tuple[int, int]:
@@ -51,8 +51,8 @@ def present(account: Account, stack_names: Iterable[str]) -> Present:
     """
     limit, unreserved = limit_and_unreserved(account)
     functions, missing = _functions(account, stack_names)
-    held = sum(reservation(account, function) or 0 for function in functions)
-    return Present(limit, limit - unreserved, held, missing)
+    by_stacks = sum(reservation(account, function) or 0 for function in functions)
+    return Present(limit, limit - unreserved, by_stacks, missing)
 
 
 def _functions(account: Account, stack_names: Iterable[str]) -> tuple[list[str], frozenset[str]]:

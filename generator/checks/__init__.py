@@ -1,1 +1,1 @@
-"""What is wrong with a template: lint, quota, size and drift, as text, JSON or SARIF."""
+"""Findings about template files: lint, quota, size and drift, as text, JSON or SARIF."""

@@ -21,7 +21,7 @@ MANIFEST = "manifest.json"
 STACK, STAGE = "aws:cloudformation:stack", "cdk:cloud-assembly"
 
 HARMLESS = ("cdk:", "none")
-"""How the types of artifacts begin that create no stack: asset manifests, the construct tree, reports."""
+"""Prefixes of the types of artifacts that create no stack: asset manifests, the construct tree, reports."""
 
 MAX_ARTIFACTS = 5_000
 """Stacks and stages of one assembly, with its stages."""
@@ -57,13 +57,13 @@ def is_assembly(folder: Folder, path: Path) -> bool:
         artifacts = mapping(folder.document(path / MANIFEST)).get("artifacts")
     except NotRead:
         return False
-    kinds = [str(mapping(one).get("type")) for one in mapping(artifacts).values()]
+    kinds = [str(mapping(artifact).get("type")) for artifact in mapping(artifacts).values()]
     return any(kind == STAGE or not kind.startswith(HARMLESS) for kind in kinds)
 
 
 def artifacts(folder: Folder, path: Path) -> Iterator[Artifact | Problem]:
     """Yield every stack of an assembly and of its stages, and a problem for whatever cannot be read."""
-    stages, seen, left = [path], {os.path.realpath(path)}, MAX_ARTIFACTS
+    stages, seen, remaining = [path], {os.path.realpath(path)}, MAX_ARTIFACTS
     while stages:
         manifest = stages.pop(0) / MANIFEST
         try:
@@ -76,27 +76,27 @@ def artifacts(folder: Folder, path: Path) -> Iterator[Artifact | Problem]:
         if not isinstance(document.get("artifacts"), Mapping):
             yield Problem(manifest, "", f"{manifest} lists no artifacts")
         for name, artifact in mapping(document.get("artifacts")).items():
-            left -= 1
-            if left < 0:
+            remaining -= 1
+            if remaining < 0:
                 yield Problem(manifest, str(name), f"the assembly has more than {MAX_ARTIFACTS:,} artifacts")
                 return
-            found = _artifact(manifest, str(name), mapping(artifact))
-            if isinstance(found, Path):
-                if os.path.realpath(found) not in seen:
-                    seen.add(os.path.realpath(found))
-                    stages.append(found)
-            elif found:
-                yield found
+            result = _artifact(manifest, str(name), mapping(artifact))
+            if isinstance(result, Path):
+                if os.path.realpath(result) not in seen:
+                    seen.add(os.path.realpath(result))
+                    stages.append(result)
+            elif result:
+                yield result
 
 
 def _artifact(manifest: Path, name: str, artifact: Mapping[str, Any]) -> Artifact | Problem | Path | None:
-    """Return a stack, the folder of a stage, a problem, or None for what creates no stack."""
+    """Return a stack, the folder of a stage, a problem, or None for an artifact that creates no stack."""
     kind, properties = artifact.get("type"), mapping(artifact.get("properties"))
     if kind == STAGE and isinstance(name_ := properties.get("directoryName"), str) and "\0" not in name_:
         return manifest.parent / name_
     if kind == STACK and isinstance(properties.get("templateFile"), str):
-        found = _ENVIRONMENT.fullmatch(str(artifact.get("environment")))
-        account, region = ("" if one in _UNKNOWN else one for one in found.groups()) if found else ("", "")
+        match = _ENVIRONMENT.fullmatch(str(artifact.get("environment")))
+        account, region = ("" if part in _UNKNOWN else part for part in match.groups()) if match else ("", "")
         stack = literal_text(properties.get("stackName")) or name
         parameters = mapping(properties.get("parameters"))
         texts = {str(key): text for key, value in parameters.items() if (text := literal_text(value)) is not None}

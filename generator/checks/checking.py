@@ -21,7 +21,7 @@ from generator.checks.places import Place
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.checks.quota_only import Judgement
 from generator.checks.report import Report, Request
-from generator.checks.units import Units, units_of_file, unread
+from generator.checks.units import Content, content_of_file, unread
 from generator.config import project
 from generator.config.project import foreign
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter
@@ -73,30 +73,32 @@ def _check(request: Request, folder: Path) -> Report:
     named = _different(request.files, committed.values())
     terraform_plans = [path for path in named if terraform.text_at(path) is not None]
     files = [path for path in named if path not in terraform_plans]
-    content = _content(request, committed.values(), files, terraform_plans)
-    jobs = [_lint_job(one, committed[one.name]) for one in request.judged if one.name in committed]
+    contents = _contents(request, committed.values(), files, terraform_plans)
+    jobs = [_lint_job(plan, committed[plan.name]) for plan in request.judged if plan.name in committed]
     jobs += [LintJob(path, {SUM_RULE: request.account}) for path in files]
-    jobs += [LintJob(path) for one in content for path in one.templates]
-    with _runtime.in_background(lambda: _own(request.judged, folder)) as own:
+    jobs += [LintJob(path) for content in contents for path in content.templates]
+    with _runtime.in_background(lambda: _own_findings(request.judged, folder)) as own_findings:
         linted = linting.lint([replace(job, is_trusted=request.is_trusted) for job in jobs])
-        findings = [*_without_replaced(linted.findings, content, files), *own()]
+        findings = [*_without_replaced(linted.findings, contents, files), *own_findings()]
     if request.complete:
         findings += drift.orphans(folder, request.judged)
     rules = linted.rules | {rule.id: rule for rule in (*RULES, *quota_only.RULES)}
     _require_known(request.ignored, rules)
-    ours = _ours(request, committed, _read)
-    rest = [*(_read(path, request.region) for path in files), *content]
+    environments = _environment_contents(request, committed, _read)
+    others = [*(_read(path, request.region) for path in files), *contents]
     if request.ignores(SUM_RULE):
-        ours, rest = quota_only.switched(ours, is_on=False), quota_only.switched(rest, is_on=False)
-    judgement = _judgement(request, ours, rest, folder)
-    broken = {one.file for one in linted.findings if one.rule in linting.BROKEN_OFF}
-    complete = {job.path for job in jobs if str(job.path) not in broken}
-    reported = {(one.file, one.rule) for one in linted.findings}
+        environments, others = quota_only.switched(environments, is_on=False), quota_only.switched(others, is_on=False)
+    judgement = _judgement(request, environments, others, folder)
+    broken_off = {finding.file for finding in linted.findings if finding.rule in linting.BROKEN_OFF}
+    linted_paths = {job.path for job in jobs if str(job.path) not in broken_off}
+    reported = {(finding.file, finding.rule) for finding in linted.findings}
+    unlinted = quota_only.other_findings([*environments, *others], linted_paths)
     findings += judgement.findings
-    findings += [one for one in quota_only.others([*ours, *rest], complete) if (one.file, one.rule) not in reported]
+    findings += [finding for finding in unlinted if (finding.file, finding.rule) not in reported]
+    findings = _without_repeats(findings, request.judged, folder)
     subjects = (*named, *request.folders)
     return Report(
-        [one for one in _without_repeats(findings, request.judged, folder) if not request.ignores(one.rule)],
+        [finding for finding in findings if not request.ignores(finding.rule)],
         rules,
         subjects,
         tuple(terraform_plans),
@@ -108,11 +110,11 @@ def _check(request: Request, folder: Path) -> Report:
 def _check_quota(request: Request, folder: Path) -> Report:
     committed = _committed(request, folder)
     named = _different(request.files, committed.values())
-    ours = quota_only.switched(_ours(request, committed, units_of_file), is_on=True)
-    rest = quota_only.switched(quota_only.units_of(named, request.folders, request.region), is_on=True)
-    judgement = _judgement(request, ours, rest, folder)
-    findings = [*judgement.findings, *quota_only.others([*ours, *rest])]
-    findings += [found for one in request.judged for found in quota(one, folder / f"{one.name}.json")]
+    environments = quota_only.switched(_environment_contents(request, committed, content_of_file), is_on=True)
+    others = quota_only.switched(quota_only.contents_of(named, request.folders, request.region), is_on=True)
+    judgement = _judgement(request, environments, others, folder)
+    findings = [*judgement.findings, *quota_only.other_findings([*environments, *others])]
+    findings += [finding for plan in request.judged for finding in quota(plan, folder / f"{plan.name}.json")]
     return Report(
         _without_repeats(findings, request.judged, folder),
         {rule.id: rule for rule in (*RULES, *quota_only.RULES)},
@@ -123,67 +125,69 @@ def _check_quota(request: Request, folder: Path) -> Report:
 
 def _committed(request: Request, folder: Path) -> dict[str, Path]:
     """Return the committed templates that exist, by environment. Raises UnreadableTemplate if one leads elsewhere."""
-    paths = {one.name: folder / f"{one.name}.json" for one in request.judged}
-    found = {name: path for name, path in paths.items() if reading.status(path)}
-    if faults := list(filter(None, map(foreign, found.values()))):
+    paths = {plan.name: folder / f"{plan.name}.json" for plan in request.judged}
+    existing = {name: path for name, path in paths.items() if reading.status(path)}
+    if faults := list(filter(None, map(foreign, existing.values()))):
         raise UnreadableTemplate(faults)
-    return found
+    return existing
 
 
-def _content(
+def _contents(
     request: Request, committed: Iterable[Path], files: Sequence[Path], terraform_plans: Sequence[Path]
-) -> list[Units]:
+) -> list[Content]:
     """Return the content of plans and folders. Raises UnreadableTemplate with every fault of them and of the files."""
     faults = linting.unreadable([*committed, *files])
     try:
-        content = quota_only.units_of(terraform_plans, request.folders, request.region)
+        contents = quota_only.contents_of(terraform_plans, request.folders, request.region)
     except UnreadableTemplate as error:
         raise UnreadableTemplate([*faults, *error.faults]) from None
     if faults:
         raise UnreadableTemplate(faults)
-    return content
+    return contents
 
 
-def _read(path: Path, region: str) -> Units:
+def _read(path: Path, region: str) -> Content:
     """Return the stack of a template, or why it cannot be read; cfn-lint reports the fault, too."""
     try:
-        return units_of_file(path, region)
+        return content_of_file(path, region)
     except UnreadableTemplate as error:
         return unread(path, error)
 
 
-def _ours(request: Request, committed: Mapping[str, Path], read: Callable[[Path, str], Units]) -> list[Units]:
+def _environment_contents(
+    request: Request, committed: Mapping[str, Path], read: Callable[[Path, str], Content]
+) -> list[Content]:
     """Return the stacks of the committed templates, each in the account that its environment states.
 
     Unless all stacks are checked together, the other environments in the account count as elsewhere.
     """
-    found = []
-    for one in request.judged:
-        if one.name in committed:
-            account = {key: getattr(one.verdict.account, key) for key in DEFAULT_ACCOUNT}
+    contents = []
+    for judged in request.judged:
+        if judged.name in committed:
+            account = {key: getattr(judged.verdict.account, key) for key in DEFAULT_ACCOUNT}
             if not request.together:
-                account["reserved_elsewhere"] += one.verdict.total - one.plan.sizing.total_reserved
-            content = read(committed[one.name], one.plan.environment.region)
-            units = (replace(unit, stated=replace(unit.stated, account=account)) for unit in content.units)
-            found.append(replace(content, units=tuple(units)))
-    return found
+                account["reserved_elsewhere"] += judged.verdict.total - judged.plan.sizing.total_reserved
+            content = read(committed[judged.name], judged.plan.environment.region)
+            stacks = (replace(unit, settings=replace(unit.settings, account=account)) for unit in content.units)
+            contents.append(replace(content, units=tuple(stacks)))
+    return contents
 
 
-def _judgement(request: Request, ours: Sequence[Units], rest: Sequence[Units], folder: Path) -> Judgement:
-    """Judge the environments, each in its own account, and the rest; or all in the account that they share."""
+def _judgement(request: Request, environments: Sequence[Content], others: Sequence[Content], folder: Path) -> Judgement:
+    """Judge the environments, each in its own account, and the others; or all in the account that they share."""
     if request.together:
-        every = [*ours, *rest]
-        return quota_only.judge(every, request, _neighbours(request, every, folder))
-    own, found = quota_only.judge(ours, Request()), quota_only.judge(rest, request)
-    return replace(found, findings=(*own.findings, *found.findings))
+        contents = [*environments, *others]
+        return quota_only.judge(contents, request, _neighbours(request, contents, folder))
+    of_environments, of_others = quota_only.judge(environments, Request()), quota_only.judge(others, request)
+    return replace(of_others, findings=(*of_environments.findings, *of_others.findings))
 
 
-def _neighbours(request: Request, counted: Iterable[Units], folder: Path) -> int:
+def _neighbours(request: Request, counted: Iterable[Content], folder: Path) -> int:
     """Return what the other environments of the account reserve; 0 if an option states what is reserved elsewhere."""
     if "reserved_elsewhere" in request.account:
         return 0
-    files = {unit.path.resolve() for one in counted for unit in one.units}
-    plans = {plan.environment.name: plan for one in request.judged for plan in one.verdict.plans}
+    files = {unit.path.resolve() for content in counted for unit in content.units}
+    plans = {plan.environment.name: plan for judged in request.judged for plan in judged.verdict.plans}
     others = [plan for name, plan in plans.items() if (folder / f"{name}.json").resolve() not in files]
     return sum(plan.sizing.total_reserved for plan in others)
 
@@ -191,32 +195,34 @@ def _neighbours(request: Request, counted: Iterable[Units], folder: Path) -> int
 def _unjudged(places: Iterable[Place], subjects: Sequence[Path]) -> Iterator[Path]:
     """Yield the files and folders of which no stack is judged in some place."""
     paths = [stack.unit.path for place in places if not place.is_judged for stack in place.stacks]
-    return (one for one in subjects if any(one in (path, *path.parents) for path in paths))
+    return (subject for subject in subjects if any(subject in (path, *path.parents) for path in paths))
 
 
 def _require_known(ignored: Iterable[str], rules: Mapping[str, Rule]) -> None:
     """Raise UnusableLinter for ids to ignore that no rule has, or that would hide what is not counted."""
     remedy = "find the id in a finding, or with: cfn-lint --list-rules"
     faults = []
-    for one in ignored:
-        if not one or not any(id_.startswith(one) for id_ in rules):
-            faults.append(Fault(f"--ignore {one}".strip(), "no rule has this id", remedy))
-        elif NOT_PROVEN.startswith(one):
-            faults.append(Fault(f"--ignore {one}", "a quota that is not proven cannot be good", "use --allow-unproven"))
+    for prefix in ignored:
+        if not prefix or not any(id_.startswith(prefix) for id_ in rules):
+            faults.append(Fault(f"--ignore {prefix}".strip(), "no rule has this id", remedy))
+        elif NOT_PROVEN.startswith(prefix):
+            faults.append(
+                Fault(f"--ignore {prefix}", "a quota that is not proven cannot be good", "use --allow-unproven")
+            )
     if faults:
         raise UnusableLinter(faults)
 
 
 def _without_replaced(
-    findings: Iterable[Finding], content: Iterable[Units], files: Iterable[Path]
+    findings: Iterable[Finding], contents: Iterable[Content], files: Iterable[Path]
 ) -> Iterator[Finding]:
-    """Drop the sum, which is judged for every stack without cfn-lint, and what CDK causes."""
+    """Drop cfn-lint's findings on the sum, which `quota_only` judges, and on what CDK writes into every template."""
     assembled = {path.parent for path in files if is_assembly(Folder(path.parent), path.parent)}
-    assembled |= {path for one in content for path in one.assemblies}
-    for one in findings:
-        is_generated = one.rule == REDUNDANT_DEPENDS_ON and not assembled.isdisjoint(Path(one.file).parents)
-        if not is_generated and one.rule != SUM_RULE:
-            yield one
+    assembled |= {path for content in contents for path in content.assemblies}
+    for finding in findings:
+        is_by_cdk = finding.rule == REDUNDANT_DEPENDS_ON and not assembled.isdisjoint(Path(finding.file).parents)
+        if not is_by_cdk and finding.rule != SUM_RULE:
+            yield finding
 
 
 def _different(files: Iterable[Path], committed: Iterable[Path]) -> list[Path]:
@@ -226,69 +232,71 @@ def _different(files: Iterable[Path], committed: Iterable[Path]) -> list[Path]:
     return [path for place, path in reversed(by_place.items()) if place not in known]
 
 
-def quota(one: JudgedPlan, path: Path) -> list[Finding]:
+def quota(plan: JudgedPlan, path: Path) -> list[Finding]:
     """Return a finding if the account cannot hold the environment together with those that share it."""
-    if one.verdict.fits:
+    if plan.verdict.fits:
         return []
-    return [Finding(str(path), 1, "quota", Severity.ERROR, "Resources", "\n".join(plans.refusals([one])))]
+    return [Finding(str(path), 1, "quota", Severity.ERROR, "Resources", "\n".join(plans.refusals([plan])))]
 
 
-def sms_volume(one: JudgedPlan) -> list[Finding]:
+def sms_volume(plan: JudgedPlan) -> list[Finding]:
     """Return a warning if the planned SMS exceed the budget or the throughput that the environment file states."""
-    path = str(project.environments() / f"{one.name}.toml")
-    short = [found for found in sms.compare(one.plan.environment) if found.verdict is SmsVerdict.SHORT]
-    return [Finding(path, 1, "sms-volume", Severity.WARNING, "", str(found)) for found in short]
+    path = str(project.environments() / f"{plan.name}.toml")
+    exceeded = [
+        comparison for comparison in sms.compare(plan.plan.environment) if comparison.verdict is SmsVerdict.SHORT
+    ]
+    return [Finding(path, 1, "sms-volume", Severity.WARNING, "", str(comparison)) for comparison in exceeded]
 
 
-def logging_role(one: JudgedPlan) -> list[Finding]:
+def logging_role(judged: JudgedPlan) -> list[Finding]:
     """Return a finding if another environment of the account creates the API logging role too.
 
     Source: API Gateway Developer Guide, "Permissions for CloudWatch logging": one role per account and Region.
     """
     rivals = [
         plan.environment.name
-        for plan in one.verdict.plans
-        if plan.environment.operations.api_logging_role == "create" and plan.environment.name != one.name
+        for plan in judged.verdict.plans
+        if plan.environment.operations.api_logging_role == "create" and plan.environment.name != judged.name
     ]
-    if one.plan.environment.operations.api_logging_role != "create" or not rivals:
+    if judged.plan.environment.operations.api_logging_role != "create" or not rivals:
         return []
-    account = one.verdict.account
+    account = judged.verdict.account
     message = (
         f'operations.api_logging_role is "create" here and in {joined(rivals)}, but account {account.name} has one '
         f"logging role in {account.region}, and each stack would replace it; "
         'write api_logging_role = "existing" in all of them but one'
     )
     return [
-        Finding(str(project.environments() / f"{one.name}.toml"), 1, "api-logging-role", Severity.ERROR, "", message)
+        Finding(str(project.environments() / f"{judged.name}.toml"), 1, "api-logging-role", Severity.ERROR, "", message)
     ]
 
 
-def template_size(one: JudgedPlan, path: Path) -> list[Finding]:
+def template_size(plan: JudgedPlan, path: Path) -> list[Finding]:
     """Return a finding if CloudFormation does not accept the file the way that the environment deploys it."""
-    found = reading.status(path)
-    message = plans.excess(one.plan.environment, found.st_size if found else 0)
+    status = reading.status(path)
+    message = plans.excess(plan.plan.environment, status.st_size if status else 0)
     return [Finding(str(path), 1, "template-size", Severity.ERROR, "", message)] if message else []
 
 
-def _own(judged: Sequence[JudgedPlan], folder: Path) -> list[Finding]:
+def _own_findings(judged: Sequence[JudgedPlan], folder: Path) -> list[Finding]:
     """Return our own findings on the environments' files. Composing them takes about a tenth of cfn-lint's time."""
     return [
-        found
-        for one in judged
-        for path in [folder / f"{one.name}.json"]
-        for found in (
-            *quota(one, path),
-            *drift.drift(one, folder),
-            *template_size(one, path),
-            *sms_volume(one),
-            *logging_role(one),
+        finding
+        for plan in judged
+        for path in [folder / f"{plan.name}.json"]
+        for finding in (
+            *quota(plan, path),
+            *drift.drift(plan, folder),
+            *template_size(plan, path),
+            *sms_volume(plan),
+            *logging_role(plan),
         )
     ]
 
 
-def _lint_job(one: JudgedPlan, path: Path) -> LintJob:
+def _lint_job(plan: JudgedPlan, path: Path) -> LintJob:
     """Return the job to lint a committed template for the Region and the stream that its environment states."""
-    environment = one.plan.environment
+    environment = plan.plan.environment
     return LintJob(path, {"W9803": {"shards": environment.stream.shards}}, environment.region)
 
 
@@ -297,7 +305,7 @@ def _without_repeats(findings: Iterable[Finding], judged: Sequence[JudgedPlan], 
 
     `template-size` is an error where W9805 warns; `quota` names every environment where E9801 has one sum.
     """
-    paths = {one.name: str(folder / f"{one.name}.json") for one in judged}
+    paths = {plan.name: str(folder / f"{plan.name}.json") for plan in judged}
     repeated = {(path, "W9805") for path in paths.values()}
-    repeated |= {(paths[one.name], SUM_RULE) for one in judged if not one.verdict.fits}
-    return sorted({one for one in findings if (one.file, one.rule) not in repeated})
+    repeated |= {(paths[plan.name], SUM_RULE) for plan in judged if not plan.verdict.fits}
+    return sorted({finding for finding in findings if (finding.file, finding.rule) not in repeated})

@@ -58,8 +58,8 @@ class Configuration(ConfigMixIn):  # type: ignore[misc]
             raise UnusableLinter(error.faults) from None
         except (UnreadableTemplate, OSError, UnicodeDecodeError):
             pass  # cfn-lint reports what it cannot read.
-        stated: dict[str, Any] = super()._read_config(config)
-        return stated
+        settings: dict[str, Any] = super()._read_config(config)
+        return settings
 
     @property
     def templates(self) -> list[str]:
@@ -74,14 +74,14 @@ class Configuration(ConfigMixIn):  # type: ignore[misc]
 
     def loading(self) -> list[str]:
         """Return the settings of .cfnlintrc that load code or files."""
-        found = sorted(name for name, value in self.file_args.items() if name not in HARMLESS and value)
-        return [name for name in found if name != "append_rules" or self.rule_folders]
+        loading = sorted(name for name, value in self.file_args.items() if name not in HARMLESS and value)
+        return [name for name in loading if name != "append_rules" or self.rule_folders]
 
     @property
     def configure_rules(self) -> dict[str, Any]:
         """Each rule's settings."""
-        stated: dict[str, Any] = super().configure_rules
-        return stated | {rule: _table(stated.get(rule)) | given for rule, given in self._settings.items()}
+        settings: dict[str, Any] = super().configure_rules
+        return settings | {rule: _table(settings.get(rule)) | given for rule, given in self._settings.items()}
 
 
 class UntrustedTemplate(Configuration):

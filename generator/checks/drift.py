@@ -23,11 +23,13 @@ MAX_DIFF_WIDTH = 160
 """Characters of each of those lines."""
 
 
-def drift(one: JudgedPlan, folder: Path) -> list[Finding]:
+def drift(plan: JudgedPlan, folder: Path) -> list[Finding]:
     """Return a finding for each file that the environment would change. Over quota, it generates nothing."""
-    if not one.verdict.fits:
+    if not plan.verdict.fits:
         return []
-    return [found for name, text in generated_files(one).items() for found in _drift(one.name, folder / name, text)]
+    return [
+        finding for name, text in generated_files(plan).items() for finding in _drift(plan.name, folder / name, text)
+    ]
 
 
 def orphans(folder: Path, judged: Sequence[JudgedPlan]) -> list[Finding]:
@@ -39,7 +41,7 @@ def orphans(folder: Path, judged: Sequence[JudgedPlan]) -> list[Finding]:
             f"there is no environments/{path.stem}.toml that generates it; remove it and {path.stem}.md, or bring the "
             "environment back",
         )
-        for path in plans.orphans(folder, [one.name for one in judged])
+        for path in plans.orphans(folder, [plan.name for plan in judged])
     ]
 
 

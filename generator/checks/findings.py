@@ -1,4 +1,4 @@
-"""What a check finds, and its text form."""
+"""The findings, rules and verdicts of checks, and the text form of findings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_MESSAGE = 2_000
 
 
 NOT_PROVEN = "not-proven"
-"""The rule of a finding that something may reserve concurrency and is not counted."""
+"""The rule for what may reserve concurrency and is not counted."""
 
 
 class Severity(StrEnum):
@@ -25,7 +25,7 @@ class Severity(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Verdict(StrEnum):
+class CheckVerdict(StrEnum):
     """The result of a check, as JSON prints it."""
 
     GOOD = "good"
@@ -62,9 +62,12 @@ class Rule:
 
 def as_text(findings: Iterable[Finding]) -> str:
     """Return one line for each finding, in the form file:line: that editors make clickable; further lines indented."""
-    return "\n".join(
-        f"{visible(f.file)}:{f.line}: {f.severity} {visible(f.rule)}: {_indented(f.message)}" for f in findings
-    )
+    return "\n".join(map(_line, findings))
+
+
+def _line(finding: Finding) -> str:
+    place = f"{visible(finding.file)}:{finding.line}"
+    return f"{place}: {finding.severity} {visible(finding.rule)}: {_indented(finding.message)}"
 
 
 def limited(message: str) -> str:

@@ -36,29 +36,29 @@ class Folder:
 
     def document(self, path: Path) -> Any:
         """Return the value of a JSON or YAML file. Raises NotRead."""
-        place = self.place(path)
-        if place not in self._documents:
+        real_path = self.real_path(path)
+        if real_path not in self._documents:
             try:
-                self._documents[place] = reading.parsed(str(path), self.text(path))
+                self._documents[real_path] = reading.parsed(str(path), self.text(path))
             except UnreadableTemplate as error:
-                self._documents[place] = NotRead(f"{path} is {error.faults[0].what}")
+                self._documents[real_path] = NotRead(f"{path} is {error.faults[0].what}")
             except NotRead as error:
-                self._documents[place] = error
-        found = self._documents[place]
-        if isinstance(found, NotRead):
-            raise found
-        return found
+                self._documents[real_path] = error
+        content = self._documents[real_path]
+        if isinstance(content, NotRead):
+            raise content
+        return content
 
     def text(self, path: Path) -> str:
         """Return the text of a file. Raises NotRead."""
         try:
-            return reading.bounded_text(Path(self.place(path)))
+            return reading.bounded_text(Path(self.real_path(path)))
         except UnicodeDecodeError as error:
             raise NotRead(f"{path} is not a text in UTF-8 ({error.reason}); save it as UTF-8") from None
         except OSError as error:
             raise NotRead(f"{path} cannot be read ({error.strerror})") from None
 
-    def place(self, path: Path) -> str:
+    def real_path(self, path: Path) -> str:
         """Return the real path of a regular file below the folder. Raises NotRead for any other path."""
         try:
             place = os.path.realpath(path)
@@ -85,14 +85,14 @@ class Folder:
     def _children(self, path: Path, assets: Assets, chain: tuple[str, ...]) -> Children:
         def child(resource: Section) -> Child:
             file = path.parent / _location(resource, assets)
-            place = self.place(file)
-            if place in chain:
+            real_path = self.real_path(file)
+            if real_path in chain:
                 raise NotRead(f"{file} is nested in itself")
             document = self.document(file)
             if not is_template(document):
                 raise NotRead(f"{file} is not a template")
-            self.nested.setdefault(chain[0], {})[place] = file
-            return Child(document, self._children(file, {**assets, **self._assets(file)}, (*chain, place)))
+            self.nested.setdefault(chain[0], {})[real_path] = file
+            return Child(document, self._children(file, {**assets, **self._assets(file)}, (*chain, real_path)))
 
         return child
 
@@ -115,12 +115,12 @@ def project_of(path: Path) -> Path:
 
 def is_template(document: Any) -> bool:
     """Return whether a document looks like a template: it has Resources with a Type or a transform, or a header."""
-    found = mapping(document)
-    resources = found.get("Resources")
+    sections = mapping(document)
+    resources = sections.get("Resources")
     if not isinstance(resources, Mapping):
         return False
-    has_key = "AWSTemplateFormatVersion" in found or "Transform" in found
-    keys = (key for name, one in resources.items() for key in (name, *mapping(one)))
+    has_key = "AWSTemplateFormatVersion" in sections or "Transform" in sections
+    keys = (key for name, resource in resources.items() for key in (name, *mapping(resource)))
     return has_key or any(key == "Type" or str(key).startswith("Fn::") for key in keys)
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from generator import _runtime
+from generator.checks.findings import Finding
 from generator.checks.report import Report, Request
 from generator.checks.units import Unit
 from generator.errors import GeneratorError
@@ -29,20 +30,20 @@ def with_copies(request: Request, check: Callable[[Request], Report]) -> Report:
         try:
             report = check(replace(request, files=[copied.get(path, path) for path in request.files]))
         except GeneratorError as error:
-            raise type(error)([replace(one, where=name_of.get(one.where, one.where)) for one in error.faults]) from None
-    findings = [
-        replace(one, file=name_of[one.file], message=one.message.replace(one.file, name_of[one.file]))
-        if one.file in name_of
-        else one
-        for one in report.findings
-    ]
+            faults = (replace(fault, where=name_of.get(fault.where, fault.where)) for fault in error.faults)
+            raise type(error)(list(faults)) from None
+    findings = [_named(finding, name_of.get(finding.file, finding.file)) for finding in report.findings]
     groups = (report.subjects, report.plans, report.unjudged)
-    subjects, plans, unjudged = (tuple(pipe_of.get(one, one) for one in group) for group in groups)
+    subjects, plans, unjudged = (tuple(pipe_of.get(path, path) for path in group) for group in groups)
     places = tuple(
-        replace(place, stacks=tuple(replace(one, unit=_renamed(one.unit, pipe_of)) for one in place.stacks))
+        replace(place, stacks=tuple(replace(stack, unit=_renamed(stack.unit, pipe_of)) for stack in place.stacks))
         for place in report.places
     )
     return replace(report, findings=findings, subjects=subjects, plans=plans, unjudged=unjudged, places=places)
+
+
+def _named(finding: Finding, file: str) -> Finding:
+    return replace(finding, file=file, message=finding.message.replace(finding.file, file))
 
 
 def _renamed(unit: Unit, pipe_of: Mapping[Path, Path]) -> Unit:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RULES_PAGE = "https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/rules.md"
 
 LIMIT_S = 60
-"""Time for cfn-lint to check one file. It needs a tenth of it for 500 resources, but nested values take it hours."""
+"""Time for cfn-lint to check one file. 500 resources take a tenth of that, but deeply nested values take hours."""
 
 TEMPLATE_KEYS = {"AWSTemplateFormatVersion", "Resources", "Transform"}
 """A document without any of them is no template at all."""
@@ -73,12 +73,12 @@ def lint(jobs: Sequence[LintJob]) -> Linted:
     if not all(job.is_trusted for job in jobs):
         refuse_code()
     runner = _start()
-    linted = _runtime.parallel_map(lambda job: _lint_one(runner, job), jobs)
-    findings = [found for one in linted for found in one.findings]
+    results = _runtime.parallel_map(lambda job: _lint_one(runner, job), jobs)
+    findings = [finding for result in results for finding in result.findings]
     if faults := [fault for job in jobs for fault in _foreign_files(job.path, findings)]:
         raise UnreadableTemplate(faults)
-    found_by = {id_: rule for one in linted for id_, rule in one.rules.items()}
-    return Linted(findings, {rule.id: _rule(rule) for rule in runner.rules.values()} | found_by)
+    used_rules = {id_: rule for result in results for id_, rule in result.rules.items()}
+    return Linted(findings, {rule.id: _rule(rule) for rule in runner.rules.values()} | used_rules)
 
 
 def unreadable(paths: Iterable[Path]) -> list[Fault]:
@@ -108,9 +108,9 @@ def _start() -> Runner:
     from generator.checks.configuration import Configuration, try_settings, usable
 
     with usable():
-        of_project = Configuration()
-        runner = Runner(Configuration(append_rules=[str(rules.folder()), *of_project.rule_folders]))
-    for id_, settings in of_project.configure_rules.items():
+        configuration = Configuration()
+        runner = Runner(Configuration(append_rules=[str(rules.folder()), *configuration.rule_folders]))
+    for id_, settings in configuration.configure_rules.items():
         if id_ in runner.rules:
             try_settings(runner.rules[id_], settings)
     return runner
@@ -169,7 +169,7 @@ def _unprintable_name(path: Path) -> Iterator[Fault]:
 
 def _foreign_files(path: Path, findings: Iterable[Finding]) -> Iterator[Fault]:
     """Yield a fault if a file that cannot be linted is no template at all."""
-    if not any(found.file == str(path) and found.rule in ("E0000", "E1001") for found in findings):
+    if not any(finding.file == str(path) and finding.rule in ("E0000", "E1001") for finding in findings):
         return
     from cfnlint.decode import decode
 

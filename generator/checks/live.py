@@ -1,4 +1,4 @@
-"""The figures of live accounts in place of those that are stated."""
+"""Read the concurrency limit and the reservations of live accounts, to use in place of stated figures."""
 
 from __future__ import annotations
 
@@ -43,31 +43,31 @@ class LiveAccounts:
             note = f"the credentials are those of {where}; the stated numbers are used"
             self._note(place_of(stated), stacks, note)
             return stated
-        own = [stack.unit.name for stack in stacks if stack.unit.name != stack.unit.path.name]
-        names = list(self.stack_names or filter(_is_stack_name, own))
+        own_names = [stack.unit.name for stack in stacks if stack.unit.name != stack.unit.path.name]
+        names = list(self.stack_names or filter(_is_stack_name, own_names))
         try:
-            found = reserved.present(account, filter(_is_stack_name, names))
+            present = reserved.present(account, filter(_is_stack_name, names))
         except Unavailable as unavailable:
             needed = joined(reserved.ACTIONS)
             self._note(where, stacks, f"{unavailable.reason}; the stated numbers are used; --live needs {needed}")
             return stated
-        planned = sum(stack.unit.held for stack in stacks)
-        credit = self._credit(found, names, planned)
-        self._note(where, stacks, f"limit {found.limit:,}, {found.reserved:,} reserved, {credit}")
+        planned = sum(stack.unit.reserved_now for stack in stacks)
+        credit = self._credit(present, names, planned)
+        self._note(where, stacks, f"limit {present.limit:,}, {present.reserved:,} reserved, {credit}")
         return replace(
             stated,
             name=account.id,
             region=account.region,
-            concurrency_limit=found.limit,
-            reserved_elsewhere=max(0, found.elsewhere - planned),
+            concurrency_limit=present.limit,
+            reserved_elsewhere=max(0, present.elsewhere - planned),
         )
 
-    def _credit(self, found: Present, names: Sequence[str], planned: int) -> str:
-        """Return what of the present reservations counts as that of the stacks."""
-        missing = [name for name in names if name in found.missing or not _is_stack_name(name)]
+    def _credit(self, account_state: Present, names: Sequence[str], planned: int) -> str:
+        """Return how much of the present reservations belongs to the stacks, as text."""
+        missing = [name for name in names if name in account_state.missing or not _is_stack_name(name)]
         present = [name for name in names if name not in missing]
         if present:
-            credit = f"{found.held:,} of it by {joined(present)}"
+            credit = f"{account_state.by_stacks:,} of it by {joined(present)}"
         elif planned:
             credit = f"{planned:,} of it by the state of the plan"
         else:

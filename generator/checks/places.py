@@ -1,4 +1,4 @@
-"""What the stacks reserve in each account and Region where they may go, and whether that fits."""
+"""Add up what the stacks reserve in each account and Region where they may go, and report where it does not fit."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class Stack:
     @property
     def is_judged(self) -> bool:
         """Whether the rule is on for the stack and for the resource with its largest reservation."""
-        return not self.unit.stated.ignores(SUM_RULE, self.largest)
+        return not self.unit.settings.ignores(SUM_RULE, self.largest)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An account and a Region, each of which may be any, with all stacks that may go there."""
+    """An account and a Region, or ANY of them, with all stacks that may go there."""
 
     account: AccountQuota
     stacks: tuple[Stack, ...]
@@ -103,24 +103,24 @@ class Place:
         return text if self.is_judged else f"{text}, not checked, because {SUM_RULE} is switched off"
 
 
-def judged(units: Sequence[Unit], quota: Quota) -> list[Place]:
+def fullest(units: Sequence[Unit], quota: Quota) -> list[Place]:
     """Return the places in which the units reserve most, each with the units' worst case there.
 
-    A place is left out if all of its stacks may go to another one where they have no more room.
+    A place is left out if all of its stacks may also go to another place, and have no more headroom there.
     """
-    found: dict[tuple[int, ...], tuple[tuple[str, str], Place]] = {}
+    largest: dict[tuple[int, ...], tuple[tuple[str, str], Place]] = {}
     for account, region in _candidates(units):
         members = tuple(number for number, unit in enumerate(units) if unit.may_go_to(account, region))
-        known = found.get(members)
+        known = largest.get(members)
         if not members or (
             known and ANY in known[0] and known[0][0] in (ANY, account) and known[0][1] in (ANY, region)
         ):
             continue
-        place = _judged([units[number] for number in members], account, region, quota)
+        place = _place([units[number] for number in members], account, region, quota)
         if known is None or place.total > known[1].total:
-            found[members] = (account, region), place
-    every = [(set(members), place) for members, (_, place) in found.items()]
-    kept = [place for members, place in every if not any(_covers(other, (members, place)) for other in every)]
+            largest[members] = (account, region), place
+    candidates = [(set(members), place) for members, (_, place) in largest.items()]
+    kept = [place for members, place in candidates if not any(_covers(other, (members, place)) for other in candidates)]
     return sorted(kept, key=lambda place: (place.account.name, place.account.region))
 
 
@@ -132,7 +132,7 @@ def shared_account(stacks: Iterable[Stack], options: Mapping[str, int]) -> Accou
     units = [stack.unit for stack in stacks]
     figures, faults = dict(DEFAULT_ACCOUNT), []
     for key, option in OPTIONS.items():
-        stated = [(unit.path, unit.stated.account[key]) for unit in units if key in unit.stated.account]
+        stated = [(unit.path, unit.settings.account[key]) for unit in units if key in unit.settings.account]
         if key in options:
             figures[key] = options[key]
         elif stated:
@@ -149,7 +149,7 @@ def shared_account(stacks: Iterable[Stack], options: Mapping[str, int]) -> Accou
 
 
 def findings(places: Iterable[Place]) -> Iterator[Finding]:
-    """Yield what is wrong in each place: too much, perhaps too much, and what is not in the sum."""
+    """Yield the findings of each place: over quota, possibly over quota, and everything that is not in the sum."""
     for place in places:
         if place.is_exceeded:
             yield from _too_much(place)
@@ -168,21 +168,21 @@ def finding(path: Path, rule: str, location: Location, message: str) -> Finding:
 def _candidates(units: Sequence[Unit]) -> list[tuple[str, str]]:
     """Return every account and Region of a unit, and beside them any, in every combination."""
     accounts = sorted({ANY, *(unit.account for unit in units)})
-    pinned = {region for unit in units for one in unit.deployed for region in one.deployments.pins.get(REGION, ())}
+    pinned = {region for unit in units for stack in unit.deployed for region in stack.deployments.pins.get(REGION, ())}
     regions = sorted({ANY, *pinned, *(unit.region for unit in units)})
     return [(account, region) for account in accounts for region in regions]
 
 
-def _judged(units: Sequence[Unit], account: str, region: str, quota: Quota) -> Place:
-    pinned = [[_in_place(one, account, region) for one in unit.deployed] for unit in units]
+def _place(units: Sequence[Unit], account: str, region: str, quota: Quota) -> Place:
+    pinned = [[_in_place(stack, account, region) for stack in unit.deployed] for unit in units]
     stacks = [Stack(unit, case) for unit, case in zip(units, worst_cases_together(pinned), strict=True)]
     stacks.sort(key=lambda stack: (-stack.total, stack.unit.name, str(stack.unit.path)))
     return Place(quota(account, region, stacks), tuple(stacks))
 
 
-def _in_place(one: Deployed, account: str, region: str) -> Deployed:
+def _in_place(stack: Deployed, account: str, region: str) -> Deployed:
     pins = {**({ACCOUNT: [account]} if account else {}), **({REGION: [region]} if region else {})}
-    return one.pinned({**one.deployments.pins, **pins}) if pins else one
+    return stack.pinned({**stack.deployments.pins, **pins}) if pins else stack
 
 
 def _line_of(path: Path, location: Location) -> int:
@@ -190,8 +190,8 @@ def _line_of(path: Path, location: Location) -> int:
 
     A value ends before the next key that is indented no further than its own.
     """
-    found = reading.status(path)
-    text, keys = _keys(path, found.st_mtime_ns, found.st_ino) if found else ("", {})
+    status = reading.status(path)
+    text, keys = _keys(path, status.st_mtime_ns, status.st_ino) if status else ("", {})
     if not location or location[1] not in keys:
         return 1
     line, first, start = keys[str(location[1])]
@@ -227,12 +227,12 @@ def _keys(path: Path, _changed_ns: int, _file: int) -> tuple[str, dict[str, tupl
     return text, keys
 
 
-def _covers(other: tuple[set[int], Place], one: tuple[set[int], Place]) -> bool:
-    """Return whether a place has all stacks of another one, with at least as much reserved and no more room."""
-    (members, place), (own, found) = other, one
-    is_larger = own < members and place.total >= found.total and place.at_most >= found.at_most
-    is_same = (place.account.name, place.account.region) == (found.account.name, found.account.region)
-    return is_larger and (is_same or place.account.reservable <= found.account.reservable)
+def _covers(one: tuple[set[int], Place], other: tuple[set[int], Place]) -> bool:
+    """Return whether one place has all stacks of the other, at least as much reserved, and no more headroom."""
+    (members, place), (other_members, other_place) = one, other
+    is_larger = other_members < members and place.total >= other_place.total and place.at_most >= other_place.at_most
+    is_same = (place.account.name, place.account.region) == (other_place.account.name, other_place.account.region)
+    return is_larger and (is_same or place.account.reservable <= other_place.account.reservable)
 
 
 def _too_much(place: Place) -> Iterator[Finding]:
@@ -252,8 +252,8 @@ def _uncertain(stack: Stack) -> Finding:
 
 
 def _gaps(stack: Stack) -> Iterator[Finding]:
-    """Yield a finding for whatever of a stack is not in its sum."""
-    unread = {name: reason for one in stack.unit.deployed for name, reason in one.unread.items()}
+    """Yield a finding for each part of a stack that is not in its sum."""
+    unread = {name: reason for stack_ in stack.unit.deployed for name, reason in stack_.unread.items()}
     for name in stack.case.elsewhere:
         if name in unread:
             remedy = "add its template to the folder, or check it and give what it reserves with --reserved-elsewhere"

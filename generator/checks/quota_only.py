@@ -10,12 +10,12 @@ from generator.capacity.quota import AccountQuota
 from generator.checks import places, terraform
 from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity
 from generator.checks.inputs import with_copies
+from generator.checks.lint_settings import LintSettings
 from generator.checks.places import Place, Stack, finding
 from generator.checks.quota import judging
 from generator.checks.quota.messages import SUM_RULE
 from generator.checks.report import Report, Request
-from generator.checks.stated import Stated
-from generator.checks.units import ANY, Unit, Units, Unread, units_of_file, units_of_folder, unread
+from generator.checks.units import ANY, Content, Unit, Unread, content_of_file, content_of_folder, unread
 from generator.errors import Fault, UnreadableTemplate
 from generator.template.nesting import outermost
 
@@ -52,95 +52,100 @@ def check(request: Request) -> Report:
 
 
 def _check(request: Request) -> Report:
-    every = switched(units_of(request.files, request.folders, request.region), is_on=True)
-    found = judge(every, request)
+    contents = switched(contents_of(request.files, request.folders, request.region), is_on=True)
+    judgement = judge(contents, request)
     subjects = tuple(dict.fromkeys([*request.files, *request.folders]))
-    rules = {one.id: one for one in RULES}
-    return Report(sorted({*found.findings, *others(every)}), rules, subjects=subjects, places=found.places)
+    rules = {rule.id: rule for rule in RULES}
+    return Report(
+        sorted({*judgement.findings, *other_findings(contents)}), rules, subjects=subjects, places=judgement.places
+    )
 
 
-def units_of(files: Iterable[Path], folders: Iterable[Path], region: str = ANY) -> list[Units]:
-    """Return the content of each file and folder, as `units_of_folder` does.
+def contents_of(files: Iterable[Path], folders: Iterable[Path], region: str = ANY) -> list[Content]:
+    """Return the content of each file and folder, as `content_of_folder` does.
 
     Raises UnreadableTemplate with every fault.
     """
-    found: list[Units] = []
+    contents: list[Content] = []
     faults: list[Fault] = []
-    readers: list[tuple[Callable[[Path, str], Units], Path]] = [
+    readers: list[tuple[Callable[[Path, str], Content], Path]] = [
         *((_of_file, path) for path in files),
         *((_of_folder, path) for path in folders),
     ]
     for reader, path in readers:
         try:
-            found.append(reader(path, region))
+            contents.append(reader(path, region))
         except UnreadableTemplate as error:
             faults += error.faults
     if faults:
         raise UnreadableTemplate(faults)
-    return found
+    return contents
 
 
-def _of_file(path: Path, region: str) -> Units:
-    return terraform.units_of_plan(path) or units_of_file(path, region)
+def _of_file(path: Path, region: str) -> Content:
+    return terraform.content_of_plan(path) or content_of_file(path, region)
 
 
-def _of_folder(path: Path, region: str) -> Units:
-    found = units_of_folder(path, region)
-    for file in found.plans:
+def _of_folder(path: Path, region: str) -> Content:
+    content = content_of_folder(path, region)
+    for file in content.plans:
         try:
-            inside = terraform.units_of_plan(file) or Units()
+            plan = terraform.content_of_plan(file) or Content()
         except UnreadableTemplate as error:
-            inside = unread(file, error)
-        found = replace(found, units=(*found.units, *inside.units), unread=(*found.unread, *inside.unread))
-    return found
+            plan = unread(file, error)
+        content = replace(content, units=(*content.units, *plan.units), unread=(*content.unread, *plan.unread))
+    return content
 
 
-def switched(every: Iterable[Units], *, is_on: bool) -> list[Units]:
-    """Return the stacks with all rules switched on, or the one about the sum off, whatever is stated."""
+def switched(contents: Iterable[Content], *, is_on: bool) -> list[Content]:
+    """Return the stacks with all rules switched on, or with the sum's rule switched off, whatever their settings."""
 
-    def changed(stated: Stated) -> Stated:
+    def changed(settings: LintSettings) -> LintSettings:
         if is_on:
-            return replace(stated, ignored=(), ignoring={})
-        return replace(stated, ignored=(*stated.ignored, SUM_RULE), mandatory=())
+            return replace(settings, ignored=(), ignoring={})
+        return replace(settings, ignored=(*settings.ignored, SUM_RULE), mandatory=())
 
     return [
-        replace(one, units=tuple(replace(unit, stated=changed(unit.stated)) for unit in one.units)) for one in every
+        replace(content, units=tuple(replace(unit, settings=changed(unit.settings)) for unit in content.units))
+        for content in contents
     ]
 
 
-def judge(every: Sequence[Units], request: Request, elsewhere: int = 0) -> Judgement:
+def judge(contents: Sequence[Content], request: Request, elsewhere: int = 0) -> Judgement:
     """Return the places of each file or folder, or of all together, with what is wrong there.
 
     `elsewhere` is reserved in addition to what the stacks or the request state. Raises DisputedAccount if stacks that
     may go to the same place state different accounts.
     """
-    groups = [_in_one_region(every)] if request.together else [one.units for one in every]
-    found = [place for group in groups if group for place in places.judged(group, _quota(request, elsewhere))]
-    units = [unit for one in every for unit in one.units]
-    findings = [*places.findings(found), *terraform.order(found)]
-    findings += [_not_counted(gap) for one in every for gap in one.unread]
-    return Judgement(tuple(found), tuple(terraform.as_written(findings, units)))
+    groups = [_in_one_region(contents)] if request.together else [content.units for content in contents]
+    judged_places = [place for group in groups if group for place in places.fullest(group, _quota(request, elsewhere))]
+    units = [unit for content in contents for unit in content.units]
+    findings = [*places.findings(judged_places), *terraform.order(judged_places)]
+    findings += [_not_counted(gap) for content in contents for gap in content.unread]
+    return Judgement(tuple(judged_places), tuple(terraform.as_written(findings, units)))
 
 
-def others(every: Iterable[Units], linted: Collection[Path] = ()) -> Iterator[Finding]:
-    """Yield what the other rules of this project find where they are on, except in files that cfn-lint has checked."""
-    units = [unit for one in every for unit in one.units if unit.path not in linted]
-    found = [(unit, one, outermost(one.location)) for unit in units for one in judging.others(unit.deployed)]
-    findings = (
-        finding(unit.path, one.rule, location, one.message)
-        for unit, one, location in found
-        if not unit.stated.ignores(one.rule, location)
-    )
+def other_findings(contents: Iterable[Content], linted: Collection[Path] = ()) -> Iterator[Finding]:
+    """Yield the findings of the project's other rules that are on, except in files that cfn-lint has checked."""
+    units = [unit for content in contents for unit in content.units if unit.path not in linted]
+    findings = (found for unit in units for found in _other_findings(unit))
     yield from terraform.as_written(findings, units)
 
 
-def _in_one_region(every: Iterable[Units]) -> list[Unit]:
+def _other_findings(unit: Unit) -> Iterator[Finding]:
+    for violation in judging.other_violations(unit.deployed):
+        location = outermost(violation.location)
+        if not unit.settings.ignores(violation.rule, location):
+            yield finding(unit.path, violation.rule, location, violation.message)
+
+
+def _in_one_region(contents: Iterable[Content]) -> list[Unit]:
     """Return all stacks, with single templates in the same Region: one that any of the stacks names.
 
     If a template names none, it may be any Region.
     """
-    files = [unit for one in every if one.is_file for unit in one.units]
-    rest = [unit for one in every if not one.is_file for unit in one.units]
+    files = [unit for content in contents if content.is_file for unit in content.units]
+    rest = [unit for content in contents if not content.is_file for unit in content.units]
     named = {region for unit in (*files, *rest) for region in unit.regions}
     shared = sorted(named) if all(unit.regions for unit in files) else ()
     return [*(unit.in_regions(shared) for unit in files), *rest]
@@ -148,10 +153,10 @@ def _in_one_region(every: Iterable[Units]) -> list[Unit]:
 
 def _quota(request: Request, elsewhere: int) -> places.Quota:
     def quota(account: str, region: str, stacks: Sequence[Stack]) -> AccountQuota:
-        stated = places.shared_account(stacks, request.account)
-        reserved_elsewhere = stated.reserved_elsewhere + elsewhere
-        found = replace(stated, name=account, region=region, reserved_elsewhere=reserved_elsewhere)
-        return request.live(found, stacks) if request.live else found
+        shared = places.shared_account(stacks, request.account)
+        reserved_elsewhere = shared.reserved_elsewhere + elsewhere
+        account_quota = replace(shared, name=account, region=region, reserved_elsewhere=reserved_elsewhere)
+        return request.live(account_quota, stacks) if request.live else account_quota
 
     return quota
 

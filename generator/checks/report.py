@@ -1,4 +1,4 @@
-"""What to check, and the result of a check."""
+"""The request for a check, and the report that it returns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity, Verdict
+from generator.checks.findings import NOT_PROVEN, CheckVerdict, Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from generator.checks.live import LiveAccounts
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to check."""
+    """The files to check, and the options."""
 
     judged: Sequence[JudgedPlan] = ()
     files: Sequence[Path] = ()
@@ -34,9 +34,9 @@ class Request:
     is_trusted: bool = False
     """Whether .cfnlintrc and the Metadata of templates may load rules, which are code, and other files."""
     ignored: Sequence[str] = ()
-    """Rules to leave out, or how their ids begin."""
+    """Rules to leave out: their ids, or prefixes of ids."""
     live: LiveAccounts | None = None
-    """Where to read the figures of the account instead."""
+    """Reads the account's figures from AWS, in place of those in `account`; None reads nothing."""
 
     @property
     def region(self) -> str:
@@ -45,7 +45,7 @@ class Request:
 
     def ignores(self, rule: str) -> bool:
         """Return whether findings of a rule are left out."""
-        return any(rule.startswith(one) for one in self.ignored)
+        return any(rule.startswith(prefix) for prefix in self.ignored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,12 @@ class Report:
     """The accounts and Regions to which the stacks go; not those of environments, unless all are checked together."""
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> CheckVerdict:
         """GOOD if nothing is wrong, and everything is counted and judged."""
         if any(finding.bad for finding in self.findings if finding.rule != NOT_PROVEN):
-            return Verdict.BAD
-        has_gaps = bool(self.unjudged) or any(one.rule == NOT_PROVEN for one in self.findings)
-        return Verdict.NOT_PROVEN if has_gaps else Verdict.GOOD
+            return CheckVerdict.BAD
+        has_gaps = bool(self.unjudged) or any(finding.rule == NOT_PROVEN for finding in self.findings)
+        return CheckVerdict.NOT_PROVEN if has_gaps else CheckVerdict.GOOD
 
     @property
     def passed(self) -> bool:
@@ -79,14 +79,15 @@ class Report:
     def accepting_gaps(self) -> Report:
         """Return the report with informational findings for whatever is not counted."""
         lowered = [
-            replace(one, severity=Severity.INFORMATIONAL) if one.rule == NOT_PROVEN else one for one in self.findings
+            replace(finding, severity=Severity.INFORMATIONAL) if finding.rule == NOT_PROVEN else finding
+            for finding in self.findings
         ]
         return replace(self, findings=lowered)
 
     @property
     def unproven(self) -> tuple[Path, ...]:
         """The files and folders of which not everything is counted."""
-        names = [one.file for one in self.findings if one.rule == NOT_PROVEN]
+        names = [finding.file for finding in self.findings if finding.rule == NOT_PROVEN]
         return tuple(path for path in self.subjects if any(_is_in(name, path) for name in names))
 
 

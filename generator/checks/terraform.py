@@ -9,7 +9,7 @@ from pathlib import Path
 from generator.checks.findings import Finding, Severity
 from generator.checks.places import Place
 from generator.checks.quota.deployed import deployed
-from generator.checks.units import Unit, Units, Unread
+from generator.checks.units import Content, Unit, Unread
 from generator.template import terraform
 from generator.template.terraform import PlanPart
 
@@ -17,42 +17,44 @@ ORDER = "apply-order"
 """The rule for what a plan reserves while it is applied."""
 
 
-def units_of_plan(path: Path) -> Units | None:
+def content_of_plan(path: Path) -> Content | None:
     """Return the stacks of a plan; None if the file is no plan. Raises UnreadableTemplate."""
     text = terraform.text_at(path)
     if text is None:
         return None
-    found = terraform.plan(str(path), text)
-    names = _names(path, found.parts)
-    units = tuple(_unit(path, name, part) for name, part in zip(names, found.parts, strict=True))
-    gaps = [(gap.address, f"{gap.address}: {gap.reason}" if gap.address else gap.reason) for gap in found.gaps]
-    return Units(units, tuple(Unread(path, address, what) for address, what in gaps))
+    plan = terraform.plan(str(path), text)
+    names = _names(path, plan.parts)
+    units = tuple(_unit(path, name, part) for name, part in zip(names, plan.parts, strict=True))
+    gaps = [(gap.address, f"{gap.address}: {gap.reason}" if gap.address else gap.reason) for gap in plan.gaps]
+    return Content(units, tuple(Unread(path, address, what) for address, what in gaps))
 
 
 def as_written(findings: Iterable[Finding], units: Iterable[Unit]) -> Iterator[Finding]:
     """Yield the findings with the addresses of a plan's resources in place of logical ids."""
     plans = {str(unit.path) for unit in units if unit.is_plan}
-    for one in findings:
-        if one.file not in plans:
-            yield one
+    for finding in findings:
+        if finding.file not in plans:
+            yield finding
             continue
-        address = one.path.removeprefix("Resources/").partition("/Properties/")[0]
-        yield replace(one, path=terraform.as_written(address), message=terraform.as_written(one.message), line=1)
+        address = finding.path.removeprefix("Resources/").partition("/Properties/")[0]
+        yield replace(
+            finding, path=terraform.as_written(address), message=terraform.as_written(finding.message), line=1
+        )
 
 
 def order(places: Iterable[Place]) -> Iterator[Finding]:
-    """Yield a warning for each place that holds the result of a plan, but perhaps not every step on the way to it."""
+    """Yield a warning for each place that holds the result of a plan, but may not hold the steps of its apply."""
     for place in places:
-        passing = [stack.unit for stack in place.stacks if stack.unit.passing]
-        most = place.total + sum(unit.passing for unit in passing)
-        if passing and place.account.holds(place.total) and not place.account.holds(most):
+        changing = [stack.unit for stack in place.stacks if stack.unit.reserved_during_apply]
+        most = place.total + sum(unit.reserved_during_apply for unit in changing)
+        if changing and place.account.holds(place.total) and not place.account.holds(most):
             message = (
                 f"The apply may reserve up to {most:,} at once, {most - place.account.reservable:,} more than the "
                 f"{place.account.reservable:,} that can be reserved, although the result of {place.total:,} fits: "
                 "Terraform raises functions before it lowers, replaces or destroys others; apply in two steps, first "
                 "with -target for what is lowered or destroyed"
             )
-            yield Finding(str(passing[0].path), 1, ORDER, Severity.WARNING, "", message)
+            yield Finding(str(changing[0].path), 1, ORDER, Severity.WARNING, "", message)
 
 
 def _names(path: Path, parts: Sequence[PlanPart]) -> list[str]:
@@ -73,7 +75,7 @@ def _unit(path: Path, name: str, part: PlanPart) -> Unit:
         stacks,
         part.account,
         part.region,
-        held=part.reserved_now,
+        reserved_now=part.reserved_now,
         is_plan=not part.stack,
-        passing=part.reserved_during_apply,
+        reserved_during_apply=part.reserved_during_apply,
     )

@@ -1,4 +1,4 @@
-"""What a check judges: the stacks of template files, folders and CDK assemblies, each with its account and Region."""
+"""Read the stacks of template files, folders and CDK assemblies, each with its account and Region."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 from generator.checks import assemblies
 from generator.checks.assemblies import Artifact
 from generator.checks.folders import Folder, is_template, project_of
+from generator.checks.lint_settings import LintSettings, lint_settings, of_project
 from generator.checks.quota.deployed import ACCOUNT, REGION, Deployed, deployed
-from generator.checks.stated import Stated, of_project, stated
 from generator.errors import Fault, UnreadableTemplate
 from generator.template import reading, terraform
 from generator.template.intrinsics import mapping
@@ -53,23 +53,23 @@ class Unit:
     """The template under each set of parameters that is given, with nested stacks put into it."""
     account: str = ANY
     region: str = ANY
-    stated: Stated = field(default_factory=Stated)
-    """What the project and the template state about the account."""
-    held: int = 0
-    """What it reserves at present, as far as the file states it. An account's present reservations contain it."""
+    settings: LintSettings = field(default_factory=LintSettings)
+    """What the project and the template state about the deployment."""
+    reserved_now: int = 0
+    """Its present reservations, as far as the file states them. Those of the account include them."""
     is_plan: bool = False
     """Whether the template stands for a part of a Terraform plan."""
-    passing: int = 0
-    """What may be reserved in addition while a plan is applied."""
+    reserved_during_apply: int = 0
+    """Reservations that may exist in addition while a plan is applied."""
 
     @property
     def regions(self) -> frozenset[str]:
         """The Regions that are named for it; empty for any."""
-        return frozenset(region for one in self.deployed for region in one.deployments.pins.get(REGION, ()))
+        return frozenset(region for stack in self.deployed for region in stack.deployments.pins.get(REGION, ()))
 
     def in_regions(self, regions: Iterable[str]) -> Unit:
         """Return the stack for other Regions; for any if there are none."""
-        stacks = tuple(one.pinned({**one.deployments.pins, REGION: regions}) for one in self.deployed)
+        stacks = tuple(stack.pinned({**stack.deployments.pins, REGION: regions}) for stack in self.deployed)
         return replace(self, region=ANY, deployed=stacks)
 
     def may_go_to(self, account: str, region: str) -> bool:
@@ -80,7 +80,7 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Units:
+class Content:
     """The content of files and folders."""
 
     units: tuple[Unit, ...] = ()
@@ -96,7 +96,7 @@ class Units:
     """Whether this is a single template."""
 
 
-def units_of_file(path: Path, region: str = ANY) -> Units:
+def content_of_file(path: Path, region: str = ANY) -> Content:
     """Return the stack of one template file, in a Region unless the template names others.
 
     Raises UnreadableTemplate.
@@ -107,10 +107,10 @@ def units_of_file(path: Path, region: str = ANY) -> Units:
     document = reading.parsed(str(path), reading.text_of(path))
     if not isinstance(mapping(document).get("Resources"), Mapping):
         raise UnreadableTemplate([not_a_template(path)])
-    return Units((_of_template(folder, path, document, _settings(region)),), templates=(path,), is_file=True)
+    return Content((_of_template(folder, path, document, _settings(region)),), templates=(path,), is_file=True)
 
 
-def units_of_folder(path: Path, region: str = ANY) -> Units:
+def content_of_folder(path: Path, region: str = ANY) -> Content:
     """Return the stacks of a CDK assembly, or of all templates and assemblies below a folder.
 
     A template that another one nests is part of that one. Templates outside of assemblies go to the Region unless they
@@ -124,17 +124,17 @@ def units_of_folder(path: Path, region: str = ANY) -> Units:
         raise UnreadableTemplate([Fault(str(path), "no CloudFormation template in this folder", remedy)])
     nested = walk.folder.nested
     inside = {
-        place
+        real_path
         for root, files in nested.items()
-        for place in files
-        if place != root and root not in nested.get(place, {})
+        for real_path in files
+        if real_path != root and root not in nested.get(real_path, {})
     }
-    roots = [unit for place, unit in walk.plain.items() if place not in inside]
+    roots = [unit for real_path, unit in walk.plain.items() if real_path not in inside]
     templates = {
-        **{place: file for files in nested.values() for place, file in files.items()},
+        **{real_path: file for files in nested.values() for real_path, file in files.items()},
         **{os.path.realpath(unit.path): unit.path for unit in (*walk.plain.values(), *walk.assembled)},
     }
-    return Units(
+    return Content(
         (*walk.assembled, *roots),
         tuple(walk.unread),
         tuple(sorted(templates.values())),
@@ -143,9 +143,11 @@ def units_of_folder(path: Path, region: str = ANY) -> Units:
     )
 
 
-def unread(path: Path, error: UnreadableTemplate) -> Units:
+def unread(path: Path, error: UnreadableTemplate) -> Content:
     """Return the content of a file that cannot be read: the reasons for it."""
-    return Units(unread=tuple(Unread(path, "", f"{one.what}; {one.remedy}") for one in error.faults), is_file=True)
+    return Content(
+        unread=tuple(Unread(path, "", f"{fault.what}; {fault.remedy}") for fault in error.faults), is_file=True
+    )
 
 
 def _settings(region: str) -> dict[str, Any]:
@@ -168,26 +170,26 @@ class _Walk:
 
     def files(self, path: Path) -> Iterator[Path]:
         """Yield the files below a folder that may be templates; read the assemblies on the way."""
-        left = MAX_FILES
+        remaining = MAX_FILES
         for place, folders, names in os.walk(path, onerror=self._note):
-            here = Path(place)
-            if assemblies.is_assembly(self.folder, here):
+            folder = Path(place)
+            if assemblies.is_assembly(self.folder, folder):
                 folders.clear()
-                self._take_assembly(here)
+                self._take_assembly(folder)
                 continue
-            folders[:] = sorted(one for one in folders if not one.startswith(".") and one not in SKIPPED)
+            folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in SKIPPED)
             self.unread += [
-                Unread(here / one, "", "a link to a folder that is not read")
-                for one in folders
-                if self._leads_out(here / one)
+                Unread(folder / name, "", "a link to a folder that is not read")
+                for name in folders
+                if self._leads_out(folder / name)
             ]
             for name in sorted(names):
-                left -= 1
-                if left < 0:
+                remaining -= 1
+                if remaining < 0:
                     self.unread.append(Unread(path, "", f"more than {MAX_FILES:,} files; check a smaller folder"))
                     return
                 if name.endswith(reading.SUFFIXES):
-                    yield here / name
+                    yield folder / name
 
     def _note(self, error: OSError) -> None:
         self.unread.append(Unread(Path(str(error.filename)), "", f"a folder that cannot be read ({error.strerror})"))
@@ -195,26 +197,26 @@ class _Walk:
     def _leads_out(self, folder: Path) -> bool:
         """Return whether a folder is a link to one that the walk does not reach."""
         place = os.path.relpath(os.path.realpath(folder), os.path.realpath(self.folder.path))
-        return folder.is_symlink() and any(one.startswith(".") or one in SKIPPED for one in Path(place).parts)
+        return folder.is_symlink() and any(part.startswith(".") or part in SKIPPED for part in Path(place).parts)
 
     def take(self, file: Path) -> None:
-        """Add a file if it looks like a template, or if nobody can see whether it is one."""
+        """Add a file that is a template, and note one that may be a template but cannot be read."""
         if file.name in SERVERLESS and (fault := source_of_template(file)):
             self.unread.append(Unread(file, "", f"{fault.what}; {fault.remedy}"))
             return
         text = ""
         try:
-            place = self.folder.place(file)
-            text = reading.bounded_text(Path(place), errors="replace").replace("\0", "")  # UTF-16 shows as NULs.
+            real_path = self.folder.real_path(file)
+            text = reading.bounded_text(Path(real_path), errors="replace").replace("\0", "")  # UTF-16 shows as NULs.
             if terraform.looks_like_plan(text):
                 self.folder.text(file)
                 self.plans.append(file)
                 return
-            if place in self.plain or not ("Resources" in text or "\\" in text):
+            if real_path in self.plain or not ("Resources" in text or "\\" in text):
                 return
             document = self.folder.document(file)
             if is_template(document):
-                self.plain[place] = _of_template(self.folder, file, document, self.project)
+                self.plain[real_path] = _of_template(self.folder, file, document, self.project)
         except (NotRead, OSError) as error:
             is_suspect = "Resources" in text and ("AWS" in text or "template" in file.name.lower())
             if not text or is_suspect or terraform.looks_like_plan(text):
@@ -222,14 +224,14 @@ class _Walk:
 
     def _take_assembly(self, path: Path) -> None:
         self.assemblies.append(path)
-        for one in assemblies.artifacts(self.folder, path):
-            if not isinstance(one, Artifact):
-                self.unread.append(Unread(self._inside(one.file, path), one.artifact, one.reason))
+        for artifact in assemblies.artifacts(self.folder, path):
+            if not isinstance(artifact, Artifact):
+                self.unread.append(Unread(self._inside(artifact.file, path), artifact.artifact, artifact.reason))
                 continue
             try:
-                self.assembled.append(_of_artifact(self.folder, one, self.project))
+                self.assembled.append(_of_artifact(self.folder, artifact, self.project))
             except NotRead as error:
-                self.unread.append(Unread(self._inside(one.template, path), "", str(error)))
+                self.unread.append(Unread(self._inside(artifact.template, path), "", str(error)))
 
     def _inside(self, file: Path, assembly: Path) -> Path:
         """Return a file, or the manifest that names it if it is outside the folder."""
@@ -244,21 +246,22 @@ def _of_artifact(folder: Folder, artifact: Artifact, project: Mapping[str, Any])
     regions = [artifact.region] if artifact.region else []
     stacks = deployed(document, given, regions, folder.children(artifact.template))
     stacks = [
-        one.pinned({**one.deployments.pins, ACCOUNT: [artifact.account]}) if artifact.account else one for one in stacks
+        stack.pinned({**stack.deployments.pins, ACCOUNT: [artifact.account]}) if artifact.account else stack
+        for stack in stacks
     ]
-    settings = replace(stated(document, project), regions=(), parameters=())
+    settings = replace(lint_settings(document, project), regions=(), parameters=())
     return Unit(artifact.name, artifact.template, tuple(stacks), artifact.account, artifact.region, settings)
 
 
 def _of_template(folder: Folder, path: Path, document: Any, project: Mapping[str, Any]) -> Unit:
-    settings = stated(document, project)
+    settings = lint_settings(document, project)
     stacks = deployed(document, settings.parameters, settings.regions, folder.children(path))
     region = settings.regions[0] if len(settings.regions) == 1 else ANY
-    return Unit(path.name, path, tuple(stacks), region=region, stated=settings)
+    return Unit(path.name, path, tuple(stacks), region=region, settings=settings)
 
 
 def source_of_template(path: Path) -> Fault | None:
-    """Return a fault if the file is what another tool makes templates from, with the command that makes them."""
+    """Return a fault if another tool makes templates from the file, with the command that makes them."""
     if path.name in SERVERLESS:
         what = "a service of the Serverless Framework, not a template"
         return Fault(str(path), what, "run `serverless package`, then check .serverless/")
@@ -281,7 +284,7 @@ def _begins_like_zip(path: Path) -> bool:
 
 
 def not_a_template(path: Path) -> Fault:
-    """Return the fault of naming a file that is no template."""
+    """Return the fault for a file that is not a template."""
     return Fault(
         str(path),
         "not a CloudFormation template: it has no Resources",

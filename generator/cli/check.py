@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from generator._format import visible
-from generator.checks.findings import Verdict
+from generator.checks.findings import CheckVerdict
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.checks.report import Report, Request
 from generator.cli import options
@@ -224,7 +224,7 @@ def _as_text(report: Report, request: Request, what: str) -> str:
     lines = [as_text(report.findings)] if report.findings else []
     if report.passed and request.judged:
         lines += _of_environments(request, what)
-    if report.verdict is not Verdict.BAD:
+    if report.verdict is not CheckVerdict.BAD:
         proven = [path for path in report.subjects if path not in (*report.unproven, *report.unjudged)]
         others = what.removesuffix(" and quota").replace(",", " and")
         begin = f"{others} are good; the" if others != what else "the"

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from generator.checks import quota_only
-from generator.checks.findings import NOT_PROVEN, Verdict
+from generator.checks.findings import NOT_PROVEN, CheckVerdict
 from generator.checks.report import Report, Request
 from generator.cli.main import main
 from tests.checks.rules.rule_runner import by_name
@@ -99,7 +99,7 @@ MAPPED = {
 Files = Mapping[str, Any]
 Places = Mapping[tuple[str, str], int]
 
-CASES: list[tuple[str, Files, Places, Verdict]] = [
+CASES: list[tuple[str, Files, Places, CheckVerdict]] = [
     (
         "a parent of 450 with two children of 400",
         {
@@ -109,19 +109,19 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
             "child.json": CHILD,
         },
         {ANYWHERE: 1250},
-        Verdict.BAD,
+        CheckVerdict.BAD,
     ),
     (
         "one child with its default and one with a figure",
         {"parent.json": resources(A=nested("child.json"), B=nested("child.json", Units=40)), "child.json": CHILD},
         {ANYWHERE: 45},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "a child whose condition the parent decides",
         {"parent.json": resources(A=nested("child.json", Stage="prod")), "child.json": CHILD},
         {ANYWHERE: 35},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "children of two conditions that exclude each other",
@@ -137,7 +137,7 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
             "child.json": CHILD,
         },
         {ANYWHERE: 530},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "a parameter that is left out under a condition",
@@ -150,13 +150,13 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
             "child.json": CHILD,
         },
         {ANYWHERE: 5},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "a condition with a default parameter",
         {"one.json": {"Parameters": STAGE, "Conditions": IS_PROD, **resources(A=reserving(300, Condition="IsProd"))}},
         {ANYWHERE: 300},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "Fn::If",
@@ -168,25 +168,25 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
             }
         },
         {ANYWHERE: 301},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "provisioned without a reservation",
         {"one.json": resources(Worker=reserving(None), **PROVISIONED)},
         {ANYWHERE: 60},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "provisioned within a reservation",
         {"one.json": resources(Worker=reserving(100), **PROVISIONED)},
         {ANYWHERE: 100},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "two templates that may share an account",
         {"a.json": resources(A=reserving(500)), "b.json": resources(B=reserving(401))},
         {ANYWHERE: 901},
-        Verdict.BAD,
+        CheckVerdict.BAD,
     ),
     (
         "templates in subfolders, YAML and JSON, beside other files",
@@ -200,7 +200,7 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
             ".hidden/d.json": resources(D=reserving(400)),
         },
         {ANYWHERE: 30},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "a grandchild, once for each instance of the child",
@@ -210,7 +210,7 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
             "sub/leaf.json": CHILD,
         },
         {ANYWHERE: 20},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "a child with a mapping, looked up by the parent's parameter",
@@ -219,13 +219,13 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
             "m.json": MAPPED,
         },
         {ANYWHERE: 80},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "a loop over a list that the parent gives",
         {"parent.json": resources(A=nested("loop.json", Names="A,B,C")), "loop.json": LOOP},
         {ANYWHERE: 30},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "SAM: a local application with Globals",
@@ -243,7 +243,7 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
             ".aws-sam/build/Api/template.json": SAM_CHILD,
         },
         {ANYWHERE: 75},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "an assembly with two accounts",
@@ -253,7 +253,7 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
             "B.template.json": resources(B=reserving(700)),
         },
         {("1", "eu-west-1"): 600, ("2", "eu-west-1"): 700},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "an assembly with a stack for any account and Region",
@@ -264,7 +264,7 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
             "C.template.json": resources(C=reserving(250)),
         },
         {("1", "eu-west-1"): 850, ("2", "us-east-1"): 950},
-        Verdict.BAD,
+        CheckVerdict.BAD,
     ),
     (
         "a stack for any place that reserves most where no other stack goes",
@@ -277,7 +277,7 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
             },
         },
         {ANYWHERE: 950, ("1", "eu-west-1"): 7},
-        Verdict.BAD,
+        CheckVerdict.BAD,
     ),
     (
         "a template that the app's own parameters decide",
@@ -293,7 +293,7 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
             "A.json": CHILD,
         },
         {ANYWHERE: 11},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "old templates that the manifest no longer lists",
@@ -303,7 +303,7 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
             "Old.template.json": resources(A=reserving(800)),
         },
         {("1", "eu-west-1"): 6},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "an assembly below the folder",
@@ -313,31 +313,31 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
             "x.json": resources(X=reserving(3)),
         },
         {("1", "r"): 38},
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "a child that cannot be found",
         {"parent.json": resources(Own=reserving(1), A=nested("child.json"))},
         {ANYWHERE: 1},
-        Verdict.NOT_PROVEN,
+        CheckVerdict.NOT_PROVEN,
     ),
     (
         "a child elsewhere beside too much",
         {"parent.json": resources(Own=reserving(901), A=nested("https://bucket.s3.amazonaws.com/child.json"))},
         {ANYWHERE: 901},
-        Verdict.BAD,
+        CheckVerdict.BAD,
     ),
     (
         "templates that nest each other",
         {"a.json": resources(A=reserving(1), B=nested("b.json")), "b.json": resources(B=nested("a.json"))},
         {ANYWHERE: 2},
-        Verdict.NOT_PROVEN,
+        CheckVerdict.NOT_PROVEN,
     ),
     (
         "a stack whose template is missing",
         {"manifest.json": stacks(A="1/r", B="1/r"), "A.template.json": CHILD},
         {("1", "r"): 35},
-        Verdict.NOT_PROVEN,
+        CheckVerdict.NOT_PROVEN,
     ),
     (
         "a stage whose folder is missing",
@@ -351,31 +351,31 @@ CASES: list[tuple[str, Files, Places, Verdict]] = [
             "A.template.json": CHILD,
         },
         {("1", "r"): 35},
-        Verdict.NOT_PROVEN,
+        CheckVerdict.NOT_PROVEN,
     ),
     (
         "a broken template beside a good one",
         {"a.json": '{"Resources": {"A": {"Type": "AWS::Lambda::Function"', "b.json": resources(B=reserving(1))},
         {ANYWHERE: 1},
-        Verdict.NOT_PROVEN,
+        CheckVerdict.NOT_PROVEN,
     ),
     (
         "a template that ends before its first type",
         {"a.template.json": '{"Resources": {"A": ', "b.json": resources(B=reserving(1))},
         {ANYWHERE: 1},
-        Verdict.NOT_PROVEN,
+        CheckVerdict.NOT_PROVEN,
     ),
     (
         "a service of the Serverless Framework",
         {"serverless.yml": "service: shop\n", "b.json": resources(B=reserving(1))},
         {ANYWHERE: 1},
-        Verdict.NOT_PROVEN,
+        CheckVerdict.NOT_PROVEN,
     ),
     (
         "a figure that the parent does not know",
         {"parent.json": resources(A=nested("c.json", Units={"Fn::ImportValue": "units"})), "c.json": CHILD},
         {ANYWHERE: 0},
-        Verdict.NOT_PROVEN,
+        CheckVerdict.NOT_PROVEN,
     ),
 ]
 
@@ -401,7 +401,7 @@ def nowhere(no_region: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(("files", "places", "verdict"), by_name(CASES))
 def test_the_sum_of_a_folder_is_the_one_computed_by_hand(
-    files: Files, places: Places, verdict: Verdict, tmp_path: Path
+    files: Files, places: Places, verdict: CheckVerdict, tmp_path: Path
 ) -> None:
     folder = laid(tmp_path / "folder", files)
     report = judged(folder / ".aws-sam/build" if (folder / ".aws-sam").is_dir() else folder)
@@ -433,7 +433,7 @@ def test_the_sums_of_an_assembly_are_those_of_its_app(app: str, places: Places) 
     """60 and 30 are provisioned without a reservation; 300 needs the default of a parameter."""
     report = judged(ASSEMBLIES / app)
     assert totals(report) == places
-    assert report.verdict is (Verdict.BAD if max(places.values()) > 900 else Verdict.GOOD)
+    assert report.verdict is (CheckVerdict.BAD if max(places.values()) > 900 else CheckVerdict.GOOD)
 
 
 def test_the_finding_names_the_stack_of_a_nested_function(tmp_path: Path) -> None:
@@ -462,7 +462,7 @@ def test_nothing_outside_of_the_folder_is_read(how: str, tmp_path: Path) -> None
     elif how == "a link to a folder out":
         (folder / "linked").symlink_to(tmp_path)
     report = judged(folder)
-    assert report.verdict is Verdict.NOT_PROVEN
+    assert report.verdict is CheckVerdict.NOT_PROVEN
     assert totals(report) == {ANYWHERE: 0}
 
 
@@ -473,7 +473,7 @@ def test_a_child_that_nests_itself_many_times_ends(tmp_path: Path) -> None:
         {"a.json": resources(**many), "b.json": resources(**{n: nested("c.json") for n in many}), "c.json": CHILD},
     )
     report = judged(folder, account={"concurrency_limit": 100_000})
-    assert report.verdict is Verdict.NOT_PROVEN
+    assert report.verdict is CheckVerdict.NOT_PROVEN
     assert "more than 500 nested stacks" in report.findings[0].message
 
 
@@ -483,7 +483,7 @@ def test_a_single_file_counts_its_nested_stacks(tmp_path: Path) -> None:
     assert totals(report) == {ANYWHERE: 1250}
     (folder / "child.json").unlink()
     report = quota_only.check(Request(files=[folder / "parent.json"]))
-    assert (totals(report), report.verdict) == ({ANYWHERE: 450}, Verdict.NOT_PROVEN)
+    assert (totals(report), report.verdict) == ({ANYWHERE: 450}, CheckVerdict.NOT_PROVEN)
     assert [finding.path for finding in report.findings] == ["Resources/A", "Resources/B"]
     assert "there is no file" in report.findings[0].message
 
@@ -560,7 +560,7 @@ def test_what_is_hidden_is_never_good(hiding: str, around: list[str], tmp_path_f
         manifest["artifacts"]["A"]["properties"]["templateFile"] = name
         write(str(folder / "manifest.json"), manifest)
     for report in (judged(folder), quota_only.check(Request(files=[folder / name]))):
-        assert report.verdict is not Verdict.GOOD
+        assert report.verdict is not CheckVerdict.GOOD
         assert report.findings
 
 
@@ -581,7 +581,7 @@ def test_a_file_as_powershell_writes_it_is_not_left_out(
     laid(tmp_path, {"b.json": resources(B=reserving(1))})
     (tmp_path / "a.json").write_text(json.dumps(content), encoding=encoding)
     report = judged(tmp_path)
-    assert report.verdict is Verdict.NOT_PROVEN
+    assert report.verdict is CheckVerdict.NOT_PROVEN
     assert reason in report.findings[0].message
     assert str(tmp_path) not in report.findings[0].message
 
@@ -663,12 +663,12 @@ def output(stack: str, name: str = "Figure") -> Any:
     return {"Fn::GetAtt": [stack, f"Outputs.{name}"]}
 
 
-LINKED: list[tuple[str, Files, int, Verdict]] = [
+LINKED: list[tuple[str, Files, int, CheckVerdict]] = [
     (
         "an output as a parameter of another nested stack, which stands before it",
         {"p.json": resources(A=nested("c.json", Units=output("Z")), Z=nested("o.json", Units=40))},
         40 + 1,
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "an output as a reservation of the parent, in each of its notations",
@@ -681,7 +681,7 @@ LINKED: list[tuple[str, Files, int, Verdict]] = [
             )
         },
         1 + 40 + 40 + 400,
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "an output of an output, one level down",
@@ -693,7 +693,7 @@ LINKED: list[tuple[str, Files, int, Verdict]] = [
             },
         },
         1 + 7 + 70,
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "an output that decides a condition of another nested stack",
@@ -702,7 +702,7 @@ LINKED: list[tuple[str, Files, int, Verdict]] = [
             "s.json": {**resources(Own=reserving(1)), "Outputs": {"Stage": {"Value": "prod"}}},
         },
         1 + 5 + 30,
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "a function of one nested stack with an alias in another one",
@@ -715,7 +715,7 @@ LINKED: list[tuple[str, Files, int, Verdict]] = [
             "alias.json": {"Parameters": {"Worker": {"Type": "String"}}, "Resources": PROVISIONED},
         },
         100,
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
     ),
     (
         "an output that nobody knows",
@@ -724,20 +724,20 @@ LINKED: list[tuple[str, Files, int, Verdict]] = [
             "o.json": {**OUTPUTS, "Outputs": {"Figure": {"Value": {"Fn::GetAtt": ["Own", "Arn"]}}}},
         },
         1,
-        Verdict.NOT_PROVEN,
+        CheckVerdict.NOT_PROVEN,
     ),
     (
         "an output of a stack elsewhere",
         {"p.json": resources(A=reserving(output("Z")), Z=nested("https://example.com/other.json"))},
         0,
-        Verdict.NOT_PROVEN,
+        CheckVerdict.NOT_PROVEN,
     ),
     (
         "outputs that need each other",
         {"p.json": resources(A=nested("o.json", Units=output("B")), B=nested("o.json", Units=output("A")))}
         | {"o.json": {**OUTPUTS, "Resources": {"Own": reserving({"Ref": "Units"})}}},
         0,
-        Verdict.NOT_PROVEN,
+        CheckVerdict.NOT_PROVEN,
     ),
     (
         "an output larger than any",
@@ -746,13 +746,15 @@ LINKED: list[tuple[str, Files, int, Verdict]] = [
             "o.json": {**OUTPUTS, "Outputs": {"Figure": {"Value": {"Fn::Join": ["", ["1"] * 200]}}}},
         },
         1,
-        Verdict.NOT_PROVEN,
+        CheckVerdict.NOT_PROVEN,
     ),
 ]
 
 
 @pytest.mark.parametrize(("files", "total", "verdict"), by_name(LINKED))
-def test_the_outputs_of_nested_stacks_are_followed(files: Files, total: int, verdict: Verdict, tmp_path: Path) -> None:
+def test_the_outputs_of_nested_stacks_are_followed(
+    files: Files, total: int, verdict: CheckVerdict, tmp_path: Path
+) -> None:
     nested_in = {name: one for name, one in {"c.json": CHILD, "o.json": OUTPUTS}.items() if name in str(files)}
     report = judged(laid(tmp_path / "folder", {**nested_in, **files}))
     assert totals(report) == {ANYWHERE: total}

@@ -163,7 +163,7 @@ def test_a_stack_in_moto_holds_what_its_functions_reserve() -> None:
         limits = {"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 900}}
         account._answers["lambda", "GetAccountSettings"] = limits
         found = reserved.present(account, ["Shop", "Nowhere"])
-    assert (found.limit, found.reserved, found.held, found.elsewhere) == (1000, 100, 27, 73)
+    assert (found.limit, found.reserved, found.by_stacks, found.elsewhere) == (1000, 100, 27, 73)
 
 
 def test_a_stack_that_may_go_anywhere_is_judged_in_the_credentials_region(live: Any) -> None:

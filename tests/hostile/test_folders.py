@@ -10,7 +10,7 @@ import pytest
 
 from generator._runtime import time_limit
 from generator.checks import quota_only
-from generator.checks.findings import Verdict
+from generator.checks.findings import CheckVerdict
 from generator.checks.report import Report, Request
 from tests.checks.test_files import template, write
 from tests.checks.test_folders import nested
@@ -27,7 +27,7 @@ def test_a_manifest_without_stacks_hides_no_template(tmp_path: Path) -> None:
     write(str(tmp_path / "a.json"), template(One=10))
     write(str(tmp_path / "sub/b.json"), template(Two=5000))
     write(str(tmp_path / "sub/manifest.json"), {"artifacts": {"Tree": {"type": "cdk:tree"}}})
-    assert judged(tmp_path).verdict is Verdict.BAD
+    assert judged(tmp_path).verdict is CheckVerdict.BAD
 
 
 @pytest.mark.parametrize("hidden", [".hidden", "node_modules", "../outside"])
@@ -36,7 +36,7 @@ def test_a_link_to_a_folder_that_is_not_read_is_named(tmp_path: Path, hidden: st
     write(str(folder / "a.json"), template(One=10))
     write(str(folder / hidden / "b.json"), template(Two=5000))
     os.symlink(hidden, folder / "linked")
-    assert judged(folder).verdict is Verdict.NOT_PROVEN
+    assert judged(folder).verdict is CheckVerdict.NOT_PROVEN
 
 
 @pytest.mark.parametrize("path", ["a\0b", "/proc/self", "/dev/zero", "", "x" * 5000, "../../etc/passwd"], ids=ascii)
@@ -45,7 +45,7 @@ def test_the_folder_of_a_manifest_that_leads_elsewhere_is_not_proven(tmp_path: P
     artifact = {"type": kind, "properties": {"templateFile": path, "directoryName": path}}
     write(str(tmp_path / "manifest.json"), {"artifacts": {"A": artifact, "B": {**artifact, "type": STACK}}})
     report = judged(tmp_path)
-    assert (report.verdict, report.unproven) == (Verdict.NOT_PROVEN, (tmp_path,))
+    assert (report.verdict, report.unproven) == (CheckVerdict.NOT_PROVEN, (tmp_path,))
 
 
 def bomb(value: Any) -> dict[str, Any]:
@@ -86,4 +86,4 @@ EXPLOSIONS: dict[str, dict[str, Any]] = {
 def test_nested_stacks_that_multiply_are_not_counted(tmp_path: Path, case: str) -> None:
     for name, document in EXPLOSIONS[case].items():
         write(str(tmp_path / name), document)
-    assert judged(tmp_path).verdict is Verdict.NOT_PROVEN
+    assert judged(tmp_path).verdict is CheckVerdict.NOT_PROVEN

@@ -1,4 +1,4 @@
-"""What the functions of any template reserve at most, and whether an account can give it.
+"""Find the most that the functions of any template reserve, and judge whether an account can give it.
 
 Needs neither cfn-lint nor an account: `deployed` takes a parsed document. The rules in `generator.checks.rules` turn
 the answers into cfn-lint findings.

@@ -50,7 +50,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _ALONE = re.compile(r"(?:arn:[^{}]*(?:\$\{AWS::\w+\}[^{}]*)*:function:)?\$\{([A-Za-z0-9/]+)(?:\.Arn)?\}")
 """A Fn::Sub of a function's name or ARN and nothing else, perhaps in a nested stack."""
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 def functions(template: Template) -> list[str]:
@@ -68,13 +68,13 @@ def reservations(template: Template, function: str) -> list[Option]:
 
 @lru_cache(maxsize=2)
 def _known_reservations(template: Template) -> dict[str, list[Option]]:
-    """Return what has been found so far by `reservations`, which every rule asks."""
+    """Return the results of `reservations` so far. Every rule asks for them."""
     return {}
 
 
 def _reservations(template: Template, function: str) -> list[Option]:
-    reserved, stated = options(template, function, RESERVED), template.properties(function)
-    if MANAGED not in stated and not is_intrinsic(stated):
+    reserved, properties = options(template, function, RESERVED), template.properties(function)
+    if MANAGED not in properties and not is_intrinsic(properties):
         return reserved
     managed = branches(template, function, MANAGED)
     pooled = [side for side in managed if side.value in (Missing.ABSENT, Missing.UNKNOWN)]
@@ -86,30 +86,30 @@ def may_be_managed(template: Template, function: str) -> bool:
 
     Source: AWS Lambda Developer Guide, "Lambda Managed Instances quotas": separate from the default quotas.
     """
-    stated = template.properties(function)
-    if MANAGED not in stated and not is_intrinsic(stated):
+    properties = template.properties(function)
+    if MANAGED not in properties and not is_intrinsic(properties):
         return False
-    found = (side.value for side in branches(template, function, MANAGED))
-    return any(value not in (Missing.ABSENT, Missing.UNKNOWN) for value in found)
+    values = (side.value for side in branches(template, function, MANAGED))
+    return any(value not in (Missing.ABSENT, Missing.UNKNOWN) for value in values)
 
 
-def within(found: Iterable[Option], guards: Sequence[Guard]) -> list[Option]:
+def within(figures: Iterable[Option], guards: Sequence[Guard]) -> list[Option]:
     """Return the options under each of the guards, without those that contradict it."""
     return [
         replace(option, guard=both)
-        for option, guard in product(found, guards)
+        for option, guard in product(figures, guards)
         if (both := merge(option.guard, guard)) is not None
     ]
 
 
-def stated_above_0(found: Iterable[Option]) -> list[Candidate[Option]]:
+def added(figures: Iterable[Option]) -> list[Candidate[Option]]:
     """Return the options whose figures are known and above 0, with their figures as weights."""
-    return [Candidate(number, option.guard, option) for option in found if (number := option.known())]
+    return [Candidate(number, option.guard, option) for option in figures if (number := option.known())]
 
 
-def deducted(found: Iterable[Option]) -> list[Candidate[Option]]:
+def deducted(figures: Iterable[Option]) -> list[Candidate[Option]]:
     """Return the options whose figures are known, 0 included, with negative weights."""
-    return [Candidate(-number, option.guard, option) for option in found if (number := option.known()) is not None]
+    return [Candidate(-number, option.guard, option) for option in figures if (number := option.known()) is not None]
 
 
 def poller_name(location: Location) -> str:
@@ -118,19 +118,19 @@ def poller_name(location: Location) -> str:
 
 
 def worst_of_each(
-    stacks: Iterable[Deployed], found_in: Callable[[Deployed, str], Found | None], weight: Callable[[Found], int]
-) -> list[Found]:
-    """Return what is found of each function where it weighs most; functions without a finding are left out."""
-    worst: dict[str, Found] = {}
+    stacks: Iterable[Deployed], find: Callable[[Deployed, str], Result | None], weight: Callable[[Result], int]
+) -> list[Result]:
+    """Return the weightiest result of `find` for each function, without functions that have none."""
+    worst: dict[str, Result] = {}
     for stack in stacks:
         for function in functions(stack.template):
-            found = found_in(stack, function)
-            if found is not None and (function not in worst or weight(found) > weight(worst[function])):
-                worst[function] = found
+            result = find(stack, function)
+            if result is not None and (function not in worst or weight(result) > weight(worst[function])):
+                worst[function] = result
     return list(worst.values())
 
 
-class Usage:
+class FunctionReferences:
     """Where a template names its functions, versions and aliases, found in one pass over it."""
 
     def __init__(self, template: Template) -> None:
@@ -152,33 +152,35 @@ class Usage:
 
         A literal counts if it is the name that the resource gives itself: a logical id is no name.
         """
-        found = set(self._by_name.get(_key(value), ()))
+        functions_ = set(self._by_name.get(_key(value), ()))
         if isinstance(value, str) and ":function:" in value:
-            found |= self._by_name.get(value.rpartition(":function:")[2], set())
-        return found | self._targets.intersection([_referred(value)])
+            functions_ |= self._by_name.get(value.rpartition(":function:")[2], set())
+        return functions_ | self._targets.intersection([_referred(value)])
 
     def qualifiers(self, function: str) -> list[str]:
         """Return the versions and aliases that name a function."""
         return self._naming([function], QUALIFIERS)
 
-    def mappings(self, own: list[str]) -> list[str]:
+    def mappings(self, targets: list[str]) -> list[str]:
         """Return the event source mappings that name a function, or one of its versions or aliases."""
-        return self._naming(own, (MAPPING,))
+        return self._naming(targets, (MAPPING,))
 
-    def has_other_invoker(self, function: str, own: list[str]) -> bool:
+    def has_other_invoker(self, function: str, targets: list[str]) -> bool:
         """Return whether anything but an event source mapping names the function, its versions or its aliases.
 
         An output may hand it to an invoker in another stack.
         """
-        namers = {namer for target in own for namer in self._namers.get(target, ())}
+        namers = {namer for target in targets for namer in self._namers.get(target, ())}
         return "FunctionUrlConfig" in self._template.properties(function) or any(
             namer == ELSEWHERE or self._template.resources[namer].get("Type") not in NEVER_INVOKES
-            for namer in namers.difference(own)
+            for namer in namers.difference(targets)
         )
 
     def _naming(self, targets: Iterable[str], types: tuple[str, ...]) -> list[str]:
         namers = dict.fromkeys(namer for target in targets for namer in self._namers.get(target, ()))
-        return [one for one in namers if one != ELSEWHERE and self._template.resources[one].get("Type") in types]
+        return [
+            namer for namer in namers if namer != ELSEWHERE and self._template.resources[namer].get("Type") in types
+        ]
 
     def _note(self, logical_id: str, value: Any) -> None:
         named = {*names(value)} & self._targets
@@ -203,9 +205,9 @@ class Usage:
 
 
 @lru_cache(maxsize=2)
-def usage(template: Template) -> Usage:
-    """Return where a template names its functions, which every rule asks."""
-    return Usage(template)
+def function_references(template: Template) -> FunctionReferences:
+    """Return where a template names its functions. Every rule asks for it."""
+    return FunctionReferences(template)
 
 
 def sam_events(template: Template, function: str) -> list[str]:
@@ -225,8 +227,8 @@ def _referred(value: Any) -> str | None:
         case {"Fn::GetAtt": str(text)}:
             return text.removesuffix(".Arn") if text.endswith(".Arn") else None
         case {"Fn::Sub": str(text)}:
-            found = _ALONE.fullmatch(text)
-            return found[1] if found else None
+            match = _ALONE.fullmatch(text)
+            return match[1] if match else None
     return None
 
 

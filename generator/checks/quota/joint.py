@@ -15,7 +15,7 @@ PLACE = (REGION, ACCOUNT, "AWS::Partition")
 """The pseudo parameters in which all stacks agree that share a quota."""
 
 OTHER = "another"
-"""Stands for all values that a template does not mention: they are the same to it."""
+"""Stands for all values that a template does not mention, because it treats them alike."""
 
 
 def worst_cases_together(templates: Iterable[Sequence[Deployed]]) -> list[WorstCase]:
@@ -23,7 +23,7 @@ def worst_cases_together(templates: Iterable[Sequence[Deployed]]) -> list[WorstC
     stacks = [_Stack(deployments) for deployments in templates]
     places = product(*(_values(stacks, name) for name in PLACE))
     cases = ([stack.worst_in(place) for stack in stacks] for place in places)
-    return max(cases, key=lambda found: sum(case.total for case in found))
+    return max(cases, key=lambda cases_: sum(case.total for case in cases_))
 
 
 class _Stack:
@@ -32,7 +32,8 @@ class _Stack:
     def __init__(self, deployments: Sequence[Deployed]) -> None:
         self.deployments = deployments
         self.mentioned = {
-            name: frozenset[str]().union(*(one.deployments.mentioned(name) for one in deployments)) for name in PLACE
+            name: frozenset[str]().union(*(stack.deployments.mentioned(name) for stack in deployments))
+            for name in PLACE
         }
         self._known: dict[tuple[str, ...], WorstCase] = {}
 
@@ -42,12 +43,13 @@ class _Stack:
         )
         if seen not in self._known:
             pins = {name: [value] for name, value in zip(PLACE, seen, strict=True)}
-            self._known[seen] = worst_case(one.pinned(pins) for one in self.deployments)
+            self._known[seen] = worst_case(stack.pinned(pins) for stack in self.deployments)
         return self._known[seen]
 
 
 def _values(stacks: Sequence[_Stack], name: str) -> list[str]:
     """Return the values of a pseudo parameter: those it is pinned to, or all that a template mentions and another."""
-    deployments = [one.deployments for stack in stacks for one in stack.deployments]
-    pinned = {value for one in deployments for value in one.pins.get(name, ())}
+    pinned = {
+        value for stack in stacks for deployed in stack.deployments for value in deployed.deployments.pins.get(name, ())
+    }
     return sorted(pinned) or [*sorted(frozenset[str]().union(*(stack.mentioned[name] for stack in stacks))), OTHER]

@@ -16,14 +16,14 @@ from generator.template.alternatives import Location
 
 
 class Violation(NamedTuple):
-    """What a rule finds, and where in a template."""
+    """A violation of a rule, and its place in the template."""
 
     rule: str
     location: Location
     message: str
 
 
-def others(stacks: Sequence[Deployed], shards: int = 0) -> Iterator[Violation]:
+def other_violations(stacks: Sequence[Deployed], shards: int = 0) -> Iterator[Violation]:
     """Yield what all rules but E9801 find in a stack, which depends on no account."""
     yield from provisioned_concurrency(stacks)
     yield from stream_reservation(stacks, shards)
@@ -53,10 +53,10 @@ def stream_reservation(stacks: Sequence[Deployed], shards: int) -> Iterator[Viol
 
 def zero_reservation(stacks: Sequence[Deployed]) -> Iterator[Violation]:
     """Yield one finding per place that states 0, for the first deployment that has it."""
-    found: dict[Location, str] = {}
+    messages_: dict[Location, str] = {}
     for option in switched_off(stacks):
-        found.setdefault(option.location, messages.of_zero(option))
-    yield from (Violation("W9804", location, message) for location, message in found.items())
+        messages_.setdefault(option.location, messages.of_zero(option))
+    yield from (Violation("W9804", location, message) for location, message in messages_.items())
 
 
 def queue_concurrency(stacks: Sequence[Deployed]) -> Iterator[Violation]:

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from cfnlint.config import ConfigMixIn
 from cfnlint.helpers import REGION_PRIMARY
+from cfnlint.rules import RuleMatch
 from cfnlint.template import Template
 
 from generator.checks.folders import Folder, project_of
 from generator.checks.quota.deployed import Deployed, deployed
+from generator.checks.quota.judging import Violation
 from generator.errors import UnreadableTemplate
 from generator.template.reading import parsed, text_of
 
@@ -59,6 +62,11 @@ def named_regions(template: Template) -> list[str]:
     config = ConfigMixIn([], templates=[])
     config.set_template_args(template.template)
     return [REGION_PRIMARY] if config.template_args.get("regions") or config.file_args.get("regions") else []
+
+
+def matches(violations: Iterable[Violation]) -> list[RuleMatch]:
+    """Return violations in the form that cfn-lint takes."""
+    return [RuleMatch(list(violation.location), violation.message) for violation in violations]
 
 
 @lru_cache(maxsize=4)

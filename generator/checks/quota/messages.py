@@ -67,23 +67,23 @@ def _the(account: AccountQuota) -> str:
     return f"In {place}, the" if (place := place_of(account)) else "The"
 
 
-def of_excess(found: Excess) -> str:
+def of_excess(case: Excess) -> str:
     """Return the message of E9802: a function has more provisioned than reserved."""
     return (
-        f"{found.function} has {found.total:,} provisioned concurrent executions, "
-        f"{found.missing:,} more than the {found.reserved:,} that it reserves"
-        f"{in_scenario(found.scenario)}: {listed_with_sum([figure[:2] for figure in found.provisioned])}"
-        f"; reserve {found.total:,} or provision less"
+        f"{case.function} has {case.total:,} provisioned concurrent executions, "
+        f"{case.missing:,} more than the {case.reserved:,} that it reserves"
+        f"{in_scenario(case.scenario)}: {listed_with_sum([figure[:2] for figure in case.provisioned])}"
+        f"; reserve {case.total:,} or provision less"
     )
 
 
-def of_surplus(found: Surplus) -> str:
+def of_surplus(surplus: Surplus) -> str:
     """Return the message of W9803: a stream consumer reserves more than its pollers can use."""
     return (
-        f"{found.function} reserves {found.reserved:,} concurrent executions, "
-        f"{found.unused:,} more than the {found.usable:,} that its pollers can ever use "
-        f"(shards x parallelization factor){in_scenario(found.scenario)}: {listed_with_sum(found.pollers)}"
-        f"; reserve {found.usable:,}"
+        f"{surplus.function} reserves {surplus.reserved:,} concurrent executions, "
+        f"{surplus.unused:,} more than the {surplus.usable:,} that its pollers can ever use "
+        f"(shards x parallelization factor){in_scenario(surplus.scenario)}: {listed_with_sum(surplus.pollers)}"
+        f"; reserve {surplus.usable:,}"
     )
 
 
@@ -95,23 +95,23 @@ def of_zero(option: Option) -> str:
     )
 
 
-def of_mapping(found: Demand) -> str:
+def of_mapping(demand: Demand) -> str:
     """Return the message of E9807: a mapping states a maximum concurrency above the function's reservation."""
-    lower = f"lower it to {found.reserved:,}" if found.reserved >= MIN_MAXIMUM_CONCURRENCY else "leave it out"
+    lower = f"lower it to {demand.reserved:,}" if demand.reserved >= MIN_MAXIMUM_CONCURRENCY else "leave it out"
     return (
-        f"{found.name} has a maximum concurrency of {found.demand:,}, {found.demand - found.reserved:,} more than the "
-        f"{found.reserved:,} that {found.function} reserves{in_scenario(found.scenario)}; Lambda refuses that: {lower} "
-        f"or reserve {found.demand:,}"
+        f"{demand.name} has a maximum concurrency of {demand.demand:,}, {demand.missing:,} more than the "
+        f"{demand.reserved:,} that {demand.function} reserves{in_scenario(demand.scenario)}; "
+        f"Lambda refuses that: {lower} or reserve {demand.demand:,}"
     )
 
 
-def of_throttling(found: Demand) -> str:
+def of_throttling(demand: Demand) -> str:
     """Return the message of W9808: throttled pollers send messages to the dead-letter queue."""
     return (
-        f"{found.name} moves a message to its dead-letter queue after {counted(found.receives, 'receive')}, and "
-        f"throttles count: the pollers of {found.function} start with {found.demand:,} concurrent executions, "
-        f"{found.demand - found.reserved:,} more than the {found.reserved:,} that it reserves"
-        f"{in_scenario(found.scenario)}; reserve {found.demand:,}, or write a maxReceiveCount of {MIN_RECEIVES} or more"
+        f"{demand.name} moves a message to its dead-letter queue after {counted(demand.receives, 'receive')}, and "
+        f"throttles count: the pollers of {demand.function} start with {demand.demand:,} concurrent executions, "
+        f"{demand.missing:,} more than the {demand.reserved:,} that it reserves{in_scenario(demand.scenario)}; "
+        f"reserve {demand.demand:,}, or write a maxReceiveCount of {MIN_RECEIVES} or more"
     )
 
 

@@ -13,11 +13,11 @@ from generator.aws import PROVISIONED_DIMENSION
 from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import (
     QUALIFIERS,
+    added,
     deducted,
+    function_references,
     functions,
     reservations,
-    stated_above_0,
-    usage,
     within,
     worst_of_each,
 )
@@ -108,12 +108,12 @@ class _Owners:
 
     def _add_qualifier(self, qualifier: str, figures: list[Option]) -> None:
         for side in branches(self._template, qualifier, "FunctionName"):
-            owners = sorted(usage(self._template).referenced(side.value) & self.of_function.keys())
-            found = within(figures, [side.guard])
+            owners = sorted(function_references(self._template).referenced(side.value) & self.of_function.keys())
+            provisioned = within(figures, [side.guard])
             for function in owners:
-                self._add(function, qualifier, found)
+                self._add(function, qualifier, provisioned)
                 self._of_qualifier.setdefault(qualifier, []).append((function, qualifier, side.guard))
-            if not owners and any(option.number is not Missing.ABSENT and option.number for option in found):
+            if not owners and any(option.number is not Missing.ABSENT and option.number for option in provisioned):
                 self.without_function.append(qualifier)
 
     def _add_target(self, target: str) -> None:
@@ -136,15 +136,15 @@ class _Owners:
         for qualifier in referenced:
             if owners := self._of_qualifier.get(qualifier):
                 return owners
-        own = [one for one in referenced if one in self.of_function]
-        if not own and name in self._by_name:
-            own = [self._by_name[name]]
-        return [(function, self._alias(function, alias), ALWAYS) for function in own]
+        functions_ = [name_ for name_ in referenced if name_ in self.of_function]
+        if not functions_ and name in self._by_name:
+            functions_ = [self._by_name[name]]
+        return [(function, self._alias(function, alias), ALWAYS) for function in functions_]
 
     def _alias(self, function: str, name: str) -> str:
         """Return the logical id of a function's alias of this name, or the name itself."""
-        ids = (one for one in self.of_function[function] if one in self._template.resources)
-        return next((one for one in ids if self._template.properties(one).get("Name") == name), name)
+        ids = (qualifier for qualifier in self.of_function[function] if qualifier in self._template.resources)
+        return next((qualifier for qualifier in ids if self._template.properties(qualifier).get("Name") == name), name)
 
 
 @lru_cache(maxsize=2)
@@ -154,16 +154,18 @@ def _owners(template: Template) -> _Owners:
 
 def _scales_functions(template: Template, target: str) -> bool:
     """Return whether a target may scale provisioned concurrency: its dimension does, or is not known."""
-    found = (one.value for one in alternatives(template, target, "ScalableDimension"))
-    return any(value == PROVISIONED_DIMENSION or value is Missing.UNKNOWN or is_intrinsic(value) for value in found)
+    dimensions = (alternative.value for alternative in alternatives(template, target, "ScalableDimension"))
+    return any(
+        value == PROVISIONED_DIMENSION or value is Missing.UNKNOWN or is_intrinsic(value) for value in dimensions
+    )
 
 
 def _excess(stack: Deployed, function: str) -> Excess | None:
-    provisioned = [found for one in provisions(stack.template, function) if (found := stated_above_0(one))]
+    provisioned = [candidates for figures_ in provisions(stack.template, function) if (candidates := added(figures_))]
     reserved = deducted(reservations(stack.template, function)) if provisioned else []
     if not reserved:
         return None
-    combination = heaviest(stack.deployments, [reserved, *([LEFT_OUT, *one] for one in provisioned)])
+    combination = heaviest(stack.deployments, [reserved, *([LEFT_OUT, *figures_] for figures_ in provisioned)])
     if combination is None or combination.weight <= 0:
         return None
     picks = [(pick.weight, pick.option) for pick in combination.picks if pick.option]

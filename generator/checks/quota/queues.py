@@ -9,13 +9,13 @@ from generator.aws import MIN_RECEIVES, STARTING_POLLERS
 from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import (
     RESERVED,
+    added,
     deducted,
+    function_references,
     functions,
     poller_name,
     reservations,
     sam_events,
-    stated_above_0,
-    usage,
     within,
 )
 from generator.checks.quota.provisioned import LEFT_OUT
@@ -51,13 +51,18 @@ class Demand:
     """The queue's maxReceiveCount."""
 
     @property
+    def missing(self) -> int:
+        """What the reservation lacks."""
+        return self.demand - self.reserved
+
+    @property
     def name(self) -> str:
         """The logical id of the mapping or of the queue; for an event of SAM, the function's and the event's name."""
         return poller_name(self.location)
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _EventSource:
     """An event source mapping of a function, or an event of SAM, where its guard holds."""
 
     owner: str
@@ -87,55 +92,57 @@ def throttled_pollers(stacks: Iterable[Deployed]) -> list[Demand]:
     return _worst(stacks, _throttled)
 
 
-def _worst(stacks: Iterable[Deployed], found_in: Callable[[Deployed, str], Iterator[Demand]]) -> list[Demand]:
+def _worst(stacks: Iterable[Deployed], find: Callable[[Deployed, str], Iterator[Demand]]) -> list[Demand]:
     worst: dict[tuple[str, str], Demand] = {}
     for stack in stacks:
         for function in functions(stack.template):
-            for found in found_in(stack, function):
-                key = (function, found.name)
-                if key not in worst or found.demand - found.reserved > worst[key].demand - worst[key].reserved:
-                    worst[key] = found
+            for demand in find(stack, function):
+                key = (function, demand.name)
+                if key not in worst or demand.missing > worst[key].missing:
+                    worst[key] = demand
     return list(worst.values())
 
 
 def _above(stack: Deployed, function: str) -> Iterator[Demand]:
     reserved = deducted(reservations(stack.template, function))
-    for source in _sources(stack.template, function) if reserved else ():
+    for source in _event_sources(stack.template, function) if reserved else ():
         maxima = within(options(stack.template, source.owner, *source.prefix, *MAXIMUM), [source.guard])
-        demands = stated_above_0(maxima)
-        found = heaviest(stack.deployments, [demands, reserved]) if demands else None
-        if found and found.weight > 0:
-            maximum, units = _picked(found, MAXIMUM[0]), _known(_picked(found, RESERVED))
-            yield Demand(function, units, _known(maximum), maximum.location, found.guard)
+        demands = added(maxima)
+        combination = heaviest(stack.deployments, [demands, reserved]) if demands else None
+        if combination and combination.weight > 0:
+            maximum, units = _picked(combination, MAXIMUM[0]), _known(_picked(combination, RESERVED))
+            yield Demand(function, units, _known(maximum), maximum.location, combination.guard)
 
 
 def _throttled(stack: Deployed, function: str) -> Iterator[Demand]:
-    reserved = [one for one in deducted(reservations(stack.template, function)) if one.weight < 0]
-    sources = list(_sources(stack.template, function)) if reserved else []
+    reserved = [candidate for candidate in deducted(reservations(stack.template, function)) if candidate.weight < 0]
+    sources = list(_event_sources(stack.template, function)) if reserved else []
     demands = [_starting(stack.template, source) for source in sources]
-    for own, source in enumerate(sources):
+    for index, source in enumerate(sources):
         receives = [option for queue in _queues(stack.template, source) for option in queue]
         low = [Candidate(0, option.guard, option) for option in receives if 0 < _known(option) < MIN_RECEIVES]
-        others = [[LEFT_OUT, *demand] for number, demand in enumerate(demands) if number != own]
-        if not low or not demands[own]:
+        others = [[LEFT_OUT, *demand] for number, demand in enumerate(demands) if number != index]
+        if not low or not demands[index]:
             continue
-        found = heaviest(stack.deployments, [low, reserved, demands[own], *others])
-        if found and found.weight > 0:
-            queue, units = _picked(found, REDRIVE[0]), _known(_picked(found, RESERVED))
-            yield Demand(function, units, found.weight + units, queue.location, found.guard, _known(queue))
+        combination = heaviest(stack.deployments, [low, reserved, demands[index], *others])
+        if combination and combination.weight > 0:
+            queue, units = _picked(combination, REDRIVE[0]), _known(_picked(combination, RESERVED))
+            yield Demand(function, units, combination.weight + units, queue.location, combination.guard, _known(queue))
 
 
-def _starting(template: Template, source: _Source) -> list[Candidate[Option]]:
+def _starting(template: Template, source: _EventSource) -> list[Candidate[Option]]:
     """Return how many batches the pollers of a mapping run at once when they start."""
     pollers = branches(template, source.owner, *source.prefix, PROVISIONED_POLLERS)
     if any(side.value is not Missing.ABSENT for side in pollers):
         return []
-    found = within(options(template, source.owner, *source.prefix, *MAXIMUM), [source.guard])
-    starts = [(STARTING_POLLERS if one.number is Missing.ABSENT else one.known() or 0, one) for one in found]
+    maxima = within(options(template, source.owner, *source.prefix, *MAXIMUM), [source.guard])
+    starts = [
+        (STARTING_POLLERS if maximum.number is Missing.ABSENT else maximum.known() or 0, maximum) for maximum in maxima
+    ]
     return [Candidate(start, option.guard, option) for start, option in starts if start]
 
 
-def _queues(template: Template, source: _Source) -> Iterator[list[Option]]:
+def _queues(template: Template, source: _EventSource) -> Iterator[list[Option]]:
     """Yield the maxReceiveCount of each standard queue of the template that a mapping may read."""
     for side in branches(template, source.owner, *source.prefix, source.queue):
         for queue in sorted({*names(side.value)}):
@@ -146,21 +153,21 @@ def _queues(template: Template, source: _Source) -> Iterator[list[Option]]:
                 yield within(options(template, queue, *REDRIVE), [side.guard])
 
 
-def _sources(template: Template, function: str) -> Iterator[_Source]:
-    used = usage(template)
-    own = [function, *used.qualifiers(function)]
-    for mapping in used.mappings(own):
+def _event_sources(template: Template, function: str) -> Iterator[_EventSource]:
+    references = function_references(template)
+    targets = [function, *references.qualifiers(function)]
+    for mapping in references.mappings(targets):
         for side in branches(template, mapping, "FunctionName"):
-            if used.referenced(side.value) & {*own}:
-                yield _Source(mapping, (), "EventSourceArn", side.guard)
+            if references.referenced(side.value) & {*targets}:
+                yield _EventSource(mapping, (), "EventSourceArn", side.guard)
     for event in sam_events(template, function):
         for side in branches(template, function, "Events", event, "Type"):
             if side.value == "SQS":
-                yield _Source(function, ("Events", event, "Properties"), "Queue", side.guard)
+                yield _EventSource(function, ("Events", event, "Properties"), "Queue", side.guard)
 
 
-def _picked(found: Combination[Option], key: str) -> Option:
-    return next(pick.option for pick in found.picks if pick.option and key in pick.option.location)
+def _picked(combination: Combination[Option], key: str) -> Option:
+    return next(pick.option for pick in combination.picks if pick.option and key in pick.option.location)
 
 
 def _known(option: Option) -> int:

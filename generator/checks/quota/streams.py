@@ -9,12 +9,12 @@ from typing import Any
 
 from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import (
+    added,
+    function_references,
     functions,
     poller_name,
     reservations,
     sam_events,
-    stated_above_0,
-    usage,
     worst_of_each,
 )
 from generator.template.alternatives import Alternative, Location, Missing, Option, branches, options, present
@@ -33,7 +33,7 @@ STREAM_ARNS = {
 SAM_STREAM_EVENTS = ("Kinesis", "DynamoDB")
 
 Poller = list[Candidate[Option]]
-"""What one mapping or event may run at once; negative, for it takes from the surplus."""
+"""The batches that one mapping or event may run at once. They count negative, because they reduce the surplus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +81,14 @@ def switched_off(stacks: Iterable[Deployed]) -> list[Option]:
 
 
 def _surplus(stack: Deployed, function: str, shards: int) -> Surplus | None:
-    reserved = stated_above_0(reservations(stack.template, function))
+    reserved = added(reservations(stack.template, function))
     pollers = _pollers(stack.template, function, shards) if reserved else None
     if not pollers:
         return None
-    found = (
+    combinations_ = (
         heaviest(stack.deployments, [reserved, *_with_first_running(pollers, first)]) for first in range(len(pollers))
     )
-    combinations = [combination for combination in found if combination and combination.weight > 0]
+    combinations = [combination for combination in combinations_ if combination and combination.weight > 0]
     if not combinations:
         return None
     combination = max(combinations, key=lambda combination: combination.weight)
@@ -111,12 +111,12 @@ def _with_first_running(pollers: list[Poller], first: int) -> list[Poller]:
 
 def _pollers(template: Template, function: str, shards: int) -> list[Poller] | None:
     """Return what each mapping of a function may run at once; None if anything else invokes it, or may."""
-    used = usage(template)
-    own = [function, *used.qualifiers(function)]
+    references = function_references(template)
+    targets = [function, *references.qualifiers(function)]
     items = [_sam_event(template, function, event, shards) for event in sam_events(template, function)]
-    items += [_mapping(template, mapping, own, shards) for mapping in used.mappings(own)]
+    items += [_mapping(template, mapping, targets, shards) for mapping in references.mappings(targets)]
     streams = [item for item in items if item is not None]
-    return streams if len(streams) == len(items) and not used.has_other_invoker(function, own) else None
+    return streams if len(streams) == len(items) and not references.has_other_invoker(function, targets) else None
 
 
 def _sam_event(template: Template, function: str, name: str, shards: int) -> Poller | None:
@@ -126,10 +126,10 @@ def _sam_event(template: Template, function: str, name: str, shards: int) -> Pol
     return _lanes(template, function, ("Events", name, "Properties"), "Stream", shards)
 
 
-def _mapping(template: Template, mapping: str, own: list[str], shards: int) -> Poller | None:
+def _mapping(template: Template, mapping: str, targets: list[str], shards: int) -> Poller | None:
     """Return what a mapping may run at once. A conditional mapping may also be absent."""
-    targets = branches(template, mapping, "FunctionName")
-    if not all(usage(template).referenced(side.value) & {*own} for side in targets):
+    sides = branches(template, mapping, "FunctionName")
+    if not all(function_references(template).referenced(side.value) & {*targets} for side in sides):
         return None
     running = _lanes(template, mapping, (), "EventSourceArn", shards)
     condition = template.resources[mapping].get("Condition")
@@ -147,18 +147,18 @@ def _lanes(template: Template, owner: str, prefix: tuple[str, ...], stream: str,
     arns = list(branches(template, owner, *prefix, stream))
     if any(_stream(template, arn.value) is None for arn in arns):
         return None
-    found = []
+    candidates = []
     for arn, factor in product(arns, options(template, owner, *prefix, "ParallelizationFactor")):
         lanes_per_shard = 1 if factor.number is Missing.ABSENT else factor.known() or 0
         for count, guard in _shards(template, arn, shards) if lanes_per_shard else []:
             both = merge(arn.guard, factor.guard, guard)
             if both is not None:
-                found.append(Candidate(-count * lanes_per_shard, both, Option(count, both, arn.location)))
-    return found
+                candidates.append(Candidate(-count * lanes_per_shard, both, Option(count, both, arn.location)))
+    return candidates
 
 
 def _shards(template: Template, arn: Alternative, unstated: int) -> Iterable[tuple[int, Guard]]:
-    """Yield how many shards a stream has; one more where the template does not state it, for such streams split."""
+    """Yield the shards that a stream may have. Where none is stated, assume `unstated` + 1, as such streams split."""
     stream = _stream(template, arn.value)
     if stream is None:
         return

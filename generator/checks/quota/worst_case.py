@@ -1,4 +1,4 @@
-"""What a template's functions reserve in the deployment that reserves most."""
+"""Find the deployment of a template in which its functions reserve most."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from generator._format import counted, listed
 from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import (
     FUNCTION_TYPES,
+    added,
     functions,
     may_be_managed,
     reservations,
-    stated_above_0,
     within,
 )
 from generator.checks.quota.provisioned import LEFT_OUT, is_provisioned, provisions, without_function
@@ -55,7 +55,7 @@ class WorstCase:
     """Largest first; functions that reserve nothing are left out."""
 
     scenario: Guard
-    """What has to hold for it: conditions, and values of parameters."""
+    """The conditions and the parameter values under which it occurs."""
 
     at_most: int
     """A bound on the sum in every deployment. It exceeds the sum if the search stopped early."""
@@ -65,8 +65,8 @@ class WorstCase:
     scalable targets whose function it does not state. Not in the sum then."""
 
     elsewhere: tuple[str, ...]
-    """What may create functions that the template does not list: nested stacks, modules, includes, macros, loops over
-    an unknown list. Not in the sum."""
+    """Everything that may create functions the template does not list: nested stacks, modules, includes, macros, loops
+    over an unknown list. Not in the sum."""
 
     managed: tuple[str, ...] = ()
     """Functions that may run on Lambda Managed Instances. They take nothing from the account's pool then."""
@@ -112,20 +112,20 @@ def uncounted(case: WorstCase, source: str = "the template") -> str:
     functions_ = f"; not counted: {counted(len(case.unresolved), 'function')} whose figure {source} does not state"
     elsewhere = f"; not examined: {listed(case.elsewhere)}"
     managed = f"; on Lambda Managed Instances, with quotas of their own: {listed(case.managed)}"
-    found = ((functions_, case.unresolved), (elsewhere, case.elsewhere), (managed, case.managed))
-    return "".join(text for text, names in found if names)
+    notes = ((functions_, case.unresolved), (elsewhere, case.elsewhere), (managed, case.managed))
+    return "".join(text for text, names in notes if names)
 
 
 def verb(cases: Iterable[WorstCase]) -> str:
-    """Return what the functions of these cases do to take their figures."""
+    """Return the verb for the figures of these cases."""
     return "reserve or provision" if any(share.is_provisioned for case in cases for share in case.shares) else "reserve"
 
 
 def _worst_case(stack: Deployed) -> WorstCase:
     by_function = {function: _figures(stack.template, function) for function in functions(stack.template)}
     items = []
-    for found in chain.from_iterable(by_function.values()):
-        if candidates := stated_above_0(found):
+    for figures_ in chain.from_iterable(by_function.values()):
+        if candidates := added(figures_):
             items.append([LEFT_OUT, *candidates])
     combination = heaviest(stack.deployments, items)
     picks = [pick.option for pick in combination.picks if pick.option] if combination else []
@@ -157,7 +157,7 @@ def _figures(template: Template, function: str) -> list[list[Option]]:
     reserved = reservations(template, function)
     without = [option.guard for option in reserved if option.number is Missing.ABSENT]
     provisioned = provisions(template, function) if without else []
-    return [reserved, *(within(found, without) for found in provisioned)]
+    return [reserved, *(within(figures, without) for figures in provisioned)]
 
 
 def _elsewhere(template: Template) -> Iterator[str]:
@@ -182,8 +182,8 @@ def _may_create(content: Json) -> bool:
 
 def _types(content: Json) -> Iterator[str]:
     if isinstance(content, list):
-        for one in content:
-            yield from _types(one)
+        for inner_ in content:
+            yield from _types(inner_)
         return
     for key, inner in mapping(content).items():
         if key == "Type" and isinstance(inner, str):

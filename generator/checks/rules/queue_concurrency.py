@@ -10,7 +10,7 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
 from generator.aws import mapping_error
 from generator.checks.quota.judging import queue_concurrency
-from generator.checks.quota.linted import stacks_of
+from generator.checks.quota.linted import matches, stacks_of
 
 
 class QueueConcurrency(CloudFormationLintRule):  # type: ignore[misc]
@@ -27,5 +27,4 @@ class QueueConcurrency(CloudFormationLintRule):  # type: ignore[misc]
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         """Return one finding per mapping, at its maximum."""
-        found = queue_concurrency(stacks_of(cfn))
-        return [RuleMatch(list(one.location), one.message) for one in found]
+        return matches(queue_concurrency(stacks_of(cfn)))

@@ -9,7 +9,7 @@ from cfnlint.template import Template
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
 from generator.checks.quota.judging import queue_throttling
-from generator.checks.quota.linted import stacks_of
+from generator.checks.quota.linted import matches, stacks_of
 
 
 class QueueThrottling(CloudFormationLintRule):  # type: ignore[misc]
@@ -30,5 +30,4 @@ class QueueThrottling(CloudFormationLintRule):  # type: ignore[misc]
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         """Return one finding per function and queue, at the queue's maxReceiveCount."""
-        found = queue_throttling(stacks_of(cfn))
-        return [RuleMatch(list(one.location), one.message) for one in found]
+        return matches(queue_throttling(stacks_of(cfn)))

@@ -10,7 +10,7 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
 from generator.capacity.quota import AccountQuota
 from generator.checks.quota.judging import reservation_sum
-from generator.checks.quota.linted import stacks_of
+from generator.checks.quota.linted import matches, stacks_of
 from generator.checks.quota.messages import DEFAULT_ACCOUNT
 from generator.template.nesting import outermost
 
@@ -42,5 +42,5 @@ class ReservationSum(CloudFormationLintRule):  # type: ignore[misc]
     def match(self, cfn: Template) -> list[RuleMatch]:
         """Return one finding if some deployment reserves more than the account can give."""
         account = AccountQuota(name="", region="", **self.config)
-        found = reservation_sum(stacks_of(cfn, is_whole=True), account)
-        return [RuleMatch(list(outermost(one.location)), one.message) for one in found]
+        violations = reservation_sum(stacks_of(cfn, is_whole=True), account)
+        return matches(violation._replace(location=outermost(violation.location)) for violation in violations)

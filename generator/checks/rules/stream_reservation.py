@@ -9,7 +9,7 @@ from cfnlint.template import Template
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
 from generator.checks.quota.judging import stream_reservation
-from generator.checks.quota.linted import stacks_of
+from generator.checks.quota.linted import matches, stacks_of
 
 
 class StreamReservation(CloudFormationLintRule):  # type: ignore[misc]
@@ -34,5 +34,4 @@ class StreamReservation(CloudFormationLintRule):  # type: ignore[misc]
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         """Return one finding per function, at its reservation."""
-        found = stream_reservation(stacks_of(cfn), self.config["shards"])
-        return [RuleMatch(list(one.location), one.message) for one in found]
+        return matches(stream_reservation(stacks_of(cfn), self.config["shards"]))

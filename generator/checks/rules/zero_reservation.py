@@ -9,7 +9,7 @@ from cfnlint.template import Template
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # see __init__.py
 
 from generator.checks.quota.judging import zero_reservation
-from generator.checks.quota.linted import stacks_of
+from generator.checks.quota.linted import matches, stacks_of
 
 
 class ZeroReservation(CloudFormationLintRule):  # type: ignore[misc]
@@ -26,5 +26,4 @@ class ZeroReservation(CloudFormationLintRule):  # type: ignore[misc]
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         """Return one finding per place that states 0, for the first deployment that has it."""
-        found = zero_reservation(stacks_of(cfn))
-        return [RuleMatch(list(one.location), one.message) for one in found]
+        return matches(zero_reservation(stacks_of(cfn)))

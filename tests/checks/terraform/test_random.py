@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from generator.checks import quota_only
-from generator.checks.findings import Verdict
+from generator.checks.findings import CheckVerdict
 from generator.checks.report import Report, Request
 from tests.checks.terraform.plans import Planned, function, plan, provisioned
 from tests.conftest import SCALE
@@ -124,4 +124,4 @@ def test_what_a_plan_hides_is_never_good(seed: int, tmp_path: Path) -> None:
     content = plan(*kept, *hidden(rng, victim))
     if rng.random() < 0.1:
         content = plan(*kept, complete=False)
-    assert check(tmp_path, content).verdict is not Verdict.GOOD
+    assert check(tmp_path, content).verdict is not CheckVerdict.GOOD

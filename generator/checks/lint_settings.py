@@ -1,4 +1,4 @@
-"""Read what .cfnlintrc and a template's Metadata state about the deployment, without cfn-lint.
+"""Read the settings of .cfnlintrc and of a template's Metadata that concern its deployment, without cfn-lint.
 
 cfn-lint takes longer to start than the quota takes to check. Only the settings that the quota depends on are read.
 """
@@ -23,8 +23,8 @@ NAMES = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
-    """What is stated about the deployment of a template."""
+class LintSettings:
+    """Settings that concern the deployment of a template."""
 
     account: Mapping[str, int] = field(default_factory=dict)
     """Figures by the keys of DEFAULT_ACCOUNT."""
@@ -33,9 +33,9 @@ class Stated:
     parameters: tuple[Mapping[str, Any], ...] = ()
     """Sets of parameters; empty for any."""
     ignored: tuple[str, ...] = ()
-    """Rules that are switched off, or how their ids begin."""
+    """Rules that are switched off: their ids, or prefixes of ids."""
     mandatory: tuple[str, ...] = ()
-    """Rules that nothing switches off, or how their ids begin."""
+    """Rules that nothing switches off: their ids, or prefixes of ids."""
     ignoring: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """By resource, the rules that its own Metadata switches off for it."""
 
@@ -43,44 +43,46 @@ class Stated:
         """Return whether a rule is switched off for a place in the template."""
         if rule.startswith(self.mandatory):
             return False
-        return rule.startswith(self.ignored) or any(rule in self.ignoring.get(str(one), ()) for one in location[1:2])
+        return rule.startswith(self.ignored) or any(
+            rule in self.ignoring.get(str(logical_id), ()) for logical_id in location[1:2]
+        )
 
 
 def of_project() -> dict[str, Any]:
     """Return the settings of the home folder and, above them, of the current folder.
 
-    Raises UnusableLinter for a file that leads out of the project, and UnreadableTemplate for one that is no settings.
+    Raises UnusableLinter for a file that leads out of the project, and UnreadableTemplate for one without settings.
     """
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for folder in (Path.home(), Path()):
-        path = next((one for name in NAMES if (one := folder / name).is_file()), None)
+        path = next((file for name in NAMES if (file := folder / name).is_file()), None)
         if path is None:
             continue
         if folder == Path() and (fault := foreign(path)):
             raise UnusableLinter([fault])
-        found |= mapping(reading.parsed(path.name, reading.text_of(path)))
-    return found
+        settings |= mapping(reading.parsed(path.name, reading.text_of(path)))
+    return settings
 
 
-def stated(document: Any, project: Mapping[str, Any]) -> Stated:
-    """Return what the project's settings and, above them, the template's Metadata state."""
-    own = _settings_of(document)
+def lint_settings(document: Any, project: Mapping[str, Any]) -> LintSettings:
+    """Return the project's settings, overridden by those in the template's Metadata."""
+    template_settings = _settings_of(document)
     account: dict[str, int] = {}
-    for source in (project, own):
+    for source in (project, template_settings):
         figures = mapping(mapping(source.get("configure_rules")).get(SUM_RULE))
         account |= {key: number for key in DEFAULT_ACCOUNT if (number := whole_number(figures.get(key))) is not None}
-    chosen = {**project, **own}
+    chosen = {**project, **template_settings}
     resources = mapping(mapping(document).get("Resources"))
-    return Stated(
+    return LintSettings(
         account=account,
         regions=tuple(_regions(chosen)),
         parameters=tuple(filter(None, map(mapping, listed(chosen.get("parameters"))))),
-        ignored=_rules("ignore_checks", project, own),
-        mandatory=_rules("mandatory_checks", project, own),
+        ignored=_rules("ignore_checks", project, template_settings),
+        mandatory=_rules("mandatory_checks", project, template_settings),
         ignoring={
-            name: listed(_settings_of(one).get("ignore_checks"))
-            for name, one in resources.items()
-            if "Metadata" in mapping(one)
+            name: listed(_settings_of(resource).get("ignore_checks"))
+            for name, resource in resources.items()
+            if "Metadata" in mapping(resource)
         },
     )
 
@@ -91,14 +93,14 @@ def _settings_of(section: Any) -> Mapping[str, Any]:
 
 
 def _rules(key: str, *sources: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the rules, or how their ids begin, in the lists of this name."""
-    named = [one for source in sources for one in listed(source.get(key))]
-    return tuple(one for one in named if isinstance(one, str) and one)
+    """Return the rules, or prefixes of their ids, in the lists of this name."""
+    named = [rule for source in sources for rule in listed(source.get(key))]
+    return tuple(rule for rule in named if isinstance(rule, str) and rule)
 
 
 def _regions(chosen: Mapping[str, Any]) -> Iterator[str]:
     """Yield the Regions of the settings, or the one of the machine."""
-    if named := [one for one in listed(chosen.get("regions")) if isinstance(one, str)]:
+    if named := [region for region in listed(chosen.get("regions")) if isinstance(region, str)]:
         yield from named
     elif of_machine := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
         yield of_machine
