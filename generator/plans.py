@@ -27,9 +27,14 @@ class JudgedPlan:
     """The environments of the same account in other Regions, which have quotas of their own."""
 
     @property
+    def environment(self) -> Environment:
+        """The environment."""
+        return self.plan.environment
+
+    @property
     def name(self) -> str:
         """The environment's name."""
-        return self.plan.environment.name
+        return self.environment.name
 
     @property
     def neighbours(self) -> list[str]:
@@ -70,7 +75,7 @@ def separate_quotas(judged: Iterable[JudgedPlan]) -> list[str]:
     """
     accounts: dict[str, set[tuple[str, str]]] = {}
     for judged_plan in judged:
-        same = [judged_plan.plan.environment, *judged_plan.elsewhere] if judged_plan.elsewhere else []
+        same = [judged_plan.environment, *judged_plan.elsewhere] if judged_plan.elsewhere else []
         accounts.setdefault(judged_plan.verdict.account.name, set()).update(
             (other.name, other.region) for other in same
         )

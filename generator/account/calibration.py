@@ -21,7 +21,7 @@ MIN_RUNS = 1000
 """A percentile, a share or a peak of fewer runs is weak: the 95th percentile of 1,000 runs rests on the 50 longest."""
 
 MIN_RUNS_FOR_P95 = 20
-"""An hour with fewer runs has no real 95th percentile, only a longest run."""
+"""Runs that an hour needs for a 95th percentile; with fewer, that is the longest run."""
 
 HOLE_PROBABILITY = 1e-6
 """A gap is a hole in the recording if steady traffic would show it with a lower probability than this."""
@@ -53,7 +53,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The result: measured settings, holes in the recording, missing metrics, and contradictions to the prediction."""
+    """The measured settings, holes in the recording, missing metrics, and contradictions between model and metrics."""
 
     start_s: int
     end_s: int
@@ -75,7 +75,7 @@ def calibrate(
     webhooks = _arrived(series)
     holes = tuple(_holes(webhooks)) if webhooks else ()
     times = [time for item in series.values() for time in item.values]
-    found = [
+    measurements = [
         *(_traffic(environment, webhooks.values, holes) if webhooks and webhooks.total else ()),
         *_alerts(environment, series),
         *_durations(environment, series),
@@ -86,7 +86,7 @@ def calibrate(
         end_s=max(
             (time + recorded.metric.period_s for recorded in series.values() for time in recorded.values), default=0
         ),
-        measurements=tuple(found),
+        measurements=tuple(measurements),
         holes=holes,
         missing=tuple(_missing(series, reports)),
         contradictions=tuple(_contradictions(environment, sizing, series)),
@@ -126,35 +126,36 @@ def _traffic(
     """Yield the rate and the peak factor of the busiest hour."""
     first, last = min(arrived), max(arrived)
     minutes = (last - first) // MINUTE_S + 1
-    weak = [*_weakness_if(minutes < MIN_POINTS * 60, f"{minutes / 60:.3g} hours, less than a day")]
+    weaknesses = [*_weakness_if(minutes < MIN_POINTS * 60, f"{minutes / 60:.3g} hours, less than a day")]
     if holes:
-        weak.append(f"{counted(len(holes), 'hole')} in the recording")
+        weaknesses.append(f"{counted(len(holes), 'hole')} in the recording")
     start, busiest = _busiest_hour(arrived, first, last)
     hours = min(1.0, minutes / 60)
     rate = busiest / hours
     lowest, highest = WEBHOOKS_PER_HOUR
-    stated = environment.traffic
+    traffic = environment.traffic
     outside = _weakness_if(
         not lowest <= rate <= highest, f"measured {number(rate)}; the setting allows {lowest} to {highest:,}"
     )
     yield Measurement(
         "traffic.webhooks_per_hour",
-        stated.webhooks_per_hour,
+        traffic.webhooks_per_hour,
         round(min(max(rate, lowest), highest)),
         MINUTE_S,
         len(arrived),
         2 / math.sqrt(busiest),
-        (*weak, *outside, f"the hour from {utc(start)}"),
+        (*weaknesses, *outside, f"the hour from {utc(start)}"),
     )
     peak = max(arrived.values())
+    by_chance = f"the busiest minute has only {peak:.0f} webhooks, and chance raises it"
     yield Measurement(
         "traffic.peak_factor",
-        stated.peak_factor,
+        traffic.peak_factor,
         round(min(100.0, max(1.0, 60 * peak / rate)), 2),
         MINUTE_S,
         len(arrived),
         2 / math.sqrt(peak),
-        (*weak, *_weakness_if(peak < 100, f"the busiest minute has only {peak:.0f} webhooks, and chance raises it")),
+        (*weaknesses, *_weakness_if(peak < 100, by_chance)),
     )
 
 
@@ -193,31 +194,31 @@ def _busiest_hour(arrived: Mapping[int, float], first: int, last: int) -> tuple[
 def _durations(environment: Environment, series: Mapping[str, MetricSeries]) -> Iterator[Measurement]:
     """Yield the mean and the 95th percentile duration of each function, with the hours weighted by their runs."""
     for name in SETTINGS.values():
-        stated = getattr(environment.functions, name)
+        settings = getattr(environment.functions, name)
         counts = _hourly(series.get(f"{name}_invocations_sum"))
         for statistic, key in (("average", "mean_duration_ms"), ("p95", "p95_duration_ms")):
-            found = series.get(f"{name}_duration_{statistic}")
+            series_ = series.get(f"{name}_duration_{statistic}")
             least = MIN_RUNS_FOR_P95 if statistic == "p95" else 1
             runs = (
-                {time: counts.get(time, 0.0) for time in found.values if counts.get(time, 0.0) >= least}
-                if found
+                {time: counts.get(time, 0.0) for time in series_.values if counts.get(time, 0.0) >= least}
+                if series_
                 else {}
             )
-            if not found or not runs:
+            if not series_ or not runs:
                 continue
             total = math.fsum(runs.values())
-            mean = math.fsum(runs[time] * found.values[time] for time in runs) / total
-            spread = math.fsum((runs[time] * (found.values[time] - mean)) ** 2 for time in runs)
-            weak = [*_weakness_if(len(runs) < MIN_POINTS, f"only {counted(len(runs), 'hour')}")]
-            weak += _weakness_if(total < MIN_RUNS and least > 1, f"only {total:.0f} runs")
+            mean = math.fsum(runs[time] * series_.values[time] for time in runs) / total
+            spread = math.fsum((runs[time] * (series_.values[time] - mean)) ** 2 for time in runs)
+            weaknesses = [*_weakness_if(len(runs) < MIN_POINTS, f"only {counted(len(runs), 'hour')}")]
+            weaknesses += _weakness_if(total < MIN_RUNS and least > 1, f"only {total:.0f} runs")
             yield Measurement(
                 f"functions.{name}.{key}",
-                getattr(stated, key),
+                getattr(settings, key),
                 float(f"{mean:.3g}"),
                 HOUR_S,
                 len(runs),
                 2 * math.sqrt(spread) / total / mean if len(runs) > 1 else None,
-                tuple(weak),
+                tuple(weaknesses),
             )
 
 
@@ -229,8 +230,8 @@ def _hourly(series: MetricSeries | None) -> dict[int, float]:
 
 
 def _cold_starts(environment: Environment, reports: Mapping[str, Reports]) -> Iterator[Measurement]:
-    for logical_id, found in reports.items():
-        starts = found.cold_starts_ms
+    for logical_id, lines in reports.items():
+        starts = lines.cold_starts_ms
         if not starts:
             continue
         mean = math.fsum(starts) / len(starts)
@@ -244,7 +245,7 @@ def _cold_starts(environment: Environment, reports: Mapping[str, Reports]) -> It
             2 * math.sqrt(variance / len(starts)) / mean if mean and len(starts) > 1 else None,
             (
                 *_weakness_if(len(starts) < MIN_POINTS, f"only {counted(len(starts), 'cold start')}"),
-                f"{percent(len(starts) / found.runs)} of {counted(found.runs, 'run')} started cold",
+                f"{percent(len(starts) / lines.runs)} of {counted(lines.runs, 'run')} started cold",
             ),
         )
 

@@ -31,9 +31,9 @@ def reserved_elsewhere(deployment: Deployment) -> CheckResult:
     neighbours = deployment.neighbour_stack_names
     ours = {name: _total(deployment, name) for name in (deployment.stack_name, *neighbours)}
     others, stated = real - unreserved - sum(ours.values()), deployment.environment.account.reserved_elsewhere
-    held = ", ".join(f"{total:,} by {name}" for name, total in ours.items() if total) or "none by our stacks"
+    by_stack = ", ".join(f"{total:,} by {name}" for name, total in ours.items() if total) or "none by our stacks"
     figures = (
-        f"{real - unreserved:,} reserved in the account ({held}, {others:,} elsewhere); "
+        f"{real - unreserved:,} reserved in the account ({by_stack}, {others:,} elsewhere); "
         f"the environment file states {stated:,} elsewhere"
     )
     if others <= stated:

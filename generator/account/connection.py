@@ -13,7 +13,7 @@ from generator._runtime import OutOfTime, time_limit
 from generator.errors import Fault, UnreachableAccount
 
 PAGES_S = 60
-"""Time for all pages of one question: an endpoint may send pages without end."""
+"""Time for all pages of one call, because an endpoint may send pages without end."""
 
 SMS_VOICE = "pinpoint-sms-voice-v2"
 """The name of AWS End User Messaging SMS in the AWS CLI and boto3."""
@@ -128,7 +128,7 @@ class Unavailable(Exception):
         self.reason, self.remedy, self.code = reason, remedy, code
 
 
-class Account:
+class LiveAccount:
     """An account in one Region. It makes each call once and remembers the answer."""
 
     def __init__(self, session: Any, region: str, profile: str | None, endpoint_url: str | None) -> None:
@@ -233,8 +233,8 @@ class Account:
 
 
 def _denial(action: str, message: str, code: str, policy_command: str) -> Unavailable:
-    if found := _DENIED_ACTION.search(message):
-        action = found[1]
+    if match := _DENIED_ACTION.search(message):
+        action = match[1]
     if "explicit deny" in message:
         remedy = f"ask an administrator to lift the explicit deny of {action}; no other policy can allow it"
     else:
@@ -242,14 +242,14 @@ def _denial(action: str, message: str, code: str, policy_command: str) -> Unavai
     return Unavailable(f"no permission for {action}" + (f": {message}" if message else ""), remedy, code)
 
 
-def emulated(region: str, endpoint_url: str) -> Account:
+def emulated(region: str, endpoint_url: str) -> LiveAccount:
     """Return the account of an emulator, which accepts any credentials."""
     import boto3
 
-    return Account(boto3.session.Session("local", "local", region_name=region), region, None, endpoint_url)
+    return LiveAccount(boto3.session.Session("local", "local", region_name=region), region, None, endpoint_url)
 
 
-def connect(region: str, profile: str | None = None, endpoint_url: str | None = None) -> Account:
+def connect(region: str, profile: str | None = None, endpoint_url: str | None = None) -> LiveAccount:
     """Return the account of this machine's credentials, or of the profile's.
 
     Makes the one call that needs no permission (sts GetCallerIdentity) to learn the account's id.
@@ -260,7 +260,7 @@ def connect(region: str, profile: str | None = None, endpoint_url: str | None = 
 
     try:
         session = boto3.session.Session(profile_name=profile, region_name=region)
-        account = Account(session, region, profile, endpoint_url)
+        account = LiveAccount(session, region, profile, endpoint_url)
         account.id = account.call("sts", "GetCallerIdentity").get("Account", account.id)
     except Unavailable as unavailable:
         if not unavailable.code:
@@ -274,6 +274,6 @@ def connect(region: str, profile: str | None = None, endpoint_url: str | None = 
     return account
 
 
-def _unreachable(account: Account, what: str) -> UnreachableAccount:
+def _unreachable(account: LiveAccount, what: str) -> UnreachableAccount:
     command = f"{account.cli} --region {account.region} sts get-caller-identity"
     return UnreachableAccount([Fault(f"AWS account in {account.region}", what, f"find the cause with: {command}")])

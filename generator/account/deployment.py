@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from generator.account.connection import Account
+from generator.account.connection import LiveAccount
 from generator.capacity.quota import Plan
 from generator.config.schema import Environment
 
@@ -21,7 +21,7 @@ def default_stack_name(environment: str) -> str:
 class Deployment:
     """A plan, the live account to deploy it to, and the names of the stacks that share the account."""
 
-    account: Account
+    account: LiveAccount
     plan: Plan
     stack_name: str
     neighbour_stack_names: tuple[str, ...]

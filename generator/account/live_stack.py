@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from generator.account.connection import Account, Unavailable, partition, statement
+from generator.account.connection import LiveAccount, Unavailable, partition, statement
 from generator.account.deployment import CheckResult, Deployment, failed, passed
 from generator.stack.names import DESCRIPTION
 
@@ -22,10 +22,10 @@ Source: AWS CloudFormation User Guide, "Choose how to handle failures when provi
 """
 
 NO_STACK = "ValidationError"
-"""The code of CloudFormation's answer about a stack that is not there, and about any other wrong argument."""
+"""CloudFormation's error code for a stack that does not exist, and for any other wrong argument."""
 
 NO_STACK_MESSAGE = "does not exist"
-"""Part of the answer only if the stack is not there."""
+"""Part of the error's message only if the stack does not exist."""
 
 _WAITERS = {
     "CREATE": "create",
@@ -44,7 +44,7 @@ The rollback of a creation or of an import has none. Source: AWS CLI Command Ref
 class LiveStack:
     """A deployed stack of this project, for commands that use its tables, queues and topic."""
 
-    account: Account
+    account: LiveAccount
     name: str
     ids: Mapping[str, str]
     """Physical ids of its resources by logical id."""
@@ -60,12 +60,12 @@ class LiveStack:
         return self.ids[logical_id]
 
 
-def opened(account: Account, name: str) -> LiveStack:
+def opened(account: LiveAccount, name: str) -> LiveStack:
     """Return the stack with this name. Raises Unavailable if there is none, or if it belongs to another project."""
-    found = find(account, name)
-    if found is None:
+    description = find(account, name)
+    if description is None:
         raise Unavailable(f"there is no stack {name}", "deploy it, or name another one with --stack-name or --region")
-    if not found.get("Description", "").startswith(DESCRIPTION):
+    if not description.get("Description", "").startswith(DESCRIPTION):
         raise Unavailable(f"the stack {name} is not one of this project", "name another one with --stack-name")
     return LiveStack(account, name, {id_: physical for id_, _, physical in _resources(account, name)})
 
@@ -76,20 +76,18 @@ def find_stack(region: str, stack_name: str) -> dict[str, Any]:
     return statement(actions, [f"arn:{partition(region)}:cloudformation:{region}:*:stack/{stack_name}/*"])
 
 
-def find(account: Account, name: str) -> dict[str, Any] | None:
+def find(account: LiveAccount, name: str) -> dict[str, Any] | None:
     """Return the stack's description, or None if there is no stack or only a change set that was not executed.
 
     Raises Unavailable.
     """
     question = ("cloudformation", "DescribeStacks")
     answer = account.call_or_none(NO_STACK, *question, message=NO_STACK_MESSAGE, StackName=name) or {}
-    present = (
-        one for one in answer.get("Stacks", []) if one["StackStatus"] not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
-    )
-    return next(present, None)
+    absent = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
+    return next((stack for stack in answer.get("Stacks", []) if stack["StackStatus"] not in absent), None)
 
 
-def physical_ids(account: Account, name: str, type_: str) -> dict[str, str]:
+def physical_ids(account: LiveAccount, name: str, type_: str) -> dict[str, str]:
     """Return the physical ids of the stack's resources of a type by logical id; empty if there is no stack.
 
     Raises Unavailable.
@@ -99,7 +97,7 @@ def physical_ids(account: Account, name: str, type_: str) -> dict[str, str]:
     return {id_: physical for id_, found_type, physical in _resources(account, name) if found_type == type_}
 
 
-def _resources(account: Account, name: str) -> Iterator[tuple[str, str, str]]:
+def _resources(account: LiveAccount, name: str) -> Iterator[tuple[str, str, str]]:
     """Yield logical id, type and physical id of each resource that exists."""
     rows = account.call("cloudformation", "DescribeStackResources", StackName=name).get("StackResources", [])
     for row in rows:
@@ -113,7 +111,7 @@ def reservations(deployment: Deployment, name: str) -> dict[str, int | None]:
     return {logical_id: reservation(deployment.account, function) for logical_id, function in functions.items()}
 
 
-def reservation(account: Account, function: str) -> int | None:
+def reservation(account: LiveAccount, function: str) -> int | None:
     """Return the reserved concurrency of a function. Raises Unavailable."""
     # A function that somebody deleted outside CloudFormation reserves nothing.
     absent = "ResourceNotFoundException"
@@ -123,11 +121,11 @@ def reservation(account: Account, function: str) -> int | None:
 
 def state(deployment: Deployment) -> CheckResult:
     """Check that CloudFormation accepts a deployment under this stack name."""
-    name, found = deployment.stack_name, find(deployment.account, deployment.stack_name)
-    if found is None:
+    name, description = deployment.stack_name, find(deployment.account, deployment.stack_name)
+    if description is None:
         return passed(f"the stack {name} does not exist yet and will be created")
-    status = found["StackStatus"]
-    if not found.get("Description", "").startswith(DESCRIPTION):
+    status = description["StackStatus"]
+    if not description.get("Description", "").startswith(DESCRIPTION):
         return failed(
             f"the name {name} belongs to another stack", "choose another name with --stack-name, here and to deploy"
         )

@@ -86,7 +86,7 @@ def metrics(lateness_target: float) -> list[Metric]:
     Sources: AWS Lambda Developer Guide, "Types of metrics for Lambda functions"; Amazon CloudWatch User Guide, "Metrics
     retention".
     """
-    found = [
+    metrics_ = [
         Metric(PROCESS_WEBHOOK, "Invocations", "Sum", MINUTE_S),
         Metric(PROCESS_WEBHOOK, "Throttles", "Sum", MINUTE_S),
         Metric(SEND_NOTIFICATION, "Errors", "Sum", HOUR_S),
@@ -95,9 +95,9 @@ def metrics(lateness_target: float) -> list[Metric]:
     ]
     for logical_id in SETTINGS:
         if logical_id != PROCESS_WEBHOOK:
-            found.append(Metric(logical_id, "Invocations", "Sum", HOUR_S))
-        found += [Metric(logical_id, "Duration", statistic, HOUR_S) for statistic in ("Average", "p95")]
-    return found
+            metrics_.append(Metric(logical_id, "Invocations", "Sum", HOUR_S))
+        metrics_ += [Metric(logical_id, "Duration", statistic, HOUR_S) for statistic in ("Average", "p95")]
+    return metrics_
 
 
 def request(wanted: Iterable[Metric], function_names: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -167,13 +167,13 @@ def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str)
                 faults.append(Fault(f"{where}: {id_}", str(error), EXPORT))
     if faults:
         raise UnreadableMetrics(faults)
-    found = {id_: MetricSeries(by_id[id_], dict(sorted(values.items()))) for id_, values in series.items() if values}
-    if not found:
+    by_id_ = {id_: MetricSeries(by_id[id_], dict(sorted(values.items()))) for id_, values in series.items() if values}
+    if not by_id_:
         raise _unreadable(where, "none of its results has points and an id of these metrics", EXPORT)
-    times = [time for one in found.values() for time in one.values]
+    times = [time for metric_series in by_id_.values() for time in metric_series.values]
     if max(times) - min(times) > MAX_SPAN_S:
         raise _unreadable(where, "it spans more than 455 days", "export the last two weeks")
-    return found
+    return by_id_
 
 
 def live(wanted: Sequence[Metric], stack: LiveStack, days: int) -> dict[str, MetricSeries]:
@@ -267,7 +267,7 @@ def read_reports(path: Path) -> dict[str, Reports]:
     cold: dict[str, list[float]] = {logical_id: [] for logical_id in SETTINGS}
     for number, row in enumerate(_report_rows(path), 1):
         group = row.get("@log", "")
-        logical_id = next((one for one in SETTINGS if log_group(one) in group), None)
+        logical_id = next((id_ for id_ in SETTINGS if log_group(id_) in group), None)
         if logical_id is None:
             what = f"row {number} has no @log with a log group of the stack"
             raise _unreadable(str(path), what, f"query: {REPORTS_QUERY}")
@@ -278,7 +278,7 @@ def read_reports(path: Path) -> dict[str, Reports]:
             except ValueError:
                 what = f"row {number}: {init[:40]!r} is not a duration in milliseconds"
                 raise _unreadable(str(path), what, f"query: {REPORTS_QUERY}") from None
-    return {one: Reports(count, tuple(cold[one])) for one, count in runs.items() if count}
+    return {id_: Reports(count, tuple(cold[id_])) for id_, count in runs.items() if count}
 
 
 def _report_rows(path: Path) -> Iterator[dict[str, str]]:

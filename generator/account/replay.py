@@ -46,7 +46,7 @@ class Message:
     receipt: str
     failed_at_ms: int
     failed_ago_s: float
-    """Counted when the message was received, like the ages in `why`."""
+    """At the time when the message was received, like the ages in `why`."""
     event: FailedEvent
     action: Action
     why: str
@@ -71,18 +71,18 @@ class Replay:
             yield from self._queue(queue, self.stack.physical_id(queue), limit)
 
     def _queue(self, queue: str, url: str, limit: int) -> Iterator[Message]:
-        left: dict[str, str] = {}
+        hidden: dict[str, str] = {}
         try:
             for raw in self._received(url, limit):
                 message = self._decided(queue, url, raw)
-                left[message.message_id] = message.receipt
+                hidden[message.message_id] = message.receipt
                 if self.is_run:
                     message = self._done(url, message)
                     if message.action in (Action.REPLAYED, Action.DISCARDED):
-                        del left[message.message_id]
+                        del hidden[message.message_id]
                 yield message
         finally:
-            self._show_again(url, list(left.values()))
+            self._show_again(url, list(hidden.values()))
 
     def _received(self, url: str, limit: int) -> Iterator[dict[str, Any]]:
         """Yield up to `limit` messages, each once, even if it reappears because processing took too long."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from generator.account.connection import USE_AWS, Account, Unavailable
+from generator.account.connection import USE_AWS, LiveAccount, Unavailable
 from generator.account.live_stack import NO_STACK, NO_STACK_MESSAGE, reservation
 
 MAX_NESTED = 500
@@ -24,7 +24,7 @@ class Present:
     by_stacks: int
     """The reservations of the given stacks, a part of `reserved`."""
     missing: frozenset[str] = frozenset()
-    """Those of the given stacks that do not exist."""
+    """The given stacks that do not exist."""
 
     @property
     def elsewhere(self) -> int:
@@ -32,19 +32,19 @@ class Present:
         return self.reserved - self.by_stacks
 
 
-def limit_and_unreserved(account: Account) -> tuple[int, int]:
+def limit_and_unreserved(account: LiveAccount) -> tuple[int, int]:
     """Return the concurrency limit, and the unreserved part of it. Raises Unavailable.
 
     Source: Lambda API reference, AccountLimit.
     """
-    found = account.call("lambda", "GetAccountSettings").get("AccountLimit", {})
+    quota = account.call("lambda", "GetAccountSettings").get("AccountLimit", {})
     try:
-        return int(found["ConcurrentExecutions"]), int(found["UnreservedConcurrentExecutions"])
+        return int(quota["ConcurrentExecutions"]), int(quota["UnreservedConcurrentExecutions"])
     except KeyError as error:
         raise Unavailable(f"lambda GetAccountSettings returned no {error.args[0]}", USE_AWS) from error
 
 
-def present(account: Account, stack_names: Iterable[str]) -> Present:
+def present(account: LiveAccount, stack_names: Iterable[str]) -> Present:
     """Return the account's concurrency, with the reservations of these stacks and their nested stacks.
 
     Raises Unavailable.
@@ -55,11 +55,11 @@ def present(account: Account, stack_names: Iterable[str]) -> Present:
     return Present(limit, limit - unreserved, by_stacks, missing)
 
 
-def _functions(account: Account, stack_names: Iterable[str]) -> tuple[list[str], frozenset[str]]:
+def _functions(account: LiveAccount, stack_names: Iterable[str]) -> tuple[list[str], frozenset[str]]:
     """Return the names of all functions of the stacks and of their nested stacks, and the stacks that do not exist."""
-    left, seen, found, missing = list(stack_names), set[str](), dict[str, None](), set[str]()
-    while left and len(seen) < MAX_NESTED:
-        name = left.pop()
+    waiting, seen, functions, missing = list(stack_names), set[str](), dict[str, None](), set[str]()
+    while waiting and len(seen) < MAX_NESTED:
+        name = waiting.pop()
         if name in seen:
             continue
         seen.add(name)
@@ -69,11 +69,11 @@ def _functions(account: Account, stack_names: Iterable[str]) -> tuple[list[str],
             missing.add(name)
             continue
         for row in answer.get("StackResourceSummaries", []):
-            place = row.get("PhysicalResourceId")
-            if not place or row.get("ResourceStatus") == "DELETE_COMPLETE":
+            physical_id = row.get("PhysicalResourceId")
+            if not physical_id or row.get("ResourceStatus") == "DELETE_COMPLETE":
                 continue
             if row["ResourceType"] == "AWS::Lambda::Function":
-                found[place] = None
+                functions[physical_id] = None
             elif row["ResourceType"] == "AWS::CloudFormation::Stack":
-                left.append(place)
-    return list(found), frozenset(missing)
+                waiting.append(physical_id)
+    return list(functions), frozenset(missing)

@@ -55,11 +55,11 @@ def runtime_dates() -> dict[str, dict[str, str | None]]:
     spec = importlib.util.find_spec("cfnlint")
     folders = spec.submodule_search_locations if spec else None
     try:
-        found: Any = json.loads(Path((folders or [""])[0], _RUNTIME_DATES).read_text(encoding="utf-8"))
+        dates: Any = json.loads(Path((folders or [""])[0], _RUNTIME_DATES).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = f"cfn-lint's runtime dates cannot be read ({error})"
         raise Unavailable(reason, "run: pip install -U cfn-lint") from error
-    return dict(found)
+    return dict(dates)
 
 
 def api_logging_role(deployment: Deployment) -> CheckResult:
@@ -108,9 +108,9 @@ def api_name(deployment: Deployment) -> CheckResult:
     Source: API Gateway Developer Guide, "Amazon API Gateway dimensions and metrics".
     """
     name = names.API_NAME.replace(f"${{{names.ENVIRONMENT_SUFFIX}}}", _suffix(deployment))
-    own = _own(deployment, "AWS::ApiGateway::RestApi", names.API)
-    found = deployment.account.call("apigateway", "GetRestApis").get("items", [])
-    others = [api["id"] for api in found if api.get("name") == name and api["id"] != own]
+    own_id = _physical_id(deployment, "AWS::ApiGateway::RestApi", names.API)
+    apis = deployment.account.call("apigateway", "GetRestApis").get("items", [])
+    others = [api["id"] for api in apis if api.get("name") == name and api["id"] != own_id]
     if not others:
         return passed(f"no other API has the name {name}")
     rename = f"apigateway update-rest-api --rest-api-id {others[0]} --patch-operations op=replace,path=/name,value=NEW"
@@ -141,17 +141,18 @@ def table_throughput(deployment: Deployment) -> CheckResult:
 
 def key(deployment: Deployment) -> CheckResult:
     """Check that KMS answers and that the key of a live stack is enabled: without it, its tables are unreadable."""
-    own = _own(deployment, "AWS::KMS::Key", names.KEY)
-    if own is None:
+    key_id = _physical_id(deployment, "AWS::KMS::Key", names.KEY)
+    if key_id is None:
         deployment.account.call("kms", "ListKeys", Limit=1)
         return passed("KMS answers; the stack will create its key")
-    state = deployment.account.call("kms", "DescribeKey", KeyId=own).get("KeyMetadata", {}).get("KeyState", "unknown")
+    metadata = deployment.account.call("kms", "DescribeKey", KeyId=key_id).get("KeyMetadata", {})
+    state = metadata.get("KeyState", "unknown")
     if state == "Enabled":
-        return passed(f"the stack's key {own} is enabled")
-    command = deployment.aws(f"kms {_KEY_REPAIR_COMMANDS.get(state, 'describe-key')} --key-id {own}")
-    then = f", then {deployment.aws(f'kms enable-key --key-id {own}')}" if state == "PendingDeletion" else ""
+        return passed(f"the stack's key {key_id} is enabled")
+    command = deployment.aws(f"kms {_KEY_REPAIR_COMMANDS.get(state, 'describe-key')} --key-id {key_id}")
+    then = f", then {deployment.aws(f'kms enable-key --key-id {key_id}')}" if state == "PendingDeletion" else ""
     return failed(
-        f"the stack's key {own} is in state {state}, so encrypted data cannot be read", f"run: {command}{then}"
+        f"the stack's key {key_id} is in state {state}, so encrypted data cannot be read", f"run: {command}{then}"
     )
 
 
@@ -161,15 +162,15 @@ def operations_topic(deployment: Deployment) -> CheckResult:
     Source: Amazon SNS API reference, Subscribe: a subscription receives nothing until its owner confirms it.
     """
     email = deployment.environment.operations.email
-    topic = _own(deployment, "AWS::SNS::Topic", names.OPERATIONS_TOPIC)
+    topic = _physical_id(deployment, "AWS::SNS::Topic", names.OPERATIONS_TOPIC)
     if topic is None and email:
         return passed(f"the stack will subscribe {email} to its alarms; confirm the message that AWS sends there")
     if topic is None:
         return warned("nobody is going to receive the alarms: operations.email is empty", _set_email(deployment))
-    found = deployment.account.call("sns", "ListSubscriptionsByTopic", TopicArn=topic).get("Subscriptions", [])
-    pending = [one.get("Endpoint", "") for one in found if not one.get("SubscriptionArn", "").startswith("arn:")]
-    if len(pending) < len(found):
-        return passed(f"the alarms have {counted(len(found) - len(pending), 'confirmed subscription')}")
+    rows = deployment.account.call("sns", "ListSubscriptionsByTopic", TopicArn=topic).get("Subscriptions", [])
+    pending = [row.get("Endpoint", "") for row in rows if not row.get("SubscriptionArn", "").startswith("arn:")]
+    if len(pending) < len(rows):
+        return passed(f"the alarms have {counted(len(rows) - len(pending), 'confirmed subscription')}")
     if pending:
         again = f"sns subscribe --topic-arn {topic} --protocol email --notification-endpoint {shlex.quote(pending[0])}"
         return failed(
@@ -198,7 +199,7 @@ def console(region: str) -> str:
     return f"https://{region}.console.aws.amazon.com"
 
 
-def _own(deployment: Deployment, type_: str, logical_id: str) -> str | None:
+def _physical_id(deployment: Deployment, type_: str, logical_id: str) -> str | None:
     """Return the physical id of a resource of the live stack, if there is one."""
     return live_stack.physical_ids(deployment.account, deployment.stack_name, type_).get(logical_id)
 
@@ -208,7 +209,7 @@ def _set_email(deployment: Deployment) -> str:
 
 
 def _is_own_role(deployment: Deployment, role_arn: str) -> bool:
-    own = _own(deployment, "AWS::IAM::Role", names.API_LOGGING_ROLE)
+    own = _physical_id(deployment, "AWS::IAM::Role", names.API_LOGGING_ROLE)
     return bool(own) and role_arn.endswith(f"/{own}")
 
 
@@ -218,6 +219,6 @@ def _choose_logging_role(deployment: Deployment, choice: str) -> str:
 
 def _suffix(deployment: Deployment) -> str:
     """Return the EnvironmentSuffix of the live stack, or the template's default if there is no stack."""
-    found = live_stack.find(deployment.account, deployment.stack_name) or {}
-    given = {row["ParameterKey"]: row.get("ParameterValue") for row in found.get("Parameters", [])}
+    stack = live_stack.find(deployment.account, deployment.stack_name) or {}
+    given = {row["ParameterKey"]: row.get("ParameterValue") for row in stack.get("Parameters", [])}
     return given.get(names.ENVIRONMENT_SUFFIX) or deployment.environment.name

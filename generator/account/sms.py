@@ -70,11 +70,11 @@ def region(deployment: Deployment) -> CheckResult:
     No AWS API returns these Regions, so botocore's list of those of AWS End User Messaging SMS is used. Source: Amazon
     SNS Developer Guide, "Supported Regions and countries".
     """
-    here = deployment.account.region
+    region_ = deployment.account.region
     if _sends_from(deployment):
-        return passed(f"SNS sends SMS from {here}")
+        return passed(f"SNS sends SMS from {region_}")
     return failed(
-        f"SNS sends no SMS from {here}: it answers InvalidParameter for every number, so every alert is lost",
+        f"SNS sends no SMS from {region_}: it answers InvalidParameter for every number, so every alert is lost",
         "deploy to a Region with SMS, such as us-east-1; if AWS supports SMS there by now, run: pip install -U boto3",
     )
 
@@ -85,10 +85,11 @@ def enrolment(deployment: Deployment) -> CheckResult:
     asked = (_refusal(deployment, service, operation) for service, operation in _ENROLMENT_CALLS)
     refusals = [refusal for refusal in asked if refusal]
     if refused := next((refusal for refusal in refusals if _NOT_ENROLLED in refusal.reason), None):
-        here = deployment.account.region
+        region_ = deployment.account.region
+        page = f"{console(region_)}/sms-voice/home?region={region_}"
         return failed(
             f"the account is not enrolled in AWS End User Messaging SMS, so SNS drops every SMS ({refused.reason})",
-            f"set the service up at {console(here)}/sms-voice/home?region={here}; if that fails, open a support case",
+            f"set the service up at {page}; if that fails, open a support case",
         )
     if len(refusals) == len(_ENROLMENT_CALLS):
         raise refusals[0]
@@ -106,13 +107,13 @@ def sandbox(deployment: Deployment) -> CheckResult:
         raise Unavailable("sns GetSMSSandboxAccountStatus returned no IsInSandbox", USE_AWS)
     if not answer["IsInSandbox"]:
         return passed("the account is out of the SMS sandbox")
-    number, here = "--phone-number +15555550100", deployment.account.region
+    number, region_ = "--phone-number +15555550100", deployment.account.region
     create = deployment.aws(f"sns create-sms-sandbox-phone-number {number}")
     verify = deployment.aws(f"sns verify-sms-sandbox-phone-number {number} --one-time-password CODE")
     return failed(
         "the account is in the SMS sandbox: only verified numbers (at most 10) receive SMS",
         f"verify your test numbers: {create}, then with the code that arrives: {verify}; to reach everyone, ask to "
-        f"leave the sandbox at {console(here)}/sns/v3/home?region={here}#/mobile/text-messaging",
+        f"leave the sandbox at {console(region_)}/sns/v3/home?region={region_}#/mobile/text-messaging",
     )
 
 
@@ -135,7 +136,7 @@ def origination(deployment: Deployment) -> CheckResult:
     countries = sorted({identity.country for identity in identities})
     groups = [[identity for identity in identities if identity.country == country] for country in countries]
     admitting = [next((identity for identity in group if _admits_sns(deployment, identity)), None) for group in groups]
-    blocked = [group[0] for group, found in zip(groups, admitting, strict=True) if found is None]
+    blocked = [group[0] for group, identity in zip(groups, admitting, strict=True) if identity is None]
     if not blocked:
         return passed(f"SNS may send from {_named(filter(None, admitting))}")
     commands = [_admit_command(deployment, identity) for identity in blocked]
@@ -229,8 +230,8 @@ def _named(identities: Iterable[_Identity]) -> str:
 
 
 def _sends_from(deployment: Deployment) -> bool:
-    here = deployment.account.region
-    return here not in REGIONS_WITHOUT_SMS and deployment.account.offers(SMS_VOICE)
+    region_ = deployment.account.region
+    return region_ not in REGIONS_WITHOUT_SMS and deployment.account.offers(SMS_VOICE)
 
 
 def _refusal(deployment: Deployment, service: str, operation: str) -> Unavailable | None:
@@ -322,7 +323,7 @@ def _spend_limits(deployment: Deployment) -> tuple[float, float]:
     text = next((limit for limit in rows if limit["Name"] == "TEXT_MESSAGE_MONTHLY_SPEND_LIMIT"), None)
     if text is None:
         raise Unavailable(f"{SMS_VOICE} DescribeSpendLimits returned no limit of text messages", USE_AWS)
-    stated = deployment.account.call("sns", "GetSMSAttributes").get("attributes", {}).get("MonthlySpendLimit") or ""
+    sns_limit = deployment.account.call("sns", "GetSMSAttributes").get("attributes", {}).get("MonthlySpendLimit") or ""
     enforced = float(text["EnforcedLimit"])
-    is_number = stated.replace(".", "", 1).isdecimal()
-    return min(enforced, float(stated)) if is_number else enforced, float(text["MaxLimit"])
+    is_number = sns_limit.replace(".", "", 1).isdecimal()
+    return min(enforced, float(sns_limit)) if is_number else enforced, float(text["MaxLimit"])

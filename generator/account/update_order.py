@@ -1,4 +1,4 @@
-"""Decide in which order the reservations of a live stack can change without ever exceeding the account.
+"""Decide whether the reservations of a live stack can change in any order without ever exceeding the account.
 
 CloudFormation updates independent functions in any order and adds before it removes; a rollback does the reverse. The
 order is not guaranteed, and a template cannot impose one, because the right order depends on the live reservations.

@@ -167,7 +167,7 @@ def _environment_contents(
             account = {key: getattr(judged.verdict.account, key) for key in DEFAULT_ACCOUNT}
             if not request.together:
                 account["reserved_elsewhere"] += judged.verdict.total - judged.plan.sizing.total_reserved
-            content = read(committed[judged.name], judged.plan.environment.region)
+            content = read(committed[judged.name], judged.environment.region)
             stacks = (replace(unit, settings=replace(unit.settings, account=account)) for unit in content.units)
             contents.append(replace(content, units=tuple(stacks)))
     return contents
@@ -242,9 +242,7 @@ def quota(plan: JudgedPlan, path: Path) -> list[Finding]:
 def sms_volume(plan: JudgedPlan) -> list[Finding]:
     """Return a warning if the planned SMS exceed the budget or the throughput that the environment file states."""
     path = str(project.environments() / f"{plan.name}.toml")
-    exceeded = [
-        comparison for comparison in sms.compare(plan.plan.environment) if comparison.verdict is SmsVerdict.SHORT
-    ]
+    exceeded = [comparison for comparison in sms.compare(plan.environment) if comparison.verdict is SmsVerdict.SHORT]
     return [Finding(path, 1, "sms-volume", Severity.WARNING, "", str(comparison)) for comparison in exceeded]
 
 
@@ -258,7 +256,7 @@ def logging_role(judged: JudgedPlan) -> list[Finding]:
         for plan in judged.verdict.plans
         if plan.environment.operations.api_logging_role == "create" and plan.environment.name != judged.name
     ]
-    if judged.plan.environment.operations.api_logging_role != "create" or not rivals:
+    if judged.environment.operations.api_logging_role != "create" or not rivals:
         return []
     account = judged.verdict.account
     message = (
@@ -274,7 +272,7 @@ def logging_role(judged: JudgedPlan) -> list[Finding]:
 def template_size(plan: JudgedPlan, path: Path) -> list[Finding]:
     """Return a finding if CloudFormation does not accept the file the way that the environment deploys it."""
     status = reading.status(path)
-    message = plans.excess(plan.plan.environment, status.st_size if status else 0)
+    message = plans.excess(plan.environment, status.st_size if status else 0)
     return [Finding(str(path), 1, "template-size", Severity.ERROR, "", message)] if message else []
 
 
@@ -296,7 +294,7 @@ def _own_findings(judged: Sequence[JudgedPlan], folder: Path) -> list[Finding]:
 
 def _lint_job(plan: JudgedPlan, path: Path) -> LintJob:
     """Return the job to lint a committed template for the Region and the stream that its environment states."""
-    environment = plan.plan.environment
+    environment = plan.environment
     return LintJob(path, {"W9803": {"shards": environment.stream.shards}}, environment.region)
 
 

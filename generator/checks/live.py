@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from generator._format import joined
 from generator.account import connection, reserved
-from generator.account.connection import Account, Unavailable
+from generator.account.connection import LiveAccount, Unavailable
 from generator.account.reserved import Present
 from generator.capacity.quota import AccountQuota
 from generator.checks.places import Stack
@@ -20,7 +20,7 @@ STACK_NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
 
 
 @dataclass(slots=True)
-class LiveAccounts:
+class LiveFigures:
     """Reads limit and reservations of the account that the credentials belong to."""
 
     profile: str | None = None
@@ -30,7 +30,7 @@ class LiveAccounts:
     """The stacks that are replaced; empty for those of the assembly."""
     _notes: dict[str, tuple[int, str]] = field(default_factory=dict)
     """By account and Region, the number of stacks and what was read for them, or why it was not."""
-    _connected: dict[str, Account] = field(default_factory=dict)
+    _connected: dict[str, LiveAccount] = field(default_factory=dict)
 
     def __call__(self, stated: AccountQuota, stacks: Sequence[Stack]) -> AccountQuota:
         """Return the live figures for the stacks that go to a place, or the stated ones if AWS does not give any.
@@ -85,7 +85,7 @@ class LiveAccounts:
         if len(stacks) >= self._notes.get(where, (0, ""))[0]:
             self._notes[where] = len(stacks), note
 
-    def _account(self, region: str) -> Account:
+    def _account(self, region: str) -> LiveAccount:
         chosen = region or self.region or _default_region(self.profile)
         if chosen not in self._connected:
             self._connected[chosen] = connection.connect(chosen, self.profile)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from generator.checks.findings import NOT_PROVEN, CheckVerdict, Finding, Rule, Severity
 
 if TYPE_CHECKING:
-    from generator.checks.live import LiveAccounts
+    from generator.checks.live import LiveFigures
     from generator.checks.places import Place
     from generator.plans import JudgedPlan
 
@@ -35,7 +35,7 @@ class Request:
     """Whether .cfnlintrc and the Metadata of templates may load rules, which are code, and other files."""
     ignored: Sequence[str] = ()
     """Rules to leave out: their ids, or prefixes of ids."""
-    live: LiveAccounts | None = None
+    live: LiveFigures | None = None
     """Reads the account's figures from AWS, in place of those in `account`; None reads nothing."""
 
     @property

@@ -42,9 +42,9 @@ def command(name: str, resources: tuple[str, ...], output: Path, stack_name: str
     paths = [output / f"{name}-import.json", output / f"{name}-resources.json"]
     if faults := list(filter(None, map(foreign, paths))):
         raise UnwritableOutput(faults)
-    for one, content in zip(paths, texts, strict=True):
-        writing.write(one, content)
-        click.echo(visible(f"wrote {one}"))
+    for file, content in zip(paths, texts, strict=True):
+        writing.write(file, content)
+        click.echo(visible(f"wrote {file}"))
     click.echo(f"\n{_commands(environment.region, stack_name or default_stack_name(name), *paths)}")
 
 

@@ -122,9 +122,9 @@ def rearm(
         known = table.get(user, alert)
         if known is None:
             _refuse(f"there is no alert {user}/{alert}")
-        stated = {"symbol": symbol, "direction": direction, "threshold": threshold}
-        wanted = {**_sound(known), **{name: value for name, value in stated.items() if value is not None}}
-        if missing := [f"--{name}" for name in stated if name not in wanted]:
+        given = {"symbol": symbol, "direction": direction, "threshold": threshold}
+        wanted = {**_sound(known), **{name: value for name, value in given.items() if value is not None}}
+        if missing := [f"--{name}" for name in given if name not in wanted]:
             raise click.UsageError(f"The alert does not record what it watched: add {', '.join(missing)}.")
         arming = alerts.arming(**wanted, now_ms=_now_ms())
         if not table.rearm(user, alert, arming, phone_number):
@@ -162,16 +162,16 @@ def show(
     """
     alerts.check({"USER": user, "ALERT": alert})
     with _table(environment, access) as table:
-        found = table.get(user, alert)
-        if found is None:
+        known = table.get(user, alert)
+        if known is None:
             _refuse(f"there is no alert {user}/{alert}")
-        price = table.firing_price(found)
+        price = table.firing_price(known)
     if format_ == "json":
         fired = {"price": price.price, "at": _iso(str(price.timestamp_ms))} if price else None
-        click.echo(json.dumps({**_as_dict(found, show_phone_numbers), "fired": fired}, indent=1))
+        click.echo(json.dumps({**_as_dict(known, show_phone_numbers), "fired": fired}, indent=1))
     else:
-        click.echo("\n".join(_as_text(found, price, show_phone_numbers)))
-        if found.state == State.FIRED:
+        click.echo("\n".join(_as_text(known, price, show_phone_numbers)))
+        if known.state == State.FIRED:
             where = f"{environment.name} --local" if access["local"] else environment.name
             click.echo(f"\nIf it stays fired, its notification may have failed: generator replay {where}")
 
@@ -196,19 +196,19 @@ def list_(
 ) -> None:
     """List alerts with their states. Without --user, this reads the whole table, which AWS bills."""
     alerts.check({"USER": user})
-    found: list[Alert] = []
+    matching: list[Alert] = []
     with _table(environment, access) as table:
         for page in table.pages(user):
-            found += [alert for alert in page if state is None or alert.state == state]
-            if len(found) > limit:
+            matching += [alert for alert in page if state is None or alert.state == state]
+            if len(matching) > limit:
                 break
-    is_cut, found = len(found) > limit, found[:limit]
+    is_cut, matching = len(matching) > limit, matching[:limit]
     if format_ == "json":
-        rows = [_as_dict(alert, show_phone_numbers) for alert in found]
+        rows = [_as_dict(alert, show_phone_numbers) for alert in matching]
         click.echo(json.dumps({"environment": environment.name, "alerts": rows, "more": is_cut}, indent=1))
         return
     header = ("User", "Alert", "State", "Watches", "Armed", "Outcome", "Phone number", "Reason")
-    click.echo("\n".join(text_table(header, [_row(alert, show_phone_numbers) for alert in found])))
+    click.echo("\n".join(text_table(header, [_row(alert, show_phone_numbers) for alert in matching])))
     if is_cut:
         click.echo(f"There are more than {limit:,}; name a --user, or raise --limit.", err=True)
 
@@ -236,7 +236,7 @@ def _now_ms() -> int:
 
 
 def _sound(alert: Alert) -> dict[str, str]:
-    """Return what an alert watched, as far as it may be armed again."""
+    """Return the symbol, direction and threshold of an alert, without those that are malformed."""
     known = {"symbol": alert.symbol or "", "direction": alert.direction or "", "threshold": alert.threshold or ""}
     is_sound = {
         "symbol": re.fullmatch(alerts.SYMBOL, known["symbol"]),

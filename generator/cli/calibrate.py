@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from generator.account.calibration import Calibration
 
 RETENTION_DAYS = 15
-"""How long CloudWatch keeps points of a minute. Source: Amazon CloudWatch User Guide, "Metrics retention"."""
+"""Days for which CloudWatch keeps points of a minute. Source: Amazon CloudWatch User Guide, "Metrics retention"."""
 
 FILE = click.Path(path_type=Path)
 
@@ -66,7 +66,7 @@ def command(
     from generator.account import calibration, metrics
 
     (judged,) = plans.prepare([name])
-    environment = judged.plan.environment
+    environment = judged.environment
     wanted = metrics.metrics(environment.targets.notification_wait_probability)
     place = (access["region"] or environment.region, access["stack_name"] or default_stack_name(name))
     if query or policy:
@@ -77,15 +77,15 @@ def command(
     else:
         with deployed.stack(environment, f"generator calibrate {name} --policy", local=False, **access) as stack:
             series = metrics.live(wanted, stack, days)
-    found = calibration.calibrate(
+    result = calibration.calibrate(
         environment, judged.plan.sizing, series, metrics.read_reports(reports) if reports else {}
     )
-    measured = _usable(name, found)
+    measured = _usable(name, result)
     if format_ == "json":
-        click.echo(json.dumps(_as_dict(judged, found, measured), indent=1))
+        click.echo(json.dumps(_as_dict(judged, result, measured), indent=1))
     else:
-        click.echo(visible("\n".join(_as_text(judged, found, measured)), kept="\n"))
-    sys.exit(1 if found.contradictions else 0)
+        click.echo(visible("\n".join(_as_text(judged, result, measured)), kept="\n"))
+    sys.exit(1 if result.contradictions else 0)
 
 
 class _Usable(NamedTuple):
@@ -104,9 +104,9 @@ class _Usable(NamedTuple):
         return [line for lines in toml_tables(self.overrides) for line in lines]
 
 
-def _usable(name: str, found: Calibration) -> _Usable:
+def _usable(name: str, calibration: Calibration) -> _Usable:
     """Size the environment with the measured settings, without those that contradict others."""
-    overrides, faults = found.overrides, list[Fault]()
+    overrides, faults = calibration.overrides, list[Fault]()
     while overrides:
         try:
             return _Usable(plans.prepare([name], overrides)[0], overrides, faults)
@@ -115,29 +115,29 @@ def _usable(name: str, found: Calibration) -> _Usable:
             if not named:
                 return _Usable(None, overrides, faults, error.faults)
             faults += error.faults
-            overrides = [one for one in overrides if one not in named]
+            overrides = [override for override in overrides if override not in named]
     return _Usable(None, [], faults)
 
 
 def _named(overrides: Iterable[str], faults: Iterable[Fault]) -> set[str]:
     """Return the overrides that the faults name, or else those in the tables that they name."""
-    settings = {one: one.partition("=")[0] for one in overrides}
+    settings = {override: override.partition("=")[0] for override in overrides}
     keys = {fault.where.removeprefix("--set ").rpartition(": ")[2] for fault in faults}
     tables = keys | {key.rpartition(".")[0] for key in keys}
-    return {one for one, key in settings.items() if key in keys} or {
-        one for one, key in settings.items() if key.rpartition(".")[0] in tables
+    return {override for override, key in settings.items() if key in keys} or {
+        override for override, key in settings.items() if key.rpartition(".")[0] in tables
     }
 
 
-def _as_dict(judged: JudgedPlan, found: Calibration, measured: _Usable) -> dict[str, Any]:
+def _as_dict(judged: JudgedPlan, calibration: Calibration, measured: _Usable) -> dict[str, Any]:
     return {
         "environment": judged.name,
-        "from": found.start_s,
-        "to": found.end_s,
-        "measurements": [dataclasses.asdict(one) for one in found.measurements],
-        "holes": found.holes,
-        "missing": found.missing,
-        "contradictions": found.contradictions,
+        "from": calibration.start_s,
+        "to": calibration.end_s,
+        "measurements": [dataclasses.asdict(measurement) for measurement in calibration.measurements],
+        "holes": calibration.holes,
+        "missing": calibration.missing,
+        "contradictions": calibration.contradictions,
         "toml": measured.toml,
         "reservations": judged.plan.sizing.reservations,
         "measured_reservations": measured.plan.plan.sizing.reservations if measured.plan else None,
@@ -146,28 +146,27 @@ def _as_dict(judged: JudgedPlan, found: Calibration, measured: _Usable) -> dict[
     }
 
 
-def _as_text(judged: JudgedPlan, found: Calibration, measured: _Usable) -> Iterator[str]:
+def _as_text(judged: JudgedPlan, calibration: Calibration, measured: _Usable) -> Iterator[str]:
     from generator.account.calibration import UNMEASURED, utc
 
-    yield f"{judged.name}: metrics from {utc(found.start_s)} to {utc(found.end_s)}\n"
+    yield f"{judged.name}: metrics from {utc(calibration.start_s)} to {utc(calibration.end_s)}\n"
     rows = [
         [
-            one.setting,
-            number(one.stated),
-            number(one.measured),
-            "-" if one.relative_error is None else f"± {percent(one.relative_error)}",
-            f"{counted(one.points, 'point')} of {one.period_s} s"
-            if one.period_s
-            else counted(one.points, "cold start"),
-            "; ".join(one.weaknesses),
+            item.setting,
+            number(item.stated),
+            number(item.measured),
+            "-" if item.relative_error is None else f"± {percent(item.relative_error)}",
+            f"{counted(item.points, 'point')} of {item.period_s} s"
+            if item.period_s
+            else counted(item.points, "cold start"),
+            "; ".join(item.weaknesses),
         ]
-        for one in found.measurements
+        for item in calibration.measurements
     ]
     yield from text_table(["setting", "stated", "measured", "error", "from", "note"], rows, right=(1, 2, 3))
-    for start, end in found.holes:
+    for start, end in calibration.holes:
         yield f"hole: no webhooks from {utc(start)} to {utc(end)}, although the rate around it makes that unlikely"
-    for one in found.missing:
-        yield f"not measured: {one}"
+    yield from (f"not measured: {what}" for what in calibration.missing)
     yield ""
     yield from (f"left out, because it contradicts other settings: {fault}" for fault in measured.faults)
     if measured.overrides:
@@ -182,7 +181,7 @@ def _as_text(judged: JudgedPlan, found: Calibration, measured: _Usable) -> Itera
     yield "\nNot measurable this way:"
     yield from (f"  {setting}: {where}" for setting, where in UNMEASURED)
     yield ""
-    if found.contradictions:
-        yield from (f"contradicts the model: {one}" for one in found.contradictions)
+    if calibration.contradictions:
+        yield from (f"contradicts the model: {what}" for what in calibration.contradictions)
     else:
         yield "Nothing in the metrics contradicts the model."

@@ -21,7 +21,7 @@ from generator.errors import Fault, GeneratorError, InvalidEnvironment
 from generator.template import reading
 
 if TYPE_CHECKING:
-    from generator.checks.live import LiveAccounts
+    from generator.checks.live import LiveFigures
     from generator.checks.places import Place
     from generator.plans import JudgedPlan
 
@@ -150,10 +150,10 @@ def _request(
     )
 
 
-def _live(profile: str | None, region: str | None, stacks: Sequence[str]) -> LiveAccounts:
-    from generator.checks.live import LiveAccounts
+def _live(profile: str | None, region: str | None, stacks: Sequence[str]) -> LiveFigures:
+    from generator.checks.live import LiveFigures
 
-    return LiveAccounts(profile, region, stacks)
+    return LiveFigures(profile, region, stacks)
 
 
 def _is_file(name: str) -> bool:
@@ -196,7 +196,7 @@ def _as_data(report: Report, request: Request, format_: str) -> str:
         from generator.checks import sarif
 
         return json.dumps(sarif.as_sarif(report.findings, report.rules), indent=1)
-    names = [one.name for one in request.judged]
+    names = [plan.name for plan in request.judged]
     data = {
         "environment": names[0] if len(names) == 1 else names or None,
         "findings": [dataclasses.asdict(finding) for finding in report.findings],
@@ -214,7 +214,7 @@ def _place_as_data(place: Place) -> dict[str, Any]:
         "region": place.account.region or None,
         "reserved": place.total,
         "reservable": place.account.reservable,
-        "stacks": [{"name": one.unit.name, "file": str(one.unit.path), "reserved": one.total} for one in place.stacks],
+        "stacks": [{"name": s.unit.name, "file": str(s.unit.path), "reserved": s.total} for s in place.stacks],
     }
 
 
@@ -248,7 +248,7 @@ def _only(paths: Sequence[Path], report: Report, *, plans: bool) -> list[Path]:
 
 def _of_environments(request: Request, what: str) -> Iterator[str]:
     judged = request.judged
-    names = ", ".join(one.name for one in judged)
+    names = ", ".join(plan.name for plan in judged)
     if what == "quota":
         yield f"{names}: quota is good"
         return
@@ -256,24 +256,24 @@ def _of_environments(request: Request, what: str) -> Iterator[str]:
 
     without = f", without {visible(', '.join(request.ignored))}" if request.ignored else ""
     yield f"{names}: lint, size, drift and quota are good{without}"
-    yield _room(judged)
+    yield _bytes_left(judged)
     from generator import plans
 
     yield from plans.separate_quotas(judged)
-    unpriced = [one.name for one in judged if sms.month_usd(one.plan.environment) is None]
+    unpriced = [plan.name for plan in judged if sms.month_usd(plan.environment) is None]
     if unpriced:
         yield f"{', '.join(unpriced)}: SMS budget not checked; set sms.price_usd_per_message"
 
 
-def _room(judged: Sequence[JudgedPlan]) -> str:
+def _bytes_left(judged: Sequence[JudgedPlan]) -> str:
     """Return the bytes left in the template that has the fewest."""
     from generator import plans
 
-    limits = {one.name: plans.byte_limit(one.plan.environment) for one in judged}
-    left = {name: limit - plans.committed(name).stat().st_size for name, limit in limits.items()}
-    name = min(left, key=left.__getitem__)
-    others = "; the others have more" if len(left) > 1 else ""
-    return f"{name}: {left[name]:,} bytes left of {limits[name]:,}{others}"
+    limits = {plan.name: plans.byte_limit(plan.environment) for plan in judged}
+    bytes_left = {name: limit - plans.committed(name).stat().st_size for name, limit in limits.items()}
+    name = min(bytes_left, key=bytes_left.__getitem__)
+    others = "; the others have more" if len(bytes_left) > 1 else ""
+    return f"{name}: {bytes_left[name]:,} bytes left of {limits[name]:,}{others}"
 
 
 def _verdict(files: Sequence[Path], verdict: str) -> list[str]:

@@ -26,7 +26,7 @@ def stack(
     stack_name: str | None,
     local: bool,
 ) -> Iterator[LiveStack]:
-    """Yield the stack. What AWS refuses inside the block ends in one line. Raises GeneratorError."""
+    """Yield the stack. Raises GeneratorError, also for a call inside the block that AWS refuses."""
     from generator.account import connection, live_stack
     from generator.local import deployment, runs
 

@@ -65,16 +65,19 @@ def command(names: tuple[str, ...], base: str | None, format_: str, fail_on: tup
     pairs, faults = ([read_both(*names)], []) if len(names) == 2 else _since(git.base(base), names)
     if faults and not pairs:
         raise UnreadableTemplate(faults)
-    found = [(_difference(*sides), *sides) for sides in pairs]
+    differences = [(_difference(*sides), *sides) for sides in pairs]
     if format_ == "json":
-        reports = [as_dict(one, new.environment or old.environment) for one, old, new in found]
+        reports = [as_dict(difference_, new.environment or old.environment) for difference_, old, new in differences]
         click.echo(json.dumps(reports[0] if names else {"environments": reports}, indent=1, ensure_ascii=False))
     else:
-        click.echo(_as_text(found))
+        click.echo(_as_text(differences))
     if faults:
         raise UnreadableTemplate(faults)
-    is_bad = [any(KINDS[kind](one) for kind in fail_on) if fail_on else one.is_different for one, *_ in found]
-    sys.exit(1 if any(is_bad) else 0)
+    sys.exit(1 if any(_fails(difference_, fail_on) for difference_, *_ in differences) else 0)
+
+
+def _fails(difference: Difference, fail_on: Sequence[str]) -> bool:
+    return any(KINDS[kind](difference) for kind in fail_on) if fail_on else difference.is_different
 
 
 def _since(base: git.Base, names: Sequence[str]) -> tuple[list[tuple[Side, Side]], list[Fault]]:
@@ -92,19 +95,19 @@ def _since(base: git.Base, names: Sequence[str]) -> tuple[list[tuple[Side, Side]
 def _difference(before: Side, after: Side) -> Difference:
     environment = after.environment or before.environment
     room = _if_readable("headroom", lambda: _room(environment))
-    stated = _if_readable("rate or cost", lambda: (settings(before), settings(after))) or (None, None)
-    found = difference(before.template, after.template, room, _cost(before, after, stated))
+    environments = _if_readable("rate or cost", lambda: (settings(before), settings(after))) or (None, None)
+    difference_ = difference(before.template, after.template, room, _cost(before, after, environments))
     whole = Change.ADDED if not before.exists else Change.REMOVED if not after.exists else Change.CHANGED
-    return replace(found, rates=(_rate(stated[0]), _rate(stated[1])), whole=whole)
+    return replace(difference_, rates=(_rate(environments[0]), _rate(environments[1])), whole=whole)
 
 
-def _as_text(found: Sequence[tuple[Difference, Side, Side]]) -> str:
+def _as_text(differences: Sequence[tuple[Difference, Side, Side]]) -> str:
     """Return all reports, which together fit into one comment."""
     reports: list[str] = []
     room = MAX_REPORT
-    for number, (one, old, new) in enumerate(found):
-        report = as_markdown(one, old.name, new.name, room // (len(found) - number))
-        if one.whole != Change.REMOVED and one.is_different and new.environment:
+    for number, (difference_, old, new) in enumerate(differences):
+        report = as_markdown(difference_, old.name, new.name, room // (len(differences) - number))
+        if difference_.whole != Change.REMOVED and difference_.is_different and new.environment:
             page = code(f"{project.templates()}/{new.environment}.md")
             report += f"\n\nThe review page {page} explains every figure."
         reports.append(report)
@@ -134,12 +137,12 @@ def _room(environment: str | None) -> Room | None:
     return Room(judged.verdict.account.reservable, judged.reserved_by_neighbours)
 
 
-def _cost(before: Side, after: Side, stated: tuple[Environment | None, Environment | None]) -> Cost | None:
+def _cost(before: Side, after: Side, environments: tuple[Environment | None, Environment | None]) -> Cost | None:
     """Return both monthly costs, each at the rate of its own environment, or None if a side cannot be priced.
 
     A file has no environment and is priced at the rate of the other side. A side that does not exist costs nothing.
     """
-    known = [one for one in stated if one is not None]
+    known = [environment for environment in environments if environment is not None]
     if not known:
         return None
     bills: list[dict[str, Decimal]] = []
@@ -153,6 +156,6 @@ def _cost(before: Side, after: Side, stated: tuple[Environment | None, Environme
     return Cost(
         sum(old.values(), Decimal(0)),
         sum(new.values(), Decimal(0)),
-        any(one.sms.price_usd_per_message is None for one in known),
+        any(environment.sms.price_usd_per_message is None for environment in known),
         tuple(sorted(changes.items(), key=lambda change: -abs(change[1]))),
     )

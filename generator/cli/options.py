@@ -84,10 +84,10 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the seconds, or raise a usage error."""
-        found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)(s|m|h|)", str(value))
-        if not found or not float(found[1]):
+        match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)(s|m|h|)", str(value))
+        if not match or not float(match[1]):
             self.fail(f"'{value}' is not a time above 0. Write for example 90s, 5m or 1h.", param, ctx)
-        return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+        return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 overrides = click.option(

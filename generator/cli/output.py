@@ -14,7 +14,7 @@ from generator._format import printable
 class _Printable:
     """A text stream that passes on printable text only, with an escape for what its encoding does not have."""
 
-    # What click requires of a stream that it does not replace.
+    # Attributes that click requires of a stream.
     encoding = "utf-8"
     errors = "strict"
 
@@ -32,7 +32,7 @@ class _Printable:
 
 @contextmanager
 def only_printable() -> Iterator[None]:
-    """Check what goes to the standard streams inside the context.
+    """Pass on only printable text to the standard streams inside the context.
 
     Progress bars control the terminal, so they write to `sys.__stderr__` instead.
     """
@@ -48,5 +48,5 @@ def _encodable(text: str, encoding: str) -> str:
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        return "".join(one if one.encode(encoding, "ignore") else json.dumps(one)[1:-1] for one in text)
+        return "".join(char if char.encode(encoding, "ignore") else json.dumps(char)[1:-1] for char in text)
     return text

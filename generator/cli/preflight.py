@@ -7,13 +7,13 @@ import datetime
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 import click
 
 from generator import plans
 from generator._format import counted, visible
-from generator.account.deployment import Deployment, default_stack_name
+from generator.account.deployment import CheckResult, Deployment, default_stack_name
 from generator.cli import options
 
 
@@ -50,7 +50,7 @@ def command(
     if name is None:
         raise click.MissingParameter(param=click.get_current_context().command.params[0])
     (judged,) = plans.prepare([name])
-    environment = judged.plan.environment
+    environment = judged.environment
     live = connection.connect(region or environment.region, profile, endpoint_url)
     stack = stack_name or default_stack_name(name)
     neighbours = tuple(map(default_stack_name, judged.neighbours))
@@ -68,20 +68,20 @@ def command(
         click.echo(json.dumps(report, indent=1))
     else:
         click.echo(f"{name}: stack {stack} in account {live.id}, {live.region}\n")
-        click.echo("\n".join(_lines([(id_, one.status, one.message, one.remedy) for id_, one in results.items()])))
+        click.echo("\n".join(_lines(results)))
     sys.exit(0 if preflight.passes(results) else 1)
 
 
 def _region(name: str | None) -> str:
-    return plans.prepare([name])[0].plan.environment.region if name else "us-east-1"
+    return plans.prepare([name])[0].environment.region if name else "us-east-1"
 
 
-def _lines(rows: Sequence[tuple[str, str, str, str]]) -> Iterable[str]:
-    width = max(len(row[0]) for row in rows)
-    for id_, status, message, remedy in rows:
-        yield f"{status}  {id_:<{width}}  {visible(message)}"
-        if remedy:
-            yield f"      {'':<{width}}  -> {visible(remedy)}"
-    counts = Counter(row[1] for row in rows)
+def _lines(results: Mapping[str, CheckResult]) -> Iterable[str]:
+    width = max(map(len, results))
+    for id_, result in results.items():
+        yield f"{result.status}  {id_:<{width}}  {visible(result.message)}"
+        if result.remedy:
+            yield f"      {'':<{width}}  -> {visible(result.remedy)}"
+    counts = Counter(result.status.value for result in results.values())
     warnings = counted(counts["warn"], "warning")
     yield f"\n{counts['pass']} passed, {counts['fail']} failed, {warnings}, {counts['skip']} skipped"

@@ -60,17 +60,17 @@ def command(
         return
     max_age_s = _max_age_s(environment, max_age_s)
     show = _print_json if format_ == "json" else _print_text
-    found: list[Message] = []
+    messages: list[Message] = []
     try:
         with deployed.stack(environment, f"generator replay {name} --policy", **access) as stack:
             for message in replay.Replay(stack, max_age_s, is_run, is_discard).messages(limit):
-                found.append(message)
+                messages.append(message)
     except (GeneratorError, KeyboardInterrupt):
-        if found:  # They may have been published already.
-            show(name, found, is_run)
+        if messages:  # They may have been published already.
+            show(name, messages, is_run)
         raise
-    show(name, found, is_run)
-    sys.exit(1 if any(message.action == replay.Action.FAILED for message in found) else 0)
+    show(name, messages, is_run)
+    sys.exit(1 if any(message.action == replay.Action.FAILED for message in messages) else 0)
 
 
 def _max_age_s(environment: Environment, stated_s: int | None) -> int:

@@ -139,7 +139,7 @@ def _without_effect(name: str, file: Path | None, overrides: Sequence[str]) -> I
 
     for override in overrides:
         key, value = files.parse_override(override)
-        if ignored := [one for one in _keys(key, value) if one not in SIMULATED_SETTINGS]:
+        if ignored := [name_ for name_ in _keys(key, value) if name_ not in SIMULATED_SETTINGS]:
             note = f"--set {', '.join(ignored)}: no effect; the simulation reads the template, not this setting"
             generate = f"generator template {name} --set {shlex.quote(override)} --output DIR"
             yield note if file else f"{note}. To try it, run: {generate}, then add --template DIR/{name}.json"
@@ -148,7 +148,7 @@ def _without_effect(name: str, file: Path | None, overrides: Sequence[str]) -> I
 def _keys(key: str, value: object) -> list[str]:
     """Return the dotted keys that an override sets; a table sets several."""
     if isinstance(value, dict):
-        return [inner for name, one in value.items() for inner in _keys(f"{key}.{name}", one)]
+        return [inner for name, inner_value in value.items() for inner in _keys(f"{key}.{name}", inner_value)]
     return [key]
 
 

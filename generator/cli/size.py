@@ -74,7 +74,7 @@ def command(
 
 
 def _fitted(name: str, path: Path, chosen: tuple[str, ...]) -> list[str]:
-    """Print what the trace shows, and return the settings as overrides. The chosen ones of the user take precedence."""
+    """Print a summary of the trace, and return its settings as overrides. Those that the user chose take precedence."""
     from generator.capacity import burst_fit
     from generator.simulation.trace import read_trace
 
@@ -89,7 +89,7 @@ def _fitted(name: str, path: Path, chosen: tuple[str, ...]) -> list[str]:
     dispersion = f"; variance over mean of the counts (Poisson: 1): {', '.join(windows)}" if windows else ""
     seen = f"{counted(sum(trace.counts), 'webhook')} in {duration(trace.duration_s)}{dispersion}"
     (toml,) = files.toml_tables(overrides)
-    for line in (f"{path}: {seen}", *toml, *(f"{path}: weak: {one}" for one in weak)):
+    for line in (f"{path}: {seen}", *toml, *(f"{path}: weak: {weakness}" for weakness in weak)):
         click.echo(visible(line), err=True)
     return overrides
 

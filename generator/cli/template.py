@@ -47,21 +47,21 @@ def command(names: tuple[str, ...], overrides: tuple[str, ...], output: str | No
         return
     folder = Path(output) if output else project.templates()
     first, *others = judged
-    made = [generated_files(first), *_runtime.parallel_map(generated_files, others, MIN_PER_PROCESS)]
-    _refuse(_too_large(judged, [next(iter(texts.values())) for texts in made]))
-    paths = [folder / name for texts in made for name in texts]
+    generated = [generated_files(first), *_runtime.parallel_map(generated_files, others, MIN_PER_PROCESS)]
+    _refuse(_too_large(judged, [next(iter(texts.values())) for texts in generated]))
+    paths = [folder / name for texts in generated for name in texts]
     if faults := list(filter(None, map(project.foreign, paths))):
         raise UnwritableOutput(faults)
-    for one, texts in zip(judged, made, strict=True):
+    for plan, texts in zip(judged, generated, strict=True):
         changed = [writing.write(folder / name, text) for name, text in texts.items()]
         template, *_ = texts
-        click.echo(_line(folder / template, one, len(texts[template].encode()), any(changed)))
+        click.echo(_line(folder / template, plan, len(texts[template].encode()), any(changed)))
     if not names and folder == project.templates():
-        for path in plans.orphans(folder, [one.name for one in judged]):
+        for path in plans.orphans(folder, [plan.name for plan in judged]):
             click.echo(visible(f"{path}: no environment generates this template; delete it and its page"), err=True)
     for line in plans.separate_quotas(judged):
         click.echo(visible(line))
-    for line in _permanence(names or [one.name for one in judged], overrides):
+    for line in _permanence(names or [plan.name for plan in judged], overrides):
         click.echo(line)
 
 
@@ -75,17 +75,17 @@ def _refuse(refusals: Sequence[str]) -> None:
 
 def _too_large(judged: Sequence[JudgedPlan], templates: Sequence[str]) -> list[str]:
     pairs = zip(judged, templates, strict=True)
-    excesses = {one.name: plans.excess(one.plan.environment, len(text.encode())) for one, text in pairs}
+    excesses = {plan.name: plans.excess(plan.environment, len(text.encode())) for plan, text in pairs}
     return [f"{name}.json: {excess}" for name, excess in excesses.items() if excess]
 
 
-def _line(path: Path, one: JudgedPlan, size_bytes: int, changed: bool) -> str:
-    sizing = one.plan.sizing
-    sum_ = f"{sizing.sum_as_text} reserved of {one.verdict.account.reservable:,}"
+def _line(path: Path, judged: JudgedPlan, size_bytes: int, changed: bool) -> str:
+    sizing = judged.plan.sizing
+    sum_ = f"{sizing.sum_as_text} reserved of {judged.verdict.account.reservable:,}"
     if None in sizing.reservations.values():
         sum_ = "nothing reserved"
     state = "written" if changed else "unchanged"
-    limit = plans.byte_limit(one.plan.environment)
+    limit = plans.byte_limit(judged.environment)
     size = f"{size_bytes:,} bytes, {limit - size_bytes:,} left of {limit:,}"
     return f"{path}  {sizing.webhooks_per_hour:,} webhooks/h  {sum_}  {size}  {state}"
 

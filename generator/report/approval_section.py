@@ -28,7 +28,7 @@ def approval_lines(template: Template, judged: JudgedPlan) -> list[str]:
 
 
 def _rows(template: Template, judged: JudgedPlan) -> Iterator[tuple[str, str]]:
-    environment = judged.plan.environment
+    environment = judged.environment
     webhooks_per_hour = environment.traffic.webhooks_per_hour
     yield (
         "Rate",

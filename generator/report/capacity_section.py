@@ -51,7 +51,7 @@ def reservation_lines(judged: JudgedPlan) -> list[str]:
 
 
 def _effects(judged: JudgedPlan) -> Iterator[tuple[str, str, str, str]]:
-    environment = judged.plan.environment
+    environment = judged.environment
     for function in judged.plan.sizing.functions:
         units = function.reserved_concurrency
         if units is None:

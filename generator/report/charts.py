@@ -111,7 +111,7 @@ def sizing_chart(judged: JudgedPlan, path: Path | str) -> None:
 
     Raises like `require`.
     """
-    environment = judged.plan.environment
+    environment = judged.environment
     rates, reserved = planning.staircase(environment)
     reservable, total = judged.verdict.account.reservable, judged.verdict.total
     fits = "fits" if judged.verdict.fits else "does not fit"

@@ -86,7 +86,7 @@ def answer(name: str, changes: Sequence[str]) -> dict[str, Any]:
     (own,) = files.load_named([name])
     overrides = _overrides(own, changes)
     (judged,) = plans.prepare([name], overrides)
-    environment = judged.plan.environment
+    environment = judged.environment
     template = one_deployment(parse(json.loads(plans.render(judged.plan))))
     items = bill(template, environment)
     return {
@@ -116,7 +116,7 @@ def staircase(name: str, changes: Sequence[str]) -> dict[str, Any]:
     """
     (own,) = files.load_named([name])
     (judged,) = plans.prepare([name], _overrides(own, changes))
-    rates, reserved = planning.staircase(judged.plan.environment)
+    rates, reserved = planning.staircase(judged.environment)
     reservable = judged.verdict.account.reservable - judged.reserved_by_neighbours
     return {"rates": rates, "reserved": reserved, "reservable": reservable}
 

@@ -25,7 +25,7 @@ def generated_files(judged: JudgedPlan) -> dict[str, str]:
     from generator.stack import monitoring
 
     template = plans.render(judged.plan)
-    reasons = monitoring.reasons(judged.plan.environment, judged.plan.sizing)
+    reasons = monitoring.reasons(judged.environment, judged.plan.sizing)
     return {f"{judged.name}.json": template, f"{judged.name}.md": page(parse(json.loads(template)), judged, reasons)}
 
 
@@ -34,7 +34,7 @@ def page(template: Template, judged: JudgedPlan, reasons: Mapping[str, str]) -> 
 
     Parameters have their defaults, as in a deployment that states no others.
     """
-    template, environment = one_deployment(template), judged.plan.environment
+    template, environment = one_deployment(template), judged.environment
     sections = (
         ("Sizing", sizing_lines(template, judged)),
         ("Quota", quota_lines(judged)),
@@ -71,8 +71,8 @@ def _diagram(template: Template) -> list[str]:
 
 
 def _deploy(judged: JudgedPlan) -> list[str]:
-    name, region = judged.name, judged.plan.environment.region
-    environment = judged.plan.environment
+    name, region = judged.name, judged.environment.region
+    environment = judged.environment
     bucket = environment.deployment.upload_bucket
     tags = " ".join(shlex.quote(f"{key}={value}") for key, value in environment.tags)
     options = [*([f"--s3-bucket {bucket}"] if bucket else []), *([f"--tags {tags}"] if tags else [])]

@@ -51,7 +51,7 @@ def as_dict(judged: JudgedPlan) -> dict[str, Any]:
         "total_reserved": sizing.total_reserved,
         "account": {**account_as_dict(account), "headroom": judged.verdict.headroom},
         "source_rates_per_s": dict(sizing.usage_plan.source_rates_per_s),
-        "sms": _sms(judged.plan.environment),
+        "sms": _sms(judged.environment),
     }
 
 
@@ -135,7 +135,7 @@ def _sms(environment: Environment) -> dict[str, Any]:
 
 
 def _rates(judged: JudgedPlan) -> str:
-    environment = judged.plan.environment
+    environment = judged.environment
     traffic = environment.traffic
     return (
         f"{judged.name}: {traffic.webhooks_per_hour:,} webhooks per hour, {rate(traffic.webhooks_per_hour / 3600)} on "
@@ -161,5 +161,5 @@ def _account(judged: JudgedPlan) -> Iterator[str]:
     yield from separate_quotas([judged])
     yield from textwrap.wrap(f"{admission(judged)} {BEST_EFFORT}", 110)
     yield from textwrap.wrap(FREE_OF_CHARGE, 110)
-    yield f"SMS: {sms.volume(judged.plan.environment)}"
-    yield from map(str, sms.compare(judged.plan.environment))
+    yield f"SMS: {sms.volume(judged.environment)}"
+    yield from map(str, sms.compare(judged.environment))

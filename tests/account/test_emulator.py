@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from generator.account.connection import SMS_VOICE, Account, Unavailable
+from generator.account.connection import SMS_VOICE, LiveAccount, Unavailable
 from generator.local import deployment, emulator
 from generator.local.emulator import Emulator
 from tests.account.conftest import FUNCTIONS, STACK
@@ -82,14 +82,14 @@ def test_an_account_of_ten(
     generator: Callable[..., Result], running: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The emulator takes seconds to refuse a service that it lacks, for which the other test waits."""
-    send = Account._send
+    send = LiveAccount._send
 
-    def without_sms(self: Account, service: str, *call: Any, **options: Any) -> Any:
+    def without_sms(self: LiveAccount, service: str, *call: Any, **options: Any) -> Any:
         if service == SMS_VOICE:
             raise Unavailable("the emulator lacks it", "use AWS")
         return send(self, service, *call, **options)
 
-    monkeypatch.setattr(Account, "_send", without_sms)
+    monkeypatch.setattr(LiveAccount, "_send", without_sms)
     code, checks = ask(generator, running)
     assert code == 1
     assert {id_ for id_, status in statuses(checks).items() if status == "fail"} == {

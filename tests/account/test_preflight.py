@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from generator import plans
-from generator.account.connection import ACTIONS, SMS_VOICE, Account, policy
+from generator.account.connection import ACTIONS, SMS_VOICE, LiveAccount, policy
 from generator.account.live_stack import _WAITERS
 from generator.capacity import allocation
 from tests.account.conftest import (
@@ -474,7 +474,7 @@ def test_an_unreachable_endpoint_is_one_line_and_exit_code_2(generator: Run) -> 
 
 
 def test_a_profile_with_a_space_is_quoted_in_commands() -> None:
-    assert Account(None, "us-east-1", "my prod", None).cli == "aws --profile 'my prod'"
+    assert LiveAccount(None, "us-east-1", "my prod", None).cli == "aws --profile 'my prod'"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from generator.account import services
-from generator.account.connection import Account, connect
+from generator.account.connection import LiveAccount, connect
 from generator.account.deployment import Deployment
 from generator.capacity.quota import Plan
 from generator.capacity.sizing import size
@@ -17,7 +17,7 @@ from tests.account.conftest import GOOD, deployed, limits
 from tests.account.stub import Stub, serving
 
 
-def deployment(account: Account, today: date) -> Deployment:
+def deployment(account: LiveAccount, today: date) -> Deployment:
     environment = read({"name": "prod", "region": "us-east-1", "traffic": {"webhooks_per_hour": 100}}, "prod")
     return Deployment(account, Plan(environment, size(environment)), "price-alerts-prod", (), today)
 

@@ -87,8 +87,8 @@ def test_endless_pages_count_as_a_missing_answer(monkeypatch: pytest.MonkeyPatch
     paginator = SimpleNamespace(paginate=lambda **_: pages)
     client = SimpleNamespace(can_paginate=lambda _: True, get_paginator=lambda _: paginator)
     monkeypatch.setattr(connection, "PAGES_S", 0.05)
-    account: Any = object.__new__(connection.Account)
-    monkeypatch.setattr(connection.Account, "_client", lambda *_: client)
+    account: Any = object.__new__(connection.LiveAccount)
+    monkeypatch.setattr(connection.LiveAccount, "_client", lambda *_: client)
     with pytest.raises(Unavailable, match="did not end within"):
         account._send("lambda", "ListFunctions", {}, all_pages=True)
 

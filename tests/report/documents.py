@@ -18,7 +18,7 @@ def page(document: Any, judged: JudgedPlan, reasons: dict[str, str] | None = Non
     if reasons is None:
         from generator.stack import monitoring
 
-        reasons = monitoring.reasons(judged.plan.environment, judged.plan.sizing)
+        reasons = monitoring.reasons(judged.environment, judged.plan.sizing)
     return pages.page(parse(document), judged, reasons)
 
 

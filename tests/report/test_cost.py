@@ -28,7 +28,7 @@ MADE_FOR_MENTAL_ARITHMETIC = (
 
 def test_the_bill_matches_a_calculation_by_hand(template: dict[str, Any]) -> None:
     """Quantities and amounts were calculated on paper: 500 hours of 14,400 webhooks are 7.2 million."""
-    environment = judged("dev", *MADE_FOR_MENTAL_ARITHMETIC).plan.environment
+    environment = judged("dev", *MADE_FOR_MENTAL_ARITHMETIC).environment
     lines = [(item.label, item.quantity, item.amount_usd) for item in bill(template, environment)]
     expected = [
         # 7.2 million x 3.50
@@ -86,7 +86,7 @@ def test_the_bill_matches_a_calculation_by_hand(template: dict[str, Any]) -> Non
 
 def test_without_a_price_sms_are_not_billed_and_the_page_warns(template: dict[str, Any]) -> None:
     one = judged("prod")
-    assert not [item for item in bill(template, one.plan.environment) if "SMS" in item.label]
+    assert not [item for item in bill(template, one.environment) if "SMS" in item.label]
     text = page(TEMPLATES["prod"], one)
     assert (
         "| Monthly cost | **358.44 USD without SMS**; set `sms.price_usd_per_message` for 1,825,000 SMS a month |"
@@ -100,7 +100,7 @@ def test_without_a_price_sms_are_not_billed_and_the_page_warns(template: dict[st
 
 
 def test_the_own_rate_and_the_lowest_rate_have_the_same_items() -> None:
-    environment = judged("prod").plan.environment
+    environment = judged("prod").environment
     low, own = (bill(TEMPLATES["prod"], environment, rate) for rate in (100, None))
     assert [item.label for item in low] == [item.label for item in own]
     assert all(less.amount_usd <= more.amount_usd for less, more in zip(low, own, strict=True))
@@ -108,7 +108,7 @@ def test_the_own_rate_and_the_lowest_rate_have_the_same_items() -> None:
 
 
 def test_a_mean_batch_has_from_one_price_to_the_batch_size(template: dict[str, Any]) -> None:
-    environment = judged("dev").plan.environment
+    environment = judged("dev").environment
     for rate, batches in ((100, 73_000 / (1 + 100 / 3600 / 4)), (50_000, 50_000 * 730 / (1 + 50_000 / 3600 / 4))):
         assert float(monthly_usage(template, environment, rate).batches) == pytest.approx(batches)
     template["Resources"]["Mapping"]["Properties"]["MaximumBatchingWindowInSeconds"] = 300
@@ -117,7 +117,7 @@ def test_a_mean_batch_has_from_one_price_to_the_batch_size(template: dict[str, A
 
 def test_without_a_reservation_the_peak_concurrency_reads_the_secret(template: dict[str, Any]) -> None:
     del template["Resources"]["ProcessWebhookFunction"]["Properties"]["ReservedConcurrentExecutions"]
-    environment = judged("prod").plan.environment
+    environment = judged("prod").environment
     assert monthly_usage(template, environment, 50_000).secret_reads == 8 * 24 * 730
 
 
@@ -134,7 +134,7 @@ def test_every_price_and_assumption_is_on_the_page(name: str) -> None:
 
 def test_every_price_has_a_source_and_is_used() -> None:
     assert SOURCES.keys() == {field.name for field in dataclasses.fields(Prices)}
-    one = judged("dev", "sms.price_usd_per_message=0.01").plan.environment
+    one = judged("dev", "sms.price_usd_per_message=0.01").environment
     used = {item.price for item in bill(TEMPLATES["dev"], one)}
     assert SOURCES.keys() ^ used == {"lambda_x86_64_usd_per_gb_s", "price_usd_per_message"}
 
@@ -148,29 +148,29 @@ def test_an_overridden_price_is_marked_and_used() -> None:
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Usage)])
 def test_every_assumption_changes_the_total(field: str) -> None:
     plain, changed = judged("prod"), None
-    value = getattr(plain.plan.environment.usage, field)
+    value = getattr(plain.environment.usage, field)
     other = 0.5 if isinstance(value, float) else value * 100 if field != "hours_per_month" else 700
     if field == "item_overhead_bytes":
         other = 10_000
     changed = judged("prod", f"usage.{field}={other}")
-    totals = [total_usd(bill(TEMPLATES["prod"], one.plan.environment)) for one in (plain, changed)]
+    totals = [total_usd(bill(TEMPLATES["prod"], one.environment)) for one in (plain, changed)]
     assert totals[0] != totals[1]
 
 
 def test_cleanup_leaves_deletions_to_time_to_live_and_saves_22_usd_a_month_at_prod() -> None:
     plain, eager = judged("prod"), judged("prod", "usage.cleanup_share=1.0")
-    totals = [total_usd(bill(TEMPLATES["prod"], one.plan.environment)) for one in (plain, eager)]
+    totals = [total_usd(bill(TEMPLATES["prod"], one.environment)) for one in (plain, eager)]
     assert Decimal(22) < totals[1] - totals[0] < Decimal(24)
 
 
 def test_few_webhooks_read_the_secret_at_most_twice_each(template: dict[str, Any]) -> None:
-    environment = judged("dev").plan.environment
+    environment = judged("dev").environment
     assert [monthly_usage(template, environment, rate).secret_reads / 730 for rate in (50, 60, 100)] == [100, 120, 120]
 
 
 def test_the_processor_of_the_template_is_priced(template: dict[str, Any]) -> None:
     template["Resources"]["CheckAlertsFunction"]["Properties"]["Architectures"] = ["x86_64"]
-    prices = {item.label: item.price for item in bill(template, judged("dev").plan.environment)}
+    prices = {item.label: item.price for item in bill(template, judged("dev").environment)}
     assert prices["CheckAlertsFunction"] == "lambda_x86_64_usd_per_gb_s"
     assert prices["SendNotificationFunction"] == "lambda_arm64_usd_per_gb_s"
 
@@ -209,7 +209,7 @@ def test_each_table_is_charged_for_what_it_has(
     template: dict[str, Any], change: dict[str, Any], differ: dict[str, float]
 ) -> None:
     """An index or a backup of the price table changes no item of the alerts table."""
-    environment = judged("dev", *MADE_FOR_MENTAL_ARITHMETIC, "usage.cleanup_share=1.0").plan.environment
+    environment = judged("dev", *MADE_FOR_MENTAL_ARITHMETIC, "usage.cleanup_share=1.0").environment
     old = {item.label: item.quantity for item in bill(template, environment)}
     table = {**template["Resources"]["PriceHistoryTable"]["Properties"], **change}
     table = {key: value for key, value in table.items() if value is not None}
@@ -224,8 +224,8 @@ def test_recovery_that_is_off_is_neither_billed_nor_on_the_page() -> None:
         recovery = template["Resources"][name]["Properties"]["PointInTimeRecoverySpecification"]
         recovery["PointInTimeRecoveryEnabled"] = "false"
     one = judged("prod")
-    assert "point-in-time recovery" in {item.label for item in bill(TEMPLATES["prod"], one.plan.environment)}
-    assert "point-in-time recovery" not in {item.label for item in bill(template, one.plan.environment)}
+    assert "point-in-time recovery" in {item.label for item in bill(TEMPLATES["prod"], one.environment)}
+    assert "point-in-time recovery" not in {item.label for item in bill(template, one.environment)}
     kept = [line for line in page(template, one).splitlines() if line.startswith("| Price") and "| kept |" in line]
     assert len(kept) == 2
     assert not [line for line in kept if "point-in-time recovery" in line]

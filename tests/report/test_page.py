@@ -166,7 +166,7 @@ def test_a_reviewer_sees_four_screens_before_opening_anything(name: str) -> None
 def test_the_effect_of_one_less_is_that_of_an_environment_with_that_reservation(name: str, function: str) -> None:
     one = judged(name)
     units = (one.plan.sizing[function].reserved_concurrency or 0) - 1
-    less = one_less(one.plan.environment, one.plan.sizing[function])
+    less = one_less(one.environment, one.plan.sizing[function])
     if not units:
         assert less == "0: it would never run"
         return
