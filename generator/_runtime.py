@@ -180,12 +180,12 @@ def _is_abandoned(path: Path) -> bool:
     except OSError:
         return False
     try:
-        found = os.fstat(descriptor)
-        is_folder = stat.S_ISDIR(found.st_mode)
-        is_empty = not os.listdir(descriptor) if is_folder else found.st_size == 0
-        if found.st_uid != os.getuid() or not (is_folder or stat.S_ISREG(found.st_mode)):
+        status = os.fstat(descriptor)
+        is_folder = stat.S_ISDIR(status.st_mode)
+        is_empty = not os.listdir(descriptor) if is_folder else status.st_size == 0
+        if status.st_uid != os.getuid() or not (is_folder or stat.S_ISREG(status.st_mode)):
             return False
-        if is_empty and time.time() - found.st_mtime < NEW_S:
+        if is_empty and time.time() - status.st_mtime < NEW_S:
             return False
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -276,8 +276,8 @@ def _requirement(extra: str) -> str:
     except metadata.PackageNotFoundError:  # The code runs from a folder in which nothing is installed.
         lines = []
     requirements = (line.partition("; ") for line in lines)
-    found = (requirement for requirement, _, marker in requirements if marker == f'extra == "{extra}"')
-    return next(found, f"{DISTRIBUTION}[{extra}]")
+    matching = (requirement for requirement, _, marker in requirements if marker == f'extra == "{extra}"')
+    return next(matching, f"{DISTRIBUTION}[{extra}]")
 
 
 def _exit_with_parent(pipe: Connection) -> None:

@@ -114,13 +114,13 @@ def each(work: Callable[[Item], Result], items: Iterable[Item], kind: type[Gener
 
     An error of another kind ends the work at once.
     """
-    found: list[Result] = []
+    results: list[Result] = []
     faults: dict[Fault, None] = {}
     for item in items:
         try:
-            found.append(work(item))
+            results.append(work(item))
         except kind as error:
             faults |= dict.fromkeys(error.faults)
     if faults:
         raise kind(faults)
-    return found
+    return results

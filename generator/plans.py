@@ -74,16 +74,12 @@ def separate_quotas(judged: Iterable[JudgedPlan]) -> list[str]:
     Source: AWS Lambda Developer Guide, "Lambda quotas": "per Region".
     """
     accounts: dict[str, set[tuple[str, str]]] = {}
-    for judged_plan in judged:
-        same = [judged_plan.environment, *judged_plan.elsewhere] if judged_plan.elsewhere else []
-        accounts.setdefault(judged_plan.verdict.account.name, set()).update(
-            (other.name, other.region) for other in same
-        )
-    listed = {account: [f"{name} in {region}" for name, region in sorted(found)] for account, found in accounts.items()}
+    for plan in judged:
+        for environment in (plan.environment, *plan.elsewhere) if plan.elsewhere else ():
+            accounts.setdefault(plan.verdict.account.name, set()).add((environment.name, environment.region))
+    listed = ((account, [f"{name} in {region}" for name, region in sorted(accounts[account])]) for account in accounts)
     return [
-        f"account {account}: {joined(environments)} have separate quotas, one for each Region"
-        for account, environments in listed.items()
-        if environments
+        f"account {account}: {joined(places)} have separate quotas, one for each Region" for account, places in listed
     ]
 
 
@@ -98,7 +94,7 @@ def with_neighbours(name: str, overrides: Sequence[str] = ()) -> tuple[Environme
 
 def refusals(judged: Iterable[JudgedPlan]) -> list[str]:
     """Return one refusal text for each account that the plans do not fit."""
-    verdicts = {id(judged_plan.verdict): judged_plan.verdict for judged_plan in judged if not judged_plan.verdict.fits}
+    verdicts = {id(plan.verdict): plan.verdict for plan in judged if not plan.verdict.fits}
     if not verdicts:
         return []
     from generator.capacity.refusal import refusal  # only needed if something does not fit
@@ -120,7 +116,7 @@ def byte_limit(environment: Environment) -> int:
 
 
 def excess(environment: Environment, size_bytes: int) -> str:
-    """Return why CloudFormation rejects a template of that size, with the remedy; nothing if it accepts it."""
+    """Return why CloudFormation rejects a template of that size, with the remedy; empty if it accepts it."""
     limit = byte_limit(environment)
     if size_bytes <= limit:
         return ""
@@ -144,10 +140,10 @@ def committed(name: str) -> Path:
 def orphans(folder: Path, names: Collection[str]) -> list[Path]:
     """Return the templates in the folder that none of the named environments generates."""
     try:
-        found = sorted(name.removesuffix(".json") for name in os.listdir(folder) if name.endswith(".json"))
+        stems = sorted(name.removesuffix(".json") for name in os.listdir(folder) if name.endswith(".json"))
     except OSError:  # A missing or unreadable folder is reported by the code that reads or writes the templates.
         return []
-    return [folder / f"{name}.json" for name in found if name not in names and not name.startswith(".")]
+    return [folder / f"{name}.json" for name in stems if name not in names and not name.startswith(".")]
 
 
 def _with_others(names: Sequence[str], overrides: Sequence[str]) -> tuple[list[Environment], list[Environment]]:

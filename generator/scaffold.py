@@ -105,8 +105,8 @@ def _conflicts(folder: Path, texts: Mapping[str, str]) -> Iterator[Fault]:
 
 def _first_file(path: Path) -> Path | None:
     """Return the path or its closest existing parent if that is not a folder."""
-    there = next((one for one in (path, *path.parents) if os.path.lexists(one)), None)
-    return there if there is not None and not there.is_dir() else None
+    existing = next((candidate for candidate in (path, *path.parents) if os.path.lexists(candidate)), None)
+    return existing if existing is not None and not existing.is_dir() else None
 
 
 def _move(stage: Path, base: Path) -> None:

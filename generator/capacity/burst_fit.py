@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 from generator.capacity.bursts import Survival
-from generator.config.schema import Function
+from generator.config.schema import FunctionSettings
 
 WINDOW_S = 60.0
 """Length of the windows for the variance. A rate that changes more slowly does not count as a burst."""
@@ -36,7 +36,7 @@ class BurstFit:
         return self.most_at_once > 1.5 * units + 2
 
 
-def fit(times_s: Sequence[float], function: Function) -> BurstFit:
+def fit(times_s: Sequence[float], function: FunctionSettings) -> BurstFit:
     """Return the mean size of geometric bursts that need as much concurrency as the recorded times; 1 for Poisson.
 
     If nothing were refused, bursts of mean size g would give the number in progress the variance-to-mean ratio

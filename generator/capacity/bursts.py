@@ -25,7 +25,7 @@ from itertools import count, islice, pairwise, zip_longest
 from operator import mul
 from random import Random
 
-from generator.config.schema import Function
+from generator.config.schema import FunctionSettings
 
 NEGLIGIBLE = 1e-11
 """Probabilities below this are left out."""
@@ -63,7 +63,7 @@ class Survival:
     p95_over_mean: float
 
     @classmethod
-    def of(cls, function: Function, mean_s: float) -> Survival:
+    def of(cls, function: FunctionSettings, mean_s: float) -> Survival:
         return cls(function.distribution, mean_s, function.p95_duration_ms / function.mean_duration_ms)
 
     def after(self, time_s: float) -> float:
@@ -94,7 +94,7 @@ Spread = tuple[tuple[float, float], ...]
 """Shares of executions and their durations over the mean. They stand for the whole distribution."""
 
 
-def spread(function: Function) -> Spread:
+def spread(function: FunctionSettings) -> Spread:
     """Return three durations of a function, over their mean, that are exact for the first moments of its distribution.
 
     Short batches bring alerts close together, so the mean duration alone would find too few siblings. Source:

@@ -232,38 +232,38 @@ class _Reader:
         self._defaults.add(key)
         value: Any = defaults.get(field.name, field.metadata["default"])
         other = field.metadata["scales_with"]
-        usual, stated = defaults.get(other), table.get(other)
-        if isinstance(usual, int | float) and isinstance(stated, int | float) and abs(stated) < _LARGEST:
-            return float(f"{value * stated / usual:.3g}")
+        usual, changed = defaults.get(other), table.get(other)
+        if isinstance(usual, int | float) and isinstance(changed, int | float) and abs(changed) < _LARGEST:
+            return float(f"{value * changed / usual:.3g}")
         return value
 
     def _tables(self, kind: type[Any], value: object, key: str, metadata: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the sections in a list of tables. A fault names a table by its `name`, else by its number from 1."""
-        if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+        if not isinstance(value, list) or not all(isinstance(table, Mapping) for table in value):
             self._fault(key, f"{_shown(value)} is not a list of tables", f"write [[{key}]] and its keys below it")
             return ()
         if len(value) > metadata["most"]:
             self._fault(key, f"{len(value):,} tables are more than {metadata['most']:,}", "remove some")
             return ()
-        names = [one.get("name") for one in value]
+        names = [table.get("name") for table in value]
         places = [
             name if isinstance(name, str) and names.count(name) == 1 else number for number, name in enumerate(names, 1)
         ]
         paths = [f"{key}.{place}." for place in places]
-        found = []
-        for path, one in zip(paths, value, strict=True):
-            found.append(self.section(kind, one, path, {}))
+        sections = []
+        for path, table in zip(paths, value, strict=True):
+            sections.append(self.section(kind, table, path, {}))
             self.apply(metadata["checks"], path)
-        self._valid[key] = tuple(found)
-        return tuple(found)
+        self._valid[key] = tuple(sections)
+        return tuple(sections)
 
     def apply(self, checks: Iterable[CrossCheck], path: str = "") -> None:
         """Run the checks whose settings, below the path, are all valid."""
-        for one in checks:
-            keys = [path + key for key in one.keys]
+        for cross_check in checks:
+            keys = [path + key for key in cross_check.keys]
             if self._valid.keys() >= set(keys):
                 values = (self._valid[key] for key in keys)
-                if complaint := one.check(*values):
+                if complaint := cross_check.check(*values):
                     self._fault(keys[0], *self._of_default(keys[0], *complaint))
 
     def _of_default(self, key: str, what: str, remedy: str) -> Complaint:
@@ -287,12 +287,12 @@ class _Reader:
         """Suggest a key with a similar name in this section, else in another one, else list this section's keys."""
         import difflib
 
-        here = {field.name: path + field.name for field in dataclasses.fields(kind)}
+        in_section = {field.name: path + field.name for field in dataclasses.fields(kind)}
         elsewhere = {known.rpartition(".")[2]: known for known in keys(self._root)}
-        for names in (here, elsewhere):
+        for names in (in_section, elsewhere):
             if close := difflib.get_close_matches(key, names, n=1):
                 return f"did you mean {names[close[0]]}?"
-        return f"the keys here are {', '.join(here)}"
+        return f"the keys here are {', '.join(in_section)}"
 
 
 def _field(

@@ -68,7 +68,8 @@ def read(
 
     def where(key: str) -> str:
         """Return the place of a key. An override affects its setting, and the tables and settings around and below."""
-        cause = next((one for one in overridden if f"{one}.".startswith(f"{key}.") or key.startswith(f"{one}.")), None)
+        causes = (over for over in overridden if f"{over}.".startswith(f"{key}.") or key.startswith(f"{over}."))
+        cause = next(causes, None)
         return f"--set {cause}" if cause else f"{origin}: {key}"
 
     environment, faults = fields.read(Environment, table, where, [*CROSS_CHECKS, *checks], MOVED)
@@ -189,8 +190,8 @@ def _load_one(name: str, overrides: Sequence[str], folder: Path) -> Environment:
         environment = read(table, str(path), changes, [_named_like_its_file(name, "name" in changes)])
     except InvalidEnvironment as error:
         named = [
-            dataclasses.replace(one, remedy=one.remedy.replace("add name = ...", f'add name = "{name}"'))
-            for one in error.faults
+            dataclasses.replace(fault_, remedy=fault_.remedy.replace("add name = ...", f'add name = "{name}"'))
+            for fault_ in error.faults
         ]
         raise InvalidEnvironment([*faults, *named]) from None
     if faults:

@@ -42,11 +42,12 @@ def prose(kind: type) -> str:
 
 def _section(kind: type, defaults: Mapping[str, object]) -> dict[str, Any]:
     fields = dataclasses.fields(kind)
-    required = [one.name for one in fields if one.metadata.get("default") is REQUIRED and one.name not in defaults]
+    without_default = (field.name for field in fields if field.metadata.get("default") is REQUIRED)
+    required = [name for name in without_default if name not in defaults]
     return {
         "type": "object",
         "description": prose(kind),
-        "properties": {one.name: _property(kind, one, defaults) for one in fields},
+        "properties": {field.name: _property(kind, field, defaults) for field in fields},
         "additionalProperties": False,
         **({"required": required} if required else {}),
     }
@@ -57,18 +58,18 @@ def _property(kind: type, field: dataclasses.Field[Any], defaults: Mapping[str, 
         return _section(inner, field.metadata["defaults"])
     if inner := field.metadata.get("tables"):
         return {"type": "array", "items": _section(inner, {}), "maxItems": field.metadata["most"]}
-    found = {**field.metadata["schema"], "description": description(kind, field.name)}
-    if "enum" in found:
-        found["enum"] = [one.value if isinstance(one, Enum) else one for one in found["enum"]]
+    schema = {**field.metadata["schema"], "description": description(kind, field.name)}
+    if "enum" in schema:
+        schema["enum"] = [option.value if isinstance(option, Enum) else option for option in schema["enum"]]
     value = defaults.get(field.name, field.metadata["default"])
-    return found if value is REQUIRED or value is None else {**found, "default": value}
+    return schema if value is REQUIRED or value is None else {**schema, "default": value}
 
 
 @cache
 def _comments(kind: type) -> dict[str, str]:
     lines = inspect.getsource(kind).splitlines()
     (body,) = ast.parse("\n".join(lines)).body
-    found = {}
+    comments = {}
     for node in body.body:  # type: ignore[attr-defined]
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             above: list[str] = []
@@ -76,5 +77,5 @@ def _comments(kind: type) -> dict[str, str]:
                 if not (comment := re.fullmatch(r" +# (.*)", line)):
                     break
                 above.insert(0, comment[1])
-            found[node.target.id] = " ".join(above)
-    return found
+            comments[node.target.id] = " ".join(above)
+    return comments

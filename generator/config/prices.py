@@ -24,7 +24,7 @@ OREGON = "us-west-2"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PriceEntry:
     """An entry of the AWS Price List: the code of the service, the usage type, and the Region whose list was read."""
 
     service: str
@@ -46,7 +46,7 @@ class Source:
 
 def _usd(default: float, service: str, usage_type: str, region: str = PRICED_REGION) -> float:
     setting: Any = number(default, 0, 1000)
-    source = Source(service, usage_type, region)
+    source = PriceEntry(service, usage_type, region)
     price: float = dataclasses.field(metadata={**setting.metadata, "source": source})
     return price
 
@@ -77,7 +77,7 @@ class Prices:
     trace_usd_per_million: float = _usd(5.00, "AWSXRay", "USW2-XRay-TracesStored", OREGON)
 
 
-SOURCES: Mapping[str, Source] = {field.name: field.metadata["source"] for field in dataclasses.fields(Prices)}
+SOURCES: Mapping[str, PriceEntry] = {field.name: field.metadata["source"] for field in dataclasses.fields(Prices)}
 """The source of each price, by field name."""
 
 

@@ -17,11 +17,11 @@ def root() -> Path:
     It is the closest folder with environment files, from the current one upwards to the root of the git repository;
     the current folder if there is none.
     """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if folder != here and _has_environments(folder):
-            return Path(os.path.relpath(folder, here))
-        if (folder / ".git").exists() or (folder == here and _is_project(folder)):
+    current = Path.cwd()
+    for folder in (current, *current.parents):
+        if folder != current and _has_environments(folder):
+            return Path(os.path.relpath(folder, current))
+        if (folder / ".git").exists() or (folder == current and _is_project(folder)):
             break
     return Path()
 
@@ -52,8 +52,8 @@ def foreign(path: Path) -> Fault | None:
 
     The project does not include .git. A folder elsewhere, which only a user can name, is its own project.
     """
-    here, folder = os.path.abspath(root()), os.path.abspath(path.parent)
-    top = here if _is_below(folder, here) else os.path.realpath(folder)
+    project, folder = os.path.abspath(root()), os.path.abspath(path.parent)
+    top = project if _is_below(folder, project) else os.path.realpath(folder)
     real = os.path.realpath(path)
     if not _is_below(real, top) or ".git" in Path(os.path.relpath(real, top).lower()).parts:
         return Fault(str(path), "a link that leads out of the project", "replace it by a file of the project")

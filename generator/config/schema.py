@@ -86,7 +86,7 @@ class Targets:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AccountSettings:
     """The target account and Region, whose concurrency all of its functions share."""
 
     # Environments with the same account name and Region share one quota. Empty: the environment has its own account.
@@ -105,7 +105,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class StreamSettings:
     """How CheckAlerts reads the stream of the price table."""
 
     # Inferred, not documented: a new on-demand table serves 4,000 writes/s, a partition 1,000, and each partition has
@@ -121,7 +121,7 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class FunctionSettings:
     """Ranges: AWS Lambda Developer Guide, "Lambda quotas"."""
 
     # Mean duration of one execution without cold start: the CloudWatch metric Duration, statistic Average.
@@ -148,15 +148,17 @@ class Function:
 class Functions:
     """Starting values; replace the durations with measured ones. The duration of check_alerts is that of a batch."""
 
-    process_webhook: Function = section(
-        Function, mean_duration_ms=105, p95_duration_ms=250, memory_mb=1024, timeout_s=30
+    process_webhook: FunctionSettings = section(
+        FunctionSettings, mean_duration_ms=105, p95_duration_ms=250, memory_mb=1024, timeout_s=30
     )
-    check_alerts: Function = section(Function, mean_duration_ms=250, p95_duration_ms=600, memory_mb=512, timeout_s=60)
-    send_notification: Function = section(
-        Function, mean_duration_ms=300, p95_duration_ms=700, memory_mb=256, timeout_s=30
+    check_alerts: FunctionSettings = section(
+        FunctionSettings, mean_duration_ms=250, p95_duration_ms=600, memory_mb=512, timeout_s=60
     )
-    cleanup_history: Function = section(
-        Function, mean_duration_ms=2000, p95_duration_ms=5000, memory_mb=256, timeout_s=300
+    send_notification: FunctionSettings = section(
+        FunctionSettings, mean_duration_ms=300, p95_duration_ms=700, memory_mb=256, timeout_s=30
+    )
+    cleanup_history: FunctionSettings = section(
+        FunctionSettings, mean_duration_ms=2000, p95_duration_ms=5000, memory_mb=256, timeout_s=300
     )
 
 
@@ -270,8 +272,8 @@ class Environment:
     traffic: Traffic = section(Traffic)
     sources: tuple[Source, ...] = tables(Source, MAX_SOURCES, CHECKS)
     targets: Targets = section(Targets)
-    account: Account = section(Account)
-    stream: Stream = section(Stream)
+    account: AccountSettings = section(AccountSettings)
+    stream: StreamSettings = section(StreamSettings)
     functions: Functions = section(Functions)
     retention: Retention = section(Retention)
     operations: Operations = section(Operations)

@@ -66,13 +66,13 @@ class DemoResult:
 
 def alerts() -> list[DemoAlert]:
     """Return four alerts for each symbol: two that the prices reach, and two that they do not."""
-    found: list[DemoAlert] = []
+    alerts_: list[DemoAlert] = []
     for symbol, start in SYMBOLS.items():
         for direction, change in (("above", "1.01"), ("below", "0.99"), ("above", "1.50"), ("below", "0.50")):
-            number = len(found)
+            number = len(alerts_)
             threshold = (start * Decimal(change)).quantize(Decimal("0.01"))
-            found.append(DemoAlert(f"demo-{number}", symbol, direction, threshold, f"+1555555{number:04d}"))
-    return found
+            alerts_.append(DemoAlert(f"demo-{number}", symbol, direction, threshold, f"+1555555{number:04d}"))
+    return alerts_
 
 
 def walk(seed: int) -> Iterator[tuple[str, Decimal]]:

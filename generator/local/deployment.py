@@ -87,8 +87,8 @@ class System:
     def sms(self) -> dict[str, list[str]]:
         """Return the texts of the SMS sent so far by phone number."""
         with emulator.request(f"{self.emulator.url}/_ministack/sns/sms-messages", timeout_s=10) as answer:
-            found = json.load(answer)["sms_messages"]
-        return {number: [message["Message"] for message in messages] for number, messages in found.items()}
+            by_number = json.load(answer)["sms_messages"]
+        return {number: [message["Message"] for message in messages] for number, messages in by_number.items()}
 
     def wait_for_sms(self, phone_number: str) -> list[str]:
         """Return the texts of the SMS to a number as soon as there is one, or none after a timeout."""
@@ -115,18 +115,18 @@ class System:
     def new_events(self) -> list[tuple[str, dict[str, Any]]]:
         """Return the events that the functions logged since the last call, oldest first: kind and log line of each."""
         pages = self.emulator.client("logs").get_paginator("filter_log_events")
-        found = []
+        rows = []
         for group, kind in LOG_GROUPS.items():
             events = [event for page in pages.paginate(logGroupName=self.ids[group]) for event in page["events"]]
             for event in events[self._read.get(group, 0) :]:
                 if event["message"].startswith('{"_aws"'):
-                    found.append((event["timestamp"], kind, json.loads(event["message"])))
+                    rows.append((event["timestamp"], kind, json.loads(event["message"])))
             self._read[group] = len(events)
-        return [(kind, line) for _, kind, line in sorted(found, key=lambda row: row[0])]
+        return [(kind, line) for _, kind, line in sorted(rows, key=lambda row: row[0])]
 
 
 def deploy(emulator: Emulator, template: str) -> System:
-    """Create the stack from the unchanged text of a template, then set what the emulator ignores.
+    """Create the stack from the unchanged text of a template, then apply the settings that the emulator ignores.
 
     The emulator ignores ReservedConcurrentExecutions, so this function sets them by API call where that is harmless. It
     also ignores the generation rules of the secrets, so this function stores valid ones.

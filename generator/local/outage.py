@@ -37,8 +37,8 @@ def _wait_until_failed(system: System) -> None:
     sqs, until = system.emulator.client("sqs"), time.monotonic() + ARRIVAL_TIMEOUT_S
     name = "ApproximateNumberOfMessages"
     while time.monotonic() < until:
-        found = sqs.get_queue_attributes(QueueUrl=system.ids[_QUEUE], AttributeNames=[name])
-        if int(found["Attributes"][name]):
+        queue = sqs.get_queue_attributes(QueueUrl=system.ids[_QUEUE], AttributeNames=[name])
+        if int(queue["Attributes"][name]):
             return
         time.sleep(0.2)
     fault = Fault("the emulator", f"no notification failed within {ARRIVAL_TIMEOUT_S} s", "run the command again")

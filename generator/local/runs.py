@@ -70,14 +70,14 @@ def _all() -> Iterator[Run]:
 
 def _is_private(folder: Path) -> bool:
     """Return whether the folder is this user's and closed to others: anybody may create folders beside it."""
-    found = folder.lstat()
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & 0o077
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not stat.S_IMODE(status.st_mode) & 0o077
 
 
 def _read(path: Path) -> Run:
     with path.open("rb") as file:
-        found = json.loads(file.read(_MAX_BYTES))
-    run = Run(*(str(found[name]) for name in ("project", "environment", "region", "url", "pid")))
+        document = json.loads(file.read(_MAX_BYTES))
+    run = Run(*(str(document[name]) for name in ("project", "environment", "region", "url", "pid")))
     if urlsplit(run.url).scheme != "http" or urlsplit(run.url).hostname != HOST:
         raise ValueError(path)
     return run

@@ -14,7 +14,7 @@ from generator._format import number
 from generator.aws import MIN_FUNCTION_MEMORY_MB, READ_UNIT_BYTES, WRITE_UNIT_BYTES
 from generator.capacity.sizing import SETTINGS
 from generator.config.prices import Usage
-from generator.config.schema import Environment, Function
+from generator.config.schema import Environment, FunctionSettings
 from generator.report.monthly_usage import MonthlyUsage, count_encrypted, exact, monthly_usage
 from generator.report.resources import has_recovery
 from generator.template.model import Template
@@ -122,7 +122,7 @@ def _compute(template: Template, environment: Environment, month: MonthlyUsage) 
         yield f"Lambda {processor}", name, gb_s, "GB-s", f"lambda_{processor}_usd_per_gb_s"
 
 
-def _billed_s(function: Function, usage: Usage) -> Decimal:
+def _billed_s(function: FunctionSettings, usage: Usage) -> Decimal:
     """Return the mean billed duration of an invocation; cold starts are billed as well."""
     return (exact(function.mean_duration_ms) + exact(usage.cold_start_share) * exact(function.cold_start_ms)) / 1000
 

@@ -159,5 +159,9 @@ def _prices(prices: Prices) -> list[str]:
 def _priced(prices: Prices) -> Iterator[tuple[str, str, str]]:
     for field in dataclasses.fields(prices):
         value = getattr(prices, field.name)
-        own = value != field.metadata["default"]
-        yield f"prices.{field.name}", number(value), "set by this environment" if own else str(SOURCES[field.name])
+        is_default = value == field.metadata["default"]
+        yield (
+            f"prices.{field.name}",
+            number(value),
+            str(SOURCES[field.name]) if is_default else "set by this environment",
+        )

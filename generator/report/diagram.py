@@ -60,12 +60,12 @@ class Edge:
 def graph(template: Template) -> tuple[Edge, ...]:
     """Return the edges between drawn resources, one for each pair, in the order in which a webhook travels."""
     drawn = {name for name, body in template.resources.items() if body["Type"] in SHAPES} | {SENDERS, PHONES}
-    found: dict[tuple[str, str], dict[str, None]] = {}
+    labels_of: dict[tuple[str, str], dict[str, None]] = {}
     for read in (_methods, _permissions_of_functions, _streams, _subscriptions, _schedules, _failures):
         for source, target, label in read(template):
             if source in drawn and target in drawn:
-                found.setdefault((source, target), {})[label] = None
-    return tuple(Edge(source, target, tuple(labels)) for (source, target), labels in found.items())
+                labels_of.setdefault((source, target), {})[label] = None
+    return tuple(Edge(source, target, tuple(labels)) for (source, target), labels in labels_of.items())
 
 
 def mermaid(template: Template) -> str:

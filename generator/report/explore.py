@@ -40,11 +40,11 @@ class Slider:
     low: float
     high: float
 
-    def positions(self, own: float) -> list[float]:
+    def positions(self, current: float) -> list[float]:
         """Return the values, rounded to two digits, with the environment's own among them."""
         factor = (self.high / self.low) ** (1 / POSITIONS)
         values = {float(f"{self.low * factor**step:.2g}") for step in range(POSITIONS + 1)}
-        return sorted(_like(own, value) for value in {*values, own})
+        return sorted(_like(current, value) for value in {*values, current})
 
     def shown(self, value: float) -> str:
         """Return the value as the page writes it."""
@@ -83,8 +83,8 @@ def answer(name: str, changes: Sequence[str]) -> dict[str, Any]:
 
     Raises InvalidEnvironment or UnsizableLoad.
     """
-    (own,) = files.load_named([name])
-    overrides = _overrides(own, changes)
+    (unchanged,) = files.load_named([name])
+    overrides = _overrides(unchanged, changes)
     (judged,) = plans.prepare([name], overrides)
     environment = judged.environment
     template = one_deployment(parse(json.loads(plans.render(judged.plan))))
@@ -105,7 +105,7 @@ def answer(name: str, changes: Sequence[str]) -> dict[str, Any]:
             {"name": service, "usd": str(amount), "shown": usd(amount)} for service, amount in by_service(items)
         ],
         "toml": "\n\n".join(map("\n".join, files.toml_tables(overrides))),
-        "command": shlex.join(["generator", "size", name, *(word for one in overrides for word in ("--set", one))]),
+        "command": shlex.join(["generator", "size", name, *(word for over in overrides for word in ("--set", over))]),
     }
 
 
@@ -114,8 +114,8 @@ def staircase(name: str, changes: Sequence[str]) -> dict[str, Any]:
 
     Raises InvalidEnvironment or UnsizableLoad.
     """
-    (own,) = files.load_named([name])
-    (judged,) = plans.prepare([name], _overrides(own, changes))
+    (unchanged,) = files.load_named([name])
+    (judged,) = plans.prepare([name], _overrides(unchanged, changes))
     rates, reserved = planning.staircase(judged.environment)
     reservable = judged.verdict.account.reservable - judged.reserved_by_neighbours
     return {"rates": rates, "reserved": reserved, "reservable": reservable}
@@ -128,15 +128,15 @@ def _reason(environment: Environment, function: FunctionSizing) -> str:
 
 
 def _slider(slider: Slider, environment: Environment) -> dict[str, Any]:
-    own = _value(environment, slider.key)
-    values = slider.positions(own)
+    current = _value(environment, slider.key)
+    values = slider.positions(current)
     return {
         "group": slider.group,
         "key": slider.key,
         "label": slider.label,
         "values": values,
         "shown": [slider.shown(value) for value in values],
-        "own": values.index(own),
+        "own": values.index(current),
     }
 
 
@@ -147,25 +147,25 @@ def _value(environment: Environment, key: str) -> Any:
     return value
 
 
-def _like(own: float, value: float) -> float:
+def _like(current: float, value: float) -> float:
     """Return a whole number if the environment's own value is one."""
-    return int(value) if isinstance(own, int) else value
+    return int(value) if isinstance(current, int) else value
 
 
-def _overrides(own: Environment, changes: Iterable[str]) -> list[str]:
+def _overrides(environment: Environment, changes: Iterable[str]) -> list[str]:
     """Return the changes as overrides. A changed mean duration scales the 95th percentile with it.
 
     Raises InvalidEnvironment for a key without a slider.
     """
-    found: dict[str, object] = {}
+    overrides: dict[str, object] = {}
     for change in changes:
         key, value = files.parse_override(change)
         if key not in {slider.key for slider in SLIDERS}:
             raise InvalidEnvironment([Fault(key, "no slider has this setting", "use generator size --set")])
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
             raise InvalidEnvironment([Fault(f"--set {key}", f"{str(value)[:40]} is not a number", "move the slider")])
-        found[key] = value
+        overrides[key] = value
         if key.endswith(".mean_duration_ms"):
             p95 = key.replace("mean", "p95")
-            found[p95] = round(_value(own, p95) * value / _value(own, key))
-    return [f"{key}={json.dumps(value)}" for key, value in found.items()]
+            overrides[p95] = round(_value(environment, p95) * value / _value(environment, key))
+    return [f"{key}={json.dumps(value)}" for key, value in overrides.items()]

@@ -72,7 +72,9 @@ def retention_lines(template: Template, environment: Environment) -> list[str]:
 def _subscribers(template: Template, topics: list[str]) -> str:
     subscriptions = template.properties_of("AWS::SNS::Subscription").values()
     endpoints = [
-        code(str(one.get("Endpoint"))) for one in subscriptions if set(references(one["TopicArn"])) & {*topics}
+        code(str(subscription.get("Endpoint")))
+        for subscription in subscriptions
+        if set(references(subscription["TopicArn"])) & {*topics}
     ]
     if endpoints:
         return f"subscribed: {', '.join(endpoints)}"

@@ -92,7 +92,7 @@ def _beyond(statement: Mapping[str, Any]) -> str:
     """Return the permissions of a statement on resources outside the template, empty if there are none."""
     actions = listed(statement["Action"])
     resources = listed(statement.get("Resource", []))
-    if statement["Effect"] == "Deny" or (resources and all(next(references(one), "") for one in resources)):
+    if statement["Effect"] == "Deny" or (resources and all(next(references(resource), "") for resource in resources)):
         return ""
     may = ", ".join(map(_in_words, actions))
     return f"**{may}**{condition(statement)}" + (" to phone numbers" if "NotResource" in statement else "")
@@ -104,12 +104,12 @@ def _managed(arn: Any) -> str:
 
 def condition(statement: Mapping[str, Any]) -> str:
     """Return the conditions of a statement in words, empty if there are none."""
-    found = [
+    clauses = [
         f"{code(key)} {_relation(operator, value)}"
         for operator, pairs in statement.get("Condition", {}).items()
         for key, value in pairs.items()
     ]
-    return ", only if " + " and ".join(found) if found else ""
+    return ", only if " + " and ".join(clauses) if clauses else ""
 
 
 def _relation(operator: str, value: Any) -> str:
@@ -153,8 +153,8 @@ def _resource_policies(template: Template) -> list[str]:
     """Return a list instead of a table, because conditions with whole ARNs are too wide for a column."""
     text: list[str] = []
     for name, key in template.properties_of("AWS::KMS::Key").items():
-        own = [{**statement, "Resource": [{"Ref": name}]} for statement in listed(key["KeyPolicy"]["Statement"])]
-        text += [_list_item(_principal(statement), *_row(statement)) for statement in own]
+        for statement in listed(key["KeyPolicy"]["Statement"]):
+            text.append(_list_item(_principal(statement), *_row({**statement, "Resource": [{"Ref": name}]})))
     policies = [
         *(api["Policy"] for api in template.properties_of("AWS::ApiGateway::RestApi").values() if "Policy" in api),
         *(queue["PolicyDocument"] for queue in template.properties_of("AWS::SQS::QueuePolicy").values()),
@@ -179,8 +179,8 @@ def _principal(statement: Mapping[str, Any]) -> str:
     principal = statement["Principal"]
     if not isinstance(principal, dict):
         return "**everyone**" if principal == "*" else f"**{principal}**"
-    who = [_flat(one) for value in principal.values() for one in listed(value)]
-    return ", ".join("this account, through its IAM policies" if one.endswith(":root") else code(one) for one in who)
+    who = [_flat(name) for value in principal.values() for name in listed(value)]
+    return ", ".join("this account, through its IAM policies" if name.endswith(":root") else code(name) for name in who)
 
 
 def _resources(statement: Mapping[str, Any], actions: Sequence[str]) -> str:

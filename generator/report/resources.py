@@ -22,5 +22,5 @@ def statements(role: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def has_recovery(table: Mapping[str, Any]) -> bool:
     """Return whether point-in-time recovery is on; the setting can be present and off."""
-    stated = table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled", False)
-    return str(stated).lower() == "true"
+    setting = table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled", False)
+    return str(setting).lower() == "true"

@@ -16,7 +16,7 @@ from generator.simulation import SimulationResult
 def remedies(environment: Environment, result: SimulationResult) -> Iterator[str]:
     """Yield a remedy for each function whose reservation, or a usage plan that follows it, made a target be missed.
 
-    The value is what the sizing derives for the highest rate of the workload, and at least one more than simulated.
+    The value is the one that the sizing derives for the highest rate of the workload, at least one more than simulated.
     """
     names = {settings_name: logical_id for logical_id, settings_name in SETTINGS.items()}
     for function in dict.fromkeys(target.function for target in result.targets if target.function):
@@ -33,7 +33,7 @@ def _remedy(environment: Environment, logical_id: str, simulated: int, peak_per_
     )
     try:
         needed = size(at_peak)[logical_id]
-        own = size(environment)
+        sizing = size(environment)
     except UnsizableLoad as error:
         return str(error)
     more = environment.stream.shards + 1 if logical_id == CHECK_ALERTS else 1
@@ -41,8 +41,8 @@ def _remedy(environment: Environment, logical_id: str, simulated: int, peak_per_
     predicted = with_units(at_peak, needed, units, "").predicted
     effect = f"{percent(predicted or 0)} predicted at {rate(peak_per_s)}"
     run = f"run generator template {environment.name}"
-    if own[logical_id].reserved_concurrency == units and stated(environment, logical_id) is None:
-        return f"{run}; it reserves {units:,} instead of {simulated:,} ({effect}): {own.sum_as_text}"
+    if sizing[logical_id].reserved_concurrency == units and stated(environment, logical_id) is None:
+        return f"{run}; it reserves {units:,} instead of {simulated:,} ({effect}): {sizing.sum_as_text}"
     settings_name = SETTINGS[logical_id]
     changed = replace(getattr(environment.functions, settings_name), reserved_concurrency=units)
     mended = replace(environment, functions=replace(environment.functions, **{settings_name: changed}))

@@ -178,7 +178,7 @@ def _senders(task: Task) -> Senders:
 
 
 def _timing(environment: Environment, settings_name: str, timeout_s: float, random: Random) -> Timing:
-    function: settings.Function = getattr(environment.functions, settings_name)
+    function: settings.FunctionSettings = getattr(environment.functions, settings_name)
     mean_s, p95_s = function.mean_duration_ms / 1000, function.p95_duration_ms / 1000
     drawn = {
         "lognormal": lambda: draws.lognormal(random, mean_s, p95_s),

@@ -50,20 +50,20 @@ class FailedEvent:
 def read(body: str, attributes: Mapping[str, str]) -> FailedEvent:
     """Return the failed event in a message. `attributes` are its message attributes."""
     try:
-        found = json.loads(body)
+        message = json.loads(body)
     except (ValueError, RecursionError):
         return _unreadable("not JSON")
-    if not isinstance(found, dict):
+    if not isinstance(message, dict):
         return _unreadable("not a JSON object")
-    reason = _reason(found, attributes)
-    if "DDBStreamBatchInfo" in found:
-        return _stream_position(found["DDBStreamBatchInfo"], reason)
-    if "SCHEDULE_ARN" in attributes or _is_schedule(found):
+    reason = _reason(message, attributes)
+    if "DDBStreamBatchInfo" in message:
+        return _stream_position(message["DDBStreamBatchInfo"], reason)
+    if "SCHEDULE_ARN" in attributes or _is_schedule(message):
         return FailedEvent(Kind.CLEANUP_RUN, "the hourly cleanup", reason, None)
-    texts = _notification_texts(found, body)
+    texts = _notification_texts(message, body)
     if len(texts) != 1:
         return _unreadable("not an event of this stack")
-    return _notification(texts[0], reason if reason or "requestPayload" in found else "SNS could not deliver it")
+    return _notification(texts[0], reason if reason or "requestPayload" in message else "SNS could not deliver it")
 
 
 def stream_end_ms(event: FailedEvent) -> int | None:
@@ -71,21 +71,21 @@ def stream_end_ms(event: FailedEvent) -> int | None:
     return None if event.since_ms is None else event.since_ms + STREAM_RETENTION_S * 1000
 
 
-def _notification_texts(found: dict[str, Any], body: str) -> list[str]:
+def _notification_texts(message: dict[str, Any], body: str) -> list[str]:
     """Return the notifications in a message of Lambda, which has them as payload, or of SNS, with or without envelope.
 
     Source: AWS Lambda Developer Guide, "Capturing records of Lambda asynchronous invocations"; Amazon SNS Developer
     Guide, "Amazon SNS dead-letter queues".
     """
-    payload = found.get("requestPayload", found)
+    payload = message.get("requestPayload", message)
     records = payload.get("Records") if isinstance(payload, dict) else None
     if isinstance(records, list):
         sns = [record.get("Sns") for record in records if isinstance(record, dict)]
         texts = [record.get("Message") for record in sns if isinstance(record, dict)]
-    elif found.get("Type") == "Notification":
-        texts = [found.get("Message")]
+    elif message.get("Type") == "Notification":
+        texts = [message.get("Message")]
     else:
-        texts = [body] if "alertId" in found else []
+        texts = [body] if "alertId" in message else []
     return [text for text in texts if isinstance(text, str)]
 
 
@@ -144,14 +144,14 @@ def _stream_position(info: object, reason: str) -> FailedEvent:
     return FailedEvent(Kind.STREAM_POSITION, f"{shard}, {first} to {last}", reason, arrived)
 
 
-def _is_schedule(found: dict[str, Any]) -> bool:
+def _is_schedule(message: dict[str, Any]) -> bool:
     """Return whether the event is the hourly one: as EventBridge Scheduler sends it, or as Lambda received it."""
-    payload = found.get("requestPayload", found)
+    payload = message.get("requestPayload", message)
     return isinstance(payload, dict) and payload.get("source") == "aws.scheduler"
 
 
-def _reason(found: dict[str, Any], attributes: Mapping[str, str]) -> str:
-    response, context = found.get("responsePayload"), found.get("requestContext")
+def _reason(message: dict[str, Any], attributes: Mapping[str, str]) -> str:
+    response, context = message.get("responsePayload"), message.get("requestContext")
     answer = response if isinstance(response, dict) else {}
     condition = context.get("condition") if isinstance(context, dict) else None
     reasons = [

@@ -31,14 +31,14 @@ DOCSTRING_QUOTES = '"""'
 
 def resources(environment: Environment, sizing: Sizing) -> list[AWSObject]:
     """Return each function with its role and log group."""
-    found: list[AWSObject] = []
+    resources_: list[AWSObject] = []
     for name in SETTINGS:
-        found += [
+        resources_ += [
             _function(name, environment, sizing[name].reserved_concurrency),
             _role(name, environment),
             log_group(names.log_group(name), environment.retention.log_days),
         ]
-    return found
+    return resources_
 
 
 def log_group(logical_id: str, log_days: int) -> LogGroup:
@@ -67,8 +67,8 @@ def code(name: str, environment: Environment) -> list[str]:
     lines = list(shipped_lines(SETTINGS[name]))
     if name == PROCESS_WEBHOOK and environment.paths:
         for part in ("sources", *sorted({source.scheme for source in environment.paths})):
-            own = [line for line in shipped_lines(f"webhook_{part}") if not line.startswith("from generator.")]
-            lines += [line for line in own if line not in lines or not line.startswith(("import ", "from "))]
+            part_lines = [line for line in shipped_lines(f"webhook_{part}") if not line.startswith("from generator.")]
+            lines += [line for line in part_lines if line not in lines or not line.startswith(("import ", "from "))]
     return lines
 
 

@@ -177,7 +177,7 @@ def _silence_alarm(environment: Environment) -> Iterator[Reasoned]:
 
 
 def _handler_alarms(environment: Environment) -> Iterator[Reasoned]:
-    """Yield alarms for what fails without an error of a function."""
+    """Yield alarms for failures that cause no error of a function."""
     twice = {"EvaluationPeriods": 2} | QUIET_IS_GOOD
     yield (
         _handler_alarm("FailedRecordsAlarm", CHECK_ALERTS, "FailedRecords", "Sum", 0, **twice),

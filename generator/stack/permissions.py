@@ -140,7 +140,7 @@ def invoke(function: str) -> Statement:
 def statements_of(function: str, sources: Sequence[Source]) -> list[Statement]:
     """Return every statement of one function's role, in a stack with these sources."""
     common = [write_logs(names.log_group(function)), trace()]
-    own = {
+    by_function = {
         PROCESS_WEBHOOK: [decrypt(), put_prices(), read_secrets(sources)],
         CHECK_ALERTS: [
             decrypt_and_generate_data_key(),
@@ -164,7 +164,7 @@ def statements_of(function: str, sources: Sequence[Source]) -> list[Statement]:
             send_to(names.ASYNC_FAILURE_QUEUE),
         ],
     }
-    return common + own[function]
+    return common + by_function[function]
 
 
 def _alerts_index() -> Sub:
