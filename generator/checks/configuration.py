@@ -117,15 +117,6 @@ def _table(settings: Any) -> dict[str, Any]:
     return dict(settings) if isinstance(settings, dict) else {}
 
 
-def enables(config: ConfigMixIn, rule: CloudFormationLintRule) -> bool:
-    """Return whether a rule is enabled."""
-    return bool(
-        rule.is_enabled(
-            config.include_experimental, config.ignore_checks, config.include_checks, config.mandatory_checks
-        )
-    )
-
-
 @contextmanager
 def usable() -> Iterator[None]:
     """Turn errors of the configuration into UnusableLinter."""

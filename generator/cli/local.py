@@ -15,7 +15,7 @@ import click
 from generator import plans
 from generator._format import visible
 from generator.cli import alerts, options, replay
-from generator.cli.progress import is_shown
+from generator.cli.output import is_interactive
 from generator.config import files
 from generator.local import demo, deployment, emulator, outage, reasons, runs
 from generator.local.deployment import System
@@ -65,7 +65,7 @@ def _run(name: str, region: str, template: str, port: int | None, is_demo: bool)
 
 def _demo(system: System) -> None:
     def progress(numbers: Iterable[int]) -> Iterable[int]:
-        if not is_shown():
+        if not is_interactive():
             click.echo("Sending prices ...", err=True)
             yield from numbers
             return

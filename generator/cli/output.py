@@ -1,8 +1,9 @@
-"""Make everything that a command prints safe for terminals and workflow logs, in any encoding."""
+"""Make everything that a command prints safe for terminals and workflow logs, in any encoding. Detect terminals."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
@@ -42,6 +43,11 @@ def only_printable() -> Iterator[None]:
         if sys.stderr:
             streams.enter_context(redirect_stderr(_Printable(sys.stderr)))
         yield
+
+
+def is_interactive() -> bool:
+    """Return whether to show progress: on a terminal that supports escape sequences and does not set NO_COLOR."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _encodable(text: str, encoding: str) -> str:

@@ -17,7 +17,7 @@ import click
 from generator import plans
 from generator._format import visible
 from generator.cli import options
-from generator.cli.progress import is_shown
+from generator.cli.output import is_interactive
 from generator.config import files
 from generator.config.schema import WORKLOADS, Environment
 from generator.template import reading
@@ -154,7 +154,7 @@ def _keys(key: str, value: object) -> list[str]:
 
 @contextmanager
 def _progress() -> Iterator[Progress | None]:
-    if not is_shown():
+    if not is_interactive():
         yield None
         return
     with click.progressbar(length=BAR_STEPS, label="Simulating", file=sys.__stderr__) as bar:

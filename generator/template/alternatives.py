@@ -235,15 +235,9 @@ def _parameter_values(template: Template, name: Json, alternative: Alternative) 
         return
     allowed = None if is_list(declared) else declared.get("AllowedValues")
     values = allowed if isinstance(allowed, list) else [declared.get("Default")]
-    guard: Guard | None = alternative.guard
-    for text in dict.fromkeys(literal for value in values if (literal := literal_text(value)) is not None):
-        fact = Equality(name, text)
-        both = merge(alternative.guard, when(fact))
-        if both is not None:
-            yield replace(alternative, value=split_commas(text) if is_list(declared) else text, guard=both)
-        guard = merge(guard, when(fact, holds=False)) if guard is not None else None
-    if guard is not None and not isinstance(allowed, list):
-        yield replace(alternative, value=Missing.UNKNOWN, guard=guard)
+    texts = (text for value in values if (text := literal_text(value)) is not None)
+    by_text = {text: split_commas(text) if is_list(declared) else text for text in texts}
+    yield from _by_value(by_text, name, alternative, None if isinstance(allowed, list) else Missing.UNKNOWN)
 
 
 def _find_in_map(template: Template, arguments: Json, alternative: Alternative, ranging: bool) -> Iterator[Alternative]:
@@ -281,7 +275,7 @@ def _selected(template: Template, key: Json, table: Alternative) -> Iterator[Alt
     for branch in _branches(replace(table, value=key)):
         name = plain_reference(branch.value)
         if name is not None and _ranges(template, name):
-            yield from _rows(rows, name, branch)
+            yield from _by_value(rows, name, branch, Missing.ABSENT)
             continue
         for selector in _alternatives(template, branch, ranging=True):
             literal = literal_text(selector.value)
@@ -289,17 +283,19 @@ def _selected(template: Template, key: Json, table: Alternative) -> Iterator[Alt
             yield replace(selector, value=Missing.UNKNOWN if is_open else rows.get(str(literal), Missing.ABSENT))
 
 
-def _rows(rows: Section, parameter: str, alternative: Alternative) -> Iterator[Alternative]:
-    """Yield every row, guarded by the fact that the parameter is its key, and ABSENT for any other value."""
+def _by_value(
+    results: Section, parameter: str, alternative: Alternative, otherwise: Missing | None
+) -> Iterator[Alternative]:
+    """Yield the result for each value of a parameter, guarded by the fact, and `otherwise` for all other values."""
     guard: Guard | None = alternative.guard
-    for name, value in rows.items():
+    for name, value in results.items():
         fact = Equality(parameter, str(name))
         both = merge(alternative.guard, when(fact))
         if both is not None:
             yield replace(alternative, value=value, guard=both)
         guard = merge(guard, when(fact, holds=False)) if guard is not None else None
-    if guard is not None:
-        yield replace(alternative, value=Missing.ABSENT, guard=guard)
+    if guard is not None and otherwise is not None:
+        yield replace(alternative, value=otherwise, guard=guard)
 
 
 def _ranges(template: Template, name: str) -> bool:

@@ -74,7 +74,7 @@ class Formula:
     constant: bool = False
 
 
-TRUE, FALSE = Formula("constant", constant=True), Formula("constant", constant=False)
+TRUE = Formula("constant", constant=True)
 
 Truths = dict[Formula, bool | None]
 """Formulas evaluated under one assignment."""

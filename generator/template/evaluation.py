@@ -116,10 +116,6 @@ class Evaluator:
         """Return whether a resource's condition holds; True without one, None if only a deployment decides it."""
         return self._truth({"Condition": resource["Condition"]}) if "Condition" in resource else True
 
-    def truth(self, condition: Json) -> bool | None:
-        """Return whether a condition holds; None if only a deployment decides it."""
-        return self._truth(condition)
-
     def entries(self, structure: Section) -> dict[str, Json]:
         """Return a structure with every value resolved, without those that are AWS::NoValue."""
         return {key: resolved for key, inner in structure.items() if (resolved := self._resolved(inner)) != NO_VALUE}

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from generator.template.dependencies import MAPPINGS, VARIABLE
+from generator.template.dependencies import MAPPINGS, VARIABLE, walk
 
 Json = Any
 """A value as JSON has it. Only this package deals with untyped JSON."""
@@ -169,16 +169,10 @@ def parameters_in(*values: Json) -> Iterator[str]:
 
 def lookups_in(value: Json) -> Iterator[Sequence[Json]]:
     """Yield the arguments of every Fn::FindInMap within an expression."""
-    match value:
-        case {"Fn::FindInMap": [_, _, _, *_] as arguments} if len(value) == 1:
-            yield arguments
-            yield from lookups_in(arguments)
-        case Mapping():
-            for inner in value.values():
-                yield from lookups_in(inner)
-        case list():
-            for inner in value:
-                yield from lookups_in(inner)
+    for inner in walk(value):
+        match inner:
+            case {"Fn::FindInMap": [_, _, _, *_] as arguments} if len(inner) == 1:
+                yield arguments
 
 
 def concatenation(parts: Iterable[Json]) -> Json:

@@ -26,6 +26,8 @@ NESTED = ("AWS::CloudFormation::Stack", f"{SAM}Application")
 
 SEPARATOR = "/"
 
+SECTIONS = ("parameters", "mappings", "conditions", "resources", "outputs", "opaque")
+
 MAX_STACKS = 500
 """Nested stacks of one template. CloudFormation itself has a default quota of 2,000 stacks in an account."""
 
@@ -88,31 +90,13 @@ def with_nested(template: Template, children: Children) -> tuple[Template, dict[
     level = [(name, children) for name in template.of_type(*NESTED)]
     if not level:
         return template, {}
-    whole = _Whole(
-        parameters=dict(template.parameters),
-        mappings=dict(template.mappings),
-        conditions=dict(template.conditions),
-        resources=dict(template.resources),
-        outputs=dict(template.outputs),
-        opaque=dict(template.opaque),
-        macros=list(template.macros),
-        malformed=list(template.malformed),
-    )
+    sections: dict[str, Json] = {name: dict(getattr(template, name)) for name in SECTIONS}
+    whole = _Whole(**sections, macros=list(template.macros), malformed=list(template.malformed))
     while level:
         level = [inner for name, reader in level for inner in _put_in(whole, name, reader)]
     _write_out_outputs(whole)
-    together = replace(
-        template,
-        parameters=whole.parameters,
-        mappings=whole.mappings,
-        conditions=whole.conditions,
-        resources=whole.resources,
-        outputs=whole.outputs,
-        opaque=whole.opaque,
-        macros=tuple(whole.macros),
-        malformed=tuple(whole.malformed),
-    )
-    return together, whole.unread
+    sections |= {"macros": tuple(whole.macros), "malformed": tuple(whole.malformed)}
+    return replace(template, **sections), whole.unread
 
 
 def outermost(location: tuple[str | int, ...]) -> tuple[str | int, ...]:

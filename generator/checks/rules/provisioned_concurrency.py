@@ -13,10 +13,7 @@ from generator.checks.quota.linted import matches, stacks_of
 
 
 class ProvisionedConcurrency(CloudFormationLintRule):  # type: ignore[misc]
-    """Add up what the versions and aliases of a function provision: each may fit alone, and the sum not.
-
-    One finding per function, at its largest figure.
-    """
+    """Add up what the versions and aliases of a function provision: each may fit alone, and the sum not."""
 
     id = "E9802"
     shortdesc = "Provisioned concurrency is within the function's reservation"

@@ -13,10 +13,7 @@ from generator.checks.quota.linted import matches, stacks_of
 
 
 class QueueThrottling(CloudFormationLintRule):  # type: ignore[misc]
-    """Compare what the pollers of a function start with, its reservation and the queue's maxReceiveCount.
-
-    One finding per function and queue.
-    """
+    """Compare what the pollers of a function start with, its reservation and the queue's maxReceiveCount."""
 
     id = "W9808"
     shortdesc = "Throttled pollers send no messages to the dead-letter queue"
