@@ -11,7 +11,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 MOST_LISTED = 8
 """Items of a list to name; the rest are only counted."""
@@ -19,10 +22,12 @@ MOST_LISTED = 8
 UNITS = ((2 * 86_400, 86_400, "days"), (3_600, 3_600, "h"), (60, 60, "min"), (1, 1, "s"), (0, 0.001, "ms"))
 """Units of a duration, longest first: the fewest seconds for which to use it, its length in seconds, and its name."""
 
-LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-"""Every line end of any Markdown reader. Each would end a table row."""
+LINE_END = r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]"
+"""A pattern of every line end of any Markdown reader. Each would end a table row."""
 
-SHAPELESS = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+SHAPELESS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0").union(
+    map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)
 """Characters that nobody sees although `str.isprintable` accepts them. Source: Unicode, DerivedCoreProperties.txt,
 Default_Ignorable_Code_Point."""
 
@@ -30,12 +35,14 @@ WORKFLOW_COMMAND = re.compile(r"^[ \t]*:(?=:)|#(?=#\w*\[)", re.MULTILINE)
 """The beginning of a command to the program that runs a workflow: `::error::` at the start of a line, with or
 without indentation, and `##[error]` anywhere. Source: https://github.com/actions/runner, ActionCommand.cs."""
 
-ACTIVE_MARKDOWN = re.compile(r"[\\`*_<>|\[\]&~]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+ACTIVE_MARKDOWN = r"(?i:[\\`*_<>|\[\]&~]|:(?=//)|(?<=www)\.)"
 """Characters that begin code, emphasis, HTML, a cell, a link or an entity unless a backslash precedes them."""
 
 
 def number(value: float | Decimal) -> str:
     """Return a figure exactly as written, never in scientific notation: 0.5, 1,000, 0.0000133334."""
+    from decimal import Decimal
+
     return f"{Decimal(str(value)).normalize():,f}"
 
 
@@ -135,10 +142,10 @@ def visible(text: str, kept: str = "") -> str:
     Line ends, terminal controls, characters that reverse the direction of text and halves of surrogate pairs are not
     visible. Characters in `kept` stay. In a JSON text, the result means the same as before.
     """
-    if text.isprintable() and not SHAPELESS.search(text):
+    if text.isprintable() and SHAPELESS.isdisjoint(text):
         return text
     return "".join(
-        char if char in kept or (char.isprintable() and not SHAPELESS.match(char)) else json.dumps(char)[1:-1]
+        char if char in kept or (char.isprintable() and char not in SHAPELESS) else json.dumps(char)[1:-1]
         for char in text
     )
 
@@ -156,7 +163,7 @@ def code(text: str) -> str:
     """Return literal text as Markdown code that survives a table and backticks of its own."""
     if not text:
         return "(empty)"
-    content = visible(LINE_END.sub("⏎", text))
+    content = visible(re.sub(LINE_END, "⏎", text))
     if "\\|" in content:  # No backslash can escape the bar of a cell after another backslash.
         entities = "".join(char if char.isalnum() else f"&#{ord(char)};" for char in content)
         return f"<code>{entities.replace('&#64;', '&#64;<!-- -->')}</code>"
@@ -168,11 +175,11 @@ def code(text: str) -> str:
 
 def prose(text: str) -> str:
     """Return literal text as one line of Markdown without any markup, link, mention or formula."""
-    content = ACTIVE_MARKDOWN.sub(r"\\\g<0>", visible(LINE_END.sub(" ", text).strip()))
+    content = re.sub(ACTIVE_MARKDOWN, r"\\\g<0>", visible(re.sub(LINE_END, " ", text).strip()))
     # Mentions, references to issues and formulas are found in the rendered text, where no backslash is left.
     return re.sub(r"([@#])(?=\w)", r"\1<!-- -->", content).replace("$", "<span>$</span>")
 
 
 def _cell(markdown: str) -> str:
     """Escape bars and line ends, which would end the cell or the row. Bars that are escaped already stay."""
-    return LINE_END.sub(" ", re.sub(r"(?<!\\)\|", r"\\|", markdown))
+    return re.sub(LINE_END, " ", re.sub(r"(?<!\\)\|", r"\\|", markdown))

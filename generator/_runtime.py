@@ -6,7 +6,6 @@ import atexit
 import fcntl
 import gc
 import os
-import shlex
 import signal
 import stat
 import sys
@@ -265,6 +264,8 @@ def skip_final_collection() -> None:
 
 def install_command(extra: str) -> str:
     """Return the command that installs an optional extra for the running Python."""
+    import shlex
+
     return shlex.join([sys.executable, "-m", "pip", "install", _requirement(extra), *RESOLVED_WITH.get(extra, ())])
 
 

@@ -7,8 +7,8 @@ it. AWS does not check the sum before a deployment, so an oversized stack fails 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from generator.aws import CONCURRENCY_QUOTA_CODE, DEFAULT_CONCURRENCY_LIMIT
 from generator.errors import Fault, InvalidEnvironment
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from generator.config.schema import Environment, OnShortfall
 
 
-@dataclass(frozen=True, slots=True)
-class AccountQuota:
+class AccountQuota(NamedTuple):
     """The concurrency of one account in one Region."""
 
     name: str
@@ -41,16 +40,14 @@ class AccountQuota:
         return reserved <= self.reservable
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """An environment and its sizing."""
 
     environment: Environment
     sizing: Sizing
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The comparison of an account with all environments that share it.
 
     `plans` hold the sizings to deploy, or the smallest ones tried if they do not fit. `wanted` is the sum of the
@@ -150,7 +147,7 @@ def advice(account: AccountQuota) -> str:
 def _judge_account(group: Sequence[Plan]) -> Verdict:
     wanted = sum(plan.sizing.total_reserved for plan in group)
     verdict = Verdict(account_of(group[0].environment), tuple(group), wanted)
-    return verdict if verdict.fits else replace(verdict, plans=_shrunk(group, verdict.account.reservable))
+    return verdict if verdict.fits else verdict._replace(plans=_shrunk(group, verdict.account.reservable))
 
 
 def _shrunk(group: Sequence[Plan], reservable: int) -> tuple[Plan, ...]:
@@ -158,7 +155,7 @@ def _shrunk(group: Sequence[Plan], reservable: int) -> tuple[Plan, ...]:
     from generator.config.schema import OnShortfall
 
     plans = [
-        replace(plan, sizing=_unreserved(plan.sizing)) if _on_shortfall(plan) == OnShortfall.UNRESERVED else plan
+        plan._replace(sizing=_unreserved(plan.sizing)) if _on_shortfall(plan) == OnShortfall.UNRESERVED else plan
         for plan in group
     ]
     fitting = [(plan.environment, plan.sizing) for plan in plans if _on_shortfall(plan) == OnShortfall.FIT]
@@ -169,7 +166,7 @@ def _shrunk(group: Sequence[Plan], reservable: int) -> tuple[Plan, ...]:
     kept = sum(plan.sizing.total_reserved for plan in plans if _on_shortfall(plan) != OnShortfall.FIT)
     sizings = iter(allocation.fit(fitting, reservable - kept) or allocation.minimum(fitting))
     return tuple(
-        replace(plan, sizing=next(sizings)) if _on_shortfall(plan) == OnShortfall.FIT else plan for plan in plans
+        plan._replace(sizing=next(sizings)) if _on_shortfall(plan) == OnShortfall.FIT else plan for plan in plans
     )
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from generator.checks.folders import Folder
 from generator.template.intrinsics import literal_text, mapping
@@ -31,8 +30,7 @@ _ENVIRONMENT = re.compile(r"aws://([^/]*)/([^/]*)")
 _UNKNOWN = ("unknown-account", "unknown-region")
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(NamedTuple):
     """A stack of an assembly. Account and Region are empty if the app leaves them open."""
 
     name: str
@@ -42,8 +40,7 @@ class Artifact:
     parameters: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """Part of an assembly that could not be read, and why."""
 
     file: Path

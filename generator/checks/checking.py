@@ -26,7 +26,7 @@ from generator.config import project
 from generator.config.project import foreign
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter
 from generator.plans import JudgedPlan
-from generator.template import reading, terraform
+from generator.template import plan_files, reading
 
 RULES = (
     drift.RULE,
@@ -71,7 +71,7 @@ def check_quota(request: Request, folder: Path) -> Report:
 def _check(request: Request, folder: Path) -> Report:
     committed = _committed(request, folder)
     named = _different(request.files, committed.values())
-    terraform_plans = [path for path in named if terraform.text_at(path) is not None]
+    terraform_plans = [path for path in named if plan_files.text_at(path) is not None]
     files = [path for path in named if path not in terraform_plans]
     contents = _contents(request, committed.values(), files, terraform_plans)
     jobs = [_lint_job(plan, committed[plan.name]) for plan in request.judged if plan.name in committed]
@@ -168,8 +168,8 @@ def _environment_contents(
             if not request.together:
                 account["reserved_elsewhere"] += judged.verdict.total - judged.plan.sizing.total_reserved
             content = read(committed[judged.name], judged.environment.region)
-            stacks = (replace(unit, settings=replace(unit.settings, account=account)) for unit in content.units)
-            contents.append(replace(content, units=tuple(stacks)))
+            stacks = (unit._replace(settings=unit.settings._replace(account=account)) for unit in content.units)
+            contents.append(content._replace(units=tuple(stacks)))
     return contents
 
 
@@ -179,7 +179,7 @@ def _judgement(request: Request, environments: Sequence[Content], others: Sequen
         contents = [*environments, *others]
         return quota_only.judge(contents, request, _neighbours(request, contents, folder))
     of_environments, of_others = quota_only.judge(environments, Request()), quota_only.judge(others, request)
-    return replace(of_others, findings=(*of_environments.findings, *of_others.findings))
+    return of_others._replace(findings=(*of_environments.findings, *of_others.findings))
 
 
 def _neighbours(request: Request, counted: Iterable[Content], folder: Path) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from generator._format import counted, visible
 
@@ -34,8 +34,7 @@ class CheckVerdict(StrEnum):
     """No finding is bad, but something that may reserve concurrency could not be read."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Finding:
+class Finding(NamedTuple):
     """One fault of one file. `path` is the place inside the document, `line` counts from 1."""
 
     file: str
@@ -51,8 +50,7 @@ class Finding:
         return self.severity is not Severity.INFORMATIONAL
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """What a finding violates, and where to read about it."""
 
     id: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from generator import _runtime
@@ -13,7 +12,7 @@ from generator.checks.findings import Finding
 from generator.checks.report import Report, Request
 from generator.checks.units import Unit
 from generator.errors import GeneratorError
-from generator.template import reading, terraform
+from generator.template import plan_files, reading
 
 STDIN = Path("-")
 
@@ -28,26 +27,26 @@ def with_copies(request: Request, check: Callable[[Request], Report]) -> Report:
         pipe_of = {copy: pipe for pipe, copy in copied.items()}
         name_of = {str(copy): str(pipe) for copy, pipe in pipe_of.items()}
         try:
-            report = check(replace(request, files=[copied.get(path, path) for path in request.files]))
+            report = check(request._replace(files=[copied.get(path, path) for path in request.files]))
         except GeneratorError as error:
-            faults = (replace(fault, where=name_of.get(fault.where, fault.where)) for fault in error.faults)
+            faults = (fault._replace(where=name_of.get(fault.where, fault.where)) for fault in error.faults)
             raise type(error)(list(faults)) from None
     findings = [_named(finding, name_of.get(finding.file, finding.file)) for finding in report.findings]
     groups = (report.subjects, report.plans, report.unjudged)
     subjects, plans, unjudged = (tuple(pipe_of.get(path, path) for path in group) for group in groups)
     places = tuple(
-        replace(place, stacks=tuple(replace(stack, unit=_renamed(stack.unit, pipe_of)) for stack in place.stacks))
+        place._replace(stacks=tuple(stack._replace(unit=_renamed(stack.unit, pipe_of)) for stack in place.stacks))
         for place in report.places
     )
-    return replace(report, findings=findings, subjects=subjects, plans=plans, unjudged=unjudged, places=places)
+    return report._replace(findings=findings, subjects=subjects, plans=plans, unjudged=unjudged, places=places)
 
 
 def _named(finding: Finding, file: str) -> Finding:
-    return replace(finding, file=file, message=finding.message.replace(finding.file, file))
+    return finding._replace(file=file, message=finding.message.replace(finding.file, file))
 
 
 def _renamed(unit: Unit, pipe_of: Mapping[Path, Path]) -> Unit:
-    return replace(unit, path=pipe_of.get(unit.path, unit.path))
+    return unit._replace(path=pipe_of.get(unit.path, unit.path))
 
 
 def _pipes(files: Iterable[Path]) -> list[Path]:
@@ -60,10 +59,10 @@ def _copy(pipe: Path, folder: Path) -> Path:
     folder.mkdir()
     copy = folder / pipe.name
     if pipe == STDIN:
-        data = sys.stdin.buffer.read(terraform.MAX_CHARACTERS + 1)
+        data = sys.stdin.buffer.read(plan_files.MAX_CHARACTERS + 1)
         copy.write_bytes(data)
     else:
         copy.write_text(
-            reading.bounded_text(pipe, "surrogateescape", terraform.MAX_CHARACTERS), errors="surrogateescape"
+            reading.bounded_text(pipe, "surrogateescape", plan_files.MAX_CHARACTERS), errors="surrogateescape"
         )
     return copy

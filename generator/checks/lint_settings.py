@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.config.project import foreign
@@ -22,11 +21,10 @@ NAMES = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
 """Files of settings. The first one counts, of the home folder and of the current folder."""
 
 
-@dataclass(frozen=True, slots=True)
-class LintSettings:
+class LintSettings(NamedTuple):
     """Settings that concern the deployment of a template."""
 
-    account: Mapping[str, int] = field(default_factory=dict)
+    account: Mapping[str, int] = {}
     """Figures by the keys of DEFAULT_ACCOUNT."""
     regions: tuple[str, ...] = ()
     """The Regions of the deployment; empty for any."""
@@ -36,7 +34,7 @@ class LintSettings:
     """Rules that are switched off: their ids, or prefixes of ids."""
     mandatory: tuple[str, ...] = ()
     """Rules that nothing switches off: their ids, or prefixes of ids."""
-    ignoring: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    ignoring: Mapping[str, Sequence[Any]] = {}
     """By resource, the rules that its own Metadata switches off for it."""
 
     def ignores(self, rule: str, location: Location) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from generator._format import joined
 from generator.account import connection, reserved
@@ -54,8 +54,7 @@ class LiveFigures:
         planned = sum(stack.unit.reserved_now for stack in stacks)
         credit = self._credit(present, names, planned)
         self._note(where, stacks, f"limit {present.limit:,}, {present.reserved:,} reserved, {credit}")
-        return replace(
-            stated,
+        return stated._replace(
             name=account.id,
             region=account.region,
             concurrency_limit=present.limit,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 from generator.capacity.quota import AccountQuota
 from generator.checks.findings import NOT_PROVEN, Finding, Severity
@@ -22,7 +22,7 @@ from generator.template.alternatives import Location
 from generator.template.nesting import SEPARATOR, outermost
 
 _WORD = r"""[^\s"',{}\[\]:]"""
-_KEY = re.compile(rf"""(?<!:)(?<!{_WORD})({_WORD}++(?:::{_WORD}++)*+)["']?\s*+:(?!:)""")
+_KEY = rf"""(?<!:)(?<!{_WORD})({_WORD}++(?:::{_WORD}++)*+)["']?\s*+:(?!:)"""
 
 MAX_RESOURCE = 100_000
 """Characters of a resource in which a finding's line is searched."""
@@ -37,8 +37,7 @@ Quota = Callable[[str, str, Sequence["Stack"]], AccountQuota]
 """Returns the quota of an account and a Region for the stacks that may go there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
+class Stack(NamedTuple):
     """A stack with the deployment of it that reserves most in a place."""
 
     unit: Unit
@@ -60,8 +59,7 @@ class Stack:
         return not self.unit.settings.ignores(SUM_RULE, self.largest)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """An account and a Region, or ANY of them, with all stacks that may go there."""
 
     account: AccountQuota
@@ -221,7 +219,7 @@ def _keys(path: Path, _changed_ns: int, _file: int) -> tuple[str, dict[str, tupl
         return "", {}
     keys: dict[str, tuple[int, int, int]] = {}
     line, end = 1, 0
-    for key in _KEY.finditer(text, max(0, text.find("Resources"))):
+    for key in re.compile(_KEY).finditer(text, max(0, text.find("Resources"))):
         line, end = line + text.count("\n", end, key.start(1)), key.start(1)
         keys.setdefault(key[1], (line, *key.span()))
     return text, keys

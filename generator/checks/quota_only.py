@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from generator.capacity.quota import AccountQuota
 from generator.checks import places, terraform
@@ -38,8 +38,7 @@ RULES = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """The places of some stacks, and what is wrong there."""
 
     places: tuple[Place, ...]
@@ -93,7 +92,7 @@ def _of_folder(path: Path, region: str) -> Content:
             plan = terraform.content_of_plan(file) or Content()
         except UnreadableTemplate as error:
             plan = unread(file, error)
-        content = replace(content, units=(*content.units, *plan.units), unread=(*content.unread, *plan.unread))
+        content = content._replace(units=(*content.units, *plan.units), unread=(*content.unread, *plan.unread))
     return content
 
 
@@ -102,11 +101,11 @@ def switched(contents: Iterable[Content], *, is_on: bool) -> list[Content]:
 
     def changed(settings: LintSettings) -> LintSettings:
         if is_on:
-            return replace(settings, ignored=(), ignoring={})
-        return replace(settings, ignored=(*settings.ignored, SUM_RULE), mandatory=())
+            return settings._replace(ignored=(), ignoring={})
+        return settings._replace(ignored=(*settings.ignored, SUM_RULE), mandatory=())
 
     return [
-        replace(content, units=tuple(replace(unit, settings=changed(unit.settings)) for unit in content.units))
+        content._replace(units=tuple(unit._replace(settings=changed(unit.settings)) for unit in content.units))
         for content in contents
     ]
 
@@ -155,7 +154,7 @@ def _quota(request: Request, elsewhere: int) -> places.Quota:
     def quota(account: str, region: str, stacks: Sequence[Stack]) -> AccountQuota:
         shared = places.shared_account(stacks, request.account)
         reserved_elsewhere = shared.reserved_elsewhere + elsewhere
-        account_quota = replace(shared, name=account, region=region, reserved_elsewhere=reserved_elsewhere)
+        account_quota = shared._replace(name=account, region=region, reserved_elsewhere=reserved_elsewhere)
         return request.live(account_quota, stacks) if request.live else account_quota
 
     return quota

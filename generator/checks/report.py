@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from generator.checks.findings import NOT_PROVEN, CheckVerdict, Finding, Rule, Severity
 
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from generator.plans import JudgedPlan
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """The files to check, and the options."""
 
     judged: Sequence[JudgedPlan] = ()
@@ -24,7 +22,7 @@ class Request:
     """Templates that belong to no environment; - is the standard input."""
     folders: Sequence[Path] = ()
     """CDK assemblies, and folders with templates."""
-    account: Mapping[str, int] = field(default_factory=dict)
+    account: Mapping[str, int] = {}
     """The account of the files as far as options state it; .cfnlintrc, a file's Metadata or DEFAULT_ACCOUNT state the
     rest."""
     complete: bool = False
@@ -48,12 +46,11 @@ class Request:
         return any(rule.startswith(prefix) for prefix in self.ignored)
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """The findings and the rules they violate, with what is reserved in each account and Region."""
 
     findings: list[Finding]
-    rules: Mapping[str, Rule] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = {}
     subjects: tuple[Path, ...] = ()
     """The files and folders that belong to no environment, each once."""
     plans: tuple[Path, ...] = ()
@@ -79,10 +76,10 @@ class Report:
     def accepting_gaps(self) -> Report:
         """Return the report with informational findings for whatever is not counted."""
         lowered = [
-            replace(finding, severity=Severity.INFORMATIONAL) if finding.rule == NOT_PROVEN else finding
+            finding._replace(severity=Severity.INFORMATIONAL) if finding.rule == NOT_PROVEN else finding
             for finding in self.findings
         ]
-        return replace(self, findings=lowered)
+        return self._replace(findings=lowered)
 
     @property
     def unproven(self) -> tuple[Path, ...]:

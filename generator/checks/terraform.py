@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from generator.checks.findings import Finding, Severity
 from generator.checks.places import Place
 from generator.checks.quota.deployed import deployed
 from generator.checks.units import Content, Unit, Unread
-from generator.template import terraform
-from generator.template.terraform import PlanPart
+from generator.template import plan_files
+
+if TYPE_CHECKING:
+    from generator.template.terraform import PlanPart
 
 ORDER = "apply-order"
 """The rule for what a plan reserves while it is applied."""
@@ -19,9 +21,11 @@ ORDER = "apply-order"
 
 def content_of_plan(path: Path) -> Content | None:
     """Return the stacks of a plan; None if the file is no plan. Raises UnreadableTemplate."""
-    text = terraform.text_at(path)
+    text = plan_files.text_at(path)
     if text is None:
         return None
+    from generator.template import terraform
+
     plan = terraform.plan(str(path), text)
     names = _names(path, plan.parts)
     units = tuple(_unit(path, name, part) for name, part in zip(names, plan.parts, strict=True))
@@ -37,8 +41,8 @@ def as_written(findings: Iterable[Finding], units: Iterable[Unit]) -> Iterator[F
             yield finding
             continue
         address = finding.path.removeprefix("Resources/").partition("/Properties/")[0]
-        yield replace(
-            finding, path=terraform.as_written(address), message=terraform.as_written(finding.message), line=1
+        yield finding._replace(
+            path=plan_files.as_written(address), message=plan_files.as_written(finding.message), line=1
         )
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from generator.checks import assemblies
 from generator.checks.assemblies import Artifact
@@ -15,7 +13,7 @@ from generator.checks.folders import Folder, is_template, project_of
 from generator.checks.lint_settings import LintSettings, lint_settings, of_project
 from generator.checks.quota.deployed import ACCOUNT, REGION, Deployed, deployed
 from generator.errors import Fault, UnreadableTemplate
-from generator.template import reading, terraform
+from generator.template import plan_files, reading
 from generator.template.intrinsics import mapping
 from generator.template.nesting import NotRead
 
@@ -31,8 +29,7 @@ MAX_FILES = 20_000
 SERVERLESS = ("serverless.yml", "serverless.yaml", "serverless.json")
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(NamedTuple):
     """Something that may reserve concurrency and could not be read."""
 
     file: Path
@@ -42,8 +39,7 @@ class Unread:
     """What could not be read, why, and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """One stack, or everything of one plan that goes to the same account and Region."""
 
     name: str
@@ -53,7 +49,7 @@ class Unit:
     """The template under each set of parameters that is given, with nested stacks put into it."""
     account: str = ANY
     region: str = ANY
-    settings: LintSettings = field(default_factory=LintSettings)
+    settings: LintSettings = LintSettings()
     """What the project and the template state about the deployment."""
     reserved_now: int = 0
     """Its present reservations, as far as the file states them. Those of the account include them."""
@@ -70,7 +66,7 @@ class Unit:
     def in_regions(self, regions: Iterable[str]) -> Unit:
         """Return the stack for other Regions; for any if there are none."""
         stacks = tuple(stack.pinned({**stack.deployments.pins, REGION: regions}) for stack in self.deployed)
-        return replace(self, region=ANY, deployed=stacks)
+        return self._replace(region=ANY, deployed=stacks)
 
     def may_go_to(self, account: str, region: str) -> bool:
         """Return whether the stack may be deployed to an account and a Region, each of which may be ANY."""
@@ -79,8 +75,7 @@ class Unit:
         return region == ANY or region in (self.regions or (region,))
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """The content of files and folders."""
 
     units: tuple[Unit, ...] = ()
@@ -154,19 +149,17 @@ def _settings(region: str) -> dict[str, Any]:
     return {**of_project(), "regions": [region]} if region else of_project()
 
 
-@dataclass(slots=True)
 class _Walk:
-    """A walk through a folder and what it has found so far."""
+    """A walk through a folder and what it has found so far. `project` has the settings of cfn-lint."""
 
-    folder: Folder
-    project: Mapping[str, Any]
-    """Its settings of cfn-lint."""
-    plain: dict[str, Unit] = field(default_factory=dict)
-    """By real path, templates outside of assemblies."""
-    assembled: list[Unit] = field(default_factory=list)
-    unread: list[Unread] = field(default_factory=list)
-    assemblies: list[Path] = field(default_factory=list)
-    plans: list[Path] = field(default_factory=list)
+    def __init__(self, folder: Folder, project: Mapping[str, Any]) -> None:
+        self.folder, self.project = folder, project
+        self.plain: dict[str, Unit] = {}
+        """By real path, templates outside of assemblies."""
+        self.assembled: list[Unit] = []
+        self.unread: list[Unread] = []
+        self.assemblies: list[Path] = []
+        self.plans: list[Path] = []
 
     def files(self, path: Path) -> Iterator[Path]:
         """Yield the files below a folder that may be templates; read the assemblies on the way."""
@@ -208,7 +201,7 @@ class _Walk:
         try:
             real_path = self.folder.real_path(file)
             text = reading.bounded_text(Path(real_path), errors="replace").replace("\0", "")  # UTF-16 shows as NULs.
-            if terraform.looks_like_plan(text):
+            if plan_files.looks_like_plan(text):
                 self.folder.text(file)
                 self.plans.append(file)
                 return
@@ -219,7 +212,7 @@ class _Walk:
                 self.plain[real_path] = _of_template(self.folder, file, document, self.project)
         except (NotRead, OSError) as error:
             is_suspect = "Resources" in text and ("AWS" in text or "template" in file.name.lower())
-            if not text or is_suspect or terraform.looks_like_plan(text):
+            if not text or is_suspect or plan_files.looks_like_plan(text):
                 self.unread.append(Unread(file, "", str(error)))
 
     def _take_assembly(self, path: Path) -> None:
@@ -249,7 +242,7 @@ def _of_artifact(folder: Folder, artifact: Artifact, project: Mapping[str, Any])
         stack.pinned({**stack.deployments.pins, ACCOUNT: [artifact.account]}) if artifact.account else stack
         for stack in stacks
     ]
-    settings = replace(lint_settings(document, project), regions=(), parameters=())
+    settings = lint_settings(document, project)._replace(regions=(), parameters=())
     return Unit(artifact.name, artifact.template, tuple(stacks), artifact.account, artifact.region, settings)
 
 
@@ -268,6 +261,8 @@ def source_of_template(path: Path) -> Fault | None:
     if path.name == "cdk.json":
         return Fault(str(path), "the settings of a CDK app, not a template", "run `cdk synth`, then check cdk.out")
     if reading.is_file(path) and _begins_like_zip(path):
+        import shlex
+
         what = "a binary plan of Terraform or OpenTofu"
         remedy = f"run `terraform show -json {shlex.quote(path.name)} > plan.json`, then check plan.json"
         return Fault(str(path), what, remedy)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import sys
@@ -186,7 +185,7 @@ def _with_environments(request: Request, names: Sequence[str], is_quota_only: bo
     except GeneratorError as error:
         unreadable = linting.unreadable(path for path in request.files if path != Path(STDIN))
         raise type(error)([*unreadable, *error.faults]) from None
-    request = dataclasses.replace(request, judged=judged)
+    request = request._replace(judged=judged)
     check = checking.check_quota if is_quota_only else checking.check
     return check(request, project.templates()), request
 
@@ -199,7 +198,7 @@ def _as_data(report: Report, request: Request, format_: str) -> str:
     names = [plan.name for plan in request.judged]
     data = {
         "environment": names[0] if len(names) == 1 else names or None,
-        "findings": [dataclasses.asdict(finding) for finding in report.findings],
+        "findings": [finding._asdict() for finding in report.findings],
         "passed": report.passed,
         "verdict": report.verdict,
         "notes": request.live.notes if request.live else [],

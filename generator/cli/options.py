@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from generator._format import visible
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class EnvironmentName(click.types.StringParamType):
@@ -32,6 +34,8 @@ class EnvironmentName(click.types.StringParamType):
 
         Shells run a command inside a completion, so a file with such a name is left out.
         """
+        from click.shell_completion import CompletionItem
+
         from generator.config import files
         from generator.config.schema import ENVIRONMENT_NAME
 
@@ -51,6 +55,8 @@ class EnvironmentOrFile(EnvironmentName):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return a request for file names, which bash needs first, and the environments."""
+        from click.shell_completion import CompletionItem
+
         return [CompletionItem(incomplete, type="file"), *super().shell_complete(ctx, param, incomplete)]
 
 
@@ -71,6 +77,8 @@ class Picture(click.Path):
 
 
 def _complete_setting(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
     from generator.config import fields
     from generator.config.schema import Environment
 

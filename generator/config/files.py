@@ -190,7 +190,7 @@ def _load_one(name: str, overrides: Sequence[str], folder: Path) -> Environment:
         environment = read(table, str(path), changes, [_named_like_its_file(name, "name" in changes)])
     except InvalidEnvironment as error:
         named = [
-            dataclasses.replace(fault_, remedy=fault_.remedy.replace("add name = ...", f'add name = "{name}"'))
+            fault_._replace(remedy=fault_.remedy.replace("add name = ...", f'add name = "{name}"'))
             for fault_ in error.faults
         ]
         raise InvalidEnvironment([*faults, *named]) from None

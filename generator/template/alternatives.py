@@ -6,9 +6,9 @@ This is scope EVERY of `generator.template.evaluation`, with the same reductions
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import chain, islice
+from typing import NamedTuple
 
 from generator.template.dependencies import MAPPINGS
 from generator.template.guards import ALWAYS, Equality, Guard, merge, when
@@ -42,8 +42,7 @@ class Missing(Enum):
     UNKNOWN = "the template does not state it"
 
 
-@dataclass(frozen=True, slots=True)
-class Alternative:
+class Alternative(NamedTuple):
     """A value that a property may have, and the guard under which it has it. A Missing value is the reason for none."""
 
     value: Json
@@ -51,8 +50,7 @@ class Alternative:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """A number that a property has if its guard holds, and the place to report."""
 
     number: int | Missing
@@ -111,7 +109,7 @@ def _limited(values: Iterable[Alternative], most: int = MAX_ALTERNATIVES) -> lis
 def _branches(alternative: Alternative) -> Iterator[Alternative]:
     """Yield the branches of an Fn::If that the guard leaves possible, and those of any Fn::If inside them."""
     if alternative.value == NO_VALUE:
-        yield replace(alternative, value=Missing.ABSENT)
+        yield alternative._replace(value=Missing.ABSENT)
         return
     value = mapping(alternative.value)
     choice = value.get("Fn::If") if len(value) == 1 else None
@@ -142,7 +140,7 @@ def _alternatives(template: Template, alternative: Alternative, ranging: bool = 
     """
     value = alternative.value
     if not is_intrinsic(value) or value == NO_VALUE:
-        yield replace(alternative, value=Missing.ABSENT) if value == NO_VALUE else alternative
+        yield alternative._replace(value=Missing.ABSENT) if value == NO_VALUE else alternative
         return
     function, content = next(iter(value.items()))
     if function == "Ref":
@@ -153,9 +151,9 @@ def _alternatives(template: Template, alternative: Alternative, ranging: bool = 
         for branch in _branches(alternative):
             if branch.value != value:
                 for evaluated in _alternatives(template, branch, ranging):
-                    yield replace(evaluated, location=alternative.location)
+                    yield evaluated._replace(location=alternative.location)
             else:
-                yield replace(alternative, value=Missing.UNKNOWN)
+                yield alternative._replace(value=Missing.UNKNOWN)
     elif function == "Fn::FindInMap":
         yield from _find_in_map(template, content, alternative, ranging)
     elif function == "Fn::Sub" and (parts := parts_of(content)) is not None:
@@ -180,12 +178,12 @@ def _combined(
     """Yield the result of a function for every combination of its arguments' alternatives."""
     for chosen in _combinations(template, parts, alternative, ranging):
         is_open = not isinstance(chosen.value, list) or any(isinstance(value, Missing) for value in chosen.value)
-        yield replace(chosen, value=Missing.UNKNOWN if is_open else combine(chosen.value))
+        yield chosen._replace(value=Missing.UNKNOWN if is_open else combine(chosen.value))
 
 
 def _combinations(template: Template, parts: list[Json], alternative: Alternative, ranging: bool) -> list[Alternative]:
     """Return every combination of the parts' alternatives as a list, with UNKNOWN for those beyond the limit."""
-    combinations = [replace(alternative, value=[])]
+    combinations = [alternative._replace(value=[])]
     for part in parts:
         combinations = _limited(_extend(combinations, _limited(_argument(template, part, ranging))))
     return combinations
@@ -200,7 +198,7 @@ def _argument(template: Template, part: Json, ranging: bool) -> Iterator[Alterna
         for items in _combinations(template, argument.value, argument, ranging):
             is_list = isinstance(items.value, list)
             yield (
-                replace(items, value=[item for item in items.value if item is not Missing.ABSENT]) if is_list else items
+                items._replace(value=[item for item in items.value if item is not Missing.ABSENT]) if is_list else items
             )
 
 
@@ -212,7 +210,7 @@ def _extend(combinations: list[Alternative], parts: list[Alternative]) -> Iterat
         for part in parts:
             guard = merge(combination.guard, part.guard)
             if guard is not None:
-                yield replace(combination, value=[*combination.value, part.value], guard=guard)
+                yield combination._replace(value=[*combination.value, part.value], guard=guard)
 
 
 def _default(template: Template, name: Json, alternative: Alternative) -> Alternative:
@@ -223,8 +221,8 @@ def _default(template: Template, name: Json, alternative: Alternative) -> Altern
     default = literal_text(declared.get("Default"))
     guard = merge(alternative.guard, when(Equality(name, default))) if default is not None else None
     if default is None or guard is None:
-        return replace(alternative, value=Missing.UNKNOWN)
-    return replace(alternative, value=split_commas(default) if is_list(declared) else default, guard=guard)
+        return alternative._replace(value=Missing.UNKNOWN)
+    return alternative._replace(value=split_commas(default) if is_list(declared) else default, guard=guard)
 
 
 def _parameter_values(template: Template, name: Json, alternative: Alternative) -> Iterator[Alternative]:
@@ -244,13 +242,13 @@ def _find_in_map(template: Template, arguments: Json, alternative: Alternative, 
     """Yield every value that Fn::FindInMap may find, and its DefaultValue for keys that the mapping does not have."""
     is_well_formed = isinstance(arguments, list) and len(arguments) in (3, 4)
     entries = list(_lookups(template, arguments, alternative, ranging)) if is_well_formed else []
-    yield from entries or [replace(alternative, value=Missing.UNKNOWN)]
+    yield from entries or [alternative._replace(value=Missing.UNKNOWN)]
 
 
 def _lookups(
     template: Template, arguments: list[Json], alternative: Alternative, ranging: bool
 ) -> Iterator[Alternative]:
-    selected = [replace(alternative, value=template.mappings)]
+    selected = [alternative._replace(value=template.mappings)]
     for key in arguments[:3]:
         rows = chain.from_iterable(_selected(template, key, table) for table in selected)
         selected = _limited(rows, MAX_ALTERNATIVES + 1)  # One more for the deployments that find no row.
@@ -258,12 +256,12 @@ def _lookups(
     is_ranging = any(_ranges(template, name) for name in parameters_in(*arguments[:3]))
     for entry in selected:
         if entry.value is not Missing.ABSENT:
-            yield replace(entry, location=alternative.location)
+            yield entry._replace(location=alternative.location)
         elif "DefaultValue" in default:
-            last = replace(entry, value=default["DefaultValue"], location=alternative.location)
+            last = entry._replace(value=default["DefaultValue"], location=alternative.location)
             yield from _alternatives(template, last, ranging)
         elif not is_ranging:
-            yield replace(alternative, value=Missing.UNKNOWN, guard=entry.guard)
+            yield alternative._replace(value=Missing.UNKNOWN, guard=entry.guard)
 
 
 def _selected(template: Template, key: Json, table: Alternative) -> Iterator[Alternative]:
@@ -272,7 +270,7 @@ def _selected(template: Template, key: Json, table: Alternative) -> Iterator[Alt
         yield table
         return
     rows = mapping(table.value)
-    for branch in _branches(replace(table, value=key)):
+    for branch in _branches(table._replace(value=key)):
         name = plain_reference(branch.value)
         if name is not None and _ranges(template, name):
             yield from _by_value(rows, name, branch, Missing.ABSENT)
@@ -280,7 +278,7 @@ def _selected(template: Template, key: Json, table: Alternative) -> Iterator[Alt
         for selector in _alternatives(template, branch, ranging=True):
             literal = literal_text(selector.value)
             is_open = literal is None and table.value is not Missing.ABSENT
-            yield replace(selector, value=Missing.UNKNOWN if is_open else rows.get(str(literal), Missing.ABSENT))
+            yield selector._replace(value=Missing.UNKNOWN if is_open else rows.get(str(literal), Missing.ABSENT))
 
 
 def _by_value(
@@ -292,10 +290,10 @@ def _by_value(
         fact = Equality(parameter, str(name))
         both = merge(alternative.guard, when(fact))
         if both is not None:
-            yield replace(alternative, value=value, guard=both)
+            yield alternative._replace(value=value, guard=both)
         guard = merge(guard, when(fact, holds=False)) if guard is not None else None
     if guard is not None and otherwise is not None:
-        yield replace(alternative, value=otherwise, guard=guard)
+        yield alternative._replace(value=otherwise, guard=guard)
 
 
 def _ranges(template: Template, name: str) -> bool:

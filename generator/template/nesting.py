@@ -7,9 +7,9 @@ A parameter is replaced by the expression that the parent gives it, or else by i
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import islice
 from typing import NamedTuple
@@ -65,21 +65,21 @@ Children = Callable[[Section], Child]
 """A function that returns the template of a nested stack, given its resource. Raises NotRead."""
 
 
-@dataclass(slots=True)
 class _Whole:
     """The sections of a template into which nested stacks are put, level by level."""
 
-    parameters: dict[str, Json]
-    mappings: dict[str, Json]
-    conditions: dict[str, Json]
-    resources: dict[str, Section]
-    outputs: dict[str, Json]
-    opaque: dict[str, Json]
-    macros: list[str]
-    malformed: list[str]
-    unread: dict[str, str] = field(default_factory=dict)
-    stacks: int = 0
-    values: int = 0
+    def __init__(self, template: Template) -> None:
+        self.parameters = dict(template.parameters)
+        self.mappings = dict(template.mappings)
+        self.conditions = dict(template.conditions)
+        self.resources = dict(template.resources)
+        self.outputs = dict(template.outputs)
+        self.opaque = dict(template.opaque)
+        self.macros = list(template.macros)
+        self.malformed = list(template.malformed)
+        self.unread: dict[str, str] = {}
+        self.stacks = 0
+        self.values = 0
 
 
 def with_nested(template: Template, children: Children) -> tuple[Template, dict[str, str]]:
@@ -90,13 +90,12 @@ def with_nested(template: Template, children: Children) -> tuple[Template, dict[
     level = [(name, children) for name in template.of_type(*NESTED)]
     if not level:
         return template, {}
-    sections: dict[str, Json] = {name: dict(getattr(template, name)) for name in SECTIONS}
-    whole = _Whole(**sections, macros=list(template.macros), malformed=list(template.malformed))
+    whole = _Whole(template)
     while level:
         level = [inner for name, reader in level for inner in _put_in(whole, name, reader)]
     _write_out_outputs(whole)
-    sections |= {"macros": tuple(whole.macros), "malformed": tuple(whole.malformed)}
-    return replace(template, **sections), whole.unread
+    sections: dict[str, Json] = {name: getattr(whole, name) for name in SECTIONS}
+    return replace(template, **sections, macros=tuple(whole.macros), malformed=tuple(whole.malformed)), whole.unread
 
 
 def outermost(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -285,15 +284,15 @@ def _as_list(value: Json, around: Section) -> Json:
     return split_commas(str(literal_text(value)))
 
 
-@dataclass(frozen=True, slots=True)
 class _Nested(Renaming):
-    """Adds the prefix to the names in a nested stack's document, and replaces its parameters."""
+    """Adds the prefix to the names in a nested stack's document, and replaces its parameters.
 
-    prefix: str
-    values: Mapping[str, Json]
-    """The parent's expression for each parameter, or the value of each output by Stack.Outputs.Name."""
-    variables: frozenset[str] = frozenset()
-    """The variables of loops, which are not renamed."""
+    `values` has the parent's expression for each parameter, or the value of each output by Stack.Outputs.Name. The
+    variables of loops are not renamed.
+    """
+
+    def __init__(self, prefix: str, values: Mapping[str, Json], variables: Collection[str] = ()) -> None:
+        self.prefix, self.values, self.variables = prefix, values, variables
 
     def entries(self, section: Json, rename_content: Callable[[Json], Json]) -> dict[str, Json]:
         """Return a section with its entries renamed, also those in loops. `rename_content` renames the rest."""

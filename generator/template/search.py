@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from generator.template.conditions import Assignment, Deployments, Formula, Truths, variables
 from generator.template.guards import ALWAYS, Guard
@@ -30,8 +29,7 @@ Facts = tuple[tuple[Formula, bool], ...]
 Picked = TypeVar("Picked")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate(Generic[Picked]):
+class Candidate(NamedTuple, Generic[Picked]):
     """One option of an item, with its weight. `option` is None if it stands for leaving the item out."""
 
     weight: int
@@ -43,8 +41,7 @@ Item = Sequence[Candidate[Picked]]
 """Options that exclude each other: a deployment has exactly one of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Combination(Generic[Picked]):
+class Combination(NamedTuple, Generic[Picked]):
     """One candidate for each item. Some deployment has all of them at once.
 
     No deployment weighs more than `at_most`, which exceeds `weight` only if the search stopped early.
@@ -85,7 +82,7 @@ def _search(
     deployments: Deployments, items: list[_Options[Picked]], constraints: tuple[Formula, ...]
 ) -> Combination[Picked] | None:
     last_step = max(MAX_STEPS, deployments.steps + MIN_STEPS + MIN_DIVES * sum(map(len, items)))
-    search = _Search[Picked](deployments, constraints, deployments.steps, last_step)
+    search = _Search[Picked](deployments, constraints, last_step)
     search.run(items)
     if search.best is None:
         return None if not search.stopped_early else Combination(0, (), ALWAYS, search.unsearched)
@@ -121,8 +118,7 @@ def _groups(
     return ((group_items, tuple(constraints)) for group_items, constraints in groups.values())
 
 
-@dataclass(frozen=True, slots=True)
-class _Option(Generic[Picked]):
+class _Option(NamedTuple, Generic[Picked]):
     candidate: Candidate[Picked]
     facts: Facts
     """The facts that the assignment does not decide yet."""
@@ -131,20 +127,18 @@ class _Option(Generic[Picked]):
 _Options = list[_Option[Picked]]
 
 
-@dataclass(slots=True)
 class _Search(Generic[Picked]):
     """Branch and bound over the values of variables. A branch that cannot become the heaviest is dropped."""
 
-    deployments: Deployments
-    constraints: tuple[Formula, ...]
-    first_step: int
-    last_step: int
-    best: list[_Option[Picked]] | None = None
-    weight: int = 0
-    stopped_early: bool = False
-    unsearched: int = 0
-    """The highest bound of a branch that was not searched."""
-    assignment: Assignment = field(default_factory=dict)
+    def __init__(self, deployments: Deployments, constraints: tuple[Formula, ...], last_step: int) -> None:
+        self.deployments, self.constraints = deployments, constraints
+        self.first_step, self.last_step = deployments.steps, last_step
+        self.best: list[_Option[Picked]] | None = None
+        self.weight = 0
+        self.stopped_early = False
+        self.unsearched = 0
+        """The highest bound of a branch that was not searched."""
+        self.assignment: Assignment = {}
 
     def run(self, items: list[_Options[Picked]]) -> None:
         """Search all combinations of the items' options."""

@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 from generator.aws import PROVISIONED_DIMENSION
@@ -20,11 +19,9 @@ from generator.errors import UnreadableTemplate
 from generator.template import reading
 from generator.template.intrinsics import Json, listed, mapping, whole_number
 from generator.template.model import Section
+from generator.template.plan_files import MAX_CHARACTERS, SHOW, logical_id
 from generator.template.plan_references import FUNCTIONS, Address, PlannedResource, References, address_of
 from generator.template.reading import json_value, unreadable
-
-MAX_CHARACTERS = 200_000_000
-"""The plan of ten thousand resources has about 100 million."""
 
 MAX_MODULES = 100
 """Levels of nested modules, ten times what any configuration has."""
@@ -42,9 +39,6 @@ OPAQUE = (
 """Types that create resources from a template that is not in the plan."""
 
 AFTER_APPLY = "known only after apply"
-
-_SIGNS = {".": "\ue000", "/": "\ue001"}
-"""Stand-ins for the signs of an address that have a meaning in a logical id: an attribute or a nested stack follows."""
 
 
 class Gap(NamedTuple):
@@ -88,41 +82,6 @@ class TerraformPlan:
     gaps: tuple[Gap, ...]
 
 
-def text_at(path: Path) -> str | None:
-    """Return the text of a file that looks like the output of `terraform show -json`; None for any other file.
-
-    An unreadable file also gives None; the reader of templates reports it. Raises UnreadableTemplate for the log of
-    `terraform plan -json`.
-    """
-    try:
-        text = reading.bounded_text(path, most=MAX_CHARACTERS)
-    except (OSError, UnicodeDecodeError):
-        return None
-    if text.startswith('{"@level"'):
-        raise unreadable(str(path), "the log of terraform plan -json, not a plan", _SHOW)
-    return text if looks_like_plan(text) else None
-
-
-def looks_like_plan(text: str) -> bool:
-    """Return whether a text looks like the output of `terraform show -json`, with or without a byte order mark."""
-    start = text[:100].lstrip("\ufeff\ufffd \t\r\n")
-    return start.startswith("{") and all(key in text for key in ('"format_version"', '"terraform_version"'))
-
-
-def as_written(text: str) -> str:
-    """Return a text in which logical ids are addresses again, as Terraform writes them."""
-    for sign, stand_in in _SIGNS.items():
-        text = text.replace(stand_in, sign)
-    return text
-
-
-def _id(address: str) -> str:
-    """Return the logical id of a resource."""
-    for sign, stand_in in _SIGNS.items():
-        address = address.replace(sign, stand_in)
-    return address
-
-
 def plan(where: str, text: str) -> TerraformPlan:
     """Return the resources that a plan leaves in each account and Region. Raises UnreadableTemplate."""
     if len(text) > MAX_CHARACTERS:
@@ -133,7 +92,7 @@ def plan(where: str, text: str) -> TerraformPlan:
         raise unreadable(where, f"a plan of format {version!r}", "use a Terraform that writes format 1")
     if "planned_values" not in document:
         what = "a Terraform state, not a plan" if "values" in document else "a plan without planned_values"
-        raise unreadable(where, what, _SHOW)
+        raise unreadable(where, what, SHOW)
     return _Reader(where, document).plan()
 
 
@@ -231,7 +190,7 @@ class _Reader:
                 self._gap(resource, "creates resources from a template that is not in the plan; check that template")
 
     def _translate_function(self, resource: PlannedResource) -> None:
-        properties: dict[str, Json] = {"FunctionName": _id(resource.address)}
+        properties: dict[str, Json] = {"FunctionName": logical_id(resource.address)}
         reserved = self._figure(resource, "reserved_concurrent_executions", "its reservation", UNRESERVED)
         if reserved is not None and reserved != UNRESERVED:
             properties["ReservedConcurrentExecutions"] = reserved
@@ -246,7 +205,7 @@ class _Reader:
         function = self._function(resource, "function_name", figure, "provisions")
         if function and figure:
             properties = {
-                "FunctionName": _id(function.address),
+                "FunctionName": logical_id(function.address),
                 "Name": _qualifier(resource, resource.values.get("qualifier")),
                 "ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": figure},
             }
@@ -263,7 +222,7 @@ class _Reader:
             qualifier = _qualifier(resource, str(resource.values.get("resource_id") or "").rpartition(":")[2] or None)
             properties = {
                 "ScalableDimension": PROVISIONED_DIMENSION,
-                "ResourceId": f"function:{_id(function.address)}:{qualifier}",
+                "ResourceId": f"function:{logical_id(function.address)}:{qualifier}",
                 "MaxCapacity": figure,
             }
             self._add(resource, "AWS::ApplicationAutoScaling::ScalableTarget", properties)
@@ -272,7 +231,7 @@ class _Reader:
         functions = self._links.functions(resource, "function_name")
         if len(functions) != 1:
             return
-        properties: dict[str, Json] = {"FunctionName": _id(functions[0].address)}
+        properties: dict[str, Json] = {"FunctionName": logical_id(functions[0].address)}
         scaling = _block(resource.values.get("scaling_config"))
         maximum = whole_number(scaling.get("maximum_concurrency"))
         if maximum:
@@ -286,7 +245,7 @@ class _Reader:
             properties["ProvisionedPollerConfig"] = {}
         queues = self._links.targets(resource, "event_source_arn", ("aws_sqs_queue",))
         if len(queues) == 1:
-            properties["EventSourceArn"] = {"Ref": _id(queues[0].address)}
+            properties["EventSourceArn"] = {"Ref": logical_id(queues[0].address)}
         self._add(resource, "AWS::Lambda::EventSourceMapping", properties)
 
     def _translate_queue(self, resource: PlannedResource) -> None:
@@ -370,9 +329,9 @@ class _Reader:
         return self._parts.setdefault(place, PlanPart(*place))
 
     def _add(self, resource: PlannedResource, kind: str, properties: Section) -> None:
-        if _id(resource.address) in self._part(resource).resources:
+        if logical_id(resource.address) in self._part(resource).resources:
             self._gap(resource, f"appears twice; {_WHOLE}")
-        self._part(resource).resources[_id(resource.address)] = {"Type": kind, "Properties": properties}
+        self._part(resource).resources[logical_id(resource.address)] = {"Type": kind, "Properties": properties}
 
     def _gap(self, resource: PlannedResource, reason: str) -> None:
         self._gaps.append(Gap(resource.address, reason))
@@ -398,8 +357,6 @@ class _Reader:
         stays_until_created = actions[:1] == ["create"] or "deposed" in change
         part.reserved_during_apply += before if stays_until_created else max(0, before - after)
 
-
-_SHOW = "run: terraform plan -out=plan, then terraform show -json plan > plan.json"
 
 _WHOLE = "give the whole output of: terraform show -json PLAN"
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from generator.template.conditions import Deployments
 from generator.template.model import Template
@@ -17,13 +16,12 @@ Values = Mapping[str, Any]
 """Parameters with the values they are given; the others have their defaults."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deployed:
+class Deployed(NamedTuple):
     """One template, and everything that can be deployed from it."""
 
     template: Template
     deployments: Deployments
-    unread: Mapping[str, str] = field(default_factory=dict)
+    unread: Mapping[str, str] = {}
     """By logical id, why the template of a nested stack could not be read."""
 
     def pinned(self, pins: Mapping[str, Iterable[str]]) -> Deployed:

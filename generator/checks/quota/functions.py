@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from typing import Any, TypeVar
@@ -47,7 +46,7 @@ ELSEWHERE = ""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 """A function's name within a text, such as an ARN."""
 
-_ALONE = re.compile(r"(?:arn:[^{}]*(?:\$\{AWS::\w+\}[^{}]*)*:function:)?\$\{([A-Za-z0-9/]+)(?:\.Arn)?\}")
+_ALONE = r"(?:arn:[^{}]*(?:\$\{AWS::\w+\}[^{}]*)*:function:)?\$\{([A-Za-z0-9/]+)(?:\.Arn)?\}"
 """A Fn::Sub of a function's name or ARN and nothing else, perhaps in a nested stack."""
 
 Result = TypeVar("Result")
@@ -96,7 +95,7 @@ def may_be_managed(template: Template, function: str) -> bool:
 def within(figures: Iterable[Option], guards: Sequence[Guard]) -> list[Option]:
     """Return the options under each of the guards, without those that contradict it."""
     return [
-        replace(option, guard=both)
+        option._replace(guard=both)
         for option, guard in product(figures, guards)
         if (both := merge(option.guard, guard)) is not None
     ]
@@ -227,7 +226,7 @@ def _referred(value: Any) -> str | None:
         case {"Fn::GetAtt": str(text)}:
             return text.removesuffix(".Arn") if text.endswith(".Arn") else None
         case {"Fn::Sub": str(text)}:
-            match = _ALONE.fullmatch(text)
+            match = re.fullmatch(_ALONE, text)
             return match[1] if match else None
     return None
 

@@ -6,8 +6,8 @@ Versions and aliases state a figure. Application Auto Scaling may raise it to th
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from generator.aws import PROVISIONED_DIMENSION
 from generator.checks.quota.deployed import Deployed
@@ -38,8 +38,7 @@ LEFT_OUT: Candidate[Option] = Candidate(0, ALWAYS, None)
 """The option to ignore an item, where that can only make the sum smaller than it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Excess:
+class Excess(NamedTuple):
     """A deployment in which a function has more provisioned than reserved."""
 
     function: str

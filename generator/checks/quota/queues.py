@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from generator.aws import MIN_RECEIVES, STARTING_POLLERS
 from generator.checks.quota.deployed import Deployed
@@ -36,8 +36,7 @@ PROVISIONED_POLLERS = "ProvisionedPollerConfig"
 mode with an Amazon SQS event source mapping"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """A deployment in which SQS may invoke a function more often at once than it reserves."""
 
     function: str
@@ -61,8 +60,7 @@ class Demand:
         return poller_name(self.location)
 
 
-@dataclass(frozen=True, slots=True)
-class _EventSource:
+class _EventSource(NamedTuple):
     """An event source mapping of a function, or an event of SAM, where its guard holds."""
 
     owner: str

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import (
@@ -36,8 +35,7 @@ Poller = list[Candidate[Option]]
 """The batches that one mapping or event may run at once. They count negative, because they reduce the surplus."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surplus:
+class Surplus(NamedTuple):
     """A deployment in which a function reserves more than its streams' pollers can run at once."""
 
     function: str

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from generator._format import counted, listed
 from generator.checks.quota.deployed import Deployed
@@ -32,8 +32,7 @@ FROM_TEMPLATES = (
 """Types that create resources from another template."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """What one function reserves, or provisions without reserving, and the property that states it."""
 
     function: str
@@ -47,8 +46,7 @@ class Share:
         return is_provisioned(self.location)
 
 
-@dataclass(frozen=True, slots=True)
-class WorstCase:
+class WorstCase(NamedTuple):
     """The deployment of a template that reserves most."""
 
     shares: tuple[Share, ...]
