@@ -147,7 +147,6 @@ def orphans(folder: Path, names: Collection[str]) -> list[Path]:
 
 
 def _with_others(names: Sequence[str], overrides: Sequence[str]) -> tuple[list[Environment], list[Environment]]:
-    """Return the named environments and all others of the project."""
     requested = files.load_named(names, overrides)
     requested_names = [environment.name for environment in requested]
     others = [other for other in files.known() if other not in requested_names]

@@ -280,21 +280,18 @@ def _contradictions(environment: Environment, sizing: Sizing, series: Mapping[st
         share = throttled.total / arrived if arrived else 0.0
         expected = targets.webhook_throttle_probability * arrived
         if throttled.total > expected + 3 * math.sqrt(expected) + 3:
-            predicted = sizing[PROCESS_WEBHOOK].predicted
-            model = f"; the model predicts {percent(predicted)} at the peak" if predicted is not None else ""
             yield (
                 f"{throttled.total:,.0f} of {arrived:,.0f} webhooks were throttled ({percent(share)}), above the "
-                f"target of {percent(targets.webhook_throttle_probability)}{model}"
+                f"target of {percent(targets.webhook_throttle_probability)}{_prediction(sizing, PROCESS_WEBHOOK)}"
             )
     ages = next((item for id_, item in series.items() if id_.startswith("send_notification_asynceventage_")), None)
     runs = _hourly(series.get("send_notification_invocations_sum"))
     late = [time for time, age in ages.values.items() if age >= LATE_MS and runs.get(time, 0) >= 100] if ages else []
     if ages and late:
-        predicted = sizing[SEND_NOTIFICATION].predicted
-        model = f"; the model predicts {percent(predicted)} at the peak" if predicted is not None else ""
         yield (
             f"in {counted(len(late), 'hour')} more than {percent(targets.notification_wait_probability)} of "
-            f"notifications started a second or more late, first from {utc(late[0])}{model}"
+            f"notifications started a second or more late, first from {utc(late[0])}"
+            f"{_prediction(sizing, SEND_NOTIFICATION)}"
         )
     lag = series.get("check_alerts_iteratorage_maximum")
     if lag and (worst := max(lag.values.values(), default=0.0)) >= ITERATOR_AGE_MS:
@@ -304,6 +301,11 @@ def _contradictions(environment: Environment, sizing: Sizing, series: Mapping[st
             f"{duration(ITERATOR_AGE_MS / 1000)} or more in {counted(hours, 'hour')}; "
             "the model expects the lanes of a shard to keep up"
         )
+
+
+def _prediction(sizing: Sizing, function: str) -> str:
+    predicted = sizing[function].predicted
+    return "" if predicted is None else f"; the model predicts {percent(predicted)} at the peak"
 
 
 def utc(time_s: int) -> str:

@@ -60,12 +60,9 @@ class Rule(NamedTuple):
 
 def as_text(findings: Iterable[Finding]) -> str:
     """Return one line for each finding, in the form file:line: that editors make clickable; further lines indented."""
-    return "\n".join(map(_line, findings))
-
-
-def _line(finding: Finding) -> str:
-    place = f"{visible(finding.file)}:{finding.line}"
-    return f"{place}: {finding.severity} {visible(finding.rule)}: {_indented(finding.message)}"
+    return "\n".join(
+        f"{visible(f.file)}:{f.line}: {f.severity} {visible(f.rule)}: {_indented(f.message)}" for f in findings
+    )
 
 
 def limited(message: str) -> str:

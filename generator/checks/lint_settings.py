@@ -86,7 +86,6 @@ def lint_settings(document: Any, project: Mapping[str, Any]) -> LintSettings:
 
 
 def _settings_of(section: Any) -> Mapping[str, Any]:
-    """Return the settings in the Metadata of a template or a resource."""
     return mapping(mapping(mapping(mapping(section).get("Metadata")).get("cfn-lint")).get("config"))
 
 

@@ -117,7 +117,6 @@ def _start() -> Runner:
 
 
 def _lint_one(runner: Runner, job: LintJob) -> Linted:
-    """Return the findings on one file, and their rules."""
     matches = list(_matches(runner, job))
     return Linted(list(map(_finding, matches)), {match.rule.id: _rule(match.rule) for match in matches})
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from generator.checks.quota import judging
 from generator.checks.quota.messages import SUM_RULE
 from generator.checks.report import Report, Request
 from generator.checks.units import ANY, Content, Unit, Unread, content_of_file, content_of_folder, unread
-from generator.errors import Fault, UnreadableTemplate
+from generator.errors import UnreadableTemplate, each
 from generator.template.nesting import outermost
 
 GUIDE = "https://docs.aws.amazon.com/lambda/latest/dg"
@@ -65,20 +66,8 @@ def contents_of(files: Iterable[Path], folders: Iterable[Path], region: str = AN
 
     Raises UnreadableTemplate with every fault.
     """
-    contents: list[Content] = []
-    faults: list[Fault] = []
-    readers: list[tuple[Callable[[Path, str], Content], Path]] = [
-        *((_of_file, path) for path in files),
-        *((_of_folder, path) for path in folders),
-    ]
-    for reader, path in readers:
-        try:
-            contents.append(reader(path, region))
-        except UnreadableTemplate as error:
-            faults += error.faults
-    if faults:
-        raise UnreadableTemplate(faults)
-    return contents
+    readers = [*(partial(_of_file, path) for path in files), *(partial(_of_folder, path) for path in folders)]
+    return each(lambda reader: reader(region), readers, UnreadableTemplate)
 
 
 def _of_file(path: Path, region: str) -> Content:

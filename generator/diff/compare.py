@@ -60,14 +60,14 @@ def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterat
             continue
         contents = (old.document.get(section), new.document.get(section))
         if section not in NAMED_SECTIONS or any(isinstance(side, list | str) for side in contents):
-            yield from (Part(change.path, change.old, change.new, ()) for change in _changes(*contents, section))
+            yield from (Part(change.path, change.old, change.new, ()) for change in changes(*contents, section))
             continue
         before, after = (getattr(side, section.lower()) for side in (old, new))
         prefix = NAMED_SECTIONS[section]
         for name in dict.fromkeys([*after, *before]):
             if section == "Conditions" and name in before.keys() & after.keys() - redefinitions.conditions:
                 continue
-            changed = list(_changes(before.get(name), after.get(name), f"{section}.{name}"))
+            changed = list(changes(before.get(name), after.get(name), f"{section}.{name}"))
             if section == "Outputs":
                 changed = _of_output(name, changed, redefinitions)
             if changed:
@@ -79,13 +79,9 @@ def _of_output(name: str, changed: list[Property], redefinitions: Redefinitions)
     """Return the changes of an output that make a difference in some deployment."""
     outputs = [mapping(side.outputs.get(name)) for side in redefinitions.with_distinct_names]
     conditions = [output.get("Condition") for output in outputs]
-    distinct = {change.path: change for change in _changes(outputs[0], outputs[1], f"Outputs.{name}")}
+    distinct = {change.path: change for change in changes(outputs[0], outputs[1], f"Outputs.{name}")}
     differs = redefinitions.deployable.property_difference
     return [change for change in changed if differs(distinct.get(change.path, change), conditions) != Certainty.NONE]
-
-
-def _changes(old: Json, new: Json, path: str) -> Iterator[Property]:
-    return changes(old, new, path, frozenset())
 
 
 class _Dependants:

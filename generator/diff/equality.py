@@ -223,7 +223,6 @@ def _fit(left: list[Json], right: list[Json], fits: Callable[[str, str], bool]) 
 
 
 def _worst(certainties: Iterable[Certainty]) -> Certainty:
-    """Return CERTAIN if any part certainly differs."""
     return max(certainties, key=attrgetter("rank"), default=Certainty.NONE)
 
 

@@ -86,10 +86,7 @@ def _consequences(difference: Difference) -> Iterator[str]:
 
 def _iam(difference: Difference) -> Iterator[str]:
     if difference.iam:
-        rows = (
-            [code(access.resource), f"**{_level(access)}**", _gone(access) + _said(access.statement)]
-            for access in difference.iam
-        )
+        rows = ([code(one.resource), f"**{_level(one)}**", _gone(one) + _said(one.statement)] for one in difference.iam)
         yield from markdown_table(["Resource", "Change", "Statement"], rows)
     if difference.iam and difference.iam_not_compared:
         yield ""
@@ -141,11 +138,10 @@ def _figure(reserved: Json) -> str:
 
 
 def _alarms(difference: Difference) -> Iterator[str]:
-    if difference.alarms:
+    if alarms := difference.alarms:
         effects = {Effect.EARLIER: "fires earlier", Effect.LATER: "fires later", Effect.OTHER: ""}
         rows = (
-            [code(alarm.id), alarm.setting, *_pair(alarm.old, alarm.new), effects[alarm.effect]]
-            for alarm in difference.alarms
+            [code(alarm.id), alarm.setting, *_pair(alarm.old, alarm.new), effects[alarm.effect]] for alarm in alarms
         )
         yield from markdown_table(["Alarm", "Setting", "Old", "New", "Effect"], rows)
 

@@ -18,7 +18,7 @@ NAMING_KEYS = ("IndexName", "AttributeName", "PolicyName", "Key", "Name", "Sid",
 Unordered = frozenset[str]
 
 
-def changes(old: Json, new: Json, path: str, unordered: Unordered) -> Iterator[Property]:
+def changes(old: Json, new: Json, path: str, unordered: Unordered = frozenset()) -> Iterator[Property]:
     """Yield every place that differs. Lists named in `unordered` are compared as sets."""
     if same(old, new):
         return

@@ -71,11 +71,8 @@ def retention_lines(template: Template, environment: Environment) -> list[str]:
 
 def _subscribers(template: Template, topics: list[str]) -> str:
     subscriptions = template.properties_of("AWS::SNS::Subscription").values()
-    endpoints = [
-        code(str(subscription.get("Endpoint")))
-        for subscription in subscriptions
-        if set(references(subscription["TopicArn"])) & {*topics}
-    ]
+    known = [subscription for subscription in subscriptions if {*references(subscription["TopicArn"])} & {*topics}]
+    endpoints = [code(str(subscription.get("Endpoint"))) for subscription in known]
     if endpoints:
         return f"subscribed: {', '.join(endpoints)}"
     return "**nobody is subscribed**: set `operations.email`, or subscribe to the topic"

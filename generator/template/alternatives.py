@@ -196,10 +196,9 @@ def _argument(template: Template, part: Json, ranging: bool) -> Iterator[Alterna
             yield argument
             continue
         for items in _combinations(template, argument.value, argument, ranging):
-            is_list = isinstance(items.value, list)
-            yield (
-                items._replace(value=[item for item in items.value if item is not Missing.ABSENT]) if is_list else items
-            )
+            if isinstance(items.value, list):
+                items = items._replace(value=[item for item in items.value if item is not Missing.ABSENT])
+            yield items
 
 
 def _extend(combinations: list[Alternative], parts: list[Alternative]) -> Iterator[Alternative]:

@@ -75,6 +75,7 @@ class _Whole:
         self.resources = dict(template.resources)
         self.outputs = dict(template.outputs)
         self.opaque = dict(template.opaque)
+        self.template = replace(template, **{name: getattr(self, name) for name in SECTIONS})
         self.macros = list(template.macros)
         self.malformed = list(template.malformed)
         self.unread: dict[str, str] = {}
@@ -94,8 +95,7 @@ def with_nested(template: Template, children: Children) -> tuple[Template, dict[
     while level:
         level = [inner for name, reader in level for inner in _put_in(whole, name, reader)]
     _write_out_outputs(whole)
-    sections: dict[str, Json] = {name: getattr(whole, name) for name in SECTIONS}
-    return replace(template, **sections, macros=tuple(whole.macros), malformed=tuple(whole.malformed)), whole.unread
+    return replace(whole.template, macros=tuple(whole.macros), malformed=tuple(whole.malformed)), whole.unread
 
 
 def outermost(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -129,7 +129,9 @@ def _put_in(whole: _Whole, name: str, children: Children) -> Iterable[tuple[str,
     whole.stacks += 1
     whole.parameters |= document["Parameters"]
     whole.mappings |= document["Mappings"]
-    inner = parse(document, around=_around(whole, document))
+    # Its loops may use its own conditions, and the conditions, parameters and mappings around it.
+    around = replace(whole.template, conditions=ChainMap(document["Conditions"], whole.conditions))
+    inner = parse(document, around=around)
     whole.conditions |= inner.conditions
     del whole.resources[name]
     resources = {
@@ -143,20 +145,6 @@ def _put_in(whole: _Whole, name: str, children: Children) -> Iterable[tuple[str,
     whole.macros += [f"{name}{SEPARATOR}{macro}" for macro in inner.macros]
     whole.malformed += inner.malformed
     return [(logical_id, child.children) for logical_id, entry in resources.items() if entry.get("Type") in NESTED]
-
-
-def _around(whole: _Whole, document: Section) -> Template:
-    """Return the parameters, mappings and conditions that a nested stack's loops may use: its own and its parent's."""
-    return Template(
-        document={},
-        parameters=whole.parameters,
-        mappings=whole.mappings,
-        conditions=ChainMap(document["Conditions"], whole.conditions),
-        rules={},
-        resources={},
-        outputs={},
-        opaque={},
-    )
 
 
 _TOO_MANY = f"more than {MAX_VALUES:,} values in the nested stacks, with their parameters written out"

@@ -12,7 +12,7 @@ MAX_CHARACTERS = 200_000_000
 SHOW = "run: terraform plan -out=plan, then terraform show -json plan > plan.json"
 """The remedy for another file of Terraform."""
 
-_SIGNS = {".": "\ue000", "/": "\ue001"}
+_TO_ID, _TO_ADDRESS = str.maketrans("./", "\ue000\ue001"), str.maketrans("\ue000\ue001", "./")
 """Stand-ins for the signs of an address that have a meaning in a logical id: an attribute or a nested stack follows."""
 
 
@@ -39,13 +39,9 @@ def looks_like_plan(text: str) -> bool:
 
 def as_written(text: str) -> str:
     """Return a text in which logical ids are addresses again, as Terraform writes them."""
-    for sign, stand_in in _SIGNS.items():
-        text = text.replace(stand_in, sign)
-    return text
+    return text.translate(_TO_ADDRESS)
 
 
 def logical_id(address: str) -> str:
     """Return the logical id of a resource."""
-    for sign, stand_in in _SIGNS.items():
-        address = address.replace(sign, stand_in)
-    return address
+    return address.translate(_TO_ID)

@@ -326,7 +326,6 @@ def _of_index(
 
 
 def _index(text: str | None) -> Index:
-    """Return an index as a number or a text."""
     try:
         return None if text is None else json.loads(text)
     except ValueError:

@@ -117,15 +117,16 @@ def poller_name(location: Location) -> str:
 
 
 def worst_of_each(
-    stacks: Iterable[Deployed], find: Callable[[Deployed, str], Result | None], weight: Callable[[Result], int]
+    stacks: Iterable[Deployed],
+    find: Callable[[Deployed, str], Iterable[Result]],
+    key: Callable[[Result], object],
+    weight: Callable[[Result], int],
 ) -> list[Result]:
-    """Return the weightiest result of `find` for each function, without functions that have none."""
-    worst: dict[str, Result] = {}
-    for stack in stacks:
-        for function in functions(stack.template):
-            result = find(stack, function)
-            if result is not None and (function not in worst or weight(result) > weight(worst[function])):
-                worst[function] = result
+    """Return the heaviest result with each key, of what `find` yields for each function of each stack."""
+    worst: dict[object, Result] = {}
+    for result in (result for stack in stacks for name in functions(stack.template) for result in find(stack, name)):
+        if key(result) not in worst or weight(result) > weight(worst[key(result)]):
+            worst[key(result)] = result
     return list(worst.values())
 
 

@@ -5,8 +5,9 @@ Versions and aliases state a figure. Application Auto Scaling may raise it to th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 from generator.aws import PROVISIONED_DIMENSION
@@ -61,7 +62,7 @@ class Excess(NamedTuple):
 
 def excesses(stacks: Iterable[Deployed]) -> list[Excess]:
     """Return the worst deployment of each function that can have more provisioned than reserved."""
-    return worst_of_each(stacks, _excess, lambda excess: excess.missing)
+    return worst_of_each(stacks, _excess, attrgetter("function"), attrgetter("missing"))
 
 
 def is_provisioned(location: Location) -> bool:
@@ -159,17 +160,17 @@ def _scales_functions(template: Template, target: str) -> bool:
     )
 
 
-def _excess(stack: Deployed, function: str) -> Excess | None:
+def _excess(stack: Deployed, function: str) -> Iterator[Excess]:
     provisioned = [candidates for figures_ in provisions(stack.template, function) if (candidates := added(figures_))]
     reserved = deducted(reservations(stack.template, function)) if provisioned else []
     if not reserved:
-        return None
+        return
     combination = heaviest(stack.deployments, [reserved, *([LEFT_OUT, *figures_] for figures_ in provisioned)])
     if combination is None or combination.weight <= 0:
-        return None
+        return
     picks = [(pick.weight, pick.option) for pick in combination.picks if pick.option]
     figures = [(str(option.location[1]), weight, option.location) for weight, option in picks if weight > 0]
-    return Excess(
+    yield Excess(
         function=function,
         reserved=sum(-weight for weight, _ in picks if weight < 0),
         provisioned=tuple(sorted(figures, key=lambda figure: (-figure[1], figure[0]))),

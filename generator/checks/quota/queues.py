@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import NamedTuple
 
 from generator.aws import MIN_RECEIVES, STARTING_POLLERS
@@ -12,11 +13,11 @@ from generator.checks.quota.functions import (
     added,
     deducted,
     function_references,
-    functions,
     poller_name,
     reservations,
     sam_events,
     within,
+    worst_of_each,
 )
 from generator.checks.quota.provisioned import LEFT_OUT
 from generator.template.alternatives import Location, Missing, Option, branches, options
@@ -26,6 +27,8 @@ from generator.template.model import Template
 from generator.template.search import Candidate, Combination, heaviest
 
 QUEUE = "AWS::SQS::Queue"
+
+_KEY = attrgetter("function", "name")
 
 MAXIMUM = ("ScalingConfig", "MaximumConcurrency")
 
@@ -76,7 +79,7 @@ def above_reservation(stacks: Iterable[Deployed]) -> list[Demand]:
     Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS event source mappings". Lambda refuses
     such a mapping.
     """
-    return _worst(stacks, _above)
+    return worst_of_each(stacks, _above, _KEY, attrgetter("missing"))
 
 
 def throttled_pollers(stacks: Iterable[Deployed]) -> list[Demand]:
@@ -87,18 +90,7 @@ def throttled_pollers(stacks: Iterable[Deployed]) -> list[Demand]:
     least 5, and a reservation of at least five. The concurrency of FIFO queues depends on their message groups, which
     no template states.
     """
-    return _worst(stacks, _throttled)
-
-
-def _worst(stacks: Iterable[Deployed], find: Callable[[Deployed, str], Iterator[Demand]]) -> list[Demand]:
-    worst: dict[tuple[str, str], Demand] = {}
-    for stack in stacks:
-        for function in functions(stack.template):
-            for demand in find(stack, function):
-                key = (function, demand.name)
-                if key not in worst or demand.missing > worst[key].missing:
-                    worst[key] = demand
-    return list(worst.values())
+    return worst_of_each(stacks, _throttled, _KEY, attrgetter("missing"))
 
 
 def _above(stack: Deployed, function: str) -> Iterator[Demand]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import product
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from generator.checks.quota.deployed import Deployed
@@ -62,9 +64,7 @@ def surpluses(stacks: Iterable[Deployed], shards: int) -> list[Surplus]:
 
     `shards` is the number for streams whose shards the template does not state; 0 leaves such functions alone.
     """
-    return worst_of_each(
-        stacks, lambda stack, function: _surplus(stack, function, shards), lambda surplus: surplus.unused
-    )
+    return worst_of_each(stacks, partial(_surplus, shards=shards), attrgetter("function"), attrgetter("unused"))
 
 
 def switched_off(stacks: Iterable[Deployed]) -> list[Option]:
@@ -78,21 +78,21 @@ def switched_off(stacks: Iterable[Deployed]) -> list[Option]:
     ]
 
 
-def _surplus(stack: Deployed, function: str, shards: int) -> Surplus | None:
+def _surplus(stack: Deployed, function: str, shards: int) -> Iterator[Surplus]:
     reserved = added(reservations(stack.template, function))
     pollers = _pollers(stack.template, function, shards) if reserved else None
     if not pollers:
-        return None
+        return
     combinations_ = (
         heaviest(stack.deployments, [reserved, *_with_first_running(pollers, first)]) for first in range(len(pollers))
     )
     combinations = [combination for combination in combinations_ if combination and combination.weight > 0]
     if not combinations:
-        return None
+        return
     combination = max(combinations, key=lambda combination: combination.weight)
     picks = [(pick.weight, pick.option) for pick in combination.picks if pick.option]
     weight, option = next(pick for pick in picks if pick[0] > 0)
-    return Surplus(
+    yield Surplus(
         function=function,
         reserved=weight,
         location=option.location,
