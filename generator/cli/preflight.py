@@ -13,7 +13,7 @@ import click
 
 from generator import plans
 from generator._format import counted, visible
-from generator.account.deployment import CheckResult, Deployment, default_stack_name
+from generator.account.deployment import CheckResult, Deployment, Status, default_stack_name
 from generator.cli import options
 
 
@@ -37,8 +37,8 @@ def command(
     """Check the AWS account before you deploy an environment. Changes nothing.
 
     Each check passes, fails, warns or is skipped (no permission, or the endpoint does not support it). A failed check
-    prints the command that fixes it. Exits with 1 if a check fails, and with 2 without credentials or if the endpoint
-    does not answer.
+    prints the command that fixes it. Exits with 1 if a check fails or AWS answers none of them, and with 2 without
+    credentials or if the endpoint does not answer.
 
     --policy needs no environment and no credentials. Name the Region if it is in GovCloud or China.
     """
@@ -56,6 +56,7 @@ def command(
     neighbours = tuple(map(default_stack_name, judged.neighbours))
     deployment = Deployment(live, judged.plan, stack, neighbours, datetime.date.today())
     results = preflight.run(deployment)
+    has_passed = preflight.passes(results)
     if format_ == "json":
         report = {
             "environment": name,
@@ -63,13 +64,15 @@ def command(
             "region": live.region,
             "stack_name": stack,
             "checks": [{"id": id_, **dataclasses.asdict(result)} for id_, result in results.items()],
-            "passed": preflight.passes(results),
+            "passed": has_passed,
         }
         click.echo(json.dumps(report, indent=1))
     else:
         click.echo(f"{name}: stack {stack} in account {live.id}, {live.region}\n")
         click.echo("\n".join(_lines(results)))
-    sys.exit(0 if preflight.passes(results) else 1)
+        if not has_passed and all(one.status is not Status.FAIL for one in results.values()):
+            click.echo("AWS answered no check, so nothing is known about the account")
+    sys.exit(0 if has_passed else 1)
 
 
 def _region(name: str | None) -> str:
