@@ -53,6 +53,7 @@ def new(name: str, resource: str) -> str:
         pytest.param(new("S", "{Type: AWS::Serverless::Application, Properties: {Location: a}}"), id="an application"),
         pytest.param(new("M", "{Type: 'My::Own::Type::MODULE', Properties: {A: b}}"), id="a module"),
         pytest.param(new("C", "{Type: Custom::Thing, Properties: {ServiceToken: a}}"), id="a custom resource"),
+        pytest.param(new("D", "{Type: Vendor::A::B, Properties: {RoleName: a}}"), id="a third-party type"),
         pytest.param(new("C", "{Type: AWS::CloudFormation::CustomResource}"), id="a custom resource by its other name"),
         pytest.param(f"Transform: MyMacro\n{OLD}", id="a macro"),
         pytest.param(f"Transform: [AWS::Serverless-2016-10-31, MyMacro]\n{OLD}", id="a macro beside SAM"),

@@ -12,6 +12,7 @@ from generator.template.model import Template
 
 ELSEWHERE = "creates resources of another template"
 CUSTOM = "calls code that may do anything"
+THIRD_PARTY = "runs code of its publisher, with a role of its own"
 UNKNOWN = "creates resources that the template does not list"
 
 NOT_COMPARED: Mapping[str, str] = {
@@ -78,6 +79,12 @@ statements in `holders.PERMISSIONS`. It leaves out network rules and logins to d
 that cfn-lint ships and the CloudFormation template reference.
 """
 
+OF_AMAZON = ("AWS::", "Alexa::", "AMZN::")
+"""Starts of the types that Amazon publishes. A third party's type runs as the role with which it was activated.
+
+Source: CloudFormation User Guide, "Use third-party public extensions from the CloudFormation registry".
+"""
+
 ONLY = {"AWS::EFS::FileSystem": "FileSystemPolicy", "AWS::S3::Bucket": "AccessControl"}
 """Types of which only one property grants access that is not compared."""
 
@@ -126,7 +133,10 @@ def _reason(resource: Mapping[str, Json]) -> str | None:
     kind = str(resource.get("Type"))
     if kind.startswith("Custom::"):
         return CUSTOM
-    return ELSEWHERE if kind.endswith("::MODULE") else NOT_COMPARED.get(kind)
+    if kind.endswith("::MODULE"):
+        return ELSEWHERE
+    is_third_party = "::" in kind and not kind.startswith(OF_AMAZON)
+    return THIRD_PARTY if is_third_party else NOT_COMPARED.get(kind)
 
 
 def _includes(value: Json) -> bool:
