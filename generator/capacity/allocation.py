@@ -10,10 +10,10 @@ CheckAlerts        Erlang C of the busiest shard's lanes, applied to all batches
 SendNotification   The share that its sizing predicts; always more units than the load.
 CleanupHistory     Erlang C of its units; at least one.
 
-No function gets more than its sizing wants, and a reservation that the environment states never changes. Erlang B falls
-by less with each further unit (Messerli 1972). Where that holds and a step is one unit, it is optimal to give each unit
-to the function whose cost falls most. CheckAlerts has larger steps, and the shares of bursts need not fall that way, so
-every number of their steps is tried, each combination with the remaining units.
+No function gets more than its sizing wants, and a reservation that the environment states never changes. If a step is
+one unit and each further unit saves no more than the one before, as with Erlang B (Messerli 1972), the best split gives
+each unit to the function whose cost falls most. CheckAlerts has larger steps, and the cost of bursts can fall in other
+ways. For these functions, every number of steps is tried, and the others share the units that remain.
 """
 
 from __future__ import annotations

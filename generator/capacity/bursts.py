@@ -4,10 +4,10 @@ A burst is a batch of records that one invocation works through: each record may
 so may records of batches that run at the same time. A burst of webhooks is a batch of one record that always fires. An
 arrival finds two kinds of work in progress:
 
-siblings   what its own burst started before it and is still running
-others     what all other bursts started and is still running, a compound Poisson number
+siblings   executions that its own burst started before it and that still run
+others     executions of all other bursts that still run, a compound Poisson number
 
-It is blocked if both together occupy every unit. Without siblings and with bursts of one this is Erlang B.
+The arrival is blocked if they occupy every unit together. Without siblings and with bursts of one this is Erlang B.
 
 Source of the recursion for the others: H. H. Panjer, Recursive Evaluation of a Family of Compound Distributions, ASTIN
 Bulletin 12 (1981). The rest is derived here and proven against a simulation in `tests/capacity/test_bursts.py`.

@@ -109,13 +109,12 @@ def fullest(units: Sequence[Unit], quota: Quota) -> list[Place]:
     largest: dict[tuple[int, ...], tuple[tuple[str, str], Place]] = {}
     for account, region in _candidates(units):
         members = tuple(number for number, unit in enumerate(units) if unit.may_go_to(account, region))
-        known = largest.get(members)
-        if not members or (
-            known and ANY in known[0] and known[0][0] in (ANY, account) and known[0][1] in (ANY, region)
-        ):
+        known, at_known = largest.get(members, (("", ""), None))
+        is_part_of_known = ANY in known and known[0] in (ANY, account) and known[1] in (ANY, region)
+        if not members or (at_known and is_part_of_known):
             continue
         place = _place([units[number] for number in members], account, region, quota)
-        if known is None or place.total > known[1].total:
+        if at_known is None or place.total > at_known.total:
             largest[members] = (account, region), place
     candidates = [(set(members), place) for members, (_, place) in largest.items()]
     kept = [place for members, place in candidates if not any(_covers(other, (members, place)) for other in candidates)]

@@ -54,14 +54,10 @@ def _inline(properties: Mapping[str, Json]) -> Json:
 
 def _texts(old: Json, new: Json) -> list[str]:
     """Return both codes. If one of them has references, both are written as in an Fn::Sub."""
-    literals = [literal("" if code is None else code) for code in (old, new)]
-    return (
-        [_written("" if code is None else code) for code in (old, new)]
-        if None in literals
-        else [str(literal_) for literal_ in literals]
-    )
+    codes = ["" if code is None else code for code in (old, new)]
+    return [_written(code) if None in map(literal, codes) else str(literal(code)) for code in codes]
 
 
 def _written(code: Json) -> str:
-    found = template_text(code)
-    return json.dumps(code, indent=1, sort_keys=True) if found is None else found
+    line = template_text(code)
+    return json.dumps(code, indent=1, sort_keys=True) if line is None else line

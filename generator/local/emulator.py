@@ -79,16 +79,9 @@ def running(region: str, port: int | None = None, concurrency_limit: int = 1000)
 
 def require_installed() -> None:
     """Raise EmulatorFailure with the command that installs the emulator if it is not installed."""
-    if not _installed():
+    if importlib.util.find_spec("ministack") is None:
         fault = Fault("generator local", "the emulator is not installed", f"run: {_runtime.install_command('local')}")
         raise EmulatorFailure([fault])
-
-
-def _installed() -> bool:
-    try:
-        return importlib.util.find_spec("ministack") is not None
-    except ModuleNotFoundError:
-        return False
 
 
 def _start(emulator: Emulator, folder: Path, log: Path, concurrency_limit: int) -> subprocess.Popen[bytes]:

@@ -268,13 +268,11 @@ class _Providers:
         key, block = self._references.provider(resource)
         arn = _arn(resource.values) or (None if resource.values else _arn(resource.before))
         expressions, names = mapping(block.get("expressions")), address_of(str(block.get("module_address", ""))).names
-        account = (
-            arn[2]
-            if arn
-            else self._stated_account(expressions, names) or _only(self._accounts, self._identity(key, block))
-        )
-        return account, self._region(resource) or (arn[1] if arn else "") or self._provider_region(
-            key, expressions, names
+        region, account = arn.groups() if arn else ("", "")
+        account = account or self._stated_account(expressions, names)
+        return (
+            account or _only(self._accounts, self._identity(key, block)),
+            self._region(resource) or region or self._provider_region(key, expressions, names),
         )
 
     def _identity(self, key: str, block: Section) -> str:

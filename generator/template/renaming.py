@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
-from generator.template.dependencies import VARIABLE
+from generator.template.dependencies import MAPPINGS, VARIABLE
 from generator.template.intrinsics import Json, mapping, reference, template_text
 
 
@@ -26,6 +25,10 @@ class Renaming:
 
     def value(self, value: Json) -> Json:
         """Return a value with every name in it replaced."""
+        if isinstance(value, list):
+            return [self.value(inner) for inner in value]
+        if not isinstance(value, MAPPINGS):
+            return value
         match value:
             case {"Ref": str(name)} if len(value) == 1:
                 return self.reference(name)
@@ -41,11 +44,7 @@ class Renaming:
                 return {"Fn::If": [self.condition(name), *map(self.value, sides)]}
             case {"Fn::FindInMap": list(arguments)} if len(value) == 1:
                 return {"Fn::FindInMap": self.lookup(arguments)}
-            case Mapping():
-                return {key: self._entry(key, inner) for key, inner in value.items()}
-            case list():
-                return [self.value(inner) for inner in value]
-        return value
+        return {key: self._entry(key, inner) for key, inner in value.items()}
 
     def _entry(self, key: str, value: Json) -> Json:
         """Return the new value of a key. Some keys have bare names."""

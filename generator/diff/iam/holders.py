@@ -185,17 +185,11 @@ def _memberships(
     name: str, kind: str, properties: Mapping[str, Json], known: Collection[str]
 ) -> Iterator[tuple[str, Grant]]:
     member_key, group_key, label = MEMBERS.get(kind, ("", "", ""))
-    members = (
-        [((), name)]
-        if not member_key
-        else [
-            (conditions, _holder(member_key, member, known))
-            for conditions, member in entries(properties.get(member_key))
-        ]
-    )
-    groups = list(entries(properties.get(group_key)))
+    members = entries(properties.get(member_key)) if member_key else [((), None)]
+    groups = entries(properties.get(group_key))
     for (conditions, member), (more, group) in itertools.product(members, groups):
-        yield member, under((*conditions, *more), _unread(f"{GROUP}{label} {text(group)}"))
+        holder = _holder(member_key, member, known) if member_key else name
+        yield holder, under((*conditions, *more), _unread(f"{GROUP}{label} {text(group)}"))
 
 
 def _is_new(role: str, template: Template, other: Template) -> bool:
