@@ -257,7 +257,7 @@ def _gaps(stack: Stack) -> Iterator[Finding]:
             what = f"{name} is not counted: {unread[name]}; {remedy}"
         else:
             remedy = "check the template after its macros, includes, modules and loops are expanded"
-            what = f"{name} may create functions, which are not counted; {remedy}"
+            what = f"{name} may reserve or provision concurrency, which is not counted; {remedy}"
         yield _gap(stack, name, what)
     for name in stack.case.unresolved:
         what = f"the template does not state what {name} reserves or provisions, so it is not counted"

@@ -205,14 +205,17 @@ class _Walk:
                 self.folder.text(file)
                 self.plans.append(file)
                 return
-            if real_path in self.plain or not ("Resources" in text or "\\" in text):
+            is_manifest = file.name == assemblies.MANIFEST
+            if real_path in self.plain or not (is_manifest or "Resources" in text or "\\" in text):
                 return
             document = self.folder.document(file)
+            if is_manifest and not isinstance(document, Mapping):
+                raise NotRead(f"{file} is not the manifest of a CDK assembly")
             if is_template(document):
                 self.plain[real_path] = _of_template(self.folder, file, document, self.project)
         except (NotRead, OSError) as error:
             is_suspect = "Resources" in text and ("AWS" in text or "template" in file.name.lower())
-            if not text or is_suspect or plan_files.looks_like_plan(text):
+            if not text or is_suspect or file.name == assemblies.MANIFEST or plan_files.looks_like_plan(text):
                 self.unread.append(Unread(file, "", str(error)))
 
     def _take_assembly(self, path: Path) -> None:

@@ -48,6 +48,12 @@ KNOWN_TRANSFORMS = (
 AWS::Include may add anything. Source: AWS CloudFormation Template Reference, "Transform reference".
 """
 
+MODULES = ("Modules", "Packages", "Rain")
+"""Sections that Rain and the AWS CLI replace by resources of other files.
+
+Sources: AWS CLI, awscli/customizations/cloudformation/modules_readme.md; Rain, "How Rain modules work".
+"""
+
 
 def status(path: Path) -> os.stat_result | None:
     """Return the result of stat(), or None if the path does not exist. Raises UnreadableTemplate if stat() fails."""
@@ -176,7 +182,11 @@ def parse(document: Any, values: Mapping[str, Any] | None = None, around: Templa
         resources={},
         outputs=mapping(document.get("Outputs")),
         opaque={},
-        macros=(*_macros(document.get("Transform")), *_macros(document.get("Fn::Transform"))),
+        macros=(
+            *_macros(document.get("Transform")),
+            *_macros(document.get("Fn::Transform")),
+            *(section for section in MODULES if section in document),
+        ),
     )
     evaluator = Evaluator(around or unexpanded)
 

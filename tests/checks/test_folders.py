@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from generator.aws import PROVISIONED_DIMENSION
 from generator.checks import quota_only
 from generator.checks.findings import NOT_PROVEN, CheckVerdict
 from generator.checks.report import Report, Request
@@ -532,8 +533,54 @@ HIDING: dict[str, Any] = {
         }
     ),
     "a resource that is no mapping": resources(A=["what"], B=reserving(1)),
+    "a local module": resources(A={"Type": "LocalModule", "Source": "worker.yaml"}),
+    "a section of modules": {"Modules": {"Worker": {"Source": "worker.yaml"}}, **resources(B=reserving(1))},
     "too much, in the open": resources(A=HIDDEN),
 }
+SCALED = {"ScalableDimension": PROVISIONED_DIMENSION, "ResourceId": "function:f:live", "MaxCapacity": 950}
+VERSION = {**PROVISIONED["Live"], "Type": "AWS::Lambda::Version"}
+TABLE = {"Type": "AWS::ApplicationAutoScaling::ScalableTarget", "Properties": {"ScalableDimension": "dynamodb:table"}}
+LOOPED: dict[str, Any] = {
+    "a function": HIDDEN,
+    "a function of SAM": {"Type": "AWS::Serverless::Function"},
+    "an alias": PROVISIONED["Live"],
+    "an alias with an include": {**PROVISIONED["Live"], "Properties": INCLUDE},
+    "a version": VERSION,
+    "a target": {**TABLE, "Properties": SCALED},
+    "a target of any dimension": {**TABLE, "Properties": {"ScalableDimension": {"Ref": "Dimension"}}},
+    "a nested stack": nested("https://example.com/a.json"),
+    "a module": {"Type": "Company::Api::Worker::MODULE"},
+    "a type by the name": {"Type": "AWS::${Name}::Function"},
+    "a resource with an include": {"Type": "AWS::SNS::Topic", **INCLUDE},
+    "what is no resource": ["what"],
+}
+HIDING |= {
+    f"an unknown loop of {what}": {
+        "Transform": "AWS::LanguageExtensions",
+        **resources(
+            B=reserving(1), **{"Fn::ForEach::Loop": ["Name", {"Fn::ImportValue": "n"}, {"A${Name}": resource}]}
+        ),
+    }
+    for what, resource in LOOPED.items()
+}
+
+
+@pytest.mark.parametrize("name", ["parent.json", "child.json"])
+def test_an_unknown_loop_of_what_takes_no_concurrency_is_good(name: str, tmp_path: Path) -> None:
+    alias = {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "B"}, "Name": {"Ref": "Name"}}}
+    inner = {"Fn::ForEach::Inner": ["Other", ["a"], {"Topic${Name}${Other}": {"Type": "AWS::SNS::Topic"}}]}
+    body = {"Alias${Name}": alias, "Table${Name}": TABLE, **inner}
+    loop = resources(B=reserving(1), **{"Fn::ForEach::Loop": ["Name", {"Fn::ImportValue": "n"}, body]})
+    folder = laid(tmp_path, {"parent.json": resources(A=nested("child.json")), name: loop})
+    assert judged(folder).verdict is CheckVerdict.GOOD
+
+
+@pytest.mark.parametrize("text", ['{"version":', "", "[]"])
+def test_a_broken_manifest_beside_templates_is_not_left_out(text: str, tmp_path: Path) -> None:
+    (laid(tmp_path, {"a.json": resources(B=reserving(1))}) / "manifest.json").write_text(text)
+    report = judged(tmp_path)
+    assert report.verdict is CheckVerdict.NOT_PROVEN
+    assert report.findings[0].file.endswith("manifest.json")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

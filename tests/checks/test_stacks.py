@@ -121,7 +121,7 @@ def test_a_gap_of_a_stack_that_ignores_the_rule_is_a_gap_of_the_sum(generator: R
     assert "not-proven" not in generator("check", "large.json").stdout
     result = generator("check", "large.json", "small.json", "--together")
     assert result.exit_code == 1
-    assert "warning not-proven: CompanyDefaults may create functions" in result.stdout
+    assert "warning not-proven: CompanyDefaults may reserve or provision concurrency" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -7,29 +7,40 @@ from itertools import chain
 from typing import NamedTuple
 
 from generator._format import counted, listed
+from generator.aws import PROVISIONED_DIMENSION
 from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import (
     FUNCTION_TYPES,
+    QUALIFIERS,
     added,
     functions,
     may_be_managed,
     reservations,
     within,
 )
-from generator.checks.quota.provisioned import LEFT_OUT, is_provisioned, provisions, without_function
+from generator.checks.quota.provisioned import (
+    LEFT_OUT,
+    PROVISIONED,
+    TARGET,
+    is_provisioned,
+    provisions,
+    without_function,
+)
 from generator.template.alternatives import Location, Missing, Option, present
 from generator.template.guards import ALWAYS, Guard
-from generator.template.intrinsics import Json, mapping
+from generator.template.intrinsics import Json, is_intrinsic, mapping
 from generator.template.model import Section, Template
-from generator.template.nesting import NESTED
+from generator.template.nesting import NESTED, SEPARATOR
 from generator.template.search import heaviest
+from generator.template.transforms import is_loop
 
 FROM_TEMPLATES = (
     *NESTED,
     "AWS::CloudFormation::StackSet",
     "AWS::ServiceCatalog::CloudFormationProvisionedProduct",
+    "LocalModule",
 )
-"""Types that create resources from another template."""
+"""Types that create resources from another template. The AWS CLI replaces a LocalModule before the deployment."""
 
 
 class Share(NamedTuple):
@@ -63,8 +74,8 @@ class WorstCase(NamedTuple):
     scalable targets whose function it does not state. Not in the sum then."""
 
     elsewhere: tuple[str, ...]
-    """Everything that may create functions the template does not list: nested stacks, modules, includes, macros, loops
-    over an unknown list. Not in the sum."""
+    """Everything that may take concurrency by resources that the template does not list: nested stacks, modules,
+    includes, macros, loops over an unknown list. Not in the sum."""
 
     managed: tuple[str, ...] = ()
     """Functions that may run on Lambda Managed Instances. They take nothing from the account's pool then."""
@@ -162,7 +173,9 @@ def _elsewhere(template: Template) -> Iterator[str]:
     yield from template.macros
     yield from template.malformed
     yield from (name for name, resource in template.resources.items() if _may_be_several(resource))
-    yield from (name for name, content in template.opaque.items() if _may_create(content))
+    yield from (
+        name for name, content in template.opaque.items() if _may_create(name.rpartition(SEPARATOR)[2], content)
+    )
 
 
 def _may_be_several(resource: Section) -> bool:
@@ -172,19 +185,19 @@ def _may_be_several(resource: Section) -> bool:
     return not is_text or kind in FROM_TEMPLATES or str(kind).endswith("::MODULE")
 
 
-def _may_create(content: Json) -> bool:
-    """Return whether a loop or an include may create functions: a loop does if its body has one."""
-    types = list(_types(content))
-    return not types or any(kind in (*FUNCTION_TYPES, *FROM_TEMPLATES) for kind in types)
-
-
-def _types(content: Json) -> Iterator[str]:
-    if isinstance(content, list):
-        for inner_ in content:
-            yield from _types(inner_)
-        return
-    for key, inner in mapping(content).items():
-        if key == "Type" and isinstance(inner, str):
-            yield inner
-        elif key != "Properties":
-            yield from _types(inner)
+def _may_create(name: str, content: Json) -> bool:
+    """Return whether a loop, an include or a resource inside a loop may take concurrency."""
+    name = name.rpartition(SEPARATOR)[2]
+    if is_loop(name, content):
+        return any(_may_create(str(key), inner) for key, inner in content[2].items())
+    resource = mapping(content)
+    if name.startswith("Fn::") or _may_be_several(resource):
+        return True
+    kind, properties = resource["Type"], resource.get("Properties")
+    if kind in FUNCTION_TYPES or "{" in kind:
+        return True
+    if is_intrinsic(properties):
+        return kind in (*QUALIFIERS, TARGET)
+    dimension = mapping(properties).get("ScalableDimension", PROVISIONED_DIMENSION)
+    is_target = kind == TARGET and (not isinstance(dimension, str) or dimension == PROVISIONED_DIMENSION)
+    return is_target or (kind in QUALIFIERS and PROVISIONED[0] in mapping(properties))
