@@ -18,7 +18,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from generator.simulation.trace_text import Line, fault
+from generator.simulation.trace_text import MAX_DOCUMENT, Line, fault
 
 Times = Iterator[tuple[int, float]]
 """A line number and the time of one webhook in seconds."""
@@ -33,9 +33,6 @@ SAMPLE_ROWS = 1000
 
 MAX_UNSORTED = 10_000
 """Lines by which a log may be out of order, because servers write a request when it ends."""
-
-MAX_DOCUMENT = 64 * 2**20
-"""Characters of a JSON document, which is read as a whole."""
 
 UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 """The smallest number that is read as nano-, micro- and milliseconds since 1970, with the units per second. In the

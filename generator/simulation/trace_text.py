@@ -16,7 +16,10 @@ Line = tuple[int, str]
 """A line with its number, from 1."""
 
 MAX_LINE = 65_536
-"""Characters of a line. A binary file may be a single line."""
+"""Characters of a line that is not JSON. A binary file may be a single line."""
+
+MAX_DOCUMENT = 64 * 2**20
+"""Characters of a JSON document, which may be a single line and is read as a whole."""
 
 MAX_UNPACKED = 64 * 2**20
 """Characters that any compressed file may unpack to."""
@@ -52,12 +55,19 @@ def _lines(path: Path, text: TextIO, most: int | None) -> Iterator[Line]:
     unpacked = 0
     # A limit for each line: a single endless line must not take all memory.
     for number, line in enumerate(iter(partial(text.readline, MAX_LINE + 1), ""), 1):
+        limit = MAX_LINE
+        if len(line) > limit and line.lstrip().startswith(("{", "[")):
+            limit = MAX_DOCUMENT
+            line += text.readline(limit + 1 - len(line))
         unpacked += len(line)
         if most is not None and unpacked > most:
             raise fault(path, f"it unpacks to more than {most:,} characters", "unpack it, and name a shorter part")
-        if len(line) > MAX_LINE or "\0" in line:
+        if "\0" in line:
             remedy = "name a CSV file or a log in UTF-8, or in UTF-16 with a byte order mark"
             raise fault(path, f"line {number} is neither a time nor a count", remedy)
+        if len(line) > limit:
+            what = f"line {number} has more than {limit:,} characters"
+            raise fault(path, what, "name a CSV file, a log or a shorter JSON export")
         if not line.isspace() and line[0] != "#":
             yield number, line
 

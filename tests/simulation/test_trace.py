@@ -111,7 +111,8 @@ def test_a_good_trace_is_counted_per_interval(trace, content, interval_s, counts
         pytest.param("1\n99999999999\n", "line 2 is more than ten years after the first", id="mixed units"),
         pytest.param(b"\x89PNG\r\n\x1a\n\xff\xfe", "it is not text in UTF-8 or UTF-16", id="binary"),
         pytest.param(b"\0\0\0\0", "line 1 is neither a time nor a count", id="zeros"),
-        pytest.param(b"1" * 70_000, "line 1 is neither a time nor a count", id="one endless line"),
+        pytest.param(b"1" * 70_000, "line 1 has more than 65,536 characters", id="one endless line"),
+        pytest.param("[" + "1, " * 30_000 + "1]", "it is a JSON array", id="a long array on one line"),
     ],
 )
 def test_a_bad_trace_is_refused_with_the_wrong_line(trace, content, what):
@@ -353,6 +354,17 @@ def test_counts_of_exchanges_and_of_cloudwatch_are_read(trace, content):
     assert (found.interval_s, list(found.counts), found.is_counted) == (60, [3, 0, 5, 1], True)
 
 
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_an_export_on_one_line_may_be_long(trace, packed):
+    """Two days of minutes, as `aws cloudwatch get-metric-data | jq -c` writes them."""
+    times = [f"2026-01-0{day}T{minute // 60:02}:{minute % 60:02}:00+00:00" for day in (1, 2) for minute in range(1440)]
+    result = {"Id": "m1", "Label": "Invocations", "Timestamps": times, "Values": [70.0] * len(times)}
+    content = json.dumps({"MetricDataResults": [result]}).encode()
+    assert len(content) > trace_text.MAX_LINE
+    found = read_trace(trace(gzip.compress(content) if packed else content))
+    assert (found.webhooks_per_hour, len(found.counts)) == (4200, 2880)
+
+
 def test_a_gzip_bomb_is_refused(trace, monkeypatch):
     monkeypatch.setattr(trace_text, "MAX_UNPACKED", 1000)
     monkeypatch.setattr(trace_text, "MAX_RATIO", 2)
@@ -364,7 +376,7 @@ def test_a_gzip_bomb_is_refused(trace, monkeypatch):
     ("content", "what"),
     [
         pytest.param(gzip.compress(b"time\n1\n2\n")[:-9], "it is damaged gzip", id="cut"),
-        pytest.param(gzip.compress(b"1" * 99_999), "line 1 is neither a time nor a count", id="one line"),
+        pytest.param(gzip.compress(b"1" * 99_999), "line 1 has more than 65,536 characters", id="one line"),
         (json.dumps({"MetricDataResults": [], "NextToken": "x"}), "it is one page of several"),
         ('{"a": 1}\n', "line 1 has no time"),
         ("[" * 5000, "it is a JSON array"),
