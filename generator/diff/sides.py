@@ -6,7 +6,6 @@ import re
 import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from generator import plans
 from generator.config import files, project
@@ -15,6 +14,7 @@ from generator.diff import git
 from generator.diff.git import Base
 from generator.diff.model import MAKERS
 from generator.errors import Fault, InvalidEnvironment, UnreadableTemplate, each
+from generator.template.intrinsics import Json
 from generator.template.model import Template
 from generator.template.reading import SUFFIXES, parse, parsed, status, template, text_of, unreadable
 
@@ -172,7 +172,7 @@ def _path(name: str) -> Path:
     return Path(name) if _is_file_name(name) else plans.committed(name)
 
 
-def comparable(document: Any) -> Template:
+def comparable(document: Json) -> Template:
     """Return a template's model. An entry that creates an unknown number of resources becomes one resource."""
     model = parse(document)
     makers = {

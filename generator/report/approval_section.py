@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from generator._format import code, counted, joined, markdown_table, number, rate
 from generator.plans import JudgedPlan
@@ -11,6 +10,7 @@ from generator.report.bill import bill
 from generator.report.cost_section import cost_line
 from generator.report.operations_section import alarms_line, retained
 from generator.report.permissions_section import permissions_line
+from generator.template.intrinsics import Json
 from generator.template.model import Template
 
 COUNTED = {
@@ -73,7 +73,7 @@ def _data(template: Template) -> str:
     return f"{joined([*retained(template)])} outlive the stack; {protection}"
 
 
-def _parameter(name: str, parameter: Mapping[str, Any]) -> str:
+def _parameter(name: str, parameter: Mapping[str, Json]) -> str:
     default = parameter.get("Default")
     value = "**no default**" if default is None else f"= {code(str(default))}"
     return f"{code(name)} {value} ({parameter.get('Description', 'no description')})"

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from generator.report.resources import referenced, statements
 from generator.template.dependencies import references
-from generator.template.intrinsics import listed
+from generator.template.intrinsics import Json, listed
 from generator.template.model import Template
 
 SENDERS, PHONES = "Senders", "Phones"
@@ -118,7 +117,7 @@ def _permissions_of_functions(template: Template) -> Iterator[tuple[str, str, st
                     yield name, target, "SMS" if target == PHONES else verb
 
 
-def _targets(statement: Mapping[str, Any], action: str) -> Iterable[str]:
+def _targets(statement: Mapping[str, Json], action: str) -> Iterable[str]:
     if "NotResource" in statement:
         return [PHONES] if action == "sns:Publish" else []
     reached = (next(references(resource), "") for resource in listed(statement["Resource"]))
@@ -150,5 +149,5 @@ def _failures(template: Template) -> Iterator[tuple[str, str, str]]:
         yield referenced(config["FunctionName"]), _on_failure(config), "failed"
 
 
-def _on_failure(destinations: Mapping[str, Any]) -> str:
+def _on_failure(destinations: Mapping[str, Json]) -> str:
     return referenced(destinations.get("DestinationConfig", {}).get("OnFailure"))

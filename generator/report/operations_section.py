@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from generator._format import code, counted, duration, joined, markdown_details, markdown_table, number
 from generator.aws import DEFAULT_QUEUE_RETENTION_S
 from generator.config.schema import Environment
 from generator.report.resources import has_recovery, referenced
 from generator.template.dependencies import references
+from generator.template.intrinsics import Json
 from generator.template.model import Template
 
 COMPARISONS = {
@@ -78,18 +78,18 @@ def _subscribers(template: Template, topics: list[str]) -> str:
     return "**nobody is subscribed**: set `operations.email`, or subscribe to the topic"
 
 
-def _metric(alarm: Mapping[str, Any]) -> str:
+def _metric(alarm: Mapping[str, Json]) -> str:
     dimensions = [_dimension(dimension["Value"]) for dimension in alarm.get("Dimensions", [])]
     return f"{code(alarm['MetricName'])} of {' '.join(dimensions) if dimensions else 'the account'}"
 
 
-def _dimension(value: Any) -> str:
+def _dimension(value: Json) -> str:
     if isinstance(value, dict) and "Fn::Sub" in value:
         return code(value["Fn::Sub"])
     return referenced(value) or str(value)
 
 
-def _threshold(alarm: Mapping[str, Any]) -> str:
+def _threshold(alarm: Mapping[str, Json]) -> str:
     threshold, periods = alarm["Threshold"], alarm["EvaluationPeriods"]
     comparison = f"{COMPARISONS[alarm['ComparisonOperator']]} {number(threshold)}"
     unit = f" ms ({duration(threshold / 1000)})" if alarm["MetricName"] in MILLISECONDS else ""
@@ -97,11 +97,11 @@ def _threshold(alarm: Mapping[str, Any]) -> str:
     return f"the {alarm['Statistic'].lower()} over {duration(alarm['Period'])} is {comparison}{unit}{lasting}"
 
 
-def _replaced(body: Mapping[str, Any]) -> str:
+def _replaced(body: Mapping[str, Json]) -> str:
     return "the old one is kept" if body.get("UpdateReplacePolicy") == "Retain" else "**the old one is deleted**"
 
 
-def _notes(body: Mapping[str, Any]) -> str:
+def _notes(body: Mapping[str, Json]) -> str:
     properties = body.get("Properties", {})
     is_protected = bool(properties.get("DeletionProtectionEnabled"))
     is_table = body["Type"] == "AWS::DynamoDB::Table"

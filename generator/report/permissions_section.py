@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from generator._format import code, counted, joined, markdown_details, markdown_table
 from generator.report.resources import referenced, statements
 from generator.template.dependencies import references
-from generator.template.intrinsics import listed
+from generator.template.intrinsics import Json, listed
 from generator.template.model import Template
 
 HEADER = ("May", "On", "Actions")
@@ -88,7 +87,7 @@ def permissions_line(template: Template) -> str:
     return f"{counted(len(roles), 'role')}; beyond this stack's own resources they may {'; '.join(beyond)}"
 
 
-def _beyond(statement: Mapping[str, Any]) -> str:
+def _beyond(statement: Mapping[str, Json]) -> str:
     """Return the permissions of a statement on resources outside the template, empty if there are none."""
     actions = listed(statement["Action"])
     resources = listed(statement.get("Resource", []))
@@ -98,11 +97,11 @@ def _beyond(statement: Mapping[str, Any]) -> str:
     return f"**{may}**{condition(statement)}" + (" to phone numbers" if "NotResource" in statement else "")
 
 
-def _managed(arn: Any) -> str:
+def _managed(arn: Json) -> str:
     return f"do what {code(_flat(arn).rpartition('/')[2])} allows"
 
 
-def condition(statement: Mapping[str, Any]) -> str:
+def condition(statement: Mapping[str, Json]) -> str:
     """Return the conditions of a statement in words, empty if there are none."""
     clauses = [
         f"{code(key)} {_relation(operator, value)}"
@@ -112,7 +111,7 @@ def condition(statement: Mapping[str, Any]) -> str:
     return ", only if " + " and ".join(clauses) if clauses else ""
 
 
-def _relation(operator: str, value: Any) -> str:
+def _relation(operator: str, value: Json) -> str:
     """Return an operator and its value in words. Source: IAM User Guide, "Condition operators"."""
     name = operator.rpartition(":")[2]
     relation = name.removesuffix("IfExists")
@@ -124,19 +123,19 @@ def _relation(operator: str, value: Any) -> str:
     return words if relation == name else f"{words} or is absent"
 
 
-def _trusted(role: Mapping[str, Any]) -> str:
+def _trusted(role: Mapping[str, Json]) -> str:
     trusted = listed(role["AssumeRolePolicyDocument"]["Statement"])
     return joined([_principal(statement) + condition(statement) for statement in trusted])
 
 
-def _role_table(role: Mapping[str, Any]) -> list[str]:
+def _role_table(role: Mapping[str, Json]) -> list[str]:
     managed = [
         ("everything in the AWS managed policy", code(_flat(arn)), "") for arn in role.get("ManagedPolicyArns", [])
     ]
     return markdown_table(HEADER, [*map(_row, statements(role)), *managed])
 
 
-def _row(statement: Mapping[str, Any]) -> tuple[str, str, str]:
+def _row(statement: Mapping[str, Json]) -> tuple[str, str, str]:
     actions = listed(statement["Action"])
     denied = "**not** " if statement["Effect"] == "Deny" else ""
     may = ", ".join(map(_in_words, actions)) if len(actions) <= MOST_IN_WORDS else f"{len(actions)} actions"
@@ -169,13 +168,13 @@ def _list_item(who: str, may: str, where: str, actions: str) -> str:
     return f"- {who}: {may}, on {where} ({actions})"
 
 
-def _permission(permission: Mapping[str, Any]) -> str:
+def _permission(permission: Mapping[str, Json]) -> str:
     source = f", only if called by {code(_flat(permission['SourceArn']))}" if "SourceArn" in permission else ""
     function, action = code(_flat(permission["FunctionName"])), permission["Action"]
     return _list_item(code(permission["Principal"]), _in_words(action), function + source, code(action))
 
 
-def _principal(statement: Mapping[str, Any]) -> str:
+def _principal(statement: Mapping[str, Json]) -> str:
     principal = statement["Principal"]
     if not isinstance(principal, dict):
         return "**everyone**" if principal == "*" else f"**{principal}**"
@@ -183,7 +182,7 @@ def _principal(statement: Mapping[str, Any]) -> str:
     return ", ".join("this account, through its IAM policies" if name.endswith(":root") else code(name) for name in who)
 
 
-def _resources(statement: Mapping[str, Any], actions: Sequence[str]) -> str:
+def _resources(statement: Mapping[str, Json], actions: Sequence[str]) -> str:
     if "NotResource" in statement:
         excluded = ", ".join(code(_flat(resource)) for resource in listed(statement["NotResource"]))
         sms = " (no topics, so phone numbers only)" if actions == ["sns:Publish"] else ""
@@ -191,7 +190,7 @@ def _resources(statement: Mapping[str, Any], actions: Sequence[str]) -> str:
     return ", ".join(_resource(resource, actions) for resource in listed(statement.get("Resource", [])))
 
 
-def _resource(resource: Any, actions: Sequence[str]) -> str:
+def _resource(resource: Json, actions: Sequence[str]) -> str:
     if resource == "*":
         is_tracing = all(action.startswith("xray:") for action in actions)
         return "everything, because tracing has no resource types" if is_tracing else "**everything**"
@@ -204,7 +203,7 @@ def _resource(resource: Any, actions: Sequence[str]) -> str:
     return f"the stream of {code(name)}" if attribute == "StreamArn" else code(name)
 
 
-def _flat(value: Any) -> str:
+def _flat(value: Json) -> str:
     """Return a value as one text; a reference becomes the name that it refers to."""
     match value:
         case {"Ref": name} | {"Fn::GetAtt": [name, *_]}:

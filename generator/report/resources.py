@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from generator.template.dependencies import names
-from generator.template.intrinsics import listed
+from generator.template.intrinsics import Json, listed
 
 
-def referenced(value: Any) -> str:
+def referenced(value: Json) -> str:
     """Return the first logical id that a value refers to, empty if there is none."""
     return next(names(value), "")
 
 
-def statements(role: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def statements(role: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
     """Yield every statement of a role's inline policies."""
     for policy in role.get("Policies", []):
         yield from listed(policy["PolicyDocument"]["Statement"])
 
 
-def has_recovery(table: Mapping[str, Any]) -> bool:
+def has_recovery(table: Mapping[str, Json]) -> bool:
     """Return whether point-in-time recovery is on; the setting can be present and off."""
     setting = table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled", False)
     return str(setting).lower() == "true"

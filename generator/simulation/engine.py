@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from generator import _runtime
 from generator.aws import API_GATEWAY_ACCOUNT_RATE_PER_S
@@ -20,6 +19,7 @@ from generator.simulation.targets import are_settled
 from generator.simulation.topology import read_topology
 from generator.simulation.trace import read_trace
 from generator.simulation.workload import Profile, Recorded, Spike, max_expected_webhooks, profile
+from generator.template.intrinsics import Json
 
 MAX_HOURS = 24 * 31.0
 """A month of 31 days."""
@@ -32,7 +32,7 @@ MAX_PER_HOUR = API_GATEWAY_ACCOUNT_RATE_PER_S * 3600
 
 
 def simulate(
-    template: Any,
+    template: Json,
     environment: Environment,
     *,
     workload: str | None = None,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from generator.errors import Fault, InvalidAdoption
 from generator.template.dependencies import names
+from generator.template.intrinsics import Json
 
 IDENTIFIERS = {"AWS::DynamoDB::Table": "TableName", "AWS::KMS::Key": "KeyId"}
 """The property that identifies an existing resource, by type: its primary identifier.
@@ -20,7 +20,7 @@ PATTERNS = {"AWS::DynamoDB::Table": "[A-Za-z0-9_.-]{3,255}", "AWS::KMS::Key": "[
 """Forms of the identifiers. Source: DynamoDB API reference, CreateTable; AWS KMS API reference, DescribeKey."""
 
 
-def documents(where: str, template: Mapping[str, Any], identifiers: Mapping[str, str]) -> tuple[str, str]:
+def documents(where: str, template: Mapping[str, Json], identifiers: Mapping[str, str]) -> tuple[str, str]:
     """Return the import template and the list of resources to import, as text.
 
     An import may only add the resources that it names, so the import template has these, and no outputs. It retains
@@ -48,7 +48,7 @@ def documents(where: str, template: Mapping[str, Any], identifiers: Mapping[str,
     return json.dumps({**head, "Resources": resources}, indent=1) + "\n", json.dumps(listed, indent=1) + "\n"
 
 
-def _faults(where: str, adoptable: Mapping[str, Any], identifiers: Mapping[str, str]) -> Iterator[Fault]:
+def _faults(where: str, adoptable: Mapping[str, Json], identifiers: Mapping[str, str]) -> Iterator[Fault]:
     for name, identifier in identifiers.items():
         if name not in adoptable:
             yield Fault(name, f"{where} has no such table or key", f"name one of {', '.join(adoptable) or 'another'}")

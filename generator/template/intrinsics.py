@@ -16,7 +16,7 @@ from typing import Any
 from generator.template.dependencies import MAPPINGS, VARIABLE, walk
 
 Json = Any
-"""A value as JSON has it. Only this package deals with untyped JSON."""
+"""A value of a template, as JSON has it. Other packages pass it on or compare it; only this one evaluates it."""
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
 """Stands for the absence of a property."""
