@@ -218,7 +218,10 @@ class OutOfTime(BaseException):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise OutOfTime inside the context once it takes longer. Outside the main thread there is no limit."""
+    """Raise OutOfTime inside the context once it takes longer. Outside the main thread there is no limit.
+
+    The limit of a surrounding context stays in force.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -232,15 +235,18 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     hook = sys.unraisablehook
     before = signal.signal(signal.SIGALRM, expire)
+    started, outer_s, outer_interval_s = time.monotonic(), 0.0, 0.0
     try:
         sys.unraisablehook = report
         # Again each second, because a destructor may lose an exception.
-        signal.setitimer(signal.ITIMER_REAL, seconds, 1)
+        outer_s, outer_interval_s = signal.setitimer(signal.ITIMER_REAL, seconds, 1)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         sys.unraisablehook = hook
+        if outer_s:
+            signal.setitimer(signal.ITIMER_REAL, max(outer_s - (time.monotonic() - started), 0.001), outer_interval_s)
 
 
 @contextmanager

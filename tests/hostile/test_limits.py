@@ -34,6 +34,16 @@ def test_a_time_limit_ends_code_that_catches_all_exceptions() -> None:
         stubborn()
 
 
+def test_a_time_limit_holds_after_one_inside_it() -> None:
+    def twice() -> None:
+        with _runtime.time_limit(5):
+            pass
+        time.sleep(5)
+
+    with pytest.raises(_runtime.OutOfTime), _runtime.time_limit(0.05):
+        twice()
+
+
 def test_a_time_limit_that_ends_a_destructor_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow:
         def __del__(self) -> None:
