@@ -17,9 +17,9 @@ from generator.config.schema import MOVED, Environment
 from generator.config.validation import CROSS_CHECKS
 from generator.errors import Fault, InvalidEnvironment, each
 
-MAX_BYTES, MAX_LINE = 100_000, 1_000
-"""Size of an environment file, and characters of a line: thirty times what is needed. A key of many parts takes memory
-that grows with the square of their number."""
+MAX_BYTES, MAX_LINE, MAX_DOTS = 100_000, 1_000, 100
+"""Size of an environment file, and characters and dots of a line: far more than is needed. A key of many parts takes
+time and memory that grow with the square of their number."""
 
 PROJECT_REMEDY = "go to the folder of your project, or start one: generator init DIR"
 
@@ -126,6 +126,8 @@ def tables(content: bytes) -> dict[str, Any]:
     for number, line in enumerate(text.split("\n"), 1):
         if len(line) > MAX_LINE:
             raise ValueError(f"line {number} has more than {MAX_LINE:,} characters")
+        if line.count(".") > MAX_DOTS:
+            raise ValueError(f"line {number} has more than {MAX_DOTS} dots")
     return tomllib.loads(text)
 
 
