@@ -194,16 +194,24 @@ def _line_of(path: Path, location: Location) -> int:
     line, first, start = keys[str(location[1])]
     end = start + MAX_RESOURCE
     for key in takewhile(lambda key: isinstance(key, str), location[2:]):
-        begin = text.rfind("\n", 0, first) + 1
-        indent = len(text[begin:first]) - len(text[begin:first].lstrip(" "))
-        next_key = re.compile(rf"""^ {{0,{indent}}}("[^"\n]*"|[\w:]+)\s*:""", re.MULTILINE).search(text, start, end)
-        end = next_key.start() if next_key else end
+        end = _end_of_value(text, first, start, end)
         inner = re.compile(rf"""(?<!\w)["']?{re.escape(str(key))}["']?\s*:""").search(text, start, end)
         if inner is None:
             break
         line += text.count("\n", first, inner.start())
         first, start = inner.span()
     return line
+
+
+def _end_of_value(text: str, key: int, start: int, end: int) -> int:
+    """Return where the value after a key ends, at most `end`. A text may be one long line with many findings."""
+    line_end = text.find("\n", start, end)
+    if line_end < 0:
+        return end
+    spaces = re.compile(" *").match(text, text.rfind("\n", 0, key) + 1, key)
+    indent = len(spaces[0]) if spaces else 0
+    next_key = re.compile(rf"""^ {{0,{indent}}}("[^"\n]*"|[\w:]+)\s*:""", re.MULTILINE).search(text, line_end, end)
+    return next_key.start() if next_key else end
 
 
 @lru_cache(maxsize=2)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
 
+from generator._runtime import time_limit
+from generator.checks import linting
+from generator.checks.quota import judging
+from generator.checks.quota.deployed import deployed
 from generator.config import files
 from generator.errors import InvalidEnvironment, OversizedTemplate, UnreadableTemplate
 from generator.template import dependencies
@@ -121,6 +128,22 @@ def test_an_environment_with_a_hostile_value_is_wrong_input(generator: Run, line
     assert shown in result.stderr
 
 
+@pytest.mark.parametrize(
+    "text",
+    [f"{'a.' * 10_000}a = 1", f"[{'a.' * 498}a]\n" + "".join(f"b{n}.{'a.' * 490}a = 1\n" for n in range(99))],
+    ids=["one key", "hundred keys below a table"],
+)
+def test_keys_of_many_parts_take_little_memory(text: str) -> None:
+    """The memory grows with the square of the parts: a file of 160 kB took 24 GB."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="line 1 has more than"):
+            files.tables(text.encode())
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_value_that_python_cannot_write_is_wrong_input() -> None:
     loop: dict[str, object] = {}
     loop["a"] = loop
@@ -155,3 +178,93 @@ def test_a_chain_of_hundreds_of_conditions_ends_in_one_line(generator: Run) -> N
     result = generator("diff", "dev", "chain.json")
     assert result.exit_code == 2
     assert "through hundreds of others" in result.stderr
+
+
+def loops(outputs: dict[str, Any], levels: str = "ABC") -> dict[str, Any]:
+    """Return a template whose loops produce 100 times as many entries at each level."""
+    for variable in levels:
+        outputs = {f"Fn::ForEach::Loop{variable}": [variable, [str(number) for number in range(100)], outputs]}
+    return {"Transform": "AWS::LanguageExtensions", "Resources": outputs}
+
+
+@pytest.mark.parametrize(
+    ("options", "limit_s", "rule"),
+    [(["--only", "quota"], 60, "not-proven"), pytest.param([], 0.3, "E0002", marks=pytest.mark.slow)],
+    ids=["quota", "cfn-lint"],
+)
+def test_loops_that_multiply_end_at_a_bound(
+    generator: Run, monkeypatch: pytest.MonkeyPatch, options: list[str], limit_s: float, rule: str
+) -> None:
+    monkeypatch.setattr(linting, "LIMIT_S", limit_s)
+    function = {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": 1}}
+    Path("loops.json").write_text(json.dumps(loops({"F${A}a${B}b${C}": function})))
+    with time_limit(10):
+        result = generator("check", "loops.json", *options, "--format", "json")
+    assert result.exit_code == 1
+    assert rule in {found["rule"] for found in json.loads(result.stdout)["findings"]}
+
+
+WORKER = {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": 120}}
+STREAM = {"Type": "AWS::Kinesis::Stream", "Properties": {"ShardCount": 1}}
+QUEUE = {"Type": "AWS::SQS::Queue", "Properties": {"RedrivePolicy": {"maxReceiveCount": 1}}}
+
+
+def version(function: str) -> dict[str, Any]:
+    config = {"ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": 130}}
+    return {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": function}, **config}}
+
+
+def source(function: str, name: str, **more: object) -> dict[str, Any]:
+    properties = {"FunctionName": {"Ref": function}, "EventSourceArn": {"Fn::GetAtt": [name, "Arn"]}}
+    return {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties, **more}
+
+
+def functions(number: int) -> dict[str, Any]:
+    every = [
+        {f"F{n}": WORKER, f"V{n}": version(f"F{n}"), f"S{n}": STREAM, f"M{n}": source(f"F{n}", f"S{n}")}
+        for n in range(number)
+    ]
+    return {name: resource for one in every for name, resource in one.items()}
+
+
+def versions(number: int) -> dict[str, Any]:
+    return {"F": WORKER, **{f"V{n}": version("F") for n in range(number)}}
+
+
+def mappings(number: int, of: dict[str, Any], **more: object) -> dict[str, Any]:
+    return {"F": WORKER, "S": of, **{f"M{n}": source("F", "S", **more) for n in range(number)}}
+
+
+def judged(resources: dict[str, Any]) -> list[judging.Violation]:
+    conditions = {"C": {"Fn::Equals": [{"Ref": "P"}, "a"]}}
+    document = {"Parameters": {"P": {"Type": "String"}}, "Conditions": conditions, "Resources": resources}
+    return list(judging.other_violations(deployed(document)))
+
+
+SHAPES: dict[str, tuple[Callable[[int], dict[str, Any]], set[str]]] = {
+    "functions": (functions, {"E9802", "W9803"}),
+    "versions": (versions, {"E9802"}),
+    "streams": (lambda number: mappings(number, STREAM), {"W9803"}),
+    "conditional streams": (lambda number: mappings(number, STREAM, Condition="C"), {"W9803"}),
+    "queues": (lambda number: mappings(number, QUEUE), {"W9808"}),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_quota_rules_take_linear_time(shape: str) -> None:
+    """E9802 and W9803 took 135 s for the functions of one template."""
+    make, rules = SHAPES[shape]
+    calls = dict.fromkeys((25, 100), 0)
+    for number in calls:
+
+        def count(*_: object, number: int = number) -> None:
+            calls[number] += 1
+
+        resources = make(number)
+        sys.setprofile(count)
+        try:
+            found = judged(resources)
+        finally:
+            sys.setprofile(None)
+        assert {one.rule for one in found} == rules
+    assert calls[100] < 5 * calls[25]

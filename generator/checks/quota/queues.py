@@ -34,6 +34,9 @@ MAXIMUM = ("ScalingConfig", "MaximumConcurrency")
 
 REDRIVE = ("RedrivePolicy", "maxReceiveCount")
 
+MAX_SOURCES = 20
+"""Mappings of one function whose queues are judged. Each is judged together with all others of the function."""
+
 PROVISIONED_POLLERS = "ProvisionedPollerConfig"
 """With it, a mapping starts with as many pollers as it states. Source: AWS Lambda Developer Guide, "Using provisioned
 mode with an Amazon SQS event source mapping"."""
@@ -108,7 +111,7 @@ def _throttled(stack: Deployed, function: str) -> Iterator[Demand]:
     reserved = [candidate for candidate in deducted(reservations(stack.template, function)) if candidate.weight < 0]
     sources = list(_event_sources(stack.template, function)) if reserved else []
     demands = [_starting(stack.template, source) for source in sources]
-    for index, source in enumerate(sources):
+    for index, source in enumerate(sources[:MAX_SOURCES]):
         receives = [option for queue in _queues(stack.template, source) for option in queue]
         low = [Candidate(0, option.guard, option) for option in receives if 0 < _known(option) < MIN_RECEIVES]
         others = [[LEFT_OUT, *demand] for number, demand in enumerate(demands) if number != index]

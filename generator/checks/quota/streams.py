@@ -33,6 +33,9 @@ STREAM_ARNS = {
 
 SAM_STREAM_EVENTS = ("Kinesis", "DynamoDB")
 
+MAX_TRIED = 20
+"""Mappings of one function of which each is tried as the one that exists."""
+
 Poller = list[Candidate[Option]]
 """The batches that one mapping or event may run at once. They count negative, because they reduce the surplus."""
 
@@ -84,7 +87,8 @@ def _surplus(stack: Deployed, function: str, shards: int) -> Iterator[Surplus]:
     if not pollers:
         return
     combinations_ = (
-        heaviest(stack.deployments, [reserved, *_with_first_running(pollers, first)]) for first in range(len(pollers))
+        heaviest(stack.deployments, [reserved, *_with_first_running(pollers, first)])
+        for first in range(min(len(pollers), MAX_TRIED))
     )
     combinations = [combination for combination in combinations_ if combination and combination.weight > 0]
     if not combinations:
