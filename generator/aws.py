@@ -180,6 +180,9 @@ Source: Amazon CloudWatch Logs API reference, PutRetentionPolicy, retentionInDay
 
 # --- AWS CloudFormation ---
 
+STACK_NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
+"""Source: AWS CloudFormation API reference, CreateStack, StackName."""
+
 MAX_STACK_TAGS = 50
 """Source: AWS CloudFormation API reference, CreateStack, Tags."""
 

@@ -10,13 +10,11 @@ from generator._format import joined
 from generator.account import connection, reserved
 from generator.account.connection import LiveAccount, Unavailable
 from generator.account.reserved import Present
+from generator.aws import STACK_NAME
 from generator.capacity.quota import AccountQuota
 from generator.checks.places import Stack
 from generator.checks.quota.messages import place_of
 from generator.errors import Fault, UnreachableAccount
-
-STACK_NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
-"""Source: CloudFormation API reference, CreateStack, StackName."""
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from generator._format import visible
+from generator.aws import STACK_NAME
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -109,8 +110,8 @@ overrides = click.option(
 
 
 def _stack_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    """Return the value if it is a valid stack name. Source: CloudFormation API reference, CreateStack, StackName."""
-    if value is not None and not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,127}", value):
+    """Return the value if it is a valid stack name."""
+    if value is not None and not re.fullmatch(STACK_NAME, value):
         raise click.BadParameter(
             f"'{value}' is not a stack name; use up to 128 letters, digits and hyphens, starting with a letter."
         )

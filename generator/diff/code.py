@@ -6,13 +6,12 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping
 
+from generator.checks.quota.functions import FUNCTION_TYPES
 from generator.diff.model import Handler
 from generator.diff.properties import changes, literal
 from generator.template.intrinsics import Json, template_text, text
 from generator.template.model import Template
 from generator.template.schemas import schema
-
-FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 
 INLINE = ("Code.ZipFile", "InlineCode")
 """Paths of inline code in the template."""
@@ -23,7 +22,7 @@ CODE_PROPERTIES = ("Code", "CodeUri", "InlineCode", "ImageUri", "ImageConfig", "
 
 def handlers(old: Template, new: Template) -> Iterator[Handler]:
     """Yield every function that is new or whose code changed."""
-    before, after = (side.properties_of(*FUNCTIONS) for side in (old, new))
+    before, after = (side.properties_of(*FUNCTION_TYPES) for side in (old, new))
     for name, properties in after.items():
         if lines := list(_lines(before.get(name, {}), properties)):
             yield Handler(name, "\n".join(lines))
@@ -34,7 +33,7 @@ def _lines(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
     was, now = _texts(_inline(old), _inline(new))
     yield from difflib.unified_diff(was.splitlines(), now.splitlines(), "old", "new", lineterm="")
     for key in CODE_PROPERTIES:
-        for change in changes(old.get(key), new.get(key), key, schema(FUNCTIONS[0]).unordered):
+        for change in changes(old.get(key), new.get(key), key, schema(FUNCTION_TYPES[0]).unordered):
             yield from _others(change.path, "-", change.old)
             yield from _others(change.path, "+", change.new)
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 from generator.template.intrinsics import SAM, Json, mapping
 from generator.template.model import Template
 from generator.template.schemas import MADE_BY_SAM
+from generator.template.transforms import FUNCTION
 
-FUNCTION = f"{SAM}Function"
 CREATED_BY = "CreatedBy"
 """The attribute in which a created resource has the property that SAM creates it for."""
 

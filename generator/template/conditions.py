@@ -66,15 +66,12 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Formula:
-    """A condition: "and", "or" and "not" of formulas, a comparison, or a constant."""
+    """A condition: "and", "or" and "not" of formulas, or a comparison."""
 
     kind: str
     parts: tuple[Formula, ...] = ()
     comparison: Comparison | None = None
-    constant: bool = False
 
-
-TRUE = Formula("constant", constant=True)
 
 Truths = dict[Formula, bool | None]
 """Formulas evaluated under one assignment."""
@@ -95,7 +92,7 @@ class Deployments:
         self._literals: dict[str, dict[str, None]] = {}
         self._partners: dict[str, set[str]] = {}
         self.constraints = tuple(
-            formula for rule in template.rules.values() if (formula := self._constraint(mapping(rule))) is not TRUE
+            formula for rule in template.rules.values() if (formula := self._constraint(mapping(rule))) is not None
         )
 
     def formula_of(self, fact: Fact) -> Formula | None:
@@ -158,8 +155,6 @@ class Deployments:
         self.steps += 1
         if formula.comparison is not None:
             return self._compares(formula.comparison, assignment)
-        if formula.kind == "constant":
-            return formula.constant
         if formula.kind == "not":
             holds = self.truth(formula.parts[0], assignment, known)
             return None if holds is None else not holds
@@ -258,18 +253,18 @@ class Deployments:
         known = tuple(formula for formula in formulas if formula is not None)
         return Formula(kind, known) if len(known) == len(formulas) else None
 
-    def _constraint(self, rule: Mapping[str, Json]) -> Formula:
-        """Return a rule as a formula: its condition, if any, implies its assertions. TRUE if it cannot be read."""
+    def _constraint(self, rule: Mapping[str, Json]) -> Formula | None:
+        """Return a rule as a formula: its condition, if any, implies its assertions. None if it cannot be read."""
         assertions = rule.get("Assertions")
         if not isinstance(assertions, list):
-            return TRUE
+            return None
         demands = [self._formula(mapping(assertion).get("Assert")) for assertion in assertions]
         known = tuple(demand for demand in demands if demand is not None)
         if "RuleCondition" not in rule:
-            return Formula("and", known) if known else TRUE
+            return Formula("and", known) if known else None
         premise = self._formula(rule["RuleCondition"])
         if premise is None or not known:
-            return TRUE
+            return None
         return Formula("or", (Formula("not", (premise,)), Formula("and", known)))
 
     def _comparison(self, left: Json, right: Json) -> Formula:
