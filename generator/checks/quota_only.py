@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from generator import _runtime
 from generator.capacity.quota import AccountQuota
 from generator.checks import places, terraform
 from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity
@@ -23,6 +25,9 @@ from generator.template.nesting import outermost
 GUIDE = "https://docs.aws.amazon.com/lambda/latest/dg"
 
 CONCURRENCY = "configuration-concurrency"
+
+MIN_PER_PROCESS = 50
+"""Stacks that keep a process busy for longer than it takes to start."""
 
 RULES = tuple(
     Rule(rule, title, f"{GUIDE}/{page}.html")
@@ -116,8 +121,8 @@ def judge(contents: Sequence[Content], request: Request, elsewhere: int = 0) -> 
 def other_findings(contents: Iterable[Content], linted: Collection[Path] = ()) -> Iterator[Finding]:
     """Yield the findings of the project's other rules that are on, except in files that cfn-lint has checked."""
     units = [unit for content in contents for unit in content.units if unit.path not in linted]
-    findings = (found for unit in units for found in _other_findings(unit))
-    yield from terraform.as_written(findings, units)
+    findings = _runtime.parallel_map(lambda unit: list(_other_findings(unit)), units, MIN_PER_PROCESS)
+    yield from terraform.as_written(chain.from_iterable(findings), units)
 
 
 def _other_findings(unit: Unit) -> Iterator[Finding]:
