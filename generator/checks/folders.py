@@ -39,7 +39,7 @@ class Folder:
         real_path = self.real_path(path)
         if real_path not in self._documents:
             try:
-                self._documents[real_path] = reading.parsed(str(path), self.text(path))
+                self._documents[real_path] = reading.parsed(str(path), _text(path, real_path))
             except UnreadableTemplate as error:
                 self._documents[real_path] = NotRead(f"{path} is {error.faults[0].what}")
             except NotRead as error:
@@ -51,12 +51,7 @@ class Folder:
 
     def text(self, path: Path) -> str:
         """Return the text of a file. Raises NotRead."""
-        try:
-            return reading.bounded_text(Path(self.real_path(path)))
-        except UnicodeDecodeError as error:
-            raise NotRead(f"{path} is not a text in UTF-8 ({error.reason}); save it as UTF-8") from None
-        except OSError as error:
-            raise NotRead(f"{path} cannot be read ({error.strerror})") from None
+        return _text(path, self.real_path(path))
 
     def real_path(self, path: Path) -> str:
         """Return the real path of a regular file below the folder. Raises NotRead for any other path."""
@@ -65,7 +60,7 @@ class Folder:
             mode = os.stat(place).st_mode
         except (OSError, ValueError):
             raise NotRead(f"there is no file {path}") from None
-        if not self.has(path):
+        if not self._holds(place):
             raise NotRead(f"{path} is outside {self.path}; check a folder that holds both")
         if not stat.S_ISREG(mode):
             raise NotRead(f"{path} is not a regular file")
@@ -74,9 +69,12 @@ class Folder:
     def has(self, path: Path) -> bool:
         """Return whether a path, with all links followed, is below the folder."""
         try:
-            return os.path.commonpath([os.path.realpath(path), self._root]) == self._root
+            return self._holds(os.path.realpath(path))
         except ValueError:  # A null byte is in no path.
             return False
+
+    def _holds(self, real_path: str) -> bool:
+        return os.path.commonpath([real_path, self._root]) == self._root
 
     def children(self, path: Path) -> Children:
         """Return a reader of the nested stacks of the template at a path."""
@@ -105,6 +103,15 @@ class Folder:
         except NotRead:
             return {}
         return dict(_assets_in(listed))
+
+
+def _text(path: Path, real_path: str) -> str:
+    try:
+        return reading.bounded_text(Path(real_path))
+    except UnicodeDecodeError as error:
+        raise NotRead(f"{path} is not a text in UTF-8 ({error.reason}); save it as UTF-8") from None
+    except OSError as error:
+        raise NotRead(f"{path} cannot be read ({error.strerror})") from None
 
 
 def project_of(path: Path) -> Path:

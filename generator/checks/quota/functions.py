@@ -28,8 +28,6 @@ MAPPING = "AWS::Lambda::EventSourceMapping"
 QUALIFIERS = ("AWS::Lambda::Alias", "AWS::Lambda::Version")
 
 NEVER_INVOKES = (
-    MAPPING,
-    *QUALIFIERS,
     "AWS::ApplicationAutoScaling::ScalableTarget",
     "AWS::ApplicationAutoScaling::ScalingPolicy",
     "AWS::CloudWatch::Alarm",
@@ -38,7 +36,7 @@ NEVER_INVOKES = (
     "AWS::Logs::LogGroup",
     "AWS::Logs::MetricFilter",
 )
-"""Types that may name a function without invoking it, or whose invocations are counted separately."""
+"""Types that may name a function without invoking it."""
 
 ELSEWHERE = ""
 """Stands for outputs, loops and includes, which may hand a function to an invoker anywhere."""
@@ -143,7 +141,8 @@ class FunctionReferences:
         self._has_composed_names = any(key.startswith("{") for key in self._by_name)
         self._namers: dict[str, list[str]] = {}
         for logical_id, resource in template.resources.items():
-            self._note(logical_id, resource)
+            if resource.get("Type") not in NEVER_INVOKES:
+                self._note(logical_id, resource)
         for value in (*template.outputs.values(), *template.opaque.values()):
             self._note(ELSEWHERE, value)
 
@@ -172,7 +171,7 @@ class FunctionReferences:
         """
         namers = {namer for target in targets for namer in self._namers.get(target, ())}
         return "FunctionUrlConfig" in self._template.properties(function) or any(
-            namer == ELSEWHERE or self._template.resources[namer].get("Type") not in NEVER_INVOKES
+            namer == ELSEWHERE or self._template.resources[namer].get("Type") not in (MAPPING, *QUALIFIERS)
             for namer in namers.difference(targets)
         )
 
