@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import pairwise
 
 from generator._format import counted, duration, number, percent, significant
-from generator.account.metrics import HOUR_S, MINUTE_S, MetricSeries, Reports
+from generator.account.metrics import HOUR_S, MINUTE_S, MetricSeries, Reports, utc
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS, Sizing
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.stack.monitoring import ITERATOR_AGE_MS
@@ -306,11 +305,6 @@ def _contradictions(environment: Environment, sizing: Sizing, series: Mapping[st
 def _prediction(sizing: Sizing, function: str) -> str:
     predicted = sizing[function].predicted
     return "" if predicted is None else f"; the model predicts {percent(predicted)} at the peak"
-
-
-def utc(time_s: int) -> str:
-    """Return a time as 2026-11-29 09:45 UTC."""
-    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _weakness_if(condition: bool, text: str) -> list[str]:

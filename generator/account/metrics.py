@@ -18,6 +18,7 @@ from generator.account.connection import Unavailable, document, statement
 from generator.account.live_stack import LiveStack, find_stack
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS
 from generator.errors import Fault, UnreadableMetrics
+from generator.simulation import metric_data
 from generator.stack.names import log_group
 
 MINUTE_S = 60
@@ -29,14 +30,8 @@ MAX_EXPORT_BYTES = 16 << 20
 MAX_PAGES = 100
 """A page has up to 100,800 points, and two weeks have about 45,000."""
 
-SECONDS_BELOW = 1e11
-"""A time from this number on is in milliseconds since 1970, not in seconds."""
-
 MAX_SPAN_S = 455 * 86_400
 """Source: Amazon CloudWatch User Guide, "Metrics retention": points of an hour are kept for 455 days."""
-
-VALUE_BELOW = 1e15
-"""Far above any count or time of a function. Sums and squares of smaller values stay exact enough."""
 
 EXPORT = "export it with the commands that `generator calibrate ENV --query` prints"
 
@@ -151,23 +146,20 @@ def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str)
     Raises UnreadableMetrics with every fault: a wrong unit, an incomplete answer, points between the periods.
     """
     by_id = {metric.id: metric for metric in wanted}
-    results = answer.get("MetricDataResults")
-    if not isinstance(results, list):
-        raise _unreadable(where, "it has no MetricDataResults", EXPORT)
-    series: dict[str, dict[int, float]] = {}
-    faults: list[Fault] = []
+    try:
+        results = metric_data.results(answer, by_id)
+    except ValueError as error:
+        raise _unreadable(where, str(error), EXPORT) from None
+    faults = [Fault(f"{where}: {one.id}", what, metric_data.AGAIN) for one in results for what in one.faults]
     for result in results:
-        id_ = result.get("Id") if isinstance(result, dict) else None
-        if isinstance(id_, str) and id_ in by_id:
-            if result.get("StatusCode", "Complete") not in ("Complete", "PartialData"):
-                faults.append(Fault(where, f"{id_} has the status {result['StatusCode']}", "export it again"))
-            try:
-                series.setdefault(id_, {}).update(_points(by_id[id_], result))
-            except ValueError as error:
-                faults.append(Fault(f"{where}: {id_}", str(error), EXPORT))
+        try:
+            for time, value in result.values.items():
+                _require_unit(by_id[result.id], time, value)
+        except ValueError as error:
+            faults.append(Fault(f"{where}: {result.id}", str(error), EXPORT))
     if faults:
         raise UnreadableMetrics(faults)
-    by_id_ = {id_: MetricSeries(by_id[id_], dict(sorted(values.items()))) for id_, values in series.items() if values}
+    by_id_ = {one.id: MetricSeries(by_id[one.id], dict(sorted(one.values.items()))) for one in results}
     if not by_id_:
         raise _unreadable(where, "none of its results has points and an id of these metrics", EXPORT)
     times = [time for metric_series in by_id_.values() for time in metric_series.values]
@@ -212,42 +204,14 @@ def read_export(wanted: Iterable[Metric], path: Path) -> dict[str, MetricSeries]
     return from_answer(wanted, _json(path), str(path))
 
 
-def _points(metric: Metric, result: Mapping[str, Any]) -> Iterator[tuple[int, float]]:
-    times, values = result.get("Timestamps"), result.get("Values")
-    if not isinstance(times, list) or not isinstance(values, list) or len(times) != len(values):
-        raise ValueError("it needs as many Timestamps as Values")
-    for time, value in zip(times, values, strict=True):
-        start = _time_s(time)
-        if start % metric.period_s:
-            raise ValueError(f"{time} is not the start of a period of {metric.period_s} s")
-        yield start, _value(metric, value)
-
-
-def _value(metric: Metric, value: object) -> float:
-    """Return a value in the metric's unit. Raises ValueError if it can only have another unit."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < VALUE_BELOW:
-        raise ValueError(f"{str(value)[:40]} is not a number of 0 or more, below 10^15")
+def _require_unit(metric: Metric, time: int, value: float) -> None:
+    """Raise ValueError if a point lies between the periods, or if its value can only have another unit."""
+    if time % metric.period_s:
+        raise ValueError(f"{utc(time)} is not the start of a period of {metric.period_s} s")
     if metric.statistic == "Sum" and value != int(value):
         raise ValueError(f"{value} is not a count; the unit of {metric.name} is Count, not Count/Second")
     if metric.name == "Duration" and not MIN_DURATION_MS <= value <= MAX_DURATION_MS:
         raise ValueError(f"{value} cannot be a duration in milliseconds; the values seem to have another unit")
-    return float(value)
-
-
-def _time_s(time: object) -> int:
-    try:
-        if isinstance(time, datetime):
-            return int(time.timestamp())
-        if isinstance(time, str):
-            moment = datetime.fromisoformat(time)
-            seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-            if 0 <= seconds < SECONDS_BELOW:
-                return seconds
-        if isinstance(time, int | float) and not isinstance(time, bool) and 0 <= time < 1000 * SECONDS_BELOW:
-            return int(time if time < SECONDS_BELOW else time / 1000)
-    except (ValueError, OverflowError):
-        pass
-    raise ValueError(f"{str(time)[:40]} is not a time in ISO 8601 or in seconds since 1970")
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,11 +237,10 @@ def read_reports(path: Path) -> dict[str, Reports]:
             raise _unreadable(str(path), what, f"query: {REPORTS_QUERY}")
         runs[logical_id] += 1
         if init := row.get("@initDuration", "").strip():
-            try:
-                cold[logical_id].append(_value(Metric(logical_id, "InitDuration", "", 0), float(init)))
-            except ValueError:
+            if not re.fullmatch(r"\d{1,9}(\.\d*)?", init):
                 what = f"row {number}: {init[:40]!r} is not a duration in milliseconds"
-                raise _unreadable(str(path), what, f"query: {REPORTS_QUERY}") from None
+                raise _unreadable(str(path), what, f"query: {REPORTS_QUERY}")
+            cold[logical_id].append(float(init))
     return {id_: Reports(count, tuple(cold[id_])) for id_, count in runs.items() if count}
 
 
@@ -321,6 +284,11 @@ def _text(path: Path) -> str:
         raise _unreadable(str(path), error.strerror or str(error), "name a file that can be read") from error
     except UnicodeDecodeError as error:
         raise _unreadable(str(path), "it is not text in UTF-8", EXPORT) from error
+
+
+def utc(time_s: int) -> str:
+    """Return a time as 2026-11-29 09:45 UTC."""
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _unreadable(where: str, what: str, remedy: str) -> UnreadableMetrics:

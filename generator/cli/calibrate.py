@@ -147,7 +147,8 @@ def _as_dict(judged: JudgedPlan, calibration: Calibration, measured: _Usable) ->
 
 
 def _as_text(judged: JudgedPlan, calibration: Calibration, measured: _Usable) -> Iterator[str]:
-    from generator.account.calibration import UNMEASURED, utc
+    from generator.account.calibration import UNMEASURED
+    from generator.account.metrics import utc
 
     yield f"{judged.name}: metrics from {utc(calibration.start_s)} to {utc(calibration.end_s)}\n"
     rows = [

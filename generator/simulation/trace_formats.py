@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from heapq import heappush, heappushpop, nsmallest
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 
+from generator.simulation import metric_data
 from generator.simulation.trace_text import MAX_DOCUMENT, Line, fault
 
 Times = Iterator[tuple[int, float]]
@@ -25,6 +26,9 @@ Times = Iterator[tuple[int, float]]
 
 Counts = Iterator[tuple[int, float, int]]
 """A line number, the start of an interval in seconds, and its webhooks."""
+
+Row = tuple[int, list[str]]
+"""A line number, and the cells of the line."""
 
 MINUTE_S = 60.0
 
@@ -52,25 +56,17 @@ LOG_KEYS_MORE = ("datetime", "date", "StartUTC", "msec", "T", "E")
 """The keys of a JSON line that hold its time, the most exact first."""
 
 TIME_NAME = re.compile(r"time|date|(^|\W|_)ts($|\W|_)|start|minute|hour", re.IGNORECASE)
-COUNT_NAMES = frozenset(
-    [
-        "count",
-        "counts",
-        "webhooks",
-        "requests",
-        "invocations",
-        "sum",
-        "value",
-        "values",
-        "hits",
-        "trades",
-        "samplecount",
-        "number_of_trades",
-        "count_of_records",
-        "num_trades",
-        "tradecount",
-    ]
-)
+
+COUNTED = "counts?|webhooks|requests|invocations|hits|trades|samplecount|tradecount"
+COUNT_NAME = re.compile(f"(number_of_|num_)?({COUNTED}|sum|values?)|count_of_records")
+COUNT_WORD = re.compile(rf"(^|[\W_])({COUNTED})($|[\W_])")
+"""A name with such a word is a count if there is no other column but that of the time."""
+
+KLINE = ("open", "high", "low", "close")
+"""The prices of a kline, also named by their first letters."""
+
+NO_COUNT = re.compile(r"duration|latency|concurren|bytes|utili[sz]ation|percent|(?-i:Age(?![a-z]))", re.IGNORECASE)
+"""Metrics whose sum counts nothing. Source: AWS Lambda Developer Guide, "Types of metrics for Lambda functions"."""
 
 LAYOUTS: dict[int, tuple[tuple[int, int | None], ...]] = {
     2: ((0, 1),),
@@ -83,8 +79,10 @@ LAYOUTS: dict[int, tuple[tuple[int, int | None], ...]] = {
 """Columns of time and count by the number of columns, where no header names them: trades, aggregated trades and
 klines. Source: https://github.com/binance/binance-public-data and Kraken's "Downloadable historical OHLCVT data"."""
 
-METADATA = ("full label", "label", "account id", "region", "period", "statistic", "unit", "id", "namespace")
-"""First cells of the lines that CloudWatch's console writes above its rows."""
+LABELS = ("full label", "label")
+"""First cells of the first lines that CloudWatch's console writes above its rows."""
+
+METADATA = (*LABELS, "account id", "region", "period", "statistic", "unit", "id", "namespace")
 
 SORT = "sort it by time; if an hour repeats at the end of daylight saving time, write UTC or an offset"
 
@@ -109,7 +107,13 @@ def recognise(path: Path, rest: Iterator[Line]) -> Recording:
         entry = _parsed(text)
         if not isinstance(entry, dict) or {"MetricDataResults", "Datapoints"} & {*entry}:
             return Recording(counts=_metric(path, every))
-        return Recording(times=_sorted(path, _json_lines(path, every)))
+        keys = [key for key in entry if key not in (*LOG_KEYS, *LOG_KEYS_MORE)]
+        counted = _counted(path, keys)
+        entries = _json_lines(path, every)
+        if counted is None:
+            return Recording(times=_sorted(path, ((line, at_s) for line, at_s, _ in entries)))
+        key = keys[counted]
+        return Recording(counts=((line, at_s, count(path, line, str(entry.get(key)))) for line, at_s, entry in entries))
     if LOGGED.search(text):
         return Recording(times=_sorted(path, _log(path, every)))
     return _table(path, every)
@@ -127,7 +131,7 @@ def _log(path: Path, rows: Iterator[Line]) -> Times:
         yield number, time_s(path, number, found[1])
 
 
-def _json_lines(path: Path, rows: Iterator[Line]) -> Times:
+def _json_lines(path: Path, rows: Iterator[Line]) -> Iterator[tuple[int, float, dict[str, Any]]]:
     for number, line in rows:
         entry = _parsed(line)
         if not isinstance(entry, dict):
@@ -135,7 +139,7 @@ def _json_lines(path: Path, rows: Iterator[Line]) -> Times:
         key = next((key for key in (*LOG_KEYS, *LOG_KEYS_MORE) if key in entry), None)
         if key is None:
             raise fault(path, f"line {number} has no time", f"write it under one of {', '.join(LOG_KEYS)}")
-        yield number, time_s(path, number, str(entry[key]))
+        yield number, time_s(path, number, str(entry[key])), entry
 
 
 def _sorted(path: Path, times: Times) -> Times:
@@ -174,8 +178,8 @@ def _metric(path: Path, rows: Iterator[Line]) -> Counts:
         text.append(line)
     document = _parsed("".join(text))
     try:
-        points = _points(path, document)
-    except (AttributeError, KeyError, TypeError, ValueError):
+        points = _datapoints(path, document) if "Datapoints" in document else _result(path, document)
+    except (AttributeError, KeyError, TypeError):
         remedy = "name the output of aws cloudwatch get-metric-data, or write one JSON object per line"
         raise fault(path, "it is JSON, but not an export of CloudWatch", remedy) from None
     found = (
@@ -185,22 +189,35 @@ def _metric(path: Path, rows: Iterator[Line]) -> Counts:
         yield row, at_s, counted
 
 
-def _points(path: Path, document: Any) -> list[tuple[Any, Any]]:
-    if "Datapoints" in document:
-        points = document["Datapoints"]
-        key = next((key for key in ("Sum", "SampleCount") if points and key in points[0]), None)
-        if points and key is None:
-            raise fault(path, "it has no Sum", "export it with --statistics Sum")
-        return [(point["Timestamp"], point[key]) for point in points]
-    if document.get("NextToken"):
-        raise fault(path, "it is one page of several", "export all pages: leave out --no-paginate and --max-items")
-    results = [result for result in document["MetricDataResults"] if result["Timestamps"]]
-    labels = sorted({str(result.get("Label") or result.get("Id")) for result in results})
+def _datapoints(path: Path, document: dict[str, Any]) -> list[tuple[Any, Any]]:
+    points = document["Datapoints"]
+    key = next((key for key in ("Sum", "SampleCount") if points and key in points[0]), None)
+    if points and key is None:
+        raise fault(path, "it has no Sum", "export it with --statistics Sum")
+    _require_counts(path, [str(document.get("Label", ""))], str(key))
+    return [(point["Timestamp"], point[key]) for point in points]
+
+
+def _result(path: Path, document: dict[str, Any]) -> list[tuple[Any, Any]]:
+    try:
+        results = metric_data.results(document)
+    except ValueError as error:
+        raise fault(path, str(error), metric_data.AGAIN) from None
+    _require_counts(path, [result.label for result in results])
+    for result in results:
+        if result.faults:
+            raise fault(path, f"{result.id}: {result.faults[0]}", metric_data.AGAIN)
+    return [point for result in results for point in result.values.items()]
+
+
+def _require_counts(path: Path, labels: list[str], statistic: str = "") -> None:
+    """Raise UnreadableTrace unless the labels are of a single metric that counts."""
     if len(labels) > 1:
-        raise fault(
-            path, f"it has several metrics: {', '.join(labels)[:200]}", "export only the metric of the webhooks"
-        )
-    return [pair for one in results for pair in zip(one["Timestamps"], one["Values"], strict=True)]
+        what = f"it has several metrics: {', '.join(labels)[:200]}"
+        raise fault(path, what, "export only the metric of the webhooks")
+    for label in labels:
+        if NO_COUNT.search(label) and "samplecount" not in (label + statistic).lower().replace(" ", ""):
+            raise fault(path, f"{label[:100]} is no count", "export the metric Invocations or Count, with its Sum")
 
 
 # CSV, with commas, semicolons or tabs.
@@ -214,23 +231,26 @@ def _table(path: Path, rest: Iterator[Line]) -> Recording:
     number, cells = next(rows, (0, []))
     names: list[str] = []
     if not any(map(_is_value, cells)):
-        names = [re.sub(r"[\s.]+", "_", cell.strip().lower()) for cell in cells]
+        names = cells
         number, cells = next(rows, (0, []))
         if not cells:
             raise fault(path, "it has column names but no rows", "record at least a minute of webhooks")
     width = max(len(names), len(cells)) if len(names) in (0, len(cells)) else len(names)
     every = _of_width(path, chain([(number, cells)], rows), width)
+    sample = list(islice(every, SAMPLE_ROWS))
+    every = chain(sample, every)
     if width == 1:
-        return _column(path, names, every)
-    at, counted = _columns(path, names, number, cells)
+        return _column(path, names, sample, every)
+    at, counted = _named_columns(path, names, sample) if names else _columns(path, sample)
     if counted is None:
+        _require_webhooks(path, names, at, sample)
         return Recording(times=((line, time_s(path, line, row[at])) for line, row in every))
     return Recording(
         counts=((line, time_s(path, line, row[at]), count(path, line, row[counted])) for line, row in every)
     )
 
 
-def _rows(path: Path, rest: Iterator[Line], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, rest: Iterator[Line], delimiter: str) -> Iterator[Row]:
     """Yield the cells of each line. A quoted cell must not span lines."""
     for number, line in rest:
         if '"' not in line:
@@ -243,62 +263,124 @@ def _rows(path: Path, rest: Iterator[Line], delimiter: str) -> Iterator[tuple[in
         yield number, cells
 
 
-def _without_metadata(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+def _without_metadata(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
     """Skip the lines that CloudWatch's console writes above its rows. Raises UnreadableTrace if it has no sums."""
-    for number, cells in rows:
+    first = next(rows, (0, [""]))
+    labels: list[str] = []
+    statistic = ""
+    for number, cells in chain([first], rows):
         name = cells[0].strip().lower()
-        if name not in METADATA or len(cells) == 1:
-            yield from chain([(number, cells)], rows)
-            return
-        if name == "statistic" and cells[1].strip().lower() not in ("sum", "samplecount", "sample count"):
-            what = f"line {number}: the statistic is {cells[1].strip()[:40]}"
-            raise fault(path, what, "export the metric with the statistic Sum")
+        if first[1][0].strip().lower() not in LABELS or name not in METADATA or len(cells) == 1:
+            _require_counts(path, labels, statistic)
+            yield number, cells
+            break
+        if name in LABELS:
+            labels = cells[1:]
+        if name == "statistic":
+            statistic = cells[1].strip()
+            if statistic.lower() not in ("sum", "samplecount", "sample count"):
+                raise fault(
+                    path,
+                    f"line {number}: the statistic is {statistic[:40]}",
+                    "export the metric with the statistic Sum",
+                )
+    yield from rows
 
 
-def _of_width(path: Path, rows: Iterator[tuple[int, list[str]]], width: int) -> Iterator[tuple[int, list[str]]]:
+def _of_width(path: Path, rows: Iterator[Row], width: int) -> Iterator[Row]:
     for number, cells in rows:
         if len(cells) != width:
             raise fault(path, f"line {number} has {len(cells)} columns, not {width}", "correct it")
         yield number, cells
 
 
-def _column(path: Path, names: Sequence[str], rows: Iterator[tuple[int, list[str]]]) -> Recording:
-    """Read a lone column: counts or times by its name. Whole numbers without a clear name may be either."""
-    sample = list(islice(rows, SAMPLE_ROWS))
-    every = chain(sample, rows)
-    if names and names[0] in COUNT_NAMES and "trades" not in names[0]:
-        counted = enumerate(every)
-        return Recording(counts=((line, row * MINUTE_S, count(path, line, cell)) for row, (line, (cell,)) in counted))
-    is_named = bool(names) and TIME_NAME.search(names[0])
-    if not is_named and all(re.fullmatch(r"\s*\d{1,9}(\.0*)?\s*", cell) for _, (cell,) in sample):
-        what = f"line {sample[0][0]} begins a column of whole numbers, which may be times or counts"
-        raise fault(path, what, "name the column in the first line: time (in seconds) or count (per minute)")
-    return Recording(times=((line, time_s(path, line, cell)) for line, (cell,) in every))
-
-
-def _columns(path: Path, names: Sequence[str], number: int, cells: Sequence[str]) -> tuple[int, int | None]:
-    """Return the columns of time and count; the count is None if each row is one webhook."""
-    moments = [column for column, cell in enumerate(cells) if _is_moment(cell)]
-    if not names:
-        found = [layout for layout in LAYOUTS.get(len(cells), ()) if layout[0] in moments or len(cells) == 2]
-        if not found and not moments:
-            raise fault(
-                path, f"line {number} has no time in {len(cells)} columns", 'name the columns "time" and "count"'
+def _column(path: Path, names: Sequence[str], sample: Sequence[Row], rows: Iterator[Row]) -> Recording:
+    """Read a lone column: counts or times by its name. Numbers without a clear name may be either."""
+    name = _name(names[0]) if names else ""
+    if not all(_is_moment(cell) for _, (cell,) in sample):
+        if (COUNT_NAME.fullmatch(name) or COUNT_WORD.search(name)) and "trades" not in name:
+            return Recording(
+                counts=((line, row * MINUTE_S, count(path, line, cell)) for row, (line, (cell,)) in enumerate(rows))
             )
-        return found[0] if found else (moments[0], None)
-    timed = [column for column, name in enumerate(names) if TIME_NAME.search(name)] or moments or [0]
-    counted = [column for column, name in enumerate(names) if name in COUNT_NAMES and column != timed[0]]
-    if len(counted) > 1 or (not counted and len(names) == 3 and len(moments) == 1 and _counts_only(cells, moments[0])):
-        raise fault(
-            path, f"it has several columns that may be counts: {', '.join(names)[:200]}", "keep only one of them"
-        )
-    if not counted and len(names) == 2:
-        counted = [1 - timed[0]]
-    return timed[0], counted[0] if counted else None
+        if not TIME_NAME.search(name) and all(re.fullmatch(r"\s*\d{1,9}(\.\d*)?\s*", cell) for _, (cell,) in sample):
+            what = f"line {sample[0][0]} begins a column of numbers, which may be times or counts"
+            raise fault(path, what, "name the column in the first line: time (in seconds) or count (per minute)")
+    return Recording(times=((line, time_s(path, line, cell)) for line, (cell,) in rows))
 
 
-def _counts_only(cells: Sequence[str], moment: int) -> bool:
-    return all(re.fullmatch(r"\d+(\.0+)?", cell.strip()) for column, cell in enumerate(cells) if column != moment)
+def _columns(path: Path, sample: Sequence[Row]) -> tuple[int, int | None]:
+    """Return the columns of time and count where no header names them; no count if each row is one webhook."""
+    number, cells = sample[0]
+    moments = [column for column, cell in enumerate(cells) if _is_moment(cell)]
+    if len(cells) == 2 and moments == [0] and not _is_value(cells[1]):
+        return 0, None
+    found = [layout for layout in LAYOUTS.get(len(cells), ()) if layout[0] in moments or len(cells) == 2]
+    if not found and not moments:
+        raise fault(path, f"line {number} has no time in {len(cells)} columns", 'name the columns "time" and "count"')
+    return found[0] if found else (moments[0], None)
+
+
+def _named_columns(path: Path, names: Sequence[str], sample: Sequence[Row]) -> tuple[int, int | None]:
+    """Return the columns of time and count by their names; no count if each row is one webhook."""
+    number, cells = sample[0]
+    moments = [column for column, cell in enumerate(cells) if _is_moment(cell)]
+    timed = [column for column, name in enumerate(names) if TIME_NAME.search(name)]
+    both = [column for column in timed if column in moments]
+    at = next(iter([*both, *moments, *timed]), None)
+    if at is None:
+        what = f"line {number} has no time in its columns {', '.join(names)[:200]}"
+        raise fault(path, what, 'name the columns "time" and "count"')
+    others = [column for column in range(len(names)) if column != at]
+    counted = _counted(path, [names[column] for column in others])
+    return at, None if counted is None else others[counted]
+
+
+def _counted(path: Path, names: Sequence[str]) -> int | None:
+    """Return the one name of a count among the columns beside the time; None if each row is one webhook."""
+    plain = [_name(name) for name in names]
+    counted = [place for place, name in enumerate(plain) if COUNT_NAME.fullmatch(name)]
+    if not counted and len(plain) == 1 and COUNT_WORD.search(plain[0]):
+        return 0
+    if len(counted) > 1:
+        what = f"it has several columns that may be counts: {', '.join(names[place] for place in counted)[:200]}"
+        raise fault(path, what, "keep only one of them")
+    if not counted and all(any(re.match(rf"{side}|{side[0]}$", name) for name in plain) for side in KLINE):
+        remedy = "export them with their number of trades, or keep only the times if each row is one webhook"
+        raise fault(path, "it has klines, but no column of counts", remedy)
+    return counted[0] if counted else None
+
+
+def _require_webhooks(path: Path, names: Sequence[str], at: int, sample: Sequence[Row]) -> None:
+    """Raise UnreadableTrace if rows without a count are intervals: klines, or whole numbers at whole minutes."""
+    if not names and all(_is_kline(row[at + 1 : at + 5]) for _, row in sample):
+        what = "its rows look like klines, but no column of counts is known"
+        raise fault(path, what, 'name the columns in the first line, one of them "count"')
+    times = [time_s(path, line, row[at]) for line, row in sample]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    if gaps and all(gap_s > 0 and gap_s % MINUTE_S == 0 for gap_s in gaps):
+        whole = [
+            column
+            for column in range(len(sample[0][1]))
+            if column != at and all(re.fullmatch(r"\s*\d+(\.0*)?\s*", row[column]) for _, row in sample)
+        ]
+        if whole:
+            columns = ", ".join(names[column] if names else f"column {column + 1}" for column in whole)[:200]
+            what = f"its rows are whole minutes apart, but none of these columns is named as a count: {columns}"
+            raise fault(path, what, 'name the column of counts "count", or keep only the times of webhooks')
+
+
+def _is_kline(cells: Sequence[str]) -> bool:
+    """Return whether four cells are prices with the highest and the lowest in the place of a kline's."""
+    try:
+        prices = [float(cell) for cell in cells]
+    except ValueError:
+        return False
+    extremes = max(prices, default=0), min(prices, default=0)
+    return len(prices) == 4 and extremes in ((prices[1], prices[2]), (prices[1], prices[0]))
+
+
+def _name(name: str) -> str:
+    return re.sub(r"[\s.]+", "_", name.strip().lower())
 
 
 # Cells.

@@ -41,7 +41,7 @@ def fitted(path):
 @pytest.mark.parametrize(
     ("content", "interval_s", "counts"),
     [
-        pytest.param("0\n0.5\n2.25\n", 1, [2, 0, 1], id="seconds"),
+        pytest.param("time\n0\n0.5\n2.25\n", 1, [2, 0, 1], id="seconds"),
         pytest.param("timestamp\n10\n11\n", 1, [1, 1], id="with a header"),
         pytest.param("1767225600000\n1767225601500\n", 1, [1, 1], id="milliseconds"),
         pytest.param("2026-01-01T00:00:00Z\n2026-01-01T00:00:02+00:00\n", 1, [1, 0, 1], id="ISO 8601"),
@@ -171,7 +171,7 @@ def test_a_fit_returns_the_rate_and_the_peak_factor(trace):
 def test_a_fit_of_seconds_counts_whole_minutes(trace):
     """One webhook a second for two minutes, then three a second for one minute."""
     times = [str(second) for second in range(120)] + [str(120 + third / 3) for third in range(180)]
-    assert fitted(trace("\n".join(times))) == (6000.0, pytest.approx(180 / 100))
+    assert fitted(trace("time\n" + "\n".join(times))) == (6000.0, pytest.approx(180 / 100))
 
 
 @pytest.mark.slow
@@ -185,7 +185,7 @@ def test_the_peak_factor_of_steady_traffic_is_too_high_as_documented(trace):
             times, now = [], 0.0
             while (now := now + gap()) < 3600:
                 times.append(f"{now:.3f}")
-            found.append(fitted(trace("\n".join(times)))[1])
+            found.append(fitted(trace("time\n" + "\n".join(times)))[1])
         factors[mean] = sum(found) / len(found)
     assert factors == {100: pytest.approx(1.3, abs=0.05), 10: pytest.approx(2.0, abs=0.15)}
 
@@ -204,7 +204,7 @@ def test_a_fit_finds_a_busiest_minute_that_begins_at_any_second(trace, begins_s)
     """One webhook a second for an hour, and ten more a second in one minute of it."""
     steady = [float(second) for second in range(3600)]
     burst = [begins_s + tenth / 10 for tenth in range(600)]
-    rate, factor = fitted(trace("\n".join(f"{time:.1f}" for time in sorted(steady + burst))))
+    rate, factor = fitted(trace("time\n" + "\n".join(f"{time:.1f}" for time in sorted(steady + burst))))
     assert (rate, factor) == (4200.0, pytest.approx(660 / 70))
 
 
@@ -258,9 +258,12 @@ def test_exports_of_common_tools_are_read(trace, lines, encoding):
 
 @pytest.mark.parametrize(
     "content",
-    ["500\n537\n574\n520\n", "500\n503\n506\n", "0\n1\n2\n", "trades\n500\n503\n", "500.0\n503.0\n", " 7\n 9\n"],
+    [
+        *("500\n537\n574\n520\n", "500\n503\n506\n", "0\n1\n2\n", "trades\n500\n503\n", "500.0\n503.0\n", " 7\n 9\n"),
+        *("71.429\n71.857\n", "rate\n71.429\n71.857\n", "Average\n8.333\n8.383\n"),
+    ],
 )
-def test_a_lone_column_of_whole_numbers_needs_a_name(trace, content):
+def test_a_lone_column_of_numbers_needs_a_name(trace, content):
     """Growing counts would pass for seconds: one webhook in each row, at a wrong rate."""
     with pytest.raises(UnreadableTrace, match="which may be times or counts; name the column in the first line"):
         read_trace(trace(content))
@@ -272,6 +275,69 @@ def test_an_hour_that_repeats_is_explained(trace):
         UnreadableTrace, match=r"line 62 is not after .* at the end of daylight saving time, write UTC or an offset"
     ):
         read_trace(trace("time,count\n" + "".join(minutes * 2)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param('"@timestamp",message\n"Jan 1, 2026 @ 00:00:0{s}.250","POST, ok"\n', id="Kibana's Discover"),
+        pytest.param("@timestamp,@message\n2026-01-01 00:00:0{s}.250,START\n", id="Logs Insights"),
+        pytest.param("time,price\n176722560{s}.25,61000.5\n", id="prices"),
+        pytest.param("when,symbol\n2026-01-01T00:00:0{s}+0100,BTC\n", id="symbols"),
+        pytest.param("response_time_ms,timestamp,status\n1{s},2026-01-01T00:00:0{s}Z,200\n", id="response times"),
+        pytest.param("time,status,size\n2026-01-01T00:00:0{s}Z,200,17\n", id="whole numbers"),
+        pytest.param("176722560{s}.25,POST\n", id="no header"),
+    ],
+)
+def test_a_column_that_is_not_named_as_a_count_is_none(trace, content):
+    *header, row = content.splitlines(keepends=True)
+    found = read_trace(trace("".join([*header, *(row.format(s=second) for second in (0, 0, 2))])))
+    assert (list(found.counts), found.is_counted) == ([2, 0, 1], False)
+
+
+MINUTES = [1767225600 + 60 * minute for minute in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("time,open,high,low,close,volume\n{time},1,3,0.5,2,5\n", "it has klines, but no column of counts"),
+        ('{{"time": {time}, "o": 1, "h": 3, "l": 0.5, "c": 2}}\n', "it has klines, but no column of counts"),
+        ("{time},1,3,0.5,2,5.5\n", "its rows look like klines, but no column of counts is known"),
+        ("{time},0.5,3,1,2,5.5\n", "its rows look like klines, but no column of counts is known"),
+        ("time,price\n{time},61000\n", "whole minutes apart, but none of these columns is named as a count: price"),
+        ("time,a,b\n{time},61,62\n", "whole minutes apart, but none of these columns is named as a count: a, b"),
+        ("Label,A,B\n{time},61,62\n", "it has several metrics: A, B"),
+        ("Full label,A,B\nStatistic,Sum,Sum\n{time},61,62\n", "it has several metrics: A, B"),
+        ("Full label,Duration\nStatistic,Sum\n{time},61\n", "Duration is no count"),
+        ("Label,IteratorAge\n{time},61\n", "IteratorAge is no count"),
+        ('{{"time": {time}, "hits": 1, "requests": 2}}\n', "it has several columns that may be counts: hits, requests"),
+        ("a,b\n1,2\n", "line 2 has no time in its columns a, b"),
+    ],
+)
+def test_intervals_without_a_count_are_not_read_as_webhooks(trace, content, what):
+    *header, row = content.splitlines(keepends=True)
+    with pytest.raises(UnreadableTrace) as refused:
+        read_trace(trace("".join([*header, *(row.format(time=time) for time in MINUTES)])))
+    assert what in refused.value.faults[0].what
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{{"time": {time}, "count": 7}}\n',
+        '{{"ts": {time}, "value": 7, "unit": "Count"}}\n',
+        "time,webhooks_seen\n{time},7\n",
+        '"Time","Invocations prod"\n{time},7\n',
+        "{time},7\n",
+        "Full label,Duration\nStatistic,Sample count\n{time},7\n",
+        "id,time,trades\n1,{time},7\n",
+    ],
+)
+def test_a_named_count_is_read(trace, content):
+    *header, row = content.splitlines(keepends=True)
+    found = read_trace(trace("".join([*header, *(row.format(time=time) for time in MINUTES)])))
+    assert (list(found.counts), found.interval_s) == ([7] * 5, 60)
 
 
 LOGGED = '203.0.113.9 - - [{day}/Jan/2026:00:00:{second:02} +0000] "POST /webhooks HTTP/1.1" 200 17 "-" "relay/1.2"\n'
@@ -372,12 +438,29 @@ def test_a_gzip_bomb_is_refused(trace, monkeypatch):
         read_trace(trace(gzip.compress(b"time\n" + b"1\n" * 10_000)))
 
 
+def metric_data(**changed):
+    result = {"Id": "m1", "Label": "Invocations", "Timestamps": ["2026-01-01T00:00:00Z"], "Values": [7.0]}
+    return json.dumps({"MetricDataResults": [result | changed]})
+
+
+def test_pages_that_the_aws_cli_joined_are_one_metric(trace):
+    """The CLI appends the results of each page; only the last page is complete."""
+    first, second = (json.loads(metric_data(StatusCode=code)) for code in ("PartialData", "Complete"))
+    second["MetricDataResults"][0]["Timestamps"] = ["2026-01-01T00:01:00Z"]
+    joined = {"MetricDataResults": first["MetricDataResults"] + second["MetricDataResults"]}
+    assert list(read_trace(trace(json.dumps(joined))).counts) == [7, 7]
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [
         pytest.param(gzip.compress(b"time\n1\n2\n")[:-9], "it is damaged gzip", id="cut"),
         pytest.param(gzip.compress(b"1" * 99_999), "line 1 has more than 65,536 characters", id="one line"),
         (json.dumps({"MetricDataResults": [], "NextToken": "x"}), "it is one page of several"),
+        (metric_data(Label="Duration"), "Duration is no count"),
+        (metric_data(Label="AsyncEventAge"), "AsyncEventAge is no count"),
+        (metric_data(StatusCode="PartialData"), "m1: it is not complete .its status is PartialData"),
+        (metric_data(Values=[]), "m1: it needs as many Timestamps as Values"),
         ('{"a": 1}\n', "line 1 has no time"),
         ("[" * 5000, "it is a JSON array"),
         (METADATA.replace("Sum", "Average") + "2026/01/01 00:00:00,5\n", "line 6: the statistic is Average"),
