@@ -41,8 +41,8 @@ def floor_error(unreserved_floor: int) -> str:
 
 
 PROVISIONED_DIMENSION = "lambda:function:ProvisionedConcurrency"
-"""What Application Auto Scaling scales of a function. Source: Application Auto Scaling User Guide, "AWS Lambda and
-Application Auto Scaling"."""
+"""The dimension in which Application Auto Scaling scales a function.
+Source: Application Auto Scaling User Guide, "AWS Lambda and Application Auto Scaling"."""
 
 # --- AWS Lambda: functions ---
 
@@ -106,7 +106,7 @@ ITEM_OVERHEAD_BYTES = 100
 """Storage that DynamoDB adds to each item. Source: Amazon DynamoDB Developer Guide, "Item sizes and formats"."""
 
 STREAM_RETENTION_S = 24 * 3600
-"""How long a stream keeps a record.
+"""Time for which a stream keeps a record.
 Source: Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Streams"."""
 
 WRITE_UNIT_BYTES, READ_UNIT_BYTES = 1024, 4096
@@ -115,7 +115,7 @@ WRITE_UNIT_BYTES, READ_UNIT_BYTES = 1024, 4096
 # --- Amazon SQS ---
 
 DEFAULT_QUEUE_RETENTION_S, MAX_QUEUE_RETENTION_S = 4 * 86_400, 14 * 86_400
-"""How long a queue keeps a message. Source: Amazon SQS API reference, CreateQueue, MessageRetentionPeriod."""
+"""Time for which a queue keeps a message. Source: Amazon SQS API reference, CreateQueue, MessageRetentionPeriod."""
 
 MIN_MAXIMUM_CONCURRENCY, MAX_MAXIMUM_CONCURRENCY = 2, 1000
 """Range of the maximum concurrency of an SQS event source mapping. Source: AWS Lambda API reference, ScalingConfig."""

@@ -111,12 +111,12 @@ def render(plan: Plan) -> str:
 
 
 def byte_limit(environment: Environment) -> int:
-    """Return how many bytes of the environment's template CloudFormation accepts."""
+    """Return the size in bytes up to which CloudFormation accepts the environment's template."""
     return MAX_UPLOADED_TEMPLATE_BYTES if environment.deployment.upload_bucket else MAX_TEMPLATE_BODY_BYTES
 
 
 def excess(environment: Environment, size_bytes: int) -> str:
-    """Return why CloudFormation rejects a template of that size, with the remedy; empty if it accepts it."""
+    """Return the reason why CloudFormation rejects a template of that size, with the remedy; empty if it does not."""
     limit = byte_limit(environment)
     if size_bytes <= limit:
         return ""

@@ -34,7 +34,7 @@ def files() -> dict[str, str]:
 
 
 def requirement() -> str:
-    """Return what pip must install to get the generator that runs: this version, or the file or commit it came from.
+    """Return the requirement that installs the running generator: this version, or the file or commit it came from.
 
     Source: Python packaging specification, "Recording the Direct URL Origin of installed distributions".
     """

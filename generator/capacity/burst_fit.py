@@ -26,7 +26,7 @@ NOISE = 1.05
 
 @dataclass(frozen=True, slots=True)
 class BurstFit:
-    """What a recording shows: the mean size of its bursts, and the most executions in progress at once."""
+    """The mean size of the bursts in a recording, and the most executions in progress at once."""
 
     webhooks_per_burst: float
     most_at_once: int

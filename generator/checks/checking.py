@@ -183,7 +183,7 @@ def _judgement(request: Request, environments: Sequence[Content], others: Sequen
 
 
 def _neighbours(request: Request, counted: Iterable[Content], folder: Path) -> int:
-    """Return what the other environments of the account reserve; 0 if an option states what is reserved elsewhere."""
+    """Return the reservations of the account's other environments; 0 if an option states those elsewhere."""
     if "reserved_elsewhere" in request.account:
         return 0
     files = {unit.path.resolve() for content in counted for unit in content.units}

@@ -17,7 +17,7 @@ NOT_PROVEN = "not-proven"
 
 
 class Severity(StrEnum):
-    """How bad a finding is. UNKNOWN is what cfn-lint gives a rule whose id begins with an unusual letter."""
+    """The severity of a finding. cfn-lint gives UNKNOWN to a rule whose id begins with an unusual letter."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -51,7 +51,7 @@ class Finding(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What a finding violates, and where to read about it."""
+    """The rule that a finding violates, with a page about it."""
 
     id: str
     title: str

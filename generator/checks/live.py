@@ -75,7 +75,7 @@ class LiveFigures:
 
     @property
     def notes(self) -> list[str]:
-        """What was read for the stacks of each account and Region, and why something was not."""
+        """A note for each account and Region: the figures that were read for its stacks, or the reason for none."""
         return [f"{where}: {note}" for where, (_, note) in self._notes.items()]
 
     def _note(self, where: str, stacks: Sequence[Stack], note: str) -> None:

@@ -36,7 +36,7 @@ class Unread(NamedTuple):
     path: str
     """The place inside the file, such as Resources/Child; empty for the whole file."""
     what: str
-    """What could not be read, why, and what to do."""
+    """The subject, the reason and the remedy."""
 
 
 class Unit(NamedTuple):
@@ -50,7 +50,7 @@ class Unit(NamedTuple):
     account: str = ANY
     region: str = ANY
     settings: LintSettings = LintSettings()
-    """What the project and the template state about the deployment."""
+    """The settings of the project and of the template for its deployment."""
     reserved_now: int = 0
     """Its present reservations, as far as the file states them. Those of the account include them."""
     is_plan: bool = False
@@ -80,7 +80,7 @@ class Content(NamedTuple):
 
     units: tuple[Unit, ...] = ()
     unread: tuple[Unread, ...] = ()
-    """What belongs to no unit, such as a file that cannot be parsed."""
+    """Everything that belongs to no unit, such as a file that cannot be parsed."""
     templates: tuple[Path, ...] = ()
     """The files that cfn-lint can check."""
     assemblies: tuple[Path, ...] = ()

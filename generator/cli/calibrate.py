@@ -95,9 +95,9 @@ class _Usable(NamedTuple):
     """The environment with these settings; None if there are none, or if they cannot be used together."""
     overrides: list[str]
     faults: list[Fault]
-    """Why the others are left out."""
+    """The reasons why the others are left out."""
     conflicts: Sequence[Fault] = ()
-    """Why these settings cannot be used together, although no single one of them is wrong."""
+    """The reasons why these settings cannot be used together, although each of them is valid."""
 
     @property
     def toml(self) -> list[str]:

@@ -128,7 +128,7 @@ def _request(
     stacks: tuple[str, ...],
     **account: int | None,
 ) -> Request:
-    """Return what to check, without the environments."""
+    """Return the request for a check, without the environments."""
     given = {key: value for key, value in account.items() if value is not None}
     paths = [Path(name) for name in names if _is_file(name)]
     if (given or live) and not paths and not together:

@@ -48,7 +48,7 @@ class EnvironmentOrFile(EnvironmentName):
     """The name of an environment or of a file."""
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """Return what to write, with the environments to choose from."""
+        """Return the choices: a file, or one of the environments."""
         from generator.config import files
 
         known = visible(", ".join(files.known()))

@@ -158,7 +158,7 @@ def toml_tables(overrides: Iterable[str]) -> list[list[str]]:
 
 
 def place_of(path: Path, key: str) -> str:
-    """Return where an environment file sets the dotted key, or where to add it: the line or the table."""
+    """Return the line in which an environment file sets the dotted key, or the table to which to add it."""
     section, _, name = key.rpartition(".")
     current = ""
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):

@@ -33,7 +33,7 @@ class AccessChange(StrEnum):
 
 
 class Rating(StrEnum):
-    """How closely a reviewer should look at a change."""
+    """The attention that a change needs from a reviewer."""
 
     SAME = "same"
     ROUTINE = "routine"

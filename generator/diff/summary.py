@@ -50,7 +50,7 @@ def headlines(difference: Difference) -> dict[str, str]:
 
 
 def rating(difference: Difference) -> Rating:
-    """Return how closely a reviewer should look."""
+    """Return the attention that the difference needs."""
     if any(resource.rejection for resource in difference.resources):
         return Rating.REJECTED
     if not difference.is_different:

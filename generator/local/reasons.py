@@ -29,7 +29,7 @@ def refusal(outcome: str) -> str:
 
 
 def silence(price: Item, alerts: Iterable[Alert]) -> Iterator[str]:
-    """Yield why a stored price fired no alert: a line for its market, or one for each alert on it."""
+    """Yield the reason why a stored price fired no alert: a line for its market, or one for each alert on it."""
     symbol, value = str(price["symbol"]["S"]), str(price["price"]["S"])
     if "stale" in price:
         yield f"{symbol} {value} fires no alert: it was too old when it was accepted (traffic.max_price_age_s)"

@@ -193,7 +193,7 @@ def _monitoring(template: Template, usage: Usage, log_days: int, month: MonthlyU
 
 
 def _index_count(template: Template, table: str) -> int:
-    """Return how many indexes a table has; each stores a copy of every item."""
+    """Return the number of indexes of a table; each stores a copy of every item."""
     return len(template.properties(table).get("GlobalSecondaryIndexes", []))
 
 

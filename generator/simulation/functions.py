@@ -25,7 +25,7 @@ Run = tuple[float, bool]
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long runs take. `draw_s` draws the duration of a run in a warm instance."""
+    """The durations of runs. `draw_s` draws the duration of a run in a warm instance."""
 
     draw_s: Variates
     cold_start_s: float
@@ -167,7 +167,7 @@ class LambdaFunction:
 
 
 END, ARRIVAL, ATTEMPT = range(3)
-"""What happens to an asynchronous event. At the same time, runs end first."""
+"""Kinds of things that happen to an asynchronous event. Of several at the same time, the ends of runs come first."""
 
 
 class _Event:

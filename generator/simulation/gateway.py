@@ -25,7 +25,7 @@ FEW = 10
 """So few webhooks are handled faster one by one."""
 
 RATE_AND_BURST = "rate and burst"
-"""How a usage plan or a stage limits requests; a generated template takes both from ProcessWebhook's reservation."""
+"""The limits of a usage plan or a stage. A generated template derives both from ProcessWebhook's reservation."""
 
 TIMEOUT_S = API_GATEWAY_TIMEOUT_MS / 1000
 

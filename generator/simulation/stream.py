@@ -25,7 +25,7 @@ class Receiver(Protocol):
 
 
 class Crossings:
-    """How often a price crosses an alert's threshold, how many alerts that fires, and where the alerts go."""
+    """The rate at which prices cross thresholds, the number of alerts that each crossing fires, and their receivers."""
 
     def __init__(
         self, probability: float, alerts: Callable[[], int], random: Random, outputs: Sequence[Receiver]
@@ -89,7 +89,7 @@ TRIM = 512
 """Records that have left a lane before its list is cut."""
 
 SENT, DONE, CUT, RETRIED = range(4)
-"""What happens to a lane: it sends a batch, whose run ends, well or at its timeout; or it sends a batch again."""
+"""Kinds of things that happen to a lane: it sends a batch, whose run ends well or at its timeout, or sends it again."""
 
 
 class Stream:

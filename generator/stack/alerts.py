@@ -60,7 +60,7 @@ class Alert:
     alert_id: str
     state: State
     reasons: tuple[str, ...]
-    """Why it can never fire, or why its SMS cannot be sent."""
+    """The reasons why it can never fire, or why its SMS cannot be sent."""
     symbol: str | None
     direction: str | None
     threshold: str | None
@@ -70,7 +70,7 @@ class Alert:
     message_id: str | None
     """SNS's id of the SMS of this arming."""
     settled_at_ms: str | None
-    """When the SMS of this arming was sent, or was found to be late or impossible."""
+    """The time at which the SMS of this arming was sent, or was found to be late or impossible."""
 
 
 def is_number(text: str) -> bool:
@@ -176,7 +176,7 @@ def _is_settled(item: Item) -> bool:
 
 
 def _faults(item: Item) -> Iterator[str]:
-    """Yield why an alert that should be armed can never fire: the rules of CheckAlerts and of CleanupHistory.
+    """Yield the reasons why an alert that should be armed never fires, by the rules of CheckAlerts and CleanupHistory.
 
     An alert without `watch` or without `threshold` is not in the index that both functions read.
     """

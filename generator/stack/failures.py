@@ -42,7 +42,7 @@ class FailedEvent:
     reason: str
     """The error type or condition, or the reason why the message cannot be read."""
     since_ms: int | None
-    """When the alert fired, or when the first price arrived in the stream."""
+    """The time at which the alert fired, or the first price arrived in the stream."""
     notification: str | None = None
     """The notification to publish again, exactly as it was."""
 

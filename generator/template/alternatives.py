@@ -36,7 +36,7 @@ Location = tuple[str | int, ...]
 
 
 class Missing(Enum):
-    """Why a property has no number."""
+    """The reason why a property has no number."""
 
     ABSENT = "the property is not there"
     UNKNOWN = "the template does not state it"

@@ -144,7 +144,7 @@ class Evaluator:
         return reduce(function, self._resolved(content), self.template.mappings)
 
     def _find_in_map(self, content: list[Json]) -> Json:
-        """Return what Fn::FindInMap finds. Its DefaultValue is resolved only if the mapping has no such keys."""
+        """Return the result of Fn::FindInMap. Its DefaultValue is resolved only if the mapping has no such keys."""
         keys, options = [self._resolved(key) for key in content[:3]], content[3:]
         entry = looked_up(self.template.mappings, keys) if len(content) in (3, 4) else None
         if entry is not None:

@@ -151,7 +151,7 @@ _TOO_MANY = f"more than {MAX_VALUES:,} values in the nested stacks, with their p
 
 
 def _values(document: Section, most: int) -> int:
-    """Return how many values a nested stack adds to the template, or `most` if it adds more.
+    """Return the number of values that a nested stack adds to the template, or `most` if it adds more.
 
     Raises NotRead if they are nested too deeply.
     """
@@ -197,13 +197,13 @@ def _write_out_outputs(whole: _Whole) -> None:
 
 
 def _output_of(name: str) -> str:
-    """Return how other resources refer to the output Child/Name."""
+    """Return the name by which other resources refer to the output Child/Name."""
     stack, _, output = name.rpartition(SEPARATOR)
     return f"{stack}.Outputs.{output}"
 
 
 def _size(value: Json) -> int:
-    """Return how many values a value consists of; one more than MAX_OUTPUT stands for any larger number."""
+    """Return the number of values in a value; one more than MAX_OUTPUT stands for any larger number."""
     return sum(1 for _ in islice(walk(value), MAX_OUTPUT + 1))
 
 

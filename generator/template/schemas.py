@@ -69,7 +69,7 @@ UNKNOWN = ("Custom::", "AWS::CloudFormation::CustomResource", "AWS::CloudFormati
 
 
 class Certainty(StrEnum):
-    """How certain it is that something happens to a resource."""
+    """The certainty that something happens to a resource."""
 
     NONE = "none"
     POSSIBLE = "possible"

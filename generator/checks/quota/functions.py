@@ -56,7 +56,7 @@ def functions(template: Template) -> list[str]:
 
 
 def reservations(template: Template, function: str) -> list[Option]:
-    """Return what a function may reserve in the account's pool, which functions on managed instances do not use."""
+    """Return the possible reservations of a function in the account's pool, which managed instances do not use."""
     known = _known_reservations(template)
     if function not in known:
         known[function] = _reservations(template, function)
@@ -129,7 +129,7 @@ def worst_of_each(
 
 
 class FunctionReferences:
-    """Where a template names its functions, versions and aliases, found in one pass over it."""
+    """The places where a template names its functions, versions and aliases, found in one pass over it."""
 
     def __init__(self, template: Template) -> None:
         self._template = template
@@ -189,7 +189,7 @@ class FunctionReferences:
             self._namers.setdefault(target, []).append(logical_id)
 
     def _texts(self, value: Any) -> Iterator[str]:
-        """Yield what may be a function's own name: each word of a text, and each expression."""
+        """Yield every text that may be a function's own name: each word, and each expression."""
         if isinstance(value, str):
             yield value
             yield from _NAME.findall(value)
@@ -205,7 +205,7 @@ class FunctionReferences:
 
 @lru_cache(maxsize=2)
 def function_references(template: Template) -> FunctionReferences:
-    """Return where a template names its functions. Every rule asks for it."""
+    """Return the places where a template names its functions. Every rule asks for them."""
     return FunctionReferences(template)
 
 

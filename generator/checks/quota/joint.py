@@ -1,4 +1,4 @@
-"""What several stacks reserve in the one account and Region where they reserve most together.
+"""Add up the reservations of several stacks in the one account and Region where they reserve most together.
 
 Each stack may reserve most in a Region of its own; such figures share no quota and do not add up.
 """

@@ -24,7 +24,7 @@ class Violation(NamedTuple):
 
 
 def other_violations(stacks: Sequence[Deployed], shards: int = 0) -> Iterator[Violation]:
-    """Yield what all rules but E9801 find in a stack, which depends on no account."""
+    """Yield the violations of all rules but E9801. They depend on no account."""
     yield from provisioned_concurrency(stacks)
     yield from stream_reservation(stacks, shards)
     yield from zero_reservation(stacks)

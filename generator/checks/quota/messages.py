@@ -48,7 +48,7 @@ def of_stacks(cases: Sequence[tuple[str, WorstCase]], account: AccountQuota) -> 
 
 
 def sums(cases: Sequence[tuple[str, WorstCase]]) -> str:
-    """Return what each of the named stacks reserves and, of several, the sum."""
+    """Return the reservations of the named stacks and, of several, the sum."""
     total = sum(case.total for _, case in cases)
     known = f"{total:,}" if all(case.complete for _, case in cases) else f"at least {total:,}"
     if len(cases) == 1:
@@ -125,7 +125,7 @@ def excess(total: int, account: AccountQuota) -> str:
 
 
 def remedy(total: int, account: AccountQuota) -> str:
-    """Return what to do about it, to end a sentence with."""
+    """Return the remedy for the excess, to end a sentence with."""
     new_account = quota.advice(account)
     return f"; lower them or {quota.request(account, total)}{f'; {new_account}' if new_account else ''}"
 

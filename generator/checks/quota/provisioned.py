@@ -56,7 +56,7 @@ class Excess(NamedTuple):
 
     @property
     def missing(self) -> int:
-        """What the reservation lacks."""
+        """The shortfall of the reservation."""
         return self.total - self.reserved
 
 
@@ -81,7 +81,7 @@ def without_function(template: Template) -> list[str]:
 
 
 class _Owners:
-    """What each function provisions, found in one pass over the template.
+    """The provisioned concurrency of each function, found in one pass over the template.
 
     The figures of one version or alias are alternatives: Application Auto Scaling replaces what the alias states.
     """

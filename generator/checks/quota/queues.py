@@ -48,7 +48,7 @@ class Demand(NamedTuple):
     function: str
     reserved: int
     demand: int
-    """What the mapping states or, for a queue that loses messages, what all pollers of the function start with."""
+    """The mapping's maximum or, for a queue that loses messages, the concurrency with which all pollers start."""
     location: Location
     """Of the mapping's maximum, or of the queue's maxReceiveCount."""
     scenario: Guard
@@ -57,7 +57,7 @@ class Demand(NamedTuple):
 
     @property
     def missing(self) -> int:
-        """What the reservation lacks."""
+        """The shortfall of the reservation."""
         return self.demand - self.reserved
 
     @property
@@ -124,7 +124,7 @@ def _throttled(stack: Deployed, function: str) -> Iterator[Demand]:
 
 
 def _starting(template: Template, source: _EventSource) -> list[Candidate[Option]]:
-    """Return how many batches the pollers of a mapping run at once when they start."""
+    """Return the number of batches that the pollers of a mapping run at once when they start."""
     pollers = branches(template, source.owner, *source.prefix, PROVISIONED_POLLERS)
     if any(side.value is not Missing.ABSENT for side in pollers):
         return []

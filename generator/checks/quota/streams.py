@@ -58,7 +58,7 @@ class Surplus(NamedTuple):
 
     @property
     def unused(self) -> int:
-        """What no poller can ever use."""
+        """The part of the reservation that no poller can ever use."""
         return self.reserved - self.usable
 
 
@@ -112,7 +112,7 @@ def _with_first_running(pollers: list[Poller], first: int) -> list[Poller]:
 
 
 def _pollers(template: Template, function: str, shards: int) -> list[Poller] | None:
-    """Return what each mapping of a function may run at once; None if anything else invokes it, or may."""
+    """Return the pollers of a function; None if anything else invokes it, or may."""
     references = function_references(template)
     targets = [function, *references.qualifiers(function)]
     items = [_sam_event(template, function, event, shards) for event in sam_events(template, function)]
@@ -129,7 +129,7 @@ def _sam_event(template: Template, function: str, name: str, shards: int) -> Pol
 
 
 def _mapping(template: Template, mapping: str, targets: list[str], shards: int) -> Poller | None:
-    """Return what a mapping may run at once. A conditional mapping may also be absent."""
+    """Return the poller of a mapping. A conditional mapping may also be absent."""
     sides = branches(template, mapping, "FunctionName")
     if not all(function_references(template).referenced(side.value) & {*targets} for side in sides):
         return None

@@ -44,7 +44,7 @@ FROM_TEMPLATES = (
 
 
 class Share(NamedTuple):
-    """What one function reserves, or provisions without reserving, and the property that states it."""
+    """The reservation of one function, or its provisioned concurrency if it reserves none, and the stating property."""
 
     function: str
     """Or the version, alias or scalable target that provisions."""
@@ -117,7 +117,7 @@ def worst_case(stacks: Iterable[Deployed]) -> WorstCase:
 
 
 def uncounted(case: WorstCase, source: str = "the template") -> str:
-    """Return what is not in the sum, to go at the end of a sentence; empty if everything is."""
+    """Return the parts that are not in the sum, to end a sentence with; empty if everything is."""
     functions_ = f"; not counted: {counted(len(case.unresolved), 'function')} whose figure {source} does not state"
     elsewhere = f"; not examined: {listed(case.elsewhere)}"
     managed = f"; on Lambda Managed Instances, with quotas of their own: {listed(case.managed)}"

@@ -151,7 +151,7 @@ def compared(kind: str, properties: Mapping[str, Json]) -> Mapping[str, Json]:
 
 
 def _granting(resource: Mapping[str, Json], kind: str) -> Json:
-    """Return what a resource of this type grants: one property, or all of it. None if it is of another type."""
+    """Return the granting part of a resource of this type: one property, or all of it. None for another type."""
     if resource.get("Type") != kind:
         return None
     if kind not in ONLY:
