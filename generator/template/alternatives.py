@@ -201,6 +201,14 @@ def _argument(template: Template, part: Json, ranging: bool) -> Iterator[Alterna
             yield items
 
 
+def values_of(template: Template, value: Json, ranging: bool) -> list[Alternative]:
+    """Return every value that an expression outside of properties can have, also those of the items of a list.
+
+    A parameter has its default. With `ranging`, it has every value that can be deployed.
+    """
+    return _limited(_argument(template, value, ranging))
+
+
 def _extend(combinations: list[Alternative], parts: list[Alternative]) -> Iterator[Alternative]:
     for combination in combinations:
         if not isinstance(combination.value, list):

@@ -42,3 +42,12 @@ def merge(*guards: Guard) -> Guard | None:
 def when(fact: Fact, holds: bool = True) -> Guard:
     """Return a guard of one fact."""
     return frozenset([(fact, holds)])
+
+
+def described(fact: Fact, holds: bool = True) -> str:
+    """Return a fact as text. A condition whose name is a text has one that already describes it."""
+    if isinstance(fact, Equality):
+        return f"{fact.parameter} is {'' if holds else 'not '}{fact.value}"
+    if " " in fact:
+        return fact if holds else f"not ({fact})"
+    return f"{fact} is {'true' if holds else 'false'}"

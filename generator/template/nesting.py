@@ -19,7 +19,7 @@ from generator.template.intrinsics import NO_VALUE, SAM, Json, literal_text, map
 from generator.template.model import Section, Template, is_list, is_stored
 from generator.template.reading import MAX_DEPTH, parse
 from generator.template.renaming import Renaming
-from generator.template.transforms import is_loop
+from generator.template.transforms import is_loop, with_condition
 
 NESTED = ("AWS::CloudFormation::Stack", f"{SAM}Application")
 """Types whose template may be a local file."""
@@ -211,12 +211,8 @@ def _conditional(resource: Section, stack: Section, conditions: dict[str, Json])
     """Return the resource with the condition of its stack added, so that it is created only with the stack."""
     if "Condition" not in stack:
         return resource
-    outer, inner = stack["Condition"], resource.get("Condition", stack["Condition"])
-    if outer == inner or not isinstance(outer, str) or not isinstance(inner, str):
-        return {**resource, "Condition": outer if isinstance(inner, str) else inner}
-    both = f"{outer} and {inner}"
-    conditions[both] = {"Fn::And": [{"Condition": outer}, {"Condition": inner}]}
-    return {**resource, "Condition": both}
+    outer = stack["Condition"]
+    return with_condition(resource, outer, conditions) if isinstance(outer, str) else {**resource, "Condition": outer}
 
 
 def _renamed(around: Section, name: str, resource: Section, document: Section) -> Section:

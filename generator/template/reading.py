@@ -7,7 +7,7 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -17,9 +17,10 @@ from generator._format import counted
 from generator.errors import Fault, OversizedTemplate, UnreadableTemplate
 from generator.template.dependencies import MAPPINGS
 from generator.template.evaluation import Evaluator, Unknown
+from generator.template.guards import ALWAYS, Guard
 from generator.template.intrinsics import listed, literal_text, mapping
 from generator.template.model import Template, is_stored
-from generator.template.transforms import LOOP, expanded, with_sam_defaults
+from generator.template.transforms import LOOP, Lists, Loops, with_sam_defaults
 
 OPAQUE = (LOOP, "Fn::Transform")
 """Keys among the resources that may create any number of resources."""
@@ -164,10 +165,16 @@ def template(where: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
-def parse(document: Any, values: Mapping[str, Any] | None = None, around: Template | None = None) -> Template:
+def parse(
+    document: Any,
+    values: Mapping[str, Any] | None = None,
+    around: Template | None = None,
+    lists: Callable[[Template], Lists] | None = None,
+) -> Template:
     """Return a template's model. `values` pin parameters; the others then have their defaults.
 
     Loops may use the parameters, mappings and conditions of the template `around`, by default those of the document.
+    `lists` returns what they run over in a template; by default, parameters have their defaults.
     """
     document = mapping(document)
     parameters = mapping(document.get("Parameters"))
@@ -188,29 +195,37 @@ def parse(document: Any, values: Mapping[str, Any] | None = None, around: Templa
             *(section for section in MODULES if section in document),
         ),
     )
-    evaluator = Evaluator(around or unexpanded)
-
-    def resolve(collection: Any) -> Any:
-        try:
-            return evaluator.value(collection)
-        except Unknown:
-            return None
-
-    entries = expanded(mapping(document.get("Resources")), resolve)
+    loops = Loops((lists or _default_list)(around or unexpanded))
+    entries = loops.expanded(mapping(document.get("Resources")))
     opaque = {name: entry for name, entry in entries.items() if name.startswith(OPAQUE)}
     resources = {
         name: {key: part for key, part in entry.items() if key != "Properties" or part is not None}
         for name, entry in entries.items()
         if name not in opaque and _is_structure(entry)
     }
+    conditions = loops.expanded(unexpanded.conditions, is_of_conditions=True)
+    outputs = loops.expanded(unexpanded.outputs)
     return replace(
         unexpanded,
-        conditions=expanded(unexpanded.conditions, resolve),
+        conditions={**conditions, **loops.conditions},
         resources=with_sam_defaults(resources, document.get("Globals")),
-        outputs=expanded(unexpanded.outputs, resolve),
+        outputs=outputs,
         opaque=opaque,
         malformed=tuple(name for name in entries if name not in resources and name not in opaque),
     )
+
+
+def _default_list(template: Template) -> Lists:
+    """Return a function that returns the list of a loop if all parameters have their defaults."""
+    evaluator = Evaluator(template)
+
+    def lists(collection: Any) -> list[tuple[Any, Guard]]:
+        try:
+            return [(evaluator.value(collection), ALWAYS)]
+        except Unknown:
+            return []
+
+    return lists
 
 
 def _given(parameter: Any, value: Any) -> Any:

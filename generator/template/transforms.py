@@ -7,10 +7,12 @@ merged, lists are added, the resource overrides anything else) and "Resource att
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from generator.template.intrinsics import SAM, Json, is_intrinsic, literal_text, mapping
+from generator.template.guards import Equality, Fact, Guard, described
+from generator.template.intrinsics import NO_VALUE, SAM, Json, is_intrinsic, literal_text, mapping
+from generator.template.model import Section
 
 LOOP = "Fn::ForEach::"
 
@@ -24,13 +26,107 @@ IMPLIED_APIS = {"Api": ("ServerlessRestApi", "RestApiId"), "HttpApi": ("Serverle
 
 _VARIABLE = re.compile(r"([$&])\{([^{}!]*)\}")
 
-Resolve = Callable[[Json], Json]
-"""A function that resolves the collection of a loop as far as the template states it."""
+Lists = Callable[[Json], Sequence[tuple[Json, Guard]]]
+"""Returns every value that a loop's collection may have, each with its guard. If one is no list, it is not known."""
 
 
-def expanded(section: Mapping[str, Json], resolve: Resolve) -> dict[str, Json]:
-    """Return a section with every loop expanded if its collection is known. Other loops stay as they are written."""
-    return _Expansion(resolve).entries(section, {}) if _has_loop(section) else dict(section)
+class Loops:
+    """Expands the loops of a template whose collections are known. Other loops stay as they are written.
+
+    Collections may depend on the deployment. A loop then creates what any of them creates, under a condition.
+    """
+
+    def __init__(self, lists: Lists) -> None:
+        self._lists, self._left = lists, 0
+        self.conditions: dict[str, Json] = {}
+        """The conditions that the expansion adds to those of the template."""
+
+    def expanded(self, section: Section, *, is_of_conditions: bool = False) -> dict[str, Json]:
+        """Return a section with its loops expanded."""
+        self._left = MAX_OUTPUTS
+        under = (lambda entry, _: entry) if is_of_conditions else self._with_condition
+        return self._entries(section, {}, under) if _has_loop(section) else dict(section)
+
+    def _entries(self, entries: Section, names: Mapping[str, str], under: _Under) -> dict[str, Json]:
+        expanded: dict[str, Json] = {}
+        for key, value in entries.items():
+            if not is_loop(str(key), value):
+                expanded[substituted(str(key), names)] = self._value(value, names)
+                continue
+            produced = self._loop(value, names, under)
+            if produced is None or any(name in entries or name in expanded for name in produced):
+                produced = {substituted(str(key), names): self._value(value, names)}
+            expanded |= produced
+        return expanded
+
+    def _value(self, value: Json, names: Mapping[str, str]) -> Json:
+        match value:
+            case {"Ref": str(name), **rest} if not rest and name in names:
+                return names[name]
+            case Mapping():
+                return self._entries(value, names, lambda entry, name: {"Fn::If": [name, entry, NO_VALUE]})
+            case list():
+                return [self._value(item, names) for item in value]
+            case str() if names:
+                return substituted(value, names)
+        return value
+
+    def _loop(self, loop: Json, names: Mapping[str, str], under: _Under) -> dict[str, Json] | None:
+        """Return the entries that a loop produces; None if its collection is not known or too long, or names repeat."""
+        variable, collection, outputs = loop
+        lists = self._lists(self._value(collection, names))
+        guards: dict[str, list[Guard]] = {}
+        for items, guard in lists:
+            texts = [literal_text(item) for item in items] if isinstance(items, list) else [None]
+            for text in dict.fromkeys(texts):
+                if text is None:
+                    return None
+                guards.setdefault(text, []).append(guard)
+        self._left -= max(len(guards) * len(outputs), len(lists))
+        if self._left < 0 or not lists:
+            return None
+        produced: dict[str, Json] = {}
+        for text, of_item in guards.items():
+            entries = self._entries(outputs, {**names, str(variable): text}, under)
+            if len(of_item) < len(lists):
+                name = self._condition(of_item)
+                entries = {key: under(entry, name) for key, entry in entries.items()}
+                if not produced.keys().isdisjoint(entries):
+                    return None
+            produced |= entries
+        return produced
+
+    def _condition(self, guards: Iterable[Guard]) -> str:
+        """Return the name of a condition that holds if one of the guards does. The name describes it."""
+        facts = [sorted(guard, key=str) for guard in guards]
+        name = " or ".join(" and ".join(described(*fact) for fact in guard) for guard in facts)
+        self.conditions[name] = {"Fn::Or": [{"Fn::And": [_as_condition(*fact) for fact in guard]} for guard in facts]}
+        return name
+
+    def _with_condition(self, entry: Json, name: str) -> Json:
+        return with_condition(entry, name, self.conditions) if isinstance(entry, Mapping) else entry
+
+
+_Under = Callable[[Json, str], Json]
+"""Returns an entry that exists only under the condition of a name."""
+
+
+def with_condition(resource: Section, name: str, conditions: dict[str, Json]) -> Section:
+    """Return the resource under a condition in addition to its own. Adds their conjunction to `conditions`."""
+    own = resource.get("Condition", name)
+    if own == name or not isinstance(own, str):
+        return {**resource, "Condition": own}
+    both = f"{described(name)} and {described(own)}"
+    conditions[both] = {"Fn::And": [{"Condition": name}, {"Condition": own}]}
+    return {**resource, "Condition": both}
+
+
+def _as_condition(fact: Fact, holds: bool) -> Json:
+    if isinstance(fact, Equality):
+        condition: Json = {"Fn::Equals": [{"Ref": fact.parameter}, fact.value]}
+    else:
+        condition = {"Condition": fact}
+    return condition if holds else {"Fn::Not": [condition]}
 
 
 def _has_loop(value: Json) -> bool:
@@ -48,46 +144,6 @@ def _has_loop(value: Json) -> bool:
 def is_loop(key: str, value: Json) -> bool:
     """Return whether an entry is a well-formed Fn::ForEach."""
     return key.startswith(LOOP) and isinstance(value, list) and len(value) == 3 and isinstance(value[2], Mapping)
-
-
-class _Expansion:
-    def __init__(self, resolve: Resolve) -> None:
-        self._resolve, self._left = resolve, MAX_OUTPUTS
-
-    def entries(self, entries: Mapping[str, Json], names: Mapping[str, str]) -> dict[str, Json]:
-        expanded_: dict[str, Json] = {}
-        for key, value in entries.items():
-            if not is_loop(str(key), value):
-                expanded_[substituted(str(key), names)] = self.value(value, names)
-                continue
-            produced = self._loop(value, names)
-            expanded_ |= {substituted(str(key), names): self.value(value, names)} if produced is None else produced
-        return expanded_
-
-    def value(self, value: Json, names: Mapping[str, str]) -> Json:
-        match value:
-            case {"Ref": str(name), **rest} if not rest and name in names:
-                return names[name]
-            case Mapping():
-                return self.entries(value, names)
-            case list():
-                return [self.value(item, names) for item in value]
-            case str() if names:
-                return substituted(value, names)
-        return value
-
-    def _loop(self, loop: Json, names: Mapping[str, str]) -> dict[str, Json] | None:
-        """Return the entries that a loop produces, or None if its collection is not known or too long."""
-        variable, collection, outputs = loop
-        items = self._resolve(self.value(collection, names))
-        texts = [literal_text(item) for item in items] if isinstance(items, list) else [None]
-        self._left -= len(texts) * len(outputs)
-        if None in texts or self._left < 0:
-            return None
-        produced: dict[str, Json] = {}
-        for item in texts:
-            produced |= self.entries(outputs, {**names, str(variable): str(item)})
-        return produced
 
 
 def substituted(text: str, names: Mapping[str, str]) -> str:

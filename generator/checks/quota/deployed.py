@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from generator.template.conditions import Deployments
+from generator.template.loop_lists import every_list
 from generator.template.model import Template
 from generator.template.nesting import Children, with_nested
 from generator.template.reading import parse
@@ -37,7 +38,7 @@ def deployed(
     `regions` are those it may be deployed to; without any, every Region that it mentions and another one. `children`
     reads the templates of nested stacks, which then count as part of the template.
     """
-    templates = [parse(document, values) for values in given] or [parse(document)]
+    templates = [parse(document, values, lists=every_list) for values in tuple(given) or (None,)]
     whole = [with_nested(template, children) if children else (template, {}) for template in templates]
     pins = {REGION: list(regions)}
     return [Deployed(template, _deployments(template, pins), unread) for template, unread in whole]

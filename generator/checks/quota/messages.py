@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from generator._format import MOST_LISTED, counted, listed_with_sum, shortened
@@ -13,7 +14,7 @@ from generator.checks.quota.queues import Demand
 from generator.checks.quota.streams import Surplus
 from generator.checks.quota.worst_case import WorstCase, uncounted, verb
 from generator.template.alternatives import Option
-from generator.template.guards import Equality, Fact, Guard
+from generator.template.guards import Equality, Fact, Guard, described
 
 DEFAULT_ACCOUNT = {
     "concurrency_limit": DEFAULT_CONCURRENCY_LIMIT,
@@ -21,6 +22,9 @@ DEFAULT_ACCOUNT = {
     "reserved_elsewhere": 0,
 }
 """The account of a template that states none; the same defaults as an environment's."""
+
+MAX_FACT = 100
+"""Characters of a fact to print. One from a loop may name many values of a parameter."""
 
 SUM_RULE = "E9801"
 """The rule for the sum of reservations, of one stack or of several."""
@@ -132,15 +136,12 @@ def remedy(total: int, account: AccountQuota) -> str:
 
 def in_scenario(guard: Guard) -> str:
     """Return the conditions under which a finding holds, to end a sentence with; empty if it always holds."""
-    facts = [_fact(fact, holds) for fact, holds in sorted(guard, key=_order)]
+    facts = [
+        textwrap.shorten(described(fact, holds), MAX_FACT, placeholder=" ...")
+        for fact, holds in sorted(guard, key=_order)
+    ]
     named = shortened(facts, f"{len(facts) - MOST_LISTED} more facts hold")
     return f", when {' and '.join(named)}" if facts else ""
-
-
-def _fact(fact: Fact, holds: bool) -> str:
-    if isinstance(fact, Equality):
-        return f"{fact.parameter} is {'' if holds else 'not '}{fact.value}"
-    return f"{fact} is {'true' if holds else 'false'}"
 
 
 def _order(item: tuple[Fact, bool]) -> tuple[bool, str]:

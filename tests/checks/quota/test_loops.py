@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import random
+from itertools import product
 from typing import Any
 
 import pytest
 
 from generator.checks.quota.deployed import deployed
+from generator.checks.quota.messages import in_scenario
 from generator.checks.quota.worst_case import worst_case
 from tests.checks.rules.rule_runner import by_name, edited
+from tests.conftest import SCALE
+from tests.template.oracle import Oracle, replaced
 
 LAMBDA = "AWS::Lambda::Function"
 
@@ -50,7 +55,8 @@ CASES: list[tuple[Any, ...]] = [
     ),
     ("names unknown", loop("Name", {"Ref": "Names"}, {"Worker${Name}": reserving(10)}), 0),
     ("names elsewhere", loop("Name", {"Ref": "NamesElsewhere"}, {"Worker${Name}": reserving(10)}), 0),
-    ("a name unknown", loop("Name", ["A", {"Ref": "Environment"}], {"Worker${Name}": reserving(10)}), 0),
+    ("a name of every environment", loop("Name", ["A", {"Ref": "Environment"}], {"Worker${Name}": reserving(10)}), 20),
+    ("a name unknown", loop("Name", ["A", {"Ref": "AWS::StackName"}], {"Worker${Name}": reserving(10)}), 0),
     ("units by a parameter", loop("Name", ["A", "B"], {"Worker${Name}": reserving(BY_ENVIRONMENT)}), 140),
     (
         "a loop in a loop",
@@ -97,6 +103,127 @@ CASES: list[tuple[Any, ...]] = [
 def test_counts_what_a_loop_is_known_to_make(written: Any, expected: int) -> None:
     template = deployed(edited(TEMPLATE, (LOOP, written)))
     assert worst_case(template).total == 1000 + expected
+
+
+TENANTS = {
+    "Transform": "AWS::LanguageExtensions",
+    "Parameters": {"Stage": {"Type": "String", "AllowedValues": ["dev", "prod"], "Default": "dev"}},
+    "Conditions": {"IsDev": {"Fn::Equals": [{"Ref": "Stage"}, "dev"]}},
+    "Mappings": {
+        "Tenants": {"dev": {"Names": ["Acme"]}, "prod": {"Names": ["Acme", "Bolt", "Core", "Dyna"]}},
+        "eu": {"eu-west-1": {"Names": ["Acme"]}, "us-east-1": {"Names": ["Acme", "Bolt", "Core", "Dyna"]}},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("collection", "scenario"),
+    [
+        ({"Fn::FindInMap": ["Tenants", {"Ref": "Stage"}, "Names"]}, "Stage is prod"),
+        ({"Fn::If": ["IsDev", ["Acme"], ["Acme", "Bolt", "Core", "Dyna"]]}, "IsDev is false"),
+        ({"Fn::If": ["IsDev", {"Ref": "AWS::NoValue"}, ["Acme", "Bolt", "Core", "Dyna"]]}, "IsDev is false"),
+        ({"Fn::FindInMap": ["eu", {"Ref": "AWS::Region"}, "Names"]}, "AWS::Region is us-east-1"),
+    ],
+)
+def test_a_list_that_a_deployment_selects_has_its_worst_case(collection: Any, scenario: str) -> None:
+    loops = {"Fn::ForEach::Tenants": loop("Name", collection, {"Fn${Name}": reserving(250)})}
+    case = worst_case(deployed({**TENANTS, "Resources": loops}))
+    assert (case.total, case.complete, in_scenario(case.scenario)) == (1000, True, f", when {scenario}")
+
+
+def test_two_selected_lists_that_exclude_each_other_do_not_add_up() -> None:
+    lists = [{"Fn::If": ["IsDev", one, other]} for one, other in ((["A"], []), ([], ["A", "B"]))]
+    loops = {
+        f"Fn::ForEach::{key}": loop("Name", names, {f"{key}${{Name}}": reserving(100)})
+        for key, names in zip("XY", lists, strict=True)
+    }
+    case = worst_case(deployed({**TENANTS, "Resources": loops}))
+    assert (case.total, case.complete) == (200, True)
+
+
+def test_a_name_that_two_lists_write_differently_is_not_proven() -> None:
+    """Both lists create the function WorkerA1, with figures of their own."""
+    sized = {"Worker&{Name}": reserving({"Fn::FindInMap": ["Sizes", {"Ref": "Name"}, "Units"]})}
+    content = {
+        **TENANTS,
+        "Mappings": {"Sizes": {"A.1": {"Units": 950}, "A1": {"Units": 5}}},
+        "Resources": {"Fn::ForEach::X": loop("Name", {"Fn::If": ["IsDev", ["A.1"], ["A1"]]}, sized)},
+    }
+    assert not worst_case(deployed(content)).complete
+
+
+def test_the_properties_of_a_selected_list_are_those_of_the_deployment() -> None:
+    keys = {"Fn::If": ["IsDev", [], ["ReservedConcurrentExecutions"]]}
+    units = {"Fn::ForEach::Keys": loop("Key", keys, {"${Key}": 900})}
+    content = {**TENANTS, "Resources": {"A": {"Type": LAMBDA, "Properties": units}}}
+    case = worst_case(deployed(content))
+    assert (case.total, in_scenario(case.scenario)) == (900, ", when IsDev is false")
+
+
+def random_list(rng: random.Random, depth: int = 2) -> Any:
+    kind = rng.choice(["list", "mapped", "split", "default", *(["if", "if", "parts"] if depth else [])])
+    if kind == "if":
+        return {"Fn::If": [rng.choice(["IsDev", "IsEu"]), random_list(rng, depth - 1), random_list(rng, depth - 1)]}
+    return {
+        "list": rng.sample(["A", "B", "C"], rng.randint(0, 3)),
+        "mapped": {"Fn::FindInMap": ["Lists", {"Ref": rng.choice(["Stage", "Area"])}, rng.choice(["Few", "Many"])]},
+        "split": {"Fn::Split": [",", "B,C"]},
+        "default": {"Ref": "Names"},
+        "parts": ["A", {"Ref": "Stage"}],
+    }[kind]
+
+
+def random_loops(rng: random.Random) -> dict[str, Any]:
+    """Loops over lists that stage and area select, with figures by name and by stage."""
+    figures = [{"Fn::FindInMap": ["Units", {"Ref": ref}, "Figure"]} for ref in ("Name", "Stage")]
+    resources: dict[str, Any] = {"Own": {**reserving(rng.randint(0, 9)), "Condition": "IsEu"}}
+    for number in range(rng.randint(1, 3)):
+        worker = reserving(rng.choice([rng.randint(1, 9), {"Fn::If": ["IsEu", 3, 8]}, *figures]))
+        if rng.random() < 0.4:
+            worker["Condition"] = rng.choice(["IsDev", "IsEu"])
+        resources[f"Fn::ForEach::L{number}"] = loop("Name", random_list(rng), {f"F{number}${{Name}}": worker})
+    names = ("A", "B", "C", "dev", "prod")
+    return {
+        "Transform": "AWS::LanguageExtensions",
+        "Parameters": {
+            "Stage": {"Type": "String", "AllowedValues": ["dev", "prod"], "Default": "dev"},
+            "Area": {"Type": "String", "AllowedValues": ["eu", "us"], "Default": "us"},
+            "Names": {"Type": "CommaDelimitedList", "Default": "A,C"},
+        },
+        "Conditions": {
+            "IsDev": {"Fn::Equals": [{"Ref": "Stage"}, "dev"]},
+            "IsEu": {"Fn::Equals": [{"Ref": "Area"}, "eu"]},
+        },
+        "Mappings": {
+            "Lists": {
+                key: {"Few": ["A"], "Many": rng.sample(["A", "B", "C"], 2)} for key in ("dev", "prod", "eu", "us")
+            },
+            "Units": {name: {"Figure": rng.randint(1, 9)} for name in names},
+        },
+        "Resources": resources,
+    }
+
+
+def total_in(content: dict[str, Any], given: dict[str, str]) -> int:
+    """Return what one deployment reserves: its loops are written out with the lists of that deployment."""
+    oracle = Oracle(content, given)
+    resources: dict[str, Any] = {}
+    for key, entry in content["Resources"].items():
+        if key.startswith("Fn::ForEach::"):
+            for item in oracle.value(entry[1], ranges=True):
+                resources |= replaced(entry[2], entry[0], item)
+        else:
+            resources[key] = entry
+    return Oracle({**content, "Resources": resources}, given).total()
+
+
+@pytest.mark.parametrize("seed", range(40 * SCALE))
+def test_the_worst_case_of_loops_is_that_of_all_deployments(seed: int) -> None:
+    content = random_loops(random.Random(seed))
+    case = worst_case(deployed(content))
+    given = [{"Stage": stage, "Area": area, "Names": "A,C"} for stage, area in product(["dev", "prod"], ["eu", "us"])]
+    assert case.complete
+    assert case.total == max(total_in(content, one) for one in given)
 
 
 def test_a_mapping_by_a_parameter_is_read_as_it_was_written() -> None:
