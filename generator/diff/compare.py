@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from generator.diff.code import handlers
 from generator.diff.iam.access import accesses
+from generator.diff.iam.coverage import Coverage
 from generator.diff.iam.not_compared import not_compared
 from generator.diff.model import Alarm, Cost, Difference, Effect, Part, Property
 from generator.diff.properties import changes, same
@@ -36,8 +37,11 @@ def difference(old: Template, new: Template, room: Room | None = None, cost: Cos
     before, after = known(old), known(new)
     redefinitions = Redefinitions(before, after)
     views = list(redefinitions.views())
+    coverage = Coverage(redefinitions.deployable)
     iam = {
-        (access.resource, access.change, text(access.statement)): access for view in views for access in accesses(*view)
+        (access.resource, access.change, text(access.statement)): access
+        for view in views
+        for access in accesses(*view, coverage)
     }
     code = {handler.id: handler for view in views for handler in handlers(*view)}
     alarms = {(alarm.id, alarm.setting): alarm for view in views for alarm in _alarms(*view)}

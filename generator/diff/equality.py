@@ -7,7 +7,7 @@ different meanings in the old and the new template; `redefinitions` has made the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
 from generator.diff.model import Property
@@ -58,6 +58,21 @@ class Deployable:
             return False
         facts = merge(when(other, holds=False), when(condition) if condition is not None else ALWAYS)
         return facts is None or not is_possible(self._deployments, facts)
+
+    def is_covered(self, guard: Guard, others: Sequence[Guard]) -> bool:
+        """Return whether one of the others holds in every deployment in which `guard` holds."""
+        outside: list[Guard] = [guard] if self._is_reachable(guard) else []
+        for other in others:
+            beyond = [merge(one, when(fact, not holds)) for one in outside for fact, holds in other]
+            outside = [both for both in beyond if both is not None and self._is_reachable(both)]
+            if len(outside) > MAX_CASES:
+                return False
+        return not outside
+
+    def _is_reachable(self, guard: Guard) -> bool:
+        """Return whether some deployment has all facts of the guard. A condition that is not declared may hold."""
+        decided = frozenset((fact, holds) for fact, holds in guard if self._is_decided(fact))
+        return is_possible(self._deployments, decided)
 
     def difference(self, old: Json, new: Json, conditions: Iterable[Json] = ()) -> Certainty:
         """Return whether two values differ: never, in some deployments, or in all.

@@ -31,7 +31,7 @@ def with_new_names(old: Template, new: Template) -> Template:
     while True:  # A condition is also the same if it uses conditions that were only renamed.
         names = Replacements(conditions=conditions, mappings=mappings)
         before = {name: names.value(condition) for name, condition in old.conditions.items()}
-        renamed = _new_names(before, new.conditions)
+        renamed = _new_names(_sorted(before), _sorted(new.conditions))
         if renamed == conditions:
             break
         conditions = renamed
@@ -51,6 +51,18 @@ def _new_names(old: Section, new: Section) -> dict[str, str]:
     counterparts = {name: by_content.get(identity(old[name])) for name in old.keys() - new.keys()}
     renamed = {name: new_name for name, new_name in counterparts.items() if new_name is not None}
     return renamed if len(set(renamed.values())) == len(renamed) else {}
+
+
+def _sorted(condition: Json) -> Json:
+    """Return conditions with the operands of each function in one order, which does not matter for any of them."""
+    match condition:
+        case {"Fn::Equals": list(operands)} | {"Fn::And": list(operands)} | {"Fn::Or": list(operands)}:
+            return {next(iter(condition)): sorted(map(_sorted, operands), key=identity)}
+        case Mapping():
+            return {key: _sorted(inner) for key, inner in condition.items()}
+        case list():
+            return [_sorted(inner) for inner in condition]
+    return condition
 
 
 class Redefinitions:

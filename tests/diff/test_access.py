@@ -195,7 +195,7 @@ ENDPOINTS = [
         METHOD,
         {"AuthorizationType": "AWS_IAM"},
         {"AuthorizationType": either("NONE", "AWS_IAM")},
-        {W, N},
+        {W},
         id="open where C holds",
     ),
     pytest.param(
@@ -228,7 +228,7 @@ ENDPOINTS = [
         f"{SAM}HttpApi",
         {"Auth": {"DefaultAuthorizer": "a"}},
         {"Auth": either({"DefaultAuthorizer": "a"}, NO_VALUE)},
-        {W, N},
+        {W},
         id="an API of SAM, open where C does not hold",
     ),
     pytest.param(f"{SAM}Function", event({"Authorizer": "A"}), event({"Authorizer": "NONE"}), {W}, id="an event"),

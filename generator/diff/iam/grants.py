@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from generator.template.guards import Guard
 from generator.template.intrinsics import NO_VALUE, Json, canonical, is_intrinsic, listed, mapping, text
 from generator.template.schemas import Certainty
 
@@ -27,11 +28,25 @@ API_KEY = "ApiKeyRequired"
 ONLY_IF = "only if"
 """The operator of a clause about the template, not about the request."""
 
+HOLDS = ("holds",)
+"""The values of a clause about a condition of the template."""
+
 MAX_GRANTS = 4_000
 """The most grants into which a statement is split. A larger statement stays one grant."""
 
 PRINCIPALS = {"AWS", "Service", "Federated", "CanonicalUser"}
 DEFAULT_VERSION = "2008-10-17"
+
+NOT = "not "
+"""The prefix of a template condition that must not hold."""
+
+IN_PARTITION = {
+    "${AWS::Partition}": "aws",
+    '{"Ref": "AWS::Partition"}': '"aws"',
+    "${AWS::URLSuffix}": "amazonaws.com",
+    '{"Ref": "AWS::URLSuffix"}': '"amazonaws.com"',
+}
+"""The values of pseudo parameters in the partition `aws`, which most templates write as literals."""
 
 ROOT = re.compile(r"arn:[^/]+:iam::(\d{12}|\$\{AWS::AccountId\}):root")
 """The long form of an account as a principal. Source: IAM User Guide, "AWS JSON policy elements: Principal"."""
@@ -58,7 +73,7 @@ class GrantScope:
 
     def folded(self) -> GrantScope:
         """Return the scope in lower case, for actions."""
-        return GrantScope(tuple(sorted(pattern.lower() for pattern in self.patterns)), self.inverted)
+        return GrantScope(tuple(sorted(in_partition(pattern).lower() for pattern in self.patterns)), self.inverted)
 
 
 EVERYTHING = GrantScope(("*",))
@@ -87,6 +102,11 @@ class Clause:
     def is_of_template(self) -> bool:
         """Whether the clause is about the template, not about the request."""
         return self.operator == ONLY_IF and self.key != API_KEY
+
+    @property
+    def is_guard(self) -> bool:
+        """Whether the clause is a condition of the template, and not a function that may have any value."""
+        return self.is_of_template and self.values == HOLDS
 
     def folded(self) -> Clause:
         """Return the clause with its key in lower case, unless the key is the name of a template's condition."""
@@ -121,15 +141,25 @@ class Grant:
             and (self.principal == HOLDER) == (other.principal == HOLDER)
             and self.principal.covers(other.principal)
             and self.resource.covers(other.resource)
-            and self._covers_action(other)
+            and self.covers_action(other)
             and all(any(mine.covers(theirs) for theirs in other.condition) for mine in self.condition)
         )
 
-    def _covers_action(self, other: Grant) -> bool:
+    def covers_action(self, other: Grant) -> bool:
         """Return whether the actions cover the other grant's. A pattern never covers an unreadable statement."""
         mine, theirs = self.action.folded(), other.action.folded()
         is_unread = any(" " in pattern for pattern in theirs.patterns)
         return mine in (EVERYTHING, theirs) or (not is_unread and mine.covers(theirs))
+
+    @property
+    def guard(self) -> Guard:
+        """The conditions of the template under which the grant exists."""
+        keys = (clause.key for clause in self.condition if clause.is_guard)
+        return frozenset((key.removeprefix(NOT), not key.startswith(NOT)) for key in keys)
+
+    def unguarded(self) -> Grant:
+        """Return the grant without the conditions of its guard."""
+        return replace(self, condition=tuple(clause for clause in self.condition if not clause.is_guard))
 
     def without(self, *conditions: str) -> Grant:
         """Return the grant without these conditions of the template, or without any if none is named."""
@@ -171,7 +201,7 @@ def grants(document: Mapping[str, Json]) -> Iterator[Grant]:
 
 def under(conditions: Iterable[str], grant: Grant) -> Grant:
     """Return the grant with conditions of the template added."""
-    more = {Clause(ONLY_IF, condition, ("holds",)) for condition in conditions}
+    more = {Clause(ONLY_IF, condition, HOLDS) for condition in conditions}
     return replace(grant, condition=tuple(sorted({*grant.condition, *more}))) if more else grant
 
 
@@ -179,7 +209,7 @@ def alternatives(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
     """Yield every possible value with the template conditions under which it applies; None for no value."""
     match value:
         case {"Fn::If": [str(name), yes, no]}:
-            for condition, branch in ((name, yes), (f"not {name}", no)):
+            for condition, branch in ((name, yes), (f"{NOT}{name}", no)):
                 yield from (((condition, *more), content) for more, content in alternatives(branch))
         case _:
             yield (), None if value == NO_VALUE else value
@@ -201,37 +231,59 @@ def _granted(statement: Json) -> Iterator[Grant]:
         return
     scopes = [_scopes(statement, element) for element in ELEMENTS]
     if math.prod(map(len, scopes)) > MAX_GRANTS:
-        scopes = [[_together(ones)] for ones in scopes]
+        scopes = [_together(statement, element) for element in ELEMENTS]
     condition = _condition(statement.get("Condition"))
-    for principal, action, resource in itertools.product(*scopes):
+    for choice in itertools.product(*scopes):
+        principal, action, resource = (scope for _, scope in choice)
+        conditions = [name for names, _ in choice for name in names]
         for effect, clauses in _effects(text(statement["Effect"])):
-            yield Grant(effect, principal, action, resource, tuple(sorted((*condition, *clauses))))
+            grant = Grant(effect, principal, action, resource, tuple(sorted((*condition, *clauses))))
+            yield under(conditions, grant)
 
 
 def _effects(effect: str) -> list[tuple[str, tuple[Clause, ...]]]:
     """Yield the possible effects. One that the template does not determine, such as a parameter, may be either."""
     if effect in EFFECTS:
         return [(effect, ())]
-    return [(possible, (Clause(ONLY_IF, f"{effect} is {possible}", ("holds",)),)) for possible in EFFECTS]
+    return [(possible, (Clause(ONLY_IF, f"{effect} is {possible}", HOLDS),)) for possible in EFFECTS]
 
 
-def _scopes(statement: Mapping[str, Json], element: str) -> list[GrantScope]:
-    if (inverse := statement.get(f"Not{element}")) is not None:
-        return [GrantScope(tuple(sorted(_patterns(inverse, element))), inverted=True)]
+Choices = list[tuple[tuple[str, ...], GrantScope]]
+"""The scopes of an element, each with the template conditions under which the statement has it."""
+
+
+def _scopes(statement: Mapping[str, Json], element: str) -> Choices:
+    if statement.get(f"Not{element}") is not None:
+        return _together(statement, element)
     without = HOLDER if element == "Principal" else EVERYTHING
-    return [GrantScope((pattern,)) for pattern in _patterns(statement.get(element), element)] or [without]
+    patterns = _patterns(statement.get(element), element)
+    return [(conditions, GrantScope((pattern,))) for conditions, pattern in patterns] or [((), without)]
 
 
-def _together(scopes: list[GrantScope]) -> GrantScope:
-    patterns = {pattern for scope in scopes for pattern in scope.patterns}
-    return scopes[0] if len(scopes) == 1 else GrantScope(tuple(sorted(patterns)))
+def _together(statement: Mapping[str, Json], element: str) -> Choices:
+    """Return an element as one scope. Patterns under a condition are written as a function of the template."""
+    inverse = statement.get(f"Not{element}")
+    value = statement.get(element) if inverse is None else inverse
+    patterns = list(_patterns(value, element))
+    if any(conditions for conditions, _ in patterns):
+        patterns = [((), text(pattern)) for pattern in listed(value)]
+    if inverse is None and not patterns:
+        return _scopes(statement, element)
+    return [((), GrantScope(tuple(sorted({pattern for _, pattern in patterns})), inverse is not None))]
 
 
-def _patterns(value: Json, element: str) -> list[str]:
-    if element == "Principal" and isinstance(value, Mapping) and value.keys() <= PRINCIPALS:
-        named = [(kind, ROOT.sub(r"\1", text(name))) for kind, names in value.items() for name in listed(names)]
-        return ["*" if (kind, name) == ("AWS", "*") else f"{kind} {name}" for kind, name in named]
-    return [text(pattern) for pattern in listed(value)]
+def _patterns(value: Json, element: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    for conditions, content in entries(value):
+        if element == "Principal" and isinstance(content, Mapping) and content.keys() <= PRINCIPALS:
+            for kind, names in content.items():
+                yield from (((*conditions, *more), _principal(kind, text(name))) for more, name in entries(names))
+        else:
+            yield conditions, text(content)
+
+
+def _principal(kind: str, name: str) -> str:
+    account = ROOT.sub(r"\1", name)
+    return "*" if (kind, name) == ("AWS", "*") else f"{kind} {account}"
 
 
 def _condition(value: Json) -> tuple[Clause, ...]:
@@ -253,8 +305,11 @@ def _matches(text: str, pattern: str) -> bool:
 
 
 def in_partition(text: str) -> str:
-    """Return the text with the partition `aws`. An ARN of another partition matches no resource."""
-    return text.replace("${AWS::Partition}", "aws")
+    """Return the text with the values of the partition `aws`. An ARN of another partition matches no resource."""
+    if "AWS::" in text:
+        for reference, value in IN_PARTITION.items():
+            text = text.replace(reference, value)
+    return text
 
 
 @cache

@@ -21,6 +21,7 @@ from generator.diff.iam.grants import (
     GrantScope,
     alternatives,
     entries,
+    in_partition,
     under,
 )
 from generator.diff.iam.not_compared import compared
@@ -105,7 +106,7 @@ def grants_by_holder(template: Template, other: Template) -> GrantsByHolder:
         condition = resource.get("Condition")
         conditions = (condition,) if isinstance(condition, str) else ()
         for holder, kind, grant in _granted_by(name, resource, template, other):
-            grants.setdefault((holder, kind), []).append(under(conditions, grant))
+            grants.setdefault((in_partition(holder), kind), []).append(under(conditions, grant))
     return grants
 
 

@@ -1,0 +1,170 @@
+"""Find the grants of one side that the other side does not cover, and how certain that is.
+
+Whether two grants differ can depend on the deployment: on the conditions under which they exist, and on parameters,
+mappings and pseudo parameters in the names of actions, resources and principals.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
+
+from generator.diff.equality import Deployable
+from generator.diff.iam.grants import HOLDER, Clause, Grant, GrantScope, in_partition
+from generator.template.dependencies import VARIABLE
+from generator.template.intrinsics import Json, is_intrinsic
+from generator.template.schemas import Certainty
+
+FUNCTION = '{"'
+"""The beginning of a function that is written as JSON."""
+
+RANK = attrgetter("rank")
+
+
+class Coverage:
+    """Compares grants in everything that can be deployed from two templates."""
+
+    def __init__(self, deployable: Deployable) -> None:
+        self._deployable = deployable
+        self._known: dict[tuple[str, str], Certainty] = {}
+
+    def uncovered(self, grants: Iterable[Grant], others: Sequence[Grant]) -> list[Grant]:
+        """Return the grants that the others do not cover in every deployment."""
+        known, alike = set(others), _Alike(others)
+        return [grant for grant in dict.fromkeys(grants) if grant not in known and not self._is_covered(grant, alike)]
+
+    def certain(self, grants: Iterable[Grant], others: Sequence[Grant]) -> set[Grant]:
+        """Return the grants that the others cover in no deployment, whichever conditions hold."""
+        others = [other.without() for other in others]
+        left = self.uncovered(grants, others)
+        alike = _Alike(others)
+        return {
+            grant
+            for grant in left
+            if grant.certainty == Certainty.CERTAIN
+            and all(self._differs(grant, other) == Certainty.CERTAIN for other in alike.perhaps(grant))
+        }
+
+    def _is_covered(self, grant: Grant, alike: _Alike) -> bool:
+        if any(other.covers(grant) for other in alike.candidates(grant)):
+            return True
+        covering = [other.guard for other in alike.perhaps(grant) if self._differs(grant, other) == Certainty.NONE]
+        is_guarded = bool(covering or grant.guard)
+        return is_guarded and self._deployable.is_covered(grant.guard, covering)
+
+    def _differs(self, grant: Grant, other: Grant) -> Certainty:
+        """Return whether the other grant leaves out something of this grant: never, in some deployments, or in all.
+
+        The guards of both are left out of account.
+        """
+        if grant.effect != other.effect or (grant.principal == HOLDER) != (other.principal == HOLDER):
+            return Certainty.CERTAIN
+        worst = Certainty.NONE
+        for differs in self._differences(grant, other):
+            worst = max(worst, differs, key=RANK)
+            if worst == Certainty.CERTAIN:
+                break
+        return worst
+
+    def _differences(self, grant: Grant, other: Grant) -> Iterator[Certainty]:
+        yield Certainty.NONE if other.covers_action(grant) else self._of_scopes(grant.action, other.action)
+        for mine, theirs in ((grant.principal, other.principal), (grant.resource, other.resource)):
+            yield Certainty.NONE if theirs.covers(mine) else self._of_scopes(mine, theirs)
+        for clause in other.unguarded().condition:
+            found = (self._of_clauses(mine, clause) for mine in grant.condition)
+            yield min(found, default=Certainty.CERTAIN, key=RANK)
+
+    def _of_scopes(self, mine: GrantScope, other: GrantScope) -> Certainty:
+        if mine.inverted != other.inverted:
+            return Certainty.CERTAIN
+        inner, outer = (other, mine) if mine.inverted else (mine, other)
+        return self._of_patterns(inner.patterns, outer.patterns)
+
+    def _of_clauses(self, mine: Clause, other: Clause) -> Certainty:
+        if other.covers(mine):
+            return Certainty.NONE
+        if (mine.operator, mine.folded().key) != (other.operator, other.folded().key):
+            return Certainty.CERTAIN
+        inner, outer = (other, mine) if "Not" in other.operator else (mine, other)
+        return self._of_patterns(inner.values, outer.values)
+
+    def _of_patterns(self, inner: Sequence[str], outer: Sequence[str]) -> Certainty:
+        """Return whether a pattern of the inner ones is certainly none of the outer ones."""
+        closest = (
+            min((self._of_texts(one, other) for other in outer), default=Certainty.CERTAIN, key=RANK) for one in inner
+        )
+        return max(closest, default=Certainty.NONE, key=RANK)
+
+    def _of_texts(self, text: str, pattern: str) -> Certainty:
+        text, pattern = in_partition(text), in_partition(pattern)
+        if text == pattern:
+            return Certainty.NONE
+        if not _is_open(text) and not _is_open(pattern):
+            return Certainty.CERTAIN
+        if (text, pattern) not in self._known:
+            differs = self._deployable.difference(_value(text), _value(pattern))
+            may_match = differs == Certainty.CERTAIN and _may_match(text, pattern)
+            self._known[text, pattern] = Certainty.POSSIBLE if may_match else differs
+        return self._known[text, pattern]
+
+
+class _Alike:
+    """Grants by the action and the resource that they name. None stands for patterns, which must be compared."""
+
+    def __init__(self, grants: Sequence[Grant]) -> None:
+        self.by_names: dict[tuple[str | None, str | None], list[Grant]] = {}
+        self.by_action: dict[str | None, list[Grant]] = {}
+        for grant in grants:
+            action = _name(grant.action.folded())
+            self.by_names.setdefault((action, _name(grant.resource)), []).append(grant)
+            self.by_action.setdefault(action, []).append(grant)
+
+    def candidates(self, grant: Grant) -> Iterator[Grant]:
+        """Yield the grants that may cover a grant."""
+        for action in (_whole(grant.action.folded()), None):
+            for resource in (_whole(grant.resource), None):
+                yield from self.by_names.get((action, resource), ())
+
+    def perhaps(self, grant: Grant) -> Iterator[Grant]:
+        """Yield the grants that may cover a grant if the right values are deployed."""
+        action = _whole(grant.action.folded())
+        actions = {action, None} if action is not None and not _is_open(action) else set(self.by_action)
+        for name in actions:
+            yield from self.by_action.get(name, ())
+
+
+def _name(scope: GrantScope) -> str | None:
+    whole = _whole(scope)
+    return None if whole is None or any(sign in whole for sign in "*?") or _is_open(whole) else whole
+
+
+def _whole(scope: GrantScope) -> str | None:
+    return None if scope.inverted else in_partition(scope.patterns[0])
+
+
+def _is_open(text: str) -> bool:
+    """Return whether the text depends on the deployment."""
+    return FUNCTION in text or VARIABLE.search(text) is not None
+
+
+def _value(written: str) -> Json:
+    """Return the value of the template that `intrinsics.text` wrote as this line."""
+    start = written.find(FUNCTION)
+    if start >= 0:
+        try:
+            function = json.loads(written[start:])
+        except ValueError:
+            function = None
+        if is_intrinsic(function):
+            return {"Fn::Join": ["", [{"Fn::Sub": written[:start]}, function]]} if start else function
+    return {"Fn::Sub": written}
+
+
+def _may_match(text: str, pattern: str) -> bool:
+    """Return whether a pattern with wildcards matches the text if its references have the right values."""
+    if not any(sign in pattern for sign in "*?"):
+        return False
+    whole = re.escape(VARIABLE.sub("*", pattern)).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(whole, text, re.DOTALL) is not None
