@@ -145,27 +145,29 @@ def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str)
 
     Raises UnreadableMetrics with every fault: a wrong unit, an incomplete answer, points between the periods.
     """
-    by_id = {metric.id: metric for metric in wanted}
+    metric_by_id = {metric.id: metric for metric in wanted}
     try:
-        results = metric_data.results(answer, by_id)
+        results = metric_data.results(answer, metric_by_id)
     except ValueError as error:
         raise _unreadable(where, str(error), EXPORT) from None
-    faults = [Fault(f"{where}: {one.id}", what, metric_data.AGAIN) for one in results for what in one.faults]
+    faults = [Fault(f"{where}: {result.id}", what, metric_data.AGAIN) for result in results for what in result.faults]
     for result in results:
         try:
             for time, value in result.values.items():
-                _require_unit(by_id[result.id], time, value)
+                _require_unit(metric_by_id[result.id], time, value)
         except ValueError as error:
             faults.append(Fault(f"{where}: {result.id}", str(error), EXPORT))
     if faults:
         raise UnreadableMetrics(faults)
-    by_id_ = {one.id: MetricSeries(by_id[one.id], dict(sorted(one.values.items()))) for one in results}
-    if not by_id_:
+    series_by_id = {
+        result.id: MetricSeries(metric_by_id[result.id], dict(sorted(result.values.items()))) for result in results
+    }
+    if not series_by_id:
         raise _unreadable(where, "none of its results has points and an id of these metrics", EXPORT)
-    times = [time for metric_series in by_id_.values() for time in metric_series.values]
+    times = [time for series in series_by_id.values() for time in series.values]
     if max(times) - min(times) > MAX_SPAN_S:
         raise _unreadable(where, "it spans more than 455 days", "export the last two weeks")
-    return by_id_
+    return series_by_id
 
 
 def live(wanted: Sequence[Metric], stack: LiveStack, days: int) -> dict[str, MetricSeries]:

@@ -44,8 +44,8 @@ def run(deployment: Deployment, ids: Iterable[str] = CHECKS) -> dict[str, CheckR
 
 def passes(results: Mapping[str, CheckResult]) -> bool:
     """Return whether no check failed and AWS answered at least one. A warning is not a failure."""
-    has_answer = any(one.status is not Status.SKIP for id_, one in results.items() if id_ not in WITHOUT_AWS)
-    return has_answer and all(one.status is not Status.FAIL for one in results.values())
+    has_answer = any(result.status is not Status.SKIP for id_, result in results.items() if id_ not in WITHOUT_AWS)
+    return has_answer and all(result.status is not Status.FAIL for result in results.values())
 
 
 def _run_one(check: Check, deployment: Deployment) -> CheckResult:

@@ -209,8 +209,8 @@ def _set_email(deployment: Deployment) -> str:
 
 
 def _is_own_role(deployment: Deployment, role_arn: str) -> bool:
-    own = _physical_id(deployment, "AWS::IAM::Role", names.API_LOGGING_ROLE)
-    return bool(own) and role_arn.endswith(f"/{own}")
+    role = _physical_id(deployment, "AWS::IAM::Role", names.API_LOGGING_ROLE)
+    return bool(role) and role_arn.endswith(f"/{role}")
 
 
 def _choose_logging_role(deployment: Deployment, choice: str) -> str:

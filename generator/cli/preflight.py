@@ -70,7 +70,7 @@ def command(
     else:
         click.echo(f"{name}: stack {stack} in account {live.id}, {live.region}\n")
         click.echo("\n".join(_lines(results)))
-        if not has_passed and all(one.status is not Status.FAIL for one in results.values()):
+        if not has_passed and all(result.status is not Status.FAIL for result in results.values()):
             click.echo("AWS answered no check, so nothing is known about the account")
     sys.exit(0 if has_passed else 1)
 

@@ -86,7 +86,10 @@ def _consequences(difference: Difference) -> Iterator[str]:
 
 def _iam(difference: Difference) -> Iterator[str]:
     if difference.iam:
-        rows = ([code(one.resource), f"**{_level(one)}**", _gone(one) + _said(one.statement)] for one in difference.iam)
+        rows = (
+            [code(access.resource), f"**{_level(access)}**", _gone(access) + _said(access.statement)]
+            for access in difference.iam
+        )
         yield from markdown_table(["Resource", "Change", "Statement"], rows)
     if difference.iam and difference.iam_not_compared:
         yield ""
@@ -159,10 +162,10 @@ def _shown_elsewhere(difference: Difference) -> set[tuple[str, str]]:
     """Return the resources and properties that other sections, or the usage plan's rows, show."""
     return {
         *_repeated_limits(difference),
-        *((one.id, RESERVATION) for one in difference.reservations.changed),
-        *((one.id, path) for one in difference.handlers for path in CODE),
-        *((one.id, f"Properties.{one.setting}") for one in difference.alarms),
-        *((one.resource, DOCUMENT) for one in difference.iam),
+        *((function.id, RESERVATION) for function in difference.reservations.changed),
+        *((handler.id, path) for handler in difference.handlers for path in CODE),
+        *((alarm.id, f"Properties.{alarm.setting}") for alarm in difference.alarms),
+        *((access.resource, DOCUMENT) for access in difference.iam),
     }
 
 

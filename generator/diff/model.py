@@ -133,7 +133,7 @@ class Reservations:
     @property
     def changed(self) -> tuple[Reservation, ...]:
         """The functions whose reservation changed."""
-        return tuple(one for one in self.functions if one.old != one.new)
+        return tuple(function for function in self.functions if function.old != function.new)
 
     @property
     def has_changed(self) -> bool:
@@ -213,4 +213,4 @@ class Difference:
 
     def accesses(self, change: AccessChange, certainty: Certainty | None = None) -> list[Access]:
         """Return the statements that changed this way, with this certainty or with any."""
-        return [one for one in self.iam if one.change == change and certainty in (None, one.certainty)]
+        return [access for access in self.iam if access.change == change and certainty in (None, access.certainty)]

@@ -203,21 +203,21 @@ class Deployments:
         if isinstance(value, Mapping) and len(value) == 1 and is_intrinsic(value):
             function, content = next(iter(value.items()))
             if function == "Ref":
-                found = assignment.get(content, value) if isinstance(content, str) else value
-                if isinstance(found, str) and is_list(mapping(self._template.parameters.get(content))):
-                    return split_commas(found)
-                return found
+                parameter = assignment.get(content, value) if isinstance(content, str) else value
+                if isinstance(parameter, str) and is_list(mapping(self._template.parameters.get(content))):
+                    return split_commas(parameter)
+                return parameter
             if function == "Fn::Sub" and (parts := parts_of(content)) is not None:
                 values = [self._assigned(part, assignment) for part in parts]
                 return NOTHING if NOTHING in values else concatenation(values)
             if isinstance(content, list):
                 arguments = [self._assigned(argument, assignment) for argument in content]
-                if NOTHING in arguments[:3] or any(isinstance(found, list) and NOTHING in found for found in arguments):
+                if NOTHING in arguments[:3] or any(isinstance(each, list) and NOTHING in each for each in arguments):
                     return NOTHING
-                found = reduce(function, arguments, self._template.mappings)
-                if function == "Fn::FindInMap" and is_intrinsic(found) and all(map(_is_key, arguments[:3])):
-                    found = mapping(arguments[-1]).get("DefaultValue", NOTHING)
-                return literal_text(found) if literal_text(found) is not None else found
+                reduced = reduce(function, arguments, self._template.mappings)
+                if function == "Fn::FindInMap" and is_intrinsic(reduced) and all(map(_is_key, arguments[:3])):
+                    reduced = mapping(arguments[-1]).get("DefaultValue", NOTHING)
+                return literal_text(reduced) if literal_text(reduced) is not None else reduced
         if isinstance(value, list):
             return [self._assigned(item, assignment) for item in value]
         literal = literal_text(value)

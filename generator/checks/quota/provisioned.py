@@ -99,7 +99,7 @@ class _Owners:
         for qualifier in template.of_type(*QUALIFIERS):
             self._add_qualifier(qualifier, options(template, qualifier, *PROVISIONED))
         targets = [target for target in template.of_type(TARGET) if _scales_functions(template, target)]
-        self._by_name = {template_text(template.properties(one).get("FunctionName")): one for one in self.of_function}
+        self._by_name = {template_text(template.properties(id_).get("FunctionName")): id_ for id_ in self.of_function}
         for target in targets:
             self._add_target(target)
 
