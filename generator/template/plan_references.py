@@ -24,7 +24,12 @@ MAX_NAME = 2_000
 
 FUNCTIONS = ("aws_lambda_function", "awscc_lambda_function")
 
-OF_A_FUNCTION = ("aws_lambda_alias", "aws_lambda_provisioned_concurrency_config")
+OF_A_FUNCTION = (
+    "aws_lambda_alias",
+    "aws_lambda_provisioned_concurrency_config",
+    "awscc_lambda_alias",
+    "awscc_lambda_version",
+)
 """Types of resources that lead to the function that they name."""
 
 NOT_CREDENTIALS = ("region", "alias", "default_tags", "ignore_tags", "max_retries", "retry_mode", "endpoints")

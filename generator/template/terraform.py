@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from generator.aws import PROVISIONED_DIMENSION
@@ -35,8 +35,17 @@ OPAQUE = (
     "aws_cloudformation_stack_set_instance",
     "aws_serverlessapplicationrepository_cloudformation_stack",
     "aws_servicecatalog_provisioned_product",
+    "awscc_cloudformation_stack_set",
+    "awscc_servicecatalog_cloudformation_provisioned_product",
 )
-"""Types that create resources from a template that is not in the plan."""
+"""Types that create resources from a template that is not in the plan, or in other accounts and Regions."""
+
+CONFIG = "provisioned_concurrency_config"
+
+CONCURRENCY = frozenset(
+    ("reserved_concurrent_executions", "provisioned_concurrent_executions", CONFIG, "template_body")
+)
+"""Attributes by which a resource of any type may take concurrency."""
 
 AFTER_APPLY = "known only after apply"
 
@@ -109,6 +118,19 @@ class _Reader:
         self._changes = {str(change.get("address")): change for change in changes if "deposed" not in change}
         self._resources = list(self._planned())
         self._links = References(document, self._resources)
+        self._translators = {
+            **dict.fromkeys(FUNCTIONS, self._translate_function),
+            "aws_lambda_provisioned_concurrency_config": self._translate_config,
+            "awscc_lambda_alias": self._translate_qualifier,
+            "awscc_lambda_version": self._translate_qualifier,
+            "aws_appautoscaling_target": self._translate_target,
+            "awscc_applicationautoscaling_scalable_target": self._translate_target,
+            "aws_lambda_event_source_mapping": self._translate_mapping,
+            "aws_sqs_queue": self._translate_queue,
+            "aws_cloudformation_stack": self._translate_stack,
+            "awscc_cloudformation_stack": self._translate_stack,
+            "aws_cloudcontrolapi_resource": self._translate_control,
+        }
 
     def plan(self) -> TerraformPlan:
         """Return the parts of the plan, and the gaps in them."""
@@ -169,25 +191,12 @@ class _Reader:
         return entries or []
 
     def _translate(self, resource: PlannedResource) -> None:
-        match resource.type:
-            case kind if kind in FUNCTIONS:
-                self._translate_function(resource)
-            case "aws_lambda_provisioned_concurrency_config":
-                self._translate_config(resource)
-            case "aws_appautoscaling_target":
-                self._translate_target(resource)
-            case "aws_lambda_event_source_mapping":
-                self._translate_mapping(resource)
-            case "aws_sqs_queue":
-                self._translate_queue(resource)
-            case "aws_cloudformation_stack":
-                self._translate_stack(resource)
-            case "aws_cloudcontrolapi_resource":
-                self._translate_control(resource)
-            case "awscc_lambda_alias" | "awscc_lambda_version" if resource.values.get("provisioned_concurrency_config"):
-                self._gap(resource, "may provision concurrency; declare it with the aws provider")
-            case kind if kind in OPAQUE:
-                self._gap(resource, "creates resources from a template that is not in the plan; check that template")
+        if resource.type in self._translators:
+            self._translators[resource.type](resource)
+        elif resource.type in OPAQUE:
+            self._gap(resource, "creates resources from a template that is not in the plan; check that template")
+        elif not CONCURRENCY.isdisjoint((*resource.values, *resource.unknown)):
+            self._gap(resource, "may take concurrency, but its type is not known; declare it with the aws provider")
 
     def _translate_function(self, resource: PlannedResource) -> None:
         properties: dict[str, Json] = {"FunctionName": logical_id(resource.address)}
@@ -210,6 +219,14 @@ class _Reader:
                 "ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": figure},
             }
             self._add(resource, "AWS::Lambda::Alias", properties)
+
+    def _translate_qualifier(self, resource: PlannedResource) -> None:
+        """Take the provisioned concurrency of an alias or a version of the awscc provider."""
+        config, is_late = resource.values.get(CONFIG), resource.unknown.get(CONFIG)
+        if config is not None or (is_late and not self._is_left_out(resource, CONFIG)):
+            late = {"provisioned_concurrent_executions": True} if config is None else mapping(is_late)
+            values = {**resource.values, **mapping(config), "qualifier": resource.values.get("name")}
+            self._translate_config(replace(resource, values=values, unknown={**resource.unknown, **late}))
 
     def _translate_target(self, resource: PlannedResource) -> None:
         dimension = resource.values.get("scalable_dimension")
@@ -261,7 +278,8 @@ class _Reader:
     def _translate_stack(self, resource: PlannedResource) -> None:
         body = resource.values.get("template_body")
         if not isinstance(body, str) or not body:
-            where = f"is {AFTER_APPLY}" if resource.unknown.get("template_body") else "is in a bucket"
+            is_late = resource.unknown.get("template_body") and not self._is_left_out(resource, "template_body")
+            where = f"is {AFTER_APPLY}" if is_late else "is in a bucket"
             self._gap(resource, f"its template {where}; check that template")
             return
         try:
@@ -269,7 +287,7 @@ class _Reader:
         except UnreadableTemplate as error:
             self._gap(resource, f"its template_body is {error.faults[0].what}")
             return
-        if resource.unknown.get("parameters"):
+        if resource.unknown.get("parameters") and not self._is_left_out(resource, "parameters"):
             self._gap(resource, f"some of its parameters are {AFTER_APPLY}")
         place = self._links.place(resource)
         given = mapping(resource.values.get("parameters"))
@@ -306,7 +324,7 @@ class _Reader:
         return None
 
     def _is_left_out(self, resource: PlannedResource, key: str) -> bool:
-        """Return whether an attribute is null or absent: the awscc provider reports an absent one as unknown."""
+        """Return whether an attribute is null or absent: a plan has an absent one as unknown if AWS has a default."""
         block = self._links.declared(resource)
         return key in resource.values or (
             bool(block) and bool(resource.unknown.get(key)) and key not in mapping(block.get("expressions"))

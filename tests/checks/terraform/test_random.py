@@ -98,6 +98,8 @@ def hidden(rng: random.Random, one: Planned) -> list[Planned]:
     loop = {
         "Resources": {"Fn::ForEach::X": ["N", {"Ref": "AWS::StackName"}, {"F${N}": {"Type": "AWS::Lambda::Function"}}]}
     }
+    executions = {"provisioned_concurrent_executions": 5}
+    scaled = {"max_capacity": 5, "scalable_dimension": "lambda:function:ProvisionedConcurrency"}
     ways = [
         [function(one.name, None, module=one.module, index=one.index)],
         [Planned("aws_lambda_function", one.name, module=one.module)],
@@ -111,6 +113,11 @@ def hidden(rng: random.Random, one: Planned) -> list[Planned]:
         ),
         [Planned("aws_cloudcontrolapi_resource", one.name, {"type_name": "AWS::Lambda::Function"}, ("desired_state",))],
         [provisioned(5, "data.aws_lambda_function.other", name=one.name, module=one.module)],
+        [Planned("awscc_cloudformation_stack_set", one.name, {"template_body": "{}"}, module=one.module)],
+        [Planned("awscc_cloudformation_stack", one.name, {"template_body": json.dumps(template)})],
+        [Planned("awscc_lambda_alias", one.name, {"provisioned_concurrency_config": executions}, ("function_name",))],
+        [Planned("awscc_applicationautoscaling_scalable_target", one.name, scaled, ("resource_id",))],
+        [Planned("acme_lambda", one.name, executions)],
     ]
     return rng.choice(ways)
 

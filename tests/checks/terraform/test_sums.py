@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -57,6 +58,11 @@ TEMPLATE = json.dumps(
     }
 )
 STACK = Planned("aws_cloudformation_stack", "forwarder", {"template_body": TEMPLATE, "parameters": {"Units": "40"}})
+ALIAS = Planned(
+    "awscc_lambda_alias", "live", {"name": "live"}, ("function_name",), {"function_name": [f"{WORKER}.arn", WORKER]}
+)
+CONFIG = {"provisioned_concurrent_executions": 60}
+TARGET = target(70, values={"resource_id": "function:worker:live"})
 IN_MODULES = [
     function("a", 3, module="module.api"),
     function("b", 5, module='module.api.module.inner["x.y"]'),
@@ -300,6 +306,24 @@ SUMS: list[tuple[Any, ...]] = [
         plan(Planned("awscc_lambda_function", "a", {}, ("reserved_concurrent_executions",)), function()),
         {HERE: 10},
     ),
+    (
+        "an alias, a target and a stack of the awscc provider",
+        plan(
+            function(reserved=-1),
+            replace(ALIAS, values={**ALIAS.values, "provisioned_concurrency_config": CONFIG}),
+            replace(
+                target(70, values={"resource_id": "function:worker:live"}),
+                type="awscc_applicationautoscaling_scalable_target",
+            ),
+            replace(STACK, type="awscc_cloudformation_stack", unknown=("parameters", "template_url")),
+        ),
+        {HERE: 110},
+    ),
+    (
+        "an alias of the awscc provider that leaves provisioned concurrency open",
+        plan(function(), replace(ALIAS, unknown=(*ALIAS.unknown, "provisioned_concurrency_config"))),
+        {HERE: 10},
+    ),
     ("a plan by OpenTofu", plan(function(), terraform_version="1.9.0", format_version="1.2"), {HERE: 10}),
 ]
 
@@ -309,8 +333,13 @@ def test_counts_what_the_plan_leaves_in_each_account_and_region(content: Any, ex
     assert read(content) == (expected, {})
 
 
+LATE_ALIAS = replace(
+    ALIAS,
+    unknown=("function_name", "provisioned_concurrency_config"),
+    refers={**ALIAS.refers, "provisioned_concurrency_config": ["local.config"]},
+)
 IN_BUCKET = Planned("aws_cloudformation_stack", "s", {"template_url": "https://s3/t.json"})
-LATE = Planned("aws_cloudformation_stack", "s", {}, ("template_body",))
+LATE = Planned("aws_cloudformation_stack", "s", {}, ("template_body",), {"template_body": ["data.http.t.body"]})
 SAR = Planned("aws_serverlessapplicationrepository_cloudformation_stack", "s", {})
 ELSEWHERE = provisioned(8, values={"function_name": "not-in-the-plan"}, refers={})
 UNKNOWN = provisioned(8, refers={"function_name": ["local.name"]})
@@ -318,6 +347,19 @@ UNKNOWN = provisioned(8, refers={"function_name": ["local.name"]})
 RESERVED = {"reserved_concurrent_executions": 1}
 
 GAPS: list[tuple[Any, ...]] = [
+    ("provisioned by an alias of awscc after apply", plan(function(), LATE_ALIAS), ALIAS.address, "only after apply"),
+    (
+        "a stack set of the awscc provider",
+        plan(Planned("awscc_cloudformation_stack_set", "s", {"template_body": "{}"})),
+        "awscc_cloudformation_stack_set.s",
+        "not in the plan",
+    ),
+    (
+        "a type of another provider",
+        plan(Planned("acme_function", "s", {"reserved_concurrent_executions": 5})),
+        "acme_function.s",
+        "declare it with the aws provider",
+    ),
     ("a reservation after apply", plan(function(reserved=None)), WORKER, "only after apply"),
     (
         "no reservation in the plan",
