@@ -48,9 +48,11 @@ def _only_on_one_side(name: str, old: Json, new: Json) -> Resource:
     resource = old or new
     change = Change.ADDED if old is None else Change.REMOVED
     notes = [f"SAM creates it for {resource[CREATED_BY]}"] if CREATED_BY in resource else []
+    removal = Certainty.NONE
     if old is not None:
+        removal = Certainty.POSSIBLE if CONDITION in old else Certainty.CERTAIN
+        notes += [_existence(old[CONDITION])] if CONDITION in old else []
         notes += removal_notes(old)
-    removal = Certainty.NONE if old is None else Certainty.CERTAIN
     return Resource(name, _type(resource), change, Certainty.NONE, (), tuple(notes), removal)
 
 
@@ -102,7 +104,7 @@ def _changed(
     removal = Certainty.POSSIBLE if kind in MAKERS else Certainty.NONE
     if condition is not None and not redefinitions.deployable.implies(*conditions):
         removal = Certainty.POSSIBLE
-        notes += [f"exists only if {text(condition)} holds, and is removed otherwise", *removal_notes(old)]
+        notes += [f"{_existence(condition)}, and is removed otherwise", *removal_notes(old)]
     if replacement != Certainty.NONE:
         notes += replacement_notes(old, new)
     if kind in MAKERS:
@@ -110,6 +112,12 @@ def _changed(
     notes += changed_notes(old, new)
     properties = tuple(_readable(change) for change, _ in differing.values())
     yield Resource(name, kind, Change.CHANGED, replacement, properties, tuple(notes), removal)
+
+
+def _existence(condition: Json) -> str:
+    """Return when a resource exists. A condition that a loop adds has its meaning as its name."""
+    name = text(condition)
+    return f"exists only if {name}" if " " in name.partition(" (")[0] else f"exists only if {name} holds"
 
 
 def _changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Property]:

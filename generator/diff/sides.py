@@ -15,6 +15,7 @@ from generator.diff.git import Base
 from generator.diff.model import MAKERS
 from generator.errors import Fault, InvalidEnvironment, UnreadableTemplate, each
 from generator.template.intrinsics import Json
+from generator.template.loop_lists import every_list
 from generator.template.model import Template
 from generator.template.reading import SUFFIXES, parse, parsed, status, template, text_of, unreadable
 
@@ -174,7 +175,7 @@ def _path(name: str) -> Path:
 
 def comparable(document: Json) -> Template:
     """Return a template's model. An entry that creates an unknown number of resources becomes one resource."""
-    model = parse(document)
+    model = parse(document, lists=every_list)
     makers = {
         name: {"Type": next(maker for maker in MAKERS if name.startswith(maker)), "Properties": {"Makes": content}}
         for name, content in model.opaque.items()

@@ -70,7 +70,7 @@ def consequences(difference: Difference) -> Iterator[str]:
     for resource in difference.replaced(Certainty.POSSIBLE):
         yield f"Possible replacement: {resource.id}{_why(resource)}."
     for resource in difference.resources:
-        if resource.change == Change.REMOVED:
+        if resource.removal == Certainty.CERTAIN:
             yield f"Removed: {resource.id}{_why(resource)}."
         elif resource.removal == Certainty.POSSIBLE:
             yield f"Possible removal: {resource.id}{_why(resource)}."
