@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,7 +11,13 @@ from generator._format import counted, duration, number, percent, significant
 from generator.account.metrics import HOUR_S, MINUTE_S, MetricSeries, Reports, utc
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS, Sizing
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
+from generator.errors import Fault, UnreadableMetrics
 from generator.stack.monitoring import ITERATOR_AGE_MS
+
+WEBHOOKS, THROTTLES = "process_webhook_invocations_sum", "process_webhook_throttles_sum"
+NOTIFICATIONS, NOTIFICATION_ERRORS = "send_notification_invocations_sum", "send_notification_errors_sum"
+AGES, ITERATOR_AGE = "send_notification_asynceventage", "check_alerts_iteratorage_maximum"
+"""The ids of metrics. That of the age of events ends with its percentile."""
 
 MIN_POINTS = 24
 """A value from fewer hours or minutes is weak."""
@@ -22,8 +28,8 @@ MIN_RUNS = 1000
 MIN_RUNS_FOR_P95 = 20
 """Runs that an hour needs for a 95th percentile; with fewer, that is the longest run."""
 
-HOLE_PROBABILITY = 1e-6
-"""A gap is a hole in the recording if steady traffic would show it with a lower probability than this."""
+MOST_UNSEEN = -math.log(1e-6)
+"""A gap is a hole if steady traffic would have more events in it: it stays empty with a probability below 1e-6."""
 
 LATE_MS = 1000
 """A notification that Lambda retries starts a second late at the earliest. Source: AWS Lambda Developer Guide,
@@ -52,7 +58,10 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The measured settings, holes in the recording, missing metrics, and contradictions between model and metrics."""
+    """The measured settings, holes in the recording, missing metrics, and contradictions between model and metrics.
+
+    `not_judged` describes the metrics that cannot contradict the model, because they or their counts are missing.
+    """
 
     start_s: int
     end_s: int
@@ -60,6 +69,7 @@ class Calibration:
     holes: tuple[tuple[int, int], ...]
     missing: tuple[str, ...]
     contradictions: tuple[str, ...]
+    not_judged: tuple[str, ...]
 
     @property
     def overrides(self) -> list[str]:
@@ -70,16 +80,21 @@ class Calibration:
 def calibrate(
     environment: Environment, sizing: Sizing, series: Mapping[str, MetricSeries], reports: Mapping[str, Reports]
 ) -> Calibration:
-    """Derive the settings from the series (by the ids of their metrics) and from REPORT lines (by function)."""
+    """Derive the settings from the series (by the ids of their metrics) and from REPORT lines (by function).
+
+    Raises UnreadableMetrics if the values seem to have another unit or another period.
+    """
     webhooks = _arrived(series)
-    holes = tuple(_holes(webhooks)) if webhooks else ()
+    holes = tuple(_holes(webhooks.values)) if webhooks else ()
     times = [time for item in series.values() for time in item.values]
     measurements = [
         *(_traffic(environment, webhooks.values, holes) if webhooks and webhooks.total else ()),
-        *_alerts(environment, series),
+        *(_alerts(environment, series, _whole_hours(webhooks.values)) if webhooks else ()),
         *_durations(environment, series),
         *_cold_starts(environment, reports),
     ]
+    if faults := [*_spaced(webhooks), *_wrong_units(measurements)]:
+        raise UnreadableMetrics(faults)
     return Calibration(
         start_s=min(times, default=0),
         end_s=max(
@@ -87,14 +102,15 @@ def calibrate(
         ),
         measurements=tuple(measurements),
         holes=holes,
-        missing=tuple(_missing(series, reports)),
+        missing=tuple(_missing(series, reports, {measurement.setting for measurement in measurements})),
         contradictions=tuple(_contradictions(environment, sizing, series)),
+        not_judged=tuple(_not_judged(environment, series)),
     )
 
 
 def _arrived(series: Mapping[str, MetricSeries]) -> MetricSeries | None:
     """Return the webhooks of each minute. Throttled webhooks count, although they caused no invocation."""
-    invoked, throttled = series.get("process_webhook_invocations_sum"), series.get("process_webhook_throttles_sum")
+    invoked, throttled = series.get(WEBHOOKS), series.get(THROTTLES)
     if not invoked or not throttled:
         return invoked
     times = sorted(invoked.values.keys() | {time for time, count in throttled.values.items() if count})
@@ -103,20 +119,51 @@ def _arrived(series: Mapping[str, MetricSeries]) -> MetricSeries | None:
     )
 
 
-def _holes(webhooks: MetricSeries) -> Iterator[tuple[int, int]]:
-    """Yield start and end of each gap that the rate of the hours around it does not explain."""
-    times = list(webhooks.values)
-    for earlier, later in pairwise(times):
+def _holes(arrived: Mapping[int, float], edges: Sequence[int] = ()) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each gap, also to the edges, that the rate of the hours around it does not explain."""
+    full = [time for time, count in arrived.items() if count]
+    for earlier, later in pairwise(sorted([*full, *edges])):
         missing = (later - earlier) // MINUTE_S - 1
         if missing < 1:
             continue
         around = [
-            webhooks.values.get(time, 0.0)
+            arrived.get(time, 0.0)
             for time in (*range(earlier - HOUR_S, earlier + 1, MINUTE_S), *range(later, later + HOUR_S, MINUTE_S))
-            if times[0] <= time <= times[-1]
+            if full[0] <= time <= full[-1]
         ]
-        if missing * math.fsum(around) / len(around) > -math.log(HOLE_PROBABILITY):
+        if missing * math.fsum(around) / len(around) > MOST_UNSEEN:
             yield earlier + MINUTE_S, later
+
+
+def _whole_hours(arrived: Mapping[int, float]) -> set[int]:
+    """Return the starts of the hours that have webhooks and are recorded from start to end."""
+    hours = {time - time % HOUR_S for time, count in arrived.items() if count}
+    if not hours:
+        return hours
+    gaps = _holes(arrived, (min(hours) - MINUTE_S, max(hours) + HOUR_S))
+    return hours - {hour for start, end in gaps for hour in range(start - start % HOUR_S, end, HOUR_S)}
+
+
+def _spaced(webhooks: MetricSeries | None) -> Iterator[Fault]:
+    """Yield a fault if the webhooks were counted in longer periods than a minute."""
+    times = [time for time, count in webhooks.values.items() if count] if webhooks else []
+    step_s = math.gcd(*(later - earlier for earlier, later in pairwise(times)))
+    if not webhooks or step_s <= MINUTE_S or webhooks.total < 2 * len(times):
+        return
+    minutes = (times[-1] - times[0]) / MINUTE_S + 1
+    if (minutes - len(times)) * webhooks.total / minutes > MOST_UNSEEN:
+        yield Fault(webhooks.metric.id, f"its points are {step_s} s apart", f"export it with period {MINUTE_S}")
+
+
+def _wrong_units(measurements: Sequence[Measurement]) -> Iterator[Fault]:
+    """Yield a fault for each duration that is about a thousand times shorter or longer than stated."""
+    for item in measurements:
+        if item.setting.endswith("_ms") and item.measured and item.stated:
+            times = item.measured / item.stated
+            unit = "seconds" if 1 / 3000 < times < 1 / 300 else "microseconds" if 300 < times < 3000 else None
+            if unit:
+                what = f"{number(item.measured)} ms, although {number(item.stated)} is stated, seems to be in {unit}"
+                yield Fault(item.setting, what, "export milliseconds, or correct the setting if it is that far off")
 
 
 def _traffic(
@@ -158,25 +205,34 @@ def _traffic(
     )
 
 
-def _alerts(environment: Environment, series: Mapping[str, MetricSeries]) -> Iterator[Measurement]:
-    """Yield the alerts per webhook. A failed run is repeated, so each success is one notification."""
-    webhooks = series.get("process_webhook_invocations_sum")
-    sent, errors = series.get("send_notification_invocations_sum"), series.get("send_notification_errors_sum")
-    if sent and webhooks and webhooks.total:
-        succeeded = sent.total - (errors.total if errors else 0.0)
-        alerts = max(0.0, succeeded)
-        yield Measurement(
-            "traffic.alerts_per_webhook",
-            environment.traffic.alerts_per_webhook,
-            float(significant(alerts / webhooks.total).replace(",", "")),
-            HOUR_S,
-            len(sent.values),
-            2 / math.sqrt(alerts) if alerts else None,
-            (
-                *_weakness_if(alerts < MIN_RUNS, f"only {alerts:.0f} notifications"),
-                *_weakness_if(succeeded < 0, "more errors than runs; export both for the same time"),
-            ),
-        )
+def _alerts(environment: Environment, series: Mapping[str, MetricSeries], hours: set[int]) -> Iterator[Measurement]:
+    """Yield the alerts per webhook in hours that were recorded from start to end.
+
+    A failed run is repeated, so each success is one notification. A function without an invocation has no points, so
+    an hour without a point counts as 0 unless that is too unlikely.
+    """
+    webhooks, sent, errors = (_hourly(series.get(id_)) for id_ in (WEBHOOKS, NOTIFICATIONS, NOTIFICATION_ERRORS))
+    both = {hour for hour in hours if hour in sent and webhooks.get(hour)}
+    if not both:
+        return
+    usual = math.fsum(sent[hour] for hour in both) / math.fsum(webhooks[hour] for hour in both)
+    both |= {hour for hour in hours if webhooks.get(hour) and usual * webhooks[hour] < MOST_UNSEEN}
+    succeeded = math.fsum(sent.get(hour, 0.0) - errors.get(hour, 0.0) for hour in both)
+    alerts = max(0.0, succeeded)
+    left_out = len(webhooks.keys() | sent.keys()) - len(both)
+    yield Measurement(
+        "traffic.alerts_per_webhook",
+        environment.traffic.alerts_per_webhook,
+        float(significant(alerts / math.fsum(webhooks[hour] for hour in both)).replace(",", "")),
+        HOUR_S,
+        len(both),
+        2 / math.sqrt(alerts) if alerts else None,
+        (
+            *_weakness_if(alerts < MIN_RUNS, f"only {alerts:.0f} notifications"),
+            *_weakness_if(succeeded < 0, "more errors than runs; export both for the same time"),
+            *_weakness_if(left_out > 0, f"without {counted(left_out, 'hour')} that lack webhooks or notifications"),
+        ),
+    )
 
 
 def _busiest_hour(arrived: Mapping[int, float], first: int, last: int) -> tuple[int, float]:
@@ -249,14 +305,18 @@ def _cold_starts(environment: Environment, reports: Mapping[str, Reports]) -> It
         )
 
 
-def _missing(series: Mapping[str, MetricSeries], reports: Mapping[str, Reports]) -> Iterator[str]:
+def _missing(
+    series: Mapping[str, MetricSeries], reports: Mapping[str, Reports], measured: Container[str]
+) -> Iterator[str]:
     webhooks = _arrived(series)
     if webhooks is None:
-        yield "traffic: the export has no process_webhook_invocations_sum"
+        yield f"traffic: the export has no {WEBHOOKS}"
     elif not webhooks.total:
         yield "traffic: the export has no webhooks; export a time with traffic"
-    elif "send_notification_invocations_sum" not in series:
-        yield "traffic.alerts_per_webhook: the export has no send_notification_invocations_sum"
+    elif NOTIFICATIONS not in series:
+        yield f"traffic.alerts_per_webhook: the export has no {NOTIFICATIONS}"
+    elif "traffic.alerts_per_webhook" not in measured:
+        yield "traffic.alerts_per_webhook: no hour has all of its webhooks and notifications"
     for name in SETTINGS.values():
         lacking = [
             id_
@@ -273,7 +333,7 @@ def _missing(series: Mapping[str, MetricSeries], reports: Mapping[str, Reports])
 
 def _contradictions(environment: Environment, sizing: Sizing, series: Mapping[str, MetricSeries]) -> Iterator[str]:
     targets = environment.targets
-    invoked, throttled = series.get("process_webhook_invocations_sum"), series.get("process_webhook_throttles_sum")
+    invoked, throttled = series.get(WEBHOOKS), series.get(THROTTLES)
     if invoked and throttled:
         arrived = invoked.total + throttled.total
         share = throttled.total / arrived if arrived else 0.0
@@ -283,22 +343,48 @@ def _contradictions(environment: Environment, sizing: Sizing, series: Mapping[st
                 f"{throttled.total:,.0f} of {arrived:,.0f} webhooks were throttled ({percent(share)}), above the "
                 f"target of {percent(targets.webhook_throttle_probability)}{_prediction(sizing, PROCESS_WEBHOOK)}"
             )
-    ages = next((item for id_, item in series.items() if id_.startswith("send_notification_asynceventage_")), None)
-    runs = _hourly(series.get("send_notification_invocations_sum"))
-    late = [time for time, age in ages.values.items() if age >= LATE_MS and runs.get(time, 0) >= 100] if ages else []
-    if ages and late:
+    late, _ = _late_hours(environment, series)
+    if late:
         yield (
             f"in {counted(len(late), 'hour')} more than {percent(targets.notification_wait_probability)} of "
             f"notifications started a second or more late, first from {utc(late[0])}"
             f"{_prediction(sizing, SEND_NOTIFICATION)}"
         )
-    lag = series.get("check_alerts_iteratorage_maximum")
+    lag = series.get(ITERATOR_AGE)
     if lag and (worst := max(lag.values.values(), default=0.0)) >= ITERATOR_AGE_MS:
         hours = sum(value >= ITERATOR_AGE_MS for value in lag.values.values())
         yield (
             f"records waited up to {number(worst / 1000)} s for {CHECK_ALERTS}, and "
             f"{duration(ITERATOR_AGE_MS / 1000)} or more in {counted(hours, 'hour')}; "
             "the model expects the lanes of a shard to keep up"
+        )
+
+
+def _late_hours(environment: Environment, series: Mapping[str, MetricSeries]) -> tuple[list[int], list[int]]:
+    """Return the hours whose percentile of the age is late: those with enough notifications for it, and the others."""
+    ages = next((item.values for id_, item in series.items() if id_.startswith(AGES)), {})
+    runs = _hourly(series.get(NOTIFICATIONS))
+    late = [hour for hour, age_ms in ages.items() if age_ms >= LATE_MS]
+    least = math.ceil(1 / environment.targets.notification_wait_probability - 1e-9)
+    return [hour for hour in late if runs.get(hour, 0) >= least], [hour for hour in late if runs.get(hour, 0) < least]
+
+
+def _not_judged(environment: Environment, series: Mapping[str, MetricSeries]) -> Iterator[str]:
+    """Yield the metrics that were not compared with the model, and why."""
+    needed = {
+        "throttled webhooks": (WEBHOOKS, THROTTLES),
+        "late notifications": (NOTIFICATIONS, AGES),
+        f"records that wait for {CHECK_ALERTS}": (ITERATOR_AGE,),
+    }
+    for what, ids in needed.items():
+        lacking = [id_ for id_ in ids if not any(found.startswith(id_) for found in series)]
+        if lacking:
+            yield f"{what}: the export has no {' and no '.join(lacking)}"
+    _, few = _late_hours(environment, series)
+    if NOTIFICATIONS in series and few:
+        yield (
+            f"late notifications in {counted(len(few), 'hour')}, first from {utc(few[0])}: some started a second or "
+            f"more late, but an hour needs {1 / environment.targets.notification_wait_probability:.0f} for a share"
         )
 
 

@@ -269,7 +269,8 @@ def connect(region: str, profile: str | None = None, endpoint_url: str | None = 
             what = f"AWS rejected the credentials ({unavailable.code}), or the Region is not enabled for the account"
             raise _unreachable(account, what) from unavailable
     except (BotoCoreError, ValueError) as error:
-        fault = Fault(f"AWS account in {region}", str(error), "correct --profile or --endpoint-url")
+        remedy = "correct --profile or --endpoint-url" if endpoint_url else "correct --profile or AWS_PROFILE"
+        fault = Fault(f"AWS account in {region}", str(error), remedy)
         raise UnreachableAccount([fault]) from error
     return account
 

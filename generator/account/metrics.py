@@ -255,6 +255,9 @@ def _report_rows(path: Path) -> Iterator[dict[str, str]]:
             raise _unreadable(str(path), f"it is not CSV ({error})", "export the results again") from None
         return
     document = _json(path)
+    if document.get("status", "Complete") != "Complete":
+        what = f"the query has the status {str(document['status'])[:40]}"
+        raise _unreadable(str(path), what, "wait until it is Complete, and export the results again")
     rows = document.get("results", [])
     for row in rows if isinstance(rows, list) else []:
         cells = row if isinstance(row, list) else []

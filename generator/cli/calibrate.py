@@ -114,7 +114,7 @@ def _usable(name: str, calibration: Calibration) -> _Usable:
             named = _named(overrides, error.faults)
             if not named:
                 return _Usable(None, overrides, faults, error.faults)
-            faults += error.faults
+            faults += (fault._replace(where=fault.where.removeprefix("--set ")) for fault in error.faults)
             overrides = [override for override in overrides if override not in named]
     return _Usable(None, [], faults)
 
@@ -138,6 +138,7 @@ def _as_dict(judged: JudgedPlan, calibration: Calibration, measured: _Usable) ->
         "holes": calibration.holes,
         "missing": calibration.missing,
         "contradictions": calibration.contradictions,
+        "not_judged": calibration.not_judged,
         "toml": measured.toml,
         "reservations": judged.plan.sizing.reservations,
         "measured_reservations": measured.plan.plan.sizing.reservations if measured.plan else None,
@@ -182,7 +183,8 @@ def _as_text(judged: JudgedPlan, calibration: Calibration, measured: _Usable) ->
     yield "\nNot measurable this way:"
     yield from (f"  {setting}: {where}" for setting, where in UNMEASURED)
     yield ""
-    if calibration.contradictions:
-        yield from (f"contradicts the model: {what}" for what in calibration.contradictions)
-    else:
-        yield "Nothing in the metrics contradicts the model."
+    yield from (f"contradicts the model: {what}" for what in calibration.contradictions)
+    yield from (f"not judged: {what}" for what in calibration.not_judged)
+    if not calibration.contradictions and len(calibration.not_judged) < 3:
+        judged_ = "that was judged" if calibration.not_judged else "in the metrics"
+        yield f"Nothing {judged_} contradicts the model."

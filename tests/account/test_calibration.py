@@ -126,6 +126,7 @@ def test_settings_that_contradict_each_other_are_left_out_of_the_printed_set(
     assert "functions.process_webhook.p95_duration_ms: 1 is not above the mean of " in fault
     assert "p95_duration_ms = 1" not in report["toml"]
     text = calibrate(document).stdout
+    assert "--set" not in text
     assert text.index("left out, because it contradicts other settings") < text.index("The measured settings, for")
     file = Path("environments/prod.toml")
     file.write_text('name = "prod"\nregion = "us-east-1"\n' + "\n".join(report["toml"]))
@@ -349,6 +350,12 @@ def test_a_missing_stack_is_named(generator: Generator) -> None:
         done = generator("calibrate", "prod", "--stack-name", "other")
     assert (done.exit_code, done.stdout) == (2, "")
     assert "there is no stack other" in done.stderr
+
+
+def test_a_missing_profile_names_only_options_that_exist(generator: Generator) -> None:
+    done = generator("calibrate", "prod", "--profile", "nope")
+    assert done.exit_code == 2
+    assert "(nope) could not be found; correct --profile or AWS_PROFILE\n" in done.stderr
 
 
 def test_the_policy_allows_every_call_of_a_calibration(generator: Generator) -> None:
