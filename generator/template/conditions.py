@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
+from generator.template.dependencies import walk
 from generator.template.guards import Equality, Fact, Guard
 from generator.template.intrinsics import (
     Json,
@@ -29,6 +30,9 @@ from generator.template.intrinsics import (
     split_commas,
 )
 from generator.template.model import Template, is_list, is_stored
+
+MAX_CHOICES = 64
+"""Comparisons that one Fn::Equals may become because of the Fn::Ifs in its sides."""
 
 MAX_SOLUTIONS = 16
 """Ways in which the parameters of a composed text may form another text. With more, they may or may not."""
@@ -236,7 +240,7 @@ class Deployments:
             case {"Condition": str(name)} if len(condition) == 1:
                 return self._condition(name)
             case {"Fn::Equals": [left, right]}:
-                return self._comparison(left, right)
+                return self._equality([left, right], MAX_CHOICES)
             case {"Fn::Contains": [list(members), value]}:
                 return self._joined("or", [{"Fn::Equals": [value, member]} for member in members])
             case {"Fn::Not": [negated]}:
@@ -247,6 +251,19 @@ class Deployments:
             case {"Fn::Or": list(parts)}:
                 return self._joined("or", parts)
         return None
+
+    def _equality(self, sides: list[Json], most: int) -> Formula:
+        """Return Fn::Equals of two sides as a formula, with a comparison for each result of an Fn::If in them.
+
+        CloudFormation has no Fn::If there, but a nested stack compares what its parent gives to a parameter. `most`
+        limits the comparisons; beyond it, a comparison may be true or false.
+        """
+        name = next(_choices_in(sides), None) if most > 1 else None
+        condition = None if name is None else self._condition(name)
+        if name is None or condition is None:
+            return self._comparison(*sides)
+        yes, no = (self._equality(_chosen(sides, name, holds), most // 2) for holds in (True, False))
+        return Formula("or", (Formula("and", (condition, yes)), Formula("and", (Formula("not", (condition,)), no))))
 
     def _joined(self, kind: str, conditions: list[Json]) -> Formula | None:
         formulas = [self._formula(condition) for condition in conditions]
@@ -369,6 +386,26 @@ class Deployments:
             name = plain_reference(key)
             if name is not None:
                 self._literals.setdefault(name, {}).update(dict.fromkeys(map(str, level)))
+
+
+def _choices_in(value: Json) -> Iterator[str]:
+    """Yield the condition of each Fn::If within an expression."""
+    for inner in walk(value):
+        match inner:
+            case {"Fn::If": [str(name), _, _]} if len(inner) == 1:
+                yield name
+
+
+def _chosen(value: Json, name: str, holds: bool) -> Json:
+    """Return an expression with the result of every Fn::If of a condition in place of the function."""
+    match value:
+        case {"Fn::If": [str(condition), yes, no]} if len(value) == 1 and condition == name:
+            return _chosen(yes if holds else no, name, holds)
+        case Mapping():
+            return {key: _chosen(inner, name, holds) for key, inner in value.items()}
+        case list():
+            return [_chosen(inner, name, holds) for inner in value]
+    return value
 
 
 def _key(value: Json) -> str:

@@ -489,6 +489,34 @@ def test_a_single_file_counts_its_nested_stacks(tmp_path: Path) -> None:
     assert "there is no file" in report.findings[0].message
 
 
+GIVEN: list[tuple[str, Any, int]] = [
+    ("by a condition", {"Fn::If": ["IsDev", "dev", "prod"]}, 850),
+    ("by another condition", {"Fn::If": ["IsEu", "dev", "prod"]}, 1200),
+    ("by two conditions", {"Fn::If": ["IsDev", "dev", {"Fn::If": ["IsEu", "dev", "prod"]}]}, 850),
+    ("in a text", {"Fn::Sub": ["${Part}", {"Part": {"Fn::If": ["IsDev", "dev", "prod"]}}]}, 850),
+    ("by a mapping", {"Fn::FindInMap": ["Stages", {"Fn::If": ["IsDev", "a", "b"]}, "Stage"]}, 850),
+    ("by a condition that is not declared", {"Fn::If": ["IsElse", "dev", "prod"]}, 1200),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), by_name(GIVEN))
+def test_a_child_agrees_with_the_condition_that_gives_its_parameter(given: Any, expected: int, tmp_path: Path) -> None:
+    """A exists in dev and reserves 600. B reserves 600 in prod and 250 in dev."""
+    child = {
+        "Parameters": {**STAGE, "Units": {"Type": "Number", "Default": 7}},
+        "Conditions": IS_PROD,
+        **resources(Worker=reserving({"Fn::If": ["IsProd", 600, {"Ref": "Units"}]})),
+    }
+    parent = {
+        "Parameters": {name: {"Type": "String", "AllowedValues": ["yes", "no"]} for name in ("Dev", "Eu")},
+        "Conditions": {f"Is{name}": {"Fn::Equals": [{"Ref": name}, "yes"]} for name in ("Dev", "Eu")},
+        "Mappings": {"Stages": {"a": {"Stage": "dev"}, "b": {"Stage": "prod"}}},
+        **resources(A=nested("c.json", "IsDev", Stage="prod"), B=nested("c.json", Stage=given, Units=250)),
+    }
+    report = judged(laid(tmp_path, {"p.json": parent, "c.json": child}))
+    assert totals(report)[ANYWHERE] == expected
+
+
 HIDDEN = reserving(950)
 INCLUDE = {"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "s3://bucket/part.yaml"}}}
 HIDING: dict[str, Any] = {
