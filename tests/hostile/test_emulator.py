@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +13,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -44,9 +48,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     assert not (folder / "ran").exists()
 
 
-def status(url: str, **headers: str) -> int:
+def status(url: str, data: bytes | None = None, /, **headers: str) -> int:
     try:
-        with emulator.request(urllib.request.Request(url, headers=headers), timeout_s=10) as answer:
+        with emulator.request(urllib.request.Request(url, data, headers), timeout_s=10) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -73,6 +77,24 @@ def test_requests_need_the_secret_path(running: Emulator) -> None:
 )
 def test_a_foreign_origin_or_host_is_refused(running: Emulator, headers: dict[str, str]) -> None:
     assert status(f"{running.url}/_ministack/health", **headers) == 403
+
+
+def test_a_web_page_cannot_create_a_function(running: Emulator) -> None:
+    """A browser sends this request without asking the server first, because its type is one of a form."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("index.py", "open('ran', 'w')")
+    function = {
+        "FunctionName": "evil",
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Role": "arn:aws:iam::000000000000:role/r",
+        "Code": {"ZipFile": base64.b64encode(code.getvalue()).decode()},
+    }
+    headers = {"Origin": "https://example.com", "Content-Type": "text/plain"}
+    for base in (f"http://127.0.0.1:{running.port}", running.url):
+        assert status(f"{base}/2015-03-31/functions", json.dumps(function).encode(), **headers) == 403
+    assert running.client("lambda").list_functions()["Functions"] == []
 
 
 def test_clients_work_below_the_url_and_around_a_proxy(running: Emulator) -> None:

@@ -161,6 +161,41 @@ def test_a_template_from_a_pipe_is_read_once_and_named_as_given(project: Path) -
     assert "generator-check" not in done.stdout
 
 
+def substituted(text: bytes) -> str:
+    """Return a path as a shell writes it for <(...): a pipe that can be read once."""
+    reader, writer = os.pipe()
+    os.write(writer, text)  # A pipe holds 64 KiB.
+    os.close(writer)
+    return f"/dev/fd/{reader}"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fd/0"), reason="needs names of open files")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "FILE", "--only", "quota"),
+        ("diff", "dev", "FILE"),
+        ("diff", "FILE", "./templates_out/dev.json"),
+        ("simulate", "dev", "--template", "FILE", "--hours", "0.01", "--replications", "2"),
+    ],
+    ids=" ".join,
+)
+def test_a_process_substitution_is_read(generator: Run, project: Path, arguments: tuple[str, ...]) -> None:
+    name = substituted((project / "templates_out/dev.json").read_bytes())
+    result = generator(*(name if word == "FILE" else word for word in arguments))
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fd/0"), reason="needs names of open files")
+def test_an_endless_pipe_is_read_to_the_bound(generator: Run) -> None:
+    with subprocess.Popen(["yes"], stdout=subprocess.PIPE) as endless:
+        assert endless.stdout
+        result = generator("diff", "dev", f"/dev/fd/{endless.stdout.fileno()}")
+        endless.kill()
+    assert result.exit_code == 2
+    assert "more than 5,000,000 characters" in result.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
 def test_a_name_that_is_not_utf_8_is_one_line_and_its_quota_is_judged(generator: Run, project: Path) -> None:
     name = os.fsdecode(b"x\xff.json")

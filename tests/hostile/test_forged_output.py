@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -81,6 +82,42 @@ def test_an_orphan_file_cannot_forge_output(generator: Run) -> None:
     assert "\\u001b[2J" in result.output
     assert_harmless(result.output)
     assert CLAIM not in "\n".join(result.output.splitlines()[1:]).splitlines()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["check"], marks=pytest.mark.slow),
+        ["check", "--only", "quota"],
+        ["diff", "dev"],
+        ["diff"],
+        ["simulate", "dev", "--template"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("place", ["key", "value"])
+def test_half_of_a_surrogate_pair_is_one_line(generator: Run, command: list[str], place: str) -> None:
+    key, value = ("\\ud800", "a") if place == "key" else ("A", "\\udfff")
+    text = f'{{"Resources": {{"{key}": {{"Type": "AWS::SNS::Topic", "Properties": {{"TopicName": "{value}"}}}}}}}}'
+    for name in ("half.json", "half.yaml"):
+        Path(name).write_text(text)
+        names = [f"./{name}"] * (2 if command == ["diff"] else 1)
+        result = generator(*command, *names)
+        assert result.exit_code == (1 if command == ["check"] else 2)
+        assert "half of a surrogate pair" in result.output
+        assert_harmless(result.output)
+
+
+def test_an_environment_cannot_forge_the_review_page(generator: Run) -> None:
+    email = "<img/src=x>|`<b>`|[a](https://evil.example)@b.example"
+    with Path("environments/dev.toml").open("a") as file:
+        file.write(f'\n[operations]\nemail = "{email}"\n[tags]\n"a @mallory" = "b"\n')
+    assert generator("template", "dev").exit_code == 0
+    page = Path("templates_out/dev.md").read_text()
+    assert "img/src" in page
+    text = re.sub(r"(?ms)^```.+?^```$", "", page)
+    text = re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", text)
+    assert not re.search(r"<img|<b>|evil\.example|@mallory", text)
 
 
 def test_a_finding_of_a_linter_stays_below_its_own_line() -> None:

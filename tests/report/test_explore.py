@@ -22,7 +22,7 @@ from click.testing import Result
 from generator import plans
 from generator.config import files
 from generator.errors import GeneratorError, InvalidEnvironment
-from generator.report import explore
+from generator.report import explore, explore_server
 from generator.report.explore_server import Server, page
 
 Run = Callable[..., Result]
@@ -154,14 +154,20 @@ def test_every_answer_has_a_policy_that_allows_the_page_alone(server: Server) ->
 
 
 class Tags(HTMLParser):
-    """The ids and attributes of the page."""
+    """The elements, ids, attributes and texts of the page."""
 
     def __init__(self) -> None:
         super().__init__()
         self.ids: list[str] = []
+        self.names: list[str] = []
+        self.texts: list[str] = []
         self.attributes: set[str] = set()
 
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.append(tag)
         self.attributes |= {name for name, _ in attrs}
         self.ids += [value for name, value in attrs if name == "id" and value]
 
@@ -200,18 +206,46 @@ def test_a_port_that_is_taken_is_reported(generator: Run, server: Server) -> Non
     assert result.stderr.startswith(f"--port {port}: 127.0.0.1 cannot listen there (Address already in use)")
 
 
+def dumped(server: Server) -> str:
+    """Return the page as Chromium has it after its requests."""
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=4000", "--dump-dom"]
+    command = ["chromium", *options, server.url]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is not installed")
 def test_a_browser_shows_the_figures(server: Server) -> None:
-    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=4000", "--dump-dom"]
-    document = subprocess.run(
-        ["chromium", *options, server.url], capture_output=True, text=True, check=True, timeout=60
-    ).stdout
+    document = dumped(server)
     assert "<strong>37 reserved</strong>" in document
     assert "✓ fits the account" in document
     assert "358.44 USD without SMS" in document
     assert document.count('type="range"') == len(explore.SLIDERS)
     assert re.search(r'<path d="M[^"]+H[^"]+V', document)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is not installed")
+def test_a_browser_shows_names_as_text(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+
+    def marked(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: value if key == "key" else marked(value) for key, value in value.items()}
+        if isinstance(value, list | tuple):
+            return [marked(item) for item in value]
+        return value + evil if isinstance(value, str) else value
+
+    def marking(answer: explore_server.Answer) -> explore_server.Answer:
+        return lambda environment, changes: marked(answer(environment, changes))
+
+    answers = {name: marking(answer) for name, answer in explore_server.ANSWERS.items()}
+    monkeypatch.setattr(explore_server, "ANSWERS", answers)
+    tags = Tags()
+    tags.feed(dumped(server))
+    assert "img" not in tags.names
+    assert tags.names.count("script") == 1
+    assert {evil in text for text in tags.texts} == {True, False}
 
 
 @pytest.mark.parametrize("value", ["nan", "-inf", "2026-01-01", "true", "[1]", "9" * 900, "text"])
