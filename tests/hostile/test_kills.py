@@ -5,6 +5,7 @@ KILLS=500 runs 500 of them; the seed of each is in its message.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from generator._runtime import usable_processors
 from tests.conftest import FIXTURES, snapshot
 from tests.processes import started_with
 
@@ -46,11 +48,11 @@ pytestmark = [
 ]
 
 
-def generator(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def generator(folder: Path, *arguments: str, output: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     env = {**os.environ, "TMPDIR": str(folder / "tmp"), "THIS_TEST": str(folder)}
     quiet = subprocess.DEVNULL
     command = [f"{sys.prefix}/bin/generator", *arguments]
-    return subprocess.Popen(command, cwd=folder / "project", env=env, stdin=quiet, stdout=quiet, stderr=quiet)
+    return subprocess.Popen(command, cwd=folder / "project", env=env, stdin=quiet, stdout=output, stderr=quiet)
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +114,28 @@ def test_a_kill_leaves_nothing_behind(versions: tuple[Path, list[dict[str, bytes
         if (path.is_file() and path.stat().st_size) or (path.is_dir() and any(path.iterdir()))
     ]
     assert left == [], (name, sent)
+
+
+def many_findings(project: Path) -> list[str]:
+    """Write files with a thousand findings each, more than a pipe holds, and return their names."""
+    names = [f"many-{number}.json" for number in range(4)]
+    topics = {f"Topic{number}": {"Type": "AWS::SNS::Topic", "Properties": {"X": number}} for number in range(1000)}
+    for name in names:
+        (project / name).write_text(json.dumps({"Resources": topics}))
+    return names
+
+
+@pytest.mark.skipif(usable_processors() < 2, reason="needs a second process")
+@pytest.mark.parametrize("name", ["template", "check"])
+def test_a_terminated_command_takes_its_worker_with_it(
+    versions: tuple[Path, list[dict[str, bytes]]], name: str
+) -> None:
+    folder, _ = versions
+    arguments = many_findings(folder / "project") if name == "check" else []
+    with generator(folder, name, *arguments, output=subprocess.PIPE) as process:
+        while len(started_with(str(folder))) < 2:
+            assert process.poll() is None, "it ended before it had a second process"
+            time.sleep(0.002)
+        process.terminate()
+        process.communicate(timeout=10)  # Ends when nobody holds the pipe any more.
+    assert wait_until_ended(folder) == []
