@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -232,7 +234,7 @@ def versions(number: int) -> dict[str, Any]:
 
 
 def mappings(number: int, of: dict[str, Any], **more: object) -> dict[str, Any]:
-    return {"F": WORKER, "S": of, **{f"M{n}": source("F", "S", **more) for n in range(number)}}
+    return {"F": WORKER, "S": of, **{f"E{n}": source("F", "S", **more) for n in range(number)}}
 
 
 def judged(resources: dict[str, Any]) -> list[judging.Violation]:
@@ -268,3 +270,32 @@ def test_the_quota_rules_take_linear_time(shape: str) -> None:
             sys.setprofile(None)
         assert {one.rule for one in found} == rules
     assert calls[100] < 5 * calls[25]
+
+
+LARGE_COMMANDS = {
+    "check": ["large.json", "--only", "quota"],
+    "diff": ["large.json", "larger.json"],
+    "simulate": ["dev", "--template", "large.json", "--hours", "0.01", "--replications", "2"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", LARGE_COMMANDS)
+def test_two_thousand_resources_take_seconds_and_little_memory(project: Path, command: str) -> None:
+    """A third are functions with all that belongs to them; the others are mappings of one function."""
+    template = json.loads((project / "templates_out/dev.json").read_text())
+    template["Resources"] |= functions(160) | mappings(1300, QUEUE)
+    assert len(template["Resources"]) >= 2000
+    text = json.dumps(template)
+    (project / "large.json").write_text(text)
+    (project / "larger.json").write_text(text.replace('"ShardCount": 1', '"ShardCount": 2'))
+    with subprocess.Popen(
+        [sys.executable, "-m", "generator", command, *LARGE_COMMANDS[command]],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode in (0, 1)
+    assert used.ru_utime + used.ru_stime < 10
+    assert used.ru_maxrss < 1_000_000  # KiB
