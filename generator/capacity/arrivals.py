@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 from generator.capacity import bursts, lanes, queueing
 from generator.capacity.bursts import Batch, Clusters, Source, Survival
@@ -50,6 +51,7 @@ def webhook_duration_s(environment: Environment) -> float:
     return (function.mean_duration_ms + cold_start_share(environment) * function.cold_start_ms) / 1000
 
 
+@lru_cache(maxsize=8)
 def webhook_clusters(environment: Environment) -> Clusters:
     """Return the clusters that webhooks form: geometric bursts, each of which arrives at one moment."""
     function, size = environment.functions.process_webhook, environment.traffic.webhooks_per_burst

@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import count, islice, pairwise, zip_longest
+from itertools import count, islice, pairwise, repeat, zip_longest
 from operator import mul
 from random import Random
 
@@ -32,6 +32,9 @@ NEGLIGIBLE = 1e-11
 
 NORMAL_P95 = 1.6448536269514722
 """The 95th percentile of the standard normal distribution."""
+
+SMALLEST = 1e-20
+"""Terms below this share of their sum do not change it."""
 
 MAX_RECORDS = 40
 """A larger batch is represented by this many groups of records, with at most 2.5 % fewer siblings."""
@@ -283,10 +286,13 @@ def _cumulated(jumps: Sequence[float]) -> Iterator[float]:
     weighted = [number * rate for number, rate in enumerate(jumps)][1:]
     # Newest first, so that it pairs with `weighted`.
     recent = deque([math.exp(-min(sum(jumps), 700))], maxlen=max(1, len(weighted)))
-    total = 0.0
+    mean, total, negligible = sum(weighted), 0.0, 0
     for others in count(1):
         total += recent[0]
         yield total
+        negligible = negligible + 1 if recent[0] < SMALLEST * total else 0
+        if negligible >= len(weighted) and others > mean:  # All further terms are smaller still.
+            yield from repeat(total)
         recent.appendleft(sum(map(mul, weighted, recent)) / others)
 
 

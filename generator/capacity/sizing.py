@@ -208,6 +208,8 @@ def _webhooks_throttled(environment: Environment, units: int) -> tuple[float, fl
     by_plan = plan_rejection(environment, usage_plan(environment, units))
     if by_plan <= environment.targets.webhook_throttle_probability:
         return webhook_loss(environment, units), 0.0
+    if by_plan == 1:
+        return 1.0, 1.0
     traffic = replace(environment.traffic, peak_factor=environment.traffic.peak_factor * (1 - by_plan))
     admitted = replace(environment, traffic=traffic)
     return by_plan + (1 - by_plan) * webhook_loss(admitted, units), by_plan

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from generator.aws import MAX_PARALLELIZATION_FACTOR
 from generator.capacity import arrivals, lanes, queueing
+from generator.capacity.quota import Plan, judge
+from generator.capacity.refusal import refusal
 from generator.capacity.sizing import (
     CHECK_ALERTS,
     CLEANUP_HISTORY,
@@ -24,8 +26,8 @@ from generator.capacity.sizing import (
 )
 from generator.capacity.usage_plan import plan_rejection, units_for_plan, units_for_rate, usage_plan
 from generator.config.files import read
-from generator.config.schema import Environment
-from generator.errors import InvalidEnvironment, UnsizableLoad
+from generator.config.schema import AccountSettings, Environment, FunctionSettings, StreamSettings, Targets, Traffic
+from generator.errors import GeneratorError, InvalidEnvironment, UnsizableLoad
 
 rates = st.integers(100, 50_000)
 
@@ -270,6 +272,74 @@ def test_a_stated_reservation_replaces_the_derived_one_and_shows_its_effect(name
     assert changed.predicted != derived[changed.logical_id].predicted
     assert stated.usage_plan.burst == stated[PROCESS_WEBHOOK].reserved_concurrency
     assert stated.parallelization_factor == (stated[CHECK_ALERTS].reserved_concurrency or 0) // 5
+
+
+@pytest.mark.parametrize(
+    ("webhooks_per_hour", "traffic", "units"),
+    [
+        (50_000, {"webhooks_per_burst": 5}, 4),
+        (300, {"webhooks_per_burst": 3}, 1),
+        (100, {"webhooks_per_burst": 1000}, 9),
+    ],
+)
+def test_a_usage_plan_smaller_than_a_burst_throttles_every_webhook(
+    webhooks_per_hour: int, traffic: dict[str, object], units: int
+) -> None:
+    functions = {"process_webhook": {"reserved_concurrency": units}}
+    function = size(environment(webhooks_per_hour, traffic=traffic, functions=functions))[PROCESS_WEBHOOK]
+    assert function.predicted == 1
+    assert function.reason.endswith("at the peak 100 % of webhooks are throttled, 100 % by the usage plan")
+
+
+def bounds(kind: type, *left_out: str) -> st.SearchStrategy[dict[str, object]]:
+    """Return some settings of a section, each at its lowest or highest value."""
+    limits = {field.name: field.metadata["schema"] for field in dataclasses.fields(kind) if field.name not in left_out}
+    numbers = {name: limit for name, limit in limits.items() if "minimum" in limit}
+    choices = {name: limit["enum"] for name, limit in limits.items() if "enum" in limit}
+    ends = {name: st.sampled_from((limit["minimum"], limit["maximum"])) for name, limit in numbers.items()}
+    return st.fixed_dictionaries(
+        {}, optional={**ends, **{name: st.sampled_from(all_) for name, all_ in choices.items()}}
+    )
+
+
+def function_bounds(longest_ms: int, timeout_s: int) -> st.SearchStrategy[dict[str, object]]:
+    durations = st.sampled_from(({}, {"mean_duration_ms": 1}, {"mean_duration_ms": longest_ms}))
+    others = bounds(FunctionSettings, "mean_duration_ms", "p95_duration_ms", "timeout_s")
+    return st.tuples(others, durations).map(lambda both: {"timeout_s": timeout_s, **both[0], **both[1]})
+
+
+SECTIONS = st.fixed_dictionaries(
+    {
+        # Many alerts of large bursts take minutes to size.
+        "traffic": bounds(Traffic, "webhooks_per_hour", "alerts_per_webhook", "alerts_per_crossing"),
+        "targets": bounds(Targets),
+        "account": bounds(AccountSettings, "name"),
+        "stream": bounds(StreamSettings),
+        "functions": st.fixed_dictionaries(
+            {
+                "process_webhook": function_bounds(28_999, 900),
+                "check_alerts": function_bounds(899_999, 900),
+                "send_notification": function_bounds(43_999, 44),
+                "cleanup_history": function_bounds(899_999, 900),
+            }
+        ),
+    }
+)
+
+
+@pytest.mark.slow
+@given(st.sampled_from((100, 5_000)), SECTIONS)
+def test_no_valid_settings_end_in_a_traceback(
+    webhooks_per_hour: int, sections: dict[str, Mapping[str, object]]
+) -> None:
+    made = environment(webhooks_per_hour, **sections)
+    try:
+        sizing = size(made)
+        (verdict,) = judge([Plan(made, sizing)])
+        assert verdict.fits or refusal(verdict)
+    except GeneratorError:
+        return
+    assert all(function.predicted is None or 0 <= function.predicted <= 1 for function in sizing.functions)
 
 
 def test_a_stated_reservation_below_a_tenth_of_the_peak_rate_shows_what_the_usage_plan_refuses() -> None:
