@@ -199,7 +199,7 @@ def _unjudged(places: Iterable[Place], subjects: Sequence[Path]) -> Iterator[Pat
 
 
 def _require_known(ignored: Iterable[str], rules: Mapping[str, Rule]) -> None:
-    """Raise UnusableLinter for ids to ignore that no rule has, or that would hide what is not counted."""
+    """Raise UnusableLinter for ids to ignore that no rule has, or that would hide gaps in the count."""
     remedy = "find the id in a finding, or with: cfn-lint --list-rules"
     faults = []
     for prefix in ignored:

@@ -24,7 +24,7 @@ MAX_DIFF_WIDTH = 160
 
 
 def drift(plan: JudgedPlan, folder: Path) -> list[Finding]:
-    """Return a finding for each file that the environment would change. Over quota, it generates nothing."""
+    """Return a finding for each file that the environment would change: none over quota, when it generates nothing."""
     if not plan.verdict.fits:
         return []
     return [

@@ -60,7 +60,7 @@ class LiveFigures:
         )
 
     def _credit(self, account_state: Present, names: Sequence[str], planned: int) -> str:
-        """Return how much of the present reservations belongs to the stacks, as text."""
+        """Return the stacks' part of the present reservations, as text."""
         missing = [name for name in names if name in account_state.missing or not _is_stack_name(name)]
         present = [name for name in names if name not in missing]
         if present:

@@ -204,7 +204,7 @@ def _line_of(path: Path, location: Location) -> int:
 
 
 def _end_of_value(text: str, key: int, start: int, end: int) -> int:
-    """Return where the value after a key ends, at most `end`. A text may be one long line with many findings."""
+    """Return the end of the value after a key, at most `end`. A text may be one long line with many findings."""
     line_end = text.find("\n", start, end)
     if line_end < 0:
         return end

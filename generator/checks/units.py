@@ -273,7 +273,7 @@ def source_of_template(path: Path) -> Fault | None:
 
 
 def _begins_like_zip(path: Path) -> bool:
-    """Return whether a file begins like an archive. Source: HashiCorp Terraform, internal/plans/planfile."""
+    """Return whether a file is a ZIP archive, as a saved plan is. Source: Terraform, internal/plans/planfile."""
     try:
         with path.open("rb") as file:
             return file.read(4) == b"PK\x03\x04"

@@ -123,7 +123,7 @@ def rearm(
         if known is None:
             _refuse(f"there is no alert {user}/{alert}")
         given = {"symbol": symbol, "direction": direction, "threshold": threshold}
-        wanted = {**_sound(known), **{name: value for name, value in given.items() if value is not None}}
+        wanted = {**_well_formed(known), **{name: value for name, value in given.items() if value is not None}}
         if missing := [f"--{name}" for name in given if name not in wanted]:
             raise click.UsageError(f"The alert does not record what it watched: add {', '.join(missing)}.")
         arming = alerts.arming(**wanted, now_ms=_now_ms())
@@ -235,7 +235,7 @@ def _now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def _sound(alert: Alert) -> dict[str, str]:
+def _well_formed(alert: Alert) -> dict[str, str]:
     """Return the symbol, direction and threshold of an alert, without those that are malformed."""
     known = {"symbol": alert.symbol or "", "direction": alert.direction or "", "threshold": alert.threshold or ""}
     is_sound = {

@@ -228,21 +228,17 @@ def _as_text(report: Report, request: Request, what: str) -> str:
         others = what.removesuffix(" and quota").replace(",", " and")
         begin = f"{others} are good; the" if others != what else "the"
         unproven = "quota is not proven, because not everything is counted"
-        lines += _verdict(_only(proven, report, plans=False), f"{what} {'are' if others != what else 'is'} good")
-        lines += _verdict(_only(proven, report, plans=True), "quota is good")
-        lines += _verdict(_only(report.unproven, report, plans=False), f"{begin} {unproven}")
-        lines += _verdict(_only(report.unproven, report, plans=True), f"the {unproven}")
         unchecked = f"quota was not checked: {SUM_RULE} is switched off"
-        lines += _verdict(_only(report.unjudged, report, plans=False), f"{begin} {unchecked}")
-        lines += _verdict(_only(report.unjudged, report, plans=True), f"the {unchecked}")
+        for paths, of_files, of_plans in (
+            (proven, f"{what} {'are' if others != what else 'is'} good", "quota is good"),
+            (report.unproven, f"{begin} {unproven}", f"the {unproven}"),
+            (report.unjudged, f"{begin} {unchecked}", f"the {unchecked}"),
+        ):
+            lines += _verdict([path for path in paths if path not in report.plans], of_files)
+            lines += _verdict([path for path in paths if path in report.plans], of_plans)
     lines += [visible(str(place)) for place in report.places if not place.is_exceeded]
     lines += [visible(note) for note in request.live.notes] if request.live else []
     return "\n".join(lines)
-
-
-def _only(paths: Sequence[Path], report: Report, *, plans: bool) -> list[Path]:
-    """Return the Terraform plans, or the others."""
-    return [path for path in paths if (path in report.plans) is plans]
 
 
 def _of_environments(request: Request, what: str) -> Iterator[str]:

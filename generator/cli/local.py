@@ -85,14 +85,14 @@ def _demo_replay(name: str, system: System) -> None:
     """Let a notification fail and replay it, with the commands that an operator uses."""
     click.echo("\nThe next notification fails, because its function is switched off:\n")
     number = "+15555559999"
-    _type(
+    _run_as_typed(
         alerts.command, "alerts", name, *f"add demo replayed LINK-USD above 2 --phone-number {number} --local".split()
     )
     body = {"symbol": "LINK-USD", "price": "2.15", "timestamp": int(time.time() * 1000), "source": "demo"}
     with outage.of_notifications(system):
         system.send(body, "demo_replayed")
-    _type(alerts.command, "alerts", name, "show", "demo", "replayed", "--local")
-    _type(replay.command, "replay", name, "--run", "--local")
+    _run_as_typed(alerts.command, "alerts", name, "show", "demo", "replayed", "--local")
+    _run_as_typed(replay.command, "replay", name, "--run", "--local")
     texts = system.wait_for_sms(number)
     click.echo("\n".join(["", *texts]))
     if len(texts) != 1:
@@ -100,7 +100,7 @@ def _demo_replay(name: str, system: System) -> None:
         sys.exit(1)
 
 
-def _type(command: click.Command, *arguments: str) -> None:
+def _run_as_typed(command: click.Command, *arguments: str) -> None:
     """Run another command as if a user had typed it."""
     name, *others = arguments
     click.echo(f"$ generator {' '.join(arguments)}")

@@ -87,7 +87,7 @@ def _consequences(difference: Difference) -> Iterator[str]:
 def _iam(difference: Difference) -> Iterator[str]:
     if difference.iam:
         rows = (
-            [code(access.resource), f"**{_level(access)}**", _gone(access) + _said(access.statement)]
+            [code(access.resource), f"**{_level(access)}**", _no_longer(access) + _statement_line(access.statement)]
             for access in difference.iam
         )
         yield from markdown_table(["Resource", "Change", "Statement"], rows)
@@ -103,12 +103,12 @@ def _level(access: Access) -> str:
     return f"possibly {access.change}" if access.certainty == Certainty.POSSIBLE else access.change
 
 
-def _gone(access: Access) -> str:
-    """Return the words for a denial or grant that was removed."""
+def _no_longer(access: Access) -> str:
+    """Return the beginning of the line for a denial or grant that was removed, else nothing."""
     return "no longer: " if (access.change == AccessChange.WIDENED) == (access.statement["Effect"] == "Deny") else ""
 
 
-def _said(statement: Mapping[str, Json]) -> str:
+def _statement_line(statement: Mapping[str, Json]) -> str:
     """Return a statement in one line."""
     if ACTING in statement.get("Condition", {}):
         return f"runs as {', '.join(map(code, _names(statement['Resource'])))}"

@@ -72,7 +72,7 @@ def changed_since(base: Base) -> list[str]:
 
 def _has_changed(base: Base, name: str) -> bool:
     for path in (plans.committed(name), project.environments() / f"{name}.toml"):
-        now = text_of(path) if _is_there(path) else None
+        now = text_of(path) if _is_readable(path) else None
         if now != git.text_at(str(base), base.commit, path):
             return True
     return False
@@ -90,7 +90,7 @@ def read(name: str, may_be_absent: bool = False) -> Side:
     if colon:
         return _at_revision(name, revision, wanted, may_be_absent)
     path = _path(name)
-    if _is_there(path):
+    if _is_readable(path):
         environment = None if _is_file_name(name) else name
         return Side(name, environment, _parsed(str(path), text_of(path)))
     if may_be_absent and status(path) is None and name not in files.known():
@@ -119,7 +119,7 @@ def _missing(name: str, revision: str, path: Path) -> UnreadableTemplate:
 
 
 def settings(side: Side) -> Environment | None:
-    """Return the environment of a side as it is, or was at the revision; None for a file, or without such a setting.
+    """Return the environment file of a side, at its revision; None for a file or without an environment file.
 
     Raises GeneratorError.
     """
@@ -148,7 +148,7 @@ def _wanted(name: str) -> str:
 
 def _is_plain_file(name: str) -> bool:
     revision, colon, _ = name.partition(":")
-    return _is_there(Path(name)) and name not in files.known() and not (colon and git.is_revision(name, revision))
+    return _is_readable(Path(name)) and name not in files.known() and not (colon and git.is_revision(name, revision))
 
 
 def _remedy(name: str) -> str:
@@ -163,7 +163,7 @@ def _is_file_name(name: str) -> bool:
     return "/" in name or name.endswith(SUFFIXES)
 
 
-def _is_there(path: Path) -> bool:
+def _is_readable(path: Path) -> bool:
     """Return whether the path can be read, as a file or as a pipe."""
     stats = status(path)
     return stats is not None and not stat.S_ISDIR(stats.st_mode)

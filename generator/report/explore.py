@@ -44,7 +44,7 @@ class Slider:
         """Return the values, rounded to two digits, with the environment's own among them."""
         factor = (self.high / self.low) ** (1 / POSITIONS)
         values = {float(f"{self.low * factor**step:.2g}") for step in range(POSITIONS + 1)}
-        return sorted(_like(current, value) for value in {*values, current})
+        return sorted(_whole_if_current_is(current, value) for value in {*values, current})
 
     def shown(self, value: float) -> str:
         """Return the value as the page writes it."""
@@ -147,7 +147,7 @@ def _value(environment: Environment, key: str) -> Any:
     return value
 
 
-def _like(current: float, value: float) -> float:
+def _whole_if_current_is(current: float, value: float) -> float:
     """Return a whole number if the environment's own value is one."""
     return int(value) if isinstance(current, int) else value
 

@@ -81,13 +81,13 @@ def permissions_line(template: Template) -> str:
     beyond = dict.fromkeys(
         words
         for role in roles.values()
-        for words in (*map(_beyond, statements(role)), *map(_managed, role.get("ManagedPolicyArns", [])))
+        for words in (*map(_outside_stack, statements(role)), *map(_managed, role.get("ManagedPolicyArns", [])))
         if words
     )
     return f"{counted(len(roles), 'role')}; beyond this stack's own resources they may {'; '.join(beyond)}"
 
 
-def _beyond(statement: Mapping[str, Json]) -> str:
+def _outside_stack(statement: Mapping[str, Json]) -> str:
     """Return the permissions of a statement on resources outside the template, empty if there are none."""
     actions = listed(statement["Action"])
     resources = listed(statement.get("Resource", []))
@@ -98,7 +98,7 @@ def _beyond(statement: Mapping[str, Json]) -> str:
 
 
 def _managed(arn: Json) -> str:
-    return f"do what {code(_flat(arn).rpartition('/')[2])} allows"
+    return f"do what {code(_as_text(arn).rpartition('/')[2])} allows"
 
 
 def condition(statement: Mapping[str, Json]) -> str:
@@ -116,10 +116,10 @@ def _relation(operator: str, value: Json) -> str:
     name = operator.rpartition(":")[2]
     relation = name.removesuffix("IfExists")
     if relation == "Null":
-        words = "is absent" if _flat(value).lower() == "true" else "is present"
+        words = "is absent" if _as_text(value).lower() == "true" else "is present"
     else:
         known = (word for part, word in RELATIONS.items() if part in relation)
-        words = f"{next(known, relation)} {code(_flat(value))}"
+        words = f"{next(known, relation)} {code(_as_text(value))}"
     return words if relation == name else f"{words} or is absent"
 
 
@@ -130,7 +130,7 @@ def _trusted(role: Mapping[str, Json]) -> str:
 
 def _role_table(role: Mapping[str, Json]) -> list[str]:
     managed = [
-        ("everything in the AWS managed policy", code(_flat(arn)), "") for arn in role.get("ManagedPolicyArns", [])
+        ("everything in the AWS managed policy", code(_as_text(arn)), "") for arn in role.get("ManagedPolicyArns", [])
     ]
     return markdown_table(HEADER, [*map(_row, statements(role)), *managed])
 
@@ -169,8 +169,8 @@ def _list_item(who: str, may: str, where: str, actions: str) -> str:
 
 
 def _permission(permission: Mapping[str, Json]) -> str:
-    source = f", only if called by {code(_flat(permission['SourceArn']))}" if "SourceArn" in permission else ""
-    function, action = code(_flat(permission["FunctionName"])), permission["Action"]
+    source = f", only if called by {code(_as_text(permission['SourceArn']))}" if "SourceArn" in permission else ""
+    function, action = code(_as_text(permission["FunctionName"])), permission["Action"]
     return _list_item(code(permission["Principal"]), _in_words(action), function + source, code(action))
 
 
@@ -178,13 +178,13 @@ def _principal(statement: Mapping[str, Json]) -> str:
     principal = statement["Principal"]
     if not isinstance(principal, dict):
         return "**everyone**" if principal == "*" else f"**{principal}**"
-    who = [_flat(name) for value in principal.values() for name in listed(value)]
+    who = [_as_text(name) for value in principal.values() for name in listed(value)]
     return ", ".join("this account, through its IAM policies" if name.endswith(":root") else code(name) for name in who)
 
 
 def _resources(statement: Mapping[str, Json], actions: Sequence[str]) -> str:
     if "NotResource" in statement:
-        excluded = ", ".join(code(_flat(resource)) for resource in listed(statement["NotResource"]))
+        excluded = ", ".join(code(_as_text(resource)) for resource in listed(statement["NotResource"]))
         sms = " (no topics, so phone numbers only)" if actions == ["sns:Publish"] else ""
         return f"**everything except** {excluded}{sms}"
     return ", ".join(_resource(resource, actions) for resource in listed(statement.get("Resource", [])))
@@ -194,16 +194,16 @@ def _resource(resource: Json, actions: Sequence[str]) -> str:
     if resource == "*":
         is_tracing = all(action.startswith("xray:") for action in actions)
         return "everything, because tracing has no resource types" if is_tracing else "**everything**"
-    index = re.fullmatch(r"\$\{(\w+)\.Arn\}/index/(.+)", _flat(resource))
+    index = re.fullmatch(r"\$\{(\w+)\.Arn\}/index/(.+)", _as_text(resource))
     if index:
         return f"{code(index[2])}, an index of {code(index[1])}"
-    name, _, attribute = next(references(resource), _flat(resource)).partition(".")
+    name, _, attribute = next(references(resource), _as_text(resource)).partition(".")
     if isinstance(resource, dict) and "Fn::Sub" in resource:
-        return code(_flat(resource))
+        return code(_as_text(resource))
     return f"the stream of {code(name)}" if attribute == "StreamArn" else code(name)
 
 
-def _flat(value: Json) -> str:
+def _as_text(value: Json) -> str:
     """Return a value as one text; a reference becomes the name that it refers to."""
     match value:
         case {"Ref": name} | {"Fn::GetAtt": [name, *_]}:
@@ -211,5 +211,5 @@ def _flat(value: Json) -> str:
         case {"Fn::Sub": text}:
             return str(text)
         case list():
-            return ", ".join(map(_flat, value))
+            return ", ".join(map(_as_text, value))
     return str(value)

@@ -227,7 +227,7 @@ def _sms_alarms(sms_per_hour: float, monthly_budget_usd: float) -> Iterator[Reas
 
 
 def _period_s(per_hour: float, events: int) -> int:
-    """Return the fewest periods of five minutes in which that many events are expected."""
+    """Return the length of the fewest periods of five minutes in which that many events are expected."""
     expected_s = events * 3600 / per_hour if per_hour else LONGEST_PERIOD_S
     periods = math.ceil(min(expected_s, LONGEST_PERIOD_S) / THROTTLE_ALARM_PERIOD_S)
     return periods * THROTTLE_ALARM_PERIOD_S

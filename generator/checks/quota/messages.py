@@ -120,7 +120,7 @@ def of_throttling(demand: Demand) -> str:
 
 
 def excess(total: int, account: AccountQuota) -> str:
-    """Return by how much a sum exceeds an account, with the account's figures."""
+    """Return the excess of a sum over an account, with the account's figures."""
     return (
         f"{total - account.reservable:,} more than the {account.reservable:,} that can be reserved "
         f"(limit {account.concurrency_limit:,} - unreserved floor {account.unreserved_floor:,} - "

@@ -61,7 +61,7 @@ def endpoint_grants(name: str, resource: Mapping[str, Json], resources: Resource
             if authorization is not None or endpoint.always:
                 yield from _grants_of(name, endpoint, authorization, conditions)
     for event, content in api_events_of(resource).items():
-        yield from _grants_of(f"{name}.{event}", EVENT, _asked_by(content, resources), ())
+        yield from _grants_of(f"{name}.{event}", EVENT, _authorization_of(content, resources), ())
     for body in BODIES:
         for operation, conditions, required in _operations(mapping(properties.get(body))):
             default = mapping(properties.get("Auth")).get("DefaultAuthorizer") if required is None else required
@@ -95,7 +95,7 @@ def _is_nothing(value: Json, word: str) -> bool:
     return value is None or canonical(value) == word
 
 
-def _asked_by(event: Mapping[str, Json], resources: Resources) -> Mapping[str, Json]:
+def _authorization_of(event: Mapping[str, Json], resources: Resources) -> Mapping[str, Json]:
     """Return the authorization of an event, or else that of its API. An API outside the template may require any."""
     properties = mapping(event.get("Properties"))
     api = resources.get(api_of(event) or "")

@@ -231,7 +231,7 @@ def _granted(statement: Json) -> Iterator[Grant]:
         return
     scopes = [_scopes(statement, element) for element in ELEMENTS]
     if math.prod(map(len, scopes)) > MAX_GRANTS:
-        scopes = [_together(statement, element) for element in ELEMENTS]
+        scopes = [_as_one_scope(statement, element) for element in ELEMENTS]
     condition = _condition(statement.get("Condition"))
     for choice in itertools.product(*scopes):
         principal, action, resource = (scope for _, scope in choice)
@@ -254,13 +254,13 @@ Choices = list[tuple[tuple[str, ...], GrantScope]]
 
 def _scopes(statement: Mapping[str, Json], element: str) -> Choices:
     if statement.get(f"Not{element}") is not None:
-        return _together(statement, element)
+        return _as_one_scope(statement, element)
     without = HOLDER if element == "Principal" else EVERYTHING
     patterns = _patterns(statement.get(element), element)
     return [(conditions, GrantScope((pattern,))) for conditions, pattern in patterns] or [((), without)]
 
 
-def _together(statement: Mapping[str, Json], element: str) -> Choices:
+def _as_one_scope(statement: Mapping[str, Json], element: str) -> Choices:
     """Return an element as one scope. Patterns under a condition are written as a function of the template."""
     inverse = statement.get(f"Not{element}")
     value = statement.get(element) if inverse is None else inverse
