@@ -59,6 +59,11 @@ class Deployable:
         facts = merge(when(other, holds=False), when(condition) if condition is not None else ALWAYS)
         return facts is None or not is_possible(self._deployments, facts)
 
+    def are_possible(self, conditions: Iterable[Json]) -> bool:
+        """Return whether some deployment has all of these conditions."""
+        guard = merge(*(when(name) for name in conditions if isinstance(name, str)))
+        return guard is not None and self._is_reachable(guard)
+
     def is_covered(self, guard: Guard, others: Sequence[Guard]) -> bool:
         """Return whether one of the others holds in every deployment in which `guard` holds."""
         outside: list[Guard] = [guard] if self._is_reachable(guard) else []
@@ -90,6 +95,8 @@ class Deployable:
         if guard is None or not is_possible(self._deployments, guard):
             return Certainty.NONE
         if not any(map(is_intrinsic, walk([old, new]))):
+            if same(old, new):
+                return Certainty.NONE
             is_stored = any(isinstance(value, str) and DYNAMIC in value for value in (old, new))
             return Certainty.POSSIBLE if is_stored else Certainty.CERTAIN
         truths = {name: True for name in conditions if isinstance(name, str)}

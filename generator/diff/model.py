@@ -71,6 +71,7 @@ class Resource:
     removal: Certainty = Certainty.NONE
     """Possible if a condition decides whether the resource still exists."""
 
+    rejected: Certainty = Certainty.NONE
     rejection: str = ""
     """The reason why CloudFormation refuses the update; empty if it accepts it."""
 

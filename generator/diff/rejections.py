@@ -4,32 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
+from operator import attrgetter
 
+from generator.diff.equality import Deployable
 from generator.diff.model import DEPLOYMENT, Change, Resource
 from generator.diff.properties import same
+from generator.diff.redefinitions import Pair
 from generator.template.dependencies import names
-from generator.template.intrinsics import Json, mapping, text
-from generator.template.model import Template
-from generator.template.schemas import MADE_BY_SAM, Certainty
+from generator.template.evaluation import one_deployment
+from generator.template.intrinsics import NO_VALUE, Json, mapping, text
+from generator.template.model import Section, Template
+from generator.template.schemas import MADE_BY_SAM, Certainty, schema
 
 COGNITO = "Cognito cannot change {0} of an existing user pool: create a new pool under another logical id"
 KMS = "KMS cannot change {0} of an existing key: create a new key under another logical id"
-REFUSED = {
-    "AWS::Cognito::UserPool": dict.fromkeys(
-        ("UsernameAttributes", "AliasAttributes", "UsernameConfiguration"), COGNITO
-    ),
-    "AWS::KMS::Key": dict.fromkeys(("KeySpec", "KeyUsage", "Origin", "MultiRegion"), KMS),
-    "AWS::Scheduler::Schedule": {
-        "GroupName": "EventBridge Scheduler looks for the schedule in the group that {0} names and does not find it: "
-        "create it under another logical id and name"
+SCHEDULER = (
+    "EventBridge Scheduler looks for the schedule in the group that {0} names and does not find it: create it under "
+    "another logical id and name"
+)
+REFUSED: Mapping[str, Mapping[str, tuple[str, Json]]] = {
+    "AWS::Cognito::UserPool": {
+        "UsernameAttributes": (COGNITO, []),
+        "AliasAttributes": (COGNITO, []),
+        "UsernameConfiguration": (COGNITO, None),
     },
+    "AWS::KMS::Key": {
+        "KeySpec": (KMS, "SYMMETRIC_DEFAULT"),
+        "KeyUsage": (KMS, "ENCRYPT_DECRYPT"),
+        "Origin": (KMS, "AWS_KMS"),
+        "MultiRegion": (KMS, False),
+    },
+    "AWS::Scheduler::Schedule": {"GroupName": (SCHEDULER, "default")},
 }
-"""By type and property: the reason why CloudFormation refuses a change.
+"""By type and property: the reason why CloudFormation refuses a change, and the value of an absent property.
 
 Sources: Cognito API reference, UpdateUserPool, which takes none of these; KMS API reference, UpdateKeyDescription,
 which is all that can be updated, and CloudFormation template reference, AWS::KMS::Key: "the update request fails";
-https://github.com/aws/aws-cdk/issues/34216 for schedules.
+https://github.com/aws/aws-cdk/issues/34216 for schedules. Defaults: KMS API reference, CreateKey; EventBridge Scheduler
+API reference, CreateSchedule: "If you omit this, the default schedule group is used".
 """
+
+RANK = attrgetter("rank")
+
+Reason = tuple[Certainty, str]
+"""The reason why CloudFormation refuses an update, and how certain it is that it does."""
 
 NAMES = {
     "AWS::CloudWatch::Alarm": "AlarmName",
@@ -73,45 +92,104 @@ Source: API Gateway Developer Guide, "Deploy REST APIs in API Gateway".
 """
 
 
-def with_rejection(resource: Resource, old: Template, new: Template) -> Resource:
-    """Return the resource with the reason for which CloudFormation refuses the update, if it does."""
-    before, after = (side.resources.get(resource.id, {}) for side in (old, new))
-    reasons = [*_refused(resource, before, after), *_name_taken(resource, before, after, old, new)]
-    return replace(resource, rejection="; ".join(reasons)) if reasons else resource
+class Rejections:
+    """Finds the updates that CloudFormation refuses.
 
-
-def _refused(resource: Resource, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    if resource.change != Change.CHANGED:
-        return
-    if any(change.path == "Type" for change in resource.properties):
-        yield f"was {old.get('Type')}: CloudFormation rejects another type under the same logical id"
-    for key, reason in REFUSED.get(resource.type, {}).items():
-        if any(
-            f"{change.path}.".startswith((f"Properties.{key}.", f"Properties.{key}[")) for change in resource.properties
-        ):
-            yield reason.format(key)
-
-
-def _name_taken(
-    resource: Resource, before: Mapping[str, Json], after: Mapping[str, Json], old: Template, new: Template
-) -> Iterator[str]:
-    """Yield the reason if a resource cannot be created because its name still belongs to the old resource.
-
-    Source: CloudFormation template reference, "Name type": no update that replaces a custom-named resource is possible.
+    `sides` are both templates, and `distinct` the same templates with distinct names for whatever is redefined.
     """
-    name, key = _name(after), _name_property(resource.type)
-    if name is None:
-        return
-    if resource.replacement == Certainty.CERTAIN and same(name, _name(before)):
-        yield f"CloudFormation cannot replace a resource while its {key} stays {text(name)}: change the name, too"
-    if resource.change == Change.ADDED:
-        for other, other_resource in old.resources.items():
-            is_same_type = _name_property(str(other_resource.get("Type"))) == key and other not in new.resources
-            if is_same_type and _type(other_resource) == _type(after) and same(name, _name(other_resource)):
+
+    def __init__(self, sides: Pair, distinct: Pair, deployable: Deployable) -> None:
+        self._old, self._new = sides
+        self._before, self._after = (side.resources for side in distinct)
+        self._deployable = deployable
+        self._holders: dict[str, list[str]] = {}
+        for name, resource in self._before.items():
+            if _name(resource) is not None:
+                self._holders.setdefault(_type(resource), []).append(name)
+
+    @cached_property
+    def _by_default(self) -> tuple[Mapping[str, Section], Mapping[str, Section]]:
+        return one_deployment(self._old).resources, one_deployment(self._new).resources
+
+    def added_to(self, resource: Resource) -> Resource:
+        """Return the resource with the reasons for which CloudFormation refuses the update, if it does."""
+        found = [*self._refused(resource), *self._name_kept(resource), *self._name_taken(resource)]
+        worst = max((certainty for certainty, _ in found), default=Certainty.NONE, key=RANK)
+        reasons = dict.fromkeys(reason for certainty, reason in found if certainty == worst != Certainty.NONE)
+        return replace(resource, rejected=worst, rejection="; ".join(reasons)) if reasons else resource
+
+    def _refused(self, resource: Resource) -> Iterator[Reason]:
+        if resource.change != Change.CHANGED:
+            return
+        if any(change.path == "Type" for change in resource.properties):
+            was = self._old.resources[resource.id].get("Type")
+            yield Certainty.CERTAIN, f"was {was}: CloudFormation rejects another type under the same logical id"
+        before, after = self._before.get(resource.id, {}), self._after.get(resource.id, {})
+        for key, (reason, default) in REFUSED.get(resource.type, {}).items():
+            old, new = (_set(mapping(side.get("Properties")).get(key), default) for side in (before, after))
+            conditions = [side.get("Condition") for side in (before, after)]
+            yield self._deployable.difference(old, new, conditions), reason.format(key)
+
+    def _name_kept(self, resource: Resource) -> Iterator[Reason]:
+        """Yield the reason if a resource is replaced but keeps its name.
+
+        Source: CloudFormation template reference, "Name type": no update that replaces a custom-named resource is
+        possible.
+        """
+        key, name = _name_property(resource.type), _name(self._after.get(resource.id, {}))
+        if name is not None and _is_replaced_otherwise(resource, f"Properties.{key}"):
+            certainty = min(resource.replacement, self._is_same_name(resource.id, resource.id), key=RANK)
+            written = text(_name(self._new.resources[resource.id]))
+            reason = f"CloudFormation cannot replace a resource while its {key} stays {written}: change the name, too"
+            yield certainty, reason
+
+    def _name_taken(self, resource: Resource) -> Iterator[Reason]:
+        """Yield the reason if a resource takes a name that still belongs to another resource of the old template."""
+        after = self._after.get(resource.id, {})
+        key = _name_property(resource.type)
+        if _name(after) is None or same(_name(self._before.get(resource.id, {})), _name(after)):
+            return
+        for other in self._holders.get(_type(after), ()):
+            if other != resource.id:
+                written = text(_name(self._new.resources[resource.id]))
+                remedy = "" if other in self._new.resources else f"keep the logical id {other}, or "
                 yield (
-                    f"its {key} {text(name)} is still taken by {other}, which CloudFormation deletes last: "
-                    f"keep the logical id {other}, or change the name"
+                    self._is_same_name(other, resource.id),
+                    f"its {key} {written} is still taken by {other}, because CloudFormation creates before it deletes: "
+                    f"{remedy}change the name",
                 )
+
+    def _is_same_name(self, other: str, name: str) -> Certainty:
+        """Return whether a resource gets the name that another one has, in all deployments or in some."""
+        pair = self._before[other], self._after[name]
+        if all(isinstance(one, str) for one in map(_name, pair)) and _name(pair[0]) != _name(pair[1]):
+            return Certainty.NONE  # Most pairs are two literals.
+        conditions = [resource["Condition"] for resource in pair if "Condition" in resource]
+        if not self._deployable.are_possible(conditions):
+            return Certainty.NONE
+        differs = self._deployable.difference(_name(pair[0]), _name(pair[1]), conditions)
+        if differs == Certainty.NONE:
+            return Certainty.POSSIBLE if conditions else Certainty.CERTAIN
+        by_default = [_name(side.get(one, {})) for side, one in zip(self._by_default, (other, name), strict=True)]
+        is_alike = differs == Certainty.POSSIBLE and None not in by_default and same(*by_default)
+        return Certainty.POSSIBLE if is_alike else Certainty.NONE
+
+
+def _is_replaced_otherwise(resource: Resource, name: str) -> bool:
+    """Return whether something else than the change of its name replaces a resource."""
+    paths = {change.path for change in resource.properties}
+    others = (path for path in paths - {name} if schema(resource.type).replacement(path) != Certainty.NONE)
+    return resource.replacement != Certainty.NONE and (name not in paths or any(others))
+
+
+def _set(value: Json, default: Json) -> Json:
+    """Return a value of REFUSED, or the default where it is absent. None of its lists has an order."""
+    match value:
+        case {"Fn::If": [condition, yes, no]}:
+            return {"Fn::If": [condition, _set(yes, default), _set(no, default)]}
+        case list() if all(isinstance(item, str) for item in value):
+            return sorted(value)
+    return default if value is None or value == NO_VALUE else value
 
 
 def _type(resource: Mapping[str, Json]) -> str:

@@ -12,7 +12,7 @@ from generator.diff.losses import changed_notes, removal_notes, replacement_note
 from generator.diff.model import DEPLOYMENT, MAKERS, TABLE, Change, Property, Resource
 from generator.diff.properties import changes, literal, typed, untyped
 from generator.diff.redefinitions import Redefinitions, Replacements
-from generator.diff.rejections import stale_deployments, with_rejection
+from generator.diff.rejections import Rejections, stale_deployments
 from generator.diff.sam import CREATED_BY, as_made, with_created
 from generator.template.dependencies import dependencies
 from generator.template.intrinsics import Json, mapping, text
@@ -41,7 +41,8 @@ def resources(old: Template, new: Template, redefinitions: Redefinitions, rename
             differing += _changed(name, (sides[0], sides[1]), (sides[2], sides[3]), redefinitions)
     differing = _with_dependants(differing, new)
     differing += [stale for stale in stale_deployments(differing, old, new) if stale.id not in renamed.values()]
-    return sorted((with_rejection(resource, old, new) for resource in differing), key=_urgency)
+    rejections = Rejections((old, new), (left, right), redefinitions.deployable)
+    return sorted(map(rejections.added_to, differing), key=_urgency)
 
 
 def _only_on_one_side(name: str, old: Json, new: Json) -> Resource:

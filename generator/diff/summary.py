@@ -51,7 +51,7 @@ def headlines(difference: Difference) -> dict[str, str]:
 
 def rating(difference: Difference) -> Rating:
     """Return the attention that the difference needs."""
-    if any(resource.rejection for resource in difference.resources):
+    if any(resource.rejected == Certainty.CERTAIN for resource in difference.resources):
         return Rating.REJECTED
     if not difference.is_different:
         return Rating.SAME
@@ -63,8 +63,9 @@ def rating(difference: Difference) -> Rating:
 def consequences(difference: Difference) -> Iterator[str]:
     """Yield a line for each rejected update, replacement, removal and other lasting effect, worst first."""
     for resource in difference.resources:
-        if resource.rejection:
-            yield f"Rejected: {resource.id}: {resource.rejection}."
+        if resource.rejected != Certainty.NONE:
+            word = "Rejected" if resource.rejected == Certainty.CERTAIN else "Possible rejection"
+            yield f"{word}: {resource.id}: {resource.rejection}."
     for resource in difference.replaced(Certainty.CERTAIN):
         yield f"Replacement: {resource.id} would be recreated{_why(resource)}."
     for resource in difference.replaced(Certainty.POSSIBLE):
@@ -172,7 +173,8 @@ def _explained(difference: Difference) -> str:
         case Rating.SAME:
             return NOTHING
         case Rating.REJECTED:
-            rejected = listed([resource.id for resource in difference.resources if resource.rejection])
+            certain = (one for one in difference.resources if one.rejected == Certainty.CERTAIN)
+            rejected = listed([resource.id for resource in certain])
             return f"CloudFormation rejects this update: {rejected}"
         case Rating.REVIEW if _is_too_much(difference):
             return "the reservations do not fit the account" + (f"; {risks}" if risks else "")

@@ -424,6 +424,7 @@ def test_json_has_the_keys_that_tools_read(generator: Run) -> None:
         "properties": [{"path": "Properties.ReservedConcurrentExecutions", "old": 20, "new": 30}],
         "notes": [],
         "removal": "none",
+        "rejected": "none",
         "rejection": "",
     }
     statement = {"Effect": "Allow", "Action": ["dynamodb:*"], "Resource": ["${PriceHistoryTable.Arn}"]}

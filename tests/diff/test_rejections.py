@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from generator.diff.model import Rating
 from generator.diff.rejections import NAMES, REFUSED
-from generator.diff.summary import consequences
+from generator.diff.summary import consequences, rating
 from generator.template.schemas import ALWAYS_CERTAIN, schema
 from tests.diff.comparing import difference
 from tests.diff.documents import compared, kinds
@@ -73,6 +74,80 @@ def test_a_name_that_another_logical_id_still_has(kind: str, name: str, new: str
         == is_rejected
     )
     assert ("replacement" in kinds(found)) == is_rejected
+
+
+PARAMETERS = """
+Parameters:
+  Key: {Type: String, Default: RSA_2048}
+  Free: {Type: String}
+  Attributes: {Type: CommaDelimitedList, Default: email}
+  Env: {Type: String, Default: dev}
+Conditions: {Dev: !Equals [!Ref Env, dev], Prod: !Not [!Condition Dev]}
+"""
+KEY, POOL, SCHEDULE = "AWS::KMS::Key", "AWS::Cognito::UserPool", "AWS::Scheduler::Schedule"
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "rejected"),
+    [
+        (KEY, "KeySpec: RSA_2048", "KeySpec: !Ref Key", "possible"),
+        (KEY, "Enabled: true", "Enabled: true, KeySpec: SYMMETRIC_DEFAULT", "none"),
+        (KEY, "KeyUsage: ENCRYPT_DECRYPT, Origin: AWS_KMS", "MultiRegion: false", "none"),
+        (KEY, "Enabled: true", "KeySpec: !If [Dev, RSA_2048, !Ref 'AWS::NoValue']", "possible"),
+        (KEY, "Enabled: true", "KeySpec: !If [Dev, SYMMETRIC_DEFAULT, !Ref 'AWS::NoValue']", "none"),
+        (POOL, "UsernameAttributes: [email]", "UsernameAttributes: !Ref Attributes", "possible"),
+        (POOL, "UserPoolName: a", "UserPoolName: a, UsernameAttributes: []", "none"),
+        (POOL, "UserPoolName: a", "UsernameAttributes: !If [Dev, [email], !Ref 'AWS::NoValue']", "possible"),
+        (POOL, "UsernameAttributes: [email, phone_number]", "UsernameAttributes: [phone_number, email]", "none"),
+        (SCHEDULE, "State: ENABLED", "State: ENABLED, GroupName: default", "none"),
+        (SCHEDULE, "GroupName: !Ref Free", "GroupName: !Sub '${Free}-b'", "certain"),
+        ("AWS::SNS::Topic", "TopicName: a, FifoTopic: true", "TopicName: !If [Dev, a, b]", "possible"),
+        ("AWS::SNS::Topic", "TopicName: a, FifoTopic: true", "TopicName: a, FifoTopic: !If [Dev, true, 0]", "possible"),
+        ("AWS::SNS::Topic", "TopicName: a", "TopicName: !If [Dev, a, b]", "none"),
+    ],
+)
+def test_a_rejection_is_as_certain_as_the_change(kind: str, old: str, new: str, rejected: str) -> None:
+    found = compared(PARAMETERS + resource(kind, old), PARAMETERS + resource(kind, new))
+    assert [str(one.rejected) for one in found.resources] == [rejected]
+    lines = [line for line in consequences(found) if "ejection: One" in line or "Rejected: One" in line]
+    assert [line.split(":")[0] for line in lines] == {
+        "none": [],
+        "possible": ["Possible rejection"],
+        "certain": ["Rejected"],
+    }[rejected]
+    assert (rating(found) == Rating.REJECTED) == (rejected == "certain")
+
+
+def queues(**names: str) -> str:
+    """Return a template of queues. A name may have a condition in front, such as `Dev q`."""
+    entries = []
+    for logical_id, words in names.items():
+        *conditions, name = words.split(" ", 1) if words[0] in "DP" else [words]
+        condition = f"Condition: {conditions[0]}, " if conditions else ""
+        entries.append(f"  {logical_id}: {{Type: AWS::SQS::Queue, {condition}Properties: {{QueueName: {name}}}}}\n")
+    return f"{PARAMETERS}Resources:\n{''.join(entries)}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rejected"),
+    [
+        (queues(A="a"), queues(A="a2", B="a"), {"B": "certain"}),
+        (queues(A="a", B="b"), queues(B="a"), {"B": "certain"}),
+        (queues(A="a", B="b"), queues(A="b", B="a"), {"A": "certain", "B": "certain"}),
+        (queues(A="a", B="b"), queues(A="a2", B="b2"), {}),
+        (queues(A="a"), queues(A="a2", B="!Ref Env"), {}),
+        (queues(A="dev"), queues(A="a2", B="!Ref Env"), {"B": "possible"}),
+        (queues(A="a"), queues(A="a2", B="!If [Dev, a, b]"), {"B": "possible"}),
+        (queues(A="a"), queues(A="a2", B="!Ref Free"), {}),
+        (queues(A="a"), queues(B="Dev a"), {"B": "possible"}),
+        (queues(A="Dev a"), queues(B="Dev a"), {"B": "possible"}),
+        (queues(A="Dev a"), queues(B="Prod a"), {}),
+        (queues(A="!Sub '${Free}-a'"), queues(A="a", B="!Sub '${Free}-a'"), {"B": "certain"}),
+    ],
+)
+def test_a_name_that_another_resource_had_is_still_taken(old: str, new: str, rejected: dict[str, str]) -> None:
+    found = compared(old, new)
+    assert {one.id: str(one.rejected) for one in found.resources if one.rejected != "none"} == rejected
 
 
 API = """
