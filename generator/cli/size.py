@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from generator import plans
-from generator._format import counted, duration, significant, visible
+from generator._format import counted, duration, number, significant, visible
 from generator.capacity import planning
 from generator.cli import options
 from generator.config import files
-from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
+from generator.config.schema import WEBHOOKS_PER_HOUR, Environment, Traffic
 from generator.errors import UnsizableLoad
 from generator.report import planning_table, sizing_table
 
@@ -79,11 +80,14 @@ def _fitted(name: str, path: Path, chosen: tuple[str, ...]) -> list[str]:
     from generator.simulation.trace import read_trace
 
     trace = read_trace(path)
-    overrides, weak = trace.as_overrides(), trace.weaknesses()
+    overrides, weak = _permitted(trace.as_overrides())
+    weak += trace.weaknesses()
     if trace.times:
         (environment,) = files.load_named([name], (*overrides, *chosen))
         fitted = burst_fit.fit(trace.times, environment.functions.process_webhook)
-        overrides.append(f"traffic.webhooks_per_burst={fitted.webhooks_per_burst:.3g}")
+        burst, outside = _permitted([f"traffic.webhooks_per_burst={fitted.webhooks_per_burst:.3g}"])
+        overrides += burst
+        weak += outside
         weak += _far_above_mean(fitted, files.load_named([name], (*overrides, *chosen))[0], path)
     windows = [f"{significant(value)} in {window_s:g} s" for window_s, value in sorted(trace.dispersion.items())]
     dispersion = f"; variance over mean of the counts (Poisson: 1): {', '.join(windows)}" if windows else ""
@@ -92,6 +96,22 @@ def _fitted(name: str, path: Path, chosen: tuple[str, ...]) -> list[str]:
     for line in (f"{path}: {seen}", *toml, *(f"{path}: weak: {weakness}" for weakness in weak)):
         click.echo(visible(line), err=True)
     return overrides
+
+
+def _permitted(overrides: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the overrides with the nearest values that their settings of the traffic permit, and what was changed."""
+    settings = {f"traffic.{field.name}": field.metadata["schema"] for field in dataclasses.fields(Traffic)}
+    permitted, changed = [], []
+    for override in overrides:
+        key, _, value = override.partition("=")
+        low, high = settings[key]["minimum"], settings[key]["maximum"]
+        if not low <= float(value) <= high:
+            nearest = number(low if float(value) < low else high)
+            found = f"{key} is {number(float(value))} in the recording"
+            changed.append(f"{found}; the setting allows {number(low)} to {number(high)}, so {nearest} is used")
+            value = nearest.replace(",", "")
+        permitted.append(f"{key}={value}")
+    return permitted, changed
 
 
 def _far_above_mean(fitted: BurstFit, environment: Environment, path: Path) -> list[str]:

@@ -48,6 +48,9 @@ def notes(topology: Topology, rates: Profile, hours: float) -> Iterator[str]:
             yield f"{name}: a reservation of 0 stops it{_of_events(topology, name)}"
     if isinstance(rates, Day) and hours * 3600 < rates.default_duration_s:
         yield f"the day after its first {hours:g} h; it starts at midnight, when it is quietest, and is busiest at noon"
+    if isinstance(rates, Recorded) and rates.trace.times and not rates.is_played_as_recorded:
+        step = f"{rates.trace.interval_s:g} s"
+        yield f"the recorded times: the rate is above the recorded one, so arrivals are drawn anew within each {step}"
     if isinstance(rates, Recorded) and rates.trace.interval_s > MINUTE_S:
         step_s = rates.trace.interval_s
         yield f"peaks shorter than {step_s:g} s, because the trace has one count for each {step_s:g} s"

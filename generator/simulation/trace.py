@@ -38,6 +38,9 @@ SHORT_S = 3600.0
 FEW = 100
 """Below this number of webhooks in the busiest minute, chance adds more than a fifth to a steady rate's peak factor."""
 
+REGULAR, MIN_WINDOWS = 0.05, 20
+"""A dispersion below `REGULAR` over this number of windows is no chance: a clock wrote the lines."""
+
 WINDOWS_S = (1.0, 10.0, 60.0)
 """Windows of the dispersion."""
 
@@ -105,7 +108,10 @@ class Trace:
             found.append("its times are whole seconds, or too many to keep, so bursts within a second are unknown")
         if self.duration_s < SHORT_S:
             found.append(f"it spans only {duration(self.duration_s)} and may miss the busiest minute of an hour")
-        if self.busiest < FEW:
+        regular = [s for s, value in self.dispersion.items() if value < REGULAR and self.duration_s >= MIN_WINDOWS * s]
+        if regular and not self.is_counted and self.webhooks_per_hour <= 3600:
+            found.append("its lines are at equal distances; if each stands for several webhooks, add a column: count")
+        if self.busiest < FEW and round(self.peak_factor, 2) > 1:
             found.append(
                 f"its busiest minute has only {counted(self.busiest, 'webhook')}, and chance raises the peak factor"
             )

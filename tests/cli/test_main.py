@@ -394,11 +394,33 @@ def test_fit_trace_warns_that_coarse_counts_hide_peaks(generator: Run) -> None:
     ]
 
 
-def test_a_trace_outside_the_supported_rates_is_reported_in_one_line(generator: Run) -> None:
-    Path("trace.csv").write_text("count\n" + "1\n" * 60)
+@pytest.mark.parametrize(
+    ("counts", "line", "weak"),
+    [
+        ("1\n" * 60, "webhooks_per_hour = 100", "webhooks_per_hour is 60 in the recording; the setting allows 100 to"),
+        ("2000\n" * 60, "webhooks_per_hour = 50000", "webhooks_per_hour is 120,000 in the recording; the setting"),
+        (
+            "4000\n" + "0\n" * 1999,
+            "peak_factor = 100",
+            "peak_factor is 2,000 in the recording; the setting allows 1 to",
+        ),
+    ],
+)
+def test_a_trace_outside_the_supported_range_is_fitted_to_the_nearest_value(
+    generator: Run, counts: str, line: str, weak: str
+) -> None:
+    Path("trace.csv").write_text("count\n" + counts)
     result = generator("size", "prod", "--fit-trace", "trace.csv")
-    assert result.exit_code == 2
-    assert "--set traffic.webhooks_per_hour: 60 is below the minimum of 100" in result.stderr
+    assert line in result.stderr.splitlines()
+    assert f"trace.csv: weak: traffic.{weak}" in result.stderr
+    assert "--set" not in result.stderr
+
+
+def test_a_recording_below_a_minute_has_no_peak_factor_to_raise(generator: Run) -> None:
+    Path("trace.csv").write_text("time\n" + "".join(f"{second}.{second % 7}\n" for second in range(20)))
+    result = generator("size", "prod", "--fit-trace", "trace.csv")
+    assert "peak_factor = 1" in result.stderr.splitlines()
+    assert "chance" not in result.stderr
 
 
 @pytest.mark.slow

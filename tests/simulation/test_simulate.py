@@ -375,6 +375,15 @@ def test_a_trace_is_played_and_scaled(template, environment, tmp_path):
     assert played.chart.offered_per_s[-5] == pytest.approx(20, rel=0.3)
 
 
+def test_recorded_times_that_are_drawn_anew_get_a_note(template, environment, tmp_path):
+    trace = tmp_path / "trace.csv"
+    trace.write_text("time\n" + "".join(f"{row}.{row % 7}\n" for row in range(60)))
+    options = {"trace": trace, "replications": 2, "workers": 1}
+    assert simulate(template, environment("prod", SHORT), **options, trace_per_hour=3600)["not_simulated"] == []
+    (note,) = simulate(template, environment("prod", SHORT), **options, trace_per_hour=7200)["not_simulated"]
+    assert note.startswith("the recorded times: the rate is above the recorded one, so arrivals are drawn anew")
+
+
 def test_a_trace_of_coarse_counts_is_played_with_a_note(template, environment, tmp_path):
     trace = tmp_path / "trace.csv"
     trace.write_text("time,count\n" + "".join(f"{row * 300},3000\n" for row in range(3)))

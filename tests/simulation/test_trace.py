@@ -495,8 +495,10 @@ def test_a_recording_with_times_is_played_as_recorded(trace):
     ("content", "weak"),
     [
         ("count\n" + "200\n" * 60, ["counts hide the bursts within their interval"]),
-        ("time\n0\n1\n2\n", ["its times are whole seconds", "it spans only 3 s", "only 3 webhooks, and chance"]),
-        ("time\n" + "".join(f"{tenth / 10}\n" for tenth in range(36_001)), []),
+        ("time\n0\n1\n2\n", ["its times are whole seconds", "it spans only 3 s"]),
+        ("time\n0\n1\n170\n", ["its times are whole seconds", "it spans only ", "only 2 webhooks, and chance"]),
+        ("time,price\n" + "".join(f"{row}.5,1.5\n" for row in range(3700)), ["its lines are at equal distances"]),
+        ("time\n" + "".join(f"{tenth / 10 + tenth % 7 / 100}\n" for tenth in range(36_001)), []),
     ],
 )
 def test_weak_findings_are_named(trace, content, weak):
