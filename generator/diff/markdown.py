@@ -26,6 +26,9 @@ from generator.template.schemas import Certainty
 MAX_VALUE = 90
 """Characters of a value in a table; the JSON format has all of it."""
 
+MAX_HEADLINE = 700
+"""Characters of a headline. Names of any length stand in it, and each sign may take fourteen when it is escaped."""
+
 MAX_REPORT = 65_000
 """Characters of a report; a comment on GitHub takes 65,536. Source: GitHub's answer "Body is too long"."""
 
@@ -73,7 +76,8 @@ def _joined(head: list[str], sections: list[tuple[str, str]], tail: list[str]) -
 
 def _headlines(difference: Difference) -> Iterator[str]:
     is_bold = rating(difference) in (Rating.REVIEW, Rating.REJECTED)
-    for title, line in headlines(difference).items():
+    for title, whole in headlines(difference).items():
+        line = whole if len(whole) <= MAX_HEADLINE else f"{whole[:MAX_HEADLINE]}…"
         yield f"- **{title}:** {f'**{prose(line)}**' if title == 'Verdict' and is_bold else prose(line)}"
 
 

@@ -9,6 +9,9 @@ from generator.template import reading
 MAX_CHARACTERS = 200_000_000
 """The plan of ten thousand resources has about 100 million."""
 
+MAX_VALUES = 10_000_000
+"""Commas and brackets of a plan: twice those of ten thousand resources. Each may stand for a list of 64 bytes."""
+
 SHOW = "run: terraform plan -out=plan, then terraform show -json plan > plan.json"
 """The remedy for another file of Terraform."""
 

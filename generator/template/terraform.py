@@ -19,7 +19,7 @@ from generator.errors import UnreadableTemplate
 from generator.template import reading
 from generator.template.intrinsics import Json, listed, mapping, whole_number
 from generator.template.model import Section
-from generator.template.plan_files import MAX_CHARACTERS, SHOW, logical_id
+from generator.template.plan_files import MAX_CHARACTERS, MAX_VALUES, SHOW, logical_id
 from generator.template.plan_references import FUNCTIONS, Address, PlannedResource, References, address_of
 from generator.template.reading import json_value, unreadable
 
@@ -95,6 +95,8 @@ def plan(where: str, text: str) -> TerraformPlan:
     """Return the resources that a plan leaves in each account and Region. Raises UnreadableTemplate."""
     if len(text) > MAX_CHARACTERS:
         raise unreadable(where, f"more than {MAX_CHARACTERS:,} characters", "split the plan with -target")
+    if sum(map(text.count, ",[{")) > MAX_VALUES:
+        raise unreadable(where, f"more than {MAX_VALUES:,} values", "split the plan with -target")
     document = mapping(json_value(where, text))
     version = document.get("format_version")
     if not isinstance(version, str) or not re.match(r"[01]\.\d", version):

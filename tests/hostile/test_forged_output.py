@@ -84,6 +84,13 @@ def test_an_orphan_file_cannot_forge_output(generator: Run) -> None:
     assert CLAIM not in "\n".join(result.output.splitlines()[1:]).splitlines()
 
 
+def test_a_long_name_does_not_make_a_report_too_long_for_a_comment(generator: Run) -> None:
+    functions = {f"{'$' * 10_000}{n}": {"Type": "AWS::Lambda::Function", "Properties": {}} for n in range(20)}
+    Path("long.json").write_text(json.dumps({"Resources": functions}))
+    for sides in (("dev", "long.json"), ("long.json", "dev")):
+        assert len(generator("diff", *sides).stdout) < 65_536
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -94,3 +94,9 @@ def test_a_name_longer_than_any_function_names_none() -> None:
 def test_modules_have_a_bound() -> None:
     with pytest.raises(UnreadableTemplate, match="nested more than 100 deep"):
         read([], {}, "module.a." * 50_000, (entry("aws_lambda_function", "f"),))
+
+
+def test_values_without_text_have_a_bound() -> None:
+    """A file of 90 MB took 2.2 GB."""
+    with pytest.raises(UnreadableTemplate, match="more than 10,000,000 values"):
+        terraform.plan("plan.json", f"[{'[],' * 5_000_001}[]]")
