@@ -58,7 +58,9 @@ LOG_KEYS_MORE = ("datetime", "date", "StartUTC", "msec", "T", "E")
 TIME_NAME = re.compile(r"time|date|(^|\W|_)ts($|\W|_)|start|minute|hour", re.IGNORECASE)
 
 COUNTED = "counts?|webhooks|requests|invocations|hits|trades|samplecount|tradecount"
-COUNT_NAME = re.compile(f"(number_of_|num_)?({COUNTED}|sum|values?)|count_of_records")
+COUNT_NAME = re.compile(
+    f"(number_of_|num_)?({COUNTED}|sum|values?)|(trade|request|invocation|sample)s?_count|count_of_records"
+)
 COUNT_WORD = re.compile(rf"(^|[\W_])({COUNTED})($|[\W_])")
 """A name with such a word is a count if there is no other column but that of the time."""
 
@@ -80,7 +82,6 @@ LAYOUTS: dict[int, tuple[tuple[int, int | None], ...]] = {
 klines. Source: https://github.com/binance/binance-public-data and Kraken's "Downloadable historical OHLCVT data"."""
 
 LABELS = ("full label", "label")
-"""First cells of the first lines that CloudWatch's console writes above its rows."""
 
 METADATA = (*LABELS, "account id", "region", "period", "statistic", "unit", "id", "namespace")
 
@@ -107,13 +108,7 @@ def recognise(path: Path, rest: Iterator[Line]) -> Recording:
         entry = _parsed(text)
         if not isinstance(entry, dict) or {"MetricDataResults", "Datapoints"} & {*entry}:
             return Recording(counts=_metric(path, every))
-        keys = [key for key in entry if key not in (*LOG_KEYS, *LOG_KEYS_MORE)]
-        counted = _counted(path, keys)
-        entries = _json_lines(path, every)
-        if counted is None:
-            return Recording(times=_sorted(path, ((line, at_s) for line, at_s, _ in entries)))
-        key = keys[counted]
-        return Recording(counts=((line, at_s, count(path, line, str(entry.get(key)))) for line, at_s, entry in entries))
+        return _entries(path, entry, every)
     if LOGGED.search(text):
         return Recording(times=_sorted(path, _log(path, every)))
     return _table(path, every)
@@ -129,6 +124,16 @@ def _log(path: Path, rows: Iterator[Line]) -> Times:
             what = f"line {number} has no time such as [01/Jan/2026:00:00:00 +0000]"
             raise fault(path, what, "remove the line, or correct it")
         yield number, time_s(path, number, found[1])
+
+
+def _entries(path: Path, first: dict[str, Any], rows: Iterator[Line]) -> Recording:
+    keys = [key for key in first if key not in (*LOG_KEYS, *LOG_KEYS_MORE)]
+    counted = _counted(path, keys)
+    entries = _json_lines(path, rows)
+    if counted is None:
+        return Recording(times=_sorted(path, ((line, at_s) for line, at_s, _ in entries)))
+    cells = ((line, at_s, str(entry.get(keys[counted], ""))) for line, at_s, entry in entries)
+    return Recording(counts=((line, at_s, count(path, line, cell)) for line, at_s, cell in cells))
 
 
 def _json_lines(path: Path, rows: Iterator[Line]) -> Iterator[tuple[int, float, dict[str, Any]]]:
@@ -265,12 +270,12 @@ def _rows(path: Path, rest: Iterator[Line], delimiter: str) -> Iterator[Row]:
 
 def _without_metadata(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
     """Skip the lines that CloudWatch's console writes above its rows. Raises UnreadableTrace if it has no sums."""
-    first = next(rows, (0, [""]))
     labels: list[str] = []
     statistic = ""
-    for number, cells in chain([first], rows):
+    for number, cells in rows:
         name = cells[0].strip().lower()
-        if first[1][0].strip().lower() not in LABELS or name not in METADATA or len(cells) == 1:
+        is_header = name not in LABELS and any(map(TIME_NAME.search, cells[1:]))
+        if name not in METADATA or len(cells) == 1 or is_header:
             _require_counts(path, labels, statistic)
             yield number, cells
             break
@@ -279,11 +284,8 @@ def _without_metadata(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
         if name == "statistic":
             statistic = cells[1].strip()
             if statistic.lower() not in ("sum", "samplecount", "sample count"):
-                raise fault(
-                    path,
-                    f"line {number}: the statistic is {statistic[:40]}",
-                    "export the metric with the statistic Sum",
-                )
+                what = f"line {number}: the statistic is {statistic[:40]}"
+                raise fault(path, what, "export the metric with the statistic Sum")
     yield from rows
 
 
@@ -312,9 +314,10 @@ def _columns(path: Path, sample: Sequence[Row]) -> tuple[int, int | None]:
     """Return the columns of time and count where no header names them; no count if each row is one webhook."""
     number, cells = sample[0]
     moments = [column for column, cell in enumerate(cells) if _is_moment(cell)]
-    if len(cells) == 2 and moments == [0] and not _is_value(cells[1]):
+    if len(cells) == 2 and 0 in moments and (1 in moments or not _is_value(cells[1])):
         return 0, None
-    found = [layout for layout in LAYOUTS.get(len(cells), ()) if layout[0] in moments or len(cells) == 2]
+    layouts = [layout for layout in LAYOUTS.get(len(cells), ()) if layout[1] not in moments]
+    found = [layout for layout in layouts if layout[0] in moments or len(cells) == 2]
     if not found and not moments:
         raise fault(path, f"line {number} has no time in {len(cells)} columns", 'name the columns "time" and "count"')
     return found[0] if found else (moments[0], None)

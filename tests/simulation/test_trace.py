@@ -287,6 +287,8 @@ def test_an_hour_that_repeats_is_explained(trace):
         pytest.param("response_time_ms,timestamp,status\n1{s},2026-01-01T00:00:0{s}Z,200\n", id="response times"),
         pytest.param("time,status,size\n2026-01-01T00:00:0{s}Z,200,17\n", id="whole numbers"),
         pytest.param("176722560{s}.25,POST\n", id="no header"),
+        pytest.param("176722560{s}.25,176722560{s}.75\n", id="start and end"),
+        pytest.param("id,region,time\n7,eu,176722560{s}.25\n", id="names of CloudWatch's metadata"),
     ],
 )
 def test_a_column_that_is_not_named_as_a_count_is_none(trace, content):
@@ -304,6 +306,8 @@ MINUTES = [1767225600 + 60 * minute for minute in range(5)]
         ("time,open,high,low,close,volume\n{time},1,3,0.5,2,5\n", "it has klines, but no column of counts"),
         ('{{"time": {time}, "o": 1, "h": 3, "l": 0.5, "c": 2}}\n', "it has klines, but no column of counts"),
         ("{time},1,3,0.5,2,5.5\n", "its rows look like klines, but no column of counts is known"),
+        ("{time},1,3,0.5,2,5.5,{time}\n", "its rows look like klines, but no column of counts is known"),
+        ("BTC,{time},1,3,0.5,2,5.5\n", "its rows look like klines, but no column of counts is known"),
         ("{time},0.5,3,1,2,5.5\n", "its rows look like klines, but no column of counts is known"),
         ("time,price\n{time},61000\n", "whole minutes apart, but none of these columns is named as a count: price"),
         ("time,a,b\n{time},61,62\n", "whole minutes apart, but none of these columns is named as a count: a, b"),
@@ -332,6 +336,8 @@ def test_intervals_without_a_count_are_not_read_as_webhooks(trace, content, what
         "{time},7\n",
         "Full label,Duration\nStatistic,Sample count\n{time},7\n",
         "id,time,trades\n1,{time},7\n",
+        "time,open,high,low,close,trade_count\n{time},1,3,0.5,2,7\n",
+        "Region,us-east-1\nPeriod,60\nStatistic,Sum\n{time},7\n",
     ],
 )
 def test_a_named_count_is_read(trace, content):
