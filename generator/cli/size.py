@@ -124,10 +124,13 @@ def _far_above_mean(fitted: BurstFit, environment: Environment, path: Path) -> l
         return []
     if sizing.stated(environment, sizing.PROCESS_WEBHOOK) is not None or not fitted.exceeds(units):
         return []
-    replay = shlex.join(["generator", "simulate", environment.name, "--trace", str(path)])
+    name = environment.name
+    generate = shlex.join(["generator", "template", name])
+    replay = shlex.join(["generator", "simulate", name, "--trace", str(path)])
     return [
         f"up to {fitted.most_at_once:,} webhooks are in progress at once, but bursts of this mean size need only "
-        f"{units:,} units; see what a replay loses: {replay}"
+        f"{units:,} units; to see what a replay loses, write the lines above to the environment file, then run: "
+        f"{generate}, then {replay}"
     ]
 
 

@@ -129,7 +129,10 @@ def _webhook_limit(task: Task, runs: Sequence[Measurements]) -> Bottleneck:
     at_lambda = fsum(run.functions[entry][count] for run in runs for count in ("throttles", "timeouts"))
     if refusals[worst] <= at_lambda:
         return _function_limit(task, runs, entry)
-    return worst, entry if worst.endswith(RATE_AND_BURST) else ""
+    # A generated usage plan admits as many at once as the function reserves. Other plans follow no reservation.
+    reserved = task.topology.functions[entry].reserved_concurrency
+    own = [f"{one.logical_id}'s {RATE_AND_BURST}" for one in task.topology.throttles if one.burst == reserved]
+    return worst, entry if worst in own else ""
 
 
 def _function_limit(task: Task, runs: Sequence[Measurements], name: str) -> Bottleneck:

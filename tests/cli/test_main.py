@@ -496,4 +496,4 @@ def test_fit_trace_warns_of_bursts_far_above_their_mean(generator: Run) -> None:
     result = generator("size", "prod", "--fit-trace", "trace.csv")
     (line,) = (line for line in result.stderr.splitlines() if "in progress at once" in line)
     assert line.startswith("trace.csv: weak: up to 8")
-    assert line.endswith("see what a replay loses: generator simulate prod --trace trace.csv")
+    assert line.endswith("then run: generator template prod, then generator simulate prod --trace trace.csv")

@@ -177,6 +177,13 @@ def test_205_reserved_of_300_could_not_be_created(template, environment):
             id="gateway rate",
         ),
         pytest.param(
+            ("WebhookUsagePlan", "Throttle", {"RateLimit": 60, "BurstLimit": 25}),
+            (),
+            False,
+            "WebhookUsagePlan's rate and burst",
+            id="gateway rate that follows no reservation",
+        ),
+        pytest.param(
             ("WebhookUsagePlan", "Quota", {"Limit": 3000, "Period": "DAY"}),
             (),
             False,
@@ -212,8 +219,8 @@ def test_the_remedy_is_the_limit_that_refused_most(template, environment, change
     )
     assert remedies(result)["webhook_throttle_probability"] == remedy
     (target,) = (one for one in result.targets if one.name == "webhook_throttle_probability")
-    can_be_mended = "rate and burst" in remedy or "reservation of" in remedy
-    assert target.function == ("ProcessWebhookFunction" if can_be_mended else "")
+    follows = ("rate and burst" in remedy and value["BurstLimit"] == 20) or "reservation of" in remedy
+    assert target.function == ("ProcessWebhookFunction" if follows else "")
 
 
 def test_the_remedy_for_a_slow_stream_is_its_lanes_or_its_reservation(template, environment):
