@@ -6,12 +6,19 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
+from generator.aws import API_GATEWAY_TIMEOUT_MS
 from generator.capacity import bursts, lanes, queueing
 from generator.capacity.bursts import Batch, Clusters, Source, Survival
-from generator.config.schema import Environment
+from generator.config.schema import Environment, FunctionSettings
 
 MAX_LOAD, MAX_BATCH, MAX_SIZE = 100, 120, 50
 """Executions are counted in groups if the load, a full batch or the alerts of a record exceed this on average."""
+
+PRECISION = 1e-6
+"""Relative error of a time that is found by bisection."""
+
+ANSWER_S = API_GATEWAY_TIMEOUT_MS / 1000
+"""The time for which API Gateway waits for ProcessWebhook."""
 
 OTHERS = ((0.788675, 0.633975), (0.211325, 2.366025))
 """Shares of batches, and the number of records in batches that start with them, over its mean. The burst of a random
@@ -43,6 +50,23 @@ def cold_start_share(environment: Environment) -> float:
     duration_s = environment.functions.process_webhook.mean_duration_ms / 1000
     rate_per_s = environment.peak_rate_per_s
     return cold_starts_per_s(rate_per_s, duration_s, environment.simulation.environment_idle_timeout_s) / rate_per_s
+
+
+def late_answers(function: FunctionSettings) -> float:
+    """Return the share of ProcessWebhook's runs without a cold start for which API Gateway does not wait."""
+    return Survival.of(function, function.mean_duration_ms / 1000).after(ANSWER_S)
+
+
+def longest_run_s(function: FunctionSettings, share: float) -> float:
+    """Return the time that this share of a function's runs exceed, without a cold start."""
+    survival = Survival.of(function, function.mean_duration_ms / 1000)
+    low_s, high_s = 0.0, survival.mean_s
+    while survival.after(high_s) > share:
+        low_s, high_s = high_s, 2 * high_s
+    while high_s - low_s > high_s * PRECISION:
+        middle_s = (low_s + high_s) / 2
+        low_s, high_s = (middle_s, high_s) if survival.after(middle_s) > share else (low_s, middle_s)
+    return high_s
 
 
 def webhook_duration_s(environment: Environment) -> float:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 BAR_STEPS = 1000
 
+SIZED = ("traffic", "targets", "stream", "functions", "sources", "simulation.environment_idle_timeout_s")
+"""The beginnings of the settings from which reservations follow."""
+
 
 @click.command(epilog="Example: generator simulate prod --workload spike --chart spike.svg")
 @options.environment
@@ -121,7 +124,8 @@ def command(
         click.echo("".join(f"{visible(note)}\n" for note in result.notes), nl=False, err=True)
     else:
         click.echo(simulation.as_text(result))
-        click.echo("".join(f"remedy: {visible(remedy)}\n" for remedy in remedies(environment, result)), nl=False)
+        found = remedies(environment, result, template=str(file or ""), overrides=_sized(overrides))
+        click.echo("".join(f"remedy: {visible(remedy)}\n" for remedy in found), nl=False)
     if chart:
         charts.simulation_chart(result, chart)
         click.echo(visible(f"wrote {chart}"), err=True)
@@ -131,6 +135,12 @@ def command(
 def _neighbours(neighbours: Sequence[Environment]) -> Iterator[str]:
     if names := ", ".join(neighbour.name for neighbour in neighbours):
         yield f"{names}: reservations in the same account are not simulated; generator check includes them"
+
+
+def _sized(overrides: Sequence[str]) -> dict[str, object]:
+    """Return the overrides that change a reservation: each key with its value as written."""
+    chosen = {key: value for key, _, value in (override.partition("=") for override in overrides)}
+    return {key: value for key, value in chosen.items() if key.startswith(SIZED)}
 
 
 def _without_effect(name: str, file: Path | None, overrides: Sequence[str]) -> Iterator[str]:

@@ -1,52 +1,167 @@
-"""Remedies for a missed target: the setting to write, its value, and the reservations that follow."""
+"""Remedies for missed targets: what to change, and the reservations that follow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from generator._format import percent, rate
+from generator._format import joined, number, percent, rate, significant
+from generator.capacity import arrivals, burst_fit
 from generator.capacity.planning import with_rate
-from generator.capacity.sizing import CHECK_ALERTS, SETTINGS, size, stated, with_units
-from generator.config.schema import Environment
+from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SETTINGS, Sizing, size, with_units
+from generator.config import project
+from generator.config.schema import Environment, FunctionSettings
 from generator.errors import UnsizableLoad
 from generator.simulation import SimulationResult
+from generator.simulation.targets import Cause, Target
+
+SPARE = 100
+"""Runs above a timeout may use up this part of a target, so that they hardly count."""
+
+LOGICAL_IDS = {settings_name: logical_id for logical_id, settings_name in SETTINGS.items()}
 
 
-def remedies(environment: Environment, result: SimulationResult) -> Iterator[str]:
-    """Yield a remedy for each function whose reservation, or a usage plan that follows it, made a target be missed.
+def remedies(
+    environment: Environment,
+    result: SimulationResult,
+    *,
+    template: str = "",
+    overrides: Mapping[str, object] | None = None,
+) -> Iterator[str]:
+    """Yield what to change for each missed target, and last the command to run with the reservations that follow.
 
-    The value is the one that the sizing derives for the highest rate of the workload, at least one more than simulated.
+    `template` is the simulated file if it is not the environment's own: then the changes are for that file. `overrides`
+    are simulated settings that the environment's file does not have, with their values.
     """
-    names = {settings_name: logical_id for logical_id, settings_name in SETTINGS.items()}
-    for function in dict.fromkeys(target.function for target in result.targets if target.function):
-        settings_name, simulated = result.settings[function], result.chart.reserved[function]
-        if simulated is not None:
-            yield f"{function}: {_remedy(environment, names[settings_name], simulated, result.peak_per_s)}"
-
-
-def _remedy(environment: Environment, logical_id: str, simulated: int, peak_per_s: float) -> str:
-    traffic = environment.traffic
-    mean_per_s = traffic.webhooks_per_hour / 3600
-    at_peak = with_rate(
-        replace(environment, traffic=replace(traffic, peak_factor=peak_per_s / mean_per_s)), traffic.webhooks_per_hour
-    )
+    missed = {(target.cause, target.function): target for target in result.targets if target.cause is not Cause.OTHER}
+    # Other lanes have other batches, and so other bursts of notifications.
+    order = sorted(missed.values(), key=lambda target: result.settings[target.function] != SETTINGS[CHECK_ALERTS])
     try:
-        needed = size(at_peak)[logical_id]
-        sizing = size(environment)
+        peak = _Peak.of(environment, result) if order else None
+        if peak and template:
+            yield from (_for_template(peak, target, result, template) for target in order)
+        elif peak:
+            yield from _for_environment(environment, peak, order, result, overrides or {})
     except UnsizableLoad as error:
-        return str(error)
-    more = environment.stream.shards + 1 if logical_id == CHECK_ALERTS else 1
-    units = max(needed.reserved_concurrency or 0, simulated + more)
-    predicted = with_units(at_peak, needed, units, "").predicted
-    effect = f"{percent(predicted or 0)} predicted at {rate(peak_per_s)}"
-    run = f"run generator template {environment.name}"
-    if sizing[logical_id].reserved_concurrency == units and stated(environment, logical_id) is None:
-        return f"{run}; it reserves {units:,} instead of {simulated:,} ({effect}): {sizing.sum_as_text}"
-    settings_name = SETTINGS[logical_id]
-    changed = replace(getattr(environment.functions, settings_name), reserved_concurrency=units)
-    mended = replace(environment, functions=replace(environment.functions, **{settings_name: changed}))
+        yield str(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Peak:
+    """The environment at the workload's highest rate without stated reservations, its sizing, and the rate as text.
+
+    `most_at_once` is the number of recorded webhooks in progress at once; 0 if no recording was replayed.
+    """
+
+    environment: Environment
+    sizing: Sizing
+    rate: str
+    most_at_once: int = 0
+
+    @classmethod
+    def of(cls, environment: Environment, result: SimulationResult) -> _Peak:
+        """Return the peak. Recorded times have no highest rate, but a busiest minute and the bursts that fit them."""
+        traffic, recorded = environment.traffic, result.recorded
+        per_s, most, text = result.peak_per_s, 0, rate(result.peak_per_s)
+        if recorded:
+            trace = recorded.trace
+            fitted = burst_fit.fit(trace.times, environment.functions.process_webhook)
+            size_ = 1 + (fitted.webhooks_per_burst - 1) * recorded.scale
+            per_s, most = trace.webhooks_per_hour / 3600 * trace.peak_factor * recorded.scale, fitted.most_at_once
+            traffic = replace(traffic, webhooks_per_burst=size_)
+            text = f"{rate(per_s)} in recorded bursts of {significant(size_)}" if size_ > 1 else rate(per_s)
+        traffic = replace(traffic, peak_factor=per_s * 3600 / traffic.webhooks_per_hour)
+        changed = with_rate(replace(environment, traffic=traffic), traffic.webhooks_per_hour)
+        return cls(changed, size(changed), text, most)
+
+    def units(self, logical_id: str, simulated: int) -> tuple[int, str]:
+        """Return the units to reserve, and why: those of the sizing, or more if it finds the simulated ones enough."""
+        derived = self.sizing[logical_id]
+        units = derived.reserved_concurrency or 0
+        if units > simulated:
+            return units, f"{percent(derived.predicted or 0)} predicted at {self.rate}"
+        if logical_id == PROCESS_WEBHOOK and self.most_at_once > simulated:
+            return self.most_at_once + 1, f"up to {self.most_at_once:,} recorded webhooks are in progress at once"
+        units = simulated + (self.environment.stream.shards + 1 if logical_id == CHECK_ALERTS else 1)
+        predicted = with_units(self.environment, derived, units, "").predicted
+        return units, f"{percent(predicted or 0)} predicted at {self.rate}, which is too low; simulate again"
+
+
+def _for_environment(
+    environment: Environment,
+    peak: _Peak,
+    missed: list[Target],
+    result: SimulationResult,
+    overrides: Mapping[str, object],
+) -> Iterator[str]:
+    mended, settings = environment, dict(overrides)
+    for target in missed:
+        name = result.settings[target.function]
+        if target.cause is Cause.LATE_ANSWER:
+            yield _shorter(environment, target)
+        elif target.cause is Cause.TIMEOUT:
+            timeout_s = _timeout_s(environment, name, target.target)
+            yield f"{target.function}: a timeout of {timeout_s:,} s, or shorter runs"
+            if timeout_s > getattr(environment.functions, name).timeout_s:
+                settings[f"functions.{name}.timeout_s"] = timeout_s
+        elif target.cause is not Cause.PLAN:
+            units, why = peak.units(LOGICAL_IDS[name], result.chart.reserved[target.function] or 0)
+            yield f"{target.function}: reserve {units:,}{_instead(target, result)} ({why})"
+            if size(mended)[LOGICAL_IDS[name]].reserved_concurrency != units:
+                mended = _stating(mended, name, units)
+                settings[f"functions.{name}.reserved_concurrency"] = units
+    if any(target.cause is not Cause.LATE_ANSWER for target in missed):
+        write = joined([f"{key} = {value}" for key, value in settings.items()])
+        where = project.environments() / f"{environment.name}.toml"
+        yield (
+            f"{f'write {write} in {where}, then ' if write else ''}run: generator template {environment.name}; it "
+            f"reserves {size(mended).sum_as_text}"
+        )
+
+
+def _for_template(peak: _Peak, target: Target, result: SimulationResult, template: str) -> str:
+    function, name = target.function, result.settings[target.function]
+    plan = peak.sizing.usage_plan
+    admits = f"a rate of {number(plan.rate_per_s)}/s and a burst of {plan.burst:,}"
+    if target.cause is Cause.LATE_ANSWER:
+        return _shorter(peak.environment, target)
+    if target.cause is Cause.TIMEOUT:
+        timeout_s = _timeout_s(peak.environment, name, target.target)
+        return f"{function}: in {template}, a Timeout of {timeout_s:,} s, or shorter runs"
+    if target.cause is Cause.PLAN:
+        return f"{target.remedy}: in {template}, {admits}"
+    units, why = peak.units(LOGICAL_IDS[name], result.chart.reserved[function] or 0)
+    change = f"ReservedConcurrentExecutions of {units:,}{_instead(target, result)}"
+    if target.cause is Cause.LANES:
+        change = f"a ParallelizationFactor of {units // (peak.environment.stream.shards + 1)} and {change}"
+    elif target.cause is Cause.FOLLOWING_PLAN:
+        change = f"{change}, and a usage plan with {admits}"
+    return f"{function}: in {template}, {change} ({why})"
+
+
+def _instead(target: Target, result: SimulationResult) -> str:
+    reserved = result.chart.reserved[target.function]
+    return "" if reserved is None else f" instead of {reserved:,}"
+
+
+def _stating(environment: Environment, name: str, units: int) -> Environment:
+    changed = replace(getattr(environment.functions, name), reserved_concurrency=units)
+    return replace(environment, functions=replace(environment.functions, **{name: changed}))
+
+
+def _timeout_s(environment: Environment, name: str, target: float) -> int:
+    """Return the fewest whole seconds that runs exceed so rarely that it hardly counts towards the target."""
+    function: FunctionSettings = getattr(environment.functions, name)
+    return math.ceil(arrivals.longest_run_s(function, target / SPARE) + function.cold_start_ms / 1000)
+
+
+def _shorter(environment: Environment, target: Target) -> str:
+    function = environment.functions.process_webhook
+    longest_s = arrivals.longest_run_s(function, target.target / SPARE)
+    mean_ms = function.mean_duration_ms * (arrivals.ANSWER_S - function.cold_start_ms / 1000) / longest_s
     return (
-        f"write functions.{settings_name}.reserved_concurrency = {units} instead of {simulated:,} ({effect}) "
-        f"and {run}: {size(mended).sum_as_text}"
+        f"{target.function}: shorten its runs (functions.process_webhook.mean_duration_ms) from "
+        f"{number(function.mean_duration_ms)} to {max(1, math.floor(mean_ms)):,} ms on average, so that hardly any "
+        f"takes longer than {arrivals.ANSWER_S:g} s, cold start included"
     )

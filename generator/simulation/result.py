@@ -14,7 +14,7 @@ from generator.simulation.network import Task
 from generator.simulation.replication import POINTS, Measurements
 from generator.simulation.statistics import TargetVerdict, estimate_share
 from generator.simulation.targets import Target, judge_targets
-from generator.simulation.workload import Piece
+from generator.simulation.workload import Piece, Recorded
 
 Json = dict[str, Any]
 
@@ -39,7 +39,8 @@ class SimulationResult(Mapping[str, Any]):
     """The result of a simulation. As a mapping it is the JSON document; the other attributes serve report and chart.
 
     `notes` list what was not simulated. `hours` is the simulated time of each replication. `settings` names the part of
-    the settings of each function, and `peak_per_s` is the highest rate of the workload.
+    the settings of each function, and `peak_per_s` is the highest rate of the workload. `recorded` is the workload if
+    it replayed recorded times.
     """
 
     document: Json
@@ -51,6 +52,7 @@ class SimulationResult(Mapping[str, Any]):
     seed: int
     settings: Mapping[str, str]
     peak_per_s: float
+    recorded: Recorded | None = None
 
     @property
     def passed(self) -> bool:
@@ -84,7 +86,9 @@ def summarise(task: Task, workload: str, runs: Sequence[Measurements], notes: Se
     chart = _chart(task, runs)
     hours, settings = task.duration_s / 3600, settings_names(task.topology)
     peak_per_s = max(bound_per_s for _, _, bound_per_s in _pieces(task))
-    return SimulationResult(document, targets, chart, notes, hours, len(runs), task.seed, settings, peak_per_s)
+    replayed = task.rates if isinstance(task.rates, Recorded) and task.rates.is_played_as_recorded else None
+    count = len(runs)
+    return SimulationResult(document, targets, chart, notes, hours, count, task.seed, settings, peak_per_s, replayed)
 
 
 def _pieces(task: Task) -> Iterator[Piece]:

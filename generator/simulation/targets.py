@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from math import fsum
-from typing import Any
+from typing import Any, NamedTuple
 
 from generator.aws import floor_error
 from generator.simulation.functions import CONCURRENCY, REQUEST_RATE, SCALING
@@ -20,9 +21,31 @@ TIMEOUT = "timeout"
 MIN_FULL_PERIODS = 30
 """Periods without a free execution from which their mean weight is known well enough."""
 
-Bottleneck = tuple[str, str]
-"""The limit that cost the most, and the function whose settings raise it: its reservation, its lanes, or the usage
-plan's rate and burst, which follow ProcessWebhook's reservation. For any other limit, the function is empty."""
+
+class Cause(StrEnum):
+    """The kind of limit that cost the most. The remedy depends on it."""
+
+    UNITS = "units"
+    """A function's reservation."""
+    FOLLOWING_PLAN = "following plan"
+    """The rate and the burst of a usage plan that follow a reservation."""
+    LANES = "lanes"
+    """The parallelization factor of an event source mapping."""
+    PLAN = "plan"
+    """The rate and the burst of a usage plan or a stage that follow no reservation."""
+    TIMEOUT = "timeout"
+    """A function's timeout."""
+    LATE_ANSWER = "late answer"
+    """The time that API Gateway waits for an answer."""
+    OTHER = "other"
+
+
+class Bottleneck(NamedTuple):
+    """The limit that cost the most, as text, its kind, and the function whose settings change it, if any."""
+
+    text: str
+    cause: Cause = Cause.OTHER
+    function: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +53,8 @@ class Target:
     """An upper limit, and how the measured value compares with it.
 
     `replications_needed` would probably decide an inconclusive verdict; None if no reasonable number would. `remedy`
-    is the first thing to change for a missed target, else empty. If that is a function's reservation, its lanes, or
-    the usage plan's rate and burst, which follow ProcessWebhook's reservation, `function` names the function.
+    is the first thing to change for a missed target, else empty. `cause` is its kind, and `function` the function whose
+    settings change it.
     """
 
     name: str
@@ -40,6 +63,7 @@ class Target:
     verdict: TargetVerdict
     replications_needed: int | None = None
     remedy: str = ""
+    cause: Cause = Cause.OTHER
     function: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -73,8 +97,8 @@ def _busiest_shard(task: Task, runs: Sequence[Measurements]) -> tuple[str, Estim
 def _judge(task: Task, runs: Sequence[Measurements], name: str, measured: Estimate, limit: Bottleneck) -> Target:
     target = getattr(task.environment.targets, name)
     verdict, needed = decide(target, measured, len(runs))
-    remedy, function = limit if verdict is TargetVerdict.MISSED else ("", "")
-    return Target(name, target, measured, verdict, needed, remedy, function)
+    remedy, cause, function = limit if verdict is TargetVerdict.MISSED else Bottleneck("")
+    return Target(name, target, measured, verdict, needed, remedy, cause, function)
 
 
 def _account(task: Task) -> Iterator[Target]:
@@ -129,10 +153,16 @@ def _webhook_limit(task: Task, runs: Sequence[Measurements]) -> Bottleneck:
     at_lambda = fsum(run.functions[entry][count] for run in runs for count in ("throttles", "timeouts"))
     if refusals[worst] <= at_lambda:
         return _function_limit(task, runs, entry)
+    if worst == late:
+        return Bottleneck(worst, Cause.LATE_ANSWER, entry)
     # A generated usage plan admits as many at once as the function reserves. Other plans follow no reservation.
     reserved = task.topology.functions[entry].reserved_concurrency
-    own = [f"{one.logical_id}'s {RATE_AND_BURST}" for one in task.topology.throttles if one.burst == reserved]
-    return worst, entry if worst in own else ""
+    limits = {f"{one.logical_id}'s {RATE_AND_BURST}": one.burst for one in task.topology.throttles}
+    if worst not in limits:
+        return Bottleneck(worst)
+    if limits[worst] == reserved:
+        return Bottleneck(f"{worst}, which follow {entry}'s reservation of {reserved}", Cause.FOLLOWING_PLAN, entry)
+    return Bottleneck(worst, Cause.PLAN, entry)
 
 
 def _function_limit(task: Task, runs: Sequence[Measurements], name: str) -> Bottleneck:
@@ -143,13 +173,14 @@ def _function_limit(task: Task, runs: Sequence[Measurements], name: str) -> Bott
     reasons = {reason: fsum(run.functions[name][count] for run in runs) for reason, count in counts.items()}
     worst = max(reasons, key=reasons.__getitem__)
     if worst == TIMEOUT:
-        return f"{name}'s Timeout of {task.topology.functions[name].timeout_s:g} s, which its runs exceed", ""
+        timeout_s = task.topology.functions[name].timeout_s
+        return Bottleneck(f"{name}'s Timeout of {timeout_s:g} s, which its runs exceed", Cause.TIMEOUT, name)
     if worst == SCALING:
-        return f"{name}'s cold starts: it needs new instances faster than Lambda adds them", ""
+        return Bottleneck(f"{name}'s cold starts: it needs new instances faster than Lambda adds them")
     reserved = task.topology.functions[name].reserved_concurrency
     limit = f"{name}'s reservation of {reserved}" if reserved is not None else "the account's concurrency limit"
     limit += ", which allows ten requests a second per unit" if worst == REQUEST_RATE else ""
-    return limit, name if reserved is not None else ""
+    return Bottleneck(limit) if reserved is None else Bottleneck(limit, Cause.UNITS, name)
 
 
 def _notifications(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
@@ -179,5 +210,6 @@ def _stream(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
     if throttles + timeouts > invocations / 10:
         limit = _function_limit(task, runs, mapping.function)
     else:
-        limit = f"{name}'s ParallelizationFactor of {mapping.parallelization_factor}", mapping.function
+        factor = f"{name}'s ParallelizationFactor of {mapping.parallelization_factor}"
+        limit = Bottleneck(factor, Cause.LANES, mapping.function)
     yield _judge(task, runs, "stream_utilisation", measured, limit)

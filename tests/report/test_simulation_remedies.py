@@ -1,51 +1,174 @@
-"""A remedy names a setting, its value, and the reservations that follow from it."""
+"""A remedy can be carried out: it names settings and their values, and a simulation of the result meets the target."""
 
 from __future__ import annotations
 
+import json
+import random
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import Result
 
+from generator import plans
+from generator.capacity.quota import Plan
 from generator.capacity.sizing import SETTINGS, size
 from generator.config.files import read
 from generator.config.schema import Environment
 from generator.report.simulation_remedies import remedies
+from generator.simulation import simulate
+from generator.simulation.targets import Cause
+
+Run = Callable[..., Result]
 
 
-def environment(**sections: dict[str, object]) -> Environment:
-    made: dict[str, object] = {"name": "prod", "region": "us-east-1", "traffic": {"webhooks_per_hour": 50_000}}
-    return read({**made, **sections}, "prod")
+def environment(webhooks_per_hour: int = 50_000, **sections: Mapping[str, object]) -> Environment:
+    traffic = {"webhooks_per_hour": webhooks_per_hour, **sections.pop("traffic", {})}
+    return read({"name": "prod", "region": "us-east-1", "traffic": traffic, **sections}, "prod")
 
 
-def result(function: str, reserved: int, peak_per_s: float) -> Any:
-    targets = [SimpleNamespace(function=function), SimpleNamespace(function="")]
-    chart = SimpleNamespace(reserved={function: reserved})
-    return SimpleNamespace(targets=targets, settings=SETTINGS, chart=chart, peak_per_s=peak_per_s)
+def result(peak_per_s: float, *missed: tuple[str, int, Cause]) -> Any:
+    """Return the result of a simulation that missed a target because of each function's limit."""
+    targets = [
+        SimpleNamespace(function=name, cause=cause, target=1e-4, remedy="Plan's rate and burst")
+        for name, _, cause in missed
+    ]
+    others = [SimpleNamespace(function="", cause=Cause.OTHER)]
+    chart = SimpleNamespace(reserved={name: reserved for name, reserved, _ in missed})
+    return SimpleNamespace(
+        targets=[*targets, *others], settings=SETTINGS, chart=chart, peak_per_s=peak_per_s, recorded=None
+    )
+
+
+PEAK_PER_S = 50_000 / 3600 * 5
+WEBHOOKS, NOTIFICATIONS, ALERTS = "ProcessWebhookFunction", "SendNotificationFunction", "CheckAlertsFunction"
 
 
 def test_a_template_that_is_out_of_date_needs_no_setting() -> None:
-    (remedy,) = remedies(environment(), result("ProcessWebhookFunction", 8, 50_000 / 3600 * 5))
-    assert remedy == (
-        "ProcessWebhookFunction: run generator template prod; it reserves 20 instead of 8 (0.0051 % predicted at "
-        "69.4/s): 20 + 10 + 5 + 2 = 37"
-    )
+    assert [*remedies(environment(), result(PEAK_PER_S, (WEBHOOKS, 8, Cause.UNITS)))] == [
+        "ProcessWebhookFunction: reserve 20 instead of 8 (0.0051 % predicted at 69.4/s)",
+        "run: generator template prod; it reserves 20 + 10 + 5 + 2 = 37",
+    ]
 
 
-def test_a_spike_needs_what_its_highest_rate_needs() -> None:
-    (remedy,) = remedies(environment(), result("ProcessWebhookFunction", 20, 50_000 / 3600 * 10))
-    assert remedy == (
-        "ProcessWebhookFunction: write functions.process_webhook.reserved_concurrency = 31 instead of 20 (0.0069 % "
-        "predicted at 139/s) and run generator template prod: 31 + 10 + 5 + 2 = 48"
-    )
+def test_a_setting_that_was_only_simulated_is_one_to_write() -> None:
+    simulated = environment(5_000, traffic={"alerts_per_crossing": 5})
+    missed = result(5_000 / 3600 * 5, (NOTIFICATIONS, 3, Cause.UNITS))
+    assert [*remedies(simulated, missed, overrides={"traffic.alerts_per_crossing": "5"})] == [
+        "SendNotificationFunction: reserve 22 instead of 3 (0.82 % predicted at 6.94/s)",
+        "write traffic.alerts_per_crossing = 5 in environments/prod.toml, then run: generator template prod; it "
+        "reserves 7 + 5 + 22 + 2 = 36",
+    ]
 
 
-@pytest.mark.parametrize(("function", "simulated", "expected"), [("SendNotification", 5, 6), ("CheckAlerts", 10, 15)])
+def test_a_spike_needs_what_its_highest_rate_needs_and_remedies_count_together() -> None:
+    missed = result(2 * PEAK_PER_S, (WEBHOOKS, 20, Cause.FOLLOWING_PLAN), (NOTIFICATIONS, 5, Cause.UNITS))
+    assert [*remedies(environment(), missed)] == [
+        "ProcessWebhookFunction: reserve 31 instead of 20 (0.0069 % predicted at 139/s)",
+        "SendNotificationFunction: reserve 8 instead of 5 (0.35 % predicted at 139/s)",
+        "write functions.process_webhook.reserved_concurrency = 31 and "
+        "functions.send_notification.reserved_concurrency = 8 in environments/prod.toml, then run: generator template "
+        "prod; it reserves 31 + 10 + 8 + 2 = 51",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("function", "simulated", "cause", "expected"),
+    [(NOTIFICATIONS, 5, Cause.UNITS, 6), (ALERTS, 10, Cause.LANES, 15)],
+)
 def test_the_remedy_is_one_more_if_the_model_finds_the_reservation_enough(
-    function: str, simulated: int, expected: int
+    function: str, simulated: int, cause: Cause, expected: int
 ) -> None:
-    (remedy,) = remedies(environment(), result(f"{function}Function", simulated, 50_000 / 3600 * 5))
-    kind = SETTINGS[f"{function}Function"]
-    assert f"write functions.{kind}.reserved_concurrency = {expected} instead of {simulated} (" in remedy
+    remedy, command = remedies(environment(), result(PEAK_PER_S, (function, simulated, cause)))
+    kind = SETTINGS[function]
+    assert remedy.startswith(f"{function}: reserve {expected} instead of {simulated} (")
+    assert remedy.endswith("predicted at 69.4/s, which is too low; simulate again)")
     mended = size(environment(functions={kind: {"reserved_concurrency": expected}}))
-    assert remedy.endswith(f"= {mended.total_reserved}")
+    assert command.startswith(f"write functions.{kind}.reserved_concurrency = {expected} in environments/prod.toml")
+    assert command.endswith(mended.sum_as_text)
+
+
+def test_another_template_is_changed_itself() -> None:
+    missed = result(PEAK_PER_S, (WEBHOOKS, 8, Cause.UNITS), (ALERTS, 5, Cause.LANES))
+    assert [*remedies(environment(), missed, template="stack.yaml")] == [
+        "CheckAlertsFunction: in stack.yaml, a ParallelizationFactor of 2 and ReservedConcurrentExecutions of 10 "
+        "instead of 5 (35 % predicted at 69.4/s)",
+        "ProcessWebhookFunction: in stack.yaml, ReservedConcurrentExecutions of 20 instead of 8 (0.0051 % predicted at "
+        "69.4/s)",
+    ]
+    plan = result(PEAK_PER_S, (WEBHOOKS, 50, Cause.PLAN))
+    assert [*remedies(environment(), plan, template="stack.yaml")] == [
+        "Plan's rate and burst: in stack.yaml, a rate of 190/s and a burst of 20"
+    ]
+
+
+def test_a_timeout_is_one_that_runs_hardly_exceed() -> None:
+    slow = environment(
+        functions={"process_webhook": {"mean_duration_ms": 2000, "distribution": "exponential", "timeout_s": 3}}
+    )
+    timeout, command = remedies(slow, result(PEAK_PER_S, (WEBHOOKS, 20, Cause.TIMEOUT)))
+    assert timeout == "ProcessWebhookFunction: a timeout of 29 s, or shorter runs"  # 2 s x ln(1e6) + 0.6 s
+    assert command.startswith("write functions.process_webhook.timeout_s = 29 in environments/prod.toml, then run: ")
+
+
+def test_answers_that_come_too_late_need_shorter_runs() -> None:
+    slow = environment(functions={"process_webhook": {"mean_duration_ms": 4000, "distribution": "exponential"}})
+    (remedy,) = remedies(slow, result(PEAK_PER_S, (WEBHOOKS, 900, Cause.LATE_ANSWER)))
+    assert remedy == (  # (29 s - 0.6 s) / ln(1e6)
+        "ProcessWebhookFunction: shorten its runs (functions.process_webhook.mean_duration_ms) from 4,000 to 2,055 ms "
+        "on average, so that hardly any takes longer than 29 s, cold start included"
+    )
+
+
+def recording(folder: Path) -> Path:
+    """Write 15 minutes with a burst of 4 on average each second, whose webhooks are half a millisecond apart."""
+    draw, time_s, times_s = random.Random(3), 0.0, []
+    while time_s < 900:
+        time_s += draw.expovariate(1)
+        times_s.append(time_s)
+        while draw.random() > 0.25:
+            times_s.append(times_s[-1] + 0.0005)
+    path = folder / "trace.csv"
+    path.write_text("time\n" + "".join(f"{1_700_000_000 + time_s:.4f}\n" for time_s in sorted(times_s)))
+    return path
+
+
+def template_of(made: Environment) -> Any:
+    return json.loads(plans.render(Plan(made, size(made))))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("traffic", "simulated", "options", "target"),
+    [
+        pytest.param({"webhooks_per_hour": 14_363, "peak_factor": 1.63}, {}, {"trace": recording}, 1, id="recording"),
+        pytest.param({"webhooks_per_hour": 5_000, "peak_factor": 1}, {}, {"workload": "spike"}, 1, id="spike"),
+        pytest.param({"webhooks_per_hour": 5_000}, {"alerts_per_crossing": 5}, {"hours": 0.5}, 2, id="crossings"),
+    ],
+)
+def test_a_simulation_of_the_remedy_no_longer_misses_the_target(
+    traffic: dict[str, object], simulated: dict[str, object], options: dict[str, Any], target: int, tmp_path: Path
+) -> None:
+    options = {"replications": 2, "workers": 1, **options}
+    if make := options.get("trace"):
+        options["trace"] = make(tmp_path)
+    template, load = template_of(environment(traffic=traffic)), {**traffic, **simulated}
+    before = simulate(template, environment(traffic=load), **options)
+    assert before.targets[target].verdict == "missed"
+    *_, command = remedies(environment(traffic=load), before)
+    stated = re.findall(r"functions\.(\w+)\.reserved_concurrency = (\d+)", command)
+    mended = environment(traffic=load, functions={name: {"reserved_concurrency": int(units)} for name, units in stated})
+    after = simulate(template_of(mended), mended, **options).targets[target]
+    assert after.verdict != "missed"
+    assert (after.measured.mean or 0) <= after.target
+
+
+@pytest.mark.slow
+def test_the_command_names_the_simulated_settings(generator: Run, project: Path) -> None:
+    simulated = ("--set", "traffic.alerts_per_crossing=5", "--set", "simulation.warm_up_s=60")
+    missed = generator("simulate", "staging", *simulated, "--hours", "0.5", "--replications", "2")
+    command = "in environments/staging.toml, then run: generator template staging; it reserves "
+    assert f"remedy: write traffic.alerts_per_crossing = 5 {command}" in missed.stdout

@@ -14,6 +14,7 @@ from generator.errors import InvalidSimulation
 from generator.simulation import as_text, simulate
 from generator.simulation.network import Task
 from generator.simulation.replication import replicate
+from generator.simulation.targets import Cause
 from generator.simulation.topology import read_topology
 from generator.simulation.workload import Steady
 from tests.conftest import FIXTURES, ROOT
@@ -167,13 +168,14 @@ def test_205_reserved_of_300_could_not_be_created(template, environment):
 
 
 @pytest.mark.parametrize(
-    ("change", "overrides", "unreserved", "remedy"),
+    ("change", "overrides", "unreserved", "remedy", "cause"),
     [
         pytest.param(
             ("WebhookUsagePlan", "Throttle", {"RateLimit": 60, "BurstLimit": 20}),
             (),
             False,
-            "WebhookUsagePlan's rate and burst",
+            "WebhookUsagePlan's rate and burst, which follow ProcessWebhookFunction's reservation of 20",
+            Cause.FOLLOWING_PLAN,
             id="gateway rate",
         ),
         pytest.param(
@@ -181,6 +183,7 @@ def test_205_reserved_of_300_could_not_be_created(template, environment):
             (),
             False,
             "WebhookUsagePlan's rate and burst",
+            Cause.PLAN,
             id="gateway rate that follows no reservation",
         ),
         pytest.param(
@@ -188,6 +191,7 @@ def test_205_reserved_of_300_could_not_be_created(template, environment):
             (),
             False,
             "WebhookUsagePlan's quota",
+            Cause.OTHER,
             id="daily quota",
         ),
         pytest.param(
@@ -195,6 +199,7 @@ def test_205_reserved_of_300_could_not_be_created(template, environment):
             ("functions.process_webhook.mean_duration_ms=20", "functions.process_webhook.p95_duration_ms=40"),
             False,
             "ProcessWebhookFunction's reservation of 6, which allows ten requests a second per unit",
+            Cause.UNITS,
             id="request rate of short runs",
         ),
         pytest.param(
@@ -202,11 +207,12 @@ def test_205_reserved_of_300_could_not_be_created(template, environment):
             ("simulation.account_load=990",),
             True,
             "the account's concurrency limit",
+            Cause.OTHER,
             id="load of others in the account",
         ),
     ],
 )
-def test_the_remedy_is_the_limit_that_refused_most(template, environment, change, overrides, unreserved, remedy):
+def test_the_remedy_is_the_limit_that_refused_most(template, environment, change, overrides, unreserved, remedy, cause):
     resource, key, value = change
     template["Resources"][resource]["Properties"][key] = value
     result = simulate(
@@ -219,8 +225,8 @@ def test_the_remedy_is_the_limit_that_refused_most(template, environment, change
     )
     assert remedies(result)["webhook_throttle_probability"] == remedy
     (target,) = (one for one in result.targets if one.name == "webhook_throttle_probability")
-    follows = ("rate and burst" in remedy and value["BurstLimit"] == 20) or "reservation of" in remedy
-    assert target.function == ("ProcessWebhookFunction" if follows else "")
+    assert target.cause == cause
+    assert target.function == ("" if cause is Cause.OTHER else "ProcessWebhookFunction")
 
 
 def test_the_remedy_for_a_slow_stream_is_its_lanes_or_its_reservation(template, environment):
@@ -241,7 +247,7 @@ CONSTANT = 'functions.{0}.distribution="constant"', "functions.{0}.mean_duration
 
 
 @pytest.mark.parametrize(
-    ("function", "timeout_s", "duration_ms", "missed", "remedy"),
+    ("function", "timeout_s", "duration_ms", "missed", "remedy", "cause"),
     [
         pytest.param(
             "process_webhook",
@@ -249,6 +255,7 @@ CONSTANT = 'functions.{0}.distribution="constant"', "functions.{0}.mean_duration
             4000,
             "webhook_throttle_probability",
             "ProcessWebhookFunction's Timeout of 3 s, which its runs exceed",
+            Cause.TIMEOUT,
             id="webhooks time out",
         ),
         pytest.param(
@@ -257,6 +264,7 @@ CONSTANT = 'functions.{0}.distribution="constant"', "functions.{0}.mean_duration
             28_700,
             "webhook_throttle_probability",
             "ProcessWebhookFunction's duration: API Gateway waits only 29 s for an answer",
+            Cause.LATE_ANSWER,
             id="answers come too late",
         ),
         pytest.param(
@@ -265,6 +273,7 @@ CONSTANT = 'functions.{0}.distribution="constant"', "functions.{0}.mean_duration
             2000,
             "notification_wait_probability",
             "SendNotificationFunction's Timeout of 1 s, which its runs exceed",
+            Cause.TIMEOUT,
             id="notifications time out",
         ),
         pytest.param(
@@ -273,12 +282,13 @@ CONSTANT = 'functions.{0}.distribution="constant"', "functions.{0}.mean_duration
             4000,
             "stream_utilisation",
             "CheckAlertsFunction's Timeout of 2 s, which its runs exceed",
+            Cause.TIMEOUT,
             id="batches time out",
         ),
     ],
 )
 def test_runs_that_time_out_miss_the_target_without_any_throttle(
-    template, environment, function, timeout_s, duration_ms, missed, remedy
+    template, environment, function, timeout_s, duration_ms, missed, remedy, cause
 ):
     name = "".join(part.title() for part in function.split("_")) + "Function"
     template["Resources"][name]["Properties"]["Timeout"] = timeout_s
@@ -295,6 +305,7 @@ def test_runs_that_time_out_miss_the_target_without_any_throttle(
     result = simulate(template, environment("prod", *slow, *settings), **options)
     target = next(target for target in result.targets if target.name == missed)
     assert (target.verdict, target.remedy, result.passed) == ("missed", remedy, False)
+    assert (target.cause, target.function) == (cause, name)
     assert target.measured.mean <= 1
 
 
