@@ -13,11 +13,13 @@ from generator.diff.properties import changes, same
 from generator.diff.redefinitions import Redefinitions, with_new_names
 from generator.diff.reservations import Room, reservations
 from generator.diff.resources import resources, with_new_deployment
+from generator.diff.sam import with_same_types
 from generator.template.dependencies import dependencies
 from generator.template.evaluation import known
 from generator.template.intrinsics import Json, mapping, text
 from generator.template.model import Template
 from generator.template.schemas import Certainty, schema
+from generator.template.transforms import FUNCTION
 
 ALARM = "AWS::CloudWatch::Alarm"
 ALARM_SETTINGS = (
@@ -41,9 +43,9 @@ def difference(old: Template, new: Template, room: Room | None = None, cost: Cos
     iam = {
         (access.resource, access.change, text(access.statement)): access
         for view in views
-        for access in accesses(*view, coverage)
+        for access in accesses(*with_same_types(*view, FUNCTION), coverage)
     }
-    code = {handler.id: handler for view in views for handler in handlers(*view)}
+    code = {handler.id: handler for view in views for handler in handlers(*with_same_types(*view))}
     alarms = {(alarm.id, alarm.setting): alarm for view in views for alarm in _alarms(*view)}
     return Difference(
         resources=tuple(resources(before, after, redefinitions, renamed)),

@@ -13,7 +13,7 @@ from generator.diff.model import DEPLOYMENT, MAKERS, TABLE, Change, Property, Re
 from generator.diff.properties import changes, literal, typed, untyped
 from generator.diff.redefinitions import Redefinitions, Replacements
 from generator.diff.rejections import Rejections, stale_deployments
-from generator.diff.sam import CREATED_BY, as_made, with_created
+from generator.diff.sam import CREATED, WRITTEN, as_made, may_stay, with_created
 from generator.template.dependencies import dependencies
 from generator.template.intrinsics import Json, mapping, text
 from generator.template.model import Template
@@ -30,11 +30,14 @@ def resources(old: Template, new: Template, redefinitions: Redefinitions, rename
     """
     differing = [_deployed(*ids) for ids in renamed.items()]
     both = old.resources.keys() & new.resources.keys()
-    old, new, left, right = (with_created(side, both) for side in (old, new, *redefinitions.with_distinct_names))
+    stated, (left, right) = (old, new), redefinitions.with_distinct_names
+    old, new, left, right = (
+        with_created(side, both, own) for side, own in zip((old, new, left, right), (*stated, *stated), strict=True)
+    )
     for name in dict.fromkeys([*new.resources, *old.resources]):
         before, after = old.resources.get(name), new.resources.get(name)
         if before is None or after is None:
-            differing.append(_only_on_one_side(name, before, after))
+            differing.append(_only_on_one_side(name, before, after, new))
         else:
             sides = [side.resources[name] for side in (old, new, left, right)]
             sides = [as_made(side) for side in sides] if _type(before) != _type(after) else sides
@@ -45,13 +48,13 @@ def resources(old: Template, new: Template, redefinitions: Redefinitions, rename
     return sorted(map(rejections.added_to, differing), key=_urgency)
 
 
-def _only_on_one_side(name: str, old: Json, new: Json) -> Resource:
+def _only_on_one_side(name: str, old: Json, new: Json, template: Template) -> Resource:
     resource = old or new
     change = Change.ADDED if old is None else Change.REMOVED
-    notes = [f"SAM creates it for {resource[CREATED_BY]}"] if CREATED_BY in resource else []
+    notes = [resource[CREATED]] if CREATED in resource else []
     removal = Certainty.NONE
     if old is not None:
-        removal = Certainty.POSSIBLE if CONDITION in old else Certainty.CERTAIN
+        removal = Certainty.POSSIBLE if CONDITION in old or may_stay(old, template) else Certainty.CERTAIN
         notes += [_existence(old[CONDITION])] if CONDITION in old else []
         notes += removal_notes(old)
     return Resource(name, _type(resource), change, Certainty.NONE, (), tuple(notes), removal)
@@ -98,7 +101,7 @@ def _changed(
         differs = redefinitions.deployable.property_difference(distinct_changes.get(path, change), conditions)
         if differs != Certainty.NONE:
             differing[path] = change, differs
-    if not differing or (CREATED_BY in new and not any(_is_decisive(kind, path) for path in differing)):
+    if not differing or (CREATED in new and not any(_is_decisive(kind, path) for path in differing)):
         return
     replacement, notes = _replacement(old, new, differing.values())
     condition = differing[CONDITION][0].new if CONDITION in differing else None
@@ -131,7 +134,8 @@ def _with_properties(resource: Mapping[str, Json]) -> Mapping[str, Json]:
     """Return the resource with Properties, so that each property is compared by itself."""
     properties = resource.get("Properties") or {}
     key = TYPED.get(_type(resource))
-    return {**resource, "Properties": {**properties, key: typed(properties[key])} if key in properties else properties}
+    kept = {name: value for name, value in resource.items() if name not in (CREATED, WRITTEN)}
+    return {**kept, "Properties": {**properties, key: typed(properties[key])} if key in properties else properties}
 
 
 def _is_decisive(kind: str, path: str) -> bool:

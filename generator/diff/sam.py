@@ -5,16 +5,22 @@ Source: AWS SAM Developer Guide, "Generated CloudFormation resources".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from generator.template.intrinsics import SAM, Json, mapping
+from generator.template.evaluation import Evaluator, Unknown
+from generator.template.intrinsics import SAM, Json, mapping, text
 from generator.template.model import Template
 from generator.template.schemas import MADE_BY_SAM
 from generator.template.transforms import FUNCTION
 
-CREATED_BY = "CreatedBy"
-"""The attribute in which a created resource has the property that SAM creates it for."""
+ALIAS = "AutoPublishAlias"
+CREATED = "Created"
+"""The attribute in which a created resource has the reason why SAM creates it."""
+
+WRITTEN = "Written"
+"""The attribute in which a created alias has its name as the template states it."""
 
 SOURCE_MAPPING, RULE = "AWS::Lambda::EventSourceMapping", "AWS::Events::Rule"
 EVENTS = {
@@ -46,43 +52,88 @@ BECOMES = {
 }
 """The type that a resource of SAM has under its own logical id."""
 
+OTHER_NAMES = {kind: {"Body": "DefinitionBody"} for kind in (f"{SAM}Api", f"{SAM}HttpApi")}
+"""By type of SAM: the properties of the type that it becomes which SAM names differently."""
 
-def with_created(template: Template, functions: Collection[str]) -> Template:
-    """Return the template with the resources that SAM creates for these functions, as far as they are stated."""
+IN_CODE = (FUNCTION, f"{SAM}LayerVersion")
+IN_S3 = {
+    FUNCTION: {"Code": "CodeUri"},
+    f"{SAM}LayerVersion": {"Content": "Content"},
+    f"{SAM}StateMachine": {"DefinitionS3Location": "DefinitionUri"},
+    **{kind: {"BodyS3Location": "DefinitionUri"} for kind in (f"{SAM}Api", f"{SAM}HttpApi")},
+}
+"""By type of SAM: properties with a place in S3, by the name that they have in the type that it becomes."""
+
+
+def with_created(template: Template, functions: Collection[str], stated: Template) -> Template:
+    """Return the template with the resources that SAM creates for these functions, as far as they are stated.
+
+    `stated` is the same template with the names that its author gave. It decides the name of an alias.
+    """
+    aliases = Evaluator(stated)
     created = {
         name: resource
         for function in template.of_type(FUNCTION)
         if function in functions
-        for name, resource in _created(function, template)
+        for name, resource in _created(function, template, _alias(aliases, function))
     }
     return replace(template, resources={**created, **template.resources}) if created else template
 
 
-def _created(function: str, template: Template) -> Iterator[tuple[str, Mapping[str, Json]]]:
+def _alias(evaluator: Evaluator, function: str) -> Mapping[str, Json]:
+    """Return a function's alias by its name, and how it is written; empty without one.
+
+    SAM resolves the name before it creates anything, with the values of parameters.
+    """
+    written = evaluator.properties(function).get(ALIAS)
+    try:
+        name = evaluator.value(mapping(written)["Fn::If"][1] if _existence(written) else written)
+    except Unknown:
+        name = text(written)
+    return {"Name": name, WRITTEN: written} if isinstance(name, str) else {}
+
+
+def may_stay(alias: Mapping[str, Json], template: Template) -> bool:
+    """Return whether a function still has an alias that is written in the same way: only a default changed."""
+    return any(
+        WRITTEN in one
+        and one[WRITTEN] == alias.get(WRITTEN)
+        and one["Properties"]["FunctionName"] == alias["Properties"]["FunctionName"]
+        for one in template.resources.values()
+    )
+
+
+def _created(function: str, template: Template, alias: Mapping[str, Json]) -> Iterator[tuple[str, Mapping[str, Json]]]:
     properties = template.properties(function)
-    alias: Json = properties.get("AutoPublishAlias")
-    if isinstance(alias, str):
-        yield _resource(template, function, f"{function}Alias{alias}", "AWS::Lambda::Alias", "AutoPublishAlias", {})
+    if alias:
+        version = {"Fn::GetAtt": [f"{function}Version", "Version"]}
+        content = {"FunctionName": {"Ref": function}, "Name": alias["Name"], "FunctionVersion": version}
+        reason, name = f"SAM creates it for {ALIAS} of {function}", f"{function}Alias{alias['Name']}"
+        name, resource = _resource(template, function, name, "AWS::Lambda::Alias", reason, content)
+        yield name, {**resource, WRITTEN: alias[WRITTEN], **_existence(properties.get(ALIAS))}
     url = properties.get("FunctionUrlConfig")
     if isinstance(url, Mapping):
-        by, qualified = "FunctionUrlConfig", {"Qualifier": alias}
-        name, resource = _resource(template, function, f"{function}Url", "AWS::Lambda::Url", by, qualified)
+        content = {"TargetFunctionArn": {"Ref": function}, "Qualifier": alias.get("Name")}
+        reason = f"SAM creates it for FunctionUrlConfig of {function}"
+        name, resource = _resource(template, function, f"{function}Url", "AWS::Lambda::Url", reason, content)
         yield name, {**resource, **_existence(url)}
     if "Role" not in properties:
-        yield _resource(template, function, f"{function}Role", "AWS::IAM::Role", "Policies", {})
+        reason = f"SAM creates it because {function} has no Role"
+        yield _resource(template, function, f"{function}Role", "AWS::IAM::Role", reason, {})
     for event, content in mapping(properties.get("Events")).items():
         if (kind := EVENTS.get(str(mapping(content).get("Type")))) is not None:
             event_properties = mapping(content.get("Properties"))
             decisive = {other: event_properties[key] for key, other in SAME_NAMES.items() if key in event_properties}
-            yield _resource(template, function, f"{function}{event}", kind, f"Events.{event}", decisive)
+            reason = f"SAM creates it for Events.{event} of {function}"
+            yield _resource(template, function, f"{function}{event}", kind, reason, decisive)
 
 
 def _resource(
-    template: Template, function: str, name: str, kind: str, by: str, properties: Mapping[str, Json]
+    template: Template, function: str, name: str, kind: str, reason: str, properties: Mapping[str, Json]
 ) -> tuple[str, Mapping[str, Json]]:
     condition = {key: value for key, value in template.resources[function].items() if key == "Condition"}
     present = {key: value for key, value in properties.items() if value is not None}
-    return name, {"Type": kind, "Properties": present, CREATED_BY: f"{by} of {function}", **condition}
+    return name, {"Type": kind, "Properties": present, CREATED: reason, **condition}
 
 
 def _existence(value: Json) -> Mapping[str, Json]:
@@ -93,6 +144,25 @@ def _existence(value: Json) -> Mapping[str, Json]:
     return {}
 
 
+def with_same_types(old: Template, new: Template, *apart: str) -> tuple[Template, Template]:
+    """Return both templates with each resource of SAM, on one side only, as the type that it becomes.
+
+    Resources of the types `apart` stay as they are.
+    """
+    changed = [
+        name
+        for name in old.resources.keys() & new.resources.keys()
+        if (kinds := {side.resources[name].get("Type") for side in (old, new)})
+        and len(kinds) > 1
+        and kinds.isdisjoint(apart)
+    ]
+    sides = [{name: as_made(side.resources[name]) for name in changed} for side in (old, new)]
+    return (
+        replace(old, resources={**old.resources, **sides[0]}),
+        replace(new, resources={**new.resources, **sides[1]}),
+    )
+
+
 def as_made(resource: Mapping[str, Json]) -> Mapping[str, Json]:
     """Return a resource of SAM as the type that it becomes, with the names that its properties have there."""
     kind = str(resource.get("Type"))
@@ -100,14 +170,42 @@ def as_made(resource: Mapping[str, Json]) -> Mapping[str, Json]:
     if generated is None:
         return resource
     properties = dict(mapping(resource.get("Properties")))
-    for name, sam_name in MADE_BY_SAM.get(kind, ("", {}))[1].items():
+    for name, sam_name in {**MADE_BY_SAM.get(kind, ("", {}))[1], **OTHER_NAMES.get(kind, {})}.items():
         if sam_name in properties:
             properties[name] = properties.pop(sam_name)
-    if kind == FUNCTION and "InlineCode" in properties:
-        properties["Code"] = {"ZipFile": properties.pop("InlineCode")}
+    for name, sam_name in IN_S3.get(kind, {}).items():
+        if (location := _location(properties.get(sam_name), kind)) is not None:
+            properties[name] = location
+            del properties[sam_name]
+    if kind == FUNCTION:
+        _make_function(properties)
     if kind == f"{SAM}SimpleTable":
         key = mapping(properties.get("KeySchema")) or {"Name": "id", "Type": "String"}
         kind_of_key = str(key.get("Type", "String"))[:1]
         properties["KeySchema"] = [{"AttributeName": key.get("Name"), "KeyType": "HASH"}]
         properties["AttributeDefinitions"] = [{"AttributeName": key.get("Name"), "AttributeType": kind_of_key}]
     return {**resource, "Type": generated, "Properties": properties}
+
+
+def _make_function(properties: dict[str, Json]) -> None:
+    """Replace the properties of a SAM function that have another form in AWS::Lambda::Function."""
+    for sam_name, name, key in (
+        ("InlineCode", "Code", "ZipFile"),
+        ("ImageUri", "Code", "ImageUri"),
+        ("Tracing", "TracingConfig", "Mode"),
+    ):
+        if sam_name in properties:
+            properties[name] = {key: properties.pop(sam_name)}
+    if isinstance(queue := properties.get("DeadLetterQueue"), Mapping):
+        del properties["DeadLetterQueue"]
+        properties["DeadLetterConfig"] = {key: value for key, value in queue.items() if key != "Type"}
+
+
+def _location(value: Json, kind: str) -> Json:
+    """Return a place in S3 as the generated type writes it; None for any other value."""
+    if isinstance(value, str) and (match := re.fullmatch(r"s3://([^/]+)/(.+)", value)):
+        value = {"Bucket": match[1], "Key": match[2]}
+    if not isinstance(value, Mapping) or "Bucket" not in value:
+        return None
+    names = {"Bucket": "S3Bucket", "Key": "S3Key", "Version": "S3ObjectVersion"} if kind in IN_CODE else {}
+    return {names.get(key, key): inner for key, inner in value.items()}

@@ -41,7 +41,13 @@ MADE_BY_SAM = {
     "AWS::Serverless::LayerVersion": ("AWS::Lambda::LayerVersion", {"Content": "ContentUri"}),
     "AWS::Serverless::StateMachine": (
         "AWS::StepFunctions::StateMachine",
-        {"StateMachineName": "Name", "StateMachineType": "Type"},
+        {
+            "StateMachineName": "Name",
+            "StateMachineType": "Type",
+            "RoleArn": "Role",
+            "LoggingConfiguration": "Logging",
+            "TracingConfiguration": "Tracing",
+        },
     ),
 }
 """By type of SAM: the type that SAM generates, and those of its properties that SAM names differently.
