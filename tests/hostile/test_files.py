@@ -130,6 +130,15 @@ def test_a_path_that_the_user_names_may_be_anywhere(generator: Run, outside: Pat
     assert generator("diff", str(outside / "new/dev.json"), "dev").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    "name", ["--ignore=x.template", "--trust-cfnlintrc.template", "--allow-unproven.template", "-.template"]
+)
+def test_a_file_that_is_named_like_an_option_is_never_one(generator: Run, name: str) -> None:
+    """pre-commit passes the names of changed files as arguments."""
+    Path(name).write_text("{}")
+    assert generator("check", "templates_out/dev.json", name).exit_code == 2
+
+
 def test_an_alias_bomb_in_cfnlintrc_is_refused(generator: Run) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
