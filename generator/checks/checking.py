@@ -101,7 +101,7 @@ def _check(request: Request, folder: Path) -> Report:
         [finding for finding in findings if not request.ignores(finding.rule)],
         rules,
         subjects,
-        tuple(terraform_plans),
+        (*terraform_plans, *_without_template(request.folders, contents)),
         tuple(_unjudged(judgement.places, subjects)),
         judgement.places,
     )
@@ -190,6 +190,12 @@ def _neighbours(request: Request, counted: Iterable[Content], folder: Path) -> i
     plans = {plan.environment.name: plan for judged in request.judged for plan in judged.verdict.plans}
     others = [plan for name, plan in plans.items() if (folder / f"{name}.json").resolve() not in files]
     return sum(plan.sizing.total_reserved for plan in others)
+
+
+def _without_template(folders: Sequence[Path], contents: Sequence[Content]) -> Iterator[Path]:
+    """Yield the folders in which cfn-lint can check nothing. Their contents are the last ones."""
+    of_folders = contents[len(contents) - len(folders) :]
+    return (folder for folder, content in zip(folders, of_folders, strict=True) if not content.templates)
 
 
 def _unjudged(places: Iterable[Place], subjects: Sequence[Path]) -> Iterator[Path]:

@@ -59,7 +59,7 @@ class Folder:
             place = os.path.realpath(path)
             mode = os.stat(place).st_mode
         except (OSError, ValueError):
-            raise NotRead(f"there is no file {path}") from None
+            raise NotRead(f"there is no file {path}; correct the path, or add the file") from None
         if not self._holds(place):
             raise NotRead(f"{path} is outside {self.path}; check a folder that holds both")
         if not stat.S_ISREG(mode):
@@ -85,7 +85,7 @@ class Folder:
             file = path.parent / _location(resource, assets)
             real_path = self.real_path(file)
             if real_path in chain:
-                raise NotRead(f"{file} is nested in itself")
+                raise NotRead(f"{file} is nested in itself; correct the path")
             document = self.document(file)
             if not is_template(document):
                 raise NotRead(f"{file} is not a template")

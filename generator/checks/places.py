@@ -14,12 +14,13 @@ from generator.checks.findings import NOT_PROVEN, Finding, Severity
 from generator.checks.quota.deployed import ACCOUNT, REGION, Deployed
 from generator.checks.quota.joint import worst_cases_together
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE, of_stacks, of_sum, place_of, sums
-from generator.checks.quota.worst_case import WorstCase
+from generator.checks.quota.worst_case import WorstCase, invalid_figure, managed_apart
 from generator.checks.units import ANY, Unit
 from generator.errors import DisputedAccount, Fault, UnreadableTemplate
 from generator.template import reading
 from generator.template.alternatives import Location
 from generator.template.nesting import SEPARATOR, outermost
+from generator.template.plan_files import as_written
 
 _WORD = r"""[^\s"',{}\[\]:]"""
 _KEY = rf"""(?<!:)(?<!{_WORD})({_WORD}++(?:::{_WORD}++)*+)["']?\s*+:(?!:)"""
@@ -97,7 +98,8 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         """Return the sum beside what can be reserved."""
         where = place_of(self.account) or "any account and Region"
-        text = f"{where}: {sums(self.cases)} reserved of {self.account.reservable:,} reservable"
+        apart = managed_apart([name for stack in self.stacks for name in stack.case.managed])
+        text = f"{where}: {sums(self.cases)} reserved of {self.account.reservable:,} reservable{as_written(apart)}"
         return text if self.is_judged else f"{text}, not checked, because {SUM_RULE} is switched off"
 
 
@@ -245,7 +247,8 @@ def _too_much(place: Place) -> Iterator[Finding]:
     for stack in place.stacks:
         if stack.is_judged and stack.largest:
             is_alone = len(place.stacks) == 1
-            message = of_sum(stack.case, place.account) if is_alone else of_stacks(place.cases, place.account)
+            noun = "functions" if any(stack_.unit.is_plan for stack_ in place.stacks) else "stacks"
+            message = of_sum(stack.case, place.account) if is_alone else of_stacks(place.cases, place.account, noun)
             yield finding(stack.unit.path, SUM_RULE, stack.largest, message)
             return
 
@@ -261,15 +264,30 @@ def _gaps(stack: Stack) -> Iterator[Finding]:
     unread = {name: reason for stack_ in stack.unit.deployed for name, reason in stack_.unread.items()}
     for name in stack.case.elsewhere:
         if name in unread:
-            remedy = "add its template to the folder, or check it and give what it reserves with --reserved-elsewhere"
-            what = f"{name} is not counted: {unread[name]}; {remedy}"
+            remedy = "" if "; " in unread[name] else f"; {_OF_CHILD}"
+            what = f"{name} is not counted: {unread[name]}{remedy}"
         else:
-            remedy = "check the template after its macros, includes, modules and loops are expanded"
+            expanded = "check the template after its macros, includes, modules and loops are expanded"
+            remedy = _OF_CHILD if stack.unit.is_plan else expanded
             what = f"{name} may reserve or provision concurrency, which is not counted; {remedy}"
         yield _gap(stack, name, what)
     for name in stack.case.unresolved:
-        what = f"the template does not state what {name} reserves or provisions, so it is not counted"
-        yield _gap(stack, name, f"{what}; write the figure, or state the parameters in .cfnlintrc")
+        yield _gap(stack, name, _unresolved(stack.unit, name))
+
+
+_OF_CHILD = "check its template, and give what it reserves with --reserved-elsewhere"
+
+
+def _unresolved(unit: Unit, name: str) -> str:
+    """Return the text of the finding that a figure is not counted."""
+    templates = [stack.template for stack in unit.deployed if name in stack.template.resources]
+    if invalid := next((text for template in templates if (text := invalid_figure(template, name))), None):
+        return f"{name} states {invalid} as its concurrency, so it is not counted; write 0 or more"
+    source = "plan" if unit.is_plan else "template"
+    remedy = ", or state the parameters in .cfnlintrc" if unit.has_settings else ""
+    remedy = ", or give its parameters in the parent" if SEPARATOR in name else remedy
+    what = f"the {source} does not state what {name} reserves or provisions, so it is not counted"
+    return f"{what}; write the figure{remedy}"
 
 
 def _gap(stack: Stack, name: str, what: str) -> Finding:

@@ -54,7 +54,7 @@ class Report(NamedTuple):
     subjects: tuple[Path, ...] = ()
     """The files and folders that belong to no environment, each once."""
     plans: tuple[Path, ...] = ()
-    """The subjects that are Terraform plans, of which only the quota can be checked."""
+    """The subjects of which only the quota can be checked: Terraform plans, and folders without a template."""
     unjudged: tuple[Path, ...] = ()
     """Files and folders whose quota was not checked, because its rule is switched off for them."""
     places: tuple[Place, ...] = ()

@@ -65,8 +65,8 @@ def _names(path: Path, parts: Sequence[PlanPart]) -> list[str]:
     """Return a name for each part: that of the file, with the place or the stack where there are several."""
     if len(parts) == 1:
         return [path.name]
-    places = [part.stack or " ".join(filter(None, (part.account, part.region))) for part in parts]
-    return [f"{path.name} {place}".strip() for place in places]
+    places = [part.stack or f"{part.account} {part.region or 'any Region'}".strip() for part in parts]
+    return [f"{path.name} {place}" for place in places]
 
 
 def _unit(path: Path, name: str, part: PlanPart) -> Unit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from generator.checks import assemblies
 from generator.checks.assemblies import Artifact
 from generator.checks.folders import Folder, is_template, project_of
 from generator.checks.lint_settings import LintSettings, lint_settings, of_project
-from generator.checks.quota.deployed import ACCOUNT, REGION, Deployed, deployed
+from generator.checks.quota.deployed import ACCOUNT, REGION, Deployed, Values, deployed
 from generator.errors import Fault, UnreadableTemplate
 from generator.template import plan_files, reading
 from generator.template.intrinsics import mapping
@@ -53,6 +53,8 @@ class Unit(NamedTuple):
     """The settings of the project and of the template for its deployment."""
     reserved_now: int = 0
     """Its present reservations, as far as the file states them. Those of the account include them."""
+    has_settings: bool = False
+    """Whether .cfnlintrc can state its parameters."""
     is_plan: bool = False
     """Whether the template stands for a part of a Terraform plan."""
     reserved_during_apply: int = 0
@@ -238,22 +240,36 @@ def _of_artifact(folder: Folder, artifact: Artifact, project: Mapping[str, Any])
     document = folder.document(artifact.template)
     if not is_template(document):
         raise NotRead(f"{artifact.template} is not a template")
-    given = [artifact.parameters] if artifact.parameters else []
+    settings = lint_settings(document, project)
+    given = _with_own(settings.parameters, artifact.parameters, mapping(mapping(document).get("Parameters")))
     regions = [artifact.region] if artifact.region else []
     stacks = deployed(document, given, regions, folder.children(artifact.template))
     stacks = [
         stack.pinned({**stack.deployments.pins, ACCOUNT: [artifact.account]}) if artifact.account else stack
         for stack in stacks
     ]
-    settings = lint_settings(document, project)._replace(regions=(), parameters=())
-    return Unit(artifact.name, artifact.template, tuple(stacks), artifact.account, artifact.region, settings)
+    return Unit(
+        artifact.name,
+        artifact.template,
+        tuple(stacks),
+        artifact.account,
+        artifact.region,
+        settings._replace(regions=(), parameters=()),
+        has_settings=True,
+    )
+
+
+def _with_own(sets: Iterable[Values], own: Values, declared: Mapping[str, Any]) -> Sequence[Values]:
+    """Return the sets of parameters that name one of the declared, with the stack's own values above them."""
+    named: list[Values] = [{**values, **own} for values in sets if not declared.keys().isdisjoint(values)]
+    return named or ([own] if own else [])
 
 
 def _of_template(folder: Folder, path: Path, document: Any, project: Mapping[str, Any]) -> Unit:
     settings = lint_settings(document, project)
     stacks = deployed(document, settings.parameters, settings.regions, folder.children(path))
     region = settings.regions[0] if len(settings.regions) == 1 else ANY
-    return Unit(path.name, path, tuple(stacks), region=region, settings=settings)
+    return Unit(path.name, path, tuple(stacks), region=region, settings=settings, has_settings=True)
 
 
 def source_of_template(path: Path) -> Fault | None:

@@ -158,11 +158,12 @@ def _live(profile: str | None, region: str | None, stacks: Sequence[str]) -> Liv
 def _is_file(name: str) -> bool:
     if name == STDIN or name.endswith(reading.SUFFIXES) or os.sep in name or "." in name.removesuffix(".toml"):
         return True
-    if reading.status(Path(name)) is None:
+    is_toml = name.endswith(".toml")
+    if not is_toml and reading.status(Path(name)) is None:
         return False
     from generator.config import files
 
-    return name not in files.known()
+    return name.removesuffix(".toml") not in files.known()
 
 
 def _with_environments(request: Request, names: Sequence[str], is_quota_only: bool) -> tuple[Report, Request]:

@@ -639,6 +639,55 @@ def test_what_is_hidden_is_never_good(hiding: str, around: list[str], tmp_path_f
         assert report.findings
 
 
+def test_an_assembly_takes_the_parameters_of_cfnlintrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The values in the manifest win."""
+    monkeypatch.chdir(tmp_path)
+    manifest = stacks(A="1/r", B="1/r")
+    manifest["artifacts"]["B"]["properties"]["parameters"] = {"Units": "3"}
+    open_ = {"Parameters": {"Units": {"Type": "Number"}}, **resources(Worker=reserving({"Ref": "Units"}))}
+    files = {"manifest.json": manifest, "A.template.json": open_, "B.template.json": open_}
+    folder = laid(tmp_path / "cdk.out", files)
+    (finding,) = judged(folder).findings
+    assert "write the figure, or state the parameters in .cfnlintrc" in finding.message
+    write(".cfnlintrc", {"parameters": [{"Units": 40}, {"Other": 1}]})
+    report = judged(folder)
+    assert (totals(report), report.verdict) == ({("1", "r"): 43}, CheckVerdict.GOOD)
+
+
+@pytest.mark.parametrize(
+    ("resource", "expected"),
+    [
+        (nested("https://s3.amazonaws.com/b/a.json"), "a.json; check its template, and give what it reserves with"),
+        (nested("../a.json"), "is outside {}; check a folder that holds both"),
+        (nested("a.json"), "a.json; correct the path, or add the file"),
+        (reserving(-1), "A states -1 as its concurrency, so it is not counted; write 0 or more"),
+        (reserving(""), 'A states "" as its concurrency, so it is not counted; write 0 or more'),
+        (reserving({"Ref": "Units"}), "reserves or provisions, so it is not counted; write the figure, or state the"),
+    ],
+)
+def test_a_gap_has_one_remedy_that_helps(resource: Any, expected: str, tmp_path: Path) -> None:
+    write(str(tmp_path / "a.json"), resources(B=reserving(1)))
+    folder = laid(tmp_path / "f", {"p.json": {"Parameters": {"Units": {"Type": "Number"}}, **resources(A=resource)}})
+    (finding,) = judged(folder).findings
+    assert expected.format(folder) in finding.message
+    assert finding.message.count("; ") == 1
+
+
+def test_a_folder_of_many_templates_names_the_largest(tmp_path: Path) -> None:
+    folder = laid(tmp_path, {f"t{number:02}.json": resources(A=reserving(number)) for number in range(1, 31)})
+    (place,) = judged(folder).places
+    assert str(place).endswith(" + t24.json 24 + t23.json 23 + 22 more with 253 = 465 reserved of 900 reservable")
+    report = judged(folder, account={"concurrency_limit": 50})
+    assert " + 22 more with 253 = 465, 465 more than the 0 that can be reserved" in report.findings[0].message
+    assert "(limit 50 - unreserved floor 100 - reserved elsewhere 0 leaves nothing)" in report.findings[0].message
+
+
+def test_a_good_verdict_names_functions_on_managed_instances(tmp_path: Path) -> None:
+    managed = {"Type": LAMBDA, "Properties": {"CapacityProviderConfig": {"X": {}}}}
+    (place,) = judged(laid(tmp_path, {"a.json": resources(A=reserving(1), B=managed)})).places
+    assert str(place).endswith("reservable; on Lambda Managed Instances, with quotas of their own: B")
+
+
 PLAN = {"format_version": "1.2", "terraform_version": "1.9.0", "planned_values": {}}
 
 
@@ -659,6 +708,18 @@ def test_a_file_as_powershell_writes_it_is_not_left_out(
     assert report.verdict is CheckVerdict.NOT_PROVEN
     assert reason in report.findings[0].message
     assert str(tmp_path) not in report.findings[0].message
+
+
+def test_a_folder_without_a_template_is_not_called_linted(generator: Run) -> None:
+    write("service/serverless.yml", "service: orders")
+    result = generator("check", "service")
+    assert result.exit_code == 1
+    assert "service: the quota is not proven, because not everything is counted" in result.stdout.splitlines()
+
+
+def test_a_missing_settings_file_is_a_missing_file(generator: Run) -> None:
+    result = generator("check", "samconfig.toml")
+    assert (result.exit_code, result.stderr) == (2, "samconfig.toml: no such file; correct the path\n")
 
 
 def test_a_gap_is_accepted_only_if_it_is_allowed(generator: Run) -> None:

@@ -40,11 +40,11 @@ def of_sum(case: WorstCase, account: AccountQuota) -> str:
     )
 
 
-def of_stacks(cases: Sequence[tuple[str, WorstCase]], account: AccountQuota) -> str:
-    """Return the message of E9801 for several stacks, each with its name."""
+def of_stacks(cases: Sequence[tuple[str, WorstCase]], account: AccountQuota, noun: str = "stacks") -> str:
+    """Return the message of E9801 for several stacks, each with its name, largest first."""
     total = sum(case.total for _, case in cases)
-    message = f"{_the(account)} stacks {verb(case for _, case in cases)} {sums(cases)}, {excess(total, account)}"
-    for name, case in cases:
+    message = f"{_the(account)} {noun} {verb(case for _, case in cases)} {sums(cases)}, {excess(total, account)}"
+    for name, case in cases[:MOST_LISTED]:
         if scenario := in_scenario(case.scenario):
             message += f"; {name}{scenario.removeprefix(',')}"
         message += uncounted(case, name)
@@ -52,12 +52,14 @@ def of_stacks(cases: Sequence[tuple[str, WorstCase]], account: AccountQuota) -> 
 
 
 def sums(cases: Sequence[tuple[str, WorstCase]]) -> str:
-    """Return the reservations of the named stacks and, of several, the sum."""
+    """Return the reservations of the named stacks, largest first, and of several the sum."""
     total = sum(case.total for _, case in cases)
     known = f"{total:,}" if all(case.complete for _, case in cases) else f"at least {total:,}"
     if len(cases) == 1:
         return f"{cases[0][0]} {known}"
-    return f"{' + '.join(f'{name} {case}' for name, case in cases)} = {known}"
+    others = cases[MOST_LISTED:]
+    rest = f"{len(others):,} more with {sum(case.total for _, case in others):,}"
+    return f"{' + '.join(shortened([f'{name} {case}' for name, case in cases], rest))} = {known}"
 
 
 def place_of(account: AccountQuota) -> str:
@@ -121,10 +123,12 @@ def of_throttling(demand: Demand) -> str:
 
 def excess(total: int, account: AccountQuota) -> str:
     """Return the excess of a sum over an account, with the account's figures."""
+    taken = account.unreserved_floor + account.reserved_elsewhere
+    leaves_nothing = " leaves nothing" if taken > account.concurrency_limit else ""
     return (
         f"{total - account.reservable:,} more than the {account.reservable:,} that can be reserved "
         f"(limit {account.concurrency_limit:,} - unreserved floor {account.unreserved_floor:,} - "
-        f"reserved elsewhere {account.reserved_elsewhere:,})"
+        f"reserved elsewhere {account.reserved_elsewhere:,}{leaves_nothing})"
     )
 
 

@@ -20,9 +20,10 @@ from generator.checks.quota.functions import (
     worst_of_each,
 )
 from generator.checks.quota.provisioned import LEFT_OUT
-from generator.template.alternatives import Location, Missing, Option, branches, options
+from generator.template.alternatives import Location, Missing, Option, alternatives, branches, options
 from generator.template.dependencies import names
 from generator.template.guards import Guard
+from generator.template.intrinsics import literal_text
 from generator.template.model import Template
 from generator.template.search import Candidate, Combination, heaviest
 
@@ -128,9 +129,12 @@ def _starting(template: Template, source: _EventSource) -> list[Candidate[Option
     pollers = branches(template, source.owner, *source.prefix, PROVISIONED_POLLERS)
     if any(side.value is not Missing.ABSENT for side in pollers):
         return []
+    enabled = alternatives(template, source.owner, *source.prefix, "Enabled")
+    polling = [side.guard for side in enabled if literal_text(side.value) != "false"]
     maxima = within(options(template, source.owner, *source.prefix, *MAXIMUM), [source.guard])
     starts = [
-        (STARTING_POLLERS if maximum.number is Missing.ABSENT else maximum.known() or 0, maximum) for maximum in maxima
+        (STARTING_POLLERS if maximum.number is Missing.ABSENT else maximum.known() or 0, maximum)
+        for maximum in within(maxima, polling)
     ]
     return [Candidate(start, option.guard, option) for start, option in starts if start]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import (
     FUNCTION_TYPES,
     QUALIFIERS,
+    RESERVED,
     added,
     functions,
     may_be_managed,
@@ -20,15 +22,16 @@ from generator.checks.quota.functions import (
 )
 from generator.checks.quota.provisioned import (
     LEFT_OUT,
+    MAXIMUM,
     PROVISIONED,
     TARGET,
     is_provisioned,
     provisions,
     without_function,
 )
-from generator.template.alternatives import Location, Missing, Option, present
+from generator.template.alternatives import Location, Missing, Option, alternatives, present
 from generator.template.guards import ALWAYS, Guard
-from generator.template.intrinsics import Json, is_intrinsic, mapping
+from generator.template.intrinsics import Json, is_intrinsic, literal_text, mapping, whole_number
 from generator.template.model import Section, Template
 from generator.template.nesting import NESTED, SEPARATOR
 from generator.template.search import heaviest
@@ -105,7 +108,7 @@ class WorstCase(NamedTuple):
 
 
 def worst_case(stacks: Iterable[Deployed]) -> WorstCase:
-    """Return the worst case of the deployment, of these, that reserves most.
+    """Return the worst case of the deployment, of these, that reserves most, with what any of them leaves open.
 
     Provisioned concurrency counts within the reservation of its function, and by itself if there is none. Source:
     Lambda Developer Guide, "Configuring provisioned concurrency": at most the unreserved account concurrency less 100.
@@ -113,16 +116,41 @@ def worst_case(stacks: Iterable[Deployed]) -> WorstCase:
     Conditions and the keys of mappings range over all that can be true together; a parameter that states a figure has
     its default.
     """
-    return max(map(_worst_case, stacks), key=lambda case: case.total)
+    cases = [*map(_worst_case, stacks)]
+    worst = max(cases, key=lambda case: case.total)
+    if len(cases) == 1:
+        return worst
+    return worst._replace(
+        at_most=max(case.at_most for case in cases),
+        unresolved=tuple(dict.fromkeys(name for case in cases for name in case.unresolved)),
+        elsewhere=tuple(dict.fromkeys(name for case in cases for name in case.elsewhere)),
+        managed=tuple(dict.fromkeys(name for case in cases for name in case.managed)),
+    )
 
 
 def uncounted(case: WorstCase, source: str = "the template") -> str:
     """Return the parts that are not in the sum, to end a sentence with; empty if everything is."""
     functions_ = f"; not counted: {counted(len(case.unresolved), 'function')} whose figure {source} does not state"
     elsewhere = f"; not examined: {listed(case.elsewhere)}"
-    managed = f"; on Lambda Managed Instances, with quotas of their own: {listed(case.managed)}"
-    notes = ((functions_, case.unresolved), (elsewhere, case.elsewhere), (managed, case.managed))
-    return "".join(text for text, names in notes if names)
+    notes = ((functions_, case.unresolved), (elsewhere, case.elsewhere))
+    return "".join(text for text, names in notes if names) + managed_apart(case.managed)
+
+
+def managed_apart(functions_: Sequence[str]) -> str:
+    """Return the functions that take nothing from the pool, to go at the end of a sentence; empty without any."""
+    return f"; on Lambda Managed Instances, with quotas of their own: {listed(functions_)}" if functions_ else ""
+
+
+def invalid_figure(template: Template, name: str) -> str | None:
+    """Return what a resource states as its concurrency although it is not a whole number; None without such a figure.
+
+    The text is JSON.
+    """
+    for keys in ((RESERVED,), PROVISIONED, (MAXIMUM,)):
+        for value in (alternative.value for alternative in alternatives(template, name, *keys)):
+            if literal_text(value) is not None and whole_number(value) is None:
+                return json.dumps(value)
+    return None
 
 
 def verb(cases: Iterable[WorstCase]) -> str:

@@ -264,3 +264,17 @@ def test_tells_what_may_bring_functions_from_elsewhere(resource: Any, elsewhere:
 def test_tells_which_macros_may_bring_functions_or_change_figures(transform: Any, elsewhere: tuple[str, ...]) -> None:
     case = worst_case(deployed(edited(CONTENT, ("Transform", transform))))
     assert (case.total, case.elsewhere) == (97, elsewhere)
+
+
+def test_a_set_of_parameters_that_states_no_figure_leaves_it_open() -> None:
+    content = {
+        "Parameters": {"Units": {"Type": "Number"}, "Stage": {"Type": "String", "Default": "dev"}},
+        "Resources": {
+            "Worker": {
+                "Type": "AWS::Lambda::Function",
+                "Properties": {"ReservedConcurrentExecutions": {"Ref": "Units"}},
+            }
+        },
+    }
+    case = worst_case(deployed(content, [{"Units": 800}, {"Stage": "prod"}]))
+    assert (case.total, case.unresolved, case.fits(900)) == (800, ("Worker",), False)

@@ -54,6 +54,11 @@ LOSING: list[tuple[Any, ...]] = [
         [(RESERVED, {"Fn::If": ["IsProd", 5, 2]})],
         message(reserved=2, scenario=", when IsProd is false"),
     ),
+    (
+        "a mapping that is on in one deployment",
+        [("Resources/FromOrders/Properties/Enabled", {"Fn::If": ["IsProd", False, True]})],
+        message(scenario=", when IsProd is false"),
+    ),
     ("not a FIFO queue", [("Resources/Orders/Properties/FifoQueue", False)], message()),
 ]
 
@@ -66,6 +71,14 @@ SAFE: list[tuple[Any, ...]] = [
     ("no dead-letter queue", [("Resources/Orders/Properties/RedrivePolicy", DELETE)]),
     ("receives unknown", [(RECEIVES, {"Fn::ImportValue": "receives"})]),
     ("a FIFO queue", [("Resources/Orders/Properties/FifoQueue", True)]),
+    ("a mapping that is switched off", [("Resources/FromOrders/Properties/Enabled", False)]),
+    (
+        "a mapping that is on only where enough is reserved",
+        [
+            (RESERVED, {"Fn::If": ["IsProd", 5, 2]}),
+            ("Resources/FromOrders/Properties/Enabled", {"Fn::If": ["IsProd", True, "false"]}),
+        ],
+    ),
     ("provisioned pollers", [("Resources/FromOrders/Properties/ProvisionedPollerConfig", {"MinimumPollers": 2})]),
     ("a queue elsewhere", [("Resources/FromOrders/Properties/EventSourceArn", "arn:aws:sqs:x:1:orders")]),
     (

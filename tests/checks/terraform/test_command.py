@@ -58,6 +58,14 @@ def test_each_region_has_its_own_sum(generator: Run) -> None:
     ]
 
 
+def test_a_part_without_a_region_counts_in_each_region(generator: Run) -> None:
+    late = {"us": {"name": "aws", "expressions": {"region": {"references": ["var.region"]}}}}
+    providers = {"aws": {"name": "aws", "expressions": {"region": {"constant_value": "eu-west-1"}}}, **late}
+    content = plan(function(reserved=750), function("b", 800, provider="us"), providers=providers)
+    message = "In any account and eu-west-1, the functions reserve plan.json any Region 800 + plan.json eu-west-1 750 ="
+    assert message in check(generator, content).stdout
+
+
 def test_providers_without_an_account_count_together(generator: Run) -> None:
     providers = {
         key: {"name": "aws", "expressions": {"region": {"constant_value": "eu-west-1"}, "profile": profile}}
