@@ -28,8 +28,9 @@ class Scheme(StrEnum):
 
 
 def _is_network(address: str) -> bool:
+    """Return whether it is an address or a network without a zone, which may be any text and no sender has."""
     try:
-        return bool(ipaddress.ip_network(address))
+        return "%" not in address and bool(ipaddress.ip_network(address))
     except ValueError:
         return False
 

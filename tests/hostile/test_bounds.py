@@ -100,6 +100,9 @@ def test_a_command_refuses_a_hostile_file_in_one_line(generator: Run, command: l
     assert result.stderr.count("\n") == 1
 
 
+SOURCE = '{name = "a", scheme = "token", rate_per_s = 5, allowed_addresses = ["%s"]}'
+
+
 def environment(lines: str) -> None:
     Path("environments/dev.toml").write_text(f'region = "us-east-1"\n{lines}\n[traffic]\nwebhooks_per_hour = 1000\n')
 
@@ -119,6 +122,8 @@ def environment(lines: str) -> None:
         (f"targets.stream_utilisation = {'9' * 400}", "is above the maximum of 0.95"),
         ("targets.stream_utilisation = nan", "nan is not a number"),
         ('operations.email = "a\\u001b[2J@b.example"', "is not an e-mail address"),
+        (f"sources = [{SOURCE % 'fe80::1%$(touch ran)'}]", "not addresses or networks"),
+        (f"sources = [{SOURCE % 'fe80::1%[a](https://evil.example)'}]", "not addresses or networks"),
         ('operations.email = "<a\\u202e@b.example"', "is not an e-mail address"),
     ],
     ids=lambda text: text[:40].strip(),
