@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from generator._format import code, joined, markdown_table, prose
 from generator.diff.iam.grants import ACTING, is_document
 from generator.diff.model import (
-    DEPLOYMENT,
+    DEPLOYMENTS,
     Access,
     AccessChange,
     Change,
@@ -38,6 +38,9 @@ DOCUMENT = "policy document"
 
 CONTEXT = 20
 """Characters kept before the first difference of a long value."""
+
+REFERENCE = re.compile(r"((?<![^\s(])[^\s(]*\$\{[^}\s]*\}(?:[^\s,;)]*[^\s,;:.)])?)")
+"""A word with a reference in it."""
 
 SECTIONS = "Consequences", "IAM", "Reserved concurrency", "Alarms", "Resources", "Parameters and the rest", "Code"
 
@@ -78,14 +81,26 @@ def _headlines(difference: Difference) -> Iterator[str]:
     is_bold = rating(difference) in (Rating.REVIEW, Rating.REJECTED)
     for title, whole in headlines(difference).items():
         line = whole if len(whole) <= MAX_HEADLINE else f"{whole[:MAX_HEADLINE]}…"
-        yield f"- **{title}:** {f'**{prose(line)}**' if title == 'Verdict' and is_bold else prose(line)}"
+        yield f"- **{title}:** {f'**{_line(line)}**' if title == 'Verdict' and is_bold else _line(line)}"
 
 
 def _consequences(difference: Difference) -> Iterator[str]:
     for line in consequences(difference):
         if difference.whole != Change.REMOVED or ": " in line.removeprefix("Removed: "):
             head, colon, rest = line.partition(":")
-            yield f"- **{prose(head)}{colon}** {prose(rest)}"
+            yield f"- **{prose(head)}{colon}** {_line(rest)}"
+
+
+def _line(text: str) -> str:
+    """Return a line with each reference, such as ${Name} in an ARN, as code, which a terminal shows as it is."""
+    parts = REFERENCE.split(text)
+    return "".join(code(part) if number % 2 else _prose(part) for number, part in enumerate(parts))
+
+
+def _prose(text: str) -> str:
+    """Return text as prose, with the spaces around it."""
+    stripped = text.strip()
+    return text.replace(stripped, prose(stripped)) if stripped else text
 
 
 def _iam(difference: Difference) -> Iterator[str]:
@@ -196,7 +211,7 @@ def _resource_rows(resource: Resource, elsewhere: set[tuple[str, str]]) -> Itera
             values = (same, same) if place == DOCUMENT else _pair(prop.old, prop.new)
             yield [*first, code(prop.path.removeprefix("Properties.")), *values]
             first = ["", ""]
-    if resource.properties and resource.notes and resource.type == DEPLOYMENT:
+    if resource.properties and resource.notes and resource.type in DEPLOYMENTS:
         yield [*first, _notes(resource), "", ""]
 
 

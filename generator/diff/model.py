@@ -10,7 +10,7 @@ from enum import StrEnum
 from generator.template.intrinsics import Json
 from generator.template.schemas import Certainty
 
-DEPLOYMENT = "AWS::ApiGateway::Deployment"
+DEPLOYMENTS = ("AWS::ApiGateway::Deployment", "AWS::ApiGatewayV2::Deployment")
 TABLE = "AWS::DynamoDB::Table"
 
 MAKERS = ("Fn::ForEach", "Fn::Transform")

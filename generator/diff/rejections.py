@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from operator import attrgetter
+from typing import NamedTuple
 
 from generator.diff.equality import Deployable
-from generator.diff.model import DEPLOYMENT, Change, Resource
+from generator.diff.model import Change, Resource
 from generator.diff.properties import same
 from generator.diff.redefinitions import Pair
 from generator.template.dependencies import names
 from generator.template.evaluation import one_deployment
-from generator.template.intrinsics import NO_VALUE, Json, mapping, text
+from generator.template.intrinsics import NO_VALUE, Json, canonical, mapping, text
 from generator.template.model import Section, Template
 from generator.template.schemas import MADE_BY_SAM, Certainty, schema
 
@@ -80,15 +81,49 @@ NAMES = {
 Source: CloudFormation template reference, "Name type".
 """
 
-REST_API = "AWS::ApiGateway::RestApi"
-DEPLOYED_WITH_API = ("Body", "Policy", "BinaryMediaTypes", "MinimumCompressionSize", "Parameters")
-DEPLOYED = (
-    *(REST_API, "AWS::ApiGateway::Resource", "AWS::ApiGateway::Method", "AWS::ApiGateway::Model"),
-    *("AWS::ApiGateway::Authorizer", "AWS::ApiGateway::RequestValidator", "AWS::ApiGateway::GatewayResponse"),
-)
-"""Types that take effect on a stage only with a new deployment.
 
-Source: API Gateway Developer Guide, "Deploy REST APIs in API Gateway".
+class Family(NamedTuple):
+    """The types of API Gateway that take effect on a stage only with a new deployment."""
+
+    api: str
+    api_key: str
+    """The property with the API, of its parts and its deployment."""
+    of_api: tuple[str, ...]
+    """The properties of the API itself that take effect with a deployment."""
+    parts: tuple[str, ...]
+
+    def is_deployed(self, resource: Resource) -> bool:
+        """Return whether a changed resource takes effect only with a deployment."""
+        paths = (change.path.removeprefix("Properties.") for change in resource.properties)
+        is_api = resource.type == self.api
+        return any(path.startswith(self.of_api) for path in paths) if is_api else resource.type in self.parts
+
+
+FAMILIES = {
+    "AWS::ApiGateway::Deployment": Family(
+        "AWS::ApiGateway::RestApi",
+        "RestApiId",
+        ("Body", "Policy", "BinaryMediaTypes", "MinimumCompressionSize", "Parameters"),
+        tuple(
+            f"AWS::ApiGateway::{name}"
+            for name in ("Resource", "Method", "Model", "Authorizer", "RequestValidator", "GatewayResponse")
+        ),
+    ),
+    "AWS::ApiGatewayV2::Deployment": Family(
+        "AWS::ApiGatewayV2::Api",
+        "ApiId",
+        ("Body", "RouteSelectionExpression"),
+        tuple(
+            f"AWS::ApiGatewayV2::{name}"
+            for name in ("Route", "RouteResponse", "Integration", "IntegrationResponse", "Authorizer", "Model")
+        ),
+    ),
+}
+"""By type of deployment: what it deploys.
+
+Sources: API Gateway Developer Guide, "Deploy REST APIs in API Gateway", "Stages for HTTP APIs in API Gateway" ("If you
+enable automatic deployments, changes to an API are automatically released for you") and "Deploy WebSocket
+APIs in API Gateway".
 """
 
 
@@ -210,20 +245,26 @@ def _name(resource: Mapping[str, Json]) -> Json:
 
 def stale_deployments(resources: Iterable[Resource], old: Template, new: Template) -> Iterator[Resource]:
     """Yield each deployment of a changed API that keeps its logical id, so that no new one is made."""
-    changed = [resource for resource in resources if resource.type in DEPLOYED and _is_deployed(resource)]
-    for name in set(new.of_type(DEPLOYMENT)) & set(old.of_type(DEPLOYMENT)) if changed else ():
-        api = new.properties(name).get("RestApiId")
-        if parts := [resource.id for resource in changed if _is_part_of(resource.id, api, old, new)]:
-            note = f"keeps its logical id: the stage goes on serving the API without the changes of {', '.join(parts)}"
-            yield Resource(name, DEPLOYMENT, Change.CHANGED, Certainty.NONE, (), (f"{note}; rename the deployment",))
+    resources = list(resources)
+    for kind, family in FAMILIES.items():
+        changed = [resource for resource in resources if family.is_deployed(resource)]
+        for name in sorted({*new.of_type(kind)} & {*old.of_type(kind)}) if changed else ():
+            api = new.properties(name).get(family.api_key)
+            parts = [one.id for one in changed if _is_part_of(one.id, api, family.api_key, old, new)]
+            if parts and not _deploys_itself(api, new):
+                note = (
+                    f"keeps its logical id: the stage goes on serving the API without the changes of {', '.join(parts)}"
+                )
+                yield Resource(name, kind, Change.CHANGED, Certainty.NONE, (), (f"{note}; rename the deployment",))
 
 
-def _is_deployed(resource: Resource) -> bool:
-    paths = (change.path.removeprefix("Properties.") for change in resource.properties)
-    return resource.type != REST_API or any(path.startswith(DEPLOYED_WITH_API) for path in paths)
-
-
-def _is_part_of(part: str, api: Json, old: Template, new: Template) -> bool:
+def _is_part_of(part: str, api: Json, key: str, old: Template, new: Template) -> bool:
     resource = new.resources.get(part) or old.resources[part]
-    own_api = mapping(resource.get("Properties")).get("RestApiId")
+    own_api = mapping(resource.get("Properties")).get(key)
     return same(own_api, api) if own_api is not None else part in names(api)
+
+
+def _deploys_itself(api: Json, template: Template) -> bool:
+    """Return whether a stage of the API deploys every change. Source: API Gateway Developer Guide, "Stages"."""
+    stages = template.properties_of("AWS::ApiGatewayV2::Stage").values()
+    return any(same(stage.get("ApiId"), api) and canonical(stage.get("AutoDeploy")) == "true" for stage in stages)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from operator import attrgetter
 
 from generator.diff.losses import changed_notes, removal_notes, replacement_notes
-from generator.diff.model import DEPLOYMENT, MAKERS, TABLE, Change, Property, Resource
+from generator.diff.model import DEPLOYMENTS, MAKERS, TABLE, Change, Property, Resource
 from generator.diff.properties import changes, literal, typed, untyped
 from generator.diff.redefinitions import Redefinitions, Replacements
 from generator.diff.rejections import Rejections, stale_deployments
@@ -28,7 +28,7 @@ def resources(old: Template, new: Template, redefinitions: Redefinitions, rename
 
     `renamed` are the deployments with a new logical id.
     """
-    differing = [_deployed(*ids) for ids in renamed.items()]
+    differing = [_deployed(*ids, _type(new.resources[ids[1]])) for ids in renamed.items()]
     both = old.resources.keys() & new.resources.keys()
     stated, (left, right) = (old, new), redefinitions.with_distinct_names
     old, new, left, right = (
@@ -65,23 +65,24 @@ def with_new_deployment(old: Template, new: Template) -> tuple[Template, dict[st
 
     API Gateway never updates a deployment; a template makes a new one by giving it a new logical id.
     """
-    gone, come = (
-        [name for name in template.of_type(DEPLOYMENT) if name not in other.resources]
-        for template, other in ((old, new), (new, old))
-    )
-    if len(gone) != 1 or len(come) != 1:
+    renamed: dict[str, str] = {}
+    for kind in DEPLOYMENTS:
+        gone, come = (
+            [name for name in template.of_type(kind) if name not in other.resources]
+            for template, other in ((old, new), (new, old))
+        )
+        if len(gone) == len(come) == 1:
+            renamed[gone[0]] = come[0]
+    if not renamed:
         return old, {}
-    renamed = {gone[0]: come[0]}
-    replacements = Replacements(parameters={gone[0]: {"Ref": come[0]}})
+    replacements = Replacements(parameters={name: {"Ref": new_name} for name, new_name in renamed.items()})
     resources_ = {renamed.get(name, name): replacements.value(resource) for name, resource in old.resources.items()}
     return replace(old, resources=resources_), renamed
 
 
-def _deployed(old_id: str, new_id: str) -> Resource:
+def _deployed(old_id: str, new_id: str, kind: str) -> Resource:
     note = "expected: the API changed, and a new deployment brings the change to the stage"
-    return Resource(
-        new_id, DEPLOYMENT, Change.CHANGED, Certainty.NONE, (Property("LogicalId", old_id, new_id),), (note,)
-    )
+    return Resource(new_id, kind, Change.CHANGED, Certainty.NONE, (Property("LogicalId", old_id, new_id),), (note,))
 
 
 def _changed(
@@ -154,7 +155,7 @@ def _replacement(
         effect = effect or schema(kind).replacement(change.path)
         worst = max(worst, min(effect, differs, key=rank), key=rank)
     is_guess = worst == Certainty.POSSIBLE and not schema(kind).known
-    return worst, [f"no schema states which change replaces a {kind}"] if is_guess else []
+    return worst, [f"no schema states which change replaces {kind}"] if is_guess else []
 
 
 def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Certainty | None:

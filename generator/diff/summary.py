@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from generator._format import counted, listed, rate
-from generator.diff.model import DEPLOYMENT, Access, AccessChange, Change, Difference, Rating, Resource
+from generator.diff.model import DEPLOYMENTS, Access, AccessChange, Change, Difference, Rating, Resource
 from generator.template.intrinsics import Json
 from generator.template.schemas import Certainty
 
@@ -28,6 +28,8 @@ KINDS: Mapping[str, Callable[[Difference], bool]] = {
 
 RISKS = ("replacement", "removal", "iam-widening")
 """The kinds that a reviewer has to decide on."""
+
+NOT_DEPLOYED = "API changes without a new deployment"
 
 
 def _has_access(difference: Difference, change: AccessChange) -> bool:
@@ -55,7 +57,7 @@ def rating(difference: Difference) -> Rating:
         return Rating.REJECTED
     if not difference.is_different:
         return Rating.SAME
-    if _is_too_much(difference) or any(KINDS[kind](difference) for kind in RISKS):
+    if _is_too_much(difference) or _is_not_deployed(difference) or any(KINDS[kind](difference) for kind in RISKS):
         return Rating.REVIEW
     return Rating.ROUTINE
 
@@ -79,10 +81,15 @@ def consequences(difference: Difference) -> Iterator[str]:
             yield f"{resource.id}{_why(resource)}."
 
 
+def _is_not_deployed(difference: Difference) -> bool:
+    """Return whether an API changes but the deployment that its stage serves does not."""
+    return any(one.type in DEPLOYMENTS and has_lasting_effect(one) for one in difference.resources)
+
+
 def has_lasting_effect(resource: Resource) -> bool:
     """Return whether a resource that stays has a note, other than that of an API's new deployment."""
     stays = resource.change == Change.CHANGED and resource.replacement == Certainty.NONE
-    return stays and bool(resource.notes) and not (resource.type == DEPLOYMENT and resource.properties)
+    return stays and bool(resource.notes) and not (resource.type in DEPLOYMENTS and resource.properties)
 
 
 def _why(resource: Resource) -> str:
@@ -168,7 +175,7 @@ def _replacements(difference: Difference) -> str:
 
 def _explained(difference: Difference) -> str:
     kinds = [kind for kind, is_in in KINDS.items() if is_in(difference)]
-    risks = ", ".join(kind for kind in kinds if kind in RISKS)
+    risks = ", ".join([kind for kind in kinds if kind in RISKS] + [NOT_DEPLOYED] * _is_not_deployed(difference))
     match rating(difference):
         case Rating.SAME:
             return NOTHING

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from generator.diff.markdown import as_markdown
 from generator.diff.model import Rating
 from generator.diff.rejections import NAMES, REFUSED
-from generator.diff.summary import consequences, rating
+from generator.diff.summary import consequences, headlines, rating
 from generator.template.schemas import ALWAYS_CERTAIN, schema
 from tests.diff.comparing import difference
 from tests.diff.documents import compared, kinds
@@ -181,6 +182,47 @@ def api(more: str = "", body: str = "a", auth: str = "AWS_IAM", deployment: str 
 def test_a_deployment_that_keeps_its_logical_id_is_stale(new: str, is_stale: bool) -> None:
     lines = consequences(compared(api(), new))
     assert any(line.startswith("First: keeps its logical id: the stage goes on serving") for line in lines) == is_stale
+
+
+HTTP = """
+Resources:
+  Api: {Type: AWS::ApiGatewayV2::Api, Properties: {Name: api, ProtocolType: HTTP}}
+  Target: {Type: AWS::ApiGatewayV2::Integration, Properties: {ApiId: !Ref Api, IntegrationUri: URI}}
+  Route: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Api, RouteKey: GET /, AuthorizationType: AWS_IAM}}
+  First: {Type: AWS::ApiGatewayV2::Deployment, DependsOn: Route, Properties: {ApiId: !Ref Api}}
+  Stage: {Type: AWS::ApiGatewayV2::Stage, Properties: {ApiId: !Ref Api, StageName: v, STAGE}}
+"""
+KEPT, OWN = "DeploymentId: !Ref First", "AutoDeploy: true"
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "is_stale"),
+    [
+        (KEPT, {"GET /": "GET /a"}, True),
+        (KEPT, {"URI": "https://example.com"}, True),
+        (KEPT, {"GET /": "GET /a", "First": "Second"}, False),
+        (KEPT, {"Name: api": "Name: other"}, False),
+        (OWN, {"GET /": "GET /a"}, False),
+    ],
+)
+def test_an_http_api_serves_its_old_deployment_until_a_new_one(
+    stage: str, changes: dict[str, str], is_stale: bool
+) -> None:
+    old = new = HTTP.replace("STAGE", stage)
+    for before, after in changes.items():
+        new = new.replace(before, after)
+    found = compared(old, new)
+    assert any(line.startswith("First: keeps its logical id") for line in consequences(found)) == is_stale
+    assert ("needs a decision" in headlines(found)["Verdict"]) == is_stale
+    assert kinds(found) == set()
+
+
+def test_a_reference_in_a_line_is_code_and_no_markup() -> None:
+    name = "QueueName: !Sub '${AWS::StackName}-q'"
+    found = compared(resource("AWS::SQS::Queue", name, "Old"), resource("AWS::SQS::Queue", name, "New"))
+    report = as_markdown(found, "a", "b")
+    assert "its QueueName `${AWS::StackName}-q` is still taken by Old, because" in report
+    assert "<span>" not in report
 
 
 def test_the_tables_name_types_and_properties_that_exist() -> None:

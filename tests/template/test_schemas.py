@@ -106,4 +106,4 @@ def test_any_change_of_an_unknown_type_may_replace(kind: str) -> None:
     new = json.loads(json.dumps(old).replace("1", "2"))
     (found,) = difference(old, new).resources
     assert (found.change, found.replacement) == ("changed", "possible")
-    assert found.notes == (f"no schema states which change replaces a {kind}",)
+    assert found.notes == (f"no schema states which change replaces {kind}",)
