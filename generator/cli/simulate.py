@@ -64,7 +64,8 @@ SIZED = ("traffic", "targets", "stream", "functions", "sources", "simulation.env
     default="30s",
     show_default=True,
     metavar="TIME",
-    help="Stop after this time if some target is still undecided, for example 90s or 5m.",
+    help="Stop after this time, for example 90s or 5m. Targets that are still undecided then are inconclusive; less "
+    "than two replications are an error.",
 )
 @click.option(
     "--replications",

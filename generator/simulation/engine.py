@@ -75,7 +75,7 @@ def simulate(
     topology = read_topology(template, where)
     topology = topology.without_reservations() if unreserved else topology
     task = Task(topology, environment, rates, hours * 3600, seed)
-    if warn and (warning := _slow(task, replications)):
+    if warn and not budget_s and (warning := _slow(task, replications)):
         warn(warning)
     runs = _runs(task, None if budget_s else replications, budget_s or 0.0, workers, progress)
     return summarise(task, name, runs, [*coverage.notes(topology, rates, hours), *notes])

@@ -10,7 +10,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+from generator._format import duration
 from generator._runtime import run_all
+from generator.errors import Fault, InvalidSimulation
 from generator.simulation import draws
 from generator.simulation.measures import Counters, Histogram
 from generator.simulation.network import Network, Task, build_network
@@ -52,7 +54,11 @@ class Measurements:
     series: Series
 
 
-def replicate(task: Task, number: int) -> Measurements:
+class _OutOfTime(Exception):
+    """A replication reached its deadline. The argument is the share of its points that it has simulated."""
+
+
+def replicate(task: Task, number: int, deadline_s: float = math.inf) -> Measurements:
     """Run the replication with this number. The same task and number always give the same measurements.
 
     Raises SimulationBug if anything was created or lost on the way.
@@ -64,7 +70,7 @@ def replicate(task: Task, number: int) -> Measurements:
         network.run(0.0)
         before = _snapshots(network)
         _discard_warm_up(network)
-        series = _measure(network, task.duration_s)
+        series = _measure(network, task.duration_s, deadline_s)
     network.verify()
     after = _snapshots(network)
     functions, gateway, streams, queues = (
@@ -104,34 +110,62 @@ def replicate_until(
     workers: int,
     progress: Progress | None = None,
 ) -> list[Measurements]:
-    """Run replications until there are enough or the time ends, but at least two.
+    """Run replications until there are enough or the time ends.
 
     It looks after 10, 15, 23 ... replications, in the order of their numbers. So the result depends on the speed of the
-    machine only if the time ends.
+    machine only if the time ends. Raises InvalidSimulation if it ends before two have finished.
     """
-    started_s, look, complete = time.monotonic(), FIRST_LOOK, 0
+    started_s, look, complete = time.time(), FIRST_LOOK, 0
     found: dict[int, Measurements] = {}
-    with closing(run_all(partial(replicate, task), MOST_REPLICATIONS, workers)) as runs:
+    unfinished: list[float] = []  # the time in seconds that each needs
+    with closing(run_all(partial(_replicate_before, task, started_s + budget_s), MOST_REPLICATIONS, workers)) as runs:
         for number, run in runs:
+            if isinstance(run, float):
+                unfinished.append(run)
+                if len(unfinished) == workers:
+                    break
+                continue
             found[number] = run
             while complete in found:
                 complete += 1
             if progress:
-                progress((time.monotonic() - started_s) / budget_s, len(found))
+                progress((time.time() - started_s) / budget_s, len(found))
             while look <= complete:
                 if is_enough(first := [found[number] for number in range(look)]):
                     return first
                 look = math.ceil(look * LOOKS_APART)
-            if time.monotonic() - started_s > budget_s and complete >= 2:
-                break
+    if complete < 2:
+        in_turn = 2 if workers == 1 and not complete else 1
+        raise InvalidSimulation([_too_short(budget_s, budget_s + in_turn * min(unfinished))])
     return [found[number] for number in range(complete)]
 
 
-def _measure(network: Network, duration_s: float) -> Series:
+def _replicate_before(task: Task, deadline_s: float, number: int) -> Measurements | float:
+    """Return the measurements, or the time in seconds that a replication needs if the deadline came first."""
+    started_s = time.time()
+    try:
+        return replicate(task, number, deadline_s)
+    except _OutOfTime as error:
+        share = float(error.args[0])
+        return (time.time() - started_s) / share if share else math.inf
+
+
+def _too_short(budget_s: float, needed_s: float) -> Fault:
+    enough = f"about {duration(math.ceil(needed_s))}" if needed_s < math.inf else "several times as much"
+    return Fault(
+        "budget",
+        f"{duration(budget_s)} ended before two replications finished, the fewest for an interval",
+        f"raise --budget to {enough}, or lower --hours",
+    )
+
+
+def _measure(network: Network, duration_s: float, deadline_s: float) -> Series:
     series = Series(concurrency_peak={name: [] for name in network.functions})
     offered = network.gateway.offered
     throttled = network.gateway.throttled
     for point in range(1, POINTS + 1):
+        if time.time() > deadline_s:
+            raise _OutOfTime((point - 1) / POINTS)
         network.run(duration_s * point / POINTS)
         series.offered.append(network.gateway.offered - offered)
         series.throttled.append(network.gateway.throttled - throttled)
