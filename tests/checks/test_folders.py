@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from generator import _runtime
 from generator.aws import PROVISIONED_DIMENSION
 from generator.checks import quota_only
 from generator.checks.findings import NOT_PROVEN, CheckVerdict
@@ -895,3 +896,14 @@ def test_the_outputs_of_nested_stacks_are_followed(
     report = judged(laid(tmp_path / "folder", {**nested_in, **files}))
     assert totals(report) == {ANYWHERE: total}
     assert report.verdict is verdict
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_every_stack_of_a_large_folder_is_checked(
+    processors: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_runtime, "usable_processors", lambda: processors)
+    numbers = range(2 * quota_only.MIN_PER_PROCESS)
+    folder = laid(tmp_path / "folder", {f"{one}.json": resources(Fn=reserving(one % 2)) for one in numbers})
+    found = {(Path(one.file).name, one.rule) for one in judged(folder).findings}
+    assert found == {(f"{one}.json", "W9804") for one in numbers if one % 2 == 0}
