@@ -10,6 +10,8 @@ arguments=()
 [ -z "$ACCOUNT_LIMIT" ] || arguments+=(--account-limit "$ACCOUNT_LIMIT")
 [ -z "$RESERVED_ELSEWHERE" ] || arguments+=(--reserved-elsewhere "$RESERVED_ELSEWHERE")
 [ "$ONLY_QUOTA" = false ] || arguments+=(--only quota)
+read -ra rules <<< "$IGNORE"
+for rule in "${rules[@]}"; do arguments+=(--ignore "$rule"); done
 [ "$ALLOW_UNPROVEN" != true ] || arguments+=(--allow-unproven)
 while IFS= read -r path; do
   # ./NAME is a file or folder, however it is called.

@@ -13,7 +13,7 @@ from generator.capacity import sms
 from generator.capacity.sms import SmsVerdict
 from generator.checks import drift, linting, quota_only
 from generator.checks.assemblies import is_assembly
-from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity
+from generator.checks.findings import Finding, Rule, Severity
 from generator.checks.folders import Folder
 from generator.checks.inputs import with_copies
 from generator.checks.linting import LintJob
@@ -24,7 +24,7 @@ from generator.checks.report import Report, Request
 from generator.checks.units import Content, content_of_file, unread
 from generator.config import project
 from generator.config.project import foreign
-from generator.errors import Fault, UnreadableTemplate, UnusableLinter
+from generator.errors import UnreadableTemplate
 from generator.plans import JudgedPlan
 from generator.template import plan_files, reading
 
@@ -48,6 +48,8 @@ RULES = (
     ),
 )
 """The checks of an environment's files beside cfn-lint's rules and those of generator.checks.rules."""
+
+LIST_REMEDY = "find the id in a finding, or with: cfn-lint --list-rules"
 
 REDUNDANT_DEPENDS_ON = "W3005"
 """cfn-lint's rule for what CDK writes into every template. Nobody edits those."""
@@ -83,7 +85,7 @@ def _check(request: Request, folder: Path) -> Report:
     if request.complete:
         findings += drift.orphans(folder, request.judged)
     rules = linted.rules | {rule.id: rule for rule in (*RULES, *quota_only.RULES)}
-    _require_known(request.ignored, rules)
+    quota_only.require_known(request.ignored, rules, LIST_REMEDY)
     environments = _environment_contents(request, committed, _read)
     others = [*(_read(path, request.region) for path in files), *contents]
     if request.ignores(SUM_RULE):
@@ -98,7 +100,7 @@ def _check(request: Request, folder: Path) -> Report:
     findings = _without_repeats(findings, request.judged, folder)
     subjects = (*named, *request.folders)
     return Report(
-        [finding for finding in findings if not request.ignores(finding.rule)],
+        request.kept(findings),
         rules,
         subjects,
         (*terraform_plans, *_without_template(request.folders, contents)),
@@ -108,6 +110,8 @@ def _check(request: Request, folder: Path) -> Report:
 
 
 def _check_quota(request: Request, folder: Path) -> Report:
+    rules = {rule.id: rule for rule in (*RULES, *quota_only.RULES)}
+    quota_only.require_known(request.ignored, rules)
     committed = _committed(request, folder)
     named = _different(request.files, committed.values())
     environments = quota_only.switched(_environment_contents(request, committed, content_of_file), is_on=True)
@@ -115,9 +119,10 @@ def _check_quota(request: Request, folder: Path) -> Report:
     judgement = _judgement(request, environments, others, folder)
     findings = [*judgement.findings, *quota_only.other_findings([*environments, *others])]
     findings += [finding for plan in request.judged for finding in quota(plan, folder / f"{plan.name}.json")]
+    findings = _without_repeats(findings, request.judged, folder)
     return Report(
-        _without_repeats(findings, request.judged, folder),
-        {rule.id: rule for rule in (*RULES, *quota_only.RULES)},
+        request.kept(findings),
+        rules,
         (*named, *request.folders),
         places=judgement.places,
     )
@@ -202,21 +207,6 @@ def _unjudged(places: Iterable[Place], subjects: Sequence[Path]) -> Iterator[Pat
     """Yield the files and folders of which no stack is judged in some place."""
     paths = [stack.unit.path for place in places if not place.is_judged for stack in place.stacks]
     return (subject for subject in subjects if any(subject in (path, *path.parents) for path in paths))
-
-
-def _require_known(ignored: Iterable[str], rules: Mapping[str, Rule]) -> None:
-    """Raise UnusableLinter for ids to ignore that no rule has, or that would hide gaps in the count."""
-    remedy = "find the id in a finding, or with: cfn-lint --list-rules"
-    faults = []
-    for prefix in ignored:
-        if not prefix or not any(id_.startswith(prefix) for id_ in rules):
-            faults.append(Fault(f"--ignore {prefix}".strip(), "no rule has this id", remedy))
-        elif NOT_PROVEN.startswith(prefix):
-            faults.append(
-                Fault(f"--ignore {prefix}", "a quota that is not proven cannot be good", "use --allow-unproven")
-            )
-    if faults:
-        raise UnusableLinter(faults)
 
 
 def _without_replaced(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -19,7 +19,7 @@ from generator.checks.quota import judging
 from generator.checks.quota.messages import SUM_RULE
 from generator.checks.report import Report, Request
 from generator.checks.units import ANY, Content, Unit, Unread, content_of_file, content_of_folder, unread
-from generator.errors import UnreadableTemplate, each
+from generator.errors import Fault, UnreadableTemplate, UnusableLinter, each
 from generator.template.nesting import outermost
 
 GUIDE = "https://docs.aws.amazon.com/lambda/latest/dg"
@@ -57,13 +57,29 @@ def check(request: Request) -> Report:
 
 
 def _check(request: Request) -> Report:
+    rules = {rule.id: rule for rule in RULES}
+    require_known(request.ignored, rules)
     contents = switched(contents_of(request.files, request.folders, request.region), is_on=True)
     judgement = judge(contents, request)
     subjects = tuple(dict.fromkeys([*request.files, *request.folders]))
-    rules = {rule.id: rule for rule in RULES}
-    return Report(
-        sorted({*judgement.findings, *other_findings(contents)}), rules, subjects=subjects, places=judgement.places
-    )
+    findings = request.kept(sorted({*judgement.findings, *other_findings(contents)}))
+    return Report(findings, rules, subjects=subjects, places=judgement.places)
+
+
+def require_known(
+    ignored: Iterable[str], rules: Mapping[str, Rule], remedy: str = "--only quota checks the rules of the quota alone"
+) -> None:
+    """Raise UnusableLinter for ids to ignore that no rule has, or that would hide gaps in the count."""
+    faults = []
+    for prefix in ignored:
+        if not prefix or not any(id_.startswith(prefix) for id_ in rules):
+            faults.append(Fault(f"--ignore {prefix}".strip(), "no rule has this id", remedy))
+        elif NOT_PROVEN.startswith(prefix):
+            faults.append(
+                Fault(f"--ignore {prefix}", "a quota that is not proven cannot be good", "use --allow-unproven")
+            )
+    if faults:
+        raise UnusableLinter(faults)
 
 
 def contents_of(files: Iterable[Path], folders: Iterable[Path], region: str = ANY) -> list[Content]:
@@ -96,7 +112,8 @@ def switched(contents: Iterable[Content], *, is_on: bool) -> list[Content]:
     def changed(settings: LintSettings) -> LintSettings:
         if is_on:
             return settings._replace(ignored=(), ignoring={})
-        return settings._replace(ignored=(*settings.ignored, SUM_RULE), mandatory=())
+        others = (rule.id for rule in RULES if rule.id != SUM_RULE and rule.id.startswith(settings.mandatory))
+        return settings._replace(ignored=(*settings.ignored, SUM_RULE), mandatory=tuple(others))
 
     return [
         content._replace(units=tuple(unit._replace(settings=changed(unit.settings)) for unit in content.units))

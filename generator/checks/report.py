@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,6 +44,10 @@ class Request(NamedTuple):
     def ignores(self, rule: str) -> bool:
         """Return whether findings of a rule are left out."""
         return any(rule.startswith(prefix) for prefix in self.ignored)
+
+    def kept(self, findings: Iterable[Finding]) -> list[Finding]:
+        """Return the findings of the rules that are not left out."""
+        return [finding for finding in findings if not self.ignores(finding.rule)]
 
 
 class Report(NamedTuple):

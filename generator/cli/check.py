@@ -101,8 +101,8 @@ def command(names: tuple[str, ...], only: str | None, allow_unproven: bool, form
     missing, cannot be read or is not a template.
     """
     request = _request(names, **chosen)
-    if only and request.ignored:
-        raise click.UsageError("--only quota checks no other rules; leave out --ignore.")
+    if only and any(request.ignores(rule) for rule in (SUM_RULE, "quota")):
+        raise click.UsageError(f"--only quota checks {SUM_RULE} in any case; leave out --ignore for it.")
     environments = [name for name in names if not _is_file(name)]
     is_quota_only = only is not None
     if is_quota_only and (request.files or request.folders) and not environments:

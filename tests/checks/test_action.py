@@ -46,6 +46,7 @@ def test_the_script_passes_each_input_on(tmp_path: Path, code: int) -> None:
         "ACCOUNT_LIMIT": "300",
         "RESERVED_ELSEWHERE": "",
         "ONLY_QUOTA": "true",
+        "IGNORE": "W9804  $(touch x)",
         "ALLOW_UNPROVEN": "true",
     }
     variables = {"PYTHON": str(python), "ACTION": str(ROOT), "RUNNER_TEMP": str(tmp_path), "LOG": str(log)}
@@ -53,7 +54,8 @@ def test_the_script_passes_each_input_on(tmp_path: Path, code: int) -> None:
     script = ACTION["runs"]["steps"][1]["run"].removeprefix("bash ").replace('"$ACTION', str(ROOT)).strip('"')
     result = subprocess.run(["bash", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (code, "")
-    given = ["check", "--account-limit", "300", "--only", "quota", "--allow-unproven"]
+    given = ["check", "--account-limit", "300", "--only", "quota", "--ignore", "W9804"]
+    given += ["--ignore", "$(touch", "--ignore", "x)", "--allow-unproven"]
     given += ["./cdk.out", "./$(touch x); --help", "/abs"]
     assert log.read_text().splitlines() == given + (["--format", "json"] if code < 2 else [])
     assert output.read_text() == ("verdict=bad\n" if code < 2 else "")
@@ -68,7 +70,7 @@ def test_a_module_of_the_checked_repository_does_not_run(tmp_path: Path) -> None
     repository.mkdir()
     (repository / "json.py").write_text("open('ran', 'w')")
     variables = {"PYTHON": str(python), "ACTION": str(ROOT), "RUNNER_TEMP": str(tmp_path), "LOG": str(tmp_path / "log")}
-    inputs = dict.fromkeys(("ACCOUNT_LIMIT", "RESERVED_ELSEWHERE", "ONLY_QUOTA", "ALLOW_UNPROVEN"), "")
+    inputs = dict.fromkeys(("ACCOUNT_LIMIT", "RESERVED_ELSEWHERE", "ONLY_QUOTA", "IGNORE", "ALLOW_UNPROVEN"), "")
     environment = {**os.environ, **inputs, **variables, "PATHS": ".", "GITHUB_OUTPUT": str(output), "CODE": "0"}
     subprocess.run(
         ["bash", ROOT / ".github/check.sh"], cwd=repository, env=environment, capture_output=True, check=True

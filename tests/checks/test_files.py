@@ -16,6 +16,9 @@ from cfnlint.rules import CloudFormationLintRule
 from cfnlint.runner import Runner
 from click.testing import Result
 
+from generator.checks import quota_only
+from generator.checks.lint_settings import LintSettings
+from generator.checks.units import Content, Unit
 from tests import lint_once
 from tests.checks.rules.rule_runner import TEMPLATES, requested
 from tests.conftest import snapshot
@@ -507,6 +510,27 @@ def test_a_rule_that_is_switched_off_stays_off_where_cfn_lint_breaks_off(generat
     found = findings(generator("check", write("own.json", content), "--format", "json"))
     assert ("own.json", "E0001") in found
     assert (("own.json", "W9804") in found) == (where in ("nowhere", "mandatory"))
+
+
+def test_the_quota_alone_leaves_out_rules(generator: Run) -> None:
+    path = write("own.json", template(One=0))
+    assert "W9804" in generator("check", path, *QUOTA).stdout
+    result = generator("check", path, *QUOTA, "--ignore", "W9804")
+    assert (result.exit_code, "W9804" in result.stdout, "own.json: quota is good" in result.stdout) == (0, False, True)
+    for rule in ("E9801", "E98", "", "quota"):
+        assert generator("check", path, *QUOTA, "--ignore", rule).exit_code == 2
+    result = generator("check", path, *QUOTA, "--ignore", "W3005", "--ignore", "not-proven")
+    assert result.stderr == (
+        "--ignore W3005: no rule has this id; --only quota checks the rules of the quota alone\n"
+        "--ignore not-proven: a quota that is not proven cannot be good; use --allow-unproven\n"
+    )
+
+
+def test_switching_the_sum_off_leaves_other_mandatory_rules_on() -> None:
+    settings = LintSettings(ignored=("W9804",), mandatory=("W98", "E98"))
+    (content,) = quota_only.switched([Content((Unit("a", Path("a"), (), settings=settings),))], is_on=False)
+    off = content.units[0].settings
+    assert [rule.id for rule in quota_only.RULES if off.ignores(rule.id, ())] == ["E9801"]
 
 
 @pytest.mark.slow
