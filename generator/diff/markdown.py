@@ -88,7 +88,7 @@ def _consequences(difference: Difference) -> Iterator[str]:
     for line in consequences(difference):
         if difference.whole != Change.REMOVED or ": " in line.removeprefix("Removed: "):
             head, colon, rest = line.partition(":")
-            yield f"- **{prose(head)}{colon}** {_line(rest)}"
+            yield f"- **{prose(head)}{colon}** {_line(rest.strip())}"
 
 
 def _line(text: str) -> str:
