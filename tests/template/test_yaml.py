@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from generator.errors import UnreadableTemplate
 from generator.template.reading import parsed
 from tests.diff.comparing import difference
 
@@ -56,3 +57,35 @@ def test_a_change_behind_a_merge_key_is_a_difference_of_each_resource() -> None:
         ("A", 500, 300),
         ("B", 500, 300),
     ]
+
+
+@pytest.mark.parametrize("key", ["x", "ReservedConcurrentExecutions", "a-b c"])
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("<<: [*a, *b]", 1),
+        ("<<: [*b, *a]", 2),
+        ("KEY: 3, <<: [*a, *b]", 3),
+        ("<<: [*a, *b], KEY: 3", 3),
+        ("<<: [*none, *b]", 2),
+        ("<<: *nested", 1),
+        ("<<: [*b, *nested]", 2),
+        ("<<: *a, <<: *b", 1),
+    ],
+)
+def test_the_first_of_several_merged_mappings_wins(written: str, value: int, key: str) -> None:
+    text = """
+    A: &a {KEY: 1}
+    B: &b {KEY: 2, other: 4}
+    None: &none {}
+    Nested: &nested {<<: [*a, *b], =: 5}
+    """
+    found = parsed("t.yaml", f"{text}\n    C: {{{written}}}".replace("KEY", key))
+    assert found["C"][key] == value
+    assert found["Nested"] == {key: 1, "other": 4, "=": 5}
+
+
+@pytest.mark.parametrize("merged", ["[1]", "x", "[{a: 1}, [2]]"])
+def test_a_merge_of_no_mapping_is_refused(merged: str) -> None:
+    with pytest.raises(UnreadableTemplate, match=r"a merge key with a (scalar|sequence) in it"):
+        parsed("t.yaml", f"C: {{<<: {merged}}}")
