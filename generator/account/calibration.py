@@ -172,7 +172,7 @@ def _traffic(
     """Yield the rate and the peak factor of the busiest hour."""
     first, last = min(arrived), max(arrived)
     minutes = (last - first) // MINUTE_S + 1
-    weaknesses = [*_weakness_if(minutes < MIN_POINTS * 60, f"{minutes / 60:.3g} hours, less than a day")]
+    weaknesses = [*_weakness_if(minutes < MIN_POINTS * 60, f"{duration(minutes * MINUTE_S)}, less than a day")]
     if holes:
         weaknesses.append(f"{counted(len(holes), 'hole')} in the recording")
     start, busiest = _busiest_hour(arrived, first, last)

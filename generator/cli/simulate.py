@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from generator import plans
-from generator._format import visible
+from generator._format import counted, visible
 from generator.cli import options
 from generator.cli.output import is_interactive
 from generator.config import files
@@ -171,7 +171,7 @@ def _progress() -> Iterator[Progress | None]:
     with click.progressbar(length=BAR_STEPS, label="Simulating", file=sys.__stderr__) as bar:
 
         def advance(share: float, finished: int) -> None:
-            bar.label = f"Simulating, {finished:,} replications"
+            bar.label = f"Simulating, {counted(finished, 'replication')}"
             bar.update(min(BAR_STEPS, round(share * BAR_STEPS)) - bar.pos)
 
         yield advance

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from generator._format import counted, duration, percent, text_table, visible
+from generator._format import counted, duration, percent, significant, text_table, visible
 from generator.simulation.result import SimulationResult
-from generator.simulation.statistics import TargetVerdict
+from generator.simulation.statistics import NEAR, TargetVerdict
 from generator.simulation.targets import Target
 
 RESERVED = "reserved_concurrency"
@@ -56,7 +56,7 @@ def _comment(target: Target) -> str:
     if target.verdict is TargetVerdict.MET:
         return ""
     if target.verdict is TargetVerdict.AT_TARGET:
-        return "at the target, which passes; the measured value is within 5 % of it"
+        return f"at the target, which passes; the measured value is within 5 % of it{_undecided(target)}"
     if target.verdict is TargetVerdict.MISSED:
         return f"missed; change first: {target.remedy}"
     if target.measured.mean is None:
@@ -64,6 +64,14 @@ def _comment(target: Target) -> str:
     if target.replications_needed is None:
         return "inconclusive; no reasonable number of replications would decide"
     return f"inconclusive; about {target.replications_needed:,} replications would decide"
+
+
+def _undecided(target: Target) -> str:
+    """Return a remark if the interval reaches so far above the target that more replications may find it missed."""
+    multiple = (target.measured.high or 0.0) / target.target
+    if multiple <= 1 + NEAR:
+        return ""
+    return f", its interval reaches {significant(multiple)} times it; more time or replications may decide"
 
 
 def _functions(result: SimulationResult) -> list[str]:

@@ -105,7 +105,9 @@ class Trace:
         if self.is_counted:
             found.append("counts hide the bursts within their interval")
         elif not self.times:
-            found.append("its times are whole seconds, or too many to keep, so bursts within a second are unknown")
+            many = f"it has more than {MAX_TIMES:,} webhooks, too many to keep their times"
+            reason = many if sum(self.counts) > MAX_TIMES else "its times are whole seconds"
+            found.append(f"{reason}, so bursts within a second are unknown")
         if self.duration_s < SHORT_S:
             found.append(f"it spans only {duration(self.duration_s)} and may miss the busiest minute of an hour")
         regular = [s for s, value in self.dispersion.items() if value < REGULAR and self.duration_s >= MIN_WINDOWS * s]

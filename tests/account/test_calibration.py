@@ -190,7 +190,7 @@ def test_at_a_low_rate_minutes_without_a_webhook_are_not_a_hole(calibrate: Calla
 
 def test_a_value_from_few_points_is_weak(calibrate: Callable[..., Result]) -> None:
     done = calibrate(exported(hours=12))
-    assert "12 hours, less than a day" in done.stdout
+    assert "12 h, less than a day" in done.stdout
     assert "only 12 hours" in done.stdout
 
 

@@ -91,6 +91,11 @@ def test_the_remedy_is_one_more_if_the_model_finds_the_reservation_enough(
     assert command.endswith(mended.sum_as_text)
 
 
+def test_a_load_that_cannot_be_sized_is_named_once() -> None:
+    (remedy,) = remedies(environment(), result(10_000, (ALERTS, 10, Cause.LANES)))
+    assert remedy.startswith("prod: CheckAlertsFunction: the busiest shard gets 40 % of 10,000/s; ")
+
+
 def test_another_template_is_changed_itself() -> None:
     missed = result(PEAK_PER_S, (WEBHOOKS, 8, Cause.UNITS), (ALERTS, 5, Cause.LANES))
     assert [*remedies(environment(), missed, template="stack.yaml")] == [

@@ -62,13 +62,16 @@ def test_no_line_ends_in_spaces_or_exceeds_120_characters(result):
         assert len(line) <= 120
 
 
-def test_each_inconclusive_target_has_a_comment(result):
+def test_each_target_that_is_not_met_has_a_comment(result):
+    at_target = Target("reserved_concurrency", 0.01, Estimate(0.0099, 0.0022, 0.021), TargetVerdict.AT_TARGET)
     targets = [
+        at_target,
         Target("stream_utilisation", 0.5, Estimate(0.5, 0.4, 0.6), TargetVerdict.INCONCLUSIVE, None),
         Target("notification_wait_probability", 0.01, Estimate(None, None, None), TargetVerdict.INCONCLUSIVE, None),
         Target("webhook_throttle_probability", 1e-4, Estimate(0.0, 0.0, 1e-3), TargetVerdict.INCONCLUSIVE, 30),
     ]
     text = as_text(type(result)(**{name: getattr(result, name) for name in result.__slots__} | {"targets": targets}))
+    assert "measured value is within 5 % of it, its interval reaches 2.1 times it; more time or replications" in text
     assert "busiest shard's lanes in use: inconclusive; no reasonable number of replications would decide" in text
     assert "notifications a second late: inconclusive; nothing was measured" in text
     assert "webhooks throttled or timed out: inconclusive; about 30 replications would decide" in text

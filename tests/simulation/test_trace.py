@@ -511,3 +511,11 @@ def test_weak_findings_are_named(trace, content, weak):
     found = read_trace(trace(content)).weaknesses()
     assert len(found) == len(weak)
     assert all(part in one for part, one in zip(weak, found, strict=True))
+
+
+def test_a_recording_with_too_many_webhooks_is_not_said_to_have_whole_seconds(trace, monkeypatch):
+    monkeypatch.setattr("generator.simulation.trace.MAX_TIMES", 2)
+    found = read_trace(trace("time\n0.1\n0.22\n0.35\n1.17\n")).weaknesses()
+    assert found[0] == (
+        "it has more than 2 webhooks, too many to keep their times, so bursts within a second are unknown"
+    )
