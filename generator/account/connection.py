@@ -93,7 +93,7 @@ def use_of_keys(region: str, services: Iterable[str], actions: Iterable[str]) ->
     return {**statement(actions, [f"arn:{partition(region)}:kms:{region}:*:key/*"]), "Condition": condition}
 
 
-USE_AWS = "run this against AWS itself, without --endpoint-url"
+USE_AWS = "run this against AWS itself instead of an emulator"
 """Remedy for an emulator that does not support a call."""
 
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}

@@ -108,7 +108,7 @@ def recognise(path: Path, rest: Iterator[Line]) -> Recording:
         entry = _parsed(text)
         if not isinstance(entry, dict) or {"MetricDataResults", "Datapoints"} & {*entry}:
             return Recording(counts=_metric(path, every))
-        return _entries(path, entry, every)
+        return _entries(path, every)
     if LOGGED.search(text):
         return Recording(times=_sorted(path, _log(path, every)))
     return _table(path, every)
@@ -126,14 +126,18 @@ def _log(path: Path, rows: Iterator[Line]) -> Times:
         yield number, time_s(path, number, found[1])
 
 
-def _entries(path: Path, first: dict[str, Any], rows: Iterator[Line]) -> Recording:
-    keys = [key for key in first if key not in (*LOG_KEYS, *LOG_KEYS_MORE)]
-    counted = _counted(path, keys)
+def _entries(path: Path, rows: Iterator[Line]) -> Recording:
+    """Read JSON lines like a table whose columns are the keys of the first line."""
     entries = _json_lines(path, rows)
-    if counted is None:
-        return Recording(times=_sorted(path, ((line, at_s) for line, at_s, _ in entries)))
-    cells = ((line, at_s, str(entry.get(keys[counted], ""))) for line, at_s, entry in entries)
-    return Recording(counts=((line, at_s, count(path, line, cell)) for line, at_s, cell in cells))
+    sample = list(islice(entries, SAMPLE_ROWS))
+    keys = [key for key in sample[0][2] if key not in (*LOG_KEYS, *LOG_KEYS_MORE)]
+    every = chain(sample, entries)
+    if (counted := _counted(path, keys, [at_s for _, at_s, _ in sample])) is not None:
+        cells = ((line, at_s, str(entry.get(keys[counted], ""))) for line, at_s, entry in every)
+        return Recording(counts=((line, at_s, count(path, line, cell)) for line, at_s, cell in cells))
+    table = [(line, [str(at_s), *(str(entry.get(key, "")) for key in keys)]) for line, at_s, entry in sample]
+    _require_webhooks(path, ["time", *keys], 0, table)
+    return Recording(times=_sorted(path, ((line, at_s) for line, at_s, _ in every)))
 
 
 def _json_lines(path: Path, rows: Iterator[Line]) -> Iterator[tuple[int, float, dict[str, Any]]]:
@@ -334,14 +338,23 @@ def _named_columns(path: Path, names: Sequence[str], sample: Sequence[Row]) -> t
         what = f"line {number} has no time in its columns {', '.join(names)[:200]}"
         raise fault(path, what, 'name the columns "time" and "count"')
     others = [column for column in range(len(names)) if column != at]
-    counted = _counted(path, [names[column] for column in others])
+    times = [time_s(path, line, row[at]) for line, row in sample]
+    counted = _counted(path, [names[column] for column in others], times)
     return at, None if counted is None else others[counted]
 
 
-def _counted(path: Path, names: Sequence[str]) -> int | None:
-    """Return the one name of a count among the columns beside the time; None if each row is one webhook."""
+def _counted(path: Path, names: Sequence[str], times: Sequence[float]) -> int | None:
+    """Return the one name of a count among the columns beside the time; None if each row is one webhook.
+
+    In a log, whose rows are closer together than a minute, a column such as `value` may hold anything.
+    """
     plain = [_name(name) for name in names]
-    counted = [place for place, name in enumerate(plain) if COUNT_NAME.fullmatch(name)]
+    is_log = len(names) > 1 and any(later - earlier < MINUTE_S / 2 for earlier, later in pairwise(times))
+    counted = [
+        place
+        for place, name in enumerate(plain)
+        if COUNT_NAME.fullmatch(name) and not (is_log and re.fullmatch("sum|values?", name))
+    ]
     if not counted and len(plain) == 1 and COUNT_WORD.search(plain[0]):
         return 0
     if len(counted) > 1:

@@ -287,6 +287,8 @@ def test_an_hour_that_repeats_is_explained(trace):
         pytest.param("response_time_ms,timestamp,status\n1{s},2026-01-01T00:00:0{s}Z,200\n", id="response times"),
         pytest.param("time,status,size\n2026-01-01T00:00:0{s}Z,200,17\n", id="whole numbers"),
         pytest.param("176722560{s}.25,POST\n", id="no header"),
+        pytest.param('{{"time": 176722560{s}.25, "value": 61000, "symbol": "BTC"}}\n', id="a log of values"),
+        pytest.param("time,symbol,value\n176722560{s}.25,BTC,61000\n", id="a table of values"),
         pytest.param("176722560{s}.25,176722560{s}.75\n", id="start and end"),
         pytest.param("id,region,time\n7,eu,176722560{s}.25\n", id="names of CloudWatch's metadata"),
     ],
@@ -315,6 +317,7 @@ MINUTES = [1767225600 + 60 * minute for minute in range(5)]
         ("Full label,A,B\nStatistic,Sum,Sum\n{time},61,62\n", "it has several metrics: A, B"),
         ("Full label,Duration\nStatistic,Sum\n{time},61\n", "Duration is no count"),
         ("Label,IteratorAge\n{time},61\n", "IteratorAge is no count"),
+        ('{{"time": {time}, "seen": 7}}\n', "but none of these columns is named as a count: seen"),
         ('{{"time": {time}, "hits": 1, "requests": 2}}\n', "it has several columns that may be counts: hits, requests"),
         ("a,b\n1,2\n", "line 2 has no time in its columns a, b"),
     ],
@@ -324,6 +327,19 @@ def test_intervals_without_a_count_are_not_read_as_webhooks(trace, content, what
     with pytest.raises(UnreadableTrace) as refused:
         read_trace(trace("".join([*header, *(row.format(time=time) for time in MINUTES)])))
     assert what in refused.value.faults[0].what
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        ('{{"time": {time}, "open": 1, "high": 2, "low": 1, "close": 2}}', "it has klines, but no column of counts"),
+        ('{{"time": {time}, "high": 2, "trades": 7}}', "line 2 is less than a minute after the previous line"),
+        ("{time},1,2,1,2,5.5", "its rows look like klines"),
+    ],
+)
+def test_klines_of_a_second_are_not_read_as_webhooks(trace, row, what):
+    with pytest.raises(UnreadableTrace, match=what):
+        read_trace(trace("\n".join(row.format(time=1767225600 + second) for second in range(5))))
 
 
 @pytest.mark.parametrize(
