@@ -1,8 +1,9 @@
 """Confirm the sizing by simulation: at rates across its range, or in random environments. Confirm the simulation too.
 
 Run from the top folder: python -m benchmarks.confirmation rates, random or mutated. Each run
-continues where the last one stopped, and rewrites the table in benchmarks/results/. Delete the .jsonl file to start
-again after a change of the sizing.
+continues where the last one stopped, and rewrites the table in benchmarks/results/. After a change of the sizing, cases
+that have other reservations than before are simulated again; the others get their new predictions. Delete the .jsonl
+file to start again after a change of the simulation.
 
 Each case is simulated until its targets are decided or a number of webhooks is reached, so the results do not depend on
 the machine. Rates are simulated as `generator simulate` does, hour by hour with the step to the peak. Random
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from generator._format import percent, text_table
+from generator._format import joined, percent, text_table
 from generator.capacity import planning
 from generator.capacity.sizing import SEND_NOTIFICATION, Sizing, size
 from generator.config.files import read
@@ -125,6 +126,16 @@ def confirm(settings: Json, most_webhooks: float, fewer: int) -> Json:
         late = "notification_wait_probability"
         found["fewer"] = _measured(sizing, *simulated(template, made, rates, most_webhooks, [late]))[late]
     return found
+
+
+def is_unchanged(one: Json) -> bool:
+    """Update the predictions of a case. Return whether its reservations are the ones that were simulated."""
+    if "refused" in one:
+        return True
+    sizing = size(environment(one["settings"]))
+    for name, target in one["targets"].items():
+        target["predicted"] = sizing[MODELS[name]].predicted
+    return one["reserved"] == [function.reserved_concurrency for function in sizing.functions]
 
 
 def simulated(
@@ -250,9 +261,12 @@ def table(found: list[Json], kind: str) -> str:
 
 
 def _summary(found: list[Json]) -> str:
-    late = [one["targets"]["notification_wait_probability"] for one in found if "refused" not in one]
-    below = sum(1 for one in late if one["interval"] and one["predicted"] < one["interval"][0])
-    text = f"The predicted share of late notifications is below the simulated interval in {below}."
+    shown = [one["targets"] for one in found if "refused" not in one]
+    below = []
+    for name, title in TITLES.items():
+        measured = [one[name] for one in shown if one[name]["interval"]]
+        below.append(f"{title} {sum(one['predicted'] < one['interval'][0] for one in measured)}")
+    text = f"Predictions below the simulated interval: {joined(below)}."
     with_fewer = [one for one in found if one.get("fewer")]
     if with_fewer:
         too_many = [one["name"] for one in with_fewer if one["fewer"]["verdict"] == "met"]
@@ -301,12 +315,14 @@ def main() -> None:
     chosen = options.parse_args()
     path = RESULTS / f"confirmation_{chosen.kind}.jsonl"
     found = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    cases = dict({"rates": rate_cases, "random": random_cases, "mutated": mutated_cases}[chosen.kind](chosen.limit))
     if chosen.again:
         found = [one for one in found if "inconclusive" not in _verdicts(one).values()]
-        path.write_text("".join(json.dumps(one) + "\n" for one in found))
+    if chosen.kind != "mutated":
+        found = [one for one in found if one["name"] in cases and is_unchanged(one)]
+    path.write_text("".join(json.dumps(one) + "\n" for one in found))
     done = {one["name"] for one in found}
-    cases = {"rates": rate_cases, "random": random_cases, "mutated": mutated_cases}[chosen.kind](chosen.limit)
-    for name, settings in cases:
+    for name, settings in cases.items():
         if name in done:
             continue
         try:

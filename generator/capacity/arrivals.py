@@ -25,6 +25,12 @@ OTHERS = ((0.788675, 0.633975), (0.211325, 2.366025))
 record nearly has a gamma distribution of shape 2, whose first moments these have. Source: Abramowitz and Stegun,
 Handbook of Mathematical Functions, 25.4.45, for the weight x exp(-x)."""
 
+PEAK_S = 3600.0
+"""How long the busiest time lasts, for the share of what happens once at its beginning."""
+
+POINTS = 40
+"""Times at which an integral is evaluated: within 1 % of its value, except for constant durations."""
+
 
 def cold_starts_per_s(arrival_rate_per_s: float, duration_s: float, idle_timeout_s: float) -> float:
     """Return an upper bound on the cold starts per second of a function whose instances stay warm for that time.
@@ -33,13 +39,14 @@ def cold_starts_per_s(arrival_rate_per_s: float, duration_s: float, idle_timeout
     and it is cold if that was not the case for the idle timeout T. The number of executions rises to k at the rate
     u = arrival rate x P(k - 1 run), with a Poisson number running. The intervals are exponential, or they are clustered
     and then fewer starts are cold: at most u exp(-u T), which is largest at u = 1 / T. Above that, the largest value is
-    used, so that the bound never falls as the rate rises.
+    used, so that the bound never falls as the rate rises. Each instance may also start cold once when the peak begins.
     """
     load_erlangs = queueing.offered_load_erlangs(arrival_rate_per_s, duration_s)
     found, level, log_running = 0.0, 1, -load_erlangs
     while level <= load_erlangs + 1 or log_running > math.log(bursts.NEGLIGIBLE):
-        rises_per_s = min(arrival_rate_per_s * math.exp(log_running), 1 / idle_timeout_s)
-        found += rises_per_s * math.exp(-rises_per_s * idle_timeout_s)
+        rises_per_s = arrival_rate_per_s * math.exp(log_running)
+        limited_per_s = min(rises_per_s, 1 / idle_timeout_s)
+        found += min(rises_per_s, limited_per_s * math.exp(-limited_per_s * idle_timeout_s) + 1 / PEAK_S)
         log_running += math.log(load_erlangs / level)
         level += 1
     return min(found, arrival_rate_per_s)
@@ -73,6 +80,34 @@ def webhook_duration_s(environment: Environment) -> float:
     """Return ProcessWebhook's mean duration at the peak, cold starts included."""
     function = environment.functions.process_webhook
     return (function.mean_duration_ms + cold_start_share(environment) * function.cold_start_ms) / 1000
+
+
+def cold_full_share(environment: Environment, units: int, loss: float) -> float:
+    """Return the share of time for which all units are in use only because the last one started cold.
+
+    `loss` is the share of time for which they are in use otherwise. Such a period ends with the first of the runs,
+    after mean duration / units on average. If the last run started cold, it ends with the first of the others instead.
+    That happens at most once within the idle timeout, for which the instance then stays warm.
+    """
+    function, idle_timeout_s = environment.functions.process_webhook, environment.simulation.environment_idle_timeout_s
+    survival = Survival.of(function, function.mean_duration_ms / 1000)
+    periods_per_s = loss * units / survival.mean_s
+    return min(periods_per_s, 1 / idle_timeout_s) * _longer_full_s(survival, units, function.cold_start_ms / 1000)
+
+
+@lru_cache(maxsize=1024)
+def _longer_full_s(survival: Survival, units: int, cold_start_s: float) -> float:
+    """Return how much longer all units are in use if the last of them started cold, by the midpoint rule.
+
+    The others have been running for a random time.
+    """
+    end_s, total_s = cold_start_s + 10 * survival.mean_s, 0.0
+    for point in range(POINTS):
+        share = (point + 0.5) / POINTS
+        time_s = end_s * share**3
+        only_if_cold = survival.after(max(0.0, time_s - cold_start_s)) - survival.after(time_s)
+        total_s += share**2 * only_if_cold * survival.remains(time_s) ** (units - 1)
+    return 3 * end_s * total_s / POINTS
 
 
 @lru_cache(maxsize=8)

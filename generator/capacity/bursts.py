@@ -79,6 +79,17 @@ class Survival:
             return float(time_s < self.mean_s)
         return 0.5 * math.erfc((math.log(time_s) - log_median) / (sigma * math.sqrt(2)))
 
+    def remains(self, time_s: float) -> float:
+        """Return the probability that an execution that has been running for a random time runs on for this time."""
+        if self.distribution == "exponential":
+            return self.after(time_s)
+        log_median, sigma = self._lognormal()
+        if self.distribution == "constant" or not sigma:
+            return max(0.0, 1 - time_s / self.mean_s)
+        # Long executions are in progress more often: the logarithm of those has a mean that is higher by sigma^2.
+        longer = 0.5 * math.erfc((math.log(time_s) - log_median - sigma**2) / (sigma * math.sqrt(2)))
+        return max(0.0, longer - time_s / self.mean_s * self.after(time_s))
+
     def draw(self, random: Random) -> float:
         """Return a random duration in seconds."""
         if self.distribution == "constant":

@@ -196,8 +196,10 @@ def with_units(environment: Environment, function: FunctionSizing, units: int, b
 def webhook_loss(environment: Environment, units: int) -> float:
     """Return the share of webhooks that find no free unit at the peak."""
     if environment.traffic.webhooks_per_burst > 1:
-        return arrivals.webhook_clusters(environment).loss(units)
-    return queueing.erlang_b(units, environment.peak_rate_per_s * arrivals.webhook_duration_s(environment))
+        loss = arrivals.webhook_clusters(environment).loss(units)
+    else:
+        loss = queueing.erlang_b(units, environment.peak_rate_per_s * arrivals.webhook_duration_s(environment))
+    return min(1.0, loss + arrivals.cold_full_share(environment, units, loss))
 
 
 def _webhooks_throttled(environment: Environment, units: int) -> tuple[float, float]:
@@ -271,8 +273,12 @@ def _process_webhook(environment: Environment) -> FunctionSizing:
 def _units_for_webhooks(environment: Environment, load_erlangs: float) -> int:
     target = environment.targets.webhook_throttle_probability
     if environment.traffic.webhooks_per_burst > 1:
-        return arrivals.webhook_clusters(environment).units_for_loss(target)
-    return queueing.servers_for_blocking(load_erlangs, target)
+        units = arrivals.webhook_clusters(environment).units_for_loss(target)
+    else:
+        units = queueing.servers_for_blocking(load_erlangs, target)
+    while webhook_loss(environment, units) > target:
+        units += 1
+    return units
 
 
 def _check_alerts(environment: Environment) -> FunctionSizing:

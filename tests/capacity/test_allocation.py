@@ -17,7 +17,15 @@ from generator.capacity import arrivals, lanes, queueing
 from generator.capacity.allocation import Curve, best_steps, curve_of, fit, minimum
 from generator.capacity.quota import Plan, Verdict, judge
 from generator.capacity.refusal import refusal
-from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION, Sizing, size
+from generator.capacity.sizing import (
+    CHECK_ALERTS,
+    CLEANUP_HISTORY,
+    PROCESS_WEBHOOK,
+    SEND_NOTIFICATION,
+    Sizing,
+    size,
+    webhook_loss,
+)
 from generator.config.files import read
 from generator.config.schema import Environment
 from generator.errors import UnsizableLoad
@@ -51,7 +59,6 @@ def smallest_and_wanted(sized: Environment, sizing: Sizing) -> Iterator[tuple[ra
     """Yield for each function the reservations to try and their cost, derived independently of the allocation."""
     peak_per_s, functions = sized.peak_rate_per_s, sized.functions
     alerts_per_s = peak_per_s * sized.traffic.alerts_per_webhook
-    webhooks_erl = peak_per_s * arrivals.webhook_duration_s(sized)
     alerts_erl = alerts_per_s * functions.send_notification.mean_duration_ms / 1000
     cleanup_erl = functions.cleanup_history.mean_duration_ms / 1000 / 3600
     batches_per_s = sizing[CHECK_ALERTS].inputs["arrival_rate_per_s"]
@@ -62,7 +69,7 @@ def smallest_and_wanted(sized: Environment, sizing: Sizing) -> Iterator[tuple[ra
     wanted = {function.logical_id: function.reserved_concurrency or 0 for function in sizing.functions}
     yield (
         range(max(1, -int(-round(peak_per_s, 6) // 10)), wanted[PROCESS_WEBHOOK] + 1),
-        lambda units: peak_per_s * queueing.erlang_b(units, webhooks_erl),
+        lambda units: peak_per_s * webhook_loss(sized, units),
     )
     first = next(factor for factor in range(1, 11) if lanes_erl / factor < 1)
     yield (
@@ -191,12 +198,11 @@ def test_a_fitted_sizing_is_consistent_in_every_figure() -> None:
     assert figures(sizing) == [13, 5, 2, 1]
     assert sizing.parallelization_factor == sizing[CHECK_ALERTS].inputs["parallelization_factor"] == 1
     assert (sizing.usage_plan.rate_per_s, sizing.usage_plan.burst) == (123, 13)
-    load = sizing[PROCESS_WEBHOOK].offered_load_erlangs
-    assert sizing[PROCESS_WEBHOOK].predicted == queueing.erlang_b(13, load)
+    assert sizing[PROCESS_WEBHOOK].predicted == webhook_loss(fitted.environment, 13)
     assert sizing[CHECK_ALERTS].predicted == pytest.approx(0.694, abs=1e-3)
     want = "wanted, because the account is too small; at the peak"
     assert [function.reason for function in sizing.functions] == [
-        f"13 of 20 {want} 1.8 % of webhooks are throttled",
+        f"13 of 20 {want} 1.9 % of webhooks are throttled",
         f"5 of 10 {want} the busiest shard's lanes are 69 % busy and 69 % of its batches wait",
         f"2 of 5 {want} 37 % of notifications start a second or more late",
         f"1 of 2 {want} 0.056 % of runs wait",
@@ -261,7 +267,7 @@ def test_fit_on_the_command_line(generator: Callable[..., Result], project: Path
     report = json.loads(generator("size", "prod", *settings, "--format", "json").stdout)
     process = report["functions"][PROCESS_WEBHOOK]
     assert (process["reserved_concurrency"], process["inputs"]["wanted_concurrency"]) == (13, 20)
-    assert process["predicted"] == pytest.approx(0.01846, abs=1e-4)
+    assert process["predicted"] == pytest.approx(0.01852, abs=1e-4)
     assert generator("template", "prod", *settings).exit_code == 0
     resources = json.loads((project / "templates_out/prod.json").read_text())["Resources"]
     assert resources[PROCESS_WEBHOOK]["Properties"]["ReservedConcurrentExecutions"] == 13

@@ -211,6 +211,15 @@ def test_the_share_of_cold_starts_is_at_least_that_of_a_simulation() -> None:
     assert 0 < cold / starts <= arrivals.cold_starts_per_s(0.8, 0.105, 600) / 0.8 < 0.01
 
 
+@pytest.mark.parametrize("distribution", ["lognormal", "exponential", "constant"])
+def test_an_execution_that_has_run_for_a_random_time_remains_as_renewal_theory_has_it(distribution: str) -> None:
+    """The probability is the integral of the survival from that time on, over the mean."""
+    survival, step_s = Survival(distribution, 0.3, 2.4), 0.001
+    for time_s in (0.01, 0.1, 0.29, 1.0):
+        beyond_s = math.fsum(step_s * survival.after(time_s + (number + 0.5) * step_s) for number in range(20_000))
+        assert survival.remains(time_s) == pytest.approx(beyond_s / 0.3, abs=2e-3)
+
+
 def test_one_more_unit_means_fewer_late_alerts_even_near_saturation() -> None:
     """One unit above the load the share is near 1, where rounds of repeats converge slowly."""
     made = environment(5_000, traffic={"alerts_per_webhook": 1.0})

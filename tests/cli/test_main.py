@@ -71,7 +71,7 @@ prod: 50,000 webhooks per hour, 13.9/s on average, 69.4/s at the peak (peak fact
 
 Function                    Rate      Load  Model               Target  Predicted  Reserved
 ------------------------  ------  --------  ------------  ------------  ---------  --------
-ProcessWebhookFunction    69.4/s       7.3  Erlang B         <= 0.01 %   0.0051 %        20
+ProcessWebhookFunction    69.4/s       7.3  Erlang B         <= 0.01 %   0.0052 %        20
 CheckAlertsFunction       7.89/s      1.97  stream lanes  <= 50 % busy  35 % busy        10
 SendNotificationFunction  3.47/s      1.04  alert bursts        <= 1 %     0.95 %         5
 CleanupHistoryFunction       1/h  0.000556  overlap                  -          -         2

@@ -49,7 +49,7 @@ WEBHOOKS, NOTIFICATIONS, ALERTS = "ProcessWebhookFunction", "SendNotificationFun
 
 def test_a_template_that_is_out_of_date_needs_no_setting() -> None:
     assert [*remedies(environment(), result(PEAK_PER_S, (WEBHOOKS, 8, Cause.UNITS)))] == [
-        "ProcessWebhookFunction: reserve 20 instead of 8 (0.0051 % predicted at 69.4/s)",
+        "ProcessWebhookFunction: reserve 20 instead of 8 (0.0052 % predicted at 69.4/s)",
         "run: generator template prod; it reserves 20 + 10 + 5 + 2 = 37",
     ]
 
@@ -101,7 +101,7 @@ def test_another_template_is_changed_itself() -> None:
     assert [*remedies(environment(), missed, template="stack.yaml")] == [
         "CheckAlertsFunction: in stack.yaml, a ParallelizationFactor of 2 and ReservedConcurrentExecutions of 10 "
         "instead of 5 (35 % predicted at 69.4/s)",
-        "ProcessWebhookFunction: in stack.yaml, ReservedConcurrentExecutions of 20 instead of 8 (0.0051 % predicted at "
+        "ProcessWebhookFunction: in stack.yaml, ReservedConcurrentExecutions of 20 instead of 8 (0.0052 % predicted at "
         "69.4/s)",
     ]
     plan = result(PEAK_PER_S, (WEBHOOKS, 50, Cause.PLAN))

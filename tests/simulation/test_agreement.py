@@ -6,6 +6,8 @@ import pytest
 
 from generator.aws import ASYNC_THROTTLE_BACKOFF_S
 from generator.capacity import queueing
+from generator.capacity.sizing import webhook_loss
+from generator.config.files import read
 from generator.simulation import draws
 from generator.simulation.functions import AsynchronousQueue, LambdaFunction, Timing
 from generator.simulation.gateway import Gateway, Senders
@@ -53,6 +55,32 @@ def shares(advance, batch_s, counts):
         found.append((now[0] - events) / (now[1] - trials))
         events, trials = now
     return found
+
+
+@pytest.mark.parametrize(("units", "rate_per_s", "p95_s"), [(2, 0.3, None), (3, 1.25, 0.25), (3, 1.25, 0.39)])
+def test_the_prediction_covers_that_the_last_unit_often_starts_cold(units, rate_per_s, p95_s):
+    """The last unit is needed so rarely that it expires in between, and a cold start keeps all units in use longer."""
+    distribution = {"distribution": "lognormal", "p95_duration_ms": 1000 * p95_s} if p95_s else {}
+    process_webhook = {"mean_duration_ms": 105, "cold_start_ms": 600, "distribution": "exponential", **distribution}
+    environment = read(
+        {
+            "name": "test",
+            "region": "us-east-1",
+            "traffic": {"webhooks_per_hour": round(3600 * rate_per_s), "peak_factor": 1},
+            "simulation": {"environment_idle_timeout_s": 60},
+            "functions": {"process_webhook": process_webhook},
+        },
+        "test",
+    )
+    durations = draws.random_stream(1, 0, "durations")
+    draw_s = draws.lognormal(durations, 0.105, p95_s) if p95_s else draws.exponential(durations, 0.105)
+    gateway = loss_system(LambdaFunction("function", Pool(units), Timing(draw_s, 0.6, 30.0, 60.0)), rate_per_s, 1)
+    now_s = 0.0
+    while gateway.offered < 20_000 * SCALE:
+        now_s = gateway.run(1e9)
+    measured = gateway.first_expected / (rate_per_s * now_s)
+    assert queueing.erlang_b(units, 0.105 * rate_per_s) < 0.9 * measured
+    assert measured < webhook_loss(environment, units) < 2 * measured
 
 
 def blocked_shares(function, load_erlangs, seed, arrivals_per_batch=1200):
