@@ -146,13 +146,20 @@ class Gateway:
         times_s = self._block[self._position : last]
         if times_s and last == len(self._block):
             until_s = times_s[-1]
-        is_singly = self.one_by_one or len(times_s) < FEW
-        if is_singly or not self._run_together(times_s, until_s):
-            self._run_singly(times_s, until_s)
+        self._run(times_s, until_s)
         self._position = last
         self._load()
-        self.function.running.advance(until_s)
         return until_s
+
+    def _run(self, times_s: Sequence[float], until_s: float) -> None:
+        """Handle the requests together, or if that is impossible in two halves, and few one by one."""
+        if self.one_by_one or len(times_s) < FEW:
+            self._run_singly(times_s, until_s)
+        elif not self._run_together(times_s, until_s):
+            middle = len(times_s) // 2
+            self._run(times_s[:middle], times_s[middle - 1])
+            self._run(times_s[middle:], until_s)
+        self.function.running.advance(until_s)
 
     def _run_together(self, times_s: Sequence[float], until_s: float) -> bool:
         """Handle all requests at once if that gives the same result, else return False and change nothing."""

@@ -1,6 +1,7 @@
 """Agreement with Ciw, an independent simulator, for a model without a formula: two loss stages in a row."""
 
 import math
+from collections import deque
 
 import ciw
 import pytest
@@ -24,10 +25,16 @@ class HandOn:
 
     def __init__(self, gateway, seed):
         self.gateway, self.coin = gateway, draws.random_stream(seed, 0, "coin").random
+        self.blocks = deque()
 
     def accept(self, written_s, _origin_s):
         if chosen_s := [time_s for time_s in written_s if self.coin() < SHARE]:
-            self.gateway.feed(iter([chosen_s]))
+            self.blocks.append(chosen_s)
+            self.gateway.feed(self.waiting())
+
+    def waiting(self):
+        while self.blocks:
+            yield self.blocks.popleft()
 
 
 def ours(seed):
