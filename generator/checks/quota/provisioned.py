@@ -25,8 +25,8 @@ from generator.checks.quota.functions import (
 from generator.template.alternatives import Location, Missing, Option, alternatives, branches, options
 from generator.template.dependencies import names
 from generator.template.guards import ALWAYS, Guard, merge
-from generator.template.intrinsics import Json, is_intrinsic, template_text
-from generator.template.model import Template
+from generator.template.intrinsics import Json, is_intrinsic, literal_text, mapping, plain_reference, template_text
+from generator.template.model import Template, is_stored
 from generator.template.search import Candidate, heaviest
 
 PROVISIONED = ("ProvisionedConcurrencyConfig", "ProvisionedConcurrentExecutions")
@@ -92,7 +92,7 @@ class _Owners:
         self.without_function: list[str] = []
         self._of_qualifier: dict[str, list[tuple[str, str, Guard]]] = {}
         for function in self.of_function:
-            alias = str(template.properties(function).get("AutoPublishAlias", ""))
+            alias = self._text(template.properties(function).get("AutoPublishAlias"))
             if alias:
                 self._of_qualifier[f"{function}Alias{alias}"] = [(function, alias, ALWAYS)]  # SAM's logical id
             self._add(function, alias, options(template, function, *PROVISIONED))
@@ -139,12 +139,19 @@ class _Owners:
         functions_ = [name_ for name_ in referenced if name_ in self.of_function]
         if not functions_ and name in self._by_name:
             functions_ = [self._by_name[name]]
-        return [(function, self._alias(function, alias), ALWAYS) for function in functions_]
+        return [(function, self._alias(function, self._text({"Fn::Sub": alias})), ALWAYS) for function in functions_]
 
     def _alias(self, function: str, name: str) -> str:
         """Return the logical id of a function's alias of this name, or the name itself."""
         ids = (qualifier for qualifier in self.of_function[function] if qualifier in self._template.resources)
-        return next((qualifier for qualifier in ids if self._template.properties(qualifier).get("Name") == name), name)
+        named = (one for one in ids if self._text(self._template.properties(one).get("Name")) == name)
+        return next(named, name)
+
+    def _text(self, value: Json) -> str:
+        """Return the name of an alias as text, in the place of a parameter its default; empty if it is not there."""
+        declared = mapping(self._template.parameters.get(plain_reference(value) or ""))
+        default = None if is_stored(declared) else literal_text(declared.get("Default"))
+        return template_text(value) or "" if default is None else default
 
 
 @lru_cache(maxsize=2)

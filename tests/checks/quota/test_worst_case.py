@@ -278,3 +278,35 @@ def test_a_set_of_parameters_that_states_no_figure_leaves_it_open() -> None:
     }
     case = worst_case(deployed(content, [{"Units": 800}, {"Stage": "prod"}]))
     assert (case.total, case.unresolved, case.fits(900)) == (800, ("Worker",), False)
+
+
+PROVISIONING = {"ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": 1}}
+
+
+@pytest.mark.parametrize("is_sam", [True, False], ids=["SAM", "CloudFormation"])
+@pytest.mark.parametrize(
+    ("name", "target", "total"),
+    [
+        ("live", "function:${F}:live", 950),
+        ({"Ref": "Name"}, "function:${F}:${Name}", 950),
+        ({"Fn::Sub": "${Name}"}, "function:${F}:live", 950),
+        ("live", "function:${F}:${Name}", 950),
+        ({"Ref": "Open"}, "function:${F}:${Open}", 950),
+        ({"Ref": "Name"}, "function:${F}:other", 951),
+        ({"Ref": "Open"}, "function:${F}:live", 951),
+    ],
+)
+def test_the_maximum_of_a_target_replaces_the_figure_of_its_alias(
+    is_sam: bool, name: Any, target: str, total: int
+) -> None:
+    scaling = {"ScalableDimension": "lambda:function:ProvisionedConcurrency", "ResourceId": {"Fn::Sub": target}}
+    resources: dict[str, Any] = {
+        "T": {"Type": "AWS::ApplicationAutoScaling::ScalableTarget", "Properties": {**scaling, "MaxCapacity": 950}}
+    }
+    if is_sam:
+        resources["F"] = {"Type": "AWS::Serverless::Function", "Properties": {"AutoPublishAlias": name, **PROVISIONING}}
+    else:
+        alias = {"FunctionName": {"Ref": "F"}, "Name": name, **PROVISIONING}
+        resources |= {"F": {"Type": "AWS::Lambda::Function"}, "L": {"Type": "AWS::Lambda::Alias", "Properties": alias}}
+    parameters = {"Name": {"Type": "String", "Default": "live"}, "Open": {"Type": "String"}}
+    assert worst_case(deployed({"Parameters": parameters, "Resources": resources})).total == total
