@@ -82,7 +82,8 @@ class Deployable:
     def difference(self, old: Json, new: Json, conditions: Iterable[Json] = ()) -> Certainty:
         """Return whether two values differ: never, in some deployments, or in all.
 
-        None stands for no value. Only deployments count in which the conditions hold.
+        The values are not the `same` as they are written. None stands for no value. Only deployments count in which
+        the conditions hold.
         """
         try:
             return self._difference(old, new, conditions)
@@ -95,8 +96,6 @@ class Deployable:
         if guard is None or not is_possible(self._deployments, guard):
             return Certainty.NONE
         if not any(map(is_intrinsic, walk([old, new]))):
-            if same(old, new):
-                return Certainty.NONE
             is_stored = any(isinstance(value, str) and DYNAMIC in value for value in (old, new))
             return Certainty.POSSIBLE if is_stored else Certainty.CERTAIN
         truths = {name: True for name in conditions if isinstance(name, str)}

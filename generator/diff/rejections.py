@@ -163,7 +163,8 @@ class Rejections:
         for key, (reason, default) in REFUSED.get(resource.type, {}).items():
             old, new = (_set(mapping(side.get("Properties")).get(key), default) for side in (before, after))
             conditions = [side.get("Condition") for side in (before, after)]
-            yield self._deployable.difference(old, new, conditions), reason.format(key)
+            if not same(old, new):
+                yield self._deployable.difference(old, new, conditions), reason.format(key)
 
     def _name_kept(self, resource: Resource) -> Iterator[Reason]:
         """Yield the reason if a resource is replaced but keeps its name.
@@ -197,12 +198,13 @@ class Rejections:
     def _is_same_name(self, other: str, name: str) -> Certainty:
         """Return whether a resource gets the name that another one has, in all deployments or in some."""
         pair = self._before[other], self._after[name]
-        if all(isinstance(one, str) for one in map(_name, pair)) and _name(pair[0]) != _name(pair[1]):
+        old, new = map(_name, pair)
+        if isinstance(old, str) and isinstance(new, str) and old != new:
             return Certainty.NONE  # Most pairs are two literals.
         conditions = [resource["Condition"] for resource in pair if "Condition" in resource]
         if not self._deployable.are_possible(conditions):
             return Certainty.NONE
-        differs = self._deployable.difference(_name(pair[0]), _name(pair[1]), conditions)
+        differs = Certainty.NONE if same(old, new) else self._deployable.difference(old, new, conditions)
         if differs == Certainty.NONE:
             return Certainty.POSSIBLE if conditions else Certainty.CERTAIN
         by_default = [_name(side.get(one, {})) for side, one in zip(self._by_default, (other, name), strict=True)]
