@@ -205,13 +205,23 @@ def reduce(function: str, arguments: Json, mappings: Mapping[str, Json]) -> Json
             return whole.split(delimiter)
         case "Fn::Select", [index, list(items)]:
             position = whole_number(index)
-            return items[position] if position is not None and position < len(items) else {function: arguments}
-        case "Fn::Length", list(items):
+            if position is None or position >= len(items) or any(map(_may_vanish, items[: position + 1])):
+                return {function: arguments}
+            return items[position]
+        case "Fn::Length", list(items) if not any(map(_may_vanish, items)):
             return len(items)
         case "Fn::FindInMap", list():
             entry = looked_up(mappings, arguments)
             return {function: arguments} if entry is None else entry
     return {function: arguments}
+
+
+def _may_vanish(item: Json) -> bool:
+    """Return whether an item of a list may be AWS::NoValue, so that those behind it move up."""
+    match item:
+        case {"Fn::If": [_, yes, no]}:
+            return NO_VALUE in (yes, no) or _may_vanish(yes) or _may_vanish(no)
+    return False
 
 
 def looked_up(mappings: Mapping[str, Json], arguments: Sequence[Json]) -> Json:

@@ -60,6 +60,12 @@ def queue(name: str) -> str:
         pytest.param(
             "!Ref 'AWS::NoValue'", "!If [C, q, !Ref 'AWS::NoValue']", "possible", id="a name under a condition"
         ),
+        pytest.param(
+            "!Select [1, [a, !If [C, b, !Ref 'AWS::NoValue'], c]]",
+            "!Select [1, [a, !If [C, b, !Ref 'AWS::NoValue'], d]]",
+            "possible",
+            id="an item behind one that may not exist",
+        ),
         pytest.param("q-eu-west-2", "!Sub 'q-${AWS::Region}'", "possible", id="the Region"),
         pytest.param("q-eu-west-2", "!Sub 'queue-${AWS::Region}'", "certain", id="text that the Region cannot make up"),
         pytest.param("!Sub 'a-${Free}'", "!Sub 'b-${Free}'", "certain", id="another beginning"),
