@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
+from generator.template.constraints import accepts, words_of
 from generator.template.dependencies import walk
 from generator.template.guards import Equality, Fact, Guard
 from generator.template.intrinsics import (
@@ -132,15 +133,19 @@ class Deployments:
         if (allowed := self._allowed(variable)) is not None:
             return allowed
         partners = self._partners.get(variable, {variable})
-        literals = dict.fromkeys(literal for name in sorted(partners) for literal in self._literals_of(name))
+        named = dict.fromkeys(literal for name in sorted(partners) for literal in self._literals_of(name))
+        declared = mapping(self._template.parameters.get(variable))
+        literals = [literal for literal in named if accepts(declared, literal)]
         return (*literals, *(Other(number) for number in range(max(1, len(partners)))))
 
     def _allowed(self, name: str) -> tuple[str, ...] | None:
         """Return the only values that a parameter may have, or None. Those of a list are values of its items."""
         declared = mapping(self._template.parameters.get(name))
         allowed = declared.get("AllowedValues")
-        if not isinstance(allowed, list) or is_stored(declared) or is_list(declared):
+        if is_stored(declared) or is_list(declared):
             return None
+        if not isinstance(allowed, list):
+            return words_of(declared) or None
         return tuple(dict.fromkeys(text for value in allowed if (text := literal_text(value)) is not None))
 
     def _literals_of(self, name: str) -> Iterable[str]:

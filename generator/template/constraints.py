@@ -1,0 +1,82 @@
+"""Decide which values a parameter of a template accepts, as far as its declaration decides that simply.
+
+Source: AWS CloudFormation User Guide, "CloudFormation template Parameters syntax".
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from generator.template.intrinsics import literal_text, whole_number
+from generator.template.model import Section, is_list, is_stored
+
+MAX_PATTERN = 200
+"""Characters of an AllowedPattern. A longer one counts as matched."""
+
+MAX_WAYS = 2_000
+"""Ways to match a value that a pattern may leave open. With more, the value counts as matched."""
+
+_ATOM = r"(?:[\w \-:/@,=<>#%&;!~'\".^$|]|\\[dwsDWS.\-_/:\\+*?]|\[(?:[^\[\]\\]|\\[dws.\-/\]])+\])"
+_QUANTIFIER = r"(?:[*+?]|\{\d{1,3}(?:,\d{0,3})?\})"
+_SIMPLE = re.compile(rf"(?:{_ATOM}{_QUANTIFIER}?|\((?:\?:)?|\)\??)*")
+"""A pattern with the same meaning in Java and Python, and with no repetition of a group."""
+
+
+def accepts(parameter: Section, value: str) -> bool:
+    """Return whether a parameter may have a value; True if the declaration does not decide that simply.
+
+    Its default counts as accepted. CloudFormation refuses a template whose default is not.
+    """
+    if is_list(parameter) or is_stored(parameter) or value == literal_text(parameter.get("Default")):
+        return True
+    if parameter.get("Type") == "Number":
+        return _is_in_range(parameter, value)
+    return parameter.get("Type") != "String" or (_has_length(parameter, value) and _matches(parameter, value))
+
+
+def words_of(parameter: Section) -> tuple[str, ...]:
+    """Return the values that an AllowedPattern lists, such as ^(dev|prod)$, and the default; empty for another one."""
+    pattern = parameter.get("AllowedPattern")
+    if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN or parameter.get("Type") != "String":
+        return ()
+    listed = re.fullmatch(r"\^?\((?:\?:)?([\w-]+(?:\|[\w-]+)*)\)\$?|([\w-]+(?:\|[\w-]+)*)", pattern, re.ASCII)
+    default = literal_text(parameter.get("Default"))
+    words = (listed[1] or listed[2]).split("|") if listed else []
+    return tuple(dict.fromkeys([*words, *([default] if words and default is not None else [])]))
+
+
+def _is_in_range(parameter: Section, value: str) -> bool:
+    number = _number(value)
+    least, most = (_number(literal_text(parameter.get(key))) for key in ("MinValue", "MaxValue"))
+    return number is not None and (least is None or number >= least) and (most is None or number <= most)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
+
+
+def _has_length(parameter: Section, value: str) -> bool:
+    least, most = (whole_number(parameter.get(key)) for key in ("MinLength", "MaxLength"))
+    return (least is None or len(value) >= least) and (most is None or len(value) <= most)
+
+
+def _matches(parameter: Section, value: str) -> bool:
+    pattern = parameter.get("AllowedPattern")
+    return not isinstance(pattern, str) or len(pattern) > MAX_PATTERN or _is_match(pattern, value)
+
+
+@lru_cache(maxsize=4096)
+def _is_match(pattern: str, value: str) -> bool:
+    repetitions = len(re.findall(r"[*+?]|\{\d+,", pattern.replace("(?:", "(")))
+    alternatives = pattern.count("|") if "(" in pattern else 0
+    is_quick = (len(value) + 1) ** min(repetitions, 20) * 2 ** min(alternatives, 20) <= MAX_WAYS
+    if not is_quick or not _SIMPLE.fullmatch(pattern):
+        return True
+    try:
+        return re.fullmatch(pattern, value, re.ASCII) is not None
+    except re.error:
+        return True

@@ -1,0 +1,72 @@
+"""Values that a parameter's declaration excludes are deployed by nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from generator.checks.quota.deployed import deployed
+from generator.checks.quota.worst_case import worst_case
+from generator.template.constraints import accepts
+
+NUMBER, STRING = {"Type": "Number"}, {"Type": "String"}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "accepted", "refused"),
+    [
+        ({**NUMBER, "MinValue": 1, "MaxValue": "10"}, ["1", "10", "2.5"], ["0", "50", "prod"]),
+        ({**NUMBER, "MinValue": 1, "Default": 0}, ["0"], ["-1"]),
+        ({**NUMBER, "MaxValue": {"Ref": "Other"}}, ["999"], []),
+        ({**STRING, "MinLength": 2, "MaxLength": "4"}, ["ab", "prod"], ["a", "stage"]),
+        ({**STRING, "AllowedPattern": "dev|test"}, ["dev", "test"], ["prod", "devx"]),
+        ({**STRING, "AllowedPattern": "[a-z]+-[a-z]+-[0-9]"}, ["eu-west-1"], ["eu", "eu-west-12"]),
+        ({**STRING, "AllowedPattern": "^(?:dev|prod)(-[a-z]\\w*)?$"}, ["prod", "dev-eu"], ["test", "dev-1"]),
+        ({**STRING, "AllowedPattern": "(?!prod).*"}, ["prod"], []),
+        ({**STRING, "AllowedPattern": "(a+)+b"}, ["a" * 40], []),
+        ({**STRING, "AllowedPattern": "a?" * 30 + "a" * 30}, ["a" * 29 + "b"], []),
+        ({**STRING, "AllowedPattern": "(a|a)" * 30}, ["a" * 29 + "b"], []),
+        ({**STRING, "AllowedPattern": "["}, ["x"], []),
+        ({**STRING, "AllowedPattern": "a{1000}"}, ["x"], []),
+        ({"Type": "CommaDelimitedList", "AllowedPattern": "a"}, ["b"], []),
+        ({"Type": "AWS::SSM::Parameter::Value<String>", "AllowedPattern": "a"}, ["b"], []),
+        ({}, ["b"], []),
+    ],
+)
+def test_accepts_what_the_declaration_leaves_possible(parameter: Any, accepted: list[str], refused: list[str]) -> None:
+    assert [value for value in (*accepted, *refused) if accepts(parameter, value)] == accepted
+
+
+@pytest.mark.parametrize(
+    ("stage", "total"),
+    [
+        ({}, 950),
+        ({"AllowedPattern": "dev|test", "Default": "dev"}, 20),
+        ({"AllowedPattern": "dev|test", "Default": "prod"}, 900),
+        ({"AllowedPattern": "^(dev|test|prod)$"}, 900),
+        ({"AllowedPattern": "[a-z]{4}"}, 950),
+        ({"AllowedPattern": "[a-z]{3}", "AllowedValues": ["dev", "prod"]}, 900),
+    ],
+)
+def test_a_condition_on_a_value_that_nobody_can_deploy_never_holds(stage: Any, total: int) -> None:
+    """The function reserves 900 in prod, 20 in dev, 0 in test and 950 elsewhere."""
+    conditions = {f"Is{name}": {"Fn::Equals": [{"Ref": "Stage"}, name]} for name in ("prod", "dev", "test")}
+    figure = {"Fn::If": ["Isprod", 900, {"Fn::If": ["Isdev", 20, {"Fn::If": ["Istest", 0, 950]}]}]}
+    content = {
+        "Parameters": {"Stage": {"Type": "String", **stage}},
+        "Conditions": conditions,
+        "Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": figure}}},
+    }
+    assert worst_case(deployed(content)).total == total
+
+
+def test_a_mapping_is_not_looked_up_with_a_value_out_of_range() -> None:
+    figure = {"Fn::FindInMap": ["Sizes", {"Ref": "Size"}, "Units"]}
+    content = {
+        "Parameters": {"Size": {"Type": "Number", "MaxValue": 2, "Default": 1}},
+        "Mappings": {"Sizes": {"1": {"Units": 5}, "2": {"Units": 8}, "3": {"Units": 950}}},
+        "Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": figure}}},
+    }
+    case = worst_case(deployed(content))
+    assert (case.total, case.complete) == (8, True)
