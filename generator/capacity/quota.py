@@ -14,7 +14,7 @@ from generator.aws import CONCURRENCY_QUOTA_CODE, DEFAULT_CONCURRENCY_LIMIT
 from generator.errors import Fault, InvalidEnvironment
 
 if TYPE_CHECKING:
-    from generator.capacity.sizing import Sizing
+    from generator.capacity.sizing import FunctionSizing, Sizing
     from generator.config.schema import Environment, OnShortfall
 
 
@@ -155,7 +155,7 @@ def _shrunk(group: Sequence[Plan], reservable: int) -> tuple[Plan, ...]:
     from generator.config.schema import OnShortfall
 
     plans = [
-        plan._replace(sizing=_unreserved(plan.sizing)) if _on_shortfall(plan) == OnShortfall.UNRESERVED else plan
+        plan._replace(sizing=_unreserved(plan)) if _on_shortfall(plan) == OnShortfall.UNRESERVED else plan
         for plan in group
     ]
     fitting = [(plan.environment, plan.sizing) for plan in plans if _on_shortfall(plan) == OnShortfall.FIT]
@@ -174,12 +174,18 @@ def _on_shortfall(plan: Plan) -> OnShortfall:
     return plan.environment.account.on_shortfall
 
 
-def _unreserved(sizing: Sizing) -> Sizing:
-    reason = "nothing is reserved because the account is too small; the function shares the account's pool"
-    functions = tuple(
-        replace(function, reserved_concurrency=None, predicted=None, reason=reason) for function in sizing.functions
-    )
-    return replace(sizing, functions=functions)
+def _unreserved(plan: Plan) -> Sizing:
+    from generator.capacity.sizing import stated
+
+    def shared(function: FunctionSizing) -> FunctionSizing:
+        units = stated(plan.environment, function.logical_id)
+        although = "" if units is None else f", although {units:,} are stated,"
+        reason = (
+            f"nothing is reserved{although} because the account is too small; the function shares the account's pool"
+        )
+        return replace(function, reserved_concurrency=None, predicted=None, reason=reason)
+
+    return replace(plan.sizing, functions=tuple(map(shared, plan.sizing.functions)))
 
 
 def _disagreements(group: Sequence[Environment]) -> Iterable[Fault]:

@@ -9,6 +9,7 @@ from generator._format import joined, percent
 from generator.aws import floor_error
 from generator.capacity import allocation, planning
 from generator.capacity.quota import Plan, Verdict, increase_command, limit_for, limit_to_request
+from generator.capacity.sizing import SETTINGS, stated
 from generator.config.schema import OnShortfall
 
 UNRESERVED = 'write on_shortfall = "unreserved" under [account]'
@@ -54,9 +55,25 @@ def _remedies(verdict: Verdict) -> Iterator[str]:
             f"{account.reserved_elsewhere + verdict.headroom}"
         )
     failing = [plan for plan in verdict.plans if plan.environment.account.on_shortfall == OnShortfall.FAIL]
+    yield from _lower_stated(verdict)
     yield from _lower_rate(verdict, failing)
     yield from _fit(verdict, failing)
     yield f"or share the account's pool, with no guaranteed concurrency and no cap: {UNRESERVED}"
+
+
+def _lower_stated(verdict: Verdict) -> Iterator[str]:
+    """Yield the stated reservations that exceed what the sizing derives, and what is left too many without them."""
+    lower, freed = [], 0
+    for plan in verdict.plans:
+        for function in plan.sizing.functions:
+            units, derived = stated(plan.environment, function.logical_id), function.inputs.get("wanted_concurrency", 0)
+            if units and units == function.reserved_concurrency and units > derived:
+                key = f"functions.{SETTINGS[function.logical_id]}.reserved_concurrency"
+                lower.append(f"{key} of {plan.environment.name} from {units:,} to the derived {derived:,.0f}")
+                freed += units - int(derived)
+    if lower:
+        left = -verdict.headroom - freed
+        yield f"or lower {joined(lower)}: {f'{left:,} are still too many' if left > 0 else 'everything fits'}"
 
 
 def _lower_rate(verdict: Verdict, failing: list[Plan]) -> Iterator[str]:

@@ -165,19 +165,28 @@ def stated(environment: Environment, logical_id: str) -> int | None:
     return reserved
 
 
+def stated_settings(environment: Environment) -> list[str]:
+    """Return the reservations that the environment states, as its file does."""
+    found = [(name, stated(environment, logical_id)) for logical_id, name in SETTINGS.items()]
+    return [f"functions.{name}.reserved_concurrency = {units}" for name, units in found if units is not None]
+
+
 def with_units(environment: Environment, function: FunctionSizing, units: int, because: str) -> FunctionSizing:
     """Return the function with another reservation and its effect at the peak.
 
     `because` starts the reason. CheckAlerts runs as many lanes as the units hold.
     """
     inputs = {**function.inputs, "wanted_concurrency": function.reserved_concurrency or 0}
+    load_erlangs = function.offered_load_erlangs
     if function.logical_id == PROCESS_WEBHOOK:
         predicted, by_plan = _webhooks_throttled(environment, units)
         effect = f"{percent(predicted)} of webhooks are throttled"
         effect += f", {percent(by_plan)} by the usage plan" if by_plan else ""
     elif function.logical_id == CHECK_ALERTS:
         shards = environment.stream.shards
-        factor = inputs["parallelization_factor"] = max(1, min(MAX_PARALLELIZATION_FACTOR, units // (shards + 1)))
+        factor = max(1, min(MAX_PARALLELIZATION_FACTOR, units // (shards + 1)))
+        inputs |= _lane_inputs(environment, factor)
+        load_erlangs = queueing.offered_load_erlangs(inputs["arrival_rate_per_s"], inputs["mean_duration_s"])
         predicted, waiting = lanes.utilisation(environment, factor), lanes.waiting(environment, factor)
         effect = f"the busiest shard's lanes are {percent(predicted)} busy and {percent(waiting)} of its batches wait"
         if units < shards:
@@ -187,10 +196,17 @@ def with_units(environment: Environment, function: FunctionSizing, units: int, b
         predicted = arrivals.alert_clusters(environment, factor).lateness(units)
         effect = f"{percent(predicted)} of notifications start a second or more late"
     else:
-        predicted = queueing.erlang_c(units, function.offered_load_erlangs)
+        predicted = queueing.erlang_c(units, load_erlangs)
         effect = f"{percent(predicted)} of runs wait"
     reason = f"{because}; at the peak {effect}"
-    return replace(function, reserved_concurrency=units, predicted=predicted, inputs=inputs, reason=reason)
+    return replace(
+        function,
+        reserved_concurrency=units,
+        offered_load_erlangs=load_erlangs,
+        predicted=predicted,
+        inputs=inputs,
+        reason=reason,
+    )
 
 
 def webhook_loss(environment: Environment, units: int) -> float:
@@ -205,16 +221,31 @@ def webhook_loss(environment: Environment, units: int) -> float:
 def _webhooks_throttled(environment: Environment, units: int) -> tuple[float, float]:
     """Return the share throttled at the peak, and the usage plan's part of it if that alone misses the target, else 0.
 
-    With fewer units than a tenth of the peak rate, the usage plan refuses what Lambda does not admit.
+    With fewer units than a tenth of the peak rate, the usage plan refuses what Lambda does not admit. The plan and
+    Lambda refuse the same webhooks of a burst: those that exceed the units. A plan with a burst of N at a rate r admits
+    as much as N units that are in use for N / r each.
     """
-    by_plan = plan_rejection(environment, usage_plan(environment, units))
+    plan = usage_plan(environment, units)
+    by_plan = plan_rejection(environment, plan)
     if by_plan <= environment.targets.webhook_throttle_probability:
         return webhook_loss(environment, units), 0.0
-    if by_plan == 1:
-        return 1.0, 1.0
+    if environment.traffic.webhooks_per_burst > 1:
+        return webhook_loss(_lasting(environment, units / plan.rate_per_s), units), 0.0
     traffic = replace(environment.traffic, peak_factor=environment.traffic.peak_factor * (1 - by_plan))
     admitted = replace(environment, traffic=traffic)
     return by_plan + (1 - by_plan) * webhook_loss(admitted, units), by_plan
+
+
+def _lasting(environment: Environment, least_s: float) -> Environment:
+    """Return the environment with at least this mean duration of ProcessWebhook."""
+    function = environment.functions.process_webhook
+    factor = max(1.0, 1000 * least_s / function.mean_duration_ms)
+    changed = replace(
+        function,
+        mean_duration_ms=function.mean_duration_ms * factor,
+        p95_duration_ms=function.p95_duration_ms * factor,
+    )
+    return replace(environment, functions=replace(environment.functions, process_webhook=changed))
 
 
 def _as_stated(environment: Environment, function: FunctionSizing) -> FunctionSizing:
@@ -284,31 +315,34 @@ def _units_for_webhooks(environment: Environment, load_erlangs: float) -> int:
 def _check_alerts(environment: Environment) -> FunctionSizing:
     """One unit per lane: pollers never run more batches at once."""
     stream, factor = environment.stream, parallelization_factor(environment)
-    duration_s, groups = lanes.batch_duration_s(environment), lanes.lanes(environment, factor)
-    batches_per_s = math.fsum(group.batches_per_s for group in groups)
-    predicted = lanes.utilisation(environment, factor)
+    inputs, predicted = _lane_inputs(environment, factor), lanes.utilisation(environment, factor)
     return FunctionSizing(
         logical_id=CHECK_ALERTS,
         reserved_concurrency=(stream.shards + 1) * factor,
         model=Model.STREAM_LANES,
-        offered_load_erlangs=queueing.offered_load_erlangs(batches_per_s, duration_s),
+        offered_load_erlangs=queueing.offered_load_erlangs(inputs["arrival_rate_per_s"], inputs["mean_duration_s"]),
         target=environment.targets.stream_utilisation,
         predicted=predicted,
-        inputs={
-            "arrival_rate_per_s": batches_per_s,
-            "mean_duration_s": duration_s,
-            "busiest_shard_batches_per_s": groups[0].batches_per_s,
-            "busiest_shard_records_per_batch": groups[0].mean_batch,
-            "batch_size": stream.batch_size,
-            "shards": stream.shards,
-            "parallelization_factor": factor,
-        },
+        inputs=inputs,
         reason=(
             f"{counted(stream.shards, 'shard')} plus one during a shard split, {counted(factor, 'lane')} each; the "
-            f"busiest shard's lanes are {percent(predicted)} busy with batches of {significant(groups[0].mean_batch)} "
-            f"on average"
+            f"busiest shard's lanes are {percent(predicted)} busy with batches of "
+            f"{significant(inputs['busiest_shard_records_per_batch'])} on average"
         ),
     )
+
+
+def _lane_inputs(environment: Environment, factor: int) -> dict[str, float]:
+    groups = lanes.lanes(environment, factor)
+    return {
+        "arrival_rate_per_s": math.fsum(group.batches_per_s for group in groups),
+        "mean_duration_s": lanes.batch_duration_s(environment),
+        "busiest_shard_batches_per_s": groups[0].batches_per_s,
+        "busiest_shard_records_per_batch": groups[0].mean_batch,
+        "batch_size": environment.stream.batch_size,
+        "shards": environment.stream.shards,
+        "parallelization_factor": factor,
+    }
 
 
 def _send_notification(environment: Environment, factor: int) -> FunctionSizing:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from generator import plans
-from generator._format import counted, duration, number, significant, visible
+from generator._format import counted, duration, joined, number, significant, visible
 from generator.capacity import planning
 from generator.cli import options
 from generator.config import files
@@ -56,8 +56,8 @@ def command(
     """Show how each function's reserved concurrency follows from the expected rate.
 
     Exits with 1 if the total does not fit the account, or with --max-rate if not even the lowest rate fits.
-    --max-rate and --for-rate require every target to be met, ignore on_shortfall, and include the account's other
-    environments.
+    --max-rate and --for-rate require every target to be met, ignore on_shortfall and the reservations that the
+    environment states, and include the account's other environments.
     """
     if max_rate and for_rate is not None:
         raise click.UsageError("--max-rate and --for-rate cannot be combined; give one of them.")
@@ -68,7 +68,8 @@ def command(
     if max_rate:
         _print_highest(name, overrides, format_)
     elif for_rate is not None:
-        need = planning.need_at(*plans.with_neighbours(name, overrides), for_rate)
+        environment, neighbours = _derived(name, overrides)
+        need = planning.need_at(environment, neighbours, for_rate)
         _print(name, need, format_, planning_table.needed_as_dict, planning_table.needed_as_text)
     else:
         _print_sizing(name, overrides, format_)
@@ -154,10 +155,20 @@ def _print_sizing(name: str, overrides: tuple[str, ...], format_: str) -> None:
 
 
 def _print_highest(name: str, overrides: tuple[str, ...], format_: str) -> None:
-    answer = planning.highest_rate(*plans.with_neighbours(name, overrides))
+    answer = planning.highest_rate(*_derived(name, overrides))
     _print(name, answer, format_, planning_table.highest_as_dict, planning_table.highest_as_text)
     if answer.webhooks_per_hour is None:
         sys.exit(1)
+
+
+def _derived(name: str, overrides: tuple[str, ...]) -> tuple[Environment, list[Environment]]:
+    """Return the environment and its neighbours, and print the stated reservations that other rates do not keep."""
+    from generator.capacity import sizing
+
+    environment, neighbours = plans.with_neighbours(name, overrides)
+    if ignored := sizing.stated_settings(environment):
+        click.echo(f"{name}: another rate derives every reservation, without {joined(ignored)}", err=True)
+    return environment, neighbours
 
 
 def _print(

@@ -178,6 +178,30 @@ def test_unreserved_reserves_nothing_at_all(generator: Callable[..., Result]) ->
     assert shown.stdout.count("shared") >= 4
 
 
+STATED = ("--set", "functions.process_webhook.reserved_concurrency=24", "--set", "account.concurrency_limit=139")
+
+
+def test_a_refusal_proposes_to_lower_a_stated_reservation_to_the_derived_one(
+    generator: Callable[..., Result],
+) -> None:
+    lower = "or lower functions.process_webhook.reserved_concurrency of prod from 24 to the derived 20: "
+    assert f"{lower}everything fits\n" in generator("template", "prod", *STATED).stderr
+    smaller = generator("template", "prod", *STATED, "--set", "account.concurrency_limit=130")
+    assert f"{lower}7 are still too many\n" in smaller.stderr
+    below = generator("template", "prod", *STATED, "--set", "functions.process_webhook.reserved_concurrency=19")
+    assert below.exit_code == 0
+
+
+def test_a_stated_reservation_is_named_where_it_has_no_effect(generator: Callable[..., Result]) -> None:
+    unreserved = generator("size", "prod", *STATED, "--set", "account.on_shortfall=unreserved")
+    assert "nothing is reserved, although 24 are stated, because the account is too small" in unreserved.stdout
+    setting = "functions.process_webhook.reserved_concurrency = 24"
+    for question in (["--max-rate"], ["--for-rate", "5000"]):
+        ignored = generator("size", "prod", *question, *STATED).stderr
+        assert ignored == f"prod: another rate derives every reservation, without {setting}\n"
+        assert generator("size", "prod", *question).stderr == ""
+
+
 def test_unreserved_still_reserves_if_everything_fits(generator: Callable[..., Result]) -> None:
     result = generator("template", "prod", "--set", "account.on_shortfall=unreserved")
     assert "20 + 10 + 5 + 2 = 37 reserved" in result.stdout
