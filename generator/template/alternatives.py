@@ -42,6 +42,14 @@ class Missing(Enum):
     UNKNOWN = "the template does not state it"
 
 
+class Ranging(Enum):
+    """Which values parameters have."""
+
+    DEFAULT = "the default"
+    ALLOWED = "the AllowedValues, or without any the default"
+    ANY = "every value that can be deployed"
+
+
 class Alternative(NamedTuple):
     """A value that a property may have, and the guard under which it has it. A Missing value is the reason for none."""
 
@@ -133,10 +141,12 @@ def _inside(alternative: Alternative, key: str) -> Alternative:
     return Alternative(Missing.ABSENT if is_absent else Missing.UNKNOWN, alternative.guard, location)
 
 
-def _alternatives(template: Template, alternative: Alternative, ranging: bool = False) -> Iterator[Alternative]:
+def _alternatives(
+    template: Template, alternative: Alternative, ranging: Ranging = Ranging.DEFAULT
+) -> Iterator[Alternative]:
     """Yield the values that a value can evaluate to.
 
-    A parameter has its default. With `ranging`, it has every value that can be deployed.
+    `ranging` decides which values parameters have.
     """
     value = alternative.value
     if not is_intrinsic(value) or value == NO_VALUE:
@@ -144,8 +154,9 @@ def _alternatives(template: Template, alternative: Alternative, ranging: bool = 
         return
     function, content = next(iter(value.items()))
     if function == "Ref":
+        is_any = ranging is Ranging.ANY or (ranging is Ranging.ALLOWED and _allowed(template, content) is not None)
         yield from (
-            _parameter_values(template, content, alternative) if ranging else [_default(template, content, alternative)]
+            _parameter_values(template, content, alternative) if is_any else [_default(template, content, alternative)]
         )
     elif function == "Fn::If":
         for branch in _branches(alternative):
@@ -172,7 +183,7 @@ def _combined(
     template: Template,
     parts: list[Json],
     alternative: Alternative,
-    ranging: bool,
+    ranging: Ranging,
     combine: Callable[[list[Json]], Json],
 ) -> Iterator[Alternative]:
     """Yield the result of a function for every combination of its arguments' alternatives."""
@@ -181,7 +192,9 @@ def _combined(
         yield chosen._replace(value=Missing.UNKNOWN if is_open else combine(chosen.value))
 
 
-def _combinations(template: Template, parts: list[Json], alternative: Alternative, ranging: bool) -> list[Alternative]:
+def _combinations(
+    template: Template, parts: list[Json], alternative: Alternative, ranging: Ranging
+) -> list[Alternative]:
     """Return every combination of the parts' alternatives as a list, with UNKNOWN for those beyond the limit."""
     combinations = [alternative._replace(value=[])]
     for part in parts:
@@ -189,7 +202,7 @@ def _combinations(template: Template, parts: list[Json], alternative: Alternativ
     return combinations
 
 
-def _argument(template: Template, part: Json, ranging: bool) -> Iterator[Alternative]:
+def _argument(template: Template, part: Json, ranging: Ranging) -> Iterator[Alternative]:
     """Yield the alternatives of an argument. A list has those of its items, without items that are AWS::NoValue."""
     for argument in _alternatives(template, Alternative(part, ALWAYS, ()), ranging):
         if not isinstance(argument.value, list):
@@ -201,11 +214,8 @@ def _argument(template: Template, part: Json, ranging: bool) -> Iterator[Alterna
             yield items
 
 
-def values_of(template: Template, value: Json, ranging: bool) -> list[Alternative]:
-    """Return every value that an expression outside of properties can have, also those of the items of a list.
-
-    A parameter has its default. With `ranging`, it has every value that can be deployed.
-    """
+def values_of(template: Template, value: Json, ranging: Ranging) -> list[Alternative]:
+    """Return every value that an expression outside of properties can have, also those of the items of a list."""
     return _limited(_argument(template, value, ranging))
 
 
@@ -238,14 +248,23 @@ def _parameter_values(template: Template, name: Json, alternative: Alternative) 
     if not isinstance(declared, Mapping) or is_stored(declared):
         yield alternative
         return
-    allowed = None if is_list(declared) else declared.get("AllowedValues")
-    values = allowed if isinstance(allowed, list) else [declared.get("Default")]
+    allowed = _allowed(template, name)
+    values = [declared.get("Default")] if allowed is None else allowed
     texts = (text for value in values if (text := literal_text(value)) is not None)
     by_text = {text: split_commas(text) if is_list(declared) else text for text in texts}
-    yield from _by_value(by_text, name, alternative, None if isinstance(allowed, list) else Missing.UNKNOWN)
+    yield from _by_value(by_text, name, alternative, Missing.UNKNOWN if allowed is None else None)
 
 
-def _find_in_map(template: Template, arguments: Json, alternative: Alternative, ranging: bool) -> Iterator[Alternative]:
+def _allowed(template: Template, name: Json) -> list[Json] | None:
+    """Return the only values of a parameter; None if it may have others."""
+    declared = mapping(template.parameters.get(name)) if isinstance(name, str) else {}
+    allowed = None if is_list(declared) else declared.get("AllowedValues")
+    return allowed if isinstance(allowed, list) else None
+
+
+def _find_in_map(
+    template: Template, arguments: Json, alternative: Alternative, ranging: Ranging
+) -> Iterator[Alternative]:
     """Yield every value that Fn::FindInMap may find, and its DefaultValue for keys that the mapping does not have."""
     is_well_formed = isinstance(arguments, list) and len(arguments) in (3, 4)
     entries = list(_lookups(template, arguments, alternative, ranging)) if is_well_formed else []
@@ -253,7 +272,7 @@ def _find_in_map(template: Template, arguments: Json, alternative: Alternative, 
 
 
 def _lookups(
-    template: Template, arguments: list[Json], alternative: Alternative, ranging: bool
+    template: Template, arguments: list[Json], alternative: Alternative, ranging: Ranging
 ) -> Iterator[Alternative]:
     selected = [alternative._replace(value=template.mappings)]
     for key in arguments[:3]:
@@ -282,7 +301,7 @@ def _selected(template: Template, key: Json, table: Alternative) -> Iterator[Alt
         if name is not None and _ranges(template, name):
             yield from _by_value(rows, name, branch, Missing.ABSENT)
             continue
-        for selector in _alternatives(template, branch, ranging=True):
+        for selector in _alternatives(template, branch, ranging=Ranging.ANY):
             literal = literal_text(selector.value)
             is_open = literal is None and table.value is not Missing.ABSENT
             yield selector._replace(value=Missing.UNKNOWN if is_open else rows.get(str(literal), Missing.ABSENT))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from generator.template.alternatives import Missing, values_of
+from generator.template.alternatives import Missing, Ranging, values_of
 from generator.template.conditions import Deployments
 from generator.template.guards import Guard
 from generator.template.intrinsics import Json
@@ -27,14 +27,10 @@ def every_list(template: Template) -> Lists:
         return not deployments.can_read(guard) or possible(deployments, guard)
 
     def lists(collection: Json) -> Sequence[tuple[Json, Guard]]:
-        for ranging in (True, False):
-            found = [
-                ([] if alternative.value is Missing.ABSENT else alternative.value, alternative.guard)
-                for alternative in values_of(template, collection, ranging)
-                if is_possible(alternative.guard)
-            ]
-            if all(isinstance(value, list) for value, _ in found):
-                break
-        return found
+        return [
+            ([] if alternative.value is Missing.ABSENT else alternative.value, alternative.guard)
+            for alternative in values_of(template, collection, Ranging.ALLOWED)
+            if is_possible(alternative.guard)
+        ]
 
     return lists

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from generator.template.dependencies import references, walk
 from generator.template.intrinsics import NO_VALUE, SAM, Json, literal_text, mapping, reference, split_commas
+from generator.template.loop_lists import every_list
 from generator.template.model import Section, Template, is_list, is_stored
 from generator.template.reading import MAX_DEPTH, parse
 from generator.template.renaming import Renaming
@@ -131,7 +132,7 @@ def _put_in(whole: _Whole, name: str, children: Children) -> Iterable[tuple[str,
     whole.mappings |= document["Mappings"]
     # Its loops may use its own conditions, and the conditions, parameters and mappings around it.
     around = replace(whole.template, conditions=ChainMap(document["Conditions"], whole.conditions))
-    inner = parse(document, around=around)
+    inner = parse(document, around=around, lists=every_list)
     whole.conditions |= inner.conditions
     del whole.resources[name]
     resources = {

@@ -518,6 +518,27 @@ def test_a_child_agrees_with_the_condition_that_gives_its_parameter(given: Any, 
     assert totals(report)[ANYWHERE] == expected
 
 
+def test_a_loop_in_a_child_runs_over_what_each_deployment_gives_it(tmp_path: Path) -> None:
+    """In prod, the parent creates A and B with three names each: 3 x 100 in A and 3 x 200 in B. In dev, A has one."""
+    names = {"Fn::If": ["IsProd", "a,b,c", "a"]}
+    selected = {"Fn::FindInMap": ["Stacks", {"Ref": "Stage"}, "Names"]}
+    looped = {"S${Name}": nested("c.json", Names=names, Who={"Ref": "Name"})}
+    parent = {
+        "Parameters": STAGE,
+        "Conditions": IS_PROD,
+        "Mappings": {"Stacks": {"dev": {"Names": ["A"]}, "prod": {"Names": ["A", "B"]}}},
+        **resources(**{"Fn::ForEach::Stacks": ["Name", selected, looped]}),
+    }
+    workers = {"F${Name}": reserving({"Fn::If": ["IsB", 200, 100]})}
+    child = {
+        "Parameters": {"Names": {"Type": "CommaDelimitedList"}, "Who": {"Type": "String"}},
+        "Conditions": {"IsB": {"Fn::Equals": [{"Ref": "Who"}, "B"]}},
+        **resources(**{"Fn::ForEach::Workers": ["Name", {"Ref": "Names"}, workers]}),
+    }
+    report = judged(laid(tmp_path, {"p.json": parent, "c.json": child}))
+    assert (totals(report), report.verdict) == ({ANYWHERE: 900}, CheckVerdict.GOOD)
+
+
 HIDDEN = reserving(950)
 INCLUDE = {"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "s3://bucket/part.yaml"}}}
 HIDING: dict[str, Any] = {

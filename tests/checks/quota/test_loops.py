@@ -107,7 +107,10 @@ def test_counts_what_a_loop_is_known_to_make(written: Any, expected: int) -> Non
 
 TENANTS = {
     "Transform": "AWS::LanguageExtensions",
-    "Parameters": {"Stage": {"Type": "String", "AllowedValues": ["dev", "prod"], "Default": "dev"}},
+    "Parameters": {
+        "Stage": {"Type": "String", "AllowedValues": ["dev", "prod"], "Default": "dev"},
+        "One": {"Type": "String", "Default": "Acme"},
+    },
     "Conditions": {"IsDev": {"Fn::Equals": [{"Ref": "Stage"}, "dev"]}},
     "Mappings": {
         "Tenants": {"dev": {"Names": ["Acme"]}, "prod": {"Names": ["Acme", "Bolt", "Core", "Dyna"]}},
@@ -122,6 +125,7 @@ TENANTS = {
         ({"Fn::FindInMap": ["Tenants", {"Ref": "Stage"}, "Names"]}, "Stage is prod"),
         ({"Fn::If": ["IsDev", ["Acme"], ["Acme", "Bolt", "Core", "Dyna"]]}, "IsDev is false"),
         ({"Fn::If": ["IsDev", {"Ref": "AWS::NoValue"}, ["Acme", "Bolt", "Core", "Dyna"]]}, "IsDev is false"),
+        ({"Fn::Split": [",", {"Fn::If": ["IsDev", {"Ref": "One"}, "Acme,Bolt,Core,Dyna"]}]}, "IsDev is false"),
         ({"Fn::FindInMap": ["eu", {"Ref": "AWS::Region"}, "Names"]}, "AWS::Region is us-east-1"),
     ],
 )
