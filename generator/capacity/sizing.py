@@ -53,6 +53,13 @@ THROTTLE_ALARM_PERIOD_S = 300
 """The period over which alarms count throttled webhooks."""
 
 
+LATE_SHARE = 0.05
+"""A share of late answers above this part of the target is worth a caution."""
+
+COLD_SHARE = 0.1
+"""So is a mean duration of which cold starts are more than this part."""
+
+
 class Model(StrEnum):
     """The queueing model behind a reservation."""
 
@@ -163,6 +170,24 @@ def stated(environment: Environment, logical_id: str) -> int | None:
     """Return the reservation that the environment states for a function."""
     reserved: int | None = getattr(environment.functions, SETTINGS[logical_id]).reserved_concurrency
     return reserved
+
+
+def cautions(environment: Environment) -> list[str]:
+    """Return why ProcessWebhook may miss its target although its prediction meets it."""
+    function, found = environment.functions.process_webhook, []
+    late, target = arrivals.late_answers(function), environment.targets.webhook_throttle_probability
+    if late > LATE_SHARE * target:
+        found.append(
+            f"{percent(late)} of {PROCESS_WEBHOOK}'s runs take longer than the {arrivals.ANSWER_S:g} s for which API "
+            f"Gateway waits; those webhooks are lost besides the predicted share. Shorten its runs"
+        )
+    cold = arrivals.cold_start_share(environment)
+    if cold * function.cold_start_ms > COLD_SHARE * function.mean_duration_ms:
+        found.append(
+            f"{percent(cold)} of {PROCESS_WEBHOOK}'s runs start cold, most of them when many run at once, which the "
+            f"prediction leaves out. Simulate before you rely on it: generator simulate {environment.name}"
+        )
+    return found
 
 
 def stated_settings(environment: Environment) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from generator._format import joined, number, percent, rate, significant, text_table
 from generator.capacity import sms
 from generator.capacity.quota import AccountQuota
-from generator.capacity.sizing import PROCESS_WEBHOOK, FunctionSizing, Sizing
+from generator.capacity.sizing import PROCESS_WEBHOOK, FunctionSizing, Sizing, cautions
 from generator.config.schema import Environment
 from generator.plans import JudgedPlan, separate_quotas
 
@@ -79,6 +79,7 @@ def as_table(judged: JudgedPlan) -> str:
             "",
             "Why",
             *_indented(reasons),
+            *(f"  Caution: {caution}." for caution in cautions(judged.environment)),
             "",
             *_indented(legend(sizing)),
             "",

@@ -21,6 +21,7 @@ from generator.capacity.sizing import (
     CLEANUP_HISTORY,
     PROCESS_WEBHOOK,
     SEND_NOTIFICATION,
+    cautions,
     size,
     tolerated_by_chance,
     webhook_loss,
@@ -288,6 +289,18 @@ def test_a_usage_plan_that_is_smaller_than_many_bursts_throttles_what_a_simulati
     traffic = {"webhooks_per_burst": size_of_bursts}
     function = size(environment(webhooks_per_hour, traffic=traffic, functions=functions))[PROCESS_WEBHOOK]
     assert function.predicted == pytest.approx(simulated, rel=0.07)
+
+
+def test_a_prediction_that_leaves_losses_out_has_a_caution() -> None:
+    assert cautions(environment(100)) == cautions(environment()) == []
+    slow = environment(300, functions={"process_webhook": {"mean_duration_ms": 4000, "distribution": "exponential"}})
+    (late,) = cautions(slow)  # exp(-29 / 4)
+    assert late.startswith(
+        "0.071 % of ProcessWebhookFunction's runs take longer than the 29 s for which API Gateway waits"
+    )
+    cold = {"functions": {"process_webhook": {"cold_start_ms": 3000}}, "simulation": {"environment_idle_timeout_s": 1}}
+    (often_cold,) = cautions(environment(5_000, **cold))
+    assert often_cold.startswith("19 % of ProcessWebhookFunction's runs start cold")
 
 
 def test_other_lanes_have_other_batches() -> None:
