@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from generator._format import joined, number, percent, rate, significant
-from generator.capacity import arrivals, burst_fit
+from generator.capacity import arrivals, burst_fit, quota
 from generator.capacity.planning import with_rate
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SETTINGS, Sizing, size, with_units
 from generator.config import project
@@ -112,11 +112,15 @@ def _for_environment(
                 mended = _stating(mended, name, units)
                 settings[f"functions.{name}.reserved_concurrency"] = units
     if any(target.cause is not Cause.LATE_ANSWER for target in missed):
+        sizing, account = size(mended), quota.account_of(environment)
+        if not account.holds(sizing.total_reserved):
+            request = quota.request(account, sizing.total_reserved)
+            yield f"the account can reserve only {account.reservable:,}: {request}"
         write = joined([f"{key} = {value}" for key, value in settings.items()])
         where = project.environments() / f"{environment.name}.toml"
         yield (
             f"{f'write {write} in {where}, then ' if write else ''}run: generator template {environment.name}; it "
-            f"reserves {size(mended).sum_as_text}"
+            f"reserves {sizing.sum_as_text}"
         )
 
 

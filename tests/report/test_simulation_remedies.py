@@ -54,6 +54,13 @@ def test_a_template_that_is_out_of_date_needs_no_setting() -> None:
     ]
 
 
+def test_reservations_that_the_account_does_not_hold_need_a_larger_one_first() -> None:
+    small = environment(account={"concurrency_limit": 130, "on_shortfall": "fit"})
+    _, account, command = remedies(small, result(PEAK_PER_S, (WEBHOOKS, 13, Cause.UNITS)))
+    assert account.startswith("the account can reserve only 30: request a limit of 137 or more")
+    assert command == "run: generator template prod; it reserves 20 + 10 + 5 + 2 = 37"
+
+
 def test_a_setting_that_was_only_simulated_is_one_to_write() -> None:
     simulated = environment(5_000, traffic={"alerts_per_crossing": 5})
     missed = result(5_000 / 3600 * 5, (NOTIFICATIONS, 3, Cause.UNITS))

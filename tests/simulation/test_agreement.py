@@ -196,7 +196,10 @@ def test_the_time_without_a_free_execution_gives_narrower_intervals_that_cover_t
     assert width < 0.5
 
 
-SIMFAAS_S = 600_000
+SIMFAAS_S = 600_000 * SCALE
+
+COLD_TOLERANCE = max(0.01, 0.06 / math.sqrt(SCALE))
+"""600,000 s have about 730 cold starts, whose share has a standard deviation of 4 %. TEST_SCALE=36 makes this 1 %."""
 
 
 @pytest.mark.slow
@@ -204,7 +207,7 @@ def test_cold_starts_agree_with_simfaas():
     """The published example: 0.9 requests/s, 1.991 s warm and 2.244 s cold, instances expire after 600 s.
 
     Source: N. Mahmoudi, H. Khazaei, "SimFaaS: A Performance Simulator for Serverless Computing Platforms", 2021. Over
-    3.3 million seconds the simulation finds 0.00134, 1.79 and 5.90.
+    32 million seconds (seeds 11 and 12) the simulation finds 0.00135, 1.79 and 5.91, all within 1 %.
     """
     drawn = draws.exponential(draws.random_stream(2, 0, "durations"), 1.991)
     function = LambdaFunction("function", Pool(1000), Timing(drawn, 2.244 - 1.991, 1e12, 600.0))
@@ -214,6 +217,6 @@ def test_cold_starts_agree_with_simfaas():
     run(5000.0 + SIMFAAS_S, gateway)
     after = function.snapshot(5000.0 + SIMFAAS_S)
     found = {name: after[name] - before[name] for name in ("cold_starts", "invocations", "busy_s", "instances_s")}
-    assert found["cold_starts"] / found["invocations"] == pytest.approx(0.00135, rel=0.06)
+    assert found["cold_starts"] / found["invocations"] == pytest.approx(0.00135, rel=COLD_TOLERANCE)
     assert found["busy_s"] / SIMFAAS_S == pytest.approx(1.79, rel=0.01)
-    assert (found["instances_s"] - found["busy_s"]) / SIMFAAS_S == pytest.approx(5.87, rel=0.015)
+    assert (found["instances_s"] - found["busy_s"]) / SIMFAAS_S == pytest.approx(5.87, rel=0.01)
