@@ -106,7 +106,7 @@ def _for_environment(
             if timeout_s > getattr(environment.functions, name).timeout_s:
                 settings[f"functions.{name}.timeout_s"] = timeout_s
         elif target.cause is not Cause.PLAN:
-            units, why = peak.units(LOGICAL_IDS[name], result.chart.reserved[target.function] or 0)
+            units, why = peak.units(LOGICAL_IDS[name], _simulated(environment, target, result))
             yield f"{target.function}: reserve {units:,}{_instead(target, result)} ({why})"
             if size(mended)[LOGICAL_IDS[name]].reserved_concurrency != units:
                 mended = _stating(mended, name, units)
@@ -135,13 +135,21 @@ def _for_template(peak: _Peak, target: Target, result: SimulationResult, templat
         return f"{function}: in {template}, a Timeout of {timeout_s:,} s, or shorter runs"
     if target.cause is Cause.PLAN:
         return f"{target.remedy}: in {template}, {admits}"
-    units, why = peak.units(LOGICAL_IDS[name], result.chart.reserved[function] or 0)
+    units, why = peak.units(LOGICAL_IDS[name], _simulated(peak.environment, target, result))
     change = f"ReservedConcurrentExecutions of {units:,}{_instead(target, result)}"
     if target.cause is Cause.LANES:
-        change = f"a ParallelizationFactor of {units // (peak.environment.stream.shards + 1)} and {change}"
+        reserves_enough = (result.chart.reserved[function] or units) >= units
+        lanes = f"a ParallelizationFactor of {units // (peak.environment.stream.shards + 1)} instead of {target.lanes}"
+        change = lanes if reserves_enough else f"{lanes} and {change}"
     elif target.cause is Cause.FOLLOWING_PLAN:
         change = f"{change}, and a usage plan with {admits}"
     return f"{function}: in {template}, {change} ({why})"
+
+
+def _simulated(environment: Environment, target: Target, result: SimulationResult) -> int:
+    """Return the simulated reservation, or what the simulated lanes can use of it."""
+    usable = target.lanes * (environment.stream.shards + 1)
+    return usable or result.chart.reserved[target.function] or 0
 
 
 def _instead(target: Target, result: SimulationResult) -> str:

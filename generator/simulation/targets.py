@@ -41,11 +41,15 @@ class Cause(StrEnum):
 
 
 class Bottleneck(NamedTuple):
-    """The limit that cost the most, as text, its kind, and the function whose settings change it, if any."""
+    """The limit that cost the most, as text, its kind, and the function whose settings change it, if any.
+
+    `lanes` is the parallelization factor if that is the limit, else 0.
+    """
 
     text: str
     cause: Cause = Cause.OTHER
     function: str = ""
+    lanes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,8 @@ class Target:
     """An upper limit, and how the measured value compares with it.
 
     `replications_needed` would probably decide an inconclusive verdict; None if no reasonable number would. `remedy`
-    is the first thing to change for a missed target, else empty. `cause` is its kind, and `function` the function whose
-    settings change it.
+    is the first thing to change for a missed target, else empty. `cause` is its kind, `function` the function whose
+    settings change it, and `lanes` the parallelization factor if that is the first thing to change.
     """
 
     name: str
@@ -65,6 +69,7 @@ class Target:
     remedy: str = ""
     cause: Cause = Cause.OTHER
     function: str = ""
+    lanes: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         values = {"name": self.name, "target": self.target, "measured": self.measured.mean}
@@ -97,8 +102,8 @@ def _busiest_shard(task: Task, runs: Sequence[Measurements]) -> tuple[str, Estim
 def _judge(task: Task, runs: Sequence[Measurements], name: str, measured: Estimate, limit: Bottleneck) -> Target:
     target = getattr(task.environment.targets, name)
     verdict, needed = decide(target, measured, len(runs))
-    remedy, cause, function = limit if verdict is TargetVerdict.MISSED else Bottleneck("")
-    return Target(name, target, measured, verdict, needed, remedy, cause, function)
+    bottleneck = limit if verdict is TargetVerdict.MISSED else Bottleneck("")
+    return Target(name, target, measured, verdict, needed, *bottleneck)
 
 
 def _account(task: Task) -> Iterator[Target]:
@@ -211,5 +216,5 @@ def _stream(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
         limit = _function_limit(task, runs, mapping.function)
     else:
         factor = f"{name}'s ParallelizationFactor of {mapping.parallelization_factor}"
-        limit = Bottleneck(factor, Cause.LANES, mapping.function)
+        limit = Bottleneck(factor, Cause.LANES, mapping.function, mapping.parallelization_factor)
     yield _judge(task, runs, "stream_utilisation", measured, limit)

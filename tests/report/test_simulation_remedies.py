@@ -33,8 +33,14 @@ def environment(webhooks_per_hour: int = 50_000, **sections: Mapping[str, object
 def result(peak_per_s: float, *missed: tuple[str, int, Cause]) -> Any:
     """Return the result of a simulation that missed a target because of each function's limit."""
     targets = [
-        SimpleNamespace(function=name, cause=cause, target=1e-4, remedy="Plan's rate and burst")
-        for name, _, cause in missed
+        SimpleNamespace(
+            function=name,
+            cause=cause,
+            target=1e-4,
+            remedy="Plan's rate and burst",
+            lanes=min(2, reserved // 5) if cause is Cause.LANES else 0,
+        )
+        for name, reserved, cause in missed
     ]
     others = [SimpleNamespace(function="", cause=Cause.OTHER)]
     chart = SimpleNamespace(reserved={name: reserved for name, reserved, _ in missed})
@@ -106,11 +112,14 @@ def test_a_load_that_cannot_be_sized_is_named_once() -> None:
 def test_another_template_is_changed_itself() -> None:
     missed = result(PEAK_PER_S, (WEBHOOKS, 8, Cause.UNITS), (ALERTS, 5, Cause.LANES))
     assert [*remedies(environment(), missed, template="stack.yaml")] == [
-        "CheckAlertsFunction: in stack.yaml, a ParallelizationFactor of 2 and ReservedConcurrentExecutions of 10 "
-        "instead of 5 (35 % predicted at 69.4/s)",
+        "CheckAlertsFunction: in stack.yaml, a ParallelizationFactor of 2 instead of 1 and "
+        "ReservedConcurrentExecutions of 10 instead of 5 (35 % predicted at 69.4/s)",
         "ProcessWebhookFunction: in stack.yaml, ReservedConcurrentExecutions of 20 instead of 8 (0.0052 % predicted at "
         "69.4/s)",
     ]
+    wide = result(PEAK_PER_S, (ALERTS, 50, Cause.LANES))
+    (remedy,) = remedies(environment(), wide, template="stack.yaml")
+    assert remedy.startswith("CheckAlertsFunction: in stack.yaml, a ParallelizationFactor of 3 instead of 2 (")
     plan = result(PEAK_PER_S, (WEBHOOKS, 50, Cause.PLAN))
     assert [*remedies(environment(), plan, template="stack.yaml")] == [
         "Plan's rate and burst: in stack.yaml, a rate of 190/s and a burst of 20"
