@@ -107,7 +107,11 @@ def _for_environment(
                 settings[f"functions.{name}.timeout_s"] = timeout_s
         elif target.cause is not Cause.PLAN:
             units, why = peak.units(LOGICAL_IDS[name], _simulated(environment, target, result))
-            yield f"{target.function}: reserve {units:,}{_instead(target, result)} ({why})"
+            change = f"reserve {units:,}{_instead(target, result)}"
+            if target.cause is Cause.LANES:
+                factor = units // (environment.stream.shards + 1)
+                change = f"{factor} lanes per shard instead of {target.lanes}, so reserve {units:,}"
+            yield f"{target.function}: {change} ({why})"
             if size(mended)[LOGICAL_IDS[name]].reserved_concurrency != units:
                 mended = _stating(mended, name, units)
                 settings[f"functions.{name}.reserved_concurrency"] = units

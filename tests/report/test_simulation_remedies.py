@@ -89,15 +89,18 @@ def test_a_spike_needs_what_its_highest_rate_needs_and_remedies_count_together()
 
 
 @pytest.mark.parametrize(
-    ("function", "simulated", "cause", "expected"),
-    [(NOTIFICATIONS, 5, Cause.UNITS, 6), (ALERTS, 10, Cause.LANES, 15)],
+    ("function", "simulated", "cause", "expected", "change"),
+    [
+        (NOTIFICATIONS, 5, Cause.UNITS, 6, "reserve 6 instead of 5"),
+        (ALERTS, 10, Cause.LANES, 15, "3 lanes per shard instead of 2, so reserve 15"),
+    ],
 )
 def test_the_remedy_is_one_more_if_the_model_finds_the_reservation_enough(
-    function: str, simulated: int, cause: Cause, expected: int
+    function: str, simulated: int, cause: Cause, expected: int, change: str
 ) -> None:
     remedy, command = remedies(environment(), result(PEAK_PER_S, (function, simulated, cause)))
     kind = SETTINGS[function]
-    assert remedy.startswith(f"{function}: reserve {expected} instead of {simulated} (")
+    assert remedy.startswith(f"{function}: {change} (")
     assert remedy.endswith("predicted at 69.4/s, which is too low; simulate again)")
     mended = size(environment(functions={kind: {"reserved_concurrency": expected}}))
     assert command.startswith(f"write functions.{kind}.reserved_concurrency = {expected} in environments/prod.toml")
