@@ -48,6 +48,7 @@ class Deployable:
     def __init__(self, template: Template) -> None:
         self._template, self._deployments = template, Deployments(template)
         self._cases_left = MAX_ALL_CASES
+        self._reachable: dict[Guard, bool] = {}
         self._undecided_conditions = dict.fromkeys(template.conditions)
 
     def implies(self, condition: Json, other: Json) -> bool:
@@ -76,8 +77,10 @@ class Deployable:
 
     def _is_reachable(self, guard: Guard) -> bool:
         """Return whether some deployment has all facts of the guard. A condition that is not declared may hold."""
-        decided = frozenset((fact, holds) for fact, holds in guard if self._is_decided(fact))
-        return is_possible(self._deployments, decided)
+        if guard not in self._reachable:
+            decided = frozenset((fact, holds) for fact, holds in guard if self._is_decided(fact))
+            self._reachable[guard] = is_possible(self._deployments, decided)
+        return self._reachable[guard]
 
     def difference(self, old: Json, new: Json, conditions: Iterable[Json] = ()) -> Certainty:
         """Return whether two values differ: never, in some deployments, or in all.

@@ -84,7 +84,10 @@ class Certainty(StrEnum):
     @property
     def rank(self) -> int:
         """The position in this order."""
-        return list(Certainty).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {certainty: rank for rank, certainty in enumerate(Certainty)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,14 @@ def test_yaml_with_short_functions_is_no_difference(name: str, tmp_path: Any) ->
     assert not difference(TEMPLATES[name], read(str(path)).template).is_different
 
 
+def test_a_template_with_a_literal_partition_allows_the_same() -> None:
+    literal = json.loads(
+        TEXTS["prod"].replace("${AWS::Partition}", "aws").replace("${AWS::URLSuffix}", "amazonaws.com")
+    )
+    assert literal != TEMPLATES["prod"]
+    assert difference(TEMPLATES["prod"], literal).iam == difference(literal, TEMPLATES["prod"]).iam == ()
+
+
 def test_yaml_dumped_again_is_no_difference(tmp_path: Any) -> None:
     path = tmp_path / "template.yml"
     path.write_text(dump_yaml(load_yaml(TEXTS["prod"])))

@@ -20,6 +20,12 @@ from generator.template.schemas import Certainty
 FUNCTION = '{"'
 """The beginning of a function that is written as JSON."""
 
+OPEN = re.compile(r"\$\{|\{\"|[*?]")
+"""The end of the literal beginning of a name: a reference, a function or a wildcard."""
+
+MAX_COMPARISONS = 5_000
+"""Pairs of names that depend on the deployment to compare, which takes seconds. Beyond, a difference is possible."""
+
 RANK = attrgetter("rank")
 
 
@@ -63,15 +69,15 @@ class Coverage:
             return Certainty.CERTAIN
         worst = Certainty.NONE
         for differs in self._differences(grant, other):
-            worst = max(worst, differs, key=RANK)
-            if worst == Certainty.CERTAIN:
-                break
+            if differs == Certainty.CERTAIN:
+                return differs
+            worst = Certainty.POSSIBLE if differs == Certainty.POSSIBLE else worst
         return worst
 
     def _differences(self, grant: Grant, other: Grant) -> Iterator[Certainty]:
-        yield Certainty.NONE if other.covers_action(grant) else self._of_scopes(grant.action, other.action)
-        for mine, theirs in ((grant.principal, other.principal), (grant.resource, other.resource)):
+        for mine, theirs in ((grant.resource, other.resource), (grant.principal, other.principal)):
             yield Certainty.NONE if theirs.covers(mine) else self._of_scopes(mine, theirs)
+        yield Certainty.NONE if other.covers_action(grant) else self._of_scopes(grant.action, other.action)
         for clause in other.unguarded().condition:
             found = (self._of_clauses(mine, clause) for mine in grant.condition)
             yield min(found, default=Certainty.CERTAIN, key=RANK)
@@ -103,7 +109,11 @@ class Coverage:
             return Certainty.NONE
         if not _is_open(text) and not _is_open(pattern):
             return Certainty.CERTAIN
+        if not _fit(text, pattern):
+            return Certainty.CERTAIN
         if (text, pattern) not in self._known:
+            if len(self._known) >= MAX_COMPARISONS:
+                return Certainty.POSSIBLE
             differs = self._deployable.difference(_value(text), _value(pattern))
             may_match = differs == Certainty.CERTAIN and _may_match(text, pattern)
             self._known[text, pattern] = Certainty.POSSIBLE if may_match else differs
@@ -129,7 +139,10 @@ class _Alike:
 
     def perhaps(self, grant: Grant) -> Iterator[Grant]:
         """Yield the grants that may cover a grant if the right values are deployed."""
-        action = _whole(grant.action.folded())
+        action, resource = _whole(grant.action.folded()), _whole(grant.resource)
+        if resource is not None and not _is_open(resource) and action is not None and not _is_open(action):
+            yield from self.candidates(grant)  # Another name is certainly another resource.
+            return
         actions = {action, None} if action is not None and not _is_open(action) else set(self.by_action)
         for name in actions:
             yield from self.by_action.get(name, ())
@@ -147,6 +160,12 @@ def _whole(scope: GrantScope) -> str | None:
 def _is_open(text: str) -> bool:
     """Return whether the text depends on the deployment."""
     return FUNCTION in text or VARIABLE.search(text) is not None
+
+
+def _fit(text: str, pattern: str) -> bool:
+    """Return whether the literal beginnings of two names can be the same."""
+    first, second = (OPEN.split(one, maxsplit=1)[0] for one in (text, pattern))
+    return first.startswith(second) or second.startswith(first)
 
 
 def _value(written: str) -> Json:
