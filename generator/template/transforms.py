@@ -19,6 +19,11 @@ LOOP = "Fn::ForEach::"
 MAX_OUTPUTS = 5_000
 """Entries that the loops of one section may produce, ten times the resources of a template. With more, loops stay."""
 
+MAX_GUARDS = 10_000
+"""Guards that the conditions of all items of a template's loops may have. With more, loops stay: the search for the
+worst case takes two seconds with as many.
+"""
+
 FUNCTION = f"{SAM}Function"
 
 IMPLIED_APIS = {"Api": ("ServerlessRestApi", "RestApiId"), "HttpApi": ("ServerlessHttpApi", "ApiId")}
@@ -37,7 +42,7 @@ class Loops:
     """
 
     def __init__(self, lists: Lists) -> None:
-        self._lists, self._left = lists, 0
+        self._lists, self._left, self._guards_left = lists, 0, MAX_GUARDS
         self.conditions: dict[str, Json] = {}
         """The conditions that the expansion adds to those of the template."""
 
@@ -83,7 +88,8 @@ class Loops:
                     return None
                 guards.setdefault(text, []).append(guard)
         self._left -= max(len(guards) * len(outputs), len(lists))
-        if self._left < 0 or not lists:
+        self._guards_left -= sum(len(of_item) for of_item in guards.values() if len(of_item) < len(lists))
+        if min(self._left, self._guards_left) < 0 or not lists:
             return None
         produced: dict[str, Json] = {}
         for text, of_item in guards.items():

@@ -344,3 +344,16 @@ def test_a_made_up_resource_may_invoke_a_function_all_the_same(findings: Any) ->
     assert len(findings("W9803", content)) == 1
     looped = edited(content, (LOOP, loop("Name", {"Ref": "Names"}, {"Permission${Name}": permission})))
     assert findings("W9803", looped) == []
+
+
+def test_a_loop_over_too_many_different_lists_is_not_proven() -> None:
+    stages = [f"s{number}" for number in range(101)]
+    names = [f"N{number}" for number in range(101)]
+    lists = {stage: {"Names": [name for name in names if name[1:] != stage[1:]]} for stage in stages}
+    collection = {"Fn::FindInMap": ["Lists", {"Ref": "Stage"}, "Names"]}
+    content = {
+        "Parameters": {"Stage": {"Type": "String", "AllowedValues": stages}},
+        "Mappings": {"Lists": lists},
+        "Resources": {"Fn::ForEach::L": loop("Name", collection, {"F${Name}": reserving(9)})},
+    }
+    assert worst_case(deployed(content)).elsewhere == ("Fn::ForEach::L",)
