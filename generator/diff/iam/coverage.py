@@ -23,8 +23,14 @@ FUNCTION = '{"'
 OPEN = re.compile(r"\$\{|\{\"|[*?]")
 """The end of the literal beginning of a name: a reference, a function or a wildcard."""
 
-MAX_COMPARISONS = 5_000
+MAX_COMPARISONS = 2_000
 """Pairs of names that depend on the deployment to compare, which takes seconds. Beyond, a difference is possible."""
+
+MAX_STEPS = 1_000_000
+"""Steps of comparing grants, which take seconds. Beyond, a grant counts as not covered, which is possible."""
+
+STEPS_OF_DEPLOYMENTS = 20
+"""Steps that it takes to compare two grants in every deployment instead of as they are written."""
 
 RANK = attrgetter("rank")
 
@@ -35,6 +41,7 @@ class Coverage:
     def __init__(self, deployable: Deployable) -> None:
         self._deployable = deployable
         self._known: dict[tuple[str, str], Certainty] = {}
+        self._steps_left = MAX_STEPS
 
     def uncovered(self, grants: Iterable[Grant], others: Sequence[Grant]) -> list[Grant]:
         """Return the grants that the others do not cover in every deployment."""
@@ -50,15 +57,28 @@ class Coverage:
             grant
             for grant in left
             if grant.certainty == Certainty.CERTAIN
-            and all(self._differs(grant, other) == Certainty.CERTAIN for other in alike.perhaps(grant))
+            and all(self._differs(grant, other) == Certainty.CERTAIN for other in self._perhaps(grant, alike))
+            and self._steps_left >= 0
         }
 
     def _is_covered(self, grant: Grant, alike: _Alike) -> bool:
-        if any(other.covers(grant) for other in alike.candidates(grant)):
+        if any(other.covers(grant) for other in self._bounded(alike.candidates(grant), 1)):
             return True
-        covering = [other.guard for other in alike.perhaps(grant) if self._differs(grant, other) == Certainty.NONE]
+        perhaps = self._perhaps(grant, alike)
+        covering = [other.guard for other in perhaps if self._differs(grant, other) == Certainty.NONE]
         is_guarded = bool(covering or grant.guard)
         return is_guarded and self._deployable.is_covered(grant.guard, covering)
+
+    def _perhaps(self, grant: Grant, alike: _Alike) -> Iterator[Grant]:
+        return self._bounded(alike.perhaps(grant), STEPS_OF_DEPLOYMENTS)
+
+    def _bounded(self, grants: Iterable[Grant], steps: int) -> Iterator[Grant]:
+        """Yield the grants until no steps are left."""
+        for grant in grants:
+            self._steps_left -= steps
+            if self._steps_left < 0:
+                return
+            yield grant
 
     def _differs(self, grant: Grant, other: Grant) -> Certainty:
         """Return whether the other grant leaves out something of this grant: never, in some deployments, or in all.
