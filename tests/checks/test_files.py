@@ -392,8 +392,8 @@ def test_the_quota_is_good_only_where_the_template_tells_all(generator: Run) -> 
     gaps = [line.partition(": warning not-proven: ") for line in result.stdout.splitlines() if "not-proven" in line]
     assert [place.partition(":")[0] for place, _, _ in gaps] == sorted(partly)
     assert gaps[-2][2] == (
-        "Child is not counted: its TemplateURL is not the name of a file but https://example.com/child; add its "
-        "template to the folder, or check it and give what it reserves with --reserved-elsewhere"
+        "Child is not counted: its TemplateURL is not the name of a file but https://example.com/child; check its "
+        "template, and give what it reserves with --reserved-elsewhere"
     )
     assert result.stdout.splitlines()[-3:-1] == [
         "told.json: lint, size and quota are good",
