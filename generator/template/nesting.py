@@ -18,7 +18,7 @@ from generator.template.dependencies import references, walk
 from generator.template.intrinsics import NO_VALUE, SAM, Json, literal_text, mapping, reference, split_commas
 from generator.template.loop_lists import every_list
 from generator.template.model import Section, Template, is_list, is_stored
-from generator.template.reading import MAX_DEPTH, parse
+from generator.template.reading import MAX_DEPTH, MODULES, parse
 from generator.template.renaming import Renaming
 from generator.template.transforms import is_loop, with_condition
 
@@ -244,6 +244,7 @@ def _renamed(around: Section, name: str, resource: Section, document: Section) -
         "Conditions": renamer.entries(document.get("Conditions"), renamer.value),
         "Resources": renamer.entries(document.get("Resources"), renamer.value),
         "Outputs": renamer.entries(document.get("Outputs"), renamer.value),
+        **{section: document[section] for section in MODULES if section in document},
     }
 
 

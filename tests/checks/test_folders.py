@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from generator import _runtime
@@ -634,6 +634,7 @@ def test_a_broken_manifest_beside_templates_is_not_left_out(text: str, tmp_path:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(hiding="a section of modules", around=["child"])
 @given(
     hiding=st.sampled_from(sorted(HIDING)),
     around=st.lists(st.sampled_from(["child", "twice", "conditional", "stage", "folder"]), max_size=3),
