@@ -234,7 +234,7 @@ def domains(template: dict[str, Json]) -> dict[str, list[str]]:
         "Stage": [*mentioned, "x"],
         "Tier": [*mentioned, "x", "y"],
         "AWS::Region": [*mentioned, "x", "y", "z"],
-        "Units": [*LETTERS, "3", "7", "x"],
+        "Units": ["3", "7", "8.5"],  # A Number cannot be a letter.
         "Sizes": ["3, 9", "3,1", "7,8"],
         "Digit": ["7"],
         "Switch": ["true"],
