@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from generator import plans
-from generator._format import counted, duration, joined, number, significant, visible
+from generator._format import joined, visible
 from generator.capacity import planning
 from generator.cli import options
-from generator.config import files
-from generator.config.schema import WEBHOOKS_PER_HOUR, Environment, Traffic
-from generator.errors import UnsizableLoad
+from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.report import planning_table, sizing_table
-
-if TYPE_CHECKING:
-    from generator.capacity.burst_fit import BurstFit
 
 
 @click.command(epilog="Example: generator size prod --set traffic.peak_factor=8")
@@ -62,7 +55,7 @@ def command(
     if max_rate and for_rate is not None:
         raise click.UsageError("--max-rate and --for-rate cannot be combined; give one of them.")
     if fit_trace:
-        overrides = (*_fitted(name, fit_trace, overrides), *overrides)
+        overrides = (*_print_fit(name, fit_trace, overrides), *overrides)
     if chart:
         _draw(name, overrides, chart)
     if max_rate:
@@ -75,64 +68,13 @@ def command(
         _print_sizing(name, overrides, format_)
 
 
-def _fitted(name: str, path: Path, chosen: tuple[str, ...]) -> list[str]:
-    """Print a summary of the trace, and return its settings as overrides. Those that the user chose take precedence."""
-    from generator.capacity import burst_fit
-    from generator.simulation.trace import read_trace
+def _print_fit(name: str, path: Path, chosen: tuple[str, ...]) -> list[str]:
+    from generator.report import trace_fit
 
-    trace = read_trace(path)
-    overrides, weak = _permitted(trace.as_overrides())
-    weak += trace.weaknesses()
-    if trace.times:
-        (environment,) = files.load_named([name], (*overrides, *chosen))
-        fitted = burst_fit.fit(trace.times, environment.functions.process_webhook)
-        burst, outside = _permitted([f"traffic.webhooks_per_burst={fitted.webhooks_per_burst:.3g}"])
-        overrides += burst
-        weak += outside
-        weak += _far_above_mean(fitted, files.load_named([name], (*overrides, *chosen))[0], path)
-    windows = [f"{significant(value)} in {window_s:g} s" for window_s, value in sorted(trace.dispersion.items())]
-    dispersion = f"; variance over mean of the counts (Poisson: 1): {', '.join(windows)}" if windows else ""
-    seen = f"{counted(sum(trace.counts), 'webhook')} in {duration(trace.duration_s)}{dispersion}"
-    (toml,) = files.toml_tables(overrides)
-    for line in (f"{path}: {seen}", *toml, *(f"{path}: weak: {weakness}" for weakness in weak)):
+    overrides, lines = trace_fit.fit(name, path, chosen)
+    for line in lines:
         click.echo(visible(line), err=True)
     return overrides
-
-
-def _permitted(overrides: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the overrides with the nearest values that their settings of the traffic permit, and what was changed."""
-    settings = {f"traffic.{field.name}": field.metadata["schema"] for field in dataclasses.fields(Traffic)}
-    permitted, changed = [], []
-    for override in overrides:
-        key, _, value = override.partition("=")
-        low, high = settings[key]["minimum"], settings[key]["maximum"]
-        if not low <= float(value) <= high:
-            nearest = number(low if float(value) < low else high)
-            found = f"{key} is {number(float(value))} in the recording"
-            changed.append(f"{found}; the setting allows {number(low)} to {number(high)}, so {nearest} is used")
-            value = nearest.replace(",", "")
-        permitted.append(f"{key}={value}")
-    return permitted, changed
-
-
-def _far_above_mean(fitted: BurstFit, environment: Environment, path: Path) -> list[str]:
-    """Return a warning if the largest bursts of a recording need far more units than bursts of their mean size."""
-    from generator.capacity import sizing
-
-    try:
-        units = sizing.size(environment)[sizing.PROCESS_WEBHOOK].reserved_concurrency or 0
-    except UnsizableLoad:  # The sizing reports it after the fit.
-        return []
-    if sizing.stated(environment, sizing.PROCESS_WEBHOOK) is not None or not fitted.exceeds(units):
-        return []
-    name = environment.name
-    generate = shlex.join(["generator", "template", name])
-    replay = shlex.join(["generator", "simulate", name, "--trace", str(path)])
-    return [
-        f"up to {fitted.most_at_once:,} webhooks are in progress at once, but bursts of this mean size need only "
-        f"{units:,} units; to see what a replay loses, write the lines above to the environment file, then run: "
-        f"{generate}, then {replay}"
-    ]
 
 
 def _draw(name: str, overrides: tuple[str, ...], path: Path) -> None:
