@@ -86,7 +86,8 @@ def calibrate(
     """
     webhooks = _arrived(series)
     holes = tuple(_holes(webhooks.values)) if webhooks else ()
-    times = [time for item in series.values() for time in item.values]
+    least = math.ceil(1 / environment.targets.notification_wait_probability - 1e-9)
+    late, few = _late_hours(series, least)
     measurements = [
         *(_traffic(environment, webhooks.values, holes) if webhooks and webhooks.total else ()),
         *(_alerts(environment, series, _whole_hours(webhooks.values)) if webhooks else ()),
@@ -96,15 +97,13 @@ def calibrate(
     if faults := [*_spaced(webhooks), *_wrong_units(measurements)]:
         raise UnreadableMetrics(faults)
     return Calibration(
-        start_s=min(times, default=0),
-        end_s=max(
-            (time + recorded.metric.period_s for recorded in series.values() for time in recorded.values), default=0
-        ),
+        start_s=min((time for item in series.values() for time in item.values), default=0),
+        end_s=max((time + item.metric.period_s for item in series.values() for time in item.values), default=0),
         measurements=tuple(measurements),
         holes=holes,
-        missing=tuple(_missing(series, reports, {measurement.setting for measurement in measurements})),
-        contradictions=tuple(_contradictions(environment, sizing, series)),
-        not_judged=tuple(_not_judged(environment, series)),
+        missing=tuple(_missing(webhooks, series, reports, {measurement.setting for measurement in measurements})),
+        contradictions=tuple(_contradictions(environment, sizing, series, late)),
+        not_judged=tuple(_not_judged(series, few, least)),
     )
 
 
@@ -306,9 +305,11 @@ def _cold_starts(environment: Environment, reports: Mapping[str, Reports]) -> It
 
 
 def _missing(
-    series: Mapping[str, MetricSeries], reports: Mapping[str, Reports], measured: Container[str]
+    webhooks: MetricSeries | None,
+    series: Mapping[str, MetricSeries],
+    reports: Mapping[str, Reports],
+    measured: Container[str],
 ) -> Iterator[str]:
-    webhooks = _arrived(series)
     if webhooks is None:
         yield f"traffic: the export has no {WEBHOOKS}"
     elif not webhooks.total:
@@ -331,7 +332,9 @@ def _missing(
         yield "functions.*.cold_start_ms: give REPORT lines with --reports"
 
 
-def _contradictions(environment: Environment, sizing: Sizing, series: Mapping[str, MetricSeries]) -> Iterator[str]:
+def _contradictions(
+    environment: Environment, sizing: Sizing, series: Mapping[str, MetricSeries], late: Sequence[int]
+) -> Iterator[str]:
     targets = environment.targets
     invoked, throttled = series.get(WEBHOOKS), series.get(THROTTLES)
     if invoked and throttled:
@@ -343,7 +346,6 @@ def _contradictions(environment: Environment, sizing: Sizing, series: Mapping[st
                 f"{throttled.total:,.0f} of {arrived:,.0f} webhooks were throttled ({percent(share)}), above the "
                 f"target of {percent(targets.webhook_throttle_probability)}{_prediction(sizing, PROCESS_WEBHOOK)}"
             )
-    late, _ = _late_hours(environment, series)
     if late:
         yield (
             f"in {counted(len(late), 'hour')} more than {percent(targets.notification_wait_probability)} of "
@@ -360,16 +362,15 @@ def _contradictions(environment: Environment, sizing: Sizing, series: Mapping[st
         )
 
 
-def _late_hours(environment: Environment, series: Mapping[str, MetricSeries]) -> tuple[list[int], list[int]]:
-    """Return the hours whose percentile of the age is late: those with enough notifications for it, and the others."""
+def _late_hours(series: Mapping[str, MetricSeries], least: int) -> tuple[list[int], list[int]]:
+    """Return the hours whose percentile of the age is late: those with at least so many notifications, and the others."""
     ages = next((item.values for id_, item in series.items() if id_.startswith(AGES)), {})
     runs = _hourly(series.get(NOTIFICATIONS))
     late = [hour for hour, age_ms in ages.items() if age_ms >= LATE_MS]
-    least = math.ceil(1 / environment.targets.notification_wait_probability - 1e-9)
     return [hour for hour in late if runs.get(hour, 0) >= least], [hour for hour in late if runs.get(hour, 0) < least]
 
 
-def _not_judged(environment: Environment, series: Mapping[str, MetricSeries]) -> Iterator[str]:
+def _not_judged(series: Mapping[str, MetricSeries], few: Sequence[int], least: int) -> Iterator[str]:
     """Yield the metrics that were not compared with the model, and why."""
     needed = {
         "throttled webhooks": (WEBHOOKS, THROTTLES),
@@ -380,11 +381,10 @@ def _not_judged(environment: Environment, series: Mapping[str, MetricSeries]) ->
         lacking = [id_ for id_ in ids if not any(found.startswith(id_) for found in series)]
         if lacking:
             yield f"{what}: the export has no {' and no '.join(lacking)}"
-    _, few = _late_hours(environment, series)
     if NOTIFICATIONS in series and few:
         yield (
             f"late notifications in {counted(len(few), 'hour')}, first from {utc(few[0])}: some started a second or "
-            f"more late, but an hour needs {1 / environment.targets.notification_wait_probability:.0f} for a share"
+            f"more late, but an hour needs {least} for a share"
         )
 
 

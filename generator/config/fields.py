@@ -165,7 +165,7 @@ def read(
 
     `where` turns a dotted key into the place to report. `moved` has the new key of each setting that moved.
     """
-    reader = _Reader(kind, where, moved or {})
+    reader = _SettingsReader(kind, where, moved or {})
     value = reader.section(kind, table, "", {})
     reader.apply(checks)
     return (None, reader.faults) if reader.faults else (value, [])
@@ -181,7 +181,7 @@ def keys(kind: type, path: str = "") -> Iterator[str]:
             yield path + field.name
 
 
-class _Reader:
+class _SettingsReader:
     """Reads one table: walks its sections and fields and collects faults."""
 
     def __init__(self, root: type, where: Callable[[str], str], moved: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from generator import aws
 from generator.config.fields import REQUIRED, choice, flag, number, pairs, section, tables, text, whole_number
 from generator.config.prices import Prices, Usage
-from generator.config.sources import CHECKS, MAX_SOURCES, Scheme, Source
+from generator.config.sources import CHECKS, MAX_SOURCES, Scheme, WebhookSource
 
 WEBHOOKS_PER_HOUR = (100, 50_000)
 """The supported rates. Beyond them, the rest of the stack (shards, one Region, one SMS sender) is untested."""
@@ -270,7 +270,7 @@ class Environment:
         aws.MAX_STACK_TAGS,
     )
     traffic: Traffic = section(Traffic)
-    sources: tuple[Source, ...] = tables(Source, MAX_SOURCES, CHECKS)
+    sources: tuple[WebhookSource, ...] = tables(WebhookSource, MAX_SOURCES, CHECKS)
     targets: Targets = section(Targets)
     account: AccountSettings = section(AccountSettings)
     stream: StreamSettings = section(StreamSettings)
@@ -289,6 +289,6 @@ class Environment:
         return self.traffic.webhooks_per_hour / 3600 * self.traffic.peak_factor
 
     @property
-    def paths(self) -> tuple[Source, ...]:
+    def paths(self) -> tuple[WebhookSource, ...]:
         """The sources with a path of their own: all but the standard one."""
         return tuple(source for source in self.sources if source.scheme != Scheme.STANDARD)

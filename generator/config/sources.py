@@ -36,7 +36,7 @@ def _is_network(address: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class WebhookSource:
     """A sender other than those that sign with Standard Webhooks, who always have POST /webhooks. It has its own path,
     POST /webhooks/NAME, its own secret and its own limit. No two names may differ only in dashes."""
 
@@ -84,7 +84,7 @@ CHECKS = (
 """The validation rules of one source."""
 
 
-def distinct(sources: Sequence[Source]) -> Complaint | None:
+def distinct(sources: Sequence[WebhookSource]) -> Complaint | None:
     """Complain about names that differ only in dashes, which no logical id has, and about a second standard source."""
     names = [source.name for source in sources if isinstance(source.name, str)]
     plain = [name.replace("-", "") for name in names]

@@ -36,7 +36,7 @@ from troposphere.iam import Role
 from generator.capacity.sizing import PROCESS_WEBHOOK
 from generator.capacity.usage_plan import UsagePlan as SizedUsagePlan
 from generator.config.schema import Environment
-from generator.config.sources import Source
+from generator.config.sources import WebhookSource
 from generator.stack import names, permissions
 from generator.stack.functions import log_group
 
@@ -93,7 +93,7 @@ def _method() -> list[AWSObject]:
     ]
 
 
-def _source_methods(sources: Sequence[Source]) -> Iterable[AWSObject]:
+def _source_methods(sources: Sequence[WebhookSource]) -> Iterable[AWSObject]:
     """Yield POST /webhooks/NAME for each source. It takes any content type, because TradingView also sends text/plain.
 
     It needs no API key, because a sender that controls only URL and body cannot send one.
@@ -119,7 +119,7 @@ def _integration() -> Integration:
     return Integration(IntegrationHttpMethod="POST", Type="AWS_PROXY", Uri=Sub(invocations))
 
 
-def _addresses(sources: Sequence[Source]) -> object:
+def _addresses(sources: Sequence[WebhookSource]) -> object:
     """Return the policy of an API whose paths for these sources accept no other addresses than they state.
 
     Once an API has a policy, a request needs a statement that allows it. Source: Amazon API Gateway Developer Guide,
@@ -228,7 +228,7 @@ def _admission(plan: SizedUsagePlan) -> list[AWSObject]:
     ]
 
 
-def _permission(sources: Sequence[Source]) -> Permission:
+def _permission(sources: Sequence[WebhookSource]) -> Permission:
     paths = "webhooks*" if sources else "webhooks"
     return Permission(
         "ProcessWebhookPermission",

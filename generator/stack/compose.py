@@ -8,7 +8,7 @@ from troposphere import Output, Parameter, Ref, Sub, Template
 
 from generator.capacity.sizing import Sizing
 from generator.config.schema import Environment
-from generator.config.sources import Source
+from generator.config.sources import WebhookSource
 from generator.stack import api, encryption, events, functions, monitoring, names, tables
 
 
@@ -65,7 +65,7 @@ def _outputs() -> list[Output]:
     ]
 
 
-def _source_outputs(sources: Sequence[Source]) -> list[Output]:
+def _source_outputs(sources: Sequence[WebhookSource]) -> list[Output]:
     return [
         Output(
             names.source(source.name, "SecretArn"),

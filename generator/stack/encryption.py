@@ -10,7 +10,7 @@ from troposphere import AWSObject, Ref, Sub
 from troposphere.kms import Key
 from troposphere.secretsmanager import GenerateSecretString, Secret
 
-from generator.config.sources import Source
+from generator.config.sources import WebhookSource
 from generator.stack import names, permissions
 
 ADMINISTRATION = [
@@ -43,7 +43,7 @@ Source: AWS KMS Developer Guide, "Default key policy" and "KMS permissions refer
 """
 
 
-def resources(deletion_protection: bool, sources: Sequence[Source]) -> list[AWSObject]:
+def resources(deletion_protection: bool, sources: Sequence[WebhookSource]) -> list[AWSObject]:
     """Return the key, the signing secret, and a secret for each source, so that each can be revoked alone."""
     signing = _secret(names.SIGNING_SECRET, Description="Standard Webhooks signing secret, without its whsec_ prefix")
     return [_key(deletion_protection), signing, *(_secret(names.source_secret(source.name)) for source in sources)]

@@ -10,7 +10,7 @@ from troposphere import GetAtt, Ref, Sub
 from troposphere.iam import Policy
 
 from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
-from generator.config.sources import Source
+from generator.config.sources import WebhookSource
 from generator.stack import names
 
 
@@ -60,7 +60,7 @@ def put_prices() -> Statement:
     return _allow([dynamodb.PutItem], names.arn(names.PRICE_HISTORY_TABLE))
 
 
-def read_secrets(sources: Sequence[Source]) -> Statement:
+def read_secrets(sources: Sequence[WebhookSource]) -> Statement:
     """Allow reading the current version of each secret and, after a rotation, the previous one."""
     secrets = [names.SIGNING_SECRET, *(names.source_secret(source.name) for source in sources)]
     return _allow([secretsmanager.GetSecretValue], *map(Ref, secrets))
@@ -137,7 +137,7 @@ def invoke(function: str) -> Statement:
     return _allow([awslambda.InvokeFunction], names.arn(function))
 
 
-def statements_of(function: str, sources: Sequence[Source]) -> list[Statement]:
+def statements_of(function: str, sources: Sequence[WebhookSource]) -> list[Statement]:
     """Return every statement of one function's role, in a stack with these sources."""
     common = [write_logs(names.log_group(function)), trace()]
     by_function = {

@@ -151,6 +151,18 @@ def test_lateness_in_hours_with_few_notifications_is_not_judged(runs: float, lat
     assert all("1 hour, first from 1970-01-01 05:00 UTC" in line for line in found.not_judged)
 
 
+@pytest.mark.parametrize(("runs", "late"), [(33.0, 0), (34.0, 1)])
+def test_the_fewest_notifications_for_a_share_are_printed_as_they_are_used(runs: float, late: int) -> None:
+    """With a target of 3 %, one of 33 notifications is more than the target, and one of 34 is not."""
+    table = {"name": "test", "region": "us-east-1", "traffic": {"webhooks_per_hour": 5000}}
+    environment = read({**table, "targets": {"notification_wait_probability": 0.03}}, "test")
+    series = {NOTIFICATIONS: {0: runs}, f"{AGES}_p97": {0: 60_000.0}}
+    wanted = metrics.metrics(environment.targets.notification_wait_probability)
+    found = calibrate(environment, SIZING, metrics.from_answer(wanted, answer(series), "m.json"), {})
+    assert len(found.contradictions) == late
+    assert any("but an hour needs 34 for a share" in line for line in found.not_judged) == (not late)
+
+
 @pytest.mark.parametrize(
     ("document", "what"),
     [

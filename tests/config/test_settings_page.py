@@ -11,7 +11,7 @@ import pytest
 from generator.config import fields
 from generator.config.files import read
 from generator.config.schema import Environment, Functions
-from generator.config.sources import Source
+from generator.config.sources import WebhookSource
 from tests.conftest import ROOT
 
 
@@ -37,7 +37,7 @@ def test_every_setting_has_a_description(writer: ModuleType) -> None:
 def test_every_setting_has_a_row(writer: ModuleType) -> None:
     sections = dict(re.findall(r"^## \[+(\w+)\]+\n(.*?)(?=^## |\Z)", writer.page(), re.M | re.S))
     sections[""] = writer.page().split("## ")[0]
-    every = {*fields.keys(Environment)} - {"sources"} | {f"sources.{key}" for key in fields.keys(Source)}
+    every = {*fields.keys(Environment)} - {"sources"} | {f"sources.{key}" for key in fields.keys(WebhookSource)}
     for key in every:
         section, _, name = key.rpartition(".")
         assert sections[section.split(".")[0]].count(f"\n| `{name}` |") == 1

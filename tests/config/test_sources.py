@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from generator.config.files import read
-from generator.config.sources import Scheme, Source
+from generator.config.sources import Scheme, WebhookSource
 from generator.errors import InvalidEnvironment
 
 TABLE = {"name": "prod", "region": "us-east-1", "traffic": {"webhooks_per_hour": 100}}
@@ -30,8 +30,8 @@ def test_the_standard_source_has_no_path_of_its_own() -> None:
     token = {**TOKEN, "allowed_addresses": ["52.89.214.238", "10.0.0.0/8", "2001:db8::/32"]}
     read_ = read({**TABLE, "sources": [STANDARD, token, {**HMAC, "header": "X-Feed"}]}, "prod")
     assert read_.paths == (
-        Source("tradingview", Scheme.TOKEN, 5, ("52.89.214.238", "10.0.0.0/8", "2001:db8::/32"), ""),
-        Source("feed", Scheme.HMAC, 20, (), "X-Feed"),
+        WebhookSource("tradingview", Scheme.TOKEN, 5, ("52.89.214.238", "10.0.0.0/8", "2001:db8::/32"), ""),
+        WebhookSource("feed", Scheme.HMAC, 20, (), "X-Feed"),
     )
     assert len(read_.sources) == 3
 

@@ -29,7 +29,7 @@ from generator.account import replay
 from generator.cli.main import main
 from generator.config import fields
 from generator.config.schema import Environment
-from generator.config.sources import Source
+from generator.config.sources import WebhookSource
 from tests import lint_once
 from tests.account.live import deployed
 from tests.conftest import FIXTURES, ROOT, environment_of, git
@@ -215,7 +215,7 @@ def test_settings_in_blocks_exist(page: Path) -> None:
     for text in [text for language, text in blocks(page) if language == "toml"]:
         for section, values in tomllib.loads(text).items():
             if section == "sources":
-                assert {key for one in values for key in one} <= set(fields.keys(Source))
+                assert {key for one in values for key in one} <= set(fields.keys(WebhookSource))
             if isinstance(values, dict) and section != "tags":
                 assert {f"{section}.{key}" for key in values if not isinstance(values[key], dict)} <= known
 
