@@ -14,6 +14,7 @@ from generator.account.connection import PAGES_S, Unavailable, document, partiti
 from generator.account.live_stack import LiveStack, find_stack
 from generator.stack import alerts, names
 from generator.stack.alerts import Alert, Item
+from generator.template.intrinsics import Json
 
 MAX_PRICE_PAGES = 20
 """Pages of prices, of 1 MB each, to search for the price that fired an alert."""
@@ -135,7 +136,7 @@ class AlertsTable:
         return self.stack.call("dynamodb", operation, TableName=table, **arguments)
 
 
-def policy(region: str, stack_name: str) -> dict[str, Any]:
+def policy(region: str, stack_name: str) -> dict[str, Json]:
     """Return the least IAM policy for a stack's alerts, with resources by the names that CloudFormation gives them.
 
     Raises UnreachableAccount if AWS has no such Region.

@@ -363,7 +363,7 @@ def _contradictions(
 
 
 def _late_hours(series: Mapping[str, MetricSeries], least: int) -> tuple[list[int], list[int]]:
-    """Return the hours whose percentile of the age is late: those with at least so many notifications, and the others."""
+    """Return the hours whose percentile of the age is late: those with so many notifications, and others."""
     ages = next((item.values for id_, item in series.items() if id_.startswith(AGES)), {})
     runs = _hourly(series.get(NOTIFICATIONS))
     late = [hour for hour, age_ms in ages.items() if age_ms >= LATE_MS]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from generator._runtime import OutOfTime, time_limit
 from generator.errors import Fault, UnreachableAccount
+from generator.template.intrinsics import Json
 
 PAGES_S = 60
 """Time for all pages of one call, because an endpoint may send pages without end."""
@@ -62,7 +63,7 @@ def partition(region: str) -> str:
         raise UnreachableAccount([fault]) from error
 
 
-def policy(region: str) -> dict[str, Any]:
+def policy(region: str) -> dict[str, Json]:
     """Return the least IAM policy for a preflight in the partition of a Region. It is read-only.
 
     Raises UnreachableAccount if AWS has no such Region.
@@ -74,17 +75,17 @@ def policy(region: str) -> dict[str, Any]:
     )
 
 
-def document(*statements: dict[str, Any]) -> dict[str, Any]:
+def document(*statements: Mapping[str, object]) -> dict[str, Json]:
     """Return an IAM policy."""
     return {"Version": "2012-10-17", "Statement": [*statements]}
 
 
-def statement(actions: Iterable[str], resources: Iterable[str]) -> dict[str, Any]:
+def statement(actions: Iterable[str], resources: Iterable[str]) -> dict[str, object]:
     """Return a statement of an IAM policy that allows these actions."""
     return {"Effect": "Allow", "Action": sorted(actions), "Resource": [*resources]}
 
 
-def use_of_keys(region: str, services: Iterable[str], actions: Iterable[str]) -> dict[str, Any]:
+def use_of_keys(region: str, services: Iterable[str], actions: Iterable[str]) -> dict[str, object]:
     """Return the statement that lets these services use the account's keys on the caller's behalf.
 
     The name of a service ends with another domain in China. Source: AWS KMS Developer Guide, "kms:ViaService".

@@ -70,7 +70,7 @@ def opened(account: LiveAccount, name: str) -> LiveStack:
     return LiveStack(account, name, {id_: physical for id_, _, physical in _resources(account, name)})
 
 
-def find_stack(region: str, stack_name: str) -> dict[str, Any]:
+def find_stack(region: str, stack_name: str) -> dict[str, object]:
     """Return the statement that lets a command find the resources of a stack."""
     actions = ["cloudformation:DescribeStackResources", "cloudformation:DescribeStacks"]
     return statement(actions, [f"arn:{partition(region)}:cloudformation:{region}:*:stack/{stack_name}/*"])

@@ -20,6 +20,7 @@ from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFI
 from generator.errors import Fault, UnreadableMetrics
 from generator.simulation import metric_data
 from generator.stack.names import log_group
+from generator.template.intrinsics import Json
 
 MINUTE_S = 60
 HOUR_S = 3600
@@ -95,7 +96,7 @@ def metrics(lateness_target: float) -> list[Metric]:
     return metrics_
 
 
-def request(wanted: Iterable[Metric], function_names: Mapping[str, str]) -> list[dict[str, Any]]:
+def request(wanted: Iterable[Metric], function_names: Mapping[str, str]) -> list[dict[str, object]]:
     """Return MetricDataQueries for functions with these names by logical id."""
     return [
         {
@@ -193,7 +194,7 @@ def live(wanted: Sequence[Metric], stack: LiveStack, days: int) -> dict[str, Met
     raise Unavailable(what, "ask for fewer --days")
 
 
-def policy(region: str, stack_name: str) -> dict[str, Any]:
+def policy(region: str, stack_name: str) -> dict[str, Json]:
     """Return the least IAM policy for a calibration. Raises UnreachableAccount if AWS has no such Region.
 
     GetMetricData allows no resources. Source: AWS Service Authorization Reference, Amazon CloudWatch.

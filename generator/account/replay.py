@@ -13,6 +13,7 @@ from generator.account.connection import Unavailable, document, partition, state
 from generator.account.live_stack import LiveStack, find_stack
 from generator.stack import failures, names
 from generator.stack.failures import FailedEvent, Kind
+from generator.template.intrinsics import Json
 
 QUEUES = (names.ASYNC_FAILURE_QUEUE, names.STREAM_FAILURE_QUEUE)
 
@@ -158,7 +159,7 @@ class Replay:
             self.stack.call("sqs", "ChangeMessageVisibilityBatch", QueueUrl=url, Entries=entries)
 
 
-def policy(region: str, stack_name: str) -> dict[str, Any]:
+def policy(region: str, stack_name: str) -> dict[str, Json]:
     """Return the least IAM policy for a replay, with resources by the names that CloudFormation gives them.
 
     Raises UnreachableAccount if AWS has no such Region.

@@ -8,7 +8,6 @@ import math
 import shlex
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from generator._format import counted, joined
 from generator.account import live_stack
@@ -55,11 +54,12 @@ def runtime_dates() -> dict[str, dict[str, str | None]]:
     spec = importlib.util.find_spec("cfnlint")
     folders = spec.submodule_search_locations if spec else None
     try:
-        dates: Any = json.loads(Path((folders or [""])[0], _RUNTIME_DATES).read_text(encoding="utf-8"))
+        text = Path((folders or [""])[0], _RUNTIME_DATES).read_text(encoding="utf-8")
+        dates: dict[str, dict[str, str | None]] = json.loads(text)
     except (OSError, ValueError) as error:
         reason = f"cfn-lint's runtime dates cannot be read ({error})"
         raise Unavailable(reason, "run: pip install -U cfn-lint") from error
-    return dict(dates)
+    return dates
 
 
 def api_logging_role(deployment: Deployment) -> CheckResult:

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Any
 
 from generator._format import joined, usd
 from generator.account.connection import SMS_VOICE, USE_AWS, Unavailable, document
@@ -22,7 +21,7 @@ from generator.account.deployment import Check, CheckResult, Deployment, failed,
 from generator.account.services import console, role_exists
 from generator.aws import REGIONS_WITHOUT_SMS
 from generator.capacity import sms as volume
-from generator.template.intrinsics import listed
+from generator.template.intrinsics import Json, listed
 
 _NOT_ENROLLED = "needs a subscription for the service"
 """Part of AWS's error for an account that is not enrolled. Its code is UserError or SubscriptionRequiredException.
@@ -284,7 +283,7 @@ def policy_admits_sns(policy: str, account_id: str) -> bool:
     return effects == {"Allow"}
 
 
-def _concerns_sns(statement: dict[str, Any], account_id: str) -> bool:
+def _concerns_sns(statement: dict[str, Json], account_id: str) -> bool:
     """Return whether a statement applies to SNS. An Allow must name SNS; a Deny of everybody includes SNS."""
     principal = statement.get("Principal", {})
     services = listed(principal.get("Service", []) if isinstance(principal, dict) else principal)

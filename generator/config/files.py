@@ -8,7 +8,6 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from generator.config import fields
 from generator.config.fields import Complaint, CrossCheck
@@ -24,7 +23,7 @@ time and memory that grow with the square of their number."""
 PROJECT_REMEDY = "go to the folder of your project, or start one: generator init DIR"
 
 
-def load(source: str | os.PathLike[str] | Mapping[str, Any]) -> Environment:
+def load(source: str | os.PathLike[str] | Mapping[str, object]) -> Environment:
     """Return the environment in a TOML file, or in a dict with the same content: name, region, traffic and so on.
 
     Settings that are left out have their defaults; `environments/README.md` of the project lists every setting with
@@ -58,7 +57,7 @@ def load_named(
 
 
 def read(
-    table: Mapping[str, Any], origin: str, overridden: Iterable[str] = (), checks: Iterable[CrossCheck] = ()
+    table: Mapping[str, object], origin: str, overridden: Iterable[str] = (), checks: Iterable[CrossCheck] = ()
 ) -> Environment:
     """Return the environment in a parsed table; `origin` and the overridden keys locate its faults.
 
@@ -98,7 +97,7 @@ def known(folder: Path | None = None) -> list[str]:
         raise InvalidEnvironment([fault]) from None
 
 
-def parse(path: Path) -> dict[str, Any]:
+def parse(path: Path) -> dict[str, object]:
     """Return the unvalidated tables of an environment file.
 
     Raises InvalidEnvironment if the file is missing, unreadable or not TOML.
@@ -118,7 +117,7 @@ def parse(path: Path) -> dict[str, Any]:
     raise InvalidEnvironment([fault])
 
 
-def tables(content: bytes) -> dict[str, Any]:
+def tables(content: bytes) -> dict[str, object]:
     """Return the tables of a TOML text. Raises ValueError also for a text that could take all memory."""
     if len(content) > MAX_BYTES:
         raise ValueError(f"more than {MAX_BYTES:,} bytes")
@@ -224,12 +223,13 @@ def _parse_overrides(overrides: Sequence[str]) -> tuple[dict[str, object], list[
     return changes, faults
 
 
-def _set(table: dict[str, Any], key: str, value: object) -> list[Fault]:
+def _set(table: dict[str, object], key: str, value: object) -> list[Fault]:
     *sections, last = key.split(".")
     for section in sections:
-        table = table.setdefault(section, {})
-        if not isinstance(table, dict):
+        inner = table.setdefault(section, {})
+        if not isinstance(inner, dict):
             return [Fault(f"--set {key}", f"{section} is not a table", "correct the key")]
+        table = inner
     table[last] = value
     return []
 

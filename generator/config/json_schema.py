@@ -20,7 +20,7 @@ DIALECT = "http://json-schema.org/draft-04/schema#"
 """The JSON Schema draft that taplo, and editors with it, understand."""
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema() -> dict[str, object]:
     """Return the schema. It leaves rules that span several settings to the commands."""
     return {"$schema": DIALECT, "title": "An environment of the generator", **_section(Environment, {})}
 
@@ -40,7 +40,7 @@ def prose(kind: type) -> str:
     return " ".join((inspect.getdoc(kind) or "").split()) if kind.__doc__ else ""
 
 
-def _section(kind: type, defaults: Mapping[str, object]) -> dict[str, Any]:
+def _section(kind: type, defaults: Mapping[str, object]) -> dict[str, object]:
     fields = dataclasses.fields(kind)
     without_default = (field.name for field in fields if field.metadata.get("default") is REQUIRED)
     required = [name for name in without_default if name not in defaults]
@@ -53,7 +53,7 @@ def _section(kind: type, defaults: Mapping[str, object]) -> dict[str, Any]:
     }
 
 
-def _property(kind: type, field: dataclasses.Field[Any], defaults: Mapping[str, object]) -> dict[str, Any]:
+def _property(kind: type, field: dataclasses.Field[Any], defaults: Mapping[str, object]) -> dict[str, object]:
     if inner := field.metadata.get("section"):
         return _section(inner, field.metadata["defaults"])
     if inner := field.metadata.get("tables"):

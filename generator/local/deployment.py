@@ -11,7 +11,7 @@ import string
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from generator.local.emulator import Emulator
 from generator.local.senders import Sender
 from generator.stack import alerts
 from generator.stack.alerts import Alert, Item
+from generator.template.intrinsics import Json
 from generator.template.reading import parsed
 
 DEPLOY_TIMEOUT_S = 60
@@ -202,7 +203,7 @@ def _wait_until_created(cloudformation: Any) -> None:
         raise EmulatorFailure([fault])
 
 
-def _apply_reservations(emulator: Emulator, template: dict[str, Any], ids: dict[str, str]) -> None:
+def _apply_reservations(emulator: Emulator, template: Mapping[str, Json], ids: dict[str, str]) -> None:
     """Set the reservations, except for functions behind a topic, where the emulator drops throttled events.
 
     A reservation of 1 would lose the second of two simultaneous notifications. On AWS it waits in Lambda's queue.

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from generator.aws import STREAM_RETENTION_S
 from generator.stack.alerts import DIRECTIONS, END_OF_TIME_MS, MAX_ARMING_ID_LENGTH, NUMBER, SYMBOL, is_number
+from generator.template.intrinsics import Json
 
 _ERROR = "[A-Za-z][A-Za-z0-9._]{0,99}"
 """An error type or an AWS error code. Longer messages are not shown: they may have a phone number in them."""
@@ -71,7 +71,7 @@ def stream_end_ms(event: FailedEvent) -> int | None:
     return None if event.since_ms is None else event.since_ms + STREAM_RETENTION_S * 1000
 
 
-def _notification_texts(message: dict[str, Any], body: str) -> list[str]:
+def _notification_texts(message: Mapping[str, Json], body: str) -> list[str]:
     """Return the notifications in a message of Lambda, which has them as payload, or of SNS, with or without envelope.
 
     Source: AWS Lambda Developer Guide, "Capturing records of Lambda asynchronous invocations"; Amazon SNS Developer
@@ -100,7 +100,7 @@ def _notification(text: str, reason: str) -> FailedEvent:
     return FailedEvent(Kind.NOTIFICATION, subject, reason, message.get("firedAt", message["timestamp"]), text)
 
 
-def _fault(message: dict[str, Any]) -> str | None:
+def _fault(message: Mapping[str, Json]) -> str | None:
     """Return the first field that SendNotificationFunction could not use, or should not put into an SMS."""
     valid = {
         "userId": lambda value: isinstance(value, str) and value,
@@ -144,13 +144,13 @@ def _stream_position(info: object, reason: str) -> FailedEvent:
     return FailedEvent(Kind.STREAM_POSITION, f"{shard}, {first} to {last}", reason, arrived)
 
 
-def _is_schedule(message: dict[str, Any]) -> bool:
+def _is_schedule(message: Mapping[str, Json]) -> bool:
     """Return whether the event is the hourly one: as EventBridge Scheduler sends it, or as Lambda received it."""
     payload = message.get("requestPayload", message)
     return isinstance(payload, dict) and payload.get("source") == "aws.scheduler"
 
 
-def _reason(message: dict[str, Any], attributes: Mapping[str, str]) -> str:
+def _reason(message: Mapping[str, Json], attributes: Mapping[str, str]) -> str:
     response, context = message.get("responsePayload"), message.get("requestContext")
     answer = response if isinstance(response, dict) else {}
     condition = context.get("condition") if isinstance(context, dict) else None

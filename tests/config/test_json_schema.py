@@ -19,7 +19,7 @@ from tests.conftest import ENVIRONMENTS, FIXTURES, ROOT
 
 Run = Callable[..., Result]
 
-SCHEMA = json_schema()
+SCHEMA: Any = json_schema()
 MINIMUM = {"name": "dev", "region": "us-east-1", "traffic": {"webhooks_per_hour": 100}}
 
 
