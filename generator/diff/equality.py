@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from operator import attrgetter
 
 from generator.diff.model import Property
 from generator.diff.properties import same
 from generator.template.conditions import Deployments
+from generator.template.constraints import allowed_values
 from generator.template.dependencies import walk
 from generator.template.evaluation import Evaluator, Scope, Unknown
 from generator.template.guards import ALWAYS, Equality, Guard, merge, when
 from generator.template.intrinsics import NO_VALUE, Json, is_intrinsic, literal_text, mapping, parts_of, template_text
 from generator.template.model import Template
-from generator.template.schemas import Certainty
+from generator.template.schemas import Certainty, worst
 from generator.template.search import possible
 
 MAX_CASES, MAX_ALL_CASES, MAX_STEPS = 100, 5_000, 500_000
@@ -169,9 +169,9 @@ class Deployable:
             return Certainty.CERTAIN
         pair = (old, new)
         if all(isinstance(value, Mapping) and not is_intrinsic(value) for value in pair):
-            return _worst(self._undecided_part(old.get(key), new.get(key)) for key in {*old, *new})
+            return worst(self._undecided_part(old.get(key), new.get(key)) for key in {*old, *new})
         if all(isinstance(value, list) for value in pair) and len(old) == len(new):
-            return _worst(map(self._undecided_part, old, new))
+            return worst(map(self._undecided_part, old, new))
         if any(isinstance(value, list) or (isinstance(value, Mapping) and not is_intrinsic(value)) for value in pair):
             return Certainty.POSSIBLE if any(map(is_intrinsic, pair)) else Certainty.CERTAIN
         return _of_texts(old, new, self._template)
@@ -230,8 +230,8 @@ def _may_be(pattern: list[Json], text: list[Json], template: Template) -> bool:
 def _pattern(part: Json, template: Template) -> str:
     if isinstance(part, str):
         return re.escape(part)
-    values = mapping(template.parameters.get(_referred(part))).get("AllowedValues")
-    return f"(?:{'|'.join(re.escape(str(value)) for value in values)})" if isinstance(values, list) else ".*"
+    values = allowed_values(mapping(template.parameters.get(_referred(part))))
+    return f"(?:{'|'.join(map(re.escape, values))})" if values is not None else ".*"
 
 
 def _referred(value: Json) -> str:
@@ -244,10 +244,6 @@ def _fit(left: list[Json], right: list[Json], fits: Callable[[str, str], bool]) 
     first, second = (part[0] if part else "" for part in (left, right))
     is_open = not isinstance(first, str) or not isinstance(second, str)
     return is_open or fits(first, second) or fits(second, first)
-
-
-def _worst(certainties: Iterable[Certainty]) -> Certainty:
-    return max(certainties, key=attrgetter("rank"), default=Certainty.NONE)
 
 
 def _switches(value: Json, mappings: Mapping[str, Json]) -> Iterator[Switch]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from operator import attrgetter
 from typing import NamedTuple
 
 from generator.diff.equality import Deployable
@@ -16,7 +15,7 @@ from generator.template.dependencies import names
 from generator.template.evaluation import one_deployment
 from generator.template.intrinsics import NO_VALUE, Json, canonical, mapping, text
 from generator.template.model import Section, Template
-from generator.template.schemas import MADE_BY_SAM, Certainty, schema
+from generator.template.schemas import MADE_BY_SAM, Certainty, least, schema, worst
 
 COGNITO = "Cognito cannot change {0} of an existing user pool: create a new pool under another logical id"
 KMS = "KMS cannot change {0} of an existing key: create a new key under another logical id"
@@ -45,8 +44,6 @@ which is all that can be updated, and CloudFormation template reference, AWS::KM
 https://github.com/aws/aws-cdk/issues/34216 for schedules. Defaults: KMS API reference, CreateKey; EventBridge Scheduler
 API reference, CreateSchedule: "If you omit this, the default schedule group is used".
 """
-
-RANK = attrgetter("rank")
 
 Reason = tuple[Certainty, str]
 """The reason why CloudFormation refuses an update, and how certain it is that it does."""
@@ -149,9 +146,9 @@ class Rejections:
     def added_to(self, resource: Resource) -> Resource:
         """Return the resource with the reasons for which CloudFormation refuses the update, if it does."""
         found = [*self._refused(resource), *self._name_kept(resource), *self._name_taken(resource)]
-        worst = max((certainty for certainty, _ in found), default=Certainty.NONE, key=RANK)
-        reasons = dict.fromkeys(reason for certainty, reason in found if certainty == worst != Certainty.NONE)
-        return replace(resource, rejected=worst, rejection="; ".join(reasons)) if reasons else resource
+        rejected = worst(certainty for certainty, _ in found)
+        reasons = dict.fromkeys(reason for certainty, reason in found if certainty == rejected != Certainty.NONE)
+        return replace(resource, rejected=rejected, rejection="; ".join(reasons)) if reasons else resource
 
     def _refused(self, resource: Resource) -> Iterator[Reason]:
         if resource.change != Change.CHANGED:
@@ -174,7 +171,7 @@ class Rejections:
         """
         key, name = _name_property(resource.type), _name(self._after.get(resource.id, {}))
         if name is not None and _is_replaced_otherwise(resource, f"Properties.{key}"):
-            certainty = min(resource.replacement, self._is_same_name(resource.id, resource.id), key=RANK)
+            certainty = least([resource.replacement, self._is_same_name(resource.id, resource.id)])
             written = text(_name(self._new.resources[resource.id]))
             reason = f"CloudFormation cannot replace a resource while its {key} stays {written}: change the name, too"
             yield certainty, reason

@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from operator import attrgetter
 
 from generator.diff.losses import changed_notes, removal_notes, replacement_notes
 from generator.diff.model import DEPLOYMENTS, MAKERS, TABLE, Change, Property, Resource
@@ -17,7 +16,7 @@ from generator.diff.sam import CREATED, WRITTEN, as_made, may_stay, with_created
 from generator.template.dependencies import dependencies
 from generator.template.intrinsics import Json, mapping, text
 from generator.template.model import Template
-from generator.template.schemas import TYPED, Certainty, schema
+from generator.template.schemas import TYPED, Certainty, least, schema, worst
 
 CODE = ("Properties.Code.ZipFile", "Properties.InlineCode")
 CONDITION = "Condition"
@@ -149,13 +148,13 @@ def _replacement(
     kind = _type(new)
     if _type(old) != kind:
         return Certainty.CERTAIN, []
-    worst, rank = Certainty.NONE, attrgetter("rank")
+    effects = []
     for change, differs in differing:
         effect = _key_type(old, new, change.path) if kind == TABLE else None
         effect = effect or schema(kind).replacement(change.path)
-        worst = max(worst, min(effect, differs, key=rank), key=rank)
-    is_guess = worst == Certainty.POSSIBLE and not schema(kind).known
-    return worst, [f"no schema states which change replaces {kind}"] if is_guess else []
+        effects.append(least([effect, differs]))
+    is_guess = worst(effects) == Certainty.POSSIBLE and not schema(kind).known
+    return worst(effects), [f"no schema states which change replaces {kind}"] if is_guess else []
 
 
 def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Certainty | None:

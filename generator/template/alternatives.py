@@ -10,6 +10,7 @@ from enum import Enum
 from itertools import chain, islice
 from typing import NamedTuple
 
+from generator.template.constraints import allowed_values
 from generator.template.dependencies import MAPPINGS
 from generator.template.guards import ALWAYS, Equality, Guard, merge, when
 from generator.template.intrinsics import (
@@ -46,7 +47,7 @@ class Ranging(Enum):
     """Which values parameters have."""
 
     DEFAULT = "the default"
-    ALLOWED = "the AllowedValues, or without any the default"
+    ALLOWED = "the allowed values, or without any the default"
     ANY = "every value that can be deployed"
 
 
@@ -154,10 +155,7 @@ def _alternatives(
         return
     function, content = next(iter(value.items()))
     if function == "Ref":
-        is_any = ranging is Ranging.ANY or (ranging is Ranging.ALLOWED and _allowed(template, content) is not None)
-        yield from (
-            _parameter_values(template, content, alternative) if is_any else [_default(template, content, alternative)]
-        )
+        yield from _parameter_values(template, content, alternative, ranging)
     elif function == "Fn::If":
         for branch in _branches(alternative):
             if branch.value != value:
@@ -230,36 +228,23 @@ def _extend(combinations: list[Alternative], parts: list[Alternative]) -> Iterat
                 yield combination._replace(value=[*combination.value, part.value], guard=guard)
 
 
-def _default(template: Template, name: Json, alternative: Alternative) -> Alternative:
-    """Return a parameter's default, guarded by the fact that the parameter has that value."""
-    declared = template.parameters.get(name) if isinstance(name, str) else None
-    if not isinstance(declared, Mapping) or is_stored(declared):
-        return alternative
-    default = literal_text(declared.get("Default"))
-    guard = merge(alternative.guard, when(Equality(name, default))) if default is not None else None
-    if default is None or guard is None:
-        return alternative._replace(value=Missing.UNKNOWN)
-    return alternative._replace(value=split_commas(default) if is_list(declared) else default, guard=guard)
-
-
-def _parameter_values(template: Template, name: Json, alternative: Alternative) -> Iterator[Alternative]:
-    """Yield the known values of a parameter, and UNKNOWN if it may have others."""
+def _parameter_values(
+    template: Template, name: Json, alternative: Alternative, ranging: Ranging
+) -> Iterator[Alternative]:
+    """Yield the values of a parameter, each guarded by the fact that it has it, and UNKNOWN if it may have others."""
     declared = template.parameters.get(name) if isinstance(name, str) else None
     if not isinstance(declared, Mapping) or is_stored(declared):
         yield alternative
         return
-    allowed = _allowed(template, name)
-    values = [declared.get("Default")] if allowed is None else allowed
-    texts = (text for value in values if (text := literal_text(value)) is not None)
+    default = literal_text(declared.get("Default"))
+    allowed = None if ranging is Ranging.DEFAULT else allowed_values(declared)
+    texts = allowed or ([default] if default is not None else [])
     by_text = {text: split_commas(text) if is_list(declared) else text for text in texts}
-    yield from _by_value(by_text, name, alternative, Missing.UNKNOWN if allowed is None else None)
-
-
-def _allowed(template: Template, name: Json) -> list[Json] | None:
-    """Return the only values of a parameter; None if it may have others."""
-    declared = mapping(template.parameters.get(name)) if isinstance(name, str) else {}
-    allowed = None if is_list(declared) else declared.get("AllowedValues")
-    return allowed if isinstance(allowed, list) else None
+    is_open = ranging is Ranging.ANY and allowed is None
+    values = list(_by_value(by_text, name, alternative, Missing.UNKNOWN if is_open else None))
+    yield from values
+    if not values and allowed is None:
+        yield alternative._replace(value=Missing.UNKNOWN)
 
 
 def _find_in_map(

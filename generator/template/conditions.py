@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
-from generator.template.constraints import accepts, words_of
+from generator.template.constraints import accepts, allowed_values
 from generator.template.dependencies import walk
 from generator.template.guards import Equality, Fact, Guard
 from generator.template.intrinsics import (
@@ -139,14 +139,7 @@ class Deployments:
         return (*literals, *(Other(number) for number in range(max(1, len(partners)))))
 
     def _allowed(self, name: str) -> tuple[str, ...] | None:
-        """Return the only values that a parameter may have, or None. Those of a list are values of its items."""
-        declared = mapping(self._template.parameters.get(name))
-        allowed = declared.get("AllowedValues")
-        if is_stored(declared) or is_list(declared):
-            return None
-        if not isinstance(allowed, list):
-            return words_of(declared) or None
-        return tuple(dict.fromkeys(text for value in allowed if (text := literal_text(value)) is not None))
+        return allowed_values(mapping(self._template.parameters.get(name)))
 
     def _literals_of(self, name: str) -> Iterable[str]:
         return [*self._literals.get(name, ()), *self.pins.get(name, ()), *(self._allowed(name) or ())]

@@ -35,7 +35,21 @@ def accepts(parameter: Section, value: str) -> bool:
     return parameter.get("Type") != "String" or (_has_length(parameter, value) and _matches(parameter, value))
 
 
-def words_of(parameter: Section) -> tuple[str, ...]:
+def allowed_values(parameter: Section) -> tuple[str, ...] | None:
+    """Return the only values that a parameter may have, as texts; None if it may have others.
+
+    They are its AllowedValues, or the words that its AllowedPattern lists. Values that another constraint excludes are
+    left out, unless no value would be left. Those of a list are values of its items.
+    """
+    if is_list(parameter) or is_stored(parameter):
+        return None
+    allowed = parameter.get("AllowedValues")
+    values = allowed if isinstance(allowed, list) else _words(parameter)
+    texts = tuple(dict.fromkeys(text for value in values if (text := literal_text(value)) is not None))
+    return tuple(text for text in texts if accepts(parameter, text)) or texts or None
+
+
+def _words(parameter: Section) -> tuple[str, ...]:
     """Return the values that an AllowedPattern lists, such as ^(dev|prod)$, and the default; empty for another one."""
     pattern = parameter.get("AllowedPattern")
     if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN or parameter.get("Type") != "String":
@@ -43,7 +57,7 @@ def words_of(parameter: Section) -> tuple[str, ...]:
     listed = re.fullmatch(r"\^?\((?:\?:)?([\w-]+(?:\|[\w-]+)*)\)\$?|([\w-]+(?:\|[\w-]+)*)", pattern, re.ASCII)
     default = literal_text(parameter.get("Default"))
     words = (listed[1] or listed[2]).split("|") if listed else []
-    return tuple(dict.fromkeys([*words, *([default] if words and default is not None else [])]))
+    return (*words, default) if words and default is not None else tuple(words)
 
 
 def _is_in_range(parameter: Section, value: str) -> bool:

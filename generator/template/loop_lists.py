@@ -17,8 +17,8 @@ from generator.template.transforms import Lists
 def every_list(template: Template) -> Lists:
     """Return a function that returns what a collection may be in any deployment.
 
-    Conditions, the keys of mappings and parameters with AllowedValues have every value. Other parameters have their
-    defaults, like those that are a figure.
+    Conditions, the keys of mappings and parameters that list their values have every value. Other parameters have
+    their defaults, like those that are a figure.
     """
     deployments = Deployments(template)
 

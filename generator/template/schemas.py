@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from generator.template.intrinsics import SAM
@@ -85,6 +86,16 @@ class Certainty(StrEnum):
     def rank(self) -> int:
         """The position in this order."""
         return _RANKS[self]
+
+
+def worst(certainties: Iterable[Certainty]) -> Certainty:
+    """Return the highest certainty; NONE without any."""
+    return max(certainties, key=attrgetter("rank"), default=Certainty.NONE)
+
+
+def least(certainties: Iterable[Certainty]) -> Certainty:
+    """Return the lowest certainty; CERTAIN without any."""
+    return min(certainties, key=attrgetter("rank"), default=Certainty.CERTAIN)
 
 
 _RANKS = {certainty: rank for rank, certainty in enumerate(Certainty)}

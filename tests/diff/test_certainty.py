@@ -17,6 +17,8 @@ HEAD = """
 Parameters:
   Env: {Type: String, Default: dev, AllowedValues: [dev, prod]}
   Name: {Type: String, Default: q}
+  Switch: {Type: String, AllowedValues: [true, false]}
+  Tier: {Type: String, AllowedPattern: ^(lab|live)$}
   Free: {Type: String}
 Mappings:
   Names: {dev: {queue: q, other: r}, prod: {queue: q, other: s}}
@@ -45,6 +47,9 @@ def queue(name: str) -> str:
         pytest.param("!Ref Name", "!Ref Free", "possible", id="another parameter"),
         pytest.param("q", "!Ref Env", "certain", id="a parameter that cannot have the value"),
         pytest.param("dev", "!Ref Env", "possible", id="a parameter that can have it"),
+        pytest.param("q-true", "!Sub 'q-${Switch}'", "possible", id="a parameter whose values are booleans"),
+        pytest.param("q-live", "!Sub 'q-${Tier}'", "possible", id="a value that a pattern lists"),
+        pytest.param("q-prod", "!Sub 'q-${Tier}'", "certain", id="a value that a pattern does not list"),
         pytest.param("q", "!FindInMap [Names, !Ref Env, queue]", None, id="what a mapping has in every row"),
         pytest.param("r", "!FindInMap [Names, !Ref Env, other]", "possible", id="what a mapping has in one row"),
         pytest.param("x", "!FindInMap [Names, !Ref Env, other]", "certain", id="what a mapping has nowhere"),

@@ -46,7 +46,10 @@ def test_accepts_what_the_declaration_leaves_possible(parameter: Any, accepted: 
         ({"AllowedPattern": "dev|test", "Default": "prod"}, 900),
         ({"AllowedPattern": "^(dev|test|prod)$"}, 900),
         ({"AllowedPattern": "[a-z]{4}"}, 950),
-        ({"AllowedPattern": "[a-z]{3}", "AllowedValues": ["dev", "prod"]}, 900),
+        ({"AllowedPattern": "[a-z]{3}", "AllowedValues": ["dev", "prod"]}, 20),
+        ({"MaxLength": 3, "AllowedValues": ["dev", "prod"]}, 20),
+        ({"MinLength": 4, "AllowedPattern": "dev|test"}, 0),
+        ({"MaxLength": 2, "AllowedValues": ["dev", "test"]}, 20),
     ],
 )
 def test_a_condition_on_a_value_that_nobody_can_deploy_never_holds(stage: Any, total: int) -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from operator import attrgetter
 
 from generator.diff.equality import Deployable
 from generator.diff.iam.grants import HOLDER, Clause, Grant, GrantScope, in_partition
 from generator.template.dependencies import VARIABLE
 from generator.template.intrinsics import Json, is_intrinsic
-from generator.template.schemas import Certainty
+from generator.template.schemas import Certainty, least, worst
 
 FUNCTION = '{"'
 """The beginning of a function that is written as JSON."""
@@ -31,8 +30,6 @@ MAX_STEPS = 1_000_000
 
 STEPS_OF_DEPLOYMENTS = 20
 """Steps that it takes to compare two grants in every deployment instead of as they are written."""
-
-RANK = attrgetter("rank")
 
 
 class Coverage:
@@ -100,7 +97,7 @@ class Coverage:
         yield Certainty.NONE if other.covers_action(grant) else self._of_scopes(grant.action, other.action)
         for clause in other.unguarded().condition:
             found = (self._of_clauses(mine, clause) for mine in grant.condition)
-            yield min(found, default=Certainty.CERTAIN, key=RANK)
+            yield least(found)
 
     def _of_scopes(self, mine: GrantScope, other: GrantScope) -> Certainty:
         if mine.inverted != other.inverted:
@@ -118,10 +115,7 @@ class Coverage:
 
     def _of_patterns(self, inner: Sequence[str], outer: Sequence[str]) -> Certainty:
         """Return whether a pattern of the inner ones is certainly none of the outer ones."""
-        closest = (
-            min((self._of_texts(one, other) for other in outer), default=Certainty.CERTAIN, key=RANK) for one in inner
-        )
-        return max(closest, default=Certainty.NONE, key=RANK)
+        return worst(least(self._of_texts(one, other) for other in outer) for one in inner)
 
     def _of_texts(self, text: str, pattern: str) -> Certainty:
         text, pattern = in_partition(text), in_partition(pattern)
