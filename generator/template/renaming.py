@@ -44,10 +44,11 @@ class Renaming:
                 return {"Fn::If": [self.condition(name), *map(self.value, sides)]}
             case {"Fn::FindInMap": list(arguments)} if len(value) == 1:
                 return {"Fn::FindInMap": self.lookup(arguments)}
-        return {key: self._entry(key, inner) for key, inner in value.items()}
+        is_entry = len(value) == 1 or "Type" in value or "Value" in value
+        return {key: self._entry(key, inner) if is_entry else self.value(inner) for key, inner in value.items()}
 
     def _entry(self, key: str, value: Json) -> Json:
-        """Return the new value of a key. Some keys have bare names."""
+        """Return the new value of a key of a resource, an output or a condition. Two keys have bare names."""
         if key == "Condition" and isinstance(value, str):
             return self.condition(value)
         if key == "DependsOn":
@@ -55,7 +56,7 @@ class Renaming:
         return self.value(value)
 
     def _id(self, name: Json) -> Json:
-        return mapping(self.reference(name)).get("Ref", name) if isinstance(name, str) else name
+        return mapping(self.reference(name)).get("Ref", name) if isinstance(name, str) else self.value(name)
 
     def _substitution(self, content: Json) -> Json:
         """Return an Fn::Sub with every name replaced. Replacements that are no text become variables of the Fn::Sub."""
