@@ -105,6 +105,9 @@ class Loops:
     def _condition(self, guards: Iterable[Guard]) -> str:
         """Return the name of a condition that holds if one of the guards does. The name describes it."""
         facts = [sorted(guard, key=str) for guard in guards]
+        match facts:
+            case [[(str(condition), True)]]:
+                return condition
         name = " or ".join(" and ".join(described(*fact) for fact in guard) for guard in facts)
         self.conditions[name] = {"Fn::Or": [{"Fn::And": [_as_condition(*fact) for fact in guard]} for guard in facts]}
         return name

@@ -140,10 +140,8 @@ def remedy(total: int, account: AccountQuota) -> str:
 
 def in_scenario(guard: Guard) -> str:
     """Return the conditions under which a finding holds, to end a sentence with; empty if it always holds."""
-    facts = [
-        textwrap.shorten(described(fact, holds), MAX_FACT, placeholder=" ...")
-        for fact, holds in sorted(guard, key=_order)
-    ]
+    texts = dict.fromkeys(described(fact, holds) for fact, holds in sorted(guard, key=_order))
+    facts = [textwrap.shorten(text, MAX_FACT, placeholder=" ...") for text in texts]
     named = shortened(facts, f"{len(facts) - MOST_LISTED} more facts hold")
     return f", when {' and '.join(named)}" if facts else ""
 

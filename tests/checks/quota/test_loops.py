@@ -135,6 +135,26 @@ def test_a_list_that_a_deployment_selects_has_its_worst_case(collection: Any, sc
     assert (case.total, case.complete, in_scenario(case.scenario)) == (1000, True, f", when {scenario}")
 
 
+@pytest.mark.parametrize("declared", [{"AllowedValues": ["dev", "prod"]}, {"AllowedPattern": "^(dev|prod)$"}])
+def test_a_loop_over_a_parameter_has_every_value_that_is_stated(declared: Any) -> None:
+    figure = {"Fn::FindInMap": ["Units", {"Ref": "Name"}, "Reserved"]}
+    content = {
+        "Parameters": {"Stage": {"Type": "String", "Default": "dev", **declared}},
+        "Mappings": TEMPLATE["Mappings"],
+        "Resources": {"Fn::ForEach::X": loop("Name", [{"Ref": "Stage"}], {"Fn${Name}": reserving(figure)})},
+    }
+    case = worst_case(deployed(content))
+    assert (case.total, case.complete, in_scenario(case.scenario)) == (70, True, ", when Stage is prod")
+
+
+@pytest.mark.parametrize(("lists", "fact"), [([["A"], []], "IsDev is true"), ([[], ["A"]], "IsDev is false")])
+def test_a_fact_that_selects_a_list_and_a_figure_is_named_once(lists: Any, fact: str) -> None:
+    worker = reserving({"Fn::If": ["IsDev", 900, 901]})
+    loops = {"Fn::ForEach::X": loop("Name", {"Fn::If": ["IsDev", *lists]}, {"Fn${Name}": worker})}
+    case = worst_case(deployed({**TENANTS, "Resources": loops}))
+    assert in_scenario(case.scenario) == f", when {fact}"
+
+
 def test_two_selected_lists_that_exclude_each_other_do_not_add_up() -> None:
     lists = [{"Fn::If": ["IsDev", one, other]} for one, other in ((["A"], []), ([], ["A", "B"]))]
     loops = {
