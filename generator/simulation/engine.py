@@ -92,7 +92,7 @@ def _runs(
 
 def _slow(task: Task, replications: int) -> str:
     """Return a warning about a simulation that takes a minute or more, else nothing."""
-    webhooks = max_expected_webhooks(task.rates, task.duration_s)
+    webhooks = max_expected_webhooks(task.rates, 0.0, task.duration_s)
     if webhooks * replications <= SLOW_FROM_WEBHOOKS:
         return ""
     return (

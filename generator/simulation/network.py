@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -22,6 +24,10 @@ from generator.simulation.workload import Profile, Recorded, arrivals, shard_sha
 
 Draw = Callable[[str], Random]
 """Returns the random stream for a purpose."""
+
+
+class OutOfTime(Exception):
+    """A simulation reached its deadline. The argument is the simulated time in seconds that it got to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +62,25 @@ class Network:
         self._later: list[Stream | AsynchronousQueue] = [*streams.values(), *queues.values(), *schedules.values()]
         self._stages: list[Gateway | Stream | AsynchronousQueue] = [gateway, *self._later]
 
-    def run(self, until_s: float) -> None:
-        """Run all stages up to and including `until_s`."""
+    def run(self, until_s: float, deadline_s: float = math.inf) -> None:
+        """Run all stages up to and including `until_s`. Raises OutOfTime if the clock passes `deadline_s`."""
         while self.now_s < until_s:
             if self.gateway.one_by_one:
-                self._take_turns(until_s)
+                self._take_turns(until_s, deadline_s)
+            elif time.time() > deadline_s:
+                raise OutOfTime(self.now_s)
             self.now_s = self.gateway.run(until_s)
             for stage in self._later:
                 if stage.next_s <= self.now_s:
                     stage.run(self.now_s)
 
-    def _take_turns(self, until_s: float) -> None:
+    def _take_turns(self, until_s: float, deadline_s: float) -> None:
         while True:
             stage = min(self._stages, key=attrgetter("next_s"))
             if stage.next_s > until_s:
                 return
+            if time.time() > deadline_s:
+                raise OutOfTime(stage.next_s)
             stage.run(stage.next_s)
 
     def verify(self) -> None:

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from generator._format import duration
 from generator._runtime import run_all
 from generator.errors import Fault, InvalidSimulation
 from generator.simulation import draws
 from generator.simulation.measures import Counters, Histogram
-from generator.simulation.network import Network, Task, build_network
+from generator.simulation.network import Network, OutOfTime, Task, build_network
+from generator.simulation.workload import max_expected_webhooks
 
 Progress = Callable[[float, int], None]
 """Called with the share of the work or of the time that is done, and the number of finished replications."""
@@ -25,6 +27,9 @@ FIRST_LOOK, LOOKS_APART = 10, 1.5
 
 MOST_REPLICATIONS = 5000
 """A limit on memory: each replication keeps about 20 kB."""
+
+BUDGET_MARGIN = 2
+"""The budget that an error names over the estimated time: refused webhooks are retried, so later ones take longer."""
 
 POINTS = 120
 """Points of a chart, whatever the simulated time: one a minute for two hours, one every 12 minutes for a day."""
@@ -54,20 +59,22 @@ class Measurements:
     series: Series
 
 
-class _OutOfTime(Exception):
-    """A replication reached its deadline. The argument is the share of its points that it has simulated."""
+class Unfinished(NamedTuple):
+    """A replication that reached its deadline: the share of its webhooks that it handled, and the time for all."""
+
+    share: float = 0.0
+    needed_s: float = math.inf
 
 
 def replicate(task: Task, number: int, deadline_s: float = math.inf) -> Measurements:
     """Run the replication with this number. The same task and number always give the same measurements.
 
-    Raises SimulationBug if anything was created or lost on the way.
+    Raises OutOfTime if the clock passes `deadline_s`, and SimulationBug if anything was created or lost on the way.
     """
-    start_s = -task.environment.simulation.warm_up_s
     draw = partial(draws.random_stream, task.seed, number)
-    network = build_network(task, draw, start_s)
+    network = build_network(task, draw, _start_s(task))
     with _garbage_collection_off():
-        network.run(0.0)
+        network.run(0.0, deadline_s)
         before = _snapshots(network)
         _discard_warm_up(network)
         series = _measure(network, task.duration_s, deadline_s)
@@ -117,10 +124,10 @@ def replicate_until(
     """
     started_s, look, complete = time.time(), FIRST_LOOK, 0
     found: dict[int, Measurements] = {}
-    unfinished: list[float] = []  # the time in seconds that each needs
+    unfinished: list[Unfinished] = []
     with closing(run_all(partial(_replicate_before, task, started_s + budget_s), MOST_REPLICATIONS, workers)) as runs:
         for number, run in runs:
-            if isinstance(run, float):
+            if isinstance(run, Unfinished):
                 unfinished.append(run)
                 if len(unfinished) == workers:
                     break
@@ -136,18 +143,25 @@ def replicate_until(
                 look = math.ceil(look * LOOKS_APART)
     if complete < 2:
         in_turn = 2 if workers == 1 and not complete else 1
-        raise InvalidSimulation([_too_short(budget_s, budget_s + in_turn * min(unfinished))])
+        needed_s = budget_s + BUDGET_MARGIN * in_turn * max(unfinished).needed_s
+        raise InvalidSimulation([_too_short(budget_s, needed_s)])
     return [found[number] for number in range(complete)]
 
 
-def _replicate_before(task: Task, deadline_s: float, number: int) -> Measurements | float:
-    """Return the measurements, or the time in seconds that a replication needs if the deadline came first."""
+def _replicate_before(task: Task, deadline_s: float, number: int) -> Measurements | Unfinished:
     started_s = time.time()
     try:
         return replicate(task, number, deadline_s)
-    except _OutOfTime as error:
-        share = float(error.args[0])
-        return (time.time() - started_s) / share if share else math.inf
+    except OutOfTime as error:
+        start_s = _start_s(task)
+        done, all_ = (
+            max_expected_webhooks(task.rates, start_s, until_s) for until_s in (error.args[0], task.duration_s)
+        )
+        return Unfinished(done / all_, (time.time() - started_s) * all_ / done) if done else Unfinished()
+
+
+def _start_s(task: Task) -> float:
+    return -task.environment.simulation.warm_up_s
 
 
 def _too_short(budget_s: float, needed_s: float) -> Fault:
@@ -164,9 +178,7 @@ def _measure(network: Network, duration_s: float, deadline_s: float) -> Series:
     offered = network.gateway.offered
     throttled = network.gateway.throttled
     for point in range(1, POINTS + 1):
-        if time.time() > deadline_s:
-            raise _OutOfTime((point - 1) / POINTS)
-        network.run(duration_s * point / POINTS)
+        network.run(duration_s * point / POINTS, deadline_s)
         series.offered.append(network.gateway.offered - offered)
         series.throttled.append(network.gateway.throttled - throttled)
         offered, throttled = network.gateway.offered, network.gateway.throttled

@@ -171,13 +171,13 @@ def profile(
     raise InvalidSimulation([Fault("workload", f"{workload!r} is unknown", f"choose {', '.join(WORKLOADS)}")])
 
 
-def max_expected_webhooks(rates: Profile, duration_s: float) -> float:
-    """Return an upper bound of the mean number of webhooks: each piece counts at the bound of its rate."""
+def max_expected_webhooks(rates: Profile, begins_s: float, ends_s: float) -> float:
+    """Return an upper bound of the mean number of webhooks between two times: each piece counts at its bound."""
     total = 0.0
-    for begin_s, end_s, bound_per_s in rates.pieces(0.0):
-        if begin_s >= duration_s:
+    for begin_s, end_s, bound_per_s in rates.pieces(begins_s):
+        if begin_s >= ends_s:
             break
-        total += (min(end_s, duration_s) - begin_s) * bound_per_s
+        total += (min(end_s, ends_s) - begin_s) * bound_per_s
     return total
 
 

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from generator.errors import InvalidSimulation
 from generator.simulation import as_text, simulate
+from generator.simulation.gateway import Gateway
 from generator.simulation.network import Task
 from generator.simulation.replication import replicate
 from generator.simulation.targets import Cause
@@ -492,6 +495,30 @@ def test_a_budget_too_short_for_two_replications_is_not_exceeded(template, envir
         InvalidSimulation, match=r"^budget: 200 ms ended before two replications finished, .*--budget to"
     ):
         simulate(template, environment("prod", SHORT), hours=24, budget_s=0.2, workers=workers)
+
+
+@pytest.mark.parametrize("unreserved", [False, True])
+def test_a_budget_bounds_the_warm_up_and_the_error_names_one_that_suffices(
+    template, environment, monkeypatch, unreserved
+):
+    """On this clock, a thousand webhooks take a second."""
+    clock_s, handle = [0.0], Gateway.run
+
+    def run(gateway, until_s):
+        offered = gateway.offered
+        reached_s = handle(gateway, until_s)
+        clock_s[0] += (gateway.offered - offered) / 1000
+        return reached_s
+
+    monkeypatch.setattr(Gateway, "run", run)
+    monkeypatch.setattr(time, "time", lambda: clock_s[0])
+    made = environment("prod", "simulation.warm_up_s=300")
+    options = {"hours": 0.01, "unreserved": unreserved, "workers": 1}
+    with pytest.raises(InvalidSimulation) as raised:
+        simulate(template, made, budget_s=1.0, **options)
+    assert clock_s[0] < 2
+    budget_s = float(re.search(r"raise --budget to about (\S+) s,", str(raised.value))[1])
+    assert simulate(template, made, budget_s=budget_s, **options).replications >= 2
 
 
 def test_senders_heed_the_retry_after_of_the_template(template, environment):
