@@ -7,8 +7,9 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +21,14 @@ from generator.cli import options
 from generator.cli.output import is_interactive
 from generator.config import files
 from generator.config.schema import WORKLOADS, Environment
+from generator.errors import InvalidEnvironment
 from generator.template import reading
 
 if TYPE_CHECKING:
+    from generator.simulation import SimulationResult
     from generator.simulation.replication import Progress
 
 BAR_STEPS = 1000
-
-SIZED = ("traffic", "targets", "stream", "functions", "sources", "simulation.environment_idle_timeout_s")
-"""The beginnings of the settings from which reservations follow."""
 
 
 @click.command(epilog="Example: generator simulate prod --workload spike --chart spike.svg")
@@ -95,7 +95,6 @@ def command(
     """
     from generator import simulation
     from generator.report import charts
-    from generator.report.simulation_remedies import remedies
 
     if chart:
         charts.require(chart)
@@ -120,12 +119,12 @@ def command(
             **settings,
         )
     click.echo(f"simulated in {time.perf_counter() - started:.1f} s", err=True)
+    found = _remedies(environment, result, file, overrides)
     if format_ == "json":
-        click.echo(json.dumps(dict(result), indent=1))
+        click.echo(json.dumps({**result, "remedies": found}, indent=1))
         click.echo("".join(f"{visible(note)}\n" for note in result.notes), nl=False, err=True)
     else:
         click.echo(simulation.as_text(result))
-        found = remedies(environment, result, template=str(file or ""), overrides=_sized(overrides))
         click.echo("".join(f"remedy: {visible(remedy)}\n" for remedy in found), nl=False)
     if chart:
         charts.simulation_chart(result, chart)
@@ -138,10 +137,26 @@ def _neighbours(neighbours: Sequence[Environment]) -> Iterator[str]:
         yield f"{names}: reservations in the same account are not simulated; generator check includes them"
 
 
-def _sized(overrides: Sequence[str]) -> dict[str, object]:
-    """Return the overrides that change a reservation: each key with its value as written."""
-    chosen = {key: value for key, _, value in (override.partition("=") for override in overrides)}
-    return {key: value for key, value in chosen.items() if key.startswith(SIZED)}
+def _remedies(
+    environment: Environment, result: SimulationResult, file: Path | None, overrides: Sequence[str]
+) -> list[str]:
+    """Return the remedies for the environment's file together with the overrides that it needs."""
+    from generator.report.simulation_remedies import remedies
+
+    settings = _to_write(environment, overrides)
+    with suppress(InvalidEnvironment):  # They may be valid only together with settings that were not simulated.
+        (environment,) = files.load_named([environment.name], [f"{key}={value}" for key, value in settings.items()])
+    return list(remedies(environment, result, template=str(file or ""), overrides=settings))
+
+
+def _to_write(environment: Environment, overrides: Sequence[str]) -> dict[str, str]:
+    """Return the overridden settings that affect simulation and template, with their values as TOML."""
+    from generator.simulation.coverage import SIZED_SETTINGS
+
+    overridden = [f"{files.parse_override(override)[0]}." for override in overrides]
+    keys = sorted(key for key in SIZED_SETTINGS if f"{key}.".startswith(tuple(overridden)))
+    values = {key: attrgetter(key)(environment) for key in keys}
+    return {key: json.dumps(value) for key, value in values.items() if value is not None}
 
 
 def _without_effect(name: str, file: Path | None, overrides: Sequence[str]) -> Iterator[str]:

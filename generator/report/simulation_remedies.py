@@ -32,7 +32,7 @@ def remedies(
     """Yield what to change for each missed target, and last the command to run with the reservations that follow.
 
     `template` is the simulated file if it is not the environment's own: then the changes are for that file. `overrides`
-    are simulated settings that the environment's file does not have, with their values.
+    are settings that the environment has but not its file, with their values as TOML.
     """
     missed = {(target.cause, target.function): target for target in result.targets if target.cause is not Cause.OTHER}
     # Other lanes have other batches, and so other bursts of notifications.
@@ -74,6 +74,11 @@ class _Peak:
         traffic = replace(traffic, peak_factor=per_s * 3600 / traffic.webhooks_per_hour)
         changed = with_rate(replace(environment, traffic=traffic), traffic.webhooks_per_hour)
         return cls(changed, size(changed), text, most)
+
+    @property
+    def admitted(self) -> str:
+        plan = self.sizing.usage_plan
+        return f"a rate of {number(plan.rate_per_s)}/s and a burst of {plan.burst:,}"
 
     def units(self, logical_id: str, simulated: int) -> tuple[int, str]:
         """Return the units to reserve, and why: those of the sizing, or more if it finds the simulated ones enough."""
@@ -130,15 +135,13 @@ def _for_environment(
 
 def _for_template(peak: _Peak, target: Target, result: SimulationResult, template: str) -> str:
     function, name = target.function, result.settings[target.function]
-    plan = peak.sizing.usage_plan
-    admits = f"a rate of {number(plan.rate_per_s)}/s and a burst of {plan.burst:,}"
     if target.cause is Cause.LATE_ANSWER:
         return _shorter(peak.environment, target)
     if target.cause is Cause.TIMEOUT:
         timeout_s = _timeout_s(peak.environment, name, target.target)
         return f"{function}: in {template}, a Timeout of {timeout_s:,} s, or shorter runs"
     if target.cause is Cause.PLAN:
-        return f"{target.remedy}: in {template}, {admits}"
+        return f"{target.remedy}: in {template}, {peak.admitted}"
     units, why = peak.units(LOGICAL_IDS[name], _simulated(peak.environment, target, result))
     change = f"ReservedConcurrentExecutions of {units:,}{_instead(target, result)}"
     if target.cause is Cause.LANES:
@@ -146,7 +149,7 @@ def _for_template(peak: _Peak, target: Target, result: SimulationResult, templat
         lanes = f"a ParallelizationFactor of {units // (peak.environment.stream.shards + 1)} instead of {target.lanes}"
         change = lanes if reserves_enough else f"{lanes} and {change}"
     elif target.cause is Cause.FOLLOWING_PLAN:
-        change = f"{change}, and a usage plan with {admits}"
+        change = f"{change}, and a usage plan with {peak.admitted}"
     return f"{function}: in {template}, {change} ({why})"
 
 

@@ -52,6 +52,7 @@ def as_dict(judged: JudgedPlan) -> dict[str, Any]:
         "account": {**account_as_dict(account), "headroom": judged.verdict.headroom},
         "source_rates_per_s": dict(sizing.usage_plan.source_rates_per_s),
         "sms": _sms(judged.environment),
+        "cautions": cautions(judged.environment),
     }
 
 

@@ -23,6 +23,13 @@ SIMULATED_SETTINGS = frozenset(
 )
 """The settings that affect a simulation. All other values come from the template or are not simulated."""
 
+SIZED_SETTINGS = frozenset(
+    key
+    for key in SIMULATED_SETTINGS
+    if not key.startswith("simulation.") or key == "simulation.environment_idle_timeout_s"
+)
+"""Those that also affect a template."""
+
 
 def settings_names(topology: Topology) -> dict[str, str]:
     """Return the name of each invoked function's settings under `functions`, by the first source that invokes it."""

@@ -99,6 +99,7 @@ def test_size_as_json_has_the_documented_keys(generator: Run) -> None:
         "total_reserved",
         "account",
         "sms",
+        "cautions",
     }
     function = report["functions"]["ProcessWebhookFunction"]
     assert list(function) == [

@@ -37,7 +37,7 @@ def test_the_json_has_the_documented_keys_and_no_clock_reading(generator: Run) -
     report = json.loads(one)
     assert report.keys() == {
         *("environment", "workload", "functions", "webhooks", "alerts", "stream", "targets", "passed"),
-        "not_simulated",
+        *("not_simulated", "remedies"),
     }
     assert report["functions"]["ProcessWebhookFunction"].keys() == {
         *("invocations", "throttles", "throttle_probability", "concurrency", "cold_start_probability", "environments")

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from generator import plans
+from generator import _runtime, plans
+from generator._format import joined
 from generator.capacity.quota import Plan
 from generator.capacity.sizing import SETTINGS, size
 from generator.config.files import read
@@ -191,8 +192,48 @@ def test_a_simulation_of_the_remedy_no_longer_misses_the_target(
 
 
 @pytest.mark.slow
-def test_the_command_names_the_simulated_settings(generator: Run, project: Path) -> None:
-    simulated = ("--set", "traffic.alerts_per_crossing=5", "--set", "simulation.warm_up_s=60")
-    missed = generator("simulate", "staging", *simulated, "--hours", "0.5", "--replications", "2")
-    command = "in environments/staging.toml, then run: generator template staging; it reserves "
-    assert f"remedy: write traffic.alerts_per_crossing = 5 {command}" in missed.stdout
+@pytest.mark.parametrize(
+    ("simulated", "written"),
+    [
+        pytest.param(
+            ["traffic.alerts_per_crossing=5", "simulation.warm_up_s=60", "functions.send_notification.memory_mb=2048"],
+            ["traffic.alerts_per_crossing = 5"],
+            id="only simulated settings that affect the template",
+        ),
+        pytest.param(
+            [
+                "functions.send_notification={memory_mb=512, distribution='exponential'}",
+                "traffic.alerts_per_crossing=5",
+            ],
+            [
+                "functions.send_notification.cold_start_ms = 600",
+                'functions.send_notification.distribution = "exponential"',
+                "functions.send_notification.mean_duration_ms = 300",
+                "functions.send_notification.p95_duration_ms = 700",
+                "traffic.alerts_per_crossing = 5",
+            ],
+            id="a table replaces all of its settings",
+        ),
+        pytest.param(
+            [
+                "traffic.alerts_per_crossing=5",
+                "functions.send_notification.distribution=exponential",
+                "functions.send_notification.reserved_concurrency=31",
+            ],
+            ['functions.send_notification.distribution = "exponential"', "traffic.alerts_per_crossing = 5"],
+            id="values are TOML",
+        ),
+    ],
+)
+def test_the_command_names_the_simulated_settings(
+    generator: Run, project: Path, monkeypatch: pytest.MonkeyPatch, simulated: list[str], written: list[str]
+) -> None:
+    monkeypatch.setattr(_runtime, "usable_processors", lambda: 1)
+    options = [word for setting in simulated for word in ("--set", setting)]
+    missed = generator("simulate", "staging", *options, "--hours", "0.5", "--replications", "2", "--format", "json")
+    *_, command = json.loads(missed.stdout)["remedies"]
+    then = "in environments/staging.toml, then run: generator template staging; it reserves "
+    assert command.startswith(f"write {joined(written)} {then}")
+    options = [word for setting in written for word in ("--set", setting)]
+    total = json.loads(generator("size", "staging", *options, "--format", "json").stdout)["total_reserved"]
+    assert command.endswith(f" = {total}")
