@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
 from generator.capacity.quota import AccountQuota
 from generator.checks.findings import NOT_PROVEN, Finding, Severity
+from generator.checks.lines import line_of
 from generator.checks.quota.deployed import ACCOUNT, REGION, Deployed
 from generator.checks.quota.joint import worst_cases_together
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE, of_stacks, of_sum, place_of, sums
 from generator.checks.quota.worst_case import WorstCase, invalid_figure, managed_apart
 from generator.checks.units import ANY, Unit
-from generator.errors import DisputedAccount, Fault, UnreadableTemplate
-from generator.template import reading
+from generator.errors import DisputedAccount, Fault
 from generator.template.alternatives import Location
 from generator.template.nesting import SEPARATOR, outermost
 from generator.template.plan_files import as_written
-
-_WORD = r"""[^\s"',{}\[\]:]"""
-_KEY = rf"""(?<!:)(?<!{_WORD})({_WORD}++(?:::{_WORD}++)*+)["']?\s*+:(?!:)"""
-
-MAX_RESOURCE = 100_000
-"""Characters of a resource in which a finding's line is searched."""
 
 OPTIONS = {
     "concurrency_limit": "--account-limit",
@@ -161,7 +152,7 @@ def findings(places: Iterable[Place]) -> Iterator[Finding]:
 def finding(path: Path, rule: str, location: Location, message: str) -> Finding:
     """Return the finding of a rule at a place inside a file."""
     severity = Severity.ERROR if rule.startswith("E") else Severity.WARNING
-    return Finding(str(path), _line_of(path, location), rule, severity, "/".join(map(str, location)), message)
+    return Finding(str(path), line_of(path, location), rule, severity, "/".join(map(str, location)), message)
 
 
 def _candidates(units: Sequence[Unit]) -> list[tuple[str, str]]:
@@ -182,56 +173,6 @@ def _place(units: Sequence[Unit], account: str, region: str, quota: Quota) -> Pl
 def _in_place(stack: Deployed, account: str, region: str) -> Deployed:
     pins = {**({ACCOUNT: [account]} if account else {}), **({REGION: [region]} if region else {})}
     return stack.pinned({**stack.deployments.pins, **pins}) if pins else stack
-
-
-def _line_of(path: Path, location: Location) -> int:
-    """Return the line of a place in a template's Resources, as far down as its keys can be found.
-
-    A value ends before the next key that is indented no further than its own.
-    """
-    status = reading.status(path)
-    text, keys = _keys(path, status.st_mtime_ns, status.st_ino) if status else ("", {})
-    if not location or location[1] not in keys:
-        return 1
-    line, first, start = keys[str(location[1])]
-    end = start + MAX_RESOURCE
-    for key in takewhile(lambda key: isinstance(key, str), location[2:]):
-        end = _end_of_value(text, first, start, end)
-        inner = re.compile(rf"""(?<!\w)["']?{re.escape(str(key))}["']?\s*:""").search(text, start, end)
-        if inner is None:
-            break
-        line += text.count("\n", first, inner.start())
-        first, start = inner.span()
-    return line
-
-
-def _end_of_value(text: str, key: int, start: int, end: int) -> int:
-    """Return the end of the value after a key, at most `end`. A text may be one long line with many findings."""
-    line_end = text.find("\n", start, end)
-    if line_end < 0:
-        return end
-    spaces = re.compile(" *").match(text, text.rfind("\n", 0, key) + 1, key)
-    indent = len(spaces[0]) if spaces else 0
-    next_key = re.compile(rf"""^ {{0,{indent}}}("[^"\n]*"|[\w:]+)\s*:""", re.MULTILINE).search(text, line_end, end)
-    return next_key.start() if next_key else end
-
-
-@lru_cache(maxsize=2)
-def _keys(path: Path, _changed_ns: int, _file: int) -> tuple[str, dict[str, tuple[int, int, int]]]:
-    """Return a template's text, and the line, the beginning and the end of each key in its Resources.
-
-    A template may have many findings.
-    """
-    try:
-        text = reading.text_of(path)
-    except UnreadableTemplate:
-        return "", {}
-    keys: dict[str, tuple[int, int, int]] = {}
-    line, end = 1, 0
-    for key in re.compile(_KEY).finditer(text, max(0, text.find("Resources"))):
-        line, end = line + text.count("\n", end, key.start(1)), key.start(1)
-        keys.setdefault(key[1], (line, *key.span()))
-    return text, keys
 
 
 def _covers(one: tuple[set[int], Place], other: tuple[set[int], Place]) -> bool:

@@ -41,9 +41,7 @@ def as_written(findings: Iterable[Finding], units: Iterable[Unit]) -> Iterator[F
             yield finding
             continue
         address = finding.path.removeprefix("Resources/").partition("/Properties/")[0]
-        yield finding._replace(
-            path=plan_files.as_written(address), message=plan_files.as_written(finding.message), line=1
-        )
+        yield finding._replace(path=plan_files.as_written(address), message=plan_files.as_written(finding.message))
 
 
 def order(places: Iterable[Place]) -> Iterator[Finding]:

@@ -342,13 +342,13 @@ def _require_bounded_yaml(where: str, text: str, loader: Any) -> None:
 def _load_yaml(where: str, text: str) -> Any:
     import yaml
 
-    _require_bounded_yaml(where, text, _loader())
-    return yaml.load(text, _loader())  # noqa: S506 - a subclass of SafeLoader
+    _require_bounded_yaml(where, text, loader())
+    return yaml.load(text, loader())  # noqa: S506 - a subclass of SafeLoader
 
 
 @cache
-def _loader() -> Any:
-    """PyYAML's safe loader with CloudFormation's short forms, and without YAML 1.1's timestamps."""
+def loader() -> Any:
+    """Return PyYAML's safe loader with CloudFormation's short forms, and without YAML 1.1's timestamps."""
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

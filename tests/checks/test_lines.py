@@ -1,0 +1,65 @@
+"""A finding names the line on which its value begins, in every notation of a template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from generator.checks.lines import line_of
+
+RESERVED = ("Resources", "Fn", "Properties", "ReservedConcurrentExecutions")
+
+BLOCK = """Outputs: {Fn: {Value: 1}}
+Resources:
+  Other:
+    Properties: {ReservedConcurrentExecutions: 1}
+  "Fn":
+    Type: AWS::Lambda::Function
+    Properties:
+      ReservedConcurrentExecutions: !If
+        - A
+        - 900
+        - 1
+"""
+
+LOOPS = """Resources:
+  Fn::ForEach::Outer:
+    - Team
+    - [A, B]
+    - Fn::ForEach::Inner:
+        - Name
+        - [Load, Send]
+        - ${Name}${Team}:
+            Type: AWS::Lambda::Function
+            Properties:
+              ReservedConcurrentExecutions: 500
+  Load:
+    Type: AWS::Lambda::Function
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "location", "line"),
+    [
+        (BLOCK, RESERVED, 8),
+        (BLOCK, (*RESERVED, "Fn::If", 1), 8),
+        (BLOCK, ("Resources", "Fn", "Condition"), 5),
+        (BLOCK, ("Resources", "None"), 1),
+        (BLOCK, (), 1),
+        (LOOPS, ("Resources", "LoadA", *RESERVED[2:]), 11),
+        (LOOPS, ("Resources", "Load", "Type"), 13),
+        (LOOPS, ("Resources", "Fn::ForEach::Outer"), 2),
+        ('{"Resources": {"Fn": {\n"Note": "\\ud83d\\ude00",\n"Properties": {}}}}', RESERVED, 3),
+        ('{\t"Resources":{"Fn":{"Properties":\n{"ReservedConcurrentExecutions":9}}}}', RESERVED, 2),
+        ("Resources: [", RESERVED, 1),
+        ("Resources: [Fn]", RESERVED, 1),
+        ("", RESERVED, 1),
+    ],
+)
+def test_the_line_is_that_of_the_last_key_that_is_found(
+    text: str, location: tuple[str | int, ...], line: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "template"
+    path.write_text(text)
+    assert line_of(path, location) == line
