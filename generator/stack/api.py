@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from awacs import execute_api
 from awacs.aws import Allow, Condition, Deny, NotIpAddress, PolicyDocument, Principal, Statement
-from troposphere import AWSObject, Ref, Sub, encode_to_dict
+from troposphere import AWSObject, GetAtt, Ref, Sub, encode_to_dict
 from troposphere.apigateway import AccessLogSetting as AccessLog
 from troposphere.apigateway import (
     Account,
@@ -76,19 +76,17 @@ def resources(environment: Environment, plan: SizedUsagePlan) -> list[AWSObject]
 def _method() -> list[AWSObject]:
     """Return POST /webhooks. Its model only requires a JSON object; the handler checks signature and content."""
     return [
-        Resource(names.RESOURCE, ParentId=names.root_resource(), PathPart="webhooks", RestApiId=Ref(names.API)),
+        Resource(
+            names.RESOURCE, ParentId=GetAtt(names.API, "RootResourceId"), PathPart="webhooks", RestApiId=Ref(names.API)
+        ),
         Model(names.MODEL, ContentType="application/json", RestApiId=Ref(names.API), Schema={"type": "object"}),
         RequestValidator(names.VALIDATOR, RestApiId=Ref(names.API), ValidateRequestBody=True),
-        Method(
+        _post(
             names.METHOD,
+            names.RESOURCE,
             ApiKeyRequired=True,
-            AuthorizationType="NONE",
-            HttpMethod="POST",
-            Integration=_integration(),
             RequestModels={"application/json": Ref(names.MODEL)},
             RequestValidatorId=Ref(names.VALIDATOR),
-            ResourceId=Ref(names.RESOURCE),
-            RestApiId=Ref(names.API),
         ),
     ]
 
@@ -101,22 +99,23 @@ def _source_methods(sources: Sequence[WebhookSource]) -> Iterable[AWSObject]:
     for source in sources:
         path = names.source(source.name, "Resource")
         yield Resource(path, ParentId=Ref(names.RESOURCE), PathPart=source.name, RestApiId=Ref(names.API))
-        yield Method(
-            names.source(source.name, "Method"),
-            AuthorizationType="NONE",
-            HttpMethod="POST",
-            Integration=_integration(),
-            ResourceId=Ref(path),
-            RestApiId=Ref(names.API),
-        )
+        yield _post(names.source(source.name, "Method"), path)
 
 
-def _integration() -> Integration:
+def _post(logical_id: str, resource: str, **optional: object) -> Method:
     invocations = (
         "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
         "${ProcessWebhookFunction.Arn}/invocations"
     )
-    return Integration(IntegrationHttpMethod="POST", Type="AWS_PROXY", Uri=Sub(invocations))
+    return Method(
+        logical_id,
+        AuthorizationType="NONE",
+        HttpMethod="POST",
+        Integration=Integration(IntegrationHttpMethod="POST", Type="AWS_PROXY", Uri=Sub(invocations)),
+        ResourceId=Ref(resource),
+        RestApiId=Ref(names.API),
+        **optional,
+    )
 
 
 def _addresses(sources: Sequence[WebhookSource]) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from awacs import sqs
+from awacs import awslambda, sqs
 from awacs.aws import Allow, ArnEquals, Condition, PolicyDocument, Principal, Statement
 from troposphere import AWSObject, GetAtt, Ref
 from troposphere.awslambda import (
@@ -76,7 +76,8 @@ def _stream(environment: Environment, parallelization_factor: int) -> list[AWSOb
 
 def _topics(email: str) -> list[AWSObject]:
     """Return the topic between alerts and SMS, and the operations topic for alarms, which must not reach customers."""
-    subscribers = [_operations_email(email)] if email else []
+    operations = Ref(names.OPERATIONS_TOPIC)
+    subscriber = SubscriptionResource("OperationsSubscription", Endpoint=email, Protocol="email", TopicArn=operations)
     return [
         _topic(names.NOTIFICATION_TOPIC),
         SubscriptionResource(
@@ -95,7 +96,7 @@ def _topics(email: str) -> list[AWSObject]:
         ),
         _on_async_failure(SEND_NOTIFICATION, MAX_ASYNC_EVENT_AGE_S),
         _topic(names.OPERATIONS_TOPIC),
-        *subscribers,
+        *([subscriber] if email else []),
     ]
 
 
@@ -118,7 +119,7 @@ def _schedule() -> list[AWSObject]:
             AssumeRolePolicyDocument=permissions.trust("scheduler.amazonaws.com", permissions.from_this_account()),
             Policies=[
                 permissions.policy(
-                    permissions.invoke(CLEANUP_HISTORY),
+                    permissions.allow([awslambda.InvokeFunction], names.arn(CLEANUP_HISTORY)),
                     permissions.send_to(names.ASYNC_FAILURE_QUEUE),
                     permissions.decrypt_and_generate_data_key(),
                 )
@@ -152,12 +153,6 @@ def _async_failure_queue() -> list[AWSObject]:
 
 def _topic(logical_id: str) -> Topic:
     return Topic(logical_id, KmsMasterKeyId=Ref(names.KEY))
-
-
-def _operations_email(address: str) -> SubscriptionResource:
-    return SubscriptionResource(
-        "OperationsSubscription", Endpoint=address, Protocol="email", TopicArn=Ref(names.OPERATIONS_TOPIC)
-    )
 
 
 def _queue(logical_id: str) -> Queue:

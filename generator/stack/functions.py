@@ -35,7 +35,11 @@ def resources(environment: Environment, sizing: Sizing) -> list[AWSObject]:
     for name in SETTINGS:
         resources_ += [
             _function(name, environment, sizing[name].reserved_concurrency),
-            _role(name, environment),
+            Role(
+                names.role(name),
+                AssumeRolePolicyDocument=permissions.trust("lambda.amazonaws.com"),
+                Policies=[permissions.policy(*permissions.statements_of(name, environment.paths))],
+            ),
             log_group(names.log_group(name), environment.retention.log_days),
         ]
     return resources_
@@ -118,14 +122,6 @@ def _sources(environment: Environment) -> Sub:
             f"{source.name} {source.scheme} ${{{names.source_secret(source.name)}}} {source.header or DEFAULT_HEADER}"
             for source in environment.paths
         )
-    )
-
-
-def _role(name: str, environment: Environment) -> Role:
-    return Role(
-        names.role(name),
-        AssumeRolePolicyDocument=permissions.trust("lambda.amazonaws.com"),
-        Policies=[permissions.policy(*permissions.statements_of(name, environment.paths))],
     )
 
 

@@ -102,45 +102,32 @@ def silence_minutes(environment: Environment) -> int:
 def _alarms(environment: Environment, sizing: Sizing) -> list[Reasoned]:
     """Return the alarms by symptom, in the order in which a webhook passes through the stack."""
     return [
-        *_function_alarms(sizing.tolerated_throttles),
-        *_concurrency_alarm(sizing[PROCESS_WEBHOOK].reserved_concurrency),
-        *_lateness_alarms(),
-        *_failure_queue_alarms(),
+        *_function_alarms(sizing),
         *_api_alarms(environment.traffic.webhooks_per_hour, sizing.tolerated_throttles),
-        *_silence_alarm(environment),
         *_handler_alarms(environment),
         *_sms_alarms(sms.per_hour(environment), environment.sms.monthly_budget_usd),
     ]
 
 
-def _function_alarms(tolerated: int) -> Iterator[Reasoned]:
+def _function_alarms(sizing: Sizing) -> Iterator[Reasoned]:
+    """Yield alarms on the functions and their failure queues.
+
+    Only webhooks have one on concurrency: stream lanes are meant to be all in use, and notifications may queue.
+    """
     for function in names.FUNCTIONS:
         yield _lambda_alarm(function, "Errors", "Sum", 0), "no error is expected: the handlers answer what they expect"
-    throttles = _lambda_alarm(PROCESS_WEBHOOK, "Throttles", "Sum", tolerated)
+    throttles = _lambda_alarm(PROCESS_WEBHOOK, "Throttles", "Sum", sizing.tolerated_throttles)
     yield throttles, "what the throttling target allows at the peak, plus three standard deviations"
-
-
-def _concurrency_alarm(reserved: int | None) -> Iterator[Reasoned]:
-    """Yield an alarm for webhooks only: stream lanes are meant to be all in use, and notifications may queue."""
-    if reserved is not None and reserved >= CONCURRENCY_ALARM_FROM:
+    reserved = sizing[PROCESS_WEBHOOK].reserved_concurrency or 0
+    if reserved >= CONCURRENCY_ALARM_FROM:
         threshold = round(reserved * CONCURRENCY_ALARM_SHARE, 1)
         sustained = {"DatapointsToAlarm": 3, "EvaluationPeriods": 5, "Period": 60}
         alarm = _lambda_alarm(PROCESS_WEBHOOK, "ConcurrentExecutions", "Maximum", threshold, **sustained)
         yield alarm, f"{percent(CONCURRENCY_ALARM_SHARE)} of the reservation: an early warning"
-
-
-def _lateness_alarms() -> Iterator[Reasoned]:
-    yield (
-        _lambda_alarm(CHECK_ALERTS, "IteratorAge", "Maximum", ITERATOR_AGE_MS),
-        "an alert that is a minute late is late",
-    )
-    yield (
-        _lambda_alarm(SEND_NOTIFICATION, "AsyncEventAge", "Maximum", ASYNC_AGE_MS),
-        "longer than both of Lambda's retries take, so an event is stuck, not slow",
-    )
-
-
-def _failure_queue_alarms() -> Iterator[Reasoned]:
+    alarm = _lambda_alarm(CHECK_ALERTS, "IteratorAge", "Maximum", ITERATOR_AGE_MS)
+    yield alarm, "an alert that is a minute late is late"
+    alarm = _lambda_alarm(SEND_NOTIFICATION, "AsyncEventAge", "Maximum", ASYNC_AGE_MS)
+    yield alarm, "longer than both of Lambda's retries take, so an event is stuck, not slow"
     for queue in (names.STREAM_FAILURE_QUEUE, names.ASYNC_FAILURE_QUEUE):
         dimensions = {"QueueName": GetAtt(queue, "QueueName")}
         alarm = _alarm(f"{queue}Alarm", "AWS/SQS", "ApproximateNumberOfMessagesVisible", dimensions, "Maximum", 0)
@@ -164,20 +151,21 @@ def _api_alarms(webhooks_per_hour: int, tolerated: int) -> Iterator[Reasoned]:
     )
 
 
-def _silence_alarm(environment: Environment) -> Iterator[Reasoned]:
-    """Yield the alarm for a source that has gone quiet. A stack that gets no webhooks has no data, which counts too."""
+def _handler_alarms(environment: Environment) -> Iterator[Reasoned]:
+    """Yield alarms for failures that cause no error of a function.
+
+    A source that has gone quiet is one. A stack that gets no webhooks has no data, which counts too.
+    """
     if minutes := silence_minutes(environment):
         silent = {"ComparisonOperator": "LessThanThreshold", "Period": 60 * minutes, "TreatMissingData": "breaching"}
-        alarm = _handler_alarm("SilenceAlarm", PROCESS_WEBHOOK, "Fresh", "Sum", 1, **silent)
         rarely = "less than" if minutes == MIN_SILENCE_MINUTES else "about"
-        reason = (
+        derived = (
             f"at {percent(QUIET_SHARE)} of the rate, prices pause this long by chance {rarely} once in a million times"
         )
-        yield alarm, "stated by operations.silence_minutes" if environment.operations.silence_minutes > 0 else reason
-
-
-def _handler_alarms(environment: Environment) -> Iterator[Reasoned]:
-    """Yield alarms for failures that cause no error of a function."""
+        yield (
+            _handler_alarm("SilenceAlarm", PROCESS_WEBHOOK, "Fresh", "Sum", 1, **silent),
+            "stated by operations.silence_minutes" if environment.operations.silence_minutes > 0 else derived,
+        )
     twice = {"EvaluationPeriods": 2} | QUIET_IS_GOOD
     yield (
         _handler_alarm("FailedRecordsAlarm", CHECK_ALERTS, "FailedRecords", "Sum", 0, **twice),
@@ -255,7 +243,8 @@ def _alarm(
     **evaluation: Any,
 ) -> Alarm:
     """Return an alarm on a metric above the threshold in one period of five minutes; `evaluation` overrides that."""
-    optional = {"Dimensions": [MetricDimension(Name=key, Value=value) for key, value in dimensions.items()]}
+    usual = {"ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "Period": THROTTLE_ALARM_PERIOD_S}
+    listed = [MetricDimension(Name=key, Value=value) for key, value in dimensions.items()]
     return Alarm(
         title,
         AlarmActions=[Ref(names.OPERATIONS_TOPIC)],
@@ -263,11 +252,8 @@ def _alarm(
         Namespace=namespace,
         Statistic=statistic,
         Threshold=threshold,
-        **(optional if dimensions else {}),
-        **(
-            {"ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "Period": THROTTLE_ALARM_PERIOD_S}
-            | evaluation
-        ),
+        **({"Dimensions": listed} if dimensions else {}),
+        **{**usual, **evaluation},
     )
 
 

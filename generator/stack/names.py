@@ -70,8 +70,3 @@ def retention(deletion_protection: bool) -> str:
 def arn(logical_id: str) -> GetAtt:
     """Return a reference to the ARN of a resource."""
     return GetAtt(logical_id, "Arn")
-
-
-def root_resource() -> GetAtt:
-    """Return a reference to the path / of the API."""
-    return GetAtt(API, "RootResourceId")

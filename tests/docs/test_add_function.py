@@ -47,7 +47,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_guide_adds_a_function(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "generator", tmp_path / "generator", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(FIXTURES / "environments", tmp_path / "environments")
-    assert follow(tmp_path) == GUIDE.count("```python") == 12
+    assert follow(tmp_path) == GUIDE.count("```python") == 11
     (setting,) = re.findall(r"```toml\n(.*?)```", GUIDE, re.S)
     environment = tmp_path / "environments/dev.toml"
     environment.write_text(environment.read_text() + setting)
