@@ -22,25 +22,13 @@ from generator.checks.units import ANY, Content, Unit, Unread, content_of_file, 
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter, each
 from generator.template.nesting import outermost
 
-GUIDE = "https://docs.aws.amazon.com/lambda/latest/dg"
-
-CONCURRENCY = "configuration-concurrency"
-
 MIN_PER_PROCESS = 50
 """Stacks that keep a process busy for longer than it takes to start."""
 
-RULES = tuple(
-    Rule(rule, title, f"{GUIDE}/{page}.html")
-    for rule, title, page in (
-        (SUM_RULE, "Reserved and provisioned concurrency of all functions fits the account", CONCURRENCY),
-        ("E9802", "Provisioned concurrency is within the function's reservation", "provisioned-concurrency"),
-        ("W9803", "Stream consumer reserves no more than its pollers can use", "with-kinesis"),
-        ("W9804", "Reserved concurrency of 0 stops the function", CONCURRENCY),
-        ("E9807", "SQS mapping's maximum concurrency is within the function's reservation", "services-sqs-scaling"),
-        ("W9808", "Throttled pollers send no messages to the dead-letter queue", "services-sqs-configure"),
-        (terraform.ORDER, "A Terraform plan fits the account at every step", CONCURRENCY),
-        (NOT_PROVEN, "Everything that may reserve concurrency is counted", CONCURRENCY),
-    )
+RULES = (
+    *judging.RULES.values(),
+    Rule(terraform.ORDER, "A Terraform plan fits the account at every step", judging.RULES[SUM_RULE].url),
+    Rule(NOT_PROVEN, "Everything that may reserve concurrency is counted", judging.RULES[SUM_RULE].url),
 )
 
 

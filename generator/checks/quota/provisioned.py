@@ -50,6 +50,11 @@ class Excess(NamedTuple):
     scenario: Guard
 
     @property
+    def location(self) -> Location:
+        """The property with the largest figure."""
+        return self.provisioned[0][2]
+
+    @property
     def total(self) -> int:
         """The sum of what is provisioned."""
         return sum(number for _, number, _ in self.provisioned)

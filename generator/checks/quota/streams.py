@@ -62,7 +62,7 @@ class Surplus(NamedTuple):
         return self.reserved - self.usable
 
 
-def surpluses(stacks: Iterable[Deployed], shards: int) -> list[Surplus]:
+def surpluses(stacks: Iterable[Deployed], shards: int = 0) -> list[Surplus]:
     """Return the worst deployment of each function that only streams invoke and that reserves more than they can use.
 
     `shards` is the number for streams whose shards the template does not state; 0 leaves such functions alone.
@@ -71,14 +71,18 @@ def surpluses(stacks: Iterable[Deployed], shards: int) -> list[Surplus]:
 
 
 def switched_off(stacks: Iterable[Deployed]) -> list[Option]:
-    """Return every place that gives a function a reservation of 0 in a possible deployment."""
-    return [
+    """Return every place that gives a function a reservation of 0, with the first deployment that has it."""
+    found = (
         option
         for stack in stacks
         for function in functions(stack.template)
         for option in reservations(stack.template, function)
         if option.number == 0 and possible(stack.deployments, option.guard)
-    ]
+    )
+    by_location: dict[Location, Option] = {}
+    for option in found:
+        by_location.setdefault(option.location, option)
+    return list(by_location.values())
 
 
 def _surplus(stack: Deployed, function: str, shards: int) -> Iterator[Surplus]:

@@ -1,8 +1,8 @@
 """cfn-lint rules about reserved concurrency, for anyone: cfn-lint TEMPLATE -a "$(generator rules --path)".
 
-cfn-lint loads each file in this folder by its path, so the files do not import each other. Each appends the folder of
-this package to Python's path, because pipx, Homebrew and pre-commit install cfn-lint in an environment of its own. Ids
-start above 9800, because cfn-lint numbers the lines of a user's custom rules file from 9001.
+cfn-lint loads the file in this folder by its path. It appends the folder of this package to Python's path, because
+pipx, Homebrew and pre-commit install cfn-lint in an environment of its own. Ids start above 9800, because cfn-lint
+numbers the lines of a user's custom rules file from 9001.
 """
 
 from pathlib import Path
