@@ -53,7 +53,7 @@ def command(context: click.Context, name: str) -> None:
     """Add, list, show, rearm and remove the alerts of an environment's stack.
 
     An alert belongs to a USER and has an ALERT id. It fires once, at the first price at or past its threshold, and
-    is then sent as one SMS. Phone numbers are printed without their digits.
+    is then sent as one SMS. Phone numbers are masked, except for their last two digits.
     """
     (environment,) = files.load_named([name])
     context.obj = environment
@@ -94,10 +94,10 @@ def add(
 @command.command(epilog="Example: generator alerts prod rearm me first --threshold 65000")
 @_user
 @_alert
-@click.option("--symbol", metavar="S", help="Another symbol.")
-@click.option("--direction", type=click.Choice(alerts.DIRECTIONS), help="Another direction.")
-@click.option("--threshold", metavar="N", help="Another threshold.")
-@click.option("--phone-number", metavar="+N", help="Another number.")
+@click.option("--symbol", metavar="S", help="New symbol.  [default: unchanged]")
+@click.option("--direction", type=click.Choice(alerts.DIRECTIONS), help="New direction.  [default: unchanged]")
+@click.option("--threshold", metavar="N", help="New threshold.  [default: unchanged]")
+@click.option("--phone-number", metavar="+N", help="New phone number.  [default: unchanged]")
 @options.of_stack
 @_environment
 def rearm(
@@ -113,7 +113,7 @@ def rearm(
 ) -> None:
     """Arm an alert again from now on, with a new arming id. Exits with 1 if there is no such alert.
 
-    Everything that you do not state stays as it was.
+    Options that you omit keep their values.
     """
     alerts.check(
         {"USER": user, "ALERT": alert, "SYMBOL": symbol, "THRESHOLD": threshold, "--phone-number": phone_number}
@@ -158,7 +158,7 @@ def show(
 ) -> None:
     """Show what an alert is doing: armed, fired, sent, late or malformed, and why. Exits with 1 if there is none.
 
-    Its item does not record the price that fired it, so this looks for the first price past the threshold.
+    The table does not record which price fired an alert. The command looks for the first price past the threshold.
     """
     alerts.check({"USER": user, "ALERT": alert})
     with _table(environment, access) as table:

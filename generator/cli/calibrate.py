@@ -30,12 +30,10 @@ FILE = click.Path(path_type=Path)
 
 @click.command(epilog="Example: generator calibrate prod --metrics metrics.json --reports reports.json")
 @options.environment
-@click.option("--query", is_flag=True, help="Print the AWS CLI commands that export the metrics, and do nothing else.")
+@click.option("--query", is_flag=True, help="Print the AWS CLI commands that export the metrics, and exit.")
 @click.option("--metrics", "file", type=FILE, metavar="FILE", help="Read the export of `get-metric-data` from FILE.")
 @click.option("--reports", type=FILE, metavar="FILE", help="Read REPORT lines from FILE: a Logs Insights JSON or CSV.")
-@click.option(
-    "--policy", is_flag=True, help="Print the IAM policy that reading the metrics needs, and do nothing else."
-)
+@click.option("--policy", is_flag=True, help="Print the IAM policy that reading the metrics needs, and exit.")
 @options.profile
 @options.region
 @options.stack_name

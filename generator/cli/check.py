@@ -40,7 +40,7 @@ def _of_account(command: Callable[..., Any]) -> Callable[..., Any]:
             "stacks",
             metavar="NAME",
             multiple=True,
-            help="With --live: a stack that this replaces. Repeatable.",
+            help="With --live: a deployed stack that the templates replace. Repeatable.",
         ),
         click.option(
             "--region", metavar="R", help="With --live: the Region.  [default: the stack's, then the profile's]"
@@ -92,9 +92,9 @@ def command(names: tuple[str, ...], only: str | None, allow_unproven: bool, form
     A FILE is JSON or YAML, with or without SAM, or a Terraform plan (terraform show -json); - is the standard input. A
     FOLDER is a CDK assembly, such as cdk.out, or has templates in it, such as .aws-sam/build; its stacks count together
     wherever they may share an account and Region. A name is taken as a FILE or FOLDER if it exists or has a dot in
-    it; ./NAME names one that is called like an environment. All but plans are checked by cfn-lint and by the rules that
-    `generator rules` lists. An ENV is also checked for its size, for drift from its environment
-    file, and against the account and the planned SMS in that file.
+    it; write ./NAME for one with the name of an environment. All but plans are checked by cfn-lint and by the rules
+    that `generator rules` lists. An ENV is also checked for its size, for drift from its environment file, and against
+    the account and the planned SMS in that file.
 
     Exits with 1 on any error or warning, including a syntax error in a FILE, and if something that may reserve
     concurrency could not be read; informational findings do not count. Exits with 2 and checks nothing if a FILE is
@@ -132,7 +132,9 @@ def _request(
     given = {key: value for key, value in account.items() if value is not None}
     paths = [Path(name) for name in names if _is_file(name)]
     if (given or live) and not paths and not together:
-        message = "The account options need a FILE or --together; an environment's account is in its environment file."
+        message = (
+            "The account options need a FILE, a FOLDER or --together; an environment states its account in its file."
+        )
         raise click.UsageError(message)
     if not live and (profile or region or stacks):
         raise click.UsageError("--profile, --region and --stack need --live.")

@@ -19,7 +19,7 @@ from generator.cli import options
 
 @click.command(epilog="Example: generator preflight prod --profile production")
 @click.argument("name", metavar="ENV", type=options.EnvironmentName(), required=False)
-@click.option("--policy", is_flag=True, help="Print the IAM policy that a preflight needs, and check nothing.")
+@click.option("--policy", is_flag=True, help="Print the IAM policy that a preflight needs, and exit.")
 @options.profile
 @options.region
 @click.option("--endpoint-url", metavar="URL", help="Send the requests to an emulator instead of AWS.")

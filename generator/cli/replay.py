@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: generator replay prod --run")
 @options.environment
-@click.option("--run", "is_run", is_flag=True, help="Publish and delete. Without it, nothing changes.")
+@click.option("--run", "is_run", is_flag=True, help="Publish and delete. Without it, only show.")
 @click.option(
     "--max-age",
     "max_age_s",
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option("--discard", "is_discard", is_flag=True, help="Also delete messages that can no longer be replayed.")
 @options.limit("Maximum number of messages to read from each queue.")
-@click.option("--policy", is_flag=True, help="Print the IAM policy that a replay needs, and do nothing.")
+@click.option("--policy", is_flag=True, help="Print the IAM policy that a replay needs, and exit.")
 @options.output_format("text", "json")
 @options.of_stack
 def command(

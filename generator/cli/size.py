@@ -109,7 +109,9 @@ def _derived(name: str, overrides: tuple[str, ...]) -> tuple[Environment, list[E
 
     environment, neighbours = plans.with_neighbours(name, overrides)
     if ignored := sizing.stated_settings(environment):
-        click.echo(f"{name}: another rate derives every reservation, without {joined(ignored)}", err=True)
+        click.echo(
+            f"{name}: ignores {joined(ignored)}, because every reservation is derived for another rate", err=True
+        )
     return environment, neighbours
 
 

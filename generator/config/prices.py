@@ -97,14 +97,15 @@ class Usage:
     alerts_stored: int = whole_number(10_000, 0, 1_000_000_000)
     # Share of fired alerts that their owners arm again.
     rearmed_share: float = number(1.0, 0, 1)
-    # Share of expired prices that the hourly cleanup deletes: those that DynamoDB's time to live, whose deletes are
-    # free, has left for two days.
+    # Share of expired prices that the hourly cleanup deletes, because DynamoDB's time to live, whose deletes are free,
+    # has not deleted them within two days.
     cleanup_share: float = number(0.0, 0, 1)
     # Share of invocations that start a new instance; the start is billed too.
     cold_start_share: float = number(0.01, 0, 1)
-    # The handler reads both versions of the secret every five minutes in each warm instance.
+    # Reads of the signing secret per warm instance: both versions, every five minutes.
     secret_reads_per_environment_h: int = whole_number(24, 0, 100_000)
-    # A data key is reused for five minutes. Source: Amazon SQS Developer Guide, data key reuse period.
+    # Requests to KMS of each encrypted resource: a data key is reused for five minutes.
+    # Source: Amazon SQS Developer Guide, data key reuse period.
     kms_requests_per_resource_h: int = whole_number(12, 0, 1_000_000)
     # Lambda's START, END and REPORT lines, with the trace id.
     log_bytes_per_invocation: int = whole_number(600, 0, 1_000_000)

@@ -65,9 +65,9 @@ class Traffic:
     # Share of all records on the busiest shard. The records of one market share a partition key, so a hot market does
     # not spread over shards.
     busiest_shard_share: float = number(0.40, 0.001, 1)
-    # Age of a price, when its webhook is accepted, from which it fires no alerts. It is stored in any case.
+    # A price that is older than this when its webhook arrives is stored but fires no alerts.
     max_price_age_s: int = whole_number(300, 1, 86_400)
-    # Age of a fired alert from which its SMS is no longer sent, for late retries and replays.
+    # No SMS is sent for an alert that fired longer ago than this, for late retries and replays.
     max_notification_age_s: int = whole_number(3600, 60, 14 * 86_400)
 
 
@@ -108,13 +108,14 @@ class AccountSettings:
 class StreamSettings:
     """How CheckAlerts reads the stream of the price table."""
 
-    # Inferred, not documented: a new on-demand table serves 4,000 writes/s, a partition 1,000, and each partition has
-    # a shard.
+    # Shards of the price table's stream. The default is inferred, not documented: a new on-demand table serves 4,000
+    # writes/s, a partition 1,000, and each partition has a shard.
     shards: int = whole_number(4, 1, 1000)
     # Records per batch. One bad record causes at most 9 others to be retried with it. Lambda allows 10,000, which
     # would not finish within a timeout. Source: AWS Lambda API reference, CreateEventSourceMapping.
     batch_size: int = whole_number(10, 1, MAX_BATCH_SIZE)
-    # Lambda also allows 0, but without a window batches of one record keep the lanes up to twice as busy as targeted.
+    # Longest time for which Lambda collects the records of a batch. Lambda also allows 0, but without a window batches
+    # of one record keep the lanes up to twice as busy as targeted.
     batching_window_s: int = whole_number(
         1, 1, aws.MAX_BATCHING_WINDOW_S, too_low="raise it to 1: without a window, most batches have one record"
     )
@@ -133,9 +134,10 @@ class FunctionSettings:
     distribution: str = choice("lognormal", "lognormal", "exponential", "constant")
     # Added to the first run of a new instance.
     cold_start_ms: float = number(600, 0, 60_000)
-    # Memory also determines processor time. The function that a sender waits for gets the most.
+    # Memory, which also determines processor time. ProcessWebhook has the most, because senders wait for it.
     memory_mb: int = whole_number(REQUIRED, aws.MIN_FUNCTION_MEMORY_MB, aws.MAX_FUNCTION_MEMORY_MB)
-    # The defaults leave room for retried calls, and for a cleanup after several days without one.
+    # Time after which Lambda stops a run. The defaults leave room for retried calls, and for a cleanup after several
+    # days without one.
     timeout_s: int = whole_number(REQUIRED, 1, aws.MAX_FUNCTION_TIMEOUT_S)
     # Reserved concurrency to use instead of the derived one, for example because a pipeline fixes it. `generator size`
     # shows both and what this one gives; on_shortfall = "fit" does not change it.
@@ -237,7 +239,8 @@ class Simulation:
     # Senders repeat refused webhooks on the schedule of Standard Webhooks, but not before the time that Retry-After
     # states. Source: Standard Webhooks specification, "Deliverability and reliability"; RFC 9110, section 10.2.3.
     sender_retries: bool = flag(True)
-    # Each wait of a sender is up to this share longer at random. The same specification recommends jitter, no amount.
+    # Each wait of a sender is up to this share longer at random. The same specification recommends jitter
+    # but states no amount.
     sender_jitter: float = number(0.1, 0, 1)
     # Burst of Lambda's limit of ten requests per second and unit, in seconds of that rate. Not documented.
     request_rate_window_s: float = number(1, 0, 60)

@@ -40,7 +40,7 @@ class WebhookSource:
     """A sender other than those that sign with Standard Webhooks, who always have POST /webhooks. It has its own path,
     POST /webhooks/NAME, its own secret and its own limit. No two names may differ only in dashes."""
 
-    # Its prices are stored with this source, whatever the body states.
+    # Name of the sender: the last part of its path, and the source with which its prices are stored.
     name: str = text(
         REQUIRED, "[a-z0-9][a-z0-9-]{0,31}", "a name of up to 32 lower-case letters, digits and dashes, no dash first"
     )

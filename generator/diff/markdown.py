@@ -174,7 +174,7 @@ def _resources(difference: Difference) -> Iterator[str]:
     if rows := [row for resource in difference.resources for row in _resource_rows(resource, elsewhere)]:
         yield from markdown_table(["Resource", "Change", "Property", "Old", "New"], rows)
     if repeated := dict.fromkeys(name for name, _ in _repeated_limits(difference)):
-        yield f"\nAlso changed, to the same limits: {joined([code(name) for name in repeated])}."
+        yield f"\nThe throttling of {joined([code(name) for name in repeated])} changes to the same limits."
 
 
 def _shown_elsewhere(difference: Difference) -> set[tuple[str, str]]:

@@ -198,7 +198,7 @@ def test_a_stated_reservation_is_named_where_it_has_no_effect(generator: Callabl
     setting = "functions.process_webhook.reserved_concurrency = 24"
     for question in (["--max-rate"], ["--for-rate", "5000"]):
         ignored = generator("size", "prod", *question, *STATED).stderr
-        assert ignored == f"prod: another rate derives every reservation, without {setting}\n"
+        assert ignored == f"prod: ignores {setting}, because every reservation is derived for another rate\n"
         assert generator("size", "prod", *question).stderr == ""
 
 

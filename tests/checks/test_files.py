@@ -440,7 +440,7 @@ def test_a_project_may_append_the_same_rules_itself(generator: Run) -> None:
 def test_options_for_files_mean_nothing_to_an_environment(generator: Run) -> None:
     result = generator("check", "dev", "--account-limit", "300")
     assert result.exit_code == 2
-    assert "The account options need a FILE or --together" in result.stderr
+    assert "The account options need a FILE, a FOLDER or --together" in result.stderr
 
 
 @pytest.mark.slow

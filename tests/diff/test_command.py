@@ -464,7 +464,7 @@ def test_a_limit_that_a_stage_repeats_from_its_usage_plan_is_shown_once() -> Non
         "| `WebhookUsagePlan` | changed | `Throttle.BurstLimit` | `20` | `30` |",
         "|  |  | `Throttle.RateLimit` | `190` | `200` |",
         "",
-        "Also changed, to the same limits: `WebhookStage`.",
+        "The throttling of `WebhookStage` changes to the same limits.",
     ]
 
 
