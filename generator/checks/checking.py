@@ -17,11 +17,11 @@ from generator.checks.findings import Finding, Rule, Severity
 from generator.checks.folders import Folder
 from generator.checks.inputs import with_copies
 from generator.checks.linting import LintJob
-from generator.checks.places import Place
+from generator.checks.pools import Pool
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.checks.quota_only import Judgement
 from generator.checks.report import Report, Request
-from generator.checks.units import Content, content_of_file, unread
+from generator.checks.stacks import Source, read_file, unread
 from generator.config import project
 from generator.config.project import foreign
 from generator.errors import UnreadableTemplate
@@ -75,19 +75,19 @@ def _check(request: Request, folder: Path) -> Report:
     named = _different(request.files, committed.values())
     terraform_plans = [path for path in named if plan_files.text_at(path) is not None]
     files = [path for path in named if path not in terraform_plans]
-    contents = _contents(request, committed.values(), files, terraform_plans)
+    sources = _sources(request, committed.values(), files, terraform_plans)
     jobs = [_lint_job(plan, committed[plan.name]) for plan in request.judged if plan.name in committed]
     jobs += [LintJob(path, {SUM_RULE: request.account}) for path in files]
-    jobs += [LintJob(path) for content in contents for path in content.templates]
+    jobs += [LintJob(path) for source in sources for path in source.templates]
     with _runtime.in_background(lambda: _own_findings(request.judged, folder)) as own_findings:
         linted = linting.lint([replace(job, is_trusted=request.is_trusted) for job in jobs])
-        findings = [*_without_replaced(linted.findings, contents, files), *own_findings()]
+        findings = [*_without_replaced(linted.findings, sources, files), *own_findings()]
     if request.complete:
         findings += drift.orphans(folder, request.judged)
     rules = linted.rules | {rule.id: rule for rule in (*RULES, *quota_only.RULES)}
     quota_only.require_known(request.ignored, rules, LIST_REMEDY)
-    environments = _environment_contents(request, committed, _read)
-    others = [*(_read(path, request.region) for path in files), *contents]
+    environments = _environment_sources(request, committed, _read)
+    others = [*(_read(path, request.region) for path in files), *sources]
     if request.ignores(SUM_RULE):
         environments, others = quota_only.switched(environments, is_on=False), quota_only.switched(others, is_on=False)
     judgement = _judgement(request, environments, others, folder)
@@ -103,9 +103,9 @@ def _check(request: Request, folder: Path) -> Report:
         request.kept(findings),
         rules,
         subjects,
-        (*terraform_plans, *_without_template(request.folders, contents)),
-        tuple(_unjudged(judgement.places, subjects)),
-        judgement.places,
+        (*terraform_plans, *_without_template(request.folders, sources)),
+        tuple(_unjudged(judgement.pools, subjects)),
+        judgement.pools,
     )
 
 
@@ -114,8 +114,8 @@ def _check_quota(request: Request, folder: Path) -> Report:
     quota_only.require_known(request.ignored, rules)
     committed = _committed(request, folder)
     named = _different(request.files, committed.values())
-    environments = quota_only.switched(_environment_contents(request, committed, content_of_file), is_on=True)
-    others = quota_only.switched(quota_only.contents_of(named, request.folders, request.region), is_on=True)
+    environments = quota_only.switched(_environment_sources(request, committed, read_file), is_on=True)
+    others = quota_only.switched(quota_only.read_all(named, request.folders, request.region), is_on=True)
     judgement = _judgement(request, environments, others, folder)
     findings = [*judgement.findings, *quota_only.other_findings([*environments, *others])]
     findings += [finding for plan in request.judged for finding in quota(plan, folder / f"{plan.name}.json")]
@@ -124,7 +124,7 @@ def _check_quota(request: Request, folder: Path) -> Report:
         request.kept(findings),
         rules,
         (*named, *request.folders),
-        places=judgement.places,
+        pools=judgement.pools,
     )
 
 
@@ -137,84 +137,84 @@ def _committed(request: Request, folder: Path) -> dict[str, Path]:
     return existing
 
 
-def _contents(
+def _sources(
     request: Request, committed: Iterable[Path], files: Sequence[Path], terraform_plans: Sequence[Path]
-) -> list[Content]:
-    """Return the content of plans and folders. Raises UnreadableTemplate with every fault of them and of the files."""
+) -> list[Source]:
+    """Return the source of plans and folders. Raises UnreadableTemplate with every fault of them and of the files."""
     faults = linting.unreadable([*committed, *files])
     try:
-        contents = quota_only.contents_of(terraform_plans, request.folders, request.region)
+        sources = quota_only.read_all(terraform_plans, request.folders, request.region)
     except UnreadableTemplate as error:
         raise UnreadableTemplate([*faults, *error.faults]) from None
     if faults:
         raise UnreadableTemplate(faults)
-    return contents
+    return sources
 
 
-def _read(path: Path, region: str) -> Content:
+def _read(path: Path, region: str) -> Source:
     """Return the stack of a template, or why it cannot be read; cfn-lint reports the fault, too."""
     try:
-        return content_of_file(path, region)
+        return read_file(path, region)
     except UnreadableTemplate as error:
         return unread(path, error)
 
 
-def _environment_contents(
-    request: Request, committed: Mapping[str, Path], read: Callable[[Path, str], Content]
-) -> list[Content]:
+def _environment_sources(
+    request: Request, committed: Mapping[str, Path], read: Callable[[Path, str], Source]
+) -> list[Source]:
     """Return the stacks of the committed templates, each in the account that its environment states.
 
     Unless all stacks are checked together, the other environments in the account count as elsewhere.
     """
-    contents = []
+    sources = []
     for judged in request.judged:
         if judged.name in committed:
             account = {key: getattr(judged.verdict.account, key) for key in DEFAULT_ACCOUNT}
             if not request.together:
                 account["reserved_elsewhere"] += judged.verdict.total - judged.plan.sizing.total_reserved
-            content = read(committed[judged.name], judged.environment.region)
-            stacks = (unit._replace(settings=unit.settings._replace(account=account)) for unit in content.units)
-            contents.append(content._replace(units=tuple(stacks)))
-    return contents
+            source = read(committed[judged.name], judged.environment.region)
+            stacks = (stack._replace(settings=stack.settings._replace(account=account)) for stack in source.stacks)
+            sources.append(source._replace(stacks=tuple(stacks)))
+    return sources
 
 
-def _judgement(request: Request, environments: Sequence[Content], others: Sequence[Content], folder: Path) -> Judgement:
+def _judgement(request: Request, environments: Sequence[Source], others: Sequence[Source], folder: Path) -> Judgement:
     """Judge the environments, each in its own account, and the others; or all in the account that they share."""
     if request.together:
-        contents = [*environments, *others]
-        return quota_only.judge(contents, request, _neighbours(request, contents, folder))
+        sources = [*environments, *others]
+        return quota_only.judge(sources, request, _neighbours(request, sources, folder))
     of_environments, of_others = quota_only.judge(environments, Request()), quota_only.judge(others, request)
     return of_others._replace(findings=(*of_environments.findings, *of_others.findings))
 
 
-def _neighbours(request: Request, counted: Iterable[Content], folder: Path) -> int:
+def _neighbours(request: Request, counted: Iterable[Source], folder: Path) -> int:
     """Return the reservations of the account's other environments; 0 if an option states those elsewhere."""
     if "reserved_elsewhere" in request.account:
         return 0
-    files = {unit.path.resolve() for content in counted for unit in content.units}
+    files = {stack.path.resolve() for source in counted for stack in source.stacks}
     plans = {plan.environment.name: plan for judged in request.judged for plan in judged.verdict.plans}
     others = [plan for name, plan in plans.items() if (folder / f"{name}.json").resolve() not in files]
     return sum(plan.sizing.total_reserved for plan in others)
 
 
-def _without_template(folders: Sequence[Path], contents: Sequence[Content]) -> Iterator[Path]:
-    """Yield the folders in which cfn-lint can check nothing. Their contents are the last ones."""
-    of_folders = contents[len(contents) - len(folders) :]
-    return (folder for folder, content in zip(folders, of_folders, strict=True) if not content.templates)
+def _without_template(folders: Sequence[Path], sources: Sequence[Source]) -> Iterator[Path]:
+    """Yield the folders in which cfn-lint can check nothing. Their sources are the last ones."""
+    of_folders = sources[len(sources) - len(folders) :]
+    return (folder for folder, source in zip(folders, of_folders, strict=True) if not source.templates)
 
 
-def _unjudged(places: Iterable[Place], subjects: Sequence[Path]) -> Iterator[Path]:
-    """Yield the files and folders of which no stack is judged in some place."""
-    paths = [stack.unit.path for place in places if not place.is_judged for stack in place.stacks]
+def _unjudged(pools: Iterable[Pool], subjects: Sequence[Path]) -> Iterator[Path]:
+    """Yield the files and folders of which no stack is judged in some pool."""
+    paths = [member.stack.path for pool in pools if not pool.is_judged for member in pool.members]
     return (subject for subject in subjects if any(subject in (path, *path.parents) for path in paths))
 
 
 def _without_replaced(
-    findings: Iterable[Finding], contents: Iterable[Content], files: Iterable[Path]
+    findings: Iterable[Finding], sources: Iterable[Source], files: Iterable[Path]
 ) -> Iterator[Finding]:
     """Drop cfn-lint's findings on the sum, which `quota_only` judges, and on what CDK writes into every template."""
     assembled = {path.parent for path in files if is_assembly(Folder(path.parent), path.parent)}
-    assembled |= {path for content in contents for path in content.assemblies}
+    assembled |= {path for source in sources for path in source.assemblies}
     for finding in findings:
         is_by_cdk = finding.rule == REDUNDANT_DEPENDS_ON and not assembled.isdisjoint(Path(finding.file).parents)
         if not is_by_cdk and finding.rule != SUM_RULE:
@@ -224,8 +224,8 @@ def _without_replaced(
 def _different(files: Iterable[Path], committed: Iterable[Path]) -> list[Path]:
     """Return the files, each once however its path is written, without those that belong to environments."""
     known = {os.path.realpath(path) for path in committed}
-    by_place = {os.path.realpath(path): path for path in reversed(list(files))}
-    return [path for place, path in reversed(by_place.items()) if place not in known]
+    different = {os.path.realpath(path): path for path in reversed(list(files))}
+    return [path for real_path, path in reversed(different.items()) if real_path not in known]
 
 
 def quota(plan: JudgedPlan, path: Path) -> list[Finding]:

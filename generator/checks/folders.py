@@ -13,7 +13,7 @@ from generator.errors import UnreadableTemplate
 from generator.template import reading
 from generator.template.intrinsics import SAM, mapping
 from generator.template.model import Section
-from generator.template.nesting import Child, Children, NotRead
+from generator.template.nesting import Child, ChildReader, NotRead
 
 APPLICATION = f"{SAM}Application"
 
@@ -76,11 +76,11 @@ class Folder:
     def _holds(self, real_path: str) -> bool:
         return os.path.commonpath([real_path, self._root]) == self._root
 
-    def children(self, path: Path) -> Children:
+    def reader(self, path: Path) -> ChildReader:
         """Return a reader of the nested stacks of the template at a path."""
-        return self._children(path, self._assets(path), (os.path.realpath(path),))
+        return self._reader(path, self._assets(path), (os.path.realpath(path),))
 
-    def _children(self, path: Path, assets: Assets, chain: tuple[str, ...]) -> Children:
+    def _reader(self, path: Path, assets: Assets, chain: tuple[str, ...]) -> ChildReader:
         def child(resource: Section) -> Child:
             file = path.parent / _location(resource, assets)
             real_path = self.real_path(file)
@@ -90,7 +90,7 @@ class Folder:
             if not is_template(document):
                 raise NotRead(f"{file} is not a template")
             self.nested.setdefault(chain[0], {})[real_path] = file
-            return Child(document, self._children(file, {**assets, **self._assets(file)}, (*chain, real_path)))
+            return Child(document, self._reader(file, {**assets, **self._assets(file)}, (*chain, real_path)))
 
         return child
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from generator import _runtime
 from generator.checks.findings import Finding
 from generator.checks.report import Report, Request
-from generator.checks.units import Unit
+from generator.checks.stacks import Stack
 from generator.errors import GeneratorError
 from generator.template import plan_files, reading
 
@@ -34,19 +34,19 @@ def with_copies(request: Request, check: Callable[[Request], Report]) -> Report:
     findings = [_named(finding, name_of.get(finding.file, finding.file)) for finding in report.findings]
     groups = (report.subjects, report.plans, report.unjudged)
     subjects, plans, unjudged = (tuple(pipe_of.get(path, path) for path in group) for group in groups)
-    places = tuple(
-        place._replace(stacks=tuple(stack._replace(unit=_renamed(stack.unit, pipe_of)) for stack in place.stacks))
-        for place in report.places
+    pools = tuple(
+        pool._replace(members=tuple(member._replace(stack=_renamed(member.stack, pipe_of)) for member in pool.members))
+        for pool in report.pools
     )
-    return report._replace(findings=findings, subjects=subjects, plans=plans, unjudged=unjudged, places=places)
+    return report._replace(findings=findings, subjects=subjects, plans=plans, unjudged=unjudged, pools=pools)
 
 
 def _named(finding: Finding, file: str) -> Finding:
     return finding._replace(file=file, message=finding.message.replace(finding.file, file))
 
 
-def _renamed(unit: Unit, pipe_of: Mapping[Path, Path]) -> Unit:
-    return unit._replace(path=pipe_of.get(unit.path, unit.path))
+def _renamed(stack: Stack, pipe_of: Mapping[Path, Path]) -> Stack:
+    return stack._replace(path=pipe_of.get(stack.path, stack.path))
 
 
 def _pipes(files: Iterable[Path]) -> list[Path]:

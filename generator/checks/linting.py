@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from generator import _runtime
 from generator.checks import rules
 from generator.checks.findings import Finding, Rule, Severity
-from generator.checks.units import not_a_template, source_of_template
+from generator.checks.stacks import not_a_template, source_of_template
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter
 from generator.template import reading
 

@@ -12,8 +12,8 @@ from generator.account.connection import LiveAccount, Unavailable
 from generator.account.reserved import Present
 from generator.aws import STACK_NAME
 from generator.capacity.quota import AccountQuota
-from generator.checks.places import Stack
-from generator.checks.quota.messages import place_of
+from generator.checks.pools import Member
+from generator.checks.quota.messages import pool_name
 from generator.errors import Fault, UnreachableAccount
 
 
@@ -30,8 +30,8 @@ class LiveFigures:
     """By account and Region, the number of stacks and what was read for them, or why it was not."""
     _connected: dict[str, LiveAccount] = field(default_factory=dict)
 
-    def __call__(self, stated: AccountQuota, stacks: Sequence[Stack]) -> AccountQuota:
-        """Return the live figures for the stacks that go to a place, or the stated ones if AWS does not give any.
+    def __call__(self, stated: AccountQuota, members: Sequence[Member]) -> AccountQuota:
+        """Return the live figures for the stacks that go to a pool, or the stated ones if AWS does not give any.
 
         Raises UnreachableAccount if there are no credentials, AWS rejects them, or nothing answers.
         """
@@ -39,19 +39,19 @@ class LiveFigures:
         where = f"account {account.id} in {account.region}"
         if stated.name not in ("", account.id):
             note = f"the credentials are those of {where}; the stated numbers are used"
-            self._note(place_of(stated), stacks, note)
+            self._note(pool_name(stated), members, note)
             return stated
-        own_names = [stack.unit.name for stack in stacks if stack.unit.name != stack.unit.path.name]
+        own_names = [member.stack.name for member in members if member.stack.name != member.stack.path.name]
         names = list(self.stack_names or filter(_is_stack_name, own_names))
         try:
             present = reserved.present(account, filter(_is_stack_name, names))
         except Unavailable as unavailable:
             needed = joined(reserved.ACTIONS)
-            self._note(where, stacks, f"{unavailable.reason}; the stated numbers are used; --live needs {needed}")
+            self._note(where, members, f"{unavailable.reason}; the stated numbers are used; --live needs {needed}")
             return stated
-        planned = sum(stack.unit.reserved_now for stack in stacks)
+        planned = sum(member.stack.reserved_now for member in members)
         credit = self._credit(present, names, planned)
-        self._note(where, stacks, f"limit {present.limit:,}, {present.reserved:,} reserved, {credit}")
+        self._note(where, members, f"limit {present.limit:,}, {present.reserved:,} reserved, {credit}")
         return stated._replace(
             name=account.id,
             region=account.region,
@@ -78,9 +78,9 @@ class LiveFigures:
         """A note for each account and Region: the figures that were read for its stacks, or the reason for none."""
         return [f"{where}: {note}" for where, (_, note) in self._notes.items()]
 
-    def _note(self, where: str, stacks: Sequence[Stack], note: str) -> None:
-        if len(stacks) >= self._notes.get(where, (0, ""))[0]:
-            self._notes[where] = len(stacks), note
+    def _note(self, where: str, members: Sequence[Member], note: str) -> None:
+        if len(members) >= self._notes.get(where, (0, ""))[0]:
+            self._notes[where] = len(members), note
 
     def _account(self, region: str) -> LiveAccount:
         chosen = region or self.region or _default_region(self.profile)

@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 from generator import _runtime
 from generator.capacity.quota import AccountQuota
-from generator.checks import places, terraform
+from generator.checks import pools, terraform
 from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity
 from generator.checks.inputs import with_copies
 from generator.checks.lint_settings import LintSettings
-from generator.checks.places import Place, Stack, finding
+from generator.checks.pools import Member, Pool, finding
 from generator.checks.quota import judging
 from generator.checks.quota.messages import SUM_RULE
 from generator.checks.report import Report, Request
-from generator.checks.units import ANY, Content, Unit, Unread, content_of_file, content_of_folder, unread
+from generator.checks.stacks import ANY, Source, Stack, Unread, read_file, read_folder, unread
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter, each
 from generator.template.nesting import outermost
 
@@ -33,9 +33,9 @@ RULES = (
 
 
 class Judgement(NamedTuple):
-    """The places of some stacks, and what is wrong there."""
+    """The pools of some stacks, and what is wrong there."""
 
-    places: tuple[Place, ...]
+    pools: tuple[Pool, ...]
     findings: tuple[Finding, ...]
 
 
@@ -47,11 +47,11 @@ def check(request: Request) -> Report:
 def _check(request: Request) -> Report:
     rules = {rule.id: rule for rule in RULES}
     require_known(request.ignored, rules)
-    contents = switched(contents_of(request.files, request.folders, request.region), is_on=True)
-    judgement = judge(contents, request)
+    sources = switched(read_all(request.files, request.folders, request.region), is_on=True)
+    judgement = judge(sources, request)
     subjects = tuple(dict.fromkeys([*request.files, *request.folders]))
-    findings = request.kept(sorted({*judgement.findings, *other_findings(contents)}))
-    return Report(findings, rules, subjects=subjects, places=judgement.places)
+    findings = request.kept(sorted({*judgement.findings, *other_findings(sources)}))
+    return Report(findings, rules, subjects=subjects, pools=judgement.pools)
 
 
 def require_known(
@@ -70,8 +70,8 @@ def require_known(
         raise UnusableLinter(faults)
 
 
-def contents_of(files: Iterable[Path], folders: Iterable[Path], region: str = ANY) -> list[Content]:
-    """Return the content of each file and folder, as `content_of_folder` does.
+def read_all(files: Iterable[Path], folders: Iterable[Path], region: str = ANY) -> list[Source]:
+    """Return the source of each file and folder, as `read_folder` does.
 
     Raises UnreadableTemplate with every fault.
     """
@@ -79,22 +79,22 @@ def contents_of(files: Iterable[Path], folders: Iterable[Path], region: str = AN
     return each(lambda reader: reader(region), readers, UnreadableTemplate)
 
 
-def _of_file(path: Path, region: str) -> Content:
-    return terraform.content_of_plan(path) or content_of_file(path, region)
+def _of_file(path: Path, region: str) -> Source:
+    return terraform.read_plan(path) or read_file(path, region)
 
 
-def _of_folder(path: Path, region: str) -> Content:
-    content = content_of_folder(path, region)
-    for file in content.plans:
+def _of_folder(path: Path, region: str) -> Source:
+    source = read_folder(path, region)
+    for file in source.plans:
         try:
-            plan = terraform.content_of_plan(file) or Content()
+            plan = terraform.read_plan(file) or Source()
         except UnreadableTemplate as error:
             plan = unread(file, error)
-        content = content._replace(units=(*content.units, *plan.units), unread=(*content.unread, *plan.unread))
-    return content
+        source = source._replace(stacks=(*source.stacks, *plan.stacks), unread=(*source.unread, *plan.unread))
+    return source
 
 
-def switched(contents: Iterable[Content], *, is_on: bool) -> list[Content]:
+def switched(sources: Iterable[Source], *, is_on: bool) -> list[Source]:
     """Return the stacks with all rules switched on, or with the sum's rule switched off, whatever their settings."""
 
     def changed(settings: LintSettings) -> LintSettings:
@@ -104,57 +104,57 @@ def switched(contents: Iterable[Content], *, is_on: bool) -> list[Content]:
         return settings._replace(ignored=(*settings.ignored, SUM_RULE), mandatory=tuple(others))
 
     return [
-        content._replace(units=tuple(unit._replace(settings=changed(unit.settings)) for unit in content.units))
-        for content in contents
+        source._replace(stacks=tuple(stack._replace(settings=changed(stack.settings)) for stack in source.stacks))
+        for source in sources
     ]
 
 
-def judge(contents: Sequence[Content], request: Request, elsewhere: int = 0) -> Judgement:
-    """Return the places of each file or folder, or of all together, with what is wrong there.
+def judge(sources: Sequence[Source], request: Request, elsewhere: int = 0) -> Judgement:
+    """Return the pools of each file or folder, or of all together, with what is wrong there.
 
     `elsewhere` is reserved in addition to what the stacks or the request state. Raises DisputedAccount if stacks that
-    may go to the same place state different accounts.
+    may go to the same pool state different accounts.
     """
-    groups = [_in_one_region(contents)] if request.together else [content.units for content in contents]
-    judged_places = [place for group in groups if group for place in places.fullest(group, _quota(request, elsewhere))]
-    units = [unit for content in contents for unit in content.units]
-    findings = [*places.findings(judged_places), *terraform.order(judged_places)]
-    findings += [_not_counted(gap) for content in contents for gap in content.unread]
-    return Judgement(tuple(judged_places), tuple(terraform.as_written(findings, units)))
+    groups = [_in_one_region(sources)] if request.together else [source.stacks for source in sources]
+    judged_pools = [pool for group in groups if group for pool in pools.fullest(group, _quota(request, elsewhere))]
+    stacks = [stack for source in sources for stack in source.stacks]
+    findings = [*pools.findings(judged_pools), *terraform.order(judged_pools)]
+    findings += [_not_counted(gap) for source in sources for gap in source.unread]
+    return Judgement(tuple(judged_pools), tuple(terraform.as_written(findings, stacks)))
 
 
-def other_findings(contents: Iterable[Content], linted: Collection[Path] = ()) -> Iterator[Finding]:
+def other_findings(sources: Iterable[Source], linted: Collection[Path] = ()) -> Iterator[Finding]:
     """Yield the findings of the project's other rules that are on, except in files that cfn-lint has checked."""
-    units = [unit for content in contents for unit in content.units if unit.path not in linted]
-    findings = _runtime.parallel_map(lambda unit: list(_other_findings(unit)), units, MIN_PER_PROCESS)
-    yield from terraform.as_written(chain.from_iterable(findings), units)
+    stacks = [stack for source in sources for stack in source.stacks if stack.path not in linted]
+    findings = _runtime.parallel_map(lambda stack: list(_other_findings(stack)), stacks, MIN_PER_PROCESS)
+    yield from terraform.as_written(chain.from_iterable(findings), stacks)
 
 
-def _other_findings(unit: Unit) -> Iterator[Finding]:
-    for violation in judging.other_violations(unit.deployed):
+def _other_findings(stack: Stack) -> Iterator[Finding]:
+    for violation in judging.other_violations(stack.variants):
         location = outermost(violation.location)
-        if not unit.settings.ignores(violation.rule, location):
-            yield finding(unit.path, violation.rule, location, violation.message)
+        if not stack.settings.ignores(violation.rule, location):
+            yield finding(stack.path, violation.rule, location, violation.message)
 
 
-def _in_one_region(contents: Iterable[Content]) -> list[Unit]:
+def _in_one_region(sources: Iterable[Source]) -> list[Stack]:
     """Return all stacks, with single templates in the same Region: one that any of the stacks names.
 
     If a template names none, it may be any Region.
     """
-    files = [unit for content in contents if content.is_file for unit in content.units]
-    rest = [unit for content in contents if not content.is_file for unit in content.units]
-    named = {region for unit in (*files, *rest) for region in unit.regions}
-    shared = sorted(named) if all(unit.regions for unit in files) else ()
-    return [*(unit.in_regions(shared) for unit in files), *rest]
+    files = [stack for source in sources if source.is_file for stack in source.stacks]
+    rest = [stack for source in sources if not source.is_file for stack in source.stacks]
+    named = {region for stack in (*files, *rest) for region in stack.regions}
+    shared = sorted(named) if all(stack.regions for stack in files) else ()
+    return [*(stack.in_regions(shared) for stack in files), *rest]
 
 
-def _quota(request: Request, elsewhere: int) -> places.Quota:
-    def quota(account: str, region: str, stacks: Sequence[Stack]) -> AccountQuota:
-        shared = places.shared_account(stacks, request.account)
+def _quota(request: Request, elsewhere: int) -> pools.Quota:
+    def quota(account: str, region: str, members: Sequence[Member]) -> AccountQuota:
+        shared = pools.shared_account(members, request.account)
         reserved_elsewhere = shared.reserved_elsewhere + elsewhere
         account_quota = shared._replace(name=account, region=region, reserved_elsewhere=reserved_elsewhere)
-        return request.live(account_quota, stacks) if request.live else account_quota
+        return request.live(account_quota, members) if request.live else account_quota
 
     return quota
 

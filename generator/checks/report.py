@@ -10,7 +10,7 @@ from generator.checks.findings import NOT_PROVEN, CheckVerdict, Finding, Rule, S
 
 if TYPE_CHECKING:
     from generator.checks.live import LiveFigures
-    from generator.checks.places import Place
+    from generator.checks.pools import Pool
     from generator.plans import JudgedPlan
 
 
@@ -61,7 +61,7 @@ class Report(NamedTuple):
     """The subjects of which only the quota can be checked: Terraform plans, and folders without a template."""
     unjudged: tuple[Path, ...] = ()
     """Files and folders whose quota was not checked, because its rule is switched off for them."""
-    places: tuple[Place, ...] = ()
+    pools: tuple[Pool, ...] = ()
     """The accounts and Regions to which the stacks go; not those of environments, unless all are checked together."""
 
     @property

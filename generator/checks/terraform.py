@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from generator.checks.findings import Finding, Severity
-from generator.checks.places import Place
-from generator.checks.quota.deployed import deployed
-from generator.checks.units import Content, Unit, Unread
+from generator.checks.pools import Pool
+from generator.checks.quota.variants import variants
+from generator.checks.stacks import Source, Stack, Unread
 from generator.template import plan_files
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ ORDER = "apply-order"
 """The rule for what a plan reserves while it is applied."""
 
 
-def content_of_plan(path: Path) -> Content | None:
+def read_plan(path: Path) -> Source | None:
     """Return the stacks of a plan; None if the file is no plan. Raises UnreadableTemplate."""
     text = plan_files.text_at(path)
     if text is None:
@@ -28,14 +28,14 @@ def content_of_plan(path: Path) -> Content | None:
 
     plan = terraform.plan(str(path), text)
     names = _names(path, plan.parts)
-    units = tuple(_unit(path, name, part) for name, part in zip(names, plan.parts, strict=True))
+    stacks = tuple(_stack(path, name, part) for name, part in zip(names, plan.parts, strict=True))
     gaps = [(gap.address, f"{gap.address}: {gap.reason}" if gap.address else gap.reason) for gap in plan.gaps]
-    return Content(units, tuple(Unread(path, address, what) for address, what in gaps))
+    return Source(stacks, tuple(Unread(path, address, what) for address, what in gaps))
 
 
-def as_written(findings: Iterable[Finding], units: Iterable[Unit]) -> Iterator[Finding]:
+def as_written(findings: Iterable[Finding], stacks: Iterable[Stack]) -> Iterator[Finding]:
     """Yield the findings with the addresses of a plan's resources in place of logical ids."""
-    plans = {str(unit.path) for unit in units if unit.is_plan}
+    plans = {str(stack.path) for stack in stacks if stack.is_plan}
     for finding in findings:
         if finding.file not in plans:
             yield finding
@@ -44,15 +44,15 @@ def as_written(findings: Iterable[Finding], units: Iterable[Unit]) -> Iterator[F
         yield finding._replace(path=plan_files.as_written(address), message=plan_files.as_written(finding.message))
 
 
-def order(places: Iterable[Place]) -> Iterator[Finding]:
-    """Yield a warning for each place that holds the result of a plan, but may not hold the steps of its apply."""
-    for place in places:
-        changing = [stack.unit for stack in place.stacks if stack.unit.reserved_during_apply]
-        most = place.total + sum(unit.reserved_during_apply for unit in changing)
-        if changing and place.account.holds(place.total) and not place.account.holds(most):
+def order(pools: Iterable[Pool]) -> Iterator[Finding]:
+    """Yield a warning for each pool that holds the result of a plan, but may not hold the steps of its apply."""
+    for pool in pools:
+        changing = [member.stack for member in pool.members if member.stack.reserved_during_apply]
+        most = pool.total + sum(stack.reserved_during_apply for stack in changing)
+        if changing and pool.account.holds(pool.total) and not pool.account.holds(most):
             message = (
-                f"The apply may reserve up to {most:,} at once, {most - place.account.reservable:,} more than the "
-                f"{place.account.reservable:,} that can be reserved, although the result of {place.total:,} fits: "
+                f"The apply may reserve up to {most:,} at once, {most - pool.account.reservable:,} more than the "
+                f"{pool.account.reservable:,} that can be reserved, although the result of {pool.total:,} fits: "
                 "Terraform raises functions before it lowers, replaces or destroys others; apply in two steps, first "
                 "with -target for what is lowered or destroyed"
             )
@@ -60,21 +60,21 @@ def order(places: Iterable[Place]) -> Iterator[Finding]:
 
 
 def _names(path: Path, parts: Sequence[PlanPart]) -> list[str]:
-    """Return a name for each part: that of the file, with the place or the stack where there are several."""
+    """Return a name for each part: that of the file, with the account and Region or the stack of several."""
     if len(parts) == 1:
         return [path.name]
-    places = [part.stack or f"{part.account} {part.region or 'any Region'}".strip() for part in parts]
-    return [f"{path.name} {place}" for place in places]
+    ends = [part.stack or f"{part.account} {part.region or 'any Region'}".strip() for part in parts]
+    return [f"{path.name} {end}" for end in ends]
 
 
-def _unit(path: Path, name: str, part: PlanPart) -> Unit:
+def _stack(path: Path, name: str, part: PlanPart) -> Stack:
     given = [part.parameters] if part.stack else []
     regions = [part.region] if part.region else []
-    stacks = tuple(deployed(part.document, given, regions))
-    return Unit(
+    own_variants = tuple(variants(part.document, given, regions))
+    return Stack(
         name,
         path,
-        stacks,
+        own_variants,
         part.account,
         part.region,
         reserved_now=part.reserved_now,

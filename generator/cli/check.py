@@ -21,7 +21,7 @@ from generator.template import reading
 
 if TYPE_CHECKING:
     from generator.checks.live import LiveFigures
-    from generator.checks.places import Place
+    from generator.checks.pools import Pool
     from generator.plans import JudgedPlan
 
 STDIN = "-"
@@ -205,18 +205,21 @@ def _as_data(report: Report, request: Request, format_: str) -> str:
         "passed": report.passed,
         "verdict": report.verdict,
         "notes": request.live.notes if request.live else [],
-        "accounts": [_place_as_data(place) for place in report.places],
+        "accounts": [_pool_as_data(pool) for pool in report.pools],
     }
     return json.dumps(data, indent=1)
 
 
-def _place_as_data(place: Place) -> dict[str, Any]:
+def _pool_as_data(pool: Pool) -> dict[str, Any]:
     return {
-        "account": place.account.name or None,
-        "region": place.account.region or None,
-        "reserved": place.total,
-        "reservable": place.account.reservable,
-        "stacks": [{"name": s.unit.name, "file": str(s.unit.path), "reserved": s.total} for s in place.stacks],
+        "account": pool.account.name or None,
+        "region": pool.account.region or None,
+        "reserved": pool.total,
+        "reservable": pool.account.reservable,
+        "stacks": [
+            {"name": member.stack.name, "file": str(member.stack.path), "reserved": member.total}
+            for member in pool.members
+        ],
     }
 
 
@@ -239,7 +242,7 @@ def _as_text(report: Report, request: Request, what: str) -> str:
         ):
             lines += _verdict([path for path in paths if path not in report.plans], of_files)
             lines += _verdict([path for path in paths if path in report.plans], of_plans)
-    lines += [visible(str(place)) for place in report.places if not place.is_exceeded]
+    lines += [visible(str(pool)) for pool in report.pools if not pool.is_exceeded]
     lines += [visible(note) for note in request.live.notes] if request.live else []
     return "\n".join(lines)
 

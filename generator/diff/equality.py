@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from generator.diff.model import Property
 from generator.diff.properties import same
-from generator.template.conditions import Deployments
+from generator.template.conditions import DeploymentSpace
 from generator.template.constraints import allowed_values
 from generator.template.dependencies import walk
 from generator.template.evaluation import Evaluator, Scope, Unknown
@@ -37,7 +37,7 @@ Switch = tuple[str, tuple[str, ...] | None]
 """A condition, with None, or a parameter that selects from a mapping, with the mapping's keys."""
 
 
-def is_possible(deployments: Deployments, guard: Guard) -> bool:
+def is_possible(deployments: DeploymentSpace, guard: Guard) -> bool:
     """Return whether the facts hold together in some deployment. True if the limits do not allow a search."""
     return deployments.steps > MAX_STEPS or possible(deployments, guard)
 
@@ -46,7 +46,7 @@ class Deployable:
     """Everything that can be deployed from the parameters, conditions and mappings of both templates."""
 
     def __init__(self, template: Template) -> None:
-        self._template, self._deployments = template, Deployments(template)
+        self._template, self._deployments = template, DeploymentSpace(template)
         self._cases_left = MAX_ALL_CASES
         self._reachable: dict[Guard, bool] = {}
         self._undecided_conditions = dict.fromkeys(template.conditions)

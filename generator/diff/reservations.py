@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import FUNCTION_TYPES, QUALIFIERS, RESERVED
 from generator.checks.quota.provisioned import PROVISIONED
+from generator.checks.quota.variants import Variant
 from generator.checks.quota.worst_case import worst_case
 from generator.diff.equality import Deployable, is_possible
 from generator.diff.model import Reservation, Reservations
 from generator.diff.properties import same
 from generator.diff.redefinitions import Pair
 from generator.template.alternatives import Missing, options
-from generator.template.conditions import Deployments
+from generator.template.conditions import DeploymentSpace
 from generator.template.intrinsics import Json, is_intrinsic, mapping
 from generator.template.model import Template
 from generator.template.schemas import Certainty
@@ -33,7 +33,7 @@ class Room:
 
 def reservations(sides: Pair, views: Sequence[Pair], deployable: Deployable, room: Room | None) -> Reservations:
     """Compare every function's figure in each view, and the sums of the deployments that reserve most."""
-    deployed = [Deployed(side, Deployments(side)) for side in sides]
+    deployed = [Variant(side, DeploymentSpace(side)) for side in sides]
     old, new = (worst_case([side]) for side in deployed)
     settings = dict.fromkeys(setting for side in (sides[1], sides[0]) for setting in _settings(side))
     return Reservations(
@@ -53,9 +53,7 @@ def _settings(template: Template) -> Iterator[Setting]:
             yield name, PROVISIONED
 
 
-def _compared(
-    setting: Setting, sides: Sequence[Deployed], views: Sequence[Pair], deployable: Deployable
-) -> Reservation:
+def _compared(setting: Setting, sides: Sequence[Variant], views: Sequence[Pair], deployable: Deployable) -> Reservation:
     """Return both figures: equal if no deployment changes, and as written if the same numbers change places."""
     name, path = setting
     label = name if path == (RESERVED,) else f"{name} (provisioned)"
@@ -67,14 +65,12 @@ def _compared(
     return Reservation(label, *(changed[-1] if old == new else (old, new)))
 
 
-def _figure(setting: Setting, side: Deployed) -> Json:
+def _figure(setting: Setting, side: Variant) -> Json:
     """Return the number that a setting always has, all numbers that it may have, or how it is written."""
     name, path = setting
     if name not in side.template.resources:
         return None
-    figures = [
-        option.number for option in options(side.template, name, *path) if is_possible(side.deployments, option.guard)
-    ]
+    figures = [option.number for option in options(side.template, name, *path) if is_possible(side.space, option.guard)]
     numbers = sorted({number for number in figures if isinstance(number, int)})
     if Missing.UNKNOWN in figures:
         return _written(setting, side.template)

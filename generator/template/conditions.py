@@ -1,6 +1,6 @@
 """Evaluate conditions under parameter values. `search` finds out which of them can hold together.
 
-`Deployments` compiles conditions into formulas over the template's parameters. Each parameter has a finite
+A `DeploymentSpace` compiles conditions into formulas over the template's parameters. Each parameter has a finite
 domain: its allowed values, or the values that the template compares it with and one that represents all others. A
 comparison that cannot be evaluated, such as one with a text composed of a parameter of any value, may be true or false.
 """
@@ -82,7 +82,7 @@ Truths = dict[Formula, bool | None]
 """Formulas evaluated under one assignment."""
 
 
-class Deployments:
+class DeploymentSpace:
     """Everything that can be deployed from a template: assignments of its parameters that its Rules allow.
 
     `pins` restrict pseudo parameters such as AWS::Region to the given values.

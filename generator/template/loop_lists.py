@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from generator.template.alternatives import Missing, Ranging, values_of
-from generator.template.conditions import Deployments
+from generator.template.conditions import DeploymentSpace
 from generator.template.guards import Guard
 from generator.template.intrinsics import Json
 from generator.template.model import Template
@@ -20,11 +20,11 @@ def every_list(template: Template) -> Lists:
     Conditions, the keys of mappings and parameters that list their values have every value. Other parameters have
     their defaults, like those that are a figure.
     """
-    deployments = Deployments(template)
+    space = DeploymentSpace(template)
 
     @cache
     def is_possible(guard: Guard) -> bool:
-        return not deployments.can_read(guard) or possible(deployments, guard)
+        return not space.can_read(guard) or possible(space, guard)
 
     def lists(collection: Json) -> Sequence[tuple[Json, Guard]]:
         return [

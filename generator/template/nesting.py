@@ -59,14 +59,14 @@ class Child(NamedTuple):
     """The template of a nested stack, and a function that reads the nested stacks in it."""
 
     document: Json
-    children: Children
+    reader: ChildReader
 
 
-Children = Callable[[Section], Child]
+ChildReader = Callable[[Section], Child]
 """A function that returns the template of a nested stack, given its resource. Raises NotRead."""
 
 
-class _Whole:
+class _Merged:
     """The sections of a template into which nested stacks are put, level by level."""
 
     def __init__(self, template: Template) -> None:
@@ -84,19 +84,19 @@ class _Whole:
         self.values = 0
 
 
-def with_nested(template: Template, children: Children) -> tuple[Template, dict[str, str]]:
+def with_nested(template: Template, reader: ChildReader) -> tuple[Template, dict[str, str]]:
     """Return the template with its nested stacks put into it, and the reason for each stack that cannot be read.
 
     A stack that cannot be read stays a resource of its type.
     """
-    level = [(name, children) for name in template.of_type(*NESTED)]
+    level = [(name, reader) for name in template.of_type(*NESTED)]
     if not level:
         return template, {}
-    whole = _Whole(template)
+    merged = _Merged(template)
     while level:
-        level = [inner for name, reader in level for inner in _put_in(whole, name, reader)]
-    _write_out_outputs(whole)
-    return replace(whole.template, macros=tuple(whole.macros), malformed=tuple(whole.malformed)), whole.unread
+        level = [inner for name, reader in level for inner in _put_in(merged, name, reader)]
+    _write_out_outputs(merged)
+    return replace(merged.template, macros=tuple(merged.macros), malformed=tuple(merged.malformed)), merged.unread
 
 
 def outermost(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -106,46 +106,46 @@ def outermost(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
     return (section, stack) if separator else location
 
 
-def _put_in(whole: _Whole, name: str, children: Children) -> Iterable[tuple[str, Children]]:
+def _put_in(merged: _Merged, name: str, reader: ChildReader) -> Iterable[tuple[str, ChildReader]]:
     """Put one nested stack into the template and return those inside it.
 
     The work depends on the size of the stack alone, not on that of the template so far.
     """
-    resource = whole.resources[name]
+    resource = merged.resources[name]
     try:
-        if whole.stacks >= MAX_STACKS or len(whole.resources) > MAX_RESOURCES:
+        if merged.stacks >= MAX_STACKS or len(merged.resources) > MAX_RESOURCES:
             raise NotRead(f"more than {MAX_STACKS} nested stacks or {MAX_RESOURCES:,} resources in one template")
         if name.count(SEPARATOR) >= MAX_LEVELS:
             raise NotRead(f"nested more than {MAX_LEVELS} levels deep")
-        if whole.values >= MAX_VALUES:
+        if merged.values >= MAX_VALUES:
             raise NotRead(_TOO_MANY)
-        child = children(resource)
-        document = _renamed(whole.parameters, name, resource, mapping(child.document))
-        whole.values += _values(document, MAX_VALUES - whole.values)
-        if whole.values >= MAX_VALUES:
+        child = reader(resource)
+        document = _renamed(merged.parameters, name, resource, mapping(child.document))
+        merged.values += _values(document, MAX_VALUES - merged.values)
+        if merged.values >= MAX_VALUES:
             raise NotRead(_TOO_MANY)
     except NotRead as error:
-        whole.unread[name] = str(error)
+        merged.unread[name] = str(error)
         return []
-    whole.stacks += 1
-    whole.parameters |= document["Parameters"]
-    whole.mappings |= document["Mappings"]
+    merged.stacks += 1
+    merged.parameters |= document["Parameters"]
+    merged.mappings |= document["Mappings"]
     # Its loops may use its own conditions, and the conditions, parameters and mappings around it.
-    around = replace(whole.template, conditions=ChainMap(document["Conditions"], whole.conditions))
+    around = replace(merged.template, conditions=ChainMap(document["Conditions"], merged.conditions))
     inner = parse(document, around=around, lists=every_list)
-    whole.conditions |= inner.conditions
-    del whole.resources[name]
+    merged.conditions |= inner.conditions
+    del merged.resources[name]
     resources = {
-        logical_id: _conditional(entry, resource, whole.conditions)
+        logical_id: _conditional(entry, resource, merged.conditions)
         for logical_id, entry in inner.resources.items()
-        if logical_id not in whole.resources
+        if logical_id not in merged.resources
     }
-    whole.resources |= resources
-    whole.outputs |= inner.outputs
-    whole.opaque |= {f"{name}{SEPARATOR}{logical_id}": entry for logical_id, entry in inner.opaque.items()}
-    whole.macros += [f"{name}{SEPARATOR}{macro}" for macro in inner.macros]
-    whole.malformed += inner.malformed
-    return [(logical_id, child.children) for logical_id, entry in resources.items() if entry.get("Type") in NESTED]
+    merged.resources |= resources
+    merged.outputs |= inner.outputs
+    merged.opaque |= {f"{name}{SEPARATOR}{logical_id}": entry for logical_id, entry in inner.opaque.items()}
+    merged.macros += [f"{name}{SEPARATOR}{macro}" for macro in inner.macros]
+    merged.malformed += inner.malformed
+    return [(logical_id, child.reader) for logical_id, entry in resources.items() if entry.get("Type") in NESTED]
 
 
 _TOO_MANY = f"more than {MAX_VALUES:,} values in the nested stacks, with their parameters written out"
@@ -171,12 +171,12 @@ def _values(document: Section, most: int) -> int:
     return count
 
 
-def _write_out_outputs(whole: _Whole) -> None:
+def _write_out_outputs(merged: _Merged) -> None:
     """Replace every reference to an output of a nested stack by the output's value, as far as it is known.
 
     An output that refers to itself, or to a stack that cannot be read, stays a reference.
     """
-    outputs = {_output_of(name): mapping(entry).get("Value") for name, entry in whole.outputs.items()}
+    outputs = {_output_of(name): mapping(entry).get("Value") for name, entry in merged.outputs.items()}
     values: dict[str, Json] = {}
     used = {name: outputs.keys() & {*references(value)} for name, value in outputs.items()}
     sorter = TopologicalSorter(used)
@@ -184,16 +184,16 @@ def _write_out_outputs(whole: _Whole) -> None:
         sorter.prepare()
     while ready := sorter.get_ready():
         for name in ready:
-            value = _Nested("", values).value(outputs[name]) if used[name] else outputs[name]
+            value = _NestedRenaming("", values).value(outputs[name]) if used[name] else outputs[name]
             if _size(value) <= MAX_OUTPUT:
                 values[name] = value
         sorter.done(*ready)
-    renamer = _Nested("", values)
-    for section in (whole.resources, whole.conditions):
+    renamer = _NestedRenaming("", values)
+    for section in (merged.resources, merged.conditions):
         for name, entry in section.items():
             added = sum(_size(values[output]) for output in references(entry) if output in values)
-            if added and whole.values + added < MAX_VALUES:
-                whole.values += added
+            if added and merged.values + added < MAX_VALUES:
+                merged.values += added
                 section[name] = renamer.value(entry)
 
 
@@ -234,7 +234,9 @@ def _renamed(around: Section, name: str, resource: Section, document: Section) -
         else:
             values[key] = _as_list(value, around) if is_list(parameter) else value
     entries = ((str(key), content) for inner in walk(document) for key, content in mapping(inner).items())
-    renamer = _Nested(prefix, values, frozenset(str(content[0]) for key, content in entries if is_loop(key, content)))
+    renamer = _NestedRenaming(
+        prefix, values, frozenset(str(content[0]) for key, content in entries if is_loop(key, content))
+    )
     return {
         "Transform": document.get("Transform"),
         "Fn::Transform": document.get("Fn::Transform"),
@@ -270,7 +272,7 @@ def _as_list(value: Json, around: Section) -> Json:
     return split_commas(str(literal_text(value)))
 
 
-class _Nested(Renaming):
+class _NestedRenaming(Renaming):
     """Adds the prefix to the names in a nested stack's document, and replaces its parameters.
 
     `values` has the parent's expression for each parameter, or the value of each output by Stack.Outputs.Name. The

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from generator.template.conditions import Assignment, Deployments, Formula, Truths, variables
+from generator.template.conditions import Assignment, DeploymentSpace, Formula, Truths, variables
 from generator.template.guards import ALWAYS, Guard
 
 MAX_STEPS = 1_500_000
@@ -53,20 +53,20 @@ class Combination(NamedTuple, Generic[Picked]):
     at_most: int
 
 
-def possible(deployments: Deployments, guard: Guard) -> bool:
+def possible(space: DeploymentSpace, guard: Guard) -> bool:
     """Return whether the facts of the guard hold together in some deployment."""
     item: Item[None] = [Candidate(0, guard, None)]
-    return not guard or heaviest(deployments, [item]) is not None
+    return not guard or heaviest(space, [item]) is not None
 
 
-def heaviest(deployments: Deployments, items: Iterable[Item[Picked]]) -> Combination[Picked] | None:
+def heaviest(space: DeploymentSpace, items: Iterable[Item[Picked]]) -> Combination[Picked] | None:
     """Return the heaviest combination of one candidate of each item; None if no deployment has any.
 
     Items without a common parameter are searched separately: twenty independent conditions are twenty small
     searches, not one search of a million combinations.
     """
-    compiled = [_compiled(deployments, item) for item in items]
-    results = [_search(deployments, options, constraints) for options, constraints in _groups(deployments, compiled)]
+    compiled = [_compiled(space, item) for item in items]
+    results = [_search(space, options, constraints) for options, constraints in _groups(space, compiled)]
     combinations = [combination for combination in results if combination is not None]
     if len(combinations) < len(results):
         return None
@@ -79,10 +79,10 @@ def heaviest(deployments: Deployments, items: Iterable[Item[Picked]]) -> Combina
 
 
 def _search(
-    deployments: Deployments, items: list[_Options[Picked]], constraints: tuple[Formula, ...]
+    space: DeploymentSpace, items: list[_Options[Picked]], constraints: tuple[Formula, ...]
 ) -> Combination[Picked] | None:
-    last_step = max(MAX_STEPS, deployments.steps + MIN_STEPS + MIN_DIVES * sum(map(len, items)))
-    search = _Search[Picked](deployments, constraints, last_step)
+    last_step = max(MAX_STEPS, space.steps + MIN_STEPS + MIN_DIVES * sum(map(len, items)))
+    search = _Search[Picked](space, constraints, last_step)
     search.run(items)
     if search.best is None:
         return None if not search.stopped_early else Combination(0, (), ALWAYS, search.unsearched)
@@ -92,21 +92,21 @@ def _search(
     return Combination(weight, picks, guard, max(weight, search.unsearched))
 
 
-def _compiled(deployments: Deployments, item: Item[Picked]) -> _Options[Picked]:
+def _compiled(space: DeploymentSpace, item: Item[Picked]) -> _Options[Picked]:
     options = []
     for candidate in item:
-        facts = [(deployments.formula_of(fact), holds) for fact, holds in sorted(candidate.guard, key=str)]
+        facts = [(space.formula_of(fact), holds) for fact, holds in sorted(candidate.guard, key=str)]
         if all(formula is not None for formula, _ in facts):
             options.append(_Option(candidate, tuple((formula, holds) for formula, holds in facts if formula)))
     return sorted(options, key=lambda option: -option.candidate.weight)
 
 
 def _groups(
-    deployments: Deployments, items: list[_Options[Picked]]
+    space: DeploymentSpace, items: list[_Options[Picked]]
 ) -> Iterator[tuple[list[_Options[Picked]], tuple[Formula, ...]]]:
     """Yield groups of items and constraints. Different groups have no variable in common."""
     depends = [variables(*(formula for option in item for formula, _ in option.facts)) for item in items]
-    depends += [variables(formula) for formula in deployments.constraints]
+    depends += [variables(formula) for formula in space.constraints]
     leader = _leaders(depends)
     groups: dict[int, tuple[list[_Options[Picked]], list[Formula]]] = {}
     for index, number in enumerate(leader):
@@ -114,7 +114,7 @@ def _groups(
         if index < len(items):
             group[0].append(items[index])
         else:
-            group[1].append(deployments.constraints[index - len(items)])
+            group[1].append(space.constraints[index - len(items)])
     return ((group_items, tuple(constraints)) for group_items, constraints in groups.values())
 
 
@@ -130,9 +130,9 @@ _Options = list[_Option[Picked]]
 class _Search(Generic[Picked]):
     """Branch and bound over the values of variables. A branch that cannot become the heaviest is dropped."""
 
-    def __init__(self, deployments: Deployments, constraints: tuple[Formula, ...], last_step: int) -> None:
-        self.deployments, self.constraints = deployments, constraints
-        self.first_step, self.last_step = deployments.steps, last_step
+    def __init__(self, space: DeploymentSpace, constraints: tuple[Formula, ...], last_step: int) -> None:
+        self.space, self.constraints = space, constraints
+        self.first_step, self.last_step = space.steps, last_step
         self.best: list[_Option[Picked]] | None = None
         self.weight = 0
         self.stopped_early = False
@@ -151,7 +151,7 @@ class _Search(Generic[Picked]):
             return
         extra_steps = self.last_step - self.first_step if self.best is None else 0
         last_step = self.last_step + extra_steps
-        if self.deployments.steps > last_step or len(self.assignment) > MAX_DEPTH:
+        if self.space.steps > last_step or len(self.assignment) > MAX_DEPTH:
             self.stopped_early, self.unsearched = True, max(self.unsearched, bound)
             return
         variable = self._variable(items)
@@ -159,7 +159,7 @@ class _Search(Generic[Picked]):
             self.best, self.weight = [item[0] for item in items], bound
             return
         children = []
-        for value in self.deployments.domain(variable):
+        for value in self.space.domain(variable):
             self.assignment[variable] = value
             remaining = self._remaining(items)
             if remaining is not None:
@@ -172,16 +172,16 @@ class _Search(Generic[Picked]):
     def _remaining(self, items: list[_Options[Picked]]) -> list[_Options[Picked]] | None:
         """Return the options that the assignment leaves possible; None if an item has none or a constraint fails."""
         known: Truths = {}
-        if any(self.deployments.truth(constraint, self.assignment, known) is False for constraint in self.constraints):
+        if any(self.space.truth(constraint, self.assignment, known) is False for constraint in self.constraints):
             return None
         remaining = []
         for item in items:
             options: _Options[Picked] = []
             for option in item:
-                self.deployments.steps += 1
+                self.space.steps += 1
                 facts = []
                 for formula, wanted in option.facts:
-                    holds = self.deployments.truth(formula, self.assignment, known)
+                    holds = self.space.truth(formula, self.assignment, known)
                     if holds is None:
                         facts.append((formula, wanted))
                     elif holds is not wanted:
@@ -201,10 +201,10 @@ class _Search(Generic[Picked]):
         known: Truths = {}
         for item in items:
             if item[0].facts:
-                return self.deployments.undecided(item[0].facts[0][0], self.assignment, known)
+                return self.space.undecided(item[0].facts[0][0], self.assignment, known)
         for formula in self.constraints:
-            if self.deployments.truth(formula, self.assignment, known) is None:
-                return self.deployments.undecided(formula, self.assignment, known)
+            if self.space.truth(formula, self.assignment, known) is None:
+                return self.space.undecided(formula, self.assignment, known)
         return None
 
 

@@ -18,7 +18,7 @@ from click.testing import Result
 
 from generator.checks import quota_only
 from generator.checks.lint_settings import LintSettings
-from generator.checks.units import Content, Unit
+from generator.checks.stacks import Source, Stack
 from tests import lint_once
 from tests.checks.rules.rule_runner import TEMPLATES, requested
 from tests.conftest import snapshot
@@ -528,8 +528,8 @@ def test_the_quota_alone_leaves_out_rules(generator: Run) -> None:
 
 def test_switching_the_sum_off_leaves_other_mandatory_rules_on() -> None:
     settings = LintSettings(ignored=("W9804",), mandatory=("W98", "E98"))
-    (content,) = quota_only.switched([Content((Unit("a", Path("a"), (), settings=settings),))], is_on=False)
-    off = content.units[0].settings
+    (content,) = quota_only.switched([Source((Stack("a", Path("a"), (), settings=settings),))], is_on=False)
+    off = content.stacks[0].settings
     assert [rule.id for rule in quota_only.RULES if off.ignores(rule.id, ())] == ["E9801"]
 
 

@@ -393,7 +393,7 @@ def judged(*folders: Path, **options: Any) -> Report:
 
 
 def totals(report: Report) -> dict[tuple[str, str], int]:
-    return {(place.account.name, place.account.region): place.total for place in report.places}
+    return {(pool.account.name, pool.account.region): pool.total for pool in report.pools}
 
 
 @pytest.fixture(autouse=True)
@@ -698,8 +698,8 @@ def test_a_gap_has_one_remedy_that_helps(resource: Any, expected: str, tmp_path:
 
 def test_a_folder_of_many_templates_names_the_largest(tmp_path: Path) -> None:
     folder = laid(tmp_path, {f"t{number:02}.json": resources(A=reserving(number)) for number in range(1, 31)})
-    (place,) = judged(folder).places
-    assert str(place).endswith(" + t24.json 24 + t23.json 23 + 22 more with 253 = 465 reserved of 900 reservable")
+    (pool,) = judged(folder).pools
+    assert str(pool).endswith(" + t24.json 24 + t23.json 23 + 22 more with 253 = 465 reserved of 900 reservable")
     report = judged(folder, account={"concurrency_limit": 50})
     assert " + 22 more with 253 = 465, 465 more than the 0 that can be reserved" in report.findings[0].message
     assert "(limit 50 - unreserved floor 100 - reserved elsewhere 0 leaves nothing)" in report.findings[0].message
@@ -707,8 +707,8 @@ def test_a_folder_of_many_templates_names_the_largest(tmp_path: Path) -> None:
 
 def test_a_good_verdict_names_functions_on_managed_instances(tmp_path: Path) -> None:
     managed = {"Type": LAMBDA, "Properties": {"CapacityProviderConfig": {"X": {}}}}
-    (place,) = judged(laid(tmp_path, {"a.json": resources(A=reserving(1), B=managed)})).places
-    assert str(place).endswith("reservable; on Lambda Managed Instances, with quotas of their own: B")
+    (pool,) = judged(laid(tmp_path, {"a.json": resources(A=reserving(1), B=managed)})).pools
+    assert str(pool).endswith("reservable; on Lambda Managed Instances, with quotas of their own: B")
 
 
 PLAN = {"format_version": "1.2", "terraform_version": "1.9.0", "planned_values": {}}
@@ -795,8 +795,8 @@ def test_the_standard_input_is_a_template() -> None:
 def test_the_places_name_the_standard_input() -> None:
     given = json.dumps(template(One=1))
     result = CliRunner().invoke(main, ["check", "-", "--only", "quota", "--format", "json"], input=given)
-    (place,) = json.loads(result.stdout)["accounts"]
-    assert place["stacks"] == [{"name": "-", "file": "-", "reserved": 1}]
+    (pool,) = json.loads(result.stdout)["accounts"]
+    assert pool["stacks"] == [{"name": "-", "file": "-", "reserved": 1}]
 
 
 @pytest.mark.slow

@@ -136,7 +136,7 @@ def test_a_gap_of_a_stack_that_ignores_the_rule_is_a_gap_of_the_sum(generator: R
 @pytest.mark.usefixtures("project", "no_region")
 def test_stacks_of_one_account_are_in_one_region(first: Any, second: Any, total: int, told: str) -> None:
     report = together(100, first=by_region(**first), second=by_region(**second))
-    assert report.places[0].total == total
+    assert report.pools[0].total == total
     assert told in report.findings[0].message
 
 
@@ -174,8 +174,8 @@ def together(reservable: int, **templates: Any) -> Report:
 
 
 def sums(**templates: Any) -> str:
-    (place,) = together(900, **templates).places
-    return str(place).removeprefix("any account and Region: ").removesuffix(" reserved of 900 reservable")
+    (pool,) = together(900, **templates).pools
+    return str(pool).removeprefix("any account and Region: ").removesuffix(" reserved of 900 reservable")
 
 
 @pytest.mark.usefixtures("project", "no_region")

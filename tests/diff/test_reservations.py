@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from generator.checks.quota.deployed import deployed
+from generator.checks.quota.variants import variants
 from generator.checks.quota.worst_case import worst_case
 from generator.diff.summary import headlines
 from tests.diff.comparing import difference
@@ -105,7 +105,7 @@ def test_the_sums_are_those_of_check(old: str, new: str, sums: str) -> None:
     assert headlines(found)["Reservations"] == sums
     assert "reservation" in kinds(found)
     totals = (found.reservations.total_old, found.reservations.total_new)
-    assert totals == tuple(worst_case(deployed(document(side))).total for side in (old, new))
+    assert totals == tuple(worst_case(variants(document(side))).total for side in (old, new))
 
 
 @pytest.mark.parametrize(
@@ -128,5 +128,5 @@ def test_diff_and_check_agree_on_random_templates(seed: int) -> None:
     old, new = (RandomTemplates(f"{seed} {side}").template() for side in ("old", "new"))
     found = difference(old, new).reservations
     for side, total, is_open in zip((old, new), (found.total_old, found.total_new), found.is_open, strict=True):
-        case = worst_case(deployed(side))
+        case = worst_case(variants(side))
         assert (total, is_open) == (case.total, not case.complete)

@@ -17,7 +17,7 @@ from click.testing import Result
 from generator._runtime import time_limit
 from generator.checks import linting
 from generator.checks.quota import judging
-from generator.checks.quota.deployed import deployed
+from generator.checks.quota.variants import variants
 from generator.config import files
 from generator.errors import InvalidEnvironment, OversizedTemplate, UnreadableTemplate
 from generator.template import dependencies
@@ -245,7 +245,7 @@ def mappings(number: int, of: dict[str, Any], **more: object) -> dict[str, Any]:
 def judged(resources: dict[str, Any]) -> list[judging.Violation]:
     conditions = {"C": {"Fn::Equals": [{"Ref": "P"}, "a"]}}
     document = {"Parameters": {"P": {"Type": "String"}}, "Conditions": conditions, "Resources": resources}
-    return list(judging.other_violations(deployed(document)))
+    return list(judging.other_violations(variants(document)))
 
 
 SHAPES: dict[str, tuple[Callable[[int], dict[str, Any]], set[str]]] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from generator.checks.quota.deployed import deployed
+from generator.checks.quota.variants import variants
 from generator.checks.quota.worst_case import worst_case
 from generator.template.constraints import accepts
 
@@ -61,7 +61,7 @@ def test_a_condition_on_a_value_that_nobody_can_deploy_never_holds(stage: Any, t
         "Conditions": conditions,
         "Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": figure}}},
     }
-    assert worst_case(deployed(content)).total == total
+    assert worst_case(variants(content)).total == total
 
 
 def test_a_mapping_is_not_looked_up_with_a_value_out_of_range() -> None:
@@ -71,5 +71,5 @@ def test_a_mapping_is_not_looked_up_with_a_value_out_of_range() -> None:
         "Mappings": {"Sizes": {"1": {"Units": 5}, "2": {"Units": 8}, "3": {"Units": 950}}},
         "Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": figure}}},
     }
-    case = worst_case(deployed(content))
+    case = worst_case(variants(content))
     assert (case.total, case.complete) == (8, True)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from generator.checks.quota.deployed import deployed
 from generator.checks.quota.functions import RESERVED
+from generator.checks.quota.variants import variants
 from generator.checks.quota.worst_case import worst_case
 from generator.report.bill import bill, has_bill, total_usd
 from generator.simulation.topology import read_topology
@@ -79,8 +79,8 @@ def test_every_value_in_scope_every(value: Any, expected: int) -> None:
 
 @pytest.mark.parametrize(("value", "expected"), TABLE)
 def test_the_quota_verdict_has_the_value(value: Any, expected: int) -> None:
-    others = worst_case(deployed(template(0))).total
-    found = worst_case(deployed(template({"Fn::If": ["Always", value, 0]})))
+    others = worst_case(variants(template(0))).total
+    found = worst_case(variants(template({"Fn::If": ["Always", value, 0]})))
     assert (found.total - others, found.fits(found.total)) == (expected, True)
 
 
@@ -167,11 +167,11 @@ def test_equal_meanings_have_one_canonical_form(one: Any, other: Any) -> None:
 def test_the_quota_verdict_needs_neither_cfn_lint_nor_an_sdk() -> None:
     code = (
         "import sys\n"
-        "from generator.checks.quota.deployed import deployed\n"
+        "from generator.checks.quota.variants import variants\n"
         "from generator.checks.quota.worst_case import worst_case\n"
         "properties = {'ReservedConcurrentExecutions': 7}\n"
         "function = {'Type': 'AWS::Lambda::Function', 'Properties': properties}\n"
-        "found = worst_case(deployed({'Resources': {'F': function}}))\n"
+        "found = worst_case(variants({'Resources': {'F': function}}))\n"
         "assert found.total == 7\n"
         "print(*{'cfnlint', 'boto3', 'botocore', 'troposphere', 'sympy'} & set(sys.modules))\n"
     )

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from generator.checks.quota.deployed import deployed
 from generator.checks.quota.functions import RESERVED
+from generator.checks.quota.variants import variants
 from generator.checks.quota.worst_case import worst_case
 from generator.template.alternatives import Missing, options
 from generator.template.evaluation import Evaluator, Unknown
@@ -77,7 +77,7 @@ def check_every(tried: list[Oracle], template: Template, function: str) -> None:
 
 def check_worst_case(tried: list[Oracle], content: Any) -> None:
     """Compare the total. Lists with items that fail may count or not."""
-    case = worst_case(deployed(content))
+    case = worst_case(variants(content))
     least, most = max(oracle.total() for oracle in tried), max(oracle.lenient().total() for oracle in tried)
     assert case.total <= most
     assert least <= case.at_most <= most

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, TypeVar
 
-from generator.checks.quota.deployed import Deployed
+from generator.checks.quota.variants import Variant
 from generator.template.alternatives import Location, Missing, Option, branches, options
 from generator.template.dependencies import MAPPINGS, names
 from generator.template.guards import Guard, merge
@@ -115,14 +115,16 @@ def poller_name(location: Location) -> str:
 
 
 def worst_of_each(
-    stacks: Iterable[Deployed],
-    find: Callable[[Deployed, str], Iterable[Result]],
+    variants: Iterable[Variant],
+    find: Callable[[Variant, str], Iterable[Result]],
     key: Callable[[Result], object],
     weight: Callable[[Result], int],
 ) -> list[Result]:
     """Return the heaviest result with each key, of what `find` yields for each function of each stack."""
     worst: dict[object, Result] = {}
-    for result in (result for stack in stacks for name in functions(stack.template) for result in find(stack, name)):
+    for result in (
+        result for variant in variants for name in functions(variant.template) for result in find(variant, name)
+    ):
         if key(result) not in worst or weight(result) > weight(worst[key(result)]):
             worst[key(result)] = result
     return list(worst.values())

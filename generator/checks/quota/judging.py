@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from generator.capacity.quota import AccountQuota
 from generator.checks.findings import Rule
 from generator.checks.quota import messages
-from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.messages import SUM_RULE
 from generator.checks.quota.provisioned import excesses
 from generator.checks.quota.queues import above_reservation, throttled_pollers
 from generator.checks.quota.streams import surpluses, switched_off
+from generator.checks.quota.variants import Variant
 from generator.checks.quota.worst_case import worst_case
 from generator.template.alternatives import Location
 
@@ -51,19 +51,19 @@ class Violation(NamedTuple):
     message: str
 
 
-def reservation_sum(stacks: Sequence[Deployed], account: AccountQuota) -> Iterator[Violation]:
+def reservation_sum(variants: Sequence[Variant], account: AccountQuota) -> Iterator[Violation]:
     """Yield one finding, at the largest share, if some deployment reserves more than the account can give."""
-    case = worst_case(stacks)
+    case = worst_case(variants)
     if case.total > account.reservable:
         yield Violation(SUM_RULE, case.shares[0].location, messages.of_sum(case, account))
 
 
-def violations(rule: str, stacks: Sequence[Deployed], **settings: int) -> Iterator[Violation]:
+def violations(rule: str, variants: Sequence[Variant], **settings: int) -> Iterator[Violation]:
     """Yield the violations of a rule that depends on no account. `settings` are those of the rule."""
     find, message = _JUDGES[rule]
-    return (Violation(rule, case.location, message(case)) for case in find(stacks, **settings))
+    return (Violation(rule, case.location, message(case)) for case in find(variants, **settings))
 
 
-def other_violations(stacks: Sequence[Deployed]) -> Iterator[Violation]:
+def other_violations(variants: Sequence[Variant]) -> Iterator[Violation]:
     """Yield the violations of all rules but E9801, in the order of the rules."""
-    return (violation for rule in _JUDGES for violation in violations(rule, stacks))
+    return (violation for rule in _JUDGES for violation in violations(rule, variants))

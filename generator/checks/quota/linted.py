@@ -20,21 +20,21 @@ from cfnlint.rules import RuleMatch
 from cfnlint.template import Template
 
 from generator.checks.folders import Folder, project_of
-from generator.checks.quota.deployed import Deployed, deployed
 from generator.checks.quota.judging import Violation
+from generator.checks.quota.variants import Variant, variants
 from generator.errors import UnreadableTemplate
 from generator.template.reading import parsed, text_of
 
 
-def stacks_of(template: Template, is_whole: bool = False) -> list[Deployed]:
+def stacks_of(template: Template, is_whole: bool = False) -> list[Variant]:
     """Return the template under each set of parameters that cfn-lint was given, or once if it was given none.
 
     If it `is_whole`, it contains the nested stacks whose templates are files of the same project.
     """
     given = [parameter_set.parameters for parameter_set in template.context.parameter_sets or []]
     path = Path(template.filename) if template.filename else None
-    children = Folder(project_of(path)).children(path) if is_whole and path else None
-    return deployed(document_of(template), given, named_regions(template), children)
+    reader = Folder(project_of(path)).reader(path) if is_whole and path else None
+    return variants(document_of(template), given, named_regions(template), reader)
 
 
 def document_of(template: Template) -> Any:

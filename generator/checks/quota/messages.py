@@ -62,7 +62,7 @@ def sums(cases: Sequence[tuple[str, WorstCase]]) -> str:
     return f"{' + '.join(shortened([f'{name} {case}' for name, case in cases], rest))} = {known}"
 
 
-def place_of(account: AccountQuota) -> str:
+def pool_name(account: AccountQuota) -> str:
     """Return an account's name and Region as text; empty if neither is known."""
     if not (account.name or account.region):
         return ""
@@ -70,7 +70,7 @@ def place_of(account: AccountQuota) -> str:
 
 
 def _the(account: AccountQuota) -> str:
-    return f"In {place}, the" if (place := place_of(account)) else "The"
+    return f"In {name}, the" if (name := pool_name(account)) else "The"
 
 
 def of_excess(case: Excess) -> str:

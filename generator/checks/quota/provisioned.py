@@ -11,7 +11,6 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from generator.aws import PROVISIONED_DIMENSION
-from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import (
     QUALIFIERS,
     added,
@@ -22,6 +21,7 @@ from generator.checks.quota.functions import (
     within,
     worst_of_each,
 )
+from generator.checks.quota.variants import Variant
 from generator.template.alternatives import Location, Missing, Option, alternatives, branches, options
 from generator.template.dependencies import names
 from generator.template.guards import ALWAYS, Guard, merge
@@ -65,9 +65,9 @@ class Excess(NamedTuple):
         return self.total - self.reserved
 
 
-def excesses(stacks: Iterable[Deployed]) -> list[Excess]:
+def excesses(variants: Iterable[Variant]) -> list[Excess]:
     """Return the worst deployment of each function that can have more provisioned than reserved."""
-    return worst_of_each(stacks, _excess, attrgetter("function"), attrgetter("missing"))
+    return worst_of_each(variants, _excess, attrgetter("function"), attrgetter("missing"))
 
 
 def is_provisioned(location: Location) -> bool:
@@ -172,12 +172,12 @@ def _scales_functions(template: Template, target: str) -> bool:
     )
 
 
-def _excess(stack: Deployed, function: str) -> Iterator[Excess]:
-    provisioned = [candidates for figures_ in provisions(stack.template, function) if (candidates := added(figures_))]
-    reserved = deducted(reservations(stack.template, function)) if provisioned else []
+def _excess(variant: Variant, function: str) -> Iterator[Excess]:
+    provisioned = [candidates for figures_ in provisions(variant.template, function) if (candidates := added(figures_))]
+    reserved = deducted(reservations(variant.template, function)) if provisioned else []
     if not reserved:
         return
-    combination = heaviest(stack.deployments, [reserved, *([LEFT_OUT, *figures_] for figures_ in provisioned)])
+    combination = heaviest(variant.space, [reserved, *([LEFT_OUT, *figures_] for figures_ in provisioned)])
     if combination is None or combination.weight <= 0:
         return
     picks = [(pick.weight, pick.option) for pick in combination.picks if pick.option]

@@ -7,7 +7,6 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from generator.aws import MIN_RECEIVES, STARTING_POLLERS
-from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import (
     RESERVED,
     added,
@@ -20,6 +19,7 @@ from generator.checks.quota.functions import (
     worst_of_each,
 )
 from generator.checks.quota.provisioned import LEFT_OUT
+from generator.checks.quota.variants import Variant
 from generator.template.alternatives import Location, Missing, Option, alternatives, branches, options
 from generator.template.dependencies import names
 from generator.template.guards import Guard
@@ -77,16 +77,16 @@ class _EventSource(NamedTuple):
     guard: Guard
 
 
-def above_reservation(stacks: Iterable[Deployed]) -> list[Demand]:
+def above_reservation(variants: Iterable[Variant]) -> list[Demand]:
     """Return the worst deployment of each mapping that states a maximum concurrency above its function's reservation.
 
     Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS event source mappings". Lambda refuses
     such a mapping.
     """
-    return worst_of_each(stacks, _above, _KEY, attrgetter("missing"))
+    return worst_of_each(variants, _above, _KEY, attrgetter("missing"))
 
 
-def throttled_pollers(stacks: Iterable[Deployed]) -> list[Demand]:
+def throttled_pollers(variants: Iterable[Variant]) -> list[Demand]:
     """Return the worst deployment of each queue whose messages reach the dead-letter queue because of throttles.
 
     A throttled poller has received its messages, so each throttle counts towards the queue's maxReceiveCount. Source:
@@ -94,31 +94,31 @@ def throttled_pollers(stacks: Iterable[Deployed]) -> list[Demand]:
     least 5, and a reservation of at least five. The concurrency of FIFO queues depends on their message groups, which
     no template states.
     """
-    return worst_of_each(stacks, _throttled, _KEY, attrgetter("missing"))
+    return worst_of_each(variants, _throttled, _KEY, attrgetter("missing"))
 
 
-def _above(stack: Deployed, function: str) -> Iterator[Demand]:
-    reserved = deducted(reservations(stack.template, function))
-    for source in _event_sources(stack.template, function) if reserved else ():
-        maxima = within(options(stack.template, source.owner, *source.prefix, *MAXIMUM), [source.guard])
+def _above(variant: Variant, function: str) -> Iterator[Demand]:
+    reserved = deducted(reservations(variant.template, function))
+    for source in _event_sources(variant.template, function) if reserved else ():
+        maxima = within(options(variant.template, source.owner, *source.prefix, *MAXIMUM), [source.guard])
         demands = added(maxima)
-        combination = heaviest(stack.deployments, [demands, reserved]) if demands else None
+        combination = heaviest(variant.space, [demands, reserved]) if demands else None
         if combination and combination.weight > 0:
             maximum, units = _picked(combination, MAXIMUM[0]), _known(_picked(combination, RESERVED))
             yield Demand(function, units, _known(maximum), maximum.location, combination.guard)
 
 
-def _throttled(stack: Deployed, function: str) -> Iterator[Demand]:
-    reserved = [candidate for candidate in deducted(reservations(stack.template, function)) if candidate.weight < 0]
-    sources = list(_event_sources(stack.template, function)) if reserved else []
-    demands = [_starting(stack.template, source) for source in sources]
+def _throttled(variant: Variant, function: str) -> Iterator[Demand]:
+    reserved = [candidate for candidate in deducted(reservations(variant.template, function)) if candidate.weight < 0]
+    sources = list(_event_sources(variant.template, function)) if reserved else []
+    demands = [_starting(variant.template, source) for source in sources]
     for index, source in enumerate(sources[:MAX_SOURCES]):
-        receives = [option for queue in _queues(stack.template, source) for option in queue]
+        receives = [option for queue in _queues(variant.template, source) for option in queue]
         low = [Candidate(0, option.guard, option) for option in receives if 0 < _known(option) < MIN_RECEIVES]
         others = [[LEFT_OUT, *demand] for number, demand in enumerate(demands) if number != index]
         if not low or not demands[index]:
             continue
-        combination = heaviest(stack.deployments, [low, reserved, demands[index], *others])
+        combination = heaviest(variant.space, [low, reserved, demands[index], *others])
         if combination and combination.weight > 0:
             queue, units = _picked(combination, REDRIVE[0]), _known(_picked(combination, RESERVED))
             yield Demand(function, units, combination.weight + units, queue.location, combination.guard, _known(queue))

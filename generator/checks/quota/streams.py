@@ -8,7 +8,6 @@ from itertools import product
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import (
     added,
     function_references,
@@ -18,6 +17,7 @@ from generator.checks.quota.functions import (
     sam_events,
     worst_of_each,
 )
+from generator.checks.quota.variants import Variant
 from generator.template.alternatives import Alternative, Location, Missing, Option, branches, options, present
 from generator.template.guards import Guard, merge, when
 from generator.template.model import Template
@@ -62,22 +62,22 @@ class Surplus(NamedTuple):
         return self.reserved - self.usable
 
 
-def surpluses(stacks: Iterable[Deployed], shards: int = 0) -> list[Surplus]:
+def surpluses(variants: Iterable[Variant], shards: int = 0) -> list[Surplus]:
     """Return the worst deployment of each function that only streams invoke and that reserves more than they can use.
 
     `shards` is the number for streams whose shards the template does not state; 0 leaves such functions alone.
     """
-    return worst_of_each(stacks, partial(_surplus, shards=shards), attrgetter("function"), attrgetter("unused"))
+    return worst_of_each(variants, partial(_surplus, shards=shards), attrgetter("function"), attrgetter("unused"))
 
 
-def switched_off(stacks: Iterable[Deployed]) -> list[Option]:
+def switched_off(variants: Iterable[Variant]) -> list[Option]:
     """Return every place that gives a function a reservation of 0, with the first deployment that has it."""
     found = (
         option
-        for stack in stacks
-        for function in functions(stack.template)
-        for option in reservations(stack.template, function)
-        if option.number == 0 and possible(stack.deployments, option.guard)
+        for variant in variants
+        for function in functions(variant.template)
+        for option in reservations(variant.template, function)
+        if option.number == 0 and possible(variant.space, option.guard)
     )
     by_location: dict[Location, Option] = {}
     for option in found:
@@ -85,13 +85,13 @@ def switched_off(stacks: Iterable[Deployed]) -> list[Option]:
     return list(by_location.values())
 
 
-def _surplus(stack: Deployed, function: str, shards: int) -> Iterator[Surplus]:
-    reserved = added(reservations(stack.template, function))
-    pollers = _pollers(stack.template, function, shards) if reserved else None
+def _surplus(variant: Variant, function: str, shards: int) -> Iterator[Surplus]:
+    reserved = added(reservations(variant.template, function))
+    pollers = _pollers(variant.template, function, shards) if reserved else None
     if not pollers:
         return
     combinations_ = (
-        heaviest(stack.deployments, [reserved, *_with_first_running(pollers, first)])
+        heaviest(variant.space, [reserved, *_with_first_running(pollers, first)])
         for first in range(min(len(pollers), MAX_TRIED))
     )
     combinations = [combination for combination in combinations_ if combination and combination.weight > 0]

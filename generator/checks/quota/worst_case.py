@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from generator._format import counted, listed
 from generator.aws import PROVISIONED_DIMENSION
-from generator.checks.quota.deployed import Deployed
 from generator.checks.quota.functions import (
     FUNCTION_TYPES,
     QUALIFIERS,
@@ -29,6 +28,7 @@ from generator.checks.quota.provisioned import (
     provisions,
     without_function,
 )
+from generator.checks.quota.variants import Variant
 from generator.template.alternatives import Location, Missing, Option, alternatives, present
 from generator.template.guards import ALWAYS, Guard
 from generator.template.intrinsics import Json, is_intrinsic, literal_text, mapping, whole_number
@@ -77,7 +77,7 @@ class WorstCase(NamedTuple):
     scalable targets whose function it does not state. Not in the sum then."""
 
     elsewhere: tuple[str, ...]
-    """Everything that may take concurrency by resources that the template does not list: nested stacks, modules,
+    """Everything that may take concurrency by resources that the template does not list: nested variants, modules,
     includes, macros, loops over an unknown list. Not in the sum."""
 
     managed: tuple[str, ...] = ()
@@ -107,7 +107,7 @@ class WorstCase(NamedTuple):
         return f"{self.total:,}" if self.exact else f"{self.total:,} to {self.at_most:,}"
 
 
-def worst_case(stacks: Iterable[Deployed]) -> WorstCase:
+def worst_case(variants: Iterable[Variant]) -> WorstCase:
     """Return the worst case of the deployment, of these, that reserves most, with what any of them leaves open.
 
     Provisioned concurrency counts within the reservation of its function, and by itself if there is none. Source:
@@ -116,7 +116,7 @@ def worst_case(stacks: Iterable[Deployed]) -> WorstCase:
     Conditions and the keys of mappings range over all that can be true together; a parameter that states a figure has
     its default.
     """
-    cases = [*map(_worst_case, stacks)]
+    cases = [*map(_worst_case, variants)]
     worst = max(cases, key=lambda case: case.total)
     if len(cases) == 1:
         return worst
@@ -158,13 +158,13 @@ def verb(cases: Iterable[WorstCase]) -> str:
     return "reserve or provision" if any(share.is_provisioned for case in cases for share in case.shares) else "reserve"
 
 
-def _worst_case(stack: Deployed) -> WorstCase:
-    by_function = {function: _figures(stack.template, function) for function in functions(stack.template)}
+def _worst_case(variant: Variant) -> WorstCase:
+    by_function = {function: _figures(variant.template, function) for function in functions(variant.template)}
     items = []
     for figures_ in chain.from_iterable(by_function.values()):
         if candidates := added(figures_):
             items.append([LEFT_OUT, *candidates])
-    combination = heaviest(stack.deployments, items)
+    combination = heaviest(variant.space, items)
     picks = [pick.option for pick in combination.picks if pick.option] if combination else []
     shares = [Share(str(pick.location[1]), pick.known() or 0, pick.location) for pick in picks]
     return WorstCase(
@@ -175,18 +175,18 @@ def _worst_case(stack: Deployed) -> WorstCase:
             *(
                 function
                 for function, figures in by_function.items()
-                if present(stack.template, function) is None
-                or any(_is_open(stack, option) for option in chain.from_iterable(figures))
+                if present(variant.template, function) is None
+                or any(_is_open(variant, option) for option in chain.from_iterable(figures))
             ),
-            *without_function(stack.template),
+            *without_function(variant.template),
         ),
-        elsewhere=tuple(_elsewhere(stack.template)),
-        managed=tuple(name for name in by_function if may_be_managed(stack.template, name)),
+        elsewhere=tuple(_elsewhere(variant.template)),
+        managed=tuple(name for name in by_function if may_be_managed(variant.template, name)),
     )
 
 
-def _is_open(stack: Deployed, option: Option) -> bool:
-    return option.number is Missing.UNKNOWN or not stack.deployments.can_read(option.guard)
+def _is_open(variant: Variant, option: Option) -> bool:
+    return option.number is Missing.UNKNOWN or not variant.space.can_read(option.guard)
 
 
 def _figures(template: Template, function: str) -> list[list[Option]]:

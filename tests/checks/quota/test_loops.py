@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from generator.checks.quota.deployed import deployed
 from generator.checks.quota.messages import in_scenario
+from generator.checks.quota.variants import variants
 from generator.checks.quota.worst_case import worst_case
 from tests.checks.rules.rule_runner import by_name, edited
 from tests.conftest import SCALE
@@ -101,7 +101,7 @@ CASES: list[tuple[Any, ...]] = [
 
 @pytest.mark.parametrize(("written", "expected"), by_name(CASES))
 def test_counts_what_a_loop_is_known_to_make(written: Any, expected: int) -> None:
-    template = deployed(edited(TEMPLATE, (LOOP, written)))
+    template = variants(edited(TEMPLATE, (LOOP, written)))
     assert worst_case(template).total == 1000 + expected
 
 
@@ -131,7 +131,7 @@ TENANTS = {
 )
 def test_a_list_that_a_deployment_selects_has_its_worst_case(collection: Any, scenario: str) -> None:
     loops = {"Fn::ForEach::Tenants": loop("Name", collection, {"Fn${Name}": reserving(250)})}
-    case = worst_case(deployed({**TENANTS, "Resources": loops}))
+    case = worst_case(variants({**TENANTS, "Resources": loops}))
     assert (case.total, case.complete, in_scenario(case.scenario)) == (1000, True, f", when {scenario}")
 
 
@@ -143,7 +143,7 @@ def test_a_loop_over_a_parameter_has_every_value_that_is_stated(declared: Any) -
         "Mappings": TEMPLATE["Mappings"],
         "Resources": {"Fn::ForEach::X": loop("Name", [{"Ref": "Stage"}], {"Fn${Name}": reserving(figure)})},
     }
-    case = worst_case(deployed(content))
+    case = worst_case(variants(content))
     assert (case.total, case.complete, in_scenario(case.scenario)) == (70, True, ", when Stage is prod")
 
 
@@ -151,7 +151,7 @@ def test_a_loop_over_a_parameter_has_every_value_that_is_stated(declared: Any) -
 def test_a_fact_that_selects_a_list_and_a_figure_is_named_once(lists: Any, fact: str) -> None:
     worker = reserving({"Fn::If": ["IsDev", 900, 901]})
     loops = {"Fn::ForEach::X": loop("Name", {"Fn::If": ["IsDev", *lists]}, {"Fn${Name}": worker})}
-    case = worst_case(deployed({**TENANTS, "Resources": loops}))
+    case = worst_case(variants({**TENANTS, "Resources": loops}))
     assert in_scenario(case.scenario) == f", when {fact}"
 
 
@@ -161,7 +161,7 @@ def test_two_selected_lists_that_exclude_each_other_do_not_add_up() -> None:
         f"Fn::ForEach::{key}": loop("Name", names, {f"{key}${{Name}}": reserving(100)})
         for key, names in zip("XY", lists, strict=True)
     }
-    case = worst_case(deployed({**TENANTS, "Resources": loops}))
+    case = worst_case(variants({**TENANTS, "Resources": loops}))
     assert (case.total, case.complete) == (200, True)
 
 
@@ -173,14 +173,14 @@ def test_a_name_that_two_lists_write_differently_is_not_proven() -> None:
         "Mappings": {"Sizes": {"A.1": {"Units": 950}, "A1": {"Units": 5}}},
         "Resources": {"Fn::ForEach::X": loop("Name", {"Fn::If": ["IsDev", ["A.1"], ["A1"]]}, sized)},
     }
-    assert not worst_case(deployed(content)).complete
+    assert not worst_case(variants(content)).complete
 
 
 def test_the_properties_of_a_selected_list_are_those_of_the_deployment() -> None:
     keys = {"Fn::If": ["IsDev", [], ["ReservedConcurrentExecutions"]]}
     units = {"Fn::ForEach::Keys": loop("Key", keys, {"${Key}": 900})}
     content = {**TENANTS, "Resources": {"A": {"Type": LAMBDA, "Properties": units}}}
-    case = worst_case(deployed(content))
+    case = worst_case(variants(content))
     assert (case.total, in_scenario(case.scenario)) == (900, ", when IsDev is false")
 
 
@@ -244,7 +244,7 @@ def total_in(content: dict[str, Any], given: dict[str, str]) -> int:
 @pytest.mark.parametrize("seed", range(40 * SCALE))
 def test_the_worst_case_of_loops_is_that_of_all_deployments(seed: int) -> None:
     content = random_loops(random.Random(seed))
-    case = worst_case(deployed(content))
+    case = worst_case(variants(content))
     given = [{"Stage": stage, "Area": area, "Names": "A,C"} for stage, area in product(["dev", "prod"], ["eu", "us"])]
     assert case.complete
     assert case.total == max(total_in(content, one) for one in given)
@@ -252,14 +252,14 @@ def test_the_worst_case_of_loops_is_that_of_all_deployments(seed: int) -> None:
 
 def test_a_mapping_by_a_parameter_is_read_as_it_was_written() -> None:
     """cfn-lint's own transform would put the value of the last key in its place, whatever the environment."""
-    case = worst_case(deployed(edited(TEMPLATE, ("Resources/Sized", reserving(BY_ENVIRONMENT)))))
+    case = worst_case(variants(edited(TEMPLATE, ("Resources/Sized", reserving(BY_ENVIRONMENT)))))
     assert case.total == 1070
     assert [(share.function, share.reserved) for share in case.shares] == [("Always", 1000), ("Sized", 70)]
 
 
 def test_a_mapping_by_a_parameter_agrees_with_conditions() -> None:
     sized = reserving({"Fn::If": ["IsDev", BY_ENVIRONMENT, 5]})
-    assert worst_case(deployed(edited(TEMPLATE, ("Resources/Sized", sized)))).total == 1030
+    assert worst_case(variants(edited(TEMPLATE, ("Resources/Sized", sized)))).total == 1030
 
 
 @pytest.mark.parametrize("literal", ["no", "yes", "a", "z"])
@@ -274,11 +274,11 @@ def test_a_comparison_of_a_mapped_value_is_read_as_it_was_written(literal: str, 
         ("Conditions/IsBusy", comparison),
         ("Resources/Sized", reserving({"Fn::If": ["IsBusy", 20, 3]})),
     )
-    assert worst_case(deployed(content)).total == (1020 if literal == "no" else 1003)
+    assert worst_case(variants(content)).total == (1020 if literal == "no" else 1003)
     ruled = edited(TEMPLATE, ("Mappings/Flags", content["Mappings"]["Flags"]))
     ruled["Rules"] = {"Only": {"Assertions": [{"Assert": comparison}]}}
     ruled["Resources"] = {"Sized": {**reserving(40), "Condition": "IsDev"}}
-    assert worst_case(deployed(ruled)).total == (40 if literal == "no" else 0)
+    assert worst_case(variants(ruled)).total == (40 if literal == "no" else 0)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def test_a_condition_that_a_loop_makes_is_evaluated(compared: Any, total: int) -
         ("Resources/WorkerDev", {**reserving(20), "Condition": "Fordev"}),
         ("Resources/WorkerProd", {**reserving(20), "Condition": "Forprod"}),
     )
-    assert worst_case(deployed(content)).total == total
+    assert worst_case(variants(content)).total == total
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_sam_globals_hold_for_the_functions_of_a_loop_that_state_nothing_else(ow
         ("Globals", {"Function": {"Timeout": 3, "ReservedConcurrentExecutions": 70}}),
         (LOOP, loop("Name", ["A", "B"], {"Worker${Name}": {"Type": "AWS::Serverless::Function", **own}})),
     )
-    assert worst_case(deployed(content)).total == total
+    assert worst_case(variants(content)).total == total
 
 
 def test_a_mapping_in_sam_globals_is_followed() -> None:
@@ -340,16 +340,16 @@ def test_a_mapping_in_sam_globals_is_followed() -> None:
         ("Globals", {"Function": {"ReservedConcurrentExecutions": BY_ENVIRONMENT}}),
         ("Resources/Sized", {"Type": "AWS::Serverless::Function", "Properties": {}}),
     )
-    case = worst_case(deployed(content))
+    case = worst_case(variants(content))
     assert (case.total, case.unresolved) == (1070, ())
     looped = {"Worker${Name}": {"Type": "AWS::Serverless::Function"}}
-    case = worst_case(deployed(edited(content, (LOOP, loop("Name", ["A", "B"], looped)))))
+    case = worst_case(variants(edited(content, (LOOP, loop("Name", ["A", "B"], looped)))))
     assert (case.total, case.unresolved) == (1210, ())
 
 
 @pytest.mark.parametrize("written", [None, [], "x", ["Name"], ["Name", ["A"], []], [{}, {}, {"Fn::ForEach::X": 1}]])
 def test_a_loop_that_is_none_is_left_to_cfn_lint(written: Any) -> None:
-    template = deployed(edited(TEMPLATE, (LOOP, written)))
+    template = variants(edited(TEMPLATE, (LOOP, written)))
     assert worst_case(template).total == 1000
 
 
@@ -376,4 +376,4 @@ def test_a_loop_over_too_many_different_lists_is_not_proven() -> None:
         "Mappings": {"Lists": lists},
         "Resources": {"Fn::ForEach::L": loop("Name", collection, {"F${Name}": reserving(9)})},
     }
-    assert worst_case(deployed(content)).elsewhere == ("Fn::ForEach::L",)
+    assert worst_case(variants(content)).elsewhere == ("Fn::ForEach::L",)

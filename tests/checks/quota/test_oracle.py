@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from generator.checks.quota.deployed import Deployed, deployed
 from generator.checks.quota.joint import worst_cases_together
 from generator.checks.quota.provisioned import excesses
 from generator.checks.quota.queues import above_reservation, throttled_pollers
 from generator.checks.quota.streams import surpluses
+from generator.checks.quota.variants import Variant, variants
 from generator.checks.quota.worst_case import worst_case
 from generator.template import search
 from generator.template.guards import Equality
@@ -277,7 +277,7 @@ def deployments(template: dict[str, Any]) -> Iterator[Oracle]:
 def test_agrees_with_every_deployment_tried_out(seed: int, transform: list[str]) -> None:
     """cfn-lint puts guesses into a template with language extensions, and sorts what it compares."""
     content = random_template(random.Random(seed)) | {"Transform": transform}
-    template, tried = deployed(content), list(deployments(content))
+    template, tried = variants(content), list(deployments(content))
 
     case = worst_case(template)
     assert case.exact, pretty(content)
@@ -294,7 +294,7 @@ def test_agrees_with_every_deployment_tried_out(seed: int, transform: list[str])
 @pytest.mark.parametrize("seed", range(100 * SCALE))
 def test_queues_and_scaling_agree_with_every_deployment_tried_out(seed: int) -> None:
     content = random_queue_template(random.Random(seed))
-    template, tried = deployed(content), list(deployments(content))
+    template, tried = variants(content), list(deployments(content))
 
     assert worst_case(template).total == max(oracle.total() for oracle in tried), pretty(content)
     excess = {found.function: found.missing for found in excesses(template)}
@@ -316,7 +316,7 @@ def test_a_search_that_stops_early_states_true_bounds(seed: int, steps: int, mon
         monkeypatch.setattr(search, limit, steps if limit == "MAX_STEPS" else 0)
     content = random_template(random.Random(f"bounds {seed}"))
     tried = list(deployments(content))
-    case = worst_case(deployed(content))
+    case = worst_case(variants(content))
     assert case.total <= max(oracle.total() for oracle in tried) <= case.at_most, pretty(content)
     assert not case.total or any(_agrees(one, case.scenario) and one.total() >= case.total for one in tried)
 
@@ -342,10 +342,10 @@ def by_stage(template: dict[str, Any]) -> dict[str, int]:
     return totals
 
 
-def by_region(template: dict[str, Any]) -> list[Deployed]:
+def by_region(template: dict[str, Any]) -> list[Variant]:
     """The same template with the Region for its stage."""
     text = json.dumps({**template, "Parameters": {**template["Parameters"], "Stage": {"Type": "Unused"}}})
-    return deployed(json.loads(text.replace('{"Ref": "Stage"}', '{"Ref": "AWS::Region"}')))
+    return variants(json.loads(text.replace('{"Ref": "Stage"}', '{"Ref": "AWS::Region"}')))
 
 
 @pytest.mark.usefixtures("no_region")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from generator.checks.quota.deployed import deployed
+from generator.checks.quota.variants import variants
 from generator.checks.quota.worst_case import WorstCase, worst_case
 from generator.template import search
 from generator.template.guards import when
@@ -44,7 +44,7 @@ def quickly() -> Iterator[None]:
 
 
 def worst(parameters: Any, conditions: Any, resources: Any) -> WorstCase:
-    return worst_case(deployed({"Parameters": parameters, "Conditions": conditions, "Resources": resources}))
+    return worst_case(variants({"Parameters": parameters, "Conditions": conditions, "Resources": resources}))
 
 
 @pytest.mark.usefixtures("quickly")
@@ -128,11 +128,11 @@ def test_a_thousand_functions() -> None:
 def test_a_question_without_an_answer_does_not_let_the_next_run_longer() -> None:
     parameters, conditions, _ = ring(11)
     rules = {"All": {"Assertions": [{"Assert": {"Fn::And": [{"Condition": name} for name in conditions]}}]}}
-    (stack,) = deployed({"Parameters": parameters, "Conditions": conditions, "Rules": rules, "Resources": {}})
+    (stack,) = variants({"Parameters": parameters, "Conditions": conditions, "Rules": rules, "Resources": {}})
     steps = []
     for name in conditions:
-        before = stack.deployments.steps
-        possible(stack.deployments, when(name))
-        steps.append(stack.deployments.steps - before)
+        before = stack.space.steps
+        possible(stack.space, when(name))
+        steps.append(stack.space.steps - before)
     assert max(steps) <= 2 * search.MAX_STEPS + 10_000
     assert sum(steps) <= 3 * search.MAX_STEPS

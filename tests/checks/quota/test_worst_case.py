@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from generator.checks.quota.deployed import Deployed, deployed
+from generator.checks.quota.variants import Variant, variants
 from generator.checks.quota.worst_case import Share, WorstCase, worst_case
 from generator.template.guards import Equality
 from generator.template.reading import parsed, text_of
@@ -46,7 +46,7 @@ PROPERTY = ("Properties", "ReservedConcurrentExecutions")
 
 
 def test_tells_shares_scenario_and_what_it_could_not_tell() -> None:
-    case = worst_case(deployed(CONTENT))
+    case = worst_case(variants(CONTENT))
     assert case.total == 97
     assert case.shares == (
         Share("Mapped", 50, ("Resources", "Mapped", *PROPERTY)),
@@ -59,14 +59,14 @@ def test_tells_shares_scenario_and_what_it_could_not_tell() -> None:
 
 
 def test_a_template_that_reserves_nothing() -> None:
-    case = worst_case(deployed({"Resources": {}}))
+    case = worst_case(variants({"Resources": {}}))
     assert (case.total, case.shares, case.scenario, case.exact, case.unresolved) == (0, (), frozenset(), True, ())
 
 
 def test_several_templates_add_up() -> None:
     """Each is a stack of its own, so each has its own worst deployment."""
     files = ("sum.json", "sum.yaml", "sum.sam.yaml", "loops.yaml")
-    assert [worst_case(deployed(parsed(name, text_of(TEMPLATES / name)))).total for name in files] == [
+    assert [worst_case(variants(parsed(name, text_of(TEMPLATES / name)))).total for name in files] == [
         205,
         205,
         205,
@@ -85,8 +85,8 @@ def test_a_switch_without_quotes_is_a_parameter_like_others(given: dict[str, Any
     assert worst_case(with_parameters(given, content=content)).total == total
 
 
-def with_parameters(*given: dict[str, Any], content: Any = CONTENT) -> list[Deployed]:
-    return deployed(content, given)
+def with_parameters(*given: dict[str, Any], content: Any = CONTENT) -> list[Variant]:
+    return variants(content, given)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_given_parameters_are_the_deployments(given: Any, total: int) -> None:
 def test_a_parameter_that_is_not_given_has_its_default() -> None:
     content = edited(CONTENT, ("Parameters/Environment/Default", "dev"))
     assert worst_case(with_parameters({"Units": 9}, content=content)).total == 10
-    assert worst_case(deployed(content)).total == 97
+    assert worst_case(variants(content)).total == 97
 
 
 @pytest.mark.parametrize("parameter", [None, [], {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/units"}])
@@ -120,7 +120,7 @@ def test_given_parameters_say_nothing_about_odd_ones(parameter: Any) -> None:
 def test_the_rules_section_narrows_what_can_be_deployed(environment: str, total: int) -> None:
     assertion = {"Assert": {"Fn::Equals": [{"Ref": "Environment"}, environment]}}
     content = edited(CONTENT, ("Rules", {"Only": {"Assertions": [assertion]}}))
-    assert worst_case(deployed(content)).total == total
+    assert worst_case(variants(content)).total == total
 
 
 def test_rules_tie_parameters_to_each_other() -> None:
@@ -141,7 +141,7 @@ def test_rules_tie_parameters_to_each_other() -> None:
             },
         ),
     )
-    assert worst_case(deployed(content)).total == 90
+    assert worst_case(variants(content)).total == 90
 
 
 BY_REGION, BY_ENVIRONMENT = {"Ref": "AWS::Region"}, {"Ref": "Environment"}
@@ -174,7 +174,7 @@ def test_large_mappings_and_default_values(arguments: Any, total: int, told: boo
         "Mappings": {"Sizes": {f"region-{number}": {"Reserved": 100 + number} for number in range(40)}},
         "Resources": {"Sized": sized},
     }
-    case = worst_case(deployed(content))
+    case = worst_case(variants(content))
     assert case.total == total
     assert case.unresolved == (() if told else ("Sized",))
 
@@ -187,7 +187,7 @@ def test_a_mapping_is_followed_up_to_250_keys(regions: int, told: bool) -> None:
     }
     figure = {"Fn::FindInMap": ["Sizes", BY_REGION, "Reserved"]}
     content["Resources"]["Sized"]["Properties"] = {"ReservedConcurrentExecutions": figure}
-    case = worst_case(deployed(content))
+    case = worst_case(variants(content))
     assert (case.total, case.unresolved == ()) == (99 + min(regions, 250), told)
 
 
@@ -214,7 +214,7 @@ def test_the_default_value_of_a_mapping_holds_when_no_key_is_selected(
         ("Resources", {"Sized": {"Type": "AWS::Lambda::Function"}}),
         ("Resources/Sized/Properties", {"ReservedConcurrentExecutions": figure}),
     )
-    case = worst_case(deployed(content))
+    case = worst_case(variants(content))
     assert (case.total, case.unresolved) == (total, () if told else ("Sized",))
     assert case.fits(total) == told
 
@@ -246,7 +246,7 @@ def test_fits_only_if_no_deployment_can_exceed_the_account(
     ],
 )
 def test_tells_what_may_bring_functions_from_elsewhere(resource: Any, elsewhere: tuple[str, ...]) -> None:
-    template = deployed({"Resources": {"Child": resource}})
+    template = variants({"Resources": {"Child": resource}})
     assert worst_case(template).elsewhere == elsewhere
 
 
@@ -262,7 +262,7 @@ def test_tells_what_may_bring_functions_from_elsewhere(resource: Any, elsewhere:
     ],
 )
 def test_tells_which_macros_may_bring_functions_or_change_figures(transform: Any, elsewhere: tuple[str, ...]) -> None:
-    case = worst_case(deployed(edited(CONTENT, ("Transform", transform))))
+    case = worst_case(variants(edited(CONTENT, ("Transform", transform))))
     assert (case.total, case.elsewhere) == (97, elsewhere)
 
 
@@ -276,7 +276,7 @@ def test_a_set_of_parameters_that_states_no_figure_leaves_it_open() -> None:
             }
         },
     }
-    case = worst_case(deployed(content, [{"Units": 800}, {"Stage": "prod"}]))
+    case = worst_case(variants(content, [{"Units": 800}, {"Stage": "prod"}]))
     assert (case.total, case.unresolved, case.fits(900)) == (800, ("Worker",), False)
 
 
@@ -309,4 +309,4 @@ def test_the_maximum_of_a_target_replaces_the_figure_of_its_alias(
         alias = {"FunctionName": {"Ref": "F"}, "Name": name, **PROVISIONING}
         resources |= {"F": {"Type": "AWS::Lambda::Function"}, "L": {"Type": "AWS::Lambda::Alias", "Properties": alias}}
     parameters = {"Name": {"Type": "String", "Default": "live"}, "Open": {"Type": "String"}}
-    assert worst_case(deployed({"Parameters": parameters, "Resources": resources})).total == total
+    assert worst_case(variants({"Parameters": parameters, "Resources": resources})).total == total

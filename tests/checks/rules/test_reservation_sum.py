@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from generator.checks.quota.deployed import deployed
+from generator.checks.quota.variants import variants
 from generator.checks.quota.worst_case import worst_case
 from tests.checks.rules.rule_runner import DELETE, by_name, edited, requested
 
@@ -217,7 +217,7 @@ def test_does_not_count_what_takes_nothing_from_the_pool(findings: Any, edits: A
 
 def test_a_target_of_a_function_elsewhere_is_not_in_the_sum() -> None:
     content = edited(GOOD, scaled("function:elsewhere:live"), aliased("elsewhere", 5))
-    assert set(worst_case(deployed(content)).unresolved) == {"Scaling", "Live"}
+    assert set(worst_case(variants(content)).unresolved) == {"Scaling", "Live"}
 
 
 UNSTATED = "; not counted: 1 function whose figure the template does not state"

@@ -49,7 +49,7 @@ def check(folder: Path, content: Any) -> Report:
 def test_agrees_with_the_sum_of_each_region(seed: int, tmp_path: Path) -> None:
     resources, pool = random_plan(random.Random(seed))
     report = check(tmp_path, plan(*resources))
-    assert {place.account.region: place.total for place in report.places if place.total} == pool
+    assert {place.account.region: place.total for place in report.pools if place.total} == pool
     fits = all(total <= 900 for total in pool.values())
     assert any(one.rule == "E9801" for one in report.findings) is not fits
     assert not any(one.rule == "not-proven" for one in report.findings)

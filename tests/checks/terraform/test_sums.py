@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from generator.checks.quota.deployed import deployed
+from generator.checks.quota.variants import variants
 from generator.checks.quota.worst_case import worst_case
 from generator.template import terraform
 from tests.checks.rules.rule_runner import by_name
@@ -25,7 +25,7 @@ def read(content: Any) -> tuple[Sums, dict[str, str]]:
     sums: Sums = {}
     for part in found.parts:
         given = [part.parameters] if part.stack else []
-        case = worst_case(deployed(part.document, given))
+        case = worst_case(variants(part.document, given))
         assert (case.unresolved, case.elsewhere) == ((), ())
         if case.total:
             key = (part.account, part.region)

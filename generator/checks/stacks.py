@@ -11,7 +11,7 @@ from generator.checks import assemblies
 from generator.checks.assemblies import Artifact
 from generator.checks.folders import Folder, is_template, project_of
 from generator.checks.lint_settings import LintSettings, lint_settings, of_project
-from generator.checks.quota.deployed import ACCOUNT, REGION, Deployed, Values, deployed
+from generator.checks.quota.variants import ACCOUNT, REGION, Values, Variant, variants
 from generator.errors import Fault, UnreadableTemplate
 from generator.template import plan_files, reading
 from generator.template.intrinsics import mapping
@@ -39,13 +39,13 @@ class Unread(NamedTuple):
     """The subject, the reason and the remedy."""
 
 
-class Unit(NamedTuple):
+class Stack(NamedTuple):
     """One stack, or everything of one plan that goes to the same account and Region."""
 
     name: str
     path: Path
     """The file that a finding names."""
-    deployed: tuple[Deployed, ...]
+    variants: tuple[Variant, ...]
     """The template under each set of parameters that is given, with nested stacks put into it."""
     account: str = ANY
     region: str = ANY
@@ -63,12 +63,12 @@ class Unit(NamedTuple):
     @property
     def regions(self) -> frozenset[str]:
         """The Regions that are named for it; empty for any."""
-        return frozenset(region for stack in self.deployed for region in stack.deployments.pins.get(REGION, ()))
+        return frozenset(region for variant in self.variants for region in variant.space.pins.get(REGION, ()))
 
-    def in_regions(self, regions: Iterable[str]) -> Unit:
+    def in_regions(self, regions: Iterable[str]) -> Stack:
         """Return the stack for other Regions; for any if there are none."""
-        stacks = tuple(stack.pinned({**stack.deployments.pins, REGION: regions}) for stack in self.deployed)
-        return self._replace(region=ANY, deployed=stacks)
+        variants = tuple(variant.pinned({**variant.space.pins, REGION: regions}) for variant in self.variants)
+        return self._replace(region=ANY, variants=variants)
 
     def may_go_to(self, account: str, region: str) -> bool:
         """Return whether the stack may be deployed to an account and a Region, each of which may be ANY."""
@@ -77,23 +77,23 @@ class Unit(NamedTuple):
         return region == ANY or region in (self.regions or (region,))
 
 
-class Content(NamedTuple):
-    """The content of files and folders."""
+class Source(NamedTuple):
+    """The stacks of a file or folder, and everything else that was found in it."""
 
-    units: tuple[Unit, ...] = ()
+    stacks: tuple[Stack, ...] = ()
     unread: tuple[Unread, ...] = ()
-    """Everything that belongs to no unit, such as a file that cannot be parsed."""
+    """Everything that belongs to no stack, such as a file that cannot be parsed."""
     templates: tuple[Path, ...] = ()
     """The files that cfn-lint can check."""
     assemblies: tuple[Path, ...] = ()
     """The folders that CDK wrote."""
     plans: tuple[Path, ...] = ()
-    """Files of a folder that look like Terraform plans; their content is not in `units`."""
+    """Files of a folder that look like Terraform plans; their content is not in `stacks`."""
     is_file: bool = False
     """Whether this is a single template."""
 
 
-def content_of_file(path: Path, region: str = ANY) -> Content:
+def read_file(path: Path, region: str = ANY) -> Source:
     """Return the stack of one template file, in a Region unless the template names others.
 
     Raises UnreadableTemplate.
@@ -104,10 +104,10 @@ def content_of_file(path: Path, region: str = ANY) -> Content:
     document = reading.parsed(str(path), reading.text_of(path))
     if not isinstance(mapping(document).get("Resources"), Mapping):
         raise UnreadableTemplate([not_a_template(path)])
-    return Content((_of_template(folder, path, document, _settings(region)),), templates=(path,), is_file=True)
+    return Source((_of_template(folder, path, document, _settings(region)),), templates=(path,), is_file=True)
 
 
-def content_of_folder(path: Path, region: str = ANY) -> Content:
+def read_folder(path: Path, region: str = ANY) -> Source:
     """Return the stacks of a CDK assembly, or of all templates and assemblies below a folder.
 
     A template that another one nests is part of that one. Templates outside of assemblies go to the Region unless they
@@ -126,12 +126,12 @@ def content_of_folder(path: Path, region: str = ANY) -> Content:
         for real_path in files
         if real_path != root and root not in nested.get(real_path, {})
     }
-    roots = [unit for real_path, unit in walk.plain.items() if real_path not in inside]
+    roots = [stack for real_path, stack in walk.plain.items() if real_path not in inside]
     templates = {
         **{real_path: file for files in nested.values() for real_path, file in files.items()},
-        **{os.path.realpath(unit.path): unit.path for unit in (*walk.plain.values(), *walk.assembled)},
+        **{os.path.realpath(stack.path): stack.path for stack in (*walk.plain.values(), *walk.assembled)},
     }
-    return Content(
+    return Source(
         (*walk.assembled, *roots),
         tuple(walk.unread),
         tuple(sorted(templates.values())),
@@ -140,9 +140,9 @@ def content_of_folder(path: Path, region: str = ANY) -> Content:
     )
 
 
-def unread(path: Path, error: UnreadableTemplate) -> Content:
-    """Return the content of a file that cannot be read: the reasons for it."""
-    return Content(
+def unread(path: Path, error: UnreadableTemplate) -> Source:
+    """Return the source for a file that cannot be read: the reasons for it."""
+    return Source(
         unread=tuple(Unread(path, "", f"{fault.what}; {fault.remedy}") for fault in error.faults), is_file=True
     )
 
@@ -156,9 +156,9 @@ class _Walk:
 
     def __init__(self, folder: Folder, project: Mapping[str, Any]) -> None:
         self.folder, self.project = folder, project
-        self.plain: dict[str, Unit] = {}
+        self.plain: dict[str, Stack] = {}
         """By real path, templates outside of assemblies."""
-        self.assembled: list[Unit] = []
+        self.assembled: list[Stack] = []
         self.unread: list[Unread] = []
         self.assemblies: list[Path] = []
         self.plans: list[Path] = []
@@ -236,22 +236,21 @@ class _Walk:
         return file if self.folder.has(file) else assembly / assemblies.MANIFEST
 
 
-def _of_artifact(folder: Folder, artifact: Artifact, project: Mapping[str, Any]) -> Unit:
+def _of_artifact(folder: Folder, artifact: Artifact, project: Mapping[str, Any]) -> Stack:
     document = folder.document(artifact.template)
     if not is_template(document):
         raise NotRead(f"{artifact.template} is not a template")
     settings = lint_settings(document, project)
     given = _with_own(settings.parameters, artifact.parameters, mapping(mapping(document).get("Parameters")))
     regions = [artifact.region] if artifact.region else []
-    stacks = deployed(document, given, regions, folder.children(artifact.template))
-    stacks = [
-        stack.pinned({**stack.deployments.pins, ACCOUNT: [artifact.account]}) if artifact.account else stack
-        for stack in stacks
-    ]
-    return Unit(
+    own_variants = variants(document, given, regions, folder.reader(artifact.template))
+    if artifact.account:
+        pins = {ACCOUNT: [artifact.account]}
+        own_variants = [variant.pinned({**variant.space.pins, **pins}) for variant in own_variants]
+    return Stack(
         artifact.name,
         artifact.template,
-        tuple(stacks),
+        tuple(own_variants),
         artifact.account,
         artifact.region,
         settings._replace(regions=(), parameters=()),
@@ -265,11 +264,11 @@ def _with_own(sets: Iterable[Values], own: Values, declared: Mapping[str, Any]) 
     return named or ([own] if own else [])
 
 
-def _of_template(folder: Folder, path: Path, document: Any, project: Mapping[str, Any]) -> Unit:
+def _of_template(folder: Folder, path: Path, document: Any, project: Mapping[str, Any]) -> Stack:
     settings = lint_settings(document, project)
-    stacks = deployed(document, settings.parameters, settings.regions, folder.children(path))
+    own_variants = variants(document, settings.parameters, settings.regions, folder.reader(path))
     region = settings.regions[0] if len(settings.regions) == 1 else ANY
-    return Unit(path.name, path, tuple(stacks), region=region, settings=settings, has_settings=True)
+    return Stack(path.name, path, tuple(own_variants), region=region, settings=settings, has_settings=True)
 
 
 def source_of_template(path: Path) -> Fault | None:

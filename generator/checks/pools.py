@@ -1,0 +1,238 @@
+"""Add up what the stacks reserve in each pool where they may go, and report where it does not fit.
+
+Lambda has one pool of concurrency for each account and Region. Source: AWS Lambda Developer Guide, "Lambda quotas".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from generator.capacity.quota import AccountQuota
+from generator.checks.findings import NOT_PROVEN, Finding, Severity
+from generator.checks.lines import line_of
+from generator.checks.quota.joint import worst_cases_together
+from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE, of_stacks, of_sum, pool_name, sums
+from generator.checks.quota.variants import ACCOUNT, REGION, Variant
+from generator.checks.quota.worst_case import WorstCase, invalid_figure, managed_apart
+from generator.checks.stacks import ANY, Stack
+from generator.errors import DisputedAccount, Fault
+from generator.template.alternatives import Location
+from generator.template.nesting import SEPARATOR, outermost
+from generator.template.plan_files import as_written
+
+OPTIONS = {
+    "concurrency_limit": "--account-limit",
+    "unreserved_floor": "--unreserved-floor",
+    "reserved_elsewhere": "--reserved-elsewhere",
+}
+
+Quota = Callable[[str, str, Sequence["Member"]], AccountQuota]
+"""Returns the quota of an account and a Region for the stacks that may go there."""
+
+
+class Member(NamedTuple):
+    """A stack with the deployment of it that reserves most in a pool."""
+
+    stack: Stack
+    case: WorstCase
+
+    @property
+    def total(self) -> int:
+        """The reservations that are known."""
+        return self.case.total
+
+    @property
+    def largest(self) -> Location:
+        """The place of the largest reservation in the file; empty if nothing is reserved."""
+        return outermost(self.case.shares[0].location) if self.case.shares else ()
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the rule is on for the stack and for the resource with its largest reservation."""
+        return not self.stack.settings.ignores(SUM_RULE, self.largest)
+
+
+class Pool(NamedTuple):
+    """The concurrency of an account and a Region, or of ANY, with all stacks that may go there."""
+
+    account: AccountQuota
+    members: tuple[Member, ...]
+    """Largest first."""
+
+    @property
+    def total(self) -> int:
+        """The reservations that are known."""
+        return sum(member.total for member in self.members)
+
+    @property
+    def at_most(self) -> int:
+        """A bound on the reservations that the templates state."""
+        return sum(member.case.at_most for member in self.members)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the rule is on for any of the stacks: the sum then includes the others."""
+        return any(member.is_judged for member in self.members)
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether the stacks are judged and reserve more than the account can give."""
+        return self.is_judged and not self.account.holds(self.total)
+
+    @property
+    def cases(self) -> list[tuple[str, WorstCase]]:
+        """Each stack's worst case with its name, or with the path of its file if the names are not unique."""
+        names = [member.stack.name for member in self.members]
+        if len(set(names)) < len(names):
+            names = [str(member.stack.path) for member in self.members]
+        return [(name, member.case) for name, member in zip(names, self.members, strict=True)]
+
+    def __str__(self) -> str:
+        """Return the sum beside what can be reserved."""
+        where = pool_name(self.account) or "any account and Region"
+        apart = managed_apart([name for member in self.members for name in member.case.managed])
+        text = f"{where}: {sums(self.cases)} reserved of {self.account.reservable:,} reservable{as_written(apart)}"
+        return text if self.is_judged else f"{text}, not checked, because {SUM_RULE} is switched off"
+
+
+def fullest(stacks: Sequence[Stack], quota: Quota) -> list[Pool]:
+    """Return the pools in which the stacks reserve most, each with the stacks' worst case there.
+
+    A pool is left out if all of its stacks may also go to another pool, and have no more headroom there.
+    """
+    largest: dict[tuple[int, ...], tuple[tuple[str, str], Pool]] = {}
+    for account, region in _candidates(stacks):
+        members = tuple(number for number, stack in enumerate(stacks) if stack.may_go_to(account, region))
+        known, at_known = largest.get(members, (("", ""), None))
+        is_part_of_known = ANY in known and known[0] in (ANY, account) and known[1] in (ANY, region)
+        if not members or (at_known and is_part_of_known):
+            continue
+        pool = _pool([stacks[number] for number in members], account, region, quota)
+        if at_known is None or pool.total > at_known.total:
+            largest[members] = (account, region), pool
+    candidates = [(set(members), pool) for members, (_, pool) in largest.items()]
+    kept = [pool for members, pool in candidates if not any(_covers(other, (members, pool)) for other in candidates)]
+    return sorted(kept, key=lambda pool: (pool.account.name, pool.account.region))
+
+
+def shared_account(members: Iterable[Member], options: Mapping[str, int]) -> AccountQuota:
+    """Return the account that all stacks state; `options` take precedence.
+
+    Raises DisputedAccount if stacks state different figures.
+    """
+    stacks = [member.stack for member in members]
+    figures, faults = dict(DEFAULT_ACCOUNT), []
+    for key, option in OPTIONS.items():
+        stated = [(stack.path, stack.settings.account[key]) for stack in stacks if key in stack.settings.account]
+        if key in options:
+            figures[key] = options[key]
+        elif stated:
+            first, figures[key] = stated[0]
+            remedy = f"state the same for both, or give {option}"
+            faults += [
+                Fault(str(path), f"{key} is {figure} here and {figures[key]} for {first}, in one account", remedy)
+                for path, figure in stated
+                if figure != figures[key]
+            ]
+    if faults:
+        raise DisputedAccount(faults)
+    return AccountQuota(name="", region="", **figures)
+
+
+def findings(pools: Iterable[Pool]) -> Iterator[Finding]:
+    """Yield the findings of each pool: over quota, possibly over quota, and everything that is not in the sum."""
+    for pool in pools:
+        if pool.is_exceeded:
+            yield from _too_much(pool)
+        elif pool.is_judged and not pool.account.holds(pool.at_most):
+            yield _uncertain(max(pool.members, key=lambda member: member.case.at_most))
+        if pool.is_judged:
+            yield from (gap for member in pool.members for gap in _gaps(member))
+
+
+def finding(path: Path, rule: str, location: Location, message: str) -> Finding:
+    """Return the finding of a rule at a place inside a file."""
+    severity = Severity.ERROR if rule.startswith("E") else Severity.WARNING
+    return Finding(str(path), line_of(path, location), rule, severity, "/".join(map(str, location)), message)
+
+
+def _candidates(stacks: Sequence[Stack]) -> list[tuple[str, str]]:
+    """Return every account and Region of a stack, and beside them any, in every combination."""
+    accounts = sorted({ANY, *(stack.account for stack in stacks)})
+    pinned = {region for stack in stacks for variant in stack.variants for region in variant.space.pins.get(REGION, ())}
+    regions = sorted({ANY, *pinned, *(stack.region for stack in stacks)})
+    return [(account, region) for account in accounts for region in regions]
+
+
+def _pool(stacks: Sequence[Stack], account: str, region: str, quota: Quota) -> Pool:
+    pinned = [[_pinned(variant, account, region) for variant in stack.variants] for stack in stacks]
+    members = [Member(stack, case) for stack, case in zip(stacks, worst_cases_together(pinned), strict=True)]
+    members.sort(key=lambda member: (-member.total, member.stack.name, str(member.stack.path)))
+    return Pool(quota(account, region, members), tuple(members))
+
+
+def _pinned(variant: Variant, account: str, region: str) -> Variant:
+    pins = {**({ACCOUNT: [account]} if account else {}), **({REGION: [region]} if region else {})}
+    return variant.pinned({**variant.space.pins, **pins}) if pins else variant
+
+
+def _covers(one: tuple[set[int], Pool], other: tuple[set[int], Pool]) -> bool:
+    """Return whether one pool has all stacks of the other, at least as much reserved, and no more headroom."""
+    (members, pool), (other_members, other_pool) = one, other
+    is_larger = other_members < members and pool.total >= other_pool.total and pool.at_most >= other_pool.at_most
+    is_same = (pool.account.name, pool.account.region) == (other_pool.account.name, other_pool.account.region)
+    return is_larger and (is_same or pool.account.reservable <= other_pool.account.reservable)
+
+
+def _too_much(pool: Pool) -> Iterator[Finding]:
+    """Yield one finding, at the largest reservation of a stack for which the rule is on."""
+    noun = "functions" if any(member.stack.is_plan for member in pool.members) else "stacks"
+    for member in pool.members:
+        if member.is_judged and member.largest:
+            is_alone = len(pool.members) == 1
+            message = of_sum(member.case, pool.account) if is_alone else of_stacks(pool.cases, pool.account, noun)
+            yield finding(member.stack.path, SUM_RULE, member.largest, message)
+            return
+
+
+def _uncertain(member: Member) -> Finding:
+    """Return the finding that a stack may reserve more than was found, because the search stopped early."""
+    what = f"the functions may reserve up to {member.case.at_most:,}, because not all conditions could be examined"
+    return finding(member.stack.path, NOT_PROVEN, member.largest, f"{what}; simplify the conditions")
+
+
+def _gaps(member: Member) -> Iterator[Finding]:
+    """Yield a finding for each part of a stack that is not in its sum."""
+    unread = {name: reason for variant in member.stack.variants for name, reason in variant.unread.items()}
+    for name in member.case.elsewhere:
+        if name in unread:
+            remedy = "" if "; " in unread[name] else f"; {_OF_CHILD}"
+            what = f"{name} is not counted: {unread[name]}{remedy}"
+        else:
+            expanded = "check the template after its macros, includes, modules and loops are expanded"
+            remedy = _OF_CHILD if member.stack.is_plan else expanded
+            what = f"{name} may reserve or provision concurrency, which is not counted; {remedy}"
+        yield _gap(member, name, what)
+    for name in member.case.unresolved:
+        yield _gap(member, name, _unresolved(member.stack, name))
+
+
+_OF_CHILD = "check its template, and give what it reserves with --reserved-elsewhere"
+
+
+def _unresolved(stack: Stack, name: str) -> str:
+    """Return the text of the finding that a figure is not counted."""
+    templates = [variant.template for variant in stack.variants if name in variant.template.resources]
+    if invalid := next((text for template in templates if (text := invalid_figure(template, name))), None):
+        return f"{name} states {invalid} as its concurrency, so it is not counted; write 0 or more"
+    source = "plan" if stack.is_plan else "template"
+    remedy = ", or state the parameters in .cfnlintrc" if stack.has_settings else ""
+    remedy = ", or give its parameters in the parent" if SEPARATOR in name else remedy
+    what = f"the {source} does not state what {name} reserves or provisions, so it is not counted"
+    return f"{what}; write the figure{remedy}"
+
+
+def _gap(member: Member, name: str, what: str) -> Finding:
+    return finding(member.stack.path, NOT_PROVEN, ("Resources", name.partition(SEPARATOR)[0]), what)

@@ -1,0 +1,48 @@
+"""A template under each set of given parameters, with the conditions and parameter values that can hold together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from generator.template.conditions import DeploymentSpace
+from generator.template.loop_lists import every_list
+from generator.template.model import Template
+from generator.template.nesting import ChildReader, with_nested
+from generator.template.reading import parse
+
+REGION, ACCOUNT = "AWS::Region", "AWS::AccountId"
+
+Values = Mapping[str, Any]
+"""Parameters with the values they are given; the others have their defaults."""
+
+
+class Variant(NamedTuple):
+    """A template under one set of given parameters, and everything that can be deployed from it."""
+
+    template: Template
+    space: DeploymentSpace
+    unread: Mapping[str, str] = {}
+    """By logical id, why the template of a nested stack could not be read."""
+
+    def pinned(self, pins: Mapping[str, Iterable[str]]) -> Variant:
+        """Return the same template where pseudo parameters can only have these values; any value if there are none."""
+        return Variant(self.template, _space(self.template, pins), self.unread)
+
+
+def variants(
+    document: Any, given: Iterable[Values] = (), regions: Iterable[str] = (), reader: ChildReader | None = None
+) -> list[Variant]:
+    """Return a template under each set of parameters that is given, or once with any parameters.
+
+    `regions` are those it may be deployed to; without any, every Region that it mentions and another one. `reader`
+    reads the templates of nested stacks, which then count as part of the template.
+    """
+    templates = [parse(document, values, lists=every_list) for values in tuple(given) or (None,)]
+    whole = [with_nested(template, reader) if reader else (template, {}) for template in templates]
+    pins = {REGION: list(regions)}
+    return [Variant(template, _space(template, pins), unread) for template, unread in whole]
+
+
+def _space(template: Template, pins: Mapping[str, Iterable[str]]) -> DeploymentSpace:
+    return DeploymentSpace(template, {name: values for name, values in pins.items() if values})
