@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from generator._format import code, markdown_table
 from generator.aws import API_GATEWAY_TIMEOUT_MS
-from generator.config.fields import REQUIRED
+from generator.config.fields import REQUIRED, Declaration, declarations
 from generator.config.json_schema import description, prose
 from generator.config.prices import DATED, PRICED_REGION, Prices
 from generator.config.schema import Environment, Functions
@@ -51,11 +49,11 @@ Further rules:
 
 def page() -> str:
     """Return the whole page, as Markdown."""
-    fields = dataclasses.fields(Environment)
-    parts = [INTRODUCTION, _table(Environment, [field for field in fields if not _kind(field)])]
-    for field in fields:
-        if kind := _kind(field):
-            name = f"[{field.name}]" if "tables" in field.metadata else field.name
+    settings = declarations(Environment)
+    parts = [INTRODUCTION, _table(Environment, {key: one for key, one in settings.items() if not _kind(one)})]
+    for key, setting in settings.items():
+        if kind := _kind(setting):
+            name = f"[{key}]" if "tables" in setting else key
             parts += [f"## [{name}]\n", *_section(kind)]
     return "\n".join(parts)
 
@@ -63,23 +61,23 @@ def page() -> str:
 def undescribed() -> list[str]:
     """Return the settings without a description."""
     return [
-        f"{kind.__name__}.{field.name}"
+        f"{kind.__name__}.{name}"
         for kind in _kinds(Environment)
-        for field in dataclasses.fields(kind)
-        if not _kind(field) and not description(kind, field.name)
+        for name, setting in declarations(kind).items()
+        if not _kind(setting) and not description(kind, name)
     ]
 
 
 def _kinds(kind: type) -> Iterator[type]:
     yield kind
-    for field in dataclasses.fields(kind):
-        if inner := _kind(field):
+    for setting in declarations(kind).values():
+        if inner := _kind(setting):
             yield from _kinds(inner)
 
 
-def _kind(field: dataclasses.Field[Any]) -> type | None:
+def _kind(setting: Declaration) -> type | None:
     """Return the settings in a table, or in each table of a list; None for a single setting."""
-    return field.metadata.get("section") or field.metadata.get("tables")
+    return setting.get("section") or setting.get("tables")
 
 
 def _section(kind: type) -> Iterator[str]:
@@ -91,33 +89,34 @@ def _section(kind: type) -> Iterator[str]:
             f"List prices of {PRICED_REGION}, {DATED}, without free tiers and discounts, with the entry of each in the "
             "AWS Price List:\n"
         )
-        yield _table(kind, dataclasses.fields(kind))
+        yield _table(kind, declarations(kind))
     else:
-        yield _table(kind, dataclasses.fields(kind))
+        yield _table(kind, declarations(kind))
 
 
 def _functions() -> Iterator[str]:
     """One table for all functions, which differ only in their defaults."""
-    fields = dataclasses.fields(Functions)
-    (kind,) = {field.metadata["section"] for field in fields}
-    yield f"One section per function, such as `[functions.{fields[0].name}]`. {prose(kind)}\n"
+    functions = declarations(Functions)
+    (kind,) = {function["section"] for function in functions.values()}
+    yield f"One section per function, such as `[functions.{next(iter(functions))}]`. {prose(kind)}\n"
     yield FUNCTION_RULES
-    defaults = [field.metadata["defaults"] for field in fields]
+    defaults = [function["defaults"] for function in functions.values()]
     rows = [
         [
-            code(one.name),
-            one.metadata["accepts"],
-            *(_default({"default": own.get(one.name, one.metadata["default"])}) for own in defaults),
-            description(kind, one.name),
+            code(name),
+            setting["accepts"],
+            *(_default({"default": own.get(name, setting["default"])}) for own in defaults),
+            description(kind, name),
         ]
-        for one in dataclasses.fields(kind)
+        for name, setting in declarations(kind).items()
     ]
-    yield _rows(["setting", "accepts", *(code(field.name) for field in fields), "description"], rows)
+    yield _rows(["setting", "accepts", *map(code, functions), "description"], rows)
 
 
-def _table(kind: type, fields: Iterable[dataclasses.Field[Any]]) -> str:
+def _table(kind: type, settings: Mapping[str, Declaration]) -> str:
     rows = [
-        [code(one.name), one.metadata["accepts"], _default(one.metadata), description(kind, one.name)] for one in fields
+        [code(name), setting["accepts"], _default(setting), description(kind, name)]
+        for name, setting in settings.items()
     ]
     return _rows(["setting", "accepts", "default", "description"], rows)
 
@@ -126,9 +125,9 @@ def _rows(header: list[str], rows: list[list[str]]) -> str:
     return "".join(f"{line}\n" for line in markdown_table(header, rows))
 
 
-def _default(metadata: Mapping[str, Any]) -> str:
+def _default(setting: Declaration) -> str:
     """Return a default as it is written in the file."""
-    value = metadata["default"]
+    value = setting["default"]
     if value is REQUIRED:
         return "required"
     if value is None or value == {} or value == []:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from generator._format import joined
 from generator.aws import MAX_TEMPLATE_BODY_BYTES, MAX_UPLOADED_TEMPLATE_BYTES
@@ -17,8 +17,7 @@ from generator.config.schema import Environment
 from generator.errors import UnreadableTemplate, UnsizableLoad, each
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedPlan:
+class JudgedPlan(NamedTuple):
     """A requested environment with its sizing and the verdict on the account that it shares."""
 
     plan: Plan

@@ -19,11 +19,11 @@ import math
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count, islice, pairwise, repeat, zip_longest
 from operator import mul
 from random import Random
+from typing import NamedTuple
 
 from generator.config.schema import FunctionSettings
 
@@ -53,8 +53,7 @@ TAIL = (0.0, 0.1, 0.25, 0.45, 0.7, 1.0, 1.4, 2.0, 3.0, 6.0)
 longer is counted as running alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Survival:
+class Survival(NamedTuple):
     """The probability that one execution still runs after a time, for a mean other than the function's stated one.
 
     A lognormal distribution keeps the ratio of its 95th percentile to its mean. Two distributions have that ratio; this
@@ -127,8 +126,7 @@ def _sigma(p95_over_mean: float) -> float:
     return NORMAL_P95 - math.sqrt(max(0.0, NORMAL_P95**2 - 2 * math.log(p95_over_mean)))
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """A batch runs for `duration_s` on average, and record i of n is done after i/n of its own duration.
 
     A record fires with `probability`, and then a geometric number with mean `size`. So do `others`, the mean number of
@@ -153,8 +151,7 @@ class Batch:
         return 1 + self.others / self.records
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Equal sources, such as the lanes of a shard: their number, and each one's kinds of batches per second.
 
     A source has no other batch in the `quiet_s` before one of its batches.
@@ -333,7 +330,7 @@ def _grouped(batch: Batch, step: int) -> Batch:
     probability = batch.probability * batch.size / (step * size) * batch.records / records
     others = batch.others * records / batch.records
     size *= max(1.0, probability)
-    return replace(batch, records=records, probability=min(1.0, probability), size=size, others=others)
+    return batch._replace(records=records, probability=min(1.0, probability), size=size, others=others)
 
 
 def _source(source: Source, survival: Survival, step: int) -> tuple[list[float], list[float], list[float]]:
@@ -351,8 +348,7 @@ def _source(source: Source, survival: Survival, step: int) -> tuple[list[float],
     return _mixed(weights, [part.siblings for part in parts]), jumps, earlier
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """A batch from its start to the end of its last execution.
 
     `siblings` are the probabilities of 0, 1, 2 ... siblings, averaged over the records, and `running` the mean times in

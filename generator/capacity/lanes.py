@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from generator.aws import STREAM_POLL_INTERVAL_S
 from generator.capacity import queueing
@@ -33,8 +33,7 @@ SPACING = 1.2
 """Ratio between neighbouring batch sizes that represent all others; up to 10 each size represents itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lanes:
+class Lanes(NamedTuple):
     """Lanes with the same load: their number, and for each the records per second, per batch and per burst.
 
     `mean_batch` and `mean_burst` are means; a burst counts only the records that this lane gets of it.

@@ -7,14 +7,14 @@ environments of the account keep their rates. No reservation falls as the rate r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
 from generator.capacity import quota
 from generator.capacity.quota import AccountQuota, Plan
 from generator.capacity.sizing import Sizing, at_rate, size
-from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
+from generator.config.schema import WEBHOOKS_PER_HOUR, Environment, Functions
 from generator.errors import UnsizableLoad
 
 MAX_SIZINGS = 1000
@@ -154,11 +154,8 @@ def staircase(environment: Environment) -> tuple[list[int], dict[str, list[int]]
 
 def with_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
     """Return the environment at another rate, without the reservations that it states for its own."""
-    functions = environment.functions
-    derived = {
-        field.name: replace(getattr(functions, field.name), reserved_concurrency=None) for field in fields(functions)
-    }
-    return replace(at_rate(environment, webhooks_per_hour), functions=replace(functions, **derived))
+    derived = Functions(*(function._replace(reserved_concurrency=None) for function in environment.functions))
+    return at_rate(environment, webhooks_per_hour)._replace(functions=derived)
 
 
 def sum_as_text(need: Need) -> str:

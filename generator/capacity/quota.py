@@ -183,7 +183,7 @@ def _unreserved(plan: Plan) -> Sizing:
         reason = (
             f"nothing is reserved{although} because the account is too small; the function shares the account's pool"
         )
-        return replace(function, reserved_concurrency=None, predicted=None, reason=reason)
+        return function._replace(reserved_concurrency=None, predicted=None, reason=reason)
 
     return replace(plan.sizing, functions=tuple(map(shared, plan.sizing.functions)))
 

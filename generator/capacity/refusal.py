@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 
 from generator._format import joined, percent
 from generator.aws import floor_error
@@ -81,7 +80,7 @@ def _lower_rate(verdict: Verdict, failing: list[Plan]) -> Iterator[str]:
     if len(failing) < len(verdict.plans):
         return
     largest = max(failing, key=lambda plan: plan.sizing.total_reserved).environment
-    if any(getattr(largest.functions, one.name).reserved_concurrency for one in fields(largest.functions)):
+    if any(function.reserved_concurrency for function in largest.functions):
         return
     others = [plan.environment for plan in verdict.plans if plan.environment.name != largest.name]
     highest = planning.highest_rate(largest, others)

@@ -19,8 +19,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from generator._format import counted, number, percent, rate, significant
 from generator.aws import MAX_PARALLELIZATION_FACTOR, REQUESTS_PER_S_PER_UNIT
@@ -72,8 +73,7 @@ class Model(StrEnum):
     SQS = "SQS maximum concurrency"
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionSizing:
+class FunctionSizing(NamedTuple):
     """The reserved concurrency of one function and its derivation.
 
     `offered_load_erlangs` is the mean number of concurrent executions at the peak. The keys of `inputs` end with their
@@ -224,8 +224,7 @@ def with_units(environment: Environment, function: FunctionSizing, units: int, b
         predicted = queueing.erlang_c(units, load_erlangs)
         effect = f"{percent(predicted)} of runs wait"
     reason = f"{because}; at the peak {effect}"
-    return replace(
-        function,
+    return function._replace(
         reserved_concurrency=units,
         offered_load_erlangs=load_erlangs,
         predicted=predicted,
@@ -256,8 +255,8 @@ def _webhooks_throttled(environment: Environment, units: int) -> tuple[float, fl
         return webhook_loss(environment, units), 0.0
     if environment.traffic.webhooks_per_burst > 1:
         return webhook_loss(_lasting(environment, units / plan.rate_per_s), units), 0.0
-    traffic = replace(environment.traffic, peak_factor=environment.traffic.peak_factor * (1 - by_plan))
-    admitted = replace(environment, traffic=traffic)
+    traffic = environment.traffic._replace(peak_factor=environment.traffic.peak_factor * (1 - by_plan))
+    admitted = environment._replace(traffic=traffic)
     return by_plan + (1 - by_plan) * webhook_loss(admitted, units), by_plan
 
 
@@ -265,12 +264,11 @@ def _lasting(environment: Environment, least_s: float) -> Environment:
     """Return the environment with at least this mean duration of ProcessWebhook."""
     function = environment.functions.process_webhook
     factor = max(1.0, 1000 * least_s / function.mean_duration_ms)
-    changed = replace(
-        function,
+    changed = function._replace(
         mean_duration_ms=function.mean_duration_ms * factor,
         p95_duration_ms=function.p95_duration_ms * factor,
     )
-    return replace(environment, functions=replace(environment.functions, process_webhook=changed))
+    return environment._replace(functions=environment.functions._replace(process_webhook=changed))
 
 
 def _as_stated(environment: Environment, function: FunctionSizing) -> FunctionSizing:
@@ -476,13 +474,13 @@ def _remedy_for_stream(environment: Environment) -> str:
 
 def at_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
     """Return the environment at another rate."""
-    return replace(environment, traffic=replace(environment.traffic, webhooks_per_hour=webhooks_per_hour))
+    return environment._replace(traffic=environment.traffic._replace(webhooks_per_hour=webhooks_per_hour))
 
 
 def _with_batch_size(environment: Environment, batch_size: int) -> Environment:
-    return replace(environment, stream=replace(environment.stream, batch_size=batch_size))
+    return environment._replace(stream=environment.stream._replace(batch_size=batch_size))
 
 
 def _with_batches_of(environment: Environment, duration_ms: float) -> Environment:
-    check_alerts = replace(environment.functions.check_alerts, mean_duration_ms=duration_ms)
-    return replace(environment, functions=replace(environment.functions, check_alerts=check_alerts))
+    check_alerts = environment.functions.check_alerts._replace(mean_duration_ms=duration_ms)
+    return environment._replace(functions=environment.functions._replace(check_alerts=check_alerts))

@@ -6,8 +6,8 @@ SNS accepts messages beyond either and drops them later, so a deployment shows n
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from generator._format import duration, number, rate, significant, usd
 from generator.config.schema import Environment
@@ -21,8 +21,7 @@ class SmsVerdict(StrEnum):
     NOT_CHECKED = "not checked"
 
 
-@dataclass(frozen=True, slots=True)
-class SmsComparison:
+class SmsComparison(NamedTuple):
     """One limit of the account against the planned SMS, and the remedy if it is too low."""
 
     name: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from generator.aws import REQUESTS_PER_S_PER_UNIT
 from generator.capacity import queueing
@@ -18,8 +19,7 @@ LEAST_PER_S = 0.001
 """The lowest rate in a usage plan. Rates below 1 have three digits after the point."""
 
 
-@dataclass(frozen=True, slots=True)
-class UsagePlan:
+class UsagePlan(NamedTuple):
     """The request limits of API Gateway: what the reservation sustains. It refuses most of an overload with a 429.
 
     `source_rates_per_s` has the limit of each source with a path of its own; `rate_per_s` is what they leave. The burst
@@ -29,7 +29,7 @@ class UsagePlan:
     rate_per_s: float
     burst: int
     quota_per_day: int
-    source_rates_per_s: Mapping[str, float] = field(default_factory=dict)
+    source_rates_per_s: Mapping[str, float] = MappingProxyType({})
 
 
 def usage_plan(environment: Environment, units: int) -> UsagePlan:

@@ -1,4 +1,4 @@
-"""Read a table of settings into frozen dataclasses, and collect every fault instead of stopping at the first.
+"""Read a table of settings into named tuples, and collect every fault instead of stopping at the first.
 
 A section is a dataclass whose fields are created by `whole_number`, `number`, `choice`, `text` and `flag`, or are
 sections themselves. Each field defines what it accepts; this module does not know what the settings mean.
@@ -6,20 +6,22 @@ sections themselves. Each field defines what it accepts; this module does not kn
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from generator import _format
 from generator.errors import Fault
 
-REQUIRED: Any = dataclasses.MISSING
+REQUIRED: Any = object()
 """The default of a setting that must be stated."""
 
 Complaint = tuple[str, str]
 """A description of a wrong value, and the remedy."""
+
+Declaration = Mapping[str, Any]
+"""What a setting accepts, its default, and how to check and convert it; or the kind of the settings in its table."""
 
 T = TypeVar("T")
 
@@ -27,8 +29,7 @@ _LARGEST = 1e15
 """A larger figure is wrong in any setting, and products of such figures may overflow."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class CrossCheck:
+class CrossCheck(NamedTuple):
     """A validation rule that spans several settings, or applies to one setting in one place only."""
 
     keys: tuple[str, ...]
@@ -146,12 +147,12 @@ def tables(kind: type[T], most: int, checks: Iterable[CrossCheck] = ()) -> Any:
 
     Each table must pass the checks, whose keys are its own.
     """
-    return dataclasses.field(metadata={"tables": kind, "most": most, "checks": tuple(checks)})
+    return {"tables": kind, "most": most, "checks": tuple(checks)}
 
 
 def section(kind: type[T], **defaults: object) -> Any:
     """Declare a table of settings; `defaults` replace those of the section's own fields."""
-    return dataclasses.field(metadata={"section": kind, "defaults": defaults})
+    return {"section": kind, "defaults": defaults}
 
 
 def read(
@@ -171,14 +172,19 @@ def read(
     return (None, reader.faults) if reader.faults else (value, [])
 
 
+def declarations(kind: type) -> Mapping[str, Declaration]:
+    """Return the declaration of each setting in a section, by name. It is the default of the field."""
+    settings: Mapping[str, Declaration] = kind._field_defaults  # type: ignore[attr-defined]
+    return settings
+
+
 def keys(kind: type, path: str = "") -> Iterator[str]:
     """Yield every dotted key of a section. A list of tables is one key."""
-    for field in dataclasses.fields(kind):
-        inner = field.metadata.get("section")
-        if inner:
-            yield from keys(inner, f"{path}{field.name}.")
+    for name, setting in declarations(kind).items():
+        if inner := setting.get("section"):
+            yield from keys(inner, f"{path}{name}.")
         else:
-            yield path + field.name
+            yield path + name
 
 
 class _SettingsReader:
@@ -192,58 +198,58 @@ class _SettingsReader:
         """The keys of the settings that are not stated."""
 
     def section(self, kind: type[Any], table: Mapping[str, object], path: str, defaults: Mapping[str, object]) -> Any:
-        fields = dataclasses.fields(kind)
-        for key in [key for key in table if key not in {field.name for field in fields}]:
+        settings = declarations(kind)
+        for key in [key for key in table if key not in settings]:
             if new := self._moved.get(path + key):
                 self._fault(path + key, f"moved to {new}", f"write {_assignment(new, table[key])}")
             else:
                 self._fault(path + key, "unknown key", self._nearest(kind, path, key))
-        values = {field.name: self._value(field, table, path, defaults) for field in fields}
-        return kind(**values)
+        return kind(**{name: self._value(name, setting, table, path, defaults) for name, setting in settings.items()})
 
     def _value(
         self,
-        field: dataclasses.Field[Any],
+        name: str,
+        setting: Declaration,
         table: Mapping[str, object],
         path: str,
         defaults: Mapping[str, object],
     ) -> Any:
-        key = path + field.name
-        if inner := field.metadata.get("section"):
-            value = table.get(field.name, {})
+        key = path + name
+        if inner := setting.get("section"):
+            value = table.get(name, {})
             if isinstance(value, Mapping):
-                return self.section(inner, value, key + ".", field.metadata["defaults"])
+                return self.section(inner, value, key + ".", setting["defaults"])
             return self._fault(key, f"{_shown(value)} is not a table", f"write [{key}] and its keys below it")
-        if inner := field.metadata.get("tables"):
-            return self._tables(inner, table.get(field.name, []), key, field.metadata)
-        value = table[field.name] if field.name in table else self._default(key, field, table, defaults)
+        if inner := setting.get("tables"):
+            return self._tables(inner, table.get(name, []), key, setting)
+        value = table[name] if name in table else self._default(key, setting, table, defaults)
         if value is REQUIRED:
-            self._fault(key, "missing", f"add {field.name} = ... {self._place(path)}")
-        elif field.name in table and (complaint := field.metadata["check"](value)):
+            self._fault(key, "missing", f"add {name} = ... {self._place(path)}")
+        elif name in table and (complaint := setting["check"](value)):
             self._fault(key, *complaint)
         else:
-            value = self._valid[key] = convert(value) if (convert := field.metadata["convert"]) else value
+            value = self._valid[key] = convert(value) if (convert := setting["convert"]) else value
         return value
 
     def _default(
-        self, key: str, field: dataclasses.Field[Any], table: Mapping[str, object], defaults: Mapping[str, object]
+        self, key: str, setting: Declaration, table: Mapping[str, object], defaults: Mapping[str, object]
     ) -> Any:
         """Return a default. If it scales with a setting that the table changes, it keeps their ratio."""
         self._defaults.add(key)
-        value: Any = defaults.get(field.name, field.metadata["default"])
-        other = field.metadata["scales_with"]
+        value: Any = defaults.get(key.rpartition(".")[2], setting["default"])
+        other = setting["scales_with"]
         usual, changed = defaults.get(other), table.get(other)
         if isinstance(usual, int | float) and isinstance(changed, int | float) and abs(changed) < _LARGEST:
             return float(f"{value * changed / usual:.3g}")
         return value
 
-    def _tables(self, kind: type[Any], value: object, key: str, metadata: Mapping[str, Any]) -> tuple[Any, ...]:
+    def _tables(self, kind: type[Any], value: object, key: str, setting: Declaration) -> tuple[Any, ...]:
         """Return the sections in a list of tables. A fault names a table by its `name`, else by its number from 1."""
         if not isinstance(value, list) or not all(isinstance(table, Mapping) for table in value):
             self._fault(key, f"{_shown(value)} is not a list of tables", f"write [[{key}]] and its keys below it")
             return ()
-        if len(value) > metadata["most"]:
-            self._fault(key, f"{len(value):,} tables are more than {metadata['most']:,}", "remove some")
+        if len(value) > setting["most"]:
+            self._fault(key, f"{len(value):,} tables are more than {setting['most']:,}", "remove some")
             return ()
         names = [table.get("name") for table in value]
         places = [
@@ -253,7 +259,7 @@ class _SettingsReader:
         sections = []
         for path, table in zip(paths, value, strict=True):
             sections.append(self.section(kind, table, path, {}))
-            self.apply(metadata["checks"], path)
+            self.apply(setting["checks"], path)
         self._valid[key] = tuple(sections)
         return tuple(sections)
 
@@ -277,7 +283,7 @@ class _SettingsReader:
     def _place(self, path: str) -> str:
         """Return the place of a path's table in the file."""
         table = path.partition(".")[0]
-        lists = [field.name for field in dataclasses.fields(self._root) if "tables" in field.metadata]
+        lists = [name for name, setting in declarations(self._root).items() if "tables" in setting]
         return f"under [[{table}]]" if table in lists else f"under [{path[:-1]}]" if path else "at the top"
 
     def _fault(self, key: str, what: str, remedy: str) -> None:
@@ -287,7 +293,7 @@ class _SettingsReader:
         """Suggest a key with a similar name in this section, else in another one, else list this section's keys."""
         import difflib
 
-        in_section = {field.name: path + field.name for field in dataclasses.fields(kind)}
+        in_section = {name: path + name for name in declarations(kind)}
         elsewhere = {known.rpartition(".")[2]: known for known in keys(self._root)}
         for names in (in_section, elsewhere):
             if close := difflib.get_close_matches(key, names, n=1):
@@ -304,8 +310,14 @@ def _field(
     schema: Mapping[str, object],
     scales_with: str = "",
 ) -> Any:
-    metadata = {"check": check, "default": default, "accepts": accepts, "convert": convert, "schema": schema}
-    return dataclasses.field(metadata={**metadata, "scales_with": scales_with})
+    return {
+        "check": check,
+        "default": default,
+        "accepts": accepts,
+        "convert": convert,
+        "schema": schema,
+        "scales_with": scales_with,
+    }
 
 
 def _whole(pattern: str) -> str:

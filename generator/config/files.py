@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import tomllib
@@ -75,8 +74,7 @@ def read(
     if environment is None:
         raise InvalidEnvironment(faults)
     if not environment.account.name:
-        account = dataclasses.replace(environment.account, name=environment.name)
-        environment = dataclasses.replace(environment, account=account)
+        environment = environment._replace(account=environment.account._replace(name=environment.name))
     return environment
 
 

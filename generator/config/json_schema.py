@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import inspect
 import json
 import re
 from collections.abc import Mapping
 from enum import Enum
 from functools import cache
-from typing import Any
 
-from generator.config.fields import REQUIRED
+from generator.config.fields import REQUIRED, Declaration, declarations
 from generator.config.prices import SOURCES
 from generator.config.schema import Environment
 
@@ -41,27 +39,27 @@ def prose(kind: type) -> str:
 
 
 def _section(kind: type, defaults: Mapping[str, object]) -> dict[str, object]:
-    fields = dataclasses.fields(kind)
-    without_default = (field.name for field in fields if field.metadata.get("default") is REQUIRED)
+    settings = declarations(kind)
+    without_default = (name for name, setting in settings.items() if setting.get("default") is REQUIRED)
     required = [name for name in without_default if name not in defaults]
     return {
         "type": "object",
         "description": prose(kind),
-        "properties": {field.name: _property(kind, field, defaults) for field in fields},
+        "properties": {name: _property(kind, name, setting, defaults) for name, setting in settings.items()},
         "additionalProperties": False,
         **({"required": required} if required else {}),
     }
 
 
-def _property(kind: type, field: dataclasses.Field[Any], defaults: Mapping[str, object]) -> dict[str, object]:
-    if inner := field.metadata.get("section"):
-        return _section(inner, field.metadata["defaults"])
-    if inner := field.metadata.get("tables"):
-        return {"type": "array", "items": _section(inner, {}), "maxItems": field.metadata["most"]}
-    schema = {**field.metadata["schema"], "description": description(kind, field.name)}
+def _property(kind: type, name: str, setting: Declaration, defaults: Mapping[str, object]) -> dict[str, object]:
+    if inner := setting.get("section"):
+        return _section(inner, setting["defaults"])
+    if inner := setting.get("tables"):
+        return {"type": "array", "items": _section(inner, {}), "maxItems": setting["most"]}
+    schema = {**setting["schema"], "description": description(kind, name)}
     if "enum" in schema:
         schema["enum"] = [option.value if isinstance(option, Enum) else option for option in schema["enum"]]
-    value = defaults.get(field.name, field.metadata["default"])
+    value = defaults.get(name, setting["default"])
     return schema if value is REQUIRED or value is None else {**schema, "default": value}
 
 

@@ -8,13 +8,11 @@ units that are not free, without discounts.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from generator.aws import ITEM_OVERHEAD_BYTES, MAX_ITEM_BYTES, TRACED_SHARE
-from generator.config.fields import number, whole_number
+from generator.config.fields import declarations, number, whole_number
 
 DATED = "2026-10"
 """The month of the newest copy of the price list that the prices were compared with."""
@@ -23,8 +21,7 @@ PRICED_REGION = "us-east-1"
 OREGON = "us-west-2"
 
 
-@dataclass(frozen=True, slots=True)
-class PriceEntry:
+class PriceEntry(NamedTuple):
     """An entry of the AWS Price List: the code of the service, the usage type, and the Region whose list was read."""
 
     service: str
@@ -44,15 +41,11 @@ class PriceEntry:
         return f"[{self.service}]({self.url}), `{self.usage_type}`{elsewhere}"
 
 
-def _usd(default: float, service: str, usage_type: str, region: str = PRICED_REGION) -> float:
-    setting: Any = number(default, 0, 1000)
-    source = PriceEntry(service, usage_type, region)
-    price: float = dataclasses.field(metadata={**setting.metadata, "source": source})
-    return price
+def _usd(default: float, service: str, usage_type: str, region: str = PRICED_REGION) -> Any:
+    return {**number(default, 0, 1000), "source": PriceEntry(service, usage_type, region)}
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
+class Prices(NamedTuple):
     """US dollars. For another Region, a discount or newer prices, override what differs."""
 
     api_request_usd_per_million: float = _usd(3.50, "AmazonApiGateway", "USE1-ApiGatewayRequest")
@@ -77,12 +70,11 @@ class Prices:
     trace_usd_per_million: float = _usd(5.00, "AWSXRay", "USW2-XRay-TracesStored", OREGON)
 
 
-SOURCES: Mapping[str, PriceEntry] = {field.name: field.metadata["source"] for field in dataclasses.fields(Prices)}
+SOURCES: Mapping[str, PriceEntry] = {name: setting["source"] for name, setting in declarations(Prices).items()}
 """The source of each price, by field name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Assumptions behind the bill. They err on the high side; override them with measured values."""
 
     # 365 days x 24 h / 12.

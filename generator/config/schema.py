@@ -6,8 +6,8 @@ comments above the settings in `environments/README.md`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from generator import aws
 from generator.config.fields import REQUIRED, choice, flag, number, pairs, section, tables, text, whole_number
@@ -40,8 +40,7 @@ class OnShortfall(StrEnum):
     UNRESERVED = "unreserved"
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
+class Traffic(NamedTuple):
     """The expected load."""
 
     # The mean rate of the busiest hour. Reservations are sized for the peak within that hour.
@@ -71,8 +70,7 @@ class Traffic:
     max_notification_age_s: int = whole_number(3600, 60, 14 * 86_400)
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
+class Targets(NamedTuple):
     """The service levels at the peak."""
 
     # Share of webhooks that may be throttled: 1 in 10,000. A throttled webhook is lost unless its sender retries.
@@ -85,8 +83,7 @@ class Targets:
     stream_utilisation: float = number(0.5, 0.05, 0.95)
 
 
-@dataclass(frozen=True, slots=True)
-class AccountSettings:
+class AccountSettings(NamedTuple):
     """The target account and Region, whose concurrency all of its functions share."""
 
     # Environments with the same account name and Region share one quota. Empty: the environment has its own account.
@@ -104,8 +101,7 @@ class AccountSettings:
     on_shortfall: OnShortfall = choice(OnShortfall.FAIL, *OnShortfall)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamSettings:
+class StreamSettings(NamedTuple):
     """How CheckAlerts reads the stream of the price table."""
 
     # Shards of the price table's stream. The default is inferred, not documented: a new on-demand table serves 4,000
@@ -121,8 +117,7 @@ class StreamSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionSettings:
+class FunctionSettings(NamedTuple):
     """Ranges: AWS Lambda Developer Guide, "Lambda quotas"."""
 
     # Mean duration of one execution without cold start: the CloudWatch metric Duration, statistic Average.
@@ -146,8 +141,7 @@ class FunctionSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Functions:
+class Functions(NamedTuple):
     """Starting values; replace the durations with measured ones. The duration of check_alerts is that of a batch."""
 
     process_webhook: FunctionSettings = section(
@@ -164,8 +158,7 @@ class Functions:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(NamedTuple):
     """How long data is kept."""
 
     # Days until prices expire. A month is enough to investigate most incidents; storage is billed by size.
@@ -174,8 +167,7 @@ class Retention:
     log_days: int = choice(30, *aws.LOG_RETENTION_DAYS)
 
 
-@dataclass(frozen=True, slots=True)
-class Operations:
+class Operations(NamedTuple):
     """Notifications about problems, and protection of the data."""
 
     # Address that receives alarms. Empty: none.
@@ -190,8 +182,7 @@ class Operations:
     api_logging_role: str = choice("existing", "existing", "create")
 
 
-@dataclass(frozen=True, slots=True)
-class DeploymentSettings:
+class DeploymentSettings(NamedTuple):
     """How the template reaches CloudFormation."""
 
     # Bucket in the stack's Region through which the deploy command uploads the template. It raises the limit of the
@@ -200,8 +191,7 @@ class DeploymentSettings:
     upload_bucket: str = text("", r"|[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of an S3 bucket or empty")
 
 
-@dataclass(frozen=True, slots=True)
-class Sms:
+class Sms(NamedTuple):
     """What SMS may cost, and how fast they can be sent. `size`, `check` and the page compare both with the traffic."""
 
     # Price of one SMS of one part, with carrier fees. It depends on country and carrier and changes often, so it has no
@@ -216,8 +206,7 @@ class Sms:
     messages_per_s: float = number(20, 0.1, 10_000)
 
 
-@dataclass(frozen=True, slots=True)
-class Simulation:
+class Simulation(NamedTuple):
     """The workload of `generator simulate` and its assumptions. Vary those that AWS does not document."""
 
     # "peak" and "poisson" are Poisson arrivals at the peak rate and at the mean rate, "day" is a day with a quiet
@@ -254,8 +243,7 @@ class Simulation:
     account_load: int = whole_number(0, 0, 1_000_000)
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """One environment: one template, one stack."""
 
     # The name of the file without .toml.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from generator.config.fields import REQUIRED, Complaint, CrossCheck, choice, number, text, texts
 
@@ -35,8 +35,7 @@ def _is_network(address: str) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookSource:
+class WebhookSource(NamedTuple):
     """A sender other than those that sign with Standard Webhooks, who always have POST /webhooks. It has its own path,
     POST /webhooks/NAME, its own secret and its own limit. No two names may differ only in dashes."""
 

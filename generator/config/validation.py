@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator
 
@@ -93,7 +92,7 @@ def _checks_of_function(path: str) -> Iterator[CrossCheck]:
 
 
 CROSS_CHECKS = (
-    *(check for field in dataclasses.fields(Functions) for check in _checks_of_function(f"functions.{field.name}")),
+    *(check for name in Functions._fields for check in _checks_of_function(f"functions.{name}")),
     CrossCheck(("functions.process_webhook.mean_duration_ms",), _answers_in_time),
     CrossCheck(("functions.check_alerts.timeout_s",), _has_time_to_work),
     CrossCheck(("functions.cleanup_history.timeout_s",), _has_time_to_work),

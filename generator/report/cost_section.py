@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from generator._format import code, markdown_details, markdown_table, number, significant, usd
 from generator.capacity import sms
+from generator.config.fields import declarations
 from generator.config.prices import DATED, PRICED_REGION, SOURCES, Prices
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.report.bill import CENT, SMS_PRICE, Item, bill, total_usd
@@ -139,12 +139,11 @@ def _assumptions(environment: Environment) -> Iterator[tuple[str, str]]:
     traffic, stream, functions = environment.traffic, environment.stream, environment.functions
     yield "traffic.alerts_per_webhook", number(traffic.alerts_per_webhook)
     yield "stream.shards", number(stream.shards)
-    for field in dataclasses.fields(functions):
-        function = getattr(functions, field.name)
-        yield f"functions.{field.name}.mean_duration_ms", number(function.mean_duration_ms)
-        yield f"functions.{field.name}.cold_start_ms", number(function.cold_start_ms)
-    for field in dataclasses.fields(environment.usage):
-        yield f"usage.{field.name}", number(getattr(environment.usage, field.name))
+    for name, function in functions._asdict().items():
+        yield f"functions.{name}.mean_duration_ms", number(function.mean_duration_ms)
+        yield f"functions.{name}.cold_start_ms", number(function.cold_start_ms)
+    for name, value in environment.usage._asdict().items():
+        yield f"usage.{name}", number(value)
 
 
 def _prices(prices: Prices) -> list[str]:
@@ -157,11 +156,7 @@ def _prices(prices: Prices) -> list[str]:
 
 
 def _priced(prices: Prices) -> Iterator[tuple[str, str, str]]:
-    for field in dataclasses.fields(prices):
-        value = getattr(prices, field.name)
-        is_default = value == field.metadata["default"]
-        yield (
-            f"prices.{field.name}",
-            number(value),
-            str(SOURCES[field.name]) if is_default else "set by this environment",
-        )
+    settings = declarations(Prices)
+    for name, value in prices._asdict().items():
+        is_default = value == settings[name]["default"]
+        yield f"prices.{name}", number(value), str(SOURCES[name]) if is_default else "set by this environment"

@@ -6,7 +6,7 @@ Every edge is a reference in the template; this module does not use the code tha
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from generator.report.resources import referenced, statements
 from generator.template.dependencies import references
@@ -47,8 +47,7 @@ VERBS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """An arrow from one resource to another, with a label for each way it is used."""
 
     source: str

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
 from generator.config.schema import Environment
@@ -13,8 +13,7 @@ from generator.template.model import Template
 SECONDS_PER_H = 3600
 
 
-@dataclass(frozen=True, slots=True)
-class MonthlyUsage:
+class MonthlyUsage(NamedTuple):
     """Counts for one month at a steady rate."""
 
     hours: Decimal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from generator._format import joined, number, percent, rate, significant
 from generator.capacity import arrivals, burst_fit, quota
@@ -69,10 +69,10 @@ class _Peak:
             fitted = burst_fit.fit(trace.times, environment.functions.process_webhook)
             size_ = 1 + (fitted.webhooks_per_burst - 1) * recorded.scale
             per_s, most = trace.webhooks_per_hour / 3600 * trace.peak_factor * recorded.scale, fitted.most_at_once
-            traffic = replace(traffic, webhooks_per_burst=size_)
+            traffic = traffic._replace(webhooks_per_burst=size_)
             text = f"{rate(per_s)} in recorded bursts of {significant(size_)}" if size_ > 1 else rate(per_s)
-        traffic = replace(traffic, peak_factor=per_s * 3600 / traffic.webhooks_per_hour)
-        changed = with_rate(replace(environment, traffic=traffic), traffic.webhooks_per_hour)
+        traffic = traffic._replace(peak_factor=per_s * 3600 / traffic.webhooks_per_hour)
+        changed = with_rate(environment._replace(traffic=traffic), traffic.webhooks_per_hour)
         return cls(changed, size(changed), text, most)
 
     @property
@@ -165,8 +165,8 @@ def _instead(target: Target, result: SimulationResult) -> str:
 
 
 def _stating(environment: Environment, name: str, units: int) -> Environment:
-    changed = replace(getattr(environment.functions, name), reserved_concurrency=units)
-    return replace(environment, functions=replace(environment.functions, **{name: changed}))
+    changed = getattr(environment.functions, name)._replace(reserved_concurrency=units)
+    return environment._replace(functions=environment.functions._replace(**{name: changed}))
 
 
 def _timeout_s(environment: Environment, name: str, target: float) -> int:

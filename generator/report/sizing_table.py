@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -43,7 +42,7 @@ FREE_OF_CHARGE = (
 def as_dict(judged: JudgedPlan) -> dict[str, Any]:
     """Return the sizing, and the account with its headroom."""
     sizing, account = judged.plan.sizing, judged.verdict.account
-    functions = [dataclasses.asdict(function) for function in sizing.functions]
+    functions = [function._asdict() for function in sizing.functions]
     return {
         "environment": judged.name,
         "webhooks_per_hour": sizing.webhooks_per_hour,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from generator._format import counted, duration, number, significant
 from generator.capacity import burst_fit, sizing
 from generator.capacity.burst_fit import BurstFit
 from generator.config import files
+from generator.config.fields import declarations
 from generator.config.schema import Environment, Traffic
 from generator.errors import UnsizableLoad
 from generator.simulation.trace import read_trace
@@ -41,7 +41,7 @@ def fit(name: str, path: Path, chosen: Sequence[str]) -> tuple[list[str], list[s
 
 def _permitted(overrides: Iterable[str]) -> tuple[list[str], list[str]]:
     """Return the overrides with the nearest values that their settings of the traffic permit, and what was changed."""
-    settings = {f"traffic.{field.name}": field.metadata["schema"] for field in dataclasses.fields(Traffic)}
+    settings = {f"traffic.{name}": setting["schema"] for name, setting in declarations(Traffic).items()}
     permitted, changed = [], []
     for override in overrides:
         key, _, value = override.partition("=")

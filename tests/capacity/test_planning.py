@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from operator import ge
 from pathlib import Path
 
@@ -36,9 +35,9 @@ def environment(name: str = "prod", webhooks_per_hour: int = 100, **sections: Ma
 
 def fits(made: Environment, neighbours: list[Environment], rate: int, limit: int | None = None) -> bool:
     """Return whether `generator template` would accept the environment at that rate."""
-    changed = [replace(made, traffic=replace(made.traffic, webhooks_per_hour=rate)), *neighbours]
+    changed = [made._replace(traffic=made.traffic._replace(webhooks_per_hour=rate)), *neighbours]
     if limit is not None:
-        changed = [replace(one, account=replace(one.account, concurrency_limit=limit)) for one in changed]
+        changed = [one._replace(account=one.account._replace(concurrency_limit=limit)) for one in changed]
     try:
         return all(verdict.fits for verdict in judge(Plan(one, size(one)) for one in changed))
     except UnsizableLoad:
@@ -178,7 +177,7 @@ def figures(made: Environment, rate: int) -> list[int | None]:
 
 
 def at_rate(made: Environment, rate: int) -> Environment:
-    return replace(made, traffic=replace(made.traffic, webhooks_per_hour=rate))
+    return made._replace(traffic=made.traffic._replace(webhooks_per_hour=rate))
 
 
 FEW = 200

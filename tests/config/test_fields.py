@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import botocore.session
 import pytest
@@ -16,21 +15,18 @@ from generator.config.fields import REQUIRED, Complaint, CrossCheck, choice, fla
 from generator.config.schema import Environment
 
 
-@dataclass(frozen=True)
-class Leaf:
+class Leaf(NamedTuple):
     length: int = whole_number(REQUIRED, 1, 10, too_low="water it", too_high="cut it")
     colour: str = choice("green", "green", "red", 7)
 
 
-@dataclass(frozen=True)
-class Branch:
+class Branch(NamedTuple):
     share: float = number(0.5, 0.25, 2)
     leaf: Leaf = section(Leaf, length=3, colour="red")
     other_leaf: Leaf = section(Leaf)
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(NamedTuple):
     age: int = whole_number(1, 0, 900)
     name: str = text("oak", "[a-z]+", "a word")
     grows: bool = flag(True)
@@ -128,8 +124,7 @@ def test_the_message_about_a_missing_value_names_its_section() -> None:
 
 
 def test_true_is_not_accepted_as_1() -> None:
-    @dataclass(frozen=True)
-    class Switch:
+    class Switch(NamedTuple):
         level: int = choice(1, 0, 1)
 
     assert fields.read(Switch, {"level": 1}, str) == (Switch(1), [])
@@ -172,8 +167,7 @@ def test_a_cross_check_runs_if_its_settings_are_valid(table: dict[str, Any], mes
 
 
 def test_a_cross_check_may_cover_all_settings() -> None:
-    @dataclass(frozen=True)
-    class Twig:
+    class Twig(NamedTuple):
         age: int = whole_number(1, 0, 9)
 
     _, faults = fields.read(Twig, {}, str, [CrossCheck(("age",), lambda age: (f"{age} is odd", "wait a year"))])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
 import shutil
@@ -52,9 +51,7 @@ def test_documented_defaults() -> None:
     assert environment.stream.shards == 4
     assert environment.account.name == "test"
     assert environment.account.concurrency_limit == 1000
-    memories = [
-        getattr(environment.functions, field.name).memory_mb for field in dataclasses.fields(environment.functions)
-    ]
+    memories = [function.memory_mb for function in environment.functions]
     assert memories == [1024, 512, 256, 256]
 
 
@@ -409,7 +406,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-known_keys = st.sampled_from([field.name for field in dataclasses.fields(Environment)])
+known_keys = st.sampled_from(Environment._fields)
 
 
 @pytest.mark.slow

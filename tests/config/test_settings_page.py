@@ -58,5 +58,5 @@ def test_the_page_shows_the_actual_defaults(writer: ModuleType) -> None:
 def test_each_function_has_a_column(writer: ModuleType) -> None:
     (row,) = re.findall(r"^\| `mean_duration_ms` \|.*$", writer.page(), re.M)
     functions = read({"name": "a", "region": "us-east-1", "traffic": {"webhooks_per_hour": 100}}, "a").functions
-    means = [getattr(functions, name).mean_duration_ms for name in Functions.__dataclass_fields__]
+    means = [getattr(functions, name).mean_duration_ms for name in Functions._fields]
     assert [cell.strip() for cell in row.split("|")[3:7]] == [str(mean) for mean in means]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from benchmarks import cases, peer_cases
 from generator import __version__
 from generator.checks.rules import folder
 from generator.cli.main import COMMANDS
+from generator.config.fields import declarations
 from generator.config.schema import Simulation
 from tests.conftest import ROOT
 
@@ -64,7 +64,7 @@ def test_every_key_of_the_json_output_is_on_the_page(generator: Callable[..., Re
 def test_every_assumption_is_in_the_table_with_its_default() -> None:
     """The settings of the workload are no assumptions."""
     rows = re.findall(r"^\| .*? \| (.*?) \| .*? \| `simulation\.(\w+)` \|$", SIZING_PAGE, re.M)
-    settings = {field.name: field.metadata["default"] for field in dataclasses.fields(Simulation)}
+    settings = {name: setting["default"] for name, setting in declarations(Simulation).items()}
     assumed = {name: one for name, one in settings.items() if name != "workload" and not name.startswith("spike_")}
     assert {name for _, name in rows} == assumed.keys()
     for text, name in rows:

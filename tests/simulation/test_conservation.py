@@ -2,7 +2,6 @@
 
 import copy
 from array import array
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -85,13 +84,11 @@ def test_nothing_is_created_or_lost(
         ParallelizationFactor=reading[2],
         MaximumRecordAgeInSeconds=reading[3],
     )
-    given_environment = replace(
-        given_environment,
-        account=replace(given_environment.account, concurrency_limit=account),
-        stream=replace(given_environment.stream, shards=shards),
-        traffic=replace(given_environment.traffic, alerts_per_webhook=alerts[0], alerts_per_crossing=alerts[1]),
-        simulation=replace(
-            given_environment.simulation,
+    given_environment = given_environment._replace(
+        account=given_environment.account._replace(concurrency_limit=account),
+        stream=given_environment.stream._replace(shards=shards),
+        traffic=given_environment.traffic._replace(alerts_per_webhook=alerts[0], alerts_per_crossing=alerts[1]),
+        simulation=given_environment.simulation._replace(
             environment_idle_timeout_s=idle_timeout_s,
             warm_up_s=5.0,
             sender_retries=retries,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +29,7 @@ class Recorder:
         if isinstance(stated, property):
             return stated.fget(self)  # type: ignore[misc]
         found, key = getattr(self.inner, name), self.path + name
-        if dataclasses.is_dataclass(found):
+        if hasattr(found, "_fields"):
             return Recorder(found, self.read, f"{key}.")
         self.read.add(key)
         return found
