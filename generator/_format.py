@@ -182,4 +182,6 @@ def prose(text: str) -> str:
 
 def _cell(markdown: str) -> str:
     """Escape bars and line ends, which would end the cell or the row. Bars that are escaped already stay."""
+    if "|" not in markdown and markdown.isprintable():
+        return markdown
     return re.sub(LINE_END, " ", re.sub(r"(?<!\\)\|", r"\\|", markdown))

@@ -120,6 +120,7 @@ def webhook_clusters(environment: Environment) -> Clusters:
     return bursts.clusters([Source(1, [(bursts_per_s, Batch(1, 0.0, 1.0, size))])], survival, step)
 
 
+@lru_cache(maxsize=128)
 def alert_clusters(environment: Environment, factor: int) -> Clusters:
     """Return the clusters that notifications form if the lanes of every shard fire alerts, by parallelization factor.
 

@@ -22,10 +22,12 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import count, islice, pairwise, repeat, zip_longest
 from operator import mul
-from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from generator.config.schema import FunctionSettings
+
+if TYPE_CHECKING:
+    from random import Random
 
 NEGLIGIBLE = 1e-11
 """Probabilities below this are left out."""

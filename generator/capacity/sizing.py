@@ -372,10 +372,8 @@ def _send_notification(environment: Environment, factor: int) -> FunctionSizing:
     """The cluster model at this rate, and at the lower rates that have fewer lanes and therefore larger batches."""
     traffic, target = environment.traffic, environment.targets.notification_wait_probability
     found = arrivals.alert_clusters(environment, factor)
-    reserved = max(
-        arrivals.alert_clusters(slower, lanes_each).units_for_lateness(target)
-        for slower, lanes_each in [(environment, factor), *_highest_with_fewer_lanes(environment, factor)]
-    )
+    others = [arrivals.alert_clusters(*slower) for slower in _highest_with_fewer_lanes(environment, factor)]
+    reserved = max(clusters.units_for_lateness(target) for clusters in (found, *others))
     return FunctionSizing(
         logical_id=SEND_NOTIFICATION,
         reserved_concurrency=reserved,

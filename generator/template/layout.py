@@ -7,6 +7,7 @@ together: {"Fn::Join": ["\\n", [ ... ]]}. This keeps the indentation shallow. Th
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 WIDTH = 130
@@ -41,20 +42,19 @@ def lay_out(value: Any, spacing: Spacing = WIDE, column: int = 0) -> str:
     return _fit(_measure(value, spacing), 0, column, spacing)
 
 
-Measured = tuple[str, list[str], list["Measured"]]
+Measured = tuple[str, Sequence[str], Sequence["Measured"]]
 """The text of a value on one line. For a container that is not empty, also the texts of its keys, and its items."""
 
 
 def _measure(value: Any, spacing: Spacing) -> Measured:
-    comma, colon, _ = spacing
-    if not isinstance(value, dict | list) or not value:
-        return on_one_line(value), [], []
+    if not isinstance(value, (dict, list)) or not value:
+        return on_one_line(value), (), ()
     if isinstance(value, list):
         items = [_measure(item, spacing) for item in value]
-        return f"[{comma.join([line for line, _, _ in items])}]", [""] * len(items), items
-    keys = [f"{on_one_line(key)}{colon}" for key in value]
+        return f"[{spacing.comma.join([item[0] for item in items])}]", ("",) * len(items), items
+    keys = [f"{on_one_line(key)}{spacing.colon}" for key in value]
     items = [_measure(item, spacing) for item in value.values()]
-    return f"{{{comma.join([key + item[0] for key, item in zip(keys, items, strict=True)])}}}", keys, items
+    return f"{{{spacing.comma.join([key + item[0] for key, item in zip(keys, items, strict=True)])}}}", keys, items
 
 
 def _fit(value: Measured, indent: int, column: int, spacing: Spacing) -> str:
@@ -74,6 +74,6 @@ def _fit(value: Measured, indent: int, column: int, spacing: Spacing) -> str:
     return line[0] + "\n" + ",\n".join(" " * inner + text for text in lines) + "\n" + " " * indent + line[-1]
 
 
-def _hugs(items: list[Measured]) -> bool:
+def _hugs(items: Sequence[Measured]) -> bool:
     *before, (_, _, last_items) = items
     return bool(last_items) and len(before) <= MAX_BEFORE_HUGGED and all(text[0] not in "[{" for text, _, _ in before)
