@@ -20,20 +20,19 @@ Unordered = frozenset[str]
 
 def changes(old: Json, new: Json, path: str, unordered: Unordered = frozenset()) -> Iterator[Property]:
     """Yield every place that differs. Lists named in `unordered` are compared as sets."""
-    if same(old, new):
+    are_documents = is_document(old) and is_document(new)
+    if path == "DependsOn" or (isinstance(old, list) and isinstance(new, list)):  # DependsOn is one name or a list.
+        yield from _list_changes(listed(old), listed(new), path, unordered)
+    elif are_documents and same(old, new):
         return
-    if _is_structure(old, path) and _is_structure(new, path):
+    elif _is_structure(old, path) and _is_structure(new, path):
         for key in dict.fromkeys([*old, *new]):
             yield from changes(old.get(key), new.get(key), _below(path, key), unordered)
-    elif isinstance(old, list) and isinstance(new, list):
-        yield from _list_changes(old, new, path, unordered)
-    elif path == "DependsOn":  # One name or a list of them.
-        yield from _list_changes(listed(old), listed(new), path, unordered)
-    elif is_document(old) and is_document(new) and (versions := _versions(old, new)):
+    elif are_documents and (versions := _versions(old, new)):
         yield Property(f"{path}.Version", *versions)
         if not same({**old, "Version": ""}, {**new, "Version": ""}):
             yield Property(path, old, new)
-    else:
+    elif are_documents or not same(old, new):
         yield Property(path, old, new)
 
 
@@ -81,13 +80,17 @@ def _paired_as_set(old: list[Json], new: list[Json]) -> Pairs:
     """Pair the items of two lists by name, then the rest in order. Leaves out items that are in both."""
     left, right = list(range(len(old))), list(range(len(new)))
     for alike in (identity, _name):
+        by_name: dict[str | None, list[int]] = {}
+        for other in right:
+            by_name.setdefault(alike(new[other]), []).append(other)
         for index in list(left):
-            mine = alike(old[index])
-            match = next((other for other in right if mine is not None and alike(new[other]) == mine), None)
-            if match is not None:
+            name = alike(old[index])
+            if name is not None and by_name.get(name):
+                match = by_name[name].pop(0)
                 left.remove(index)
                 right.remove(match)
-                yield index, match
+                if alike is _name:
+                    yield index, match
     yield from _zipped(left, right)
 
 

@@ -95,9 +95,10 @@ def _changed(
     kind = _type(new)
     conditions = [side.get(CONDITION) for side in distinct]
     distinct_changes = {change.path: change for change in _changes(*distinct)}
+    stated_changes = distinct_changes if sides == distinct else {change.path: change for change in _changes(old, new)}
     decisive = {path: change for path, change in distinct_changes.items() if _is_decisive(kind, path)}
     differing: dict[str, tuple[Property, Certainty]] = {}
-    for path, change in {**decisive, **{change.path: change for change in _changes(old, new)}}.items():
+    for path, change in {**decisive, **stated_changes}.items():
         differs = redefinitions.deployable.property_difference(distinct_changes.get(path, change), conditions)
         if differs != Certainty.NONE:
             differing[path] = change, differs

@@ -42,21 +42,21 @@ class Coverage:
 
     def uncovered(self, grants: Iterable[Grant], others: Sequence[Grant]) -> list[Grant]:
         """Return the grants that the others do not cover in every deployment."""
-        known, alike = set(others), _Alike(others)
-        return [grant for grant in dict.fromkeys(grants) if grant not in known and not self._is_covered(grant, alike)]
+        return self._uncovered(grants, _Alike(others))
 
     def certain(self, grants: Iterable[Grant], others: Sequence[Grant]) -> set[Grant]:
         """Return the grants that the others cover in no deployment, whichever conditions hold."""
-        others = [other.without() for other in others]
-        left = self.uncovered(grants, others)
-        alike = _Alike(others)
+        alike = _Alike([other.without() for other in others])
         return {
             grant
-            for grant in left
+            for grant in self._uncovered(grants, alike)
             if grant.certainty == Certainty.CERTAIN
             and all(self._differs(grant, other) == Certainty.CERTAIN for other in self._perhaps(grant, alike))
             and self._steps_left >= 0
         }
+
+    def _uncovered(self, grants: Iterable[Grant], alike: _Alike) -> list[Grant]:
+        return [one for one in dict.fromkeys(grants) if one not in alike.grants and not self._is_covered(one, alike)]
 
     def _is_covered(self, grant: Grant, alike: _Alike) -> bool:
         if any(other.covers(grant) for other in self._bounded(alike.candidates(grant), 1)):
@@ -115,16 +115,18 @@ class Coverage:
 
     def _of_patterns(self, inner: Sequence[str], outer: Sequence[str]) -> Certainty:
         """Return whether a pattern of the inner ones is certainly none of the outer ones."""
-        return worst(least(self._of_texts(one, other) for other in outer) for one in inner)
+        named = dict.fromkeys(map(in_partition, outer))
+        opened = [pattern for pattern in named if _is_open(pattern)]
+        return worst(
+            Certainty.NONE if text in named else self._of_texts(text, named if _is_open(text) else opened)
+            for text in map(in_partition, inner)
+        )
 
-    def _of_texts(self, text: str, pattern: str) -> Certainty:
-        text, pattern = in_partition(text), in_partition(pattern)
-        if text == pattern:
-            return Certainty.NONE
-        if not _is_open(text) and not _is_open(pattern):
-            return Certainty.CERTAIN
-        if not _fit(text, pattern):
-            return Certainty.CERTAIN
+    def _of_texts(self, text: str, patterns: Iterable[str]) -> Certainty:
+        """Return whether a text is certainly none of the patterns. It or each of them depends on the deployment."""
+        return least(self._of_text(text, pattern) for pattern in patterns if _fit(text, pattern))
+
+    def _of_text(self, text: str, pattern: str) -> Certainty:
         if (text, pattern) not in self._known:
             if len(self._known) >= MAX_COMPARISONS:
                 return Certainty.POSSIBLE
@@ -138,6 +140,7 @@ class _Alike:
     """Grants by the action and the resource that they name. None stands for patterns, which must be compared."""
 
     def __init__(self, grants: Sequence[Grant]) -> None:
+        self.grants = set(grants)
         self.by_names: dict[tuple[str | None, str | None], list[Grant]] = {}
         self.by_action: dict[str | None, list[Grant]] = {}
         for grant in grants:

@@ -66,9 +66,11 @@ class GrantScope:
         if self.inverted != other.inverted:
             return False
         outer, inner = (other, self) if self.inverted else (self, other)
-        named = set(outer.patterns)
+        named = set(map(in_partition, outer.patterns))
+        wild = [_compiled(pattern) for pattern in named if "*" in pattern or "?" in pattern]
         return all(
-            text in named or any(_matches(text, pattern) for pattern in outer.patterns) for text in inner.patterns
+            text in named or any(pattern.fullmatch(text) for pattern in wild)
+            for text in map(in_partition, inner.patterns)
         )
 
     def folded(self) -> GrantScope:
@@ -187,10 +189,9 @@ def is_document(value: Json) -> bool:
 
 def canonical_document(document: Mapping[str, Json]) -> Json:
     """Return a form that is equal for documents with the same grants. Statement ids do not matter."""
-    granted = sorted({grant.folded() for grant in grants(document)})
     rest = {key: canonical(value) for key, value in document.items() if key not in ("Statement", "Version", "Id")}
     version = str(document.get("Version", DEFAULT_VERSION))
-    return {**rest, "Version": version, "Statement": [repr(grant) for grant in granted]}
+    return {**rest, "Version": version, "Statement": sorted({repr(grant.folded()) for grant in grants(document)})}
 
 
 def grants(document: Mapping[str, Json]) -> Iterator[Grant]:
@@ -298,12 +299,6 @@ def _condition(value: Json) -> tuple[Clause, ...]:
     )
 
 
-def _matches(text: str, pattern: str) -> bool:
-    """Return whether the pattern matches everything that `text`, which may have wildcards, matches."""
-    text, pattern = in_partition(text), in_partition(pattern)
-    return text == pattern or (("*" in pattern or "?" in pattern) and _compiled(pattern).fullmatch(text) is not None)
-
-
 def in_partition(text: str) -> str:
     """Return the text with the values of the partition `aws`. An ARN of another partition matches no resource."""
     if "AWS::" in text:
@@ -314,6 +309,7 @@ def in_partition(text: str) -> str:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
+    """Return an expression for everything that the pattern matches, wildcards of other patterns included."""
     parts = ("[^*]" if char == "?" else ".*" if char == "*" else re.escape(char) for char in pattern)
     return re.compile("".join(parts), re.DOTALL)
 
