@@ -84,12 +84,7 @@ class Coverage:
         """
         if grant.effect != other.effect or (grant.principal == HOLDER) != (other.principal == HOLDER):
             return Certainty.CERTAIN
-        worst = Certainty.NONE
-        for differs in self._differences(grant, other):
-            if differs == Certainty.CERTAIN:
-                return differs
-            worst = Certainty.POSSIBLE if differs == Certainty.POSSIBLE else worst
-        return worst
+        return worst(self._differences(grant, other))
 
     def _differences(self, grant: Grant, other: Grant) -> Iterator[Certainty]:
         for mine, theirs in ((grant.resource, other.resource), (grant.principal, other.principal)):

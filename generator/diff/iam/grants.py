@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 from generator.template.guards import Guard
 from generator.template.intrinsics import NO_VALUE, Json, canonical, is_intrinsic, listed, mapping, text
@@ -320,15 +319,12 @@ def merged(grants_: Sequence[Grant]) -> list[Grant]:
         together: dict[Grant, set[str]] = {}
         for grant in grants_:
             scope: GrantScope = getattr(grant, element)
-            base = grant if scope.inverted or scope == HOLDER else _with(grant, element, GrantScope(()))
+            base = grant if scope.inverted or scope == HOLDER else _with(grant, element, ())
             together.setdefault(base, set()).update(scope.patterns)
-        grants_ = [
-            _with(base, element, replace(getattr(base, element), patterns=tuple(sorted(patterns))))
-            for base, patterns in together.items()
-        ]
+        grants_ = [_with(base, element, sorted(patterns)) for base, patterns in together.items()]
     return list(grants_)
 
 
-def _with(grant: Grant, element: str, scope: GrantScope) -> Grant:
-    change: dict[str, Any] = {element: scope}
-    return replace(grant, **change)
+def _with(grant: Grant, element: str, patterns: Iterable[str]) -> Grant:
+    scope: GrantScope = replace(getattr(grant, element), patterns=tuple(patterns))
+    return replace(grant, **{element: scope})  # type: ignore[arg-type]
