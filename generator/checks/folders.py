@@ -7,11 +7,10 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from generator.errors import UnreadableTemplate
 from generator.template import reading
-from generator.template.intrinsics import SAM, mapping
+from generator.template.intrinsics import SAM, Json, mapping
 from generator.template.model import Section
 from generator.template.nesting import Child, ChildReader, NotRead
 
@@ -30,11 +29,11 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._root = os.path.realpath(path)
-        self._documents: dict[str, Any] = {}
+        self._documents: dict[str, Json] = {}
         self.nested: dict[str, dict[str, Path]] = {}
         """By the real path of a template, the templates nested in it so far, by their real paths."""
 
-    def document(self, path: Path) -> Any:
+    def document(self, path: Path) -> Json:
         """Return the value of a JSON or YAML file. Raises NotRead."""
         real_path = self.real_path(path)
         if real_path not in self._documents:
@@ -120,7 +119,7 @@ def project_of(path: Path) -> Path:
     return here if here in Path(os.path.abspath(path)).parents else path.parent
 
 
-def is_template(document: Any) -> bool:
+def is_template(document: Json) -> bool:
     """Return whether a document looks like a template: it has Resources with a Type or a transform, or a header."""
     sections = mapping(document)
     resources = sections.get("Resources")
@@ -131,7 +130,7 @@ def is_template(document: Any) -> bool:
     return has_key or any(key == "Type" or str(key).startswith("Fn::") for key in keys)
 
 
-def _assets_in(document: Any) -> Iterator[tuple[str, str]]:
+def _assets_in(document: Json) -> Iterator[tuple[str, str]]:
     """Yield key and file of each file asset. Source: AWS CDK, cloud-assembly-schema, AssetManifest."""
     for asset in mapping(mapping(document).get("files")).values():
         file = mapping(mapping(asset).get("source")).get("path")

@@ -15,7 +15,7 @@ from generator.config.project import foreign
 from generator.errors import UnusableLinter
 from generator.template import reading
 from generator.template.alternatives import Location
-from generator.template.intrinsics import listed, mapping, whole_number
+from generator.template.intrinsics import Json, listed, mapping, whole_number
 
 NAMES = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
 """Files of settings. The first one counts, of the home folder and of the current folder."""
@@ -62,7 +62,7 @@ def of_project() -> dict[str, Any]:
     return settings
 
 
-def lint_settings(document: Any, project: Mapping[str, Any]) -> LintSettings:
+def lint_settings(document: Json, project: Mapping[str, Any]) -> LintSettings:
     """Return the project's settings, overridden by those in the template's Metadata."""
     template_settings = _settings_of(document)
     account: dict[str, int] = {}

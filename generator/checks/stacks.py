@@ -14,7 +14,7 @@ from generator.checks.lint_settings import LintSettings, lint_settings, of_proje
 from generator.checks.quota.variants import ACCOUNT, REGION, Values, Variant, variants
 from generator.errors import Fault, UnreadableTemplate
 from generator.template import plan_files, reading
-from generator.template.intrinsics import mapping
+from generator.template.intrinsics import Json, mapping
 from generator.template.nesting import NotRead
 
 ANY = ""
@@ -264,7 +264,7 @@ def _with_own(sets: Iterable[Values], own: Values, declared: Mapping[str, Any]) 
     return named or ([own] if own else [])
 
 
-def _of_template(folder: Folder, path: Path, document: Any, project: Mapping[str, Any]) -> Stack:
+def _of_template(folder: Folder, path: Path, document: Json, project: Mapping[str, Any]) -> Stack:
     settings = lint_settings(document, project)
     own_variants = variants(document, settings.parameters, settings.regions, folder.reader(path))
     region = settings.regions[0] if len(settings.regions) == 1 else ANY

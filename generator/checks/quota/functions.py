@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import product
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from generator.checks.quota.variants import Variant
 from generator.template.alternatives import Location, Missing, Option, branches, options
 from generator.template.dependencies import MAPPINGS, names
 from generator.template.guards import Guard, merge
-from generator.template.intrinsics import is_intrinsic, mapping
+from generator.template.intrinsics import Json, is_intrinsic, mapping
 from generator.template.model import Template
 from generator.template.search import Candidate
 
@@ -148,7 +148,7 @@ class FunctionReferences:
         for value in (*template.outputs.values(), *template.opaque.values()):
             self._note(ELSEWHERE, value)
 
-    def referenced(self, value: Any) -> set[str]:
+    def referenced(self, value: Json) -> set[str]:
         """Return the functions, versions and aliases whose name or ARN an expression is.
 
         A literal counts if it is the name that the resource gives itself: a logical id is no name.
@@ -183,14 +183,14 @@ class FunctionReferences:
             namer for namer in namers if namer != ELSEWHERE and self._template.resources[namer].get("Type") in types
         ]
 
-    def _note(self, logical_id: str, value: Any) -> None:
+    def _note(self, logical_id: str, value: Json) -> None:
         named = {*names(value)} & self._targets
         if self._by_name:
             named.update(*(self._by_name.get(name, ()) for name in self._texts(value)))
         for target in named:
             self._namers.setdefault(target, []).append(logical_id)
 
-    def _texts(self, value: Any) -> Iterator[str]:
+    def _texts(self, value: Json) -> Iterator[str]:
         """Yield every text that may be a function's own name: each word, and each expression."""
         if isinstance(value, str):
             yield value
@@ -216,7 +216,7 @@ def sam_events(template: Template, function: str) -> list[str]:
     return [str(name) for name in mapping(template.properties(function).get("Events"))]
 
 
-def _referred(value: Any) -> str | None:
+def _referred(value: Json) -> str | None:
     """Return the logical id in a Ref, an Fn::GetAtt of the ARN, or an Fn::Sub of either alone."""
     if not (isinstance(value, dict) and len(value) == 1):
         return None
@@ -233,11 +233,11 @@ def _referred(value: Any) -> str | None:
     return None
 
 
-def _physical_name(template: Template, function: str) -> Any:
+def _physical_name(template: Template, function: str) -> Json:
     """Return the name that a function gives itself, a literal or an expression that others may repeat."""
     name = template.properties(function).get("FunctionName")
     return name if name and isinstance(name, str | dict) else None
 
 
-def _key(value: Any) -> str:
+def _key(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)

@@ -12,7 +12,6 @@ import os
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from cfnlint.config import ConfigMixIn
 from cfnlint.helpers import REGION_PRIMARY
@@ -23,6 +22,7 @@ from generator.checks.folders import Folder, project_of
 from generator.checks.quota.judging import Violation
 from generator.checks.quota.variants import Variant, variants
 from generator.errors import UnreadableTemplate
+from generator.template.intrinsics import Json
 from generator.template.reading import parsed, text_of
 
 
@@ -37,7 +37,7 @@ def stacks_of(template: Template, is_whole: bool = False) -> list[Variant]:
     return variants(document_of(template), given, named_regions(template), reader)
 
 
-def document_of(template: Template) -> Any:
+def document_of(template: Template) -> Json:
     """Return the document as its author wrote it, or as cfn-lint holds it if it cannot be read again."""
     path = Path(template.filename) if template.filename else None
     try:
@@ -70,6 +70,6 @@ def matches(violations: Iterable[Violation]) -> list[RuleMatch]:
 
 
 @lru_cache(maxsize=4)
-def _read(path: str, _modified_ns: int, _size: int) -> Any:
+def _read(path: str, _modified_ns: int, _size: int) -> Json:
     """Read a file once for all rules."""
     return parsed(path, text_of(Path(path)))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import product
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from generator.checks.quota.functions import (
     added,
@@ -20,6 +20,7 @@ from generator.checks.quota.functions import (
 from generator.checks.quota.variants import Variant
 from generator.template.alternatives import Alternative, Location, Missing, Option, branches, options, present
 from generator.template.guards import Guard, merge, when
+from generator.template.intrinsics import Json
 from generator.template.model import Template
 from generator.template.search import Candidate, heaviest, possible
 
@@ -178,7 +179,7 @@ def _shards(template: Template, arn: Alternative, unstated: int) -> Iterable[tup
         yield from ((count, option.guard) for count in counts)
 
 
-def _stream(template: Template, arn: Any) -> str | None:
+def _stream(template: Template, arn: Json) -> str | None:
     """Return the Kinesis stream or DynamoDB table of this template behind an ARN, or behind a stream consumer's."""
     name, attribute = _attribute(arn)
     if name not in template.resources:
@@ -190,7 +191,7 @@ def _stream(template: Template, arn: Any) -> str | None:
     return name if attribute is not None and attribute == STREAM_ARNS.get(str(kind)) else None
 
 
-def _attribute(value: Any) -> tuple[str, str | None]:
+def _attribute(value: Json) -> tuple[str, str | None]:
     """Return the logical id and the attribute that an expression refers to; ("", None) for anything else."""
     match value:
         case {"Ref": str(name)} if len(value) == 1:

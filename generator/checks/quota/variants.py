@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from generator.template.conditions import DeploymentSpace
+from generator.template.intrinsics import Json
 from generator.template.loop_lists import every_list
 from generator.template.model import Template
 from generator.template.nesting import ChildReader, with_nested
@@ -13,7 +14,7 @@ from generator.template.reading import parse
 
 REGION, ACCOUNT = "AWS::Region", "AWS::AccountId"
 
-Values = Mapping[str, Any]
+Values = Mapping[str, Json]
 """Parameters with the values they are given; the others have their defaults."""
 
 
@@ -31,7 +32,7 @@ class Variant(NamedTuple):
 
 
 def variants(
-    document: Any, given: Iterable[Values] = (), regions: Iterable[str] = (), reader: ChildReader | None = None
+    document: Json, given: Iterable[Values] = (), regions: Iterable[str] = (), reader: ChildReader | None = None
 ) -> list[Variant]:
     """Return a template under each set of parameters that is given, or once with any parameters.
 
