@@ -14,7 +14,7 @@ from generator.checks.findings import NOT_PROVEN, Finding, Severity
 from generator.checks.lines import line_of
 from generator.checks.quota.joint import worst_cases_together
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE, of_stacks, of_sum, pool_name, sums
-from generator.checks.quota.variants import ACCOUNT, REGION, Variant
+from generator.checks.quota.variants import ACCOUNT, REGION
 from generator.checks.quota.worst_case import WorstCase, invalid_figure, managed_apart
 from generator.checks.stacks import ANY, Stack
 from generator.errors import DisputedAccount, Fault
@@ -167,15 +167,11 @@ def _candidates(stacks: Sequence[Stack]) -> list[tuple[str, str]]:
 
 
 def _pool(stacks: Sequence[Stack], account: str, region: str, quota: Quota) -> Pool:
-    pinned = [[_pinned(variant, account, region) for variant in stack.variants] for stack in stacks]
+    pins = {name: [value] for name, value in ((ACCOUNT, account), (REGION, region)) if value}
+    pinned = [[variant.pinned(pins) if pins else variant for variant in stack.variants] for stack in stacks]
     members = [Member(stack, case) for stack, case in zip(stacks, worst_cases_together(pinned), strict=True)]
     members.sort(key=lambda member: (-member.total, member.stack.name, str(member.stack.path)))
     return Pool(quota(account, region, members), tuple(members))
-
-
-def _pinned(variant: Variant, account: str, region: str) -> Variant:
-    pins = {**({ACCOUNT: [account]} if account else {}), **({REGION: [region]} if region else {})}
-    return variant.pinned({**variant.space.pins, **pins}) if pins else variant
 
 
 def _covers(one: tuple[set[int], Pool], other: tuple[set[int], Pool]) -> bool:

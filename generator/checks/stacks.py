@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,9 +65,9 @@ class Stack(NamedTuple):
         """The Regions that are named for it; empty for any."""
         return frozenset(region for variant in self.variants for region in variant.space.pins.get(REGION, ()))
 
-    def in_regions(self, regions: Iterable[str]) -> Stack:
+    def in_regions(self, regions: Collection[str]) -> Stack:
         """Return the stack for other Regions; for any if there are none."""
-        variants = tuple(variant.pinned({**variant.space.pins, REGION: regions}) for variant in self.variants)
+        variants = tuple(variant.pinned({REGION: regions}) for variant in self.variants)
         return self._replace(region=ANY, variants=variants)
 
     def may_go_to(self, account: str, region: str) -> bool:
@@ -244,13 +244,10 @@ def _of_artifact(folder: Folder, artifact: Artifact, project: Mapping[str, Any])
     given = _with_own(settings.parameters, artifact.parameters, mapping(mapping(document).get("Parameters")))
     regions = [artifact.region] if artifact.region else []
     own_variants = variants(document, given, regions, folder.reader(artifact.template))
-    if artifact.account:
-        pins = {ACCOUNT: [artifact.account]}
-        own_variants = [variant.pinned({**variant.space.pins, **pins}) for variant in own_variants]
     return Stack(
         artifact.name,
         artifact.template,
-        tuple(own_variants),
+        tuple(variant.pinned({ACCOUNT: [artifact.account] if artifact.account else []}) for variant in own_variants),
         artifact.account,
         artifact.region,
         settings._replace(regions=(), parameters=()),

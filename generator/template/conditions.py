@@ -8,7 +8,7 @@ comparison that cannot be evaluated, such as one with a text composed of a param
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -85,12 +85,12 @@ Truths = dict[Formula, bool | None]
 class DeploymentSpace:
     """Everything that can be deployed from a template: assignments of its parameters that its Rules allow.
 
-    `pins` restrict pseudo parameters such as AWS::Region to the given values.
+    `pins` restrict pseudo parameters such as AWS::Region to the given values, if there are any.
     """
 
-    def __init__(self, template: Template, pins: Mapping[str, Iterable[str]] | None = None) -> None:
+    def __init__(self, template: Template, pins: Mapping[str, Collection[str]] | None = None) -> None:
         self._template, self.steps = template, 0
-        self.pins = {name: tuple(values) for name, values in (pins or {}).items()}
+        self.pins = {name: tuple(values) for name, values in (pins or {}).items() if values}
         self._named: dict[str, Formula | None] = {}
         self._equalities: dict[Equality, Formula] = {}
         self._compared: dict[str, Comparison] = {}

@@ -13,7 +13,7 @@ from generator.checks.quota.variants import Variant
 from generator.template.alternatives import Location, Missing, Option, branches, options
 from generator.template.dependencies import MAPPINGS, names
 from generator.template.guards import Guard, merge
-from generator.template.intrinsics import Json, is_intrinsic, mapping
+from generator.template.intrinsics import Json, is_intrinsic, mapping, template_text
 from generator.template.model import Template
 from generator.template.search import Candidate
 
@@ -44,7 +44,7 @@ ELSEWHERE = ""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 """A function's name within a text, such as an ARN."""
 
-_ALONE = r"(?:arn:[^{}]*(?:\$\{AWS::\w+\}[^{}]*)*:function:)?\$\{([A-Za-z0-9/]+)(?:\.Arn)?\}"
+_ALONE = re.compile(r"(?:arn:[^{}]*(?:\$\{AWS::\w+\}[^{}]*)*:function:)?\$\{([A-Za-z0-9/]+)(?:\.Arn)?\}")
 """A Fn::Sub of a function's name or ARN and nothing else, perhaps in a nested stack."""
 
 Result = TypeVar("Result")
@@ -138,7 +138,8 @@ class FunctionReferences:
         self._targets = {*functions(template), *template.of_type(*QUALIFIERS)}
         self._by_name: dict[str, set[str]] = {}
         for function in functions(template):
-            if name := _physical_name(template, function):
+            name = template.properties(function).get("FunctionName")
+            if name and isinstance(name, str | dict):
                 self._by_name.setdefault(_key(name), set()).add(function)
         self._has_composed_names = any(key.startswith("{") for key in self._by_name)
         self._namers: dict[str, list[str]] = {}
@@ -218,25 +219,8 @@ def sam_events(template: Template, function: str) -> list[str]:
 
 def _referred(value: Json) -> str | None:
     """Return the logical id in a Ref, an Fn::GetAtt of the ARN, or an Fn::Sub of either alone."""
-    if not (isinstance(value, dict) and len(value) == 1):
-        return None
-    match value:
-        case {"Ref": str(name)}:
-            return str(name)
-        case {"Fn::GetAtt": [str(name), "Arn"]}:
-            return str(name)
-        case {"Fn::GetAtt": str(text)}:
-            return text.removesuffix(".Arn") if text.endswith(".Arn") else None
-        case {"Fn::Sub": str(text)}:
-            match = re.fullmatch(_ALONE, text)
-            return match[1] if match else None
-    return None
-
-
-def _physical_name(template: Template, function: str) -> Json:
-    """Return the name that a function gives itself, a literal or an expression that others may repeat."""
-    name = template.properties(function).get("FunctionName")
-    return name if name and isinstance(name, str | dict) else None
+    match = _ALONE.fullmatch(template_text(value) or "") if is_intrinsic(value) else None
+    return match[1] if match else None
 
 
 def _key(value: Json) -> str:

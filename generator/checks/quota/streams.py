@@ -19,8 +19,9 @@ from generator.checks.quota.functions import (
 )
 from generator.checks.quota.variants import Variant
 from generator.template.alternatives import Alternative, Location, Missing, Option, branches, options, present
+from generator.template.dependencies import VARIABLE
 from generator.template.guards import Guard, merge, when
-from generator.template.intrinsics import Json
+from generator.template.intrinsics import Json, template_text
 from generator.template.model import Template
 from generator.template.search import Candidate, heaviest, possible
 
@@ -193,12 +194,6 @@ def _stream(template: Template, arn: Json) -> str | None:
 
 def _attribute(value: Json) -> tuple[str, str | None]:
     """Return the logical id and the attribute that an expression refers to; ("", None) for anything else."""
-    match value:
-        case {"Ref": str(name)} if len(value) == 1:
-            return name, None
-        case {"Fn::GetAtt": [str(name), str(attribute)]} if len(value) == 1:
-            return name, attribute
-        case {"Fn::GetAtt": str(text)} if len(value) == 1:
-            name, _, attribute = text.partition(".")
-            return name, attribute
-    return "", None
+    whole = VARIABLE.fullmatch(template_text(value) or "")
+    name, _, attribute = whole[1].partition(".") if whole else ("", "", "")
+    return name, attribute or None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from generator.template.conditions import DeploymentSpace
@@ -26,9 +26,9 @@ class Variant(NamedTuple):
     unread: Mapping[str, str] = {}
     """By logical id, why the template of a nested stack could not be read."""
 
-    def pinned(self, pins: Mapping[str, Iterable[str]]) -> Variant:
-        """Return the same template where pseudo parameters can only have these values; any value if there are none."""
-        return Variant(self.template, _space(self.template, pins), self.unread)
+    def pinned(self, pins: Mapping[str, Collection[str]]) -> Variant:
+        """Return the variant with other values for some pseudo parameters; any value where there are none."""
+        return self._replace(space=DeploymentSpace(self.template, {**self.space.pins, **pins}))
 
 
 def variants(
@@ -42,8 +42,4 @@ def variants(
     templates = [parse(document, values, lists=every_list) for values in tuple(given) or (None,)]
     whole = [with_nested(template, reader) if reader else (template, {}) for template in templates]
     pins = {REGION: list(regions)}
-    return [Variant(template, _space(template, pins), unread) for template, unread in whole]
-
-
-def _space(template: Template, pins: Mapping[str, Iterable[str]]) -> DeploymentSpace:
-    return DeploymentSpace(template, {name: values for name, values in pins.items() if values})
+    return [Variant(template, DeploymentSpace(template, pins), unread) for template, unread in whole]
