@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from generator import plans
-from generator.checks.findings import Finding, Rule, Severity
+from generator.checks.findings import Finding, Severity
 from generator.config.project import foreign
 from generator.errors import UnreadableTemplate
 from generator.plans import JudgedPlan
 from generator.report.page import generated_files
 from generator.template import reading
-
-RULE = Rule("drift", "Committed template is what its environment generates", "")
 
 MAX_DIFF_LINES = 12
 """Lines of a difference in a finding; `git diff` shows the rest after regenerating."""
@@ -64,4 +62,4 @@ def _drift(environment: str, path: Path, generated: str) -> list[Finding]:
 
 
 def _finding(path: Path, line: int, message: str) -> Finding:
-    return Finding(str(path), line, RULE.id, Severity.ERROR, "", message)
+    return Finding(str(path), line, "drift", Severity.ERROR, "", message)

@@ -1,12 +1,13 @@
-"""Judge the quota of files, folders, CDK assemblies and Terraform plans, without cfn-lint."""
+"""Judge the quota of environments, files, folders, CDK assemblies and Terraform plans, without cfn-lint."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from generator import _runtime
 from generator.capacity.quota import AccountQuota
@@ -16,11 +17,16 @@ from generator.checks.inputs import with_copies
 from generator.checks.lint_settings import LintSettings
 from generator.checks.pools import Member, Pool, finding
 from generator.checks.quota import judging
-from generator.checks.quota.messages import SUM_RULE
+from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.checks.report import Report, Request
 from generator.checks.stacks import ANY, Source, Stack, Unread, read_file, read_folder, unread
+from generator.config.project import foreign
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter, each
+from generator.template import reading
 from generator.template.nesting import outermost
+
+if TYPE_CHECKING:
+    from generator.plans import JudgedPlan
 
 MIN_PER_PROCESS = 50
 """Stacks that keep a process busy for longer than it takes to start."""
@@ -31,6 +37,27 @@ RULES = (
     Rule(NOT_PROVEN, "Everything that may reserve concurrency is counted", judging.RULES[SUM_RULE].url),
 )
 
+ENVIRONMENT_RULES = (
+    Rule("drift", "Committed template is what its environment generates", ""),
+    Rule(
+        "quota",
+        "Reserved concurrency of all environments in an account fits it",
+        "https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html",
+    ),
+    Rule(
+        "api-logging-role",
+        "One environment per account and Region creates the API logging role",
+        "https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html",
+    ),
+    Rule("sms-volume", "Planned SMS are within the budget and the throughput", ""),
+    Rule(
+        "template-size",
+        "Template is within the limit of CloudFormation",
+        "https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html",
+    ),
+)
+"""The checks of an environment's files beside cfn-lint's rules and those of this project."""
+
 
 class Judgement(NamedTuple):
     """The pools of some stacks, and what is wrong there."""
@@ -39,19 +66,27 @@ class Judgement(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def check(request: Request) -> Report:
-    """Judge each file and folder, or all `together`. Raises UnreadableTemplate with every fault."""
-    return with_copies(request, _check)
+def check(request: Request, folder: Path = Path()) -> Report:
+    """Judge each file and folder, or all `together`, and the committed templates of environments in a folder.
+
+    Raises UnreadableTemplate with every fault, and DisputedAccount if templates that are checked together state
+    different accounts.
+    """
+    return with_copies(request, lambda copied: _check(copied, folder))
 
 
-def _check(request: Request) -> Report:
-    rules = {rule.id: rule for rule in RULES}
+def _check(request: Request, folder: Path) -> Report:
+    rules = {rule.id: rule for rule in (*(ENVIRONMENT_RULES if request.judged else ()), *RULES)}
     require_known(request.ignored, rules)
-    sources = switched(read_all(request.files, request.folders, request.region), is_on=True)
-    judgement = judge(sources, request)
-    subjects = tuple(dict.fromkeys([*request.files, *request.folders]))
-    findings = request.kept(sorted({*judgement.findings, *other_findings(sources)}))
-    return Report(findings, rules, subjects=subjects, pools=judgement.pools)
+    committed = committed_templates(request, folder)
+    files, folders = different(request.files, committed.values()), different(request.folders)
+    environments = switched(environment_sources(request, committed, read_file), is_on=True)
+    others = switched(read_all(files, folders, request.region), is_on=True)
+    judgement = judge_all(request, environments, others, folder)
+    findings = [*judgement.findings, *other_findings([*environments, *others])]
+    findings += [finding for plan in request.judged for finding in quota(plan, folder / f"{plan.name}.json")]
+    kept = request.kept(without_repeats(findings, request.judged, folder))
+    return Report(kept, rules, subjects=(*files, *folders), pools=judgement.pools)
 
 
 def require_known(
@@ -162,3 +197,77 @@ def _quota(request: Request, elsewhere: int) -> pools.Quota:
 def _not_counted(gap: Unread) -> Finding:
     reason = gap.what.removeprefix(f"{gap.file} ").removeprefix("is ")
     return Finding(str(gap.file), 1, NOT_PROVEN, Severity.WARNING, gap.path, f"not counted: {reason}")
+
+
+def committed_templates(request: Request, folder: Path) -> dict[str, Path]:
+    """Return the committed templates that exist, by environment. Raises UnreadableTemplate if one leads elsewhere."""
+    paths = {plan.name: folder / f"{plan.name}.json" for plan in request.judged}
+    existing = {name: path for name, path in paths.items() if reading.status(path)}
+    if faults := list(filter(None, map(foreign, existing.values()))):
+        raise UnreadableTemplate(faults)
+    return existing
+
+
+def environment_sources(
+    request: Request, committed: Mapping[str, Path], read: Callable[[Path, str], Source]
+) -> list[Source]:
+    """Return the stacks of the committed templates, each in the account that its environment states.
+
+    Unless all stacks are checked together, the other environments in the account count as elsewhere.
+    """
+    sources = []
+    for judged in request.judged:
+        if judged.name in committed:
+            account = {key: getattr(judged.verdict.account, key) for key in DEFAULT_ACCOUNT}
+            if not request.together:
+                account["reserved_elsewhere"] += judged.verdict.total - judged.plan.sizing.total_reserved
+            source = read(committed[judged.name], judged.environment.region)
+            stacks = (stack._replace(settings=stack.settings._replace(account=account)) for stack in source.stacks)
+            sources.append(source._replace(stacks=tuple(stacks)))
+    return sources
+
+
+def judge_all(request: Request, environments: Sequence[Source], others: Sequence[Source], folder: Path) -> Judgement:
+    """Judge the environments, each in its own account, and the others; or all in the account that they share."""
+    if request.together:
+        sources = [*environments, *others]
+        return judge(sources, request, _neighbours(request, sources, folder))
+    of_environments, of_others = judge(environments, Request()), judge(others, request)
+    return of_others._replace(findings=(*of_environments.findings, *of_others.findings))
+
+
+def _neighbours(request: Request, counted: Iterable[Source], folder: Path) -> int:
+    """Return the reservations of the account's other environments; 0 if an option states those elsewhere."""
+    if "reserved_elsewhere" in request.account:
+        return 0
+    files = {stack.path.resolve() for source in counted for stack in source.stacks}
+    plans = {plan.environment.name: plan for judged in request.judged for plan in judged.verdict.plans}
+    others = [plan for name, plan in plans.items() if (folder / f"{name}.json").resolve() not in files]
+    return sum(plan.sizing.total_reserved for plan in others)
+
+
+def different(paths: Iterable[Path], committed: Iterable[Path] = ()) -> list[Path]:
+    """Return the paths, each once however it is written, without those that belong to environments."""
+    known = {os.path.realpath(path) for path in committed}
+    by_real_path = {os.path.realpath(path): path for path in reversed(list(paths))}
+    return [path for real_path, path in reversed(by_real_path.items()) if real_path not in known]
+
+
+def quota(plan: JudgedPlan, path: Path) -> list[Finding]:
+    """Return a finding if the account cannot hold the environment together with those that share it."""
+    if plan.verdict.fits:
+        return []
+    from generator import plans
+
+    return [Finding(str(path), 1, "quota", Severity.ERROR, "Resources", "\n".join(plans.refusals([plan])))]
+
+
+def without_repeats(findings: Iterable[Finding], judged: Sequence[JudgedPlan], folder: Path) -> list[Finding]:
+    """Return the findings in order, each once, without those that our own checks report in more detail.
+
+    `template-size` is an error where W9805 warns; `quota` names every environment where E9801 has one sum.
+    """
+    paths = {plan.name: str(folder / f"{plan.name}.json") for plan in judged}
+    repeated = {(path, "W9805") for path in paths.values()}
+    repeated |= {(paths[plan.name], SUM_RULE) for plan in judged if not plan.verdict.fits}
+    return sorted({finding for finding in findings if (finding.file, finding.rule) not in repeated})

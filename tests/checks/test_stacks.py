@@ -168,6 +168,17 @@ def test_together_counts_templates_of_different_regions() -> None:
     assert sums(home=home, away=template(One=400)) == "home.json 500 + away.json 400 = 900"
 
 
+@pytest.mark.usefixtures("project", "no_region")
+def test_a_file_or_folder_that_is_named_twice_counts_once() -> None:
+    Path("sub").mkdir()
+    files, folders = [Path(write("one.json", template(One=7)))], [Path("sub")]
+    write("sub/two.json", template(Two=8))
+    twice = Request(
+        files=[*files, *(file.resolve() for file in files)], folders=[*folders, Path("sub/.")], together=True
+    )
+    assert [pool.total for pool in quota_only.check(twice).pools] == [15]
+
+
 def together(reservable: int, **templates: Any) -> Report:
     files = [Path(write(f"{name}.json", content)) for name, content in templates.items()]
     return quota_only.check(Request(files=files, together=True, account={"concurrency_limit": reservable + 100}))
