@@ -13,7 +13,7 @@ from generator.config.schema import Environment
 from generator.errors import Fault, InvalidSimulation
 from generator.simulation import coverage
 from generator.simulation.network import Task
-from generator.simulation.replication import Measurements, Progress, replicate_all, replicate_until
+from generator.simulation.replication import MOST_REPLICATIONS, Progress, replicate_until
 from generator.simulation.result import SimulationResult, summarise
 from generator.simulation.targets import are_settled
 from generator.simulation.topology import read_topology
@@ -77,17 +77,10 @@ def simulate(
     task = Task(topology, environment, rates, hours * 3600, seed)
     if warn and not budget_s and (warning := _slow(task, replications)):
         warn(warning)
-    runs = _runs(task, None if budget_s else replications, budget_s or 0.0, workers, progress)
+    is_enough = partial(are_settled, task) if budget_s else lambda _: False
+    most, workers = MOST_REPLICATIONS if budget_s else replications, workers or _runtime.usable_processors()
+    runs = replicate_until(task, is_enough, most, budget_s or math.inf, workers, progress)
     return summarise(task, name, runs, [*coverage.notes(topology, rates, hours), *notes])
-
-
-def _runs(
-    task: Task, replications: int | None, budget_s: float, workers: int | None, progress: Progress | None
-) -> list[Measurements]:
-    workers = workers or _runtime.usable_processors()
-    if replications is None:
-        return replicate_until(task, partial(are_settled, task), budget_s, workers, progress)
-    return replicate_all(task, replications, workers, progress)
 
 
 def _slow(task: Task, replications: int) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
 from generator._format import duration
-from generator._runtime import run_all
+from generator._runtime import few_collections, run_all
 from generator.errors import Fault, InvalidSimulation
 from generator.simulation import draws
 from generator.simulation.measures import Counters, Histogram
@@ -73,7 +72,7 @@ def replicate(task: Task, number: int, deadline_s: float = math.inf) -> Measurem
     """
     draw = partial(draws.random_stream, task.seed, number)
     network = build_network(task, draw, _start_s(task))
-    with _garbage_collection_off():
+    with few_collections():  # Events leave no reference cycles behind.
         network.run(0.0, deadline_s)
         before = _snapshots(network)
         _discard_warm_up(network)
@@ -99,25 +98,15 @@ def replicate(task: Task, number: int, deadline_s: float = math.inf) -> Measurem
     )
 
 
-def replicate_all(task: Task, replications: int, workers: int, progress: Progress | None = None) -> list[Measurements]:
-    """Run all replications in this many processes. The result is in the order of their numbers."""
-    found: dict[int, Measurements] = {}
-    with closing(run_all(partial(replicate, task), replications, workers)) as runs:
-        for number, run in runs:
-            found[number] = run
-            if progress:
-                progress(len(found) / replications, len(found))
-    return [found[number] for number in range(replications)]
-
-
 def replicate_until(
     task: Task,
     is_enough: Callable[[list[Measurements]], bool],
+    most: int,
     budget_s: float,
     workers: int,
     progress: Progress | None = None,
 ) -> list[Measurements]:
-    """Run replications until there are enough or the time ends.
+    """Run replications in this many processes until there are enough, or `most`, or the time ends.
 
     It looks after 10, 15, 23 ... replications, in the order of their numbers. So the result depends on the speed of the
     machine only if the time ends. Raises InvalidSimulation if it ends before two have finished.
@@ -125,7 +114,7 @@ def replicate_until(
     started_s, look, complete = time.time(), FIRST_LOOK, 0
     found: dict[int, Measurements] = {}
     unfinished: list[Unfinished] = []
-    with closing(run_all(partial(_replicate_before, task, started_s + budget_s), MOST_REPLICATIONS, workers)) as runs:
+    with closing(run_all(partial(_replicate_before, task, started_s + budget_s), most, workers)) as runs:
         for number, run in runs:
             if isinstance(run, Unfinished):
                 unfinished.append(run)
@@ -136,7 +125,7 @@ def replicate_until(
             while complete in found:
                 complete += 1
             if progress:
-                progress((time.time() - started_s) / budget_s, len(found))
+                progress(max(len(found) / most, (time.time() - started_s) / budget_s), len(found))
             while look <= complete:
                 if is_enough(first := [found[number] for number in range(look)]):
                     return first
@@ -208,15 +197,3 @@ def _discard_warm_up(network: Network) -> None:
         stream.take_oldest_s()
     for queue in network.queues.values():
         queue.latency_s = Histogram()
-
-
-@contextmanager
-def _garbage_collection_off() -> Iterator[None]:
-    """Switch the garbage collector off: events leave no reference cycles behind."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
