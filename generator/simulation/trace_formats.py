@@ -185,38 +185,34 @@ def _metric(path: Path, rows: Iterator[Line]) -> Counts:
         if size > MAX_DOCUMENT:
             raise fault(path, f"it is a JSON document of more than {MAX_DOCUMENT:,} characters", "export a part of it")
         text.append(line)
-    document = _parsed("".join(text))
+    document, statistic = _parsed("".join(text)), ""
     try:
-        points = _datapoints(path, document) if "Datapoints" in document else _result(path, document)
+        if "Datapoints" in document:
+            document, statistic = _as_results(path, document)
+        results = metric_data.results(document)
     except (AttributeError, KeyError, TypeError):
         remedy = "name the output of aws cloudwatch get-metric-data, or write one JSON object per line"
         raise fault(path, "it is JSON, but not an export of CloudWatch", remedy) from None
-    found = (
-        (time_s(path, row, str(at)), row, count(path, row, str(value))) for row, (at, value) in enumerate(points, 1)
-    )
-    for at_s, row, counted in sorted(found):
-        yield row, at_s, counted
-
-
-def _datapoints(path: Path, document: dict[str, Any]) -> list[tuple[Any, Any]]:
-    points = document["Datapoints"]
-    key = next((key for key in ("Sum", "SampleCount") if points and key in points[0]), None)
-    if points and key is None:
-        raise fault(path, "it has no Sum", "export it with --statistics Sum")
-    _require_counts(path, [str(document.get("Label", ""))], str(key))
-    return [(point["Timestamp"], point[key]) for point in points]
-
-
-def _result(path: Path, document: dict[str, Any]) -> list[tuple[Any, Any]]:
-    try:
-        results = metric_data.results(document)
     except ValueError as error:
         raise fault(path, str(error), metric_data.AGAIN) from None
-    _require_counts(path, [result.label for result in results])
+    _require_counts(path, [result.label for result in results], statistic)
     for result in results:
         if result.faults:
             raise fault(path, f"{result.id}: {result.faults[0]}", metric_data.AGAIN)
-    return [point for result in results for point in result.values.items()]
+    points = sorted(point for result in results for point in result.values.items())
+    for row, (at_s, value) in enumerate(points, 1):
+        yield row, at_s, count(path, row, str(value))
+
+
+def _as_results(path: Path, document: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the output of `get-metric-statistics` in the form of `get-metric-data`, and its statistic."""
+    points = document["Datapoints"]
+    key = next((key for key in ("Sum", "SampleCount") if points and key in points[0]), "")
+    if points and not key:
+        raise fault(path, "it has no Sum", "export it with --statistics Sum")
+    times, values = ([point[name] for point in points] for name in ("Timestamp", key))
+    label = document.get("Label", "")
+    return {"MetricDataResults": [{"Id": label, "Timestamps": times, "Values": values}]}, key
 
 
 def _require_counts(path: Path, labels: list[str], statistic: str = "") -> None:
