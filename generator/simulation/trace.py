@@ -14,6 +14,7 @@ from itertools import chain, islice, pairwise
 from pathlib import Path
 
 from generator._format import counted, duration
+from generator.errors import UnreadableTrace
 from generator.simulation.trace_formats import MINUTE_S, SAMPLE_ROWS, SORT, Counts, Times, recognise
 from generator.simulation.trace_text import fault, lines
 
@@ -129,15 +130,17 @@ def read_trace(path: Path | str) -> Trace:
     Rows may be missing; their count is 0. Empty lines and lines that start with # are skipped.
     Raises UnreadableTrace with the number of the wrong line.
     """
-    path = Path(path)
-    with closing(lines(path)) as text:
-        recording = recognise(path, text)
-        if recording.times is not None:
-            trace = _read_times(path, recording.times)
-        else:
-            trace = _read_counts(path, recording.counts or iter(()))
-    if not sum(trace.counts):
-        raise fault(path, "it has no webhooks", "record at least a minute of webhooks")
+    try:
+        with closing(lines(Path(path))) as text:
+            recording = recognise(text)
+            if recording.times is not None:
+                trace = _read_times(recording.times)
+            else:
+                trace = _read_counts(recording.counts or iter(()))
+        if not sum(trace.counts):
+            raise fault("it has no webhooks", "record at least a minute of webhooks")
+    except UnreadableTrace as error:
+        raise UnreadableTrace([one._replace(where=str(Path(path))) for one in error.faults]) from error.__cause__
     return trace
 
 
@@ -215,7 +218,7 @@ class _Dispersion:
 # The time of each webhook.
 
 
-def _read_times(path: Path, rows: Times) -> Trace:
+def _read_times(rows: Times) -> Trace:
     """Count the webhooks of each second before adding them: ten million rows go through this loop."""
     tally, second, waiting = _Tally(), 0, 0
     times: array[float] | None = array("d")
@@ -226,13 +229,13 @@ def _read_times(path: Path, rows: Times) -> Trace:
             first_s = last_s = time_s
             until_s = first_s + 1
         if time_s < last_s:
-            raise fault(path, f"line {number} is {last_s - time_s:g} s before the previous line", SORT)
+            raise fault(f"line {number} is {last_s - time_s:g} s before the previous line", SORT)
         last_s = time_s
         if time_s >= until_s:
             tally.add(second, waiting)
             second, waiting = int(time_s - first_s), 0
             until_s = first_s + second + 1
-            _require_span(path, number, second)
+            _require_span(number, second)
         waiting += 1
         is_fine = is_fine or time_s % 1 != 0
         if times is not None:
@@ -240,7 +243,7 @@ def _read_times(path: Path, rows: Times) -> Trace:
             times = times if len(times) <= MAX_TIMES else None
     tally.add(second, waiting)
     if last_s == first_s:
-        raise fault(path, "all its webhooks have the same time", "record at least a minute of webhooks")
+        raise fault("all its webhooks have the same time", "record at least a minute of webhooks")
     kept = times if times is not None and is_fine else array("d")
     return Trace(tally.interval_s, tally.counts, tally.busiest, MINUTE_S, kept, tally.dispersion(second + 1), False)
 
@@ -248,35 +251,35 @@ def _read_times(path: Path, rows: Times) -> Trace:
 # Counts per interval.
 
 
-def _read_counts(path: Path, rows: Counts) -> Trace:
+def _read_counts(rows: Counts) -> Trace:
     """Read counts whose distance is derived from the first rows."""
-    counted = _counted_rows(path, rows)
+    counted = _counted_rows(rows)
     sample = list(islice(counted, SAMPLE_ROWS))
     step_s = _step_s([later[1] - earlier[1] for earlier, later in pairwise(sample)])
     tally, position = _Tally(step_s), 0
-    for position, count in _placed(path, step_s, chain(sample, counted)):
+    for position, count in _placed(step_s, chain(sample, counted)):
         tally.add(position * step_s, count)
     dispersion = tally.dispersion((position + 1) * step_s)
     return Trace(tally.interval_s, tally.counts, tally.busiest, step_s, dispersion=dispersion)
 
 
-def _counted_rows(path: Path, rows: Counts) -> Counts:
+def _counted_rows(rows: Counts) -> Counts:
     """Yield the rows from second 0 on. Raises UnreadableTrace if they are not in order and at least a minute apart."""
     first_s = last_s = None
     for number, begins_s, count in rows:
         if first_s is None or last_s is None:
             first_s = begins_s
         elif begins_s <= last_s:
-            raise fault(path, f"line {number} is not after the previous line", SORT)
+            raise fault(f"line {number} is not after the previous line", SORT)
         elif begins_s - last_s < MINUTE_S * (1 - TOLERANCE):
             what = f"line {number} is less than a minute after the previous line"
-            raise fault(path, what, "write one line a minute, with its start in seconds (0, 60, 120 ...) or ISO 8601")
+            raise fault(what, "write one line a minute, with its start in seconds (0, 60, 120 ...) or ISO 8601")
         last_s = begins_s
-        _require_span(path, number, begins_s - first_s)
+        _require_span(number, begins_s - first_s)
         yield number, begins_s - first_s, count
 
 
-def _placed(path: Path, step_s: float, counted: Counts) -> Iterator[tuple[int, int]]:
+def _placed(step_s: float, counted: Counts) -> Iterator[tuple[int, int]]:
     """Yield the interval number and count of each row. Raises UnreadableTrace if the distance between rows varies."""
     last, last_s, last_gap, repeats = -1, 0.0, 1, 0
     for number, offset_s, count in counted:
@@ -285,7 +288,7 @@ def _placed(path: Path, step_s: float, counted: Counts) -> Iterator[tuple[int, i
         repeats = repeats + 1 if gap == last_gap > 1 else 0
         if not gap or abs(offset_s - position * step_s) > step_s * TOLERANCE or repeats == MAX_REPEATED_GAPS:
             what = f"line {number} is {offset_s - last_s:g} s after the previous line, but lines are {step_s:g} s apart"
-            raise fault(path, what, "write lines at equal distances: one a minute, for example")
+            raise fault(what, "write lines at equal distances: one a minute, for example")
         last, last_s, last_gap = position, offset_s, gap
         yield position, count
 
@@ -302,7 +305,7 @@ def _rounded_s(gap_s: float) -> float:
     return minutes_s if abs(gap_s - minutes_s) <= TOLERANCE * MINUTE_S else float(round(gap_s))
 
 
-def _require_span(path: Path, number: int, offset_s: float) -> None:
+def _require_span(number: int, offset_s: float) -> None:
     if offset_s > MAX_SPAN_S:
         what = f"line {number} is more than ten years after the first"
-        raise fault(path, what, "correct it; all times must have the same unit")
+        raise fault(what, "correct it; all times must have the same unit")

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from heapq import heappush, heappushpop, nsmallest
 from itertools import chain, islice, pairwise
-from pathlib import Path
 from typing import Any
 
 from generator.simulation import metric_data
@@ -96,62 +95,62 @@ class Recording:
     counts: Counts | None = None
 
 
-def recognise(path: Path, rest: Iterator[Line]) -> Recording:
+def recognise(rest: Iterator[Line]) -> Recording:
     """Return the recording in the lines of a file. Raises UnreadableTrace if it is empty or has an unknown format."""
     first = next(rest, None)
     if first is None:
-        raise fault(path, "it has no rows", "record at least a minute of webhooks")
+        raise fault("it has no rows", "record at least a minute of webhooks")
     every, text = chain([first], rest), first[1].lstrip()
     if text.startswith("["):
-        raise fault(path, "it is a JSON array", "write one object per line: jq -c '.[]' FILE")
+        raise fault("it is a JSON array", "write one object per line: jq -c '.[]' FILE")
     if text.startswith("{"):
         entry = _parsed(text)
         if not isinstance(entry, dict) or {"MetricDataResults", "Datapoints"} & {*entry}:
-            return Recording(counts=_metric(path, every))
-        return _entries(path, every)
+            return Recording(counts=_metric(every))
+        return _entries(every)
     if LOGGED.search(text):
-        return Recording(times=_sorted(path, _log(path, every)))
-    return _table(path, every)
+        return Recording(times=_sorted(_log(every)))
+    return _table(every)
 
 
 # Access logs and JSON lines.
 
 
-def _log(path: Path, rows: Iterator[Line]) -> Times:
+def _log(rows: Iterator[Line]) -> Times:
     for number, line in rows:
         found = LOGGED.search(line)
         if not found:
             what = f"line {number} has no time such as [01/Jan/2026:00:00:00 +0000]"
-            raise fault(path, what, "remove the line, or correct it")
-        yield number, time_s(path, number, found[1])
+            raise fault(what, "remove the line, or correct it")
+        yield number, time_s(number, found[1])
 
 
-def _entries(path: Path, rows: Iterator[Line]) -> Recording:
+def _entries(rows: Iterator[Line]) -> Recording:
     """Read JSON lines like a table whose columns are the keys of the first line."""
-    entries = _json_lines(path, rows)
+    entries = _json_lines(rows)
     sample = list(islice(entries, SAMPLE_ROWS))
     keys = [key for key in sample[0][2] if key not in (*LOG_KEYS, *LOG_KEYS_MORE)]
     every = chain(sample, entries)
-    if (counted := _counted(path, keys, [at_s for _, at_s, _ in sample])) is not None:
+    if (counted := _counted(keys, [at_s for _, at_s, _ in sample])) is not None:
         cells = ((line, at_s, str(entry.get(keys[counted], ""))) for line, at_s, entry in every)
-        return Recording(counts=((line, at_s, count(path, line, cell)) for line, at_s, cell in cells))
+        return Recording(counts=((line, at_s, count(line, cell)) for line, at_s, cell in cells))
     table = [(line, [str(at_s), *(str(entry.get(key, "")) for key in keys)]) for line, at_s, entry in sample]
-    _require_webhooks(path, ["time", *keys], 0, table)
-    return Recording(times=_sorted(path, ((line, at_s) for line, at_s, _ in every)))
+    _require_webhooks(["time", *keys], 0, table)
+    return Recording(times=_sorted(((line, at_s) for line, at_s, _ in every)))
 
 
-def _json_lines(path: Path, rows: Iterator[Line]) -> Iterator[tuple[int, float, dict[str, Any]]]:
+def _json_lines(rows: Iterator[Line]) -> Iterator[tuple[int, float, dict[str, Any]]]:
     for number, line in rows:
         entry = _parsed(line)
         if not isinstance(entry, dict):
-            raise fault(path, f"line {number} is not a JSON object", "write one object per line")
+            raise fault(f"line {number} is not a JSON object", "write one object per line")
         key = next((key for key in (*LOG_KEYS, *LOG_KEYS_MORE) if key in entry), None)
         if key is None:
-            raise fault(path, f"line {number} has no time", f"write it under one of {', '.join(LOG_KEYS)}")
-        yield number, time_s(path, number, str(entry[key])), entry
+            raise fault(f"line {number} has no time", f"write it under one of {', '.join(LOG_KEYS)}")
+        yield number, time_s(number, str(entry[key])), entry
 
 
-def _sorted(path: Path, times: Times) -> Times:
+def _sorted(times: Times) -> Times:
     """Yield times in order. The lines may be out of order by up to MAX_UNSORTED."""
     waiting: list[tuple[float, int]] = []
     last_s = -math.inf
@@ -161,7 +160,7 @@ def _sorted(path: Path, times: Times) -> Times:
             continue
         found_s, line = heappushpop(waiting, (at_s, number))
         if found_s < last_s:
-            raise fault(path, f"line {line} is {last_s - found_s:g} s before an earlier line", SORT)
+            raise fault(f"line {line} is {last_s - found_s:g} s before an earlier line", SORT)
         last_s = found_s
         yield line, found_s
     yield from ((line, at_s) for at_s, line in nsmallest(len(waiting), waiting))
@@ -177,85 +176,82 @@ def _parsed(text: str) -> Any:
 # CloudWatch's JSON.
 
 
-def _metric(path: Path, rows: Iterator[Line]) -> Counts:
+def _metric(rows: Iterator[Line]) -> Counts:
     """Read the output of `aws cloudwatch get-metric-data` or `get-metric-statistics`."""
     text, size = [], 0
     for _, line in rows:
         size += len(line)
         if size > MAX_DOCUMENT:
-            raise fault(path, f"it is a JSON document of more than {MAX_DOCUMENT:,} characters", "export a part of it")
+            raise fault(f"it is a JSON document of more than {MAX_DOCUMENT:,} characters", "export a part of it")
         text.append(line)
     document, statistic = _parsed("".join(text)), ""
     try:
         if "Datapoints" in document:
-            document, statistic = _as_results(path, document)
+            document, statistic = _as_results(document)
         results = metric_data.results(document)
     except (AttributeError, KeyError, TypeError):
         remedy = "name the output of aws cloudwatch get-metric-data, or write one JSON object per line"
-        raise fault(path, "it is JSON, but not an export of CloudWatch", remedy) from None
+        raise fault("it is JSON, but not an export of CloudWatch", remedy) from None
     except ValueError as error:
-        raise fault(path, str(error), metric_data.AGAIN) from None
-    _require_counts(path, [result.label for result in results], statistic)
+        raise fault(str(error), metric_data.AGAIN) from None
+    _require_counts([result.label for result in results], statistic)
     for result in results:
         if result.faults:
-            raise fault(path, f"{result.id}: {result.faults[0]}", metric_data.AGAIN)
+            raise fault(f"{result.id}: {result.faults[0]}", metric_data.AGAIN)
     points = sorted(point for result in results for point in result.values.items())
     for row, (at_s, value) in enumerate(points, 1):
-        yield row, at_s, count(path, row, str(value))
+        yield row, at_s, count(row, str(value))
 
 
-def _as_results(path: Path, document: dict[str, Any]) -> tuple[dict[str, Any], str]:
+def _as_results(document: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """Return the output of `get-metric-statistics` in the form of `get-metric-data`, and its statistic."""
     points = document["Datapoints"]
     key = next((key for key in ("Sum", "SampleCount") if points and key in points[0]), "")
     if points and not key:
-        raise fault(path, "it has no Sum", "export it with --statistics Sum")
+        raise fault("it has no Sum", "export it with --statistics Sum")
     times, values = ([point[name] for point in points] for name in ("Timestamp", key))
     label = document.get("Label", "")
     return {"MetricDataResults": [{"Id": label, "Timestamps": times, "Values": values}]}, key
 
 
-def _require_counts(path: Path, labels: list[str], statistic: str = "") -> None:
+def _require_counts(labels: list[str], statistic: str = "") -> None:
     """Raise UnreadableTrace unless the labels are of a single metric that counts."""
     if len(labels) > 1:
-        what = f"it has several metrics: {', '.join(labels)[:200]}"
-        raise fault(path, what, "export only the metric of the webhooks")
+        raise fault(f"it has several metrics: {', '.join(labels)[:200]}", "export only the metric of the webhooks")
     for label in labels:
         if NO_COUNT.search(label) and "samplecount" not in (label + statistic).lower().replace(" ", ""):
-            raise fault(path, f"{label[:100]} is no count", "export the metric Invocations or Count, with its Sum")
+            raise fault(f"{label[:100]} is no count", "export the metric Invocations or Count, with its Sum")
 
 
 # CSV, with commas, semicolons or tabs.
 
 
-def _table(path: Path, rest: Iterator[Line]) -> Recording:
+def _table(rest: Iterator[Line]) -> Recording:
     first = next(rest)
     bare = re.sub('"[^"]*"', "", first[1])
     delimiter = max(";\t,", key=bare.count)
-    rows = _without_metadata(path, _rows(path, chain([first], rest), delimiter))
+    rows = _without_metadata(_rows(chain([first], rest), delimiter))
     number, cells = next(rows, (0, []))
     names: list[str] = []
     if not any(map(_is_value, cells)):
         names = cells
         number, cells = next(rows, (0, []))
         if not cells:
-            raise fault(path, "it has column names but no rows", "record at least a minute of webhooks")
+            raise fault("it has column names but no rows", "record at least a minute of webhooks")
     width = max(len(names), len(cells)) if len(names) in (0, len(cells)) else len(names)
-    every = _of_width(path, chain([(number, cells)], rows), width)
+    every = _of_width(chain([(number, cells)], rows), width)
     sample = list(islice(every, SAMPLE_ROWS))
     every = chain(sample, every)
     if width == 1:
-        return _column(path, names, sample, every)
-    at, counted = _named_columns(path, names, sample) if names else _columns(path, sample)
+        return _column(names, sample, every)
+    at, counted = _named_columns(names, sample) if names else _columns(sample)
     if counted is None:
-        _require_webhooks(path, names, at, sample)
-        return Recording(times=((line, time_s(path, line, row[at])) for line, row in every))
-    return Recording(
-        counts=((line, time_s(path, line, row[at]), count(path, line, row[counted])) for line, row in every)
-    )
+        _require_webhooks(names, at, sample)
+        return Recording(times=((line, time_s(line, row[at])) for line, row in every))
+    return Recording(counts=((line, time_s(line, row[at]), count(line, row[counted])) for line, row in every))
 
 
-def _rows(path: Path, rest: Iterator[Line], delimiter: str) -> Iterator[Row]:
+def _rows(rest: Iterator[Line], delimiter: str) -> Iterator[Row]:
     """Yield the cells of each line. A quoted cell must not span lines."""
     for number, line in rest:
         if '"' not in line:
@@ -264,11 +260,11 @@ def _rows(path: Path, rest: Iterator[Line], delimiter: str) -> Iterator[Row]:
         try:
             (cells,) = csv.reader([line], delimiter=delimiter, strict=True)
         except csv.Error as error:
-            raise fault(path, f"line {number} is not CSV ({error})", "correct its quotation marks") from None
+            raise fault(f"line {number} is not CSV ({error})", "correct its quotation marks") from None
         yield number, cells
 
 
-def _without_metadata(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
+def _without_metadata(rows: Iterator[Row]) -> Iterator[Row]:
     """Skip the lines that CloudWatch's console writes above its rows. Raises UnreadableTrace if it has no sums."""
     labels: list[str] = []
     statistic = ""
@@ -276,7 +272,7 @@ def _without_metadata(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
         name = cells[0].strip().lower()
         is_header = name not in LABELS and any(map(TIME_NAME.search, cells[1:]))
         if name not in METADATA or len(cells) == 1 or is_header:
-            _require_counts(path, labels, statistic)
+            _require_counts(labels, statistic)
             yield number, cells
             break
         if name in LABELS:
@@ -285,32 +281,32 @@ def _without_metadata(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
             statistic = cells[1].strip()
             if statistic.lower() not in ("sum", "samplecount", "sample count"):
                 what = f"line {number}: the statistic is {statistic[:40]}"
-                raise fault(path, what, "export the metric with the statistic Sum")
+                raise fault(what, "export the metric with the statistic Sum")
     yield from rows
 
 
-def _of_width(path: Path, rows: Iterator[Row], width: int) -> Iterator[Row]:
+def _of_width(rows: Iterator[Row], width: int) -> Iterator[Row]:
     for number, cells in rows:
         if len(cells) != width:
-            raise fault(path, f"line {number} has {len(cells)} columns, not {width}", "correct it")
+            raise fault(f"line {number} has {len(cells)} columns, not {width}", "correct it")
         yield number, cells
 
 
-def _column(path: Path, names: Sequence[str], sample: Sequence[Row], rows: Iterator[Row]) -> Recording:
+def _column(names: Sequence[str], sample: Sequence[Row], rows: Iterator[Row]) -> Recording:
     """Read a lone column: counts or times by its name. Numbers without a clear name may be either."""
     name = _name(names[0]) if names else ""
     if not all(_is_moment(cell) for _, (cell,) in sample):
         if (COUNT_NAME.fullmatch(name) or COUNT_WORD.search(name)) and "trades" not in name:
             return Recording(
-                counts=((line, row * MINUTE_S, count(path, line, cell)) for row, (line, (cell,)) in enumerate(rows))
+                counts=((line, row * MINUTE_S, count(line, cell)) for row, (line, (cell,)) in enumerate(rows))
             )
         if not TIME_NAME.search(name) and all(re.fullmatch(r"\s*\d{1,9}(\.\d*)?\s*", cell) for _, (cell,) in sample):
             what = f"line {sample[0][0]} begins a column of numbers, which may be times or counts"
-            raise fault(path, what, "name the column in the first line: time (in seconds) or count (per minute)")
-    return Recording(times=((line, time_s(path, line, cell)) for line, (cell,) in rows))
+            raise fault(what, "name the column in the first line: time (in seconds) or count (per minute)")
+    return Recording(times=((line, time_s(line, cell)) for line, (cell,) in rows))
 
 
-def _columns(path: Path, sample: Sequence[Row]) -> tuple[int, int | None]:
+def _columns(sample: Sequence[Row]) -> tuple[int, int | None]:
     """Return the columns of time and count where no header names them; no count if each row is one webhook."""
     number, cells = sample[0]
     moments = [column for column, cell in enumerate(cells) if _is_moment(cell)]
@@ -319,11 +315,11 @@ def _columns(path: Path, sample: Sequence[Row]) -> tuple[int, int | None]:
     layouts = [layout for layout in LAYOUTS.get(len(cells), ()) if layout[1] not in moments]
     found = [layout for layout in layouts if layout[0] in moments or len(cells) == 2]
     if not found and not moments:
-        raise fault(path, f"line {number} has no time in {len(cells)} columns", 'name the columns "time" and "count"')
+        raise fault(f"line {number} has no time in {len(cells)} columns", 'name the columns "time" and "count"')
     return found[0] if found else (moments[0], None)
 
 
-def _named_columns(path: Path, names: Sequence[str], sample: Sequence[Row]) -> tuple[int, int | None]:
+def _named_columns(names: Sequence[str], sample: Sequence[Row]) -> tuple[int, int | None]:
     """Return the columns of time and count by their names; no count if each row is one webhook."""
     number, cells = sample[0]
     moments = [column for column, cell in enumerate(cells) if _is_moment(cell)]
@@ -332,14 +328,14 @@ def _named_columns(path: Path, names: Sequence[str], sample: Sequence[Row]) -> t
     at = next(iter([*both, *moments, *timed]), None)
     if at is None:
         what = f"line {number} has no time in its columns {', '.join(names)[:200]}"
-        raise fault(path, what, 'name the columns "time" and "count"')
+        raise fault(what, 'name the columns "time" and "count"')
     others = [column for column in range(len(names)) if column != at]
-    times = [time_s(path, line, row[at]) for line, row in sample]
-    counted = _counted(path, [names[column] for column in others], times)
+    times = [time_s(line, row[at]) for line, row in sample]
+    counted = _counted([names[column] for column in others], times)
     return at, None if counted is None else others[counted]
 
 
-def _counted(path: Path, names: Sequence[str], times: Sequence[float]) -> int | None:
+def _counted(names: Sequence[str], times: Sequence[float]) -> int | None:
     """Return the one name of a count among the columns beside the time; None if each row is one webhook.
 
     In a log, whose rows are closer together than a minute, a column such as `value` may hold anything.
@@ -355,19 +351,19 @@ def _counted(path: Path, names: Sequence[str], times: Sequence[float]) -> int | 
         return 0
     if len(counted) > 1:
         what = f"it has several columns that may be counts: {', '.join(names[place] for place in counted)[:200]}"
-        raise fault(path, what, "keep only one of them")
+        raise fault(what, "keep only one of them")
     if not counted and all(any(re.match(rf"{side}|{side[0]}$", name) for name in plain) for side in KLINE):
         remedy = "export them with their number of trades, or keep only the times if each row is one webhook"
-        raise fault(path, "it has klines, but no column of counts", remedy)
+        raise fault("it has klines, but no column of counts", remedy)
     return counted[0] if counted else None
 
 
-def _require_webhooks(path: Path, names: Sequence[str], at: int, sample: Sequence[Row]) -> None:
+def _require_webhooks(names: Sequence[str], at: int, sample: Sequence[Row]) -> None:
     """Raise UnreadableTrace if rows without a count are intervals: klines, or whole numbers at whole minutes."""
     if not names and all(_is_kline(row[at + 1 : at + 5]) for _, row in sample):
         what = "its rows look like klines, but no column of counts is known"
-        raise fault(path, what, 'name the columns in the first line, one of them "count"')
-    times = [time_s(path, line, row[at]) for line, row in sample]
+        raise fault(what, 'name the columns in the first line, one of them "count"')
+    times = [time_s(line, row[at]) for line, row in sample]
     gaps = [later - earlier for earlier, later in pairwise(times)]
     if gaps and all(gap_s > 0 and gap_s % MINUTE_S == 0 for gap_s in gaps):
         whole = [
@@ -378,7 +374,7 @@ def _require_webhooks(path: Path, names: Sequence[str], at: int, sample: Sequenc
         if whole:
             columns = ", ".join(names[column] if names else f"column {column + 1}" for column in whole)[:200]
             what = f"its rows are whole minutes apart, but none of these columns is named as a count: {columns}"
-            raise fault(path, what, 'name the column of counts "count", or keep only the times of webhooks')
+            raise fault(what, 'name the column of counts "count", or keep only the times of webhooks')
 
 
 def _is_kline(cells: Sequence[str]) -> bool:
@@ -398,23 +394,21 @@ def _name(name: str) -> str:
 # Cells.
 
 
-def time_s(path: Path, number: int, cell: str) -> float:
+def time_s(number: int, cell: str) -> float:
     """Return a time in seconds. A number has the unit that its size implies. Raises UnreadableTrace."""
     try:
         found = float(cell)
     except ValueError:
         moment = _calendar_s(cell)
         if moment is None:
-            what = f"line {number}: {cell.strip()[:40]!r} is not a time"
-            raise fault(path, what, "write seconds or ISO 8601") from None
+            raise fault(f"line {number}: {cell.strip()[:40]!r} is not a time", "write seconds or ISO 8601") from None
         return moment
     if found < UNITS[-1][0]:
         if found >= 0:
             return found
     elif found < math.inf:
         return next(found / per_s for least, per_s in UNITS if found >= least)
-    remedy = "write seconds (0 or more) or ISO 8601"
-    raise fault(path, f"line {number}: {cell.strip()[:40]} is not a time", remedy)
+    raise fault(f"line {number}: {cell.strip()[:40]} is not a time", "write seconds (0 or more) or ISO 8601")
 
 
 @lru_cache(maxsize=4096)
@@ -445,7 +439,7 @@ def _iso_date(date: re.Match[str]) -> str:
     return f"{date[1]}-{int(date[2]):02}-{int(date[3]):02}{separator}"
 
 
-def count(path: Path, number: int, cell: str) -> int:
+def count(number: int, cell: str) -> int:
     """Return a cell as a count, also if it is written as 55.0 or 1,800. Raises UnreadableTrace."""
     text = cell.strip()
     if re.fullmatch(r"\d{1,3}(,\d{3})+(\.0*)?", text):
@@ -455,7 +449,7 @@ def count(path: Path, number: int, cell: str) -> int:
     except ValueError:
         found = -1.0
     if not (0 <= found < 2**40 and found == int(found)):
-        raise fault(path, f"line {number}: {text[:40]!r} is not a count", "write a whole number, 0 or more")
+        raise fault(f"line {number}: {text[:40]!r} is not a count", "write a whole number, 0 or more")
     return int(found)
 
 

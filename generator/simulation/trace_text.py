@@ -42,16 +42,16 @@ def lines(path: Path) -> Generator[Line, None, None]:
             with gzip.GzipFile(fileobj=file) if is_packed else file as stream:
                 encoding = next(name for mark, name in ENCODINGS if stream.peek(2).startswith(mark))
                 with io.TextIOWrapper(stream, encoding) as text:
-                    yield from _lines(path, text, most)
+                    yield from _lines(text, most)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise fault(path, f"it is damaged gzip ({error})", "copy it again, or unpack it first") from error
+        raise fault(f"it is damaged gzip ({error})", "copy it again, or unpack it first") from error
     except OSError as error:
-        raise fault(path, error.strerror or str(error), "name a file that can be read") from error
+        raise fault(error.strerror or str(error), "name a file that can be read") from error
     except UnicodeDecodeError as error:
-        raise fault(path, "it is not text in UTF-8 or UTF-16", "name a CSV file or a log") from error
+        raise fault("it is not text in UTF-8 or UTF-16", "name a CSV file or a log") from error
 
 
-def _lines(path: Path, text: TextIO, most: int | None) -> Iterator[Line]:
+def _lines(text: TextIO, most: int | None) -> Iterator[Line]:
     unpacked = 0
     # A limit for each line: a single endless line must not take all memory.
     for number, line in enumerate(iter(partial(text.readline, MAX_LINE + 1), ""), 1):
@@ -61,17 +61,17 @@ def _lines(path: Path, text: TextIO, most: int | None) -> Iterator[Line]:
             line += text.readline(limit + 1 - len(line))
         unpacked += len(line)
         if most is not None and unpacked > most:
-            raise fault(path, f"it unpacks to more than {most:,} characters", "unpack it, and name a shorter part")
+            raise fault(f"it unpacks to more than {most:,} characters", "unpack it, and name a shorter part")
         if "\0" in line:
             remedy = "name a CSV file or a log in UTF-8, or in UTF-16 with a byte order mark"
-            raise fault(path, f"line {number} is neither a time nor a count", remedy)
+            raise fault(f"line {number} is neither a time nor a count", remedy)
         if len(line) > limit:
             what = f"line {number} has more than {limit:,} characters"
-            raise fault(path, what, "name a CSV file, a log or a shorter JSON export")
+            raise fault(what, "name a CSV file, a log or a shorter JSON export")
         if not line.isspace() and line[0] != "#":
             yield number, line
 
 
-def fault(path: Path, what: str, remedy: str) -> UnreadableTrace:
-    """Return the error for one fault of a trace."""
-    return UnreadableTrace([Fault(str(path), what, remedy)])
+def fault(what: str, remedy: str) -> UnreadableTrace:
+    """Return the error for one fault of a trace. `read_trace` adds the path."""
+    return UnreadableTrace([Fault("", what, remedy)])
