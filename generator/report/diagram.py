@@ -59,10 +59,9 @@ def graph(template: Template) -> tuple[Edge, ...]:
     """Return the edges between drawn resources, one for each pair, in the order in which a webhook travels."""
     drawn = {name for name, body in template.resources.items() if body["Type"] in SHAPES} | {SENDERS, PHONES}
     labels_of: dict[tuple[str, str], dict[str, None]] = {}
-    for read in (_methods, _permissions_of_functions, _streams, _subscriptions, _schedules, _failures):
-        for source, target, label in read(template):
-            if source in drawn and target in drawn:
-                labels_of.setdefault((source, target), {})[label] = None
+    for source, target, label in _references(template):
+        if source in drawn and target in drawn:
+            labels_of.setdefault((source, target), {})[label] = None
     return tuple(Edge(source, target, tuple(labels)) for (source, target), labels in labels_of.items())
 
 
@@ -98,11 +97,26 @@ def _arrow(edge: Edge, template: Template) -> str:
     return f'{line}|"{", ".join(edge.labels)}"|'
 
 
-def _methods(template: Template) -> Iterator[tuple[str, str, str]]:
+def _references(template: Template) -> Iterator[tuple[str, str, str]]:
+    """Yield the source, target and label of each reference, in the order in which a webhook travels."""
     for method in template.properties_of("AWS::ApiGateway::Method").values():
         api, path = referenced(method["RestApiId"]), template.properties(referenced(method["ResourceId"]))
         yield SENDERS, api, f"{method['HttpMethod']} /{path.get('PathPart', '')}"
         yield api, referenced(method.get("Integration", {}).get("Uri")), "invoke"
+    yield from _permissions_of_functions(template)
+    for mapping in template.properties_of("AWS::Lambda::EventSourceMapping").values():
+        function = referenced(mapping["FunctionName"])
+        yield referenced(mapping["EventSourceArn"]), function, f"stream, batches of {mapping.get('BatchSize', 100)}"
+        yield function, _on_failure(mapping), "failed"
+    for subscription in template.properties_of("AWS::SNS::Subscription").values():
+        topic = referenced(subscription["TopicArn"])
+        yield topic, referenced(subscription.get("Endpoint")), "notify"
+        yield topic, referenced(subscription.get("RedrivePolicy")), "failed"
+    for name, schedule in template.properties_of("AWS::Scheduler::Schedule").items():
+        yield name, referenced(schedule["Target"]["Arn"]), schedule["ScheduleExpression"]
+        yield name, referenced(schedule["Target"].get("DeadLetterConfig")), "failed"
+    for config in template.properties_of("AWS::Lambda::EventInvokeConfig").values():
+        yield referenced(config["FunctionName"]), _on_failure(config), "failed"
 
 
 def _permissions_of_functions(template: Template) -> Iterator[tuple[str, str, str]]:
@@ -121,31 +135,6 @@ def _targets(statement: Mapping[str, Json], action: str) -> Iterable[str]:
         return [PHONES] if action == "sns:Publish" else []
     reached = (next(references(resource), "") for resource in listed(statement["Resource"]))
     return [name.partition(".")[0] for name in reached if not name.endswith(".StreamArn")]
-
-
-def _streams(template: Template) -> Iterator[tuple[str, str, str]]:
-    for mapping in template.properties_of("AWS::Lambda::EventSourceMapping").values():
-        function = referenced(mapping["FunctionName"])
-        yield referenced(mapping["EventSourceArn"]), function, f"stream, batches of {mapping.get('BatchSize', 100)}"
-        yield function, _on_failure(mapping), "failed"
-
-
-def _subscriptions(template: Template) -> Iterator[tuple[str, str, str]]:
-    for subscription in template.properties_of("AWS::SNS::Subscription").values():
-        topic = referenced(subscription["TopicArn"])
-        yield topic, referenced(subscription.get("Endpoint")), "notify"
-        yield topic, referenced(subscription.get("RedrivePolicy")), "failed"
-
-
-def _schedules(template: Template) -> Iterator[tuple[str, str, str]]:
-    for name, schedule in template.properties_of("AWS::Scheduler::Schedule").items():
-        yield name, referenced(schedule["Target"]["Arn"]), schedule["ScheduleExpression"]
-        yield name, referenced(schedule["Target"].get("DeadLetterConfig")), "failed"
-
-
-def _failures(template: Template) -> Iterator[tuple[str, str, str]]:
-    for config in template.properties_of("AWS::Lambda::EventInvokeConfig").values():
-        yield referenced(config["FunctionName"]), _on_failure(config), "failed"
 
 
 def _on_failure(destinations: Mapping[str, Json]) -> str:

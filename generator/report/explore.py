@@ -9,6 +9,7 @@ import json
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from generator import plans
@@ -43,8 +44,8 @@ class Slider:
     def positions(self, current: float) -> list[float]:
         """Return the values, rounded to two digits, with the environment's own among them."""
         factor = (self.high / self.low) ** (1 / POSITIONS)
-        values = {float(f"{self.low * factor**step:.2g}") for step in range(POSITIONS + 1)}
-        return sorted(_whole_if_current_is(current, value) for value in {*values, current})
+        kind = int if isinstance(current, int) else float
+        return sorted({kind(float(f"{self.low * factor**step:.2g}")) for step in range(POSITIONS + 1)} | {current})
 
     def shown(self, value: float) -> str:
         """Return the value as the page writes it."""
@@ -128,7 +129,7 @@ def _reason(environment: Environment, function: FunctionSizing) -> str:
 
 
 def _slider(slider: Slider, environment: Environment) -> dict[str, Any]:
-    current = _value(environment, slider.key)
+    current = attrgetter(slider.key)(environment)
     values = slider.positions(current)
     return {
         "group": slider.group,
@@ -138,18 +139,6 @@ def _slider(slider: Slider, environment: Environment) -> dict[str, Any]:
         "shown": [slider.shown(value) for value in values],
         "own": values.index(current),
     }
-
-
-def _value(environment: Environment, key: str) -> Any:
-    value: Any = environment
-    for part in key.split("."):
-        value = getattr(value, part)
-    return value
-
-
-def _whole_if_current_is(current: float, value: float) -> float:
-    """Return a whole number if the environment's own value is one."""
-    return int(value) if isinstance(current, int) else value
 
 
 def _overrides(environment: Environment, changes: Iterable[str]) -> list[str]:
@@ -167,5 +156,5 @@ def _overrides(environment: Environment, changes: Iterable[str]) -> list[str]:
         overrides[key] = value
         if key.endswith(".mean_duration_ms"):
             p95 = key.replace("mean", "p95")
-            overrides[p95] = round(_value(environment, p95) * value / _value(environment, key))
+            overrides[p95] = round(attrgetter(p95)(environment) * value / attrgetter(key)(environment))
     return [f"{key}={json.dumps(value)}" for key, value in overrides.items()]

@@ -57,13 +57,8 @@ def as_dict(judged: JudgedPlan) -> dict[str, Any]:
 
 def account_as_dict(account: AccountQuota) -> dict[str, Any]:
     """Return the concurrency of an account."""
-    return {
-        "name": account.name,
-        "concurrency_limit": account.concurrency_limit,
-        "unreserved_floor": account.unreserved_floor,
-        "reserved_elsewhere": account.reserved_elsewhere,
-        "reservable": account.reservable,
-    }
+    keys = ("name", "concurrency_limit", "unreserved_floor", "reserved_elsewhere", "reservable")
+    return {key: getattr(account, key) for key in keys}
 
 
 def as_table(judged: JudgedPlan) -> str:

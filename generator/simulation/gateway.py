@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from operator import add
 from random import Random
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from generator.aws import API_GATEWAY_TIMEOUT_MS
 from generator.simulation.functions import LambdaFunction
@@ -30,11 +30,8 @@ RATE_AND_BURST = "rate and burst"
 TIMEOUT_S = API_GATEWAY_TIMEOUT_MS / 1000
 
 
-class Output(Protocol):
-    """A receiver of the prices that a function has handled."""
-
-    def accept(self, written_s: Sequence[float], origin_s: Mapping[float, float]) -> None:
-        """Take a price at each time, in order. `origin_s` has the time at which its webhook was first sent."""
+Output = Callable[[Sequence[float], Mapping[float, float]], None]
+"""Takes the prices that a function has handled, by their times in order, and the time at which each was first sent."""
 
 
 class RequestRun(NamedTuple):
@@ -224,7 +221,7 @@ class Gateway:
     def _hand_on(self, written_s: Sequence[float], origin_s: Mapping[float, float]) -> None:
         if written_s:
             for output in self._outputs:
-                output.accept(written_s, origin_s)
+                output(written_s, origin_s)
 
     def _offer(self, now_s: float, origin_s: float, attempt: int) -> None:
         """Handle one attempt, given the time of the first attempt and the number of refusals since."""

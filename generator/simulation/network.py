@@ -106,7 +106,7 @@ def build_network(task: Task, draw: Draw, start_s: float) -> Network:
     for subscription in topology.subscriptions:
         if subscription.function in functions:
             queues[subscription.logical_id] = queue(subscription.function)
-            topics.setdefault(subscription.topic, []).append(queues[subscription.logical_id])
+            topics.setdefault(subscription.topic, []).append(queues[subscription.logical_id].accept)
     schedules = {}
     for schedule in topology.schedules:
         if schedule.function in functions:
@@ -123,10 +123,10 @@ def build_network(task: Task, draw: Draw, start_s: float) -> Network:
             drawn.add(mapping.function)
             crossings = _crossings(task, mapping.function, draw, purpose, topics)
             streams[mapping.logical_id] = _stream(task, draw, functions[mapping.function], mapping, crossings)
-    outputs: list[Output] = [*streams.values()]
+    outputs: list[Output] = [stream.accept for stream in streams.values()]
     crossings = _crossings(task, entry, draw, entry, topics)
     if crossings.outputs:
-        outputs.append(crossings)
+        outputs.append(crossings.accept)
     stages: list[Stream | AsynchronousQueue] = [*streams.values(), *queues.values(), *schedules.values()]
     gateway = Gateway(
         functions[entry],

@@ -9,19 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import accumulate
 from random import Random
-from typing import Protocol
 
 from generator.aws import STREAM_POLL_INTERVAL_S, STREAM_RETENTION_S
 from generator.simulation.functions import LambdaFunction
 from generator.simulation.measures import Counters, Histogram, Occupancy, check_conservation
 from generator.simulation.topology import StreamMapping
 
-
-class Receiver(Protocol):
-    """A receiver of alerts."""
-
-    def accept(self, time_s: float, origin_s: float) -> None:
-        """Take an alert at a time. `origin_s` is the time at which its webhook was first sent."""
+Receiver = Callable[[float, float], None]
+"""Takes an alert at a time. The second argument is the time at which its webhook was first sent."""
 
 
 class Crossings:
@@ -46,7 +41,7 @@ class Crossings:
         """Fire the alerts of one crossing at once."""
         for _ in range(self._alerts()):
             for output in self.outputs:
-                output.accept(time_s, origin_s)
+                output(time_s, origin_s)
 
     def accept(self, written_s: Sequence[float], origin_s: Mapping[float, float]) -> None:
         """Take prices, and fire the alerts of those that cross a threshold."""

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, count, repeat
+from itertools import accumulate, count, repeat, takewhile
 from operator import mul
 from random import Random
 
@@ -173,12 +173,8 @@ def profile(
 
 def max_expected_webhooks(rates: Profile, begins_s: float, ends_s: float) -> float:
     """Return an upper bound of the mean number of webhooks between two times: each piece counts at its bound."""
-    total = 0.0
-    for begin_s, end_s, bound_per_s in rates.pieces(begins_s):
-        if begin_s >= ends_s:
-            break
-        total += (min(end_s, ends_s) - begin_s) * bound_per_s
-    return total
+    pieces = takewhile(lambda piece: piece[0] < ends_s, rates.pieces(begins_s))
+    return math.fsum((min(end_s, ends_s) - begin_s) * bound_per_s for begin_s, end_s, bound_per_s in pieces)
 
 
 def arrivals(

@@ -27,7 +27,7 @@ class HandOn:
         self.gateway, self.coin = gateway, draws.random_stream(seed, 0, "coin").random
         self.blocks = deque()
 
-    def accept(self, written_s, _origin_s):
+    def __call__(self, written_s, _origin_s):
         if chosen_s := [time_s for time_s in written_s if self.coin() < SHARE]:
             self.blocks.append(chosen_s)
             self.gateway.feed(self.waiting())

@@ -34,7 +34,7 @@ class Log:
     def __init__(self):
         self.times_s, self.origins_s = [], []
 
-    def accept(self, times_s, origins_s):
+    def __call__(self, times_s, origins_s):
         if isinstance(times_s, float):
             times_s, origins_s = [times_s], {times_s: origins_s}
         self.times_s += times_s
