@@ -14,7 +14,7 @@ from generator._format import number
 from generator.aws import MIN_FUNCTION_MEMORY_MB, READ_UNIT_BYTES, WRITE_UNIT_BYTES
 from generator.capacity.sizing import SETTINGS
 from generator.config.prices import Usage
-from generator.config.schema import Environment, FunctionSettings
+from generator.config.schema import Environment
 from generator.report.monthly_usage import MonthlyUsage, count_encrypted, exact, monthly_usage
 from generator.report.resources import has_recovery
 from generator.template.model import Template
@@ -116,20 +116,20 @@ def _compute(template: Template, environment: Environment, month: MonthlyUsage) 
         resource = template.properties(name)
         memory_gb = Decimal(resource.get("MemorySize", MIN_FUNCTION_MEMORY_MB)) / 1024
         processor = resource.get("Architectures", ["x86_64"])[0]
-        seconds = _billed_s(getattr(environment.functions, SETTINGS[name]), environment.usage)
-        gb_s = invocations * seconds * memory_gb
+        function = getattr(environment.functions, SETTINGS[name])
+        cold_starts = exact(environment.usage.cold_start_share)  # They are billed as well.
+        billed_s = (exact(function.mean_duration_ms) + cold_starts * exact(function.cold_start_ms)) / 1000
+        gb_s = invocations * billed_s * memory_gb
         yield f"Lambda {processor}", name, gb_s, "GB-s", f"lambda_{processor}_usd_per_gb_s"
-
-
-def _billed_s(function: FunctionSettings, usage: Usage) -> Decimal:
-    """Return the mean billed duration of an invocation; cold starts are billed as well."""
-    return (exact(function.mean_duration_ms) + exact(usage.cold_start_share) * exact(function.cold_start_ms)) / 1000
 
 
 def _data(template: Template, environment: Environment, month: MonthlyUsage, rate: int) -> Iterator[Unpriced]:
     usage, retention = environment.usage, environment.retention
-    price_writes, alert_writes = (1 + _index_count(template, name) for name in (PRICES, ALERTS))
-    price_units, alert_units = (_write_units(size) for size in (usage.price_item_bytes, usage.alert_item_bytes))
+    tables = [template.properties(name) for name in (PRICES, ALERTS)]
+    # Each index stores a copy of every item. A conditional write that fails costs the same.
+    price_writes, alert_writes = (1 + len(table.get("GlobalSecondaryIndexes", [])) for table in tables)
+    sizes_bytes = usage.price_item_bytes, usage.alert_item_bytes
+    price_units, alert_units = (math.ceil(size_bytes / WRITE_UNIT_BYTES) for size_bytes in sizes_bytes)
     stored = month.webhooks * price_units * price_writes
     yield "DynamoDB", "prices stored", stored, "writes", "dynamodb_write_usd_per_million"
     deleted = stored * exact(usage.cleanup_share)
@@ -150,8 +150,8 @@ def _data(template: Template, environment: Environment, month: MonthlyUsage, rat
     alerts = usage.alerts_stored * (usage.alert_item_bytes + usage.item_overhead_bytes)
     stored_gb = (prices * price_writes + alerts * alert_writes) / GB
     yield "DynamoDB", "tables and index", stored_gb, "GB-month", "dynamodb_storage_usd_per_gb_month"
-    sizes = ((PRICES, prices), (ALERTS, alerts))
-    backed_up = [size for name, size in sizes if has_recovery(template.properties(name))]
+    sizes = ((tables[0], prices), (tables[1], alerts))
+    backed_up = [size for table, size in sizes if has_recovery(table)]
     if backed_up:
         backed_up_gb = sum(backed_up, Decimal(0)) / GB
         yield "DynamoDB", "point-in-time recovery", backed_up_gb, "GB-month", "dynamodb_backup_usd_per_gb_month"
@@ -189,13 +189,3 @@ def _monitoring(template: Template, usage: Usage, log_days: int, month: MonthlyU
     yield "CloudWatch", "dashboard", Decimal(dashboards), "each", "dashboard_usd_per_month"
     yield "CloudWatch", "custom metrics", Decimal(usage.custom_metrics), "each", "custom_metric_usd_per_month"
     yield "X-Ray", "traces recorded", month.traces, "traces", "trace_usd_per_million"
-
-
-def _index_count(template: Template, table: str) -> int:
-    """Return the number of indexes of a table; each stores a copy of every item."""
-    return len(template.properties(table).get("GlobalSecondaryIndexes", []))
-
-
-def _write_units(size_bytes: int) -> int:
-    """Return the write units of an item. A conditional write that fails costs the same."""
-    return math.ceil(size_bytes / WRITE_UNIT_BYTES)

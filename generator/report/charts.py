@@ -125,12 +125,12 @@ def draw_reservations(
     reservable: int,
     path: Path | str,
     title: str,
-    own_rate_per_hour: float | None = None,
+    own_rate_per_hour: float,
 ) -> None:
     """Draw the total of all reservations against the rate, each function's part, and the account's limit.
 
-    `reserved` has one number per rate for each function. `own_rate_per_hour` marks the environment's rate. Raises like
-    `require`.
+    `reserved` has one number per rate for each function. `own_rate_per_hour` marks the environment's rate; the label of
+    the limit is on the other side. Raises like `require`.
     """
     total = [sum(parts) for parts in zip(*reserved.values(), strict=True)]
     with _figure(title, 1, 4.6, path) as (axis,):
@@ -140,11 +140,13 @@ def draw_reservations(
             shade, style = SHADES[position % len(SHADES)], STYLES[position % len(STYLES)]
             axis.step(rates_per_hour, executions, where="post", color=shade, linestyle=style, linewidth=1.6)
             names.append((executions[-1], f"{name.removesuffix('Function')}: {executions[-1]:,}", shade))
-        is_left = own_rate_per_hour is not None and own_rate_per_hour * 2 < rates_per_hour[0] + rates_per_hour[-1]
-        if own_rate_per_hour is not None:
-            _mark_own_rate(axis, own_rate_per_hour, is_left)
+        is_left = own_rate_per_hour * 2 < rates_per_hour[0] + rates_per_hour[-1]
+        _mark_own_rate(axis, own_rate_per_hour, is_left)
         if reservable <= OFF_THE_CHART * max(total):
-            _draw_limit(axis, rates_per_hour[-1 if is_left else 0], reservable, "right" if is_left else "left")
+            axis.axhline(reservable, **LIMIT)
+            place = (rates_per_hour[-1 if is_left else 0], reservable), (-2 if is_left else 2, 4)
+            side = "right" if is_left else "left"
+            axis.annotate(f"{reservable:,} reservable", *place, textcoords="offset points", ha=side)
         else:
             axis.set_title(f"{reservable:,} reservable (off the chart)")
         axis.set_xlabel("webhooks per hour")
@@ -161,13 +163,6 @@ def _simulated(result: SimulationResult) -> str:
     met = f"{verdicts.pop('met', 0)} of {counted(len(result['targets']), 'target')} met"
     others = "".join(f", {count} {verdict}" for verdict, count in verdicts.items())
     return f"{result['environment']}, workload {result['workload']}: {met}{others}"
-
-
-def _draw_limit(axis: Any, rate_per_hour: float, reservable: int, side: str) -> None:
-    """Draw the account's limit as a line, with its label on the side where the environment's rate is not."""
-    axis.axhline(reservable, **LIMIT)
-    place = (rate_per_hour, reservable), (-2 if side == "right" else 2, 4)
-    axis.annotate(f"{reservable:,} reservable", *place, textcoords="offset points", ha=side)
 
 
 def _mark_own_rate(axis: Any, own_rate_per_hour: float, is_left: bool) -> None:

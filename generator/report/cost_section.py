@@ -48,10 +48,10 @@ def cost_lines(template: Template, environment: Environment) -> list[str]:
         "",
         *(f"- {line}" for line in CONVENTIONS),
     ]
+    elsewhere = "" if environment.region == PRICED_REGION else f" **Prices in {environment.region} differ.**"
     sums = ", ".join(f"{service} {amount:,}" for service, amount in by_service(bills[rate]))
     return [
-        f"**{usd(total_usd(bills[rate]))}** a month at a steady {rate:,} webhooks per hour: {sums}."
-        f"{_elsewhere(environment)}",
+        f"**{usd(total_usd(bills[rate]))}** a month at a steady {rate:,} webhooks per hour: {sums}.{elsewhere}",
         "",
         f"**Not included:** {'; '.join([*_not_included(template, environment), NOT_INCLUDED])}.",
         "",
@@ -71,15 +71,8 @@ def cost_line(environment: Environment, items: Sequence[Item]) -> str:
     prices = "" if environment.region == PRICED_REGION else f", at prices of {PRICED_REGION}"
     if environment.sms.price_usd_per_message is not None:
         return f"**{total} with SMS{prices}**"
-    return f"**{total} without SMS{prices}**; set {code(f'sms.{SMS_PRICE}')} for {_sms_per_month(environment)}"
-
-
-def _sms_per_month(environment: Environment) -> str:
-    return f"{sms.per_hour(environment) * environment.usage.hours_per_month:,.0f} SMS a month"
-
-
-def _elsewhere(environment: Environment) -> str:
-    return "" if environment.region == PRICED_REGION else f" **Prices in {environment.region} differ.**"
+    per_month = sms.per_hour(environment) * environment.usage.hours_per_month
+    return f"**{total} without SMS{prices}**; set {code(f'sms.{SMS_PRICE}')} for {per_month:,.0f} SMS a month"
 
 
 def by_service(items: Sequence[Item]) -> list[tuple[str, Decimal]]:

@@ -16,8 +16,9 @@ from generator.template.model import Template
 SENDERS, PHONES = "Senders", "Phones"
 """The two ends outside the stack: the callers of the API, and the recipients of SMS."""
 
-NOT_DRAWN = (
-    "encryption by the KMS key, logs, traces, the API's stage, key and usage plan, and the alarms with their topic"
+ABOUT_DIAGRAM = (
+    "Drawn from the references in the template. Dotted arrows carry failures only. Not drawn: encryption by the KMS "
+    "key, logs, traces, the API's stage, key and usage plan, and the alarms with their topic."
 )
 
 SHAPES = {

@@ -12,7 +12,7 @@ from generator.plans import JudgedPlan
 from generator.report.approval_section import approval_lines
 from generator.report.capacity_section import quota_lines, reservation_lines, sizing_lines
 from generator.report.cost_section import cost_lines
-from generator.report.diagram import NOT_DRAWN, mermaid
+from generator.report.diagram import ABOUT_DIAGRAM, mermaid
 from generator.report.operations_section import alarm_lines, retention_lines
 from generator.report.permissions_section import permission_lines
 from generator.template.evaluation import one_deployment
@@ -42,7 +42,7 @@ def page(template: Template, judged: JudgedPlan, reasons: Mapping[str, str]) -> 
         ("Permissions", permission_lines(template)),
         ("Alarms", alarm_lines(template, reasons)),
         ("Retention", retention_lines(template, environment)),
-        ("Architecture", _diagram(template)),
+        ("Architecture", ["```mermaid", mermaid(template), "```", "", ABOUT_DIAGRAM]),
         ("Deploy", _deploy(judged)),
     )
     text = _head(template, judged)
@@ -63,11 +63,6 @@ def _head(template: Template, judged: JudgedPlan) -> list[str]:
         "",
         *reservation_lines(judged),
     ]
-
-
-def _diagram(template: Template) -> list[str]:
-    note = f"Drawn from the references in the template. Dotted arrows carry failures only. Not drawn: {NOT_DRAWN}."
-    return ["```mermaid", *mermaid(template).splitlines(), "```", "", note]
 
 
 def _deploy(judged: JudgedPlan) -> list[str]:

@@ -78,12 +78,11 @@ def permission_lines(template: Template) -> list[str]:
 def permissions_line(template: Template) -> str:
     """Return the number of roles, and their permissions on resources outside the stack."""
     roles = template.properties_of("AWS::IAM::Role")
-    beyond = dict.fromkeys(
-        words
-        for role in roles.values()
-        for words in (*map(_outside_stack, statements(role)), *map(_managed, role.get("ManagedPolicyArns", [])))
-        if words
-    )
+    beyond: dict[str, None] = {}
+    for role in roles.values():
+        beyond |= dict.fromkeys(filter(None, map(_outside_stack, statements(role))))
+        for arn in role.get("ManagedPolicyArns", []):
+            beyond[f"do what {code(_as_text(arn).rpartition('/')[2])} allows"] = None
     return f"{counted(len(roles), 'role')}; beyond this stack's own resources they may {'; '.join(beyond)}"
 
 
@@ -95,10 +94,6 @@ def _outside_stack(statement: Mapping[str, Json]) -> str:
         return ""
     may = ", ".join(map(_in_words, actions))
     return f"**{may}**{condition(statement)}" + (" to phone numbers" if "NotResource" in statement else "")
-
-
-def _managed(arn: Json) -> str:
-    return f"do what {code(_as_text(arn).rpartition('/')[2])} allows"
 
 
 def condition(statement: Mapping[str, Json]) -> str:

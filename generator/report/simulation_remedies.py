@@ -118,7 +118,9 @@ def _for_environment(
                 change = f"{factor} lanes per shard instead of {target.lanes}, so reserve {units:,}"
             yield f"{target.function}: {change} ({why})"
             if size(mended)[LOGICAL_IDS[name]].reserved_concurrency != units:
-                mended = _stating(mended, name, units)
+                functions = mended.functions
+                changed = getattr(functions, name)._replace(reserved_concurrency=units)
+                mended = mended._replace(functions=functions._replace(**{name: changed}))
                 settings[f"functions.{name}.reserved_concurrency"] = units
     if any(target.cause is not Cause.LATE_ANSWER for target in missed):
         sizing, account = size(mended), quota.account_of(environment)
@@ -162,11 +164,6 @@ def _simulated(environment: Environment, target: Target, result: SimulationResul
 def _instead(target: Target, result: SimulationResult) -> str:
     reserved = result.chart.reserved[target.function]
     return "" if reserved is None else f" instead of {reserved:,}"
-
-
-def _stating(environment: Environment, name: str, units: int) -> Environment:
-    changed = getattr(environment.functions, name)._replace(reserved_concurrency=units)
-    return environment._replace(functions=environment.functions._replace(**{name: changed}))
 
 
 def _timeout_s(environment: Environment, name: str, target: float) -> int:

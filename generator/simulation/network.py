@@ -128,11 +128,13 @@ def build_network(task: Task, draw: Draw, start_s: float) -> Network:
     if crossings.outputs:
         outputs.append(crossings.accept)
     stages: list[Stream | AsynchronousQueue] = [*streams.values(), *queues.values(), *schedules.values()]
+    simulation = task.environment.simulation
+    waits_s = STANDARD_WEBHOOKS_RETRIES_S if simulation.sender_retries else ()
     gateway = Gateway(
         functions[entry],
         _limits(task, start_s),
         outputs,
-        _senders(task),
+        Senders(waits_s, simulation.sender_jitter, topology.retry_after_s),
         draw("senders"),
         poisson_per_s=_poisson_per_s(task),
         one_by_one=_share_a_pool([functions[entry], *(stage.function for stage in stages)]),
@@ -179,12 +181,6 @@ def _functions(task: Task, draw: Draw, start_s: float) -> dict[str, LambdaFuncti
 def _request_rate(units: int, window_s: float) -> TokenBucket | None:
     rate_per_s = REQUESTS_PER_S_PER_UNIT * units
     return TokenBucket(rate_per_s, max(1.0, rate_per_s * window_s)) if units else None
-
-
-def _senders(task: Task) -> Senders:
-    simulation = task.environment.simulation
-    waits_s = STANDARD_WEBHOOKS_RETRIES_S if simulation.sender_retries else ()
-    return Senders(waits_s, simulation.sender_jitter, task.topology.retry_after_s)
 
 
 def _timing(environment: Environment, settings_name: str, timeout_s: float, random: Random) -> Timing:

@@ -14,7 +14,7 @@ from generator.simulation.network import Task
 from generator.simulation.replication import POINTS, Measurements
 from generator.simulation.statistics import TargetVerdict, estimate_share
 from generator.simulation.targets import Target, judge_targets
-from generator.simulation.workload import Piece, Recorded
+from generator.simulation.workload import Recorded
 
 Json = dict[str, Any]
 
@@ -85,14 +85,11 @@ def summarise(task: Task, workload: str, runs: Sequence[Measurements], notes: Se
     }
     chart = _chart(task, runs)
     hours, settings = task.duration_s / 3600, settings_names(task.topology)
-    peak_per_s = max(bound_per_s for _, _, bound_per_s in _pieces(task))
+    pieces = takewhile(lambda piece: piece[0] < task.duration_s, task.rates.pieces(0.0))
+    peak_per_s = max(bound_per_s for _, _, bound_per_s in pieces)
     replayed = task.rates if isinstance(task.rates, Recorded) and task.rates.is_played_as_recorded else None
     count = len(runs)
     return SimulationResult(document, targets, chart, notes, hours, count, task.seed, settings, peak_per_s, replayed)
-
-
-def _pieces(task: Task) -> Iterator[Piece]:
-    return takewhile(lambda piece: piece[0] < task.duration_s, task.rates.pieces(0.0))
 
 
 def _function(task: Task, name: str, runs: Sequence[Measurements]) -> Json:

@@ -75,11 +75,6 @@ class Trace:
         return sum(self.counts) / self.duration_s * 3600
 
     @property
-    def is_coarse(self) -> bool:
-        """Whether the rows are so far apart that a peak of one minute is invisible."""
-        return self.window_s > MINUTE_S
-
-    @property
     def peak_factor(self) -> float:
         """The rate of the busiest window, which may begin at any second, over the mean rate.
 
@@ -99,7 +94,7 @@ class Trace:
     def weaknesses(self) -> list[str]:
         """Return the reasons why the rate or the peak factor of the recording may be wrong."""
         found = []
-        if self.is_coarse:
+        if self.window_s > MINUTE_S:
             found.append(
                 f"its lines are {self.window_s:g} s apart and hide shorter peaks; the true peak factor may be higher"
             )

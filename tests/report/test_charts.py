@@ -56,7 +56,7 @@ def test_a_simulation_shows_arrivals_throttles_concurrency_and_age(result: Simul
 
 
 def test_every_line_of_the_sizing_has_a_label(tmp_path: Path) -> None:
-    draw_reservations(RATES, RESERVED, 60, tmp_path / "chart.svg", "one: fits", own_rate_per_hour=20_000)
+    draw_reservations(RATES, RESERVED, 60, tmp_path / "chart.svg", "one: fits", 20_000)
     shown = words(tmp_path / "chart.svg")
     for label in (
         *("total: 40", "ProcessWebhook: 20", "CheckAlerts: 10", "Other: 10", "60 reservable"),
@@ -67,7 +67,7 @@ def test_every_line_of_the_sizing_has_a_label(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_limit_far_above_the_total_is_in_the_title(tmp_path: Path) -> None:
-    draw_reservations(RATES, RESERVED, 900, tmp_path / "chart.svg", "one: fits")
+    draw_reservations(RATES, RESERVED, 900, tmp_path / "chart.svg", "one: fits", 20_000)
     assert "900 reservable (off the chart)" in words(tmp_path / "chart.svg")
 
 
@@ -92,7 +92,7 @@ def test_the_same_chart_has_the_same_bytes_and_no_date(result: SimulationResult,
 def test_charts_read_on_light_and_dark_pages(result: SimulationResult, tmp_path: Path) -> None:
     """The background is white in both, and no text or line is."""
     simulation_chart(result, tmp_path / "chart.svg")
-    draw_reservations(RATES, RESERVED, 60, tmp_path / "sizing.svg", "one: fits")
+    draw_reservations(RATES, RESERVED, 60, tmp_path / "sizing.svg", "one: fits", 20_000)
     for name in ("chart.svg", "sizing.svg"):
         svg = (tmp_path / name).read_text()
         background, *others = re.findall(r"fill: ?#ffffff", svg)
@@ -128,7 +128,7 @@ def test_a_folder_in_place_of_the_file_is_reported(tmp_path: Path) -> None:
 
 def test_a_symbolic_link_is_kept_and_its_target_is_written(tmp_path: Path) -> None:
     (tmp_path / "link.svg").symlink_to(tmp_path / "chart.svg")
-    draw_reservations(RATES, RESERVED, 60, tmp_path / "link.svg", "one: fits")
+    draw_reservations(RATES, RESERVED, 60, tmp_path / "link.svg", "one: fits", 20_000)
     assert (tmp_path / "link.svg").is_symlink()
     assert "total: 40" in words(tmp_path / "chart.svg")
 
@@ -141,7 +141,7 @@ def test_a_chart_that_fails_leaves_the_existing_file(tmp_path: Path, monkeypatch
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", interrupted)
     (tmp_path / "chart.svg").write_text("before")
     with pytest.raises(KeyboardInterrupt):
-        draw_reservations(RATES, RESERVED, 60, tmp_path / "chart.svg", "one: fits")
+        draw_reservations(RATES, RESERVED, 60, tmp_path / "chart.svg", "one: fits", 20_000)
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("chart.svg", "before")]
 
 

@@ -117,11 +117,11 @@ def _stage(template: Evaluator, logical_id: str, properties: Json, method: str) 
     Source: CloudFormation reference, AWS::ApiGateway::Stage MethodSetting: /* and * stand for every method, and ~1 for
     a slash within a path.
     """
-    limits = {
-        f"{setting.get('HttpMethod')} {_decoded(setting.get('ResourcePath'))}": setting
-        for setting in template.value(properties.get("MethodSettings") or [])
-        if "ThrottlingRateLimit" in setting or "ThrottlingBurstLimit" in setting
-    }
+    limits = {}
+    for setting in template.value(properties.get("MethodSettings") or []):
+        if "ThrottlingRateLimit" in setting or "ThrottlingBurstLimit" in setting:
+            path = str(setting.get("ResourcePath")).replace("~1", "/").replace("//", "/", 1)
+            limits[f"{setting.get('HttpMethod')} {path}"] = setting
     own = limits.pop("* /*", None)
     if limits:
         verb, path = _route(template, method)
@@ -131,10 +131,6 @@ def _stage(template: Evaluator, logical_id: str, properties: Json, method: str) 
         return None, [*limits]
     rate_per_s, burst = (_number_or_none(template, own.get(f"Throttling{key}Limit")) for key in ("Rate", "Burst"))
     return Throttle(logical_id, rate_per_s, burst), [*limits]
-
-
-def _decoded(path: Json) -> str:
-    return str(path).replace("~1", "/").replace("//", "/", 1)
 
 
 # Which methods a usage plan limits.
