@@ -19,8 +19,8 @@ from generator.template.schemas import Certainty
 
 ELEMENTS = ("Principal", "Action", "Resource")
 EFFECTS = ("Allow", "Deny")
-UNREAD = MANAGED_POLICY, OPAQUE_POLICY, GROUP, STATEMENT = "managed policy ", "policy ", "permissions of ", "statement "
-"""Prefixes of the action in a grant that represents an unreadable policy, group or statement."""
+UNREAD = MANAGED_POLICY, OPAQUE_POLICY, STATEMENT = "managed policy ", "policy ", "statement "
+"""Prefixes of the action in a grant that represents an unreadable policy or statement."""
 ACTING = "is"
 """The operator of the clause that names the property by which a resource runs as a role."""
 API_KEY = "ApiKeyRequired"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Literal
@@ -12,7 +11,6 @@ from generator.diff.iam.endpoints import BODIES, endpoint_grants, needs_authoriz
 from generator.diff.iam.grants import (
     ACTING,
     EVERYTHING,
-    GROUP,
     HOLDER,
     MANAGED_POLICY,
     OPAQUE_POLICY,
@@ -57,12 +55,6 @@ PERMISSIONS = {
 }
 """Types that are one statement in properties of their own: the property with its resource, then its conditions."""
 
-MEMBERS = {
-    "AWS::IAM::User": ("", "Groups", "group"),
-    "AWS::IAM::UserToGroupAddition": ("Users", "GroupName", "group"),
-}
-"""Types that add a member to a group with policies: the property of the member, of the group, and the group's kind."""
-
 INCLUDED_POLICIES = {
     "CodeCommitCrudPolicy": ("CodeCommitReadPolicy",),
     "DynamoDBCrudPolicy": ("DynamoDBReadPolicy", "DynamoDBWritePolicy"),
@@ -74,8 +66,6 @@ INCLUDED_POLICIES = {
 
 Source: policy_templates.json of https://github.com/aws/serverless-application-model.
 """
-
-NAMED_POLICIES = ("ManagedPolicyArns", "ManagedPolicies", "CustomerManagedPolicyReferences")
 
 ACTS = re.compile(r".*(Role|RoleArn|RoleARN)s?|.*InstanceProfile(Arn)?|(Authorizer)?Credentials|ExecutionRoleName")
 """Properties with a role that the resource acts as. Another role counts as both wider and narrower, because the
@@ -125,7 +115,6 @@ def _granted_by(
             yield name, "role", under(conditions, acting)
     for conditions, holder in _holders(name, kind, properties, template.resources) if grants else ():
         yield from ((holder, "policy", under(conditions, grant)) for grant in grants)
-    yield from ((who, "policy", grant) for who, grant in _memberships(name, kind, properties, template.resources))
     for grant in endpoint_grants(name, resource, template.resources):
         if is_in_both or not needs_authorization(grant):
             yield name, "endpoint", grant
@@ -153,11 +142,8 @@ def _granted(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
         yield _permission(properties, *PERMISSIONS[kind])
     for document in opaque_documents(properties):
         yield _unread(f"{OPAQUE_POLICY}{text(document)}")
-    for key in NAMED_POLICIES:
-        yield from (
-            under(conditions, _unread(f"{MANAGED_POLICY}{text(policy)}"))
-            for conditions, policy in entries(properties.get(key))
-        )
+    for conditions, policy in entries(properties.get("ManagedPolicyArns")):
+        yield under(conditions, _unread(f"{MANAGED_POLICY}{text(policy)}"))
     for conditions, policy in entries(properties.get("Policies")) if kind.startswith((SAM, "AWS::IAM::")) else ():
         if not isinstance(policy, Mapping) or is_intrinsic(policy):
             yield under(conditions, _unread(f"{MANAGED_POLICY}{text(policy)}"))
@@ -180,17 +166,6 @@ def _of_policy_templates(policy: Mapping[str, Json]) -> Iterator[Grant]:
 def _unread(what: str) -> Grant:
     """Return a grant that represents an unreadable policy."""
     return Grant("Allow", HOLDER, GrantScope((what,)), EVERYTHING, ())
-
-
-def _memberships(
-    name: str, kind: str, properties: Mapping[str, Json], known: Collection[str]
-) -> Iterator[tuple[str, Grant]]:
-    member_key, group_key, label = MEMBERS.get(kind, ("", "", ""))
-    members = entries(properties.get(member_key)) if member_key else [((), None)]
-    groups = entries(properties.get(group_key))
-    for (conditions, member), (more, group) in itertools.product(members, groups):
-        holder = _holder(member_key, member, known) if member_key else name
-        yield holder, under((*conditions, *more), _unread(f"{GROUP}{label} {text(group)}"))
 
 
 def _is_new(role: str, template: Template, other: Template) -> bool:

@@ -37,6 +37,8 @@ NOT_COMPARED: Mapping[str, str] = {
     "AWS::IAM::AccessKey": "creates credentials for a user",
     "AWS::IAM::OIDCProvider": "lets identities of another provider assume roles",
     "AWS::IAM::SAMLProvider": "lets identities of another provider assume roles",
+    "AWS::IAM::User": "is in groups, whose policies apply to it",
+    "AWS::IAM::UserToGroupAddition": "adds users to a group",
     "AWS::IdentityStore::GroupMembership": "adds a user to a group",
     "AWS::IoT::PolicyPrincipalAttachment": "attaches a policy to a certificate",
     "AWS::IoT::ThingPrincipalAttachment": "attaches a certificate to a thing, which policies may name",
@@ -69,6 +71,7 @@ NOT_COMPARED: Mapping[str, str] = {
     "AWS::Signer::ProfilePermission": "lets another account use a signing profile",
     "AWS::SSO::ApplicationAssignment": "gives a user or group access to an application",
     "AWS::SSO::Assignment": "gives a user or group a permission set in an account",
+    "AWS::SSO::PermissionSet": "holds the permissions of users and groups in other accounts",
     "AWS::VerifiedPermissions::Policy": "is written in Cedar",
     "AWS::VerifiedPermissions::PolicyTemplate": "is written in Cedar",
 }
@@ -85,7 +88,7 @@ OF_AMAZON = ("AWS::", "Alexa::", "AMZN::")
 Source: CloudFormation User Guide, "Use third-party public extensions from the CloudFormation registry".
 """
 
-ONLY = {"AWS::EFS::FileSystem": "FileSystemPolicy", "AWS::S3::Bucket": "AccessControl"}
+ONLY = {"AWS::EFS::FileSystem": "FileSystemPolicy", "AWS::IAM::User": "Groups", "AWS::S3::Bucket": "AccessControl"}
 """Types of which only one property grants access that is not compared."""
 
 INCLUDE = "Fn::Transform"
