@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
+from generator.template.alternatives import Option
 from generator.template.conditions import Assignment, DeploymentSpace, Formula, Truths, variables
 from generator.template.guards import ALWAYS, Guard
 
@@ -26,40 +27,38 @@ MAX_DEPTH = 400
 
 Facts = tuple[tuple[Formula, bool], ...]
 
-Picked = TypeVar("Picked")
 
-
-class Candidate(NamedTuple, Generic[Picked]):
+class Candidate(NamedTuple):
     """One option of an item, with its weight. `option` is None if it stands for leaving the item out."""
 
     weight: int
     guard: Guard
-    option: Picked | None
+    option: Option | None
 
 
-Item = Sequence[Candidate[Picked]]
+Item = Sequence[Candidate]
 """Options that exclude each other: a deployment has exactly one of them."""
 
 
-class Combination(NamedTuple, Generic[Picked]):
+class Combination(NamedTuple):
     """One candidate for each item. Some deployment has all of them at once.
 
     No deployment weighs more than `at_most`, which exceeds `weight` only if the search stopped early.
     """
 
     weight: int
-    picks: tuple[Candidate[Picked], ...]
+    picks: tuple[Candidate, ...]
     guard: Guard
     at_most: int
 
 
 def possible(space: DeploymentSpace, guard: Guard) -> bool:
     """Return whether the facts of the guard hold together in some deployment."""
-    item: Item[None] = [Candidate(0, guard, None)]
+    item: Item = [Candidate(0, guard, None)]
     return not guard or heaviest(space, [item]) is not None
 
 
-def heaviest(space: DeploymentSpace, items: Iterable[Item[Picked]]) -> Combination[Picked] | None:
+def heaviest(space: DeploymentSpace, items: Iterable[Item]) -> Combination | None:
     """Return the heaviest combination of one candidate of each item; None if no deployment has any.
 
     Items without a common parameter are searched separately: twenty independent conditions are twenty small
@@ -78,11 +77,9 @@ def heaviest(space: DeploymentSpace, items: Iterable[Item[Picked]]) -> Combinati
     )
 
 
-def _search(
-    space: DeploymentSpace, items: list[_Options[Picked]], constraints: tuple[Formula, ...]
-) -> Combination[Picked] | None:
+def _search(space: DeploymentSpace, items: list[_CompiledItem], constraints: tuple[Formula, ...]) -> Combination | None:
     last_step = max(MAX_STEPS, space.steps + MIN_STEPS + MIN_DIVES * sum(map(len, items)))
-    search = _Search[Picked](space, constraints, last_step)
+    search = _Search(space, constraints, last_step)
     search.run(items)
     if search.best is None:
         return None if not search.stopped_early else Combination(0, (), ALWAYS, search.unsearched)
@@ -92,23 +89,23 @@ def _search(
     return Combination(weight, picks, guard, max(weight, search.unsearched))
 
 
-def _compiled(space: DeploymentSpace, item: Item[Picked]) -> _Options[Picked]:
+def _compiled(space: DeploymentSpace, item: Item) -> _CompiledItem:
     options = []
     for candidate in item:
         facts = [(space.formula_of(fact), holds) for fact, holds in sorted(candidate.guard, key=str)]
         if all(formula is not None for formula, _ in facts):
-            options.append(_Option(candidate, tuple((formula, holds) for formula, holds in facts if formula)))
+            options.append(_Compiled(candidate, tuple((formula, holds) for formula, holds in facts if formula)))
     return sorted(options, key=lambda option: -option.candidate.weight)
 
 
 def _groups(
-    space: DeploymentSpace, items: list[_Options[Picked]]
-) -> Iterator[tuple[list[_Options[Picked]], tuple[Formula, ...]]]:
+    space: DeploymentSpace, items: list[_CompiledItem]
+) -> Iterator[tuple[list[_CompiledItem], tuple[Formula, ...]]]:
     """Yield groups of items and constraints. Different groups have no variable in common."""
     depends = [variables(*(formula for option in item for formula, _ in option.facts)) for item in items]
     depends += [variables(formula) for formula in space.constraints]
     leader = _leaders(depends)
-    groups: dict[int, tuple[list[_Options[Picked]], list[Formula]]] = {}
+    groups: dict[int, tuple[list[_CompiledItem], list[Formula]]] = {}
     for index, number in enumerate(leader):
         group = groups.setdefault(number, ([], []))
         if index < len(items):
@@ -118,35 +115,35 @@ def _groups(
     return ((group_items, tuple(constraints)) for group_items, constraints in groups.values())
 
 
-class _Option(NamedTuple, Generic[Picked]):
-    candidate: Candidate[Picked]
+class _Compiled(NamedTuple):
+    candidate: Candidate
     facts: Facts
     """The facts that the assignment does not decide yet."""
 
 
-_Options = list[_Option[Picked]]
+_CompiledItem = list[_Compiled]
 
 
-class _Search(Generic[Picked]):
+class _Search:
     """Branch and bound over the values of variables. A branch that cannot become the heaviest is dropped."""
 
     def __init__(self, space: DeploymentSpace, constraints: tuple[Formula, ...], last_step: int) -> None:
         self.space, self.constraints = space, constraints
         self.first_step, self.last_step = space.steps, last_step
-        self.best: list[_Option[Picked]] | None = None
+        self.best: list[_Compiled] | None = None
         self.weight = 0
         self.stopped_early = False
         self.unsearched = 0
         """The highest bound of a branch that was not searched."""
         self.assignment: Assignment = {}
 
-    def run(self, items: list[_Options[Picked]]) -> None:
+    def run(self, items: list[_CompiledItem]) -> None:
         """Search all combinations of the items' options."""
         remaining = self._remaining(items)
         if remaining is not None:
             self._descend(remaining, sum(item[0].candidate.weight for item in remaining))
 
-    def _descend(self, items: list[_Options[Picked]], bound: int) -> None:
+    def _descend(self, items: list[_CompiledItem], bound: int) -> None:
         if self.best is not None and bound <= self.weight:
             return
         extra_steps = self.last_step - self.first_step if self.best is None else 0
@@ -169,14 +166,14 @@ class _Search(Generic[Picked]):
             self._descend(remaining, child_bound)
         self.assignment.pop(variable, None)
 
-    def _remaining(self, items: list[_Options[Picked]]) -> list[_Options[Picked]] | None:
+    def _remaining(self, items: list[_CompiledItem]) -> list[_CompiledItem] | None:
         """Return the options that the assignment leaves possible; None if an item has none or a constraint fails."""
         known: Truths = {}
         if any(self.space.truth(constraint, self.assignment, known) is False for constraint in self.constraints):
             return None
         remaining = []
         for item in items:
-            options: _Options[Picked] = []
+            options: _CompiledItem = []
             for option in item:
                 self.space.steps += 1
                 facts = []
@@ -188,7 +185,7 @@ class _Search(Generic[Picked]):
                         break
                 else:
                     is_same = len(facts) == len(option.facts)
-                    options.append(option if is_same else _Option(option.candidate, tuple(facts)))
+                    options.append(option if is_same else _Compiled(option.candidate, tuple(facts)))
                     if not facts:
                         break  # This option holds, and the later ones weigh no more.
             if not options:
@@ -196,7 +193,7 @@ class _Search(Generic[Picked]):
             remaining.append(options)
         return remaining
 
-    def _variable(self, items: list[_Options[Picked]]) -> str | None:
+    def _variable(self, items: list[_CompiledItem]) -> str | None:
         """Return the variable to assign next: one that a heaviest option depends on, else one of a constraint."""
         known: Truths = {}
         for item in items:

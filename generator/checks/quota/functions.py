@@ -23,6 +23,8 @@ RESERVED = "ReservedConcurrentExecutions"
 
 MANAGED = "CapacityProviderConfig"
 
+_NOT_MANAGED = (Missing.ABSENT, Missing.UNKNOWN)
+
 MAPPING = "AWS::Lambda::EventSourceMapping"
 
 QUALIFIERS = ("AWS::Lambda::Alias", "AWS::Lambda::Version")
@@ -55,27 +57,11 @@ def functions(template: Template) -> list[str]:
     return template.of_type(*FUNCTION_TYPES)
 
 
+@lru_cache(maxsize=10_000)
 def reservations(template: Template, function: str) -> list[Option]:
     """Return the possible reservations of a function in the account's pool, which managed instances do not use."""
-    known = _known_reservations(template)
-    if function not in known:
-        known[function] = _reservations(template, function)
-    return known[function]
-
-
-@lru_cache(maxsize=2)
-def _known_reservations(template: Template) -> dict[str, list[Option]]:
-    """Return the results of `reservations` so far. Every rule asks for them."""
-    return {}
-
-
-def _reservations(template: Template, function: str) -> list[Option]:
-    reserved, properties = options(template, function, RESERVED), template.properties(function)
-    if MANAGED not in properties and not is_intrinsic(properties):
-        return reserved
-    managed = branches(template, function, MANAGED)
-    pooled = [side for side in managed if side.value in (Missing.ABSENT, Missing.UNKNOWN)]
-    return within(reserved, [side.guard for side in pooled])
+    pooled = [side.guard for side in branches(template, function, MANAGED) if side.value in _NOT_MANAGED]
+    return within(options(template, function, RESERVED), pooled)
 
 
 def may_be_managed(template: Template, function: str) -> bool:
@@ -83,11 +69,7 @@ def may_be_managed(template: Template, function: str) -> bool:
 
     Source: AWS Lambda Developer Guide, "Lambda Managed Instances quotas": separate from the default quotas.
     """
-    properties = template.properties(function)
-    if MANAGED not in properties and not is_intrinsic(properties):
-        return False
-    values = (side.value for side in branches(template, function, MANAGED))
-    return any(value not in (Missing.ABSENT, Missing.UNKNOWN) for value in values)
+    return any(side.value not in _NOT_MANAGED for side in branches(template, function, MANAGED))
 
 
 def within(figures: Iterable[Option], guards: Sequence[Guard]) -> list[Option]:
@@ -99,12 +81,12 @@ def within(figures: Iterable[Option], guards: Sequence[Guard]) -> list[Option]:
     ]
 
 
-def added(figures: Iterable[Option]) -> list[Candidate[Option]]:
+def added(figures: Iterable[Option]) -> list[Candidate]:
     """Return the options whose figures are known and above 0, with their figures as weights."""
     return [Candidate(number, option.guard, option) for option in figures if (number := option.known())]
 
 
-def deducted(figures: Iterable[Option]) -> list[Candidate[Option]]:
+def deducted(figures: Iterable[Option]) -> list[Candidate]:
     """Return the options whose figures are known, 0 included, with negative weights."""
     return [Candidate(-number, option.guard, option) for option in figures if (number := option.known()) is not None]
 

@@ -35,7 +35,7 @@ TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
 
 MAXIMUM = "MaxCapacity"
 
-LEFT_OUT: Candidate[Option] = Candidate(0, ALWAYS, None)
+LEFT_OUT: Candidate = Candidate(0, ALWAYS, None)
 """The option to ignore an item, where that can only make the sum smaller than it is."""
 
 

@@ -124,7 +124,7 @@ def _throttled(variant: Variant, function: str) -> Iterator[Demand]:
             yield Demand(function, units, combination.weight + units, queue.location, combination.guard, _known(queue))
 
 
-def _starting(template: Template, source: _EventSource) -> list[Candidate[Option]]:
+def _starting(template: Template, source: _EventSource) -> list[Candidate]:
     """Return the number of batches that the pollers of a mapping run at once when they start."""
     pollers = branches(template, source.owner, *source.prefix, PROVISIONED_POLLERS)
     if any(side.value is not Missing.ABSENT for side in pollers):
@@ -163,7 +163,7 @@ def _event_sources(template: Template, function: str) -> Iterator[_EventSource]:
                 yield _EventSource(function, ("Events", event, "Properties"), "Queue", side.guard)
 
 
-def _picked(combination: Combination[Option], key: str) -> Option:
+def _picked(combination: Combination, key: str) -> Option:
     return next(pick.option for pick in combination.picks if pick.option and key in pick.option.location)
 
 

@@ -38,7 +38,7 @@ SAM_STREAM_EVENTS = ("Kinesis", "DynamoDB")
 MAX_TRIED = 20
 """Mappings of one function of which each is tried as the one that exists."""
 
-Poller = list[Candidate[Option]]
+Poller = list[Candidate]
 """The batches that one mapping or event may run at once. They count negative, because they reduce the surplus."""
 
 
