@@ -6,7 +6,6 @@ Lambda has one pool of concurrency for each account and Region. Source: AWS Lamb
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from generator.capacity.quota import AccountQuota
@@ -27,6 +26,9 @@ OPTIONS = {
     "unreserved_floor": "--unreserved-floor",
     "reserved_elsewhere": "--reserved-elsewhere",
 }
+
+APPLY_ORDER = "apply-order"
+"""The rule for what a Terraform plan reserves while it is applied."""
 
 Quota = Callable[[str, str, Sequence["Member"]], AccountQuota]
 """Returns the quota of an account and a Region for the stacks that may go there."""
@@ -150,12 +152,14 @@ def findings(pools: Iterable[Pool]) -> Iterator[Finding]:
             yield _uncertain(max(pool.members, key=lambda member: member.case.at_most))
         if pool.is_judged:
             yield from (gap for member in pool.members for gap in _gaps(member))
+        yield from _apply_order(pool)
 
 
-def finding(path: Path, rule: str, location: Location, message: str) -> Finding:
-    """Return the finding of a rule at a place inside a file."""
+def finding(stack: Stack, rule: str, location: Location, message: str) -> Finding:
+    """Return the finding of a rule at a place in a stack's file: in a plan, at the address of a resource."""
     severity = Severity.ERROR if rule.startswith("E") else Severity.WARNING
-    return Finding(str(path), line_of(path, location), rule, severity, "/".join(map(str, location)), message)
+    place = as_written(str(location[1])) if stack.is_plan and location else "/".join(map(str, location))
+    return Finding(str(stack.path), line_of(stack.path, location), rule, severity, place, as_written(message))
 
 
 def _candidates(stacks: Sequence[Stack]) -> list[tuple[str, str]]:
@@ -189,14 +193,28 @@ def _too_much(pool: Pool) -> Iterator[Finding]:
         if member.is_judged and member.largest:
             is_alone = len(pool.members) == 1
             message = of_sum(member.case, pool.account) if is_alone else of_stacks(pool.cases, pool.account, noun)
-            yield finding(member.stack.path, SUM_RULE, member.largest, message)
+            yield finding(member.stack, SUM_RULE, member.largest, message)
             return
+
+
+def _apply_order(pool: Pool) -> Iterator[Finding]:
+    """Yield a warning if the pool holds the result of a Terraform plan, but may not hold the steps of its apply."""
+    changing = [member.stack for member in pool.members if member.stack.reserved_during_apply]
+    most = pool.total + sum(stack.reserved_during_apply for stack in changing)
+    if changing and pool.account.holds(pool.total) and not pool.account.holds(most):
+        message = (
+            f"The apply may reserve up to {most:,} at once, {most - pool.account.reservable:,} more than the "
+            f"{pool.account.reservable:,} that can be reserved, although the result of {pool.total:,} fits: "
+            "Terraform raises functions before it lowers, replaces or destroys others; apply in two steps, first "
+            "with -target for what is lowered or destroyed"
+        )
+        yield finding(changing[0], APPLY_ORDER, (), message)
 
 
 def _uncertain(member: Member) -> Finding:
     """Return the finding that a stack may reserve more than was found, because the search stopped early."""
     what = f"the functions may reserve up to {member.case.at_most:,}, because not all conditions could be examined"
-    return finding(member.stack.path, NOT_PROVEN, member.largest, f"{what}; simplify the conditions")
+    return finding(member.stack, NOT_PROVEN, member.largest, f"{what}; simplify the conditions")
 
 
 def _gaps(member: Member) -> Iterator[Finding]:
@@ -231,4 +249,4 @@ def _unresolved(stack: Stack, name: str) -> str:
 
 
 def _gap(member: Member, name: str, what: str) -> Finding:
-    return finding(member.stack.path, NOT_PROVEN, ("Resources", name.partition(SEPARATOR)[0]), what)
+    return finding(member.stack, NOT_PROVEN, ("Resources", name.partition(SEPARATOR)[0]), what)

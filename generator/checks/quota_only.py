@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from generator import _runtime
 from generator.capacity.quota import AccountQuota
-from generator.checks import pools, terraform
+from generator.checks import pools
 from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity
 from generator.checks.inputs import with_copies
 from generator.checks.lint_settings import LintSettings
@@ -19,7 +19,7 @@ from generator.checks.pools import Member, Pool, finding
 from generator.checks.quota import judging
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.checks.report import Report, Request
-from generator.checks.stacks import ANY, Source, Stack, Unread, read_file, read_folder, unread
+from generator.checks.stacks import ANY, Source, Stack, Unread, read_file, read_folder
 from generator.config.project import foreign
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter, each
 from generator.template import reading
@@ -33,7 +33,7 @@ MIN_PER_PROCESS = 50
 
 RULES = (
     *judging.RULES.values(),
-    Rule(terraform.ORDER, "A Terraform plan fits the account at every step", judging.RULES[SUM_RULE].url),
+    Rule(pools.APPLY_ORDER, "A Terraform plan fits the account at every step", judging.RULES[SUM_RULE].url),
     Rule(NOT_PROVEN, "Everything that may reserve concurrency is counted", judging.RULES[SUM_RULE].url),
 )
 
@@ -110,23 +110,8 @@ def read_all(files: Iterable[Path], folders: Iterable[Path], region: str = ANY) 
 
     Raises UnreadableTemplate with every fault.
     """
-    readers = [*(partial(_of_file, path) for path in files), *(partial(_of_folder, path) for path in folders)]
+    readers = [*(partial(read_file, path) for path in files), *(partial(read_folder, path) for path in folders)]
     return each(lambda reader: reader(region), readers, UnreadableTemplate)
-
-
-def _of_file(path: Path, region: str) -> Source:
-    return terraform.read_plan(path) or read_file(path, region)
-
-
-def _of_folder(path: Path, region: str) -> Source:
-    source = read_folder(path, region)
-    for file in source.plans:
-        try:
-            plan = terraform.read_plan(file) or Source()
-        except UnreadableTemplate as error:
-            plan = unread(file, error)
-        source = source._replace(stacks=(*source.stacks, *plan.stacks), unread=(*source.unread, *plan.unread))
-    return source
 
 
 def switched(sources: Iterable[Source], *, is_on: bool) -> list[Source]:
@@ -152,24 +137,22 @@ def judge(sources: Sequence[Source], request: Request, elsewhere: int = 0) -> Ju
     """
     groups = [_in_one_region(sources)] if request.together else [source.stacks for source in sources]
     judged_pools = [pool for group in groups if group for pool in pools.fullest(group, _quota(request, elsewhere))]
-    stacks = [stack for source in sources for stack in source.stacks]
-    findings = [*pools.findings(judged_pools), *terraform.order(judged_pools)]
-    findings += [_not_counted(gap) for source in sources for gap in source.unread]
-    return Judgement(tuple(judged_pools), tuple(terraform.as_written(findings, stacks)))
+    gaps = (_not_counted(gap) for source in sources for gap in source.unread)
+    return Judgement(tuple(judged_pools), (*pools.findings(judged_pools), *gaps))
 
 
 def other_findings(sources: Iterable[Source], linted: Collection[Path] = ()) -> Iterator[Finding]:
     """Yield the findings of the project's other rules that are on, except in files that cfn-lint has checked."""
     stacks = [stack for source in sources for stack in source.stacks if stack.path not in linted]
     findings = _runtime.parallel_map(lambda stack: list(_other_findings(stack)), stacks, MIN_PER_PROCESS)
-    yield from terraform.as_written(chain.from_iterable(findings), stacks)
+    return chain.from_iterable(findings)
 
 
 def _other_findings(stack: Stack) -> Iterator[Finding]:
     for violation in judging.other_violations(stack.variants):
         location = outermost(violation.location)
         if not stack.settings.ignores(violation.rule, location):
-            yield finding(stack.path, violation.rule, location, violation.message)
+            yield finding(stack, violation.rule, location, violation.message)
 
 
 def _in_one_region(sources: Iterable[Source]) -> list[Stack]:

@@ -1,11 +1,11 @@
-"""Read the stacks of template files, folders and CDK assemblies, each with its account and Region."""
+"""Read the stacks of templates, Terraform plans, folders and CDK assemblies, each with its account and Region."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from generator.checks import assemblies
 from generator.checks.assemblies import Artifact
@@ -16,6 +16,9 @@ from generator.errors import Fault, UnreadableTemplate
 from generator.template import plan_files, reading
 from generator.template.intrinsics import Json, mapping
 from generator.template.nesting import NotRead
+
+if TYPE_CHECKING:
+    from generator.template.terraform import PlanPart
 
 ANY = ""
 """The account or Region of a stack that may go to every account or Region."""
@@ -87,17 +90,17 @@ class Source(NamedTuple):
     """The files that cfn-lint can check."""
     assemblies: tuple[Path, ...] = ()
     """The folders that CDK wrote."""
-    plans: tuple[Path, ...] = ()
-    """Files of a folder that look like Terraform plans; their content is not in `stacks`."""
     is_file: bool = False
     """Whether this is a single template."""
 
 
 def read_file(path: Path, region: str = ANY) -> Source:
-    """Return the stack of one template file, in a Region unless the template names others.
+    """Return the stack of a template, in a Region unless the template names others, or the stacks of a Terraform plan.
 
     Raises UnreadableTemplate.
     """
+    if plan := _read_plan(path):
+        return plan
     folder = Folder(project_of(path))
     if fault := source_of_template(path):
         raise UnreadableTemplate([fault])
@@ -108,7 +111,7 @@ def read_file(path: Path, region: str = ANY) -> Source:
 
 
 def read_folder(path: Path, region: str = ANY) -> Source:
-    """Return the stacks of a CDK assembly, or of all templates and assemblies below a folder.
+    """Return the stacks of a CDK assembly, or of all templates, plans and assemblies below a folder.
 
     A template that another one nests is part of that one. Templates outside of assemblies go to the Region unless they
     name others. Raises UnreadableTemplate if there is no template.
@@ -116,7 +119,7 @@ def read_folder(path: Path, region: str = ANY) -> Source:
     walk = _Walk(Folder(path), _settings(region))
     for file in walk.files(path):
         walk.take(file)
-    if not (walk.plain or walk.assembled or walk.unread or walk.plans):
+    if not (walk.plain or walk.assembled or walk.planned or walk.unread):
         remedy = "name the folder that has the templates, such as cdk.out or .aws-sam/build"
         raise UnreadableTemplate([Fault(str(path), "no CloudFormation template in this folder", remedy)])
     nested = walk.folder.nested
@@ -132,11 +135,10 @@ def read_folder(path: Path, region: str = ANY) -> Source:
         **{os.path.realpath(stack.path): stack.path for stack in (*walk.plain.values(), *walk.assembled)},
     }
     return Source(
-        (*walk.assembled, *roots),
+        (*walk.assembled, *roots, *walk.planned),
         tuple(walk.unread),
         tuple(sorted(templates.values())),
         tuple(walk.assemblies),
-        tuple(walk.plans),
     )
 
 
@@ -161,7 +163,7 @@ class _Walk:
         self.assembled: list[Stack] = []
         self.unread: list[Unread] = []
         self.assemblies: list[Path] = []
-        self.plans: list[Path] = []
+        self.planned: list[Stack] = []
 
     def files(self, path: Path) -> Iterator[Path]:
         """Yield the files below a folder that may be templates; read the assemblies on the way."""
@@ -204,8 +206,7 @@ class _Walk:
             real_path = self.folder.real_path(file)
             text = reading.bounded_text(Path(real_path), errors="replace").replace("\0", "")  # UTF-16 shows as NULs.
             if plan_files.looks_like_plan(text):
-                self.folder.text(file)
-                self.plans.append(file)
+                self._take_plan(file)
                 return
             is_manifest = file.name == assemblies.MANIFEST
             if real_path in self.plain or not (is_manifest or "Resources" in text or "\\" in text):
@@ -219,6 +220,15 @@ class _Walk:
             is_suspect = "Resources" in text and ("AWS" in text or "template" in file.name.lower())
             if not text or is_suspect or file.name == assemblies.MANIFEST or plan_files.looks_like_plan(text):
                 self.unread.append(Unread(file, "", str(error)))
+
+    def _take_plan(self, file: Path) -> None:
+        self.folder.text(file)
+        try:
+            plan = _read_plan(file) or Source()
+        except UnreadableTemplate as error:
+            plan = unread(file, error)
+        self.planned += plan.stacks
+        self.unread += plan.unread
 
     def _take_assembly(self, path: Path) -> None:
         self.assemblies.append(path)
@@ -266,6 +276,43 @@ def _of_template(folder: Folder, path: Path, document: Json, project: Mapping[st
     own_variants = variants(document, settings.parameters, settings.regions, folder.reader(path))
     region = settings.regions[0] if len(settings.regions) == 1 else ANY
     return Stack(path.name, path, tuple(own_variants), region=region, settings=settings, has_settings=True)
+
+
+def _read_plan(path: Path) -> Source | None:
+    """Return the stacks of a plan; None if the file is no plan. Raises UnreadableTemplate."""
+    text = plan_files.text_at(path)
+    if text is None:
+        return None
+    from generator.template import terraform
+
+    plan = terraform.plan(str(path), text)
+    names = _plan_names(path, plan.parts)
+    stacks = tuple(_of_plan(path, name, part) for name, part in zip(names, plan.parts, strict=True))
+    gaps = [(gap.address, f"{gap.address}: {gap.reason}" if gap.address else gap.reason) for gap in plan.gaps]
+    return Source(stacks, tuple(Unread(path, address, what) for address, what in gaps))
+
+
+def _of_plan(path: Path, name: str, part: PlanPart) -> Stack:
+    given = [part.parameters] if part.stack else []
+    regions = [part.region] if part.region else []
+    return Stack(
+        name,
+        path,
+        tuple(variants(part.document, given, regions)),
+        part.account,
+        part.region,
+        reserved_now=part.reserved_now,
+        is_plan=not part.stack,
+        reserved_during_apply=part.reserved_during_apply,
+    )
+
+
+def _plan_names(path: Path, parts: Sequence[PlanPart]) -> list[str]:
+    """Return a name for each part: that of the file, with the account and Region or the stack of several."""
+    if len(parts) == 1:
+        return [path.name]
+    ends = [part.stack or f"{part.account} {part.region or 'any Region'}".strip() for part in parts]
+    return [f"{path.name} {end}" for end in ends]
 
 
 def source_of_template(path: Path) -> Fault | None:
