@@ -99,7 +99,7 @@ def _actual_settings(deployment: Deployment, account: AccountQuota) -> str:
 
 
 def _possible_on_shortfall(deployment: Deployment, account: AccountQuota) -> str:
-    (smallest,) = allocation.minimum([(deployment.environment, deployment.plan.sizing)])
+    (smallest,) = allocation.minimum([deployment.plan])
     return '"fit" or "unreserved"' if account.holds(smallest.total_reserved) else '"unreserved"'
 
 

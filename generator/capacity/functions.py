@@ -19,7 +19,7 @@ from generator.capacity import bursts, lanes, queueing
 from generator.capacity.arrivals import counting_step
 from generator.capacity.bursts import Batch, Clusters, Source, Survival
 from generator.capacity.lanes import Lanes
-from generator.capacity.sizing import FunctionSizing, Model
+from generator.capacity.sizing import FunctionSizing, Model, reader_of_stream, running
 from generator.capacity.usage_plan import units_for_rate
 from generator.config.validation import MAX_LOGNORMAL_P95_OVER_MEAN
 from generator.errors import Fault, UnsizableLoad
@@ -50,7 +50,7 @@ def size_synchronous(
             return queueing.erlang_b(units, load_erlangs)
 
     units = max(for_load, units_for_rate(rate_per_s))
-    why = f"{_running(load_erlangs, burst)}; {units} is the smallest reservation that throttles at most "
+    why = f"{running(load_erlangs, burst)}; {units} is the smallest reservation that throttles at most "
     why += f"{percent(throttle_probability)} of requests"
     if units > for_load:
         why = f"the load needs {for_load}, but Lambda admits 10 requests/s per unit and the peak is {rate(rate_per_s)}"
@@ -92,7 +92,7 @@ def size_asynchronous(
         predicted=found.lateness(units),
         inputs={"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s, "burst": burst},
         reason=(
-            f"{_running(load_erlangs, burst)}; {units} is the smallest reservation with which at most "
+            f"{running(load_erlangs, burst)}; {units} is the smallest reservation with which at most "
             f"{percent(wait_probability)} of events start a second or more late"
         ),
     )
@@ -122,30 +122,17 @@ def size_stream(
     share = max(busiest_shard_share, 1 / shards)
     joining_s = max(batching_window_s + STREAM_POLL_INTERVAL_S / 2, duration_s)
     busiest = _busiest(name, records_per_s * share, batch_size, joining_s, duration_s, utilisation)
-    factor, busy = busiest.number, min(1.0, busiest.records_per_s * duration_s / busiest.mean_batch)
-    others = (shards - 1) * factor
+    others = (shards - 1) * busiest.number
     other_per_s = records_per_s * (1 - share) / others if others else 0.0
     more_per_s = _lanes(others, other_per_s, batch_size, joining_s).batches_per_s if other_per_s else 0.0
-    batches_per_s = busiest.batches_per_s + more_per_s
-    return FunctionSizing(
-        logical_id=name,
-        reserved_concurrency=(shards + 1) * factor,
-        model=Model.STREAM_LANES,
-        offered_load_erlangs=queueing.offered_load_erlangs(batches_per_s, duration_s),
-        target=utilisation,
-        predicted=busy,
-        inputs={
-            "arrival_rate_per_s": batches_per_s,
-            "mean_duration_s": duration_s,
-            "batch_size": batch_size,
-            "shards": shards,
-            "parallelization_factor": factor,
-        },
-        reason=(
-            f"{counted(shards, 'shard')} plus one during a shard split, {counted(factor, 'lane')} each; the busiest "
-            f"shard's lanes are {percent(busy)} busy with batches of {significant(busiest.mean_batch)} on average"
-        ),
-    )
+    inputs = {
+        "arrival_rate_per_s": busiest.batches_per_s + more_per_s,
+        "mean_duration_s": duration_s,
+        "batch_size": batch_size,
+        "shards": shards,
+        "parallelization_factor": busiest.number,
+    }
+    return reader_of_stream(name, inputs, utilisation, busiest.utilisation(duration_s), busiest.mean_batch)
 
 
 def size_sqs(
@@ -177,8 +164,8 @@ def size_sqs(
     units = derived if maximum_concurrency is None else maximum_concurrency
     _require_between(MIN_MAXIMUM_CONCURRENCY, MAX_MAXIMUM_CONCURRENCY, maximum_concurrency=units)
     if units <= load_erlangs:
-        running = f"{significant(load_erlangs)} executions run at once on average"
-        what = f"{running}, so the backlog grows with a maximum of {units:,}"
+        average = f"{significant(load_erlangs)} executions run at once on average"
+        what = f"{average}, so the backlog grows with a maximum of {units:,}"
         raise UnsizableLoad([Fault(name, what, f"raise the maximum concurrency to {derived:,}")])
     busy = load_erlangs / units
     why = f"{units:,} are {percent(busy)} busy" + (", as MaximumConcurrency states" if maximum_concurrency else "")
@@ -194,7 +181,7 @@ def size_sqs(
             "mean_duration_s": duration_s,
             "maximum_concurrency": units,
         },
-        reason=f"{_running(load_erlangs)}; {why}; the pollers run at most what the function reserves",
+        reason=f"{running(load_erlangs)}; {why}; the pollers run at most what the function reserves",
     )
 
 
@@ -234,7 +221,7 @@ def _busiest(
     """Return the fewest lanes of one shard that are at most that busy. Raises UnsizableLoad if there are none."""
     for factor in range(1, MAX_PARALLELIZATION_FACTOR + 1):
         found = _lanes(factor, records_per_s / factor, batch_size, joining_s)
-        busy = min(1.0, found.records_per_s * duration_s / found.mean_batch)
+        busy = found.utilisation(duration_s)
         if round(busy, 9) <= utilisation:
             return found
     what = f"the busiest shard's lanes are {percent(busy)} busy with {factor} of them, above {percent(utilisation)}"
@@ -257,11 +244,6 @@ def _load(rate_per_s: float, duration_s: float, target: float, burst: float, p95
             f"p95_duration_s must be above duration_s and at most {significant(largest)}, got {p95_duration_s}"
         )
     return queueing.offered_load_erlangs(rate_per_s, duration_s)
-
-
-def _running(load_erlangs: float, burst: float = 1.0) -> str:
-    bunched = f", in bursts of {number(burst)}" if burst > 1 else ""
-    return f"{significant(load_erlangs)} executions run at once on average at the peak{bunched}"
 
 
 def _require(**values: float) -> None:

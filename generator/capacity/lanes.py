@@ -49,6 +49,10 @@ class Lanes(NamedTuple):
         """The batches per second of all of them."""
         return self.number * self.records_per_s / self.mean_batch
 
+    def utilisation(self, duration_s: float) -> float:
+        """Return the share of time for which they are busy with batches of this duration; at 1 the backlog grows."""
+        return min(1.0, self.records_per_s * duration_s / self.mean_batch)
+
 
 def batch_duration_s(environment: Environment) -> float:
     """Return the mean time that a lane works on a batch."""
@@ -70,8 +74,9 @@ def lanes(environment: Environment, factor: int) -> list[Lanes]:
 
 
 def _lanes(environment: Environment, number: int, records_per_s: float) -> Lanes:
-    batch = mean_batch(environment, records_per_s)
-    return Lanes(number, records_per_s, batch, mean_burst(environment, records_per_s))
+    burst = mean_burst(environment, records_per_s)
+    batch = mean_records(environment.stream.batch_size, _arrivals(environment, records_per_s), burst)
+    return Lanes(number, records_per_s, batch, burst)
 
 
 def mean_burst(environment: Environment, records_per_s: float) -> float:
@@ -81,8 +86,7 @@ def mean_burst(environment: Environment, records_per_s: float) -> float:
 
 def utilisation(environment: Environment, factor: int) -> float:
     """Return the share of time for which the lanes of the busiest shard are busy; at 1 their backlog grows."""
-    busiest = lanes(environment, factor)[0]
-    return min(1.0, busiest.records_per_s * batch_duration_s(environment) / busiest.mean_batch)
+    return lanes(environment, factor)[0].utilisation(batch_duration_s(environment))
 
 
 def fewest(environment: Environment) -> int:
@@ -108,12 +112,6 @@ def quiet_s(environment: Environment, group: Lanes) -> float:
     shortest_s = max(float(environment.stream.batching_window_s), batch_duration_s(environment))
     variation = max(1 / environment.stream.batch_size, max(0.0, 1 - shortest_s / interval_s) ** 2)
     return interval_s * (1 - variation) / 2 + batch_duration_s(environment) / 2
-
-
-def mean_batch(environment: Environment, records_per_s: float) -> float:
-    """Return the mean number of records in a batch of a lane with that many records per second."""
-    burst = mean_burst(environment, records_per_s)
-    return mean_records(environment.stream.batch_size, _arrivals(environment, records_per_s), burst)
 
 
 def mean_records(size: int, joining: float, burst: float = 1.0) -> float:

@@ -158,7 +158,7 @@ def _shrunk(group: Sequence[Plan], reservable: int) -> tuple[Plan, ...]:
         plan._replace(sizing=_unreserved(plan)) if _on_shortfall(plan) == OnShortfall.UNRESERVED else plan
         for plan in group
     ]
-    fitting = [(plan.environment, plan.sizing) for plan in plans if _on_shortfall(plan) == OnShortfall.FIT]
+    fitting = [plan for plan in plans if _on_shortfall(plan) == OnShortfall.FIT]
     if not fitting:
         return tuple(plans)
     from generator.capacity import allocation  # only needed by few environments

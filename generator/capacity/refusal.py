@@ -94,19 +94,16 @@ def _lower_rate(verdict: Verdict, failing: list[Plan]) -> Iterator[str]:
 def _fit(verdict: Verdict, failing: list[Plan]) -> Iterator[str]:
     """Yield the best split if each environment with FAIL had FIT instead."""
     kept = sum(plan.sizing.total_reserved for plan in verdict.plans if plan not in failing)
-    group = [(plan.environment, plan.sizing) for plan in failing]
-    split = allocation.fit(group, verdict.account.reservable - kept) if group else None
+    split = allocation.fit(failing, verdict.account.reservable - kept) if failing else None
     if split is None:
         return
     missed = [
-        f"{function.logical_id} of {environment.name} {percent(function.predicted or 0)}"
-        for (environment, _), sizing in zip(group, split, strict=True)
+        f"{function.logical_id} of {plan.environment.name} {percent(function.predicted or 0)}"
+        for plan, sizing in zip(failing, split, strict=True)
         for function in sizing.functions
         if function.misses_target
     ]
-    figures = joined(
-        [f"{environment.name} {one.sum_as_text}" for (environment, _), one in zip(group, split, strict=True)]
-    )
+    figures = joined([f"{plan.environment.name} {one.sum_as_text}" for plan, one in zip(failing, split, strict=True)])
     yield f'or write on_shortfall = "fit" under [account] for the best split, which misses targets: {figures}'
     if missed:
         yield f"   (predicted at the peak: {joined(missed)})"

@@ -303,10 +303,9 @@ def _process_webhook(environment: Environment) -> FunctionSizing:
             f"peak is {rate(rate_per_s)}"
         )
     else:
-        bunched = f", in bursts of {number(environment.traffic.webhooks_per_burst)}" if in_bursts else ""
         reason = (
-            f"{significant(load_erlangs)} executions run at once on average at the peak{bunched}; {reserved} is the "
-            f"smallest reservation that throttles at most {percent(target)} of webhooks"
+            f"{running(load_erlangs, environment.traffic.webhooks_per_burst)}; {reserved} is the smallest reservation "
+            f"that throttles at most {percent(target)} of webhooks"
         )
     return FunctionSizing(
         logical_id=PROCESS_WEBHOOK,
@@ -324,6 +323,12 @@ def _process_webhook(environment: Environment) -> FunctionSizing:
     )
 
 
+def running(load_erlangs: float, burst: float = 1.0) -> str:
+    """Return the load as the beginning of a reason."""
+    bunched = f", in bursts of {number(burst)}" if burst > 1 else ""
+    return f"{significant(load_erlangs)} executions run at once on average at the peak{bunched}"
+
+
 def _units_for_webhooks(environment: Environment, load_erlangs: float) -> int:
     target = environment.targets.webhook_throttle_probability
     if environment.traffic.webhooks_per_burst > 1:
@@ -336,21 +341,31 @@ def _units_for_webhooks(environment: Environment, load_erlangs: float) -> int:
 
 
 def _check_alerts(environment: Environment) -> FunctionSizing:
-    """One unit per lane: pollers never run more batches at once."""
-    stream, factor = environment.stream, parallelization_factor(environment)
-    inputs, predicted = _lane_inputs(environment, factor), lanes.utilisation(environment, factor)
+    factor = parallelization_factor(environment)
+    inputs, busy = _lane_inputs(environment, factor), lanes.utilisation(environment, factor)
+    mean_batch = inputs["busiest_shard_records_per_batch"]
+    return reader_of_stream(CHECK_ALERTS, inputs, environment.targets.stream_utilisation, busy, mean_batch)
+
+
+def reader_of_stream(
+    logical_id: str, inputs: Mapping[str, float], target: float, busy: float, mean_batch: float
+) -> FunctionSizing:
+    """Return the sizing of a function that reads a stream. One unit per lane: pollers never run more batches at once.
+
+    `busy` and `mean_batch` are the utilisation and the mean records per batch of the busiest shard's lanes.
+    """
+    shards, factor = int(inputs["shards"]), int(inputs["parallelization_factor"])
     return FunctionSizing(
-        logical_id=CHECK_ALERTS,
-        reserved_concurrency=(stream.shards + 1) * factor,
+        logical_id=logical_id,
+        reserved_concurrency=(shards + 1) * factor,
         model=Model.STREAM_LANES,
         offered_load_erlangs=queueing.offered_load_erlangs(inputs["arrival_rate_per_s"], inputs["mean_duration_s"]),
-        target=environment.targets.stream_utilisation,
-        predicted=predicted,
+        target=target,
+        predicted=busy,
         inputs=inputs,
         reason=(
-            f"{counted(stream.shards, 'shard')} plus one during a shard split, {counted(factor, 'lane')} each; the "
-            f"busiest shard's lanes are {percent(predicted)} busy with batches of "
-            f"{significant(inputs['busiest_shard_records_per_batch'])} on average"
+            f"{counted(shards, 'shard')} plus one during a shard split, {counted(factor, 'lane')} each; the busiest "
+            f"shard's lanes are {percent(busy)} busy with batches of {significant(mean_batch)} on average"
         ),
     )
 
@@ -387,9 +402,8 @@ def _send_notification(environment: Environment, factor: int) -> FunctionSizing:
             "parallelization_factor": factor,
         },
         reason=(
-            f"{significant(found.load_erlangs)} executions run at once on average at the peak, and alerts leave in "
-            f"bursts of up to one batch; {reserved} is the smallest reservation with which at most {percent(target)} "
-            "of notifications start a second or more late"
+            f"{running(found.load_erlangs)}, and alerts leave in bursts of up to one batch; {reserved} is the smallest "
+            f"reservation with which at most {percent(target)} of notifications start a second or more late"
         ),
     )
 
@@ -419,7 +433,8 @@ def parallelization_factor(environment: Environment) -> int:
 
     Raises UnsizableLoad if Lambda allows no such factor.
     """
-    factor = _smallest_factor(environment)
+    factors = range(1, MAX_PARALLELIZATION_FACTOR + 1)
+    factor = bisect_left(factors, True, key=lambda factor: _is_carried(environment, factor)) + 1
     if factor > MAX_PARALLELIZATION_FACTOR:
         traffic = environment.traffic
         fault = Fault(
@@ -432,12 +447,6 @@ def parallelization_factor(environment: Environment) -> int:
         )
         raise UnsizableLoad([fault])
     return factor
-
-
-def _smallest_factor(environment: Environment) -> int:
-    """Return the smallest factor that meets the target, or one more than Lambda allows."""
-    factors = range(1, MAX_PARALLELIZATION_FACTOR + 1)
-    return bisect_left(factors, True, key=lambda factor: _is_carried(environment, factor)) + 1
 
 
 def _is_carried(environment: Environment, factor: int = MAX_PARALLELIZATION_FACTOR) -> bool:
