@@ -152,28 +152,8 @@ Source: AWS X-Ray Developer Guide, "Configuring sampling rules"."""
 # --- Amazon CloudWatch Logs ---
 
 LOG_RETENTION_DAYS = (
-    1,
-    3,
-    5,
-    7,
-    14,
-    30,
-    60,
-    90,
-    120,
-    150,
-    180,
-    365,
-    400,
-    545,
-    731,
-    1096,
-    1827,
-    2192,
-    2557,
-    2922,
-    3288,
-    3653,
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
 """Retention periods that a log group accepts.
 Source: Amazon CloudWatch Logs API reference, PutRetentionPolicy, retentionInDays."""

@@ -119,9 +119,7 @@ def rearm(
         {"USER": user, "ALERT": alert, "SYMBOL": symbol, "THRESHOLD": threshold, "--phone-number": phone_number}
     )
     with _table(environment, access) as table:
-        known = table.get(user, alert)
-        if known is None:
-            _refuse(f"there is no alert {user}/{alert}")
+        known = table.get(user, alert) or _refuse(f"there is no alert {user}/{alert}")
         given = {"symbol": symbol, "direction": direction, "threshold": threshold}
         wanted = {**_well_formed(known), **{name: value for name, value in given.items() if value is not None}}
         if missing := [f"--{name}" for name in given if name not in wanted]:
@@ -162,9 +160,7 @@ def show(
     """
     alerts.check({"USER": user, "ALERT": alert})
     with _table(environment, access) as table:
-        known = table.get(user, alert)
-        if known is None:
-            _refuse(f"there is no alert {user}/{alert}")
+        known = table.get(user, alert) or _refuse(f"there is no alert {user}/{alert}")
         price = table.firing_price(known)
     if format_ == "json":
         fired = {"price": price.price, "at": _iso(str(price.timestamp_ms))} if price else None
@@ -220,10 +216,8 @@ def list_(
 def policy(environment: Environment, /, region: str | None, stack_name: str | None) -> None:
     """Print the IAM policy that these commands need. Needs no credentials."""
     from generator.account import alerts as live
-    from generator.account.deployment import default_stack_name
 
-    name = stack_name or default_stack_name(environment.name)
-    click.echo(json.dumps(live.policy(region or environment.region, name), indent=1))
+    click.echo(json.dumps(live.policy(*deployed.place(environment, region, stack_name)), indent=1))
 
 
 def _refuse(why: str) -> NoReturn:

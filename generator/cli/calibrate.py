@@ -13,7 +13,6 @@ import click
 
 from generator import plans
 from generator._format import counted, number, percent, text_table, visible
-from generator.account.deployment import default_stack_name
 from generator.cli import deployed, options
 from generator.config.files import toml_tables
 from generator.errors import Fault, GeneratorError
@@ -66,8 +65,8 @@ def command(
     (judged,) = plans.prepare([name])
     environment = judged.environment
     wanted = metrics.metrics(environment.targets.notification_wait_probability)
-    place = (access["region"] or environment.region, access["stack_name"] or default_stack_name(name))
     if query or policy:
+        place = deployed.place(environment, access["region"], access["stack_name"])
         click.echo(metrics.script(wanted, *place, days) if query else json.dumps(metrics.policy(*place), indent=1))
         return
     if file:

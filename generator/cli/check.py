@@ -16,61 +16,21 @@ from generator.checks.findings import CheckVerdict
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.checks.report import Report, Request
 from generator.cli import options
+from generator.cli.options import Decorated
 from generator.errors import Fault, GeneratorError, InvalidEnvironment
 from generator.template import reading
 
 if TYPE_CHECKING:
-    from generator.checks.live import LiveFigures
     from generator.checks.pools import Pool
     from generator.plans import JudgedPlan
 
 STDIN = "-"
 
 
-def _default(key: str) -> str:
-    return f"[default: {DEFAULT_ACCOUNT[key]}]"
-
-
-def _of_account(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that state the account of the FILEs and FOLDERs, or read it."""
-    whole = click.IntRange(min=0)
-    for option in (
-        click.option(
-            "--stack",
-            "stacks",
-            metavar="NAME",
-            multiple=True,
-            help="With --live: a deployed stack that the templates replace. Repeatable.",
-        ),
-        click.option(
-            "--region", metavar="R", help="With --live: the Region.  [default: the stack's, then the profile's]"
-        ),
-        click.option(
-            "--profile", metavar="P", help="With --live: the AWS CLI profile.  [default: the CLI's own default]"
-        ),
-        click.option("--live", is_flag=True, help="Read limit and present reservations from the AWS account."),
-        click.option(
-            "--reserved-elsewhere",
-            type=whole,
-            metavar="N",
-            help=f"Concurrency that other stacks reserve.  {_default('reserved_elsewhere')}",
-        ),
-        click.option(
-            "--unreserved-floor",
-            type=whole,
-            metavar="N",
-            help=f"Concurrency that AWS keeps unreserved.  {_default('unreserved_floor')}",
-        ),
-        click.option(
-            "--account-limit",
-            "concurrency_limit",
-            type=whole,
-            metavar="N",
-            help=f"Concurrency limit of the account for the FILEs and FOLDERs.  {_default('concurrency_limit')}",
-        ),
-    ):
-        command = option(command)
-    return command
+def _figure(name: str, key: str, what: str) -> Callable[[Decorated], Decorated]:
+    """Return an option that states a figure of the account of the FILEs and FOLDERs."""
+    help_ = f"{what}  [default: {DEFAULT_ACCOUNT[key]}]"
+    return click.option(name, key, type=click.IntRange(min=0), metavar="N", help=help_)
 
 
 @click.command(epilog="Example: generator check cdk.out --account-limit 300")
@@ -80,7 +40,19 @@ def _of_account(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--ignore", "ignored", metavar="RULE", multiple=True, help="Leave out a rule, such as W3005. Repeatable.")
 @click.option("--together", is_flag=True, help="Also check the total of all stacks: they share one account.")
-@_of_account
+@_figure("--account-limit", "concurrency_limit", "Concurrency limit of the account for the FILEs and FOLDERs.")
+@_figure("--unreserved-floor", "unreserved_floor", "Concurrency that AWS keeps unreserved.")
+@_figure("--reserved-elsewhere", "reserved_elsewhere", "Concurrency that other stacks reserve.")
+@click.option("--live", is_flag=True, help="Read limit and present reservations from the AWS account.")
+@click.option("--profile", metavar="P", help="With --live: the AWS CLI profile.  [default: the CLI's own default]")
+@click.option("--region", metavar="R", help="With --live: the Region.  [default: the stack's, then the profile's]")
+@click.option(
+    "--stack",
+    "stacks",
+    metavar="NAME",
+    multiple=True,
+    help="With --live: a deployed stack that the templates replace. Repeatable.",
+)
 @click.option("--allow-unproven", is_flag=True, help="Exit with 0 although something could not be read.")
 @click.option(
     "--trust-cfnlintrc", "is_trusted", is_flag=True, help="Allow settings of cfn-lint that load files or run code."
@@ -138,6 +110,11 @@ def _request(
         raise click.UsageError(message)
     if not live and (profile or region or stacks):
         raise click.UsageError("--profile, --region and --stack need --live.")
+    figures = None
+    if live:
+        from generator.checks.live import LiveFigures
+
+        figures = LiveFigures(profile, region, stacks)
     folders = [path for path in paths if path.is_dir()]
     return Request(
         files=[path for path in paths if path not in folders],
@@ -147,14 +124,8 @@ def _request(
         together=together,
         is_trusted=is_trusted,
         ignored=ignored,
-        live=_live(profile, region, stacks) if live else None,
+        live=figures,
     )
-
-
-def _live(profile: str | None, region: str | None, stacks: Sequence[str]) -> LiveFigures:
-    from generator.checks.live import LiveFigures
-
-    return LiveFigures(profile, region, stacks)
 
 
 def _is_file(name: str) -> bool:

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from generator.account.live_stack import LiveStack
 
 
+def place(environment: Environment, region: str | None, stack_name: str | None) -> tuple[str, str]:
+    """Return the Region and the name of the stack: as given, or else those of the environment."""
+    return region or environment.region, stack_name or default_stack_name(environment.name)
+
+
 @contextmanager
 def stack(
     environment: Environment,
@@ -36,8 +41,8 @@ def stack(
         run, name = runs.find(environment.name), deployment.STACK
         account = connection.emulated(run.region, run.url)
     else:
-        name = stack_name or default_stack_name(environment.name)
-        account = connection.connect(region or environment.region, profile)
+        region, name = place(environment, region, stack_name)
+        account = connection.connect(region, profile)
     account.policy_command = policy_command
     try:
         yield live_stack.opened(account, name)

@@ -14,7 +14,7 @@ import click
 from generator import plans
 from generator._format import counted, visible
 from generator.account.deployment import CheckResult, Deployment, Status, default_stack_name
-from generator.cli import options
+from generator.cli import deployed, options
 
 
 @click.command(epilog="Example: generator preflight prod --profile production")
@@ -51,8 +51,8 @@ def command(
         raise click.MissingParameter(param=click.get_current_context().command.params[0])
     (judged,) = plans.prepare([name])
     environment = judged.environment
-    live = connection.connect(region or environment.region, profile, endpoint_url)
-    stack = stack_name or default_stack_name(name)
+    region, stack = deployed.place(environment, region, stack_name)
+    live = connection.connect(region, profile, endpoint_url)
     neighbours = tuple(map(default_stack_name, judged.neighbours))
     deployment = Deployment(live, judged.plan, stack, neighbours, datetime.date.today())
     results = preflight.run(deployment)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from generator._format import duration, visible
-from generator.account.deployment import default_stack_name
 from generator.cli import deployed, options
 from generator.config import files
 from generator.config.schema import Environment
@@ -55,8 +54,8 @@ def command(
 
     (environment,) = files.load_named([name])
     if policy:
-        stack_name = access["stack_name"] or default_stack_name(name)
-        click.echo(json.dumps(replay.policy(access["region"] or environment.region, stack_name), indent=1))
+        place = deployed.place(environment, access["region"], access["stack_name"])
+        click.echo(json.dumps(replay.policy(*place), indent=1))
         return
     max_age_s = _max_age_s(environment, max_age_s)
     show = _print_json if format_ == "json" else _print_text
