@@ -93,7 +93,7 @@ def _demo_replay(name: str, system: System) -> None:
         system.send(body, "demo_replayed")
     _run_as_typed(alerts.command, "alerts", name, "show", "demo", "replayed", "--local")
     _run_as_typed(replay.command, "replay", name, "--run", "--local")
-    texts = system.wait_for_sms(number)
+    texts = system.wait_for_sms([number]).get(number, [])
     click.echo("\n".join(["", *texts]))
     if len(texts) != 1:
         click.echo("the replayed notification was not sent", err=True)

@@ -11,7 +11,7 @@ import string
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,12 +91,10 @@ class System:
             by_number = json.load(answer)["sms_messages"]
         return {number: [message["Message"] for message in messages] for number, messages in by_number.items()}
 
-    def wait_for_sms(self, phone_number: str) -> list[str]:
-        """Return the texts of the SMS to a number as soon as there is one, or none after a timeout."""
-        until = time.monotonic() + SMS_TIMEOUT_S
-        while phone_number not in self.sms() and time.monotonic() < until:
-            time.sleep(0.2)
-        return self.sms().get(phone_number, [])
+    def wait_for_sms(self, expected: Collection[str]) -> dict[str, list[str]]:
+        """Return the texts of the SMS by phone number, as soon as each expected number has one or after a timeout."""
+        wait_until(lambda: self.sms().keys() >= set(expected), SMS_TIMEOUT_S)
+        return self.sms()
 
     def alerts(self) -> list[Alert]:
         """Return every alert in the table."""
@@ -124,6 +122,14 @@ class System:
                     rows.append((event["timestamp"], kind, json.loads(event["message"])))
             self._read[group] = len(events)
         return [(kind, line) for _, kind, line in sorted(rows, key=lambda row: row[0])]
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float) -> bool:
+    """Wait until a condition holds, and return whether it did in time."""
+    until = time.monotonic() + timeout_s
+    while not (is_reached := holds()) and time.monotonic() < until:
+        time.sleep(0.1)
+    return is_reached
 
 
 def deploy(emulator: Emulator, template: str) -> System:
@@ -186,18 +192,17 @@ def signed_headers(secret: str, webhook_id: str, sent_at_s: int, body: bytes) ->
 
 
 def _wait_until_created(cloudformation: Any) -> None:
-    until = time.monotonic() + DEPLOY_TIMEOUT_S
-    status = "CREATE_IN_PROGRESS"
-    while status.endswith("IN_PROGRESS") and time.monotonic() < until:
-        time.sleep(0.1)
-        status = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
-    if status != "CREATE_COMPLETE":
+    def status() -> str:
+        return str(cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"])
+
+    wait_until(lambda: not status().endswith("IN_PROGRESS"), DEPLOY_TIMEOUT_S)
+    if (found := status()) != "CREATE_COMPLETE":
         events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
         failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
         reasons = (f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed)
         fault = Fault(
             "the template",
-            f"the emulator did not create the stack ({status}): {', '.join(reasons)}",
+            f"the emulator did not create the stack ({found}): {', '.join(reasons)}",
             "run: generator check",
         )
         raise EmulatorFailure([fault])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from generator.errors import EmulatorFailure, Fault
-from generator.local.deployment import System
+from generator.local.deployment import System, wait_until
 
 ARRIVAL_TIMEOUT_S = 20
 _FUNCTION, _QUEUE, _TOPIC = "SendNotificationFunction", "AsyncFailureQueue", "NotificationTopic"
@@ -21,25 +20,20 @@ def of_notifications(system: System) -> Iterator[None]:
     subscribes to the topic instead, so it gets the same message. Raises EmulatorFailure if none arrives.
     """
     sns, functions = system.emulator.client("sns"), system.emulator.client("lambda")
-    queue = system.emulator.client("sqs").get_queue_attributes(QueueUrl=system.ids[_QUEUE], AttributeNames=["QueueArn"])
-    arn = queue["Attributes"]["QueueArn"]
     functions.put_function_concurrency(FunctionName=system.ids[_FUNCTION], ReservedConcurrentExecutions=0)
-    subscription = sns.subscribe(TopicArn=system.ids[_TOPIC], Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
+    subscription = sns.subscribe(
+        TopicArn=system.ids[_TOPIC], Protocol="sqs", Endpoint=_attribute(system, "QueueArn"), ReturnSubscriptionArn=True
+    )
     try:
         yield
-        _wait_until_failed(system)
+        if not wait_until(lambda: int(_attribute(system, "ApproximateNumberOfMessages")) > 0, ARRIVAL_TIMEOUT_S):
+            what = f"no notification failed within {ARRIVAL_TIMEOUT_S} s"
+            raise EmulatorFailure([Fault("the emulator", what, "run the command again")])
     finally:
         sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
         functions.delete_function_concurrency(FunctionName=system.ids[_FUNCTION])
 
 
-def _wait_until_failed(system: System) -> None:
-    sqs, until = system.emulator.client("sqs"), time.monotonic() + ARRIVAL_TIMEOUT_S
-    name = "ApproximateNumberOfMessages"
-    while time.monotonic() < until:
-        queue = sqs.get_queue_attributes(QueueUrl=system.ids[_QUEUE], AttributeNames=[name])
-        if int(queue["Attributes"][name]):
-            return
-        time.sleep(0.2)
-    fault = Fault("the emulator", f"no notification failed within {ARRIVAL_TIMEOUT_S} s", "run the command again")
-    raise EmulatorFailure([fault])
+def _attribute(system: System, name: str) -> str:
+    queue = system.emulator.client("sqs").get_queue_attributes(QueueUrl=system.ids[_QUEUE], AttributeNames=[name])
+    return str(queue["Attributes"][name])

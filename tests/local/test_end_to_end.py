@@ -214,7 +214,7 @@ def test_a_refused_price_fails_the_demonstration_with_the_reason(
     system: System, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo, "PRICES", 2)
-    monkeypatch.setattr(demo, "ARRIVAL_TIMEOUT_S", 0)
+    monkeypatch.setattr(deployment, "SMS_TIMEOUT_S", 0)
     with pytest.raises(SystemExit) as ended:
         show_demonstration(replace(system, secret="QUFB" * 11))
     shown = capsys.readouterr()
