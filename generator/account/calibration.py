@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from generator._format import counted, duration, number, percent, significant
-from generator.account.metrics import HOUR_S, MINUTE_S, MetricSeries, Reports, utc
+from generator.account.metrics import HOUR_S, MINUTE_S, Points, Reports, utc
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS, Sizing
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.errors import Fault, UnreadableMetrics
@@ -78,27 +78,27 @@ class Calibration:
 
 
 def calibrate(
-    environment: Environment, sizing: Sizing, series: Mapping[str, MetricSeries], reports: Mapping[str, Reports]
+    environment: Environment, sizing: Sizing, series: Mapping[str, Points], reports: Mapping[str, Reports]
 ) -> Calibration:
-    """Derive the settings from the series (by the ids of their metrics) and from REPORT lines (by function).
+    """Derive the settings from points (by the ids of their metrics) and from REPORT lines (by function).
 
     Raises UnreadableMetrics if the values seem to have another unit or another period.
     """
     webhooks = _arrived(series)
-    holes = tuple(_holes(webhooks.values)) if webhooks else ()
+    holes = tuple(_holes(webhooks)) if webhooks else ()
     least = math.ceil(1 / environment.targets.notification_wait_probability - 1e-9)
     late, few = _late_hours(series, least)
     measurements = [
-        *(_traffic(environment, webhooks.values, holes) if webhooks and webhooks.total else ()),
-        *(_alerts(environment, series, _whole_hours(webhooks.values)) if webhooks else ()),
+        *(_traffic(environment, webhooks, holes) if webhooks and any(webhooks.values()) else ()),
+        *(_alerts(environment, series, _whole_hours(webhooks)) if webhooks else ()),
         *_durations(environment, series),
         *_cold_starts(environment, reports),
     ]
     if faults := [*_spaced(webhooks), *_wrong_units(measurements)]:
         raise UnreadableMetrics(faults)
     return Calibration(
-        start_s=min((time for item in series.values() for time in item.values), default=0),
-        end_s=max((time + item.metric.period_s for item in series.values() for time in item.values), default=0),
+        start_s=min((time for points in series.values() for time in points), default=0),
+        end_s=max((time + _period_s(id_) for id_, points in series.items() for time in points), default=0),
         measurements=tuple(measurements),
         holes=holes,
         missing=tuple(_missing(webhooks, series, reports, {measurement.setting for measurement in measurements})),
@@ -107,15 +107,17 @@ def calibrate(
     )
 
 
-def _arrived(series: Mapping[str, MetricSeries]) -> MetricSeries | None:
+def _arrived(series: Mapping[str, Points]) -> Points | None:
     """Return the webhooks of each minute. Throttled webhooks count, although they caused no invocation."""
     invoked, throttled = series.get(WEBHOOKS), series.get(THROTTLES)
     if not invoked or not throttled:
         return invoked
-    times = sorted(invoked.values.keys() | {time for time, count in throttled.values.items() if count})
-    return MetricSeries(
-        invoked.metric, {time: invoked.values.get(time, 0.0) + throttled.values.get(time, 0.0) for time in times}
-    )
+    times = sorted(invoked.keys() | {time for time, count in throttled.items() if count})
+    return {time: invoked.get(time, 0.0) + throttled.get(time, 0.0) for time in times}
+
+
+def _period_s(id_: str) -> int:
+    return MINUTE_S if id_ in (WEBHOOKS, THROTTLES) else HOUR_S
 
 
 def _holes(arrived: Mapping[int, float], edges: Sequence[int] = ()) -> Iterator[tuple[int, int]]:
@@ -143,15 +145,16 @@ def _whole_hours(arrived: Mapping[int, float]) -> set[int]:
     return hours - {hour for start, end in gaps for hour in range(start - start % HOUR_S, end, HOUR_S)}
 
 
-def _spaced(webhooks: MetricSeries | None) -> Iterator[Fault]:
+def _spaced(webhooks: Points | None) -> Iterator[Fault]:
     """Yield a fault if the webhooks were counted in longer periods than a minute."""
-    times = [time for time, count in webhooks.values.items() if count] if webhooks else []
+    times = [time for time, count in webhooks.items() if count] if webhooks else []
     step_s = math.gcd(*(later - earlier for earlier, later in pairwise(times)))
-    if not webhooks or step_s <= MINUTE_S or webhooks.total < 2 * len(times):
+    total = math.fsum(webhooks.values()) if webhooks else 0
+    if step_s <= MINUTE_S or total < 2 * len(times):
         return
     minutes = (times[-1] - times[0]) / MINUTE_S + 1
-    if (minutes - len(times)) * webhooks.total / minutes > MOST_UNSEEN:
-        yield Fault(webhooks.metric.id, f"its points are {step_s} s apart", f"export it with period {MINUTE_S}")
+    if (minutes - len(times)) * total / minutes > MOST_UNSEEN:
+        yield Fault(WEBHOOKS, f"its points are {step_s} s apart", f"export it with period {MINUTE_S}")
 
 
 def _wrong_units(measurements: Sequence[Measurement]) -> Iterator[Fault]:
@@ -204,7 +207,7 @@ def _traffic(
     )
 
 
-def _alerts(environment: Environment, series: Mapping[str, MetricSeries], hours: set[int]) -> Iterator[Measurement]:
+def _alerts(environment: Environment, series: Mapping[str, Points], hours: set[int]) -> Iterator[Measurement]:
     """Yield the alerts per webhook in hours that were recorded from start to end.
 
     A failed run is repeated, so each success is one notification. A function without an invocation has no points, so
@@ -245,24 +248,19 @@ def _busiest_hour(arrived: Mapping[int, float], first: int, last: int) -> tuple[
     return start, best
 
 
-def _durations(environment: Environment, series: Mapping[str, MetricSeries]) -> Iterator[Measurement]:
+def _durations(environment: Environment, series: Mapping[str, Points]) -> Iterator[Measurement]:
     """Yield the mean and the 95th percentile duration of each function, with the hours weighted by their runs."""
     for name in SETTINGS.values():
         settings = getattr(environment.functions, name)
         counts = _hourly(series.get(f"{name}_invocations_sum"))
-        for statistic, key in (("average", "mean_duration_ms"), ("p95", "p95_duration_ms")):
-            series_ = series.get(f"{name}_duration_{statistic}")
-            least = MIN_RUNS_FOR_P95 if statistic == "p95" else 1
-            runs = (
-                {time: counts.get(time, 0.0) for time in series_.values if counts.get(time, 0.0) >= least}
-                if series_
-                else {}
-            )
-            if not series_ or not runs:
+        for statistic, key, least in (("average", "mean_duration_ms", 1), ("p95", "p95_duration_ms", MIN_RUNS_FOR_P95)):
+            points = series.get(f"{name}_duration_{statistic}", {})
+            runs = {time: counts[time] for time in points if counts.get(time, 0.0) >= least}
+            if not runs:
                 continue
             total = math.fsum(runs.values())
-            mean = math.fsum(runs[time] * series_.values[time] for time in runs) / total
-            spread = math.fsum((runs[time] * (series_.values[time] - mean)) ** 2 for time in runs)
+            mean = math.fsum(runs[time] * points[time] for time in runs) / total
+            spread = math.fsum((runs[time] * (points[time] - mean)) ** 2 for time in runs)
             weaknesses = [*_weakness_if(len(runs) < MIN_POINTS, f"only {counted(len(runs), 'hour')}")]
             weaknesses += _weakness_if(total < MIN_RUNS and least > 1, f"only {total:.0f} runs")
             yield Measurement(
@@ -276,9 +274,9 @@ def _durations(environment: Environment, series: Mapping[str, MetricSeries]) -> 
             )
 
 
-def _hourly(series: MetricSeries | None) -> dict[int, float]:
+def _hourly(points: Points | None) -> dict[int, float]:
     hours: dict[int, float] = {}
-    for time, value in series.values.items() if series else ():
+    for time, value in (points or {}).items():
         hours[time - time % HOUR_S] = hours.get(time - time % HOUR_S, 0.0) + value
     return hours
 
@@ -305,14 +303,14 @@ def _cold_starts(environment: Environment, reports: Mapping[str, Reports]) -> It
 
 
 def _missing(
-    webhooks: MetricSeries | None,
-    series: Mapping[str, MetricSeries],
+    webhooks: Points | None,
+    series: Mapping[str, Points],
     reports: Mapping[str, Reports],
     measured: Container[str],
 ) -> Iterator[str]:
     if webhooks is None:
         yield f"traffic: the export has no {WEBHOOKS}"
-    elif not webhooks.total:
+    elif not any(webhooks.values()):
         yield "traffic: the export has no webhooks; export a time with traffic"
     elif NOTIFICATIONS not in series:
         yield f"traffic.alerts_per_webhook: the export has no {NOTIFICATIONS}"
@@ -333,17 +331,17 @@ def _missing(
 
 
 def _contradictions(
-    environment: Environment, sizing: Sizing, series: Mapping[str, MetricSeries], late: Sequence[int]
+    environment: Environment, sizing: Sizing, series: Mapping[str, Points], late: Sequence[int]
 ) -> Iterator[str]:
     targets = environment.targets
-    invoked, throttled = series.get(WEBHOOKS), series.get(THROTTLES)
-    if invoked and throttled:
-        arrived = invoked.total + throttled.total
-        share = throttled.total / arrived if arrived else 0.0
+    if WEBHOOKS in series and THROTTLES in series:
+        throttled = math.fsum(series[THROTTLES].values())
+        arrived = math.fsum(series[WEBHOOKS].values()) + throttled
+        share = throttled / arrived if arrived else 0.0
         expected = targets.webhook_throttle_probability * arrived
-        if throttled.total > expected + 3 * math.sqrt(expected) + 3:
+        if throttled > expected + 3 * math.sqrt(expected) + 3:
             yield (
-                f"{throttled.total:,.0f} of {arrived:,.0f} webhooks were throttled ({percent(share)}), above the "
+                f"{throttled:,.0f} of {arrived:,.0f} webhooks were throttled ({percent(share)}), above the "
                 f"target of {percent(targets.webhook_throttle_probability)}{_prediction(sizing, PROCESS_WEBHOOK)}"
             )
     if late:
@@ -352,9 +350,9 @@ def _contradictions(
             f"notifications started a second or more late, first from {utc(late[0])}"
             f"{_prediction(sizing, SEND_NOTIFICATION)}"
         )
-    lag = series.get(ITERATOR_AGE)
-    if lag and (worst := max(lag.values.values(), default=0.0)) >= ITERATOR_AGE_MS:
-        hours = sum(value >= ITERATOR_AGE_MS for value in lag.values.values())
+    lag = series.get(ITERATOR_AGE, {}).values()
+    if (worst := max(lag, default=0.0)) >= ITERATOR_AGE_MS:
+        hours = sum(value >= ITERATOR_AGE_MS for value in lag)
         yield (
             f"records waited up to {number(worst / 1000)} s for {CHECK_ALERTS}, and "
             f"{duration(ITERATOR_AGE_MS / 1000)} or more in {counted(hours, 'hour')}; "
@@ -362,15 +360,15 @@ def _contradictions(
         )
 
 
-def _late_hours(series: Mapping[str, MetricSeries], least: int) -> tuple[list[int], list[int]]:
+def _late_hours(series: Mapping[str, Points], least: int) -> tuple[list[int], list[int]]:
     """Return the hours whose percentile of the age is late: those with so many notifications, and others."""
-    ages = next((item.values for id_, item in series.items() if id_.startswith(AGES)), {})
+    ages = next((points for id_, points in series.items() if id_.startswith(AGES)), {})
     runs = _hourly(series.get(NOTIFICATIONS))
     late = [hour for hour, age_ms in ages.items() if age_ms >= LATE_MS]
     return [hour for hour in late if runs.get(hour, 0) >= least], [hour for hour in late if runs.get(hour, 0) < least]
 
 
-def _not_judged(series: Mapping[str, MetricSeries], few: Sequence[int], least: int) -> Iterator[str]:
+def _not_judged(series: Mapping[str, Points], few: Sequence[int], least: int) -> Iterator[str]:
     """Yield the metrics that were not compared with the model, and why."""
     needed = {
         "throttled webhooks": (WEBHOOKS, THROTTLES),

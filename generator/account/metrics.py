@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +33,12 @@ MAX_PAGES = 100
 MAX_SPAN_S = 455 * 86_400
 """Source: Amazon CloudWatch User Guide, "Metrics retention": points of an hour are kept for 455 days."""
 
+Points = Mapping[int, float]
+"""The values of a metric by the start of their period, in seconds since 1970, in the order of time.
+
+A period without an invocation has no point.
+"""
+
 EXPORT = "export it with the commands that `generator calibrate ENV --query` prints"
 
 REPORTS_QUERY = 'filter @type = "REPORT" | fields @log, @duration, @initDuration | limit 10000'
@@ -59,19 +64,6 @@ class Metric:
         Source: Amazon CloudWatch API reference, MetricDataQuery, Id.
         """
         return f"{SETTINGS[self.logical_id]}_{self.name}_{self.statistic.replace('.', '_')}".lower()
-
-
-@dataclass(frozen=True, slots=True)
-class MetricSeries:
-    """The points of a metric in the order of time. A period without an invocation has no point."""
-
-    metric: Metric
-    values: Mapping[int, float]
-    """The value of each period by its start, in seconds since 1970."""
-
-    @property
-    def total(self) -> float:
-        return math.fsum(self.values.values())
 
 
 def metrics(lateness_target: float) -> list[Metric]:
@@ -141,8 +133,8 @@ def script(wanted: Iterable[Metric], region: str, stack: str, days: int) -> str:
     )
 
 
-def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str) -> dict[str, MetricSeries]:
-    """Return the series in an answer of GetMetricData by their ids.
+def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str) -> dict[str, Points]:
+    """Return the points in an answer of GetMetricData by the ids of their metrics.
 
     Raises UnreadableMetrics with every fault: a wrong unit, an incomplete answer, points between the periods.
     """
@@ -160,19 +152,16 @@ def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str)
             faults.append(Fault(f"{where}: {result.id}", str(error), EXPORT))
     if faults:
         raise UnreadableMetrics(faults)
-    series_by_id = {
-        result.id: MetricSeries(metric_by_id[result.id], dict(sorted(result.values.items()))) for result in results
-    }
-    if not series_by_id:
+    if not results:
         raise _unreadable(where, "none of its results has points and an id of these metrics", EXPORT)
-    times = [time for series in series_by_id.values() for time in series.values]
+    times = [time for result in results for time in result.values]
     if max(times) - min(times) > MAX_SPAN_S:
         raise _unreadable(where, "it spans more than 455 days", "export the last two weeks")
-    return series_by_id
+    return {result.id: dict(sorted(result.values.items())) for result in results}
 
 
-def live(wanted: Sequence[Metric], stack: LiveStack, days: int) -> dict[str, MetricSeries]:
-    """Return the series of the last days, in whole hours, from CloudWatch. Raises Unavailable or UnreadableMetrics."""
+def live(wanted: Sequence[Metric], stack: LiveStack, days: int) -> dict[str, Points]:
+    """Return the points of the last days, in whole hours, from CloudWatch. Raises Unavailable or UnreadableMetrics."""
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     queries = request(wanted, {logical_id: stack.physical_id(logical_id) for logical_id in SETTINGS})
     results: list[Any] = []
@@ -202,7 +191,7 @@ def policy(region: str, stack_name: str) -> dict[str, Json]:
     return document(find_stack(region, stack_name), statement(["cloudwatch:GetMetricData"], ["*"]))
 
 
-def read_export(wanted: Iterable[Metric], path: Path) -> dict[str, MetricSeries]:
+def read_export(wanted: Iterable[Metric], path: Path) -> dict[str, Points]:
     """Read a file that `aws cloudwatch get-metric-data` has written. Raises UnreadableMetrics with every fault."""
     return from_answer(wanted, _json(path), str(path))
 
