@@ -11,6 +11,7 @@ from typing import Any
 from generator._format import duration
 from generator.account.connection import Unavailable, document, partition, statement, use_of_keys
 from generator.account.live_stack import LiveStack, find_stack
+from generator.aws import STREAM_RETENTION_S
 from generator.stack import failures, names
 from generator.stack.failures import FailedEvent, Kind
 from generator.template.intrinsics import Json
@@ -124,7 +125,7 @@ class Replay:
                     return Action.REPLAY, f"fired {duration(max(age_s, 0))} ago"
                 return useless, f"fired {duration(age_s)} ago, and the limit is {duration(self.max_age_s)}"
             case Kind.STREAM_POSITION:
-                left_s = ((failures.stream_end_ms(event) or 0) - now_ms) / 1000
+                left_s = STREAM_RETENTION_S - (now_ms - (event.since_ms or 0)) / 1000
                 place = f"stay in the stream for {duration(left_s)}" if left_s > 0 else "have left the stream"
                 why = f"the prices {place}; alerts that they did not fire are still armed and fire at the next price"
                 return useless, why

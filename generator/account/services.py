@@ -69,7 +69,8 @@ def api_logging_role(deployment: Deployment) -> CheckResult:
     """
     role = str(deployment.account.call("apigateway", "GetAccount").get("cloudwatchRoleArn") or "")
     choice = deployment.environment.operations.api_logging_role
-    is_own = bool(role) and _is_own_role(deployment, role)
+    own_role = _physical_id(deployment, "AWS::IAM::Role", names.API_LOGGING_ROLE) if role else None
+    is_own = own_role is not None and role.endswith(f"/{own_role}")
     if not role and choice == "existing":
         return failed(
             "the Region has no API Gateway logging role, and the stage cannot be created without one",
@@ -206,11 +207,6 @@ def _physical_id(deployment: Deployment, type_: str, logical_id: str) -> str | N
 
 def _set_email(deployment: Deployment) -> str:
     return f"write email = ... under [operations], then run: {deployment.generate}"
-
-
-def _is_own_role(deployment: Deployment, role_arn: str) -> bool:
-    role = _physical_id(deployment, "AWS::IAM::Role", names.API_LOGGING_ROLE)
-    return bool(role) and role_arn.endswith(f"/{role}")
 
 
 def _choose_logging_role(deployment: Deployment, choice: str) -> str:

@@ -81,8 +81,12 @@ def region(deployment: Deployment) -> CheckResult:
 @_needs_sms
 def enrolment(deployment: Deployment) -> CheckResult:
     """Check that the account is enrolled in AWS End User Messaging SMS, through which SNS sends."""
-    asked = (_refusal(deployment, service, operation) for service, operation in _ENROLMENT_CALLS)
-    refusals = [refusal for refusal in asked if refusal]
+    refusals = []
+    for service, operation in _ENROLMENT_CALLS:
+        try:
+            deployment.account.call(service, operation)
+        except Unavailable as unavailable:
+            refusals.append(unavailable)
     if refused := next((refusal for refusal in refusals if _NOT_ENROLLED in refusal.reason), None):
         region_ = deployment.account.region
         page = f"{console(region_)}/sms-voice/home?region={region_}"
@@ -231,14 +235,6 @@ def _named(identities: Iterable[_Identity]) -> str:
 def _sends_from(deployment: Deployment) -> bool:
     region_ = deployment.account.region
     return region_ not in REGIONS_WITHOUT_SMS and deployment.account.offers(SMS_VOICE)
-
-
-def _refusal(deployment: Deployment, service: str, operation: str) -> Unavailable | None:
-    try:
-        deployment.account.call(service, operation)
-    except Unavailable as unavailable:
-        return unavailable
-    return None
 
 
 def _numbers(deployment: Deployment) -> Iterator[_Identity]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from awacs import kms
-from awacs.aws import Allow, ArnLike, Condition, PolicyDocument, Principal, Statement
+from awacs.aws import Action, Allow, ArnLike, Condition, PolicyDocument, Principal, Statement
 from troposphere import AWSObject, Ref, Sub
 from troposphere.kms import Key
 from troposphere.secretsmanager import GenerateSecretString, Secret
@@ -50,17 +50,40 @@ def resources(deletion_protection: bool, sources: Sequence[WebhookSource]) -> li
 
 
 def _key(deletion_protection: bool) -> Key:
-    """Return the key, which is retained because the retained tables and their backups are unreadable without it."""
+    """Return the key, which is retained because the retained tables and their backups are unreadable without it.
+
+    The account administers it. CloudWatch Logs encrypts this account's log groups (source: CloudWatch Logs User Guide,
+    "Encrypt log data using AWS KMS"). Alarms publish to the operations topic, and the notification topic and the
+    schedule send to their queue; that statement names services instead of topics and queues, because those already
+    refer to the key.
+    """
+    account = Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root")
+    for_logs = [kms.Decrypt, kms.DescribeKey, kms.Encrypt, kms.GenerateDataKey, kms.ReEncryptFrom, kms.ReEncryptTo]
+    log_groups = Sub("arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:*")
+    of_logs = Condition(ArnLike({"kms:EncryptionContext:aws:logs:arn": log_groups}))
+    services = [f"{service}.amazonaws.com" for service in ("cloudwatch", "scheduler", "sns", "sqs")]
+    statements = [
+        _allow(Principal("AWS", account), ADMINISTRATION),
+        _allow(Principal("Service", Sub("logs.${AWS::Region}.amazonaws.com")), for_logs, Condition=of_logs),
+        _allow(
+            Principal("Service", services),
+            [kms.Decrypt, kms.GenerateDataKey],
+            Condition=permissions.from_this_account(),
+        ),
+    ]
     return Key(
         names.KEY,
         DeletionPolicy=names.retention(deletion_protection),
         UpdateReplacePolicy="Retain",
         Description="Price alerts",
         EnableKeyRotation=True,
-        KeyPolicy=PolicyDocument(
-            Version="2012-10-17", Statement=[_administration(), _log_encryption(), _service_encryption()]
-        ),
+        KeyPolicy=PolicyDocument(Version="2012-10-17", Statement=statements),
     )
+
+
+def _allow(principal: Principal, actions: Sequence[Action], **condition: Condition) -> Statement:
+    """Return a statement of a key policy, in which the resource * means this key only."""
+    return Statement(Effect=Allow, Principal=principal, Action=actions, Resource=["*"], **condition)
 
 
 def _secret(logical_id: str, **description: str) -> Secret:
@@ -70,44 +93,4 @@ def _secret(logical_id: str, **description: str) -> Secret:
         GenerateSecretString=GenerateSecretString(ExcludePunctuation=True, PasswordLength=44),
         KmsKeyId=Ref(names.KEY),
         **description,
-    )
-
-
-def _administration() -> Statement:
-    """Let the account administer the key. In a key policy, the resource * means this key only."""
-    return Statement(
-        Effect=Allow,
-        Principal=Principal("AWS", Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root")),
-        Action=ADMINISTRATION,
-        Resource=["*"],
-    )
-
-
-def _log_encryption() -> Statement:
-    """Let CloudWatch Logs encrypt this account's log groups.
-
-    Source: CloudWatch Logs User Guide, "Encrypt log data using AWS KMS".
-    """
-    log_groups = Sub("arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:*")
-    return Statement(
-        Effect=Allow,
-        Principal=Principal("Service", Sub("logs.${AWS::Region}.amazonaws.com")),
-        Action=[kms.Decrypt, kms.DescribeKey, kms.Encrypt, kms.GenerateDataKey, kms.ReEncryptFrom, kms.ReEncryptTo],
-        Resource=["*"],
-        Condition=Condition(ArnLike({"kms:EncryptionContext:aws:logs:arn": log_groups})),
-    )
-
-
-def _service_encryption() -> Statement:
-    """Let alarms publish to the operations topic, and the notification topic and the schedule send to their queue.
-
-    The statement names services and the account instead of topics and queues, because those already refer to the key.
-    """
-    services = [f"{service}.amazonaws.com" for service in ("cloudwatch", "scheduler", "sns", "sqs")]
-    return Statement(
-        Effect=Allow,
-        Principal=Principal("Service", services),
-        Action=[kms.Decrypt, kms.GenerateDataKey],
-        Resource=["*"],
-        Condition=permissions.from_this_account(),
     )

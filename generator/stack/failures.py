@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from generator.aws import STREAM_RETENTION_S
 from generator.stack.alerts import DIRECTIONS, END_OF_TIME_MS, MAX_ARMING_ID_LENGTH, NUMBER, SYMBOL, is_number
 from generator.template.intrinsics import Json
 
@@ -64,11 +63,6 @@ def read(body: str, attributes: Mapping[str, str]) -> FailedEvent:
     if len(texts) != 1:
         return _unreadable("not an event of this stack")
     return _notification(texts[0], reason if reason or "requestPayload" in message else "SNS could not deliver it")
-
-
-def stream_end_ms(event: FailedEvent) -> int | None:
-    """Return the time at which the stream drops the first record of a position, in milliseconds since 1970."""
-    return None if event.since_ms is None else event.since_ms + STREAM_RETENTION_S * 1000
 
 
 def _notification_texts(message: Mapping[str, Json], body: str) -> list[str]:

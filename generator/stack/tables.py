@@ -18,40 +18,36 @@ from generator.stack import names
 
 
 def resources(deletion_protection: bool) -> list[Table]:
-    """Return PriceHistoryTable and PriceAlertsTable."""
-    return [_price_history(deletion_protection), _price_alerts(deletion_protection)]
+    """Return PriceHistoryTable and PriceAlertsTable.
 
-
-def _price_history(deletion_protection: bool) -> Table:
-    """Return the table with one item per price. The sort key is time#source#webhook-id, which no two webhooks share."""
-    return Table(
-        names.PRICE_HISTORY_TABLE,
-        AttributeDefinitions=_strings("symbol", "observation"),
-        KeySchema=_keys("symbol", "observation"),
-        StreamSpecification=StreamSpecification(StreamViewType="NEW_IMAGE"),
-        TimeToLiveSpecification=TimeToLiveSpecification(AttributeName="ttl", Enabled=True),
-        **_common(deletion_protection),
+    The first has one item per price. Its sort key is time#source#webhook-id, which no two webhooks share. The second
+    has one item per alert, indexed while armed: only then does it have `watch` and `threshold`.
+    """
+    armed = GlobalSecondaryIndex(
+        IndexName=names.ALERTS_INDEX,
+        KeySchema=_keys("watch", "threshold"),
+        Projection=Projection(ProjectionType="INCLUDE", NonKeyAttributes=["armedAt", "generation"]),
     )
-
-
-def _price_alerts(deletion_protection: bool) -> Table:
-    """Return the table with one item per alert, indexed while armed: only then does it have `watch` and `threshold`."""
-    return Table(
-        names.PRICE_ALERTS_TABLE,
-        AttributeDefinitions=[
-            *_strings("userId", "alertId", "watch"),
-            AttributeDefinition(AttributeName="threshold", AttributeType="N"),
-        ],
-        KeySchema=_keys("userId", "alertId"),
-        GlobalSecondaryIndexes=[
-            GlobalSecondaryIndex(
-                IndexName=names.ALERTS_INDEX,
-                KeySchema=_keys("watch", "threshold"),
-                Projection=Projection(ProjectionType="INCLUDE", NonKeyAttributes=["armedAt", "generation"]),
-            )
-        ],
-        **_common(deletion_protection),
-    )
+    return [
+        Table(
+            names.PRICE_HISTORY_TABLE,
+            AttributeDefinitions=_strings("symbol", "observation"),
+            KeySchema=_keys("symbol", "observation"),
+            StreamSpecification=StreamSpecification(StreamViewType="NEW_IMAGE"),
+            TimeToLiveSpecification=TimeToLiveSpecification(AttributeName="ttl", Enabled=True),
+            **_common(deletion_protection),
+        ),
+        Table(
+            names.PRICE_ALERTS_TABLE,
+            AttributeDefinitions=[
+                *_strings("userId", "alertId", "watch"),
+                AttributeDefinition(AttributeName="threshold", AttributeType="N"),
+            ],
+            KeySchema=_keys("userId", "alertId"),
+            GlobalSecondaryIndexes=[armed],
+            **_common(deletion_protection),
+        ),
+    ]
 
 
 def _common(deletion_protection: bool) -> dict[str, object]:
