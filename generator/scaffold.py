@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import metadata, resources
-from importlib.resources.abc import Traversable
-from pathlib import Path, PurePosixPath
+from importlib import metadata
+from pathlib import Path
 
 from generator import __version__
 from generator._runtime import DISTRIBUTION, temporary_folder, uninterrupted
@@ -15,8 +15,10 @@ from generator.config.json_schema import schema_text
 from generator.config.project import foreign
 from generator.errors import Fault, UnwritableOutput
 
+SKELETON = Path(__file__).parent / "skeleton"
+
 DOT = "dot_"
-"""Prefix in `generator/skeleton` for a leading dot: packaging tools tend to skip dot files."""
+"""Prefix in the skeleton for a leading dot: packaging tools tend to skip dot files."""
 
 SCHEMA_LINE = "#:schema ./schema.json\n"
 """The first line of each environment, with which an editor finds the schema."""
@@ -24,13 +26,12 @@ SCHEMA_LINE = "#:schema ./schema.json\n"
 
 def files() -> dict[str, str]:
     """Return the text of each file by its path in the project, with the generator that runs as the requirement."""
-    skeleton = resources.files("generator") / "skeleton"
-    texts = {
-        str(path): (SCHEMA_LINE if path.suffix == ".toml" else "")
-        + entry.read_text(encoding="utf-8").replace("@REQUIREMENT@", requirement())
-        for path, entry in _entries(skeleton, PurePosixPath())
-    }
-    return dict(sorted({**texts, "environments/schema.json": schema_text()}.items()))
+    texts = {"environments/schema.json": schema_text()}
+    for path in filter(Path.is_file, SKELETON.rglob("*")):
+        name = "/".join(re.sub(f"^{DOT}", ".", part) for part in path.relative_to(SKELETON).parts)
+        text = path.read_text(encoding="utf-8").replace("@REQUIREMENT@", requirement())
+        texts[name] = (SCHEMA_LINE if path.suffix == ".toml" else "") + text
+    return dict(sorted(texts.items()))
 
 
 def requirement() -> str:
@@ -47,11 +48,6 @@ def requirement() -> str:
     if source := origin.get("vcs_info"):
         return f"{DISTRIBUTION} @ {source['vcs']}+{origin['url']}@{source['commit_id']}"
     return f"{DISTRIBUTION} @ {origin['url']}"
-
-
-def is_on_this_machine(requirement: str) -> bool:
-    """Return whether the requirement names a path, which no other machine has."""
-    return " @ file:" in requirement
 
 
 def write(folder: Path) -> list[Path]:
@@ -77,15 +73,6 @@ def write(folder: Path) -> list[Path]:
         fault = Fault(str(folder), f"cannot be written ({error.strerror})", remedy)
         raise UnwritableOutput([fault]) from error
     return [folder / name for name in texts]
-
-
-def _entries(folder: Traversable, path: PurePosixPath) -> Iterator[tuple[PurePosixPath, Traversable]]:
-    for entry in folder.iterdir():
-        name = path / entry.name.replace(DOT, ".", 1) if entry.name.startswith(DOT) else path / entry.name
-        if entry.is_dir():
-            yield from _entries(entry, name)
-        else:
-            yield name, entry
 
 
 def _conflicts(folder: Path, texts: Mapping[str, str]) -> Iterator[Fault]:

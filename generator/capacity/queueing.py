@@ -8,7 +8,8 @@ L(b, a) the loss probability of M/D/1/b (a token bucket).
 from __future__ import annotations
 
 import math
-from itertools import accumulate
+from collections.abc import Iterator
+from itertools import accumulate, count, islice
 
 EPSILON = 1e-16
 """Terms below this do not change a probability near 1."""
@@ -44,10 +45,7 @@ def erlang_b_up_to(servers: int, load_erlangs: float) -> list[float]:
     _require_load(load_erlangs)
     if servers < 0:
         raise ValueError(f"servers must not be negative, got {servers}")
-    blocking = [1.0]
-    for k in range(1, servers + 1):
-        blocking.append(_next_blocking(blocking[-1], k, load_erlangs))
-    return blocking
+    return list(islice(_blocking(load_erlangs), servers + 1))
 
 
 def erlang_c(servers: int, load_erlangs: float) -> float:
@@ -68,8 +66,10 @@ def erlang_c_up_to(servers: int, load_erlangs: float) -> list[float]:
 
     Raises ValueError if servers is negative or the load is negative or not finite.
     """
-    blocking = erlang_b_up_to(servers, load_erlangs)
-    return [_waiting(blocked, count, load_erlangs) for count, blocked in enumerate(blocking)]
+    return [
+        1.0 if load_erlangs >= c else blocked / (1 - load_erlangs / c * (1 - blocked))
+        for c, blocked in enumerate(erlang_b_up_to(servers, load_erlangs))
+    ]
 
 
 def servers_for_blocking(load_erlangs: float, target: float) -> int:
@@ -80,11 +80,7 @@ def servers_for_blocking(load_erlangs: float, target: float) -> int:
     _require_load(load_erlangs)
     if not target > 0:
         raise ValueError(f"target must be above 0, got {target}")
-    servers, blocking = 0, 1.0
-    while blocking > target:
-        servers += 1
-        blocking = _next_blocking(blocking, servers, load_erlangs)
-    return servers
+    return next(servers for servers, blocking in enumerate(_blocking(load_erlangs)) if blocking <= target)
 
 
 def token_bucket_rejection(arrival_rate_per_s: float, refill_rate_per_s: float, burst: int) -> float:
@@ -123,14 +119,12 @@ def _empty_after_departure(load_erlangs: float, room: int) -> float:
     return 1 / total
 
 
-def _next_blocking(blocking: float, servers: int, load_erlangs: float) -> float:
-    return load_erlangs * blocking / (servers + load_erlangs * blocking)
-
-
-def _waiting(blocking: float, servers: int, load_erlangs: float) -> float:
-    if load_erlangs >= servers:
-        return 1.0
-    return blocking / (1 - load_erlangs / servers * (1 - blocking))
+def _blocking(load_erlangs: float) -> Iterator[float]:
+    """Yield Erlang B for 0, 1, ... servers without end."""
+    blocking = 1.0
+    for servers in count(1):
+        yield blocking
+        blocking = load_erlangs * blocking / (servers + load_erlangs * blocking)
 
 
 def _poisson_tail(mean: float) -> tuple[float, list[float]]:

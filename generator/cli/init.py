@@ -20,7 +20,8 @@ def command(folder: Path) -> None:
     """
     for path in scaffold.write(folder):
         click.echo(f"wrote {path}")
-    if scaffold.is_on_this_machine(requirement := scaffold.requirement()):
+    requirement = scaffold.requirement()
+    if " @ file:" in requirement:  # A path, which no other machine has.
         click.echo(
             f"\nrequirements.txt installs the generator from a path: {requirement.partition(' @ ')[2]}\nBefore another "
             "machine or the workflow uses it, write the version there if your package index has it, or else the URL of "

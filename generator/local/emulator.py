@@ -64,10 +64,9 @@ def running(region: str, port: int | None = None, concurrency_limit: int = 1000)
     the block fails because the emulator rejects it or does not answer.
     """
     require_installed()
-    port = _free_port() if port is None else _unused(port)
     with _runtime.temporary_folder(FOLDER_PREFIX) as folder:
         log = folder / "emulator.log"
-        emulator = Emulator(port, region, folder)
+        emulator = Emulator(_usable(port), region, folder)
         process = _start(emulator, folder, log, concurrency_limit)
         try:
             _wait_until_started(process, emulator, log)
@@ -169,23 +168,16 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _unused(port: int) -> int:
+def _usable(port: int | None) -> int:
+    """Return the port, or any free one."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((HOST, port or 0))
         except OSError as error:
-            fault = Fault(
-                f"--port {port}",
+            what, remedy = (
                 f"cannot be used ({error.strerror})",
                 "choose another port, or omit --port to use any free one",
             )
-            raise EmulatorFailure([fault]) from None
-    return port
+            raise EmulatorFailure([Fault(f"--port {port}", what, remedy)]) from None
+        return int(probe.getsockname()[1])

@@ -10,14 +10,14 @@ from generator.errors import Fault, InvalidAdoption
 from generator.template.dependencies import names
 from generator.template.intrinsics import Json
 
-IDENTIFIERS = {"AWS::DynamoDB::Table": "TableName", "AWS::KMS::Key": "KeyId"}
-"""The property that identifies an existing resource, by type: its primary identifier.
+IDENTIFIERS = {
+    "AWS::DynamoDB::Table": ("TableName", "[A-Za-z0-9_.-]{3,255}"),
+    "AWS::KMS::Key": ("KeyId", "[A-Za-z0-9-]{1,256}"),
+}
+"""The property that identifies an existing resource of a type, its primary identifier, and the pattern of its values.
 
-Source: the CloudFormation schemas of the resource types.
+Source: the CloudFormation schemas; DynamoDB API reference, CreateTable; AWS KMS API reference, DescribeKey.
 """
-
-PATTERNS = {"AWS::DynamoDB::Table": "[A-Za-z0-9_.-]{3,255}", "AWS::KMS::Key": "[A-Za-z0-9-]{1,256}"}
-"""Forms of the identifiers. Source: DynamoDB API reference, CreateTable; AWS KMS API reference, DescribeKey."""
 
 
 def documents(where: str, template: Mapping[str, Json], identifiers: Mapping[str, str]) -> tuple[str, str]:
@@ -41,7 +41,7 @@ def documents(where: str, template: Mapping[str, Json], identifiers: Mapping[str
         {
             "ResourceType": body["Type"],
             "LogicalResourceId": name,
-            "ResourceIdentifier": {IDENTIFIERS[body["Type"]]: identifiers[name]},
+            "ResourceIdentifier": {IDENTIFIERS[body["Type"]][0]: identifiers[name]},
         }
         for name, body in adopted.items()
     ]
@@ -53,8 +53,8 @@ def _faults(where: str, adoptable: Mapping[str, Json], identifiers: Mapping[str,
         if name not in adoptable:
             yield Fault(name, f"{where} has no such table or key", f"name one of {', '.join(adoptable) or 'another'}")
             continue
-        type_ = adoptable[name]["Type"]
-        if not re.fullmatch(PATTERNS[type_], identifier):
-            yield Fault(name, f"'{identifier}' is not a {IDENTIFIERS[type_]}", "write the name or id, without the ARN")
+        key, pattern = IDENTIFIERS[adoptable[name]["Type"]]
+        if not re.fullmatch(pattern, identifier):
+            yield Fault(name, f"'{identifier}' is not a {key}", "write the name or id, without the ARN")
         for other in sorted({*names(adoptable[name])} - identifiers.keys()):
             yield Fault(name, f"needs {other}, which is not adopted", f"add {other}=ID")

@@ -60,7 +60,7 @@ def shipped_lines(handler: str) -> tuple[str, ...]:
     quotes.
     """
     source = (HANDLERS / f"{handler}.py").read_text(encoding="utf-8")
-    return tuple(_reindented(line) for line in _without_comments(source.splitlines()))
+    return tuple(_shipped(source.splitlines()))
 
 
 def code(name: str, environment: Environment) -> list[str]:
@@ -125,7 +125,7 @@ def _sources(environment: Environment) -> Sub:
     )
 
 
-def _without_comments(lines: list[str]) -> Iterator[str]:
+def _shipped(lines: list[str]) -> Iterator[str]:
     """Yield the lines of code. Parsing them with `ast` instead would take longer than composing the whole stack."""
     inside = False
     for line in lines:
@@ -134,9 +134,4 @@ def _without_comments(lines: list[str]) -> Iterator[str]:
             is_closed = text.endswith(DOCSTRING_QUOTES) and (inside or len(text) >= 2 * len(DOCSTRING_QUOTES))
             inside = not is_closed
         elif text and not text.startswith("#"):
-            yield line
-
-
-def _reindented(line: str) -> str:
-    text = line.lstrip(" ")
-    return " " * ((len(line) - len(text)) // 2) + text.rstrip()
+            yield " " * ((len(line) - len(line.lstrip())) // 2) + text
