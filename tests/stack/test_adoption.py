@@ -51,7 +51,7 @@ def test_a_change_set_of_the_documents_is_valid(generator: Run, project: Path, n
 
 
 def test_identifiers_are_those_of_the_resource_schemas() -> None:
-    for type_, identifier in adoption.IDENTIFIERS.items():
+    for type_, (identifier, _) in adoption.IDENTIFIERS.items():
         schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", type_).schema
         assert schema["primaryIdentifier"] == [f"/properties/{identifier}"]
 
