@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +29,9 @@ SKIPPED = ("node_modules", "__pycache__")
 
 MAX_FILES = 20_000
 """Files of one folder to look at."""
+
+RESOURCES = re.compile(r"""(?:^|[{,])[ \t]*(["']?)Resources\1[ \t]*:""", re.MULTILINE)
+"""The key under which a template has its resources, in JSON or YAML that may be broken."""
 
 SERVERLESS = ("serverless.yml", "serverless.yaml", "serverless.json")
 
@@ -217,7 +221,9 @@ class _Walk:
             if is_template(document):
                 self.plain[real_path] = _of_template(self.folder, file, document, self.project)
         except (NotRead, OSError) as error:
-            is_suspect = "Resources" in text and ("AWS" in text or "template" in file.name.lower())
+            is_suspect = RESOURCES.search(text) or (
+                "Resources" in text and ("AWS" in text or "template" in file.name.lower())
+            )
             if not text or is_suspect or file.name == assemblies.MANIFEST or plan_files.looks_like_plan(text):
                 self.unread.append(Unread(file, "", str(error)))
 

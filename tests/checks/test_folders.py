@@ -368,6 +368,24 @@ CASES: list[tuple[str, Files, Places, CheckVerdict]] = [
         CheckVerdict.NOT_PROVEN,
     ),
     (
+        "a broken yaml template without any type",
+        {"a.yaml": "Resources:\n  A: [\n", "b.json": resources(B=reserving(1))},
+        {ANYWHERE: 1},
+        CheckVerdict.NOT_PROVEN,
+    ),
+    (
+        "a broken yml template without any type",
+        {"a.yml": '"Resources":\n  A:\n    Type: !Ref X\n   bad: [', "b.json": resources(B=reserving(1))},
+        {ANYWHERE: 1},
+        CheckVerdict.NOT_PROVEN,
+    ),
+    (
+        "a broken json template without any type",
+        {"a.json": '{"Description": "x", "Resources": {"A": ', "b.json": resources(B=reserving(1))},
+        {ANYWHERE: 1},
+        CheckVerdict.NOT_PROVEN,
+    ),
+    (
         "a service of the Serverless Framework",
         {"serverless.yml": "service: shop\n", "b.json": resources(B=reserving(1))},
         {ANYWHERE: 1},
