@@ -48,7 +48,7 @@ def difference(old: Template, new: Template, room: Room | None = None, cost: Cos
     code = {handler.id: handler for view in views for handler in handlers(*with_same_types(*view))}
     alarms = {(alarm.id, alarm.setting): alarm for view in views for alarm in _alarms(*view)}
     return Difference(
-        resources=tuple(resources(before, after, redefinitions, renamed)),
+        resources=tuple(resources(before, after, redefinitions, views, renamed)),
         parts=tuple(_parts(old, new, redefinitions)),
         iam=tuple(iam.values()),
         iam_not_compared=tuple(dict.fromkeys(found for view in views for found in not_compared(*view))),

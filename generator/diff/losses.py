@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from operator import eq
 
+from generator.diff.iam.grants import NOT, alternatives
 from generator.diff.model import TABLE
 from generator.diff.properties import changes, same
-from generator.template.intrinsics import Json, canonical, is_intrinsic, listed, text
+from generator.template.intrinsics import Json, canonical, is_intrinsic, listed, mapping, text
 from generator.template.schemas import schema
 
 LOSSES = {
@@ -23,9 +26,13 @@ LOSSES = {
 }
 """The loss with a resource, by type. Resources of other types can be created again without a loss."""
 
+DELETION_PROTECTION = tuple(
+    ((name,), "deletion protection is removed") for name in ("DeletionProtectionEnabled", "DeletionProtection")
+)
+"""The settings by which tables, databases and user pools refuse to be deleted."""
+
 PROTECTIONS = {
     TABLE: (
-        (("DeletionProtectionEnabled",), "deletion protection is removed"),
         (
             ("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"),
             "point-in-time recovery is turned off, and its restore points are lost",
@@ -71,13 +78,9 @@ def replacement_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Itera
 
 
 def changed_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    """Yield the losses and new values of a change without replacement."""
-    yield from _kept_notes(old, new)
+    """Yield the losses and new values of a change without replacement, other than those of protections."""
     before, after = (side.get("Properties", {}) for side in (old, new))
     kind = str(new.get("Type"))
-    for path, note in PROTECTIONS.get(kind, ()):
-        if _is_on(_at(before, path)) and _is_off(_at(after, path)):
-            yield note
     generated = [side.get("GenerateSecretString") for side in (before, after)]
     if kind == "AWS::SecretsManager::Secret" and generated[1] is not None and not same(*generated):
         yield "a new value is generated: senders need it within 24 hours, while the old one is still accepted"
@@ -85,13 +88,42 @@ def changed_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[
         yield from _index_notes(before, after)
 
 
-def _kept_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    """Yield a note on each retention policy that a change removes."""
-    if (lost := loss(old)) is None:
-        return
+def protection_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
+    """Yield a note on each protective setting and retention policy that a change removes, in all cases or in some."""
+    lost = f", and with it {found}" if (found := loss(old)) else ""
     for policy, when in (("DeletionPolicy", "removed from the stack"), ("UpdateReplacePolicy", "replaced")):
-        if old.get(policy) in KEPT and new.get(policy) not in KEPT:
-            yield f"{policy} {old[policy]} is removed: the resource is deleted when it is {when}, and with it {lost}"
+        for kept in KEPT:
+            note = f"{policy} {kept} is removed: the resource is deleted when it is {when}{lost}"
+            yield from _removed(note, (old, new), (policy,), partial(eq, kept), lambda value: value not in KEPT)
+    for path, note in (*DELETION_PROTECTION, *PROTECTIONS.get(str(new.get("Type")), ())):
+        yield from _removed(note, (old, new), ("Properties", *path), _is_on, _is_off)
+
+
+def _removed(
+    note: str,
+    sides: tuple[Json, Json],
+    path: tuple[str, ...],
+    is_on: Callable[[Json], bool],
+    is_off: Callable[[Json], bool],
+) -> Iterator[str]:
+    """Yield the note for each case in which a setting was on and is off, with the conditions of the template."""
+    before, after = ([*_settings(side, path)] for side in sides)
+    for had, old in before if before != after else ():
+        for has, new in after:
+            conditions = dict.fromkeys((*had, *has))
+            is_contradiction = any(f"{NOT}{name}" in conditions for name in conditions)
+            if is_on(old) and is_off(new) and not is_contradiction:
+                yield f"{note} if {' and '.join(conditions)}" if conditions else note
+
+
+def _settings(value: Json, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Json]]:
+    """Yield each value that a setting may have, with the conditions of the template for it."""
+    for conditions, content in alternatives(value):
+        if not path or is_intrinsic(content):
+            yield conditions, content
+        else:
+            inner = _settings(mapping(content).get(path[0]), path[1:])
+            yield from (((*conditions, *more), setting) for more, setting in inner)
 
 
 def _index_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
@@ -118,16 +150,10 @@ def _indexes(table: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]:
     return {text(index.get("IndexName")): index for index in indexes if not is_intrinsic(index)}
 
 
-def _at(value: Json, path: tuple[str, ...]) -> Json:
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) and not is_intrinsic(value) else value
-    return value
-
-
 def _is_on(value: Json) -> bool:
-    return bool(canonical(value) == "true")
+    return canonical(value) in ("true", "ACTIVE")
 
 
 def _is_off(value: Json) -> bool:
     """Return whether a setting is certainly off. A setting that a parameter or condition decides is not."""
-    return value is None or canonical(value) == "false"
+    return value is None or canonical(value) in ("false", "INACTIVE")

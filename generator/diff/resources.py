@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from generator.diff.losses import changed_notes, removal_notes, replacement_notes
+from generator.diff.losses import changed_notes, protection_notes, removal_notes, replacement_notes
 from generator.diff.model import DEPLOYMENTS, MAKERS, TABLE, Change, Property, Resource
 from generator.diff.properties import changes, literal, typed, untyped
-from generator.diff.redefinitions import Redefinitions, Replacements
+from generator.diff.redefinitions import Pair, Redefinitions, Replacements
 from generator.diff.rejections import Rejections, stale_deployments
 from generator.diff.sam import CREATED, WRITTEN, as_made, may_stay, with_created
 from generator.template.dependencies import dependencies
@@ -22,10 +22,16 @@ CODE = ("Properties.Code.ZipFile", "Properties.InlineCode")
 CONDITION = "Condition"
 
 
-def resources(old: Template, new: Template, redefinitions: Redefinitions, renamed: Mapping[str, str]) -> list[Resource]:
+def resources(
+    old: Template,
+    new: Template,
+    redefinitions: Redefinitions,
+    views: Sequence[Pair],
+    renamed: Mapping[str, str],
+) -> list[Resource]:
     """Return all resources that differ: replaced ones first, tables at the top.
 
-    `renamed` are the deployments with a new logical id.
+    `views` are those of the redefinitions. `renamed` are the deployments with a new logical id.
     """
     differing = [_deployed(*ids, _type(new.resources[ids[1]])) for ids in renamed.items()]
     both = old.resources.keys() & new.resources.keys()
@@ -40,7 +46,8 @@ def resources(old: Template, new: Template, redefinitions: Redefinitions, rename
         else:
             sides = [side.resources[name] for side in (old, new, left, right)]
             sides = [as_made(side) for side in sides] if _type(before) != _type(after) else sides
-            differing += _changed(name, (sides[0], sides[1]), (sides[2], sides[3]), redefinitions)
+            unprotected = _unprotected(name, views)
+            differing += _changed(name, (sides[0], sides[1]), (sides[2], sides[3]), redefinitions, unprotected)
     differing = _with_dependants(differing, new)
     differing += [stale for stale in stale_deployments(differing, old, new) if stale.id not in renamed.values()]
     rejections = Rejections((old, new), (left, right), redefinitions.deployable)
@@ -84,12 +91,29 @@ def _deployed(old_id: str, new_id: str, kind: str) -> Resource:
     return Resource(new_id, kind, Change.CHANGED, Certainty.NONE, (Property("LogicalId", old_id, new_id),), (note,))
 
 
-def _changed(
-    name: str, sides: tuple[Json, Json], distinct: tuple[Json, Json], redefinitions: Redefinitions
-) -> Iterator[Resource]:
-    """Yield the resource if it differs, or if a redefined name in it may replace or remove it.
+def _unprotected(name: str, views: Iterable[Pair]) -> list[str]:
+    """Return the notes on protections that the update removes, and on those that a new default removes."""
+    by_update, *by_default = (
+        [*protection_notes(old.resources[name], new.resources[name])]
+        if name in old.resources and name in new.resources
+        else []
+        for old, new in views
+    )
+    more = dict.fromkeys(note for notes in by_default for note in notes if note not in by_update)
+    return [*by_update, *(f"{note}, where the new default of a parameter applies" for note in more)]
 
-    `distinct` is the same resource with its own names for whatever is redefined.
+
+def _changed(
+    name: str,
+    sides: tuple[Json, Json],
+    distinct: tuple[Json, Json],
+    redefinitions: Redefinitions,
+    unprotected: Sequence[str],
+) -> Iterator[Resource]:
+    """Yield the resource if it differs, or if a redefined name in it may replace, remove or expose it.
+
+    `distinct` is the same resource with its own names for whatever is redefined. `unprotected` are the notes on its
+    protections.
     """
     old, new = sides
     kind = _type(new)
@@ -102,7 +126,7 @@ def _changed(
         differs = redefinitions.deployable.property_difference(distinct_changes.get(path, change), conditions)
         if differs != Certainty.NONE:
             differing[path] = change, differs
-    if not differing or (CREATED in new and not any(_is_decisive(kind, path) for path in differing)):
+    if not (differing or unprotected) or (CREATED in new and not any(_is_decisive(kind, path) for path in differing)):
         return
     replacement, notes = _replacement(old, new, differing.values())
     condition = differing[CONDITION][0].new if CONDITION in differing else None
@@ -114,7 +138,7 @@ def _changed(
         notes += replacement_notes(old, new)
     if kind in MAKERS:
         notes = ["creates resources that are not compared one by one: any of them may be replaced or removed"]
-    notes += changed_notes(old, new)
+    notes += [*unprotected, *changed_notes(old, new)]
     properties = tuple(_readable(change) for change, _ in differing.values())
     yield Resource(name, kind, Change.CHANGED, replacement, properties, tuple(notes), removal)
 

@@ -30,6 +30,7 @@ RISKS = ("replacement", "removal", "iam-widening")
 """The kinds that a reviewer has to decide on."""
 
 NOT_DEPLOYED = "API changes without a new deployment"
+LASTING = "lasting effects (see Consequences)"
 
 
 def _has_access(difference: Difference, change: AccessChange) -> bool:
@@ -57,7 +58,7 @@ def rating(difference: Difference) -> Rating:
         return Rating.REJECTED
     if not difference.is_different:
         return Rating.SAME
-    if _is_too_much(difference) or _is_not_deployed(difference) or any(KINDS[kind](difference) for kind in RISKS):
+    if _is_too_much(difference) or _lasting(difference) or any(KINDS[kind](difference) for kind in RISKS):
         return Rating.REVIEW
     return Rating.ROUTINE
 
@@ -81,14 +82,15 @@ def consequences(difference: Difference) -> Iterator[str]:
             yield f"{resource.id}{_why(resource)}."
 
 
-def _is_not_deployed(difference: Difference) -> bool:
-    """Return whether an API changes but the deployment that its stage serves does not."""
-    return any(one.type in DEPLOYMENTS and has_lasting_effect(one) for one in difference.resources)
+def _lasting(difference: Difference) -> list[str]:
+    """Return the lasting effects that are of no kind, such as a protection that is removed."""
+    are_deployments = {one.type in DEPLOYMENTS for one in difference.resources if has_lasting_effect(one)}
+    return [NOT_DEPLOYED] * (True in are_deployments) + [LASTING] * (False in are_deployments)
 
 
 def has_lasting_effect(resource: Resource) -> bool:
     """Return whether a resource that stays has a note, other than that of an API's new deployment."""
-    stays = resource.change == Change.CHANGED and resource.replacement == Certainty.NONE
+    stays = resource.change == Change.CHANGED and resource.replacement == resource.removal == Certainty.NONE
     return stays and bool(resource.notes) and not (resource.type in DEPLOYMENTS and resource.properties)
 
 
@@ -175,7 +177,7 @@ def _replacements(difference: Difference) -> str:
 
 def _explained(difference: Difference) -> str:
     kinds = [kind for kind, is_in in KINDS.items() if is_in(difference)]
-    risks = ", ".join([kind for kind in kinds if kind in RISKS] + [NOT_DEPLOYED] * _is_not_deployed(difference))
+    risks = ", ".join([*(kind for kind in kinds if kind in RISKS), *_lasting(difference)])
     match rating(difference):
         case Rating.SAME:
             return NOTHING
