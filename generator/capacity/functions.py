@@ -120,7 +120,8 @@ def size_stream(
     _require_between(0, 1, busiest_shard_share=busiest_shard_share)
     _require_between(0, MAX_BATCHING_WINDOW_S, batching_window_s=batching_window_s)
     share = max(busiest_shard_share, 1 / shards)
-    joining_s = max(batching_window_s + STREAM_POLL_INTERVAL_S / 2, duration_s)
+    waits_s = batching_window_s + STREAM_POLL_INTERVAL_S / 2
+    joining_s = (waits_s, max(waits_s, duration_s))
     busiest = _busiest(name, records_per_s * share, batch_size, joining_s, duration_s, utilisation)
     others = (shards - 1) * busiest.number
     other_per_s = records_per_s * (1 - share) / others if others else 0.0
@@ -216,7 +217,12 @@ def _clusters(rate_per_s: float, duration_s: float, burst: float, p95_duration_s
 
 
 def _busiest(
-    name: str, records_per_s: float, batch_size: int, joining_s: float, duration_s: float, utilisation: float
+    name: str,
+    records_per_s: float,
+    batch_size: int,
+    joining_s: tuple[float, float],
+    duration_s: float,
+    utilisation: float,
 ) -> Lanes:
     """Return the fewest lanes of one shard that are at most that busy. Raises UnsizableLoad if there are none."""
     for factor in range(1, MAX_PARALLELIZATION_FACTOR + 1):
@@ -228,8 +234,9 @@ def _busiest(
     raise UnsizableLoad([Fault(name, what, "raise batch_size, shorten duration_s or add shards")])
 
 
-def _lanes(number: int, records_per_s: float, batch_size: int, joining_s: float) -> Lanes:
-    return Lanes(number, records_per_s, lanes.mean_records(batch_size, records_per_s * joining_s))
+def _lanes(number: int, records_per_s: float, batch_size: int, joining_s: tuple[float, float]) -> Lanes:
+    waiting, during = (records_per_s * one_s for one_s in joining_s)
+    return Lanes(number, records_per_s, lanes.mean_records(batch_size, waiting, during))
 
 
 def _load(rate_per_s: float, duration_s: float, target: float, burst: float, p95_duration_s: float | None) -> float:

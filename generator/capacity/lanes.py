@@ -2,11 +2,14 @@
 
 A lane is one of a shard's concurrent batches; their number is the parallelization factor. A lane sends a batch when it
 is full, or when its first record has waited for the batching window and for the poll that reads the shard. While a
-lane works on a batch, further records wait. So a batch has its first record, those that arrive meanwhile, a Poisson
-number, and never more than the batch size.
+lane works on a batch, further records wait. So the batch after one that takes the time d has the records that arrive in
+max(d, t + w): t is the time of the first one, and w the wait for window and poll. The probability of n records is
 
-Webhooks that arrive in bursts are spread over the lanes. What a lane gets of a geometric burst is geometric again, and
-a batch has its first burst and those that arrive meanwhile.
+    P(n in d) + P(none in d - w) (P(n - 1 in w) - P(n in w))    if d > w, and otherwise P(n - 1 in w)
+
+with Poisson numbers. A batch never has more than the batch size.
+
+Webhooks that arrive in bursts are spread over the lanes. What a lane gets of a geometric burst is geometric again.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from typing import NamedTuple
 
 from generator.aws import STREAM_POLL_INTERVAL_S
 from generator.capacity import queueing
+from generator.capacity.bursts import spread
 from generator.config.schema import Environment
 
 NEGLIGIBLE = 1e-8
@@ -75,7 +79,8 @@ def lanes(environment: Environment, factor: int) -> list[Lanes]:
 
 def _lanes(environment: Environment, number: int, records_per_s: float) -> Lanes:
     burst = mean_burst(environment, records_per_s)
-    batch = mean_records(environment.stream.batch_size, _arrivals(environment, records_per_s), burst)
+    size, arrivals = environment.stream.batch_size, _arrivals(environment, records_per_s)
+    batch = math.fsum(share * mean_records(size, waiting, during, burst) for share, waiting, during in arrivals)
     return Lanes(number, records_per_s, batch, burst)
 
 
@@ -114,9 +119,13 @@ def quiet_s(environment: Environment, group: Lanes) -> float:
     return interval_s * (1 - variation) / 2 + batch_duration_s(environment) / 2
 
 
-def mean_records(size: int, joining: float, burst: float = 1.0) -> float:
-    """Return the mean number of records in a batch of at most `size`, if `joining` on average join the first burst."""
-    return size - math.fsum((size - number) * share for number, share in _partly_full(size, joining, burst))
+def mean_records(size: int, waiting: float, during: float, burst: float = 1.0) -> float:
+    """Return the mean number of records in a batch of at most `size`.
+
+    `waiting` is the mean number that arrive while its first record waits, and `during` the mean number in that wait or
+    in the duration of the batch before, whichever is longer.
+    """
+    return size - math.fsum((size - number) * share for number, share in _partly_full(size, waiting, during, burst))
 
 
 def batch_sizes(environment: Environment, records_per_s: float) -> list[tuple[int, float]]:
@@ -125,16 +134,23 @@ def batch_sizes(environment: Environment, records_per_s: float) -> list[tuple[in
     Numbers above the first few are divided among the two representatives next to them, so that both the batches and
     their records add up.
     """
-    size, represented = environment.stream.batch_size, _representatives(environment.stream.batch_size)
-    counts = _partly_full(size, _arrivals(environment, records_per_s), mean_burst(environment, records_per_s))
-    shares = dict.fromkeys(represented, 0.0)
-    for number, share in [*counts, (size, 1 - math.fsum(share for _, share in counts))]:
-        index = bisect_left(represented, number)
-        above, below = represented[index], represented[max(0, index - 1)]
-        upper = (number - below) / (above - below) if above > below else 1.0
-        shares[above] += share * upper
-        shares[below] += share * (1 - upper)
+    size, burst = environment.stream.batch_size, mean_burst(environment, records_per_s)
+    shares = dict.fromkeys(_representatives(size), 0.0)
+    for part, waiting, during in _arrivals(environment, records_per_s):
+        counts = _partly_full(size, waiting, during, burst)
+        for number, share in [*counts, (size, 1 - math.fsum(share for _, share in counts))]:
+            _divide(shares, number, part * share)
     return [(number, share) for number, share in shares.items() if share > NEGLIGIBLE]
+
+
+def _divide(shares: dict[int, float], number: int, share: float) -> None:
+    """Add a share of batches to the representatives next to their number of records."""
+    represented = list(shares)
+    index = bisect_left(represented, number)
+    above, below = represented[index], represented[max(0, index - 1)]
+    upper = (number - below) / (above - below) if above > below else 1.0
+    shares[above] += share * upper
+    shares[below] += share * (1 - upper)
 
 
 @lru_cache
@@ -145,35 +161,60 @@ def _representatives(size: int) -> list[int]:
     return found
 
 
-def _arrivals(environment: Environment, records_per_s: float) -> float:
-    """Return the mean number of records that join the first burst of a batch. A poll is half an interval away."""
+def _arrivals(environment: Environment, records_per_s: float) -> list[tuple[float, float, float]]:
+    """Return shares of batches by their duration, and for each the arguments of `mean_records` for the next one.
+
+    A poll is half an interval away on average.
+    """
     waits_s = environment.stream.batching_window_s + STREAM_POLL_INTERVAL_S / 2
-    return records_per_s * max(waits_s, batch_duration_s(environment))
+    shares: dict[float, float] = {}
+    for share, multiple in spread(environment.functions.check_alerts):
+        longer_s = max(waits_s, multiple * batch_duration_s(environment))
+        shares[longer_s] = shares.get(longer_s, 0.0) + share
+    total = math.fsum(shares.values())
+    return [(share / total, records_per_s * waits_s, records_per_s * own_s) for own_s, share in shares.items()]
 
 
 @lru_cache
-def _partly_full(size: int, mean: float, burst: float) -> list[tuple[int, float]]:
-    """Return the sizes below the full one with their probabilities, except negligible ones.
+def _partly_full(size: int, waiting: float, during: float, burst: float) -> list[tuple[int, float]]:
+    """Return the sizes below the full one with their probabilities, except negligible ones; see the module."""
+    if burst > 1 and during / burst < MAX_BURSTS:
+        return _partly_full_of_bursts(size, waiting / burst, during / burst, 1 - 1 / burst)
+    late = math.exp(waiting - during)
+    fewest, most = waiting if late > NEGLIGIBLE else during, during
+    low, high = int(fewest - _width(fewest)), int(most + _width(most))
+    return [
+        (number, late * _poisson(number - 1, waiting) + (_poisson(number, during) - late * _poisson(number, waiting)))
+        for number in range(max(0, low) + 1, min(size - 1, high) + 1)
+    ]
 
-    Bursts are geometric with mean `burst`. A Poisson number of them, with `mean` records in all, joins the first one.
-    """
-    if burst > 1 and mean / burst < MAX_BURSTS:
-        return _partly_full_of_bursts(size, mean / burst, 1 - 1 / burst)
-    width = DEVIATIONS * (math.sqrt(mean) + 1)
-    joining = range(max(0, int(mean - width)), min(size - 1, int(mean + width)))
-    return [(more + 1, math.exp(more * math.log(mean) - mean - math.lgamma(more + 1))) for more in joining]
+
+def _width(mean: float) -> float:
+    return DEVIATIONS * (math.sqrt(mean) + 1)
 
 
-def _partly_full_of_bursts(size: int, bursts: float, ratio: float) -> list[tuple[int, float]]:
-    """Return the same for `bursts` on average that join, each longer by one with the probability `ratio`.
+def _poisson(number: int, mean: float) -> float:
+    return math.exp(number * math.log(mean) - mean - math.lgamma(number + 1))
+
+
+def _partly_full_of_bursts(size: int, waiting: float, during: float, ratio: float) -> list[tuple[int, float]]:
+    """Return the same for numbers of bursts, each longer by one record with the probability `ratio`."""
+    late, waited, longer = math.exp(waiting - during), _of_bursts(size, waiting, ratio), _of_bursts(size, during, ratio)
+    first, found = 0.0, []
+    for number in range(1, size):
+        first = (1 - ratio) * waited[number - 1] + ratio * first
+        found.append((number, late * first + (longer[number] - late * waited[number])))
+    return [(number, share) for number, share in found if share > NEGLIGIBLE]
+
+
+def _of_bursts(size: int, bursts: float, ratio: float) -> list[float]:
+    """Return the probabilities of 0 up to size - 1 records in `bursts` on average.
 
     Source of the recursion: N. L. Johnson, A. W. Kemp, S. Kotz, Univariate Discrete Distributions, 9.7 (Polya-Aeppli).
     """
-    joining, first, found = [math.exp(-bursts)], [0.0], []
+    found = [math.exp(-bursts)]
     for number in range(1, size):
-        step = (2 * ratio * (number - 1) + bursts * (1 - ratio)) * joining[-1]
-        before = ratio**2 * (number - 2) * joining[-2] if number > 1 else 0.0
-        joining.append((step - before) / number)
-        first.append((1 - ratio) * joining[number - 1] + ratio * first[-1])
-        found.append((number, first[number]))
-    return [(number, share) for number, share in found if share > NEGLIGIBLE]
+        step = (2 * ratio * (number - 1) + bursts * (1 - ratio)) * found[-1]
+        before = ratio**2 * (number - 2) * found[-2] if number > 1 else 0.0
+        found.append((step - before) / number)
+    return found

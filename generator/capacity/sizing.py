@@ -489,5 +489,8 @@ def _with_batch_size(environment: Environment, batch_size: int) -> Environment:
 
 
 def _with_batches_of(environment: Environment, duration_ms: float) -> Environment:
-    check_alerts = environment.functions.check_alerts._replace(mean_duration_ms=duration_ms)
+    """Return the environment with batches of that mean duration, whose 95th percentile changes in the same ratio."""
+    stated = environment.functions.check_alerts
+    p95_duration_ms = duration_ms * stated.p95_duration_ms / stated.mean_duration_ms
+    check_alerts = stated._replace(mean_duration_ms=duration_ms, p95_duration_ms=p95_duration_ms)
     return environment._replace(functions=environment.functions._replace(check_alerts=check_alerts))

@@ -138,7 +138,36 @@ def test_a_batch_has_its_first_burst_and_those_that_arrive_meanwhile(burst: floa
         while left_s > 0:
             records, left_s = records + geometric(), left_s - rng.expovariate(joining / burst)
         found.append(min(size, records))
-    assert lanes.mean_records(size, joining, burst) == pytest.approx(math.fsum(found) / len(found), rel=0.02)
+    assert lanes.mean_records(size, joining, joining, burst) == pytest.approx(math.fsum(found) / len(found), rel=0.02)
+
+
+@pytest.mark.parametrize("burst", [1.0, 3.0])
+def test_a_batch_after_a_longer_one_starts_at_once_if_records_have_waited(burst: float) -> None:
+    rng, size, waits_s, duration_s, bursts_per_s, found = random.Random(1), 8, 1.0, 2.5, 0.4, list[int]()
+
+    def geometric() -> int:
+        number = 1
+        while rng.random() > 1 / burst:
+            number += 1
+        return number
+
+    for _ in range(20_000):
+        first_s = now_s = rng.expovariate(bursts_per_s)
+        records, starts_s = 0, max(duration_s, first_s + waits_s)
+        while now_s <= starts_s:
+            records, now_s = records + geometric(), now_s + rng.expovariate(bursts_per_s)
+        found.append(min(size, records))
+    waiting, during = (bursts_per_s * burst * time_s for time_s in (waits_s, duration_s))
+    mean = lanes.mean_records(size, waiting, during, burst)
+    assert mean == pytest.approx(math.fsum(found) / len(found), rel=0.02)
+    assert mean < 0.95 * lanes.mean_records(size, during, during, burst)
+
+
+def test_the_lanes_of_long_batches_are_as_busy_as_a_simulation_finds() -> None:
+    """Simulated with 6, 7 and 9 lanes for each shard: 55, 50 and 58 % busy."""
+    for mean_ms, factor, simulated in ((2000, 6, 0.55), (2000, 7, 0.50), (3000, 9, 0.58)):
+        functions: dict[str, object] = {"check_alerts": {"mean_duration_ms": mean_ms, "timeout_s": 60}}
+        assert lanes.utilisation(environment(5_000, functions=functions), factor) == pytest.approx(simulated, abs=0.01)
 
 
 @pytest.mark.parametrize("mean_ms", [300, 3000])
