@@ -13,7 +13,6 @@ from typing import NamedTuple
 from generator._format import number
 from generator.aws import MIN_FUNCTION_MEMORY_MB, READ_UNIT_BYTES, WRITE_UNIT_BYTES
 from generator.capacity.sizing import SETTINGS
-from generator.config.prices import Usage
 from generator.config.schema import Environment
 from generator.report.monthly_usage import MonthlyUsage, count_encrypted, exact, monthly_usage
 from generator.report.resources import has_recovery
@@ -78,17 +77,8 @@ def bill(template: Template, environment: Environment, webhooks_per_hour: int | 
     """
     rate = environment.traffic.webhooks_per_hour if webhooks_per_hour is None else webhooks_per_hour
     month = monthly_usage(template, environment, rate)
-    return tuple(
-        _priced(environment, item)
-        for items in (
-            _compute(template, environment, month),
-            _data(template, environment, month, rate),
-            _messages(environment, month),
-            _secrets(template, environment, month),
-            _monitoring(template, environment.usage, environment.retention.log_days, month),
-        )
-        for item in items
-    )
+    parts = (_compute, _data, _messages, _secrets, _monitoring)
+    return tuple(_priced(environment, item) for part in parts for item in part(template, environment, month))
 
 
 def total_usd(items: Iterable[Item]) -> Decimal:
@@ -123,7 +113,7 @@ def _compute(template: Template, environment: Environment, month: MonthlyUsage) 
         yield f"Lambda {processor}", name, gb_s, "GB-s", f"lambda_{processor}_usd_per_gb_s"
 
 
-def _data(template: Template, environment: Environment, month: MonthlyUsage, rate: int) -> Iterator[Unpriced]:
+def _data(template: Template, environment: Environment, month: MonthlyUsage) -> Iterator[Unpriced]:
     usage, retention = environment.usage, environment.retention
     tables = [template.properties(name) for name in (PRICES, ALERTS)]
     # Each index stores a copy of every item. A conditional write that fails costs the same.
@@ -146,7 +136,8 @@ def _data(template: Template, environment: Environment, month: MonthlyUsage, rat
     yield "DynamoDB", "scans for alerts that cannot fire", counted, "reads", "dynamodb_read_usd_per_million"
     scanned = month.webhooks * exact(usage.cleanup_share) * usage.price_item_bytes / READ_UNIT_BYTES / 2
     yield "DynamoDB", "queries for overdue prices", scanned, "reads", "dynamodb_read_usd_per_million"
-    prices = Decimal(rate) * 24 * retention.price_history_days * (usage.price_item_bytes + usage.item_overhead_bytes)
+    kept = month.webhooks / month.hours * 24 * retention.price_history_days
+    prices = kept * (usage.price_item_bytes + usage.item_overhead_bytes)
     alerts = usage.alerts_stored * (usage.alert_item_bytes + usage.item_overhead_bytes)
     stored_gb = (prices * price_writes + alerts * alert_writes) / GB
     yield "DynamoDB", "tables and index", stored_gb, "GB-month", "dynamodb_storage_usd_per_gb_month"
@@ -157,7 +148,7 @@ def _data(template: Template, environment: Environment, month: MonthlyUsage, rat
         yield "DynamoDB", "point-in-time recovery", backed_up_gb, "GB-month", "dynamodb_backup_usd_per_gb_month"
 
 
-def _messages(environment: Environment, month: MonthlyUsage) -> Iterator[Unpriced]:
+def _messages(_template: Template, environment: Environment, month: MonthlyUsage) -> Iterator[Unpriced]:
     yield "SNS", "alerts published", month.alerts, "requests", "sns_publish_usd_per_million"
     if environment.sms.price_usd_per_message:
         yield "SNS", "SMS, one part each", month.alerts, "messages", SMS_PRICE
@@ -176,7 +167,8 @@ def _secrets(template: Template, environment: Environment, month: MonthlyUsage) 
     yield "Secrets Manager", "secret reads", month.secret_reads, "requests", "secret_request_usd_per_10k"
 
 
-def _monitoring(template: Template, usage: Usage, log_days: int, month: MonthlyUsage) -> Iterator[Unpriced]:
+def _monitoring(template: Template, environment: Environment, month: MonthlyUsage) -> Iterator[Unpriced]:
+    usage, log_days = environment.usage, environment.retention.log_days
     # Two records per webhook, when it is stored and when it is checked, and one per notification and cleanup.
     records = 2 * month.webhooks + month.alerts + month.cleanups
     written = month.all_invocations * usage.log_bytes_per_invocation + records * usage.log_bytes_per_record

@@ -70,7 +70,9 @@ def permission_lines(template: Template) -> list[str]:
     text: list[str] = []
     for role in sorted(roles, key=lambda name: name not in users):
         holder = f"**{users[role]}** as {code(role)}" if role in users else f"**{role}**"
-        text += ["", f"{holder}, assumed by {_trusted(roles[role])}", "", *_role_table(roles[role])]
+        trusted = listed(roles[role]["AssumeRolePolicyDocument"]["Statement"])
+        principals = joined([_principal(statement) + condition(statement) for statement in trusted])
+        text += ["", f"{holder}, assumed by {principals}", "", *_role_table(roles[role])]
     text = [*text[1:], "", "**Resource policies**", "", *_resource_policies(template)]
     return markdown_details("Every statement of every role, and the resource policies", text)
 
@@ -116,11 +118,6 @@ def _relation(operator: str, value: Json) -> str:
         known = (word for part, word in RELATIONS.items() if part in relation)
         words = f"{next(known, relation)} {code(_as_text(value))}"
     return words if relation == name else f"{words} or is absent"
-
-
-def _trusted(role: Mapping[str, Json]) -> str:
-    trusted = listed(role["AssumeRolePolicyDocument"]["Statement"])
-    return joined([_principal(statement) + condition(statement) for statement in trusted])
 
 
 def _role_table(role: Mapping[str, Json]) -> list[str]:
