@@ -6,8 +6,8 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -19,7 +19,7 @@ from generator import plans
 from generator._format import counted, visible
 from generator.cli import options
 from generator.cli.output import is_interactive
-from generator.config import files
+from generator.config import fields, files
 from generator.config.schema import WORKLOADS, Environment
 from generator.errors import InvalidEnvironment
 from generator.template import reading
@@ -142,19 +142,21 @@ def _remedies(
 ) -> list[str]:
     """Return the remedies for the environment's file together with the overrides that it needs."""
     from generator.report.simulation_remedies import remedies
+    from generator.simulation.coverage import SIZED_SETTINGS
 
-    settings = _to_write(environment, overrides)
-    with suppress(InvalidEnvironment):  # They may be valid only together with settings that were not simulated.
+    settings = _to_write(environment, overrides, SIZED_SETTINGS)
+    try:
         (environment,) = files.load_named([environment.name], [f"{key}={value}" for key, value in settings.items()])
+    except InvalidEnvironment:  # A mean duration may need a longer timeout, which is not simulated.
+        timeouts = {key for key in fields.keys(Environment) if key.endswith(".timeout_s")}
+        settings = _to_write(environment, overrides, SIZED_SETTINGS | timeouts)
     return list(remedies(environment, result, template=str(file or ""), overrides=settings))
 
 
-def _to_write(environment: Environment, overrides: Sequence[str]) -> dict[str, str]:
-    """Return the overridden settings that affect simulation and template, with their values as TOML."""
-    from generator.simulation.coverage import SIZED_SETTINGS
-
+def _to_write(environment: Environment, overrides: Sequence[str], settings: Collection[str]) -> dict[str, str]:
+    """Return those of the settings that are overridden, with their values as TOML."""
     overridden = [f"{files.parse_override(override)[0]}." for override in overrides]
-    keys = sorted(key for key in SIZED_SETTINGS if f"{key}.".startswith(tuple(overridden)))
+    keys = sorted(key for key in settings if f"{key}.".startswith(tuple(overridden)))
     values = {key: attrgetter(key)(environment) for key in keys}
     return {key: json.dumps(value) for key, value in values.items() if value is not None}
 

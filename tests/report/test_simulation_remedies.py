@@ -223,6 +223,11 @@ def test_a_simulation_of_the_remedy_no_longer_misses_the_target(
             ['functions.send_notification.distribution = "exponential"', "traffic.alerts_per_crossing = 5"],
             id="values are TOML",
         ),
+        pytest.param(
+            ["functions.send_notification.mean_duration_ms=35000", "functions.send_notification.timeout_s=44"],
+            ["functions.send_notification.mean_duration_ms = 35000", "functions.send_notification.timeout_s = 44"],
+            id="a timeout that a duration needs",
+        ),
     ],
 )
 def test_the_command_names_the_simulated_settings(
