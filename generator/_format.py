@@ -163,7 +163,7 @@ def code(text: str) -> str:
     """Return literal text as Markdown code that survives a table and backticks of its own."""
     if not text:
         return "(empty)"
-    content = visible(re.sub(LINE_END, "⏎", text))
+    content = visible(text if text.isprintable() else re.sub(LINE_END, "⏎", text))
     if "\\|" in content:  # No backslash can escape the bar of a cell after another backslash.
         entities = "".join(char if char.isalnum() else f"&#{ord(char)};" for char in content)
         return f"<code>{entities.replace('&#64;', '&#64;<!-- -->')}</code>"

@@ -58,37 +58,40 @@ longer is counted as running alone."""
 class Survival(NamedTuple):
     """The probability that one execution still runs after a time, for a mean other than the function's stated one.
 
-    A lognormal distribution keeps the ratio of its 95th percentile to its mean. Two distributions have that ratio; this
-    is the one with the lighter tail.
+    `sigma` is the standard deviation of the logarithm of a lognormal duration.
     """
 
     distribution: str
     mean_s: float
-    p95_over_mean: float
+    sigma: float
 
     @classmethod
     def of(cls, function: FunctionSettings, mean_s: float) -> Survival:
-        return cls(function.distribution, mean_s, function.p95_duration_ms / function.mean_duration_ms)
+        return cls(function.distribution, mean_s, lognormal_sigma(function.p95_duration_ms / function.mean_duration_ms))
+
+    @property
+    def log_median(self) -> float:
+        """The mean of the logarithm of a lognormal duration."""
+        return math.log(self.mean_s) - self.sigma**2 / 2
 
     def after(self, time_s: float) -> float:
         if self.distribution == "constant":
             return float(time_s < self.mean_s)
         if self.distribution == "exponential":
             return math.exp(-time_s / self.mean_s)
-        log_median, sigma = self._lognormal()
-        if time_s <= 0 or not sigma:
+        if time_s <= 0 or not self.sigma:
             return float(time_s < self.mean_s)
-        return 0.5 * math.erfc((math.log(time_s) - log_median) / (sigma * math.sqrt(2)))
+        return 0.5 * math.erfc((math.log(time_s) - self.log_median) / (self.sigma * math.sqrt(2)))
 
     def remains(self, time_s: float) -> float:
         """Return the probability that an execution that has been running for a random time runs on for this time."""
         if self.distribution == "exponential":
             return self.after(time_s)
-        log_median, sigma = self._lognormal()
-        if self.distribution == "constant" or not sigma:
+        if self.distribution == "constant" or not self.sigma:
             return max(0.0, 1 - time_s / self.mean_s)
         # Long executions are in progress more often: the logarithm of those has a mean that is higher by sigma^2.
-        longer = 0.5 * math.erfc((math.log(time_s) - log_median - sigma**2) / (sigma * math.sqrt(2)))
+        standard = math.log(time_s) - self.log_median - self.sigma**2
+        longer = 0.5 * math.erfc(standard / (self.sigma * math.sqrt(2)))
         return max(0.0, longer - time_s / self.mean_s * self.after(time_s))
 
     def draw(self, random: Random) -> float:
@@ -97,12 +100,7 @@ class Survival(NamedTuple):
             return self.mean_s
         if self.distribution == "exponential":
             return random.expovariate(1 / self.mean_s)
-        return random.lognormvariate(*self._lognormal())
-
-    def _lognormal(self) -> tuple[float, float]:
-        """Return the mean and the standard deviation of the duration's logarithm."""
-        sigma = _sigma(self.p95_over_mean)
-        return math.log(self.mean_s) - sigma**2 / 2, sigma
+        return random.lognormvariate(self.log_median, self.sigma)
 
 
 Spread = tuple[tuple[float, float], ...]
@@ -119,12 +117,16 @@ def spread(function: FunctionSettings) -> Spread:
         return ((1.0, 1.0),)
     if function.distribution == "exponential":
         return ((0.711093, 0.415775), (0.278518, 2.294280), (0.010389, 6.289945))
-    sigma = _sigma(function.p95_duration_ms / function.mean_duration_ms)
+    sigma = lognormal_sigma(function.p95_duration_ms / function.mean_duration_ms)
     nodes = ((1 / 6, -math.sqrt(3)), (2 / 3, 0.0), (1 / 6, math.sqrt(3)))
     return tuple((share, math.exp(sigma * node - sigma**2 / 2)) for share, node in nodes)
 
 
-def _sigma(p95_over_mean: float) -> float:
+def lognormal_sigma(p95_over_mean: float) -> float:
+    """Return the standard deviation of the logarithm, from the ratio of the 95th percentile to the mean.
+
+    Two lognormal distributions have that ratio; this is the one with the lighter tail.
+    """
     return NORMAL_P95 - math.sqrt(max(0.0, NORMAL_P95**2 - 2 * math.log(p95_over_mean)))
 
 

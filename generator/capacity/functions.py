@@ -210,8 +210,10 @@ def size_schedule(name: str, *, interval_s: float, timeout_s: float) -> Function
 
 def _clusters(rate_per_s: float, duration_s: float, burst: float, p95_duration_s: float | None) -> Clusters:
     """Return the clusters of arrivals in geometric bursts, each of which arrives at one moment."""
-    spread = ("exponential", 1.0) if p95_duration_s is None else ("lognormal", p95_duration_s / duration_s)
-    survival = Survival(spread[0], duration_s, spread[1])
+    if p95_duration_s is None:
+        survival = Survival("exponential", duration_s, 0.0)
+    else:
+        survival = Survival("lognormal", duration_s, bursts.lognormal_sigma(p95_duration_s / duration_s))
     step = counting_step(rate_per_s * duration_s, 0.0, burst)
     return bursts.clusters([Source(1, [(rate_per_s / burst, Batch(1, 0.0, 1.0, burst))])], survival, step)
 

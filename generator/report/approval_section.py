@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from generator._format import code, counted, joined, markdown_table, number, rate
 from generator.plans import JudgedPlan
-from generator.report.bill import bill
+from generator.report.bill import Item
 from generator.report.cost_section import cost_line
 from generator.report.operations_section import alarms_line, retained
 from generator.report.permissions_section import permissions_line
@@ -22,12 +22,12 @@ COUNTED = {
 """Resource types that the table counts."""
 
 
-def approval_lines(template: Template, judged: JudgedPlan) -> list[str]:
-    """Return a table of rate, reservations, quota, cost, permissions, alarms, data and parameters."""
-    return markdown_table(("To approve", judged.name), _rows(template, judged))
+def approval_lines(template: Template, judged: JudgedPlan, items: Sequence[Item]) -> list[str]:
+    """Return a table of everything that a reviewer approves. `items` are the bill."""
+    return markdown_table(("To approve", judged.name), _rows(template, judged, items))
 
 
-def _rows(template: Template, judged: JudgedPlan) -> Iterator[tuple[str, str]]:
+def _rows(template: Template, judged: JudgedPlan, items: Sequence[Item]) -> Iterator[tuple[str, str]]:
     environment = judged.environment
     webhooks_per_hour = environment.traffic.webhooks_per_hour
     yield (
@@ -37,7 +37,7 @@ def _rows(template: Template, judged: JudgedPlan) -> Iterator[tuple[str, str]]:
     )
     yield "Reservations", _reservations(judged)
     yield "Quota", _quota(judged)
-    yield "Monthly cost", cost_line(environment, bill(template, environment))
+    yield "Monthly cost", cost_line(environment, items)
     yield "Permissions", permissions_line(template)
     yield "Alarms", alarms_line(template)
     yield "Data", _data(template)

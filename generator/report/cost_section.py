@@ -39,10 +39,13 @@ CONVENTIONS = (
 """Assumptions that no setting changes."""
 
 
-def cost_lines(template: Template, environment: Environment) -> list[str]:
-    """Return the section: the total by service, items not included, SMS, and folded tables of all items and prices."""
+def cost_lines(template: Template, environment: Environment, items: Sequence[Item]) -> list[str]:
+    """Return the section: the total by service, items not included, SMS, and folded tables of all items and prices.
+
+    `items` are the bill at the environment's own rate.
+    """
     rate = environment.traffic.webhooks_per_hour
-    bills = {rate: bill(template, environment, rate) for rate in (rate, LOWEST_RATE)}
+    bills = {rate: items, LOWEST_RATE: bill(template, environment, LOWEST_RATE)}
     assumptions = [
         *markdown_table(("Setting", "Value"), _assumptions(environment), right=[1]),
         "",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from generator import plans
 from generator._format import code
 from generator.plans import JudgedPlan
 from generator.report.approval_section import approval_lines
+from generator.report.bill import Item, bill
 from generator.report.capacity_section import quota_lines, reservation_lines, sizing_lines
 from generator.report.cost_section import cost_lines
 from generator.report.diagram import ABOUT_DIAGRAM, mermaid
@@ -35,23 +36,24 @@ def page(template: Template, judged: JudgedPlan, reasons: Mapping[str, str]) -> 
     Parameters have their defaults, as in a deployment that states no others.
     """
     template, environment = one_deployment(template), judged.environment
+    items = bill(template, environment)
     sections = (
         ("Sizing", sizing_lines(template, judged)),
         ("Quota", quota_lines(judged)),
-        ("Monthly cost", cost_lines(template, environment)),
+        ("Monthly cost", cost_lines(template, environment, items)),
         ("Permissions", permission_lines(template)),
         ("Alarms", alarm_lines(template, reasons)),
         ("Retention", retention_lines(template, environment)),
         ("Architecture", ["```mermaid", mermaid(template), "```", "", ABOUT_DIAGRAM]),
         ("Deploy", _deploy(judged)),
     )
-    text = _head(template, judged)
+    text = _head(template, judged, items)
     for title, lines in sections:
         text += ["", f"## {title}", "", *lines]
     return "\n".join(text).replace("\n\n\n", "\n\n") + "\n"
 
 
-def _head(template: Template, judged: JudgedPlan) -> list[str]:
+def _head(template: Template, judged: JudgedPlan, items: Sequence[Item]) -> list[str]:
     name = judged.name
     return [
         f"# {name}",
@@ -59,7 +61,7 @@ def _head(template: Template, judged: JudgedPlan) -> list[str]:
         f"{template.document['Description']}. This page describes {code(f'{name}.json')}. Both are generated from "
         f"{code(f'environments/{name}.toml')}: do not edit them by hand.",
         "",
-        *approval_lines(template, judged),
+        *approval_lines(template, judged, items),
         "",
         *reservation_lines(judged),
     ]

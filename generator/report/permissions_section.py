@@ -137,7 +137,7 @@ def _row(statement: Mapping[str, Json]) -> tuple[str, str, str]:
 def _in_words(action: str) -> str:
     """Return an action in words. An action that is not in WORDS is split at its capitals."""
     name = action.partition(":")[2] or action
-    return WORDS.get(action, re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    return WORDS.get(action) or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def _resource_policies(template: Template) -> list[str]:

@@ -121,6 +121,8 @@ class Evaluator:
         return {key: resolved for key, inner in structure.items() if (resolved := self._resolved(inner)) != NO_VALUE}
 
     def _resolved(self, value: Json) -> Json:
+        if isinstance(value, str):
+            return value
         if isinstance(value, list):
             return [resolved for item in value if (resolved := self._resolved(item)) != NO_VALUE]
         if not isinstance(value, Mapping):

@@ -199,6 +199,8 @@ def reduce(function: str, arguments: Json, mappings: Mapping[str, Json]) -> Json
         case "Fn::Join", [str(delimiter), list(parts)]:
             if any(isinstance(part, list) for part in parts):
                 return {function: arguments}
+            if all(isinstance(part, str) for part in parts):
+                return delimiter.join(parts)
             separated = [piece for part in parts for piece in (delimiter, part)][1:]
             return concatenation(piece for piece in separated if piece != "")
         case "Fn::Split", [str(delimiter), str(whole)] if delimiter:

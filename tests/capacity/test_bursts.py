@@ -243,7 +243,7 @@ def test_the_share_of_cold_starts_is_at_least_that_of_a_simulation() -> None:
 @pytest.mark.parametrize("distribution", ["lognormal", "exponential", "constant"])
 def test_an_execution_that_has_run_for_a_random_time_remains_as_renewal_theory_has_it(distribution: str) -> None:
     """The probability is the integral of the survival from that time on, over the mean."""
-    survival, step_s = Survival(distribution, 0.3, 2.4), 0.001
+    survival, step_s = Survival(distribution, 0.3, bursts.lognormal_sigma(2.4)), 0.001
     for time_s in (0.01, 0.1, 0.29, 1.0):
         beyond_s = math.fsum(step_s * survival.after(time_s + (number + 0.5) * step_s) for number in range(20_000))
         assert survival.remains(time_s) == pytest.approx(beyond_s / 0.3, abs=2e-3)
