@@ -4,8 +4,6 @@ Defaults are stated only here and in `generator.config.prices`. `docs/settings_p
 comments above the settings in `environments/README.md`.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import NamedTuple
 

@@ -98,10 +98,10 @@ def _section(name: str, section: Any, spacing: Spacing) -> str:
     if not isinstance(section, dict):
         return start + on_one_line(section)
     entries = {key: _in_order(entry) for key, entry in section.items()}
-    line = on_one_line(entries)
-    if len(start) + len(line) < WIDTH:
+    lines = [_entry(key, entry, spacing) for key, entry in entries.items()]
+    if sum(map(len, lines)) < WIDTH and len(start) + len(line := on_one_line(entries)) < WIDTH:
         return start + line
-    return start + "{\n" + ",\n".join(_entry(key, entry, spacing) for key, entry in entries.items()) + "\n}"
+    return start + "{\n" + ",\n".join(lines) + "\n}"
 
 
 def _entry(key: str, entry: Any, spacing: Spacing) -> str:
