@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import count, islice, pairwise, repeat, zip_longest
 from operator import mul
@@ -390,20 +390,21 @@ def _one_progress(batch: Batch, duration_s: float, survival: Survival) -> Progre
     step_s = duration_s / batch.records
     crossing = _next_record([1.0], 1.0, batch.size)[1:]
     # Half of the other records that are done at the same time come before this one.
-    met, seen = [1.0], _next_records(crossing, batch, 1.0, (batch.at_once - 1) / 2)
+    met, seen = [1.0], _next_records(crossing, _at_once(batch, (batch.at_once - 1) / 2), 1.0)
     siblings = [seen]
     ends_s, running = [step_s], [met]
+    records = _at_once(batch, batch.at_once)
     for done in range(1, batch.records):
-        seen = _next_records(seen, batch, survival.after(done * step_s), batch.at_once)
+        seen = _next_records(seen, records, survival.after(done * step_s))
         siblings.append(seen)
-        met = _next_records(met, batch, survival.after((done - 0.5) * step_s), batch.at_once)
+        met = _next_records(met, records, survival.after((done - 0.5) * step_s))
         ends_s.append((done + 1) * step_s)
         running.append(met)
     for start, end in pairwise(TAIL):
         left = [1.0]
         for later in range(batch.records):
             alive = survival.after((start + end) / 2 * survival.mean_s + later * step_s)
-            left = _next_records(left, batch, alive, batch.at_once)
+            left = _next_records(left, records, alive)
         ends_s.append(duration_s + end * survival.mean_s)
         running.append(left)
     lengths_s = [end_s - start_s for start_s, end_s in pairwise((0.0, *ends_s))]
@@ -414,17 +415,20 @@ def _one_progress(batch: Batch, duration_s: float, survival: Survival) -> Progre
     )
 
 
-def _next_records(running: list[float], batch: Batch, alive: float, records: float) -> list[float]:
-    """Add to a distribution what this many records on average have fired and still run.
+def _at_once(batch: Batch, records: float) -> list[tuple[float, float]]:
+    """Return the probability that each of this many records fires, and the mean number that it then fires.
 
     More than MAX_AT_ONCE records are represented by that many, which fire as much together.
     """
-    if not records:
-        return running
     steps = min(MAX_AT_ONCE, math.ceil(records))
-    probability = batch.probability * records / steps
-    for _ in range(steps):
-        running = _next_record(running, min(1.0, probability), batch.size * max(1.0, probability), alive)
+    probability = batch.probability * records / max(1, steps)
+    return [(min(1.0, probability), batch.size * max(1.0, probability))] * steps
+
+
+def _next_records(running: list[float], records: Iterable[tuple[float, float]], alive: float) -> list[float]:
+    """Add to a distribution what records that are done at once have fired and still runs with probability `alive`."""
+    for probability, size in records:
+        running = _next_record(running, probability, size, alive)
     return running
 
 
