@@ -5,7 +5,7 @@ This is scope EVERY of `generator.template.evaluation`, with the same reductions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from itertools import chain, islice
 from typing import NamedTuple
@@ -163,31 +163,29 @@ def _alternatives(
                     yield evaluated._replace(location=alternative.location)
             else:
                 yield alternative._replace(value=Missing.UNKNOWN)
-    elif function == "Fn::FindInMap":
-        yield from _find_in_map(template, content, alternative, ranging)
-    elif function == "Fn::Sub" and (parts := parts_of(content)) is not None:
-        yield from _combined(template, parts, alternative, ranging, concatenation)
-    elif isinstance(content, list) and function != "Fn::Length":
-        yield from _combined(
-            template, content, alternative, ranging, lambda parts: reduce(function, parts, template.mappings)
-        )
+    elif function == "Fn::FindInMap" and isinstance(content, list) and len(content) in (3, 4):
+        yield from list(_lookups(template, content, alternative, ranging)) or [
+            alternative._replace(value=Missing.UNKNOWN)
+        ]
     else:
-        yield from _combined(
-            template, [content], alternative, ranging, lambda parts: reduce(function, parts[0], template.mappings)
-        )
+        yield from _combined(template, function, content, alternative, ranging)
 
 
 def _combined(
-    template: Template,
-    parts: list[Json],
-    alternative: Alternative,
-    ranging: Ranging,
-    combine: Callable[[list[Json]], Json],
+    template: Template, function: str, content: Json, alternative: Alternative, ranging: Ranging
 ) -> Iterator[Alternative]:
     """Yield the result of a function for every combination of its arguments' alternatives."""
-    for chosen in _combinations(template, parts, alternative, ranging):
-        is_open = not isinstance(chosen.value, list) or any(isinstance(value, Missing) for value in chosen.value)
-        yield chosen._replace(value=Missing.UNKNOWN if is_open else combine(chosen.value))
+    is_single = not isinstance(content, list) or function == "Fn::Length"
+    texts = parts_of(content) if function == "Fn::Sub" else None
+    arguments = texts if texts is not None else [content] if is_single else content
+    for chosen in _combinations(template, arguments, alternative, ranging):
+        values = chosen.value
+        if not isinstance(values, list) or any(isinstance(value, Missing) for value in values):
+            yield chosen._replace(value=Missing.UNKNOWN)
+        elif texts is not None:
+            yield chosen._replace(value=concatenation(values))
+        else:
+            yield chosen._replace(value=reduce(function, values[0] if is_single else values, template.mappings))
 
 
 def _combinations(
@@ -247,18 +245,10 @@ def _parameter_values(
         yield alternative._replace(value=Missing.UNKNOWN)
 
 
-def _find_in_map(
-    template: Template, arguments: Json, alternative: Alternative, ranging: Ranging
-) -> Iterator[Alternative]:
-    """Yield every value that Fn::FindInMap may find, and its DefaultValue for keys that the mapping does not have."""
-    is_well_formed = isinstance(arguments, list) and len(arguments) in (3, 4)
-    entries = list(_lookups(template, arguments, alternative, ranging)) if is_well_formed else []
-    yield from entries or [alternative._replace(value=Missing.UNKNOWN)]
-
-
 def _lookups(
     template: Template, arguments: list[Json], alternative: Alternative, ranging: Ranging
 ) -> Iterator[Alternative]:
+    """Yield every value that Fn::FindInMap may find, and its DefaultValue for keys that the mapping does not have."""
     selected = [alternative._replace(value=template.mappings)]
     for key in arguments[:3]:
         rows = chain.from_iterable(_selected(template, key, table) for table in selected)

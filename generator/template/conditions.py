@@ -93,7 +93,7 @@ class DeploymentSpace:
         self.pins = {name: tuple(values) for name, values in (pins or {}).items() if values}
         self._named: dict[str, Formula | None] = {}
         self._equalities: dict[Equality, Formula] = {}
-        self._compared: dict[str, Comparison] = {}
+        self._compared: dict[str, Formula] = {}
         self._literals: dict[str, dict[str, None]] = {}
         self._partners: dict[str, set[str]] = {}
         self.constraints = tuple(
@@ -217,7 +217,8 @@ class DeploymentSpace:
                 if NOTHING in arguments[:3] or any(isinstance(each, list) and NOTHING in each for each in arguments):
                     return NOTHING
                 reduced = reduce(function, arguments, self._template.mappings)
-                if function == "Fn::FindInMap" and is_intrinsic(reduced) and all(map(_is_key, arguments[:3])):
+                are_keys = all(isinstance(key, str | Other) for key in arguments[:3])
+                if function == "Fn::FindInMap" and is_intrinsic(reduced) and are_keys:
                     reduced = mapping(arguments[-1]).get("DefaultValue", NOTHING)
                 return literal_text(reduced) if literal_text(reduced) is not None else reduced
         if isinstance(value, list):
@@ -289,8 +290,9 @@ class DeploymentSpace:
             ranging = tuple(name for name in dict.fromkeys(parameters_in(left, right)) if self._ranges(name))
             is_open = not any([self._note_literals(left, right), self._note_literals(right, left)])
             names = self._plain(left), self._plain(right)
-            self._compared[key] = Comparison(left, right, names, ranging, key, is_open)
-        return Formula("comparison", comparison=self._compared[key])
+            comparison = Comparison(left, right, names, ranging, key, is_open)
+            self._compared[key] = Formula("comparison", comparison=comparison)
+        return self._compared[key]
 
     def _folded(self, value: Json) -> Json:
         """Return the text of an expression that depends on no parameter, or the expression."""
@@ -408,10 +410,6 @@ def _chosen(value: Json, name: str, holds: bool) -> Json:
 
 def _key(value: Json) -> str:
     return json.dumps(value, sort_keys=True, default=str)
-
-
-def _is_key(value: Json) -> bool:
-    return isinstance(value, (str, Other))
 
 
 def _narrowed(table: Mapping[str, Json], key: Json) -> list[Json]:

@@ -31,8 +31,13 @@ def accepts(parameter: Section, value: str) -> bool:
     if is_list(parameter) or is_stored(parameter) or value == literal_text(parameter.get("Default")):
         return True
     if parameter.get("Type") == "Number":
-        return _is_in_range(parameter, value)
-    return parameter.get("Type") != "String" or (_has_length(parameter, value) and _matches(parameter, value))
+        least, most = (_number(literal_text(parameter.get(key))) for key in ("MinValue", "MaxValue"))
+        return _is_between(_number(value), least, most)
+    if parameter.get("Type") != "String":
+        return True
+    pattern = parameter.get("AllowedPattern")
+    has_length = _is_between(len(value), *(whole_number(parameter.get(key)) for key in ("MinLength", "MaxLength")))
+    return has_length and (not isinstance(pattern, str) or _is_match(pattern, value))
 
 
 def allowed_values(parameter: Section) -> tuple[str, ...] | None:
@@ -60,9 +65,7 @@ def _words(parameter: Section) -> tuple[str, ...]:
     return (*words, default) if words and default is not None else tuple(words)
 
 
-def _is_in_range(parameter: Section, value: str) -> bool:
-    number = _number(value)
-    least, most = (_number(literal_text(parameter.get(key))) for key in ("MinValue", "MaxValue"))
+def _is_between(number: float | None, least: float | None, most: float | None) -> bool:
     return number is not None and (least is None or number >= least) and (most is None or number <= most)
 
 
@@ -73,18 +76,10 @@ def _number(text: str | None) -> float | None:
         return None
 
 
-def _has_length(parameter: Section, value: str) -> bool:
-    least, most = (whole_number(parameter.get(key)) for key in ("MinLength", "MaxLength"))
-    return (least is None or len(value) >= least) and (most is None or len(value) <= most)
-
-
-def _matches(parameter: Section, value: str) -> bool:
-    pattern = parameter.get("AllowedPattern")
-    return not isinstance(pattern, str) or len(pattern) > MAX_PATTERN or _is_match(pattern, value)
-
-
 @lru_cache(maxsize=4096)
 def _is_match(pattern: str, value: str) -> bool:
+    if len(pattern) > MAX_PATTERN:
+        return True
     repetitions = len(re.findall(r"[*+?]|\{\d+,", pattern.replace("(?:", "(")))
     alternatives = pattern.count("|") if "(" in pattern else 0
     is_quick = (len(value) + 1) ** min(repetitions, 20) * 2 ** min(alternatives, 20) <= MAX_WAYS

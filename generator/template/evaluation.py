@@ -57,9 +57,10 @@ class Evaluator:
     ) -> None:
         self.template, self.scope = template, scope
         self._values = dict(values or {})
-        self._truths: dict[str, bool | None] = dict(truths or {})
-        self._reasons: dict[str, str] = {}
-        self._reason = ""
+        self._truths: dict[str, bool | str] = {
+            name: "" if holds is None else holds for name, holds in (truths or {}).items()
+        }
+        """By condition, whether it holds, or the reason why that is not known."""
 
     def value(self, value: Json) -> Json:
         """Return the value, resolved; None if it is AWS::NoValue. References to resources stay references.
@@ -114,7 +115,7 @@ class Evaluator:
 
     def holds(self, resource: Section) -> bool | None:
         """Return whether a resource's condition holds; True without one, None if only a deployment decides it."""
-        return self._truth({"Condition": resource["Condition"]}) if "Condition" in resource else True
+        return self._truth_if_known(resource["Condition"]) if "Condition" in resource else True
 
     def entries(self, structure: Section) -> dict[str, Json]:
         """Return a structure with every value resolved, without those that are AWS::NoValue."""
@@ -178,70 +179,71 @@ class Evaluator:
                 raise Unknown("an Fn::If does not have a condition's name and two values")
             return {"Fn::If": content}
         condition, yes, no = content
-        self._reason = f"condition {condition} can be decided in the account only"
-        holds = self._truth({"Condition": condition})
+        holds = self._named_condition(condition) if self.scope is Scope.ONE else self._truth_if_known(condition)
         if holds is not None:
             return self._resolved(yes if holds else no)
-        if self.scope is Scope.ONE:
-            raise Unknown(self._reasons[condition])
         sides = [self._resolved(yes), self._resolved(no)]
         return sides[0] if canonical(sides[0]) == canonical(sides[1]) else {"Fn::If": [condition, *sides]}
 
-    def _truth(self, condition: Json) -> bool | None:
-        """Return whether a condition holds. If that is None, `_reason` has the reason, if there is a short one."""
-        earlier = self._reason
-        holds = self._evaluated(condition)
-        if holds is not None:
-            self._reason = earlier
-        return holds
+    def _truth_if_known(self, name: Json) -> bool | None:
+        try:
+            return self._truth({"Condition": name})
+        except Unknown:
+            return None
 
-    def _evaluated(self, condition: Json) -> bool | None:
+    def _truth(self, condition: Json) -> bool:
+        """Return whether a condition holds. Raises Unknown with the reason, if there is a short one."""
         match condition:
             case {"Condition": str(name)} if len(condition) == 1:
                 return self._named_condition(name)
             case {"Fn::Equals": [left, right]}:
                 return self._equal(left, right)
             case {"Fn::Not": [inner]}:
-                holds = self._truth(inner)
-                return None if holds is None else not holds
+                return not self._truth(inner)
             case {"Fn::And": list(parts)}:
-                return _every([self._truth(part) for part in parts])
+                return self._every(parts)
             case {"Fn::Or": list(parts)}:
-                nots = [None if (holds := self._truth(part)) is None else not holds for part in parts]
-                none_holds = _every(nots)
-                return None if none_holds is None else not none_holds
-        return None
+                return not self._every([{"Fn::Not": [part]} for part in parts])
+        raise Unknown("")
 
-    def _named_condition(self, name: str) -> bool | None:
+    def _every(self, conditions: list[Json]) -> bool:
+        """Return whether all conditions hold. One that does not decides, even if others are not known."""
+        unknown: Unknown | None = None
+        for condition in conditions:
+            try:
+                if not self._truth(condition):
+                    return False
+            except Unknown as error:
+                unknown = error
+        if unknown:
+            raise unknown
+        return True
+
+    def _named_condition(self, name: str) -> bool:
         if name not in self._truths:
-            self._truths[name] = None
-            self._reasons[name] = f"condition {name} depends on itself"
-            if name in self.template.conditions:
-                self._reason = ""
-                self._truths[name] = self._truth(self.template.conditions[name])
-                self._reasons[name] = self._reason or f"condition {name} can be decided in the account only"
-            else:
-                self._reasons[name] = f"condition {name} is not declared"
-        if self._truths[name] is None:
-            self._reason = self._reasons.get(name, "")
-        return self._truths[name]
+            self._truths[name] = f"condition {name} depends on itself"
+            self._truths[name] = self._truth_or_reason(name)
+        truth = self._truths[name]
+        if isinstance(truth, str):
+            raise Unknown(truth)
+        return truth
 
-    def _equal(self, one_side: Json, other_side: Json) -> bool | None:
+    def _truth_or_reason(self, name: str) -> bool | str:
+        if name not in self.template.conditions:
+            return f"condition {name} is not declared"
+        try:
+            return self._truth(self.template.conditions[name])
+        except Unknown as unknown:
+            return str(unknown) or f"condition {name} can be decided in the account only"
+
+    def _equal(self, one_side: Json, other_side: Json) -> bool:
         if canonical(one_side) == canonical(other_side):
             return True
-        try:
-            left, right = (canonical(self._resolved(side)) for side in (one_side, other_side))
-        except Unknown as unknown:
-            self._reason = str(unknown)
-            return None
-        if left == right:
-            return True
-        if isinstance(left, str) and isinstance(right, str):
-            return False
+        left, right = (canonical(self._resolved(side)) for side in (one_side, other_side))
+        if left == right or (isinstance(left, str) and isinstance(right, str)):
+            return bool(left == right)
         name = next(parameters_in(left, right), None)
-        if name is not None:
-            self._reason = f"{name} is known in the account only"
-        return None
+        raise Unknown(f"{name} is known in the account only" if name is not None else "")
 
 
 def known(template: Template, values: Mapping[str, Json] | None = None) -> Template:
@@ -293,10 +295,3 @@ def _missing(content: list[Json], keys: list[Json]) -> str:
             name = next(parameters_in(key), None)
             return f"{name} is known in the account only" if name else f"the key {text(key)} of a mapping is not known"
     return f"mapping {keys[0]} has no {keys[1]}, {keys[2]}"
-
-
-def _every(truths: list[bool | None]) -> bool | None:
-    """Return whether all are true; None if that is open. A single False decides."""
-    if False in truths:
-        return False
-    return None if None in truths else True

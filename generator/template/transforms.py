@@ -49,7 +49,11 @@ class Loops:
     def expanded(self, section: Section, *, is_of_conditions: bool = False) -> dict[str, Json]:
         """Return a section with its loops expanded."""
         self._left = MAX_OUTPUTS
-        under = (lambda entry, _: entry) if is_of_conditions else self._with_condition
+
+        def under(entry: Json, name: str) -> Json:
+            is_conditional = isinstance(entry, Mapping) and not is_of_conditions
+            return with_condition(entry, name, self.conditions) if is_conditional else entry
+
         return self._entries(section, {}, under) if _has_loop(section) else dict(section)
 
     def _entries(self, entries: Section, names: Mapping[str, str], under: _Under) -> dict[str, Json]:
@@ -111,9 +115,6 @@ class Loops:
         name = " or ".join(" and ".join(described(*fact) for fact in guard) for guard in facts)
         self.conditions[name] = {"Fn::Or": [{"Fn::And": [_as_condition(*fact) for fact in guard]} for guard in facts]}
         return name
-
-    def _with_condition(self, entry: Json, name: str) -> Json:
-        return with_condition(entry, name, self.conditions) if isinstance(entry, Mapping) else entry
 
 
 _Under = Callable[[Json, str], Json]
