@@ -18,8 +18,7 @@ ways. For these functions, every number of steps is tried, and the others share 
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -113,10 +112,9 @@ def best_steps(curves: Sequence[Curve], units: int) -> list[int] | None:
     if spare < 0:
         return None
     single = [index for index, curve in enumerate(curves) if curve.units_per_step == 1 and curve.is_convex]
-    order = list(_largest_falls_first(curves, single))
-    saved = [0.0]
-    for fall, _ in order:
-        saved.append(saved[-1] + fall)
+    falls = [(before - after, index) for index in single for before, after in pairwise(curves[index].costs)]
+    order = sorted(falls, key=lambda fall: -fall[0])
+    saved = [*accumulate((fall for fall, _ in order), initial=0.0)]
     combinations = _combinations(curves, [index for index in range(len(curves)) if index not in set(single)], spare)
 
     def cost(used: int) -> float:
@@ -129,22 +127,6 @@ def best_steps(curves: Sequence[Curve], units: int) -> list[int] | None:
     for _, index in order[: spare - used]:
         steps[index] += 1
     return steps
-
-
-def _largest_falls_first(curves: Sequence[Curve], indexes: Sequence[int]) -> Iterator[tuple[float, int]]:
-    """Yield the fall in cost and the curve for each further unit, largest fall first, until no curve wants more."""
-    heap = [(-fall, index, 0) for index in indexes for fall in _fall(curves[index], 0)]
-    heapq.heapify(heap)
-    while heap:
-        negative_fall, index, step = heapq.heappop(heap)
-        yield -negative_fall, index
-        for fall in _fall(curves[index], step + 1):
-            heapq.heappush(heap, (-fall, index, step + 1))
-
-
-def _fall(curve: Curve, step: int) -> Iterator[float]:
-    if step + 1 < len(curve.costs):
-        yield curve.costs[step] - curve.costs[step + 1]
 
 
 Combination = tuple[float, tuple[tuple[int, int], ...]]

@@ -53,9 +53,9 @@ def foreign(path: Path) -> Fault | None:
     The project does not include .git. A folder elsewhere, which only a user can name, is its own project.
     """
     project, folder = os.path.abspath(root()), os.path.abspath(path.parent)
-    top = project if _is_below(folder, project) else os.path.realpath(folder)
+    top = project if Path(folder).is_relative_to(project) else os.path.realpath(folder)
     real = os.path.realpath(path)
-    if not _is_below(real, top) or ".git" in Path(os.path.relpath(real, top).lower()).parts:
+    if not Path(real).is_relative_to(top) or ".git" in Path(os.path.relpath(real, top).lower()).parts:
         return Fault(str(path), "a link that leads out of the project", "replace it by a file of the project")
     try:
         mode = os.stat(real).st_mode
@@ -64,7 +64,3 @@ def foreign(path: Path) -> Fault | None:
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         return Fault(str(path), "not a regular file", "replace it by a file of the project")
     return None
-
-
-def _is_below(path: str, folder: str) -> bool:
-    return os.path.commonpath([path, folder]) == folder

@@ -8,33 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from awacs import execute_api
 from awacs.aws import Allow, Condition, Deny, NotIpAddress, PolicyDocument, Principal, Statement
-from troposphere import AWSObject, GetAtt, Ref, Sub, encode_to_dict
-from troposphere.apigateway import AccessLogSetting as AccessLog
-from troposphere.apigateway import (
-    Account,
-    ApiKey,
-    ApiStage,
-    Deployment,
-    EndpointConfiguration,
-    GatewayResponse,
-    Integration,
-    Method,
-    MethodSetting,
-    Model,
-    QuotaSettings,
-    RequestValidator,
-    Resource,
-    RestApi,
-    Stage,
-    ThrottleSettings,
-    UsagePlan,
-    UsagePlanKey,
-)
+from troposphere import AWSObject, GetAtt, Ref, Sub, apigateway, encode_to_dict
 from troposphere.awslambda import Permission
 from troposphere.iam import Role
 
 from generator.capacity.sizing import PROCESS_WEBHOOK
-from generator.capacity.usage_plan import UsagePlan as SizedUsagePlan
+from generator.capacity.usage_plan import UsagePlan
 from generator.config.schema import Environment
 from generator.config.sources import WebhookSource
 from generator.stack import names, permissions
@@ -53,16 +32,16 @@ GATEWAY_RESPONSES = (
 """Type, status and Retry-After in seconds. Source: API Gateway Developer Guide, "Gateway response types"."""
 
 
-def resources(environment: Environment, plan: SizedUsagePlan) -> list[AWSObject]:
+def resources(environment: Environment, plan: UsagePlan) -> list[AWSObject]:
     """Return everything in front of the function, in the order in which a request passes through it."""
     own_role = _logging_role() if environment.operations.api_logging_role == "create" else []
     restricted = [source for source in environment.paths if source.allowed_addresses]
     policy = {"Policy": _addresses(restricted)} if restricted else {}
     interface = [*_method(), *_source_methods(environment.paths), *_gateway_responses()]
     deployment = _deployment(interface, policy)
-    regional = EndpointConfiguration(Types=["REGIONAL"])
+    regional = apigateway.EndpointConfiguration(Types=["REGIONAL"])
     return [
-        RestApi(names.API, EndpointConfiguration=regional, Name=Sub(names.API_NAME), **policy),
+        apigateway.RestApi(names.API, EndpointConfiguration=regional, Name=Sub(names.API_NAME), **policy),
         *interface,
         deployment,
         _stage(plan, deployment, own_role),
@@ -76,11 +55,13 @@ def resources(environment: Environment, plan: SizedUsagePlan) -> list[AWSObject]
 def _method() -> list[AWSObject]:
     """Return POST /webhooks. Its model only requires a JSON object; the handler checks signature and content."""
     return [
-        Resource(
+        apigateway.Resource(
             names.RESOURCE, ParentId=GetAtt(names.API, "RootResourceId"), PathPart="webhooks", RestApiId=Ref(names.API)
         ),
-        Model(names.MODEL, ContentType="application/json", RestApiId=Ref(names.API), Schema={"type": "object"}),
-        RequestValidator(names.VALIDATOR, RestApiId=Ref(names.API), ValidateRequestBody=True),
+        apigateway.Model(
+            names.MODEL, ContentType="application/json", RestApiId=Ref(names.API), Schema={"type": "object"}
+        ),
+        apigateway.RequestValidator(names.VALIDATOR, RestApiId=Ref(names.API), ValidateRequestBody=True),
         _post(
             names.METHOD,
             names.RESOURCE,
@@ -98,20 +79,20 @@ def _source_methods(sources: Sequence[WebhookSource]) -> Iterable[AWSObject]:
     """
     for source in sources:
         path = names.source(source.name, "Resource")
-        yield Resource(path, ParentId=Ref(names.RESOURCE), PathPart=source.name, RestApiId=Ref(names.API))
+        yield apigateway.Resource(path, ParentId=Ref(names.RESOURCE), PathPart=source.name, RestApiId=Ref(names.API))
         yield _post(names.source(source.name, "Method"), path)
 
 
-def _post(logical_id: str, resource: str, **optional: object) -> Method:
+def _post(logical_id: str, resource: str, **optional: object) -> apigateway.Method:
     invocations = (
         "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
         "${ProcessWebhookFunction.Arn}/invocations"
     )
-    return Method(
+    return apigateway.Method(
         logical_id,
         AuthorizationType="NONE",
         HttpMethod="POST",
-        Integration=Integration(IntegrationHttpMethod="POST", Type="AWS_PROXY", Uri=Sub(invocations)),
+        Integration=apigateway.Integration(IntegrationHttpMethod="POST", Type="AWS_PROXY", Uri=Sub(invocations)),
         ResourceId=Ref(resource),
         RestApiId=Ref(names.API),
         **optional,
@@ -143,15 +124,17 @@ def _addresses(sources: Sequence[WebhookSource]) -> object:
     return encode_to_dict(PolicyDocument(Version="2012-10-17", Statement=[allowed, *refused]))
 
 
-def _gateway_responses() -> Iterable[GatewayResponse]:
+def _gateway_responses() -> Iterable[apigateway.GatewayResponse]:
     for kind, status, retry_after_s in GATEWAY_RESPONSES:
         header = {"gatewayresponse.header.Retry-After": f"'{retry_after_s}'"}
         optional = {"ResponseParameters": header} if retry_after_s else {}
         title = "".join(word.capitalize() for word in kind.split("_")) + "Response"
-        yield GatewayResponse(title, ResponseType=kind, RestApiId=Ref(names.API), StatusCode=str(status), **optional)
+        yield apigateway.GatewayResponse(
+            title, ResponseType=kind, RestApiId=Ref(names.API), StatusCode=str(status), **optional
+        )
 
 
-def _deployment(interface: list[AWSObject], policy: Mapping[str, object]) -> Deployment:
+def _deployment(interface: list[AWSObject], policy: Mapping[str, object]) -> apigateway.Deployment:
     """Return a deployment whose logical id has a hash, because a changed interface or policy needs a new deployment.
 
     Source: Amazon API Gateway Developer Guide, "Control access to a REST API with API Gateway resource policies".
@@ -162,14 +145,18 @@ def _deployment(interface: list[AWSObject], policy: Mapping[str, object]) -> Dep
         default=lambda part: part.to_dict(),
     )
     digest = hashlib.sha256(content.encode()).hexdigest()[:10]
-    return Deployment(
+    return apigateway.Deployment(
         f"WebhookDeployment{digest}",
-        DependsOn=[resource.title for resource in interface if isinstance(resource, Method | GatewayResponse)],
+        DependsOn=[
+            resource.title
+            for resource in interface
+            if isinstance(resource, apigateway.Method | apigateway.GatewayResponse)
+        ],
         RestApiId=Ref(names.API),
     )
 
 
-def _stage(plan: SizedUsagePlan, deployment: Deployment, own_role: list[AWSObject]) -> Stage:
+def _stage(plan: UsagePlan, deployment: apigateway.Deployment, own_role: list[AWSObject]) -> apigateway.Stage:
     """Return the stage, with an access log without addresses or payload, and throttled like the usage plan.
 
     It waits for the logging role if the stack creates it.
@@ -183,9 +170,9 @@ def _stage(plan: SizedUsagePlan, deployment: Deployment, own_role: list[AWSObjec
         "latencyMs": "$context.responseLatency",
         **({"path": "$context.resourcePath"} if plan.source_rates_per_s else {}),
     }
-    return Stage(
+    return apigateway.Stage(
         names.STAGE,
-        AccessLogSetting=AccessLog(
+        AccessLogSetting=apigateway.AccessLogSetting(
             DestinationArn=names.arn(names.ACCESS_LOG_GROUP), Format=json.dumps(fields, separators=(",", ":"))
         ),
         DeploymentId=Ref(deployment),
@@ -203,25 +190,27 @@ def _stage(plan: SizedUsagePlan, deployment: Deployment, own_role: list[AWSObjec
     )
 
 
-def _limits(path: str, verb: str, burst: int, rate_per_s: float) -> MethodSetting:
+def _limits(path: str, verb: str, burst: int, rate_per_s: float) -> apigateway.MethodSetting:
     """Return the limits of a method, whose path has ~1 for each slash.
 
     Source: AWS CloudFormation reference, AWS::ApiGateway::Stage MethodSetting.
     """
-    return MethodSetting(HttpMethod=verb, ResourcePath=path, ThrottlingBurstLimit=burst, ThrottlingRateLimit=rate_per_s)
+    return apigateway.MethodSetting(
+        HttpMethod=verb, ResourcePath=path, ThrottlingBurstLimit=burst, ThrottlingRateLimit=rate_per_s
+    )
 
 
-def _admission(plan: SizedUsagePlan) -> list[AWSObject]:
+def _admission(plan: UsagePlan) -> list[AWSObject]:
     """Return the API key and its usage plan. The key identifies a sender; the signature authenticates it."""
     return [
-        ApiKey(names.API_KEY, Enabled=True),
-        UsagePlan(
+        apigateway.ApiKey(names.API_KEY, Enabled=True),
+        apigateway.UsagePlan(
             names.USAGE_PLAN,
-            ApiStages=[ApiStage(ApiId=Ref(names.API), Stage=Ref(names.STAGE))],
-            Quota=QuotaSettings(Limit=plan.quota_per_day, Period="DAY"),
-            Throttle=ThrottleSettings(BurstLimit=plan.burst, RateLimit=plan.rate_per_s),
+            ApiStages=[apigateway.ApiStage(ApiId=Ref(names.API), Stage=Ref(names.STAGE))],
+            Quota=apigateway.QuotaSettings(Limit=plan.quota_per_day, Period="DAY"),
+            Throttle=apigateway.ThrottleSettings(BurstLimit=plan.burst, RateLimit=plan.rate_per_s),
         ),
-        UsagePlanKey(
+        apigateway.UsagePlanKey(
             "WebhookUsagePlanKey", KeyId=Ref(names.API_KEY), KeyType="API_KEY", UsagePlanId=Ref(names.USAGE_PLAN)
         ),
     ]
@@ -255,5 +244,5 @@ def _logging_role() -> list[AWSObject]:
             ManagedPolicyArns=[managed],
             **retained,
         ),
-        Account(names.API_LOGGING_ACCOUNT, CloudWatchRoleArn=names.arn(names.API_LOGGING_ROLE), **retained),
+        apigateway.Account(names.API_LOGGING_ACCOUNT, CloudWatchRoleArn=names.arn(names.API_LOGGING_ROLE), **retained),
     ]

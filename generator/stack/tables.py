@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-from troposphere.dynamodb import (
-    AttributeDefinition,
-    GlobalSecondaryIndex,
-    KeySchema,
-    PointInTimeRecoverySpecification,
-    Projection,
-    SSESpecification,
-    StreamSpecification,
-    Table,
-    TimeToLiveSpecification,
-)
+from troposphere import dynamodb
 
 from generator.stack import names
 
 
-def resources(deletion_protection: bool) -> list[Table]:
+def resources(deletion_protection: bool) -> list[dynamodb.Table]:
     """Return PriceHistoryTable and PriceAlertsTable.
 
     The first has one item per price. Its sort key is time#source#webhook-id, which no two webhooks share. The second
     has one item per alert, indexed while armed: only then does it have `watch` and `threshold`.
     """
-    armed = GlobalSecondaryIndex(
+    armed = dynamodb.GlobalSecondaryIndex(
         IndexName=names.ALERTS_INDEX,
         KeySchema=_keys("watch", "threshold"),
-        Projection=Projection(ProjectionType="INCLUDE", NonKeyAttributes=["armedAt", "generation"]),
+        Projection=dynamodb.Projection(ProjectionType="INCLUDE", NonKeyAttributes=["armedAt", "generation"]),
     )
     return [
-        Table(
+        dynamodb.Table(
             names.PRICE_HISTORY_TABLE,
             AttributeDefinitions=_strings("symbol", "observation"),
             KeySchema=_keys("symbol", "observation"),
-            StreamSpecification=StreamSpecification(StreamViewType="NEW_IMAGE"),
-            TimeToLiveSpecification=TimeToLiveSpecification(AttributeName="ttl", Enabled=True),
+            StreamSpecification=dynamodb.StreamSpecification(StreamViewType="NEW_IMAGE"),
+            TimeToLiveSpecification=dynamodb.TimeToLiveSpecification(AttributeName="ttl", Enabled=True),
             **_common(deletion_protection),
         ),
-        Table(
+        dynamodb.Table(
             names.PRICE_ALERTS_TABLE,
             AttributeDefinitions=[
                 *_strings("userId", "alertId", "watch"),
-                AttributeDefinition(AttributeName="threshold", AttributeType="N"),
+                dynamodb.AttributeDefinition(AttributeName="threshold", AttributeType="N"),
             ],
             KeySchema=_keys("userId", "alertId"),
             GlobalSecondaryIndexes=[armed],
@@ -56,14 +46,19 @@ def _common(deletion_protection: bool) -> dict[str, object]:
         "DeletionPolicy": names.retention(deletion_protection),
         "UpdateReplacePolicy": "Retain",
         "DeletionProtectionEnabled": deletion_protection,
-        "PointInTimeRecoverySpecification": PointInTimeRecoverySpecification(PointInTimeRecoveryEnabled=True),
-        "SSESpecification": SSESpecification(KMSMasterKeyId=names.arn(names.KEY), SSEEnabled=True, SSEType="KMS"),
+        "PointInTimeRecoverySpecification": dynamodb.PointInTimeRecoverySpecification(PointInTimeRecoveryEnabled=True),
+        "SSESpecification": dynamodb.SSESpecification(
+            KMSMasterKeyId=names.arn(names.KEY), SSEEnabled=True, SSEType="KMS"
+        ),
     }
 
 
-def _strings(*attributes: str) -> list[AttributeDefinition]:
-    return [AttributeDefinition(AttributeName=name, AttributeType="S") for name in attributes]
+def _strings(*attributes: str) -> list[dynamodb.AttributeDefinition]:
+    return [dynamodb.AttributeDefinition(AttributeName=name, AttributeType="S") for name in attributes]
 
 
-def _keys(partition: str, sort: str) -> list[KeySchema]:
-    return [KeySchema(AttributeName=partition, KeyType="HASH"), KeySchema(AttributeName=sort, KeyType="RANGE")]
+def _keys(partition: str, sort: str) -> list[dynamodb.KeySchema]:
+    return [
+        dynamodb.KeySchema(AttributeName=partition, KeyType="HASH"),
+        dynamodb.KeySchema(AttributeName=sort, KeyType="RANGE"),
+    ]
