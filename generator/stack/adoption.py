@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from generator.errors import Fault, InvalidAdoption
-from generator.template.dependencies import names
+from generator.template import dependencies
 from generator.template.intrinsics import Json
 
 IDENTIFIERS = {
@@ -56,5 +56,5 @@ def _faults(where: str, adoptable: Mapping[str, Json], identifiers: Mapping[str,
         key, pattern = IDENTIFIERS[adoptable[name]["Type"]]
         if not re.fullmatch(pattern, identifier):
             yield Fault(name, f"'{identifier}' is not a {key}", "write the name or id, without the ARN")
-        for other in sorted({*names(adoptable[name])} - identifiers.keys()):
+        for other in sorted({*dependencies.names(adoptable[name])} - identifiers.keys()):
             yield Fault(name, f"needs {other}, which is not adopted", f"add {other}=ID")
