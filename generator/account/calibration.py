@@ -9,8 +9,9 @@ from itertools import pairwise
 
 from generator._format import counted, duration, number, percent, significant
 from generator.account.metrics import HOUR_S, MINUTE_S, Points, Reports, utc
+from generator.capacity import traffic_fit
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS, Sizing
-from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
+from generator.config.schema import Environment
 from generator.errors import Fault, UnreadableMetrics
 from generator.stack.monitoring import ITERATOR_AGE_MS
 
@@ -179,31 +180,27 @@ def _traffic(
         weaknesses.append(f"{counted(len(holes), 'hole')} in the recording")
     start, busiest = _busiest_hour(arrived, first, last)
     hours = min(1.0, minutes / 60)
-    rate = busiest / hours
-    lowest, highest = WEBHOOKS_PER_HOUR
+    peak = max(arrived.values())
+    fitted = traffic_fit.fit(busiest / hours, 60 * peak)
     traffic = environment.traffic
-    outside = _weakness_if(
-        not lowest <= rate <= highest, f"measured {number(rate)}; the setting allows {lowest} to {highest:,}"
-    )
     yield Measurement(
         "traffic.webhooks_per_hour",
         traffic.webhooks_per_hour,
-        round(min(max(rate, lowest), highest)),
+        fitted.webhooks_per_hour,
         MINUTE_S,
         len(arrived),
         2 / math.sqrt(busiest),
-        (*weaknesses, *outside, f"the hour from {utc(start)}"),
+        (*weaknesses, *filter(None, [fitted.rate_note]), f"the hour from {utc(start)}"),
     )
-    peak = max(arrived.values())
     by_chance = f"the busiest minute has only {peak:.0f} webhooks, and chance raises it"
     yield Measurement(
         "traffic.peak_factor",
         traffic.peak_factor,
-        round(min(100.0, max(1.0, 60 * peak / rate)), 2),
+        fitted.peak_factor,
         MINUTE_S,
         len(arrived),
         2 / math.sqrt(peak),
-        (*weaknesses, *_weakness_if(peak < 100, by_chance)),
+        (*weaknesses, *filter(None, [fitted.peak_note]), *_weakness_if(peak < 100, by_chance)),
     )
 
 

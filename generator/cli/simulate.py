@@ -52,7 +52,7 @@ BAR_STEPS = 1000
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
     metavar="N",
-    help="Scale the trace to N webhooks per hour.",
+    help="Scale the trace to N webhooks in its busiest hour.",
 )
 @click.option(
     "--hours", type=float, metavar="H", help="Hours to simulate.  [default: 1, or the length of the workload]"

@@ -15,6 +15,10 @@ from generator.config.sources import CHECKS, MAX_SOURCES, Scheme, WebhookSource
 WEBHOOKS_PER_HOUR = (100, 50_000)
 """The supported rates. Beyond them, the rest of the stack (shards, one Region, one SMS sender) is untested."""
 
+PEAK_FACTOR = (1, 100)
+
+WEBHOOKS_PER_BURST = (1, 1000)
+
 MAX_BATCH_SIZE = 1000
 """Lambda allows 10,000, but a batch is processed record by record within one timeout."""
 
@@ -48,9 +52,9 @@ class Traffic(NamedTuple):
         too_low="raise it to 100: lower rates need the same capacity",
         too_high="lower it or split the sources over two stacks",
     )
-    # The rate of the busiest minute over the mean rate of its hour. 5 suits lively traffic; measure your own
+    # The rate of the busiest minute over the mean rate of the busiest hour. 5 suits lively traffic; measure your own
     # with `generator size --fit-trace`.
-    peak_factor: float = number(5.0, 1, 100)
+    peak_factor: float = number(5.0, *PEAK_FACTOR)
     # Notifications per webhook. The default assumes that one price in twenty crosses a threshold.
     alerts_per_webhook: float = number(0.05, 0, 100)
     # Notifications that one price fires at once when it crosses a threshold, on average (geometric). More alerts per
@@ -58,7 +62,7 @@ class Traffic(NamedTuple):
     alerts_per_crossing: float = number(1.0, 1, 1000)
     # Webhooks that arrive at once, on average (geometric). 1: each arrives by itself, as from relays that sample. Raw
     # feeds of an exchange need more.
-    webhooks_per_burst: float = number(1.0, 1, 1000)
+    webhooks_per_burst: float = number(1.0, *WEBHOOKS_PER_BURST)
     # Share of all records on the busiest shard. The records of one market share a partition key, so a hot market does
     # not spread over shards.
     busiest_shard_share: float = number(0.40, 0.001, 1)

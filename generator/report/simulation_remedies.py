@@ -68,7 +68,7 @@ class _Peak:
             trace = recorded.trace
             fitted = burst_fit.fit(trace.times, environment.functions.process_webhook)
             size_ = 1 + (fitted.webhooks_per_burst - 1) * recorded.scale
-            per_s, most = trace.webhooks_per_hour / 3600 * trace.peak_factor * recorded.scale, fitted.most_at_once
+            per_s, most = trace.peak_per_hour / 3600 * recorded.scale, fitted.most_at_once
             traffic = traffic._replace(webhooks_per_burst=size_)
             text = f"{rate(per_s)} in recorded bursts of {significant(size_)}" if size_ > 1 else rate(per_s)
         traffic = traffic._replace(peak_factor=per_s * 3600 / traffic.webhooks_per_hour)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from generator._format import counted, duration, number, significant
-from generator.capacity import burst_fit, sizing
+from generator._format import counted, duration, significant
+from generator.capacity import burst_fit, sizing, traffic_fit
 from generator.capacity.burst_fit import BurstFit
 from generator.config import files
-from generator.config.fields import declarations
-from generator.config.schema import Environment, Traffic
+from generator.config.schema import WEBHOOKS_PER_BURST, Environment
 from generator.errors import UnsizableLoad
 from generator.simulation.trace import read_trace
 
@@ -23,36 +22,29 @@ def fit(name: str, path: Path, chosen: Sequence[str]) -> tuple[list[str], list[s
     Raises UnreadableTrace with the number of the wrong line, InvalidEnvironment if the settings are wrong.
     """
     trace = read_trace(path)
-    overrides, weaknesses = _permitted(trace.as_overrides())
-    weaknesses += trace.weaknesses()
+    traffic = traffic_fit.fit(trace.webhooks_per_hour, trace.peak_per_hour)
+    overrides = [
+        f"traffic.webhooks_per_hour={traffic.webhooks_per_hour}",
+        f"traffic.peak_factor={traffic.peak_factor:g}",
+    ]
+    weaknesses = [f"webhooks_per_hour: {traffic.rate_note}"] if traffic.rate_note else []
+    weaknesses += [*filter(None, [traffic.peak_note]), *trace.weaknesses()]
     if trace.times:
         (environment,) = files.load_named([name], (*overrides, *chosen))
         fitted = burst_fit.fit(trace.times, environment.functions.process_webhook)
-        burst, outside = _permitted([f"traffic.webhooks_per_burst={fitted.webhooks_per_burst:.3g}"])
-        overrides += burst
-        weaknesses += outside
+        stated = min(fitted.webhooks_per_burst, WEBHOOKS_PER_BURST[1])
+        overrides.append(f"traffic.webhooks_per_burst={significant(stated)}".replace(",", ""))
+        if stated < fitted.webhooks_per_burst:
+            weaknesses.append(
+                f"webhooks_per_burst: measured {significant(fitted.webhooks_per_burst)}; the setting allows at most "
+                f"{stated:,}, so the reservations that follow are too small"
+            )
         weaknesses += _far_above_mean(fitted, files.load_named([name], (*overrides, *chosen))[0], path)
     windows = [f"{significant(value)} in {window_s:g} s" for window_s, value in sorted(trace.dispersion.items())]
     dispersion = f"; variance over mean of the counts (Poisson: 1): {', '.join(windows)}" if windows else ""
     seen = f"{counted(sum(trace.counts), 'webhook')} in {duration(trace.duration_s)}{dispersion}"
     (toml,) = files.toml_tables(overrides)
     return overrides, [f"{path}: {seen}", *toml, *(f"{path}: weak: {weakness}" for weakness in weaknesses)]
-
-
-def _permitted(overrides: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the overrides with the nearest values that their settings of the traffic permit, and what was changed."""
-    settings = {f"traffic.{name}": setting["schema"] for name, setting in declarations(Traffic).items()}
-    permitted, changed = [], []
-    for override in overrides:
-        key, _, value = override.partition("=")
-        low, high = settings[key]["minimum"], settings[key]["maximum"]
-        if not low <= float(value) <= high:
-            nearest = number(low if float(value) < low else high)
-            found = f"{key} is {number(float(value))} in the recording"
-            changed.append(f"{found}; the setting allows {number(low)} to {number(high)}, so {nearest} is used")
-            value = nearest.replace(",", "")
-        permitted.append(f"{key}={value}")
-    return permitted, changed
 
 
 def _far_above_mean(fitted: BurstFit, environment: Environment, path: Path) -> list[str]:

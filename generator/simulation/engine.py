@@ -52,7 +52,7 @@ def simulate(
     """Simulate a parsed template under a workload.
 
     workload: by default the environment's, or "trace" if a trace file is given.
-    trace: a CSV file to play, at its own rate or scaled to a mean of `trace_per_hour`.
+    trace: a CSV file to play, at its own rate or scaled to `trace_per_hour` in its busiest hour.
     hours: simulated hours. The default is a day for "day", the whole trace for "trace", else one hour or, for a
         "spike" with a slow onset, more.
     budget_s: if given, run until every target is decided or that much time has passed, instead of `replications`.

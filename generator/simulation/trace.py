@@ -33,7 +33,7 @@ TOLERANCE = 0.05
 MAX_REPEATED_GAPS = 10
 """If the same gap occurs more often in a row, no rows are missing, but the distance between rows has changed."""
 
-SHORT_S = 3600.0
+HOUR_S = 3600.0
 """A shorter recording may miss the peak of an hour, so its peak factor is a weak estimate."""
 
 FEW = 100
@@ -51,7 +51,8 @@ class Trace:
     """Webhooks counted in consecutive intervals of equal length, from the first webhook on.
 
     `busiest` is the highest count within any `window_s`: a minute, or the distance between the rows if they are
-    counts and further apart. It is exact even if `interval_s` is longer because the trace was too long to keep.
+    counts and further apart. `busiest_hour` is the highest within an hour; within as many rows as an hour has, at least
+    one. Both are exact even if `interval_s` is longer because the trace was too long to keep.
     `times` are the times of the webhooks after the first, empty for counts, for times in whole seconds and for more
     than `MAX_TIMES` webhooks. `dispersion` is the variance over the mean of the counts in windows of 1, 10 and 60 s.
     `is_counted` is whether the rows are counts, and not times.
@@ -60,6 +61,7 @@ class Trace:
     interval_s: float
     counts: array[int]
     busiest: int
+    busiest_hour: int
     window_s: float = MINUTE_S
     times: array[float] = field(default_factory=lambda: array("d"))
     dispersion: Mapping[float, float] = field(default_factory=dict)
@@ -72,24 +74,19 @@ class Trace:
 
     @property
     def webhooks_per_hour(self) -> float:
-        return sum(self.counts) / self.duration_s * 3600
+        """The mean rate of the busiest hour, which may begin at any second or row; of all of a shorter trace."""
+        return self.busiest_hour / min(_hour_s(self.window_s), self.duration_s) * HOUR_S
 
     @property
-    def peak_factor(self) -> float:
-        """The rate of the busiest window, which may begin at any second, over the mean rate.
+    def peak_per_hour(self) -> float:
+        """The rate of the busiest window, which may begin at any second; the mean of a trace shorter than the window.
 
-        It is 1 for a trace shorter than the window. A small trace shows too high a factor, which leads to too much
-        concurrency: the busiest of many minutes exceeds the mean even for steady traffic. One hour at a constant 100
-        webhooks a minute shows a factor of about 1.3, at 10 a minute about 2. A trace shorter than the cycle that
-        matters (a day, a week) may miss the busiest minute, which leads to too little.
+        A small trace shows too high a peak, which leads to too much concurrency: the busiest of many minutes exceeds
+        the mean even for steady traffic. One hour at a constant 100 webhooks a minute shows a peak of about 1.3 times
+        the mean, at 10 a minute about 2. A trace shorter than the cycle that matters (a day, a week) may miss the
+        busiest minute, which leads to too little.
         """
-        window_s = min(self.window_s, self.duration_s)
-        return max(1.0, self.busiest / window_s * 3600 / self.webhooks_per_hour)
-
-    def as_overrides(self) -> list[str]:
-        """Return the rate and the peak factor as overrides (KEY=VALUE) of an environment's settings."""
-        rate, factor = round(self.webhooks_per_hour), round(self.peak_factor, 2)
-        return [f"traffic.webhooks_per_hour={rate}", f"traffic.peak_factor={factor:g}"]
+        return max(self.busiest / min(self.window_s, self.duration_s) * HOUR_S, self.webhooks_per_hour)
 
     def weaknesses(self) -> list[str]:
         """Return the reasons why the rate or the peak factor of the recording may be wrong."""
@@ -104,12 +101,12 @@ class Trace:
             many = f"it has more than {MAX_TIMES:,} webhooks, too many to keep their times"
             reason = many if sum(self.counts) > MAX_TIMES else "its times are whole seconds"
             found.append(f"{reason}, so bursts within a second are unknown")
-        if self.duration_s < SHORT_S:
+        if self.duration_s < HOUR_S:
             found.append(f"it spans only {duration(self.duration_s)} and may miss the busiest minute of an hour")
         regular = [s for s, value in self.dispersion.items() if value < REGULAR and self.duration_s >= MIN_WINDOWS * s]
         if regular and not self.is_counted and self.webhooks_per_hour <= 3600:
             found.append("its lines are at equal distances; if each stands for several webhooks, add a column: count")
-        if self.busiest < FEW and round(self.peak_factor, 2) > 1:
+        if self.busiest < FEW and self.peak_per_hour > 1.005 * self.webhooks_per_hour:
             found.append(
                 f"its busiest minute has only {counted(self.busiest, 'webhook')}, and chance raises the peak factor"
             )
@@ -140,27 +137,20 @@ def read_trace(path: Path | str) -> Trace:
 
 
 class _Tally:
-    """Counts per interval, in bounded memory. `busiest` is the highest count within any minute, exact throughout."""
+    """Counts per interval, in bounded memory, and the busiest minute and hour, exact throughout."""
 
-    __slots__ = ("_minute", "_windows", "_within", "busiest", "counts", "interval_s")
+    __slots__ = ("_windows", "counts", "hour", "interval_s", "minute")
 
     def __init__(self, interval_s: float = 1.0) -> None:
         self.interval_s = interval_s
         self.counts = array("q")
-        self.busiest = 0
-        # The times and counts of the last minute, and their sum.
-        self._minute: deque[tuple[float, int]] = deque()
-        self._within = 0
+        self.minute, self.hour = _Busiest(MINUTE_S), _Busiest(_hour_s(interval_s))
         self._windows = [_Dispersion(window_s) for window_s in WINDOWS_S if window_s >= interval_s]
 
     def add(self, offset_s: float, count: int) -> None:
         """Add a count at a time after the start of the trace. Times must not go back."""
-        minute = self._minute
-        minute.append((offset_s, count))
-        self._within += count
-        while minute[0][0] <= offset_s - MINUTE_S:
-            self._within -= minute.popleft()[1]
-        self.busiest = max(self.busiest, self._within)
+        self.minute.add(offset_s, count)
+        self.hour.add(offset_s, count)
         for window in self._windows:
             window.add(offset_s, count)
         while offset_s >= MAX_INTERVALS * self.interval_s:
@@ -170,16 +160,37 @@ class _Tally:
             self.counts.extend([0] * (position + 1 - len(self.counts)))
         self.counts[position] += count
 
-    def dispersion(self, duration_s: float) -> dict[float, float]:
-        """Return the dispersion for each window that is full at least twice."""
+    def trace(self, window_s: float, times: array[float], duration_s: float, *, is_counted: bool) -> Trace:
+        """Return the trace, with the dispersion for each window that is full at least twice."""
         found = {window.window_s: window.value(duration_s) for window in self._windows}
-        return {window_s: value for window_s, value in found.items() if value is not None}
+        dispersion = {window_s: value for window_s, value in found.items() if value is not None}
+        busiest = self.minute.count, self.hour.count
+        return Trace(self.interval_s, self.counts, *busiest, window_s, times, dispersion, is_counted)
 
     def _merge_pairs(self) -> None:
         if len(self.counts) % 2:
             self.counts.append(0)
         self.counts = array("q", (a + b for a, b in zip(self.counts[::2], self.counts[1::2], strict=True)))
         self.interval_s *= 2
+
+
+class _Busiest:
+    """The highest count within any window of this length."""
+
+    __slots__ = ("_recent", "_within", "count", "window_s")
+
+    def __init__(self, window_s: float) -> None:
+        self.window_s = window_s
+        self.count = self._within = 0
+        self._recent: deque[tuple[float, int]] = deque()
+
+    def add(self, offset_s: float, count: int) -> None:
+        recent = self._recent
+        recent.append((offset_s, count))
+        self._within += count
+        while recent[0][0] <= offset_s - self.window_s:
+            self._within -= recent.popleft()[1]
+        self.count = max(self.count, self._within)
 
 
 class _Dispersion:
@@ -208,6 +219,11 @@ class _Dispersion:
             return None
         mean = self._sum / windows
         return (self._squares / windows - mean * mean) / mean * windows / (windows - 1)
+
+
+def _hour_s(step_s: float) -> float:
+    """Return an hour in whole steps: the longest time up to it, at least one step."""
+    return step_s * max(1, HOUR_S // step_s)
 
 
 # The time of each webhook.
@@ -240,7 +256,7 @@ def _read_times(rows: Times) -> Trace:
     if last_s == first_s:
         raise fault("all its webhooks have the same time", "record at least a minute of webhooks")
     kept = times if times is not None and is_fine else array("d")
-    return Trace(tally.interval_s, tally.counts, tally.busiest, MINUTE_S, kept, tally.dispersion(second + 1), False)
+    return tally.trace(MINUTE_S, kept, second + 1, is_counted=False)
 
 
 # Counts per interval.
@@ -254,8 +270,7 @@ def _read_counts(rows: Counts) -> Trace:
     tally, position = _Tally(step_s), 0
     for position, count in _placed(step_s, chain(sample, counted)):
         tally.add(position * step_s, count)
-    dispersion = tally.dispersion((position + 1) * step_s)
-    return Trace(tally.interval_s, tally.counts, tally.busiest, step_s, dispersion=dispersion)
+    return tally.trace(step_s, array("d"), (position + 1) * step_s, is_counted=True)
 
 
 def _counted_rows(rows: Counts) -> Counts:

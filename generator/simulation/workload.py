@@ -152,7 +152,7 @@ def profile(
     """Return the rates of a named workload in an environment.
 
     The warm-up before a peak runs at the mean rate, so the measured time begins with cold starts. A trace is played at
-    its own rate, or scaled to a mean of `trace_per_hour`. Raises InvalidSimulation.
+    its own rate, or scaled to `trace_per_hour` in its busiest hour. Raises InvalidSimulation.
     """
     mean_per_s, settings = environment.traffic.webhooks_per_hour / 3600, environment.simulation
     match workload:

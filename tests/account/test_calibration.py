@@ -104,6 +104,25 @@ def test_known_settings_come_back_within_the_stated_errors(calibrate: Callable[.
     assert report["measured_reservations"]["ProcessWebhookFunction"] < report["reservations"]["ProcessWebhookFunction"]
 
 
+@pytest.mark.parametrize("times", [1, 20])
+def test_a_fitted_trace_has_the_same_rate_and_peak_factor(
+    calibrate: Callable[..., Result], generator: Generator, times: int
+) -> None:
+    """At 20 times the rate, 240,000 per hour, both state a peak factor that keeps the peak of 50,000."""
+    document = exported()
+    webhooks = result(document, "process_webhook_invocations_sum")
+    webhooks["Values"] = [times * value for value in webhooks["Values"]]
+    counts = zip(webhooks["Timestamps"], webhooks["Values"], strict=True)
+    Path("trace.csv").write_text("time,count\n" + "".join(f"{time},{count}\n" for time, count in counts))
+    fitted = generator("size", "prod", "--fit-trace", "trace.csv").stderr.splitlines()
+    done = calibrate(document).stdout.splitlines()
+    for setting in ("webhooks_per_hour = ", "peak_factor = "):
+        assert [line for line in fitted if line.startswith(setting)] == [
+            line for line in done if line.startswith(setting)
+        ]
+    assert any("to keep the peak of " in line for line in done) == (times > 1)
+
+
 def test_the_printed_lines_are_settings_that_give_the_printed_reservations(
     calibrate: Callable[..., Result], generator: Generator
 ) -> None:

@@ -396,25 +396,74 @@ def test_fit_trace_warns_that_coarse_counts_hide_peaks(generator: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "line", "weak"),
+    ("counts", "stated", "weak"),
     [
-        ("1\n" * 60, "webhooks_per_hour = 100", "webhooks_per_hour is 60 in the recording; the setting allows 100 to"),
-        ("2000\n" * 60, "webhooks_per_hour = 50000", "webhooks_per_hour is 120,000 in the recording; the setting"),
-        (
-            "4000\n" + "0\n" * 1999,
-            "peak_factor = 100",
-            "peak_factor is 2,000 in the recording; the setting allows 1 to",
+        pytest.param(
+            "5000\n" * 120,
+            ["webhooks_per_hour = 50000", "peak_factor = 6"],
+            [
+                "measured 300,000; the setting allows 100 to 50,000, so peak_factor is 6 instead of 1 to keep the "
+                "peak of 83.3/s"
+            ],
+            id="above the highest rate",
+        ),
+        pytest.param(
+            "3\n" + "0\n" * 59,
+            ["webhooks_per_hour = 100", "peak_factor = 1.8"],
+            [
+                "measured 3; the setting allows 100 to 50,000, so peak_factor is 1.8 instead of 60 to keep the peak of "
+                "0.05/s"
+            ],
+            id="below the lowest rate",
+        ),
+        pytest.param(
+            "1491\n" + "2\n" * 10_079,
+            ["webhooks_per_hour = 1609", "peak_factor = 55.6"],
+            [],
+            id="a busy minute in a quiet week",
+        ),
+        pytest.param(
+            "100000\n" * 60,
+            ["webhooks_per_hour = 50000", "peak_factor = 100"],
+            [
+                "measured 6,000,000; the setting allows 100 to 50,000",
+                "the peak of 1,670/s is above 1,390/s, the highest that the two settings can state: the reservations "
+                "that follow are too small; split the sources over two stacks",
+            ],
+            id="above any peak",
+        ),
+        pytest.param(
+            "1\n" * 60,
+            ["webhooks_per_hour = 100", "peak_factor = 1"],
+            [
+                "measured 60; the setting allows 100 to 50,000",
+                "the peak of 0.0167/s is below 0.0278/s, the lowest that the two settings can state: the reservations "
+                "that follow may be larger than needed",
+            ],
+            id="below any peak",
         ),
     ],
 )
-def test_a_trace_outside_the_supported_range_is_fitted_to_the_nearest_value(
-    generator: Run, counts: str, line: str, weak: str
+def test_a_fitted_setting_outside_its_range_keeps_the_peak(
+    generator: Run, counts: str, stated: list[str], weak: list[str]
 ) -> None:
     Path("trace.csv").write_text("count\n" + counts)
     result = generator("size", "prod", "--fit-trace", "trace.csv")
-    assert line in result.stderr.splitlines()
-    assert f"trace.csv: weak: traffic.{weak}" in result.stderr
+    lines = [line.removeprefix("trace.csv: weak: ") for line in result.stderr.splitlines()]
+    notes = [line.removeprefix("webhooks_per_hour: ") for line in lines]
+    end = notes.index("counts hide the bursts within their interval")
+    assert notes[1:end] == ["[traffic]", *stated, *weak]
     assert "--set" not in result.stderr
+
+
+def test_a_fit_describes_the_busiest_hour_of_a_day(generator: Run) -> None:
+    """Six webhooks a minute, but in one hour, from half past nine, 117 with a busiest minute of 150."""
+    counts = [6] * 570 + [117] * 30 + [150] + [117] * 29 + [6] * 810
+    Path("trace.csv").write_text("count\n" + "\n".join(map(str, counts)))
+    result = generator("size", "prod", "--fit-trace", "trace.csv", "--format", "json")
+    assert {"webhooks_per_hour = 7053", "peak_factor = 1.28"} < set(result.stderr.splitlines())
+    process = json.loads(result.stdout)["functions"]["ProcessWebhookFunction"]
+    assert process["inputs"]["arrival_rate_per_s"] == pytest.approx(150 / 60, rel=0.005)
 
 
 def test_a_recording_below_a_minute_has_no_peak_factor_to_raise(generator: Run) -> None:

@@ -97,7 +97,7 @@ def test_nothing_is_created_or_lost(
     topology = read_topology(template)
     topology = topology.without_reservations() if unreserved else topology
     # 20/s for 20 s, then pauses that let senders and failed events retry.
-    rates = Recorded(Trace(10.0, array("l", [200, 200, *[0] * 17, 20]), 400))
+    rates = Recorded(Trace(10.0, array("l", [200, 200, *[0] * 17, 20]), 400, 420))
     task = Task(topology, given_environment, rates, rates.default_duration_s, seed)
     outcome = replicate(task, 0)
     for owner, name, answer in ((Gateway, "_run_together", False), (network, "_share_a_pool", True)):

@@ -10,7 +10,7 @@ from itertools import chain
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator.errors import UnreadableTrace
@@ -35,7 +35,7 @@ def trace(tmp_path):
 def fitted(path):
     """Return the rate and the peak factor of a trace."""
     found = read_trace(path)
-    return found.webhooks_per_hour, found.peak_factor
+    return found.webhooks_per_hour, found.peak_per_hour / found.webhooks_per_hour
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_fit_of_a_long_trace_still_finds_its_busiest_minute(trace):
     minutes = ["100"] * 130_000
     minutes[77_777] = "2000"
     path = trace("count\n" + "\n".join(minutes))
-    assert fitted(path)[1] == pytest.approx(2000 / 100, rel=0.01)
+    assert fitted(path) == (pytest.approx(59 * 100 + 2000), pytest.approx(60 * 2000 / 7900))
     assert read_trace(path).interval_s == 120
 
 
@@ -224,8 +224,32 @@ def test_a_fit_of_coarse_counts_uses_their_busiest_interval(trace, step_s):
     counts = [step_s] * 100
     counts[42] *= 2
     path = trace("time,count\n" + "".join(f"{row * step_s},{count}\n" for row, count in enumerate(counts)))
-    assert fitted(path) == (pytest.approx(3600 * 1.01), pytest.approx(2 / 1.01))
+    rows = 3600 // step_s
+    assert fitted(path) == (pytest.approx(3600 * (1 + 1 / rows)), pytest.approx(2 / (1 + 1 / rows)))
     assert read_trace(path).window_s == step_s
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.floats(0, 9000), min_size=2, max_size=60))
+def test_the_rate_is_that_of_the_busiest_hour(tmp_path_factory, gathered):
+    """Compare with the hours that begin at the second of each webhook, counted one by one."""
+    times = sorted(round(time_s, 2) for time_s in [0.0, *gathered, 9000.0])
+    path = tmp_path_factory.getbasetemp() / "hours.csv"
+    path.write_text("time\n" + "\n".join(f"{time_s:.2f}" for time_s in times))
+    ends = [int(time_s) + 1 for time_s in times]
+    assert read_trace(path).webhooks_per_hour == max(
+        sum(end_s - 3600 <= time_s < end_s for time_s in times) for end_s in ends
+    )
+
+
+def test_the_hour_of_counts_has_whole_rows(trace):
+    """Two rows of 25 minutes are the longest time up to an hour."""
+    path = trace("time,count\n" + "".join(f"{row * 1500},{count}\n" for row, count in enumerate((10, 50, 70, 10))))
+    assert read_trace(path).webhooks_per_hour == pytest.approx(120 * 3600 / 3000)
+
+
+def test_a_recording_of_at_most_an_hour_has_its_mean_rate(trace):
+    assert read_trace(trace("count\n" + "10\n" * 20 + "40\n" * 10)).webhooks_per_hour == 1200
 
 
 METADATA = "Full label,Count\nLabel,Count\nAccount ID,111122223333\nRegion,us-east-1\nPeriod,60\nStatistic,Sum\n"

@@ -26,7 +26,7 @@ SPIKE = Spike(mean_per_s=10.0, factor=10.0, onset_s=30.0, decay_s=600.0)
 
 def minutes(*counts):
     """Return a trace with these counts per minute."""
-    return Trace(60.0, array("q", counts), max(counts))
+    return Trace(60.0, array("q", counts), max(counts), sum(counts))
 
 
 def times(rates, start_s, end_s, webhooks_per_burst=1.0):
