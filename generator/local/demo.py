@@ -77,9 +77,9 @@ def alerts() -> list[DemoAlert]:
     return alerts_
 
 
-def walk(seed: int) -> Iterator[tuple[str, Decimal]]:
+def walk() -> Iterator[tuple[str, Decimal]]:
     """Yield prices of each symbol in turn: a random walk in steps of up to 1 %."""
-    generator, prices = random.Random(seed), dict(SYMBOLS)  # noqa: S311 - a demonstration, not a secret
+    generator, prices = random.Random(7), dict(SYMBOLS)  # noqa: S311 - a demonstration, not a secret
     for number in range(PRICES):
         symbol = list(SYMBOLS)[number % len(SYMBOLS)]
         step = Decimal(1) + Decimal(generator.randrange(-100, 101)) / 10_000
@@ -87,7 +87,7 @@ def walk(seed: int) -> Iterator[tuple[str, Decimal]]:
         yield symbol, prices[symbol]
 
 
-def run(system: System, progress: Callable[[Iterable[int]], Iterable[int]], seed: int = 7) -> DemoResult:
+def run(system: System, progress: Callable[[Iterable[int]], Iterable[int]]) -> DemoResult:
     """Arm the alerts, send the prices, and wait for the expected SMS, and briefly for unexpected ones."""
     from_sources = dict(zip(system.senders, map(_alert_of_source, range(len(system.senders))), strict=True))
     armed = [*alerts(), *from_sources.values()]
@@ -95,7 +95,7 @@ def run(system: System, progress: Callable[[Iterable[int]], Iterable[int]], seed
         system.put_alert(alert.alert_id, alert.symbol, alert.direction, str(alert.threshold), alert.phone_number)
     expected: set[str] = set()
     refusals: list[str] = []
-    prices = walk(seed)
+    prices = walk()
     for number in progress(range(PRICES)):
         symbol, price = next(prices)
         expected |= {a.phone_number for a in armed if a.symbol == symbol and a.fires_at(price)}
