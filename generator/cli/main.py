@@ -5,7 +5,6 @@ docs/explanation/architecture.md describes the stages that the commands run thro
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from typing import Any
 
@@ -14,7 +13,7 @@ import click
 from generator import __version__
 from generator._format import visible
 from generator._runtime import exit_on_termination, few_collections, skip_final_collection
-from generator.cli.output import only_printable
+from generator.cli.output import discard, only_printable
 from generator.errors import NO_SPACE, Fault, GeneratorError
 
 COMMANDS = {
@@ -96,8 +95,7 @@ class LazyGroup(click.Group):
             if error.errno not in NO_SPACE:
                 raise
             faults = (Fault("output", f"cannot be written ({error.strerror})", "free some space or write elsewhere"),)
-            # Keep Python from writing the rest when it exits: https://docs.python.org/3/library/signal.html
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            discard(sys.stdout)
         for fault in faults[:MAX_FAULTS]:
             click.echo(visible(str(fault)), err=True)
         if len(faults) > MAX_FAULTS:

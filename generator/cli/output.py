@@ -11,6 +11,9 @@ from typing import Any, TextIO
 
 from generator._format import printable
 
+CLOSED_PIPE = 141
+"""The exit code that shells report for a command ended by SIGPIPE: 128 + 13."""
+
 
 class _Printable:
     """A text stream that passes on printable text only, with an escape for what its encoding does not have."""
@@ -24,8 +27,22 @@ class _Printable:
 
     def write(self, text: str) -> int:
         """Write the text. Returns its length, as any stream does."""
-        self._stream.write(_encodable(printable(text), self._stream.encoding or "utf-8"))
+        with self._exit_if_closed():
+            self._stream.write(_encodable(printable(text), self._stream.encoding or "utf-8"))
         return len(text)
+
+    def flush(self) -> None:
+        with self._exit_if_closed():
+            self._stream.flush()
+
+    @contextmanager
+    def _exit_if_closed(self) -> Iterator[None]:
+        """Exit if nobody reads the stream any more. click would exit with 1, which is a verdict."""
+        try:
+            yield
+        except BrokenPipeError:
+            discard(self._stream)
+            sys.exit(CLOSED_PIPE)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -43,6 +60,14 @@ def only_printable() -> Iterator[None]:
         if sys.stderr:
             streams.enter_context(redirect_stderr(_Printable(sys.stderr)))
         yield
+
+
+def discard(stream: TextIO) -> None:
+    """Discard all further output to a stream that cannot be written, including what Python flushes at its exit.
+
+    Source: https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def is_interactive() -> bool:
