@@ -90,7 +90,7 @@ def left_out(topology: Topology) -> Iterator[str]:
                 )
     publishing = [function for name, function in topology.functions.items() if name in publishers]
     for subscription in topology.subscriptions:
-        if not any(subscription.topic in function.access.publishes for function in publishing):
+        if not any(subscription.topic in function.publishes for function in publishing):
             yield (
                 f"{subscription.logical_id}: not simulated, because no simulated function may publish by name to "
                 f"{subscription.topic}"
@@ -99,4 +99,4 @@ def left_out(topology: Topology) -> Iterator[str]:
 
 def _changes(function: Function, mapping: StreamMapping) -> bool:
     """Return whether a function may write a record that the mapping reads."""
-    return bool(function.access.writes.get(mapping.table, frozenset()) & mapping.events)
+    return bool(function.writes.get(mapping.table, frozenset()) & mapping.events)

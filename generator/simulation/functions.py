@@ -170,15 +170,16 @@ END, ARRIVAL, ATTEMPT = range(3)
 """Kinds of things that happen to an asynchronous event. Of several at the same time, the ends of runs come first."""
 
 
+@dataclass(slots=True, eq=False)
 class _Event:
     """An asynchronous event, with the number of its throttles and errors so far and its current run."""
 
-    __slots__ = ("accepted_s", "errors", "origin_s", "started_s", "throttles", "times_out")
-
-    def __init__(self, origin_s: float, accepted_s: float) -> None:
-        self.origin_s, self.accepted_s = origin_s, accepted_s
-        self.throttles = self.errors = 0
-        self.started_s, self.times_out = accepted_s, False
+    origin_s: float
+    accepted_s: float
+    throttles: int = 0
+    errors: int = 0
+    started_s: float = 0.0
+    times_out: bool = False
 
 
 class AsynchronousQueue:

@@ -217,7 +217,7 @@ def _stream(task: Task, draw: Draw, function: LambdaFunction, mapping: StreamMap
 
 
 def _crossings(task: Task, publisher: str, draw: Draw, purpose: str, topics: Mapping[str, list[Receiver]]) -> Crossings:
-    published = sorted(task.topology.functions[publisher].access.publishes)
+    published = sorted(task.topology.functions[publisher].publishes)
     outputs = tuple(output for topic in published for output in topics.get(topic, []))
     mean = task.environment.traffic.alerts_per_webhook
     size = max(1.0, task.environment.traffic.alerts_per_crossing, mean)

@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import accumulate
 from random import Random
@@ -57,6 +58,7 @@ class Crossings:
         return math.log(1.0 - self._uniform()) // math.log1p(-self._probability)
 
 
+@dataclass(slots=True, eq=False)
 class Lane:
     """One of a shard's concurrent batches.
 
@@ -65,19 +67,17 @@ class Lane:
     `due_s` is the time at which the next batch is sent; events for other times are outdated.
     """
 
-    __slots__ = (
-        *("batch", "busy_s", "crossings", "due_s", "first", "poll_phase_s", "published", "since_s", "started_s"),
-        *("throttles", "written_s"),
-    )
-
-    def __init__(self, poll_phase_s: float) -> None:
-        self.poll_phase_s = poll_phase_s
-        self.written_s: list[float] = []
-        self.crossings: deque[tuple[float, float]] = deque()
-        self.first = self.batch = self.throttles = 0
-        self.busy_s = self.since_s = self.started_s = 0.0
-        self.due_s = math.inf
-        self.published = False
+    poll_phase_s: float
+    written_s: list[float] = field(default_factory=list)
+    crossings: deque[tuple[float, float]] = field(default_factory=deque)
+    first: int = 0
+    batch: int = 0
+    throttles: int = 0
+    busy_s: float = 0.0
+    since_s: float = 0.0
+    started_s: float = 0.0
+    due_s: float = math.inf
+    published: bool = False
 
 
 TRIM = 512

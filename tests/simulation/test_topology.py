@@ -154,8 +154,8 @@ def test_every_resource_of_the_prod_template_is_understood(template):
     }
     assert topology.total_reserved == 37
     assert topology.webhook_functions == ("ProcessWebhookFunction",)
-    assert topology.functions["ProcessWebhookFunction"].access.writes == {"PriceHistoryTable": {"INSERT", "MODIFY"}}
-    assert topology.functions["CheckAlertsFunction"].access.publishes == {"NotificationTopic"}
+    assert topology.functions["ProcessWebhookFunction"].writes == {"PriceHistoryTable": {"INSERT", "MODIFY"}}
+    assert topology.functions["CheckAlertsFunction"].publishes == {"NotificationTopic"}
     assert [(limit.logical_id, limit.rate_per_s, limit.burst, limit.quota) for limit in topology.throttles] == [
         ("WebhookUsagePlan", 190, 20, 6_000_000),
         ("WebhookStage", 190, 20, None),
@@ -216,8 +216,8 @@ def test_a_template_by_another_author_is_read():
         None,
         3,
     )
-    assert intake.access.writes == {"Prices": {"INSERT", "MODIFY"}}
-    assert (watch.access.writes, watch.access.publishes) == ({}, {"Bell"})
+    assert intake.writes == {"Prices": {"INSERT", "MODIFY"}}
+    assert (watch.writes, watch.publishes) == ({}, {"Bell"})
     assert topology.throttles == (Throttle("Plan", 30.0, None),)
     (mapping,) = topology.mappings
     assert (mapping.batch_size, mapping.window_s, mapping.max_age_s) == (50, 0, None)

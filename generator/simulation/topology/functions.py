@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from generator import aws
 from generator.errors import Fault, UnreadableTemplate
-from generator.simulation.topology.model import NO_ACCESS, Function, RoleAccess
+from generator.simulation.topology.model import Function
 from generator.simulation.topology.resources import INVOKE_CONFIG, TABLE, single
 from generator.template.evaluation import Evaluator, Unknown
 from generator.template.intrinsics import Json, listed
@@ -29,6 +29,9 @@ capture for DynamoDB Streams"."""
 
 PUBLISH = "sns:Publish"
 
+Access = tuple[dict[str, frozenset[str]], frozenset[str]]
+"""The tables that a role may write to, with the stream events that follow, and the topics it may publish to."""
+
 
 def read_function(template: Evaluator, logical_id: str, properties: Json) -> Function:
     """Read a function together with its role and its configuration for asynchronous events.
@@ -41,9 +44,9 @@ def read_function(template: Evaluator, logical_id: str, properties: Json) -> Fun
         raise UnreadableTemplate([Fault(logical_id, f"it reserves {reserved}", "write 0 or more, or leave it out")])
     try:
         role = single(template.references(properties.get("Role")), "its role")
-        granted, unclear = _access(template, role, _only_deletes(template, properties)), ""
+        (writes, publishes), unclear = _access(template, role, _only_deletes(template, properties)), ""
     except Unknown as unknown:
-        granted, unclear = NO_ACCESS, f"its permissions are not known: {unknown}"
+        writes, publishes, unclear = {}, frozenset(), f"its permissions are not known: {unknown}"
     settings: Mapping[str, Json] = {}
     for config in template.ids(INVOKE_CONFIG):
         if logical_id in template.references(template.properties(config).get("FunctionName")):
@@ -52,7 +55,8 @@ def read_function(template: Evaluator, logical_id: str, properties: Json) -> Fun
         logical_id=logical_id,
         reserved_concurrency=reserved,
         timeout_s=template.number(properties.get("Timeout"), aws.DEFAULT_FUNCTION_TIMEOUT_S),
-        access=granted,
+        writes=writes,
+        publishes=publishes,
         unclear=unclear,
         max_event_age_s=template.number(settings.get("MaximumEventAgeInSeconds"), aws.MAX_ASYNC_EVENT_AGE_S),
         max_retries=template.whole(settings.get("MaximumRetryAttempts"), aws.DEFAULT_ASYNC_RETRIES),
@@ -74,7 +78,7 @@ def _only_deletes(template: Evaluator, properties: Json) -> bool:
     return "DeleteRequest" in code and "PutRequest" not in code
 
 
-def _access(template: Evaluator, role: str, only_deletes: bool) -> RoleAccess:
+def _access(template: Evaluator, role: str, only_deletes: bool) -> Access:
     """Return the access that a role's inline and attached policies grant to tables and topics by name.
 
     Denials, conditions and wildcard resources are ignored: a grant by name shows the intended flow. Raises
@@ -93,7 +97,7 @@ def _access(template: Evaluator, role: str, only_deletes: bool) -> RoleAccess:
             writes[table] = writes.get(table, frozenset()) | events
         if _matches(PUBLISH, patterns):
             publishes |= named & set(template.ids(TOPIC))
-    return RoleAccess(writes, frozenset(publishes))
+    return writes, frozenset(publishes)
 
 
 def _statements(template: Evaluator, role: str) -> Iterator[Mapping[str, Json]]:

@@ -32,29 +32,20 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RoleAccess:
-    """The tables that a role may write to, with the stream events that follow, and the topics it may publish to."""
-
-    writes: Mapping[str, frozenset[str]]
-    publishes: frozenset[str]
-
-
-NO_ACCESS = RoleAccess({}, frozenset())
-
-
-@dataclass(frozen=True, slots=True)
 class Function:
     """A function.
 
     `reserved_concurrency` is None if the function shares the account's pool. `max_event_age_s` and `max_retries`
-    apply to asynchronous events. `unclear` is the reason if `access` could not be read, else empty. Source of the
-    defaults: CloudFormation reference, AWS::Lambda::Function and AWS::Lambda::EventInvokeConfig.
+    apply to asynchronous events. `writes` are the tables that its role may write to, with the stream events that
+    follow, `publishes` the topics it may publish to, and `unclear` the reason if both could not be read. Source of
+    the defaults: CloudFormation reference, AWS::Lambda::Function and AWS::Lambda::EventInvokeConfig.
     """
 
     logical_id: str
     reserved_concurrency: int | None
     timeout_s: float
-    access: RoleAccess
+    writes: Mapping[str, frozenset[str]]
+    publishes: frozenset[str]
     unclear: str = ""
     max_event_age_s: float = aws.MAX_ASYNC_EVENT_AGE_S
     max_retries: int = aws.DEFAULT_ASYNC_RETRIES
