@@ -1,6 +1,6 @@
 """Read a table of settings into named tuples, and collect every fault instead of stopping at the first.
 
-A section is a dataclass whose fields are created by `whole_number`, `number`, `choice`, `text` and `flag`, or are
+A section is a named tuple whose fields are declared by `whole_number`, `number`, `choice`, `text` and `flag`, or are
 sections themselves. Each field defines what it accepts; this module does not know what the settings mean.
 """
 
