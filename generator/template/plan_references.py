@@ -100,11 +100,55 @@ class References:
                 self._modules.setdefault((module.names, module.indexes[:-1]), {})[module.indexes[-1]] = [module]
             if resource.type in FUNCTIONS and isinstance(name := resource.values.get("function_name"), str):
                 self._functions.setdefault(name, []).append(resource)
-        self._providers = _Providers(self, all_resources)
+        self._identities: dict[str, str] = {}
+        self._accounts: dict[str, set[str]] = {}
+        """By the credentials of a provider, the accounts that its resources state."""
+        self._regions: dict[str, set[str]] = {}
+        """By the key of a provider, the Regions that its resources state."""
+        for resource in all_resources:
+            self._note_provider(resource)
+
+    def _note_provider(self, resource: PlannedResource) -> None:
+        key, block = self._provider(resource)
+        if arn := _arn(resource.values) or _arn(resource.before):
+            self._accounts.setdefault(self._identity(key, block), set()).add(arn[2])
+            self._regions.setdefault(key, set()).add(arn[1])
+        if resource.type == "aws_caller_identity" and isinstance(account := resource.values.get("account_id"), str):
+            self._accounts.setdefault(self._identity(key, block), set()).add(account)
 
     def place(self, resource: PlannedResource) -> tuple[str, str]:
-        """Return the account and the Region of a resource; each is empty if the plan does not state it."""
-        return self._providers.place(resource)
+        """Return the account and the Region of a resource; each is empty if the plan does not state it.
+
+        The `region` argument of a resource is part of the aws provider since its version 6.
+        """
+        key, block = self._provider(resource)
+        arn = _arn(resource.values) or (None if resource.values else _arn(resource.before))
+        expressions, names = mapping(block.get("expressions")), address_of(str(block.get("module_address", ""))).names
+        region, account = arn.groups() if arn else ("", "")
+        own_region = _region((resource.values or resource.before).get("region"))
+        if "region" in expressions:
+            provider_region = _region(self._value(expressions["region"], names))
+        else:
+            provider_region = _only(self._regions, key)
+        return (
+            account or self._stated_account(expressions, names) or _only(self._accounts, self._identity(key, block)),
+            own_region or region or provider_region,
+        )
+
+    def _identity(self, key: str, block: Section) -> str:
+        if key not in self._identities:
+            self._identities[key] = _identity(block)
+        return self._identities[key]
+
+    def _stated_account(self, expressions: Section, names: tuple[str, ...]) -> str:
+        allowed = self._value(expressions.get("allowed_account_ids"), names)
+        if isinstance(allowed, list) and len(allowed) == 1:
+            return str(allowed[0])
+        for role in listed(expressions.get("assume_role")):
+            arn = self._value(mapping(role).get("role_arn"), names)
+            if isinstance(arn, str) and (match := _ARN.match(arn)):
+                return match[2]
+        return ""
 
     def functions(self, resource: PlannedResource, key: str) -> list[PlannedResource]:
         """Return the functions that an attribute may name, directly or by an alias. Stop at two."""
@@ -162,7 +206,7 @@ class References:
             self._declared[names] = {(str(block.get("type")), str(block.get("name"))): block for block in blocks}
         return self._declared[names].get((resource.type, resource.name), {})
 
-    def value(self, expression: Json, names: tuple[str, ...], hops: int = MAX_HOPS) -> Json:
+    def _value(self, expression: Json, names: tuple[str, ...], hops: int = MAX_HOPS) -> Json:
         """Return the value of an expression that is a constant or a single variable; None for any other."""
         parts = mapping(expression)
         if "constant_value" in parts:
@@ -175,10 +219,10 @@ class References:
             return mapping(self._variables.get(name)).get("value")
         given = mapping(self._call(names).get("expressions"))
         if name in given:
-            return self.value(given[name], names[:-1], hops - 1)
+            return self._value(given[name], names[:-1], hops - 1)
         return mapping(mapping(self._module(names).get("variables")).get(name)).get("default")
 
-    def provider(self, resource: PlannedResource) -> tuple[str, Section]:
+    def _provider(self, resource: PlannedResource) -> tuple[str, Section]:
         """Return the key and the block of a resource's provider; the block is empty if there is none.
 
         A module that configures no provider uses the provider of the module that calls it.
@@ -220,7 +264,7 @@ class References:
         """Return the possible indexes of fn[each.key] or fn[var.name], which the plan lists as fn and the variable."""
         is_own = scope.is_for_each or any(root in ("each", "count") for root, *_ in references)
         names = [name for root, name, *_ in references if root == "var"]
-        given = [self.value({"references": [f"var.{name}"]}, scope.module.names) for name in names]
+        given = [self._value({"references": [f"var.{name}"]}, scope.module.names) for name in names]
         return [*([scope.index] if is_own else []), *(index for index in given if isinstance(index, int | str))]
 
     def _step(
@@ -251,58 +295,6 @@ class _Scope(NamedTuple):
     for_each: Json
     is_for_each: bool = False
     """Whether the expression is a for_each, each key of which is an index."""
-
-
-class _Providers:
-    """The account and the Region of each provider, as its block or its resources state them."""
-
-    def __init__(self, references: References, resources: Iterable[PlannedResource]) -> None:
-        self._references = references
-        self._identities: dict[str, str] = {}
-        self._accounts: dict[str, set[str]] = {}
-        self._regions: dict[str, set[str]] = {}
-        for resource in resources:
-            key, block = references.provider(resource)
-            if arn := _arn(resource.values) or _arn(resource.before):
-                self._accounts.setdefault(self._identity(key, block), set()).add(arn[2])
-                self._regions.setdefault(key, set()).add(arn[1])
-            if resource.type == "aws_caller_identity" and isinstance(account := resource.values.get("account_id"), str):
-                self._accounts.setdefault(self._identity(key, block), set()).add(account)
-
-    def place(self, resource: PlannedResource) -> tuple[str, str]:
-        key, block = self._references.provider(resource)
-        arn = _arn(resource.values) or (None if resource.values else _arn(resource.before))
-        expressions, names = mapping(block.get("expressions")), address_of(str(block.get("module_address", ""))).names
-        region, account = arn.groups() if arn else ("", "")
-        account = account or self._stated_account(expressions, names)
-        return (
-            account or _only(self._accounts, self._identity(key, block)),
-            self._region(resource) or region or self._provider_region(key, expressions, names),
-        )
-
-    def _identity(self, key: str, block: Section) -> str:
-        if key not in self._identities:
-            self._identities[key] = _identity(block)
-        return self._identities[key]
-
-    def _region(self, resource: PlannedResource) -> str:
-        """Return the Region in a resource's own `region` argument, which version 6 of the aws provider added."""
-        return _region((resource.values or resource.before).get("region"))
-
-    def _provider_region(self, key: str, expressions: Section, names: tuple[str, ...]) -> str:
-        if "region" in expressions:
-            return _region(self._references.value(expressions["region"], names))
-        return _only(self._regions, key)
-
-    def _stated_account(self, expressions: Section, names: tuple[str, ...]) -> str:
-        allowed = self._references.value(expressions.get("allowed_account_ids"), names)
-        if isinstance(allowed, list) and len(allowed) == 1:
-            return str(allowed[0])
-        for role in listed(expressions.get("assume_role")):
-            arn = self._references.value(mapping(role).get("role_arn"), names)
-            if isinstance(arn, str) and (match := _ARN.match(arn)):
-                return match[2]
-        return ""
 
 
 def _parsed(references: Iterable[Json]) -> Iterator[_Reference]:
