@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from generator.checks.folders import Folder
+from generator.checks.folders import Folder, Unread
 from generator.template.intrinsics import literal_text, mapping
 from generator.template.nesting import NotRead
 
@@ -40,14 +40,6 @@ class Artifact(NamedTuple):
     parameters: Mapping[str, str]
 
 
-class Problem(NamedTuple):
-    """Part of an assembly that could not be read, and why."""
-
-    file: Path
-    artifact: str
-    reason: str
-
-
 def is_assembly(folder: Folder, path: Path) -> bool:
     """Return whether a folder has the manifest of an assembly with a stack or a stage."""
     try:
@@ -58,24 +50,24 @@ def is_assembly(folder: Folder, path: Path) -> bool:
     return any(kind == STAGE or not kind.startswith(HARMLESS) for kind in kinds)
 
 
-def artifacts(folder: Folder, path: Path) -> Iterator[Artifact | Problem]:
-    """Yield every stack of an assembly and of its stages, and a problem for whatever cannot be read."""
+def artifacts(folder: Folder, path: Path) -> Iterator[Artifact | Unread]:
+    """Yield every stack of an assembly and of its stages, and whatever cannot be read."""
     stages, seen, remaining = [path], {os.path.realpath(path)}, MAX_ARTIFACTS
     while stages:
         manifest = stages.pop(0) / MANIFEST
         try:
             document = mapping(folder.document(manifest))
         except NotRead as error:
-            yield Problem(manifest, "", str(error))
+            yield Unread(manifest, "", str(error))
             continue
         if document.get("missing"):
-            yield Problem(manifest, "", "the app looked up values that are missing; run cdk synth with credentials")
+            yield Unread(manifest, "", "the app looked up values that are missing; run cdk synth with credentials")
         if not isinstance(document.get("artifacts"), Mapping):
-            yield Problem(manifest, "", f"{manifest} lists no artifacts")
+            yield Unread(manifest, "", f"{manifest} lists no artifacts")
         for name, artifact in mapping(document.get("artifacts")).items():
             remaining -= 1
             if remaining < 0:
-                yield Problem(manifest, str(name), f"the assembly has more than {MAX_ARTIFACTS:,} artifacts")
+                yield Unread(manifest, str(name), f"the assembly has more than {MAX_ARTIFACTS:,} artifacts")
                 return
             result = _artifact(manifest, str(name), mapping(artifact))
             if isinstance(result, Path):
@@ -86,8 +78,8 @@ def artifacts(folder: Folder, path: Path) -> Iterator[Artifact | Problem]:
                 yield result
 
 
-def _artifact(manifest: Path, name: str, artifact: Mapping[str, Any]) -> Artifact | Problem | Path | None:
-    """Return a stack, the folder of a stage, a problem, or None for an artifact that creates no stack."""
+def _artifact(manifest: Path, name: str, artifact: Mapping[str, Any]) -> Artifact | Unread | Path | None:
+    """Return a stack, the folder of a stage, what cannot be read, or None for an artifact that creates no stack."""
     kind, properties = artifact.get("type"), mapping(artifact.get("properties"))
     if kind == STAGE and isinstance(name_ := properties.get("directoryName"), str) and "\0" not in name_:
         return manifest.parent / name_
@@ -99,5 +91,5 @@ def _artifact(manifest: Path, name: str, artifact: Mapping[str, Any]) -> Artifac
         texts = {str(key): text for key, value in parameters.items() if (text := literal_text(value)) is not None}
         return Artifact(stack, manifest.parent / properties["templateFile"], account, region, texts)
     if kind in (STACK, STAGE) or not str(kind).startswith(HARMLESS):
-        return Problem(manifest, name, f"an artifact of type {kind} that cannot be read")
+        return Unread(manifest, name, f"an artifact of type {kind} that cannot be read")
     return None

@@ -86,7 +86,7 @@ def _sources(
     """Return the source of plans and folders. Raises UnreadableTemplate with every fault of them and of the files."""
     faults = linting.unreadable([*committed, *files])
     try:
-        sources = quota_only.read_all(terraform_plans, request.folders, request.region)
+        sources = quota_only.read_all([*terraform_plans, *request.folders], request.region)
     except UnreadableTemplate as error:
         raise UnreadableTemplate([*faults, *error.faults]) from None
     if faults:

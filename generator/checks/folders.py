@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from generator.errors import UnreadableTemplate
 from generator.template import reading
@@ -21,6 +22,16 @@ TEMPLATE, ASSETS = ".template.json", ".assets.json"
 
 Assets = Mapping[str, str]
 """By the key of an object in S3, such as HASH.json, the file that CDK uploads to it."""
+
+
+class Unread(NamedTuple):
+    """Something that may reserve concurrency and could not be read."""
+
+    file: Path
+    path: str
+    """The place inside the file, such as Resources/Child; empty for the whole file."""
+    what: str
+    """The subject, the reason and the remedy."""
 
 
 class Folder:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,13 +12,14 @@ from generator import _runtime
 from generator.capacity.quota import AccountQuota
 from generator.checks import pools
 from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity
+from generator.checks.folders import Unread
 from generator.checks.inputs import with_copies
 from generator.checks.lint_settings import LintSettings
 from generator.checks.pools import Member, Pool, finding
 from generator.checks.quota import judging
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.checks.report import Report, Request
-from generator.checks.stacks import ANY, Source, Stack, Unread, read_file, read_folder
+from generator.checks.stacks import ANY, Source, Stack, read_file, read_folder
 from generator.config.project import foreign
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter, each
 from generator.template import reading
@@ -81,7 +81,7 @@ def _check(request: Request, folder: Path) -> Report:
     committed = committed_templates(request, folder)
     files, folders = different(request.files, committed.values()), different(request.folders)
     environments = switched(environment_sources(request, committed, read_file), is_on=True)
-    others = switched(read_all(files, folders, request.region), is_on=True)
+    others = switched(read_all([*files, *folders], request.region), is_on=True)
     judgement = judge_all(request, environments, others, folder)
     findings = [*judgement.findings, *other_findings([*environments, *others])]
     findings += [finding for plan in request.judged for finding in quota(plan, folder / f"{plan.name}.json")]
@@ -105,13 +105,13 @@ def require_known(
         raise UnusableLinter(faults)
 
 
-def read_all(files: Iterable[Path], folders: Iterable[Path], region: str = ANY) -> list[Source]:
-    """Return the source of each file and folder, as `read_folder` does.
+def read_all(paths: Iterable[Path], region: str = ANY) -> list[Source]:
+    """Return the source of each file and folder. Raises UnreadableTemplate with every fault."""
 
-    Raises UnreadableTemplate with every fault.
-    """
-    readers = [*(partial(read_file, path) for path in files), *(partial(read_folder, path) for path in folders)]
-    return each(lambda reader: reader(region), readers, UnreadableTemplate)
+    def read(path: Path) -> Source:
+        return read_folder(path, region) if path.is_dir() else read_file(path, region)
+
+    return each(read, paths, UnreadableTemplate)
 
 
 def switched(sources: Iterable[Source], *, is_on: bool) -> list[Source]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from generator.checks import assemblies
 from generator.checks.assemblies import Artifact
-from generator.checks.folders import Folder, is_template, project_of
+from generator.checks.folders import Folder, Unread, is_template, project_of
 from generator.checks.lint_settings import LintSettings, lint_settings, of_project
 from generator.checks.quota.variants import ACCOUNT, REGION, Values, Variant, variants
 from generator.errors import Fault, UnreadableTemplate
@@ -34,16 +34,6 @@ RESOURCES = re.compile(r"""(?:^|[{,])[ \t]*(["']?)Resources\1[ \t]*:""", re.MULT
 """The key under which a template has its resources, in JSON or YAML that may be broken."""
 
 SERVERLESS = ("serverless.yml", "serverless.yaml", "serverless.json")
-
-
-class Unread(NamedTuple):
-    """Something that may reserve concurrency and could not be read."""
-
-    file: Path
-    path: str
-    """The place inside the file, such as Resources/Child; empty for the whole file."""
-    what: str
-    """The subject, the reason and the remedy."""
 
 
 class Stack(NamedTuple):
@@ -240,7 +230,7 @@ class _Walk:
         self.assemblies.append(path)
         for artifact in assemblies.artifacts(self.folder, path):
             if not isinstance(artifact, Artifact):
-                self.unread.append(Unread(self._inside(artifact.file, path), artifact.artifact, artifact.reason))
+                self.unread.append(artifact._replace(file=self._inside(artifact.file, path)))
                 continue
             try:
                 self.assembled.append(_of_artifact(self.folder, artifact, self.project))
