@@ -133,7 +133,7 @@ class DeploymentSpace:
         if (allowed := self._allowed(variable)) is not None:
             return allowed
         partners = self._partners.get(variable, {variable})
-        named = dict.fromkeys(literal for name in sorted(partners) for literal in self._literals_of(name))
+        named = sorted({literal for name in partners for literal in self._literals_of(name)})
         declared = mapping(self._template.parameters.get(variable))
         literals = [literal for literal in named if accepts(declared, literal)]
         return (*literals, *(Other(number) for number in range(max(1, len(partners)))))
