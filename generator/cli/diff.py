@@ -58,7 +58,8 @@ def command(names: tuple[str, ...], base: str | None, format_: str, fail_on: tup
     OLD and NEW are each an environment (its committed template), a JSON or YAML file, or either of these at a git
     revision, such as main:prod. With NEW alone, OLD is the same environment or file at the commit where the current
     branch left the default branch. With neither, every environment that changed since that commit is compared; if one
-    cannot be read, the others are still shown. Exits with 1 if there is a difference.
+    cannot be read, the others are still shown. The templates of nested stacks are not read: a resource that moves into
+    one is shown as removed. Exits with 1 if there is a difference.
     """
     if len(names) > 2 or (base is not None and len(names) == 2):
         raise click.UsageError("Name an OLD and a NEW side, or at most one side with --base.")

@@ -16,7 +16,16 @@ from generator.template.constraints import allowed_values
 from generator.template.dependencies import walk
 from generator.template.evaluation import Evaluator, Scope, Unknown
 from generator.template.guards import ALWAYS, Equality, Guard, merge, when
-from generator.template.intrinsics import NO_VALUE, Json, is_intrinsic, literal_text, mapping, parts_of, template_text
+from generator.template.intrinsics import (
+    NO_VALUE,
+    Json,
+    is_intrinsic,
+    literal_text,
+    mapping,
+    parts_of,
+    reference,
+    template_text,
+)
 from generator.template.model import Template
 from generator.template.schemas import Certainty, worst
 from generator.template.search import possible
@@ -32,6 +41,12 @@ NO_ROW = "\0"
 
 DYNAMIC = "{{resolve:"
 """The prefix of a dynamic reference, whose stored value may be any text."""
+
+ARN = r"arn:[^*?]*(?::\*)?"
+"""A regular expression for the ARN of a resource. That of a log group ends with `:*`.
+
+Source: CloudFormation template reference, AWS::Logs::LogGroup, Arn.
+"""
 
 Switch = tuple[str, tuple[str, ...] | None]
 """A condition, with None, or a parameter that selects from a mapping, with the mapping's keys."""
@@ -109,6 +124,10 @@ class Deployable:
             if len(results) > 1 or Certainty.POSSIBLE in results:
                 return Certainty.POSSIBLE
         return next(iter(results), Certainty.POSSIBLE)  # None if CloudFormation refuses every case.
+
+    def pattern_of(self, name: str) -> str:
+        """Return a regular expression for everything that a reference, such as Name or Name.Arn, may be."""
+        return _pattern(reference(name), self._template)
 
     def property_difference(self, change: Property, conditions: list[Json]) -> Certainty:
         """Return whether a property differs where a resource or an output exists before and after.
@@ -228,10 +247,23 @@ def _may_be(pattern: list[Json], text: list[Json], template: Template) -> bool:
 
 
 def _pattern(part: Json, template: Template) -> str:
+    """Return a regular expression for everything that a text or a reference may be."""
     if isinstance(part, str):
         return re.escape(part)
     values = allowed_values(mapping(template.parameters.get(_referred(part))))
-    return f"(?:{'|'.join(map(re.escape, values))})" if values is not None else ".*"
+    if values is not None:
+        return f"(?:{'|'.join(map(re.escape, values))})"
+    return ARN if _is_arn(part, template) else ".*"
+
+
+def _is_arn(part: Json, template: Template) -> bool:
+    """Return whether a reference is certainly the ARN of a resource. A topic's is that of its Ref."""
+    kind = str(template.resources.get(_referred(part), {}).get("Type"))
+    match part:
+        case {"Fn::GetAtt": [_, str(attribute)]}:
+            is_of_aws = kind.startswith("AWS::") and not kind.startswith("AWS::CloudFormation::")
+            return is_of_aws and "." not in attribute and attribute.lower().endswith("arn")
+    return kind == "AWS::SNS::Topic"
 
 
 def _referred(value: Json) -> str:

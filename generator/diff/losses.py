@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from operator import eq
 
-from generator.diff.iam.grants import NOT, alternatives
+from generator.diff.iam.grants import NOT, alternatives, in_words
 from generator.diff.model import TABLE
 from generator.diff.properties import changes, same
 from generator.template.intrinsics import Json, canonical, is_intrinsic, listed, mapping, text
@@ -113,7 +113,7 @@ def _removed(
             conditions = dict.fromkeys((*had, *has))
             is_contradiction = any(f"{NOT}{name}" in conditions for name in conditions)
             if is_on(old) and is_off(new) and not is_contradiction:
-                yield f"{note} if {' and '.join(conditions)}" if conditions else note
+                yield f"{note} if {' and '.join(map(in_words, conditions))}" if conditions else note
 
 
 def _settings(value: Json, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Json]]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from generator._format import code, joined, markdown_table, prose
-from generator.diff.iam.grants import ACTING, is_document
+from generator.diff.iam.grants import ACTING, HOLDS, ONLY_IF, UNREAD, in_words, is_document
 from generator.diff.model import (
     DEPLOYMENTS,
     Access,
@@ -20,7 +20,7 @@ from generator.diff.model import (
 )
 from generator.diff.resources import CODE
 from generator.diff.summary import consequences, headlines, rating
-from generator.template.intrinsics import Json, is_intrinsic, listed, text
+from generator.template.intrinsics import Json, is_intrinsic, listed, template_text
 from generator.template.schemas import Certainty
 
 MAX_VALUE = 90
@@ -134,11 +134,30 @@ def _statement_line(statement: Mapping[str, Json]) -> str:
     parts = [str(statement["Effect"])]
     for element, word in (("Action", ""), ("Resource", "on"), ("Principal", "for")):
         for key, but in ((element, ""), (f"Not{element}", "everything but")):
-            if key in statement:
-                parts += [part for part in (word, but, ", ".join(map(code, _names(statement[key])))) if part]
+            names = _names(statement.get(key))
+            if names and not (names == ["*"] and word == "on" and _are_unread(statement)):
+                parts += [part for part in (word, but, ", ".join(map(_element, names))) if part]
     if condition := statement.get("Condition"):
-        parts.append(f"if {code(json.dumps(condition))}")
+        parts.append(f"if {' and '.join(_conditions(condition))}")
     return " ".join(parts)
+
+
+def _are_unread(statement: Mapping[str, Json]) -> bool:
+    return all(name.startswith(UNREAD) for name in _names(statement.get("Action", "")))
+
+
+def _element(name: str) -> str:
+    """Return an action, resource or principal as code, or the policy that stands for its actions."""
+    prefix = next((prefix for prefix in UNREAD if name.startswith(prefix)), "")
+    return f"everything in the {prefix}{code(name.removeprefix(prefix))}" if prefix else code(name)
+
+
+def _conditions(condition: Mapping[str, Json]) -> Iterator[str]:
+    """Yield the conditions of the template in words, then those on the request as IAM writes them."""
+    for key, values in condition.get(ONLY_IF, {}).items():
+        yield prose(in_words(key)) if tuple(values) == HOLDS else f"{prose(key)} is {', '.join(map(code, values))}"
+    if on_request := {operator: keys for operator, keys in condition.items() if operator != ONLY_IF}:
+        yield code(json.dumps(on_request))
 
 
 def _names(value: Json) -> list[str]:
@@ -267,4 +286,5 @@ def _value(value: Json) -> str:
 def _one_line(value: Json) -> str:
     if isinstance(value, str):
         return value
-    return text(value) if is_intrinsic(value) else json.dumps(value, ensure_ascii=False)
+    written = template_text(value) if is_intrinsic(value) else None
+    return json.dumps(value, ensure_ascii=False) if written is None else written

@@ -137,7 +137,10 @@ class Redefinitions:
             redefined = more
 
     def _both(self, conditions: frozenset[str]) -> Template:
-        """Return one template that declares everything that either side uses, by its own name and by the shared one."""
+        """Return one template that declares everything that either side uses, by its own name and by the shared one.
+
+        A resource that changes its type is left out.
+        """
         old, new = self._sides
         parameters, mappings, merged = ({**getattr(old, section), **getattr(new, section)} for section in SECTIONS)
         for side, word in zip(self._sides, (OLD, NEW), strict=True):
@@ -147,7 +150,12 @@ class Redefinitions:
             merged |= {
                 names.conditions.get(name, name): names.value(condition) for name, condition in side.conditions.items()
             }
-        return replace(new, parameters=parameters, mappings=mappings, conditions=merged, rules={})
+        kept = {
+            name: resource
+            for name, resource in {**old.resources, **new.resources}.items()
+            if old.resources.get(name, resource).get("Type") == resource.get("Type")
+        }
+        return replace(new, parameters=parameters, mappings=mappings, conditions=merged, resources=kept, rules={})
 
     def _is_equivalent(self, name: str) -> bool:
         pair = _own(name, OLD), _own(name, NEW)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from generator.diff.iam.grants import in_words
 from generator.diff.losses import changed_notes, protection_notes, removal_notes, replacement_notes
 from generator.diff.model import DEPLOYMENTS, MAKERS, TABLE, Change, Property, Resource
 from generator.diff.properties import changes, literal, typed, untyped
@@ -144,9 +145,7 @@ def _changed(
 
 
 def _existence(condition: Json) -> str:
-    """Return when a resource exists. A condition that a loop adds has its meaning as its name."""
-    name = text(condition)
-    return f"exists only if {name}" if " " in name.partition(" (")[0] else f"exists only if {name} holds"
+    return f"exists only if {in_words(text(condition))}"
 
 
 def _changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Property]:

@@ -148,10 +148,12 @@ def _iam(difference: Difference) -> str:
         return f"{counted(len(difference.iam), 'statement')}, all {state}"
     widened = difference.accesses(AccessChange.WIDENED, Certainty.CERTAIN)
     possibly = difference.accesses(AccessChange.WIDENED, Certainty.POSSIBLE)
-    narrowed = difference.accesses(AccessChange.NARROWED)
+    narrowed = difference.accesses(AccessChange.NARROWED, Certainty.CERTAIN)
+    possibly_narrowed = difference.accesses(AccessChange.NARROWED, Certainty.POSSIBLE)
     counts = [f"{counted(len(widened), 'statement')} widened{_holders(widened)}"]
     counts += [f"{len(possibly):,} possibly widened{_holders(possibly)}"] if possibly else []
     counts += [f"{len(narrowed):,} narrowed"]
+    counts += [f"{len(possibly_narrowed):,} possibly narrowed"] if possibly_narrowed else []
     skipped = listed([f"{resource.id} ({resource.type})" for resource in difference.iam_not_compared])
     text = ", ".join(counts) if difference.iam else f"no {'other ' if skipped else ''}permissions changed"
     return f"{text}; not compared: {skipped}" if skipped else text

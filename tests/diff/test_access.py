@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from generator.diff.iam.not_compared import NOT_COMPARED
 from generator.diff.markdown import as_markdown
-from generator.diff.model import Access
+from generator.diff.model import Access, AccessChange
 from generator.diff.summary import as_dict, headlines
 from generator.template.schemas import schema
 from tests.diff.comparing import difference
@@ -317,10 +318,10 @@ def test_a_policy_inside_an_openapi_body_is_compared() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ([either("ReadOnlyAccess", NO_VALUE)], [either("AdministratorAccess", NO_VALUE)], {W, N}),
+        ([either("ReadOnlyAccess", NO_VALUE)], [either("PowerUserAccess", NO_VALUE)], {W, N}),
         ([either("ReadOnlyAccess", NO_VALUE)], ["ReadOnlyAccess"], {W}),
         ([either({"SQSPollerPolicy": {}}, NO_VALUE)], [either({"SQSSendMessagePolicy": {}}, NO_VALUE)], {W, N}),
-        (either(["ReadOnlyAccess"], []), either(["ReadOnlyAccess", "AdministratorAccess"], []), {W}),
+        (either(["ReadOnlyAccess"], []), either(["ReadOnlyAccess", "PowerUserAccess"], []), {W}),
     ],
 )
 def test_policies_of_sam_under_conditions(old: Any, new: Any, expected: set[str]) -> None:
@@ -444,6 +445,7 @@ def test_thousands_of_grants_are_compared_in_time() -> None:
     assert [(one.change, one.statement["Resource"]) for one in found] == [(W, ["arn:60"]), (N, ["arn:0"])]
 
 
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
 
 
@@ -455,8 +457,19 @@ def test_a_removed_managed_policy_may_have_denied() -> None:
     found = difference(template(f"{IAM}Role", {"ManagedPolicyArns": [DENY_ALL]}), template(f"{IAM}Role", {}))
     assert levels(found.iam) == {(W, "possible"), (N, "possible")}
     assert "iam-widening" in as_dict(found, None)["summary"]["kinds"]
-    row = f"| `One` | **possibly widened** | no longer: Deny `managed policy {DENY_ALL}` on `*` |"
+    row = f"| `One` | **possibly widened** | no longer: Deny everything in the managed policy `{DENY_ALL}` |"
     assert row in as_markdown(found, "old", "new").splitlines()
+
+
+@pytest.mark.parametrize(
+    "arn", [ADMINISTRATOR, {"Fn::Sub": ADMINISTRATOR.replace(":aws:iam", ":${AWS::Partition}:iam")}]
+)
+def test_an_administrator_may_certainly_do_everything(arn: Any) -> None:
+    old, new = ({"ManagedPolicyArns": arns} for arns in ([DENY_ALL], [DENY_ALL, arn]))
+    found = difference(template(f"{IAM}Role", old), template(f"{IAM}Role", new))
+    assert levels(found.iam) == {(W, "certain")}
+    assert "| `One` | **widened** | Allow `*` on `*` |" in as_markdown(found, "old", "new").splitlines()
+    assert levels(accesses(f"{IAM}Role", new, old)) == {(N, "certain")}
 
 
 @pytest.mark.parametrize(
@@ -495,6 +508,33 @@ def test_a_change_is_certain_only_in_every_deployment(old: Any, new: Any, expect
         {"PolicyDocument": {"Statement": [*statements, {**STATEMENT, "Action": "a:b"}]}} for statements in (old, new)
     ]
     assert levels(accesses(f"{IAM}ManagedPolicy", *sides)) == expected
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ({"only if": {"not P": ["holds"]}}, "P does not hold"),
+        ({"only if": {"P": ["holds"]}}, "P holds"),
+        ({"only if": {"E is prod": ["holds"]}}, "E is prod"),
+        ({"only if": {"ApiKeyRequired": ["true"]}}, "ApiKeyRequired is `true`"),
+        (
+            {"only if": {"P": ["holds"]}, "Bool": {"aws:SecureTransport": ["true"]}},
+            'P holds and `{"Bool": {"aws:SecureTransport": ["true"]}}`',
+        ),
+    ],
+)
+def test_a_condition_of_the_template_is_written_in_words(condition: dict[str, Any], words: str) -> None:
+    access = Access("One", AccessChange.WIDENED, {"Effect": "Allow", "Action": ["a:b"], "Condition": condition})
+    nothing = difference(template(f"{IAM}Role", {}), template(f"{IAM}Role", {}))
+    lines = as_markdown(replace(nothing, iam=(access,)), "old", "new").splitlines()
+    assert f"| `One` | **widened** | Allow `a:b` if {words} |" in lines
+
+
+def test_the_headline_counts_what_is_possible_as_the_table_does() -> None:
+    old, new = (template(f"{IAM}Role", {"ManagedPolicyArns": arns}) for arns in (["a"], []))
+    assert headlines(difference(old, new))["IAM"] == (
+        "0 statements widened, 1 possibly widened (One), 0 narrowed, 1 possibly narrowed"
+    )
 
 
 def test_another_role_is_possibly_wider_and_possibly_narrower() -> None:

@@ -56,13 +56,24 @@ def test_an_arn_of_the_partition_is_the_same_arn_in_every_position(resource: str
     assert iam(compared(old, new.replace("AWS::", "Other::"))) != set()
 
 
+OTHERS = """
+  T: {Type: AWS::DynamoDB::Table}
+  L: {Type: AWS::Logs::LogGroup}
+  N: {Type: AWS::SNS::Topic}
+  C: {Type: Custom::Thing, Properties: {ServiceToken: t}}
+  S: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: t}}
+"""
+
+
 def policy(resource: str, action: str = "a:b") -> str:
     statement = f"{{Effect: Allow, Action: {action}, Resource: {resource}}}"
     policy = f"P: {{Type: AWS::IAM::Policy, Properties: {{Roles: [r], PolicyDocument: {{Statement: [{statement}]}}}}}}"
-    return f"{HEAD}  {policy}\n"
+    return f"{HEAD}  {policy}{OTHERS}"
 
 
 ARN = "'arn:aws:s3:::b'"
+WIDER = {("widened", "certain")}
+NARROW = ["!GetAtt T.Arn", "!Sub '${T.Arn}/index/*'", "!Sub '${T.Arn}*'", "!Ref N", "!GetAtt N.TopicArn"]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +94,16 @@ ARN = "'arn:aws:s3:::b'"
         (ARN, "!Sub 'arn:aws:s3:::${Free}*'", {("widened", "certain"), ("narrowed", "possible")}),
         (ARN, "!Sub 'arn:aws:sns:::${Free}'", CERTAIN),
         ("!Ref E", "!Ref Free", POSSIBLE),
+        *((narrow, "'*'", WIDER) for narrow in NARROW),
+        *((narrow, f"[{narrow}, '*']", WIDER) for narrow in NARROW),
+        *(
+            (open_, "'*'", {("widened", "possible")})
+            for open_ in ("!Ref Free", "!GetAtt C.Arn", "!GetAtt S.Outputs.Arn")
+        ),
+        ("!GetAtt T.Arn", "'arn:aws:dynamodb:*:*:table/*'", WIDER | {("narrowed", "possible")}),
+        ("!Sub '${T.Arn}/index/a'", "'arn:aws:dynamodb:*/index/*'", WIDER | {("narrowed", "possible")}),
+        ("!Sub '${T.Arn}/index/a'", "'arn:aws:dynamodb:*/index/b'", CERTAIN),
+        ("!GetAtt L.Arn", "'arn:aws:logs:eu-west-1:111122223333:log-group:l:*'", POSSIBLE),
     ],
 )
 def test_a_changed_resource_of_a_statement(old: str, new: str, expected: set[tuple[str, str]]) -> None:

@@ -24,8 +24,8 @@ NOTE = "T: deletion protection is removed"
     [
         ("true", "false", [f"{NOTE}."]),
         ("true", "!Ref AWS::NoValue", [f"{NOTE}."]),
-        ("true", "!If [IsKept, true, false]", [f"{NOTE} if not IsKept."]),
-        ("!If [IsKept, true, false]", "!If [IsKept, false, true]", [f"{NOTE} if IsKept."]),
+        ("true", "!If [IsKept, true, false]", [f"{NOTE} if IsKept does not hold."]),
+        ("!If [IsKept, true, false]", "!If [IsKept, false, true]", [f"{NOTE} if IsKept holds."]),
         ("!If [IsKept, false, true]", "!If [IsKept, false, 'true']", []),
         ("!If [IsKept, true, false]", "true", []),
         ("false", "!If [IsKept, true, false]", []),
@@ -68,7 +68,7 @@ def test_protection_that_a_new_parameter_removes_needs_a_decision() -> None:
             "AWS::DynamoDB::Table",
             "{PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: true}}",
             "{PointInTimeRecoverySpecification: !If [IsKept, {PointInTimeRecoveryEnabled: true}, !Ref AWS::NoValue]}",
-            "point-in-time recovery is turned off, and its restore points are lost if not IsKept",
+            "point-in-time recovery is turned off, and its restore points are lost if IsKept does not hold",
         ),
     ],
 )

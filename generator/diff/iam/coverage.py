@@ -22,6 +22,9 @@ FUNCTION = '{"'
 OPEN = re.compile(r"\$\{|\{\"|[*?]")
 """The end of the literal beginning of a name: a reference, a function or a wildcard."""
 
+OPEN_PART = re.compile(r"\$\{[^!{}][^{}]*\}|[*?]")
+"""A reference or a wildcard within a name."""
+
 MAX_COMPARISONS = 2_000
 """Pairs of names that depend on the deployment to compare, which takes seconds. Beyond, a difference is possible."""
 
@@ -126,9 +129,23 @@ class Coverage:
             if len(self._known) >= MAX_COMPARISONS:
                 return Certainty.POSSIBLE
             differs = self._deployable.difference(_value(text), _value(pattern))
-            may_match = differs == Certainty.CERTAIN and _may_match(text, pattern)
+            may_match = differs == Certainty.CERTAIN and self._may_match(text, pattern)
             self._known[text, pattern] = Certainty.POSSIBLE if may_match else differs
         return self._known[text, pattern]
+
+    def _may_match(self, text: str, pattern: str) -> bool:
+        """Return whether a pattern with wildcards matches the text if the references in both have the right values.
+
+        Two texts with an open part each have a value in common if they can begin and end in the same way.
+        """
+        if not any(sign in pattern for sign in "*?"):
+            return False
+        if _is_open(text):
+            first, second = ("" if FUNCTION in one else OPEN_PART.split(one)[-1] for one in (text, pattern))
+            return first.endswith(second) or second.endswith(first)
+        parts = enumerate(VARIABLE.split(pattern))
+        expressions = (self._deployable.pattern_of(part) if number % 2 else _expression(part) for number, part in parts)
+        return re.fullmatch("".join(expressions), text, re.DOTALL) is not None
 
 
 class _Alike:
@@ -193,9 +210,5 @@ def _value(written: str) -> Json:
     return {"Fn::Sub": written}
 
 
-def _may_match(text: str, pattern: str) -> bool:
-    """Return whether a pattern with wildcards matches the text if its references have the right values."""
-    if not any(sign in pattern for sign in "*?"):
-        return False
-    whole = re.escape(VARIABLE.sub("*", pattern)).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(whole, text, re.DOTALL) is not None
+def _expression(pattern: str) -> str:
+    return re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")

@@ -205,6 +205,14 @@ def under(conditions: Iterable[str], grant: Grant) -> Grant:
     return replace(grant, condition=tuple(sorted({*grant.condition, *more}))) if more else grant
 
 
+def in_words(condition: str) -> str:
+    """Return a condition of the template, or its opposite, as a clause. A loop's has its meaning as its name."""
+    name = condition.removeprefix(NOT)
+    if " " in name.partition(" (")[0]:
+        return condition
+    return f"{name} holds" if name == condition else f"{name} does not hold"
+
+
 def alternatives(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
     """Yield every possible value with the template conditions under which it applies; None for no value."""
     match value:

@@ -55,6 +55,8 @@ PERMISSIONS = {
 }
 """Types that are one statement in properties of their own: the property with its resource, then its conditions."""
 
+ADMINISTRATOR = ("arn:aws:iam::aws:policy/AdministratorAccess", "AdministratorAccess")
+
 INCLUDED_POLICIES = {
     "CodeCommitCrudPolicy": ("CodeCommitReadPolicy",),
     "DynamoDBCrudPolicy": ("DynamoDBReadPolicy", "DynamoDBWritePolicy"),
@@ -143,10 +145,10 @@ def _granted(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
     for document in opaque_documents(properties):
         yield _unread(f"{OPAQUE_POLICY}{text(document)}")
     for conditions, policy in entries(properties.get("ManagedPolicyArns")):
-        yield under(conditions, _unread(f"{MANAGED_POLICY}{text(policy)}"))
+        yield under(conditions, _managed(text(policy)))
     for conditions, policy in entries(properties.get("Policies")) if kind.startswith((SAM, "AWS::IAM::")) else ():
         if not isinstance(policy, Mapping) or is_intrinsic(policy):
-            yield under(conditions, _unread(f"{MANAGED_POLICY}{text(policy)}"))
+            yield under(conditions, _managed(text(policy)))
         elif not policy.keys() & {"PolicyDocument", "Statement"}:
             yield from (under(conditions, grant) for grant in _of_policy_templates(policy))
     for conditions, boundary in alternatives(properties.get("PermissionsBoundary")):
@@ -161,6 +163,16 @@ def _of_policy_templates(policy: Mapping[str, Json]) -> Iterator[Grant]:
         on = ", ".join(f"{key} {text(value)}" for key, value in sorted(mapping(parameters).items()))
         for name in (template, *INCLUDED_POLICIES.get(template, ())):
             yield Grant("Allow", HOLDER, GrantScope((f"SAM policy template {name}",)), GrantScope((on or "*",)), ())
+
+
+def _managed(policy: str) -> Grant:
+    """Return the grant that represents a managed policy, by its ARN or its name.
+
+    Source: AWS Managed Policy Reference Guide, "AdministratorAccess": it allows every action on every resource.
+    """
+    if in_partition(policy) in ADMINISTRATOR:
+        return Grant("Allow", HOLDER, EVERYTHING, EVERYTHING, ())
+    return _unread(f"{MANAGED_POLICY}{policy}")
 
 
 def _unread(what: str) -> Grant:
