@@ -231,13 +231,8 @@ def _now_ms() -> int:
 
 def _well_formed(alert: Alert) -> dict[str, str]:
     """Return the symbol, direction and threshold of an alert, without those that are malformed."""
-    known = {"symbol": alert.symbol or "", "direction": alert.direction or "", "threshold": alert.threshold or ""}
-    is_sound = {
-        "symbol": re.fullmatch(alerts.SYMBOL, known["symbol"]),
-        "direction": known["direction"] in alerts.DIRECTIONS,
-        "threshold": alerts.is_number(known["threshold"]),
-    }
-    return {name: value for name, value in known.items() if is_sound[name]}
+    known = {"symbol": alert.symbol, "direction": alert.direction, "threshold": alert.threshold}
+    return {name: text for name, text in known.items() if text and alerts.is_valid(name.upper(), text)}
 
 
 def _armed(user: str, alert: str, arming: dict[str, dict[str, str]]) -> str:

@@ -84,7 +84,7 @@ def check(given: Mapping[str, str | None]) -> None:
 
     The faults do not repeat a phone number, because terminals and their logs keep it.
     """
-    wrong = [(name, text) for name, text in given.items() if text is not None and not _is_valid(name, text)]
+    wrong = [(name, text) for name, text in given.items() if text is not None and not is_valid(name, text)]
     if wrong:
         raise InvalidAlert(
             Fault(name, "cannot be used" if name == PHONE else f"'{text}' cannot be used", EXPECTED[name])
@@ -92,10 +92,13 @@ def check(given: Mapping[str, str | None]) -> None:
         )
 
 
-def _is_valid(name: str, text: str) -> bool:
+def is_valid(name: str, text: str) -> bool:
+    """Return whether an argument has its form: one in EXPECTED, or DIRECTION."""
     match name:
         case "SYMBOL":
             return re.fullmatch(SYMBOL, text) is not None
+        case "DIRECTION":
+            return text in DIRECTIONS
         case "THRESHOLD":
             return is_number(text)
         case "--phone-number":
