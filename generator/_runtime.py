@@ -163,11 +163,11 @@ def mark_in_use(descriptor: int) -> None:
 
 def remove_abandoned(folder: Path, prefix: str) -> None:
     """Remove this user's temporary files and folders with the prefix that no running process has marked as in use."""
-    import shutil
-
     with suppress(OSError):
         for name in os.listdir(folder):
             if name.startswith(prefix) and _is_abandoned(folder / name):
+                import shutil
+
                 shutil.rmtree(folder / name, ignore_errors=True)
                 with suppress(OSError):
                     (folder / name).unlink()
