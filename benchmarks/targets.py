@@ -9,7 +9,10 @@ from benchmarks import cases
 from benchmarks.measuring import Measured, slope
 
 MAX_TO_BARE = 2.0
-MAX_FURTHER_MS = 10.0
+MAX_FURTHER_MS = 25.0
+"""Each stack is composed and laid out by itself. A third of the time is troposphere's: its objects, and their
+conversion into a dict. The page takes a quarter, the layout of the template a fifth, and the sizing most of the rest.
+"""
 MAX_PEAK_MIB = 40.0
 MAX_TO_LINT = 1.15
 MAX_CHECK_S = 3.0

@@ -91,7 +91,8 @@ def mean_burst(environment: Environment, records_per_s: float) -> float:
 
 def utilisation(environment: Environment, factor: int) -> float:
     """Return the share of time for which the lanes of the busiest shard are busy; at 1 their backlog grows."""
-    return lanes(environment, factor)[0].utilisation(batch_duration_s(environment))
+    records_per_s = environment.peak_rate_per_s * (busiest_share(environment) / factor)
+    return _lanes(environment, factor, records_per_s).utilisation(batch_duration_s(environment))
 
 
 def fewest(environment: Environment) -> int:
