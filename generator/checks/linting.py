@@ -11,7 +11,7 @@ from generator import _runtime
 from generator.checks import rules
 from generator.checks.findings import Finding, Rule, Severity
 from generator.checks.stacks import not_a_template, source_of_template
-from generator.errors import Fault, UnreadableTemplate, UnusableLinter
+from generator.errors import Fault, OversizedTemplate, UnreadableTemplate, UnusableLinter
 from generator.template import reading
 
 if TYPE_CHECKING:
@@ -82,14 +82,18 @@ def lint(jobs: Sequence[LintJob]) -> Linted:
 
 
 def unreadable(paths: Iterable[Path]) -> list[Fault]:
-    """Return a fault for each file that cannot be read as text."""
+    """Return a fault for each file that cannot be read as text, or is larger than any template."""
     faults: list[Fault] = []
     for path in paths:
         if fault := source_of_template(path):
             faults.append(fault)
             continue
         try:
-            faults += reading.oversize(str(path), reading.bounded_text(path))
+            reading.parsed(str(path), reading.bounded_text(path))
+        except OversizedTemplate as error:
+            faults += error.faults
+        except UnreadableTemplate:
+            pass  # A syntax error, which cfn-lint reports.
         except FileNotFoundError:
             faults.append(Fault(str(path), "no such file", "correct the path"))
         except IsADirectoryError:

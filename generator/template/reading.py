@@ -154,7 +154,11 @@ def json_value(where: str, text: str) -> Any:
 def template(where: str, value: Any) -> dict[str, Any]:
     """Return the value if it has Resources, each with a Type. Raises UnreadableTemplate."""
     resources = value.get("Resources") if isinstance(value, dict) else None
-    malformed = [name for name, resource in mapping(resources).items() if not _is_resource(name, resource)]
+    malformed = [
+        name
+        for name, resource in mapping(resources).items()
+        if not (name.startswith(OPAQUE) or (_is_structure(resource) and "Type" in resource))
+    ]
     if not isinstance(resources, dict) or (malformed and len(malformed) == len(resources)):
         raise unreadable(
             where, "not a template: it has no Resources, each with a Type", "name a CloudFormation template"
@@ -257,12 +261,6 @@ def _is_structure(value: Any) -> bool:
     return properties is None or isinstance(properties, MAPPINGS)
 
 
-def _is_resource(name: str, value: Any) -> bool:
-    if name.startswith(OPAQUE):
-        return True
-    return _is_structure(value) and "Type" in value
-
-
 class _LongNumber(ValueError):
     """A number has more digits than MAX_DIGITS."""
 
@@ -271,17 +269,6 @@ def _whole(digits: str) -> int:
     if len(digits) > MAX_DIGITS:
         raise _LongNumber
     return int(digits)
-
-
-def oversize(where: str, text: str) -> tuple[Fault, ...]:
-    """Return the faults of a text that is too large or too deep to work with. A syntax error is not among them."""
-    try:
-        parsed(where, text)
-    except OversizedTemplate as error:
-        return error.faults
-    except UnreadableTemplate:
-        pass
-    return ()
 
 
 def _oversized(where: str, what: str, remedy: str) -> OversizedTemplate:

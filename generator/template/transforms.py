@@ -7,7 +7,7 @@ merged, lists are added, the resource overrides anything else) and "Resource att
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from generator.template.guards import Equality, Fact, Guard, described
@@ -172,7 +172,12 @@ def with_sam_defaults(resources: Mapping[str, Json], shared: Json) -> dict[str, 
     """Return the resources with SAM's Globals merged in, and the APIs that events of functions imply."""
     if not any(str(mapping(resource).get("Type")).startswith(SAM) for resource in resources.values()):
         return dict(resources)
-    implied = {name: {"Type": f"{SAM}{kind}", "Properties": {}} for kind, name in _implied(resources)}
+    events = [event for resource in resources.values() for event in api_events_of(mapping(resource)).values()]
+    implied = {
+        IMPLIED_APIS[event["Type"]][0]: {"Type": f"{SAM}{event['Type']}", "Properties": {}}
+        for event in events
+        if api_of(event) == IMPLIED_APIS[event["Type"]][0]
+    }
     return {name: _with_globals(entry, mapping(shared)) for name, entry in {**implied, **resources}.items()}
 
 
@@ -197,13 +202,6 @@ def api_events_of(resource: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]
         for name, event in events.items()
         if isinstance(event, Mapping) and str(event.get("Type")) in IMPLIED_APIS
     }
-
-
-def _implied(resources: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    for resource in resources.values():
-        for event in api_events_of(mapping(resource)).values():
-            if api_of(event) == IMPLIED_APIS[event["Type"]][0]:
-                yield event["Type"], IMPLIED_APIS[event["Type"]][0]
 
 
 def _with_globals(resource: Json, shared: Mapping[str, Json]) -> Json:
