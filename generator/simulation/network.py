@@ -27,7 +27,11 @@ Draw = Callable[[str], Random]
 
 
 class OutOfTime(Exception):
-    """A simulation reached its deadline. The argument is the simulated time in seconds that it got to."""
+    """A simulation reached its deadline, at a simulated time after so many attempts, of which some were accepted."""
+
+    def __init__(self, reached_s: float, gateway: Gateway) -> None:
+        super().__init__(reached_s)
+        self.reached_s, self.attempts, self.accepted = reached_s, gateway.offered, gateway.accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Network:
             if self.gateway.one_by_one:
                 self._take_turns(until_s, deadline_s)
             elif time.time() > deadline_s:
-                raise OutOfTime(self.now_s)
+                raise OutOfTime(self.now_s, self.gateway)
             self.now_s = self.gateway.run(until_s)
             for stage in self._later:
                 if stage.next_s <= self.now_s:
@@ -80,7 +84,7 @@ class Network:
             if stage.next_s > until_s:
                 return
             if time.time() > deadline_s:
-                raise OutOfTime(stage.next_s)
+                raise OutOfTime(stage.next_s, self.gateway)
             stage.run(stage.next_s)
 
     def verify(self) -> None:

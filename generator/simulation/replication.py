@@ -14,6 +14,7 @@ from generator._format import duration
 from generator._runtime import few_collections, run_all
 from generator.errors import Fault, InvalidSimulation
 from generator.simulation import draws
+from generator.simulation.gateway import STANDARD_WEBHOOKS_RETRIES_S
 from generator.simulation.measures import Counters, Histogram
 from generator.simulation.network import Network, OutOfTime, Task, build_network
 from generator.simulation.workload import max_expected_webhooks
@@ -28,7 +29,7 @@ MOST_REPLICATIONS = 5000
 """A limit on memory: each replication keeps about 20 kB."""
 
 BUDGET_MARGIN = 2
-"""The budget that an error names over the estimated time: refused webhooks are retried, so later ones take longer."""
+"""The budget that an error names over the estimated time: at the peak, a webhook may take longer than before it."""
 
 POINTS = 120
 """Points of a chart, whatever the simulated time: one a minute for two hours, one every 12 minutes for a day."""
@@ -141,12 +142,16 @@ def _replicate_before(task: Task, deadline_s: float, number: int) -> Measurement
     started_s = time.time()
     try:
         return replicate(task, number, deadline_s)
-    except OutOfTime as error:
-        start_s = _start_s(task)
-        done, all_ = (
-            max_expected_webhooks(task.rates, start_s, until_s) for until_s in (error.args[0], task.duration_s)
-        )
-        return Unfinished(done / all_, (time.time() - started_s) * all_ / done) if done else Unfinished()
+    except OutOfTime as stop:
+        ends_s = stop.reached_s, task.duration_s
+        done, all_ = (max_expected_webhooks(task.rates, _start_s(task), end_s) for end_s in ends_s)
+        if not done or not stop.attempts:
+            return Unfinished()
+        # If as many attempts fail from now on, each webhook takes this many in the end.
+        retries = len(STANDARD_WEBHOOKS_RETRIES_S) if task.environment.simulation.sender_retries else 0
+        attempts = math.fsum((1 - stop.accepted / stop.attempts) ** attempt for attempt in range(retries + 1))
+        s_per_webhook = (time.time() - started_s) / done * max(1.0, attempts * done / stop.attempts)
+        return Unfinished(done / all_, s_per_webhook * all_)
 
 
 def _start_s(task: Task) -> float:

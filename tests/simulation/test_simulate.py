@@ -16,7 +16,7 @@ from generator.errors import InvalidSimulation
 from generator.simulation import as_text, simulate
 from generator.simulation.gateway import Gateway
 from generator.simulation.network import Task
-from generator.simulation.replication import replicate
+from generator.simulation.replication import _replicate_before, replicate
 from generator.simulation.targets import Cause
 from generator.simulation.topology import read_topology
 from generator.simulation.workload import Steady
@@ -497,11 +497,9 @@ def test_a_budget_too_short_for_two_replications_is_not_exceeded(template, envir
         simulate(template, environment("prod", SHORT), hours=24, budget_s=0.2, workers=workers)
 
 
-@pytest.mark.parametrize("unreserved", [False, True])
-def test_a_budget_bounds_the_warm_up_and_the_error_names_one_that_suffices(
-    template, environment, monkeypatch, unreserved
-):
-    """On this clock, a thousand webhooks take a second."""
+@pytest.fixture
+def clock_s(monkeypatch):
+    """Replace the clock by one on which a thousand attempts to send a webhook take a second."""
     clock_s, handle = [0.0], Gateway.run
 
     def run(gateway, until_s):
@@ -512,13 +510,28 @@ def test_a_budget_bounds_the_warm_up_and_the_error_names_one_that_suffices(
 
     monkeypatch.setattr(Gateway, "run", run)
     monkeypatch.setattr(time, "time", lambda: clock_s[0])
-    made = environment("prod", "simulation.warm_up_s=300")
-    options = {"hours": 0.01, "unreserved": unreserved, "workers": 1}
+    return clock_s
+
+
+@pytest.mark.parametrize("unreserved", [False, True])
+def test_a_budget_bounds_the_warm_up_and_the_error_names_one_that_suffices(template, environment, clock_s, unreserved):
+    made = environment("prod", "simulation.warm_up_s=150")
+    options = {"hours": 0.005, "unreserved": unreserved, "workers": 1}
     with pytest.raises(InvalidSimulation) as raised:
         simulate(template, made, budget_s=1.0, **options)
     assert clock_s[0] < 2
     budget_s = float(re.search(r"raise --budget to about (\S+) s,", str(raised.value))[1])
     assert simulate(template, made, budget_s=budget_s, **options).replications >= 2
+
+
+def test_the_time_that_an_unfinished_replication_needs_includes_retries(template, environment, clock_s):
+    """The function runs nothing, so senders repeat every webhook after 5 s and again after 5 min."""
+    topology = read_topology(reserve(template, ProcessWebhookFunction=0))
+    task = Task(topology, environment("prod", SHORT), Steady(7.0), 720.0, 1)
+    unfinished = _replicate_before(task, 1.0, 0)
+    clock_s[0] = 0.0
+    replicate(task, 0)
+    assert clock_s[0] <= unfinished.needed_s
 
 
 def test_senders_heed_the_retry_after_of_the_template(template, environment):
