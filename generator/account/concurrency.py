@@ -57,7 +57,7 @@ def reservations(deployment: Deployment) -> CheckResult:
         return passed(figures)
     return failed(
         f"{figures}; the deployment would fail with: {floor_error(account.unreserved_floor)}",
-        f"{quota.request(account, total, deployment.account.cli)}; "
+        f"{quota.request_text(account, total, deployment.account.cli)}; "
         f"or write {_actual_settings(deployment, account)} and on_shortfall = "
         f"{_possible_on_shortfall(deployment, account)} under [account], then run: {deployment.generate}",
     )

@@ -20,10 +20,12 @@ PRECISION = 1e-6
 ANSWER_S = API_GATEWAY_TIMEOUT_MS / 1000
 """The time for which API Gateway waits for ProcessWebhook."""
 
-OTHERS = ((0.788675, 0.633975), (0.211325, 2.366025))
-"""Shares of batches, and the number of records in batches that start with them, over its mean. The burst of a random
-record nearly has a gamma distribution of shape 2, whose first moments these have. Source: Abramowitz and Stegun,
-Handbook of Mathematical Functions, 25.4.45, for the weight x exp(-x)."""
+OTHER_RECORDS = ((0.788675, 0.633975), (0.211325, 2.366025))
+"""Two numbers of records in other lanes that represent all numbers: the share of batches, and the number over its mean.
+
+The size of the burst that a random record belongs to has nearly a gamma distribution of shape 2. The two numbers have
+the first moments of that distribution. Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 25.4.45, for
+the weight x exp(-x)."""
 
 PEAK_S = 3600.0
 """How long the busiest time lasts, for the share of what happens once at its beginning."""
@@ -36,10 +38,12 @@ def cold_starts_per_s(arrival_rate_per_s: float, duration_s: float, idle_timeout
     """Return an upper bound on the cold starts per second of a function whose instances stay warm for that time.
 
     Lambda uses the warm instance that was used last. So the k-th instance is needed only when k executions run at once,
-    and it is cold if that was not the case for the idle timeout T. The number of executions rises to k at the rate
-    u = arrival rate x P(k - 1 run), with a Poisson number running. The intervals are exponential, or they are clustered
-    and then fewer starts are cold: at most u exp(-u T), which is largest at u = 1 / T. Above that, the largest value is
-    used, so that the bound never falls as the rate rises. Each instance may also start cold once when the peak begins.
+    and it is cold if that was not the case for the idle timeout T.
+
+    The number of executions rises to k at the rate u = arrival rate x P(k - 1 run), with a Poisson number running. If
+    the intervals between these rises are exponential, u exp(-u T) of them per second start cold; if they are clustered,
+    fewer do. This is largest at u = 1 / T. A larger u counts with that largest value, so that the bound never falls as
+    the rate rises. Each instance may also start cold once when the peak begins.
     """
     load_erlangs = queueing.offered_load_erlangs(arrival_rate_per_s, duration_s)
     found, level, log_running = 0.0, 1, -load_erlangs
@@ -137,16 +141,16 @@ def alert_clusters(environment: Environment, factor: int) -> Clusters:
         _lane_source(environment, group, crossing, size, more) for group, more in zip(groups, others, strict=True)
     ]
     load_erlangs = environment.peak_rate_per_s * traffic.alerts_per_webhook * survival.mean_s
-    full_batch = (environment.stream.batch_size + OTHERS[-1][1] * max(others)) * traffic.alerts_per_webhook
+    full_batch = (environment.stream.batch_size + OTHER_RECORDS[-1][1] * max(others)) * traffic.alerts_per_webhook
     return bursts.clusters(sources, survival, counting_step(load_erlangs, full_batch, size))
 
 
 def _others(groups: Sequence[lanes.Lanes], own: lanes.Lanes) -> float:
     """Return how many records other lanes work on at the same time, because a burst of webhooks started their batches.
 
-    The burst of a random record of one lane has no record in another lane with the probability 1 / b^2, where b is the
-    other lane's mean burst. If it has, it is the first burst of the other lane's batch, and so starts it, in a share b
-    over the mean batch.
+    Let b be the mean number of records that the other lane gets of a burst, if any, and n its mean batch. The burst of
+    a random record has records in the other lane with the probability 1 - 1 / b^2. It is then the first burst of that
+    lane's batch with the probability b / n, and the batch starts with it.
     """
     together = (1 - group.mean_burst**-2 for group in groups)
     return math.fsum(
@@ -161,7 +165,7 @@ def _lane_source(environment: Environment, group: lanes.Lanes, crossing: float, 
     found = [
         (batches_per_s * share * part, Batch(records, duration_s, crossing, size, spread, multiple * others))
         for records, share in lanes.batch_sizes(environment, group.records_per_s)
-        for part, multiple in (OTHERS if others else ((1.0, 0.0),))
+        for part, multiple in (OTHER_RECORDS if others else ((1.0, 0.0),))
     ]
     return Source(group.number, found, lanes.quiet_s(environment, group))
 

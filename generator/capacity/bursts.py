@@ -133,8 +133,8 @@ def lognormal_sigma(p95_over_mean: float) -> float:
 class Batch(NamedTuple):
     """A batch runs for `duration_s` on average, and record i of n is done after i/n of its own duration.
 
-    A record fires with `probability`, and then a geometric number with mean `size`. So do `others`, the mean number of
-    records in the batches of other lanes that run at the same time.
+    A record fires with `probability`, and then a geometric number with mean `size`. `others` is the mean number of
+    records in the batches of other lanes that run at the same time; they fire in the same way.
     """
 
     records: int
@@ -146,7 +146,7 @@ class Batch(NamedTuple):
 
     @property
     def fired(self) -> float:
-        """The mean number fired, by the others as well."""
+        """The mean number fired, including those of the others."""
         return (self.records + self.others) * self.probability * self.size
 
     @property

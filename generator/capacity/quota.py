@@ -124,7 +124,7 @@ def increase_command(region: str, limit: int, aws: str = "aws") -> str:
     )
 
 
-def request(account: AccountQuota, reserved: int, aws: str = "aws") -> str:
+def request_text(account: AccountQuota, reserved: int, aws: str = "aws") -> str:
     """Return the limit to request with room for that much reserved concurrency, and the command that does it."""
     limit = limit_for(account, reserved)
     return f"request a limit of {limit_to_request(limit)}: {increase_command(account.region, limit, aws)}"

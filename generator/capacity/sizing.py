@@ -55,10 +55,10 @@ THROTTLE_ALARM_PERIOD_S = 300
 
 
 LATE_SHARE = 0.05
-"""A share of late answers above this part of the target is worth a caution."""
+"""`size` prints a caution if the share of late answers is above this part of the target."""
 
 COLD_SHARE = 0.1
-"""So is a mean duration of which cold starts are more than this part."""
+"""`size` prints a caution if cold starts make up more than this part of the mean duration."""
 
 
 class Model(StrEnum):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from generator import aws
 from generator.config.fields import REQUIRED, choice, flag, number, pairs, section, tables, text, whole_number
 from generator.config.prices import Prices, Usage
-from generator.config.sources import CHECKS, MAX_SOURCES, Scheme, WebhookSource
+from generator.config.senders import CHECKS, MAX_SOURCES, Scheme, WebhookSource
 
 WEBHOOKS_PER_HOUR = (100, 50_000)
 """The supported rates. Beyond them, the rest of the stack (shards, one Region, one SMS sender) is untested."""

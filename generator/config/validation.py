@@ -9,7 +9,7 @@ from generator._format import number
 from generator.aws import API_GATEWAY_TIMEOUT_MS, REGIONS_WITHOUT_SMS
 from generator.config.fields import Complaint, CrossCheck
 from generator.config.schema import Functions
-from generator.config.sources import distinct
+from generator.config.senders import distinct
 
 LEASE_S = 45
 """Validity of SendNotification's claim on an alert: longer than its timeout, shorter than Lambda's first retry."""

@@ -125,7 +125,7 @@ def _for_environment(
     if any(target.cause is not Cause.LATE_ANSWER for target in missed):
         sizing, account = size(mended), quota.account_of(environment)
         if not account.holds(sizing.total_reserved):
-            request = quota.request(account, sizing.total_reserved)
+            request = quota.request_text(account, sizing.total_reserved)
             yield f"the account can reserve only {account.reservable:,}: {request}"
         write = joined([f"{key} = {value}" for key, value in settings.items()])
         where = project.environments() / f"{environment.name}.toml"

@@ -15,7 +15,7 @@ from troposphere.iam import Role
 from generator.capacity.sizing import PROCESS_WEBHOOK
 from generator.capacity.usage_plan import UsagePlan
 from generator.config.schema import Environment
-from generator.config.sources import WebhookSource
+from generator.config.senders import WebhookSource
 from generator.stack import names, permissions
 from generator.stack.functions import log_group
 

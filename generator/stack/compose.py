@@ -8,7 +8,7 @@ from troposphere import Output, Parameter, Ref, Sub, Template
 
 from generator.capacity.sizing import Sizing
 from generator.config.schema import Environment
-from generator.config.sources import WebhookSource
+from generator.config.senders import WebhookSource
 from generator.stack import api, encryption, events, functions, monitoring, names, tables
 
 

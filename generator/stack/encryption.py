@@ -10,7 +10,7 @@ from troposphere import AWSObject, Ref, Sub
 from troposphere.kms import Key
 from troposphere.secretsmanager import GenerateSecretString, Secret
 
-from generator.config.sources import WebhookSource
+from generator.config.senders import WebhookSource
 from generator.stack import names, permissions
 
 ADMINISTRATION = [

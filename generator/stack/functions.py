@@ -21,7 +21,7 @@ from generator.capacity.sizing import (
     Sizing,
 )
 from generator.config.schema import Environment
-from generator.config.sources import DEFAULT_HEADER
+from generator.config.senders import DEFAULT_HEADER
 from generator.stack import names, permissions
 
 RUNTIME = "python3.13"

@@ -10,7 +10,7 @@ from troposphere import GetAtt, Ref, Sub
 from troposphere.iam import Policy
 
 from generator.capacity.sizing import CHECK_ALERTS, CLEANUP_HISTORY, PROCESS_WEBHOOK, SEND_NOTIFICATION
-from generator.config.sources import WebhookSource
+from generator.config.senders import WebhookSource
 from generator.stack import names
 
 

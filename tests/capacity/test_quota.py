@@ -277,7 +277,7 @@ def test_an_account_that_can_reserve_nothing_gets_its_own_advice() -> None:
 
 def test_the_request_is_for_the_smallest_limit_with_room_that_aws_accepts() -> None:
     account = AccountQuota("", "eu-west-1", 1000, 100, 50)
-    assert quota.request(account, 1000) == (
+    assert quota.request_text(account, 1000) == (
         "request a limit of 1,150 or more: aws service-quotas request-service-quota-increase --region eu-west-1 "
         "--service-code lambda --quota-code L-B99A9384 --desired-value 1150"
     )

@@ -11,7 +11,7 @@ import pytest
 from generator.config import fields
 from generator.config.files import read
 from generator.config.schema import Environment, Functions
-from generator.config.sources import WebhookSource
+from generator.config.senders import WebhookSource
 from tests.conftest import ROOT
 
 

@@ -29,7 +29,7 @@ from generator.account import replay
 from generator.cli.main import main
 from generator.config import fields
 from generator.config.schema import Environment
-from generator.config.sources import WebhookSource
+from generator.config.senders import WebhookSource
 from tests import lint_once
 from tests.account.live import deployed
 from tests.conftest import FIXTURES, ROOT, environment_of, git

@@ -135,7 +135,7 @@ def excess(total: int, account: AccountQuota) -> str:
 def remedy(total: int, account: AccountQuota) -> str:
     """Return the remedy for the excess, to end a sentence with."""
     new_account = quota.advice(account)
-    return f"; lower them or {quota.request(account, total)}{f'; {new_account}' if new_account else ''}"
+    return f"; lower them or {quota.request_text(account, total)}{f'; {new_account}' if new_account else ''}"
 
 
 def in_scenario(guard: Guard) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from generator.config.files import read
-from generator.config.sources import Scheme, WebhookSource
+from generator.config.senders import Scheme, WebhookSource
 from generator.errors import InvalidEnvironment
 
 TABLE = {"name": "prod", "region": "us-east-1", "traffic": {"webhooks_per_hour": 100}}
