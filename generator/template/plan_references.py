@@ -116,7 +116,7 @@ class References:
         if resource.type == "aws_caller_identity" and isinstance(account := resource.values.get("account_id"), str):
             self._accounts.setdefault(self._identity(key, block), set()).add(account)
 
-    def place(self, resource: PlannedResource) -> tuple[str, str]:
+    def account_and_region(self, resource: PlannedResource) -> tuple[str, str]:
         """Return the account and the Region of a resource; each is empty if the plan does not state it.
 
         The `region` argument of a resource is part of the aws provider since its version 6.
@@ -180,8 +180,8 @@ class References:
         if name not in self._functions_in:
             places = self._functions_in[name] = {}
             for function in named:
-                places.setdefault(self.place(function), []).append(function)
-        return self._functions_in[name].get(self.place(resource), [])[:2]
+                places.setdefault(self.account_and_region(function), []).append(function)
+        return self._functions_in[name].get(self.account_and_region(resource), [])[:2]
 
     def targets(self, resource: PlannedResource, key: str, types: tuple[str, ...]) -> list[PlannedResource]:
         """Return the resources of these types that the expression of an attribute refers to. Stop at two."""

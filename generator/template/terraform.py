@@ -291,7 +291,7 @@ class _Reader:
             return
         if resource.unknown.get("parameters") and not self._is_left_out(resource, "parameters"):
             self._gap(resource, f"some of its parameters are {AFTER_APPLY}")
-        place = self._links.place(resource)
+        place = self._links.account_and_region(resource)
         given = mapping(resource.values.get("parameters"))
         self._stacks.append(PlanPart(*place, template=template, stack=resource.address, parameters=given))
 
@@ -345,7 +345,7 @@ class _Reader:
         return None
 
     def _part(self, resource: PlannedResource) -> PlanPart:
-        place = self._links.place(resource)
+        place = self._links.account_and_region(resource)
         return self._parts.setdefault(place, PlanPart(*place))
 
     def _add(self, resource: PlannedResource, kind: str, properties: Section) -> None:
