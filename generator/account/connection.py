@@ -6,6 +6,7 @@ import functools
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from json import JSONDecodeError
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -117,6 +118,23 @@ _REJECTED_CREDENTIALS = {
     *("SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthFailure", "IncompleteSignature"),
     "MissingAuthenticationToken",
 }
+SIGN_IN = "sign in (aws sso login), store keys (aws configure) or choose a profile (--profile)"
+
+_UNSENT = {
+    "NoCredentialsError": SIGN_IN,
+    "CredentialRetrievalError": SIGN_IN,
+    "SSOError": SIGN_IN,
+    "PartialCredentialsError": "add what is missing, or choose another profile (--profile)",
+    "OSError": "correct its path in the environment variables (AWS_WEB_IDENTITY_TOKEN_FILE) or in the profile",
+    "UnicodeDecodeError": "correct the token file (AWS_WEB_IDENTITY_TOKEN_FILE)",
+    "JSONDecodeError": "correct the profile's credential_process",
+    "ValueError": "correct --endpoint-url or AWS_ENDPOINT_URL",
+    "ParamValidationError": "correct the option with that value",
+    "ConfigParseError": "correct that file",
+    "ProfileNotFound": "correct --profile or AWS_PROFILE",
+}
+"""Remedies for botocore's exceptions before a request, by the names of their classes."""
+
 _UNSUPPORTED_CALL = {"InvalidAction", "UnknownOperation", "UnknownOperationException", "NotImplemented"}
 _UNSUPPORTED_CALL_STATUS = {404, 405, 501}
 
@@ -173,8 +191,7 @@ class LiveAccount:
         return self._send(service, operation, arguments, all_pages=False)
 
     def _send(self, service: str, operation: str, arguments: dict[str, Any], *, all_pages: bool) -> dict[str, Any]:
-        from botocore import xform_name
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore import exceptions, xform_name
         from botocore.parsers import ResponseParserError
 
         method = xform_name(operation)
@@ -188,12 +205,25 @@ class LiveAccount:
         except OutOfTime:
             what = f"{service} {operation} did not end within {PAGES_S} s"
             raise Unavailable(what, "check the endpoint, then run this again") from None
-        except ClientError as error:
+        except exceptions.ClientError as error:
+            if error.operation_name != operation:  # A call with which botocore gets credentials.
+                raise Unavailable(f"no credentials: {error}", f"{SIGN_IN}, or correct the role") from error
             raise self._unavailable(service, operation, error.response) from error
-        except (BotoCoreError, ResponseParserError) as error:
+        except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
             remedy = "check the endpoint, the Region and the network, then run this again"
+            remedy = self.find_cause if service == "sts" else remedy
             raise Unavailable(f"{service} {operation} got no answer: {error}", remedy) from error
+        except (ResponseParserError, KeyError) as error:  # botocore looks for the elements of its answer in any XML.
+            what = f"{service} {operation} got an answer that is not from AWS"
+            raise Unavailable(what, "correct the endpoint (--endpoint-url, AWS_ENDPOINT_URL) or the proxy") from error
+        except (exceptions.BotoCoreError, OSError, ValueError) as error:
+            raise _unsent(error) from error
         return answer
+
+    @property
+    def find_cause(self) -> str:
+        """The remedy for a first call that fails: the same call of the AWS CLI."""
+        return f"find the cause with: {self.cli} --region {self.region} sts get-caller-identity"
 
     @property
     def is_local(self) -> bool:
@@ -208,7 +238,10 @@ class LiveAccount:
         from botocore.config import Config
 
         if service not in self._clients:
-            config = Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3, "mode": "standard"})
+            # The first call goes to STS, which answers at once: an endpoint that never does fails within 20 s.
+            read_timeout_s = 5 if service == "sts" else 15
+            retries = {"total_max_attempts": 3, "mode": "standard"}
+            config = Config(connect_timeout=5, read_timeout=read_timeout_s, retries=retries)
             if self.is_local:
                 config = config.merge(Config(proxies={}))
             self._clients[service] = self.session.client(
@@ -231,6 +264,17 @@ class LiveAccount:
         is_retryable = code in _RETRYABLE or (isinstance(status, int) and status >= 500)
         remedy = "wait a minute, then run this again" if is_retryable else "fix the cause, then run this again"
         return Unavailable(f"{service} {operation} failed: {code} {message}".strip(), remedy, code)
+
+
+def _unsent(error: Exception) -> Unavailable:
+    """Return the remedy for an error of botocore that occurs before a request: in the credentials or the settings."""
+    reason = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.filename:
+        reason = f"the credentials need {error.filename}, which cannot be used ({error.strerror})"
+    elif isinstance(error, UnicodeDecodeError | JSONDecodeError):
+        reason = f"the credentials are in a form that cannot be read ({reason})"
+    known = (remedy for kind in type(error).__mro__ if (remedy := _UNSENT.get(kind.__name__)))
+    return Unavailable(reason, next(known, "correct it in the environment variables or the files of the AWS CLI"))
 
 
 def _denial(action: str, message: str, code: str, policy_command: str) -> Unavailable:
@@ -259,23 +303,20 @@ def connect(region: str, profile: str | None = None, endpoint_url: str | None = 
     import boto3
     from botocore.exceptions import BotoCoreError
 
+    where = f"AWS account in {region}"
     try:
         session = boto3.session.Session(profile_name=profile, region_name=region)
-        account = LiveAccount(session, region, profile, endpoint_url)
+    except (BotoCoreError, OSError, ValueError) as error:
+        unsent = _unsent(error)
+        raise UnreachableAccount([Fault(where, unsent.reason, unsent.remedy)]) from error
+    account = LiveAccount(session, region, profile, endpoint_url)
+    try:
         account.id = account.call("sts", "GetCallerIdentity").get("Account", account.id)
     except Unavailable as unavailable:
-        if not unavailable.code:
-            raise _unreachable(account, unavailable.reason) from unavailable
         if unavailable.code in _REJECTED_CREDENTIALS:
             what = f"AWS rejected the credentials ({unavailable.code}), or the Region is not enabled for the account"
-            raise _unreachable(account, what) from unavailable
-    except (BotoCoreError, ValueError) as error:
-        remedy = "correct --profile or --endpoint-url" if endpoint_url else "correct --profile or AWS_PROFILE"
-        fault = Fault(f"AWS account in {region}", str(error), remedy)
-        raise UnreachableAccount([fault]) from error
+            fault = Fault(where, what, f"{SIGN_IN}, or {account.find_cause}")
+            raise UnreachableAccount([fault]) from unavailable
+        if not unavailable.code:
+            raise UnreachableAccount([Fault(where, unavailable.reason, unavailable.remedy)]) from unavailable
     return account
-
-
-def _unreachable(account: LiveAccount, what: str) -> UnreachableAccount:
-    command = f"{account.cli} --region {account.region} sts get-caller-identity"
-    return UnreachableAccount([Fault(f"AWS account in {account.region}", what, f"find the cause with: {command}")])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -12,6 +15,7 @@ import pytest
 from click.testing import Result
 
 from generator import plans
+from generator.account import connection
 from generator.account.connection import ACTIONS, SMS_VOICE, LiveAccount, policy
 from generator.account.live_stack import _WAITERS
 from generator.capacity import allocation
@@ -496,14 +500,110 @@ def test_a_wrong_profile_or_endpoint_is_exit_code_2(generator: Run, options: lis
     assert expected in result.stderr
 
 
-def test_missing_credentials_are_exit_code_2(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "none")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "config")
+
+
+SIGN_IN = "sign in (aws sso login), store keys (aws configure) or choose a profile (--profile)"
+SSO = """[default]
+sso_start_url = https://example.com
+sso_region = us-east-1
+sso_account_id = 111111111111
+sso_role_name = reader
+"""
+
+
+@pytest.mark.usefixtures("no_credentials")
+@pytest.mark.parametrize(
+    ("config", "fault"),
+    [
+        pytest.param("", f"Unable to locate credentials; {SIGN_IN}", id="none"),
+        pytest.param(
+            SSO, f"Error loading SSO Token: Token for https://example.com does not exist; {SIGN_IN}", id="signed out"
+        ),
+        pytest.param(
+            "[default]\naws_access_key_id = AK\n",
+            "Partial credentials found in config-file, missing: aws_secret_access_key; add what is missing, or choose "
+            "another profile (--profile)",
+            id="half",
+        ),
+        pytest.param("region = [", "Unable to parse config file: config; correct that file", id="not a config file"),
+        pytest.param(
+            "[default]\ncredential_process = /nowhere/keys\n",
+            "the credentials need /nowhere/keys, which cannot be used (No such file or directory); correct its path in "
+            "the environment variables (AWS_WEB_IDENTITY_TOKEN_FILE) or in the profile",
+            id="no such program",
+        ),
+        pytest.param(
+            "[default]\ncredential_process = echo keys\n",
+            "the credentials are in a form that cannot be read (Expecting value: line 1 column 1 (char 0)); correct "
+            "the profile's credential_process",
+            id="a program without an answer",
+        ),
+    ],
+)
+def test_credentials_that_cannot_be_loaded_are_one_line_with_a_remedy(generator: Run, config: str, fault: str) -> None:
+    Path("config").write_text(config)
     result = generator("preflight", "prod")
-    assert result.exit_code == 2
-    assert "Unable to locate credentials" in result.stderr
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"AWS account in us-east-1: {fault}\n"
+
+
+@pytest.mark.usefixtures("no_credentials")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "preflight prod",
+        "calibrate prod",
+        "alerts prod list",
+        "replay prod",
+        "check --live --only quota templates_out/prod.json",
+    ],
+)
+def test_a_missing_token_file_is_one_line_for_every_command(
+    generator: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::111111111111:role/reader")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "nowhere/token")
+    result = generator(*command.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "AWS account in us-east-1: the credentials need nowhere/token, which cannot be used (No such file or "
+        "directory); correct its path in the environment variables (AWS_WEB_IDENTITY_TOKEN_FILE) or in the profile\n"
+    )
+
+
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html>\n<p>Sign in<br>here</p>", b"<html><p>Sign in</p></html>"])
+def test_a_web_page_is_no_answer_from_aws(generator: Run, page: bytes) -> None:
+    class Portal(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Portal) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        result = generator("preflight", "prod", "--endpoint-url", f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "AWS account in us-east-1: sts GetCallerIdentity got an answer that is not from AWS; correct the endpoint "
+        "(--endpoint-url, AWS_ENDPOINT_URL) or the proxy\n"
+    )
+
+
+def test_an_endpoint_that_never_answers_fails_within_20_s() -> None:
+    """Three attempts of the first call, with waits of up to 1 s and 2 s between them."""
+    config = connection.emulated("us-east-1", "http://127.0.0.1:9")._client("sts").meta.config
+    assert config.retries["total_max_attempts"] * max(config.connect_timeout, config.read_timeout) + 3 <= 20
 
 
 def test_rejected_credentials_are_exit_code_2(generator: Run) -> None:
