@@ -75,16 +75,15 @@ Reasoned = tuple[Alarm, str]
 """An alarm, and the reason for its threshold, which the review page prints."""
 
 
-def resources(environment: Environment, sizing: Sizing) -> list[AWSObject]:
-    """Return the alarms, and the dashboard unless the template needs its bytes for sources."""
+def resources(environment: Environment, sizing: Sizing) -> tuple[list[AWSObject], dict[str, str]]:
+    """Return the alarms with the dashboard, and the reason for the threshold of each alarm by its logical id.
+
+    There is no dashboard if the template needs its bytes for sources.
+    """
     is_tight = environment.paths and not environment.deployment.upload_bucket
     dashboard = [] if is_tight else [_dashboard()]
-    return [*(alarm for alarm, _ in _alarms(environment, sizing)), *dashboard]
-
-
-def reasons(environment: Environment, sizing: Sizing) -> dict[str, str]:
-    """Return the reason for the threshold of each alarm by its logical id."""
-    return {alarm.title: reason for alarm, reason in _alarms(environment, sizing)}
+    alarms = _alarms(environment, sizing)
+    return [*(alarm for alarm, _ in alarms), *dashboard], {alarm.title: reason for alarm, reason in alarms}
 
 
 def silence_minutes(environment: Environment) -> int:
