@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from heapq import heappush, heappushpop, nsmallest
+from heapq import heappushpop
 from itertools import chain, islice, pairwise
 from typing import Any
 
@@ -152,18 +152,15 @@ def _json_lines(rows: Iterator[Line]) -> Iterator[tuple[int, float, dict[str, An
 
 def _sorted(times: Times) -> Times:
     """Yield times in order. The lines may be out of order by up to MAX_UNSORTED."""
-    waiting: list[tuple[float, int]] = []
+    waiting = sorted((at_s, number) for number, at_s in islice(times, MAX_UNSORTED))  # A sorted list is a heap.
     last_s = -math.inf
     for number, at_s in times:
-        if len(waiting) < MAX_UNSORTED:
-            heappush(waiting, (at_s, number))
-            continue
         found_s, line = heappushpop(waiting, (at_s, number))
         if found_s < last_s:
             raise fault(f"line {line} is {last_s - found_s:g} s before an earlier line", SORT)
         last_s = found_s
         yield line, found_s
-    yield from ((line, at_s) for at_s, line in nsmallest(len(waiting), waiting))
+    yield from ((line, at_s) for at_s, line in sorted(waiting))
 
 
 def _parsed(text: str) -> Any:
