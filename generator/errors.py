@@ -4,6 +4,7 @@ GeneratorError
 ├── InvalidEnvironment    an environment file or a --set override is wrong
 ├── UnsizableLoad         no setting that AWS allows carries the load
 ├── UnreadableTemplate    a template file is missing, not JSON or YAML, or not a template
+│   ├── MalformedTemplate     it is neither JSON nor YAML
 │   └── OversizedTemplate     it is larger or deeper than anything that CloudFormation accepts
 ├── UnreadableTrace       a recorded trace is missing, empty, out of order, or not a trace
 ├── UnreadableMetrics     metrics of a deployed stack are missing, incomplete or in a wrong unit
@@ -61,6 +62,10 @@ class UnsizableLoad(GeneratorError):
 
 class UnreadableTemplate(GeneratorError):
     """A template file cannot be read as a CloudFormation template."""
+
+
+class MalformedTemplate(UnreadableTemplate):
+    """A template file has a syntax error."""
 
 
 class OversizedTemplate(UnreadableTemplate):

@@ -1,13 +1,12 @@
-"""Find the line of a place in a template file."""
+"""Find the line of a place in a template file, and the place as the file has it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from generator.errors import UnreadableTemplate
 from generator.template import reading
@@ -15,8 +14,17 @@ from generator.template.alternatives import Location
 from generator.template.plan_files import looks_like_plan
 from generator.template.transforms import LOOP
 
-Entry = tuple[Any, Any]
-"""A key and its value, as nodes of a YAML document. JSON is YAML, too."""
+
+class Entry(NamedTuple):
+    """An entry of a mapping: the keys that lead to it, and its key and value as nodes of a YAML document.
+
+    JSON is YAML, too.
+    """
+
+    keys: Location
+    key: Any
+    value: Any
+
 
 _VARIABLE = re.compile(r"[$&]\{[^{}]*\}")
 
@@ -24,17 +32,19 @@ _SURROGATE = re.compile(r"\\u[dD]")
 """Half of a character in JSON, which YAML does not have."""
 
 
-def line_of(path: Path, location: Location) -> int:
-    """Return the line of a place in a template's Resources, as far down as its keys can be found."""
+def written_place(path: Path, location: Location) -> tuple[int, Location]:
+    """Return the line of a place in a template, as far down as its keys can be found, and the keys as they are written.
+
+    Something that a loop makes is written in the loop.
+    """
     status = reading.status(path)
-    entries = _resources(path, status.st_mtime_ns, status.st_ino) if status else {}
-    line = 1
-    for key in takewhile(lambda key: isinstance(key, str), location[1:]):
-        if (entry := _entry(entries, str(key))) is None:
-            break
-        name, value = entry
-        line, entries = name.start_mark.line + 1, dict(_entries(value))
-    return line
+    entries = _sections(path, status.st_mtime_ns, status.st_ino) if status else {}
+    line, written = 1, location[:0]
+    for number, key in enumerate(location):
+        if not isinstance(key, str) or (entry := _entry(entries, key)) is None:
+            return line, (*written, *location[number:])
+        line, written, entries = entry.key.start_mark.line + 1, (*written, *entry.keys), dict(_entries(entry.value))
+    return line, written
 
 
 def _entry(entries: dict[str, Entry], key: str) -> Entry | None:
@@ -50,13 +60,14 @@ def _entries(node: Any) -> Iterator[tuple[str, Entry]]:
     for key, value in node.value if node and node.id == "mapping" else ():
         name = str(key.value)
         if name.startswith(LOOP) and value.id == "sequence":
-            yield from (entry for part in value.value for entry in _entries(part))
-        yield name, (key, value)
+            for index, part in enumerate(value.value):
+                yield from ((inner, entry._replace(keys=(name, index, *entry.keys))) for inner, entry in _entries(part))
+        yield name, Entry((name,), key, value)
 
 
 @lru_cache(maxsize=2)
-def _resources(path: Path, _changed_ns: int, _file: int) -> dict[str, Entry]:
-    """Return the resources of a template. It may have many findings."""
+def _sections(path: Path, _changed_ns: int, _file: int) -> dict[str, Entry]:
+    """Return the sections of a template. It may have many findings."""
     import yaml
 
     try:
@@ -64,5 +75,4 @@ def _resources(path: Path, _changed_ns: int, _file: int) -> dict[str, Entry]:
         document = None if looks_like_plan(text) else yaml.compose(_SURROGATE.sub(r"\\u0", text), reading.loader())
     except (UnreadableTemplate, yaml.YAMLError):
         return {}
-    _, resources = dict(_entries(document)).get("Resources", (None, None))
-    return dict(_entries(resources))
+    return dict(_entries(document))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from generator.capacity.quota import AccountQuota
 from generator.checks.findings import NOT_PROVEN, Finding, Severity
-from generator.checks.lines import line_of
+from generator.checks.lines import written_place
 from generator.checks.quota.joint import worst_cases_together
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE, of_stacks, of_sum, pool_name, sums
 from generator.checks.quota.variants import ACCOUNT, REGION
@@ -62,6 +62,8 @@ class Pool(NamedTuple):
     account: AccountQuota
     members: tuple[Member, ...]
     """Largest first."""
+    has_gaps: bool = False
+    """Whether something that belongs to no stack may reserve more, such as a file that cannot be read."""
 
     @property
     def total(self) -> int:
@@ -95,7 +97,8 @@ class Pool(NamedTuple):
         """Return the sum beside what can be reserved."""
         where = pool_name(self.account) or "any account and Region"
         apart = managed_apart([name for member in self.members for name in member.case.managed])
-        text = f"{where}: {sums(self.cases)} reserved of {self.account.reservable:,} reservable{as_written(apart)}"
+        reserved = sums(self.cases, self.has_gaps)
+        text = f"{where}: {reserved} reserved of {self.account.reservable:,} reservable{as_written(apart)}"
         return text if self.is_judged else f"{text}, not checked, because {SUM_RULE} is switched off"
 
 
@@ -158,8 +161,9 @@ def findings(pools: Iterable[Pool]) -> Iterator[Finding]:
 def finding(stack: Stack, rule: str, location: Location, message: str) -> Finding:
     """Return the finding of a rule at a place in a stack's file: in a plan, at the address of a resource."""
     severity = Severity.ERROR if rule.startswith("E") else Severity.WARNING
-    place = as_written(str(location[1])) if stack.is_plan and location else "/".join(map(str, location))
-    return Finding(str(stack.path), line_of(stack.path, location), rule, severity, place, as_written(message))
+    line, written = written_place(stack.path, location)
+    place = as_written(str(location[1])) if stack.is_plan and location else "/".join(map(str, written))
+    return Finding(str(stack.path), line, rule, severity, place, as_written(message))
 
 
 def _candidates(stacks: Sequence[Stack]) -> list[tuple[str, str]]:
@@ -192,7 +196,11 @@ def _too_much(pool: Pool) -> Iterator[Finding]:
     for member in pool.members:
         if member.is_judged and member.largest:
             is_alone = len(pool.members) == 1
-            message = of_sum(member.case, pool.account) if is_alone else of_stacks(pool.cases, pool.account, noun)
+            message = (
+                of_sum(member.case, pool.account)
+                if is_alone
+                else of_stacks(pool.cases, pool.account, noun, pool.has_gaps)
+            )
             yield finding(member.stack, SUM_RULE, member.largest, message)
             return
 
@@ -249,4 +257,9 @@ def _unresolved(stack: Stack, name: str) -> str:
 
 
 def _gap(member: Member, name: str, what: str) -> Finding:
-    return finding(member.stack, NOT_PROVEN, ("Resources", name.partition(SEPARATOR)[0]), what)
+    """Return the finding at a resource, or at the section that names a macro of the whole template."""
+    sections = (name, "Transform", "Fn::Transform")
+    templates = [variant.template for variant in member.stack.variants if name in variant.template.macros]
+    named = [section for template in templates for section in sections if section in template.document]
+    location = (named[0],) if named else ("Resources", name.partition(SEPARATOR)[0])
+    return finding(member.stack, NOT_PROVEN, location, what)

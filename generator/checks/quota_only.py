@@ -135,8 +135,13 @@ def judge(sources: Sequence[Source], request: Request, elsewhere: int = 0) -> Ju
     `elsewhere` is reserved in addition to what the stacks or the request state. Raises DisputedAccount if stacks that
     may go to the same pool state different accounts.
     """
-    groups = [_in_one_region(sources)] if request.together else [source.stacks for source in sources]
-    judged_pools = [pool for group in groups if group for pool in pools.fullest(group, _quota(request, elsewhere))]
+    groups = [sources] if request.together else [[source] for source in sources]
+    judged_pools: list[Pool] = []
+    for group in groups:
+        stacks = _in_one_region(group) if request.together else group[0].stacks
+        fullest = pools.fullest(stacks, _quota(request, elsewhere)) if stacks else []
+        has_gaps = any(source.unread for source in group)
+        judged_pools += [pool._replace(has_gaps=has_gaps) for pool in fullest]
     gaps = (_not_counted(gap) for source in sources for gap in source.unread)
     return Judgement(tuple(judged_pools), (*pools.findings(judged_pools), *gaps))
 
@@ -179,7 +184,9 @@ def _quota(request: Request, elsewhere: int) -> pools.Quota:
 
 def _not_counted(gap: Unread) -> Finding:
     reason = gap.what.removeprefix(f"{gap.file} ").removeprefix("is ")
-    return Finding(str(gap.file), 1, NOT_PROVEN, Severity.WARNING, gap.path, f"not counted: {reason}")
+    place = reading.PLACE.search(reason)
+    line = int(place[1]) if place else 1
+    return Finding(str(gap.file), line, NOT_PROVEN, Severity.WARNING, gap.path, f"not counted: {reason}")
 
 
 def committed_templates(request: Request, folder: Path) -> dict[str, Path]:

@@ -13,7 +13,7 @@ from generator.checks.assemblies import Artifact
 from generator.checks.folders import Folder, Unread, is_template, project_of
 from generator.checks.lint_settings import LintSettings, lint_settings, of_project
 from generator.checks.quota.variants import ACCOUNT, REGION, Values, Variant, variants
-from generator.errors import Fault, UnreadableTemplate
+from generator.errors import Fault, MalformedTemplate, UnreadableTemplate
 from generator.template import plan_files, reading
 from generator.template.intrinsics import Json, mapping
 from generator.template.nesting import NotRead
@@ -91,14 +91,18 @@ class Source(NamedTuple):
 def read_file(path: Path, region: str = ANY) -> Source:
     """Return the stack of a template, in a Region unless the template names others, or the stacks of a Terraform plan.
 
-    Raises UnreadableTemplate.
+    A template with a syntax error is unread, as for cfn-lint. Raises UnreadableTemplate for any other file.
     """
     if plan := _read_plan(path):
         return plan
     folder = Folder(project_of(path))
     if fault := source_of_template(path):
         raise UnreadableTemplate([fault])
-    document = reading.parsed(str(path), reading.text_of(path))
+    text = reading.text_of(path)
+    try:
+        document = reading.parsed(str(path), text)
+    except MalformedTemplate as error:
+        return unread(path, error)
     if not isinstance(mapping(document).get("Resources"), Mapping):
         raise UnreadableTemplate([not_a_template(path)])
     return Source((_of_template(folder, path, document, _settings(region)),), templates=(path,), is_file=True)
@@ -318,6 +322,9 @@ def source_of_template(path: Path) -> Fault | None:
         return Fault(str(path), what, "run `serverless package`, then check .serverless/")
     if path.name == "cdk.json":
         return Fault(str(path), "the settings of a CDK app, not a template", "run `cdk synth`, then check cdk.out")
+    if path.name == assemblies.MANIFEST and assemblies.is_assembly(Folder(path.parent), path.parent):
+        what = "the manifest of a CDK assembly, not a template"
+        return Fault(str(path), what, f"check its folder: generator check {path.parent}")
     if reading.is_file(path) and _begins_like_zip(path):
         import shlex
 
@@ -337,9 +344,8 @@ def _begins_like_zip(path: Path) -> bool:
 
 
 def not_a_template(path: Path) -> Fault:
-    """Return the fault for a file that is not a template."""
-    return Fault(
-        str(path),
-        "not a CloudFormation template: it has no Resources",
-        "give a template in JSON or YAML, or leave this file out",
-    )
+    """Return the fault for a file, or for a copy of the standard input, that is not a template."""
+    remedy = "give a template in JSON or YAML, or leave this file out"
+    if path.name == "-":
+        remedy = "pipe a template, or the JSON of a Terraform plan, into the command"
+    return Fault(str(path), "not a CloudFormation template: it has no Resources", remedy)

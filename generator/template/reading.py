@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from generator._format import counted
-from generator.errors import Fault, OversizedTemplate, UnreadableTemplate
+from generator.errors import Fault, MalformedTemplate, OversizedTemplate, UnreadableTemplate
 from generator.template.dependencies import MAPPINGS
 from generator.template.evaluation import Evaluator, Unknown
 from generator.template.guards import ALWAYS, Guard
@@ -39,6 +40,9 @@ MAX_DEPTH = 200
 
 MAX_DIGITS = 300
 """Digits of a number. A longer one is beyond any floating-point number, and so beyond any property."""
+
+PLACE = re.compile(r"line (\d+) column \d+")
+"""The place of a syntax error, in the reason that JSON's or YAML's reader gives."""
 
 KNOWN_TRANSFORMS = (
     *("AWS::LanguageExtensions", "AWS::Serverless-", "AWS::CodeDeployBlueGreen", "AWS::SecretsManager-"),
@@ -98,7 +102,8 @@ def text_of(path: Path, if_missing: str = "correct the path", errors: str = "str
 def parsed(where: str, text: str) -> Any:
     """Return the value of JSON or YAML text. Short forms such as !Ref become long ones.
 
-    Raises UnreadableTemplate, or its subclass OversizedTemplate if the text is valid but larger than any template.
+    Raises UnreadableTemplate: its subclass MalformedTemplate for a syntax error, and OversizedTemplate if the text is
+    valid but larger than any template.
     """
     if len(text) > MAX_CHARACTERS:
         raise _oversized(
@@ -122,7 +127,7 @@ def parsed(where: str, text: str) -> Any:
         raise _oversized(where, f"a number with more than {MAX_DIGITS} digits", "quote or correct it") from None
     except Exception as error:  # PyYAML raises many types of errors. The file is the cause of all of them.
         reason = json_reason if text.lstrip().startswith("{") else _yaml_reason(error)
-        raise unreadable(where, f"neither JSON nor YAML ({reason})", "correct the file") from None
+        raise MalformedTemplate([Fault(where, f"neither JSON nor YAML ({reason})", "correct the file")]) from None
     return _serializable(where, value)
 
 

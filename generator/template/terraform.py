@@ -339,9 +339,10 @@ class _Reader:
             return functions[0]
         if figure:
             which = "one of several functions" if functions else "a function that is not in the plan"
-            self._gap(
-                resource, f"{verb} {figure:,} for {which}, which may come out of the account's pool; name one function"
-            )
+            what = f"{verb} {figure:,} for {which}, which may come out of the account's pool"
+            remedy = "refer to a function of the plan, such as aws_lambda_function.NAME.function_name"
+            elsewhere = f"or add {figure:,} to --reserved-elsewhere and give --allow-unproven"
+            self._gap(resource, f"{what}; {remedy}, {elsewhere}")
         return None
 
     def _part(self, resource: PlannedResource) -> PlanPart:

@@ -356,6 +356,34 @@ def test_a_template_with_a_mistake_in_it_is_a_finding(generator: Run, content: s
         assert place in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("content", "line"), [('{"Resources": {\n"A": ]}}', 2), ("Resources:\n  A: [\n", 3)], ids=["JSON", "YAML"]
+)
+def test_a_syntax_error_is_not_proven_at_its_line_without_cfn_lint(generator: Run, content: str, line: int) -> None:
+    write("broken.json", content)
+    result = generator("check", "broken.json", "--only", "quota")
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"broken.json:{line}: warning not-proven: not counted: neither JSON nor YAML (")
+    assert result.stdout.endswith("broken.json: the quota is not proven, because not everything is counted\n")
+
+
+def test_a_manifest_of_cdk_names_the_folder_to_check(generator: Run) -> None:
+    write("cdk.out/manifest.json", {"artifacts": {"A": {"type": "aws:cloudformation:stack"}}})
+    result = generator("check", "cdk.out/manifest.json", *QUOTA)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "cdk.out/manifest.json: the manifest of a CDK assembly, not a template; check its folder: generator check "
+        "cdk.out\n",
+    )
+
+
+def test_a_macro_is_not_proven_at_the_line_that_names_it(generator: Run) -> None:
+    write("macro.json", '{"Resources": {},\n"Transform": ["CompanyDefaults"]}')
+    result = generator("check", "macro.json", *QUOTA, "--format", "json")
+    (found,) = json.loads(result.stdout)["findings"]
+    assert (found["rule"], found["line"], found["path"]) == ("not-proven", 2, "Transform")
+
+
 def test_a_file_that_cannot_be_read_is_never_good(generator: Run) -> None:
     write("broken.json", '{"Resources": {')
     result = generator("check", "broken.json", "--ignore", "E0000")

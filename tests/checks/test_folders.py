@@ -947,3 +947,9 @@ def test_every_stack_of_a_large_folder_is_checked(
     folder = laid(tmp_path / "folder", {f"{one}.json": resources(Fn=reserving(one % 2)) for one in numbers})
     found = {(Path(one.file).name, one.rule) for one in judged(folder).findings}
     assert found == {(f"{one}.json", "W9804") for one in numbers if one % 2 == 0}
+
+
+def test_the_fault_of_an_empty_standard_input_names_what_to_pipe() -> None:
+    result = CliRunner().invoke(main, ["check", "-", "--only", "quota"], input="")
+    assert result.exit_code == 2
+    assert result.output.endswith("pipe a template, or the JSON of a Terraform plan, into the command\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.checks.lines import line_of
+from generator.checks.lines import written_place
 
 RESERVED = ("Resources", "Fn", "Properties", "ReservedConcurrentExecutions")
 
@@ -45,11 +45,13 @@ LOOPS = """Resources:
         (BLOCK, RESERVED, 8),
         (BLOCK, (*RESERVED, "Fn::If", 1), 8),
         (BLOCK, ("Resources", "Fn", "Condition"), 5),
-        (BLOCK, ("Resources", "None"), 1),
+        (BLOCK, ("Resources", "None"), 2),
         (BLOCK, (), 1),
         (LOOPS, ("Resources", "LoadA", *RESERVED[2:]), 11),
         (LOOPS, ("Resources", "Load", "Type"), 13),
         (LOOPS, ("Resources", "Fn::ForEach::Outer"), 2),
+        ("Transform: [A, B]\nResources: {}", ("Transform",), 1),
+        ("Resources: {}\nTransform: [A, B]", ("Transform",), 2),
         ('{"Resources": {"Fn": {\n"Note": "\\ud83d\\ude00",\n"Properties": {}}}}', RESERVED, 3),
         ('{\t"Resources":{"Fn":{"Properties":\n{"ReservedConcurrentExecutions":9}}}}', RESERVED, 2),
         ("Resources: [", RESERVED, 1),
@@ -62,4 +64,26 @@ def test_the_line_is_that_of_the_last_key_that_is_found(
 ) -> None:
     path = tmp_path / "template"
     path.write_text(text)
-    assert line_of(path, location) == line
+    assert written_place(path, location)[0] == line
+
+
+@pytest.mark.parametrize(
+    ("location", "written"),
+    [
+        (("Resources", "Load", "Type"), ("Resources", "Load", "Type")),
+        (("Resources", "Load", "None", "Fn::If", 1), ("Resources", "Load", "None", "Fn::If", 1)),
+        (
+            ("Resources", "LoadA", *RESERVED[2:], "Fn::If", 1),
+            (
+                *("Resources", "Fn::ForEach::Outer", 2, "Fn::ForEach::Inner", 2, "${Name}${Team}"),
+                *(*RESERVED[2:], "Fn::If", 1),
+            ),
+        ),
+    ],
+)
+def test_what_a_loop_makes_is_written_in_the_loop(
+    location: tuple[str | int, ...], written: tuple[str | int, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "template"
+    path.write_text(LOOPS)
+    assert written_place(path, location)[1] == written

@@ -40,10 +40,14 @@ def of_sum(case: WorstCase, account: AccountQuota) -> str:
     )
 
 
-def of_stacks(cases: Sequence[tuple[str, WorstCase]], account: AccountQuota, noun: str = "stacks") -> str:
+def of_stacks(
+    cases: Sequence[tuple[str, WorstCase]], account: AccountQuota, noun: str = "stacks", has_gaps: bool = False
+) -> str:
     """Return the message of E9801 for several stacks, each with its name, largest first."""
     total = sum(case.total for _, case in cases)
-    message = f"{_the(account)} {noun} {verb(case for _, case in cases)} {sums(cases)}, {excess(total, account)}"
+    message = (
+        f"{_the(account)} {noun} {verb(case for _, case in cases)} {sums(cases, has_gaps)}, {excess(total, account)}"
+    )
     for name, case in cases[:MOST_LISTED]:
         if scenario := in_scenario(case.scenario):
             message += f"; {name}{scenario.removeprefix(',')}"
@@ -51,10 +55,14 @@ def of_stacks(cases: Sequence[tuple[str, WorstCase]], account: AccountQuota, nou
     return message + remedy(total, account)
 
 
-def sums(cases: Sequence[tuple[str, WorstCase]]) -> str:
-    """Return the reservations of the named stacks, largest first, and of several the sum."""
+def sums(cases: Sequence[tuple[str, WorstCase]], has_gaps: bool = False) -> str:
+    """Return the reservations of the named stacks, largest first, and of several the sum.
+
+    `has_gaps` states that something which belongs to no stack may reserve more.
+    """
     total = sum(case.total for _, case in cases)
-    known = f"{total:,}" if all(case.complete for _, case in cases) else f"at least {total:,}"
+    is_known = not has_gaps and all(case.complete for _, case in cases)
+    known = f"{total:,}" if is_known else f"at least {total:,}"
     if len(cases) == 1:
         return f"{cases[0][0]} {known}"
     others = cases[MOST_LISTED:]

@@ -31,6 +31,17 @@ def test_a_plan_that_fits_is_good(generator: Run) -> None:
     )
 
 
+def test_the_sum_of_a_plan_that_is_not_proven_is_a_lower_bound(generator: Run) -> None:
+    elsewhere = provisioned(8, values={"function_name": "not-in-the-plan"}, refers={})
+    result = check(generator, plan(function(reserved=90), elsewhere))
+    assert result.exit_code == 1
+    assert result.stdout.endswith("any account and eu-west-1: plan.json at least 90 reserved of 900 reservable\n")
+    assert (
+        "refer to a function of the plan, such as aws_lambda_function.NAME.function_name, or add 8 to "
+        "--reserved-elsewhere and give --allow-unproven\n" in result.stdout
+    )
+
+
 def test_one_unit_more_is_refused_with_the_limit_to_request_in_its_region(generator: Run) -> None:
     result = check(generator, plan(function(reserved=900), function("b", 1, index="a/b.c")))
     assert result.exit_code == 1
@@ -233,7 +244,7 @@ def test_a_plan_in_a_folder_counts_with_the_templates_there(generator: Run) -> N
     (folder / "state.json").write_text(json.dumps(STATE))
     result = generator("check", "--only", "quota", str(folder))
     assert result.exit_code == 1
-    assert "plan.json 501 + stack.json 400 = 901, 1 more than the 900" in result.stdout
+    assert "plan.json 501 + stack.json 400 = at least 901, 1 more than the 900" in result.stdout
     assert (
         "infrastructure/state.json:1: warning not-proven: not counted: a Terraform state, not a plan" in result.stdout
     )
