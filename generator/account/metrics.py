@@ -23,6 +23,7 @@ from generator.template.intrinsics import Json
 
 MINUTE_S = 60
 HOUR_S = 3600
+DAY_S = 86_400
 
 MAX_EXPORT_BYTES = 16 << 20
 """Two weeks of all metrics are about 3 MB."""
@@ -30,7 +31,7 @@ MAX_EXPORT_BYTES = 16 << 20
 MAX_PAGES = 100
 """A page has up to 100,800 points, and two weeks have about 45,000."""
 
-MAX_SPAN_S = 455 * 86_400
+MAX_SPAN_S = 455 * DAY_S
 """Source: Amazon CloudWatch User Guide, "Metrics retention": points of an hour are kept for 455 days."""
 
 Points = Mapping[int, float]
@@ -107,8 +108,20 @@ def request(wanted: Iterable[Metric], function_names: Mapping[str, str]) -> list
     ]
 
 
+SCRIPT_ACTIONS = (
+    "cloudformation:DescribeStackResource",
+    "cloudwatch:GetMetricData",
+    "logs:GetQueryResults",
+    "logs:StartQuery",
+)
+"""The permissions that the commands of `script` need. Source: AWS Service Authorization Reference."""
+
+
 def script(wanted: Iterable[Metric], region: str, stack: str, days: int) -> str:
-    """Return shell commands that look up the functions' names and write metrics.json and reports.json."""
+    """Return shell commands that look up the functions' names and write metrics.json and reports.json.
+
+    Times are seconds since 1970, because `date` of macOS and of Linux share no option for another day.
+    """
     variables = {logical_id: f"@{logical_id}@" for logical_id in SETTINGS}
     queries = re.sub("@(.*?)@", "'\"$\\1\"'", json.dumps(request(wanted, variables)))
     groups = [log_group(logical_id) for logical_id in SETTINGS]
@@ -117,16 +130,16 @@ def script(wanted: Iterable[Metric], region: str, stack: str, days: int) -> str:
         f"{name}=$({lookup} --logical-resource-id {name} --query StackResourceDetail.PhysicalResourceId --output text)"
         for name in (*SETTINGS, *groups)
     ]
-    hour = "+%Y-%m-%dT%H:00:00Z"
     return "\n".join(
         [
             *lines,
+            "now=$(date +%s); hour=$((now - now % 3600))",
             f"aws cloudwatch get-metric-data --region {region} --output json \\",
-            f"  --start-time $(date -u -d '{days} days ago' {hour}) --end-time $(date -u {hour}) \\",
+            f"  --start-time $((hour - {days * DAY_S})) --end-time $hour \\",
             f"  --metric-data-queries '{queries}' > metrics.json",
             f"query=$(aws logs start-query --region {region} --query queryId --output text \\",
             f"  --log-group-names {' '.join(f'${group}' for group in groups)} \\",
-            "  --start-time $(date -u -d '1 day ago' +%s) --end-time $(date -u +%s) \\",
+            f"  --start-time $((now - {DAY_S})) --end-time $now \\",
             f"  --query-string '{REPORTS_QUERY}')",
             f"sleep 30; aws logs get-query-results --region {region} --query-id $query --output json > reports.json",
         ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from generator import plans
-from generator._format import counted, number, percent, text_table, visible
+from generator._format import counted, joined, number, percent, text_table, visible
 from generator.cli import deployed, options
 from generator.config.files import toml_tables
 from generator.errors import Fault, GeneratorError
@@ -65,18 +65,21 @@ def command(
     (judged,) = plans.prepare([name])
     environment = judged.environment
     wanted = metrics.metrics(environment.targets.notification_wait_probability)
-    if query or policy:
-        place = deployed.place(environment, access["region"], access["stack_name"])
-        click.echo(metrics.script(wanted, *place, days) if query else json.dumps(metrics.policy(*place), indent=1))
+    place = deployed.place(environment, access["region"], access["stack_name"])
+    if query:
+        click.echo(metrics.script(wanted, *place, days))
+        click.echo(f"These commands need the permissions {joined(metrics.SCRIPT_ACTIONS)}.", err=True)
         return
+    if policy:
+        click.echo(json.dumps(metrics.policy(*place), indent=1))
+        return
+    report_lines = metrics.read_reports(reports) if reports else {}
     if file:
         series = metrics.read_export(wanted, file)
     else:
         with deployed.stack(environment, f"generator calibrate {name} --policy", local=False, **access) as stack:
             series = metrics.live(wanted, stack, days)
-    result = calibration.calibrate(
-        environment, judged.plan.sizing, series, metrics.read_reports(reports) if reports else {}
-    )
+    result = calibration.calibrate(environment, judged.plan.sizing, series, report_lines)
     measured = _usable(name, result)
     if format_ == "json":
         click.echo(json.dumps(_as_dict(judged, result, measured), indent=1))

@@ -308,6 +308,9 @@ def test_the_printed_commands_are_valid_shell_and_a_valid_request(generator: Gen
     aws.parent.mkdir()
     aws.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{tmp_path}/$2"\necho "name-$2"\n')
     aws.chmod(0o755)
+    of_macos = aws.with_name("date")
+    of_macos.write_text('#!/bin/sh\ncase "$*" in *-d*|*ago*) exit 1;; esac\nexec /bin/date "$@"\n')
+    of_macos.chmod(0o755)
     path = {"PATH": f"{aws.parent}:/usr/bin:/bin"}
     script = script.replace("sleep 30", "true")
     subprocess.run(["/bin/bash", "-euc", script], check=True, env=path, cwd=tmp_path)
@@ -317,9 +320,27 @@ def test_the_printed_commands_are_valid_shell_and_a_valid_request(generator: Gen
         "name-describe-stack-resource"
     }
     shape = botocore.session.get_session().get_service_model("cloudwatch").operation_model("GetMetricData").input_shape
-    request = {"MetricDataQueries": queries, "StartTime": START, "EndTime": START}
-
+    start, end = (arguments[arguments.index(name) + 1] for name in ("--start-time", "--end-time"))
+    request = {"MetricDataQueries": queries, "StartTime": start, "EndTime": end}
     assert not ParamValidator().validate(request, shape).has_errors()
+    assert (int(end) - int(start), int(end) % 3600) == (7 * 86_400, 0)
+    assert 0 <= datetime.now(UTC).timestamp() - int(end) < 3700
+
+
+def test_the_permissions_of_the_printed_commands_are_printed(generator: Generator) -> None:
+    done = generator("calibrate", "prod", "--query")
+    calls = set(re.findall(r"aws ([a-z]+) ([a-z-]+)", done.stdout))
+    actions = sorted(f"{service}:{call.title().replace('-', '')}" for service, call in calls)
+    assert done.stderr == f"These commands need the permissions {', '.join(actions[:-1])} and {actions[-1]}.\n"
+
+
+def test_a_missing_file_is_named_before_credentials_are_needed(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "nowhere")
+    done = generator("calibrate", "prod", "--reports", "none.json")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == "none.json: No such file or directory; name a file that can be read\n"
 
 
 def test_metrics_of_a_deployed_stack_are_read(generator: Generator) -> None:
