@@ -59,7 +59,7 @@ class Variates:
         return self._values[self._next - 1]
 
     def peek(self, count: int) -> list[float]:
-        """Return the next values without passing them."""
+        """Return the next values without consuming them."""
         if len(self._values) - self._next < count:
             self._values, self._next = self._values[self._next :], 0
             while len(self._values) < count:
@@ -67,7 +67,7 @@ class Variates:
         return self._values[self._next : self._next + count]
 
     def skip(self, count: int) -> None:
-        """Pass as many values as `peek` returned."""
+        """Consume as many values as `peek` returned."""
         self._next += count
 
     def take(self, count: int) -> list[float]:

@@ -22,7 +22,7 @@ STANDARD_WEBHOOKS_RETRIES_S = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 5
 """Waits before each new attempt. Source: Standard Webhooks specification, "Deliverability and reliability"."""
 
 FEW = 10
-"""So few webhooks are handled faster one by one."""
+"""Up to this many webhooks are handled faster one by one."""
 
 RATE_AND_BURST = "rate and burst"
 """The limits of a usage plan or a stage. A generated template derives both from ProcessWebhook's reservation."""
@@ -76,8 +76,8 @@ class Gateway:
     of the time; all others one by one. The result is the same.
 
     `poisson_per_s` is the rate of first attempts at a time if they come as a Poisson process. Then the time without a
-    free execution gives the expected number of first attempts that Lambda throttles, `first_expected`, with less chance
-    in it than their count, `first_throttled`. Source: R. W. Wolff, "Poisson arrivals see time averages", 1982.
+    free execution gives the expected number of first attempts that Lambda throttles, `first_expected`, which varies
+    less than their count, `first_throttled`. Source: R. W. Wolff, "Poisson arrivals see time averages", 1982.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Gateway:
         return min(first_s, self._retries[0][0] if self._retries else math.inf)
 
     def run(self, until_s: float) -> float:
-        """Handle everything up to `until_s`, or up to the end of the current block if that is earlier. Return which."""
+        """Handle everything up to `until_s`, or to the end of the current block if that is earlier; return the time."""
         last = bisect_right(self._block, until_s, self._position)
         times_s = self._block[self._position : last]
         if times_s and last == len(self._block):
@@ -190,7 +190,7 @@ class Gateway:
         span_s = math.fsum(durations_s) + math.fsum(run.end_s - run.arrived_s for run in runs)
         function.running.sojourn_s += span_s - math.fsum(run.end_s - run.arrived_s for run in self._runs)
         origin_s.update((run.end_s, run.origin_s) for run in runs)
-        self._hand_on(ends_s[:done], origin_s)
+        self._pass_on(ends_s[:done], origin_s)
         return True
 
     def _run_singly(self, times_s: Sequence[float], until_s: float) -> None:
@@ -215,10 +215,10 @@ class Gateway:
                 first_s = next(firsts_s, math.inf)
             else:
                 self._offer(*heappop(retries))
-        self._hand_on(self._written_s, self._origin_s)
+        self._pass_on(self._written_s, self._origin_s)
         self._written_s, self._origin_s = [], {}
 
-    def _hand_on(self, written_s: Sequence[float], origin_s: Mapping[float, float]) -> None:
+    def _pass_on(self, written_s: Sequence[float], origin_s: Mapping[float, float]) -> None:
         if written_s:
             for output in self._outputs:
                 output(written_s, origin_s)

@@ -25,7 +25,7 @@ MAX_REPLICATIONS = 100_000
 NEAR = 0.05
 """A value within this share of its limit is at the target if its interval does not decide."""
 
-CAUTION = 1.31
+WIDENING = 1.31
 """An interval widened by this factor has a confidence of 99 %, for looks at results that are still coming in."""
 
 
@@ -126,8 +126,8 @@ def is_settled(target: float, measured: Estimate) -> bool:
     """
     if measured.mean is None or measured.low is None or measured.high is None:
         return True
-    low = measured.mean - CAUTION * (measured.mean - measured.low)
-    high = measured.mean + CAUTION * (measured.high - measured.mean)
+    low = measured.mean - WIDENING * (measured.mean - measured.low)
+    high = measured.mean + WIDENING * (measured.high - measured.mean)
     near = (1 - NEAR) * target <= measured.low and measured.high <= (1 + NEAR) * target
     return high <= target or low > target or near
 

@@ -40,7 +40,7 @@ FEW = 100
 """Below this number of webhooks in the busiest minute, chance adds more than a fifth to a steady rate's peak factor."""
 
 REGULAR, MIN_WINDOWS = 0.05, 20
-"""A dispersion below `REGULAR` over this number of windows is no chance: a clock wrote the lines."""
+"""A dispersion below `REGULAR` over this many windows cannot be chance: the lines are evenly spaced."""
 
 WINDOWS_S = (1.0, 10.0, 60.0)
 """Windows of the dispersion."""
