@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import stat
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from generator import _runtime
 from generator.checks.findings import Finding
+from generator.checks.pools import Member
 from generator.checks.report import Report, Request
-from generator.checks.stacks import Stack
 from generator.errors import GeneratorError
 from generator.template import plan_files, reading
 
@@ -34,10 +35,7 @@ def with_copies(request: Request, check: Callable[[Request], Report]) -> Report:
     findings = [_named(finding, name_of.get(finding.file, finding.file)) for finding in report.findings]
     groups = (report.subjects, report.plans, report.unjudged)
     subjects, plans, unjudged = (tuple(pipe_of.get(path, path) for path in group) for group in groups)
-    pools = tuple(
-        pool._replace(members=tuple(member._replace(stack=_renamed(member.stack, pipe_of)) for member in pool.members))
-        for pool in report.pools
-    )
+    pools = tuple(pool._replace(members=tuple(_renamed(pool.members, pipe_of))) for pool in report.pools)
     return report._replace(findings=findings, subjects=subjects, plans=plans, unjudged=unjudged, pools=pools)
 
 
@@ -45,8 +43,10 @@ def _named(finding: Finding, file: str) -> Finding:
     return finding._replace(file=file, message=finding.message.replace(finding.file, file))
 
 
-def _renamed(stack: Stack, pipe_of: Mapping[Path, Path]) -> Stack:
-    return stack._replace(path=pipe_of.get(stack.path, stack.path))
+def _renamed(members: Iterable[Member], pipe_of: Mapping[Path, Path]) -> Iterator[Member]:
+    for member in members:
+        path = pipe_of.get(member.stack.path, member.stack.path)
+        yield member._replace(stack=member.stack._replace(path=path))
 
 
 def _pipes(files: Iterable[Path]) -> list[Path]:
@@ -58,11 +58,6 @@ def _pipes(files: Iterable[Path]) -> list[Path]:
 def _copy(pipe: Path, folder: Path) -> Path:
     folder.mkdir()
     copy = folder / pipe.name
-    if pipe == STDIN:
-        data = sys.stdin.buffer.read(plan_files.MAX_CHARACTERS + 1)
-        copy.write_bytes(data)
-    else:
-        copy.write_text(
-            reading.bounded_text(pipe, "surrogateescape", plan_files.MAX_CHARACTERS), errors="surrogateescape"
-        )
+    with nullcontext(sys.stdin.buffer) if pipe == STDIN else pipe.open("rb") as file:
+        copy.write_bytes(file.read(plan_files.MAX_CHARACTERS + 1))
     return copy
