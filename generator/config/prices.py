@@ -6,8 +6,7 @@ between 2025-10 and 2026-10, of the list of us-west-2 where none of us-east-1 wa
 units that are not free, without discounts.
 """
 
-from __future__ import annotations
-
+# Annotations stay values: a named tuple compiles each one that is a text, on every start.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -4,6 +4,7 @@ Defaults are stated only here and in `generator.config.prices`. `docs/settings_p
 comments above the settings in `environments/README.md`.
 """
 
+# Annotations stay values: a named tuple compiles each one that is a text, on every start.
 from enum import StrEnum
 from typing import NamedTuple
 
