@@ -15,7 +15,7 @@ from generator.template.conditions import DeploymentSpace
 from generator.template.constraints import allowed_values
 from generator.template.dependencies import walk
 from generator.template.evaluation import Evaluator, Scope, Unknown
-from generator.template.guards import ALWAYS, Equality, Guard, merge, when
+from generator.template.guards import ALWAYS, Equality, Fact, Guard, merge, when
 from generator.template.intrinsics import (
     NO_VALUE,
     Json,
@@ -48,9 +48,6 @@ ARN = r"arn:[^*?]*(?::\*)?"
 Source: CloudFormation template reference, AWS::Logs::LogGroup, Arn.
 """
 
-Switch = tuple[str, tuple[str, ...] | None]
-"""A condition, with None, or a parameter that selects from a mapping, with the mapping's keys."""
-
 
 def is_possible(deployments: DeploymentSpace, guard: Guard) -> bool:
     """Return whether the facts hold together in some deployment. True if the limits do not allow a search."""
@@ -61,24 +58,18 @@ class Deployable:
     """Everything that can be deployed from the parameters, conditions and mappings of both templates."""
 
     def __init__(self, template: Template) -> None:
-        self._template, self._deployments = template, DeploymentSpace(template)
+        self._template, self._space = template, DeploymentSpace(template)
         self._cases_left = MAX_ALL_CASES
         self._reachable: dict[Guard, bool] = {}
         self._undecided_conditions = dict.fromkeys(template.conditions)
 
     def implies(self, condition: Json, other: Json) -> bool:
         """Return whether `other` holds in every deployment in which `condition` holds. None always holds."""
-        if other is None or condition == other:
-            return True
-        if not all(name is None or self._is_decided(name) for name in (condition, other)):
-            return False
-        facts = merge(when(other, holds=False), when(condition) if condition is not None else ALWAYS)
-        return facts is None or not is_possible(self._deployments, facts)
+        return other is None or self.is_covered(_guard(condition), [_guard(other)])
 
     def are_possible(self, conditions: Iterable[Json]) -> bool:
         """Return whether some deployment has all of these conditions."""
-        guard = merge(*(when(name) for name in conditions if isinstance(name, str)))
-        return guard is not None and self._is_reachable(guard)
+        return self._is_reachable(merge(*map(_guard, conditions)))
 
     def is_covered(self, guard: Guard, others: Sequence[Guard]) -> bool:
         """Return whether one of the others holds in every deployment in which `guard` holds."""
@@ -90,11 +81,13 @@ class Deployable:
                 return False
         return not outside
 
-    def _is_reachable(self, guard: Guard) -> bool:
+    def _is_reachable(self, guard: Guard | None) -> bool:
         """Return whether some deployment has all facts of the guard. A condition that is not declared may hold."""
+        if guard is None:
+            return False
         if guard not in self._reachable:
-            decided = frozenset((fact, holds) for fact, holds in guard if self._is_decided(fact))
-            self._reachable[guard] = is_possible(self._deployments, decided)
+            decided = frozenset((fact, holds) for fact, holds in guard if self._space.can_read(when(fact)))
+            self._reachable[guard] = is_possible(self._space, decided)
         return self._reachable[guard]
 
     def difference(self, old: Json, new: Json, conditions: Iterable[Json] = ()) -> Certainty:
@@ -110,15 +103,14 @@ class Deployable:
 
     def _difference(self, old: Json, new: Json, conditions: Iterable[Json]) -> Certainty:
         old, new = (NO_VALUE if value is None else value for value in (old, new))
-        guard = merge(*(when(name) for name in conditions if self._is_decided(name)))
-        if guard is None or not is_possible(self._deployments, guard):
+        guard = merge(*map(_guard, conditions))
+        if guard is None or not self._is_reachable(guard):
             return Certainty.NONE
         if not any(map(is_intrinsic, walk([old, new]))):
             is_stored = any(isinstance(value, str) and DYNAMIC in value for value in (old, new))
             return Certainty.POSSIBLE if is_stored else Certainty.CERTAIN
-        truths = {name: True for name in conditions if isinstance(name, str)}
         results: set[Certainty] = set()
-        for number, certainty in enumerate(self._cases(old, new, truths, {}, guard)):
+        for number, certainty in enumerate(self._cases(old, new, guard)):
             self._cases_left -= 1
             results.add(certainty if number < MAX_CASES and self._cases_left > 0 else Certainty.POSSIBLE)
             if len(results) > 1 or Certainty.POSSIBLE in results:
@@ -139,10 +131,11 @@ class Deployable:
         old, new = ("exists" if name is None else {"Fn::If": [name, "exists", NO_VALUE]} for name in conditions)
         return self.difference(old, new)
 
-    def _cases(
-        self, old: Json, new: Json, truths: Mapping[str, bool], values: Mapping[str, str], guard: Guard
-    ) -> Iterator[Certainty]:
+    def _cases(self, old: Json, new: Json, guard: Guard) -> Iterator[Certainty]:
         """Yield the answer for each combination of the conditions and parameters that select the values."""
+        truths = {fact: holds for fact, holds in guard if isinstance(fact, str)}
+        rows = ((fact, holds) for fact, holds in guard if isinstance(fact, Equality))
+        values = {fact.parameter: fact.value if holds else NO_ROW for fact, holds in rows}
         evaluator = Evaluator(self._template, Scope.KNOWN, values, {**self._undecided_conditions, **truths})
         left, right = evaluator.value(old), evaluator.value(new)
         if same(left, right):
@@ -153,21 +146,10 @@ class Deployable:
             if not self._is_refused(left) and not self._is_refused(right):
                 yield self._undecided(left, right)
             return
-        name, keys = switches[0]
-        if keys is None:
-            is_decided = self._is_decided(name)
-            for holds in (True, False):
-                more = merge(guard, when(name, holds)) if is_decided else guard
-                if more is not None and is_possible(self._deployments, more):
-                    yield from self._cases(old, new, {**truths, name: holds}, values, more)
-            return
-        others: Guard | None = guard
-        for key in dict.fromkeys(key for other, more in switches if other == name for key in more or ()):
-            if (more := merge(guard, when(Equality(name, key)))) is not None and is_possible(self._deployments, more):
-                yield from self._cases(old, new, truths, {**values, name: key}, more)
-            others = None if others is None else merge(others, when(Equality(name, key), holds=False))
-        if others is not None and is_possible(self._deployments, others):
-            yield from self._cases(old, new, truths, {**values, name: NO_ROW}, others)
+        for choice in _choices(switches):
+            more = merge(guard, choice)
+            if more is not None and self._is_reachable(more):
+                yield from self._cases(old, new, more)
 
     def _is_refused(self, value: Json) -> bool:
         """Return whether CloudFormation refuses the value, because a mapping of the template has no such row."""
@@ -176,11 +158,6 @@ class Deployable:
                 case {"Fn::FindInMap": [str(), str(), str(), *_]}:
                     return not self._template.macros and "Fn::Transform" not in self._template.mappings
         return False
-
-    def _is_decided(self, condition: Json) -> bool:
-        """Return whether the template defines the condition, so that its parameters decide it."""
-        is_name = isinstance(condition, str)
-        return is_name and any(is_possible(self._deployments, when(condition, holds)) for holds in (True, False))
 
     def _undecided(self, old: Json, new: Json) -> Certainty:
         """Return whether two values differ, after conditions and mappings have been resolved."""
@@ -278,15 +255,28 @@ def _fit(left: list[Json], right: list[Json], fits: Callable[[str, str], bool]) 
     return is_open or fits(first, second) or fits(second, first)
 
 
-def _switches(value: Json, mappings: Mapping[str, Json]) -> Iterator[Switch]:
-    """Yield the conditions and the selecting parameters that a value depends on."""
+def _guard(condition: Json) -> Guard:
+    return ALWAYS if condition is None else when(str(condition))
+
+
+def _choices(switches: Sequence[Fact]) -> list[Guard]:
+    """Return the values of the first switch: those of a condition, or the keys of a parameter, and no key."""
+    first = switches[0]
+    if isinstance(first, str):
+        return [when(first), when(first, holds=False)]
+    keys = dict.fromkeys(fact for fact in switches if isinstance(fact, Equality) and fact.parameter == first.parameter)
+    return [*map(when, keys), frozenset((key, False) for key in keys)]
+
+
+def _switches(value: Json, mappings: Mapping[str, Json]) -> Iterator[Fact]:
+    """Yield the conditions that a value depends on, and the equalities of parameters with the keys of mappings."""
     for inner in walk(value):
         match inner:
             case {"Fn::If": [str(name), *_]}:
-                yield name, None
+                yield name
             case {"Fn::FindInMap": [str(name), *keys]}:
                 rows = mapping(mappings.get(name))
                 columns = dict.fromkeys(key for row in rows.values() for key in mapping(row))
                 for key, level in zip(keys, (rows, columns), strict=False):
                     if isinstance(key, Mapping) and isinstance(parameter := key.get("Ref"), str):
-                        yield parameter, tuple(map(str, level))
+                        yield from (Equality(parameter, str(one)) for one in level)
