@@ -60,7 +60,7 @@ def difference(old: Template, new: Template, room: Room | None = None, cost: Cos
 
 
 def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterator[Part]:
-    dependants = _Dependants(new)
+    used = _used_by_resources(new)
     for section in dict.fromkeys([*new.document, *old.document]):
         if section in COMPARED_APART:
             continue
@@ -77,7 +77,7 @@ def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterat
             if section == "Outputs":
                 changed = _of_output(name, changed, redefinitions)
             if changed:
-                depends = () if prefix is None else dependants.of(f"{prefix}{name}")
+                depends = tuple(one for one, names in used.items() if prefix is not None and f"{prefix}{name}" in names)
                 yield from (Part(change.path, change.old, change.new, depends) for change in changed)
 
 
@@ -90,25 +90,18 @@ def _of_output(name: str, changed: list[Property], redefinitions: Redefinitions)
     return [change for change in changed if differs(distinct.get(change.path, change), conditions) != Certainty.NONE]
 
 
-class _Dependants:
-    """The resources of a template, by the names that they depend on. Each value is searched for references once."""
-
-    def __init__(self, template: Template) -> None:
-        self._conditions = {
-            f"Conditions.{name}": frozenset(dependencies(content)) for name, content in template.conditions.items()
-        }
-        self._resources = {
-            name: frozenset((*dependencies(resource.get("Properties")), f"Conditions.{resource.get('Condition')}"))
-            for name, resource in template.resources.items()
-        }
-
-    def of(self, name: str) -> tuple[str, ...]:
-        """Return the resources that depend on a parameter, condition or mapping, directly or through conditions."""
-        names, more = {name}, {name}
-        while more:
-            more = {condition for condition, used in self._conditions.items() if used & more} - names
-            names |= more
-        return tuple(resource for resource, used in self._resources.items() if used & names)
+def _used_by_resources(template: Template) -> dict[str, set[str]]:
+    """Return the names on which each resource depends, directly or through conditions."""
+    conditions = {f"Conditions.{name}": [*dependencies(content)] for name, content in template.conditions.items()}
+    used: dict[str, set[str]] = {}
+    for name, resource in template.resources.items():
+        waiting = [*dependencies(resource.get("Properties")), f"Conditions.{resource.get('Condition')}"]
+        found = used[name] = set()
+        while waiting:
+            if (one := waiting.pop()) not in found:
+                found.add(one)
+                waiting += conditions.get(one, ())
+    return used
 
 
 def _alarms(old: Template, new: Template) -> Iterator[Alarm]:

@@ -93,9 +93,9 @@ class Coverage:
         for mine, theirs in ((grant.resource, other.resource), (grant.principal, other.principal)):
             yield Certainty.NONE if theirs.covers(mine) else self._of_scopes(mine, theirs)
         yield Certainty.NONE if other.covers_action(grant) else self._of_scopes(grant.action, other.action)
-        for clause in other.unguarded().condition:
-            found = (self._of_clauses(mine, clause) for mine in grant.condition)
-            yield least(found)
+        for clause in other.condition:
+            if not clause.is_guard:
+                yield least(self._of_clauses(mine, clause) for mine in grant.condition)
 
     def _of_scopes(self, mine: GrantScope, other: GrantScope) -> Certainty:
         if mine.inverted != other.inverted:

@@ -158,10 +158,6 @@ class Grant:
         keys = (clause.key for clause in self.condition if clause.is_guard)
         return frozenset((key.removeprefix(NOT), not key.startswith(NOT)) for key in keys)
 
-    def unguarded(self) -> Grant:
-        """Return the grant without the conditions of its guard."""
-        return replace(self, condition=tuple(clause for clause in self.condition if not clause.is_guard))
-
     def without(self, *conditions: str) -> Grant:
         """Return the grant without these conditions of the template, or without any if none is named."""
         kept = (
