@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import NamedTuple
 
 from generator.diff.iam.grants import DEFAULT_VERSION, canonical_document, is_document
@@ -73,7 +74,7 @@ def _paired_in_order(old: list[Json], new: list[Json]) -> Pairs:
     matcher = SequenceMatcher(None, [identity(item) for item in old], [identity(item) for item in new], autojunk=False)
     for kind, old_start, old_end, new_start, new_end in matcher.get_opcodes():
         if kind != "equal":
-            yield from _zipped(list(range(old_start, old_end)), list(range(new_start, new_end)))
+            yield from zip_longest(range(old_start, old_end), range(new_start, new_end))
 
 
 def _paired_as_set(old: list[Json], new: list[Json]) -> Pairs:
@@ -91,20 +92,12 @@ def _paired_as_set(old: list[Json], new: list[Json]) -> Pairs:
                 right.remove(match)
                 if alike is _name:
                     yield index, match
-    yield from _zipped(left, right)
+    yield from zip_longest(left, right)
 
 
 def _name(item: Json) -> str | None:
     keys = [key for key in NAMING_KEYS if isinstance(item, Mapping) and key in item]
     return identity(item[keys[0]]) if keys else None
-
-
-def _zipped(left: list[int], right: list[int]) -> Pairs:
-    for position in range(max(len(left), len(right))):
-        yield (
-            left[position] if position < len(left) else None,
-            right[position] if position < len(right) else None,
-        )
 
 
 def normal(value: Json) -> Json:

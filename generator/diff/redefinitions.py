@@ -13,7 +13,7 @@ from functools import cached_property
 from generator.diff.equality import Deployable
 from generator.diff.properties import identity, same
 from generator.template.evaluation import known
-from generator.template.intrinsics import Json, canonical, literal_text, mapping, reference
+from generator.template.intrinsics import Json, canonical, literal_text, mapping, reference, split_commas
 from generator.template.model import Section, Template, is_list, is_stored
 from generator.template.renaming import Renaming
 
@@ -176,12 +176,12 @@ def _redefined(old: Section, new: Section, keys: tuple[str, ...] = ()) -> Iterat
 
 def _defaults(parameters: Section) -> dict[str, Json]:
     """Return the default values that the template itself states."""
-    defaults: dict[str, Json] = {}
-    for name, parameter in parameters.items():
-        default = literal_text(mapping(parameter).get("Default"))
-        if default is not None and not is_stored(parameter):
-            defaults[name] = [part.strip() for part in default.split(",")] if is_list(parameter) else default
-    return defaults
+    stated = {name: literal_text(mapping(parameter).get("Default")) for name, parameter in parameters.items()}
+    return {
+        name: split_commas(default) if is_list(parameters[name]) else default
+        for name, default in stated.items()
+        if default is not None and not is_stored(parameters[name])
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,18 +149,13 @@ def with_same_types(old: Template, new: Template, *apart: str) -> tuple[Template
 
     Resources of the types `apart` stay as they are.
     """
-    changed = [
-        name
-        for name in old.resources.keys() & new.resources.keys()
-        if (kinds := {side.resources[name].get("Type") for side in (old, new)})
-        and len(kinds) > 1
-        and kinds.isdisjoint(apart)
-    ]
-    sides = [{name: as_made(side.resources[name]) for name in changed} for side in (old, new)]
-    return (
-        replace(old, resources={**old.resources, **sides[0]}),
-        replace(new, resources={**new.resources, **sides[1]}),
-    )
+    sides = dict(old.resources), dict(new.resources)
+    for name in sides[0].keys() & sides[1].keys():
+        kinds = {side[name].get("Type") for side in sides}
+        if len(kinds) > 1 and kinds.isdisjoint(apart):
+            for side in sides:
+                side[name] = as_made(side[name])
+    return replace(old, resources=sides[0]), replace(new, resources=sides[1])
 
 
 def as_made(resource: Mapping[str, Json]) -> Mapping[str, Json]:

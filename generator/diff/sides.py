@@ -91,10 +91,9 @@ def read(name: str, may_be_absent: bool = False) -> Side:
         return _at_revision(name, revision, wanted, may_be_absent)
     path = _path(name)
     if _is_readable(path):
-        environment = None if _is_file_name(name) else name
-        return Side(name, environment, _parsed(str(path), text_of(path)))
+        return Side(name, _environment(name), _parsed(str(path), text_of(path)))
     if may_be_absent and status(path) is None and name not in files.known():
-        return Side(name, None if _is_file_name(name) else name, NO_TEMPLATE, exists=False)
+        return Side(name, _environment(name), NO_TEMPLATE, exists=False)
     if _is_file_name(name):
         is_folder = status(path) is not None
         raise unreadable(
@@ -105,7 +104,7 @@ def read(name: str, may_be_absent: bool = False) -> Side:
 
 
 def _at_revision(name: str, revision: str, wanted: str, may_be_absent: bool) -> Side:
-    path, environment = _path(wanted), None if _is_file_name(wanted) else wanted
+    path, environment = _path(wanted), _environment(wanted)
     text = git.text_at(name, git.commit(name, revision), path)
     if text is not None:
         return Side(name, environment, _parsed(name, text), revision)
@@ -161,6 +160,10 @@ def _remedy(name: str) -> str:
 
 def _is_file_name(name: str) -> bool:
     return "/" in name or name.endswith(SUFFIXES)
+
+
+def _environment(name: str) -> str | None:
+    return None if _is_file_name(name) else name
 
 
 def _is_readable(path: Path) -> bool:

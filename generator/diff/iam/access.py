@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 
 from generator.diff.iam.coverage import Coverage
@@ -33,10 +32,12 @@ def accesses(old: Template, new: Template, coverage: Coverage) -> list[Access]:
                 [grant for grant in less if grant.is_unread], [grant.without(condition) for grant in has]
             )
             less += [replace(grant, effect="Deny") for grant in unread if not _only_allows(grant, before)]
-        widened = _with_effect(more, "Allow") + _with_effect(less, "Deny")
-        narrowed = _with_effect(less, "Allow") + _with_effect(more, "Deny")
-        reported += _reported(holder, AccessChange.WIDENED, widened, certain)
-        reported += _reported(holder, AccessChange.NARROWED, narrowed, certain)
+        for change, (allow, deny) in ((AccessChange.WIDENED, (more, less)), (AccessChange.NARROWED, (less, more))):
+            changed = [grant for grant in allow if grant.effect == "Allow"]
+            changed += [grant for grant in deny if grant.effect == "Deny"]
+            for certainty in (Certainty.CERTAIN, Certainty.POSSIBLE):
+                together = merged([one for one in changed if (one in certain) == (certainty == Certainty.CERTAIN)])
+                reported += [Access(holder, change, _statement(grant), certainty) for grant in together]
     return reported
 
 
@@ -45,18 +46,6 @@ def _only_allows(unread: Grant, known: GrantsByHolder) -> bool:
     name = re.fullmatch(r"\w+ policy \$\{(\w+)\}", unread.action.patterns[0])
     statements = known.get((name[1], "policy"), []) if name else []
     return bool(statements) and not any(grant.effect == "Deny" or grant.is_unread for grant in statements)
-
-
-def _with_effect(grants: list[Grant], effect: str) -> list[Grant]:
-    return [grant for grant in grants if grant.effect == effect]
-
-
-def _reported(holder: str, change: AccessChange, changed: list[Grant], certain: set[Grant]) -> Iterator[Access]:
-    by_certainty: dict[Certainty, list[Grant]] = {Certainty.CERTAIN: [], Certainty.POSSIBLE: []}
-    for grant in changed:
-        by_certainty[Certainty.CERTAIN if grant in certain else Certainty.POSSIBLE].append(grant)
-    for certainty, grants in by_certainty.items():
-        yield from (Access(holder, change, _statement(grant), certainty) for grant in merged(grants))
 
 
 def _statement(grant: Grant) -> dict[str, Json]:
