@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from operator import attrgetter
 from typing import Any
 
 from generator.template.intrinsics import SAM
@@ -89,13 +88,22 @@ class Certainty(StrEnum):
 
 
 def worst(certainties: Iterable[Certainty]) -> Certainty:
-    """Return the highest certainty; NONE without any."""
-    return max(certainties, key=attrgetter("rank"), default=Certainty.NONE)
+    """Return the highest certainty; NONE without any. Stops at one that is CERTAIN."""
+    return _first_extreme(certainties, Certainty.CERTAIN, Certainty.NONE)
 
 
 def least(certainties: Iterable[Certainty]) -> Certainty:
-    """Return the lowest certainty; CERTAIN without any."""
-    return min(certainties, key=attrgetter("rank"), default=Certainty.CERTAIN)
+    """Return the lowest certainty; CERTAIN without any. Stops at one that is NONE."""
+    return _first_extreme(certainties, Certainty.NONE, Certainty.CERTAIN)
+
+
+def _first_extreme(certainties: Iterable[Certainty], extreme: Certainty, otherwise: Certainty) -> Certainty:
+    for certainty in certainties:
+        if certainty == extreme:
+            return certainty
+        if certainty == Certainty.POSSIBLE:
+            otherwise = certainty
+    return otherwise
 
 
 _RANKS = {certainty: rank for rank, certainty in enumerate(Certainty)}

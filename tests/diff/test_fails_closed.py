@@ -201,13 +201,19 @@ def large(effect: str, resources: int, more: str = "") -> str:
     return json.dumps({"Resources": {"R": role}})
 
 
-@pytest.mark.slow
 def test_a_large_statement_is_compared_as_a_whole() -> None:
     """It would be nine million grants."""
     few, many = large("Allow", 2_999), large("Allow", 2_999, "arn:aws:s3:::more")
     assert kinds(compared(few, few)) == set()
     assert "iam-widening" in kinds(compared(few, many))
     assert "iam-widening" in kinds(compared(large("Deny", 2_999, "arn:aws:s3:::more"), large("Deny", 2_999)))
+
+
+def test_a_whole_statement_that_others_together_cover_widens_nothing_certainly() -> None:
+    actions, resources = [f"s3:Get{number}" for number in range(70)], [f"arn:aws:s3:::{n}" for n in range(60)]
+    halves = [{"Effect": "Allow", "Action": half, "Resource": resources} for half in (actions[:35], actions[35:])]
+    found = difference(role(*halves), role({"Effect": "Allow", "Action": actions, "Resource": resources}))
+    assert [(one.change, one.certainty) for one in found.iam] == [("widened", "possible")]
 
 
 def role(*statements: object, **more: object) -> dict[str, object]:

@@ -6,6 +6,7 @@ mappings and pseudo parameters in the names of actions, resources and principals
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from generator.diff.equality import Deployable
 from generator.diff.iam.grants import HOLDER, Clause, Grant, GrantScope, in_partition
 from generator.template.dependencies import VARIABLE
+from generator.template.guards import Guard
 from generator.template.intrinsics import Json, is_intrinsic
 from generator.template.schemas import Certainty, least, worst
 
@@ -28,11 +30,8 @@ OPEN_PART = re.compile(r"\$\{[^!{}][^{}]*\}|[*?]")
 MAX_COMPARISONS = 2_000
 """Pairs of names that depend on the deployment to compare, which takes seconds. Beyond, a difference is possible."""
 
-MAX_STEPS = 1_000_000
-"""Steps of comparing grants, which take seconds. Beyond, a grant counts as not covered, which is possible."""
-
-STEPS_OF_DEPLOYMENTS = 20
-"""Steps that it takes to compare two grants in every deployment instead of as they are written."""
+MAX_STEPS = 250_000
+"""Comparisons of two grants, which take seconds. Beyond, a grant counts as not covered, which is possible."""
 
 
 class Coverage:
@@ -54,7 +53,7 @@ class Coverage:
             grant
             for grant in self._uncovered(grants, alike)
             if grant.certainty == Certainty.CERTAIN
-            and all(self._differs(grant, other) == Certainty.CERTAIN for other in self._perhaps(grant, alike))
+            and all(self._differs(grant, other) == Certainty.CERTAIN for other in self._candidates(grant, alike))
             and self._steps_left >= 0
         }
 
@@ -62,23 +61,21 @@ class Coverage:
         return [one for one in dict.fromkeys(grants) if one not in alike.grants and not self._is_covered(one, alike)]
 
     def _is_covered(self, grant: Grant, alike: _Alike) -> bool:
-        if any(other.covers(grant) for other in self._bounded(alike.candidates(grant), 1)):
-            return True
-        perhaps = self._perhaps(grant, alike)
-        covering = [other.guard for other in perhaps if self._differs(grant, other) == Certainty.NONE]
-        is_guarded = bool(covering or grant.guard)
-        return is_guarded and self._deployable.is_covered(grant.guard, covering)
+        covering: list[Guard] = []
+        for other in self._candidates(grant, alike):
+            if self._differs(grant, other) == Certainty.NONE:
+                if other.guard <= grant.guard:
+                    return True
+                covering.append(other.guard)
+        return self._deployable.is_covered(grant.guard, covering)
 
-    def _perhaps(self, grant: Grant, alike: _Alike) -> Iterator[Grant]:
-        return self._bounded(alike.perhaps(grant), STEPS_OF_DEPLOYMENTS)
-
-    def _bounded(self, grants: Iterable[Grant], steps: int) -> Iterator[Grant]:
-        """Yield the grants until no steps are left."""
-        for grant in grants:
-            self._steps_left -= steps
+    def _candidates(self, grant: Grant, alike: _Alike) -> Iterator[Grant]:
+        """Yield the grants that may cover a grant, until no steps are left."""
+        for other in alike.candidates(grant):
+            self._steps_left -= 1
             if self._steps_left < 0:
                 return
-            yield grant
+            yield other
 
     def _differs(self, grant: Grant, other: Grant) -> Certainty:
         """Return whether the other grant leaves out something of this grant: never, in some deployments, or in all.
@@ -122,7 +119,13 @@ class Coverage:
 
     def _of_texts(self, text: str, patterns: Iterable[str]) -> Certainty:
         """Return whether a text is certainly none of the patterns. It or each of them depends on the deployment."""
-        return least(self._of_text(text, pattern) for pattern in patterns if _fit(text, pattern))
+        closest = Certainty.CERTAIN
+        for pattern in patterns:
+            if _fit(text, pattern):
+                closest = least((closest, self._of_text(text, pattern)))
+            if closest != Certainty.CERTAIN and (closest == Certainty.NONE or len(self._known) >= MAX_COMPARISONS):
+                break
+        return closest
 
     def _of_text(self, text: str, pattern: str) -> Certainty:
         if (text, pattern) not in self._known:
@@ -161,20 +164,15 @@ class _Alike:
             self.by_action.setdefault(action, []).append(grant)
 
     def candidates(self, grant: Grant) -> Iterator[Grant]:
-        """Yield the grants that may cover a grant."""
-        for action in (_whole(grant.action.folded()), None):
-            for resource in (_whole(grant.resource), None):
-                yield from self.by_names.get((action, resource), ())
-
-    def perhaps(self, grant: Grant) -> Iterator[Grant]:
         """Yield the grants that may cover a grant if the right values are deployed."""
         action, resource = _whole(grant.action.folded()), _whole(grant.resource)
-        if resource is not None and not _is_open(resource) and action is not None and not _is_open(action):
-            yield from self.candidates(grant)  # Another name is certainly another resource.
-            return
-        actions = {action, None} if action is not None and not _is_open(action) else set(self.by_action)
-        for name in actions:
-            yield from self.by_action.get(name, ())
+        if action is None or _is_open(action):
+            yield from itertools.chain.from_iterable(self.by_action.values())
+        elif resource is None or _is_open(resource):
+            yield from (*self.by_action.get(action, ()), *self.by_action.get(None, ()))
+        else:  # Another name is certainly another resource.
+            for names in itertools.product((action, None), (resource, None)):
+                yield from self.by_names.get(names, ())
 
 
 def _name(scope: GrantScope) -> str | None:
@@ -183,7 +181,7 @@ def _name(scope: GrantScope) -> str | None:
 
 
 def _whole(scope: GrantScope) -> str | None:
-    return None if scope.inverted else in_partition(scope.patterns[0])
+    return None if scope.inverted or len(scope.patterns) > 1 else in_partition(scope.patterns[0])
 
 
 def _is_open(text: str) -> bool:

@@ -126,25 +126,19 @@ class Grant:
 
     @property
     def certainty(self) -> Certainty:
-        """POSSIBLE if it depends on a condition of the template, or on a policy or role outside the template."""
+        """POSSIBLE if it depends on a condition of the template, or on a policy or role outside the template.
+
+        So is a statement that was not split, because several others together may cover it.
+        """
         depends = any(clause.operator == ACTING or clause.is_of_template for clause in self.condition)
-        return Certainty.POSSIBLE if depends or self.is_unread else Certainty.CERTAIN
+        scopes = (self.principal, self.action, self.resource)
+        is_whole = any(len(scope.patterns) > 1 and not scope.inverted for scope in scopes)
+        return Certainty.POSSIBLE if depends or is_whole or self.is_unread else Certainty.CERTAIN
 
     @property
     def is_unread(self) -> bool:
         """Whether the grant represents a policy whose content is not in the template."""
         return any(pattern.startswith(UNREAD) for pattern in self.action.patterns)
-
-    def covers(self, other: Grant) -> bool:
-        """Return whether this grant certainly includes the other."""
-        return (
-            self.effect == other.effect
-            and (self.principal == HOLDER) == (other.principal == HOLDER)
-            and self.principal.covers(other.principal)
-            and self.resource.covers(other.resource)
-            and self.covers_action(other)
-            and all(any(mine.covers(theirs) for theirs in other.condition) for mine in self.condition)
-        )
 
     def covers_action(self, other: Grant) -> bool:
         """Return whether the actions cover the other grant's. A pattern never covers an unreadable statement."""
