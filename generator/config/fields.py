@@ -290,13 +290,15 @@ class _SettingsReader:
         self.faults.append(Fault(self._where(key), what, remedy))
 
     def _nearest(self, kind: type, path: str, key: str) -> str:
-        """Suggest a key with a similar name in this section, else in another one, else list this section's keys."""
+        """Suggest a key of this section with this beginning or a similar name, else of another, else list the keys."""
         import difflib
 
         in_section = {name: path + name for name in declarations(kind)}
+        longest_first = sorted(in_section, key=len, reverse=True)
+        beginnings = {name[: len(key)]: path + name for name in longest_first}
         elsewhere = {known.rpartition(".")[2]: known for known in keys(self._root)}
-        for names in (in_section, elsewhere):
-            if close := difflib.get_close_matches(key, names, n=1):
+        for names, similarity in ((beginnings, 0.8), (in_section, 0.6), (elsewhere, 0.6)):
+            if close := difflib.get_close_matches(key, names, n=1, cutoff=similarity):
                 return f"did you mean {names[close[0]]}?"
         return f"the keys here are {', '.join(in_section)}"
 
