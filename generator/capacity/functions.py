@@ -50,10 +50,11 @@ def size_synchronous(
             return queueing.erlang_b(units, load_erlangs)
 
     units = max(for_load, units_for_rate(rate_per_s))
-    why = f"{running(load_erlangs, burst)}; {units} is the smallest reservation that throttles at most "
+    why = f"{running(load_erlangs, burst)}; {units:,} is the smallest reservation that throttles at most "
     why += f"{percent(throttle_probability)} of requests"
     if units > for_load:
-        why = f"the load needs {for_load}, but Lambda admits 10 requests/s per unit and the peak is {rate(rate_per_s)}"
+        admitted = f"Lambda admits 10 requests/s per unit and the peak is {rate(rate_per_s)}"
+        why = f"the load needs {for_load:,}, but {admitted}"
     return FunctionSizing(
         logical_id=name,
         reserved_concurrency=units,
@@ -92,7 +93,7 @@ def size_asynchronous(
         predicted=found.lateness(units),
         inputs={"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s, "burst": burst},
         reason=(
-            f"{running(load_erlangs, burst)}; {units} is the smallest reservation with which at most "
+            f"{running(load_erlangs, burst)}; {units:,} is the smallest reservation with which at most "
             f"{percent(wait_probability)} of events start a second or more late"
         ),
     )

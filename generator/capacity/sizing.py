@@ -215,7 +215,7 @@ def with_units(environment: Environment, function: FunctionSizing, units: int, b
         predicted, waiting = lanes.utilisation(environment, factor), lanes.waiting(environment, factor)
         effect = f"the busiest shard's lanes are {percent(predicted)} busy and {percent(waiting)} of its batches wait"
         if units < shards:
-            effect += f", and batches are throttled whenever more than {units} of the {shards} shards have one"
+            effect += f", and batches are throttled whenever more than {units:,} of the {shards:,} shards have one"
     elif function.logical_id == SEND_NOTIFICATION:
         factor = int(function.inputs["parallelization_factor"])
         predicted = arrivals.alert_clusters(environment, factor).lateness(units)
@@ -293,19 +293,19 @@ def _process_webhook(environment: Environment) -> FunctionSizing:
     if reserved > for_lambda:
         left = ", minus the rates of the sources" if environment.paths else ""
         reason = (
-            f"Lambda needs {for_lambda}, but the usage plan admits only what the reservation sustains{left}; "
-            f"{reserved} is the smallest reservation whose plan rejects at most {percent(target)} of webhooks at the "
+            f"Lambda needs {for_lambda:,}, but the usage plan admits only what the reservation sustains{left}; "
+            f"{reserved:,} is the smallest reservation whose plan rejects at most {percent(target)} of webhooks at the "
             "peak"
         )
     elif for_rate > for_load:
         reason = (
-            f"the load needs {for_load}, but Lambda admits {REQUESTS_PER_S_PER_UNIT} requests/s per unit and the "
+            f"the load needs {for_load:,}, but Lambda admits {REQUESTS_PER_S_PER_UNIT} requests/s per unit and the "
             f"peak is {rate(rate_per_s)}"
         )
     else:
         reason = (
-            f"{running(load_erlangs, environment.traffic.webhooks_per_burst)}; {reserved} is the smallest reservation "
-            f"that throttles at most {percent(target)} of webhooks"
+            f"{running(load_erlangs, environment.traffic.webhooks_per_burst)}; {reserved:,} is the smallest "
+            f"reservation that throttles at most {percent(target)} of webhooks"
         )
     return FunctionSizing(
         logical_id=PROCESS_WEBHOOK,
@@ -402,8 +402,8 @@ def _send_notification(environment: Environment, factor: int) -> FunctionSizing:
             "parallelization_factor": factor,
         },
         reason=(
-            f"{running(found.load_erlangs)}, and alerts leave in bursts of up to one batch; {reserved} is the smallest "
-            f"reservation with which at most {percent(target)} of notifications start a second or more late"
+            f"{running(found.load_erlangs)}, and alerts leave in bursts of up to one batch; {reserved:,} is the "
+            f"smallest reservation with which at most {percent(target)} of notifications start a second or more late"
         ),
     )
 

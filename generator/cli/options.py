@@ -95,7 +95,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]
         """Return the seconds, or raise a usage error."""
         match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)(s|m|h|)", str(value))
         if not match or not float(match[1]):
-            self.fail(f"'{value}' is not a time above 0. Write for example 90s, 5m or 1h.", param, ctx)
+            self.fail(f"'{value}' is not a time above 0 in s, m or h. Write for example 90s, 5m or 1h.", param, ctx)
         return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 

@@ -108,8 +108,10 @@ def parse(path: Path) -> dict[str, object]:
             fault = Fault(str(path), "a link to a file that does not exist", "correct the link or remove it")
         else:
             fault = Fault(str(path), "no such environment file", _choice(path.stem, path.parent))
-    except (OSError, UnicodeDecodeError) as error:
-        fault = Fault(str(path), f"cannot be read ({error})", "correct the file or its permissions")
+    except OSError as error:
+        fault = Fault(str(path), f"cannot be read ({error.strerror})", "correct the file or its permissions")
+    except UnicodeDecodeError as error:
+        fault = Fault(str(path), f"cannot be read ({error})", "save it as UTF-8")
     except (ValueError, RecursionError) as error:  # Also raised for very long numbers and deep nesting.
         fault = Fault(str(path), f"not TOML ({error})", "correct the syntax there")
     raise InvalidEnvironment([fault])

@@ -108,9 +108,9 @@ def _flow(result: SimulationResult) -> Iterator[str]:
         f"{webhooks['throttled_at_gateway']:,} throttled by API Gateway, "
         f"{webhooks['throttled_at_lambda']:,} throttled by Lambda"
     )
-    lost = {"webhooks timed out": webhooks["failed"], "records expired": stream["dropped"]}
-    if any(lost.values()):
-        yield "lost: " + ", ".join(f"{count:,} {what}" for what, count in lost.items() if count)
+    lost = (("webhook", "timed out", webhooks["failed"]), ("record", "expired", stream["dropped"]))
+    if any(count for _, _, count in lost):
+        yield "lost: " + ", ".join(f"{counted(count, noun)} {fate}" for noun, fate, count in lost if count)
     if alerts["dropped"]:
         kept = "Lambda passes each to the function's failure destination, if it has one"
         yield f"given up after all retries: {counted(alerts['dropped'], 'notification')}; {kept}"

@@ -17,6 +17,7 @@ from heapq import heappushpop
 from itertools import chain, islice, pairwise
 from typing import Any
 
+from generator._format import counted
 from generator.simulation import metric_data
 from generator.simulation.trace_text import MAX_DOCUMENT, Line, fault
 
@@ -285,7 +286,7 @@ def _without_metadata(rows: Iterator[Row]) -> Iterator[Row]:
 def _of_width(rows: Iterator[Row], width: int) -> Iterator[Row]:
     for number, cells in rows:
         if len(cells) != width:
-            raise fault(f"line {number} has {len(cells)} columns, not {width}", "correct it")
+            raise fault(f"line {number} has {counted(len(cells), 'column')}, not {width}", "correct it")
         yield number, cells
 
 

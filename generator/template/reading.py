@@ -96,7 +96,8 @@ def text_of(path: Path, if_missing: str = "correct the path", errors: str = "str
     except FileNotFoundError:
         raise unreadable(str(path), "no such file", if_missing) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise unreadable(str(path), f"cannot be read ({error})", "correct the path or the file") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise unreadable(str(path), f"cannot be read ({reason})", "correct the path or the file") from None
 
 
 def parsed(where: str, text: str) -> Any:

@@ -35,6 +35,12 @@ def test_single_requests_follow_erlang_b_and_the_request_rate(rate: float, durat
     assert units == 1 or max(queueing.erlang_b(units - 1, rate * duration) / target, rate / 10 / (units - 1)) > 1 - 1e-9
 
 
+def test_units_in_the_reason_are_written_like_those_in_the_table() -> None:
+    found = size_synchronous("F", rate_per_s=2000, duration_s=1)
+    assert f"; {found.reserved_concurrency:,} is the smallest reservation" in found.reason
+    assert (found.reserved_concurrency or 0) > 1000
+
+
 @pytest.mark.parametrize("size_one", [size_synchronous, size_asynchronous])
 def test_bursts_need_more_units(size_one: Any) -> None:
     needs = [size_one("F", rate_per_s=10, duration_s=0.4, burst=burst) for burst in (1, 2, 5, 20)]

@@ -153,6 +153,23 @@ def test_a_key_in_the_wrong_section_suggests_the_right_one() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("functions.process_webhook.reservd", "functions.process_webhook.reserved_concurrency"),
+        ("account.reserved", "account.reserved_elsewhere"),
+        ("stream.batch", "stream.batch_size"),
+        ("sms.messages", "sms.messages_per_s"),
+    ],
+)
+def test_a_shortened_key_suggests_the_one_of_its_section(key: str, meant: str) -> None:
+    section, _, name = key.rpartition(".")
+    table: dict[str, object] = {name: 3}
+    for outer in reversed(section.split(".")):
+        table = {outer: table}
+    assert f"test.toml: {key}: unknown key; did you mean {meant}?" in faults({**MINIMAL, **table})
+
+
 def test_a_lognormal_needs_a_possible_percentile() -> None:
     key = "test.toml: functions.check_alerts.p95_duration_ms"
     assert faults({**MINIMAL, "functions": {"check_alerts": {"p95_duration_ms": 250}}}) == [
@@ -388,8 +405,7 @@ def test_the_faults_of_every_file_are_reported(generator: Callable[..., Result])
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
         "environments/dev.toml: not TOML (Invalid value (at end of document)); correct the syntax there",
-        "environments/staging.toml: cannot be read ([Errno 21] Is a directory: 'environments/staging.toml'); correct "
-        "the file or its permissions",
+        "environments/staging.toml: cannot be read (Is a directory); correct the file or its permissions",
     ]
 
 

@@ -62,6 +62,12 @@ def test_no_line_ends_in_spaces_or_exceeds_120_characters(result):
         assert len(line) <= 120
 
 
+def test_one_loss_is_counted_in_the_singular(result):
+    result["webhooks"]["failed"] = 1
+    result["stream"]["dropped"] = 2
+    assert "\nlost: 1 webhook timed out, 2 records expired\n" in as_text(result)
+
+
 def test_each_target_that_is_not_met_has_a_comment(result):
     at_target = Target("reserved_concurrency", 0.01, Estimate(0.0099, 0.0022, 0.021), TargetVerdict.AT_TARGET)
     targets = [

@@ -80,7 +80,7 @@ def test_a_good_trace_is_counted_per_interval(trace, content, interval_s, counts
         pytest.param("1\ninf\n", "line 2: inf is not a time", id="infinite"),
         pytest.param("1\nhello\n", "line 2: 'hello' is not a time", id="words"),
         pytest.param("1\n2,3\n", "line 2: '2,3' is not a time", id="a column too many"),
-        pytest.param("0,1\n60\n", "line 2 has 1 columns, not 2", id="a column too few"),
+        pytest.param("0,1\n60\n", "line 2 has 1 column, not 2", id="a column too few"),
         pytest.param("0,1\n0,2\n", "line 2 is not after the previous line", id="the same minute twice"),
         pytest.param("0,1\n1,2\n", "line 2 is less than a minute after the previous line", id="minutes numbered"),
         pytest.param(
