@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from generator.diff.iam.grants import NOT
 from generator.diff.model import Property
 from generator.diff.properties import same
 from generator.template.conditions import DeploymentSpace
@@ -256,7 +257,9 @@ def _fit(left: list[Json], right: list[Json], fits: Callable[[str, str], bool]) 
 
 
 def _guard(condition: Json) -> Guard:
-    return ALWAYS if condition is None else when(str(condition))
+    """Return the guard of a condition, or of its opposite if it begins with NOT."""
+    name = str(condition)
+    return ALWAYS if condition is None else when(name.removeprefix(NOT), holds=not name.startswith(NOT))
 
 
 def _choices(switches: Sequence[Fact]) -> list[Guard]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from operator import eq
 
-from generator.diff.iam.grants import NOT, alternatives, in_words
+from generator.diff.iam.grants import alternatives, in_words
 from generator.diff.model import TABLE
 from generator.diff.properties import changes, same
 from generator.template.intrinsics import Json, canonical, is_intrinsic, listed, mapping, text
@@ -88,32 +88,41 @@ def changed_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[
         yield from _index_notes(before, after)
 
 
-def protection_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    """Yield a note on each protective setting and retention policy that a change removes, in all cases or in some."""
+def protection_notes(
+    old: Mapping[str, Json], new: Mapping[str, Json], are_possible: Callable[[Iterable[str]], bool]
+) -> Iterator[str]:
+    """Yield a note on each protective setting and retention policy that a change removes, in all cases or in some.
+
+    `are_possible` returns whether some deployment has all of these conditions.
+    """
+    sides = (old, new)
     lost = f", and with it {found}" if (found := loss(old)) else ""
-    for policy, when in (("DeletionPolicy", "removed from the stack"), ("UpdateReplacePolicy", "replaced")):
+    for policy, at in (("DeletionPolicy", "removed from the stack"), ("UpdateReplacePolicy", "replaced")):
         for kept in KEPT:
-            note = f"{policy} {kept} is removed: the resource is deleted when it is {when}{lost}"
-            yield from _removed(note, (old, new), (policy,), partial(eq, kept), lambda value: value not in KEPT)
+            note = f"{policy} {kept} is removed: the resource is deleted when it is {at}{lost}"
+            cases = _cases(sides, (policy,), partial(eq, kept), lambda value: value not in KEPT)
+            yield from (note + when for conditions, when in cases if are_possible(conditions))
     for path, note in (*DELETION_PROTECTION, *PROTECTIONS.get(str(new.get("Type")), ())):
-        yield from _removed(note, (old, new), ("Properties", *path), _is_on, _is_off)
+        cases = _cases(sides, ("Properties", *path), _is_on, _is_off)
+        yield from (note + when for conditions, when in cases if are_possible(conditions))
 
 
-def _removed(
-    note: str,
+def _cases(
     sides: tuple[Json, Json],
     path: tuple[str, ...],
     is_on: Callable[[Json], bool],
     is_off: Callable[[Json], bool],
-) -> Iterator[str]:
-    """Yield the note for each case in which a setting was on and is off, with the conditions of the template."""
+) -> Iterator[tuple[Iterable[str], str]]:
+    """Yield the conditions of the template under which a setting was on and is off, and the case as text."""
     before, after = ([*_settings(side, path)] for side in sides)
     for had, old in before if before != after else ():
         for has, new in after:
+            if same(old, new) or not (is_on(old) and is_off(new)):
+                continue
             conditions = dict.fromkeys((*had, *has))
-            is_contradiction = any(f"{NOT}{name}" in conditions for name in conditions)
-            if is_on(old) and is_off(new) and not is_contradiction:
-                yield f"{note} if {' and '.join(map(in_words, conditions))}" if conditions else note
+            needed = [*map(in_words, conditions)]
+            needed += [f"{text(old)} was on"] * is_intrinsic(old) + [f"{text(new)} is off"] * is_intrinsic(new)
+            yield conditions, f" if {' and '.join(needed)}" if needed else ""
 
 
 def _settings(value: Json, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Json]]:
@@ -151,9 +160,10 @@ def _indexes(table: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]:
 
 
 def _is_on(value: Json) -> bool:
-    return canonical(value) in ("true", "ACTIVE")
+    """Return whether a setting is on, or may be, because a parameter decides it."""
+    return is_intrinsic(value) or canonical(value) in ("true", "ACTIVE")
 
 
 def _is_off(value: Json) -> bool:
-    """Return whether a setting is certainly off. A setting that a parameter or condition decides is not."""
-    return value is None or canonical(value) in ("false", "INACTIVE")
+    """Return whether a setting is off, or may be, because a parameter decides it."""
+    return value is None or is_intrinsic(value) or canonical(value) in ("false", "INACTIVE")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from generator.diff.equality import Deployable
 from generator.diff.iam.grants import in_words
 from generator.diff.losses import changed_notes, protection_notes, removal_notes, replacement_notes
 from generator.diff.model import DEPLOYMENTS, MAKERS, TABLE, Change, Property, Resource
@@ -47,7 +48,7 @@ def resources(
         else:
             sides = [side.resources[name] for side in (old, new, left, right)]
             sides = [as_made(side) for side in sides] if _type(before) != _type(after) else sides
-            unprotected = _unprotected(name, views)
+            unprotected = _unprotected(name, views, redefinitions.deployable)
             differing += _changed(name, (sides[0], sides[1]), (sides[2], sides[3]), redefinitions, unprotected)
     differing = _with_dependants(differing, new)
     differing += [stale for stale in stale_deployments(differing, old, new) if stale.id not in renamed.values()]
@@ -92,10 +93,10 @@ def _deployed(old_id: str, new_id: str, kind: str) -> Resource:
     return Resource(new_id, kind, Change.CHANGED, Certainty.NONE, (Property("LogicalId", old_id, new_id),), (note,))
 
 
-def _unprotected(name: str, views: Iterable[Pair]) -> list[str]:
+def _unprotected(name: str, views: Iterable[Pair], deployable: Deployable) -> list[str]:
     """Return the notes on protections that the update removes, and on those that a new default removes."""
     by_update, *by_default = (
-        [*protection_notes(old.resources[name], new.resources[name])]
+        [*protection_notes(old.resources[name], new.resources[name], deployable.are_possible)]
         if name in old.resources and name in new.resources
         else []
         for old, new in views

@@ -29,7 +29,11 @@ NOTE = "T: deletion protection is removed"
         ("!If [IsKept, false, true]", "!If [IsKept, false, 'true']", []),
         ("!If [IsKept, true, false]", "true", []),
         ("false", "!If [IsKept, true, false]", []),
-        ("true", "!Ref Keep", []),
+        ("true", "!Ref Keep", [f"{NOTE} if ${{Keep}} is off."]),
+        ("!Ref Keep", "false", [f"{NOTE} if ${{Keep}} was on."]),
+        ("!Ref Keep", "!If [IsKept, true, false]", [f"{NOTE} if IsKept does not hold and ${{Keep}} was on."]),
+        ("!Ref Keep", "true", []),
+        ("!If [IsKept, !Ref Keep, true]", "!If [IsKept, !Ref Keep, 'true']", []),
     ],
 )
 def test_removed_deletion_protection_needs_a_decision(old: str, new: str, lines: list[str]) -> None:
@@ -45,6 +49,21 @@ def test_protection_that_a_new_default_removes_needs_a_decision(value: str) -> N
     found = compared(old, old.replace('Default: "true"', 'Default: "false"'))
     assert list(consequences(found)) == [f"{NOTE}, where the new default of a parameter applies."]
     assert rating(found) == Rating.REVIEW
+
+
+@pytest.mark.parametrize(
+    ("definition", "is_removed"),
+    [
+        ("!Or [!Equals [!Ref Keep, 'true'], !Equals [!Ref Keep, 'false']]", False),
+        ("!Equals [!Ref Keep, 'false']", True),
+    ],
+)
+def test_a_redefined_condition_removes_a_protection_only_where_it_no_longer_holds(
+    definition: str, is_removed: bool
+) -> None:
+    old = PROTECTED.replace("VALUE", "!If [IsKept, true, false]")
+    found = compared(old, old.replace('!Equals [!Ref Keep, "true"]', definition))
+    assert (rating(found) == Rating.REVIEW) == is_removed
 
 
 def test_protection_that_a_new_parameter_removes_needs_a_decision() -> None:
