@@ -6,10 +6,10 @@ mappings and pseudo parameters in the names of actions, resources and principals
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from generator.diff.equality import Deployable
 from generator.diff.iam.grants import HOLDER, Clause, Grant, GrantScope, in_partition
@@ -17,6 +17,8 @@ from generator.template.dependencies import VARIABLE
 from generator.template.guards import Guard
 from generator.template.intrinsics import Json, is_intrinsic
 from generator.template.schemas import Certainty, least, worst
+
+T = TypeVar("T")
 
 FUNCTION = '{"'
 """The beginning of a function that is written as JSON."""
@@ -156,32 +158,32 @@ class _Alike:
 
     def __init__(self, grants: Sequence[Grant]) -> None:
         self.grants = set(grants)
-        self.by_names: dict[tuple[str | None, str | None], list[Grant]] = {}
-        self.by_action: dict[str | None, list[Grant]] = {}
+        self._by_action: dict[str | None, dict[str | None, list[Grant]]] = {}
         for grant in grants:
-            action = _name(grant.action.folded())
-            self.by_names.setdefault((action, _name(grant.resource)), []).append(grant)
-            self.by_action.setdefault(action, []).append(grant)
+            action, resource = (
+                None if name is not None and any(sign in name for sign in "*?") else name
+                for name in (_name(grant.action.folded()), _name(grant.resource))
+            )
+            self._by_action.setdefault(action, {}).setdefault(resource, []).append(grant)
 
     def candidates(self, grant: Grant) -> Iterator[Grant]:
         """Yield the grants that may cover a grant if the right values are deployed."""
-        action, resource = _whole(grant.action.folded()), _whole(grant.resource)
-        if action is None or _is_open(action):
-            yield from itertools.chain.from_iterable(self.by_action.values())
-        elif resource is None or _is_open(resource):
-            yield from (*self.by_action.get(action, ()), *self.by_action.get(None, ()))
-        else:  # Another name is certainly another resource.
-            for names in itertools.product((action, None), (resource, None)):
-                yield from self.by_names.get(names, ())
+        for by_resource in _selected(self._by_action, _name(grant.action.folded())):
+            for found in _selected(by_resource, _name(grant.resource)):
+                yield from found
+
+
+def _selected(entries: Mapping[str | None, T], name: str | None) -> Iterable[T]:
+    """Return the entries of a name and of patterns, because another name is another thing; all entries for None."""
+    return entries.values() if name is None else [entries[key] for key in (name, None) if key in entries]
 
 
 def _name(scope: GrantScope) -> str | None:
-    whole = _whole(scope)
-    return None if whole is None or any(sign in whole for sign in "*?") or _is_open(whole) else whole
-
-
-def _whole(scope: GrantScope) -> str | None:
-    return None if scope.inverted or len(scope.patterns) > 1 else in_partition(scope.patterns[0])
+    """Return the only pattern of a scope; None if there are several, or if it depends on the deployment."""
+    if scope.inverted or len(scope.patterns) > 1:
+        return None
+    whole = in_partition(scope.patterns[0])
+    return None if _is_open(whole) else whole
 
 
 def _is_open(text: str) -> bool:
