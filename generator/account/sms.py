@@ -21,7 +21,7 @@ from generator.account.deployment import Check, CheckResult, Deployment, failed,
 from generator.account.services import console, role_exists
 from generator.aws import REGIONS_WITHOUT_SMS
 from generator.capacity import sms as volume
-from generator.template.intrinsics import Json, listed
+from generator.template.intrinsics import Json, as_list
 
 _NOT_ENROLLED = "needs a subscription for the service"
 """Part of AWS's error for an account that is not enrolled. Its code is UserError or SubscriptionRequiredException.
@@ -275,24 +275,24 @@ def policy_admits_sns(policy: str, account_id: str) -> bool:
         statements = json.loads(policy).get("Statement", [])
     except (ValueError, AttributeError) as error:
         raise Unavailable(f"the resource policy is not JSON ({error})", "write a valid resource policy") from error
-    effects = {statement.get("Effect") for statement in listed(statements) if _concerns_sns(statement, account_id)}
+    effects = {statement.get("Effect") for statement in as_list(statements) if _concerns_sns(statement, account_id)}
     return effects == {"Allow"}
 
 
 def _concerns_sns(statement: dict[str, Json], account_id: str) -> bool:
     """Return whether a statement applies to SNS. An Allow must name SNS; a Deny of everybody includes SNS."""
     principal = statement.get("Principal", {})
-    services = listed(principal.get("Service", []) if isinstance(principal, dict) else principal)
+    services = as_list(principal.get("Service", []) if isinstance(principal, dict) else principal)
     is_denied = statement.get("Effect") == "Deny" and "*" in services
     conditions = [
-        (key.lower() == "aws:sourceaccount" and operator.startswith(("StringEquals", "StringLike")), listed(values))
+        (key.lower() == "aws:sourceaccount" and operator.startswith(("StringEquals", "StringLike")), as_list(values))
         for operator, keys in statement.get("Condition", {}).items()
         for key, values in keys.items()
     ]
     accounts = [values for is_evaluated, values in conditions if is_evaluated]
     if statement.get("Effect") == "Deny" and len(accounts) < len(conditions):
         return False
-    sends = _matches(_SEND.lower(), [action.lower() for action in listed(statement.get("Action", []))])
+    sends = _matches(_SEND.lower(), [action.lower() for action in as_list(statement.get("Action", []))])
     return (_SNS in services or is_denied) and sends and all(_matches(account_id, pattern) for pattern in accounts)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from generator.checks.folders import Folder, Unread
-from generator.template.intrinsics import literal_text, mapping
+from generator.template.intrinsics import as_mapping, literal_text
 from generator.template.nesting import NotRead
 
 MANIFEST = "manifest.json"
@@ -43,10 +43,10 @@ class Artifact(NamedTuple):
 def is_assembly(folder: Folder, path: Path) -> bool:
     """Return whether a folder has the manifest of an assembly with a stack or a stage."""
     try:
-        artifacts = mapping(folder.document(path / MANIFEST)).get("artifacts")
+        artifacts = as_mapping(folder.document(path / MANIFEST)).get("artifacts")
     except NotRead:
         return False
-    kinds = [str(mapping(artifact).get("type")) for artifact in mapping(artifacts).values()]
+    kinds = [str(as_mapping(artifact).get("type")) for artifact in as_mapping(artifacts).values()]
     return any(kind == STAGE or not kind.startswith(HARMLESS) for kind in kinds)
 
 
@@ -56,7 +56,7 @@ def artifacts(folder: Folder, path: Path) -> Iterator[Artifact | Unread]:
     while stages:
         manifest = stages.pop(0) / MANIFEST
         try:
-            document = mapping(folder.document(manifest))
+            document = as_mapping(folder.document(manifest))
         except NotRead as error:
             yield Unread(manifest, "", str(error))
             continue
@@ -64,12 +64,12 @@ def artifacts(folder: Folder, path: Path) -> Iterator[Artifact | Unread]:
             yield Unread(manifest, "", "the app looked up values that are missing; run cdk synth with credentials")
         if not isinstance(document.get("artifacts"), Mapping):
             yield Unread(manifest, "", f"{manifest} lists no artifacts")
-        for name, artifact in mapping(document.get("artifacts")).items():
+        for name, artifact in as_mapping(document.get("artifacts")).items():
             remaining -= 1
             if remaining < 0:
                 yield Unread(manifest, str(name), f"the assembly has more than {MAX_ARTIFACTS:,} artifacts")
                 return
-            result = _artifact(manifest, str(name), mapping(artifact))
+            result = _artifact(manifest, str(name), as_mapping(artifact))
             if isinstance(result, Path):
                 if os.path.realpath(result) not in seen:
                     seen.add(os.path.realpath(result))
@@ -80,14 +80,14 @@ def artifacts(folder: Folder, path: Path) -> Iterator[Artifact | Unread]:
 
 def _artifact(manifest: Path, name: str, artifact: Mapping[str, Any]) -> Artifact | Unread | Path | None:
     """Return a stack, the folder of a stage, what cannot be read, or None for an artifact that creates no stack."""
-    kind, properties = artifact.get("type"), mapping(artifact.get("properties"))
+    kind, properties = artifact.get("type"), as_mapping(artifact.get("properties"))
     if kind == STAGE and isinstance(name_ := properties.get("directoryName"), str) and "\0" not in name_:
         return manifest.parent / name_
     if kind == STACK and isinstance(properties.get("templateFile"), str):
         match = _ENVIRONMENT.fullmatch(str(artifact.get("environment")))
         account, region = ("" if part in _UNKNOWN else part for part in match.groups()) if match else ("", "")
         stack = literal_text(properties.get("stackName")) or name
-        parameters = mapping(properties.get("parameters"))
+        parameters = as_mapping(properties.get("parameters"))
         texts = {str(key): text for key, value in parameters.items() if (text := literal_text(value)) is not None}
         return Artifact(stack, manifest.parent / properties["templateFile"], account, region, texts)
     if kind in (STACK, STAGE) or not str(kind).startswith(HARMLESS):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from generator.errors import UnreadableTemplate
 from generator.template import reading
-from generator.template.intrinsics import SAM, Json, mapping
+from generator.template.intrinsics import SAM, Json, as_mapping
 from generator.template.model import Section
 from generator.template.nesting import Child, ChildReader, NotRead
 
@@ -132,21 +132,21 @@ def project_of(path: Path) -> Path:
 
 def is_template(document: Json) -> bool:
     """Return whether a document looks like a template: it has Resources with a Type or a transform, or a header."""
-    sections = mapping(document)
+    sections = as_mapping(document)
     resources = sections.get("Resources")
     if not isinstance(resources, Mapping):
         return False
     has_key = "AWSTemplateFormatVersion" in sections or "Transform" in sections
-    keys = (key for name, resource in resources.items() for key in (name, *mapping(resource)))
+    keys = (key for name, resource in resources.items() for key in (name, *as_mapping(resource)))
     return has_key or any(key == "Type" or str(key).startswith("Fn::") for key in keys)
 
 
 def _assets_in(document: Json) -> Iterator[tuple[str, str]]:
     """Yield key and file of each file asset. Source: AWS CDK, cloud-assembly-schema, AssetManifest."""
-    for asset in mapping(mapping(document).get("files")).values():
-        file = mapping(mapping(asset).get("source")).get("path")
-        for destination in mapping(mapping(asset).get("destinations")).values():
-            key = mapping(destination).get("objectKey")
+    for asset in as_mapping(as_mapping(document).get("files")).values():
+        file = as_mapping(as_mapping(asset).get("source")).get("path")
+        for destination in as_mapping(as_mapping(asset).get("destinations")).values():
+            key = as_mapping(destination).get("objectKey")
             if isinstance(key, str) and isinstance(file, str) and key:
                 yield key, file
 
@@ -156,11 +156,11 @@ def _location(resource: Section, assets: Assets) -> str:
 
     Source: AWS CDK, "aws:asset:path", the Metadata by which tools find the local file of an asset.
     """
-    asset = mapping(resource.get("Metadata")).get("aws:asset:path")
+    asset = as_mapping(resource.get("Metadata")).get("aws:asset:path")
     if isinstance(asset, str):
         return asset
     key = "Location" if resource.get("Type") == APPLICATION else "TemplateURL"
-    url = mapping(resource.get("Properties")).get(key)
+    url = as_mapping(resource.get("Properties")).get(key)
     written = json.dumps(url, default=str)
     for name, file in assets.items():
         if f"/{name}" in written:

@@ -15,7 +15,7 @@ from generator.config.project import foreign
 from generator.errors import UnusableLinter
 from generator.template import reading
 from generator.template.alternatives import Location
-from generator.template.intrinsics import Json, listed, mapping, whole_number
+from generator.template.intrinsics import Json, as_list, as_mapping, whole_number
 
 NAMES = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
 """Files of settings. The first one counts, of the home folder and of the current folder."""
@@ -58,7 +58,7 @@ def of_project() -> dict[str, Any]:
             continue
         if folder == Path() and (fault := foreign(path)):
             raise UnusableLinter([fault])
-        settings |= mapping(reading.parsed(path.name, reading.text_of(path)))
+        settings |= as_mapping(reading.parsed(path.name, reading.text_of(path)))
     return settings
 
 
@@ -67,37 +67,37 @@ def lint_settings(document: Json, project: Mapping[str, Any]) -> LintSettings:
     template_settings = _settings_of(document)
     account: dict[str, int] = {}
     for source in (project, template_settings):
-        figures = mapping(mapping(source.get("configure_rules")).get(SUM_RULE))
+        figures = as_mapping(as_mapping(source.get("configure_rules")).get(SUM_RULE))
         account |= {key: number for key in DEFAULT_ACCOUNT if (number := whole_number(figures.get(key))) is not None}
     chosen = {**project, **template_settings}
-    resources = mapping(mapping(document).get("Resources"))
+    resources = as_mapping(as_mapping(document).get("Resources"))
     return LintSettings(
         account=account,
         regions=tuple(_regions(chosen)),
-        parameters=tuple(filter(None, map(mapping, listed(chosen.get("parameters"))))),
+        parameters=tuple(filter(None, map(as_mapping, as_list(chosen.get("parameters"))))),
         ignored=_rules("ignore_checks", project, template_settings),
         mandatory=_rules("mandatory_checks", project, template_settings),
         ignoring={
-            name: listed(_settings_of(resource).get("ignore_checks"))
+            name: as_list(_settings_of(resource).get("ignore_checks"))
             for name, resource in resources.items()
-            if "Metadata" in mapping(resource)
+            if "Metadata" in as_mapping(resource)
         },
     )
 
 
 def _settings_of(section: Any) -> Mapping[str, Any]:
-    return mapping(mapping(mapping(mapping(section).get("Metadata")).get("cfn-lint")).get("config"))
+    return as_mapping(as_mapping(as_mapping(as_mapping(section).get("Metadata")).get("cfn-lint")).get("config"))
 
 
 def _rules(key: str, *sources: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the rules, or prefixes of their ids, in the lists of this name."""
-    named = [rule for source in sources for rule in listed(source.get(key))]
+    named = [rule for source in sources for rule in as_list(source.get(key))]
     return tuple(rule for rule in named if isinstance(rule, str) and rule)
 
 
 def _regions(chosen: Mapping[str, Any]) -> Iterator[str]:
     """Yield the Regions of the settings, or the one of the machine."""
-    if named := [region for region in listed(chosen.get("regions")) if isinstance(region, str)]:
+    if named := [region for region in as_list(chosen.get("regions")) if isinstance(region, str)]:
         yield from named
     elif of_machine := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
         yield of_machine

@@ -15,7 +15,7 @@ from generator.checks.lint_settings import LintSettings, lint_settings, of_proje
 from generator.checks.quota.variants import ACCOUNT, REGION, Values, Variant, variants
 from generator.errors import Fault, MalformedTemplate, UnreadableTemplate
 from generator.template import plan_files, reading
-from generator.template.intrinsics import Json, mapping
+from generator.template.intrinsics import Json, as_mapping
 from generator.template.nesting import NotRead
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def read_file(path: Path, region: str = ANY) -> Source:
         document = reading.parsed(str(path), text)
     except MalformedTemplate as error:
         return unread(path, error)
-    if not isinstance(mapping(document).get("Resources"), Mapping):
+    if not isinstance(as_mapping(document).get("Resources"), Mapping):
         raise UnreadableTemplate([not_a_template(path)])
     return Source((_of_template(folder, path, document, _settings(region)),), templates=(path,), is_file=True)
 
@@ -251,7 +251,7 @@ def _of_artifact(folder: Folder, artifact: Artifact, project: Mapping[str, Any])
     if not is_template(document):
         raise NotRead(f"{artifact.template} is not a template")
     settings = lint_settings(document, project)
-    given = _with_own(settings.parameters, artifact.parameters, mapping(mapping(document).get("Parameters")))
+    given = _with_own(settings.parameters, artifact.parameters, as_mapping(as_mapping(document).get("Parameters")))
     regions = [artifact.region] if artifact.region else []
     own_variants = variants(document, given, regions, folder.reader(artifact.template))
     return Stack(

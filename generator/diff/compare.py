@@ -16,7 +16,7 @@ from generator.diff.resources import resources, with_new_deployment
 from generator.diff.sam import with_same_types
 from generator.template.dependencies import dependencies
 from generator.template.evaluation import known
-from generator.template.intrinsics import Json, mapping, text
+from generator.template.intrinsics import Json, as_mapping, text
 from generator.template.model import Template
 from generator.template.schemas import Certainty, schema
 from generator.template.transforms import FUNCTION
@@ -83,7 +83,7 @@ def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterat
 
 def _of_output(name: str, changed: list[Property], redefinitions: Redefinitions) -> list[Property]:
     """Return the changes of an output that make a difference in some deployment."""
-    outputs = [mapping(side.outputs.get(name)) for side in redefinitions.with_distinct_names]
+    outputs = [as_mapping(side.outputs.get(name)) for side in redefinitions.with_distinct_names]
     conditions = [output.get("Condition") for output in outputs]
     distinct = {change.path: change for change in changes(outputs[0], outputs[1], f"Outputs.{name}")}
     differs = redefinitions.deployable.property_difference

@@ -20,9 +20,9 @@ from generator.template.guards import ALWAYS, Equality, Fact, Guard, merge, when
 from generator.template.intrinsics import (
     NO_VALUE,
     Json,
+    as_mapping,
     is_intrinsic,
     literal_text,
-    mapping,
     parts_of,
     reference,
     template_text,
@@ -228,7 +228,7 @@ def _pattern(part: Json, template: Template) -> str:
     """Return a regular expression for everything that a text or a reference may be."""
     if isinstance(part, str):
         return re.escape(part)
-    values = allowed_values(mapping(template.parameters.get(_referred(part))))
+    values = allowed_values(as_mapping(template.parameters.get(_referred(part))))
     if values is not None:
         return f"(?:{'|'.join(map(re.escape, values))})"
     return ARN if _is_arn(part, template) else ".*"
@@ -278,8 +278,8 @@ def _switches(value: Json, mappings: Mapping[str, Json]) -> Iterator[Fact]:
             case {"Fn::If": [str(name), *_]}:
                 yield name
             case {"Fn::FindInMap": [str(name), *keys]}:
-                rows = mapping(mappings.get(name))
-                columns = dict.fromkeys(key for row in rows.values() for key in mapping(row))
+                rows = as_mapping(mappings.get(name))
+                columns = dict.fromkeys(key for row in rows.values() for key in as_mapping(row))
                 for key, level in zip(keys, (rows, columns), strict=False):
                     if isinstance(key, Mapping) and isinstance(parameter := key.get("Ref"), str):
                         yield from (Equality(parameter, str(one)) for one in level)

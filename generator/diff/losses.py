@@ -9,7 +9,7 @@ from operator import eq
 from generator.diff.iam.grants import alternatives, in_words
 from generator.diff.model import TABLE
 from generator.diff.properties import changes, same
-from generator.template.intrinsics import Json, canonical, is_intrinsic, listed, mapping, text
+from generator.template.intrinsics import Json, as_list, as_mapping, canonical, is_intrinsic, text
 from generator.template.schemas import schema
 
 LOSSES = {
@@ -131,7 +131,7 @@ def _settings(value: Json, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
         if not path or is_intrinsic(content):
             yield conditions, content
         else:
-            inner = _settings(mapping(content).get(path[0]), path[1:])
+            inner = _settings(as_mapping(content).get(path[0]), path[1:])
             yield from (((*conditions, *more), setting) for more, setting in inner)
 
 
@@ -155,7 +155,7 @@ def _index_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[s
 
 
 def _indexes(table: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]:
-    indexes = [index for index in listed(table.get("GlobalSecondaryIndexes")) if isinstance(index, Mapping)]
+    indexes = [index for index in as_list(table.get("GlobalSecondaryIndexes")) if isinstance(index, Mapping)]
     return {text(index.get("IndexName")): index for index in indexes if not is_intrinsic(index)}
 
 

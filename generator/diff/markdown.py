@@ -20,7 +20,7 @@ from generator.diff.model import (
 )
 from generator.diff.resources import CODE
 from generator.diff.summary import consequences, headlines, rating
-from generator.template.intrinsics import Json, is_intrinsic, listed, template_text
+from generator.template.intrinsics import Json, as_list, is_intrinsic, template_text
 from generator.template.schemas import Certainty
 
 MAX_VALUE = 90
@@ -163,7 +163,7 @@ def _conditions(condition: Mapping[str, Json]) -> Iterator[str]:
 def _names(value: Json) -> list[str]:
     if isinstance(value, Mapping):
         return [name for names in value.values() for name in names]
-    return listed(value)
+    return as_list(value)
 
 
 def _reservations(difference: Difference) -> Iterator[str]:

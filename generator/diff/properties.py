@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from generator.diff.iam.grants import DEFAULT_VERSION, canonical_document, is_document
 from generator.diff.model import Property
-from generator.template.intrinsics import Json, canonical, is_intrinsic, listed
+from generator.template.intrinsics import Json, as_list, canonical, is_intrinsic
 
 NAMING_KEYS = ("IndexName", "AttributeName", "PolicyName", "Key", "Name", "Sid", "Id")
 """Keys that identify an item of an unordered list, to pair old with new."""
@@ -23,7 +23,7 @@ def changes(old: Json, new: Json, path: str, unordered: Unordered = frozenset())
     """Yield every place that differs. Lists named in `unordered` are compared as sets."""
     are_documents = is_document(old) and is_document(new)
     if path == "DependsOn" or (isinstance(old, list) and isinstance(new, list)):  # DependsOn is one name or a list.
-        yield from _list_changes(listed(old), listed(new), path, unordered)
+        yield from _list_changes(as_list(old), as_list(new), path, unordered)
     elif are_documents and same(old, new):
         return
     elif _is_structure(old, path) and _is_structure(new, path):

@@ -13,7 +13,7 @@ from functools import cached_property
 from generator.diff.equality import Deployable
 from generator.diff.properties import identity, same
 from generator.template.evaluation import known
-from generator.template.intrinsics import Json, canonical, literal_text, mapping, reference, split_commas
+from generator.template.intrinsics import Json, as_mapping, canonical, literal_text, reference, split_commas
 from generator.template.model import Section, Template, is_list, is_stored
 from generator.template.renaming import Renaming
 
@@ -99,7 +99,7 @@ class Redefinitions:
 
     def _is_of_another_kind(self, name: str) -> bool:
         """Return whether a parameter that keeps its value may still stand for another value."""
-        declared = [mapping(side.parameters[name]) for side in self._sides]
+        declared = [as_mapping(side.parameters[name]) for side in self._sides]
         return any(map(is_stored, declared)) or not same(*(parameter.get("Type") for parameter in declared))
 
     def _apart(
@@ -169,14 +169,14 @@ def _own(name: str, word: str) -> str:
 def _redefined(old: Section, new: Section, keys: tuple[str, ...] = ()) -> Iterator[str]:
     """Yield the names that both sections have with other contents, or with other contents under one of the keys."""
     for name in old.keys() & new.keys():
-        pairs = [(mapping(old[name]).get(key), mapping(new[name]).get(key)) for key in keys]
+        pairs = [(as_mapping(old[name]).get(key), as_mapping(new[name]).get(key)) for key in keys]
         if not all(same(*pair) for pair in pairs or [(old[name], new[name])]):
             yield name
 
 
 def _defaults(parameters: Section) -> dict[str, Json]:
     """Return the default values that the template itself states."""
-    stated = {name: literal_text(mapping(parameter).get("Default")) for name, parameter in parameters.items()}
+    stated = {name: literal_text(as_mapping(parameter).get("Default")) for name, parameter in parameters.items()}
     return {
         name: split_commas(default) if is_list(parameters[name]) else default
         for name, default in stated.items()
@@ -227,7 +227,7 @@ def _finds_the_same(tables: tuple[Section, Section], arguments: Json) -> bool:
     if len(arguments) != 3 or not isinstance(arguments[0], str):
         return same(*tables)
     top, inner = (canonical(key) for key in arguments[1:])
-    old, new = (_reached(mapping(table.get(arguments[0])), top, inner) for table in tables)
+    old, new = (_reached(as_mapping(table.get(arguments[0])), top, inner) for table in tables)
     return all(same(old[key], new[key]) for key in old.keys() & new.keys())
 
 
@@ -235,7 +235,7 @@ def _reached(table: Mapping[str, Json], top: Json, inner: Json) -> dict[tuple[st
     return {
         (row, key): value
         for row, values in table.items()
-        for key, value in mapping(values).items()
+        for key, value in as_mapping(values).items()
         if _may_be(top, row) and _may_be(inner, key)
     }
 

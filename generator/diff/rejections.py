@@ -13,7 +13,7 @@ from generator.diff.properties import same
 from generator.diff.redefinitions import Pair
 from generator.template.dependencies import names
 from generator.template.evaluation import one_deployment
-from generator.template.intrinsics import NO_VALUE, Json, canonical, mapping, text
+from generator.template.intrinsics import NO_VALUE, Json, as_mapping, canonical, text
 from generator.template.model import Section, Template
 from generator.template.schemas import MADE_BY_SAM, Certainty, least, schema, worst
 
@@ -158,7 +158,7 @@ class Rejections:
             yield Certainty.CERTAIN, f"was {was}: CloudFormation rejects another type under the same logical id"
         before, after = self._before.get(resource.id, {}), self._after.get(resource.id, {})
         for key, (reason, default) in REFUSED.get(resource.type, {}).items():
-            old, new = (_set(mapping(side.get("Properties")).get(key), default) for side in (before, after))
+            old, new = (_set(as_mapping(side.get("Properties")).get(key), default) for side in (before, after))
             conditions = [side.get("Condition") for side in (before, after)]
             if not same(old, new):
                 yield self._deployable.difference(old, new, conditions), reason.format(key)
@@ -239,7 +239,7 @@ def _name_property(kind: str) -> str | None:
 
 def _name(resource: Mapping[str, Json]) -> Json:
     key = _name_property(str(resource.get("Type")))
-    return None if key is None else mapping(resource.get("Properties")).get(key)
+    return None if key is None else as_mapping(resource.get("Properties")).get(key)
 
 
 def stale_deployments(resources: Iterable[Resource], old: Template, new: Template) -> Iterator[Resource]:
@@ -259,7 +259,7 @@ def stale_deployments(resources: Iterable[Resource], old: Template, new: Templat
 
 def _is_part_of(part: str, api: Json, key: str, old: Template, new: Template) -> bool:
     resource = new.resources.get(part) or old.resources[part]
-    own_api = mapping(resource.get("Properties")).get(key)
+    own_api = as_mapping(resource.get("Properties")).get(key)
     return same(own_api, api) if own_api is not None else part in names(api)
 
 

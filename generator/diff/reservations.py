@@ -15,7 +15,7 @@ from generator.diff.properties import same
 from generator.diff.redefinitions import Pair
 from generator.template.alternatives import Missing, options
 from generator.template.conditions import DeploymentSpace
-from generator.template.intrinsics import Json, is_intrinsic, mapping
+from generator.template.intrinsics import Json, as_mapping, is_intrinsic
 from generator.template.model import Template
 from generator.template.schemas import Certainty
 
@@ -79,7 +79,7 @@ def _figure(setting: Setting, side: Variant) -> Json:
 
 def _written(setting: Setting, template: Template) -> Json:
     name, path = setting
-    value = mapping(template.resources.get(name)).get("Properties")
+    value = as_mapping(template.resources.get(name)).get("Properties")
     for key in path:
-        value = value if is_intrinsic(value) else mapping(value).get(key)
+        value = value if is_intrinsic(value) else as_mapping(value).get(key)
     return value

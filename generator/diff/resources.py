@@ -16,7 +16,7 @@ from generator.diff.redefinitions import Pair, Redefinitions, Replacements
 from generator.diff.rejections import Rejections, stale_deployments
 from generator.diff.sam import CREATED, WRITTEN, as_made, may_stay, with_created
 from generator.template.dependencies import dependencies
-from generator.template.intrinsics import Json, mapping, text
+from generator.template.intrinsics import Json, as_mapping, text
 from generator.template.model import Template
 from generator.template.schemas import TYPED, Certainty, least, schema, worst
 
@@ -193,7 +193,7 @@ def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Ce
         return None
     attribute = new["Properties"]["AttributeDefinitions"][int(match[1])].get("AttributeName")
     keys = old.get("Properties", {}).get("KeySchema", ())
-    is_key = isinstance(keys, list) and any(mapping(key).get("AttributeName") == attribute for key in keys)
+    is_key = isinstance(keys, list) and any(as_mapping(key).get("AttributeName") == attribute for key in keys)
     return Certainty.CERTAIN if is_key else Certainty.POSSIBLE
 
 

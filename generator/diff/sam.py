@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from generator.template.evaluation import Evaluator, Unknown
-from generator.template.intrinsics import SAM, Json, mapping, text
+from generator.template.intrinsics import SAM, Json, as_mapping, text
 from generator.template.model import Template
 from generator.template.schemas import MADE_BY_SAM
 from generator.template.transforms import FUNCTION
@@ -87,7 +87,7 @@ def _alias(evaluator: Evaluator, function: str) -> Mapping[str, Json]:
     """
     written = evaluator.properties(function).get(ALIAS)
     try:
-        name = evaluator.value(mapping(written)["Fn::If"][1] if _existence(written) else written)
+        name = evaluator.value(as_mapping(written)["Fn::If"][1] if _existence(written) else written)
     except Unknown:
         name = text(written)
     return {"Name": name, WRITTEN: written} if isinstance(name, str) else {}
@@ -120,9 +120,9 @@ def _created(function: str, template: Template, alias: Mapping[str, Json]) -> It
     if "Role" not in properties:
         reason = f"SAM creates it because {function} has no Role"
         yield _resource(template, function, f"{function}Role", "AWS::IAM::Role", reason, {})
-    for event, content in mapping(properties.get("Events")).items():
-        if (kind := EVENTS.get(str(mapping(content).get("Type")))) is not None:
-            event_properties = mapping(content.get("Properties"))
+    for event, content in as_mapping(properties.get("Events")).items():
+        if (kind := EVENTS.get(str(as_mapping(content).get("Type")))) is not None:
+            event_properties = as_mapping(content.get("Properties"))
             decisive = {other: event_properties[key] for key, other in SAME_NAMES.items() if key in event_properties}
             reason = f"SAM creates it for Events.{event} of {function}"
             yield _resource(template, function, f"{function}{event}", kind, reason, decisive)
@@ -164,7 +164,7 @@ def as_made(resource: Mapping[str, Json]) -> Mapping[str, Json]:
     generated = BECOMES.get(kind)
     if generated is None:
         return resource
-    properties = dict(mapping(resource.get("Properties")))
+    properties = dict(as_mapping(resource.get("Properties")))
     for name, sam_name in {**MADE_BY_SAM.get(kind, ("", {}))[1], **OTHER_NAMES.get(kind, {})}.items():
         if sam_name in properties:
             properties[name] = properties.pop(sam_name)
@@ -175,7 +175,7 @@ def as_made(resource: Mapping[str, Json]) -> Mapping[str, Json]:
     if kind == FUNCTION:
         _make_function(properties)
     if kind == f"{SAM}SimpleTable":
-        key = mapping(properties.get("KeySchema")) or {"Name": "id", "Type": "String"}
+        key = as_mapping(properties.get("KeySchema")) or {"Name": "id", "Type": "String"}
         kind_of_key = str(key.get("Type", "String"))[:1]
         properties["KeySchema"] = [{"AttributeName": key.get("Name"), "KeyType": "HASH"}]
         properties["AttributeDefinitions"] = [{"AttributeName": key.get("Name"), "AttributeType": kind_of_key}]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from generator.report.resources import referenced, statements
 from generator.template.dependencies import references
-from generator.template.intrinsics import Json, listed
+from generator.template.intrinsics import Json, as_list
 from generator.template.model import Template
 
 SENDERS, PHONES = "Senders", "Phones"
@@ -125,7 +125,7 @@ def _permissions_of_functions(template: Template) -> Iterator[tuple[str, str, st
     for name, function in template.properties_of("AWS::Lambda::Function").items():
         role = template.properties(referenced(function.get("Role")))
         for statement in statements(role):
-            for action in listed(statement["Action"]):
+            for action in as_list(statement["Action"]):
                 verb = VERBS.get(action, action.partition(":")[2])
                 for target in _targets(statement, action):
                     yield name, target, "SMS" if target == PHONES else verb
@@ -134,7 +134,7 @@ def _permissions_of_functions(template: Template) -> Iterator[tuple[str, str, st
 def _targets(statement: Mapping[str, Json], action: str) -> Iterable[str]:
     if "NotResource" in statement:
         return [PHONES] if action == "sns:Publish" else []
-    reached = (next(references(resource), "") for resource in listed(statement["Resource"]))
+    reached = (next(references(resource), "") for resource in as_list(statement["Resource"]))
     return [name.partition(".")[0] for name in reached if not name.endswith(".StreamArn")]
 
 

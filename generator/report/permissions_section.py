@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from generator._format import code, counted, joined, markdown_details, markdown_table
 from generator.report.resources import referenced, statements
 from generator.template.dependencies import references
-from generator.template.intrinsics import Json, listed
+from generator.template.intrinsics import Json, as_list
 from generator.template.model import Template
 
 HEADER = ("May", "On", "Actions")
@@ -70,7 +70,7 @@ def permission_lines(template: Template) -> list[str]:
     text: list[str] = []
     for role in sorted(roles, key=lambda name: name not in users):
         holder = f"**{users[role]}** as {code(role)}" if role in users else f"**{role}**"
-        trusted = listed(roles[role]["AssumeRolePolicyDocument"]["Statement"])
+        trusted = as_list(roles[role]["AssumeRolePolicyDocument"]["Statement"])
         principals = joined([_principal(statement) + condition(statement) for statement in trusted])
         text += ["", f"{holder}, assumed by {principals}", "", *_role_table(roles[role])]
     text = [*text[1:], "", "**Resource policies**", "", *_resource_policies(template)]
@@ -90,8 +90,8 @@ def permissions_line(template: Template) -> str:
 
 def _outside_stack(statement: Mapping[str, Json]) -> str:
     """Return the permissions of a statement on resources outside the template, empty if there are none."""
-    actions = listed(statement["Action"])
-    resources = listed(statement.get("Resource", []))
+    actions = as_list(statement["Action"])
+    resources = as_list(statement.get("Resource", []))
     if statement["Effect"] == "Deny" or (resources and all(next(references(resource), "") for resource in resources)):
         return ""
     may = ", ".join(map(_in_words, actions))
@@ -128,7 +128,7 @@ def _role_table(role: Mapping[str, Json]) -> list[str]:
 
 
 def _row(statement: Mapping[str, Json]) -> tuple[str, str, str]:
-    actions = listed(statement["Action"])
+    actions = as_list(statement["Action"])
     denied = "**not** " if statement["Effect"] == "Deny" else ""
     may = ", ".join(map(_in_words, actions)) if len(actions) <= MOST_IN_WORDS else f"{len(actions)} actions"
     return denied + may, _resources(statement, actions) + condition(statement), ", ".join(map(code, actions))
@@ -144,7 +144,7 @@ def _resource_policies(template: Template) -> list[str]:
     """Return a list instead of a table, because conditions with whole ARNs are too wide for a column."""
     text: list[str] = []
     for name, key in template.properties_of("AWS::KMS::Key").items():
-        for statement in listed(key["KeyPolicy"]["Statement"]):
+        for statement in as_list(key["KeyPolicy"]["Statement"]):
             text.append(_list_item(_principal(statement), *_row({**statement, "Resource": [{"Ref": name}]})))
     policies = [
         *(api["Policy"] for api in template.properties_of("AWS::ApiGateway::RestApi").values() if "Policy" in api),
@@ -152,7 +152,7 @@ def _resource_policies(template: Template) -> list[str]:
         *(topic["PolicyDocument"] for topic in template.properties_of("AWS::SNS::TopicPolicy").values()),
     ]
     for policy in policies:
-        text += [_list_item(_principal(statement), *_row(statement)) for statement in listed(policy["Statement"])]
+        text += [_list_item(_principal(statement), *_row(statement)) for statement in as_list(policy["Statement"])]
     return text + [_permission(permission) for permission in template.properties_of("AWS::Lambda::Permission").values()]
 
 
@@ -170,16 +170,16 @@ def _principal(statement: Mapping[str, Json]) -> str:
     principal = statement["Principal"]
     if not isinstance(principal, dict):
         return "**everyone**" if principal == "*" else f"**{principal}**"
-    who = [_as_text(name) for value in principal.values() for name in listed(value)]
+    who = [_as_text(name) for value in principal.values() for name in as_list(value)]
     return ", ".join("this account, through its IAM policies" if name.endswith(":root") else code(name) for name in who)
 
 
 def _resources(statement: Mapping[str, Json], actions: Sequence[str]) -> str:
     if "NotResource" in statement:
-        excluded = ", ".join(code(_as_text(resource)) for resource in listed(statement["NotResource"]))
+        excluded = ", ".join(code(_as_text(resource)) for resource in as_list(statement["NotResource"]))
         sms = " (no topics, so phone numbers only)" if actions == ["sns:Publish"] else ""
         return f"**everything except** {excluded}{sms}"
-    return ", ".join(_resource(resource, actions) for resource in listed(statement.get("Resource", [])))
+    return ", ".join(_resource(resource, actions) for resource in as_list(statement.get("Resource", [])))
 
 
 def _resource(resource: Json, actions: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from generator.template.dependencies import names
-from generator.template.intrinsics import Json, listed
+from generator.template.intrinsics import Json, as_list
 
 
 def referenced(value: Json) -> str:
@@ -16,7 +16,7 @@ def referenced(value: Json) -> str:
 def statements(role: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
     """Yield every statement of a role's inline policies."""
     for policy in role.get("Policies", []):
-        yield from listed(policy["PolicyDocument"]["Statement"])
+        yield from as_list(policy["PolicyDocument"]["Statement"])
 
 
 def has_recovery(table: Mapping[str, Json]) -> bool:

@@ -11,15 +11,15 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from generator.template.constraints import allowed_values
-from generator.template.dependencies import MAPPINGS
+from generator.template.dependencies import MAPPING_TYPES
 from generator.template.guards import ALWAYS, Equality, Guard, merge, when
 from generator.template.intrinsics import (
     NO_VALUE,
     Json,
+    as_mapping,
     concatenation,
     is_intrinsic,
     literal_text,
-    mapping,
     parameters_in,
     parts_of,
     plain_reference,
@@ -120,7 +120,7 @@ def _branches(alternative: Alternative) -> Iterator[Alternative]:
     if alternative.value == NO_VALUE:
         yield alternative._replace(value=Missing.ABSENT)
         return
-    value = mapping(alternative.value)
+    value = as_mapping(alternative.value)
     choice = value.get("Fn::If") if len(value) == 1 else None
     if not (isinstance(choice, list) and len(choice) == 3 and isinstance(choice[0], str)):
         yield alternative
@@ -134,10 +134,10 @@ def _branches(alternative: Alternative) -> Iterator[Alternative]:
 def _inside(alternative: Alternative, key: str) -> Alternative:
     """Return the value under a key. It is UNKNOWN if a function stands in place of the keys or beside them."""
     value, location = alternative.value, (*alternative.location, key)
-    is_mapping = isinstance(value, MAPPINGS)
+    is_mapping = isinstance(value, MAPPING_TYPES)
     if is_mapping and key in value:
         return Alternative(value[key], alternative.guard, location)
-    is_function = any(name == "Ref" or str(name).startswith("Fn::") for name in mapping(value))
+    is_function = any(name == "Ref" or str(name).startswith("Fn::") for name in as_mapping(value))
     is_absent = value is Missing.ABSENT or (is_mapping and not is_function)
     return Alternative(Missing.ABSENT if is_absent else Missing.UNKNOWN, alternative.guard, location)
 
@@ -253,7 +253,7 @@ def _lookups(
     for key in arguments[:3]:
         rows = chain.from_iterable(_selected(template, key, table) for table in selected)
         selected = _limited(rows, MAX_ALTERNATIVES + 1)  # One more for the deployments that find no row.
-    default = mapping(arguments[3]) if len(arguments) == 4 else {}
+    default = as_mapping(arguments[3]) if len(arguments) == 4 else {}
     is_ranging = any(_ranges(template, name) for name in parameters_in(*arguments[:3]))
     for entry in selected:
         if entry.value is not Missing.ABSENT:
@@ -270,7 +270,7 @@ def _selected(template: Template, key: Json, table: Alternative) -> Iterator[Alt
     if table.value is Missing.UNKNOWN:
         yield table
         return
-    rows = mapping(table.value)
+    rows = as_mapping(table.value)
     for branch in _branches(table._replace(value=key)):
         name = plain_reference(branch.value)
         if name is not None and _ranges(template, name):

@@ -18,12 +18,12 @@ from generator.template.dependencies import walk
 from generator.template.guards import Equality, Fact, Guard
 from generator.template.intrinsics import (
     Json,
+    as_mapping,
     canonical,
     concatenation,
     is_intrinsic,
     literal_text,
     lookups_in,
-    mapping,
     parameters_in,
     parts_of,
     plain_reference,
@@ -97,7 +97,7 @@ class DeploymentSpace:
         self._literals: dict[str, dict[str, None]] = {}
         self._partners: dict[str, set[str]] = {}
         self.constraints = tuple(
-            formula for rule in template.rules.values() if (formula := self._constraint(mapping(rule))) is not None
+            formula for rule in template.rules.values() if (formula := self._constraint(as_mapping(rule))) is not None
         )
 
     def formula_of(self, fact: Fact) -> Formula | None:
@@ -134,12 +134,12 @@ class DeploymentSpace:
             return allowed
         partners = self._partners.get(variable, {variable})
         named = sorted({literal for name in partners for literal in self._literals_of(name)})
-        declared = mapping(self._template.parameters.get(variable))
+        declared = as_mapping(self._template.parameters.get(variable))
         literals = [literal for literal in named if accepts(declared, literal)]
         return (*literals, *(Other(number) for number in range(max(1, len(partners)))))
 
     def _allowed(self, name: str) -> tuple[str, ...] | None:
-        return allowed_values(mapping(self._template.parameters.get(name)))
+        return allowed_values(as_mapping(self._template.parameters.get(name)))
 
     def _literals_of(self, name: str) -> Iterable[str]:
         return [*self._literals.get(name, ()), *self.pins.get(name, ()), *(self._allowed(name) or ())]
@@ -206,7 +206,7 @@ class DeploymentSpace:
             function, content = next(iter(value.items()))
             if function == "Ref":
                 parameter = assignment.get(content, value) if isinstance(content, str) else value
-                if isinstance(parameter, str) and is_list(mapping(self._template.parameters.get(content))):
+                if isinstance(parameter, str) and is_list(as_mapping(self._template.parameters.get(content))):
                     return split_commas(parameter)
                 return parameter
             if function == "Fn::Sub" and (parts := parts_of(content)) is not None:
@@ -219,7 +219,7 @@ class DeploymentSpace:
                 reduced = reduce(function, arguments, self._template.mappings)
                 are_keys = all(isinstance(key, str | Other) for key in arguments[:3])
                 if function == "Fn::FindInMap" and is_intrinsic(reduced) and are_keys:
-                    reduced = mapping(arguments[-1]).get("DefaultValue", NOTHING)
+                    reduced = as_mapping(arguments[-1]).get("DefaultValue", NOTHING)
                 return literal_text(reduced) if literal_text(reduced) is not None else reduced
         if isinstance(value, list):
             return [self._assigned(item, assignment) for item in value]
@@ -274,7 +274,7 @@ class DeploymentSpace:
         assertions = rule.get("Assertions")
         if not isinstance(assertions, list):
             return None
-        demands = [self._formula(mapping(assertion).get("Assert")) for assertion in assertions]
+        demands = [self._formula(as_mapping(assertion).get("Assert")) for assertion in assertions]
         known = tuple(demand for demand in demands if demand is not None)
         if "RuleCondition" not in rule:
             return Formula("and", known) if known else None
@@ -319,7 +319,7 @@ class DeploymentSpace:
             self._literals.setdefault(name, {}).update(dict.fromkeys(texts or ()))
             return texts is not None
         for inner in parameters_in(side):
-            declared = mapping(self._template.parameters.get(inner))
+            declared = as_mapping(self._template.parameters.get(inner))
             default = literal_text(declared.get("Default"))
             if default is not None and not is_stored(declared):
                 self._literals.setdefault(inner, {})[default] = None
@@ -339,9 +339,9 @@ class DeploymentSpace:
             return [literal]
         match value:
             case {"Fn::FindInMap": [str(name), first, second, *default]} if len(value) == 1:
-                rows = _narrowed(mapping(self._template.mappings.get(name)), first)
-                values = [cell for row in rows for cell in _narrowed(mapping(row), second)]
-                values += [mapping(options).get("DefaultValue") for options in default]
+                rows = _narrowed(as_mapping(self._template.mappings.get(name)), first)
+                values = [cell for row in rows for cell in _narrowed(as_mapping(row), second)]
+                values += [as_mapping(options).get("DefaultValue") for options in default]
                 texts = [text for value in values if (text := literal_text(value)) is not None]
                 is_simple = all(self._plain(key) or self._texts(key) is not None for key in (first, second))
                 return texts if is_simple and len(texts) == len(values) else None
@@ -349,7 +349,7 @@ class DeploymentSpace:
 
     def _solve(self, composed: Json, text: str) -> bool:
         """Note the parameter values that make a composed text equal to `text`. Return whether there are no others."""
-        parts = parts_of(mapping(composed).get("Fn::Sub"))
+        parts = parts_of(as_mapping(composed).get("Fn::Sub"))
         if parts is None or not all(isinstance(part, str) or self._is_text(self._plain(part)) for part in parts):
             return False
         solutions = list(islice(self._solutions(parts, text), MAX_SOLUTIONS + 1))
@@ -359,7 +359,7 @@ class DeploymentSpace:
         return len(solutions) <= MAX_SOLUTIONS
 
     def _is_text(self, name: str | None) -> bool:
-        return name is not None and not is_list(mapping(self._template.parameters.get(name)))
+        return name is not None and not is_list(as_mapping(self._template.parameters.get(name)))
 
     def _solutions(self, parts: list[Json], text: str) -> Iterator[dict[str, str]]:
         if not parts:
@@ -380,8 +380,8 @@ class DeploymentSpace:
                         yield {**others, name: text[:end]}
 
     def _note_keys(self, arguments: Sequence[Json]) -> None:
-        table = mapping(self._template.mappings.get(literal_text(arguments[0]) or ""))
-        levels = (table, {key: None for row in table.values() for key in mapping(row)})
+        table = as_mapping(self._template.mappings.get(literal_text(arguments[0]) or ""))
+        levels = (table, {key: None for row in table.values() for key in as_mapping(row)})
         for key, level in zip(arguments[1:3], levels, strict=False):
             name = plain_reference(key)
             if name is not None:

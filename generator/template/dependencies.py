@@ -13,7 +13,7 @@ VARIABLE = re.compile(r"\$\{([^!{}][^{}]*)\}")
 FUNCTIONS = ("Ref", "Fn::GetAtt", "Fn::Sub")
 """The functions that refer to resources, parameters, conditions or mappings."""
 
-MAPPINGS = (dict, Mapping)
+MAPPING_TYPES = (dict, Mapping)
 """The types of a mapping. Python recognizes a dict seven times as fast as it does the abstract type."""
 
 
@@ -23,7 +23,7 @@ def walk(value: Any) -> Iterator[Any]:
     while waiting:
         inner = waiting.pop()
         yield inner
-        if isinstance(inner, MAPPINGS):
+        if isinstance(inner, MAPPING_TYPES):
             waiting += reversed([*inner.values()])
         elif isinstance(inner, list):
             waiting += reversed(inner)
@@ -45,7 +45,7 @@ def _collect(value: Any, names_: list[str]) -> None:
         for item in value:
             if not isinstance(item, str):
                 _collect(item, names_)
-    elif isinstance(value, MAPPINGS):
+    elif isinstance(value, MAPPING_TYPES):
         is_alone = len(value) == 1
         for key, inner in value.items():
             if is_alone and key in FUNCTIONS:

@@ -19,12 +19,12 @@ from generator.template.dependencies import names
 from generator.template.intrinsics import (
     NO_VALUE,
     Json,
+    as_mapping,
     canonical,
     concatenation,
     is_intrinsic,
     literal_text,
     looked_up,
-    mapping,
     parameters_in,
     parts_of,
     reduce,
@@ -153,7 +153,7 @@ class Evaluator:
         if entry is not None:
             return entry
         is_missing = all(literal_text(key) is not None for key in keys)
-        if is_missing and len(options) == 1 and "DefaultValue" in mapping(options[0]):
+        if is_missing and len(options) == 1 and "DefaultValue" in as_mapping(options[0]):
             return self._resolved(options[0]["DefaultValue"])
         if self.scope is Scope.ONE:
             raise Unknown(_missing(content, keys))
@@ -164,7 +164,7 @@ class Evaluator:
             return {"Ref": name}
         declared = self.template.parameters.get(name)
         if name in self._values:
-            return split_commas(self._values[name]) if is_list(mapping(declared)) else self._values[name]
+            return split_commas(self._values[name]) if is_list(as_mapping(declared)) else self._values[name]
         if not isinstance(declared, Mapping):
             return {"Ref": name}
         if is_stored(declared):
@@ -260,7 +260,7 @@ def known(template: Template, values: Mapping[str, Json] | None = None) -> Templ
         if holds is False:
             continue
         kept = {key: value for key, value in resource.items() if not (holds and key == "Condition")}
-        properties = {"Properties": evaluator.entries(mapping(kept["Properties"]))} if kept.get("Properties") else {}
+        properties = {"Properties": evaluator.entries(as_mapping(kept["Properties"]))} if kept.get("Properties") else {}
         resources[name] = {**evaluator.entries(kept), **properties}
     return replace(template, conditions=conditions, resources=resources)
 

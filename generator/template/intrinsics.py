@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from generator.template.dependencies import MAPPINGS, VARIABLE, walk
+from generator.template.dependencies import MAPPING_TYPES, VARIABLE, walk
 
 Json = Any
 """A value of a template, as JSON has it. Other packages pass it on or compare it; only this one evaluates it."""
@@ -31,18 +31,18 @@ _PART = re.compile(r"\$\{(!?)([^{}]*)\}")
 
 def is_intrinsic(value: Json) -> bool:
     """Return whether the value is an intrinsic function, which stands for another value."""
-    if not isinstance(value, MAPPINGS) or len(value) != 1:
+    if not isinstance(value, MAPPING_TYPES) or len(value) != 1:
         return False
     name = str(next(iter(value)))
     return name == "Ref" or name.startswith("Fn::")
 
 
-def mapping(value: Json) -> Mapping[str, Json]:
+def as_mapping(value: Json) -> Mapping[str, Json]:
     """Return the value if it is a mapping, and an empty mapping otherwise."""
-    return value if isinstance(value, MAPPINGS) else {}
+    return value if isinstance(value, MAPPING_TYPES) else {}
 
 
-def listed(value: Json) -> list[Json]:
+def as_list(value: Json) -> list[Json]:
     """Return the value as a list: many properties take one entry or a list of them."""
     if value is None:
         return []
@@ -233,8 +233,8 @@ def looked_up(mappings: Mapping[str, Json], arguments: Sequence[Json]) -> Json:
     name, first, second = (literal_text(key) for key in arguments[:3])
     if name is None or first is None or second is None:
         return None
-    entry = mapping(mapping(mappings.get(name)).get(first)).get(second)
-    return mapping(arguments[3]).get("DefaultValue") if entry is None and len(arguments) == 4 else entry
+    entry = as_mapping(as_mapping(mappings.get(name)).get(first)).get(second)
+    return as_mapping(arguments[3]).get("DefaultValue") if entry is None and len(arguments) == 4 else entry
 
 
 def _attribute(target: Json) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from generator.template.intrinsics import Json, mapping
+from generator.template.intrinsics import Json, as_mapping
 
 Section = Mapping[str, Json]
 
@@ -42,7 +42,7 @@ class Template:
 
     def properties(self, logical_id: str) -> Section:
         """Return a resource's properties as they are written; empty where there are none, or no such resource."""
-        return mapping(self.resources.get(logical_id, {}).get("Properties"))
+        return as_mapping(self.resources.get(logical_id, {}).get("Properties"))
 
     def properties_of(self, *types: str) -> dict[str, Section]:
         """Return the properties of every resource of these types by logical id."""

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from generator.template.dependencies import references, walk
-from generator.template.intrinsics import NO_VALUE, SAM, Json, literal_text, mapping, reference, split_commas
+from generator.template.intrinsics import NO_VALUE, SAM, Json, as_mapping, literal_text, reference, split_commas
 from generator.template.loop_lists import every_list
 from generator.template.model import Section, Template, is_list, is_stored
 from generator.template.reading import MAX_DEPTH, MODULES, parse
@@ -120,7 +120,7 @@ def _put_in(merged: _Merged, name: str, reader: ChildReader) -> Iterable[tuple[s
         if merged.values >= MAX_VALUES:
             raise NotRead(_TOO_MANY)
         child = reader(resource)
-        document = _renamed(merged.parameters, name, resource, mapping(child.document))
+        document = _renamed(merged.parameters, name, resource, as_mapping(child.document))
         merged.values += _values(document, MAX_VALUES - merged.values)
         if merged.values >= MAX_VALUES:
             raise NotRead(_TOO_MANY)
@@ -176,7 +176,7 @@ def _write_out_outputs(merged: _Merged) -> None:
 
     An output that refers to itself, or to a stack that cannot be read, stays a reference.
     """
-    outputs = {_output_of(name): mapping(entry).get("Value") for name, entry in merged.outputs.items()}
+    outputs = {_output_of(name): as_mapping(entry).get("Value") for name, entry in merged.outputs.items()}
     values: dict[str, Json] = {}
     used = {name: outputs.keys() & {*references(value)} for name, value in outputs.items()}
     sorter = TopologicalSorter(used)
@@ -222,18 +222,18 @@ def _renamed(around: Section, name: str, resource: Section, document: Section) -
     `around` has the parameters of the template around it.
     """
     prefix = f"{name}{SEPARATOR}"
-    given = mapping(mapping(resource.get("Properties")).get("Parameters"))
+    given = as_mapping(as_mapping(resource.get("Properties")).get("Parameters"))
     declared: dict[str, Json] = {f"{prefix}{pseudo}": {"Type": "String"} for pseudo in OF_THE_STACK}
     values: dict[str, Json] = {pseudo: {"Ref": f"{prefix}{pseudo}"} for pseudo in OF_THE_STACK}
-    for key, parameter in mapping(document.get("Parameters")).items():
-        parameter = mapping(parameter)
+    for key, parameter in as_mapping(document.get("Parameters")).items():
+        parameter = as_mapping(parameter)
         value = _or_default(given.get(key, NO_VALUE), parameter.get("Default", NO_VALUE))
         if value == NO_VALUE or is_stored(parameter):
             declared[f"{prefix}{key}"] = parameter
             values[key] = {"Ref": f"{prefix}{key}"}
         else:
             values[key] = _as_list(value, around) if is_list(parameter) else value
-    entries = ((str(key), content) for inner in walk(document) for key, content in mapping(inner).items())
+    entries = ((str(key), content) for inner in walk(document) for key, content in as_mapping(inner).items())
     renamer = _NestedRenaming(
         prefix, values, frozenset(str(content[0]) for key, content in entries if is_loop(key, content))
     )
@@ -263,7 +263,7 @@ def _as_list(value: Json, around: Section) -> Json:
     match value:
         case {"Fn::Join": [",", items]}:
             return items
-        case {"Ref": str(name)} if is_list(mapping(around.get(name))):
+        case {"Ref": str(name)} if is_list(as_mapping(around.get(name))):
             return value
         case Mapping():
             return {"Fn::Split": [",", value]}
@@ -285,7 +285,7 @@ class _NestedRenaming(Renaming):
     def entries(self, section: Json, rename_content: Callable[[Json], Json]) -> dict[str, Json]:
         """Return a section with its entries renamed, also those in loops. `rename_content` renames the rest."""
         renamed: dict[str, Json] = {}
-        for key, value in mapping(section).items():
+        for key, value in as_mapping(section).items():
             if is_loop(str(key), value):
                 renamed[key] = [value[0], self.value(value[1]), self.entries(value[2], rename_content)]
             else:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
-from generator.template.intrinsics import Json, listed, mapping, whole_number
+from generator.template.intrinsics import Json, as_list, as_mapping, whole_number
 from generator.template.model import Section
 
 MAX_HOPS = 50
@@ -84,8 +84,8 @@ class References:
     """Finds the function, the account and the Region that a resource of a plan belongs to."""
 
     def __init__(self, document: Section, resources: Iterable[PlannedResource]) -> None:
-        self._configuration = mapping(document.get("configuration"))
-        self._variables = mapping(document.get("variables"))
+        self._configuration = as_mapping(document.get("configuration"))
+        self._variables = as_mapping(document.get("variables"))
         self._by_name: dict[tuple[Address, str, str], dict[Index, list[PlannedResource]]] = {}
         self._modules: dict[tuple[tuple[str, ...], tuple[Index, ...]], dict[Index, list[Address]]] = {}
         self._functions: dict[str, list[PlannedResource]] = {}
@@ -123,7 +123,10 @@ class References:
         """
         key, block = self._provider(resource)
         arn = _arn(resource.values) or (None if resource.values else _arn(resource.before))
-        expressions, names = mapping(block.get("expressions")), address_of(str(block.get("module_address", ""))).names
+        expressions, names = (
+            as_mapping(block.get("expressions")),
+            address_of(str(block.get("module_address", ""))).names,
+        )
         region, account = arn.groups() if arn else ("", "")
         own_region = _region((resource.values or resource.before).get("region"))
         if "region" in expressions:
@@ -144,8 +147,8 @@ class References:
         allowed = self._value(expressions.get("allowed_account_ids"), names)
         if isinstance(allowed, list) and len(allowed) == 1:
             return str(allowed[0])
-        for role in listed(expressions.get("assume_role")):
-            arn = self._value(mapping(role).get("role_arn"), names)
+        for role in as_list(expressions.get("assume_role")):
+            arn = self._value(as_mapping(role).get("role_arn"), names)
             if isinstance(arn, str) and (match := _ARN.match(arn)):
                 return match[2]
         return ""
@@ -194,7 +197,7 @@ class References:
 
     def _targets(self, resource: PlannedResource, key: str, types: tuple[str, ...]) -> Iterator[PlannedResource]:
         declared = self.declared(resource)
-        expression = mapping(declared.get("expressions")).get(key)
+        expression = as_mapping(declared.get("expressions")).get(key)
         scope = _Scope(resource.module, resource.index, declared.get("for_each_expression"))
         return (target for target in self._followed(expression, scope) if target.type in types)
 
@@ -202,55 +205,55 @@ class References:
         """Return the resource's block of the configuration; empty if there is none."""
         names = resource.module.names
         if names not in self._declared:
-            blocks = [mapping(block) for block in listed(self._module(names).get("resources"))]
+            blocks = [as_mapping(block) for block in as_list(self._module(names).get("resources"))]
             self._declared[names] = {(str(block.get("type")), str(block.get("name"))): block for block in blocks}
         return self._declared[names].get((resource.type, resource.name), {})
 
     def _value(self, expression: Json, names: tuple[str, ...], hops: int = MAX_HOPS) -> Json:
         """Return the value of an expression that is a constant or a single variable; None for any other."""
-        parts = mapping(expression)
+        parts = as_mapping(expression)
         if "constant_value" in parts:
             return parts["constant_value"]
-        references = {str(reference) for reference in listed(parts.get("references"))}
+        references = {str(reference) for reference in as_list(parts.get("references"))}
         if len(references) != 1 or hops <= 0:
             return None
         name = references.pop().removeprefix("var.")
         if not names:
-            return mapping(self._variables.get(name)).get("value")
-        given = mapping(self._call(names).get("expressions"))
+            return as_mapping(self._variables.get(name)).get("value")
+        given = as_mapping(self._call(names).get("expressions"))
         if name in given:
             return self._value(given[name], names[:-1], hops - 1)
-        return mapping(mapping(self._module(names).get("variables")).get(name)).get("default")
+        return as_mapping(as_mapping(self._module(names).get("variables")).get(name)).get("default")
 
     def _provider(self, resource: PlannedResource) -> tuple[str, Section]:
         """Return the key and the block of a resource's provider; the block is empty if there is none.
 
         A module that configures no provider uses the provider of the module that calls it.
         """
-        providers = mapping(self._configuration.get("provider_config"))
+        providers = as_mapping(self._configuration.get("provider_config"))
         key = str(self.declared(resource).get("provider_config_key", ""))
         local, names = key.rpartition(":")[2], resource.module.names
         around = [".".join(f"module.{name}" for name in names[:depth]) for depth in range(len(names), 0, -1)]
         for candidate in (key, *(f"{path}:{local}" for path in around), local):
             if candidate in providers:
-                return candidate, mapping(providers[candidate])
+                return candidate, as_mapping(providers[candidate])
         return key, {}
 
     def _module(self, names: tuple[str, ...]) -> Section:
-        module = mapping(self._configuration.get("root_module"))
+        module = as_mapping(self._configuration.get("root_module"))
         for name in names:
-            module = mapping(mapping(mapping(module.get("module_calls")).get(name)).get("module"))
+            module = as_mapping(as_mapping(as_mapping(module.get("module_calls")).get(name)).get("module"))
         return module
 
     def _call(self, names: tuple[str, ...]) -> Section:
-        return mapping(mapping(self._module(names[:-1]).get("module_calls")).get(names[-1]))
+        return as_mapping(as_mapping(self._module(names[:-1]).get("module_calls")).get(names[-1]))
 
     def _followed(self, expression: Json, scope: _Scope) -> Iterator[PlannedResource]:
         """Yield the resources that an expression refers to, also through variables and outputs."""
         waiting, seen = [(expression, scope)], {(id(expression), scope.module, scope.index)}
         while waiting:
             expression, scope = waiting.pop()
-            references = list(_parsed(listed(mapping(expression).get("references"))))
+            references = list(_parsed(as_list(as_mapping(expression).get("references"))))
             own_indexes = self._own_indexes(references, scope)
             for root, name, index, attribute in references:
                 for target in self._step(scope, root, name, index, own_indexes, attribute):
@@ -275,12 +278,12 @@ class References:
             names, indexes = scope.module
             call, outer = self._call(names), Address(names[:-1], indexes[:-1])
             inner = _Scope(outer, indexes[-1], call.get("for_each_expression"))
-            yield mapping(call.get("expressions")).get(name), inner
+            yield as_mapping(call.get("expressions")).get(name), inner
         elif root == "each":
             yield scope.for_each, _Scope(scope.module, scope.index, None, is_for_each=True)
         elif root == "module" and attribute:
             names = (*scope.module.names, name)
-            output = mapping(mapping(self._module(names).get("outputs")).get(attribute)).get("expression")
+            output = as_mapping(as_mapping(self._module(names).get("outputs")).get(attribute)).get("expression")
             inside = self._modules.get((names, scope.module.indexes), {})
             yield from ((output, _Scope(address, None, None)) for address in _of_index(inside, index, own_indexes))
         else:
@@ -343,7 +346,7 @@ def _only(candidates: dict[str, set[str]], key: str) -> str:
 
 def _identity(block: Section) -> str:
     """Return a text that is equal for two providers with the same credentials."""
-    expressions = mapping(block.get("expressions"))
+    expressions = as_mapping(block.get("expressions"))
     stated = {key: value for key, value in expressions.items() if key not in NOT_CREDENTIALS}
     module = block.get("module_address", "") if stated else ""
     return json.dumps([block.get("full_name"), module, stated], sort_keys=True, default=str)

@@ -16,10 +16,10 @@ from typing import Any
 
 from generator._format import counted
 from generator.errors import Fault, MalformedTemplate, OversizedTemplate, UnreadableTemplate
-from generator.template.dependencies import MAPPINGS
+from generator.template.dependencies import MAPPING_TYPES
 from generator.template.evaluation import Evaluator, Unknown
 from generator.template.guards import ALWAYS, Guard
-from generator.template.intrinsics import listed, literal_text, mapping
+from generator.template.intrinsics import as_list, as_mapping, literal_text
 from generator.template.model import Template, is_stored
 from generator.template.transforms import LOOP, Lists, Loops, with_sam_defaults
 
@@ -162,7 +162,7 @@ def template(where: str, value: Any) -> dict[str, Any]:
     resources = value.get("Resources") if isinstance(value, dict) else None
     malformed = [
         name
-        for name, resource in mapping(resources).items()
+        for name, resource in as_mapping(resources).items()
         if not (name.startswith(OPAQUE) or (_is_structure(resource) and "Type" in resource))
     ]
     if not isinstance(resources, dict) or (malformed and len(malformed) == len(resources)):
@@ -186,18 +186,18 @@ def parse(
     Loops may use the parameters, mappings and conditions of the template `around`, by default those of the document.
     `lists` returns what they run over in a template; by default, parameters have their defaults.
     """
-    document = mapping(document)
-    parameters = mapping(document.get("Parameters"))
+    document = as_mapping(document)
+    parameters = as_mapping(document.get("Parameters"))
     if values is not None:
         parameters = {name: _given(parameter, values.get(name)) for name, parameter in parameters.items()}
     unexpanded = Template(
         document=document,
         parameters=parameters,
-        mappings=mapping(document.get("Mappings")),
-        conditions=mapping(document.get("Conditions")),
-        rules=mapping(document.get("Rules")),
+        mappings=as_mapping(document.get("Mappings")),
+        conditions=as_mapping(document.get("Conditions")),
+        rules=as_mapping(document.get("Rules")),
         resources={},
-        outputs=mapping(document.get("Outputs")),
+        outputs=as_mapping(document.get("Outputs")),
         opaque={},
         macros=(
             *_macros(document.get("Transform")),
@@ -206,7 +206,7 @@ def parse(
         ),
     )
     loops = Loops((lists or _default_list)(around or unexpanded))
-    entries = loops.expanded(mapping(document.get("Resources")))
+    entries = loops.expanded(as_mapping(document.get("Resources")))
     opaque = {name: entry for name, entry in entries.items() if name.startswith(OPAQUE)}
     resources = {
         name: {key: part for key, part in entry.items() if key != "Properties" or part is not None}
@@ -249,7 +249,7 @@ def _given(parameter: Any, value: Any) -> Any:
 
 
 def _macros(transforms: Any) -> Iterator[str]:
-    for transform in listed(transforms):
+    for transform in as_list(transforms):
         name = str(transform.get("Name") if isinstance(transform, Mapping) else transform)
         if not name.startswith(KNOWN_TRANSFORMS):
             yield name
@@ -261,10 +261,10 @@ def unreadable(where: str, what: str, remedy: str) -> UnreadableTemplate:
 
 
 def _is_structure(value: Any) -> bool:
-    if not isinstance(value, MAPPINGS):
+    if not isinstance(value, MAPPING_TYPES):
         return False
     properties = value.get("Properties")
-    return properties is None or isinstance(properties, MAPPINGS)
+    return properties is None or isinstance(properties, MAPPING_TYPES)
 
 
 class _LongNumber(ValueError):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from generator.template.dependencies import MAPPINGS, VARIABLE
-from generator.template.intrinsics import Json, mapping, reference, template_text
+from generator.template.dependencies import MAPPING_TYPES, VARIABLE
+from generator.template.intrinsics import Json, as_mapping, reference, template_text
 
 
 class Renaming:
@@ -27,7 +27,7 @@ class Renaming:
         """Return a value with every name in it replaced."""
         if isinstance(value, list):
             return [self.value(inner) for inner in value]
-        if not isinstance(value, MAPPINGS):
+        if not isinstance(value, MAPPING_TYPES):
             return value
         match value:
             case {"Ref": str(name)} if len(value) == 1:
@@ -56,14 +56,14 @@ class Renaming:
         return self.value(value)
 
     def _id(self, name: Json) -> Json:
-        return mapping(self.reference(name)).get("Ref", name) if isinstance(name, str) else self.value(name)
+        return as_mapping(self.reference(name)).get("Ref", name) if isinstance(name, str) else self.value(name)
 
     def _substitution(self, content: Json) -> Json:
         """Return an Fn::Sub with every name replaced. Replacements that are no text become variables of the Fn::Sub."""
         text, given = content if isinstance(content, list) and len(content) == 2 else (content, {})
         if not isinstance(text, str):
             return {"Fn::Sub": self.value(content)}
-        variables = {name: self.value(inner) for name, inner in mapping(given).items()}
+        variables = {name: self.value(inner) for name, inner in as_mapping(given).items()}
         if (whole := VARIABLE.fullmatch(text)) and whole[1] not in variables:
             return self.reference(whole[1])
 

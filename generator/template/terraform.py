@@ -17,7 +17,7 @@ from typing import NamedTuple
 from generator.aws import PROVISIONED_DIMENSION
 from generator.errors import UnreadableTemplate
 from generator.template import reading
-from generator.template.intrinsics import Json, listed, mapping, whole_number
+from generator.template.intrinsics import Json, as_list, as_mapping, whole_number
 from generator.template.model import Section
 from generator.template.plan_files import MAX_CHARACTERS, MAX_VALUES, SHOW, logical_id
 from generator.template.plan_references import FUNCTIONS, Address, PlannedResource, References, address_of
@@ -97,7 +97,7 @@ def plan(where: str, text: str) -> TerraformPlan:
         raise unreadable(where, f"more than {MAX_CHARACTERS:,} characters", "split the plan with -target")
     if sum(map(text.count, ",[{")) > MAX_VALUES:
         raise unreadable(where, f"more than {MAX_VALUES:,} values", "split the plan with -target")
-    document = mapping(json_value(where, text))
+    document = as_mapping(json_value(where, text))
     version = document.get("format_version")
     if not isinstance(version, str) or not re.match(r"[01]\.\d", version):
         raise unreadable(where, f"a plan of format {version!r}", "use a Terraform that writes format 1")
@@ -146,7 +146,7 @@ class _Reader:
 
     def _planned(self) -> Iterator[PlannedResource]:
         """Yield the resources after the apply, and the data sources from the state."""
-        prior = mapping(mapping(self._document.get("prior_state")).get("values"))
+        prior = as_mapping(as_mapping(self._document.get("prior_state")).get("values"))
         planned = self._section(self._document["planned_values"], "the planned_values")
         for values, mode in ((planned, "managed"), (prior, "data")):
             modules = [self._section(values.get("root_module", {}), "root_module")]
@@ -164,10 +164,10 @@ class _Reader:
         return address
 
     def _resource(self, entry: Section, module: Address) -> PlannedResource:
-        change = mapping(self._changes.get(str(entry.get("address")), {}))
-        states = mapping(change.get("change"))
+        change = as_mapping(self._changes.get(str(entry.get("address")), {}))
+        states = as_mapping(change.get("change"))
         values = entry.get("values")
-        if "forget" in listed(states.get("actions")) and values is None:
+        if "forget" in as_list(states.get("actions")) and values is None:
             values = states.get("before")  # It stays in the account, but leaves the state.
         return PlannedResource(
             address=str(entry.get("address") or f"{entry.get('type')}.{entry.get('name')}"),
@@ -176,9 +176,9 @@ class _Reader:
             index=index if isinstance(index := entry.get("index"), int | str) else None,
             module=module,
             is_managed=entry.get("mode", "managed") == "managed",
-            values=mapping(values),
-            unknown=mapping(states.get("after_unknown")),
-            before=mapping(states.get("before")),
+            values=as_mapping(values),
+            unknown=as_mapping(states.get("after_unknown")),
+            before=as_mapping(states.get("before")),
         )
 
     def _section(self, value: Json, what: str) -> Section:
@@ -226,8 +226,8 @@ class _Reader:
         """Take the provisioned concurrency of an alias or a version of the awscc provider."""
         config, is_late = resource.values.get(CONFIG), resource.unknown.get(CONFIG)
         if config is not None or (is_late and not self._is_left_out(resource, CONFIG)):
-            late = {"provisioned_concurrent_executions": True} if config is None else mapping(is_late)
-            values = {**resource.values, **mapping(config), "qualifier": resource.values.get("name")}
+            late = {"provisioned_concurrent_executions": True} if config is None else as_mapping(is_late)
+            values = {**resource.values, **as_mapping(config), "qualifier": resource.values.get("name")}
             self._translate_config(replace(resource, values=values, unknown={**resource.unknown, **late}))
 
     def _translate_target(self, resource: PlannedResource) -> None:
@@ -269,7 +269,7 @@ class _Reader:
 
     def _translate_queue(self, resource: PlannedResource) -> None:
         try:
-            redrive = mapping(json.loads(str(resource.values.get("redrive_policy") or "{}")))
+            redrive = as_mapping(json.loads(str(resource.values.get("redrive_policy") or "{}")))
         except (ValueError, RecursionError):
             redrive = {}
         receives = whole_number(redrive.get("maxReceiveCount"))
@@ -292,7 +292,7 @@ class _Reader:
         if resource.unknown.get("parameters") and not self._is_left_out(resource, "parameters"):
             self._gap(resource, f"some of its parameters are {AFTER_APPLY}")
         place = self._links.account_and_region(resource)
-        given = mapping(resource.values.get("parameters"))
+        given = as_mapping(resource.values.get("parameters"))
         self._stacks.append(PlanPart(*place, template=template, stack=resource.address, parameters=given))
 
     def _translate_control(self, resource: PlannedResource) -> None:
@@ -329,7 +329,7 @@ class _Reader:
         """Return whether an attribute is null or absent: a plan has an absent one as unknown if AWS has a default."""
         block = self._links.declared(resource)
         return key in resource.values or (
-            bool(block) and bool(resource.unknown.get(key)) and key not in mapping(block.get("expressions"))
+            bool(block) and bool(resource.unknown.get(key)) and key not in as_mapping(block.get("expressions"))
         )
 
     def _function(self, resource: PlannedResource, key: str, figure: int | None, verb: str) -> PlannedResource | None:
@@ -364,17 +364,17 @@ class _Reader:
         """
         if change.get("type") not in FUNCTIONS or change.get("mode", "managed") != "managed":
             return
-        states = mapping(change.get("change"))
-        before = whole_number(mapping(states.get("before")).get("reserved_concurrent_executions")) or 0
+        states = as_mapping(change.get("change"))
+        before = whole_number(as_mapping(states.get("before")).get("reserved_concurrent_executions")) or 0
         if not before:
             return
         resource = self._resource(change, self._address(change.get("module_address", "")))
         part = self._part(resource)
         part.reserved_now += before
-        actions = listed(states.get("actions"))
+        actions = as_list(states.get("actions"))
         if "forget" in actions and "create" not in actions:
             return
-        after = whole_number(mapping(states.get("after")).get("reserved_concurrent_executions")) or 0
+        after = whole_number(as_mapping(states.get("after")).get("reserved_concurrent_executions")) or 0
         stays_until_created = actions[:1] == ["create"] or "deposed" in change
         part.reserved_during_apply += before if stays_until_created else max(0, before - after)
 
@@ -391,7 +391,7 @@ def _incomplete(document: Section) -> Iterator[Gap]:
 
 def _block(value: Json) -> Section:
     """Return the only nested block of a type, which the JSON form wraps in a list."""
-    blocks: Iterable[Json] = listed(value)
+    blocks: Iterable[Json] = as_list(value)
     return next((block for block in blocks if isinstance(block, dict)), {})
 
 

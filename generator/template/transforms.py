@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from generator.template.guards import Equality, Fact, Guard, described
-from generator.template.intrinsics import NO_VALUE, SAM, Json, is_intrinsic, literal_text, mapping
+from generator.template.intrinsics import NO_VALUE, SAM, Json, as_mapping, is_intrinsic, literal_text
 from generator.template.model import Section
 
 LOOP = "Fn::ForEach::"
@@ -170,21 +170,21 @@ def substituted(text: str, names: Mapping[str, str]) -> str:
 
 def with_sam_defaults(resources: Mapping[str, Json], shared: Json) -> dict[str, Json]:
     """Return the resources with SAM's Globals merged in, and the APIs that events of functions imply."""
-    if not any(str(mapping(resource).get("Type")).startswith(SAM) for resource in resources.values()):
+    if not any(str(as_mapping(resource).get("Type")).startswith(SAM) for resource in resources.values()):
         return dict(resources)
-    events = [event for resource in resources.values() for event in api_events_of(mapping(resource)).values()]
+    events = [event for resource in resources.values() for event in api_events_of(as_mapping(resource)).values()]
     implied = {
         IMPLIED_APIS[event["Type"]][0]: {"Type": f"{SAM}{event['Type']}", "Properties": {}}
         for event in events
         if api_of(event) == IMPLIED_APIS[event["Type"]][0]
     }
-    return {name: _with_globals(entry, mapping(shared)) for name, entry in {**implied, **resources}.items()}
+    return {name: _with_globals(entry, as_mapping(shared)) for name, entry in {**implied, **resources}.items()}
 
 
 def api_of(event: Mapping[str, Json]) -> str | None:
     """Return the logical id of the API of a function's event, or None if the template does not state it."""
     name, key = IMPLIED_APIS[event["Type"]]
-    match mapping(event.get("Properties")).get(key):
+    match as_mapping(event.get("Properties")).get(key):
         case None:
             return name
         case {"Ref": str(other)} | str(other):
@@ -196,7 +196,7 @@ def api_events_of(resource: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]
     """Return the events by which an API invokes a SAM function, by name."""
     if resource.get("Type") != FUNCTION:
         return {}
-    events = mapping(mapping(resource.get("Properties")).get("Events"))
+    events = as_mapping(as_mapping(resource.get("Properties")).get("Events"))
     return {
         name: event
         for name, event in events.items()
@@ -205,10 +205,10 @@ def api_events_of(resource: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]
 
 
 def _with_globals(resource: Json, shared: Mapping[str, Json]) -> Json:
-    kind = str(mapping(resource).get("Type"))
+    kind = str(as_mapping(resource).get("Type"))
     given = shared.get(kind.removeprefix(SAM)) if kind.startswith(SAM) else None
-    ignored = mapping(resource).get("IgnoreGlobals")
-    properties = mapping(resource).get("Properties") or {}
+    ignored = as_mapping(resource).get("IgnoreGlobals")
+    properties = as_mapping(resource).get("Properties") or {}
     if not isinstance(given, Mapping) or ignored == "*" or not isinstance(properties, Mapping):
         return resource
     merged = {key: value for key, value in given.items() if not (isinstance(ignored, list) and key in ignored)}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from generator.diff.iam.grants import GrantScope, is_document
 from generator.diff.properties import normal, same
 from generator.diff.sides import read
-from generator.template.intrinsics import listed
+from generator.template.intrinsics import as_list
 from tests.conftest import ENVIRONMENTS, SCALE
 from tests.diff.comparing import difference
 from tests.report.edits import EDITS, Edit
@@ -31,7 +31,7 @@ def rewritten(value: Any, rng: random.Random, key: str = "") -> Any:
     if not isinstance(value, dict):
         return str(value) if isinstance(value, int) and not isinstance(value, bool) and rng.random() < 0.3 else value
     if is_document(value):
-        value = {**value, "Statement": statements(listed(value["Statement"]), rng)}
+        value = {**value, "Statement": statements(as_list(value["Statement"]), rng)}
     elif value.keys() == {"Ref"} and not value["Ref"].startswith("AWS::") and rng.random() < 0.5:
         return {"Fn::Sub": f"${{{value['Ref']}}}"}
     elif value.keys() == {"Fn::GetAtt"}:

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from generator.checks.quota.variants import Variant
 from generator.template.alternatives import Location, Missing, Option, branches, options
-from generator.template.dependencies import MAPPINGS, names
+from generator.template.dependencies import MAPPING_TYPES, names
 from generator.template.guards import Guard, merge
-from generator.template.intrinsics import Json, is_intrinsic, mapping, template_text
+from generator.template.intrinsics import Json, as_mapping, is_intrinsic, template_text
 from generator.template.model import Template
 from generator.template.search import Candidate
 
@@ -178,7 +178,7 @@ class FunctionReferences:
         if isinstance(value, str):
             yield value
             yield from _NAME.findall(value)
-        elif isinstance(value, MAPPINGS):
+        elif isinstance(value, MAPPING_TYPES):
             if self._has_composed_names:
                 yield _key(value)
             for inner in value.values():
@@ -196,7 +196,7 @@ def function_references(template: Template) -> FunctionReferences:
 
 def sam_events(template: Template, function: str) -> list[str]:
     """Return the names of the events that SAM gives to a function."""
-    return [str(name) for name in mapping(template.properties(function).get("Events"))]
+    return [str(name) for name in as_mapping(template.properties(function).get("Events"))]
 
 
 def _referred(value: Json) -> str | None:

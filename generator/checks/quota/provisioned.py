@@ -25,7 +25,7 @@ from generator.checks.quota.variants import Variant
 from generator.template.alternatives import Location, Missing, Option, alternatives, branches, options
 from generator.template.dependencies import names
 from generator.template.guards import ALWAYS, Guard, merge
-from generator.template.intrinsics import Json, is_intrinsic, literal_text, mapping, plain_reference, template_text
+from generator.template.intrinsics import Json, as_mapping, is_intrinsic, literal_text, plain_reference, template_text
 from generator.template.model import Template, is_stored
 from generator.template.search import Candidate, heaviest
 
@@ -154,7 +154,7 @@ class _Owners:
 
     def _text(self, value: Json) -> str:
         """Return the name of an alias as text, in the place of a parameter its default; empty if it is not there."""
-        declared = mapping(self._template.parameters.get(plain_reference(value) or ""))
+        declared = as_mapping(self._template.parameters.get(plain_reference(value) or ""))
         default = None if is_stored(declared) else literal_text(declared.get("Default"))
         return template_text(value) or "" if default is None else default
 

@@ -31,7 +31,7 @@ from generator.checks.quota.provisioned import (
 from generator.checks.quota.variants import Variant
 from generator.template.alternatives import Location, Missing, Option, alternatives, present
 from generator.template.guards import ALWAYS, Guard
-from generator.template.intrinsics import Json, is_intrinsic, literal_text, mapping, whole_number
+from generator.template.intrinsics import Json, as_mapping, is_intrinsic, literal_text, whole_number
 from generator.template.model import Section, Template
 from generator.template.nesting import NESTED, SEPARATOR
 from generator.template.search import heaviest
@@ -218,7 +218,7 @@ def _may_create(name: str, content: Json) -> bool:
     name = name.rpartition(SEPARATOR)[2]
     if is_loop(name, content):
         return any(_may_create(str(key), inner) for key, inner in content[2].items())
-    resource = mapping(content)
+    resource = as_mapping(content)
     if name.startswith("Fn::") or _may_be_several(resource):
         return True
     kind, properties = resource["Type"], resource.get("Properties")
@@ -226,6 +226,6 @@ def _may_create(name: str, content: Json) -> bool:
         return True
     if is_intrinsic(properties):
         return kind in (*QUALIFIERS, TARGET)
-    dimension = mapping(properties).get("ScalableDimension", PROVISIONED_DIMENSION)
+    dimension = as_mapping(properties).get("ScalableDimension", PROVISIONED_DIMENSION)
     is_target = kind == TARGET and (not isinstance(dimension, str) or dimension == PROVISIONED_DIMENSION)
-    return is_target or (kind in QUALIFIERS and PROVISIONED[0] in mapping(properties))
+    return is_target or (kind in QUALIFIERS and PROVISIONED[0] in as_mapping(properties))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from generator.diff.iam.grants import Grant, alternatives, grants, is_document, under
 from generator.template.dependencies import walk
-from generator.template.intrinsics import Json, canonical, is_intrinsic, mapping, template_text
+from generator.template.intrinsics import Json, as_mapping, canonical, is_intrinsic, template_text
 
 DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy")
 """Properties whose whole value is a policy document."""
@@ -42,7 +42,7 @@ def _is_opaque(value: Json) -> bool:
 def _document(value: Json) -> Mapping[str, Json] | None:
     """Return a value as a policy document, also if it is text, which AWS::Logs::ResourcePolicy requires."""
     if is_document(value):
-        return mapping(value)
+        return as_mapping(value)
     is_text = isinstance(value, str) or (isinstance(value, dict) and is_intrinsic(value))
     if not is_text or not _mentions_statements(value):
         return None

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from generator.diff.iam.grants import API_KEY, EVERYTHING, ONLY_IF, Clause, Grant, GrantScope, alternatives, under
-from generator.template.intrinsics import Json, canonical, is_intrinsic, listed, mapping, text
+from generator.template.intrinsics import Json, as_list, as_mapping, canonical, is_intrinsic, text
 from generator.template.transforms import IMPLIED_APIS, api_events_of, api_of
 
 REQUIRES = "requires"
@@ -54,7 +54,7 @@ BODIES = ("Body", "DefinitionBody")
 
 def endpoint_grants(name: str, resource: Mapping[str, Json], resources: Resources) -> Iterator[Grant]:
     """Yield a grant for each endpoint of a resource, with a name of its own."""
-    properties = mapping(resource.get("Properties"))
+    properties = as_mapping(resource.get("Properties"))
     if (endpoint := ENDPOINTS.get(str(resource.get("Type")))) is not None:
         choices = [((), properties)] if not endpoint.within else alternatives(properties.get(endpoint.within))
         for conditions, authorization in choices:
@@ -63,8 +63,8 @@ def endpoint_grants(name: str, resource: Mapping[str, Json], resources: Resource
     for event, content in api_events_of(resource).items():
         yield from _grants_of(f"{name}.{event}", EVENT, _authorization_of(content, resources), ())
     for body in BODIES:
-        for operation, conditions, required in _operations(mapping(properties.get(body))):
-            default = mapping(properties.get("Auth")).get("DefaultAuthorizer") if required is None else required
+        for operation, conditions, required in _operations(as_mapping(properties.get(body))):
+            default = as_mapping(properties.get("Auth")).get("DefaultAuthorizer") if required is None else required
             yield from _grants_of(f"{name} {operation}", OPERATION, {OPERATION.key: default}, conditions)
 
 
@@ -85,7 +85,9 @@ def _grants_of(name: str, endpoint: Endpoint, authorization: Json, conditions: t
         if not _is_nothing(required, NO_ONE):
             operator = ONLY_IF if isinstance(required, Mapping) else REQUIRES
             clauses += [
-                Clause(operator, key, tuple(sorted(map(text, listed(value))))) for key, value in values.items() if value
+                Clause(operator, key, tuple(sorted(map(text, as_list(value)))))
+                for key, value in values.items()
+                if value
             ]
         grant = Grant("Allow", EVERYTHING, GrantScope((endpoint.action,)), GrantScope((name,)), tuple(sorted(clauses)))
         yield under((*conditions, *itertools.chain.from_iterable(more for more, _ in combination)), grant)
@@ -97,14 +99,14 @@ def _is_nothing(value: Json, word: str) -> bool:
 
 def _authorization_of(event: Mapping[str, Json], resources: Resources) -> Mapping[str, Json]:
     """Return the authorization of an event, or else that of its API. An API outside the template may require any."""
-    properties = mapping(event.get("Properties"))
+    properties = as_mapping(event.get("Properties"))
     api = resources.get(api_of(event) or "")
     required = properties.get(IMPLIED_APIS[event["Type"]][1]) if api is None else None
-    auth = mapping(mapping(api).get("Properties")).get("Auth")
+    auth = as_mapping(as_mapping(api).get("Properties")).get("Auth")
     if isinstance(auth, Mapping) and is_intrinsic(auth):
         required = auth
-    default = {EVENT.key: mapping(auth).get("DefaultAuthorizer", required), API_KEY: mapping(auth).get(API_KEY)}
-    return {**default, **mapping(properties.get("Auth"))}
+    default = {EVENT.key: as_mapping(auth).get("DefaultAuthorizer", required), API_KEY: as_mapping(auth).get(API_KEY)}
+    return {**default, **as_mapping(properties.get("Auth"))}
 
 
 def _operations(body: Mapping[str, Json]) -> Iterator[tuple[str, tuple[str, ...], Json]]:
@@ -112,9 +114,9 @@ def _operations(body: Mapping[str, Json]) -> Iterator[tuple[str, tuple[str, ...]
 
     Source: OpenAPI Specification, "Security Requirement Object"; API Gateway, x-amazon-apigateway-auth.
     """
-    for path, item in mapping(body.get("paths")).items():
+    for path, item in as_mapping(body.get("paths")).items():
         for conditions, methods in alternatives(item):
-            for method, operation in mapping(methods).items():
+            for method, operation in as_mapping(methods).items():
                 if method in OPERATIONS:
                     yield from (
                         (f"{method} {path}", (*conditions, *more), _security(choice, body.get("security")))
@@ -123,11 +125,11 @@ def _operations(body: Mapping[str, Json]) -> Iterator[tuple[str, tuple[str, ...]
 
 
 def _security(operation: Json, default: Json) -> Json:
-    by_type = mapping(mapping(operation).get("x-amazon-apigateway-auth")).get("type")
+    by_type = as_mapping(as_mapping(operation).get("x-amazon-apigateway-auth")).get("type")
     if by_type is not None:
         return by_type
-    required = mapping(operation).get("security", default)
+    required = as_mapping(operation).get("security", default)
     if not isinstance(required, list):
         return required
-    alternatives_ = [" and ".join(sorted(mapping(requirement))) for requirement in required]
+    alternatives_ = [" and ".join(sorted(as_mapping(requirement))) for requirement in required]
     return alternatives_ if alternatives_ and "" not in alternatives_ else NO_ONE

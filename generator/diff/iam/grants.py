@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from generator.template.guards import Guard
-from generator.template.intrinsics import NO_VALUE, Json, canonical, is_intrinsic, listed, mapping, text
+from generator.template.intrinsics import NO_VALUE, Json, as_list, as_mapping, canonical, is_intrinsic, text
 from generator.template.schemas import Certainty
 
 ELEMENTS = ("Principal", "Action", "Resource")
@@ -172,7 +172,7 @@ class Grant:
 
 def is_document(value: Json) -> bool:
     """Return whether a value is a policy document. Its statements may be functions such as Fn::If."""
-    statements = [entry for entry in listed(mapping(value).get("Statement")) if isinstance(entry, Mapping)]
+    statements = [entry for entry in as_list(as_mapping(value).get("Statement")) if isinstance(entry, Mapping)]
     return any("Effect" in statement or is_intrinsic(statement) for statement in statements)
 
 
@@ -264,7 +264,7 @@ def _as_one_scope(statement: Mapping[str, Json], element: str) -> Choices:
     value = statement.get(element) if inverse is None else inverse
     patterns = list(_patterns(value, element))
     if any(conditions for conditions, _ in patterns):
-        patterns = [((), text(pattern)) for pattern in listed(value)]
+        patterns = [((), text(pattern)) for pattern in as_list(value)]
     if inverse is None and not patterns:
         return _scopes(statement, element)
     return [((), GrantScope(tuple(sorted({pattern for _, pattern in patterns})), inverse is not None))]
@@ -289,7 +289,7 @@ def _condition(value: Json) -> tuple[Clause, ...]:
         return (Clause("condition", text(value), ()),) if value else ()
     return tuple(
         sorted(
-            Clause(operator, key, tuple(sorted(text(operand) for operand in listed(values))))
+            Clause(operator, key, tuple(sorted(text(operand) for operand in as_list(values))))
             for operator, keys in value.items()
             for key, values in keys.items()
         )

@@ -24,7 +24,7 @@ from generator.diff.iam.grants import (
 )
 from generator.diff.iam.not_compared import compared
 from generator.template.dependencies import VARIABLE
-from generator.template.intrinsics import SAM, Json, is_intrinsic, mapping, text
+from generator.template.intrinsics import SAM, Json, as_mapping, is_intrinsic, text
 from generator.template.model import Template
 
 Kind = Literal["policy", "role", "endpoint"]
@@ -106,7 +106,7 @@ def _granted_by(
     name: str, resource: Mapping[str, Json], template: Template, other: Template
 ) -> Iterator[tuple[str, Kind, Grant]]:
     kind, is_in_both = str(resource.get("Type")), name in other.resources
-    properties = compared(kind, mapping(resource.get("Properties")))
+    properties = compared(kind, as_mapping(resource.get("Properties")))
     grants = list(_granted(kind, properties))
     if is_in_both:
         grants += _by_default(kind, properties)
@@ -160,7 +160,7 @@ def _granted(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
 def _of_policy_templates(policy: Mapping[str, Json]) -> Iterator[Grant]:
     """Yield a grant for each SAM policy template, and for each template that it includes."""
     for template, parameters in policy.items():
-        on = ", ".join(f"{key} {text(value)}" for key, value in sorted(mapping(parameters).items()))
+        on = ", ".join(f"{key} {text(value)}" for key, value in sorted(as_mapping(parameters).items()))
         for name in (template, *INCLUDED_POLICIES.get(template, ())):
             yield Grant("Allow", HOLDER, GrantScope((f"SAM policy template {name}",)), GrantScope((on or "*",)), ())
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from generator.diff.model import MAKERS, NotCompared
 from generator.diff.properties import same
 from generator.template.dependencies import walk
-from generator.template.intrinsics import SAM, Json, mapping
+from generator.template.intrinsics import SAM, Json, as_mapping
 from generator.template.model import Template
 
 ELSEWHERE = "creates resources of another template"
@@ -159,5 +159,5 @@ def _granting(resource: Mapping[str, Json], kind: str) -> Json:
         return None
     if kind not in ONLY:
         return resource
-    value = mapping(resource.get("Properties")).get(ONLY[kind])
+    value = as_mapping(resource.get("Properties")).get(ONLY[kind])
     return None if value is None else [value, resource.get("Condition")]

@@ -10,7 +10,7 @@ from functools import partial
 from generator.simulation.topology.model import QUOTA_PERIODS_S, Refusal, Throttle
 from generator.simulation.topology.resources import MALFORMED, Resources, functions_in, single
 from generator.template.evaluation import Evaluator, Unknown
-from generator.template.intrinsics import Json, listed
+from generator.template.intrinsics import Json, as_list
 
 RESOURCE = "AWS::ApiGateway::Resource"
 METHOD, STAGE = "AWS::ApiGateway::Method", "AWS::ApiGateway::Stage"
@@ -167,7 +167,7 @@ def _limited(template: Evaluator, plan: Throttle, method: str, api: set[str]) ->
     Source: CloudFormation reference, AWS::ApiGateway::UsagePlan ApiStage: the keys of `Throttle` are the path and the
     HTTP method, such as /prices/POST, or //POST at the root.
     """
-    api_stages = listed(template.value(template.properties(plan.logical_id).get("ApiStages")))
+    api_stages = as_list(template.value(template.properties(plan.logical_id).get("ApiStages")))
     own = [stage for stage in api_stages if not api or template.references(stage.get("ApiId")) in (set(), api)]
     throttles = [stage.get("Throttle") or {} for stage in own]
     if not any(throttles):

@@ -11,7 +11,7 @@ from generator.errors import Fault, UnreadableTemplate
 from generator.simulation.topology.model import Function
 from generator.simulation.topology.resources import INVOKE_CONFIG, TABLE, single
 from generator.template.evaluation import Evaluator, Unknown
-from generator.template.intrinsics import Json, listed
+from generator.template.intrinsics import Json, as_list
 
 TOPIC = "AWS::SNS::Topic"
 POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
@@ -91,7 +91,7 @@ def _access(template: Evaluator, role: str, only_deletes: bool) -> Access:
         if statement.get("Effect") != "Allow":
             continue
         named = template.references(statement.get("Resource"))
-        patterns = listed(template.value(statement.get("Action")))
+        patterns = as_list(template.value(statement.get("Action")))
         events = frozenset[str]().union(*(caused for action, caused in causes.items() if _matches(action, patterns)))
         for table in sorted(named & set(template.ids(TABLE))) if events else ():
             writes[table] = writes.get(table, frozenset()) | events
@@ -103,9 +103,9 @@ def _access(template: Evaluator, role: str, only_deletes: bool) -> Access:
 def _statements(template: Evaluator, role: str) -> Iterator[Mapping[str, Json]]:
     """Yield the statements of the role's inline policies and of the policy resources attached to it."""
     properties = template.properties(role)
-    for policy in listed(template.value(properties.get("Policies"))):
-        yield from listed(policy["PolicyDocument"].get("Statement"))
-    managed = listed(properties.get("ManagedPolicyArns"))
+    for policy in as_list(template.value(properties.get("Policies"))):
+        yield from as_list(policy["PolicyDocument"].get("Statement"))
+    managed = as_list(properties.get("ManagedPolicyArns"))
     if any(not template.references(arn) and not _is_service_role_policy(arn) for arn in managed):
         raise Unknown(f"{role} has a managed policy that is not in the template")
     for policy in template.ids(*POLICIES):
@@ -113,7 +113,7 @@ def _statements(template: Evaluator, role: str) -> Iterator[Mapping[str, Json]]:
         if role in template.references([separate.get("Roles"), separate.get("RoleName")]) or policy in (
             template.references(managed)
         ):
-            yield from listed(template.value(separate["PolicyDocument"]).get("Statement"))
+            yield from as_list(template.value(separate["PolicyDocument"]).get("Statement"))
 
 
 def _is_service_role_policy(arn: Json) -> bool:
