@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -577,11 +578,13 @@ def test_a_missing_token_file_is_one_line_for_every_command(
     )
 
 
-@pytest.mark.parametrize("page", [b"<!DOCTYPE html>\n<p>Sign in<br>here</p>", b"<html><p>Sign in</p></html>"])
-def test_a_web_page_is_no_answer_from_aws(generator: Run, page: bytes) -> None:
-    class Portal(BaseHTTPRequestHandler):
+@contextmanager
+def answering(status: int, page: bytes) -> Iterator[str]:
+    """Yield the URL of a server that answers every request in this way."""
+
+    class Server(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("Content-Length", str(len(page)))
             self.end_headers()
             self.wfile.write(page)
@@ -589,10 +592,34 @@ def test_a_web_page_is_no_answer_from_aws(generator: Run, page: bytes) -> None:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Portal) as server:
+    with HTTPServer(("127.0.0.1", 0), Server) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        result = generator("preflight", "prod", "--endpoint-url", f"http://127.0.0.1:{server.server_port}")
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_a_role_that_cannot_be_assumed_is_a_fault_of_the_credentials(
+    generator: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("token").write_text("token")
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::111111111111:role/reader")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "token")
+    error = b"<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>expired</Message></Error></ErrorResponse>"
+    with answering(400, error) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        result = generator("preflight", "prod")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "AWS account in us-east-1: no credentials: An error occurred (InvalidIdentityToken) when calling the "
+        f"AssumeRoleWithWebIdentity operation: expired; {SIGN_IN}, or correct the role\n"
+    )
+
+
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html>\n<p>Sign in<br>here</p>", b"<html><p>Sign in</p></html>"])
+def test_a_web_page_is_no_answer_from_aws(generator: Run, page: bytes) -> None:
+    with answering(200, page) as url:
+        result = generator("preflight", "prod", "--endpoint-url", url)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
         "AWS account in us-east-1: sts GetCallerIdentity got an answer that is not from AWS; correct the endpoint "
