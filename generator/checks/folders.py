@@ -51,7 +51,8 @@ class Folder:
             try:
                 self._documents[real_path] = reading.parsed(str(path), _text(path, real_path))
             except UnreadableTemplate as error:
-                self._documents[real_path] = NotRead(f"{path} is {error.faults[0].what}")
+                fault = error.faults[0]
+                self._documents[real_path] = NotRead(f"{path} is {fault.what}; {fault.remedy}")
             except NotRead as error:
                 self._documents[real_path] = error
         content = self._documents[real_path]

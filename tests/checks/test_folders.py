@@ -953,3 +953,12 @@ def test_the_fault_of_an_empty_standard_input_names_what_to_pipe() -> None:
     result = CliRunner().invoke(main, ["check", "-", "--only", "quota"], input="")
     assert result.exit_code == 2
     assert result.output.endswith("pipe a template, or the JSON of a Terraform plan, into the command\n")
+
+
+def test_a_broken_file_of_a_folder_is_named_with_its_line_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("Resources:\n  A: [\n")
+    (found,) = judged(tmp_path).findings
+    assert (found.line, found.message) == (
+        3,
+        "not counted: neither JSON nor YAML (did not find expected node content: line 3 column 1); correct the file",
+    )
