@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -26,10 +28,26 @@ NOISE = 1.05
 
 @dataclass(frozen=True, slots=True)
 class BurstFit:
-    """The mean size of the bursts in a recording, and the most executions in progress at once."""
+    """The mean size of the bursts in a recording, and how many webhooks find each number in progress."""
 
     webhooks_per_burst: float
-    most_at_once: int
+    finding: Mapping[int, int]
+
+    @property
+    def most_at_once(self) -> int:
+        """The most executions in progress at once."""
+        return max(self.finding) + 1
+
+    def share_finding(self, count: int) -> float:
+        """Return the share of the webhooks that find at least this many in progress."""
+        return sum(webhooks for found, webhooks in self.finding.items() if found >= count) / sum(self.finding.values())
+
+    def in_progress_for(self, share: float) -> int:
+        """Return the smallest number in progress that at most this share of the webhooks finds or exceeds.
+
+        As many units throttle no more than that: with refusals, fewer are in progress.
+        """
+        return bisect_left(range(self.most_at_once), True, key=lambda count: self.share_finding(count) <= share)
 
     def exceeds(self, units: int) -> bool:
         """Return whether far more run at once than these units, which the mean size needs, and more than by chance."""
@@ -45,9 +63,9 @@ def fit(times_s: Sequence[float], function: FunctionSettings) -> BurstFit:
     the recording once with durations drawn for `function`. Webhooks of a burst need not arrive at the same instant.
     """
     survival = Survival.of(function, function.mean_duration_ms / 1000)
-    peakedness, most = _peakedness(times_s, survival)
-    size = 1 + (peakedness - 1) / (2 * _overlap(survival))
-    return BurstFit(size if size >= NOISE else 1.0, most)
+    finding: Counter[int] = Counter()
+    size = 1 + (_peakedness(times_s, survival, finding) - 1) / (2 * _overlap(survival))
+    return BurstFit(size if size >= NOISE else 1.0, finding)
 
 
 def _overlap(survival: Survival) -> float:
@@ -55,20 +73,21 @@ def _overlap(survival: Survival) -> float:
     return math.fsum(survival.after((step + 0.5) * step_s) ** 2 for step in range(STEPS)) * step_s / survival.mean_s
 
 
-def _peakedness(times_s: Sequence[float], survival: Survival) -> tuple[float, int]:
-    """Return the variance of the number in progress over its mean, within windows, and the largest number."""
-    within, total, largest = 0.0, 0.0, 0
-    for area, squares, length_s, most in _windows(times_s, survival):
+def _peakedness(times_s: Sequence[float], survival: Survival, finding: Counter[int]) -> float:
+    """Return the variance of the number in progress over its mean, within windows. Count what webhooks find."""
+    within, total = 0.0, 0.0
+    for area, squares, length_s in _windows(times_s, survival, finding):
         within += squares - area * area / length_s
         total += area
-        largest = max(largest, most)
-    return within / total if total else 1.0, largest
+    return within / total if total else 1.0
 
 
-def _windows(times_s: Sequence[float], survival: Survival) -> Iterator[tuple[float, float, float, int]]:
-    """Yield the integrals of the number in progress and of its square over each window, its length, and the largest."""
+def _windows(
+    times_s: Sequence[float], survival: Survival, finding: Counter[int]
+) -> Iterator[tuple[float, float, float]]:
+    """Yield the integrals of the number in progress and of its square over each window, and its length."""
     random, ends = Random(1), list[float]()  # noqa: S311 - no secret
-    now_s, until_s, area, squares, most = times_s[0], times_s[0] + WINDOW_S, 0.0, 0.0, 0
+    now_s, until_s, area, squares = times_s[0], times_s[0] + WINDOW_S, 0.0, 0.0
     for arrival_s in times_s:
         while True:
             next_s = min(ends[0] if ends else math.inf, arrival_s, until_s)
@@ -76,13 +95,13 @@ def _windows(times_s: Sequence[float], survival: Survival) -> Iterator[tuple[flo
             squares += len(ends) ** 2 * (next_s - now_s)
             now_s = next_s
             if now_s == until_s:
-                yield area, squares, WINDOW_S, most
+                yield area, squares, WINDOW_S
                 until_s, area, squares = until_s + WINDOW_S, 0.0, 0.0
             elif ends and now_s == ends[0]:
                 heapq.heappop(ends)
             else:
+                finding[len(ends)] += 1
                 heapq.heappush(ends, now_s + survival.draw(random))
-                most = max(most, len(ends))
                 break
     if length_s := now_s - (until_s - WINDOW_S):
-        yield area, squares, length_s, most
+        yield area, squares, length_s

@@ -443,7 +443,7 @@ def parallelization_factor(environment: Environment) -> int:
             f"with the largest parallelization factor that Lambda allows, {MAX_PARALLELIZATION_FACTOR}, its lanes are "
             f"{percent(lanes.utilisation(environment, MAX_PARALLELIZATION_FACTOR))} busy, above the target of "
             f"{percent(environment.targets.stream_utilisation)}",
-            _remedy_for_stream(environment),
+            remedy_for_stream(environment),
         )
         raise UnsizableLoad([fault])
     return factor
@@ -466,17 +466,21 @@ def _highest_with_fewer_lanes(environment: Environment, factor: int) -> Iterator
             yield at_rate(environment, rates[below - 1]), fewer
 
 
-def _remedy_for_stream(environment: Environment) -> str:
-    """Return the smallest change with which the largest factor carries the load."""
+def remedy_for_stream(environment: Environment, batch_size: str = "stream.batch_size") -> str:
+    """Return the smallest change with which the largest factor carries the load. `batch_size` names that setting."""
     sizes = range(environment.stream.batch_size, MAX_BATCH_SIZE + 1)
     larger = bisect_left(sizes, True, key=lambda size: _is_carried(_with_batch_size(environment, size)))
-    durations_ms = range(1, math.floor(environment.functions.check_alerts.mean_duration_ms) + 1)
-    above = bisect_left(durations_ms, True, key=lambda ms: not _is_carried(_with_batches_of(environment, ms)))
-    setting = "functions.check_alerts.mean_duration_ms"
-    shorter = f"shorten batches ({setting}) to {above:,} ms" if above else "lower traffic.webhooks_per_hour"
+    longest_ms, setting = longest_batches_ms(environment), "functions.check_alerts.mean_duration_ms"
+    shorter = f"shorten batches ({setting}) to {longest_ms:,} ms" if longest_ms else "lower traffic.webhooks_per_hour"
     if larger == len(sizes):
-        return f"{shorter}; no stream.batch_size up to {MAX_BATCH_SIZE:,} is enough"
-    return f"raise stream.batch_size to {sizes[larger]:,}, if batches take no longer then, or {shorter}"
+        return f"{shorter}; no {batch_size} up to {MAX_BATCH_SIZE:,} is enough"
+    return f"raise {batch_size} to {sizes[larger]:,}, if batches take no longer then, or {shorter}"
+
+
+def longest_batches_ms(environment: Environment) -> int:
+    """Return the longest mean duration of batches with which the largest factor carries the load, else 0."""
+    durations_ms = range(1, math.floor(environment.functions.check_alerts.mean_duration_ms) + 1)
+    return bisect_left(durations_ms, True, key=lambda ms: not _is_carried(with_batches_of(environment, ms)))
 
 
 def at_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
@@ -488,9 +492,9 @@ def _with_batch_size(environment: Environment, batch_size: int) -> Environment:
     return environment._replace(stream=environment.stream._replace(batch_size=batch_size))
 
 
-def _with_batches_of(environment: Environment, duration_ms: float) -> Environment:
-    """Return the environment with batches of that mean duration, whose 95th percentile changes in the same ratio."""
+def with_batches_of(environment: Environment, duration_ms: float) -> Environment:
+    """Return the environment with batches of that mean duration, and the 95th percentile as its default follows it."""
     stated = environment.functions.check_alerts
-    p95_duration_ms = duration_ms * stated.p95_duration_ms / stated.mean_duration_ms
+    p95_duration_ms = float(f"{duration_ms * stated.p95_duration_ms / stated.mean_duration_ms:.3g}")
     check_alerts = stated._replace(mean_duration_ms=duration_ms, p95_duration_ms=p95_duration_ms)
     return environment._replace(functions=environment.functions._replace(check_alerts=check_alerts))

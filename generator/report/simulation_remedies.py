@@ -1,25 +1,55 @@
-"""Remedies for missed targets: what to change, and the reservations that follow."""
+"""Remedies for missed targets: what to change and where, and the reservations that follow."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from itertools import chain
+from random import Random
+from typing import Any
 
-from generator._format import joined, number, percent, rate, significant
-from generator.capacity import arrivals, burst_fit, quota
+from generator._format import number, percent, rate, significant
+from generator.aws import API_GATEWAY_ACCOUNT_BURST, MAX_FUNCTION_TIMEOUT_S, MAX_PARALLELIZATION_FACTOR
+from generator.capacity import arrivals, burst_fit, lanes, quota
+from generator.capacity.burst_fit import BurstFit
 from generator.capacity.planning import with_rate
-from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SETTINGS, Sizing, size, with_units
-from generator.config import project
+from generator.capacity.sizing import (
+    PROCESS_WEBHOOK,
+    SETTINGS,
+    longest_batches_ms,
+    remedy_for_stream,
+    size,
+    with_batches_of,
+    with_units,
+)
+from generator.capacity.usage_plan import UsagePlan, plan_rejection, usage_plan
+from generator.config import files, project
 from generator.config.schema import Environment, FunctionSettings
+from generator.config.validation import LEASE_S
 from generator.errors import UnsizableLoad
 from generator.simulation import SimulationResult
+from generator.simulation.coverage import settings_names
 from generator.simulation.targets import Cause, Target
+from generator.simulation.topology import QUOTA_PERIODS_S, Throttle
 
 SPARE = 100
 """Runs above a timeout may use up this part of a target, so that they hardly count."""
 
+HELD_BACK = 0.05
+"""A smaller part of the load that is lost before a function hardly changes what it needs."""
+
 LOGICAL_IDS = {settings_name: logical_id for logical_id, settings_name in SETTINGS.items()}
+PERIODS = {length_s: name for name, length_s in QUOTA_PERIODS_S.items()}
+
+OF_UNITS = {Cause.UNITS, Cause.LANES, Cause.FOLLOWING_PLAN}
+AT_GATEWAY = {Cause.PLAN, Cause.FOLLOWING_PLAN, Cause.QUOTA}
+
+TARGETS = {
+    "process_webhook": "webhook_throttle_probability",
+    "check_alerts": "stream_utilisation",
+    "send_notification": "notification_wait_probability",
+}
+"""The target of each function, by its name in the settings."""
 
 
 def remedies(
@@ -29,155 +59,278 @@ def remedies(
     template: str = "",
     overrides: Mapping[str, object] | None = None,
 ) -> Iterator[str]:
-    """Yield what to change for each missed target, and last the command to run with the reservations that follow.
+    """Yield what to change for all missed targets together, and last the command to run with the reservations.
 
     `template` is the simulated file if it is not the environment's own: then the changes are for that file. `overrides`
     are settings that the environment has but not its file, with their values as TOML.
     """
-    missed = {(target.cause, target.function): target for target in result.targets if target.cause is not Cause.OTHER}
-    # Other lanes have other batches, and so other bursts of notifications.
-    order = sorted(missed.values(), key=lambda target: result.settings[target.function] != SETTINGS[CHECK_ALERTS])
-    try:
-        peak = _Peak.of(environment, result) if order else None
-        if peak and template:
-            yield from (_for_template(peak, target, result, template) for target in order)
-        elif peak:
-            yield from _for_environment(environment, peak, order, result, overrides or {})
-    except UnsizableLoad as error:
-        yield str(error)
+    if any(limit.cause is not Cause.OTHER for target in result.targets for limit in target.limits):
+        try:
+            yield from _Remedies(environment, result, template, overrides or {}).lines()
+        except UnsizableLoad as error:
+            yield str(error)
 
 
-@dataclass(frozen=True, slots=True)
-class _Peak:
-    """The environment at the workload's highest rate without stated reservations, its sizing, and the rate as text.
+class _Remedies:
+    """The remedies of one simulation, in the order in which webhooks flow. Each one counts on those before it.
 
-    `most_at_once` is the number of recorded webhooks in progress at once; 0 if no recording was replayed.
+    `_file` is the environment as its file will be, and `_to_write` has the lines still missing there. `_peak` is the
+    environment at the workload's highest rate with the reservations that remedies state, and `_at` that rate as text.
     """
 
-    environment: Environment
-    sizing: Sizing
-    rate: str
-    most_at_once: int = 0
+    def __init__(
+        self, environment: Environment, result: SimulationResult, template: str, overrides: Mapping[str, object]
+    ) -> None:
+        self._file, self._result, self._template = environment, result, template
+        self._to_write = dict(overrides)
+        self._topology, self._fitted = result.topology, _fit(environment, result)
+        self._peak, self._at = self._at_peak()
+        self._utilisation = self._wanted_utilisation()
 
-    @classmethod
-    def of(cls, environment: Environment, result: SimulationResult) -> _Peak:
-        """Return the peak. Recorded times have no highest rate, but a busiest minute and the bursts that fit them."""
-        traffic, recorded = environment.traffic, result.recorded
-        per_s, most, text = result.peak_per_s, 0, rate(result.peak_per_s)
-        if recorded:
-            trace = recorded.trace
-            fitted = burst_fit.fit(trace.times, environment.functions.process_webhook)
-            size_ = 1 + (fitted.webhooks_per_burst - 1) * recorded.scale
-            per_s, most = trace.peak_per_hour / 3600 * recorded.scale, fitted.most_at_once
-            traffic = traffic._replace(webhooks_per_burst=size_)
-            text = f"{rate(per_s)} in recorded bursts of {significant(size_)}" if size_ > 1 else rate(per_s)
+    def lines(self) -> Iterator[str]:
+        settings, order = settings_names(self._topology), [*SETTINGS.values()]
+        settings = {name: settings[name] for name in settings if name not in self._topology.webhook_functions[1:]}
+        try:
+            size(self._stricter)
+        except UnsizableLoad:
+            yield self._shorter_batches(settings)
+        is_held_back = False
+        for function, name in sorted(settings.items(), key=lambda item: order.index(item[1])):
+            missed = {
+                limit.cause: target
+                for target in self._result.targets
+                for limit in target.limits
+                if limit.function == function
+            }
+            if Cause.LATE_ANSWER in missed:
+                yield self._shorter_runs(function, missed[Cause.LATE_ANSWER])
+            if Cause.TIMEOUT in missed:
+                yield self._longer_timeout(function, name, missed[Cause.TIMEOUT])
+            is_large = any((target.measured.mean or 0) > HELD_BACK for target in missed.values())
+            is_held_back |= is_large and not AT_GATEWAY.isdisjoint(missed)
+            yield from self._reservation(function, name, missed, is_held_back)
+            if missed and name == SETTINGS[PROCESS_WEBHOOK]:
+                yield from self._admission(missed)
+            is_held_back |= is_large
+        if not self._template:
+            yield from self._generation()
+
+    def _at_peak(self) -> tuple[Environment, str]:
+        """Return the environment at the highest rate: the workload's, or a recording's busiest minute and bursts."""
+        traffic, stream = self._file.traffic, self._file.stream
+        per_s, text = self._result.peak_per_s, rate(self._result.peak_per_s)
+        if self._fitted and self._result.recorded:
+            trace, bursts = self._result.recorded.trace, self._fitted.webhooks_per_burst
+            per_s = trace.peak_per_hour / 3600 * self._result.recorded.scale
+            traffic = traffic._replace(webhooks_per_burst=bursts)
+            text = f"{rate(per_s)} in recorded bursts of {significant(bursts)}" if bursts > 1 else rate(per_s)
+        for mapping in self._topology.mappings if self._template else ():
+            stream = stream._replace(batch_size=mapping.batch_size, batching_window_s=math.ceil(mapping.window_s))
         traffic = traffic._replace(peak_factor=per_s * 3600 / traffic.webhooks_per_hour)
-        changed = with_rate(environment._replace(traffic=traffic), traffic.webhooks_per_hour)
-        return cls(changed, size(changed), text, most)
+        return with_rate(self._file._replace(traffic=traffic, stream=stream), traffic.webhooks_per_hour), text
+
+    def _wanted_utilisation(self) -> float:
+        """Return the target for lanes, lower by as much as the simulation finds them busier than predicted."""
+        for target in self._result.targets:
+            for limit in target.limits:
+                if limit.cause is Cause.LANES and target.measured.mean:
+                    predicted = lanes.utilisation(self._peak, limit.lanes)
+                    return target.target * min(1.0, predicted / target.measured.mean)
+        return self._peak.targets.stream_utilisation
 
     @property
-    def admitted(self) -> str:
-        plan = self.sizing.usage_plan
-        return f"a rate of {number(plan.rate_per_s)}/s and a burst of {plan.burst:,}"
+    def _stricter(self) -> Environment:
+        """The environment at the peak with that target for lanes."""
+        stricter: Environment = _changed(self._peak, "targets.stream_utilisation", self._utilisation)
+        return stricter
 
-    def units(self, logical_id: str, simulated: int) -> tuple[int, str]:
-        """Return the units to reserve, and why: those of the sizing, or more if it finds the simulated ones enough."""
-        derived = self.sizing[logical_id]
-        units = derived.reserved_concurrency or 0
-        if units > simulated:
-            return units, f"{percent(derived.predicted or 0)} predicted at {self.rate}"
-        if logical_id == PROCESS_WEBHOOK and self.most_at_once > simulated:
-            return self.most_at_once + 1, f"up to {self.most_at_once:,} recorded webhooks are in progress at once"
-        units = simulated + (self.environment.stream.shards + 1 if logical_id == CHECK_ALERTS else 1)
-        predicted = with_units(self.environment, derived, units, "").predicted
-        return units, f"{percent(predicted or 0)} predicted at {self.rate}, which is too low; simulate again"
+    def _shorter_batches(self, settings: Mapping[str, str]) -> str:
+        """Return the remedy if Lambda allows too few lanes. All others count on the shorter batches.
 
+        Raises UnsizableLoad if no batches are short enough.
+        """
+        longest_ms = longest_batches_ms(self._stricter) or longest_batches_ms(self._peak)
+        if not longest_ms:
+            size(self._peak)
+        function = next(function for function, name in settings.items() if name == "check_alerts")
+        batch_size = f"BatchSize in {self._template}" if self._template else "stream.batch_size"
+        remedy = remedy_for_stream(self._stricter, batch_size)
+        self._peak = with_batches_of(self._peak, longest_ms)
+        return (
+            f"{function}: a ParallelizationFactor of {MAX_PARALLELIZATION_FACTOR}, Lambda's maximum, is not enough at "
+            f"{self._at}; {remedy}. When they are that short, {self._with_mean('check_alerts', longest_ms)}"
+        )
 
-def _for_environment(
-    environment: Environment,
-    peak: _Peak,
-    missed: list[Target],
-    result: SimulationResult,
-    overrides: Mapping[str, object],
-) -> Iterator[str]:
-    mended, settings = environment, dict(overrides)
-    for target in missed:
-        name = result.settings[target.function]
-        if target.cause is Cause.LATE_ANSWER:
-            yield _shorter(environment, target)
-        elif target.cause is Cause.TIMEOUT:
-            timeout_s = _timeout_s(environment, name, target.target)
-            yield f"{target.function}: a timeout of {timeout_s:,} s, or shorter runs"
-            if timeout_s > getattr(environment.functions, name).timeout_s:
-                settings[f"functions.{name}.timeout_s"] = timeout_s
-        elif target.cause is not Cause.PLAN:
-            units, why = peak.units(LOGICAL_IDS[name], _simulated(environment, target, result))
-            change = f"reserve {units:,}{_instead(target, result)}"
-            if target.cause is Cause.LANES:
-                factor = units // (environment.stream.shards + 1)
-                change = f"{factor} lanes per shard instead of {target.lanes}, so reserve {units:,}"
-            yield f"{target.function}: {change} ({why})"
-            if size(mended)[LOGICAL_IDS[name]].reserved_concurrency != units:
-                functions = mended.functions
-                changed = getattr(functions, name)._replace(reserved_concurrency=units)
-                mended = mended._replace(functions=functions._replace(**{name: changed}))
-                settings[f"functions.{name}.reserved_concurrency"] = units
-    if any(target.cause is not Cause.LATE_ANSWER for target in missed):
-        sizing, account = size(mended), quota.account_of(environment)
+    def _shorter_runs(self, function: str, target: Target) -> str:
+        settings = self._file.functions.process_webhook
+        longest_s = arrivals.longest_run_s(settings, target.target / SPARE)
+        mean_ms = settings.mean_duration_ms * (arrivals.ANSWER_S - settings.cold_start_ms / 1000) / longest_s
+        mean_ms = max(1, math.floor(mean_ms))
+        return (
+            f"{function}: shorten its runs (functions.process_webhook.mean_duration_ms) from "
+            f"{number(settings.mean_duration_ms)} to {mean_ms:,} ms on average, so that hardly any takes longer than "
+            f"{arrivals.ANSWER_S:g} s, cold start included. When they are that short, "
+            f"{self._with_mean('process_webhook', mean_ms)}"
+        )
+
+    def _longer_timeout(self, function: str, name: str, target: Target) -> str:
+        """Return the remedy with the fewest seconds that so few runs exceed that they hardly count for the target."""
+        settings: FunctionSettings = getattr(self._file.functions, name)
+        longest_s = arrivals.longest_run_s(settings, target.target / SPARE)
+        timeout_s = math.ceil(longest_s + settings.cold_start_ms / 1000)
+        most_s = LEASE_S - 1 if name == "send_notification" and not self._template else MAX_FUNCTION_TIMEOUT_S
+        if timeout_s > most_s:
+            return f"{function}: shorten its runs; no timeout up to the maximum of {most_s:,} s is enough"
+        if self._template:
+            return f"{function}: in {self._template}, a Timeout of {timeout_s:,} s, or shorter runs"
+        is_stated = timeout_s <= settings.timeout_s
+        change = self._generated if is_stated else self._written(f"functions.{name}.timeout_s", timeout_s)
+        return f"{function}: a timeout of {timeout_s:,} s, or shorter runs; {change}"
+
+    def _reservation(
+        self, function: str, name: str, missed: Mapping[Cause, Target], is_held_back: bool
+    ) -> Iterator[str]:
+        """Yield the reservation to change if it missed a target, or would with the load that is held back before it."""
+        found = self._topology.functions[function].reserved_concurrency
+        factor = next((one.parallelization_factor for one in self._topology.mappings if one.function == function), 0)
+        step = self._peak.stream.shards + 1 if factor else 1
+        target = next((target for cause, target in missed.items() if cause in OF_UNITS), None)
+        is_judged = TARGETS.get(name) in [target.name for target in self._result.targets]
+        if target is None and not (is_held_back and is_judged and (factor or found is not None)):
+            return
+        simulated = factor * step if found is None or Cause.LANES in missed else min(found, factor * step or found)
+        derived = size(self._stricter)[LOGICAL_IDS[name]]
+        units, why = derived.reserved_concurrency or 0, ""
+        if self._fitted and name == SETTINGS[PROCESS_WEBHOOK]:
+            units, why = _for_recording(self._fitted, units, simulated, derived.target or 0)
+        in_file = None if self._template else size(self._file)[LOGICAL_IDS[name]].reserved_concurrency
+        is_lanes = Cause.LANES in missed
+        if units <= simulated and (target is None or (is_lanes and in_file in (None, units))):
+            return
+        units = max(units, simulated if is_lanes else simulated + step)
+        predicted = with_units(self._peak, derived, units, "").predicted or 0
+        why = why or f"{percent(predicted)} predicted at {self._at}"
+        if target and (size(self._peak)[LOGICAL_IDS[name]].reserved_concurrency or 0) <= simulated:
+            why += "; the simulation finds more than this prediction, so simulate again"
+        self._peak = _changed(self._peak, f"functions.{name}.reserved_concurrency", units)
+        rise = min(units // step, MAX_PARALLELIZATION_FACTOR) if factor else 0
+        more_lanes = f"{rise} instead of {factor}" if rise > factor else ""
+        change = f"{units:,}" + ("" if found in (None, units) else f" instead of {found:,}")
+        if self._template:
+            changes = [f"a ParallelizationFactor of {more_lanes}"] if more_lanes else []
+            changes += [f"ReservedConcurrentExecutions of {change}"] if (found or units) < units else []
+            yield f"{function}: in {self._template}, {' and '.join(changes)} ({why})"
+            return
+        lanes_ = f"{rise} lanes per shard instead of {factor}, so " if more_lanes else ""
+        key = f"functions.{name}.reserved_concurrency"
+        place = self._generated if units == in_file else self._written(key, units)
+        yield f"{function}: {lanes_}reserve {change} ({why}); {place}"
+
+    def _admission(self, missed: Mapping[Cause, Target]) -> Iterator[str]:
+        """Yield the limits of API Gateway that refuse too many requests, or would if others were raised."""
+        limits = [one for one in self._topology.throttles if one.rate_per_s is not None]
+        units = size(self._stricter)[PROCESS_WEBHOOK].reserved_concurrency or 0
+        is_known = not {Cause.PLAN, Cause.FOLLOWING_PLAN}.isdisjoint(missed)
+        if self._template and (is_known or any(self._refuses(one) for one in limits)):
+            while not any(_is_below(one, plan := usage_plan(self._peak, units)) for one in limits):
+                units += 1
+            for one in limits:
+                if _is_below(one, plan):
+                    rate_per_s, burst = max(one.rate_per_s or 0, plan.rate_per_s), max(one.burst or 0, plan.burst)
+                    yield (
+                        f"{one.logical_id}: in {self._template}, a rate of {number(rate_per_s)}/s and a burst of "
+                        f"{burst:,g} instead of {_admitted(one)}"
+                    )
+        if Cause.QUOTA in missed:
+            yield from self._quotas()
+
+    def _refuses(self, limit: Throttle) -> bool:
+        """Return whether the limit alone is predicted to refuse more requests than the target allows."""
+        burst = API_GATEWAY_ACCOUNT_BURST if limit.burst is None else limit.burst
+        plan = UsagePlan(limit.rate_per_s or 0, int(burst), 0)
+        return plan_rejection(self._peak, plan) > self._peak.targets.webhook_throttle_probability
+
+    def _quotas(self) -> Iterator[str]:
+        """Yield the quotas below the one that the settings give, or if that is not enough, below what was offered."""
+        derived, days = usage_plan(self._file, 1).quota_per_day, self._result.replications * self._result.hours / 24
+        offered = math.ceil(self._result["webhooks"]["offered"] / days)
+        for limit in self._topology.throttles:
+            period_days = limit.quota_period_s / QUOTA_PERIODS_S["DAY"]
+            is_enough = limit.quota is not None and limit.quota < derived * period_days
+            needed = math.ceil((derived if is_enough else offered) * period_days)
+            if limit.quota is not None and limit.quota < needed:
+                change = f"a quota of {needed:,} instead of {limit.quota:,} per {PERIODS[limit.quota_period_s]}"
+                if self._template:
+                    yield f"{limit.logical_id}: in {self._template}, {change}"
+                elif is_enough:
+                    yield f"{limit.logical_id}: {change}; {self._generated}"
+                else:
+                    factor = math.ceil(100 * offered / 24 / self._file.traffic.webhooks_per_hour) / 100
+                    yield f"{limit.logical_id}: {change}; {self._written('traffic.peak_factor', factor)}"
+
+    # Where to change it.
+
+    @property
+    def _generated(self) -> str:
+        return f"generator template {self._file.name} does that"
+
+    def _place(self, key: str, value: object) -> str:
+        path = project.environments() / f"{self._file.name}.toml"
+        return f"{files.place_of(path, key)}: {key.rpartition('.')[2]} = {value}"
+
+    def _written(self, key: str, value: float) -> str:
+        """Count on a setting from now on, and return its place."""
+        self._file = _changed(self._file, key, value)
+        self._to_write.pop(key, None)
+        return f"write in {self._place(key, f'{value:.12g}')}"
+
+    def _with_mean(self, name: str, mean_ms: int) -> str:
+        """Return the place of a mean duration. If the file states the 95th percentile, it changes in the same ratio."""
+        settings: FunctionSettings = getattr(self._file.functions, name)
+        mean, p95 = (f"functions.{name}.{key}_duration_ms" for key in ("mean", "p95"))
+        p95_ms = float(f"{settings.p95_duration_ms * mean_ms / settings.mean_duration_ms:.3g}")
+        is_stated = p95 in self._to_write or " line " in self._place(p95, p95_ms)
+        places = [self._written(mean, mean_ms), self._written(p95, p95_ms)]
+        return ", and ".join(places if is_stated else places[:1])
+
+    def _generation(self) -> Iterator[str]:
+        """Yield the settings that were only simulated, and the command that generates the template."""
+        yield from (f"write in {self._place(key, value)}" for key, value in self._to_write.items())
+        sizing, account = size(self._file), quota.account_of(self._file)
         if not account.holds(sizing.total_reserved):
             request = quota.request_text(account, sizing.total_reserved)
             yield f"the account can reserve only {account.reservable:,}: {request}"
-        write = joined([f"{key} = {value}" for key, value in settings.items()])
-        where = project.environments() / f"{environment.name}.toml"
-        yield (
-            f"{f'write {write} in {where}, then ' if write else ''}run: generator template {environment.name}; it "
-            f"reserves {sizing.sum_as_text}"
-        )
+        yield f"run: generator template {self._file.name}; it reserves {sizing.sum_as_text}"
 
 
-def _for_template(peak: _Peak, target: Target, result: SimulationResult, template: str) -> str:
-    function, name = target.function, result.settings[target.function]
-    if target.cause is Cause.LATE_ANSWER:
-        return _shorter(peak.environment, target)
-    if target.cause is Cause.TIMEOUT:
-        timeout_s = _timeout_s(peak.environment, name, target.target)
-        return f"{function}: in {template}, a Timeout of {timeout_s:,} s, or shorter runs"
-    if target.cause is Cause.PLAN:
-        return f"{target.remedy}: in {template}, {peak.admitted}"
-    units, why = peak.units(LOGICAL_IDS[name], _simulated(peak.environment, target, result))
-    change = f"ReservedConcurrentExecutions of {units:,}{_instead(target, result)}"
-    if target.cause is Cause.LANES:
-        reserves_enough = (result.chart.reserved[function] or units) >= units
-        lanes = f"a ParallelizationFactor of {units // (peak.environment.stream.shards + 1)} instead of {target.lanes}"
-        change = lanes if reserves_enough else f"{lanes} and {change}"
-    elif target.cause is Cause.FOLLOWING_PLAN:
-        change = f"{change}, and a usage plan with {peak.admitted}"
-    return f"{function}: in {template}, {change} ({why})"
+def _fit(environment: Environment, result: SimulationResult) -> BurstFit | None:
+    """Return the bursts of the recorded times that were replayed, if any."""
+    if not result.recorded:
+        return None
+    times_s = [*chain.from_iterable(result.recorded.played(Random(1).random))]  # noqa: S311 - no secret
+    return burst_fit.fit(times_s or result.recorded.trace.times, environment.functions.process_webhook)
 
 
-def _simulated(environment: Environment, target: Target, result: SimulationResult) -> int:
-    """Return the simulated reservation, or what the simulated lanes can use of it."""
-    usable = target.lanes * (environment.stream.shards + 1)
-    return usable or result.chart.reserved[target.function] or 0
+def _for_recording(fitted: BurstFit, units: int, simulated: int, target: float) -> tuple[int, str]:
+    """Return the units, or more if the recording itself needs them, and why: other durations may need one more."""
+    least = max(units, simulated + 1)
+    for found in (fitted.in_progress_for(target), fitted.most_at_once):
+        if found >= least:
+            share = percent(fitted.share_finding(found))
+            return found + 1, f"{share} of the recorded webhooks find {found:,} or more in progress"
+    return units, ""
 
 
-def _instead(target: Target, result: SimulationResult) -> str:
-    reserved = result.chart.reserved[target.function]
-    return "" if reserved is None else f" instead of {reserved:,}"
+def _changed(record: Any, key: str, value: object) -> Any:
+    """Return a copy of the settings with another value of a dotted key."""
+    name, _, rest = key.partition(".")
+    return record._replace(**{name: _changed(getattr(record, name), rest, value) if rest else value})
 
 
-def _timeout_s(environment: Environment, name: str, target: float) -> int:
-    """Return the fewest whole seconds that runs exceed so rarely that it hardly counts towards the target."""
-    function: FunctionSettings = getattr(environment.functions, name)
-    return math.ceil(arrivals.longest_run_s(function, target / SPARE) + function.cold_start_ms / 1000)
+def _is_below(limit: Throttle, plan: UsagePlan) -> bool:
+    is_rate_below = limit.rate_per_s is not None and limit.rate_per_s < plan.rate_per_s
+    return is_rate_below or (limit.burst is not None and limit.burst < plan.burst)
 
 
-def _shorter(environment: Environment, target: Target) -> str:
-    function = environment.functions.process_webhook
-    longest_s = arrivals.longest_run_s(function, target.target / SPARE)
-    mean_ms = function.mean_duration_ms * (arrivals.ANSWER_S - function.cold_start_ms / 1000) / longest_s
-    return (
-        f"{target.function}: shorten its runs (functions.process_webhook.mean_duration_ms) from "
-        f"{number(function.mean_duration_ms)} to {max(1, math.floor(mean_ms)):,} ms on average, so that hardly any "
-        f"takes longer than {arrivals.ANSWER_S:g} s, cold start included"
-    )
+def _admitted(limit: Throttle) -> str:
+    return f"{number(limit.rate_per_s or 0)}/s" + ("" if limit.burst is None else f" and {limit.burst:,g}")

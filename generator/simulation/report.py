@@ -58,7 +58,7 @@ def _comment(target: Target) -> str:
     if target.verdict is TargetVerdict.AT_TARGET:
         return f"at the target, which passes; the measured value is within 5 % of it{_undecided(target)}"
     if target.verdict is TargetVerdict.MISSED:
-        return f"missed; change first: {target.remedy}"
+        return f"missed; change first: {'; also '.join(limit.text for limit in target.limits)}"
     if target.measured.mean is None:
         return "inconclusive; nothing was measured"
     if target.replications_needed is None:

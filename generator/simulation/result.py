@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from generator.simulation.coverage import settings_names
 from generator.simulation.measures import Histogram
 from generator.simulation.network import Task
 from generator.simulation.replication import POINTS, Measurements
 from generator.simulation.statistics import TargetVerdict, estimate_share
 from generator.simulation.targets import Target, judge_targets
+from generator.simulation.topology import Topology
 from generator.simulation.workload import Recorded
 
 Json = dict[str, Any]
@@ -38,8 +38,8 @@ class Chart:
 class SimulationResult(Mapping[str, Any]):
     """The result of a simulation. As a mapping it is the JSON document; the other attributes serve report and chart.
 
-    `notes` list what was not simulated. `hours` is the simulated time of each replication. `settings` names the part of
-    the settings of each function, and `peak_per_s` is the highest rate of the workload. `recorded` is the workload if
+    `notes` list what was not simulated. `hours` is the simulated time of each replication. `topology` is that
+    of the template, and `peak_per_s` is the highest rate of the workload. `recorded` is the workload if
     it replayed recorded times.
     """
 
@@ -50,7 +50,7 @@ class SimulationResult(Mapping[str, Any]):
     hours: float
     replications: int
     seed: int
-    settings: Mapping[str, str]
+    topology: Topology
     peak_per_s: float
     recorded: Recorded | None = None
 
@@ -84,12 +84,14 @@ def summarise(task: Task, workload: str, runs: Sequence[Measurements], notes: Se
         "not_simulated": [*notes],
     }
     chart = _chart(task, runs)
-    hours, settings = task.duration_s / 3600, settings_names(task.topology)
+    hours = task.duration_s / 3600
     pieces = takewhile(lambda piece: piece[0] < task.duration_s, task.rates.pieces(0.0))
     peak_per_s = max(bound_per_s for _, _, bound_per_s in pieces)
     replayed = task.rates if isinstance(task.rates, Recorded) and task.rates.is_played_as_recorded else None
     count = len(runs)
-    return SimulationResult(document, targets, chart, notes, hours, count, task.seed, settings, peak_per_s, replayed)
+    return SimulationResult(
+        document, targets, chart, notes, hours, count, task.seed, task.topology, peak_per_s, replayed
+    )
 
 
 def _function(task: Task, name: str, runs: Sequence[Measurements]) -> Json:

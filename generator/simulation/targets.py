@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import fsum
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from generator.aws import floor_error
@@ -15,15 +16,12 @@ from generator.simulation.network import Task
 from generator.simulation.replication import Measurements
 from generator.simulation.statistics import Estimate, TargetVerdict, decide, estimate_mean, estimate_share, is_settled
 
-TIMEOUT = "timeout"
-"""The reason for a failure that is not a throttle."""
-
 MIN_FULL_PERIODS = 30
 """Periods without a free execution from which their mean weight is known well enough."""
 
 
 class Cause(StrEnum):
-    """The kind of limit that cost the most. The remedy depends on it."""
+    """The kind of a limit. The remedy depends on it."""
 
     UNITS = "units"
     """A function's reservation."""
@@ -33,6 +31,8 @@ class Cause(StrEnum):
     """The parallelization factor of an event source mapping."""
     PLAN = "plan"
     """The rate and the burst of a usage plan or a stage that follow no reservation."""
+    QUOTA = "quota"
+    """The quota of a usage plan."""
     TIMEOUT = "timeout"
     """A function's timeout."""
     LATE_ANSWER = "late answer"
@@ -41,7 +41,7 @@ class Cause(StrEnum):
 
 
 class Bottleneck(NamedTuple):
-    """The limit that cost the most, as text, its kind, and the function whose settings change it, if any.
+    """A limit that cost too much, as text, its kind, and the function whose settings change it, if any.
 
     `lanes` is the parallelization factor if that is the limit, else 0.
     """
@@ -56,9 +56,8 @@ class Bottleneck(NamedTuple):
 class Target:
     """An upper limit, and how the measured value compares with it.
 
-    `replications_needed` would probably decide an inconclusive verdict; None if no reasonable number would. `remedy`
-    is the first thing to change for a missed target, else empty. `cause` is its kind, `function` the function whose
-    settings change it, and `lanes` the parallelization factor if that is the first thing to change.
+    `replications_needed` would probably decide an inconclusive verdict; None if no reasonable number would. `limits`
+    are what to change for a missed target: first the limit that cost the most, then all that alone would miss it.
     """
 
     name: str
@@ -66,10 +65,7 @@ class Target:
     measured: Estimate
     verdict: TargetVerdict
     replications_needed: int | None = None
-    remedy: str = ""
-    cause: Cause = Cause.OTHER
-    function: str = ""
-    lanes: int = 0
+    limits: Sequence[Bottleneck] = ()
 
     def as_dict(self) -> dict[str, Any]:
         values = {"name": self.name, "target": self.target, "measured": self.measured.mean}
@@ -99,11 +95,21 @@ def _busiest_shard(task: Task, runs: Sequence[Measurements]) -> tuple[str, Estim
     return max(found, key=lambda pair: pair[1].mean or 0.0)
 
 
-def _judge(task: Task, runs: Sequence[Measurements], name: str, measured: Estimate, limit: Bottleneck) -> Target:
+Costs = Iterable[tuple[float, Bottleneck]]
+"""Limits with the number of events that each cost."""
+
+
+def _judge(
+    task: Task, runs: Sequence[Measurements], name: str, measured: Estimate, costs: Costs, events: float
+) -> Target:
+    """Return the verdict. A missed target has the limit that cost the most, and all that cost too many events."""
     target = getattr(task.environment.targets, name)
     verdict, needed = decide(target, measured, len(runs))
-    bottleneck = limit if verdict is TargetVerdict.MISSED else Bottleneck("")
-    return Target(name, target, measured, verdict, needed, *bottleneck)
+    if verdict is not TargetVerdict.MISSED:
+        return Target(name, target, measured, verdict, needed)
+    worst, *others = sorted(costs, key=itemgetter(0), reverse=True)
+    limits = [worst[1], *(limit for cost, limit in others if cost > target * events)]
+    return Target(name, target, measured, verdict, needed, limits)
 
 
 def _account(task: Task) -> Iterator[Target]:
@@ -120,7 +126,7 @@ def _account(task: Task) -> Iterator[Target]:
     fits = total <= reservable
     verdict = TargetVerdict.MET if fits else TargetVerdict.MISSED
     exact = Estimate(total, total, total)
-    yield Target("reserved_concurrency", reservable, exact, verdict, None, "" if fits else remedy)
+    yield Target("reserved_concurrency", reservable, exact, verdict, None, () if fits else [Bottleneck(remedy)])
 
 
 def _webhooks(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
@@ -139,53 +145,54 @@ def _webhooks(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
             for count, counts in zip(lost, gateways, strict=True)
         ]
         weight = 1 - (1 - expected / periods) * expected / fsum(lost)
-    measured = estimate_share(lost, [counts["offered"] for counts in gateways], weight)
-    yield _judge(task, runs, "webhook_throttle_probability", measured, _webhook_limit(task, runs))
+    offered = [counts["offered"] for counts in gateways]
+    measured = estimate_share(lost, offered, weight)
+    costs = [*_function_costs(task, runs, task.topology.webhook_functions[0]), *_gateway_costs(task, runs)]
+    yield _judge(task, runs, "webhook_throttle_probability", measured, costs, fsum(offered))
 
 
-def _webhook_limit(task: Task, runs: Sequence[Measurements]) -> Bottleneck:
-    """Return the limit that cost the most webhooks."""
+def _gateway_costs(task: Task, runs: Sequence[Measurements]) -> Iterator[tuple[float, Bottleneck]]:
+    """Yield the limits of API Gateway, each with the webhooks that it cost.
+
+    A generated usage plan admits as many at once as the function reserves. Other plans follow no reservation.
+    """
     entry = task.topology.webhook_functions[0]
-    prefix = "throttled by "
-    refusals = {
-        name.removeprefix(prefix): fsum(run.gateway[name] for run in runs)
-        for name in runs[0].gateway
-        if name.startswith(prefix)
-    }
     late = f"{entry}'s duration: API Gateway waits only {TIMEOUT_S:g} s for an answer"
-    refusals[late] = fsum(run.gateway["answered_too_late"] for run in runs)
-    worst = max(refusals, key=refusals.__getitem__)
-    at_lambda = fsum(run.functions[entry][count] for run in runs for count in ("throttles", "timeouts"))
-    if refusals[worst] <= at_lambda:
-        return _function_limit(task, runs, entry)
-    if worst == late:
-        return Bottleneck(worst, Cause.LATE_ANSWER, entry)
-    # A generated usage plan admits as many at once as the function reserves. Other plans follow no reservation.
-    reserved = task.topology.functions[entry].reserved_concurrency
-    limits = {f"{one.logical_id}'s {RATE_AND_BURST}": one.burst for one in task.topology.throttles}
-    if worst not in limits:
-        return Bottleneck(worst)
-    if limits[worst] == reserved:
-        return Bottleneck(f"{worst}, which follow {entry}'s reservation of {reserved}", Cause.FOLLOWING_PLAN, entry)
-    return Bottleneck(worst, Cause.PLAN, entry)
+    yield fsum(run.gateway["answered_too_late"] for run in runs), Bottleneck(late, Cause.LATE_ANSWER, entry)
+    reserved, prefix = task.topology.functions[entry].reserved_concurrency, "throttled by "
+    bursts = {f"{one.logical_id}'s {RATE_AND_BURST}": one.burst for one in task.topology.throttles}
+    quotas = [f"{one.logical_id}'s quota" for one in task.topology.throttles]
+    for key in runs[0].gateway:
+        if key.startswith(prefix):
+            text = key.removeprefix(prefix)
+            limit = Bottleneck(text)
+            if text in quotas:
+                limit = Bottleneck(text, Cause.QUOTA, entry)
+            elif text in bursts and bursts[text] == reserved:
+                follows = f"{text}, which follow {entry}'s reservation of {reserved}"
+                limit = Bottleneck(follows, Cause.FOLLOWING_PLAN, entry)
+            elif text in bursts:
+                limit = Bottleneck(text, Cause.PLAN, entry)
+            yield fsum(run.gateway[key] for run in runs), limit
 
 
-def _function_limit(task: Task, runs: Sequence[Measurements], name: str) -> Bottleneck:
-    """Return the limit of a function that throttled it or timed it out most often."""
-    counts = {TIMEOUT: "timeouts"} | {
-        reason: f"throttles by {reason}" for reason in (CONCURRENCY, REQUEST_RATE, SCALING)
+def _function_costs(task: Task, runs: Sequence[Measurements], name: str) -> Iterator[tuple[float, Bottleneck]]:
+    """Yield the limits of a function, each with the number of times that it throttled it or timed it out."""
+    reserved, timeout_s = task.topology.functions[name].reserved_concurrency, task.topology.functions[name].timeout_s
+    units = f"{name}'s reservation of {reserved}" if reserved is not None else "the account's concurrency limit"
+    cause, owner = (Cause.OTHER, "") if reserved is None else (Cause.UNITS, name)
+    limits = {
+        "timeouts": Bottleneck(f"{name}'s Timeout of {timeout_s:g} s, which its runs exceed", Cause.TIMEOUT, name),
+        f"throttles by {CONCURRENCY}": Bottleneck(units, cause, owner),
+        f"throttles by {REQUEST_RATE}": Bottleneck(
+            f"{units}, which allows ten requests a second per unit", cause, owner
+        ),
+        f"throttles by {SCALING}": Bottleneck(
+            f"{name}'s cold starts: it needs new instances faster than Lambda adds them"
+        ),
     }
-    reasons = {reason: fsum(run.functions[name][count] for run in runs) for reason, count in counts.items()}
-    worst = max(reasons, key=reasons.__getitem__)
-    if worst == TIMEOUT:
-        timeout_s = task.topology.functions[name].timeout_s
-        return Bottleneck(f"{name}'s Timeout of {timeout_s:g} s, which its runs exceed", Cause.TIMEOUT, name)
-    if worst == SCALING:
-        return Bottleneck(f"{name}'s cold starts: it needs new instances faster than Lambda adds them")
-    reserved = task.topology.functions[name].reserved_concurrency
-    limit = f"{name}'s reservation of {reserved}" if reserved is not None else "the account's concurrency limit"
-    limit += ", which allows ten requests a second per unit" if worst == REQUEST_RATE else ""
-    return Bottleneck(limit) if reserved is None else Bottleneck(limit, Cause.UNITS, name)
+    for count, limit in limits.items():
+        yield fsum(run.functions[name][count] for run in runs), limit
 
 
 def _notifications(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
@@ -199,8 +206,9 @@ def _notifications(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]
         (one for one in task.topology.subscriptions if one.logical_id in runs[0].queues),
         key=lambda subscription: fsum(run.queues[subscription.logical_id]["waited"] for run in runs),
     )
+    costs = _function_costs(task, runs, worst.function)
     measured = estimate_share(waited, accepted)
-    yield _judge(task, runs, "notification_wait_probability", measured, _function_limit(task, runs, worst.function))
+    yield _judge(task, runs, "notification_wait_probability", measured, costs, fsum(accepted))
 
 
 def _stream(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
@@ -208,13 +216,10 @@ def _stream(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
         return
     name, measured = _busiest_shard(task, runs)
     mapping = next(mapping for mapping in task.topology.mappings if mapping.logical_id == name)
-    throttles, timeouts, invocations = (
-        fsum(run.functions[mapping.function][count] for run in runs)
-        for count in ("throttles", "timeouts", "invocations")
-    )
-    if throttles + timeouts > invocations / 10:
-        limit = _function_limit(task, runs, mapping.function)
-    else:
+    invocations = fsum(run.functions[mapping.function]["invocations"] for run in runs)
+    costs = [*_function_costs(task, runs, mapping.function)]
+    if fsum(cost for cost, _ in costs) <= invocations / 10:
         factor = f"{name}'s ParallelizationFactor of {mapping.parallelization_factor}"
         limit = Bottleneck(factor, Cause.LANES, mapping.function, mapping.parallelization_factor)
-    yield _judge(task, runs, "stream_utilisation", measured, limit)
+        costs = [(invocations, limit)]
+    yield _judge(task, runs, "stream_utilisation", measured, costs, invocations)

@@ -137,6 +137,13 @@ class Recorded:
             yield position * interval_s, (position + 1) * interval_s, counted / interval_s * self.scale
         yield self.default_duration_s, math.inf, 0.0
 
+    def played(self, uniform: Callable[[], float]) -> Iterator[Sequence[float]]:
+        """Yield recorded times in blocks; at a scale below 1, some of them at random."""
+        for first in range(0, len(self.trace.times), MOST_IN_BLOCK):
+            times_s = self.trace.times[first : first + MOST_IN_BLOCK].tolist()
+            if kept_s := times_s if self.scale == 1 else [time_s for time_s in times_s if uniform() < self.scale]:
+                yield kept_s
+
 
 Profile = Steady | Day | Spike | Recorded
 """A rate over time. Measuring starts at time 0; the warm-up comes before it.
@@ -190,7 +197,7 @@ def arrivals(
     uniform = random.random
     recorded: Iterator[Sequence[float]] | None = None
     if isinstance(rates, Recorded) and rates.is_played_as_recorded:
-        recorded = _played(rates, uniform)
+        recorded = rates.played(uniform)
     is_stepwise = isinstance(rates, Steady | Recorded)
     size = 1.0 if isinstance(rates, Recorded) else webhooks_per_burst
     in_burst = geometric(random, size)
@@ -221,14 +228,6 @@ def _poisson(gaps: Variates, begin_s: float, end_s: float, per_s: float) -> Iter
         times_s = list(accumulate(map(mul, gaps.take(count), repeat(1 / per_s)), initial=time_s))
         time_s = times_s[-1]
         yield times_s[1 : bisect_left(times_s, end_s)]
-
-
-def _played(rates: Recorded, uniform: Callable[[], float]) -> Iterator[Sequence[float]]:
-    """Yield recorded times in blocks; at a scale below 1, some of them at random."""
-    for first in range(0, len(rates.trace.times), MOST_IN_BLOCK):
-        times_s = rates.trace.times[first : first + MOST_IN_BLOCK].tolist()
-        if kept_s := times_s if rates.scale == 1 else [time_s for time_s in times_s if uniform() < rates.scale]:
-            yield kept_s
 
 
 def zipf_shares(symbols: int, exponent: float) -> list[float]:

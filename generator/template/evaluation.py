@@ -73,8 +73,8 @@ class Evaluator:
             raise Unknown("a value is nested too deeply") from None
         return None if resolved == NO_VALUE else resolved
 
-    def number(self, value: Json, default: float | None = None, least: float = 0.0, most: float = math.inf) -> float:
-        """Return the value as a number. Raises Unknown if it is not a finite number in this range."""
+    def number(self, value: Json, default: float | None = None, least: float = 0.0) -> float:
+        """Return the value as a number. Raises Unknown if it is not a finite number, at least `least`."""
         resolved = self.value(value)
         if resolved is None and default is not None:
             return default
@@ -84,14 +84,13 @@ class Evaluator:
             number = math.nan
         if not math.isfinite(number):
             raise Unknown(f"{resolved!r} is not a number")
-        if not least <= number <= most:
-            bound = f"less than {least:g}" if number < least else f"more than {most:g}"
-            raise Unknown(f"{resolved} is {bound}")
+        if number < least:
+            raise Unknown(f"{resolved} is less than {least:g}")
         return number
 
-    def whole(self, value: Json, default: int | None = None, least: float = 0.0, most: float = math.inf) -> int:
-        """Return the value as a whole number. Raises Unknown if it is not one in this range."""
-        number = self.number(value, default, least, most)
+    def whole(self, value: Json, default: int | None = None, least: float = 0.0) -> int:
+        """Return the value as a whole number. Raises Unknown if it is not one, at least `least`."""
+        number = self.number(value, default, least)
         if number != int(number):
             raise Unknown(f"{number!r} is not a whole number")
         return int(number)

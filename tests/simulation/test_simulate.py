@@ -40,7 +40,8 @@ def verdicts(result):
 
 
 def remedies(result):
-    return {target.name: target.remedy for target in result.targets if target.remedy}
+    """Return the limit of each missed target that cost the most."""
+    return {target.name: target.limits[0].text for target in result.targets if target.limits}
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +195,7 @@ def test_205_reserved_of_300_could_not_be_created(template, environment):
             (),
             False,
             "WebhookUsagePlan's quota",
-            Cause.OTHER,
+            Cause.QUOTA,
             id="daily quota",
         ),
         pytest.param(
@@ -228,8 +229,8 @@ def test_the_remedy_is_the_limit_that_refused_most(template, environment, change
     )
     assert remedies(result)["webhook_throttle_probability"] == remedy
     (target,) = (one for one in result.targets if one.name == "webhook_throttle_probability")
-    assert target.cause == cause
-    assert target.function == ("" if cause is Cause.OTHER else "ProcessWebhookFunction")
+    assert target.limits[0].cause == cause
+    assert target.limits[0].function == ("" if cause is Cause.OTHER else "ProcessWebhookFunction")
 
 
 def test_the_remedy_for_a_slow_stream_is_its_lanes_or_its_reservation(template, environment):
@@ -307,8 +308,8 @@ def test_runs_that_time_out_miss_the_target_without_any_throttle(
     options = {"hours": 0.1, "replications": 3, "workers": 1}
     result = simulate(template, environment("prod", *slow, *settings), **options)
     target = next(target for target in result.targets if target.name == missed)
-    assert (target.verdict, target.remedy, result.passed) == ("missed", remedy, False)
-    assert (target.cause, target.function) == (cause, name)
+    assert (target.verdict, target.limits[0].text, result.passed) == ("missed", remedy, False)
+    assert (target.limits[0].cause, target.limits[0].function) == (cause, name)
     assert target.measured.mean <= 1
 
 

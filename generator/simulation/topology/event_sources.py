@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from generator import aws
+from generator.errors import Fault, UnreadableTemplate
 from generator.simulation.topology.model import STREAM_EVENTS, Schedule, StreamMapping, Subscription
 from generator.simulation.topology.resources import TABLE, functions_in, single
 from generator.template.evaluation import Evaluator, Unknown
@@ -19,12 +20,19 @@ PERIODS_S = {"minute": 60.0, "hour": 3600.0, "day": 86_400.0}
 
 
 def stream_mapping(template: Evaluator, logical_id: str, properties: Json) -> StreamMapping | None:
-    """Read a mapping, with AWS's defaults. Source: Lambda API reference, CreateEventSourceMapping."""
+    """Read a mapping, with AWS's defaults. Source: Lambda API reference, CreateEventSourceMapping.
+
+    Raises UnreadableTemplate for more lanes than Lambda allows.
+    """
     if template.value(properties.get("Enabled")) in (False, "false"):
         return None
     tables = template.references(properties["EventSourceArn"]) & set(template.ids(TABLE))
     if not tables:
         raise Unknown("its source is not the stream of a table in this template")
+    factor = template.whole(properties.get("ParallelizationFactor"), 1, least=1)
+    if factor > aws.MAX_PARALLELIZATION_FACTOR:
+        what = f"its ParallelizationFactor is {factor:,}, but Lambda's maximum is {aws.MAX_PARALLELIZATION_FACTOR}"
+        raise UnreadableTemplate([Fault(logical_id, what, f"write {aws.MAX_PARALLELIZATION_FACTOR} or less")])
     age_s = template.number(properties.get("MaximumRecordAgeInSeconds"), -1, least=-1)
     return StreamMapping(
         logical_id=logical_id,
@@ -32,9 +40,7 @@ def stream_mapping(template: Evaluator, logical_id: str, properties: Json) -> St
         function=_invoked(template, properties["FunctionName"]),
         batch_size=template.whole(properties.get("BatchSize"), aws.DEFAULT_STREAM_BATCH_SIZE, least=1),
         window_s=template.number(properties.get("MaximumBatchingWindowInSeconds"), 0),
-        parallelization_factor=template.whole(
-            properties.get("ParallelizationFactor"), 1, least=1, most=aws.MAX_PARALLELIZATION_FACTOR
-        ),
+        parallelization_factor=factor,
         max_age_s=None if age_s < 0 else age_s,
         events=_passing(template.value(properties.get("FilterCriteria"))),
     )
