@@ -313,12 +313,13 @@ def _fit(environment: Environment, result: SimulationResult) -> BurstFit | None:
 
 def _for_recording(fitted: BurstFit, units: int, simulated: int, target: float) -> tuple[int, str]:
     """Return the units, or more if the recording itself needs them, and why: other durations may need one more."""
-    least = max(units, simulated + 1)
-    for found in (fitted.in_progress_for(target), fitted.most_at_once):
-        if found >= least:
-            share = percent(fitted.share_finding(found))
-            return found + 1, f"{share} of the recorded webhooks find {found:,} or more in progress"
-    return units, ""
+    needed = fitted.in_progress_for(target)
+    if max(units, needed + 1) <= simulated:
+        needed = fitted.most_at_once
+    if needed < max(units, simulated):
+        return units, ""
+    share = percent(fitted.share_finding(needed))
+    return needed + 1, f"{share} of the recorded webhooks find {needed:,} or more in progress"
 
 
 def _changed(record: Any, key: str, value: object) -> Any:

@@ -35,6 +35,14 @@ def test_regular_arrivals_have_no_bursts() -> None:
     assert fit([number / 70 for number in range(20_000)], PROCESS_WEBHOOK).webhooks_per_burst == 1.0
 
 
+def test_units_for_a_share_are_what_all_other_webhooks_find_in_progress() -> None:
+    """Bursts of 9 at once, an hour apart: the number k of each finds k - 1 in progress."""
+    fitted = fit([3600.0 * burst for burst in range(10) for _ in range(9)], PROCESS_WEBHOOK)
+    assert [fitted.share_finding(count) for count in (0, 1, 8, 9)] == [1.0, 8 / 9, 1 / 9, 0.0]
+    assert [fitted.in_progress_for(share) for share in (0, 0.1, 0.12, 0.5, 1)] == [9, 9, 8, 5, 0]
+    assert fitted.most_at_once == 9
+
+
 def test_the_largest_burst_is_in_progress_at_once() -> None:
     steady = [number / 2 for number in range(200)]
     assert fit(sorted([*steady, *[50.25] * 61]), PROCESS_WEBHOOK).most_at_once in range(61, 64)

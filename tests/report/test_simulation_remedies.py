@@ -17,6 +17,7 @@ import pytest
 from click.testing import Result
 
 from generator import _runtime, plans
+from generator.capacity.burst_fit import fit
 from generator.capacity.quota import Plan
 from generator.capacity.sizing import SETTINGS, size
 from generator.config.files import read
@@ -24,6 +25,8 @@ from generator.config.schema import Environment
 from generator.report.simulation_remedies import remedies
 from generator.simulation import Topology, read_topology, simulate
 from generator.simulation.targets import Bottleneck, Cause
+from generator.simulation.trace import read_trace
+from generator.simulation.workload import Recorded
 
 Run = Callable[..., Result]
 
@@ -317,10 +320,18 @@ def recording(folder: Path) -> Path:
     return path
 
 
+def uneven(folder: Path) -> Path:
+    """Write 15 minutes with a webhook each second, and every 5 minutes 30 at once."""
+    path = folder / "trace.csv"
+    path.write_text("time\n" + "".join(f"{s + 0.25}\n" * (30 if s % 300 == 150 else 1) for s in range(900)))
+    return path
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("traffic", "simulated", "options", "target"),
     [
+        pytest.param({"webhooks_per_hour": 3_948, "peak_factor": 1}, {}, {"trace": uneven}, 1, id="uneven bursts"),
         pytest.param({"webhooks_per_hour": 14_363, "peak_factor": 1.63}, {}, {"trace": recording}, 1, id="recording"),
         pytest.param({"webhooks_per_hour": 5_000, "peak_factor": 1}, {}, {"workload": "spike"}, 1, id="spike"),
         pytest.param({"webhooks_per_hour": 5_000}, {"alerts_per_crossing": 5}, {"hours": 0.5}, 2, id="crossings"),
@@ -341,6 +352,49 @@ def test_a_simulation_of_the_remedy_no_longer_misses_the_target(
     after = simulate(template_of(mended), mended, **options).targets[target]
     assert after.verdict != "missed"
     assert (after.measured.mean or 0) <= after.target
+
+
+def test_bursts_that_are_larger_than_the_fitted_ones_need_what_the_recording_does(tmp_path: Path) -> None:
+    trace = read_trace(uneven(tmp_path))
+    missed = result(1.0, (WEBHOOKS, 4, Cause.UNITS))
+    missed.recorded = Recorded(trace)
+    made = environment(3_948)
+    fitted = fit(trace.times, made.functions.process_webhook)
+    remedy = next(remedies(made, missed))
+    assert remedy.startswith(f"ProcessWebhookFunction: reserve {fitted.most_at_once + 1} instead of 4 (0 % of the ")
+    derived = environment(3_948, traffic={"webhooks_per_burst": fitted.webhooks_per_burst, "peak_factor": 1})
+    assert (size(derived)[WEBHOOKS].reserved_concurrency or 0) < fitted.most_at_once
+    missed.recorded = Recorded(trace, 0.05)  # Then few of a burst are left.
+    assert int(re.findall(r"reserve (\d+)", next(remedies(made, missed)))[0]) < 10
+
+
+@pytest.mark.slow
+def test_a_template_changed_as_all_remedies_state_misses_no_target() -> None:
+    """Three functions and both limits of API Gateway are too small, the lanes only with all webhooks."""
+    too_few = {"process_webhook": 6, "check_alerts": 3, "send_notification": 1}
+    made, template = (
+        environment(),
+        template_of(environment(functions={name: {"reserved_concurrency": units} for name, units in too_few.items()})),
+    )
+    options: dict[str, Any] = {"hours": 0.1, "replications": 2, "workers": 1}
+    before = simulate(template, made, **options)
+    assert [target.name for target in before.targets if target.limits] == [TARGETS[WEBHOOKS], TARGETS[NOTIFICATIONS]]
+    resources = {name: resource["Properties"] for name, resource in template["Resources"].items()}
+    throttles = {
+        "WebhookUsagePlan": (resources["WebhookUsagePlan"]["Throttle"], "{}Limit"),
+        "WebhookStage": (resources["WebhookStage"]["MethodSettings"][0], "Throttling{}Limit"),
+    }
+    for remedy in remedies(made, before, template="stack.json"):
+        logical_id, change = remedy.split(": in stack.json, ")
+        for key, value in re.findall(r"(\w+) of (\d+)", change.replace("a rate", "Rate").replace("a burst", "Burst")):
+            if logical_id in throttles:
+                properties, name = throttles[logical_id]
+                properties[name.format(key)] = int(value)
+            elif key == "ParallelizationFactor":
+                resources["CheckAlertsEventSourceMapping"][key] = int(value)
+            elif key == "ReservedConcurrentExecutions":
+                resources[logical_id][key] = int(value)
+    assert "missed" not in [target.verdict for target in simulate(template, made, **options).targets]
 
 
 @pytest.mark.slow
