@@ -1,4 +1,4 @@
-"""State a measured rate and its peak as settings. The peak decides the reservations, so it is kept exactly."""
+"""State a measured rate and its peak as settings. The peak is kept, because the reservations follow from it."""
 
 from __future__ import annotations
 
