@@ -10,13 +10,14 @@ from generator.report import bill as bills
 from generator.report import diagram
 from generator.report import monthly_usage as usage
 from generator.report import page as pages
-from generator.stack.compose import compose_with_reasons
 from generator.template.reading import parse
 
 
 def page(document: Any, judged: JudgedPlan, reasons: dict[str, str] | None = None) -> str:
     """Return the page, with the real reasons for the thresholds of alarms unless others are given."""
     if reasons is None:
+        from generator.stack.compose import compose_with_reasons  # imports troposphere, which a page does without
+
         _, reasons = compose_with_reasons(judged.environment, judged.plan.sizing)
     return pages.page(parse(document), judged, reasons)
 
