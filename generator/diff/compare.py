@@ -19,7 +19,7 @@ from generator.template.evaluation import known
 from generator.template.intrinsics import Json, as_mapping, text
 from generator.template.model import Template
 from generator.template.schemas import Certainty, schema
-from generator.template.transforms import FUNCTION
+from generator.template.transforms import SAM_FUNCTION
 
 ALARM = "AWS::CloudWatch::Alarm"
 ALARM_SETTINGS = (
@@ -43,7 +43,7 @@ def difference(old: Template, new: Template, room: Room | None = None, cost: Cos
     iam = {
         (access.resource, access.change, text(access.statement)): access
         for view in views
-        for access in accesses(*with_same_types(*view, FUNCTION), coverage)
+        for access in accesses(*with_same_types(*view, SAM_FUNCTION), coverage)
     }
     code = {handler.id: handler for view in views for handler in handlers(*with_same_types(*view))}
     alarms = {(alarm.id, alarm.setting): alarm for view in views for alarm in _alarms(*view)}

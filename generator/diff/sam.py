@@ -13,7 +13,7 @@ from generator.template.evaluation import Evaluator, Unknown
 from generator.template.intrinsics import SAM, Json, as_mapping, text
 from generator.template.model import Template
 from generator.template.schemas import MADE_BY_SAM
-from generator.template.transforms import FUNCTION
+from generator.template.transforms import SAM_FUNCTION
 
 ALIAS = "AutoPublishAlias"
 CREATED = "Created"
@@ -55,9 +55,9 @@ BECOMES = {
 OTHER_NAMES = {kind: {"Body": "DefinitionBody"} for kind in (f"{SAM}Api", f"{SAM}HttpApi")}
 """By type of SAM: the properties of the type that it becomes which SAM names differently."""
 
-IN_CODE = (FUNCTION, f"{SAM}LayerVersion")
+IN_CODE = (SAM_FUNCTION, f"{SAM}LayerVersion")
 IN_S3 = {
-    FUNCTION: {"Code": "CodeUri"},
+    SAM_FUNCTION: {"Code": "CodeUri"},
     f"{SAM}LayerVersion": {"Content": "Content"},
     f"{SAM}StateMachine": {"DefinitionS3Location": "DefinitionUri"},
     **{kind: {"BodyS3Location": "DefinitionUri"} for kind in (f"{SAM}Api", f"{SAM}HttpApi")},
@@ -73,7 +73,7 @@ def with_created(template: Template, functions: Collection[str], stated: Templat
     aliases = Evaluator(stated)
     created = {
         name: resource
-        for function in template.of_type(FUNCTION)
+        for function in template.of_type(SAM_FUNCTION)
         if function in functions
         for name, resource in _created(function, template, _alias(aliases, function))
     }
@@ -172,7 +172,7 @@ def as_made(resource: Mapping[str, Json]) -> Mapping[str, Json]:
         if (location := _location(properties.get(sam_name), kind)) is not None:
             properties[name] = location
             del properties[sam_name]
-    if kind == FUNCTION:
+    if kind == SAM_FUNCTION:
         _make_function(properties)
     if kind == f"{SAM}SimpleTable":
         key = as_mapping(properties.get("KeySchema")) or {"Name": "id", "Type": "String"}

@@ -10,7 +10,7 @@ VARIABLE = re.compile(r"\$\{([^!{}][^{}]*)\}")
 """A name in the text of an Fn::Sub, with `.Attribute` if there is one. ${!...} is literal text."""
 
 
-FUNCTIONS = ("Ref", "Fn::GetAtt", "Fn::Sub")
+REFERENCE_FUNCTIONS = ("Ref", "Fn::GetAtt", "Fn::Sub")
 """The functions that refer to resources, parameters, conditions or mappings."""
 
 MAPPING_TYPES = (dict, Mapping)
@@ -48,7 +48,7 @@ def _collect(value: Any, names_: list[str]) -> None:
     elif isinstance(value, MAPPING_TYPES):
         is_alone = len(value) == 1
         for key, inner in value.items():
-            if is_alone and key in FUNCTIONS:
+            if is_alone and key in REFERENCE_FUNCTIONS:
                 names_ += [name for name in _of_function(key, inner) if not name.startswith("AWS::")]
             if not isinstance(inner, str):
                 _collect(inner, names_)

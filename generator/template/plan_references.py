@@ -22,15 +22,16 @@ MAX_HOPS = 50
 MAX_NAME = 2_000
 """Characters of a function's name or ARN, many times what Lambda allows."""
 
-FUNCTIONS = ("aws_lambda_function", "awscc_lambda_function")
+FUNCTION_TYPES = ("aws_lambda_function", "awscc_lambda_function")
+"""Terraform's types of Lambda functions."""
 
-OF_A_FUNCTION = (
+NAMING_A_FUNCTION = (
     "aws_lambda_alias",
     "aws_lambda_provisioned_concurrency_config",
     "awscc_lambda_alias",
     "awscc_lambda_version",
 )
-"""Types of resources that lead to the function that they name."""
+"""Terraform's types of resources that name the function they belong to."""
 
 NOT_CREDENTIALS = ("region", "alias", "default_tags", "ignore_tags", "max_retries", "retry_mode", "endpoints")
 """Arguments of the aws provider that do not change the account."""
@@ -98,7 +99,7 @@ class References:
             for depth in range(1, len(resource.module.names) + 1):
                 module = Address(resource.module.names[:depth], resource.module.indexes[:depth])
                 self._modules.setdefault((module.names, module.indexes[:-1]), {})[module.indexes[-1]] = [module]
-            if resource.type in FUNCTIONS and isinstance(name := resource.values.get("function_name"), str):
+            if resource.type in FUNCTION_TYPES and isinstance(name := resource.values.get("function_name"), str):
                 self._functions.setdefault(name, []).append(resource)
         self._identities: dict[str, str] = {}
         self._accounts: dict[str, set[str]] = {}
@@ -163,8 +164,8 @@ class References:
             if isinstance(value, str):
                 functions |= {function.address: function for function in self._named(value, source)}
                 continue
-            for target in self._targets(source, attribute, (*FUNCTIONS, *OF_A_FUNCTION)):
-                if target.type in FUNCTIONS:
+            for target in self._targets(source, attribute, (*FUNCTION_TYPES, *NAMING_A_FUNCTION)):
+                if target.type in FUNCTION_TYPES:
                     functions[target.address] = target
                 elif target.address not in seen:
                     seen.add(target.address)

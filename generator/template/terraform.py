@@ -20,7 +20,7 @@ from generator.template import reading
 from generator.template.intrinsics import Json, as_list, as_mapping, whole_number
 from generator.template.model import Section
 from generator.template.plan_files import MAX_CHARACTERS, MAX_VALUES, SHOW, logical_id
-from generator.template.plan_references import FUNCTIONS, Address, PlannedResource, References, address_of
+from generator.template.plan_references import FUNCTION_TYPES, Address, PlannedResource, References, address_of
 from generator.template.reading import json_value, unreadable
 
 MAX_MODULES = 100
@@ -121,7 +121,7 @@ class _Reader:
         self._resources = list(self._planned())
         self._links = References(document, self._resources)
         self._translators = {
-            **dict.fromkeys(FUNCTIONS, self._translate_function),
+            **dict.fromkeys(FUNCTION_TYPES, self._translate_function),
             "aws_lambda_provisioned_concurrency_config": self._translate_config,
             "awscc_lambda_alias": self._translate_qualifier,
             "awscc_lambda_version": self._translate_qualifier,
@@ -362,7 +362,7 @@ class _Reader:
 
         Terraform changes functions in parallel. Without a dependency, it may raise one before it lowers another.
         """
-        if change.get("type") not in FUNCTIONS or change.get("mode", "managed") != "managed":
+        if change.get("type") not in FUNCTION_TYPES or change.get("mode", "managed") != "managed":
             return
         states = as_mapping(change.get("change"))
         before = whole_number(as_mapping(states.get("before")).get("reserved_concurrent_executions")) or 0

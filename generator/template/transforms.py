@@ -24,7 +24,7 @@ MAX_GUARDS = 10_000
 worst case takes two seconds with as many.
 """
 
-FUNCTION = f"{SAM}Function"
+SAM_FUNCTION = f"{SAM}Function"
 
 IMPLIED_APIS = {"Api": ("ServerlessRestApi", "RestApiId"), "HttpApi": ("ServerlessHttpApi", "ApiId")}
 """By type of event: the logical id of the API that SAM creates, and the property that names another one instead."""
@@ -194,7 +194,7 @@ def api_of(event: Mapping[str, Json]) -> str | None:
 
 def api_events_of(resource: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]:
     """Return the events by which an API invokes a SAM function, by name."""
-    if resource.get("Type") != FUNCTION:
+    if resource.get("Type") != SAM_FUNCTION:
         return {}
     events = as_mapping(as_mapping(resource.get("Properties")).get("Events"))
     return {

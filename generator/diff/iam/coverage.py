@@ -20,7 +20,7 @@ from generator.template.schemas import Certainty, least, worst
 
 T = TypeVar("T")
 
-FUNCTION = '{"'
+FUNCTION_AS_JSON = '{"'
 """The beginning of a function that is written as JSON."""
 
 OPEN = re.compile(r"\$\{|\{\"|[*?]")
@@ -146,7 +146,7 @@ class Coverage:
         if not any(sign in pattern for sign in "*?"):
             return False
         if _is_open(text):
-            first, second = ("" if FUNCTION in one else OPEN_PART.split(one)[-1] for one in (text, pattern))
+            first, second = ("" if FUNCTION_AS_JSON in one else OPEN_PART.split(one)[-1] for one in (text, pattern))
             return first.endswith(second) or second.endswith(first)
         parts = enumerate(VARIABLE.split(pattern))
         expressions = (self._deployable.pattern_of(part) if number % 2 else _expression(part) for number, part in parts)
@@ -188,7 +188,7 @@ def _name(scope: GrantScope) -> str | None:
 
 def _is_open(text: str) -> bool:
     """Return whether the text depends on the deployment."""
-    return FUNCTION in text or VARIABLE.search(text) is not None
+    return FUNCTION_AS_JSON in text or VARIABLE.search(text) is not None
 
 
 def _fit(text: str, pattern: str) -> bool:
@@ -199,7 +199,7 @@ def _fit(text: str, pattern: str) -> bool:
 
 def _value(written: str) -> Json:
     """Return the value of the template that `intrinsics.text` wrote as this line."""
-    start = written.find(FUNCTION)
+    start = written.find(FUNCTION_AS_JSON)
     if start >= 0:
         try:
             function = json.loads(written[start:])
