@@ -22,7 +22,7 @@ class JudgedPlan(NamedTuple):
 
     plan: Plan
     verdict: Verdict
-    elsewhere: tuple[Environment, ...] = ()
+    in_other_regions: tuple[Environment, ...] = ()
     """The environments of the same account in other Regions, which have quotas of their own."""
 
     @property
@@ -60,7 +60,7 @@ def prepare(names: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[Ju
     for environment in (*requested, *others):
         everywhere.setdefault(environment.account.name, []).append(environment)
     judged = {
-        plan.environment.name: JudgedPlan(plan, verdict, _elsewhere(plan.environment, everywhere))
+        plan.environment.name: JudgedPlan(plan, verdict, _in_other_regions(plan.environment, everywhere))
         for verdict in quota.judge(plans)
         for plan in verdict.plans
     }
@@ -74,7 +74,7 @@ def separate_quotas(judged: Iterable[JudgedPlan]) -> list[str]:
     """
     accounts: dict[str, set[tuple[str, str]]] = {}
     for plan in judged:
-        for environment in (plan.environment, *plan.elsewhere) if plan.elsewhere else ():
+        for environment in (plan.environment, *plan.in_other_regions) if plan.in_other_regions else ():
             accounts.setdefault(plan.verdict.account.name, set()).add((environment.name, environment.region))
     listed = ((account, [f"{name} in {region}" for name, region in sorted(accounts[account])]) for account in accounts)
     return [
@@ -157,7 +157,9 @@ def _neighbours(requested: Sequence[Environment], others: Sequence[Environment])
     return [other for other in others if _account(other) in accounts]
 
 
-def _elsewhere(environment: Environment, everywhere: Mapping[str, Sequence[Environment]]) -> tuple[Environment, ...]:
+def _in_other_regions(
+    environment: Environment, everywhere: Mapping[str, Sequence[Environment]]
+) -> tuple[Environment, ...]:
     same = everywhere[environment.account.name]
     return tuple(other for other in same if other.region != environment.region)
 

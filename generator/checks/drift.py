@@ -1,4 +1,4 @@
-"""Whether the committed files are what their environments generate today."""
+"""Compare the committed files with what their environments generate today."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ MAX_DIFF_WIDTH = 160
 
 
 def drift(plan: JudgedPlan, folder: Path) -> list[Finding]:
-    """Return a finding for each file that the environment would change: none over quota, when it generates nothing."""
+    """Return a finding for each file that the environment would change.
+
+    There is none if the account cannot hold the environment, because then nothing is generated.
+    """
     if not plan.verdict.fits:
         return []
     return [

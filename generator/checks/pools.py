@@ -14,7 +14,7 @@ from generator.checks.lines import written_place
 from generator.checks.quota.joint import worst_cases_together
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE, of_stacks, of_sum, pool_name, sums
 from generator.checks.quota.variants import ACCOUNT, REGION
-from generator.checks.quota.worst_case import WorstCase, invalid_figure, managed_apart
+from generator.checks.quota.worst_case import WorstCase, invalid_figure, managed_instances_note
 from generator.checks.stacks import ANY, Stack
 from generator.errors import DisputedAccount, Fault
 from generator.template.alternatives import Location
@@ -96,9 +96,9 @@ class Pool(NamedTuple):
     def __str__(self) -> str:
         """Return the sum beside what can be reserved."""
         where = pool_name(self.account) or "any account and Region"
-        apart = managed_apart([name for member in self.members for name in member.case.managed])
+        note = managed_instances_note([name for member in self.members for name in member.case.managed])
         reserved = sums(self.cases, self.has_gaps)
-        text = f"{where}: {reserved} reserved of {self.account.reservable:,} reservable{as_written(apart)}"
+        text = f"{where}: {reserved} reserved of {self.account.reservable:,} reservable{as_written(note)}"
         return text if self.is_judged else f"{text}, not checked, because {SUM_RULE} is switched off"
 
 
@@ -228,7 +228,7 @@ def _uncertain(member: Member) -> Finding:
 def _gaps(member: Member) -> Iterator[Finding]:
     """Yield a finding for each part of a stack that is not in its sum."""
     unread = {name: reason for variant in member.stack.variants for name, reason in variant.unread.items()}
-    for name in member.case.elsewhere:
+    for name in member.case.not_examined:
         if name in unread:
             remedy = "" if "; " in unread[name] else f"; {_OF_CHILD}"
             what = f"{name} is not counted: {unread[name]}{remedy}"

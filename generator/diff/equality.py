@@ -31,7 +31,7 @@ from generator.template.model import Template
 from generator.template.schemas import Certainty, worst
 from generator.template.search import possible
 
-MAX_CASES, MAX_ALL_CASES, MAX_STEPS = 100, 5_000, 500_000
+MAX_CASES, MAX_ALL_CASES, MAX_COMPARISON_STEPS = 100, 5_000, 500_000
 """Limits on the combinations of conditions and parameter values in one comparison and in all, and on solver steps.
 
 Beyond that, a difference is possible. All together take a few seconds.
@@ -52,7 +52,7 @@ Source: CloudFormation template reference, AWS::Logs::LogGroup, Arn.
 
 def is_possible(deployments: DeploymentSpace, guard: Guard) -> bool:
     """Return whether the facts hold together in some deployment. True if the limits do not allow a search."""
-    return deployments.steps > MAX_STEPS or possible(deployments, guard)
+    return deployments.steps > MAX_COMPARISON_STEPS or possible(deployments, guard)
 
 
 class Deployable:

@@ -13,7 +13,7 @@ from generator.diff.equality import Deployable, is_possible
 from generator.diff.model import Reservation, Reservations
 from generator.diff.properties import same
 from generator.diff.redefinitions import Pair
-from generator.template.alternatives import Missing, options
+from generator.template.alternatives import Missing, stated_figures
 from generator.template.conditions import DeploymentSpace
 from generator.template.intrinsics import Json, as_mapping, is_intrinsic
 from generator.template.model import Template
@@ -40,7 +40,7 @@ def reservations(sides: Pair, views: Sequence[Pair], deployable: Deployable, roo
         functions=tuple(_compared(setting, deployed, views, deployable) for setting in settings),
         total_old=old.total,
         total_new=new.total,
-        is_open=(not old.complete, not new.complete),
+        is_open=(not old.is_proven, not new.is_proven),
         reservable=room.reservable if room else None,
         elsewhere=room.elsewhere if room else 0,
     )
@@ -70,7 +70,9 @@ def _figure(setting: Setting, side: Variant) -> Json:
     name, path = setting
     if name not in side.template.resources:
         return None
-    figures = [option.number for option in options(side.template, name, *path) if is_possible(side.space, option.guard)]
+    figures = [
+        figure.number for figure in stated_figures(side.template, name, *path) if is_possible(side.space, figure.guard)
+    ]
     numbers = sorted({number for number in figures if isinstance(number, int)})
     if Missing.UNKNOWN in figures:
         return _written(setting, side.template)

@@ -43,8 +43,8 @@ class Missing(Enum):
     UNKNOWN = "the template does not state it"
 
 
-class Ranging(Enum):
-    """Which values parameters have."""
+class ParameterValues(Enum):
+    """The values to try for a parameter."""
 
     DEFAULT = "the default"
     ALLOWED = "the allowed values, or without any the default"
@@ -59,10 +59,11 @@ class Alternative(NamedTuple):
     location: Location
 
 
-class Option(NamedTuple):
-    """A number that a property has if its guard holds, and the place to report."""
+class Figure(NamedTuple):
+    """An alternative of a property whose value is a number. `location` is the place to report."""
 
     number: int | Missing
+    """The reason why there is none, if it is Missing."""
     guard: Guard
     location: Location
 
@@ -71,14 +72,14 @@ class Option(NamedTuple):
         return None if isinstance(self.number, Missing) else self.number
 
 
-def options(template: Template, logical_id: str, *keys: str) -> list[Option]:
+def stated_figures(template: Template, logical_id: str, *keys: str) -> list[Figure]:
     """Return every number that a property may have, the largest first, then the reasons why it may have none.
 
     `keys` lead to the property. A parameter that is the number itself has its default. Conditions, and parameters that
     select from mappings, have every value that can be deployed.
     """
-    numbers = [_option(alternative) for alternative in alternatives(template, logical_id, *keys)]
-    return sorted(numbers, key=lambda option: 1 if (number := option.known()) is None else -number)
+    numbers = [_figure(alternative) for alternative in alternatives(template, logical_id, *keys)]
+    return sorted(numbers, key=lambda figure: 1 if (number := figure.known()) is None else -number)
 
 
 def alternatives(template: Template, logical_id: str, *keys: str) -> list[Alternative]:
@@ -143,11 +144,11 @@ def _inside(alternative: Alternative, key: str) -> Alternative:
 
 
 def _alternatives(
-    template: Template, alternative: Alternative, ranging: Ranging = Ranging.DEFAULT
+    template: Template, alternative: Alternative, to_try: ParameterValues = ParameterValues.DEFAULT
 ) -> Iterator[Alternative]:
     """Yield the values that a value can evaluate to.
 
-    `ranging` decides which values parameters have.
+    `to_try` are the values of parameters.
     """
     value = alternative.value
     if not is_intrinsic(value) or value == NO_VALUE:
@@ -155,30 +156,30 @@ def _alternatives(
         return
     function, content = next(iter(value.items()))
     if function == "Ref":
-        yield from _parameter_values(template, content, alternative, ranging)
+        yield from _parameter_values(template, content, alternative, to_try)
     elif function == "Fn::If":
         for branch in _branches(alternative):
             if branch.value != value:
-                for evaluated in _alternatives(template, branch, ranging):
+                for evaluated in _alternatives(template, branch, to_try):
                     yield evaluated._replace(location=alternative.location)
             else:
                 yield alternative._replace(value=Missing.UNKNOWN)
     elif function == "Fn::FindInMap" and isinstance(content, list) and len(content) in (3, 4):
-        yield from list(_lookups(template, content, alternative, ranging)) or [
+        yield from list(_lookups(template, content, alternative, to_try)) or [
             alternative._replace(value=Missing.UNKNOWN)
         ]
     else:
-        yield from _combined(template, function, content, alternative, ranging)
+        yield from _combined(template, function, content, alternative, to_try)
 
 
 def _combined(
-    template: Template, function: str, content: Json, alternative: Alternative, ranging: Ranging
+    template: Template, function: str, content: Json, alternative: Alternative, to_try: ParameterValues
 ) -> Iterator[Alternative]:
     """Yield the result of a function for every combination of its arguments' alternatives."""
     is_single = not isinstance(content, list) or function == "Fn::Length"
     texts = parts_of(content) if function == "Fn::Sub" else None
     arguments = texts if texts is not None else [content] if is_single else content
-    for chosen in _combinations(template, arguments, alternative, ranging):
+    for chosen in _combinations(template, arguments, alternative, to_try):
         values = chosen.value
         if not isinstance(values, list) or any(isinstance(value, Missing) for value in values):
             yield chosen._replace(value=Missing.UNKNOWN)
@@ -189,30 +190,30 @@ def _combined(
 
 
 def _combinations(
-    template: Template, parts: list[Json], alternative: Alternative, ranging: Ranging
+    template: Template, parts: list[Json], alternative: Alternative, to_try: ParameterValues
 ) -> list[Alternative]:
     """Return every combination of the parts' alternatives as a list, with UNKNOWN for those beyond the limit."""
     combinations = [alternative._replace(value=[])]
     for part in parts:
-        combinations = _limited(_extend(combinations, _limited(_argument(template, part, ranging))))
+        combinations = _limited(_extend(combinations, _limited(_argument(template, part, to_try))))
     return combinations
 
 
-def _argument(template: Template, part: Json, ranging: Ranging) -> Iterator[Alternative]:
+def _argument(template: Template, part: Json, to_try: ParameterValues) -> Iterator[Alternative]:
     """Yield the alternatives of an argument. A list has those of its items, without items that are AWS::NoValue."""
-    for argument in _alternatives(template, Alternative(part, ALWAYS, ()), ranging):
+    for argument in _alternatives(template, Alternative(part, ALWAYS, ()), to_try):
         if not isinstance(argument.value, list):
             yield argument
             continue
-        for items in _combinations(template, argument.value, argument, ranging):
+        for items in _combinations(template, argument.value, argument, to_try):
             if isinstance(items.value, list):
                 items = items._replace(value=[item for item in items.value if item is not Missing.ABSENT])
             yield items
 
 
-def values_of(template: Template, value: Json, ranging: Ranging) -> list[Alternative]:
+def values_of(template: Template, value: Json, to_try: ParameterValues) -> list[Alternative]:
     """Return every value that an expression outside of properties can have, also those of the items of a list."""
-    return _limited(_argument(template, value, ranging))
+    return _limited(_argument(template, value, to_try))
 
 
 def _extend(combinations: list[Alternative], parts: list[Alternative]) -> Iterator[Alternative]:
@@ -227,7 +228,7 @@ def _extend(combinations: list[Alternative], parts: list[Alternative]) -> Iterat
 
 
 def _parameter_values(
-    template: Template, name: Json, alternative: Alternative, ranging: Ranging
+    template: Template, name: Json, alternative: Alternative, to_try: ParameterValues
 ) -> Iterator[Alternative]:
     """Yield the values of a parameter, each guarded by the fact that it has it, and UNKNOWN if it may have others."""
     declared = template.parameters.get(name) if isinstance(name, str) else None
@@ -235,10 +236,10 @@ def _parameter_values(
         yield alternative
         return
     default = literal_text(declared.get("Default"))
-    allowed = None if ranging is Ranging.DEFAULT else allowed_values(declared)
+    allowed = None if to_try is ParameterValues.DEFAULT else allowed_values(declared)
     texts = allowed or ([default] if default is not None else [])
     by_text = {text: split_commas(text) if is_list(declared) else text for text in texts}
-    is_open = ranging is Ranging.ANY and allowed is None
+    is_open = to_try is ParameterValues.ANY and allowed is None
     values = list(_by_value(by_text, name, alternative, Missing.UNKNOWN if is_open else None))
     yield from values
     if not values and allowed is None:
@@ -246,7 +247,7 @@ def _parameter_values(
 
 
 def _lookups(
-    template: Template, arguments: list[Json], alternative: Alternative, ranging: Ranging
+    template: Template, arguments: list[Json], alternative: Alternative, to_try: ParameterValues
 ) -> Iterator[Alternative]:
     """Yield every value that Fn::FindInMap may find, and its DefaultValue for keys that the mapping does not have."""
     selected = [alternative._replace(value=template.mappings)]
@@ -254,14 +255,14 @@ def _lookups(
         rows = chain.from_iterable(_selected(template, key, table) for table in selected)
         selected = _limited(rows, MAX_ALTERNATIVES + 1)  # One more for the deployments that find no row.
     default = as_mapping(arguments[3]) if len(arguments) == 4 else {}
-    is_ranging = any(_ranges(template, name) for name in parameters_in(*arguments[:3]))
+    has_variable = any(_is_variable(template, name) for name in parameters_in(*arguments[:3]))
     for entry in selected:
         if entry.value is not Missing.ABSENT:
             yield entry._replace(location=alternative.location)
         elif "DefaultValue" in default:
             last = entry._replace(value=default["DefaultValue"], location=alternative.location)
-            yield from _alternatives(template, last, ranging)
-        elif not is_ranging:
+            yield from _alternatives(template, last, to_try)
+        elif not has_variable:
             yield alternative._replace(value=Missing.UNKNOWN, guard=entry.guard)
 
 
@@ -273,10 +274,10 @@ def _selected(template: Template, key: Json, table: Alternative) -> Iterator[Alt
     rows = as_mapping(table.value)
     for branch in _branches(table._replace(value=key)):
         name = plain_reference(branch.value)
-        if name is not None and _ranges(template, name):
+        if name is not None and _is_variable(template, name):
             yield from _by_value(rows, name, branch, Missing.ABSENT)
             continue
-        for selector in _alternatives(template, branch, ranging=Ranging.ANY):
+        for selector in _alternatives(template, branch, to_try=ParameterValues.ANY):
             literal = literal_text(selector.value)
             is_open = literal is None and table.value is not Missing.ABSENT
             yield selector._replace(value=Missing.UNKNOWN if is_open else rows.get(str(literal), Missing.ABSENT))
@@ -297,14 +298,14 @@ def _by_value(
         yield alternative._replace(value=otherwise, guard=guard)
 
 
-def _ranges(template: Template, name: str) -> bool:
+def _is_variable(template: Template, name: str) -> bool:
     """Return whether each deployment chooses the value of a parameter or pseudo parameter."""
     declared = template.parameters.get(name)
     return not is_stored(declared) if isinstance(declared, Mapping) else name.startswith("AWS::")
 
 
-def _option(alternative: Alternative) -> Option:
+def _figure(alternative: Alternative) -> Figure:
     if isinstance(alternative.value, Missing):
-        return Option(alternative.value, alternative.guard, alternative.location)
+        return Figure(alternative.value, alternative.guard, alternative.location)
     number = whole_number(alternative.value)
-    return Option(Missing.UNKNOWN if number is None else number, alternative.guard, alternative.location)
+    return Figure(Missing.UNKNOWN if number is None else number, alternative.guard, alternative.location)

@@ -32,11 +32,12 @@ from generator.template.intrinsics import (
 )
 from generator.template.model import Template, is_list, is_stored
 
-MAX_CHOICES = 64
+MAX_COMPARISONS = 64
 """Comparisons that one Fn::Equals may become because of the Fn::Ifs in its sides."""
 
 MAX_SOLUTIONS = 16
-"""Ways in which the parameters of a composed text may form another text. With more, they may or may not."""
+"""Ways in which the parameters of a composed text may form another text. With more, the comparison of the two may be
+true or false."""
 
 
 class Other(NamedTuple):
@@ -89,7 +90,9 @@ class DeploymentSpace:
     """
 
     def __init__(self, template: Template, pins: Mapping[str, Collection[str]] | None = None) -> None:
-        self._template, self.steps = template, 0
+        self._template = template
+        self.steps = 0
+        """Choices examined and formulas evaluated in all searches so far; `search` limits them."""
         self.pins = {name: tuple(values) for name, values in (pins or {}).items() if values}
         self._named: dict[str, Formula | None] = {}
         self._equalities: dict[Equality, Formula] = {}
@@ -239,7 +242,7 @@ class DeploymentSpace:
             case {"Condition": str(name)} if len(condition) == 1:
                 return self._condition(name)
             case {"Fn::Equals": [left, right]}:
-                return self._equality([left, right], MAX_CHOICES)
+                return self._equality([left, right], MAX_COMPARISONS)
             case {"Fn::Contains": [list(members), value]}:
                 return self._joined("or", [{"Fn::Equals": [value, member]} for member in members])
             case {"Fn::Not": [negated]}:
@@ -257,11 +260,11 @@ class DeploymentSpace:
         CloudFormation has no Fn::If there, but a nested stack compares what its parent gives to a parameter. `most`
         limits the comparisons; beyond it, a comparison may be true or false.
         """
-        name = next(_choices_in(sides), None) if most > 1 else None
+        name = next(_conditions_of_ifs(sides), None) if most > 1 else None
         condition = None if name is None else self._condition(name)
         if name is None or condition is None:
             return self._comparison(*sides)
-        yes, no = (self._equality(_chosen(sides, name, holds), most // 2) for holds in (True, False))
+        yes, no = (self._equality(_with_result(sides, name, holds), most // 2) for holds in (True, False))
         return Formula("or", (Formula("and", (condition, yes)), Formula("and", (Formula("not", (condition,)), no))))
 
     def _joined(self, kind: str, conditions: list[Json]) -> Formula | None:
@@ -287,19 +290,20 @@ class DeploymentSpace:
         left, right = sorted((self._folded(canonical(left)), self._folded(canonical(right))), key=_key)
         key = _key([left, right])
         if key not in self._compared:
-            ranging = tuple(name for name in dict.fromkeys(parameters_in(left, right)) if self._ranges(name))
+            variables_ = tuple(name for name in dict.fromkeys(parameters_in(left, right)) if self._is_variable(name))
             is_open = not any([self._note_literals(left, right), self._note_literals(right, left)])
             names = self._plain(left), self._plain(right)
-            comparison = Comparison(left, right, names, ranging, key, is_open)
+            comparison = Comparison(left, right, names, variables_, key, is_open)
             self._compared[key] = Formula("comparison", comparison=comparison)
         return self._compared[key]
 
     def _folded(self, value: Json) -> Json:
         """Return the text of an expression that depends on no parameter, or the expression."""
-        text = None if any(map(self._ranges, parameters_in(value))) else self._assigned(value, {})
+        text = None if any(map(self._is_variable, parameters_in(value))) else self._assigned(value, {})
         return text if isinstance(text, str) else value
 
-    def _ranges(self, name: str) -> bool:
+    def _is_variable(self, name: str) -> bool:
+        """Return whether a name is that of a parameter or a pseudo parameter."""
         return name.startswith("AWS::") or isinstance(self._template.parameters.get(name), Mapping)
 
     def _note_literals(self, side: Json, other: Json) -> bool:
@@ -331,7 +335,7 @@ class DeploymentSpace:
     def _plain(self, value: Json) -> str | None:
         """Return the name of the parameter if the expression is a parameter alone, else None."""
         name = plain_reference(value)
-        return name if name is not None and self._ranges(name) else None
+        return name if name is not None and self._is_variable(name) else None
 
     def _texts(self, value: Json) -> list[str] | None:
         """Return every value of an expression that is a literal or a look-up in a mapping; None for any other."""
@@ -388,7 +392,7 @@ class DeploymentSpace:
                 self._literals.setdefault(name, {}).update(dict.fromkeys(map(str, level)))
 
 
-def _choices_in(value: Json) -> Iterator[str]:
+def _conditions_of_ifs(value: Json) -> Iterator[str]:
     """Yield the condition of each Fn::If within an expression."""
     for inner in walk(value):
         match inner:
@@ -396,15 +400,15 @@ def _choices_in(value: Json) -> Iterator[str]:
                 yield name
 
 
-def _chosen(value: Json, name: str, holds: bool) -> Json:
+def _with_result(value: Json, name: str, holds: bool) -> Json:
     """Return an expression with the result of every Fn::If of a condition in place of the function."""
     match value:
         case {"Fn::If": [str(condition), yes, no]} if len(value) == 1 and condition == name:
-            return _chosen(yes if holds else no, name, holds)
+            return _with_result(yes if holds else no, name, holds)
         case Mapping():
-            return {key: _chosen(inner, name, holds) for key, inner in value.items()}
+            return {key: _with_result(inner, name, holds) for key, inner in value.items()}
         case list():
-            return [_chosen(inner, name, holds) for inner in value]
+            return [_with_result(inner, name, holds) for inner in value]
     return value
 
 

@@ -1,4 +1,4 @@
-"""Decide which values a parameter of a template accepts, as far as its declaration decides that simply.
+"""Decide which values a parameter of a template accepts, where its declaration allows a simple check.
 
 Source: AWS CloudFormation User Guide, "CloudFormation template Parameters syntax".
 """
@@ -14,8 +14,8 @@ from generator.template.model import Section, is_list, is_stored
 MAX_PATTERN = 200
 """Characters of an AllowedPattern. A longer one counts as matched."""
 
-MAX_WAYS = 2_000
-"""Ways to match a value that a pattern may leave open. With more, the value counts as matched."""
+MAX_BACKTRACKING = 2_000
+"""Bound on the ways to match a value against a pattern that may be tried. With more, the value counts as matched."""
 
 _ATOM = r"(?:[\w \-:/@,=<>#%&;!~'\".^$|]|\\[dwsDWS.\-_/:\\+*?]|\[(?:[^\[\]\\]|\\[dws.\-/\]])+\])"
 _QUANTIFIER = r"(?:[*+?]|\{\d{1,3}(?:,\d{0,3})?\})"
@@ -24,7 +24,7 @@ _SIMPLE = re.compile(rf"(?:{_ATOM}{_QUANTIFIER}?|\((?:\?:)?|\)\??)*")
 
 
 def accepts(parameter: Section, value: str) -> bool:
-    """Return whether a parameter may have a value; True if the declaration does not decide that simply.
+    """Return whether a parameter may have a value; True if its declaration allows no simple check.
 
     Its default counts as accepted. CloudFormation refuses a template whose default is not.
     """
@@ -82,7 +82,7 @@ def _is_match(pattern: str, value: str) -> bool:
         return True
     repetitions = len(re.findall(r"[*+?]|\{\d+,", pattern.replace("(?:", "(")))
     alternatives = pattern.count("|") if "(" in pattern else 0
-    is_quick = (len(value) + 1) ** min(repetitions, 20) * 2 ** min(alternatives, 20) <= MAX_WAYS
+    is_quick = (len(value) + 1) ** min(repetitions, 20) * 2 ** min(alternatives, 20) <= MAX_BACKTRACKING
     if not is_quick or not _SIMPLE.fullmatch(pattern):
         return True
     try:

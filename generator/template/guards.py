@@ -45,7 +45,7 @@ def when(fact: Fact, holds: bool = True) -> Guard:
 
 
 def described(fact: Fact, holds: bool = True) -> str:
-    """Return a fact as text. A condition whose name is a text has one that already describes it."""
+    """Return a fact as text. The name of a condition that a loop adds is a description, with spaces."""
     if isinstance(fact, Equality):
         return f"{fact.parameter} is {'' if holds else 'not '}{fact.value}"
     if " " in fact:

@@ -16,7 +16,10 @@ SHOW = "run: terraform plan -out=plan, then terraform show -json plan > plan.jso
 """The remedy for another file of Terraform."""
 
 _TO_ID, _TO_ADDRESS = str.maketrans("./", "\ue000\ue001"), str.maketrans("\ue000\ue001", "./")
-"""Stand-ins for the signs of an address that have a meaning in a logical id: an attribute or a nested stack follows."""
+"""Stand-ins for the two characters of an address that have a meaning in a logical id.
+
+They begin an attribute and a nested stack.
+"""
 
 
 def text_at(path: Path) -> str | None:

@@ -123,7 +123,10 @@ class Schema:
     known: bool = True
 
     def replacement(self, path: str) -> Certainty:
-        """Return whether a change at a place such as Properties.KeySchema[0].AttributeName replaces the resource."""
+        """Return how certain it is that a change at this path replaces the resource.
+
+        A path is like Properties.KeySchema[0].AttributeName.
+        """
         if any(_touches(path, pointer) for pointer in self.certain):
             return Certainty.CERTAIN
         return Certainty.POSSIBLE if any(_touches(path, pointer) for pointer in self.possible) else Certainty.NONE

@@ -50,19 +50,19 @@ class Loops:
         """Return a section with its loops expanded."""
         self._left = MAX_OUTPUTS
 
-        def under(entry: Json, name: str) -> Json:
+        def add_condition(entry: Json, name: str) -> Json:
             is_conditional = isinstance(entry, Mapping) and not is_of_conditions
             return with_condition(entry, name, self.conditions) if is_conditional else entry
 
-        return self._entries(section, {}, under) if _has_loop(section) else dict(section)
+        return self._entries(section, {}, add_condition) if _has_loop(section) else dict(section)
 
-    def _entries(self, entries: Section, names: Mapping[str, str], under: _Under) -> dict[str, Json]:
+    def _entries(self, entries: Section, names: Mapping[str, str], add_condition: _AddCondition) -> dict[str, Json]:
         expanded: dict[str, Json] = {}
         for key, value in entries.items():
             if not is_loop(str(key), value):
                 expanded[substituted(str(key), names)] = self._value(value, names)
                 continue
-            produced = self._loop(value, names, under)
+            produced = self._loop(value, names, add_condition)
             if produced is None or any(name in entries or name in expanded for name in produced):
                 produced = {substituted(str(key), names): self._value(value, names)}
             expanded |= produced
@@ -80,7 +80,7 @@ class Loops:
                 return substituted(value, names)
         return value
 
-    def _loop(self, loop: Json, names: Mapping[str, str], under: _Under) -> dict[str, Json] | None:
+    def _loop(self, loop: Json, names: Mapping[str, str], add_condition: _AddCondition) -> dict[str, Json] | None:
         """Return the entries that a loop produces; None if its collection is not known or too long, or names repeat."""
         variable, collection, outputs = loop
         lists = self._lists(self._value(collection, names))
@@ -97,10 +97,10 @@ class Loops:
             return None
         produced: dict[str, Json] = {}
         for text, of_item in guards.items():
-            entries = self._entries(outputs, {**names, str(variable): text}, under)
+            entries = self._entries(outputs, {**names, str(variable): text}, add_condition)
             if len(of_item) < len(lists):
                 name = self._condition(of_item)
-                entries = {key: under(entry, name) for key, entry in entries.items()}
+                entries = {key: add_condition(entry, name) for key, entry in entries.items()}
                 if not produced.keys().isdisjoint(entries):
                     return None
             produced |= entries
@@ -117,8 +117,8 @@ class Loops:
         return name
 
 
-_Under = Callable[[Json, str], Json]
-"""Returns an entry that exists only under the condition of a name."""
+_AddCondition = Callable[[Json, str], Json]
+"""Returns the entry with the named condition added."""
 
 
 def with_condition(resource: Section, name: str, conditions: dict[str, Json]) -> Section:

@@ -129,4 +129,4 @@ def test_diff_and_check_agree_on_random_templates(seed: int) -> None:
     found = difference(old, new).reservations
     for side, total, is_open in zip((old, new), (found.total_old, found.total_new), found.is_open, strict=True):
         case = worst_case(variants(side))
-        assert (total, is_open) == (case.total, not case.complete)
+        assert (total, is_open) == (case.total, not case.is_proven)

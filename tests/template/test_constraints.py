@@ -72,4 +72,4 @@ def test_a_mapping_is_not_looked_up_with_a_value_out_of_range() -> None:
         "Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": figure}}},
     }
     case = worst_case(variants(content))
-    assert (case.total, case.complete) == (8, True)
+    assert (case.total, case.is_proven) == (8, True)

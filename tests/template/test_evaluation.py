@@ -14,7 +14,7 @@ from generator.checks.quota.variants import variants
 from generator.checks.quota.worst_case import worst_case
 from generator.report.bill import bill, has_bill, total_usd
 from generator.simulation.topology import read_topology
-from generator.template.alternatives import options
+from generator.template.alternatives import stated_figures
 from generator.template.evaluation import Evaluator, Scope, Unknown, known, one_deployment
 from generator.template.intrinsics import canonical, whole_number
 from generator.template.reading import parse
@@ -74,7 +74,7 @@ def test_a_value_in_scope_one(value: Any, expected: int) -> None:
 
 @pytest.mark.parametrize(("value", "expected"), TABLE)
 def test_every_value_in_scope_every(value: Any, expected: int) -> None:
-    assert expected in [option.number for option in options(parse(template(value)), FUNCTION, RESERVED)]
+    assert expected in [figure.number for figure in stated_figures(parse(template(value)), FUNCTION, RESERVED)]
 
 
 @pytest.mark.parametrize(("value", "expected"), TABLE)

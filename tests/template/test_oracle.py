@@ -13,7 +13,7 @@ import pytest
 from generator.checks.quota.functions import RESERVED
 from generator.checks.quota.variants import variants
 from generator.checks.quota.worst_case import worst_case
-from generator.template.alternatives import Missing, options
+from generator.template.alternatives import Missing, stated_figures
 from generator.template.evaluation import Evaluator, Unknown
 from generator.template.guards import Equality, Guard
 from generator.template.intrinsics import whole_number
@@ -63,12 +63,12 @@ def check_one(oracle: Oracle, template: Template, function: str) -> None:
 
 
 def check_every(tried: list[Oracle], template: Template, function: str) -> None:
-    """Compare all options with all deployments, both ways."""
-    found = options(template, function, RESERVED)
+    """Compare all figures with all deployments, both ways."""
+    found = stated_figures(template, function, RESERVED)
     for oracle in tried:
         if not existence(oracle, function):
             continue
-        held = [option.number for option in found if agrees(oracle, option.guard)]
+        held = [figure.number for figure in found if agrees(oracle, figure.guard)]
         numbers = {number for number in held if isinstance(number, int)}
         right = accepted(oracle, function)
         assert numbers <= right

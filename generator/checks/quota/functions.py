@@ -10,12 +10,12 @@ from itertools import product
 from typing import TypeVar
 
 from generator.checks.quota.variants import Variant
-from generator.template.alternatives import Location, Missing, Option, branches, options
+from generator.template.alternatives import Figure, Location, Missing, branches, stated_figures
 from generator.template.dependencies import MAPPING_TYPES, names
 from generator.template.guards import Guard, merge
 from generator.template.intrinsics import Json, as_mapping, is_intrinsic, template_text
 from generator.template.model import Template
-from generator.template.search import Candidate
+from generator.template.search import Choice
 
 FUNCTION_TYPES = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 
@@ -25,7 +25,7 @@ MANAGED = "CapacityProviderConfig"
 
 _NOT_MANAGED = (Missing.ABSENT, Missing.UNKNOWN)
 
-MAPPING = "AWS::Lambda::EventSourceMapping"
+EVENT_SOURCE_MAPPING = "AWS::Lambda::EventSourceMapping"
 
 QUALIFIERS = ("AWS::Lambda::Alias", "AWS::Lambda::Version")
 
@@ -40,8 +40,8 @@ NEVER_INVOKES = (
 )
 """Types that may name a function without invoking it."""
 
-ELSEWHERE = ""
-"""Stands for outputs, loops and includes, which may hand a function to an invoker anywhere."""
+OTHER_HOLDER = ""
+"""Stands for outputs, loops and includes, which may pass a function's name to an invoker that is not known."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 """A function's name within a text, such as an ARN."""
@@ -58,10 +58,10 @@ def functions(template: Template) -> list[str]:
 
 
 @lru_cache(maxsize=10_000)
-def reservations(template: Template, function: str) -> list[Option]:
+def reservations(template: Template, function: str) -> list[Figure]:
     """Return the possible reservations of a function in the account's pool, which managed instances do not use."""
     pooled = [side.guard for side in branches(template, function, MANAGED) if side.value in _NOT_MANAGED]
-    return within(options(template, function, RESERVED), pooled)
+    return within(stated_figures(template, function, RESERVED), pooled)
 
 
 def may_be_managed(template: Template, function: str) -> bool:
@@ -72,23 +72,23 @@ def may_be_managed(template: Template, function: str) -> bool:
     return any(side.value not in _NOT_MANAGED for side in branches(template, function, MANAGED))
 
 
-def within(figures: Iterable[Option], guards: Sequence[Guard]) -> list[Option]:
-    """Return the options under each of the guards, without those that contradict it."""
+def within(figures: Iterable[Figure], guards: Sequence[Guard]) -> list[Figure]:
+    """Return the figures under each of the guards, without those that contradict it."""
     return [
-        option._replace(guard=both)
-        for option, guard in product(figures, guards)
-        if (both := merge(option.guard, guard)) is not None
+        figure._replace(guard=both)
+        for figure, guard in product(figures, guards)
+        if (both := merge(figure.guard, guard)) is not None
     ]
 
 
-def added(figures: Iterable[Option]) -> list[Candidate]:
-    """Return the options whose figures are known and above 0, with their figures as weights."""
-    return [Candidate(number, option.guard, option) for option in figures if (number := option.known())]
+def added(figures: Iterable[Figure]) -> list[Choice]:
+    """Return a choice for each figure that is known and above 0, with the figure as its weight."""
+    return [Choice(number, figure.guard, figure) for figure in figures if (number := figure.known())]
 
 
-def deducted(figures: Iterable[Option]) -> list[Candidate]:
-    """Return the options whose figures are known, 0 included, with negative weights."""
-    return [Candidate(-number, option.guard, option) for option in figures if (number := option.known()) is not None]
+def deducted(figures: Iterable[Figure]) -> list[Choice]:
+    """Return a choice for each figure that is known, 0 included, with a negative weight."""
+    return [Choice(-number, figure.guard, figure) for figure in figures if (number := figure.known()) is not None]
 
 
 def poller_name(location: Location) -> str:
@@ -129,7 +129,7 @@ class FunctionReferences:
             if resource.get("Type") not in NEVER_INVOKES:
                 self._note(logical_id, resource)
         for value in (*template.outputs.values(), *template.opaque.values()):
-            self._note(ELSEWHERE, value)
+            self._note(OTHER_HOLDER, value)
 
     def referenced(self, value: Json) -> set[str]:
         """Return the functions, versions and aliases whose name or ARN an expression is.
@@ -145,9 +145,9 @@ class FunctionReferences:
         """Return the versions and aliases that name a function."""
         return self._naming([function], QUALIFIERS)
 
-    def mappings(self, targets: list[str]) -> list[str]:
+    def event_sources(self, targets: list[str]) -> list[str]:
         """Return the event source mappings that name a function, or one of its versions or aliases."""
-        return self._naming(targets, (MAPPING,))
+        return self._naming(targets, (EVENT_SOURCE_MAPPING,))
 
     def has_other_invoker(self, function: str, targets: list[str]) -> bool:
         """Return whether anything but an event source mapping names the function, its versions or its aliases.
@@ -156,14 +156,15 @@ class FunctionReferences:
         """
         namers = {namer for target in targets for namer in self._namers.get(target, ())}
         return "FunctionUrlConfig" in self._template.properties(function) or any(
-            namer == ELSEWHERE or self._template.resources[namer].get("Type") not in (MAPPING, *QUALIFIERS)
+            namer == OTHER_HOLDER
+            or self._template.resources[namer].get("Type") not in (EVENT_SOURCE_MAPPING, *QUALIFIERS)
             for namer in namers.difference(targets)
         )
 
     def _naming(self, targets: Iterable[str], types: tuple[str, ...]) -> list[str]:
         namers = dict.fromkeys(namer for target in targets for namer in self._namers.get(target, ()))
         return [
-            namer for namer in namers if namer != ELSEWHERE and self._template.resources[namer].get("Type") in types
+            namer for namer in namers if namer != OTHER_HOLDER and self._template.resources[namer].get("Type") in types
         ]
 
     def _note(self, logical_id: str, value: Json) -> None:

@@ -1,4 +1,4 @@
-"""The rules of the quota engine, and all findings of one stack. cfn-lint's rules are adapters of them."""
+"""The rules about quota, and all findings of one stack. cfn-lint's rules in `checks.rules` only pass these on."""
 
 from __future__ import annotations
 

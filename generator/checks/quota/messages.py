@@ -13,7 +13,7 @@ from generator.checks.quota.provisioned import Excess
 from generator.checks.quota.queues import Demand
 from generator.checks.quota.streams import Surplus
 from generator.checks.quota.worst_case import WorstCase, uncounted, verb
-from generator.template.alternatives import Option
+from generator.template.alternatives import Figure
 from generator.template.guards import Equality, Fact, Guard, described
 
 DEFAULT_ACCOUNT = {
@@ -61,7 +61,7 @@ def sums(cases: Sequence[tuple[str, WorstCase]], has_gaps: bool = False) -> str:
     `has_gaps` states that something which belongs to no stack may reserve more.
     """
     total = sum(case.total for _, case in cases)
-    is_known = not has_gaps and all(case.complete for _, case in cases)
+    is_known = not has_gaps and all(case.is_proven for _, case in cases)
     known = f"{total:,}" if is_known else f"at least {total:,}"
     if len(cases) == 1:
         return f"{cases[0][0]} {known}"
@@ -101,10 +101,10 @@ def of_surplus(surplus: Surplus) -> str:
     )
 
 
-def of_zero(option: Option) -> str:
+def of_zero(figure: Figure) -> str:
     """Return the message of W9804: a reservation of 0 stops the function."""
     return (
-        f"{option.location[1]} reserves 0 concurrent executions and never runs{in_scenario(option.guard)}; "
+        f"{figure.location[1]} reserves 0 concurrent executions and never runs{in_scenario(figure.guard)}; "
         "leave the property out to share the account's pool"
     )
 

@@ -22,12 +22,12 @@ from generator.checks.quota.functions import (
     worst_of_each,
 )
 from generator.checks.quota.variants import Variant
-from generator.template.alternatives import Location, Missing, Option, alternatives, branches, options
+from generator.template.alternatives import Figure, Location, Missing, alternatives, branches, stated_figures
 from generator.template.dependencies import names
 from generator.template.guards import ALWAYS, Guard, merge
 from generator.template.intrinsics import Json, as_mapping, is_intrinsic, literal_text, plain_reference, template_text
 from generator.template.model import Template, is_stored
-from generator.template.search import Candidate, heaviest
+from generator.template.search import Choice, heaviest
 
 PROVISIONED = ("ProvisionedConcurrencyConfig", "ProvisionedConcurrentExecutions")
 
@@ -35,8 +35,8 @@ TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
 
 MAXIMUM = "MaxCapacity"
 
-LEFT_OUT: Candidate = Candidate(0, ALWAYS, None)
-"""The option to ignore an item, where that can only make the sum smaller than it is."""
+LEFT_OUT: Choice = Choice(0, ALWAYS, None)
+"""The choice of no figure. Ignoring a figure can only lower a sum."""
 
 
 class Excess(NamedTuple):
@@ -75,7 +75,7 @@ def is_provisioned(location: Location) -> bool:
     return PROVISIONED[0] in location or MAXIMUM in location
 
 
-def provisions(template: Template, function: str) -> list[list[Option]]:
+def provisions(template: Template, function: str) -> list[list[Figure]]:
     """Return the figures of everything that belongs to a function: SAM's own, versions and aliases."""
     return list(_owners(template).of_function.get(function, {}).values())
 
@@ -93,36 +93,36 @@ class _Owners:
 
     def __init__(self, template: Template) -> None:
         self._template = template
-        self.of_function: dict[str, dict[str, list[Option]]] = {name: {} for name in functions(template)}
+        self.of_function: dict[str, dict[str, list[Figure]]] = {name: {} for name in functions(template)}
         self.without_function: list[str] = []
         self._of_qualifier: dict[str, list[tuple[str, str, Guard]]] = {}
         for function in self.of_function:
             alias = self._text(template.properties(function).get("AutoPublishAlias"))
             if alias:
                 self._of_qualifier[f"{function}Alias{alias}"] = [(function, alias, ALWAYS)]  # SAM's logical id
-            self._add(function, alias, options(template, function, *PROVISIONED))
+            self._add(function, alias, stated_figures(template, function, *PROVISIONED))
         for qualifier in template.of_type(*QUALIFIERS):
-            self._add_qualifier(qualifier, options(template, qualifier, *PROVISIONED))
+            self._add_qualifier(qualifier, stated_figures(template, qualifier, *PROVISIONED))
         targets = [target for target in template.of_type(TARGET) if _scales_functions(template, target)]
         self._by_name = {template_text(template.properties(id_).get("FunctionName")): id_ for id_ in self.of_function}
         for target in targets:
             self._add_target(target)
 
-    def _add(self, function: str, qualifier: str, figures: list[Option]) -> None:
+    def _add(self, function: str, qualifier: str, figures: list[Figure]) -> None:
         self.of_function[function].setdefault(qualifier, []).extend(figures)
 
-    def _add_qualifier(self, qualifier: str, figures: list[Option]) -> None:
+    def _add_qualifier(self, qualifier: str, figures: list[Figure]) -> None:
         for side in branches(self._template, qualifier, "FunctionName"):
             owners = sorted(function_references(self._template).referenced(side.value) & self.of_function.keys())
             provisioned = within(figures, [side.guard])
             for function in owners:
                 self._add(function, qualifier, provisioned)
                 self._of_qualifier.setdefault(qualifier, []).append((function, qualifier, side.guard))
-            if not owners and any(option.number is not Missing.ABSENT and option.number for option in provisioned):
+            if not owners and any(figure.number is not Missing.ABSENT and figure.number for figure in provisioned):
                 self.without_function.append(qualifier)
 
     def _add_target(self, target: str) -> None:
-        figures = options(self._template, target, MAXIMUM)
+        figures = stated_figures(self._template, target, MAXIMUM)
         for side in branches(self._template, target, "ResourceId"):
             owners = self._scaled(side.value)
             for function, qualifier, guard in owners:
@@ -173,18 +173,18 @@ def _scales_functions(template: Template, target: str) -> bool:
 
 
 def _excess(variant: Variant, function: str) -> Iterator[Excess]:
-    provisioned = [candidates for figures_ in provisions(variant.template, function) if (candidates := added(figures_))]
+    provisioned = [choices for figures_ in provisions(variant.template, function) if (choices := added(figures_))]
     reserved = deducted(reservations(variant.template, function)) if provisioned else []
     if not reserved:
         return
     combination = heaviest(variant.space, [reserved, *([LEFT_OUT, *figures_] for figures_ in provisioned)])
     if combination is None or combination.weight <= 0:
         return
-    picks = [(pick.weight, pick.option) for pick in combination.picks if pick.option]
-    figures = [(str(option.location[1]), weight, option.location) for weight, option in picks if weight > 0]
+    chosen = [(choice.weight, choice.figure) for choice in combination.choices if choice.figure]
+    figures = [(str(figure.location[1]), weight, figure.location) for weight, figure in chosen if weight > 0]
     yield Excess(
         function=function,
-        reserved=sum(-weight for weight, _ in picks if weight < 0),
+        reserved=sum(-weight for weight, _ in chosen if weight < 0),
         provisioned=tuple(sorted(figures, key=lambda figure: (-figure[1], figure[0]))),
         scenario=combination.guard,
     )

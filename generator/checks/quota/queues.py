@@ -20,12 +20,12 @@ from generator.checks.quota.functions import (
 )
 from generator.checks.quota.provisioned import LEFT_OUT
 from generator.checks.quota.variants import Variant
-from generator.template.alternatives import Location, Missing, Option, alternatives, branches, options
+from generator.template.alternatives import Figure, Location, Missing, alternatives, branches, stated_figures
 from generator.template.dependencies import names
 from generator.template.guards import Guard
 from generator.template.intrinsics import literal_text
 from generator.template.model import Template
-from generator.template.search import Candidate, Combination, heaviest
+from generator.template.search import Choice, Combination, heaviest
 
 QUEUE = "AWS::SQS::Queue"
 
@@ -100,7 +100,7 @@ def throttled_pollers(variants: Iterable[Variant]) -> list[Demand]:
 def _above(variant: Variant, function: str) -> Iterator[Demand]:
     reserved = deducted(reservations(variant.template, function))
     for source in _event_sources(variant.template, function) if reserved else ():
-        maxima = within(options(variant.template, source.owner, *source.prefix, *MAXIMUM), [source.guard])
+        maxima = within(stated_figures(variant.template, source.owner, *source.prefix, *MAXIMUM), [source.guard])
         demands = added(maxima)
         combination = heaviest(variant.space, [demands, reserved]) if demands else None
         if combination and combination.weight > 0:
@@ -109,12 +109,12 @@ def _above(variant: Variant, function: str) -> Iterator[Demand]:
 
 
 def _throttled(variant: Variant, function: str) -> Iterator[Demand]:
-    reserved = [candidate for candidate in deducted(reservations(variant.template, function)) if candidate.weight < 0]
+    reserved = [choice for choice in deducted(reservations(variant.template, function)) if choice.weight < 0]
     sources = list(_event_sources(variant.template, function)) if reserved else []
     demands = [_starting(variant.template, source) for source in sources]
     for index, source in enumerate(sources[:MAX_SOURCES]):
-        receives = [option for queue in _queues(variant.template, source) for option in queue]
-        low = [Candidate(0, option.guard, option) for option in receives if 0 < _known(option) < MIN_RECEIVES]
+        receives = [figure for queue in _queues(variant.template, source) for figure in queue]
+        low = [Choice(0, figure.guard, figure) for figure in receives if 0 < _known(figure) < MIN_RECEIVES]
         others = [[LEFT_OUT, *demand] for number, demand in enumerate(demands) if number != index]
         if not low or not demands[index]:
             continue
@@ -124,22 +124,22 @@ def _throttled(variant: Variant, function: str) -> Iterator[Demand]:
             yield Demand(function, units, combination.weight + units, queue.location, combination.guard, _known(queue))
 
 
-def _starting(template: Template, source: _EventSource) -> list[Candidate]:
+def _starting(template: Template, source: _EventSource) -> list[Choice]:
     """Return the number of batches that the pollers of a mapping run at once when they start."""
     pollers = branches(template, source.owner, *source.prefix, PROVISIONED_POLLERS)
     if any(side.value is not Missing.ABSENT for side in pollers):
         return []
     enabled = alternatives(template, source.owner, *source.prefix, "Enabled")
     polling = [side.guard for side in enabled if literal_text(side.value) != "false"]
-    maxima = within(options(template, source.owner, *source.prefix, *MAXIMUM), [source.guard])
+    maxima = within(stated_figures(template, source.owner, *source.prefix, *MAXIMUM), [source.guard])
     starts = [
         (STARTING_POLLERS if maximum.number is Missing.ABSENT else maximum.known() or 0, maximum)
         for maximum in within(maxima, polling)
     ]
-    return [Candidate(start, option.guard, option) for start, option in starts if start]
+    return [Choice(start, figure.guard, figure) for start, figure in starts if start]
 
 
-def _queues(template: Template, source: _EventSource) -> Iterator[list[Option]]:
+def _queues(template: Template, source: _EventSource) -> Iterator[list[Figure]]:
     """Yield the maxReceiveCount of each standard queue of the template that a mapping may read."""
     for side in branches(template, source.owner, *source.prefix, source.queue):
         for queue in sorted({*names(side.value)}):
@@ -147,25 +147,25 @@ def _queues(template: Template, source: _EventSource) -> Iterator[list[Option]]:
             if is_queue and all(
                 fifo.value in (Missing.ABSENT, False) for fifo in branches(template, queue, "FifoQueue")
             ):
-                yield within(options(template, queue, *REDRIVE), [side.guard])
+                yield within(stated_figures(template, queue, *REDRIVE), [side.guard])
 
 
 def _event_sources(template: Template, function: str) -> Iterator[_EventSource]:
     references = function_references(template)
     targets = [function, *references.qualifiers(function)]
-    for mapping in references.mappings(targets):
-        for side in branches(template, mapping, "FunctionName"):
+    for event_source in references.event_sources(targets):
+        for side in branches(template, event_source, "FunctionName"):
             if references.referenced(side.value) & {*targets}:
-                yield _EventSource(mapping, (), "EventSourceArn", side.guard)
+                yield _EventSource(event_source, (), "EventSourceArn", side.guard)
     for event in sam_events(template, function):
         for side in branches(template, function, "Events", event, "Type"):
             if side.value == "SQS":
                 yield _EventSource(function, ("Events", event, "Properties"), "Queue", side.guard)
 
 
-def _picked(combination: Combination, key: str) -> Option:
-    return next(pick.option for pick in combination.picks if pick.option and key in pick.option.location)
+def _picked(combination: Combination, key: str) -> Figure:
+    return next(choice.figure for choice in combination.choices if choice.figure and key in choice.figure.location)
 
 
-def _known(option: Option) -> int:
-    return option.known() or 0
+def _known(figure: Figure) -> int:
+    return figure.known() or 0

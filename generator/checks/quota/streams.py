@@ -18,12 +18,12 @@ from generator.checks.quota.functions import (
     worst_of_each,
 )
 from generator.checks.quota.variants import Variant
-from generator.template.alternatives import Alternative, Location, Missing, Option, branches, options, present
+from generator.template.alternatives import Alternative, Figure, Location, Missing, branches, present, stated_figures
 from generator.template.dependencies import VARIABLE
 from generator.template.guards import Guard, merge, when
 from generator.template.intrinsics import Json, template_text
 from generator.template.model import Template
-from generator.template.search import Candidate, heaviest, possible
+from generator.template.search import Choice, heaviest, possible
 
 STREAM_ARNS = {
     "AWS::Kinesis::Stream": "Arn",
@@ -38,7 +38,7 @@ SAM_STREAM_EVENTS = ("Kinesis", "DynamoDB")
 MAX_TRIED = 20
 """Mappings of one function of which each is tried as the one that exists."""
 
-Poller = list[Candidate]
+Poller = list[Choice]
 """The batches that one mapping or event may run at once. They count negative, because they reduce the surplus."""
 
 
@@ -72,18 +72,18 @@ def surpluses(variants: Iterable[Variant], shards: int = 0) -> list[Surplus]:
     return worst_of_each(variants, partial(_surplus, shards=shards), attrgetter("function"), attrgetter("unused"))
 
 
-def switched_off(variants: Iterable[Variant]) -> list[Option]:
+def switched_off(variants: Iterable[Variant]) -> list[Figure]:
     """Return every place that gives a function a reservation of 0, with the first deployment that has it."""
     found = (
-        option
+        figure
         for variant in variants
         for function in functions(variant.template)
-        for option in reservations(variant.template, function)
-        if option.number == 0 and possible(variant.space, option.guard)
+        for figure in reservations(variant.template, function)
+        if figure.number == 0 and possible(variant.space, figure.guard)
     )
-    by_location: dict[Location, Option] = {}
-    for option in found:
-        by_location.setdefault(option.location, option)
+    by_location: dict[Location, Figure] = {}
+    for figure in found:
+        by_location.setdefault(figure.location, figure)
     return list(by_location.values())
 
 
@@ -100,20 +100,20 @@ def _surplus(variant: Variant, function: str, shards: int) -> Iterator[Surplus]:
     if not combinations:
         return
     combination = max(combinations, key=lambda combination: combination.weight)
-    picks = [(pick.weight, pick.option) for pick in combination.picks if pick.option]
-    weight, option = next(pick for pick in picks if pick[0] > 0)
+    chosen = [(choice.weight, choice.figure) for choice in combination.choices if choice.figure]
+    weight, figure = next(one for one in chosen if one[0] > 0)
     yield Surplus(
         function=function,
         reserved=weight,
-        location=option.location,
-        pollers=tuple(sorted((poller_name(option.location), -weight) for weight, option in picks if weight < 0)),
+        location=figure.location,
+        pollers=tuple(sorted((poller_name(figure.location), -weight) for weight, figure in chosen if weight < 0)),
         scenario=combination.guard,
     )
 
 
 def _with_first_running(pollers: list[Poller], first: int) -> list[Poller]:
     """Demand that one of the mappings exists: a function whose mappings are all absent is no stream consumer."""
-    running = [candidate for candidate in pollers[first] if candidate.option]
+    running = [choice for choice in pollers[first] if choice.figure]
     return [running, *pollers[:first], *pollers[first + 1 :]]
 
 
@@ -121,10 +121,12 @@ def _pollers(template: Template, function: str, shards: int) -> list[Poller] | N
     """Return the pollers of a function; None if anything else invokes it, or may."""
     references = function_references(template)
     targets = [function, *references.qualifiers(function)]
-    items = [_sam_event(template, function, event, shards) for event in sam_events(template, function)]
-    items += [_mapping(template, mapping, targets, shards) for mapping in references.mappings(targets)]
-    streams = [item for item in items if item is not None]
-    return streams if len(streams) == len(items) and not references.has_other_invoker(function, targets) else None
+    pollers = [_sam_event(template, function, event, shards) for event in sam_events(template, function)]
+    pollers += [
+        _event_source(template, event_source, targets, shards) for event_source in references.event_sources(targets)
+    ]
+    streams = [poller for poller in pollers if poller is not None]
+    return streams if len(streams) == len(pollers) and not references.has_other_invoker(function, targets) else None
 
 
 def _sam_event(template: Template, function: str, name: str, shards: int) -> Poller | None:
@@ -134,16 +136,16 @@ def _sam_event(template: Template, function: str, name: str, shards: int) -> Pol
     return _lanes(template, function, ("Events", name, "Properties"), "Stream", shards)
 
 
-def _mapping(template: Template, mapping: str, targets: list[str], shards: int) -> Poller | None:
-    """Return the poller of a mapping. A conditional mapping may also be absent."""
-    sides = branches(template, mapping, "FunctionName")
+def _event_source(template: Template, logical_id: str, targets: list[str], shards: int) -> Poller | None:
+    """Return the poller of an event source mapping. A conditional one may also be absent."""
+    sides = branches(template, logical_id, "FunctionName")
     if not all(function_references(template).referenced(side.value) & {*targets} for side in sides):
         return None
-    running = _lanes(template, mapping, (), "EventSourceArn", shards)
-    condition = template.resources[mapping].get("Condition")
+    running = _lanes(template, logical_id, (), "EventSourceArn", shards)
+    condition = template.resources[logical_id].get("Condition")
     if running is None or not isinstance(condition, str):
         return running
-    return [*running, Candidate(0, when(condition, holds=False), None)]
+    return [*running, Choice(0, when(condition, holds=False), None)]
 
 
 def _lanes(template: Template, owner: str, prefix: tuple[str, ...], stream: str, shards: int) -> Poller | None:
@@ -155,14 +157,14 @@ def _lanes(template: Template, owner: str, prefix: tuple[str, ...], stream: str,
     arns = list(branches(template, owner, *prefix, stream))
     if any(_stream(template, arn.value) is None for arn in arns):
         return None
-    candidates = []
-    for arn, factor in product(arns, options(template, owner, *prefix, "ParallelizationFactor")):
+    choices = []
+    for arn, factor in product(arns, stated_figures(template, owner, *prefix, "ParallelizationFactor")):
         lanes_per_shard = 1 if factor.number is Missing.ABSENT else factor.known() or 0
         for count, guard in _shards(template, arn, shards) if lanes_per_shard else []:
             both = merge(arn.guard, factor.guard, guard)
             if both is not None:
-                candidates.append(Candidate(-count * lanes_per_shard, both, Option(count, both, arn.location)))
-    return candidates
+                choices.append(Choice(-count * lanes_per_shard, both, Figure(count, both, arn.location)))
+    return choices
 
 
 def _shards(template: Template, arn: Alternative, unstated: int) -> Iterable[tuple[int, Guard]]:
@@ -175,9 +177,9 @@ def _shards(template: Template, arn: Alternative, unstated: int) -> Iterable[tup
         guard = present(template, stream)
         yield from ((count, guard) for count in guess if guard is not None)
         return
-    for option in options(template, stream, "ShardCount"):
-        counts = [number] if (number := option.known()) else guess
-        yield from ((count, option.guard) for count in counts)
+    for figure in stated_figures(template, stream, "ShardCount"):
+        counts = [number] if (number := figure.known()) else guess
+        yield from ((count, figure.guard) for count in counts)
 
 
 def _stream(template: Template, arn: Json) -> str | None:

@@ -29,7 +29,7 @@ from generator.checks.quota.provisioned import (
     without_function,
 )
 from generator.checks.quota.variants import Variant
-from generator.template.alternatives import Location, Missing, Option, alternatives, present
+from generator.template.alternatives import Figure, Location, Missing, alternatives, present
 from generator.template.guards import ALWAYS, Guard
 from generator.template.intrinsics import Json, as_mapping, is_intrinsic, literal_text, whole_number
 from generator.template.model import Section, Template
@@ -76,8 +76,8 @@ class WorstCase(NamedTuple):
     """Functions whose figures the template does not state, or not in every deployment, and versions, aliases and
     scalable targets whose function it does not state. Not in the sum then."""
 
-    elsewhere: tuple[str, ...]
-    """Everything that may take concurrency by resources that the template does not list: nested variants, modules,
+    not_examined: tuple[str, ...]
+    """Everything that may take concurrency through resources that the template does not list: nested stacks, modules,
     includes, macros, loops over an unknown list. Not in the sum."""
 
     managed: tuple[str, ...] = ()
@@ -89,22 +89,22 @@ class WorstCase(NamedTuple):
         return sum(share.reserved for share in self.shares)
 
     @property
-    def exact(self) -> bool:
-        """Whether no deployment reserves more than the sum, of what is counted."""
+    def search_finished(self) -> bool:
+        """Whether the search has found the deployment with the largest sum. The sum may still leave something out."""
         return self.at_most <= self.total
 
     @property
-    def complete(self) -> bool:
-        """Whether no deployment reserves more than the sum."""
+    def is_proven(self) -> bool:
+        """Whether no deployment reserves more than the sum: the search finished and everything is counted."""
         return self.fits(self.total)
 
     def fits(self, reservable: int) -> bool:
         """Return whether every deployment fits, as long as parameters that state a figure have their defaults."""
-        return self.at_most <= reservable and not self.unresolved and not self.elsewhere
+        return self.at_most <= reservable and not self.unresolved and not self.not_examined
 
     def __str__(self) -> str:
         """Return the sum, or its bounds."""
-        return f"{self.total:,}" if self.exact else f"{self.total:,} to {self.at_most:,}"
+        return f"{self.total:,}" if self.search_finished else f"{self.total:,} to {self.at_most:,}"
 
 
 def worst_case(variants: Iterable[Variant]) -> WorstCase:
@@ -123,7 +123,7 @@ def worst_case(variants: Iterable[Variant]) -> WorstCase:
     return worst._replace(
         at_most=max(case.at_most for case in cases),
         unresolved=tuple(dict.fromkeys(name for case in cases for name in case.unresolved)),
-        elsewhere=tuple(dict.fromkeys(name for case in cases for name in case.elsewhere)),
+        not_examined=tuple(dict.fromkeys(name for case in cases for name in case.not_examined)),
         managed=tuple(dict.fromkeys(name for case in cases for name in case.managed)),
     )
 
@@ -131,12 +131,12 @@ def worst_case(variants: Iterable[Variant]) -> WorstCase:
 def uncounted(case: WorstCase, source: str = "the template") -> str:
     """Return the parts that are not in the sum, to end a sentence with; empty if everything is."""
     functions_ = f"; not counted: {counted(len(case.unresolved), 'function')} whose figure {source} does not state"
-    elsewhere = f"; not examined: {listed(case.elsewhere)}"
-    notes = ((functions_, case.unresolved), (elsewhere, case.elsewhere))
-    return "".join(text for text, names in notes if names) + managed_apart(case.managed)
+    others = f"; not examined: {listed(case.not_examined)}"
+    notes = ((functions_, case.unresolved), (others, case.not_examined))
+    return "".join(text for text, names in notes if names) + managed_instances_note(case.managed)
 
 
-def managed_apart(functions_: Sequence[str]) -> str:
+def managed_instances_note(functions_: Sequence[str]) -> str:
     """Return the functions that take nothing from the pool, to go at the end of a sentence; empty without any."""
     return f"; on Lambda Managed Instances, with quotas of their own: {listed(functions_)}" if functions_ else ""
 
@@ -160,13 +160,13 @@ def verb(cases: Iterable[WorstCase]) -> str:
 
 def _worst_case(variant: Variant) -> WorstCase:
     by_function = {function: _figures(variant.template, function) for function in functions(variant.template)}
-    items = []
+    decisions = []
     for figures_ in chain.from_iterable(by_function.values()):
-        if candidates := added(figures_):
-            items.append([LEFT_OUT, *candidates])
-    combination = heaviest(variant.space, items)
-    picks = [pick.option for pick in combination.picks if pick.option] if combination else []
-    shares = [Share(str(pick.location[1]), pick.known() or 0, pick.location) for pick in picks]
+        if choices := added(figures_):
+            decisions.append([LEFT_OUT, *choices])
+    combination = heaviest(variant.space, decisions)
+    chosen = [choice.figure for choice in combination.choices if choice.figure] if combination else []
+    shares = [Share(str(figure.location[1]), figure.known() or 0, figure.location) for figure in chosen]
     return WorstCase(
         shares=tuple(sorted(shares, key=lambda share: (-share.reserved, share.function))),
         scenario=combination.guard if combination else ALWAYS,
@@ -176,28 +176,28 @@ def _worst_case(variant: Variant) -> WorstCase:
                 function
                 for function, figures in by_function.items()
                 if present(variant.template, function) is None
-                or any(_is_open(variant, option) for option in chain.from_iterable(figures))
+                or any(_is_open(variant, figure) for figure in chain.from_iterable(figures))
             ),
             *without_function(variant.template),
         ),
-        elsewhere=tuple(_elsewhere(variant.template)),
+        not_examined=tuple(_not_examined(variant.template)),
         managed=tuple(name for name in by_function if may_be_managed(variant.template, name)),
     )
 
 
-def _is_open(variant: Variant, option: Option) -> bool:
-    return option.number is Missing.UNKNOWN or not variant.space.can_read(option.guard)
+def _is_open(variant: Variant, figure: Figure) -> bool:
+    return figure.number is Missing.UNKNOWN or not variant.space.can_read(figure.guard)
 
 
-def _figures(template: Template, function: str) -> list[list[Option]]:
+def _figures(template: Template, function: str) -> list[list[Figure]]:
     """Return the reservation of a function and, for when there is none, each figure that is provisioned for it."""
     reserved = reservations(template, function)
-    without = [option.guard for option in reserved if option.number is Missing.ABSENT]
+    without = [figure.guard for figure in reserved if figure.number is Missing.ABSENT]
     provisioned = provisions(template, function) if without else []
     return [reserved, *(within(figures, without) for figures in provisioned)]
 
 
-def _elsewhere(template: Template) -> Iterator[str]:
+def _not_examined(template: Template) -> Iterator[str]:
     yield from template.macros
     yield from template.malformed
     yield from (name for name, resource in template.resources.items() if _may_be_several(resource))

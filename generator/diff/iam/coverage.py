@@ -32,7 +32,7 @@ OPEN_PART = re.compile(r"\$\{[^!{}][^{}]*\}|[*?]")
 MAX_COMPARISONS = 2_000
 """Pairs of names that depend on the deployment to compare, which takes seconds. Beyond, a difference is possible."""
 
-MAX_STEPS = 250_000
+MAX_GRANT_STEPS = 250_000
 """Comparisons of two grants, which take seconds. Beyond, a grant counts as not covered, which is possible."""
 
 
@@ -42,7 +42,7 @@ class Coverage:
     def __init__(self, deployable: Deployable) -> None:
         self._deployable = deployable
         self._known: dict[tuple[str, str], Certainty] = {}
-        self._steps_left = MAX_STEPS
+        self._steps_left = MAX_GRANT_STEPS
 
     def uncovered(self, grants: Iterable[Grant], others: Sequence[Grant]) -> list[Grant]:
         """Return the grants that the others do not cover in every deployment."""

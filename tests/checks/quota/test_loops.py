@@ -132,7 +132,7 @@ TENANTS = {
 def test_a_list_that_a_deployment_selects_has_its_worst_case(collection: Any, scenario: str) -> None:
     loops = {"Fn::ForEach::Tenants": loop("Name", collection, {"Fn${Name}": reserving(250)})}
     case = worst_case(variants({**TENANTS, "Resources": loops}))
-    assert (case.total, case.complete, in_scenario(case.scenario)) == (1000, True, f", when {scenario}")
+    assert (case.total, case.is_proven, in_scenario(case.scenario)) == (1000, True, f", when {scenario}")
 
 
 @pytest.mark.parametrize("declared", [{"AllowedValues": ["dev", "prod"]}, {"AllowedPattern": "^(dev|prod)$"}])
@@ -144,7 +144,7 @@ def test_a_loop_over_a_parameter_has_every_value_that_is_stated(declared: Any) -
         "Resources": {"Fn::ForEach::X": loop("Name", [{"Ref": "Stage"}], {"Fn${Name}": reserving(figure)})},
     }
     case = worst_case(variants(content))
-    assert (case.total, case.complete, in_scenario(case.scenario)) == (70, True, ", when Stage is prod")
+    assert (case.total, case.is_proven, in_scenario(case.scenario)) == (70, True, ", when Stage is prod")
 
 
 @pytest.mark.parametrize(("lists", "fact"), [([["A"], []], "IsDev is true"), ([[], ["A"]], "IsDev is false")])
@@ -162,7 +162,7 @@ def test_two_selected_lists_that_exclude_each_other_do_not_add_up() -> None:
         for key, names in zip("XY", lists, strict=True)
     }
     case = worst_case(variants({**TENANTS, "Resources": loops}))
-    assert (case.total, case.complete) == (200, True)
+    assert (case.total, case.is_proven) == (200, True)
 
 
 def test_a_name_that_two_lists_write_differently_is_not_proven() -> None:
@@ -173,7 +173,7 @@ def test_a_name_that_two_lists_write_differently_is_not_proven() -> None:
         "Mappings": {"Sizes": {"A.1": {"Units": 950}, "A1": {"Units": 5}}},
         "Resources": {"Fn::ForEach::X": loop("Name", {"Fn::If": ["IsDev", ["A.1"], ["A1"]]}, sized)},
     }
-    assert not worst_case(variants(content)).complete
+    assert not worst_case(variants(content)).is_proven
 
 
 def test_the_properties_of_a_selected_list_are_those_of_the_deployment() -> None:
@@ -246,7 +246,7 @@ def test_the_worst_case_of_loops_is_that_of_all_deployments(seed: int) -> None:
     content = random_loops(random.Random(seed))
     case = worst_case(variants(content))
     given = [{"Stage": stage, "Area": area, "Names": "A,C"} for stage, area in product(["dev", "prod"], ["eu", "us"])]
-    assert case.complete
+    assert case.is_proven
     assert case.total == max(total_in(content, one) for one in given)
 
 
@@ -376,4 +376,4 @@ def test_a_loop_over_too_many_different_lists_is_not_proven() -> None:
         "Mappings": {"Lists": lists},
         "Resources": {"Fn::ForEach::L": loop("Name", collection, {"F${Name}": reserving(9)})},
     }
-    assert worst_case(variants(content)).elsewhere == ("Fn::ForEach::L",)
+    assert worst_case(variants(content)).not_examined == ("Fn::ForEach::L",)

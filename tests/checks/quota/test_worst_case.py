@@ -54,13 +54,19 @@ def test_tells_shares_scenario_and_what_it_could_not_tell() -> None:
         Share("Small", 7, ("Resources", "Small", *PROPERTY)),
     )
     assert case.scenario == {("IsProd", True), (Equality("Environment", "prod"), True), (Equality("Units", "7"), True)}
-    assert case.exact
+    assert case.search_finished
     assert case.unresolved == ("Unknown",)
 
 
 def test_a_template_that_reserves_nothing() -> None:
     case = worst_case(variants({"Resources": {}}))
-    assert (case.total, case.shares, case.scenario, case.exact, case.unresolved) == (0, (), frozenset(), True, ())
+    assert (case.total, case.shares, case.scenario, case.search_finished, case.unresolved) == (
+        0,
+        (),
+        frozenset(),
+        True,
+        (),
+    )
 
 
 def test_several_templates_add_up() -> None:
@@ -220,7 +226,7 @@ def test_the_default_value_of_a_mapping_holds_when_no_key_is_selected(
 
 
 @pytest.mark.parametrize(
-    ("at_most", "unresolved", "elsewhere", "fits"),
+    ("at_most", "unresolved", "not_examined", "fits"),
     [
         (900, (), (), True),
         (901, (), (), False),
@@ -229,13 +235,13 @@ def test_the_default_value_of_a_mapping_holds_when_no_key_is_selected(
     ],
 )
 def test_fits_only_if_no_deployment_can_exceed_the_account(
-    at_most: int, unresolved: tuple[str, ...], elsewhere: tuple[str, ...], fits: bool
+    at_most: int, unresolved: tuple[str, ...], not_examined: tuple[str, ...], fits: bool
 ) -> None:
-    assert WorstCase((), frozenset(), at_most, unresolved, elsewhere).fits(900) == fits
+    assert WorstCase((), frozenset(), at_most, unresolved, not_examined).fits(900) == fits
 
 
 @pytest.mark.parametrize(
-    ("resource", "elsewhere"),
+    ("resource", "not_examined"),
     [
         ({"Type": "AWS::CloudFormation::Stack"}, ("Child",)),
         ({"Type": "AWS::CloudFormation::StackSet"}, ("Child",)),
@@ -245,13 +251,13 @@ def test_fits_only_if_no_deployment_can_exceed_the_account(
         ({"Type": "AWS::SQS::Queue"}, ()),
     ],
 )
-def test_tells_what_may_bring_functions_from_elsewhere(resource: Any, elsewhere: tuple[str, ...]) -> None:
+def test_names_what_may_bring_functions(resource: Any, not_examined: tuple[str, ...]) -> None:
     template = variants({"Resources": {"Child": resource}})
-    assert worst_case(template).elsewhere == elsewhere
+    assert worst_case(template).not_examined == not_examined
 
 
 @pytest.mark.parametrize(
-    ("transform", "elsewhere"),
+    ("transform", "not_examined"),
     [
         ("CompanyDefaults", ("CompanyDefaults",)),
         (["AWS::Serverless-2016-10-31", "CompanyDefaults"], ("CompanyDefaults",)),
@@ -261,9 +267,11 @@ def test_tells_what_may_bring_functions_from_elsewhere(resource: Any, elsewhere:
         ([], ()),
     ],
 )
-def test_tells_which_macros_may_bring_functions_or_change_figures(transform: Any, elsewhere: tuple[str, ...]) -> None:
+def test_tells_which_macros_may_bring_functions_or_change_figures(
+    transform: Any, not_examined: tuple[str, ...]
+) -> None:
     case = worst_case(variants(edited(CONTENT, ("Transform", transform))))
-    assert (case.total, case.elsewhere) == (97, elsewhere)
+    assert (case.total, case.not_examined) == (97, not_examined)
 
 
 def test_a_set_of_parameters_that_states_no_figure_leaves_it_open() -> None:

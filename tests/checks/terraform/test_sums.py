@@ -26,7 +26,7 @@ def read(content: Any) -> tuple[Sums, dict[str, str]]:
     for part in found.parts:
         given = [part.parameters] if part.stack else []
         case = worst_case(variants(part.document, given))
-        assert (case.unresolved, case.elsewhere) == ((), ())
+        assert (case.unresolved, case.not_examined) == ((), ())
         if case.total:
             key = (part.account, part.region)
             sums[key] = sums.get(key, 0) + case.total
