@@ -480,7 +480,7 @@ def remedy_for_stream(environment: Environment, batch_size: str = "stream.batch_
 def longest_batches_ms(environment: Environment) -> int:
     """Return the longest mean duration of batches with which the largest factor carries the load, else 0."""
     durations_ms = range(1, math.floor(environment.functions.check_alerts.mean_duration_ms) + 1)
-    return bisect_left(durations_ms, True, key=lambda ms: not _is_carried(with_batches_of(environment, ms)))
+    return bisect_left(durations_ms, True, key=lambda ms: not _is_carried(_with_batches_of(environment, ms)))
 
 
 def at_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
@@ -492,7 +492,7 @@ def _with_batch_size(environment: Environment, batch_size: int) -> Environment:
     return environment._replace(stream=environment.stream._replace(batch_size=batch_size))
 
 
-def with_batches_of(environment: Environment, duration_ms: float) -> Environment:
+def _with_batches_of(environment: Environment, duration_ms: float) -> Environment:
     """Return the environment with batches of that mean duration, and the 95th percentile as its default follows it."""
     stated = environment.functions.check_alerts
     p95_duration_ms = float(f"{duration_ms * stated.p95_duration_ms / stated.mean_duration_ms:.3g}")

@@ -19,7 +19,6 @@ from generator.capacity.sizing import (
     longest_batches_ms,
     remedy_for_stream,
     size,
-    with_batches_of,
     with_units,
 )
 from generator.capacity.usage_plan import UsagePlan, plan_rejection, usage_plan
@@ -93,7 +92,7 @@ class _Remedies:
         try:
             size(self._stricter)
         except UnsizableLoad:
-            yield self._shorter_batches(settings)
+            yield from self._shorter_batches(settings)
         is_held_back = False
         for function, name in sorted(settings.items(), key=lambda item: order.index(item[1])):
             missed = {
@@ -144,22 +143,23 @@ class _Remedies:
         stricter: Environment = _changed(self._peak, "targets.stream_utilisation", self._utilisation)
         return stricter
 
-    def _shorter_batches(self, settings: Mapping[str, str]) -> str:
-        """Return the remedy if Lambda allows too few lanes. All others count on the shorter batches.
+    def _shorter_batches(self, settings: Mapping[str, str]) -> Iterator[str]:
+        """Yield the remedy if Lambda allows too few lanes. All others count on the shorter batches.
 
         Raises UnsizableLoad if no batches are short enough.
         """
         longest_ms = longest_batches_ms(self._stricter) or longest_batches_ms(self._peak)
         if not longest_ms:
             size(self._peak)
-        function = next(function for function, name in settings.items() if name == "check_alerts")
         batch_size = f"BatchSize in {self._template}" if self._template else "stream.batch_size"
         remedy = remedy_for_stream(self._stricter, batch_size)
-        self._peak = with_batches_of(self._peak, longest_ms)
-        return (
-            f"{function}: a ParallelizationFactor of {MAX_PARALLELIZATION_FACTOR}, Lambda's maximum, is not enough at "
-            f"{self._at}; {remedy}. When they are that short, {self._with_mean('check_alerts', longest_ms)}"
-        )
+        place = self._with_mean("check_alerts", longest_ms)
+        for function in settings:
+            if settings[function] == "check_alerts":
+                yield (
+                    f"{function}: a ParallelizationFactor of {MAX_PARALLELIZATION_FACTOR}, Lambda's maximum, is not "
+                    f"enough at {self._at}; {remedy}. When they are that short, {place}"
+                )
 
     def _shorter_runs(self, function: str, target: Target) -> str:
         settings = self._file.functions.process_webhook
@@ -218,7 +218,7 @@ class _Remedies:
         change = f"{units:,}" + ("" if found in (None, units) else f" instead of {found:,}")
         if self._template:
             changes = [f"a ParallelizationFactor of {more_lanes}"] if more_lanes else []
-            changes += [f"ReservedConcurrentExecutions of {change}"] if (found or units) < units else []
+            changes += [f"ReservedConcurrentExecutions of {change}"] if found is not None and found < units else []
             yield f"{function}: in {self._template}, {' and '.join(changes)} ({why})"
             return
         lanes_ = f"{rise} lanes per shard instead of {factor}, so " if more_lanes else ""
@@ -290,6 +290,7 @@ class _Remedies:
         mean, p95 = (f"functions.{name}.{key}_duration_ms" for key in ("mean", "p95"))
         p95_ms = float(f"{settings.p95_duration_ms * mean_ms / settings.mean_duration_ms:.3g}")
         is_stated = p95 in self._to_write or " line " in self._place(p95, p95_ms)
+        self._peak = _changed(_changed(self._peak, mean, mean_ms), p95, p95_ms)
         places = [self._written(mean, mean_ms), self._written(p95, p95_ms)]
         return ", and ".join(places if is_stated else places[:1])
 

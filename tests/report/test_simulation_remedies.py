@@ -199,6 +199,13 @@ def test_a_load_that_no_lanes_carry_hides_no_other_remedy() -> None:
     assert command.startswith("run: generator template prod; it reserves 20 + 50 + ")
 
 
+def test_a_template_without_a_stream_needs_no_shorter_batches() -> None:
+    missed = result(10_000, (WEBHOOKS, 8, Cause.UNITS))
+    missed.topology = replace(missed.topology, mappings=())
+    remedy, *_ = remedies(environment(), missed, template="stack.yaml")
+    assert remedy.startswith("ProcessWebhookFunction: in stack.yaml, ReservedConcurrentExecutions of ")
+
+
 def test_a_load_that_no_batches_carry_is_named_once() -> None:
     (remedy,) = remedies(environment(), result(1e7, (ALERTS, 10, Cause.LANES), measured=1.0))
     assert remedy.startswith("prod: CheckAlertsFunction: the busiest shard gets 40 % of 10,000,000/s; ")
@@ -212,6 +219,8 @@ def test_another_template_is_changed_itself() -> None:
         "CheckAlertsFunction: in stack.yaml, a ParallelizationFactor of 2 instead of 1 and "
         "ReservedConcurrentExecutions of 10 instead of 5 (35 % predicted at 69.4/s)",
     ]
+    stopped = result(PEAK_PER_S, (WEBHOOKS, 0, Cause.UNITS))
+    assert "ReservedConcurrentExecutions of 20 instead of 0" in next(remedies(environment(), stopped, template="x"))
     wide = result(PEAK_PER_S, (ALERTS, 50, Cause.LANES))
     (remedy,) = remedies(environment(), wide, template="stack.yaml")
     assert remedy.startswith("CheckAlertsFunction: in stack.yaml, a ParallelizationFactor of 3 instead of 2 (")
