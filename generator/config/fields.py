@@ -293,6 +293,8 @@ class _SettingsReader:
         """Suggest a key of this section with this beginning or a similar name, else of another, else list the keys."""
         import difflib
 
+        if f".{path}".endswith(f".{key}."):
+            return f'the table [{path[:-1]}] is open here already; write its keys without "{key}."'
         in_section = {name: path + name for name in declarations(kind)}
         longest_first = sorted(in_section, key=len, reverse=True)
         beginnings = {name[: len(key)]: path + name for name in longest_first}
