@@ -110,7 +110,8 @@ def test_the_message_about_a_wrong_value(table: dict[str, Any], messages: str) -
         ({"leaf": {"age": 1}}, "branch.leaf.age: unknown key; did you mean age?"),
         (
             {"leaf": {"leaf": {"length": 1}}},
-            'branch.leaf.leaf: unknown key; the table [branch.leaf] is open here already; write its keys without "leaf."',
+            "branch.leaf.leaf: unknown key; the table [branch.leaf] is open here already; write its keys without "
+            '"leaf."',
         ),
         ({"leaf": {"zzz": 1}}, "branch.leaf.zzz: unknown key; the keys here are length, colour"),
         ({"zzz": 1}, "branch.zzz: unknown key; the keys here are share, leaf, other_leaf"),
