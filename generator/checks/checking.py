@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from generator import _runtime, plans
 from generator._format import joined
 from generator.capacity import sms
 from generator.capacity.sms import SmsVerdict
-from generator.checks import drift, linting, quota_only
+from generator.checks import drift, linting, quota_check
 from generator.checks.assemblies import is_assembly
 from generator.checks.findings import Finding, Severity
 from generator.checks.folders import Folder
 from generator.checks.inputs import with_copies
-from generator.checks.linting import LintJob
+from generator.checks.linting import Linted, LintJob
 from generator.checks.pools import Pool
 from generator.checks.quota.messages import SUM_RULE
 from generator.checks.report import Report, Request
@@ -42,41 +42,34 @@ def check(request: Request, folder: Path) -> Report:
 
 
 def _check(request: Request, folder: Path) -> Report:
-    committed = quota_only.committed_templates(request, folder)
-    named = quota_only.different(request.files, committed.values())
+    committed = quota_check.committed_templates(request, folder)
+    named = quota_check.different(request.files, committed.values())
     terraform_plans = [path for path in named if plan_files.text_at(path) is not None]
     files = [path for path in named if path not in terraform_plans]
     sources = _sources(request, committed.values(), files, terraform_plans)
-    jobs = [_lint_job(plan, committed[plan.name]) for plan in request.judged if plan.name in committed]
-    jobs += [LintJob(path, {SUM_RULE: request.account}) for path in files]
-    jobs += [LintJob(path) for source in sources for path in source.templates]
+    jobs = _lint_jobs(request, committed, files, sources)
     with _runtime.in_background(lambda: _own_findings(request.judged, folder)) as own_findings:
-        linted = linting.lint([replace(job, is_trusted=request.is_trusted) for job in jobs])
+        linted = linting.lint(jobs)
         findings = [*_without_replaced(linted.findings, sources, files), *own_findings()]
     if request.complete:
         findings += drift.orphans(folder, request.judged)
-    rules = linted.rules | {rule.id: rule for rule in (*quota_only.ENVIRONMENT_RULES, *quota_only.RULES)}
-    quota_only.require_known(request.ignored, rules, LIST_REMEDY)
-    environments = quota_only.environment_sources(request, committed, _read)
+    rules = linted.rules | {rule.id: rule for rule in (*quota_check.ENVIRONMENT_RULES, *quota_check.RULES)}
+    quota_check.require_known(request.ignored, rules, LIST_REMEDY)
+    environments = quota_check.environment_sources(request, committed, _read)
     others = [*(_read(path, request.region) for path in files), *sources]
     if request.ignores(SUM_RULE):
-        environments, others = quota_only.switched(environments, is_on=False), quota_only.switched(others, is_on=False)
-    judgement = quota_only.judge_all(request, environments, others, folder)
-    broken_off = {finding.file for finding in linted.findings if finding.rule in linting.BROKEN_OFF}
-    linted_paths = {job.path for job in jobs if str(job.path) not in broken_off}
-    reported = {(finding.file, finding.rule) for finding in linted.findings}
-    unlinted = quota_only.other_findings([*environments, *others], linted_paths)
-    findings += judgement.findings
-    findings += [finding for finding in unlinted if (finding.file, finding.rule) not in reported]
-    findings = quota_only.without_repeats(findings, request.judged, folder)
+        environments, others = map(quota_check.without_sum_rule, (environments, others))
+    judgement = quota_check.judge(request, environments, others, folder)
+    findings += [*judgement.findings, *_unlinted(jobs, linted, [*environments, *others])]
+    findings = quota_check.without_repeats(findings, request.judged, folder)
     subjects = (*named, *request.folders)
     return Report(
         request.kept(findings),
         rules,
         subjects,
-        (*terraform_plans, *_without_template(request.folders, sources)),
-        tuple(_unjudged(judgement.pools, subjects)),
-        judgement.pools,
+        quota_only_subjects=(*terraform_plans, *_without_template(request.folders, sources)),
+        unjudged=tuple(_unjudged(judgement.pools, subjects)),
+        pools=judgement.pools,
     )
 
 
@@ -86,7 +79,7 @@ def _sources(
     """Return the source of plans and folders. Raises UnreadableTemplate with every fault of them and of the files."""
     faults = linting.unreadable([*committed, *files])
     try:
-        sources = quota_only.read_all([*terraform_plans, *request.folders], request.region)
+        sources = quota_check.read_all([*terraform_plans, *request.folders], request.region)
     except UnreadableTemplate as error:
         raise UnreadableTemplate([*faults, *error.faults]) from None
     if faults:
@@ -100,6 +93,29 @@ def _read(path: Path, region: str) -> Source:
         return read_file(path, region)
     except UnreadableTemplate as error:
         return unread(path, error)
+
+
+def _lint_jobs(
+    request: Request, committed: Mapping[str, Path], files: Iterable[Path], sources: Iterable[Source]
+) -> list[LintJob]:
+    """Return a job for each template, with what its environment or the request states of its deployment."""
+    environments = [(plan.environment, committed[plan.name]) for plan in request.judged if plan.name in committed]
+    jobs = [
+        LintJob(path, {"W9803": {"shards": environment.stream.shards}}, environment.region)
+        for environment, path in environments
+    ]
+    jobs += [LintJob(path, {SUM_RULE: request.account}) for path in files]
+    jobs += [LintJob(path) for source in sources for path in source.templates]
+    return [replace(job, is_trusted=request.is_trusted) for job in jobs]
+
+
+def _unlinted(jobs: Sequence[LintJob], linted: Linted, sources: Sequence[Source]) -> Iterator[Finding]:
+    """Yield what this project's rules find where cfn-lint did not run them."""
+    broken_off = {finding.file for finding in linted.findings if finding.rule in linting.BROKEN_OFF}
+    linted_paths = {job.path for job in jobs if str(job.path) not in broken_off}
+    reported = {(finding.file, finding.rule) for finding in linted.findings}
+    found = quota_check.other_findings(sources, linted_paths)
+    return (finding for finding in found if (finding.file, finding.rule) not in reported)
 
 
 def _without_template(folders: Sequence[Path], sources: Sequence[Source]) -> Iterator[Path]:
@@ -117,7 +133,7 @@ def _unjudged(pools: Iterable[Pool], subjects: Sequence[Path]) -> Iterator[Path]
 def _without_replaced(
     findings: Iterable[Finding], sources: Iterable[Source], files: Iterable[Path]
 ) -> Iterator[Finding]:
-    """Drop cfn-lint's findings on the sum, which `quota_only` judges, and on what CDK writes into every template."""
+    """Drop cfn-lint's findings on the sum, which `quota_check` judges, and on what CDK writes into every template."""
     assembled = {path.parent for path in files if is_assembly(Folder(path.parent), path.parent)}
     assembled |= {path for source in sources for path in source.assemblies}
     for finding in findings:
@@ -170,16 +186,10 @@ def _own_findings(judged: Sequence[JudgedPlan], folder: Path) -> list[Finding]:
         for plan in judged
         for path in [folder / f"{plan.name}.json"]
         for finding in (
-            *quota_only.quota(plan, path),
+            *quota_check.environment_quota(plan, path),
             *drift.drift(plan, folder),
             *template_size(plan, path),
             *sms_volume(plan),
             *logging_role(plan),
         )
     ]
-
-
-def _lint_job(plan: JudgedPlan, path: Path) -> LintJob:
-    """Return the job to lint a committed template for the Region and the stream that its environment states."""
-    environment = plan.environment
-    return LintJob(path, {"W9803": {"shards": environment.stream.shards}}, environment.region)

@@ -30,8 +30,19 @@ OPTIONS = {
 APPLY_ORDER = "apply-order"
 """The rule for what a Terraform plan reserves while it is applied."""
 
-Quota = Callable[[str, str, Sequence["Member"]], AccountQuota]
+QuotaOf = Callable[[str, str, Sequence["Member"]], AccountQuota]
 """Returns the quota of an account and a Region for the stacks that may go there."""
+
+
+class Destination(NamedTuple):
+    """An account and a Region. Each may be ANY, which stands for all that no stack names."""
+
+    account: str
+    region: str
+
+    def includes(self, other: Destination) -> bool:
+        """Return whether this stands for several destinations, one of which is the other."""
+        return ANY in self and self.account in (ANY, other.account) and self.region in (ANY, other.region)
 
 
 class Member(NamedTuple):
@@ -102,24 +113,40 @@ class Pool(NamedTuple):
         return text if self.is_judged else f"{text}, not checked, because {SUM_RULE} is switched off"
 
 
-def fullest(stacks: Sequence[Stack], quota: Quota) -> list[Pool]:
+def fullest(stacks: Sequence[Stack], quota_of: QuotaOf) -> list[Pool]:
     """Return the pools in which the stacks reserve most, each with the stacks' worst case there.
 
     A pool is left out if all of its stacks may also go to another pool, and have no more headroom there.
+
+    Example: stack A goes to eu-west-1, stack B to us-east-1, and stack C may go to any Region. The pools are those of A
+    and C in eu-west-1 and of B and C in us-east-1. That of C alone in any other Region is left out.
     """
-    largest: dict[tuple[int, ...], tuple[tuple[str, str], Pool]] = {}
-    for account, region in _candidates(stacks):
-        members = tuple(number for number, stack in enumerate(stacks) if stack.may_go_to(account, region))
-        known, at_known = largest.get(members, (("", ""), None))
-        is_part_of_known = ANY in known and known[0] in (ANY, account) and known[1] in (ANY, region)
-        if not members or (at_known and is_part_of_known):
+    largest: dict[frozenset[int], _Candidate] = {}
+    for destination in _destinations(stacks):
+        members = frozenset(number for number, stack in enumerate(stacks) if stack.may_go_to(*destination))
+        known = largest.get(members)
+        if not members or (known and known.destination.includes(destination)):
             continue
-        pool = _pool([stacks[number] for number in members], account, region, quota)
-        if at_known is None or pool.total > at_known.total:
-            largest[members] = (account, region), pool
-    candidates = [(set(members), pool) for members, (_, pool) in largest.items()]
-    kept = [pool for members, pool in candidates if not any(_covers(other, (members, pool)) for other in candidates)]
+        pool = _pool([stacks[number] for number in sorted(members)], destination, quota_of)
+        if known is None or pool.total > known.pool.total:
+            largest[members] = _Candidate(destination, members, pool)
+    kept = [one.pool for one in largest.values() if not any(other.covers(one) for other in largest.values())]
     return sorted(kept, key=lambda pool: (pool.account.name, pool.account.region))
+
+
+class _Candidate(NamedTuple):
+    """The destination where some stacks reserve most, of all to which the same stacks may go."""
+
+    destination: Destination
+    members: frozenset[int]
+    pool: Pool
+
+    def covers(self, other: _Candidate) -> bool:
+        """Return whether this pool has all stacks of the other, at least as much reserved, and no more headroom."""
+        mine, theirs = self.pool, other.pool
+        is_larger = other.members < self.members and mine.total >= theirs.total and mine.at_most >= theirs.at_most
+        is_same = (mine.account.name, mine.account.region) == (theirs.account.name, theirs.account.region)
+        return is_larger and (is_same or mine.account.reservable <= theirs.account.reservable)
 
 
 def shared_account(members: Iterable[Member], options: Mapping[str, int]) -> AccountQuota:
@@ -166,28 +193,21 @@ def finding(stack: Stack, rule: str, location: Location, message: str) -> Findin
     return Finding(str(stack.path), line, rule, severity, place, as_written(message))
 
 
-def _candidates(stacks: Sequence[Stack]) -> list[tuple[str, str]]:
+def _destinations(stacks: Sequence[Stack]) -> list[Destination]:
     """Return every account and Region of a stack, and beside them any, in every combination."""
     accounts = sorted({ANY, *(stack.account for stack in stacks)})
     pinned = {region for stack in stacks for variant in stack.variants for region in variant.space.pins.get(REGION, ())}
     regions = sorted({ANY, *pinned, *(stack.region for stack in stacks)})
-    return [(account, region) for account in accounts for region in regions]
+    return [Destination(account, region) for account in accounts for region in regions]
 
 
-def _pool(stacks: Sequence[Stack], account: str, region: str, quota: Quota) -> Pool:
+def _pool(stacks: Sequence[Stack], destination: Destination, quota_of: QuotaOf) -> Pool:
+    account, region = destination
     pins = {name: [value] for name, value in ((ACCOUNT, account), (REGION, region)) if value}
     pinned = [[variant.pinned(pins) if pins else variant for variant in stack.variants] for stack in stacks]
     members = [Member(stack, case) for stack, case in zip(stacks, worst_cases_together(pinned), strict=True)]
     members.sort(key=lambda member: (-member.total, member.stack.name, str(member.stack.path)))
-    return Pool(quota(account, region, members), tuple(members))
-
-
-def _covers(one: tuple[set[int], Pool], other: tuple[set[int], Pool]) -> bool:
-    """Return whether one pool has all stacks of the other, at least as much reserved, and no more headroom."""
-    (members, pool), (other_members, other_pool) = one, other
-    is_larger = other_members < members and pool.total >= other_pool.total and pool.at_most >= other_pool.at_most
-    is_same = (pool.account.name, pool.account.region) == (other_pool.account.name, other_pool.account.region)
-    return is_larger and (is_same or pool.account.reservable <= other_pool.account.reservable)
+    return Pool(quota_of(account, region, members), tuple(members))
 
 
 def _too_much(pool: Pool) -> Iterator[Finding]:

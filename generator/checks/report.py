@@ -57,7 +57,7 @@ class Report(NamedTuple):
     rules: Mapping[str, Rule] = {}
     subjects: tuple[Path, ...] = ()
     """The files and folders that belong to no environment, each once."""
-    plans: tuple[Path, ...] = ()
+    quota_only_subjects: tuple[Path, ...] = ()
     """The subjects of which only the quota can be checked: Terraform plans, and folders without a template."""
     unjudged: tuple[Path, ...] = ()
     """Files and folders whose quota was not checked, because its rule is switched off for them."""

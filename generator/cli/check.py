@@ -78,9 +78,9 @@ def command(names: tuple[str, ...], only: str | None, allow_unproven: bool, form
     environments = [name for name in names if not _is_file(name)]
     is_quota_only = only is not None
     if is_quota_only and (request.files or request.folders) and not environments:
-        from generator.checks import quota_only
+        from generator.checks import quota_check
 
-        report = quota_only.check(request)
+        report = quota_check.check(request)
     else:
         report, request = _with_environments(request, environments, is_quota_only)
     report = report.accepting_gaps() if allow_unproven else report
@@ -142,7 +142,7 @@ def _is_file(name: str) -> bool:
 def _with_environments(request: Request, names: Sequence[str], is_quota_only: bool) -> tuple[Report, Request]:
     """Check the named environments, or all if nothing is named, with the files; report every fault at once."""
     from generator import plans
-    from generator.checks import checking, linting, quota_only
+    from generator.checks import checking, linting, quota_check
     from generator.config import project
     from generator.config.files import PROJECT_REMEDY, known
 
@@ -160,7 +160,7 @@ def _with_environments(request: Request, names: Sequence[str], is_quota_only: bo
         unreadable = linting.unreadable(path for path in request.files if path != Path(STDIN))
         raise type(error)([*unreadable, *error.faults]) from None
     request = request._replace(judged=judged)
-    check = quota_only.check if is_quota_only else checking.check
+    check = quota_check.check if is_quota_only else checking.check
     return check(request, project.templates()), request
 
 
@@ -211,8 +211,8 @@ def _as_text(report: Report, request: Request, what: str) -> str:
             (report.unproven, f"{begin} {unproven}", f"the {unproven}"),
             (report.unjudged, f"{begin} {unchecked}", f"the {unchecked}"),
         ):
-            lines += _verdict([path for path in paths if path not in report.plans], of_files)
-            lines += _verdict([path for path in paths if path in report.plans], of_plans)
+            lines += _verdict([path for path in paths if path not in report.quota_only_subjects], of_files)
+            lines += _verdict([path for path in paths if path in report.quota_only_subjects], of_plans)
     lines += [visible(str(pool)) for pool in report.pools if not pool.is_exceeded]
     lines += [visible(note) for note in request.live.notes] if request.live else []
     return "\n".join(lines)

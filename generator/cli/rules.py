@@ -12,7 +12,7 @@ from generator.checks import rules
 )
 @click.option("--path", is_flag=True, help="Print only the folder to pass to cfn-lint -a.")
 def command(path: bool) -> None:
-    """List the cfn-lint rules about reserved concurrency: id, severity and what each one checks."""
+    """List this project's cfn-lint rules: id, severity and what each one checks."""
     if path:
         click.echo(rules.folder())
         return

@@ -16,7 +16,7 @@ from cfnlint.rules import CloudFormationLintRule
 from cfnlint.runner import Runner
 from click.testing import Result
 
-from generator.checks import quota_only
+from generator.checks import quota_check
 from generator.checks.lint_settings import LintSettings
 from generator.checks.stacks import Source, Stack
 from tests import lint_once
@@ -556,9 +556,9 @@ def test_the_quota_alone_leaves_out_rules(generator: Run) -> None:
 
 def test_switching_the_sum_off_leaves_other_mandatory_rules_on() -> None:
     settings = LintSettings(ignored=("W9804",), mandatory=("W98", "E98"))
-    (content,) = quota_only.switched([Source((Stack("a", Path("a"), (), settings=settings),))], is_on=False)
+    (content,) = quota_check.without_sum_rule([Source((Stack("a", Path("a"), (), settings=settings),))])
     off = content.stacks[0].settings
-    assert [rule.id for rule in quota_only.RULES if off.ignores(rule.id, ())] == ["E9801"]
+    assert [rule.id for rule in quota_check.RULES if off.ignores(rule.id, ())] == ["E9801"]
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from generator import _runtime
 from generator.aws import PROVISIONED_DIMENSION
-from generator.checks import quota_only
+from generator.checks import quota_check
 from generator.checks.findings import NOT_PROVEN, CheckVerdict
 from generator.checks.report import Report, Request
 from generator.cli.main import main
@@ -407,7 +407,7 @@ def laid(folder: Path, files: Files) -> Path:
 
 
 def judged(*folders: Path, **options: Any) -> Report:
-    return quota_only.check(Request(folders=folders, **options))
+    return quota_check.check(Request(folders=folders, **options))
 
 
 def totals(report: Report) -> dict[tuple[str, str], int]:
@@ -499,10 +499,10 @@ def test_a_child_that_nests_itself_many_times_ends(tmp_path: Path) -> None:
 
 def test_a_single_file_counts_its_nested_stacks(tmp_path: Path) -> None:
     folder = laid(tmp_path / "f", CASES[0][1])
-    report = quota_only.check(Request(files=[folder / "parent.json"]))
+    report = quota_check.check(Request(files=[folder / "parent.json"]))
     assert totals(report) == {ANYWHERE: 1250}
     (folder / "child.json").unlink()
-    report = quota_only.check(Request(files=[folder / "parent.json"]))
+    report = quota_check.check(Request(files=[folder / "parent.json"]))
     assert (totals(report), report.verdict) == ({ANYWHERE: 450}, CheckVerdict.NOT_PROVEN)
     assert [finding.path for finding in report.findings] == ["Resources/A", "Resources/B"]
     assert "there is no file" in report.findings[0].message
@@ -675,7 +675,7 @@ def test_what_is_hidden_is_never_good(hiding: str, around: list[str], tmp_path_f
         manifest = stacks(A="1/r")
         manifest["artifacts"]["A"]["properties"]["templateFile"] = name
         write(str(folder / "manifest.json"), manifest)
-    for report in (judged(folder), quota_only.check(Request(files=[folder / name]))):
+    for report in (judged(folder), quota_check.check(Request(files=[folder / name]))):
         assert report.verdict is not CheckVerdict.GOOD
         assert report.findings
 
@@ -943,7 +943,7 @@ def test_every_stack_of_a_large_folder_is_checked(
     processors: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_runtime, "usable_processors", lambda: processors)
-    numbers = range(2 * quota_only.MIN_PER_PROCESS)
+    numbers = range(2 * quota_check.MIN_PER_PROCESS)
     folder = laid(tmp_path / "folder", {f"{one}.json": resources(Fn=reserving(one % 2)) for one in numbers})
     found = {(Path(one.file).name, one.rule) for one in judged(folder).findings}
     assert found == {(f"{one}.json", "W9804") for one in numbers if one % 2 == 0}

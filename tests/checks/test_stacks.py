@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from generator.checks import quota_only
+from generator.checks import quota_check
 from generator.checks.findings import NOT_PROVEN
 from generator.checks.report import Report, Request
 from tests.checks.rules.rule_runner import requested
@@ -176,12 +176,12 @@ def test_a_file_or_folder_that_is_named_twice_counts_once() -> None:
     twice = Request(
         files=[*files, *(file.resolve() for file in files)], folders=[*folders, Path("sub/.")], together=True
     )
-    assert [pool.total for pool in quota_only.check(twice).pools] == [15]
+    assert [pool.total for pool in quota_check.check(twice).pools] == [15]
 
 
 def together(reservable: int, **templates: Any) -> Report:
     files = [Path(write(f"{name}.json", content)) for name, content in templates.items()]
-    return quota_only.check(Request(files=files, together=True, account={"concurrency_limit": reservable + 100}))
+    return quota_check.check(Request(files=files, together=True, account={"concurrency_limit": reservable + 100}))
 
 
 def sums(**templates: Any) -> str:

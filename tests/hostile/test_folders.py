@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from generator._runtime import time_limit
-from generator.checks import quota_only
+from generator.checks import quota_check
 from generator.checks.findings import CheckVerdict
 from generator.checks.report import Report, Request
 from tests.checks.test_files import template, write
@@ -20,7 +20,7 @@ STAGE, STACK = "cdk:cloud-assembly", "aws:cloudformation:stack"
 
 def judged(folder: Path) -> Report:
     with time_limit(20):
-        return quota_only.check(Request(folders=[folder]))
+        return quota_check.check(Request(folders=[folder]))
 
 
 def test_a_manifest_without_stacks_hides_no_template(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""cfn-lint rules about reserved concurrency, for anyone: cfn-lint TEMPLATE -a "$(generator rules --path)".
+"""This project's cfn-lint rules, for any template: cfn-lint TEMPLATE -a "$(generator rules --path)".
 
 cfn-lint loads the file in this folder by its path. It appends the folder of this package to Python's path, because
 pipx, Homebrew and pre-commit install cfn-lint in an environment of its own. Ids start above 9800, because cfn-lint

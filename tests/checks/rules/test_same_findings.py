@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from generator.checks import quota_only
+from generator.checks import quota_check
 from generator.checks.report import Request
 from tests.checks.quota.test_oracle import random_queue_template, random_template
 from tests.checks.rules.rule_runner import pretty, transformed
@@ -34,12 +34,12 @@ def test_command_line_and_rules_agree(seed: int, rules: dict[str, Any], tmp_path
     for rule in RULES:
         rules[rule].configure({"concurrency_limit": LIMIT} if rule == "E9801" else {})
         linted += [(rule, "/".join(map(str, one.path)), one.message) for one in rules[rule].match(template)]
-    report = quota_only.check(Request(files=[path], account={"concurrency_limit": LIMIT}))
+    report = quota_check.check(Request(files=[path], account={"concurrency_limit": LIMIT}))
     found = [(one.rule, one.path, one.message) for one in report.findings if one.rule in RULES]
     assert sorted(found) == sorted(linted), pretty(content)
 
 
 def test_both_give_the_rules_the_same_titles(rules: dict[str, Any]) -> None:
-    titles = {rule.id: (rule.title, rule.url) for rule in quota_only.RULES if rule.id in rules}
+    titles = {rule.id: (rule.title, rule.url) for rule in quota_check.RULES if rule.id in rules}
     assert titles == {id_: (rules[id_].shortdesc, rules[id_].source_url) for id_ in titles}
     assert {*RULES} <= {*titles}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from generator.checks import quota_only
+from generator.checks import quota_check
 from generator.checks.findings import CheckVerdict
 from generator.checks.report import Report, Request
 from tests.checks.terraform.plans import Planned, function, plan, provisioned
@@ -42,7 +42,7 @@ def random_plan(rng: random.Random) -> tuple[list[Planned], Counter[str]]:
 def check(folder: Path, content: Any) -> Report:
     path = folder / "plan.json"
     path.write_text(json.dumps(content))
-    return quota_only.check(Request(files=[path]))
+    return quota_check.check(Request(files=[path]))
 
 
 @pytest.mark.parametrize("seed", range(50 * SCALE))

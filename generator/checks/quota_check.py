@@ -1,4 +1,7 @@
-"""Judge the quota of environments, files, folders, CDK assemblies and Terraform plans, without cfn-lint."""
+"""Judge the quota of environments, files, folders, CDK assemblies and Terraform plans.
+
+`check` judges only that, without cfn-lint. `checking` does so after cfn-lint, and checks the rest too.
+"""
 
 from __future__ import annotations
 
@@ -80,11 +83,13 @@ def _check(request: Request, folder: Path) -> Report:
     require_known(request.ignored, rules)
     committed = committed_templates(request, folder)
     files, folders = different(request.files, committed.values()), different(request.folders)
-    environments = switched(environment_sources(request, committed, read_file), is_on=True)
-    others = switched(read_all([*files, *folders], request.region), is_on=True)
-    judgement = judge_all(request, environments, others, folder)
+    environments = with_all_rules(environment_sources(request, committed, read_file))
+    others = with_all_rules(read_all([*files, *folders], request.region))
+    judgement = judge(request, environments, others, folder)
     findings = [*judgement.findings, *other_findings([*environments, *others])]
-    findings += [finding for plan in request.judged for finding in quota(plan, folder / f"{plan.name}.json")]
+    findings += [
+        finding for plan in request.judged for finding in environment_quota(plan, folder / f"{plan.name}.json")
+    ]
     kept = request.kept(without_repeats(findings, request.judged, folder))
     return Report(kept, rules, subjects=(*files, *folders), pools=judgement.pools)
 
@@ -114,32 +119,39 @@ def read_all(paths: Iterable[Path], region: str = ANY) -> list[Source]:
     return each(read, paths, UnreadableTemplate)
 
 
-def switched(sources: Iterable[Source], *, is_on: bool) -> list[Source]:
-    """Return the stacks with all rules switched on, or with the sum's rule switched off, whatever their settings."""
+def with_all_rules(sources: Iterable[Source]) -> list[Source]:
+    """Return the stacks with all rules switched on, whatever their settings."""
+    return _with_settings(sources, lambda settings: settings._replace(ignored=(), ignoring={}))
+
+
+def without_sum_rule(sources: Iterable[Source]) -> list[Source]:
+    """Return the stacks with the rule of the sum switched off, whatever their settings."""
 
     def changed(settings: LintSettings) -> LintSettings:
-        if is_on:
-            return settings._replace(ignored=(), ignoring={})
         others = (rule.id for rule in RULES if rule.id != SUM_RULE and rule.id.startswith(settings.mandatory))
         return settings._replace(ignored=(*settings.ignored, SUM_RULE), mandatory=tuple(others))
 
+    return _with_settings(sources, changed)
+
+
+def _with_settings(sources: Iterable[Source], changed: Callable[[LintSettings], LintSettings]) -> list[Source]:
     return [
         source._replace(stacks=tuple(stack._replace(settings=changed(stack.settings)) for stack in source.stacks))
         for source in sources
     ]
 
 
-def judge(sources: Sequence[Source], request: Request, elsewhere: int = 0) -> Judgement:
+def _judge(sources: Sequence[Source], request: Request, reserved_by_others: int = 0) -> Judgement:
     """Return the pools of each file or folder, or of all together, with what is wrong there.
 
-    `elsewhere` is reserved in addition to what the stacks or the request state. Raises DisputedAccount if stacks that
-    may go to the same pool state different accounts.
+    `reserved_by_others` adds to what the stacks or the request state. Raises DisputedAccount if stacks that may go to
+    the same pool state different accounts.
     """
     groups = [sources] if request.together else [[source] for source in sources]
     judged_pools: list[Pool] = []
     for group in groups:
         stacks = _in_one_region(group) if request.together else group[0].stacks
-        fullest = pools.fullest(stacks, _quota(request, elsewhere)) if stacks else []
+        fullest = pools.fullest(stacks, _quota_of(request, reserved_by_others)) if stacks else []
         has_gaps = any(source.unread for source in group)
         judged_pools += [pool._replace(has_gaps=has_gaps) for pool in fullest]
     gaps = (_not_counted(gap) for source in sources for gap in source.unread)
@@ -172,14 +184,14 @@ def _in_one_region(sources: Iterable[Source]) -> list[Stack]:
     return [*(stack.in_regions(shared) for stack in files), *rest]
 
 
-def _quota(request: Request, elsewhere: int) -> pools.Quota:
-    def quota(account: str, region: str, members: Sequence[Member]) -> AccountQuota:
+def _quota_of(request: Request, reserved_by_others: int) -> pools.QuotaOf:
+    def quota_of(account: str, region: str, members: Sequence[Member]) -> AccountQuota:
         shared = pools.shared_account(members, request.account)
-        reserved_elsewhere = shared.reserved_elsewhere + elsewhere
+        reserved_elsewhere = shared.reserved_elsewhere + reserved_by_others
         account_quota = shared._replace(name=account, region=region, reserved_elsewhere=reserved_elsewhere)
         return request.live(account_quota, members) if request.live else account_quota
 
-    return quota
+    return quota_of
 
 
 def _not_counted(gap: Unread) -> Finding:
@@ -203,7 +215,7 @@ def environment_sources(
 ) -> list[Source]:
     """Return the stacks of the committed templates, each in the account that its environment states.
 
-    Unless all stacks are checked together, the other environments in the account count as elsewhere.
+    Unless all stacks are checked together, the other environments in the account count as reserved elsewhere.
     """
     sources = []
     for judged in request.judged:
@@ -217,17 +229,17 @@ def environment_sources(
     return sources
 
 
-def judge_all(request: Request, environments: Sequence[Source], others: Sequence[Source], folder: Path) -> Judgement:
+def judge(request: Request, environments: Sequence[Source], others: Sequence[Source], folder: Path) -> Judgement:
     """Judge the environments, each in its own account, and the others; or all in the account that they share."""
     if request.together:
         sources = [*environments, *others]
-        return judge(sources, request, _neighbours(request, sources, folder))
-    of_environments, of_others = judge(environments, Request()), judge(others, request)
+        return _judge(sources, request, _neighbours(request, sources, folder))
+    of_environments, of_others = _judge(environments, Request()), _judge(others, request)
     return of_others._replace(findings=(*of_environments.findings, *of_others.findings))
 
 
 def _neighbours(request: Request, counted: Iterable[Source], folder: Path) -> int:
-    """Return the reservations of the account's other environments; 0 if an option states those elsewhere."""
+    """Return the reservations of the account's other environments; 0 if an option states what others reserve."""
     if "reserved_elsewhere" in request.account:
         return 0
     files = {stack.path.resolve() for source in counted for stack in source.stacks}
@@ -243,7 +255,7 @@ def different(paths: Iterable[Path], committed: Iterable[Path] = ()) -> list[Pat
     return [path for real_path, path in reversed(by_real_path.items()) if real_path not in known]
 
 
-def quota(plan: JudgedPlan, path: Path) -> list[Finding]:
+def environment_quota(plan: JudgedPlan, path: Path) -> list[Finding]:
     """Return a finding if the account cannot hold the environment together with those that share it."""
     if plan.verdict.fits:
         return []
