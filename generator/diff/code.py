@@ -52,7 +52,7 @@ def _inline(properties: Mapping[str, Json]) -> Json:
 
 
 def _texts(old: Json, new: Json) -> list[str]:
-    """Return both codes. If one of them has references, both are written as in an Fn::Sub."""
+    """Return the code of both sides. If one of them has references, both are written as in an Fn::Sub."""
     codes = ["" if code is None else code for code in (old, new)]
     return [_written(code) if None in map(literal, codes) else str(literal(code)) for code in codes]
 

@@ -30,7 +30,7 @@ ALARM_SETTINGS = (
 NAMED_SECTIONS = {"Parameters": "", "Conditions": "Conditions.", "Mappings": "Mappings.", "Outputs": None}
 """Sections of named parts, with the prefix of references to them. Nothing refers to an output."""
 
-COMPARED_APART = ("Resources", "AWSTemplateFormatVersion")
+HANDLED_SEPARATELY = ("Resources", "AWSTemplateFormatVersion")
 
 
 def difference(old: Template, new: Template, room: Room | None = None, cost: Cost | None = None) -> Difference:
@@ -39,7 +39,7 @@ def difference(old: Template, new: Template, room: Room | None = None, cost: Cos
     before, after = known(old), known(new)
     redefinitions = Redefinitions(before, after)
     views = list(redefinitions.views())
-    coverage = Coverage(redefinitions.deployable)
+    coverage = Coverage(redefinitions.comparison)
     iam = {
         (access.resource, access.change, text(access.statement)): access
         for view in views
@@ -52,7 +52,7 @@ def difference(old: Template, new: Template, room: Room | None = None, cost: Cos
         parts=tuple(_parts(old, new, redefinitions)),
         iam=tuple(iam.values()),
         iam_not_compared=tuple(dict.fromkeys(found for view in views for found in not_compared(*view))),
-        reservations=reservations((old, new), views, redefinitions.deployable, room),
+        reservations=reservations((old, new), views, redefinitions.comparison, room),
         handlers=tuple(code.values()),
         alarms=tuple(alarms.values()),
         cost=cost,
@@ -62,7 +62,7 @@ def difference(old: Template, new: Template, room: Room | None = None, cost: Cos
 def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterator[Part]:
     used = _used_by_resources(new)
     for section in dict.fromkeys([*new.document, *old.document]):
-        if section in COMPARED_APART:
+        if section in HANDLED_SEPARATELY:
             continue
         contents = (old.document.get(section), new.document.get(section))
         if section not in NAMED_SECTIONS or any(isinstance(side, list | str) for side in contents):
@@ -86,7 +86,7 @@ def _of_output(name: str, changed: list[Property], redefinitions: Redefinitions)
     outputs = [as_mapping(side.outputs.get(name)) for side in redefinitions.with_distinct_names]
     conditions = [output.get("Condition") for output in outputs]
     distinct = {change.path: change for change in changes(outputs[0], outputs[1], f"Outputs.{name}")}
-    differs = redefinitions.deployable.property_difference
+    differs = redefinitions.comparison.property_difference
     return [change for change in changed if differs(distinct.get(change.path, change), conditions) != Certainty.NONE]
 
 
@@ -116,7 +116,7 @@ def _alarms(old: Template, new: Template) -> Iterator[Alarm]:
 
 
 def _effect(setting: str, was: Mapping[str, Json], now: Mapping[str, Json]) -> Effect:
-    """Return whether this setting alone makes the alarm fire earlier or later.
+    """Return the effect of this setting alone on the time at which the alarm fires.
 
     OTHER if the figures do not decide it. A longer period, for example, adds up more values but ends later.
     """

@@ -55,8 +55,11 @@ def is_possible(deployments: DeploymentSpace, guard: Guard) -> bool:
     return deployments.steps > MAX_COMPARISON_STEPS or possible(deployments, guard)
 
 
-class Deployable:
-    """Everything that can be deployed from the parameters, conditions and mappings of both templates."""
+class DeploymentComparison:
+    """Compares values, conditions and guards in all deployments of a template that declares the names of both sides.
+
+    Each answer is about everything that can be deployed from its parameters, conditions and mappings.
+    """
 
     def __init__(self, template: Template) -> None:
         self._template, self._space = template, DeploymentSpace(template)
@@ -92,7 +95,7 @@ class Deployable:
         return self._reachable[guard]
 
     def difference(self, old: Json, new: Json, conditions: Iterable[Json] = ()) -> Certainty:
-        """Return whether two values differ: never, in some deployments, or in all.
+        """Return how certain it is that two values differ: NONE if no deployment makes them differ, CERTAIN if all do.
 
         The values are not the `same` as they are written. None stands for no value. Only deployments count in which
         the conditions hold.
@@ -123,7 +126,7 @@ class Deployable:
         return _pattern(reference(name), self._template)
 
     def property_difference(self, change: Property, conditions: list[Json]) -> Certainty:
-        """Return whether a property differs where a resource or an output exists before and after.
+        """Return how certain it is that a property differs where a resource or an output exists before and after.
 
         The condition itself differs if one side exists where the other does not.
         """
@@ -145,7 +148,7 @@ class Deployable:
         switches = list(_switches([left, right], self._template.mappings))
         if not switches:
             if not self._is_refused(left) and not self._is_refused(right):
-                yield self._undecided(left, right)
+                yield self._resolved_difference(left, right)
             return
         for choice in _choices(switches):
             more = merge(guard, choice)
@@ -160,25 +163,25 @@ class Deployable:
                     return not self._template.macros and "Fn::Transform" not in self._template.mappings
         return False
 
-    def _undecided(self, old: Json, new: Json) -> Certainty:
-        """Return whether two values differ, after conditions and mappings have been resolved."""
+    def _resolved_difference(self, old: Json, new: Json) -> Certainty:
+        """Return how certain it is that two values differ, after conditions and mappings have been resolved."""
         if old is None or new is None:
             return Certainty.CERTAIN
         pair = (old, new)
         if all(isinstance(value, Mapping) and not is_intrinsic(value) for value in pair):
-            return worst(self._undecided_part(old.get(key), new.get(key)) for key in {*old, *new})
+            return worst(self._resolved_part_difference(old.get(key), new.get(key)) for key in {*old, *new})
         if all(isinstance(value, list) for value in pair) and len(old) == len(new):
-            return worst(map(self._undecided_part, old, new))
+            return worst(map(self._resolved_part_difference, old, new))
         if any(isinstance(value, list) or (isinstance(value, Mapping) and not is_intrinsic(value)) for value in pair):
             return Certainty.POSSIBLE if any(map(is_intrinsic, pair)) else Certainty.CERTAIN
-        return _of_texts(old, new, self._template)
+        return _text_difference(old, new, self._template)
 
-    def _undecided_part(self, old: Json, new: Json) -> Certainty:
-        return Certainty.NONE if same(old, new) else self._undecided(old, new)
+    def _resolved_part_difference(self, old: Json, new: Json) -> Certainty:
+        return Certainty.NONE if same(old, new) else self._resolved_difference(old, new)
 
 
-def _of_texts(old: Json, new: Json, template: Template) -> Certainty:
-    """Return whether texts, numbers or functions that are written differently have different values."""
+def _text_difference(old: Json, new: Json, template: Template) -> Certainty:
+    """Return how certain it is that texts, numbers or functions have different values. They are written differently."""
     texts = [template_text(value if is_intrinsic(value) else literal_text(value)) for value in (old, new)]
     if None in texts or any(DYNAMIC in str(text) for text in texts):
         return Certainty.POSSIBLE
@@ -188,7 +191,7 @@ def _of_texts(old: Json, new: Json, template: Template) -> Certainty:
     while left and right and left[-1] == right[-1]:
         left, right = left[:-1], right[:-1]
     if [len(left), len(right)] == [1, 1] and not isinstance(left[0], str) and not isinstance(right[0], str):
-        return _of_references(left[0], right[0], template)
+        return _reference_difference(left[0], right[0], template)
     may_be_equal = (
         _may_be(left, right, template)
         and _may_be(right, left, template)
@@ -209,8 +212,11 @@ def _parts(text: str) -> list[Json]:
     return parts
 
 
-def _of_references(old: Json, new: Json, template: Template) -> Certainty:
-    """Compare two references. Two resources never have the same name or ARN; two parameters may have the same value."""
+def _reference_difference(old: Json, new: Json, template: Template) -> Certainty:
+    """Return how certain it is that two references have different values.
+
+    Two resources never have the same name or ARN; two parameters may have the same value.
+    """
     names = [_referred(value) for value in (old, new)]
     both_resources = all(not name.startswith("AWS::") and name not in template.parameters for name in names)
     return Certainty.CERTAIN if both_resources and names[0] != names[1] else Certainty.POSSIBLE

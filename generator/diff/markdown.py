@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from generator._format import code, joined, markdown_table, prose
 from generator.diff.iam.grants import ACTING, HOLDS, ONLY_IF, UNREAD, in_words, is_document
 from generator.diff.model import (
-    DEPLOYMENTS,
+    API_DEPLOYMENT_TYPES,
     Access,
     AccessChange,
     Change,
@@ -27,7 +27,7 @@ MAX_VALUE = 90
 """Characters of a value in a table; the JSON format has all of it."""
 
 MAX_HEADLINE = 700
-"""Characters of a headline. Names of any length stand in it, and each sign may take fourteen when it is escaped."""
+"""Characters of a headline, which may contain names of any length. An escaped character takes up to fourteen."""
 
 MAX_REPORT = 65_000
 """Characters of a report; a comment on GitHub takes 65,536. Source: GitHub's answer "Body is too long"."""
@@ -51,8 +51,8 @@ def as_markdown(difference: Difference, old: str, new: str, most: int = MAX_REPO
     Sections beyond `most` characters are left out, the last ones first.
     """
     head = [f"## {code(old)} → {code(new)}", "\n".join(_headlines(difference))]
-    makers = (_consequences, _iam, _reservations, _alarms, _resources, _parts, _handlers)
-    contents = ((title, "\n".join(make(difference))) for title, make in zip(SECTIONS, makers, strict=True))
+    writers = (_consequences, _iam, _reservations, _alarms, _resources, _parts, _handlers)
+    contents = ((title, "\n".join(write(difference))) for title, write in zip(SECTIONS, writers, strict=True))
     wanted = _sections(difference)
     sections = [(title, f"### {title}\n\n{content}") for title, content in contents if content and title in wanted]
     text, left_out = _joined(head, sections, []), list[str]()
@@ -230,7 +230,7 @@ def _resource_rows(resource: Resource, elsewhere: set[tuple[str, str]]) -> Itera
             values = (same, same) if place == DOCUMENT else _pair(prop.old, prop.new)
             yield [*first, code(prop.path.removeprefix("Properties.")), *values]
             first = ["", ""]
-    if resource.properties and resource.notes and resource.type in DEPLOYMENTS:
+    if resource.properties and resource.notes and resource.type in API_DEPLOYMENT_TYPES:
         yield [*first, _notes(resource), "", ""]
 
 

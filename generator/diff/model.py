@@ -10,11 +10,14 @@ from enum import StrEnum
 from generator.template.intrinsics import Json
 from generator.template.schemas import Certainty
 
-DEPLOYMENTS = ("AWS::ApiGateway::Deployment", "AWS::ApiGatewayV2::Deployment")
+API_DEPLOYMENT_TYPES = ("AWS::ApiGateway::Deployment", "AWS::ApiGatewayV2::Deployment")
 TABLE = "AWS::DynamoDB::Table"
 
-MAKERS = ("Fn::ForEach", "Fn::Transform")
-"""Functions among the resources that create some. Each is read as one resource of this type."""
+RESOURCE_GENERATORS = ("Fn::ForEach", "Fn::Transform")
+"""Functions in the place of a resource that create any number of resources.
+
+Each is read as one resource of this type, because the template does not list the resources that it creates.
+"""
 
 
 class Change(StrEnum):

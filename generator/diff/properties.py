@@ -44,7 +44,7 @@ def _versions(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[Json, J
 
 
 def _is_structure(value: Json, path: str) -> bool:
-    """Return whether to compare each key by itself. All properties together are not a policy, even if they look it."""
+    """Return whether to compare each key by itself. `Properties` itself is no policy, even if it looks like one."""
     is_whole = path != "Properties" and is_document(value)
     return isinstance(value, Mapping) and not is_intrinsic(value) and not is_whole
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from generator.diff.equality import Deployable
+from generator.diff.equality import DeploymentComparison
 from generator.diff.properties import identity, same
 from generator.template.evaluation import known
 from generator.template.intrinsics import Json, as_mapping, canonical, literal_text, reference, split_commas
@@ -72,7 +72,7 @@ class Redefinitions:
         self._sides = (old, new)
         self._parameters = frozenset(_redefined(old.parameters, new.parameters, ("Default", "Type")))
         redefined = self._conditions(self._parameters)
-        self.deployable = Deployable(self._both(redefined))
+        self.comparison = DeploymentComparison(self._both(redefined))
         self._equivalent = frozenset(name for name in redefined if self._is_equivalent(name))
         self.conditions = redefined - self._equivalent
         """The conditions that do not hold in the same deployments as before."""
@@ -159,7 +159,7 @@ class Redefinitions:
 
     def _is_equivalent(self, name: str) -> bool:
         pair = _own(name, OLD), _own(name, NEW)
-        return self.deployable.implies(*pair) and self.deployable.implies(*pair[::-1])
+        return self.comparison.implies(*pair) and self.comparison.implies(*pair[::-1])
 
 
 def _own(name: str, word: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
-from generator.diff.equality import Deployable
+from generator.diff.equality import DeploymentComparison
 from generator.diff.model import Change, Resource
 from generator.diff.properties import same
 from generator.diff.redefinitions import Pair
@@ -130,10 +130,10 @@ class Rejections:
     `sides` are both templates, and `distinct` the same templates with distinct names for whatever is redefined.
     """
 
-    def __init__(self, sides: Pair, distinct: Pair, deployable: Deployable) -> None:
+    def __init__(self, sides: Pair, distinct: Pair, comparison: DeploymentComparison) -> None:
         self._old, self._new = sides
         self._before, self._after = (side.resources for side in distinct)
-        self._deployable = deployable
+        self._comparison = comparison
         self._holders: dict[str, list[str]] = {}
         for name, resource in self._before.items():
             if _name(resource) is not None:
@@ -161,7 +161,7 @@ class Rejections:
             old, new = (_set(as_mapping(side.get("Properties")).get(key), default) for side in (before, after))
             conditions = [side.get("Condition") for side in (before, after)]
             if not same(old, new):
-                yield self._deployable.difference(old, new, conditions), reason.format(key)
+                yield self._comparison.difference(old, new, conditions), reason.format(key)
 
     def _name_kept(self, resource: Resource) -> Iterator[Reason]:
         """Yield the reason if a resource is replaced but keeps its name.
@@ -171,7 +171,7 @@ class Rejections:
         """
         key, name = _name_property(resource.type), _name(self._after.get(resource.id, {}))
         if name is not None and _is_replaced_otherwise(resource, f"Properties.{key}"):
-            certainty = least([resource.replacement, self._is_same_name(resource.id, resource.id)])
+            certainty = least([resource.replacement, self._name_clash(resource.id, resource.id)])
             written = text(_name(self._new.resources[resource.id]))
             reason = f"CloudFormation cannot replace a resource while its {key} stays {written}: change the name, too"
             yield certainty, reason
@@ -187,21 +187,21 @@ class Rejections:
                 written = text(_name(self._new.resources[resource.id]))
                 remedy = "" if other in self._new.resources else f"keep the logical id {other}, or "
                 yield (
-                    self._is_same_name(other, resource.id),
+                    self._name_clash(other, resource.id),
                     f"its {key} {written} is still taken by {other}, because CloudFormation creates before it deletes: "
                     f"{remedy}change the name",
                 )
 
-    def _is_same_name(self, other: str, name: str) -> Certainty:
-        """Return whether a resource gets the name that another one has, in all deployments or in some."""
+    def _name_clash(self, other: str, name: str) -> Certainty:
+        """Return how certain it is that a resource gets the name that another one, of the old template, has."""
         pair = self._before[other], self._after[name]
         old, new = map(_name, pair)
         if isinstance(old, str) and isinstance(new, str) and old != new:
             return Certainty.NONE  # Most pairs are two literals.
         conditions = [resource["Condition"] for resource in pair if "Condition" in resource]
-        if not self._deployable.are_possible(conditions):
+        if not self._comparison.are_possible(conditions):
             return Certainty.NONE
-        differs = Certainty.NONE if same(old, new) else self._deployable.difference(old, new, conditions)
+        differs = Certainty.NONE if same(old, new) else self._comparison.difference(old, new, conditions)
         if differs == Certainty.NONE:
             return Certainty.POSSIBLE if conditions else Certainty.CERTAIN
         by_default = [_name(side.get(one, {})) for side, one in zip(self._by_default, (other, name), strict=True)]
@@ -243,7 +243,7 @@ def _name(resource: Mapping[str, Json]) -> Json:
 
 
 def stale_deployments(resources: Iterable[Resource], old: Template, new: Template) -> Iterator[Resource]:
-    """Yield each deployment of a changed API that keeps its logical id, so that no new one is made."""
+    """Yield each deployment of a changed API that keeps its logical id, so CloudFormation creates no new one."""
     resources = list(resources)
     for kind, family in FAMILIES.items():
         changed = [resource for resource in resources if family.is_deployed(resource)]

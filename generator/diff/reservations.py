@@ -9,7 +9,7 @@ from generator.checks.quota.functions import FUNCTION_TYPES, QUALIFIERS, RESERVE
 from generator.checks.quota.provisioned import PROVISIONED
 from generator.checks.quota.variants import Variant
 from generator.checks.quota.worst_case import worst_case
-from generator.diff.equality import Deployable, is_possible
+from generator.diff.equality import DeploymentComparison, is_possible
 from generator.diff.model import Reservation, Reservations
 from generator.diff.properties import same
 from generator.diff.redefinitions import Pair
@@ -31,13 +31,15 @@ class Room:
     elsewhere: int
 
 
-def reservations(sides: Pair, views: Sequence[Pair], deployable: Deployable, room: Room | None) -> Reservations:
+def reservations(
+    sides: Pair, views: Sequence[Pair], comparison: DeploymentComparison, room: Room | None
+) -> Reservations:
     """Compare every function's figure in each view, and the sums of the deployments that reserve most."""
     deployed = [Variant(side, DeploymentSpace(side)) for side in sides]
     old, new = (worst_case([side]) for side in deployed)
     settings = dict.fromkeys(setting for side in (sides[1], sides[0]) for setting in _settings(side))
     return Reservations(
-        functions=tuple(_compared(setting, deployed, views, deployable) for setting in settings),
+        functions=tuple(_compared(setting, deployed, views, comparison) for setting in settings),
         total_old=old.total,
         total_new=new.total,
         is_open=(not old.is_proven, not new.is_proven),
@@ -53,13 +55,15 @@ def _settings(template: Template) -> Iterator[Setting]:
             yield name, PROVISIONED
 
 
-def _compared(setting: Setting, sides: Sequence[Variant], views: Sequence[Pair], deployable: Deployable) -> Reservation:
+def _compared(
+    setting: Setting, sides: Sequence[Variant], views: Sequence[Pair], comparison: DeploymentComparison
+) -> Reservation:
     """Return both figures: equal if no deployment changes, and as written if the same numbers change places."""
     name, path = setting
     label = name if path == (RESERVED,) else f"{name} (provisioned)"
     old, new = (_figure(setting, side) for side in sides)
     written = [[_written(setting, side) for side in view] for view in views]
-    changed = [pair for pair in written if not same(*pair) and deployable.difference(*pair) != Certainty.NONE]
+    changed = [pair for pair in written if not same(*pair) and comparison.difference(*pair) != Certainty.NONE]
     if not changed or (old == new and isinstance(new, int)):
         return Reservation(label, new, new)
     return Reservation(label, *(changed[-1] if old == new else (old, new)))

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from generator.diff.equality import Deployable
+from generator.diff.equality import DeploymentComparison
 from generator.diff.iam.grants import in_words
 from generator.diff.losses import changed_notes, protection_notes, removal_notes, replacement_notes
-from generator.diff.model import DEPLOYMENTS, MAKERS, TABLE, Change, Property, Resource
+from generator.diff.model import API_DEPLOYMENT_TYPES, RESOURCE_GENERATORS, TABLE, Change, Property, Resource
 from generator.diff.properties import changes, literal, typed, untyped
 from generator.diff.redefinitions import Pair, Redefinitions, Replacements
 from generator.diff.rejections import Rejections, stale_deployments
@@ -48,11 +48,11 @@ def resources(
         else:
             sides = [side.resources[name] for side in (old, new, left, right)]
             sides = [as_made(side) for side in sides] if _type(before) != _type(after) else sides
-            unprotected = _unprotected(name, views, redefinitions.deployable)
+            unprotected = _unprotected(name, views, redefinitions.comparison)
             differing += _changed(name, (sides[0], sides[1]), (sides[2], sides[3]), redefinitions, unprotected)
     differing = _with_dependants(differing, new)
     differing += [stale for stale in stale_deployments(differing, old, new) if stale.id not in renamed.values()]
-    rejections = Rejections((old, new), (left, right), redefinitions.deployable)
+    rejections = Rejections((old, new), (left, right), redefinitions.comparison)
     return sorted(map(rejections.added_to, differing), key=_urgency)
 
 
@@ -74,7 +74,7 @@ def with_new_deployment(old: Template, new: Template) -> tuple[Template, dict[st
     API Gateway never updates a deployment; a template makes a new one by giving it a new logical id.
     """
     renamed: dict[str, str] = {}
-    for kind in DEPLOYMENTS:
+    for kind in API_DEPLOYMENT_TYPES:
         gone, come = (
             [name for name in template.of_type(kind) if name not in other.resources]
             for template, other in ((old, new), (new, old))
@@ -93,10 +93,10 @@ def _deployed(old_id: str, new_id: str, kind: str) -> Resource:
     return Resource(new_id, kind, Change.CHANGED, Certainty.NONE, (Property("LogicalId", old_id, new_id),), (note,))
 
 
-def _unprotected(name: str, views: Iterable[Pair], deployable: Deployable) -> list[str]:
+def _unprotected(name: str, views: Iterable[Pair], comparison: DeploymentComparison) -> list[str]:
     """Return the notes on protections that the update removes, and on those that a new default removes."""
     by_update, *by_default = (
-        [*protection_notes(old.resources[name], new.resources[name], deployable.are_possible)]
+        [*protection_notes(old.resources[name], new.resources[name], comparison.are_possible)]
         if name in old.resources and name in new.resources
         else []
         for old, new in views
@@ -125,20 +125,20 @@ def _changed(
     decisive = {path: change for path, change in distinct_changes.items() if _is_decisive(kind, path)}
     differing: dict[str, tuple[Property, Certainty]] = {}
     for path, change in {**decisive, **stated_changes}.items():
-        differs = redefinitions.deployable.property_difference(distinct_changes.get(path, change), conditions)
+        differs = redefinitions.comparison.property_difference(distinct_changes.get(path, change), conditions)
         if differs != Certainty.NONE:
             differing[path] = change, differs
     if not (differing or unprotected) or (CREATED in new and not any(_is_decisive(kind, path) for path in differing)):
         return
     replacement, notes = _replacement(old, new, differing.values())
     condition = differing[CONDITION][0].new if CONDITION in differing else None
-    removal = Certainty.POSSIBLE if kind in MAKERS else Certainty.NONE
-    if condition is not None and not redefinitions.deployable.implies(*conditions):
+    removal = Certainty.POSSIBLE if kind in RESOURCE_GENERATORS else Certainty.NONE
+    if condition is not None and not redefinitions.comparison.implies(*conditions):
         removal = Certainty.POSSIBLE
         notes += [f"{_existence(condition)}, and is removed otherwise", *removal_notes(old)]
     if replacement != Certainty.NONE:
         notes += replacement_notes(old, new)
-    if kind in MAKERS:
+    if kind in RESOURCE_GENERATORS:
         notes = ["creates resources that are not compared one by one: any of them may be replaced or removed"]
     notes += [*unprotected, *changed_notes(old, new)]
     properties = tuple(_readable(change) for change, _ in differing.values())
@@ -183,7 +183,9 @@ def _replacement(
 
 
 def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Certainty | None:
-    """Return whether a key attribute changes its type, which replaces the table; None for another path.
+    """Return how certain it is that a changed attribute type replaces the table; None for another path.
+
+    The type of a key attribute certainly does.
 
     Source: CloudFormation template reference, AWS::DynamoDB::Table, AttributeDefinitions:
     "Replacement if you edit an existing AttributeDefinition".

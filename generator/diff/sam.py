@@ -144,15 +144,15 @@ def _existence(value: Json) -> Mapping[str, Json]:
     return {}
 
 
-def with_same_types(old: Template, new: Template, *apart: str) -> tuple[Template, Template]:
+def with_same_types(old: Template, new: Template, *kept_types: str) -> tuple[Template, Template]:
     """Return both templates with each resource of SAM, on one side only, as the type that it becomes.
 
-    Resources of the types `apart` stay as they are.
+    Resources of the `kept_types` stay as they are.
     """
     sides = dict(old.resources), dict(new.resources)
     for name in sides[0].keys() & sides[1].keys():
         kinds = {side[name].get("Type") for side in sides}
-        if len(kinds) > 1 and kinds.isdisjoint(apart):
+        if len(kinds) > 1 and kinds.isdisjoint(kept_types):
             for side in sides:
                 side[name] = as_made(side[name])
     return replace(old, resources=sides[0]), replace(new, resources=sides[1])

@@ -12,7 +12,7 @@ from generator.config import files, project
 from generator.config.schema import ENVIRONMENT_NAME, Environment
 from generator.diff import git
 from generator.diff.git import Base
-from generator.diff.model import MAKERS
+from generator.diff.model import RESOURCE_GENERATORS
 from generator.errors import Fault, InvalidEnvironment, UnreadableTemplate, each
 from generator.template.intrinsics import Json
 from generator.template.loop_lists import every_list
@@ -179,11 +179,11 @@ def _path(name: str) -> Path:
 def comparable(document: Json) -> Template:
     """Return a template's model. An entry that creates an unknown number of resources becomes one resource."""
     model = parse(document, lists=every_list)
-    makers = {
-        name: {"Type": next(maker for maker in MAKERS if name.startswith(maker)), "Properties": {"Makes": content}}
-        for name, content in model.opaque.items()
-    }
-    return replace(model, resources={**model.resources, **makers})
+    generators = {}
+    for name, content in model.opaque.items():
+        kind = next(kind for kind in RESOURCE_GENERATORS if name.startswith(kind))
+        generators[name] = {"Type": kind, "Properties": {"Makes": content}}
+    return replace(model, resources={**model.resources, **generators})
 
 
 def _parsed(where: str, text: str) -> Template:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from generator._format import counted, listed, rate
-from generator.diff.model import DEPLOYMENTS, Access, AccessChange, Change, Difference, Rating, Resource
+from generator.diff.model import API_DEPLOYMENT_TYPES, Access, AccessChange, Change, Difference, Rating, Resource
 from generator.template.intrinsics import Json
 from generator.template.schemas import Certainty
 
@@ -84,14 +84,14 @@ def consequences(difference: Difference) -> Iterator[str]:
 
 def _lasting(difference: Difference) -> list[str]:
     """Return the lasting effects that are of no kind, such as a protection that is removed."""
-    are_deployments = {one.type in DEPLOYMENTS for one in difference.resources if has_lasting_effect(one)}
+    are_deployments = {one.type in API_DEPLOYMENT_TYPES for one in difference.resources if has_lasting_effect(one)}
     return [NOT_DEPLOYED] * (True in are_deployments) + [LASTING] * (False in are_deployments)
 
 
 def has_lasting_effect(resource: Resource) -> bool:
     """Return whether a resource that stays has a note, other than that of an API's new deployment."""
     stays = resource.change == Change.CHANGED and resource.replacement == resource.removal == Certainty.NONE
-    return stays and bool(resource.notes) and not (resource.type in DEPLOYMENTS and resource.properties)
+    return stays and bool(resource.notes) and not (resource.type in API_DEPLOYMENT_TYPES and resource.properties)
 
 
 def _why(resource: Resource) -> str:

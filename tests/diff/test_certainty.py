@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from generator.diff.equality import Deployable
+from generator.diff.equality import DeploymentComparison
 from generator.diff.sides import comparable
 from generator.diff.summary import NOTHING, headlines
 from generator.template.schemas import Certainty
@@ -199,7 +199,7 @@ def test_values_nested_too_deeply_for_the_stack_possibly_differ() -> None:
         return value
 
     def below(frames: int) -> Certainty:
-        return below(frames - 1) if frames else deployable.difference(nested("Free"), nested("x"))
+        return below(frames - 1) if frames else comparison.difference(nested("Free"), nested("x"))
 
-    deployable = Deployable(comparable(document(HEAD + "  Q: {Type: AWS::SQS::Queue}")))
+    comparison = DeploymentComparison(comparable(document(HEAD + "  Q: {Type: AWS::SQS::Queue}")))
     assert {below(frames) for frames in range(0, 800, 50)} == {Certainty.POSSIBLE}

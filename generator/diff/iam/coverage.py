@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from generator.diff.equality import Deployable
+from generator.diff.equality import DeploymentComparison
 from generator.diff.iam.grants import HOLDER, Clause, Grant, GrantScope, in_partition
 from generator.template.dependencies import VARIABLE
 from generator.template.guards import Guard
@@ -30,110 +30,113 @@ OPEN_PART = re.compile(r"\$\{[^!{}][^{}]*\}|[*?]")
 """A reference or a wildcard within a name."""
 
 MAX_COMPARISONS = 2_000
-"""Pairs of names that depend on the deployment to compare, which takes seconds. Beyond, a difference is possible."""
+"""Compared pairs of names that depend on the deployment. They take seconds. After that, a difference is possible."""
 
 MAX_GRANT_STEPS = 250_000
-"""Comparisons of two grants, which take seconds. Beyond, a grant counts as not covered, which is possible."""
+"""Comparisons of two grants. They take seconds. After that, a grant is reported as possibly not covered."""
 
 
 class Coverage:
     """Compares grants in everything that can be deployed from two templates."""
 
-    def __init__(self, deployable: Deployable) -> None:
-        self._deployable = deployable
+    def __init__(self, comparison: DeploymentComparison) -> None:
+        self._comparison = comparison
         self._known: dict[tuple[str, str], Certainty] = {}
         self._steps_left = MAX_GRANT_STEPS
 
     def uncovered(self, grants: Iterable[Grant], others: Sequence[Grant]) -> list[Grant]:
         """Return the grants that the others do not cover in every deployment."""
-        return self._uncovered(grants, _Alike(others))
+        return self._uncovered(grants, _GrantIndex(others))
 
     def certain(self, grants: Iterable[Grant], others: Sequence[Grant]) -> set[Grant]:
         """Return the grants that the others cover in no deployment, whichever conditions hold."""
-        alike = _Alike([other.without() for other in others])
+        index = _GrantIndex([other.without() for other in others])
         return {
             grant
-            for grant in self._uncovered(grants, alike)
+            for grant in self._uncovered(grants, index)
             if grant.certainty == Certainty.CERTAIN
-            and all(self._differs(grant, other) == Certainty.CERTAIN for other in self._candidates(grant, alike))
+            and all(self._difference(grant, other) == Certainty.CERTAIN for other in self._candidates(grant, index))
             and self._steps_left >= 0
         }
 
-    def _uncovered(self, grants: Iterable[Grant], alike: _Alike) -> list[Grant]:
-        return [one for one in dict.fromkeys(grants) if one not in alike.grants and not self._is_covered(one, alike)]
+    def _uncovered(self, grants: Iterable[Grant], index: _GrantIndex) -> list[Grant]:
+        return [one for one in dict.fromkeys(grants) if one not in index.grants and not self._is_covered(one, index)]
 
-    def _is_covered(self, grant: Grant, alike: _Alike) -> bool:
+    def _is_covered(self, grant: Grant, index: _GrantIndex) -> bool:
         covering: list[Guard] = []
-        for other in self._candidates(grant, alike):
-            if self._differs(grant, other) == Certainty.NONE:
+        for other in self._candidates(grant, index):
+            if self._difference(grant, other) == Certainty.NONE:
                 if other.guard <= grant.guard:
                     return True
                 covering.append(other.guard)
-        return self._deployable.is_covered(grant.guard, covering)
+        return self._comparison.is_covered(grant.guard, covering)
 
-    def _candidates(self, grant: Grant, alike: _Alike) -> Iterator[Grant]:
+    def _candidates(self, grant: Grant, index: _GrantIndex) -> Iterator[Grant]:
         """Yield the grants that may cover a grant, until no steps are left."""
-        for other in alike.candidates(grant):
+        for other in index.candidates(grant):
             self._steps_left -= 1
             if self._steps_left < 0:
                 return
             yield other
 
-    def _differs(self, grant: Grant, other: Grant) -> Certainty:
-        """Return whether the other grant leaves out something of this grant: never, in some deployments, or in all.
+    def _difference(self, grant: Grant, other: Grant) -> Certainty:
+        """Return how certain it is that the other grant leaves out something of this grant.
 
-        The guards of both are left out of account.
+        The guards of both grants are ignored.
         """
         if grant.effect != other.effect or (grant.principal == HOLDER) != (other.principal == HOLDER):
             return Certainty.CERTAIN
-        return worst(self._differences(grant, other))
+        return worst(self._element_differences(grant, other))
 
-    def _differences(self, grant: Grant, other: Grant) -> Iterator[Certainty]:
+    def _element_differences(self, grant: Grant, other: Grant) -> Iterator[Certainty]:
         for mine, theirs in ((grant.resource, other.resource), (grant.principal, other.principal)):
-            yield Certainty.NONE if theirs.covers(mine) else self._of_scopes(mine, theirs)
-        yield Certainty.NONE if other.covers_action(grant) else self._of_scopes(grant.action, other.action)
+            yield Certainty.NONE if theirs.covers(mine) else self._scope_difference(mine, theirs)
+        yield Certainty.NONE if other.covers_action(grant) else self._scope_difference(grant.action, other.action)
         for clause in other.condition:
             if not clause.is_guard:
-                yield least(self._of_clauses(mine, clause) for mine in grant.condition)
+                yield least(self._clause_difference(mine, clause) for mine in grant.condition)
 
-    def _of_scopes(self, mine: GrantScope, other: GrantScope) -> Certainty:
+    def _scope_difference(self, mine: GrantScope, other: GrantScope) -> Certainty:
         if mine.inverted != other.inverted:
             return Certainty.CERTAIN
         inner, outer = (other, mine) if mine.inverted else (mine, other)
-        return self._of_patterns(inner.patterns, outer.patterns)
+        return self._patterns_difference(inner.patterns, outer.patterns)
 
-    def _of_clauses(self, mine: Clause, other: Clause) -> Certainty:
+    def _clause_difference(self, mine: Clause, other: Clause) -> Certainty:
         if other.covers(mine):
             return Certainty.NONE
         if (mine.operator, mine.folded().key) != (other.operator, other.folded().key):
             return Certainty.CERTAIN
         inner, outer = (other, mine) if "Not" in other.operator else (mine, other)
-        return self._of_patterns(inner.values, outer.values)
+        return self._patterns_difference(inner.values, outer.values)
 
-    def _of_patterns(self, inner: Sequence[str], outer: Sequence[str]) -> Certainty:
-        """Return whether a pattern of the inner ones is certainly none of the outer ones."""
+    def _patterns_difference(self, inner: Sequence[str], outer: Sequence[str]) -> Certainty:
+        """Return how certain it is that one of the inner patterns matches none of the outer ones."""
         named = dict.fromkeys(map(in_partition, outer))
         opened = [pattern for pattern in named if _is_open(pattern)]
         return worst(
-            Certainty.NONE if text in named else self._of_texts(text, named if _is_open(text) else opened)
+            Certainty.NONE if text in named else self._texts_difference(text, named if _is_open(text) else opened)
             for text in map(in_partition, inner)
         )
 
-    def _of_texts(self, text: str, patterns: Iterable[str]) -> Certainty:
-        """Return whether a text is certainly none of the patterns. It or each of them depends on the deployment."""
+    def _texts_difference(self, text: str, patterns: Iterable[str]) -> Certainty:
+        """Return how certain it is that a text matches none of the patterns.
+
+        The text, or each of the patterns, depends on the deployment.
+        """
         closest = Certainty.CERTAIN
         for pattern in patterns:
             if _fit(text, pattern):
-                closest = least((closest, self._of_text(text, pattern)))
+                closest = least((closest, self._text_difference(text, pattern)))
             if closest != Certainty.CERTAIN and (closest == Certainty.NONE or len(self._known) >= MAX_COMPARISONS):
                 break
         return closest
 
-    def _of_text(self, text: str, pattern: str) -> Certainty:
+    def _text_difference(self, text: str, pattern: str) -> Certainty:
         if (text, pattern) not in self._known:
             if len(self._known) >= MAX_COMPARISONS:
                 return Certainty.POSSIBLE
-            differs = self._deployable.difference(_value(text), _value(pattern))
+            differs = self._comparison.difference(_value(text), _value(pattern))
             may_match = differs == Certainty.CERTAIN and self._may_match(text, pattern)
             self._known[text, pattern] = Certainty.POSSIBLE if may_match else differs
         return self._known[text, pattern]
@@ -149,12 +152,12 @@ class Coverage:
             first, second = ("" if FUNCTION_AS_JSON in one else OPEN_PART.split(one)[-1] for one in (text, pattern))
             return first.endswith(second) or second.endswith(first)
         parts = enumerate(VARIABLE.split(pattern))
-        expressions = (self._deployable.pattern_of(part) if number % 2 else _expression(part) for number, part in parts)
+        expressions = (self._comparison.pattern_of(part) if number % 2 else _expression(part) for number, part in parts)
         return re.fullmatch("".join(expressions), text, re.DOTALL) is not None
 
 
-class _Alike:
-    """Grants by the action and the resource that they name. None stands for patterns, which must be compared."""
+class _GrantIndex:
+    """Finds grants by the action and the resource that they name. The key None has patterns, which must be compared."""
 
     def __init__(self, grants: Sequence[Grant]) -> None:
         self.grants = set(grants)

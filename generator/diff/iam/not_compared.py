@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from generator.diff.model import MAKERS, NotCompared
+from generator.diff.model import RESOURCE_GENERATORS, NotCompared
 from generator.diff.properties import same
 from generator.template.dependencies import walk
 from generator.template.intrinsics import SAM, Json, as_mapping
 from generator.template.model import Template
 
-ELSEWHERE = "creates resources of another template"
+OTHER_TEMPLATE = "creates resources of another template"
 CUSTOM = "calls code that may do anything"
 THIRD_PARTY = "runs code of its publisher, with a role of its own"
 UNKNOWN = "creates resources that the template does not list"
 
 NOT_COMPARED: Mapping[str, str] = {
-    **dict.fromkeys(("AWS::CloudFormation::Stack", "AWS::CloudFormation::StackSet", f"{SAM}Application"), ELSEWHERE),
-    "AWS::ServiceCatalog::CloudFormationProvisionedProduct": ELSEWHERE,
+    "AWS::CloudFormation::Stack": OTHER_TEMPLATE,
+    "AWS::CloudFormation::StackSet": OTHER_TEMPLATE,
+    f"{SAM}Application": OTHER_TEMPLATE,
+    "AWS::ServiceCatalog::CloudFormationProvisionedProduct": OTHER_TEMPLATE,
     "AWS::CloudFormation::CustomResource": CUSTOM,
-    **dict.fromkeys(MAKERS, UNKNOWN),
+    **dict.fromkeys(RESOURCE_GENERATORS, UNKNOWN),
     "AWS::AccountAccess::Entitlement": "gives identities access to accounts",
     "AWS::ACMPCA::Permission": "lets a service use a certificate authority",
     "AWS::BedrockAgentCore::Policy": "is written in Cedar",
@@ -93,7 +95,7 @@ ONLY = {"AWS::EFS::FileSystem": "FileSystemPolicy", "AWS::IAM::User": "Groups", 
 
 INCLUDE = "Fn::Transform"
 
-COMPARED_APART = ("Resources", "Transform")
+HANDLED_SEPARATELY = ("Resources", "Transform")
 
 CONNECTORS = "Connectors"
 """The attribute by which SAM generates policies for any resource. Source: AWS SAM specification, "Connectors"."""
@@ -125,7 +127,7 @@ def not_compared(old: Template, new: Template) -> Iterator[NotCompared]:
                 yield NotCompared(name, kind, INCLUDE_REASON)
     for section in dict.fromkeys([*new.document, *old.document]):
         contents = [side.document.get(section) for side in (old, new)]
-        if section not in COMPARED_APART and any(map(_includes, contents)) and not same(*contents):
+        if section not in HANDLED_SEPARATELY and any(map(_includes, contents)) and not same(*contents):
             yield NotCompared(section, INCLUDE, INCLUDE_REASON)
     macros = dict.fromkeys([*new.macros, *old.macros])
     if macros and not same(old.document, new.document):
@@ -137,7 +139,7 @@ def _reason(resource: Mapping[str, Json]) -> str | None:
     if kind.startswith("Custom::"):
         return CUSTOM
     if kind.endswith("::MODULE"):
-        return ELSEWHERE
+        return OTHER_TEMPLATE
     is_third_party = "::" in kind and not kind.startswith(OF_AMAZON)
     return THIRD_PARTY if is_third_party else NOT_COMPARED.get(kind)
 
