@@ -295,8 +295,8 @@ class _NestedRenaming(Renaming):
     def reference(self, name: str) -> Json:
         if name in self.values:
             return self.values[name]
-        is_elsewhere = name.startswith("AWS::") or name.partition(".")[0] in self.variables
-        return reference(name if is_elsewhere else f"{self.prefix}{name}")
+        keeps_name = name.startswith("AWS::") or name.partition(".")[0] in self.variables
+        return reference(name if keeps_name else f"{self.prefix}{name}")
 
     def condition(self, name: str) -> str:
         return f"{self.prefix}{name}"

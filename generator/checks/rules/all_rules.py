@@ -1,4 +1,4 @@
-"""The cfn-lint rules, each an adapter of `generator.checks.quota.judging` or of a check of the file itself."""
+"""The cfn-lint rules. Each passes on what `generator.checks.quota.judging` or a check of the file itself finds."""
 
 import sys
 from pathlib import Path
