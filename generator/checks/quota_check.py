@@ -1,6 +1,6 @@
 """Judge the quota of environments, files, folders, CDK assemblies and Terraform plans.
 
-`check` judges only that, without cfn-lint. `checking` does so after cfn-lint, and checks the rest too.
+`check` judges the quota alone, without cfn-lint. The `full_check` judges it too, after everything else.
 """
 
 from __future__ import annotations

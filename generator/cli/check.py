@@ -142,7 +142,7 @@ def _is_file(name: str) -> bool:
 def _with_environments(request: Request, names: Sequence[str], is_quota_only: bool) -> tuple[Report, Request]:
     """Check the named environments, or all if nothing is named, with the files; report every fault at once."""
     from generator import plans
-    from generator.checks import checking, linting, quota_check
+    from generator.checks import full_check, linting, quota_check
     from generator.config import project
     from generator.config.files import PROJECT_REMEDY, known
 
@@ -160,7 +160,7 @@ def _with_environments(request: Request, names: Sequence[str], is_quota_only: bo
         unreadable = linting.unreadable(path for path in request.files if path != Path(STDIN))
         raise type(error)([*unreadable, *error.faults]) from None
     request = request._replace(judged=judged)
-    check = quota_check.check if is_quota_only else checking.check
+    check = quota_check.check if is_quota_only else full_check.check
     return check(request, project.templates()), request
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from generator import plans
-from generator.checks.checking import logging_role
 from generator.checks.findings import Severity
+from generator.checks.full_check import logging_role
 from tests.account.conftest import setting
 
 
