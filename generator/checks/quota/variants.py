@@ -27,7 +27,10 @@ class Variant(NamedTuple):
     """By logical id, why the template of a nested stack could not be read."""
 
     def pinned(self, pins: Mapping[str, Collection[str]]) -> Variant:
-        """Return the variant with other values for some pseudo parameters; any value where there are none."""
+        """Return the variant with other values for some pseudo parameters; any value where there are none.
+
+        Searches in it do not count towards the limit on the steps of this one.
+        """
         return self._replace(space=DeploymentSpace(self.template, {**self.space.pins, **pins}))
 
 
