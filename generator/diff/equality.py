@@ -37,8 +37,8 @@ MAX_CASES, MAX_ALL_CASES, MAX_COMPARISON_STEPS = 100, 5_000, 500_000
 Beyond that, a difference is possible. All together take a few seconds.
 """
 
-NO_ROW = "\0"
-"""Stands for a parameter value that is not a key of the mapping."""
+NOT_A_KEY = "\0"
+"""Stands for every parameter value that is not a key of a mapping."""
 
 DYNAMIC = "{{resolve:"
 """The prefix of a dynamic reference, whose stored value may be any text."""
@@ -113,6 +113,8 @@ class DeploymentComparison:
         if not any(map(is_intrinsic, walk([old, new]))):
             is_stored = any(isinstance(value, str) and DYNAMIC in value for value in (old, new))
             return Certainty.POSSIBLE if is_stored else Certainty.CERTAIN
+        if self._cases_left <= 0:
+            return Certainty.POSSIBLE
         results: set[Certainty] = set()
         for number, certainty in enumerate(self._cases(old, new, guard)):
             self._cases_left -= 1
@@ -136,24 +138,36 @@ class DeploymentComparison:
         return self.difference(old, new)
 
     def _cases(self, old: Json, new: Json, guard: Guard) -> Iterator[Certainty]:
-        """Yield the answer for each combination of the conditions and parameters that select the values."""
-        truths = {fact: holds for fact, holds in guard if isinstance(fact, str)}
-        rows = ((fact, holds) for fact, holds in guard if isinstance(fact, Equality))
-        values = {fact.parameter: fact.value if holds else NO_ROW for fact, holds in rows}
-        evaluator = Evaluator(self._template, Scope.KNOWN, values, {**self._undecided_conditions, **truths})
+        """Yield for each case within the guard how certain it is that the values differ.
+
+        If the guard does not decide every Fn::If and Fn::FindInMap in the values, there is a case for each value of an
+        undecided condition or parameter. Each of them may have cases in turn.
+        """
+        evaluator = self._evaluator(guard)
         left, right = evaluator.value(old), evaluator.value(new)
         if same(left, right):
             yield Certainty.NONE
             return
-        switches = list(_switches([left, right], self._template.mappings))
-        if not switches:
+        undecided = list(_undecided_facts([left, right], self._template.mappings))
+        if not undecided:
             if not self._is_refused(left) and not self._is_refused(right):
                 yield self._resolved_difference(left, right)
             return
-        for choice in _choices(switches):
-            more = merge(guard, choice)
-            if more is not None and self._is_reachable(more):
-                yield from self._cases(old, new, more)
+        for choice in _choices(undecided):
+            narrower = merge(guard, choice)
+            if narrower is not None and self._is_reachable(narrower):
+                yield from self._cases(old, new, narrower)
+
+    def _evaluator(self, guard: Guard) -> Evaluator:
+        """Return an evaluator that knows the facts of the guard, and no other condition or parameter."""
+        truths = dict(self._undecided_conditions)
+        values: dict[str, str] = {}
+        for fact, holds in guard:
+            if isinstance(fact, Equality):
+                values[fact.parameter] = fact.value if holds else NOT_A_KEY
+            else:
+                truths[fact] = holds
+        return Evaluator(self._template, Scope.KNOWN, values, truths)
 
     def _is_refused(self, value: Json) -> bool:
         """Return whether CloudFormation refuses the value, because a mapping of the template has no such row."""
@@ -268,16 +282,16 @@ def _guard(condition: Json) -> Guard:
     return ALWAYS if condition is None else when(name.removeprefix(NOT), holds=not name.startswith(NOT))
 
 
-def _choices(switches: Sequence[Fact]) -> list[Guard]:
-    """Return the values of the first switch: those of a condition, or the keys of a parameter, and no key."""
-    first = switches[0]
+def _choices(undecided: Sequence[Fact]) -> list[Guard]:
+    """Return all values of the first condition or parameter. A parameter has the keys of mappings, or none of them."""
+    first = undecided[0]
     if isinstance(first, str):
         return [when(first), when(first, holds=False)]
-    keys = dict.fromkeys(fact for fact in switches if isinstance(fact, Equality) and fact.parameter == first.parameter)
+    keys = dict.fromkeys(fact for fact in undecided if isinstance(fact, Equality) and fact.parameter == first.parameter)
     return [*map(when, keys), frozenset((key, False) for key in keys)]
 
 
-def _switches(value: Json, mappings: Mapping[str, Json]) -> Iterator[Fact]:
+def _undecided_facts(value: Json, mappings: Mapping[str, Json]) -> Iterator[Fact]:
     """Yield the conditions that a value depends on, and the equalities of parameters with the keys of mappings."""
     for inner in walk(value):
         match inner:

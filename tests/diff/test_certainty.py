@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pytest
 
+from generator.diff import equality
 from generator.diff.equality import DeploymentComparison
 from generator.diff.sides import comparable
 from generator.diff.summary import NOTHING, headlines
+from generator.template.conditions import DeploymentSpace
+from generator.template.evaluation import Evaluator
+from generator.template.guards import Guard
 from generator.template.schemas import Certainty
+from generator.template.search import possible
 from tests.diff.comparing import difference
 from tests.diff.documents import compared, document, kinds
 
@@ -163,9 +169,22 @@ Resources: {Q: {Type: AWS::SQS::Queue, Condition: Prod, Properties: {QueueName: 
     assert kinds(found) == {"removal"}
 
 
-@pytest.mark.slow
-def test_hundreds_of_conditions_are_compared_in_bounded_steps() -> None:
+def test_hundreds_of_conditions_are_compared_in_bounded_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name depends on four of 300 conditions, and half of these turn around. Without a bound it takes minutes."""
+    evaluators = count(1)
+
+    def evaluator(*args: Any) -> Evaluator:
+        assert next(evaluators) < 1_000
+        return Evaluator(*args)
+
+    def search(space: DeploymentSpace, guard: Guard) -> bool:
+        assert space.steps <= 20_000
+        return possible(space, guard)
+
+    monkeypatch.setattr(equality, "MAX_ALL_CASES", 200)
+    monkeypatch.setattr(equality, "MAX_COMPARISON_STEPS", 20_000)
+    monkeypatch.setattr(equality, "Evaluator", evaluator)
+    monkeypatch.setattr(equality, "possible", search)
 
     def value(number: int, depth: int) -> Any:
         sides = [value(number + side, depth - 1) for side in (0, 1)] if depth else []
@@ -183,12 +202,12 @@ def test_hundreds_of_conditions_are_compared_in_bounded_steps() -> None:
             "Conditions": definitions,
             "Resources": {
                 f"Q{number}": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": value(number + shift, 4)}}
-                for number in range(40)
+                for number in range(20)
             },
         }
         for shift, definitions in enumerate((conditions, turned))
     )
-    assert [one.replacement for one in difference(old, new).resources] == ["possible"] * 40
+    assert [one.replacement for one in difference(old, new).resources] == ["possible"] * 20
 
 
 def test_values_nested_too_deeply_for_the_stack_possibly_differ() -> None:
