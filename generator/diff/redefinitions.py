@@ -2,6 +2,11 @@
 
 A value that uses such a name looks the same on both sides. With distinct names, every comparison sees the difference,
 in any function or resource. The names are those of conditions, mappings and parameters.
+
+For example, the condition IsLarge was `Env is prod` and is now `Env is test`, and both templates have a queue with
+`Condition: IsLarge`. The queues get the conditions "IsLarge (as it was)" and "IsLarge (as it is now)". One merged
+template declares both, so a comparison can ask whether each of them holds in the same deployments. If they do, the
+condition is only written differently, and both sides keep its name.
 """
 
 from __future__ import annotations
@@ -39,7 +44,7 @@ def with_new_names(old: Template, new: Template) -> Template:
         return old
     return replace(
         old,
-        mappings={mappings.get(name, name): mapping_ for name, mapping_ in old.mappings.items()},
+        mappings={mappings.get(name, name): table for name, table in old.mappings.items()},
         conditions={conditions.get(name, name): condition for name, condition in before.items()},
         resources=names.value(old.resources),
         outputs=names.value(old.outputs),
@@ -71,42 +76,57 @@ class Redefinitions:
     def __init__(self, old: Template, new: Template) -> None:
         self._sides = (old, new)
         self._parameters = frozenset(_redefined(old.parameters, new.parameters, ("Default", "Type")))
-        redefined = self._conditions(self._parameters)
-        self.comparison = DeploymentComparison(self._both(redefined))
-        self._equivalent = frozenset(name for name in redefined if self._is_equivalent(name))
-        self.conditions = redefined - self._equivalent
+        rewritten = _rewritten_conditions(self._sides, self._parameters)
+        self.comparison = DeploymentComparison(_merged(self._sides, self._parameters, rewritten))
+        self._equivalent = frozenset(name for name in rewritten if self._is_equivalent(name))
+        self.conditions = rewritten - self._equivalent
         """The conditions that do not hold in the same deployments as before."""
+
+    def _is_equivalent(self, name: str) -> bool:
+        pair = _own(name, OLD), _own(name, NEW)
+        return self.comparison.implies(*pair) and self.comparison.implies(*pair[::-1])
 
     @cached_property
     def with_distinct_names(self) -> Pair:
-        """Return both templates with distinct names for whatever is redefined, parameters' defaults included."""
-        return self._apart(*self._sides, self._parameters)
+        """Return both templates with distinct names for whatever is redefined, parameters' defaults included.
+
+        This pair is for comparisons in all deployments at once.
+        """
+        return self._renamed(*self._sides, self._parameters)
 
     def views(self) -> Iterator[Pair]:
-        """Yield both templates as an update and as a new stack deploy them, each with its own names.
+        """Yield both templates as an update deploys them, and as a new stack does if a default changes.
 
         An update keeps the values of parameters; one that only the new template has gets its default. A new stack has
-        every default, so that one is of interest where a default changes.
+        every default. Redefined conditions and mappings have distinct names. A redefined parameter has them only if the
+        same value of it may now mean something else, because its type changes for example.
         """
         old, new = self._sides
         defaults = [_defaults(side.parameters) for side in self._sides]
         left, right = defaults
         changed = {name for name in left.keys() & right.keys() if not same(left[name], right[name])}
         redefined = frozenset(name for name in self._parameters if self._is_of_another_kind(name))
-        values = [{name: side[name] for name in changed} for side in defaults]
-        for before, after in [(old, new), *([(known(old, values[0]), known(new, values[1]))] if changed else [])]:
-            yield self._apart(before, after, redefined, defaults)
+        pairs = [(old, new)]
+        if changed:
+            values = [{name: side[name] for name in changed} for side in defaults]
+            pairs.append((known(old, values[0]), known(new, values[1])))
+        for before, after in pairs:
+            yield self._renamed(before, after, redefined, defaults)
 
     def _is_of_another_kind(self, name: str) -> bool:
         """Return whether a parameter that keeps its value may still stand for another value."""
         declared = [as_mapping(side.parameters[name]) for side in self._sides]
         return any(map(is_stored, declared)) or not same(*(parameter.get("Type") for parameter in declared))
 
-    def _apart(
+    def _renamed(
         self, old: Template, new: Template, parameters: frozenset[str], defaults: list[dict[str, Json]] | None = None
     ) -> Pair:
-        conditions = self._conditions(parameters) - self._equivalent
-        left, right = (self._names(parameters, conditions, word) for word in (OLD, NEW))
+        """Return both templates with distinct names in their resources and outputs.
+
+        With `defaults`, a parameter of one side only gets its default.
+        """
+        conditions = _rewritten_conditions(self._sides, parameters) - self._equivalent
+        left, right = _distinct_names(self._sides, parameters, conditions)
         if defaults is not None:
             left.parameters.update({name: defaults[0][name] for name in defaults[0].keys() - new.parameters.keys()})
             right.parameters.update({name: defaults[1][name] for name in defaults[1].keys() - old.parameters.keys()})
@@ -115,51 +135,55 @@ class Redefinitions:
             replace(new, resources=right.value(new.resources), outputs=right.value(new.outputs)),
         )
 
-    def _names(self, parameters: frozenset[str], conditions: frozenset[str], word: str) -> Replacements:
-        tables = (self._sides[0].mappings, self._sides[1].mappings)
-        return Replacements(
+
+def _distinct_names(
+    sides: Pair, parameters: frozenset[str], conditions: frozenset[str]
+) -> tuple[Replacements, Replacements]:
+    """Return for each side the replacements of these names, and of redefined mappings, by names of its own."""
+    tables = (sides[0].mappings, sides[1].mappings)
+    redefined = [*_redefined(*tables)]
+    left, right = (
+        Replacements(
             {name: {"Ref": _own(name, word)} for name in parameters},
             {name: _own(name, word) for name in conditions},
-            {name: _own(name, word) for name in _redefined(*tables)},
+            {name: _own(name, word) for name in redefined},
             tables,
         )
+        for word in (OLD, NEW)
+    )
+    return left, right
 
-    def _conditions(self, parameters: frozenset[str]) -> frozenset[str]:
-        """Return the conditions that are defined differently, directly or through other conditions."""
-        before, after = (side.conditions for side in self._sides)
-        redefined: frozenset[str] = frozenset()
-        while True:
-            left, right = (self._names(parameters, redefined, word) for word in (OLD, NEW))
-            shared = before.keys() & after.keys()
-            more = frozenset(name for name in shared if not same(left.value(before[name]), right.value(after[name])))
-            if more == redefined:
-                return redefined
-            redefined = more
 
-    def _both(self, conditions: frozenset[str]) -> Template:
-        """Return one template that declares everything that either side uses, by its own name and by the shared one.
+def _rewritten_conditions(sides: Pair, parameters: frozenset[str]) -> frozenset[str]:
+    """Return the conditions that are written differently, directly or through these parameters or other conditions."""
+    before, after = (side.conditions for side in sides)
+    rewritten: frozenset[str] = frozenset()
+    while True:
+        left, right = _distinct_names(sides, parameters, rewritten)
+        shared = before.keys() & after.keys()
+        more = frozenset(name for name in shared if not same(left.value(before[name]), right.value(after[name])))
+        if more == rewritten:
+            return rewritten
+        rewritten = more
 
-        A resource that changes its type is left out.
-        """
-        old, new = self._sides
-        parameters, mappings, merged = ({**getattr(old, section), **getattr(new, section)} for section in SECTIONS)
-        for side, word in zip(self._sides, (OLD, NEW), strict=True):
-            names = self._names(self._parameters, conditions, word)
-            parameters |= {_own(name, word): parameter for name, parameter in side.parameters.items()}
-            mappings |= {_own(name, word): table for name, table in side.mappings.items()}
-            merged |= {
-                names.conditions.get(name, name): names.value(condition) for name, condition in side.conditions.items()
-            }
-        kept = {
-            name: resource
-            for name, resource in {**old.resources, **new.resources}.items()
-            if old.resources.get(name, resource).get("Type") == resource.get("Type")
-        }
-        return replace(new, parameters=parameters, mappings=mappings, conditions=merged, resources=kept, rules={})
 
-    def _is_equivalent(self, name: str) -> bool:
-        pair = _own(name, OLD), _own(name, NEW)
-        return self.comparison.implies(*pair) and self.comparison.implies(*pair[::-1])
+def _merged(sides: Pair, parameters: frozenset[str], conditions: frozenset[str]) -> Template:
+    """Return one template that declares everything that either side uses, by its own name and by the shared one.
+
+    A resource that changes its type is left out.
+    """
+    old, new = sides
+    all_parameters, mappings, merged = ({**getattr(old, section), **getattr(new, section)} for section in SECTIONS)
+    for side, word, names in zip(sides, (OLD, NEW), _distinct_names(sides, parameters, conditions), strict=True):
+        all_parameters |= {_own(name, word): parameter for name, parameter in side.parameters.items()}
+        mappings |= {_own(name, word): table for name, table in side.mappings.items()}
+        merged |= {names.condition(name): names.value(condition) for name, condition in side.conditions.items()}
+    kept = {
+        name: resource
+        for name, resource in {**old.resources, **new.resources}.items()
+        if old.resources.get(name, resource).get("Type") == resource.get("Type")
+    }
+    return replace(new, parameters=all_parameters, mappings=mappings, conditions=merged, resources=kept, rules={})
 
 
 def _own(name: str, word: str) -> str:
