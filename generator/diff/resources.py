@@ -23,6 +23,9 @@ from generator.template.schemas import TYPED, Certainty, least, schema, worst
 CODE = ("Properties.Code.ZipFile", "Properties.InlineCode")
 CONDITION = "Condition"
 
+ResourcePair = tuple[Json, Json]
+"""One resource in the old and in the new template."""
+
 
 def resources(
     old: Template,
@@ -36,24 +39,36 @@ def resources(
     `views` are those of the redefinitions. `renamed` are the deployments with a new logical id.
     """
     differing = [_deployed(*ids, _type(new.resources[ids[1]])) for ids in renamed.items()]
-    both = old.resources.keys() & new.resources.keys()
-    stated, (left, right) = (old, new), redefinitions.with_distinct_names
-    old, new, left, right = (
-        with_created(side, both, own) for side, own in zip((old, new, left, right), (*stated, *stated), strict=True)
-    )
-    for name in dict.fromkeys([*new.resources, *old.resources]):
-        before, after = old.resources.get(name), new.resources.get(name)
-        if before is None or after is None:
-            differing.append(_only_on_one_side(name, before, after, new))
-        else:
-            sides = [side.resources[name] for side in (old, new, left, right)]
-            sides = [as_made(side) for side in sides] if _type(before) != _type(after) else sides
+    written = _with_created((old, new), (old, new))
+    distinct = _with_created(redefinitions.with_distinct_names, (old, new))
+    before, after = (side.resources for side in written)
+    for name in dict.fromkeys([*after, *before]):
+        if name in before and name in after:
+            sides, distinct_sides = _resource_of(written, name), _resource_of(distinct, name)
             unprotected = _unprotected(name, views, redefinitions.comparison)
-            differing += _changed(name, (sides[0], sides[1]), (sides[2], sides[3]), redefinitions, unprotected)
-    differing = _with_dependants(differing, new)
-    differing += [stale for stale in stale_deployments(differing, old, new) if stale.id not in renamed.values()]
-    rejections = Rejections((old, new), (left, right), redefinitions.comparison)
+            differing += _changed(name, sides, distinct_sides, redefinitions.comparison, unprotected)
+        else:
+            differing.append(_only_on_one_side(name, before.get(name), after.get(name), written[1]))
+    differing = _with_dependants(differing, written[1])
+    differing += [stale for stale in stale_deployments(differing, *written) if stale.id not in renamed.values()]
+    rejections = Rejections(written, distinct, redefinitions.comparison)
     return sorted(map(rejections.added_to, differing), key=_urgency)
+
+
+def _with_created(sides: Pair, written: Pair) -> Pair:
+    """Return both templates with the resources that SAM creates for functions on both sides.
+
+    `written` are the same templates with the names that their authors gave.
+    """
+    functions = written[0].resources.keys() & written[1].resources.keys()
+    old, new = (with_created(side, functions, stated) for side, stated in zip(sides, written, strict=True))
+    return old, new
+
+
+def _resource_of(sides: Pair, name: str) -> ResourcePair:
+    """Return a resource of both templates, with types that can be compared."""
+    old, new = (side.resources[name] for side in sides)
+    return (old, new) if _type(old) == _type(new) else (as_made(old), as_made(new))
 
 
 def _only_on_one_side(name: str, old: Json, new: Json, template: Template) -> Resource:
@@ -106,11 +121,7 @@ def _unprotected(name: str, views: Iterable[Pair], comparison: DeploymentCompari
 
 
 def _changed(
-    name: str,
-    sides: tuple[Json, Json],
-    distinct: tuple[Json, Json],
-    redefinitions: Redefinitions,
-    unprotected: Sequence[str],
+    name: str, sides: ResourcePair, distinct: ResourcePair, comparison: DeploymentComparison, unprotected: Sequence[str]
 ) -> Iterator[Resource]:
     """Yield the resource if it differs, or if a redefined name in it may replace, remove or expose it.
 
@@ -119,30 +130,44 @@ def _changed(
     """
     old, new = sides
     kind = _type(new)
-    conditions = [side.get(CONDITION) for side in distinct]
-    distinct_changes = {change.path: change for change in _changes(*distinct)}
-    stated_changes = distinct_changes if sides == distinct else {change.path: change for change in _changes(old, new)}
-    decisive = {path: change for path, change in distinct_changes.items() if _is_decisive(kind, path)}
-    differing: dict[str, tuple[Property, Certainty]] = {}
-    for path, change in {**decisive, **stated_changes}.items():
-        differs = redefinitions.comparison.property_difference(distinct_changes.get(path, change), conditions)
-        if differs != Certainty.NONE:
-            differing[path] = change, differs
-    if not (differing or unprotected) or (CREATED in new and not any(_is_decisive(kind, path) for path in differing)):
+    differing = _differing_properties(sides, distinct, comparison)
+    is_decisive = any(_is_decisive(kind, path) for path in differing)
+    if not (differing or unprotected) or (CREATED in new and not is_decisive):
         return
     replacement, notes = _replacement(old, new, differing.values())
+    removal = Certainty.NONE
     condition = differing[CONDITION][0].new if CONDITION in differing else None
-    removal = Certainty.POSSIBLE if kind in RESOURCE_GENERATORS else Certainty.NONE
-    if condition is not None and not redefinitions.comparison.implies(*conditions):
+    if condition is not None and not comparison.implies(*(side.get(CONDITION) for side in distinct)):
         removal = Certainty.POSSIBLE
         notes += [f"{_existence(condition)}, and is removed otherwise", *removal_notes(old)]
     if replacement != Certainty.NONE:
         notes += replacement_notes(old, new)
     if kind in RESOURCE_GENERATORS:
+        removal = Certainty.POSSIBLE
         notes = ["creates resources that are not compared one by one: any of them may be replaced or removed"]
     notes += [*unprotected, *changed_notes(old, new)]
     properties = tuple(_readable(change) for change, _ in differing.values())
     yield Resource(name, kind, Change.CHANGED, replacement, properties, tuple(notes), removal)
+
+
+def _differing_properties(
+    sides: ResourcePair, distinct: ResourcePair, comparison: DeploymentComparison
+) -> dict[str, tuple[Property, Certainty]]:
+    """Return by path the properties that differ in some deployment, each with how certain that is.
+
+    Among them are those with the same text and a redefined name in it, if they may replace or remove the resource.
+    """
+    kind = _type(sides[1])
+    conditions = [side.get(CONDITION) for side in distinct]
+    distinct_changes = {change.path: change for change in _changes(*distinct)}
+    written_changes = distinct_changes if sides == distinct else {change.path: change for change in _changes(*sides)}
+    decisive = {path: change for path, change in distinct_changes.items() if _is_decisive(kind, path)}
+    differing: dict[str, tuple[Property, Certainty]] = {}
+    for path, change in {**decisive, **written_changes}.items():
+        certainty = comparison.property_difference(distinct_changes.get(path, change), conditions)
+        if certainty != Certainty.NONE:
+            differing[path] = change, certainty
+    return differing
 
 
 def _existence(condition: Json) -> str:

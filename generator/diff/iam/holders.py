@@ -105,21 +105,26 @@ def grants_by_holder(template: Template, other: Template) -> GrantsByHolder:
 def _granted_by(
     name: str, resource: Mapping[str, Json], template: Template, other: Template
 ) -> Iterator[tuple[str, Kind, Grant]]:
+    """Yield each grant of a resource with its holder and kind."""
     kind, is_in_both = str(resource.get("Type")), name in other.resources
     properties = compared(kind, as_mapping(resource.get("Properties")))
-    grants = list(_granted(kind, properties))
-    if is_in_both:
-        grants += _by_default(kind, properties)
-    for conditions, role, key in _roles(properties) if _acts(kind) else ():
+    for role, grant in _role_grants(properties) if _acts(kind) else ():
         if is_in_both or not _is_new(role, template, other):
-            clause = Clause(ACTING, "the role it runs as", (key,))
-            acting = Grant("Allow", HOLDER, GrantScope(("sts:AssumeRole",)), GrantScope((role,)), (clause,))
-            yield name, "role", under(conditions, acting)
+            yield name, "role", grant
+    grants = [*_granted(kind, properties), *(_by_default(kind, properties) if is_in_both else ())]
     for conditions, holder in _holders(name, kind, properties, template.resources) if grants else ():
         yield from ((holder, "policy", under(conditions, grant)) for grant in grants)
     for grant in endpoint_grants(name, resource, template.resources):
         if is_in_both or not needs_authorization(grant):
             yield name, "endpoint", grant
+
+
+def _role_grants(properties: Mapping[str, Json]) -> Iterator[tuple[str, Grant]]:
+    """Yield each role that a resource acts as, with the grant that represents it."""
+    for conditions, role, key in _roles(properties):
+        clause = Clause(ACTING, "the role it runs as", (key,))
+        acting = Grant("Allow", HOLDER, GrantScope(("sts:AssumeRole",)), GrantScope((role,)), (clause,))
+        yield role, under(conditions, acting)
 
 
 def _holders(
@@ -139,6 +144,7 @@ def _holder(key: str, who: Json, known: Collection[str]) -> str:
 
 
 def _granted(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
+    """Yield the grants of all policies in a resource: inline, managed, those of SAM, and the permissions boundary."""
     yield from documents(properties)
     if kind in PERMISSIONS and "Statement" not in properties:
         yield _permission(properties, *PERMISSIONS[kind])
@@ -209,6 +215,7 @@ def _roles(value: Json, key: str = "") -> Iterator[tuple[tuple[str, ...], str, s
 
 
 def _by_default(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
+    """Yield the permissions that a resource grants because it has no policy."""
     key, grant = WITHOUT_POLICY.get(kind, ("", None))
     if grant is None or any(any(documents(properties.get(body))) for body in BODIES):
         return
