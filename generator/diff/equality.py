@@ -34,7 +34,7 @@ from generator.template.search import possible
 MAX_CASES, MAX_ALL_CASES, MAX_COMPARISON_STEPS = 100, 5_000, 500_000
 """Limits on the combinations of conditions and parameter values in one comparison and in all, and on solver steps.
 
-Beyond that, a difference is possible. All together take a few seconds.
+After that, a difference is reported as possible. All together take a few seconds.
 """
 
 NOT_A_KEY = "\0"
@@ -50,9 +50,9 @@ Source: CloudFormation template reference, AWS::Logs::LogGroup, Arn.
 """
 
 
-def is_possible(deployments: DeploymentSpace, guard: Guard) -> bool:
+def is_possible(space: DeploymentSpace, guard: Guard) -> bool:
     """Return whether the facts hold together in some deployment. True if the limits do not allow a search."""
-    return deployments.steps > MAX_COMPARISON_STEPS or possible(deployments, guard)
+    return space.steps > MAX_COMPARISON_STEPS or possible(space, guard)
 
 
 class DeploymentComparison:

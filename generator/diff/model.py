@@ -131,7 +131,7 @@ class Reservations:
     """Whether the old sum, and the new one, leave out figures that the template does not state."""
 
     reservable: int | None
-    elsewhere: int
+    reserved_by_neighbours: int
     """Reservations of other environments in the same account."""
 
     @property
@@ -146,7 +146,7 @@ class Reservations:
 
     def headroom(self, total: int) -> int | None:
         """Return the concurrency that can still be reserved; negative for a shortfall."""
-        return None if self.reservable is None else self.reservable - self.elsewhere - total
+        return None if self.reservable is None else self.reservable - self.reserved_by_neighbours - total
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class Room:
     """The reservable concurrency of the account, and the reservations of its other environments."""
 
     reservable: int
-    elsewhere: int
+    reserved_by_neighbours: int
 
 
 def reservations(
@@ -44,7 +44,7 @@ def reservations(
         total_new=new.total,
         is_open=(not old.is_proven, not new.is_proven),
         reservable=room.reservable if room else None,
-        elsewhere=room.elsewhere if room else 0,
+        reserved_by_neighbours=room.reserved_by_neighbours if room else 0,
     )
 
 

@@ -122,7 +122,8 @@ def reserved(difference: Difference) -> str:
         return text
     at_most = "at most " if new else ""
     state = f"headroom {at_most}{headroom:,}" if headroom >= 0 else f"{new}{-headroom:,} too many"
-    others = f", {sums.elsewhere:,} of it in other environments" if sums.elsewhere else ""
+    neighbours = sums.reserved_by_neighbours
+    others = f", {neighbours:,} of it in other environments" if neighbours else ""
     return f"{text}, {state} of {sums.reservable:,} reservable{others}"
 
 

@@ -108,7 +108,7 @@ def test_a_new_deployment_hides_no_change_beside_it() -> None:
 
 def test_reservations_come_with_sum_and_headroom() -> None:
     new = edited(put("ProcessWebhookFunction/Properties/ReservedConcurrentExecutions", 900))
-    found = difference(PROD, new, Room(reservable=900, elsewhere=10))
+    found = difference(PROD, new, Room(reservable=900, reserved_by_neighbours=10))
     assert as_dict(found, "prod")["summary"]["reserved"] == {"old": 37, "new": 917, "headroom": -27}
     lines = headlines(found)
     assert lines["Reservations"] == "37 → 917, 27 too many of 900 reservable, 10 of it in other environments"

@@ -128,7 +128,7 @@ class Grant:
     def certainty(self) -> Certainty:
         """POSSIBLE if it depends on a condition of the template, or on a policy or role outside the template.
 
-        So is a statement that was not split, because several others together may cover it.
+        A statement that was not split is POSSIBLE, too, because several others together may cover it.
         """
         depends = any(clause.operator == ACTING or clause.is_of_template for clause in self.condition)
         scopes = (self.principal, self.action, self.resource)
@@ -196,7 +196,7 @@ def under(conditions: Iterable[str], grant: Grant) -> Grant:
 
 
 def in_words(condition: str) -> str:
-    """Return a condition of the template, or its opposite, as a clause. A loop's has its meaning as its name."""
+    """Return a condition of the template, or its opposite, as a clause. One that a loop adds has a name that describes it."""
     name = condition.removeprefix(NOT)
     if " " in name.partition(" (")[0]:
         return condition
