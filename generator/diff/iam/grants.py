@@ -196,7 +196,7 @@ def under(conditions: Iterable[str], grant: Grant) -> Grant:
 
 
 def in_words(condition: str) -> str:
-    """Return a condition of the template, or its opposite, as a clause. One that a loop adds has a name that describes it."""
+    """Return a condition of the template, or its opposite, as a clause. The name of a loop's condition is a clause."""
     name = condition.removeprefix(NOT)
     if " " in name.partition(" (")[0]:
         return condition
