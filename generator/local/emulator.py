@@ -39,14 +39,17 @@ class Emulator:
         self.url = f"http://{HOST}:{port}/{secrets.token_urlsafe(24)}"
         self.port = port
         self.region = region
+        self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client of the emulator, never of AWS."""
-        import boto3
-        from botocore.config import Config
+        """Return the boto3 client of a service of the emulator, never of AWS. A new one reads files for 0.1 s."""
+        if service not in self._clients:
+            import boto3
+            from botocore.config import Config
 
-        session = boto3.session.Session("local", "local")
-        return session.client(service, endpoint_url=self.url, region_name=self.region, config=Config(proxies={}))
+            settings = {"endpoint_url": self.url, "region_name": self.region, "config": Config(proxies={})}
+            self._clients[service] = boto3.session.Session("local", "local").client(service, **settings)
+        return self._clients[service]
 
 
 def request(url: str | urllib.request.Request, timeout_s: float) -> Any:
