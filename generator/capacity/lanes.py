@@ -7,7 +7,8 @@ max(d, t + w): t is the time of the first one, and w the wait for window and pol
 
     P(n in d) + P(none in d - w) (P(n - 1 in w) - P(n in w))    if d > w, and otherwise P(n - 1 in w)
 
-with Poisson numbers. A batch never has more than the batch size.
+with Poisson numbers. A batch never has more than the batch size; the records beyond it are left out instead of starting
+the next batch, so batches near saturation are larger, and lanes less busy, than calculated.
 
 Webhooks that arrive in bursts are spread over the lanes. What a lane gets of a geometric burst is geometric again.
 """
