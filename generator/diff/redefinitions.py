@@ -26,6 +26,9 @@ OLD, NEW = "as it was", "as it is now"
 
 SECTIONS = ("parameters", "mappings", "conditions")
 
+CONSTRAINTS = ("AllowedValues", "AllowedPattern", "MinLength", "MaxLength", "MinValue", "MaxValue")
+"""The keys of a parameter that restrict its values."""
+
 Pair = tuple[Template, Template]
 
 
@@ -170,10 +173,14 @@ def _rewritten_conditions(sides: Pair, parameters: frozenset[str]) -> frozenset[
 def _merged(sides: Pair, parameters: frozenset[str], conditions: frozenset[str]) -> Template:
     """Return one template that declares everything that either side uses, by its own name and by the shared one.
 
-    A resource that changes its type is left out.
+    A resource that changes its type is left out. A shared parameter whose constraints change has none, because the
+    update also changes stacks with a value that only one of the templates allows.
     """
     old, new = sides
     all_parameters, mappings, merged = ({**getattr(old, section), **getattr(new, section)} for section in SECTIONS)
+    for name in _redefined(old.parameters, new.parameters, CONSTRAINTS):
+        declared = as_mapping(new.parameters[name]).items()
+        all_parameters[name] = {key: value for key, value in declared if key not in CONSTRAINTS}
     for side, word, names in zip(sides, (OLD, NEW), _distinct_names(sides, parameters, conditions), strict=True):
         all_parameters |= {_own(name, word): parameter for name, parameter in side.parameters.items()}
         mappings |= {_own(name, word): table for name, table in side.mappings.items()}

@@ -103,3 +103,22 @@ def test_a_retention_policy_that_is_dropped_needs_a_decision(kind: str) -> None:
     (line,) = consequences(found)
     assert line.startswith("T: DeletionPolicy Retain is removed: the resource is deleted when it is removed from the")
     assert rating(found) == Rating.REVIEW
+
+
+DENY = "!If [IsKept, {Effect: Deny, Action: '*', Resource: a}, !Ref AWS::NoValue]"
+
+
+@pytest.mark.parametrize("constraint", ["AllowedValues: ['false']", "AllowedPattern: f.*", "MinLength: 5"])
+@pytest.mark.parametrize(
+    ("resource", "old", "new"),
+    [
+        ("{Type: AWS::DynamoDB::Table, DeletionPolicy: VALUE}", "!If [IsKept, Retain, Delete]", "Delete"),
+        ("{Type: AWS::DynamoDB::Table, Properties: {TableName: VALUE}}", "!If [IsKept, x, y]", "y"),
+        ("{Type: AWS::IAM::ManagedPolicy, Properties: {PolicyDocument: {Statement: [VALUE]}}}", DENY, ""),
+    ],
+)
+def test_a_value_that_only_one_template_allows_counts(constraint: str, resource: str, old: str, new: str) -> None:
+    before = HEAD.replace('Default: "true", ', "")
+    after = before.replace('AllowedValues: ["true", "false"]', constraint)
+    declared = [f"{before}  T: {resource}".replace("VALUE", old), f"{after}  T: {resource}".replace("VALUE", new)]
+    assert rating(compared(*declared)) == Rating.REVIEW
