@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from generator.errors import UnreadableTemplate
 from generator.template import reading
@@ -15,7 +16,8 @@ from generator.template.plan_files import looks_like_plan
 from generator.template.transforms import LOOP
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True)
+class Entry:
     """An entry of a mapping: the keys that lead to it, and its key and value as nodes of a YAML document.
 
     JSON is YAML, too.
@@ -25,11 +27,32 @@ class Entry(NamedTuple):
     key: Any
     value: Any
 
+    @cached_property
+    def inner(self) -> dict[str, Entry]:
+        """The entries of its value by their keys. It may have many findings."""
+        return dict(_entries(self.value))
+
+    @cached_property
+    def loops(self) -> list[tuple[list[str], Entry]]:
+        """The inner entries with a variable in their key, and the text around the variables: most text first."""
+        split = ((_VARIABLE.split(name), entry) for name, entry in self.inner.items())
+        return sorted(((texts, entry) for texts, entry in split if len(texts) > 1), key=lambda loop: -_length(loop[0]))
+
+    def find(self, key: str) -> Entry | None:
+        """Return the inner entry of a key, or the one in a loop that may make it."""
+        return self.inner.get(key) or next((entry for texts, entry in self.loops if _may_make(texts, key)), None)
+
 
 _VARIABLE = re.compile(r"[$&]\{[^{}]*\}")
 
 _SURROGATE = re.compile(r"\\u[dD]")
 """Half of a character in JSON, which YAML does not have."""
+
+_NOT_YAML = re.compile("[^\t\n\r -~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""A character that YAML refuses or, unlike JSON and editors, takes for the end of a line.
+
+Source: YAML 1.1, "Character Set" and "Line Break Characters".
+"""
 
 
 def written_place(path: Path, location: Location) -> tuple[int, Location]:
@@ -38,21 +61,30 @@ def written_place(path: Path, location: Location) -> tuple[int, Location]:
     Something that a loop makes is written in the loop.
     """
     status = reading.status(path)
-    entries = _sections(path, status.st_mtime_ns, status.st_ino) if status else {}
+    entry = _root(path, status.st_mtime_ns, status.st_ino) if status else Entry((), None, None)
     line, written = 1, location[:0]
     for number, key in enumerate(location):
-        if not isinstance(key, str) or (entry := _entry(entries, key)) is None:
+        if not isinstance(key, str) or (found := entry.find(key)) is None:
             return line, (*written, *location[number:])
-        line, written, entries = entry.key.start_mark.line + 1, (*written, *entry.keys), dict(_entries(entry.value))
+        entry = found
+        line, written = entry.key.start_mark.line + 1, (*written, *entry.keys)
     return line, written
 
 
-def _entry(entries: dict[str, Entry], key: str) -> Entry | None:
-    """Return the entry of a key, or the one in a loop that may make it."""
-    if key in entries:
-        return entries[key]
-    patterns = ((name, ".*".join(map(re.escape, _VARIABLE.split(name)))) for name in entries if "{" in name)
-    return next((entries[name] for name, pattern in patterns if re.fullmatch(pattern, key)), None)
+def _length(texts: Iterable[str]) -> int:
+    return sum(map(len, texts))
+
+
+def _may_make(texts: Sequence[str], key: str) -> bool:
+    """Return whether a key has these texts in this order, the first at its start and the last at its end."""
+    first, *others, last = texts
+    position, end = len(first), len(key) - len(last)
+    for text in others:
+        position = key.find(text, position, end)
+        if position < 0:
+            return False
+        position += len(text)
+    return position <= end and key.startswith(first) and key.endswith(last)
 
 
 def _entries(node: Any) -> Iterator[tuple[str, Entry]]:
@@ -61,18 +93,21 @@ def _entries(node: Any) -> Iterator[tuple[str, Entry]]:
         name = str(key.value)
         if name.startswith(LOOP) and value.id == "sequence":
             for index, part in enumerate(value.value):
-                yield from ((inner, entry._replace(keys=(name, index, *entry.keys))) for inner, entry in _entries(part))
+                for inner, entry in _entries(part):
+                    yield inner, replace(entry, keys=(name, index, *entry.keys))
         yield name, Entry((name,), key, value)
 
 
 @lru_cache(maxsize=2)
-def _sections(path: Path, _changed_ns: int, _file: int) -> dict[str, Entry]:
-    """Return the sections of a template. It may have many findings."""
+def _root(path: Path, _changed_ns: int, _file: int) -> Entry:
+    """Return the document of a template. It may have many findings."""
     import yaml
 
+    document = None
     try:
-        text = reading.text_of(path)
-        document = None if looks_like_plan(text) else yaml.compose(_SURROGATE.sub(r"\\u0", text), reading.loader())
+        text = _NOT_YAML.sub(" ", reading.text_of(path))
+        if not looks_like_plan(text):
+            document = yaml.compose(_SURROGATE.sub(r"\\u0", text), reading.loader())
     except (UnreadableTemplate, yaml.YAMLError):
-        return {}
-    return dict(_entries(document))
+        pass
+    return Entry((), None, document)

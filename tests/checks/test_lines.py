@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from generator.checks import lines
 from generator.checks.lines import written_place
 
 RESERVED = ("Resources", "Fn", "Properties", "ReservedConcurrentExecutions")
@@ -54,6 +56,8 @@ LOOPS = """Resources:
         ("Resources: {}\nTransform: [A, B]", ("Transform",), 2),
         ('{"Resources": {"Fn": {\n"Note": "\\ud83d\\ude00",\n"Properties": {}}}}', RESERVED, 3),
         ('{\t"Resources":{"Fn":{"Properties":\n{"ReservedConcurrentExecutions":9}}}}', RESERVED, 2),
+        ('{"Note": "\u2028\u2029\u0085",\n"Resources": {"Fn": {}}}', ("Resources", "Fn"), 2),
+        ('{"Note": "\x7f\uffff",\n"Resources": {"Fn": {}}}', ("Resources", "Fn"), 2),
         ("Resources: [", RESERVED, 1),
         ("Resources: [Fn]", RESERVED, 1),
         ("", RESERVED, 1),
@@ -87,3 +91,35 @@ def test_what_a_loop_makes_is_written_in_the_loop(
     path = tmp_path / "template"
     path.write_text(LOOPS)
     assert written_place(path, location)[1] == written
+
+
+def test_of_several_loops_that_may_make_a_name_the_one_with_the_longest_text_counts(tmp_path: Path) -> None:
+    path = tmp_path / "template"
+    path.write_text(
+        "Resources:\n"
+        "  Fn::ForEach::A: [X, [a], {'${X}': {Type: AWS::SNS::Topic}}]\n"
+        "  Fn::ForEach::B: [X, [a], {'N&{X}': {Type: AWS::Lambda::Function}}]\n"
+    )
+    assert written_place(path, ("Resources", "Na")) == (3, ("Resources", "Fn::ForEach::B", 2, "N&{X}"))
+    assert written_place(path, ("Resources", "aN")) == (2, ("Resources", "Fn::ForEach::A", 2, "${X}"))
+
+
+def test_a_loop_with_many_variables_in_its_key_is_matched_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "template"
+    key = "a" + "${Y}a" * 40
+    path.write_text(f"Resources:\n  Fn::ForEach::A:\n    - Y\n    - [a]\n    - {key}!: {{}}\n      {key}b: {{}}\n")
+    assert written_place(path, ("Resources", "a" * 200))[0] == 1
+    assert written_place(path, ("Resources", "a" * 200 + "b"))[0] == 6
+    assert written_place(path, ("Resources", "a" * 40 + "b"))[0] == 1
+
+
+def test_the_entries_of_a_section_are_read_once_for_all_its_findings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "template"
+    path.write_text(BLOCK)
+    entries = Mock(wraps=lines._entries)
+    monkeypatch.setattr(lines, "_entries", entries)
+    for _ in range(3):
+        written_place(path, RESERVED)
+    assert entries.call_count == len(RESERVED)
