@@ -6,7 +6,6 @@ import functools
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from json import JSONDecodeError
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -120,15 +119,26 @@ _REJECTED_CREDENTIALS = {
 }
 SIGN_IN = "sign in (aws sso login), store keys (aws configure) or choose a profile (--profile)"
 
+_CHECK_NETWORK = "check the endpoint, the Region and the network, then run this again"
+_CORRECT_CREDENTIALS = "correct the credentials (environment variables, AWS CLI files) or sign in (aws sso login)"
+_CORRECT_URL = "correct --endpoint-url or AWS_ENDPOINT_URL"
+_CORRECT_ENDPOINT = "correct the endpoint (--endpoint-url, AWS_ENDPOINT_URL) or the proxy"
+
 _UNSENT = {
     "NoCredentialsError": SIGN_IN,
     "CredentialRetrievalError": SIGN_IN,
     "SSOError": SIGN_IN,
+    "TokenRetrievalError": SIGN_IN,
+    "RuntimeError": SIGN_IN,
+    "ClientError": f"{SIGN_IN}, or correct the role",
+    "HTTPClientError": _CHECK_NETWORK,
+    "ConnectionError": _CHECK_NETWORK,
+    "ResponseParserError": _CORRECT_ENDPOINT,
     "PartialCredentialsError": "add what is missing, or choose another profile (--profile)",
     "OSError": "correct its path in the environment variables (AWS_WEB_IDENTITY_TOKEN_FILE) or in the profile",
-    "UnicodeDecodeError": "correct the token file (AWS_WEB_IDENTITY_TOKEN_FILE)",
+    "UnicodeDecodeError": "correct the token file (AWS_WEB_IDENTITY_TOKEN_FILE) or the profile's credential_process",
     "JSONDecodeError": "correct the profile's credential_process",
-    "ValueError": "correct --endpoint-url or AWS_ENDPOINT_URL",
+    "InvalidRegionError": "correct --region",
     "ParamValidationError": "correct the option with that value",
     "ConfigParseError": "correct that file",
     "ProfileNotFound": "correct --profile or AWS_PROFILE",
@@ -207,17 +217,18 @@ class LiveAccount:
             raise Unavailable(what, "check the endpoint, then run this again") from None
         except exceptions.ClientError as error:
             if error.operation_name != operation:  # A call with which botocore gets credentials.
-                raise Unavailable(f"no credentials: {error}", f"{SIGN_IN}, or correct the role") from error
+                raise _unsent(error) from error
             raise self._unavailable(service, operation, error.response) from error
         except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
-            remedy = "check the endpoint, the Region and the network, then run this again"
-            remedy = self.find_cause if service == "sts" else remedy
+            remedy = self.find_cause if service == "sts" else _CHECK_NETWORK
             raise Unavailable(f"{service} {operation} got no answer: {error}", remedy) from error
         except (ResponseParserError, KeyError) as error:  # botocore looks for the elements of its answer in any XML.
             what = f"{service} {operation} got an answer that is not from AWS"
-            raise Unavailable(what, "correct the endpoint (--endpoint-url, AWS_ENDPOINT_URL) or the proxy") from error
-        except (exceptions.BotoCoreError, OSError, ValueError) as error:
+            raise Unavailable(what, _CORRECT_ENDPOINT) from error
+        except (exceptions.BotoCoreError, OSError) as error:
             raise _unsent(error) from error
+        except ValueError as error:
+            raise Unavailable(str(error), _CORRECT_URL) from error
         return answer
 
     @property
@@ -268,13 +279,19 @@ class LiveAccount:
 
 def _unsent(error: Exception) -> Unavailable:
     """Return the remedy for an error of botocore that occurs before a request: in the credentials or the settings."""
-    reason = " ".join(str(error).split())
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    reason = " ".join(str(error).split()).removesuffix(".")
+    if "Invalid endpoint" in reason:
+        return Unavailable(reason, _CORRECT_URL)
     if isinstance(error, OSError) and error.filename:
         reason = f"the credentials need {error.filename}, which cannot be used ({error.strerror})"
-    elif isinstance(error, UnicodeDecodeError | JSONDecodeError):
+    elif isinstance(error, ClientError):
+        reason = f"no credentials: {reason}"
+    elif not isinstance(error, BotoCoreError | OSError | RuntimeError):
         reason = f"the credentials are in a form that cannot be read ({reason})"
-    known = (remedy for kind in type(error).__mro__ if (remedy := _UNSENT.get(kind.__name__)))
-    return Unavailable(reason, next(known, "correct it in the environment variables or the files of the AWS CLI"))
+    remedies = (_UNSENT[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _UNSENT)
+    return Unavailable(reason, next(remedies, _CORRECT_CREDENTIALS))
 
 
 def _denial(action: str, message: str, code: str, policy_command: str) -> Unavailable:
@@ -301,12 +318,14 @@ def connect(region: str, profile: str | None = None, endpoint_url: str | None = 
     Raises UnreachableAccount if there are no credentials, AWS rejects them, or nothing answers.
     """
     import boto3
-    from botocore.exceptions import BotoCoreError
 
     where = f"AWS account in {region}"
     try:
         session = boto3.session.Session(profile_name=profile, region_name=region)
-    except (BotoCoreError, OSError, ValueError) as error:
+        if (credentials := session.get_credentials()) is not None:
+            keys = credentials.get_frozen_credentials()
+            "".join([keys.access_key, keys.secret_key, keys.token or ""])  # Raises TypeError if one is not a text.
+    except Exception as error:  # botocore passes on whatever an unexpected answer of a program or server causes.
         unsent = _unsent(error)
         raise UnreachableAccount([Fault(where, unsent.reason, unsent.remedy)]) from error
     account = LiveAccount(session, region, profile, endpoint_url)

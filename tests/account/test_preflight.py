@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.tokens import SSOTokenProvider
 from click.testing import Result
 
 from generator import plans
@@ -516,6 +518,13 @@ sso_region = us-east-1
 sso_account_id = 111111111111
 sso_role_name = reader
 """
+CORRECT_CREDENTIALS = "correct the credentials (environment variables, AWS CLI files) or sign in (aws sso login)"
+KEYS = """'{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "S", "SessionToken": "T", "Expiration": "DATE"}'"""
+
+
+def program(printed: str) -> str:
+    """Return a config file with a program that prints credentials."""
+    return f"[default]\ncredential_process = echo {printed}\n"
 
 
 @pytest.mark.usefixtures("no_credentials")
@@ -544,6 +553,34 @@ sso_role_name = reader
             "the credentials are in a form that cannot be read (Expecting value: line 1 column 1 (char 0)); correct "
             "the profile's credential_process",
             id="a program without an answer",
+        ),
+        pytest.param(
+            program("'[]'"),
+            "the credentials are in a form that cannot be read ('list' object has no attribute 'get'); "
+            f"{CORRECT_CREDENTIALS}",
+            id="a program with a list",
+        ),
+        pytest.param(
+            program("null"),
+            "the credentials are in a form that cannot be read ('NoneType' object has no attribute 'get'); "
+            f"{CORRECT_CREDENTIALS}",
+            id="a program with null",
+        ),
+        pytest.param(
+            program(KEYS.replace("DATE", "2020-01-01T00:00:00Z")),
+            f"Credentials were refreshed, but the refreshed credentials are still expired; {SIGN_IN}",
+            id="a program with expired keys",
+        ),
+        pytest.param(
+            program(KEYS.replace("DATE", "soon")),
+            f"the credentials are in a form that cannot be read (Unknown string format: soon); {CORRECT_CREDENTIALS}",
+            id="a program with a date that is none",
+        ),
+        pytest.param(
+            program("""'{"Version": 1, "AccessKeyId": 1, "SecretAccessKey": "S"}'"""),
+            "the credentials are in a form that cannot be read (sequence item 0: expected str instance, int found); "
+            f"{CORRECT_CREDENTIALS}",
+            id="a program with a number as key",
         ),
     ],
 )
@@ -578,6 +615,62 @@ def test_a_missing_token_file_is_one_line_for_every_command(
     )
 
 
+@pytest.mark.usefixtures("no_credentials")
+def test_an_expired_sign_in_has_the_remedy_to_sign_in_again(generator: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SSOTokenProvider, "_SSO_TOKEN_CACHE_DIR", ".")
+    session = "[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://example.com\n"
+    Path("config").write_text(SSO.replace("sso_start_url = https://example.com", "sso_session = s") + session)
+    token = {"accessToken": "T", "expiresAt": "2020-01-01T00:00:00Z"}
+    Path(f"{hashlib.sha1(b's').hexdigest()}.json").write_text(json.dumps(token))
+    result = generator("preflight", "prod")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "AWS account in us-east-1: Error when retrieving token from sso: Token has expired and refresh failed; "
+        f"{SIGN_IN}\n"
+    )
+
+
+@pytest.mark.usefixtures("no_credentials")
+@pytest.mark.parametrize(
+    ("page", "reason"), [(b"[]", "list indices must be integers or slices, not str"), (b"{}", "'AccessKeyId'")]
+)
+def test_a_container_without_keys_is_a_fault_of_the_credentials(
+    generator: Run, monkeypatch: pytest.MonkeyPatch, page: bytes, reason: str
+) -> None:
+    with answering(200, page) as url:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)
+        result = generator("preflight", "prod")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"AWS account in us-east-1: the credentials are in a form that cannot be read ({reason}); "
+        f"{CORRECT_CREDENTIALS}\n"
+    )
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_a_container_on_a_forbidden_host_is_a_fault_of_the_credentials(
+    generator: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://example.com/keys")
+    result = generator("preflight", "prod")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Unsupported host 'example.com'" in result.stderr
+    assert result.stderr.endswith(f"; {CORRECT_CREDENTIALS}\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        (["--region", "us east"], "correct --region"),
+        (["--endpoint-url", "http://h:abc"], "correct --endpoint-url or AWS_ENDPOINT_URL"),
+    ],
+)
+def test_a_malformed_option_is_what_to_correct(generator: Run, options: list[str], remedy: str) -> None:
+    result = generator("preflight", "prod", *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith(f"; {remedy}\n")
+
+
 @contextmanager
 def answering(status: int, page: bytes) -> Iterator[str]:
     """Yield the URL of a server that answers every request in this way."""
@@ -588,6 +681,8 @@ def answering(status: int, page: bytes) -> Iterator[str]:
             self.send_header("Content-Length", str(len(page)))
             self.end_headers()
             self.wfile.write(page)
+
+        do_GET = do_POST
 
         def log_message(self, *arguments: object) -> None:
             pass
