@@ -146,3 +146,24 @@ def test_the_source_of_a_permission_in_the_region_of_the_stack_possibly_differs(
         )
     )
     assert iam(compared(old, new)) == POSSIBLE
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("NotResource: a", "Resource: b", {("narrowed", "certain")}),
+        ("NotResource: a", "Resource: a", CERTAIN),
+        ("NotResource: a", "Resource: '*'", WIDER),
+        ("NotResource: 'a*'", "Resource: ab", WIDER | {("narrowed", "possible")}),
+        ("NotResource: 'a*'", "Resource: b", {("narrowed", "possible")}),
+        ("NotResource: a", "Resource: 'b*'", POSSIBLE),
+        ("NotResource: a", "Resource: !Ref Free", POSSIBLE),
+        ("NotResource: !Ref Free", "Resource: b", POSSIBLE),
+        ("NotResource: '*'", "Resource: b", WIDER),
+    ],
+)
+def test_everything_except_is_compared_with_patterns(old: str, new: str, expected: set[tuple[str, str]]) -> None:
+    sides = [policy("VALUE").replace("Resource: VALUE", one) for one in (old, new)]
+    assert iam(compared(*sides)) == expected
+    turned = {("narrowed" if change == "widened" else "widened", certainty) for change, certainty in expected}
+    assert iam(compared(*sides[::-1])) == turned

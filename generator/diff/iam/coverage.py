@@ -98,7 +98,7 @@ class Coverage:
 
     def _scope_difference(self, mine: GrantScope, other: GrantScope) -> Certainty:
         if mine.inverted != other.inverted:
-            return Certainty.CERTAIN
+            return _mixed_difference(mine, other)
         inner, outer = (other, mine) if mine.inverted else (mine, other)
         return self._patterns_difference(inner.patterns, outer.patterns)
 
@@ -187,6 +187,19 @@ def _name(scope: GrantScope) -> str | None:
         return None
     whole = in_partition(scope.patterns[0])
     return None if _is_open(whole) else whole
+
+
+def _mixed_difference(mine: GrantScope, other: GrantScope) -> Certainty:
+    """Return how certain it is that the other scope leaves out something of this one. One of them is inverted.
+
+    Names leave out something of "everything except a name", but wildcards may not. "Everything except" leaves out what
+    it excepts.
+    """
+    if mine.inverted:
+        return Certainty.POSSIBLE if any(map(OPEN.search, (*mine.patterns, *other.patterns))) else Certainty.CERTAIN
+    excepted = [GrantScope((pattern,)) for pattern in other.patterns]
+    overlaps = any(one.covers(mine) or mine.covers(one) for one in excepted)
+    return Certainty.CERTAIN if overlaps else Certainty.POSSIBLE
 
 
 def _is_open(text: str) -> bool:

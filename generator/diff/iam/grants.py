@@ -51,6 +51,13 @@ ROOT = re.compile(r"arn:[^/]+:iam::(\d{12}|\$\{AWS::AccountId\}):root")
 """The long form of an account as a principal. Source: IAM User Guide, "AWS JSON policy elements: Principal"."""
 
 
+REFERENCE = re.compile(r"\$\{|\{\"")
+"""The beginning of a reference, or of a function that is written as JSON."""
+
+NOT_A_NAME = re.compile(r"[*? ]")
+"""A wildcard, or the blank in a principal or in the action of an unreadable policy."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class GrantScope:
     """One element of a grant: a single pattern or, if inverted, everything except the patterns."""
@@ -59,9 +66,14 @@ class GrantScope:
     inverted: bool = False
 
     def covers(self, other: GrantScope) -> bool:
-        """Return whether the other scope is certainly inside this one. Patterns never cover "everything except"."""
+        """Return whether the other scope is certainly inside this one. Patterns never cover "everything except".
+
+        "Everything except" covers a name that fits none of its patterns. A principal may include an excepted one.
+        """
         if self.patterns == ("*",) and not self.inverted:
             return True
+        if self.inverted and not other.inverted:
+            return other != HOLDER and all(map(self._covers_name, map(in_partition, other.patterns)))
         if self.inverted != other.inverted:
             return False
         outer, inner = (other, self) if self.inverted else (self, other)
@@ -71,6 +83,12 @@ class GrantScope:
             text in named or any(pattern.fullmatch(text) for pattern in wild)
             for text in map(in_partition, inner.patterns)
         )
+
+    def _covers_name(self, name: str) -> bool:
+        """Return whether a name fits none of the excepted patterns, and both are known."""
+        excepted = [*map(in_partition, self.patterns)]
+        is_known = not NOT_A_NAME.search(name) and not any(map(REFERENCE.search, (name, *excepted)))
+        return is_known and not any(_compiled(pattern).fullmatch(name) for pattern in excepted)
 
     def folded(self) -> GrantScope:
         """Return the scope in lower case, for actions."""
@@ -233,6 +251,8 @@ def _granted(statement: Json) -> Iterator[Grant]:
     condition = _condition(statement.get("Condition"))
     for choice in itertools.product(*scopes):
         principal, action, resource = (scope for _, scope in choice)
+        if any(scope.inverted and "*" in scope.patterns for _, scope in choice):
+            continue  # "Everything except everything" is nothing.
         conditions = [name for names, _ in choice for name in names]
         for effect, clauses in _effects(text(statement["Effect"])):
             grant = Grant(effect, principal, action, resource, tuple(sorted((*condition, *clauses))))
