@@ -197,7 +197,7 @@ def _quota_of(request: Request, reserved_by_others: int) -> pools.QuotaOf:
 def _not_counted(gap: Unread) -> Finding:
     reason = gap.what.removeprefix(f"{gap.file} ").removeprefix("is ")
     place = reading.PLACE.search(reason)
-    line = int(place[1]) if place else 1
+    line = int(place[1]) if place and not gap.path else 1
     return Finding(str(gap.file), line, NOT_PROVEN, Severity.WARNING, gap.path, f"not counted: {reason}")
 
 

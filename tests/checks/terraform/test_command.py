@@ -129,6 +129,12 @@ def test_the_other_rules_read_the_cloudformation_stacks_in_a_plan(generator: Run
     assert (result.exit_code, result.stdout.count("plan.json:1: error E9802: Fn has 12 provisioned")) == (1, 1)
 
 
+def test_a_syntax_error_in_the_template_of_a_stack_does_not_name_a_line_of_the_plan(generator: Run) -> None:
+    result = check(generator, plan(Planned("aws_cloudformation_stack", "s", {"template_body": "a:\n\n  - ["})))
+    assert "plan.json:1: warning not-proven: not counted: aws_cloudformation_stack.s: its template" in result.stdout
+    assert ": line " in result.stdout
+
+
 def changed(name: str, before: int, after: int, *actions: str) -> Planned:
     return function(name, after, before={"reserved_concurrent_executions": before}, actions=actions or ("update",))
 
