@@ -38,6 +38,7 @@ def check(request: Request, folder: Path) -> Report:
     UnusableLinter if cfn-lint cannot work as configured, and DisputedAccount if templates that are checked together
     state different accounts.
     """
+    request = request._replace(folders=quota_check.different(request.folders))
     return with_copies(request, lambda copied: _check(copied, folder))
 
 

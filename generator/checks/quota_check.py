@@ -75,6 +75,7 @@ def check(request: Request, folder: Path = Path()) -> Report:
     Raises UnreadableTemplate with every fault, and DisputedAccount if templates that are checked together state
     different accounts.
     """
+    request = request._replace(folders=different(request.folders))
     return with_copies(request, lambda copied: _check(copied, folder))
 
 
@@ -82,16 +83,16 @@ def _check(request: Request, folder: Path) -> Report:
     rules = {rule.id: rule for rule in (*(ENVIRONMENT_RULES if request.judged else ()), *RULES)}
     require_known(request.ignored, rules)
     committed = committed_templates(request, folder)
-    files, folders = different(request.files, committed.values()), different(request.folders)
+    files = different(request.files, committed.values())
     environments = with_all_rules(environment_sources(request, committed, read_file))
-    others = with_all_rules(read_all([*files, *folders], request.region))
+    others = with_all_rules(read_all([*files, *request.folders], request.region))
     judgement = judge(request, environments, others, folder)
     findings = [*judgement.findings, *other_findings([*environments, *others])]
     findings += [
         finding for plan in request.judged for finding in environment_quota(plan, folder / f"{plan.name}.json")
     ]
     kept = request.kept(without_repeats(findings, request.judged, folder))
-    return Report(kept, rules, subjects=(*files, *folders), pools=judgement.pools)
+    return Report(kept, rules, subjects=(*files, *request.folders), pools=judgement.pools)
 
 
 def require_known(
@@ -230,12 +231,30 @@ def environment_sources(
 
 
 def judge(request: Request, environments: Sequence[Source], others: Sequence[Source], folder: Path) -> Judgement:
-    """Judge the environments, each in its own account, and the others; or all in the account that they share."""
+    """Judge the environments, each in its own account, and the others; or all in the account that they share.
+
+    The sources of the request's folders are the last ones of the others.
+    """
     if request.together:
-        sources = [*environments, *others]
+        sources = [*environments, *_outside_folders(others, len(request.folders))]
         return _judge(sources, request, _neighbours(request, sources, folder))
     of_environments, of_others = _judge(environments, Request()), _judge(others, request)
     return of_others._replace(findings=(*of_environments.findings, *of_others.findings))
+
+
+def _outside_folders(sources: Sequence[Source], folder_count: int) -> Iterator[Source]:
+    """Yield the sources without the files that one of the folders, which are the last sources, has too."""
+    first = len(sources) - folder_count
+    folders = sources[first:]
+    inside = {
+        os.path.realpath(path)
+        for folder in folders
+        for path in (*folder.templates, *(stack.path for stack in folder.stacks))
+    }
+    for file in sources[:first]:
+        if not any(os.path.realpath(stack.path) in inside for stack in file.stacks):
+            yield file
+    yield from folders
 
 
 def _neighbours(request: Request, counted: Iterable[Source], folder: Path) -> int:

@@ -962,3 +962,15 @@ def test_a_broken_file_of_a_folder_is_named_with_its_line_and_what_to_do(tmp_pat
         3,
         "not counted: neither JSON nor YAML (did not find expected node content: line 3 column 1); correct the file",
     )
+
+
+@pytest.mark.parametrize("options", [pytest.param((), marks=pytest.mark.slow), ("--only", "quota")])
+def test_a_folder_or_file_that_is_named_twice_counts_once(generator: Run, options: tuple[str, ...]) -> None:
+    write("shop/parent.json", {"Resources": {**template(One=20)["Resources"], "Child": nested("child.json")}})
+    write("shop/child.json", template(Two=30))
+    write("other.json", template(Three=40))
+    Path("link").symlink_to("shop")
+    names = ["shop", "shop/", "link", "shop/parent.json", "link/child.json", "other.json"]
+    result = generator("check", "--together", *names, "--format", "json", *options)
+    totals = [stack["reserved"] for stack in json.loads(result.stdout)["accounts"][0]["stacks"]]
+    assert sorted(totals) == [40, 50]
