@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -44,6 +45,9 @@ class Entry:
 
 
 _VARIABLE = re.compile(r"[$&]\{[^{}]*\}")
+
+_NOT_TEXT = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("bool", "float", "int", "null"))
+"""Tags of keys such as yes and 0x10, which become true and 16 in a template."""
 
 _SURROGATE = re.compile(r"\\u[dD]")
 """Half of a character in JSON, which YAML does not have."""
@@ -90,7 +94,7 @@ def _may_make(texts: Sequence[str], key: str) -> bool:
 def _entries(node: Any) -> Iterator[tuple[str, Entry]]:
     """Yield the entries of a mapping by their keys, and those of its loops."""
     for key, value in node.value if node and node.id == "mapping" else ():
-        name = str(key.value)
+        name = json.dumps(reading.loader()("").construct_object(key)) if key.tag in _NOT_TEXT else str(key.value)
         if name.startswith(LOOP) and value.id == "sequence":
             for index, part in enumerate(value.value):
                 for inner, entry in _entries(part):
