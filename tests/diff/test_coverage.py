@@ -112,6 +112,27 @@ def test_a_changed_resource_of_a_statement(old: str, new: str, expected: set[tup
     assert iam(compared(policy(new), policy(old))) == turned
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("S3:GetObject", "s3:getobject", set()),
+        ("!Sub 'S3:${Free}'", "!Sub 's3:${Free}'", set()),
+        ("!Sub 's3:${E}'", "!Sub 's3:${e}'", POSSIBLE),
+        ("!Sub 'S3:${Free}'", "s3:getobject", POSSIBLE),
+        ("!Sub 's3:${Get}'", "s3:getobject", POSSIBLE),
+        ("!Sub 'S3:${Free}'", "s4:getobject", CERTAIN),
+        ("!FindInMap [M, !Ref E, action]", "s3:getobject", POSSIBLE),
+        ("!FindInMap [Same, !Ref E, action]", "s3:GetObject", set()),
+    ],
+)
+def test_the_case_of_an_action_does_not_matter(old: str, new: str, expected: set[tuple[str, str]]) -> None:
+    head = HEAD.replace("x: b}", "x: b, action: 's3:GetObject'}").replace("{E: {", "{e: {Type: String}, Get: GET, E: {")
+    head = head.replace("GET", "{Type: String, AllowedValues: [GetObject]}")
+    sides = [policy("'*'", action).replace(HEAD, head) for action in (old, new)]
+    for pair in (sides, sides[::-1]):
+        assert iam(compared(*pair)) == expected
+
+
 def test_an_action_under_a_condition_widens_where_it_holds() -> None:
     found = compared(policy("'*'"), policy("'*'", "!If [Dev, 'a:*', 'a:b']"))
     assert iam(found) == {("widened", "possible")}

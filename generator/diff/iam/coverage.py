@@ -6,6 +6,7 @@ mappings and pseudo parameters in the names of actions, resources and principals
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -91,10 +92,17 @@ class Coverage:
     def _element_differences(self, grant: Grant, other: Grant) -> Iterator[Certainty]:
         for mine, theirs in ((grant.resource, other.resource), (grant.principal, other.principal)):
             yield Certainty.NONE if theirs.covers(mine) else self._scope_difference(mine, theirs)
-        yield Certainty.NONE if other.covers_action(grant) else self._scope_difference(grant.action, other.action)
+        yield Certainty.NONE if other.covers_action(grant) else self._action_difference(grant.action, other.action)
         for clause in other.condition:
             if not clause.is_guard:
                 yield least(self._clause_difference(mine, clause) for mine in grant.condition)
+
+    def _action_difference(self, mine: GrantScope, other: GrantScope) -> Certainty:
+        """Return the difference of actions. References in them may have values in any case."""
+        exact = self._scope_difference(mine, other)
+        pairs = itertools.product(mine.folded().patterns, other.folded().patterns)
+        may_match = any((_is_open(one) or _is_open(two)) and _fit(one, two) for one, two in pairs)
+        return Certainty.POSSIBLE if exact == Certainty.CERTAIN and may_match else exact
 
     def _scope_difference(self, mine: GrantScope, other: GrantScope) -> Certainty:
         if mine.inverted != other.inverted:

@@ -54,6 +54,8 @@ ROOT = re.compile(r"arn:[^/]+:iam::(\d{12}|\$\{AWS::AccountId\}):root")
 REFERENCE = re.compile(r"\$\{|\{\"")
 """The beginning of a reference, or of a function that is written as JSON."""
 
+REFERENCES = re.compile(r"(\$\{[^}]*\}|\{\".*)", re.DOTALL)
+
 NOT_A_NAME = re.compile(r"[*? ]")
 """A wildcard, or the blank in a principal or in the action of an unreadable policy."""
 
@@ -91,8 +93,8 @@ class GrantScope:
         return is_known and not any(_compiled(pattern).fullmatch(name) for pattern in excepted)
 
     def folded(self) -> GrantScope:
-        """Return the scope in lower case, for actions."""
-        return GrantScope(tuple(sorted(in_partition(pattern).lower() for pattern in self.patterns)), self.inverted)
+        """Return the scope in lower case, for actions. The names in references and functions keep their case."""
+        return GrantScope(tuple(sorted(_lower(in_partition(pattern)) for pattern in self.patterns)), self.inverted)
 
 
 EVERYTHING = GrantScope(("*",))
@@ -322,6 +324,11 @@ def in_partition(text: str) -> str:
         for reference, value in IN_PARTITION.items():
             text = text.replace(reference, value)
     return text
+
+
+def _lower(text: str) -> str:
+    parts = REFERENCES.split(text)
+    return "".join(part if number % 2 else part.lower() for number, part in enumerate(parts))
 
 
 @cache
