@@ -102,9 +102,9 @@ class _Remedies:
                 if limit.function == function
             }
             if Cause.LATE_ANSWER in missed:
-                yield self._shorter_runs(function, missed[Cause.LATE_ANSWER])
-            if Cause.TIMEOUT in missed:
-                yield self._longer_timeout(function, name, missed[Cause.TIMEOUT])
+                yield self._shorter_runs(function, name, missed[Cause.LATE_ANSWER].target / SPARE, arrivals.ANSWER_S)
+            elif Cause.TIMEOUT in missed:
+                yield from self._longer_timeout(function, name, missed[Cause.TIMEOUT])
             is_large = any((target.measured.mean or 0) > HELD_BACK for target in missed.values())
             is_held_back |= is_large and not AT_GATEWAY.isdisjoint(missed)
             yield from self._reservation(function, name, missed, is_held_back)
@@ -161,31 +161,37 @@ class _Remedies:
                     f"enough at {self._at}; {remedy}. When they are that short, {place}"
                 )
 
-    def _shorter_runs(self, function: str, target: Target) -> str:
-        settings = self._file.functions.process_webhook
-        longest_s = arrivals.longest_run_s(settings, target.target / SPARE)
-        mean_ms = settings.mean_duration_ms * (arrivals.ANSWER_S - settings.cold_start_ms / 1000) / longest_s
-        mean_ms = max(1, math.floor(mean_ms))
+    def _shorter_runs(self, function: str, name: str, share: float, most_s: float) -> str:
+        """Return the remedy with which only this share of the runs take longer, cold start included."""
+        settings: FunctionSettings = getattr(self._file.functions, name)
+        longest_s = arrivals.longest_run_s(settings, share)
+        mean_ms = max(1, math.floor(settings.mean_duration_ms * (most_s - settings.cold_start_ms / 1000) / longest_s))
+        limit = f"{most_s:g} s" if name == SETTINGS[PROCESS_WEBHOOK] else f"{most_s:g} s, its longest possible timeout"
         return (
-            f"{function}: shorten its runs (functions.process_webhook.mean_duration_ms) from "
+            f"{function}: shorten its runs (functions.{name}.mean_duration_ms) from "
             f"{number(settings.mean_duration_ms)} to {mean_ms:,} ms on average, so that hardly any takes longer than "
-            f"{arrivals.ANSWER_S:g} s, cold start included. When they are that short, "
-            f"{self._with_mean('process_webhook', mean_ms)}"
+            f"{limit}, cold start included. When they are that short, {self._with_mean(name, mean_ms)}"
         )
 
-    def _longer_timeout(self, function: str, name: str, target: Target) -> str:
-        """Return the remedy with the fewest seconds that so few runs exceed that they hardly count for the target."""
+    def _longer_timeout(self, function: str, name: str, target: Target) -> Iterator[str]:
+        """Yield the remedy with the fewest seconds that so few runs exceed that they hardly count for the target."""
         settings: FunctionSettings = getattr(self._file.functions, name)
-        longest_s = arrivals.longest_run_s(settings, target.target / SPARE)
-        timeout_s = math.ceil(longest_s + settings.cold_start_ms / 1000)
+        share = (HELD_BACK if target.name == TARGETS["check_alerts"] else target.target) / SPARE
+        timeout_s = math.ceil(arrivals.longest_run_s(settings, share) + settings.cold_start_ms / 1000)
         most_s = LEASE_S - 1 if name == "send_notification" and not self._template else MAX_FUNCTION_TIMEOUT_S
+        most_s = math.floor(arrivals.ANSWER_S) if name == SETTINGS[PROCESS_WEBHOOK] else most_s
         if timeout_s > most_s:
-            return f"{function}: shorten its runs; no timeout up to the maximum of {most_s:,} s is enough"
+            yield self._shorter_runs(function, name, share, most_s)
+            timeout_s = most_s
+        if timeout_s <= self._topology.functions[function].timeout_s:
+            return
         if self._template:
-            return f"{function}: in {self._template}, a Timeout of {timeout_s:,} s, or shorter runs"
-        is_stated = timeout_s <= settings.timeout_s
-        change = self._generated if is_stated else self._written(f"functions.{name}.timeout_s", timeout_s)
-        return f"{function}: a timeout of {timeout_s:,} s, or shorter runs; {change}"
+            yield f"{function}: in {self._template}, a Timeout of {timeout_s:,} s, or shorter runs"
+        elif timeout_s <= settings.timeout_s:
+            yield f"{function}: a timeout of {settings.timeout_s:,} s; {self._generated}"
+        else:
+            place = self._written(f"functions.{name}.timeout_s", timeout_s)
+            yield f"{function}: a timeout of {timeout_s:,} s, or shorter runs; {place}"
 
     def _reservation(
         self, function: str, name: str, missed: Mapping[Cause, Target], is_held_back: bool
@@ -219,7 +225,8 @@ class _Remedies:
         if self._template:
             changes = [f"a ParallelizationFactor of {more_lanes}"] if more_lanes else []
             changes += [f"ReservedConcurrentExecutions of {change}"] if found is not None and found < units else []
-            yield f"{function}: in {self._template}, {' and '.join(changes)} ({why})"
+            if changes:
+                yield f"{function}: in {self._template}, {' and '.join(changes)} ({why})"
             return
         lanes_ = f"{rise} lanes per shard instead of {factor}, so " if more_lanes else ""
         key = f"functions.{name}.reserved_concurrency"

@@ -168,7 +168,7 @@ def _gateway_costs(task: Task, runs: Sequence[Measurements]) -> Iterator[tuple[f
             limit = Bottleneck(text)
             if text in quotas:
                 limit = Bottleneck(text, Cause.QUOTA, entry)
-            elif text in bursts and bursts[text] == reserved:
+            elif text in bursts and bursts[text] == reserved is not None:
                 follows = f"{text}, which follow {entry}'s reservation of {reserved}"
                 limit = Bottleneck(follows, Cause.FOLLOWING_PLAN, entry)
             elif text in bursts:

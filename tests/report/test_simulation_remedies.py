@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 from collections import defaultdict
@@ -61,10 +62,12 @@ def result(
     factor: int = 2,
     measured: float = 0.6,
     throttle: tuple[float, int] | None = None,
+    timeout_s: float | None = None,
 ) -> Any:
     """Return the result of a simulation of the prod template that missed targets, each because of a function's limit.
 
-    All other functions have the reservations of the template or of `reserved`, and API Gateway the limits `throttle`.
+    All other functions have the reservations of the template or of `reserved`, API Gateway has the limits `throttle`,
+    and all functions have the timeout `timeout_s`.
     """
     limits = defaultdict[str, list[Bottleneck]](list)
     for name, _, cause in missed:
@@ -77,7 +80,11 @@ def result(
         target.measured = SimpleNamespace(mean=measured)
     units = {**reserved, **{name: units for name, units, _ in missed}}
     functions = {
-        name: replace(one, reserved_concurrency=units.get(name, one.reserved_concurrency))
+        name: replace(
+            one,
+            reserved_concurrency=units.get(name, one.reserved_concurrency),
+            timeout_s=timeout_s or one.timeout_s,
+        )
         for name, one in topology().functions.items()
     }
     mappings = tuple(replace(one, parallelization_factor=factor) for one in topology().mappings)
@@ -237,6 +244,19 @@ def test_all_limits_on_the_way_to_a_function_are_raised_at_once(cause: Cause) ->
     ]
 
 
+def test_a_function_that_reserves_nothing_needs_no_change_of_its_own() -> None:
+    missed = result(PEAK_PER_S, throttle=(70, 25))
+    limit = Bottleneck("limit", Cause.FOLLOWING_PLAN, WEBHOOKS)
+    missed.targets[0].limits = [limit]
+    functions = missed.topology.functions
+    unreserved = {**functions, WEBHOOKS: replace(functions[WEBHOOKS], reserved_concurrency=None)}
+    missed.topology = replace(missed.topology, functions=unreserved)
+    assert {remedy.split(":")[0] for remedy in remedies(environment(), missed, template="stack.yaml")} == {
+        "WebhookUsagePlan",
+        "WebhookStage",
+    }
+
+
 def test_a_limit_that_admits_what_the_sizing_needs_is_raised_further() -> None:
     missed = result(PEAK_PER_S, (WEBHOOKS, 50, Cause.PLAN), throttle=(190, 20))
     assert next(remedies(environment(), missed, template="stack.yaml")) == (
@@ -258,7 +278,7 @@ def test_a_timeout_is_one_that_runs_hardly_exceed() -> None:
     slow = environment(
         functions={"process_webhook": {"mean_duration_ms": 2000, "distribution": "exponential", "timeout_s": 3}}
     )
-    timeout, command = remedies(slow, result(PEAK_PER_S, (WEBHOOKS, 200, Cause.TIMEOUT)))
+    timeout, command = remedies(slow, result(PEAK_PER_S, (WEBHOOKS, 200, Cause.TIMEOUT), timeout_s=3))
     assert timeout == (  # 2 s x ln(1e6) + 0.6 s
         "ProcessWebhookFunction: a timeout of 29 s, or shorter runs; write in environments/prod.toml, under "
         "[functions.process_webhook]: timeout_s = 29"
@@ -271,8 +291,35 @@ def test_a_timeout_above_the_maximum_is_never_proposed(template: str, most_s: in
     functions = environment(1000).functions
     slow = functions.send_notification._replace(mean_duration_ms=800_000, distribution="exponential")
     made = environment(1000)._replace(functions=functions._replace(send_notification=slow))
-    remedy, *_ = remedies(made, result(1.0, (NOTIFICATIONS, 900, Cause.TIMEOUT)), template=template)
-    assert remedy == f"{NOTIFICATIONS}: shorten its runs; no timeout up to the maximum of {most_s} s is enough"
+    overrides = {"functions.send_notification.mean_duration_ms": "800000"}
+    missed = result(1.0, (NOTIFICATIONS, 900, Cause.TIMEOUT))
+    shorter, timeout, *others = remedies(made, missed, template=template, overrides=overrides)
+    mean_ms = math.floor((most_s - 0.6) * 1000 / math.log(1e6))
+    assert shorter == (
+        f"{NOTIFICATIONS}: shorten its runs (functions.send_notification.mean_duration_ms) from 800,000 to "
+        f"{mean_ms:,} ms on average, so that hardly any takes longer than {most_s} s, its longest possible timeout, "
+        "cold start included. When they are that short, write in environments/prod.toml, under "
+        f"[functions.send_notification]: mean_duration_ms = {mean_ms}"
+    )
+    place = "in stack.yaml, a Timeout of" if template else "a timeout of"
+    assert timeout.startswith(f"{NOTIFICATIONS}: {place} {most_s} s, or shorter runs")
+    assert not any("800000" in remedy for remedy in others)
+
+
+def test_a_timeout_that_the_template_has_is_never_proposed() -> None:
+    """The runs become so short that the timeout of 30 s is enough."""
+    slow = environment(functions={"process_webhook": {"mean_duration_ms": 9000}})
+    shorter, command = remedies(slow, result(PEAK_PER_S, (WEBHOOKS, 900, Cause.TIMEOUT)))
+    assert "so that hardly any takes longer than 29 s, cold start included" in shorter
+    assert command.startswith("run: ")
+    late = result(PEAK_PER_S, (WEBHOOKS, 900, Cause.LATE_ANSWER), (WEBHOOKS, 900, Cause.TIMEOUT))
+    assert [*remedies(slow, late)] == [shorter, command]
+
+
+def test_a_timeout_that_the_settings_state_only_needs_the_template() -> None:
+    stated = environment(100, functions={"check_alerts": {"mean_duration_ms": 12_000, "timeout_s": 800}})
+    timeout, _ = remedies(stated, result(0.03, (ALERTS, 50, Cause.TIMEOUT), factor=10, timeout_s=30))
+    assert timeout == f"{ALERTS}: a timeout of 800 s; {GENERATED}"
 
 
 def test_answers_that_come_too_late_need_shorter_runs() -> None:
@@ -439,8 +486,16 @@ def test_a_template_changed_as_all_remedies_state_misses_no_target() -> None:
             id="values are TOML",
         ),
         pytest.param(
-            ["functions.send_notification.mean_duration_ms=35000", "functions.send_notification.timeout_s=44"],
-            ["functions.send_notification.mean_duration_ms = 35000", "functions.send_notification.timeout_s = 44"],
+            [
+                "functions.send_notification.distribution=constant",
+                "functions.send_notification.mean_duration_ms=35000",
+                "functions.send_notification.timeout_s=44",
+            ],
+            [
+                'functions.send_notification.distribution = "constant"',
+                "functions.send_notification.mean_duration_ms = 35000",
+                "functions.send_notification.timeout_s = 44",
+            ],
             id="a timeout that a duration needs",
         ),
     ],

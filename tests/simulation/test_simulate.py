@@ -191,6 +191,14 @@ def test_205_reserved_of_300_could_not_be_created(template, environment):
             id="gateway rate that follows no reservation",
         ),
         pytest.param(
+            ("WebhookUsagePlan", "Throttle", {"RateLimit": 1}),
+            (),
+            True,
+            "WebhookUsagePlan's rate and burst",
+            Cause.PLAN,
+            id="gateway rate without a burst or a reservation",
+        ),
+        pytest.param(
             ("WebhookUsagePlan", "Quota", {"Limit": 3000, "Period": "DAY"}),
             (),
             False,
