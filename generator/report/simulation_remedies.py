@@ -10,7 +10,7 @@ from typing import Any
 
 from generator._format import number, percent, rate, significant
 from generator.aws import API_GATEWAY_ACCOUNT_BURST, MAX_FUNCTION_TIMEOUT_S, MAX_PARALLELIZATION_FACTOR
-from generator.capacity import arrivals, burst_fit, lanes, quota
+from generator.capacity import arrivals, burst_fit, lanes, quota, traffic_fit
 from generator.capacity.burst_fit import BurstFit
 from generator.capacity.planning import with_rate
 from generator.capacity.sizing import (
@@ -21,9 +21,9 @@ from generator.capacity.sizing import (
     size,
     with_units,
 )
-from generator.capacity.usage_plan import UsagePlan, plan_rejection, usage_plan
+from generator.capacity.usage_plan import UsagePlan, plan_rejection, usage_plan, without_rounding_error
 from generator.config import files, project
-from generator.config.schema import Environment, FunctionSettings
+from generator.config.schema import PEAK_FACTOR, Environment, FunctionSettings
 from generator.config.validation import LEASE_S
 from generator.errors import UnsizableLoad
 from generator.simulation import SimulationResult
@@ -258,22 +258,35 @@ class _Remedies:
         return plan_rejection(self._peak, plan) > self._peak.targets.webhook_throttle_probability
 
     def _quotas(self) -> Iterator[str]:
-        """Yield the quotas below the one that the settings give, or if that is not enough, below what was offered."""
-        derived, days = usage_plan(self._file, 1).quota_per_day, self._result.replications * self._result.hours / 24
-        offered = math.ceil(self._result["webhooks"]["offered"] / days)
+        """Yield the quotas below the one that the settings give, or below a day at the peak if that is not enough."""
+        traffic, derived = self._peak.traffic, usage_plan(self._file, 1).quota_per_day
+        per_hour = without_rounding_error(traffic.webhooks_per_hour * traffic.peak_factor)
+        mean = traffic._replace(webhooks_per_hour=math.ceil(per_hour), peak_factor=1)
+        of_load = usage_plan(self._peak._replace(traffic=mean), 1).quota_per_day
+        is_at_peak = derived >= math.floor(24 * per_hour)
         for limit in self._topology.throttles:
             period_days = limit.quota_period_s / QUOTA_PERIODS_S["DAY"]
-            is_enough = limit.quota is not None and limit.quota < derived * period_days
-            needed = math.ceil((derived if is_enough else offered) * period_days)
+            is_enough = is_at_peak and limit.quota is not None and limit.quota < derived * period_days
+            needed = math.ceil((derived if is_enough else of_load) * period_days)
             if limit.quota is not None and limit.quota < needed:
                 change = f"a quota of {needed:,} instead of {limit.quota:,} per {PERIODS[limit.quota_period_s]}"
                 if self._template:
                     yield f"{limit.logical_id}: in {self._template}, {change}"
-                elif is_enough:
-                    yield f"{limit.logical_id}: {change}; {self._generated}"
                 else:
-                    factor = math.ceil(100 * offered / 24 / self._file.traffic.webhooks_per_hour) / 100
-                    yield f"{limit.logical_id}: {change}; {self._written('traffic.peak_factor', factor)}"
+                    place = self._generated if is_enough else self._quota_settings(per_hour, of_load)
+                    yield f"{limit.logical_id}: {change}; {place}"
+
+    def _quota_settings(self, per_hour: float, quota_per_day: int) -> str:
+        """Return the places of the settings that give the quota: the peak factor, and the rate if it must rise too."""
+        factor = math.ceil(100 * quota_per_day / 24 / self._file.traffic.webhooks_per_hour) / 100
+        if factor <= PEAK_FACTOR[1]:
+            return self._written("traffic.peak_factor", factor)
+        fitted = traffic_fit.fit(per_hour, quota_per_day / 24)
+        places = [
+            self._written("traffic.webhooks_per_hour", fitted.webhooks_per_hour),
+            self._written("traffic.peak_factor", fitted.peak_factor),
+        ]
+        return ", and ".join(places) + (f"; {fitted.peak_note}" if fitted.peak_note else "")
 
     # Where to change it.
 
