@@ -39,6 +39,10 @@ MAX_SOLUTIONS = 16
 """Ways in which the parameters of a composed text may form another text. With more, the comparison of the two may be
 true or false."""
 
+MAX_ATTEMPTS = 10_000
+"""Bound on the divisions of a text among the parts of a composed text that may be tried. With more, the comparison of
+the two may be true or false."""
+
 
 class Other(NamedTuple):
     """A parameter value that the template mentions nowhere."""
@@ -356,16 +360,22 @@ class DeploymentSpace:
         parts = parts_of(as_mapping(composed).get("Fn::Sub"))
         if parts is None or not all(isinstance(part, str) or self._is_text(self._plain(part)) for part in parts):
             return False
-        solutions = list(islice(self._solutions(parts, text), MAX_SOLUTIONS + 1))
+        if parts and isinstance(parts[-1], str) and not text.endswith(parts[-1]):
+            return True
+        attempts = self._solutions(parts, text)
+        found = (solution for solution in islice(attempts, MAX_ATTEMPTS) if solution is not None)
+        solutions = list(islice(found, MAX_SOLUTIONS + 1))
         for solution in solutions[:MAX_SOLUTIONS]:
             for name, value in solution.items():
                 self._literals.setdefault(name, {})[value] = None
-        return len(solutions) <= MAX_SOLUTIONS
+        return len(solutions) <= MAX_SOLUTIONS and not any(True for _ in attempts)
 
     def _is_text(self, name: str | None) -> bool:
         return name is not None and not is_list(as_mapping(self._template.parameters.get(name)))
 
-    def _solutions(self, parts: list[Json], text: str) -> Iterator[dict[str, str]]:
+    def _solutions(self, parts: list[Json], text: str) -> Iterator[dict[str, str] | None]:
+        """Yield the parameter values with which the parts form the text, and None for each attempt."""
+        yield None
         if not parts:
             if not text:
                 yield {}
@@ -380,7 +390,9 @@ class DeploymentSpace:
         for end in range(len(text) + 1):
             if allowed is None or text[:end] in allowed:
                 for others in self._solutions(rest, text[end:]):
-                    if others.get(name, text[:end]) == text[:end]:
+                    if others is None:
+                        yield None
+                    elif others.get(name, text[:end]) == text[:end]:
                         yield {**others, name: text[:end]}
 
     def _note_keys(self, arguments: Sequence[Json]) -> None:
