@@ -11,6 +11,9 @@ from functools import lru_cache
 from generator.template.intrinsics import literal_text, whole_number
 from generator.template.model import Section, is_list, is_stored
 
+GIVEN = "Given"
+"""The key of a parameter's only value in a model whose parameters are pinned. That of a list is a text with commas."""
+
 MAX_PATTERN = 200
 """Characters of an AllowedPattern. A longer one counts as matched."""
 
@@ -43,9 +46,12 @@ def accepts(parameter: Section, value: str) -> bool:
 def allowed_values(parameter: Section) -> tuple[str, ...] | None:
     """Return the only values that a parameter may have, as texts; None if it may have others.
 
-    They are its AllowedValues, or the words that its AllowedPattern lists. Values that another constraint excludes are
-    left out, unless no value would be left. Those of a list are values of its items.
+    They are the value that it is given, its AllowedValues, or the words that its AllowedPattern lists. Values that
+    another constraint excludes are left out, unless no value would be left. The AllowedValues of a list are those of
+    its items, so a list has others unless it is given.
     """
+    if (given := literal_text(parameter.get(GIVEN))) is not None:
+        return (given,)
     if is_list(parameter) or is_stored(parameter):
         return None
     allowed = parameter.get("AllowedValues")

@@ -16,11 +16,12 @@ from typing import Any
 
 from generator._format import counted
 from generator.errors import Fault, MalformedTemplate, OversizedTemplate, UnreadableTemplate
+from generator.template.constraints import GIVEN
 from generator.template.dependencies import MAPPING_TYPES
 from generator.template.evaluation import Evaluator, Unknown
 from generator.template.guards import ALWAYS, Guard
 from generator.template.intrinsics import as_list, as_mapping, literal_text
-from generator.template.model import Template, is_stored
+from generator.template.model import Template, is_list, is_stored
 from generator.template.transforms import LOOP, Lists, Loops, with_sam_defaults
 
 OPAQUE = (LOOP, "Fn::Transform")
@@ -242,10 +243,12 @@ def _given(parameter: Any, value: Any) -> Any:
     """Return a parameter with the given value as its only allowed value, or with its default."""
     if not isinstance(parameter, Mapping) or is_stored(parameter):
         return parameter
-    text = literal_text(parameter.get("Default") if value is None else value)
-    if text is None:
+    value = parameter.get("Default") if value is None else value
+    items = [literal_text(item) for item in (as_list(value) if is_list(parameter) else [value])]
+    if not items or None in items:
         return parameter
-    return {**parameter, "Default": text, "AllowedValues": [text]}
+    text = ",".join(map(str, items))
+    return {**parameter, "Default": text, GIVEN: text}
 
 
 def _macros(transforms: Any) -> Iterator[str]:

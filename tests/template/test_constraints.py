@@ -73,3 +73,31 @@ def test_a_mapping_is_not_looked_up_with_a_value_out_of_range() -> None:
     }
     case = worst_case(variants(content))
     assert (case.total, case.is_proven) == (8, True)
+
+
+def conditional(parameters: dict[str, Any], *sides: Any) -> dict[str, Any]:
+    """Return a template with a function that reserves 900 if both sides are equal, else 1."""
+    units = {"ReservedConcurrentExecutions": {"Fn::If": ["AreEqual", 900, 1]}}
+    return {
+        "Parameters": parameters,
+        "Conditions": {"AreEqual": {"Fn::Equals": list(sides)}},
+        "Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": units}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("ending", "total"),
+    [pytest.param("!", 1, id="never equal"), pytest.param("!${P0}", 900, id="too many divisions to try")],
+)
+def test_a_text_of_many_parameters_is_compared_at_once(ending: str, total: int) -> None:
+    names = [f"P{number}" for number in range(12)]
+    composed = {"Fn::Sub": "".join(f"${{{name}}}" for name in names) + ending}
+    content = conditional({name: {"Type": "String"} for name in names}, composed, "a" * 60)
+    assert worst_case(variants(content)).total == total
+
+
+@pytest.mark.parametrize(("given", "total"), [("b,c", 1), (["b", "c"], 1), (["a", "c"], 900), (None, 900)])
+@pytest.mark.parametrize("kind", ["CommaDelimitedList", "List<String>"])
+def test_a_list_has_the_value_that_it_is_given(kind: str, given: Any, total: int) -> None:
+    content = conditional({"L": {"Type": kind}}, {"Fn::Select": [0, {"Ref": "L"}]}, "a")
+    assert worst_case(variants(content, [{"L": given}])).total == total
