@@ -154,9 +154,20 @@ def _remedies(
 
 
 def _to_write(environment: Environment, overrides: Sequence[str], settings: Collection[str]) -> dict[str, str]:
-    """Return those of the settings that are overridden, with their values as TOML."""
-    overridden = [f"{files.parse_override(override)[0]}." for override in overrides]
-    keys = sorted(key for key in settings if f"{key}.".startswith(tuple(overridden)))
+    """Return those of the settings that overrides state, or replace with another value, with their values as TOML."""
+    stated = [files.parse_override(override) for override in overrides]
+    leaves = {leaf for key, value in stated for leaf in _keys(key, value)}
+    overridden = tuple(f"{key}." for key, _ in stated)
+    try:
+        (own,) = files.load_named([environment.name])
+    except InvalidEnvironment:  # The overrides correct the file.
+        own = None
+    keys = [
+        key
+        for key in sorted(settings)
+        if f"{key}.".startswith(overridden)
+        and (key in leaves or own is None or attrgetter(key)(own) != attrgetter(key)(environment))
+    ]
     values = {key: attrgetter(key)(environment) for key in keys}
     return {key: json.dumps(value) for key, value in values.items() if value is not None}
 

@@ -471,14 +471,8 @@ def test_a_template_changed_as_all_remedies_state_misses_no_target() -> None:
                 "functions.send_notification={memory_mb=512, distribution='exponential'}",
                 "traffic.alerts_per_crossing=5",
             ],
-            [
-                "functions.send_notification.cold_start_ms = 600",
-                'functions.send_notification.distribution = "exponential"',
-                "functions.send_notification.mean_duration_ms = 300",
-                "functions.send_notification.p95_duration_ms = 700",
-                "traffic.alerts_per_crossing = 5",
-            ],
-            id="a table replaces all of its settings",
+            ['functions.send_notification.distribution = "exponential"', "traffic.alerts_per_crossing = 5"],
+            id="of a table only what it states",
         ),
         pytest.param(
             [
@@ -517,3 +511,15 @@ def test_the_command_names_the_simulated_settings(
     options = [word for setting in written for word in ("--set", setting)]
     total = json.loads(generator("size", "staging", *options, "--format", "json").stdout)["total_reserved"]
     assert command.endswith(f" = {total}")
+
+
+def test_settings_that_a_table_replaces_with_other_values_are_ones_to_write(
+    generator: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_runtime, "usable_processors", lambda: 1)
+    path = project / "environments" / "dev.toml"
+    path.write_text(path.read_text(encoding="utf-8") + "alerts_per_crossing = 2\n", encoding="utf-8")
+    setting = "traffic={webhooks_per_hour=50000}"
+    found = generator("simulate", "dev", "--set", setting, "--hours", "0.02", "--replications", "2")
+    lines = [line.rpartition(": ")[2] for line in found.stdout.splitlines() if line.startswith("remedy: write in ")]
+    assert lines == ["alerts_per_crossing = 1.0", "webhooks_per_hour = 50000"]
