@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from generator._format import number, rate
+from generator._format import number, rate, significant
 from generator.config.schema import PEAK_FACTOR, WEBHOOKS_PER_HOUR
 
 
@@ -31,7 +31,7 @@ def fit(per_hour: float, peak_per_hour: float) -> TrafficFit:
     if stated == measured:
         return TrafficFit(stated, factor, "", "")
     rate_note = f"measured {measured:,}; the setting allows {lowest:,} to {highest:,}"
-    peak, limit = rate(peak_per_hour / 3600), rate(stated * factor / 3600)
+    peak, limit = _different_rates(peak_per_hour / 3600, stated * factor / 3600)
     if peak_per_hour > highest * most:
         what = f"the peak of {peak} is above {limit}, the highest that the two settings can state"
         effect = "the reservations that follow are too small; split the sources over two stacks"
@@ -39,7 +39,15 @@ def fit(per_hour: float, peak_per_hour: float) -> TrafficFit:
         what = f"the peak of {peak} is below {limit}, the lowest that the two settings can state"
         effect = "the reservations that follow may be larger than needed"
     else:
-        ratio = number(round(peak_per_hour / per_hour, 2))
-        kept = f"peak_factor is {number(factor)} instead of {ratio} to keep the peak of {peak}"
-        return TrafficFit(stated, factor, f"{rate_note}, so {kept}", "")
+        ratio = round(peak_per_hour / per_hour, 2)
+        kept = f", so peak_factor is {number(factor)} instead of {number(ratio)} to keep the peak of "
+        kept += rate(peak_per_hour / 3600)
+        return TrafficFit(stated, factor, rate_note + ("" if ratio == factor else kept), "")
     return TrafficFit(stated, factor, rate_note, f"{what}: {effect}")
+
+
+def _different_rates(*rates_per_s: float) -> list[str]:
+    """Return two rates with as many digits as show that they differ."""
+    rounded = [rate(per_s) for per_s in rates_per_s]
+    exact = ([f"{significant(per_s, digits)}/s" for per_s in rates_per_s] for digits in range(4, 14))
+    return next((pair for pair in (rounded, *exact) if pair[0] != pair[1]), rounded)
