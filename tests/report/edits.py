@@ -315,7 +315,6 @@ EDITS = [
         ),
         f"{P}Role",
         WIDER,
-        NARROWER,
     ),
     edit("a managed policy added", put(f"{P}Role/Properties/ManagedPolicyArns", MANAGED), f"{P}Role", WIDER),
     edit("a boundary added", put(f"{P}Role/Properties/PermissionsBoundary", "arn:b"), f"{P}Role", NARROWER),
