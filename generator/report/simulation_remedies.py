@@ -218,6 +218,8 @@ class _Remedies:
         why = why or f"{percent(predicted)} predicted at {self._at}"
         if target and (size(self._peak)[LOGICAL_IDS[name]].reserved_concurrency or 0) <= simulated:
             why += "; the simulation finds more than this prediction, so simulate again"
+        elif self._fitted and self._fitted.webhooks_per_burst > 1 and name == "send_notification":
+            why += "; this prediction is uncertain for recorded bursts, so simulate again"
         self._peak = _changed(self._peak, f"functions.{name}.reserved_concurrency", units)
         rise = min(units // step, MAX_PARALLELIZATION_FACTOR) if factor else 0
         more_lanes = f"{rise} instead of {factor}" if rise > factor else ""

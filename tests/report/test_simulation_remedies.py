@@ -428,6 +428,15 @@ def test_bursts_that_are_larger_than_the_fitted_ones_need_what_the_recording_doe
     assert int(re.findall(r"reserve (\d+)", next(remedies(made, missed)))[0]) < 10
 
 
+def test_predictions_of_notifications_are_uncertain_for_recorded_bursts(tmp_path: Path) -> None:
+    missed = result(1.0, (NOTIFICATIONS, 1, Cause.UNITS), measured=0.03)
+    made = environment(14_363, traffic={"alerts_per_webhook": 1})
+    uncertain = "; this prediction is uncertain for recorded bursts, so simulate again)"
+    assert uncertain not in next(remedies(made, missed))
+    missed.recorded = Recorded(read_trace(recording(tmp_path)), 0.5)
+    assert uncertain in next(remedies(made, missed))
+
+
 @pytest.mark.slow
 def test_a_template_changed_as_all_remedies_state_misses_no_target() -> None:
     """Three functions and both limits of API Gateway are too small, the lanes only with all webhooks."""
