@@ -6,11 +6,11 @@ different meanings in the old and the new template; `redefinitions` has made the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from generator.diff.iam.grants import NOT
 from generator.diff.model import Property
+from generator.diff.patterns import ANYTHING, Alternatives, Wildcard, matches
 from generator.diff.properties import same
 from generator.template.conditions import DeploymentSpace
 from generator.template.constraints import allowed_values
@@ -43,8 +43,8 @@ NOT_A_KEY = "\0"
 DYNAMIC = "{{resolve:"
 """The prefix of a dynamic reference, whose stored value may be any text."""
 
-ARN = r"arn:[^*?]*(?::\*)?"
-"""A regular expression for the ARN of a resource. That of a log group ends with `:*`.
+ARN: Alternatives = (("arn:", Wildcard.PLAIN), ("arn:", Wildcard.PLAIN, ":*"))
+"""What the ARN of a resource may be. That of a log group ends with `:*`.
 
 Source: CloudFormation template reference, AWS::Logs::LogGroup, Arn.
 """
@@ -123,8 +123,8 @@ class DeploymentComparison:
                 return Certainty.POSSIBLE
         return next(iter(results), Certainty.POSSIBLE)  # None if CloudFormation refuses every case.
 
-    def pattern_of(self, name: str) -> str:
-        """Return a regular expression for everything that a reference, such as Name or Name.Arn, may be."""
+    def pattern_of(self, name: str) -> Alternatives:
+        """Return everything that a reference, such as Name or Name.Arn, may be."""
         return _pattern(reference(name), self._template)
 
     def property_difference(self, change: Property, conditions: list[Json]) -> Certainty:
@@ -241,17 +241,17 @@ def _may_be(pattern: list[Json], text: list[Json], template: Template) -> bool:
     if not all(isinstance(part, str) for part in text):
         return True
     allowed = (_pattern(part, template) for part in pattern)
-    return re.fullmatch("".join(allowed), "".join(text), re.DOTALL) is not None
+    return matches(allowed, "".join(text))
 
 
-def _pattern(part: Json, template: Template) -> str:
-    """Return a regular expression for everything that a text or a reference may be."""
+def _pattern(part: Json, template: Template) -> Alternatives:
+    """Return everything that a text or a reference may be."""
     if isinstance(part, str):
-        return re.escape(part)
+        return ((part,),)
     values = allowed_values(as_mapping(template.parameters.get(_referred(part))))
     if values is not None:
-        return f"(?:{'|'.join(map(re.escape, values))})"
-    return ARN if _is_arn(part, template) else ".*"
+        return tuple((value,) for value in values)
+    return ARN if _is_arn(part, template) else ANYTHING
 
 
 def _is_arn(part: Json, template: Template) -> bool:

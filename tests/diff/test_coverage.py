@@ -10,8 +10,9 @@ from generator.template.schemas import Certainty
 from tests.diff.documents import compared
 
 HEAD = """
-Parameters: {E: {Type: String, Default: dev}, Free: {Type: String}}
-Mappings: {M: {dev: {x: b}, prod: {x: c}}, Same: {dev: {x: b}, prod: {x: b}}}
+Parameters:
+  {E: {Type: String, Default: dev}, Free: {Type: String}, A: {Type: String, AllowedValues: ['arn:aws:s3:::b', '*']}}
+Mappings: {M: {dev: {x: b}, prod: {x: c}}, Same: {dev: {x: b}, prod: {x: b}}, Any: {dev: {x: b}, prod: {x: '*'}}}
 Conditions:
   Dev: !Equals [!Ref E, dev]
   AlsoDev: !Equals [dev, !Ref E]
@@ -94,6 +95,11 @@ NARROW = ["!GetAtt T.Arn", "!Sub '${T.Arn}/index/*'", "!Sub '${T.Arn}*'", "!Ref 
         (ARN, "!Sub 'arn:aws:s3:::${Free}*'", {("widened", "certain"), ("narrowed", "possible")}),
         (ARN, "!Sub 'arn:aws:sns:::${Free}'", CERTAIN),
         ("!Ref E", "!Ref Free", POSSIBLE),
+        ("!Ref A", "'arn:aws:s3:::z'", {("widened", "possible"), ("narrowed", "certain")}),
+        ("!FindInMap [Any, !Ref E, x]", "'arn:aws:s3:::z'", {("widened", "possible"), ("narrowed", "certain")}),
+        (f"'arn:{'a*' * 40}b'", f"'arn:{'a' * 300}c'", CERTAIN),
+        (f"!Sub 'arn:{'a*' * 40}${{A}}b'", f"'arn:{'a' * 300}c'", CERTAIN),
+        (f"!Sub 'arn:{'a${Free}' * 40}b'", f"'arn:{'a' * 300}c'", CERTAIN),
         *((narrow, "'*'", WIDER) for narrow in NARROW),
         *((narrow, f"[{narrow}, '*']", WIDER) for narrow in NARROW),
         *(

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from generator.diff.equality import DeploymentComparison
 from generator.diff.iam.grants import HOLDER, Clause, Grant, GrantScope, in_partition
+from generator.diff.patterns import Alternatives, matches, tokens
 from generator.template.dependencies import VARIABLE
 from generator.template.guards import Guard
 from generator.template.intrinsics import Json, is_intrinsic
@@ -152,16 +153,24 @@ class Coverage:
     def _may_match(self, text: str, pattern: str) -> bool:
         """Return whether a pattern with wildcards matches the text if the references in both have the right values.
 
-        Two texts with an open part each have a value in common if they can begin and end in the same way.
+        Two texts with an open part each have a value in common if they can begin and end in the same way. The value of
+        a function may have any wildcards.
         """
-        if not any(sign in pattern for sign in "*?"):
-            return False
+        if FUNCTION_AS_JSON in pattern:
+            return True
         if _is_open(text):
             first, second = ("" if FUNCTION_AS_JSON in one else OPEN_PART.split(one)[-1] for one in (text, pattern))
-            return first.endswith(second) or second.endswith(first)
+            has_wildcard = any(sign in pattern for sign in "*?")
+            return has_wildcard and (first.endswith(second) or second.endswith(first))
         parts = enumerate(VARIABLE.split(pattern))
-        expressions = (self._comparison.pattern_of(part) if number % 2 else _expression(part) for number, part in parts)
-        return re.fullmatch("".join(expressions), text, re.DOTALL) is not None
+        return matches((self._values(part) if number % 2 else (tokens(part),) for number, part in parts), text)
+
+    def _values(self, name: str) -> Alternatives:
+        """Return everything that a reference matches. The value of a parameter may have wildcards."""
+        return tuple(
+            tokens(str(one[0])) if len(one) == 1 and isinstance(one[0], str) else one
+            for one in self._comparison.pattern_of(name)
+        )
 
 
 class _GrantIndex:
@@ -232,7 +241,3 @@ def _value(written: str) -> Json:
         if is_intrinsic(function):
             return {"Fn::Join": ["", [{"Fn::Sub": written[:start]}, function]]} if start else function
     return {"Fn::Sub": written}
-
-
-def _expression(pattern: str) -> str:
-    return re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")

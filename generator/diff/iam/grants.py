@@ -11,8 +11,8 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
+from generator.diff.patterns import matches, tokens
 from generator.template.guards import Guard
 from generator.template.intrinsics import NO_VALUE, Json, as_list, as_mapping, canonical, is_intrinsic, text
 from generator.template.schemas import Certainty
@@ -80,9 +80,9 @@ class GrantScope:
             return False
         outer, inner = (other, self) if self.inverted else (self, other)
         named = set(map(in_partition, outer.patterns))
-        wild = [_compiled(pattern) for pattern in named if "*" in pattern or "?" in pattern]
+        wild = [(tokens(pattern),) for pattern in named if "*" in pattern or "?" in pattern]
         return all(
-            text in named or any(pattern.fullmatch(text) for pattern in wild)
+            text in named or any(matches([pattern], text) for pattern in wild)
             for text in map(in_partition, inner.patterns)
         )
 
@@ -90,7 +90,7 @@ class GrantScope:
         """Return whether a name fits none of the excepted patterns, and both are known."""
         excepted = [*map(in_partition, self.patterns)]
         is_known = not NOT_A_NAME.search(name) and not any(map(REFERENCE.search, (name, *excepted)))
-        return is_known and not any(_compiled(pattern).fullmatch(name) for pattern in excepted)
+        return is_known and not any(matches([(tokens(pattern),)], name) for pattern in excepted)
 
     def folded(self) -> GrantScope:
         """Return the scope in lower case, for actions. The names in references and functions keep their case."""
@@ -329,13 +329,6 @@ def in_partition(text: str) -> str:
 def _lower(text: str) -> str:
     parts = REFERENCES.split(text)
     return "".join(part if number % 2 else part.lower() for number, part in enumerate(parts))
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """Return an expression for everything that the pattern matches, wildcards of other patterns included."""
-    parts = ("[^*]" if char == "?" else ".*" if char == "*" else re.escape(char) for char in pattern)
-    return re.compile("".join(parts), re.DOTALL)
 
 
 def merged(grants_: Sequence[Grant]) -> list[Grant]:
