@@ -161,9 +161,14 @@ def _indexes(table: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]:
 
 def _is_on(value: Json) -> bool:
     """Return whether a setting is on, or may be, because a parameter decides it."""
-    return is_intrinsic(value) or canonical(value) in ("true", "ACTIVE")
+    return is_intrinsic(value) or _lower(value) in ("true", "active")
 
 
 def _is_off(value: Json) -> bool:
     """Return whether a setting is off, or may be, because a parameter decides it."""
-    return value is None or is_intrinsic(value) or canonical(value) in ("false", "INACTIVE")
+    return value is None or is_intrinsic(value) or _lower(value) in ("false", "inactive")
+
+
+def _lower(value: Json) -> str:
+    """Return a setting in lower case, because CloudFormation also takes "True" in quotes."""
+    return str(canonical(value)).lower()

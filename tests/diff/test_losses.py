@@ -23,6 +23,7 @@ NOTE = "T: deletion protection is removed"
     ("old", "new", "lines"),
     [
         ("true", "false", [f"{NOTE}."]),
+        ("'True'", "'False'", [f"{NOTE}."]),
         ("true", "!Ref AWS::NoValue", [f"{NOTE}."]),
         ("true", "!If [IsKept, true, false]", [f"{NOTE} if IsKept does not hold."]),
         ("!If [IsKept, true, false]", "!If [IsKept, false, true]", [f"{NOTE} if IsKept holds."]),
