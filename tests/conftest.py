@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,9 @@ ENVIRONMENTS = ("dev", "prod", "staging")
 
 SCALE = int(os.environ.get("TEST_SCALE", "1"))
 """The factor by which to raise the number of random examples."""
+
+# A shell ignores Ctrl-C for commands in the background, and so would the commands that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Linters and emulators fill the heap with objects that stay. Looking through them again and again takes time.
 gc.set_threshold(100_000, 50, 50)

@@ -24,8 +24,7 @@ from tests.processes import listening, started_with
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc to list open sockets")
 COMMAND = (
-    "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
-    "signal.signal(signal.SIGINT, signal.default_int_handler); from generator.cli.main import main; main()"
+    "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); from generator.cli.main import main; main()"
 )
 
 
