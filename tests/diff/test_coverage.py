@@ -194,3 +194,19 @@ def test_everything_except_is_compared_with_patterns(old: str, new: str, expecte
     assert iam(compared(*sides)) == expected
     turned = {("narrowed" if change == "widened" else "widened", certainty) for change, certainty in expected}
     assert iam(compared(*sides[::-1])) == turned
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("{StringLike: {'aws:x': a}}", "{StringLike: {'aws:x': 'a*'}}", POSSIBLE),
+        ("{StringEquals: {'aws:x': a}}", "{StringLike: {'aws:X': a}}", POSSIBLE),
+        ("{StringEquals: {'aws:x': a}}", "{StringEquals: {'aws:x': b}}", CERTAIN),
+        ("{StringEquals: {'aws:x': a}}", "{StringEquals: {'aws:y': a}}", CERTAIN),
+    ],
+)
+def test_conditions_that_may_match_the_same_requests_possibly_differ(
+    old: str, new: str, expected: set[tuple[str, str]]
+) -> None:
+    sides = [policy(f"'*', Condition: {condition}") for condition in (old, new)]
+    assert iam(compared(*sides)) == expected

@@ -28,6 +28,8 @@ FUNCTION_AS_JSON = '{"'
 OPEN = re.compile(r"\$\{|\{\"|[*?]")
 """The end of the literal beginning of a name: a reference, a function or a wildcard."""
 
+WILDCARD = re.compile(r"[*?]")
+
 OPEN_PART = re.compile(r"\$\{[^!{}][^{}]*\}|[*?]")
 """A reference or a wildcard within a name."""
 
@@ -114,8 +116,10 @@ class Coverage:
     def _clause_difference(self, mine: Clause, other: Clause) -> Certainty:
         if other.covers(mine):
             return Certainty.NONE
-        if (mine.operator, mine.folded().key) != (other.operator, other.folded().key):
+        if mine.folded().key != other.folded().key:
             return Certainty.CERTAIN
+        if mine.operator != other.operator or any(WILDCARD.search(value) for value in (*mine.values, *other.values)):
+            return Certainty.POSSIBLE  # Different operators and patterns may match the same requests.
         inner, outer = (other, mine) if "Not" in other.operator else (mine, other)
         return self._patterns_difference(inner.values, outer.values)
 
