@@ -123,20 +123,21 @@ def test_no_reservation_falls_as_the_rate_of_bursts_rises(burst: int) -> None:
         assert all(map(operator.le, before, later))
 
 
+def geometric(rng: random.Random, mean: float) -> int:
+    number = 1
+    while rng.random() > 1 / mean:
+        number += 1
+    return number
+
+
 @pytest.mark.parametrize("burst", [1.0, 1.7, 6.0])
 def test_a_batch_has_its_first_burst_and_those_that_arrive_meanwhile(burst: float) -> None:
     rng, size, joining, found = random.Random(1), 20, 4.0, list[int]()
 
-    def geometric() -> int:
-        number = 1
-        while rng.random() > 1 / burst:
-            number += 1
-        return number
-
     for _ in range(20_000):
-        records, left_s = geometric(), 1 - rng.expovariate(joining / burst)
+        records, left_s = geometric(rng, burst), 1 - rng.expovariate(joining / burst)
         while left_s > 0:
-            records, left_s = records + geometric(), left_s - rng.expovariate(joining / burst)
+            records, left_s = records + geometric(rng, burst), left_s - rng.expovariate(joining / burst)
         found.append(min(size, records))
     assert lanes.mean_records(size, joining, joining, burst) == pytest.approx(math.fsum(found) / len(found), rel=0.02)
 
@@ -145,17 +146,11 @@ def test_a_batch_has_its_first_burst_and_those_that_arrive_meanwhile(burst: floa
 def test_a_batch_after_a_longer_one_starts_at_once_if_records_have_waited(burst: float) -> None:
     rng, size, waits_s, duration_s, bursts_per_s, found = random.Random(1), 8, 1.0, 2.5, 0.4, list[int]()
 
-    def geometric() -> int:
-        number = 1
-        while rng.random() > 1 / burst:
-            number += 1
-        return number
-
     for _ in range(20_000):
         first_s = now_s = rng.expovariate(bursts_per_s)
         records, starts_s = 0, max(duration_s, first_s + waits_s)
         while now_s <= starts_s:
-            records, now_s = records + geometric(), now_s + rng.expovariate(bursts_per_s)
+            records, now_s = records + geometric(rng, burst), now_s + rng.expovariate(bursts_per_s)
         found.append(min(size, records))
     waiting, during = (bursts_per_s * burst * time_s for time_s in (waits_s, duration_s))
     mean = lanes.mean_records(size, waiting, during, burst)
