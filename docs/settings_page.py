@@ -104,7 +104,7 @@ def _functions() -> Iterator[str]:
     rows = [
         [
             code(name),
-            setting["accepts"],
+            setting["accepts"](),
             *(_default({"default": own.get(name, setting["default"])}) for own in defaults),
             description(kind, name),
         ]
@@ -115,7 +115,7 @@ def _functions() -> Iterator[str]:
 
 def _table(kind: type, settings: Mapping[str, Declaration]) -> str:
     rows = [
-        [code(name), setting["accepts"], _default(setting), description(kind, name)]
+        [code(name), setting["accepts"](), _default(setting), description(kind, name)]
         for name, setting in settings.items()
     ]
     return _rows(["setting", "accepts", "default", "description"], rows)

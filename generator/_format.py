@@ -8,7 +8,6 @@ line of a terminal, a picture or a SARIF message, `code` and `prose` into Markdo
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -41,6 +40,9 @@ ACTIVE_MARKDOWN = r"(?i:[\\`*_<>|\[\]&~]|:(?=//)|(?<=www)\.)"
 
 def number(value: float | Decimal) -> str:
     """Return a figure exactly as written, never in scientific notation: 0.5, 1,000, 0.0000133334."""
+    written = f"{value:,}"
+    if isinstance(value, int | float) and "e" not in written:
+        return written.removesuffix(".0")
     from decimal import Decimal
 
     return f"{Decimal(str(value)).normalize():,f}"
@@ -100,6 +102,13 @@ def listed_with_sum(figures: Sequence[tuple[str, int]]) -> str:
     return ", ".join(shortened([f"{name} {figure:,}" for name, figure in figures], rest))
 
 
+def as_json(report: object) -> str:
+    """Return a report as JSON text for programs that read the output."""
+    import json
+
+    return json.dumps(report, indent=1)
+
+
 def text_table(
     header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = (), total: Sequence[str] = ()
 ) -> list[str]:
@@ -142,8 +151,11 @@ def visible(text: str, kept: str = "") -> str:
     Line ends, terminal controls, characters that reverse the direction of text and halves of surrogate pairs are not
     visible. Characters in `kept` stay. In a JSON text, the result means the same as before.
     """
-    if text.isprintable() and SHAPELESS.isdisjoint(text):
+    others = text.translate(dict.fromkeys(map(ord, kept)))
+    if others.isprintable() and SHAPELESS.isdisjoint(others):
         return text
+    import json
+
     return "".join(
         char if char in kept or (char.isprintable() and char not in SHAPELESS) else json.dumps(char)[1:-1]
         for char in text

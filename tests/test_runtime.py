@@ -221,9 +221,9 @@ def test_few_collections_still_collects_garbage() -> None:
 def test_the_command_line_skips_the_final_collection() -> None:
     """Frozen objects are not collected; exit handlers run before the interpreter's final collection."""
     code = (
-        "import atexit, gc\nfrom generator.cli.main import main\n"
+        "import atexit, gc, sys\nfrom generator.__main__ import main\n"
         "atexit.register(lambda: print(gc.get_freeze_count() > 0))\n"
-        "main(['--version'])"
+        "sys.argv = ['generator', '--version']\nmain()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "True"

@@ -12,7 +12,7 @@ import click
 
 from generator import __version__
 from generator._format import visible
-from generator._runtime import exit_on_termination, few_collections, skip_final_collection
+from generator._runtime import exit_on_termination
 from generator.cli.output import discard, only_printable
 from generator.errors import NO_SPACE, Fault, GeneratorError
 
@@ -76,13 +76,12 @@ class LazyGroup(click.Group):
 
         Recursion, memory and a full disk end in one line, too, because input and machines cause them.
         """
-        skip_final_collection()
         with only_printable():
             return self._main(*args, **kwargs)
 
     def _main(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            with few_collections(), exit_on_termination():
+            with exit_on_termination():
                 return super().main(*args, **kwargs)
         except GeneratorError as error:
             faults = error.faults

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -79,5 +78,7 @@ def _encodable(text: str, encoding: str) -> str:
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
+        import json
+
         return "".join(char if char.encode(encoding, "ignore") else json.dumps(char)[1:-1] for char in text)
     return text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from generator import plans
-from generator._format import joined, visible
+from generator._format import as_json, joined, visible
 from generator.capacity import planning
 from generator.cli import options
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
@@ -87,10 +86,7 @@ def _draw(name: str, overrides: tuple[str, ...], path: Path) -> None:
 
 def _print_sizing(name: str, overrides: tuple[str, ...], format_: str) -> None:
     (judged,) = plans.prepare([name], overrides)
-    if format_ == "json":
-        click.echo(json.dumps(sizing_table.as_dict(judged), indent=1))
-    else:
-        click.echo(sizing_table.as_table(judged))
+    click.echo(as_json(sizing_table.as_dict(judged)) if format_ == "json" else sizing_table.as_table(judged))
     if refusals := plans.refusals([judged]):
         click.echo("\n" + "\n".join(refusals), err=True)
         sys.exit(1)
@@ -118,4 +114,4 @@ def _derived(name: str, overrides: tuple[str, ...]) -> tuple[Environment, list[E
 def _print(
     name: str, answer: Any, format_: str, as_dict: Callable[[str, Any], Any], as_text: Callable[[str, Any], str]
 ) -> None:
-    click.echo(json.dumps(as_dict(name, answer), indent=1) if format_ == "json" else as_text(name, answer))
+    click.echo(as_json(as_dict(name, answer)) if format_ == "json" else as_text(name, answer))

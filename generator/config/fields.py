@@ -47,7 +47,7 @@ def whole_number(default: Any, low: int, high: int, *, too_high: str = "lower it
         return _out_of_range(value, low, high, too_low, too_high)
 
     schema = {"type": "integer", "minimum": low, "maximum": high}
-    return _field(default, check, f"whole number, {low:,} to {high:,}", schema=schema)
+    return _field(default, check, lambda: f"whole number, {low:,} to {high:,}", schema=schema)
 
 
 def number(default: Any, low: float, high: float, *, scales_with: str = "") -> Any:
@@ -55,11 +55,13 @@ def number(default: Any, low: float, high: float, *, scales_with: str = "") -> A
 
     `scales_with` names another setting of the section: where only that one is changed, the default changes with it.
     """
-    limits = f"{_format.number(low)} to {_format.number(high)}"
+
+    def limits() -> str:
+        return f"{_format.number(low)} to {_format.number(high)}"
 
     def check(value: object) -> Complaint | None:
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-            return f"{_shown(value)} is not a number", f"write one from {limits}"
+            return f"{_shown(value)} is not a number", f"write one from {limits()}"
         return _out_of_range(value, low, high, "raise it", "lower it")
 
     schema = {"type": "number", "minimum": low, "maximum": high}
@@ -68,11 +70,13 @@ def number(default: Any, low: float, high: float, *, scales_with: str = "") -> A
 
 def choice(default: Any, *options: Any) -> Any:
     """Declare a setting with one of a few values; options that are members of an enum are read as such."""
-    accepted = ", ".join(map(_shown, options))
+
+    def accepted() -> str:
+        return ", ".join(map(_shown, options))
 
     def check(value: object) -> Complaint | None:
         if isinstance(value, bool | float) or value not in options:
-            return f"{_shown(value)} is not supported", f"write one of {accepted}"
+            return f"{_shown(value)} is not supported", f"write one of {accepted()}"
         return None
 
     convert = type(options[0]) if isinstance(options[0], Enum) else None
@@ -87,7 +91,7 @@ def text(default: Any, pattern: str, wanted: str) -> Any:
             return f"{_shown(value)} is not {wanted}", "correct it"
         return None
 
-    return _field(default, check, wanted, schema={"type": "string", "pattern": _whole(pattern)})
+    return _field(default, check, lambda: wanted, schema={"type": "string", "pattern": _whole(pattern)})
 
 
 def pairs(key: str, value: str, wanted: str, most: int) -> Any:
@@ -112,7 +116,9 @@ def pairs(key: str, value: str, wanted: str, most: int) -> Any:
         "additionalProperties": False,
         "maxProperties": most,
     }
-    return _field({}, check, f"a table with {wanted}", lambda table: tuple(sorted(table.items())), schema=schema)
+    return _field(
+        {}, check, lambda: f"a table with {wanted}", lambda table: tuple(sorted(table.items())), schema=schema
+    )
 
 
 def flag(default: Any) -> Any:
@@ -121,7 +127,7 @@ def flag(default: Any) -> Any:
     def check(value: object) -> Complaint | None:
         return None if isinstance(value, bool) else (f"{_shown(value)} is not supported", "write true or false")
 
-    return _field(default, check, "true or false", schema={"type": "boolean"})
+    return _field(default, check, lambda: "true or false", schema={"type": "boolean"})
 
 
 def texts(accepts: Callable[[str], object], wanted: str, most: int) -> Any:
@@ -139,7 +145,7 @@ def texts(accepts: Callable[[str], object], wanted: str, most: int) -> Any:
         return (f"{', '.join(map(_shown, wrong))}: not {wanted}", "correct it") if wrong else None
 
     schema = {"type": "array", "items": {"type": "string"}, "maxItems": most}
-    return _field([], check, f"a list of {wanted}", tuple, schema=schema)
+    return _field([], check, lambda: f"a list of {wanted}", tuple, schema=schema)
 
 
 def tables(kind: type[T], most: int, checks: Iterable[CrossCheck] = ()) -> Any:
@@ -308,7 +314,7 @@ class _SettingsReader:
 def _field(
     default: Any,
     check: Callable[[object], Complaint | None],
-    accepts: str,
+    accepts: Callable[[], str],
     convert: Callable[[Any], Any] | None = None,
     *,
     schema: Mapping[str, object],

@@ -48,7 +48,7 @@ def test_the_hooks_entry_is_a_console_script_and_runs(generator: Run) -> None:
     script, *arguments = shlex.split(HOOK["entry"])
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    assert f"{script} = generator.cli.main:main" in setup["options.entry_points"]["console_scripts"].splitlines()
+    assert f"{script} = generator.__main__:main" in setup["options.entry_points"]["console_scripts"].splitlines()
     assert generator(*arguments, *SUMS).exit_code == 0
     result = generator(*arguments, "--account-limit", "300", *SUMS)
     assert result.exit_code == 1
