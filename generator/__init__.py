@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 """As in `typing`, without its import."""
 
 if TYPE_CHECKING:
+    from generator.capacity.functions import FunctionSizing as FunctionSizing
     from generator.capacity.functions import size_asynchronous as size_asynchronous
     from generator.capacity.functions import size_schedule as size_schedule
     from generator.capacity.functions import size_sqs as size_sqs
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from generator.capacity.quota import account_of as account_of
     from generator.capacity.quota import judge as judge
     from generator.capacity.refusal import refusal as refusal
-    from generator.capacity.sizing import FunctionSizing as FunctionSizing
     from generator.capacity.sizing import Sizing as Sizing
     from generator.capacity.sizing import size as size
     from generator.capacity.usage_plan import UsagePlan as UsagePlan
@@ -47,6 +47,7 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "generator.capacity.functions": (
+        "FunctionSizing",
         "size_asynchronous",
         "size_schedule",
         "size_sqs",
@@ -55,7 +56,7 @@ _MODULES = {
     ),
     "generator.capacity.quota": ("AccountQuota", "Plan", "Verdict", "account_of", "judge"),
     "generator.capacity.refusal": ("refusal",),
-    "generator.capacity.sizing": ("FunctionSizing", "Sizing", "size"),
+    "generator.capacity.sizing": ("Sizing", "size"),
     "generator.capacity.usage_plan": ("UsagePlan",),
     "generator.config.files": ("load", "load_all"),
     "generator.config.schema": ("Environment",),

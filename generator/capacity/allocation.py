@@ -18,16 +18,17 @@ ways. For these functions, every number of steps is tried, and the others share 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, pairwise
 
 from generator.capacity import arrivals, lanes, queueing
+from generator.capacity.functions import FunctionSizing
 from generator.capacity.sizing import (
     CHECK_ALERTS,
     PROCESS_WEBHOOK,
     SEND_NOTIFICATION,
-    FunctionSizing,
     Sizing,
     of_functions,
     stated,
@@ -79,31 +80,24 @@ def _curves(group: Sequence[Sized]) -> list[Curve]:
 
 def curve_of(environment: Environment, function: FunctionSizing) -> Curve:
     """Return the cost of a function by its reservation."""
-    wanted, load_erlangs, rate_per_s = (
-        function.reserved_concurrency or 0,
-        function.offered_load_erlangs,
-        function.inputs["arrival_rate_per_s"],
-    )
+    wanted, rate_per_s = function.reserved_concurrency or 0, function.inputs["arrival_rate_per_s"]
     if stated(environment, function.logical_id) is not None:
         return Curve(wanted, 1, (0.0,))
     if function.logical_id == CHECK_ALERTS:
         factor = int(function.inputs["parallelization_factor"])
         first = min(factor, lanes.fewest(environment))
-        probabilities = [lanes.waiting(environment, lanes_each) for lanes_each in range(first, factor + 1)]
-        return Curve(first, wanted // factor, tuple(rate_per_s * probability for probability in probabilities))
+        shares = [lanes.waiting(environment, lanes_each) for lanes_each in range(first, factor + 1)]
+        return Curve(first, wanted // factor, tuple(rate_per_s * share for share in shares))
+    first = int(function.offered_load_erlangs) + 1
+    share_of: Callable[[int], float] = partial(queueing.erlang_c, load_erlangs=function.offered_load_erlangs)
     if function.logical_id == PROCESS_WEBHOOK:
-        first = min(wanted, max(1, units_for_rate(rate_per_s)))
-        probabilities = [0.0] * first + [webhook_loss(environment, units) for units in range(first, wanted + 1)]
+        first, share_of = max(1, units_for_rate(rate_per_s)), partial(webhook_loss, environment)
     elif function.logical_id == SEND_NOTIFICATION:
-        first = min(wanted, int(load_erlangs) + 1)
-        found = arrivals.alert_clusters(environment, int(function.inputs["parallelization_factor"]))
-        probabilities = [0.0] * first + [found.lateness(units) for units in range(first, wanted + 1)]
-    else:
-        first = min(wanted, int(load_erlangs) + 1)
-        probabilities = queueing.erlang_c_up_to(wanted, load_erlangs)
+        share_of = arrivals.alert_clusters(environment, int(function.inputs["parallelization_factor"])).lateness
+    shares = [share_of(units) for units in range(min(first, wanted), wanted + 1)]
     # Near saturation, the share of late bursts can rise with one more unit. The larger share then counts for both.
-    never_rising = [*accumulate(reversed(probabilities[first:]), max)][::-1]
-    return Curve(first, 1, tuple(rate_per_s * probability for probability in never_rising))
+    never_rising = [*accumulate(reversed(shares), max)][::-1]
+    return Curve(min(first, wanted), 1, tuple(rate_per_s * share for share in never_rising))
 
 
 def best_steps(curves: Sequence[Curve], units: int) -> list[int] | None:

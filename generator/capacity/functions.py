@@ -6,6 +6,9 @@ Rates are those of the busiest minutes. A duration is the mean of the CloudWatch
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
 
 from generator._format import counted, number, percent, rate, significant
 from generator.aws import (
@@ -13,16 +16,66 @@ from generator.aws import (
     MAX_MAXIMUM_CONCURRENCY,
     MAX_PARALLELIZATION_FACTOR,
     MIN_MAXIMUM_CONCURRENCY,
+    REQUESTS_PER_S_PER_UNIT,
     STREAM_POLL_INTERVAL_S,
 )
 from generator.capacity import bursts, lanes, queueing
 from generator.capacity.arrivals import counting_step
 from generator.capacity.bursts import Batch, Clusters, Source, Survival
 from generator.capacity.lanes import Lanes
-from generator.capacity.sizing import FunctionSizing, Model, reader_of_stream, running
 from generator.capacity.usage_plan import units_for_rate
 from generator.config.validation import MAX_LOGNORMAL_P95_OVER_MEAN
 from generator.errors import Fault, UnsizableLoad
+
+
+class Model(StrEnum):
+    """The queueing model behind a reservation."""
+
+    ERLANG_B = "Erlang B"
+    WEBHOOK_BURSTS = "webhook bursts"
+    ALERT_BURSTS = "alert bursts"
+    STREAM_LANES = "stream lanes"
+    OVERLAP = "overlap"
+    BURSTS = "bursts"
+    SQS = "SQS maximum concurrency"
+
+
+class FunctionSizing(NamedTuple):
+    """The reserved concurrency of one function and its derivation.
+
+    `offered_load_erlangs` is the mean number of concurrent executions at the peak. The keys of `inputs` end with their
+    units. `target` is the probability (Erlang B, bursts) or utilisation (stream lanes) that must not be exceeded, and
+    `predicted` is the model's value with this reservation; both are None if the model has no target.
+    `reserved_concurrency` is None if nothing is reserved and the function shares the account's pool.
+    """
+
+    logical_id: str
+    reserved_concurrency: int | None
+    model: Model
+    offered_load_erlangs: float
+    target: float | None
+    predicted: float | None
+    inputs: Mapping[str, float]
+    reason: str
+
+    @property
+    def misses_target(self) -> bool:
+        """Whether the prediction for the reservation is above the target."""
+        return self.target is not None and (self.predicted or 0) > self.target
+
+
+def sized(
+    name: str,
+    units: int,
+    model: Model,
+    inputs: Mapping[str, float],
+    reason: str,
+    target: float | None = None,
+    predicted: float | None = None,
+) -> FunctionSizing:
+    """Return a sizing whose load follows from the inputs `arrival_rate_per_s` and `mean_duration_s`."""
+    load_erlangs = queueing.offered_load_erlangs(inputs["arrival_rate_per_s"], inputs["mean_duration_s"])
+    return FunctionSizing(name, units, model, load_erlangs, target, predicted, inputs, reason)
 
 
 def size_synchronous(
@@ -39,32 +92,32 @@ def size_synchronous(
     `burst` is the mean number of requests that arrive at once. `p95_duration_s` is the spread of a lognormal duration;
     without it the duration is exponential. Raises ValueError for a value that makes no sense.
     """
-    load_erlangs = _load(rate_per_s, duration_s, throttle_probability, burst, p95_duration_s)
-    if burst > 1:
-        found = _clusters(rate_per_s, duration_s, burst, p95_duration_s)
-        for_load, loss = found.units_for_loss(throttle_probability), found.loss
-    else:
-        for_load = queueing.servers_for_blocking(load_erlangs, throttle_probability)
-
-        def loss(units: int) -> float:
-            return queueing.erlang_b(units, load_erlangs)
-
+    target = throttle_probability
+    inputs = {"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s, "burst": burst}
+    load_erlangs = _load(rate_per_s, duration_s, target, burst, p95_duration_s)
+    found = _clusters(rate_per_s, duration_s, burst, p95_duration_s) if burst > 1 else None
+    for_load = found.units_for_loss(target) if found else queueing.servers_for_blocking(load_erlangs, target)
     units = max(for_load, units_for_rate(rate_per_s))
-    why = f"{running(load_erlangs, burst)}; {units:,} is the smallest reservation that throttles at most "
-    why += f"{percent(throttle_probability)} of requests"
-    if units > for_load:
-        admitted = f"Lambda admits 10 requests/s per unit and the peak is {rate(rate_per_s)}"
-        why = f"the load needs {for_load:,}, but {admitted}"
-    return FunctionSizing(
-        logical_id=name,
-        reserved_concurrency=units,
-        model=Model.BURSTS if burst > 1 else Model.ERLANG_B,
-        offered_load_erlangs=load_erlangs,
-        target=throttle_probability,
-        predicted=loss(units),
-        inputs={"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s, "burst": burst},
-        reason=why,
-    )
+    reason = why_units(for_load, rate_per_s, running(load_erlangs, burst), f"{percent(target)} of requests")
+    predicted = found.loss(units) if found else queueing.erlang_b(units, load_erlangs)
+    return sized(name, units, Model.BURSTS if found else Model.ERLANG_B, inputs, reason, target, predicted)
+
+
+def running(load_erlangs: float, burst: float = 1.0) -> str:
+    """Return the load as the beginning of a reason."""
+    bunched = f", in bursts of {number(burst)}" if burst > 1 else ""
+    return f"{significant(load_erlangs)} executions run at once on average at the peak{bunched}"
+
+
+def why_units(for_load: int, rate_per_s: float, load: str, throttled: str) -> str:
+    """Return why a synchronous function needs the units for its load, or those for its request rate if they are more.
+
+    `load` and `throttled` describe the load and the share that may be throttled.
+    """
+    if units_for_rate(rate_per_s) > for_load:
+        admitted = f"Lambda admits {REQUESTS_PER_S_PER_UNIT} requests/s per unit and the peak is {rate(rate_per_s)}"
+        return f"the load needs {for_load:,}, but {admitted}"
+    return f"{load}; {for_load:,} is the smallest reservation that throttles at most {throttled}"
 
 
 def size_asynchronous(
@@ -81,22 +134,16 @@ def size_asynchronous(
     `burst` is the mean number of events that arrive at once. `p95_duration_s` is the spread of a lognormal duration;
     without it the duration is exponential. Raises ValueError for a value that makes no sense.
     """
-    load_erlangs = _load(rate_per_s, duration_s, wait_probability, burst, p95_duration_s)
+    target = wait_probability
+    inputs = {"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s, "burst": burst}
+    load_erlangs = _load(rate_per_s, duration_s, target, burst, p95_duration_s)
     found = _clusters(rate_per_s, duration_s, burst, p95_duration_s)
-    units = found.units_for_lateness(wait_probability)
-    return FunctionSizing(
-        logical_id=name,
-        reserved_concurrency=units,
-        model=Model.BURSTS,
-        offered_load_erlangs=load_erlangs,
-        target=wait_probability,
-        predicted=found.lateness(units),
-        inputs={"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s, "burst": burst},
-        reason=(
-            f"{running(load_erlangs, burst)}; {units:,} is the smallest reservation with which at most "
-            f"{percent(wait_probability)} of events start a second or more late"
-        ),
+    units = found.units_for_lateness(target)
+    reason = (
+        f"{running(load_erlangs, burst)}; {units:,} is the smallest reservation with which at most {percent(target)} "
+        "of events start a second or more late"
     )
+    return sized(name, units, Model.BURSTS, inputs, reason, target, found.lateness(units))
 
 
 def size_stream(
@@ -137,6 +184,21 @@ def size_stream(
     return reader_of_stream(name, inputs, utilisation, busiest.utilisation(duration_s), busiest.mean_batch)
 
 
+def reader_of_stream(
+    name: str, inputs: Mapping[str, float], target: float, busy: float, mean_batch: float
+) -> FunctionSizing:
+    """Return the sizing of a function that reads a stream. One unit per lane: pollers never run more batches at once.
+
+    `busy` and `mean_batch` are the utilisation and the mean records per batch of the busiest shard's lanes.
+    """
+    shards, factor = int(inputs["shards"]), int(inputs["parallelization_factor"])
+    reason = (
+        f"{counted(shards, 'shard')} plus one during a shard split, {counted(factor, 'lane')} each; the busiest "
+        f"shard's lanes are {percent(busy)} busy with batches of {significant(mean_batch)} on average"
+    )
+    return sized(name, (shards + 1) * factor, Model.STREAM_LANES, inputs, reason, target, busy)
+
+
 def size_sqs(
     name: str,
     *,
@@ -158,7 +220,8 @@ def size_sqs(
     """
     _require(messages_per_s=messages_per_s, duration_s=duration_s, batch_size=batch_size)
     _require_share(utilisation=utilisation)
-    load_erlangs = queueing.offered_load_erlangs(messages_per_s / batch_size, duration_s)
+    rate_per_s = messages_per_s / batch_size
+    load_erlangs = queueing.offered_load_erlangs(rate_per_s, duration_s)
     derived = max(MIN_MAXIMUM_CONCURRENCY, math.ceil(round(load_erlangs / utilisation, 9)))
     if derived > MAX_MAXIMUM_CONCURRENCY:
         what = f"{derived:,} units are needed, and the largest maximum concurrency is {MAX_MAXIMUM_CONCURRENCY:,}"
@@ -170,21 +233,13 @@ def size_sqs(
         what = f"{average}, so the backlog grows with a maximum of {units:,}"
         raise UnsizableLoad([Fault(name, what, f"raise the maximum concurrency to {derived:,}")])
     busy = load_erlangs / units
-    why = f"{units:,} are {percent(busy)} busy" + (", as MaximumConcurrency states" if maximum_concurrency else "")
-    return FunctionSizing(
-        logical_id=name,
-        reserved_concurrency=units,
-        model=Model.SQS,
-        offered_load_erlangs=load_erlangs,
-        target=utilisation,
-        predicted=busy,
-        inputs={
-            "arrival_rate_per_s": messages_per_s / batch_size,
-            "mean_duration_s": duration_s,
-            "maximum_concurrency": units,
-        },
-        reason=f"{running(load_erlangs)}; {why}; the pollers run at most what the function reserves",
+    stated = ", as MaximumConcurrency states" if maximum_concurrency else ""
+    reason = (
+        f"{running(load_erlangs)}; {units:,} are {percent(busy)} busy{stated}; the pollers run at most what the "
+        "function reserves"
     )
+    inputs = {"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s, "maximum_concurrency": units}
+    return sized(name, units, Model.SQS, inputs, reason, utilisation, busy)
 
 
 def size_schedule(name: str, *, interval_s: float, timeout_s: float) -> FunctionSizing:
@@ -194,19 +249,12 @@ def size_schedule(name: str, *, interval_s: float, timeout_s: float) -> Function
     """
     _require(interval_s=interval_s, timeout_s=timeout_s)
     overlapping = math.ceil(timeout_s / interval_s)
-    return FunctionSizing(
-        logical_id=name,
-        reserved_concurrency=overlapping + 1,
-        model=Model.OVERLAP,
-        offered_load_erlangs=queueing.offered_load_erlangs(1 / interval_s, timeout_s),
-        target=None,
-        predicted=None,
-        inputs={"arrival_rate_per_s": 1 / interval_s, "mean_duration_s": timeout_s},
-        reason=(
-            f"{counted(overlapping, 'run')} can overlap within the timeout of {number(timeout_s)} s, plus one for a "
-            "duplicate or late delivery"
-        ),
+    reason = (
+        f"{counted(overlapping, 'run')} can overlap within the timeout of {number(timeout_s)} s, plus one for a "
+        "duplicate or late delivery"
     )
+    inputs = {"arrival_rate_per_s": 1 / interval_s, "mean_duration_s": timeout_s}
+    return sized(name, overlapping + 1, Model.OVERLAP, inputs, reason)
 
 
 def _clusters(rate_per_s: float, duration_s: float, burst: float, p95_duration_s: float | None) -> Clusters:

@@ -34,18 +34,10 @@ def erlang_b(servers: int, load_erlangs: float) -> float:
 
     Raises ValueError if servers is negative or the load is negative or not finite.
     """
-    return erlang_b_up_to(servers, load_erlangs)[-1]
-
-
-def erlang_b_up_to(servers: int, load_erlangs: float) -> list[float]:
-    """Return Erlang B for 0, 1, ... servers, in one pass of the recurrence.
-
-    Raises ValueError if servers is negative or the load is negative or not finite.
-    """
     _require_load(load_erlangs)
     if servers < 0:
         raise ValueError(f"servers must not be negative, got {servers}")
-    return list(islice(_blocking(load_erlangs), servers + 1))
+    return next(islice(_blocking(load_erlangs), servers, None))
 
 
 def erlang_c(servers: int, load_erlangs: float) -> float:
@@ -58,18 +50,8 @@ def erlang_c(servers: int, load_erlangs: float) -> float:
 
     Raises ValueError if servers is negative or the load is negative or not finite.
     """
-    return erlang_c_up_to(servers, load_erlangs)[-1]
-
-
-def erlang_c_up_to(servers: int, load_erlangs: float) -> list[float]:
-    """Return Erlang C for 0, 1, ... servers, in one pass of the recurrence.
-
-    Raises ValueError if servers is negative or the load is negative or not finite.
-    """
-    return [
-        1.0 if load_erlangs >= c else blocked / (1 - load_erlangs / c * (1 - blocked))
-        for c, blocked in enumerate(erlang_b_up_to(servers, load_erlangs))
-    ]
+    blocking = erlang_b(servers, load_erlangs)
+    return 1.0 if load_erlangs >= servers else blocking / (1 - load_erlangs / servers * (1 - blocking))
 
 
 def servers_for_blocking(load_erlangs: float, target: float) -> int:

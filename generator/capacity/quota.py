@@ -14,7 +14,8 @@ from generator.aws import CONCURRENCY_QUOTA_CODE, DEFAULT_CONCURRENCY_LIMIT
 from generator.errors import Fault, InvalidEnvironment
 
 if TYPE_CHECKING:
-    from generator.capacity.sizing import FunctionSizing, Sizing
+    from generator.capacity.functions import FunctionSizing
+    from generator.capacity.sizing import Sizing
     from generator.config.schema import Environment, OnShortfall
 
 

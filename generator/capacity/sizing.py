@@ -18,14 +18,21 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import NamedTuple
 
-from generator._format import counted, number, percent, rate, significant
-from generator.aws import MAX_PARALLELIZATION_FACTOR, REQUESTS_PER_S_PER_UNIT
+from generator._format import percent, rate
+from generator.aws import MAX_PARALLELIZATION_FACTOR
 from generator.capacity import arrivals, lanes, queueing
+from generator.capacity.functions import (
+    FunctionSizing,
+    Model,
+    reader_of_stream,
+    running,
+    size_schedule,
+    sized,
+    why_units,
+)
 from generator.capacity.usage_plan import (
     UsagePlan,
     plan_rejection,
@@ -53,7 +60,6 @@ SETTINGS = {
 THROTTLE_ALARM_PERIOD_S = 300
 """The period over which alarms count throttled webhooks."""
 
-
 LATE_SHARE = 0.05
 """`size` prints a caution if the share of late answers is above this part of the target."""
 
@@ -61,53 +67,18 @@ COLD_SHARE = 0.1
 """`size` prints a caution if cold starts make up more than this part of the mean duration."""
 
 
-class Model(StrEnum):
-    """The queueing model behind a reservation."""
-
-    ERLANG_B = "Erlang B"
-    WEBHOOK_BURSTS = "webhook bursts"
-    ALERT_BURSTS = "alert bursts"
-    STREAM_LANES = "stream lanes"
-    OVERLAP = "overlap"
-    BURSTS = "bursts"
-    SQS = "SQS maximum concurrency"
-
-
-class FunctionSizing(NamedTuple):
-    """The reserved concurrency of one function and its derivation.
-
-    `offered_load_erlangs` is the mean number of concurrent executions at the peak. The keys of `inputs` end with their
-    units. `target` is the probability (Erlang B, bursts) or utilisation (stream lanes) that must not be exceeded, and
-    `predicted` is the model's value with this reservation; both are None if the model has no target.
-    `reserved_concurrency` is None if nothing is reserved and the function shares the account's pool.
-    """
-
-    logical_id: str
-    reserved_concurrency: int | None
-    model: Model
-    offered_load_erlangs: float
-    target: float | None
-    predicted: float | None
-    inputs: Mapping[str, float]
-    reason: str
-
-    @property
-    def misses_target(self) -> bool:
-        """Whether the prediction for the reservation is above the target."""
-        return self.target is not None and (self.predicted or 0) > self.target
-
-
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """Every figure in the template that depends on the rate; sizing["ProcessWebhookFunction"] is one of `functions`.
-
-    `parallelization_factor` is the number of concurrent batches per shard.
-    """
+    """Every figure in the template that depends on the rate; sizing["ProcessWebhookFunction"] is one of `functions`."""
 
     webhooks_per_hour: int
     functions: tuple[FunctionSizing, ...]
-    parallelization_factor: int
     usage_plan: UsagePlan
+
+    @property
+    def parallelization_factor(self) -> int:
+        """The number of concurrent batches per shard."""
+        return int(self[CHECK_ALERTS].inputs["parallelization_factor"])
 
     @property
     def total_reserved(self) -> int:
@@ -143,27 +114,19 @@ def size(environment: Environment) -> Sizing:
     """
     check_alerts = _check_alerts(environment)
     factor = int(_as_stated(environment, check_alerts).inputs["parallelization_factor"])
-    functions = [
-        _as_stated(environment, function)
-        for function in (
-            _process_webhook(environment),
-            check_alerts,
-            _send_notification(environment, factor),
-            _cleanup_history(environment),
-        )
-    ]
-    return of_functions(environment, tuple(functions))
+    functions = (
+        _process_webhook(environment),
+        check_alerts,
+        _send_notification(environment, factor),
+        _cleanup_history(environment),
+    )
+    return of_functions(environment, tuple(_as_stated(environment, function) for function in functions))
 
 
 def of_functions(environment: Environment, functions: tuple[FunctionSizing, ...]) -> Sizing:
-    """Return the sizing with these functions; parallelization factor and usage plan follow their reservations."""
-    by_name = {function.logical_id: function for function in functions}
-    return Sizing(
-        webhooks_per_hour=environment.traffic.webhooks_per_hour,
-        functions=functions,
-        parallelization_factor=int(by_name[CHECK_ALERTS].inputs["parallelization_factor"]),
-        usage_plan=usage_plan(environment, by_name[PROCESS_WEBHOOK].reserved_concurrency or 0),
-    )
+    """Return the sizing with these functions, ProcessWebhook first; the usage plan follows its reservation."""
+    plan = usage_plan(environment, functions[0].reserved_concurrency or 0)
+    return Sizing(environment.traffic.webhooks_per_hour, functions, plan)
 
 
 def stated(environment: Environment, logical_id: str) -> int | None:
@@ -283,12 +246,12 @@ def _as_stated(environment: Environment, function: FunctionSizing) -> FunctionSi
 
 def _process_webhook(environment: Environment) -> FunctionSizing:
     """Enough units for the load, for Lambda's request rate limit, and for the usage plan, which follows the units."""
-    rate_per_s, in_bursts = environment.peak_rate_per_s, environment.traffic.webhooks_per_burst > 1
+    rate_per_s, burst = environment.peak_rate_per_s, environment.traffic.webhooks_per_burst
     duration_s = arrivals.webhook_duration_s(environment)
     target = environment.targets.webhook_throttle_probability
     load_erlangs = queueing.offered_load_erlangs(rate_per_s, duration_s)
-    for_load, for_rate = _units_for_webhooks(environment, load_erlangs), units_for_rate(rate_per_s)
-    for_lambda = max(for_load, for_rate)
+    for_load = _units_for_webhooks(environment, load_erlangs)
+    for_lambda = max(for_load, units_for_rate(rate_per_s))
     reserved = units_for_plan(environment, for_lambda)
     if reserved > for_lambda:
         left = ", minus the rates of the sources" if environment.paths else ""
@@ -297,36 +260,15 @@ def _process_webhook(environment: Environment) -> FunctionSizing:
             f"{reserved:,} is the smallest reservation whose plan rejects at most {percent(target)} of webhooks at the "
             "peak"
         )
-    elif for_rate > for_load:
-        reason = (
-            f"the load needs {for_load:,}, but Lambda admits {REQUESTS_PER_S_PER_UNIT} requests/s per unit and the "
-            f"peak is {rate(rate_per_s)}"
-        )
     else:
-        reason = (
-            f"{running(load_erlangs, environment.traffic.webhooks_per_burst)}; {reserved:,} is the smallest "
-            f"reservation that throttles at most {percent(target)} of webhooks"
-        )
-    return FunctionSizing(
-        logical_id=PROCESS_WEBHOOK,
-        reserved_concurrency=reserved,
-        model=Model.WEBHOOK_BURSTS if in_bursts else Model.ERLANG_B,
-        offered_load_erlangs=load_erlangs,
-        target=target,
-        predicted=webhook_loss(environment, reserved),
-        inputs={
-            "arrival_rate_per_s": rate_per_s,
-            "mean_duration_s": duration_s,
-            "cold_start_share": arrivals.cold_start_share(environment),
-        },
-        reason=reason,
-    )
-
-
-def running(load_erlangs: float, burst: float = 1.0) -> str:
-    """Return the load as the beginning of a reason."""
-    bunched = f", in bursts of {number(burst)}" if burst > 1 else ""
-    return f"{significant(load_erlangs)} executions run at once on average at the peak{bunched}"
+        reason = why_units(for_load, rate_per_s, running(load_erlangs, burst), f"{percent(target)} of webhooks")
+    inputs = {
+        "arrival_rate_per_s": rate_per_s,
+        "mean_duration_s": duration_s,
+        "cold_start_share": arrivals.cold_start_share(environment),
+    }
+    model = Model.WEBHOOK_BURSTS if burst > 1 else Model.ERLANG_B
+    return sized(PROCESS_WEBHOOK, reserved, model, inputs, reason, target, webhook_loss(environment, reserved))
 
 
 def _units_for_webhooks(environment: Environment, load_erlangs: float) -> int:
@@ -347,29 +289,6 @@ def _check_alerts(environment: Environment) -> FunctionSizing:
     return reader_of_stream(CHECK_ALERTS, inputs, environment.targets.stream_utilisation, busy, mean_batch)
 
 
-def reader_of_stream(
-    logical_id: str, inputs: Mapping[str, float], target: float, busy: float, mean_batch: float
-) -> FunctionSizing:
-    """Return the sizing of a function that reads a stream. One unit per lane: pollers never run more batches at once.
-
-    `busy` and `mean_batch` are the utilisation and the mean records per batch of the busiest shard's lanes.
-    """
-    shards, factor = int(inputs["shards"]), int(inputs["parallelization_factor"])
-    return FunctionSizing(
-        logical_id=logical_id,
-        reserved_concurrency=(shards + 1) * factor,
-        model=Model.STREAM_LANES,
-        offered_load_erlangs=queueing.offered_load_erlangs(inputs["arrival_rate_per_s"], inputs["mean_duration_s"]),
-        target=target,
-        predicted=busy,
-        inputs=inputs,
-        reason=(
-            f"{counted(shards, 'shard')} plus one during a shard split, {counted(factor, 'lane')} each; the busiest "
-            f"shard's lanes are {percent(busy)} busy with batches of {significant(mean_batch)} on average"
-        ),
-    )
-
-
 def _lane_inputs(environment: Environment, factor: int) -> dict[str, float]:
     groups = lanes.lanes(environment, factor)
     return {
@@ -385,42 +304,29 @@ def _lane_inputs(environment: Environment, factor: int) -> dict[str, float]:
 
 def _send_notification(environment: Environment, factor: int) -> FunctionSizing:
     """The cluster model at this rate, and at the lower rates that have fewer lanes and therefore larger batches."""
-    traffic, target = environment.traffic, environment.targets.notification_wait_probability
+    target = environment.targets.notification_wait_probability
     found = arrivals.alert_clusters(environment, factor)
     others = [arrivals.alert_clusters(*slower) for slower in _highest_with_fewer_lanes(environment, factor)]
     reserved = max(clusters.units_for_lateness(target) for clusters in (found, *others))
-    return FunctionSizing(
-        logical_id=SEND_NOTIFICATION,
-        reserved_concurrency=reserved,
-        model=Model.ALERT_BURSTS,
-        offered_load_erlangs=found.load_erlangs,
-        target=target,
-        predicted=found.lateness(reserved),
-        inputs={
-            "arrival_rate_per_s": environment.peak_rate_per_s * traffic.alerts_per_webhook,
-            "mean_duration_s": environment.functions.send_notification.mean_duration_ms / 1000,
-            "parallelization_factor": factor,
-        },
-        reason=(
-            f"{running(found.load_erlangs)}, and alerts leave in bursts of up to one batch; {reserved:,} is the "
-            f"smallest reservation with which at most {percent(target)} of notifications start a second or more late"
-        ),
+    inputs = {
+        "arrival_rate_per_s": environment.peak_rate_per_s * environment.traffic.alerts_per_webhook,
+        "mean_duration_s": environment.functions.send_notification.mean_duration_ms / 1000,
+        "parallelization_factor": factor,
+    }
+    reason = (
+        f"{running(found.load_erlangs)}, and alerts leave in bursts of up to one batch; {reserved:,} is the "
+        f"smallest reservation with which at most {percent(target)} of notifications start a second or more late"
     )
+    late = found.lateness(reserved)
+    sizing = sized(SEND_NOTIFICATION, reserved, Model.ALERT_BURSTS, inputs, reason, target, late)
+    return sizing._replace(offered_load_erlangs=found.load_erlangs)
 
 
 def _cleanup_history(environment: Environment) -> FunctionSizing:
     """Runs end long before the next one: they overlap only if one is delivered twice or late."""
     duration_s = environment.functions.cleanup_history.mean_duration_ms / 1000
-    return FunctionSizing(
-        logical_id=CLEANUP_HISTORY,
-        reserved_concurrency=2,
-        model=Model.OVERLAP,
-        offered_load_erlangs=queueing.offered_load_erlangs(1 / 3600, duration_s),
-        target=None,
-        predicted=None,
-        inputs={"arrival_rate_per_s": 1 / 3600, "mean_duration_s": duration_s},
-        reason="one run an hour, plus one for a duplicate or late delivery",
-    )
+    hourly = size_schedule(CLEANUP_HISTORY, interval_s=3600, timeout_s=duration_s)
+    return hourly._replace(reason="one run an hour, plus one for a duplicate or late delivery")
 
 
 def tolerated_by_chance(mean: float) -> int:

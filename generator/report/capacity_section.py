@@ -15,7 +15,8 @@ from generator._format import (
     significant,
     text_table,
 )
-from generator.capacity.sizing import CHECK_ALERTS, FunctionSizing, Sizing, with_units
+from generator.capacity.functions import FunctionSizing
+from generator.capacity.sizing import CHECK_ALERTS, Sizing, with_units
 from generator.config.schema import Environment
 from generator.plans import JudgedPlan
 from generator.report import sizing_table

@@ -15,7 +15,7 @@ from typing import Any
 from generator import plans
 from generator._format import duration, number, percent, usd
 from generator.capacity import planning
-from generator.capacity.sizing import FunctionSizing
+from generator.capacity.functions import FunctionSizing
 from generator.config import files
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.errors import Fault, InvalidEnvironment

@@ -8,8 +8,9 @@ from typing import Any
 
 from generator._format import joined, number, percent, rate, significant, text_table
 from generator.capacity import sms
+from generator.capacity.functions import FunctionSizing
 from generator.capacity.quota import AccountQuota
-from generator.capacity.sizing import PROCESS_WEBHOOK, FunctionSizing, Sizing, cautions
+from generator.capacity.sizing import PROCESS_WEBHOOK, Sizing, cautions
 from generator.config.schema import Environment
 from generator.plans import JudgedPlan, separate_quotas
 

@@ -20,7 +20,7 @@ from generator import (
     size_synchronous,
 )
 from generator.capacity import queueing
-from generator.capacity.sizing import Model
+from generator.capacity.functions import Model
 
 RATES = st.floats(0.01, 200)
 DURATIONS = st.floats(0.01, 2)

@@ -117,13 +117,6 @@ def test_a_negative_number_of_servers_is_refused() -> None:
         queueing.erlang_b(-1, 1)
 
 
-@given(st.integers(0, 60), loads)
-def test_one_pass_equals_a_call_for_each_number_of_servers(servers: int, load: float) -> None:
-    counts = range(servers + 1)
-    assert queueing.erlang_b_up_to(servers, load) == [queueing.erlang_b(count, load) for count in counts]
-    assert queueing.erlang_c_up_to(servers, load) == [queueing.erlang_c(count, load) for count in counts]
-
-
 def chain(load: float, room: int) -> float:
     """Return L(b, a) by solving the Markov chain at departures as a system of linear equations."""
     arrivals = [math.exp(-load) * load**k / math.factorial(k) for k in range(room)]
