@@ -301,13 +301,15 @@ class _SettingsReader:
 
         if f".{path}".endswith(f".{key}."):
             return f'the table [{path[:-1]}] is open here already; write its keys without "{key}."'
-        in_section = {name: path + name for name in declarations(kind)}
+        in_section = {name: [path + name] for name in declarations(kind)}
         longest_first = sorted(in_section, key=len, reverse=True)
-        beginnings = {name[: len(key)]: path + name for name in longest_first}
-        elsewhere = {known.rpartition(".")[2]: known for known in keys(self._root)}
+        beginnings = {name[: len(key)]: in_section[name] for name in longest_first}
+        elsewhere: dict[str, list[str]] = {}
+        for known in keys(self._root):
+            elsewhere.setdefault(known.rpartition(".")[2], []).append(known)
         for names, similarity in ((beginnings, 0.8), (in_section, 0.6), (elsewhere, 0.6)):
             if close := difflib.get_close_matches(key, names, n=1, cutoff=similarity):
-                return f"did you mean {names[close[0]]}?"
+                return f"did you mean {' or '.join(names[close[0]])}?"
         return f"the keys here are {', '.join(in_section)}"
 
 

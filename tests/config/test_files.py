@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generator.config import fields, files, validation
-from generator.config.schema import Environment
+from generator.config.schema import Environment, Functions
 from generator.errors import Fault, InvalidEnvironment, UnsizableLoad, each
 from tests.conftest import FIXTURES, snapshot
 
@@ -151,6 +151,12 @@ def test_a_key_in_the_wrong_section_suggests_the_right_one() -> None:
     assert faults({**MINIMAL, "peak_factor": 2}) == [
         "test.toml: peak_factor: unknown key; did you mean traffic.peak_factor?"
     ]
+
+
+def test_a_key_of_several_sections_suggests_all_of_them() -> None:
+    (fault,) = faults({**MINIMAL, "timeout_s": 4})
+    meant = fault.removeprefix("test.toml: timeout_s: unknown key; did you mean ").removesuffix("?").split(" or ")
+    assert meant == [f"functions.{name}.timeout_s" for name in Functions._fields]
 
 
 @pytest.mark.parametrize(
