@@ -84,7 +84,7 @@ def test_keys_are_dotted() -> None:
         ({"name": 1}, "name: 1 is not a word; correct it"),
         ({"grows": 1}, "grows: 1 is not supported; write true or false"),
         ({"grows": "true"}, 'grows: "true" is not supported; write true or false'),
-        ({"colour": "red"}, "colour: unknown key; did you mean branch.other_leaf.colour?"),
+        ({"colour": "red"}, "colour: unknown key; did you mean branch.leaf.colour or branch.other_leaf.colour?"),
         ({"branch": 3}, "branch: 3 is not a table; write [branch] and its keys below it"),
     ],
 )
