@@ -7,14 +7,14 @@ environments of the account keep their rates. No reservation falls as the rate r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
+from typing import NamedTuple
 
 from generator.capacity import quota
-from generator.capacity.quota import AccountQuota, Plan
+from generator.capacity.quota import Plan, Verdict
 from generator.capacity.sizing import Sizing, at_rate, size
-from generator.config.schema import WEBHOOKS_PER_HOUR, Environment, Functions
+from generator.config.schema import WEBHOOKS_PER_HOUR, Environment, Functions, OnShortfall
 from generator.errors import UnsizableLoad
 
 MAX_SIZINGS = 1000
@@ -29,59 +29,32 @@ class Bound(StrEnum):
     UNSIZABLE = "unsizable"
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """The concurrency that an environment at a given rate and its neighbours need from their account."""
-
-    account: AccountQuota
-    sizing: Sizing
-    reserved_by_neighbours: int
-
-    @property
-    def total(self) -> int:
-        """The sum of the reservations."""
-        return self.sizing.total_reserved + self.reserved_by_neighbours
-
-    @property
-    def required_concurrency_limit(self) -> int:
-        """The smallest concurrency limit of the account that holds them."""
-        return quota.limit_for(self.account, self.total)
-
-    @property
-    def fits(self) -> bool:
-        """Whether the account's own limit is enough."""
-        return self.account.holds(self.total)
-
-
-@dataclass(frozen=True, slots=True)
-class HighestRate:
+class HighestRate(NamedTuple):
     """The answer to --max-rate.
 
-    `need` is the need at that rate, or at the lowest supported rate if not even that fits. `need_above` is the need at
-    one webhook per hour more if the account is the bound, else None. `reason` explains the bound UNSIZABLE.
+    `need` is the verdict at that rate, or at the lowest supported rate if not even that fits. `need_above` is the one
+    at one webhook per hour more if the account is the bound, else None. `reason` explains the bound UNSIZABLE.
     """
 
-    need: Need
-    need_above: Need | None
+    need: Verdict
+    need_above: Verdict | None
     bound: Bound
     reason: str = ""
 
     @property
     def webhooks_per_hour(self) -> int | None:
         """The rate; None if not even the lowest supported one fits."""
-        return self.need.sizing.webhooks_per_hour if self.need.fits else None
+        return self.need.plans[0].sizing.webhooks_per_hour if self.need.fits else None
 
 
-def need_at(environment: Environment, neighbours: Sequence[Environment], webhooks_per_hour: int) -> Need:
-    """Return the need of the environment at another rate.
+def need_at(environment: Environment, neighbours: Sequence[Environment], webhooks_per_hour: int) -> Verdict:
+    """Return the verdict on the environment at another rate, which is its first plan, and on the neighbours.
 
     Raises UnsizableLoad if no setting carries that rate, InvalidEnvironment if neighbours state a different account.
     """
     changed = with_rate(environment, webhooks_per_hour)
-    sizing = size(changed)
-    others = [Plan(neighbour, size(neighbour)) for neighbour in neighbours]
-    (verdict,) = quota.judge([Plan(changed, sizing), *others])
-    return Need(verdict.account, sizing, sum(plan.sizing.total_reserved for plan in others))
+    (verdict,) = quota.judge([_plan(one) for one in (changed, *neighbours)])
+    return verdict
 
 
 def highest_rate(environment: Environment, neighbours: Sequence[Environment]) -> HighestRate:
@@ -93,19 +66,20 @@ def highest_rate(environment: Environment, neighbours: Sequence[Environment]) ->
     need = need_at(environment, neighbours, low)
     if not need.fits:
         return HighestRate(need, need, Bound.ACCOUNT)
+    _, *others = need.plans
     above = high + 1
     while above - low > 1:
         middle = (low + above) // 2
-        sizing = _size_or_none(environment, middle)
-        if sizing is not None and (at_middle := replace(need, sizing=sizing)).fits:
+        plan = _plan_or_none(environment, middle)
+        if plan is not None and (at_middle := quota.judge([plan, *others])[0]).fits:
             low, need = middle, at_middle
         else:
             above = middle
     return _with_bound(environment, neighbours, need)
 
 
-def _with_bound(environment: Environment, neighbours: Sequence[Environment], need: Need) -> HighestRate:
-    rate = need.sizing.webhooks_per_hour
+def _with_bound(environment: Environment, neighbours: Sequence[Environment], need: Verdict) -> HighestRate:
+    rate = need.plans[0].sizing.webhooks_per_hour
     if rate == WEBHOOKS_PER_HOUR[1]:
         return HighestRate(need, None, Bound.SUPPORTED_RATE)
     try:
@@ -121,22 +95,22 @@ def steps(environment: Environment) -> list[tuple[int, Sizing]]:
     are merged at the lowest of their rates. Raises UnsizableLoad if no setting carries even the lowest rate.
     """
     low, high = WEBHOOKS_PER_HOUR
-    found = {low: size(with_rate(environment, low)), high: _size_or_none(environment, high)}
+    found = {low: _plan(with_rate(environment, low)), high: _plan_or_none(environment, high)}
     unequal = [(low, high)]
     while unequal and len(found) < MAX_SIZINGS:
         middles = [(first, (first + last) // 2, last) for first, last in unequal]
-        found |= {middle: _size_or_none(environment, middle) for _, middle, _ in middles}
+        found |= {middle: _plan_or_none(environment, middle) for _, middle, _ in middles}
         halves = [half for first, middle, last in middles for half in ((first, middle), (middle, last))]
         unequal = [
             (first, last)
             for first, last in halves
             if last - first > 1 and _reservations(found[first]) != _reservations(found[last])
         ]
-    carried = sorted((rate, sizing) for rate, sizing in found.items() if sizing is not None)
+    carried = sorted((rate, plan.sizing) for rate, plan in found.items() if plan is not None)
     rises = [
         (rate + 1, above)
         for (rate, sizing), (_, above) in pairwise(carried)
-        if _reservations(sizing) != _reservations(above)
+        if sizing.reservations != above.reservations
     ]
     return [carried[0], *rises, carried[-1]]
 
@@ -146,10 +120,9 @@ def staircase(environment: Environment) -> tuple[list[int], dict[str, list[int]]
 
     Raises UnsizableLoad if no setting carries even the lowest rate.
     """
-    found = steps(environment)
-    names = [function.logical_id for function in found[0][1].functions]
-    reserved = {name: [sizing[name].reserved_concurrency or 0 for _, sizing in found] for name in names}
-    return [rate for rate, _ in found], reserved
+    rates, sizings = zip(*steps(environment), strict=True)
+    names = sizings[0].reservations
+    return [*rates], {name: [sizing.reservations[name] or 0 for sizing in sizings] for name in names}
 
 
 def with_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
@@ -158,22 +131,29 @@ def with_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
     return at_rate(environment, webhooks_per_hour)._replace(functions=derived)
 
 
-def sum_as_text(need: Need) -> str:
+def sum_as_text(need: Verdict) -> str:
     """Return the terms whose sum is the required concurrency limit."""
-    account, neighbours = need.account, need.reserved_by_neighbours
+    account, sizing = need.account, need.plans[0].sizing
+    neighbours = need.total - sizing.total_reserved
     others = f" + {neighbours:,} for the other environments" if neighbours else ""
     return (
-        f"{need.sizing.sum_as_text} reserved{others} + {account.unreserved_floor:,} "
+        f"{sizing.sum_as_text} reserved{others} + {account.unreserved_floor:,} "
         f"unreserved floor + {account.reserved_elsewhere:,} reserved elsewhere"
     )
 
 
-def _size_or_none(environment: Environment, webhooks_per_hour: int) -> Sizing | None:
+def _plan(environment: Environment) -> Plan:
+    """Return the plan that meets every target, also where the environment would yield to a small account."""
+    account = environment.account._replace(on_shortfall=OnShortfall.FAIL)
+    return Plan(environment._replace(account=account), size(environment))
+
+
+def _plan_or_none(environment: Environment, webhooks_per_hour: int) -> Plan | None:
     try:
-        return size(with_rate(environment, webhooks_per_hour))
+        return _plan(with_rate(environment, webhooks_per_hour))
     except UnsizableLoad:
         return None
 
 
-def _reservations(sizing: Sizing | None) -> dict[str, int | None]:
-    return sizing.reservations if sizing is not None else {}
+def _reservations(plan: Plan | None) -> dict[str, int | None]:
+    return plan.sizing.reservations if plan is not None else {}

@@ -74,6 +74,11 @@ class Verdict(NamedTuple):
         """Whether everything can be deployed."""
         return self.account.holds(self.total)
 
+    @property
+    def required_concurrency_limit(self) -> int:
+        """The smallest concurrency limit of the account that holds the reservations."""
+        return limit_for(self.account, self.total)
+
 
 def judge(plans: Iterable[Plan]) -> list[Verdict]:
     """Return one verdict per account and Region, with each environment's `on_shortfall` applied.

@@ -38,7 +38,7 @@ def refusal(verdict: Verdict) -> str:
 
 def _remedies(verdict: Verdict) -> Iterator[str]:
     account = verdict.account
-    needed, for_wanted = limit_for(account, verdict.total), limit_for(account, verdict.wanted)
+    needed, for_wanted = verdict.required_concurrency_limit, limit_for(account, verdict.wanted)
     request = increase_command(account.region, for_wanted)
     all_wanted = "" if needed == for_wanted else f" ({for_wanted:,} for everything wanted)"
     limit = limit_to_request(needed) + all_wanted
@@ -87,7 +87,7 @@ def _lower_rate(verdict: Verdict, failing: list[Plan]) -> Iterator[str]:
     if highest.webhooks_per_hour:
         yield (
             f"or lower the rate of {largest.name}: traffic.webhooks_per_hour = {highest.webhooks_per_hour} needs "
-            f"{highest.need.sizing.sum_as_text}"
+            f"{highest.need.plans[0].sizing.sum_as_text}"
         )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from generator.capacity import quota
-from generator.capacity.planning import Bound, HighestRate, Need, sum_as_text
-from generator.capacity.quota import AccountQuota
+from generator.capacity.planning import Bound, HighestRate, sum_as_text
+from generator.capacity.quota import AccountQuota, Verdict
 from generator.report.sizing_table import account_as_dict
 
 
@@ -21,11 +21,11 @@ def highest_as_dict(name: str, answer: HighestRate) -> dict[str, Any]:
     }
 
 
-def needed_as_dict(name: str, need: Need) -> dict[str, Any]:
+def needed_as_dict(name: str, need: Verdict) -> dict[str, Any]:
     """Return the limit that a rate needs, and whether the account has it."""
     return {
         "environment": name,
-        "webhooks_per_hour": need.sizing.webhooks_per_hour,
+        "webhooks_per_hour": need.plans[0].sizing.webhooks_per_hour,
         "required_concurrency_limit": need.required_concurrency_limit,
         "total_reserved": need.total,
         "sufficient": need.fits,
@@ -36,40 +36,39 @@ def needed_as_dict(name: str, need: Need) -> dict[str, Any]:
 def highest_as_text(name: str, answer: HighestRate) -> str:
     """Return the highest rate and the reason why it is not higher."""
     need = answer.need
-    if answer.webhooks_per_hour is None:
+    account, rate = need.account, need.plans[0].sizing.webhooks_per_hour
+    if not need.fits:
         return (
-            f"{name}: the account cannot hold even {need.sizing.webhooks_per_hour:,} webhooks per hour, the lowest "
-            f"supported rate\n  That needs a concurrency limit of {need.required_concurrency_limit:,}: "
-            f"{sum_as_text(need)}\n{_request(need)}"
+            f"{name}: the account cannot hold even {rate:,} webhooks per hour, the lowest supported rate\n"
+            f"  That needs {_limit(need)}\n{_request(need)}"
         )
-    account, total = need.account, need.total
+    if answer.bound == Bound.SUPPORTED_RATE:
+        bound = "This is the highest supported rate; the account could hold more"
+    elif answer.need_above is None:
+        bound = f"One webhook per hour more cannot be sized: {answer.reason}"
+    else:
+        bound = f"One webhook per hour more needs {_limit(answer.need_above)}"
     return (
-        f"{name}: up to {answer.webhooks_per_hour:,} webhooks per hour\n"
-        f"  {_named(account)} has {account.reservable:,} reservable; {total:,} reserved, "
-        f"{account.reservable - total:,} left\n  {_bound(answer)}"
+        f"{name}: up to {rate:,} webhooks per hour\n  {_named(account)} has {account.reservable:,} reservable; "
+        f"{need.total:,} reserved, {need.headroom:,} left\n  {bound}"
     )
 
 
-def needed_as_text(name: str, need: Need) -> str:
+def needed_as_text(name: str, need: Verdict) -> str:
     """Return the limit, its terms, and how to request it if the account has less."""
     account = need.account
     enough = f"  {_named(account)} has {account.concurrency_limit:,}: enough"
     return (
-        f"{name}: {need.sizing.webhooks_per_hour:,} webhooks per hour need a concurrency limit of "
+        f"{name}: {need.plans[0].sizing.webhooks_per_hour:,} webhooks per hour need a concurrency limit of "
         f"{need.required_concurrency_limit:,}\n  {sum_as_text(need)}\n{enough if need.fits else _request(need)}"
     )
 
 
-def _bound(answer: HighestRate) -> str:
-    if answer.bound == Bound.SUPPORTED_RATE:
-        return "This is the highest supported rate; the account could hold more"
-    if answer.need_above is None:
-        return f"One webhook per hour more cannot be sized: {answer.reason}"
-    limit = answer.need_above.required_concurrency_limit
-    return f"One webhook per hour more needs a concurrency limit of {limit:,}: {sum_as_text(answer.need_above)}"
+def _limit(need: Verdict) -> str:
+    return f"a concurrency limit of {need.required_concurrency_limit:,}: {sum_as_text(need)}"
 
 
-def _request(need: Need) -> str:
+def _request(need: Verdict) -> str:
     account, limit = need.account, need.required_concurrency_limit
     return (
         f"  {_named(account)} has {account.concurrency_limit:,}: request {quota.limit_to_request(limit)}\n"
