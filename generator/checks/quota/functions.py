@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import product
-from typing import TypeVar
+from typing import NamedTuple
 
-from generator.checks.quota.variants import Variant
-from generator.template.alternatives import Figure, Location, Missing, branches, stated_figures
-from generator.template.dependencies import MAPPING_TYPES, names
+from generator.template.alternatives import Figure, Missing, branches, stated_figures
+from generator.template.dependencies import MAPPING_TYPES, names, walk
 from generator.template.guards import Guard, merge
 from generator.template.intrinsics import Json, as_mapping, is_intrinsic, template_text
 from generator.template.model import Template
@@ -48,8 +47,6 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 _ALONE = re.compile(r"(?:arn:[^{}]*(?:\$\{AWS::\w+\}[^{}]*)*:function:)?\$\{([A-Za-z0-9/]+)(?:\.Arn)?\}")
 """A Fn::Sub of a function's name or ARN and nothing else, perhaps in a nested stack."""
-
-Result = TypeVar("Result")
 
 
 def functions(template: Template) -> list[str]:
@@ -91,25 +88,18 @@ def deducted(figures: Iterable[Figure]) -> list[Choice]:
     return [Choice(-number, figure.guard, figure) for figure in figures if (number := figure.known()) is not None]
 
 
-def poller_name(location: Location) -> str:
-    """Return a mapping's logical id, or that of a SAM function and its event's name."""
-    return f"{location[1]}.{location[4]}" if location[3] == "Events" else str(location[1])
+class EventSource(NamedTuple):
+    """An event source mapping, or an event of a SAM function."""
 
+    place: tuple[str, ...]
+    """The resource, and the keys that lead from its properties to those of the event source."""
+    kinds: list[tuple[str, Guard]]
+    """In each branch, EVENT_SOURCE_MAPPING or SAM's type of the event; empty where it invokes another function."""
 
-def worst_of_each(
-    variants: Iterable[Variant],
-    find: Callable[[Variant, str], Iterable[Result]],
-    key: Callable[[Result], object],
-    weight: Callable[[Result], int],
-) -> list[Result]:
-    """Return the heaviest result with each key, of what `find` yields for each function of each stack."""
-    worst: dict[object, Result] = {}
-    for result in (
-        result for variant in variants for name in functions(variant.template) for result in find(variant, name)
-    ):
-        if key(result) not in worst or weight(result) > weight(worst[key(result)]):
-            worst[key(result)] = result
-    return list(worst.values())
+    @property
+    def is_sam(self) -> bool:
+        """Whether it is an event of a SAM function."""
+        return len(self.place) > 1
 
 
 class FunctionReferences:
@@ -141,25 +131,38 @@ class FunctionReferences:
             functions_ |= self._by_name.get(value.rpartition(":function:")[2], set())
         return functions_ | self._targets.intersection([_referred(value)])
 
-    def qualifiers(self, function: str) -> list[str]:
-        """Return the versions and aliases that name a function."""
-        return self._naming([function], QUALIFIERS)
+    def event_sources(self, function: str) -> list[EventSource]:
+        """Return what SAM and event source mappings let invoke a function, or one of its versions or aliases."""
+        template, targets = self._template, self._targets_of(function)
+        sources = []
+        for name in map(str, as_mapping(template.properties(function).get("Events"))):
+            sides = branches(template, function, "Events", name, "Type")
+            kinds = [(side.value if isinstance(side.value, str) else "", side.guard) for side in sides]
+            sources.append(EventSource((function, "Events", name, "Properties"), kinds))
+        for mapping in self._naming(targets, (EVENT_SOURCE_MAPPING,)):
+            sides = branches(template, mapping, "FunctionName")
+            kinds = [
+                ("" if self.referenced(side.value).isdisjoint(targets) else EVENT_SOURCE_MAPPING, side.guard)
+                for side in sides
+            ]
+            sources.append(EventSource((mapping,), kinds))
+        return sources
 
-    def event_sources(self, targets: list[str]) -> list[str]:
-        """Return the event source mappings that name a function, or one of its versions or aliases."""
-        return self._naming(targets, (EVENT_SOURCE_MAPPING,))
-
-    def has_other_invoker(self, function: str, targets: list[str]) -> bool:
+    def has_other_invoker(self, function: str) -> bool:
         """Return whether anything but an event source mapping names the function, its versions or its aliases.
 
         An output may hand it to an invoker in another stack.
         """
+        targets = self._targets_of(function)
         namers = {namer for target in targets for namer in self._namers.get(target, ())}
         return "FunctionUrlConfig" in self._template.properties(function) or any(
             namer == OTHER_HOLDER
             or self._template.resources[namer].get("Type") not in (EVENT_SOURCE_MAPPING, *QUALIFIERS)
             for namer in namers.difference(targets)
         )
+
+    def _targets_of(self, function: str) -> list[str]:
+        return [function, *self._naming([function], QUALIFIERS)]
 
     def _naming(self, targets: Iterable[str], types: tuple[str, ...]) -> list[str]:
         namers = dict.fromkeys(namer for target in targets for namer in self._namers.get(target, ()))
@@ -169,35 +172,19 @@ class FunctionReferences:
 
     def _note(self, logical_id: str, value: Json) -> None:
         named = {*names(value)} & self._targets
-        if self._by_name:
-            named.update(*(self._by_name.get(name, ()) for name in self._texts(value)))
+        for inner in walk(value) if self._by_name else ():
+            if isinstance(inner, str):
+                named.update(*(self._by_name.get(text, ()) for text in (inner, *_NAME.findall(inner))))
+            elif self._has_composed_names and isinstance(inner, MAPPING_TYPES):
+                named |= self._by_name.get(_key(inner), set())
         for target in named:
             self._namers.setdefault(target, []).append(logical_id)
-
-    def _texts(self, value: Json) -> Iterator[str]:
-        """Yield every text that may be a function's own name: each word, and each expression."""
-        if isinstance(value, str):
-            yield value
-            yield from _NAME.findall(value)
-        elif isinstance(value, MAPPING_TYPES):
-            if self._has_composed_names:
-                yield _key(value)
-            for inner in value.values():
-                yield from self._texts(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                yield from self._texts(inner)
 
 
 @lru_cache(maxsize=2)
 def function_references(template: Template) -> FunctionReferences:
     """Return the places where a template names its functions. Every rule asks for them."""
     return FunctionReferences(template)
-
-
-def sam_events(template: Template, function: str) -> list[str]:
-    """Return the names of the events that SAM gives to a function."""
-    return [str(name) for name in as_mapping(template.properties(function).get("Events"))]
 
 
 def _referred(value: Json) -> str | None:

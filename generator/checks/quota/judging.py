@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from generator.capacity.quota import AccountQuota
 from generator.checks.findings import Rule
-from generator.checks.quota import messages
+from generator.checks.quota import messages, mismatches
 from generator.checks.quota.messages import SUM_RULE
-from generator.checks.quota.provisioned import excesses
-from generator.checks.quota.queues import above_reservation, throttled_pollers
-from generator.checks.quota.streams import surpluses, switched_off
+from generator.checks.quota.mismatches import Find, Mismatch
 from generator.checks.quota.variants import Variant
 from generator.checks.quota.worst_case import worst_case
 from generator.template.alternatives import Location
@@ -33,12 +31,12 @@ RULES = {
 }
 """The rules about single stacks."""
 
-_JUDGES: dict[str, tuple[Callable[..., Iterable[Any]], Callable[[Any], str]]] = {
-    "E9802": (excesses, messages.of_excess),
-    "W9803": (surpluses, messages.of_surplus),
-    "W9804": (switched_off, messages.of_zero),
-    "E9807": (above_reservation, messages.of_mapping),
-    "W9808": (throttled_pollers, messages.of_throttling),
+_JUDGES: dict[str, tuple[Find, Callable[[Mismatch], str]]] = {
+    "E9802": (mismatches.excess, messages.of_excess),
+    "W9803": (mismatches.surplus, messages.of_surplus),
+    "W9804": (mismatches.switched_off, messages.of_zero),
+    "E9807": (mismatches.above_reservation, messages.of_mapping),
+    "W9808": (mismatches.throttled_pollers, messages.of_throttling),
 }
 """For each rule that depends on no account: what finds its cases in a stack, and their message."""
 
@@ -61,7 +59,8 @@ def reservation_sum(variants: Sequence[Variant], account: AccountQuota) -> Itera
 def violations(rule: str, variants: Sequence[Variant], **settings: int) -> Iterator[Violation]:
     """Yield the violations of a rule that depends on no account. `settings` are those of the rule."""
     find, message = _JUDGES[rule]
-    return (Violation(rule, case.location, message(case)) for case in find(variants, **settings))
+    found = mismatches.mismatches(find, variants, **settings)
+    return (Violation(rule, mismatch.location, message(mismatch)) for mismatch in found)
 
 
 def other_violations(variants: Sequence[Variant]) -> Iterator[Violation]:

@@ -9,11 +9,8 @@ from generator._format import MOST_LISTED, counted, listed_with_sum, shortened
 from generator.aws import DEFAULT_CONCURRENCY_LIMIT, DEFAULT_UNRESERVED_FLOOR, MIN_MAXIMUM_CONCURRENCY, MIN_RECEIVES
 from generator.capacity import quota
 from generator.capacity.quota import AccountQuota
-from generator.checks.quota.provisioned import Excess
-from generator.checks.quota.queues import Demand
-from generator.checks.quota.streams import Surplus
+from generator.checks.quota.mismatches import Mismatch
 from generator.checks.quota.worst_case import WorstCase, uncounted, verb
-from generator.template.alternatives import Figure
 from generator.template.guards import Equality, Fact, Guard, described
 
 DEFAULT_ACCOUNT = {
@@ -81,51 +78,53 @@ def _the(account: AccountQuota) -> str:
     return f"In {name}, the" if (name := pool_name(account)) else "The"
 
 
-def of_excess(case: Excess) -> str:
+def of_excess(mismatch: Mismatch) -> str:
     """Return the message of E9802: a function has more provisioned than reserved."""
+    total = mismatch.reserved + mismatch.gap
     return (
-        f"{case.function} has {case.total:,} provisioned concurrent executions, "
-        f"{case.missing:,} more than the {case.reserved:,} that it reserves"
-        f"{in_scenario(case.scenario)}: {listed_with_sum([figure[:2] for figure in case.provisioned])}"
-        f"; reserve {case.total:,} or provision less"
+        f"{mismatch.function} has {total:,} provisioned concurrent executions, "
+        f"{mismatch.gap:,} more than the {mismatch.reserved:,} that it reserves"
+        f"{in_scenario(mismatch.scenario)}: {listed_with_sum(mismatch.parts)}; reserve {total:,} or provision less"
     )
 
 
-def of_surplus(surplus: Surplus) -> str:
+def of_surplus(mismatch: Mismatch) -> str:
     """Return the message of W9803: a stream consumer reserves more than its pollers can use."""
+    usable = mismatch.reserved - mismatch.gap
     return (
-        f"{surplus.function} reserves {surplus.reserved:,} concurrent executions, "
-        f"{surplus.unused:,} more than the {surplus.usable:,} that its pollers can ever use "
-        f"(shards x parallelization factor){in_scenario(surplus.scenario)}: {listed_with_sum(surplus.pollers)}"
-        f"; reserve {surplus.usable:,}"
+        f"{mismatch.function} reserves {mismatch.reserved:,} concurrent executions, {mismatch.gap:,} more than "
+        f"the {usable:,} that its pollers can ever use (shards x parallelization factor)"
+        f"{in_scenario(mismatch.scenario)}: {listed_with_sum(mismatch.parts)}; reserve {usable:,}"
     )
 
 
-def of_zero(figure: Figure) -> str:
+def of_zero(mismatch: Mismatch) -> str:
     """Return the message of W9804: a reservation of 0 stops the function."""
     return (
-        f"{figure.location[1]} reserves 0 concurrent executions and never runs{in_scenario(figure.guard)}; "
+        f"{mismatch.function} reserves 0 concurrent executions and never runs{in_scenario(mismatch.scenario)}; "
         "leave the property out to share the account's pool"
     )
 
 
-def of_mapping(demand: Demand) -> str:
+def of_mapping(mismatch: Mismatch) -> str:
     """Return the message of E9807: a mapping states a maximum concurrency above the function's reservation."""
-    lower = f"lower it to {demand.reserved:,}" if demand.reserved >= MIN_MAXIMUM_CONCURRENCY else "leave it out"
+    maximum, reserved = mismatch.reserved + mismatch.gap, mismatch.reserved
+    lower = f"lower it to {reserved:,}" if reserved >= MIN_MAXIMUM_CONCURRENCY else "leave it out"
     return (
-        f"{demand.name} has a maximum concurrency of {demand.demand:,}, {demand.missing:,} more than the "
-        f"{demand.reserved:,} that {demand.function} reserves{in_scenario(demand.scenario)}; "
-        f"Lambda refuses that: {lower} or reserve {demand.demand:,}"
+        f"{mismatch.source} has a maximum concurrency of {maximum:,}, {mismatch.gap:,} more than the {reserved:,} that "
+        f"{mismatch.function} reserves{in_scenario(mismatch.scenario)}; Lambda refuses that: {lower} or reserve "
+        f"{maximum:,}"
     )
 
 
-def of_throttling(demand: Demand) -> str:
+def of_throttling(mismatch: Mismatch) -> str:
     """Return the message of W9808: throttled pollers send messages to the dead-letter queue."""
+    demand = mismatch.reserved + mismatch.gap
     return (
-        f"{demand.name} moves a message to its dead-letter queue after {counted(demand.receives, 'receive')}, and "
-        f"throttles count: the pollers of {demand.function} start with {demand.demand:,} concurrent executions, "
-        f"{demand.missing:,} more than the {demand.reserved:,} that it reserves{in_scenario(demand.scenario)}; "
-        f"reserve {demand.demand:,}, or write a maxReceiveCount of {MIN_RECEIVES} or more"
+        f"{mismatch.source} moves a message to its dead-letter queue after {counted(mismatch.receives, 'receive')}, "
+        f"and throttles count: the pollers of {mismatch.function} start with {demand:,} concurrent executions, "
+        f"{mismatch.gap:,} more than the {mismatch.reserved:,} that it reserves{in_scenario(mismatch.scenario)}; "
+        f"reserve {demand:,}, or write a maxReceiveCount of {MIN_RECEIVES} or more"
     )
 
 

@@ -1,33 +1,20 @@
-"""Provisioned concurrency: what functions may have, and where it exceeds their own reservation.
+"""Provisioned concurrency: what functions may have beside their reservations.
 
 Versions and aliases state a figure. Application Auto Scaling may raise it to the maximum of its scalable target.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from operator import attrgetter
-from typing import NamedTuple
 
 from generator.aws import PROVISIONED_DIMENSION
-from generator.checks.quota.functions import (
-    QUALIFIERS,
-    added,
-    deducted,
-    function_references,
-    functions,
-    reservations,
-    within,
-    worst_of_each,
-)
-from generator.checks.quota.variants import Variant
-from generator.template.alternatives import Figure, Location, Missing, alternatives, branches, stated_figures
+from generator.checks.quota.functions import QUALIFIERS, function_references, functions, within
+from generator.template.alternatives import Figure, Missing, alternatives, branches, stated_figures
 from generator.template.dependencies import names
 from generator.template.guards import ALWAYS, Guard, merge
 from generator.template.intrinsics import Json, as_mapping, is_intrinsic, literal_text, plain_reference, template_text
 from generator.template.model import Template, is_stored
-from generator.template.search import Choice, heaviest
+from generator.template.search import Choice
 
 PROVISIONED = ("ProvisionedConcurrencyConfig", "ProvisionedConcurrentExecutions")
 
@@ -37,42 +24,6 @@ MAXIMUM = "MaxCapacity"
 
 LEFT_OUT: Choice = Choice(0, ALWAYS, None)
 """The choice of no figure. Ignoring a figure can only lower a sum."""
-
-
-class Excess(NamedTuple):
-    """A deployment in which a function has more provisioned than reserved."""
-
-    function: str
-    reserved: int
-    provisioned: tuple[tuple[str, int, Location], ...]
-    """Version, alias or SAM function with its figure and property, largest first."""
-
-    scenario: Guard
-
-    @property
-    def location(self) -> Location:
-        """The property with the largest figure."""
-        return self.provisioned[0][2]
-
-    @property
-    def total(self) -> int:
-        """The sum of what is provisioned."""
-        return sum(number for _, number, _ in self.provisioned)
-
-    @property
-    def missing(self) -> int:
-        """The shortfall of the reservation."""
-        return self.total - self.reserved
-
-
-def excesses(variants: Iterable[Variant]) -> list[Excess]:
-    """Return the worst deployment of each function that can have more provisioned than reserved."""
-    return worst_of_each(variants, _excess, attrgetter("function"), attrgetter("missing"))
-
-
-def is_provisioned(location: Location) -> bool:
-    """Return whether a figure at this place is provisioned and not reserved."""
-    return PROVISIONED[0] in location or MAXIMUM in location
 
 
 def provisions(template: Template, function: str) -> list[list[Figure]]:
@@ -169,22 +120,4 @@ def _scales_functions(template: Template, target: str) -> bool:
     dimensions = (alternative.value for alternative in alternatives(template, target, "ScalableDimension"))
     return any(
         value == PROVISIONED_DIMENSION or value is Missing.UNKNOWN or is_intrinsic(value) for value in dimensions
-    )
-
-
-def _excess(variant: Variant, function: str) -> Iterator[Excess]:
-    provisioned = [choices for figures_ in provisions(variant.template, function) if (choices := added(figures_))]
-    reserved = deducted(reservations(variant.template, function)) if provisioned else []
-    if not reserved:
-        return
-    combination = heaviest(variant.space, [reserved, *([LEFT_OUT, *figures_] for figures_ in provisioned)])
-    if combination is None or combination.weight <= 0:
-        return
-    chosen = [(choice.weight, choice.figure) for choice in combination.choices if choice.figure]
-    figures = [(str(figure.location[1]), weight, figure.location) for weight, figure in chosen if weight > 0]
-    yield Excess(
-        function=function,
-        reserved=sum(-weight for weight, _ in chosen if weight < 0),
-        provisioned=tuple(sorted(figures, key=lambda figure: (-figure[1], figure[0]))),
-        scenario=combination.guard,
     )

@@ -24,7 +24,6 @@ from generator.checks.quota.provisioned import (
     MAXIMUM,
     PROVISIONED,
     TARGET,
-    is_provisioned,
     provisions,
     without_function,
 )
@@ -57,7 +56,7 @@ class Share(NamedTuple):
     @property
     def is_provisioned(self) -> bool:
         """Whether it comes out of what the functions share that reserve nothing."""
-        return is_provisioned(self.location)
+        return PROVISIONED[0] in self.location or MAXIMUM in self.location
 
 
 class WorstCase(NamedTuple):

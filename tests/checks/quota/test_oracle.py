@@ -15,9 +15,7 @@ from typing import Any
 import pytest
 
 from generator.checks.quota.joint import worst_cases_together
-from generator.checks.quota.provisioned import excesses
-from generator.checks.quota.queues import above_reservation, throttled_pollers
-from generator.checks.quota.streams import surpluses
+from generator.checks.quota.mismatches import above_reservation, excess, mismatches, surplus, throttled_pollers
 from generator.checks.quota.variants import Variant, variants
 from generator.checks.quota.worst_case import worst_case
 from generator.template import search
@@ -284,11 +282,11 @@ def test_agrees_with_every_deployment_tried_out(seed: int, transform: list[str])
     assert case.total == max(oracle.total() for oracle in tried), pretty(content)
     assert any(_agrees(oracle, case.scenario) and oracle.total() == case.total for oracle in tried), pretty(content)
 
-    excess = {found.function: found.missing for found in excesses(template)}
-    assert excess.get("F0", 0) == max(oracle.excess() for oracle in tried), pretty(content)
+    excesses = {found.function: found.gap for found in mismatches(excess, template)}
+    assert excesses.get("F0", 0) == max(oracle.excess() for oracle in tried), pretty(content)
 
-    surplus = {found.function: found.unused for found in surpluses(template, 0)}
-    assert surplus.get("F0", 0) == max(oracle.surplus() for oracle in tried), pretty(content)
+    surpluses = {found.function: found.gap for found in mismatches(surplus, template)}
+    assert surpluses.get("F0", 0) == max(oracle.surplus() for oracle in tried), pretty(content)
 
 
 @pytest.mark.parametrize("seed", range(100 * SCALE))
@@ -297,15 +295,15 @@ def test_queues_and_scaling_agree_with_every_deployment_tried_out(seed: int) -> 
     template, tried = variants(content), list(deployments(content))
 
     assert worst_case(template).total == max(oracle.total() for oracle in tried), pretty(content)
-    excess = {found.function: found.missing for found in excesses(template)}
-    assert excess.get("F0", 0) == max(oracle.excess() for oracle in tried), pretty(content)
+    excesses = {found.function: found.gap for found in mismatches(excess, template)}
+    assert excesses.get("F0", 0) == max(oracle.excess() for oracle in tried), pretty(content)
 
-    above = {found.name: found.demand - found.reserved for found in above_reservation(template)}
+    above = {found.source: found.gap for found in mismatches(above_reservation, template)}
     names = [name for name in content["Resources"] if name[0] == "E"]
     expected = {name: max(oracle.above().get(name, 0) for oracle in tried) for name in names}
     assert above == {name: most for name, most in expected.items() if most > 0}, pretty(content)
 
-    throttled = [found.demand - found.reserved for found in throttled_pollers(template)]
+    throttled = [found.gap for found in mismatches(throttled_pollers, template)]
     assert max(throttled, default=0) == max(0, *(oracle.throttled() for oracle in tried)), pretty(content)
 
 
