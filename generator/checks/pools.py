@@ -11,10 +11,9 @@ from typing import NamedTuple
 from generator.capacity.quota import AccountQuota
 from generator.checks.findings import NOT_PROVEN, Finding, Severity
 from generator.checks.lines import written_place
-from generator.checks.quota.joint import worst_cases_together
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE, of_stacks, of_sum, pool_name, sums
 from generator.checks.quota.variants import ACCOUNT, REGION
-from generator.checks.quota.worst_case import WorstCase, invalid_figure, managed_instances_note
+from generator.checks.quota.worst_case import WorstCase, invalid_figure, managed_instances_note, worst_cases_together
 from generator.checks.stacks import ANY, Stack
 from generator.errors import DisputedAccount, Fault
 from generator.template.alternatives import Location

@@ -49,18 +49,19 @@ class Violation(NamedTuple):
     message: str
 
 
-def reservation_sum(variants: Sequence[Variant], account: AccountQuota) -> Iterator[Violation]:
-    """Yield one finding, at the largest share, if some deployment reserves more than the account can give."""
-    case = worst_case(variants)
-    if case.total > account.reservable:
-        yield Violation(SUM_RULE, case.shares[0].location, messages.of_sum(case, account))
-
-
 def violations(rule: str, variants: Sequence[Variant], **settings: int) -> Iterator[Violation]:
-    """Yield the violations of a rule that depends on no account. `settings` are those of the rule."""
+    """Yield the violations of a rule. `settings` are those of the rule.
+
+    The sum of reservations has one, at the largest share, because it is one fault.
+    """
+    if rule == SUM_RULE:
+        case, account = worst_case(variants), AccountQuota(name="", region="", **settings)
+        if case.total > account.reservable:
+            yield Violation(rule, case.shares[0].location, messages.of_sum(case, account))
+        return
     find, message = _JUDGES[rule]
-    found = mismatches.mismatches(find, variants, **settings)
-    return (Violation(rule, mismatch.location, message(mismatch)) for mismatch in found)
+    for mismatch in mismatches.mismatches(find, variants, **settings):
+        yield Violation(rule, mismatch.location, message(mismatch))
 
 
 def other_violations(variants: Sequence[Variant]) -> Iterator[Violation]:

@@ -1,10 +1,10 @@
-"""Find the deployment of a template in which its functions reserve most."""
+"""Find the deployment of a template, or of several stacks in one pool, in which the functions reserve most."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, product
 from typing import NamedTuple
 
 from generator._format import counted, listed
@@ -27,7 +27,7 @@ from generator.checks.quota.provisioned import (
     provisions,
     without_function,
 )
-from generator.checks.quota.variants import Variant
+from generator.checks.quota.variants import ACCOUNT, REGION, Variant
 from generator.template.alternatives import Figure, Location, Missing, alternatives, present
 from generator.template.guards import ALWAYS, Guard
 from generator.template.intrinsics import Json, as_mapping, is_intrinsic, literal_text, whole_number
@@ -43,6 +43,12 @@ FROM_TEMPLATES = (
     "LocalModule",
 )
 """Types that create resources from another template. The AWS CLI replaces a LocalModule before the deployment."""
+
+POOL_PARAMETERS = (REGION, ACCOUNT, "AWS::Partition")
+"""The pseudo parameters that have the same values for all stacks in one pool of concurrency."""
+
+OTHER = "another"
+"""Stands for all values that a template does not mention, because it treats them alike."""
 
 
 class Share(NamedTuple):
@@ -125,6 +131,45 @@ def worst_case(variants: Iterable[Variant]) -> WorstCase:
         not_examined=tuple(dict.fromkeys(name for case in cases for name in case.not_examined)),
         managed=tuple(dict.fromkeys(name for case in cases for name in case.managed)),
     )
+
+
+def worst_cases_together(stacks: Iterable[Sequence[Variant]]) -> list[WorstCase]:
+    """Return the worst case of each stack in the one account and Region where the sum of all is largest.
+
+    Each stack may reserve most in a Region of its own; such figures share no quota and do not add up. If stack A
+    reserves 100 in eu-west-1 and 10 in every other Region, and stack B does so with us-east-1, both together reserve
+    110.
+    """
+    searches = list(map(_StackSearch, stacks))
+    pools = product(*(_values(searches, name) for name in POOL_PARAMETERS))
+    cases = ([search.worst_in(pool) for search in searches] for pool in pools)
+    return max(cases, key=lambda cases_: sum(case.total for case in cases_))
+
+
+class _StackSearch:
+    """The worst cases of one stack. Pools that its template cannot tell from each other are examined once."""
+
+    def __init__(self, variants: Sequence[Variant]) -> None:
+        self.spaces = [variant.space for variant in variants]
+        self.mentioned = {
+            name: {value for space in self.spaces for value in space.mentioned(name)} for name in POOL_PARAMETERS
+        }
+        self._variants = variants
+        self._known: dict[tuple[str, ...], WorstCase] = {}
+
+    def worst_in(self, pool: tuple[str, ...]) -> WorstCase:
+        named = zip(POOL_PARAMETERS, pool, strict=True)
+        as_seen = tuple(value if value in self.mentioned[name] else OTHER for name, value in named)
+        if as_seen not in self._known:
+            pins = {name: [value] for name, value in zip(POOL_PARAMETERS, as_seen, strict=True)}
+            self._known[as_seen] = worst_case(variant.pinned(pins) for variant in self._variants)
+        return self._known[as_seen]
+
+
+def _values(searches: Sequence[_StackSearch], name: str) -> list[str]:
+    """Return the values of a pseudo parameter: those it is pinned to, or all that a template mentions and another."""
+    pinned = {value for search in searches for space in search.spaces for value in space.pins.get(name, ())}
+    return sorted(pinned) or [*sorted({value for search in searches for value in search.mentioned[name]}), OTHER]
 
 
 def uncounted(case: WorstCase, source: str = "the template") -> str:

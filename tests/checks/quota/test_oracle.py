@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 
-from generator.checks.quota.joint import worst_cases_together
 from generator.checks.quota.mismatches import above_reservation, excess, mismatches, surplus, throttled_pollers
 from generator.checks.quota.variants import Variant, variants
-from generator.checks.quota.worst_case import worst_case
+from generator.checks.quota.worst_case import worst_case, worst_cases_together
 from generator.template import search
 from generator.template.guards import Equality
 from tests.checks.rules.rule_runner import pretty
