@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import attrgetter
 
 from generator._format import counted, duration, number, percent, significant
-from generator.account.metrics import HOUR_S, MINUTE_S, Points, Reports, utc
+from generator.account.metrics import HOUR_S, MINUTE_S, Points, utc
 from generator.capacity import traffic_fit
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS, Sizing
 from generator.config.schema import Environment
@@ -79,28 +80,32 @@ class Calibration:
 
 
 def calibrate(
-    environment: Environment, sizing: Sizing, series: Mapping[str, Points], reports: Mapping[str, Reports]
+    environment: Environment,
+    sizing: Sizing,
+    series: Mapping[str, Points],
+    reports: Mapping[str, Sequence[float | None]],
 ) -> Calibration:
     """Derive the settings from points (by the ids of their metrics) and from REPORT lines (by function).
 
+    The lines of a function are the initialisation times of its runs, in milliseconds; None for a run without one.
     Raises UnreadableMetrics if the values seem to have another unit or another period.
     """
     webhooks = _arrived(series)
-    holes = tuple(_holes(webhooks)) if webhooks else ()
-    least = math.ceil(1 / environment.targets.notification_wait_probability - 1e-9)
-    late, few = _late_hours(series, least)
-    measurements = [
-        *(_traffic(environment, webhooks, holes) if webhooks and any(webhooks.values()) else ()),
-        *(_alerts(environment, series, _whole_hours(webhooks)) if webhooks else ()),
+    holes = tuple(_holes(webhooks))
+    measurements = (
+        *_traffic(environment, webhooks, holes),
+        *_alerts(environment, series, _whole_hours(webhooks)),
         *_durations(environment, series),
         *_cold_starts(environment, reports),
-    ]
+    )
     if faults := [*_spaced(webhooks), *_wrong_units(measurements)]:
         raise UnreadableMetrics(faults)
+    least = math.ceil(1 / environment.targets.notification_wait_probability - 1e-9)
+    late, few = _late_hours(series, least)
     return Calibration(
         start_s=min((time for points in series.values() for time in points), default=0),
         end_s=max((time + _period_s(id_) for id_, points in series.items() for time in points), default=0),
-        measurements=tuple(measurements),
+        measurements=measurements,
         holes=holes,
         missing=tuple(_missing(webhooks, series, reports, {measurement.setting for measurement in measurements})),
         contradictions=tuple(_contradictions(environment, sizing, series, late)),
@@ -108,20 +113,32 @@ def calibrate(
     )
 
 
-def _arrived(series: Mapping[str, Points]) -> Points | None:
+def _measured(
+    environment: Environment,
+    setting: str,
+    value: float,
+    error: float | None,
+    points: int,
+    notes: Iterable[str],
+    period_s: int = HOUR_S,
+) -> Measurement:
+    """Return a measurement beside the stated value of its setting, without the notes that are empty."""
+    stated = attrgetter(setting)(environment)
+    return Measurement(setting, stated, value, period_s, points, error, tuple(filter(None, notes)))
+
+
+def _arrived(series: Mapping[str, Points]) -> Points:
     """Return the webhooks of each minute. Throttled webhooks count, although they caused no invocation."""
-    invoked, throttled = series.get(WEBHOOKS), series.get(THROTTLES)
-    if not invoked or not throttled:
-        return invoked
-    times = sorted(invoked.keys() | {time for time, count in throttled.items() if count})
-    return {time: invoked.get(time, 0.0) + throttled.get(time, 0.0) for time in times}
+    invoked, throttled = series.get(WEBHOOKS, {}), series.get(THROTTLES, {})
+    times = invoked.keys() | {time for time, count in throttled.items() if count} if invoked else ()
+    return {time: invoked.get(time, 0.0) + throttled.get(time, 0.0) for time in sorted(times)}
 
 
 def _period_s(id_: str) -> int:
     return MINUTE_S if id_ in (WEBHOOKS, THROTTLES) else HOUR_S
 
 
-def _holes(arrived: Mapping[int, float], edges: Sequence[int] = ()) -> Iterator[tuple[int, int]]:
+def _holes(arrived: Points, edges: Sequence[int] = ()) -> Iterator[tuple[int, int]]:
     """Yield start and end of each gap, also to the edges, that the rate of the hours around it does not explain."""
     full = [time for time, count in arrived.items() if count]
     for earlier, later in pairwise(sorted([*full, *edges])):
@@ -137,7 +154,7 @@ def _holes(arrived: Mapping[int, float], edges: Sequence[int] = ()) -> Iterator[
             yield earlier + MINUTE_S, later
 
 
-def _whole_hours(arrived: Mapping[int, float]) -> set[int]:
+def _whole_hours(arrived: Points) -> set[int]:
     """Return the starts of the hours that have webhooks and are recorded from start to end."""
     hours = {time - time % HOUR_S for time, count in arrived.items() if count}
     if not hours:
@@ -146,11 +163,11 @@ def _whole_hours(arrived: Mapping[int, float]) -> set[int]:
     return hours - {hour for start, end in gaps for hour in range(start - start % HOUR_S, end, HOUR_S)}
 
 
-def _spaced(webhooks: Points | None) -> Iterator[Fault]:
+def _spaced(webhooks: Points) -> Iterator[Fault]:
     """Yield a fault if the webhooks were counted in longer periods than a minute."""
-    times = [time for time, count in webhooks.items() if count] if webhooks else []
+    times = [time for time, count in webhooks.items() if count]
     step_s = math.gcd(*(later - earlier for earlier, later in pairwise(times)))
-    total = math.fsum(webhooks.values()) if webhooks else 0
+    total = math.fsum(webhooks.values())
     if step_s <= MINUTE_S or total < 2 * len(times):
         return
     minutes = (times[-1] - times[0]) / MINUTE_S + 1
@@ -169,39 +186,35 @@ def _wrong_units(measurements: Sequence[Measurement]) -> Iterator[Fault]:
                 yield Fault(item.setting, what, "export milliseconds, or correct the setting if it is that far off")
 
 
-def _traffic(
-    environment: Environment, arrived: Mapping[int, float], holes: Sequence[tuple[int, int]]
-) -> Iterator[Measurement]:
+def _traffic(environment: Environment, arrived: Points, holes: Sequence[tuple[int, int]]) -> Iterator[Measurement]:
     """Yield the rate and the peak factor of the busiest hour."""
-    first, last = min(arrived), max(arrived)
-    minutes = (last - first) // MINUTE_S + 1
-    weaknesses = [*_weakness_if(minutes < MIN_POINTS * 60, f"{duration(minutes * MINUTE_S)}, less than a day")]
-    if holes:
-        weaknesses.append(f"{counted(len(holes), 'hole')} in the recording")
-    start, busiest = _busiest_hour(arrived, first, last)
-    hours = min(1.0, minutes / 60)
+    if not any(arrived.values()):
+        return
+    minutes = (max(arrived) - min(arrived)) // MINUTE_S + 1
+    weaknesses = (
+        f"{duration(minutes * MINUTE_S)}, less than a day" if minutes < MIN_POINTS * 60 else "",
+        f"{counted(len(holes), 'hole')} in the recording" if holes else "",
+    )
+    start, busiest = _busiest_hour(arrived)
     peak = max(arrived.values())
-    fitted = traffic_fit.fit(busiest / hours, 60 * peak)
-    traffic = environment.traffic
-    yield Measurement(
-        "traffic.webhooks_per_hour",
-        traffic.webhooks_per_hour,
-        fitted.webhooks_per_hour,
-        MINUTE_S,
-        len(arrived),
-        2 / math.sqrt(busiest),
-        (*weaknesses, *filter(None, [fitted.rate_note]), f"the hour from {utc(start)}"),
-    )
-    by_chance = f"the busiest minute has only {peak:.0f} webhooks, and chance raises it"
-    yield Measurement(
-        "traffic.peak_factor",
-        traffic.peak_factor,
-        fitted.peak_factor,
-        MINUTE_S,
-        len(arrived),
-        2 / math.sqrt(peak),
-        (*weaknesses, *filter(None, [fitted.peak_note]), *_weakness_if(peak < 100, by_chance)),
-    )
+    fitted = traffic_fit.fit(busiest / min(1.0, minutes / 60), 60 * peak)
+    notes = (*weaknesses, fitted.rate_note, f"the hour from {utc(start)}")
+    rate, error = fitted.webhooks_per_hour, 2 / math.sqrt(busiest)
+    yield _measured(environment, "traffic.webhooks_per_hour", rate, error, len(arrived), notes, MINUTE_S)
+    by_chance = f"the busiest minute has only {peak:.0f} webhooks, and chance raises it" if peak < 100 else ""
+    notes, error = (*weaknesses, fitted.peak_note, by_chance), 2 / math.sqrt(peak)
+    yield _measured(environment, "traffic.peak_factor", fitted.peak_factor, error, len(arrived), notes, MINUTE_S)
+
+
+def _busiest_hour(arrived: Points) -> tuple[int, float]:
+    """Return the start and the webhooks of the busiest 60 minutes, which may begin at any minute."""
+    first = min(arrived)
+    minutes = range(first, max(arrived) + MINUTE_S, MINUTE_S)
+    before = [0.0, *accumulate(arrived.get(time, 0.0) for time in minutes)]
+    last = len(minutes)
+    webhooks = [before[min(begin + 60, last)] - before[begin] for begin in range(max(1, last - 59))]
+    busiest = max(webhooks)
+    return minutes[webhooks.index(busiest)], busiest
 
 
 def _alerts(environment: Environment, series: Mapping[str, Points], hours: set[int]) -> Iterator[Measurement]:
@@ -210,7 +223,7 @@ def _alerts(environment: Environment, series: Mapping[str, Points], hours: set[i
     A failed run is repeated, so each success is one notification. A function without an invocation has no points, so
     an hour without a point counts as 0 unless that is too unlikely.
     """
-    webhooks, sent, errors = (_hourly(series.get(id_)) for id_ in (WEBHOOKS, NOTIFICATIONS, NOTIFICATION_ERRORS))
+    webhooks, sent, errors = (_hourly(series, id_) for id_ in (WEBHOOKS, NOTIFICATIONS, NOTIFICATION_ERRORS))
     both = {hour for hour in hours if hour in sent and webhooks.get(hour)}
     if not both:
         return
@@ -218,38 +231,21 @@ def _alerts(environment: Environment, series: Mapping[str, Points], hours: set[i
     both |= {hour for hour in hours if webhooks.get(hour) and usual * webhooks[hour] < MOST_UNSEEN}
     succeeded = math.fsum(sent.get(hour, 0.0) - errors.get(hour, 0.0) for hour in both)
     alerts = max(0.0, succeeded)
+    per_webhook = significant(alerts / math.fsum(webhooks[hour] for hour in both)).replace(",", "")
     left_out = len(webhooks.keys() | sent.keys()) - len(both)
-    yield Measurement(
-        "traffic.alerts_per_webhook",
-        environment.traffic.alerts_per_webhook,
-        float(significant(alerts / math.fsum(webhooks[hour] for hour in both)).replace(",", "")),
-        HOUR_S,
-        len(both),
-        2 / math.sqrt(alerts) if alerts else None,
-        (
-            *_weakness_if(alerts < MIN_RUNS, f"only {alerts:.0f} notifications"),
-            *_weakness_if(succeeded < 0, "more errors than runs; export both for the same time"),
-            *_weakness_if(left_out > 0, f"without {counted(left_out, 'hour')} that lack webhooks or notifications"),
-        ),
+    notes = (
+        f"only {alerts:.0f} notifications" if alerts < MIN_RUNS else "",
+        "more errors than runs; export both for the same time" if succeeded < 0 else "",
+        f"without {counted(left_out, 'hour')} that lack webhooks or notifications" if left_out > 0 else "",
     )
-
-
-def _busiest_hour(arrived: Mapping[int, float], first: int, last: int) -> tuple[int, float]:
-    """Return the start and the webhooks of the busiest 60 minutes, which may begin at any minute."""
-    window = best = math.fsum(arrived.get(first + MINUTE_S * i, 0.0) for i in range(60))
-    start = first
-    for begin in range(first + MINUTE_S, last - 59 * MINUTE_S + 1, MINUTE_S):
-        window += arrived.get(begin + 59 * MINUTE_S, 0.0) - arrived.get(begin - MINUTE_S, 0.0)
-        if window > best:
-            start, best = begin, window
-    return start, best
+    error = 2 / math.sqrt(alerts) if alerts else None
+    yield _measured(environment, "traffic.alerts_per_webhook", float(per_webhook), error, len(both), notes)
 
 
 def _durations(environment: Environment, series: Mapping[str, Points]) -> Iterator[Measurement]:
     """Yield the mean and the 95th percentile duration of each function, with the hours weighted by their runs."""
     for name in SETTINGS.values():
-        settings = getattr(environment.functions, name)
-        counts = _hourly(series.get(f"{name}_invocations_sum"))
+        counts = _hourly(series, f"{name}_invocations_sum")
         for statistic, key, least in (("average", "mean_duration_ms", 1), ("p95", "p95_duration_ms", MIN_RUNS_FOR_P95)):
             points = series.get(f"{name}_duration_{statistic}", {})
             runs = {time: counts[time] for time in points if counts.get(time, 0.0) >= least}
@@ -258,54 +254,41 @@ def _durations(environment: Environment, series: Mapping[str, Points]) -> Iterat
             total = math.fsum(runs.values())
             mean = math.fsum(runs[time] * points[time] for time in runs) / total
             spread = math.fsum((runs[time] * (points[time] - mean)) ** 2 for time in runs)
-            weaknesses = [*_weakness_if(len(runs) < MIN_POINTS, f"only {counted(len(runs), 'hour')}")]
-            weaknesses += _weakness_if(total < MIN_RUNS and least > 1, f"only {total:.0f} runs")
-            yield Measurement(
-                f"functions.{name}.{key}",
-                getattr(settings, key),
-                float(f"{mean:.3g}"),
-                HOUR_S,
-                len(runs),
-                2 * math.sqrt(spread) / total / mean if len(runs) > 1 else None,
-                tuple(weaknesses),
+            error = 2 * math.sqrt(spread) / total / mean if len(runs) > 1 else None
+            notes = (
+                f"only {counted(len(runs), 'hour')}" if len(runs) < MIN_POINTS else "",
+                f"only {total:.0f} runs" if total < MIN_RUNS and least > 1 else "",
             )
+            yield _measured(environment, f"functions.{name}.{key}", float(f"{mean:.3g}"), error, len(runs), notes)
 
 
-def _hourly(points: Points | None) -> dict[int, float]:
+def _hourly(series: Mapping[str, Points], id_: str) -> dict[int, float]:
     hours: dict[int, float] = {}
-    for time, value in (points or {}).items():
+    for time, value in series.get(id_, {}).items():
         hours[time - time % HOUR_S] = hours.get(time - time % HOUR_S, 0.0) + value
     return hours
 
 
-def _cold_starts(environment: Environment, reports: Mapping[str, Reports]) -> Iterator[Measurement]:
+def _cold_starts(environment: Environment, reports: Mapping[str, Sequence[float | None]]) -> Iterator[Measurement]:
     for logical_id, lines in reports.items():
-        starts = lines.cold_starts_ms
+        starts = [start_ms for start_ms in lines if start_ms is not None]
         if not starts:
             continue
         mean = math.fsum(starts) / len(starts)
         variance = math.fsum((start_ms - mean) ** 2 for start_ms in starts) / max(1, len(starts) - 1)
-        yield Measurement(
-            f"functions.{SETTINGS[logical_id]}.cold_start_ms",
-            getattr(environment.functions, SETTINGS[logical_id]).cold_start_ms,
-            float(f"{mean:.3g}"),
-            0,
-            len(starts),
-            2 * math.sqrt(variance / len(starts)) / mean if mean and len(starts) > 1 else None,
-            (
-                *_weakness_if(len(starts) < MIN_POINTS, f"only {counted(len(starts), 'cold start')}"),
-                f"{percent(len(starts) / lines.runs)} of {counted(lines.runs, 'run')} started cold",
-            ),
+        error = 2 * math.sqrt(variance / len(starts)) / mean if mean and len(starts) > 1 else None
+        notes = (
+            f"only {counted(len(starts), 'cold start')}" if len(starts) < MIN_POINTS else "",
+            f"{percent(len(starts) / len(lines))} of {counted(len(lines), 'run')} started cold",
         )
+        setting = f"functions.{SETTINGS[logical_id]}.cold_start_ms"
+        yield _measured(environment, setting, float(f"{mean:.3g}"), error, len(starts), notes, period_s=0)
 
 
 def _missing(
-    webhooks: Points | None,
-    series: Mapping[str, Points],
-    reports: Mapping[str, Reports],
-    measured: Container[str],
+    webhooks: Points, series: Mapping[str, Points], reports: Container[str], measured: Container[str]
 ) -> Iterator[str]:
-    if webhooks is None:
+    if not webhooks:
         yield f"traffic: the export has no {WEBHOOKS}"
     elif not any(webhooks.values()):
         yield "traffic: the export has no webhooks; export a time with traffic"
@@ -314,17 +297,19 @@ def _missing(
     elif "traffic.alerts_per_webhook" not in measured:
         yield "traffic.alerts_per_webhook: no hour has all of its webhooks and notifications"
     for name in SETTINGS.values():
-        lacking = [
-            id_
-            for id_ in (f"{name}_invocations_sum", f"{name}_duration_average", f"{name}_duration_p95")
-            if id_ not in series
-        ]
-        if lacking:
-            yield f"functions.{name}: the export has no {' and no '.join(lacking)}"
-        elif max(_hourly(series[f"{name}_invocations_sum"]).values()) < MIN_RUNS_FOR_P95:
+        runs = f"{name}_invocations_sum"
+        if lacking := _lacking(series, runs, f"{name}_duration_average", f"{name}_duration_p95"):
+            yield f"functions.{name}: {lacking}"
+        elif max(_hourly(series, runs).values()) < MIN_RUNS_FOR_P95:
             yield f"functions.{name}.p95_duration_ms: no hour has {MIN_RUNS_FOR_P95} runs"
     if not reports:
         yield "functions.*.cold_start_ms: give REPORT lines with --reports"
+
+
+def _lacking(series: Mapping[str, Points], *ids: str) -> str:
+    """Return which of the metrics the export does not have, as text. An id may be the beginning of the whole one."""
+    lacking = [id_ for id_ in ids if not any(found.startswith(id_) for found in series)]
+    return f"the export has no {' and no '.join(lacking)}" if lacking else ""
 
 
 def _contradictions(
@@ -348,19 +333,23 @@ def _contradictions(
             f"{_prediction(sizing, SEND_NOTIFICATION)}"
         )
     lag = series.get(ITERATOR_AGE, {}).values()
-    if (worst := max(lag, default=0.0)) >= ITERATOR_AGE_MS:
-        hours = sum(value >= ITERATOR_AGE_MS for value in lag)
+    if hours := sum(value >= ITERATOR_AGE_MS for value in lag):
         yield (
-            f"records waited up to {number(worst / 1000)} s for {CHECK_ALERTS}, and "
+            f"records waited up to {number(max(lag) / 1000)} s for {CHECK_ALERTS}, and "
             f"{duration(ITERATOR_AGE_MS / 1000)} or more in {counted(hours, 'hour')}; "
             "the model expects the lanes of a shard to keep up"
         )
 
 
+def _prediction(sizing: Sizing, function: str) -> str:
+    predicted = sizing[function].predicted
+    return "" if predicted is None else f"; the model predicts {percent(predicted)} at the peak"
+
+
 def _late_hours(series: Mapping[str, Points], least: int) -> tuple[list[int], list[int]]:
     """Return the hours whose percentile of the age is late: those with so many notifications, and others."""
     ages = next((points for id_, points in series.items() if id_.startswith(AGES)), {})
-    runs = _hourly(series.get(NOTIFICATIONS))
+    runs = _hourly(series, NOTIFICATIONS)
     late = [hour for hour, age_ms in ages.items() if age_ms >= LATE_MS]
     return [hour for hour in late if runs.get(hour, 0) >= least], [hour for hour in late if runs.get(hour, 0) < least]
 
@@ -373,20 +362,10 @@ def _not_judged(series: Mapping[str, Points], few: Sequence[int], least: int) ->
         f"records that wait for {CHECK_ALERTS}": (ITERATOR_AGE,),
     }
     for what, ids in needed.items():
-        lacking = [id_ for id_ in ids if not any(found.startswith(id_) for found in series)]
-        if lacking:
-            yield f"{what}: the export has no {' and no '.join(lacking)}"
+        if lacking := _lacking(series, *ids):
+            yield f"{what}: {lacking}"
     if NOTIFICATIONS in series and few:
         yield (
             f"late notifications in {counted(len(few), 'hour')}, first from {utc(few[0])}: some started a second or "
             f"more late, but an hour needs {least} for a share"
         )
-
-
-def _prediction(sizing: Sizing, function: str) -> str:
-    predicted = sizing[function].predicted
-    return "" if predicted is None else f"; the model predicts {percent(predicted)} at the peak"
-
-
-def _weakness_if(condition: bool, text: str) -> list[str]:
-    return [text] if condition else []

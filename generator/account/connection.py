@@ -19,28 +19,30 @@ PAGES_S = 60
 SMS_VOICE = "pinpoint-sms-voice-v2"
 """The name of AWS End User Messaging SMS in the AWS CLI and boto3."""
 
-ACTIONS = {
-    ("sts", "GetCallerIdentity"): "sts:GetCallerIdentity",
-    ("cloudformation", "DescribeStacks"): "cloudformation:DescribeStacks",
-    ("cloudformation", "DescribeStackResources"): "cloudformation:DescribeStackResources",
-    ("lambda", "GetAccountSettings"): "lambda:GetAccountSettings",
-    ("lambda", "GetFunctionConcurrency"): "lambda:GetFunctionConcurrency",
-    ("sns", "GetSMSSandboxAccountStatus"): "sns:GetSMSSandboxAccountStatus",
-    ("sns", "GetSMSAttributes"): "sns:GetSMSAttributes",
-    ("sns", "ListSubscriptionsByTopic"): "sns:ListSubscriptionsByTopic",
-    (SMS_VOICE, "DescribeAccountAttributes"): "sms-voice:DescribeAccountAttributes",
-    (SMS_VOICE, "DescribeSpendLimits"): "sms-voice:DescribeSpendLimits",
-    (SMS_VOICE, "DescribePhoneNumbers"): "sms-voice:DescribePhoneNumbers",
-    (SMS_VOICE, "DescribePools"): "sms-voice:DescribePools",
-    (SMS_VOICE, "DescribeSenderIds"): "sms-voice:DescribeSenderIds",
-    (SMS_VOICE, "GetResourcePolicy"): "sms-voice:GetResourcePolicy",
-    ("apigateway", "GetAccount"): "apigateway:GET",
-    ("apigateway", "GetRestApis"): "apigateway:GET",
-    ("iam", "GetRole"): "iam:GetRole",
-    ("dynamodb", "DescribeLimits"): "dynamodb:DescribeLimits",
-    ("kms", "DescribeKey"): "kms:DescribeKey",
-    ("kms", "ListKeys"): "kms:ListKeys",
+_CALLS = {
+    "sts": ("GetCallerIdentity",),
+    "cloudformation": ("DescribeStacks", "DescribeStackResources"),
+    "lambda": ("GetAccountSettings", "GetFunctionConcurrency"),
+    "sns": ("GetSMSSandboxAccountStatus", "GetSMSAttributes", "ListSubscriptionsByTopic"),
+    SMS_VOICE: (
+        *("DescribeAccountAttributes", "DescribeSpendLimits", "DescribePhoneNumbers", "DescribePools"),
+        *("DescribeSenderIds", "GetResourcePolicy"),
+    ),
+    "apigateway": ("GetAccount", "GetRestApis"),
+    "iam": ("GetRole",),
+    "dynamodb": ("DescribeLimits",),
+    "kms": ("DescribeKey", "ListKeys"),
 }
+
+
+def iam_action(service: str, operation: str) -> str:
+    """Return the IAM action that allows an API call. Source: AWS Service Authorization Reference."""
+    if service == "apigateway":
+        return "apigateway:GET"
+    return f"{'sms-voice' if service == SMS_VOICE else service}:{operation}"
+
+
+ACTIONS = {(service, call): iam_action(service, call) for service, calls in _CALLS.items() for call in calls}
 """Every API call that a preflight makes, and the IAM action that allows it.
 
 SNS asks AWS End User Messaging SMS on the caller's behalf: GetSMSSandboxAccountStatus also needs
@@ -125,14 +127,10 @@ _CORRECT_URL = "correct --endpoint-url or AWS_ENDPOINT_URL"
 _CORRECT_ENDPOINT = "correct the endpoint (--endpoint-url, AWS_ENDPOINT_URL) or the proxy"
 
 _UNSENT = {
-    "NoCredentialsError": SIGN_IN,
-    "CredentialRetrievalError": SIGN_IN,
-    "SSOError": SIGN_IN,
-    "TokenRetrievalError": SIGN_IN,
-    "RuntimeError": SIGN_IN,
+    **dict.fromkeys(("NoCredentialsError", "CredentialRetrievalError", "SSOError"), SIGN_IN),
+    **dict.fromkeys(("TokenRetrievalError", "RuntimeError"), SIGN_IN),
+    **dict.fromkeys(("HTTPClientError", "ConnectionError"), _CHECK_NETWORK),
     "ClientError": f"{SIGN_IN}, or correct the role",
-    "HTTPClientError": _CHECK_NETWORK,
-    "ConnectionError": _CHECK_NETWORK,
     "ResponseParserError": _CORRECT_ENDPOINT,
     "PartialCredentialsError": "add what is missing, or choose another profile (--profile)",
     "OSError": "correct its path in the environment variables (AWS_WEB_IDENTITY_TOKEN_FILE) or in the profile",
@@ -158,7 +156,7 @@ class Unavailable(Exception):
 
 
 class LiveAccount:
-    """An account in one Region. It makes each call once and remembers the answer."""
+    """An account in one Region."""
 
     def __init__(self, session: Any, region: str, profile: str | None, endpoint_url: str | None) -> None:
         self.session, self.region, self.endpoint_url = session, region, endpoint_url
@@ -170,14 +168,15 @@ class LiveAccount:
         self._answers: dict[tuple[object, ...], dict[str, Any] | Unavailable] = {}
 
     def call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
-        """Return the answer of an API call, with all of its pages joined. Raises Unavailable."""
-        request = (service, operation, *sorted(arguments.items()))
-        if request not in self._answers:
+        """Return the answer of an API call, with all of its pages joined. Makes each call once. Raises Unavailable."""
+        call = (service, operation, *sorted(arguments.items()))
+        if call not in self._answers:
             try:
-                self._answers[request] = self._send(service, operation, arguments, all_pages=True)
+                is_whole = "Limit" not in arguments
+                self._answers[call] = self.request(service, operation, all_pages=is_whole, **arguments)
             except Unavailable as unavailable:
-                self._answers[request] = unavailable
-        answer = self._answers[request]
+                self._answers[call] = unavailable
+        answer = self._answers[call]
         if isinstance(answer, Unavailable):
             raise answer
         return answer
@@ -196,29 +195,25 @@ class LiveAccount:
                 raise
             return None
 
-    def request(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
-        """Make an API call and return its answer, without the cache of `call`. Raises Unavailable."""
-        return self._send(service, operation, arguments, all_pages=False)
-
-    def _send(self, service: str, operation: str, arguments: dict[str, Any], *, all_pages: bool) -> dict[str, Any]:
+    def request(self, service: str, operation: str, *, all_pages: bool = False, **arguments: Any) -> dict[str, Any]:
+        """Make an API call and return its answer, or all pages of it joined. Raises Unavailable."""
         from botocore import exceptions, xform_name
         from botocore.parsers import ResponseParserError
 
         method = xform_name(operation)
         try:
             client = self._client(service)
-            if all_pages and client.can_paginate(method) and "Limit" not in arguments:
-                with time_limit(PAGES_S):
-                    answer: dict[str, Any] = client.get_paginator(method).paginate(**arguments).build_full_result()
-            else:
-                answer = getattr(client, method)(**arguments)
+            if not (all_pages and client.can_paginate(method)):
+                return dict(getattr(client, method)(**arguments))
+            with time_limit(PAGES_S):
+                return dict(client.get_paginator(method).paginate(**arguments).build_full_result())
         except OutOfTime:
             what = f"{service} {operation} did not end within {PAGES_S} s"
             raise Unavailable(what, "check the endpoint, then run this again") from None
         except exceptions.ClientError as error:
             if error.operation_name != operation:  # A call with which botocore gets credentials.
                 raise _unsent(error) from error
-            raise self._unavailable(service, operation, error.response) from error
+            raise self._refused(service, operation, error.response) from error
         except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
             remedy = self.find_cause if service == "sts" else _CHECK_NETWORK
             raise Unavailable(f"{service} {operation} got no answer: {error}", remedy) from error
@@ -229,17 +224,11 @@ class LiveAccount:
             raise _unsent(error) from error
         except ValueError as error:
             raise Unavailable(str(error), _CORRECT_URL) from error
-        return answer
 
     @property
     def find_cause(self) -> str:
         """The remedy for a first call that fails: the same call of the AWS CLI."""
         return f"find the cause with: {self.cli} --region {self.region} sts get-caller-identity"
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the calls go to an emulator on this machine, which no proxy can reach."""
-        return urlsplit(self.endpoint_url or "").hostname == "127.0.0.1"
 
     def offers(self, service: str) -> bool:
         """Return whether the service has an endpoint in the Region, as far as this release of boto3 knows."""
@@ -253,25 +242,28 @@ class LiveAccount:
             read_timeout_s = 5 if service == "sts" else 15
             retries = {"total_max_attempts": 3, "mode": "standard"}
             config = Config(connect_timeout=5, read_timeout=read_timeout_s, retries=retries)
-            if self.is_local:
+            if urlsplit(self.endpoint_url or "").hostname == "127.0.0.1":  # No proxy can reach this machine.
                 config = config.merge(Config(proxies={}))
-            self._clients[service] = self.session.client(
-                service, region_name=self.region, endpoint_url=self.endpoint_url, config=config
-            )
+            place = {"region_name": self.region, "endpoint_url": self.endpoint_url}
+            self._clients[service] = self.session.client(service, **place, config=config)
         return self._clients[service]
 
-    def _unavailable(self, service: str, operation: str, response: Any) -> Unavailable:
-        error = response.get("Error", {})
+    def _refused(self, service: str, operation: str, response: Any) -> Unavailable:
+        """Return the reason and the remedy for an error that AWS or an emulator answers."""
+        error, status = response.get("Error", {}), response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         code, message = str(error.get("Code", "")), error.get("Message", "")
-        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         if code in _DENIED:
-            action = ACTIONS.get((service, operation), f"{service}:{operation}")
-            return _denial(action, " ".join(message.split()), code, self.policy_command)
+            message = " ".join(message.split())
+            named = _DENIED_ACTION.search(message)
+            action = named[1] if named else iam_action(service, operation)
+            remedy = f"allow {action}; this prints the whole policy: {self.policy_command}"
+            if "explicit deny" in message:
+                remedy = f"ask an administrator to lift the explicit deny of {action}; no other policy can allow it"
+            return Unavailable(f"no permission for {action}" + (f": {message}" if message else ""), remedy, code)
         if code in _UNSUPPORTED_CALL or (status in _UNSUPPORTED_CALL_STATUS and "NotFound" not in code):
-            if self.endpoint_url:
-                return Unavailable(f"{self.endpoint_url} does not support {service} {operation}", USE_AWS, code)
-            reason = f"the Region {self.region} does not support {service} {operation}"
-            return Unavailable(reason, "deploy to another Region, or check this by hand", code)
+            remedy = USE_AWS if self.endpoint_url else "deploy to another Region, or check this by hand"
+            where = self.endpoint_url or f"the Region {self.region}"
+            return Unavailable(f"{where} does not support {service} {operation}", remedy, code)
         is_retryable = code in _RETRYABLE or (isinstance(status, int) and status >= 500)
         remedy = "wait a minute, then run this again" if is_retryable else "fix the cause, then run this again"
         return Unavailable(f"{service} {operation} failed: {code} {message}".strip(), remedy, code)
@@ -292,16 +284,6 @@ def _unsent(error: Exception) -> Unavailable:
         reason = f"the credentials are in a form that cannot be read ({reason})"
     remedies = (_UNSENT[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _UNSENT)
     return Unavailable(reason, next(remedies, _CORRECT_CREDENTIALS))
-
-
-def _denial(action: str, message: str, code: str, policy_command: str) -> Unavailable:
-    if match := _DENIED_ACTION.search(message):
-        action = match[1]
-    if "explicit deny" in message:
-        remedy = f"ask an administrator to lift the explicit deny of {action}; no other policy can allow it"
-    else:
-        remedy = f"allow {action}; this prints the whole policy: {policy_command}"
-    return Unavailable(f"no permission for {action}" + (f": {message}" if message else ""), remedy, code)
 
 
 def emulated(region: str, endpoint_url: str) -> LiveAccount:

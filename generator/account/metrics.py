@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from generator import aws
-from generator.account.connection import Unavailable, document, statement
+from generator.account.connection import document, statement
 from generator.account.live_stack import LiveStack, find_stack
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS
 from generator.errors import Fault, UnreadableMetrics
@@ -28,9 +28,6 @@ DAY_S = 86_400
 MAX_EXPORT_BYTES = 16 << 20
 """Two weeks of all metrics are about 3 MB."""
 
-MAX_PAGES = 100
-"""A page has up to 100,800 points, and two weeks have about 45,000."""
-
 MAX_SPAN_S = 455 * DAY_S
 """Source: Amazon CloudWatch User Guide, "Metrics retention": points of an hour are kept for 455 days."""
 
@@ -44,6 +41,8 @@ EXPORT = "export it with the commands that `generator calibrate ENV --query` pri
 
 REPORTS_QUERY = 'filter @type = "REPORT" | fields @log, @duration, @initDuration | limit 10000'
 """Source: Amazon CloudWatch Logs User Guide, "Supported logs and discovered fields", Lambda."""
+
+_QUERY_AGAIN = f"query: {REPORTS_QUERY}"
 
 MIN_DURATION_MS, MAX_DURATION_MS = 0.5, 1000.0 * aws.MAX_FUNCTION_TIMEOUT_S
 """The shortest and the longest duration that a function can have, in milliseconds."""
@@ -177,23 +176,9 @@ def live(wanted: Sequence[Metric], stack: LiveStack, days: int) -> dict[str, Poi
     """Return the points of the last days, in whole hours, from CloudWatch. Raises Unavailable or UnreadableMetrics."""
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     queries = request(wanted, {logical_id: stack.physical_id(logical_id) for logical_id in SETTINGS})
-    results: list[Any] = []
-    token: dict[str, str] = {}
-    for _ in range(MAX_PAGES):
-        answer = stack.call(
-            "cloudwatch",
-            "GetMetricData",
-            MetricDataQueries=queries,
-            StartTime=end - timedelta(days=days),
-            EndTime=end,
-            **token,
-        )
-        results += answer["MetricDataResults"]
-        if not answer.get("NextToken"):
-            return from_answer(wanted, {"MetricDataResults": results}, f"the metrics of {stack.name}")
-        token = {"NextToken": answer["NextToken"]}
-    what = f"CloudWatch answers with more than {MAX_PAGES} pages"
-    raise Unavailable(what, "ask for fewer --days")
+    span = {"StartTime": end - timedelta(days=days), "EndTime": end}
+    answer = stack.call("cloudwatch", "GetMetricData", all_pages=True, MetricDataQueries=queries, **span)
+    return from_answer(wanted, answer, f"the metrics of {stack.name}")
 
 
 def policy(region: str, stack_name: str) -> dict[str, Json]:
@@ -206,7 +191,8 @@ def policy(region: str, stack_name: str) -> dict[str, Json]:
 
 def read_export(wanted: Iterable[Metric], path: Path) -> dict[str, Points]:
     """Read a file that `aws cloudwatch get-metric-data` has written. Raises UnreadableMetrics with every fault."""
-    return from_answer(wanted, _json(path), str(path))
+    document = _parsed(_text(path), path)
+    return from_answer(wanted, document if isinstance(document, dict) else {}, str(path))
 
 
 def _require_unit(metric: Metric, time: int, value: float) -> None:
@@ -219,34 +205,22 @@ def _require_unit(metric: Metric, time: int, value: float) -> None:
         raise ValueError(f"{value} cannot be a duration in milliseconds; the values seem to have another unit")
 
 
-@dataclass(frozen=True, slots=True)
-class Reports:
-    """The REPORT lines of one function: the number of runs, and the initialisation times of cold starts."""
-
-    runs: int
-    cold_starts_ms: tuple[float, ...]
-
-
-def read_reports(path: Path) -> dict[str, Reports]:
+def read_reports(path: Path) -> dict[str, list[float | None]]:
     """Read REPORT lines that Logs Insights exported as JSON or CSV, by the logical id of the function.
 
+    Returns the initialisation time of each run in milliseconds; None for a run that did not start cold.
     Raises UnreadableMetrics.
     """
-    runs: dict[str, int] = dict.fromkeys(SETTINGS, 0)
-    cold: dict[str, list[float]] = {logical_id: [] for logical_id in SETTINGS}
+    runs: dict[str, list[float | None]] = {logical_id: [] for logical_id in SETTINGS}
     for number, row in enumerate(_report_rows(path), 1):
-        group = row.get("@log", "")
-        logical_id = next((id_ for id_ in SETTINGS if log_group(id_) in group), None)
+        logical_id = next((id_ for id_ in SETTINGS if log_group(id_) in row.get("@log", "")), None)
+        init = row.get("@initDuration", "").strip()
         if logical_id is None:
-            what = f"row {number} has no @log with a log group of the stack"
-            raise _unreadable(str(path), what, f"query: {REPORTS_QUERY}")
-        runs[logical_id] += 1
-        if init := row.get("@initDuration", "").strip():
-            if not re.fullmatch(r"\d{1,9}(\.\d*)?", init):
-                what = f"row {number}: {init[:40]!r} is not a duration in milliseconds"
-                raise _unreadable(str(path), what, f"query: {REPORTS_QUERY}")
-            cold[logical_id].append(float(init))
-    return {id_: Reports(count, tuple(cold[id_])) for id_, count in runs.items() if count}
+            raise _unreadable(path, f"row {number} has no @log with a log group of the stack", _QUERY_AGAIN)
+        if init and not re.fullmatch(r"\d{1,9}(\.\d*)?", init):
+            raise _unreadable(path, f"row {number}: {init[:40]!r} is not a duration in milliseconds", _QUERY_AGAIN)
+        runs[logical_id].append(float(init) if init else None)
+    return {logical_id: starts for logical_id, starts in runs.items() if starts}
 
 
 def _report_rows(path: Path) -> Iterator[dict[str, str]]:
@@ -255,29 +229,28 @@ def _report_rows(path: Path) -> Iterator[dict[str, str]]:
         try:
             yield from csv.DictReader(io.StringIO(text), restval="", strict=True)
         except csv.Error as error:
-            raise _unreadable(str(path), f"it is not CSV ({error})", "export the results again") from None
+            raise _unreadable(path, f"it is not CSV ({error})", "export the results again") from None
         return
-    document = _json(path)
+    document = _parsed(text, path)
+    if isinstance(document, list):  # As the console exports them.
+        yield from ({name: str(value) for name, value in row.items()} for row in document if isinstance(row, dict))
+        return
     if document.get("status", "Complete") != "Complete":
         what = f"the query has the status {str(document['status'])[:40]}"
-        raise _unreadable(str(path), what, "wait until it is Complete, and export the results again")
+        raise _unreadable(path, what, "wait until it is Complete, and export the results again")
     rows = document.get("results", [])
     for row in rows if isinstance(rows, list) else []:
         cells = row if isinstance(row, list) else []
         yield {str(cell.get("field")): str(cell.get("value", "")) for cell in cells if isinstance(cell, dict)}
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _parsed(text: str, path: Path) -> Any:
     try:
-        document = json.loads(_text(path))
+        document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _unreadable(str(path), f"it is not JSON ({str(error)[:80]})", EXPORT) from None
-    if isinstance(document, list):  # The console exports the rows as a list.
-        document = {
-            "results": [[{"field": k, "value": v} for k, v in row.items()] for row in document if isinstance(row, dict)]
-        }
-    if not isinstance(document, dict):
-        raise _unreadable(str(path), "it is not a JSON object", EXPORT)
+        raise _unreadable(path, f"it is not JSON ({str(error)[:80]})", EXPORT) from None
+    if not isinstance(document, dict | list):
+        raise _unreadable(path, "it is not a JSON object", EXPORT)
     return document
 
 
@@ -286,12 +259,12 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_EXPORT_BYTES + 1)
         if len(content) > MAX_EXPORT_BYTES:
-            raise _unreadable(str(path), f"it has more than {MAX_EXPORT_BYTES:,} bytes", "export a shorter time")
+            raise _unreadable(path, f"it has more than {MAX_EXPORT_BYTES:,} bytes", "export a shorter time")
         return content.decode("utf-8-sig")
     except OSError as error:
-        raise _unreadable(str(path), error.strerror or str(error), "name a file that can be read") from error
+        raise _unreadable(path, error.strerror or str(error), "name a file that can be read") from error
     except UnicodeDecodeError as error:
-        raise _unreadable(str(path), "it is not text in UTF-8", EXPORT) from error
+        raise _unreadable(path, "it is not text in UTF-8", EXPORT) from error
 
 
 def utc(time_s: int) -> str:
@@ -299,5 +272,5 @@ def utc(time_s: int) -> str:
     return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _unreadable(where: str, what: str, remedy: str) -> UnreadableMetrics:
-    return UnreadableMetrics([Fault(where, what, remedy)])
+def _unreadable(where: str | Path, what: str, remedy: str) -> UnreadableMetrics:
+    return UnreadableMetrics([Fault(str(where), what, remedy)])

@@ -82,14 +82,14 @@ def test_an_account_of_ten(
     generator: Callable[..., Result], running: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The emulator takes seconds to refuse a service that it lacks, for which the other test waits."""
-    send = LiveAccount._send
+    send = LiveAccount.request
 
     def without_sms(self: LiveAccount, service: str, *call: Any, **options: Any) -> Any:
         if service == SMS_VOICE:
             raise Unavailable("the emulator lacks it", "use AWS")
         return send(self, service, *call, **options)
 
-    monkeypatch.setattr(LiveAccount, "_send", without_sms)
+    monkeypatch.setattr(LiveAccount, "request", without_sms)
     code, checks = ask(generator, running)
     assert code == 1
     assert {id_ for id_, status in statuses(checks).items() if status == "fail"} == {

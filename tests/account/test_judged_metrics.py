@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from generator.account.calibration import (
     Measurement,
     calibrate,
 )
-from generator.account.metrics import HOUR_S, MINUTE_S, Reports
+from generator.account.metrics import HOUR_S, MINUTE_S
 from generator.capacity.sizing import SEND_NOTIFICATION, size
 from generator.config.files import read
 from generator.errors import UnreadableMetrics
@@ -53,7 +53,7 @@ def answer(series: Series, **changed: object) -> dict[str, Any]:
     }
 
 
-def calibrated(series: Series, reports: Mapping[str, Reports] | None = None) -> Calibration:
+def calibrated(series: Series, reports: Mapping[str, Sequence[float | None]] | None = None) -> Calibration:
     return calibrate(ENVIRONMENT, SIZING, metrics.from_answer(WANTED, answer(series), "m.json"), reports or {})
 
 
@@ -119,9 +119,9 @@ def test_webhooks_of_longer_periods_are_refused() -> None:
 )
 def test_durations_in_another_unit_are_refused(setting: str, value: float, unit: str) -> None:
     _, function, key = setting.split(".")
-    series, reports = recorded(), {}
+    series, reports = recorded(), dict[str, list[float | None]]()
     if key == "cold_start_ms":
-        reports[SEND_NOTIFICATION] = Reports(200, (value,) * 9)
+        reports[SEND_NOTIFICATION] = [value] * 9 + [None] * 191
     else:
         series[f"{function}_invocations_sum"] = series.get(f"{function}_invocations_sum", {0: 9.0})
         series[f"{function}_duration_average"] = {0: value}

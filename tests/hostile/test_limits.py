@@ -101,7 +101,7 @@ def test_endless_pages_count_as_a_missing_answer(monkeypatch: pytest.MonkeyPatch
     account: Any = object.__new__(connection.LiveAccount)
     monkeypatch.setattr(connection.LiveAccount, "_client", lambda *_: client)
     with pytest.raises(Unavailable, match="did not end within"):
-        account._send("lambda", "ListFunctions", {}, all_pages=True)
+        account.request("lambda", "ListFunctions", all_pages=True)
 
 
 def test_completion_offers_no_name_that_a_shell_would_run(project: Path) -> None:
