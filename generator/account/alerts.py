@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from generator.account.connection import PAGES_S, Unavailable, document, partition, statement, use_of_keys
 from generator.account.live_stack import LiveStack, find_stack
@@ -23,11 +23,9 @@ MAX_AHEAD_MS = 300_000
 """The most by which a price's time may be ahead of its acceptance, as in ProcessWebhook's handler."""
 
 _TIME_MS = re.compile("[0-9]{1,13}")
-_REFUSED = "ConditionalCheckFailedException"
 
 
-@dataclass(frozen=True, slots=True)
-class FiringPrice:
+class FiringPrice(NamedTuple):
     """The first price at or past the threshold of an alert since it was armed, and the time of that price."""
 
     price: str
@@ -47,18 +45,16 @@ class AlertsTable:
 
     def get(self, user_id: str, alert_id: str) -> Alert | None:
         """Return an alert, or None if there is none."""
-        key = alerts.key(user_id, alert_id)
-        item = self._call("GetItem", Key=key, ConsistentRead=True).get("Item")
+        item = self._call("GetItem", Key=alerts.key(user_id, alert_id), ConsistentRead=True).get("Item")
         return alerts.read(item) if item else None
 
     def pages(self, user_id: str | None = None) -> Iterator[list[Alert]]:
         """Yield the alerts of one user, or all of them, page by page."""
-        arguments: dict[str, Any] = {}
+        operation, arguments = "Scan", dict[str, Any]()
         if user_id is not None:
-            arguments = {"KeyConditionExpression": "userId = :user"}
+            operation, arguments["KeyConditionExpression"] = "Query", "userId = :user"
             arguments["ExpressionAttributeValues"] = {":user": {"S": user_id}}
-        arguments["TableName"] = self.stack.physical_id(names.PRICE_ALERTS_TABLE)
-        for page in self._pages("Scan" if user_id is None else "Query", arguments):
+        for page in self._pages(operation, names.PRICE_ALERTS_TABLE, **arguments):
             yield [alerts.read(item) for item in page]
 
     def rearm(self, user_id: str, alert_id: str, arming: Item, phone_number: str | None) -> bool:
@@ -89,51 +85,49 @@ class AlertsTable:
         is_known = _TIME_MS.fullmatch(armed_at_ms) and alert.symbol and not threshold.is_nan()
         if alert.state in (alerts.State.ARMED, alerts.State.MALFORMED) or not is_known:
             return None
-        for price, timestamp_ms in self._prices(alert.symbol or "", int(armed_at_ms), alert.settled_at_ms or ""):
-            if Decimal(price) >= threshold if alert.direction == "above" else Decimal(price) <= threshold:
-                return FiringPrice(price, timestamp_ms)
-        return None
+        prices = self._prices(alert.symbol or "", int(armed_at_ms), alert.settled_at_ms or "")
+        is_past = Decimal.__ge__ if alert.direction == "above" else Decimal.__le__
+        return next((found for found in prices if is_past(Decimal(found.price), threshold)), None)
 
-    def _prices(self, symbol: str, from_ms: int, settled_at_ms: str) -> Iterator[tuple[str, int]]:
-        """Yield price and time of each price that could have fired an alert, the oldest first."""
+    def _prices(self, symbol: str, from_ms: int, settled_at_ms: str) -> Iterator[FiringPrice]:
+        """Yield each price that could have fired an alert, the oldest first."""
         until_ms = int(settled_at_ms) + MAX_AHEAD_MS if _TIME_MS.fullmatch(settled_at_ms) else alerts.END_OF_TIME_MS - 1
         values = {":symbol": symbol, ":from": f"{from_ms:013d}", ":until": f"{until_ms:013d}~"}
-        arguments: dict[str, Any] = {
-            "TableName": self.stack.physical_id(names.PRICE_HISTORY_TABLE),
-            "KeyConditionExpression": "symbol = :symbol AND observation BETWEEN :from AND :until",
-            "FilterExpression": "attribute_not_exists(stale)",
-            "ExpressionAttributeValues": {name: {"S": value} for name, value in values.items()},
-        }
-        for page in self._pages("Query", arguments, MAX_PRICE_PAGES):
-            for row in page:
-                price = row.get("price", {}).get("S", "")
-                if alerts.is_number(price):
-                    yield price, int(row["observation"]["S"][:13])
+        pages = self._pages(
+            "Query",
+            names.PRICE_HISTORY_TABLE,
+            KeyConditionExpression="symbol = :symbol AND observation BETWEEN :from AND :until",
+            FilterExpression="attribute_not_exists(stale)",
+            ExpressionAttributeValues={name: {"S": value} for name, value in values.items()},
+        )
+        for row in itertools.chain.from_iterable(itertools.islice(pages, MAX_PRICE_PAGES)):
+            price = row.get("price", {}).get("S", "")
+            if alerts.is_number(price):
+                yield FiringPrice(price, int(row["observation"]["S"][:13]))
 
-    def _pages(self, operation: str, arguments: dict[str, Any], most: int | None = None) -> Iterator[list[Any]]:
+    def _pages(self, operation: str, table: str, **arguments: Any) -> Iterator[list[Any]]:
         until = time.monotonic() + PAGES_S
-        for _ in itertools.count() if most is None else range(most):
+        while True:
             if time.monotonic() > until:
-                what = f"the table {arguments['TableName']} cannot be read within {PAGES_S} s"
+                what = f"the table {self.stack.physical_id(table)} cannot be read within {PAGES_S} s"
                 raise Unavailable(what, "name a --user, or lower --limit")
-            answer = self.stack.call("dynamodb", operation, **arguments)
+            answer = self._call(operation, table, **arguments)
             yield answer.get("Items", [])
             if not answer.get("LastEvaluatedKey"):
                 return
-            arguments = {**arguments, "ExclusiveStartKey": answer["LastEvaluatedKey"]}
+            arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _change(self, operation: str, **arguments: Any) -> bool:
         try:
             self._call(operation, **arguments)
         except Unavailable as unavailable:
-            if unavailable.code != _REFUSED:
+            if unavailable.code != "ConditionalCheckFailedException":
                 raise
             return False
         return True
 
-    def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        table = self.stack.physical_id(names.PRICE_ALERTS_TABLE)
-        return self.stack.call("dynamodb", operation, TableName=table, **arguments)
+    def _call(self, operation: str, table: str = names.PRICE_ALERTS_TABLE, **arguments: Any) -> dict[str, Any]:
+        return self.stack.call("dynamodb", operation, TableName=self.stack.physical_id(table), **arguments)
 
 
 def policy(region: str, stack_name: str) -> dict[str, Json]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -29,13 +30,19 @@ _alert = click.argument("alert", metavar="ALERT")
 _show_phone_numbers = click.option("--show-phone-numbers", is_flag=True, help="Print phone numbers in full.")
 
 
-_environment = click.make_pass_decorator(Environment)
+def _environment() -> Environment:
+    environment: Environment = click.get_current_context().obj
+    return environment
 
 
 @contextmanager
-def _table(environment: Environment, access: dict[str, Any]) -> Iterator[AlertsTable]:
+def _table(access: dict[str, Any]) -> Iterator[AlertsTable]:
+    """Check what the user entered, then yield the table of the stack."""
     from generator.account.alerts import AlertsTable
 
+    entered = click.get_current_context().params
+    alerts.check({name: entered.get(name.strip("-").replace("-", "_").lower()) for name in alerts.EXPECTED})
+    environment = _environment()
     with deployed.stack(environment, f"generator alerts {environment.name} policy", **access) as stack:
         yield AlertsTable(stack)
 
@@ -67,28 +74,14 @@ def command(context: click.Context, name: str) -> None:
 @click.argument("threshold")
 @click.option("--phone-number", required=True, metavar="+N", help="Number that receives the SMS.")
 @options.of_stack
-@_environment
-def add(
-    environment: Environment,
-    /,
-    user: str,
-    alert: str,
-    symbol: str,
-    direction: str,
-    threshold: str,
-    phone_number: str,
-    **access: Any,
-) -> None:
+def add(user: str, alert: str, symbol: str, direction: str, threshold: str, phone_number: str, **access: Any) -> None:
     """Add an alert and arm it from now on. Exits with 1 if it exists."""
-    alerts.check(
-        {"USER": user, "ALERT": alert, "SYMBOL": symbol, "THRESHOLD": threshold, "--phone-number": phone_number}
-    )
-    arming = alerts.arming(symbol, direction, threshold, _now_ms())
-    with _table(environment, access) as table:
+    with _table(access) as table:
+        arming = alerts.arming(symbol, direction, threshold, _now_ms())
         if not table.add(user, alert, arming, phone_number):
-            again = ["generator", "alerts", environment.name, "rearm", user, alert, *options.as_given(access)]
+            again = ["generator", "alerts", _environment().name, "rearm", user, alert, *options.as_given(access)]
             _refuse(f"{user}/{alert} exists; to arm it again: {shlex.join(again)}")
-    click.echo(visible(_armed(user, alert, arming)))
+    _show_armed(user, alert, arming)
 
 
 @command.command(epilog="Example: generator alerts prod rearm me first --threshold 65000")
@@ -99,10 +92,7 @@ def add(
 @click.option("--threshold", metavar="N", help="New threshold.  [default: unchanged]")
 @click.option("--phone-number", metavar="+N", help="New phone number.  [default: unchanged]")
 @options.of_stack
-@_environment
 def rearm(
-    environment: Environment,
-    /,
     user: str,
     alert: str,
     symbol: str | None,
@@ -115,32 +105,29 @@ def rearm(
 
     Options that you omit keep their values.
     """
-    alerts.check(
-        {"USER": user, "ALERT": alert, "SYMBOL": symbol, "THRESHOLD": threshold, "--phone-number": phone_number}
-    )
-    with _table(environment, access) as table:
-        known = table.get(user, alert) or _refuse(f"there is no alert {user}/{alert}")
-        given = {"symbol": symbol, "direction": direction, "threshold": threshold}
-        wanted = {**_well_formed(known), **{name: value for name, value in given.items() if value is not None}}
+    given = {"symbol": symbol, "direction": direction, "threshold": threshold}
+    with _table(access) as table:
+        known = _known(table, user, alert)
+        recorded = {name: getattr(known, name) or "" for name in given}
+        wanted = {name: text for name, text in recorded.items() if alerts.is_valid(name.upper(), text)}
+        wanted |= {name: text for name, text in given.items() if text is not None}
         if missing := [f"--{name}" for name in given if name not in wanted]:
             raise click.UsageError(f"The alert does not record what it watched: add {', '.join(missing)}.")
         arming = alerts.arming(**wanted, now_ms=_now_ms())
         if not table.rearm(user, alert, arming, phone_number):
-            _refuse(f"there is no alert {user}/{alert}")
-    click.echo(visible(_armed(user, alert, arming)))
+            _refuse_absent(user, alert)
+    _show_armed(user, alert, arming)
 
 
-@command.command("remove", epilog="Example: generator alerts prod remove me first")
+@command.command(epilog="Example: generator alerts prod remove me first")
 @_user
 @_alert
 @options.of_stack
-@_environment
-def remove(environment: Environment, /, user: str, alert: str, **access: Any) -> None:
+def remove(user: str, alert: str, **access: Any) -> None:
     """Remove an alert. A notification that was not sent yet is dropped. Exits with 1 if there is no such alert."""
-    alerts.check({"USER": user, "ALERT": alert})
-    with _table(environment, access) as table:
+    with _table(access) as table:
         if not table.remove(user, alert):
-            _refuse(f"there is no alert {user}/{alert}")
+            _refuse_absent(user, alert)
     click.echo(visible(f"{user}/{alert}: removed"))
 
 
@@ -150,26 +137,23 @@ def remove(environment: Environment, /, user: str, alert: str, **access: Any) ->
 @_show_phone_numbers
 @options.output_format("text", "json")
 @options.of_stack
-@_environment
-def show(
-    environment: Environment, /, user: str, alert: str, show_phone_numbers: bool, format_: str, **access: Any
-) -> None:
+def show(user: str, alert: str, show_phone_numbers: bool, format_: str, **access: Any) -> None:
     """Show what an alert is doing: armed, fired, sent, late or malformed, and why. Exits with 1 if there is none.
 
     The table does not record which price fired an alert. The command looks for the first price past the threshold.
     """
-    alerts.check({"USER": user, "ALERT": alert})
-    with _table(environment, access) as table:
-        known = table.get(user, alert) or _refuse(f"there is no alert {user}/{alert}")
+    with _table(access) as table:
+        known = _known(table, user, alert)
         price = table.firing_price(known)
+    shown = _shown(known, show_phone_numbers)
     if format_ == "json":
         fired = {"price": price.price, "at": _iso(str(price.timestamp_ms))} if price else None
-        click.echo(json.dumps({**_as_dict(known, show_phone_numbers), "fired": fired}, indent=1))
-    else:
-        click.echo("\n".join(_as_text(known, price, show_phone_numbers)))
-        if known.state == State.FIRED:
-            where = f"{environment.name} --local" if access["local"] else environment.name
-            click.echo(f"\nIf it stays fired, its notification may have failed: generator replay {where}")
+        click.echo(json.dumps({**shown, "fired": fired}, indent=1))
+        return
+    click.echo("\n".join(_as_text(shown, price)))
+    if known.state == State.FIRED:
+        where = f"{_environment().name} --local" if access["local"] else _environment().name
+        click.echo(f"\nIf it stays fired, its notification may have failed: generator replay {where}")
 
 
 @command.command("list", epilog="Example: generator alerts prod list --state malformed")
@@ -179,32 +163,19 @@ def show(
 @_show_phone_numbers
 @options.output_format("text", "json")
 @options.of_stack
-@_environment
 def list_(
-    environment: Environment,
-    /,
-    user: str | None,
-    state: State | None,
-    limit: int,
-    show_phone_numbers: bool,
-    format_: str,
-    **access: Any,
+    user: str | None, state: State | None, limit: int, show_phone_numbers: bool, format_: str, **access: Any
 ) -> None:
     """List alerts with their states. Without --user, this reads the whole table, which AWS bills."""
-    alerts.check({"USER": user})
-    matching: list[Alert] = []
-    with _table(environment, access) as table:
-        for page in table.pages(user):
-            matching += [alert for alert in page if state is None or alert.state == state]
-            if len(matching) > limit:
-                break
-    is_cut, matching = len(matching) > limit, matching[:limit]
+    with _table(access) as table:
+        alerts_ = (alert for page in table.pages(user) for alert in page if state is None or alert.state == state)
+        matching = [*itertools.islice(alerts_, limit + 1)]
+    is_cut, rows = len(matching) > limit, [_shown(alert, show_phone_numbers) for alert in matching[:limit]]
     if format_ == "json":
-        rows = [_as_dict(alert, show_phone_numbers) for alert in matching]
-        click.echo(json.dumps({"environment": environment.name, "alerts": rows, "more": is_cut}, indent=1))
+        click.echo(json.dumps({"environment": _environment().name, "alerts": rows, "more": is_cut}, indent=1))
         return
     header = ("User", "Alert", "State", "Watches", "Armed", "Outcome", "Phone number", "Reason")
-    click.echo("\n".join(text_table(header, [_row(alert, show_phone_numbers) for alert in matching])))
+    click.echo("\n".join(text_table(header, map(_row, rows))))
     if is_cut:
         click.echo(f"There are more than {limit:,}; name a --user, or raise --limit.", err=True)
 
@@ -212,12 +183,11 @@ def list_(
 @command.command(epilog="Example: generator alerts prod policy")
 @options.region
 @options.stack_name
-@_environment
-def policy(environment: Environment, /, region: str | None, stack_name: str | None) -> None:
+def policy(region: str | None, stack_name: str | None) -> None:
     """Print the IAM policy that these commands need. Needs no credentials."""
     from generator.account import alerts as live
 
-    click.echo(json.dumps(live.policy(*deployed.place(environment, region, stack_name)), indent=1))
+    click.echo(json.dumps(live.policy(*deployed.place(_environment(), region, stack_name)), indent=1))
 
 
 def _refuse(why: str) -> NoReturn:
@@ -225,24 +195,29 @@ def _refuse(why: str) -> NoReturn:
     sys.exit(1)
 
 
+def _refuse_absent(user: str, alert: str) -> NoReturn:
+    _refuse(f"there is no alert {user}/{alert}")
+
+
+def _known(table: AlertsTable, user: str, alert: str) -> Alert:
+    return table.get(user, alert) or _refuse_absent(user, alert)
+
+
 def _now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def _well_formed(alert: Alert) -> dict[str, str]:
-    """Return the symbol, direction and threshold of an alert, without those that are malformed."""
-    known = {"symbol": alert.symbol, "direction": alert.direction, "threshold": alert.threshold}
-    return {name: text for name, text in known.items() if text and alerts.is_valid(name.upper(), text)}
-
-
-def _armed(user: str, alert: str, arming: dict[str, dict[str, str]]) -> str:
+def _show_armed(user: str, alert: str, arming: dict[str, dict[str, str]]) -> None:
     symbol, _, direction = arming["watch"]["S"].partition("#")
-    return (
-        f"{user}/{alert}: armed, {symbol} {direction} {arming['threshold']['N']} (arming {arming['generation']['S']})"
-    )
+    watch = f"{symbol} {direction} {arming['threshold']['N']}"
+    click.echo(visible(f"{user}/{alert}: armed, {watch} (arming {arming['generation']['S']})"))
 
 
-def _as_dict(alert: Alert, show_phone_numbers: bool) -> dict[str, Any]:
+def _shown(alert: Alert, show_phone_numbers: bool) -> dict[str, Any]:
+    """Return an alert as JSON shows it."""
+    phone_number = alert.phone_number
+    if phone_number is not None and not show_phone_numbers:
+        phone_number = alerts.masked(phone_number)
     return {
         "user_id": alert.user_id,
         "alert_id": alert.alert_id,
@@ -255,55 +230,38 @@ def _as_dict(alert: Alert, show_phone_numbers: bool) -> dict[str, Any]:
         "armed_at": _iso(alert.armed_at_ms),
         "settled_at": _iso(alert.settled_at_ms),
         "message_id": alert.message_id,
-        "phone_number": _phone(alert, show_phone_numbers),
+        "phone_number": phone_number,
     }
 
 
-def _as_text(alert: Alert, price: FiringPrice | None, show_phone_numbers: bool) -> Iterable[str]:
-    settled_at = _iso(alert.settled_at_ms)
-    message_id = alert.message_id and f"(MessageId {alert.message_id})"
-    outcome = " ".join(filter(None, (settled_at and f"{alert.state} {settled_at}", message_id)))
+def _as_text(shown: dict[str, Any], price: FiringPrice | None) -> list[str]:
+    fired = "the price is not in the price table any more, or the alert does not record its threshold"
+    if shown["state"] in (State.ARMED, State.MALFORMED):
+        fired = "-"
+    elif price:
+        fired = f"at {price.price}, the price of {_iso(str(price.timestamp_ms))}"
+    settled = shown["settled_at"] and f"{shown['state']} {shown['settled_at']}"
+    message_id = shown["message_id"] and f"(MessageId {shown['message_id']})"
     rows = [
-        ("state", alert.state),
-        *(("reason", reason) for reason in alert.reasons),
-        ("watches", _watches(alert)),
-        ("armed", f"{_iso(alert.armed_at_ms) or 'never'} (arming {alert.arming_id})"),
-        ("fired", _fired(alert, price)),
-        ("outcome", outcome or "-"),
-        ("phone number", _phone(alert, show_phone_numbers) or "-"),
+        ("state", shown["state"]),
+        *(("reason", reason) for reason in shown["reasons"]),
+        ("watches", _watches(shown)),
+        ("armed", f"{shown['armed_at'] or 'never'} (arming {shown['arming_id']})"),
+        ("fired", fired),
+        ("outcome", " ".join(filter(None, (settled, message_id))) or "-"),
+        ("phone number", shown["phone_number"] or "-"),
     ]
     return text_table((), rows)
 
 
-def _fired(alert: Alert, price: FiringPrice | None) -> str:
-    if alert.state in (State.ARMED, State.MALFORMED):
-        return "-"
-    if price is None:
-        return "the price is not in the price table any more, or the alert does not record its threshold"
-    return f"at {price.price}, the price of {_iso(str(price.timestamp_ms))}"
+def _row(shown: dict[str, Any]) -> list[str]:
+    cells = [shown["user_id"], shown["alert_id"], shown["state"], _watches(shown)]
+    cells += [shown[name] or "-" for name in ("armed_at", "settled_at", "phone_number")]
+    return [*cells, "; ".join(shown["reasons"])]
 
 
-def _row(alert: Alert, show_phone_numbers: bool) -> tuple[str, ...]:
-    return (
-        alert.user_id,
-        alert.alert_id,
-        alert.state,
-        _watches(alert),
-        _iso(alert.armed_at_ms) or "-",
-        _iso(alert.settled_at_ms) or "-",
-        _phone(alert, show_phone_numbers) or "-",
-        "; ".join(alert.reasons),
-    )
-
-
-def _watches(alert: Alert) -> str:
-    return " ".join(filter(None, (alert.symbol, alert.direction, alert.threshold))) or "-"
-
-
-def _phone(alert: Alert, in_full: bool) -> str | None:
-    if alert.phone_number is None:
-        return None
-    return alert.phone_number if in_full else alerts.masked(alert.phone_number)
+def _watches(shown: dict[str, Any]) -> str:
+    return " ".join(filter(None, (shown["symbol"], shown["direction"], shown["threshold"]))) or "-"
 
 
 def _iso(time_ms: str | None) -> str | None:
