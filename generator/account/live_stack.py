@@ -129,32 +129,29 @@ def state(deployment: Deployment) -> CheckResult:
         return failed(
             f"the name {name} belongs to another stack", "choose another name with --stack-name, here and to deploy"
         )
+
+    def run(command: str) -> str:
+        return deployment.aws(f"cloudformation {command} --stack-name {name}")
+
     if status in _GIVE_UP_COMMANDS:
-        give_up = deployment.aws(f"cloudformation {_GIVE_UP_COMMANDS[status]} --stack-name {name}")
         return failed(
             f"{name} is in state {status} and can only be updated without rollback",
-            f"deploy with --disable-rollback to continue from there; or give up the failed change: {give_up}",
+            "deploy with --disable-rollback to continue from there; or give up the failed change: "
+            f"{run(_GIVE_UP_COMMANDS[status])}",
         )
     if status.endswith("_IN_PROGRESS"):
-        return failed(f"a change of {name} is in progress ({status})", _wait(deployment, name, status))
-    if status in _MUST_BE_DELETED or not status.endswith("_COMPLETE"):
-        return failed(f"{name} is in state {status} and cannot be updated", _repair(deployment, name, status))
-    return passed(f"{name} is in state {status} and will be updated")
-
-
-def _wait(deployment: Deployment, name: str, status: str) -> str:
-    waiter = next((waiter for beginning, waiter in _WAITERS.items() if status.startswith(beginning)), None)
-    if waiter is None:
-        return f"repeat until it ends: {deployment.aws(f'cloudformation describe-stacks --stack-name {name}')}"
-    return f"wait for it: {deployment.aws(f'cloudformation wait stack-{waiter}-complete --stack-name {name}')}"
-
-
-def _repair(deployment: Deployment, name: str, status: str) -> str:
+        waiter = next((waiter for beginning, waiter in _WAITERS.items() if status.startswith(beginning)), None)
+        remedy = f"repeat until it ends: {run('describe-stacks')}"
+        if waiter is not None:
+            remedy = f"wait for it: {run(f'wait stack-{waiter}-complete')}"
+        return failed(f"a change of {name} is in progress ({status})", remedy)
+    if status.endswith("_COMPLETE") and status not in _MUST_BE_DELETED:
+        return passed(f"{name} is in state {status} and will be updated")
     if status in _MUST_BE_DELETED:
         keep = "; add --retain-resources for what it cannot delete" if status == "DELETE_FAILED" else ""
-        return f"delete it: {deployment.aws(f'cloudformation delete-stack --stack-name {name}')}{keep}"
-    if status == "UPDATE_ROLLBACK_FAILED":
-        go_on = deployment.aws(f"cloudformation continue-update-rollback --stack-name {name}")
-        return f"finish the rollback: {go_on}"
-    events = deployment.aws(f"cloudformation describe-stack-events --stack-name {name}")
-    return f"find what failed and fix it: {events}"
+        remedy = f"delete it: {run('delete-stack')}{keep}"
+    elif status == "UPDATE_ROLLBACK_FAILED":
+        remedy = f"finish the rollback: {run('continue-update-rollback')}"
+    else:
+        remedy = f"find what failed and fix it: {run('describe-stack-events')}"
+    return failed(f"{name} is in state {status} and cannot be updated", remedy)

@@ -68,32 +68,24 @@ def api_logging_role(deployment: Deployment) -> CheckResult:
     Source: API Gateway Developer Guide, "Permissions for CloudWatch logging": one role per account and Region.
     """
     role = str(deployment.account.call("apigateway", "GetAccount").get("cloudwatchRoleArn") or "")
-    choice = deployment.environment.operations.api_logging_role
-    own_role = _physical_id(deployment, "AWS::IAM::Role", names.API_LOGGING_ROLE) if role else None
-    is_own = own_role is not None and role.endswith(f"/{own_role}")
-    if not role and choice == "existing":
-        return failed(
-            "the Region has no API Gateway logging role, and the stage cannot be created without one",
-            _choose_logging_role(deployment, "create"),
-        )
-    if not role:
+    is_created = deployment.environment.operations.api_logging_role == "create"
+    choose = f'write api_logging_role = "{{}}" under [operations], then run: {deployment.generate}'
+    if not role and is_created:
         return passed("the stack will create the Region's logging role")
-    if choice == "existing" and is_own:
-        return failed(
-            f'this stack created the Region\'s logging role ({role}); "existing" would leave it unmanaged',
-            _choose_logging_role(deployment, "create"),
-        )
-    if not role_exists(deployment, role):
-        return _without_role(deployment, role, is_replaced=choice == "create" and not is_own)
-    if choice == "create" and not is_own:
-        return failed(
-            f"the Region already has a logging role ({role}), which this stack would replace with its own",
-            _choose_logging_role(deployment, "existing"),
-        )
-    return passed(f"the logging role is {role}")
-
-
-def _without_role(deployment: Deployment, role: str, *, is_replaced: bool) -> CheckResult:
+    if not role:
+        what = "the Region has no API Gateway logging role, and the stage cannot be created without one"
+        return failed(what, choose.format("create"))
+    own_role = _physical_id(deployment, "AWS::IAM::Role", names.API_LOGGING_ROLE)
+    is_own = own_role is not None and role.endswith(f"/{own_role}")
+    if is_own and not is_created:
+        what = f'this stack created the Region\'s logging role ({role}); "existing" would leave it unmanaged'
+        return failed(what, choose.format("create"))
+    is_replaced = is_created and not is_own
+    if role_exists(deployment, role):
+        if not is_replaced:
+            return passed(f"the logging role is {role}")
+        what = f"the Region already has a logging role ({role}), which this stack would replace with its own"
+        return failed(what, choose.format("existing"))
     if is_replaced:
         return passed(f"the stack will replace the Region's logging role {role}, which no longer exists")
     set_role = "apigateway update-account --patch-operations op=replace,path=/cloudwatchRoleArn,value=ROLE_ARN"
@@ -108,7 +100,10 @@ def api_name(deployment: Deployment) -> CheckResult:
 
     Source: API Gateway Developer Guide, "Amazon API Gateway dimensions and metrics".
     """
-    name = names.API_NAME.replace(f"${{{names.ENVIRONMENT_SUFFIX}}}", _suffix(deployment))
+    stack = live_stack.find(deployment.account, deployment.stack_name) or {}
+    given = {row["ParameterKey"]: row.get("ParameterValue") for row in stack.get("Parameters", [])}
+    suffix = given.get(names.ENVIRONMENT_SUFFIX) or deployment.environment.name
+    name = names.API_NAME.replace(f"${{{names.ENVIRONMENT_SUFFIX}}}", suffix)
     own_id = _physical_id(deployment, "AWS::ApiGateway::RestApi", names.API)
     apis = deployment.account.call("apigateway", "GetRestApis").get("items", [])
     others = [api["id"] for api in apis if api.get("name") == name and api["id"] != own_id]
@@ -163,11 +158,12 @@ def operations_topic(deployment: Deployment) -> CheckResult:
     Source: Amazon SNS API reference, Subscribe: a subscription receives nothing until its owner confirms it.
     """
     email = deployment.environment.operations.email
+    set_email = f"write email = ... under [operations], then run: {deployment.generate}"
     topic = _physical_id(deployment, "AWS::SNS::Topic", names.OPERATIONS_TOPIC)
     if topic is None and email:
         return passed(f"the stack will subscribe {email} to its alarms; confirm the message that AWS sends there")
     if topic is None:
-        return warned("nobody is going to receive the alarms: operations.email is empty", _set_email(deployment))
+        return warned("nobody is going to receive the alarms: operations.email is empty", set_email)
     rows = deployment.account.call("sns", "ListSubscriptionsByTopic", TopicArn=topic).get("Subscriptions", [])
     pending = [row.get("Endpoint", "") for row in rows if not row.get("SubscriptionArn", "").startswith("arn:")]
     if len(pending) < len(rows):
@@ -180,7 +176,7 @@ def operations_topic(deployment: Deployment) -> CheckResult:
         )
     if email:
         return passed(f"the update will subscribe {email} to the alarms; confirm the message that AWS sends there")
-    return failed(f"nobody receives the alarms: the topic {topic} has no subscription", _set_email(deployment))
+    return failed(f"nobody receives the alarms: the topic {topic} has no subscription", set_email)
 
 
 def role_exists(deployment: Deployment, role_arn: str) -> bool:
@@ -194,27 +190,10 @@ def role_exists(deployment: Deployment, role_arn: str) -> bool:
 
 def console(region: str) -> str:
     """Return the address of the AWS console for a Region."""
-    for beginning, host in _CONSOLES.items():
-        if region.startswith(beginning):
-            return f"https://{host}"
-    return f"https://{region}.console.aws.amazon.com"
+    host = next((host for beginning, host in _CONSOLES.items() if region.startswith(beginning)), None)
+    return f"https://{host or f'{region}.console.aws.amazon.com'}"
 
 
 def _physical_id(deployment: Deployment, type_: str, logical_id: str) -> str | None:
     """Return the physical id of a resource of the live stack, if there is one."""
     return live_stack.physical_ids(deployment.account, deployment.stack_name, type_).get(logical_id)
-
-
-def _set_email(deployment: Deployment) -> str:
-    return f"write email = ... under [operations], then run: {deployment.generate}"
-
-
-def _choose_logging_role(deployment: Deployment, choice: str) -> str:
-    return f'write api_logging_role = "{choice}" under [operations], then run: {deployment.generate}'
-
-
-def _suffix(deployment: Deployment) -> str:
-    """Return the EnvironmentSuffix of the live stack, or the template's default if there is no stack."""
-    stack = live_stack.find(deployment.account, deployment.stack_name) or {}
-    given = {row["ParameterKey"]: row.get("ParameterValue") for row in stack.get("Parameters", [])}
-    return given.get(names.ENVIRONMENT_SUFFIX) or deployment.environment.name

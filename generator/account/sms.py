@@ -7,13 +7,15 @@ the stack records the alert as sent, and nobody receives it.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import math
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from operator import attrgetter
+from typing import NamedTuple
 
 from generator._format import joined, usd
 from generator.account.connection import SMS_VOICE, USE_AWS, Unavailable, document
@@ -127,7 +129,9 @@ def origination(deployment: Deployment) -> CheckResult:
     Identities that other accounts share with this one do not count. Source: Amazon SNS Developer Guide, "Supported
     Regions and countries" (the United States) and "SMS access management".
     """
-    identities = [*_numbers(deployment), *_sender_ids(deployment)] or [*_pools(deployment)]
+    numbers = _identities(deployment, "the phone number", "PhoneNumber", "PhoneNumber")
+    sender_ids = _identities(deployment, "the sender ID", "SenderId", "SenderId")
+    identities = [*numbers, *sender_ids] or [*_identities(deployment, "the pool", "Pool", "PoolId")]
     if not identities:
         options = "--iso-country-code US --message-type TRANSACTIONAL --number-capabilities SMS --number-type TOLL_FREE"
         request = deployment.aws(f"{SMS_VOICE} request-phone-number {options}")
@@ -136,21 +140,23 @@ def origination(deployment: Deployment) -> CheckResult:
             "every SMS to countries that require one, such as the United States",
             f"request one for each country of your recipients, for example: {request}",
         )
-    countries = sorted({identity.country for identity in identities})
-    groups = [[identity for identity in identities if identity.country == country] for country in countries]
-    admitting = [next((identity for identity in group if _admits_sns(deployment, identity)), None) for group in groups]
-    blocked = [group[0] for group, identity in zip(groups, admitting, strict=True) if identity is None]
+    admitting, blocked = list[_Identity](), list[_Identity]()
+    by_country = attrgetter("country")
+    for _, same_country in itertools.groupby(sorted(identities, key=by_country), by_country):
+        group = [*same_country]
+        found = next((identity for identity in group if _admits_sns(deployment, identity)), None)
+        (admitting if found else blocked).append(found or group[0])
     if not blocked:
-        return passed(f"SNS may send from {_named(filter(None, admitting))}")
+        return passed(f"SNS may send from {joined([identity.name for identity in admitting])}")
+    senders = joined([identity.name for identity in blocked])
     commands = [_admit_command(deployment, identity) for identity in blocked]
     remedy = f"replace the resource policy: {'; '.join(commands)}"
-    if all(identity.created is None for identity in blocked):
-        since = f"{_POLICIES_SINCE:%Y-%m-%d}"
-        return warned(
-            f"no resource policy of {_named(blocked)} admits SNS; SNS drops SMS from identities created since {since}",
-            remedy,
-        )
-    return failed(f"SNS drops every SMS from {_named(blocked)}: no resource policy admits SNS", remedy)
+    if any(identity.created for identity in blocked):
+        return failed(f"SNS drops every SMS from {senders}: no resource policy admits SNS", remedy)
+    since = f"{_POLICIES_SINCE:%Y-%m-%d}"
+    return warned(
+        f"no resource policy of {senders} admits SNS; SNS drops SMS from identities created since {since}", remedy
+    )
 
 
 @_needs_sms
@@ -165,8 +171,7 @@ def spend(deployment: Deployment) -> CheckResult:
     figures = f"the monthly SMS limit is {usd(limit)}"
     if limit >= wanted:
         return passed(f"{figures} ({usd(wanted)} in the environment file)")
-    raise_limit = deployment.aws(f"sns set-sms-attributes --attributes MonthlySpendLimit={math.ceil(wanted)}")
-    remedy = f"run: {raise_limit}"
+    remedy = f"run: {_raise_limit(deployment, wanted)}"
     if quota < wanted:
         remedy = f"the quota is {usd(quota)}: open a quota increase case for SNS text messaging, then {remedy}"
     return failed(
@@ -187,11 +192,10 @@ def cost(deployment: Deployment) -> CheckResult:
     limit, _ = _spend_limits(deployment)
     if planned_usd <= limit:
         return passed(f"the planned SMS cost {usd(planned_usd)} of the monthly limit of {usd(limit)}")
-    raise_limit = deployment.aws(f"sns set-sms-attributes --attributes MonthlySpendLimit={math.ceil(planned_usd)}")
     return failed(
         f"the monthly SMS limit is too low: {volume.lasting(environment, limit)}",
-        f"raise it to {usd(planned_usd)}: {raise_limit}; if AWS refuses, open a quota increase case for SNS text "
-        "messaging; or lower traffic.alerts_per_webhook",
+        f"raise it to {usd(planned_usd)}: {_raise_limit(deployment, planned_usd)}; if AWS refuses, open a quota "
+        "increase case for SNS text messaging; or lower traffic.alerts_per_webhook",
     )
 
 
@@ -214,22 +218,18 @@ def delivery_log(deployment: Deployment) -> CheckResult:
     return passed(f"SNS logs failed SMS with the role {role}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Identity:
+class _Identity(NamedTuple):
     """A phone number, sender ID or pool from which messages can be sent."""
 
-    kind: str
     name: str
+    """With its kind and country."""
     arn: str
-    country: str = ""
-    created: datetime | None = None
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}" + (f" ({self.country})" if self.country else "")
+    country: str
+    created: datetime | None
 
 
-def _named(identities: Iterable[_Identity]) -> str:
-    return joined([str(identity) for identity in identities])
+def _raise_limit(deployment: Deployment, to_usd: float) -> str:
+    return deployment.aws(f"sns set-sms-attributes --attributes MonthlySpendLimit={math.ceil(to_usd)}")
 
 
 def _sends_from(deployment: Deployment) -> bool:
@@ -237,24 +237,14 @@ def _sends_from(deployment: Deployment) -> bool:
     return region_ not in REGIONS_WITHOUT_SMS and deployment.account.offers(SMS_VOICE)
 
 
-def _numbers(deployment: Deployment) -> Iterator[_Identity]:
-    """Yield the active numbers that send SMS to people; those of type SIMULATOR send to test numbers only."""
-    for number in deployment.account.call(SMS_VOICE, "DescribePhoneNumbers").get("PhoneNumbers", []):
-        is_real = number["NumberType"] != "SIMULATOR" and "SMS" in number["NumberCapabilities"]
-        if is_real and number["Status"] == "ACTIVE":
-            arn, created = number["PhoneNumberArn"], number["CreatedTimestamp"]
-            yield _Identity("the phone number", number["PhoneNumber"], arn, number["IsoCountryCode"], created)
-
-
-def _sender_ids(deployment: Deployment) -> Iterator[_Identity]:
-    for sender_id in deployment.account.call(SMS_VOICE, "DescribeSenderIds").get("SenderIds", []):
-        yield _Identity("the sender ID", sender_id["SenderId"], sender_id["SenderIdArn"], sender_id["IsoCountryCode"])
-
-
-def _pools(deployment: Deployment) -> Iterator[_Identity]:
-    for pool in deployment.account.call(SMS_VOICE, "DescribePools").get("Pools", []):
-        if pool["Status"] == "ACTIVE":
-            yield _Identity("the pool", pool["PoolId"], pool["PoolArn"], created=pool["CreatedTimestamp"])
+def _identities(deployment: Deployment, noun: str, kind: str, key: str) -> Iterator[_Identity]:
+    """Yield what is active and sends SMS to people; numbers of type SIMULATOR send to test numbers only."""
+    for row in deployment.account.call(SMS_VOICE, f"Describe{kind}s").get(f"{kind}s", []):
+        is_real = row.get("NumberType") != "SIMULATOR" and "SMS" in row.get("NumberCapabilities", ["SMS"])
+        if is_real and row.get("Status", "ACTIVE") == "ACTIVE":
+            country = row.get("IsoCountryCode", "")
+            name = f"{noun} {row[key]}" + (f" ({country})" if country else "")
+            yield _Identity(name, row[f"{kind}Arn"], country, row.get("CreatedTimestamp"))
 
 
 def _admits_sns(deployment: Deployment, identity: _Identity) -> bool:
