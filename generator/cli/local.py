@@ -17,7 +17,7 @@ from generator._format import visible
 from generator.cli import alerts, options, replay
 from generator.cli.output import is_interactive
 from generator.config import files
-from generator.local import demo, deployment, emulator, outage, reasons, runs
+from generator.local import demo, deployment, emulator, reasons, runs
 from generator.local.deployment import System
 from generator.template import reading
 
@@ -74,8 +74,8 @@ def _demo(system: System) -> None:
 
     outcome = demo.run(system, progress)
     click.echo(demo.as_table(outcome))
-    if outcome.refusal:
-        click.echo(f"a price was not stored: {visible(outcome.refusal)}", err=True)
+    if outcome.refusals:
+        click.echo(f"a price was not stored: {visible(outcome.refusals[0])}", err=True)
     if not outcome.passed:
         click.echo("the SMS messages are not the expected ones; see the table above", err=True)
         sys.exit(1)
@@ -85,14 +85,13 @@ def _demo_replay(name: str, system: System) -> None:
     """Let a notification fail and replay it, with the commands that an operator uses."""
     click.echo("\nThe next notification fails, because its function is switched off:\n")
     number = "+15555559999"
-    _run_as_typed(
-        alerts.command, "alerts", name, *f"add demo replayed LINK-USD above 2 --phone-number {number} --local".split()
-    )
+    arm = f"alerts {name} add demo replayed LINK-USD above 2 --phone-number {number} --local"
+    _run_as_typed(alerts.command, arm)
     body = {"symbol": "LINK-USD", "price": "2.15", "timestamp": int(time.time() * 1000), "source": "demo"}
-    with outage.of_notifications(system):
+    with system.outage_of_notifications():
         system.send(body, "demo_replayed")
-    _run_as_typed(alerts.command, "alerts", name, "show", "demo", "replayed", "--local")
-    _run_as_typed(replay.command, "replay", name, "--run", "--local")
+    _run_as_typed(alerts.command, f"alerts {name} show demo replayed --local")
+    _run_as_typed(replay.command, f"replay {name} --run --local")
     texts = system.wait_for_sms([number]).get(number, [])
     click.echo("\n".join(["", *texts]))
     if len(texts) != 1:
@@ -100,12 +99,12 @@ def _demo_replay(name: str, system: System) -> None:
         sys.exit(1)
 
 
-def _run_as_typed(command: click.Command, *arguments: str) -> None:
+def _run_as_typed(command: click.Command, line: str) -> None:
     """Run another command as if a user had typed it."""
-    name, *others = arguments
-    click.echo(f"$ generator {' '.join(arguments)}")
+    click.echo(f"$ generator {line}")
+    name, *arguments = line.split()
     with contextlib.suppress(SystemExit):  # The exit code of the other command is in what it prints.
-        command.main(others, prog_name=f"generator {name}", standalone_mode=False)
+        command.main(arguments, prog_name=f"generator {name}", standalone_mode=False)
 
 
 def _welcome(name: str, system: System) -> str:
@@ -157,8 +156,9 @@ def _watch(system: System) -> None:
         prices = system.new_prices() if checked else []
         if prices and not any(line["AlertsFired"] for line in checked):
             known = system.alerts()
-            for reason in (reason for price in prices for reason in reasons.silence(price, known)):
-                _show("no alert", reason)
+            for price in prices:
+                for reason in reasons.silence(price, known):
+                    _show("no alert", reason)
         for number, texts in system.sms().items():
             for text in texts[shown.get(number, 0) :]:
                 _show("SMS", f"to {number}: {text}")
@@ -171,6 +171,7 @@ def _show(kind: str, text: str) -> None:
 
 
 def _summary(kind: str, line: dict[str, Any]) -> str:
-    figures = (f"{name} {value}" for name, value in line.items() if name not in ("_aws", "Function", "id", "outcome"))
-    reason = reasons.refusal(str(line["outcome"])) if kind == "webhook" else ""
-    return ", ".join([str(line["outcome"]), *figures]) + (f"; {reason}" if reason else "")
+    outcome = str(line["outcome"])
+    figures = [f"{name} {value}" for name, value in line.items() if name not in ("_aws", "Function", "id", "outcome")]
+    reason = reasons.refusal(outcome) if kind == "webhook" else ""
+    return ", ".join([outcome, *figures]) + (f"; {reason}" if reason else "")

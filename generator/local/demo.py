@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from http import HTTPStatus
 
 from generator._format import duration, text_table
 from generator.local.deployment import System
-from generator.local.senders import Sender
 
 SYMBOLS = {"BTC-USD": Decimal("64000"), "ETH-USD": Decimal("3100"), "SOL-USD": Decimal("142")}
 PRICES = 60
@@ -43,27 +42,35 @@ class DemoAlert:
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """Counts of the demonstration, and the phone numbers whose SMS are missing or unexpected."""
+    """What was sent, and the SMS that arrived."""
 
     prices_sent: int
-    prices_stored: int
+    refusals: Sequence[str]
+    """Status and message of each answer that refused a price."""
     alerts: int
-    alerts_expected: int
-    sms_delivered: int
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-    latencies_ms: tuple[int, ...]
-    texts: tuple[str, ...]
-    """Texts of the delivered SMS."""
-    refusal: str | None
-    """Status and message of the first answer that refused a price."""
-    requests: tuple[str, ...] = ()
+    expected: Set[str]
+    """The phone numbers that should get one SMS each."""
+    delivered: Mapping[str, Sequence[str]]
+    """The texts of the SMS by phone number."""
+    latencies_ms: Sequence[int]
+    """From the shortest to the longest."""
+    requests: Sequence[str] = ()
     """A request of each source with a path of its own, without its secret, and the answer."""
+
+    @property
+    def missing(self) -> int:
+        """Return the number of phone numbers without an expected SMS."""
+        return len(self.expected - self.delivered.keys())
+
+    @property
+    def unexpected(self) -> int:
+        """Return the number of phone numbers with an SMS that was not expected, or with more than one."""
+        return sum(number not in self.expected or len(texts) > 1 for number, texts in self.delivered.items())
 
     @property
     def passed(self) -> bool:
         """Return whether every price was stored, and exactly the expected SMS were delivered, each once."""
-        return self.prices_stored == self.prices_sent and not self.missing and not self.unexpected
+        return not (self.refusals or self.missing or self.unexpected)
 
 
 def alerts() -> list[DemoAlert]:
@@ -89,82 +96,64 @@ def walk() -> Iterator[tuple[str, Decimal]]:
 
 def run(system: System, progress: Callable[[Iterable[int]], Iterable[int]]) -> DemoResult:
     """Arm the alerts, send the prices, and wait for the expected SMS, and briefly for unexpected ones."""
-    from_sources = dict(zip(system.senders, map(_alert_of_source, range(len(system.senders))), strict=True))
-    armed = [*alerts(), *from_sources.values()]
+    of_senders = [*map(_alert_of_source, range(len(system.senders)))]
+    armed = [*alerts(), *of_senders]
     for alert in armed:
         system.put_alert(alert.alert_id, alert.symbol, alert.direction, str(alert.threshold), alert.phone_number)
-    expected: set[str] = set()
+    expected = {alert.phone_number for alert in of_senders}
     refusals: list[str] = []
+    requests: list[str] = []
     prices = walk()
     for number in progress(range(PRICES)):
         symbol, price = next(prices)
-        expected |= {a.phone_number for a in armed if a.symbol == symbol and a.fires_at(price)}
+        expected |= {alert.phone_number for alert in armed if alert.symbol == symbol and alert.fires_at(price)}
         body = {"symbol": symbol, "price": str(price), "timestamp": int(time.time() * 1000), "source": "demo"}
-        if refusal := _refusal(system, body, f"demo_{number}"):
-            refusals.append(refusal)
-    requests = []
-    for sender, alert in from_sources.items():
-        request, refusal = _request(system, sender, alert.symbol)
-        requests.append(request)
-        refusals += [refusal] if refusal else []
-    expected |= {alert.phone_number for alert in from_sources.values()}
+        refusals += _refusal(system, body, f"demo_{number}")
+    for sender, alert in zip(system.senders, of_senders, strict=True):
+        text = sender.alert(alert.symbol, "0.5120")
+        status, message = system.send_from(sender, text)
+        requests.append(f"{sender.shown(text)}\n{status} {message}\n")
+        refusals += [] if status == HTTPStatus.ACCEPTED else [f"{status} {message}"]
     system.wait_for_sms(expected)
     time.sleep(UNEXPECTED_S)
     delivered = system.sms()
     latencies_ms = [line["LatencyMs"] for kind, line in system.new_events() if kind == "notification" and line["Sent"]]
-    return DemoResult(
-        prices_sent=PRICES + len(requests),
-        prices_stored=PRICES + len(requests) - len(refusals),
-        alerts=len(armed),
-        alerts_expected=len(expected),
-        sms_delivered=sum(map(len, delivered.values())),
-        missing=tuple(sorted(expected - delivered.keys())),
-        unexpected=tuple(sorted(n for n, texts in delivered.items() if n not in expected or len(texts) > 1)),
-        latencies_ms=tuple(sorted(latencies_ms)),
-        texts=tuple(text for texts in delivered.values() for text in texts),
-        refusal=next(iter(refusals), None),
-        requests=tuple(requests),
-    )
+    return DemoResult(PRICES + len(requests), refusals, len(armed), expected, delivered, sorted(latencies_ms), requests)
 
 
 def as_table(result: DemoResult) -> str:
     """Return a table for the terminal: the requests of sources, the texts of the SMS, and the result."""
     latencies_ms = result.latencies_ms
+    texts = [text for texts in result.delivered.values() for text in texts]
+    counts = {
+        "Prices sent": result.prices_sent,
+        "Prices stored": result.prices_sent - len(result.refusals),
+        "Alerts armed": result.alerts,
+        "Alerts expected to fire": len(result.expected),
+        "SMS delivered": len(texts),
+        "SMS missing": result.missing,
+        "SMS unexpected": result.unexpected,
+    }
     rows = [
-        ("Prices sent", f"{result.prices_sent:,}"),
-        ("Prices stored", f"{result.prices_stored:,}"),
-        ("Alerts armed", f"{result.alerts:,}"),
-        ("Alerts expected to fire", f"{result.alerts_expected:,}"),
-        ("SMS delivered", f"{result.sms_delivered:,}"),
-        ("SMS missing", f"{len(result.missing):,}"),
-        ("SMS unexpected", f"{len(result.unexpected):,}"),
+        *((name, f"{count:,}") for name, count in counts.items()),
         ("Price to SMS, median", duration(latencies_ms[len(latencies_ms) // 2] / 1000) if latencies_ms else "-"),
         ("Price to SMS, slowest", duration(latencies_ms[-1] / 1000) if latencies_ms else "-"),
     ]
-    return "\n".join([*result.requests, *result.texts, "", *text_table((), rows, right=(1,))])
+    return "\n".join([*result.requests, *texts, "", *text_table((), rows, right=(1,))])
 
 
 def _alert_of_source(number: int) -> DemoAlert:
-    return DemoAlert(
-        f"demo-source-{number}", SOURCE_SYMBOLS[number], "above", Decimal("0.5"), f"+1555555{9000 + number}"
-    )
+    phone_number = f"+1555555{9000 + number}"
+    return DemoAlert(f"demo-source-{number}", SOURCE_SYMBOLS[number], "above", Decimal("0.5"), phone_number)
 
 
-def _request(system: System, sender: Sender, symbol: str) -> tuple[str, str | None]:
-    """Send one price as a source. Return the request and its answer, and the answer again if it was not stored."""
-    body = sender.alert(symbol, "0.5120")
-    status, message = system.send_from(sender, body)
-    answer = f"{status} {message}"
-    return f"{sender.shown(body)}\n{answer}\n", None if status == HTTPStatus.ACCEPTED else answer
-
-
-def _refusal(system: System, body: dict[str, object], webhook_id: str) -> str | None:
+def _refusal(system: System, body: dict[str, object], webhook_id: str) -> list[str]:
     """Send a price until it is stored, like a sender. Return the last answer if it was not stored."""
     for _ in range(RETRIES):
         time.sleep(PACE_S)
         status, message = system.send(body, webhook_id)
         if status in (200, 202):
-            return None
+            return []
         if status not in (429, 503):
             break
-    return f"{status} {message}"
+    return [f"{status} {message}"]

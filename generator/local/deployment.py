@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,7 @@ from generator.template.reading import parsed
 
 DEPLOY_TIMEOUT_S = 60
 SMS_TIMEOUT_S = 15
+FAILURE_TIMEOUT_S = 20
 STACK = "local"
 
 LOG_GROUPS = {
@@ -58,12 +60,19 @@ class System:
     _prices: set[str] = field(default_factory=set)
 
     def send(self, body: dict[str, object], webhook_id: str) -> tuple[int, str]:
-        """POST a signed price. Return the status and the body of the answer."""
-        raw = json.dumps(body).encode()
+        """POST a price, signed as the Standard Webhooks specification 1.0 has it in "Signature scheme".
+
+        Returns the status and the body of the answer.
+        """
+        raw, sent_at_s = json.dumps(body).encode(), int(time.time())
+        content = f"{webhook_id}.{sent_at_s}.".encode() + raw
+        signature = base64.b64encode(hmac.digest(base64.b64decode(self.secret), content, hashlib.sha256)).decode()
         headers = {
             "content-type": "application/json",
             "x-api-key": self.api_key,
-            **signed_headers(self.secret, webhook_id, int(time.time()), raw),
+            "webhook-id": webhook_id,
+            "webhook-timestamp": str(sent_at_s),
+            "webhook-signature": f"v1,{signature}",
         }
         return self._post(self.url, raw, headers)
 
@@ -107,6 +116,33 @@ class System:
         self._prices |= new.keys()
         return [new[name] for name in sorted(new)]
 
+    @contextmanager
+    def outage_of_notifications(self) -> Iterator[None]:
+        """Switch SendNotification off inside the block. At its end, wait until the failure queue has a notification.
+
+        The emulator neither retries what SNS cannot deliver nor moves it to the failure queue. Inside the block, the
+        queue subscribes to the topic instead, so it gets the same message. Raises EmulatorFailure if none arrives.
+        """
+        sns, sqs, functions = (self.emulator.client(service) for service in ("sns", "sqs", "lambda"))
+        function, topic = self.ids["SendNotificationFunction"], self.ids["NotificationTopic"]
+        queue = self.ids["AsyncFailureQueue"]
+
+        def attribute(name: str) -> str:
+            return str(sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])["Attributes"][name])
+
+        functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+        subscription = sns.subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint=attribute("QueueArn"), ReturnSubscriptionArn=True
+        )
+        try:
+            yield
+            if not wait_until(lambda: int(attribute("ApproximateNumberOfMessages")) > 0, FAILURE_TIMEOUT_S):
+                what = f"no notification failed within {FAILURE_TIMEOUT_S} s"
+                raise EmulatorFailure([Fault("the emulator", what, "run the command again")])
+        finally:
+            sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+            functions.delete_function_concurrency(FunctionName=function)
+
     def _items(self, table: str) -> list[Item]:
         pages = self.emulator.client("dynamodb").get_paginator("scan").paginate(TableName=self.ids[table])
         return [item for page in pages for item in page["Items"]]
@@ -139,11 +175,7 @@ def deploy(emulator: Emulator, template: str) -> System:
     also ignores the generation rules of the secrets, so this function stores valid ones.
     Raises EmulatorFailure with the reason if the stack is not created or is not from this generator.
     """
-    cloudformation = emulator.client("cloudformation")
-    cloudformation.create_stack(StackName=STACK, Capabilities=["CAPABILITY_IAM"], **_template(emulator, template))
-    _wait_until_created(cloudformation)
-    rows = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
-    ids = {row["LogicalResourceId"]: row["PhysicalResourceId"] for row in rows}
+    ids = _create(emulator, template)
     if missing := [name for name in REQUIRED_RESOURCES if name not in ids]:
         fault = Fault("the template", f"has no {', '.join(missing)}", "run: generator template")
         raise EmulatorFailure([fault])
@@ -152,17 +184,6 @@ def deploy(emulator: Emulator, template: str) -> System:
     api_key = emulator.client("apigateway").get_api_key(apiKey=ids["WebhookApiKey"], includeValue=True)["value"]
     url = f"{emulator.url}/restapis/{ids['WebhookApi']}/{ids['WebhookStage']}/_user_request_/webhooks"
     return System(emulator, ids, url, api_key, secret, tuple(_senders(emulator, ids["ProcessWebhookFunction"], url)))
-
-
-def _template(emulator: Emulator, template: str) -> dict[str, str]:
-    """Return the template as CloudFormation takes it: in the request, or in a bucket if it is too long for that."""
-    if len(template.encode()) <= MAX_TEMPLATE_BODY_BYTES:
-        return {"TemplateBody": template}
-    bucket, key = "templates", f"{STACK}.json"
-    s3 = emulator.client("s3")
-    s3.create_bucket(Bucket=bucket)
-    s3.put_object(Bucket=bucket, Key=key, Body=template.encode())
-    return {"TemplateURL": f"https://s3.amazonaws.com/{bucket}/{key}"}
 
 
 def _new_secret(emulator: Emulator, secret_id: str) -> str:
@@ -180,18 +201,17 @@ def _senders(emulator: Emulator, function: str, url: str) -> Iterator[Sender]:
         yield Sender(name, scheme, header, f"{url}/{name}", _new_secret(emulator, secret_id))
 
 
-def signed_headers(secret: str, webhook_id: str, sent_at_s: int, body: bytes) -> dict[str, str]:
-    """Return the three headers that authenticate a body. `secret` is base64, with or without its whsec_ prefix.
+def _create(emulator: Emulator, template: str) -> dict[str, str]:
+    """Create the stack. Return the physical ids of its resources by logical id."""
+    cloudformation = emulator.client("cloudformation")
+    source = {"TemplateBody": template}
+    if len(template.encode()) > MAX_TEMPLATE_BODY_BYTES:  # CloudFormation reads longer ones from a bucket.
+        s3, place = emulator.client("s3"), {"Bucket": "templates", "Key": f"{STACK}.json"}
+        s3.create_bucket(Bucket=place["Bucket"])
+        s3.put_object(**place, Body=template.encode())
+        source = {"TemplateURL": f"https://s3.amazonaws.com/{place['Bucket']}/{place['Key']}"}
+    cloudformation.create_stack(StackName=STACK, Capabilities=["CAPABILITY_IAM"], **source)
 
-    Source: Standard Webhooks specification 1.0, "Signature scheme".
-    """
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    content = f"{webhook_id}.{sent_at_s}.".encode() + body
-    signature = base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode()
-    return {"webhook-id": webhook_id, "webhook-timestamp": str(sent_at_s), "webhook-signature": f"v1,{signature}"}
-
-
-def _wait_until_created(cloudformation: Any) -> None:
     def status() -> str:
         return str(cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"])
 
@@ -200,12 +220,10 @@ def _wait_until_created(cloudformation: Any) -> None:
         events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
         failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
         reasons = (f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed)
-        fault = Fault(
-            "the template",
-            f"the emulator did not create the stack ({found}): {', '.join(reasons)}",
-            "run: generator check",
-        )
-        raise EmulatorFailure([fault])
+        what = f"the emulator did not create the stack ({found}): {', '.join(reasons)}"
+        raise EmulatorFailure([Fault("the template", what, "run: generator check")])
+    rows = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    return {row["LogicalResourceId"]: row["PhysicalResourceId"] for row in rows}
 
 
 def _apply_reservations(emulator: Emulator, template: Mapping[str, Json], ids: dict[str, str]) -> None:

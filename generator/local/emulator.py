@@ -35,10 +35,9 @@ class Emulator:
     """
 
     def __init__(self, port: int, region: str, folder: Path) -> None:
-        self.folder = folder
+        self.port, self.region, self.folder = port, region, folder
+        self.log = folder / "emulator.log"
         self.url = f"http://{HOST}:{port}/{secrets.token_urlsafe(24)}"
-        self.port = port
-        self.region = region
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
@@ -68,11 +67,10 @@ def running(region: str, port: int | None = None, concurrency_limit: int = 1000)
     """
     require_installed()
     with _runtime.temporary_folder(FOLDER_PREFIX) as folder:
-        log = folder / "emulator.log"
         emulator = Emulator(_usable(port), region, folder)
-        process = _start(emulator, folder, log, concurrency_limit)
+        process = _start(emulator, concurrency_limit)
         try:
-            _wait_until_started(process, emulator, log)
+            _wait_until_started(process, emulator)
             with _errors_as_faults():
                 yield emulator
         finally:
@@ -86,17 +84,17 @@ def require_installed() -> None:
         raise EmulatorFailure([fault])
 
 
-def _start(emulator: Emulator, folder: Path, log: Path, concurrency_limit: int) -> subprocess.Popen[bytes]:
+def _start(emulator: Emulator, concurrency_limit: int) -> subprocess.Popen[bytes]:
     """Start the emulator in its own process group, so that Ctrl-C does not stop it before this process is done."""
     environ = {
         # Lambda functions inherit these variables, so only two come from the user's own.
         "PATH": os.environ.get("PATH", os.defpath),
         "PYTHONUSERBASE": site.getuserbase(),
-        **dict.fromkeys(("HOME", "TMPDIR", "S3_DATA_DIR", "STATE_DIR"), str(folder)),
+        **dict.fromkeys(("HOME", "TMPDIR", "S3_DATA_DIR", "STATE_DIR"), str(emulator.folder)),
         **dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull),
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL": emulator.url,
-        "DOCKER_HOST": f"unix://{folder}/none",
+        "DOCKER_HOST": f"unix://{emulator.folder}/none",
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(emulator.port),
         # These two would listen on every address: IoT (if cryptography is installed) and a file server.
@@ -109,10 +107,10 @@ def _start(emulator: Emulator, folder: Path, log: Path, concurrency_limit: int) 
         # The emulator writes its Lambda runner in the locale's encoding, which may lack characters that it uses.
         "PYTHONUTF8": "1",
     }
-    with log.open("wb") as output:
+    with emulator.log.open("wb") as output:
         return subprocess.Popen(  # noqa: S603 - a file of this package
             [sys.executable, "-P", str(Path(__file__).with_name("server.py"))],
-            cwd=folder,
+            cwd=emulator.folder,
             env=environ,
             stdin=subprocess.PIPE,
             stdout=output,
@@ -121,7 +119,7 @@ def _start(emulator: Emulator, folder: Path, log: Path, concurrency_limit: int) 
         )
 
 
-def _wait_until_started(process: subprocess.Popen[bytes], emulator: Emulator, log: Path) -> None:
+def _wait_until_started(process: subprocess.Popen[bytes], emulator: Emulator) -> None:
     until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until and process.poll() is None:
         try:
@@ -129,11 +127,9 @@ def _wait_until_started(process: subprocess.Popen[bytes], emulator: Emulator, lo
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
-    last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
-    fault = Fault(
-        "generator local", f"the emulator did not start: {last}", "run `python -m ministack` to find the cause"
-    )
-    raise EmulatorFailure([fault])
+    printed = emulator.log.read_text(encoding="utf-8", errors="replace").strip() or "it printed nothing"
+    what = f"the emulator did not start: {printed.splitlines()[-1]}"
+    raise EmulatorFailure([Fault("generator local", what, "run `python -m ministack` to find the cause")])
 
 
 @contextmanager
@@ -143,11 +139,11 @@ def _errors_as_faults() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        fault = Fault("the template", f"the emulator rejected it ({_first_line(error)})", "run: generator check")
-        raise EmulatorFailure([fault]) from error
+        what = f"the emulator rejected it ({_first_line(error)})"
+        raise EmulatorFailure([Fault("the template", what, "run: generator check")]) from error
     except (BotoCoreError, urllib.error.URLError, http.client.HTTPException, ConnectionResetError) as error:
-        fault = Fault("the emulator", f"does not answer ({_first_line(error)})", "run the command again")
-        raise EmulatorFailure([fault]) from error
+        what = f"does not answer ({_first_line(error)})"
+        raise EmulatorFailure([Fault("the emulator", what, "run the command again")]) from error
 
 
 def _first_line(error: Exception) -> str:
@@ -178,9 +174,7 @@ def _usable(port: int | None) -> int:
         try:
             probe.bind((HOST, port or 0))
         except OSError as error:
-            what, remedy = (
-                f"cannot be used ({error.strerror})",
-                "choose another port, or omit --port to use any free one",
-            )
-            raise EmulatorFailure([Fault(f"--port {port}", what, remedy)]) from None
+            remedy = "choose another port, or omit --port to use any free one"
+            fault = Fault(f"--port {port}", f"cannot be used ({error.strerror})", remedy)
+            raise EmulatorFailure([fault]) from None
         return int(probe.getsockname()[1])

@@ -204,7 +204,8 @@ def test_the_demonstration_ends_with_every_expected_sms() -> None:
 
 
 def test_a_missing_sms_fails_the_demonstration(system: System) -> None:
-    result = demo.DemoResult(60, 60, 12, 4, 3, ("+15555550000",), (), (100,), ("BTC-USD was at 1",), None)
+    expected = {"+15555550000", "+15555550001"}
+    result = demo.DemoResult(60, [], 12, expected, {"+15555550001": ["BTC-USD was at 1"]}, [100])
     assert not result.passed
     assert re.search(r"^SMS missing +1$", demo.as_table(result), re.M)
 

@@ -52,8 +52,9 @@ def test_tradingview_and_an_hmac_sender_reach_an_sms_and_nobody_else_stores_anyt
         send_as_printed(system)
         monkeypatch.setattr(demo, "PRICES", 21)  # The time of TradingView's price must be later than the arming.
         outcome = demo.run(system, list)
-        assert (outcome.passed, outcome.prices_stored, len(outcome.requests)) == (True, 23, 2)
-        assert sum(text.startswith(("XRP-USD was at 0.5120", "ADA-USD was at 0.5120")) for text in outcome.texts) == 2
+        assert (outcome.passed, outcome.prices_sent, len(outcome.requests)) == (True, 23, 2)
+        texts = [text for texts in outcome.delivered.values() for text in texts]
+        assert sum(text.startswith(("XRP-USD was at 0.5120", "ADA-USD was at 0.5120")) for text in texts) == 2
         assert '"token": "..."' in outcome.requests[0]
         shown = demo.as_table(outcome) + json.dumps(system_log(system))
         assert not any(sender.secret in shown for sender in system.senders)
