@@ -55,11 +55,17 @@ def reservations(deployment: Deployment) -> CheckResult:
     )
     if account.holds(total):
         return passed(figures)
+    # The reservations of neighbours are in their own files.
+    others = account.reserved_elsewhere - sum(_total(deployment, name) for name in deployment.neighbour_stack_names)
+    settings = f"concurrency_limit = {account.concurrency_limit}"
+    if others > deployment.environment.account.reserved_elsewhere:
+        settings += f", reserved_elsewhere = {others}"
+    (smallest,) = allocation.minimum([deployment.plan])
+    shortfall = '"fit" or "unreserved"' if account.holds(smallest.total_reserved) else '"unreserved"'
     return failed(
         f"{figures}; the deployment would fail with: {floor_error(account.unreserved_floor)}",
-        f"{quota.request_text(account, total, deployment.account.cli)}; "
-        f"or write {_actual_settings(deployment, account)} and on_shortfall = "
-        f"{_possible_on_shortfall(deployment, account)} under [account], then run: {deployment.generate}",
+        f"{quota.request_text(account, total, deployment.account.cli)}; or write {settings} and on_shortfall = "
+        f"{shortfall} under [account], then run: {deployment.generate}",
     )
 
 
@@ -90,25 +96,11 @@ def update(deployment: Deployment) -> CheckResult:
     )
 
 
-def _actual_settings(deployment: Deployment, account: AccountQuota) -> str:
-    """Return the settings that describe the real account. Neighbours' reservations are in their own files."""
-    neighbours = sum(_total(deployment, name) for name in deployment.neighbour_stack_names)
-    others, stated = account.reserved_elsewhere - neighbours, deployment.environment.account.reserved_elsewhere
-    limit = f"concurrency_limit = {account.concurrency_limit}"
-    return limit if others <= stated else f"{limit}, reserved_elsewhere = {others}"
-
-
-def _possible_on_shortfall(deployment: Deployment, account: AccountQuota) -> str:
-    (smallest,) = allocation.minimum([deployment.plan])
-    return '"fit" or "unreserved"' if account.holds(smallest.total_reserved) else '"unreserved"'
-
-
 def _lower_command(deployment: Deployment, function: str, to: int | None) -> str:
+    change, value = "put", f" --reserved-concurrent-executions {to}"
     if to is None:
-        return deployment.aws(f"lambda delete-function-concurrency --function-name {function}")
-    return deployment.aws(
-        f"lambda put-function-concurrency --function-name {function} --reserved-concurrent-executions {to}"
-    )
+        change, value = "delete", ""
+    return deployment.aws(f"lambda {change}-function-concurrency --function-name {function}{value}")
 
 
 def _account(deployment: Deployment) -> AccountQuota:

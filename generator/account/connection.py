@@ -19,30 +19,28 @@ PAGES_S = 60
 SMS_VOICE = "pinpoint-sms-voice-v2"
 """The name of AWS End User Messaging SMS in the AWS CLI and boto3."""
 
-_CALLS = {
-    "sts": ("GetCallerIdentity",),
-    "cloudformation": ("DescribeStacks", "DescribeStackResources"),
-    "lambda": ("GetAccountSettings", "GetFunctionConcurrency"),
-    "sns": ("GetSMSSandboxAccountStatus", "GetSMSAttributes", "ListSubscriptionsByTopic"),
-    SMS_VOICE: (
-        *("DescribeAccountAttributes", "DescribeSpendLimits", "DescribePhoneNumbers", "DescribePools"),
-        *("DescribeSenderIds", "GetResourcePolicy"),
-    ),
-    "apigateway": ("GetAccount", "GetRestApis"),
-    "iam": ("GetRole",),
-    "dynamodb": ("DescribeLimits",),
-    "kms": ("DescribeKey", "ListKeys"),
+ACTIONS = {
+    ("sts", "GetCallerIdentity"): "sts:GetCallerIdentity",
+    ("cloudformation", "DescribeStacks"): "cloudformation:DescribeStacks",
+    ("cloudformation", "DescribeStackResources"): "cloudformation:DescribeStackResources",
+    ("lambda", "GetAccountSettings"): "lambda:GetAccountSettings",
+    ("lambda", "GetFunctionConcurrency"): "lambda:GetFunctionConcurrency",
+    ("sns", "GetSMSSandboxAccountStatus"): "sns:GetSMSSandboxAccountStatus",
+    ("sns", "GetSMSAttributes"): "sns:GetSMSAttributes",
+    ("sns", "ListSubscriptionsByTopic"): "sns:ListSubscriptionsByTopic",
+    (SMS_VOICE, "DescribeAccountAttributes"): "sms-voice:DescribeAccountAttributes",
+    (SMS_VOICE, "DescribeSpendLimits"): "sms-voice:DescribeSpendLimits",
+    (SMS_VOICE, "DescribePhoneNumbers"): "sms-voice:DescribePhoneNumbers",
+    (SMS_VOICE, "DescribePools"): "sms-voice:DescribePools",
+    (SMS_VOICE, "DescribeSenderIds"): "sms-voice:DescribeSenderIds",
+    (SMS_VOICE, "GetResourcePolicy"): "sms-voice:GetResourcePolicy",
+    ("apigateway", "GetAccount"): "apigateway:GET",
+    ("apigateway", "GetRestApis"): "apigateway:GET",
+    ("iam", "GetRole"): "iam:GetRole",
+    ("dynamodb", "DescribeLimits"): "dynamodb:DescribeLimits",
+    ("kms", "DescribeKey"): "kms:DescribeKey",
+    ("kms", "ListKeys"): "kms:ListKeys",
 }
-
-
-def iam_action(service: str, operation: str) -> str:
-    """Return the IAM action that allows an API call. Source: AWS Service Authorization Reference."""
-    if service == "apigateway":
-        return "apigateway:GET"
-    return f"{'sms-voice' if service == SMS_VOICE else service}:{operation}"
-
-
-ACTIONS = {(service, call): iam_action(service, call) for service, calls in _CALLS.items() for call in calls}
 """Every API call that a preflight makes, and the IAM action that allows it.
 
 SNS asks AWS End User Messaging SMS on the caller's behalf: GetSMSSandboxAccountStatus also needs
@@ -154,6 +152,10 @@ class Unavailable(Exception):
         super().__init__(reason)
         self.reason, self.remedy, self.code = reason, remedy, code
 
+    def at(self, where: str) -> UnreachableAccount:
+        """Return the error with which a command ends that cannot work without the information."""
+        return UnreachableAccount([Fault(where, self.reason, self.remedy)])
+
 
 class LiveAccount:
     """An account in one Region."""
@@ -255,7 +257,7 @@ class LiveAccount:
         if code in _DENIED:
             message = " ".join(message.split())
             named = _DENIED_ACTION.search(message)
-            action = named[1] if named else iam_action(service, operation)
+            action = named[1] if named else ACTIONS.get((service, operation), f"{service}:{operation}")
             remedy = f"allow {action}; this prints the whole policy: {self.policy_command}"
             if "explicit deny" in message:
                 remedy = f"ask an administrator to lift the explicit deny of {action}; no other policy can allow it"
@@ -308,16 +310,14 @@ def connect(region: str, profile: str | None = None, endpoint_url: str | None = 
             keys = credentials.get_frozen_credentials()
             "".join([keys.access_key, keys.secret_key, keys.token or ""])  # Raises TypeError if one is not a text.
     except Exception as error:  # botocore passes on whatever an unexpected answer of a program or server causes.
-        unsent = _unsent(error)
-        raise UnreachableAccount([Fault(where, unsent.reason, unsent.remedy)]) from error
+        raise _unsent(error).at(where) from error
     account = LiveAccount(session, region, profile, endpoint_url)
     try:
         account.id = account.call("sts", "GetCallerIdentity").get("Account", account.id)
     except Unavailable as unavailable:
         if unavailable.code in _REJECTED_CREDENTIALS:
             what = f"AWS rejected the credentials ({unavailable.code}), or the Region is not enabled for the account"
-            fault = Fault(where, what, f"{SIGN_IN}, or {account.find_cause}")
-            raise UnreachableAccount([fault]) from unavailable
+            raise Unavailable(what, f"{SIGN_IN}, or {account.find_cause}").at(where) from unavailable
         if not unavailable.code:
-            raise UnreachableAccount([Fault(where, unavailable.reason, unavailable.remedy)]) from unavailable
+            raise unavailable.at(where) from unavailable
     return account

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from generator._format import duration
 from generator.account.connection import Unavailable, document, partition, statement, use_of_keys
@@ -39,8 +39,7 @@ class Action(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message of a failure queue, with the decision on it."""
 
     queue: str
@@ -80,8 +79,8 @@ class Replay:
                 hidden[message.message_id] = message.receipt
                 if self.is_run:
                     message = self._done(url, message)
-                    if message.action in (Action.REPLAYED, Action.DISCARDED):
-                        del hidden[message.message_id]
+                if message.action in (Action.REPLAYED, Action.DISCARDED):
+                    del hidden[message.message_id]
                 yield message
         finally:
             self._show_again(url, list(hidden.values()))
@@ -116,16 +115,15 @@ class Replay:
         return Message(queue, raw["MessageId"], raw["ReceiptHandle"], failed_at_ms, ago_s, event, action, why)
 
     def _decision(self, event: FailedEvent, url: str) -> tuple[Action, str]:
-        now_ms = int(time.time() * 1000)
+        age_s = time.time() - (event.since_ms or 0) / 1000
         useless = Action.DISCARD if self.is_discard else Action.KEEP
         match event.kind:
+            case Kind.NOTIFICATION if age_s <= self.max_age_s:
+                return Action.REPLAY, f"fired {duration(max(age_s, 0))} ago"
             case Kind.NOTIFICATION:
-                age_s = (now_ms - (event.since_ms or 0)) / 1000
-                if age_s <= self.max_age_s:
-                    return Action.REPLAY, f"fired {duration(max(age_s, 0))} ago"
                 return useless, f"fired {duration(age_s)} ago, and the limit is {duration(self.max_age_s)}"
             case Kind.STREAM_POSITION:
-                left_s = STREAM_RETENTION_S - (now_ms - (event.since_ms or 0)) / 1000
+                left_s = STREAM_RETENTION_S - age_s
                 place = f"stay in the stream for {duration(left_s)}" if left_s > 0 else "have left the stream"
                 why = f"the prices {place}; alerts that they did not fire are still armed and fire at the next price"
                 return useless, why
@@ -135,21 +133,17 @@ class Replay:
 
     def _done(self, url: str, message: Message) -> Message:
         """Carry out the decision. A message is deleted only after its notification was accepted."""
+        done = {Action.REPLAY: Action.REPLAYED, Action.DISCARD: Action.DISCARDED}.get(message.action)
+        if done is None:
+            return message
         try:
             if message.action == Action.REPLAY:
                 topic = self.stack.physical_id(names.NOTIFICATION_TOPIC)
                 self.stack.call("sns", "Publish", TopicArn=topic, Message=message.event.notification)
-                self._delete(url, message)
-                return replace(message, action=Action.REPLAYED)
-            if message.action == Action.DISCARD:
-                self._delete(url, message)
-                return replace(message, action=Action.DISCARDED)
+            self.stack.call("sqs", "DeleteMessage", QueueUrl=url, ReceiptHandle=message.receipt)
         except Unavailable as unavailable:
-            return replace(message, action=Action.FAILED, why=f"{unavailable.reason}; {unavailable.remedy}")
-        return message
-
-    def _delete(self, url: str, message: Message) -> None:
-        self.stack.call("sqs", "DeleteMessage", QueueUrl=url, ReceiptHandle=message.receipt)
+            return message._replace(action=Action.FAILED, why=f"{unavailable.reason}; {unavailable.remedy}")
+        return message._replace(action=done)
 
     def _show_again(self, url: str, receipts: list[str]) -> None:
         for start in range(0, len(receipts), 10):

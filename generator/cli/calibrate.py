@@ -130,15 +130,12 @@ def _named(overrides: Iterable[str], faults: Iterable[Fault]) -> set[str]:
 
 
 def _as_dict(judged: JudgedPlan, calibration: Calibration, measured: _Usable) -> dict[str, Any]:
+    fields = dataclasses.asdict(calibration)
     return {
         "environment": judged.name,
-        "from": calibration.start_s,
-        "to": calibration.end_s,
-        "measurements": [dataclasses.asdict(measurement) for measurement in calibration.measurements],
-        "holes": calibration.holes,
-        "missing": calibration.missing,
-        "contradictions": calibration.contradictions,
-        "not_judged": calibration.not_judged,
+        "from": fields.pop("start_s"),
+        "to": fields.pop("end_s"),
+        **fields,
         "toml": measured.toml,
         "reservations": judged.plan.sizing.reservations,
         "measured_reservations": measured.plan.plan.sizing.reservations if measured.plan else None,

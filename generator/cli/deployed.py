@@ -10,7 +10,6 @@ import click
 
 from generator.account.deployment import default_stack_name
 from generator.config.schema import Environment
-from generator.errors import Fault, UnreachableAccount
 
 if TYPE_CHECKING:
     from generator.account.live_stack import LiveStack
@@ -48,4 +47,4 @@ def stack(
         yield live_stack.opened(account, name)
     except connection.Unavailable as unavailable:
         where = f"stack {name} in {'the emulator' if local else account.region}"
-        raise UnreachableAccount([Fault(where, unavailable.reason, unavailable.remedy)]) from unavailable
+        raise unavailable.at(where) from unavailable

@@ -45,7 +45,8 @@ def command(
     from generator.account import connection, preflight
 
     if policy:
-        click.echo(json.dumps(connection.policy(region or _region(name)), indent=1))
+        region = region or (plans.prepare([name])[0].environment.region if name else "us-east-1")
+        click.echo(json.dumps(connection.policy(region), indent=1))
         return
     if name is None:
         raise click.MissingParameter(param=click.get_current_context().command.params[0])
@@ -73,10 +74,6 @@ def command(
         if not has_passed and all(result.status is not Status.FAIL for result in results.values()):
             click.echo("AWS answered no check, so nothing is known about the account")
     sys.exit(0 if has_passed else 1)
-
-
-def _region(name: str | None) -> str:
-    return plans.prepare([name])[0].environment.region if name else "us-east-1"
 
 
 def _lines(results: Mapping[str, CheckResult]) -> Iterable[str]:
