@@ -29,7 +29,7 @@ class FiringPrice(NamedTuple):
     """The first price at or past the threshold of an alert since it was armed, and the time of that price."""
 
     price: str
-    timestamp_ms: int
+    timestamp_ms: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class AlertsTable:
         for row in itertools.chain.from_iterable(itertools.islice(pages, MAX_PRICE_PAGES)):
             price = row.get("price", {}).get("S", "")
             if alerts.is_number(price):
-                yield FiringPrice(price, int(row["observation"]["S"][:13]))
+                yield FiringPrice(price, row["observation"]["S"][:13])
 
     def _pages(self, operation: str, table: str, **arguments: Any) -> Iterator[list[Any]]:
         until = time.monotonic() + PAGES_S

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generator.account import live_stack, update_order
 from generator.account.deployment import CheckResult, Deployment, failed, passed, skipped
-from generator.account.reserved import limit_and_unreserved
+from generator.account.live_stack import limit_and_unreserved
 from generator.aws import floor_error
 from generator.capacity import allocation, quota
 from generator.capacity.quota import AccountQuota

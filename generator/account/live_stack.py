@@ -1,12 +1,12 @@
-"""The deployed stack, if there is one: its state, its resources, and the reservations of its functions."""
+"""The deployed stacks of an account: their state, their resources, and what their functions reserve of its limit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from generator.account.connection import LiveAccount, Unavailable, partition, statement
+from generator.account.connection import USE_AWS, LiveAccount, Unavailable, partition, statement
 from generator.account.deployment import CheckResult, Deployment, failed, passed
 from generator.stack.names import DESCRIPTION
 
@@ -21,11 +21,11 @@ Without them, the next change must disable rollback too.
 Source: AWS CloudFormation User Guide, "Choose how to handle failures when provisioning resources".
 """
 
-NO_STACK = "ValidationError"
-"""CloudFormation's error code for a stack that does not exist, and for any other wrong argument."""
+MAX_NESTED = 500
+"""Stacks to read for `present`. CloudFormation's default quota is 2,000 in an account."""
 
-NO_STACK_MESSAGE = "does not exist"
-"""Part of the error's message only if the stack does not exist."""
+PRESENT_ACTIONS = ("lambda:GetAccountSettings", "cloudformation:ListStackResources", "lambda:GetFunctionConcurrency")
+"""The IAM actions that `present` needs."""
 
 _WAITERS = {
     "CREATE": "create",
@@ -81,8 +81,7 @@ def find(account: LiveAccount, name: str) -> dict[str, Any] | None:
 
     Raises Unavailable.
     """
-    question = ("cloudformation", "DescribeStacks")
-    answer = account.call_or_none(NO_STACK, *question, message=NO_STACK_MESSAGE, StackName=name) or {}
+    answer = _answer(account, "DescribeStacks", name) or {}
     absent = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
     return next((stack for stack in answer.get("Stacks", []) if stack["StackStatus"] not in absent), None)
 
@@ -97,26 +96,86 @@ def physical_ids(account: LiveAccount, name: str, type_: str) -> dict[str, str]:
     return {id_: physical for id_, found_type, physical in _resources(account, name) if found_type == type_}
 
 
+def _answer(account: LiveAccount, operation: str, name: str) -> dict[str, Any] | None:
+    """Return CloudFormation's answer about a stack, or None if the stack does not exist.
+
+    CloudFormation has the same error code for any other wrong argument, but another message.
+    """
+    arguments = {"message": "does not exist", "StackName": name}
+    return account.call_or_none("ValidationError", "cloudformation", operation, **arguments)
+
+
 def _resources(account: LiveAccount, name: str) -> Iterator[tuple[str, str, str]]:
     """Yield logical id, type and physical id of each resource that exists."""
     rows = account.call("cloudformation", "DescribeStackResources", StackName=name).get("StackResources", [])
+    return _existing(rows)
+
+
+def _existing(rows: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str, str]]:
     for row in rows:
-        if row.get("PhysicalResourceId") and row["ResourceStatus"] != "DELETE_COMPLETE":
+        if row.get("PhysicalResourceId") and row.get("ResourceStatus") != "DELETE_COMPLETE":
             yield row["LogicalResourceId"], row["ResourceType"], row["PhysicalResourceId"]
 
 
 def reservations(deployment: Deployment, name: str) -> dict[str, int | None]:
     """Return the reserved concurrency of the stack's functions by logical id. Raises Unavailable."""
     functions = physical_ids(deployment.account, name, "AWS::Lambda::Function")
-    return {logical_id: reservation(deployment.account, function) for logical_id, function in functions.items()}
+    return {logical_id: _reservation(deployment.account, function) for logical_id, function in functions.items()}
 
 
-def reservation(account: LiveAccount, function: str) -> int | None:
-    """Return the reserved concurrency of a function. Raises Unavailable."""
+def _reservation(account: LiveAccount, function: str) -> int | None:
     # A function that somebody deleted outside CloudFormation reserves nothing.
     absent = "ResourceNotFoundException"
     answer = account.call_or_none(absent, "lambda", "GetFunctionConcurrency", FunctionName=function) or {}
     return answer.get("ReservedConcurrentExecutions")
+
+
+def limit_and_unreserved(account: LiveAccount) -> tuple[int, int]:
+    """Return the concurrency limit, and the unreserved part of it. Raises Unavailable.
+
+    Source: Lambda API reference, AccountLimit.
+    """
+    quota = account.call("lambda", "GetAccountSettings").get("AccountLimit", {})
+    try:
+        return int(quota["ConcurrentExecutions"]), int(quota["UnreservedConcurrentExecutions"])
+    except KeyError as error:
+        raise Unavailable(f"lambda GetAccountSettings returned no {error.args[0]}", USE_AWS) from error
+
+
+class Present(NamedTuple):
+    """The present concurrency of an account: its limit and the sum of its reservations."""
+
+    limit: int
+    reserved: int
+    by_stacks: int
+    """The reservations of the given stacks, a part of `reserved`."""
+    missing: frozenset[str] = frozenset()
+    """The given stacks that do not exist."""
+
+
+def present(account: LiveAccount, stack_names: Iterable[str]) -> Present:
+    """Return the account's concurrency, with the reservations of these stacks and their nested stacks.
+
+    Raises Unavailable.
+    """
+    limit, unreserved = limit_and_unreserved(account)
+    waiting, seen, functions, missing = list(stack_names), set[str](), dict[str, None](), set[str]()
+    while waiting and len(seen) < MAX_NESTED:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        answer = _answer(account, "ListStackResources", name)
+        if answer is None:
+            missing.add(name)
+            continue
+        for _, type_, physical_id in _existing(answer.get("StackResourceSummaries", [])):
+            if type_ == "AWS::Lambda::Function":
+                functions[physical_id] = None
+            elif type_ == "AWS::CloudFormation::Stack":
+                waiting.append(physical_id)
+    by_stacks = sum(_reservation(account, function) or 0 for function in functions)
+    return Present(limit, limit - unreserved, by_stacks, frozenset(missing))
 
 
 def state(deployment: Deployment) -> CheckResult:

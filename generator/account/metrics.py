@@ -7,10 +7,9 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from generator import aws
 from generator.account.connection import document, statement
@@ -48,8 +47,7 @@ MIN_DURATION_MS, MAX_DURATION_MS = 0.5, 1000.0 * aws.MAX_FUNCTION_TIMEOUT_S
 """The shortest and the longest duration that a function can have, in milliseconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(NamedTuple):
     """A metric of one function: its id in the request and in the answer."""
 
     logical_id: str
@@ -157,11 +155,8 @@ def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str)
         raise _unreadable(where, str(error), EXPORT) from None
     faults = [Fault(f"{where}: {result.id}", what, metric_data.AGAIN) for result in results for what in result.faults]
     for result in results:
-        try:
-            for time, value in result.values.items():
-                _require_unit(metric_by_id[result.id], time, value)
-        except ValueError as error:
-            faults.append(Fault(f"{where}: {result.id}", str(error), EXPORT))
+        if what := _wrong_point(metric_by_id[result.id], result.values):
+            faults.append(Fault(f"{where}: {result.id}", what, EXPORT))
     if faults:
         raise UnreadableMetrics(faults)
     if not results:
@@ -195,14 +190,16 @@ def read_export(wanted: Iterable[Metric], path: Path) -> dict[str, Points]:
     return from_answer(wanted, document if isinstance(document, dict) else {}, str(path))
 
 
-def _require_unit(metric: Metric, time: int, value: float) -> None:
-    """Raise ValueError if a point lies between the periods, or if its value can only have another unit."""
-    if time % metric.period_s:
-        raise ValueError(f"{utc(time)} is not the start of a period of {metric.period_s} s")
-    if metric.statistic == "Sum" and value != int(value):
-        raise ValueError(f"{value} is not a count; the unit of {metric.name} is Count, not Count/Second")
-    if metric.name == "Duration" and not MIN_DURATION_MS <= value <= MAX_DURATION_MS:
-        raise ValueError(f"{value} cannot be a duration in milliseconds; the values seem to have another unit")
+def _wrong_point(metric: Metric, points: Points) -> str:
+    """Return what is wrong with the first point that lies between the periods or can only have another unit."""
+    for time, value in points.items():
+        if time % metric.period_s:
+            return f"{utc(time)} is not the start of a period of {metric.period_s} s"
+        if metric.statistic == "Sum" and value != int(value):
+            return f"{value} is not a count; the unit of {metric.name} is Count, not Count/Second"
+        if metric.name == "Duration" and not MIN_DURATION_MS <= value <= MAX_DURATION_MS:
+            return f"{value} cannot be a duration in milliseconds; the values seem to have another unit"
+    return ""
 
 
 def read_reports(path: Path) -> dict[str, list[float | None]]:

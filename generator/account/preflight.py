@@ -39,7 +39,7 @@ def run(deployment: Deployment, ids: Iterable[str] = CHECKS) -> dict[str, CheckR
 
     A check that gets no answer is skipped; the others still run.
     """
-    return {id_: _run_one(CHECKS[id_], deployment) for id_ in ids}
+    return {id_: _run_one(id_, deployment) for id_ in ids}
 
 
 def passes(results: Mapping[str, CheckResult]) -> bool:
@@ -48,8 +48,11 @@ def passes(results: Mapping[str, CheckResult]) -> bool:
     return has_answer and all(result.status is not Status.FAIL for result in results.values())
 
 
-def _run_one(check: Check, deployment: Deployment) -> CheckResult:
+def _run_one(id_: str, deployment: Deployment) -> CheckResult:
+    if id_.startswith("sms-") and id_ != "sms-region" and not sms.can_send(deployment):
+        return skipped(f"SNS sends no SMS from {deployment.account.region}", "fix the check sms-region first")
     try:
-        return check(deployment)
+        return CHECKS[id_](deployment)
     except Unavailable as unavailable:
-        return skipped(unavailable.reason, unavailable.remedy)
+        is_reported = sms.NOT_ENROLLED in unavailable.reason
+        return skipped(unavailable.reason, "fix the check sms-enrolment first" if is_reported else unavailable.remedy)

@@ -6,7 +6,6 @@ the stack records the alert as sent, and nobody receives it.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 import math
@@ -19,13 +18,13 @@ from typing import NamedTuple
 
 from generator._format import joined, usd
 from generator.account.connection import SMS_VOICE, USE_AWS, Unavailable, document
-from generator.account.deployment import Check, CheckResult, Deployment, failed, passed, skipped, warned
+from generator.account.deployment import CheckResult, Deployment, failed, passed, skipped, warned
 from generator.account.services import console, role_exists
 from generator.aws import REGIONS_WITHOUT_SMS
 from generator.capacity import sms as volume
 from generator.template.intrinsics import Json, as_list
 
-_NOT_ENROLLED = "needs a subscription for the service"
+NOT_ENROLLED = "needs a subscription for the service"
 """Part of AWS's error for an account that is not enrolled. Its code is UserError or SubscriptionRequiredException.
 
 Source: public issue reports, such as "The AWS Access Key Id needs a subscription for the service (Service:
@@ -48,31 +47,20 @@ Source: AWS Messaging Blog, "A Guide to the New Resource Policies for SMS Origin
 _SNS, _SEND = "sns.amazonaws.com", "sms-voice:SendTextMessage"
 
 
-def _needs_sms(check: Check) -> Check:
-    """Skip a check if another one already reports that the account or the Region sends no SMS at all."""
-
-    @functools.wraps(check)
-    def checked(deployment: Deployment) -> CheckResult:
-        if not _sends_from(deployment):
-            return skipped(f"SNS sends no SMS from {deployment.account.region}", "fix the check sms-region first")
-        try:
-            return check(deployment)
-        except Unavailable as unavailable:
-            if _NOT_ENROLLED not in unavailable.reason:
-                raise
-            return skipped(unavailable.reason, "fix the check sms-enrolment first")
-
-    return checked
-
-
-def region(deployment: Deployment) -> CheckResult:
-    """Check that SNS sends SMS from the Region.
+def can_send(deployment: Deployment) -> bool:
+    """Return whether SNS sends SMS from the Region.
 
     No AWS API returns these Regions, so botocore's list of those of AWS End User Messaging SMS is used. Source: Amazon
     SNS Developer Guide, "Supported Regions and countries".
     """
+    account = deployment.account
+    return account.region not in REGIONS_WITHOUT_SMS and account.offers(SMS_VOICE)
+
+
+def region(deployment: Deployment) -> CheckResult:
+    """Check that SNS sends SMS from the Region."""
     region_ = deployment.account.region
-    if _sends_from(deployment):
+    if can_send(deployment):
         return passed(f"SNS sends SMS from {region_}")
     return failed(
         f"SNS sends no SMS from {region_}: it answers InvalidParameter for every number, so every alert is lost",
@@ -80,7 +68,6 @@ def region(deployment: Deployment) -> CheckResult:
     )
 
 
-@_needs_sms
 def enrolment(deployment: Deployment) -> CheckResult:
     """Check that the account is enrolled in AWS End User Messaging SMS, through which SNS sends."""
     refusals = []
@@ -89,7 +76,7 @@ def enrolment(deployment: Deployment) -> CheckResult:
             deployment.account.call(service, operation)
         except Unavailable as unavailable:
             refusals.append(unavailable)
-    if refused := next((refusal for refusal in refusals if _NOT_ENROLLED in refusal.reason), None):
+    if refused := next((refusal for refusal in refusals if NOT_ENROLLED in refusal.reason), None):
         region_ = deployment.account.region
         page = f"{console(region_)}/sms-voice/home?region={region_}"
         return failed(
@@ -101,7 +88,6 @@ def enrolment(deployment: Deployment) -> CheckResult:
     return passed("the account is enrolled in AWS End User Messaging SMS")
 
 
-@_needs_sms
 def sandbox(deployment: Deployment) -> CheckResult:
     """Check that the account sends SMS to numbers that are not verified.
 
@@ -122,7 +108,6 @@ def sandbox(deployment: Deployment) -> CheckResult:
     )
 
 
-@_needs_sms
 def origination(deployment: Deployment) -> CheckResult:
     """Check that SNS may send from a number, a sender ID or a pool of the account, for each of their countries.
 
@@ -159,7 +144,6 @@ def origination(deployment: Deployment) -> CheckResult:
     )
 
 
-@_needs_sms
 def spend(deployment: Deployment) -> CheckResult:
     """Check that the account's monthly SMS limit is at least the budget in the environment file.
 
@@ -179,7 +163,6 @@ def spend(deployment: Deployment) -> CheckResult:
     )
 
 
-@_needs_sms
 def cost(deployment: Deployment) -> CheckResult:
     """Check that the account's monthly SMS limit covers the planned messages, whatever the budget."""
     environment = deployment.environment
@@ -199,7 +182,6 @@ def cost(deployment: Deployment) -> CheckResult:
     )
 
 
-@_needs_sms
 def delivery_log(deployment: Deployment) -> CheckResult:
     """Check that SNS logs the reasons of undelivered SMS. SECURITY.md explains why some projects do not want that.
 
@@ -230,11 +212,6 @@ class _Identity(NamedTuple):
 
 def _raise_limit(deployment: Deployment, to_usd: float) -> str:
     return deployment.aws(f"sns set-sms-attributes --attributes MonthlySpendLimit={math.ceil(to_usd)}")
-
-
-def _sends_from(deployment: Deployment) -> bool:
-    region_ = deployment.account.region
-    return region_ not in REGIONS_WITHOUT_SMS and deployment.account.offers(SMS_VOICE)
 
 
 def _identities(deployment: Deployment, noun: str, kind: str, key: str) -> Iterator[_Identity]:

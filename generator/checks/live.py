@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from generator._format import joined
-from generator.account import connection, reserved
+from generator.account import connection, live_stack
 from generator.account.connection import LiveAccount, Unavailable
-from generator.account.reserved import Present
+from generator.account.live_stack import Present
 from generator.aws import STACK_NAME
 from generator.capacity.quota import AccountQuota
 from generator.checks.pools import Member
@@ -44,9 +44,9 @@ class LiveFigures:
         own_names = [member.stack.name for member in members if member.stack.name != member.stack.path.name]
         names = list(self.stack_names or filter(_is_stack_name, own_names))
         try:
-            present = reserved.present(account, filter(_is_stack_name, names))
+            present = live_stack.present(account, filter(_is_stack_name, names))
         except Unavailable as unavailable:
-            needed = joined(reserved.ACTIONS)
+            needed = joined(live_stack.PRESENT_ACTIONS)
             self._note(where, members, f"{unavailable.reason}; the stated numbers are used; --live needs {needed}")
             return stated
         planned = sum(member.stack.reserved_now for member in members)
@@ -56,7 +56,7 @@ class LiveFigures:
             name=account.id,
             region=account.region,
             concurrency_limit=present.limit,
-            reserved_elsewhere=max(0, present.elsewhere - planned),
+            reserved_elsewhere=max(0, present.reserved - present.by_stacks - planned),
         )
 
     def _credit(self, account_state: Present, names: Sequence[str], planned: int) -> str:

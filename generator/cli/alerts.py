@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import re
@@ -147,7 +148,7 @@ def show(user: str, alert: str, show_phone_numbers: bool, format_: str, **access
         price = table.firing_price(known)
     shown = _shown(known, show_phone_numbers)
     if format_ == "json":
-        fired = {"price": price.price, "at": _iso(str(price.timestamp_ms))} if price else None
+        fired = {"price": price.price, "at": _iso(price.timestamp_ms)} if price else None
         click.echo(json.dumps({**shown, "fired": fired}, indent=1))
         return
     click.echo("\n".join(_as_text(shown, price)))
@@ -215,23 +216,11 @@ def _show_armed(user: str, alert: str, arming: dict[str, dict[str, str]]) -> Non
 
 def _shown(alert: Alert, show_phone_numbers: bool) -> dict[str, Any]:
     """Return an alert as JSON shows it."""
-    phone_number = alert.phone_number
-    if phone_number is not None and not show_phone_numbers:
-        phone_number = alerts.masked(phone_number)
-    return {
-        "user_id": alert.user_id,
-        "alert_id": alert.alert_id,
-        "state": alert.state,
-        "reasons": alert.reasons,
-        "symbol": alert.symbol,
-        "direction": alert.direction,
-        "threshold": alert.threshold,
-        "arming_id": alert.arming_id,
-        "armed_at": _iso(alert.armed_at_ms),
-        "settled_at": _iso(alert.settled_at_ms),
-        "message_id": alert.message_id,
-        "phone_number": phone_number,
-    }
+    shown = {name.removesuffix("_ms"): value for name, value in dataclasses.asdict(alert).items()}
+    shown |= {name: _iso(shown[name]) for name in ("armed_at", "settled_at")}
+    if alert.phone_number is not None and not show_phone_numbers:
+        shown["phone_number"] = alerts.masked(alert.phone_number)
+    return shown
 
 
 def _as_text(shown: dict[str, Any], price: FiringPrice | None) -> list[str]:
@@ -239,7 +228,7 @@ def _as_text(shown: dict[str, Any], price: FiringPrice | None) -> list[str]:
     if shown["state"] in (State.ARMED, State.MALFORMED):
         fired = "-"
     elif price:
-        fired = f"at {price.price}, the price of {_iso(str(price.timestamp_ms))}"
+        fired = f"at {price.price}, the price of {_iso(price.timestamp_ms)}"
     settled = shown["settled_at"] and f"{shown['state']} {shown['settled_at']}"
     message_id = shown["message_id"] and f"(MessageId {shown['message_id']})"
     rows = [

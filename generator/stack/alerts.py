@@ -66,11 +66,11 @@ class Alert:
     threshold: str | None
     arming_id: str | None
     armed_at_ms: str | None
-    phone_number: str | None
-    message_id: str | None
-    """SNS's id of the SMS of this arming."""
     settled_at_ms: str | None
     """The time at which the SMS of this arming was sent, or was found to be late or impossible."""
+    message_id: str | None
+    """SNS's id of the SMS of this arming."""
+    phone_number: str | None
 
 
 def is_number(text: str) -> bool:

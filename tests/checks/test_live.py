@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from generator.account import connection, reserved
+from generator.account import connection, live_stack
 from tests.account.conftest import NOW
 from tests.account.stub import DENIED, Question, Refusal, Stub, serving
 from tests.checks.terraform.plans import function, plan
@@ -162,8 +162,8 @@ def test_a_stack_in_moto_holds_what_its_functions_reserve() -> None:
         account = connection.connect("eu-west-1")
         limits = {"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 900}}
         account._answers["lambda", "GetAccountSettings"] = limits
-        found = reserved.present(account, ["Shop", "Nowhere"])
-    assert (found.limit, found.reserved, found.by_stacks, found.elsewhere) == (1000, 100, 27, 73)
+        found = live_stack.present(account, ["Shop", "Nowhere"])
+    assert (found.limit, found.reserved, found.by_stacks) == (1000, 100, 27)
 
 
 def test_a_stack_that_may_go_anywhere_is_judged_in_the_credentials_region(live: Any) -> None:
