@@ -123,24 +123,21 @@ def script(wanted: Iterable[Metric], region: str, stack: str, days: int) -> str:
     queries = re.sub("@(.*?)@", "'\"$\\1\"'", json.dumps(request(wanted, variables)))
     groups = [log_group(logical_id) for logical_id in SETTINGS]
     lookup = f"aws cloudformation describe-stack-resource --region {region} --stack-name {stack}"
-    lines = [
+    names = "\n".join(
         f"{name}=$({lookup} --logical-resource-id {name} --query StackResourceDetail.PhysicalResourceId --output text)"
         for name in (*SETTINGS, *groups)
-    ]
-    return "\n".join(
-        [
-            *lines,
-            "now=$(date +%s); hour=$((now - now % 3600))",
-            f"aws cloudwatch get-metric-data --region {region} --output json \\",
-            f"  --start-time $((hour - {days * DAY_S})) --end-time $hour \\",
-            f"  --metric-data-queries '{queries}' > metrics.json",
-            f"query=$(aws logs start-query --region {region} --query queryId --output text \\",
-            f"  --log-group-names {' '.join(f'${group}' for group in groups)} \\",
-            f"  --start-time $((now - {DAY_S})) --end-time $now \\",
-            f"  --query-string '{REPORTS_QUERY}')",
-            f"sleep 30; aws logs get-query-results --region {region} --query-id $query --output json > reports.json",
-        ]
     )
+    return f"""\
+{names}
+now=$(date +%s); hour=$((now - now % 3600))
+aws cloudwatch get-metric-data --region {region} --output json \\
+  --start-time $((hour - {days * DAY_S})) --end-time $hour \\
+  --metric-data-queries '{queries}' > metrics.json
+query=$(aws logs start-query --region {region} --query queryId --output text \\
+  --log-group-names {" ".join(f"${group}" for group in groups)} \\
+  --start-time $((now - {DAY_S})) --end-time $now \\
+  --query-string '{REPORTS_QUERY}')
+sleep 30; aws logs get-query-results --region {region} --query-id $query --output json > reports.json"""
 
 
 def from_answer(wanted: Iterable[Metric], answer: Mapping[str, Any], where: str) -> dict[str, Points]:
