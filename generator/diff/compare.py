@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from generator.diff.code import handlers
-from generator.diff.iam.access import accesses
-from generator.diff.iam.coverage import Coverage
+from generator.diff.iam.access import Coverage, accesses
 from generator.diff.iam.not_compared import not_compared
 from generator.diff.model import Alarm, Cost, Difference, Effect, Part, Property
 from generator.diff.properties import changes, same

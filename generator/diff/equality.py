@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from generator.diff.iam.grants import NOT
+from generator.diff.iam.grants import guard_of
 from generator.diff.model import Property
-from generator.diff.patterns import ANYTHING, Alternatives, Wildcard, matches
+from generator.diff.patterns import ANYTHING, Alternatives, Wildcard, matches, tokens
 from generator.diff.properties import same
 from generator.template.conditions import DeploymentSpace
 from generator.template.constraints import allowed_values
@@ -124,8 +124,9 @@ class DeploymentComparison:
         return next(iter(results), Certainty.POSSIBLE)  # None if CloudFormation refuses every case.
 
     def pattern_of(self, name: str) -> Alternatives:
-        """Return everything that a reference, such as Name or Name.Arn, may be."""
-        return _pattern(reference(name), self._template)
+        """Return everything that a reference, such as Name or Name.Arn, matches. A value may have wildcards."""
+        alternatives = _pattern(reference(name), self._template)
+        return tuple(tokens(one[0]) if len(one) == 1 and isinstance(one[0], str) else one for one in alternatives)
 
     def property_difference(self, change: Property, conditions: list[Json]) -> Certainty:
         """Return how certain it is that a property differs where a resource or an output exists before and after.
@@ -278,8 +279,7 @@ def _fit(left: list[Json], right: list[Json], fits: Callable[[str, str], bool]) 
 
 def _guard(condition: Json) -> Guard:
     """Return the guard of a condition, or of its opposite if it begins with NOT."""
-    name = str(condition)
-    return ALWAYS if condition is None else when(name.removeprefix(NOT), holds=not name.startswith(NOT))
+    return ALWAYS if condition is None else guard_of(str(condition))
 
 
 def _choices(undecided: Sequence[Fact]) -> list[Guard]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from generator._format import code, joined, markdown_table, prose
 from generator.diff.iam.grants import ACTING, HOLDS, ONLY_IF, UNREAD, in_words, is_document
 from generator.diff.model import (
     API_DEPLOYMENT_TYPES,
-    Access,
     AccessChange,
     Change,
     Difference,
@@ -42,39 +41,25 @@ CONTEXT = 20
 REFERENCE = re.compile(r"((?<![^\s(])[^\s(]*\$\{[^}\s]*\}(?:[^\s,;)]*[^\s,;:.)])?)")
 """A word with a reference in it."""
 
-SECTIONS = "Consequences", "IAM", "Reserved concurrency", "Alarms", "Resources", "Parameters and the rest", "Code"
-
 
 def as_markdown(difference: Difference, old: str, new: str, most: int = MAX_REPORT) -> str:
     """Return the report, which starts with the six headlines.
 
     Sections beyond `most` characters are left out, the last ones first.
     """
-    head = [f"## {code(old)} → {code(new)}", "\n".join(_headlines(difference))]
-    writers = (_consequences, _iam, _reservations, _alarms, _resources, _parts, _handlers)
-    contents = ((title, "\n".join(write(difference))) for title, write in zip(SECTIONS, writers, strict=True))
-    wanted = _sections(difference)
-    sections = [(title, f"### {title}\n\n{content}") for title, content in contents if content and title in wanted]
-    text, left_out = _joined(head, sections, []), list[str]()
-    while sections and len(text) > most:
-        left_out.insert(0, sections.pop()[0])
-        text = _joined(
-            head, sections, [f"Left out to fit into a comment: {', '.join(left_out)}. The JSON format has everything."]
-        )
-    return text
-
-
-def _sections(difference: Difference) -> Sequence[str]:
-    """Return the sections to show. A new environment has a review page, and a new file has only new resources."""
-    if difference.whole == Change.CHANGED:
-        return SECTIONS
+    shown = tuple(SECTIONS)
     if difference.whole == Change.REMOVED:
-        return ("Consequences",)
-    return () if any(difference.rates) else ("IAM", "Reserved concurrency")
-
-
-def _joined(head: list[str], sections: list[tuple[str, str]], tail: list[str]) -> str:
-    return "\n\n".join([*head, *(content for _, content in sections), *tail])
+        shown = ("Consequences",)
+    elif difference.whole == Change.ADDED:  # An environment has a review page, and a file only new resources.
+        shown = () if any(difference.rates) else ("IAM", "Reserved concurrency")
+    contents = {title: "\n".join(SECTIONS[title](difference)) for title in shown}
+    sections = {title: f"### {title}\n\n{content}" for title, content in contents.items() if content}
+    head = [f"## {code(old)} → {code(new)}", "\n".join(_headlines(difference))]
+    tail, left_out = list[str](), list[str]()
+    while len(text := "\n\n".join([*head, *sections.values(), *tail])) > most and sections:
+        left_out.insert(0, sections.popitem()[0])
+        tail = [f"Left out to fit into a comment: {', '.join(left_out)}. The JSON format has everything."]
+    return text
 
 
 def _headlines(difference: Difference) -> Iterator[str]:
@@ -103,28 +88,24 @@ def _prose(text: str) -> str:
     return text.replace(stripped, prose(stripped)) if stripped else text
 
 
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Return a table, or nothing if it has no rows."""
+    rows = list(rows)
+    return markdown_table(header, rows, right) if rows else []
+
+
 def _iam(difference: Difference) -> Iterator[str]:
-    if difference.iam:
-        rows = (
-            [code(access.resource), f"**{_level(access)}**", _no_longer(access) + _statement_line(access.statement)]
-            for access in difference.iam
-        )
-        yield from markdown_table(["Resource", "Change", "Statement"], rows)
-    if difference.iam and difference.iam_not_compared:
-        yield ""
+    rows = []
+    for access in difference.iam:
+        level = f"possibly {access.change}" if access.certainty == Certainty.POSSIBLE else access.change
+        is_gone = (access.change == AccessChange.WIDENED) == (access.statement["Effect"] == "Deny")
+        line = _statement_line(access.statement)
+        rows.append([code(access.resource), f"**{level}**", f"no longer: {line}" if is_gone else line])
+    yield from _table(["Resource", "Change", "Statement"], rows)
     if difference.iam_not_compared:
-        yield "Not compared, check these yourself:\n"
+        yield "\nNot compared, check these yourself:\n" if rows else "Not compared, check these yourself:\n"
         for skipped in difference.iam_not_compared:
             yield f"- {code(skipped.id)} ({prose(skipped.type)}): {prose(skipped.reason)}"
-
-
-def _level(access: Access) -> str:
-    return f"possibly {access.change}" if access.certainty == Certainty.POSSIBLE else access.change
-
-
-def _no_longer(access: Access) -> str:
-    """Return the beginning of the line for a denial or grant that was removed, else nothing."""
-    return "no longer: " if (access.change == AccessChange.WIDENED) == (access.statement["Effect"] == "Deny") else ""
 
 
 def _statement_line(statement: Mapping[str, Json]) -> str:
@@ -132,18 +113,15 @@ def _statement_line(statement: Mapping[str, Json]) -> str:
     if ACTING in statement.get("Condition", {}):
         return f"runs as {', '.join(map(code, _names(statement['Resource'])))}"
     parts = [str(statement["Effect"])]
+    are_unread = all(name.startswith(UNREAD) for name in _names(statement.get("Action", "")))
     for element, word in (("Action", ""), ("Resource", "on"), ("Principal", "for")):
         for key, but in ((element, ""), (f"Not{element}", "everything but")):
             names = _names(statement.get(key))
-            if names and not (names == ["*"] and word == "on" and _are_unread(statement)):
+            if names and not (names == ["*"] and word == "on" and are_unread):
                 parts += [part for part in (word, but, ", ".join(map(_element, names))) if part]
     if condition := statement.get("Condition"):
         parts.append(f"if {' and '.join(_conditions(condition))}")
     return " ".join(parts)
-
-
-def _are_unread(statement: Mapping[str, Json]) -> bool:
-    return all(name.startswith(UNREAD) for name in _names(statement.get("Action", "")))
 
 
 def _element(name: str) -> str:
@@ -166,32 +144,31 @@ def _names(value: Json) -> list[str]:
     return as_list(value)
 
 
-def _reservations(difference: Difference) -> Iterator[str]:
+def _reservations(difference: Difference) -> list[str]:
     rows = [[code(entry.id), _figure(entry.old), _figure(entry.new)] for entry in difference.reservations.changed]
-    if rows:
-        yield from markdown_table(["Function", "Old", "New"], rows, right=[1, 2])
+    return _table(["Function", "Old", "New"], rows, right=[1, 2])
 
 
 def _figure(reserved: Json) -> str:
     if isinstance(reserved, list):
-        return " or ".join(map(_value, reserved))
-    return "-" if reserved is None else _value(reserved)
+        return " or ".join(map(_figure, reserved))
+    return "-" if reserved is None else code(_cut(_one_line(reserved), 0))
 
 
-def _alarms(difference: Difference) -> Iterator[str]:
-    if alarms := difference.alarms:
-        effects = {Effect.EARLIER: "fires earlier", Effect.LATER: "fires later", Effect.OTHER: ""}
-        rows = (
-            [code(alarm.id), alarm.setting, *_pair(alarm.old, alarm.new), effects[alarm.effect]] for alarm in alarms
-        )
-        yield from markdown_table(["Alarm", "Setting", "Old", "New", "Effect"], rows)
+def _alarms(difference: Difference) -> list[str]:
+    effects = {Effect.EARLIER: "fires earlier", Effect.LATER: "fires later", Effect.OTHER: ""}
+    rows = (
+        [code(alarm.id), alarm.setting, *_pair(alarm.old, alarm.new), effects[alarm.effect]]
+        for alarm in difference.alarms
+    )
+    return _table(["Alarm", "Setting", "Old", "New", "Effect"], rows)
 
 
 def _resources(difference: Difference) -> Iterator[str]:
     """Yield the changed resources without what another section shows."""
     elsewhere = _shown_elsewhere(difference)
-    if rows := [row for resource in difference.resources for row in _resource_rows(resource, elsewhere)]:
-        yield from markdown_table(["Resource", "Change", "Property", "Old", "New"], rows)
+    rows = (row for resource in difference.resources for row in _resource_rows(resource, elsewhere))
+    yield from _table(["Resource", "Change", "Property", "Old", "New"], rows)
     if repeated := dict.fromkeys(name for name, _ in _repeated_limits(difference)):
         yield f"\nThe throttling of {joined([code(name) for name in repeated])} changes to the same limits."
 
@@ -219,27 +196,30 @@ def _repeated_limits(difference: Difference) -> Iterator[tuple[str, str]]:
 
 def _resource_rows(resource: Resource, elsewhere: set[tuple[str, str]]) -> Iterator[list[str]]:
     """Yield one row for each property, or one for a new resource."""
-    if resource.change == Change.ADDED:
-        yield [code(resource.id), resource.change, _notes(resource) or prose(resource.type), "", ""]
+    notes = prose("; ".join(resource.notes))
     first = [code(resource.id), resource.change]
+    if resource.change == Change.ADDED:
+        yield [*first, notes or prose(resource.type), "", ""]
     for prop in resource.properties:
         is_policy = is_document(prop.old) or is_document(prop.new)
         place = DOCUMENT if is_policy else re.sub(r"^(Properties\.\w+)\b.*", r"\1", prop.path)
         if (resource.id, place) not in elsewhere and (resource.id, prop.path) not in elsewhere:
             same = "see IAM" if any(place == DOCUMENT for _, place in elsewhere) else "same permissions"
-            values = (same, same) if place == DOCUMENT else _pair(prop.old, prop.new)
+            values = [same, same] if place == DOCUMENT else _pair(prop.old, prop.new)
             yield [*first, code(prop.path.removeprefix("Properties.")), *values]
             first = ["", ""]
     if resource.properties and resource.notes and resource.type in API_DEPLOYMENT_TYPES:
-        yield [*first, _notes(resource), "", ""]
+        yield [*first, notes, "", ""]
 
 
 def _parts(difference: Difference) -> Iterator[str]:
-    # An environment's description repeats its rate and its reservations.
-    parts = [part for part in difference.parts if part.path != "Description" or not any(difference.rates)]
-    if parts:
-        rows = ([code(part.path), *_pair(part.old, part.new), ", ".join(map(code, part.affects))] for part in parts)
-        yield from markdown_table(["What", "Old", "New", "Resources that depend on it"], rows)
+    rows = (
+        [code(part.path), *_pair(part.old, part.new), ", ".join(map(code, part.affects))]
+        for part in difference.parts
+        # An environment's description repeats its rate and its reservations.
+        if part.path != "Description" or not any(difference.rates)
+    )
+    yield from _table(["What", "Old", "New", "Resources that depend on it"], rows)
     if any(part.path.startswith("Parameters.") and part.path.endswith(".Default") for part in difference.parts):
         yield "\nA default applies to new stacks; an existing stack keeps its value until it is given another."
 
@@ -251,27 +231,14 @@ def _handlers(difference: Difference) -> Iterator[str]:
         yield f"{code(handler.id)}\n\n{fence}diff\n{handler.diff}\n{fence}\n"
 
 
-def _notes(resource: Resource) -> str:
-    return prose("; ".join(resource.notes))
-
-
-def _pair(old: Json, new: Json) -> tuple[str, str]:
+def _pair(old: Json, new: Json) -> list[str]:
     """Return both values; long ones start shortly before the first difference."""
-    before, after = _one_line(old), _one_line(new)
+    lines = [_one_line(old), _one_line(new)]
     start = 0
-    if max(len(before), len(after)) > MAX_VALUE and None not in (old, new):
-        start = max(0, _common(before, after) - CONTEXT)
-    return _shown(old, _cut(before, start)), _shown(new, _cut(after, start))
-
-
-def _common(first: str, second: str) -> int:
-    """Return the length of the common beginning."""
-    pairs = enumerate(zip(first, second, strict=False))
-    return next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))
-
-
-def _shown(value: Json, line: str) -> str:
-    return "" if value is None else code(line)
+    if None not in (old, new) and max(map(len, lines)) > MAX_VALUE:
+        pairs = enumerate(zip(*lines, strict=False))
+        start = max(0, next((i for i, (a, b) in pairs if a != b), min(map(len, lines))) - CONTEXT)
+    return ["" if value is None else code(_cut(line, start)) for value, line in zip((old, new), lines, strict=True)]
 
 
 def _cut(line: str, start: int) -> str:
@@ -279,12 +246,20 @@ def _cut(line: str, start: int) -> str:
     return ("…" if start else "") + cut + ("…" if start + MAX_VALUE < len(line) else "")
 
 
-def _value(value: Json) -> str:
-    return code(_cut(_one_line(value), 0))
-
-
 def _one_line(value: Json) -> str:
     if isinstance(value, str):
         return value
     written = template_text(value) if is_intrinsic(value) else None
     return json.dumps(value, ensure_ascii=False) if written is None else written
+
+
+SECTIONS: Mapping[str, Callable[[Difference], Iterable[str]]] = {
+    "Consequences": _consequences,
+    "IAM": _iam,
+    "Reserved concurrency": _reservations,
+    "Alarms": _alarms,
+    "Resources": _resources,
+    "Parameters and the rest": _parts,
+    "Code": _handlers,
+}
+"""The sections of a report, in this order."""

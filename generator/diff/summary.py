@@ -44,11 +44,11 @@ def headlines(difference: Difference) -> dict[str, str]:
     """Return the six lines that a reviewer reads first, by their titles."""
     return {
         "Rate": _rate(difference),
-        "Reservations": reserved(difference),
+        "Reservations": _reserved(difference),
         "Cost": _cost(difference),
         "IAM": _iam(difference),
         "Replacements": _replacements(difference),
-        "Verdict": _explained(difference),
+        "Verdict": _verdict(difference),
     }
 
 
@@ -73,22 +73,19 @@ def consequences(difference: Difference) -> Iterator[str]:
         yield f"Replacement: {resource.id} would be recreated{_why(resource)}."
     for resource in difference.replaced(Certainty.POSSIBLE):
         yield f"Possible replacement: {resource.id}{_why(resource)}."
+    words = {Certainty.CERTAIN: "Removed: ", Certainty.POSSIBLE: "Possible removal: ", Certainty.NONE: ""}
     for resource in difference.resources:
-        if resource.removal == Certainty.CERTAIN:
-            yield f"Removed: {resource.id}{_why(resource)}."
-        elif resource.removal == Certainty.POSSIBLE:
-            yield f"Possible removal: {resource.id}{_why(resource)}."
-        elif has_lasting_effect(resource):
-            yield f"{resource.id}{_why(resource)}."
+        if resource.removal != Certainty.NONE or _has_lasting_effect(resource):
+            yield f"{words[resource.removal]}{resource.id}{_why(resource)}."
 
 
 def _lasting(difference: Difference) -> list[str]:
     """Return the lasting effects that are of no kind, such as a protection that is removed."""
-    are_deployments = {one.type in API_DEPLOYMENT_TYPES for one in difference.resources if has_lasting_effect(one)}
+    are_deployments = {one.type in API_DEPLOYMENT_TYPES for one in difference.resources if _has_lasting_effect(one)}
     return [NOT_DEPLOYED] * (True in are_deployments) + [LASTING] * (False in are_deployments)
 
 
-def has_lasting_effect(resource: Resource) -> bool:
+def _has_lasting_effect(resource: Resource) -> bool:
     """Return whether a resource that stays has a note, other than that of an API's new deployment."""
     stays = resource.change == Change.CHANGED and resource.replacement == resource.removal == Certainty.NONE
     return stays and bool(resource.notes) and not (resource.type in API_DEPLOYMENT_TYPES and resource.properties)
@@ -103,16 +100,15 @@ def _arrow(old: str, new: str) -> str:
 
 
 def _rate(difference: Difference) -> str:
-    old, new = difference.rates
-    rates = [side for side in (old, new) if side is not None]
+    rates = [side for side in difference.rates if side is not None]
     if not rates:
         return "not known; neither side is an environment"
-    per_hour = _arrow(*(f"{side.webhooks_per_hour:,}" for side in (rates[0], rates[-1])))
-    peak = _arrow(*(rate(side.peak_per_s) for side in (rates[0], rates[-1])))
-    return f"{per_hour} webhooks/h, {peak} at the peak"
+    sides = (rates[0], rates[-1])
+    per_hour = _arrow(*(f"{side.webhooks_per_hour:,}" for side in sides))
+    return f"{per_hour} webhooks/h, {_arrow(*(rate(side.peak_per_s) for side in sides))} at the peak"
 
 
-def reserved(difference: Difference) -> str:
+def _reserved(difference: Difference) -> str:
     """Return the sums of both sides, and the headroom that the new one leaves."""
     sums = difference.reservations
     old, new = ("at least " if is_open else "" for is_open in sums.is_open)
@@ -147,47 +143,46 @@ def _iam(difference: Difference) -> str:
     if difference.whole != Change.CHANGED:
         state = "new" if difference.whole == Change.ADDED else "removed"
         return f"{counted(len(difference.iam), 'statement')}, all {state}"
-    widened = difference.accesses(AccessChange.WIDENED, Certainty.CERTAIN)
-    possibly = difference.accesses(AccessChange.WIDENED, Certainty.POSSIBLE)
-    narrowed = difference.accesses(AccessChange.NARROWED, Certainty.CERTAIN)
-    possibly_narrowed = difference.accesses(AccessChange.NARROWED, Certainty.POSSIBLE)
-    counts = [f"{counted(len(widened), 'statement')} widened{_holders(widened)}"]
-    counts += [f"{len(possibly):,} possibly widened{_holders(possibly)}"] if possibly else []
-    counts += [f"{len(narrowed):,} narrowed"]
-    counts += [f"{len(possibly_narrowed):,} possibly narrowed"] if possibly_narrowed else []
+    counts = []
+    for change in (AccessChange.WIDENED, AccessChange.NARROWED):
+        certain, possible = (difference.accesses(change, one) for one in (Certainty.CERTAIN, Certainty.POSSIBLE))
+        number = counted(len(certain), "statement") if change == AccessChange.WIDENED else f"{len(certain):,}"
+        counts.append(f"{number} {change}{_holders(certain)}")
+        counts += [f"{len(possible):,} possibly {change}{_holders(possible)}"] if possible else []
     skipped = listed([f"{resource.id} ({resource.type})" for resource in difference.iam_not_compared])
     text = ", ".join(counts) if difference.iam else f"no {'other ' if skipped else ''}permissions changed"
     return f"{text}; not compared: {skipped}" if skipped else text
 
 
 def _holders(accesses: Sequence[Access]) -> str:
-    names = list(dict.fromkeys(access.resource for access in accesses))
-    return f" ({listed(names)})" if names else ""
+    """Return the resources with wider access; those with narrower access need no attention."""
+    names = [access.resource for access in accesses if access.change == AccessChange.WIDENED]
+    return f" ({listed(list(dict.fromkeys(names)))})" if names else ""
 
 
 def _replacements(difference: Difference) -> str:
     if difference.whole != Change.CHANGED:
         return f"none; all {counted(len(difference.resources), 'resource')} {difference.whole}"
+    resources = difference.resources
     groups = {
         "": difference.replaced(Certainty.CERTAIN),
         "possibly ": difference.replaced(Certainty.POSSIBLE),
-        "removed: ": [resource for resource in difference.resources if resource.removal == Certainty.CERTAIN],
-        "possibly removed: ": [resource for resource in difference.resources if resource.removal == Certainty.POSSIBLE],
+        "removed: ": [resource for resource in resources if resource.removal == Certainty.CERTAIN],
+        "possibly removed: ": [resource for resource in resources if resource.removal == Certainty.POSSIBLE],
     }
     parts = [f"{words}{listed([resource.id for resource in group])}" for words, group in groups.items() if group]
     return "; ".join(parts) or "none"
 
 
-def _explained(difference: Difference) -> str:
+def _verdict(difference: Difference) -> str:
     kinds = [kind for kind, is_in in KINDS.items() if is_in(difference)]
     risks = ", ".join([*(kind for kind in kinds if kind in RISKS), *_lasting(difference)])
     match rating(difference):
         case Rating.SAME:
             return NOTHING
         case Rating.REJECTED:
-            certain = (one for one in difference.resources if one.rejected == Certainty.CERTAIN)
-            rejected = listed([resource.id for resource in certain])
-            return f"CloudFormation rejects this update: {rejected}"
+            rejected = [one.id for one in difference.resources if one.rejected == Certainty.CERTAIN]
+            return f"CloudFormation rejects this update: {listed(rejected)}"
         case Rating.REVIEW if _is_too_much(difference):
             return "the reservations do not fit the account" + (f"; {risks}" if risks else "")
         case Rating.REVIEW:
@@ -199,23 +194,24 @@ def _explained(difference: Difference) -> str:
 
 def as_dict(difference: Difference, environment: str | None) -> dict[str, Json]:
     """Return the difference for JSON."""
-    sums = difference.reservations
+    sums, cost = difference.reservations, difference.cost
+    found = dataclasses.asdict(difference)
     return {
         "environment": environment,
-        "resources": [dataclasses.asdict(item) for item in difference.resources],
-        "template": [dataclasses.asdict(item) for item in difference.parts],
-        "iam": [dataclasses.asdict(item) for item in difference.iam],
-        "iam_not_compared": [dataclasses.asdict(item) for item in difference.iam_not_compared],
+        "resources": found["resources"],
+        "template": found["parts"],
+        "iam": found["iam"],
+        "iam_not_compared": found["iam_not_compared"],
         "reservations": [dataclasses.asdict(item) for item in sums.changed],
-        "handlers": [dataclasses.asdict(item) for item in difference.handlers],
-        "alarms": [dataclasses.asdict(item) for item in difference.alarms],
-        "cost": {"old": str(difference.cost.old), "new": str(difference.cost.new)} if difference.cost else None,
+        "handlers": found["handlers"],
+        "alarms": found["alarms"],
+        "cost": {"old": str(cost.old), "new": str(cost.new)} if cost else None,
         "rate": dict(zip(("old", "new"), (side and side.webhooks_per_hour for side in difference.rates), strict=True)),
         "summary": {
             "different": difference.is_different,
             "kinds": [kind for kind, is_in in KINDS.items() if is_in(difference)],
             "reserved": {"old": sums.total_old, "new": sums.total_new, "headroom": sums.headroom(sums.total_new)},
-            "reserved_at_least": dict(zip(("old", "new"), sums.is_open, strict=True)),
+            "reserved_at_least": {"old": sums.is_open[0], "new": sums.is_open[1]},
             "change": difference.whole,
             "rating": rating(difference),
             "verdict": [f"{title}: {line}" for title, line in headlines(difference).items()],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from generator.diff.iam.grants import API_KEY, EVERYTHING, ONLY_IF, Clause, Grant, GrantScope, alternatives, under
 from generator.template.intrinsics import Json, as_list, as_mapping, canonical, is_intrinsic, text
@@ -22,8 +22,7 @@ NO_ONE = "NONE"
 Resources = Mapping[str, Mapping[str, Json]]
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """The properties by which a type authorizes callers.
 
     If the property `key` is absent or NONE, anyone may call. Source: CloudFormation and SAM references of each type.
@@ -33,8 +32,6 @@ class Endpoint:
     key: str
     more_keys: tuple[str, ...] = ()
     within: str = ""
-    always: bool = True
-    """Whether there is an endpoint even if `within` is absent."""
 
 
 METHOD = Endpoint(INVOKE, "AuthorizationType", ("AuthorizerId", "AuthorizationScopes"))
@@ -42,7 +39,7 @@ ENDPOINTS = {
     "AWS::ApiGateway::Method": METHOD,
     "AWS::ApiGatewayV2::Route": METHOD,
     "AWS::Lambda::Url": Endpoint(INVOKE_URL, "AuthType"),
-    "AWS::Serverless::Function": Endpoint(INVOKE_URL, "AuthType", within="FunctionUrlConfig", always=False),
+    "AWS::Serverless::Function": Endpoint(INVOKE_URL, "AuthType", within="FunctionUrlConfig"),
     "AWS::Serverless::Api": Endpoint(INVOKE, "DefaultAuthorizer", within="Auth"),
     "AWS::Serverless::HttpApi": Endpoint(INVOKE, "DefaultAuthorizer", within="Auth"),
 }
@@ -58,7 +55,7 @@ def endpoint_grants(name: str, resource: Mapping[str, Json], resources: Resource
     if (endpoint := ENDPOINTS.get(str(resource.get("Type")))) is not None:
         choices = [((), properties)] if not endpoint.within else alternatives(properties.get(endpoint.within))
         for conditions, authorization in choices:
-            if authorization is not None or endpoint.always:
+            if authorization is not None or endpoint.action == INVOKE:  # A function has a URL only if it is configured.
                 yield from _grants_of(name, endpoint, authorization, conditions)
     for event, content in api_events_of(resource).items():
         yield from _grants_of(f"{name}.{event}", EVENT, _authorization_of(content, resources), ())
@@ -75,26 +72,21 @@ def needs_authorization(grant: Grant) -> bool:
 
 def _grants_of(name: str, endpoint: Endpoint, authorization: Json, conditions: tuple[str, ...]) -> Iterator[Grant]:
     """Yield the endpoint once for each combination of template conditions that decide its authorization."""
-    whole = not isinstance(authorization, Mapping) or is_intrinsic(authorization)
-    authorization = {endpoint.key: authorization} if whole else authorization
+    if not isinstance(authorization, Mapping) or is_intrinsic(authorization):
+        authorization = {endpoint.key: authorization}
     keys = (endpoint.key, *endpoint.more_keys, API_KEY)
     for combination in itertools.product(*(list(alternatives(authorization.get(key))) for key in keys)):
         values = dict(zip(keys, (value for _, value in combination), strict=True))
         api_key, required = values.pop(API_KEY), values[endpoint.key]
-        clauses = [] if _is_nothing(api_key, "false") else [Clause(ONLY_IF, API_KEY, (text(api_key),))]
-        if not _is_nothing(required, NO_ONE):
+        clauses = []
+        if api_key is not None and canonical(api_key) != "false":
+            clauses.append(Clause(ONLY_IF, API_KEY, (text(api_key),)))
+        if required is not None and canonical(required) != NO_ONE:
             operator = ONLY_IF if isinstance(required, Mapping) else REQUIRES
-            clauses += [
-                Clause(operator, key, tuple(sorted(map(text, as_list(value)))))
-                for key, value in values.items()
-                if value
-            ]
+            stated = {key: sorted(map(text, as_list(value))) for key, value in values.items() if value}
+            clauses += [Clause(operator, key, tuple(texts)) for key, texts in stated.items()]
         grant = Grant("Allow", EVERYTHING, GrantScope((endpoint.action,)), GrantScope((name,)), tuple(sorted(clauses)))
-        yield under((*conditions, *itertools.chain.from_iterable(more for more, _ in combination)), grant)
-
-
-def _is_nothing(value: Json, word: str) -> bool:
-    return value is None or canonical(value) == word
+        yield under((*conditions, *(one for more, _ in combination for one in more)), grant)
 
 
 def _authorization_of(event: Mapping[str, Json], resources: Resources) -> Mapping[str, Json]:
@@ -110,26 +102,23 @@ def _authorization_of(event: Mapping[str, Json], resources: Resources) -> Mappin
 
 
 def _operations(body: Mapping[str, Json]) -> Iterator[tuple[str, tuple[str, ...], Json]]:
-    """Return the operations of an OpenAPI description, each with its authorization, or None if it states none.
+    """Yield the operations of an OpenAPI description, each with its authorization, or None if it states none.
 
     Source: OpenAPI Specification, "Security Requirement Object"; API Gateway, x-amazon-apigateway-auth.
     """
     for path, item in as_mapping(body.get("paths")).items():
         for conditions, methods in alternatives(item):
-            for method, operation in as_mapping(methods).items():
-                if method in OPERATIONS:
-                    yield from (
-                        (f"{method} {path}", (*conditions, *more), _security(choice, body.get("security")))
-                        for more, choice in alternatives(operation)
-                    )
+            for method in [name for name in as_mapping(methods) if name in OPERATIONS]:
+                for more, operation in alternatives(methods[method]):
+                    yield f"{method} {path}", (*conditions, *more), _security(as_mapping(operation), body)
 
 
-def _security(operation: Json, default: Json) -> Json:
-    by_type = as_mapping(as_mapping(operation).get("x-amazon-apigateway-auth")).get("type")
+def _security(operation: Mapping[str, Json], body: Mapping[str, Json]) -> Json:
+    by_type = as_mapping(operation.get("x-amazon-apigateway-auth")).get("type")
     if by_type is not None:
         return by_type
-    required = as_mapping(operation).get("security", default)
+    required = operation.get("security", body.get("security"))
     if not isinstance(required, list):
         return required
-    alternatives_ = [" and ".join(sorted(as_mapping(requirement))) for requirement in required]
-    return alternatives_ if alternatives_ and "" not in alternatives_ else NO_ONE
+    choices = [" and ".join(sorted(as_mapping(requirement))) for requirement in required]
+    return choices if choices and "" not in choices else NO_ONE

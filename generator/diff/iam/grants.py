@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from generator.diff.patterns import matches, tokens
-from generator.template.guards import Guard
+from generator.template.guards import ALWAYS, Guard, when
 from generator.template.intrinsics import NO_VALUE, Json, as_list, as_mapping, canonical, is_intrinsic, text
 from generator.template.schemas import Certainty
 
@@ -74,27 +74,26 @@ class GrantScope:
         """
         if self.patterns == ("*",) and not self.inverted:
             return True
+        mine, theirs = ([*map(in_partition, scope.patterns)] for scope in (self, other))
         if self.inverted and not other.inverted:
-            return other != HOLDER and all(map(self._covers_name, map(in_partition, other.patterns)))
+            are_known = not any(map(REFERENCE.search, (*mine, *theirs))) and not any(map(NOT_A_NAME.search, theirs))
+            return other != HOLDER and are_known and not any(_fits(name, mine) for name in theirs)
         if self.inverted != other.inverted:
             return False
-        outer, inner = (other, self) if self.inverted else (self, other)
-        named = set(map(in_partition, outer.patterns))
-        wild = [(tokens(pattern),) for pattern in named if "*" in pattern or "?" in pattern]
-        return all(
-            text in named or any(matches([pattern], text) for pattern in wild)
-            for text in map(in_partition, inner.patterns)
-        )
-
-    def _covers_name(self, name: str) -> bool:
-        """Return whether a name fits none of the excepted patterns, and both are known."""
-        excepted = [*map(in_partition, self.patterns)]
-        is_known = not NOT_A_NAME.search(name) and not any(map(REFERENCE.search, (name, *excepted)))
-        return is_known and not any(matches([(tokens(pattern),)], name) for pattern in excepted)
+        outer, inner = (theirs, mine) if self.inverted else (mine, theirs)
+        named = set(outer)
+        wild = [pattern for pattern in named if "*" in pattern or "?" in pattern]
+        return all(name in named or _fits(name, wild) for name in inner)
 
     def folded(self) -> GrantScope:
         """Return the scope in lower case, for actions. The names in references and functions keep their case."""
-        return GrantScope(tuple(sorted(_lower(in_partition(pattern)) for pattern in self.patterns)), self.inverted)
+        split = (REFERENCES.split(in_partition(pattern)) for pattern in self.patterns)
+        lower = ("".join(part if i % 2 else part.lower() for i, part in enumerate(parts)) for parts in split)
+        return GrantScope(tuple(sorted(lower)), self.inverted)
+
+
+def _fits(name: str, patterns: Iterable[str]) -> bool:
+    return any(matches([(tokens(pattern),)], name) for pattern in patterns)
 
 
 EVERYTHING = GrantScope(("*",))
@@ -141,8 +140,8 @@ class Grant:
     effect: str
     principal: GrantScope
     action: GrantScope
-    resource: GrantScope
-    condition: tuple[Clause, ...]
+    resource: GrantScope = EVERYTHING
+    condition: tuple[Clause, ...] = ()
 
     @property
     def certainty(self) -> Certainty:
@@ -169,16 +168,11 @@ class Grant:
     @property
     def guard(self) -> Guard:
         """The conditions of the template under which the grant exists."""
-        keys = (clause.key for clause in self.condition if clause.is_guard)
-        return frozenset((key.removeprefix(NOT), not key.startswith(NOT)) for key in keys)
+        return ALWAYS.union(*(guard_of(clause.key) for clause in self.condition if clause.is_guard))
 
     def without(self, *conditions: str) -> Grant:
         """Return the grant without these conditions of the template, or without any if none is named."""
-        kept = (
-            clause
-            for clause in self.condition
-            if not clause.is_of_template or (conditions and clause.key not in conditions)
-        )
+        kept = (one for one in self.condition if not one.is_of_template or (conditions and one.key not in conditions))
         return replace(self, condition=tuple(kept))
 
     def folded(self) -> Grant:
@@ -215,6 +209,11 @@ def under(conditions: Iterable[str], grant: Grant) -> Grant:
     return replace(grant, condition=tuple(sorted({*grant.condition, *more}))) if more else grant
 
 
+def guard_of(condition: str) -> Guard:
+    """Return the guard of a condition of the template, or of its opposite."""
+    return when(condition.removeprefix(NOT), holds=not condition.startswith(NOT))
+
+
 def in_words(condition: str) -> str:
     """Return a condition of the template, or its opposite, as a clause. The name of a loop's condition is a clause."""
     name = condition.removeprefix(NOT)
@@ -244,51 +243,40 @@ def entries(value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
 
 def _granted(statement: Json) -> Iterator[Grant]:
     if not isinstance(statement, Mapping) or "Effect" not in statement:
-        for effect in EFFECTS:
-            yield Grant(effect, HOLDER, GrantScope((f"{STATEMENT}{text(statement)}",)), EVERYTHING, ())
+        yield from (Grant(effect, HOLDER, GrantScope((f"{STATEMENT}{text(statement)}",))) for effect in EFFECTS)
         return
     scopes = [_scopes(statement, element) for element in ELEMENTS]
     if math.prod(map(len, scopes)) > MAX_GRANTS:
-        scopes = [_as_one_scope(statement, element) for element in ELEMENTS]
+        scopes = [_scopes(statement, element, as_one=True) for element in ELEMENTS]
     condition = _condition(statement.get("Condition"))
+    stated = text(statement["Effect"])
+    # An effect that the template does not determine, such as a parameter, may be either.
+    effects = {stated: ()} if stated in EFFECTS else {effect: (f"{stated} is {effect}",) for effect in EFFECTS}
     for choice in itertools.product(*scopes):
         principal, action, resource = (scope for _, scope in choice)
         if any(scope.inverted and "*" in scope.patterns for _, scope in choice):
             continue  # "Everything except everything" is nothing.
-        conditions = [name for names, _ in choice for name in names]
-        for effect, clauses in _effects(text(statement["Effect"])):
-            grant = Grant(effect, principal, action, resource, tuple(sorted((*condition, *clauses))))
-            yield under(conditions, grant)
+        for effect, only_if in effects.items():
+            conditions = [name for names, _ in choice for name in names]
+            yield under((*conditions, *only_if), Grant(effect, principal, action, resource, condition))
 
 
-def _effects(effect: str) -> list[tuple[str, tuple[Clause, ...]]]:
-    """Yield the possible effects. One that the template does not determine, such as a parameter, may be either."""
-    if effect in EFFECTS:
-        return [(effect, ())]
-    return [(possible, (Clause(ONLY_IF, f"{effect} is {possible}", HOLDS),)) for possible in EFFECTS]
+def _scopes(
+    statement: Mapping[str, Json], element: str, as_one: bool = False
+) -> list[tuple[tuple[str, ...], GrantScope]]:
+    """Return the scopes of an element, each with the template conditions under which the statement has it.
 
-
-Choices = list[tuple[tuple[str, ...], GrantScope]]
-"""The scopes of an element, each with the template conditions under which the statement has it."""
-
-
-def _scopes(statement: Mapping[str, Json], element: str) -> Choices:
-    if statement.get(f"Not{element}") is not None:
-        return _as_one_scope(statement, element)
-    without = HOLDER if element == "Principal" else EVERYTHING
-    patterns = _patterns(statement.get(element), element)
-    return [(conditions, GrantScope((pattern,))) for conditions, pattern in patterns] or [((), without)]
-
-
-def _as_one_scope(statement: Mapping[str, Json], element: str) -> Choices:
-    """Return an element as one scope. Patterns under a condition are written as a function of the template."""
+    As one scope, patterns under a condition are written as a function of the template.
+    """
     inverse = statement.get(f"Not{element}")
     value = statement.get(element) if inverse is None else inverse
     patterns = list(_patterns(value, element))
+    if inverse is None and not patterns:
+        return [((), HOLDER if element == "Principal" else EVERYTHING)]
+    if inverse is None and not as_one:
+        return [(conditions, GrantScope((pattern,))) for conditions, pattern in patterns]
     if any(conditions for conditions, _ in patterns):
         patterns = [((), text(pattern)) for pattern in as_list(value)]
-    if inverse is None and not patterns:
-        return _scopes(statement, element)
     return [((), GrantScope(tuple(sorted({pattern for _, pattern in patterns})), inverse is not None))]
 
 
@@ -296,14 +284,11 @@ def _patterns(value: Json, element: str) -> Iterator[tuple[tuple[str, ...], str]
     for conditions, content in entries(value):
         if element == "Principal" and isinstance(content, Mapping) and content.keys() <= PRINCIPALS:
             for kind, names in content.items():
-                yield from (((*conditions, *more), _principal(kind, text(name))) for more, name in entries(names))
+                for more, name in entries(names):
+                    account = ROOT.sub(r"\1", text(name))
+                    yield (*conditions, *more), "*" if (kind, account) == ("AWS", "*") else f"{kind} {account}"
         else:
             yield conditions, text(content)
-
-
-def _principal(kind: str, name: str) -> str:
-    account = ROOT.sub(r"\1", name)
-    return "*" if (kind, name) == ("AWS", "*") else f"{kind} {account}"
 
 
 def _condition(value: Json) -> tuple[Clause, ...]:
@@ -324,11 +309,6 @@ def in_partition(text: str) -> str:
         for reference, value in IN_PARTITION.items():
             text = text.replace(reference, value)
     return text
-
-
-def _lower(text: str) -> str:
-    parts = REFERENCES.split(text)
-    return "".join(part if number % 2 else part.lower() for number, part in enumerate(parts))
 
 
 def merged(grants_: Sequence[Grant]) -> list[Grant]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from generator.diff.iam.documents import documents, opaque_documents
 from generator.diff.iam.endpoints import BODIES, endpoint_grants, needs_authorization
 from generator.diff.iam.grants import (
     ACTING,
@@ -19,12 +19,14 @@ from generator.diff.iam.grants import (
     GrantScope,
     alternatives,
     entries,
+    grants,
     in_partition,
+    is_document,
     under,
 )
 from generator.diff.iam.not_compared import compared
-from generator.template.dependencies import VARIABLE
-from generator.template.intrinsics import SAM, Json, as_mapping, is_intrinsic, text
+from generator.template.dependencies import VARIABLE, walk
+from generator.template.intrinsics import SAM, Json, as_mapping, canonical, is_intrinsic, template_text, text
 from generator.template.model import Template
 
 Kind = Literal["policy", "role", "endpoint"]
@@ -55,6 +57,9 @@ PERMISSIONS = {
 }
 """Types that are one statement in properties of their own: the property with its resource, then its conditions."""
 
+DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy")
+"""Properties whose whole value is a policy document."""
+
 ADMINISTRATOR = ("arn:aws:iam::aws:policy/AdministratorAccess", "AdministratorAccess")
 
 INCLUDED_POLICIES = {
@@ -78,12 +83,9 @@ NOT_ACTING = ("Environment", "Tags")
 
 ROOT = GrantScope(("AWS ${AWS::AccountId}",))
 WITHOUT_POLICY = {
-    "AWS::EC2::VPCEndpoint": ("PolicyDocument", Grant("Allow", EVERYTHING, EVERYTHING, EVERYTHING, ())),
-    "AWS::ApiGateway::RestApi": (
-        "Policy",
-        Grant("Allow", EVERYTHING, GrantScope(("execute-api:Invoke",)), EVERYTHING, ()),
-    ),
-    "AWS::KMS::Key": ("KeyPolicy", Grant("Allow", ROOT, GrantScope(("kms:*",)), EVERYTHING, ())),
+    "AWS::EC2::VPCEndpoint": ("PolicyDocument", Grant("Allow", EVERYTHING, EVERYTHING)),
+    "AWS::ApiGateway::RestApi": ("Policy", Grant("Allow", EVERYTHING, GrantScope(("execute-api:Invoke",)))),
+    "AWS::KMS::Key": ("KeyPolicy", Grant("Allow", ROOT, GrantScope(("kms:*",)))),
 }
 """The permissions that a resource without a policy grants to others.
 
@@ -93,13 +95,13 @@ Source: Amazon VPC, "Control access to VPC endpoints"; API Gateway,
 
 def grants_by_holder(template: Template, other: Template) -> GrantsByHolder:
     """Return all grants of a template. Default permissions of a resource count only if `other` has the resource too."""
-    grants: GrantsByHolder = {}
+    found: GrantsByHolder = {}
     for name, resource in template.resources.items():
         condition = resource.get("Condition")
         conditions = (condition,) if isinstance(condition, str) else ()
         for holder, kind, grant in _granted_by(name, resource, template, other):
-            grants.setdefault((in_partition(holder), kind), []).append(under(conditions, grant))
-    return grants
+            found.setdefault((in_partition(holder), kind), []).append(under(conditions, grant))
+    return found
 
 
 def _granted_by(
@@ -108,48 +110,41 @@ def _granted_by(
     """Yield each grant of a resource with its holder and kind."""
     kind, is_in_both = str(resource.get("Type")), name in other.resources
     properties = compared(kind, as_mapping(resource.get("Properties")))
-    for role, grant in _role_grants(properties) if _acts(kind) else ():
+    # A resource acts as the roles that it names, but a policy of IAM belongs to them.
+    acts = not kind.startswith("AWS::IAM::") or kind == "AWS::IAM::InstanceProfile"
+    for conditions, role, key in _roles(properties) if acts else ():
         if is_in_both or not _is_new(role, template, other):
-            yield name, "role", grant
-    grants = [*_granted(kind, properties), *(_by_default(kind, properties) if is_in_both else ())]
-    for conditions, holder in _holders(name, kind, properties, template.resources) if grants else ():
-        yield from ((holder, "policy", under(conditions, grant)) for grant in grants)
+            clause = Clause(ACTING, "the role it runs as", (key,))
+            acting = Grant("Allow", HOLDER, GrantScope(("sts:AssumeRole",)), GrantScope((role,)), (clause,))
+            yield name, "role", under(conditions, acting)
+    granted = [*_granted(kind, properties), *(_by_default(kind, properties) if is_in_both else ())]
+    for conditions, holder in _holders(name, kind, properties, template) if granted else ():
+        yield from ((holder, "policy", under(conditions, grant)) for grant in granted)
     for grant in endpoint_grants(name, resource, template.resources):
         if is_in_both or not needs_authorization(grant):
             yield name, "endpoint", grant
 
 
-def _role_grants(properties: Mapping[str, Json]) -> Iterator[tuple[str, Grant]]:
-    """Yield each role that a resource acts as, with the grant that represents it."""
-    for conditions, role, key in _roles(properties):
-        clause = Clause(ACTING, "the role it runs as", (key,))
-        acting = Grant("Allow", HOLDER, GrantScope(("sts:AssumeRole",)), GrantScope((role,)), (clause,))
-        yield role, under(conditions, acting)
-
-
 def _holders(
-    name: str, kind: str, properties: Mapping[str, Json], known: Collection[str]
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    keys = ATTACHED_BY if kind.endswith(POLICIES) else ()
-    attached = [(key, *entry) for key in keys for entry in entries(properties.get(key))]
-    yield from ((conditions, _holder(key, who, known)) for key, conditions, who in attached)
-    if not attached:
-        yield (), name
-
-
-def _holder(key: str, who: Json, known: Collection[str]) -> str:
-    """Return the logical id of a holder that is a reference to a resource, else its name."""
-    name = who if isinstance(who, str) else re.sub(r"^\$\{([^{}]*?)(\.Arn)?\}$", r"\1", text(who))
-    return name if name in known and not isinstance(who, str) else NAMED_AS.get(key, "") + name
+    name: str, kind: str, properties: Mapping[str, Json], template: Template
+) -> list[tuple[tuple[str, ...], str]]:
+    """Return the holders of a policy: the logical id of each reference to a resource, and other holders by name."""
+    holders: list[tuple[tuple[str, ...], str]] = []
+    for key in ATTACHED_BY if kind.endswith(POLICIES) else ():
+        for conditions, who in entries(properties.get(key)):
+            holder = who if isinstance(who, str) else re.sub(r"^\$\{([^{}]*?)(\.Arn)?\}$", r"\1", text(who))
+            is_resource = holder in template.resources and not isinstance(who, str)
+            holders.append((conditions, holder if is_resource else NAMED_AS.get(key, "") + holder))
+    return holders or [((), name)]
 
 
 def _granted(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
     """Yield the grants of all policies in a resource: inline, managed, those of SAM, and the permissions boundary."""
-    yield from documents(properties)
+    yield from _documents(properties)
     if kind in PERMISSIONS and "Statement" not in properties:
         yield _permission(properties, *PERMISSIONS[kind])
-    for document in opaque_documents(properties):
-        yield _unread(f"{OPAQUE_POLICY}{text(document)}")
+    for document in _opaque_documents(properties):
+        yield Grant("Allow", HOLDER, GrantScope((f"{OPAQUE_POLICY}{text(document)}",)))
     for conditions, policy in entries(properties.get("ManagedPolicyArns")):
         yield under(conditions, _managed(text(policy)))
     for conditions, policy in entries(properties.get("Policies")) if kind.startswith((SAM, "AWS::IAM::")) else ():
@@ -160,7 +155,56 @@ def _granted(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
     for conditions, boundary in alternatives(properties.get("PermissionsBoundary")):
         if boundary is not None:
             outside = GrantScope((f"everything outside the boundary {text(boundary)}",))
-            yield under(conditions, Grant("Deny", HOLDER, outside, EVERYTHING, ()))
+            yield under(conditions, Grant("Deny", HOLDER, outside))
+
+
+def _documents(value: Json) -> Iterator[Grant]:
+    """Yield the grants of every policy document in a value: as a structure, inside an Fn::If, or as text."""
+    for conditions, content in alternatives(value):
+        if (document := _document(content)) is not None:
+            yield from (under(conditions, grant) for grant in grants(document))
+        elif isinstance(content, dict | list):
+            for inner in content.values() if isinstance(content, dict) else content:
+                if isinstance(inner, dict | list) or _mentions_statements(inner):
+                    yield from (under(conditions, grant) for grant in _documents(inner))
+
+
+def _opaque_documents(value: Json) -> Iterator[Json]:
+    """Yield the policies that cannot be read, such as a parameter, whose value may be any policy."""
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        if key in DOCUMENTS:
+            policies = (policy for _, policy in alternatives(inner) if _document(policy) is None)
+            yield from (policy for policy in policies if isinstance(policy, str) or is_intrinsic(policy))
+        elif isinstance(inner, dict | list):
+            yield from _opaque_documents(inner)
+
+
+def _document(value: Json) -> Mapping[str, Json] | None:
+    """Return a value as a policy document, also if it is text, which AWS::Logs::ResourcePolicy requires."""
+    if is_document(value):
+        return as_mapping(value)
+    if not (isinstance(value, str) or is_intrinsic(value)) or not _mentions_statements(value):
+        return None
+    content = template_text(value) or ""
+    try:
+        document = json.loads(content) if content.lstrip().startswith("{") else None
+    except ValueError:
+        return None
+    return _substituted(document) if is_document(document) else None
+
+
+def _mentions_statements(value: Json) -> bool:
+    """Return whether a text may be a policy document. Parsing the others would cost time."""
+    return any(isinstance(inner, str) and '"Statement"' in inner for inner in walk(value))
+
+
+def _substituted(value: Json) -> Json:
+    """Return a value whose texts are Fn::Subs, because they stood inside one."""
+    if isinstance(value, dict):
+        return {key: _substituted(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_substituted(item) for item in value]
+    return canonical({"Fn::Sub": value}) if isinstance(value, str) else value
 
 
 def _of_policy_templates(policy: Mapping[str, Json]) -> Iterator[Grant]:
@@ -168,7 +212,7 @@ def _of_policy_templates(policy: Mapping[str, Json]) -> Iterator[Grant]:
     for template, parameters in policy.items():
         on = ", ".join(f"{key} {text(value)}" for key, value in sorted(as_mapping(parameters).items()))
         for name in (template, *INCLUDED_POLICIES.get(template, ())):
-            yield Grant("Allow", HOLDER, GrantScope((f"SAM policy template {name}",)), GrantScope((on or "*",)), ())
+            yield Grant("Allow", HOLDER, GrantScope((f"SAM policy template {name}",)), GrantScope((on or "*",)))
 
 
 def _managed(policy: str) -> Grant:
@@ -176,25 +220,14 @@ def _managed(policy: str) -> Grant:
 
     Source: AWS Managed Policy Reference Guide, "AdministratorAccess": it allows every action on every resource.
     """
-    if in_partition(policy) in ADMINISTRATOR:
-        return Grant("Allow", HOLDER, EVERYTHING, EVERYTHING, ())
-    return _unread(f"{MANAGED_POLICY}{policy}")
-
-
-def _unread(what: str) -> Grant:
-    """Return a grant that represents an unreadable policy."""
-    return Grant("Allow", HOLDER, GrantScope((what,)), EVERYTHING, ())
+    is_administrator = in_partition(policy) in ADMINISTRATOR
+    return Grant("Allow", HOLDER, EVERYTHING if is_administrator else GrantScope((f"{MANAGED_POLICY}{policy}",)))
 
 
 def _is_new(role: str, template: Template, other: Template) -> bool:
     """Return whether only this template creates the role. Its own grants are reported in that case."""
     named = {reference.partition(".")[0] for reference in VARIABLE.findall(role)}
     return any(name in template.resources and name not in other.resources for name in named)
-
-
-def _acts(kind: str) -> bool:
-    """Return whether a resource of this type acts as the roles that it names. A policy of IAM belongs to them."""
-    return not kind.startswith("AWS::IAM::") or kind == "AWS::IAM::InstanceProfile"
 
 
 def _roles(value: Json, key: str = "") -> Iterator[tuple[tuple[str, ...], str, str]]:
@@ -217,7 +250,7 @@ def _roles(value: Json, key: str = "") -> Iterator[tuple[tuple[str, ...], str, s
 def _by_default(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
     """Yield the permissions that a resource grants because it has no policy."""
     key, grant = WITHOUT_POLICY.get(kind, ("", None))
-    if grant is None or any(any(documents(properties.get(body))) for body in BODIES):
+    if grant is None or any(any(_documents(properties.get(body))) for body in BODIES):
         return
     yield from (under(conditions, grant) for conditions, policy in alternatives(properties.get(key)) if policy is None)
 

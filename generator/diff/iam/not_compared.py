@@ -94,15 +94,12 @@ ONLY = {"AWS::EFS::FileSystem": "FileSystemPolicy", "AWS::IAM::User": "Groups", 
 """Types of which only one property grants access that is not compared."""
 
 INCLUDE = "Fn::Transform"
-
 HANDLED_SEPARATELY = ("Resources", "Transform")
 
 CONNECTORS = "Connectors"
 """The attribute by which SAM generates policies for any resource. Source: AWS SAM specification, "Connectors"."""
 
 CONNECTORS_REASON = "has Connectors, which stand for policies that SAM generates"
-
-
 INCLUDE_REASON = "includes text from outside the template"
 MACRO_REASON = "may change or create any resource of the template"
 
@@ -114,8 +111,9 @@ def not_compared(old: Template, new: Template) -> Iterator[NotCompared]:
     """
     for name in dict.fromkeys([*new.resources, *old.resources]):
         before, after = (side.resources.get(name, {}) for side in (old, new))
-        reasons = {str(resource.get("Type")): _reason(resource) for resource in (before, after) if resource}
-        for kind, reason in reasons.items():
+        kinds = dict.fromkeys(str(resource.get("Type")) for resource in (before, after) if resource)
+        for kind in kinds:
+            reason = _reason(kind)
             if reason is not None and not same(_granting(before, kind), _granting(after, kind)):
                 yield NotCompared(name, kind, reason)
                 break
@@ -134,8 +132,14 @@ def not_compared(old: Template, new: Template) -> Iterator[NotCompared]:
         yield from (NotCompared("Transform", macro, MACRO_REASON) for macro in macros)
 
 
-def _reason(resource: Mapping[str, Json]) -> str | None:
-    kind = str(resource.get("Type"))
+def compared(kind: str, properties: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return the properties whose policies and roles are compared."""
+    if kind in ONLY:
+        return {key: value for key, value in properties.items() if key != ONLY[kind]}
+    return properties if _reason(kind) is None else {}
+
+
+def _reason(kind: str) -> str | None:
     if kind.startswith("Custom::"):
         return CUSTOM
     if kind.endswith("::MODULE"):
@@ -148,18 +152,9 @@ def _includes(value: Json) -> bool:
     return any(isinstance(inner, Mapping) and INCLUDE in inner for inner in walk(value))
 
 
-def compared(kind: str, properties: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return the properties whose policies and roles are compared."""
-    if kind in ONLY:
-        return {key: value for key, value in properties.items() if key != ONLY[kind]}
-    return {} if _reason({"Type": kind}) is not None else properties
-
-
 def _granting(resource: Mapping[str, Json], kind: str) -> Json:
     """Return the granting part of a resource of this type: one property, or all of it. None for another type."""
-    if resource.get("Type") != kind:
-        return None
-    if kind not in ONLY:
-        return resource
+    if resource.get("Type") != kind or kind not in ONLY:
+        return resource if resource.get("Type") == kind else None
     value = as_mapping(resource.get("Properties")).get(ONLY[kind])
     return None if value is None else [value, resource.get("Condition")]
