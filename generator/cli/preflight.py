@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
 import sys
 from collections import Counter
@@ -55,7 +54,7 @@ def command(
     region, stack = deployed.place(environment, region, stack_name)
     live = connection.connect(region, profile, endpoint_url)
     neighbours = tuple(map(default_stack_name, judged.neighbours))
-    deployment = Deployment(live, judged.plan, stack, neighbours, datetime.date.today())
+    deployment = Deployment(live, judged.plan, stack, neighbours)
     results = preflight.run(deployment)
     has_passed = preflight.passes(results)
     if format_ == "json":
