@@ -127,7 +127,8 @@ class AlertsTable:
         return True
 
     def _call(self, operation: str, table: str = names.PRICE_ALERTS_TABLE, **arguments: Any) -> dict[str, Any]:
-        return self.stack.call("dynamodb", operation, TableName=self.stack.physical_id(table), **arguments)
+        table_name = self.stack.physical_id(table)
+        return self.stack.account.request("dynamodb", operation, TableName=table_name, **arguments)
 
 
 def policy(region: str, stack_name: str) -> dict[str, Json]:

@@ -183,22 +183,20 @@ class LiveAccount:
             raise answer
         return answer
 
-    def call_or_none(
-        self, absent: str, service: str, operation: str, *, message: str = "", **arguments: Any
-    ) -> dict[str, Any] | None:
-        """Return the answer of an API call, or None if AWS's error has the code `absent` and contains the message.
-
-        Raises Unavailable.
-        """
+    def call_or_none(self, absent: str, service: str, operation: str, **arguments: Any) -> dict[str, Any] | None:
+        """Return the answer of an API call, or None if AWS's error has the code `absent`. Raises Unavailable."""
         try:
             return self.call(service, operation, **arguments)
         except Unavailable as unavailable:
-            if absent != unavailable.code or message not in unavailable.reason:
+            if unavailable.code != absent:
                 raise
             return None
 
     def request(self, service: str, operation: str, *, all_pages: bool = False, **arguments: Any) -> dict[str, Any]:
-        """Make an API call and return its answer, or all pages of it joined. Raises Unavailable."""
+        """Make an API call, which may change the account. Return its answer, or all pages of it joined.
+
+        Raises Unavailable.
+        """
         from botocore import exceptions, xform_name
         from botocore.parsers import ResponseParserError
 

@@ -49,10 +49,6 @@ class LiveStack:
     ids: Mapping[str, str]
     """Physical ids of its resources by logical id."""
 
-    def call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
-        """Make an API call, which may change the account, and return its answer. Raises Unavailable."""
-        return self.account.request(service, operation, **arguments)
-
     def physical_id(self, logical_id: str) -> str:
         """Return the physical id of a resource. Raises Unavailable if the stack does not have it."""
         if logical_id not in self.ids:
@@ -101,8 +97,12 @@ def _answer(account: LiveAccount, operation: str, name: str) -> dict[str, Any] |
 
     CloudFormation has the same error code for any other wrong argument, but another message.
     """
-    arguments = {"message": "does not exist", "StackName": name}
-    return account.call_or_none("ValidationError", "cloudformation", operation, **arguments)
+    try:
+        return account.call("cloudformation", operation, StackName=name)
+    except Unavailable as unavailable:
+        if unavailable.code != "ValidationError" or "does not exist" not in unavailable.reason:
+            raise
+        return None
 
 
 def _resources(account: LiveAccount, name: str) -> Iterator[tuple[str, str, str]]:

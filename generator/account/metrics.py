@@ -168,8 +168,8 @@ def live(wanted: Sequence[Metric], stack: LiveStack, days: int) -> dict[str, Poi
     """Return the points of the last days, in whole hours, from CloudWatch. Raises Unavailable or UnreadableMetrics."""
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     queries = request(wanted, {logical_id: stack.physical_id(logical_id) for logical_id in SETTINGS})
-    span = {"StartTime": end - timedelta(days=days), "EndTime": end}
-    answer = stack.call("cloudwatch", "GetMetricData", all_pages=True, MetricDataQueries=queries, **span)
+    question = {"MetricDataQueries": queries, "StartTime": end - timedelta(days=days), "EndTime": end}
+    answer = stack.account.request("cloudwatch", "GetMetricData", all_pages=True, **question)
     return from_answer(wanted, answer, f"the metrics of {stack.name}")
 
 

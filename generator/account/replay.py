@@ -89,7 +89,7 @@ class Replay:
         """Yield up to `limit` messages, each once, even if it reappears because processing took too long."""
         seen: set[str] = set()
         while len(seen) < limit:
-            batch = self.stack.call(
+            batch = self.stack.account.request(
                 "sqs",
                 "ReceiveMessage",
                 QueueUrl=url,
@@ -139,8 +139,8 @@ class Replay:
         try:
             if message.action == Action.REPLAY:
                 topic = self.stack.physical_id(names.NOTIFICATION_TOPIC)
-                self.stack.call("sns", "Publish", TopicArn=topic, Message=message.event.notification)
-            self.stack.call("sqs", "DeleteMessage", QueueUrl=url, ReceiptHandle=message.receipt)
+                self.stack.account.request("sns", "Publish", TopicArn=topic, Message=message.event.notification)
+            self.stack.account.request("sqs", "DeleteMessage", QueueUrl=url, ReceiptHandle=message.receipt)
         except Unavailable as unavailable:
             return message._replace(action=Action.FAILED, why=f"{unavailable.reason}; {unavailable.remedy}")
         return message._replace(action=done)
@@ -151,7 +151,7 @@ class Replay:
                 {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
                 for number, receipt in enumerate(receipts[start : start + 10])
             ]
-            self.stack.call("sqs", "ChangeMessageVisibilityBatch", QueueUrl=url, Entries=entries)
+            self.stack.account.request("sqs", "ChangeMessageVisibilityBatch", QueueUrl=url, Entries=entries)
 
 
 def policy(region: str, stack_name: str) -> dict[str, Json]:
