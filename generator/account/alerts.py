@@ -48,14 +48,14 @@ class AlertsTable:
         item = self._call("GetItem", Key=alerts.key(user_id, alert_id), ConsistentRead=True).get("Item")
         return alerts.read(item) if item else None
 
-    def pages(self, user_id: str | None = None) -> Iterator[list[Alert]]:
-        """Yield the alerts of one user, or all of them, page by page."""
+    def read(self, user_id: str | None = None) -> Iterator[Alert]:
+        """Yield the alerts of one user, or all of them. Reads the table page by page, as far as needed."""
         operation, arguments = "Scan", dict[str, Any]()
         if user_id is not None:
             operation, arguments["KeyConditionExpression"] = "Query", "userId = :user"
             arguments["ExpressionAttributeValues"] = {":user": {"S": user_id}}
         for page in self._pages(operation, names.PRICE_ALERTS_TABLE, **arguments):
-            yield [alerts.read(item) for item in page]
+            yield from map(alerts.read, page)
 
     def rearm(self, user_id: str, alert_id: str, arming: Item, phone_number: str | None) -> bool:
         """Arm an existing alert again. Return False, and write nothing, if it does not exist.

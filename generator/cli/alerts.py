@@ -169,8 +169,8 @@ def list_(
 ) -> None:
     """List alerts with their states. Without --user, this reads the whole table, which AWS bills."""
     with _table(access) as table:
-        alerts_ = (alert for page in table.pages(user) for alert in page if state is None or alert.state == state)
-        matching = [*itertools.islice(alerts_, limit + 1)]
+        in_state = (alert for alert in table.read(user) if state is None or alert.state == state)
+        matching = [*itertools.islice(in_state, limit + 1)]
     is_cut, rows = len(matching) > limit, [_shown(alert, show_phone_numbers) for alert in matching[:limit]]
     if format_ == "json":
         click.echo(json.dumps({"environment": _environment().name, "alerts": rows, "more": is_cut}, indent=1))
