@@ -16,7 +16,6 @@ from generator.report.cost_section import cost_lines
 from generator.report.diagram import ABOUT_DIAGRAM, mermaid
 from generator.report.operations_section import alarm_lines, retention_lines
 from generator.report.permissions_section import permission_lines
-from generator.template import writing
 from generator.template.evaluation import one_deployment
 from generator.template.model import Template
 from generator.template.reading import parse
@@ -24,10 +23,10 @@ from generator.template.reading import parse
 
 def generated_files(judged: JudgedPlan) -> dict[str, str]:
     """Return the text of each file that an environment generates, by file name: the template, then its page."""
-    from generator.stack.compose import compose_with_reasons
+    from generator.stack import monitoring
 
-    stack, reasons = compose_with_reasons(judged.environment, judged.plan.sizing)
-    template = writing.render(stack, plans.byte_limit(judged.environment))
+    template = plans.render(judged.plan)
+    reasons = monitoring.reasons(judged.environment, judged.plan.sizing)
     return {f"{judged.name}.json": template, f"{judged.name}.md": page(parse(json.loads(template)), judged, reasons)}
 
 

@@ -20,6 +20,9 @@ from generator.stack import names, permissions
 from generator.stack.functions import log_group
 
 STAGE_NAME = "v1"
+PATH = "WebhookResource"
+ACCESS_LOG_GROUP = "WebhookAccessLogGroup"
+API_LOGGING_ACCOUNT = "ApiLoggingAccount"
 
 GATEWAY_RESPONSES = (
     # By default a Lambda throttle reaches the sender as a plain 500. AWS does not document its type. DEFAULT_5XX covers
@@ -39,14 +42,15 @@ def resources(environment: Environment, plan: UsagePlan) -> list[AWSObject]:
     policy = {"Policy": _addresses(restricted)} if restricted else {}
     interface = [*_method(), *_source_methods(environment.paths), *_gateway_responses()]
     deployment = _deployment(interface, policy)
+    stage = _stage(plan, deployment, own_role)
     regional = apigateway.EndpointConfiguration(Types=["REGIONAL"])
     return [
         apigateway.RestApi(names.API, EndpointConfiguration=regional, Name=Sub(names.API_NAME), **policy),
         *interface,
         deployment,
-        _stage(plan, deployment, own_role),
-        log_group(names.ACCESS_LOG_GROUP, environment.retention.log_days),
-        *_admission(plan),
+        stage,
+        log_group(ACCESS_LOG_GROUP, environment.retention.log_days),
+        *_admission(plan, stage),
         _permission(environment.paths),
         *own_role,
     ]
@@ -54,20 +58,19 @@ def resources(environment: Environment, plan: UsagePlan) -> list[AWSObject]:
 
 def _method() -> list[AWSObject]:
     """Return POST /webhooks. Its model only requires a JSON object; the handler checks signature and content."""
+    api = {"RestApiId": Ref(names.API)}
+    model = apigateway.Model("WebhookModel", ContentType="application/json", Schema={"type": "object"}, **api)
+    validator = apigateway.RequestValidator("WebhookValidator", ValidateRequestBody=True, **api)
     return [
-        apigateway.Resource(
-            names.RESOURCE, ParentId=GetAtt(names.API, "RootResourceId"), PathPart="webhooks", RestApiId=Ref(names.API)
-        ),
-        apigateway.Model(
-            names.MODEL, ContentType="application/json", RestApiId=Ref(names.API), Schema={"type": "object"}
-        ),
-        apigateway.RequestValidator(names.VALIDATOR, RestApiId=Ref(names.API), ValidateRequestBody=True),
+        apigateway.Resource(PATH, ParentId=GetAtt(names.API, "RootResourceId"), PathPart="webhooks", **api),
+        model,
+        validator,
         _post(
-            names.METHOD,
-            names.RESOURCE,
+            "WebhookMethod",
+            PATH,
             ApiKeyRequired=True,
-            RequestModels={"application/json": Ref(names.MODEL)},
-            RequestValidatorId=Ref(names.VALIDATOR),
+            RequestModels={"application/json": Ref(model)},
+            RequestValidatorId=Ref(validator),
         ),
     ]
 
@@ -79,7 +82,7 @@ def _source_methods(sources: Sequence[WebhookSource]) -> Iterable[AWSObject]:
     """
     for source in sources:
         path = names.source(source.name, "Resource")
-        yield apigateway.Resource(path, ParentId=Ref(names.RESOURCE), PathPart=source.name, RestApiId=Ref(names.API))
+        yield apigateway.Resource(path, ParentId=Ref(PATH), PathPart=source.name, RestApiId=Ref(names.API))
         yield _post(names.source(source.name, "Method"), path)
 
 
@@ -170,48 +173,41 @@ def _stage(plan: UsagePlan, deployment: apigateway.Deployment, own_role: list[AW
         "latencyMs": "$context.responseLatency",
         **({"path": "$context.resourcePath"} if plan.source_rates_per_s else {}),
     }
+    # A slash in the path of a method is ~1. Source: AWS CloudFormation reference, AWS::ApiGateway::Stage MethodSetting.
+    sources = ((f"/~1webhooks~1{name}", "POST", rate_per_s) for name, rate_per_s in plan.source_rates_per_s.items())
+    limits = [("/*", "*", plan.rate_per_s), *sources]
     return apigateway.Stage(
-        names.STAGE,
+        "WebhookStage",
         AccessLogSetting=apigateway.AccessLogSetting(
-            DestinationArn=names.arn(names.ACCESS_LOG_GROUP), Format=json.dumps(fields, separators=(",", ":"))
+            DestinationArn=names.arn(ACCESS_LOG_GROUP), Format=json.dumps(fields, separators=(",", ":"))
         ),
         DeploymentId=Ref(deployment),
         MethodSettings=[
-            _limits("/*", "*", plan.burst, plan.rate_per_s),
-            *(
-                _limits(f"/~1webhooks~1{name}", "POST", plan.burst, rate_per_s)
-                for name, rate_per_s in plan.source_rates_per_s.items()
-            ),
+            apigateway.MethodSetting(
+                HttpMethod=verb, ResourcePath=path, ThrottlingBurstLimit=plan.burst, ThrottlingRateLimit=rate_per_s
+            )
+            for path, verb, rate_per_s in limits
         ],
         RestApiId=Ref(names.API),
         StageName=STAGE_NAME,
         TracingEnabled=True,
-        **({"DependsOn": [names.API_LOGGING_ACCOUNT]} if own_role else {}),
+        **({"DependsOn": [API_LOGGING_ACCOUNT]} if own_role else {}),
     )
 
 
-def _limits(path: str, verb: str, burst: int, rate_per_s: float) -> apigateway.MethodSetting:
-    """Return the limits of a method, whose path has ~1 for each slash.
-
-    Source: AWS CloudFormation reference, AWS::ApiGateway::Stage MethodSetting.
-    """
-    return apigateway.MethodSetting(
-        HttpMethod=verb, ResourcePath=path, ThrottlingBurstLimit=burst, ThrottlingRateLimit=rate_per_s
-    )
-
-
-def _admission(plan: UsagePlan) -> list[AWSObject]:
+def _admission(plan: UsagePlan, stage: apigateway.Stage) -> list[AWSObject]:
     """Return the API key and its usage plan. The key identifies a sender; the signature authenticates it."""
+    usage_plan = apigateway.UsagePlan(
+        "WebhookUsagePlan",
+        ApiStages=[apigateway.ApiStage(ApiId=Ref(names.API), Stage=Ref(stage))],
+        Quota=apigateway.QuotaSettings(Limit=plan.quota_per_day, Period="DAY"),
+        Throttle=apigateway.ThrottleSettings(BurstLimit=plan.burst, RateLimit=plan.rate_per_s),
+    )
     return [
         apigateway.ApiKey(names.API_KEY, Enabled=True),
-        apigateway.UsagePlan(
-            names.USAGE_PLAN,
-            ApiStages=[apigateway.ApiStage(ApiId=Ref(names.API), Stage=Ref(names.STAGE))],
-            Quota=apigateway.QuotaSettings(Limit=plan.quota_per_day, Period="DAY"),
-            Throttle=apigateway.ThrottleSettings(BurstLimit=plan.burst, RateLimit=plan.rate_per_s),
-        ),
+        usage_plan,
         apigateway.UsagePlanKey(
-            "WebhookUsagePlanKey", KeyId=Ref(names.API_KEY), KeyType="API_KEY", UsagePlanId=Ref(names.USAGE_PLAN)
+            "WebhookUsagePlanKey", KeyId=Ref(names.API_KEY), KeyType="API_KEY", UsagePlanId=Ref(usage_plan)
         ),
     ]
 
@@ -244,5 +240,5 @@ def _logging_role() -> list[AWSObject]:
             ManagedPolicyArns=[managed],
             **retained,
         ),
-        apigateway.Account(names.API_LOGGING_ACCOUNT, CloudWatchRoleArn=names.arn(names.API_LOGGING_ROLE), **retained),
+        apigateway.Account(API_LOGGING_ACCOUNT, CloudWatchRoleArn=names.arn(names.API_LOGGING_ROLE), **retained),
     ]

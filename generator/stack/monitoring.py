@@ -74,16 +74,19 @@ LONGEST_PERIOD_S = 8 * 3600
 Reasoned = tuple[Alarm, str]
 """An alarm, and the reason for its threshold, which the review page prints."""
 
+Source = tuple[str, dict[str, Any]]
+"""The namespace and the dimensions of a metric."""
 
-def resources(environment: Environment, sizing: Sizing) -> tuple[list[AWSObject], dict[str, str]]:
-    """Return the alarms with the dashboard, and the reason for the threshold of each alarm by its logical id.
 
-    There is no dashboard if the template needs its bytes for sources.
-    """
+def resources(environment: Environment, sizing: Sizing) -> list[AWSObject]:
+    """Return the alarms and the dashboard. There is no dashboard if the template needs its bytes for sources."""
     is_tight = environment.paths and not environment.deployment.upload_bucket
-    dashboard = [] if is_tight else [_dashboard()]
-    alarms = _alarms(environment, sizing)
-    return [*(alarm for alarm, _ in alarms), *dashboard], {alarm.title: reason for alarm, reason in alarms}
+    return [*(alarm for alarm, _ in _alarms(environment, sizing)), *([] if is_tight else [_dashboard()])]
+
+
+def reasons(environment: Environment, sizing: Sizing) -> dict[str, str]:
+    """Return the reason for the threshold of each alarm, by its logical id."""
+    return {alarm.title: reason for alarm, reason in _alarms(environment, sizing)}
 
 
 def silence_minutes(environment: Environment) -> int:
@@ -98,14 +101,12 @@ def silence_minutes(environment: Environment) -> int:
     return max(MIN_SILENCE_MINUTES, math.ceil(-math.log(CHANCE_OF_SILENCE) * gap_minutes))
 
 
-def _alarms(environment: Environment, sizing: Sizing) -> list[Reasoned]:
-    """Return the alarms by symptom, in the order in which a webhook passes through the stack."""
-    return [
-        *_function_alarms(sizing),
-        *_api_alarms(environment.traffic.webhooks_per_hour, sizing.tolerated_throttles),
-        *_handler_alarms(environment),
-        *_sms_alarms(sms.per_hour(environment), environment.sms.monthly_budget_usd),
-    ]
+def _alarms(environment: Environment, sizing: Sizing) -> Iterator[Reasoned]:
+    """Yield the alarms by symptom, in the order in which a webhook passes through the stack."""
+    yield from _function_alarms(sizing)
+    yield from _api_alarms(environment.traffic.webhooks_per_hour, sizing.tolerated_throttles)
+    yield from _handler_alarms(environment)
+    yield from _sms_alarms(sms.per_hour(environment), environment.sms.monthly_budget_usd)
 
 
 def _function_alarms(sizing: Sizing) -> Iterator[Reasoned]:
@@ -114,40 +115,37 @@ def _function_alarms(sizing: Sizing) -> Iterator[Reasoned]:
     Only webhooks have one on concurrency: stream lanes are meant to be all in use, and notifications may queue.
     """
     for function in names.FUNCTIONS:
-        yield _lambda_alarm(function, "Errors", "Sum", 0), "no error is expected: the handlers answer what they expect"
-    throttles = _lambda_alarm(PROCESS_WEBHOOK, "Throttles", "Sum", sizing.tolerated_throttles)
-    yield throttles, "what the throttling target allows at the peak, plus three standard deviations"
+        why = "no error is expected: the handlers answer what they expect"
+        yield _lambda_alarm(function, "Errors", "Sum", 0, why)
+    why = "what the throttling target allows at the peak, plus three standard deviations"
+    yield _lambda_alarm(PROCESS_WEBHOOK, "Throttles", "Sum", sizing.tolerated_throttles, why)
     reserved = sizing[PROCESS_WEBHOOK].reserved_concurrency or 0
     if reserved >= CONCURRENCY_ALARM_FROM:
         threshold = round(reserved * CONCURRENCY_ALARM_SHARE, 1)
         sustained = {"DatapointsToAlarm": 3, "EvaluationPeriods": 5, "Period": 60}
-        alarm = _lambda_alarm(PROCESS_WEBHOOK, "ConcurrentExecutions", "Maximum", threshold, **sustained)
-        yield alarm, f"{percent(CONCURRENCY_ALARM_SHARE)} of the reservation: an early warning"
-    alarm = _lambda_alarm(CHECK_ALERTS, "IteratorAge", "Maximum", ITERATOR_AGE_MS)
-    yield alarm, "an alert that is a minute late is late"
-    alarm = _lambda_alarm(SEND_NOTIFICATION, "AsyncEventAge", "Maximum", ASYNC_AGE_MS)
-    yield alarm, "longer than both of Lambda's retries take, so an event is stuck, not slow"
+        why = f"{percent(CONCURRENCY_ALARM_SHARE)} of the reservation: an early warning"
+        yield _lambda_alarm(PROCESS_WEBHOOK, "ConcurrentExecutions", "Maximum", threshold, why, **sustained)
+    why = "an alert that is a minute late is late"
+    yield _lambda_alarm(CHECK_ALERTS, "IteratorAge", "Maximum", ITERATOR_AGE_MS, why)
+    why = "longer than both of Lambda's retries take, so an event is stuck, not slow"
+    yield _lambda_alarm(SEND_NOTIFICATION, "AsyncEventAge", "Maximum", ASYNC_AGE_MS, why)
     for queue in (names.STREAM_FAILURE_QUEUE, names.ASYNC_FAILURE_QUEUE):
-        dimensions = {"QueueName": GetAtt(queue, "QueueName")}
-        alarm = _alarm(f"{queue}Alarm", "AWS/SQS", "ApproximateNumberOfMessagesVisible", dimensions, "Maximum", 0)
-        yield alarm, "an event in it has failed for good"
+        source = "AWS/SQS", {"QueueName": GetAtt(queue, "QueueName")}
+        why = "an event in it has failed for good"
+        yield _alarm(f"{queue}Alarm", source, "ApproximateNumberOfMessagesVisible", "Maximum", 0, why)
 
 
 def _api_alarms(webhooks_per_hour: int, tolerated: int) -> Iterator[Reasoned]:
     """Yield alarms on answers. A sender gets a 503 for each throttle of the function and of the price table."""
-    api = {"ApiName": Sub(names.API_NAME), "Stage": STAGE_NAME}
-    yield (
-        _alarm("WebhookApiErrorsAlarm", "AWS/ApiGateway", "5XXError", api, "Sum", tolerated, **QUIET_IS_GOOD),
-        "as many as throttles, each of which the sender gets as a 503",
-    )
+    api = "AWS/ApiGateway", {"ApiName": Sub(names.API_NAME), "Stage": STAGE_NAME}
+    why = "as many as throttles, each of which the sender gets as a 503"
+    yield _alarm("WebhookApiErrorsAlarm", api, "5XXError", "Sum", tolerated, why, **QUIET_IS_GOOD)
     period_s = _period_s(webhooks_per_hour, EXPECTED_REQUESTS)
     requests = webhooks_per_hour * period_s / 3600
     share = round(tolerated_by_chance(requests * WRONG_REQUESTS_SHARE) / requests, 3)
     sustained = {"EvaluationPeriods": 2, "Period": period_s} | QUIET_IS_GOOD
-    yield (
-        _alarm("WebhookRefusalsAlarm", "AWS/ApiGateway", "4XXError", api, "Average", share, **sustained),
-        f"of {requests:,.0f} requests, {percent(WRONG_REQUESTS_SHARE)} may be wrong, plus three standard deviations",
-    )
+    why = f"of {requests:,.0f} requests, {percent(WRONG_REQUESTS_SHARE)} may be wrong, plus three standard deviations"
+    yield _alarm("WebhookRefusalsAlarm", api, "4XXError", "Average", share, why, **sustained)
 
 
 def _handler_alarms(environment: Environment) -> Iterator[Reasoned]:
@@ -158,29 +156,25 @@ def _handler_alarms(environment: Environment) -> Iterator[Reasoned]:
     if minutes := silence_minutes(environment):
         silent = {"ComparisonOperator": "LessThanThreshold", "Period": 60 * minutes, "TreatMissingData": "breaching"}
         rarely = "less than" if minutes == MIN_SILENCE_MINUTES else "about"
-        derived = (
+        why = (
             f"at {percent(QUIET_SHARE)} of the rate, prices pause this long by chance {rarely} once in a million times"
         )
-        yield (
-            _handler_alarm("SilenceAlarm", PROCESS_WEBHOOK, "Fresh", "Sum", 1, **silent),
-            "stated by operations.silence_minutes" if environment.operations.silence_minutes > 0 else derived,
-        )
+        if environment.operations.silence_minutes > 0:
+            why = "stated by operations.silence_minutes"
+        yield _alarm("SilenceAlarm", _metrics_of(PROCESS_WEBHOOK), "Fresh", "Sum", 1, why, **silent)
     twice = {"EvaluationPeriods": 2} | QUIET_IS_GOOD
-    yield (
-        _handler_alarm("FailedRecordsAlarm", CHECK_ALERTS, "FailedRecords", "Sum", 0, **twice),
-        "Lambda repeats a failed record at once, so a failure that lasts two periods will not clear on its own",
-    )
-    yield (
-        _handler_alarm("UnfireableAlertsAlarm", CLEANUP_HISTORY, "Unfireable", "Maximum", 0, Period=3600),
-        "each is an alert that will never be sent; they are counted once an hour",
-    )
+    why = "Lambda repeats a failed record at once, so a failure that lasts two periods will not clear on its own"
+    yield _alarm("FailedRecordsAlarm", _metrics_of(CHECK_ALERTS), "FailedRecords", "Sum", 0, why, **twice)
+    why = "each is an alert that will never be sent; they are counted once an hour"
+    hourly = {"Period": 3600}
+    yield _alarm("UnfireableAlertsAlarm", _metrics_of(CLEANUP_HISTORY), "Unfireable", "Maximum", 0, why, **hourly)
     period_s = _period_s(sms.per_hour(environment), EXPECTED_SMS)
     sustained = {"EvaluationPeriods": INVALID_PERIODS, "Period": period_s} | QUIET_IS_GOOD
-    yield (
-        _handler_alarm("InvalidNumbersAlarm", SEND_NOTIFICATION, "InvalidNumber", "Minimum", 0, **sustained),
-        f"the minimum is 1 if no number was valid; {EXPECTED_SMS} SMS are expected in a period, so one mistyped "
-        "number does not set it off",
+    why = (
+        f"the minimum is 1 if no number was valid; {EXPECTED_SMS} SMS are expected in a period, so one mistyped number "
     )
+    why += "does not set it off"
+    yield _alarm("InvalidNumbersAlarm", _metrics_of(SEND_NOTIFICATION), "InvalidNumber", "Minimum", 0, why, **sustained)
 
 
 def _sms_alarms(sms_per_hour: float, monthly_budget_usd: float) -> Iterator[Reasoned]:
@@ -195,22 +189,17 @@ def _sms_alarms(sms_per_hour: float, monthly_budget_usd: float) -> Iterator[Reas
     """
     everyone = "covers all SMS of the account in the Region"
     hourly = {"Period": 3600} | QUIET_IS_GOOD
-    direct = {"PhoneNumber": "PhoneNumberDirect"}
+    direct = "AWS/SNS", {"PhoneNumber": "PhoneNumberDirect"}
     failures = max(MIN_SMS_FAILURES - 1, tolerated_by_chance(sms_per_hour * FAILED_SMS_SHARE))
-    yield (
-        _alarm("SmsFailuresAlarm", "AWS/SNS", "NumberOfNotificationsFailed", direct, "Sum", failures, **hourly),
-        f"{percent(FAILED_SMS_SHARE)} of the planned SMS may fail, plus three standard deviations; {everyone}",
-    )
+    why = f"{percent(FAILED_SMS_SHARE)} of the planned SMS may fail, plus three standard deviations; {everyone}"
+    yield _alarm("SmsFailuresAlarm", direct, "NumberOfNotificationsFailed", "Sum", failures, why, **hourly)
     low = {"ComparisonOperator": "LessThanThreshold"} | hourly
-    yield (
-        _alarm("SmsSuccessRateAlarm", "AWS/SNS", "SMSSuccessRate", {}, "Average", MIN_SMS_SUCCESS_RATE, **low),
-        f"also finds failures while fewer SMS than planned are sent; {everyone}",
-    )
+    account: Source = "AWS/SNS", {}
+    why = f"also finds failures while fewer SMS than planned are sent; {everyone}"
+    yield _alarm("SmsSuccessRateAlarm", account, "SMSSuccessRate", "Average", MIN_SMS_SUCCESS_RATE, why, **low)
     spend_usd = round(monthly_budget_usd * SMS_SPEND_SHARE, 2)
-    yield (
-        _alarm("SmsSpendAlarm", "AWS/SNS", "SMSMonthToDateSpentUSD", {}, "Maximum", spend_usd),
-        f"{percent(SMS_SPEND_SHARE)} of the budget of {usd(monthly_budget_usd)}; {everyone}",
-    )
+    why = f"{percent(SMS_SPEND_SHARE)} of the budget of {usd(monthly_budget_usd)}; {everyone}"
+    yield _alarm("SmsSpendAlarm", account, "SMSMonthToDateSpentUSD", "Maximum", spend_usd, why)
 
 
 def _period_s(per_hour: float, events: int) -> int:
@@ -220,31 +209,26 @@ def _period_s(per_hour: float, events: int) -> int:
     return periods * THROTTLE_ALARM_PERIOD_S
 
 
-def _lambda_alarm(function: str, metric: str, statistic: str, threshold: float, **evaluation: int) -> Alarm:
+def _lambda_alarm(
+    function: str, metric: str, statistic: str, threshold: float, why: str, **evaluation: Any
+) -> Reasoned:
     title = f"{function.removesuffix('Function')}{metric}Alarm"
-    dimensions = {"FunctionName": Ref(function)}
-    return _alarm(title, "AWS/Lambda", metric, dimensions, statistic, threshold, **QUIET_IS_GOOD, **evaluation)
+    source = "AWS/Lambda", {"FunctionName": Ref(function)}
+    return _alarm(title, source, metric, statistic, threshold, why, **QUIET_IS_GOOD, **evaluation)
 
 
-def _handler_alarm(
-    title: str, function: str, metric: str, statistic: str, threshold: float, **evaluation: Any
-) -> Alarm:
-    return _alarm(title, HANDLER_NAMESPACE, metric, {"Function": Ref(function)}, statistic, threshold, **evaluation)
+def _metrics_of(handler: str) -> Source:
+    return HANDLER_NAMESPACE, {"Function": Ref(handler)}
 
 
 def _alarm(
-    title: str,
-    namespace: str,
-    metric: str,
-    dimensions: dict[str, Any],
-    statistic: str,
-    threshold: float,
-    **evaluation: Any,
-) -> Alarm:
+    title: str, source: Source, metric: str, statistic: str, threshold: float, why: str, **evaluation: Any
+) -> Reasoned:
     """Return an alarm on a metric above the threshold in one period of five minutes; `evaluation` overrides that."""
+    namespace, dimensions = source
     usual = {"ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "Period": THROTTLE_ALARM_PERIOD_S}
     listed = [MetricDimension(Name=key, Value=value) for key, value in dimensions.items()]
-    return Alarm(
+    alarm = Alarm(
         title,
         AlarmActions=[Ref(names.OPERATIONS_TOPIC)],
         MetricName=metric,
@@ -254,6 +238,7 @@ def _alarm(
         **({"Dimensions": listed} if dimensions else {}),
         **{**usual, **evaluation},
     )
+    return alarm, why
 
 
 def _dashboard() -> Dashboard:
