@@ -116,12 +116,16 @@ def _longer_full_s(survival: Survival, units: int, cold_start_s: float) -> float
 
 @lru_cache(maxsize=8)
 def webhook_clusters(environment: Environment) -> Clusters:
-    """Return the clusters that webhooks form: geometric bursts, each of which arrives at one moment."""
+    """Return the clusters that webhooks form."""
     function, size = environment.functions.process_webhook, environment.traffic.webhooks_per_burst
     survival = Survival.of(function, webhook_duration_s(environment))
-    bursts_per_s = environment.peak_rate_per_s / size
-    step = counting_step(environment.peak_rate_per_s * survival.mean_s, 0.0, size)
-    return bursts.clusters([Source(1, [(bursts_per_s, Batch(1, 0.0, 1.0, size))])], survival, step)
+    return geometric_bursts(environment.peak_rate_per_s, survival, size)
+
+
+def geometric_bursts(rate_per_s: float, survival: Survival, size: float) -> Clusters:
+    """Return the clusters of geometric bursts with that mean size, each of which arrives at one moment."""
+    step = counting_step(rate_per_s * survival.mean_s, 0.0, size)
+    return Clusters([Source(1, [(rate_per_s / size, Batch(1, 0.0, 1.0, size))])], survival, step)
 
 
 @lru_cache(maxsize=128)
@@ -142,7 +146,7 @@ def alert_clusters(environment: Environment, factor: int) -> Clusters:
     ]
     load_erlangs = environment.peak_rate_per_s * traffic.alerts_per_webhook * survival.mean_s
     full_batch = (environment.stream.batch_size + OTHER_RECORDS[-1][1] * max(others)) * traffic.alerts_per_webhook
-    return bursts.clusters(sources, survival, counting_step(load_erlangs, full_batch, size))
+    return Clusters(sources, survival, counting_step(load_erlangs, full_batch, size))
 
 
 def _others(groups: Sequence[lanes.Lanes], own: lanes.Lanes) -> float:

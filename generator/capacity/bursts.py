@@ -199,10 +199,22 @@ class View:
 
 
 class Clusters:
-    """The executions in progress that arrivals find, by source, and their mean. The views count in groups of `step`."""
+    """The executions in progress that arrivals of several sources find. They are counted in groups of `step`."""
 
-    def __init__(self, load_erlangs: float, views: Sequence[View], step: int = 1) -> None:
-        self.load_erlangs, self.views, self.step = load_erlangs, views, step
+    def __init__(self, sources: Sequence[Source], survival: Survival, step: int = 1) -> None:
+        firing = [source for source in sources if source.fired_per_s > 0]
+        fired_per_s = math.fsum(source.number * source.fired_per_s for source in firing)
+        each = [_source(source, survival, step) for source in firing]
+        everything = _mixed([source.number for source in firing], [all_of_it for _, all_of_it, _ in each])
+        self.load_erlangs, self.step = fired_per_s * survival.mean_s, step
+        self.views = [
+            View(
+                source.number * source.fired_per_s / fired_per_s,
+                siblings,
+                _mixed([1, -1, 1], [everything, all_of_it, earlier]),
+            )
+            for source, (siblings, all_of_it, earlier) in zip(firing, each, strict=True)
+        ]
 
     def units_for_lateness(self, target: float) -> int:
         """Return the fewest units at which at most that share of arrivals, retried until they run, finds none free.
@@ -274,23 +286,6 @@ class Clusters:
     def _blocked_groups(self, groups: int, repeated: float) -> float:
         repeats = _poisson(repeated, groups)
         return max(0.0, 1 - math.fsum(view.share * view.free(groups, repeats) for view in self.views))
-
-
-def clusters(sources: Sequence[Source], survival: Survival, step: int = 1) -> Clusters:
-    """Return the clusters of the sources, whose executions survive with these probabilities."""
-    firing = [source for source in sources if source.fired_per_s > 0]
-    fired_per_s = math.fsum(source.number * source.fired_per_s for source in firing)
-    each = [_source(source, survival, step) for source in firing]
-    everything = _mixed([source.number for source in firing], [all_of_it for _, all_of_it, _ in each])
-    views = [
-        View(
-            source.number * source.fired_per_s / fired_per_s,
-            siblings,
-            _mixed([1, -1, 1], [everything, all_of_it, earlier]),
-        )
-        for source, (siblings, all_of_it, earlier) in zip(firing, each, strict=True)
-    ]
-    return Clusters(fired_per_s * survival.mean_s, views, step)
 
 
 def _cumulated(jumps: Sequence[float]) -> Iterator[float]:

@@ -20,8 +20,8 @@ from generator.aws import (
     STREAM_POLL_INTERVAL_S,
 )
 from generator.capacity import bursts, lanes, queueing
-from generator.capacity.arrivals import counting_step
-from generator.capacity.bursts import Batch, Clusters, Source, Survival
+from generator.capacity.arrivals import geometric_bursts
+from generator.capacity.bursts import Clusters, Survival
 from generator.capacity.lanes import Lanes
 from generator.capacity.usage_plan import units_for_rate
 from generator.config.validation import MAX_LOGNORMAL_P95_OVER_MEAN
@@ -258,13 +258,10 @@ def size_schedule(name: str, *, interval_s: float, timeout_s: float) -> Function
 
 
 def _clusters(rate_per_s: float, duration_s: float, burst: float, p95_duration_s: float | None) -> Clusters:
-    """Return the clusters of arrivals in geometric bursts, each of which arrives at one moment."""
     if p95_duration_s is None:
-        survival = Survival("exponential", duration_s, 0.0)
-    else:
-        survival = Survival("lognormal", duration_s, bursts.lognormal_sigma(p95_duration_s / duration_s))
-    step = counting_step(rate_per_s * duration_s, 0.0, burst)
-    return bursts.clusters([Source(1, [(rate_per_s / burst, Batch(1, 0.0, 1.0, burst))])], survival, step)
+        return geometric_bursts(rate_per_s, Survival("exponential", duration_s, 0.0), burst)
+    sigma = bursts.lognormal_sigma(p95_duration_s / duration_s)
+    return geometric_bursts(rate_per_s, Survival("lognormal", duration_s, sigma), burst)
 
 
 def _busiest(

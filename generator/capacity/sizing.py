@@ -375,7 +375,10 @@ def _highest_with_fewer_lanes(environment: Environment, factor: int) -> Iterator
 def remedy_for_stream(environment: Environment, batch_size: str = "stream.batch_size") -> str:
     """Return the smallest change with which the largest factor carries the load. `batch_size` names that setting."""
     sizes = range(environment.stream.batch_size, MAX_BATCH_SIZE + 1)
-    larger = bisect_left(sizes, True, key=lambda size: _is_carried(_with_batch_size(environment, size)))
+    stream = environment.stream
+    larger = bisect_left(
+        sizes, True, key=lambda size: _is_carried(environment._replace(stream=stream._replace(batch_size=size)))
+    )
     longest_ms, setting = longest_batches_ms(environment), "functions.check_alerts.mean_duration_ms"
     shorter = f"shorten batches ({setting}) to {longest_ms:,} ms" if longest_ms else "lower traffic.webhooks_per_hour"
     if larger == len(sizes):
@@ -392,10 +395,6 @@ def longest_batches_ms(environment: Environment) -> int:
 def at_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
     """Return the environment at another rate."""
     return environment._replace(traffic=environment.traffic._replace(webhooks_per_hour=webhooks_per_hour))
-
-
-def _with_batch_size(environment: Environment, batch_size: int) -> Environment:
-    return environment._replace(stream=environment.stream._replace(batch_size=batch_size))
 
 
 def _with_batches_of(environment: Environment, duration_ms: float) -> Environment:

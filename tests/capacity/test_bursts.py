@@ -25,7 +25,7 @@ def environment(rate: int, **sections: dict[str, object]) -> Environment:
 
 def poisson(load: float) -> Clusters:
     function = environment(100).functions.send_notification
-    return bursts.clusters([Source(1, [(load, Batch(1, 0.0, 1.0, 1.0))])], Survival.of(function, 1.0))
+    return Clusters([Source(1, [(load, Batch(1, 0.0, 1.0, 1.0))])], Survival.of(function, 1.0))
 
 
 @pytest.mark.parametrize("load", [0.01, 1.0, 7.3, 150.0])
@@ -259,9 +259,7 @@ def test_counting_in_groups_needs_at_most_a_few_more_units(step: int) -> None:
     """A burst of 60 is counted in groups; counted one by one it needs what the groups need, or 1 % less."""
     function = environment(100).functions.send_notification
     source = Source(1, [(2.0, Batch(1, 0.0, 1.0, 60.0))])
-    exact, grouped = (
-        bursts.clusters([source], Survival.of(function, 0.3), one).units_for_loss(0.01) for one in (1, step)
-    )
+    exact, grouped = (Clusters([source], Survival.of(function, 0.3), one).units_for_loss(0.01) for one in (1, step))
     assert exact <= grouped <= exact * 1.01 + 2
 
 
