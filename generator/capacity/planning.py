@@ -6,6 +6,7 @@ environments of the account keep their rates. No reservation falls as the rate r
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from enum import StrEnum
 from itertools import pairwise
@@ -67,20 +68,14 @@ def highest_rate(environment: Environment, neighbours: Sequence[Environment]) ->
     if not need.fits:
         return HighestRate(need, need, Bound.ACCOUNT)
     _, *others = need.plans
-    above = high + 1
-    while above - low > 1:
-        middle = (low + above) // 2
-        plan = _plan_or_none(environment, middle)
-        if plan is not None and (at_middle := quota.judge([plan, *others])[0]).fits:
-            low, need = middle, at_middle
-        else:
-            above = middle
-    return _with_bound(environment, neighbours, need)
 
+    def is_too_high(rate: int) -> bool:
+        plan = _plan_or_none(environment, rate)
+        return plan is None or not quota.judge([plan, *others])[0].fits
 
-def _with_bound(environment: Environment, neighbours: Sequence[Environment], need: Verdict) -> HighestRate:
-    rate = need.plans[0].sizing.webhooks_per_hour
-    if rate == WEBHOOKS_PER_HOUR[1]:
+    rate = bisect_left(range(high + 1), True, low, key=is_too_high) - 1
+    need = need_at(environment, neighbours, rate)
+    if rate == high:
         return HighestRate(need, None, Bound.SUPPORTED_RATE)
     try:
         return HighestRate(need, need_at(environment, neighbours, rate + 1), Bound.ACCOUNT)

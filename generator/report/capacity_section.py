@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import starmap
 
 from generator._format import (
     code,
@@ -30,12 +31,16 @@ def sizing_lines(template: Template, judged: JudgedPlan) -> list[str]:
     sizing = judged.plan.sizing
     total = ("**Total**", *("" for _ in sizing_table.HEADER[2:]), f"**{sizing.total_reserved:,}**")
     rows = [sizing_table.row(function) for function in sizing.functions]
+    reasons = [
+        (function.logical_id, function.reason, ", ".join(starmap(_input, function.inputs.items())))
+        for function in sizing.functions
+    ]
     derivation = [
         *markdown_table(sizing_table.HEADER, [*rows, total], sizing_table.RIGHT),
         "",
         *(f"- **{term}**: {meaning}" for term, meaning in sizing_table.legend(sizing)),
         "",
-        *markdown_table(("Function", "Reason", "Inputs"), [_why(function) for function in sizing.functions]),
+        *markdown_table(("Function", "Reason", "Inputs"), reasons),
     ]
     return [
         f"{sizing_table.admission(judged)} {sizing_table.BEST_EFFORT}",
@@ -48,18 +53,14 @@ def sizing_lines(template: Template, judged: JudgedPlan) -> list[str]:
 
 def reservation_lines(judged: JudgedPlan) -> list[str]:
     """Return a table of each reservation's effect, and the effect of one execution less."""
-    return markdown_table(("Function", "Reserved", "At the peak", "With one less"), _effects(judged), right=[1])
-
-
-def _effects(judged: JudgedPlan) -> Iterator[tuple[str, str, str, str]]:
-    environment = judged.environment
+    environment, rows = judged.environment, []
     for function in judged.plan.sizing.functions:
-        units = function.reserved_concurrency
-        if units is None:
-            yield function.logical_id, "shared", "shares the unreserved concurrency of the account", "-"
-        else:
+        cells = "shared", "shares the unreserved concurrency of the account", "-"
+        if (units := function.reserved_concurrency) is not None:
             now = _effect(with_units(environment, function, units, ""))
-            yield function.logical_id, f"**{units:,}**", now, one_less(environment, function)
+            cells = f"**{units:,}**", now, one_less(environment, function)
+        rows.append((function.logical_id, *cells))
+    return markdown_table(("Function", "Reserved", "At the peak", "With one less"), rows, right=[1])
 
 
 def one_less(environment: Environment, function: FunctionSizing) -> str:
@@ -112,10 +113,6 @@ def quota_parts(judged: JudgedPlan) -> list[tuple[str, int, str]]:
         ("=", account.unreserved_floor, "kept unreserved by AWS (the floor)"),
         (".", max(0, verdict.headroom), "still reservable"),
     ]
-
-
-def _why(function: FunctionSizing) -> tuple[str, str, str]:
-    return function.logical_id, function.reason, ", ".join(_input(*item) for item in function.inputs.items())
 
 
 def _input(name: str, value: float) -> str:

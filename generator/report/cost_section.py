@@ -51,6 +51,12 @@ def cost_lines(template: Template, environment: Environment, items: Sequence[Ite
         "",
         *(f"- {line}" for line in CONVENTIONS),
     ]
+    prices = [
+        f"AWS Price List of {PRICED_REGION} as of {DATED}, read from public copies. Compare the prices with the linked "
+        "files before you rely on the total. Entries of another Region name it.",
+        "",
+        *markdown_table(("Setting", "USD", "Entry in the AWS Price List"), _prices(environment.prices), right=[1]),
+    ]
     elsewhere = "" if environment.region == PRICED_REGION else f" **Prices in {environment.region} differ.**"
     sums = ", ".join(f"{service} {amount:,}" for service, amount in by_service(bills[rate]))
     return [
@@ -64,7 +70,7 @@ def cost_lines(template: Template, environment: Environment, items: Sequence[Ite
         "",
         *markdown_details("Assumptions; override any of them in the environment file", assumptions),
         "",
-        *markdown_details("Prices and their sources; override any of them under [prices]", _prices(environment.prices)),
+        *markdown_details("Prices and their sources; override any of them under [prices]", prices),
     ]
 
 
@@ -142,16 +148,7 @@ def _assumptions(environment: Environment) -> Iterator[tuple[str, str]]:
         yield f"usage.{name}", number(value)
 
 
-def _prices(prices: Prices) -> list[str]:
-    return [
-        f"AWS Price List of {PRICED_REGION} as of {DATED}, read from public copies. Compare the prices with the linked "
-        "files before you rely on the total. Entries of another Region name it.",
-        "",
-        *markdown_table(("Setting", "USD", "Entry in the AWS Price List"), _priced(prices), right=[1]),
-    ]
-
-
-def _priced(prices: Prices) -> Iterator[tuple[str, str, str]]:
+def _prices(prices: Prices) -> Iterator[tuple[str, str, str]]:
     settings = declarations(Prices)
     for name, value in prices._asdict().items():
         is_default = value == settings[name]["default"]

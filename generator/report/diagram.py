@@ -70,19 +70,12 @@ def mermaid(template: Template) -> str:
     """Return the text of a Mermaid flowchart. Dead ends with one edge come first, so that fewer lines cross."""
     edges = graph(template)
     sources, targets = ([getattr(edge, end) for edge in edges] for end in ("source", "target"))
-    edges = tuple(sorted(edges, key=lambda e: (sources.index(e.source), e.target in sources + _several(targets))))
+    continued = {*sources, *(name for name in targets if targets.count(name) > 1)}
+    edges = tuple(sorted(edges, key=lambda edge: (sources.index(edge.source), edge.target in continued)))
     ends = dict.fromkeys(end for edge in edges for end in (edge.source, edge.target))
-    return "\n".join(
-        [
-            "flowchart TD",
-            *(f"  {_node(name, template)}" for name in ends),
-            *(f"  {edge.source} {_arrow(edge, template)} {edge.target}" for edge in edges),
-        ]
-    )
-
-
-def _several(names: list[str]) -> list[str]:
-    return [name for name in names if names.count(name) > 1]
+    nodes = (f"  {_node(name, template)}" for name in ends)
+    arrows = (f"  {edge.source} {_arrow(edge, template)} {edge.target}" for edge in edges)
+    return "\n".join(["flowchart TD", *nodes, *arrows])
 
 
 def _node(name: str, template: Template) -> str:

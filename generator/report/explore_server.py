@@ -81,8 +81,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif not name:
             self._send(HTTPStatus.OK, "text/html", page())
         else:
-            changes = parse_qs(query).get("set", [])[:MAX_CHANGES]
-            status, document = self._answer(ANSWERS[name], changes)
+            status = HTTPStatus.OK
+            try:
+                document = ANSWERS[name](self.server.environment, parse_qs(query).get("set", [])[:MAX_CHANGES])
+            except GeneratorError as error:
+                status, document = HTTPStatus.BAD_REQUEST, {"faults": [str(fault) for fault in error.faults]}
             self._send(status, "application/json", json.dumps(document).encode())
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -96,12 +99,6 @@ class _Handler(BaseHTTPRequestHandler):
             or origin not in (None, f"http://{self.server.host}")
             or site not in ("none", "same-origin")
         )
-
-    def _answer(self, answer: Answer, changes: Sequence[str]) -> tuple[HTTPStatus, dict[str, Any]]:
-        try:
-            return HTTPStatus.OK, answer(self.server.environment, changes)
-        except GeneratorError as error:
-            return HTTPStatus.BAD_REQUEST, {"faults": [str(fault) for fault in error.faults]}
 
     def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         self.send_response(status)

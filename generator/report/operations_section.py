@@ -79,14 +79,12 @@ def _subscribers(template: Template, topics: list[str]) -> str:
 
 
 def _metric(alarm: Mapping[str, Json]) -> str:
-    dimensions = [_dimension(dimension["Value"]) for dimension in alarm.get("Dimensions", [])]
-    return f"{code(alarm['MetricName'])} of {' '.join(dimensions) if dimensions else 'the account'}"
-
-
-def _dimension(value: Json) -> str:
-    if isinstance(value, dict) and "Fn::Sub" in value:
-        return code(value["Fn::Sub"])
-    return referenced(value) or str(value)
+    dimensions = []
+    for dimension in alarm.get("Dimensions", []):
+        value = dimension["Value"]
+        is_text = isinstance(value, dict) and "Fn::Sub" in value
+        dimensions.append(code(value["Fn::Sub"]) if is_text else referenced(value) or str(value))
+    return f"{code(alarm['MetricName'])} of {' '.join(dimensions) or 'the account'}"
 
 
 def _threshold(alarm: Mapping[str, Json]) -> str:

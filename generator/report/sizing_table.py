@@ -11,7 +11,6 @@ from generator.capacity import sms
 from generator.capacity.functions import FunctionSizing
 from generator.capacity.quota import AccountQuota
 from generator.capacity.sizing import PROCESS_WEBHOOK, Sizing, cautions
-from generator.config.schema import Environment
 from generator.plans import JudgedPlan, separate_quotas
 
 HEADER = ("Function", "Rate", "Load", "Model", "Target", "Predicted", "Reserved")
@@ -42,7 +41,8 @@ FREE_OF_CHARGE = (
 
 def as_dict(judged: JudgedPlan) -> dict[str, Any]:
     """Return the sizing, and the account with its headroom."""
-    sizing, account = judged.plan.sizing, judged.verdict.account
+    environment, sizing, account = judged.environment, judged.plan.sizing, judged.verdict.account
+    budget, throughput = sms.compare(environment)
     functions = [function._asdict() for function in sizing.functions]
     return {
         "environment": judged.name,
@@ -51,8 +51,14 @@ def as_dict(judged: JudgedPlan) -> dict[str, Any]:
         "total_reserved": sizing.total_reserved,
         "account": {**account_as_dict(account), "headroom": judged.verdict.headroom},
         "source_rates_per_s": dict(sizing.usage_plan.source_rates_per_s),
-        "sms": _sms(judged.environment),
-        "cautions": cautions(judged.environment),
+        "sms": {
+            "per_hour": sms.per_hour(environment),
+            "peak_per_s": sms.peak_per_s(environment),
+            "month_usd": sms.month_usd(environment),
+            "budget": budget.verdict,
+            "throughput": throughput.verdict,
+        },
+        "cautions": cautions(environment),
     }
 
 
@@ -64,12 +70,14 @@ def account_as_dict(account: AccountQuota) -> dict[str, Any]:
 
 def as_table(judged: JudgedPlan) -> str:
     """Return the sizing as text that needs no knowledge of queueing."""
-    sizing = judged.plan.sizing
+    sizing, traffic = judged.plan.sizing, judged.environment.traffic
     total = ("Total", "", "", "", "", "", f"{sizing.total_reserved:,}")
     reasons = [(function.logical_id, function.reason) for function in sizing.functions]
     return "\n".join(
         [
-            _rates(judged),
+            f"{judged.name}: {traffic.webhooks_per_hour:,} webhooks per hour, "
+            f"{rate(traffic.webhooks_per_hour / 3600)} on average, {rate(judged.environment.peak_rate_per_s)} at the "
+            f"peak (peak factor {number(traffic.peak_factor)})",
             "",
             *text_table(HEADER, map(row, sizing.functions), RIGHT, total),
             "",
@@ -117,26 +125,6 @@ def admission(judged: JudgedPlan) -> str:
         f"API Gateway admits {number(plan.rate_per_s)} webhooks/s and bursts of {plan.burst:,}, "
         f"{why}{' minus the rates of the sources' if rates else ''}, and {plan.quota_per_day:,} webhooks a day, "
         f"enough for a whole day at the peak rate.{sources}{pool}"
-    )
-
-
-def _sms(environment: Environment) -> dict[str, Any]:
-    budget, throughput = sms.compare(environment)
-    return {
-        "per_hour": sms.per_hour(environment),
-        "peak_per_s": sms.peak_per_s(environment),
-        "month_usd": sms.month_usd(environment),
-        "budget": budget.verdict,
-        "throughput": throughput.verdict,
-    }
-
-
-def _rates(judged: JudgedPlan) -> str:
-    environment = judged.environment
-    traffic = environment.traffic
-    return (
-        f"{judged.name}: {traffic.webhooks_per_hour:,} webhooks per hour, {rate(traffic.webhooks_per_hour / 3600)} on "
-        f"average, {rate(environment.peak_rate_per_s)} at the peak (peak factor {number(traffic.peak_factor)})"
     )
 
 

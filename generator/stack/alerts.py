@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from typing import TypeAlias
 
 from generator.errors import Fault, InvalidAlert
@@ -25,15 +26,6 @@ NUMBER = "[0-9]{1,99}([.][0-9]{1,99})?([eE][+-]?[0-9]{1,3})?"
 
 MAX_ID_BYTES = {"USER": 2048, "ALERT": 1024}
 """The longest partition key and the longest sort key. Source: Amazon DynamoDB Developer Guide, quotas."""
-
-PHONE = "--phone-number"
-EXPECTED = {
-    **{name: f"use 1 to {most:,} bytes of visible characters" for name, most in MAX_ID_BYTES.items()},
-    "SYMBOL": "write it in capitals, like BTC-USD",
-    "THRESHOLD": "write a positive decimal number of at most 38 digits, like 64000 or 0.0125",
-    PHONE: "write it in E.164 form, like +15555550100",
-}
-"""The form of each argument that a user can enter, and the remedy for a wrong one."""
 
 MAX_ARMING_ID_LENGTH = 128
 
@@ -79,6 +71,28 @@ def is_number(text: str) -> bool:
     return number > 0 and len(number.as_tuple().digits) <= 38 and -130 <= number.adjusted() <= 125
 
 
+def _is_phone_number(text: str) -> bool:
+    return re.fullmatch(PHONE_NUMBER, text) is not None
+
+
+def _is_id(most_bytes: int, text: str) -> bool:
+    return text.isprintable() and 1 <= len(text.encode(errors="surrogatepass")) <= most_bytes
+
+
+PHONE = "--phone-number"
+FORMS: Mapping[str, tuple[Callable[[str], object], str]] = {
+    **{
+        name: (partial(_is_id, most), f"use 1 to {most:,} bytes of visible characters")
+        for name, most in MAX_ID_BYTES.items()
+    },
+    "SYMBOL": (re.compile(SYMBOL).fullmatch, "write it in capitals, like BTC-USD"),
+    "DIRECTION": (DIRECTIONS.__contains__, f"write {' or '.join(DIRECTIONS)}"),
+    "THRESHOLD": (is_number, "write a positive decimal number of at most 38 digits, like 64000 or 0.0125"),
+    PHONE: (_is_phone_number, "write it in E.164 form, like +15555550100"),
+}
+"""The test of each argument that a user can enter, and the remedy for a wrong one."""
+
+
 def check(given: Mapping[str, str | None]) -> None:
     """Raise InvalidAlert with every fault of a user's input. None stands for an argument that was not given.
 
@@ -87,23 +101,14 @@ def check(given: Mapping[str, str | None]) -> None:
     wrong = [(name, text) for name, text in given.items() if text is not None and not is_valid(name, text)]
     if wrong:
         raise InvalidAlert(
-            Fault(name, "cannot be used" if name == PHONE else f"'{text}' cannot be used", EXPECTED[name])
+            Fault(name, "cannot be used" if name == PHONE else f"'{text}' cannot be used", FORMS[name][1])
             for name, text in wrong
         )
 
 
 def is_valid(name: str, text: str) -> bool:
-    """Return whether an argument has its form: one in EXPECTED, or DIRECTION."""
-    match name:
-        case "SYMBOL":
-            return re.fullmatch(SYMBOL, text) is not None
-        case "DIRECTION":
-            return text in DIRECTIONS
-        case "THRESHOLD":
-            return is_number(text)
-        case "--phone-number":
-            return _is_phone_number(text)
-    return text.isprintable() and 1 <= len(text.encode(errors="surrogatepass")) <= MAX_ID_BYTES[name]
+    """Return whether an argument has its form."""
+    return bool(FORMS[name][0](text))
 
 
 def arming(symbol: str, direction: str, threshold: str, now_ms: int) -> dict[str, dict[str, str]]:
@@ -156,10 +161,6 @@ def read(item: Item) -> Alert:
 def masked(phone_number: str) -> str:
     """Return a phone number of which only the last two digits can be read."""
     return f"+{'*' * (len(phone_number) - 3)}{phone_number[-2:]}" if _is_phone_number(phone_number) else "(invalid)"
-
-
-def _is_phone_number(text: str) -> bool:
-    return re.fullmatch(PHONE_NUMBER, text) is not None
 
 
 def _state(item: Item) -> State:
