@@ -42,7 +42,7 @@ def _table(access: dict[str, Any]) -> Iterator[AlertsTable]:
     from generator.account.alerts import AlertsTable
 
     entered = click.get_current_context().params
-    alerts.check({name: entered.get(name.strip("-").replace("-", "_").lower()) for name in alerts.EXPECTED})
+    alerts.check({name: entered.get(name.strip("-").replace("-", "_").lower()) for name in alerts.FORMS})
     environment = _environment()
     with deployed.stack(environment, f"generator alerts {environment.name} policy", **access) as stack:
         yield AlertsTable(stack)
