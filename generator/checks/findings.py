@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 
 from generator._format import counted, visible
+from generator.template.reading import PLACE
 
 MAX_MESSAGE = 2_000
 """Characters of one finding's message; the others are only counted."""
@@ -56,6 +58,17 @@ class Rule(NamedTuple):
     id: str
     title: str
     url: str
+
+
+def not_counted(file: Path, reason: str, path: str = "") -> Finding:
+    """Return the finding that something may reserve concurrency and could not be read.
+
+    `path` is its place in the file; without it, the finding is at the line that the reason names.
+    """
+    reason = reason.removeprefix(f"{file} ").removeprefix("is ")
+    place = PLACE.search(reason)
+    line = int(place[1]) if place and not path else 1
+    return Finding(str(file), line, NOT_PROVEN, Severity.WARNING, path, f"not counted: {reason}")
 
 
 def as_text(findings: Iterable[Finding]) -> str:

@@ -7,7 +7,6 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from generator.errors import UnreadableTemplate
 from generator.template import reading
@@ -17,21 +16,18 @@ from generator.template.nesting import Child, ChildReader, NotRead
 
 APPLICATION = f"{SAM}Application"
 
+MANIFEST = "manifest.json"
+
+STACK, STAGE = "aws:cloudformation:stack", "cdk:cloud-assembly"
+
+HARMLESS = ("cdk:", "none")
+"""Prefixes of the types of a CDK assembly's artifacts that create no stack: asset manifests, the construct tree."""
+
 TEMPLATE, ASSETS = ".template.json", ".assets.json"
 """Ends of the names of a CDK stack's template and of the list of its assets."""
 
 Assets = Mapping[str, str]
 """By the key of an object in S3, such as HASH.json, the file that CDK uploads to it."""
-
-
-class Unread(NamedTuple):
-    """Something that may reserve concurrency and could not be read."""
-
-    file: Path
-    path: str
-    """The place inside the file, such as Resources/Child; empty for the whole file."""
-    what: str
-    """The subject, the reason and the remedy."""
 
 
 class Folder:
@@ -140,6 +136,16 @@ def is_template(document: Json) -> bool:
     has_key = "AWSTemplateFormatVersion" in sections or "Transform" in sections
     keys = (key for name, resource in resources.items() for key in (name, *as_mapping(resource)))
     return has_key or any(key == "Type" or str(key).startswith("Fn::") for key in keys)
+
+
+def is_assembly(folder: Folder, path: Path) -> bool:
+    """Return whether a folder has the manifest of a CDK assembly with a stack or a stage."""
+    try:
+        artifacts = as_mapping(folder.document(path / MANIFEST)).get("artifacts")
+    except NotRead:
+        return False
+    kinds = [str(as_mapping(artifact).get("type")) for artifact in as_mapping(artifacts).values()]
+    return any(kind == STAGE or not kind.startswith(HARMLESS) for kind in kinds)
 
 
 def _assets_in(document: Json) -> Iterator[tuple[str, str]]:

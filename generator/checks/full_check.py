@@ -11,9 +11,8 @@ from generator._format import joined
 from generator.capacity import sms
 from generator.capacity.sms import SmsVerdict
 from generator.checks import drift, linting, quota_check
-from generator.checks.assemblies import is_assembly
 from generator.checks.findings import Finding, Severity
-from generator.checks.folders import Folder
+from generator.checks.folders import Folder, is_assembly
 from generator.checks.inputs import with_copies
 from generator.checks.linting import Linted, LintJob
 from generator.checks.pools import Pool

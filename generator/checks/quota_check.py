@@ -15,14 +15,14 @@ from generator import _runtime
 from generator.capacity.quota import AccountQuota
 from generator.checks import pools
 from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity
-from generator.checks.folders import Unread
 from generator.checks.inputs import with_copies
 from generator.checks.lint_settings import LintSettings
 from generator.checks.pools import Member, Pool, finding
 from generator.checks.quota import judging
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.checks.report import Report, Request
-from generator.checks.stacks import ANY, Source, Stack, read_file, read_folder
+from generator.checks.stacks import ANY, Source, Stack, read_file
+from generator.checks.walks import read_folder
 from generator.config.project import foreign
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter, each
 from generator.template import reading
@@ -153,9 +153,9 @@ def _judge(sources: Sequence[Source], request: Request, reserved_by_others: int 
     for group in groups:
         stacks = _in_one_region(group) if request.together else group[0].stacks
         fullest = pools.fullest(stacks, _quota_of(request, reserved_by_others)) if stacks else []
-        has_gaps = any(source.unread for source in group)
+        has_gaps = any(source.gaps for source in group)
         judged_pools += [pool._replace(has_gaps=has_gaps) for pool in fullest]
-    gaps = (_not_counted(gap) for source in sources for gap in source.unread)
+    gaps = (gap for source in sources for gap in source.gaps)
     return Judgement(tuple(judged_pools), (*pools.findings(judged_pools), *gaps))
 
 
@@ -193,13 +193,6 @@ def _quota_of(request: Request, reserved_by_others: int) -> pools.QuotaOf:
         return request.live(account_quota, members) if request.live else account_quota
 
     return quota_of
-
-
-def _not_counted(gap: Unread) -> Finding:
-    reason = gap.what.removeprefix(f"{gap.file} ").removeprefix("is ")
-    place = reading.PLACE.search(reason)
-    line = int(place[1]) if place and not gap.path else 1
-    return Finding(str(gap.file), line, NOT_PROVEN, Severity.WARNING, gap.path, f"not counted: {reason}")
 
 
 def committed_templates(request: Request, folder: Path) -> dict[str, Path]:
