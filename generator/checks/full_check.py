@@ -15,7 +15,6 @@ from generator.checks.findings import Finding, Severity
 from generator.checks.folders import Folder, is_assembly
 from generator.checks.inputs import with_copies
 from generator.checks.linting import Linted, LintJob
-from generator.checks.pools import Pool
 from generator.checks.quota.messages import SUM_RULE
 from generator.checks.report import Report, Request
 from generator.checks.stacks import Source, read_file, unread
@@ -57,20 +56,13 @@ def _check(request: Request, folder: Path) -> Report:
     quota_check.require_known(request.ignored, rules, LIST_REMEDY)
     environments = quota_check.environment_sources(request, committed, _read)
     others = [*(_read(path, request.region) for path in files), *sources]
-    if request.ignores(SUM_RULE):
-        environments, others = map(quota_check.without_sum_rule, (environments, others))
-    judgement = quota_check.judge(request, environments, others, folder)
-    findings += [*judgement.findings, *_unlinted(jobs, linted, [*environments, *others])]
+    judged, quota_findings = quota_check.judge(request, environments, others, folder)
+    findings += [*quota_findings, *_unlinted(jobs, linted, [*environments, *others])]
     findings = quota_check.without_repeats(findings, request.judged, folder)
-    subjects = (*named, *request.folders)
-    return Report(
-        request.kept(findings),
-        rules,
-        subjects,
-        quota_only_subjects=(*terraform_plans, *_without_template(request.folders, sources)),
-        unjudged=tuple(_unjudged(judgement.pools, subjects)),
-        pools=judgement.pools,
-    )
+    subjects = {path: path not in terraform_plans for path in named}
+    for path, source in zip(request.folders, sources[len(terraform_plans) :], strict=True):
+        subjects[path] = bool(source.templates)
+    return Report(request.kept(findings), rules, subjects, judged)
 
 
 def _sources(
@@ -116,18 +108,6 @@ def _unlinted(jobs: Sequence[LintJob], linted: Linted, sources: Sequence[Source]
     reported = {(finding.file, finding.rule) for finding in linted.findings}
     found = quota_check.other_findings(sources, linted_paths)
     return (finding for finding in found if (finding.file, finding.rule) not in reported)
-
-
-def _without_template(folders: Sequence[Path], sources: Sequence[Source]) -> Iterator[Path]:
-    """Yield the folders in which cfn-lint can check nothing. Their sources are the last ones."""
-    of_folders = sources[len(sources) - len(folders) :]
-    return (folder for folder, source in zip(folders, of_folders, strict=True) if not source.templates)
-
-
-def _unjudged(pools: Iterable[Pool], subjects: Sequence[Path]) -> Iterator[Path]:
-    """Yield the files and folders of which no stack is judged in some pool."""
-    paths = [member.stack.path for pool in pools if not pool.is_judged for member in pool.members]
-    return (subject for subject in subjects if any(subject in (path, *path.parents) for path in paths))
 
 
 def _without_replaced(

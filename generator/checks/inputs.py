@@ -33,16 +33,9 @@ def with_copies(request: Request, check: Callable[[Request], Report]) -> Report:
             faults = (fault._replace(where=name_of.get(fault.where, fault.where)) for fault in error.faults)
             raise type(error)(list(faults)) from None
     findings = [_named(finding, name_of.get(finding.file, finding.file)) for finding in report.findings]
-    groups = (report.subjects, report.quota_only_subjects, report.unjudged)
-    subjects, quota_only_subjects, unjudged = (tuple(pipe_of.get(path, path) for path in group) for group in groups)
-    pools = tuple(pool._replace(members=tuple(_renamed(pool.members, pipe_of))) for pool in report.pools)
-    return report._replace(
-        findings=findings,
-        subjects=subjects,
-        quota_only_subjects=quota_only_subjects,
-        unjudged=unjudged,
-        pools=pools,
-    )
+    subjects = {pipe_of.get(path, path): is_linted for path, is_linted in report.subjects.items()}
+    pools = [pool._replace(members=tuple(_renamed(pool.members, pipe_of))) for pool in report.pools]
+    return report._replace(findings=findings, subjects=subjects, pools=pools)
 
 
 def _named(finding: Finding, file: str) -> Finding:

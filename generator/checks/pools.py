@@ -6,6 +6,7 @@ Lambda has one pool of concurrency for each account and Region. Source: AWS Lamb
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import NamedTuple
 
 from generator.capacity.quota import AccountQuota
@@ -31,17 +32,6 @@ APPLY_ORDER = "apply-order"
 
 QuotaOf = Callable[[str, str, Sequence["Member"]], AccountQuota]
 """Returns the quota of an account and a Region for the stacks that may go there."""
-
-
-class Destination(NamedTuple):
-    """An account and a Region. Each may be ANY, which stands for all that no stack names."""
-
-    account: str
-    region: str
-
-    def includes(self, other: Destination) -> bool:
-        """Return whether this stands for several destinations, one of which is the other."""
-        return ANY in self and self.account in (ANY, other.account) and self.region in (ANY, other.region)
 
 
 class Member(NamedTuple):
@@ -74,6 +64,8 @@ class Pool(NamedTuple):
     """Largest first."""
     has_gaps: bool = False
     """Whether something that belongs to no stack may reserve more, such as a file that cannot be read."""
+    is_ignored: bool = False
+    """Whether the command leaves out the rule of the sum."""
 
     @property
     def total(self) -> int:
@@ -88,12 +80,19 @@ class Pool(NamedTuple):
     @property
     def is_judged(self) -> bool:
         """Whether the rule is on for any of the stacks: the sum then includes the others."""
-        return any(member.is_judged for member in self.members)
+        return not self.is_ignored and any(member.is_judged for member in self.members)
 
     @property
     def is_exceeded(self) -> bool:
         """Whether the stacks are judged and reserve more than the account can give."""
         return self.is_judged and not self.account.holds(self.total)
+
+    def has_no_more_headroom(self, other: Pool) -> bool:
+        """Return whether at least as much is reserved as in another pool, of no larger an account."""
+        mine, theirs = self.account, other.account
+        is_same = (mine.name, mine.region) == (theirs.name, theirs.region)
+        is_no_larger = is_same or mine.reservable <= theirs.reservable
+        return is_no_larger and self.total >= other.total and self.at_most >= other.at_most
 
     @property
     def cases(self) -> list[tuple[str, WorstCase]]:
@@ -120,32 +119,25 @@ def fullest(stacks: Sequence[Stack], quota_of: QuotaOf) -> list[Pool]:
     Example: stack A goes to eu-west-1, stack B to us-east-1, and stack C may go to any Region. The pools are those of A
     and C in eu-west-1 and of B and C in us-east-1. That of C alone in any other Region is left out.
     """
-    largest: dict[frozenset[int], _Candidate] = {}
-    for destination in _destinations(stacks):
-        members = frozenset(number for number, stack in enumerate(stacks) if stack.may_go_to(*destination))
-        known = largest.get(members)
-        if not members or (known and known.destination.includes(destination)):
+    accounts = sorted({ANY, *(stack.account for stack in stacks)})
+    regions = sorted({ANY, *(region for stack in stacks for region in stack.regions)})
+    largest: dict[frozenset[int], tuple[tuple[str, str], Pool]] = {}
+    for account, region in product(accounts, regions):
+        members = frozenset(number for number, stack in enumerate(stacks) if stack.may_go_to(account, region))
+        place, known = largest.get(members, ((account, region), None))
+        # A pool of ANY stands for all that the stacks do not name, and has been searched for the worst of them.
+        is_included = ANY in place and place[0] in (ANY, account) and place[1] in (ANY, region)
+        if not members or (known and is_included):
             continue
-        pool = _pool([stacks[number] for number in sorted(members)], destination, quota_of)
-        if known is None or pool.total > known.pool.total:
-            largest[members] = _Candidate(destination, members, pool)
-    kept = [one.pool for one in largest.values() if not any(other.covers(one) for other in largest.values())]
+        pool = _pool([stacks[number] for number in sorted(members)], account, region, quota_of)
+        if known is None or pool.total > known.total:
+            largest[members] = (account, region), pool
+    kept = [
+        pool
+        for members, (_, pool) in largest.items()
+        if not any(members < others and other.has_no_more_headroom(pool) for others, (_, other) in largest.items())
+    ]
     return sorted(kept, key=lambda pool: (pool.account.name, pool.account.region))
-
-
-class _Candidate(NamedTuple):
-    """The destination where some stacks reserve most, of all to which the same stacks may go."""
-
-    destination: Destination
-    members: frozenset[int]
-    pool: Pool
-
-    def covers(self, other: _Candidate) -> bool:
-        """Return whether this pool has all stacks of the other, at least as much reserved, and no more headroom."""
-        mine, theirs = self.pool, other.pool
-        is_larger = other.members < self.members and mine.total >= theirs.total and mine.at_most >= theirs.at_most
-        is_same = (mine.account.name, mine.account.region) == (theirs.account.name, theirs.account.region)
-        return is_larger and (is_same or mine.account.reservable <= theirs.account.reservable)
 
 
 def shared_account(members: Iterable[Member], options: Mapping[str, int]) -> AccountQuota:
@@ -192,16 +184,7 @@ def finding(stack: Stack, rule: str, location: Location, message: str) -> Findin
     return Finding(str(stack.path), line, rule, severity, place, as_written(message))
 
 
-def _destinations(stacks: Sequence[Stack]) -> list[Destination]:
-    """Return every account and Region of a stack, and beside them any, in every combination."""
-    accounts = sorted({ANY, *(stack.account for stack in stacks)})
-    pinned = {region for stack in stacks for variant in stack.variants for region in variant.space.pins.get(REGION, ())}
-    regions = sorted({ANY, *pinned, *(stack.region for stack in stacks)})
-    return [Destination(account, region) for account in accounts for region in regions]
-
-
-def _pool(stacks: Sequence[Stack], destination: Destination, quota_of: QuotaOf) -> Pool:
-    account, region = destination
+def _pool(stacks: Sequence[Stack], account: str, region: str, quota_of: QuotaOf) -> Pool:
     pins = {name: [value] for name, value in ((ACCOUNT, account), (REGION, region)) if value}
     pinned = [[variant.pinned(pins) if pins else variant for variant in stack.variants] for stack in stacks]
     members = [Member(stack, case) for stack, case in zip(stacks, worst_cases_together(pinned), strict=True)]
@@ -214,12 +197,9 @@ def _too_much(pool: Pool) -> Iterator[Finding]:
     noun = "functions" if any(member.stack.is_plan for member in pool.members) else "stacks"
     for member in pool.members:
         if member.is_judged and member.largest:
-            is_alone = len(pool.members) == 1
-            message = (
-                of_sum(member.case, pool.account)
-                if is_alone
-                else of_stacks(pool.cases, pool.account, noun, pool.has_gaps)
-            )
+            message = of_stacks(pool.cases, pool.account, noun, pool.has_gaps)
+            if len(pool.members) == 1:
+                message = of_sum(member.case, pool.account)
             yield finding(member.stack, SUM_RULE, member.largest, message)
             return
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from generator import _runtime
 from generator.capacity.quota import AccountQuota
@@ -62,13 +62,6 @@ ENVIRONMENT_RULES = (
 """The checks of an environment's files beside cfn-lint's rules and those of this project."""
 
 
-class Judgement(NamedTuple):
-    """The pools of some stacks, and what is wrong there."""
-
-    pools: tuple[Pool, ...]
-    findings: tuple[Finding, ...]
-
-
 def check(request: Request, folder: Path = Path()) -> Report:
     """Judge each file and folder, or all `together`, and the committed templates of environments in a folder.
 
@@ -84,15 +77,14 @@ def _check(request: Request, folder: Path) -> Report:
     require_known(request.ignored, rules)
     committed = committed_templates(request, folder)
     files = different(request.files, committed.values())
-    environments = with_all_rules(environment_sources(request, committed, read_file))
-    others = with_all_rules(read_all([*files, *request.folders], request.region))
-    judgement = judge(request, environments, others, folder)
-    findings = [*judgement.findings, *other_findings([*environments, *others])]
-    findings += [
-        finding for plan in request.judged for finding in environment_quota(plan, folder / f"{plan.name}.json")
-    ]
+    environments = _with_all_rules(environment_sources(request, committed, read_file))
+    others = _with_all_rules(read_all([*files, *request.folders], request.region))
+    judged, findings = judge(request, environments, others, folder)
+    findings += other_findings([*environments, *others])
+    for plan in request.judged:
+        findings += environment_quota(plan, folder / f"{plan.name}.json")
     kept = request.kept(without_repeats(findings, request.judged, folder))
-    return Report(kept, rules, subjects=(*files, *request.folders), pools=judgement.pools)
+    return Report(kept, rules, dict.fromkeys((*files, *request.folders), False), judged)
 
 
 def require_known(
@@ -120,43 +112,16 @@ def read_all(paths: Iterable[Path], region: str = ANY) -> list[Source]:
     return each(read, paths, UnreadableTemplate)
 
 
-def with_all_rules(sources: Iterable[Source]) -> list[Source]:
+def _with_all_rules(sources: Iterable[Source]) -> list[Source]:
     """Return the stacks with all rules switched on, whatever their settings."""
-    return _with_settings(sources, lambda settings: settings._replace(ignored=(), ignoring={}))
-
-
-def without_sum_rule(sources: Iterable[Source]) -> list[Source]:
-    """Return the stacks with the rule of the sum switched off, whatever their settings."""
-
-    def changed(settings: LintSettings) -> LintSettings:
-        others = (rule.id for rule in RULES if rule.id != SUM_RULE and rule.id.startswith(settings.mandatory))
-        return settings._replace(ignored=(*settings.ignored, SUM_RULE), mandatory=tuple(others))
-
-    return _with_settings(sources, changed)
-
-
-def _with_settings(sources: Iterable[Source], changed: Callable[[LintSettings], LintSettings]) -> list[Source]:
     return [
-        source._replace(stacks=tuple(stack._replace(settings=changed(stack.settings)) for stack in source.stacks))
+        source._replace(
+            stacks=tuple(
+                stack._replace(settings=LintSettings(account=stack.settings.account)) for stack in source.stacks
+            )
+        )
         for source in sources
     ]
-
-
-def _judge(sources: Sequence[Source], request: Request, reserved_by_others: int = 0) -> Judgement:
-    """Return the pools of each file or folder, or of all together, with what is wrong there.
-
-    `reserved_by_others` adds to what the stacks or the request state. Raises DisputedAccount if stacks that may go to
-    the same pool state different accounts.
-    """
-    groups = [sources] if request.together else [[source] for source in sources]
-    judged_pools: list[Pool] = []
-    for group in groups:
-        stacks = _in_one_region(group) if request.together else group[0].stacks
-        fullest = pools.fullest(stacks, _quota_of(request, reserved_by_others)) if stacks else []
-        has_gaps = any(source.gaps for source in group)
-        judged_pools += [pool._replace(has_gaps=has_gaps) for pool in fullest]
-    gaps = (gap for source in sources for gap in source.gaps)
-    return Judgement(tuple(judged_pools), (*pools.findings(judged_pools), *gaps))
 
 
 def other_findings(sources: Iterable[Source], linted: Collection[Path] = ()) -> Iterator[Finding]:
@@ -185,14 +150,24 @@ def _in_one_region(sources: Iterable[Source]) -> list[Stack]:
     return [*(stack.in_regions(shared) for stack in files), *rest]
 
 
-def _quota_of(request: Request, reserved_by_others: int) -> pools.QuotaOf:
+def _fullest(
+    stacks: Sequence[Stack], sources: Iterable[Source], request: Request, reserved_by_others: int = 0
+) -> list[Pool]:
+    """Return the pools of the stacks, which are those of the sources.
+
+    `reserved_by_others` adds to what the stacks or the request state. Raises DisputedAccount if stacks that may go to
+    the same pool state different accounts.
+    """
+
     def quota_of(account: str, region: str, members: Sequence[Member]) -> AccountQuota:
         shared = pools.shared_account(members, request.account)
         reserved_elsewhere = shared.reserved_elsewhere + reserved_by_others
         account_quota = shared._replace(name=account, region=region, reserved_elsewhere=reserved_elsewhere)
         return request.live(account_quota, members) if request.live else account_quota
 
-    return quota_of
+    has_gaps, is_ignored = any(source.gaps for source in sources), request.ignores(SUM_RULE)
+    fullest = pools.fullest(stacks, quota_of)
+    return [pool._replace(has_gaps=has_gaps, is_ignored=is_ignored) for pool in fullest]
 
 
 def committed_templates(request: Request, folder: Path) -> dict[str, Path]:
@@ -223,16 +198,24 @@ def environment_sources(
     return sources
 
 
-def judge(request: Request, environments: Sequence[Source], others: Sequence[Source], folder: Path) -> Judgement:
+def judge(
+    request: Request, environments: Sequence[Source], others: Sequence[Source], folder: Path
+) -> tuple[list[Pool], list[Finding]]:
     """Judge the environments, each in its own account, and the others; or all in the account that they share.
 
-    The sources of the request's folders are the last ones of the others.
+    Return the pools of the others, or of all, and the findings. The sources of the request's folders are the last ones
+    of the others.
     """
     if request.together:
-        sources = [*environments, *_outside_folders(others, len(request.folders))]
-        return _judge(sources, request, _neighbours(request, sources, folder))
-    of_environments, of_others = _judge(environments, Request()), _judge(others, request)
-    return of_others._replace(findings=(*of_environments.findings, *of_others.findings))
+        counted = [*environments, *_outside_folders(others, len(request.folders))]
+        judged = _fullest(_in_one_region(counted), counted, request, _neighbours(request, counted, folder))
+        own = []
+    else:
+        counted, options = [*environments, *others], Request(ignored=request.ignored)
+        own = [pool for source in environments for pool in _fullest(source.stacks, [source], options)]
+        judged = [pool for source in others for pool in _fullest(source.stacks, [source], request)]
+    gaps = (gap for source in counted for gap in source.gaps)
+    return judged, [*pools.findings([*own, *judged]), *gaps]
 
 
 def _outside_folders(sources: Sequence[Source], folder_count: int) -> Iterator[Source]:

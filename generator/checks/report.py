@@ -55,13 +55,12 @@ class Report(NamedTuple):
 
     findings: list[Finding]
     rules: Mapping[str, Rule] = {}
-    subjects: tuple[Path, ...] = ()
-    """The files and folders that belong to no environment, each once."""
-    quota_only_subjects: tuple[Path, ...] = ()
-    """The subjects of which only the quota can be checked: Terraform plans, and folders without a template."""
-    unjudged: tuple[Path, ...] = ()
-    """Files and folders whose quota was not checked, because its rule is switched off for them."""
-    pools: tuple[Pool, ...] = ()
+    subjects: Mapping[Path, bool] = {}
+    """The files and folders that belong to no environment, each with whether more than its quota can be checked.
+
+    For Terraform plans, and folders without a template, it cannot.
+    """
+    pools: Sequence[Pool] = ()
     """The accounts and Regions to which the stacks go; not those of environments, unless all are checked together."""
 
     @property
@@ -88,9 +87,15 @@ class Report(NamedTuple):
     @property
     def unproven(self) -> tuple[Path, ...]:
         """The files and folders of which not everything is counted."""
-        names = [finding.file for finding in self.findings if finding.rule == NOT_PROVEN]
-        return tuple(path for path in self.subjects if any(_is_in(name, path) for name in names))
+        return self._subjects_with(finding.file for finding in self.findings if finding.rule == NOT_PROVEN)
 
+    @property
+    def unjudged(self) -> tuple[Path, ...]:
+        """The files and folders whose quota was not checked, because its rule is switched off for them."""
+        return self._subjects_with(
+            member.stack.path for pool in self.pools if not pool.is_judged for member in pool.members
+        )
 
-def _is_in(name: str, subject: Path) -> bool:
-    return Path(name) == subject or subject in Path(name).parents
+    def _subjects_with(self, files: Iterable[str | Path]) -> tuple[Path, ...]:
+        paths = {path for file in map(Path, files) for path in (file, *file.parents)}
+        return tuple(path for path in self.subjects if path in paths)

@@ -84,8 +84,7 @@ def command(names: tuple[str, ...], only: str | None, allow_unproven: bool, form
     else:
         report, request = _with_environments(request, environments, is_quota_only)
     report = report.accepting_gaps() if allow_unproven else report
-    what = "quota" if is_quota_only else "lint, size and quota"
-    click.echo(_as_text(report, request, what) if format_ == "text" else _as_data(report, request, format_))
+    click.echo(_as_text(report, request, is_quota_only) if format_ == "text" else _as_data(report, request, format_))
     sys.exit(0 if report.passed else 1)
 
 
@@ -194,34 +193,39 @@ def _pool_as_data(pool: Pool) -> dict[str, Any]:
     }
 
 
-def _as_text(report: Report, request: Request, what: str) -> str:
+def _as_text(report: Report, request: Request, is_quota_only: bool) -> str:
     from generator.checks.findings import as_text
 
     lines = [as_text(report.findings)] if report.findings else []
     if report.passed and request.judged:
-        lines += _of_environments(request, what)
+        lines += _of_environments(request, is_quota_only)
     if report.verdict is not CheckVerdict.BAD:
-        proven = [path for path in report.subjects if path not in (*report.unproven, *report.unjudged)]
-        others = what.removesuffix(" and quota").replace(",", " and")
-        begin = f"{others} are good; the" if others != what else "the"
-        unproven = "quota is not proven, because not everything is counted"
-        unchecked = f"quota was not checked: {SUM_RULE} is switched off"
-        for paths, of_files, of_plans in (
-            (proven, f"{what} {'are' if others != what else 'is'} good", "quota is good"),
-            (report.unproven, f"{begin} {unproven}", f"the {unproven}"),
-            (report.unjudged, f"{begin} {unchecked}", f"the {unchecked}"),
-        ):
-            lines += _verdict([path for path in paths if path not in report.quota_only_subjects], of_files)
-            lines += _verdict([path for path in paths if path in report.quota_only_subjects], of_plans)
+        lines += _of_subjects(report)
     lines += [visible(str(pool)) for pool in report.pools if not pool.is_exceeded]
     lines += [visible(note) for note in request.live.notes] if request.live else []
     return "\n".join(lines)
 
 
-def _of_environments(request: Request, what: str) -> Iterator[str]:
+def _of_subjects(report: Report) -> Iterator[str]:
+    """Yield the verdict on the files and folders that have no bad finding."""
+    unproven, unjudged = report.unproven, report.unjudged
+    for reason, paths in (
+        ("", [path for path in report.subjects if path not in (*unproven, *unjudged)]),
+        ("the quota is not proven, because not everything is counted", unproven),
+        (f"the quota was not checked: {SUM_RULE} is switched off", unjudged),
+    ):
+        for is_linted in (True, False):
+            names = [str(path) for path in paths if report.subjects[path] is is_linted]
+            good = "lint and size are good; " if is_linted else ""
+            all_good = "lint, size and quota are good" if is_linted else "quota is good"
+            if names:
+                yield f"{visible(', '.join(names))}: {good + reason if reason else all_good}"
+
+
+def _of_environments(request: Request, is_quota_only: bool) -> Iterator[str]:
     judged = request.judged
     names = ", ".join(plan.name for plan in judged)
-    if what == "quota":
+    if is_quota_only:
         yield f"{names}: quota is good"
         return
     from generator.capacity import sms
@@ -246,7 +250,3 @@ def _bytes_left(judged: Sequence[JudgedPlan]) -> str:
     name = min(bytes_left, key=bytes_left.__getitem__)
     others = "; the others have more" if len(bytes_left) > 1 else ""
     return f"{name}: {bytes_left[name]:,} bytes left of {limits[name]:,}{others}"
-
-
-def _verdict(files: Sequence[Path], verdict: str) -> list[str]:
-    return [f"{visible(', '.join(map(str, files)))}: {verdict}"] if files else []

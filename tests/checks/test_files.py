@@ -16,9 +16,6 @@ from cfnlint.rules import CloudFormationLintRule
 from cfnlint.runner import Runner
 from click.testing import Result
 
-from generator.checks import quota_check
-from generator.checks.lint_settings import LintSettings
-from generator.checks.stacks import Source, Stack
 from tests import lint_once
 from tests.checks.rules.rule_runner import TEMPLATES, requested
 from tests.conftest import snapshot
@@ -552,13 +549,6 @@ def test_the_quota_alone_leaves_out_rules(generator: Run) -> None:
         "--ignore W3005: no rule has this id; --only quota checks the rules of the quota alone\n"
         "--ignore not-proven: a quota that is not proven cannot be good; use --allow-unproven\n"
     )
-
-
-def test_switching_the_sum_off_leaves_other_mandatory_rules_on() -> None:
-    settings = LintSettings(ignored=("W9804",), mandatory=("W98", "E98"))
-    (content,) = quota_check.without_sum_rule([Source((Stack("a", Path("a"), (), settings=settings),))])
-    off = content.stacks[0].settings
-    assert [rule.id for rule in quota_check.RULES if off.ignores(rule.id, ())] == ["E9801"]
 
 
 @pytest.mark.slow

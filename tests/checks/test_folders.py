@@ -821,8 +821,7 @@ def test_the_places_name_the_standard_input() -> None:
 @pytest.mark.parametrize("options", [(), ("--ignore", "E9801")], ids=[".cfnlintrc", "--ignore"])
 def test_the_quota_of_a_folder_is_not_good_where_its_rule_is_switched_off(generator: Run, options: Any) -> None:
     write("out/one.json", template(One=950))
-    if not options:
-        write(".cfnlintrc", {"ignore_checks": ["E9801"]})
+    write(".cfnlintrc", {"mandatory_checks": ["E98"]} if options else {"ignore_checks": ["E9801"]})
     result = generator("check", "out", *options)
     assert result.exit_code == 0
     assert "out: lint and size are good; the quota was not checked: E9801 is switched off" in result.stdout
