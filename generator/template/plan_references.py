@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -44,18 +45,15 @@ _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]")
 _FUNCTION_NAME = re.compile(r"(?:.*:)?function:([^:]+)(?::.*)?|([^:/]+)(?::[^:]*)?")
 
 Index = int | str | None
+"""The count.index or each.key of an instance."""
+
+Module = tuple[tuple[str, Index], ...]
+"""An instance of a module: the name and index of each module from the root to it."""
 
 _Reference = tuple[str, str, Index, str]
 """The root, name, index and attribute of a reference, as in aws_lambda_function.worker[0].arn."""
 
 _Instance = TypeVar("_Instance")
-
-
-class Address(NamedTuple):
-    """The address of a module's instance: the modules from the root to it, each with its count.index or each.key."""
-
-    names: tuple[str, ...] = ()
-    indexes: tuple[Index, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +64,7 @@ class PlannedResource:
     type: str
     name: str
     index: Index
-    module: Address
+    module: Module
     is_managed: bool
     values: Section
     """The known values after the apply."""
@@ -75,126 +73,120 @@ class PlannedResource:
     before: Section
 
 
-def address_of(text: str) -> Address:
-    """Return the address of a module, such as module.api["eu"].module.queue."""
-    steps = [(match[1], _index(match[2])) for match in _MODULE.finditer(text)]
-    return Address(tuple(name for name, _ in steps), tuple(index for _, index in steps))
+class _Scope(NamedTuple):
+    """The context of an expression: its module, and the value of count.index or each.key in it."""
+
+    module: Module
+    index: Json
+    for_each: Json
+    is_for_each: bool = False
+    """Whether the expression is a for_each, each key of which is an index."""
+
+
+def module_of(address: str) -> Module:
+    """Return the module with an address, such as module.api["eu"].module.queue."""
+    return tuple((match[1], _index(match[2])) for match in _MODULE.finditer(address))
 
 
 class References:
     """Finds the function, the account and the Region that a resource of a plan belongs to."""
 
-    def __init__(self, document: Section, resources: Iterable[PlannedResource]) -> None:
+    def __init__(self, document: Section, resources: Sequence[PlannedResource]) -> None:
         self._configuration = as_mapping(document.get("configuration"))
         self._variables = as_mapping(document.get("variables"))
-        self._by_name: dict[tuple[Address, str, str], dict[Index, list[PlannedResource]]] = {}
-        self._modules: dict[tuple[tuple[str, ...], tuple[Index, ...]], dict[Index, list[Address]]] = {}
-        self._functions: dict[str, list[PlannedResource]] = {}
-        self._functions_in: dict[str, dict[tuple[str, str], list[PlannedResource]]] = {}
         self._declared: dict[tuple[str, ...], dict[tuple[str, str], Section]] = {}
-        all_resources = list(resources)
-        for resource in all_resources:
-            instances = self._by_name.setdefault((resource.module, resource.type, resource.name), {})
-            instances.setdefault(resource.index, []).append(resource)
-            for depth in range(1, len(resource.module.names) + 1):
-                module = Address(resource.module.names[:depth], resource.module.indexes[:depth])
-                self._modules.setdefault((module.names, module.indexes[:-1]), {})[module.indexes[-1]] = [module]
-            if resource.type in FUNCTION_TYPES and isinstance(name := resource.values.get("function_name"), str):
-                self._functions.setdefault(name, []).append(resource)
-        self._identities: dict[str, str] = {}
-        self._accounts: dict[str, set[str]] = {}
+        self._providers = as_mapping(self._configuration.get("provider_config"))
+        stated = {key: _credentials(as_mapping(block)) for key, block in self._providers.items()}
+        self._credentials = defaultdict(lambda: _credentials({}), stated)
+        self._instances: dict[tuple[Module, str, str], dict[Index, list[PlannedResource]]] = {}
+        """By module, type and name."""
+        self._modules: dict[tuple[Module, str], dict[Index, list[Module]]] = defaultdict(dict)
+        """By the module around it, and name."""
+        self._accounts: dict[str, set[str]] = defaultdict(set)
         """By the credentials of a provider, the accounts that its resources state."""
-        self._regions: dict[str, set[str]] = {}
+        self._regions: dict[str, set[str]] = defaultdict(set)
         """By the key of a provider, the Regions that its resources state."""
-        for resource in all_resources:
+        self._functions: dict[str, dict[tuple[str, str], list[PlannedResource]]] = {}
+        """By name, and by account and Region."""
+        for resource in resources:
+            key = resource.module, resource.type, resource.name
+            self._instances.setdefault(key, {}).setdefault(resource.index, []).append(resource)
+            for depth, (name, index) in enumerate(resource.module):
+                self._modules[resource.module[:depth], name][index] = [resource.module[: depth + 1]]
             self._note_provider(resource)
+        for resource in resources:
+            function = resource.values.get("function_name")
+            if resource.type in FUNCTION_TYPES and isinstance(function, str):
+                places = self._functions.setdefault(function, {})
+                places.setdefault(self.account_and_region(resource), []).append(resource)
 
     def _note_provider(self, resource: PlannedResource) -> None:
-        key, block = self._provider(resource)
+        key = self._provider(resource)
+        accounts = self._accounts[self._credentials[key]]
         if arn := _arn(resource.values) or _arn(resource.before):
-            self._accounts.setdefault(self._identity(key, block), set()).add(arn[2])
-            self._regions.setdefault(key, set()).add(arn[1])
+            accounts.add(arn[2])
+            self._regions[key].add(arn[1])
         if resource.type == "aws_caller_identity" and isinstance(account := resource.values.get("account_id"), str):
-            self._accounts.setdefault(self._identity(key, block), set()).add(account)
+            accounts.add(account)
 
     def account_and_region(self, resource: PlannedResource) -> tuple[str, str]:
         """Return the account and the Region of a resource; each is empty if the plan does not state it.
 
         The `region` argument of a resource is part of the aws provider since its version 6.
         """
-        key, block = self._provider(resource)
-        arn = _arn(resource.values) or (None if resource.values else _arn(resource.before))
-        expressions, names = (
-            as_mapping(block.get("expressions")),
-            address_of(str(block.get("module_address", ""))).names,
-        )
+        key, state = self._provider(resource), resource.values or resource.before
+        block = as_mapping(self._providers.get(key))
+        expressions = as_mapping(block.get("expressions"))
+        names = _names(module_of(str(block.get("module_address", ""))))
+        arn = _arn(state)
         region, account = arn.groups() if arn else ("", "")
-        own_region = _region((resource.values or resource.before).get("region"))
         if "region" in expressions:
             provider_region = _region(self._value(expressions["region"], names))
         else:
-            provider_region = _only(self._regions, key)
-        return (
-            account or self._stated_account(expressions, names) or _only(self._accounts, self._identity(key, block)),
-            own_region or region or provider_region,
-        )
-
-    def _identity(self, key: str, block: Section) -> str:
-        if key not in self._identities:
-            self._identities[key] = _identity(block)
-        return self._identities[key]
+            provider_region = _only(self._regions[key])
+        provider_account = self._stated_account(expressions, names) or _only(self._accounts[self._credentials[key]])
+        return account or provider_account, _region(state.get("region")) or region or provider_region
 
     def _stated_account(self, expressions: Section, names: tuple[str, ...]) -> str:
         allowed = self._value(expressions.get("allowed_account_ids"), names)
         if isinstance(allowed, list) and len(allowed) == 1:
             return str(allowed[0])
         for role in as_list(expressions.get("assume_role")):
-            arn = self._value(as_mapping(role).get("role_arn"), names)
-            if isinstance(arn, str) and (match := _ARN.match(arn)):
-                return match[2]
+            arn = _ARN.match(str(self._value(as_mapping(role).get("role_arn"), names)))
+            if arn:
+                return arn[2]
         return ""
 
     def functions(self, resource: PlannedResource, key: str) -> list[PlannedResource]:
         """Return the functions that an attribute may name, directly or by an alias. Stop at two."""
-        functions: dict[str, PlannedResource] = {}
+        return _first_two(self._functions_of(resource, key))
+
+    def targets(self, resource: PlannedResource, key: str, types: tuple[str, ...]) -> list[PlannedResource]:
+        """Return the resources of these types that the expression of an attribute refers to. Stop at two."""
+        return _first_two(self._targets(resource, key, types))
+
+    def _functions_of(self, resource: PlannedResource, key: str) -> Iterator[PlannedResource]:
         waiting, seen = [(resource, key)], {resource.address}
-        while waiting and len(functions) < 2:
+        while waiting:
             source, attribute = waiting.pop()
             value = source.values.get(attribute)
             if isinstance(value, str):
-                functions |= {function.address: function for function in self._named(value, source)}
+                yield from self._named(value, source)
                 continue
             for target in self._targets(source, attribute, (*FUNCTION_TYPES, *NAMING_A_FUNCTION)):
                 if target.type in FUNCTION_TYPES:
-                    functions[target.address] = target
+                    yield target
                 elif target.address not in seen:
                     seen.add(target.address)
                     waiting.append((target, "function_name"))
-                if len(functions) >= 2:
-                    break
-        return list(functions.values())
 
     def _named(self, text: str, resource: PlannedResource) -> list[PlannedResource]:
         """Return the functions with a name or ARN. If several have the name, return those in the resource's place."""
         match = _FUNCTION_NAME.fullmatch(text) if len(text) <= MAX_NAME else None
-        name = match[1] or match[2] if match else ""
-        named = self._functions.get(name, [])
-        if len(named) <= 1:
-            return named
-        if name not in self._functions_in:
-            places = self._functions_in[name] = {}
-            for function in named:
-                places.setdefault(self.account_and_region(function), []).append(function)
-        return self._functions_in[name].get(self.account_and_region(resource), [])[:2]
-
-    def targets(self, resource: PlannedResource, key: str, types: tuple[str, ...]) -> list[PlannedResource]:
-        """Return the resources of these types that the expression of an attribute refers to. Stop at two."""
-        targets: dict[str, PlannedResource] = {}
-        for target in self._targets(resource, key, types):
-            targets[target.address] = target
-            if len(targets) == 2:
-                break
-        return list(targets.values())
+        places = self._functions.get(match[1] or match[2], {}) if match else {}
+        if sum(map(len, places.values())) == 1:
+            return next(iter(places.values()))
+        return places.get(self.account_and_region(resource), [])
 
     def _targets(self, resource: PlannedResource, key: str, types: tuple[str, ...]) -> Iterator[PlannedResource]:
         declared = self.declared(resource)
@@ -204,7 +196,7 @@ class References:
 
     def declared(self, resource: PlannedResource) -> Section:
         """Return the resource's block of the configuration; empty if there is none."""
-        names = resource.module.names
+        names = _names(resource.module)
         if names not in self._declared:
             blocks = [as_mapping(block) for block in as_list(self._module(names).get("resources"))]
             self._declared[names] = {(str(block.get("type")), str(block.get("name"))): block for block in blocks}
@@ -226,25 +218,18 @@ class References:
             return self._value(given[name], names[:-1], hops - 1)
         return as_mapping(as_mapping(self._module(names).get("variables")).get(name)).get("default")
 
-    def _provider(self, resource: PlannedResource) -> tuple[str, Section]:
-        """Return the key and the block of a resource's provider; the block is empty if there is none.
-
-        A module that configures no provider uses the provider of the module that calls it.
-        """
-        providers = as_mapping(self._configuration.get("provider_config"))
+    def _provider(self, resource: PlannedResource) -> str:
+        """Return the key of a resource's provider. A module that configures none uses that of the module around it."""
         key = str(self.declared(resource).get("provider_config_key", ""))
-        local, names = key.rpartition(":")[2], resource.module.names
+        local, names = key.rpartition(":")[2], _names(resource.module)
         around = [".".join(f"module.{name}" for name in names[:depth]) for depth in range(len(names), 0, -1)]
-        for candidate in (key, *(f"{path}:{local}" for path in around), local):
-            if candidate in providers:
-                return candidate, as_mapping(providers[candidate])
-        return key, {}
+        candidates = (key, *(f"{path}:{local}" for path in around), local)
+        return next((candidate for candidate in candidates if candidate in self._providers), key)
 
     def _module(self, names: tuple[str, ...]) -> Section:
-        module = as_mapping(self._configuration.get("root_module"))
-        for name in names:
-            module = as_mapping(as_mapping(as_mapping(module.get("module_calls")).get(name)).get("module"))
-        return module
+        if not names:
+            return as_mapping(self._configuration.get("root_module"))
+        return as_mapping(self._call(names).get("module"))
 
     def _call(self, names: tuple[str, ...]) -> Section:
         return as_mapping(as_mapping(self._module(names[:-1]).get("module_calls")).get(names[-1]))
@@ -256,8 +241,8 @@ class References:
             expression, scope = waiting.pop()
             references = list(_parsed(as_list(as_mapping(expression).get("references"))))
             own_indexes = self._own_indexes(references, scope)
-            for root, name, index, attribute in references:
-                for target in self._step(scope, root, name, index, own_indexes, attribute):
+            for reference in references:
+                for target in self._step(scope, reference, own_indexes):
                     if isinstance(target, PlannedResource):
                         yield target
                     elif (state := (id(target[0]), target[1].module, target[1].index)) not in seen:
@@ -268,41 +253,45 @@ class References:
         """Return the possible indexes of fn[each.key] or fn[var.name], which the plan lists as fn and the variable."""
         is_own = scope.is_for_each or any(root in ("each", "count") for root, *_ in references)
         names = [name for root, name, *_ in references if root == "var"]
-        given = [self._value({"references": [f"var.{name}"]}, scope.module.names) for name in names]
+        given = [self._value({"references": [f"var.{name}"]}, _names(scope.module)) for name in names]
         return [*([scope.index] if is_own else []), *(index for index in given if isinstance(index, int | str))]
 
     def _step(
-        self, scope: _Scope, root: str, name: str, index: Index, own_indexes: Sequence[Index], attribute: str
+        self, scope: _Scope, reference: _Reference, own_indexes: Sequence[Index]
     ) -> Iterator[PlannedResource | tuple[Json, _Scope]]:
         """Yield the resources that a reference names, or the expressions behind a variable or an output."""
-        if root == "var" and scope.module.names:
-            names, indexes = scope.module
-            call, outer = self._call(names), Address(names[:-1], indexes[:-1])
-            inner = _Scope(outer, indexes[-1], call.get("for_each_expression"))
+        root, name, index, attribute = reference
+        names = _names(scope.module)
+        if root == "var" and names:
+            call = self._call(names)
+            inner = _Scope(scope.module[:-1], scope.module[-1][1], call.get("for_each_expression"))
             yield as_mapping(call.get("expressions")).get(name), inner
         elif root == "each":
             yield scope.for_each, _Scope(scope.module, scope.index, None, is_for_each=True)
         elif root == "module" and attribute:
-            names = (*scope.module.names, name)
-            output = as_mapping(as_mapping(self._module(names).get("outputs")).get(attribute)).get("expression")
-            inside = self._modules.get((names, scope.module.indexes), {})
-            yield from ((output, _Scope(address, None, None)) for address in _of_index(inside, index, own_indexes))
+            outputs = as_mapping(self._module((*names, name)).get("outputs"))
+            output = as_mapping(outputs.get(attribute)).get("expression")
+            for module in _of_index(self._modules.get((scope.module, name), {}), index, own_indexes):
+                yield output, _Scope(module, None, None)
         else:
-            yield from _of_index(self._by_name.get((scope.module, root, name), {}), index, own_indexes)
+            yield from _of_index(self._instances.get((scope.module, root, name), {}), index, own_indexes)
 
 
-class _Scope(NamedTuple):
-    """The context of an expression: its module, and the value of count.index or each.key in it."""
+def _first_two(resources: Iterable[PlannedResource]) -> list[PlannedResource]:
+    found: dict[str, PlannedResource] = {}
+    for resource in resources:
+        found[resource.address] = resource
+        if len(found) == 2:
+            break
+    return list(found.values())
 
-    module: Address
-    index: Json
-    for_each: Json
-    is_for_each: bool = False
-    """Whether the expression is a for_each, each key of which is an index."""
+
+def _names(module: Module) -> tuple[str, ...]:
+    return tuple(name for name, _ in module)
 
 
 def _parsed(references: Iterable[Json]) -> Iterator[_Reference]:
-    """Yield root, name, index and attribute of each reference. Drop `a.b` if the list also has `a.b.c`."""
+    """Yield the parts of each reference. Drop `a.b` if the list also has `a.b.c`."""
     by_name: dict[tuple[str, str], list[re.Match[str]]] = {}
     for reference in references:
         if isinstance(reference, str) and (match := _REFERENCE.match(reference)):
@@ -332,20 +321,18 @@ def _index(text: str | None) -> Index:
 
 
 def _arn(values: Section) -> re.Match[str] | None:
-    arn = values.get("arn")
-    return _ARN.match(arn) if isinstance(arn, str) else None
+    return _ARN.match(str(values.get("arn")))
 
 
 def _region(value: Json) -> str:
     return value if isinstance(value, str) and _REGION.fullmatch(value) else ""
 
 
-def _only(candidates: dict[str, set[str]], key: str) -> str:
-    values = candidates.get(key, set())
+def _only(values: set[str]) -> str:
     return next(iter(values)) if len(values) == 1 else ""
 
 
-def _identity(block: Section) -> str:
+def _credentials(block: Section) -> str:
     """Return a text that is equal for two providers with the same credentials."""
     expressions = as_mapping(block.get("expressions"))
     stated = {key: value for key, value in expressions.items() if key not in NOT_CREDENTIALS}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from generator.template import reading
 from generator.template.intrinsics import Json, as_list, as_mapping, whole_number
 from generator.template.model import Section
 from generator.template.plan_files import MAX_CHARACTERS, MAX_VALUES, SHOW, logical_id
-from generator.template.plan_references import FUNCTION_TYPES, Address, PlannedResource, References, address_of
+from generator.template.plan_references import FUNCTION_TYPES, PlannedResource, References, module_of
 from generator.template.reading import json_value, unreadable
 
 MAX_MODULES = 100
@@ -66,25 +66,18 @@ class PlanPart:
     """Empty if the plan does not state it."""
     region: str
     """Empty if the plan does not state it."""
-    resources: dict[str, Section] = field(default_factory=dict)
-    template: Json = None
-    """The template of a CloudFormation stack, in place of the resources."""
+    document: dict[str, Json] = field(default_factory=lambda: {"Resources": {}})
+    """A template of the resources, or that of the stack."""
     stack: str = ""
-    """The address of that stack."""
+    """The address of a CloudFormation stack."""
     parameters: Section = field(default_factory=dict)
     reserved_now: int = 0
     """The sum of the reservations in the state before the apply."""
     reserved_during_apply: int = 0
     """Reservations that may still exist during the apply: of functions that the plan destroys, replaces or lowers."""
 
-    @property
-    def document(self) -> Json:
-        """The template of the stack, or one of the resources."""
-        return self.template if self.stack else {"Resources": self.resources}
 
-
-@dataclass(frozen=True, slots=True)
-class TerraformPlan:
+class TerraformPlan(NamedTuple):
     """The parts of a plan, one for each account, Region and stack, and everything that is not counted."""
 
     parts: tuple[PlanPart, ...]
@@ -155,15 +148,12 @@ class _Reader:
                 modules += [self._section(child, "a child_modules") for child in self._list(module, "child_modules")]
                 for entry in self._list(module, "resources"):
                     if self._section(entry, "a resources").get("mode", "managed") == mode:
-                        yield self._resource(entry, self._address(module.get("address", "")))
+                        yield self._resource(entry, module.get("address", ""))
 
-    def _address(self, text: Json) -> Address:
-        address = address_of(str(text))
-        if len(address.names) > MAX_MODULES:
+    def _resource(self, entry: Section, module_address: Json) -> PlannedResource:
+        module = module_of(str(module_address))
+        if len(module) > MAX_MODULES:
             raise unreadable(self._where, f"modules nested more than {MAX_MODULES} deep", _WHOLE)
-        return address
-
-    def _resource(self, entry: Section, module: Address) -> PlannedResource:
         change = as_mapping(self._changes.get(str(entry.get("address")), {}))
         states = as_mapping(change.get("change"))
         values = entry.get("values")
@@ -251,16 +241,15 @@ class _Reader:
         if len(functions) != 1:
             return
         properties: dict[str, Json] = {"FunctionName": logical_id(functions[0].address)}
-        scaling = _block(resource.values.get("scaling_config"))
+        blocks = as_list(resource.values.get("scaling_config"))  # The JSON form wraps the only block in a list.
+        scaling = next((block for block in blocks if isinstance(block, dict)), {})
         maximum = whole_number(scaling.get("maximum_concurrency"))
         if maximum:
             properties["ScalingConfig"] = {"MaximumConcurrency": maximum}
         elif resource.unknown.get("scaling_config") or scaling.get("maximum_concurrency") is not None:
             properties["ScalingConfig"] = {"Fn::ImportValue": AFTER_APPLY}
-        if (
-            resource.values.get("provisioned_poller_config")
-            or resource.unknown.get("provisioned_poller_config") is True
-        ):
+        pollers = "provisioned_poller_config"
+        if resource.values.get(pollers) or resource.unknown.get(pollers) is True:
             properties["ProvisionedPollerConfig"] = {}
         queues = self._links.targets(resource, "event_source_arn", ("aws_sqs_queue",))
         if len(queues) == 1:
@@ -268,14 +257,9 @@ class _Reader:
         self._add(resource, "AWS::Lambda::EventSourceMapping", properties)
 
     def _translate_queue(self, resource: PlannedResource) -> None:
-        try:
-            redrive = as_mapping(json.loads(str(resource.values.get("redrive_policy") or "{}")))
-        except (ValueError, RecursionError):
-            redrive = {}
-        receives = whole_number(redrive.get("maxReceiveCount"))
+        receives = whole_number((_object(resource.values.get("redrive_policy")) or {}).get("maxReceiveCount"))
         if receives and resource.values.get("fifo_queue") is False:
-            properties = {"RedrivePolicy": {"maxReceiveCount": receives}}
-            self._add(resource, "AWS::SQS::Queue", properties)
+            self._add(resource, "AWS::SQS::Queue", {"RedrivePolicy": {"maxReceiveCount": receives}})
 
     def _translate_stack(self, resource: PlannedResource) -> None:
         body = resource.values.get("template_body")
@@ -293,21 +277,18 @@ class _Reader:
             self._gap(resource, f"some of its parameters are {AFTER_APPLY}")
         place = self._links.account_and_region(resource)
         given = as_mapping(resource.values.get("parameters"))
-        self._stacks.append(PlanPart(*place, template=template, stack=resource.address, parameters=given))
+        self._stacks.append(PlanPart(*place, template, resource.address, given))
 
     def _translate_control(self, resource: PlannedResource) -> None:
         """Take a resource of the Cloud Control API, whose state is that of a CloudFormation resource."""
         kind = str(resource.values.get("type_name"))
         if not kind.startswith(("AWS::Lambda::", "AWS::CloudFormation::", "AWS::ApplicationAutoScaling::", "AWS::Ser")):
             return
-        try:
-            properties = json.loads(str(resource.values.get("desired_state")))
-        except (ValueError, RecursionError):
-            properties = None
-        if not isinstance(properties, dict):
+        properties = _object(resource.values.get("desired_state"))
+        if properties is None:
             self._gap(resource, f"its desired_state is {AFTER_APPLY}")
-            return
-        self._add(resource, kind, properties)
+        else:
+            self._add(resource, kind, properties)
 
     def _figure(self, resource: PlannedResource, key: str, what: str, default: int | None = None) -> int | None:
         """Return a figure. If it is not known, note a gap and return None."""
@@ -350,9 +331,10 @@ class _Reader:
         return self._parts.setdefault(place, PlanPart(*place))
 
     def _add(self, resource: PlannedResource, kind: str, properties: Section) -> None:
-        if logical_id(resource.address) in self._part(resource).resources:
+        name, resources = logical_id(resource.address), self._part(resource).document["Resources"]
+        if name in resources:
             self._gap(resource, f"appears twice; {_WHOLE}")
-        self._part(resource).resources[logical_id(resource.address)] = {"Type": kind, "Properties": properties}
+        resources[name] = {"Type": kind, "Properties": properties}
 
     def _gap(self, resource: PlannedResource, reason: str) -> None:
         self._gaps.append(Gap(resource.address, reason))
@@ -368,7 +350,7 @@ class _Reader:
         before = whole_number(as_mapping(states.get("before")).get("reserved_concurrent_executions")) or 0
         if not before:
             return
-        resource = self._resource(change, self._address(change.get("module_address", "")))
+        resource = self._resource(change, change.get("module_address", ""))
         part = self._part(resource)
         part.reserved_now += before
         actions = as_list(states.get("actions"))
@@ -389,10 +371,13 @@ def _incomplete(document: Section) -> Iterator[Gap]:
         yield Gap("", "the plan is not complete, because of -target or deferred changes; plan without -target")
 
 
-def _block(value: Json) -> Section:
-    """Return the only nested block of a type, which the JSON form wraps in a list."""
-    blocks: Iterable[Json] = as_list(value)
-    return next((block for block in blocks if isinstance(block, dict)), {})
+def _object(text: Json) -> Section | None:
+    """Return the object that a JSON text is; None for anything else."""
+    try:
+        value = json.loads(str(text))
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _qualifier(resource: PlannedResource, name: Json) -> str:

@@ -76,7 +76,7 @@ def test_references_are_followed_once() -> None:
     root = {"module_calls": {"m": {"module": inner}}, "resources": [block(CONFIG, "p", "module.m.a")]}
     found = read([provisioned()], root, module, (entry("aws_lambda_function", "f", module=module),))
     assert found.gaps[0].reason.startswith("its reservation is not in the plan")
-    assert len(found.parts[0].resources) == 2
+    assert len(found.parts[0].document["Resources"]) == 2
 
 
 def test_many_instances_do_not_take_quadratic_time() -> None:

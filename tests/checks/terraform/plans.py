@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from generator.template.plan_references import address_of
+from generator.template.plan_references import module_of
 
 IRELAND = {"region": {"constant_value": "eu-west-1"}}
 
@@ -134,7 +134,7 @@ def plan(*resources: Planned, **sections: Any) -> dict[str, Any]:
 
 def _module(address: str, resources: list[Planned]) -> dict[str, Any]:
     own = [one.planned() for one in resources if one.module == address]
-    depth = len(address_of(address).names) + 1
+    depth = len(module_of(address)) + 1
     below = {one.module for one in resources if _first(one.module, depth - 1) == address and one.module != address}
     children = dict.fromkeys(_first(one, depth) for one in sorted(below))
     inner = [_module(child, resources) for child in children]
@@ -143,15 +143,15 @@ def _module(address: str, resources: list[Planned]) -> dict[str, Any]:
 
 
 def _first(address: str, depth: int) -> str:
-    names, indexes = address_of(address)
-    parts = zip(names[:depth], indexes[:depth], strict=True)
-    return ".".join(f"module.{name}" + ("" if index is None else f"[{json.dumps(index)}]") for name, index in parts)
+    steps = module_of(address)[:depth]
+    return ".".join(f"module.{name}" + ("" if index is None else f"[{json.dumps(index)}]") for name, index in steps)
 
 
 def _configuration(names: tuple[str, ...], resources: tuple[Planned, ...], calls: Any) -> dict[str, Any]:
-    own = {(one.type, one.name): one.declared() for one in resources if address_of(one.module).names == names}
+    paths = {one.module: tuple(name for name, _ in module_of(one.module)) for one in resources}
+    own = {(one.type, one.name): one.declared() for one in resources if paths[one.module] == names}
     depth = len(names)
-    below = {address_of(one.module).names for one in resources}
+    below = set(paths.values())
     children = sorted({path[depth] for path in below if path[:depth] == names and len(path) > depth})
     module_calls = {}
     for child in children:
